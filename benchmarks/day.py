@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.anchors import environment
 from benchmarks.measure import Goal, Rounds, peak_memory
-from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.evaluate.listings import neighbours
 from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import Run, RunOptions, Watcher, execute
@@ -113,7 +113,7 @@ def live_through(name: str) -> Spent:
     return spent
 
 
-async def _run(desk: Desk, options: RunOptions, started: Callable[[Run], None], watcher: Watcher) -> None:
+async def _run(desk: LoadedBots, options: RunOptions, started: Callable[[Run], None], watcher: Watcher) -> None:
     await execute(desk, options, simulated(SimSettings(), 1), started, watcher)  # a result would be printed, unseen
 
 

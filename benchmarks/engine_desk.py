@@ -14,7 +14,7 @@ from benchmarks.prototype import Trade
 from benchmarks.task import Task, document
 from benchmarks.workload import OPTION, Day
 from rulebot.compile.build import build_plan
-from rulebot.core.handle_event import begin, turn
+from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import AccountLimits, CompiledBot, Program, compile_bot
 from rulebot.core.state import State
 from rulebot.model.command import Submit
@@ -33,7 +33,7 @@ from rulebot.model.event import (
 from rulebot.model.facts import Listing
 from rulebot.model.market import Board
 from rulebot.model.order import Order, Side
-from rulebot.model.pool import Pool
+from rulebot.model.pool import ValuePool
 from rulebot.model.position import Position
 from rulebot.record.record import Record
 from rulebot.spec.load import load_text
@@ -42,7 +42,7 @@ from rulebot.spec.load import load_text
 def compiled(tasks: Iterable[Task]) -> Program:
     """Return the program of these bots. Raises: ValueError with the first problem of a document."""
     bots: dict[str, CompiledBot] = {}
-    pool = Pool()
+    pool = ValuePool()
     for task in tasks:
         loaded = load_text(document(task), f"{task.name}.yaml")
         if loaded.spec is None:
@@ -80,7 +80,7 @@ class EngineDesk:
             board.add(contract)
         self.board = board
         at = self.day.session.open - timedelta(minutes=1)
-        result = begin(self.program, State(session=self.day.session, board=board), at)
+        result = start_run(self.program, State(session=self.day.session, board=board), at)
         self.state = result.state
         self.records += result.records
         strikes = {self.day.session.date: self.day.strikes}
@@ -106,7 +106,7 @@ class EngineDesk:
 
     def take(self, event: Event) -> None:
         """Make one turn; fill what it sends."""
-        result = turn(self.program, self.state, event)
+        result = handle_event(self.program, self.state, event)
         self.state = result.state
         if result.records:
             self.records += result.records

@@ -29,8 +29,8 @@ from rulebot.adapters.history.write import write_day
 from rulebot.adapters.sources import open_source
 from rulebot.backtest.black_columns import greeks
 from rulebot.backtest.fills import NATURAL
-from rulebot.backtest.run import alone
-from rulebot.backtest.simulation import Walk
+from rulebot.backtest.run import run_session_alone
+from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.core.program import Program
 from rulebot.model.contract import Option, Right
 from rulebot.model.facts import EventCalendar
@@ -160,17 +160,17 @@ def one_day(day: str, bid: np.ndarray, ask: np.ndarray, delta: np.ndarray, vix: 
 def by_engine(folder: Path, program: Program) -> tuple[list[Trade], int]:
     """Return the trades of the engine over the same files, and how many records it made."""
     source = open_source(f"parquet:{folder}")
-    walk = Walk(program, source, EventCalendar(), NATURAL, Decimal(1_000_000))
+    walk = BacktestSimulation(program, source, EventCalendar(), NATURAL, Decimal(1_000_000))
     found: list[Trade] = []
     records = 0
     for day in source.dates(FIRST, date(2026, 1, 1)):
-        for done in alone(walk, day):
+        for done in run_session_alone(walk, day):
             records += len(done.records)
         found += trades_of(walk, day)
     return found, records
 
 
-def trades_of(walk: Walk, day: date) -> list[Trade]:
+def trades_of(walk: BacktestSimulation, day: date) -> list[Trade]:
     """Return the trades of a session that was lived through alone."""
     session = session_on(day)
     assert session is not None

@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 from benchmarks.measure import Goal, quantile
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.adapters.ib.world import ib_world
-from rulebot.core.state import Trading
-from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.core.state import TradingMode
+from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.live.environments import DEFAULT_DATE, World, patient
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
@@ -104,7 +104,9 @@ async def _starts(folder: Path) -> tuple[list[float], int]:
     return found, live
 
 
-async def _until(desk: Desk, options: RunOptions, gateway: RunningGateway, has_come: Callable[[Run], bool]) -> int:
+async def _until(
+    desk: LoadedBots, options: RunOptions, gateway: RunningGateway, has_come: Callable[[Run], bool]
+) -> int:
     """Run an engine until something has come; return how many orders are live then."""
     live = 0
 
@@ -171,10 +173,10 @@ async def _in_real_time(folder: Path) -> tuple[list[float], list[float]]:
             await asyncio.sleep(0.037 * (number % 29))
             began = time.perf_counter()
             post(options.store, Request.KILL)
-            await _seen(engine, lambda: state.state.standing.trading is Trading.REDUCING)
+            await _seen(engine, lambda: state.state.standing.trading is TradingMode.REDUCING)
             kills.append(time.perf_counter() - began)
             post(options.store, Request.RESUME)
-            await _seen(engine, lambda: state.state.standing.trading is Trading.ACTIVE)
+            await _seen(engine, lambda: state.state.standing.trading is TradingMode.ACTIVE)
     finally:
         engine.cancel()
         with suppress(asyncio.CancelledError):

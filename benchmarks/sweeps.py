@@ -23,11 +23,11 @@ from benchmarks.sweep_by_hand import Trade, by_arrays
 from benchmarks.task import Task, document, variants
 from rulebot.adapters.sources import open_source
 from rulebot.backtest.fills import NATURAL
-from rulebot.backtest.run import alone
-from rulebot.backtest.simulation import CASH, Walk
+from rulebot.backtest.run import run_session_alone
+from rulebot.backtest.simulation import CASH, BacktestSimulation
 from rulebot.model.facts import EventCalendar
 from rulebot.sweep.cluster import on_cluster, same_as_here
-from rulebot.sweep.compiling import Terms, program_of
+from rulebot.sweep.compiling import VariantTerms, program_of
 from rulebot.sweep.evaluate import evaluate
 from rulebot.sweep.executors import Runs, here
 from rulebot.sweep.sweep import sweep
@@ -105,10 +105,10 @@ def _text(task: Task) -> str:
     return document(replace(task, name=NAME))
 
 
-def _terms(folder: Path, files: Sequence[Path]) -> Terms:
+def _terms(folder: Path, files: Sequence[Path]) -> VariantTerms:
     first, last = (date.fromisoformat(file.stem) for file in (files[0], files[-1]))
     opens = partial(open_source, f"parquet:{folder}")
-    return Terms(opens=opens, first=first, last=last, fills=NATURAL, cash=CASH, lines=1000, file=f"{NAME}.yaml",
+    return VariantTerms(opens=opens, first=first, last=last, fills=NATURAL, cash=CASH, lines=1000, file=f"{NAME}.yaml",
                  calendar=EventCalendar())  # fmt: skip
 
 
@@ -142,13 +142,13 @@ def _time(found: Rounds, name: str, run: Callable[[], Result]) -> Result:
 # ---------------------------------------------------------------- what must be equal
 
 
-def _lived(task: Task, terms: Terms, by_hand: Sequence[Trade]) -> Told:
+def _lived(task: Task, terms: VariantTerms, by_hand: Sequence[Trade]) -> Told:
     """Return what a sweep must tell of a variant, once its trades are those by hand. Raises: AssertionError."""
     source = terms.opens()
-    walk = Walk(program_of(_text(task), terms), source, terms.calendar, terms.fills, terms.cash)
+    walk = BacktestSimulation(program_of(_text(task), terms), source, terms.calendar, terms.fills, terms.cash)
     trades, profits = list[Trade](), list[float]()
     for day in source.dates(terms.first, terms.last):
-        for _ in alone(walk, day):
+        for _ in run_session_alone(walk, day):
             pass
         assert walk.broker is not None
         trades += trades_of(walk, day)

@@ -12,7 +12,7 @@ from past_days import PastDays
 from rulebot.backtest.fills import fill_model
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.model.events import event_calendar
-from rulebot.sweep.compiling import Terms
+from rulebot.sweep.compiling import VariantTerms
 from rulebot.sweep.evaluate import evaluate
 from rulebot.sweep.variant import Variant
 from rulebot.sweep.vectorized import groups
@@ -43,9 +43,9 @@ def calendar():
     return event_calendar(shipped_dates())
 
 
-def terms(source: PastDays, days: int, fills: str = "natural") -> Terms:
+def terms(source: PastDays, days: int, fills: str = "natural") -> VariantTerms:
     last = source.dates(FIRST, date(2026, 9, 30))[days - 1]
-    return Terms(
+    return VariantTerms(
         opens=lambda: source,
         first=FIRST,
         last=last,
@@ -57,18 +57,18 @@ def terms(source: PastDays, days: int, fills: str = "natural") -> Terms:
     )
 
 
-def both(texts: list[str], asked: Terms) -> tuple[list[Variant], list[Variant]]:
+def both(texts: list[str], asked: VariantTerms) -> tuple[list[Variant], list[Variant]]:
     """Return what comes of these variants by arrays, and turn by turn."""
     return by_arrays(texts, asked), by_arrays(texts, replace(asked, every_turn=True))
 
 
-def by_arrays(texts: list[str], asked: Terms) -> list[Variant]:
+def by_arrays(texts: list[str], asked: VariantTerms) -> list[Variant]:
     """Return what comes of these variants; by turns too where `asked` wants every turn."""
     return evaluate([(number, (f"{number}",), text) for number, text in enumerate(texts)], asked)
 
 
 def together_and_alone(
-    texts: list[str], asked: Terms, monkeypatch: pytest.MonkeyPatch, fewest: tuple[int, int] = (1, 1_000)
+    texts: list[str], asked: VariantTerms, monkeypatch: pytest.MonkeyPatch, fewest: tuple[int, int] = (1, 1_000)
 ) -> Iterator[tuple[list[Variant], list[Variant]]]:
     """Yield what comes of variants judged together, and of each alone, beside turns, which are lived through once.
 

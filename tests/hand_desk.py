@@ -12,7 +12,7 @@ from math import exp, nan
 from pathlib import Path
 
 from rulebot.compile.build import build_plan
-from rulebot.core.handle_event import begin, turn
+from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import AccountLimits, CompiledBot, Program, compile_bot
 from rulebot.core.state import State
 from rulebot.core.state_builder import Turn
@@ -181,7 +181,7 @@ class Desk:
         self.board = Board()
         self.state = State(session=session_from(self.day), board=self.board, facts=Facts())
         self.market()
-        self.take(begin(self.program, self.state, self.now))
+        self.take(start_run(self.program, self.state, self.now))
         for listing in self.listings():
             self.send(ListingReport(self.now, listing))
         if self.linked:
@@ -197,7 +197,7 @@ class Desk:
         facts = self.state.facts
         known = [scrambled(record) for record in self.records] if self.scrambles else self.records
         self.state = resume(known, self.now, self.board, facts.events).state._replace(facts=facts)
-        return self.take(begin(self.program, self.state, self.now))
+        return self.take(start_run(self.program, self.state, self.now))
 
     def take(self, result: Turn) -> Turn:
         self.state = result.state
@@ -209,7 +209,7 @@ class Desk:
         """Hand one event to the engine, as the loop does."""
         self.events.append(event)
         before = self.books()
-        result = self.take(turn(self.program, self.state, event))
+        result = self.take(handle_event(self.program, self.state, event))
         if isinstance(event, ExecutionReport) and self.is_shown:
             self.show(before)
         return result

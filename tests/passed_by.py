@@ -10,7 +10,7 @@ from past_days import PastDays
 
 from rulebot.adapters.history.day import HistoryDay
 from rulebot.backtest.fills import fill_model
-from rulebot.backtest.simulation import Walk
+from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.core.program import Program
 from rulebot.documents.load_bots import load_desk
@@ -59,7 +59,8 @@ def both(program: Program, source: PastDays, days: int, fills: str) -> tuple[lis
     last = source.dates(FIRST, date(2026, 9, 30))[days - 1]
     calendar = event_calendar(shipped_dates())
     walks = [
-        Walk(program, source, calendar, fill_model(fills), Decimal(1_000_000), skips=skips) for skips in (True, False)
+        BacktestSimulation(program, source, calendar, fill_model(fills), Decimal(1_000_000), skips=skips)
+        for skips in (True, False)
     ]
     found = [[record for done in walk.through(FIRST, last) for record in done.records] for walk in walks]
     return found[0], found[1]

@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 # ---------------------------------------------------------------- market
 
 
-class Ticks(NamedTuple):
+class TickValues(NamedTuple):
     """Columns of quotes for the contracts asked for, in their order. Missing is nan; sizes 0 with a missing price.
 
     Units: prices per share, iv annual fraction, vega per volatility point, theta per calendar day.
@@ -141,7 +141,7 @@ class Market(Protocol):
     def advance(self, at: datetime) -> None:
         """Move every price to `at`; across nights it makes the overnight move and lists new expiries."""
 
-    def ticks(self, con_ids: Sequence[int]) -> Ticks:
+    def ticks(self, con_ids: Sequence[int]) -> TickValues:
         """Return the present quotes, vectorised."""
 
     def stats(self, con_id: int) -> DayStats:

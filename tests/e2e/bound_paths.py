@@ -21,16 +21,16 @@ from random import Random
 from rulebot.backtest.broker import BacktestBroker
 from rulebot.backtest.fills import fill_model
 from rulebot.backtest.historical_market import DayMarket
-from rulebot.backtest.simulated_broker import Working
-from rulebot.backtest.simulation import Walk
+from rulebot.backtest.simulated_broker import WorkingOrder
+from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.compile.build import build_plan
-from rulebot.core.close_plan import are_whole
+from rulebot.core.close_plan import is_balanced
 from rulebot.core.program import AccountLimits, CompiledBot, Program, compile_bot
-from rulebot.model.commission import most_to_deal
+from rulebot.model.commission import max_commission
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.event import CommissionReport, Event, ExecutionReport
 from rulebot.model.facts import EventCalendar
-from rulebot.model.loss_bound import least_closing, shortfall, trade_bound
+from rulebot.model.loss_bound import min_close_cost, shortfall, trade_bound
 from rulebot.model.money import ZERO
 from rulebot.model.order import Order, Purpose
 from rulebot.model.payoff import intrinsic
@@ -104,7 +104,7 @@ class LeftOutBroker(BacktestBroker):
         """The dollars that the bound leaves out."""
         return self.spreads + max(self.moved, ZERO) + self.below
 
-    def _filled(self, found: Working, count: int, net: Decimal, at: datetime) -> Iterator[Event]:
+    def _filled(self, found: WorkingOrder, count: int, net: Decimal, at: datetime) -> Iterator[Event]:
         order = found.order
         if order.purpose is not Purpose.ENTRY:
             legs = self.positions()[order.position].legs
@@ -127,7 +127,7 @@ class LeftOutBroker(BacktestBroker):
         """Note how far legs were moved since others of their group closed. dealt: contracts that close now, by leg."""
         for group in {leg.group for leg in legs if leg.name in dealt}:
             own = [leg for leg in legs if leg.group == group]
-            if are_whole(own):
+            if is_balanced(own):
                 self.parted[group] = {leg.option: self._marked(leg) for leg in own}
             first = self.parted.get(group, {})
             for leg in own:
@@ -144,7 +144,7 @@ class LeftOutBroker(BacktestBroker):
         yield from super().settle(option, level, at)
 
     def _note_end(self, legs: Sequence[PositionLeg], leg: PositionLeg, worth: Decimal) -> None:
-        if are_whole([each for each in legs if each.group == leg.group]):
+        if is_balanced([each for each in legs if each.group == leg.group]):
             self.parted.pop(leg.group, None)
         first = self.parted.get(leg.group, {}).get(leg.option, worth)
         self.moved += leg.sign * (first - worth) * leg.held * leg.option.multiplier
@@ -152,7 +152,7 @@ class LeftOutBroker(BacktestBroker):
     def _note_below(self, order: Order, count: int, net: Decimal) -> None:
         """Note how much less than the bound counts a structure brings that no exchange holds to its exercise value."""
         parts = [(leg.option, -order.side_of(leg).sign * leg.ratio) for leg in order.legs]
-        least = least_closing(parts) if shortfall(parts) else None
+        least = min_close_cost(parts) if shortfall(parts) else None
         if least is not None:
             self.below += max(least - net, ZERO) * count * 100
 
@@ -174,7 +174,7 @@ class LeftOutBroker(BacktestBroker):
         self.spreads += abs(price - self._mid(option)) * abs(count) * option.multiplier
         self.executions += 1
         base = self.execution_id(self.executions)
-        commission = most_to_deal(option, abs(count))
+        commission = max_commission(option, abs(count))
         yield ExecutionReport(
             at=at, exec_id=base, ref="", order_id=0, perm_id=77, client_id=0, option=option, is_combo=False,
             is_buy=is_buy, quantity=Decimal(abs(count)), price=price, executed_at=at, is_liquidation=True,
@@ -189,7 +189,7 @@ class LeftOutBroker(BacktestBroker):
 
 
 @dataclass
-class BoundWalk(Walk):
+class BoundWalk(BacktestSimulation):
     """A walk on which the broker may liquidate a leg of what is open, as soon as quotes have just come."""
 
     chance: Random = field(default_factory=Random)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.day import CheckedDay
 from rulebot.live import environments as worlds
 from tests.e2e.findings import problems_of
 from tests.e2e.worlds import run_days, spec_files
@@ -22,7 +22,7 @@ NEEDED = bool(os.environ.get("RULEBOT_NEEDS_BROWSER"))
 class Lived(NamedTuple):
     """A day, and the store that it left. Nobody changes it."""
 
-    day: Day
+    day: CheckedDay
     store: Path
 
 

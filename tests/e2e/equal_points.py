@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
-from rulebot.chaos.result import Aftermath
+from rulebot.chaos.result import ChaosResult
 from rulebot.chaos.scenario import Crash
 from tests.e2e.every_point import SCENARIOS, Point, crashes_of, groups_of, live
 
@@ -40,7 +40,7 @@ def differences(pair: Pair) -> Iterator[str]:
 COMPARED = ("decisions and ledger", "store", "what is outside", "tables", "next start", "lives", "troubles")
 
 
-def _left(left: Aftermath) -> tuple[object, ...]:
+def _left(left: ChaosResult) -> tuple[object, ...]:
     day = left.day
     return left.trace, (day.records, day.broken), left.outside, left.tables, left.starts, left.lives, left.troubles
 

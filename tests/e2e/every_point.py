@@ -26,11 +26,11 @@ from pathlib import Path
 from random import Random
 
 from rulebot.chaos.invariants import judge
-from rulebot.chaos.result import Aftermath
-from rulebot.chaos.runner import live_through
-from rulebot.chaos.scenario import Crash, Entry, Moment, Storm
-from rulebot.checks.against_ledger.day import Day
-from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.runner import run_scenario
+from rulebot.chaos.scenario import ChaosScenario, Crash, Entry, ScenarioMoment
+from rulebot.checks.against_ledger.day import CheckedDay
+from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.session import session_from
 from rulebot.process.crash_loop import WORDS
@@ -103,7 +103,7 @@ SCENARIOS = (
 
 
 @cache
-def desk_of(number: int) -> Desk:
+def desk_of(number: int) -> LoadedBots:
     scenario = SCENARIOS[number]
     text = (ROOT / scenario.spec).read_text(encoding="utf-8")
     for old, new in scenario.changes.items():
@@ -115,11 +115,11 @@ def desk_of(number: int) -> Desk:
         return load_desk((str(path),), {}, None)
 
 
-def storm_of(number: int, crashes: Sequence[Crash] = ()) -> Storm:
+def storm_of(number: int, crashes: Sequence[Crash] = ()) -> ChaosScenario:
     scenario = SCENARIOS[number]
     (bot,) = desk_of(number).bots.values()
     start = bot.windows(SESSION)[0][0]
-    return Storm(
+    return ChaosScenario(
         seed=7,
         day=SESSION.date,
         market=scenario.market,
@@ -139,9 +139,9 @@ def store_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def live(number: int, crashes: Sequence[Crash] = ()) -> Aftermath:
+def live(number: int, crashes: Sequence[Crash] = ()) -> ChaosResult:
     with store_folder() as folder:
-        return live_through(storm_of(number, crashes), desk_of(number), folder)
+        return run_scenario(storm_of(number, crashes), desk_of(number), folder)
 
 
 def crashes_of(point: Point) -> list[Crash]:
@@ -149,27 +149,27 @@ def crashes_of(point: Point) -> list[Crash]:
     chance = Random(f"{point.scenario} {point.moment.value} {point.number}")
     away = (0, 0, 2, 15)
 
-    def crash(moment: Moment, number: int) -> Crash:
+    def crash(moment: ScenarioMoment, number: int) -> Crash:
         arrives, power = chance.random() < 0.5, chance.random() < 0.2
         return Crash(moment=moment, number=number, arrives=arrives, power=power, away=chance.choice(away))
 
-    more = [crash(Moment.START_STEP, chance.randint(1, 200)) for _ in range(chance.randint(0, 3))]
+    more = [crash(ScenarioMoment.START_STEP, chance.randint(1, 200)) for _ in range(chance.randint(0, 3))]
     return [crash(point.moment, point.number), *more]
 
 
 @cache
-def undisturbed(number: int) -> Aftermath:
+def undisturbed(number: int) -> ChaosResult:
     return live(number)
 
 
 def points_of(number: int, stride: int) -> Iterator[Point]:
     counted = undisturbed(number).points
     first = 1 + number % stride
-    for moment in (Moment.BEFORE_WRITE, Moment.AFTER_WRITE):
+    for moment in (ScenarioMoment.BEFORE_WRITE, ScenarioMoment.AFTER_WRITE):
         yield from (Point(number, moment, each) for each in range(1, counted.writes + 1))
-    for moment in (Moment.BEFORE_SEND, Moment.AFTER_SEND):
+    for moment in (ScenarioMoment.BEFORE_SEND, ScenarioMoment.AFTER_SEND):
         yield from (Point(number, moment, each) for each in range(first, counted.sends + 1, stride))
-    yield from (Point(number, Moment.AT_STEP, each) for each in range(first, counted.steps + 1, stride))
+    yield from (Point(number, ScenarioMoment.AT_STEP, each) for each in range(first, counted.steps + 1, stride))
 
 
 @cache
@@ -178,7 +178,7 @@ def groups_of(number: int) -> tuple[tuple[Point, ...], ...]:
     wanted = set(points_of(number, 1))
     with store_folder() as folder:
         outliving = Outliving(folder)
-        live_through(storm_of(number), desk_of(number), folder, witness=outliving.attend)
+        run_scenario(storm_of(number), desk_of(number), folder, witness=outliving.attend)
     passed = ([Point(number, *place) for place in places] for places in outliving.groups.values())
     return tuple(group for points in passed if (group := tuple(point for point in points if point in wanted)))
 
@@ -189,7 +189,7 @@ def one_of(group: Sequence[Point], known: Container[Point] = ()) -> Point:
     return next((point for point in (drawn, *group) if point in known), drawn)
 
 
-def ends(left: Aftermath) -> Ends:
+def ends(left: ChaosResult) -> Ends:
     """Return how the positions ended."""
     found: Ends = Counter()
     at_work = left.outside.refs_at_work
@@ -211,7 +211,7 @@ def strike(point: Point) -> Found:
     return Found(point, len(left.deaths), end, dict(judge(left, desk_of(point.scenario))))
 
 
-def compared(left: Aftermath, calm: Aftermath) -> str:
+def compared(left: ChaosResult, calm: ChaosResult) -> str:
     """Say how an end compares with the undisturbed one; what is otherwise needs a reason that the store tells."""
     here, there = ends(left), ends(calm)
     if here == there:
@@ -228,7 +228,7 @@ def compared(left: Aftermath, calm: Aftermath) -> str:
     return f"other: {sorted(here)} for {sorted(there)}"
 
 
-def _not_entered(day: Day) -> str:
+def _not_entered(day: CheckedDay) -> str:
     if any(each.kind is Kind.ALARM and each.data["text"] == WORDS for each in day.records):
         return DIED_TOO_OFTEN
     days = [each.data for each in day.records if each.kind is Kind.BOT_DAY]

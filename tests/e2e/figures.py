@@ -13,7 +13,7 @@ from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 
-from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.day import CheckedDay
 from rulebot.checks.against_ledger.findings import offences
 from rulebot.documents.load_bots import load_desk
 from tests.e2e.examples import FOLDER, Shown, promises
@@ -117,7 +117,7 @@ def run_everything(folder: Path) -> Iterator[Figures]:
         yield from run_with_rest(folder, world)
 
 
-def _figures(world: World, day: Day) -> Figures:
+def _figures(world: World, day: CheckedDay) -> Figures:
     return Figures(
         world=world,
         entered=frozenset(day.entered),

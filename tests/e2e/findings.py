@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.day import CheckedDay
 from rulebot.checks.against_ledger.findings import (
     broken_chain,
     not_numbers,
@@ -16,7 +16,7 @@ from rulebot.checks.against_ledger.findings import (
 )
 from rulebot.compile.plan import ExitPlan
 from rulebot.decide.opportunity import OVER
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
 from rulebot.record.record import Kind, Record
 from rulebot.spec.load import load_text
@@ -43,7 +43,7 @@ EXIT_KINDS = (
 """What shipped specs and examples together must make happen on some market."""
 
 
-def problems_of(day: Day) -> list[str]:
+def problems_of(day: CheckedDay) -> list[str]:
     """Return everything that is wrong with a day, in words; a sound day has nothing."""
     return [
         *compare_books(day),
@@ -58,7 +58,7 @@ def problems_of(day: Day) -> list[str]:
     ]
 
 
-def silent_bots(day: Day) -> list[str]:
+def silent_bots(day: CheckedDay) -> list[str]:
     """Return bot days that neither opened a position, nor tried, nor say what stood in the way."""
     return [
         f"{found.bot} did not trade on {found.date} and does not say why"
@@ -67,7 +67,7 @@ def silent_bots(day: Day) -> list[str]:
     ]
 
 
-def refused(day: Day) -> list[str]:
+def refused(day: CheckedDay) -> list[str]:
     """Return orders that the broker refused."""
     return [f"{o.ref} of {o.bot}: {o.message}" for o in day.orders.values() if o.status is OrderStatus.REFUSED]
 
@@ -75,7 +75,7 @@ def refused(day: Day) -> list[str]:
 # ---------------------------------------------------------------- what fired
 
 
-def fired(day: Day, desk: Desk) -> Counter[str]:
+def fired(day: CheckedDay, desk: LoadedBots) -> Counter[str]:
     """Return how often each kind of exit acted, in the words of `EXIT_KINDS`, with a few more."""
     found: Counter[str] = Counter()
     plans = {(name, plan.name): plan for name, bot in desk.bots.items() for plan in bot.plan.exits}
@@ -125,11 +125,11 @@ def _settlement(record: Record) -> str:
     )
 
 
-def net_of(day: Day) -> Decimal:
+def net_of(day: CheckedDay) -> Decimal:
     """Return what closed positions made, commissions paid."""
     return sum((p.net for p in day.positions.values() if p.state == "closed"), Decimal(0))
 
 
-def exits_of(day: Day) -> int:
+def exits_of(day: CheckedDay) -> int:
     """Return how many positions that were opened are closed."""
     return sum(len(reasons) for reasons in day.exits.values())

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rulebot.chaos.scenario import Moment
+from rulebot.chaos.scenario import ScenarioMoment
 
 DIED_TOO_OFTEN = "not entered, since starts died too often"
 UNANSWERED = "not entered, since an order was never answered"
@@ -22,7 +22,7 @@ class Point:
     """A place where the engine is killed: which one of its kind."""
 
     scenario: int
-    moment: Moment
+    moment: ScenarioMoment
     number: int
 
 
@@ -50,7 +50,7 @@ def found_from(line: dict[str, Any]) -> Found:
     """Return what a line of JSON tells."""
     scenario, moment, number = line["point"]
     said = {int(each): tuple(texts) for each, texts in line["violations"].items()}
-    return Found(Point(scenario, Moment(moment), number), line["deaths"], line["end"], said)
+    return Found(Point(scenario, ScenarioMoment(moment), number), line["deaths"], line["end"], said)
 
 
 class FoundFile:

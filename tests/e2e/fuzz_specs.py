@@ -24,7 +24,7 @@ from statistics import median
 
 from benchmarks.measure import peak_memory
 from rulebot.compile.build import check
-from rulebot.compile.lint.look import Outside
+from rulebot.compile.lint.look import LintEnvironment
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import half_days
 from rulebot.spec.diagnostic import render
@@ -34,7 +34,7 @@ from rulebot.spec.walk import read_source
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 11, 2)
 CALENDAR = EventCalendar(published_until={"CPI": TODAY}, known_until={"CPI": TODAY})
-OUTSIDE = Outside(TODAY, half_days(TODAY, date(2027, 11, 2)), lambda: CALENDAR)
+OUTSIDE = LintEnvironment(TODAY, half_days(TODAY, date(2027, 11, 2)), lambda: CALENDAR)
 SLOWEST, MEDIAN, MEMORY = 1.0, 0.05, 512
 """What is asked of it: seconds of one document, of half of them, and megabytes of a process."""
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from rulebot.cli.main import main as rulebot
 from rulebot.model.money import signed_dollars
-from rulebot.narrate.target_kept import ExitKept, read_kept
+from rulebot.narrate.target_kept import TargetResult, read_kept
 from rulebot.store.queries import StoreReader
 from tests.e2e.worlds import run_days, spec_files
 
@@ -50,7 +50,7 @@ class Row(NamedTuple):
     """One target of a bot in one run. orders: sent for it; not_profit: trades that are not booked TAKE_PROFIT."""
 
     run: str
-    kept: ExitKept
+    kept: TargetResult
     orders: int
     not_profit: int
 
@@ -107,7 +107,7 @@ def lines_of(rows: Iterable[Row]) -> Iterator[str]:
         yield f"{run:38}{kept.bot:18}{numbers}"
 
 
-def _amounts(kept: ExitKept) -> list[tuple[Decimal | None, Decimal | None]]:
+def _amounts(kept: TargetResult) -> list[tuple[Decimal | None, Decimal | None]]:
     shares = (kept.promised_share, kept.least_share, kept.kept_share)
     return list(zip(shares, (kept.promised, kept.least, kept.kept), strict=True))
 

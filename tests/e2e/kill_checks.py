@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rulebot.checks.against_ledger.books import compare_books, fills_that_differ
-from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.books import compare_books, fill_differences
+from rulebot.checks.against_ledger.day import CheckedDay
 from rulebot.checks.against_ledger.findings import broken_chain, off_tick, unfinished, unprotected, without_partner
 from rulebot.checks.against_ledger.outside import (
     AT_WORK,
-    Outside,
+    LedgerOrders,
     more_than_cap,
-    outlived,
+    orders_outlived,
     twice_at_broker,
     unknown_to_broker,
     unknown_to_store,
@@ -40,12 +40,12 @@ class Findings:
         return (*self.duplicates, *self.orphans, *self.fills, *self.books, *self.others)
 
 
-def findings_of(day: Day, outside: Outside) -> Findings:
+def findings_of(day: CheckedDay, outside: LedgerOrders) -> Findings:
     """Return everything that is wrong between a store and the ledger of its broker."""
     return Findings(
         duplicates=(*twice_at_broker(outside.rows), *more_than_cap(day, outside.rows, CAPS)),
         orphans=(*unknown_to_store(day.orders, outside.rows), *unknown_to_broker(day.orders, outside)),
-        fills=tuple(fills_that_differ(day, outside.rows)),
+        fills=tuple(fill_differences(day, outside.rows)),
         books=tuple(compare_books(day)),
         others=(
             *broken_chain(day),
@@ -54,12 +54,12 @@ def findings_of(day: Day, outside: Outside) -> Findings:
             *off_tick(day),
             *bare(day, outside),
             *bare_in_between(day),
-            *outlived(day, outside),
+            *orders_outlived(day, outside),
         ),
     )
 
 
-def bare(day: Day, outside: Outside) -> Iterator[str]:
+def bare(day: CheckedDay, outside: LedgerOrders) -> Iterator[str]:
     """Return open positions that should have a pair at the broker and have none, nor an engine that watches instead."""
     working = Counter(
         day.orders[view.ticket.order_ref].position
@@ -80,7 +80,7 @@ def _takes_half_back(record: Record) -> bool:
     return record.kind is Kind.ORDER and said == ("cancelling", "its pair is not whole")
 
 
-def bare_in_between(day: Day) -> Iterator[str]:
+def bare_in_between(day: CheckedDay) -> Iterator[str]:
     """Return instants at which an engine was there, and an open position had no pair of live orders by its own books.
 
     The instant of a connection is passed over: a fill is learned there, and nothing is sent before it is complete. So

@@ -23,8 +23,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from rulebot.checks.against_ledger.day import Day, read_day
-from rulebot.checks.against_ledger.outside import Outside
+from rulebot.checks.against_ledger.day import CheckedDay, read_day
+from rulebot.checks.against_ledger.outside import LedgerOrders
 from rulebot.model.session import exchange_date, session_after, session_from
 from rulebot.record.record import Kind
 from tests.e2e.kill_checks import Findings, findings_of
@@ -83,8 +83,8 @@ class Outcome:
 
     trial: Trial
     kills: tuple[Kill, ...]
-    day: Day
-    outside: Outside
+    day: CheckedDay
+    outside: LedgerOrders
     findings: Findings
     troubles: tuple[str, ...]
     seconds: float
@@ -318,7 +318,7 @@ async def run_trial(trial: Trial, folder: Path) -> Outcome:
     try:
         await runner.run()
         day = read_day(engine.store, ledger.totals(), {})
-        outside = Outside(ledger.rows, gateway.exchange.open_orders(), datetime.fromtimestamp(gateway.now, UTC))
+        outside = LedgerOrders(ledger.rows, gateway.exchange.open_orders(), datetime.fromtimestamp(gateway.now, UTC))
     finally:
         engine.kill()
         await gateway.stop()
@@ -339,7 +339,7 @@ def moments(outcome: Outcome) -> Counter[str]:
     return found
 
 
-def _moment(day: Day, at: datetime) -> set[str]:
+def _moment(day: CheckedDay, at: datetime) -> set[str]:
     second = timedelta(seconds=1)
     sent = [order.sent_at for order in day.orders.values() if order.sent_at is not None]
     fills = [record.at for record in day.records if record.kind is Kind.FILL]

@@ -17,7 +17,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import Day, read_day
+from rulebot.checks.against_ledger.day import CheckedDay, read_day
 from rulebot.checks.journal.audit import audit_store
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import SimSettings, simulated
@@ -50,7 +50,7 @@ class Days:
 
     sessions: list[Session] = field(default_factory=list)
     totals: LedgerTotals | None = None
-    left: Day | None = None
+    left: CheckedDay | None = None
     broken: list[str] = field(default_factory=list)
 
     @property

@@ -12,11 +12,11 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from rulebot.chaos.scenario import Moment
+from rulebot.chaos.scenario import ScenarioMoment
 from rulebot.chaos.virtual_loop import VirtualLoop
-from rulebot.chaos.virtual_wire import End
+from rulebot.chaos.virtual_wire import ConnectionEnd
 
-Place = tuple[Moment, int]
+Place = tuple[ScenarioMoment, int]
 
 
 class Outliving:
@@ -31,17 +31,17 @@ class Outliving:
         self._others = 0
         self._durable = 0
 
-    def attend(self, loop: VirtualLoop) -> Callable[[Moment, int], None]:
+    def attend(self, loop: VirtualLoop) -> Callable[[ScenarioMoment, int], None]:
         """Begin to look on, in the trial's own task."""
         self._loop, self._trial = loop, asyncio.current_task()
         return self._pass
 
-    def _pass(self, moment: Moment, number: int) -> None:
+    def _pass(self, moment: ScenarioMoment, number: int) -> None:
         assert self._loop is not None
         if not self._is_engines(self._running):
             self._others += 1  # within a step that is not surely the engine's, each point is one of its own
         self._running = self._loop.running
-        if moment is Moment.AFTER_WRITE:
+        if moment is ScenarioMoment.AFTER_WRITE:
             self._durable = number
         self.groups.setdefault(self._outside(self._loop), []).append((moment, number))
 
@@ -49,7 +49,7 @@ class Outliving:
         owner = getattr(getattr(handle, "_callback", None), "__self__", None)
         if isinstance(owner, asyncio.Task):
             return owner is not self._trial
-        return isinstance(owner, End) and owner.is_client
+        return isinstance(owner, ConnectionEnd) and owner.is_client
 
     def _outside(self, loop: VirtualLoop) -> str:
         told = hashlib.sha256(repr((loop.time(), self._others, self._durable, loop.network.outside)).encode())

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import Day, read_day
+from rulebot.checks.against_ledger.day import CheckedDay, read_day
 from rulebot.cli.main import main
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import attached
@@ -21,7 +21,7 @@ from rulebot.record.record import Kind
 from rulebot.spec.shipped import shipped
 from rulebot.store.queries import StoreReader
 from rulebot.web.book import positions
-from rulebot.web.picture_of_store import picture_of_store
+from rulebot.web.picture_of_store import snapshot_of_store
 from twsim.gateway.embed import start_gateway
 from twsim.gateway.fault_plan import read_faults
 from twsim.gateway.settings import GatewaySettings
@@ -30,7 +30,9 @@ DAY = date(2026, 10, 21)
 HAND_PUT = Path(__file__).with_name("hand_put.yaml")
 
 
-def lived(folder: Path, spec: Path, *faults: str, until: time, resume_at: time | None = None, client: int = 1) -> Day:
+def lived(
+    folder: Path, spec: Path, *faults: str, until: time, resume_at: time | None = None, client: int = 1
+) -> CheckedDay:
     """Run a spec on a simulated morning with these faults, over TCP; return its books and the broker's ledger."""
     asks = {Request.STOP: at_exchange_time(DAY, until)}
     if resume_at is not None:
@@ -43,7 +45,7 @@ def lived(folder: Path, spec: Path, *faults: str, until: time, resume_at: time |
                 asked.append(request)
                 run.inbox.ask(request)
 
-    async def body() -> Day:
+    async def body() -> CheckedDay:
         plan = read_faults("faults:\n" + "".join(f"  - {{{each}}}\n" for each in faults))
         gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=7, data_seconds=5), faults=plan)
         try:
@@ -59,11 +61,11 @@ def lived(folder: Path, spec: Path, *faults: str, until: time, resume_at: time |
     return asyncio.run(body())
 
 
-def alarms(day: Day) -> list[str]:
+def alarms(day: CheckedDay) -> list[str]:
     return [str(record.data["text"]) for record in day.records if record.kind is Kind.ALARM]
 
 
-def sizes(day: Day, *purposes: Purpose) -> dict[Purpose, int]:
+def sizes(day: CheckedDay, *purposes: Purpose) -> dict[Purpose, int]:
     """Return for how many contracts the last order of each purpose was at last."""
     return {order.purpose: order.quantity for order in day.orders.values() if order.purpose in purposes}
 
@@ -98,7 +100,7 @@ def test_status_page_and_resume_tell_what_the_account_holds(tmp_path: Path) -> N
     assert re.search(r"hand_put +2 of 4 x \d+p +open", shown)
     assert re.search(r"on hold: hand_put 2 of 4 x \d+p: the account holds less", shown)
     with StoreReader(tmp_path / "s.db") as reader:
-        picture = picture_of_store(reader)
+        picture = snapshot_of_store(reader)
         (line,), (position,) = picture.positions, positions(reader, picture)
     assert line.structure.startswith("2 of 4 x ")
     assert (position.structure, "the account holds less" in position.on_hold) == (line.structure, True)
@@ -113,7 +115,7 @@ def test_status_and_page_tell_what_is_unprotected(tmp_path: Path) -> None:
     shown = CliRunner().invoke(main, ["status", "--store", str(tmp_path / "s.db")]).output
     assert re.search(r"unprotected: dte0_condor .*no protection since 11:03:0\d: -1 SPXW", shown)
     with StoreReader(tmp_path / "s.db") as reader:
-        (position,) = positions(reader, picture_of_store(reader))
+        (position,) = positions(reader, snapshot_of_store(reader))
     assert "-1 SPXW" in position.unprotected
 
 

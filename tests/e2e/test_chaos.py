@@ -19,13 +19,13 @@ from click.testing import CliRunner, Result
 
 from rulebot.chaos.generator import CHOICE, NEED_TIME, draw
 from rulebot.chaos.invariants import judge
-from rulebot.chaos.result import Aftermath
-from rulebot.chaos.runner import live_through, live_through_sockets
-from rulebot.chaos.scenario import Crash, Moment, Storm
+from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.runner import run_scenario, run_scenario_over_sockets
+from rulebot.chaos.scenario import ChaosScenario, Crash, ScenarioMoment
 from rulebot.chaos.seeds import try_storm
 from rulebot.chaos.spec_edits import Reload
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import session_after, session_from
@@ -43,17 +43,17 @@ def chaos(*words: str) -> Result:
 
 
 @pytest.fixture(scope="module")
-def desk() -> Desk:
+def desk() -> LoadedBots:
     return load_desk(spec_files([SELLER, CONDOR]), {}, None)
 
 
 @pytest.fixture(scope="module")
-def calm(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> Aftermath:
+def calm(desk: LoadedBots, tmp_path_factory: pytest.TempPathFactory) -> ChaosResult:
     """Return a morning on which nothing goes wrong and both bots trade."""
-    return live_through(morning(desk), desk, tmp_path_factory.mktemp("calm"))
+    return run_scenario(morning(desk), desk, tmp_path_factory.mktemp("calm"))
 
 
-def morning(desk: Desk, **changes: object) -> Storm:
+def morning(desk: LoadedBots, **changes: object) -> ChaosScenario:
     """Return a trial from the seller's window to a few minutes into the condor's."""
     begins, start = (desk.bots[name].windows(SESSION)[0][0] for name in (SELLER, CONDOR))
     until = start + timedelta(minutes=3)
@@ -78,14 +78,14 @@ def faults(*entries: dict[str, str | int]) -> dict[str, object]:
 # ---------------------------------------------------------------- the checks see
 
 
-def test_a_calm_morning_is_sound_and_both_bots_trade(calm: Aftermath, desk: Desk) -> None:
+def test_a_calm_morning_is_sound_and_both_bots_trade(calm: ChaosResult, desk: LoadedBots) -> None:
     assert judge(calm, desk) == {}
     assert calm.day.entered == {SELLER, CONDOR}
     assert (calm.lives, calm.deaths, dict(calm.kinds_fired)) == (1, (), {})
     assert repr(calm) == "<what seed 7 has left>", "all its records take longer to print than to judge"
 
 
-def test_what_is_wrong_is_seen_under_its_number(calm: Aftermath, desk: Desk) -> None:
+def test_what_is_wrong_is_seen_under_its_number(calm: ChaosResult, desk: LoadedBots) -> None:
     day, outside = calm.day, calm.outside
 
     def broken(**changes: object) -> set[int]:
@@ -128,7 +128,9 @@ def test_what_is_wrong_is_seen_under_its_number(calm: Aftermath, desk: Desk) -> 
     assert 20 in broken(records=tuple(reversed(day.records)))
 
 
-def test_an_order_whose_refusal_only_a_dead_engine_could_hear_has_no_permanent_id(calm: Aftermath, desk: Desk) -> None:
+def test_an_order_whose_refusal_only_a_dead_engine_could_hear_has_no_permanent_id(
+    calm: ChaosResult, desk: LoadedBots
+) -> None:
     ref = next(str(row["order_ref"]) for row in calm.outside.rows if row["kind"] == "order")
     orders = {**calm.day.orders, ref: replace(calm.day.orders[ref], perm_id=0)}
     rows = tuple({**row, "status": "Inactive"} if row.get("order_ref") == ref else row for row in calm.outside.rows)
@@ -140,10 +142,10 @@ def test_an_order_whose_refusal_only_a_dead_engine_could_hear_has_no_permanent_i
     assert 2 not in judge(replace(told, lives=2), desk)
 
 
-def test_a_commission_that_was_never_told_is_not_missed(desk: Desk, tmp_path: Path) -> None:
+def test_a_commission_that_was_never_told_is_not_missed(desk: LoadedBots, tmp_path: Path) -> None:
     """The ledger has it, the books cannot; without knowing of it they would be called wrong."""
     never: dict[str, str | int] = {"kind": "no_commission", "on": "fill", "number": "each"}
-    left = live_through(morning(desk, **faults(never)), desk, tmp_path)
+    left = run_scenario(morning(desk, **faults(never)), desk, tmp_path)
     assert left.untold
     assert judge(left, desk) == {}
     assert set(judge(replace(left, untold=()), desk)) == {4}
@@ -152,11 +154,11 @@ def test_a_commission_that_was_never_told_is_not_missed(desk: Desk, tmp_path: Pa
 # ---------------------------------------------------------------- engines die
 
 
-def test_an_engine_that_dies_in_its_work_and_in_its_start_goes_on(desk: Desk) -> None:
+def test_an_engine_that_dies_in_its_work_and_in_its_start_goes_on(desk: LoadedBots) -> None:
     crashes = (
-        Crash(moment=Moment.AFTER_WRITE, number=2, away=3),
-        Crash(moment=Moment.AT_START, number=2),
-        Crash(moment=Moment.BEFORE_WRITE, number=14, power=True),
+        Crash(moment=ScenarioMoment.AFTER_WRITE, number=2, away=3),
+        Crash(moment=ScenarioMoment.AT_START, number=2),
+        Crash(moment=ScenarioMoment.BEFORE_WRITE, number=14, power=True),
     )
     found = try_storm(morning(desk, crashes=crashes), desk)
     assert found.violations == {}
@@ -165,7 +167,7 @@ def test_an_engine_that_dies_in_its_work_and_in_its_start_goes_on(desk: Desk) ->
 
 
 def test_specs_that_change_govern_what_is_opened_by_them_also_over_ends_of_the_engine(
-    desk: Desk, tmp_path: Path
+    desk: LoadedBots, tmp_path: Path
 ) -> None:
     """The condor's new time comes while it is open: its old text governs it. A broken file changes nothing."""
     at = session_from(DEFAULT_DATE).open
@@ -174,10 +176,10 @@ def test_specs_that_change_govern_what_is_opened_by_them_also_over_ends_of_the_e
         kind="reload", bot=SELLER, at=at + timedelta(seconds=10), path=("parameters", "take_profit"), text="40%"
     )
     broken = Reload(kind="reload_broken", bot=SELLER, at=at + timedelta(minutes=8), breaks="half", away=60)
-    ends = [Crash(moment=Moment.AT_TIME, at=each.at + timedelta(seconds=4)) for each in (target, broken, time)]
+    ends = [Crash(moment=ScenarioMoment.AT_TIME, at=each.at + timedelta(seconds=4)) for each in (target, broken, time)]
     storm = morning(desk, reloads=(target, broken, time), crashes=tuple(ends))
     storm = replace(storm, calm_at=at + timedelta(minutes=25))
-    left = live_through(storm, desk, tmp_path)
+    left = run_scenario(storm, desk, tmp_path)
     assert judge(left, desk) == {}
     assert [left.kinds_fired[kind] for kind in ("reload", "reload_broken", "crash at")] == [2, 1, 3]
     came = [record.data["what"] for record in left.day.records if record.kind is Kind.RELOAD and not record.bot]
@@ -187,15 +189,18 @@ def test_specs_that_change_govern_what_is_opened_by_them_also_over_ends_of_the_e
     assert (condor.digest, condor.state) == (desk.digests[CONDOR], "open")
 
 
-def test_the_account_document_in_force_holds_also_over_ends_of_the_engine(desk: Desk, tmp_path: Path) -> None:
+def test_the_account_document_in_force_holds_also_over_ends_of_the_engine(desk: LoadedBots, tmp_path: Path) -> None:
     """One may be open; the document is broken for a while; then two may: the condor enters then and no earlier."""
     opens, start = SESSION.open, desk.bots[CONDOR].windows(SESSION)[0][0]
     tight = Reload(kind="account_limits", bot="", at=opens + timedelta(seconds=5), limits=(("max_open", 1),))
     broken = Reload(kind="account_broken", bot="", at=start - timedelta(seconds=40), breaks="half", away=20)
     wide = Reload(kind="account_limits", bot="", at=start + timedelta(minutes=2), limits=(("max_open", 2),))
-    ends = [Crash(moment=Moment.AT_TIME, at=each.at + timedelta(seconds=4), away=3) for each in (tight, broken, wide)]
+    ends = [
+        Crash(moment=ScenarioMoment.AT_TIME, at=each.at + timedelta(seconds=4), away=3)
+        for each in (tight, broken, wide)
+    ]
     storm = morning(desk, reloads=(tight, broken, wide), crashes=tuple(ends))
-    left = live_through(replace(storm, calm_at=start + timedelta(minutes=4)), desk, tmp_path)
+    left = run_scenario(replace(storm, calm_at=start + timedelta(minutes=4)), desk, tmp_path)
     assert judge(left, desk) == {}
     assert [left.kinds_fired[kind] for kind in ("account_limits", "account_broken", "crash at")] == [2, 1, 3]
     opened = {each.bot: each.opened_at for each in left.day.positions.values()}
@@ -206,7 +211,7 @@ def test_the_account_document_in_force_holds_also_over_ends_of_the_engine(desk: 
     assert {13, 18} & set(judge(replace(left, reads=was_wide), desk)), "the records are held against what was read"
 
 
-def test_an_engine_whose_connection_is_cut_is_started_again(desk: Desk) -> None:
+def test_an_engine_whose_connection_is_cut_is_started_again(desk: LoadedBots) -> None:
     cut: dict[str, str | int] = {"kind": "cut", "at": "09:31:10"}
     found = try_storm(morning(desk, **faults(cut)), desk)
     assert (found.violations, found.fired, found.starts) == ({}, {"cut reset": 1}, 2)
@@ -214,7 +219,7 @@ def test_an_engine_whose_connection_is_cut_is_started_again(desk: Desk) -> None:
 
 @pytest.mark.parametrize("moves", [0, 60], ids=["before an engine is there", "while one trades"])
 def test_a_gateway_that_fails_ends_the_trial(
-    moves: int, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    moves: int, desk: LoadedBots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its time stands still then: what waits for it waited for millions of steps, and an engine connected for hours."""
     left, move = [moves], Clock._move_market
@@ -227,12 +232,12 @@ def test_a_gateway_that_fails_ends_the_trial(
 
     monkeypatch.setattr(Clock, "_move_market", fails)
     monkeypatch.setattr("rulebot.chaos.runner.MOST_STEPS", 100_000)
-    found = live_through(morning(desk, lockstep=False, delay=0.01), desk, tmp_path)
+    found = run_scenario(morning(desk, lockstep=False, delay=0.01), desk, tmp_path)
     assert any("the simulated gateway failed: " in each and "of our own" in each for each in found.troubles)
     assert not any("steps of the loop" in each for each in found.troubles)
 
 
-def test_two_runs_of_a_seed_leave_the_same_trace(desk: Desk) -> None:
+def test_two_runs_of_a_seed_leave_the_same_trace(desk: LoadedBots) -> None:
     storm = draw(3, desk, CHOICE)
     first, second = (try_storm(storm, desk) for _ in range(2))
     assert replace(first, seconds=0.0) == replace(second, seconds=0.0)
@@ -241,15 +246,17 @@ def test_two_runs_of_a_seed_leave_the_same_trace(desk: Desk) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 3, 8], ids=["1", "ci 3", "ci 8"])
-def test_the_connection_in_memory_leaves_the_trace_that_sockets_leave(seed: int, desk: Desk, tmp_path: Path) -> None:
+def test_the_connection_in_memory_leaves_the_trace_that_sockets_leave(
+    seed: int, desk: LoadedBots, tmp_path: Path
+) -> None:
     """In lockstep, with all that happens at times, commands or writes; only our own loop counts steps and sends."""
-    kinds = (Moment.AT_STEP, Moment.START_STEP, Moment.BEFORE_SEND, Moment.AFTER_SEND)
+    kinds = (ScenarioMoment.AT_STEP, ScenarioMoment.START_STEP, ScenarioMoment.BEFORE_SEND, ScenarioMoment.AFTER_SEND)
     drawn = draw(seed, desk, [kind for kind in CHOICE if kind not in NEED_TIME])
     crashes = tuple(crash for crash in drawn.crashes if crash.moment not in kinds)
     storm = replace(drawn, crashes=crashes, lockstep=True, delay=0.0)
     storm = replace(storm, faults=tuple(each for each in storm.faults if each.get("what") != "length"))
     (tmp_path / "tcp").mkdir()
-    assert live_through(storm, desk, tmp_path).trace == live_through_sockets(storm, desk, tmp_path / "tcp").trace
+    assert run_scenario(storm, desk, tmp_path).trace == run_scenario_over_sockets(storm, desk, tmp_path / "tcp").trace
 
 
 @pytest.mark.long
@@ -260,18 +267,20 @@ def test_ci_traces_do_not_depend_on_the_process_or_its_hash_seed() -> None:
 # ---------------------------------------------------------------- texts for people
 
 
-def after_entry(desk: Desk) -> Storm:
+def after_entry(desk: LoadedBots) -> ChaosScenario:
     """Return a morning whose engine is ended while the seller's position is open, and starts again."""
     storm = morning(desk)
-    return replace(storm, crashes=(Crash(moment=Moment.AT_TIME, at=storm.begins + timedelta(minutes=5), away=3),))
+    return replace(
+        storm, crashes=(Crash(moment=ScenarioMoment.AT_TIME, at=storm.begins + timedelta(minutes=5), away=3),)
+    )
 
 
-def test_scrambled_texts_change_no_order(desk: Desk) -> None:
+def test_scrambled_texts_change_no_order(desk: LoadedBots) -> None:
     assert try_storm(after_entry(desk), desk).reworded is None
     assert try_storm(after_entry(desk), desk, scrambles=True).reworded == ()
 
 
-def test_a_start_that_reads_something_else_is_seen(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_that_reads_something_else_is_seen(desk: LoadedBots, monkeypatch: pytest.MonkeyPatch) -> None:
     def without_orders(record: Record) -> Record:
         is_order = record.kind is Kind.ORDER
         return replace(record, data={**record.data, "status": "abandoned"}) if is_order else record
@@ -404,11 +413,11 @@ def test_the_shipped_bots_come_through_whole_days_and_nights(hours: str) -> None
 
 
 @pytest.mark.long
-def test_ci_what_nobody_was_there_to_hear_is_compared_by_what_is_held(desk: Desk, tmp_path: Path) -> None:
+def test_ci_what_nobody_was_there_to_hear_is_compared_by_what_is_held(desk: LoadedBots, tmp_path: Path) -> None:
     """The engine dies with its entry under way and is back the next morning: its fill is told to nobody any more."""
-    died = Crash(moment=Moment.AFTER_COMMAND, number=1, away=60 * 60 * 7)
+    died = Crash(moment=ScenarioMoment.AFTER_COMMAND, number=1, away=60 * 60 * 7)
     night = replace(morning(desk, crashes=(died,)), calm_at=session_after(SESSION.date).open + timedelta(minutes=1))
-    left = live_through(night, desk, tmp_path)
+    left = run_scenario(night, desk, tmp_path)
     assert any(row["kind"] == "execution" for row in left.unheard)
     assert judge(left, desk) == {}
     assert {4, 6} <= set(judge(replace(left, unheard=()), desk))

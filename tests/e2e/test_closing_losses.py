@@ -8,10 +8,10 @@ import pytest
 
 from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.backtest.fills import fill_model
-from rulebot.backtest.simulation import Walk
+from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import load_calendar
-from rulebot.checks.against_ledger.day import Day
-from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.checks.against_ledger.day import CheckedDay
+from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.model.halt import Halt
 from rulebot.model.order import Purpose
 from rulebot.record.codec import line
@@ -40,7 +40,7 @@ LOSS = ", daily_loss: $10, at_daily_loss: {close: all}"
 HALT = ', halt_when: [{name: late, time: "11:00", close: all}]'
 
 
-def lived(folder: Path, risk: str, account: str) -> tuple[Desk, Day]:
+def lived(folder: Path, risk: str, account: str) -> tuple[LoadedBots, CheckedDay]:
     """Run a recorded simulated day of two bots; return them, and what the day left."""
     files = []
     for name in ("one", "two"):
@@ -54,11 +54,13 @@ def lived(folder: Path, risk: str, account: str) -> tuple[Desk, Day]:
     return load_desk(specs, {}, document), day
 
 
-def walked(desk: Desk, tapes: Path, *, skips: bool) -> tuple[Walk, list[Record]]:
+def walked(desk: LoadedBots, tapes: Path, *, skips: bool) -> tuple[BacktestSimulation, list[Record]]:
     """Return a backtest of the recorded market, and what it recorded."""
     source = RecordingSource(tapes)
     (day,) = source.dates(date.min, date.max)
-    walk = Walk(desk.program("x", {}, 90), source, load_calendar(), fill_model("natural"), Decimal(1_000_000))
+    walk = BacktestSimulation(
+        desk.program("x", {}, 90), source, load_calendar(), fill_model("natural"), Decimal(1_000_000)
+    )
     walk.skips = skips
     records = [record for each in walk.through(day, day) for record in each.records]
     return walk, records

@@ -17,8 +17,8 @@ from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.model.session import at_exchange_time
 from rulebot.narrate.day_pnl import open_today
-from rulebot.replay.drift import Compared, What, by_fills, compared, total
-from rulebot.replay.recorded_causes import Told
+from rulebot.replay.drift import DayComparison, DriftKind, by_fills, compared, total
+from rulebot.replay.recorded_causes import RecordedCause
 from rulebot.replay.recordings import listed
 from rulebot.replay.replay import replay
 from tests.e2e.test_restart import in_loop, new_york, run_until
@@ -29,7 +29,7 @@ HALF_DAY = date(2026, 12, 24)
 """The session before Christmas, which ends at 13:00."""
 
 
-def days_of(tapes: Path) -> list[Compared]:
+def days_of(tapes: Path) -> list[DayComparison]:
     return [compared(open_recording(each.file)) for each in listed(tapes)]
 
 
@@ -47,8 +47,11 @@ def test_ci_a_position_of_an_earlier_day_that_ends_is_compared(tmp_path: Path) -
         tapes=tmp_path / "tapes",
     )
     first, second = days_of(tmp_path / "tapes")
-    assert [(each.what, each.done[-4:]) for each in first.trades] == [(What.SAME, "open")]
-    assert [(each.what, each.done[-4:]) for each in second.trades] == [(What.SAME, "stop"), (What.SAME, "rget")]
+    assert [(each.what, each.done[-4:]) for each in first.trades] == [(DriftKind.SAME, "open")]
+    assert [(each.what, each.done[-4:]) for each in second.trades] == [
+        (DriftKind.SAME, "stop"),
+        (DriftKind.SAME, "rget"),
+    ]
     assert second.trades[0].made == second.trades[0].would_make
     natural = second.trades[0].natural
     assert natural is not None
@@ -69,9 +72,12 @@ def test_a_run_that_went_on_after_a_restart_is_compared_from_where_it_stood(tmp_
     in_loop(twice, tmp_path, seed=3)
     first, second = days_of(tmp_path / "tapes")
     cut, sold = first.trades
-    assert [(each.what, each.done[-6:]) for each in (cut, sold)] == [(What.SAME, "; open"), (What.SAME, "; open")]
+    assert [(each.what, each.done[-6:]) for each in (cut, sold)] == [
+        (DriftKind.SAME, "; open"),
+        (DriftKind.SAME, "; open"),
+    ]
     assert first.until == second.since
-    assert [each.what for each in second.trades] == [What.SAME, What.SAME]
+    assert [each.what for each in second.trades] == [DriftKind.SAME, DriftKind.SAME]
     assert [each.done[-6:] for each in second.trades] == ["target", "; open"]
     assert total(second.trades) == 0
 
@@ -90,7 +96,7 @@ def test_ci_each_run_of_a_day_is_compared_and_not_what_was_over_before(tmp_path:
     assert [len(each["trades"]) for each in (*found["earlier"], found)] == [1, 1, 0]
 
 
-def lived(folder: Path, spec: str, at: datetime, does: Callable[[Run], None]) -> Compared:
+def lived(folder: Path, spec: str, at: datetime, does: Callable[[Run], None]) -> DayComparison:
     """Return the morning of one bot, during which a person does something, beside its spec, which goes on holding."""
 
     def begun(run: Run) -> None:
@@ -116,7 +122,7 @@ def test_a_position_that_a_person_closed_names_that_instant(tmp_path: Path) -> N
     (spec,) = spec_files(["put_lite"])
     found = lived(tmp_path, spec, new_york(10, 50), lambda run: run.inbox.ask(Request.FLATTEN))
     (trade,) = found.trades
-    assert (trade.what, trade.is_explained) == (What.EXIT, True)
+    assert (trade.what, trade.is_explained) == (DriftKind.EXIT, True)
     assert any(cause.startswith("10:50:1") and "flatten" in cause for cause in trade.causes), trade.causes
     assert not any("entry sent" in cause for cause in trade.causes), "they part at the exit, not at the entry"
 
@@ -126,7 +132,7 @@ def test_what_is_held_when_the_recording_ends_is_not_left_otherwise(tmp_path: Pa
     (spec,) = spec_files(["put_lite"])
     found = lived(tmp_path, spec, new_york(10, 50), lambda run: run.inbox.ask(Request.STOP))
     (trade,) = found.trades
-    assert (trade.what, trade.done[-6:], trade.made) == (What.SAME, "; open", trade.would_make)
+    assert (trade.what, trade.done[-6:], trade.made) == (DriftKind.SAME, "; open", trade.would_make)
 
 
 def test_what_is_held_when_the_recording_ends_is_worth_its_last_quotes(tmp_path: Path) -> None:
@@ -152,7 +158,7 @@ def test_ci_a_text_that_took_over_in_the_morning_is_the_cause_of_what_follows(tm
         run.inbox.ask(Request.RELOAD)
 
     (trade,) = lived(tmp_path, str(spec), new_york(10, 0), reload).trades
-    assert (trade.what, trade.is_explained, trade.done[-5:]) == (What.EXIT, True, "early")
+    assert (trade.what, trade.is_explained, trade.done[-5:]) == (DriftKind.EXIT, True, "early")
     assert trade.causes[0].startswith("10:00:1")
     assert "reloaded: put_lite" in trade.causes[0]
 
@@ -167,7 +173,7 @@ def test_ci_what_a_broker_refused_is_no_drift_and_natural_fills_say_what_it_coul
     in_loop(day, tmp_path, first_day=HALF_DAY, seed=4, faults_file=faults)
     (found,) = days_of(tmp_path / "tapes")
     (trade,) = found.trades
-    assert (trade.what, trade.done, trade.would, trade.differs) == (What.UNFILLED, "no trade", "no trade", False)
+    assert (trade.what, trade.done, trade.would, trade.differs) == (DriftKind.UNFILLED, "no trade", "no trade", False)
     assert trade.natural is not None
     assert trade.natural.would.startswith("09:45:"), trade.natural
     assert trade.natural.differs
@@ -186,7 +192,9 @@ def test_what_a_person_closed_at_the_broker_is_known_long_before_the_text_would_
     in_loop(day, tmp_path, first_day=HALF_DAY, seed=3, faults_file=faults)
     (found,) = days_of(tmp_path / "tapes")
     (trade,) = found.trades
-    assert (trade.what, trade.is_explained, trade.done[-24:]) == (What.EXIT, True, "closed_by_hand_estimated"), trade
+    assert (trade.what, trade.is_explained, trade.done[-24:]) == (DriftKind.EXIT, True, "closed_by_hand_estimated"), (
+        trade
+    )
     assert "the account holds less" in trade.causes[0]
 
 
@@ -201,7 +209,7 @@ def test_a_computer_that_slept_is_the_cause_of_what_it_did_when_it_woke(tmp_path
 
     in_loop(day, tmp_path, seed=3, faults_file=faults)
     (file,) = (each.file for each in listed(tmp_path / "tapes"))
-    told = Told()
+    told = RecordedCause()
     replay(open_recording(file), watcher=told.see)
     assert [told.still(new_york(hour, minute)) for hour, minute in ((9, 44), (10, 47))] == ["", ""]
     assert told.still(new_york(10, 45)).endswith("to 10:44:30: the computer slept, or hung")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.chaos.scenario import Moment
+from rulebot.chaos.scenario import ScenarioMoment
 from rulebot.process.crash_loop import WORDS
 from rulebot.record.record import Kind, Record
 from tests.e2e.equal_points import differences, pairs_of
@@ -46,11 +46,11 @@ CLOSES = {3: CLOSED["unwind"], 4: CLOSED["unwind"], 8: CLOSED["unprotected"]}
 
 
 def test_a_point_is_struck_and_more_kills_follow_in_the_start() -> None:
-    drawn = [crashes_of(Point(0, Moment.AT_STEP, number)) for number in range(1, 60)]
+    drawn = [crashes_of(Point(0, ScenarioMoment.AT_STEP, number)) for number in range(1, 60)]
     assert {len(each) for each in drawn} == {1, 2, 3, 4}
-    assert all(each[0].moment is Moment.AT_STEP for each in drawn)
-    assert {crash.moment for each in drawn for crash in each[1:]} == {Moment.START_STEP}
-    assert drawn[4] == crashes_of(Point(0, Moment.AT_STEP, 5))
+    assert all(each[0].moment is ScenarioMoment.AT_STEP for each in drawn)
+    assert {crash.moment for each in drawn for crash in each[1:]} == {ScenarioMoment.START_STEP}
+    assert drawn[4] == crashes_of(Point(0, ScenarioMoment.AT_STEP, 5))
 
 
 @pytest.mark.long
@@ -70,7 +70,7 @@ def test_ci_a_scenario_holds_at_a_few_of_its_points(number: int) -> None:
 
 
 def test_a_point_that_is_not_reached_a_wrong_end_and_a_violation_are_wrong() -> None:
-    fine = Found(Point(0, Moment.AT_STEP, 5), 2, "same", {})
+    fine = Found(Point(0, ScenarioMoment.AT_STEP, 5), 2, "same", {})
     assert not fine.is_wrong
     assert all(replace(fine, end=end).is_wrong for end in ("not struck", "not entered", "unwound", "other: [] for []"))
     assert replace(fine, violations={2: ("a ref is two orders",)}).is_wrong
@@ -109,16 +109,19 @@ def test_ci_groups_are_all_points_each_once_and_one_of_each_stands_for_it() -> N
     assert all(one in group for one, group in zip(chosen, groups, strict=True))
     assert [one_of(group, {group[-1]}) for group in groups] == [group[-1] for group in groups]
     assert any(one != group[0] for one, group in zip(chosen, groups, strict=True))
-    for before, after in ((Moment.BEFORE_WRITE, Moment.AFTER_WRITE), (Moment.BEFORE_SEND, Moment.AFTER_SEND)):
+    for before, after in (
+        (ScenarioMoment.BEFORE_WRITE, ScenarioMoment.AFTER_WRITE),
+        (ScenarioMoment.BEFORE_SEND, ScenarioMoment.AFTER_SEND),
+    ):
         assert not any({(before, 2), (after, 2)} <= {(each.moment, each.number) for each in group} for group in groups)
 
 
 @pytest.mark.long
 def test_ci_however_a_dead_engine_takes_its_end_the_next_one_starts_the_same() -> None:
     """At one of these points it takes the end for the end of what it waits for, and held the trial for 20 s."""
-    entry = next(group for group in groups_of(1) if Point(1, Moment.BEFORE_WRITE, 2) in group)
-    assert Moment.AT_STEP in {each.moment for each in entry}
-    assert list(differences((Point(1, Moment.BEFORE_WRITE, 2), entry[0]))) == []
+    entry = next(group for group in groups_of(1) if Point(1, ScenarioMoment.BEFORE_WRITE, 2) in group)
+    assert ScenarioMoment.AT_STEP in {each.moment for each in entry}
+    assert list(differences((Point(1, ScenarioMoment.BEFORE_WRITE, 2), entry[0]))) == []
 
 
 @pytest.mark.long
@@ -131,14 +134,14 @@ def test_points_of_a_group_leave_the_same(number: int) -> None:
 
 @pytest.mark.long
 def test_points_of_neighbouring_groups_leave_something_else() -> None:
-    written = Point(0, Moment.BEFORE_WRITE, 2), Point(0, Moment.AFTER_WRITE, 2)
+    written = Point(0, ScenarioMoment.BEFORE_WRITE, 2), Point(0, ScenarioMoment.AFTER_WRITE, 2)
     assert "store" in list(differences(written))
 
 
 def test_what_was_found_is_kept_and_taken_up_by_the_next_run(tmp_path: Path) -> None:
     found = [
-        Found(Point(3, Moment.BEFORE_SEND, 7), 2, "same", {}),
-        Found(Point(0, Moment.AT_STEP, 1), 1, "x", {2: ("y",)}),
+        Found(Point(3, ScenarioMoment.BEFORE_SEND, 7), 2, "same", {}),
+        Found(Point(0, ScenarioMoment.AT_STEP, 1), 1, "x", {2: ("y",)}),
     ]
     path = tmp_path / "found.jsonl"
     kept = FoundFile(path, "one engine")

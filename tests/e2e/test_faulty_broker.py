@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import Day, read_day
+from rulebot.checks.against_ledger.day import CheckedDay, read_day
 from rulebot.checks.against_ledger.findings import offences
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import attached
@@ -16,9 +16,9 @@ from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import at_exchange_time
-from rulebot.narrate.explain_day import WhyDay
-from rulebot.narrate.explain_text import story_lines
-from rulebot.record.explain import story
+from rulebot.narrate.explain_day import DayFacts
+from rulebot.narrate.explain_text import explanation_lines
+from rulebot.record.explain import explain_day
 from rulebot.record.record import Kind
 from rulebot.store.queries import StoreReader
 from tests.e2e.worlds import check_replays, spec_files
@@ -44,14 +44,14 @@ def morning(
     data_seconds: int = 5,
     kill_at: datetime | None = None,
     first_day: date = DAY,
-) -> Day:
+) -> CheckedDay:
     """Run the seller to 09:36 with these faults, each a line of YAML; return its books and the broker's.
 
     text: a spec to run in place of the shipped one.
     """
     asks = {Request.STOP: stop_at} if kill_at is None else {Request.KILL: kill_at, Request.STOP: stop_at}
 
-    async def body() -> Day:
+    async def body() -> CheckedDay:
         plan = read_faults("faults:\n" + "".join(f"  - {{{each}}}\n" for each in faults))
         settings = GatewaySettings(first_day=first_day, seed=seed, data_seconds=data_seconds)
         gateway = await start_gateway(settings, faults=plan)
@@ -65,7 +65,7 @@ def morning(
     return asyncio.run(body())
 
 
-def condor_morning(folder: Path, fault: str, day: date = QUICK_DAY, at: str = "10:10") -> Day:
+def condor_morning(folder: Path, fault: str, day: date = QUICK_DAY, at: str = "10:10") -> CheckedDay:
     """Run a condor that leaves at 10:10 (`at`) by a ladder to 10:40, quoted every 15 seconds.
 
     An order of a target keeps its price. Only an exit of another kind changes its order from try to try.
@@ -129,7 +129,9 @@ def test_why_says_that_market_data_did_not_come_and_why(tmp_path: Path) -> None:
     assert day.orders == {}
     with StoreReader(tmp_path / "s.db") as reader:
         told = reader.data_troubles(DAY)
-        lines = story_lines("spy_put_seller", DAY, WhyDay(story(reader.day("spy_put_seller", DAY)), blind=told))
+        lines = explanation_lines(
+            "spy_put_seller", DAY, DayFacts(explain_day(reader.day("spy_put_seller", DAY)), blind=told)
+        )
     assert "another session of this user has the market data (error 10197)" in told[0][1]
     assert lines[1].endswith(told[0][1])
 

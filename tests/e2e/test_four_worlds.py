@@ -23,9 +23,9 @@ from rulebot.adapters.recorded.recording import Recording, open_recording
 from rulebot.adapters.recorded.source import EVERY, RecordingSource
 from rulebot.backtest.fills import NATURAL, RECORDED
 from rulebot.backtest.notes import HELD, REGIME
-from rulebot.backtest.recorded.simulation import RecordedWalk
+from rulebot.backtest.recorded.simulation import RecordedSimulation
 from rulebot.backtest.scheduler import SETTLES
-from rulebot.backtest.simulation import CASH, Walk
+from rulebot.backtest.simulation import CASH, BacktestSimulation
 from rulebot.core.program import Program
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.market import Board
@@ -89,7 +89,7 @@ def check_worlds(lived: Lived) -> list[str]:
     assert [line(each) for each in again.records] == [line(each) for each in wire if each.kind not in OF_NO_TURN]
     state, program, _ = beginning(recording.head, Board())
     source = RecordingSource(recording.files[-1])
-    walk = RecordedWalk(program, source, state.facts.events, RECORDED, CASH)
+    walk = RecordedSimulation(program, source, state.facts.events, RECORDED, CASH)
     (done,) = walk.through(recording.day, recording.day)
     ends = max(each.at for each in again.records)
     assert of_turns(each for each in done.records if each.at <= ends) == of_turns(again.records)
@@ -123,7 +123,7 @@ def sent_by_the_model(recording: Recording, alone: str = "") -> tuple[Program, d
     """Return what the bots of a recording, or one alone, send first in a walk through it with fills of a model."""
     state, program, _ = beginning(recording.head, Board())
     program = replace(program, bots={alone: program.bots[alone]}) if alone else program
-    walk = Walk(program, RecordingSource(recording.files[-1]), state.facts.events, NATURAL, CASH)
+    walk = BacktestSimulation(program, RecordingSource(recording.files[-1]), state.facts.events, NATURAL, CASH)
     walked = [record for done in walk.through(recording.day, recording.day) for record in done.records]
     return program, first_sent(walked)
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from rulebot.adapters.recorded.recording import open_recording
 from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.day import CheckedDay
 from rulebot.cli.main import main
 from rulebot.model.session import session_on
 from rulebot.record.record import Kind
@@ -64,7 +64,7 @@ def level(symbol: str, day: date, at: str, first_day: date) -> Decimal:
     return Decimal(str(stats.open if at == "open" else stats.last))
 
 
-def due(lived: Day, bot: str, settled_at: Decimal) -> Decimal:
+def due(lived: CheckedDay, bot: str, settled_at: Decimal) -> Decimal:
     """Return what the structure of a bot owes per share at a level."""
     (position,) = [each for each in lived.positions.values() if each.bot == bot]
     owed = Decimal(0)

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from rulebot.adapters.ib.broker import IbBroker
 from rulebot.adapters.ib.contracts import ContractBook
-from rulebot.alerts.find import find
+from rulebot.alerts.find import find_alerts
 from rulebot.alerts.message import message
 from rulebot.backtest.fills import fill_model
 from rulebot.cli.main import main
@@ -37,7 +37,7 @@ from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
 from rulebot.web.book import status
 from rulebot.web.bot_page import bot_page
-from rulebot.web.picture_of_store import picture_of_store
+from rulebot.web.picture_of_store import snapshot_of_store
 from rulebot.web.trades_page import trades_page
 from tests.e2e.test_real_time import free_running
 from tests.e2e.test_restart import DAY, new_york
@@ -244,8 +244,8 @@ def test_what_is_shown_says_that_nothing_was_sent(observed: tuple[Path, list[Tal
 
 def test_the_page_and_its_parts_say_so(observed: tuple[Path, list[Tally]]) -> None:
     with StoreReader(observed[0]) as reader:
-        assert picture_of_store(reader).mark == status(reader, picture_of_store(reader)).mark == MARK
-        assert find(reader, 0, NEVER).is_observed
+        assert snapshot_of_store(reader).mark == status(reader, snapshot_of_store(reader)).mark == MARK
+        assert find_alerts(reader, 0, NEVER).is_observed
     assert trades_page(observed[0])["mark"] == MARK
     assert (bot_page(observed[0], "put_lite", None) or {})["mark"] == MARK
 

@@ -13,7 +13,7 @@ from ib_async import StartupFetchNONE
 from plain_client import plain_client
 
 from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import Day, read_day
+from rulebot.checks.against_ledger.day import CheckedDay, read_day
 from rulebot.checks.journal.audit import audit_store
 from rulebot.cli.main import main as rulebot
 from rulebot.documents.load_bots import load_desk
@@ -73,12 +73,12 @@ async def live_on(gateway: RunningGateway, until: datetime) -> None:
 
 def over_a_night(
     tmp_path: Path, ends: Callable[[Run, datetime], None], market: str | None = None
-) -> tuple[Day, RunningGateway]:
+) -> tuple[CheckedDay, RunningGateway]:
     """Run on the first day until `ends`, be away until the next morning, and run then until 09:40."""
     store = tmp_path / "s.db"
     kept: list[RunningGateway] = []
 
-    async def body() -> Day:
+    async def body() -> CheckedDay:
         gateway = await start_gateway(
             GatewaySettings(first_day=DAY, days=2, seed=7, market_file=market, data_seconds=15)
         )
@@ -95,12 +95,12 @@ def over_a_night(
     return asyncio.run(body()), kept[0]
 
 
-def cash(day: Day) -> Decimal:
+def cash(day: CheckedDay) -> Decimal:
     """Return what our books have received less what they paid, commissions included."""
     return sum((found.cash - found.commissions for found in day.positions.values()), Decimal(0))
 
 
-def alarms(day: Day) -> list[str]:
+def alarms(day: CheckedDay) -> list[str]:
     return [str(record.data["text"]) for record in day.records if record.kind is Kind.ALARM]
 
 
@@ -171,7 +171,7 @@ def test_ci_a_protective_stop_acts_without_the_engine_and_the_rest_is_closed_whe
     spec.write_text(text.replace("cost: 4x credit", "cost: 1.3x credit"), encoding="utf-8")
     store = tmp_path / "s.db"
 
-    async def body() -> Day:
+    async def body() -> CheckedDay:
         gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=7, market_file="trend_down", data_seconds=15))
         try:
             await run(gateway, store, stop_at(new_york(10, 30)), spec)

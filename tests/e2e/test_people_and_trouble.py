@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from rulebot.chaos.invariants import judge
-from rulebot.chaos.operator_actions import CLOCK, Act
-from rulebot.chaos.result import Aftermath
-from rulebot.chaos.runner import live_through
-from rulebot.chaos.scenario import Entry, Storm
+from rulebot.chaos.operator_actions import CLOCK, OperatorAction
+from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.runner import run_scenario
+from rulebot.chaos.scenario import ChaosScenario, Entry
 from rulebot.chaos.size_check import sized
-from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.model.order import Purpose
 from rulebot.model.session import EXCHANGE_ZONE, session_from
 from rulebot.spec.shipped import shipped
@@ -33,7 +33,7 @@ risk: {max_contracts_per_order: 40, max_notional_per_order: $25000000, cash_secu
 
 
 @cache
-def desk(folder: Path) -> Desk:
+def desk(folder: Path) -> LoadedBots:
     """Return four puts with a stop and a target that rest, beside a condor of two whose stop is watched."""
     condor = (shipped("specs") / "dte0_condor.yaml").read_text(encoding="utf-8")
     (folder / "dte0_condor.yaml").write_text(condor.replace('from: "09:45", to: "10:00"', 'from: "09:32", to: "09:36"'))
@@ -47,22 +47,22 @@ def desk(folder: Path) -> Desk:
 
 
 @pytest.fixture(scope="module")
-def bots(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def bots(tmp_path_factory: pytest.TempPathFactory) -> LoadedBots:
     return desk(tmp_path_factory.mktemp("bots"))
 
 
-def storm(act: str, trouble: str) -> Storm:
+def storm(act: str, trouble: str) -> ChaosScenario:
     at = SESSION.open + ACTS_AT
     faults: list[Entry] = [{"kind": act, "at": f"{at.astimezone(EXCHANGE_ZONE):%H:%M:%S}", "seconds": 0}]
-    acts: tuple[Act, ...] = ()
+    acts: tuple[OperatorAction, ...] = ()
     before = at - timedelta(seconds=10)
     if trouble == "silence":
         faults.append({"kind": "silence", "at": f"{before.astimezone(EXCHANGE_ZONE):%H:%M:%S}", "real_seconds": 50})
     elif trouble == CLOCK:
-        acts = (Act(kind=CLOCK, at=before, seconds=6 * 3600),)
+        acts = (OperatorAction(kind=CLOCK, at=before, seconds=6 * 3600),)
     else:
-        acts = (Act(kind=trouble, at=before, times=90),)
-    return Storm(
+        acts = (OperatorAction(kind=trouble, at=before, times=90),)
+    return ChaosScenario(
         seed=7,
         day=SESSION.date,
         market=None,
@@ -75,7 +75,7 @@ def storm(act: str, trouble: str) -> Storm:
     )
 
 
-def check(left: Aftermath, bots: Desk, act: str) -> None:
+def check(left: ChaosResult, bots: LoadedBots, act: str) -> None:
     """Check that nothing is broken, that the act came with positions open, and that stops are of the account's size."""
     assert judge(left, bots) == {}
     assert left.day.entered == {"dte0_condor", "hand_put"}
@@ -87,12 +87,12 @@ def check(left: Aftermath, bots: Desk, act: str) -> None:
 
 
 @pytest.mark.parametrize(("act", "trouble"), [("person_halves", "disk_full"), ("liquidation", "silence")])
-def test_short_options_stay_protected(act: str, trouble: str, bots: Desk, tmp_path: Path) -> None:
-    check(live_through(storm(act, trouble), bots, tmp_path), bots, act)
+def test_short_options_stay_protected(act: str, trouble: str, bots: LoadedBots, tmp_path: Path) -> None:
+    check(run_scenario(storm(act, trouble), bots, tmp_path), bots, act)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("trouble", TROUBLE)
 @pytest.mark.parametrize("act", OTHERS)
-def test_so_it_is_with_each_act_and_each_trouble(act: str, trouble: str, bots: Desk, tmp_path: Path) -> None:
-    check(live_through(storm(act, trouble), bots, tmp_path), bots, act)
+def test_so_it_is_with_each_act_and_each_trouble(act: str, trouble: str, bots: LoadedBots, tmp_path: Path) -> None:
+    check(run_scenario(storm(act, trouble), bots, tmp_path), bots, act)

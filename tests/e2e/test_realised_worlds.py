@@ -13,7 +13,7 @@ from statistics import variance
 import pytest
 from click.testing import CliRunner
 
-from rulebot.adapters.recorded.recording import Heard, play_told
+from rulebot.adapters.recorded.recording import EventHeard, play_told
 from rulebot.cli.main import main
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import DEFAULT_DATE, attached
@@ -65,7 +65,7 @@ def bot(folder: Path, *estimators: str) -> str:
 def told(tapes: Path, seconds: int) -> list[BarsReport]:
     """Return the bars that the gateway told, as they were recorded."""
     steps = [step for each in listed(tapes) for step in play_told((each.file,))]
-    events = [step.event for step in steps if isinstance(step, Heard)]
+    events = [step.event for step in steps if isinstance(step, EventHeard)]
     return [each for each in events if isinstance(each, BarsReport) and each.seconds == seconds]
 
 

@@ -27,9 +27,9 @@ from rulebot.store.open import open_store
 from rulebot.web import days_page, timeline
 from rulebot.web.access import Access
 from rulebot.web.app import application
-from rulebot.web.moment import moment_of
+from rulebot.web.moment import replay_snapshot
 from rulebot.web.server import Bind, Server
-from rulebot.web.timeline import Days, Timeline, Underway, live_through
+from rulebot.web.timeline import Days, Timeline, TimelineInProgress, replay_for_page
 
 TOKEN = "a-token-of-a-test-0123"
 DAY, NEXT = date(2026, 10, 21), date(2026, 10, 22)
@@ -169,15 +169,15 @@ def test_what_is_not_there_is_told(address: str, path: str, status: int, said: s
 
 def test_each_moment_is_the_state_of_its_instant_bit_for_bit(store: Path) -> None:
     files = sorted(store.with_name("s-tapes").glob(f"*/{DAY}.tape"))
-    found = live_through(files)
+    found = replay_for_page(files)
     assert found.instants == tuple(sorted(found.instants))
     assert not found.problem
     for clock in ("09:31", "10:30", "10:30:11", "12:00", "15:59"):
-        assert found.at(at(DAY, clock)) == moment_of(lived_until(files, at(DAY, clock)), at(DAY, clock)), clock
+        assert found.at(at(DAY, clock)) == replay_snapshot(lived_until(files, at(DAY, clock)), at(DAY, clock)), clock
 
 
 def test_a_later_day_of_a_run_has_its_own_moments_alone(store: Path) -> None:
-    found = live_through(sorted(store.with_name("s-tapes").glob(f"*/{NEXT}.tape")))
+    found = replay_for_page(sorted(store.with_name("s-tapes").glob(f"*/{NEXT}.tape")))
     assert {each.astimezone(EXCHANGE_ZONE).date() for each in found.instants} == {NEXT}
     assert all(each.at >= found.instants[0] for each in found.happened)
 
@@ -199,13 +199,13 @@ def test_a_day_under_way_says_so_and_only_some_are_kept(
 ) -> None:
     monkeypatch.setattr(timeline, "KEPT_DAYS", 1)
     days = Days(store.with_name("s-tapes"))
-    assert isinstance(days.timeline(DAY, 0.0), Underway)
+    assert isinstance(days.timeline(DAY, 0.0), TimelineInProgress)
     may_come.set()
     first = come(days, DAY)
     assert days.timeline(DAY, 0.0) is first
     come(days, NEXT)
     may_come.clear()
-    assert isinstance(days.timeline(DAY, 0.0), Underway)
+    assert isinstance(days.timeline(DAY, 0.0), TimelineInProgress)
     may_come.set()
     assert come(days, DAY) is not first
 
@@ -262,7 +262,7 @@ def test_a_recording_that_decides_otherwise_ends_there(store: Path, monkeypatch:
         return found
 
     monkeypatch.setattr(timeline, "open_recording", other)
-    found = live_through(files)
+    found = replay_for_page(files)
     assert "decides otherwise" in found.problem
     assert found.instants[-1] < at(DAY, "10:31")
     assert days_page._shown(found, DAY, found.instants[-1].astimezone(EXCHANGE_ZONE).time())["problem"]

@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from rulebot.adapters.history.day import Finding
-from rulebot.adapters.recorded.recording import Decided, open_recording, play_told
+from rulebot.adapters.recorded.recording import RecordsWritten, open_recording, play_told
 from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.backtest.fills import RECORDED
-from rulebot.backtest.recorded.simulation import RecordedWalk
+from rulebot.backtest.recorded.simulation import RecordedSimulation
 from rulebot.backtest.simulation import CASH
 from rulebot.cli.main import main
 from rulebot.core.program import Program
@@ -43,7 +43,7 @@ def walked(tapes: Path, program: Program | None = None) -> tuple[list[Record], l
     """Return what is recorded of a walk through both sessions, and what is told of it."""
     recording = open_recording(listed(tapes)[0].file)
     state, recorded, _ = beginning(recording.head, Board())
-    walk = RecordedWalk(program or recorded, RecordingSource(tapes), state.facts.events, RECORDED, CASH)
+    walk = RecordedSimulation(program or recorded, RecordingSource(tapes), state.facts.events, RECORDED, CASH)
     done = list(walk.through(FIRST, LAST))
     return [record for day in done for record in day.records], [each for day in done for each in day.findings]
 
@@ -55,7 +55,7 @@ def of_bots(records: Iterable[Record]) -> list[str]:
 def wire(tapes: Path) -> list[Record]:
     """Return what was recorded then, by all runs."""
     steps = play_told(tuple(each.file for each in listed(tapes)))
-    return [record_of(text) for step in steps if isinstance(step, Decided) for text in step.lines]
+    return [record_of(text) for step in steps if isinstance(step, RecordsWritten) for text in step.lines]
 
 
 def test_two_sessions_in_a_row_decide_as_the_run_did(tapes: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_day_of_two_runs_is_one_session(tmp_path: Path) -> None:
     assert len(parts) == 2
     was = wire(tmp_path / "tapes")
     state, program, _ = beginning(parts[0].head, Board())
-    walk = RecordedWalk(program, RecordingSource(tmp_path / "tapes"), state.facts.events, RECORDED, CASH)
+    walk = RecordedSimulation(program, RecordingSource(tmp_path / "tapes"), state.facts.events, RECORDED, CASH)
     (done,) = walk.through(FIRST, FIRST)
     assert [each.text.rpartition(": ")[2] for each in done.findings[1:]] == ["the recording ends"]
     assert {Path(each.file) for each in done.findings[1:]} == {parts[1].files[-1]}

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from ib_async import IB, Index, MarketOrder, Option
 from plain_client import plain_client
 
-from rulebot.adapters.recorded.recording import Decided, play
+from rulebot.adapters.recorded.recording import RecordsWritten, play
 from rulebot.capture.chain import read_chain
 from rulebot.capture.market import captured
 from rulebot.capture.market import recorded as given_by
@@ -23,8 +23,8 @@ from rulebot.replay.recordings import listed
 from tests.e2e.worlds import SHIPPED, run_days, spec_files
 from twsim.gateway.embed import start_gateway
 from twsim.gateway.settings import GatewaySettings
-from twsim.market.given import GivenDay
-from twsim.market.given_market import GivenMarket
+from twsim.market.given import ReplayedDay
+from twsim.market.given_market import ReplayedMarket
 
 HALF_DAY = date(2026, 12, 24)
 """The session before Christmas, which ends at 13:00."""
@@ -49,14 +49,14 @@ def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return recorded(tmp_path_factory.mktemp("first"), ["put_lite"], day=HALF_DAY)
 
 
-def recorded(folder: Path, bots: list[str], given: GivenDay | None = None, day: date = DEFAULT_DATE) -> Path:
+def recorded(folder: Path, bots: list[str], given: ReplayedDay | None = None, day: date = DEFAULT_DATE) -> Path:
     run_days(folder, spec_files(bots), seed=3, first_day=day, tapes=folder / "tapes", given=given)
     return listed(folder / "tapes")[0].file
 
 
 def decisions(tape: Path, *, until_close: bool = False) -> list[str]:
     """Return all that was decided; after the close the account is another: a given share keeps its last price."""
-    steps = [step for step in play((tape,), Board()) if isinstance(step, Decided)]
+    steps = [step for step in play((tape,), Board()) if isinstance(step, RecordsWritten)]
     return [line for step in steps for line in step.lines if not until_close or f"{step.at:%H:%M}" < "20:00"]
 
 
@@ -117,7 +117,7 @@ def test_any_client_reads_what_was_recorded_and_trades_on_it(tape: Path) -> None
     strike, right = float(name.split()[-1][:-1]), name[-1]
 
     async def reads() -> None:
-        running = await start_gateway(GatewaySettings(first_day=day.day), market=GivenMarket(day))
+        running = await start_gateway(GatewaySettings(first_day=day.day), market=ReplayedMarket(day))
         ib = await plain_client(running.port)
         await pass_until(ib, "14:31:00")
         asked = Option("SPX", f"{day.day:%Y%m%d}", strike, right, "SMART", tradingClass="SPXW")

@@ -16,7 +16,7 @@ from rulebot.cli.main import main
 from rulebot.model.session import at_exchange_time
 from rulebot.replay.as_test_market import Watch
 from rulebot.replay.export import of_symbol
-from rulebot.replay.recordings import Tape, listed
+from rulebot.replay.recordings import RecordingFile, listed
 from rulebot.store.queries import StoreReader
 from rulebot.store.scans import scans_file
 from rulebot.web import days_page
@@ -310,7 +310,7 @@ def test_an_instant_has_the_conditions_of_each_symbol_of_a_universe(tmp_path: Pa
 
 
 def test_a_day_on_which_no_bot_ran_is_told_so_among_the_days_of_the_page() -> None:
-    day = days_page._day_row(DAY, [Tape(file=Path("a.tape"), day=DAY, first=NOON, last=NOON)])
+    day = days_page._day_row(DAY, [RecordingFile(file=Path("a.tape"), day=DAY, first=NOON, last=NOON)])
     assert "no bot: exits only" in TEMPLATES.get_template("days.html").render(rows=[day], count=1)
 
 

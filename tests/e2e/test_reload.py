@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import Day, read_day
+from rulebot.checks.against_ledger.day import CheckedDay, read_day
 from rulebot.checks.against_ledger.findings import offences
 from rulebot.checks.journal.audit import audit_store
 from rulebot.cli.main import main
@@ -99,7 +99,9 @@ def ask(run: Run) -> None:
     run.inbox.ask(Request.RELOAD)
 
 
-async def live(gateway: RunningGateway, folder: Path, *planned: Step, store: str = "s.db", install: str = "x") -> Day:
+async def live(
+    gateway: RunningGateway, folder: Path, *planned: Step, store: str = "s.db", install: str = "x"
+) -> CheckedDay:
     desk = load_desk([str(folder / "specs")], {}, None)
     tapes = folder / "tapes"
     options = RunOptions(store=folder / store, logs=None, sessions=None, install=install, tapes=tapes)
@@ -110,19 +112,19 @@ async def live(gateway: RunningGateway, folder: Path, *planned: Step, store: str
     return read_day(folder / store, gateway.ledger.totals(), {})
 
 
-def reloads(day: Day) -> list[Record]:
+def reloads(day: CheckedDay) -> list[Record]:
     return [record for record in day.records if record.kind is Kind.RELOAD and not record.bot]
 
 
-def said(day: Day) -> list[str]:
+def said(day: CheckedDay) -> list[str]:
     return [str(record.data["what"]) for record in reloads(day)]
 
 
-def entries(day: Day) -> list[Order]:
+def entries(day: CheckedDay) -> list[Order]:
     return [order for order in day.orders.values() if order.purpose is Purpose.ENTRY]
 
 
-def check(day: Day, store: Path) -> None:
+def check(day: CheckedDay, store: Path) -> None:
     """Prove that the books are the broker's, and that what must always hold held."""
     assert compare_books(day) == []
     assert offences(day) == {}
@@ -494,7 +496,7 @@ def test_ci_a_reload_trades_as_a_stop_and_a_start_do(tmp_path: Path, what: str) 
         "two": bot("two", start="10:40", leave="11:00", order="mid"),
     }
 
-    def traded(day: Day) -> list[tuple[object, ...]]:
+    def traded(day: CheckedDay) -> list[tuple[object, ...]]:
         """Return every order with its prices and fills, and the times of both."""
         orders = [
             (order.bot, order.purpose, order.reason, order.legs, order.prepared_at, order.limit_price, order.status,

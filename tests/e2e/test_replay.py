@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from rulebot.adapters.recorded.columns import Numbers, pack
-from rulebot.adapters.recorded.file import Frame, TapeWriter, micros, read_head
+from rulebot.adapters.recorded.columns import NumberColumns, pack
+from rulebot.adapters.recorded.file import Frame, RecordingWriter, micros, read_head
 from rulebot.adapters.recorded.recording import open_recording
 from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.backtest.fills import fill_model
-from rulebot.backtest.simulation import Walk
+from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import load_calendar
 from rulebot.cli.main import main
 from rulebot.documents.load_bots import load_desk
@@ -32,12 +32,12 @@ from rulebot.model.money import signed_dollars
 from rulebot.model.session import EXCHANGE_ZONE, at_exchange_time
 from rulebot.record.codec import line
 from rulebot.replay import drift
-from rulebot.replay.drift import What, drifts
+from rulebot.replay.drift import DriftKind, drifts
 from rulebot.replay.recordings import listed
 from rulebot.replay.replay import replay as live_through
 from rulebot.replay.reruns import answered
 from rulebot.store.queries import StoreReader
-from rulebot.web.timeline import live_through as timeline_of
+from rulebot.web.timeline import replay_for_page as timeline_of
 from tests.e2e.worlds import run_days, spec_files
 from tests.tape_file import rewrite
 
@@ -207,9 +207,9 @@ def test_another_text_is_tried_on_all_that_several_runs_have_recorded_of_a_day(s
     folder = Path(shutil.copytree(store.with_name("s-tapes"), tmp_path / "t-tapes"))
     first = listed(folder)[0].file
     head = {name: value for name, value in read_head(first).items() if name != "format"}
-    writer = TapeWriter(folder / "later" / first.name, head | {"specs": {}})
+    writer = RecordingWriter(folder / "later" / first.name, head | {"specs": {}})
     at = micros(datetime(2026, 10, 21, 15, 50, tzinfo=EXCHANGE_ZONE))
-    none = Numbers(np.array([], dtype=np.int64), np.array([]), np.empty((0, len(COLUMNS))))
+    none = NumberColumns(np.array([], dtype=np.int64), np.array([]), np.empty((0, len(COLUMNS))))
     frame = pack(none, np.full((0, len(COLUMNS)), np.nan), 1)
     writer.add(Frame(at, at, 0, zlib.compress(json.dumps([["m", at, []]]).encode()), frame))
     writer.close()
@@ -283,7 +283,7 @@ def test_two_recordings_joined_to_one_file_are_refused_by_whoever_reads_them(sto
 
 
 def test_a_day_of_which_nothing_was_written_is_no_day_that_is_recorded(tmp_path: Path) -> None:
-    TapeWriter(tmp_path / "e-tapes" / "run" / "2026-10-21.tape", {"day": "2026-10-21"}).close()
+    RecordingWriter(tmp_path / "e-tapes" / "run" / "2026-10-21.tape", {"day": "2026-10-21"}).close()
     done = replay(tmp_path / "e.db", "2026-10-21")
     assert (done.exit_code, "nothing was written before its run ended" in done.output) == (3, True), done.output
 
@@ -315,12 +315,17 @@ def test_drift_sets_what_was_done_beside_what_the_spec_makes(store: Path) -> Non
 @pytest.mark.parametrize(
     ("was", "now", "what", "parts"),
     [
-        ("by: 10 pts", "by: 5 pts", What.BESIDES, ""),
-        ("exits:\n", 'exits:\n  - time: "10:40"\n    name: early\n', What.EXIT, "10:40:00 here they part: it sends"),
+        ("by: 10 pts", "by: 5 pts", DriftKind.BESIDES, ""),
+        (
+            "exits:\n",
+            'exits:\n  - time: "10:40"\n    name: early\n',
+            DriftKind.EXIT,
+            "10:40:00 here they part: it sends",
+        ),
     ],
 )
 def test_drift_without_a_cause_says_so(
-    was: str, now: str, what: What, parts: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    was: str, now: str, what: DriftKind, parts: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A walk of another text stands for an engine that does not do what its spec says."""
     (file,) = spec_files(["put_lite"])
@@ -329,7 +334,7 @@ def test_drift_without_a_cause_says_so(
     (tmp_path / "put_lite.yaml").write_text(text.replace(was, now), encoding="utf-8")
     other = load_desk([str(tmp_path / "put_lite.yaml")], {}, None).program("x", {}, 90)
     monkeypatch.setattr(drift, "answered", lambda recording, stood: answered(recording, replace(stood, program=other)))
-    came: list[drift.Compared] = []
+    came: list[drift.DayComparison] = []
     compare = drift.compared
     monkeypatch.setattr(drift, "compared", lambda *given: came.append(compare(*given)) or came[-1])
     told = replay(store, "2026-10-21", "--drift").output
@@ -363,7 +368,7 @@ def test_drift_names_the_cause_of_a_trade_that_was_not_done(
 
     asyncio.run(body())
     (found,) = drifts(open_recording(listed(tapes)[0].file))
-    assert (found.what, found.done) == (What.MISSED, "no trade")
+    assert (found.what, found.done) == (DriftKind.MISSED, "no trade")
     assert any(says in cause for cause in found.causes), found.causes
     assert found.is_explained
 
@@ -406,7 +411,7 @@ def test_a_recording_as_past_sessions_decides_when_the_run_did(store: Path) -> N
     with StoreReader(store) as reader:
         was = {str(row["position"]): row for row in reader.view("trades", strategy_id="put_lite")}
     desk = load_desk(spec_files(["put_lite"]), {}, None)
-    walk = Walk(desk.program("x", {}, 90), source, load_calendar(), fill_model("mid"), Decimal(1_000_000))
+    walk = BacktestSimulation(desk.program("x", {}, 90), source, load_calendar(), fill_model("mid"), Decimal(1_000_000))
     for _ in walk.through(days[0], days[0]):
         pass
     assert walk.state is not None

@@ -12,7 +12,7 @@ from rulebot.live.start import Run
 from rulebot.replay.recordings import meant
 from rulebot.web.days_page import _neighbours, _shown
 from rulebot.web.pages import TEMPLATES
-from rulebot.web.timeline import live_through
+from rulebot.web.timeline import replay_for_page
 from tests.e2e.test_reload import account, ask, at, bot, live, specs_in, stop, writes
 from tests.e2e.test_restart import in_loop, new_york
 from twsim.gateway.embed import RunningGateway
@@ -92,7 +92,7 @@ def test_drift_ends_with_one_when_a_trade_differs(store: Path) -> None:
 def test_the_page_of_the_day_has_the_conditions_of_those_that_ran_at_its_instant(store: Path) -> None:
     """Of one that was added later it was said that it had none, and one that was removed had vanished all day long."""
     day = date(2026, 10, 21)
-    seen = live_through(meant("", store.with_name("s-tapes")))
+    seen = replay_for_page(meant("", store.with_name("s-tapes")))
     shown = {clock: list(_shown(seen, day, clock)["conditions"]) for clock in (time(9, 50), time(10, 30), time(11, 10))}
     assert list(shown.values()) == [["one"], ["one", "two"], ["two"]]
     alone = (

@@ -12,7 +12,7 @@ import pytest
 from rulebot.checks.against_ledger.books import compare_books
 from rulebot.checks.against_ledger.day import read_day
 from rulebot.checks.against_ledger.findings import offences
-from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.live.environments import attached
 from rulebot.live.start import Run, RunOptions, execute, open_journal
 from rulebot.model.errors import BrokerError
@@ -142,7 +142,7 @@ def test_with_no_engine_running_a_flatten_closes_everything_at_the_next_start(tm
         await run_until(gateway, store, new_york(10, 0))
         assert len(working(gateway)) == 2
         assert not post(store, Request.FLATTEN)
-        desk = Desk({}, (), None, ())
+        desk = LoadedBots({}, (), None, ())
         options = RunOptions(store=store, logs=None, sessions=None, until_flat=True)
         world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
         run = await execute(desk, options, world, lambda run: None, lambda run, at: None)
@@ -167,7 +167,7 @@ def test_a_flatten_of_another_bot_ends_at_once_and_leaves_this_one_alone(tmp_pat
         post(store, Request.FLATTEN, "put_lite")
         options = RunOptions(store=store, logs=None, sessions=None, until_flat=True)
         world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
-        run = await execute(Desk({}, (), None, ()), options, world, lambda run: None, lambda run, at: None)
+        run = await execute(LoadedBots({}, (), None, ()), options, world, lambda run: None, lambda run, at: None)
         assert run.loop.reason == "all that can be closed is closed"
         assert len(working(gateway)) == 2
 

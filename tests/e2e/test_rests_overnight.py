@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import Day, read_day
+from rulebot.checks.against_ledger.day import CheckedDay, read_day
 from rulebot.checks.against_ledger.findings import offences
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import attached
@@ -51,7 +51,7 @@ def lived(body: Body, tmp_path: Path, text: str = TEXT, **settings: bool) -> Non
     asyncio.run(whole())
 
 
-def told(gateway: RunningGateway, store: Path) -> Day:
+def told(gateway: RunningGateway, store: Path) -> CheckedDay:
     assert gateway.ledger is not None
     return read_day(store, gateway.ledger.totals(), {})
 

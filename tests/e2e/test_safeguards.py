@@ -39,7 +39,7 @@ def test_ci_a_switch_that_fails_by_itself_is_not_taken_for_something_seen(monkey
         raise NameError("of the switch's own")
 
     monkeypatch.setattr(run, "SWITCHES", Path(__file__).name)
-    off = Safeguard("pursuing", "nothing is closed", lambda: swapped((pursuing.pursue, fails)), "flatten", SELLER)
+    off = Safeguard("pursuing", "nothing is closed", lambda: swapped((pursuing.work_close, fails)), "flatten", SELLER)
     with pytest.raises(AssertionError, match="of the switch's own"):
         hunt(off, 12)
 

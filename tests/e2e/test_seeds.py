@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.day import CheckedDay
 from rulebot.checks.against_ledger.findings import offences, unprotected
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import DEFAULT_DATE
@@ -37,7 +37,7 @@ FAST = 4000.0
 """Simulated seconds in a second, for a day that is paced by the clock and still short."""
 
 
-def run_in(folder: Path, name: str, seed: int) -> Day:
+def run_in(folder: Path, name: str, seed: int) -> CheckedDay:
     """Run a day of all shipped specs in a folder of its own, and record it."""
     place = folder / name
     place.mkdir()
@@ -55,25 +55,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def day(folder: Path) -> Day:
+def day(folder: Path) -> CheckedDay:
     """Return one day of all shipped specs."""
     return run_in(folder, "seven", 7)
 
 
-def test_a_day_replays_to_the_same_decisions(day: Day, folder: Path) -> None:
+def test_a_day_replays_to_the_same_decisions(day: CheckedDay, folder: Path) -> None:
     told = [record for record in day.records if record.kind not in NOT_OF_TURNS]
     assert check_replays(folder / "seven" / "tapes") == len(told)
 
 
-def test_a_day_is_sound(day: Day) -> None:
+def test_a_day_is_sound(day: CheckedDay) -> None:
     assert problems_of(day) == []
 
 
-def test_a_day_passes_the_audit(day: Day) -> None:
+def test_a_day_passes_the_audit(day: CheckedDay) -> None:
     assert offences(day) == {}
 
 
-def test_the_audit_finds_what_is_changed_in_a_real_day(day: Day) -> None:
+def test_the_audit_finds_what_is_changed_in_a_real_day(day: CheckedDay) -> None:
     """A doubled fill, an order without its first record, a changed digest, a fill less: each under its number."""
     kinds = [record.kind for record in day.records]
     fill, order, moved = (kinds.index(kind) for kind in (Kind.FILL, Kind.ORDER, Kind.POSITION))
@@ -85,7 +85,7 @@ def test_the_audit_finds_what_is_changed_in_a_real_day(day: Day) -> None:
     assert {5, 21} <= set(offences(replace(day, records=(*records[:fill], *records[fill + 1 :]))))
 
 
-def test_an_unsound_day_is_told(day: Day) -> None:
+def test_an_unsound_day_is_told(day: CheckedDay) -> None:
     """The checks themselves: a cent too much, a price off its tick, a bot that says nothing."""
     option, cash = next(iter(item for item in day.ledger.cash_flow.items() if item[0] > 20_000_000))
     ledger = replace(day.ledger, cash_flow={**day.ledger.cash_flow, option: cash + Decimal("0.01")})
@@ -99,16 +99,16 @@ def test_an_unsound_day_is_told(day: Day) -> None:
     assert len(problems_of(replace(day, records=(*day.records, unknown)))) == 1
 
 
-def test_most_shipped_bots_trade_on_an_ordinary_day(day: Day) -> None:
+def test_most_shipped_bots_trade_on_an_ordinary_day(day: CheckedDay) -> None:
     assert day.entered >= {"calm_tape_condor", "dte0_condor", "put_lite", "spy_put_seller"}
 
 
-def test_the_parity_bot_says_what_came_nearest(day: Day) -> None:
+def test_the_parity_bot_says_what_came_nearest(day: CheckedDay) -> None:
     (parity,) = [found for found in day.bot_days if found.bot == "spx_spy_parity"]
     assert parity.opened or "credit" in parity.skipped
 
 
-def test_resting_orders_are_at_the_broker_from_the_fill_on(day: Day) -> None:
+def test_resting_orders_are_at_the_broker_from_the_fill_on(day: CheckedDay) -> None:
     assert unprotected(day, "spy_put_seller") == []
 
 
@@ -156,7 +156,7 @@ def test_ci_the_pace_does_not_matter(plain: Lived, tmp_path: Path) -> None:
     assert before(paced, until) == before(plain.day, until)
 
 
-def before(day: Day, until: datetime) -> str:
+def before(day: CheckedDay, until: datetime) -> str:
     """Return the hash of what a day had decided before an instant."""
     return replace(day, records=tuple(record for record in day.records if record.at < until)).decisions
 

@@ -13,8 +13,8 @@ from postgres_server import PostgresServer
 
 from rulebot.chaos.generator import CHOICE, draw
 from rulebot.chaos.invariants import judge
-from rulebot.chaos.runner import live_through
-from rulebot.chaos.scenario import Crash, Moment
+from rulebot.chaos.runner import run_scenario
+from rulebot.chaos.scenario import Crash, ScenarioMoment
 from rulebot.checks.against_ledger.books import compare_books
 from rulebot.checks.against_ledger.day import read_day
 from rulebot.checks.against_ledger.findings import offences
@@ -37,7 +37,7 @@ from twsim.gateway.embed import RunningGateway
 
 pytestmark = pytest.mark.postgres
 
-KILLS = (Moment.BEFORE_WRITE, Moment.AFTER_WRITE, Moment.AFTER_COMMAND)
+KILLS = (ScenarioMoment.BEFORE_WRITE, ScenarioMoment.AFTER_WRITE, ScenarioMoment.AFTER_COMMAND)
 STORED = "SELECT seq, at, kind, bot, position, data, hash FROM journal ORDER BY seq"
 
 
@@ -67,8 +67,8 @@ def test_a_storm_on_a_server_ends_as_in_a_file(seed: int, tmp_path: Path, postgr
     kills = tuple(Crash(moment=each, number=5 + 3 * at) for at, each in enumerate(KILLS))
     storm = replace(draw(seed, desk, CHOICE), acts=(), reloads=(), crashes=kills)
     place = postgres_server.place()
-    there = live_through(storm, desk, tmp_path, place)
-    here = live_through(storm, desk, tmp_path)
+    there = run_scenario(storm, desk, tmp_path, place)
+    here = run_scenario(storm, desk, tmp_path)
     assert judge(there, desk) == {}
     assert there.deaths == here.deaths != ()
     assert there.day.decisions == here.day.decisions

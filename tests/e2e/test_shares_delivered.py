@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import Day, read_day
-from rulebot.checks.against_ledger.delivered import deliveries_that_differ
+from rulebot.checks.against_ledger.day import CheckedDay, read_day
+from rulebot.checks.against_ledger.delivered import delivery_differences
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import Run, RunOptions, execute
@@ -51,13 +51,13 @@ risk: {daily_loss: $100000}
 """
 
 
-def lived(folder: Path, market: str, spec: str = SPEC, *, sessions: int = 1) -> tuple[Day, list[Row]]:
+def lived(folder: Path, market: str, spec: str = SPEC, *, sessions: int = 1) -> tuple[CheckedDay, list[Row]]:
     """Run days in an account with 350 SPY shares; return what they left and the ledger's rows."""
     (folder / "settles.yaml").write_text(spec)
     desk = load_desk([str(folder / "settles.yaml")], {}, None)
     kept: list[Run] = []
 
-    async def main() -> tuple[Day, list[Row]]:
+    async def main() -> tuple[CheckedDay, list[Row]]:
         world = simulated(SimSettings(data_seconds=15, market=market, shares=(("SPY", 350),), days=sessions), 1)
         options = RunOptions(store=folder / "day.db", logs=None, sessions=sessions, install="s7")
         await execute(desk, options, world, kept.append, note)
@@ -84,7 +84,7 @@ def test_the_books_and_the_shares_agree_with_the_ledger(tmp_path: Path, market: 
     assert (position.state, position.quantity) == ("closed", 3)
     assert ending in position.exit_reason
     assert compare_books(day, (), rows) == []
-    assert list(deliveries_that_differ(day, rows)) == []
+    assert list(delivery_differences(day, rows)) == []
     held = {str(row["name"]): money_of(row, "quantity") for row in rows if row["kind"] == "position"}
     assert held["SPY"] == left
     cash = sum((money_of(row, "amount") for row in rows if row["kind"] == "cash"), Decimal(0))
@@ -94,7 +94,7 @@ def test_the_books_and_the_shares_agree_with_the_ledger(tmp_path: Path, market: 
     worth = moved * (leg.option.strike - Decimal(str(record.data["level"])))
     assert position.net == position.cash - position.commissions + worth, "the shares count at the settlement price"
     changed = [{**row, "price": "1"} if row.get("outcome") == "delivery" else row for row in rows]
-    assert len(list(deliveries_that_differ(day, changed))) == (ending == "assigned")
+    assert len(list(delivery_differences(day, changed))) == (ending == "assigned")
 
 
 @pytest.mark.long
@@ -106,7 +106,7 @@ def test_ci_the_shares_of_a_buy_write_go_with_its_calls(tmp_path: Path) -> None:
     assert (stock.opened, stock.settled, stock.held) == (200, 200, 0)
     assert stock.exit_cash == 200 * written.option.strike
     assert compare_books(day, (), rows) == []
-    assert list(deliveries_that_differ(day, rows)) == []
+    assert list(delivery_differences(day, rows)) == []
     held = {str(row["name"]): money_of(row, "quantity") for row in rows if row["kind"] == "position"}
     assert held["SPY"] == 350
     cash = sum((money_of(row, "amount") for row in rows if row["kind"] == "cash"), Decimal(0))
@@ -122,4 +122,4 @@ def test_ci_shares_that_are_left_are_sold_in_the_morning(tmp_path: Path) -> None
     assert first.closed_at is not None
     assert first.closed_at.date() > first.session
     assert compare_books(day, (), rows) == []
-    assert list(deliveries_that_differ(day, rows)) == []
+    assert list(delivery_differences(day, rows)) == []

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from rulebot.chaos.crash_point_environment import KILLED, POINTS, VARIABLE
 from rulebot.checks.against_ledger.day import read_day
-from rulebot.checks.against_ledger.outside import Outside
+from rulebot.checks.against_ledger.outside import LedgerOrders
 from rulebot.cli.main import main
 from rulebot.record.record import Kind
 from tests.e2e.kill_checks import findings_of
@@ -55,7 +55,7 @@ def test_every_point_ends_the_process_and_loses_nothing(point: str, tmp_path: Pa
             assert await (await engine.start(1)).wait() == 0
             day = read_day(engine.store, ledger.totals(), {})
             now = datetime.fromtimestamp(gateway.now, UTC)
-            findings = findings_of(day, Outside(ledger.rows, gateway.exchange.open_orders(), now))
+            findings = findings_of(day, LedgerOrders(ledger.rows, gateway.exchange.open_orders(), now))
         finally:
             engine.kill()
             await gateway.stop()

@@ -19,7 +19,7 @@ from rulebot.model.errors import StoreError
 from rulebot.model.facts import EventCalendar
 from rulebot.sweep import cluster
 from rulebot.sweep.cluster import Same, on_cluster, same_as_here
-from rulebot.sweep.compiling import Terms
+from rulebot.sweep.compiling import VariantTerms
 from rulebot.sweep.partition import Task
 
 distributed = pytest.importorskip("distributed")
@@ -31,7 +31,7 @@ HERE = {"processes": False, "protocol": "tcp://", "host": "127.0.0.1", "dashboar
 
 
 def run(address: str, same: Same) -> list[Any]:
-    terms = Terms(
+    terms = VariantTerms(
         opens=partial(open_source, same.data),
         first=FIRST,
         last=FIRST,

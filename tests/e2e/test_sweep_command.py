@@ -19,10 +19,10 @@ from rulebot.adapters.history.write import write_day
 from rulebot.cli.exit_codes import NOBODY_READS
 from rulebot.cli.main import main
 from rulebot.model.errors import StoreError
-from rulebot.sweep.compiling import Terms
+from rulebot.sweep.compiling import VariantTerms
 from rulebot.sweep.evaluate import Asked
 from rulebot.sweep.statistics import stretches
-from rulebot.sweep.variant import Part
+from rulebot.sweep.variant import PeriodResult
 
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "specs" / "dte0_condor.yaml"
@@ -94,7 +94,7 @@ def test_ctrl_c_tells_how_to_go_on(data: Path, tmp_path: Path, monkeypatch: pyte
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rulebot.sweep.executors.live_through", interrupted)
+    monkeypatch.setattr("rulebot.sweep.executors.run_variants", interrupted)
     words = (SPEC, "--data", data, "--vary", "delta=0.05,0.08", "--workers", 1)
     found = typed(*words)
     assert (found.exit_code, "--out FILE keeps what is done" in found.stderr) == (130, True)
@@ -188,7 +188,7 @@ def test_stretches_that_do_not_fit_cost_no_result(data: Path, monkeypatch: pytes
     """Too few sessions are told before any is lived through; how long trades were held is known after them."""
     words = (SPEC, "--data", data, "--vary", "delta=0.05,0.08", "--workers", 1, "--walk-forward", "20/5")
     with monkeypatch.context() as patched:
-        patched.setattr("rulebot.sweep.executors.live_through", None)
+        patched.setattr("rulebot.sweep.executors.run_variants", None)
         found = typed(*words)
         assert (found.exit_code, "2 sessions hold no stretch of 20" in found.stderr) == (2, True), found.output
     known = iter([[None]])  # the first look finds room
@@ -207,12 +207,12 @@ def test_stretches_that_do_not_fit_cost_no_result(data: Path, monkeypatch: pytes
 def test_shares_that_are_held_to_the_end_leave_nothing_to_walk_over(
     purge: tuple[str, ...], says: str, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def held(asked: Sequence[Asked], terms: Terms, span: object, passed: object) -> list[Part]:
+    def held(asked: Sequence[Asked], terms: VariantTerms, span: object, passed: object) -> list[PeriodResult]:
         profits = (Decimal(1),) * 26
         number, point, _ = asked[0]
-        return [Part(number=number, point=point, since=terms.first, profits=profits, longest=25, in_shares=1)]
+        return [PeriodResult(number=number, point=point, since=terms.first, profits=profits, longest=25, in_shares=1)]
 
-    monkeypatch.setattr("rulebot.sweep.executors.live_through", held)
+    monkeypatch.setattr("rulebot.sweep.executors.run_variants", held)
     known = iter([[None]])  # the first look finds room
     monkeypatch.setattr(
         "rulebot.sweep.statistics.stretches", lambda *sessions: next(known, None) or stretches(*sessions)
@@ -347,14 +347,14 @@ def test_what_a_sweep_is_made_of_does_not_depend_on_where_it_runs(
         calendar.write_text(json.dumps(shipped | dates | {"published_until": "2026-12-31"}), encoding="utf-8")
     found: list[object] = []
 
-    def there(asked: object, terms: Terms, *_: object) -> None:
+    def there(asked: object, terms: VariantTerms, *_: object) -> None:
         monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "there"))
         monkeypatch.chdir(tmp_path)
         sent = pickle.loads(pickle.dumps(terms))
         found.extend((date(2026, 9, 2) in sent.calendar.days["FOMC"], len(sent.opens().dates(sent.first, sent.last))))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rulebot.sweep.executors.live_through", there)
+    monkeypatch.setattr("rulebot.sweep.executors.run_variants", there)
     monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "here"))
     monkeypatch.chdir(data.parent)
     assert typed(SPEC, "--data", data.name, "--vary", "delta=0.06", "--workers", 1).exit_code == 130

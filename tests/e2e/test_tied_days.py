@@ -19,9 +19,9 @@ from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.model.money import ZERO
 from rulebot.model.order import Purpose
-from rulebot.statement.difference import What
-from rulebot.statement.reconcile import Tie
-from rulebot.statement.reconcile_file import tie_file
+from rulebot.statement.difference import DifferenceKind
+from rulebot.statement.reconcile import Reconciliation
+from rulebot.statement.reconcile_file import reconcile_file
 from tests.e2e.test_overnight import Died, over_a_night
 from tests.e2e.worlds import spec_files
 from twsim.exchange.flex import flex_statement
@@ -66,17 +66,17 @@ risk: {daily_loss: $100000}
 """
 
 
-def tied(store: Path, rows: list[Row]) -> Tie:
+def tied(store: Path, rows: list[Row]) -> Reconciliation:
     """Return what came of a store and the statement of these rows."""
     path = store.with_suffix(".xml")
     path.write_text(flex_statement(rows), encoding="utf-8")
-    return tie_file(store, path)
+    return reconcile_file(store, path)
 
 
-def morning(folder: Path, *faults: str) -> Tie:
+def morning(folder: Path, *faults: str) -> Reconciliation:
     """Run the seller to 09:36 while this goes wrong, and tie what came of it."""
 
-    async def body() -> Tie:
+    async def body() -> Reconciliation:
         plan = read_faults("faults:\n" + "".join(f"  - {{{each}}}\n" for each in faults))
         gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=7), faults=plan)
         try:
@@ -121,7 +121,7 @@ def test_an_early_assignment_is_in_the_store_as_in_the_statement(tmp_path: Path)
 
 def test_an_assignment_that_the_store_does_not_know_is_found(tmp_path: Path) -> None:
     (found,) = morning(tmp_path, 'kind: assignment, at: "09:35:45"').differences
-    assert (found.what, found.contract) == (What.ENDING, "SPY   270115P00546000")
+    assert (found.what, found.contract) == (DifferenceKind.ENDING, "SPY   270115P00546000")
     assert (found.ours, found.theirs) == ("+0 ended", "+1 assigned")
 
 
@@ -135,14 +135,14 @@ def test_an_estimate_is_corrected_by_the_statement(tmp_path: Path) -> None:
     _, gateway = over_a_night(tmp_path, ends)
     assert gateway.ledger is not None
     found = tied(tmp_path / "s.db", gateway.ledger.rows)
-    assert {each.what for each in found.differences} == {What.ESTIMATE}
+    assert {each.what for each in found.differences} == {DifferenceKind.ESTIMATE}
     (mend,) = {each.mend for each in found.differences}
     done = CliRunner().invoke(main, [*mend.split()[1:], "--store", str(tmp_path / "s.db")])
     assert done.exit_code == 0, done.output
     assert tied(tmp_path / "s.db", gateway.ledger.rows).differences == ()
 
 
-def held_to_the_end(folder: Path, market: str, spec: str) -> Tie:
+def held_to_the_end(folder: Path, market: str, spec: str) -> Reconciliation:
     """Run a day of one spec and tie it."""
     (folder / "buy_write.yaml").write_text(spec)
     rows: list[list[Row]] = []
@@ -169,7 +169,7 @@ def test_shares_that_are_called_away(tmp_path: Path) -> None:
     path.write_text(
         path.read_text().replace('transactionType="Sell" quantity="-200"', 'transactionType="Sell" quantity="-100"')
     )
-    (difference,) = tie_file(tmp_path / "day.db", path).differences
+    (difference,) = reconcile_file(tmp_path / "day.db", path).differences
     assert (difference.contract, difference.name) == ("SPY", "shares delivered")
 
 

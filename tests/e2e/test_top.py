@@ -19,7 +19,7 @@ from store_day import SELLER, WATCHER, at
 from rulebot.cli.main import main
 from rulebot.model.event import Request
 from rulebot.narrate.asking_words import pause
-from rulebot.operator.request_inbox import Inbox
+from rulebot.operator.request_inbox import RequestInbox
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
@@ -141,7 +141,7 @@ def test_a_bot_is_paused_and_is_seen_to_be(store: Path) -> None:
             assert box_of(store).found() == []
             seen.press("y")
             seen.see("is asked to enter nothing more")
-            inbox = Inbox(store, count().__next__)
+            inbox = RequestInbox(store, count().__next__)
             (found,) = inbox.read(at("15:01"))
             assert (found.request, found.bot) == (Request.PAUSE, WATCHER)
             data = {"id": found.id, "request": "pause"}

@@ -10,7 +10,7 @@ import ib_async
 import pytest
 
 from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import Day, read_day
+from rulebot.checks.against_ledger.day import CheckedDay, read_day
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import DEFAULT_DATE, attached
 from rulebot.live.start import Run, RunOptions, execute
@@ -52,7 +52,7 @@ class Neighbour:
             self._ib.placeOrder(found, ib_async.LimitOrder("BUY", 1, 0.05, tif="DAY", account=OTHER))
 
 
-async def day(folder: Path, client_id: int, *, is_shared: bool) -> tuple[Day, RunningGateway]:
+async def day(folder: Path, client_id: int, *, is_shared: bool) -> tuple[CheckedDay, RunningGateway]:
     folder.mkdir()
     others = (OTHER,) if is_shared else ()
     settings = GatewaySettings(
@@ -73,7 +73,7 @@ async def day(folder: Path, client_id: int, *, is_shared: bool) -> tuple[Day, Ru
         await gateway.stop()
 
 
-def lines(found: Day) -> list[str]:
+def lines(found: CheckedDay) -> list[str]:
     """Return what is recorded, without order ids: they lie above those that are told of others, as TWS demands."""
     told = (line(record) for record in found.records if record.kind is not Kind.RUN_STARTED)
     return [re.sub(r'"order_id":\d+', '"order_id":0', each) for each in told]

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from rulebot.chaos.invariants import judge
-from rulebot.chaos.result import Aftermath
-from rulebot.chaos.runner import live_through
-from rulebot.chaos.scenario import Crash, Entry, Moment
-from rulebot.core.state_builder import Work
-from rulebot.core.undelivered_orders import unarrived
+from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.runner import run_scenario
+from rulebot.chaos.scenario import Crash, Entry, ScenarioMoment
+from rulebot.core.state_builder import StateBuilder
+from rulebot.core.undelivered_orders import undelivered_orders
 from rulebot.model.event import LinkUp
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.session import EXCHANGE_ZONE
@@ -27,12 +27,12 @@ AWAY = 4
 """Seconds until the next engine is started."""
 
 
-def live(folder: Path, *crashes: Crash, faults: tuple[Entry, ...] = (), lockstep: bool = True) -> Aftermath:
+def live(folder: Path, *crashes: Crash, faults: tuple[Entry, ...] = (), lockstep: bool = True) -> ChaosResult:
     storm = replace(storm_of(GUARDED, crashes), faults=faults, lockstep=lockstep, delay=0.0 if lockstep else 0.05)
-    return live_through(storm, desk_of(GUARDED), folder)
+    return run_scenario(storm, desk_of(GUARDED), folder)
 
 
-def alone(left: Aftermath) -> Iterator[float]:
+def alone(left: ChaosResult) -> Iterator[float]:
     """Yield for each short leg how many seconds it stood without a stop at the broker, until it was bought back."""
     traded = [row for row in left.outside.rows if row["kind"] == "execution" and row["sec_type"] == "OPT"]
     first = {row["con_id"]: row for row in reversed(traded)}
@@ -49,7 +49,7 @@ def alone(left: Aftermath) -> Iterator[float]:
         yield (datetime.fromisoformat(str(safe["at"])) - datetime.fromisoformat(str(row["at"]))).total_seconds()
 
 
-def given_up(left: Aftermath) -> list[str]:
+def given_up(left: ChaosResult) -> list[str]:
     return [order.purpose.value for order in left.day.orders.values() if order.status.value == "abandoned"]
 
 
@@ -62,7 +62,7 @@ def test_ci_killed_between_writing_and_sending_a_stop_protection_stands_within_i
     written = live(tmp_path / "calm", lockstep=lockstep).points.writes
     unsent = 0
     for number in range(written - 3, written + 1):
-        crash = Crash(moment=Moment.AFTER_WRITE, number=number, arrives=False, away=AWAY)
+        crash = Crash(moment=ScenarioMoment.AFTER_WRITE, number=number, arrives=False, away=AWAY)
         left = live(tmp_path / str(number), crash, lockstep=lockstep)
         assert judge(left, desk_of(GUARDED)) == {}
         assert max(alone(left)) <= LIMIT, number
@@ -75,14 +75,16 @@ LATE: Entry = {"kind": "late_order", "on": "order", "number": 2, "seconds": 20}
 """The first stop reaches the broker twenty seconds after the gateway has read it, and nobody is told before."""
 
 
-def struck_late(folder: Path) -> Aftermath:
+def struck_late(folder: Path) -> ChaosResult:
     """Kill the engine two seconds after it has sent its stops."""
     calm = live(folder / "calm", faults=(LATE,))
     sent = min(order.prepared_at for order in calm.day.orders.values() if order.purpose is Purpose.PROTECT)
-    return live(folder / "struck", Crash(moment=Moment.AT_TIME, at=sent + timedelta(seconds=2), away=2), faults=(LATE,))
+    return live(
+        folder / "struck", Crash(moment=ScenarioMoment.AT_TIME, at=sent + timedelta(seconds=2), away=2), faults=(LATE,)
+    )
 
 
-def protecting(left: Aftermath) -> list[Order]:
+def protecting(left: ChaosResult) -> list[Order]:
     return [order for order in left.day.orders.values() if order.purpose is Purpose.PROTECT]
 
 
@@ -105,10 +107,10 @@ def test_ci_a_stop_that_the_gateway_has_read_is_waited_for_and_a_person_is_told_
 def test_ci_were_it_taken_for_one_that_never_came_two_would_work_until_the_late_one_is_taken_back(
     tmp_path: Path,
 ) -> None:
-    def none_has_come(work: Work, _: LinkUp) -> frozenset[str]:
+    def none_has_come(work: StateBuilder, _: LinkUp) -> frozenset[str]:
         return frozenset(order.ref for order in work.all_live_orders() if not order.perm_id)
 
-    with swapped((unarrived, none_has_come)):
+    with swapped((undelivered_orders, none_has_come)):
         left = struck_late(tmp_path)
     (late,) = [order for order in protecting(left) if order.status is OrderStatus.CANCELLED]
     (other,) = [order for order in protecting(left) if order.legs == late.legs and order is not late]

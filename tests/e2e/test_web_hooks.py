@@ -21,12 +21,12 @@ from rulebot.live.environments import attached
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.record.record import Kind, Record
-from rulebot.replay.drift import What, drifts
+from rulebot.replay.drift import DriftKind, drifts
 from rulebot.replay.replay import replay
 from rulebot.store.queries import StoreReader
 from rulebot.web.access import Access
 from rulebot.web.app import application
-from rulebot.web.hooks import Door
+from rulebot.web.hooks import WebhookGate
 from rulebot.web.server import Bind, Server
 from tests.e2e.examples import FOLDER
 from twsim.gateway.embed import RunningGateway, start_gateway
@@ -78,7 +78,7 @@ class Teller:
 
     def _send(self, name: str, says: str) -> int:
         if self._server is None:
-            door = Door(self.store, SECRET)
+            door = WebhookGate(self.store, SECRET)
             self._server = Server(
                 lambda stopping: application(self.store, Access(token="t" * 20), stopping=stopping, door=door),
                 Bind(port=0),
@@ -158,7 +158,9 @@ def test_ci_a_hook_opens_a_position_and_another_closes_it(tmp_path: Path) -> Non
     _replayed(tmp_path)
     (tape,) = (tmp_path / "tapes").glob("*/*.tape")
     (compared,) = drifts(open_recording(tape))
-    assert (compared.what, compared.natural) == (What.SAME, None), "the walk hears the hooks, one at natural does not"
+    assert (compared.what, compared.natural) == (DriftKind.SAME, None), (
+        "the walk hears the hooks, one at natural does not"
+    )
 
 
 def _replayed(folder: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from rulebot.chaos.virtual_loop import run_virtually
 from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import Day, read_day
+from rulebot.checks.against_ledger.day import CheckedDay, read_day
 from rulebot.checks.journal.audit import audit_store
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.start import Run, RunOptions, execute
@@ -107,7 +107,7 @@ def nights(first: date, last: date) -> list[tuple[datetime, Act]]:
 class Lived(NamedTuple):
     """What a stretch of days has left."""
 
-    day: Day
+    day: CheckedDay
     store: Path
 
     def alarms(self) -> list[str]:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from rulebot.adapters.recorded.recording import open_recording
-from rulebot.checks.against_ledger.day import Day, read_day
+from rulebot.checks.against_ledger.day import CheckedDay, read_day
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import DEFAULT_DATE, SimSettings, simulated
 from rulebot.live.start import Run, RunOptions, execute
@@ -16,7 +16,7 @@ from rulebot.replay.replay import replay
 from rulebot.spec.shipped import shipped
 from rulebot.store.place import Place
 from twsim.exchange.ledger import LedgerTotals
-from twsim.market.given import GivenDay
+from twsim.market.given import ReplayedDay
 
 FIRST_BOTS = ("calm_tape_condor", "dte0_condor", "put_lite", "spx_spy_parity", "spy_put_seller")
 """Those of one or two underlyings, each of which trades on many simulated days."""
@@ -62,10 +62,10 @@ def run_days(
     overrides: dict[str, str] | None = None,
     place: Place | None = None,
     tapes: Path | None = None,
-    given: GivenDay | None = None,
+    given: ReplayedDay | None = None,
     until: datetime | None = None,
     account: Path | None = None,
-) -> Day:
+) -> CheckedDay:
     """Run whole sessions and return what they left; `place`: the store, else a file in the folder.
 
     until: when the run ends, before its session does. account: the account document.

@@ -11,7 +11,7 @@ from decimal import Decimal
 from hand_desk import Desk
 
 from rulebot.core.bracket_orders import GRACE
-from rulebot.model.command import Cancel, Inquire, Replace, Submit
+from rulebot.model.command import Cancel, Replace, RequestOpenOrders, Submit
 from rulebot.model.contract import Contract
 from rulebot.model.event import (
     BrokerStatus,
@@ -73,7 +73,7 @@ class Street:
             elif isinstance(command, Cancel):
                 self.orders[command.order.ref].was_asked_to_cancel = True
                 self.orders[command.order.ref].asked.append(self.desk.now)
-            elif isinstance(command, Inquire):
+            elif isinstance(command, RequestOpenOrders):
                 self.outbox.append(self._lists())
         self.seen = len(self.desk.commands)
         return new

@@ -11,7 +11,7 @@ from tries import tries
 
 from rulebot.spec.kind import Kind, kind_of_document
 from rulebot.spec.layout.format import formatted, text_of
-from rulebot.spec.lineage import beside
+from rulebot.spec.lineage import relative_to
 from rulebot.spec.load import load_text
 from rulebot.spec.shipped import shipped
 from rulebot.spec.source import Plain
@@ -36,7 +36,7 @@ def kind_of(name: str) -> Kind:
 
 
 def meaning(text: str, name: str) -> object:
-    loaded = load_text(text, name, read=beside(FILES[name]))
+    loaded = load_text(text, name, read=relative_to(FILES[name]))
     assert loaded.is_fine, loaded.diagnostics
     return loaded.account or loaded.universe or (loaded.spec and loaded.spec.digest)
 

@@ -14,7 +14,7 @@ from tries import tries
 from rulebot.compile.build import check
 from rulebot.review.change.difference import Difference, Status
 from rulebot.review.change.documents import compare, read_document
-from rulebot.spec.lineage import beside
+from rulebot.spec.lineage import relative_to
 from rulebot.spec.load import Loaded
 from rulebot.spec.shipped import shipped
 from rulebot.spec.source import Plain
@@ -67,7 +67,7 @@ def flowing(value: Any) -> str:
 def as_shipped(file: Path) -> tuple[Plain, Loaded]:
     """Return a file as a tree and as a document; read once for all that is made of it."""
     content = file.read_bytes()
-    return read_source(content, str(file)).tree, read_document(content, str(file), beside(file))
+    return read_source(content, str(file)).tree, read_document(content, str(file), relative_to(file))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -76,7 +76,7 @@ def as_shipped(file: Path) -> tuple[Plain, Loaded]:
 def test_a_text_written_otherwise_says_the_same(file: Path, data: st.DataObject) -> None:
     tree, old = as_shipped(file)
     text = data.draw(st.composite(lambda draw: rewritten(tree, draw).replace("\n  ", "\n"))())
-    loaded = read_document(text.encode(), str(file), beside(file))
+    loaded = read_document(text.encode(), str(file), relative_to(file))
     assert loaded.is_fine, (text, [found.message for found in loaded.diagnostics])
     (found,) = compare([old], [loaded])
     assert (found.status, found.changes) == (Status.SAME, ())

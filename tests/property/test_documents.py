@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tries import tries
 
 from rulebot.compile.build import check
-from rulebot.compile.lint.look import Outside
+from rulebot.compile.lint.look import LintEnvironment
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import half_days
 from rulebot.spec.diagnostic import as_json, render
@@ -26,7 +26,7 @@ SOUND = [*SPECS, *(file.read_bytes() for file in sorted(EXAMPLES.glob("[b-z]*.ya
 NUMBERS = [b"0", b"0.01", b"0.5", b"1", b"2", b"7", b"30", b"100", b"1000", b"-1"]
 TODAY = date(2026, 11, 2)
 CALENDAR = EventCalendar(published_until={"CPI": TODAY}, known_until={"CPI": TODAY})
-OUTSIDE = Outside(TODAY, half_days(TODAY, date(2027, 11, 2)), lambda: CALENDAR)
+OUTSIDE = LintEnvironment(TODAY, half_days(TODAY, date(2027, 11, 2)), lambda: CALENDAR)
 PIECES = [
     b"{",
     b"}",

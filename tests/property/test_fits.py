@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tries import tries
 
-from rulebot.spec.fits import _CHECKS, _OF_PARTS, _SAYS_NOTHING, fits, lets_of, read_schema
+from rulebot.spec.fits import _CHECKS, _OF_PARTS, _SAYS_NOTHING, fits_schema, lets_of, read_schema
 from rulebot.spec.schema import validator
 from rulebot.spec.shipped import shipped
 from rulebot.spec.source import Plain
@@ -91,7 +91,7 @@ def test_a_document_that_is_fine_is_seen_to_be(folder: Path) -> None:
         tree = read_source(file.read_bytes(), file.name).tree
         assert isinstance(tree, dict)
         if is_clean(tree, kind_of(tree)):
-            assert fits(tree, kind_of(tree)), file.name
+            assert fits_schema(tree, kind_of(tree)), file.name
 
 
 @settings(max_examples=tries(200))
@@ -102,7 +102,7 @@ def test_what_is_said_to_fit_has_no_error(number: int, seed: int, changes: int) 
         spoil(tree, chance)
         if not tree:
             break
-    quick, clean = fits(tree, kind_of(tree)), is_clean(tree, kind_of(tree))
+    quick, clean = fits_schema(tree, kind_of(tree)), is_clean(tree, kind_of(tree))
     assert not quick or clean
 
 
@@ -112,7 +112,7 @@ def test_the_quick_look_refuses_most_of_what_the_library_refuses_and_no_more() -
         tree = copy.deepcopy(chance.choice(trees()))
         spoil(tree, chance)
         if tree:
-            quick, clean = fits(tree, kind_of(tree)), is_clean(tree, kind_of(tree))
+            quick, clean = fits_schema(tree, kind_of(tree)), is_clean(tree, kind_of(tree))
             both += quick and clean
             quick_alone += quick and not clean
             library_alone += clean and not quick

@@ -24,7 +24,7 @@ from rulebot.compile.plan import (
 )
 from rulebot.model.session import Anchor, DayTime, Session
 from rulebot.review.amounts import FULL_DAY, HALF_DAY
-from rulebot.review.change.looser import Holding, holding
+from rulebot.review.change.looser import Implication, holding
 
 LEVELS = tuple(Call(name, (), Quantity.LEVEL) for name in ("vix", "gap", "move"))
 """Of these the last two are below 0 at times."""
@@ -118,15 +118,15 @@ MOMENTS = [
 def test_a_test_that_is_said_to_hold_more_often_holds_whenever_the_other_does(edit: tuple[Truth, Truth]) -> None:
     old, new = edit
     found = holding(old, new)
-    if found is Holding.OTHERWISE:
+    if found is Implication.OTHERWISE:
         return
     seen = {(holds(old, *moment), holds(new, *moment)) for moment in MOMENTS}
-    assert found is Holding.OFTENER or (False, True) not in seen
-    assert found is Holding.RARER or (True, False) not in seen
+    assert found is Implication.OFTENER or (False, True) not in seen
+    assert found is Implication.RARER or (True, False) not in seen
 
 
 @settings(max_examples=tries(20))
 @given(tests)
 def test_a_test_in_other_words_is_said_to_hold_as_often(test: Truth) -> None:
     for same in (Not(Not(test)), AllOf((test,), ("one",)), AnyOf((test,), ("one",)), AnyOf((test, test), ("a", "b"))):
-        assert holding(test, same) is holding(same, test) is Holding.SAME
+        assert holding(test, same) is holding(same, test) is Implication.SAME

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rulebot.compile.lint.clauses import can_hold
-from rulebot.compile.lint.literals import Terms
+from rulebot.compile.lint.literals import LinearTerms
 from rulebot.compile.lint.ranges import ALL, Range, compared, divided, meet, rest, shifted
 from rulebot.compile.plan import AllOf, AnyOf, Call, Compare, Constant, Not, Op, Quantity, Truth
 from rulebot.compile.timing import full_session
 
-TERMS = Terms(full_session(), True)
+TERMS = LinearTerms(full_session(), True)
 NUMBERS = [number / 2 for number in range(-9, 10)]
 MEASURES = ("vix", "vix9d")
 numbers = st.sampled_from(NUMBERS)

@@ -40,7 +40,7 @@ def test_groups_that_close_in_parts_at_any_prices_lose_no_more(
     for group in {leg.group for leg in legs}:
         for spot in data.draw(st.lists(SPOTS, min_size=PARTS, max_size=PARTS)):
             held = (leg for leg in legs if leg.group == group)
-            made += sum((leg.sign * leg.weight * intrinsic(leg.option, spot) for leg in held), ZERO) / PARTS
+            made += sum((leg.sign * leg.price_multiplier * intrinsic(leg.option, spot) for leg in held), ZERO) / PARTS
     assert bound is None or -made <= bound
 
 

@@ -14,18 +14,18 @@ from plain_specs import calm_spec, random_spec
 from rolling_specs import rolling_spec
 
 from rulebot.backtest.fills import fill_model
-from rulebot.backtest.simulation import Walk
-from rulebot.core.handle_event import turn
+from rulebot.backtest.simulation import BacktestSimulation
+from rulebot.core.handle_event import handle_event
 from rulebot.core.program import Program
 from rulebot.core.subscriptions import SOON
 from rulebot.documents.load_bots import load_desk
-from rulebot.model.command import Inquire, Watch
+from rulebot.model.command import RequestOpenOrders, Subscribe
 from rulebot.model.event import MarketMoved
 from rulebot.record.record import Kind
 from rulebot.sweep.compiling import program_of
 
 ROOT = Path(__file__).parents[2]
-ASKED_BY_THE_CLOCK = (Inquire, Watch)
+ASKED_BY_THE_CLOCK = (RequestOpenOrders, Subscribe)
 """Commands that decide nothing: what works at the broker, what is streamed."""
 WITHOUT_AN_EFFECT = ("stop watching", "halt")
 """Decisions about a bot that has no entry left, or else commands go with them: they may be told later."""
@@ -67,9 +67,9 @@ def live_through(
     program: Program, source: PastDays, days: int, fills: str, monkeypatch: pytest.MonkeyPatch
 ) -> list[Kind]:
     """Live through sessions, and tell each instant twice. Return what was recorded, by kind."""
-    step = Walk._step
+    step = BacktestSimulation._step
 
-    def step_twice(walk: Walk, *told: object) -> None:
+    def step_twice(walk: BacktestSimulation, *told: object) -> None:
         step(walk, *told)  # type: ignore[arg-type]
         assert walk.state is not None
         session, state = walk.state.session, walk.state
@@ -77,15 +77,15 @@ def live_through(
             return  # what a change lets others do is done a second later
         rows = tuple(range(len(state.board.contracts)))
         woken = state._replace(dependents=dict.fromkeys(rows, tuple(state.bots)))
-        found = turn(walk.program, woken, MarketMoved(walk.now, rows))
+        found = handle_event(walk.program, woken, MarketMoved(walk.now, rows))
         commands = [each for each in found.commands if not isinstance(each, ASKED_BY_THE_CLOCK)]
         decisions = [each.data for each in found.records if each.kind is Kind.DECISION]
         decided = [each for each in decisions if each["what"] not in WITHOUT_AN_EFFECT]
         assert not commands, f"{walk.now}: {commands}"
         assert not decided, f"{walk.now}: {decided}"
 
-    monkeypatch.setattr(Walk, "_step", step_twice)
-    walk = Walk(program, source, calendar(), fill_model(fills), terms(source, 1).cash)
+    monkeypatch.setattr(BacktestSimulation, "_step", step_twice)
+    walk = BacktestSimulation(program, source, calendar(), fill_model(fills), terms(source, 1).cash)
     last = source.dates(FIRST, date(2026, 9, 30))[days - 1]
     return [record.kind for done in walk.through(FIRST, last) for record in done.records]
 

@@ -18,7 +18,7 @@ from tries import tries
 
 from rulebot.checks.journal.audit import audit
 from rulebot.compile.lifecycle import LIFECYCLE
-from rulebot.core.handle_event import begin
+from rulebot.core.handle_event import start_run
 from rulebot.core.reloading import changes_between, not_quiet, reload
 from rulebot.model.contract import Underlying, product
 from rulebot.model.event import MarketMoved, Request
@@ -154,7 +154,7 @@ class OnePosition(RuleBasedStateMachine):
         desk.now += timedelta(seconds=2)
         facts = desk.state.facts
         desk.state = resume(desk.records, desk.now, desk.board, EventCalendar()).state._replace(facts=facts)
-        desk.take(begin(desk.program, desk.state, desk.now))
+        desk.take(start_run(desk.program, desk.state, desk.now))
         self.street.connect()
         self.heard()
 

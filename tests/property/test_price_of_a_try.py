@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from tries import tries
 
 from rulebot.model.contract import Option, Right
-from rulebot.order.ladder import Bound, rung
+from rulebot.order.ladder import Bound, ladder_price
 from rulebot.order.price import NetQuote, Part, ticks_of
-from rulebot.spec.nouns.order import Order, Start
+from rulebot.spec.nouns.order import Order, PriceFrom
 
 EXPIRY = date(2026, 10, 21)
 SPREAD = tuple(
@@ -22,7 +22,7 @@ WIDTHS = st.integers(1, 200).map(lambda cents: cents / 100)
 LADDERS = st.builds(
     lambda step, start: Order(start=start, step=step, tries=9, path=("order",)),
     st.sampled_from([None, Decimal("0.05"), Decimal("0.10"), Decimal("0.35")]),
-    st.sampled_from([Start.MID, Start.NATURAL]),
+    st.sampled_from([PriceFrom.MID, PriceFrom.NATURAL]),
 )
 
 
@@ -32,9 +32,9 @@ def test_a_floor_is_the_condition_that_the_price_is_no_less(
     parts: tuple[Part, ...], ladder: Order, mid: Decimal, width: float, attempt: int, floor: Decimal
 ) -> None:
     quote = NetQuote(float(mid), float(mid) - width)
-    start, best = rung(ladder, quote, parts, 1), float(mid) + width
-    by_number = rung(ladder, quote, parts, attempt, Bound(floor))
-    by_condition = rung(ladder, quote, parts, attempt, Bound(holds=lambda net: net >= floor))
+    start, best = ladder_price(ladder, quote, parts, 1), float(mid) + width
+    by_number = ladder_price(ladder, quote, parts, attempt, Bound(floor))
+    by_condition = ladder_price(ladder, quote, parts, attempt, Bound(holds=lambda net: net >= floor))
     assert start is not None
     assert by_number is not None
     if floor <= start or by_number <= best:
@@ -47,9 +47,9 @@ def test_no_try_is_where_a_condition_breaks_that_holds_at_its_start(
     parts: tuple[Part, ...], ladder: Order, mid: Decimal, width: float, attempt: int, broken: frozenset[Decimal]
 ) -> None:
     quote = NetQuote(float(mid), float(mid) - width)
-    start = rung(ladder, quote, parts, 1)
-    unbound = rung(ladder, quote, parts, attempt)
-    found = rung(ladder, quote, parts, attempt, Bound(holds=lambda net: net not in broken))
+    start = ladder_price(ladder, quote, parts, 1)
+    unbound = ladder_price(ladder, quote, parts, attempt)
+    found = ladder_price(ladder, quote, parts, attempt, Bound(holds=lambda net: net not in broken))
     assert start is not None
     assert unbound is not None
     assert found is not None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tries import tries
 
 from rulebot.compile.plan import ExitLevel, ExitPlan, Quantity
-from rulebot.core.handle_event import turn
+from rulebot.core.handle_event import handle_event
 from rulebot.core.resting_order import level_price
 from rulebot.model.contract import product
 from rulebot.model.event import BrokerStatus, CommissionReport, Event, ExecutionReport, MarketMoved
@@ -239,8 +239,8 @@ def test_a_turn_is_pure(moves: list[str]) -> None:
         for event in (MarketMoved(desk.now, tuple(range(20))), desk.events[-1]):
             before, board = desk.state, frozen_board(desk.board)
             told = repr(before)
-            first = turn(desk.program, before, event)
-            second = turn(desk.program, before, event)
+            first = handle_event(desk.program, before, event)
+            second = handle_event(desk.program, before, event)
             assert repr(before) == told
             assert frozen_board(desk.board) == board
             assert first.records == second.records

@@ -21,9 +21,9 @@ from past_days import Leaps, PastDays, with_spy
 from plain_specs import calm_spec, random_spec
 from tries import tries
 
-from rulebot.backtest.fast_forward import Quiet
+from rulebot.backtest.fast_forward import FastForward
 from rulebot.backtest.fills import fill_model
-from rulebot.backtest.simulation import CASH, Walk
+from rulebot.backtest.simulation import CASH, BacktestSimulation
 from rulebot.core.program import AccountLimits, Program
 from rulebot.core.reloading import changes_between, not_quiet, reload
 from rulebot.model.session import session_on
@@ -63,13 +63,13 @@ def written(tree: Tree) -> str:
     return json.dumps(tree, default=float)
 
 
-def walk_of(texts: Iterable[str], seed: int) -> Walk:
+def walk_of(texts: Iterable[str], seed: int) -> BacktestSimulation:
     bots = {bot.plan.name: bot for bot in map(bot_of, texts)}
     program = Program(bots=bots, pinned={}, limits=AccountLimits(), install="t", line_limit=5_000)
-    return Walk(program, SOURCES[seed % 2], calendar(), fill_model(("mid", "natural")[seed % 2]), CASH)
+    return BacktestSimulation(program, SOURCES[seed % 2], calendar(), fill_model(("mid", "natural")[seed % 2]), CASH)
 
 
-def lived(walk: Walk) -> list[Record]:
+def lived(walk: BacktestSimulation) -> list[Record]:
     return [record for done in walk.through(FIRST, FIRST) for record in done.records]
 
 
@@ -192,7 +192,7 @@ def test_a_bot_does_the_same_among_others() -> None:
         assert did(lived(walk_of([*among[:2], text, *among[2:]], seed))) == did_alone(seed), f"seed {seed}"
 
 
-def reloading(walk: Walk, at: datetime, texts: Iterable[str]) -> None:
+def reloading(walk: BacktestSimulation, at: datetime, texts: Iterable[str]) -> None:
     """Let other texts be taken up at the first quiet point after an instant."""
     bots = {bot.plan.name: bot for bot in map(bot_of, texts)}
     step = walk._step
@@ -208,7 +208,7 @@ def reloading(walk: Walk, at: datetime, texts: Iterable[str]) -> None:
         walk.program = replace(walk.program, bots=bots, pinned=pinned)
         walk._took(reload(walk.program, walk.state, walk.now, changes))
         assert walk.feed.market is not None
-        walk.quiet = Quiet(walk.program, walk.feed.market)
+        walk.quiet = FastForward(walk.program, walk.feed.market)
 
     walk._step = stepped  # type: ignore[method-assign]
 

@@ -15,9 +15,9 @@ from rulebot.adapters.ib.settings import IbSettings
 from rulebot.chaos import runner as trial
 from rulebot.chaos.generator import draw
 from rulebot.chaos.invariants import judge
-from rulebot.chaos.operator_actions import Act
-from rulebot.chaos.result import Aftermath
-from rulebot.chaos.runner import live_through
+from rulebot.chaos.operator_actions import OperatorAction
+from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.runner import run_scenario
 from rulebot.checks.against_ledger.outside import more_than_cap
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import DEFAULT_DATE
@@ -41,7 +41,7 @@ def test_the_socket_is_read_while_the_broker_is_lost_and_marks_are_due(tmp_path:
     lost: dict[str, str | int] = {"kind": "lost_connectivity", "at": "09:35:00", "seconds": 90}
     bare = replace(draw(7, desk, CHOICE), day=session.date, market=None, faults=(lost,), crashes=(), acts=())
     storm = replace(bare, begins=minutes[0], calm_at=minutes[1], lockstep=False)
-    left = live_through(storm, desk, tmp_path)
+    left = run_scenario(storm, desk, tmp_path)
     assert judge(left, desk) == {}
     assert dict(left.kinds_fired) == {"lost_connectivity 1102": 1}
     assert left.day.entered == {"spy_put_seller"}
@@ -77,7 +77,7 @@ def test_a_length_that_is_no_length_is_noticed_though_the_broker_goes_on_talking
     broken: dict[str, str | int] = {"kind": "garbage", "at": "09:33:00", "what": "length"}
     bare = replace(draw(7, desk, CHOICE), day=session.date, market=None, faults=(broken,), crashes=(), acts=())
     storm = replace(bare, begins=start, calm_at=start + timedelta(minutes=6), lockstep=False, delay=0.002)
-    left = live_through(storm, desk, tmp_path)
+    left = run_scenario(storm, desk, tmp_path)
     assert judge(left, desk) == {}
     told = [record for record in left.day.records if record.kind is Kind.LINK]
     assert [record.data["up"] for record in told] == [True, False, True]
@@ -95,7 +95,7 @@ def test_a_commission_that_came_before_its_execution_is_taken_when_it_is_told_ag
     )
     bare = replace(draw(2000362, desk, CHOICE), day=session.date, market=None, faults=faults, crashes=(), acts=())
     storm = replace(bare, begins=begins, calm_at=begins + timedelta(minutes=5), lockstep=True, delay=0.0)
-    left = live_through(storm, desk, tmp_path)
+    left = run_scenario(storm, desk, tmp_path)
     assert left.kinds_fired["late_leg"]
     assert judge(left, desk) == {}
 
@@ -107,7 +107,7 @@ def test_a_leg_that_fills_after_its_cancel_keeps_the_partner_that_is_being_sold(
     late: dict[str, str | int] = {"kind": "late_fill", "on": "cancel", "seconds": 0}
     kinds = ("pending_cancel", "late_fill", "reject", "warning", "incomplete", "short_list", "not_subscribed", "cut")
     storm = replace(draw(4000403, desk, (*kinds, "one_leg", "expires")), faults=(late,), crashes=(), acts=())
-    left = live_through(storm, desk, tmp_path)
+    left = run_scenario(storm, desk, tmp_path)
     assert dict(left.kinds_fired) == {"late_fill": 1}
     assert judge(left, desk) == {}
     (position,) = (each for each in left.day.positions.values() if each.bot == "one_leg_after_the_other")
@@ -125,7 +125,7 @@ def test_a_corrected_trade_of_a_person_counts_once_when_books_are_compared(tmp_p
     )
     bare = replace(draw(7, desk, CHOICE), day=session.date, market="calm", faults=faults, crashes=(), acts=())
     storm = replace(bare, begins=begins, calm_at=begins + timedelta(minutes=12), lockstep=True)
-    left = live_through(storm, desk, tmp_path)
+    left = run_scenario(storm, desk, tmp_path)
     assert judge(left, desk) == {}
     assert {"correction", "person_adds"} <= set(dict(left.kinds_fired))
 
@@ -143,7 +143,7 @@ def test_a_correction_that_was_not_told_was_never_heard_of_once_no_order_worked(
     corrected: dict[str, str | float] = {"kind": "correction", "on": "fill", "number": 1, "seconds": 120, **change}
     quiet = replace(draw(7, desk, CHOICE), day=session.date, market=None, crashes=(), acts=(), lockstep=True)
     storm = replace(quiet, begins=start - minute, calm_at=start + 8 * minute, faults=(silent, corrected))
-    left = live_through(storm, desk, tmp_path)
+    left = run_scenario(storm, desk, tmp_path)
     assert judge(left, desk) == {}
     assert left.kinds_fired["correction"] == 1
     assert left.kinds_fired["lost_execution lost"] >= 1
@@ -162,10 +162,10 @@ def test_an_exit_waits_for_a_stop_that_the_broker_has_not_while_it_may_be_on_its
         {"kind": "late_order", "on": "order", "number": 3, "seconds": 20},
     )
     bare = replace(draw(100324, desk, CHOICE), day=session.date, market=None, faults=faults, crashes=(), delay=0.0)
-    flatten = Act(kind="flatten", at=session.open + timedelta(minutes=2, seconds=9))
+    flatten = OperatorAction(kind="flatten", at=session.open + timedelta(minutes=2, seconds=9))
     begins, calm_at = session.open - timedelta(minutes=1), session.open + timedelta(minutes=11)
     storm = replace(bare, begins=begins, calm_at=calm_at, lockstep=False, acts=(flatten,))
-    left = live_through(storm, desk, tmp_path)
+    left = run_scenario(storm, desk, tmp_path)
     assert judge(left, desk) == {}
     assert dict(left.kinds_fired) == {"slow": 1, "late_order": 1, "flatten": 1}
     statuses = {order.purpose: order.status for order in left.day.orders.values()}
@@ -251,7 +251,7 @@ def test_a_try_that_fills_when_the_next_one_has_is_told_and_ends_the_day(tmp_pat
     desk = load_desk([str(shipped("examples/exit_orders.yaml"))], {}, None)
     storm = draw(2002922, desk, CHOICE)
     late: dict[str, str | int] = {"kind": "late_fill", "on": "cancel", "number": "each", "seconds": 60}
-    left = live_through(replace(storm, faults=(late,), crashes=(), acts=()), desk, tmp_path)
+    left = run_scenario(replace(storm, faults=(late,), crashes=(), acts=()), desk, tmp_path)
     assert dict(left.kinds_fired) == {"late_fill": 1}
     (position,) = left.day.positions.values()
     assert [leg.opened for leg in position.legs] == [2, 2]
@@ -285,7 +285,7 @@ def test_an_entry_that_fills_when_the_next_one_has_is_told_and_ends_the_day(tmp_
     inactive: dict[str, str | int] = {"kind": "inactive", "on": "order", "seconds": 90}
     late: dict[str, str | int] = {"kind": "late_fill", "on": "cancel", "number": "each", "seconds": 60}
     storm = replace(draw(17701, desk, CHOICE), faults=(inactive, late), crashes=(), acts=(), reloads=())
-    left = live_through(storm, desk, tmp_path)
+    left = run_scenario(storm, desk, tmp_path)
     assert [position.state for position in left.day.positions.values()] == ["open", "open"]
     assert judge(left, desk) == {}
     told = [record.data["text"] for record in left.day.records if record.kind is Kind.ALARM]
@@ -294,10 +294,10 @@ def test_an_entry_that_fills_when_the_next_one_has_is_told_and_ends_the_day(tmp_
     assert list(more_than_cap(untold, left.outside.rows, {"again_at_once": 1}))
 
 
-def told_late(tmp_path: Path, seed: int, faults: list[dict[str, str | int | float]], *examples: str) -> Aftermath:
+def told_late(tmp_path: Path, seed: int, faults: list[dict[str, str | int | float]], *examples: str) -> ChaosResult:
     """Live through a seed's market with these faults; nothing may be wrong, and nothing be taken for torn."""
     desk = load_desk([str(shipped(each)) for each in examples], {}, None)
-    left = live_through(replace(draw(seed, desk, CHOICE), faults=tuple(faults), crashes=(), acts=()), desk, tmp_path)
+    left = run_scenario(replace(draw(seed, desk, CHOICE), faults=tuple(faults), crashes=(), acts=()), desk, tmp_path)
     assert judge(left, desk) == {}
     assert not [record for record in left.day.records if record.data.get("what") == "unwind"]
     return left
@@ -346,7 +346,7 @@ def test_the_partner_of_what_a_person_cancels_is_not_cancelled_and_fills_nothing
     late: dict[str, str | int | float] = {"kind": "late_fill", "on": "cancel", "number": "each", "seconds": 1}
     cancels: dict[str, str | int | float] = {"kind": "person_cancels", "at": "10:03:40"}
     storm = replace(draw(61700, desk, CHOICE), faults=(late, cancels), crashes=(), acts=())
-    left = live_through(storm, desk, tmp_path)
+    left = run_scenario(storm, desk, tmp_path)
     (position,) = left.day.positions.values()
     assert [leg.held for leg in position.legs] == [1]
     assert judge(left, desk) == {}
@@ -366,7 +366,7 @@ def test_a_broker_that_closes_more_than_it_was_asked_leaves_what_nobody_can_prev
     storm = draw(seed, desk, CHOICE)
     if faults:
         storm = replace(storm, faults=faults, crashes=(), acts=())
-    left = live_through(storm, desk, tmp_path)
+    left = run_scenario(storm, desk, tmp_path)
     assert left.kinds_fired["overfill"] == 1
     assert judge(left, desk) == {}
     assert any("than was held" in str(r.data.get("text")) for r in left.day.records if r.kind is Kind.ALARM)
@@ -379,7 +379,7 @@ def test_what_a_person_paid_is_taken_out_of_the_books_once_though_the_broker_nev
         {"kind": "no_commission", "on": "fill", "number": 3},
         {"kind": "person_closes_part", "at": "10:16:15", "seconds": 5},
     )
-    left = live_through(replace(draw(82868, desk, CHOICE), faults=faults, crashes=(), acts=()), desk, tmp_path)
+    left = run_scenario(replace(draw(82868, desk, CHOICE), faults=faults, crashes=(), acts=()), desk, tmp_path)
     assert [str(row["exec_id"]) for row in left.untold] == ["0001248a.00000003.01.01"]
     assert judge(left, desk) == {}
 
@@ -392,7 +392,7 @@ def test_an_exit_that_the_broker_overfills_is_not_more_at_work_than_is_held(tmp_
         {"kind": "swallow_order", "on": "order", "number": 2},
         {"kind": "overfill", "on": "fill", "number": 2, "seconds": 1},
     )
-    left = live_through(replace(draw(86248, desk, CHOICE), faults=faults, crashes=(), acts=()), desk, tmp_path)
+    left = run_scenario(replace(draw(86248, desk, CHOICE), faults=faults, crashes=(), acts=()), desk, tmp_path)
     assert "overfill" in {kind.partition(" ")[0] for kind in left.kinds_fired}
     assert judge(left, desk) == {}
 
@@ -408,7 +408,7 @@ def test_a_trial_does_not_wait_for_a_position_that_is_on_hold(tmp_path: Path) ->
         "quantity_by": -1,
     }
     storm = replace(draw(1309201, desk, CHOICE, overnight=True), faults=(every,), crashes=(), acts=())
-    left = live_through(storm, desk, tmp_path)
+    left = run_scenario(storm, desk, tmp_path)
     (position,) = left.day.positions.values()
     assert (position.state, bool(position.on_hold)) == ("exiting", True)
     assert left.outside.last - storm.calm_at == trial.QUIET
@@ -424,7 +424,7 @@ def test_a_trial_does_not_end_before_the_answer_to_what_was_sent_last(
     bare = replace(draw(7, desk, CHOICE), day=DEFAULT_DATE, market=None, faults=(), crashes=(), acts=(), lockstep=True)
     monkeypatch.setattr(trial, "QUIET", timedelta(0))
     monkeypatch.setattr(trial, "LONGEST_QUIET", timedelta(0))
-    left = live_through(replace(bare, begins=start - timedelta(minutes=6), calm_at=start), desk, tmp_path)
+    left = run_scenario(replace(bare, begins=start - timedelta(minutes=6), calm_at=start), desk, tmp_path)
     assert [order.status for order in left.day.orders.values()] != [OrderStatus.SENDING]
     assert judge(left, desk) == {}
 
@@ -453,7 +453,7 @@ def test_what_fills_worse_than_its_limit_is_told_and_no_fault_of_how_many_were_a
     start = desk.bots["sized"].windows(session)[0][0]
     worse: dict[str, str | float] = {"kind": "worse_fill", "on": "order", "price_by": 0.5}
     bare = replace(draw(7, desk, CHOICE), day=session.date, market=None, faults=(worse,), crashes=(), acts=())
-    left = live_through(replace(bare, begins=start, calm_at=start + timedelta(minutes=5)), desk, tmp_path)
+    left = run_scenario(replace(bare, begins=start, calm_at=start + timedelta(minutes=5)), desk, tmp_path)
     assert judge(left, desk) == {}
     (position,) = left.day.positions.values()
     assert position.max_risk is not None

@@ -9,10 +9,10 @@ from hand_desk import text_of
 
 from rulebot.chaos.generator import draw
 from rulebot.chaos.invariants import judge
-from rulebot.chaos.operator_actions import Act
-from rulebot.chaos.result import Aftermath
-from rulebot.chaos.runner import live_through
-from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.chaos.operator_actions import OperatorAction
+from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.runner import run_scenario
+from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.session import session_from
 from rulebot.record.record import Kind, Record
@@ -36,7 +36,7 @@ LIQUIDATION: dict[str, str | int | float] = {"kind": "liquidation", "at": "10:01
 
 def lived(
     tmp_path: Path, legs: str, exits: str, fault: dict[str, str | int | float], seed: int, protect: str = ""
-) -> tuple[Aftermath, Desk]:
+) -> tuple[ChaosResult, LoadedBots]:
     """Return twelve minutes of a bot to which this happens; a person lets its exits go on a minute later."""
     sections = {"entry": '{window: {from: "10:00", to: "10:05"}}', "order": f"{LADDER}cancel}}", "legs": legs}
     text = text_of(
@@ -46,18 +46,18 @@ def lived(
     desk = load_desk([str(tmp_path / "bot.yaml")], {}, None)
     session = session_from(DEFAULT_DATE)
     begins = desk.bots["bot"].windows(session)[0][0]
-    resume = Act(kind="resume", at=begins + timedelta(seconds=110))
+    resume = OperatorAction(kind="resume", at=begins + timedelta(seconds=110))
     bare = replace(draw(seed, desk, CHOICE), day=session.date, market=None, faults=(fault,), crashes=(), acts=(resume,))
     calm_at = begins + timedelta(minutes=12)
-    return live_through(replace(bare, begins=begins, calm_at=calm_at, lockstep=True, delay=0.0), desk, tmp_path), desk
+    return run_scenario(replace(bare, begins=begins, calm_at=calm_at, lockstep=True, delay=0.0), desk, tmp_path), desk
 
 
-def held(left: Aftermath) -> dict[str, int]:
+def held(left: ChaosResult) -> dict[str, int]:
     (position,) = left.day.positions.values()
     return {leg.name: leg.held for leg in position.legs if leg.held}
 
 
-def gone(left: Aftermath, name: str) -> Aftermath:
+def gone(left: ChaosResult, name: str) -> ChaosResult:
     """Return the same trial after which a leg is not held any more, and nobody has closed it."""
     (position,) = left.day.positions.values()
     legs = tuple(replace(leg, closed=leg.opened) if leg.name == name else leg for leg in position.legs)
@@ -113,6 +113,6 @@ def test_a_short_leg_whose_long_one_the_broker_has_liquidated_stands_alone_while
     assert any("holds short_put without its partner" in each for each in found)
 
 
-def with_records(left: Aftermath, records: tuple[Record, ...]) -> Aftermath:
+def with_records(left: ChaosResult, records: tuple[Record, ...]) -> ChaosResult:
     """Return the same trial of which only these records are told."""
     return replace(left, day=replace(left.day, records=records))

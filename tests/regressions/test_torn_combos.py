@@ -10,11 +10,11 @@ from hand_desk import CONDOR, Desk, put, text_of
 
 from rulebot.chaos.generator import draw
 from rulebot.chaos.invariants import judge
-from rulebot.chaos.runner import live_through
-from rulebot.chaos.scenario import Crash, Moment
+from rulebot.chaos.runner import run_scenario
+from rulebot.chaos.scenario import Crash, ScenarioMoment
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import DEFAULT_DATE
-from rulebot.model.command import Inquire
+from rulebot.model.command import RequestOpenOrders
 from rulebot.model.event import BrokerStatus, ExecutionReport, Request
 from rulebot.model.order import Order, OrderStatus, Purpose, Side
 from rulebot.model.session import session_from
@@ -25,7 +25,7 @@ RETRIES = "{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 5m, then: cancel
 
 
 def asked(desk: Desk) -> int:
-    return sum(isinstance(command, Inquire) for command in desk.commands)
+    return sum(isinstance(command, RequestOpenOrders) for command in desk.commands)
 
 
 def over(desk: Desk) -> Order:
@@ -54,11 +54,13 @@ def test_a_start_heard_of_the_end_of_a_combo_before_its_only_leg_and_left_that_a
     session = session_from(DEFAULT_DATE)
     start = desk.bots["dte0_condor"].windows(session)[0][0]
     pauses = {2: 240} if again_at is None else {2: 240, again_at: 5}
-    ends = [Crash(moment=Moment.AT_TIME, at=start + timedelta(seconds=at), away=away) for at, away in pauses.items()]
+    ends = [
+        Crash(moment=ScenarioMoment.AT_TIME, at=start + timedelta(seconds=at), away=away) for at, away in pauses.items()
+    ]
     torn: dict[str, str | int] = {"kind": "one_leg", "on": "order", "leg": 3}
     bare = replace(draw(7, desk, CHOICE), day=session.date, market=None, faults=(torn,), crashes=tuple(ends), acts=())
     storm = replace(bare, begins=start - timedelta(minutes=1), calm_at=start + timedelta(minutes=10), lockstep=True)
-    left = live_through(storm, desk, tmp_path)
+    left = run_scenario(storm, desk, tmp_path)
     assert dict(left.kinds_fired) == {"crash at": len(ends), "one_leg": 1}
     assert judge(left, desk) == {}
     (position,) = left.day.positions.values()

@@ -15,13 +15,13 @@ from rulebot.adapters.ib.link import IbLink
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.chaos.generator import draw
 from rulebot.chaos.invariants import judge
-from rulebot.chaos.runner import live_through
-from rulebot.chaos.scenario import Crash, Moment
+from rulebot.chaos.runner import run_scenario
+from rulebot.chaos.scenario import Crash, ScenarioMoment
 from rulebot.checks.journal.orders import final_is_final
-from rulebot.checks.journal.tape import tape_of
+from rulebot.checks.journal.tape import journal_index
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import DEFAULT_DATE
-from rulebot.model.command import Inquire
+from rulebot.model.command import RequestOpenOrders
 from rulebot.model.event import BrokerStatus, OrderReport, OrdersListed, Request
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.session import session_from
@@ -48,7 +48,7 @@ def of(desk: Desk, purpose: Purpose) -> Order:
 
 
 def asked(desk: Desk) -> int:
-    return sum(isinstance(command, Inquire) for command in desk.commands)
+    return sum(isinstance(command, RequestOpenOrders) for command in desk.commands)
 
 
 def shown(desk: Desk, *refs: str) -> None:
@@ -66,11 +66,11 @@ def test_a_start_took_a_stop_that_one_short_list_lacked_for_cancelled_and_placed
     desk = load_desk(spec_files(["spy_put_seller"]), {}, None)
     session = session_from(DEFAULT_DATE)
     start = desk.bots["spy_put_seller"].windows(session)[0][0]
-    ends = Crash(moment=Moment.AT_TIME, at=start + timedelta(minutes=2))
+    ends = Crash(moment=ScenarioMoment.AT_TIME, at=start + timedelta(minutes=2))
     short: dict[str, str | int] = {"kind": "short_list", "on": "connect", "number": 2, "what": "orders"}
     bare = replace(draw(7, desk, CHOICE), day=session.date, market=None, faults=(short,), crashes=(ends,), acts=())
     storm = replace(bare, begins=start - timedelta(minutes=1), calm_at=start + timedelta(minutes=30), lockstep=True)
-    left = live_through(storm, desk, tmp_path)
+    left = run_scenario(storm, desk, tmp_path)
     assert judge(left, desk) == {}
     assert dict(left.kinds_fired) == {"crash at": 1, "short_list orders": 1}
     assert [order.purpose for order in left.day.orders.values()] == [Purpose.ENTRY, Purpose.TARGET, Purpose.STOP]
@@ -314,9 +314,9 @@ def test_what_comes_back_to_be_taken_back_breaks_no_invariant_and_what_only_come
     shown(desk, order.ref)
     rows = [record for record in desk.records if record.kind is Kind.ORDER]
     assert rows[-1].data["status"] == "cancelling"
-    assert not list(final_is_final(tape_of(enumerate(rows, 1))))
+    assert not list(final_is_final(journal_index(enumerate(rows, 1))))
     wrong = replace(rows[-1], data={**rows[-1].data, "status": "working"})
-    assert list(final_is_final(tape_of(enumerate([*rows[:-1], wrong], 1))))
+    assert list(final_is_final(journal_index(enumerate([*rows[:-1], wrong], 1))))
 
 
 def test_one_list_ended_a_stop_and_told_of_the_target_that_works_and_the_exit_between_them_left_for_nothing() -> None:

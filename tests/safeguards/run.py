@@ -6,7 +6,7 @@ from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 
-from rulebot.chaos.seeds import Asked, try_seed
+from rulebot.chaos.seeds import ChaosOptions, try_seed
 from tests.e2e.worlds import spec_files
 from tests.safeguards import table
 from tests.safeguards.table import Safeguard
@@ -33,7 +33,9 @@ def hunt(safeguard: Safeguard, most: int = MOST) -> Caught:
 
     Raises: AssertionError where what switches the safeguard off fails by itself: that breaks an invariant, too.
     """
-    asked = Asked(specs=tuple(spec_files(list(safeguard.bots))), overrides={}, kinds=tuple(safeguard.kinds.split(",")))
+    asked = ChaosOptions(
+        specs=tuple(spec_files(list(safeguard.bots))), overrides={}, kinds=tuple(safeguard.kinds.split(","))
+    )
     desk = asked.desk()
     logging.disable(logging.CRITICAL)
     try:

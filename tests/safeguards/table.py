@@ -25,7 +25,7 @@ from rulebot.core import session_start as daily
 from rulebot.core import state_builder as work
 from rulebot.core.program import Program
 from rulebot.decide import limits, opportunity
-from rulebot.fill.book import Booked
+from rulebot.fill.book import BookedExecution
 from rulebot.live import loop
 from rulebot.model.broker_message import broker_message
 from rulebot.model.command import Submit
@@ -64,7 +64,7 @@ def _off(*pairs: tuple[Any, Any]) -> Off:
 
 
 def _send_then_write(self: loop.Loop, event: Any) -> None:
-    result = loop.turn(self.program, self.state, event)
+    result = loop.handle_event(self.program, self.state, event)
     for command in result.commands:
         self._do(command)
     if result.records or result.commands:
@@ -73,7 +73,7 @@ def _send_then_write(self: loop.Loop, event: Any) -> None:
 
 
 def _follow_and_resend(old: Any) -> Any:
-    def follow(at_work: work.Work, order: Order) -> None:
+    def follow(at_work: work.StateBuilder, order: Order) -> None:
         if order.status is OrderStatus.UNKNOWN and order.purpose is Purpose.ENTRY:
             _, order_id = at_work.take_numbers()
             again = replace(order, order_id=order_id, status=OrderStatus.SENDING, sent_at=at_work.at)
@@ -84,7 +84,7 @@ def _follow_and_resend(old: Any) -> Any:
     return follow
 
 
-def _many_entries(at_work: work.Work, bot: Any) -> None:
+def _many_entries(at_work: work.StateBuilder, bot: Any) -> None:
     """Judge without looking whether an entry is at work already, until two positions are."""
     start, end = bot.window(at_work.state.session, at_work.at)
     if start <= at_work.at < end and len(list(at_work.positions_of(bot.plan.name))) < 2:
@@ -113,28 +113,28 @@ def _off_the_grid(old: Any) -> Any:
 # ---------------------------------------------------------------- executions
 
 
-def _every_time(at_work: work.Work, event: ExecutionReport) -> None:
+def _every_time(at_work: work.StateBuilder, event: ExecutionReport) -> None:
     base = event.exec_id.rpartition(".")[0]
     at_work.booked = {key: value for key, value in at_work.booked.items() if key != base}
     at_work._own.add("booked")
     _ON_EXECUTION(at_work, event)
 
 
-def _corrections_added(at_work: work.Work, event: ExecutionReport) -> None:
+def _corrections_added(at_work: work.StateBuilder, event: ExecutionReport) -> None:
     base, _, revision = event.exec_id.rpartition(".")
     if revision != "01":
         event = replace(event, exec_id=f"{base}{revision}.01")
     _ON_EXECUTION(at_work, event)
 
 
-def _summary_counted(at_work: work.Work, event: ExecutionReport) -> None:
+def _summary_counted(at_work: work.StateBuilder, event: ExecutionReport) -> None:
     order = reports.find_order(at_work, event) if event.is_combo else None
     if order is not None:
         event = replace(event, is_combo=False, option=order.legs[0].option)
     _ON_EXECUTION(at_work, event)
 
 
-def _only_of_live_orders(at_work: work.Work, event: ExecutionReport) -> None:
+def _only_of_live_orders(at_work: work.StateBuilder, event: ExecutionReport) -> None:
     order = reports.find_order(at_work, event)
     if order is None or order.status.is_live:
         _ON_EXECUTION(at_work, event)
@@ -159,9 +159,9 @@ def _counted_again() -> Any:
         yield
 
 
-def _commission_again(at_work: work.Work, event: Any) -> None:
+def _commission_again(at_work: work.StateBuilder, event: Any) -> None:
     base = event.exec_id.rpartition(".")[0]
-    known: Booked | None = at_work.booked.get(base)
+    known: BookedExecution | None = at_work.booked.get(base)
     if known is not None and known.commission:
         at_work.put_booked(base, replace(known, commission=Decimal(0)))
     _ON_COMMISSION(at_work, event)
@@ -181,17 +181,17 @@ def _commissions_again() -> Any:
 # ---------------------------------------------------------------- orders that end, or do not
 
 
-def _any_code_ends(at_work: work.Work, event: Any) -> None:
+def _any_code_ends(at_work: work.StateBuilder, event: Any) -> None:
     order = at_work.orders.get(at_work.by_id.get(event.order_id, ""))
     if order is not None and order.status.is_live:
         order = at_work.put_order(
             replace(order.hearing(broker_message(event.code, event.text)), ended=OrderStatus.CANCELLED)
         )
-        reports.conclude(at_work, order)
+        reports.finalize_order(at_work, order)
 
 
 def _never_take_back(old: Any) -> Any:
-    def follow(at_work: work.Work, order: Order) -> None:
+    def follow(at_work: work.StateBuilder, order: Order) -> None:
         if order.status is not OrderStatus.UNKNOWN:
             old(at_work, order)
 
@@ -199,7 +199,7 @@ def _never_take_back(old: Any) -> Any:
 
 
 def _ask_to_cancel_once(old: Any) -> Any:
-    def follow(at_work: work.Work, order: Order) -> None:
+    def follow(at_work: work.StateBuilder, order: Order) -> None:
         if order.status is not OrderStatus.CANCELLING:
             old(at_work, order)
 
@@ -225,7 +225,7 @@ _LINK_UP = linking.link_up
 # ---------------------------------------------------------------- exits
 
 
-def _at_once(at_work: work.Work, position: Any) -> None:
+def _at_once(at_work: work.StateBuilder, position: Any) -> None:
     """Send the closing order while everything else of the position still works."""
     sent = [each for each in at_work.live_orders(position.id) if each.purpose in closing.CLOSING]
     if position.state == "exiting" and not position.hold and pursuing.is_trading(at_work) and not sent:
@@ -243,9 +243,9 @@ def _newest_text(self: Program, bot: str, digest: str) -> Any:
     return self.bots.get(bot) or self.pinned[digest]
 
 
-def _fresh_day(at_work: work.Work, name: str) -> None:
+def _fresh_day(at_work: work.StateBuilder, name: str) -> None:
     _BEGIN_BOT(at_work, name)
-    at_work.put_day(daily.fresh_day(at_work, name, at_work.state.session))
+    at_work.put_day(daily.new_bot_day(at_work, name, at_work.state.session))
 
 
 _BEGIN_BOT = reloading._begin
@@ -255,9 +255,11 @@ def _switch(function: Any, make: Any) -> Off:
     return lambda: swapped((function, make(function)))
 
 
-FOLLOW = following.follow
+FOLLOW = following.advance_order
 SAFEGUARDS = (
-    Safeguard("one entry at a time", "a second one is sent", _off((entering.step_entry, _many_entries)), "lose_ack"),
+    Safeguard(
+        "one entry at a time", "a second one is sent", _off((entering.evaluate_entry, _many_entries)), "lose_ack"
+    ),
     Safeguard(
         "written before it is sent",
         "a crash between leaves an order of which no record is",
@@ -268,7 +270,7 @@ SAFEGUARDS = (
     Safeguard(
         "what comes to life late is taken back",
         "it works on, and nobody knows",
-        _off((reviving.revive, _nothing)),
+        _off((reviving.cancel_revived, _nothing)),
         "late_order",
     ),
     Safeguard("an execution counts once", "it counts as often as it is told", _counted_again, "duplicate,crash"),
@@ -298,7 +300,7 @@ SAFEGUARDS = (
     Safeguard(
         "nothing else works when an exit is sent",
         "target, stop and exit fill together",
-        _off((pursuing.pursue, _at_once)),
+        _off((pursuing.work_close, _at_once)),
         "flatten",
         SELLER,
     ),
@@ -363,14 +365,14 @@ SAFEGUARDS = (
     Safeguard(
         "what is told alone after the end is closed",
         "a leg stands alone after a start",
-        _off((torn.step_torn, _nothing)),
+        _off((torn.close_broken_combos, _nothing)),
         "one_leg,crash",
         CONDOR,
     ),
     Safeguard(
         "what is not answered is asked for",
         "a fill is never heard of",
-        _off((asking.step_asking, _nothing)),
+        _off((asking.send_status_requests, _nothing)),
         "lost_execution,swallow_order",
     ),
     Safeguard(

@@ -8,19 +8,19 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from rulebot.compile.build import check
-from rulebot.compile.lint.look import Outside
+from rulebot.compile.lint.look import LintEnvironment
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import half_days
 from rulebot.spec.diagnostic import Diagnostic, in_file_order, render
 from rulebot.spec.fits import read_schema
-from rulebot.spec.lineage import beside
+from rulebot.spec.lineage import relative_to
 from rulebot.spec.load import load
 from rulebot.spec.walk import read_source
 
 TODAY = date(2026, 11, 2)
 ENDS = {"CPI": date(2027, 6, 30), "NFP": date(2026, 11, 20)}
 CALENDAR = EventCalendar(published_until=ENDS, known_until=dict.fromkeys(ENDS, date(2027, 12, 31)))
-OUTSIDE = Outside(TODAY, half_days(TODAY, date(2027, 11, 2)), lambda: CALENDAR)
+OUTSIDE = LintEnvironment(TODAY, half_days(TODAY, date(2027, 11, 2)), lambda: CALENDAR)
 DEFECTS = Path(__file__).parent / "defects"
 NAMES = sorted(file.name.removesuffix(".bad.yaml") for file in DEFECTS.glob("*.bad.yaml"))
 
@@ -42,7 +42,7 @@ def test_every_key_of_the_language_has_something_wrong_in_one_file() -> None:
 
 
 def problems(file: Path) -> tuple[Diagnostic, ...]:
-    loaded = load(read_source(file.read_bytes(), "condor.yaml"), read=beside(DEFECTS / "condor.yaml"))
+    loaded = load(read_source(file.read_bytes(), "condor.yaml"), read=relative_to(DEFECTS / "condor.yaml"))
     return in_file_order((*loaded.diagnostics, *check(loaded, OUTSIDE)))
 
 

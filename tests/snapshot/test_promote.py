@@ -16,7 +16,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from rulebot.adapters.ib.greeting import Greeting
 from rulebot.cli.main import main
-from rulebot.promotion.admission import Asked, missing, refusal
+from rulebot.promotion.admission import AdmissionRequest, missing, refusal
 from rulebot.promotion.figures import Figures
 from rulebot.promotion.promotion import LiveStore, Promotion
 from rulebot.record.record import Kind, Record
@@ -209,7 +209,7 @@ def earned(**changes: object) -> Promotion:
     return Promotion(**(promotion | changes))  # type: ignore[arg-type]
 
 
-def asked(*promotions: Promotion, **changes: object) -> Asked:
+def asked(*promotions: Promotion, **changes: object) -> AdmissionRequest:
     first = {
         "digests": {BOT: DIGEST},
         "document": document(),
@@ -220,7 +220,7 @@ def asked(*promotions: Promotion, **changes: object) -> Asked:
         "today": TODAY,
         "confirmed": "U1234567",
     }
-    return Asked(**(first | changes))  # type: ignore[arg-type]
+    return AdmissionRequest(**(first | changes))  # type: ignore[arg-type]
 
 
 def offers(*accounts: str, simulated: bool = False) -> Greeting:

@@ -11,15 +11,15 @@ from store_day import CONDOR, WATCHER, at, small_day
 from syrupy.assertion import SnapshotAssertion
 
 from rulebot.cli.glance_text import glance_lines, happening_line
-from rulebot.cli.report import NextStore, report_lines
-from rulebot.narrate.day_report import BotOutcome, DayOutcome, Told, day_outcome
-from rulebot.narrate.run_log import Diary
-from rulebot.narrate.run_snapshot import BotRow, Doing, Glance, glance
+from rulebot.cli.report import NextCommands, report_lines
+from rulebot.narrate.day_report import BotOutcome, DayOutcome, ReportedTrade, day_outcome
+from rulebot.narrate.run_log import RunLog
+from rulebot.narrate.run_snapshot import BotActivity, BotRow, RunSnapshot, run_snapshot
 
 PROGRAM = day_program()
 
 
-def drawn(shown: Glance, width: int) -> str:
+def drawn(shown: RunSnapshot, width: int) -> str:
     console = Console(width=width, color_system=None, force_terminal=False)
     with console.capture() as found:
         console.print(Group(*glance_lines(shown, width)))
@@ -31,14 +31,14 @@ def drawn(shown: Glance, width: int) -> str:
 @pytest.mark.parametrize("width", [80, 100, 120, 160])
 @pytest.mark.parametrize("clock", ["11:42", "14:00"])
 def test_table(clock: str, width: int, snapshot: SnapshotAssertion) -> None:
-    shown = glance(PROGRAM, day_state(clock), at(clock), at("09:29"), at("16:06"))
+    shown = run_snapshot(PROGRAM, day_state(clock), at(clock), at("09:29"), at("16:06"))
     assert drawn(shown, width) == snapshot
 
 
 @pytest.mark.parametrize("name", [CONDOR, "a_bot_with_a_name_of_forty_letters_or_so"])
 def test_a_narrow_table_has_the_profit_of_every_bot(name: str) -> None:
     """At 60 columns it was cut off behind an ellipsis, at 80 that of a bot with a long name."""
-    shown = glance(PROGRAM, day_state("14:00"), at("14:00"), at("09:29"), at("16:06"))
+    shown = run_snapshot(PROGRAM, day_state("14:00"), at("14:00"), at("09:29"), at("16:06"))
     held = next(row for row in shown.rows if row.profit is not None and row.position)
     lines = drawn(replace(shown, rows=(replace(held, bot=name, profit=Decimal("-1234.5")),)), 60).splitlines()
     assert lines[1].endswith("P/L")
@@ -52,13 +52,13 @@ def test_every_state_has_a_line(snapshot: SnapshotAssertion) -> None:
             bot=f"bot_{doing.value}",
             doing=doing,
             since=at("10:00"),
-            position="5950/5955p  try 2 of 5 at 0.25" if doing is Doing.ENTERING else "",
-            profit=Decimal("-1234.5") if doing is Doing.EXITING else None,
+            position="5950/5955p  try 2 of 5 at 0.25" if doing is BotActivity.ENTERING else "",
+            profit=Decimal("-1234.5") if doing is BotActivity.EXITING else None,
             waits="a fill",
         )
-        for doing in Doing
+        for doing in BotActivity
     )
-    shown = Glance(
+    shown = RunSnapshot(
         at=at("12:00"), is_in_hours=True, progress=0.38, net_liquidation=None, levels=(("SPX", None),),
         realized=Decimal(0), open_profit=Decimal("-1234.5"), rows=rows, notice="stopping",
     )  # fmt: skip
@@ -66,7 +66,7 @@ def test_every_state_has_a_line(snapshot: SnapshotAssertion) -> None:
 
 
 def test_lines_of_a_pipe(snapshot: SnapshotAssertion) -> None:
-    diary = Diary(at("09:29"))
+    diary = RunLog(at("09:29"))
     diary.write(small_day())
     assert [happening_line(told).plain for told in diary.note(day_state("16:06"), at("16:06"))] == snapshot
 
@@ -84,18 +84,29 @@ def test_report_of_several_days(snapshot: SnapshotAssertion) -> None:
     two = DayOutcome(
         date=one.date + timedelta(days=1),
         bots=(
-            BotOutcome(bot=CONDOR, profit=Decimal("-120.5"), traded=True, lines=(
-                Told(Decimal("-130.5"), ("sold 5920/5930p at 0.85 (mid 0.90) 09:52", "open")),
-                Told(Decimal(10), ("sold 5900/5910p at 0.80 (mid 0.80) 10:52", "open")),
-            )),
-            BotOutcome(bot=WATCHER, profit=Decimal(0), traded=False, lines=(Told(None, ("its window is over",)),)),
+            BotOutcome(
+                bot=CONDOR,
+                profit=Decimal("-120.5"),
+                traded=True,
+                lines=(
+                    ReportedTrade(Decimal("-130.5"), ("sold 5920/5930p at 0.85 (mid 0.90) 09:52", "open")),
+                    ReportedTrade(Decimal(10), ("sold 5900/5910p at 0.80 (mid 0.80) 10:52", "open")),
+                ),
+            ),
+            BotOutcome(
+                bot=WATCHER, profit=Decimal(0), traded=False, lines=(ReportedTrade(None, ("its window is over",)),)
+            ),
         ),
-        realized=Decimal("-130.5"), open_profit=Decimal(10), entries=2, exits=0, rejects=1,
-    )  # fmt: skip
+        realized=Decimal("-130.5"),
+        open_profit=Decimal(10),
+        entries=2,
+        exits=0,
+        rejects=1,
+    )
     assert report_lines((one, two), None, 7.1, 120, "a.db") == snapshot
     assert any(
         line.endswith("  rulebot status --store a.db")
-        for line in report_lines((one,), None, 7.1, 120, "a.db", NextStore(as_of_now=" --store a.db"))
+        for line in report_lines((one,), None, 7.1, 120, "a.db", NextCommands(as_of_now=" --store a.db"))
     )
 
 

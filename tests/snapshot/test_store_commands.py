@@ -17,7 +17,7 @@ from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
 from rulebot.web.bot_page import bot_page
-from rulebot.web.picture_of_store import picture_of_store
+from rulebot.web.picture_of_store import snapshot_of_store
 
 COMMANDS = {
     "list": "list",
@@ -75,7 +75,7 @@ def test_a_lost_broker_is_told_by_status_while_an_engine_runs(day_store: Path, m
             told = json.loads(run(day_store, "status --format json", monkeypatch))
             assert (told["connected"], bool(told["connection"])) == (up, not up)
             with StoreReader(day_store) as reader:
-                page = picture_of_store(reader)
+                page = snapshot_of_store(reader)
             assert (page.is_linked, page.notice) == (up, told["connection"])
         assert "not connected to the broker since 2026-11-18 " in run(day_store, "status", monkeypatch)
         assert "no other exit acts (error 1100)" in run(day_store, "status", monkeypatch)
@@ -176,7 +176,7 @@ def test_status_says_of_today_what_was_made_since_the_session_began(day_store: P
     text = CliRunner().invoke(main, ["status", "--store", str(day_store)]).stdout
     assert "today +$0.00 realised, +$5.00 open" in text
     with StoreReader(day_store) as reader:
-        picture = picture_of_store(reader)
+        picture = snapshot_of_store(reader)
     assert (picture.realized, picture.unrealized) == (0.0, 5.0)
 
 

@@ -8,9 +8,9 @@ from store_day import at
 from syrupy.assertion import SnapshotAssertion
 
 from rulebot.cli.top_keys import Focus, Row, after_key, rows_of
-from rulebot.cli.top_text import Seen, top_lines
+from rulebot.cli.top_text import ScreenData, top_lines
 from rulebot.web.greek_totals import SymbolGreeks
-from rulebot.web.picture import BotLine, OrderLine, Picture, PositionLine, Told
+from rulebot.web.picture import AlarmLine, BotLine, OrderLine, PageSnapshot, PositionLine
 
 CONDOR = PositionLine(
     id="dte0_condor-1", bot="dte0_condor", structure="5890/5900p 6035/6045c", state="open", since="09:45", dte=0,
@@ -25,7 +25,7 @@ PUT = PositionLine(
     underlyings=(SymbolGreeks("SPY", 15.1, None, 7.8, -1067.6, price=596.84, beta=1.0),),
     exits="resting: target 1.89, stop 14.16",
 )  # fmt: skip
-PICTURE = Picture(
+PICTURE = PageSnapshot(
     at=at("10:47"), engine="running", trading="active", mode="paper", is_simulated=True, account="DU0000007",
     net_liquidation=999_996.2, buying_power=3_999_844.1, cash=1_000_521.0, realized=-19.1, unrealized=1_214.57,
     levels=(("SPX", 5976.12), ("SPY", 596.84), ("VIX", None)),
@@ -44,14 +44,14 @@ PICTURE = Picture(
                       price="at 4.69", attempt=2),),
 )  # fmt: skip
 ALARMS = tuple(
-    Told(clock=f"Nov 18 10:{40 - n}", bot="spy_put_seller", text=f"no quote of SPY 546P for {n} s", tone="alarm")
+    AlarmLine(clock=f"Nov 18 10:{40 - n}", bot="spy_put_seller", text=f"no quote of SPY 546P for {n} s", tone="alarm")
     for n in range(7)
 )
-SEEN = Seen(PICTURE, ALARMS, waiting=0, store="runs/2026-11-18-7.db")
+SEEN = ScreenData(PICTURE, ALARMS, waiting=0, store="runs/2026-11-18-7.db")
 SIZES = ((80, 24), (120, 34))
 
 
-def drawn(seen: Seen, focus: Focus, width: int, height: int) -> str:
+def drawn(seen: ScreenData, focus: Focus, width: int, height: int) -> str:
     """Return a whole screen; nothing is wider or higher than it, and nothing is moved by what is typed."""
     console = Console(width=width, height=height, color_system=None, force_terminal=False)
     lines = top_lines(seen, focus, width, height)
@@ -108,8 +108,8 @@ def test_screen_that_has_something_to_say(width: int, height: int, snapshot: Sna
 
 
 def test_screen_of_a_store_in_which_nothing_has_run(snapshot: SnapshotAssertion) -> None:
-    empty = Picture(at=None, engine="stopped", trading="stopped", notice="nothing has run on this store")
-    assert drawn(Seen(empty, store="a.db"), Focus(), 80, 24) == snapshot
+    empty = PageSnapshot(at=None, engine="stopped", trading="stopped", notice="nothing has run on this store")
+    assert drawn(ScreenData(empty, store="a.db"), Focus(), 80, 24) == snapshot
 
 
 def test_the_last_row_leads_to_the_end_of_what_there_is() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.compile.build import build_plan, check
-from rulebot.compile.lint.look import Outside
+from rulebot.compile.lint.look import LintEnvironment
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import half_days
 from rulebot.review.example import example_of
@@ -21,7 +21,7 @@ EVENTS = ("CPI", "FOMC", "NFP", "earnings.AAPL")
 CALENDAR = EventCalendar(
     published_until=dict.fromkeys(EVENTS, date(2027, 12, 31)), known_until=dict.fromkeys(EVENTS, date(2027, 12, 31))
 )
-OUTSIDE = Outside(TODAY, half_days(TODAY, date(2027, 11, 2)), lambda: CALENDAR)
+OUTSIDE = LintEnvironment(TODAY, half_days(TODAY, date(2027, 11, 2)), lambda: CALENDAR)
 
 
 def sections(text: str) -> dict[str, str]:

@@ -19,9 +19,9 @@ SHORTEST = 12
 RAISES = {
     "alarm": 1,
     "alarm_of_price": 1,
-    "distrust": 2,
-    "stop": 3,
-    "leave": 3,
+    "halt_on_mismatch": 2,
+    "pause_exits": 3,
+    "close_position": 3,
     "tell": 0,
     "_tell_of_others": 2,
 }

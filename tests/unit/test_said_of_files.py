@@ -6,22 +6,22 @@ from typing import Any
 
 import pytest
 
-from rulebot.adapters.recorded.file import TapeWriter
-from rulebot.alerts.teller import Teller
+from rulebot.adapters.recorded.file import RecordingWriter
+from rulebot.alerts.teller import Notifier
 from rulebot.model.errors import StoreError, in_words
 from rulebot.store.secret import make_secret
 
 
 def teller(file: Path) -> None:
     nothing: Any = None
-    Teller(file, nothing, nothing)
+    Notifier(file, nothing, nothing)
 
 
 @pytest.mark.parametrize(
     ("makes", "words"),
     [
         (make_secret, "{file} cannot be made: {why}"),
-        (lambda file: TapeWriter(file, {}), "no recording can be written to {file}: {why}"),
+        (lambda file: RecordingWriter(file, {}), "no recording can be written to {file}: {why}"),
         (teller, "the outbox of alerts cannot be made: {why}"),
     ],
 )

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from rulebot.adapters.ib.settings import IbSettings
-from rulebot.adapters.ib.world import IbWorld, ib_world
+from rulebot.adapters.ib.world import IbConnection, ib_world
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.event import Event
 from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
@@ -38,7 +38,7 @@ async def gateway(faults: str = "", **changes: object) -> AsyncIterator[RunningG
 
 
 @asynccontextmanager
-async def connected(port: int, **changes: object) -> AsyncIterator[tuple[IbWorld, tuple[Event, ...]]]:
+async def connected(port: int, **changes: object) -> AsyncIterator[tuple[IbConnection, tuple[Event, ...]]]:
     """A connected world and the events of its first batch."""
     world = ib_world(IbSettings(**({"port": port, "lockstep": True, "rounds_apart": 0.01} | changes)))  # type: ignore[arg-type]
     batch = await world.link.connect()
@@ -55,7 +55,7 @@ async def telling_our_time(running: RunningGateway) -> AsyncIterator[None]:
     yield
 
 
-async def play(world: IbWorld, instants: int) -> list[Event]:
+async def play(world: IbConnection, instants: int) -> list[Event]:
     """Let so many instants pass and return what happened."""
     found: list[Event] = []
     for _ in range(instants):
@@ -63,7 +63,7 @@ async def play(world: IbWorld, instants: int) -> list[Event]:
     return found
 
 
-async def play_until(world: IbWorld, holds: Callable[[Event], bool], instants: int = 200) -> list[Event]:
+async def play_until(world: IbConnection, holds: Callable[[Event], bool], instants: int = 200) -> list[Event]:
     """Let instants pass until one brings an event for which `holds`."""
     found: list[Event] = []
     for _ in range(instants):
@@ -73,7 +73,7 @@ async def play_until(world: IbWorld, holds: Callable[[Event], bool], instants: i
     raise AssertionError(f"it did not happen in {instants} instants: {found[-5:]}")
 
 
-async def chain(world: IbWorld, expiry: date = DAY) -> tuple[Decimal, ...]:
+async def chain(world: IbConnection, expiry: date = DAY) -> tuple[Decimal, ...]:
     """Learn the SPXW chain of a day; return the strikes."""
     listing = await world.feed.listing("SPX", "SPXW")
     return (await world.feed.strikes(listing, expiry)).strikes[expiry]
@@ -83,7 +83,7 @@ def put(strike: Decimal | int, expiry: date = DAY) -> Option:
     return Option("SPX", "SPXW", expiry, Decimal(strike), Right.PUT)
 
 
-async def near(world: IbWorld, below: int = 0) -> Decimal:
+async def near(world: IbConnection, below: int = 0) -> Decimal:
     """Return a listed strike about so many points below spot, once the market is open."""
     world.feed.watch([SPX])
     await play(world, 75)

@@ -21,7 +21,7 @@ from rulebot.capture.market import captured
 from rulebot.cli.main import main
 from twsim.gateway.embed import start_gateway
 from twsim.gateway.settings import GatewaySettings
-from twsim.market.given_market import GivenMarket
+from twsim.market.given_market import ReplayedMarket
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "chains" / "spx.json"
 
@@ -36,7 +36,7 @@ def test_ib_async_reads_the_numbers_of_the_file() -> None:
 
     async def reads() -> None:
         settings = GatewaySettings(first_day=given.market.day, cash=given.cash, account=given.account)
-        running = await start_gateway(settings, market=GivenMarket(given.market))
+        running = await start_gateway(settings, market=ReplayedMarket(given.market))
         ib = await plain_client(running.port)
         values = {each.tag: each.value for each in ib.accountValues()}
         assert ib.managedAccounts() == [told["account"]["id"]]
@@ -95,7 +95,7 @@ def test_faults_come_over_a_given_market_too(tmp_path: Path) -> None:
 
     async def reads() -> None:
         settings = GatewaySettings(first_day=given.market.day, faults_file=plan)
-        running = await start_gateway(settings, market=GivenMarket(given.market))
+        running = await start_gateway(settings, market=ReplayedMarket(given.market))
         ib = await plain_client(running.port)
         (spy,) = await ib.qualifyContractsAsync(Contract(secType="STK", symbol="SPY", exchange="SMART", currency="USD"))
         ticker = ib.reqMktData(spy)

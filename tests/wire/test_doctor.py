@@ -19,7 +19,7 @@ from rulebot.adapters.ib.settings import IbSettings
 from rulebot.adapters.ib.world import ib_world
 from rulebot.cli.main import main
 from rulebot.doctor.account import account
-from rulebot.doctor.examine import Wanted, connected, examine
+from rulebot.doctor.examine import DoctorOptions, connected, examine
 from rulebot.doctor.finding import Finding, Group, Level, exit_code
 from rulebot.doctor.probe.asking import Probe
 from rulebot.doctor.probe.cases import CASES
@@ -30,7 +30,7 @@ from rulebot.live.environments import World
 from rulebot.model.errors import InvariantError
 from rulebot.model.facts import EventCalendar
 from rulebot.ports import Batch
-from rulebot.preview.read_only_session import Visit
+from rulebot.preview.read_only_session import ReadOnlySession
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from twsim.exchange.exchange import SimExchange
@@ -57,7 +57,7 @@ def spec(*names: str) -> tuple[str, ...]:
     return tuple(str(SPECS / f"{name}.yaml") for name in names)
 
 
-async def found_by(wanted: Wanted) -> list[Finding]:
+async def found_by(wanted: DoctorOptions) -> list[Finding]:
     return [finding async for finding in examine(wanted)]
 
 
@@ -69,8 +69,8 @@ def alone(folder: Path, name: str) -> tuple[str, ...]:
     return (str(file),)
 
 
-def at_port(port: int, data: Path, *names: str, sim: bool = True) -> Wanted:
-    return Wanted(specs=spec(*names), sim=sim, data=data, flags={"host": "127.0.0.1", "port": port}, environ={})
+def at_port(port: int, data: Path, *names: str, sim: bool = True) -> DoctorOptions:
+    return DoctorOptions(specs=spec(*names), sim=sim, data=data, flags={"host": "127.0.0.1", "port": port}, environ={})
 
 
 def of(found: list[Finding], group: Group, name: str) -> Finding:
@@ -194,7 +194,7 @@ class InYear:
 
 def test_after_the_exchange_calendar_nothing_is_asked_and_nothing_breaks(data: Path) -> None:
     async def scenario() -> None:
-        wanted = Wanted(specs=spec("put_lite"), data=data, environ={})
+        wanted = DoctorOptions(specs=spec("put_lite"), data=data, environ={})
         found = [each async for each in examine(wanted, InYear(2031))]
         assert of(found, Group.CALENDARS, "exchange").level is Level.FAULT
         assert of(found, Group.GATEWAY, "connection").level is Level.NOT_CHECKED
@@ -335,7 +335,7 @@ def test_another_account_than_the_settings_name_is_refused(tmp_path: Path, data:
         async with gateway(first_day=SIM_DAY) as gw:
             wanted = replace(at_port(gw.port, data, sim=False), specs=alone(tmp_path, "put_lite"))
             environ = {"RULEBOT_ACCOUNT": "DU7654321", "RULEBOT_PROT": "4002"}
-            found = [each async for each in examine(Wanted(**{**fields_of(wanted), "environ": environ}))]
+            found = [each async for each in examine(DoctorOptions(**{**fields_of(wanted), "environ": environ}))]
             connections = [each for each in found if each.name == "connection"]
             assert "is a simulated gateway" in connections[0].text
             assert connections[1].text.startswith("account DU7654321 is not behind 127.0.0.1:")
@@ -395,7 +395,7 @@ def test_a_gateway_whose_api_is_read_only_is_named_at_once(data: Path) -> None:
     run(scenario())
 
 
-def fields_of(wanted: Wanted) -> dict[str, object]:
+def fields_of(wanted: DoctorOptions) -> dict[str, object]:
     return {name: getattr(wanted, name) for name in ("specs", "sim", "data", "flags", "environ")}
 
 
@@ -462,7 +462,7 @@ def test_an_account_without_funds_or_day_trades_is_warned_of() -> None:
             fake_tws(answers={"6": lambda _: [*told, (54, 1, "DU1")]}) as fake,
             client_of(fake.port, lockstep=False) as (world, events),
         ):
-            visit = Visit(World(world, None), desk, EventCalendar(), Batch(IN_HOURS, events), 10)
+            visit = ReadOnlySession(World(world, None), desk, EventCalendar(), Batch(IN_HOURS, events), 10)
             found = [each for each in account(visit, desk, live=False) if each.level is Level.WARNING]
         assert [each.text for each in found] == [
             "one entry of put_lite may lose $1,000.00, and $350.00 are free for margin",
@@ -480,7 +480,7 @@ def test_live_says_all_that_a_live_run_would_be_refused_for(tmp_path: Path, data
     async def scenario() -> None:
         async with gateway(first_day=SIM_DAY, account="U1234567") as gw:
             flags = {"host": "127.0.0.1", "live_port": gw.port}
-            found = await found_by(Wanted(specs=bots, live=True, data=data, flags=flags, environ={}))
+            found = await found_by(DoctorOptions(specs=bots, live=True, data=data, flags=flags, environ={}))
             missing = [each.text for each in found if each.group is Group.LIVE]
             assert len(missing) == 2
             assert missing[0].startswith(lacking)
@@ -535,7 +535,7 @@ def test_without_lockstep_as_at_a_real_gateway(data: Path) -> None:
                 await asyncio.sleep(0.01)
             clock = GatewayClock(gw)
             ib = ib_world(IbSettings(port=gw.port, client_id=72, rounds_apart=0.01), clock)
-            wanted = Wanted(specs=spec("calm_tape_condor"), data=data, environ={})
+            wanted = DoctorOptions(specs=spec("calm_tape_condor"), data=data, environ={})
             try:
                 world = World(ib, None)
                 found = [
@@ -563,7 +563,7 @@ def test_a_clock_that_is_wrong_is_a_warning(data: Path) -> None:
     async def scenario() -> None:
         async with fake_tws(answers={"49": lambda _: [(49, 1, int(IN_HOURS.timestamp()))]}) as fake:
             ib = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), Ahead())
-            wanted = Wanted(data=data, environ={})
+            wanted = DoctorOptions(data=data, environ={})
             looks = connected(World(ib, None), EMPTY, EventCalendar(), Ahead(), wanted, has_neighbour=False)
             try:
                 found = [each async for each in looks]
@@ -597,9 +597,9 @@ async def another_broker(faults: str = "", **settings: bool) -> AsyncIterator[Ru
         await running.stop()
 
 
-def probing(port: int, data: Path, record: Path) -> Wanted:
+def probing(port: int, data: Path, record: Path) -> DoctorOptions:
     flags = {"host": "127.0.0.1", "port": port}
-    return Wanted(sim=True, data=data, flags=flags, environ={}, probe=record)
+    return DoctorOptions(sim=True, data=data, flags=flags, environ={}, probe=record)
 
 
 def test_the_probe_agrees_with_the_simulated_gateway_and_leaves_nothing(tmp_path: Path) -> None:
@@ -722,7 +722,7 @@ def test_a_probe_refuses_an_account_with_real_money_whatever_it_was_told() -> No
             client_of(gw.port, paper=False) as (world, events),
         ):
             first = Batch(IN_HOURS, events)
-            visit = Visit(World(world, None), EMPTY, EventCalendar(), first, 10)
+            visit = ReadOnlySession(World(world, None), EMPTY, EventCalendar(), first, 10)
             with pytest.raises(InvariantError, match="is not a paper account"):
                 Probe(visit, world.broker, Tape("U1234567"), "SPY")
 

@@ -12,10 +12,10 @@ from ib_fake_tws import FakeTws, Fields, fake_tws, greeting_at, open_order
 from ib_session import connected, gateway, leg, order, run
 
 from rulebot.adapters.ib import standstill, timekeeping
-from rulebot.adapters.ib.greet import greeting
+from rulebot.adapters.ib.greet import read_greeting
 from rulebot.adapters.ib.greeting import Greeting
 from rulebot.adapters.ib.settings import IbSettings
-from rulebot.adapters.ib.world import IbWorld, ib_world
+from rulebot.adapters.ib.world import IbConnection, ib_world
 from rulebot.chaos.virtual_loop import run_virtually
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.errors import BrokerError
@@ -105,11 +105,11 @@ def test_a_paper_account_is_refused_live() -> None:
 def test_a_greeting_says_whose_accounts_there_are_and_which_world_it_is() -> None:
     async def scenario() -> None:
         async with fake_tws(account="U7654321,U7654322,") as fake:
-            found = await greeting("127.0.0.1", fake.port)
+            found = await read_greeting("127.0.0.1", fake.port)
             assert found == Greeting(accounts=("U7654321", "U7654322"), is_simulated=False, told_at=None)
             assert fake.writer is not None
         async with gateway(holders=1, account="U1234567") as gw:
-            found = await greeting("127.0.0.1", gw.port)
+            found = await read_greeting("127.0.0.1", gw.port)
             assert (found.accounts, found.is_simulated) == (("U1234567",), True)
             assert found.told_at == gw.gateway.hub.at
             assert "U1234567 is not a paper account" in (await refusal(gw.port)).message
@@ -312,7 +312,7 @@ def test_silence_and_an_old_version() -> None:
     run(scenario())
 
 
-async def wait_for(world: IbWorld, kind: type) -> list:
+async def wait_for(world: IbConnection, kind: type) -> list:
     """Return the events up to and with the first of a kind, outside lockstep."""
     found: list = []
     while not any(isinstance(event, kind) for event in found):
@@ -1042,7 +1042,7 @@ def test_62_what_is_read_before_the_broker_answers_counts_as_of_its_answer() -> 
     run(scenario())
 
 
-async def until_lost(world: IbWorld, clock: HandClock) -> None:
+async def until_lost(world: IbConnection, clock: HandClock) -> None:
     """Let seconds pass until the connection has ended."""
     for _ in range(130):
         clock.at += timedelta(seconds=1)

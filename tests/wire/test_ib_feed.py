@@ -739,7 +739,7 @@ def test_what_stands_still_does_not_look_alive_when_it_is_asked_for_anew(monkeyp
             assert await told("5900.5", 2) == [True, True]
             first = board.last_at[board.rows[SPX]]
             silent = [[SPX, spy], [SPX, spy]]
-            monkeypatch.setattr(feed.Silence, "due", lambda *_: silent.pop() if silent else [])
+            monkeypatch.setattr(feed.StaleLines, "due", lambda *_: silent.pop() if silent else [])
             world.feed.ask_again(world.link.now, is_away=False)
             world.feed.ask_again(world.link.now, is_away=False)  # the first had no answer
             assert board.last_at[board.rows[SPX]] == board.last_at[board.rows[spy]] == first, "as old as it was"

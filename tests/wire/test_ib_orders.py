@@ -7,7 +7,7 @@ import pytest
 from ib_async.client import Client
 from ib_session import DAY, chain, connected, gateway, leg, near, order, play, play_until, put, run
 
-from rulebot.adapters.ib.world import IbWorld
+from rulebot.adapters.ib.world import IbConnection
 from rulebot.model.event import (
     BrokerStatus,
     CommissionReport,
@@ -39,7 +39,7 @@ def of(kind: type, events: list[Event]) -> list:
     return [event for event in events if isinstance(event, kind)]
 
 
-async def quote(world: IbWorld, strike: Decimal) -> tuple[Decimal, Decimal]:
+async def quote(world: IbConnection, strike: Decimal) -> tuple[Decimal, Decimal]:
     """Stream a put for a moment and return its bid and ask."""
     option = put(strike)
     world.feed.watch([option])
@@ -177,7 +177,7 @@ def test_orders_contracts_and_quotes_on_older_servers(version: int, monkeypatch:
     run(scenario())
 
 
-async def condor(world: IbWorld) -> tuple[Order, Order]:
+async def condor(world: IbConnection) -> tuple[Order, Order]:
     """Return a put credit spread to sell and the order that buys it back, both as combos."""
     strike = await near(world, below=30)
     short, long = put(strike), put(strike - 10)

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from ib_session import connected, gateway, leg, order, play_until, run
 
-from rulebot.adapters.ib.world import IbWorld
+from rulebot.adapters.ib.world import IbConnection
 from rulebot.model.contract import Option, Right, product
 from rulebot.model.event import OrderMessage, OrderReport
 from rulebot.model.facts import Listing
@@ -17,7 +17,7 @@ from rulebot.model.order import OrderType, Side
 OUTSIDE = TickRule(((Decimal(0), Decimal("0.05")), (Decimal(3), Decimal("0.10"))))
 
 
-async def listed(world: IbWorld, symbol: str) -> Listing:
+async def listed(world: IbConnection, symbol: str) -> Listing:
     """Return what is listed of an underlying, with the strikes of its last expiry."""
     listing = await world.feed.listing(symbol, product(symbol).same_day_class)
     assert listing.ticks is None

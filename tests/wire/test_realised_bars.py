@@ -11,7 +11,7 @@ from ib_session import DAY, SPX, connected, gateway, play, run
 from rulebot.compile.plan import Call, Expiry, Quantity
 from rulebot.compile.series import series_of
 from rulebot.evaluate.measure_realised import rv
-from rulebot.evaluate.reading import Context, Reading, Unknown
+from rulebot.evaluate.reading import Context, Reading, UnknownValue
 from rulebot.evaluate.snapshot import View
 from rulebot.model.facts import Bar, Bars, Facts
 from rulebot.model.market import Board
@@ -132,7 +132,7 @@ def test_a_broken_bar_makes_it_unknown(broken: str) -> None:
         assert isinstance(value, float)
         assert isclose(value, log(1.01) / sqrt(4 * log(2)) * sqrt(252) * 100)
         found = reading("parkinson", 20, flawed, session)
-        assert isinstance(found, Unknown)
+        assert isinstance(found, UnknownValue)
         assert found.reason.startswith(f"SPX: {words}")
 
     run(scenario())

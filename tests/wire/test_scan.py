@@ -21,7 +21,7 @@ from rulebot.model.facts import EventCalendar
 from rulebot.preview.read_only_session import FEW_LINES
 from rulebot.process.settings import Settings
 from rulebot.scan.measures import widened
-from rulebot.scan.scan import CLIENT_ID, Wanted, allowed_lines, scan, scanned
+from rulebot.scan.scan import CLIENT_ID, ScanRequest, allowed_lines, run_scan, scan
 from rulebot.scan.scan_row import Scan, ScanRow
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
@@ -42,9 +42,9 @@ def of_all(tmp_path: Path) -> str:
     return put_of_all(tmp_path)
 
 
-def at_port(port: int, data: Path, *specs: str, **changes: object) -> Wanted:
+def at_port(port: int, data: Path, *specs: str, **changes: object) -> ScanRequest:
     flags = {"host": "127.0.0.1", "port": port}
-    return Wanted(**({"specs": specs, "sim": True, "data": data, "flags": flags} | changes))  # type: ignore[arg-type]
+    return ScanRequest(**({"specs": specs, "sim": True, "data": data, "flags": flags} | changes))  # type: ignore[arg-type]
 
 
 async def into_the_day(gw: RunningGateway) -> None:
@@ -133,7 +133,7 @@ def test_fewer_lines_are_kept_to_and_take_more_turns(data: Path) -> None:
 def test_beside_an_engine_few_lines_are_used_and_it_says_so(data: Path) -> None:
     store = data / "runs" / "rulebot.db"
     settings = Settings(store=store, live_store=data / "runs" / "live.db")
-    wanted = Wanted(specs=("put_lite",), data=data)
+    wanted = ScanRequest(specs=("put_lite",), data=data)
     assert allowed_lines(wanted, settings) == (LINES, "")
     journal = SqlJournal(open_store(store))
     try:
@@ -261,7 +261,7 @@ def test_without_lockstep_as_at_a_real_gateway(data: Path) -> None:
                 await asyncio.sleep(0.01)
             ib = ib_world(IbSettings(port=gw.port, client_id=CLIENT_ID, rounds_apart=0.01), GatewayClock(gw))
             try:
-                found = await scanned(World(ib, None), desk, EventCalendar(), at_port(gw.port, data), LINES)
+                found = await run_scan(World(ib, None), desk, EventCalendar(), at_port(gw.port, data), LINES)
             finally:
                 await ib.link.close()
             (row,) = found.rows

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from ib_fake_tws import Fields, fake_tws
 from ib_session import connected, gateway, run
 
-from rulebot.adapters.ib.opens import Opens
+from rulebot.adapters.ib.opens import SessionOpenPrices
 from rulebot.adapters.ib.symbols import known_contract, symbol_facts
 from rulebot.cli.main import main
 from rulebot.model.contract import Underlying
@@ -67,7 +67,7 @@ def _shares(req_id: str, con_id: int, exchanges: str, primary: str) -> tuple[obj
 @pytest.fixture
 def no_opens(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing ask for opens, which the feed does beside the loop while an exchange is open."""
-    monkeypatch.setattr(Opens, "look", lambda *_: None)
+    monkeypatch.setattr(SessionOpenPrices, "look", lambda *_: None)
 
 
 @pytest.mark.usefixtures("no_opens")

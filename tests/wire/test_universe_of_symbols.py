@@ -3,7 +3,7 @@
 import pytest
 from ib_session import DAY, connected, gateway, play, run
 
-from rulebot.adapters.ib.world import IbWorld
+from rulebot.adapters.ib.world import IbConnection
 from rulebot.model.contract import Contract, Option, Underlying, listed, product
 
 SYMBOLS = (
@@ -13,7 +13,7 @@ SYMBOLS = (
 """Requirements row E6, and a class of shares."""
 
 
-async def at_the_money(world: IbWorld, symbol: str) -> list[Option]:
+async def at_the_money(world: IbConnection, symbol: str) -> list[Option]:
     """Return the call and the put at the money of the expiry next to thirty days away, by the last close."""
     listing = await world.feed.listing(symbol, product(symbol).same_day_class)
     expiry = min(listing.expiries, key=lambda day: abs((day - DAY).days - 30))

@@ -14,9 +14,9 @@ from rulebot.adapters.history.eod import (
     STANDS,
     Choice,
     EodSource,
+    data_kind_of,
     looks_like_days,
     looks_like_snapshots,
-    what_lies_there,
 )
 from rulebot.adapters.history.lean import LeanSource, looks_like_lean
 from rulebot.adapters.history.lean_daily import LeanDailySource
@@ -33,7 +33,7 @@ _OF_DATA = (".parquet", ".csv", ".csv.gz", ".zip", SUFFIX)
 _DATABASE = b"SQLite format 3\0"
 
 
-class Asked(NamedTuple):
+class SourceOptions(NamedTuple):
     """What was written: the kind ("" to be guessed), the path, and what stands behind `?`."""
 
     kind: str
@@ -41,13 +41,13 @@ class Asked(NamedTuple):
     options: Mapping[str, str]
 
 
-class Kind(NamedTuple):
+class SourceKind(NamedTuple):
     """A kind of source: how it is made, whether a path looks like one, options beside `daily`, and its own files."""
 
-    make: Callable[[Asked, Daily], Source]
+    make: Callable[[SourceOptions, Daily], Source]
     fits: Callable[[Path], bool]
     options: tuple[str, ...] = ()
-    files: Callable[[Asked], Iterable[Path]] = lambda asked: _files_of(asked.path)
+    files: Callable[[SourceOptions], Iterable[Path]] = lambda asked: _files_of(asked.path)
 
 
 def open_source(text: str) -> Source:
@@ -88,7 +88,7 @@ def written(text: str, last: date) -> dict[str, list[int]]:
     return found
 
 
-def files_apart(before: Mapping[str, Sequence[int]], now: Mapping[str, Sequence[int]]) -> str:
+def separate_files(before: Mapping[str, Sequence[int]], now: Mapping[str, Sequence[int]]) -> str:
     """Return which files are others in one of two `written` than in the other, in words, "" where none is."""
     changed = sorted(file for file in {*before, *now} if before.get(file) != now.get(file))
     more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
@@ -112,7 +112,7 @@ def _files_of(path: Path) -> Iterator[Path]:
             yield file
 
 
-def _lean_files(asked: Asked) -> Iterator[Path]:
+def _lean_files(asked: SourceOptions) -> Iterator[Path]:
     """Yield the files of the symbol that was asked for: a whole folder of Lean has those of thousands."""
     symbol = asked.options.get("symbol", "").lower()
     for file in _files_of(asked.path):
@@ -120,12 +120,12 @@ def _lean_files(asked: Asked) -> Iterator[Path]:
             yield file
 
 
-def _no_files(asked: Asked) -> tuple[Path, ...]:
+def _no_files(asked: SourceOptions) -> tuple[Path, ...]:
     """Return nothing: it is made of daily files alone."""
     return ()
 
 
-def _known(asked: Asked) -> Asked:
+def _known(asked: SourceOptions) -> SourceOptions:
     """Return what was asked for with its kind. Raises: MisuseError at an option that it has not, StoreError."""
     if not asked.path.exists():
         is_kind = not asked.kind and str(asked.path) in KINDS
@@ -150,7 +150,7 @@ def _is_database(path: Path) -> bool:
     return False
 
 
-def _asked(text: str) -> Asked:
+def _asked(text: str) -> SourceOptions:
     prefix, colon, rest = text.partition(":")
     kind = prefix if colon and prefix in KINDS else ""
     if colon and not kind and len(prefix) > 1 and prefix.isalpha() and not Path(text).exists():
@@ -158,18 +158,18 @@ def _asked(text: str) -> Asked:
     path, _, options = (rest if kind else text).partition("?")
     if not path:
         raise MisuseError(f"{text!r} names no path", _HELP)
-    return Asked(kind, Path(path).expanduser(), dict(parse_qsl(options, keep_blank_values=True)))
+    return SourceOptions(kind, Path(path).expanduser(), dict(parse_qsl(options, keep_blank_values=True)))
 
 
 def _guessed(path: Path) -> str:
     for name, kind in KINDS.items():
         if kind.fits(path):
             return name
-    help = what_to_write(path) or "; ".join(filter(None, (what_lies_there(path), _HELP)))
+    help = what_to_write(path) or "; ".join(filter(None, (data_kind_of(path), _HELP)))
     raise StoreError(f"nobody can say what kind of data lies in {path}", help)
 
 
-def _daily_folders(asked: Asked) -> list[Path]:
+def _daily_folders(asked: SourceOptions) -> list[Path]:
     """Return the folders with daily bars: those asked for, else the nearest `daily`, at most two folders above."""
     if "daily" in asked.options:
         folders = [Path(part).expanduser() for part in asked.options["daily"].split(",")]
@@ -184,11 +184,11 @@ def _daily_folders(asked: Asked) -> list[Path]:
     return [folder for folder in nearest if folder.is_dir()][:1]
 
 
-def _snapshots(asked: Asked, daily: Daily) -> Source:
+def _snapshots(asked: SourceOptions, daily: Daily) -> Source:
     return _one_state(asked, daily, "daily snapshots")
 
 
-def _one_state(asked: Asked, daily: Daily, words: str) -> Source:
+def _one_state(asked: SourceOptions, daily: Daily, words: str) -> Source:
     others = {name: value for name, value in asked.options.items() if name != "symbol"}
     written = f"{asked.kind}:{asked.path}?{urlencode({**others, 'symbol': ''}, safe=':/,')}"
     choice = Choice(asked.options.get("symbol", ""), written)
@@ -196,11 +196,11 @@ def _one_state(asked: Asked, daily: Daily, words: str) -> Source:
     return EodSource(asked.path, daily, at=at, stands=_stands(asked), words=words, choice=choice)
 
 
-def _stands(asked: Asked) -> int:
+def _stands(asked: SourceOptions) -> int:
     return _whole("stands", asked.options.get("stands", str(STANDS)), 0, 390)
 
 
-def _lean(asked: Asked, daily: Daily) -> Source:
+def _lean(asked: SourceOptions, daily: Daily) -> Source:
     bars, symbol = asked.options.get("bars", "minute"), asked.options.get("symbol", "")
     if bars == "daily":
         return LeanDailySource(asked.path, daily, symbol, at=asked.options.get("at", ""), stands=_stands(asked))
@@ -211,7 +211,7 @@ def _lean(asked: Asked, daily: Daily) -> Source:
     return LeanSource(asked.path, daily, symbol)
 
 
-def _model(asked: Asked, daily: Daily) -> Source:
+def _model(asked: SourceOptions, daily: Daily) -> Source:
     given = asked.options
     rates = read_rates(Path(given["rates"]).expanduser()) if "rates" in given else Rates()
     shortest, longest = _dte(given.get("dte", ""))
@@ -251,7 +251,7 @@ def _has_daily(path: Path) -> bool:
     return path.is_dir() and bool({*path.glob("spx_*.csv"), *path.glob("*/spx_*.csv"), *path.glob("*/*/spx_*.csv")})
 
 
-def _end_of_day(asked: Asked, daily: Daily) -> Source:
+def _end_of_day(asked: SourceOptions, daily: Daily) -> Source:
     return _one_state(asked, daily, "end-of-day chains")
 
 
@@ -259,13 +259,13 @@ def _is_recorded(path: Path) -> bool:
     return path.suffix == SUFFIX if path.is_file() else any(path.glob(f"**/*{SUFFIX}"))
 
 
-KINDS: Mapping[str, Kind] = {
-    "tapes": Kind(lambda asked, daily: RecordingSource(asked.path), _is_recorded),
-    "lean": Kind(_lean, looks_like_lean, ("symbol", "bars", "at", "stands"), _lean_files),
-    "snapshots": Kind(_snapshots, looks_like_snapshots, ("symbol", "at", "stands")),
-    "parquet": Kind(lambda asked, daily: ChainSource(asked.path, daily), looks_like_chain),
-    "eod": Kind(_end_of_day, looks_like_days, ("symbol", "at", "stands")),
-    "model": Kind(_model, _has_daily, ("symbol", "rates", "step", "dte", "width", "iv"), _no_files),
+KINDS: Mapping[str, SourceKind] = {
+    "tapes": SourceKind(lambda asked, daily: RecordingSource(asked.path), _is_recorded),
+    "lean": SourceKind(_lean, looks_like_lean, ("symbol", "bars", "at", "stands"), _lean_files),
+    "snapshots": SourceKind(_snapshots, looks_like_snapshots, ("symbol", "at", "stands")),
+    "parquet": SourceKind(lambda asked, daily: ChainSource(asked.path, daily), looks_like_chain),
+    "eod": SourceKind(_end_of_day, looks_like_days, ("symbol", "at", "stands")),
+    "model": SourceKind(_model, _has_daily, ("symbol", "rates", "step", "dte", "width", "iv"), _no_files),
 }
 _OF_A_KIND = "it is a kind of data: write {}:PATH; docs/history-data.md describes it"
 _HELP = f"write a path, or one of {', '.join(f'{name}:PATH' for name in KINDS)}; docs/history-data.md describes them"

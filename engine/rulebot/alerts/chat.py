@@ -16,7 +16,7 @@ from typing import Any
 
 from rulebot.adapters.clock import WallClock
 from rulebot.alerts.outbox import Outbox
-from rulebot.alerts.people import Chat
+from rulebot.alerts.people import ChatSettings
 from rulebot.model.errors import RulebotError, StoreError, own_failure
 from rulebot.model.event import Request
 from rulebot.model.money import dollars
@@ -56,7 +56,7 @@ class ChatError(Exception):
 class TelegramChat:
     """Listens to one bot of Telegram's for a store. `listen` goes on until `stop` is set."""
 
-    def __init__(self, chat: Chat, store: Place, now: Callable[[], datetime] = _CLOCK.now) -> None:
+    def __init__(self, chat: ChatSettings, store: Place, now: Callable[[], datetime] = _CLOCK.now) -> None:
         self._chat, self._store, self._now = chat, store, now
         self.trouble = ""
 

@@ -32,8 +32,8 @@ from rulebot.narrate.trade_text import (
 )
 from rulebot.record.codec import utc_text, utc_time
 from rulebot.record.record import TAKEN_BACK, Json, Kind, Record
-from rulebot.store.broker_time import by_broker
-from rulebot.store.queries import PutBack, Row, Run, StoreReader
+from rulebot.store.broker_time import broker_now
+from rulebot.store.queries import RestoredStore, Row, Run, StoreReader
 
 _WITHOUT_EXIT = {
     FLATTENED: "flattened",
@@ -70,7 +70,7 @@ _DECISIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundAlert:
     """What was found up to record number `head`.
 
     is_simulated: of a store of no real account. is_observed: of one whose trades never were. began: when the run that
@@ -85,7 +85,7 @@ class Found:
     put_back: int
 
 
-def find(reader: StoreReader, after: int, now: datetime, digested: str = "", put_back: int = 0) -> Found:
+def find_alerts(reader: StoreReader, after: int, now: datetime, digested: str = "", put_back: int = 0) -> FoundAlert:
     """Return what is worth telling of the records after number `after`, and what has lasted too long by now.
 
     put_back: after which restore that number was read. Since a later one all of it is new, and has keys of its own.
@@ -109,16 +109,16 @@ def find(reader: StoreReader, after: int, now: datetime, digested: str = "", put
         alerts += _trades(reader.view("trades", position=position), owed.get(position, 0))
     last = reader.last_at()
     if last is not None:
-        at = last if is_simulated else max(last, by_broker(reader, now))
+        at = last if is_simulated else max(last, broker_now(reader, now))
         alerts += [*_gone(reader, run, last), *_were_gone(reader, after)]
         if run.ended is None and run.is_alive:  # else nobody wants a connection
             alerts += _lost(reader, at, restored)
         alerts += [*_late_digests(reader, after), *_digest(reader, at, run, digested)]
     began = run.started.at if run.started is not None and run.is_alive else None
-    return Found(tuple(alerts), head, is_simulated, bool(run.mark), began, restored.above)
+    return FoundAlert(tuple(alerts), head, is_simulated, bool(run.mark), began, restored.above)
 
 
-def _named(number: int, restored: PutBack) -> int:
+def _named(number: int, restored: RestoredStore) -> int:
     """Return the number by which a record is told: one that may have been another's goes on above that of a restore."""
     return number + restored.above if number >= restored.number else number
 
@@ -265,7 +265,7 @@ def _open(reader: StoreReader) -> str:
     return f"open: {count}{', '.join(held[:MOST_OPEN])}" if held else "nothing is open"
 
 
-def _lost(reader: StoreReader, at: datetime, restored: PutBack) -> Iterator[Alert]:
+def _lost(reader: StoreReader, at: datetime, restored: RestoredStore) -> Iterator[Alert]:
     told = reader.last_record(Kind.LINK)
     if told is None or told[1].data["up"] or at - told[1].at < LOST_FOR:
         return

@@ -45,7 +45,7 @@ def message(
     return _marked(title, is_simulated=is_simulated, is_observed=is_observed), "\n".join(lines)
 
 
-def unkept(
+def undelivered_text(
     alert: Alert, zone: ZoneInfo = EXCHANGE_ZONE, *, is_simulated: bool, is_observed: bool = False
 ) -> tuple[str, str]:
     """Return title and body of what no outbox keeps: it is not told again."""

@@ -45,7 +45,7 @@ _ALERT = "a.id, a.key, a.at, a.grade, a.bot, a.text, a.rounds, a.acknowledged_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class StoredAlert:
     """An alert of the outbox. rounds: how often people are, or will have been, told; count: it and those like it."""
 
     id: int
@@ -59,7 +59,7 @@ class Kept:
 class Delivery:
     """One alert for one person. is_again: an earlier try was cut off, and may have been heard; round: counts from 1."""
 
-    kept: Kept
+    kept: StoredAlert
     person: str
     round: int
     attempts: int
@@ -206,7 +206,7 @@ class Outbox:
                 [(*values, each.kept.id, each.person, each.round) for each in deliveries],
             )
 
-    def unheard(self, before: datetime, rounds: int, now: datetime) -> list[Kept]:
+    def unheard(self, before: datetime, rounds: int, now: datetime) -> list[StoredAlert]:
         """Return grave alerts that nobody has acknowledged, and of which the last was told `before` then.
 
         What could be told to nobody counts from when it was to be: a service that fails keeps it from nobody else. What
@@ -224,7 +224,7 @@ class Outbox:
             ).fetchall()
         return [_kept(row) for row in rows]
 
-    def escalate(self, kept: Kept, people: Iterable[str], at: datetime) -> None:
+    def escalate(self, kept: StoredAlert, people: Iterable[str], at: datetime) -> None:
         """Owe an alert to people once more, but to whom it still waits to be told; to nobody is no round."""
         with self._transaction():
             still = self._connection.execute(
@@ -259,7 +259,7 @@ class Outbox:
             )
         return int(done)
 
-    def newest(self, count: int) -> list[tuple[Kept, tuple[str, ...]]]:
+    def newest(self, count: int) -> list[tuple[StoredAlert, tuple[str, ...]]]:
         """Return the newest alerts but decisions, each with what became of it: `phone told`, `mail waits: refused`.
 
         Grave ones that people were told of and nobody has acknowledged are among them, however old.
@@ -308,11 +308,11 @@ class Outbox:
             self._connection.execute("COMMIT")
 
 
-def _kept(row: Sequence[object]) -> Kept:
+def _kept(row: Sequence[object]) -> StoredAlert:
     number, key, at, grade, bot, text, rounds, acknowledged, data, count = row
     told = json.loads(str(data))
     alert = Alert(key=str(key), at=utc_time(str(at)), grade=Grade(grade), bot=str(bot), text=str(text), data=told)
-    return Kept(
+    return StoredAlert(
         id=int(str(number)),
         alert=alert,
         rounds=int(str(rounds)),

@@ -49,7 +49,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class DeliveryPolicy:
     """How people are told. Units: seconds.
 
     again_after: how long a grave alert waits to be acknowledged until it is told again, `times` in all.
@@ -62,7 +62,7 @@ class Manner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chat:
+class ChatSettings:
     """A bot of Telegram's that takes commands. token: a secret; ids: of the chats that may ask; api: whose servers."""
 
     token: str
@@ -79,8 +79,8 @@ class People:
     """Who is told, and how, and who may ask."""
 
     people: tuple[Person, ...]
-    manner: Manner = Manner()
-    chat: Chat | None = None
+    manner: DeliveryPolicy = DeliveryPolicy()
+    chat: ChatSettings | None = None
 
     @property
     def wants(self) -> tuple[tuple[str, Grade], ...]:
@@ -134,11 +134,11 @@ def people_of(text: str, name: str, folder: Path, environ: Mapping[str, str]) ->
     chat = _chat(document["chat"], folder, environ, faults) if "chat" in document else None
     names = [person.name for person in people]
     if not faults:
-        faults += _never_heard(people, Manner(**manner).times)
+        faults += _never_heard(people, DeliveryPolicy(**manner).times)
     faults += [f"two are called '{each}'" for each in sorted({each for each in names if names.count(each) > 1})]
     if faults:
         raise SpecError("\n".join(f"{name}: {fault}" for fault in faults))
-    return People(tuple(people), Manner(**manner), chat)
+    return People(tuple(people), DeliveryPolicy(**manner), chat)
 
 
 def _person(
@@ -185,7 +185,7 @@ def _never_heard(people: list[Person], times: int) -> list[str]:
     return faults
 
 
-def _chat(table: Any, folder: Path, environ: Mapping[str, str], faults: list[str]) -> Chat | None:
+def _chat(table: Any, folder: Path, environ: Mapping[str, str], faults: list[str]) -> ChatSettings | None:
     if not isinstance(table, dict):
         faults.append('[chat] is a table: telegram_file = "FILE" and from = [ID]')
         return None
@@ -198,7 +198,9 @@ def _chat(table: Any, folder: Path, environ: Mapping[str, str], faults: list[str
     api = table.get("api", TELEGRAM)
     if not isinstance(api, str) or not _is_safe(api):
         faults.append("[chat] api: an address with https:// is owed")
-    return None if len(faults) > before else Chat(token=str(token), ids=tuple(ids or ()), api=str(api).rstrip("/"))
+    return (
+        None if len(faults) > before else ChatSettings(token=str(token), ids=tuple(ids or ()), api=str(api).rstrip("/"))
+    )
 
 
 def _taken(faults: list[str], key: str, read: Callable[[Any], Any], value: Any) -> Any:

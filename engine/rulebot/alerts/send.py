@@ -32,7 +32,7 @@ _CAUSE = "Socket Exception: "
 HELP = "its services and their addresses: https://github.com/caronc/apprise/wiki"
 
 
-class Sender:
+class DeliveryService:
     """Sends to people, each by an address of its own. Never blocks longer than apprise's own time-outs, a few seconds.
 
     Raises: SpecError for addresses that apprise does not understand; they are not repeated, since they are secrets.

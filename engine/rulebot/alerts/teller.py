@@ -16,8 +16,8 @@ from filelock import FileLock, Timeout
 from rulebot.adapters.clock import WallClock
 from rulebot.alerts.alert import Alert, Grade, gravest
 from rulebot.alerts.chat import TelegramChat
-from rulebot.alerts.find import find, of_waiting
-from rulebot.alerts.message import MOST_LINES, document, document_unkept, message, unkept
+from rulebot.alerts.find import find_alerts, of_waiting
+from rulebot.alerts.message import MOST_LINES, document, document_unkept, message, undelivered_text
 from rulebot.alerts.outbox import LONGEST_WAIT, Delivery, Outbox
 from rulebot.alerts.people import People, Person
 from rulebot.model.errors import MisuseError, StoreError, in_words, own_failure
@@ -54,7 +54,7 @@ def outbox_path(store: Place) -> Path:
     return beside(store, data_folder(), "-alerts.db")
 
 
-class Teller:
+class Notifier:
     """Tells people of one store. `step` is a round of its work; `run` goes on until it is stopped.
 
     waits_for: says why the engine of this process, which was never connected, is not; None of any other.
@@ -139,7 +139,7 @@ class Teller:
         marks = {"is_simulated": self._is_simulated, "is_observed": self._is_observed}
         for person in self._people.people:
             if Grade.GRAVE in person.tell and self._is_still_untold(person.name, now):
-                title, body = unkept(alert, person.zone, **marks)
+                title, body = undelivered_text(alert, person.zone, **marks)
                 said = document_unkept(alert, **marks) if person.is_program else body
                 self._untold[person.name] = (self._pool.submit(self._send, person.name, title, said, alert.grade), now)
 
@@ -177,7 +177,7 @@ class Teller:
         why = self.waits_for()
         self._waits_since = None if why is None else self._waits_since or now
         with StoreReader(self._store) as reader:
-            found = find(reader, head or 0, now, self._digested, put_back)
+            found = find_alerts(reader, head or 0, now, self._digested, put_back)
             waiting = [] if not why or not self._waits_since else [*of_waiting(reader, why, self._waits_since, now)]
         self._is_simulated, self._is_observed = found.is_simulated, found.is_observed
         is_wanted = any(grade is Grade.DECISION for _, grade in self._people.wants)
@@ -245,10 +245,10 @@ class Teller:
         return self._now() + timedelta(seconds=wait)
 
 
-class Telling:
+class NotifierLoop:
     """A teller at work in a thread of its own, until it is stopped."""
 
-    def __init__(self, teller: Teller) -> None:
+    def __init__(self, teller: Notifier) -> None:
         self._teller = teller
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="rulebot-teller", daemon=True)
@@ -265,7 +265,7 @@ class Telling:
         work(self._teller, self._stop)
 
 
-def work(teller: Teller, stop: threading.Event, seconds: float = 10.0) -> None:
+def work(teller: Notifier, stop: threading.Event, seconds: float = 10.0) -> None:
     """Tell until `stop` is set. What fails is tried again, and why it did stays in `trouble`."""
     outbox: Outbox | None = None
     if (chat := teller.chat()) is not None:
@@ -296,7 +296,7 @@ def _why(error: Exception, before: str) -> str:
     return words
 
 
-def _listen(chat: TelegramChat, teller: Teller, stop: threading.Event) -> None:
+def _listen(chat: TelegramChat, teller: Notifier, stop: threading.Event) -> None:
     """Take commands over an opening of the outbox of this thread's own, which may fail as that of the teller may."""
     while not stop.is_set():
         try:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from rulebot.backtest.simulated_broker import average_cost
 from rulebot.model.contract import Contract, Option, Underlying
-from rulebot.model.cover import moved_by
+from rulebot.model.cover import shares_delivered
 from rulebot.model.delivery import DELIVERING
 from rulebot.model.money import ZERO
 from rulebot.record.record import Kind
@@ -41,7 +41,7 @@ def costs_on_record(journal: SqlJournal | PatientJournal, options: Iterable[Opti
         elif record.kind is Kind.SETTLEMENT and (option := legs.get(leg)) is not None and not option.is_share:
             count, premium = held.pop(option, 0), costs.pop(option, ZERO)  # all of it goes at once, of every position
             if count and data["how"] in DELIVERING and not Decimal(str(data["price"])):
-                shares = moved_by(option, count)
+                shares = shares_delivered(option, count)
                 move(Underlying(option.symbol), shares, option.strike * shares + premium * count)
     return {contract: cost for contract, cost in costs.items() if held[contract]}
 

@@ -12,9 +12,9 @@ from decimal import Decimal
 from math import isnan
 
 from rulebot.backtest.fills import FillModel
-from rulebot.backtest.simulated_broker import PretendBroker, Working
+from rulebot.backtest.simulated_broker import SimulatedBroker, WorkingOrder
 from rulebot.core.state import State
-from rulebot.model.commission import dealt, own_part, short_of_least
+from rulebot.model.commission import broker_part, fill_commission, minimum_shortfall
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.cover import delivers
 from rulebot.model.event import Event
@@ -23,13 +23,13 @@ from rulebot.model.money import CENT, ZERO
 from rulebot.model.order import Order, OrderType, TimeInForce
 from rulebot.model.payoff import intrinsic
 from rulebot.model.session import Session
-from rulebot.order.draft import parts_of
+from rulebot.order.draft import order_parts
 
 ACCOUNT = "BACKTEST"
 
 
 @dataclass
-class BacktestBroker(PretendBroker):
+class BacktestBroker(SimulatedBroker):
     """The account of a backtest, in exact dollars, with the day's session and how orders fill.
 
     paid: the broker's own part of what orders have cost so far, before the least of an order. grids: price grids as the
@@ -57,14 +57,14 @@ class BacktestBroker(PretendBroker):
         """Say whether the session is on."""
         return self.session.is_on(at)
 
-    def price(self, found: Working, at: datetime) -> Decimal | None:
+    def price(self, found: WorkingOrder, at: datetime) -> Decimal | None:
         """Return the net price that the model gives now."""
         order = found.order
-        parts = parts_of(order.legs, order.side)
+        parts = order_parts(order.legs, order.side)
         quote = self.quote_of(order, at, self.grids)
         return self.fills.price(order, parts, quote, is_resting=found.is_resting)
 
-    def count(self, found: Working, at: datetime) -> int:
+    def count(self, found: WorkingOrder, at: datetime) -> int:
         """Return what the quoted sizes allow; where the data has none, all of it."""
         order = found.order
         most = order.quantity - found.filled
@@ -94,11 +94,13 @@ class BacktestBroker(PretendBroker):
         at, taken = self.taken.get((option, sign), (0.0, 0))
         self.taken[option, sign] = (stamp, count + (taken if at == stamp else 0))
 
-    def commissions(self, found: Working, parts: list[tuple[Option, int, Decimal]]) -> list[Decimal]:
+    def commissions(self, found: WorkingOrder, parts: list[tuple[Option, int, Decimal]]) -> list[Decimal]:
         """Return the dollars of each execution, with what an order lacks of the least."""
         before = self.paid.get(found.order.ref, ZERO)
         told = commissions_of(parts, before)
-        self.paid[found.order.ref] = before + own_part((option, count, float(price)) for option, count, price in parts)
+        self.paid[found.order.ref] = before + broker_part(
+            (option, count, float(price)) for option, count, price in parts
+        )
         return [each.quantize(CENT) for each in told]
 
     def execution_id(self, number: int) -> str:
@@ -155,8 +157,8 @@ def commissions_of(parts: Sequence[tuple[Option, int, Decimal]], before: Decimal
     told with its first execution, and given back there when more of the order fills.
     """
     priced = [(option, count, float(price)) for option, count, price in parts]
-    told = [dealt(*part) for part in priced]
-    told[0] += short_of_least(priced, before)
+    told = [fill_commission(*part) for part in priced]
+    told[0] += minimum_shortfall(priced, before)
     return told
 
 
@@ -168,5 +170,5 @@ def paid_so_far(state: State) -> dict[str, Decimal]:
         option = options.get((booked.ref, booked.leg))
         if option is not None and booked.quantity:
             price = abs(booked.cash) / (booked.quantity * option.multiplier)
-            found[booked.ref] = found.get(booked.ref, ZERO) + own_part([(option, booked.quantity, float(price))])
+            found[booked.ref] = found.get(booked.ref, ZERO) + broker_part([(option, booked.quantity, float(price))])
     return found

@@ -30,7 +30,7 @@ Missed = tuple[str, bool | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stopped:
+class BlockedMinutes:
     """What one condition stopped: minutes in which it was false, or could not be judged, and sessions."""
 
     rule: str
@@ -40,7 +40,7 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Funnel:
+class EntryFunnel:
     """One bot: sessions with data, those in which it watched, sent an entry and opened a position; minutes it watched.
 
     In a session without data nothing can be entered, and no condition is what kept it out.
@@ -52,7 +52,7 @@ class Funnel:
     tried: int
     entered: int
     minutes: float
-    stopped: tuple[Stopped, ...]
+    stopped: tuple[BlockedMinutes, ...]
 
 
 class _Bot:
@@ -203,7 +203,7 @@ def funnels(
     bots: Iterable[str],
     entered: Mapping[str, frozenset[date]],
     free: Container[str] = (),
-) -> tuple[Funnel, ...]:
+) -> tuple[EntryFunnel, ...]:
     """Return the funnel of each bot.
 
     entered: sessions in which it opened a position. free: bots that have an alternative of `choose` without conditions,
@@ -227,13 +227,13 @@ def funnels(
     return tuple(_funnel(name, each, days, entered.get(name, frozenset())) for name, each in found.items())
 
 
-def _funnel(name: str, bot: _Bot, days: set[date], entered: frozenset[date]) -> Funnel:
+def _funnel(name: str, bot: _Bot, days: set[date], entered: frozenset[date]) -> EntryFunnel:
     by_rule: dict[str, int] = {}
     for day in sorted(days - entered):
         rule = bot.stopper(day)
         by_rule[rule] = by_rule.get(rule, 0) + 1
     stopped = [
-        Stopped(
+        BlockedMinutes(
             rule=rule,
             false=round(bot.minutes.get(rule, [0.0, 0.0])[0], 1),
             unknown=round(bot.minutes.get(rule, [0.0, 0.0])[1], 1),
@@ -243,7 +243,7 @@ def _funnel(name: str, bot: _Bot, days: set[date], entered: frozenset[date]) -> 
     ]
     stopped = [each for each in stopped if each.sessions or each.false or each.unknown]
     stopped.sort(key=lambda each: (-each.sessions, -each.false - each.unknown, each.rule))
-    return Funnel(
+    return EntryFunnel(
         bot=name,
         sessions=len(days),
         watched=len(bot.watched),

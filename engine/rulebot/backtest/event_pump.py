@@ -8,11 +8,11 @@ from rulebot.backtest.broker import BacktestBroker
 from rulebot.backtest.historical_feed import HistoryFeed
 from rulebot.backtest.sampling import Sampler
 from rulebot.backtest.scheduler import only_rests
-from rulebot.core.handle_event import turn
+from rulebot.core.handle_event import handle_event
 from rulebot.core.program import Program
 from rulebot.core.state import State
 from rulebot.core.state_builder import Turn
-from rulebot.model.command import Inquire, Watch
+from rulebot.model.command import RequestOpenOrders, Subscribe
 from rulebot.model.errors import InvariantError
 from rulebot.model.event import Event
 from rulebot.record.record import Record
@@ -21,7 +21,7 @@ SOON = timedelta(seconds=1)
 """When an engine is asked again that is due at once, and when it hears of what it has just begun to stream."""
 
 
-class Hearing:
+class EventPump:
     """The state of an engine, the world around it, and what was recorded; `fresh_at`: when new lines have quotes."""
 
     program: Program
@@ -42,7 +42,7 @@ class Hearing:
         """Hand everything that was told to the engine, and what the world answers, until nothing is left."""
         while self.queue:
             assert self.state is not None
-            self._took(turn(self.program, self.state, self.queue.popleft()))
+            self._took(handle_event(self.program, self.state, self.queue.popleft()))
 
     def _took(self, result: Turn) -> None:
         assert self.broker is not None
@@ -51,10 +51,10 @@ class Hearing:
         if self.sampler is not None:
             self.records += self.sampler.noted(result.state, result.commands, self.now)
         for command in result.commands:
-            if isinstance(command, Watch):
+            if isinstance(command, Subscribe):
                 self.feed.watch(command.contracts)
                 self.fresh_at = self.now + SOON
-            elif not isinstance(command, Inquire) or self._is_owed_an_answer():
+            elif not isinstance(command, RequestOpenOrders) or self._is_owed_an_answer():
                 self.queue.extend(self.broker.take(command, self.now))
 
     def _is_owed_an_answer(self) -> bool:
@@ -63,7 +63,7 @@ class Hearing:
         return bool(self.state.doubts) or not only_rests(self.state)
 
 
-def at_once(events: AsyncIterator[Event]) -> Iterator[Event]:
+def drain_events(events: AsyncIterator[Event]) -> Iterator[Event]:
     """Yield what an asynchronous generator yields whose feed answers at once: nothing is ever waited for."""
     while True:
         step = anext(events)

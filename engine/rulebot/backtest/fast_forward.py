@@ -17,17 +17,17 @@ import numpy as np
 
 from rulebot.backtest.held_position_arrays import HeldPosition, rules_of
 from rulebot.backtest.historical_market import DayMarket
-from rulebot.backtest.scheduler import LOOKS_AGAIN, Agenda, Instant, only_looks_again, spells_of
+from rulebot.backtest.scheduler import LOOKS_AGAIN, Agenda, Instant, idle_spans, only_looks_again
 from rulebot.backtest.vectorized.rule_masks import Mask
 from rulebot.compile.plan import DayBounds
 from rulebot.core.account_excess import is_untold
 from rulebot.core.day_pnl import account_today, bot_today
 from rulebot.core.order_status_requests import ASK_EVERY, ask_at
-from rulebot.core.position_marks import held_since, is_mark_due, is_snapshot_due, next_mark
+from rulebot.core.position_marks import is_mark_due, is_snapshot_due, next_mark, oldest_open_since
 from rulebot.core.program import CompiledBot, Program
 from rulebot.core.session_start import OPENING_MINUTES
-from rulebot.core.state import Standing, State, Structure, exits_of
-from rulebot.core.state_builder import Work
+from rulebot.core.state import OperatorState, State, Structure, exits_of
+from rulebot.core.state_builder import StateBuilder
 from rulebot.core.subscriptions import may_enter
 from rulebot.fill.pnl import HeldLeg
 from rulebot.model.contract import LOT
@@ -39,7 +39,7 @@ CENTS = 0.02
 """Dollars by which a day's loss by arrays may be off."""
 
 
-class Quiet:
+class FastForward:
     """What one session makes of what is held; made anew for each."""
 
     def __init__(self, program: Program, market: DayMarket) -> None:
@@ -82,14 +82,14 @@ class Quiet:
         held = self._all_held(state) if is_calm else None
         if not held:
             return None
-        work = Work(self._program, state, now)
+        work = StateBuilder(self._program, state, now)
         names = {each.position.bot for each in held}
         if not all(self._only_holds(work, name) for name in names):
             return None
         others = (at for name, at in state.wakes.items() if name not in names)
         agendas = (at for name in names for at in state.bots[name].agenda[:1])
         assert state.watch_at is not None
-        spells = spells_of(self._program, state, now)
+        spells = idle_spans(self._program, state, now)
         until = min(state.watch_at - LOOKS_AGAIN, state.session.close, *others, *agendas, *spells)
         return until, self._next_stir(work, held)
 
@@ -99,7 +99,7 @@ class Quiet:
         They end with the first instant soon after which it is asked by the clock, without data.
         """
         found: list[tuple[datetime | None, datetime | None]] = []
-        asked_at, ask = state.asked_at, ask_at(Work(self._program, state, instants[0][0])) if instants else None
+        asked_at, ask = state.asked_at, ask_at(StateBuilder(self._program, state, instants[0][0])) if instants else None
         for at, _ in instants:
             if ask is not None and at >= ask:
                 ask, asked_at = at + ASK_EVERY, at
@@ -115,7 +115,7 @@ class Quiet:
         held = self._all_held(state)
         assert held
         mark_at, marked = state.mark_at, list[Instant]()
-        since = held_since(each.position for each in held)
+        since = oldest_open_since(each.position for each in held)
         for instant in instants:
             at, _ = instant
             if mark_at is None or at >= mark_at:
@@ -146,7 +146,7 @@ class Quiet:
             return False
         if not all(self._rests_whole(state, state.positions[name]) for name in state.stirring):
             return False
-        if not state.is_linked or state.standing != Standing() or state.facts.dividends or is_untold(state):
+        if not state.is_linked or state.standing != OperatorState() or state.facts.dividends or is_untold(state):
             return False
         if now < state.session.open + OPENING_MINUTES or state.watch_at is None or state.aims is None:
             return False
@@ -154,7 +154,7 @@ class Quiet:
 
     def _rests_whole(self, state: State, position: Position) -> bool:
         """Say whether an open position stirs only since orders of it rest, each for what its legs hold."""
-        if position.suspended or position.is_uneven:
+        if position.suspended or position.has_unbalanced_legs:
             return False
         held = {leg.name: leg.held for leg in position.legs}
         resting = _resting_of(state, position)
@@ -185,7 +185,7 @@ class Quiet:
     def _is_plain(self, position: Position, structure: Structure) -> bool:
         """Say whether a position that does not stir is as it was opened, and holds options that have quotes."""
         held = structure.held
-        is_as_opened = held is not None and not held.realized and not position.is_let_be
+        is_as_opened = held is not None and not held.realized and not position.is_frozen
         is_of_one = len({part.option.symbol for part in structure.parts}) == 1  # a mark of several tells each apart
         return is_as_opened and is_of_one and all(self._is_plain_leg(part) for part in structure.parts)
 
@@ -202,12 +202,12 @@ class Quiet:
                 return False
         return True
 
-    def _only_holds(self, work: Work, name: str) -> bool:
+    def _only_holds(self, work: StateBuilder, name: str) -> bool:
         """Say whether a bot can enter nothing now, and nothing but a loss of the day can halt it."""
         bot = self._program.bots.get(name)
         return not may_enter(work, name) and (bot is None or not (bot.halts or bot.members))
 
-    def _next_stir(self, work: Work, held: Sequence[HeldPosition]) -> int:
+    def _next_stir(self, work: StateBuilder, held: Sequence[HeldPosition]) -> int:
         """Return the first instant after the present one at which an exit may act, or a loss of the day may halt."""
         first = self._market.place + 1
         stirs = np.logical_or.reduce([each.may_act[first:] for each in held])

@@ -24,7 +24,7 @@ from rulebot.model.money import CENT
 from rulebot.model.order import Order, OrderType, Side
 from rulebot.model.position import Position
 from rulebot.model.session import Session
-from rulebot.order.draft import net_price, parts_of
+from rulebot.order.draft import net_price, order_parts
 from rulebot.record.record import Json, Kind, Record
 
 _STEPS, _LARGE, _DOUBT = 1e6, 1e12, 1e-3
@@ -90,7 +90,7 @@ class HeldPosition:
         self.rules = rules_of(bot, with_resting=not resting)
         self._parts, self._net, self._structures = found.parts, found.net, position.structures
         self._at_stop = at_stop(bot, position, resting)
-        self._weights = [part.weight for part in found.parts]
+        self._weights = [part.price_multiplier for part in found.parts]
         self._columns = columns = LegColumns(market, [part.option for part in found.parts], self._weights)
         level = columns.level(position.legs[0].option.symbol)
         self._spot = np.full(len(columns.times), np.nan) if level is None else level
@@ -140,7 +140,7 @@ class HeldPosition:
         """Return the same of a combo, by the middle of all its legs."""
         assert order.limit_price is not None
         options, brings = [part.option for part in self._parts], np.zeros(len(self._columns.times))
-        for option, flow, weight in parts_of(order.legs, order.side):
+        for option, flow, weight in order_parts(order.legs, order.side):
             bid, ask = self._bids[options.index(option)], self._asks[options.index(option)]
             brings += flow * weight * np.where(np.isnan(bid), ask / 2, (bid + ask) / 2)
         away: Mask = brings < float(net_price(order.limit_price, order.side)) - _A_STEP

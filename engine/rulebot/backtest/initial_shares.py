@@ -20,10 +20,10 @@ def check_brought(source: Source, shares: Mapping[str, int], cash: Decimal, day:
     with suppress(StoreError):  # a session that is refused is passed by
         feed.begin(source.day(day), session_from(day))
     for symbol, count in shares.items():
-        cash -= count * bought_at(source, feed, symbol, count, day, cash)
+        cash -= count * share_cost(source, feed, symbol, count, day, cash)
 
 
-def bought_at(source: Source, feed: HistoryFeed, symbol: str, count: int, day: date, cash: Decimal) -> Decimal:
+def share_cost(source: Source, feed: HistoryFeed, symbol: str, count: int, day: date, cash: Decimal) -> Decimal:
     """Return the close before a day, at which an account buys shares. Raises: StoreError, MisuseError."""
     bars = source.daily(symbol, day, 1)
     if not bars:

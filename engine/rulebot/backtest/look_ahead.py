@@ -17,7 +17,7 @@ import numpy as np
 
 from rulebot.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, Source, ToldBars
 from rulebot.backtest.session_independence import is_independent
-from rulebot.backtest.simulation import Walk
+from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.model.errors import StoreError
 from rulebot.model.facts import Bar
 from rulebot.model.values import dataclass
@@ -32,11 +32,11 @@ _STRANGE = 1.37
 session, by which a split is told from a fall.
 """
 
-Walks = Callable[[Source], Walk]
+Walks = Callable[[Source], BacktestSimulation]
 
 
 @dataclass(frozen=True, slots=True)
-class Leak:
+class LookAheadLeak:
     """A record that changed, or is there only once, although all that was garbled lies after `until`."""
 
     until: datetime
@@ -45,15 +45,15 @@ class Leak:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class LookAheadCheck:
     """How many instants were drawn, how many records up to them were compared, and what leaked."""
 
     draws: int
     records: int
-    leaks: tuple[Leak, ...]
+    leaks: tuple[LookAheadLeak, ...]
 
 
-class Garbled:
+class ScrambledDay:
     """A source whose data after an instant makes no sense (see `adapters/history/day.py`, Source)."""
 
     def __init__(self, source: Source, until: datetime, seed: int) -> None:
@@ -138,7 +138,7 @@ def _each(strange: Callable[[Columns], Columns], columns: Mapping[str, Columns])
     return {name: strange(column) for name, column in columns.items()}
 
 
-def check_look_ahead(walks: Walks, source: Source, first: date, last: date, seed: int = 7) -> Checked:
+def check_look_ahead(walks: Walks, source: Source, first: date, last: date, seed: int = 7) -> LookAheadCheck:
     """Walk with the data as it is and with it garbled after drawn instants, and compare what was recorded until then.
 
     walks: makes a walk over a source; nothing of one may reach another. Raises: what a walk raises, StoreError where no
@@ -148,7 +148,7 @@ def check_look_ahead(walks: Walks, source: Source, first: date, last: date, seed
     apart = is_independent(walk.program, walk.brought)
     chance = Random(seed)
     compared, count = 0, 0
-    leaks: list[Leak] = []
+    leaks: list[LookAheadLeak] = []
     for day, times in _drawn(source, source.dates(first, last), chance, apart=apart):
         since = day if apart else first
         known = _recorded(walks(source), since, day)
@@ -156,12 +156,12 @@ def check_look_ahead(walks: Walks, source: Source, first: date, last: date, seed
             until = datetime.fromtimestamp(float(times[place]), UTC)
             end = float(times[place + 1]) if place + 1 < len(times) else until.timestamp()
             was = _until(known, end)
-            now = _until(_recorded(walks(Garbled(source, until, seed)), since, day), end)
+            now = _until(_recorded(walks(ScrambledDay(source, until, seed)), since, day), end)
             count, compared = count + 1, compared + len(was)
             leaks += _differences(was, now, until)
     if not count:
         raise StoreError(f"{source.name} has no session from {first} to {last} that can be read: nothing is compared")
-    return Checked(count, compared, tuple(leaks))
+    return LookAheadCheck(count, compared, tuple(leaks))
 
 
 def _drawn(source: Source, days: Sequence[date], chance: Random, *, apart: bool) -> Iterable[tuple[date, Columns]]:
@@ -188,7 +188,7 @@ def _places(times: Columns, records: Sequence[Record], chance: Random) -> list[i
     return sorted({chance.randrange(len(times)), *([chance.choice(sorted(places))] if places else [])})
 
 
-def _recorded(walk: Walk, first: date, last: date) -> list[Record]:
+def _recorded(walk: BacktestSimulation, first: date, last: date) -> list[Record]:
     return [each for done in walk.through(first, last) for each in done.records]
 
 
@@ -197,11 +197,11 @@ def _until(records: Sequence[Record], end: float) -> list[Record]:
     return [each for each in records if each.at.timestamp() < end]
 
 
-def _differences(was: list[Record], now: list[Record], until: datetime) -> Iterator[Leak]:
+def _differences(was: list[Record], now: list[Record], until: datetime) -> Iterator[LookAheadLeak]:
     """Yield the first record that differs: what follows it differs because it did."""
     for place in range(max(len(was), len(now))):
         before = was[place] if place < len(was) else None
         after = now[place] if place < len(now) else None
         if before != after:
-            yield Leak(until, before, after)
+            yield LookAheadLeak(until, before, after)
             return

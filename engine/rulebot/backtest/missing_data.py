@@ -43,15 +43,15 @@ def _without_daily(bots: Iterable[CompiledBot], source: Source, days: Sequence[d
     for symbol in sorted({*of_days, *(symbol for needs in read for symbol in (*needs.symbols, *needs.daily))}):
         if not any(source.daily(symbol, day, 1) for day in days):
             text = f"no session has daily bars of {symbol} before it: its previous closes and averages are unknown"
-            yield finding.told("daily", 0, text)
+            yield finding.finding_text("daily", 0, text)
     for symbol in sorted({symbol for needs in read for symbol in needs.implied}):
         if not any(source.implied(symbol, day, 1) for day in days):
             index = f"daily bars of {IMPLIED_BY[symbol]}" if symbol in IMPLIED_BY else "volatilities of days"
             text = f"no session has {index} before it: ranks of volatility of {symbol} are unknown"
-            yield finding.told("daily", 0, text)
+            yield finding.finding_text("daily", 0, text)
 
 
-def lacking(
+def missing_bars(
     day: HistoryDay, session: Session, needed: Mapping[Series, int], today: frozenset[Series], source: Source
 ) -> Iterator[str]:
     """Yield what a broker did not tell of the bars that rules read, and what stands for it.
@@ -87,7 +87,7 @@ def unseen_windows(bots: Iterable[CompiledBot], market: DayMarket) -> Iterator[s
             yield f"no quote stands while {bot.plan.name} may enter ({when}): it sees nothing then"
 
 
-def held_unseen(positions: Iterable[Position], market: DayMarket) -> Iterator[str]:
+def unquoted_holdings(positions: Iterable[Position], market: DayMarket) -> Iterator[str]:
     """Yield what was held to the end of a session though its quotes had ended long before: exits saw nothing of it.
 
     So it is in a recording whose own bot had left it earlier.
@@ -126,7 +126,7 @@ def _seen_until(option: Option, market: DayMarket) -> float:
     return float(market.day.times[quoted[-1]]) if len(quoted) else 0.0
 
 
-def not_there(bots: Iterable[CompiledBot], day: HistoryDay, *, is_modelled: bool = False) -> Iterator[str]:
+def missing_measures(bots: Iterable[CompiledBot], day: HistoryDay, *, is_modelled: bool = False) -> Iterator[str]:
     """Yield of which underlyings and indices that bots read a session has no level, and on which it has no options.
 
     Of a recorded one also which of the bots did not run then: the options that they would look at were not streamed.

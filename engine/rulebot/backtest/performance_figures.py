@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from statistics import median
 
-from rulebot.backtest.result_rows import Day, Trade
+from rulebot.backtest.result_rows import AccountDay, ClosedTrade
 from rulebot.model.contract import LOT
 from rulebot.model.counted import counted
 from rulebot.model.money import ZERO, cents, signed_dollars
@@ -17,7 +17,7 @@ from rulebot.model.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class PerformanceFigures:
     """What they are. None where there is nothing to make one of.
 
     average_win, average_loss: dollars a trade. losing_streak: trades in a row, by when they were left. premium_kept: 1
@@ -33,14 +33,14 @@ class Figures:
     below_best: int
 
 
-def figures_of(trades: Sequence[Trade], days: Sequence[Day]) -> Figures:
+def figures_of(trades: Sequence[ClosedTrade], days: Sequence[AccountDay]) -> PerformanceFigures:
     """Return the figures of the trades that are closed, and of the account at the end of each session."""
     closed = sorted((trade for trade in trades if trade.left is not None), key=lambda trade: str(trade.left))
     made = [trade.net for trade in closed]
     win, loss = average_win(made), average_loss(made)
     began = [day.equity - day.profit for day in days[:1]]
     spans = [_minutes(trade) for trade in closed]
-    return Figures(
+    return PerformanceFigures(
         average_win=None if win is None else cents(win),
         average_loss=None if loss is None else cents(loss),
         losing_streak=losing_streak(made),
@@ -50,23 +50,23 @@ def figures_of(trades: Sequence[Trade], days: Sequence[Day]) -> Figures:
     )
 
 
-def _premium_kept(trades: Sequence[Trade]) -> float | None:
+def _premium_kept(trades: Sequence[ClosedTrade]) -> float | None:
     of_credit = (trade for trade in trades if trade.entry is not None and trade.entry > 0)
     sold = [(trade.net, _premium(trade)) for trade in of_credit]
     premium = sum((premium for _, premium in sold), ZERO)
     return round(float(sum((net for net, _ in sold), ZERO) / premium), 6) if premium else None
 
 
-def _premium(trade: Trade) -> Decimal:
+def _premium(trade: ClosedTrade) -> Decimal:
     return Decimal(str(trade.entry)) * trade.quantity * LOT
 
 
-def _minutes(trade: Trade) -> float:
+def _minutes(trade: ClosedTrade) -> float:
     entered, left = (datetime.fromisoformat(str(at)) for at in (trade.entered, trade.left))
     return (left - entered).total_seconds() / 60.0
 
 
-def figure_words(found: Figures) -> list[tuple[str, str]]:
+def figure_words(found: PerformanceFigures) -> list[tuple[str, str]]:
     """Return what each figure is called, and its value as people read it; nothing of those that there are not."""
     kept, held, below = found.premium_kept, found.held, found.below_best
     told = (

@@ -12,7 +12,7 @@ NOT_CARRIED = "a broker may refuse such entries, or close some of it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trade:
+class ClosedTrade:
     """One position from its first fill until it was left, or to the last session if it is open then (`left` is None).
 
     Units: entry and exit are net prices per share as the views have them; given: how far from the mid its entry
@@ -56,7 +56,7 @@ class Trade:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Day:
+class AccountDay:
     """One session of the account: its value at the end, what that changed, trades opened and closed.
 
     has_data: else it was lived through for what was held alone. is_strained: what was held once left the account

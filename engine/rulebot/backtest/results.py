@@ -15,12 +15,12 @@ from typing import Any
 
 from rulebot.backtest import entry_funnel as funnel
 from rulebot.backtest.alarms import alarms_of
-from rulebot.backtest.entry_funnel import Funnel
+from rulebot.backtest.entry_funnel import EntryFunnel
 from rulebot.backtest.fills import NATURAL, RECORDED
 from rulebot.backtest.known_bias import KnownBias, known_bias
 from rulebot.backtest.notes import FINDING, HELD, NO_DATA, REGIME
-from rulebot.backtest.performance_figures import Figures, figures_of
-from rulebot.backtest.result_rows import MARGIN_TOOK_ALL, NOT_CARRIED, Day, Trade
+from rulebot.backtest.performance_figures import PerformanceFigures, figures_of
+from rulebot.backtest.result_rows import MARGIN_TOOK_ALL, NOT_CARRIED, AccountDay, ClosedTrade
 from rulebot.backtest.scheduler import SETTLES
 from rulebot.documents.load_bots import compile_text
 from rulebot.model.counted import counted
@@ -32,7 +32,7 @@ from rulebot.model.session import exchange_date, session_after, session_from
 from rulebot.model.values import dataclass
 from rulebot.narrate.periods import Period, periods
 from rulebot.narrate.share_pnl import InShares, read_in_shares
-from rulebot.narrate.target_kept import ExitKept, read_kept
+from rulebot.narrate.target_kept import TargetResult, read_kept
 from rulebot.narrate.trade_text import asked_for, is_entered, is_opened, left_at, parts_closed, structure_of
 from rulebot.record.record import Kind, Record
 from rulebot.recovery.resume import spec_texts
@@ -46,7 +46,7 @@ _KINDS = (*funnel.KINDS, Kind.ACCOUNT, Kind.ALARM, Kind.RUN_STARTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sums:
+class TradeSums:
     """What a row of closed trades adds up to. None where there is none to be told."""
 
     trades: int
@@ -71,22 +71,22 @@ class Results:
     settings: Mapping[str, Any]
     version: str
     digests: Mapping[str, str]
-    days: tuple[Day, ...]
-    trades: tuple[Trade, ...]
-    all: Sums
-    by_bot: Mapping[str, Sums]
-    by_reason: Mapping[str, Sums]
-    kept: tuple[ExitKept, ...]
-    by_vix: Mapping[str, Sums]
-    by_hour: Mapping[str, Sums]
+    days: tuple[AccountDay, ...]
+    trades: tuple[ClosedTrade, ...]
+    all: TradeSums
+    by_bot: Mapping[str, TradeSums]
+    by_reason: Mapping[str, TradeSums]
+    kept: tuple[TargetResult, ...]
+    by_vix: Mapping[str, TradeSums]
+    by_hour: Mapping[str, TradeSums]
     profit: Decimal
     max_drawdown: Decimal
-    figures: Figures
+    figures: PerformanceFigures
     sharpe: float | None
     sharpe_error: float | None
     holds_shares: bool
     months: tuple[Period, ...]
-    funnels: tuple[Funnel, ...]
+    funnels: tuple[EntryFunnel, ...]
     alarms: Mapping[str, int]
     findings: tuple[Mapping[str, Any], ...]
     bias: KnownBias | None
@@ -193,12 +193,12 @@ def strained_words(days: Sequence[str]) -> str:
     return f"{MARGIN_TOOK_ALL} {when}: {NOT_CARRIED}"
 
 
-def sums(trades: Sequence[Trade]) -> Sums:
+def sums(trades: Sequence[ClosedTrade]) -> TradeSums:
     """Return what closed trades add up to."""
     made = [trade.net for trade in trades]
     won, lost = sum((each for each in made if each > 0), ZERO), -sum((each for each in made if each < 0), ZERO)
     rate, mean = win_rate(made), expectancy(made)
-    return Sums(
+    return TradeSums(
         trades=len(made),
         wins=sum(each > 0 for each in made),
         win_rate=None if rate is None else round(float(rate), 6),
@@ -211,7 +211,7 @@ def sums(trades: Sequence[Trade]) -> Sums:
     )
 
 
-def of_sessions(days: Iterable[Day]) -> list[Decimal]:
+def of_sessions(days: Iterable[AccountDay]) -> list[Decimal]:
     """Return what each session with data has changed; what one without changed counts in the next one that has some.
 
     So a sweep counts, too. Behind the last one with data it counts there.
@@ -235,7 +235,7 @@ def sessions_words(have_data: Sequence[bool], source: str) -> str:
     return words
 
 
-def drawdowns(days: Sequence[Day]) -> list[tuple[date, Decimal]]:
+def drawdowns(days: Sequence[AccountDay]) -> list[tuple[date, Decimal]]:
     """Return how far the account stood below its best so far at the end of each session, its start included."""
     began = [day.equity - day.profit for day in days[:1]]
     fallen = below_best([*began, *(day.equity for day in days)])
@@ -257,14 +257,14 @@ REGIMES = (regime(0.0), *map(regime, VIX_EDGES), regime(None))
 """What `regime` returns, from the lowest VIX to the highest, and last where it is not known."""
 
 
-def by_regime(trades: Iterable[Trade]) -> dict[str, Sums]:
+def by_regime(trades: Iterable[ClosedTrade]) -> dict[str, TradeSums]:
     """Return what the trades of each regime add up to, the lowest VIX first."""
     found = _grouped(trades, lambda trade: regime(trade.vix))
     return {name: found[name] for name in REGIMES if name in found}
 
 
-def _grouped(trades: Iterable[Trade], name: Callable[[Trade], str]) -> dict[str, Sums]:
-    found: dict[str, list[Trade]] = {}
+def _grouped(trades: Iterable[ClosedTrade], name: Callable[[ClosedTrade], str]) -> dict[str, TradeSums]:
+    found: dict[str, list[ClosedTrade]] = {}
     for trade in trades:
         found.setdefault(name(trade), []).append(trade)
     return {key: sums(found[key]) for key in sorted(found)}
@@ -289,7 +289,7 @@ def _is_fact(record: Record, what: str) -> bool:
     return record.kind is Kind.FACTS and record.data["what"] == what
 
 
-def _holds_shares(records: Iterable[Record], days: Sequence[Day]) -> bool:
+def _holds_shares(records: Iterable[Record], days: Sequence[AccountDay]) -> bool:
     """Say whether shares were held at the end of a session that another one follows."""
     held = (record for record in records if _is_fact(record, HELD) and record.data["value"])
     return any(exchange_date(record.at) < days[-1].date for record in held)
@@ -310,11 +310,13 @@ def _by_position(orders: Iterable[Row]) -> Mapping[str, Sequence[Row]]:
     return found
 
 
-def _trade(row: Row, orders: Sequence[Row], vix: Mapping[date, float], shown: str, in_shares: InShares | None) -> Trade:
+def _trade(
+    row: Row, orders: Sequence[Row], vix: Mapping[date, float], shown: str, in_shares: InShares | None
+) -> ClosedTrade:
     entered = str(row["entry_time"])
     day, is_closed = _day_of(entered), row["exit_time"] is not None and row["final_pnl"] is not None
     filled, mid = row["entry_price"], row["entry_mid"]
-    return Trade(
+    return ClosedTrade(
         name=str(row["position"]),
         bot=str(row["strategy_id"]),
         symbol=str(row["symbol"]),
@@ -341,9 +343,9 @@ def _days(
     records: Iterable[Record],
     settings: Mapping[str, Any],
     vix: Mapping[date, float],
-    trades: Sequence[Trade],
+    trades: Sequence[ClosedTrade],
     unseen: Collection[date],
-) -> tuple[Day, ...]:
+) -> tuple[AccountDay, ...]:
     """Return the sessions of the account. Where they are apart, each began with the same; what they made adds up.
 
     unseen: those without data.
@@ -364,7 +366,7 @@ def _days(
         else:
             equity = ended.get(day, equity)
         found.append(
-            Day(
+            AccountDay(
                 date=day,
                 equity=equity,
                 profit=equity - before,

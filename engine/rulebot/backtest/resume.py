@@ -8,8 +8,8 @@ from rulebot.backtest.average_costs import costs_on_record
 from rulebot.backtest.broker import BacktestBroker, paid_so_far
 from rulebot.backtest.notes import HELD, SPLIT
 from rulebot.backtest.session_close import empty_day, keep_marks
-from rulebot.backtest.simulated_broker import Working
-from rulebot.backtest.simulation import BEFORE_OPEN, Walk
+from rulebot.backtest.simulated_broker import WorkingOrder
+from rulebot.backtest.simulation import BEFORE_OPEN, BacktestSimulation
 from rulebot.documents.load_bots import compile_text
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.errors import StoreError
@@ -21,7 +21,7 @@ from rulebot.recovery.resume import resume_from
 from rulebot.store.journal import SqlJournal
 
 
-def continued(walk: Walk, journal: SqlJournal, first: date, last: date) -> None:
+def resume_backtest(walk: BacktestSimulation, journal: SqlJournal, first: date, last: date) -> None:
     """Start a walk where the store ends, before the first session up to `last` that it will live through.
 
     Raises: StoreError.
@@ -38,7 +38,7 @@ def continued(walk: Walk, journal: SqlJournal, first: date, last: date) -> None:
         walk.is_taken_up = True
 
 
-def _can_read(walk: Walk, day: date) -> bool:
+def _can_read(walk: BacktestSimulation, day: date) -> bool:
     try:
         walk.source.day(day)
     except StoreError:
@@ -46,7 +46,7 @@ def _can_read(walk: Walk, day: date) -> bool:
     return True
 
 
-def _take_up(walk: Walk, journal: SqlJournal, session: Session | None) -> None:
+def _take_up(walk: BacktestSimulation, journal: SqlJournal, session: Session | None) -> None:
     """Give a walk what engine and broker had at the end of the store, as of shortly before a session; None: nothing."""
     if session is None:
         walk.state, walk.broker = None, None
@@ -68,7 +68,7 @@ def _take_up(walk: Walk, journal: SqlJournal, session: Session | None) -> None:
         order = found.state.orders[ref]
         if order.status is not OrderStatus.WORKING:
             raise StoreError(f"the order {ref} was neither working nor over at the end of its session")
-        broker.working[ref] = Working(order, at, order.filled, is_resting=True, average=order.average_price)
+        broker.working[ref] = WorkingOrder(order, at, order.filled, is_resting=True, average=order.average_price)
     broker.paid = paid_so_far(found.state)
     walk.marks = _marks(walk, broker, _begun(journal), session.date)
     walk.state, walk.broker = found.state, broker
@@ -109,7 +109,7 @@ def _begun(journal: SqlJournal) -> date:
     return date.fromisoformat(str(next(iter(journal.read((Kind.SESSION,)))).data["date"]))
 
 
-def _marks(walk: Walk, broker: BacktestBroker, begun: date, first: date) -> dict[Contract, float]:
+def _marks(walk: BacktestSimulation, broker: BacktestBroker, begun: date, first: date) -> dict[Contract, float]:
     """Return what is held was worth last, each by the last session before this one that has a price of it.
 
     Shares that never had one are worth what they were bought at. begun: the first session.

@@ -22,14 +22,14 @@ from rulebot.backtest.fills import NATURAL, RECORDED, FillModel
 from rulebot.backtest.initial_shares import check_brought
 from rulebot.backtest.missing_data import gaps_of
 from rulebot.backtest.notes import FINDING
-from rulebot.backtest.recorded.simulation import RecordedWalk
-from rulebot.backtest.resume import continued
-from rulebot.backtest.sampling import Sampler, Sampling, streaming
+from rulebot.backtest.recorded.simulation import RecordedSimulation
+from rulebot.backtest.resume import resume_backtest
+from rulebot.backtest.sampling import Sampler, SamplingOptions, streaming
 from rulebot.backtest.session_independence import is_independent
-from rulebot.backtest.simulation import CASH, DayDone, Walk
+from rulebot.backtest.simulation import CASH, BacktestSimulation, SimulatedDay
 from rulebot.calendars.calendars import event_digests, load_calendar
 from rulebot.core.program import Program
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.documents.reload_specs import told_limits, told_sources, told_specs
 from rulebot.model.collector import seldom_collected
 from rulebot.model.errors import InvariantError, MisuseError, StoreError
@@ -53,7 +53,7 @@ _SAME = ("data", "from", "fills", "cash", "shares", "lines", "features", "place"
 _FIRST = date(2000, 1, 1).toordinal()
 
 Opens = Callable[[], Source]
-Told = Callable[[DayDone, int, int], None]
+Told = Callable[[SimulatedDay, int, int], None]
 
 
 def _no_files(last: date) -> Mapping[str, Sequence[int]]:
@@ -83,12 +83,12 @@ class BacktestOptions:
     elapsed: Callable[[], float] | None = None
     resumes: bool = False
     calendar: Callable[[], EventCalendar] = field(default=load_calendar)
-    sampling: Sampling | None = None
+    sampling: SamplingOptions | None = None
     files: Callable[[date], Mapping[str, Sequence[int]]] = field(default=_no_files)
     shares: tuple[tuple[str, int], ...] = ()
 
 
-def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
+def run_backtest(desk: LoadedBots, options: BacktestOptions, told: Told) -> None:
     """Live through all sessions and keep what was recorded in the store; `told` is shown each session and the count.
 
     Raises: MisuseError for a store that is there or that does not fit, StoreError.
@@ -130,28 +130,30 @@ def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
         )
 
 
-def walks_of(desk: Desk, options: BacktestOptions) -> Callable[[Source], Walk]:
+def simulations_of(desk: LoadedBots, options: BacktestOptions) -> Callable[[Source], BacktestSimulation]:
     """Return what makes the walk of this backtest over a source. Raises: MisuseError."""
     program = _program(desk, options)
     return lambda source: _walk(program, source, options)
 
 
-def _program(desk: Desk, options: BacktestOptions) -> Program:
+def _program(desk: LoadedBots, options: BacktestOptions) -> Program:
     program = desk.program(INSTALL, {}, options.lines)
     return program if options.sampling is None else streaming(program, options.sampling)
 
 
-def _walk(program: Program, source: Source, options: BacktestOptions) -> Walk:
+def _walk(program: Program, source: Source, options: BacktestOptions) -> BacktestSimulation:
     sampler = None if options.sampling is None else Sampler(program, options.sampling)
     if isinstance(source, RecordingSource) and options.fills == RECORDED:
-        return RecordedWalk(program, source, options.calendar(), options.fills, options.cash, sampler=sampler)
+        return RecordedSimulation(program, source, options.calendar(), options.fills, options.cash, sampler=sampler)
     brought = dict(options.shares)
-    return Walk(program, source, options.calendar(), options.fills, options.cash, sampler=sampler, brought=brought)
+    return BacktestSimulation(
+        program, source, options.calendar(), options.fills, options.cash, sampler=sampler, brought=brought
+    )
 
 
 def _sessions(
-    desk: Desk, program: Program, source: Source, options: BacktestOptions, first: date, journal: SqlJournal
-) -> Iterator[DayDone]:
+    desk: LoadedBots, program: Program, source: Source, options: BacktestOptions, first: date, journal: SqlJournal
+) -> Iterator[SimulatedDay]:
     if first > options.last:
         return
     if is_independent(program, options.shares):
@@ -159,14 +161,16 @@ def _sessions(
         return
     walk = _walk(program, source, options)
     if first != options.first:
-        continued(walk, journal, first, options.last)
+        resume_backtest(walk, journal, first, options.last)
     yield from walk.through(first, options.last)
 
 
 # ---------------------------------------------------------------- sessions apart from each other
 
 
-def _apart(desk: Desk, program: Program, source: Source, options: BacktestOptions, first: date) -> Iterator[DayDone]:
+def _apart(
+    desk: LoadedBots, program: Program, source: Source, options: BacktestOptions, first: date
+) -> Iterator[SimulatedDay]:
     days = source.dates(first, options.last)
     workers = min(options.workers, len(days))
     at_once = workers > 1 and options.elapsed is None
@@ -176,8 +180,8 @@ def _apart(desk: Desk, program: Program, source: Source, options: BacktestOption
 
 
 def _lived_here(
-    walk: Walk, days: Sequence[date], workers: int, elapsed: Callable[[], float] | None
-) -> Generator[DayDone, None, int]:
+    walk: BacktestSimulation, days: Sequence[date], workers: int, elapsed: Callable[[], float] | None
+) -> Generator[SimulatedDay, None, int]:
     """Yield sessions lived through in this process, until several would be done sooner; return how many there were."""
     since = 0.0
     for lived, day in enumerate(days):
@@ -186,11 +190,11 @@ def _lived_here(
                 since = elapsed()
             elif lived >= TRIED and is_sooner((elapsed() - since) / (lived - 1) * (len(days) - lived), workers):
                 return lived
-        yield from alone(walk, day)
+        yield from run_session_alone(walk, day)
     return len(days)
 
 
-def _shared_out(desk: Desk, options: BacktestOptions, days: Sequence[date]) -> Iterator[DayDone]:
+def _shared_out(desk: LoadedBots, options: BacktestOptions, days: Sequence[date]) -> Iterator[SimulatedDay]:
     made = partial(_begin_worker, desk.packed(), options.calendar(), replace(options, elapsed=None))
     workers = min(options.workers, len(days))
     with several(workers, made) as pool:
@@ -198,7 +202,7 @@ def _shared_out(desk: Desk, options: BacktestOptions, days: Sequence[date]) -> I
             yield from done
 
 
-def alone(walk: Walk, day: date) -> Iterator[DayDone]:
+def run_session_alone(walk: BacktestSimulation, day: date) -> Iterator[SimulatedDay]:
     """Yield one session, lived through as if there had been none before it; numbers and ids are its own.
 
     Raises: InvariantError where it has more orders than numbers.
@@ -210,17 +214,17 @@ def alone(walk: Walk, day: date) -> Iterator[DayDone]:
         raise InvariantError(f"{day}: more than {NUMBERS:,} orders, whose numbers are those of the next session")
 
 
-_worker: list[Walk] = []
+_worker: list[BacktestSimulation] = []
 """The walk of a process that lives sessions through for another one."""
 
 
-def _begin_worker(packed: Desk, calendar: EventCalendar, options: BacktestOptions) -> None:
+def _begin_worker(packed: LoadedBots, calendar: EventCalendar, options: BacktestOptions) -> None:
     options = replace(options, calendar=lambda: calendar)
     _worker[:] = [_walk(_program(packed.unpacked(), options), options.opens(), options)]
 
 
-def _in_worker(day: date) -> list[DayDone]:
-    return list(alone(_worker[0], day))
+def _in_worker(day: date) -> list[SimulatedDay]:
+    return list(run_session_alone(_worker[0], day))
 
 
 # ---------------------------------------------------------------- the store
@@ -271,10 +275,10 @@ def _written_anew(options: BacktestOptions, first: date) -> Iterator[Finding]:
         is_earlier = file in earlier or day is None or day < first  # that of many days may be named after a later one
         if now.get(file) != state and is_earlier:
             text = f"it has changed or grown since: sessions before {first} came of it as it was, and stay so"
-            yield finding.told(file, 0, text)
+            yield finding.finding_text(file, 0, text)
 
 
-def _start_record(desk: Desk, program: Program, source: Source, options: BacktestOptions) -> Record:
+def _start_record(desk: LoadedBots, program: Program, source: Source, options: BacktestOptions) -> Record:
     settings: dict[str, Json] = {
         "mode": "backtest",
         "data": options.data,

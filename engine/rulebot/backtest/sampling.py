@@ -20,7 +20,7 @@ from rulebot.core.structure_selection import opening_commission, price_legs, sho
 from rulebot.evaluate.measure import reader_of
 from rulebot.evaluate.measure_model import features_read
 from rulebot.evaluate.reading import Read, context_of, number_of
-from rulebot.evaluate.select import Selection
+from rulebot.evaluate.select import StructureSelection
 from rulebot.evaluate.snapshot import LegView, View
 from rulebot.model.command import Command, Submit
 from rulebot.model.errors import MisuseError
@@ -34,22 +34,22 @@ PLACES = {"when": Place.FILTER, "require": Place.REQUIRE}
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
+class SamplingOptions:
     """Which features are noted, and where the model is to stand: a key of PLACES."""
 
     features: tuple[str, ...]
     place: str
 
 
-def sampling(place: str, features: Sequence[str] = ()) -> Sampling:
+def sampling(place: str, features: Sequence[str] = ()) -> SamplingOptions:
     """Return what is noted for a model in a place: these features, or the usual ones."""
-    return Sampling(tuple(dict.fromkeys(features)) or usual_features(PLACES[place]), place)
+    return SamplingOptions(tuple(dict.fromkeys(features)) or usual_features(PLACES[place]), place)
 
 
 class Sampler:
     """Notes the features of each position when its first order is sent."""
 
-    def __init__(self, program: Program, sampling: Sampling) -> None:
+    def __init__(self, program: Program, sampling: SamplingOptions) -> None:
         self._program = program
         self._sampling = sampling
         self._reads: dict[tuple[str, str, str], tuple[Read, ...]] = {}
@@ -87,13 +87,13 @@ def _show(view: View, plan: Plan, position: Position) -> None:
     """Let the view see the structure as `require` saw it."""
     rows = view.board.rows
     legs = tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.sign, x.ratio, x.group) for x in position.legs)
-    selection = Selection(legs, ())
+    selection = StructureSelection(legs, ())
     show_candidate(view, plan, selection, price_legs(selection, view))
     view.quantity = position.quantity
     view.commission = float(opening_commission(selection, view, position.quantity))
 
 
-def _inputs(plan: Plan, sampling: Sampling) -> tuple[Number, ...]:
+def _inputs(plan: Plan, sampling: SamplingOptions) -> tuple[Number, ...]:
     """Return the features of a plan as numbers. Raises: MisuseError for one that it cannot have there."""
     try:
         return inputs_at(sampling.features, plan, PLACES[sampling.place])
@@ -101,12 +101,12 @@ def _inputs(plan: Plan, sampling: Sampling) -> tuple[Number, ...]:
         raise MisuseError(fault.problem.message, fault.problem.help or "docs/learning.md has the list") from fault
 
 
-def streaming(program: Program, sampling: Sampling) -> Program:
+def streaming(program: Program, sampling: SamplingOptions) -> Program:
     """Return a program that also streams what the features read. Raises: MisuseError."""
     return replace(program, bots={name: _wanting(bot, sampling) for name, bot in program.bots.items()})
 
 
-def _wanting(bot: CompiledBot, sampling: Sampling) -> CompiledBot:
+def _wanting(bot: CompiledBot, sampling: SamplingOptions) -> CompiledBot:
     plan = bot.plan
     if plan.choices or plan.members:
         raise MisuseError(f"{plan.name} has a choice of structures or symbols", "train on a spec with one of each")

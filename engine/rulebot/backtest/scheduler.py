@@ -12,7 +12,7 @@ from rulebot.core.bracket_orders import RESTING
 from rulebot.core.program import CompiledBot, Program
 from rulebot.core.settlement import OPENED_AFTER
 from rulebot.core.state import HALTS, NEVER, BotState, State, position_of
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.core.subscriptions import may_enter
 from rulebot.model.position import count_trades
 from rulebot.model.session import Session
@@ -34,7 +34,7 @@ Instant = tuple[datetime, int]
 Agenda = deque[Instant]
 
 
-def agenda_of(
+def wake_times(
     program: Program,
     session: Session,
     times: Columns,
@@ -75,14 +75,14 @@ def only_looks_again(program: Program, state: State, now: datetime, step_at: dat
         of_bot, entry = state.bots[name], bot.plan.entry
         if any(position in state.active for position, _ in of_bot.unknown_since):
             return False
-        if (entry.every is not None or entry.again) and _has_a_clock(Work(program, state, now), bot, of_bot):
+        if (entry.every is not None or entry.again) and _has_a_clock(StateBuilder(program, state, now), bot, of_bot):
             return False
         if any(each.count and _is_judged(state, of_bot, place) for (place, _), each in of_bot.confirming.items()):
             return False
     return True
 
 
-def _has_a_clock(work: Work, bot: CompiledBot, of_bot: BotState) -> bool:
+def _has_a_clock(work: StateBuilder, bot: CompiledBot, of_bot: BotState) -> bool:
     """Say whether an entry may come at a time of its own, of `every` or `again`: not while all are open that may be."""
     name = bot.plan.name
     if not may_enter(work, name):
@@ -100,7 +100,7 @@ def only_rests(state: State) -> bool:
     return all(each.purpose in RESTING and each.is_working and each.attempt_until is None for each in orders)
 
 
-def spells_of(program: Program, state: State, now: datetime) -> list[datetime]:
+def idle_spans(program: Program, state: State, now: datetime) -> list[datetime]:
     """Return when exits may next change by how long a position has been held, of each that they look at so."""
     held = (state.positions[name] for name in state.active)
     found = (program.governing(each).next_spell(each.opened_at, now) for each in held if each.opened_at is not None)
@@ -115,7 +115,7 @@ def _is_judged(state: State, bot: BotState, place: str) -> bool:
     return position in state.active if position else bot.is_watching
 
 
-def idle_until(state: State, session: Session, now: datetime) -> datetime | None:
+def next_wake(state: State, session: Session, now: datetime) -> datetime | None:
     """Return until when a turn could do nothing but ask the broker of what is over; None while one could do more.
 
     So it is while nothing is held and no order works, for bots whose day is done or whose window is far. What is

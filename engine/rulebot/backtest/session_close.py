@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rulebot.adapters.history.daily import can_split
 from rulebot.adapters.history.day import Columns, DailyBar, HistoryDay, Source
-from rulebot.adapters.history.middle import median
+from rulebot.adapters.history.middle import nan_median
 from rulebot.backtest.notes import NO_DATA
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.errors import StoreError
@@ -73,7 +73,7 @@ def _is_far(bar: DailyBar, symbol: str, day: HistoryDay, source: Source) -> bool
             level = (day if each == day.date else source.day(each)).levels.get(symbol)
         except StoreError:  # a session that was refused
             continue
-        if level is not None and (middle := median(level)) == middle:
+        if level is not None and (middle := nan_median(level)) == middle:
             of_it = bar if each == bar.date else _bar(symbol, each, source)
             return of_it is not None and of_it.is_far(middle)
     return False
@@ -93,7 +93,7 @@ def _nearest_level(symbol: str, session: Session, day: HistoryDay, *, at_open: b
     if not len(seen):
         return None
     place = int(seen[0 if at_open else -1])
-    spacing = median(np.diff(day.times)) if len(day.times) > 1 else 0.0
+    spacing = nan_median(np.diff(day.times)) if len(day.times) > 1 else 0.0
     away = abs(float(day.times[place]) - (session.open if at_open else session.close).timestamp())
     return float(level[place]) if away <= max(NEAR, 1.5 * spacing) else None
 

@@ -23,10 +23,10 @@ def is_independent(program: Program, shares: Collection[object] = ()) -> bool:
 
     shares: those that the account begins with: they have their cost from then on, and make and lose on every day.
     """
-    return not shares and not what_is_carried(program)
+    return not shares and not carried_state(program)
 
 
-def what_is_carried(program: Program) -> str:
+def carried_state(program: Program) -> str:
     """Return what a program may carry from one session to the next, in words, "" when that is nothing."""
     return next(_carried(program), "")
 

@@ -9,7 +9,7 @@ from rulebot.adapters.history.finding import refused
 from rulebot.model.errors import StoreError
 
 
-class Shared:
+class SharedSource:
     """A source whose last session is kept: the next variant reads the same. findings: what was wrong so far."""
 
     def __init__(self, source: Source) -> None:

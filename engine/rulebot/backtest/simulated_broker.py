@@ -11,10 +11,10 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from math import nan
 
-from rulebot.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
-from rulebot.model.commission import dealt
+from rulebot.model.command import AskMargin, Cancel, Command, Replace, RequestOpenOrders, Submit
+from rulebot.model.commission import fill_commission
 from rulebot.model.contract import LOT, Contract, Option, Right, Underlying
-from rulebot.model.cover import delivers, moved_by, needed_by, without_calls
+from rulebot.model.cover import delivers, shares_covering, shares_delivered, without_covered_calls
 from rulebot.model.event import (
     BrokerStatus,
     CommissionReport,
@@ -31,9 +31,9 @@ from rulebot.model.facts import Grids
 from rulebot.model.market import Board
 from rulebot.model.money import CENT, ZERO
 from rulebot.model.order import Order, OrderType, Purpose, Side
-from rulebot.model.payoff import Part, Way, ending_apart, intrinsic, worst_case
+from rulebot.model.payoff import Part, Way, by_expiry, intrinsic, worst_case
 from rulebot.model.quotes import middle
-from rulebot.order.draft import parts_of
+from rulebot.order.draft import order_parts
 from rulebot.order.price import NONE_TOLD, NetQuote, at_market, net_quote
 from rulebot.order.price import Part as OrderPart
 
@@ -62,9 +62,9 @@ def _of_what_is_sold(way: Way) -> Decimal:
 
 
 def margin_of(way: Way) -> Decimal:
-    """Return the dollars of margin of options on one underlying that no shares cover (`PretendBroker.margin`)."""
+    """Return the dollars of margin of options on one underlying that no shares cover (`SimulatedBroker.margin`)."""
     total = ZERO
-    for part in ending_apart(way):
+    for part in by_expiry(way):
         worst = worst_case(_dollars(part), ZERO)
         total += _of_what_is_sold(part) if worst is None else worst
     return total
@@ -87,7 +87,7 @@ def natural_fill(order: Order, parts: tuple[OrderPart, ...], quote: NetQuote) ->
 
 
 @dataclass
-class Working:
+class WorkingOrder:
     """An order at the broker: what has filled of it, from when on it may fill, and whether it stood there before.
 
     is_resting: its terms were already there at the instant before, so that the market comes to it. average: of what has
@@ -109,7 +109,7 @@ class Working:
 
 
 @dataclass
-class PretendBroker(ABC):
+class SimulatedBroker(ABC):
     """A broker with a memory: working orders, and what the account holds beside its dollars of cash.
 
     costs: dollars that one of what is held has cost on average (received, where it is short), commissions included.
@@ -117,7 +117,7 @@ class PretendBroker(ABC):
 
     board: Board
     account: str
-    working: dict[str, Working] = field(default_factory=dict, kw_only=True)
+    working: dict[str, WorkingOrder] = field(default_factory=dict, kw_only=True)
     holdings: dict[Contract, int] = field(default_factory=dict, kw_only=True)
     costs: dict[Contract, Decimal] = field(default_factory=dict, kw_only=True)
     executions: int = field(default=0, kw_only=True)
@@ -135,13 +135,13 @@ class PretendBroker(ABC):
             )
         elif isinstance(command, Cancel):
             yield from self.cancelled(command.order, at)
-        elif isinstance(command, Inquire):
+        elif isinstance(command, RequestOpenOrders):
             yield OrdersListed(at, frozenset(self.working))
         elif isinstance(command, AskMargin):
             yield from self._margin(command.order, at)
 
     def _submit(self, order: Order, at: datetime) -> Iterator[Event]:
-        self.working[order.ref] = Working(order, at + PACE)
+        self.working[order.ref] = WorkingOrder(order, at + PACE)
         yield self.report(order, BrokerStatus.SUBMITTED, 0, at)
 
     def cancelled(self, order: Order, at: datetime) -> Iterator[Event]:
@@ -174,7 +174,7 @@ class PretendBroker(ABC):
     def _margin(self, order: Order, at: datetime) -> Iterator[Event]:
         """Yield what the order would add: its worst case at expiry, or a part of the strike where that has no end."""
         dealt_in = tuple((leg.option, order.side_of(leg).sign * leg.ratio * order.quantity, ZERO) for leg in order.legs)
-        legs = without_calls(dealt_in, {leg.option.symbol: self._free(leg.option.symbol) for leg in order.legs})
+        legs = without_covered_calls(dealt_in, {leg.option.symbol: self._free(leg.option.symbol) for leg in order.legs})
         net = ZERO if order.limit_price is None else -order.wire_side.sign * order.limit_price
         change = worst_case(_dollars(legs), net * LOT * order.quantity)
         if change is None:
@@ -191,7 +191,7 @@ class PretendBroker(ABC):
         """
         total = ZERO
         for symbol in sorted({each.symbol for each, count in self.holdings.items() if count}):
-            own = without_calls(self._options(symbol), {symbol: max(self._shares(symbol), 0)})
+            own = without_covered_calls(self._options(symbol), {symbol: max(self._shares(symbol), 0)})
             total += margin_of(own)
         return total
 
@@ -205,7 +205,7 @@ class PretendBroker(ABC):
 
     def _free(self, symbol: str) -> int:
         """Return the shares held that no short call needs."""
-        return max(self._shares(symbol) - needed_by(self._options(symbol), symbol), 0)
+        return max(self._shares(symbol) - shares_covering(self._options(symbol), symbol), 0)
 
     # ------------------------------------------------------------ fills
 
@@ -232,7 +232,7 @@ class PretendBroker(ABC):
         told: the price grids that the broker has told.
         """
         return net_quote(
-            parts_of(order.legs, order.side),
+            order_parts(order.legs, order.side),
             self.board,
             at.timestamp(),
             closing=order.purpose is not Purpose.ENTRY,
@@ -253,14 +253,14 @@ class PretendBroker(ABC):
         """Say whether the exchange trades."""
 
     @abstractmethod
-    def price(self, found: Working, at: datetime) -> Decimal | None:
+    def price(self, found: WorkingOrder, at: datetime) -> Decimal | None:
         """Return the net price per share at which it fills now, + received, None when it does not."""
 
     @abstractmethod
-    def count(self, found: Working, at: datetime) -> int:
+    def count(self, found: WorkingOrder, at: datetime) -> int:
         """Return how many structures of it fill now."""
 
-    def _filled(self, found: Working, count: int, net: Decimal, at: datetime) -> Iterator[Event]:
+    def _filled(self, found: WorkingOrder, count: int, net: Decimal, at: datetime) -> Iterator[Event]:
         order = found.order
         found.add(count, net)
         is_done = found.filled >= order.quantity
@@ -285,19 +285,20 @@ class PretendBroker(ABC):
                 if other.order.ref != order.ref:
                     yield from self.cancelled(other.order, at)
 
-    def commissions(self, found: Working, parts: list[tuple[Option, int, Decimal]]) -> list[Decimal]:
+    def commissions(self, found: WorkingOrder, parts: list[tuple[Option, int, Decimal]]) -> list[Decimal]:
         """Return the dollars of each execution of a fill: option, contracts (- sold) and price of its legs."""
-        return [dealt(option, count, float(price)) for option, count, price in parts]
+        return [fill_commission(option, count, float(price)) for option, count, price in parts]
 
     def leg_prices(self, order: Order, net: Decimal) -> list[Decimal]:
         """Return a price for each leg: its mid, and the dearest one makes up what the net price differs."""
         prices = [self._mid(leg.option) for leg in order.legs]
-        flows = [-order.side_of(leg).sign * (leg.weight if order.is_combo else leg.ratio) for leg in order.legs]
+        counts = [leg.price_multiplier if order.is_combo else leg.ratio for leg in order.legs]
+        flows = [-order.side_of(leg).sign * count for leg, count in zip(order.legs, counts, strict=True)]
         return priced_by_leg(prices, flows, net)
 
     def _mid(self, option: Option) -> Decimal:
         row = self.board.rows[option]
-        return told_mid(self.board.bid[row], self.board.ask[row])
+        return order_mid(self.board.bid[row], self.board.ask[row])
 
     def _execution(
         self, order: Order, option: Option, count: int, price: Decimal, commission: Decimal, is_buy: bool, at: datetime
@@ -380,7 +381,7 @@ class PretendBroker(ABC):
 
         Source: IBKR Reporting Reference, Trades, Realized P/L.
         """
-        shares, premium = moved_by(option, count), self.costs.get(option, ZERO) * count
+        shares, premium = shares_delivered(option, count), self.costs.get(option, ZERO) * count
         yield from self._moved(Underlying(option.symbol), shares, option.strike * shares, at, premium=premium)
 
 
@@ -402,7 +403,7 @@ def _dollars(way: Way) -> Iterator[Part]:
     return ((option, count * option.multiplier) for option, count, _ in way)
 
 
-def told_mid(bid: float, ask: float) -> Decimal:
+def order_mid(bid: float, ask: float) -> Decimal:
     """Return the middle of a quote as prices of legs are told; without a bid half the ask."""
     return Decimal(str(middle(bid, ask))).quantize(_EXACT)
 

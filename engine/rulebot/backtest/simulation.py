@@ -15,16 +15,16 @@ from math import isnan
 from typing import ClassVar
 
 from rulebot.adapters.history.day import Finding, HistoryDay, Severity, Source
-from rulebot.adapters.history.finding import told
+from rulebot.adapters.history.finding import finding_text
 from rulebot.backtest.broker import ACCOUNT, BacktestBroker
-from rulebot.backtest.event_pump import SOON, Hearing, at_once
-from rulebot.backtest.fast_forward import Quiet
+from rulebot.backtest.event_pump import SOON, EventPump, drain_events
+from rulebot.backtest.fast_forward import FastForward
 from rulebot.backtest.fills import FillModel
 from rulebot.backtest.historical_feed import HistoryFeed
 from rulebot.backtest.historical_market import DayMarket
-from rulebot.backtest.initial_shares import bought_at
+from rulebot.backtest.initial_shares import share_cost
 from rulebot.backtest.load_session_data import needed_bars, prepare, read_today
-from rulebot.backtest.missing_data import held_unseen, lacking, not_there, unseen_windows
+from rulebot.backtest.missing_data import missing_bars, missing_measures, unquoted_holdings, unseen_windows
 from rulebot.backtest.notes import HELD, REGIME, SPLIT
 from rulebot.backtest.sampling import Sampler
 from rulebot.backtest.scheduler import (
@@ -34,19 +34,19 @@ from rulebot.backtest.scheduler import (
     LOOKS_AGAIN,
     SETTLES,
     Agenda,
-    agenda_of,
-    idle_until,
+    idle_spans,
+    next_wake,
     only_looks_again,
-    spells_of,
+    wake_times,
 )
 from rulebot.backtest.session_close import empty_day, keep_marks, marks_now, no_data, settlement, told_at, was_split
 from rulebot.backtest.simulated_broker import expired
 from rulebot.compile.series import DAY, Series
-from rulebot.core.handle_event import begin
+from rulebot.core.handle_event import start_run
 from rulebot.core.order_status_requests import ASK_EVERY, ask_at
 from rulebot.core.program import CompiledBot, Program
 from rulebot.core.state import NEVER, State
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.evaluate.measure_bars import last_end
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.errors import InvariantError, StoreError
@@ -66,7 +66,7 @@ CASH = Decimal(1_000_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DayDone:
+class SimulatedDay:
     """One session, lived through: what was recorded, what was wrong with its data, and the account at its end."""
 
     date: date
@@ -75,7 +75,7 @@ class DayDone:
 
 
 @dataclass
-class Walk(Hearing):
+class BacktestSimulation(EventPump):
     """An engine that lives in the past. `state` None has not begun; `begin` starts it, from a state if one is kept.
 
     number: of its first order. skips: passes instants by at which nobody reads anything. sampler: notes the features of
@@ -122,7 +122,7 @@ class Walk(Hearing):
         self.marks.clear()
         self.shares, self.splits = {}, {}
 
-    def anew(self) -> "Walk":
+    def anew(self) -> "BacktestSimulation":
         """Return the same walk before its first step: nothing of any session is kept."""
         return replace(self, state=None, board=Board())
 
@@ -134,7 +134,7 @@ class Walk(Hearing):
         """Let earlier texts govern what they opened."""
         self.program = replace(self.program, pinned=pinned)
 
-    def through(self, first: date, last: date) -> Iterator[DayDone]:
+    def through(self, first: date, last: date) -> Iterator[SimulatedDay]:
         """Yield the sessions from `first` to `last`, each once it is over. Raises: InvariantError."""
         there = frozenset(self.source.dates(first, last))
         for session in sessions(first, last):
@@ -145,7 +145,7 @@ class Walk(Hearing):
                 done = self.live_through(empty_day(session), session, findings)
                 yield replace(done, records=(no_data(session.open - BEFORE_OPEN), *done.records))
             elif findings:
-                yield DayDone(date=session.date, records=(), findings=findings)
+                yield SimulatedDay(date=session.date, records=(), findings=findings)
 
     def _read(self, day: date) -> tuple[HistoryDay | None, tuple[Finding, ...]]:
         try:
@@ -179,7 +179,7 @@ class Walk(Hearing):
                     found[leg.option] = max(found.get(leg.option, 0), leg.held)
         return found
 
-    def live_through(self, day: HistoryDay, session: Session, findings: Sequence[Finding] = ()) -> DayDone:
+    def live_through(self, day: HistoryDay, session: Session, findings: Sequence[Finding] = ()) -> SimulatedDay:
         """Live through one session, from a minute before the open to the settlement after the close."""
         market = self.feed.begin(day, session)
         self.series = tuple((series, count) for series, count in self._needed().items() if series[1] != DAY)
@@ -188,24 +188,24 @@ class Walk(Hearing):
         self._open(session, market)
         self._run(session, market)
         records, self.records = tuple(self.records), []
-        return DayDone(date=session.date, records=records, findings=(*findings, *self._lacking(day, session)))
+        return SimulatedDay(date=session.date, records=records, findings=(*findings, *self._lacking(day, session)))
 
     def _lacking(self, day: HistoryDay, session: Session) -> Iterator[Finding]:
         """Yield what bots read and is not there, what they held unseen, and what nobody asked a recorded broker for."""
         assert self.feed.market is not None
         assert self.state is not None
-        bars = () if day.bars is None else lacking(day, session, self._needed(), self.of_today, self.source)
-        absent = not_there(self.program.bots.values(), day, is_modelled=self.source.is_modelled)
+        bars = () if day.bars is None else missing_bars(day, session, self._needed(), self.of_today, self.source)
+        absent = missing_measures(self.program.bots.values(), day, is_modelled=self.source.is_modelled)
         unseen = unseen_windows(self.program.bots.values(), self.feed.market)
-        held = held_unseen(self.state.positions.values(), self.feed.market)
+        held = unquoted_holdings(self.state.positions.values(), self.feed.market)
         for text in (*absent, *unseen, *held, *self.feed.lacks, *bars):
-            yield told(self.source.name, 0, f"{session.date}: {text}")
+            yield finding_text(self.source.name, 0, f"{session.date}: {text}")
 
     def _open(self, session: Session, market: DayMarket) -> None:
         self.now = session.open - BEFORE_OPEN
         self.told_until.clear()
         self.to_tell = deque(market.day.facts())
-        self.quiet = Quiet(self.program, market)
+        self.quiet = FastForward(self.program, market)
         self.fresh_at = None
         market.forget()
         if self.state is None:
@@ -226,7 +226,7 @@ class Walk(Hearing):
     def _prepared(self, session: Session) -> Iterable[Event]:
         """Return what is told before a session to those who hold what they hold now."""
         held = tuple(self.state.positions.values()) if self.state is not None else ()
-        return at_once(prepare(self.program, self.feed, session, self.now, positions=held))
+        return drain_events(prepare(self.program, self.feed, session, self.now, positions=held))
 
     def _start(self, session: Session) -> None:
         """Start the engine: the first session begins, and the broker is there."""
@@ -239,7 +239,7 @@ class Walk(Hearing):
 
     def _bring(self, broker: BacktestBroker, symbol: str, count: int, session: Session) -> None:
         """Have the account hold shares, bought at the close before the session. Raises: StoreError, MisuseError."""
-        price = bought_at(self.source, self.feed, symbol, count, session.date, broker.cash)
+        price = share_cost(self.source, self.feed, symbol, count, session.date, broker.cash)
         held = Underlying(symbol)
         broker.holdings[held], broker.costs[held] = count, price
         broker.cash -= cents(price * count)
@@ -252,7 +252,7 @@ class Walk(Hearing):
     def begin(self, state: State, broker: BacktestBroker, at: datetime, first: Iterable[Event] = ()) -> None:
         """Go on from a state, with a broker that knows what it holds. first: what it tells before it is connected."""
         self.now, self.state, self.broker = at, state, broker
-        self._took(begin(self.program, state, at))
+        self._took(start_run(self.program, state, at))
         for event in first:
             self._hear(event)
         self._hear(broker.link(at, state.next_order_id))
@@ -261,7 +261,9 @@ class Walk(Hearing):
 
     def _run(self, session: Session, market: DayMarket) -> None:
         settles = bool(self._settling(session, at_open=True))
-        agenda = agenda_of(self.program, session, market.day.times, self.now, settles=settles, told=self.feed.told_at())
+        agenda = wake_times(
+            self.program, session, market.day.times, self.now, settles=settles, told=self.feed.told_at()
+        )
         for _ in range(WAKES_AT_MOST):
             coming = self._next(agenda, market)
             if coming > session.close + ENDS:
@@ -280,7 +282,7 @@ class Walk(Hearing):
         idle = self._pass_by(agenda, market)
         coming = agenda[0][0] if agenda else NEVER
         found = [at for at in (self.fresh_at, self.broker.next_at(self.now)) if at is not None]
-        found += spells_of(self.program, self.state, self.now)
+        found += idle_spans(self.program, self.state, self.now)
         at, step_at = (self.now, self.state.step_at) if idle is None else idle
         if not only_looks_again(self.program, self.state, at, step_at):
             found.append(step_at if step_at > at else at + SOON)
@@ -302,13 +304,13 @@ class Walk(Hearing):
             return None
         if self.noted != market.session.date and REGIME in market.day.levels:
             return None
-        until = idle_until(self.state, market.session, self.now)
+        until = next_wake(self.state, market.session, self.now)
         if until is None:
             self.state, passed = self.quiet.pass_by(agenda, self.state, self.now)
             self.records += passed
             return None
         at, last = self.now, -1
-        asked_at, ask = self.state.asked_at, ask_at(Work(self.program, self.state, at))
+        asked_at, ask = self.state.asked_at, ask_at(StateBuilder(self.program, self.state, at))
         while agenda:
             coming, place = agenda[0]
             if place < 0 or coming >= until or (ask is not None and ask < coming and ask < at + LOOKS_AGAIN):

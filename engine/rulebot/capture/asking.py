@@ -7,9 +7,9 @@ from math import isnan
 from pathlib import Path
 
 from rulebot.capture.captured import values_of
-from rulebot.capture.chain import OF_LEVELS, OF_OPTIONS, Chain, Values, option_order, spot_of
+from rulebot.capture.chain import OF_LEVELS, OF_OPTIONS, CapturedChain, Values, option_order, spot_of
 from rulebot.capture.recorded import NAMES
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.live.preview_environment import world_to_look_at
 from rulebot.model.contract import Contract, Option, Right, Underlying, product
 from rulebot.model.errors import BrokerError, MisuseError
@@ -18,7 +18,7 @@ from rulebot.model.market import Extra
 from rulebot.model.session import at_exchange_time, exchange_date, session_on
 from rulebot.model.values import dataclass
 from rulebot.preview.choose_structure import CLOSED_PATIENCE, PATIENCE
-from rulebot.preview.read_only_session import FEW_LINES, Visit, into_the_day
+from rulebot.preview.read_only_session import FEW_LINES, ReadOnlySession, into_the_day
 from rulebot.preview.running_engine import is_held
 from rulebot.process.reconnect_backoff import first_batch
 from rulebot.process.settings import read_settings
@@ -30,7 +30,7 @@ COMPANIONS = ("SPX", "SPY", "VIX")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class CaptureOptions:
     """What is to be captured, and where.
 
     expiries: () is the nearest one; trading_class: "" is that of same-day options. within: how far strikes lie from the
@@ -55,7 +55,7 @@ class Asked:
         return self.sim and self.flags.get("host") is None
 
 
-async def asked_chain(asked: Asked) -> Chain:
+async def request_chain(asked: CaptureOptions) -> CapturedChain:
     """Return the chain that a gateway shows now. Raises: BrokerError, MisuseError, SpecError, StoreError."""
     settings = read_settings(asked.settings, Path(), asked.data, flags=dict(asked.flags))
     stores = () if asked.sim else (settings.store, settings.live_store)
@@ -63,7 +63,7 @@ async def asked_chain(asked: Asked) -> Chain:
     looked_at = world_to_look_at(settings, CLIENT_ID, sim=asked.sim, live=asked.live, is_embedded=asked.is_embedded)
     async with looked_at as world:
         first = await first_batch(world.ib.link, "capture")
-        visit = Visit(world, Desk({}, (), None, ()), EventCalendar(), first, lines)
+        visit = ReadOnlySession(world, LoadedBots({}, (), None, ()), EventCalendar(), first, lines)
         try:
             if asked.is_embedded:
                 await _until(visit, asked.clock)
@@ -72,7 +72,7 @@ async def asked_chain(asked: Asked) -> Chain:
             visit.close()
 
 
-async def _until(visit: Visit, clock: time | None) -> None:
+async def _until(visit: ReadOnlySession, clock: time | None) -> None:
     if clock is None:
         await into_the_day(visit)
         return
@@ -84,7 +84,7 @@ async def _until(visit: Visit, clock: time | None) -> None:
             raise MisuseError(f"the simulated day does not reach {clock:%H:%M:%S}", "its session is 09:29 to 16:06")
 
 
-async def _captured(visit: Visit, asked: Asked) -> Chain:
+async def _captured(visit: ReadOnlySession, asked: CaptureOptions) -> CapturedChain:
     began = visit.at
     if session_on(today := exchange_date(began)) is None:
         raise BrokerError(f"the exchange is closed on {today}: no chain is of that day", "ask on a trading day")
@@ -105,7 +105,7 @@ async def _captured(visit: Visit, asked: Asked) -> Chain:
     if not quoted:
         raise BrokerError(f"none of {len(options)} options of {asked.symbol} had a quote", _why(visit, options))
     visit.feed.watch(())
-    return Chain(
+    return CapturedChain(
         at=visit.at,
         seconds=(visit.at - began).total_seconds(),
         source=_source(visit, asked),
@@ -117,11 +117,11 @@ async def _captured(visit: Visit, asked: Asked) -> Chain:
     )
 
 
-def _source(visit: Visit, asked: Asked) -> str:
+def _source(visit: ReadOnlySession, asked: CaptureOptions) -> str:
     return "simulated" if visit.link.is_simulated else "live" if asked.live else "paper"
 
 
-async def _listings(visit: Visit, asked: Asked) -> list[Listing]:
+async def _listings(visit: ReadOnlySession, asked: CaptureOptions) -> list[Listing]:
     """Return the class with the strikes of the expiries that are wanted. Raises: BrokerError, MisuseError."""
     name = asked.trading_class or product(asked.symbol).same_day_class
     listing = await visit.feed.listing(asked.symbol, name)
@@ -149,7 +149,9 @@ def _near(listings: Sequence[Listing], expiries: Sequence[date], spot: float, wi
     return sorted(options, key=option_order)
 
 
-async def _stream(visit: Visit, contracts: Sequence[Contract], symbol: str, seen: dict[Contract, Values]) -> None:
+async def _stream(
+    visit: ReadOnlySession, contracts: Sequence[Contract], symbol: str, seen: dict[Contract, Values]
+) -> None:
     """Stream these, with what is counted of the symbol, until each has its price, and keep what came last."""
     visit.feed.watch(contracts, frozenset({(symbol, Extra.COUNTS), (symbol, Extra.OPTION_VOLUME)}))
     for _ in range(PATIENCE if visit.is_in_hours else CLOSED_PATIENCE):
@@ -166,7 +168,7 @@ async def _stream(visit: Visit, contracts: Sequence[Contract], symbol: str, seen
             seen[each] = values
 
 
-def _is_complete(visit: Visit, contract: Contract) -> bool:
+def _is_complete(visit: ReadOnlySession, contract: Contract) -> bool:
     board = visit.feed.board
     row = board.rows.get(contract)
     if row is None:
@@ -176,5 +178,5 @@ def _is_complete(visit: Visit, contract: Contract) -> bool:
     return not isnan(board.last_at[row])
 
 
-def _why(visit: Visit, contracts: Sequence[Contract]) -> str | None:
+def _why(visit: ReadOnlySession, contracts: Sequence[Contract]) -> str | None:
     return next((visit.feed.troubles[each] for each in contracts if each in visit.feed.troubles), None)

@@ -7,7 +7,7 @@ from math import isnan
 
 import numpy as np
 
-from rulebot.capture.chain import COUNTS, OF_LEVELS, OF_OPTIONS, Chain, Values
+from rulebot.capture.chain import COUNTS, OF_LEVELS, OF_OPTIONS, CapturedChain, Values
 from rulebot.capture.contracts import classes, instruments, listed_options, told_grids
 from rulebot.capture.recorded import NAMES, Recorded
 from rulebot.model.contract import Contract, Option, Right, Underlying
@@ -15,7 +15,7 @@ from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.facts import Account, Listing
 from rulebot.model.session import EXCHANGE_ZONE, exchange_date, session_before, session_from
 from twsim.instrument import Instrument
-from twsim.market.given import Column, Floats, GivenDay
+from twsim.market.given import Floats, ReplayedColumn, ReplayedDay
 from twsim.seams import Bar
 
 RECORDING = "recording"
@@ -34,7 +34,7 @@ def values_of(row: Sequence[float], names: Sequence[str], wanted: Sequence[str])
 # ---------------------------------------------------------------- from a recorded day
 
 
-def chains_at(recorded: Recorded, at: datetime, symbols: Sequence[str] = ()) -> list[Chain]:
+def chains_at(recorded: Recorded, at: datetime, symbols: Sequence[str] = ()) -> list[CapturedChain]:
     """Return the chain of each underlying of which options were streamed at an instant, or of these symbols.
 
     Raises: StoreError when there is none, naming the symbols and the times that there are.
@@ -52,7 +52,7 @@ def chains_at(recorded: Recorded, at: datetime, symbols: Sequence[str] = ()) -> 
         raise _nothing(day, at, [each for each in wanted if each not in options], sorted(options))
     account = next((each for told, each in reversed(recorded.accounts) if told <= at), Account())
     return [
-        Chain(
+        CapturedChain(
             at=at,
             seconds=0,
             source=RECORDING,
@@ -66,9 +66,9 @@ def chains_at(recorded: Recorded, at: datetime, symbols: Sequence[str] = ()) -> 
     ]
 
 
-def _standing(day: GivenDay, at: datetime) -> Floats:
+def _standing(day: ReplayedDay, at: datetime) -> Floats:
     """Return what stood of each contract at an instant. Shape: (contracts, columns)."""
-    stood = np.full((len(day.contracts), len(Column)), np.nan)
+    stood = np.full((len(day.contracts), len(ReplayedColumn)), np.nan)
     until = int(np.searchsorted(day.at, at.timestamp(), side="right"))
     stood[day.rows[:until]] = day.values[:until]
     return stood
@@ -84,7 +84,7 @@ def _option(found: Instrument) -> Option:
     return Option(found.symbol, found.trading_class, found.last_trade_date, strike, _RIGHTS[found.right])
 
 
-def _listings(day: GivenDay, symbol: str) -> list[Listing]:
+def _listings(day: ReplayedDay, symbol: str) -> list[Listing]:
     found = []
     under = next(each for each in day.contracts if each.symbol == symbol and not each.is_option)
     for each in (row for row in day.classes if row.underlying_id == under.con_id):
@@ -98,7 +98,7 @@ def _listings(day: GivenDay, symbol: str) -> list[Listing]:
     return found
 
 
-def _nothing(day: GivenDay, at: datetime, lacking: Sequence[str], known: Sequence[str]) -> StoreError:
+def _nothing(day: ReplayedDay, at: datetime, lacking: Sequence[str], known: Sequence[str]) -> StoreError:
     first, last = (datetime.fromtimestamp(day.at[place], EXCHANGE_ZONE) for place in (0, -1))
     what = f"options of {', '.join(lacking)}" if lacking else "options"
     then = f"there were those of {', '.join(known)}; " if known else ""
@@ -111,7 +111,7 @@ def _nothing(day: GivenDay, at: datetime, lacking: Sequence[str], known: Sequenc
 # ---------------------------------------------------------------- as a market
 
 
-def standing_day(chains: Sequence[Chain]) -> GivenDay:
+def still_day(chains: Sequence[CapturedChain]) -> ReplayedDay:
     """Return a day on which all that these chains say stands still; of two that say the same, the later counts.
 
     Raises: MisuseError when they are of several days.
@@ -127,7 +127,7 @@ def standing_day(chains: Sequence[Chain]) -> GivenDay:
     listings = [listing for chain in chains for listing in _whole(chain)]
     placed = instruments([*known, *listed_options(listings)], told_grids(listings))
     quoted = [(row, contract) for row, contract in enumerate(placed) if contract in known]
-    return GivenDay(
+    return ReplayedDay(
         day=day,
         contracts=tuple(placed.values()),
         at=np.full(len(quoted), session_from(day).at(time(0)).timestamp()),
@@ -138,7 +138,7 @@ def standing_day(chains: Sequence[Chain]) -> GivenDay:
     )
 
 
-def _whole(chain: Chain) -> list[Listing]:
+def _whole(chain: CapturedChain) -> list[Listing]:
     """Return the listings of a chain with each option that it has."""
     found = {listing.trading_class: listing for listing in chain.listings}
     for option in chain.options:

@@ -34,7 +34,7 @@ Values = Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chain:
+class CapturedChain:
     """All that was known around one underlying. Columns are those of a board; what is missing is not there.
 
     at: when it was complete; seconds: how long it took to be, for options take turns on the market data lines.
@@ -76,7 +76,7 @@ def option_order(option: Option) -> tuple[str, date, Decimal, str]:
 # ---------------------------------------------------------------- writing
 
 
-def chain_text(chain: Chain) -> str:
+def chain_text(chain: CapturedChain) -> str:
     """Return the text of a chain's file."""
     head = {
         "format": FORMAT,
@@ -131,7 +131,7 @@ def _amounts(account: Account) -> dict[str, str]:
 # ---------------------------------------------------------------- reading
 
 
-def read_chain(text: str, name: str) -> Chain:
+def read_chain(text: str, name: str) -> CapturedChain:
     """Return the chain of a text; `name` is for messages. Raises: SpecError, naming the key."""
     try:
         told = json.loads(text)
@@ -151,7 +151,7 @@ def read_chain(text: str, name: str) -> Chain:
     symbol = reader.text(told["symbol"], "symbol")
     levels = {each: reader.values(told["levels"], each, OF_LEVELS) for each in reader.mapping(told["levels"], "levels")}
     reader.spot(told.get("spot"), symbol, levels)
-    return Chain(
+    return CapturedChain(
         at=reader.instant(told["at"]),
         seconds=reader.number(told.get("seconds", 0), "seconds"),
         source=reader.text(told["source"], "source"),

@@ -5,8 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from rulebot.capture.captured import standing_day
-from rulebot.capture.chain import Chain, read_chain
+from rulebot.capture.captured import still_day
+from rulebot.capture.chain import CapturedChain, read_chain
 from rulebot.capture.recorded import recorded_day, streamed
 from rulebot.model.counted import counted
 from rulebot.model.errors import StoreError, unread
@@ -15,7 +15,7 @@ from rulebot.model.values import dataclass
 from rulebot.replay.recordings import meant, recorded_beside
 from rulebot.store.latest import run_store
 from rulebot.store.place import Place
-from twsim.market.given import GivenDay
+from twsim.market.given import ReplayedDay
 
 DATA_SECONDS = 5
 """Seconds between moves of the simulated gateway's market, unless it is told otherwise."""
@@ -30,7 +30,7 @@ def files_of(recording: str, store: Place | None) -> list[Path]:
     return meant(recording, folder)
 
 
-def chain_of(file: Path) -> Chain:
+def chain_of(file: Path) -> CapturedChain:
     """Return the captured chain of a file. Raises: SpecError when it is none, StoreError when it cannot be read."""
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -40,24 +40,24 @@ def chain_of(file: Path) -> Chain:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class CapturedMarket:
     """A market that is given, and what it is in words. cash, account: those of its source, where it has them."""
 
-    market: GivenDay
+    market: ReplayedDay
     about: str
     cash: Decimal | None = None
     account: str = ""
 
 
-def recorded(recording: str, store: Place | None = None, data_seconds: int = DATA_SECONDS) -> Given:
+def recorded(recording: str, store: Place | None = None, data_seconds: int = DATA_SECONDS) -> CapturedMarket:
     """Return the market of a recording. Raises: MisuseError, StoreError."""
     day = recorded_day(files_of(recording, store), data_seconds)
     levels, options = streamed(day)
     known = f"{counted(levels, 'underlying')} and {counted(options, 'option')}"
-    return Given(day, f"what was recorded of {known} on {day.day}")
+    return CapturedMarket(day, f"what was recorded of {known} on {day.day}")
 
 
-def captured(files: Sequence[Path]) -> Given:
+def captured(files: Sequence[Path]) -> CapturedMarket:
     """Return the market in which captured chains stand still, and the account that they tell of.
 
     All that the account is worth is cash, since what it holds is not captured. Raises: SpecError, MisuseError,
@@ -67,7 +67,7 @@ def captured(files: Sequence[Path]) -> Given:
     last = max(chains, key=lambda each: each.at)
     options = counted(sum(len(each.options) for each in chains), "option")
     words = f"{options} on {', '.join(each.symbol for each in chains)} as at {_clock(last.at)}; nothing moves"
-    return Given(standing_day(chains), words, last.account.net_liquidation, last.account.id)
+    return CapturedMarket(still_day(chains), words, last.account.net_liquidation, last.account.id)
 
 
 def _clock(at: datetime) -> str:

@@ -27,7 +27,7 @@ _STRADDLE_OF_A_MOVE = sqrt(2 / pi)
 
 
 @dataclass(slots=True)
-class Past:
+class PastDays:
     """What was told of a day's past, and of the account; `take` learns an event."""
 
     day: date

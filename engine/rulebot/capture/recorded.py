@@ -15,20 +15,20 @@ from typing import NamedTuple
 import numpy as np
 
 from rulebot.adapters.recorded.file import read_head
-from rulebot.adapters.recorded.recording import Heard, Moved, Step, play
+from rulebot.adapters.recorded.recording import EventHeard, QuotesMoved, Step, play
 from rulebot.capture.contracts import classes, instruments, listed_options, told_grids
-from rulebot.capture.past import Past
+from rulebot.capture.past import PastDays
 from rulebot.model.contract import Contract, Underlying
 from rulebot.model.errors import StoreError
 from rulebot.model.facts import Account
 from rulebot.model.market import Board
 from rulebot.model.session import session_on
-from twsim.market.given import Column, GivenDay
+from twsim.market.given import ReplayedColumn, ReplayedDay
 
-_NAMES = {Column.MODEL: "model_price"}
-NAMES = tuple(_NAMES.get(each, each.name.lower()) for each in Column)
+_NAMES = {ReplayedColumn.MODEL: "model_price"}
+NAMES = tuple(_NAMES.get(each, each.name.lower()) for each in ReplayedColumn)
 """The columns of a board in the order of `Column`."""
-_NOTHING = [float("nan")] * len(Column)
+_NOTHING = [float("nan")] * len(ReplayedColumn)
 _LONGEST_WAIT = 10.0
 """Seconds within which the first quote of a contract is taken for one that stood when it was asked for."""
 BEFORE_OPEN = timedelta(minutes=1)
@@ -78,7 +78,7 @@ class _Watcher:
     def see(self, step: Step) -> None:
         """Take a step; the board is as it was then."""
         at = step.at.timestamp()
-        touched: set[int] = set(step.rows) if isinstance(step, Moved) else set()
+        touched: set[int] = set(step.rows) if isinstance(step, QuotesMoved) else set()
         if self._board.version != self._version:
             self._lines_changed(at)
         if self._board.frozen is not self._frozen:
@@ -130,11 +130,11 @@ class _Watcher:
 class Recorded(NamedTuple):
     """A recorded day, and what was told of the account on it."""
 
-    day: GivenDay
+    day: ReplayedDay
     accounts: tuple[tuple[datetime, Account], ...]
 
 
-def recorded_day(files: Sequence[Path], data_seconds: int) -> GivenDay:
+def recorded_day(files: Sequence[Path], data_seconds: int) -> ReplayedDay:
     """Return the day of these recordings as a market; see `read_day`."""
     return read_day(files, data_seconds).day
 
@@ -150,7 +150,7 @@ def read_day(files: Sequence[Path], data_seconds: int) -> Recorded:
     if session is None:
         raise StoreError(f"the exchange was closed on {day}, the day of {files[0]}")
     story = _Story((session.open - BEFORE_OPEN).timestamp(), data_seconds)
-    past = Past(day)
+    past = PastDays(day)
     until: datetime | None = None
     for file in files:
         board = Board()
@@ -158,7 +158,7 @@ def read_day(files: Sequence[Path], data_seconds: int) -> Recorded:
         for step in _in_order(file, board, until):
             until = step.at
             watcher.see(step)
-            if isinstance(step, Heard):
+            if isinstance(step, EventHeard):
                 past.take(step.event)
         watcher.end()
     if not story.at:
@@ -183,7 +183,7 @@ def _in_order(file: Path, board: Board, until: datetime | None) -> Iterator[Step
         yield step
 
 
-def _made(story: _Story, past: Past) -> GivenDay:
+def _made(story: _Story, past: PastDays) -> ReplayedDay:
     listings = list(past.listings.values())
     symbols = {*(each.symbol for each in listings), *past.closes, *(symbol for symbol, _ in past.bars), *past.values}
     others: list[Contract] = [Underlying(symbol) for symbol in symbols]
@@ -193,12 +193,12 @@ def _made(story: _Story, past: Past) -> GivenDay:
     rows = np.array([place_of[contract] for contract in story.contracts], dtype=np.int64)
     at = np.array(story.at)
     order = np.argsort(at, kind="stable")
-    return GivenDay(
+    return ReplayedDay(
         day=past.day,
         contracts=tuple(known.values()),
         at=at[order],
         rows=rows[np.array(story.places, dtype=np.int64)[order]],
-        values=np.frombuffer(story.values).reshape(-1, len(Column))[order],
+        values=np.frombuffer(story.values).reshape(-1, len(ReplayedColumn))[order],
         classes=classes(listings, known),
         halts=tuple(story.halts),
         daily=past.daily(),
@@ -208,7 +208,7 @@ def _made(story: _Story, past: Past) -> GivenDay:
     )
 
 
-def streamed(day: GivenDay) -> tuple[int, int]:
+def streamed(day: ReplayedDay) -> tuple[int, int]:
     """Return how many underlyings and options have data on a day."""
     has_some = ~np.isnan(day.values).all(axis=1)
     quoted = [day.contracts[row] for row in np.unique(day.rows[has_some]).tolist()]

@@ -7,8 +7,8 @@ twelfth durable write. Runs on simulated markets alone take it: docs/reliability
 import os
 from typing import Any, NoReturn
 
-from rulebot.chaos.crash_points import Fate, MortalBroker, MortalJournal
-from rulebot.chaos.scenario import Crash, Moment
+from rulebot.chaos.crash_points import CrashingBroker, CrashingJournal, CrashPlan
+from rulebot.chaos.scenario import Crash, ScenarioMoment
 from rulebot.live.start import Run, RunOptions
 from rulebot.model.errors import MisuseError
 from rulebot.store.journal import SqlJournal
@@ -16,25 +16,31 @@ from rulebot.store.journal import SqlJournal
 VARIABLE = "RULEBOT_CRASH"
 KILLED = 137
 """The exit code of a process that SIGKILL has ended, as shells have it."""
-POINTS = (Moment.BEFORE_WRITE, Moment.AFTER_WRITE, Moment.AFTER_COMMAND, Moment.BEFORE_SEND, Moment.AFTER_SEND)
+POINTS = (
+    ScenarioMoment.BEFORE_WRITE,
+    ScenarioMoment.AFTER_WRITE,
+    ScenarioMoment.AFTER_COMMAND,
+    ScenarioMoment.BEFORE_SEND,
+    ScenarioMoment.AFTER_SEND,
+)
 """Where a process can be struck: at a durable write, after an order, change or cancel, at a write to the connection."""
 
 
-class Struck:
+class CrashPoint:
     """What ends a process at one point. Raises: MisuseError for words that name none."""
 
     def __init__(self, words: str) -> None:
-        self._fate = Fate((_crash(words),))
+        self._fate = CrashPlan((_crash(words),))
         self._fate.falls = _end
         self._fate.begin_life()
 
     def journal(self, options: RunOptions) -> SqlJournal:
         """Return the run's journal, at whose writes it may end."""
-        return MortalJournal(options, self._fate)
+        return CrashingJournal(options, self._fate)
 
     def attend(self, run: Run) -> None:
         """Let the run end at its commands and at what it sends."""
-        run.loop.broker = MortalBroker(run.loop.broker, self._fate)
+        run.loop.broker = CrashingBroker(run.loop.broker, self._fate)
         connection = run.world.ib.link.wire.client.conn
         send = connection.sendMsg
 

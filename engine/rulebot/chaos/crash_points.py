@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from rulebot.chaos.operator_actions import Acts
-from rulebot.chaos.scenario import Crash, Moment
+from rulebot.chaos.operator_actions import OperatorActions
+from rulebot.chaos.scenario import Crash, ScenarioMoment
 from rulebot.live.start import RunOptions
 from rulebot.model.order import Order
 from rulebot.model.values import dataclass, replace
@@ -14,7 +14,7 @@ from rulebot.record.record import Record
 from rulebot.record.texts import scrambled
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
-from rulebot.store.recall import Recalled
+from rulebot.store.recall import StartupRecords
 
 NEVER = timedelta(days=1)
 """The lag of a journal before a power cut: what is not durable is as good as not written."""
@@ -25,7 +25,7 @@ class CrashedError(BaseException):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Points:
+class CrashPoints:
     """Where an engine could have died: steps of its loop, durable writes, and writes to its connection."""
 
     steps: int
@@ -33,7 +33,7 @@ class Points:
     sends: int
 
 
-class Fate:
+class CrashPlan:
     """Counts what the engines of one trial do, and ends them where they are to die.
 
     In its own work an engine ends by a CrashedError. Where none can be raised, in a step of the loop or below ib_async,
@@ -46,7 +46,7 @@ class Fate:
         self.deaths: list[Crash] = []
         self.falls: Callable[[Crash], None] = _nobody
         self.kill: Callable[[], object] = _nothing
-        self.passes: Callable[[Moment, int], object] = _unseen
+        self.passes: Callable[[ScenarioMoment, int], object] = _unseen
         self._left = list(crashes)
         self._writes = 0
         self._commands = 0
@@ -55,7 +55,7 @@ class Fate:
         self._steps = 0
         self._lives = 0
         self._is_alive = False
-        self._calm: Points | None = None
+        self._calm: CrashPoints | None = None
 
     def begin_life(self) -> None:
         """Start an engine."""
@@ -74,12 +74,12 @@ class Fate:
         self._left.clear()
 
     @property
-    def points(self) -> Points:
+    def points(self) -> CrashPoints:
         """What was counted until the calm; the steps are those of the life that saw it come."""
         return self._calm or self._counted()
 
-    def _counted(self) -> Points:
-        return Points(steps=self._steps, writes=self._writes, sends=self._sends)
+    def _counted(self) -> CrashPoints:
+        return CrashPoints(steps=self._steps, writes=self._writes, sends=self._sends)
 
     @property
     def loses_what_waits(self) -> bool:
@@ -91,49 +91,49 @@ class Fate:
         if not self._is_alive or self.died is not None:
             return
         self._steps += 1
-        self.passes(Moment.AT_STEP, self._steps)
+        self.passes(ScenarioMoment.AT_STEP, self._steps)
         if not self._left:
             return
-        self._look(Moment.AT_STEP, lambda crash: self._steps >= crash.number, raises=False)
+        self._look(ScenarioMoment.AT_STEP, lambda crash: self._steps >= crash.number, raises=False)
         if self._lives > 1:
-            self._look(Moment.START_STEP, lambda crash: self._steps >= crash.number, raises=False)
+            self._look(ScenarioMoment.START_STEP, lambda crash: self._steps >= crash.number, raises=False)
 
     def before_send(self) -> None:
         """Count a write to the connection."""
         if self.died is None:
             self._sends += 1
-            self.passes(Moment.BEFORE_SEND, self._sends)
-            self._look(Moment.BEFORE_SEND, lambda crash: self._sends >= crash.number, raises=False)
+            self.passes(ScenarioMoment.BEFORE_SEND, self._sends)
+            self._look(ScenarioMoment.BEFORE_SEND, lambda crash: self._sends >= crash.number, raises=False)
 
     def after_send(self) -> None:
         """Know that it is done."""
-        self.passes(Moment.AFTER_SEND, self._sends)
-        self._look(Moment.AFTER_SEND, lambda crash: self._sends >= crash.number, raises=False)
+        self.passes(ScenarioMoment.AFTER_SEND, self._sends)
+        self._look(ScenarioMoment.AFTER_SEND, lambda crash: self._sends >= crash.number, raises=False)
 
     def before_write(self) -> None:
         """Count a durable write. Raises: CrashedError."""
         self._writes += 1
         self._start_writes += 1
-        self.passes(Moment.BEFORE_WRITE, self._writes)
-        self._look(Moment.BEFORE_WRITE, lambda crash: self._writes >= crash.number)
+        self.passes(ScenarioMoment.BEFORE_WRITE, self._writes)
+        self._look(ScenarioMoment.BEFORE_WRITE, lambda crash: self._writes >= crash.number)
 
     def after_write(self) -> None:
         """Know that it is done. Raises: CrashedError."""
-        self.passes(Moment.AFTER_WRITE, self._writes)
-        self._look(Moment.AFTER_WRITE, lambda crash: self._writes >= crash.number)
+        self.passes(ScenarioMoment.AFTER_WRITE, self._writes)
+        self._look(ScenarioMoment.AFTER_WRITE, lambda crash: self._writes >= crash.number)
         if self._lives > 1:
-            self._look(Moment.AT_START, lambda crash: self._start_writes >= crash.number)
+            self._look(ScenarioMoment.AT_START, lambda crash: self._start_writes >= crash.number)
 
     def after_command(self) -> None:
         """Count an order, change or cancel that was given to the connection. Raises: CrashedError."""
         self._commands += 1
-        self._look(Moment.AFTER_COMMAND, lambda crash: self._commands >= crash.number)
+        self._look(ScenarioMoment.AFTER_COMMAND, lambda crash: self._commands >= crash.number)
 
     def after_instant(self, at: datetime) -> None:
         """Know that everything of an instant is done. Raises: CrashedError."""
-        self._look(Moment.AT_TIME, lambda crash: crash.at is not None and at >= crash.at)
+        self._look(ScenarioMoment.AT_TIME, lambda crash: crash.at is not None and at >= crash.at)
 
-    def _look(self, moment: Moment, is_due: Callable[[Crash], bool], *, raises: bool = True) -> None:
+    def _look(self, moment: ScenarioMoment, is_due: Callable[[Crash], bool], *, raises: bool = True) -> None:
         if self.died is not None:
             return
         for crash in self._left:
@@ -152,7 +152,7 @@ def _nobody(crash: Crash) -> None:
     """Stand for who is told of a death."""
 
 
-def _unseen(moment: Moment, number: int) -> None:
+def _unseen(moment: ScenarioMoment, number: int) -> None:
     """Stand for who looks on."""
 
 
@@ -160,20 +160,22 @@ def _nothing() -> None:
     """Stand for what ends an engine."""
 
 
-class MortalJournal(SqlJournal):
+class CrashingJournal(SqlJournal):
     """A journal whose engine may die at a write. Of a dead engine it takes nothing more."""
 
-    def __init__(self, options: RunOptions, fate: Fate, acts: Acts | None = None, *, scrambles: bool = False) -> None:
+    def __init__(
+        self, options: RunOptions, fate: CrashPlan, acts: OperatorActions | None = None, *, scrambles: bool = False
+    ) -> None:
         store = open_store(options.store)
         if fate.loses_what_waits:
             super().__init__(store, logs=options.logs, lag=NEVER)
         else:
             super().__init__(store, logs=options.logs)
         self._fate = fate
-        self._acts = acts or Acts(())
+        self._acts = acts or OperatorActions(())
         self._scrambles = scrambles
 
-    def recall(self, at: datetime) -> Recalled:
+    def recall(self, at: datetime) -> StartupRecords:
         """Return what a start goes on from, with every text for people scrambled where that was asked for."""
         found = super().recall(at)
         return replace(found, records=tuple(map(scrambled, found.records))) if self._scrambles else found
@@ -210,10 +212,10 @@ class MortalJournal(SqlJournal):
             super().close()
 
 
-class MortalBroker:
+class CrashingBroker:
     """The Broker port of an engine that may die right after a command."""
 
-    def __init__(self, broker: Broker, fate: Fate) -> None:
+    def __init__(self, broker: Broker, fate: CrashPlan) -> None:
         self._broker = broker
         self._fate = fate
 

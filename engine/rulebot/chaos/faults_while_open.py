@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
-from rulebot.chaos.operator_actions import CLOCK, Act
-from rulebot.chaos.scenario import Entry, Storm
+from rulebot.chaos.operator_actions import CLOCK, OperatorAction
+from rulebot.chaos.scenario import ChaosScenario, Entry
 from rulebot.model.session import EXCHANGE_ZONE, exchange_date
 from twsim.gateway.fault_zones import PLACES
 
@@ -39,7 +39,7 @@ SOON = (0, 0, 5, 60)
 """Seconds from a fill to the act of a person."""
 
 
-def with_acts_beside(storm: Storm, kinds: Sequence[str]) -> Storm:
+def with_acts_beside(storm: ChaosScenario, kinds: Sequence[str]) -> ChaosScenario:
     """Return a trial with what happens beside its open positions, of these kinds."""
     chance = Random(f"while open {storm.seed}")
     quantity = chance.choice(QUANTITIES)
@@ -58,27 +58,27 @@ def with_acts_beside(storm: Storm, kinds: Sequence[str]) -> Storm:
     return replace(storm, acts=(*storm.acts, *acts), faults=(*storm.faults, *faults))
 
 
-def _seconds_in(chance: Random, storm: Storm) -> timedelta:
+def _seconds_in(chance: Random, storm: ChaosScenario) -> timedelta:
     """Return how long after its beginning something of a trial happens: within its first session, not at once."""
     last = min(storm.calm_at, storm.sessions[0].close)
     whole = int((last - storm.begins).total_seconds())
     return timedelta(seconds=chance.randint(whole // 3, max(whole - 1, 1)))
 
 
-def _act(chance: Random, kind: str, storm: Storm) -> Act:
+def _act(chance: Random, kind: str, storm: ChaosScenario) -> OperatorAction:
     at = storm.begins + _seconds_in(chance, storm)
     if kind == CLOCK:
-        return Act(kind=kind, at=at, seconds=chance.choice(AHEAD))
-    return Act(kind=kind, at=at, times=chance.choice(TIMES))
+        return OperatorAction(kind=kind, at=at, seconds=chance.choice(AHEAD))
+    return OperatorAction(kind=kind, at=at, times=chance.choice(TIMES))
 
 
-def _soon_after(chance: Random, people: Sequence[str], act: Act, storm: Storm) -> Entry:
+def _soon_after(chance: Random, people: Sequence[str], act: OperatorAction, storm: ChaosScenario) -> Entry:
     """Return an act of a person while a store fails: something is to be recorded then."""
     at = min(act.at + timedelta(seconds=chance.choice((1, 5, 20))), storm.calm_at, storm.sessions[0].close)
     return {"kind": chance.choice(people), "at": f"{at.astimezone(EXCHANGE_ZONE):%H:%M:%S}", "seconds": 0}
 
 
-def _fault(chance: Random, kind: str, storm: Storm) -> Entry:
+def _fault(chance: Random, kind: str, storm: ChaosScenario) -> Entry:
     if kind in PEOPLE:
         return {"kind": kind, "on": "fill", **_number(chance), "seconds": chance.choice(SOON)}
     at = storm.begins + _seconds_in(chance, storm)

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from rulebot.chaos.documents import DOCUMENTS, OF_ACCOUNT, OF_EXTENDED, of_account, of_extended
 from rulebot.chaos.faults_while_open import NOT_ELSEWHERE
-from rulebot.chaos.operator_actions import ACTS, CLOCK, REQUESTS, Act
-from rulebot.chaos.scenario import Crash, Entry, Moment, Storm
+from rulebot.chaos.operator_actions import ACTS, CLOCK, REQUESTS, OperatorAction
+from rulebot.chaos.scenario import ChaosScenario, Crash, Entry, ScenarioMoment
 from rulebot.chaos.spec_edits import EDITED, RELOADS, Reload, drawn
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, session_after, session_from
 from rulebot.spec.suggest import did_you_mean
@@ -80,7 +80,7 @@ def labels_of(kinds: Sequence[str]) -> tuple[str, ...]:
     found: list[str] = []
     for kind in kinds:
         if kind in CRASHES:
-            found += [f"{kind} {moment.value}" for moment in Moment]
+            found += [f"{kind} {moment.value}" for moment in ScenarioMoment]
         elif kind in (*ACTS, CLOCK, *RELOADS, *DOCUMENTS):
             found.append(kind)
         else:
@@ -88,7 +88,7 @@ def labels_of(kinds: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-class Stretch(NamedTuple):
+class TimeSpan(NamedTuple):
     """When things go wrong. night: from the last instant of one session to the first of the next; it is not lived."""
 
     begins: datetime
@@ -115,7 +115,9 @@ class Stretch(NamedTuple):
         return timedelta(0) if self.night is None else self.night[1] - self.night[0]
 
 
-def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False, overnight: bool = False) -> Storm:
+def draw(
+    seed: int, desk: LoadedBots, kinds: Sequence[str], *, whole_day: bool = False, overnight: bool = False
+) -> ChaosScenario:
     """Return the trial of a seed."""
     chance = Random(f"chaos {seed}")
     session = session_from(chance.choice(EVES if overnight else DAYS))
@@ -140,7 +142,7 @@ def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False
     lockstep = not any(fault["kind"] in NEED_TIME for fault in faults) and chance.random() < 0.5
     if not lockstep:
         faults = tuple(_without_lockstep(chance, fault) for fault in faults)
-    return Storm(
+    return ChaosScenario(
         seed=seed,
         day=session.date,
         market=market,
@@ -158,45 +160,45 @@ def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False
     )
 
 
-def shares_wanted(desk: Desk) -> tuple[tuple[str, int], ...]:
+def shares_wanted(desk: LoadedBots) -> tuple[tuple[str, int], ...]:
     """Return the shares with which an account begins: ten lots of each underlying that a bot sells calls against."""
     found = (each.plan for bot in desk.bots.values() for each in bot.structures())
     symbols = {plan.underlyings[0] for plan in found if plan.overwrite is not None}
     return tuple((symbol, SHARES) for symbol in sorted(symbols))
 
 
-def _stretch(chance: Random, desk: Desk, session: Session, *, whole_day: bool) -> Stretch:
+def _stretch(chance: Random, desk: LoadedBots, session: Session, *, whole_day: bool) -> TimeSpan:
     """Return from when to when things go wrong: from minutes before one bot's window on, or the whole day."""
     earliest, latest = session.open - timedelta(seconds=BEFORE_OPEN), session.close - CALM_BEFORE_CLOSE
     if whole_day:
-        return Stretch(earliest, latest)
+        return TimeSpan(earliest, latest)
     start, end = chance.choice([span for bot in desk.bots.values() for span in bot.windows(session)])
     if end - start > timedelta(hours=1) and chance.random() < 0.3:
         start += timedelta(minutes=chance.randint(1, int((end - start) / timedelta(minutes=1)) - 30))
     begins = max(start - timedelta(seconds=chance.choice((20, 60, 180, 300))), earliest)
     if begins >= latest:  # its window is empty on a half day, or so late that nothing could go wrong before it
         begins = latest - timedelta(minutes=min(STRETCHES))
-    return Stretch(begins, min(begins + timedelta(minutes=chance.choice(STRETCHES)), latest))
+    return TimeSpan(begins, min(begins + timedelta(minutes=chance.choice(STRETCHES)), latest))
 
 
-def _over_night(chance: Random, desk: Desk, session: Session, *, whole_day: bool) -> Stretch:
+def _over_night(chance: Random, desk: LoadedBots, session: Session, *, whole_day: bool) -> TimeSpan:
     """Return a stretch from an evening to the next morning; it begins within a bot's last window, or shortly before."""
     following = session_after(session.date)
     earliest = session.open - timedelta(seconds=BEFORE_OPEN)
     night = session.close + timedelta(seconds=AFTER_CLOSE), following.open - timedelta(seconds=BEFORE_OPEN)
     if whole_day:
-        return Stretch(earliest, following.close - CALM_BEFORE_CLOSE, night)
+        return TimeSpan(earliest, following.close - CALM_BEFORE_CLOSE, night)
     start, end = chance.choice([bot.windows(session)[-1] for bot in desk.bots.values()])
     evening = session.close - timedelta(minutes=chance.choice(EVENINGS))
     begins = max(start - timedelta(seconds=chance.choice((20, 60, 180))), min(evening, end - LEFT_OF_A_WINDOW))
     calm_at = following.open + timedelta(minutes=chance.choice(MORNINGS))
-    return Stretch(max(begins, earliest), calm_at, night)
+    return TimeSpan(max(begins, earliest), calm_at, night)
 
 
 # ---------------------------------------------------------------- faults
 
 
-def _fault(chance: Random, kind: str, stretch: Stretch) -> Entry:
+def _fault(chance: Random, kind: str, stretch: TimeSpan) -> Entry:
     triggers = [each for each in KINDS[kind].triggers if each != STANDING]
     on = chance.choice([*triggers, "at", "order"] if {"at", "order"} <= set(triggers) else triggers)
     entry: dict[str, Value] = {"kind": kind}
@@ -211,7 +213,7 @@ def _fault(chance: Random, kind: str, stretch: Stretch) -> Entry:
     return entry | PARAMETERS.get(kind, _nothing)(chance)
 
 
-def _instant(chance: Random, stretch: Stretch) -> datetime:
+def _instant(chance: Random, stretch: TimeSpan) -> datetime:
     """Return an instant, more often an early one, where the entries are, or one near the night."""
     reach, night = stretch.seconds, stretch.evening
     if night and chance.random() < 1 / 3:
@@ -355,25 +357,27 @@ PARAMETERS: Mapping[str, Callable[[Random], dict[str, Value]]] = {
 # ---------------------------------------------------------------- crashes and acts
 
 
-def _act(chance: Random, kind: str, stretch: Stretch) -> Act:
+def _act(chance: Random, kind: str, stretch: TimeSpan) -> OperatorAction:
     at, request, times = _instant(chance, stretch), chance.choice(tuple(REQUESTS)), chance.choice((1, 2, 90))
-    return Act(kind=kind, at=at, request=request, times=min(times, MOST_UNKNOWN) if kind == "commit_unknown" else times)
+    return OperatorAction(
+        kind=kind, at=at, request=request, times=min(times, MOST_UNKNOWN) if kind == "commit_unknown" else times
+    )
 
 
-def _crash(chance: Random, kind: str, stretch: Stretch) -> Crash:
-    moment = chance.choice(tuple(Moment))
+def _crash(chance: Random, kind: str, stretch: TimeSpan) -> Crash:
+    moment = chance.choice(tuple(ScenarioMoment))
     number = chance.randint(1, chance.choice((3, 12, 40)))
-    if moment is Moment.AFTER_COMMAND:
+    if moment is ScenarioMoment.AFTER_COMMAND:
         number = chance.randint(1, chance.choice((2, 6, 15)))
-    elif moment is Moment.AT_START:
+    elif moment is ScenarioMoment.AT_START:
         number = chance.randint(1, 4)
-    elif moment in (Moment.BEFORE_SEND, Moment.AFTER_SEND):
+    elif moment in (ScenarioMoment.BEFORE_SEND, ScenarioMoment.AFTER_SEND):
         number = chance.randint(1, chance.choice((20, 100, 400)))
-    elif moment is Moment.START_STEP:
+    elif moment is ScenarioMoment.START_STEP:
         number = chance.randint(1, chance.choice((60, 400)))
-    elif moment is Moment.AT_STEP:
+    elif moment is ScenarioMoment.AT_STEP:
         number = int(10 ** chance.uniform(0.5, 4.0))
-    is_timed = moment is Moment.AT_TIME
+    is_timed = moment is ScenarioMoment.AT_TIME
     return Crash(
         moment=moment,
         number=1 if is_timed else number,
@@ -388,7 +392,7 @@ def _crash(chance: Random, kind: str, stretch: Stretch) -> Crash:
 
 
 def _reloads(
-    seed: int, desk: Desk, kinds: Sequence[str], stretch: Stretch
+    seed: int, desk: LoadedBots, kinds: Sequence[str], stretch: TimeSpan
 ) -> tuple[tuple[Reload, ...], tuple[Crash, ...]]:
     """Return changes of the specs' files, and ends of the engine shortly before or after some of them.
 
@@ -412,7 +416,7 @@ def _reloads(
     return tuple(sorted(reloads, key=lambda each: each.at)), tuple(ends)
 
 
-def _reload_at(chance: Random, stretch: Stretch, before: Sequence[datetime]) -> datetime:
+def _reload_at(chance: Random, stretch: TimeSpan, before: Sequence[datetime]) -> datetime:
     """Return an instant: often soon after another change, which may still wait, or before there are entries."""
     if before and chance.random() < 0.4:
         soon = before[-1] + timedelta(seconds=chance.choice((1, 6, 30)))
@@ -423,25 +427,29 @@ def _reload_at(chance: Random, stretch: Stretch, before: Sequence[datetime]) -> 
     return _instant(chance, stretch)
 
 
-def _end_beside(chance: Random, kind: str, at: datetime, stretch: Stretch) -> list[Crash]:
+def _end_beside(chance: Random, kind: str, at: datetime, stretch: TimeSpan) -> list[Crash]:
     """Return an end of the engine within a minute of an instant, none where it would fall out of the stretch."""
     end = at + timedelta(seconds=chance.choice((-60, -5, 1, 4, 15, 60)))
     away = chance.choice((0, 3, 20, 90))
     is_night = stretch.night is not None and stretch.night[0] <= end <= stretch.night[1]
     if is_night or not stretch.begins < end < stretch.calm_at:
         return []
-    return [Crash(moment=Moment.AT_TIME, at=end, arrives=chance.random() < 0.6, power=kind == "power_cut", away=away)]
+    return [
+        Crash(
+            moment=ScenarioMoment.AT_TIME, at=end, arrives=chance.random() < 0.6, power=kind == "power_cut", away=away
+        )
+    ]
 
 
 class _Documents(NamedTuple):
-    """Changes of what stands beside the specs, with ends of the engine. names_account: as of `Storm`."""
+    """Changes of what stands beside the specs, with ends of the engine. names_account: as of `ChaosScenario`."""
 
     changes: tuple[Reload, ...] = ()
     ends: tuple[Crash, ...] = ()
     names_account: bool = True
 
 
-def _documents(seed: int, desk: Desk, kinds: Sequence[str], stretch: Stretch) -> _Documents:
+def _documents(seed: int, desk: LoadedBots, kinds: Sequence[str], stretch: TimeSpan) -> _Documents:
     """Return changes of the account document in a third of the seeds, of what specs extend in a quarter.
 
     They are of a stream of their own, too.
@@ -466,7 +474,7 @@ def _documents(seed: int, desk: Desk, kinds: Sequence[str], stretch: Stretch) ->
     return _Documents(tuple(changes), tuple(ends), is_named)
 
 
-def _instants(chance: Random, stretch: Stretch, count: int) -> list[datetime]:
+def _instants(chance: Random, stretch: TimeSpan, count: int) -> list[datetime]:
     found: list[datetime] = []
     for _ in range(count):
         found.append(_reload_at(chance, stretch, found))

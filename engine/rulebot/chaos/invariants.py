@@ -7,14 +7,14 @@ from itertools import islice
 
 from rulebot.chaos.limits_check import documents_taken_up, entries_and_refusals
 from rulebot.chaos.protection_check import unprotected_too_long
-from rulebot.chaos.result import Aftermath
+from rulebot.chaos.result import ChaosResult
 from rulebot.chaos.spec_version_check import governed
 from rulebot.checks.against_ledger.at_once import entries_at_once, exits_at_once
-from rulebot.checks.against_ledger.books import PREFIX, base_of, compare_books, fills_that_differ
+from rulebot.checks.against_ledger.books import PREFIX, base_of, compare_books, fill_differences
 from rulebot.checks.against_ledger.covered import calls_without_shares
-from rulebot.checks.against_ledger.day import Day
-from rulebot.checks.against_ledger.delivered import deliveries_that_differ
-from rulebot.checks.against_ledger.exposure import closed_too_much, closed_what_was_gone, uncovered_shorts
+from rulebot.checks.against_ledger.day import CheckedDay
+from rulebot.checks.against_ledger.delivered import delivery_differences
+from rulebot.checks.against_ledger.exposure import closed_too_much, closed_without_holding, uncovered_shorts
 from rulebot.checks.against_ledger.findings import (
     goes_on_after_kill,
     grids_told,
@@ -27,7 +27,7 @@ from rulebot.checks.against_ledger.findings import (
 from rulebot.checks.against_ledger.outside import (
     at_work_otherwise,
     more_than_cap,
-    outlived,
+    orders_outlived,
     told_of,
     twice_at_broker,
     unknown_to_broker,
@@ -43,7 +43,7 @@ from rulebot.core.lost_resting_orders import NEVER_AGAIN
 from rulebot.core.program import CompiledBot
 from rulebot.core.protective_stops import stop_price
 from rulebot.core.resting_order import rest_of
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.event import BrokerStatus
 from rulebot.model.facts import Grids
 from rulebot.model.order import Order, OrderStatus, Purpose
@@ -60,7 +60,7 @@ RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
 SHOWN = 3
 """Offences that are kept of one invariant and trial."""
 
-Check = Callable[[Aftermath, Desk], Iterable[str]]
+Check = Callable[[ChaosResult, LoadedBots], Iterable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Invariant:
     check: Check
 
 
-def judge(aftermath: Aftermath, desk: Desk) -> Mapping[int, tuple[str, ...]]:
+def judge(aftermath: ChaosResult, desk: LoadedBots) -> Mapping[int, tuple[str, ...]]:
     """Return the first offences against each invariant that does not hold, by its number."""
     day = aftermath.day
     audited = audit(enumerate(day.records, 1), broken=day.broken, tables=aftermath.tables, starts=aftermath.starts)
@@ -94,19 +94,19 @@ def _line(finding: Finding) -> str:
 # ---------------------------------------------------------------- what looks
 
 
-def _nothing(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+def _nothing(aftermath: ChaosResult, desk: LoadedBots) -> Iterable[str]:
     return ()
 
 
-def _entries(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+def _entries(aftermath: ChaosResult, desk: LoadedBots) -> Iterable[str]:
     return entries_at_once(aftermath.day, aftermath.outside.rows)
 
 
-def _exits(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+def _exits(aftermath: ChaosResult, desk: LoadedBots) -> Iterable[str]:
     return exits_at_once(aftermath.day, aftermath.outside.rows)
 
 
-def _identities(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+def _identities(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
     rows, orders = aftermath.outside.rows, aftermath.day.orders
     yield from twice_at_broker(rows)
     unheard = {str(row["order_ref"]) for row in aftermath.unheard if row["kind"] == "order"}
@@ -116,37 +116,37 @@ def _identities(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     yield from unknown_to_store(orders, rows, unheard)
 
 
-def _books(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+def _books(aftermath: ChaosResult, desk: LoadedBots) -> Iterable[str]:
     day, rows = aftermath.day, aftermath.outside.rows
     untold = *aftermath.untold, *(row for row in aftermath.unheard if row["kind"] == "commission")
-    return (*compare_books(day, untold, rows, _unheard(aftermath)), *deliveries_that_differ(day, rows))
+    return (*compare_books(day, untold, rows, _unheard(aftermath)), *delivery_differences(day, rows))
 
 
-def _executions(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
-    return fills_that_differ(aftermath.day, aftermath.outside.rows, _unheard(aftermath))
+def _executions(aftermath: ChaosResult, desk: LoadedBots) -> Iterable[str]:
+    return fill_differences(aftermath.day, aftermath.outside.rows, _unheard(aftermath))
 
 
-def _unheard(aftermath: Aftermath) -> set[str]:
+def _unheard(aftermath: ChaosResult) -> set[str]:
     return {base_of(row["exec_id"]) for row in aftermath.unheard if row["kind"] == "execution"}
 
 
-def _covered(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+def _covered(aftermath: ChaosResult, desk: LoadedBots) -> Iterable[str]:
     allowed = [name for name, bot in desk.bots.items() if bot.plan.risk.undefined_risk]
     by_shares = [name for name, bot in desk.bots.items() if bot.plan.overwrite is not None]
     day, rows = aftermath.day, aftermath.outside.rows
     return (*uncovered_shorts(day, rows, allowed, by_shares), *calls_without_shares(day, rows, by_shares))
 
 
-def _reduced(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+def _reduced(aftermath: ChaosResult, desk: LoadedBots) -> Iterable[str]:
     rows = aftermath.outside.rows
-    return (*closed_too_much(aftermath.day, rows), *closed_what_was_gone(aftermath.day, rows))
+    return (*closed_too_much(aftermath.day, rows), *closed_without_holding(aftermath.day, rows))
 
 
-def _killed(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+def _killed(aftermath: ChaosResult, desk: LoadedBots) -> Iterable[str]:
     return goes_on_after_kill(aftermath.day)
 
 
-def _in_session(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+def _in_session(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
     """Return orders that the broker first heard of outside the session; what is to rest may wait there for an open."""
     orders = aftermath.day.orders
     seen = {ref for ref, order in orders.items() if order.purpose in RESTING}
@@ -161,7 +161,7 @@ def _in_session(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
             yield f"{ref} reached the broker at {at:%H:%M:%S} UTC, outside the session"
 
 
-def _as_asked(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+def _as_asked(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
     caps = {name: bot.plan.entry.per_day for name, bot in desk.bots.items()}
     yield from more_than_cap(aftermath.day, aftermath.outside.rows, caps)
     yield from _too_large(aftermath, desk)
@@ -171,7 +171,7 @@ def _as_asked(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     yield from not_numbers(aftermath.day)
 
 
-def _too_large(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+def _too_large(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
     """Return positions of more structures than their text allows, or whose worst case is more than may be lost.
 
     How many calls shares allow is judged by the shares. What the broker filled worse than an order's limit may cost
@@ -196,14 +196,14 @@ def _too_large(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
             yield f"{position.id} could lose ${risk:,.2f}, max_loss_per_trade is ${limit:,}"
 
 
-def _corrected(day: Day) -> set[str]:
+def _corrected(day: CheckedDay) -> set[str]:
     """Return positions of which the broker has told a trade otherwise than first."""
     fills = [record for record in day.records if record.kind is Kind.FILL]
     times = Counter((record.position, base_of(record.data["exec_id"])) for record in fills)
     return {position for (position, _), count in times.items() if count > 1}
 
 
-def _too_many_open(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+def _too_many_open(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
     """Return which bot, or all together, had more trades open at once than may be, and nobody was told of one.
 
     Where the account document changes, more may be open than the one of now allows: then entries are judged by it.
@@ -229,7 +229,7 @@ def _span(trade: Iterable[Position]) -> tuple[datetime, datetime]:
     return min(opened for opened, _ in spans), max(closed for _, closed in spans)
 
 
-def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+def _settled(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
     """Return what is not as it should be once everything has been quiet for a while."""
     day, outside = aftermath.day, aftermath.outside
     unsettled = (order for order in day.orders.values() if _is_unsettled(order, outside.last))
@@ -238,7 +238,7 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     yield from at_work_otherwise(day, outside)
     told, grids = told_of(day), grids_told(day)
     for position in day.positions.values():
-        if position.is_let_be:
+        if position.is_frozen:
             continue
         live = [order for order in day.orders.values() if order.is_of(position.id) and order.status.is_live]
         bot = aftermath.governing(position, desk)
@@ -263,10 +263,10 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     yield from taken_over_without_end(day)
     yield from (each for each in without_partner(day) if each.partition(" ")[0] not in excused)
     if aftermath.storm.ends_with_day:
-        yield from outlived(day, outside)
+        yield from orders_outlived(day, outside)
 
 
-def _held_otherwise(day: Day, now: datetime) -> Iterator[str]:
+def _held_otherwise(day: CheckedDay, now: datetime) -> Iterator[str]:
     """Return contracts of which the engine acts on more or less than both its books and the account hold.
 
     Where positions hold both sides of one, or no exit acts, nobody can say. What is there again of a position on hold
@@ -280,7 +280,7 @@ def _held_otherwise(day: Day, now: datetime) -> Iterator[str]:
             books[con_id] += leg.signed_held
             acted[con_id] += common.signed_held
             again[con_id] += position.absent(leg.name) if position.hold else 0
-            if leg.held and (position.is_let_be or books[con_id] * leg.sign < 0 or leg.option.is_share):
+            if leg.held and (position.is_frozen or books[con_id] * leg.sign < 0 or leg.option.is_share):
                 unclear.add(con_id)
             if trades_no_more(leg.option.expiry, session, now):
                 unclear.add(con_id)
@@ -350,7 +350,7 @@ def _priced_otherwise(position: Position, live: list[Order], bot: CompiledBot | 
             yield f"{order.ref} of {position.id} rests at {order.terms.price}, and {price} is asked for"
 
 
-def _overdue(position: Position, bot: CompiledBot | None, day: Day, now: datetime) -> Iterator[str]:
+def _overdue(position: Position, bot: CompiledBot | None, day: CheckedDay, now: datetime) -> Iterator[str]:
     """Return an open position that the clock, or a person, wants closed: an engine was there, and has not begun."""
     session = session_from(exchange_date(now))
     if bot is None or position.waits_for_expiry or not session.is_on(now):
@@ -369,18 +369,18 @@ def _overdue(position: Position, bot: CompiledBot | None, day: Day, now: datetim
         yield f"{position.id} of {position.bot} is open, and the loss of the day closes everything"
 
 
-def _closing_days(day: Day, position: Position, session: Session) -> list[Record]:
+def _closing_days(day: CheckedDay, position: Position, session: Session) -> list[Record]:
     """Return the records of a bot's day from which on its loss, or that of the account, closes what it has open."""
     days = [record for record in day.records if record.kind is Kind.BOT_DAY and record.bot == position.bot]
     today = [record for record in days if record.data["date"] == session.date.isoformat()]
     return [record for record in today if record.data.get("closing") == DAILY_LOSS]
 
 
-def _governed(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+def _governed(aftermath: ChaosResult, desk: LoadedBots) -> Iterable[str]:
     return (*governed(aftermath), *documents_taken_up(aftermath, desk))
 
 
-def _troubles(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+def _troubles(aftermath: ChaosResult, desk: LoadedBots) -> Iterable[str]:
     return aftermath.troubles
 
 

@@ -8,7 +8,7 @@ from rulebot.store.folders import PRIVATE_FILE
 from rulebot.store.place import Place
 
 
-class Remains:
+class Leftovers:
     """Keeps the emergency journals of a store as they were at a death, and puts them back."""
 
     def __init__(self, store: Place) -> None:

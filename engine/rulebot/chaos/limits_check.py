@@ -11,9 +11,9 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from rulebot.chaos.result import Aftermath
+from rulebot.chaos.result import ChaosResult
 from rulebot.core.program import BUILT_IN, AccountLimits
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.documents.reload_specs import told_limits
 from rulebot.model.halt import Halt
 from rulebot.model.money import ZERO, dollars
@@ -34,7 +34,7 @@ _COUNTED = {
 """How a refusal says how many trades are open, entries were sent in the session, and orders within a minute."""
 
 
-def documents_taken_up(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+def documents_taken_up(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
     """Return where other limits are in force than the account document said, and what nobody can run was read; and
     starts without a document where the last run had one, of which nobody was told.
     """
@@ -54,7 +54,7 @@ def documents_taken_up(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
             yield f"at {record.at} limits over all bots changed, or did not, otherwise than the account document"
 
 
-def entries_and_refusals(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+def entries_and_refusals(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
     """Return entries that the document in force forbids, and refusals by limits that it does not say.
 
     A refusal may repeat why a bot was halted earlier today, by the document of then.
@@ -83,7 +83,7 @@ def entries_and_refusals(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
                 yield from (f"at {at} {record.bot}: {words}" for words in reasons)
 
 
-def _first_positions(aftermath: Aftermath) -> Mapping[str, Position]:
+def _first_positions(aftermath: ChaosResult) -> Mapping[str, Position]:
     """Return each position as it was when it was entered."""
     found: dict[str, Position] = {}
     for record in aftermath.day.records:
@@ -92,7 +92,7 @@ def _first_positions(aftermath: Aftermath) -> Mapping[str, Position]:
     return found
 
 
-def _in_force(aftermath: Aftermath, desk: Desk) -> Iterator[tuple[Record, Json, Json]]:
+def _in_force(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[tuple[Record, Json, Json]]:
     """Yield each record with the limits that were asked for last, and those that the files have put in force by it."""
     told = {each.id: each.limits for each in aftermath.told}
     asked: Json = None
@@ -106,13 +106,13 @@ def _in_force(aftermath: Aftermath, desk: Desk) -> Iterator[tuple[Record, Json, 
         yield record, asked, found
 
 
-def _read_at_start(aftermath: Aftermath, record: Record) -> Json:
+def _read_at_start(aftermath: ChaosResult, record: Record) -> Json:
     """Return the limits that a start read: the last before it, the first where its clock was behind all."""
     before = [each.limits for each in aftermath.reads if each.at <= record.at]
     return before[-1] if before else aftermath.reads[0].limits
 
 
-def _limited(aftermath: Aftermath, desk: Desk) -> Iterator[tuple[Record, AccountLimits]]:
+def _limited(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[tuple[Record, AccountLimits]]:
     """Yield each record with the limits in force by it; they are read once each time that they are told."""
     told: Json = None
     limits = BUILT_IN

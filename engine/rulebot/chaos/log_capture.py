@@ -8,7 +8,7 @@ SILENCED = ("ib_async", "eventkit")
 """What these log is shown to nobody; the engine reads the messages itself."""
 
 
-class Overheard(logging.Handler):
+class LogCapture(logging.Handler):
     """Hears what would have been printed with a traceback, and keeps everything else quiet meanwhile."""
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Overheard(logging.Handler):
         if record.name.partition(".")[0] not in SILENCED and record.exc_info and record.exc_info[1] is not None:
             self.found.append(f"logged by {record.name}: {record.getMessage()}: {in_short(record.exc_info[1])}")
 
-    def __enter__(self) -> "Overheard":
+    def __enter__(self) -> "LogCapture":
         root = logging.getLogger()
         self._before, root.handlers = root.handlers, [self]
         return self

@@ -38,7 +38,7 @@ CLOCK = "computer_clock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
+class OperatorAction:
     """One act. request: of `request_twice`, which comes a second time under the same id. times: writes that fail.
 
     seconds: by which the computer's clock is ahead of the broker's from then on.
@@ -57,14 +57,14 @@ class Act:
         return f"{self.kind}{what}: at {self.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}{more}"
 
 
-class Acts:
+class OperatorActions:
     """Does what is due to the engines of one trial. `done` has the kinds of what had an effect.
 
     done_open: those of `done` that came while an engine had a position open. refused: writes that the store refused; a
     start waits for its store, and a clock for the start.
     """
 
-    def __init__(self, acts: Sequence[Act]) -> None:
+    def __init__(self, acts: Sequence[OperatorAction]) -> None:
         asked = (each for each in acts if each.kind not in (*OF_STORE, CLOCK))
         self._requests = sorted(asked, key=lambda each: each.at)
         self._clocks = sorted((each for each in acts if each.kind == CLOCK), key=lambda each: each.at)
@@ -156,7 +156,7 @@ class Acts:
             self._failed(act)
             raise
 
-    def _failed(self, act: Act) -> None:
+    def _failed(self, act: OperatorAction) -> None:
         self._excused = True
         self.refused += 1
         self._left = self._left or act.times

@@ -9,11 +9,11 @@ whether the broker has a stop (docs/reliability.md).
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from rulebot.chaos.result import Aftermath
+from rulebot.chaos.result import ChaosResult
 from rulebot.core.close_plan import CLOSING, legs_to_close
 from rulebot.core.lost_cover import CLOSED_AFTER, without_cover
 from rulebot.core.protective_stops import GUARDING, guarded
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.order import Order
 from rulebot.model.position import Position
 from rulebot.model.session import exchange_date, session_from, trades_no_more
@@ -29,7 +29,7 @@ RUNNING = timedelta(seconds=2)
 class _Watch:
     """What is known at one instant of the journal, and since when each position has stood without protection."""
 
-    def __init__(self, aftermath: Aftermath, desk: Desk) -> None:
+    def __init__(self, aftermath: ChaosResult, desk: LoadedBots) -> None:
         self._aftermath, self._desk = aftermath, desk
         self._positions: dict[str, Position] = {}
         self._orders: dict[str, Order] = {}
@@ -114,12 +114,12 @@ def _is_watched(position: Position, at: datetime) -> bool:
     Not where it is on hold since nobody knows what a contract is, or more was closed than was held, nor while it waits
     with the next order after one that the broker refused or others cancelled.
     """
-    is_on_hold = position.is_let_be and not position.may_buy_back
+    is_on_hold = position.is_frozen and not position.may_buy_back
     waits = position.retry_at is not None and at <= position.retry_at
     return position.state in ("open", "exiting") and not is_on_hold and not waits
 
 
-def unprotected_too_long(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+def unprotected_too_long(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
     """Return short legs that stood without protection for longer than the spec of their position allows."""
     watch, records = _Watch(aftermath, desk), aftermath.day.records
     starting = _starting(records)

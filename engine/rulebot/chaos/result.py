@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 
-from rulebot.chaos.crash_points import Points
-from rulebot.chaos.scenario import Storm
-from rulebot.chaos.spec_files import Read, Told
-from rulebot.checks.against_ledger.day import Day
-from rulebot.checks.against_ledger.outside import Outside
+from rulebot.chaos.crash_points import CrashPoints
+from rulebot.chaos.scenario import ChaosScenario
+from rulebot.chaos.spec_files import ReadVersion, RecordedVersion
+from rulebot.checks.against_ledger.day import CheckedDay
+from rulebot.checks.against_ledger.outside import LedgerOrders
 from rulebot.core.program import CompiledBot
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.position import Position
 from rulebot.model.values import dataclass
 from rulebot.record.record import Kind
@@ -20,7 +20,7 @@ from twsim.exchange.ledger import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Aftermath:
+class ChaosResult:
     """The store's day, what is outside of it, and what was seen from without.
 
     tables: those that differ from their journal. starts: what the next one would know otherwise. untold: commissions
@@ -32,9 +32,9 @@ class Aftermath:
     and at each start; wrong: what was read and cannot be run. Nothing of files that stayed as they were.
     """
 
-    storm: Storm
-    day: Day
-    outside: Outside
+    storm: ChaosScenario
+    day: CheckedDay
+    outside: LedgerOrders
     tables: tuple[str, ...]
     starts: tuple[str, ...]
     untold: tuple[Row, ...]
@@ -44,11 +44,11 @@ class Aftermath:
     deaths: tuple[str, ...]
     done_open: tuple[str, ...] = ()
     lives: int
-    points: Points
+    points: CrashPoints
     troubles: tuple[str, ...] = ()
     texts: Mapping[str, CompiledBot] = field(default_factory=dict)
-    told: tuple[Told, ...] = ()
-    reads: tuple[Read, ...] = ()
+    told: tuple[RecordedVersion, ...] = ()
+    reads: tuple[ReadVersion, ...] = ()
     wrong: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -61,7 +61,7 @@ class Aftermath:
         rows = json.dumps([self.day.decisions, *self.outside.rows], sort_keys=True)
         return hashlib.sha256(rows.encode()).hexdigest()
 
-    def governing(self, position: Position, desk: Desk) -> CompiledBot | None:
+    def governing(self, position: Position, desk: LoadedBots) -> CompiledBot | None:
         """Return the text that a position was opened under; None of a bot that the trial does not know."""
         return self.texts.get(position.digest, desk.bots.get(position.bot))
 

@@ -14,20 +14,20 @@ from typing import Any
 
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.adapters.ib.world import ib_world
-from rulebot.chaos.crash_points import CrashedError, Fate, MortalBroker, MortalJournal
-from rulebot.chaos.leftovers_check import Remains
-from rulebot.chaos.log_capture import Overheard, in_short
-from rulebot.chaos.operator_actions import Acts
-from rulebot.chaos.result import Aftermath
-from rulebot.chaos.scenario import Crash, Moment, Storm
-from rulebot.chaos.spec_files import Versions
+from rulebot.chaos.crash_points import CrashedError, CrashingBroker, CrashingJournal, CrashPlan
+from rulebot.chaos.leftovers_check import Leftovers
+from rulebot.chaos.log_capture import LogCapture, in_short
+from rulebot.chaos.operator_actions import OperatorActions
+from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.scenario import ChaosScenario, Crash, ScenarioMoment
+from rulebot.chaos.spec_files import SpecVersions
 from rulebot.chaos.virtual_loop import VirtualLoop, run_virtually
 from rulebot.checks.against_ledger.day import read_day
-from rulebot.checks.against_ledger.outside import Outside
+from rulebot.checks.against_ledger.outside import LedgerOrders
 from rulebot.checks.journal.starts import differing_starts
 from rulebot.core.account_shortfall import DOUBT
 from rulebot.core.order_status_requests import ASK_AGAIN
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.live.daily_drift_report import AFTER_CLOSE
 from rulebot.live.environments import World, patient
 from rulebot.live.start import Run, RunOptions, execute
@@ -77,25 +77,25 @@ class _OverError(BaseException):
     """The trial has seen enough."""
 
 
-Witness = Callable[[VirtualLoop], Callable[[Moment, int], object]]
+Witness = Callable[[VirtualLoop], Callable[[ScenarioMoment, int], object]]
 """Is asked in the trial's own task, and returns who is told of each point where an engine could die, and its number."""
 
 
-def live_through(
-    storm: Storm,
-    desk: Desk,
+def run_scenario(
+    storm: ChaosScenario,
+    desk: LoadedBots,
     folder: Path,
     place: Place | None = None,
     witness: Witness | None = None,
     *,
     scrambles: bool = False,
-) -> Aftermath:
+) -> ChaosResult:
     """Run one trial to its end; its store is `place`, else left in `folder`.
 
     scrambles: each start reads its records with every text for people scrambled.
     Raises: ValueError for a storm no gateway can follow.
     """
-    with Overheard() as heard:
+    with LogCapture() as heard:
         trial = _Trial(storm, desk, folder, place or folder / STORE, heard)
         trial.witness = witness
         trial.scrambles = scrambles
@@ -103,24 +103,24 @@ def live_through(
             return run_virtually(trial.run_in)
 
 
-def live_through_sockets(storm: Storm, desk: Desk, folder: Path) -> Aftermath:
+def run_scenario_over_sockets(storm: ChaosScenario, desk: LoadedBots, folder: Path) -> ChaosResult:
     """Run one trial in lockstep over TCP and on asyncio's own loop: the same trace, unless steps or sends count."""
     assert storm.lockstep
-    with Overheard() as heard:
+    with LogCapture() as heard:
         return asyncio.run(_Trial(storm, desk, folder, folder / STORE, heard).run())
 
 
 class _Trial:
     """One trial under way."""
 
-    def __init__(self, storm: Storm, desk: Desk, folder: Path, store: Place, heard: Overheard) -> None:
+    def __init__(self, storm: ChaosScenario, desk: LoadedBots, folder: Path, store: Place, heard: LogCapture) -> None:
         self.storm = storm
         self.store = store
         self.heard = heard
-        self.fate = Fate(storm.crashes)
-        self.remains = Remains(store)
-        self.acts = Acts(storm.acts)
-        self.versions = Versions(desk, storm.reloads, folder, is_named=storm.names_account)
+        self.fate = CrashPlan(storm.crashes)
+        self.remains = Leftovers(store)
+        self.acts = OperatorActions(storm.acts)
+        self.versions = SpecVersions(desk, storm.reloads, folder, is_named=storm.names_account)
         self.troubles: list[str] = []
         self.lives = 0
         self._ended_by = ""
@@ -133,7 +133,7 @@ class _Trial:
         self.witness: Witness | None = None
         self.scrambles = False
 
-    def run_in(self, loop: VirtualLoop) -> Coroutine[Any, Any, Aftermath]:
+    def run_in(self, loop: VirtualLoop) -> Coroutine[Any, Any, ChaosResult]:
         """Return the run, with every step and every write of this loop counted."""
         self.loop = loop
         loop.before_step = self._before_step
@@ -144,7 +144,7 @@ class _Trial:
         self.fate.kill = self._end_engine
         return self.run()
 
-    async def run(self) -> Aftermath:
+    async def run(self) -> ChaosResult:
         asyncio.get_running_loop().set_exception_handler(self._unheard)
         if self.witness is not None and self.loop is not None:
             self.fate.passes = self.witness(self.loop)
@@ -167,13 +167,13 @@ class _Trial:
         finally:
             await gateway.stop()
 
-    def _aftermath(self, gateway: RunningGateway) -> Aftermath:
+    def _aftermath(self, gateway: RunningGateway) -> ChaosResult:
         assert gateway.ledger is not None
         failed = gateway.gateway.failure
         if failed.done() and (problem := failed.exception()) is not None:
             self.troubles.append(f"the simulated gateway failed: {in_short(problem)}")
-        outside = Outside(tuple(gateway.ledger.rows), tuple(gateway.exchange.open_orders()), _now(gateway))
-        return Aftermath(
+        outside = LedgerOrders(tuple(gateway.ledger.rows), tuple(gateway.exchange.open_orders()), _now(gateway))
+        return ChaosResult(
             storm=self.storm,
             day=read_day(self.store, gateway.ledger.totals(), {}),
             outside=outside,
@@ -264,11 +264,11 @@ class _Trial:
             self._mortal(gateway),
             self._started,
             lambda run, at: self._after_instant(run, at, gateway),
-            lambda asked: MortalJournal(asked, self.fate, self.acts, scrambles=self.scrambles),
+            lambda asked: CrashingJournal(asked, self.fate, self.acts, scrambles=self.scrambles),
         )
 
     def _started(self, run: Run) -> None:
-        run.loop.broker = MortalBroker(run.loop.broker, self.fate)
+        run.loop.broker = CrashingBroker(run.loop.broker, self.fate)
         self.acts.attend(run.loop)
         self.versions.attend(run.reloader)
 
@@ -393,7 +393,7 @@ class _LoopClock:
     Over a night it jumps, as when a machine sleeps.
     """
 
-    def __init__(self, gateway: RunningGateway, acts: Acts) -> None:
+    def __init__(self, gateway: RunningGateway, acts: OperatorActions) -> None:
         self._time = asyncio.get_running_loop().time
         self._gateway = gateway
         self._acts = acts

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from enum import Enum
 
-from rulebot.chaos.operator_actions import Act
+from rulebot.chaos.operator_actions import OperatorAction
 from rulebot.chaos.spec_edits import Reload
 from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, sessions
 from rulebot.model.values import dataclass
@@ -16,7 +16,7 @@ Entry = Mapping[str, str | int | float | bool]
 """One fault as its file has it."""
 
 
-class Moment(Enum):
+class ScenarioMoment(Enum):
     """Where in the engine's work a crash falls.
 
     BEFORE_WRITE, AFTER_WRITE: of a durable write to the store. AFTER_COMMAND: an order, change or cancel was given to
@@ -45,7 +45,7 @@ class Crash:
     power went too, so that only durable writes are left. away: virtual seconds until the next engine is started.
     """
 
-    moment: Moment
+    moment: ScenarioMoment
     number: int = 1
     at: datetime | None = None
     arrives: bool = True
@@ -72,7 +72,7 @@ class Crash:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Storm:
+class ChaosScenario:
     """One trial. Engine and faults begin at `begins`, faults end at `calm_at`, perhaps in the next session; the trial
     ends soon after that.
 
@@ -91,7 +91,7 @@ class Storm:
     ends_with_day: bool = False
     faults: tuple[Entry, ...] = ()
     crashes: tuple[Crash, ...] = ()
-    acts: tuple[Act, ...] = ()
+    acts: tuple[OperatorAction, ...] = ()
     reloads: tuple[Reload, ...] = ()
     names_account: bool = True
     lockstep: bool = True
@@ -115,7 +115,7 @@ class Storm:
         """How many faults, crashes, acts and reloads there are."""
         return len(self.faults) + len(self.crashes) + len(self.acts) + len(self.reloads)
 
-    def keeping(self, places: Sequence[int]) -> "Storm":
+    def keeping(self, places: Sequence[int]) -> "ChaosScenario":
         """Return the same trial with some of its faults, crashes, acts, reloads; places count in this order, from 0."""
         wanted, first = set(places), len(self.faults)
         second = first + len(self.crashes)
@@ -126,7 +126,7 @@ class Storm:
         return replace(self, faults=faults, crashes=crashes, acts=acts, reloads=reloads)
 
 
-def yaml_of(storm: Storm) -> str:
+def yaml_of(storm: ChaosScenario) -> str:
     """Return the file that `rulebot gateway --faults` takes; what is not the gateway's, as comments."""
     lines = [] if storm.lockstep else [f"# time runs by itself, and all that is said takes {storm.delay:g} s"]
     if len(storm.sessions) > 1:

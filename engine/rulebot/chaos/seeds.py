@@ -15,12 +15,12 @@ from pathlib import Path
 from rulebot.chaos.faults_while_open import with_acts_beside
 from rulebot.chaos.generator import draw, labels_of
 from rulebot.chaos.invariants import judge
-from rulebot.chaos.result import Aftermath
-from rulebot.chaos.runner import live_through
-from rulebot.chaos.scenario import Storm, yaml_of
+from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.runner import run_scenario
+from rulebot.chaos.scenario import ChaosScenario, yaml_of
 from rulebot.chaos.shrink import shrink
 from rulebot.chaos.size_check import sized
-from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.model.values import dataclass
 from rulebot.process.processes import several
 
@@ -31,7 +31,7 @@ Violations = Mapping[int, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ChaosOptions:
     """What to try: specs, overrides of their parameters, the account document, kinds of faults, and which hours.
 
     scrambles: each seed is lived through once more, with every text for people scrambled between two starts.
@@ -45,18 +45,18 @@ class Asked:
     overnight: bool = False
     scrambles: bool = False
 
-    def storm(self, seed: int, desk: Desk) -> Storm:
+    def storm(self, seed: int, desk: LoadedBots) -> ChaosScenario:
         """Return the trial of a seed."""
         storm = draw(seed, desk, self.kinds, whole_day=self.whole_day, overnight=self.overnight)
         return with_acts_beside(storm, self.kinds)
 
-    def desk(self) -> Desk:
+    def desk(self) -> LoadedBots:
         """Return the bots, compiled. Raises: SpecError, MisuseError, StoreError."""
         return load_desk(self.specs, self.overrides, self.account)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
+class SeedResult:
     """What came of one seed. fired: how often each kind did something; fired_open: while a position was open. opened:
     bots that opened a position. reworded: what the broker got otherwise once texts for people were scrambled, None
     where that was not asked for. Units: `seconds` are real.
@@ -77,7 +77,7 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
-class Smallest:
+class SmallestScenario:
     """The smallest trial of a seed that still breaks one of the same invariants: as YAML, and what it breaks."""
 
     seed: int
@@ -86,11 +86,11 @@ class Smallest:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class SeedTally:
     """What came of all seeds, in their order."""
 
-    tried: tuple[Tried, ...] = ()
-    smallest: tuple[Smallest, ...] = ()
+    tried: tuple[SeedResult, ...] = ()
+    smallest: tuple[SmallestScenario, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -123,7 +123,7 @@ class Tally:
         opened = frozenset[str]().union(*(each.opened for each in self.tried))
         return [bot for bot in bots if bot not in opened]
 
-    def breakers(self, number: int) -> list[Tried]:
+    def breakers(self, number: int) -> list[SeedResult]:
         """Return the seeds that broke an invariant."""
         return [each for each in self.tried if number in each.violations]
 
@@ -132,10 +132,10 @@ class Tally:
 class Workers:
     """Processes that each know the desk; `one` runs in this process."""
 
-    asked: Asked
+    asked: ChaosOptions
     pool: ProcessPoolExecutor | None = field(default=None)
 
-    def tries(self, seeds: Sequence[int]) -> Iterator[Tried]:
+    def tries(self, seeds: Sequence[int]) -> Iterator[SeedResult]:
         """Yield what came of each seed, in order."""
         if self.pool is None:
             desk = self.asked.desk()
@@ -143,7 +143,7 @@ class Workers:
         else:
             yield from self.pool.map(_try, seeds)
 
-    def smallest(self, seeds: Sequence[int]) -> Iterator[Smallest]:
+    def smallest(self, seeds: Sequence[int]) -> Iterator[SmallestScenario]:
         """Yield each of these failing seeds shrunk, in order."""
         if self.pool is None:
             desk = self.asked.desk()
@@ -153,7 +153,7 @@ class Workers:
 
 
 @contextmanager
-def workers(asked: Asked, seeds: int) -> Iterator[Workers]:
+def workers(asked: ChaosOptions, seeds: int) -> Iterator[Workers]:
     """Yield as many processes as there are cores, or none for a single seed; what they leave on the disk goes, too."""
     count = min(os.cpu_count() or 1, seeds)
     if count == 1:
@@ -166,7 +166,7 @@ def workers(asked: Asked, seeds: int) -> Iterator[Workers]:
         yield Workers(asked, pool)
 
 
-def worth_shrinking(tried: Sequence[Tried]) -> list[int]:
+def worth_shrinking(tried: Sequence[SeedResult]) -> list[int]:
     """Return the first seed of each set of invariants that was broken."""
     first: dict[frozenset[int], int] = {}
     for each in tried:
@@ -178,22 +178,22 @@ def worth_shrinking(tried: Sequence[Tried]) -> list[int]:
 # ---------------------------------------------------------------- one seed
 
 
-def try_seed(seed: int, asked: Asked, desk: Desk) -> Tried:
+def try_seed(seed: int, asked: ChaosOptions, desk: LoadedBots) -> SeedResult:
     """Draw a seed's trial, live through it and judge it."""
     return try_storm(asked.storm(seed, desk), desk, scrambles=asked.scrambles)
 
 
-def try_storm(storm: Storm, desk: Desk, *, scrambles: bool = False) -> Tried:
+def try_storm(storm: ChaosScenario, desk: LoadedBots, *, scrambles: bool = False) -> SeedResult:
     """Live through a trial in a folder that is gone afterwards, and judge it.
 
     scrambles: live through it once more with every text for people scrambled between two starts, and compare.
     """
     began, desk = time.perf_counter(), sized(desk, storm.quantity)
     with tempfile.TemporaryDirectory(prefix="rulebot-chaos-", ignore_cleanup_errors=True) as folder:
-        left = live_through(storm, desk, Path(folder))
+        left = run_scenario(storm, desk, Path(folder))
         violations = judge(left, desk)
     reworded = _reworded(storm, desk, left) if scrambles else None
-    return Tried(
+    return SeedResult(
         seed=storm.seed,
         violations=violations,
         fired=dict(left.kinds_fired),
@@ -209,39 +209,39 @@ def try_storm(storm: Storm, desk: Desk, *, scrambles: bool = False) -> Tried:
     )
 
 
-def _reworded(storm: Storm, desk: Desk, left: Aftermath) -> tuple[str, ...]:
+def _reworded(storm: ChaosScenario, desk: LoadedBots, left: ChaosResult) -> tuple[str, ...]:
     """Return what the broker got otherwise in a trial whose texts for people were scrambled between two starts."""
     with tempfile.TemporaryDirectory(prefix="rulebot-chaos-", ignore_cleanup_errors=True) as folder:
-        again = live_through(storm, desk, Path(folder), scrambles=True)
+        again = run_scenario(storm, desk, Path(folder), scrambles=True)
     pairs = zip_longest(left.outside.rows, again.outside.rows)
     found = (f"the broker got {now}, and {was} before" for was, now in pairs if was != now)
     return tuple(islice(found, 1))
 
 
-def shrink_seed(seed: int, asked: Asked, desk: Desk) -> Smallest:
+def shrink_seed(seed: int, asked: ChaosOptions, desk: LoadedBots) -> SmallestScenario:
     """Return the smallest trial of a failing seed."""
     storm = asked.storm(seed, desk)
     broken = set(try_storm(storm, desk).violations)
     found = shrink(storm, lambda smaller: bool(broken & set(try_storm(smaller, desk).violations)))
-    return Smallest(seed, yaml_of(found), try_storm(found, desk).violations)
+    return SmallestScenario(seed, yaml_of(found), try_storm(found, desk).violations)
 
 
 # ---------------------------------------------------------------- inside a worker
 
-_KNOWN: list[tuple[Asked, Desk]] = []
+_KNOWN: list[tuple[ChaosOptions, LoadedBots]] = []
 """What this process tries; set once, when it begins."""
 
 
-def _begin(asked: Asked, folder: str) -> None:
+def _begin(asked: ChaosOptions, folder: str) -> None:
     tempfile.tempdir = folder
     _KNOWN.append((asked, asked.desk()))
 
 
-def _try(seed: int) -> Tried:
+def _try(seed: int) -> SeedResult:
     asked, desk = _KNOWN[0]
     return try_seed(seed, asked, desk)
 
 
-def _shrink(seed: int) -> Smallest:
+def _shrink(seed: int) -> SmallestScenario:
     asked, desk = _KNOWN[0]
     return shrink_seed(seed, asked, desk)

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from rulebot.chaos.scenario import Storm
+from rulebot.chaos.scenario import ChaosScenario
 
 
-def shrink(storm: Storm, fails: Callable[[Storm], bool]) -> Storm:
+def shrink(storm: ChaosScenario, fails: Callable[[ChaosScenario], bool]) -> ChaosScenario:
     """Return the trial with the fewest faults and crashes found, from leaving out one after the other.
 
     fails: says whether a trial still fails in the same way; it is asked at most once of any choice of pieces.

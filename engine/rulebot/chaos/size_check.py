@@ -7,7 +7,7 @@ from functools import lru_cache
 from rulebot.chaos.spec_edits import edited
 from rulebot.compile.build import build_plan
 from rulebot.core.program import CompiledBot
-from rulebot.documents.load_bots import Desk, SpecText, compile_text
+from rulebot.documents.load_bots import LoadedBots, SpecText, compile_text
 from rulebot.spec.load import load_text
 
 QUANTITY, LOSS = ("quantity",), ("risk", "max_loss_per_trade")
@@ -16,7 +16,7 @@ _DOLLARS = re.compile(r"\$(\d+)")
 _UNDERLYING = re.compile(r"^underlying:.*$", re.MULTILINE)
 
 
-def sized(desk: Desk, times: int) -> Desk:
+def sized(desk: LoadedBots, times: int) -> LoadedBots:
     """Return the bots with so many times their quantity and their `max_loss_per_trade`.
 
     One whose quantity is no number in its own text stays as it is.

@@ -12,7 +12,7 @@ from pathlib import Path
 from rulebot.chaos.documents import LIMITS, OF_ACCOUNT, OF_EXTENDED, child_of, with_limits
 from rulebot.chaos.spec_edits import BREAKS, GONE, TWIN, Reload, edited
 from rulebot.core.program import CompiledBot
-from rulebot.documents.load_bots import Desk, Sources
+from rulebot.documents.load_bots import LoadedBots, SpecSources
 from rulebot.documents.reload_specs import reread, told_limits
 from rulebot.live.reload import Reloader
 from rulebot.model.errors import RulebotError
@@ -31,7 +31,7 @@ _BASE, _TOO = "base_", "_too"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class RecordedVersion:
     """One request to read the files again. digests: of what they say, by bot; None where they cannot be run.
 
     limits: of the account document, None where there is none.
@@ -43,7 +43,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ReadVersion:
     """What an engine read that started then: the limits of the account document, None where there was none."""
 
     at: datetime
@@ -59,14 +59,14 @@ class _Step:
     is_end: bool = False
 
 
-class Versions:
+class SpecVersions:
     """The files of one trial. `done` has the kinds of the changes that were made, `texts` all that could be run.
 
     is_named: the account document is named, as by `--account`; else it lies beside the specs. reads: what engines read
     that started. wrong: what they took, or would have taken, that nobody can run.
     """
 
-    def __init__(self, desk: Desk, reloads: Sequence[Reload], folder: Path, *, is_named: bool = True) -> None:
+    def __init__(self, desk: LoadedBots, reloads: Sequence[Reload], folder: Path, *, is_named: bool = True) -> None:
         self._desk = desk
         self._folder = folder
         self._left = sorted(_steps(reloads), key=lambda step: step.at)
@@ -76,15 +76,15 @@ class Versions:
         self._spoiled: dict[tuple[str, str], str] = {}
         self._children = {each.bot for each in reloads if each.kind in OF_EXTENDED}
         self._is_named = is_named and bool(desk.account_text)
-        self._sources: Sources | None = None
-        self.told: list[Told] = []
-        self.reads: list[Read] = []
+        self._sources: SpecSources | None = None
+        self.told: list[RecordedVersion] = []
+        self.reads: list[ReadVersion] = []
         self.wrong: list[str] = []
         self.done: list[str] = []
         self.texts: dict[str, CompiledBot] = {}
         if self._left and desk.sources is not None:
             account = Path(ACCOUNT) if self._is_named else None
-            self._sources = Sources(self._paths(), desk.sources.overrides, account, folder.absolute())
+            self._sources = SpecSources(self._paths(), desk.sources.overrides, account, folder.absolute())
 
     def _paths(self) -> tuple[str, ...]:
         """Return what a run is given: the folder, or its files, where those that others extend shall not trade."""
@@ -96,7 +96,7 @@ class Versions:
         """Let nothing change any more."""
         self._left.clear()
 
-    def desk(self, at: datetime) -> Desk:
+    def desk(self, at: datetime) -> LoadedBots:
         """Return what an engine reads that starts now; of what it refuses a person puts back the last fine files."""
         if self._sources is None:
             return self._desk
@@ -109,7 +109,7 @@ class Versions:
             self._write()
             found = self._read()
         assert found is not None
-        self.reads.append(Read(at, told_limits(found)))
+        self.reads.append(ReadVersion(at, told_limits(found)))
         return found
 
     def attend(self, reloader: Reloader) -> None:
@@ -126,7 +126,7 @@ class Versions:
         self._write()
         found = self._read()
         id, digests = f"reload-{len(self.told) + 1}", None if found is None else tuple(sorted(found.digests.items()))
-        told = Told(id, digests, None if found is None else told_limits(found))
+        told = RecordedVersion(id, digests, None if found is None else told_limits(found))
         self.told.append(told)
         return [OperatorRequest(at, told.id, Request.RELOAD)]
 
@@ -168,7 +168,7 @@ class Versions:
         above = _written(base, text, self._spoiled.get((PARENT, name), ""))
         return above | _written(name, child_of(name, base), breaks)
 
-    def _read(self) -> Desk | None:
+    def _read(self) -> LoadedBots | None:
         """Return what the files say, None where they cannot be run."""
         assert self._sources is not None
         with suppress(RulebotError):

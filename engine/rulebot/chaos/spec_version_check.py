@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rulebot.chaos.result import Aftermath
+from rulebot.chaos.result import ChaosResult
 from rulebot.core.program import CompiledBot, closing_times
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.session import exchange_date, session_from
@@ -14,7 +14,7 @@ _ALL = ""
 """Stands for all bots, where the limits over them change."""
 
 
-def governed(aftermath: Aftermath) -> Iterator[str]:
+def governed(aftermath: ChaosResult) -> Iterator[str]:
     """Return entries by a text that did not run, or beside a reload that waited; exits before their text's time; and
     reloads of which something else came than the files said. Nothing of a trial whose files stayed as they were.
     """
@@ -25,7 +25,7 @@ def governed(aftermath: Aftermath) -> Iterator[str]:
         yield from _waits_for_nothing(aftermath)
 
 
-def _entered_otherwise(aftermath: Aftermath) -> Iterator[str]:
+def _entered_otherwise(aftermath: ChaosResult) -> Iterator[str]:
     running: Mapping[str, str] = {}
     waiting: set[str] = set()
     seen: set[str] = set()
@@ -59,7 +59,7 @@ def _waiting(record: Record, before: set[str]) -> set[str]:
     return before if data["what"] == "waits" or (data["what"] == "refused" and data.get("id")) else set()
 
 
-def _left_too_early(aftermath: Aftermath) -> Iterator[str]:
+def _left_too_early(aftermath: ChaosResult) -> Iterator[str]:
     """Return exits at a time of day that came before the one that the text of their position names."""
     for each in aftermath.day.positions.values():
         if each.digest not in aftermath.texts:
@@ -81,7 +81,7 @@ def _due(bot: CompiledBot, reason: str, record: Record) -> str:
     return ", ".join(f"{at:%H:%M:%S} UTC" for at in times) if times and record.at < min(times) else ""
 
 
-def _taken_up_otherwise(aftermath: Aftermath) -> Iterator[str]:
+def _taken_up_otherwise(aftermath: ChaosResult) -> Iterator[str]:
     told = {each.id: each for each in aftermath.told}
     has_limits = False
     asked: tuple[tuple[str, str], ...] | None = None
@@ -101,7 +101,7 @@ def _taken_up_otherwise(aftermath: Aftermath) -> Iterator[str]:
             yield f"at {record.at} other texts were taken up than the files said"
 
 
-def _waits_for_nothing(aftermath: Aftermath) -> Iterator[str]:
+def _waits_for_nothing(aftermath: ChaosResult) -> Iterator[str]:
     """Return a reload that waits at the end though nothing is under way."""
     day, reason = aftermath.day, ""
     waiting: set[str] = set()
@@ -111,7 +111,7 @@ def _waits_for_nothing(aftermath: Aftermath) -> Iterator[str]:
         elif record.kind is Kind.RELOAD and not record.bot:
             waiting, reason = _waiting(record, waiting), str(record.data.get("reason") or reason)
     orders = (order for order in day.orders.values() if order.status.is_live)
-    is_sent = any(order.may_open or order.status is not OrderStatus.WORKING for order in orders)
+    is_sent = any(order.can_increase_risk or order.status is not OrderStatus.WORKING for order in orders)
     is_moving = any(position.state in ("entering", "exiting") for position in day.positions.values())
     if waiting and not (is_sent or is_moving):
         yield f"a reload waits at the end for {reason}, and nothing is under way"

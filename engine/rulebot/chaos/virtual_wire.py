@@ -39,7 +39,7 @@ class Network:
         self.before_write: Callable[[], None] | None = None
         self.after_write: Callable[[], None] | None = None
         self._listeners: dict[int, Listener] = {}
-        self._clients: list[End] = []
+        self._clients: list[ConnectionEnd] = []
         self._next_port = FIRST_PORT
         self._is_severed = False
 
@@ -55,15 +55,15 @@ class Network:
         """Free a listener's port."""
         self._listeners.pop(listener.port, None)
 
-    async def connect(self, protocols: Protocols, port: int) -> tuple["End", asyncio.BaseProtocol]:
+    async def connect(self, protocols: Protocols, port: int) -> tuple["ConnectionEnd", asyncio.BaseProtocol]:
         """Connect to a port. Raises: ConnectionRefusedError."""
         await asyncio.sleep(2 * self.delay)
         if self._is_severed:
             raise ConnectionAbortedError(103, "who connects is gone")
         if (listener := self._listeners.get(port)) is None:
             raise ConnectionRefusedError(111, f"nothing listens on port {port}")
-        near = End(self, protocols(), self._free_port(), is_client=True)
-        far = End(self, listener.protocols(), port, is_client=False)
+        near = ConnectionEnd(self, protocols(), self._free_port(), is_client=True)
+        far = ConnectionEnd(self, listener.protocols(), port, is_client=False)
         near.peer, far.peer = far, near
         self._clients = [*(each for each in self._clients if not each.is_over), near]
         self.loop.call_soon(far.begin)
@@ -149,10 +149,10 @@ class Address:
             self.resets = True
 
 
-class End(asyncio.Transport):
+class ConnectionEnd(asyncio.Transport):
     """One end of a connection: what it wrote and may not yet send, and what is under way to it."""
 
-    peer: "End"
+    peer: "ConnectionEnd"
 
     def __init__(self, network: Network, protocol: asyncio.BaseProtocol, port: int, *, is_client: bool) -> None:
         super().__init__()

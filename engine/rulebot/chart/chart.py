@@ -34,7 +34,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class HeldSpan:
     """One position. points: what one structure cost to close, per share (what it would have brought, if `is_debit`).
 
     entry, exit: in the same terms; exit, exit_at: None while it is held beyond the chart. levels: of its exits that
@@ -62,7 +62,7 @@ class Chart:
     last: date
     lines: tuple[tuple[str, tuple[Point, ...]], ...]
     marks: tuple[Mark, ...]
-    held: tuple[Held, ...]
+    held: tuple[HeldSpan, ...]
 
     @property
     def is_empty(self) -> bool:

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from rulebot.chart.chart import Chart, Held, Mark, MarkKind, Point
+from rulebot.chart.chart import Chart, HeldSpan, Mark, MarkKind, Point
 from rulebot.core.program import CompiledBot
 from rulebot.documents.load_bots import SpecText, compile_text
 from rulebot.fill.exit_level import level_net
@@ -23,7 +23,7 @@ from rulebot.narrate.explain_day import parts_told
 from rulebot.narrate.text_table import price, signed
 from rulebot.narrate.trade_text import closing_text, left_at, structure_of, unwound_words
 from rulebot.record.codec import decode
-from rulebot.record.explain import story
+from rulebot.record.explain import explain_day
 from rulebot.record.record import Kind, Record
 from rulebot.recovery.resume import spec_texts
 from rulebot.store.queries import Row, StoreReader
@@ -149,7 +149,7 @@ def _refusals(reader: StoreReader, bot: str, session: date, drawn: Sequence[str]
     records = reader.day(bot, session)
     if not records:
         return []
-    told = story(records)
+    told = explain_day(records)
     members = {str(record.data["symbol"]) for record in records if record.data.get("symbol")}
     entered = {record.position: str(record.data.get("symbol") or "") for record in records if _does(record, "enter")}
     ended = {record.at: entered.get(record.position, "") for record in records if _does(record, "unfilled")}
@@ -262,7 +262,7 @@ def _thinned(points: Sequence[Point]) -> tuple[Point, ...]:
 # ---------------------------------------------------------------- what positions cost to close
 
 
-def _held(reader: StoreReader, row: Row, first: date, last: date, left: datetime | None) -> Held:
+def _held(reader: StoreReader, row: Row, first: date, last: date, left: datetime | None) -> HeldSpan:
     entry = None if row["entry_price"] is None else float(row["entry_price"])
     is_debit = entry is not None and entry < 0
     sign = -1.0 if is_debit else 1.0
@@ -274,7 +274,7 @@ def _held(reader: StoreReader, row: Row, first: date, last: date, left: datetime
         is_held = at is not None and (left is None or at <= left)
         if at is not None and is_held and begin <= at <= end and each["current_mid"] is not None:
             points.append((at, sign * float(each["current_mid"])))
-    return Held(
+    return HeldSpan(
         trade=row["id"],
         structure=structure_of(row),
         is_debit=is_debit,

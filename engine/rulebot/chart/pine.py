@@ -7,7 +7,7 @@ exchange, so that it fits bars of any length; on the chart of another symbol it 
 from collections.abc import Iterator
 from datetime import datetime
 
-from rulebot.chart.chart import Chart, Held, Mark, MarkKind
+from rulebot.chart.chart import Chart, HeldSpan, Mark, MarkKind
 from rulebot.model.printable import printable
 from rulebot.model.session import EXCHANGE_ZONE, session_from
 
@@ -73,7 +73,7 @@ def _mark(mark: Mark) -> str:
     return f"mark({_time(mark.at)}, {y}, {_quoted(words)}, {_quoted(more)}, {form}, {place}, {paint})"
 
 
-def _levels(chart: Chart, held: Held, symbol: str) -> Iterator[str]:
+def _levels(chart: Chart, held: HeldSpan, symbol: str) -> Iterator[str]:
     """Yield its strikes on this symbol, from its entry to its end."""
     begin = held.entry_at or session_from(chart.first).open
     end = held.exit_at or session_from(chart.last).close

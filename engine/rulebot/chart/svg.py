@@ -9,7 +9,7 @@ from datetime import datetime
 from html import escape
 from math import floor, log10
 
-from rulebot.chart.chart import Chart, Held, Mark, MarkKind, Point
+from rulebot.chart.chart import Chart, HeldSpan, Mark, MarkKind, Point
 from rulebot.model.counted import counted
 from rulebot.model.session import EXCHANGE_ZONE, Session, sessions
 from rulebot.narrate.text_table import price as price_text
@@ -223,7 +223,7 @@ def _shape(mark: Mark, x: float, y: float) -> str:
 # ---------------------------------------------------------------- what a position costs to close
 
 
-def _cost_panel(held: Held, axis: _Axis, top: float) -> Iterator[str]:
+def _cost_panel(held: HeldSpan, axis: _Axis, top: float) -> Iterator[str]:
     costs = [cost for _, cost in held.points]
     ends = [each for each in (held.entry, held.exit) if each is not None]
     scale = _Scale([*costs, *ends, *(level for _, level in held.levels)], top + TITLE, COST_HEIGHT)

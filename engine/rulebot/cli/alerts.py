@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.cli.stores import print_json, shows_store
-from rulebot.cli.typed import is_typed
+from rulebot.cli.typed import is_explicit
 from rulebot.cli.width import hung
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import EXCHANGE_ZONE
@@ -18,10 +18,10 @@ from rulebot.store.place import Place, shown_path
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rulebot.alerts.outbox import Kept, Outbox
+    from rulebot.alerts.outbox import Outbox, StoredAlert
     from rulebot.alerts.people import People
-    from rulebot.alerts.send import Sender
-    from rulebot.alerts.teller import Teller
+    from rulebot.alerts.send import DeliveryService
+    from rulebot.alerts.teller import Notifier
 
 NEEDS = "telling people needs a package that is not installed"
 HELP = 'pip install "rulebot[alerts]"'
@@ -81,7 +81,7 @@ def _check_used(*, send: bool, is_test: bool, is_ack: bool) -> None:
         ("form", "--format", send or is_test or is_ack, "what is shown"),
     )
     for name, flag, is_idle, used in unused:
-        if is_idle and is_typed(name):
+        if is_idle and is_explicit(name):
             raise click.UsageError(f"{flag} is for {used}")
 
 
@@ -95,26 +95,26 @@ def _people(file: Path | None) -> "People":
     return read_people(file)
 
 
-def sender_to(people: "People") -> "Sender":
+def sender_to(people: "People") -> "DeliveryService":
     """Return what sends to people. Raises: MisuseError when the package is missing, SpecError for a wrong address."""
     try:
-        from rulebot.alerts.send import Sender
+        from rulebot.alerts.send import DeliveryService
     except ModuleNotFoundError as error:
         raise MisuseError(NEEDS, HELP) from error
     from rulebot.process.redaction import keep_address_secret
 
     for person in people.people:
         keep_address_secret(person.url)
-    return Sender(people.people)
+    return DeliveryService(people.people)
 
 
-def teller_to(file: Path) -> "Callable[[Place], Teller]":
+def teller_to(file: Path) -> "Callable[[Place], Notifier]":
     """Return what makes the teller of a store to the people of a file. Raises: MisuseError, SpecError, StoreError."""
-    from rulebot.alerts.teller import Teller
+    from rulebot.alerts.teller import Notifier
 
     people = _people(file)
     send = sender_to(people)
-    return lambda store: Teller(store, people, send)
+    return lambda store: Notifier(store, people, send)
 
 
 def _test(people: "People") -> None:
@@ -128,22 +128,22 @@ def _test(people: "People") -> None:
         try:
             text = hello() if person.is_program else "If you read this, alerts reach you."
             sender(person.name, "rulebot: a test", text, Grade.GRAVE)
-            say(f" {person.name}  taken ({sender.service(person.name)})")
+            print_text(f" {person.name}  taken ({sender.service(person.name)})")
         except NotSentError as error:
             is_bad = True
-            say(f" {person.name}  NOT sent ({sender.service(person.name)}): {error}")
+            print_text(f" {person.name}  NOT sent ({sender.service(person.name)}): {error}")
     if is_bad:
         raise click.exceptions.Exit(1)
 
 
 def _send(place: Place, people: "People") -> None:
-    from rulebot.alerts.teller import Teller, work
+    from rulebot.alerts.teller import Notifier, work
     from rulebot.cli.web import HEED_EVERY, stop_signals
 
-    teller = Teller(place, people, sender_to(people))
+    teller = Notifier(place, people, sender_to(people))
     heard, stop = stop_signals(), threading.Event()
     names = ", ".join(person.name for person in people.people)
-    say(f" store {shown_path(place)}\n tells {names}; Ctrl+C ends it, and what is not told yet is kept")
+    print_text(f" store {shown_path(place)}\n tells {names}; Ctrl+C ends it, and what is not told yet is kept")
     said = ""
     worker = threading.Thread(target=work, args=(teller, stop), daemon=True)
     worker.start()
@@ -153,7 +153,7 @@ def _send(place: Place, people: "People") -> None:
             stop.set()
         if teller.trouble != said:
             said = teller.trouble
-            say(f" {said or 'all is well again'}", err=True)
+            print_text(f" {said or 'all is well again'}", err=True)
     teller.close()
 
 
@@ -181,7 +181,7 @@ def _acknowledge(place: Place, which: str) -> None:
     finally:
         outbox.close()
     under = "" if which == "all" else " under that number"
-    say(f" {done} acknowledged" if done else f" nothing was left to be acknowledged{under}")
+    print_text(f" {done} acknowledged" if done else f" nothing was left to be acknowledged{under}")
 
 
 def _show(place: Place, form: str) -> None:
@@ -193,11 +193,11 @@ def _show(place: Place, form: str) -> None:
     if form == "json":
         print_json({"alerts": [_document(kept, fates) for kept, fates in found], "decisions": decisions})
         return
-    say(f" store {shown_path(place)}")
+    print_text(f" store {shown_path(place)}")
     for line in decisions:
-        say(f" {line}")
+        print_text(f" {line}")
     if not found:
-        say(" nothing has been worth telling")
+        print_text(" nothing has been worth telling")
     for kept, fates in found:
         alert = kept.alert
         seen = "" if alert.grade.value != "grave" else "  seen" if kept.is_acknowledged else "  NOT ACKNOWLEDGED"
@@ -205,14 +205,14 @@ def _show(place: Place, form: str) -> None:
         times = f" ({kept.count} times)" if kept.count > 1 else ""
         first, *rest = alert.text.split("\n")
         lead = f"{kept.id:>6}  {clock}  {alert.grade.value:<8}"
-        say(hung(lead, f"{alert.bot + ': ' if alert.bot else ''}{first}{times}{seen}"))
+        print_text(hung(lead, f"{alert.bot + ': ' if alert.bot else ''}{first}{times}{seen}"))
         for line in rest:
-            say(hung(" " * len(lead), line))
+            print_text(hung(" " * len(lead), line))
         if fates:
-            say(hung(" " * len(lead), "; ".join(fates)))
+            print_text(hung(" " * len(lead), "; ".join(fates)))
 
 
-def _document(kept: "Kept", fates: tuple[str, ...]) -> dict[str, Any]:
+def _document(kept: "StoredAlert", fates: tuple[str, ...]) -> dict[str, Any]:
     at: datetime = kept.alert.at.astimezone(EXCHANGE_ZONE)
     return {
         "id": kept.id,

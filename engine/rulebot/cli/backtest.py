@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rulebot.cli.clock import DAY
-from rulebot.cli.numbers import Whole
+from rulebot.cli.numbers import WholeNumber
 from rulebot.cli.options import set_option
 from rulebot.cli.outputs import PAGE, check_output
 from rulebot.cli.past_options import (
@@ -25,17 +25,17 @@ from rulebot.cli.past_options import (
     write_file,
 )
 from rulebot.cli.paths import SPECS
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.cli.shares import backtest_shares_option
-from rulebot.cli.typed import is_typed
+from rulebot.cli.typed import is_explicit
 from rulebot.model.counted import counted
 from rulebot.model.errors import MisuseError, StoreError
 
 if TYPE_CHECKING:
     from rulebot.backtest.results import Results
     from rulebot.backtest.run import BacktestOptions, Told
-    from rulebot.backtest.sampling import Sampling
-    from rulebot.documents.load_bots import Desk
+    from rulebot.backtest.sampling import SamplingOptions
+    from rulebot.documents.load_bots import LoadedBots
 
     Backtests = Sequence[tuple[Path, Mapping[str, Any]]]
     """The files of some backtests, and what came of each."""
@@ -78,7 +78,7 @@ _OF_ONE = {
 )
 @click.option("--cash", default="1000000", show_default=True, metavar="DOLLARS", help="What the account begins with.")
 @backtest_shares_option
-@click.option("--lines", type=Whole(1), default=90, show_default=True, help="Market data lines at most.")
+@click.option("--lines", type=WholeNumber(1), default=90, show_default=True, help="Market data lines at most.")
 @click.option(
     "--account",
     type=click.Path(path_type=Path),
@@ -103,7 +103,7 @@ _OF_ONE = {
 )
 @click.option(
     "--workers",
-    type=Whole(1),
+    type=WholeNumber(1),
     help="Processes, where sessions are apart (default: the cores, once they save time).",
 )
 @click.option(
@@ -137,7 +137,7 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
 
         write_file(options["out"], comparison_page(_by_name(earlier)))
         if options["form"] == "text":
-            say(f" report {options['out']}")
+            print_text(f" report {options['out']}")
         return
     logging.getLogger("rulebot").setLevel(logging.ERROR)
     desk = load(specs, options["overrides"], options["account"])
@@ -155,12 +155,12 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
     if options["out"] is not None:
         _write_report(results, asked.store, earlier, options["out"])
     if options["form"] == "json":
-        say(text_of(results), nl=False)
+        print_text(text_of(results), nl=False)
     else:
         _show(results)
         if options["out"] is not None:
             beside = f", compared with {counted(len(earlier), 'earlier one')}" if earlier else ""
-            say(f" report {options['out']}{beside}")
+            print_text(f" report {options['out']}{beside}")
     if not results.days:
         raise StoreError("no session could be lived through", "what was wrong with each is told above")
 
@@ -172,7 +172,7 @@ def _check(specs: tuple[str, ...], options: dict[str, Any]) -> None:
     if not specs and (len(options["compared"]) < 2 or options["out"] is None):
         raise MisuseError("no spec was named", "name specs, or several --compare and --out to compare them")
     for name, word in () if specs else _OF_ONE.items():
-        if is_typed(name):
+        if is_explicit(name):
             raise MisuseError(f"{word} is of a backtest, and no spec was named", "name specs, or leave it out")
     if options["fills"] == "recorded" and options["check_look_ahead"]:
         raise MisuseError("what was recorded does not fit garbled data", "--check-look-ahead with --fills natural")
@@ -208,32 +208,32 @@ def _write_report(results: "Results", store: Path, earlier: "Backtests", out: Pa
     """Write the report of a backtest, set beside earlier ones where there are any."""
     from rulebot.backtest.document import document
     from rulebot.backtest.report.page import report_page
-    from rulebot.backtest.report.whys import whys_of
+    from rulebot.backtest.report.whys import reasons_of
 
     own = document(results)
     beside = _by_name([(store, own), *earlier]) if earlier else {}
-    write_file(out, report_page(own, whys_of(store, results.trades), beside))
+    write_file(out, report_page(own, reasons_of(store, results.trades), beside))
 
 
-def _check_look_ahead(desk: "Desk", asked: "BacktestOptions") -> None:
+def _check_look_ahead(desk: "LoadedBots", asked: "BacktestOptions") -> None:
     """Say whether anything changed before the instants whose future was garbled. Raises: click's Exit when it did."""
     from rulebot.backtest.look_ahead import check_look_ahead
-    from rulebot.backtest.run import walks_of
+    from rulebot.backtest.run import simulations_of
     from rulebot.model.session import EXCHANGE_ZONE
 
-    found = check_look_ahead(walks_of(desk, asked), asked.opens(), asked.first, asked.last)
-    say(f" {counted(found.draws, 'instant')} drawn, {counted(found.records, 'record')} before compared")
+    found = check_look_ahead(simulations_of(desk, asked), asked.opens(), asked.first, asked.last)
+    print_text(f" {counted(found.draws, 'instant')} drawn, {counted(found.records, 'record')} before compared")
     for leak in found.leaks:
         known = leak.was or leak.now
         assert known is not None
         until = f"{leak.until.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}"
         at = f"{known.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}"
-        say(f" data after {until} changes what is recorded at {at}: {known.kind.value} {known.bot}")
+        print_text(f" data after {until} changes what is recorded at {at}: {known.kind.value} {known.bot}")
         for word, record in (("as it is", leak.was), ("garbled", leak.now)):
-            say(f"   {word}: {dict(record.data) if record is not None else 'nothing'}")
+            print_text(f"   {word}: {dict(record.data) if record is not None else 'nothing'}")
     if found.leaks:
         raise click.exceptions.Exit(PROBLEMS)
-    say(" none has changed: nothing looks ahead")
+    print_text(" none has changed: nothing looks ahead")
 
 
 def _show(results: "Results") -> None:
@@ -244,7 +244,7 @@ def _show(results: "Results") -> None:
         echo(line)
 
 
-def load(specs: tuple[str, ...], settings: tuple[str, ...], account: Path | None) -> "Desk":
+def load(specs: tuple[str, ...], settings: tuple[str, ...], account: Path | None) -> "LoadedBots":
     """Return the compiled bots. Raises: click's Exit for problems in them."""
     from rulebot.cli.validate import parse_settings, show_problems
     from rulebot.documents.load_bots import ProblemsError, check_overrides, load_desk
@@ -287,7 +287,7 @@ def options_of(options: dict[str, Any]) -> "BacktestOptions":
     )
 
 
-def _sampling(place: str | None) -> "Sampling | None":
+def _sampling(place: str | None) -> "SamplingOptions | None":
     from rulebot.backtest.sampling import sampling
 
     return None if place is None else sampling(place)

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 from rulebot.backtest.alarms import SHOWN
-from rulebot.backtest.entry_funnel import Funnel
+from rulebot.backtest.entry_funnel import EntryFunnel
 from rulebot.backtest.known_bias import bias_words
 from rulebot.backtest.performance_figures import figure_words
-from rulebot.backtest.result_rows import Trade
+from rulebot.backtest.result_rows import ClosedTrade
 from rulebot.backtest.results import (
     Results,
-    Sums,
+    TradeSums,
     brought_words,
     ruined_words,
     sessions_words,
@@ -83,13 +83,13 @@ def _head(results: Results) -> Iterator[str]:
         yield f" {words}"
 
 
-def _in_shares(trade: Trade) -> InShares:
+def _in_shares(trade: ClosedTrade) -> InShares:
     return InShares(trade.name, None if trade.left is None else trade.net, trade.worth)
 
 
 def _sums(results: Results, width: int | None) -> Iterator[str]:
     head = ("", "trades", "won", "net", "average", "best", "worst", "factor", "commissions")
-    groups: list[tuple[str, Mapping[str, Sums]]] = [
+    groups: list[tuple[str, Mapping[str, TradeSums]]] = [
         ("by exit", results.by_reason),
         ("by VIX at the open", results.by_vix),
         ("by hour of entry", results.by_hour),
@@ -102,7 +102,7 @@ def _sums(results: Results, width: int | None) -> Iterator[str]:
     yield from table(rows, width, _SUMS_GO, right=_RIGHT, whole=_WHOLE)
 
 
-def _row(name: str, each: Sums) -> tuple[str, ...]:
+def _row(name: str, each: TradeSums) -> tuple[str, ...]:
     won = "-" if each.win_rate is None else f"{each.win_rate * 100:.0f} %"
     factor = "-" if each.profit_factor is None else f"{each.profit_factor:.2f}"
     money = (each.net, each.expectancy, each.best, each.worst)
@@ -118,14 +118,14 @@ def _trades(results: Results, width: int | None) -> Iterator[str]:
     yield from table(rows, width, _TRADES_GO, right=frozenset((3, 5, 7)), whole=_WHOLE)
 
 
-def _left(trade: Trade) -> str:
+def _left(trade: ClosedTrade) -> str:
     """Return when a trade was left, with its date where that is another one than it was entered on."""
     if trade.left is None:
         return "-"
     return trade.left[11:16] if trade.left[:10] == trade.entered[:10] else trade.left[:16]
 
 
-def _funnel(found: Funnel) -> Iterator[str]:
+def _funnel(found: EntryFunnel) -> Iterator[str]:
     counts = f"watched in {found.watched:,}, tried in {found.tried:,}, entered in {found.entered:,}"
     yield f" {found.bot}: {counted(found.sessions, 'session')}, {counts}"
     rules = [each for each in found.stopped if each.sessions or each.false >= 0.5 or each.unknown >= 0.5]

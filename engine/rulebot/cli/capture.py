@@ -11,13 +11,13 @@ import click
 from rulebot.cli.clock import CLOCK, DAY
 from rulebot.cli.numbers import Number
 from rulebot.cli.options import settings_option
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.cli.stores import STORE, print_json
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.store.place import shown_path
 
 if TYPE_CHECKING:
-    from rulebot.capture.chain import Chain
+    from rulebot.capture.chain import CapturedChain
 
 _OF_A_GATEWAY = ("trading_class", "expiries", "within", "settings")
 
@@ -79,7 +79,7 @@ def capture(**options: Any) -> None:
     for each in told:
         took = f", in {each['seconds']:g} s" if each["seconds"] else ""
         spot = "without a price" if each["spot"] is None else f"{each['spot']:.2f}"
-        say(f" {each['file']}: {each['symbol']} {spot}, {each['options']} options{took}")
+        print_text(f" {each['file']}: {each['symbol']} {spot}, {each['options']} options{took}")
 
 
 def _check(options: Mapping[str, Any]) -> None:
@@ -103,7 +103,7 @@ def _check(options: Mapping[str, Any]) -> None:
         raise MisuseError("a gateway is asked for one chain at a time", "say which by --symbol, as --symbol SPX")
 
 
-def _recorded(options: Mapping[str, Any]) -> "list[Chain]":
+def _recorded(options: Mapping[str, Any]) -> "list[CapturedChain]":
     from rulebot.capture.captured import chains_at
     from rulebot.capture.market import files_of
     from rulebot.capture.recorded import read_day
@@ -116,14 +116,14 @@ def _recorded(options: Mapping[str, Any]) -> "list[Chain]":
     return chains_at(recorded, at, options["symbols"])
 
 
-def _asked(options: Mapping[str, Any]) -> "Chain":
-    from rulebot.capture.asking import Asked, asked_chain
+def _asked(options: Mapping[str, Any]) -> "CapturedChain":
+    from rulebot.capture.asking import CaptureOptions, request_chain
     from rulebot.cli.run import gateway_address
     from rulebot.store.folders import data_folder
 
     host, port = gateway_address(options["address"])
     logging.basicConfig(level=logging.CRITICAL, force=True)
-    asked = Asked(
+    asked = CaptureOptions(
         symbol=options["symbols"][0],
         trading_class=options["trading_class"] or "",
         expiries=tuple(options["expiries"]),
@@ -135,10 +135,10 @@ def _asked(options: Mapping[str, Any]) -> "Chain":
         sim=options["sim"],
         data=data_folder(),
     )
-    return asyncio.run(asked_chain(asked))
+    return asyncio.run(request_chain(asked))
 
 
-def _write(chain: "Chain", folder: Path) -> Path:
+def _write(chain: "CapturedChain", folder: Path) -> Path:
     from rulebot.capture.chain import chain_text
     from rulebot.spec.whole_file import write_whole
 
@@ -151,7 +151,7 @@ def _write(chain: "Chain", folder: Path) -> Path:
     return file
 
 
-def _document(chain: "Chain", file: Path) -> dict[str, Any]:
+def _document(chain: "CapturedChain", file: Path) -> dict[str, Any]:
     return {
         "file": shown_path(file),
         "at": chain.at.isoformat(),

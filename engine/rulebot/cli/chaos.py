@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rulebot.cli.numbers import SEED, Whole
+from rulebot.cli.numbers import SEED, WholeNumber
 from rulebot.cli.options import set_option
 from rulebot.cli.paths import SPECS
 from rulebot.cli.stores import print_json
@@ -19,7 +19,7 @@ from rulebot.model.counted import counted
 if TYPE_CHECKING:
     from collections import Counter
 
-    from rulebot.chaos.seeds import Asked, Smallest, Tally, Tried, Workers
+    from rulebot.chaos.seeds import ChaosOptions, SeedResult, SeedTally, SmallestScenario, Workers
 
 SHOWN = 3
 """Seeds that are shown of each invariant that is broken."""
@@ -27,7 +27,7 @@ SHOWN = 3
 
 @click.command("chaos", short_help="try bots under faults and crashes")
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...", type=SPECS)
-@click.option("--seeds", "count", type=Whole(1), default=20, show_default=True, help="How many seeds to try.")
+@click.option("--seeds", "count", type=WholeNumber(1), default=20, show_default=True, help="How many seeds to try.")
 @click.option("--seed", "first", type=SEED, default=1, show_default=True, help="The first seed.")
 @click.option("--faults", "kinds", metavar="KIND,...", help="Only these kinds (docs/faults.md; crash, power_cut).")
 @click.option("--whole-day", is_flag=True, help="Whole sessions instead of the time around an entry window.")
@@ -60,12 +60,12 @@ def chaos(
     when files cannot be read or written.
     """
     from rulebot.chaos.generator import chosen_kinds
-    from rulebot.chaos.seeds import Asked, Tally, workers, worth_shrinking
+    from rulebot.chaos.seeds import ChaosOptions, SeedTally, workers, worth_shrinking
     from rulebot.cli.validate import parse_settings, show_problems
     from rulebot.documents.load_bots import ProblemsError, check_overrides
 
     settings = parse_settings(overrides)
-    asked = Asked(
+    asked = ChaosOptions(
         specs=specs,
         overrides=settings,
         kinds=chosen_kinds(kinds),
@@ -84,7 +84,7 @@ def chaos(
     with workers(asked, count) as found:
         tried = tuple(_shown(found.tries(range(first, first + count)), count))
         smallest = tuple(_smallest(found, worth_shrinking(tried)))
-    tally = Tally(tried, smallest)
+    tally = SeedTally(tried, smallest)
     if form == "json":
         print_json(_document(tally, asked, tuple(desk.bots)))
     else:
@@ -97,7 +97,7 @@ def chaos(
 # ---------------------------------------------------------------- progress
 
 
-def _shown(tried: "Iterator[Tried]", count: int) -> "Iterator[Tried]":
+def _shown(tried: "Iterator[SeedResult]", count: int) -> "Iterator[SeedResult]":
     """Yield what came of each seed; a terminal sees how far it is."""
     broken = 0
     for number, each in enumerate(tried, 1):
@@ -107,7 +107,7 @@ def _shown(tried: "Iterator[Tried]", count: int) -> "Iterator[Tried]":
     _progress("")
 
 
-def _smallest(found: "Workers", seeds: Sequence[int]) -> "Iterator[Smallest]":
+def _smallest(found: "Workers", seeds: Sequence[int]) -> "Iterator[SmallestScenario]":
     if seeds:
         _progress(f"making seed {', '.join(map(str, seeds))} smaller")
     yield from found.smallest(seeds)
@@ -122,7 +122,7 @@ def _progress(text: str) -> None:
 # ---------------------------------------------------------------- for eyes
 
 
-def _lines(tally: "Tally", kinds: Sequence[str], bots: Sequence[str], again: str, seconds: float) -> Iterator[str]:
+def _lines(tally: "SeedTally", kinds: Sequence[str], bots: Sequence[str], again: str, seconds: float) -> Iterator[str]:
     from collections import Counter
 
     from rulebot.chaos.faults_while_open import WHILE_OPEN
@@ -157,7 +157,7 @@ def _lines(tally: "Tally", kinds: Sequence[str], bots: Sequence[str], again: str
     yield f" {_totals(tally)} in {seconds:.0f} s"
 
 
-def _reworded(tally: "Tally") -> Iterator[str]:
+def _reworded(tally: "SeedTally") -> Iterator[str]:
     """Yield what scrambled texts for people came to, where that was tried."""
     tried = [each for each in tally.tried if each.reworded is not None]
     if not tried:
@@ -167,7 +167,7 @@ def _reworded(tally: "Tally") -> Iterator[str]:
     yield from (f"       seed {each.seed}: {text}" for each in others[:SHOWN] for text in each.reworded or ())
 
 
-def _some(tried: "Sequence[Tried]") -> str:
+def _some(tried: "Sequence[SeedResult]") -> str:
     named = ", ".join(str(each.seed) for each in tried[:12])
     return named if len(tried) <= 12 else f"{named}, ..."
 
@@ -176,7 +176,7 @@ def _counts(fired: "Counter[str]") -> str:
     return ", ".join(f"{kind} {fired[kind]}" for kind in sorted(fired, key=lambda kind: (-fired[kind], kind)))
 
 
-def _totals(tally: "Tally") -> str:
+def _totals(tally: "SeedTally") -> str:
     parts = {
         "seeds": len(tally.tried),
         "starts": sum(each.starts for each in tally.tried),
@@ -186,7 +186,7 @@ def _totals(tally: "Tally") -> str:
     return ", ".join(f"{number} {name if number != 1 else name.removesuffix('s')}" for name, number in parts.items())
 
 
-def _command(asked: "Asked", kinds: str | None, overrides: Sequence[str]) -> str:
+def _command(asked: "ChaosOptions", kinds: str | None, overrides: Sequence[str]) -> str:
     """Return the command that repeats one seed, with {seed} in its place."""
     words = ["rulebot", "chaos", "--seeds", "1", "--seed", "SEED"]
     words += ["--faults", kinds] if kinds is not None else []
@@ -202,7 +202,7 @@ def _command(asked: "Asked", kinds: str | None, overrides: Sequence[str]) -> str
 # ---------------------------------------------------------------- for machines
 
 
-def _document(tally: "Tally", asked: "Asked", bots: Sequence[str]) -> dict[str, Any]:
+def _document(tally: "SeedTally", asked: "ChaosOptions", bots: Sequence[str]) -> dict[str, Any]:
     from rulebot.chaos.invariants import INVARIANTS
 
     return {
@@ -228,7 +228,7 @@ def _document(tally: "Tally", asked: "Asked", bots: Sequence[str]) -> dict[str, 
     }
 
 
-def _seed_document(tried: "Tried") -> dict[str, Any]:
+def _seed_document(tried: "SeedResult") -> dict[str, Any]:
     return {
         "seed": tried.seed,
         "trace": tried.trace,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rulebot.cli.clock import SESSION_DAY, clock_of
-from rulebot.cli.numbers import Whole
-from rulebot.cli.say import say
+from rulebot.cli.numbers import WholeNumber
+from rulebot.cli.say import print_text
 from rulebot.cli.stores import STORE, check_bot, print_json
 from rulebot.cli.width import echo
 from rulebot.model.errors import MisuseError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("chart", short_help="Draw a bot's decisions, also for TradingView.")
 @click.argument("bot", required=False)
 @click.option("--date", "day", type=SESSION_DAY, metavar="DAY", help="The session (default: the bot's last one).")
-@click.option("--trade", type=Whole(1), metavar="N", help="One trade instead, from its entry to its end.")
+@click.option("--trade", type=WholeNumber(1), metavar="N", help="One trade instead, from its entry to its end.")
 @click.option("--symbol", metavar="SYMBOL", help="With pine: whose chart it is for (default: what the bot trades).")
 @click.option("--store", type=STORE, metavar="STORE", help="The store to read (default: the last run's).")
 @click.option(
@@ -46,13 +46,13 @@ def chart(
 
         raise MisuseError(f"there is nothing to draw: {summary(found)}", "no price was kept, and nothing was decided")
     if form == "pine":
-        say(_script(found, symbol), nl=False)
+        print_text(_script(found, symbol), nl=False)
     elif symbol is not None:
         raise MisuseError("--symbol says whose chart a Pine script is for: it needs --format pine")
     elif form == "svg":
         from rulebot.chart.svg import chart_svg
 
-        say(chart_svg(found, is_alone=True))
+        print_text(chart_svg(found, is_alone=True))
     elif form == "json":
         print_json(_document(found))
     else:
@@ -62,7 +62,7 @@ def chart(
 def _gathered(path: Place, bot: str | None, day: date | None, trade: int | None) -> "Chart":
     """Return the chart. Raises: MisuseError, StoreError."""
     from rulebot.chart.chart_data import chart_of_day, chart_of_trade
-    from rulebot.store.broker_time import by_broker
+    from rulebot.store.broker_time import broker_now
     from rulebot.store.queries import StoreReader
 
     if (bot is None) is (trade is None):
@@ -78,7 +78,7 @@ def _gathered(path: Place, bot: str | None, day: date | None, trade: int | None)
             return found
         assert bot is not None
         check_bot(bot, reader.bots(), path)
-        session = day or reader.last_day(bot, by_broker(reader, clock_of(click.get_current_context()).now()))
+        session = day or reader.last_day(bot, broker_now(reader, clock_of(click.get_current_context()).now()))
         if session is None:
             raise MisuseError(f"{bot} has left no record yet")
         return chart_of_day(reader, bot, session)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from rulebot.cli.run import drive
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.model.errors import MisuseError
 from rulebot.store.place import Place
 
@@ -42,8 +42,8 @@ def close_all(store: Place, bot: str = "") -> None:
             "attach runs to a 'rulebot gateway' to go on after their end",
         )
     post(store, Request.FLATTEN, bot)
-    say(f"no engine runs on {store}: one is started that only closes")
-    say("what it cannot close the next one closes before anything else, unless 'rulebot resume' comes first")
+    print_text(f"no engine runs on {store}: one is started that only closes")
+    print_text("what it cannot close the next one closes before anything else, unless 'rulebot resume' comes first")
     with StoreReader(store) as reader:
         clients = _clients_at_work(reader)
     client_id = clients.pop() if len(clients) == 1 else int(settings.get("client_id", 1))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rulebot.cli.numbers import Whole
-from rulebot.cli.say import say
+from rulebot.cli.numbers import WholeNumber
+from rulebot.cli.say import print_text
 from rulebot.model.counted import counted
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Part(click.ParamType[float]):
 @click.option(
     "--max-risk-growth", "most", type=Part(), metavar="PART", help="Exit with 4 when the worst case grew more."
 )
-@click.option("--seeds", type=Whole(1, 1000), metavar="N", help="Run old and new on N simulated days too.")
+@click.option("--seeds", type=WholeNumber(1, 1000), metavar="N", help="Run old and new on N simulated days too.")
 @click.option(
     "--days",
     metavar="N|DATA",
@@ -107,7 +107,7 @@ def diff(
     if is_all and seeds is None and days is None:
         raise click.UsageError("--all tells the days of --seeds or --days: say how many")
     found = _compared(*what, seeds=seeds, days=days, is_all=is_all)
-    say(_shown(found, form))
+    print_text(_shown(found, form))
     _exit(found, most)
 
 
@@ -152,7 +152,7 @@ def _simulated(seeds: int | None) -> "Tries":
     assert seeds is not None
 
     def tries(name: str, texts: "Sequence[Text]") -> "tuple[Sequence[Days], Sequence[str]]":
-        say(f"{name}: running {counted(len(texts) * seeds, 'simulated day')} ...", err=True)
+        print_text(f"{name}: running {counted(len(texts) * seeds, 'simulated day')} ...", err=True)
         return simulate(texts, seeds), ()
 
     return tries
@@ -181,7 +181,7 @@ def _past(days: str) -> "Tries":
 
     def tries(name: str, texts: "Sequence[Text]") -> "tuple[Sequence[Days], Sequence[str]]":
         times = "twice " if len(texts) > 1 else ""
-        say(f"{name}: walking {times}through {counted(len(found), 'past session')} ...", err=True)
+        print_text(f"{name}: walking {times}through {counted(len(found), 'past session')} ...", err=True)
         return relive(texts, data, found)
 
     return tries
@@ -253,7 +253,7 @@ def _exit(found: "Sequence[Difference]", most: float | None) -> None:
 
     if most is not None and (grown := [each for each in found if each.growth > most]):
         for each in grown:
-            say(f"{each.name}: the worst case grew {_grown(each)}, and {percent(most)} is allowed", err=True)
+            print_text(f"{each.name}: the worst case grew {_grown(each)}, and {percent(most)} is allowed", err=True)
         raise click.exceptions.Exit(TOO_MUCH_RISK)
     if any(each.status is not Status.SAME for each in found):
         raise click.exceptions.Exit(DIFFERENT)

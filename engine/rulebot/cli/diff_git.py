@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 
 _NOTHING = (os.devnull, "/dev/null")
 _OF_A_FILE = (7, 9)
@@ -20,16 +20,16 @@ def drive(words: tuple[str, ...]) -> None:
     Git takes any other exit code than 0 as the end of all of it.
     """
     if len(words) == 1:
-        say(f"* Unmerged path {words[0]}")
+        print_text(f"* Unmerged path {words[0]}")
         return
     if len(words) not in _OF_A_FILE:
         raise click.UsageError(f"git tells its driver {_OF_A_FILE[0]} words, there are {len(words)}")
     path = words[0]
     now = words[7] if len(words) == _OF_A_FILE[1] else path
     sides = [(f"a/{path}", _content(words[1])), (f"b/{now}", _content(words[4]))]
-    say(f"rulebot diff {' '.join(label for label, _ in sides)}")
+    print_text(f"rulebot diff {' '.join(label for label, _ in sides)}")
     meaning, why_none = _meaning(sides, (Path(path), Path(now)))
-    say(meaning or _lines(sides, why_none))
+    print_text(meaning or _lines(sides, why_none))
 
 
 def _content(file: str) -> bytes | None:
@@ -55,10 +55,10 @@ def _meaning(sides: list[tuple[str, bytes | None]], files: tuple[Path, Path]) ->
     from rulebot.review.change.documents import compare, read_document
     from rulebot.review.change.text import text_of
     from rulebot.spec.kind import Kind, kind_of_document
-    from rulebot.spec.lineage import beside
+    from rulebot.spec.lineage import relative_to
 
     read = [
-        [] if content is None else [read_document(content, label, beside(file))]
+        [] if content is None else [read_document(content, label, relative_to(file))]
         for (label, content), file in zip(sides, files, strict=True)
     ]
     for loaded in (each for side in read for each in side):
@@ -87,14 +87,16 @@ def configure(what: tuple[str, ...], *, is_install: bool, is_uninstall: bool, is
     found = setup_of(Path())
     done = found.has_line and found.command == driver_command() if is_install else not (found.has_line or found.command)
     if done:
-        say(f"'git diff' in {found.folder} {'shows' if is_install else 'does not show'} specs by rulebot already")
+        print_text(
+            f"'git diff' in {found.folder} {'shows' if is_install else 'does not show'} specs by rulebot already"
+        )
         return
     verb = "gets" if is_install else "loses"
-    say(f"the configuration of this clone {verb}  diff.rulebot.command = {found.command or driver_command()}")
-    say(f"{found.attributes} {verb}  {ATTRIBUTES}")
+    print_text(f"the configuration of this clone {verb}  diff.rulebot.command = {found.command or driver_command()}")
+    print_text(f"{found.attributes} {verb}  {ATTRIBUTES}")
     _ask(is_sure)
     (install if is_install else uninstall)(found)
-    say("written: 'git diff' says what an edit means" if is_install else "written: 'git diff' shows lines again")
+    print_text("written: 'git diff' says what an edit means" if is_install else "written: 'git diff' shows lines again")
 
 
 def _ask(is_sure: bool) -> None:
@@ -104,5 +106,5 @@ def _ask(is_sure: bool) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError("nobody is there to be asked: add --yes")
     if not click.confirm("write this?"):
-        say("nothing was written")
+        print_text("nothing was written")
         raise click.exceptions.Exit(0)

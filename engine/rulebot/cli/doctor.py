@@ -9,13 +9,13 @@ import click
 
 from rulebot.cli.options import gateway_option, set_option, settings_option
 from rulebot.cli.paths import SPECS
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.cli.stores import STORE, print_json
 from rulebot.cli.width import hung
 from rulebot.model.errors import MisuseError
 
 if TYPE_CHECKING:
-    from rulebot.doctor.examine import Wanted
+    from rulebot.doctor.examine import DoctorOptions
     from rulebot.doctor.finding import Finding
 
 _COLOURS = {"ok": "green", "warning": "yellow", "fault": "red", "not checked": "bright_black"}
@@ -71,14 +71,14 @@ def doctor(**options: Any) -> None:
     if options["form"] == "json":
         print_json(document(found))
     else:
-        say(f"\n{summary(found)}")
+        print_text(f"\n{summary(found)}")
     raise click.exceptions.Exit(exit_code(found))
 
 
-def _wanted(options: dict[str, Any]) -> "Wanted":
+def _wanted(options: dict[str, Any]) -> "DoctorOptions":
     from rulebot.cli.run import gateway_address
     from rulebot.cli.validate import parse_settings
-    from rulebot.doctor.examine import Wanted
+    from rulebot.doctor.examine import DoctorOptions
     from rulebot.store.folders import data_folder
 
     is_live = options["live"]
@@ -93,7 +93,7 @@ def _wanted(options: dict[str, Any]) -> "Wanted":
         "live_port" if is_live else "port": port,
         "live_store" if is_live else "store": options["store"],
     }
-    return Wanted(
+    return DoctorOptions(
         specs=options["specs"],
         overrides=parse_settings(options["overrides"]),
         account=options["account"],
@@ -126,7 +126,7 @@ def _record(options: dict[str, Any]) -> Path | None:
     return record
 
 
-async def _collect(wanted: "Wanted", form: str) -> "list[Finding]":
+async def _collect(wanted: "DoctorOptions", form: str) -> "list[Finding]":
     """Return all findings; for eyes each group is shown as soon as it is complete."""
     from rulebot.doctor.examine import examine
 
@@ -145,15 +145,15 @@ async def _collect(wanted: "Wanted", form: str) -> "list[Finding]":
 def _show(group: "list[Finding]", form: str) -> None:
     if form == "json" or not group:
         return
-    say(click.style(group[0].group.value, bold=True))
+    print_text(click.style(group[0].group.value, bold=True))
     width = max(len(finding.name) for finding in group)
     for finding, after in zip(group, [*group[1:], None], strict=True):
         word = finding.level.value
         name = finding.name.ljust(width)
         shown = f"  {click.style(word.ljust(11), fg=_COLOURS[word])}  {name}  "
-        say(hung(f"  {word:11}  {name}  ", finding.text, shown=shown))
+        print_text(hung(f"  {word:11}  {name}  ", finding.text, shown=shown))
         if finding.mend and (after is None or after.mend != finding.mend):  # one for several that need the same
-            say(hung(f"  {' ' * 11}  {' ' * width}  = help: ", finding.mend))
+            print_text(hung(f"  {' ' * 11}  {' ' * width}  = help: ", finding.mend))
 
 
 def summary(found: "list[Finding]") -> str:

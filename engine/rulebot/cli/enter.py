@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from rulebot.cli.numbers import Whole
+from rulebot.cli.numbers import WholeNumber
 from rulebot.cli.stores import STORE
 from rulebot.cli.width import echo
 from rulebot.store.place import Place
@@ -17,7 +17,7 @@ from rulebot.store.place import Place
 @click.option(
     "--alternative", default="", metavar="NAME", help="Which alternative, where the scan has several of SYMBOL."
 )
-@click.option("--scan", type=Whole(1), metavar="N", help="Of this scan (default: the last one).")
+@click.option("--scan", type=WholeNumber(1), metavar="N", help="Of this scan (default: the last one).")
 @click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
 @click.option(
     "--store",

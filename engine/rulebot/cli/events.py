@@ -9,7 +9,7 @@ import click
 
 from rulebot.calendars.calendars import import_calendar, import_feed, load_calendar
 from rulebot.cli.clock import DAY
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.cli.width import echo
 from rulebot.model.errors import RulebotError, SpecError
 from rulebot.model.events import events_between, expiry_warnings, lacks_time
@@ -40,7 +40,7 @@ def list_events(first: date | None, last: date | None, form: str) -> None:
         raise click.UsageError(f"--to {end} is before --from {start}")
     calendar = _or_exit(data_folder())
     if form == "json":
-        say(json.dumps(_document(calendar, start, end), indent=2))
+        print_text(json.dumps(_document(calendar, start, end), indent=2))
         return
     _show(calendar, start, end)
     for warning in expiry_warnings(calendar, today):

@@ -9,7 +9,7 @@ import click
 
 from rulebot.cli.exit_codes import PROBLEMS_FOUND
 from rulebot.cli.outputs import PAGE, check_output
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 
 if TYPE_CHECKING:
     from rulebot.review.explanation import Explanation
@@ -97,7 +97,7 @@ def _print_resolved(what: tuple[str, ...]) -> None:
             faulty[str(target)] = loaded.diagnostics
             continue
         texts.append(resolved_text(loaded.source))
-    say("---\n".join(texts), nl=False)
+    print_text("---\n".join(texts), nl=False)
     if faulty:
         from rulebot.cli.validate import show_problems
 
@@ -170,10 +170,10 @@ def _show(found: "list[Explanation]", form: str) -> None:
     from rulebot.review.text import WIDTH, text_of
 
     if form == "json":
-        say(json.dumps({"explained": [document_of(each) for each in found]}, indent=2, allow_nan=False))
+        print_text(json.dumps({"explained": [document_of(each) for each in found]}, indent=2, allow_nan=False))
         return
     width = prose_width(WIDTH)
-    say("\n\n".join(text_of(each, width) for each in found))
+    print_text("\n\n".join(text_of(each, width) for each in found))
 
 
 def _draw(found: "list[Explanation]", diagram: str) -> None:
@@ -185,9 +185,9 @@ def _draw(found: "list[Explanation]", diagram: str) -> None:
         if each.lifecycle is None:
             raise click.UsageError(f"'{each.name}' has no states: --diagram draws those of a bot")
         if diagram == "text":
-            say(text_diagram(each.name, each.lifecycle, each.labels))
+            print_text(text_diagram(each.name, each.lifecycle, each.labels))
         else:
-            say((mermaid if diagram == "mermaid" else state_svg)(each.lifecycle, each.labels))
+            print_text((mermaid if diagram == "mermaid" else state_svg)(each.lifecycle, each.labels))
 
 
 def _write(found: "list[Explanation]", page: Path) -> None:
@@ -199,4 +199,4 @@ def _write(found: "list[Explanation]", page: Path) -> None:
         write_whole(page, page_of(found).encode())
     except OSError as error:
         raise StoreError(f"cannot write '{page}': {error.strerror or error}") from error
-    say(f"{page} written: {', '.join(each.name for each in found)}")
+    print_text(f"{page} written: {', '.join(each.name for each in found)}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from rulebot.cli.paths import SPECS
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.model.collector import no_collection
 from rulebot.model.counted import counted
 from rulebot.model.errors import StoreError
@@ -35,7 +35,7 @@ def fmt(paths: tuple[str, ...], check: bool, diff: bool) -> None:
     with no_collection():
         for file in find_files(paths):
             counts[_one(file, writes=not (check or diff), shows=diff)] += 1
-    say(_summary(counts, would=check or diff), err=diff)
+    print_text(_summary(counts, would=check or diff), err=diff)
     if counts["with errors"] or (check and counts["laid out"]):
         raise click.exceptions.Exit(CHANGES_OWED)
 
@@ -46,7 +46,7 @@ def _one(file: Path, *, writes: bool, shows: bool) -> str:
 
     if errors := sum(problem.is_error for problem in problems_of(file)):
         said = counted(errors, "error")
-        say(f"{file}: left as it is, with {said} ('rulebot validate {file}' shows them)", err=True)
+        print_text(f"{file}: left as it is, with {said} ('rulebot validate {file}' shows them)", err=True)
         return "with errors"
     try:
         before, after = _laid_out(file)
@@ -58,7 +58,7 @@ def _one(file: Path, *, writes: bool, shows: bool) -> str:
             write_whole(file, after)
     except OSError as error:
         raise StoreError(f"cannot write '{file}': {error.strerror or error}", "it is as it was") from error
-    say("".join(_diff(file, before, after)) if shows else f"{file}: {'laid out' if writes else 'would change'}")
+    print_text("".join(_diff(file, before, after)) if shows else f"{file}: {'laid out' if writes else 'would change'}")
     return "laid out"
 
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import click
 
 from rulebot.cli.clock import DAY
-from rulebot.cli.numbers import SEED, Number, Whole
+from rulebot.cli.numbers import SEED, Number, WholeNumber
 from rulebot.cli.outputs import LEDGER, XML, check_output
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.cli.shares import shares_option
 from rulebot.cli.stores import STORE
-from rulebot.cli.typed import is_typed
+from rulebot.cli.typed import is_explicit
 from rulebot.model.errors import MisuseError
 from rulebot.store.place import Place
 from twsim.gateway.settings import DEFAULT_PORT, TWS_PORTS
 
 if TYPE_CHECKING:
-    from rulebot.capture.market import Given
+    from rulebot.capture.market import CapturedMarket
 
 
 def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
@@ -37,7 +37,7 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | No
 @click.command("gateway", short_help="serve a simulated market to any TWS client")
 @click.option(
     "--port",
-    type=Whole(0, 65535),
+    type=WholeNumber(0, 65535),
     default=DEFAULT_PORT,
     show_default=True,
     help="Port on 127.0.0.1; 0 takes a free one.",
@@ -46,7 +46,7 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | No
 @click.option("--date", "day", type=DAY, metavar="DAY", help="First session (default: today's, or the next).")
 @click.option(
     "--days",
-    type=Whole(1, 500),
+    type=WholeNumber(1, 500),
     default=1,
     show_default=True,
     help="Sessions to live through; nights are jumped.",
@@ -109,21 +109,21 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | No
 )
 @click.option(
     "--data-seconds",
-    type=Whole(1),
+    type=WholeNumber(1),
     default=5,
     show_default=True,
     help="Simulated seconds between moves of the market.",
 )
 @click.option(
     "--fence-seconds",
-    type=Whole(1),
+    type=WholeNumber(1),
     default=1,
     show_default=True,
     help="Simulated seconds between fences of the lockstep clock.",
 )
 @click.option(
     "--holders",
-    type=Whole(0),
+    type=WholeNumber(0),
     default=0,
     show_default=True,
     help="Let time begin when so many +LOCKSTEP clients have asked for it.",
@@ -189,7 +189,7 @@ def gateway(
     from twsim.gateway.settings import GatewaySettings
 
     given = _given(ctx, data_seconds)
-    if given is not None and not is_typed("cash"):
+    if given is not None and not is_explicit("cash"):
         cash = float(given.cash or cash)
     try:
         settings = GatewaySettings(
@@ -215,7 +215,7 @@ def gateway(
     serve(ctx, settings, given)
 
 
-def _given(ctx: click.Context, data_seconds: int) -> "Given | None":
+def _given(ctx: click.Context, data_seconds: int) -> "CapturedMarket | None":
     """Return the market that is given instead of the model, if one is. Raises: RulebotError."""
     recording, chains, store = (ctx.params[name] for name in ("recording", "chains", "store"))
     if store is not None and recording is None:
@@ -226,7 +226,7 @@ def _given(ctx: click.Context, data_seconds: int) -> "Given | None":
     if recording is not None and chains:
         raise MisuseError("--recording and --chain are two markets: leave one out")
     for name in ("day", "days", "market"):
-        if is_typed(name):
+        if is_explicit(name):
             other = "date" if name == "day" else name
             raise MisuseError(f"{flag} is the market of its own day: leave --{other} out")
     from rulebot.capture.market import captured, recorded
@@ -243,7 +243,7 @@ def _today() -> date:
 
 def _print_ledger(ctx: click.Context, path: Path, flex: Path | None) -> None:
     others = [name for name in ctx.params if name not in ("ledger", "flex")]
-    given = [name for name in others if is_typed(name)]
+    given = [name for name in others if is_explicit(name)]
     if given:
         flag = "--" + given[0].replace("_", "-")
         raise click.UsageError(
@@ -257,23 +257,23 @@ def _print_ledger(ctx: click.Context, path: Path, flex: Path | None) -> None:
         rows = read_ledger(path)
         told = summary(rows) if flex is None else flex_statement(rows)
     except LedgerError as problem:
-        say(f"error: {problem}", err=True)
+        print_text(f"error: {problem}", err=True)
         ctx.exit(1)
     except (LookupError, ValueError, ArithmeticError):
-        say(f"error: {path} is no ledger: a row lacks what its kind has, or has it in another form", err=True)
+        print_text(f"error: {path} is no ledger: a row lacks what its kind has, or has it in another form", err=True)
         ctx.exit(1)
     except OSError as problem:
-        say(f"error: {path} cannot be read: {problem.strerror}", err=True)
+        print_text(f"error: {path} cannot be read: {problem.strerror}", err=True)
         ctx.exit(3)
     if flex is None:
-        say(f"SIMULATED: ledger {path}\n")
-        say(told, nl=False)
+        print_text(f"SIMULATED: ledger {path}\n")
+        print_text(told, nl=False)
         return
     from rulebot.spec.whole_file import write_whole
 
     try:
         write_whole(flex, told.encode())
     except OSError as problem:
-        say(f"error: {flex} cannot be written: {problem.strerror}", err=True)
+        print_text(f"error: {flex} cannot be written: {problem.strerror}", err=True)
         ctx.exit(3)
-    say(f"SIMULATED: statement {flex}")
+    print_text(f"SIMULATED: statement {flex}")

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.model.counted import counted
 
 if TYPE_CHECKING:
-    from rulebot.capture.market import Given
+    from rulebot.capture.market import CapturedMarket
     from twsim.gateway.embed import RunningGateway
     from twsim.gateway.settings import GatewaySettings
 
 
-def serve(ctx: click.Context, settings: "GatewaySettings", given: "Given | None" = None) -> None:
+def serve(ctx: click.Context, settings: "GatewaySettings", given: "CapturedMarket | None" = None) -> None:
     """Serve until somebody stops it; `given` is the market instead of the model."""
     import logging
 
@@ -24,12 +24,12 @@ def serve(ctx: click.Context, settings: "GatewaySettings", given: "Given | None"
     try:
         asyncio.run(_serve(settings, given))
     except KeyboardInterrupt:
-        say("stopped")
+        print_text("stopped")
     except (ValueError, CalendarError) as problem:
-        say(f"error: {problem}", err=True)
+        print_text(f"error: {problem}", err=True)
         ctx.exit(2)
     except OSError as problem:
-        say(f"error: {_plainly(settings, problem)}", err=True)
+        print_text(f"error: {_plainly(settings, problem)}", err=True)
         ctx.exit(3)
 
 
@@ -41,13 +41,13 @@ def _plainly(settings: "GatewaySettings", problem: OSError) -> str:
     return f"cannot listen on port {settings.port}: {problem.strerror}"
 
 
-async def _serve(settings: "GatewaySettings", given: "Given | None") -> None:
+async def _serve(settings: "GatewaySettings", given: "CapturedMarket | None") -> None:
     import signal
 
     from twsim.gateway.embed import start_gateway
-    from twsim.market.given_market import GivenMarket
+    from twsim.market.given_market import ReplayedMarket
 
-    running = await start_gateway(settings, market=None if given is None else GivenMarket(given.market))
+    running = await start_gateway(settings, market=None if given is None else ReplayedMarket(given.market))
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):
@@ -55,10 +55,10 @@ async def _serve(settings: "GatewaySettings", given: "Given | None") -> None:
             loop.add_signal_handler(each, stopped.set)
         except (NotImplementedError, RuntimeError):
             break  # this system, or this thread, delivers interrupts by exception
-    say(_banner(settings, running))
+    print_text(_banner(settings, running))
     if given is not None:
-        say(f"SIMULATED market: {given.about}")
-    say(_next(running))
+        print_text(f"SIMULATED market: {given.about}")
+    print_text(_next(running))
     ends = {asyncio.ensure_future(stopped.wait()), asyncio.ensure_future(running.failure())}
     try:
         done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -68,7 +68,7 @@ async def _serve(settings: "GatewaySettings", given: "Given | None") -> None:
         for end in ends:
             end.cancel()
         await running.stop()
-        say(_farewell(running))
+        print_text(_farewell(running))
 
 
 def _banner(settings: "GatewaySettings", running: "RunningGateway") -> str:

@@ -8,8 +8,8 @@ from rich.text import Text
 from rulebot.cli.say import harmless
 from rulebot.model.money import ZERO, signed_dollars
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.narrate.event_text import Happening, Tone
-from rulebot.narrate.run_snapshot import BotRow, Doing, Glance
+from rulebot.narrate.event_text import EventLine, Tone
+from rulebot.narrate.run_snapshot import BotActivity, BotRow, RunSnapshot
 
 WIDE = 130
 """Columns from which what a bot waits for stands beside it, not below."""
@@ -24,17 +24,17 @@ _LEAST_OF_NAME = 12
 _LEAST = (0, 8, 5, 27, 9)
 """Least widths of the columns, so that the table seldom moves while a day goes on."""
 _STYLES = {
-    Doing.WATCHING: "cyan",
-    Doing.ENTERING: "yellow",
-    Doing.OPEN: "bold",
-    Doing.EXITING: "magenta",
-    Doing.HALTED: "red",
-    Doing.PAUSED: "yellow",
+    BotActivity.WATCHING: "cyan",
+    BotActivity.ENTERING: "yellow",
+    BotActivity.OPEN: "bold",
+    BotActivity.EXITING: "magenta",
+    BotActivity.HALTED: "red",
+    BotActivity.PAUSED: "yellow",
 }
 _TONES = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.BAD: "red", Tone.ALARM: "bold red"}
 
 
-def glance_lines(shown: Glance, width: int) -> list[Text]:
+def glance_lines(shown: RunSnapshot, width: int) -> list[Text]:
     """Return the whole picture, every line cut to `width` columns."""
     lines = [_clock_line(shown, width), *_table(shown, width)]
     if shown.notice:
@@ -42,7 +42,7 @@ def glance_lines(shown: Glance, width: int) -> list[Text]:
     return [cut(line, width) for line in lines]
 
 
-def happening_line(told: Happening, width: int | None = None) -> Text:
+def happening_line(told: EventLine, width: int | None = None) -> Text:
     """Return `10:30:25  put_lite  filled: sold 5905/5910p at 0.20`, cut to `width` unless it is None."""
     clock = told.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M:%S")
     line = Text(f" {clock}  ", style="dim")
@@ -62,7 +62,7 @@ def cut(line: Text, width: int) -> Text:
 # ---------------------------------------------------------------- the clock
 
 
-def _clock_line(shown: Glance, width: int) -> Text:
+def _clock_line(shown: RunSnapshot, width: int) -> Text:
     local = shown.at.astimezone(EXCHANGE_ZONE)
     bar = 33 if width >= WIDE else 20 if width >= _ROOMY else 0
     done = round(shown.progress * bar)
@@ -85,7 +85,7 @@ def _colour(amount: object) -> str:
 # ---------------------------------------------------------------- the table
 
 
-def _table(shown: Glance, width: int) -> Iterator[Text]:
+def _table(shown: RunSnapshot, width: int) -> Iterator[Text]:
     names: set[str] = set()
     cells = []
     for row in shown.rows:
@@ -137,7 +137,7 @@ def wrapped(text: str, width: int) -> list[str]:
     return [*lines[: _MOST_LINES - 1], lines[_MOST_LINES - 1][: width - 1] + "…"]
 
 
-def _cells(row: BotRow, shown: Glance, *, is_first: bool) -> tuple[str, ...]:
+def _cells(row: BotRow, shown: RunSnapshot, *, is_first: bool) -> tuple[str, ...]:
     since = ""
     if row.since is not None:
         local = row.since.astimezone(EXCHANGE_ZONE)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rulebot.cli.numbers import Whole
+from rulebot.cli.numbers import WholeNumber
 from rulebot.cli.width import echo
 from rulebot.model.errors import RulebotError
 
@@ -31,7 +31,7 @@ class UnreachableError(RulebotError):
 )
 @click.option(
     "--port",
-    type=Whole(1, 65535),
+    type=WholeNumber(1, 65535),
     default=8080,
     show_default=True,
     envvar="RULEBOT_WEB_PORT",

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from rulebot.cli.paths import SPECS
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.cli.stores import print_json, shows_store
 from rulebot.cli.width import echo, table, terminal_width
 from rulebot.model.errors import StoreError
@@ -33,7 +33,7 @@ def list_bots(specs: tuple[str, ...], store: Place | None, form: str) -> None:
         print_json({"bots": rows, "store": None if path is None else shown_path(path)})
         return
     _show(rows)
-    say(f"\n store {shown_path(path)}" if path else "\n no run has left a store yet")
+    print_text(f"\n store {shown_path(path)}" if path else "\n no run has left a store yet")
 
 
 def _path(store: Place | None, may_lack: bool) -> Place | None:

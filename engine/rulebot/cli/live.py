@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.model.errors import BrokerError, StoreError
 from rulebot.model.session import exchange_date, session_from
 
 if TYPE_CHECKING:
     from rulebot.adapters.ib.greeting import Greeting
-    from rulebot.documents.load_bots import Desk
+    from rulebot.documents.load_bots import LoadedBots
     from rulebot.live.environments import World
     from rulebot.live.start import RunOptions
     from rulebot.process.heartbeat import Heartbeat
@@ -26,7 +26,7 @@ SIMULATED = "(a simulated gateway plays this account: no real money)"
 
 
 def live_world(
-    desk: "Desk", settings: "Settings", sessions: int | None, options: Mapping[str, Any], heartbeat: "Heartbeat"
+    desk: "LoadedBots", settings: "Settings", sessions: int | None, options: Mapping[str, Any], heartbeat: "Heartbeat"
 ) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
     """Return the world of real money once nothing is missing and a person has confirmed it. Raises: RulebotError.
 
@@ -61,14 +61,14 @@ def live_world(
 
 
 def admitted(
-    desk: "Desk", settings: "Settings", yes_i_mean: str | None, patient: "Heartbeat | None" = None
+    desk: "LoadedBots", settings: "Settings", yes_i_mean: str | None, patient: "Heartbeat | None" = None
 ) -> "tuple[str, int, Greeting]":
     """Return the live account, the port it is at, and what the gateway there said, once a person has confirmed it.
 
     patient: is told of the waiting of a service, for as long as no gateway answers; None does not wait.
     Raises: NotAdmittedError that names everything that is missing.
     """
-    from rulebot.promotion.admission import Asked, missing, refusal
+    from rulebot.promotion.admission import AdmissionRequest, missing, refusal
     from rulebot.promotion.promotion import LiveStore, read_live_store
 
     port, offered, unreachable = asyncio.run(_offered(settings) if patient is None else _awaited(settings, patient))
@@ -79,7 +79,7 @@ def admitted(
         store = read_live_store(settings.live_store, account, simulated=is_simulated)
     except StoreError as error:
         store = LiveStore(promotions={}, problem=error.message)
-    asked = Asked(
+    asked = AdmissionRequest(
         digests={text.name: text.digest for text in desk.texts},
         document=desk.account,
         where=f"{settings.host}:{port or settings.live_port or '4001 or 7496'}",
@@ -100,14 +100,14 @@ def admitted(
 
 async def _awaited(settings: "Settings", heartbeat: "Heartbeat") -> "tuple[int, Greeting, str]":
     """Return the same once a gateway answers."""
-    from rulebot.adapters.ib.greet import greeting
+    from rulebot.adapters.ib.greet import read_greeting
     from rulebot.live.environments import LIVE_PORTS, listening_port
     from rulebot.narrate.unmonitored_alert import told_when_unwatched
     from rulebot.process.reconnect_backoff import patiently
 
     async def ask() -> "tuple[int, Greeting, str]":
         port = settings.live_port or await listening_port(settings.host, LIVE_PORTS)
-        return port, await greeting(settings.host, port), ""
+        return port, await read_greeting(settings.host, port), ""
 
     heartbeat.waits("")
     async with heartbeat.attended(), told_when_unwatched(settings.live_store):
@@ -116,13 +116,13 @@ async def _awaited(settings: "Settings", heartbeat: "Heartbeat") -> "tuple[int, 
 
 async def _offered(settings: "Settings") -> "tuple[int | None, Greeting | None, str]":
     """Return the port, what the gateway says there, and why nothing does."""
-    from rulebot.adapters.ib.greet import greeting
+    from rulebot.adapters.ib.greet import read_greeting
     from rulebot.live.environments import LIVE_PORTS, listening_port
 
     port = settings.live_port
     try:
         port = await listening_port(settings.host, LIVE_PORTS) if port is None else port
-        return port, await greeting(settings.host, port), ""
+        return port, await read_greeting(settings.host, port), ""
     except BrokerError as error:
         return port, None, error.message
 
@@ -136,14 +136,14 @@ def _is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _confirm(account: str, desk: "Desk", store: "Place", *, is_simulated: bool) -> None:
+def _confirm(account: str, desk: "LoadedBots", store: "Place", *, is_simulated: bool) -> None:
     from rulebot.promotion.admission import NotAdmittedError
 
     money = SIMULATED if is_simulated else "with real money"
     if desk.bots:
-        say(f"{', '.join(sorted(desk.bots))} will trade account {account} {money}, kept in {store}")
+        print_text(f"{', '.join(sorted(desk.bots))} will trade account {account} {money}, kept in {store}")
     else:
-        say(f"nothing will be entered; exits of what is open in {store} will trade account {account} {money}")
+        print_text(f"nothing will be entered; exits of what is open in {store} will trade account {account} {money}")
     typed = click.prompt("type the account's id to confirm", default="", show_default=False).strip()
     if typed != account:
         raise NotAdmittedError(f"not confirmed: typed '{typed}', the account is {account}", "nothing was sent")

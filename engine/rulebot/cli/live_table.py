@@ -10,8 +10,8 @@ from rich.text import Text
 
 from rulebot.cli.glance_text import glance_lines, happening_line
 from rulebot.cli.say import harmless
-from rulebot.narrate.event_text import Happening
-from rulebot.narrate.run_snapshot import Glance
+from rulebot.narrate.event_text import EventLine
+from rulebot.narrate.run_snapshot import RunSnapshot
 
 EVERY = 0.125
 """Real seconds between two drawings at the least."""
@@ -31,10 +31,10 @@ class LiveTable:
         self._live = Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop")
         self._drawn_at = 0.0
         self._drawn: list[Text] = []
-        self._latest: deque[Happening] = deque(maxlen=LATEST)
+        self._latest: deque[EventLine] = deque(maxlen=LATEST)
         self._note = ""
         self.title = ""
-        self._shown: Glance | None = None
+        self._shown: RunSnapshot | None = None
         self.is_open = False
 
     def open(self) -> None:
@@ -52,7 +52,7 @@ class LiveTable:
         """Write a line above the table."""
         self._console.print(harmless(line), markup=False, overflow="ignore", no_wrap=True, crop=False)
 
-    def add(self, happenings: Iterable[Happening]) -> None:
+    def add(self, happenings: Iterable[EventLine]) -> None:
         """Remember what happened, for the lines under the table."""
         self._latest.extend(happenings)
 
@@ -66,7 +66,7 @@ class LiveTable:
         """Say whether enough real time has passed since the last drawing."""
         return time.monotonic() - self._drawn_at >= EVERY
 
-    def draw(self, shown: Glance) -> None:
+    def draw(self, shown: RunSnapshot) -> None:
         """Draw, unless the lines are those that stand there."""
         self._shown, self._drawn_at = shown, time.monotonic()
         lines = self._lines(shown)
@@ -75,7 +75,7 @@ class LiveTable:
         self._drawn = lines
         self._live.update(Group(*lines), refresh=True)
 
-    def _lines(self, shown: Glance) -> list[Text]:
+    def _lines(self, shown: RunSnapshot) -> list[Text]:
         width, height = self._console.size
         title = [Text(f" {self.title}", style="bold white on red")] if self.title else []
         for line in title:

@@ -9,7 +9,7 @@ import click
 
 from rulebot.cli.exit_codes import PROBLEMS_FOUND
 from rulebot.cli.paths import SPECS
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.model.errors import InvariantError, MisuseError, StoreError
 from rulebot.spec.whole_file import write_whole
 
@@ -33,13 +33,13 @@ def new(name: str, like: str | None) -> None:
         write_whole(file, text.encode())
     except OSError as error:
         raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error
-    say(f"wrote {file}{f', a copy of {like}' if like else ''}\n")
-    say(f" say what it is for   the line 'about' in {file}")
+    print_text(f"wrote {file}{f', a copy of {like}' if like else ''}\n")
+    print_text(f" say what it is for   the line 'about' in {file}")
     typed = shlex.quote(str(file))
-    say(f" check it             rulebot validate {typed}")
-    say(f" see it trade         rulebot run --paper --sim {typed}")
+    print_text(f" check it             rulebot validate {typed}")
+    print_text(f" see it trade         rulebot run --paper --sim {typed}")
     if not text.startswith("# yaml-language-server:"):
-        say(" let an editor help   rulebot schema --help")
+        print_text(" let an editor help   rulebot schema --help")
 
 
 def _file(name: str) -> Path:
@@ -67,12 +67,12 @@ def _file(name: str) -> Path:
 
 
 def _text(file: Path, like: str | None) -> str:
-    from rulebot.spec.beginning import blank_text, text_like
+    from rulebot.spec.beginning import copied_spec_text, template_text
     from rulebot.spec.files import find_files
     from rulebot.spec.load import load_document
 
     if like is None:
-        return blank_text(file)
+        return template_text(file)
     found = find_files([like])
     if len(found) > 1:
         raise MisuseError(f"'{like}' names {len(found)} specs", "name one")
@@ -80,7 +80,7 @@ def _text(file: Path, like: str | None) -> str:
     loaded = load_document(found[0], digested=False)
     if loaded.spec is None:
         raise MisuseError(f"'{like}' is no bot: it is another kind of document", "copy it by hand")
-    return text_like(loaded.source, file)
+    return copied_spec_text(loaded.source, file)
 
 
 def _refuse_errors(like: Path) -> None:
@@ -96,10 +96,10 @@ def _prove(file: Path, text: str) -> None:
     """Prove that a new spec has no error. Raises: InvariantError."""
     from rulebot.compile.build import check
     from rulebot.spec.diagnostic import headline
-    from rulebot.spec.lineage import beside
+    from rulebot.spec.lineage import relative_to
     from rulebot.spec.load import load_text
 
-    loaded = load_text(text, str(file), read=beside(file))
+    loaded = load_text(text, str(file), read=relative_to(file))
     for found in (*loaded.diagnostics, *check(loaded)):
         if found.is_error:
             raise InvariantError(f"the new spec would not be sound: {headline(found)}", "nothing was written")

@@ -8,7 +8,7 @@ _SHOWN = 40
 """Letters of a value that are repeated: who typed it knows the rest."""
 
 
-class Whole(click.IntRange):
+class WholeNumber(click.IntRange):
     """A whole number."""
 
     name = "n"
@@ -21,7 +21,7 @@ class Whole(click.IntRange):
             raise _refused("a whole number", self, value, param, ctx) from None
 
 
-SEED = Whole(0, 2**63 - 1)
+SEED = WholeNumber(0, 2**63 - 1)
 """What chance goes by: the simulated market mixes it with others in 64 bits."""
 
 

@@ -5,19 +5,19 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.cli.web import bind_of, serve_store, wait_for_stop
 from rulebot.store.place import Place
 
 if TYPE_CHECKING:
-    from rulebot.alerts.teller import Teller, Telling
+    from rulebot.alerts.teller import Notifier, NotifierLoop
     from rulebot.live.start import Run
-    from rulebot.narrate.event_text import Happening
+    from rulebot.narrate.event_text import EventLine
     from rulebot.web.live import Live
     from rulebot.web.server import Server
 
 
-class Page:
+class EmbeddedPage:
     """The page beside a run, which is shown what the screen is shown, and what tells people of it.
 
     Its port is its own from the beginning: where that is taken, nothing is made or traded.
@@ -27,7 +27,7 @@ class Page:
     def __init__(
         self,
         where: dict[str, Any],
-        teller: "Callable[[Place], Teller] | None" = None,
+        teller: "Callable[[Place], Notifier] | None" = None,
         check_up: Sequence[str] = (),
     ) -> None:
         from rulebot.process.heartbeat import Heartbeat
@@ -35,7 +35,7 @@ class Page:
 
         self.heartbeat = Heartbeat(Systemd())
         self._where, self._teller, self._check_up = where, teller, check_up
-        self._telling: Telling | None = None
+        self._telling: NotifierLoop | None = None
         self._live: Live | None = None
         self._server: Server | None = None
         self._claimed = bind_of(where).claim()
@@ -50,11 +50,11 @@ class Page:
             return
         self._live = Live(store, heartbeat=self.heartbeat)
         if self._teller is not None:
-            from rulebot.alerts.teller import Telling
+            from rulebot.alerts.teller import NotifierLoop
 
             teller = self._teller(store)
             teller.waits_for = self._live.waits_for
-            self._telling = Telling(teller)
+            self._telling = NotifierLoop(teller)
         self._server = serve_store(store, self._where, self._live, self._claimed)
 
     def started(self, run: "Run") -> None:
@@ -75,7 +75,7 @@ class Page:
                 asyncio.ensure_future(check_mornings(self._check_up, lambda words: note_alarm(run, words)))
             )
 
-    def show(self, run: "Run", at: datetime, told: "Sequence[Happening]") -> None:
+    def show(self, run: "Run", at: datetime, told: "Sequence[EventLine]") -> None:
         """Show the end of a batch."""
         assert self._live is not None
         if told:
@@ -97,7 +97,7 @@ class Page:
         """Keep the page until Ctrl+C, unless that has ended the run."""
         if self._server is None or self._is_stopping:
             return
-        say(f" the page stays at {self._server.address}   Ctrl+C ends it")
+        print_text(f" the page stays at {self._server.address}   Ctrl+C ends it")
         wait_for_stop()
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.cli.shares import Shares
 from rulebot.model.contract import product
 from rulebot.model.errors import MisuseError, StoreError
@@ -111,7 +111,7 @@ def stopped_by_hand(how: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        say(f" stopped: {how}", err=True)
+        print_text(f" stopped: {how}", err=True)
         raise
 
 

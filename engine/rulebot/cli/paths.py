@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
-class Specs(click.Path):
+class SpecPaths(click.Path):
     """A path, or the name of a shipped spec; a shell completes both."""
 
     name = "spec"
@@ -23,4 +23,4 @@ class Specs(click.Path):
         return [*names, *super().shell_complete(ctx, param, incomplete)]
 
 
-SPECS = Specs()
+SPECS = SpecPaths()

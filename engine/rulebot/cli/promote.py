@@ -20,7 +20,7 @@ from rulebot.store.place import Place, shown_path
 
 if TYPE_CHECKING:
     from rulebot.documents.load_bots import SpecText
-    from rulebot.promotion.assess import Assessment, Evidence
+    from rulebot.promotion.assess import Assessment, PaperEvidence
     from rulebot.promotion.sessions import BotSession
     from rulebot.spec.load import Loaded
     from rulebot.spec.nouns.account import AccountDocument
@@ -85,7 +85,7 @@ def promote(
 
 
 def _texts(
-    bots: tuple[str, ...], evidence: "Evidence", overrides: dict[str, str], account: Path | None
+    bots: tuple[str, ...], evidence: "PaperEvidence", overrides: dict[str, str], account: Path | None
 ) -> "list[SpecText]":
     """Return what is meant: the text a bot of the store ran under last, else the specs of a file or folder."""
     from rulebot.documents.load_bots import check_overrides, load_desk
@@ -124,7 +124,7 @@ def _judge(named: Path | None, specs: "list[Path]") -> "Loaded":
 
 
 def _lines(
-    evidence: "Evidence", found: "list[Assessment]", document: "AccountDocument", kept_in: Place
+    evidence: "PaperEvidence", found: "list[Assessment]", document: "AccountDocument", kept_in: Place
 ) -> Iterator[str]:
     assert document.live is not None
     for each in found:
@@ -136,7 +136,7 @@ def _lines(
     yield f" store {shown_path(evidence.store)}"
 
 
-def _bot_lines(evidence: "Evidence", found: "Assessment") -> Iterator[str]:
+def _bot_lines(evidence: "PaperEvidence", found: "Assessment") -> Iterator[str]:
     accounts = ", ".join(evidence.paper.accounts) or "none"
     world = ", simulated" if evidence.simulated else ""
     yield f" {found.bot}   text {found.digest[:8]}   paper account {accounts}{world}"
@@ -194,7 +194,7 @@ def _outcome(found: "Assessment", document: "AccountDocument", kept_in: Place) -
     return f"{found.bot} is promoted for {document.live.account} until {until}, kept in {shown_path(kept_in)}"
 
 
-def _passed_over(evidence: "Evidence") -> Iterator[str]:
+def _passed_over(evidence: "PaperEvidence") -> Iterator[str]:
     why = {
         "simulated": "at a simulated gateway: real money asks for paper at a real one (with --sim they count)",
         "real": "at a real gateway: a simulated live account asks for simulated ones",
@@ -209,7 +209,7 @@ def _passed_over(evidence: "Evidence") -> Iterator[str]:
 
 
 def _as_json(
-    evidence: "Evidence", found: "list[Assessment]", document: "AccountDocument", kept_in: Place
+    evidence: "PaperEvidence", found: "list[Assessment]", document: "AccountDocument", kept_in: Place
 ) -> dict[str, Any]:
     assert document.live is not None
     return {

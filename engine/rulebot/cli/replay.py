@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rulebot.cli.clock import CLOCK
-from rulebot.cli.numbers import Whole
+from rulebot.cli.numbers import WholeNumber
 from rulebot.cli.replay_text import (
     BYTES,
     compared_document,
@@ -23,7 +23,7 @@ from rulebot.cli.replay_text import (
     tape_line,
     there_ran,
 )
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.cli.stores import print_json, reads_store
 from rulebot.cli.width import LEAST, echo, terminal_width
 from rulebot.model.errors import MisuseError, StoreError, in_words
@@ -33,7 +33,7 @@ from rulebot.store.place import Place, shown_path
 if TYPE_CHECKING:
     from rulebot.adapters.recorded.recording import Recording
     from rulebot.compare.git_revisions import Text
-    from rulebot.narrate.event_text import Happening
+    from rulebot.narrate.event_text import EventLine
     from rulebot.replay.replay import Replayed
     from rulebot.spec.spec import Spec
 
@@ -61,7 +61,7 @@ ELSEWHERE = 100
     metavar="FOLDER",
     help="Write the market data of DAY as Parquet chains.",
 )
-@click.option("--trim", "days", type=Whole(1), metavar="N", help="Delete all but the last N recorded days.")
+@click.option("--trim", "days", type=WholeNumber(1), metavar="N", help="Delete all but the last N recorded days.")
 @reads_store
 def replay(**given: Any) -> None:
     """Live through DAY again (default: the last one recorded), and compare each decision with the one made then.
@@ -162,7 +162,7 @@ def _compare(what: str, folder: Path, *, verify: bool, step: bool, is_json: bool
             for line in replay_lines(told[-1], found.difference, short=verify):
                 echo(line)
     for file in () if is_json else empty:
-        say(f" {shown_path(file)}: {EMPTY}")
+        print_text(f" {shown_path(file)}: {EMPTY}")
     differs = any(each["difference"] for each in told)
     if is_json:
         print_json({"replays": told, **({"unread": unread} if verify else {})})
@@ -191,9 +191,9 @@ class _Stepper:
     """Shows what each turn led to; on a terminal it waits for a key, and q ends it."""
 
     def __init__(self) -> None:
-        from rulebot.replay.replay_text import Retelling
+        from rulebot.replay.replay_text import ReplayText
 
-        self.retelling = Retelling()
+        self.retelling = ReplayText()
         self.is_over = False
 
     def see(self, found: "Replayed", at: datetime) -> bool:
@@ -209,7 +209,7 @@ class _Stepper:
         _show([] if self.is_over else self.retelling.rest(found))
 
 
-def _show(lines: "Sequence[Happening]") -> None:
+def _show(lines: "Sequence[EventLine]") -> None:
     from rulebot.cli.glance_text import happening_line
 
     for told in lines:
@@ -250,17 +250,17 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
             raise MisuseError(f"no bot {name} ran on {day}", there_ran(then))
         since, was = then[name][-1]
         if len(then[name]) > 1:
-            say(
+            print_text(
                 f"{name}: {len(then[name])} texts of it ran that day; compared is the last, since {clock(since)}",
                 err=True,
             )
         given, said = set_alike(was, spec_now)
         for words in said:
-            say(f"{name}: {words}", err=True)
+            print_text(f"{name}: {words}", err=True)
         refuse_problems([load_text(whole(text).content.decode(), f"{text.label} ", given)])
         pairs.append((Text(f"{name} as recorded", was.text.encode()), text))
         overrides.append((was.overrides, given))
-    say(f"{', '.join(texts)}: walking twice through {day} ...", err=True)
+    print_text(f"{', '.join(texts)}: walking twice through {day} ...", err=True)
     told = dict(zip(texts, relive_each(pairs, market, (day,), overrides), strict=True))
     if is_json:
         documents = {}
@@ -269,7 +269,7 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
             documents[name] = days_document(old, new, found.flaws)
         print_json({"compared": documents})
     for name, found in told.items() if not is_json else ():
-        say(name)
+        print_text(name)
         for line in (*behaviour_lines(*found.sides, is_all=True), *flaw_lines(found.flaws)):
             echo(line)
     if any(old[0].trades != new[0].trades for old, new in (found.sides for found in told.values())):
@@ -315,7 +315,7 @@ def _drift(what: str, folder: Path, *, is_json: bool) -> None:
 
 
 def _say_begun(day: date, words: str) -> None:
-    say(f"{day}: {words} ...", err=True)
+    print_text(f"{day}: {words} ...", err=True)
 
 
 # ---------------------------------------------------------------- one instant
@@ -343,10 +343,10 @@ def _at(what: str, folder: Path, clock: time, *, is_json: bool) -> None:
         print_json(view_document(found, at, stands))
         return
     from rulebot.cli.glance_text import glance_lines
-    from rulebot.narrate.run_snapshot import glance
+    from rulebot.narrate.run_snapshot import run_snapshot
     from rulebot.narrate.text_table import clock as why_clock
 
-    shown = glance(found.program, found.state, stands, stands - timedelta(days=1), None)
+    shown = run_snapshot(found.program, found.state, stands, stands - timedelta(days=1), None)
     width = max(terminal_width() or ELSEWHERE, LEAST)
     for line in (*(each.plain.rstrip() for each in glance_lines(shown, width)), *view_lines(found, stands)):
         echo(line)
@@ -368,7 +368,7 @@ def _export(what: str, folder: Path, target: Path, *, is_json: bool) -> None:
         print_json({"written": rows})
         return
     for file, many, wide in written:
-        say(f" {shown_path(file)}  {many:,} instants of {wide} options")
+        print_text(f" {shown_path(file)}  {many:,} instants of {wide} options")
     echo(next_line(written))
 
 
@@ -380,7 +380,7 @@ def _list(folder: Path, *, is_json: bool) -> None:
         print_json({"folder": shown_path(folder), "recordings": [tape_document(each) for each in known]})
         return
     if not known:
-        say(f"nothing is recorded in {shown_path(folder)}")
+        print_text(f"nothing is recorded in {shown_path(folder)}")
     for each in known:
         echo(tape_line(each))
 
@@ -399,7 +399,7 @@ def _trim(folder: Path, days: int, *, is_json: bool) -> None:
         print_json({"deleted": [tape_document(each) for each in gone]})
         return
     size = sum(tape.size for tape in gone) / BYTES
-    say(f" {len(gone)} deleted, {size:.1f} MB" if gone else " nothing is older than that")
+    print_text(f" {len(gone)} deleted, {size:.1f} MB" if gone else " nothing is older than that")
 
 
 def _delete(file: Path) -> None:

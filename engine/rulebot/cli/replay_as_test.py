@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rulebot.cli.replay_text import there_ran
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.spec.whole_file import write_whole
 from rulebot.store.place import shown_path
@@ -18,7 +18,7 @@ from rulebot.store.place import shown_path
 if TYPE_CHECKING:
     from rulebot.adapters.recorded.recording import Recording
     from rulebot.documents.load_bots import SpecText
-    from rulebot.replay.spec_versions import Reign
+    from rulebot.replay.spec_versions import SpecVersionSpan
 
 FAILED = 1
 
@@ -45,15 +45,15 @@ def as_test(files: Sequence[Path], clock: time, bot: str, out: Path | None) -> N
     seen = seen_day(recording, text, at, others)
     found = written(seen, text, _spec_path(text.file, out))
     if out is None:
-        say(found.text, nl=False)
+        print_text(found.text, nl=False)
     else:
         _write(out, found.text)
-        say(f" {shown_path(out)}   rulebot test {shlex.quote(shown_path(out))}")
+        print_text(f" {shown_path(out)}   rulebot test {shlex.quote(shown_path(out))}")
     for note in found.notes if out is not None else ():
-        say(f" not carried over: {note}", err=True)
+        print_text(f" not carried over: {note}", err=True)
     if found.missed:
         for missed in found.missed:
-            say(f" the market of the test does not lead to what was decided then: {missed}", err=True)
+            print_text(f" the market of the test does not lead to what was decided then: {missed}", err=True)
         raise click.exceptions.Exit(FAILED)
 
 
@@ -70,7 +70,7 @@ def _not_there(bot: str, at: datetime, recordings: "Sequence[Recording]") -> Mis
     return MisuseError(f"no bot{bot and f' {bot!r}'} ran on {day}", there_ran(ran))
 
 
-def _text_at(known: "Sequence[Reign]", name: str, at: datetime) -> "SpecText":
+def _text_at(known: "Sequence[SpecVersionSpan]", name: str, at: datetime) -> "SpecText":
     """Return the text that a bot had at a moment. Raises: MisuseError when it did not run then."""
     from rulebot.narrate.text_table import clock
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rulebot.adapters.recorded.recording import Recording
-    from rulebot.replay.drift import AtNatural, Compared, Drift
-    from rulebot.replay.recordings import Tape
+    from rulebot.replay.drift import AtNatural, DayComparison, SpecDrift
+    from rulebot.replay.recordings import RecordingFile
     from rulebot.replay.replay import Difference, Replayed
 
 BYTES = 1 << 20
@@ -94,7 +94,7 @@ def _lines_of(name: str, these: Sequence[str], others: Sequence[str]) -> Iterato
     yield from (f"         {line}" for line in told[1:])
 
 
-def compared_document(found: "Compared") -> dict[str, Any]:
+def compared_document(found: "DayComparison") -> dict[str, Any]:
     """Return a day beside what its specs make."""
     return {
         "day": found.day.isoformat(),
@@ -105,7 +105,7 @@ def compared_document(found: "Compared") -> dict[str, Any]:
     }
 
 
-def _drift_document(each: "Drift") -> dict[str, Any]:
+def _drift_document(each: "SpecDrift") -> dict[str, Any]:
     return {
         "bot": each.bot,
         "position": each.position,
@@ -133,7 +133,7 @@ def _natural_document(each: "AtNatural") -> dict[str, Any]:
     }
 
 
-def tape_document(tape: "Tape") -> dict[str, Any]:
+def tape_document(tape: "RecordingFile") -> dict[str, Any]:
     return {
         "file": shown_path(tape.file),
         "day": tape.day.isoformat(),
@@ -146,7 +146,7 @@ def tape_document(tape: "Tape") -> dict[str, Any]:
     }
 
 
-def tape_line(tape: "Tape") -> str:
+def tape_line(tape: "RecordingFile") -> str:
     from rulebot.narrate.text_table import clock
 
     size = f"{tape.size / BYTES:.1f} MB"
@@ -173,7 +173,7 @@ def named_problem(file: "Path", problem: str) -> str:
     return problem if shown_path(file) in problem else f"{shown_path(file)}: {problem}"
 
 
-def drift_lines(compared: "Compared") -> Iterator[str]:
+def drift_lines(compared: "DayComparison") -> Iterator[str]:
     """Yield each trade: what was done, what the spec would have done, and what was recorded where they part."""
     from rulebot.narrate.text_table import clock
     from rulebot.replay.drift import by_fills, total
@@ -200,10 +200,10 @@ def drift_lines(compared: "Compared") -> Iterator[str]:
     yield f" {day}: {signed_dollars(total(found))} beside what the specs make{fills}"
 
 
-def _trade_lines(each: "Drift") -> Iterator[str]:
-    from rulebot.replay.drift import What
+def _trade_lines(each: "SpecDrift") -> Iterator[str]:
+    from rulebot.replay.drift import DriftKind
 
-    is_same = each.what in (What.SAME, What.UNFILLED) or each.done == each.would
+    is_same = each.what in (DriftKind.SAME, DriftKind.UNFILLED) or each.done == each.would
     yield f"   done     {each.done}{_made(each.made)}"
     if not is_same:
         yield f"   would    {each.would}{_made(each.would_make)}"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rulebot.model.counted import counted
 from rulebot.model.money import ZERO, signed_dollars
-from rulebot.narrate.day_report import BotOutcome, DayOutcome, Told
+from rulebot.narrate.day_report import BotOutcome, DayOutcome, ReportedTrade
 from rulebot.narrate.target_kept import kept_lines
 from rulebot.narrate.text_table import aligned
 from rulebot.narrate.trade_text import provisional_text
@@ -20,14 +20,14 @@ DETAILED_DAYS = 5
 """Runs of more days show totals only, and the last day in full."""
 
 
-class NextStore(NamedTuple):
+class NextCommands(NamedTuple):
     """What a next command says to mean this store: one that reads the last run's, and one that shows what is now."""
 
     of_last: str = ""
     as_of_now: str = ""
 
 
-NONE_NAMED = NextStore()
+NONE_NAMED = NextCommands()
 
 
 def report_lines(
@@ -36,7 +36,7 @@ def report_lines(
     real_seconds: float,
     width: int,
     store: str,
-    named: NextStore = NONE_NAMED,
+    named: NextCommands = NONE_NAMED,
 ) -> list[str]:
     """Return the report.
 
@@ -99,7 +99,7 @@ def _bot_rows(bot: BotOutcome) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         yield name, _profit(bot, line, is_only=len(owned) <= 1), line.parts
 
 
-def _profit(bot: BotOutcome, line: Told, *, is_only: bool) -> str:
+def _profit(bot: BotOutcome, line: ReportedTrade, *, is_only: bool) -> str:
     if not bot.traded:
         return "no trade"
     if line.profit is None:
@@ -166,7 +166,7 @@ def _by_bot(days: Sequence[DayOutcome]) -> list[str]:
 # ---------------------------------------------------------------- what next
 
 
-def _next(day: DayOutcome, store: str, named: NextStore) -> list[str]:
+def _next(day: DayOutcome, store: str, named: NextCommands) -> list[str]:
     idle = next((bot.bot for bot in day.bots if not bot.traded), None) or next((bot.bot for bot in day.bots), "BOT")
     rows = [
         ("why a bot did or did not trade", f"rulebot why {idle}{named.of_last}"),

@@ -14,24 +14,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rulebot.cli.clock import DAY, first_session
-from rulebot.cli.numbers import SEED, Whole
+from rulebot.cli.numbers import SEED, WholeNumber
 from rulebot.cli.observe import check_store, observed_world
 from rulebot.cli.options import gateway_option, set_option, settings_option
 from rulebot.cli.outputs import LEDGER, check_output
 from rulebot.cli.paths import SPECS
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.cli.shares import shares_option
-from rulebot.cli.stopper import Stopper
+from rulebot.cli.stopper import StopSignals
 from rulebot.cli.stores import STORE, is_written
 from rulebot.model.errors import MisuseError, RulebotError
 from rulebot.store.place import Place, beside
 
 if TYPE_CHECKING:
-    from rulebot.chaos.crash_point_environment import Struck
-    from rulebot.cli.page import Page
+    from rulebot.chaos.crash_point_environment import CrashPoint
+    from rulebot.cli.page import EmbeddedPage
     from rulebot.cli.screen import Screen
     from rulebot.cli.shadow import Shadow
-    from rulebot.documents.load_bots import Desk
+    from rulebot.documents.load_bots import LoadedBots
     from rulebot.live.environments import World
     from rulebot.live.start import Run, RunOptions
     from rulebot.process.heartbeat import Heartbeat
@@ -65,11 +65,11 @@ if TYPE_CHECKING:
 @click.option(
     "--port",
     "gateway_port",
-    type=Whole(1, 65535),
+    type=WholeNumber(1, 65535),
     metavar="N",
     help="The port of the gateway, without its host: that of the settings, or this machine.",
 )
-@click.option("--client-id", type=Whole(0, 2**31 - 1), help="The API client id (default 1).", metavar="N")
+@click.option("--client-id", type=WholeNumber(0, 2**31 - 1), help="The API client id (default 1).", metavar="N")
 @click.option(
     "--account",
     type=click.Path(path_type=Path),
@@ -91,7 +91,7 @@ if TYPE_CHECKING:
     metavar="DAY",
     help="The simulated market's first day, as 2026-10-21.",
 )
-@click.option("--days", type=Whole(1), metavar="N", help="Sessions to run (default: 1 with --sim).")
+@click.option("--days", type=WholeNumber(1), metavar="N", help="Sessions to run (default: 1 with --sim).")
 @click.option("--market", metavar="FILE", help="A scenario for the simulated market, by name or file, or minute bars.")
 @click.option(
     "--recording",
@@ -148,7 +148,7 @@ def run(**options: Any) -> None:
     run_with(options)
 
 
-def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
+def run_with(options: dict[str, Any], page: "EmbeddedPage | None" = None) -> None:
     """Run as the options of `run` say, with a page beside the screen. Raises: MisuseError, and what a run raises."""
     from rulebot.cli.run_together import check_together
 
@@ -181,7 +181,7 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     settings = _settings(options, desk, desk.files or paths)
     store = _meant_store(options, settings)
     if gone and options["exits_only"]:
-        say(f"{', '.join(gone)}: not there; what is open is watched under the texts that opened it", err=True)
+        print_text(f"{', '.join(gone)}: not there; what is open is watched under the texts that opened it", err=True)
     elif gone:
         desk = without_removed(desk, paths, gone, store)
     check_overrides(desk, overrides)
@@ -218,13 +218,13 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
 
 
 def drive(
-    desk: "Desk",
+    desk: "LoadedBots",
     options: "RunOptions",
     world: "AbstractAsyncContextManager[World]",
     *,
     plain: bool = False,
-    struck: "Struck | None" = None,
-    page: "Page | None" = None,
+    struck: "CrashPoint | None" = None,
+    page: "EmbeddedPage | None" = None,
     shadow: "Shadow | None" = None,
 ) -> None:
     """Run an engine in this process until it ends, shown on the terminal and written to its log."""
@@ -235,16 +235,16 @@ def drive(
     asyncio.run(_run(desk, options, world, screen, struck, shadow))
 
 
-def _struck(options: Mapping[str, Any]) -> "Struck | None":
+def _struck(options: Mapping[str, Any]) -> "CrashPoint | None":
     """Return what ends this process at the point that the environment names, if it does. Raises: MisuseError."""
     words = os.environ.get("RULEBOT_CRASH")
     if not words:
         return None
     if not options["sim"]:
         raise MisuseError("RULEBOT_CRASH ends an engine in its work: a simulated market alone takes that", "add --sim")
-    from rulebot.chaos.crash_point_environment import Struck
+    from rulebot.chaos.crash_point_environment import CrashPoint
 
-    return Struck(words)
+    return CrashPoint(words)
 
 
 def _compares(options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -253,7 +253,7 @@ def _compares(options: Mapping[str, Any]) -> tuple[str, ...]:
     return (sys.executable, "-m", "rulebot.cli.main", "replay") if wanted and not options["no_tape"] else ()
 
 
-def _settings(options: Mapping[str, Any], desk: "Desk", specs: Sequence[str | Path]) -> "Settings":
+def _settings(options: Mapping[str, Any], desk: "LoadedBots", specs: Sequence[str | Path]) -> "Settings":
     from rulebot.process.settings import folder_of, read_settings
     from rulebot.store.folders import data_folder
 
@@ -284,7 +284,11 @@ def _meant_store(options: Mapping[str, Any], settings: "Settings") -> Place | No
 
 
 def _world(
-    options: Mapping[str, Any], desk: "Desk", settings: "Settings", heartbeat: "Heartbeat", page: "Page | None"
+    options: Mapping[str, Any],
+    desk: "LoadedBots",
+    settings: "Settings",
+    heartbeat: "Heartbeat",
+    page: "EmbeddedPage | None",
 ) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
     from rulebot.store.open import is_there
 
@@ -423,17 +427,17 @@ def _speed(text: str | None) -> float | None:
 
 
 async def _run(
-    desk: "Desk",
+    desk: "LoadedBots",
     options: "RunOptions",
     world: "AbstractAsyncContextManager[World]",
     screen: "Screen",
-    struck: "Struck | None",
+    struck: "CrashPoint | None",
     shadow: "Shadow | None",
 ) -> None:
     from rulebot.live.start import execute, open_journal
     from rulebot.store.latest import remember_engine
 
-    stopper = Stopper(screen)
+    stopper = StopSignals(screen)
     stopper.listen()
 
     def opens(options: "RunOptions") -> "SqlJournal":

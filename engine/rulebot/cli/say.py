@@ -18,7 +18,7 @@ _STEERS = re.compile(
 """Control signs but tab and line feed, and signs that turn the direction of letters (Unicode Annex 9)."""
 
 
-def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+def print_text(text: str, *, err: bool = False, nl: bool = True) -> None:
     """Write a text, to the errors if asked; `nl` False leaves the line open."""
     stream = sys.stderr if err else sys.stdout
     click.echo(harmless(text) if stream.isatty() else text, err=err, nl=nl)

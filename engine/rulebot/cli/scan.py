@@ -13,16 +13,16 @@ import click
 
 from rulebot.adapters.ib.settings import MOST_LINES
 from rulebot.cli.clock import CLOCK
-from rulebot.cli.numbers import Whole
+from rulebot.cli.numbers import WholeNumber
 from rulebot.cli.options import gateway_option, set_option, settings_option
 from rulebot.cli.paths import SPECS
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.cli.stores import STORE
-from rulebot.cli.typed import is_typed
+from rulebot.cli.typed import is_explicit
 from rulebot.model.errors import MisuseError
 
 if TYPE_CHECKING:
-    from rulebot.scan.scan import Wanted
+    from rulebot.scan.scan import ScanRequest
     from rulebot.scan.scan_row import Scan, ScanRow
 
 SHOWN_SCANS = 20
@@ -56,12 +56,12 @@ _OF_A_SCAN = {
     "--at", "clock", type=CLOCK, metavar="HH:MM[:SS]", help="At this time of it, New York (default: at its end)."
 )
 @click.option("--store", type=STORE, metavar="STORE", help="Of which store's runs (default: the last run's).")
-@click.option("--top", type=Whole(1), metavar="N", help="Show the best N of each bot only.")
+@click.option("--top", type=WholeNumber(1), metavar="N", help="Show the best N of each bot only.")
 @click.option("--all", "all_shown", is_flag=True, help="Show those too for which a condition does not hold, and why.")
 @click.option("--sort", metavar="MEASURE", default="", help="Go by this measure (default: the spec's own rank).")
 @click.option(
     "--lines",
-    type=Whole(1, MOST_LINES),
+    type=WholeNumber(1, MOST_LINES),
     metavar="N",
     help="Market data lines to use at most (default: the setting, 90; 10 while an engine runs on this machine).",
 )
@@ -119,10 +119,10 @@ def scan(**options: Any) -> None:
         keep(scans_file(), head(found), [document(row) for row in found.rows])
 
 
-def _wanted(options: Mapping[str, Any]) -> "Wanted":
+def _wanted(options: Mapping[str, Any]) -> "ScanRequest":
     from rulebot.cli.run import gateway_address
     from rulebot.cli.validate import parse_settings
-    from rulebot.scan.scan import Wanted
+    from rulebot.scan.scan import ScanRequest
     from rulebot.store.folders import data_folder
 
     if not options["specs"]:
@@ -141,7 +141,7 @@ def _wanted(options: Mapping[str, Any]) -> "Wanted":
         if options["recording"] is None and options[flag] is not None:
             raise MisuseError(f"--{named} says where to look in a recording: it goes with --recording DAY")
     host, port = gateway_address(options["address"])
-    return Wanted(
+    return ScanRequest(
         specs=options["specs"],
         overrides=parse_settings(options["overrides"]),
         settings=options["settings"],
@@ -154,7 +154,7 @@ def _wanted(options: Mapping[str, Any]) -> "Wanted":
     )
 
 
-def _recorded(wanted: "Wanted", options: Mapping[str, Any]) -> "Scan":
+def _recorded(wanted: "ScanRequest", options: Mapping[str, Any]) -> "Scan":
     from rulebot.replay.instant import instant_of
     from rulebot.replay.recordings import meant, recorded_beside
     from rulebot.scan.recorded import scan_recorded
@@ -185,7 +185,7 @@ def _show(found: "Scan", options: Mapping[str, Any]) -> None:
     if options["form"] == "json":
         print_json({"scan": head(found), "rows": [document(row) for row in rows]})
     elif options["form"] == "csv":
-        say(_csv(COLUMNS, [document(row) for row in rows]), nl=False)
+        print_text(_csv(COLUMNS, [document(row) for row in rows]), nl=False)
     else:
         for line in scan_lines(found, rows, all_shown=options["all_shown"], width=terminal_width()):
             echo(line)
@@ -227,7 +227,7 @@ def _show_history(options: Mapping[str, Any]) -> None:
     if options["specs"]:
         raise MisuseError("--history shows earlier scans: leave SPEC out", "as in 'rulebot scan --history SPY'")
     for name, flag in _OF_A_SCAN.items():
-        if is_typed(name):
+        if is_explicit(name):
             raise MisuseError(f"--history shows earlier scans: leave {flag} out", "--top and --format go with it")
     symbol, many = options["history"], options["top"] or SHOWN_SCANS
     rows = rows_about(scans_file(), symbol, many) if symbol else scans(scans_file(), many)
@@ -235,9 +235,9 @@ def _show_history(options: Mapping[str, Any]) -> None:
         print_json({"rows" if symbol else "scans": rows})
     elif options["form"] == "csv":
         names = ("at", "world", *OF_A_ROW) if symbol else ("id", *OF_A_SCAN, "rows", "held")
-        say(_csv(names, rows), nl=False)
+        print_text(_csv(names, rows), nl=False)
     elif not rows:
-        say(f"no scan has seen {symbol} yet" if symbol else "nothing was scanned yet")
+        print_text(f"no scan has seen {symbol} yet" if symbol else "nothing was scanned yet")
     else:
         for line in symbol_lines(rows) if symbol else history_lines(rows):
             echo(line)

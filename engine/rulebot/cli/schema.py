@@ -4,7 +4,7 @@ import json
 
 import click
 
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 
 KINDS = ("strategy", "account", "universe", "test")
 
@@ -30,7 +30,7 @@ def schema(kind: str, path: bool, extending: bool) -> None:
             raise click.UsageError("--extending is for the schema of bots, and that one is printed, not kept")
         from rulebot.spec.partial import partial_schema
 
-        say(json.dumps(partial_schema(), indent=2, ensure_ascii=False))
+        print_text(json.dumps(partial_schema(), indent=2, ensure_ascii=False))
         return
     file = shipped("schemas") / f"{kind}.schema.json"
-    say(str(file) if path else file.read_text(encoding="utf-8"), nl=path)
+    print_text(str(file) if path else file.read_text(encoding="utf-8"), nl=path)

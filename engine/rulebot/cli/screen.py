@@ -16,16 +16,16 @@ from rich.console import Console
 
 from rulebot.cli.glance_text import happening_line
 from rulebot.cli.live_table import LiveTable
-from rulebot.cli.report import NextStore, report_lines
+from rulebot.cli.report import NextCommands, report_lines
 from rulebot.cli.width import LEAST, echo, terminal_width
 from rulebot.model.counted import counted
 from rulebot.model.errors import StoreError
 from rulebot.model.events import expiry_warnings
 from rulebot.model.money import dollars
 from rulebot.model.session import EXCHANGE_ZONE, exchange_date, session_after, session_from
-from rulebot.narrate.event_text import Happening, Tone, happening
-from rulebot.narrate.run_log import Diary
-from rulebot.narrate.run_snapshot import glance
+from rulebot.narrate.event_text import EventLine, Tone, event_line
+from rulebot.narrate.run_log import RunLog
+from rulebot.narrate.run_snapshot import run_snapshot
 from rulebot.process.log_file import ENGINE, LogConsole, LogFile, takes_terminal, write_logs
 from rulebot.process.redaction import keep_secret, redacted
 from rulebot.process.version import release
@@ -40,8 +40,8 @@ from rulebot.store.queries import OBSERVE
 from rulebot.store.secret import database_password
 
 if TYPE_CHECKING:
-    from rulebot.cli.page import Page
-    from rulebot.documents.load_bots import Desk
+    from rulebot.cli.page import EmbeddedPage
+    from rulebot.documents.load_bots import LoadedBots
     from rulebot.live.start import Run, RunOptions
 
 EVENTS = logging.getLogger("rulebot.events")
@@ -61,13 +61,15 @@ _SIDES = "==  =="
 class Screen:
     """One run, shown. Everything it knows it was told; it changes nothing."""
 
-    def __init__(self, desk: "Desk", options: "RunOptions", *, plain: bool, page: "Page | None" = None) -> None:
+    def __init__(
+        self, desk: "LoadedBots", options: "RunOptions", *, plain: bool, page: "EmbeddedPage | None" = None
+    ) -> None:
         self._page = page
         self._desk, self._options = desk, options
         self._console = _console()
         is_drawn = self._console.is_terminal and not self._console.is_dumb_terminal and not plain
         self._table = LiveTable(self._console) if is_drawn and not takes_terminal(options.log) else None
-        self._diary: Diary | None = None
+        self._diary: RunLog | None = None
         self._began = time.monotonic()
         self._is_mute = False
         self._is_worth_told = False
@@ -81,7 +83,7 @@ class Screen:
 
     def started(self, run: "Run") -> None:
         """Say where we are connected, what runs and how to stop; then draw."""
-        self._diary = Diary(run.first, observed if is_observing(run) else happening)
+        self._diary = RunLog(run.first, observed if is_observing(run) else event_line)
         run.loop.recorded.append(self._recorded)
         run.says = self.say
         for line in start_lines(self._desk, run):
@@ -121,9 +123,9 @@ class Screen:
         self._table.add(found)
         if self._table.is_due():
             with self._unheard():
-                self._table.draw(glance(run.loop.program, run.loop.state, at, run.first, run.last))
+                self._table.draw(run_snapshot(run.loop.program, run.loop.state, at, run.first, run.last))
 
-    def show_beside(self, found: Sequence[Happening]) -> None:
+    def show_beside(self, found: Sequence[EventLine]) -> None:
         """Show what the shadows did."""
         if self._table is not None:
             self._table.add(found)
@@ -190,7 +192,7 @@ class Screen:
         if is_observing(run):
             self.say(f" {live_title(run)}")
         store, spent = self._options.store, time.monotonic() - self._began
-        named = NextStore(naming(store), naming_as_of_now(store))
+        named = NextCommands(naming(store), naming_as_of_now(store))
         for line in report_lines(self._diary.days(), simulated, spent, width, shown_path(store), named):
             self.say(line)
         for line in beside(width) if beside is not None else ():
@@ -199,7 +201,7 @@ class Screen:
             self.warn(f"{problem.message}; the store has everything")
 
 
-def start_lines(desk: "Desk", run: "Run") -> list[str]:
+def start_lines(desk: "LoadedBots", run: "Run") -> list[str]:
     """Return what is said once we are connected: by whom, to what, where it is kept, how to stop, and what is odd."""
     settings = run.options.settings
     seed = settings.get("seed")
@@ -230,14 +232,14 @@ def closed_lines(at: datetime) -> list[str]:
     return [f" the exchange is closed: the next session opens on {opens:%A, %Y-%m-%d} at {opens:%H:%M}"]
 
 
-def _what_runs(desk: "Desk", run: "Run") -> str:
+def _what_runs(desk: "LoadedBots", run: "Run") -> str:
     if desk.bots:
         return f" {counted(len(desk.bots), 'bot')}: {', '.join(sorted(desk.bots))}"
     watches = run.options.settings.get("exits_only")
     return " nothing is entered, the exits of what is open are watched" if watches else " what is open is closed"
 
 
-def _limited(desk: "Desk") -> list[str]:
+def _limited(desk: "LoadedBots") -> list[str]:
     """Return where the limits over all bots come from: one that is not found is not to be found out by a loss."""
     if not desk.bots:
         return []
@@ -291,11 +293,11 @@ def resumed_lines(run: "Run") -> list[str]:
     if strange:
         lines.append(f" of bots that are not run: {', '.join(strange)}; exits go on, and no bot counts them as its own")
     lines += kept_out(reason_of(state.standing), named_in(state.standing))
-    held_on = [each for each in state.positions.values() if each.let_be and not each.is_flat]
-    return lines + [f" on hold: {each.bot} {each.id}: {each.let_be}" for each in held_on]
+    held_on = [each for each in state.positions.values() if each.freeze_reason and not each.is_flat]
+    return lines + [f" on hold: {each.bot} {each.id}: {each.freeze_reason}" for each in held_on]
 
 
-def warnings(desk: "Desk", run: "Run") -> list[str]:
+def warnings(desk: "LoadedBots", run: "Run") -> list[str]:
     """Return what is odd about the gateway, what validation and calendars warn of, a line each, the rest counted."""
     link = run.world.ib.link
     asked = {name for bot in desk.bots.values() for name in bot.plan.needs.events}
@@ -315,7 +317,7 @@ def _dollars(amount: object) -> str:
     return dollars(Decimal(str(amount)))
 
 
-def note(told: Happening) -> None:
+def note(told: EventLine) -> None:
     """Write a line into the program's own log, with its day."""
     level = logging.WARNING if told.tone is Tone.ALARM else logging.INFO
     EVENTS.log(level, "%s%s", exchange_date(told.at), happening_line(told).plain)

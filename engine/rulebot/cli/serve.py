@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from rulebot.cli.alerts import people_option, teller_to
-from rulebot.cli.page import Page
+from rulebot.cli.page import EmbeddedPage
 from rulebot.cli.run import run, run_with
 from rulebot.cli.web import WHERE_NAMES, check_packages, where_options
 
@@ -32,7 +32,7 @@ def serve(people: Path | None, **options: Any) -> None:
     """
     check_packages()
     where = {name: options.pop(name) for name in WHERE_NAMES}
-    page = Page(where, None if people is None else teller_to(people), _check_up(options))
+    page = EmbeddedPage(where, None if people is None else teller_to(people), _check_up(options))
     try:
         run_with(options, page)
         if not options["wait_for_gateway"]:

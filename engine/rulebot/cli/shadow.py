@@ -15,11 +15,11 @@ from rulebot.model.errors import MisuseError, RulebotError
 
 if TYPE_CHECKING:
     from rulebot.cli.screen import Screen
-    from rulebot.documents.load_bots import Desk
+    from rulebot.documents.load_bots import LoadedBots
     from rulebot.live.environments import World
     from rulebot.live.start import Run, RunOptions
-    from rulebot.narrate.event_text import Happening
-    from rulebot.narrate.run_log import Diary
+    from rulebot.narrate.event_text import EventLine
+    from rulebot.narrate.run_log import RunLog
     from rulebot.store.place import Place
 
 ENDING = "~shadow"
@@ -47,7 +47,7 @@ class Shadow:
     Raises: MisuseError for one that is beside no bot, StoreError.
     """
 
-    def __init__(self, desk: "Desk", beside: "Desk", options: "RunOptions", fills: str | None) -> None:
+    def __init__(self, desk: "LoadedBots", beside: "LoadedBots", options: "RunOptions", fills: str | None) -> None:
         from rulebot.backtest.fills import fill_model
         from rulebot.live.shadow_connection import Relay
         from rulebot.promotion.promotion import refuse_traded_store
@@ -80,7 +80,7 @@ class Shadow:
         self._relay: Relay = Relay()
         self._task: asyncio.Task[Run] | None = None
         self._run: Run | None = None
-        self._diary: Diary | None = None
+        self._diary: RunLog | None = None
         self._screen: Screen | None = None
 
     def beside(self, world: "AbstractAsyncContextManager[World]") -> "AbstractAsyncContextManager[World]":
@@ -111,10 +111,10 @@ class Shadow:
         self._task.add_done_callback(ended)
 
     def _started(self, run: "Run") -> None:
-        from rulebot.narrate.run_log import Diary
+        from rulebot.narrate.run_log import RunLog
         from rulebot.shadow.shadow_text import observed, title
 
-        self._run, self._diary = run, Diary(run.first, observed)
+        self._run, self._diary = run, RunLog(run.first, observed)
         run.loop.recorded.append(self._diary.write)
         assert self._screen is not None
         names = ", ".join(f"{name}{ENDING}" for name in sorted(self._desk.bots))
@@ -151,7 +151,7 @@ class Shadow:
         return ["", " the shadows, of which nothing was sent", *days_lines(shown, width), _HINT]
 
 
-def named(told: "Happening") -> "Happening":
+def named(told: "EventLine") -> "EventLine":
     """Return a line under the name of the shadow."""
     return replace(told, bot=f"{told.bot}{ENDING}")
 

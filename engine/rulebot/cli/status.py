@@ -8,13 +8,13 @@ import click
 
 from rulebot.cli.stores import other_version_words, print_json, shows_store
 from rulebot.cli.width import echo, table, terminal_width
-from rulebot.core.state import Standing, State
+from rulebot.core.state import OperatorState, State
 from rulebot.documents.recorded_bots import bot_of
 from rulebot.model.money import ZERO
 from rulebot.narrate.day_pnl import open_as_marked, owed_today, realized_today
-from rulebot.narrate.delayed_data import late_told
+from rulebot.narrate.delayed_data import delayed_on_record
 from rulebot.narrate.growth_text import grown_by
-from rulebot.narrate.target_kept import ExitKept, kept_lines, read_kept
+from rulebot.narrate.target_kept import TargetResult, kept_lines, read_kept
 from rulebot.narrate.text_table import aligned, one_line, price, signed
 from rulebot.narrate.trade_text import bare_text, error_text, holding_of, provisional_text
 from rulebot.process.broker_status import connected
@@ -90,7 +90,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
         "exits": [each.as_document() for each in kept],
         "growing": _growing(run, known),
         "delayed_data": [
-            {"symbol": each.symbol, "bots": list(each.bots), "words": each.words} for each in late_told(reader)
+            {"symbol": each.symbol, "bots": list(each.bots), "words": each.words} for each in delayed_on_record(reader)
         ],
         "errors": [
             {"bot": row["strategy_id"], "position": row["position"], "left": error_text(row)}
@@ -132,7 +132,7 @@ def _reload(record: Record | None) -> dict[str, Any] | None:
 
 
 def _position(
-    row: Row, orders: Sequence[Row], on_hold: Mapping[str, str], standing: Standing, absent: Mapping[str, int]
+    row: Row, orders: Sequence[Row], on_hold: Mapping[str, str], standing: OperatorState, absent: Mapping[str, int]
 ) -> dict[str, Any]:
     resting = [o for o in orders if o["position"] == row["position"] and o["purpose"] in _RESTING]
     is_open = row["state"] == "open" and row["position"] not in on_hold
@@ -190,7 +190,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
     ]
     lines += [f" {one['bot']} {one['position']}: {one['left']}" for one in document["errors"]]
     lines += [
-        f" {line}" for line in kept_lines([ExitKept.from_document(one) for one in document["exits"]], is_named=True)
+        f" {line}" for line in kept_lines([TargetResult.from_document(one) for one in document["exits"]], is_named=True)
     ]
     lines += [f" {one['bot']} {one['words']}" for one in document["growing"]]
     lines += [f" halted: {halt['bot']}: {halt['reason']}" for halt in document["halts"]]

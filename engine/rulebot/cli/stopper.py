@@ -18,7 +18,7 @@ HEED_EVERY = 1.0
 NOT_SUSPENDED = "Ctrl+Z does nothing: nobody would watch the exits meanwhile; Ctrl+C stops"
 
 
-class Stopper:
+class StopSignals:
     """Ctrl+C: once, and the engine ends when its entries are cancelled; again, or without a connection, at once."""
 
     def __init__(self, screen: "Screen") -> None:

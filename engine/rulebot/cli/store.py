@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rulebot.cli.clock import DAY
-from rulebot.cli.numbers import Whole
-from rulebot.cli.say import say
+from rulebot.cli.numbers import WholeNumber
+from rulebot.cli.say import print_text
 from rulebot.cli.stores import STORE, print_json, reads_store
 from rulebot.model.counted import counted
 from rulebot.model.errors import MisuseError
@@ -64,8 +64,8 @@ def audit(ctx: click.Context, store: Place | None, form: str) -> None:
         print_json({"store": shown_path(path), "holds": holds, "tables_compared": is_compared, "invariants": verdicts})
     else:
         for line in _lines(found):
-            say(line)
-        say(f"\n store {shown_path(path)}")
+            print_text(line)
+        print_text(f"\n store {shown_path(path)}")
     ctx.exit(0 if all(each.holds for each in found) else 1)
 
 
@@ -78,7 +78,7 @@ def back_up_store(file: Path, named: Place | None) -> None:
 
     path = run_store(named)
     sound = back_up(path, file)
-    say(f"{shown_path(file)}: {sound.records} records of {shown_path(path)}, the chain is whole")
+    print_text(f"{shown_path(file)}: {sound.records} records of {shown_path(path)}, the chain is whole")
 
 
 @store.command("restore", short_help="Put a backup in place.")
@@ -99,10 +99,12 @@ def restore_store(file: Path, named: Place | None) -> None:
         if done.sound.last is None
         else f", the last of {done.sound.last.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S} New York"
     )
-    say(f"{shown_path(path)} is restored: {done.sound.records} records{last}")
+    print_text(f"{shown_path(path)} is restored: {done.sound.records} records{last}")
     if done.kept is not None:
-        say(f"what was there before is kept as {shown_path(done.kept)}")
-    say("what was traded since is not in it: compare it with the account; nothing is entered until 'rulebot resume'")
+        print_text(f"what was there before is kept as {shown_path(done.kept)}")
+    print_text(
+        "what was traded since is not in it: compare it with the account; nothing is entered until 'rulebot resume'"
+    )
 
 
 @store.command("rebuild", short_help="Make the tables anew from the journal.")
@@ -121,7 +123,7 @@ def rebuild_store(named: Place | None) -> None:
     path = run_store(named)
     with closing(SqlJournal(open_store(path))) as journal:
         journal.rebuild()
-    say(f"{shown_path(path)}: its tables are made anew from the journal")
+    print_text(f"{shown_path(path)}: its tables are made anew from the journal")
 
 
 @store.command("correct", short_help="Correct a fill that nobody told.")
@@ -131,7 +133,7 @@ def rebuild_store(named: Place | None) -> None:
 @click.option("--commission", callback=_price, help="Dollars of commission that the statement shows beside the price.")
 @click.option(
     "--contracts",
-    type=Whole(1),
+    type=WholeNumber(1),
     help="How many were traded before an expiry (default: all of it).",
 )
 @click.option(
@@ -166,7 +168,7 @@ def correct_fill(
     said = correct(
         place, ref, price, leg=leg, commission=commission, contracts=contracts, on=day, at=at, dry_run=dry_run
     )
-    say(said)
+    print_text(said)
 
 
 @store.command("export", short_help="Write tables as CSV, JSON or Parquet.")
@@ -183,9 +185,9 @@ def export(folder: Path, named: Place | None, form: str) -> None:
     with StoreReader(chosen_store(named)) as reader:
         pretended = reader.run().pretended
     if pretended:
-        say(f"{pretended}: none of it belongs into an account's books", err=True)
+        print_text(f"{pretended}: none of it belongs into an account's books", err=True)
     for path, count in export_sheets(chosen_store(named), folder, EXPORTED, form):
-        say(f"{shown_path(path)}: {counted(count, 'row')}")
+        print_text(f"{shown_path(path)}: {counted(count, 'row')}")
 
 
 @store.command("tie", short_help="Compare with the broker's statement, to the cent.")
@@ -199,19 +201,19 @@ def tie_store(ctx: click.Context, statement: Path, store: Place | None, form: st
     that the query needs. Exit code: 0 when all ties to the cent, 1 when something does not.
     """
     from rulebot.cli.tie_text import tie_document, tie_lines
-    from rulebot.statement.reconcile_file import tie_file
+    from rulebot.statement.reconcile_file import reconcile_file
 
     path = run_store(store)
     with StoreReader(path) as reader:
         if reader.run().mark:
             raise MisuseError(f"{shown_path(path)} was only observed: no statement has any of it")
-    found = tie_file(path, statement)
+    found = reconcile_file(path, statement)
     if form == "json":
         print_json({"store": shown_path(path), "statement": shown_path(statement), **tie_document(found)})
     else:
         for line in tie_lines(found):
-            say(line)
-        say(f"\n store {shown_path(path)}")
+            print_text(line)
+        print_text(f"\n store {shown_path(path)}")
     ctx.exit(0 if found.ties else 1)
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.model.errors import MisuseError
 from rulebot.spec.suggest import did_you_mean
 from rulebot.store.place import Place, is_url, place_of, shown_path, without_link
@@ -91,4 +91,4 @@ def check_bot(bot: str, known: Iterable[str], path: Place) -> None:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Print a document for machines: sorted keys, so that equal stores give equal bytes."""
-    say(json.dumps(document, indent=2, sort_keys=True, allow_nan=False, default=str))
+    print_text(json.dumps(document, indent=2, sort_keys=True, allow_nan=False, default=str))

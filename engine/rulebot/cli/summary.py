@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from rulebot.cli.numbers import Whole
-from rulebot.cli.say import say
+from rulebot.cli.numbers import WholeNumber
+from rulebot.cli.say import print_text
 from rulebot.cli.stores import check_bot, other_version_words, print_json, reads_store
 from rulebot.cli.width import echo, terminal_width
 from rulebot.model.counted import counted
@@ -39,7 +39,7 @@ NOTHING: dict[str, Any] = (
     help="With --by: the account document whose `live.require` says what win rate and expectancy are expected.",
 )
 @click.option("--compare", "compares", is_flag=True, help="Beside the shadows of 'rulebot run --shadow'.")
-@click.option("--sessions", type=Whole(1), metavar="N", help="With --compare: the last N sessions of both.")
+@click.option("--sessions", type=WholeNumber(1), metavar="N", help="With --compare: the last N sessions of both.")
 @reads_store
 def summary(
     bot: str | None,
@@ -202,7 +202,7 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
     for line in aligned(table, right=frozenset(range(1, len(head)))):
         echo(line)
     if not found:
-        say(" nothing has run here")
+        print_text(" nothing has run here")
     _tell(apart)
     _say_store(path, mark)
 
@@ -224,10 +224,10 @@ def _fields(row: Any) -> dict[str, Any]:
 
 def _show(found: dict[str, dict[str, Any]]) -> None:
     if not found:
-        say(" no bot has run here")
+        print_text(" no bot has run here")
         return
     for place, lines in enumerate(tables(found, terminal_width())):
-        say("\n".join(["", *lines] if place else lines))
+        print_text("\n".join(["", *lines] if place else lines))
 
 
 def tables(found: Mapping[str, Mapping[str, Any]], width: int | None) -> Iterator[list[str]]:

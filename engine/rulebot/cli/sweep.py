@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rulebot.cli.clock import DAY
-from rulebot.cli.numbers import SEED, Whole
+from rulebot.cli.numbers import SEED, WholeNumber
 from rulebot.cli.outputs import PAGE, check_output
 from rulebot.cli.past_options import (
     asked_cash,
@@ -19,20 +19,20 @@ from rulebot.cli.past_options import (
     stopped_by_hand,
 )
 from rulebot.cli.paths import SPECS
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.cli.shares import backtest_shares_option
 from rulebot.model.counted import counted
 from rulebot.model.errors import MisuseError, StoreError
 
 if TYPE_CHECKING:
-    from rulebot.cli.sweep_text import Data
-    from rulebot.documents.load_bots import Desk
-    from rulebot.sweep.compiling import Terms
+    from rulebot.cli.sweep_text import SweepData
+    from rulebot.documents.load_bots import LoadedBots
+    from rulebot.sweep.compiling import VariantTerms
     from rulebot.sweep.executors import Runs
     from rulebot.sweep.parameters import Axis, Point
     from rulebot.sweep.search import Search
     from rulebot.sweep.statistics import Forward
-    from rulebot.sweep.sweep import Kept, Told
+    from rulebot.sweep.sweep import StoredVariants, Told
     from rulebot.sweep.variant import Variant
 
 SORTED = ("sharpe", "net", "expectancy", "win_rate", "max_drawdown")
@@ -51,23 +51,23 @@ GOALS = SORTED[:-1]
     metavar="NAME=VALUES",
     help="A parameter, or a place as legs.short_put.delta, and its values: 0.05..0.15/0.01 or 0.05,0.10. Repeatable.",
 )
-@click.option("--random", "count", type=Whole(1), metavar="N", help="Draw N combinations instead of all.")
+@click.option("--random", "count", type=WholeNumber(1), metavar="N", help="Draw N combinations instead of all.")
 @click.option(
     "--bayes",
     "trials",
-    type=Whole(1),
+    type=WholeNumber(1),
     metavar="N",
     help="Search with N trials instead: each batch by what came of those before it.",
 )
 @click.option("--for", "goal", type=click.Choice(GOALS), help="What --bayes searches for (default: sharpe).")
-@click.option("--batch", type=Whole(1), help="Trials that --bayes asks for at once (default: 10).")
+@click.option("--batch", type=WholeNumber(1), help="Trials that --bayes asks for at once (default: 10).")
 @click.option("--seed", type=SEED, default=7, show_default=True, help="What chance draws by.")
 @click.option("--from", "first", type=DAY, metavar="DAY", help="The first session (default: the data's first).")
 @click.option("--to", "last", type=DAY, metavar="DAY", help="The last session (default: the data's last).")
 @click.option("--fills", default="natural", show_default=True, metavar="MODEL", help="As in 'rulebot backtest'.")
 @click.option("--cash", default="1000000", show_default=True, metavar="DOLLARS", help="What each account begins with.")
 @backtest_shares_option
-@click.option("--lines", type=Whole(1), default=90, show_default=True, help="Market data lines at most.")
+@click.option("--lines", type=WholeNumber(1), default=90, show_default=True, help="Market data lines at most.")
 @click.option("--account", type=click.Path(path_type=Path), help="The account document, as in 'rulebot backtest'.")
 @click.option(
     "--out",
@@ -76,15 +76,15 @@ GOALS = SORTED[:-1]
 )
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with heat maps.")
 @click.option("--sort", type=click.Choice(SORTED), help="What comes first (default: what --for says, or sharpe).")
-@click.option("--top", type=Whole(1), default=20, show_default=True, help="Variants that are shown.")
+@click.option("--top", type=WholeNumber(1), default=20, show_default=True, help="Variants that are shown.")
 @click.option(
     "--walk-forward",
     "forward",
     metavar="CHOSEN/TRIED",
     help="Also choose by stretches of so many sessions, and try the choice in the next: 60/20.",
 )
-@click.option("--purge", type=Whole(0), help="Sessions left out between them (default: the longest trade's).")
-@click.option("--workers", type=Whole(1), help="Processes (default: the cores, once they save time).")
+@click.option("--purge", type=WholeNumber(0), help="Sessions left out between them (default: the longest trade's).")
+@click.option("--workers", type=WholeNumber(1), help="Processes (default: the cores, once they save time).")
 @click.option("--scheduler", metavar="ADDRESS", help="Run on a dask.distributed scheduler: tcp://HOST:PORT.")
 @click.option("--every-turn", is_flag=True, help="Live through every session turn by turn, also the plain ones.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
@@ -107,7 +107,7 @@ def sweep(spec: str, **options: Any) -> None:
     from rulebot.sweep.executors import in_processes
     from rulebot.sweep.parameters import axis
     from rulebot.sweep.statistics import stretches
-    from rulebot.sweep.sweep import Kept
+    from rulebot.sweep.sweep import StoredVariants
 
     logging.getLogger("rulebot").setLevel(logging.ERROR)
     axes = [axis(text) for text in options["varied"]]
@@ -126,7 +126,9 @@ def sweep(spec: str, **options: Any) -> None:
     found = _finder(desk, axes, search, terms, options)
     workers = options["workers"] or cores()
     elapsed = None if options["workers"] else WallClock().elapsed
-    kept = None if options["out"] is None else Kept(options["out"], _about(desk, axes, search, options, terms))
+    kept = (
+        None if options["out"] is None else StoredVariants(options["out"], _about(desk, axes, search, options, terms))
+    )
     goes_on = "--out FILE keeps what is done, for the same command to go on with"
     if kept is not None:
         goes_on = f"the same command goes on with what {kept.file} keeps"
@@ -153,7 +155,7 @@ def sweep(spec: str, **options: Any) -> None:
     if unwritten is not None:
         raise unwritten
     if options["html"] is not None and options["form"] == "text":
-        say(f" page {options['html']}")
+        print_text(f" page {options['html']}")
     if misfit is not None:
         raise misfit
     if not any(each.profits or each.problem for each in variants):
@@ -186,8 +188,12 @@ def _search(options: Mapping[str, Any]) -> "Search | None":
 
 
 def _finder(
-    desk: "Desk", axes: "Sequence[Axis]", search: "Search | None", terms: "Terms", options: Mapping[str, Any]
-) -> "Callable[[Runs, Told, Kept | None, int], list[Variant]]":
+    desk: "LoadedBots",
+    axes: "Sequence[Axis]",
+    search: "Search | None",
+    terms: "VariantTerms",
+    options: Mapping[str, Any],
+) -> "Callable[[Runs, Told, StoredVariants | None, int], list[Variant]]":
     """Return what tries the combinations, when it is given where. Raises: MisuseError for what cannot be tried."""
     from functools import partial
 
@@ -217,16 +223,16 @@ def _one(spec: str) -> Path:
     return files[0]
 
 
-def _terms(desk: "Desk", options: Mapping[str, Any]) -> "Terms":
+def _terms(desk: "LoadedBots", options: Mapping[str, Any]) -> "VariantTerms":
     from functools import partial
 
     from rulebot.adapters.sources import open_source
     from rulebot.calendars.calendars import load_calendar
-    from rulebot.sweep.compiling import Terms
+    from rulebot.sweep.compiling import VariantTerms
 
     opens = partial(open_source, options["data"])
     first, last = session_range(opens(), options["data"], options["first"], options["last"])
-    return Terms(
+    return VariantTerms(
         opens=opens,
         first=first,
         last=last,
@@ -242,7 +248,7 @@ def _terms(desk: "Desk", options: Mapping[str, Any]) -> "Terms":
     )
 
 
-def _texts(desk: "Desk", axes: "Sequence[Axis]") -> "Callable[[Point], str]":
+def _texts(desk: "LoadedBots", axes: "Sequence[Axis]") -> "Callable[[Point], str]":
     """Return what makes the text of a variant.
 
     Raises: MisuseError for places and values that do not go together, or that the spec has not.
@@ -258,7 +264,11 @@ def _texts(desk: "Desk", axes: "Sequence[Axis]") -> "Callable[[Point], str]":
 
 
 def _about(
-    desk: "Desk", axes: "Sequence[Axis]", search: "Search | None", options: Mapping[str, Any], terms: "Terms"
+    desk: "LoadedBots",
+    axes: "Sequence[Axis]",
+    search: "Search | None",
+    options: Mapping[str, Any],
+    terms: "VariantTerms",
 ) -> dict[str, Any]:
     """Return what makes this sweep another one. How many trials a search has does not: it goes on with more."""
     from hashlib import sha256
@@ -318,14 +328,14 @@ def _walk(found: "Sequence[Variant]", chosen: int, tried: int, purged: int | Non
     return walk_forward({each.number: each.profits for each in fine}, parts)
 
 
-def _data(spec: Path, terms: "Terms") -> "Data":
+def _data(spec: Path, terms: "VariantTerms") -> "SweepData":
     from rulebot.backtest.results import span_words
-    from rulebot.cli.sweep_text import Data
+    from rulebot.cli.sweep_text import SweepData
 
     source = terms.opens()
     settings = {"from": terms.first, "to": terms.last}
     span = span_words(settings, source.dates(terms.first, terms.last))
-    return Data(spec.stem, terms.first, terms.last, source.name, source.is_modelled, terms.fills.name, span)
+    return SweepData(spec.stem, terms.first, terms.last, source.name, source.is_modelled, terms.fills.name, span)
 
 
 def _show(
@@ -333,23 +343,23 @@ def _show(
     axes: "Sequence[Axis]",
     walked: "Forward | None",
     search: "Search | None",
-    data: "Data",
+    data: "SweepData",
     options: Mapping[str, Any],
 ) -> None:
     from rulebot.cli.sweep_text import document_of, sweep_lines
     from rulebot.cli.width import echo, terminal_width
 
     if options["form"] == "json":
-        say(document_of(found, axes, walked, options["sort"], data), nl=False)
+        print_text(document_of(found, axes, walked, options["sort"], data), nl=False)
         return
     lines = sweep_lines(found, axes, walked, options["sort"], options["top"], terminal_width())
     for line in (*data.lines(), "", *lines):
         echo(line)
     if search is not None:
-        say("")
+        print_text("")
         echo(f" {search.warning}")
     if options["out"] is not None:
-        say(f"\n kept in {options['out']}")
+        print_text(f"\n kept in {options['out']}")
 
 
 def _write_page(
@@ -357,7 +367,7 @@ def _write_page(
     axes: "Sequence[Axis]",
     walked: "Forward | None",
     search: "Search | None",
-    data: "Data",
+    data: "SweepData",
     options: Mapping[str, Any],
 ) -> None:
     from rulebot.adapters.history.finding import data_of

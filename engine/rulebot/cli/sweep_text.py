@@ -54,7 +54,7 @@ def ordered(found: Sequence[Variant], by: str) -> list[Variant]:
     return sorted(fine, key=key)
 
 
-class Data(NamedTuple):
+class SweepData(NamedTuple):
     """Which sessions a sweep is of, and what its orders filled at. span: where the data ends before what was asked."""
 
     bot: str
@@ -188,7 +188,9 @@ def _steps(walked: Forward, points: Mapping[int, Point], days: Sequence[str]) ->
         yield (*step.stretch.words(days), step.words(points), then, signed(step.made))
 
 
-def document_of(found: Sequence[Variant], axes: Sequence[Axis], walked: Forward | None, by: str, data: Data) -> str:
+def document_of(
+    found: Sequence[Variant], axes: Sequence[Axis], walked: Forward | None, by: str, data: SweepData
+) -> str:
     """Return all of it as JSON, the variants in order."""
     best = ordered(found, by)
     by_chance = expected_best_of(each.profits for each in best)

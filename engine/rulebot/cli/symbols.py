@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rulebot.cli.numbers import Whole
+from rulebot.cli.numbers import WholeNumber
 from rulebot.cli.options import settings_option
 from rulebot.cli.paths import SPECS
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.model.counted import counted
 from rulebot.narrate.text_table import aligned
 
@@ -26,7 +26,7 @@ NOT_ALL_FINE = 1
 @click.command("symbols", short_help="Ask the broker which symbols are gone or have no options.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=SPECS)
 @click.option("--gateway", "address", metavar="HOST:PORT", help="Where IB Gateway or TWS of a paper login listens.")
-@click.option("--client-id", type=Whole(0, 2**31 - 1), metavar="N", help="The API client id (default 71).")
+@click.option("--client-id", type=WholeNumber(0, 2**31 - 1), metavar="N", help="The API client id (default 71).")
 @settings_option
 @click.option("--sim", is_flag=True, help="Ask the simulated broker: nothing else is needed.")
 @click.option("--refresh", is_flag=True, help="Remove from the universe documents in PATH what bots cannot trade.")
@@ -72,7 +72,7 @@ def symbols(
         from rulebot.scan.symbols import refresh_universes
 
         for file, gone in refresh_universes(files, found):
-            say(f"{file}: removed {', '.join(gone)}", err=True)
+            print_text(f"{file}: removed {', '.join(gone)}", err=True)
     if troubled:
         raise click.exceptions.Exit(NOT_ALL_FINE)
 
@@ -104,9 +104,9 @@ def _show(found: "tuple[SymbolFacts, ...]", form: str) -> int:
         print_json({"symbols": [_row(facts, troubles.get(facts.symbol, "")) for facts in found]})
         return len(troubles)
     for line in aligned([_words(facts, troubles.get(facts.symbol, "")) for facts in found]):
-        say(line)
+        print_text(line)
     many = counted(len(found), "symbol")
-    say(f"{many}: {len(found) - len(troubles)} fine" + (f", {len(troubles)} not" if troubles else ""))
+    print_text(f"{many}: {len(found) - len(troubles)} fine" + (f", {len(troubles)} not" if troubles else ""))
     return len(troubles)
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from rulebot.cli.outputs import XML, check_output
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.cli.width import echo
 from rulebot.model.collector import no_collection
 from rulebot.model.errors import StoreError
 
 if TYPE_CHECKING:
-    from rulebot.spec_tests.coverage import Covered
+    from rulebot.spec_tests.coverage import TestCoverage
     from rulebot.spec_tests.files import TrialFile
     from rulebot.spec_tests.run import Result
 
@@ -75,7 +75,7 @@ def _run(files: "Sequence[TrialFile]", part: str, form: str) -> "tuple[dict[str,
     for each in files:
         chosen = [planned for planned in each.planned if part in planned.trial.name or part in planned.plan.name]
         if chosen and form == "text":
-            say(each.file)
+            print_text(each.file)
         for planned in chosen:
             with no_collection():
                 result = run_trial(planned, perf_counter)
@@ -85,16 +85,18 @@ def _run(files: "Sequence[TrialFile]", part: str, form: str) -> "tuple[dict[str,
     return results, perf_counter() - began
 
 
-def _show(results: "Mapping[str, Sequence[Result]]", found: "Sequence[Covered]", seconds: float, form: str) -> None:
+def _show(
+    results: "Mapping[str, Sequence[Result]]", found: "Sequence[TestCoverage]", seconds: float, form: str
+) -> None:
     """Print what stands under the tests: coverage and the count, or all of it as JSON."""
     from rulebot.cli.test_text import coverage_lines, document_of, summary
 
     if form == "json":
-        say(document_of(results, found))
+        print_text(document_of(results, found))
         return
     for line in coverage_lines(found):
-        say(line)
-    say(summary(results, seconds))
+        print_text(line)
+    print_text(summary(results, seconds))
 
 
 def _files(paths: tuple[str, ...], form: str) -> "tuple[TrialFile, ...]":

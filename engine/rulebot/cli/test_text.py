@@ -9,11 +9,11 @@ from xml.sax.saxutils import quoteattr
 from rulebot.model.counted import counted
 from rulebot.narrate.explain_text import condition_document, place_lines
 from rulebot.narrate.text_table import clock
-from rulebot.record.explain import ENTRY_PLACES, Moment, selection_at, state_at, story
+from rulebot.record.explain import ENTRY_PLACES, RuleSnapshot, explain_day, selection_at, state_at
 from rulebot.record.record import Record
 
 if TYPE_CHECKING:
-    from rulebot.spec_tests.coverage import Covered
+    from rulebot.spec_tests.coverage import TestCoverage
     from rulebot.spec_tests.expect import Miss
     from rulebot.spec_tests.run import Result
 
@@ -51,15 +51,15 @@ def _records(result: "Result") -> Sequence[Record]:
     return result.outcome.lived.records if result.outcome is not None else ()
 
 
-def moment_of(result: "Result", miss: "Miss") -> Moment:
+def moment_of(result: "Result", miss: "Miss") -> RuleSnapshot:
     """Return what the rules in question had said by that instant; of an entry also halts that were unknown."""
     if not miss.places:
-        return Moment(miss.at, ())
+        return RuleSnapshot(miss.at, ())
     found = state_at(_records(result), miss.at, miss.places)
     if not _is_of_entry(miss):
         return found
     halts = state_at(_records(result), miss.at, ("halts",)).conditions
-    return Moment(miss.at, (*found.conditions, *(each for each in halts if each.truth is None)))
+    return RuleSnapshot(miss.at, (*found.conditions, *(each for each in halts if each.truth is None)))
 
 
 def _is_of_entry(miss: "Miss") -> bool:
@@ -71,7 +71,7 @@ def _reasons(result: "Result", miss: "Miss") -> list[tuple[datetime, str]]:
     records = [record for record in _records(result) if record.at <= miss.at]
     if not miss.places or not records:
         return []
-    told = story(records)
+    told = explain_day(records)
     if _is_of_entry(miss) and not told.watched and not told.entered and not told.halted and not told.blind:
         return [(miss.at, "it had not watched")]
     said = (*told.refused, *told.unfilled) if _is_of_entry(miss) else told.rolled
@@ -89,7 +89,7 @@ def summary(results: Mapping[str, Sequence["Result"]], seconds: float) -> str:
     return f"{count}: {', '.join(parts)}, in {seconds:.1f} s"
 
 
-def coverage_lines(found: Iterable["Covered"]) -> list[str]:
+def coverage_lines(found: Iterable["TestCoverage"]) -> list[str]:
     """Return how much of each spec is tried, and what is not."""
     lines = []
     for each in found:
@@ -102,7 +102,7 @@ def coverage_lines(found: Iterable["Covered"]) -> list[str]:
 # ---------------------------------------------------------------- for machines
 
 
-def document_of(results: Mapping[str, Sequence["Result"]], found: Iterable["Covered"]) -> str:
+def document_of(results: Mapping[str, Sequence["Result"]], found: Iterable["TestCoverage"]) -> str:
     """Return the results, and the coverage if it was asked for, as JSON."""
     tests = [_result_document(file, result) for file, of_file in results.items() for result in of_file]
     document: dict[str, Any] = {"tests": tests}

@@ -6,16 +6,16 @@ from typing import Any
 from rulebot.model.counted import counted
 from rulebot.model.printable import printable
 from rulebot.statement.difference import Difference, amount, dealt
-from rulebot.statement.reconcile import Sum, Tie
-from rulebot.statement.statement import Event, Told
+from rulebot.statement.reconcile import Reconciliation, StatementSum
+from rulebot.statement.statement import StatementEvent, StatementExecution
 
 
-def tie_lines(found: Tie) -> Iterator[str]:
+def tie_lines(found: Reconciliation) -> Iterator[str]:
     """Yield the lines of a report; what a file says cannot move the terminal's cursor."""
     yield from map(printable, _lines(found))
 
 
-def _lines(found: Tie) -> Iterator[str]:
+def _lines(found: Reconciliation) -> Iterator[str]:
     days = ", ".join(f"{first} to {last}" for first, last in found.periods)
     executions, endings = counted(found.executions, "execution"), counted(found.endings, "ending")
     yield f" statement of {found.account}, {days}: {executions} and {endings} of ours"
@@ -31,7 +31,7 @@ def _lines(found: Tie) -> Iterator[str]:
     yield " ties to the cent" if found.ties else f" {counted(len(found.differences), 'difference')}"
 
 
-def tie_document(found: Tie) -> dict[str, Any]:
+def tie_document(found: Reconciliation) -> dict[str, Any]:
     """Return the report for machines: amounts are text, exact."""
     return {
         "account": found.account,
@@ -69,16 +69,16 @@ def _words(each: Difference) -> str:
     return "  ".join(part for part in (whose, f"{each.name}: {values}") if part)
 
 
-def _traded(told: Told) -> str:
+def _traded(told: StatementExecution) -> str:
     under = f"order reference '{told.ref}'" if told.ref else "no order reference"
     return f"{told.contract.symbol} {dealt(told.signed, told.price, told.day)}, {under}"
 
 
-def _ended(event: Event) -> str:
+def _ended(event: StatementEvent) -> str:
     return f"{event.contract.symbol} {event.kind} {event.signed:+f} on {event.day}"
 
 
-def _table(sums: tuple[Sum, ...]) -> Iterator[str]:
+def _table(sums: tuple[StatementSum, ...]) -> Iterator[str]:
     rows = [
         ("", "ours", "statement"),
         *((each.name, _shown(each, each.ours), _shown(each, each.theirs)) for each in sums),
@@ -88,5 +88,5 @@ def _table(sums: tuple[Sum, ...]) -> Iterator[str]:
         yield f" {name:<{widths[0]}}  {ours:>{widths[1]}}  {theirs:>{widths[2]}}"
 
 
-def _shown(each: Sum, value: Any) -> str:
+def _shown(each: StatementSum, value: Any) -> str:
     return f"{value:f}" if each.name == "contracts" else amount(value)

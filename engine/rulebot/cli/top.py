@@ -14,8 +14,8 @@ from rulebot.alerts.outbox import Outbox
 from rulebot.alerts.teller import outbox_path
 from rulebot.cli.stores import RUNNING, STORE
 from rulebot.cli.terminal import Keys, check_terminal, pressed_keys
-from rulebot.cli.top_keys import QUIT, Focus, Question, after_key, present
-from rulebot.cli.top_text import Seen, top_lines
+from rulebot.cli.top_keys import QUIT, ConfirmQuestion, Focus, after_key, present
+from rulebot.cli.top_text import ScreenData, top_lines
 from rulebot.model.errors import RulebotError, StoreError
 from rulebot.model.event import Request
 from rulebot.operator.requests import leave
@@ -23,8 +23,8 @@ from rulebot.store.latest import shown_store
 from rulebot.store.place import Place, shown_path
 from rulebot.store.queries import StoreReader
 from rulebot.web.entries import entries_by_now
-from rulebot.web.picture import Picture
-from rulebot.web.picture_of_store import alarms_of, picture_of_store
+from rulebot.web.picture import PageSnapshot
+from rulebot.web.picture_of_store import alarms_of, snapshot_of_store
 
 EVERY = 1.0
 """Seconds between two looks into the store."""
@@ -46,14 +46,14 @@ def top(store: Place | None) -> None:
     """
     check_terminal("'rulebot status' and 'rulebot list' show the same once, also in a pipe")
     place = shown_store(store)
-    desk = Desk(place)
+    desk = ScreenState(place)
     desk.look()
     console = Console(highlight=False)
     with pressed_keys() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
         _stay(desk, keys, console, live)
 
 
-def _stay(desk: "Desk", keys: Keys, console: Console, live: Live) -> None:
+def _stay(desk: "ScreenState", keys: Keys, console: Console, live: Live) -> None:
     """Draw and act until somebody leaves."""
     focus = Focus()
     drawn: list[Text] = []
@@ -83,21 +83,21 @@ def _stay(desk: "Desk", keys: Keys, console: Console, live: Live) -> None:
                 break  # what was typed before a question could be read is no answer to it
 
 
-class Desk:
+class ScreenState:
     """What is seen of a store, and what is left for its engine."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
         self._of: object = None
         self._after: int | None = None
-        self.seen = Seen(Picture(at=None, engine="stopped", trading="stopped"), store=shown_path(place))
+        self.seen = ScreenData(PageSnapshot(at=None, engine="stopped", trading="stopped"), store=shown_path(place))
 
     def look(self) -> None:
         """Read the store, unless nothing was written since. Raises: StoreError."""
         with StoreReader(self._place) as reader:
             head = (reader.head()[0], reader.run().is_alive)
             if head != self._of:
-                self.seen = replace(self.seen, picture=picture_of_store(reader), alarms=alarms_of(reader))
+                self.seen = replace(self.seen, picture=snapshot_of_store(reader), alarms=alarms_of(reader))
                 self._of = head
         waiting, newest = _waiting(self._place)
         self.seen = replace(self.seen, waiting=waiting, newest=newest, fault="")
@@ -109,14 +109,14 @@ class Desk:
         except StoreError as error:
             self.seen = replace(self.seen, fault=error.message)
 
-    def asks(self, question: Question) -> None:
+    def asks(self, question: ConfirmQuestion) -> None:
         """Know how often a bot has entered as a person is asked whether it is to, who may be the second to say so."""
         self._after = None
         if question.request is Request.ENTER:
             with suppress(StoreError):
                 self._after = entries_by_now(self._place, question.bot)
 
-    def do(self, question: Question) -> str:
+    def do(self, question: ConfirmQuestion) -> str:
         """Do what was answered with yes; return what came of it."""
         try:
             if question.request is None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from rulebot.model.event import Request
 from rulebot.model.values import dataclass
 from rulebot.narrate import asking_words as words
-from rulebot.web.picture import BotLine, Picture, PositionLine
+from rulebot.web.picture import BotLine, PageSnapshot, PositionLine
 
 QUIT = "q"
 KEYS = (
@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ConfirmQuestion:
     """What is done once it is answered with y. words: what will happen; request: None acknowledges all alerts up to
     the newest one of when it was asked, `until`.
     """
@@ -53,18 +53,18 @@ class Focus:
     """Where the person is: the row that is chosen, what is asked, what was said last."""
 
     chosen: Row | None = None
-    question: Question | None = None
+    question: ConfirmQuestion | None = None
     said: str = ""
     is_helping: bool = False
 
 
-def rows_of(picture: Picture) -> tuple[Row, ...]:
+def rows_of(picture: PageSnapshot) -> tuple[Row, ...]:
     """Return what can be chosen, in the order in which it stands: bots, then positions."""
     positions = (Row(each.bot, each.id) for each in picture.positions)
     return (*(Row(each.bot) for each in picture.bots), *positions)
 
 
-def present(focus: Focus, picture: Picture) -> Focus:
+def present(focus: Focus, picture: PageSnapshot) -> Focus:
     """Return the focus on something that is there: a position that is gone gives way to its bot."""
     rows = rows_of(picture)
     if focus.chosen in rows:
@@ -74,8 +74,8 @@ def present(focus: Focus, picture: Picture) -> Focus:
 
 
 def after_key(
-    focus: Focus, key: str, picture: Picture, waiting: int = 0, newest: int = 0
-) -> tuple[Focus, Question | None]:
+    focus: Focus, key: str, picture: PageSnapshot, waiting: int = 0, newest: int = 0
+) -> tuple[Focus, ConfirmQuestion | None]:
     """Return the focus after a key, and the question that it answers with yes.
 
     waiting: alerts to be acknowledged; newest: the number of the last one that was read.
@@ -94,7 +94,7 @@ def after_key(
     if key in _MOVES:
         return _moved(focus, key, picture), None
     if key == "a":
-        found: Question | str = _acknowledging(waiting, newest)
+        found: ConfirmQuestion | str = _acknowledging(waiting, newest)
     elif (asks := _ASKS.get(key)) is not None:
         found = _NOBODY if picture.engine == "stopped" else asks(focus.chosen, picture)
     else:
@@ -116,7 +116,7 @@ _MOVES: dict[str, Callable[[int, int], int]] = {
 }
 
 
-def _moved(focus: Focus, key: str, picture: Picture) -> Focus:
+def _moved(focus: Focus, key: str, picture: PageSnapshot) -> Focus:
     rows = rows_of(picture)
     if focus.chosen is None:
         return focus
@@ -127,30 +127,30 @@ def _moved(focus: Focus, key: str, picture: Picture) -> Focus:
 # ---------------------------------------------------------------- what each key asks; a string says why it does not
 
 
-def _bot(chosen: Row | None, picture: Picture) -> BotLine | None:
+def _bot(chosen: Row | None, picture: PageSnapshot) -> BotLine | None:
     return None if chosen is None else next((each for each in picture.bots if each.bot == chosen.bot), None)
 
 
-def _pause(chosen: Row | None, picture: Picture) -> Question | str:
+def _pause(chosen: Row | None, picture: PageSnapshot) -> ConfirmQuestion | str:
     bot = _bot(chosen, picture)
     if bot is None:
         return "no bot is chosen"
     if bot.is_paused:
         return f"{bot.bot} is paused already: r resumes it"
-    return Question(f"Pause {bot.bot}", words.pause(bot.bot), Request.PAUSE, bot.bot)
+    return ConfirmQuestion(f"Pause {bot.bot}", words.pause(bot.bot), Request.PAUSE, bot.bot)
 
 
-def _resume(chosen: Row | None, picture: Picture) -> Question | str:
+def _resume(chosen: Row | None, picture: PageSnapshot) -> ConfirmQuestion | str:
     bot = _bot(chosen, picture)
     if bot is None:
         return "no bot is chosen"
     if not bot.is_paused:
         all_are = "" if picture.trading == "active" else ", all bots are: S starts them"
         return f"{bot.bot} is not paused{all_are}"
-    return Question(f"Resume {bot.bot}", words.resume(bot.bot), Request.RESUME, bot.bot)
+    return ConfirmQuestion(f"Resume {bot.bot}", words.resume(bot.bot), Request.RESUME, bot.bot)
 
 
-def _enter(chosen: Row | None, picture: Picture) -> Question | str:
+def _enter(chosen: Row | None, picture: PageSnapshot) -> ConfirmQuestion | str:
     bot = _bot(chosen, picture)
     if bot is None:
         return "no bot is chosen"
@@ -162,10 +162,10 @@ def _enter(chosen: Row | None, picture: Picture) -> Question | str:
         return "no bot may enter: S starts them"
     if bot.doing not in ("flat", "watching"):
         return f"{bot.bot} is {bot.doing}: by hand it enters while it is flat or watching"
-    return Question(f"Enter {bot.bot}", words.enter(bot.bot), Request.ENTER, bot.bot)
+    return ConfirmQuestion(f"Enter {bot.bot}", words.enter(bot.bot), Request.ENTER, bot.bot)
 
 
-def _close(chosen: Row | None, picture: Picture) -> Question | str:
+def _close(chosen: Row | None, picture: PageSnapshot) -> ConfirmQuestion | str:
     position = _position(chosen, picture)
     if isinstance(position, str):
         return position
@@ -173,13 +173,15 @@ def _close(chosen: Row | None, picture: Picture) -> Question | str:
         return f"{position.structure} of {position.bot} is being closed already, as asked"
     if position.waits_to_close:
         asked = words.keep(position.structure, position.bot)
-        return Question(f"Keep {position.structure} of {position.bot}", asked, Request.KEEP, position.bot, position.id)
+        return ConfirmQuestion(
+            f"Keep {position.structure} of {position.bot}", asked, Request.KEEP, position.bot, position.id
+        )
     title = f"Close {position.structure} of {position.bot}"
     asked = words.close(position.structure, position.bot)
-    return Question(title, asked, Request.CLOSE, position.bot, position.id)
+    return ConfirmQuestion(title, asked, Request.CLOSE, position.bot, position.id)
 
 
-def _position(chosen: Row | None, picture: Picture) -> PositionLine | str:
+def _position(chosen: Row | None, picture: PageSnapshot) -> PositionLine | str:
     """Return the position that is chosen, or the only one of the bot that is."""
     if chosen is None:
         return "nothing is open"
@@ -190,29 +192,29 @@ def _position(chosen: Row | None, picture: Picture) -> PositionLine | str:
     return f"{chosen.bot} has {len(held)} positions: choose one of them" if held else f"{chosen.bot} holds nothing"
 
 
-def _close_all(_: Row | None, __: Picture) -> Question | str:
-    return Question("Close all", words.CLOSE_ALL, Request.FLATTEN)
+def _close_all(_: Row | None, __: PageSnapshot) -> ConfirmQuestion | str:
+    return ConfirmQuestion("Close all", words.CLOSE_ALL, Request.FLATTEN)
 
 
-def _stop(_: Row | None, picture: Picture) -> Question | str:
+def _stop(_: Row | None, picture: PageSnapshot) -> ConfirmQuestion | str:
     if picture.trading != "active":
         return "no bot may enter as it is: S starts them"
-    return Question("Stop", words.STOP_ALL, Request.PAUSE)
+    return ConfirmQuestion("Stop", words.STOP_ALL, Request.PAUSE)
 
 
-def _start(_: Row | None, picture: Picture) -> Question | str:
+def _start(_: Row | None, picture: PageSnapshot) -> ConfirmQuestion | str:
     if picture.trading == "active" and not any(each.is_paused for each in picture.bots):
         return "bots may enter as it is"
-    return Question("Start", words.START_ALL, Request.RESUME)
+    return ConfirmQuestion("Start", words.START_ALL, Request.RESUME)
 
 
-def _acknowledging(waiting: int, newest: int) -> Question | str:
+def _acknowledging(waiting: int, newest: int) -> ConfirmQuestion | str:
     if not waiting:
         return "no alert is to be acknowledged"
-    return Question("Acknowledge all", words.ACKNOWLEDGE_ALL, None, until=newest)
+    return ConfirmQuestion("Acknowledge all", words.ACKNOWLEDGE_ALL, None, until=newest)
 
 
-_ASKS: dict[str, Callable[[Row | None, Picture], Question | str]] = {
+_ASKS: dict[str, Callable[[Row | None, PageSnapshot], ConfirmQuestion | str]] = {
     "p": _pause,
     "r": _resume,
     "e": _enter,

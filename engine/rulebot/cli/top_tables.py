@@ -9,7 +9,7 @@ from rulebot.cli.top_keys import Row
 from rulebot.model.money import dollars
 from rulebot.narrate.text_table import aligned, signed
 from rulebot.web.greek_totals import GREEKS
-from rulebot.web.picture import BotLine, OrderLine, Picture, PositionLine, Told
+from rulebot.web.picture import AlarmLine, BotLine, OrderLine, PageSnapshot, PositionLine
 
 WIDE = 105
 """Columns from which a position has its bot and its exits beside it, and a bot what it waits for."""
@@ -35,7 +35,7 @@ Table = tuple[Text, list[tuple[Row | None, Text]]]
 """A heading, and lines with what they let choose."""
 
 
-def bot_table(picture: Picture, width: int) -> Table:
+def bot_table(picture: PageSnapshot, width: int) -> Table:
     """Return a line a bot: state, since when, today's profit, its position, and what it waits for without one."""
     is_wide = width >= WIDE
     heads = ("bot", "state", "since", "today", "position" if is_wide else "position, or waits for")
@@ -63,7 +63,7 @@ def _bot_cells(bot: BotLine, is_wide: bool) -> tuple[str, ...]:
     return bot.bot, state, since, "" if bot.profit is None else signed(bot.profit), bot.position
 
 
-def position_table(picture: Picture, width: int) -> Table:
+def position_table(picture: PageSnapshot, width: int) -> Table:
     """Return a line a position: entry, what it costs now, profit, days to expiry, its greeks; the sums of several."""
     cells = [_cells(each) for each in picture.positions]
     sums = ("", "", "", signed(picture.profit), *(_number(picture.greeks[name], name) for name in GREEKS))
@@ -97,14 +97,14 @@ def position_table(picture: Picture, width: int) -> Table:
     return heading, found
 
 
-def _book_text(picture: Picture) -> str:
+def _book_text(picture: PageSnapshot) -> str:
     worst = "not bounded" if picture.max_loss is None else dollars(picture.max_loss)
     at_target = signed(picture.at_targets) + _besides(picture.without_target)
     at_stop = signed(picture.at_stops) + _besides(picture.without_stop)
     return f"at target {at_target}, at stop {at_stop}, max loss {worst}{_across_text(picture)}"
 
 
-def _across_text(picture: Picture) -> str:
+def _across_text(picture: PageSnapshot) -> str:
     """Return the delta of several underlyings as that of SPX, which their own deltas cannot be added up to."""
     if len(picture.underlyings) < 2:
         return ""
@@ -140,7 +140,7 @@ def order_lines(orders: Sequence[OrderLine]) -> list[Text]:
     return [*heading, *(Text(line) for line in aligned(rows))]
 
 
-def alarm_lines(alarms: Sequence[Told], width: int) -> list[Text]:
+def alarm_lines(alarms: Sequence[AlarmLine], width: int) -> list[Text]:
     """Return the last alarms, newest first, with a heading."""
     heading = [Text(" last alarms", style="dim")] if alarms else []
     shown = [_joined(each.clock, *([each.bot] if each.bot else []), each.text) for each in alarms[:_ALARMS]]

@@ -11,7 +11,7 @@ from rulebot.cli.top_tables import alarm_lines, bot_table, order_lines, position
 from rulebot.model.money import dollars
 from rulebot.model.values import dataclass
 from rulebot.narrate.text_table import signed
-from rulebot.web.picture import Picture, Told
+from rulebot.web.picture import AlarmLine, PageSnapshot
 
 _LONG_FOOT = (
     "jk choose  p pause  r resume  e enter  c close  C close all  s stop  S start  a acknowledge  ? help  q quit"
@@ -29,20 +29,20 @@ _ROOMY = 18
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ScreenData:
     """What was last read. alarms: newest first; waiting: alerts to be acknowledged, newest: the number of the last;
     fault: why it is old, if it is.
     """
 
-    picture: Picture
-    alarms: tuple[Told, ...] = ()
+    picture: PageSnapshot
+    alarms: tuple[AlarmLine, ...] = ()
     waiting: int = 0
     newest: int = 0
     store: str = ""
     fault: str = ""
 
 
-def top_lines(seen: Seen, focus: Focus, width: int, height: int) -> list[Text]:
+def top_lines(seen: ScreenData, focus: Focus, width: int, height: int) -> list[Text]:
     """Return `height` lines at the most, none wider than `width`."""
     head = _head(seen, width)
     foot = _below(seen, focus, width, height)
@@ -57,7 +57,7 @@ def top_lines(seen: Seen, focus: Focus, width: int, height: int) -> list[Text]:
 # ---------------------------------------------------------------- above and below
 
 
-def _head(seen: Seen, width: int) -> list[Text]:
+def _head(seen: ScreenData, width: int) -> list[Text]:
     picture = seen.picture
     amounts = (("net", picture.net_liquidation), ("buying power", picture.buying_power))
     money = [Text(f"{name} ${amount:,.0f}") for name, amount in amounts if amount is not None]
@@ -79,7 +79,7 @@ def _head(seen: Seen, width: int) -> list[Text]:
     return [*lines, Text("")]
 
 
-def _states(picture: Picture) -> list[Text]:
+def _states(picture: PageSnapshot) -> list[Text]:
     """Return when, whether an engine runs and trades, and with what money, the gravest first."""
     clock = Text(picture.clock)
     engine = Text(picture.engine, style="green" if picture.engine == "running" else "yellow")
@@ -105,7 +105,7 @@ def _money(name: str, amount: float | None) -> Text:
     return Text(f"{name} ").append(signed(amount), style=style)
 
 
-def _below(seen: Seen, focus: Focus, width: int, height: int) -> list[Text]:
+def _below(seen: ScreenData, focus: Focus, width: int, height: int) -> list[Text]:
     """Return what is chosen in full, and the keys or a question: always as many lines, so that nothing moves."""
     foot = _foot(focus, width)
     if height < _ROOMY or focus.is_helping:
@@ -118,7 +118,7 @@ def _below(seen: Seen, focus: Focus, width: int, height: int) -> list[Text]:
     return [rule, *lines, *(Text("") for _ in range(room - len(lines))), *foot]
 
 
-def _chosen_words(picture: Picture, chosen: Row | None) -> str:
+def _chosen_words(picture: PageSnapshot, chosen: Row | None) -> str:
     if chosen is None:
         return ""
     position = next((each for each in picture.positions if each.id == chosen.position), None)
@@ -148,7 +148,7 @@ def _all_of(text: str, width: int) -> list[str]:
 # ---------------------------------------------------------------- between
 
 
-def _body(seen: Seen, focus: Focus, width: int) -> tuple[list[Text], int]:
+def _body(seen: ScreenData, focus: Focus, width: int) -> tuple[list[Text], int]:
     """Return every line between head and foot, and the number of the one that is chosen."""
     picture = seen.picture
     lines: list[Text] = []

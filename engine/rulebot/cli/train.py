@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rulebot.cli.clock import DAY
-from rulebot.cli.numbers import Whole
+from rulebot.cli.numbers import WholeNumber
 from rulebot.cli.outputs import MODEL, SAMPLES, check_output
 from rulebot.cli.paths import SPECS
-from rulebot.cli.say import say
-from rulebot.cli.typed import is_typed
+from rulebot.cli.say import print_text
+from rulebot.cli.typed import is_explicit
 from rulebot.cli.width import echo
 from rulebot.model.errors import MisuseError, RulebotError, StoreError
 
 if TYPE_CHECKING:
-    from rulebot.documents.load_bots import Desk
+    from rulebot.documents.load_bots import LoadedBots
     from rulebot.train.samples import Samples
-    from rulebot.train.train import Asked
+    from rulebot.train.train import TrainOptions
 
 
 _OF_SESSIONS = {"first": "--from", "last": "--to", "fills": "--fills", "lines": "--lines", "workers": "--workers"}
@@ -36,10 +36,10 @@ DATA = ("source", "is_modelled", "fills")
 @click.option("--from", "first", type=DAY, metavar="DAY", help="The first session (default: the data's first).")
 @click.option("--to", "last", type=DAY, metavar="DAY", help="The last session (default: the data's last).")
 @click.option("--fills", default="natural", show_default=True, metavar="MODEL", help="As 'rulebot backtest' has it.")
-@click.option("--lines", type=Whole(1), default=90, show_default=True, help="Market data lines at most.")
+@click.option("--lines", type=WholeNumber(1), default=90, show_default=True, help="Market data lines at most.")
 @click.option(
     "--workers",
-    type=Whole(1),
+    type=WholeNumber(1),
     help="Processes, where sessions are apart (default: the cores, once they save time).",
 )
 @click.option(
@@ -58,7 +58,7 @@ DATA = ("source", "is_modelled", "fills")
 @click.option(
     "--minutes",
     "every",
-    type=Whole(1, 390),
+    type=WholeNumber(1, 390),
     metavar="N",
     help="With --data: learn from an entry forced at every N minutes of the bot's window, not from its own trades.",
 )
@@ -76,16 +76,16 @@ DATA = ("source", "is_modelled", "fills")
     metavar="WHAT",
     help="What a good trade is: profit, or top:30% for the best three tenths.",
 )
-@click.option("--folds", type=Whole(2, 20), default=5, show_default=True, help="Trials, one after the other.")
+@click.option("--folds", type=WholeNumber(2, 20), default=5, show_default=True, help="Trials, one after the other.")
 @click.option(
     "--embargo",
-    type=Whole(0, 365),
+    type=WholeNumber(0, 365),
     default=1,
     show_default=True,
     metavar="DAYS",
     help="How long before a trial a trade must have ended to be trained on.",
 )
-@click.option("--seed", type=Whole(0, 2**32 - 1), default=1, show_default=True, help="The seed of all chance.")
+@click.option("--seed", type=WholeNumber(0, 2**32 - 1), default=1, show_default=True, help="The seed of all chance.")
 @click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the spec.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
 def train(spec: str, **options: Any) -> None:
@@ -142,7 +142,7 @@ def train(spec: str, **options: Any) -> None:
         data = {key: samples.settings.get(key) for key in DATA}
         file, findings = None if kept is None else str(kept), {"findings": samples.findings}
         told = {"file": file, "sha256": sha256, **data, "let_through_by": own, **figures(report), **findings}
-        say(json.dumps(told, indent=1, default=str))
+        print_text(json.dumps(told, indent=1, default=str))
     else:
         _show([*lines, *report_lines(report, samples.settings, own)])
         if kept is not None:
@@ -170,18 +170,18 @@ def _unwritten(out: Path | None, text: str) -> StoreError | None:
 
 def _show_condition(out: Path, spec: Path, place: str, sha256: str, rate: float) -> None:
     """Show the condition that names a model, and where the model has to stand for it."""
-    say("")
-    say(f" {out} is written. In {'entry.when' if place == 'when' else 'legs.require'}:")
-    say(f"   - model: {{file: {_named_by(spec, out)}, sha256: {sha256}, above: {rate:.2f}}}")
+    print_text("")
+    print_text(f" {out} is written. In {'entry.when' if place == 'when' else 'legs.require'}:")
+    print_text(f"   - model: {{file: {_named_by(spec, out)}, sha256: {sha256}, above: {rate:.2f}}}")
     if not _is_beside(spec, out):
-        say(f" Put it beside {spec}, or in a folder beside it: a condition names no file elsewhere.")
+        print_text(f" Put it beside {spec}, or in a folder beside it: a condition names no file elsewhere.")
 
 
-def _asked(options: dict[str, Any]) -> "Asked":
+def _asked(options: dict[str, Any]) -> "TrainOptions":
     """Return how to train. Raises: MisuseError."""
-    from rulebot.train.train import Asked
+    from rulebot.train.train import TrainOptions
 
-    return Asked(
+    return TrainOptions(
         above=_above(options["target"]),
         folds=options["folds"],
         embargo=timedelta(days=options["embargo"]),
@@ -200,7 +200,7 @@ def _above(target: str) -> float | None:
     return 1.0 - int(digits) / 100.0
 
 
-def _desk(spec: str, options: dict[str, Any]) -> "Desk":
+def _desk(spec: str, options: dict[str, Any]) -> "LoadedBots":
     """Return the compiled bot. Raises: click's Exit for problems in it, MisuseError for several."""
     from rulebot.cli.backtest import load
 
@@ -210,7 +210,7 @@ def _desk(spec: str, options: dict[str, Any]) -> "Desk":
     return desk
 
 
-def _samples(desk: "Desk", options: dict[str, Any]) -> "tuple[Samples, str]":
+def _samples(desk: "LoadedBots", options: dict[str, Any]) -> "tuple[Samples, str]":
     """Return the trades to train on, after a backtest if data was named, and of minutes how many were tried, in words.
 
     Raises: MisuseError, StoreError.
@@ -230,7 +230,7 @@ def _samples(desk: "Desk", options: dict[str, Any]) -> "tuple[Samples, str]":
             raise MisuseError("there is nothing to train on", "name past sessions by --data, or a backtest by --store")
         _refuse_of_sessions()
         found = read_samples(options["store"], name, digest)
-        if is_typed("place") and options["place"] != found.place:
+        if is_explicit("place") and options["place"] != found.place:
             help = f"run it again with --features {options['place']}"
             raise MisuseError(f"{options['store']} holds features for {found.place}, not {options['place']}", help)
         return only(found, named) if named else found, ""
@@ -243,12 +243,12 @@ def _samples(desk: "Desk", options: dict[str, Any]) -> "tuple[Samples, str]":
 def _refuse_of_sessions() -> None:
     """Refuse what changes nothing about a backtest that is there. Raises: MisuseError."""
     for name, flag in _OF_SESSIONS.items():
-        if is_typed(name):
+        if is_explicit(name):
             help = "name them by --data, or give it to 'rulebot backtest --features'"
             raise MisuseError(f"{flag} is of past sessions, and a store alone holds those that it has", help)
 
 
-def _of_minutes(desk: "Desk", named: list[str], options: dict[str, Any]) -> "tuple[Samples, str]":
+def _of_minutes(desk: "LoadedBots", named: list[str], options: dict[str, Any]) -> "tuple[Samples, str]":
     """Return what an entry at each minute would have brought, and of how many. Raises: MisuseError, StoreError."""
     from functools import partial
 
@@ -256,13 +256,13 @@ def _of_minutes(desk: "Desk", named: list[str], options: dict[str, Any]) -> "tup
     from rulebot.backtest.sampling import sampling
     from rulebot.calendars.calendars import load_calendar
     from rulebot.cli.past_options import asked_fills, cores, session_range, sessions_bar
-    from rulebot.train.minutes import Asked, sampled
+    from rulebot.train.minutes import MinuteSamplingOptions, sampled
 
     if options["data"] is None or options["store"] is not None:
         raise MisuseError("--minutes makes its trades from --data alone", "leave --store out")
     opens = partial(open_source, options["data"])
     first, last = session_range(opens(), options["data"], options["first"], options["last"])
-    asked = Asked(
+    asked = MinuteSamplingOptions(
         desk=desk.packed(),
         opens=opens,
         first=first,
@@ -278,7 +278,7 @@ def _of_minutes(desk: "Desk", named: list[str], options: dict[str, Any]) -> "tup
     return found, tried.words
 
 
-def _backtest(desk: "Desk", store: Path, named: list[str], options: dict[str, Any]) -> None:
+def _backtest(desk: "LoadedBots", store: Path, named: list[str], options: dict[str, Any]) -> None:
     """Run the bot over past sessions, its features noted."""
     from rulebot.backtest.run import run_backtest
     from rulebot.backtest.sampling import sampling
@@ -301,7 +301,7 @@ def _named_by(spec: Path, out: Path) -> str:
     return out.resolve().relative_to(spec.resolve().parent).as_posix() if _is_beside(spec, out) else out.name
 
 
-def _own_models(desk: "Desk") -> list[str]:
+def _own_models(desk: "LoadedBots") -> list[str]:
     """Return the files of the models by which the bot itself decides what it enters."""
     from rulebot.compile.reads import calls_of
 
@@ -312,7 +312,7 @@ def _own_models(desk: "Desk") -> list[str]:
 
 
 def _origin(
-    desk: "Desk", samples: "Samples", asked: "Asked", target: str, version: str, figures: dict[str, Any]
+    desk: "LoadedBots", samples: "Samples", asked: "TrainOptions", target: str, version: str, figures: dict[str, Any]
 ) -> dict[str, Any]:
     """Return where a model comes from, for its file."""
     import numpy

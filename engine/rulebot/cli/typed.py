@@ -4,6 +4,6 @@ import click
 from click.core import ParameterSource
 
 
-def is_typed(name: str) -> bool:
+def is_explicit(name: str) -> bool:
     """Say whether an option of this command, by its parameter's name, stands on the command line."""
     return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE

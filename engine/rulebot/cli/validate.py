@@ -12,7 +12,7 @@ import click
 from rulebot.cli.clock import DAY
 from rulebot.cli.exit_codes import PROBLEMS_FOUND
 from rulebot.cli.paths import SPECS
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 from rulebot.cli.width import broken
 from rulebot.model.collector import no_collection
 from rulebot.model.counted import counted
@@ -25,7 +25,7 @@ from rulebot.spec.load import Loaded, load_document
 from rulebot.spec.parameters import meant_for
 
 if TYPE_CHECKING:
-    from rulebot.compile.lint.look import Outside
+    from rulebot.compile.lint.look import LintEnvironment
     from rulebot.model.facts import EventCalendar
 
 BUILT_IN_CAP = "RB377"
@@ -145,7 +145,7 @@ def _load(file: Path, overrides: Mapping[str, str], *, digested: bool) -> Loaded
         raise StoreError(f"cannot read '{error.filename or file}': {error.strerror or error}") from error
 
 
-def _problems(loaded: Loaded, outside: "Outside | None") -> tuple[Diagnostic, ...]:
+def _problems(loaded: Loaded, outside: "LintEnvironment | None") -> tuple[Diagnostic, ...]:
     """Return the problems of a document's text, and of its meaning once it can be read."""
     if loaded.tests is not None:
         from rulebot.compile.trial_plans import planned_trials
@@ -159,12 +159,12 @@ def _problems(loaded: Loaded, outside: "Outside | None") -> tuple[Diagnostic, ..
     return in_file_order(not_accepted((*loaded.diagnostics, *check(loaded, outside)), loaded.spec.accept))
 
 
-def _outside(day: date) -> "Outside":
+def _outside(day: date) -> "LintEnvironment":
     """Return what lint knows of a day; calendars are read once a spec names an event."""
-    from rulebot.compile.lint.look import Outside
+    from rulebot.compile.lint.look import LintEnvironment
 
     coming = min(COMING_YEAR, date.max - day)
-    return Outside(day, half_days(day, day + coming), cache(_calendars))
+    return LintEnvironment(day, half_days(day, day + coming), cache(_calendars))
 
 
 def _calendars() -> "EventCalendar":
@@ -180,11 +180,11 @@ def show_problems(found: Mapping[str, Sequence[Diagnostic]], form: str, *, err: 
     """
     problems = _each_once(found.values())
     if form == "json":
-        say(as_json(problems))
+        print_text(as_json(problems))
         return
     for problem in problems:
-        say(as_github(problem) if form == "github" else _coloured(problem, err=err), err=err)
-    say(summary(list(found.values())), err=err)
+        print_text(as_github(problem) if form == "github" else _coloured(problem, err=err), err=err)
+    print_text(summary(list(found.values())), err=err)
 
 
 def _coloured(problem: Diagnostic, *, err: bool) -> str:

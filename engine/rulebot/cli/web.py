@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rulebot.cli.numbers import Whole
-from rulebot.cli.say import say
+from rulebot.cli.numbers import WholeNumber
+from rulebot.cli.say import print_text
 from rulebot.cli.stores import STORE
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.store.place import Place, shown_path
@@ -39,7 +39,7 @@ WHERE = (
     ),
     click.option(
         "--port",
-        type=Whole(0, 65535),
+        type=WholeNumber(0, 65535),
         default=8080,
         show_default=True,
         envvar="RULEBOT_WEB_PORT",
@@ -118,7 +118,7 @@ def web(store: Place | None, **where: Any) -> None:
         pass  # what is wrong with it is said before anything listens
     server = serve_store(found, where)
     try:
-        say(f" store {shown_path(found)}\n Ctrl+C stops the page; an engine goes on")
+        print_text(f" store {shown_path(found)}\n Ctrl+C stops the page; an engine goes on")
         wait_for_stop()
     finally:
         server.stop()
@@ -134,7 +134,7 @@ def _begin_log(settings: "Settings") -> None:
         if limits.in_file:
             handlers.append(LogFile(settings.logs, PAGE, limits))
     except StoreError as error:
-        say(f" warning: {error.message}", err=True)
+        print_text(f" warning: {error.message}", err=True)
     write_logs(*handlers or [logging.NullHandler()])
 
 
@@ -175,7 +175,7 @@ def serve_store(
     check_packages()
     from rulebot.web.access import Access
     from rulebot.web.app import application
-    from rulebot.web.hooks import Door
+    from rulebot.web.hooks import WebhookGate
     from rulebot.web.server import Server
     from rulebot.web.session_file import SessionFile
     from rulebot.web.token import OF_METRICS, read_token
@@ -193,13 +193,13 @@ def serve_store(
     kept = SessionFile(_file_of(store, "web-sessions"), lambda: WallClock().now().timestamp())
     secret, where_kept = hook_secret(data_folder())
     keep_secret(secret)
-    door = Door(store, secret) if secret else None
+    door = WebhookGate(store, secret) if secret else None
     server = Server(
         lambda stopping: application(store, access, live, stopping=stopping, door=door, kept=kept), bind, claimed
     )
-    say(f" page {server.start()}   its token is in {token.where}")
+    print_text(f" page {server.start()}   its token is in {token.where}")
     if door is not None:
-        say(f" web hooks come in at {server.address}hooks/NAME   their secret is in {where_kept}")
+        print_text(f" web hooks come in at {server.address}hooks/NAME   their secret is in {where_kept}")
     return server
 
 

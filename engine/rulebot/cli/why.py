@@ -13,20 +13,20 @@ from rulebot.model.session import at_exchange_time, is_session
 from rulebot.narrate.explain_day import why_day
 from rulebot.narrate.explain_text import (
     condition_document,
+    explanation_document,
+    explanation_lines,
     instant_document,
     instant_lines,
     rule_lines,
     selection_lines,
-    story_document,
-    story_lines,
 )
 from rulebot.narrate.text_table import clock as clock_text
-from rulebot.record.doing import doing_at
-from rulebot.record.explain import history, left_within, of_symbol, selection_at, state_at
+from rulebot.record.doing import activity_at
+from rulebot.record.explain import exits_within, history, of_symbol, selection_at, state_at
 from rulebot.record.record import Kind, Record
 from rulebot.replay.recordings import tapes_of, tapes_of_day
 from rulebot.spec.suggest import did_you_mean
-from rulebot.store.broker_time import by_broker
+from rulebot.store.broker_time import broker_now
 from rulebot.store.latest import chosen_store, naming, run_store
 from rulebot.store.place import Place, shown_path
 from rulebot.store.queries import StoreReader
@@ -58,7 +58,7 @@ def why(
     path = chosen_store(store)
     with StoreReader(path) as reader:
         check_bot(bot, reader.bots(), path)
-        last = reader.last_day(bot, by_broker(reader, clock_of(click.get_current_context()).now()))
+        last = reader.last_day(bot, broker_now(reader, clock_of(click.get_current_context()).now()))
         session = day or last
         records = reader.day(bot, session) if session else ()
         every = reader.trades(strategy_id=bot)
@@ -71,8 +71,8 @@ def why(
         mark = reader.run().mark
     document: dict[str, Any]
     if session is not None and told is not None:
-        document = story_document(bot, session, told)
-        lines = story_lines(" ".join(filter(None, (bot, symbol))), session, told)
+        document = explanation_document(bot, session, told)
+        lines = explanation_lines(" ".join(filter(None, (bot, symbol))), session, told)
     elif session is None or not records:
         document = {"bot": bot, "date": session and str(session), "records": 0}
         is_closed = session is not None and not is_session(session)
@@ -84,9 +84,9 @@ def why(
     else:
         assert clock is not None  # without it and a rule the day was told above
         moment = state_at(records, at_exchange_time(session, clock))
-        soon = left_within(records, moment.at, moment.at.replace(second=59, microsecond=999999))
+        soon = exits_within(records, moment.at, moment.at.replace(second=59, microsecond=999999))
         recorded = naming(path, lambda: run_store(None)) if tapes_of_day(tapes_of(path), session) else None
-        doing = doing_at(records, moment.at)
+        doing = activity_at(records, moment.at)
         document = instant_document(bot, moment, doing)
         lines = instant_lines(bot, moment, soon, recorded, doing)
     _show(document | {"mark": mark}, lines, path, form)

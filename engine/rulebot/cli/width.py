@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from shutil import get_terminal_size
 from textwrap import wrap
 
-from rulebot.cli.say import say
+from rulebot.cli.say import print_text
 
 LEAST = 60
 """Columns below which text in columns is nothing but a strip."""
@@ -63,7 +63,7 @@ def broken(text: str, *, err: bool = False) -> str:
 
 def echo(line: str, *, err: bool = False) -> None:
     """Write a line, or several, as they fit."""
-    say(broken(line, err=err), err=err)
+    print_text(broken(line, err=err), err=err)
 
 
 def narrowed(

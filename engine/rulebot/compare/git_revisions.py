@@ -11,7 +11,7 @@ from pathlib import Path
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.values import dataclass
 from rulebot.spec.files import SUFFIXES, NoSuchFiles, NotAFile, find_files
-from rulebot.spec.lineage import Beside, beside
+from rulebot.spec.lineage import Beside, relative_to
 from rulebot.spec.text import read_bytes
 
 _LAST = "HEAD"
@@ -117,7 +117,7 @@ def _is_bare(what: str, other: str) -> bool:
 
 def _read(file: Path) -> Text:
     try:
-        return Text(str(file), read_bytes(file), beside(file))
+        return Text(str(file), read_bytes(file), relative_to(file))
     except OSError as error:
         raise StoreError(f"cannot read '{file}': {error.strerror or error}") from error
 

@@ -15,7 +15,7 @@ from rulebot.model.values import dataclass
 from rulebot.narrate.share_pnl import read_in_shares
 from rulebot.narrate.text_table import clock
 from rulebot.narrate.trade_text import is_entered, is_opened, left_at, structure_of
-from rulebot.record.explain import ENTRY_PLACES, Condition, selection_at, state_at, story
+from rulebot.record.explain import ENTRY_PLACES, Condition, explain_day, selection_at, state_at
 from rulebot.record.record import GRID, Kind, Record
 from rulebot.store.queries import Row, StoreReader
 
@@ -340,7 +340,7 @@ def _entered_at(day: _Day, trade: Row) -> datetime:
 def _held_back(day: _Day, at: datetime) -> tuple[str, str]:
     """Return the first rule that did not hold at an instant, in the order of the spec, or what else it said by then."""
     past = [each for each in day.records if each.at <= at]
-    if past and (halted := story(past).halted):
+    if past and (halted := explain_day(past).halted):
         return "", f"halted: {halted}"
     last = _last(past, *GRID)
     if last is not None and last.data["what"] == "stop watching":
@@ -357,7 +357,7 @@ def _held_back(day: _Day, at: datetime) -> tuple[str, str]:
         for unfilled in day.unfilled:
             if unfilled.position == entered.position:
                 return "order", f"not filled: {unfilled.data.get('reason')}"
-    seen = story(past)
+    seen = explain_day(past)
     if words := seen.skipped or next((text for _, text in reversed(seen.refused)), ""):
         return "", words
     return "", "it was not watching then: its window, its count of entries, or a position that was open"

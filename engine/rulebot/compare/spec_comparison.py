@@ -21,15 +21,15 @@ from rulebot.adapters.sources import open_source
 from rulebot.backtest.fills import NATURAL
 from rulebot.backtest.report.findings import gravest_first
 from rulebot.backtest.session_close import made_by
-from rulebot.backtest.shared_source import Shared
-from rulebot.backtest.simulation import CASH, Walk
+from rulebot.backtest.shared_source import SharedSource
+from rulebot.backtest.simulation import CASH, BacktestSimulation
 from rulebot.calendars.calendars import load_calendar
 from rulebot.chaos.virtual_loop import run_virtually
 from rulebot.compare.git_revisions import Text
 from rulebot.compile.build import build_plan
 from rulebot.core.program import compile_bot
 from rulebot.core.state import State
-from rulebot.documents.load_bots import Desk, SpecText
+from rulebot.documents.load_bots import LoadedBots, SpecText
 from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.errors import StoreError
@@ -39,7 +39,7 @@ from rulebot.model.position import Position
 from rulebot.model.session import sessions
 from rulebot.model.values import dataclass
 from rulebot.narrate.day_report import day_outcome, made_today
-from rulebot.narrate.position_text import ending_text, entry_text, is_left, left_text
+from rulebot.narrate.position_text import ending_text, entry_text, is_unclosed, left_text
 from rulebot.process.processes import several
 from rulebot.review.change.behaviour import STILL_OPEN, Trade, TriedDay
 from rulebot.review.change.documents import read_document
@@ -150,7 +150,7 @@ def relived(task: PastTask) -> Side:
 
 def relived_together(tasks: Sequence[PastTask]) -> list[Side]:
     """Walk texts through the same past sessions, each of which is read once."""
-    source, days = Shared(open_source(tasks[0].data)), tasks[0].days
+    source, days = SharedSource(open_source(tasks[0].data)), tasks[0].days
     calendar = load_calendar()
     walkers = [_Walker(task, source, calendar) for task in tasks]
     for session in sessions(days[0], days[-1]):
@@ -165,7 +165,7 @@ class _Walker:
     def __init__(self, task: PastTask, source: Source, calendar: EventCalendar) -> None:
         desk = desk_of(task.text, dict(task.overrides))
         (self._bot,) = desk.bots
-        self._walk = Walk(desk.program("past", {}, LINES), source, calendar, NATURAL, CASH)
+        self._walk = BacktestSimulation(desk.program("past", {}, LINES), source, calendar, NATURAL, CASH)
         self.days: list[TriedDay] = []
         self.flaws: list[Finding] = []
         self._before: dict[str, Decimal] = {}
@@ -183,7 +183,7 @@ class _Walker:
                 self._before = made
 
 
-def _made(walk: Walk, before: Mapping[str, Decimal]) -> dict[str, Decimal]:
+def _made(walk: BacktestSimulation, before: Mapping[str, Decimal]) -> dict[str, Decimal]:
     """Return what each position has made since it began, as the account counts it at the end of a session."""
     assert walk.state is not None
     found = {name: made_by(position, walk.marks) for name, position in walk.state.positions.items()}
@@ -214,7 +214,7 @@ def live_through(task: Task) -> TriedDay:
     return tried_day(run.loop.state, name, task.seed)
 
 
-def desk_of(text: Text, overrides: Mapping[str, str] | None = None) -> Desk:
+def desk_of(text: Text, overrides: Mapping[str, str] | None = None) -> LoadedBots:
     """Return the one bot of a sound text as a desk; limits over all bots are not part of what is compared."""
     loaded = (
         load_text(text.content.decode(), f"{text.label} ", dict(overrides))  # its file may be called anything
@@ -225,7 +225,7 @@ def desk_of(text: Text, overrides: Mapping[str, str] | None = None) -> Desk:
     assert spec is not None
     plan, _ = build_plan(spec, loaded.source)
     assert plan is not None
-    return Desk(
+    return LoadedBots(
         {plan.name: compile_bot(plan)},
         (SpecText(plan.name, plan.digest, text.label, loaded.source.text, {}),),
         None,
@@ -254,5 +254,5 @@ def _trade(state: State, position: Position, made: Decimal) -> Trade:
         position.exit_reason if is_over else "",
         made,
         is_carried,
-        left_text(position) if is_left(state, position) else STILL_OPEN,
+        left_text(position) if is_unclosed(state, position) else STILL_OPEN,
     )

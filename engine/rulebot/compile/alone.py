@@ -33,7 +33,7 @@ JUDGES_LEGS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LegPart:
     """What is judged, and what is closed, on its own."""
 
     name: str
@@ -54,32 +54,32 @@ def named_legs(names: tuple[str, ...], spec: Spec) -> set[str]:
     return {leg.name for leg in spec.legs.legs if leg.name in names or leg.right in rights}
 
 
-def alone(rule: Exit, spec: Spec) -> tuple[Exit, ...]:
+def expand_per_leg(rule: Exit, spec: Spec) -> tuple[Exit, ...]:
     """Return the exits that one written exit comes to: itself, or one for each part."""
     if not each_of(rule) or rule.condition is None:
         return (rule,)
     return tuple(_of_part(rule, rule.condition, part) for part in _parts(rule, spec))
 
 
-def _of_part(rule: Exit, condition: Condition, part: Part) -> Exit:
+def _of_part(rule: Exit, condition: Condition, part: LegPart) -> Exit:
     test, name = condition.test, f"{rule.name}.{part.name}"
     assert isinstance(test, MeasureTest)
     judged = replace(condition, name=name, test=replace(test, arguments={**test.arguments, "of": part.judged}))
     return replace(rule, name=name, condition=judged, close_legs=() if rule.close_all else part.closed)
 
 
-def _parts(rule: Exit, spec: Spec) -> tuple[Part, ...]:
+def _parts(rule: Exit, spec: Spec) -> tuple[LegPart, ...]:
     test = rule.condition.test if rule.condition is not None else None
     sold = tuple(leg.name for leg in spec.legs.legs if leg.side is Side.SELL and not leg.is_shares)
     if each_of(rule) == "each_short":
-        return tuple(Part(name, (name,), (name,)) for name in sold)
+        return tuple(LegPart(name, (name,), (name,)) for name in sold)
     found = []
     for name, right in SIDES.items():
         closed = tuple(leg.name for leg in spec.legs.legs if leg.right == right)
         shorts_only = isinstance(test, MeasureTest) and test.measure in OF_SHORTS
         judged = tuple(leg for leg in closed if leg in sold) if shorts_only else closed
         if judged:
-            found.append(Part(name, judged, closed))
+            found.append(LegPart(name, judged, closed))
     return tuple(found)
 
 

@@ -10,11 +10,11 @@ from rulebot.compile.clock_exits import late_problems
 from rulebot.compile.condition import rules_of
 from rulebot.compile.edges import edges_read
 from rulebot.compile.expression import number_of_name
-from rulebot.compile.leaving import basis_problems, closing_problems, direction_of, ending_problems, exit_plans
+from rulebot.compile.leaving import basis_problems, closing_problems, ending_problems, exit_direction, exit_plans
 from rulebot.compile.lifecycle import LIFECYCLE, sound
 from rulebot.compile.lint.lint import lint, unaccepted
-from rulebot.compile.lint.look import Outside
-from rulebot.compile.lint.neighbours import in_each_others_way
+from rulebot.compile.lint.look import LintEnvironment
+from rulebot.compile.lint.neighbours import conflicting_bots
 from rulebot.compile.measures.measure import Place
 from rulebot.compile.orders import order_problems
 from rulebot.compile.overwriting import overwrite_problems
@@ -28,7 +28,7 @@ from rulebot.compile.size import growth_problems, size_problems
 from rulebot.compile.structure import leg_plans, leg_problems
 from rulebot.compile.timing import entry_plan, entry_problems
 from rulebot.compile.universe import halt_problems, member, universe_problems, with_members
-from rulebot.compile.variants import Variant, before_the_choice, choice_problems, read_for, told, variants
+from rulebot.compile.variants import Variant, alternatives_text, before_the_choice, choice_problems, read_for, variants
 from rulebot.spec.diagnostic import Diagnostic, Span, in_file_order
 from rulebot.spec.load import Loaded
 from rulebot.spec.nouns.condition import Amount, Unit
@@ -51,7 +51,7 @@ def build_plan(
     return plan, _diagnostics(problems, place)
 
 
-def check(loaded: Loaded, outside: Outside | None = None) -> list[Diagnostic]:
+def check(loaded: Loaded, outside: LintEnvironment | None = None) -> list[Diagnostic]:
     """Return the problems of meaning of a document, for `validate`: nothing for one that could not be read.
 
     outside: the day and what is known on it; None leaves out the warnings that depend on it.
@@ -67,7 +67,7 @@ def check_together(loaded: Sequence[Loaded]) -> list[list[Diagnostic]]:
     """Return for each of some documents where its bot and another of them stand in each other's way."""
     found: list[list[Diagnostic]] = [[] for _ in loaded]
     bots = [(number, each.spec) for number, each in enumerate(loaded) if each.spec is not None]
-    for at, problem in in_each_others_way([spec for _, spec in bots]):
+    for at, problem in conflicting_bots([spec for _, spec in bots]):
         number, spec = bots[at]
         if problem.code not in spec.accept:
             found[number].append(diagnosed(problem, loaded[number].source))
@@ -75,7 +75,7 @@ def check_together(loaded: Sequence[Loaded]) -> list[list[Diagnostic]]:
 
 
 def compiled(
-    spec: Spec, elsewhere: frozenset[str] = frozenset(), outside: Outside | None = None
+    spec: Spec, elsewhere: frozenset[str] = frozenset(), outside: LintEnvironment | None = None
 ) -> tuple[Plan | None, list[Problem]]:
     """Return the plan, or None, and every problem. `elsewhere` are codes of warnings the reader already gave.
 
@@ -86,7 +86,7 @@ def compiled(
         return None, errors
     structures = (replace(each, members=plan.members) for each in plan.structures())
     plain = zip(variants(spec), structures, strict=True)
-    found = told([(variant, list(lint(variant.spec, each, outside))) for variant, each in plain])
+    found = alternatives_text([(variant, list(lint(variant.spec, each, outside))) for variant, each in plain])
     if any(not problem.is_warning for problem in found):
         return None, [problem for problem in found if not problem.is_warning]
     return plan, unaccepted(spec, found, elsewhere)
@@ -115,7 +115,7 @@ def _choosing(spec: Spec) -> tuple[Plan | None, list[Problem]]:
     found = [(variant, *_compiled(variant.spec)) for variant in variants(spec)]
     head, errors = _compiled(before_the_choice(spec)) if spec.legs.choose else (found[0][1], [])
     problems = list(choice_problems(spec))
-    problems += told(
+    problems += alternatives_text(
         [*((variant, errors) for variant, _, errors in found), *([(Variant(spec), errors)] if errors else [])]
     )
     if problems or head is None or not spec.legs.choose:
@@ -251,7 +251,7 @@ def _plan(
         underlyings=spec.underlyings,
         quantity=spec.quantity,
         size=spec.size,
-        opens_for=direction_of(spec),
+        opens_for=exit_direction(spec),
         entry=entry_plan(spec, when),
         expiry=spec.legs.nearest,
         legs=legs,

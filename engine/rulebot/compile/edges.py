@@ -22,7 +22,7 @@ def legs_named_by(strike: Strike) -> tuple[str, ...]:
     return tuple(edge.leg for edge in edges if isinstance(edge, StrikeOf))
 
 
-def edges_of(leg: Leg, symbol: str, spec: Spec) -> Mapping[str, Number]:
+def strike_bounds_of(leg: Leg, symbol: str, spec: Spec) -> Mapping[str, Number]:
     """Return the edges of a leg, compiled. Raises: Fault."""
     found = {}
     for name in NAMES:
@@ -41,7 +41,7 @@ def edges_read(legs: Iterable[LegPlan]) -> tuple[Number, ...]:
 def edge_problems(leg: Leg, symbol: str, spec: Spec) -> Iterator[Problem]:
     """Yield what is wrong with the edges of a leg."""
     try:
-        found = edges_of(leg, symbol, spec)
+        found = strike_bounds_of(leg, symbol, spec)
     except Fault as fault:
         yield fault.problem
         return

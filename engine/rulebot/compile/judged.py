@@ -14,7 +14,7 @@ _AS_FILLED = ("credit", "debit", "max_risk", "return_on_risk", "strike")
 """Measures of the structure that stay what they are for as long as it is held."""
 
 
-def judged_legs(test: Test, truth: Truth) -> tuple[Legs, ...]:
+def legs_in_condition(test: Test, truth: Truth) -> tuple[Legs, ...]:
     """Return the different sets of legs that a condition judges, `WHOLE` for all; () where no part of it reads legs.
 
     truth: the same condition compiled. What is true by itself of no legs, beside others under `any`, speaks of all.

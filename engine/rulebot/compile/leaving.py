@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from rulebot.compile.alone import SIDES, alone, each_of, named_legs
+from rulebot.compile.alone import SIDES, each_of, expand_per_leg, named_legs
 from rulebot.compile.condition import rule_of, rules_of
-from rulebot.compile.judged import judged_legs
+from rulebot.compile.judged import legs_in_condition
 from rulebot.compile.orders import exit_order_of, ordered_out
 from rulebot.compile.plan import OPEN_LEGS, Constant, ExitLevel, ExitPlan, Order, Quantity, Rule
 from rulebot.compile.problem import Problem, did_you_mean
 from rulebot.compile.reads import calls_of
-from rulebot.compile.rolling import Rolled, roll_plan
+from rulebot.compile.rolling import RollTarget, roll_plan
 from rulebot.compile.scope import Scope
 from rulebot.compile.structure import certain_direction, left_bare
 from rulebot.spec.nouns.condition import Amount, Condition, Group, GroupKind, MeasureTest, Path, Unit, Word
@@ -193,7 +193,7 @@ def _required_direction(spec: Spec) -> str | None:
     return named[0] if len(named) == 1 else None
 
 
-def direction_of(spec: Spec) -> str:
+def exit_direction(spec: Spec) -> str:
     """Return "credit" or "debit": what the legs make certain, else what `require` or an exit asks of.
 
     Where nothing says it, what is bought to end later is dearer than what is sold: a debit; else it is a credit when at
@@ -230,7 +230,7 @@ def exit_plans(spec: Spec, scope: Scope) -> tuple[tuple[ExitPlan, ...], list[Pro
     plans, problems = [], []
     default = exit_order_of(spec)
     for written in spec.exits:
-        for rule in alone(written, spec):
+        for rule in expand_per_leg(written, spec):
             plan, found = _exit_plan(rule, written, spec, scope, default)
             problems += [problem for problem in found if problem not in problems]
             if plan is not None and rule.enabled:
@@ -274,12 +274,16 @@ def _exit_plan(
     return plan, problems
 
 
-def _rolled(rule: Exit, written: Exit, spec: Spec, legs: tuple[str, ...]) -> Rolled:
+def _rolled(rule: Exit, written: Exit, spec: Spec, legs: tuple[str, ...]) -> RollTarget:
     """Return the legs that an exit rolls, and those of all its parts: no legs named are all."""
     every = tuple(leg.name for leg in spec.legs.legs)
-    parts = {name for each in alone(written, spec) for name in each.close_legs} if legs and each_of(written) else legs
+    parts = (
+        {name for each in expand_per_leg(written, spec) for name in each.close_legs}
+        if legs and each_of(written)
+        else legs
+    )
     among = tuple(name for name in every if name in parts)
-    return Rolled(legs or every, among or every, direction_of(spec))
+    return RollTarget(legs or every, among or every, exit_direction(spec))
 
 
 def _compared(rule: Exit, compiled: Rule | None) -> tuple[str | None, ExitLevel | None]:
@@ -322,5 +326,5 @@ def _closed_legs(rule: Exit, spec: Spec, compiled: Rule | None) -> tuple[str, ..
         return ()
     if rule.condition is None or compiled is None:
         return ()
-    judged = judged_legs(rule.condition.test, compiled.test)
+    judged = legs_in_condition(rule.condition.test, compiled.test)
     return judged[0] if len(judged) == 1 else ()

@@ -7,7 +7,7 @@ from rulebot.compile.problem import Problem, did_you_mean
 from rulebot.spec.nouns.condition import MeasureTest, Path
 from rulebot.spec.nouns.exits import Exit, ExitKind
 from rulebot.spec.nouns.legs import Side
-from rulebot.spec.nouns.order import Order, Start, Then
+from rulebot.spec.nouns.order import OnUnfilled, Order, PriceFrom
 from rulebot.spec.spec import Spec
 
 _UNLIMITED_TRIES = 100
@@ -27,19 +27,19 @@ def order_problems(spec: Spec) -> Iterator[Problem]:
 def _entry_order(spec: Spec) -> Iterator[Problem]:
     order = spec.order
     yield from _common(order, spec)
-    if order.start is Start.MARKET and order.price is None and not order.adaptive:
+    if order.start is PriceFrom.MARKET and order.price is None and not order.adaptive:
         message = "an entry never goes out at the market"
         yield Problem("RB223", _start(order), message, "start at mid or natural, or give it to 'adaptive: normal'")
-    elif order.start is Start.MARKET and spec.risk.delayed_data:
+    elif order.start is PriceFrom.MARKET and spec.risk.delayed_data:
         message = "an entry on delayed data has a limit: its price is 10 to 15 minutes old"
         yield Problem("RB223", _start(order), message, "start at mid or natural")
-    if order.then not in (Then.CANCEL, Then.UNWIND):
+    if order.then not in (OnUnfilled.CANCEL, OnUnfilled.UNWIND):
         message = f"an entry ends with cancel or unwind, is {order.then.value}"
         yield Problem("RB224", (*order.path, "then"), message, f"'then: {order.then.value}' is of exits")
-    if order.then is Then.UNWIND and not order.leg_by_leg:
+    if order.then is OnUnfilled.UNWIND and not order.leg_by_leg:
         message = "only legs sent one by one can be left without their partners"
         yield Problem("RB224", (*order.path, "then"), message, "a combo fills whole: write 'then: cancel'")
-    if order.leg_by_leg and order.then is Then.CANCEL:
+    if order.leg_by_leg and order.then is OnUnfilled.CANCEL:
         message = "legs sent one by one can be left without their partners, and 'cancel' does not say what of those"
         yield Problem("RB224", order.path, message, "write 'then: unwind': what has no partner is closed", on_key=True)
     if is_pair(spec) and not order.leg_by_leg:
@@ -51,7 +51,7 @@ def _entry_order(spec: Spec) -> Iterator[Problem]:
 
 def _leaving_order(order: Order, spec: Spec) -> Iterator[Problem]:
     yield from _common(order, spec)
-    if order.then not in (Then.AGAIN, Then.MARKET):
+    if order.then not in (OnUnfilled.AGAIN, OnUnfilled.MARKET):
         message = f"an exit goes on until it is done: its order ends with again or market, is {order.then.value}"
         yield Problem("RB224", (*order.path, "then"), message)
     if order.price is not None:
@@ -151,8 +151,8 @@ def exit_order_of(spec: Spec) -> Order:
     """Return the order by which exits leave: as written, else the ladder of `order` from the other side, again."""
     if spec.exit_order is not None:
         return ordered_out(spec.exit_order, spec)
-    start = spec.order.start if spec.order.price is None and spec.order.start is not Start.MARKET else Start.MID
-    return ordered_out(replace(spec.order, start=start, price=None, then=Then.AGAIN), spec)
+    start = spec.order.start if spec.order.price is None and spec.order.start is not PriceFrom.MARKET else PriceFrom.MID
+    return ordered_out(replace(spec.order, start=start, price=None, then=OnUnfilled.AGAIN), spec)
 
 
 def is_pair(spec: Spec) -> bool:

@@ -20,25 +20,25 @@ from rulebot.model.market import Extras
 from rulebot.model.session import DayTime, Sessions
 from rulebot.model.values import KnowsItsHash, dataclass
 from rulebot.spec.nouns.condition import Comparison, Confirm, Op, Path
-from rulebot.spec.nouns.entry import Again, Window
-from rulebot.spec.nouns.exits import ExitKind, IfUnknown, Otherwise
+from rulebot.spec.nouns.entry import Reentry, Window
+from rulebot.spec.nouns.exits import ExitKind, IfUnknown, OnUnknown
 from rulebot.spec.nouns.legs import Expiry, IfHeld, Strike, StrikeBy
 from rulebot.spec.nouns.order import Order
 from rulebot.spec.spec import Growth, Overwrite, Size
 
 __all__ = [
-    "Again",
     "Comparison",
     "Confirm",
     "ExitKind",
     "Expiry",
     "IfHeld",
     "IfUnknown",
+    "OnUnknown",
     "Op",
     "Order",
-    "Otherwise",
     "Overwrite",
     "Path",
+    "Reentry",
     "Size",
     "Strike",
 ]
@@ -234,7 +234,7 @@ class EntryPlan:
     per_day: int
     per_week: int | None
     max_open: int
-    again: Again | None
+    again: Reentry | None
     when: tuple[Rule, ...]
 
 
@@ -248,7 +248,7 @@ class RollPlan:
     legs: tuple[LegPlan, ...]
     is_moved: bool
     require: tuple[Rule, ...]
-    otherwise: Otherwise
+    otherwise: OnUnknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

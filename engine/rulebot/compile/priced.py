@@ -11,13 +11,13 @@ BY_PRICE = frozenset(("credit", "debit", "max_risk", "return_on_risk", "probabil
 _ONE_WAY = (Op.AT_LEAST, Op.ABOVE, Op.AT_MOST, Op.BELOW, Op.BETWEEN)
 
 
-def parts_that_hold(test: Truth) -> Iterator[Truth]:
+def price_free_parts(test: Truth) -> Iterator[Truth]:
     """Yield the tests that all hold when this one does: its members, as deep as `all` goes."""
     if not isinstance(test, AllOf):
         yield test
         return
     for member in test.members:
-        yield from parts_that_hold(member)
+        yield from price_free_parts(member)
 
 
 def judged_by_price(rule: Rule) -> tuple[Rule, ...]:
@@ -25,7 +25,7 @@ def judged_by_price(rule: Rule) -> tuple[Rule, ...]:
 
     Those that compare a credit or a debit with numbers are not among them: `turn.bounds` reads how far they let it go.
     """
-    tests = (test for test in parts_that_hold(rule.test) if not _is_number(test))
+    tests = (test for test in price_free_parts(rule.test) if not _is_number(test))
     return tuple(replace(rule, test=test) for test in tests if any(call.measure in BY_PRICE for call in calls_of(test)))
 
 

@@ -21,7 +21,7 @@ from rulebot.model.values import dataclass
 from rulebot.spec.nouns.condition import Amount, Path
 from rulebot.spec.nouns.exits import Exit, Roll
 from rulebot.spec.nouns.legs import Leg, Side, Strike, StrikeBy
-from rulebot.spec.nouns.order import Start
+from rulebot.spec.nouns.order import PriceFrom
 from rulebot.spec.spec import Spec
 
 _OF_ITS_OWN_PRICE = ("max_risk", "return_on_risk", "probability_of_profit", "margin")
@@ -29,7 +29,7 @@ _OF_ITS_OWN_PRICE = ("max_risk", "return_on_risk", "probability_of_profit", "mar
 
 
 @dataclass(frozen=True, slots=True)
-class Rolled:
+class RollTarget:
     """The legs that one exit rolls. among: those of all parts that it judges each by itself, which `strikes` may name.
 
     opens_for: what the whole structure is opened for, "credit" or "debit".
@@ -94,7 +94,7 @@ def _one_order(rule: Exit, spec: Spec) -> Iterator[Problem]:
         message = "calls against shares held do not roll: what would cover both while the order works is not known"
         yield Problem("RB228", where, message, "close them, and let 'again' sell anew", on_key=True)
     order, at = (exit_order_of(spec), where) if rule.order is None else (rule.order, (*rule.path, "order"))
-    if order.start is Start.MARKET and order.price is None:
+    if order.start is PriceFrom.MARKET and order.price is None:
         message = "a roll never goes out at the market: what it brings would be unknown"
         yield Problem("RB228", at, message, "give this exit an 'order' that starts at mid or natural", on_key=True)
     elif order.adaptive or order.pause:
@@ -103,7 +103,7 @@ def _one_order(rule: Exit, spec: Spec) -> Iterator[Problem]:
 
 
 def roll_plan(
-    rule: Exit, spec: Spec, values: Mapping[str, Amount], rolled: Rolled
+    rule: Exit, spec: Spec, values: Mapping[str, Amount], rolled: RollTarget
 ) -> tuple[RollPlan | None, list[Problem]]:
     """Return what an exit rolls these legs into, compiled, or None and what is wrong with it."""
     roll = rule.roll
@@ -120,7 +120,7 @@ def roll_plan(
     return RollPlan(leg_plans(new), roll.expiry is not None, require, roll.otherwise), []
 
 
-def _named(roll: Roll, spec: Spec, rolled: Rolled) -> Iterator[Problem]:
+def _named(roll: Roll, spec: Spec, rolled: RollTarget) -> Iterator[Problem]:
     """Yield strikes of legs that are not there, or that are not rolled."""
     known = tuple(leg.name for leg in spec.legs.legs)
     for name, _ in roll.strikes:
@@ -150,7 +150,7 @@ def _moved(roll: Roll, new: Spec, spec: Spec) -> Iterator[Problem]:
                 yield Problem("RB228", (*where, leg.name), message, help_text, on_key=True)
 
 
-def _apart(rule: Exit, spec: Spec, rolled: Rolled) -> Iterator[Problem]:
+def _apart(rule: Exit, spec: Spec, rolled: RollTarget) -> Iterator[Problem]:
     """Yield what keeps these legs from being an order, and a position, of their own."""
     assert rule.roll is not None
     path = rule.roll.path

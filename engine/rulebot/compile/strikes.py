@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from rulebot.compile.problem import Problem
 from rulebot.spec.nouns.condition import Path
-from rulebot.spec.nouns.legs import Bound, Leg, Round, Side, Strike, StrikeBy
+from rulebot.spec.nouns.legs import Bound, Leg, Side, Strike, StrikeBy, StrikeRounding
 from rulebot.spec.spec import Spec
 
 
@@ -18,7 +18,7 @@ def width_problems(strike: Strike, where: Path) -> Iterator[Problem]:
             yield Problem("RB230", here, f"a width is positive, is {width}", "'below' and 'above' give the side")
         elif width in widths[:at]:
             yield Problem("RB230", here, f"{width:f} points stand twice in this list of preference", "remove one")
-    if strike.widths and strike.round is not Round.NEAREST:
+    if strike.widths and strike.round is not StrikeRounding.NEAREST:
         message = "'round' means nothing beside a list of widths, each of which must be listed"
         yield Problem("RB230", (*strike.path, "round"), message, "'within' lets a strike near a width do")
 
@@ -46,6 +46,8 @@ def modifier_problems(strike: Strike) -> Iterator[Problem]:
         value: Decimal | None = getattr(strike, name)
         if value is not None and (value < 0 or (value == 0 and name.endswith("multiple_of"))):
             yield Problem("RB230", (*strike.path, name), f"'{name}' is positive, is {value:f}")
-    if strike.round is not Round.NEAREST and (strike.bound is not Bound.NEAREST or strike.by is StrikeBy.AT_LEG):
+    if strike.round is not StrikeRounding.NEAREST and (
+        strike.bound is not Bound.NEAREST or strike.by is StrikeBy.AT_LEG
+    ):
         why = "the bound says on which side" if strike.bound is not Bound.NEAREST else "it is that strike or none"
         yield Problem("RB230", (*strike.path, "round"), f"'round' means nothing here: {why}", "remove it", on_key=True)

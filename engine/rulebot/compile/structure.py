@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
 from rulebot.compile.distance import REFERRING, ends_of, place_of
-from rulebot.compile.edges import edge_problems, edges_of, legs_named_by
+from rulebot.compile.edges import edge_problems, legs_named_by, strike_bounds_of
 from rulebot.compile.expiries import ends_no_earlier, expiry_problems
 from rulebot.compile.plan import LegPlan
 from rulebot.compile.problem import Problem, did_you_mean
@@ -278,7 +278,7 @@ def leg_plans(spec: Spec) -> tuple[LegPlan, ...]:
 
 def _leg_plan(leg: Leg, spec: Spec) -> LegPlan:
     symbol, expiry = symbol_of(leg, spec), spec.legs.expiry_of(leg)
-    edges = edges_of(leg, symbol, spec)
+    edges = strike_bounds_of(leg, symbol, spec)
     return LegPlan(
         name=leg.name,
         symbol=symbol,

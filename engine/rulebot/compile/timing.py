@@ -10,7 +10,7 @@ from rulebot.compile.problem import Problem, did_you_mean
 from rulebot.model.kept import TARGET_MISSED
 from rulebot.model.session import Anchor, DayTime, Session, session_on
 from rulebot.spec.nouns.condition import MeasureTest, Path
-from rulebot.spec.nouns.entry import Again, Entry, Window
+from rulebot.spec.nouns.entry import Entry, Reentry, Window
 from rulebot.spec.nouns.exits import Exit, ExitKind, is_all
 from rulebot.spec.nouns.legs import DteRule
 from rulebot.spec.spec import Spec
@@ -129,7 +129,7 @@ def missed_name(spec: Spec) -> tuple[str, ...]:
     return (TARGET_MISSED,) if any(rule.kind is ExitKind.TARGET for rule in spec.exits) else ()
 
 
-def _again_problems(again: Again, spec: Spec) -> Iterator[Problem]:
+def _again_problems(again: Reentry, spec: Spec) -> Iterator[Problem]:
     names = tuple(rule.name for rule in spec.exits if rule.kind is not ExitKind.AT_EXPIRY)
     outcomes = (*_OUTCOMES, *missed_name(spec))
     for at, name in enumerate(again.after):

@@ -17,16 +17,16 @@ Read = Callable[[Mapping[str, str]], Loaded]
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedTrial:
+class PlannedTest:
     """A test with the plan it runs."""
 
     trial: Trial
     plan: Plan
 
 
-def planned_trials(tests: Loaded, read: Read) -> tuple[tuple[PlannedTrial, ...], tuple[Diagnostic, ...]]:
+def planned_trials(tests: Loaded, read: Read) -> tuple[tuple[PlannedTest, ...], tuple[Diagnostic, ...]]:
     """Return the tests of a document with their plans, and the problems; with problems no test can be run."""
-    planned: list[PlannedTrial] = []
+    planned: list[PlannedTest] = []
     problems: list[Problem] = []
     plans: dict[tuple[tuple[str, str], ...], Plan | Problem] = {}
     for trial in tests.tests.trials if tests.tests is not None else ():
@@ -37,7 +37,7 @@ def planned_trials(tests: Loaded, read: Read) -> tuple[tuple[PlannedTrial, ...],
         if isinstance(plan, Problem):
             problems.append(plan)
             continue
-        planned.append(PlannedTrial(trial, plan))
+        planned.append(PlannedTest(trial, plan))
         problems += trial_problems(trial, plan, _given(tests, trial))
     return tuple(planned), in_file_order(diagnosed(problem, tests.source) for problem in problems)
 

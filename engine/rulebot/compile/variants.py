@@ -68,7 +68,7 @@ def choice_problems(spec: Spec) -> Iterator[Problem]:
         yield Problem("RB233", (*below.path, "name"), message, "put the one without 'when' last")
 
 
-def told(found: Sequence[tuple[Variant, Sequence[Problem]]]) -> list[Problem]:
+def alternatives_text(found: Sequence[tuple[Variant, Sequence[Problem]]]) -> list[Problem]:
     """Return the problems of all plain specs, each once."""
     return list(dict.fromkeys(_told(found)))
 

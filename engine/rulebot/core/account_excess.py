@@ -9,10 +9,10 @@ start knows what was told in its session.
 from collections.abc import Mapping
 from datetime import timedelta
 
-from rulebot.core.account_shortfall import our_books
+from rulebot.core.account_shortfall import expected_holdings
 from rulebot.core.bracket_orders import option_has_expired
 from rulebot.core.state import State, Surplus
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.model.contract import Option
 from rulebot.model.money import ZERO
 from rulebot.record.codec import encode
@@ -24,14 +24,14 @@ NAMED = 8
 """How many options an alarm names."""
 
 
-def note_surplus(work: Work, ours: Mapping[Option, int] | None = None) -> None:
+def record_excess(work: StateBuilder, ours: Mapping[Option, int] | None = None) -> None:
     """Compare what the account holds with our books; what is put on hold, or told as closed twice, is told there.
 
     ours: our books, where they are at hand.
     """
     known = work.state.surplus
     found = {}
-    for option, contracts in _beyond(work, our_books(work) if ours is None else ours).items():
+    for option, contracts in _beyond(work, expected_holdings(work) if ours is None else ours).items():
         before = known.get(option, Surplus(0, work.at, 0))
         if before.contracts != contracts:
             before = before._replace(contracts=contracts, since=work.at)
@@ -40,11 +40,11 @@ def note_surplus(work: Work, ours: Mapping[Option, int] | None = None) -> None:
         work.state = work.state._replace(surplus=found)
 
 
-def tell_surplus(work: Work, stays: timedelta = STAYS) -> None:
+def report_excess(work: StateBuilder, stays: timedelta = STAYS) -> None:
     """Tell a person what the account has held beyond our books for so long, and was not told yet."""
     if not is_untold(work.state):
         return
-    note_surplus(work)
+    record_excess(work)
     known = work.state.surplus
     lasting = {x: each.contracts for x, each in known.items() if each.is_untold and work.at - each.since >= stays}
     due = {x: lasting[x] for x in sorted(lasting, key=str) if not _may_be_filled(work, x, lasting[x])}
@@ -64,7 +64,7 @@ def is_untold(state: State) -> bool:
     return bool(state.surplus) and any(each.is_untold for each in state.surplus.values())
 
 
-def _beyond(work: Work, ours: Mapping[Option, int]) -> dict[Option, int]:
+def _beyond(work: StateBuilder, ours: Mapping[Option, int]) -> dict[Option, int]:
     """Return how many contracts the account holds beyond our books of what our bots deal in, - short."""
     found = {}
     for option, held in work.state.holdings.items():
@@ -76,23 +76,23 @@ def _beyond(work: Work, ours: Mapping[Option, int]) -> dict[Option, int]:
     return {option: beyond for option, beyond in found.items() if option.trading_class in classes} if found else {}
 
 
-def held_beyond(work: Work, option: Option) -> int:
+def excess_of(work: StateBuilder, option: Option) -> int:
     """Return how many contracts of one option the account holds beyond our books, - short."""
     held = int(work.state.holdings.get(option, ZERO))
-    return _more(held, our_books(work).get(option, 0)) if held else 0
+    return _more(held, expected_holdings(work).get(option, 0)) if held else 0
 
 
 def _more(held: int, ours: int) -> int:
     return held - ours if (held - ours) * held > 0 else 0
 
 
-def _classes(work: Work) -> set[str]:
+def _classes(work: StateBuilder) -> set[str]:
     """Return the trading classes of the options that our bots trade, or hold."""
     chains = (chain for text in work.program.texts for chain in text.plan.needs.chains)
     return {trading_class for _, trading_class, _ in chains} | {leg.option.trading_class for leg in work.held_legs()}
 
 
-def _may_be_filled(work: Work, option: Option, contracts: int) -> bool:
+def _may_be_filled(work: StateBuilder, option: Option, contracts: int) -> bool:
     """Say whether an order that may still fill deals in an option on that side: its fill may not be told yet."""
     orders = work.all_live_orders()
     return any(

@@ -16,11 +16,11 @@ from decimal import Decimal
 
 from rulebot.core.bracket_orders import RESTING, cancel, option_has_expired, resting_orders
 from rulebot.core.close_plan import CLOSING
-from rulebot.core.exit_retry import release, stop
+from rulebot.core.exit_retry import pause_exits, release
 from rulebot.core.protective_stops import AT_MARKET
 from rulebot.core.rule_evaluation import wake
-from rulebot.core.state import Doubt
-from rulebot.core.state_builder import Work
+from rulebot.core.state import Shortfall
+from rulebot.core.state_builder import StateBuilder
 from rulebot.fill.apply import leg_of, with_leg
 from rulebot.fill.pnl import open_value_of
 from rulebot.model.cause import Cause
@@ -29,7 +29,7 @@ from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.event import ExecutionReport
 from rulebot.model.money import ZERO
 from rulebot.model.order import Order
-from rulebot.model.position import HoldReason, Missed, Position, PositionLeg
+from rulebot.model.position import HoldReason, MissingLeg, Position, PositionLeg
 from rulebot.model.session import session_before
 from rulebot.model.values import replace
 from rulebot.record.record import Kind
@@ -49,7 +49,7 @@ PUT_RIGHT = timedelta(minutes=2)
 """How soon the account must have again what it lacked for that to have been a list that was wrong, not a trade."""
 
 
-def our_books(work: Work) -> dict[Option, int]:
+def expected_holdings(work: StateBuilder) -> dict[Option, int]:
     """Return what our positions hold of each contract that the account must have, negative when short.
 
     Of all positions: one that was closed holds something between a fill that is told late and what follows from it.
@@ -61,7 +61,7 @@ def our_books(work: Work) -> dict[Option, int]:
     return ours
 
 
-def _told_of(work: Work, position: Position) -> list[PositionLeg]:
+def _told_of(work: StateBuilder, position: Position) -> list[PositionLeg]:
     """Return the legs held of which the account tells whether it has them: not what has expired.
 
     Shares beside an option that has expired may have gone with it: they count again when it is settled.
@@ -71,7 +71,7 @@ def _told_of(work: Work, position: Position) -> list[PositionLeg]:
     return trading if len(trading) == len(held) else [leg for leg in trading if not leg.option.is_share]
 
 
-def has_delivered(work: Work, position: Position) -> bool:
+def has_delivered(work: StateBuilder, position: Position) -> bool:
     """Say whether the account lacks shares that may have gone with options of a position that have still to settle."""
     today = work.state.session.date
     held = [leg for leg in position.legs if leg.held]
@@ -85,7 +85,7 @@ def has_delivered(work: Work, position: Position) -> bool:
     )
 
 
-def _doubted(work: Work, ours: Mapping[Option, int], *, has_fallen: bool = False) -> dict[Option, Doubt]:
+def _doubted(work: StateBuilder, ours: Mapping[Option, int], *, has_fallen: bool = False) -> dict[Option, Shortfall]:
     """Return the options of which the account holds less than our books say.
 
     Where positions hold both sides of one, that is also a count that differs: one of them has lost what it held. Of
@@ -102,7 +102,7 @@ def _doubted(work: Work, ours: Mapping[Option, int], *, has_fallen: bool = False
     return {option: _since(work, doubts.get(option), side, has_fallen) for option, side in found.items()}
 
 
-def lacks(work: Work, option: Option, ours: int) -> int:
+def lacks(work: StateBuilder, option: Option, ours: int) -> int:
     """Return how many contracts the account lacks of what our books hold, - of shorts; 0 where it agrees.
 
     Others may hold shares in the account, and more of them than our books is nothing that it lacks.
@@ -111,7 +111,7 @@ def lacks(work: Work, option: Option, ours: int) -> int:
     return 0 if option.is_share and lacking * ours <= 0 else lacking
 
 
-def _unshown(work: Work, option: Option) -> int:
+def _unshown(work: StateBuilder, option: Option) -> int:
     """Return what fills of ours have changed, + bought, that the account has still to show."""
     doubt = work.state.doubts.get(option)
     if doubt is None or doubt.filled_at is None or work.at - doubt.filled_at >= TOO_MUCH:
@@ -119,7 +119,7 @@ def _unshown(work: Work, option: Option) -> int:
     return doubt.fills
 
 
-def note_fill(work: Work, option: Option, bought: int, executed_at: datetime | None) -> None:
+def note_fill(work: StateBuilder, option: Option, bought: int, executed_at: datetime | None) -> None:
     """Count a fill of ours, - sold, that came after the account lacked an option: that is no part of what it lacks."""
     doubt = work.state.doubts.get(option)
     if doubt is not None and (executed_at is None or executed_at > doubt.since):
@@ -127,7 +127,7 @@ def note_fill(work: Work, option: Option, bought: int, executed_at: datetime | N
         _keep(work, {**work.state.doubts, option: doubt._replace(fills=fills, filled_at=work.at)})
 
 
-def count_told(work: Work, options: Iterable[Option]) -> None:
+def count_told(work: StateBuilder, options: Iterable[Option]) -> None:
     """Forget fills of ours that the account shows from now on: it has told its count of these options."""
     doubts = work.state.doubts
     told = {option: doubts[option]._replace(fills=0, filled_at=None) for option in options if option in doubts}
@@ -135,12 +135,12 @@ def count_told(work: Work, options: Iterable[Option]) -> None:
         _keep(work, {**doubts, **told})
 
 
-def _since(work: Work, known: Doubt | None, side: int, has_fallen: bool) -> Doubt:
-    return known if known is not None and known.side == side else Doubt(work.at, side, has_fallen)
+def _since(work: StateBuilder, known: Shortfall | None, side: int, has_fallen: bool) -> Shortfall:
+    return known if known is not None and known.side == side else Shortfall(work.at, side, has_fallen)
 
 
 def _closed_twice(
-    work: Work, doubts: Mapping[Option, Doubt], ours: Mapping[Option, int]
+    work: StateBuilder, doubts: Mapping[Option, Shortfall], ours: Mapping[Option, int]
 ) -> list[tuple[Position, PositionLeg]]:
     """Return the legs that were closed a moment ago, and of which the account holds the other side since."""
     told = _closed_as_told(work, work.at - TURNED - DOUBT)
@@ -157,7 +157,7 @@ def _closed_twice(
     ]
 
 
-def _closed_as_told(work: Work, since: datetime) -> dict[str, datetime]:
+def _closed_as_told(work: StateBuilder, since: datetime) -> dict[str, datetime]:
     """Return the positions that were told since then to be closed, or a part of them, and when: it may be hours ago."""
     told = {
         each.id: each.closed_at
@@ -171,30 +171,32 @@ def _closed_as_told(work: Work, since: datetime) -> dict[str, datetime]:
     return told
 
 
-def doubt_anew(work: Work, ours: Mapping[Option, int] | None = None, *, has_fallen: bool = False) -> None:
+def recompute_shortfalls(
+    work: StateBuilder, ours: Mapping[Option, int] | None = None, *, has_fallen: bool = False
+) -> None:
     """Compare again after a fill, which may be of what somebody has closed before it was told, or a settlement.
 
     ours: our books, where they are at hand. has_fallen: the account has just shown fewer contracts.
     """
-    _keep(work, _doubted(work, our_books(work) if ours is None else ours, has_fallen=has_fallen))
+    _keep(work, _doubted(work, expected_holdings(work) if ours is None else ours, has_fallen=has_fallen))
 
 
-def drop_settled(work: Work) -> None:
+def clear_settled(work: StateBuilder) -> None:
     """Doubt no more, as a run begins, what has been settled since the account was last seen to change."""
-    still = _doubted(work, our_books(work)) if work.state.doubts else {}
+    still = _doubted(work, expected_holdings(work)) if work.state.doubts else {}
     _keep(work, {option: doubt for option, doubt in work.state.doubts.items() if still.get(option) == doubt})
 
 
-def _keep(work: Work, doubts: Mapping[Option, Doubt]) -> None:
+def _keep(work: StateBuilder, doubts: Mapping[Option, Shortfall]) -> None:
     if doubts != work.state.doubts:
         work.state = work.state._replace(doubts=doubts)
 
 
-def step_doubts(work: Work, waiting: frozenset[Option] = frozenset()) -> None:
+def review_shortfalls(work: StateBuilder, waiting: frozenset[Option] = frozenset()) -> None:
     """Act on what the account lacks, and tell a person after a while, unless it waits; end what it has again."""
     lasting: set[Option] = set()
     if work.state.doubts:
-        doubt_anew(work)
+        recompute_shortfalls(work)
         doubts = work.state.doubts
         lasting = {option for option, doubt in doubts.items() if work.at - doubt.since >= DOUBT}
         _tell_closed_twice(work, lasting)
@@ -202,9 +204,9 @@ def step_doubts(work: Work, waiting: frozenset[Option] = frozenset()) -> None:
     fit_orders(work)
 
 
-def fit_orders(work: Work) -> None:
+def fit_orders(work: StateBuilder) -> None:
     """Have no order of ours close more than the account holds: resize what rests, cancel exits that are too large."""
-    note_missed(work)
+    record_missing(work)
     for position in work.active_positions():
         if position.missed:
             _fit_resting(work, position)
@@ -212,7 +214,7 @@ def fit_orders(work: Work) -> None:
         _take_exits_back(work)
 
 
-def _fit_resting(work: Work, position: Position) -> None:
+def _fit_resting(work: StateBuilder, position: Position) -> None:
     """Make orders that rest for a position no larger than what the account holds of it."""
     left = {leg.name: leg.held for leg in position.common.legs}
     for order in resting_orders(work, position.id):
@@ -226,7 +228,7 @@ def _fit_resting(work: Work, position: Position) -> None:
             work.commands.append(Replace(resized))
 
 
-def _take_exits_back(work: Work) -> None:
+def _take_exits_back(work: StateBuilder) -> None:
     """Cancel closing orders that would together close more of a contract than the account holds of its side.
 
     After a few seconds, and at once where the broker has told that others have traded it.
@@ -236,7 +238,7 @@ def _take_exits_back(work: Work) -> None:
     closing = [order for order in work.all_live_orders() if order.purpose in CLOSING and order.ended is None]
     if not doubtful or not closing:
         return
-    ours = our_books(work)
+    ours = expected_holdings(work)
     for option in sorted(doubtful, key=str):
         side = doubts[option].side
         of_it = {order.ref: count for order in closing if (count := _would_close(order, option, side))}
@@ -246,7 +248,7 @@ def _take_exits_back(work: Work) -> None:
                 cancel(work, work.orders[ref], Cause.ACCOUNT_HOLDS_LESS)
 
 
-def waits_for_account(work: Work, position: Position) -> bool:
+def waits_for_account(work: StateBuilder, position: Position) -> bool:
     """Say whether an exit waits, since the account lacks something of a position and fills may explain it.
 
     What closes at market for want of protection does not. One leg is closed as far as the account holds it. Of several
@@ -265,7 +267,7 @@ def waits_for_account(work: Work, position: Position) -> bool:
     return any(option not in told and work.at - work.state.doubts[option].since <= DOUBT for option in lacking)
 
 
-def _may_be_assigned(work: Work, position: Position) -> bool:
+def _may_be_assigned(work: StateBuilder, position: Position) -> bool:
     """Say whether shares have moved while short options went that deliver them: which is booked after `DOUBT`."""
     shifts = work.state.shifts
     return any(
@@ -281,21 +283,21 @@ def _would_close(order: Order, option: Option, side: int) -> int:
     return sum(order.remaining * leg.ratio for leg in closing if order.side_of(leg).sign == -side)
 
 
-def _held_of(work: Work, option: Option, side: int) -> int:
+def _held_of(work: StateBuilder, option: Option, side: int) -> int:
     """Return how many contracts of an option our positions hold on one side."""
     legs = (leg for position in work.positions.values() for leg in _told_of(work, position) if leg.option == option)
     return sum(max(leg.signed_held * side, 0) for leg in legs)
 
 
-def _dealt_by_others(work: Work) -> frozenset[Option]:
+def _dealt_by_others(work: StateBuilder) -> frozenset[Option]:
     """Return the options in which others were told to have dealt a moment ago, and that is booked to nothing."""
     reports = (booked.foreign for booked in work.booked.values())
     return frozenset(each.option for each in reports if each and each.option and work.at - each.at <= DOUBT)
 
 
-def _tell_closed_twice(work: Work, doubts: Collection[Option]) -> None:
+def _tell_closed_twice(work: StateBuilder, doubts: Collection[Option]) -> None:
     """Tell a person what was closed twice, by an exit of ours and past us: what the account holds now is nobody's."""
-    for position, leg in _closed_twice(work, work.state.doubts, our_books(work)) if doubts else ():
+    for position, leg in _closed_twice(work, work.state.doubts, expected_holdings(work)) if doubts else ():
         if leg.option in doubts:
             held = work.state.holdings.get(leg.option, ZERO)
             assigned = _or_assigned(work, leg.option)
@@ -304,7 +306,7 @@ def _tell_closed_twice(work: Work, doubts: Collection[Option]) -> None:
             work.alarm(position.bot, f"{text} Nobody watches it: a person must look", position.id)
 
 
-def _or_assigned(work: Work, option: Option) -> str:
+def _or_assigned(work: StateBuilder, option: Option) -> str:
     """Return what else may have become of contracts: assigned, with the shares that the account holds, or adjusted."""
     adjusted, doubt = work.state.adjusted.get(option.symbol), work.state.doubts.get(option)
     if adjusted is not None and doubt is not None and abs(adjusted - doubt.since) <= DOUBT:
@@ -313,7 +315,7 @@ def _or_assigned(work: Work, option: Option) -> str:
     return f", or assigned (it holds {shares} {option.symbol})" if shares else ""
 
 
-def note_missed(work: Work, *, at_once: bool = False) -> None:
+def record_missing(work: StateBuilder, *, at_once: bool = False) -> None:
     """Keep with each position what the account lacks of it, and at what price that was quoted when it was first seen.
 
     at_once: also what it lacks only since now. Nothing more is told of what has expired. The bot is judged at once: a
@@ -323,7 +325,7 @@ def note_missed(work: Work, *, at_once: bool = False) -> None:
     noted = [each for each in work.active_positions() if each.missed or (doubts and work.is_doubted(each))]
     if not noted:
         return
-    ours = our_books(work)
+    ours = expected_holdings(work)
     due = frozenset(doubts) if at_once else _due(work)
     for position in noted:
         missed = tuple(_missed(work, position, due, ours))
@@ -332,24 +334,26 @@ def note_missed(work: Work, *, at_once: bool = False) -> None:
             wake(work, position.bot, 0.0)
 
 
-def _due(work: Work) -> frozenset[Option]:
+def _due(work: StateBuilder) -> frozenset[Option]:
     """Return the options that the account has lacked long enough, or that others were told to have traded."""
     told, doubts = _dealt_by_others(work), work.state.doubts
     return frozenset(option for option, doubt in doubts.items() if option in told or work.at >= _due_at(doubt))
 
 
-def doubts_due(work: Work) -> datetime | None:
+def doubts_due(work: StateBuilder) -> datetime | None:
     """Return when what the account lacks is to be acted on next, None while nothing waits for that."""
     unsure = [each for each in work.active_positions() if work.is_unsure(each)] if work.state.doubts else []
     lacking = {leg.option for each in unsure for leg in each.legs if work.is_lacking(leg)}
     return min((_due_at(work.state.doubts[option]) for option in lacking), default=None)
 
 
-def _due_at(doubt: Doubt) -> datetime:
+def _due_at(doubt: Shortfall) -> datetime:
     return doubt.since + (FALLEN if doubt.has_fallen else TOO_MUCH)
 
 
-def _missed(work: Work, position: Position, due: Collection[Option], ours: Mapping[Option, int]) -> Iterator[Missed]:
+def _missed(
+    work: StateBuilder, position: Position, due: Collection[Option], ours: Mapping[Option, int]
+) -> Iterator[MissingLeg]:
     known = {each.leg: each for each in position.missed}
     for leg in position.legs:
         before = known.get(leg.name)
@@ -358,7 +362,7 @@ def _missed(work: Work, position: Position, due: Collection[Option], ours: Mappi
             if before is not None and leg.held:
                 yield before
         elif work.is_lacking(leg) and (before is not None or leg.option in due):
-            before = before or Missed(leg.name, 0, None, work.state.doubts[leg.option].since)
+            before = before or MissingLeg(leg.name, 0, None, work.state.doubts[leg.option].since)
             is_unknown = before.price is None and not position.is_split_in(leg.option)
             price = _middle(work, leg) if is_unknown else before.price
             count, absent = _lost(work, leg, ours[leg.option]), _absent(work, position, leg, ours[leg.option])
@@ -367,7 +371,7 @@ def _missed(work: Work, position: Position, due: Collection[Option], ours: Mappi
             yield replace(before, absent=min(before.absent, leg.held))
 
 
-def _absent(work: Work, position: Position, leg: PositionLeg, ours: int) -> int:
+def _absent(work: StateBuilder, position: Position, leg: PositionLeg, ours: int) -> int:
     """Return how many contracts of a leg to leave alone: what it lacked before. Else the newest positions lack it."""
     left, found = abs(lacks(work, leg.option, ours)), dict[tuple[str, str], int]()
     for is_known in (True, False):
@@ -381,7 +385,7 @@ def _absent(work: Work, position: Position, leg: PositionLeg, ours: int) -> int:
     return found.get((position.id, leg.name), 0)
 
 
-def fill_told(work: Work, name: str, leg: str) -> None:
+def on_late_fill(work: StateBuilder, name: str, leg: str) -> None:
     """Miss no more what a fill of ours, told late, has taken from our books too; a hold for that alone ends.
 
     What somebody may have opened anew stays theirs, whatever our orders close beside it.
@@ -389,7 +393,7 @@ def fill_told(work: Work, name: str, leg: str) -> None:
     before = work.positions[name].missed
     if not before:
         return
-    note_missed(work)
+    record_missing(work)
     position = work.positions[name]
     if position.hold is HoldReason.OPENED_AGAIN:
         return
@@ -403,7 +407,7 @@ def fill_told(work: Work, name: str, leg: str) -> None:
         work.put_position(release(position))
 
 
-def _lost(work: Work, leg: PositionLeg, ours: int) -> int:
+def _lost(work: StateBuilder, leg: PositionLeg, ours: int) -> int:
     """Return how many contracts of a leg are gone: those of the only one that holds its side, or of all; else 0."""
     lacking, together = abs(lacks(work, leg.option, ours)), _held_of(work, leg.option, leg.sign)
     if together == leg.held:
@@ -411,13 +415,13 @@ def _lost(work: Work, leg: PositionLeg, ours: int) -> int:
     return leg.held if lacking >= together else 0
 
 
-def _middle(work: Work, leg: PositionLeg) -> Decimal | None:
+def _middle(work: StateBuilder, leg: PositionLeg) -> Decimal | None:
     """Return the middle of the quotes of a leg per share, None while they are not sound."""
     value = open_value_of(leg, work.state.board, work.now)
     return None if value is None else Decimal(f"{value:.4f}")
 
 
-def hold(work: Work, missing: set[Option]) -> None:
+def hold(work: StateBuilder, missing: set[Option]) -> None:
     """Tell a person which positions the account lacks something of, and end what it has again."""
     for position in work.active_positions():
         if not missing and not position.hold:
@@ -429,7 +433,7 @@ def hold(work: Work, missing: set[Option]) -> None:
             _end_hold(work, position)
 
 
-def _hold(work: Work, position: Position, gone: list[Option]) -> None:
+def _hold(work: StateBuilder, position: Position, gone: list[Option]) -> None:
     """Put a position on hold in part: its orders close only what the account holds."""
     lacks = f"the account holds less {gone[0]} than our books"
     text = f"{lacks}: closed by hand{_or_assigned(work, gone[0])}?"
@@ -442,7 +446,7 @@ def _hold(work: Work, position: Position, gone: list[Option]) -> None:
     work.put_position(replace(position, hold=HoldReason.ACCOUNT_DIFFERS, on_hold=words))
 
 
-def _end_hold(work: Work, position: Position) -> None:
+def _end_hold(work: StateBuilder, position: Position) -> None:
     """Let exits act on all of a position again, unless what is there again may be somebody's own."""
     names = ", ".join(str(leg.option) for leg in position.legs if leg.held)
     if _may_be_opened_anew(work, position):
@@ -456,7 +460,7 @@ def _end_hold(work: Work, position: Position) -> None:
     work.put_position(replace(release(position), missed=()))
 
 
-def _may_be_opened_anew(work: Work, position: Position) -> bool:
+def _may_be_opened_anew(work: StateBuilder, position: Position) -> bool:
     """Say whether what the account lacked may be there again by a trade of somebody: a list that was wrong is soon put
     right, while the exchange is closed and the broker resets itself in an hour or more.
     """
@@ -473,20 +477,20 @@ def _is_since(report: ExecutionReport, since: datetime) -> bool:
     return report.executed_at is None or report.executed_at >= since
 
 
-def _is_closed_since(work: Work, since: datetime) -> bool:
+def _is_closed_since(work: StateBuilder, since: datetime) -> bool:
     """Say whether no session was on from then until now."""
     session, at = work.state.session, work.at
     last = session if at >= session.close else session_before(session.date)
     return since >= last.close and not session.is_on(at)
 
 
-def _is_there_again(work: Work, position: Position) -> bool:
+def _is_there_again(work: StateBuilder, position: Position) -> bool:
     """Say whether the account has what a position holds."""
     known = _told_of(work, position)
     return bool(known) and not any(map(work.is_lacking, known))
 
 
-def note_numbers(work: Work, contracts: Iterable[Contract]) -> None:
+def check_contract_ids(work: StateBuilder, contracts: Iterable[Contract]) -> None:
     """Stop what holds an option that the broker numbers otherwise than before: it may be another contract now.
 
     After a corporate action the same strike and expiry may name what delivers something else (faults.md row 74).
@@ -500,4 +504,4 @@ def note_numbers(work: Work, contracts: Iterable[Contract]) -> None:
                     f"the broker numbers {leg.option} {now.con_id}, and it was {leg.option.con_id}: another contract?"
                 )
                 position = work.put_position(with_leg(work.positions[position.id], leg.name, option=now))
-                stop(work, position, HoldReason.CONTRACT_CHANGED, text)
+                pause_exits(work, position, HoldReason.CONTRACT_CHANGED, text)

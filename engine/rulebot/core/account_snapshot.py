@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from rulebot.core.bracket_orders import option_has_expired
 from rulebot.core.state import AccountSeen, State
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.model.contract import Contract, Option
 from rulebot.model.session import session_from
 from rulebot.record.codec import encode
@@ -27,7 +27,7 @@ def is_known(state: State) -> bool:
     return state.is_ready or state.seen_at is not None
 
 
-def note_change(work: Work, before: State) -> None:
+def record_share_change(work: StateBuilder, before: State) -> None:
     """Record what the account holds, of our symbols, if that is not what it held before.
 
     Not while the broker still lists it, one contract after the other.
@@ -39,18 +39,18 @@ def note_change(work: Work, before: State) -> None:
             _record(work, seen)
 
 
-def note_seen(work: Work, until: datetime | None = None) -> None:
+def record_snapshot(work: StateBuilder, until: datetime | None = None) -> None:
     """Record what the account holds of our symbols. until: when that was known last, before now."""
     if symbols := _symbols(work):
         of: dict[str, Json] = {"until": until.isoformat()} if until else {}
         _record(work, _seen(work.state, symbols), **of)
 
 
-def _record(work: Work, seen: AccountSeen, **of: Json) -> None:
+def _record(work: StateBuilder, seen: AccountSeen, **of: Json) -> None:
     work.record(Kind.FACTS, symbol="", what=ACCOUNT_SEEN, value=encode(_in_order(seen)), **of)
 
 
-def _symbols(work: Work) -> set[str]:
+def _symbols(work: StateBuilder) -> set[str]:
     return {leg.option.symbol for position in work.positions.values() for leg in position.legs}
 
 
@@ -90,7 +90,7 @@ def _by_name(found: Mapping[K, V]) -> dict[K, V]:
     return {each: found[each] for each in sorted(found, key=str)} if len(found) > 1 else {**found}
 
 
-def note_expired(work: Work, holdings: Mapping[Contract, Decimal]) -> None:
+def note_expired(work: StateBuilder, holdings: Mapping[Contract, Decimal]) -> None:
     """Keep what the account had of what has expired and is in its new list no more.
 
     What it had is known if it was seen when nobody could trade it any more.

@@ -4,11 +4,11 @@ All of them are judged, so that `why` can show each; then they are gone through 
 confirmed none below it is entered.
 """
 
-from rulebot.core.near_misses import miss
+from rulebot.core.near_misses import record_miss
 from rulebot.core.program import CompiledBot
-from rulebot.core.rule_evaluation import confirmed, failing, first_missing, judge_all
+from rulebot.core.rule_evaluation import confirmed, evaluate_rules, failing, first_missing
 from rulebot.core.state import Reading
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.wording import describe
 from rulebot.model.values import replace
@@ -19,7 +19,7 @@ PLACE = "choose"
 Taken = tuple[CompiledBot, tuple[Reading, ...]]
 
 
-def take_alternative(work: Work, bot: CompiledBot, view: View, readings: tuple[Reading, ...]) -> Taken | None:
+def take_alternative(work: StateBuilder, bot: CompiledBot, view: View, readings: tuple[Reading, ...]) -> Taken | None:
     """Return the bot as the alternative that it takes now, with all that was read; None is no trade, and said why.
 
     A bot without a choice is what it is.
@@ -34,7 +34,7 @@ def take_alternative(work: Work, bot: CompiledBot, view: View, readings: tuple[R
     return None
 
 
-def still_takes(work: Work, bot: CompiledBot, view: View, alternative: str) -> bool:
+def still_takes(work: StateBuilder, bot: CompiledBot, view: View, alternative: str) -> bool:
     """Say whether the bot would take this alternative now; one that is being confirmed ends no order."""
     if not bot.choices:
         return True
@@ -42,14 +42,14 @@ def still_takes(work: Work, bot: CompiledBot, view: View, alternative: str) -> b
     return taken is not None and taken.alternative == alternative
 
 
-def takes_none(work: Work, bot: CompiledBot, view: View) -> bool:
+def has_no_alternative(work: StateBuilder, bot: CompiledBot, view: View) -> bool:
     """Say whether it is known that the bot takes no alternative now."""
     taken, _, ends = _judged(work, bot, view)
     return taken is None and ends is None
 
 
 def _judged(
-    work: Work, bot: CompiledBot, view: View, *, is_at_work: bool = False
+    work: StateBuilder, bot: CompiledBot, view: View, *, is_at_work: bool = False
 ) -> tuple[CompiledBot | None, tuple[Reading, ...], Reading | None]:
     """Return the alternative taken, every reading, and the one that ends the choice: it is unknown, or not confirmed.
 
@@ -57,7 +57,7 @@ def _judged(
     """
     name = bot.plan.name
     place = bot.place(PLACE)
-    found = [(choice, judge_all(work, name, place, choice.when, view)) for choice in bot.choices]
+    found = [(choice, evaluate_rules(work, name, place, choice.when, view)) for choice in bot.choices]
     judged = tuple(reading for _, readings in found for reading in readings)
     for choice, readings in found:
         truths = [confirmed(work, name, place, reading, view) for reading in readings]
@@ -70,13 +70,13 @@ def _judged(
     return None, judged, None
 
 
-def _none(work: Work, bot: CompiledBot, missed: list[Reading], readings: tuple[Reading, ...]) -> None:
+def _none(work: StateBuilder, bot: CompiledBot, missed: list[Reading], readings: tuple[Reading, ...]) -> None:
     """Remember why no alternative is taken; when all of them are known to be false, `try: once` is decided."""
     name = bot.plan.name
     if not missed:
         work.set_bot(name, replace(work.bots[name], waits="confirmation"))
         return
-    miss(work, bot, missed, readings)
+    record_miss(work, bot, missed, readings)
     first = missed[0]
     words = first_missing(first.verdict) or describe(first.rule, first.verdict)
     work.set_bot(name, replace(work.bots[name], waits=f"no alternative: {first.rule.name} {words}"))

@@ -3,13 +3,13 @@
 from typing import Any
 
 from rulebot.compile.series import name_of
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.model.event import BarsReport, ImpliedReport
 from rulebot.model.values import replace
 from rulebot.record.record import Kind
 
 
-def take_bars(work: Work, event: BarsReport) -> dict[str, Any]:
+def take_bars(work: StateBuilder, event: BarsReport) -> dict[str, Any]:
     """Keep the bars; return the changed fields of the state."""
     facts, key = work.state.facts, (event.symbol, event.seconds)
     last = event.bars.bars[-1].close if event.bars.bars else None
@@ -20,7 +20,7 @@ def take_bars(work: Work, event: BarsReport) -> dict[str, Any]:
     return {"facts": replace(facts, bars={**facts.bars, key: event.bars})}
 
 
-def take_implied(work: Work, event: ImpliedReport) -> dict[str, Any]:
+def take_implied(work: StateBuilder, event: ImpliedReport) -> dict[str, Any]:
     """Keep the volatilities; return the changed fields of the state."""
     facts = work.state.facts
     work.record(Kind.FACTS, symbol=event.symbol, what="implied volatility", value=len(event.values))

@@ -14,7 +14,7 @@ from rulebot.compile.plan import ExitPlan
 from rulebot.core.lost_resting_orders import is_paused
 from rulebot.core.resting_order import Rest, rest_of, whole_legs
 from rulebot.core.rule_evaluation import wake
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.model.cause import Cause
 from rulebot.model.command import Cancel
 from rulebot.model.command import Replace as ReplaceOrder
@@ -38,7 +38,7 @@ whether it has it."""
 
 
 def cancel(
-    work: Work, order: Order, cause: Cause, about: Name = "", detail: Text = "", *, heard: bool = False
+    work: StateBuilder, order: Order, cause: Cause, about: Name = "", detail: Text = "", *, heard: bool = False
 ) -> Order:
     """Ask for an order to be taken back, once; fills may still win. One that is over at the broker needs no asking.
 
@@ -48,10 +48,10 @@ def cancel(
         return order
     recalled = order.for_cause(cause, about, detail, heard=heard)
     order = work.put_order(replace(recalled, status=OrderStatus.CANCELLING))
-    return order if order.ended is OrderStatus.CANCELLED else ask_back(work, order)
+    return order if order.ended is OrderStatus.CANCELLED else request_cancel(work, order)
 
 
-def ask_back(work: Work, order: Order, patience: timedelta = CANCEL_PATIENCE) -> Order:
+def request_cancel(work: StateBuilder, order: Order, patience: timedelta = CANCEL_PATIENCE) -> Order:
     """Send the cancel of an order, for the first time or again, and note whether its answer will say anything."""
     order = work.put_order(replace(order, attempt_until=work.at + patience))
     if _may_be_on_its_way(work, order):
@@ -60,7 +60,7 @@ def ask_back(work: Work, order: Order, patience: timedelta = CANCEL_PATIENCE) ->
     return order
 
 
-def is_too_early(work: Work, order: Order) -> bool:
+def is_too_early(work: StateBuilder, order: Order) -> bool:
     """Say whether a "not found" answers a cancel that left while the order may have been on its way; count it off.
 
     The broker answers in the order in which it was asked; what is told twice, before the grace is over, answers
@@ -74,30 +74,30 @@ def is_too_early(work: Work, order: Order) -> bool:
     return _may_be_on_its_way(work, order)
 
 
-def _may_be_on_its_way(work: Work, order: Order) -> bool:
+def _may_be_on_its_way(work: StateBuilder, order: Order) -> bool:
     if order.perm_id or order.ref in work.unarrived:
         return False
     return order.sent_at is not None and work.at - order.sent_at < GRACE
 
 
-def cancel_entries(work: Work, bot: str, cause: Cause, detail: Text = "") -> None:
+def cancel_entries(work: StateBuilder, bot: str, cause: Cause, detail: Text = "") -> None:
     """Take back every order of a bot that may open something ("": of all bots)."""
     for order in work.all_live_orders():
-        if order.status.is_live and order.may_open and bot in ("", order.bot):
+        if order.status.is_live and order.can_increase_risk and bot in ("", order.bot):
             cancel(work, order, cause, detail=detail)
 
 
-def resting_orders(work: Work, position: str) -> list[Order]:
+def resting_orders(work: StateBuilder, position: str) -> list[Order]:
     """Return the position's live orders at the broker."""
     return [order for order in work.live_orders(position) if order.purpose in RESTING]
 
 
-def place_resting(work: Work, position: Position, *, at_once: bool = False) -> None:
+def place_resting(work: StateBuilder, position: Position, *, at_once: bool = False) -> None:
     """Put the position's resting exits to the broker as one OCA group; those that are there fit what is held.
 
     `at_once`: a fill has just made the position, and they do not wait until the account shows it.
     """
-    if not _may_rest(work, position) or position.suspended or position.is_let_be or not work.state.is_linked:
+    if not _may_rest(work, position) or position.suspended or position.is_frozen or not work.state.is_linked:
         return
     if not at_once and work.is_unsure(position):
         return
@@ -118,7 +118,7 @@ def place_resting(work: Work, position: Position, *, at_once: bool = False) -> N
         return
     if is_against_exit(work, position, position.legs):
         if position.state == "open":
-            suspend(work, position, "an exit")
+            withdraw_resting(work, position, "an exit")
         return
     group = f"rb:{work.program.install}:oca:{work.next_number:06d}"
     for each in planned:
@@ -126,20 +126,20 @@ def place_resting(work: Work, position: Position, *, at_once: bool = False) -> N
     work.put_position(position)
 
 
-def is_between_sessions(work: Work) -> bool:
+def is_between_sessions(work: StateBuilder) -> bool:
     """Say whether nothing is dealt now by the clock: what an exit has not closed it closes from the next open on."""
     session = work.state.session
     return not session.is_on(work.at)
 
 
-def _may_rest(work: Work, position: Position) -> bool:
+def _may_rest(work: StateBuilder, position: Position) -> bool:
     """Say whether targets and stops are to rest: not while an exit is at it, whose last order may still fill."""
     if position.state != "exiting" or not is_between_sessions(work):
         return position.state == "open"
     return all(order.purpose in RESTING for order in work.live_orders(position.id))
 
 
-def is_against_exit(work: Work, position: Position, legs: Iterable[PositionLeg]) -> bool:
+def is_against_exit(work: StateBuilder, position: Position, legs: Iterable[PositionLeg]) -> bool:
     """Say whether another exit works against what would rest on these legs: the broker would refuse it."""
     held = {leg.option: leg.sign for leg in legs if leg.held}
     leaving = (order for order in work.all_live_orders() if order.purpose in LEAVING and order.position != position.id)
@@ -156,7 +156,7 @@ def named(position: Position) -> str:
     return str(position.legs[0].option) if len(position.legs) == 1 else position.id
 
 
-def suspend(work: Work, position: Position, to: str) -> Position:
+def withdraw_resting(work: StateBuilder, position: Position, to: str) -> Position:
     """Let the engine watch the prices of what rests of a position, or would: it gives way to an order."""
     where = "in" if len(position.legs) == 1 else "of"
     reason = f"resting orders {where} {named(position)} are watched by the engine while {to} works"
@@ -164,7 +164,7 @@ def suspend(work: Work, position: Position, to: str) -> Position:
     return work.put_position(replace(position, suspended=True))
 
 
-def is_restarting(work: Work, bot: str) -> bool:
+def is_restarting(work: StateBuilder, bot: str) -> bool:
     """Say whether the broker's nightly restarts are on: nothing is sent then, and the bot is woken after them."""
     over = restarts_over(work.at)
     if over is not None:
@@ -172,7 +172,9 @@ def is_restarting(work: Work, bot: str) -> bool:
     return over is not None
 
 
-def _missing(work: Work, position: Position, planned: tuple[ExitPlan, ...], live: list[Order]) -> list[ExitPlan]:
+def _missing(
+    work: StateBuilder, position: Position, planned: tuple[ExitPlan, ...], live: list[Order]
+) -> list[ExitPlan]:
     """Return what is missing of the group while the others work: it was lost, never arrived, or ended by itself."""
     is_there = [order.is_working or (position.is_lost and _is_under_way(order)) for order in live]
     if has_expired(work, position) or not all(is_there):
@@ -185,34 +187,34 @@ def _is_under_way(order: Order) -> bool:
     return order.status is OrderStatus.SENDING and order.ended is None
 
 
-def has_level(work: Work, position: Position, planned: ExitPlan) -> bool:
+def has_level(work: StateBuilder, position: Position, planned: ExitPlan) -> bool:
     """Say whether an exit has a price at which it can rest."""
     return rest_of(position, planned, work.state.facts.ticks) is not None
 
 
-def has_expired(work: Work, position: Position) -> bool:
+def has_expired(work: StateBuilder, position: Position) -> bool:
     """Say whether what the position holds trades no more: the broker ends its orders, and settlement follows."""
     held = [leg.option for leg in position.legs if leg.held]
     return bool(held) and all(option_has_expired(work, option) for option in held)
 
 
-def option_has_expired(work: Work, option: Option) -> bool:
+def option_has_expired(work: StateBuilder, option: Option) -> bool:
     """Say whether an option trades no more."""
     return trades_no_more(option.expiry, work.state.session, work.at)
 
 
-def partner_has_filled(work: Work, order: Order) -> bool:
+def partner_has_filled(work: StateBuilder, order: Order) -> bool:
     """Say whether another order of its group has filled: that the broker cancels this one then is no news."""
     others = (other for other in work.orders_of(order.position) if other.oca_group == order.oca_group != "")
     return any(other.has_fills for other in others if other.ref != order.ref)
 
 
-def has_run_out(work: Work, order: Order) -> bool:
+def has_run_out(work: StateBuilder, order: Order) -> bool:
     """Say whether an order rests in what trades no more: that it ends then is no news."""
     return order.purpose in RESTING and all(option_has_expired(work, leg.option) for leg in order.legs)
 
 
-def _fit(work: Work, position: Position, live: list[Order]) -> None:
+def _fit(work: StateBuilder, position: Position, live: list[Order]) -> None:
     """Change resting orders that are larger or smaller than what is held, or priced otherwise than by all fills and
     commissions so far. One of other legs than are held is taken back: it is placed anew once it is over.
     """
@@ -232,13 +234,13 @@ def _names(legs: Iterable[OrderLeg]) -> set[str]:
     return {leg.name for leg in legs}
 
 
-def _change(work: Work, order: Order, rest: Rest) -> None:
+def _change(work: StateBuilder, order: Order, rest: Rest) -> None:
     if (order.remaining, order.terms.price) != (rest.quantity, rest.price):
         changed = work.put_order(order.with_terms(order.filled + rest.quantity, rest.price))
         work.commands.append(ReplaceOrder(changed))
 
 
-def _place(work: Work, position: Position, planned: ExitPlan, group: str) -> None:
+def _place(work: StateBuilder, position: Position, planned: ExitPlan, group: str) -> None:
     rest = rest_of(position, planned, work.state.facts.ticks)
     if rest is None:
         return
@@ -268,7 +270,7 @@ def _place(work: Work, position: Position, planned: ExitPlan, group: str) -> Non
     work.send(order)
 
 
-def take_back(work: Work, position: Position, cause: Cause, detail: Text = "") -> bool:
+def cancel_order(work: StateBuilder, position: Position, cause: Cause, detail: Text = "") -> bool:
     """Cancel the position's resting orders; return True once none is live."""
     live = resting_orders(work, position.id)
     for order in live:

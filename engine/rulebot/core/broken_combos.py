@@ -11,19 +11,19 @@ from collections.abc import Iterable
 
 from rulebot.core.account_shortfall import DOUBT
 from rulebot.core.bracket_orders import has_expired
-from rulebot.core.close_plan import UNWIND, is_back, is_unwound, partners
-from rulebot.core.closing_orders import leave
+from rulebot.core.close_plan import UNWIND, is_reopened, is_unwound, partners
+from rulebot.core.closing_orders import close_position
 from rulebot.core.entry_ended import next_opening
 from rulebot.core.reversed_longs import is_buy_back
 from rulebot.core.rule_evaluation import wake
-from rulebot.core.state_builder import Work
-from rulebot.core.unreported_fills import owes_fills
+from rulebot.core.state_builder import StateBuilder
+from rulebot.core.unreported_fills import has_unreported_fills
 from rulebot.model.order import Order, Purpose
 from rulebot.model.position import Position
 from rulebot.record.record import FILLS_OWED
 
 
-def torn_orders(work: Work, position: Position) -> list[Order]:
+def broken_combo_orders(work: StateBuilder, position: Position) -> list[Order]:
     """Return the orders that are over and have left the position legs without their partners.
 
     A combo that opened and has been unwound since its last fill is none of them: an exit may close single legs of what
@@ -31,7 +31,7 @@ def torn_orders(work: Work, position: Position) -> list[Order]:
     that has filled beyond its size, and so opened again what an exit had closed apart. So is what unwound, where it has
     filled more than had no partner. While a further try works its end decides.
     """
-    if position.state not in ("open", "entering") or position.is_let_be or is_unwound(position):
+    if position.state not in ("open", "entering") or position.is_frozen or is_unwound(position):
         return []
     if work.has_live_entry(position.id):
         return []
@@ -42,7 +42,7 @@ def torn_orders(work: Work, position: Position) -> list[Order]:
         beyond = [order for order in orders if order.purpose is Purpose.UNWIND and min(order.unfilled) < 0]
         return [order for order in beyond or over if order.changed_at >= unwound]
     later = [order for order in over if unwound is None or order.changed_at > unwound]
-    return [each for each in later if _lacks_legs(each, position) or (min(each.unfilled) < 0 and is_back(position))]
+    return [each for each in later if _lacks_legs(each, position) or (min(each.unfilled) < 0 and is_reopened(position))]
 
 
 def _lacks_legs(order: Order, position: Position) -> bool:
@@ -63,17 +63,17 @@ def _is_uneven(position: Position, orders: Iterable[Order]) -> bool:
     return len({left[leg.name] / leg.ratio for leg in partners(position)}) > 1
 
 
-def step_torn(work: Work, position: Position) -> None:
+def close_broken_combos(work: StateBuilder, position: Position) -> None:
     """Close what has stood without its partner for a while; what the broker owes fills of is left to a person."""
-    torn = torn_orders(work, position)
+    torn = broken_combo_orders(work, position)
     if not torn or has_expired(work, position):
         return
     order = max(torn, key=lambda found: found.changed_at)
     left = (DOUBT - (work.at - order.changed_at)).total_seconds()
-    is_told = not any(_lacks_legs(found, position) or owes_fills(work, found) for found in torn)
+    is_told = not any(_lacks_legs(found, position) or has_unreported_fills(work, found) for found in torn)
     if left > 0 and not is_told:
         wake(work, position.bot, left)
-    elif any(owes_fills(work, found) for found in torn):
+    elif any(has_unreported_fills(work, found) for found in torn):
         text = f"the broker says that {order.ref} has filled, and does not tell the fills of all its legs"
         work.alarm(position.bot, f"{text}: a person must look", position.id, key=f"{FILLS_OWED} {order.ref}")
     elif position.state == "entering":
@@ -83,4 +83,4 @@ def step_torn(work: Work, position: Position) -> None:
             text = f"{order.ref} has closed more than had no partner"
         else:
             text = f"{order.ref} was over and has filled after all, without its partners"
-        leave(work, position, UNWIND, text)
+        close_position(work, position, UNWIND, text)

@@ -8,12 +8,12 @@ exit at work, one that is being confirmed or that was refused stood still until 
 
 from datetime import timedelta
 
-from rulebot.core.state import BotState, Confirming
-from rulebot.core.state_builder import Work
+from rulebot.core.state import BotState, ConfirmationProgress
+from rulebot.core.state_builder import StateBuilder
 from rulebot.model.values import replace
 
 
-def take_time_back(work: Work) -> None:
+def handle_clock_set_back(work: StateBuilder) -> None:
     """Let nothing wait longer than it was to before our clock was set back; where it was not, change nothing."""
     _orders_and_positions(work)
     for name, state in list(work.bots.items()):
@@ -21,7 +21,7 @@ def take_time_back(work: Work) -> None:
             work.set_bot(name, changed)
 
 
-def _orders_and_positions(work: Work) -> None:
+def _orders_and_positions(work: StateBuilder) -> None:
     for position in work.active_positions():
         changed_at = max((order.changed_at for order in work.orders_of(position.id)), default=work.at)
         if position.retry_at is not None and changed_at > work.at:
@@ -34,7 +34,7 @@ def _orders_and_positions(work: Work) -> None:
             work.put_order(replace(order, attempt_until=order.attempt_until - back))
 
 
-def _bot(work: Work, state: BotState) -> BotState:
+def _bot(work: StateBuilder, state: BotState) -> BotState:
     return replace(
         state,
         confirming={key: _confirming(work, found) for key, found in state.confirming.items()},
@@ -42,7 +42,7 @@ def _bot(work: Work, state: BotState) -> BotState:
     )
 
 
-def _confirming(work: Work, found: Confirming) -> Confirming:
+def _confirming(work: StateBuilder, found: ConfirmationProgress) -> ConfirmationProgress:
     """Return a confirmation that goes on now, with what had passed of it, from when its rule was last known or read."""
     back = max(found.counted_at, found.lost_at) - work.now
     if back <= 0:

@@ -12,27 +12,27 @@ from rulebot.core.bracket_orders import RESTING, is_between_sessions
 from rulebot.core.lost_cover import LIQUIDATION, LOST_COVER, left_by_liquidation, lost_cover, uncovered
 from rulebot.core.program import CompiledBot
 from rulebot.core.protective_stops import AT_MARKET, PROTECT
-from rulebot.core.rejections import is_refused_as_it_is
-from rulebot.core.state_builder import Work
+from rulebot.core.rejections import is_rejected_unchanged
+from rulebot.core.state_builder import StateBuilder
 from rulebot.model.order import Order, OrderLeg, OrderStatus, Purpose, Side
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.quotes import QuoteFault, quote_fault
 from rulebot.model.session import exchange_date
 from rulebot.model.values import replace
-from rulebot.order.draft import closing_legs, parts_of
-from rulebot.order.ladder import UNBOUND, Bound, is_past_zero, rung
+from rulebot.order.draft import closing_legs, order_parts
+from rulebot.order.ladder import UNBOUND, Bound, is_past_zero, ladder_price
 from rulebot.order.price import NetQuote, Part, surely_lost_below
 from rulebot.spec.nouns.exits import ExitKind
+from rulebot.spec.nouns.order import OnUnfilled, PriceFrom
 from rulebot.spec.nouns.order import Order as Ladder
-from rulebot.spec.nouns.order import Start, Then
 
 CLOSING = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL)
 UNWIND = "unwind"
 REFUSED_ON_END = 2
 """Combos that the broker refuses on end until legs are closed one by one, and single legs until all go as one again."""
-STOP_ORDER = Ladder(start=Start.MARKET, path=("exits",))
+STOP_ORDER = Ladder(start=PriceFrom.MARKET, path=("exits",))
 """A resting stop that the engine watches for a while acts as the stop order would: at market."""
-UNWIND_LADDER = Ladder(start=Start.NATURAL, wait=5.0, tries=3, then=Then.MARKET, path=("order",))
+UNWIND_LADDER = Ladder(start=PriceFrom.NATURAL, wait=5.0, tries=3, then=OnUnfilled.MARKET, path=("order",))
 """How legs without their partners are closed: at natural, and as a market order after 15 seconds."""
 
 
@@ -65,7 +65,9 @@ def may_roll(position: Position, planned: ExitPlan) -> bool:
     return planned.name not in (*position.passed, *position.acted)
 
 
-def closing_stage(work: Work, position: Position, bot: CompiledBot) -> tuple[tuple[OrderLeg, ...], int] | None:
+def next_close_legs(
+    work: StateBuilder, position: Position, bot: CompiledBot
+) -> tuple[tuple[OrderLeg, ...], int] | None:
     """Return the legs to close next and how many structures of them; None when only what nobody bids for is left.
 
     Whole structures go as one order, those on two underlyings as one for each, also where legs were entered one by one.
@@ -74,7 +76,7 @@ def closing_stage(work: Work, position: Position, bot: CompiledBot) -> tuple[tup
     first, then those that the closed leg stood with: an order of more legs would wait for the sizes of all of them.
     """
     held_legs = legs_to_close(position, bot)
-    alive = [leg for leg, _ in held_legs if not is_dead(work, leg)]
+    alive = [leg for leg, _ in held_legs if not is_worthless_long(work, leg)]
     counts = {leg.name: count for leg, count in held_legs}
     if not alive:
         return None
@@ -84,7 +86,7 @@ def closing_stage(work: Work, position: Position, bot: CompiledBot) -> tuple[tup
     together = [leg for leg in alive if leg.option.symbol == first.option.symbol]
     structures = min(counts[leg.name] // leg.ratio for leg in together)
     is_alone = len(together) == 1 < len(alive)
-    is_apart = is_alone or (len(together) > 1 and goes_apart(work, position))
+    is_apart = is_alone or (len(together) > 1 and closes_by_leg(work, position))
     if structures and not is_apart:
         return closing_legs(together), structures
     (closing,) = closing_legs((first,))
@@ -92,7 +94,7 @@ def closing_stage(work: Work, position: Position, bot: CompiledBot) -> tuple[tup
 
 
 def _left_first(
-    work: Work, position: Position, alive: list[PositionLeg], counts: dict[str, int]
+    work: StateBuilder, position: Position, alive: list[PositionLeg], counts: dict[str, int]
 ) -> tuple[list[PositionLeg], dict[str, int]]:
     """Return the legs that a liquidation, or a protective stop, leaves in most danger, and their contracts."""
     bare = lost_cover(position)
@@ -104,7 +106,7 @@ def _left_first(
     return [leg for leg in alive if (leg.option.symbol, leg.option.right) in gone] or alive, counts
 
 
-def closing_bound(work: Work, position: Position, bot: CompiledBot, legs: tuple[OrderLeg, ...]) -> Bound:
+def closing_bound(work: StateBuilder, position: Position, bot: CompiledBot, legs: tuple[OrderLeg, ...]) -> Bound:
     """Return how far the price of an order that closes these legs may go where it leaves wings that nobody bids for.
 
     Left to expire, or sold later, they still cover what they were bought for: together with them nothing can lose more
@@ -112,17 +114,17 @@ def closing_bound(work: Work, position: Position, bot: CompiledBot, legs: tuple[
     """
     counts = {leg.name: (leg, count) for leg, count in legs_to_close(position, bot)}
     closed = [counts[leg.name][0] for leg in legs if leg.name in counts]
-    if len(closed) < len(legs) or len(bot.plan.underlyings) > 1 or goes_apart(work, position):
+    if len(closed) < len(legs) or len(bot.plan.underlyings) > 1 or closes_by_leg(work, position):
         return UNBOUND
     structures = min(counts[leg.name][1] // leg.ratio for leg in closed)
     rest = [(leg, count) for leg, count in counts.values() if leg not in closed]
-    is_covered = all(is_dead(work, leg) or (structures > 0 and leg.sign > 0) for leg, _ in rest)
+    is_covered = all(is_worthless_long(work, leg) or (structures > 0 and leg.sign > 0) for leg, _ in rest)
     if not rest or not is_covered or any(count < structures * leg.ratio for leg, count in rest):
         return UNBOUND
-    floor = surely_lost_below(parts_of(closing_legs((*closed, *(leg for leg, _ in rest))), Side.BUY))
+    floor = surely_lost_below(order_parts(closing_legs((*closed, *(leg for leg, _ in rest))), Side.BUY))
     if floor is None:
         return UNBOUND
-    return Bound(floor if len(closed) > 1 else floor / closed[0].weight)
+    return Bound(floor if len(closed) > 1 else floor / closed[0].price_multiplier)
 
 
 def closing_net(
@@ -132,7 +134,7 @@ def closing_net(
 
     There is none either where a single option may cost nothing at all (`closing_bound`): no broker takes such a price.
     """
-    net = rung(ladder, quote, parts, attempt, bound)
+    net = ladder_price(ladder, quote, parts, attempt, bound)
     if net is None:
         return None, quote.brief
     if is_past_zero(net, parts):
@@ -140,9 +142,9 @@ def closing_net(
     return net, ""
 
 
-def lacks_a_wing(work: Work, position: Position, bot: CompiledBot, order: Order) -> bool:
+def lacks_a_wing(work: StateBuilder, position: Position, bot: CompiledBot, order: Order) -> bool:
     """Say whether somebody bids again for a wing that an order at work leaves: all of it can close as one."""
-    found = closing_stage(work, position, bot)
+    found = next_close_legs(work, position, bot)
     names = {leg.name for leg in order.legs}
     return found is not None and names < {leg.name for leg in found[0]}
 
@@ -154,10 +156,10 @@ def is_beyond(quote: NetQuote, bound: Bound) -> bool:
 
 def to_natural(ladder: Ladder) -> Ladder:
     """Return the ladder with each try at natural, or at the bound where natural is beyond it."""
-    return replace(ladder, start=Start.NATURAL, step=None)
+    return replace(ladder, start=PriceFrom.NATURAL, step=None)
 
 
-def goes_apart(work: Work, position: Position, *, before: Order | None = None) -> bool:
+def closes_by_leg(work: StateBuilder, position: Position, *, before: Order | None = None) -> bool:
     """Say whether a position is closed leg by leg today, since the broker has refused combos of it twice on end.
 
     An exchange may take no combo that is new to it, and every option by itself: Cboe lets a broker make so many a day
@@ -169,7 +171,7 @@ def goes_apart(work: Work, position: Position, *, before: Order | None = None) -
         is_of_today = exchange_date(order.prepared_at) == work.state.session.date
         if not is_of_today or order.purpose not in CLOSING or order.into or order == before:
             continue
-        if not is_refused_as_it_is(order):
+        if not is_rejected_unchanged(order):
             refused = 0 if order.has_fills else refused
         elif order.is_combo is not is_apart:
             refused += 1
@@ -184,7 +186,7 @@ def legs_to_close(position: Position, bot: CompiledBot) -> list[tuple[PositionLe
     Never more than the account holds.
     """
     if position.exit_reason == LOST_COVER:
-        lost = uncovered(position) if position.is_let_be else lost_cover(position)
+        lost = uncovered(position) if position.is_frozen else lost_cover(position)
         return [(leg, lost[leg.name]) for leg in position.common.legs if leg.name in lost]
     if position.exit_reason == LIQUIDATION:
         alone = left_by_liquidation(position)
@@ -222,37 +224,37 @@ def rolled_legs(position: Position, planned: ExitPlan) -> tuple[PositionLeg, ...
     return tuple(leg for leg in position.legs if leg.held and (not planned.legs or leg.name in planned.legs))
 
 
-def are_whole(legs: Collection[PositionLeg]) -> bool:
+def is_balanced(legs: Collection[PositionLeg]) -> bool:
     """Say whether legs hold as many structures each, and nothing beside them."""
     count = _whole(legs)
     return all(leg.held == count * leg.ratio for leg in legs)
 
 
-def are_whole_beside_dead(work: Work, legs: Collection[PositionLeg]) -> bool:
+def is_balanced_ignoring_worthless(work: StateBuilder, legs: Collection[PositionLeg]) -> bool:
     """Say whether legs hold as many structures each, and beside them only wings that nobody bids for: a roll of a part
     of them has left those.
     """
     count = _whole(legs)
-    return all(leg.held == count * leg.ratio or is_dead(work, leg) for leg in legs)
+    return all(leg.held == count * leg.ratio or is_worthless_long(work, leg) for leg in legs)
 
 
 def _whole(legs: Collection[PositionLeg]) -> int:
     return min((leg.held // leg.ratio for leg in legs), default=0)
 
 
-def is_dead(work: Work, leg: PositionLeg) -> bool:
+def is_worthless_long(work: StateBuilder, leg: PositionLeg) -> bool:
     """Say whether a long leg has an ask but nobody bids for it: it is left to expire, the shorts are bought back."""
     board = work.state.board
     row = board.rows.get(leg.option, -1)
     return leg.sign > 0 and row >= 0 and quote_fault(board, row, work.now) is QuoteFault.NO_BID
 
 
-def exit_has_dealt(work: Work, position: Position) -> bool:
+def exit_has_dealt(work: StateBuilder, position: Position) -> bool:
     """Say whether an order of the exit at work has had a fill: what rested and filled is none of it."""
     return any(order.has_fills for order in work.orders_of(position.id) if order.reason == position.exit_reason)
 
 
-def is_left_unwanted(work: Work, position: Position) -> bool:
+def only_unbid_left(work: StateBuilder, position: Position) -> bool:
     """Say whether the exit at work has dealt, and has left only what nobody bid for when it was quoted last.
 
     However long ago that was: without a newer quote no limit can be sent for it, by whichever exit. One that has closed
@@ -264,7 +266,7 @@ def is_left_unwanted(work: Work, position: Position) -> bool:
     return all(closing.get(leg) == leg.held and _was_unwanted(work, leg) for leg in position.common.legs if leg.held)
 
 
-def _was_unwanted(work: Work, leg: PositionLeg) -> bool:
+def _was_unwanted(work: StateBuilder, leg: PositionLeg) -> bool:
     board = work.state.board
     row = board.rows.get(leg.option, -1)
     return leg.sign > 0 and row >= 0 and isnan(board.bid[row]) and not isnan(board.ask[row])
@@ -272,42 +274,42 @@ def _was_unwanted(work: Work, leg: PositionLeg) -> bool:
 
 def is_unwound(position: Position) -> bool:
     """Say whether a position holds whole structures only, and nothing of legs that were closed apart."""
-    return are_whole(partners(position)) and not is_back(position)
+    return is_balanced(partners(position)) and not is_reopened(position)
 
 
-def is_back(position: Position) -> bool:
+def is_reopened(position: Position) -> bool:
     """Say whether legs that were closed apart from the others hold something again: their partners are gone."""
     return any(leg.held > 0 for leg in position.legs if leg.name in position.parted)
 
 
-def names_to_close(work: Work, position: Position) -> set[str]:
+def leg_names_to_close(work: StateBuilder, position: Position) -> set[str]:
     """Return the legs that the present exit closes now: none between two sessions, in which it sends nothing."""
     if is_between_sessions(work):
         return set()
     return {leg.name for leg, _ in legs_to_close(position, work.governing(position))}
 
 
-def stands_apart(work: Work, position: Position, order: Order) -> bool:
+def is_unrelated_order(work: StateBuilder, position: Position, order: Order) -> bool:
     """Say whether an order rests on legs that the present exit does not close now: it stays there."""
     if order.purpose not in RESTING or order.status is OrderStatus.CANCELLING:
         return False
-    apart = {leg.name for leg in position.legs if leg.held} - names_to_close(work, position)
+    apart = {leg.name for leg in position.legs if leg.held} - leg_names_to_close(work, position)
     return all(leg.name in apart for leg in order.legs)
 
 
-def at_work(work: Work, position: Position) -> list[Order]:
+def live_orders(work: StateBuilder, position: Position) -> list[Order]:
     """Return the position's live orders but for what rests on legs that the present exit does not close now."""
-    return [order for order in work.live_orders(position.id) if not stands_apart(work, position, order)]
+    return [order for order in work.live_orders(position.id) if not is_unrelated_order(work, position, order)]
 
 
 def of_structure(position: Position, legs: tuple[OrderLeg, ...], mid: Decimal | None) -> Decimal | None:
     """Return the mid of an order per share of one structure: that of a single leg is of one piece of it."""
     if mid is None or len(legs) > 1:
         return mid
-    return mid * next(leg.weight for leg in position.legs if leg.name == legs[0].name)
+    return mid * next(leg.price_multiplier for leg in position.legs if leg.name == legs[0].name)
 
 
-def takes_over(bot: CompiledBot, position: Position, planned: ExitPlan) -> bool:
+def outranks(bot: CompiledBot, position: Position, planned: ExitPlan) -> bool:
     """Say whether an exit stands higher than the one at work, or that one is a target or closes less.
 
     A target never takes over what is no target, nothing what closes all at market for want of a stop, and what stands

@@ -13,19 +13,19 @@ from rulebot.core.bracket_orders import cancel, place_resting
 from rulebot.core.close_plan import (
     CLOSING,
     UNWIND,
-    are_whole_beside_dead,
     closing_net,
-    closing_stage,
     exit_has_dealt,
-    is_back,
+    is_balanced_ignoring_worthless,
     is_beyond,
-    is_dead,
+    is_reopened,
+    is_unrelated_order,
+    is_worthless_long,
+    leg_names_to_close,
     legs_to_close,
-    names_to_close,
+    next_close_legs,
     of_structure,
     partners,
     rolling_exit,
-    stands_apart,
     to_natural,
 )
 from rulebot.core.entry_blocks import not_trading
@@ -34,10 +34,10 @@ from rulebot.core.exit_retry import check_exit_price, has_waited_for_price, pric
 from rulebot.core.lost_cover import buys_back
 from rulebot.core.program import CompiledBot
 from rulebot.core.protective_stops import place_protection
-from rulebot.core.rolling import Found, begin_to_look, end_looking, note_nothing, seek, send_roll
+from rulebot.core.rolling import RollCandidate, end_roll_search, find_roll, record_no_roll, send_roll, start_roll_search
 from rulebot.core.rule_evaluation import wake
-from rulebot.core.self_crossing import clear_for_exit, opposed_entries
-from rulebot.core.state_builder import Work
+from rulebot.core.self_crossing import clear_for_exit, crossing_entries
+from rulebot.core.state_builder import StateBuilder
 from rulebot.core.target_price import bound_of, closing_ladder, is_met, target_at_work, was_withdrawn
 from rulebot.core.unknown_exits import known_again, note_unknown
 from rulebot.model.cause import Cause
@@ -45,12 +45,12 @@ from rulebot.model.order import Order, OrderType, Purpose
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.texts import Name
 from rulebot.model.values import replace
-from rulebot.order.draft import draft, parts_of
+from rulebot.order.draft import draft, order_parts
 from rulebot.order.ladder import priority
 from rulebot.order.price import net_quote
 from rulebot.record.record import Json, Kind
-from rulebot.spec.nouns.exits import Otherwise
-from rulebot.spec.nouns.order import Start, Then
+from rulebot.spec.nouns.exits import OnUnknown
+from rulebot.spec.nouns.order import OnUnfilled, PriceFrom
 
 RECHECK = 15.0
 """Seconds after which a position is looked at again, if nothing that it reads moves before."""
@@ -60,28 +60,28 @@ FIRST_QUOTE = 30.0
 """Seconds that such a wing may take to be quoted after a start; then it counts as any other leg."""
 
 
-def is_trading(work: Work) -> bool:
+def is_trading(work: StateBuilder) -> bool:
     """Say whether the regular session is on and we are linked."""
     session = work.state.session
     return session.is_on(work.at) and work.state.is_linked
 
 
-def leave(work: Work, position: Position, reason: str, why: str = "") -> None:
+def close_position(work: StateBuilder, position: Position, reason: str, why: str = "") -> None:
     """Have the engine close all that is left, for a reason that is no exit of the spec; `why` raises the alarm."""
-    pursue(work, begin_closing(work, position, reason, reason, why))
+    work_close(work, start_close(work, position, reason, reason, why))
 
 
-def leave_shares(work: Work, position: Position) -> bool:
+def sell_shares(work: StateBuilder, position: Position) -> bool:
     """Close what an open position holds when its options are gone and only shares are left; say whether that is so."""
     held = [leg for leg in position.common.legs if leg.held]
     if not held or position.state != "open" or not all(leg.option.is_share for leg in held):
         return False
-    leave(work, position, UNWIND, "its options are gone, and its shares are left")
+    close_position(work, position, UNWIND, "its options are gone, and its shares are left")
     return True
 
 
-def begin_closing(
-    work: Work, position: Position, reason: str, kind: str, why: str = "", legs: tuple[str, ...] = ()
+def start_close(
+    work: StateBuilder, position: Position, reason: str, kind: str, why: str = "", legs: tuple[str, ...] = ()
 ) -> Position:
     """Record why the position, or these legs of it, is closed, and move it there.
 
@@ -93,7 +93,7 @@ def begin_closing(
         Kind.DECISION, position.bot, position.id, what="exit", reason=reason, kind=kind, values=[*legs], **again
     )
     if why:
-        then = "nothing is sent for it, a person must look" if position.is_let_be else "the position is closed"
+        then = "nothing is sent for it, a person must look" if position.is_frozen else "the position is closed"
         work.alarm(position.bot, f"{why}: {then}", position.id)
     leaves_some = bool(legs) and any(leg.held for leg in position.legs if leg.name not in legs)
     is_waiting = position.suspended and leaves_some
@@ -103,12 +103,12 @@ def begin_closing(
     return position if position.state == "exiting" else work.move(position, "exit")
 
 
-def pursue(work: Work, position: Position) -> None:
+def work_close(work: StateBuilder, position: Position) -> None:
     """Bring an exiting position one step nearer to flat: first nothing else may work, then one closing order."""
-    if position.state != "exiting" or (position.is_let_be and not buys_back(position)):
+    if position.state != "exiting" or (position.is_frozen and not buys_back(position)):
         return
     live = work.live_orders(position.id)
-    others = [order for order in live if order.purpose not in CLOSING and not stands_apart(work, position, order)]
+    others = [order for order in live if order.purpose not in CLOSING and not is_unrelated_order(work, position, order)]
     for order in others:
         _take_back(work, order, Cause.EXIT_CLOSES, position.exit_reason)
     closing = [order for order in live if order.purpose in CLOSING]
@@ -117,7 +117,7 @@ def pursue(work: Work, position: Position) -> None:
             _take_back(work, order, Cause.EXIT_TAKES_OVER, position.exit_reason)
         elif position.exit_reason == UNWIND and _closes_too_much(work, position, order):
             _take_back(work, order, Cause.HAS_PARTNER)
-    opposed = opposed_entries(work, position)
+    opposed = crossing_entries(work, position)
     for order in opposed:
         _take_back(work, order, Cause.EXIT_GOES_FIRST, f"{position.exit_reason} of {position.id}")
     if others or closing or opposed or not is_trading(work) or waits_for_account(work, position):
@@ -132,7 +132,7 @@ def pursue(work: Work, position: Position) -> None:
     _send_closing(work, position)
 
 
-def waits_for_first_quote(work: Work, position: Position) -> bool:
+def waits_for_first_quote(work: StateBuilder, position: Position) -> bool:
     """Say whether the exit at work has dealt, and what it has left has not been quoted since the engine began to watch.
 
     In the first seconds after a start nobody knows whether somebody bids for a wing that was left to expire.
@@ -143,7 +143,7 @@ def waits_for_first_quote(work: Work, position: Position) -> bool:
     unseen = [leg for leg in held if leg.sign > 0 and _was_never_quoted(work, leg)]
     if not unseen:
         known_again(work, position, NO_QUOTE)
-    if not unseen or not all(leg in unseen or is_dead(work, leg) for leg in held):
+    if not unseen or not all(leg in unseen or is_worthless_long(work, leg) for leg in held):
         return False
     if not exit_has_dealt(work, position):
         return False
@@ -153,13 +153,13 @@ def waits_for_first_quote(work: Work, position: Position) -> bool:
     return left > 0
 
 
-def _was_never_quoted(work: Work, leg: PositionLeg) -> bool:
+def _was_never_quoted(work: StateBuilder, leg: PositionLeg) -> bool:
     board = work.state.board
     row = board.rows.get(leg.option, -1)
     return row < 0 or (isnan(board.bid[row]) and isnan(board.ask[row]))
 
 
-def _take_back(work: Work, order: Order, cause: Cause, about: Name = "") -> None:
+def _take_back(work: StateBuilder, order: Order, cause: Cause, about: Name = "") -> None:
     """Have an order cancelled: one that was sent in this turn in the next, once it is on record as sent."""
     if order.ref in work.state.orders:
         cancel(work, order, cause, about)
@@ -167,14 +167,14 @@ def _take_back(work: Work, order: Order, cause: Cause, about: Name = "") -> None
         wake(work, order.bot, 0.0)
 
 
-def _closes_too_much(work: Work, position: Position, order: Order) -> bool:
+def _closes_too_much(work: StateBuilder, position: Position, order: Order) -> bool:
     """Say whether an order would close more than stands without its partner: a leg has filled after its cancel."""
     alone = {leg.name: count for leg, count in legs_to_close(position, work.governing(position))}
     left = zip(order.legs, order.unfilled, strict=True)
     return any(count > alone.get(leg.name, 0) for leg, count in left)
 
 
-def protect_the_rest(work: Work, position: Position) -> None:
+def protect_remaining(work: StateBuilder, position: Position) -> None:
     """Keep stops on the short legs that an exit leaves open, or cannot close: it may have begun before they had any.
 
     So it is with all of them, and with what rests of one leg, from the close to the next open, should no engine be
@@ -184,14 +184,14 @@ def protect_the_rest(work: Work, position: Position) -> None:
         return
     place_resting(work, position)
     position = work.positions[position.id]
-    is_let_be = position.is_let_be and not buys_back(position)
-    closing = set() if is_let_be else names_to_close(work, position)
+    is_let_be = position.is_frozen and not buys_back(position)
+    closing = set() if is_let_be else leg_names_to_close(work, position)
     at_work = (order for order in work.live_orders(position.id) if order.purpose in CLOSING)
     closing |= {leg.name for order in at_work for leg in order.legs_of(position.id)}
     place_protection(work, position, closing)
 
 
-def _send_roll(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> None:
+def _send_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned: ExitPlan) -> None:
     """Send the order that rolls, by what is offered now; without an offer the position stays open, or is closed.
 
     A position that the account holds otherwise than our books is not rolled.
@@ -199,18 +199,18 @@ def _send_roll(work: Work, position: Position, bot: CompiledBot, planned: ExitPl
     if position.missed:
         _open_again(work, position, planned)
         return
-    found = seek(work, position, bot, planned)
+    found = find_roll(work, position, bot, planned)
     if found.offer is not None:
-        end_looking(work, position, planned)
+        end_roll_search(work, position, planned)
         send_roll(work, work.positions[position.id], bot, planned, found.offer)
     elif found.missing:
-        begin_to_look(work, position, planned, found.missing)
+        start_roll_search(work, position, planned, found.missing)
         _open_again(work, work.positions[position.id], planned)
     else:
         nothing_to_roll_into(work, position, planned, found)
 
 
-def nothing_to_roll_into(work: Work, position: Position, planned: ExitPlan, found: Found) -> None:
+def nothing_to_roll_into(work: StateBuilder, position: Position, planned: ExitPlan, found: RollCandidate) -> None:
     """Let a position whose exit found nothing to roll into stay open, or be closed, as the exit says.
 
     Where the engine stops, or the session is over, that is left to the next one; where the account lacks it, for later.
@@ -220,21 +220,21 @@ def nothing_to_roll_into(work: Work, position: Position, planned: ExitPlan, foun
     if is_later or found.is_put_off:
         _open_again(work, position, planned)
         return
-    position = note_nothing(work, position, planned, found)
-    if planned.roll.otherwise is Otherwise.CLOSE:
-        pursue(work, position)
+    position = record_no_roll(work, position, planned, found)
+    if planned.roll.otherwise is OnUnknown.CLOSE:
+        work_close(work, position)
     else:
         _open_again(work, position, planned)
 
 
-def _open_again(work: Work, position: Position, planned: ExitPlan) -> None:
+def _open_again(work: StateBuilder, position: Position, planned: ExitPlan) -> None:
     """Let a position that was not rolled be open as before; what has lost its partner meanwhile is closed."""
     position = work.move(replace(position, exit_reason="", attempts=0, retry_at=None, keep=0), "ended")
-    if not are_whole_beside_dead(work, partners(position, planned.legs)) or is_back(position):
-        leave(work, position, UNWIND, "legs stand without their partners")
+    if not is_balanced_ignoring_worthless(work, partners(position, planned.legs)) or is_reopened(position):
+        close_position(work, position, UNWIND, "legs stand without their partners")
 
 
-def _withdraw(work: Work, position: Position, target: ExitPlan) -> None:
+def _withdraw(work: StateBuilder, position: Position, target: ExitPlan) -> None:
     """Let a position be open again whose target is no longer met: its protective orders rest again.
 
     What has filled of a part counts as that part. A target on all of it acts anew once it is met. Legs whose partners
@@ -248,18 +248,18 @@ def _withdraw(work: Work, position: Position, target: ExitPlan) -> None:
     position = work.move(position, "ended")
     work.set_bot(position.bot, replace(work.bots[position.bot], waits=""))
     if _is_torn(work, position, target):
-        leave(work, position, UNWIND, "legs stand without their partners")
+        close_position(work, position, UNWIND, "legs stand without their partners")
         return
     place_resting(work, position)
     place_protection(work, work.positions[position.id])
 
 
-def _is_torn(work: Work, position: Position, target: ExitPlan) -> bool:
+def _is_torn(work: StateBuilder, position: Position, target: ExitPlan) -> bool:
     """Say whether orders of a target have left legs without their partners, which others have not closed."""
     if position.missed or position.closed_by_others:
         return False
     has_dealt = any(order.has_fills for order in work.orders_of(position.id) if order.reason == target.name)
-    return has_dealt and not are_whole_beside_dead(work, partners(position, target.legs))
+    return has_dealt and not is_balanced_ignoring_worthless(work, partners(position, target.legs))
 
 
 def without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
@@ -267,12 +267,12 @@ def without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
     return tuple(each for each in names if each != name)
 
 
-def _send_closing(work: Work, position: Position) -> None:
+def _send_closing(work: StateBuilder, position: Position) -> None:
     bot = work.governing(position)
     if (rolling := rolling_exit(bot, position)) is not None:
         _send_roll(work, position, bot, rolling)
         return
-    found = closing_stage(work, position, bot)
+    found = next_close_legs(work, position, bot)
     if found is None:
         return
     legs, structures = found
@@ -284,8 +284,8 @@ def _send_closing(work: Work, position: Position) -> None:
         _withdraw(work, position, target)
         return
     ladder = closing_ladder(work, position, attempt)
-    at_market = ladder.start is Start.MARKET or (ladder.then is Then.MARKET and attempt > ladder.tries)
-    parts = parts_of(legs, legs[0].side)
+    at_market = ladder.start is PriceFrom.MARKET or (ladder.then is OnUnfilled.MARKET and attempt > ladder.tries)
+    parts = order_parts(legs, legs[0].side)
     quote = net_quote(parts, work.state.board, work.now, closing=True, told=work.state.facts.ticks)
     net = None
     bound, missing = bound_of(work, position, legs)
@@ -325,7 +325,7 @@ def _send_closing(work: Work, position: Position) -> None:
     work.send(order)
 
 
-def _wait_for_trading(work: Work, position: Position, reason: str) -> None:
+def _wait_for_trading(work: StateBuilder, position: Position, reason: str) -> None:
     """Send no market order while nothing is dealt: it would be dealt at whatever price trading begins with.
 
     Then the ladder begins anew, with its limits, and waits for a price as long as it does at first.

@@ -9,22 +9,29 @@ traded to make books agree: what the account does not hold is put on hold.
 from datetime import datetime, timedelta
 from typing import Any
 
-from rulebot.core.account_excess import note_surplus, tell_surplus
-from rulebot.core.account_shortfall import count_told, doubt_anew, hold, note_missed, note_numbers, our_books
-from rulebot.core.account_snapshot import note_expired, note_seen
+from rulebot.core.account_excess import record_excess, report_excess
+from rulebot.core.account_shortfall import (
+    check_contract_ids,
+    count_told,
+    expected_holdings,
+    hold,
+    recompute_shortfalls,
+    record_missing,
+)
+from rulebot.core.account_snapshot import note_expired, record_snapshot
 from rulebot.core.bracket_orders import cancel_entries
-from rulebot.core.clock_corrections import take_time_back
+from rulebot.core.clock_corrections import handle_clock_set_back
 from rulebot.core.corporate_actions import note_options, note_split
-from rulebot.core.early_assignment import book_assigned, note_shares
+from rulebot.core.early_assignment import book_assigned, record_share_change
 from rulebot.core.executions import fit_what_works, works_too_large
-from rulebot.core.exit_retry import remind
-from rulebot.core.external_closes import book_past_us
-from rulebot.core.missed_fills import book_unseen
+from rulebot.core.exit_retry import alarm_unclosed
+from rulebot.core.external_closes import book_external_close
+from rulebot.core.missed_fills import book_missed_fills
 from rulebot.core.order_status_requests import listed_at_first
 from rulebot.core.rule_evaluation import wake
-from rulebot.core.state import NEVER, State, Trading
-from rulebot.core.state_builder import Work
-from rulebot.core.undelivered_orders import tell_unprotected, unarrived
+from rulebot.core.state import NEVER, State, TradingMode
+from rulebot.core.state_builder import StateBuilder
+from rulebot.core.undelivered_orders import tell_unprotected, undelivered_orders
 from rulebot.decide.limits import clock_words
 from rulebot.model.cause import Cause
 from rulebot.model.contract import Option, Underlying, share
@@ -41,13 +48,13 @@ UNWATCHED = timedelta(minutes=10)
 """How long there may be no broker until a person is told that nobody watches what is open."""
 
 
-def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
+def link_down(work: StateBuilder, event: LinkDown) -> dict[str, Any]:
     """Nothing is known of live orders until the next LinkUp; quotes are forgotten."""
     lost, seen_at = event.since or event.at, work.state.seen_at
     work.record(Kind.LINK, up=False, reason=event.reason)
     if work.state.is_ready:
         seen_at = lost
-        note_seen(work, until=lost)
+        record_snapshot(work, until=lost)
     work.risen = work.unarrived = frozenset()
     for order in work.all_live_orders():
         if order.status is OrderStatus.SENDING:
@@ -55,17 +62,17 @@ def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
     return {"is_linked": False, "is_ready": False, "down_at": work.state.down_at or lost, "seen_at": seen_at}
 
 
-def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
+def link_up(work: StateBuilder, event: LinkUp) -> dict[str, Any]:
     """Adopt what the broker has, doubt what it does not list, and compare positions; then READY."""
     again = "" if work.state.down_at is None else CONNECTED_AGAIN
     work.record(Kind.LINK, up=True, reason=again, account=event.account, lockstep=event.lockstep)
-    take_time_back(work)
+    handle_clock_set_back(work)
     costs = {held.symbol: cost for held, cost in event.costs if isinstance(held, Underlying)}
     holdings = dict(event.positions)
     holdings |= {share(held.symbol): count for held, count in event.positions if isinstance(held, Underlying)}
     for held in {held for held in (*work.state.holdings, *holdings) if isinstance(held, Underlying)}:
         note_split(work, held.symbol, holdings.get(held, ZERO), costs.get(held.symbol, ZERO))
-        note_shares(work, held.symbol, holdings.get(held, ZERO))
+        record_share_change(work, held.symbol, holdings.get(held, ZERO))
     for option, count in event.positions:
         if isinstance(option, Option):
             note_options(work, option, count)
@@ -73,16 +80,16 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     work.state = work.state._replace(holdings=holdings, costs=costs, client_id=event.client_id)
     work.next_order_id = max(work.next_order_id, event.next_order_id)
     at_broker = frozenset(event.order_refs)
-    book_unseen(work, at_broker, {held: cost for held, cost in event.costs if isinstance(held, Option)})
-    note_numbers(work, (contract for contract, _ in event.positions))
+    book_missed_fills(work, at_broker, {held: cost for held, cost in event.costs if isinstance(held, Option)})
+    check_contract_ids(work, (contract for contract, _ in event.positions))
     count_told(work, work.state.doubts)
-    doubt_anew(work)
+    recompute_shortfalls(work)
     _compare_positions(work, book_assigned(work, at_once=True))
-    note_seen(work)
-    book_past_us(work)
-    work.unarrived = unarrived(work, event)
+    record_snapshot(work)
+    book_external_close(work)
+    work.unarrived = undelivered_orders(work, event)
     listed_at_first(work, at_broker)
-    if work.state.standing.trading is not Trading.ACTIVE:
+    if work.state.standing.trading is not TradingMode.ACTIVE:
         cancel_entries(work, "", Cause.ONLY_REDUCES)
     elif not work.state.is_time_known:
         cancel_entries(work, "", Cause.TIME_UNKNOWN)
@@ -93,7 +100,9 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     _tell_other_ids(work, event)
     _tell_away(work)
     tell_unprotected(work)
-    remind(work, again=not work.state.account)  # the first list of a run, however often the connection was lost before
+    alarm_unclosed(
+        work, again=not work.state.account
+    )  # the first list of a run, however often the connection was lost before
     work.state = work.state._replace(is_linked=True)
     for position in work.active_positions():
         if works_too_large(work, position):  # of what was told before it stood
@@ -132,7 +141,7 @@ def unwatched_at(state: State) -> datetime:
     return max(state.down_at, state.session.open) + UNWATCHED
 
 
-def tell_unwatched(work: Work) -> dict[str, Any]:
+def tell_unwatched(work: StateBuilder) -> dict[str, Any]:
     """Tell it once of a broker who is away behind a gateway that is there: no other alarm comes while he is.
 
     Only in the session: outside of it no exit acts, and the broker resets his servers every night.
@@ -148,7 +157,7 @@ def tell_unwatched(work: Work) -> dict[str, Any]:
     return {"is_unwatched_told": True}
 
 
-def _tell_other_ids(work: Work, event: LinkUp) -> None:
+def _tell_other_ids(work: StateBuilder, event: LinkUp) -> None:
     """Say that orders of ours work under another client id: only the one that placed an order may touch it."""
     known = (work.orders[ref] for ref in event.order_refs if ref in work.orders)
     others = sorted({order.client_id for order in known if order.order_id} - {event.client_id})
@@ -158,7 +167,7 @@ def _tell_other_ids(work: Work, event: LinkUp) -> None:
         work.record(Kind.ALARM, text=f"{text}: {cannot}. End it, and start again with --client-id {other}")
 
 
-def _tell_away(work: Work) -> None:
+def _tell_away(work: StateBuilder) -> None:
     """Say how much of the session nobody watched what is open, if it was a minute or more."""
     session, lost = work.state.session, work.state.down_at
     if lost is None:
@@ -172,19 +181,19 @@ def _tell_away(work: Work) -> None:
         work.record(Kind.ALARM, text=text)
 
 
-def _compare_positions(work: Work, waiting: frozenset[Option]) -> None:
+def _compare_positions(work: StateBuilder, waiting: frozenset[Option]) -> None:
     """Say where the account differs from our books; what it does not have is put on hold, unless it waits."""
-    for option, quantity in our_books(work).items():
+    for option, quantity in expected_holdings(work).items():
         held = work.state.holdings.get(option, ZERO)
         if (quantity - held) * quantity > 0:
             work.record(Kind.ALARM, text=f"our books hold {quantity} {option}, the account holds {held}")
-    note_missed(work, at_once=True)
+    record_missing(work, at_once=True)
     hold(work, set(work.state.doubts) - waiting)
-    note_surplus(work)
-    tell_surplus(work, timedelta(0))
+    record_excess(work)
+    report_excess(work, timedelta(0))
 
 
-def clocks_apart(work: Work, event: ClocksApart) -> dict[str, Any]:
+def clocks_apart(work: StateBuilder, event: ClocksApart) -> dict[str, Any]:
     """Tell that this computer's clock is wrong. Enter nothing while the broker has not told his time."""
     if not event.is_known:
         text = "the broker has not told its time: nothing is entered until it does. Exits go by this computer's clock"

@@ -7,8 +7,8 @@ what they did. An assignment brings no options, and shares at the strike.
 from decimal import Decimal
 
 from rulebot.core.account_snapshot import is_known
-from rulebot.core.exit_retry import stop
-from rulebot.core.state_builder import Work
+from rulebot.core.exit_retry import pause_exits
+from rulebot.core.state_builder import StateBuilder
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.money import ZERO
 from rulebot.model.position import HoldReason
@@ -20,7 +20,7 @@ LESS_THAN_DEALT = Decimal("0.1")
 """The same as a part of how much their number differs: who deals in some pays or sheds as large a part of the cost."""
 
 
-def note_options(work: Work, option: Option, count: Decimal) -> None:
+def note_options(work: StateBuilder, option: Option, count: Decimal) -> None:
     """Keep when the account got options that no position of ours is of, if it is known what it held before.
 
     One that has the broker's number of one of ours is that one under another name.
@@ -35,7 +35,7 @@ def note_options(work: Work, option: Option, count: Decimal) -> None:
                 _note(work, each.symbol)
 
 
-def note_split(work: Work, symbol: str, count: Decimal, cost: Decimal) -> None:
+def note_split(work: StateBuilder, symbol: str, count: Decimal, cost: Decimal) -> None:
     """Stop what holds shares of which the account has another number now that has cost as much together.
 
     cost: average dollars a share.
@@ -53,7 +53,7 @@ def note_split(work: Work, symbol: str, count: Decimal, cost: Decimal) -> None:
     for position in work.active_positions():
         has_some = any(leg.held and leg.option.is_share and leg.option.symbol == symbol for leg in position.legs)
         if has_some and not position.is_split:
-            stop(work, position, HoldReason.SHARES_SPLIT, text)
+            pause_exits(work, position, HoldReason.SHARES_SPLIT, text)
 
 
 def _is_split(held: Decimal, before: Decimal, count: Decimal, cost: Decimal) -> bool:
@@ -64,7 +64,7 @@ def _is_split(held: Decimal, before: Decimal, count: Decimal, cost: Decimal) -> 
     return abs(count * cost / paid - 1) <= most
 
 
-def _in_our_books(work: Work, symbol: str) -> tuple[Decimal, Decimal]:
+def _in_our_books(work: StateBuilder, symbol: str) -> tuple[Decimal, Decimal]:
     """Return the shares that our positions hold, and what they cost on average.
 
     By these a split is seen of which nothing was known as a run begins, or whose cost is told after the number.
@@ -75,5 +75,5 @@ def _in_our_books(work: Work, symbol: str) -> tuple[Decimal, Decimal]:
     return held, round(paid / held, 4) if held else ZERO
 
 
-def _note(work: Work, symbol: str) -> None:
+def _note(work: StateBuilder, symbol: str) -> None:
     work.state = work.state._replace(adjusted={**work.state.adjusted, symbol: work.at})

@@ -14,14 +14,14 @@ from rulebot.core.bracket_orders import cancel
 from rulebot.core.program import CompiledBot
 from rulebot.core.rule_evaluation import wake
 from rulebot.core.share_coverage import shares_needed
-from rulebot.core.state_builder import Work
-from rulebot.decide.limits import Cover
-from rulebot.decide.sizing import Fitting
+from rulebot.core.state_builder import StateBuilder
+from rulebot.decide.limits import ShareCoverage
+from rulebot.decide.sizing import SizeLimits
 from rulebot.evaluate.measure_account import NOT_TOLD
-from rulebot.evaluate.select import Selection
+from rulebot.evaluate.select import StructureSelection
 from rulebot.model.cause import Cause
 from rulebot.model.contract import LOT
-from rulebot.model.cover import Shares, bare_calls
+from rulebot.model.cover import ShareHolding, uncovered_calls
 from rulebot.model.money import ZERO
 from rulebot.model.order import Purpose
 from rulebot.model.position import Position
@@ -33,18 +33,20 @@ PATIENCE = timedelta(seconds=30)
 # ---------------------------------------------------------------- how many
 
 
-def structures_covered(work: Work, bot: CompiledBot, band: Overwrite, selection: Selection) -> Fitting:
+def structures_covered(
+    work: StateBuilder, bot: CompiledBot, band: Overwrite, selection: StructureSelection
+) -> SizeLimits:
     """Return how many of the chosen structures the shares of their symbol allow, or why there are none."""
     symbol = bot.plan.underlyings[0]
     shares = work.shares_of(symbol)
     if shares is None:
-        return Fitting(0, missing=NOT_TOLD)
+        return SizeLimits(0, missing=NOT_TOLD)
     each, own = _needed(selection, symbol), _against(work, bot, symbol)
     count = most_within(band, shares, each, own)
-    return Fitting(count, refused="" if count else f"quantity: {too_few(band, shares, each, own, symbol)}")
+    return SizeLimits(count, refused="" if count else f"quantity: {too_few(band, shares, each, own, symbol)}")
 
 
-def without_shares(work: Work, bot: CompiledBot) -> str:
+def without_shares(work: StateBuilder, bot: CompiledBot) -> str:
     """Return why the shares of its symbol allow not one call against them, "" where they do, or where some are sold."""
     symbol, band = bot.plan.underlyings[0], bot.plan.overwrite
     shares = work.shares_of(symbol)
@@ -53,13 +55,13 @@ def without_shares(work: Work, bot: CompiledBot) -> str:
     return too_few(band, shares, LOT, 0, symbol)
 
 
-def _against(work: Work, bot: CompiledBot, symbol: str) -> int:
+def _against(work: StateBuilder, bot: CompiledBot, symbol: str) -> int:
     """Return the shares of a symbol that the bot's calls need."""
     held = (position for position in work.positions_of(bot.plan.name) if _symbol_of(position) == symbol)
     return sum(_needed_by(work, position) for position in held)
 
 
-def most_within(band: Overwrite, shares: Shares, each: int, own: int) -> int:
+def most_within(band: Overwrite, shares: ShareHolding, each: int, own: int) -> int:
     """Return the most structures that need `each` shares and stay within the band with `own`, 0 if there are none.
 
     Units: shares. `own` are those that the bot's calls need already; the band is of all shares held.
@@ -69,7 +71,7 @@ def most_within(band: Overwrite, shares: Shares, each: int, own: int) -> int:
     return count if own + count * each >= shares.held * band.least else 0
 
 
-def too_few(band: Overwrite, shares: Shares, each: int, own: int, symbol: str) -> str:
+def too_few(band: Overwrite, shares: ShareHolding, each: int, own: int, symbol: str) -> str:
     """Return in words why `most_within` is 0."""
     if shares.held <= 0:
         return f"the account holds no {symbol} shares"
@@ -87,23 +89,25 @@ def _plain(number: Decimal) -> str:
     return f"{number:,f}".rstrip("0").rstrip(".") if number % 1 else f"{number:,.0f}"
 
 
-def cover_of(work: Work, bot: CompiledBot, selection: Selection, quantity: int) -> Cover | None:
+def cover_of(
+    work: StateBuilder, bot: CompiledBot, selection: StructureSelection, quantity: int
+) -> ShareCoverage | None:
     """Return the shares that an entry needs and those that are free; None unless shares are to cover its calls."""
     if bot.plan.overwrite is None:
         return None
     symbol = bot.plan.underlyings[0]
     shares = work.shares_of(symbol)
-    return Cover(symbol, _needed(selection, symbol) * quantity, ZERO if shares is None else shares.free)
+    return ShareCoverage(symbol, _needed(selection, symbol) * quantity, ZERO if shares is None else shares.free)
 
 
-def _needed(selection: Selection, symbol: str) -> int:
-    return bare_calls(((leg.option, leg.sign * leg.ratio) for leg in selection.legs), symbol)
+def _needed(selection: StructureSelection, symbol: str) -> int:
+    return uncovered_calls(((leg.option, leg.sign * leg.ratio) for leg in selection.legs), symbol)
 
 
 # ---------------------------------------------------------------- when shares are gone
 
 
-def no_cover(work: Work, bot: CompiledBot, position: Position) -> str:
+def no_cover(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
     """Return why the calls of a position that is being entered lack shares, "" while they do not."""
     if bot.plan.overwrite is None:
         return ""
@@ -112,7 +116,7 @@ def no_cover(work: Work, bot: CompiledBot, position: Position) -> str:
     return f"its calls lack {_plain(missing)} {symbol} shares" if missing > 0 else ""
 
 
-def shares_changed(work: Work, symbol: str) -> dict[str, datetime]:
+def shares_changed(work: StateBuilder, symbol: str) -> dict[str, datetime]:
     """Judge bots on this underlying again, and take back entries without cover; return what lacks shares since when."""
     for name, bot in work.program.bots.items():
         if any(symbol in each.plan.underlyings for each in bot.structures()):
@@ -121,7 +125,7 @@ def shares_changed(work: Work, symbol: str) -> dict[str, datetime]:
     return lacking(work, work.state.uncovered)
 
 
-def _take_entries_back(work: Work, symbol: str) -> None:
+def _take_entries_back(work: StateBuilder, symbol: str) -> None:
     for order in work.all_live_orders():
         position = work.positions[order.position]
         bot = work.governing(position)
@@ -130,13 +134,13 @@ def _take_entries_back(work: Work, symbol: str) -> None:
             cancel(work, order, Cause.NOT_COVERED, detail=reason)
 
 
-def lacking(work: Work, known: Mapping[str, datetime]) -> dict[str, datetime]:
+def lacking(work: StateBuilder, known: Mapping[str, datetime]) -> dict[str, datetime]:
     """Return the symbols of which the account has fewer shares than calls need that were sold against them."""
     symbols = {work.governing(position).plan.underlyings[0] for position in _overwriting(work)}
     return {symbol: known.get(symbol, work.at) for symbol in sorted(symbols) if _missing(work, symbol) > 0}
 
 
-def step_uncovered(work: Work) -> dict[str, datetime]:
+def close_uncovered_calls(work: StateBuilder) -> dict[str, datetime]:
     """Tell a person of calls that no share has covered for a while; no entry works on where shares went unseen."""
     found = lacking(work, work.state.uncovered)
     for symbol, since in found.items():
@@ -153,7 +157,7 @@ def step_uncovered(work: Work) -> dict[str, datetime]:
     return found
 
 
-def _overwriting(work: Work) -> list[Position]:
+def _overwriting(work: StateBuilder) -> list[Position]:
     """Return the positions whose calls shares are to cover, and that need any; not those that the account may lack."""
     return [
         position
@@ -163,7 +167,7 @@ def _overwriting(work: Work) -> list[Position]:
     ]
 
 
-def _needed_by(work: Work, position: Position) -> int:
+def _needed_by(work: StateBuilder, position: Position) -> int:
     symbol = _symbol_of(position)
     is_opening = work.is_opening(position)
     return max(shares_needed(position, symbol, work.state.session, work.at, is_opening=is_opening))
@@ -173,7 +177,7 @@ def _symbol_of(position: Position) -> str:
     return position.legs[0].option.symbol
 
 
-def _missing(work: Work, symbol: str) -> Decimal:
+def _missing(work: StateBuilder, symbol: str) -> Decimal:
     """Return how many shares more the calls need that shares are to cover, and those sold by hand, than are held.
 
     Shares that another bot's entry has still to buy take none away: they are not in the account yet.

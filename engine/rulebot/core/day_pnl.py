@@ -3,14 +3,14 @@
 from decimal import Decimal
 
 from rulebot.core.state import Structure
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.fill.pnl import held, held_legs, leg_views, made, profit
 from rulebot.model.market import Board
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position
 
 
-def marked(work: Work, position: Position) -> Decimal:
+def marked(work: StateBuilder, position: Position) -> Decimal:
     """Return the position's profit now, or the last one that was known."""
     found = profit_of(work, position)
     if found is not None:
@@ -18,7 +18,7 @@ def marked(work: Work, position: Position) -> Decimal:
     return work.marks.get(position.id, work.bases.get(position.id, ZERO))
 
 
-def unvalued(work: Work, bot: str = "") -> tuple[str, ...]:
+def unvalued(work: StateBuilder, bot: str = "") -> tuple[str, ...]:
     """Return the positions of a bot ("": of all) that hold something and cannot be valued now.
 
     Not those of which the account has had nothing since before the session: what they have made does not change in it.
@@ -28,7 +28,7 @@ def unvalued(work: Work, bot: str = "") -> tuple[str, ...]:
     return tuple(position.id for position in unknown if not position.has_left(work.state.session.open))
 
 
-def bot_today(work: Work, bot: str) -> Decimal:
+def bot_today(work: StateBuilder, bot: str) -> Decimal:
     """Return the bot's realised and open profit since the session began."""
     return sum(
         (
@@ -40,7 +40,7 @@ def bot_today(work: Work, bot: str) -> Decimal:
     )
 
 
-def account_today(work: Work) -> Decimal:
+def account_today(work: StateBuilder) -> Decimal:
     """Return the same over all bots."""
     return sum(
         (marked(work, position) - work.bases.get(position.id, ZERO) for position in work.positions.values()),
@@ -48,13 +48,13 @@ def account_today(work: Work) -> Decimal:
     )
 
 
-def keep_structures(work: Work) -> None:
+def keep_structures(work: StateBuilder) -> None:
     """Keep what rules see of every position that holds something, and of no other."""
     held = (position for position in work.active_positions() if not position.is_flat)
     work.put_structures({position.id: structure(work, position) for position in held})
 
 
-def structure(work: Work, position: Position) -> Structure:
+def structure(work: StateBuilder, position: Position) -> Structure:
     """Return what rules see of a position, as it was made before unless the position or the board has changed since."""
     found = _known(work, position)
     if found is None:
@@ -64,7 +64,7 @@ def structure(work: Work, position: Position) -> Structure:
     return found
 
 
-def _known(work: Work, position: Position) -> Structure | None:
+def _known(work: StateBuilder, position: Position) -> Structure | None:
     """Return what was made of a position as it is, None where its legs have other rows of the board since."""
     found, board = work.structures.get(position.id), work.state.board
     if found is None or work.positions.get(position.id) is not position:
@@ -86,7 +86,7 @@ def _made(position: Position, board: Board) -> Structure:
     )
 
 
-def profit_of(work: Work, position: Position) -> Decimal | None:
+def profit_of(work: StateBuilder, position: Position) -> Decimal | None:
     """Return the dollars a position has made since it began, None while that cannot be told."""
     known = _known(work, position)
     if known is None:

@@ -6,13 +6,13 @@ from two sessions before (faults.md row 72).
 
 from decimal import Decimal
 
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.model.contract import Option, Right, Settlement, product
 from rulebot.model.quotes import level_of
 from rulebot.model.session import session_after
 
 
-def warn_of_dividends(work: Work) -> None:
+def warn_of_dividends(work: StateBuilder) -> None:
     """Say which short calls are in the money while a dividend is due within two sessions."""
     dividends = work.state.facts.dividends
     if not dividends:
@@ -30,7 +30,7 @@ def warn_of_dividends(work: Work) -> None:
                 work.alarm(position.bot, text, position.id)
 
 
-def _is_in_the_money(work: Work, option: Option) -> bool:
+def _is_in_the_money(work: StateBuilder, option: Option) -> bool:
     if option.right is not Right.CALL or option.is_share or product(option.symbol).settlement is not Settlement.SHARES:
         return False
     spot = level_of(work.state.board, option.symbol, work.now)

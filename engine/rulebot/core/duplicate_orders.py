@@ -12,9 +12,9 @@ from datetime import timedelta
 
 from rulebot.core.bracket_orders import cancel
 from rulebot.core.close_plan import CLOSING
-from rulebot.core.order_mismatch import distrust
-from rulebot.core.state import Twin
-from rulebot.core.state_builder import Work
+from rulebot.core.order_mismatch import halt_on_mismatch
+from rulebot.core.state import DuplicateOrder
+from rulebot.core.state_builder import StateBuilder
 from rulebot.model.cause import Cause
 from rulebot.model.command import Cancel
 from rulebot.model.event import BrokerStatus, ExecutionReport, OrderReport
@@ -27,18 +27,18 @@ _WORKS = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
 _OVER = (BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED, BrokerStatus.INACTIVE)
 
 
-def recalled(orders: Iterable[Order]) -> dict[str, Twin]:
+def cancelled_for_duplicate(orders: Iterable[Order]) -> dict[str, DuplicateOrder]:
     """Return the second orders that an engine before this one knew of, by the orders that wait for their end."""
     found = {}
     for order in orders:
         if order.status.is_live and order.cause is Cause.SECOND_UNDER_ID:
-            found[order.ref] = Twin(order.changed_at, order.changed_at)
+            found[order.ref] = DuplicateOrder(order.changed_at, order.changed_at)
         elif order.status.is_live and order.cause is Cause.SECOND_OF:
-            found[order.about] = Twin(order.changed_at, order.changed_at)
+            found[order.about] = DuplicateOrder(order.changed_at, order.changed_at)
     return found
 
 
-def is_second(work: Work, order: Order, event: OrderReport) -> bool:
+def is_duplicate(work: StateBuilder, order: Order, event: OrderReport) -> bool:
     """Say whether a report is of a second order under our reference, whose end is not that of ours.
 
     One that works is taken back, and ours with it where both have one id.
@@ -52,21 +52,21 @@ def is_second(work: Work, order: Order, event: OrderReport) -> bool:
     return True
 
 
-def _ended(work: Work, order: Order, event: OrderReport) -> None:
+def _ended(work: StateBuilder, order: Order, event: OrderReport) -> None:
     """Forget a second order that is over; one whose executions are still to come is left to the lists."""
     is_filled = event.status is BrokerStatus.FILLED or bool(event.filled)
     if is_filled and order.filled < order.quantity:
         _note(work, order.ref)
     else:
-        forget(work, order.ref)
+        drop_duplicate(work, order.ref)
 
 
-def _note(work: Work, ref: str) -> None:
+def _note(work: StateBuilder, ref: str) -> None:
     known = work.twins.get(ref)
-    work.put_twin(ref, Twin(work.at if known is None else known.since, work.at))
+    work.put_twin(ref, DuplicateOrder(work.at if known is None else known.since, work.at))
 
 
-def _take_back(work: Work, order: Order, event: OrderReport) -> None:
+def _take_back(work: StateBuilder, order: Order, event: OrderReport) -> None:
     _note(work, order.ref)
     both = f"two orders work at the broker as {order.ref}, with permanent ids {order.perm_id} and {event.perm_id}"
     is_ours = bool(event.order_id) and event.client_id == work.state.client_id
@@ -75,7 +75,7 @@ def _take_back(work: Work, order: Order, event: OrderReport) -> None:
         text = "both are taken back" if is_one_id else "the second is taken back"
     else:
         text = "the second is of another client: a person must cancel it"
-    distrust(work, work.positions[order.position], f"{both}: {text}")
+    halt_on_mismatch(work, work.positions[order.position], f"{both}: {text}")
     if is_one_id:
         cancel(work, work.orders[order.ref], Cause.SECOND_UNDER_ID)
     for other in work.live_orders(order.position):
@@ -85,7 +85,7 @@ def _take_back(work: Work, order: Order, event: OrderReport) -> None:
         work.commands.append(Cancel(replace(order, order_id=event.order_id, perm_id=event.perm_id)))
 
 
-def check_owner(work: Work, order: Order, event: ExecutionReport) -> None:
+def check_owner(work: StateBuilder, order: Order, event: ExecutionReport) -> None:
     """Take an order back for which a second one under its reference has filled: beside that it would deal too much."""
     if _is_of_second(order, event) and order.ended is None and order.filled:
         text = f"a second order at the broker has filled as {order.ref}: ours is taken back"
@@ -97,7 +97,7 @@ def _is_of_second(order: Order, event: OrderReport | ExecutionReport) -> bool:
     return bool(event.perm_id and order.perm_id) and event.perm_id != order.perm_id
 
 
-def waits_for_twin(work: Work, order: Order) -> bool:
+def awaits_duplicate_end(work: StateBuilder, order: Order) -> bool:
     """Say whether an order that closes is not over yet, since a second one may still close the same."""
     is_done = order.ended is OrderStatus.FILLED or order.filled >= order.quantity
     if not work.twins or is_done or order.purpose is Purpose.ENTRY:
@@ -106,13 +106,13 @@ def waits_for_twin(work: Work, order: Order) -> bool:
     return any(each.position == order.position for each in closing)
 
 
-def forget(work: Work, ref: str) -> None:
+def drop_duplicate(work: StateBuilder, ref: str) -> None:
     """Note that no second order works under a reference any more."""
     if ref in work.twins:
         work.put_twin(ref, None)
 
 
-def gone(work: Work, listed: frozenset[str], *, first_list: bool) -> list[str]:
+def duplicate_ended(work: StateBuilder, listed: frozenset[str], *, first_list: bool) -> list[str]:
     """Forget the second orders that two complete lists of open orders lack; return under which references they were.
 
     first_list: it came with a connection. One that is listed for a minute is left to a person.
@@ -122,7 +122,7 @@ def gone(work: Work, listed: frozenset[str], *, first_list: bool) -> list[str]:
     for ref, twin in sorted(work.twins.items()):
         if ref not in listed or (since is not None and twin.told_at < since):
             if twin.is_missed:
-                forget(work, ref)
+                drop_duplicate(work, ref)
                 found.append(ref)
             else:
                 work.put_twin(ref, twin._replace(is_missed=True))

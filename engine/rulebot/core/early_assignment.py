@@ -14,21 +14,21 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from rulebot.core.account_shortfall import DOUBT, doubt_anew, our_books
+from rulebot.core.account_shortfall import DOUBT, expected_holdings, recompute_shortfalls
 from rulebot.core.account_snapshot import is_known
 from rulebot.core.bracket_orders import cancel
 from rulebot.core.close_plan import CLOSING
-from rulebot.core.closing_orders import leave_shares
+from rulebot.core.closing_orders import sell_shares
 from rulebot.core.exit_retry import release
 from rulebot.core.order_ended import part_is_closed
-from rulebot.core.position_closed import closed
+from rulebot.core.position_closed import on_position_closed
 from rulebot.core.settlement import assign
-from rulebot.core.state import Cashes, Shift, State
-from rulebot.core.state_builder import Work
+from rulebot.core.state import Cashes, ShareChange, State
+from rulebot.core.state_builder import StateBuilder
 from rulebot.fill.apply import leg_of
 from rulebot.model.cause import Cause
 from rulebot.model.contract import Option, Right, Underlying
-from rulebot.model.cover import delivers, moved_by
+from rulebot.model.cover import delivers, shares_delivered
 from rulebot.model.delivery import ASSIGNED
 from rulebot.model.facts import LATE_CASH
 from rulebot.model.money import CENT, ZERO
@@ -54,7 +54,7 @@ class _Gone(NamedTuple):
     contracts: int
 
 
-def note_shares(work: Work, symbol: str, count: Decimal) -> None:
+def record_share_change(work: StateBuilder, symbol: str, count: Decimal) -> None:
     """Keep how many shares the account held before this count; changes within `DOUBT` of each other are one.
 
     What it held before a start is known where it is on record, which is of the symbols of our positions then.
@@ -66,7 +66,7 @@ def note_shares(work: Work, symbol: str, count: Decimal) -> None:
     known = work.state.shifts.get(symbol)
     seen_at = None if work.state.is_ready else work.state.seen_at
     cost, cash = work.state.costs.get(symbol, ZERO), _cash_before(work.state, work.at)
-    shift = Shift(held, work.at, cost, seen_at or work.at, cash)
+    shift = ShareChange(held, work.at, cost, seen_at or work.at, cash)
     if known is not None and work.at - known.at < DOUBT:
         since = known.since if known.since < known.at else shift.since
         shift = known._replace(at=work.at, since=since)
@@ -93,7 +93,7 @@ def _cash_before(state: State, at: datetime) -> Decimal | None:
     return kept[0][1] if kept else None
 
 
-def book_assigned(work: Work, *, at_once: bool = False) -> frozenset[Option]:
+def book_assigned(work: StateBuilder, *, at_once: bool = False) -> frozenset[Option]:
     """Book what was assigned of the options that the account lacks; return those that wait.
 
     They wait for orders to be taken back, or for the cash to be told.
@@ -122,16 +122,16 @@ def book_assigned(work: Work, *, at_once: bool = False) -> frozenset[Option]:
             for gone in gone_of:
                 _book(work, gone)
             _note_booked(work, symbol, _brings(gone_of))
-            doubt_anew(work)
+            recompute_shortfalls(work)
     return frozenset(waiting)
 
 
 def _brings(found: Iterable[_Gone]) -> Decimal:
     """Return the dollars that the strikes of what was assigned bring, - where they are paid."""
-    return -sum((moved_by(gone.leg.option, -gone.contracts) * gone.leg.option.strike for gone in found), ZERO)
+    return -sum((shares_delivered(gone.leg.option, -gone.contracts) * gone.leg.option.strike for gone in found), ZERO)
 
 
-def _note_booked(work: Work, symbol: str, brought: Decimal) -> None:
+def _note_booked(work: StateBuilder, symbol: str, brought: Decimal) -> None:
     """Let a further change of the shares be one of its own; cash that these have brought is of no others."""
     state = work.state
     booked = state.shifts[symbol].cash
@@ -141,19 +141,19 @@ def _note_booked(work: Work, symbol: str, brought: Decimal) -> None:
 
     shifts = {name: shift._replace(cash=since(shift.cash)) for name, shift in state.shifts.items()}
     now, cost = state.holdings.get(Underlying(symbol), ZERO), state.costs.get(symbol, ZERO)
-    shifts[symbol] = Shift(now, work.at, cost, work.at, since(booked))
+    shifts[symbol] = ShareChange(now, work.at, cost, work.at, since(booked))
     cashes = tuple((at, cash + brought if cash == booked else cash) for at, cash in state.cashes)
     work.state = state._replace(shifts=shifts, cashes=cashes)
 
 
-def _assigned(work: Work, symbol: str, due: Iterable[Option]) -> list[_Gone]:
+def _assigned(work: StateBuilder, symbol: str, due: Iterable[Option]) -> list[_Gone]:
     """Return what was assigned of the options on a symbol that the account lacks, nothing where that is not sure."""
-    ours, held, shift = our_books(work), work.state.holdings, work.state.shifts.get(symbol)
+    ours, held, shift = expected_holdings(work), work.state.holdings, work.state.shifts.get(symbol)
     lacking = {option: ours.get(option, 0) - int(held.get(option, ZERO)) for option in due}
     now = held.get(Underlying(symbol), ZERO)
     if shift is None or any(count >= 0 for count in lacking.values()):
         return []
-    moved = sum(moved_by(option, count) for option, count in lacking.items())
+    moved = sum(shares_delivered(option, count) for option, count in lacking.items())
     is_near = all(_is_near(work, shift, option) for option in lacking)
     adjusted = work.state.adjusted.get(symbol)
     is_adjusted = adjusted is not None and abs(adjusted - shift.at) <= DOUBT and not _is_paid(work, shift, lacking)
@@ -167,7 +167,7 @@ def _assigned(work: Work, symbol: str, due: Iterable[Option]) -> list[_Gone]:
     return found if is_whole and all(may_go) else []
 
 
-def _is_near(work: Work, shift: Shift, option: Option) -> bool:
+def _is_near(work: StateBuilder, shift: ShareChange, option: Option) -> bool:
     """Say whether an option may have gone with the shares: what is on hold for it was so when it was first missed."""
     missed = [
         each.since
@@ -180,19 +180,19 @@ def _is_near(work: Work, shift: Shift, option: Option) -> bool:
     return first - DOUBT <= min([work.state.doubts[option].since, *missed]) <= shift.at + DOUBT
 
 
-def _is_paid(work: Work, shift: Shift, lacking: Mapping[Option, int]) -> bool:
+def _is_paid(work: StateBuilder, shift: ShareChange, lacking: Mapping[Option, int]) -> bool:
     """Say whether what came has cost about the strikes, less premium: then it is no split, whatever options came too.
 
     An average that is as before may be that of before.
     """
     symbol = next(iter(lacking)).symbol
     cost, now = work.state.costs.get(symbol, ZERO), work.state.holdings.get(Underlying(symbol), ZERO)
-    strikes = sum((moved_by(option, count) * option.strike for option, count in lacking.items()), ZERO)
+    strikes = sum((shares_delivered(option, count) * option.strike for option, count in lacking.items()), ZERO)
     paid = now * cost - shift.before * shift.cost
     return cost != shift.cost and abs(now) > abs(shift.before) and abs(paid - strikes) <= abs(strikes) * OF_PREMIUM
 
 
-def _looks_dealt(work: Work, shift: Shift, lacking: Mapping[Option, int]) -> bool:
+def _looks_dealt(work: StateBuilder, shift: ShareChange, lacking: Mapping[Option, int]) -> bool:
     """Say whether a person's trades would look alike: what leaves fewer shares and has not brought the strikes to the
     cent, or, where nobody watched them come, shares that have cost something else than the strikes.
     """
@@ -203,15 +203,15 @@ def _looks_dealt(work: Work, shift: Shift, lacking: Mapping[Option, int]) -> boo
     return shift.since < shift.at and is_cost_known and not _is_paid(work, shift, lacking)
 
 
-def _has_brought(state: State, shift: Shift, lacking: Mapping[Option, int]) -> bool:
+def _has_brought(state: State, shift: ShareChange, lacking: Mapping[Option, int]) -> bool:
     """Say whether the cash has changed by the strikes to the cent. A trade changes it by prices and commissions."""
     if shift.cash is None or not state.cashes:
         return False
-    brings = -sum((moved_by(option, count) * option.strike for option, count in lacking.items()), ZERO)
+    brings = -sum((shares_delivered(option, count) * option.strike for option, count in lacking.items()), ZERO)
     return abs(state.cashes[-1][1] - shift.cash - brings) < CENT
 
 
-def _is_brought(work: Work, symbol: str, found: Mapping[str, Sequence[_Gone]]) -> bool:
+def _is_brought(work: StateBuilder, symbol: str, found: Mapping[str, Sequence[_Gone]]) -> bool:
     """Say whether shares that went have brought the strikes; of those that came this is not asked.
 
     found: what was assigned, by symbol, and is not booked yet. What went from the same cash may have brought its
@@ -231,7 +231,7 @@ def _is_brought(work: Work, symbol: str, found: Mapping[str, Sequence[_Gone]]) -
     return symbol in names and abs(brought - dollars) <= abs(dollars) * most
 
 
-def _may_be_dealt(work: Work, shift: Shift, lacking: Iterable[Option]) -> bool:
+def _may_be_dealt(work: StateBuilder, shift: ShareChange, lacking: Iterable[Option]) -> bool:
     """Say whether somebody may have traded these options between the time that the account had them and its loss."""
     since = [work.state.doubts[option].since for option in lacking]
     return _was_open(min([shift.since, *since]), min(since))
@@ -245,7 +245,7 @@ def _was_open(first: datetime, last: datetime) -> bool:
     return session.open <= last
 
 
-def _holders(work: Work, option: Option, count: int) -> list[_Gone]:
+def _holders(work: StateBuilder, option: Option, count: int) -> list[_Gone]:
     """Return the short legs whose contracts are gone: all of them, or of the only one; else nobody says of which."""
     legs = ((each, leg) for each in work.active_positions() for leg in each.legs if leg.option == option)
     held = [(each, leg) for each, leg in legs if leg.held and leg.sign < 0]
@@ -254,7 +254,7 @@ def _holders(work: Work, option: Option, count: int) -> list[_Gone]:
     return [_Gone(position, leg, count) for position, leg in held] if len(held) == 1 else []
 
 
-def _may_go(work: Work, position: Position, lacking: Iterable[Option], *, is_sure: bool) -> bool:
+def _may_go(work: StateBuilder, position: Position, lacking: Iterable[Option], *, is_sure: bool) -> bool:
     """Say whether options of a position may have been assigned: it is entered, and nothing at work may have closed it.
 
     Other options that it holds belong to the shares, but where the shares that went were its own. is_sure: the cash
@@ -266,7 +266,7 @@ def _may_go(work: Work, position: Position, lacking: Iterable[Option], *, is_sur
     return position.state in ("open", "exiting") and is_apart and not is_closing
 
 
-def _is_clear(work: Work, gone: _Gone) -> bool:
+def _is_clear(work: StateBuilder, gone: _Gone) -> bool:
     """Take back the orders that would close more than is left, and say whether none of them works any more."""
     left = gone.leg.held - gone.contracts
     in_the_way = [
@@ -279,7 +279,7 @@ def _is_clear(work: Work, gone: _Gone) -> bool:
     return not in_the_way
 
 
-def _book(work: Work, gone: _Gone) -> None:
+def _book(work: StateBuilder, gone: _Gone) -> None:
     """Take assigned contracts out of a position, and tell a person."""
     name, option = gone.position.id, gone.leg.option
     before = _own_shares(work, name)
@@ -290,10 +290,10 @@ def _book(work: Work, gone: _Gone) -> None:
     moved = f"{gone.contracts * option.multiplier} {option.symbol} shares {way} at {option.strike.normalize():f}"
     work.alarm(position.bot, f"{gone.contracts} short {option} assigned before expiry: {moved}{whose}", name)
     if position.is_flat:
-        closed(work, replace(release(position), exit_reason=ASSIGNED), "settled")
+        on_position_closed(work, replace(release(position), exit_reason=ASSIGNED), "settled")
     elif position.state == "open" or part_is_closed(work, position):
-        leave_shares(work, work.positions[name])
+        sell_shares(work, work.positions[name])
 
 
-def _own_shares(work: Work, name: str) -> int:
+def _own_shares(work: StateBuilder, name: str) -> int:
     return sum(leg.held for leg in work.positions[name].legs if leg.option.is_share)

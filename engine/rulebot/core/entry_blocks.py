@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable
 
 from rulebot.core.day_pnl import account_today
-from rulebot.core.other_engines import rival_words
+from rulebot.core.other_engines import other_engine_text
 from rulebot.core.program import CompiledBot
-from rulebot.core.state import Trading
-from rulebot.core.state_builder import Work
+from rulebot.core.state import TradingMode
+from rulebot.core.state_builder import StateBuilder
 from rulebot.decide.limits import account_day_problem, clock_problem, closed_words, halt_words, record_problem
 from rulebot.model.values import replace
 from rulebot.record.record import Json, Kind
@@ -16,7 +16,7 @@ NOT_RUN = "its bot is not run any more"
 _NO_DIGITS = str.maketrans("", "", "0123456789.,-")
 
 
-def closed(work: Work, symbols: Iterable[str]) -> tuple[str, ...]:
+def closed(work: StateBuilder, symbols: Iterable[str]) -> tuple[str, ...]:
     """Return those symbols that do not trade today, by the broker's hours."""
     hours = work.state.facts.hours
     if not hours:
@@ -24,7 +24,7 @@ def closed(work: Work, symbols: Iterable[str]) -> tuple[str, ...]:
     return tuple(symbol for symbol in dict.fromkeys(symbols) if symbol in hours and hours[symbol].is_closed)
 
 
-def halted(work: Work, symbols: Iterable[str]) -> tuple[str, ...]:
+def halted(work: StateBuilder, symbols: Iterable[str]) -> tuple[str, ...]:
     """Return those symbols in which trading is halted: in themselves, or in an option on them."""
     board = work.state.board
     if not board.halted:
@@ -33,37 +33,41 @@ def halted(work: Work, symbols: Iterable[str]) -> tuple[str, ...]:
     return tuple(symbol for symbol in dict.fromkeys(symbols) if symbol in found)
 
 
-def not_trading(work: Work, symbols: Collection[str]) -> str:
+def not_trading(work: StateBuilder, symbols: Collection[str]) -> str:
     """Return why nothing is dealt in these symbols now, "" when it is."""
     return closed_words(closed(work, symbols)) or halt_words(halted(work, symbols))
 
 
-def shut_today(work: Work, bot: CompiledBot) -> str:
+def shut_today(work: StateBuilder, bot: CompiledBot) -> str:
     """Return that by the broker's hours a bot can enter nothing today, "" when it may; of a universe no symbol."""
     return closed_words(bot.barred_by([symbol for symbol, each in work.state.facts.hours.items() if each.is_closed]))
 
 
-def only_reduces(work: Work) -> str:
+def only_reduces(work: StateBuilder) -> str:
     """Return why all only reduces, "" while it does not."""
     standing = work.state.standing
-    if standing.trading is Trading.ACTIVE and not work.state.is_stopping:
+    if standing.trading is TradingMode.ACTIVE and not work.state.is_stopping:
         return ""
     return f"only reducing: {standing.reason}" if standing.reason else "only reducing"
 
 
-def kept_out(work: Work) -> str:
+def kept_out(work: StateBuilder) -> str:
     """Return why no bot may enter now, nor send a further try of an entry, "" when each may."""
     over = account_day_problem(account_today(work), work.program.limits.day)
-    told = (over.text if over else "") or rival_words(work.rivals) or clock_problem(is_known=work.state.is_time_known)
+    told = (
+        (over.text if over else "")
+        or other_engine_text(work.rivals)
+        or clock_problem(is_known=work.state.is_time_known)
+    )
     return told or record_problem(takes_records=work.state.takes_records)
 
 
-def waits_for_reload(work: Work, name: str) -> str:
+def waits_for_reload(work: StateBuilder, name: str) -> str:
     """Return that a bot enters nothing before a reload is taken up, "" when it may."""
     return "a reload waits to be taken up" if work.state.reloading & {"", name} else ""
 
 
-def skip(work: Work, name: str, reason: str, symbol: str = "", window: int = 0) -> None:
+def skip(work: StateBuilder, name: str, reason: str, symbol: str = "", window: int = 0) -> None:
     """Record a refusal, once for the same words whatever their numbers are; of a universe with its `symbol`.
 
     window: of the session, where the same words are told once in each.

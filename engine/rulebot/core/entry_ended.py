@@ -5,20 +5,20 @@ from datetime import timedelta
 
 from rulebot.core.bracket_orders import cancel, place_resting
 from rulebot.core.close_plan import UNWIND, is_unwound
-from rulebot.core.closing_orders import is_trading, pursue
+from rulebot.core.closing_orders import is_trading, work_close
 from rulebot.core.covered_calls import no_cover
 from rulebot.core.day_pnl import bot_today
 from rulebot.core.entry_blocks import NOT_RUN, kept_out, only_reduces, waits_for_reload
 from rulebot.core.entry_orders import PAST_EXITS, comes_too_late, is_past_exits, kept_back, next_stage, send_opening
-from rulebot.core.entry_rate_limit import stop_runaway
+from rulebot.core.entry_rate_limit import halt_on_entry_rate
 from rulebot.core.entry_rules import is_entering
 from rulebot.core.manual_entry import ask_on
 from rulebot.core.program import CompiledBot
 from rulebot.core.rejections import is_of_other_side
 from rulebot.core.rule_evaluation import wake
-from rulebot.core.self_crossing import clear_the_way, in_the_way, opposing_exit
+from rulebot.core.self_crossing import cancel_crossing, crossing_orders, opposing_exit
 from rulebot.core.session_start import halts_at_a_try
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import NO_LONGER, awaits_quotes, still_holds
 from rulebot.core.tick_sizes import is_off_grid
 from rulebot.decide.bot_day import OVER
@@ -37,7 +37,7 @@ NOT_BY_US = "cancelled at the broker, and not by us"
 CLOSED_BY_HAND = "closed by the operator"
 
 
-def entry_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
+def entry_ended(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
     """Take the next try or stage of an entry of which an order is over; without one the entry is over, too."""
     if position.state != "entering" or work.has_live_entry(position.id):
         return  # of two that work at once, since one came back to life, the last one ends it
@@ -66,13 +66,13 @@ def why_over(order: Order, *, asked: bool) -> str:
     return order.message or ("refused" if is_refused else "not filled")
 
 
-def next_opening(work: Work, position: Position) -> None:
+def next_opening(work: StateBuilder, position: Position) -> None:
     """Send the opening order that is due, or end the entry when nothing more may be opened."""
     if not work.state.is_linked:
         return
     bot = work.governing(position)
     if position.bot in work.bots and not work.bots[position.bot].day.halt:
-        stop_runaway(work, position.bot)
+        halt_on_entry_rate(work, position.bot)
     if reason := _no_more(work, bot, position):
         if not (position.is_flat and awaits_quotes(work, position.bot)):
             _entry_over(work, position, reason, refused=False)
@@ -84,26 +84,26 @@ def next_opening(work: Work, position: Position) -> None:
         _count_unsent(work, bot, position, kept_back(work, bot, position))
 
 
-def _is_opposed(work: Work, bot: CompiledBot, position: Position) -> str:
+def _is_opposed(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
     """Return what of the other side the broker would refuse the next opening order for; what rests is taken back."""
     stage = next_stage(work, bot, position)
     legs = () if stage is None else stage[0]
     if leaving := opposing_exit(work, bot, legs):
         return f"against the exit of {leaving}"
-    if not in_the_way(work, bot, legs):
+    if not crossing_orders(work, bot, legs):
         return ""
-    clear_the_way(work, bot, legs)
+    cancel_crossing(work, bot, legs)
     return "against what rests in the same option"
 
 
-def _count_unsent(work: Work, bot: CompiledBot, position: Position, reason: str) -> None:
+def _count_unsent(work: StateBuilder, bot: CompiledBot, position: Position, reason: str) -> None:
     """Count a try of the rest of an entry that is not sent, for this reason, like one that does not fill; the last ends
     it.
 
     A leg without its partner, or a part that no exit rests for yet, would stand so while the market stays away.
     """
     since, ladder = position.retry_at, bot.plan.order
-    if since is None or not position.is_begun or not reason:
+    if since is None or not position.has_fills or not reason:
         return
     left = (since - work.at).total_seconds() + ladder.wait
     if left > 0:
@@ -114,7 +114,7 @@ def _count_unsent(work: Work, bot: CompiledBot, position: Position, reason: str)
         work.put_position(replace(position, attempts=position.attempts + 1, retry_at=work.at))
 
 
-def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
+def _no_more(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
     """Return why no further order of this entry may be sent, "" when one may."""
     if next_stage(work, bot, position) is None:
         return "nothing is left to be opened"
@@ -130,8 +130,8 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
         return "paused by the operator"
     if work.state.standing.must_close(position.bot, position.id):
         return CLOSED_BY_HAND
-    if position.let_be:
-        return position.let_be
+    if position.freeze_reason:
+        return position.freeze_reason
     if (state := work.bots.get(position.bot)) is not None and state.day.halt:
         return f"halted: {state.day.halted}"
     if reason := kept_out(work):
@@ -155,7 +155,7 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
     )
 
 
-def _no_room(work: Work, bot: CompiledBot, position: Position) -> str:
+def _no_room(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
     """Return which cap is reached without a position that is being entered, since an earlier entry has filled after
     all; "" if none is.
     """
@@ -165,7 +165,7 @@ def _no_room(work: Work, bot: CompiledBot, position: Position) -> str:
     return cap(bot.plan.entry, work.bots[position.bot].day, count_trades(others))
 
 
-def take_back_others(work: Work, position: Position, order: Order) -> None:
+def cancel_other_entries(work: StateBuilder, position: Position, order: Order) -> None:
     """Take back entries of a bot for which there is no room any more: an order of an earlier one has filled though it
     was over.
     """
@@ -176,16 +176,18 @@ def take_back_others(work: Work, position: Position, order: Order) -> None:
             cancel(work, other, Cause.ENTRY_FILLED_LATE, order.ref, reason)
 
 
-def stop_for_today(work: Work, position: Position, why: Halt, reason: Text) -> None:
+def stop_for_today(work: StateBuilder, position: Position, why: Halt, reason: Text) -> None:
     """Let the position's bot enter nothing more today."""
     if position.bot in work.bots:
         work.put_day(work.bots[position.bot].day.halted_for(why, reason))
 
 
-def _entry_over(work: Work, position: Position, reason: str, *, refused: bool, is_other_side: bool = False) -> None:
+def _entry_over(
+    work: StateBuilder, position: Position, reason: str, *, refused: bool, is_other_side: bool = False
+) -> None:
     """No order of the entry works any more: what has filled decides what the position is."""
     position = work.put_position(replace(position, retry_at=None))
-    if not position.is_begun:
+    if not position.has_fills:
         _entry_empty(work, position, reason, refused=refused, is_other_side=is_other_side)
         return
     if refused:
@@ -199,7 +201,7 @@ def _entry_over(work: Work, position: Position, reason: str, *, refused: bool, i
         place_resting(work, position, at_once=True)
 
 
-def _tries_again(work: Work, position: Position, order: Order) -> bool:
+def _tries_again(work: StateBuilder, position: Position, order: Order) -> bool:
     """Say whether a further try follows as a new order (another priority, or after a pause), or the same once more, at
     a price on the grid.
     """
@@ -215,7 +217,7 @@ def _tries_again(work: Work, position: Position, order: Order) -> bool:
     return True
 
 
-def _entry_empty(work: Work, position: Position, reason: str, *, refused: bool, is_other_side: bool) -> None:
+def _entry_empty(work: StateBuilder, position: Position, reason: str, *, refused: bool, is_other_side: bool) -> None:
     work.record(Kind.DECISION, position.bot, position.id, what="unfilled", reason=reason, values=[])
     position = replace(position, exit_reason="refused" if refused else "unfilled")
     work.move(position, "refused" if refused else "ended_empty")
@@ -233,7 +235,7 @@ def blocked_today(bot: str, orders: Iterable[Order]) -> frozenset[Option]:
     return frozenset(leg.option for order in refused if is_of_other_side(order) for leg in order.legs)
 
 
-def _try_another_strike(work: Work, position: Position) -> None:
+def _try_another_strike(work: StateBuilder, position: Position) -> None:
     """Orders that are not ours work on the other side of this contract: nothing was sold, the next strike is tried."""
     state = work.bots[position.bot]
     blocked = state.blocked | {leg.option for leg in position.legs}
@@ -250,7 +252,7 @@ def _try_another_strike(work: Work, position: Position) -> None:
     wake(work, position.bot, 0.0)
 
 
-def end_of_entry(work: Work, position: Position, how: str) -> None:
+def end_of_entry(work: StateBuilder, position: Position, how: str) -> None:
     """Note with its bot how an entry has ended, "filled" or "unfilled", and judge the bot again at once."""
     if position.bot not in work.bots:
         return
@@ -261,13 +263,13 @@ def end_of_entry(work: Work, position: Position, how: str) -> None:
     wake(work, position.bot, 0.0)
 
 
-def note_end(work: Work, position: Position, *, is_unwound: bool) -> None:
+def note_end(work: StateBuilder, position: Position, *, is_unwound: bool) -> None:
     """Note that an entry has filled, once what had no partner of it is closed, or a part before the entry was over."""
     if is_unwound or _is_end_untold(work, position):
         end_of_entry(work, position, "filled")
 
 
-def _is_end_untold(work: Work, position: Position) -> bool:
+def _is_end_untold(work: StateBuilder, position: Position) -> bool:
     """Say whether this is what a bot entered last, and how that has ended is not known to it."""
     if position.bot not in work.bots or is_entering(work, position.bot):
         return False
@@ -278,10 +280,10 @@ def _is_end_untold(work: Work, position: Position) -> bool:
     return day.tried > 0 and not day.last_end
 
 
-def unwind(work: Work, position: Position, why: str) -> None:
+def unwind(work: StateBuilder, position: Position, why: str) -> None:
     """Legs stand without their partners, for this reason: close those."""
     reason = f"a leg was not filled ({why}): what has no partner is closed"
     work.record(Kind.DECISION, position.bot, position.id, what="unwind", reason=reason, values=[])
     position = replace(position, exit_reason=UNWIND, attempts=0, retry_at=None)
     position = work.move(position, "unwind")
-    pursue(work, position)
+    work_close(work, position)

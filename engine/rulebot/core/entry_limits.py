@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from rulebot.core.account_excess import held_beyond
+from rulebot.core.account_excess import excess_of
 from rulebot.core.covered_calls import cover_of
 from rulebot.core.day_pnl import account_today, bot_today, unvalued
 from rulebot.core.entry_blocks import not_trading, only_reduces
@@ -16,15 +16,15 @@ from rulebot.core.exposure import as_one_trade, cash_cap, worst_case_cap
 from rulebot.core.legged_entry import legging_problem
 from rulebot.core.margin import margin_cap, margin_told
 from rulebot.core.net_greeks import exposure_with
-from rulebot.core.other_engines import rival_words
+from rulebot.core.other_engines import other_engine_text
 from rulebot.core.program import CompiledBot
 from rulebot.core.protective_stops import hit_at_once
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import held_or_entering, opening_parts
 from rulebot.decide.account_rules import AccountFacts, rules_problem
-from rulebot.decide.limits import DayTrades, Proposal, refusal
+from rulebot.decide.limits import DayTrades, PreTradeCheck, refusal
 from rulebot.decide.net import net_problem
-from rulebot.evaluate.select import Selection
+from rulebot.evaluate.select import StructureSelection
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import LOT, Option
 from rulebot.model.loss_bound import trade_bound
@@ -52,10 +52,10 @@ class Replaced(NamedTuple):
 
 
 def entry_refusal(
-    work: Work,
+    work: StateBuilder,
     bot: CompiledBot,
     view: View,
-    selection: Selection,
+    selection: StructureSelection,
     quote: NetQuote,
     replaced: Replaced | None = None,
 ) -> str:
@@ -78,7 +78,7 @@ def entry_refusal(
     max_notional, notional_missing = _max_notional(work)
     parts = opening_parts(selection)
     return refusal(
-        Proposal(
+        PreTradeCheck(
             at=work.at,
             is_ready=work.state.is_ready and work.state.is_linked,
             reduces=only_reduces(work),
@@ -117,7 +117,7 @@ def entry_refusal(
             entries_today=_entries_today(work),
             entries_per_day=limits.entries_per_day if replaced is None else None,
             day_trades=_day_trades(work, bot, selection) if limits.heeds_day_trades else None,
-            rival=rival_words(work.rivals),
+            rival=other_engine_text(work.rivals),
             is_time_known=work.state.is_time_known,
             takes_records=work.state.takes_records,
             unvalued=unvalued(work, plan.name),
@@ -130,9 +130,9 @@ def entry_refusal(
 
 
 def worst_of_roll(
-    work: Work,
+    work: StateBuilder,
     of_trade: Iterable[Position],
-    selection: Selection,
+    selection: StructureSelection,
     quote: NetQuote,
     quantity: int,
 ) -> tuple[Decimal | None, str]:
@@ -162,7 +162,7 @@ def floor_of_roll(
     return Decimal(f"{best + (opening.natural or 0.0):.4f}") + (worst - limit) / (LOT * quantity)
 
 
-def _notional(work: Work, option: Option, count: int) -> Decimal:
+def _notional(work: StateBuilder, option: Option, count: int) -> Decimal:
     """Return the dollars behind so many contracts by their strike, behind shares by their ask."""
     if not option.is_share:
         return option.strike * option.multiplier * count
@@ -171,7 +171,7 @@ def _notional(work: Work, option: Option, count: int) -> Decimal:
     return Decimal(f"{ask if ask == ask else 0.0:.4f}") * count
 
 
-def _max_notional(work: Work) -> tuple[Decimal | None, str]:
+def _max_notional(work: StateBuilder) -> tuple[Decimal | None, str]:
     """Return the dollars of notional that an order may have, None without a limit; None, and why, while unknown."""
     limits, worth = work.program.limits, work.state.facts.account.net_liquidation
     flat, times = limits.max_notional_per_order, limits.max_notional_times
@@ -183,14 +183,16 @@ def _max_notional(work: Work) -> tuple[Decimal | None, str]:
     return (scaled if flat is None else min(flat, scaled)), ""
 
 
-def _net(work: Work, others: list[Position], view: View, selection: Selection) -> str:
+def _net(work: StateBuilder, others: list[Position], view: View, selection: StructureSelection) -> str:
     """Return which limit on greeks this entry would pass, "" when none."""
     limits = work.program.limits.net
     exposure = exposure_with(work, view, selection, others, "all bots") if limits else None
     return net_problem(limits, exposure)
 
 
-def _required(work: Work, others: list[Position], bot: CompiledBot, view: View, selection: Selection) -> str:
+def _required(
+    work: StateBuilder, others: list[Position], bot: CompiledBot, view: View, selection: StructureSelection
+) -> str:
     """Return which condition of the account document keeps this entry out, "" when none."""
     rules = work.program.require
     if not rules:
@@ -201,20 +203,20 @@ def _required(work: Work, others: list[Position], bot: CompiledBot, view: View, 
     return rules_problem(rules, AccountFacts(work.at, work.state.session, exposure, margin, account.net_liquidation))
 
 
-def _entries_today(work: Work) -> int:
+def _entries_today(work: StateBuilder) -> int:
     """Return how many entries all bots have sent in this session, also those that run no more."""
     today = work.state.session.date
     return sum(state.day.entries for state in work.bots.values() if state.day.date == today)
 
 
-def _day_trades(work: Work, bot: CompiledBot, selection: Selection) -> DayTrades:
+def _day_trades(work: StateBuilder, bot: CompiledBot, selection: StructureSelection) -> DayTrades:
     account = work.state.facts.account
     at_work = sum(1 for position in work.positions.values() if _needs_day_trade(work, position))
     closes_today = bot.closes_on_its_day(work.state.session, [leg.option for leg in selection.legs], work.at)
     return DayTrades(account.day_trades_left, account.net_liquidation, at_work, closes_today)
 
 
-def _needs_day_trade(work: Work, position: Position) -> bool:
+def _needs_day_trade(work: StateBuilder, position: Position) -> bool:
     """Say whether a position of today will take a day trade, or took one that the account values may not show yet."""
     session = work.state.session
     if position.session != session.date:
@@ -225,13 +227,15 @@ def _needs_day_trade(work: Work, position: Position) -> bool:
     return work.governing(position).closes_on_its_day(session, [leg.option for leg in position.legs], since)
 
 
-def _conflicts(work: Work, others: list[Position], bot: CompiledBot, selection: Selection) -> tuple[str, ...]:
+def _conflicts(
+    work: StateBuilder, others: list[Position], bot: CompiledBot, selection: StructureSelection
+) -> tuple[str, ...]:
     """Return the contracts that some bot holds the other way round, or enters so, unless the spec allows it.
 
     And those that the account holds so beyond our books, whatever the spec says: the broker nets the two, and what is
     left cannot be told from a position that a person has closed.
     """
-    theirs = [leg.option for leg in selection.legs if held_beyond(work, leg.option) * leg.sign < 0]
+    theirs = [leg.option for leg in selection.legs if excess_of(work, leg.option) * leg.sign < 0]
     if theirs:
         return tuple(f"{option} by no bot" for option in theirs)
     if bot.plan.if_held is IfHeld.ALLOW:

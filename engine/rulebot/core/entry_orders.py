@@ -6,10 +6,10 @@ from enum import Enum
 
 from rulebot.core.price_limits import entry_bound
 from rulebot.core.program import CompiledBot
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import record_selection
 from rulebot.decide.limits import price_problem
-from rulebot.evaluate.select import Selection
+from rulebot.evaluate.select import StructureSelection
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import LOT
 from rulebot.model.loss_bound import loss_bound
@@ -19,11 +19,11 @@ from rulebot.model.quotes import level_of
 from rulebot.model.texts import Text
 from rulebot.model.values import replace
 from rulebot.order.band import price_band
-from rulebot.order.draft import Ticket, draft, opening_legs, parts_of
-from rulebot.order.ladder import is_past_zero, priority, rung
+from rulebot.order.draft import Ticket, draft, opening_legs, order_parts
+from rulebot.order.ladder import is_past_zero, ladder_price, priority
 from rulebot.order.price import NetQuote, Part, net_quote
 from rulebot.record.record import BY_HAND, IS_NAMED, Json, Kind
-from rulebot.spec.nouns.order import Start
+from rulebot.spec.nouns.order import PriceFrom
 
 LATE = timedelta(minutes=1)
 """How long after it was due a try is still sent once the window is over."""
@@ -45,7 +45,9 @@ _TEXTS = {
 """Why an entry is taken back, and why an order is sent at no such price."""
 
 
-def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, quote: NetQuote) -> None:
+def send_entry(
+    work: StateBuilder, bot: CompiledBot, view: View, selection: StructureSelection, quote: NetQuote
+) -> None:
     plan = bot.plan
     day = work.bots[plan.name].day
     spot = level_of(view.board, plan.underlyings[0], view.now)
@@ -79,13 +81,13 @@ def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, q
     send_opening(work, bot, position, attempt=1)
 
 
-def _reason(work: Work, bot: CompiledBot) -> str:
+def _reason(work: StateBuilder, bot: CompiledBot) -> str:
     if work.bots[bot.plan.name].by_hand is not None:
         return "asked by the operator"
     return f"all conditions hold: {bot.alternative}" if bot.alternative else "all conditions hold"
 
 
-def _of(work: Work, bot: CompiledBot) -> dict[str, Json]:
+def _of(work: StateBuilder, bot: CompiledBot) -> dict[str, Json]:
     """Return which symbol and alternative it is, where there are several, and whether a person asked for it."""
     state = work.bots[bot.plan.name]
     by_hand = state.by_hand is not None
@@ -94,7 +96,7 @@ def _of(work: Work, bot: CompiledBot) -> dict[str, Json]:
     return {name: said for name, said in told if said}
 
 
-def free_id(work: Work, name: str, day: date, number: int) -> str:
+def free_id(work: StateBuilder, name: str, day: date, number: int) -> str:
     """Return an id of its own, from this number on.
 
     Entries that another strike was tried for do not count, but keep theirs, and so does what was rolled into.
@@ -105,7 +107,7 @@ def free_id(work: Work, name: str, day: date, number: int) -> str:
     return found
 
 
-def send_opening(work: Work, bot: CompiledBot, position: Position, attempt: int) -> Order | None:
+def send_opening(work: StateBuilder, bot: CompiledBot, position: Position, attempt: int) -> Order | None:
     """Send the position's next opening order: all legs as one, or the next of `leg_by_leg`.
 
     Returns None when nothing is left to send or there is no price to send it at (then it is tried again shortly).
@@ -117,7 +119,7 @@ def send_opening(work: Work, bot: CompiledBot, position: Position, attempt: int)
     legs, quantity = found
     order_legs = opening_legs(legs)
     quote, net, unpriced = _priced(work, bot, position, legs, attempt)
-    at_market = ladder.start is Start.MARKET
+    at_market = ladder.start is PriceFrom.MARKET
     if unpriced:
         alarm = work.alarm_of_price if quote.fault else work.alarm
         alarm(position.bot, f"no price for the entry: {unpriced_text(unpriced, quote)}", position.id)
@@ -140,7 +142,7 @@ def send_opening(work: Work, bot: CompiledBot, position: Position, attempt: int)
     return work.send(order)
 
 
-def kept_back(work: Work, bot: CompiledBot, position: Position) -> str:
+def kept_back(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
     """Return why the next opening order of a position is not sent at its price, "" when it is sent or has none."""
     found = next_stage(work, bot, position)
     if found is None:
@@ -150,19 +152,19 @@ def kept_back(work: Work, bot: CompiledBot, position: Position) -> str:
 
 
 def _priced(
-    work: Work, bot: CompiledBot, position: Position, legs: tuple[PositionLeg, ...], attempt: int
+    work: StateBuilder, bot: CompiledBot, position: Position, legs: tuple[PositionLeg, ...], attempt: int
 ) -> tuple[NetQuote, Decimal | None, Unpriced | None]:
     """Return the quote of legs that are to be opened, the price of this try, and why it is not sent, None if it is."""
     ladder, order_legs = bot.plan.order, opening_legs(legs)
-    parts = parts_of(order_legs, order_legs[0].side)
+    parts = order_parts(order_legs, order_legs[0].side)
     quote = net_quote(parts, work.state.board, work.now, told=work.state.facts.ticks)
-    net = rung(ladder, quote, parts, attempt, entry_bound(work, bot, position, legs))
-    at_market = ladder.start is Start.MARKET and quote.natural is not None
+    net = ladder_price(ladder, quote, parts, attempt, entry_bound(work, bot, position, legs))
+    at_market = ladder.start is PriceFrom.MARKET and quote.natural is not None
     judged = Decimal(f"{quote.natural:.4f}") if at_market else net
     return quote, net, no_price(work, parts, quote, judged)
 
 
-def no_price(work: Work, parts: tuple[Part, ...], quote: NetQuote, net: Decimal | None) -> Unpriced | None:
+def no_price(work: StateBuilder, parts: tuple[Part, ...], quote: NetQuote, net: Decimal | None) -> Unpriced | None:
     """Return why no order can be priced now, None when one can; the band holds at every try, not at the first alone."""
     if net is None or quote.mid is None:
         return Unpriced.UNQUOTED
@@ -177,7 +179,7 @@ def unpriced_text(why: Unpriced, quote: NetQuote) -> Text:
     return _TEXTS.get(why, quote.brief)
 
 
-def next_stage(work: Work, bot: CompiledBot, position: Position) -> tuple[tuple[PositionLeg, ...], int] | None:
+def next_stage(work: StateBuilder, bot: CompiledBot, position: Position) -> tuple[tuple[PositionLeg, ...], int] | None:
     """Return the legs to open next and how many structures of them; None when nothing is left, or an order works."""
     if work.has_live_entry(position.id):
         return None
@@ -198,7 +200,7 @@ def next_stage(work: Work, bot: CompiledBot, position: Position) -> tuple[tuple[
     return None
 
 
-def ticket(work: Work, position: Position, purpose: Purpose, reason: str) -> Ticket:
+def ticket(work: StateBuilder, position: Position, purpose: Purpose, reason: str) -> Ticket:
     """Return the name of a new order."""
     number, order_id = work.take_numbers()
     return Ticket(
@@ -211,7 +213,7 @@ def entry_due(position: Position, at: datetime) -> bool:
     return position.state == "entering" and position.retry_at is not None and at >= position.retry_at
 
 
-def comes_too_late(work: Work, bot: CompiledBot, due: datetime | None) -> bool:
+def comes_too_late(work: StateBuilder, bot: CompiledBot, due: datetime | None) -> bool:
     """Say whether a try has long been due, and the window is over: nobody was there to send it, or it had no price."""
     if due is None or work.at - due < LATE:
         return False
@@ -219,14 +221,14 @@ def comes_too_late(work: Work, bot: CompiledBot, due: datetime | None) -> bool:
     return not start <= due <= work.at < end
 
 
-def is_past_exits(work: Work, bot: CompiledBot, prepared_at: datetime) -> bool:
+def is_past_exits(work: StateBuilder, bot: CompiledBot, prepared_at: datetime) -> bool:
     """Say whether `time` exits close all since an entry was made: what it opens would be closed at once."""
     session = work.state.session
     latest = bot.latest_entry(session)
     return prepared_at < latest < session.close and latest <= work.at
 
 
-def legs_to_open(selection: Selection) -> tuple[PositionLeg, ...]:
+def legs_to_open(selection: StructureSelection) -> tuple[PositionLeg, ...]:
     """Return the legs of a position that is still to be opened."""
     return tuple(
         PositionLeg(name=leg.name, option=leg.option, sign=leg.sign, ratio=leg.ratio, group=leg.group)

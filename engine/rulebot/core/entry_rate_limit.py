@@ -8,7 +8,7 @@ Controls for Trading Firms (2010).
 from datetime import timedelta
 
 from rulebot.core.session_start import halt
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.model.halt import Halt
 
 WITHIN = timedelta(minutes=10)
@@ -16,12 +16,12 @@ MOST = 30
 """Opening orders of one bot within that time: one in twenty seconds. A change of price is no new order."""
 
 
-def stop_runaway(work: Work, name: str) -> bool:
+def halt_on_entry_rate(work: StateBuilder, name: str) -> bool:
     """Stop the bot for the day when it has sent as many opening orders as no sound one does; say whether it has."""
     sent = [
         order.sent_at
         for order in work.orders.values()
-        if order.bot == name and order.may_open and order.sent_at is not None
+        if order.bot == name and order.can_increase_risk and order.sent_at is not None
     ]
     recent = sum(1 for at in sent if work.at - at < WITHIN)
     if recent < MOST:

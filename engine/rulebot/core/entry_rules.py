@@ -8,20 +8,20 @@ from rulebot.core.entry_blocks import not_trading, skip
 from rulebot.core.entry_limits import entry_refusal
 from rulebot.core.entry_obstacles import Blocked
 from rulebot.core.entry_orders import send_entry
-from rulebot.core.entry_rate_limit import stop_runaway
+from rulebot.core.entry_rate_limit import halt_on_entry_rate
 from rulebot.core.margin import ask_margin, is_told
-from rulebot.core.near_misses import all_held_but, end_watch, miss
+from rulebot.core.near_misses import end_watch, record_limit_miss, record_miss
 from rulebot.core.net_greeks import exposure_with
 from rulebot.core.program import CompiledBot
-from rulebot.core.rule_evaluation import confirmed, failing, judge_all, wake
-from rulebot.core.self_crossing import clear_the_way, in_the_way, opposing_exit
+from rulebot.core.rule_evaluation import confirmed, evaluate_rules, failing, wake
+from rulebot.core.self_crossing import cancel_crossing, crossing_orders, opposing_exit
 from rulebot.core.session_start import day_at_hand
 from rulebot.core.state import HALTS, LIMITS, Reading, of_positions
-from rulebot.core.state_builder import Work
-from rulebot.core.structure_selection import note_missed, note_selection, price_legs, require_holds, taken_for
+from rulebot.core.state_builder import StateBuilder
+from rulebot.core.structure_selection import note_selection, price_legs, record_structure_miss, require_holds, taken_for
 from rulebot.decide.bot_day import OVER
 from rulebot.decide.opportunity import AHEAD, Opportunity, is_day_of, opportunity
-from rulebot.evaluate.select import Selection, select
+from rulebot.evaluate.select import StructureSelection, select
 from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.wording import describe
 from rulebot.model.halt import Shut
@@ -35,7 +35,7 @@ RECHECK = 15.0
 """Seconds after which a watching bot is judged again even if nothing moved (data may have gone stale)."""
 
 
-def step_entry(work: Work, bot: CompiledBot) -> None:
+def evaluate_entry(work: StateBuilder, bot: CompiledBot) -> None:
     """Judge whether this bot enters now; at most one entry leaves."""
     if not is_to_be_judged(work, bot):
         return
@@ -48,7 +48,7 @@ def step_entry(work: Work, bot: CompiledBot) -> None:
     _note_blocker(work, name)
 
 
-def _note_blocker(work: Work, name: str) -> None:
+def _note_blocker(work: StateBuilder, name: str) -> None:
     """Keep what a watching bot waits for, and since when."""
     state = work.bots[name]
     if not state.is_watching or is_entering(work, name) or work.is_about_to_enter(name):
@@ -58,12 +58,12 @@ def _note_blocker(work: Work, name: str) -> None:
         work.set_bot(name, replace(state, blocked_by=found))
 
 
-def is_to_be_judged(work: Work, bot: CompiledBot) -> bool:
+def is_to_be_judged(work: StateBuilder, bot: CompiledBot) -> bool:
     """Say whether an entry may be judged now: no other is at work, there is an opportunity, and it is due."""
     name = bot.plan.name
     if is_entering(work, name):
         return False
-    number = enter_window(work, bot)
+    number = start_window(work, bot)
     found = _opportunity(work, bot, number)
     if not found.is_open:
         _not_open(work, bot, found, number)
@@ -85,14 +85,14 @@ def is_to_be_judged(work: Work, bot: CompiledBot) -> bool:
     return True
 
 
-def is_entering(work: Work, name: str) -> bool:
+def is_entering(work: StateBuilder, name: str) -> bool:
     """Say whether an entry of the bot is at work."""
     if work.live and any(order.purpose is Purpose.ENTRY and order.bot == name for order in work.all_live_orders()):
         return True
     return any(each.state == "entering" and each.bot == name for each in work.active_positions())
 
 
-def enter_window(work: Work, bot: CompiledBot) -> int:
+def start_window(work: StateBuilder, bot: CompiledBot) -> int:
     """Begin a fresh opportunity when another window is at hand than at the last look; return which one is."""
     state = work.bots[bot.plan.name]
     day = day_at_hand(work, bot)
@@ -106,7 +106,7 @@ def enter_window(work: Work, bot: CompiledBot) -> int:
     return day.window
 
 
-def _opportunity(work: Work, bot: CompiledBot, window: int) -> Opportunity:
+def _opportunity(work: StateBuilder, bot: CompiledBot, window: int) -> Opportunity:
     state = work.bots[bot.plan.name]
     open_now = count_trades(work.positions_of(bot.plan.name))
     session = work.state.session
@@ -114,7 +114,7 @@ def _opportunity(work: Work, bot: CompiledBot, window: int) -> Opportunity:
     return opportunity(bot.plan.entry, session, bot.windows(session)[window], day, open_now, work.at)
 
 
-def _grid_point(work: Work, bot: CompiledBot) -> datetime:
+def _grid_point(work: StateBuilder, bot: CompiledBot) -> datetime:
     """Return when a watch that begins judges first: at once, or where the grid of the watch it goes on with lies."""
     every, since = bot.plan.entry.every, work.bots[bot.plan.name].grid_since
     if every is None or since is None:
@@ -123,7 +123,7 @@ def _grid_point(work: Work, bot: CompiledBot) -> datetime:
     return since + steps * timedelta(seconds=every)
 
 
-def _is_due(work: Work, bot: CompiledBot) -> bool:
+def _is_due(work: StateBuilder, bot: CompiledBot) -> bool:
     """Say whether the `every` grid lets the entry be judged now, and step the grid."""
     every = bot.plan.entry.every
     if every is None:
@@ -142,7 +142,7 @@ def _is_due(work: Work, bot: CompiledBot) -> bool:
     return True
 
 
-def _not_open(work: Work, bot: CompiledBot, found: Opportunity, window: int) -> None:
+def _not_open(work: StateBuilder, bot: CompiledBot, found: Opportunity, window: int) -> None:
     name = bot.plan.name
     state = work.bots[name]
     if state.grid_since is not None:
@@ -160,7 +160,7 @@ def _not_open(work: Work, bot: CompiledBot, found: Opportunity, window: int) -> 
         wake(work, name, (found.look_again - work.at).total_seconds())
 
 
-def _note_unwatched(work: Work, bot: CompiledBot, found: Opportunity, window: int) -> None:
+def _note_unwatched(work: StateBuilder, bot: CompiledBot, found: Opportunity, window: int) -> None:
     """Keep on record what keeps a bot from watching in its window: a cap, or a day on which it does not enter.
 
     The day keeps it of the first window; a later one that is shut before anything was sent in it is told by itself,
@@ -177,7 +177,7 @@ def _note_unwatched(work: Work, bot: CompiledBot, found: Opportunity, window: in
         skip(work, name, f"its window from {start} is shut: {found.reason}", window=window)
 
 
-def note_blocked(work: Work, bot: CompiledBot, reason: str) -> None:
+def record_block(work: StateBuilder, bot: CompiledBot, reason: str) -> None:
     """Let a bot wait that may not enter now; within its window the day keeps why, should it come to no watch."""
     name = bot.plan.name
     work.set_bot(name, replace(work.bots[name], waits=reason, is_clearing=False))
@@ -188,11 +188,11 @@ def note_blocked(work: Work, bot: CompiledBot, reason: str) -> None:
         _note_unwatched(work, bot, Opportunity(False, reason, shut=Shut.BLOCKED), day.window)
 
 
-def _judge_entry(work: Work, bot: CompiledBot) -> None:
+def _judge_entry(work: StateBuilder, bot: CompiledBot) -> None:
     plan = bot.plan
     name = plan.name
     view = work.view()
-    readings = judge_all(work, name, "when", bot.when, view)
+    readings = evaluate_rules(work, name, "when", bot.when, view)
     truths = [confirmed(work, name, "when", reading, view) for reading in readings]
     if all(truth is True for truth in truths):
         if (taken := take_alternative(work, bot, view, readings)) is not None:
@@ -200,7 +200,7 @@ def _judge_entry(work: Work, bot: CompiledBot) -> None:
         return
     missed = failing(readings)
     if missed:
-        miss(work, bot, missed, readings)
+        record_miss(work, bot, missed, readings)
         if plan.entry.once and all(r.verdict.truth is not None for r in readings):
             reason = f"{missed[0].rule.name} {describe(missed[0].rule, missed[0].verdict)}"
             work.put_day(replace(work.bots[name].day, decided=reason))
@@ -208,7 +208,7 @@ def _judge_entry(work: Work, bot: CompiledBot) -> None:
         work.set_bot(name, replace(work.bots[name], waits="confirmation"))
 
 
-def choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[Reading, ...]) -> None:
+def choose_and_send(work: StateBuilder, bot: CompiledBot, view: View, readings: tuple[Reading, ...]) -> None:
     """Choose the legs of an entry whose conditions hold, and send it unless something stands in its way."""
     plan = bot.plan
     name = plan.name
@@ -219,7 +219,7 @@ def choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[Re
         work.set_bot(name, replace(work.bots[name], waits=selection.missing or selection.refused))
         if selection.refused:
             what = "expiry" if selection.choices[-1].is_without_expiry else "strikes"
-            all_held_but(work, bot, what, selection.refused, readings)
+            record_limit_miss(work, bot, what, selection.refused, readings)
         note_selection(work, bot, view, selection, selection.missing or selection.refused)
         if plan.entry.once and selection.refused:
             work.put_day(work.bots[name].day.note(bot.symbol, decided=selection.refused))
@@ -228,7 +228,7 @@ def choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[Re
 
 
 def send_selected(
-    work: Work, bot: CompiledBot, view: View, selection: Selection, readings: tuple[Reading, ...]
+    work: StateBuilder, bot: CompiledBot, view: View, selection: StructureSelection, readings: tuple[Reading, ...]
 ) -> None:
     """Send an entry of the structure that was chosen, unless something stands in its way."""
     name = bot.plan.name
@@ -237,11 +237,11 @@ def send_selected(
         return
     if not _risk_holds(work, bot, view, selection, readings):
         return
-    if stop_runaway(work, name):
+    if halt_on_entry_rate(work, name):
         return
     if reason := entry_refusal(work, bot, view, selection, quote):
         work.set_bot(name, replace(work.bots[name], waits=reason))
-        all_held_but(work, bot, LIMITS, reason, readings)
+        record_limit_miss(work, bot, LIMITS, reason, readings)
         skip(work, name, reason, bot.symbol)
         return
     if not is_told(work, bot, selection, view.quantity):
@@ -251,8 +251,8 @@ def send_selected(
         work.set_bot(name, replace(work.bots[name], waits=f"the exit of {leaving} in the same option to be over"))
         wake(work, name, 1.0)
         return
-    if in_the_way(work, bot, selection.legs):
-        clear_the_way(work, bot, selection.legs)
+    if crossing_orders(work, bot, selection.legs):
+        cancel_crossing(work, bot, selection.legs)
         waits = "resting orders of the other side to be taken back"
         work.set_bot(name, replace(work.bots[name], waits=waits, is_clearing=True))
         wake(work, name, 1.0)
@@ -260,18 +260,20 @@ def send_selected(
     send_entry(work, bot, view, selection, quote)
 
 
-def _risk_holds(work: Work, bot: CompiledBot, view: View, selection: Selection, readings: tuple[Reading, ...]) -> bool:
+def _risk_holds(
+    work: StateBuilder, bot: CompiledBot, view: View, selection: StructureSelection, readings: tuple[Reading, ...]
+) -> bool:
     """Judge `risk.require` with this entry included; a miss is remembered like one of `require`."""
     if not bot.risk:
         return True
     name = bot.plan.name
     view.exposure = exposure_with(work, view, selection, work.positions_of(name), "the bot")
-    required = judge_all(work, name, "risk", bot.risk, view)
+    required = evaluate_rules(work, name, "risk", bot.risk, view)
     if all(confirmed(work, name, "risk", reading, view) is True for reading in required):
         return True
     missed = failing(required)
     if missed:
-        note_missed(work, bot, view, selection, missed, (*readings, *required))
+        record_structure_miss(work, bot, view, selection, missed, (*readings, *required))
     else:
         work.set_bot(name, replace(work.bots[name], waits="confirmation"))
     return False

@@ -6,26 +6,32 @@ summary execution of a combo is passed over.
 
 from decimal import Decimal
 
-from rulebot.core.account_shortfall import doubt_anew, fill_told, fit_orders, note_fill
-from rulebot.core.bracket_orders import cancel, cancel_entries, place_resting, take_back
-from rulebot.core.close_plan import CLOSING, UNWIND, are_whole, is_unwound, legs_to_close, partners
-from rulebot.core.closing_orders import leave, protect_the_rest
+from rulebot.core.account_shortfall import fit_orders, note_fill, on_late_fill, recompute_shortfalls
+from rulebot.core.bracket_orders import cancel, cancel_entries, cancel_order, place_resting
+from rulebot.core.close_plan import CLOSING, UNWIND, is_balanced, is_unwound, legs_to_close, partners
+from rulebot.core.closing_orders import close_position, protect_remaining
 from rulebot.core.duplicate_orders import check_owner
-from rulebot.core.exit_retry import note_bust
+from rulebot.core.exit_retry import on_busted_fill
 from rulebot.core.external_closes import corrected_past_us, replace_estimates
 from rulebot.core.order_ended import position_filled
-from rulebot.core.order_mismatch import check_count, check_price, check_room
-from rulebot.core.order_updates import conclude, find_order
+from rulebot.core.order_mismatch import check_count, check_entry_caps, check_price
+from rulebot.core.order_updates import finalize_order, find_order
 from rulebot.core.other_engines import is_of_ours, note
-from rulebot.core.position_closed import closed, count_closed, count_realized, ended_otherwise, left_before_expiry
+from rulebot.core.position_closed import (
+    count_closed,
+    count_realized,
+    ended_otherwise,
+    left_before_expiry,
+    on_position_closed,
+)
 from rulebot.core.protective_stops import place_protection
 from rulebot.core.reversed_longs import is_buy_back
 from rulebot.core.rule_evaluation import wake
 from rulebot.core.session_start import LIQUIDATES
 from rulebot.core.settlement_reversal import make_room
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.fill.apply import add_commission, add_fill, book, leg_of, unbook
-from rulebot.fill.book import Booked, beyond_report, of_others, owes_none, taken_back, when_dealt
+from rulebot.fill.book import BookedExecution, beyond_report, of_others, owes_none, taken_back, when_dealt
 from rulebot.model.cause import Cause
 from rulebot.model.contract import Option
 from rulebot.model.event import CommissionReport, ExecutionReport
@@ -39,7 +45,7 @@ from rulebot.record.codec import encode
 from rulebot.record.record import EXECUTION, Json, Kind
 
 
-def on_execution(work: Work, event: ExecutionReport) -> None:
+def on_execution(work: StateBuilder, event: ExecutionReport) -> None:
     """Count one fill, once; a correction replaces what it corrects."""
     if event.is_combo:
         return
@@ -58,7 +64,7 @@ def on_execution(work: Work, event: ExecutionReport) -> None:
         if event.quantity < abs(known.quantity):
             order = work.put_order(replace(order, reported=order.filled))  # what was called filled is not, any more
             if not known.is_entry:
-                note_bust(work, order)
+                on_busted_fill(work, order)
                 order = work.orders[order.ref]
     else:
         order = _replace_guess(work, order, event)
@@ -66,13 +72,13 @@ def on_execution(work: Work, event: ExecutionReport) -> None:
     _book(work, order, event, base, known)
 
 
-def count_fill(work: Work, order: Order, event: ExecutionReport) -> None:
+def count_fill(work: StateBuilder, order: Order, event: ExecutionReport) -> None:
     """Count a fill that was not counted before."""
     _replace_guess_of_partner(work, order, event)
     _book(work, work.orders[order.ref], event, event.exec_id.rpartition(".")[0], None)
 
 
-def _tell_corrected(work: Work, known: Booked, event: ExecutionReport) -> None:
+def _tell_corrected(work: StateBuilder, known: BookedExecution, event: ExecutionReport) -> None:
     """Alarm of what the exchange makes of a fill that was booked."""
     assert event.option is not None
     count = abs(known.quantity)
@@ -87,7 +93,7 @@ def _tell_corrected(work: Work, known: Booked, event: ExecutionReport) -> None:
     work.record(Kind.ALARM, work.positions[known.position].bot, known.position, text=text)
 
 
-def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
+def _replace_guess(work: StateBuilder, order: Order, event: ExecutionReport) -> Order:
     """Take out what was booked for this leg when nobody had heard its fills, as far as it is told now."""
     leg = next((leg for leg in order.legs if leg.option == event.option), None)
     guess = None if leg is None else work.booked.get(unseen_base(order.ref, leg.key))
@@ -98,7 +104,7 @@ def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
     return work.orders[order.ref]
 
 
-def _replace_guess_of_partner(work: Work, order: Order, event: ExecutionReport) -> None:
+def _replace_guess_of_partner(work: StateBuilder, order: Order, event: ExecutionReport) -> None:
     """Take out what was booked as a fill of the other order of a pair, as far as more would be closed than was held."""
     if not order.oca_group:
         return
@@ -121,7 +127,9 @@ def _replace_guess_of_partner(work: Work, order: Order, event: ExecutionReport) 
             ended_otherwise(work, work.positions[position.id], order.reason)
 
 
-def _take_guess_out(work: Work, order: Order, leg: OrderLeg, guess: Booked, event: ExecutionReport, told: int) -> None:
+def _take_guess_out(
+    work: StateBuilder, order: Order, leg: OrderLeg, guess: BookedExecution, event: ExecutionReport, told: int
+) -> None:
     """Leave of what was booked for a leg of an order what is beyond so many contracts."""
     _unbook(work, order, guess)
     option, exec_id = event.option or leg.option, next_revision(guess.exec_id)
@@ -145,7 +153,7 @@ def _take_guess_out(work: Work, order: Order, leg: OrderLeg, guess: Booked, even
         on_commission(work, CommissionReport(event.at, exec_id, owed))
 
 
-def _external(work: Work, event: ExecutionReport) -> None:
+def _external(work: StateBuilder, event: ExecutionReport) -> None:
     base, _, revision = event.exec_id.rpartition(".")
     known = work.booked.get(base)
     if known is not None:
@@ -167,13 +175,13 @@ def _external(work: Work, event: ExecutionReport) -> None:
     replace_estimates(work)
 
 
-def _tell_of_others(work: Work, event: ExecutionReport, text: str, position: str = "") -> None:
+def _tell_of_others(work: StateBuilder, event: ExecutionReport, text: str, position: str = "") -> None:
     """Alarm of an execution with the whole of it: a start reads it back. position: of ours that it is of, if any."""
     data: dict[str, Json] = {"contract": str(event.option or event.symbol), EXECUTION: encode(event)}
     work.record(Kind.ALARM, "", position, text=text, **data)
 
 
-def _corrected(work: Work, base: str, known: Booked, event: ExecutionReport) -> None:
+def _corrected(work: StateBuilder, base: str, known: BookedExecution, event: ExecutionReport) -> None:
     """Take what the exchange corrects of an execution that is of no order at hand."""
     if known.foreign is not None:
         work.put_booked(base, replace(known, exec_id=event.exec_id, quantity=int(event.quantity), foreign=event))
@@ -191,7 +199,7 @@ def _corrected(work: Work, base: str, known: Booked, event: ExecutionReport) -> 
         _corrected_roll(work, base, known, event)
 
 
-def _corrected_roll(work: Work, base: str, known: Booked, event: ExecutionReport) -> None:
+def _corrected_roll(work: StateBuilder, base: str, known: BookedExecution, event: ExecutionReport) -> None:
     """Book what the exchange corrects of a fill of a position that is at hand, by a roll that is not any more: what it
     closed was over on an earlier day.
     """
@@ -204,14 +212,14 @@ def _corrected_roll(work: Work, base: str, known: Booked, event: ExecutionReport
     work.put_booked(base, booked)
     position = work.put_position(book(unbook(work.positions[known.position], known), booked, leg.option))
     record_fill(work, event, booked, event.option or leg.option, event.ref, Purpose.ROLL.value)
-    doubt_anew(work)
+    recompute_shortfalls(work)
     wake(work, position.bot, 0.0)
     count_closed(work, position.id)
     if count != known.quantity:
         _after_correction(work, position)
 
 
-def _corrected_too_late(work: Work, base: str, known: Booked, event: ExecutionReport) -> None:
+def _corrected_too_late(work: StateBuilder, base: str, known: BookedExecution, event: ExecutionReport) -> None:
     """Tell a person what the exchange corrects of an order, or a position, that is over since an earlier day."""
     work.put_booked(base, replace(known, exec_id=event.exec_id))
     text = f"the exchange has taken back an older fill of {known.position}, {event.option or event.symbol}"
@@ -230,7 +238,9 @@ def _leg_index(order: Order, option: Option) -> int:
     return next((index for index, leg in enumerate(order.legs) if leg.option == option), -1)
 
 
-def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected: Booked | None) -> None:
+def _book(
+    work: StateBuilder, order: Order, event: ExecutionReport, base: str, corrected: BookedExecution | None
+) -> None:
     assert event.option is not None
     index = _leg_index(order, event.option)
     if index < 0:
@@ -247,7 +257,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     commission = corrected.commission if corrected else ZERO
     is_paid = owes_none(event.exec_id, count) or (corrected is not None and corrected.is_paid)
     dealt_at = corrected.dealt_at if corrected else when_dealt(work.at, event.executed_at, order.sent_at)
-    booked = Booked(
+    booked = BookedExecution(
         event.exec_id,
         holder,
         leg.name,
@@ -268,8 +278,8 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
         left_before_expiry(work, work.positions[holder])
     if corrected is None:
         note_fill(work, leg.option, -sign * count, event.executed_at)
-    doubt_anew(work)
-    fill_told(work, holder, leg.name)
+    recompute_shortfalls(work)
+    on_late_fill(work, holder, leg.name)
     position = work.positions[holder]
     wake(work, order.bot, 0.0)
     is_same = corrected is not None and corrected.quantity == counted
@@ -277,16 +287,18 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
         check_count(work, order, position)
         position_filled(work, position, work.orders[order.ref], event.executed_at)
         if position.opened_at is None and work.positions[holder].opened_at is not None:
-            check_room(work, work.orders[order.ref], work.positions[holder])
+            check_entry_caps(work, work.orders[order.ref], work.positions[holder])
         check_owner(work, work.orders[order.ref], event)
     count_closed(work, holder)
-    conclude(work, work.orders[order.ref])
+    finalize_order(work, work.orders[order.ref])
     if corrected is not None and not is_same:
         _after_correction(work, work.positions[holder])
         fit_what_works(work, work.positions[holder])
 
 
-def record_fill(work: Work, event: ExecutionReport, booked: Booked, option: Option, ref: str, purpose: str) -> None:
+def record_fill(
+    work: StateBuilder, event: ExecutionReport, booked: BookedExecution, option: Option, ref: str, purpose: str
+) -> None:
     """Record a fill with the position it is of; what a roll opens is told as the entry of its new position."""
     work.record(
         Kind.FILL,
@@ -306,7 +318,7 @@ def record_fill(work: Work, event: ExecutionReport, booked: Booked, option: Opti
     )
 
 
-def _after_correction(work: Work, position: Position) -> None:
+def _after_correction(work: StateBuilder, position: Position) -> None:
     """A bust may leave nothing, a leg without its partner, or open again what was closed: that is closed once more."""
     if position.state == "closed" and any(leg.held > 0 for leg in position.legs):
         reason = position.exit_reason or UNWIND
@@ -314,25 +326,27 @@ def _after_correction(work: Work, position: Position) -> None:
         if not legs_to_close(replace(position, exit_reason=reason), work.governing(position)):
             reason = UNWIND  # it was closed by parts, and not by that exit alone
         count_realized(work, position.bot)
-        leave(work, position, reason, "the exchange took a closing fill back after the position was closed")
+        close_position(work, position, reason, "the exchange took a closing fill back after the position was closed")
         return
     if position.state == "exiting":
         for order in work.live_orders(position.id):
             names = tuple(leg.name for leg in order.legs_of(position.id))
-            if order.into and not are_whole(partners(position, names)):
+            if order.into and not is_balanced(partners(position, names)):
                 cancel(work, order, Cause.LEGS_ALONE)
     if position.state != "open":
         return
     if not position.is_flat:
         if not is_unwound(position):
-            leave(work, position, UNWIND, "the exchange took a fill back, and a leg stands without its partner")
+            close_position(
+                work, position, UNWIND, "the exchange took a fill back, and a leg stands without its partner"
+            )
         return
-    take_back(work, position, Cause.FILLS_BUSTED)
+    cancel_order(work, position, Cause.FILLS_BUSTED)
     work.alarm(position.bot, f"the exchange took the fills of {position.id} back", position.id)
-    closed(work, replace(position, exit_reason=position.exit_reason or "busted"), "vanished")
+    on_position_closed(work, replace(position, exit_reason=position.exit_reason or "busted"), "vanished")
 
 
-def fit_what_works(work: Work, position: Position) -> None:
+def fit_what_works(work: StateBuilder, position: Position) -> None:
     """Let what works for a position of which the exchange has taken something back close no more than it holds now.
 
     What rests is made smaller, or taken back with the last that it was for. A closing order is taken back, and what is
@@ -345,13 +359,13 @@ def fit_what_works(work: Work, position: Position) -> None:
             cancel(work, order, Cause.PART_BUSTED)
     position = work.positions[position.id]
     if position.state == "exiting":
-        protect_the_rest(work, position)
+        protect_remaining(work, position)
     else:
         place_resting(work, position)
         place_protection(work, work.positions[position.id])
 
 
-def works_too_large(work: Work, position: Position) -> bool:
+def works_too_large(work: StateBuilder, position: Position) -> bool:
     """Say whether an order that works for a position may close more than it holds."""
     return any(_is_too_large(position, order) for order in work.live_orders(position.id))
 
@@ -364,7 +378,7 @@ def _is_too_large(position: Position, order: Order) -> bool:
     return any(count > max(held[leg.name], 0) for leg, count in left if not leg.opens)
 
 
-def _unbook(work: Work, order: Order, known: Booked) -> None:
+def _unbook(work: StateBuilder, order: Order, known: BookedExecution) -> None:
     """Take a corrected execution out again."""
     told = (known.position, known.leg)
     index = next(i for i, leg in enumerate(order.legs) if (order.position_of(leg), leg.name) == told)
@@ -372,7 +386,7 @@ def _unbook(work: Work, order: Order, known: Booked) -> None:
     work.put_position(unbook(work.positions[known.position], known))
 
 
-def on_commission(work: Work, event: CommissionReport) -> None:
+def on_commission(work: StateBuilder, event: CommissionReport) -> None:
     """Add (or correct) the commission of one execution."""
     base = event.exec_id.rpartition(".")[0]
     known = work.booked.get(base)

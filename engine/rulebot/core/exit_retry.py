@@ -12,9 +12,9 @@ from decimal import Decimal
 
 from rulebot.core.bracket_orders import LEAVING, cancel
 from rulebot.core.lost_resting_orders import NEVER_AGAIN
-from rulebot.core.rejections import is_ended_by_broker, is_turned_away
+from rulebot.core.rejections import is_ended_by_broker, is_rejected
 from rulebot.core.rule_evaluation import wake
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.core.unknown_exits import known_again, note_unknown
 from rulebot.decide.limits import price_problem
 from rulebot.model.cause import Cause
@@ -24,8 +24,8 @@ from rulebot.model.session import Session
 from rulebot.model.values import replace
 from rulebot.order.band import price_band
 from rulebot.order.price import NetQuote, Part
+from rulebot.spec.nouns.order import OnUnfilled
 from rulebot.spec.nouns.order import Order as Ladder
-from rulebot.spec.nouns.order import Then
 
 SETBACKS = 3
 """How many closing orders of a position may come to nothing in one session."""
@@ -45,19 +45,19 @@ def is_stopped(position: Position) -> bool:
     return position.setbacks >= SETBACKS
 
 
-def is_held_back(position: Position) -> bool:
+def is_backed_off(position: Position) -> bool:
     """Say whether it is for such setbacks alone that nothing is sent to close a position: what it holds is known."""
     return is_stopped(position) and position.hold in SETBACK_TEXTS
 
 
-def note_setback(work: Work, position: Position, what: HoldReason) -> Position:
+def count_failed_close(work: StateBuilder, position: Position, what: HoldReason) -> Position:
     """Count a closing order that came to nothing; too many put the position on hold."""
     position = work.put_position(replace(position, setbacks=position.setbacks + 1))
     text = f"{SETBACK_TEXTS[what]}, the {SETBACKS}rd time today"
-    return stop(work, position, what, text) if is_stopped(position) else position
+    return pause_exits(work, position, what, text) if is_stopped(position) else position
 
 
-def take_setback_back(work: Work, position: Position, what: HoldReason) -> None:
+def uncount_failed_close(work: StateBuilder, position: Position, what: HoldReason) -> None:
     """Count a closing order no more that was counted for this: it has come out that it came to nothing otherwise."""
     if not position.setbacks or position.state != "exiting":
         return
@@ -76,7 +76,7 @@ def release(position: Position) -> Position:
     return replace(position, hold=None, on_hold="")
 
 
-def stop(work: Work, position: Position, why: HoldReason, words: str) -> Position:
+def pause_exits(work: StateBuilder, position: Position, why: HoldReason, words: str) -> Position:
     """Send nothing more to close a position, and take back what works for it but stops, until a person says so."""
     text = f"{words}: nothing is sent for {position.id} any more until 'rulebot resume'"
     work.alarm(position.bot, f"{text}. A person must look", position.id)
@@ -86,14 +86,14 @@ def stop(work: Work, position: Position, why: HoldReason, words: str) -> Positio
     return work.put_position(replace(work.positions[position.id], hold=why, on_hold=text, setbacks=SETBACKS))
 
 
-def note_bust(work: Work, order: Order) -> None:
+def on_busted_fill(work: StateBuilder, order: Order) -> None:
     """Count a closing order of which the exchange takes fills back: once, however many of its legs are."""
     if order.cause is not Cause.BUSTED:
         work.put_order(order.for_cause(Cause.BUSTED))
-        note_setback(work, work.positions[order.position], HoldReason.FILL_TAKEN_BACK)
+        count_failed_close(work, work.positions[order.position], HoldReason.FILL_TAKEN_BACK)
 
 
-def go_on(work: Work, bot: str) -> None:
+def resume_position(work: StateBuilder, bot: str) -> None:
     """Send again for the positions of a bot ("": of all): a person says so."""
     for position in work.active_positions():
         if position.setbacks and bot in ("", position.bot):
@@ -102,7 +102,7 @@ def go_on(work: Work, bot: str) -> None:
             work.put_position(replace(position, setbacks=0, retry_at=None))
 
 
-def begin_session(work: Work, session: Session) -> None:
+def begin_session(work: StateBuilder, session: Session) -> None:
     """Count anew, but for positions that are stopped, and those of bots whose day began before a restart.
 
     The ladder of an exit that was not done by the close begins anew: else it would go on at market at the open, at
@@ -122,21 +122,21 @@ def begin_session(work: Work, session: Session) -> None:
             work.put_position(replace(position, attempts=0))
 
 
-def remind(work: Work, *, again: bool = False) -> None:
+def alarm_unclosed(work: StateBuilder, *, again: bool = False) -> None:
     """Say on a new day, and after a start, which positions nobody closes.
 
     again: also if it was said in this session.
     """
     for position in work.active_positions():
         if is_stopped(position) or position.is_closed_too_far:
-            work.alarm(position.bot, f"{position.let_be}. A person must look", position.id, again=again)
+            work.alarm(position.bot, f"{position.freeze_reason}. A person must look", position.id, again=again)
 
 
-def retry_after(work: Work, position: Position) -> timedelta:
+def retry_after(work: StateBuilder, position: Position) -> timedelta:
     """Return how long to wait after a refusal: by how many closing orders were refused on end, since one has filled."""
     count = 0
     for order in reversed(work.orders_of(position.id)):
-        is_refused = order.status is OrderStatus.REFUSED or is_turned_away(order) or is_ended_by_broker(order)
+        is_refused = order.status is OrderStatus.REFUSED or is_rejected(order) or is_ended_by_broker(order)
         if order.purpose not in LEAVING or not is_refused:
             break
         count += 1
@@ -149,7 +149,7 @@ def retry_after(work: Work, position: Position) -> timedelta:
 
 
 def check_exit_price(
-    work: Work, position: Position, parts: tuple[Part, ...], quote: NetQuote, net: Decimal | None
+    work: StateBuilder, position: Position, parts: tuple[Part, ...], quote: NetQuote, net: Decimal | None
 ) -> None:
     """Say when an exit is about to be dealt at a price that no entry would be sent at; it is sent all the same.
 
@@ -167,9 +167,9 @@ def check_exit_price(
         work.alarm(position.bot, text, position.id)
 
 
-def has_waited_for_price(work: Work, position: Position, ladder: Ladder, attempt: int) -> bool:
+def has_waited_for_price(work: StateBuilder, position: Position, ladder: Ladder, attempt: int) -> bool:
     """Say whether a ladder that ends at market has been without a price for as long as its tries from `attempt` on."""
-    if ladder.then is not Then.MARKET or position.bot not in work.bots or not work.state.streamed:
+    if ladder.then is not OnUnfilled.MARKET or position.bot not in work.bots or not work.state.streamed:
         return False
     since = note_unknown(work, position, NO_PRICE)
     left = ladder.wait * (ladder.tries + 1 - attempt) - (work.at - since).total_seconds()
@@ -178,6 +178,6 @@ def has_waited_for_price(work: Work, position: Position, ladder: Ladder, attempt
     return left <= 0
 
 
-def price_is_there(work: Work, position: Position) -> None:
+def price_is_there(work: StateBuilder, position: Position) -> None:
     """Forget since when a position has had no price to close at."""
     known_again(work, position, NO_PRICE)

@@ -11,8 +11,22 @@ from math import ceil
 from rulebot.compile.plan import ExitPlan
 from rulebot.core.account_shortfall import has_delivered
 from rulebot.core.bracket_orders import has_expired, resting_orders
-from rulebot.core.close_plan import at_work, closing_stage, is_dead, is_left_unwanted, names_to_close, takes_over
-from rulebot.core.closing_orders import RECHECK, begin_closing, is_trading, leave, pursue, waits_for_first_quote
+from rulebot.core.close_plan import (
+    is_worthless_long,
+    leg_names_to_close,
+    live_orders,
+    next_close_legs,
+    only_unbid_left,
+    outranks,
+)
+from rulebot.core.closing_orders import (
+    RECHECK,
+    close_position,
+    is_trading,
+    start_close,
+    waits_for_first_quote,
+    work_close,
+)
 from rulebot.core.day_pnl import structure
 from rulebot.core.entry_blocks import closed, not_trading
 from rulebot.core.lost_cover import LIQUIDATION, LOST_COVER, left_by_liquidation
@@ -24,11 +38,11 @@ from rulebot.core.protective_stops import (
     note_protection,
     watched_stop_hit,
 )
-from rulebot.core.reversed_longs import step_reversed
-from rulebot.core.rolling import begin_to_look, end_looking, note_nothing, seek
-from rulebot.core.rule_evaluation import confirmed, first_missing, judge, wake
+from rulebot.core.reversed_longs import close_reversed_shorts
+from rulebot.core.rolling import end_roll_search, find_roll, record_no_roll, start_roll_search
+from rulebot.core.rule_evaluation import confirmed, evaluate_rule, first_missing, wake
 from rulebot.core.state import exits_of
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.core.target_price import is_within_reach, target_at_work
 from rulebot.core.trailing import note_best
 from rulebot.core.unknown_exits import acts_unknown, known_again
@@ -38,21 +52,21 @@ from rulebot.fill.exit_level import terms_of
 from rulebot.model.position import FLATTENED, Position
 from rulebot.model.values import replace
 from rulebot.record.record import Kind
-from rulebot.spec.nouns.exits import Otherwise
+from rulebot.spec.nouns.exits import OnUnknown
 
 DAILY_LOSS = "daily_loss"
 """The exit reason of what the loss of the day closes."""
 
 
-def step_exits(work: Work, position: Position) -> None:
+def evaluate_exits(work: StateBuilder, position: Position) -> None:
     """Judge the exits of a position that holds something; the first that is true acts.
 
     Of what has expired while nobody looked the settlement is still to come, and shares may have gone with it.
     """
     if position.common.is_flat or not is_trading(work):
         return
-    if position.is_let_be:
-        if not (position.is_closed_too_far and step_reversed(work, position)):
+    if position.is_frozen:
+        if not (position.is_closed_too_far and close_reversed_shorts(work, position)):
             _protect_on_hold(work, position)
         return
     found = structure(work, position)
@@ -63,14 +77,14 @@ def step_exits(work: Work, position: Position) -> None:
         return
     if work.state.standing.must_close(position.bot, position.id):
         if position.exit_reason != FLATTENED:
-            leave(work, position, FLATTENED)
+            close_position(work, position, FLATTENED)
         return
     if work.bots[position.bot].day.closing == DAILY_LOSS:
         if position.exit_reason != DAILY_LOSS:
-            leave(work, position, DAILY_LOSS, "the loss of the day closes it (close: all)")
+            close_position(work, position, DAILY_LOSS, "the loss of the day closes it (close: all)")
         return
     if _is_left_by_liquidation(work, position):
-        leave(work, position, LIQUIDATION)
+        close_position(work, position, LIQUIDATION)
         return
     if waits_for_first_quote(work, position):
         return
@@ -81,10 +95,10 @@ def step_exits(work: Work, position: Position) -> None:
         return
     is_exiting = position.state == "exiting"
     waits_at_price = is_exiting and target_at_work(work, position) is not None
-    closing = names_to_close(work, position) if is_exiting and not waits_at_price else ()
+    closing = leg_names_to_close(work, position) if is_exiting and not waits_at_price else ()
     if hit := watched_stop_hit(work, position, closing, waits_at_price=waits_at_price):
         where = "where its protective stop has given way to another order"
-        leave(work, position, WATCHED_STOP, f"{hit.option} is bid at {hit.price:f}, {where}")
+        close_position(work, position, WATCHED_STOP, f"{hit.option} is bid at {hit.price:f}, {where}")
         return
     view = work.view()
     view.legs, view.held, view.quantity = found.legs, found.held, found.quantity
@@ -99,7 +113,7 @@ def step_exits(work: Work, position: Position) -> None:
             continue
         if arming and not _is_armed(work, position, planned, arming, view):
             continue
-        reading = judge(work, position.bot, place, compiled, view, position.id)
+        reading = evaluate_rule(work, position.bot, place, compiled, view, position.id)
         truth = planned.name == halting or confirmed(work, position.bot, place, reading, view)
         if truth is None:
             if isinstance(first_missing(reading.verdict), NotOpen) or closed(work, _symbols_held(position)):
@@ -110,7 +124,7 @@ def step_exits(work: Work, position: Position) -> None:
         if truth:
             true.append(planned)
         elif planned.roll is not None:
-            end_looking(work, position, planned)
+            end_roll_search(work, position, planned)
         elif planned.repeat and reading.verdict.truth is False:  # not while it is being confirmed anew
             _acts_anew(work, position, planned)
     wake(work, position.bot, RECHECK)
@@ -131,7 +145,7 @@ def step_exits(work: Work, position: Position) -> None:
             return
 
 
-def _protect_on_hold(work: Work, position: Position) -> None:
+def _protect_on_hold(work: StateBuilder, position: Position) -> None:
     """Buy back short legs of a position on which no exit acts, and that stand too long without protection."""
     position = note_protection(work, position)
     is_too_long = position.may_buy_back and is_unprotected_too_long(work, position)
@@ -139,21 +153,21 @@ def _protect_on_hold(work: Work, position: Position) -> None:
         _end_unprotected(work, position, LOST_COVER)
 
 
-def _end_unprotected(work: Work, position: Position, reason: str) -> None:
+def _end_unprotected(work: StateBuilder, position: Position, reason: str) -> None:
     """Close at market what has stood without protection for too long: all of it, or what has lost its cover."""
     if reason == UNPROTECTED:
-        leave(work, position, reason, "a short leg has stood without protection for too long")
+        close_position(work, position, reason, "a short leg has stood without protection for too long")
         return
     text = f"{position.unprotected} of {position.id} has stood without protection for too long"
     work.alarm(position.bot, f"{text}: it is closed at market, and its other legs stay open", position.id)
-    leave(work, position, reason)
+    close_position(work, position, reason)
 
 
-def _is_left_by_liquidation(work: Work, position: Position) -> bool:
+def _is_left_by_liquidation(work: StateBuilder, position: Position) -> bool:
     """Say whether legs stand alone that the exit at work, if there is one, does not close."""
     if not position.liquidated or position.exit_reason == LIQUIDATION:
         return False
-    closing = names_to_close(work, position) if position.state == "exiting" else set()
+    closing = leg_names_to_close(work, position) if position.state == "exiting" else set()
     return not closing.issuperset(left_by_liquidation(position))
 
 
@@ -169,13 +183,13 @@ def _symbols_held(position: Position) -> list[str]:
     return [leg.option.symbol for leg in position.legs if leg.held]
 
 
-def _step_roll(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> _Step:
+def _step_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned: ExitPlan) -> _Step:
     """Look for what an exit rolls into; one that has found nothing holds, or closes like any other.
 
     While the engine stops it is left to the next one.
     """
     assert planned.roll is not None
-    closes = planned.roll.otherwise is Otherwise.CLOSE
+    closes = planned.roll.otherwise is OnUnknown.CLOSE
     if planned.name in position.passed:
         return _Step.ACT if closes else _Step.NEXT
     if work.state.is_stopping:
@@ -187,23 +201,25 @@ def _step_roll(work: Work, position: Position, bot: CompiledBot, planned: ExitPl
     if reason := not_trading(work, _symbols_held(position)):
         work.alarm(position.bot, f"{reason}: '{planned.name}' rolls once there is trading again", position.id)
         return _Step.NEXT
-    found = seek(work, position, bot, planned)
+    found = find_roll(work, position, bot, planned)
     if found.offer is not None:
         return _Step.ACT
     if found.missing:
-        left = begin_to_look(work, position, planned, found.missing)
+        left = start_roll_search(work, position, planned, found.missing)
         if left > 0 or not closes:
             return _Step.WAIT if left > 0 else _Step.NEXT
-    note_nothing(work, position, planned, found)
+    record_no_roll(work, position, planned, found)
     return _Step.ACT if closes else _Step.NEXT
 
 
-def _is_armed(work: Work, position: Position, planned: ExitPlan, arming: tuple[CompiledRule, ...], view: View) -> bool:
+def _is_armed(
+    work: StateBuilder, position: Position, planned: ExitPlan, arming: tuple[CompiledRule, ...], view: View
+) -> bool:
     """Say whether an exit with `armed_by` exists: from the first moment at which all of that was true."""
     if planned.name in work.positions[position.id].armed:
         return True
     place = f"armed_by {planned.name}:{position.id}"
-    readings = [judge(work, position.bot, place, compiled, view, position.id) for compiled in arming]
+    readings = [evaluate_rule(work, position.bot, place, compiled, view, position.id) for compiled in arming]
     truths = [confirmed(work, position.bot, place, reading, view) for reading in readings]
     if not all(truth is True for truth in truths):
         return False
@@ -213,7 +229,7 @@ def _is_armed(work: Work, position: Position, planned: ExitPlan, arming: tuple[C
     return True
 
 
-def _acts_anew(work: Work, position: Position, planned: ExitPlan) -> None:
+def _acts_anew(work: StateBuilder, position: Position, planned: ExitPlan) -> None:
     """Let an exit close its part once more when it is true again, since it no longer is."""
     position = work.positions[position.id]
     if planned.name in position.acted and position.exit_reason != planned.name:
@@ -221,29 +237,29 @@ def _acts_anew(work: Work, position: Position, planned: ExitPlan) -> None:
         work.put_position(replace(position, acted=left))
 
 
-def _only_waits_for_expiry(work: Work, position: Position) -> bool:
+def _only_waits_for_expiry(work: StateBuilder, position: Position) -> bool:
     """Say whether an exit has closed all that anybody bids for: what is left needs no further exit."""
     if position.state != "exiting" or work.live_orders(position.id):
         return False
-    return all(is_dead(work, leg) for leg in position.common.legs if leg.held)
+    return all(is_worthless_long(work, leg) for leg in position.common.legs if leg.held)
 
 
-def _has_come_to_its_end(work: Work, position: Position, bot: CompiledBot) -> bool:
+def _has_come_to_its_end(work: StateBuilder, position: Position, bot: CompiledBot) -> bool:
     """Say whether the exit at work has closed all of its part that anybody bids for: another one may act then."""
-    return not at_work(work, position) and closing_stage(work, position, bot) is None
+    return not live_orders(work, position) and next_close_legs(work, position, bot) is None
 
 
-def act(work: Work, position: Position, planned: ExitPlan) -> None:
+def act(work: StateBuilder, position: Position, planned: ExitPlan) -> None:
     """Have this exit close the position, or its part of it."""
     legs = tuple(leg.name for leg in position.common.legs if leg.held and leg.name in planned.legs)
     position = work.put_position(replace(position, terms=terms_of(position, planned)))
-    position = begin_closing(work, position, planned.name, planned.kind.value, legs=legs)
+    position = start_close(work, position, planned.name, planned.kind.value, legs=legs)
     if planned.part is not None:
         position = work.put_position(
             replace(position, keep=kept(position, planned.part), acted=(*position.acted, planned.name))
         )
     work.set_bot(position.bot, replace(work.bots[position.bot], waits=f"{planned.name}: closing"))
-    pursue(work, position)
+    work_close(work, position)
 
 
 def kept(position: Position, part: Decimal) -> int:
@@ -252,10 +268,10 @@ def kept(position: Position, part: Decimal) -> int:
     return count - ceil(part * count)
 
 
-def _may_act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> bool:
+def _may_act(work: StateBuilder, position: Position, bot: CompiledBot, planned: ExitPlan) -> bool:
     """Say whether a true exit has something to close, and takes over the one that is at work, if one is."""
     legs = [leg for leg in position.common.legs if leg.held and leg.name in planned.legs]
-    if planned.legs and all(is_dead(work, leg) for leg in legs):
+    if planned.legs and all(is_worthless_long(work, leg) for leg in legs):
         return False
     if planned.name in position.acted:
         return False
@@ -265,12 +281,12 @@ def _may_act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan
         return False
     if position.state != "exiting":
         return True
-    if not planned.order.ends_at_market and is_left_unwanted(work, position):
+    if not planned.order.ends_at_market and only_unbid_left(work, position):
         return False
-    return takes_over(bot, position, planned) or _has_come_to_its_end(work, position, bot)
+    return outranks(bot, position, planned) or _has_come_to_its_end(work, position, bot)
 
 
-def _has_price(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> bool:
+def _has_price(work: StateBuilder, position: Position, bot: CompiledBot, planned: ExitPlan) -> bool:
     """Say whether the first order of a target has a price to be sent at, or cannot be judged: then it waits for one."""
-    stage = closing_stage(work, replace(position, exit_reason=planned.name, keep=0), bot)
+    stage = next_close_legs(work, replace(position, exit_reason=planned.name, keep=0), bot)
     return stage is None or is_within_reach(work, position, planned, stage[0]) is not False

@@ -11,26 +11,28 @@ from decimal import Decimal
 from itertools import chain, product
 
 from rulebot.core.share_coverage import owed
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.decide.account_rules import bound_in_dollars
 from rulebot.decide.limits import Cap
-from rulebot.evaluate.select import Selection
-from rulebot.model.commission import most_to_deal
+from rulebot.evaluate.select import StructureSelection
+from rulebot.model.commission import max_commission
 from rulebot.model.contract import Option
-from rulebot.model.cover import needed_by, without_calls
+from rulebot.model.cover import shares_covering, without_covered_calls
 from rulebot.model.loss_bound import GroupedLeg, dollars_at_risk, why_unbound
 from rulebot.model.max_loss import paid
 from rulebot.model.money import ZERO
 from rulebot.model.payoff import Holding, Way, cash_for_puts
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.quotes import QuoteFault, quote_fault
-from rulebot.spec.nouns.account import Backing
+from rulebot.spec.nouns.account import PromotionEvidence
 
 _Standing = tuple[str, Sequence[GroupedLeg], list[Way | None]]
 """A position by its name, its legs, and the ways in which it may stand; None is a way without sound quotes."""
 
 
-def worst_case_cap(work: Work, positions: Iterable[Position], selection: Selection, quantity: int) -> Cap | None:
+def worst_case_cap(
+    work: StateBuilder, positions: Iterable[Position], selection: StructureSelection, quantity: int
+) -> Cap | None:
     """Return what these positions could lose with this entry, and what they may; None without a limit."""
     bound = work.program.limits.worst_case
     if bound is None:
@@ -43,7 +45,7 @@ def worst_case_cap(work: Work, positions: Iterable[Position], selection: Selecti
 
 
 def together(
-    work: Work, positions: Iterable[Position], selection: Selection, quantity: int, whose: str
+    work: StateBuilder, positions: Iterable[Position], selection: StructureSelection, quantity: int, whose: str
 ) -> tuple[Decimal | None, str]:
     """Return what these positions could lose with this entry; None, and why, when that is not known."""
     named = _with_entry(work, positions, selection, quantity)
@@ -59,7 +61,9 @@ def together(
     return total, ""
 
 
-def _with_entry(work: Work, positions: Iterable[Position], selection: Selection, quantity: int) -> list[_Standing]:
+def _with_entry(
+    work: StateBuilder, positions: Iterable[Position], selection: StructureSelection, quantity: int
+) -> list[_Standing]:
     """Return each position, and the entry, with its legs and the ways in which it may stand."""
     held: list[_Standing] = [(each.id, each.legs, _ways(work, each)) for each in positions]
     return [*held, ("this entry", selection.legs, [_proposed(work, selection, quantity)])]
@@ -82,7 +86,7 @@ def _in_groups(way: Way, group_of: Mapping[Option, str]) -> list[Way]:
 
 
 def as_one_trade(
-    work: Work, positions: Iterable[Position], selection: Selection, quantity: int
+    work: StateBuilder, positions: Iterable[Position], selection: StructureSelection, quantity: int
 ) -> tuple[Decimal | None, str]:
     """Return what parts of a trade and this structure could lose, no share being counted.
 
@@ -102,7 +106,7 @@ def as_one_trade(
     return (max(losses) if len(losses) == len(found) else None), ""
 
 
-def filled_count(work: Work, position: Position, leg: PositionLeg) -> int:
+def filled_count(work: StateBuilder, position: Position, leg: PositionLeg) -> int:
     """Return the contracts of a leg (+ long), as if an entry at work had filled to the end."""
     missing = owed(position, leg) if work.is_opening(position) else 0
     return leg.signed_held + leg.sign * missing
@@ -111,18 +115,18 @@ def filled_count(work: Work, position: Position, leg: PositionLeg) -> int:
 class _Shares:
     """The shares of the account, given to short calls in the order in which they are asked about, each share once."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: StateBuilder) -> None:
         self._work = work
         self._left: dict[str, Decimal] = {}
 
     def cover(self, ways: tuple[Way, ...]) -> tuple[Way, ...]:
         """Return how a position may stand without the calls that shares cover, which are then given away."""
         for symbol in dict.fromkeys(option.symbol for way in ways for option, _, _ in way):
-            needed = max(needed_by(way, symbol) for way in ways)
+            needed = max(shares_covering(way, symbol) for way in ways)
             given = int(min(self._free(symbol), Decimal(needed)))
             if given > 0:
                 self._left[symbol] -= given
-                ways = tuple(without_calls(way, {symbol: given}) for way in ways)
+                ways = tuple(without_covered_calls(way, {symbol: given}) for way in ways)
         return ways
 
     def _free(self, symbol: str) -> Decimal:
@@ -132,7 +136,9 @@ class _Shares:
         return self._left[symbol]
 
 
-def cash_cap(work: Work, positions: Iterable[Position], selection: Selection, quantity: int) -> Cap | None:
+def cash_cap(
+    work: StateBuilder, positions: Iterable[Position], selection: StructureSelection, quantity: int
+) -> Cap | None:
     """Return what the uncovered short puts of these positions need with this entry, and what backs them.
 
     None where nothing must back them.
@@ -144,13 +150,13 @@ def cash_cap(work: Work, positions: Iterable[Position], selection: Selection, qu
     if not cash_for_puts(proposed):
         return None
     account = work.state.facts.account
-    there = account.cash if backing is Backing.CASH else account.net_liquidation
+    there = account.cash if backing is PromotionEvidence.CASH else account.net_liquidation
     held = (max(map(cash_for_puts, _counts(work, position))) for position in positions)
     missing = f"{backing.value} of the account is unknown, and short puts need it (cash_secured_puts)"
     return Cap(cash_for_puts(proposed) + sum(held, ZERO), there, missing)
 
 
-def _counts(work: Work, position: Position) -> list[Way]:
+def _counts(work: StateBuilder, position: Position) -> list[Way]:
     """Return what the position holds, and what it will when its entry has filled; without prices."""
     now = tuple((leg.option, leg.signed_held, ZERO) for leg in position.legs)
     if not work.is_opening(position):
@@ -159,7 +165,7 @@ def _counts(work: Work, position: Position) -> list[Way]:
     return [now, filled]
 
 
-def _ways(work: Work, position: Position) -> list[Way | None]:
+def _ways(work: StateBuilder, position: Position) -> list[Way | None]:
     """Return how the position may stand, with what was paid; None for a way whose prices are unknown."""
     now = tuple((leg.option, leg.signed_held, paid(leg)) for leg in position.legs)
     if not work.is_opening(position):
@@ -170,24 +176,24 @@ def _ways(work: Work, position: Position) -> list[Way | None]:
         price = _at_once(work, leg.option, leg.sign) if missing else ZERO
         if price is None:
             return [now, None]
-        cash = paid(leg) - leg.sign * missing * price * leg.option.multiplier - most_to_deal(leg.option, missing)
+        cash = paid(leg) - leg.sign * missing * price * leg.option.multiplier - max_commission(leg.option, missing)
         filled.append((leg.option, leg.signed_held + leg.sign * missing, cash))
     return [now, tuple(filled)]
 
 
-def _proposed(work: Work, selection: Selection, quantity: int) -> Way | None:
+def _proposed(work: StateBuilder, selection: StructureSelection, quantity: int) -> Way | None:
     found: list[Holding] = []
     for leg in selection.legs:
         price = _at_once(work, leg.option, leg.sign)
         if price is None:
             return None
         count = leg.sign * leg.ratio * quantity
-        cash = -count * price * leg.option.multiplier - most_to_deal(leg.option, count)
+        cash = -count * price * leg.option.multiplier - max_commission(leg.option, count)
         found.append((leg.option, count, cash))
     return tuple(found)
 
 
-def _at_once(work: Work, option: Option, sign: int) -> Decimal | None:
+def _at_once(work: StateBuilder, option: Option, sign: int) -> Decimal | None:
     """Return the price per share at which one is bought (`sign` 1) or sold (-1) at once; None without a sound quote."""
     board = work.state.board
     row = board.rows.get(option, -1)

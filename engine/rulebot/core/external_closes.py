@@ -13,15 +13,15 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from rulebot.core.account_shortfall import doubt_anew, lacks, our_books
+from rulebot.core.account_shortfall import expected_holdings, lacks, recompute_shortfalls
 from rulebot.core.close_plan import exit_has_dealt
 from rulebot.core.exit_retry import release
 from rulebot.core.lost_cover import left_by_liquidation
-from rulebot.core.position_closed import closed, count_closed
+from rulebot.core.position_closed import count_closed, on_position_closed
 from rulebot.core.rule_evaluation import wake
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.fill.apply import add_commission, book, leg_of, unbook
-from rulebot.fill.book import BY_OTHERS, Booked, beyond_report, owes_none
+from rulebot.fill.book import BY_OTHERS, BookedExecution, beyond_report, owes_none
 from rulebot.model.contract import Option
 from rulebot.model.event import ExecutionReport, GonePriced
 from rulebot.model.money import ZERO
@@ -31,12 +31,12 @@ from rulebot.model.position import (
     GOES_ON,
     LIQUIDATED,
     HoldReason,
-    Missed,
+    MissingLeg,
     Position,
     PositionLeg,
 )
 from rulebot.model.session import session_from
-from rulebot.model.unseen import first_revision, is_estimate, is_unseen, missed_base, next_revision
+from rulebot.model.unseen import first_revision, is_estimate, is_synthetic, missed_base, next_revision
 from rulebot.model.values import replace
 from rulebot.record.record import Kind
 
@@ -44,47 +44,47 @@ TOO_LATE_TO_SEE = timedelta(minutes=1)
 """So shortly before its last day is over nobody sees any more that the account lacks an option."""
 
 
-def book_past_us(work: Work) -> None:
+def book_external_close(work: StateBuilder) -> None:
     """Book what others have closed of positions, where the broker has told it."""
     told = [booked for booked in work.booked.values() if booked.foreign is not None] if work.state.doubts else []
     if not told:
         return
     closed_past_us: dict[str, list[ExecutionReport]] = {}
-    ours = our_books(work)
+    ours = expected_holdings(work)
     for option in sorted(work.state.doubts, key=str):
         lacking = lacks(work, option, ours.get(option, 0))
         holders = [(each, leg) for each, leg in _holders(work, option) if leg.sign * lacking > 0]
         if len(holders) != 1 or abs(lacking) > holders[0][1].held:  # beyond it somebody has opened something
             continue
         position, leg = holders[0]
-        if _is_at_rest(work, position, leg) and not position.is_let_be:
+        if _is_at_rest(work, position, leg) and not position.is_frozen:
             for booked in _latest(told, position, option, lacking):
                 _book(work, position.id, leg, booked)
                 closed_past_us.setdefault(position.id, []).extend(filter(None, (booked.foreign,)))
     if closed_past_us:
-        doubt_anew(work)
+        recompute_shortfalls(work)
     for name, reports in closed_past_us.items():
         _after(work, work.positions[name], reports)
         count_closed(work, name)
 
 
-def _holders(work: Work, option: Option) -> list[tuple[Position, PositionLeg]]:
+def _holders(work: StateBuilder, option: Option) -> list[tuple[Position, PositionLeg]]:
     """Return the legs that hold an option, with their positions: on both sides of it, maybe."""
     legs = ((each, leg) for each in work.active_positions() for leg in each.legs if leg.option == option)
     return [(each, leg) for each, leg in legs if leg.held > 0]
 
 
-def _is_at_rest(work: Work, position: Position, leg: PositionLeg) -> bool:
+def _is_at_rest(work: StateBuilder, position: Position, leg: PositionLeg) -> bool:
     """Say whether no order of ours closes more of a leg than the account holds: a fill of that may still be told."""
     if not position.absent(leg.name) or position.state not in ("open", "exiting"):
         return False
     left = leg.held - position.absent(leg.name)
-    orders = (order for order in work.live_orders(position.id) if not order.may_open)
+    orders = (order for order in work.live_orders(position.id) if not order.can_increase_risk)
     counts = (order.remaining * each.ratio for order in orders for each in order.legs if each.name == leg.name)
     return all(count <= left for count in counts)
 
 
-def book_before_expiry(work: Work, option: Option, last: Decimal = ZERO) -> dict[str, str]:
+def book_external_before_expiry(work: StateBuilder, option: Option, last: Decimal = ZERO) -> dict[str, str]:
     """Book what others have closed of an option before it expired; return by position how it was closed.
 
     The account says no more what it lacks. What it was seen without counts, else by what it differed in the end (`last`
@@ -112,7 +112,7 @@ def book_before_expiry(work: Work, option: Option, last: Decimal = ZERO) -> dict
     return {position.id: _reason(reports)} if reports else {}
 
 
-def _lacking_at_last(work: Work, option: Option, told: Iterable[Booked], last: Decimal) -> int:
+def _lacking_at_last(work: StateBuilder, option: Option, told: Iterable[BookedExecution], last: Decimal) -> int:
     """Return what the account lacked of an expired option in the end, - of a short."""
     holders = _holders(work, option)
     counts = (leg.sign * each.contracts for held, leg in holders for each in held.missed if each.leg == leg.name)
@@ -125,7 +125,7 @@ def _lacking_at_last(work: Work, option: Option, told: Iterable[Booked], last: D
     return sum(int(each.quantity) * (-1 if each.is_buy else 1) for each in late)
 
 
-def _latest(told: Iterable[Booked], position: Position, option: Option, lacking: int) -> list[Booked]:
+def _latest(told: Iterable[BookedExecution], position: Position, option: Option, lacking: int) -> list[BookedExecution]:
     """Return the latest executions of others that together are just what the account lacks, - of a short; else none.
 
     None is older than the position, or of what is no trade any more: its option has expired.
@@ -154,7 +154,7 @@ def _latest(told: Iterable[Booked], position: Position, option: Option, lacking:
     return [] if left else [each for each in told if each.exec_id in found]
 
 
-def _book(work: Work, name: str, leg: PositionLeg, told: Booked) -> None:
+def _book(work: StateBuilder, name: str, leg: PositionLeg, told: BookedExecution) -> None:
     report = told.foreign
     assert report is not None
     if report.option is not None and not leg.option.con_id:  # its own fills were never told
@@ -171,7 +171,7 @@ def _book(work: Work, name: str, leg: PositionLeg, told: Booked) -> None:
         work.record(Kind.COMMISSION, position.bot, name, exec_id=told.exec_id, leg=leg.name, amount=amount)
 
 
-def corrected_past_us(work: Work, base: str, known: Booked, event: ExecutionReport) -> None:
+def corrected_past_us(work: StateBuilder, base: str, known: BookedExecution, event: ExecutionReport) -> None:
     """Take what the exchange has corrected of an execution of others that is booked to a position.
 
     Where one that has closed ours is taken back, wholly or in part, ours is held again, and waits for a person. Of an
@@ -192,7 +192,7 @@ def corrected_past_us(work: Work, base: str, known: Booked, event: ExecutionRepo
     booked = replace(known, exec_id=event.exec_id, quantity=count, cash=cash, is_paid=is_paid)
     work.put_booked(base, booked)
     position = work.put_position(book(unbook(position, known), booked, leg.option))
-    is_of_nobody = is_unseen(base)
+    is_of_nobody = is_synthetic(base)
     _record(
         work, position, leg, booked, position.id if is_of_nobody else "", event.price, event.executed_at or event.at
     )
@@ -207,15 +207,15 @@ def corrected_past_us(work: Work, base: str, known: Booked, event: ExecutionRepo
     count_closed(work, position.id)
 
 
-def _held_again(work: Work, position: Position) -> None:
+def _held_again(work: StateBuilder, position: Position) -> None:
     """Let a position be open, since a trade of others that had closed it was none."""
     if position.state == "closed":
         work.move(replace(position, closed_at=None, exit_reason=""), "late_fill")
-    doubt_anew(work)
+    recompute_shortfalls(work)
     wake(work, position.bot, 0.0)
 
 
-def book_estimate(work: Work, name: str, leg: PositionLeg) -> PositionLeg:
+def book_estimated_close(work: StateBuilder, name: str, leg: PositionLeg) -> PositionLeg:
     """Book what the account had no more of an expired leg at what it was quoted then; return the leg without it."""
     missed = next((each for each in work.positions[name].missed if each.leg == leg.name), None)
     if missed is not None and not missed.contracts:
@@ -241,30 +241,34 @@ def book_estimate(work: Work, name: str, leg: PositionLeg) -> PositionLeg:
     return leg_of(position, leg.name)
 
 
-def gone_priced(work: Work, event: GonePriced) -> None:
+def on_external_price(work: StateBuilder, event: GonePriced) -> None:
     """Book what the account has no more of a leg at the price that a person tells."""
     position = work.positions[event.position]
     leg = leg_of(position, event.leg)
     missed = next(each for each in position.missed if each.leg == leg.name)
     position = _book_missed(work, position.id, leg, missed, event.price, event.exec_id)
     if position.is_flat:
-        closed(work, replace(release(position), exit_reason=CLOSED_BY_HAND), "vanished")
+        on_position_closed(work, replace(release(position), exit_reason=CLOSED_BY_HAND), "vanished")
     elif not position.missed:
         _end_hold(work, position)
     count_closed(work, position.id)
 
 
-def _book_missed(work: Work, name: str, leg: PositionLeg, missed: Missed, price: Decimal, exec_id: str) -> Position:
+def _book_missed(
+    work: StateBuilder, name: str, leg: PositionLeg, missed: MissingLeg, price: Decimal, exec_id: str
+) -> Position:
     count = min(missed.contracts, leg.held)
     cash = price * count * leg.option.multiplier * leg.sign
-    booked = Booked(exec_id, name, leg.name, False, count, cash, is_paid=True, by_others=True, dealt_at=missed.since)
+    booked = BookedExecution(
+        exec_id, name, leg.name, False, count, cash, is_paid=True, by_others=True, dealt_at=missed.since
+    )
     work.put_booked(exec_id.rpartition(".")[0], booked)
     position = _put(work, name, leg, booked)
     _record(work, position, leg, booked, name, price, missed.since)
     return position
 
 
-def _price_by_mark(work: Work, position: Position, leg: PositionLeg) -> Decimal | None:
+def _price_by_mark(work: StateBuilder, position: Position, leg: PositionLeg) -> Decimal | None:
     """Return a price of a leg by what the position was last worth, None while it holds what the account does not lack.
 
     Of several legs the first on the side that it was worth has all of it, and the others nothing.
@@ -276,7 +280,7 @@ def _price_by_mark(work: Work, position: Position, leg: PositionLeg) -> Decimal 
     return max(ZERO, worth).quantize(Decimal("0.0001"))
 
 
-def _told_of(work: Work, position: Position, leg: PositionLeg) -> list[ExecutionReport]:
+def _told_of(work: StateBuilder, position: Position, leg: PositionLeg) -> list[ExecutionReport]:
     """Return what others were told to have closed of an option since a position of it was opened, booked to none."""
     reports = [booked.foreign for booked in work.booked.values() if booked.foreign is not None]
     since = position.opened_at or work.at
@@ -284,7 +288,7 @@ def _told_of(work: Work, position: Position, leg: PositionLeg) -> list[Execution
     return [each for each in of_it if each.quantity and (each.executed_at or each.at) >= since]
 
 
-def _tell_shared(work: Work, position: Position, option: Option) -> None:
+def _tell_shared(work: StateBuilder, position: Position, option: Option) -> None:
     """Tell a person that others have closed of an option that several positions held, and nobody knows of which."""
     text = f"{option} of {position.id} has expired, and others had closed a part of what several positions held of it"
     how = "nobody can say whose: it is booked as kept until then"
@@ -294,7 +298,7 @@ def _tell_shared(work: Work, position: Position, option: Option) -> None:
     work.alarm(position.bot, f"{text}; {how}. {help}", position.id)
 
 
-def replace_estimates(work: Work) -> None:
+def replace_estimates(work: StateBuilder) -> None:
     """Put what others are told to have closed after all in the place of what was booked at a price that nobody told."""
     told = [booked for booked in work.booked.values() if booked.foreign is not None]
     for base, guess in [(base, booked) for base, booked in work.booked.items() if _is_estimated(booked)]:
@@ -305,7 +309,9 @@ def replace_estimates(work: Work) -> None:
             _replace_estimate(work, base, guess, leg, found)
 
 
-def _replace_estimate(work: Work, base: str, guess: Booked, leg: PositionLeg, found: Iterable[Booked]) -> None:
+def _replace_estimate(
+    work: StateBuilder, base: str, guess: BookedExecution, leg: PositionLeg, found: Iterable[BookedExecution]
+) -> None:
     name = guess.position
     unbooked = replace(guess, exec_id=next_revision(guess.exec_id), quantity=0, cash=ZERO)
     work.put_booked(base, unbooked)
@@ -325,16 +331,18 @@ def _replace_estimate(work: Work, base: str, guess: Booked, leg: PositionLeg, fo
     count_closed(work, position.id)
 
 
-def has_estimates(work: Work, position: Position) -> bool:
+def has_estimates(work: StateBuilder, position: Position) -> bool:
     """Say whether something of a position stands booked that others have closed at a price that nobody has told."""
     return any(each.position == position.id and _is_estimated(each) for each in work.booked.values())
 
 
-def _is_estimated(booked: Booked) -> bool:
+def _is_estimated(booked: BookedExecution) -> bool:
     return booked.by_others and booked.quantity > 0 and is_estimate(booked.exec_id)
 
 
-def _put(work: Work, name: str, leg: PositionLeg, booked: Booked, *, is_liquidation: bool = False) -> Position:
+def _put(
+    work: StateBuilder, name: str, leg: PositionLeg, booked: BookedExecution, *, is_liquidation: bool = False
+) -> Position:
     """Count an execution of others in a position, which misses it no more."""
     position = book(work.positions[name], booked, leg.option)
     left = (
@@ -348,7 +356,13 @@ def _put(work: Work, name: str, leg: PositionLeg, booked: Booked, *, is_liquidat
 
 
 def _record(
-    work: Work, position: Position, leg: PositionLeg, booked: Booked, ref: str, price: Decimal, at: datetime
+    work: StateBuilder,
+    position: Position,
+    leg: PositionLeg,
+    booked: BookedExecution,
+    ref: str,
+    price: Decimal,
+    at: datetime,
 ) -> None:
     work.record(
         Kind.FILL,
@@ -377,7 +391,7 @@ def _reason(reports: Iterable[ExecutionReport]) -> str:
     return LIQUIDATED if any(report.is_liquidation for report in reports) else CLOSED_BY_HAND
 
 
-def _after(work: Work, position: Position, reports: Iterable[ExecutionReport]) -> None:
+def _after(work: StateBuilder, position: Position, reports: Iterable[ExecutionReport]) -> None:
     """Close the books of a position that holds nothing more; the exits of what is left of one go on.
 
     What the account lacks as well is not left: an order of ours that deals in it must be over before that is booked.
@@ -394,7 +408,7 @@ def _after(work: Work, position: Position, reports: Iterable[ExecutionReport]) -
         _end_hold(work, position)
 
 
-def _tell_what_is_left(work: Work, position: Position, how: str) -> None:
+def _tell_what_is_left(work: StateBuilder, position: Position, how: str) -> None:
     """Tell what happens to the legs that are left: rulebot closes those that stand alone, others keep their exits."""
     apart = left_by_liquidation(position)
     closes = _named(position, apart)
@@ -413,16 +427,16 @@ def _named(position: Position, counts: Mapping[str, int]) -> str:
     return ", ".join(f"{leg.sign * count:+d} {leg.option}" for leg, count in legs if count)
 
 
-def _end(work: Work, position: Position, reason: str) -> None:
+def _end(work: StateBuilder, position: Position, reason: str) -> None:
     """Close the books of a position that holds nothing more, once no order of ours works for it."""
     if work.live_orders(position.id):
         return
     if position.state == "exiting" and exit_has_dealt(work, position):
         reason = position.exit_reason
-    closed(work, replace(release(position), exit_reason=reason), "vanished")
+    on_position_closed(work, replace(release(position), exit_reason=reason), "vanished")
 
 
-def _end_hold(work: Work, position: Position) -> None:
+def _end_hold(work: StateBuilder, position: Position) -> None:
     """Let all exits of a position act again: our books hold what the account holds."""
     if position.hold in GOES_ON:
         position = release(position)
@@ -433,13 +447,13 @@ def _end_hold(work: Work, position: Position) -> None:
 # ---------------------------------------------------------------- resume
 
 
-def adopt(work: Work, bot: str) -> None:
+def adopt(work: StateBuilder, bot: str) -> None:
     """Have our books hold what the account holds of the positions of a bot ("": of all): a person says so.
 
     What the account lacks is booked as closed at the price that it had when it was missed.
     """
     for position in work.active_positions():
-        if bot in ("", position.bot) and (position.missed or position.hold in GOES_ON) and not position.is_let_be:
+        if bot in ("", position.bot) and (position.missed or position.hold in GOES_ON) and not position.is_frozen:
             if position.hold is HoldReason.OPENED_AGAIN and not work.is_doubted(position):
                 _end_hold(work, position)
             elif refusal := not_adopted(work, position):
@@ -447,10 +461,10 @@ def adopt(work: Work, bot: str) -> None:
                 work.alarm(position.bot, text, position.id, again=True)
             else:
                 _adopt(work, position)
-    doubt_anew(work)
+    recompute_shortfalls(work)
 
 
-def not_adopted(work: Work, position: Position) -> str:
+def not_adopted(work: StateBuilder, position: Position) -> str:
     """Return why our books cannot be made to hold what the account holds of a position now, "" if they can."""
     lacking = {leg.name for leg in position.legs if work.is_lacking(leg)}
     if lacking - {each.leg for each in position.missed}:
@@ -464,7 +478,7 @@ def not_adopted(work: Work, position: Position) -> str:
     return ""
 
 
-def _adopt(work: Work, position: Position) -> None:
+def _adopt(work: StateBuilder, position: Position) -> None:
     name = position.id
     for missed in position.missed:
         leg = leg_of(work.positions[name], missed.leg)

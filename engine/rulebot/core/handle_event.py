@@ -21,39 +21,39 @@ from rulebot.core import position_marks as marking
 from rulebot.core import session_start as daily
 from rulebot.core import settlement as settling
 from rulebot.core import subscriptions as watching
-from rulebot.core.account_snapshot import note_change
+from rulebot.core.account_snapshot import record_share_change
 from rulebot.core.bars import take_bars, take_implied
 from rulebot.core.bracket_orders import cancel, cancel_entries, option_has_expired, place_resting
-from rulebot.core.broken_combos import step_torn
-from rulebot.core.closing_orders import protect_the_rest, pursue
+from rulebot.core.broken_combos import close_broken_combos
+from rulebot.core.closing_orders import protect_remaining, work_close
 from rulebot.core.connection import clocks_apart, link_down, link_up, tell_unwatched, unwatched_at
 from rulebot.core.day_pnl import keep_structures
 from rulebot.core.dividends import warn_of_dividends
 from rulebot.core.entry_blocks import waits_for_reload
 from rulebot.core.entry_ended import next_opening
 from rulebot.core.entry_orders import entry_due
-from rulebot.core.entry_rules import note_blocked, step_entry
+from rulebot.core.entry_rules import evaluate_entry, record_block
 from rulebot.core.executions import on_commission, on_execution
-from rulebot.core.exit_retry import go_on
-from rulebot.core.exit_rules import step_exits
+from rulebot.core.exit_retry import resume_position
+from rulebot.core.exit_rules import evaluate_exits
 from rulebot.core.hooks import hook_came
 from rulebot.core.hours import hours_told
-from rulebot.core.manual_entry import ask_entry, step_by_hand
-from rulebot.core.margin import on_margin, take_refusal, take_unasked
-from rulebot.core.order_status_requests import orders_listed, step_asking
+from rulebot.core.manual_entry import ask_entry, evaluate_manual_entry
+from rulebot.core.margin import accept_unrequested_margin, on_margin, take_refusal
+from rulebot.core.order_status_requests import orders_listed, send_status_requests
 from rulebot.core.order_updates import on_message, on_order, order_unsent
-from rulebot.core.price_ladder import follow
+from rulebot.core.price_ladder import advance_order
 from rulebot.core.program import CompiledBot, Program
 from rulebot.core.protective_stops import note_restored, place_protection
 from rulebot.core.reloading import reload_waits
 from rulebot.core.reversed_longs import find_reversed
-from rulebot.core.self_crossing import put_back
+from rulebot.core.self_crossing import restore_orders
 from rulebot.core.settlement_correction import ending_corrected
-from rulebot.core.state import NEVER, Named, Standing, State, after_request
-from rulebot.core.state_builder import Turn, Work
+from rulebot.core.state import NEVER, Named, OperatorState, State, after_request
+from rulebot.core.state_builder import StateBuilder, Turn
 from rulebot.core.store_outage import store_reported, withdraw_openings
-from rulebot.core.tick_sizes import told_grids
-from rulebot.core.universe_ranking import step_universe
+from rulebot.core.tick_sizes import on_tick_sizes
+from rulebot.core.universe_ranking import evaluate_universe
 from rulebot.model.cause import Cause
 from rulebot.model.contract import Option, Underlying, share
 from rulebot.model.event import (
@@ -100,29 +100,29 @@ UNLINKED_AGAIN = timedelta(seconds=1)
 """While the broker is lost what is due stays due; to be asked again at once would leave no time to listen."""
 
 
-def turn(program: Program, state: State, event: Event) -> Turn:
+def handle_event(program: Program, state: State, event: Event) -> Turn:
     """Return what one event leads to. Raises: InvariantError when what can never be was found."""
     if type(event) is MarketMoved:
         is_idle = event.at < state.wake_at and state.dependents.keys().isdisjoint(event.rows)
         if is_idle and state.indexed == state.board.version:
             return Turn(state, (), ())
         return _market(program, state, event)
-    work = Work(program, state, event.at)
+    work = StateBuilder(program, state, event.at)
     changes = _HANDLERS[type(event)](work, event) or {}
     return work.finish(step_at=event.at, wake_at=event.at, **changes)
 
 
-def begin(program: Program, state: State, at: datetime) -> Turn:
+def start_run(program: Program, state: State, at: datetime) -> Turn:
     """Return the first turn of a run: today on record, every bot with its day (as it was before a restart)."""
-    work = Work(program, state, at)
-    doubting.drop_settled(work)
+    work = StateBuilder(program, state, at)
+    doubting.clear_settled(work)
     changes = daily.open_day(work, state.session, resumed=True)
     return work.finish(step_at=at, wake_at=at, **changes)
 
 
-def withdraw(program: Program, state: State, at: datetime) -> Turn:
+def emergency_withdraw(program: Program, state: State, at: datetime) -> Turn:
     """Return the last turn of a run whose store took no more: what works to open something is asked back, or again."""
-    work = Work(program, state, at)
+    work = StateBuilder(program, state, at)
     withdraw_openings(work)
     return work.finish()
 
@@ -135,9 +135,9 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     dependents = state.dependents
     moved = dependents.keys() & event.rows
     touched = set().union(*map(dependents.__getitem__, moved))
-    work = Work(program, state, at)
+    work = StateBuilder(program, state, at)
     changes: dict[str, Any] = {}
-    coming = daily.roll_due(state.session, at)
+    coming = daily.due_session(state.session, at)
     if coming is not None:
         changes = daily.open_day(work, coming)
         work.state = state._replace(**changes)
@@ -154,7 +154,7 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     if work.indexed != state.board.version:
         if work.indexed < 0:  # what is wished for may differ, and not only what is streamed of it
             changes["aims"] = None
-            changes["watch_at"] = watching.sooner(changes.get("watch_at", state.watch_at), at + datetime.resolution)
+            changes["watch_at"] = watching.earlier_of(changes.get("watch_at", state.watch_at), at + datetime.resolution)
         changes |= _indexed(work)
     elif "facts" in changes or (not is_quiet and state.step_at <= work.state.session.open <= at):
         changes |= _indexed(work)  # the open's move has come, or is waited for from now on
@@ -169,7 +169,7 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     return work.finish(step_at=step_at, wake_at=wake_at, **changes)
 
 
-def _clear_wakes(work: Work, names: set[str]) -> None:
+def _clear_wakes(work: StateBuilder, names: set[str]) -> None:
     """Forget when these bots were to be judged next: they are judged now, and say anew when they must be again."""
     for name in names:
         state = work.bots[name]
@@ -180,7 +180,7 @@ def _clear_wakes(work: Work, names: set[str]) -> None:
         work.set_wake(name, state.agenda[0] if state.agenda else NEVER)
 
 
-def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
+def _step(work: StateBuilder, names: set[str], changes: dict[str, Any]) -> None:
     state = work.state
     facts = daily.note_opening_moves(work)
     if facts is not state.facts:
@@ -188,24 +188,24 @@ def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
         work.state = state._replace(facts=facts)
     blocked = _halts_first(work, names)
     for order in work.all_live_orders():
-        follow(work, work.orders[order.ref])
-    step_asking(work)
+        advance_order(work, work.orders[order.ref])
+    send_status_requests(work)
     for name in tuple(work.active):
         position = work.positions[name]  # as it is by now: an exit of another one may have changed it in this turn
         if position.bot in names and position.state in ("entering", "open", "exiting"):
-            step_exits(work, position)
+            evaluate_exits(work, position)
     for position in work.stirring_positions():
-        step_torn(work, work.positions[position.id])
+        close_broken_combos(work, work.positions[position.id])
         _retry(work, work.positions[position.id])
     for name in names:
         if name in work.bots and work.bots[name].day.halt is Halt.MISMATCH:
             find_reversed(work, name)
     if names:
         _halt_and_enter(work, [(name, bot) for name, bot in work.program.bots.items() if name in names], blocked)
-    put_back(work)
+    restore_orders(work)
 
 
-def _halts_first(work: Work, names: set[str]) -> dict[str, str]:
+def _halts_first(work: StateBuilder, names: set[str]) -> dict[str, str]:
     """Judge the halts of bots that are entering, or whose exits roll, before their next tries and these exits: a halt
     that comes with the same quotes is not to find an order to open something sent, or changed to a price that fills
     sooner. Return why entries of each are blocked.
@@ -214,18 +214,18 @@ def _halts_first(work: Work, names: set[str]) -> dict[str, str]:
     if not (names or stirring or live):
         return {}
     entering = {position.bot for position in stirring if position.state == "entering"}
-    entering |= {order.bot for order in live if order.may_open}
+    entering |= {order.bot for order in live if order.can_increase_risk}
     if entering:
         daily.halt_by_account(work)
     bots = {name: bot for name in names if (bot := work.program.bots.get(name)) is not None}
     opening = sorted(name for name, bot in bots.items() if bot.rolls or name in entering)
-    return {name: daily.step_halts(work, bots[name]) for name in opening}
+    return {name: daily.evaluate_halts(work, bots[name]) for name in opening}
 
 
-def _retry(work: Work, position: Position) -> None:
+def _retry(work: StateBuilder, position: Position) -> None:
     if position.state == "exiting":
-        pursue(work, position)
-        protect_the_rest(work, work.positions[position.id])
+        work_close(work, position)
+        protect_remaining(work, work.positions[position.id])
         note_restored(work, work.positions[position.id])
     elif entry_due(position, work.at) and not work.has_live_entry(position.id):
         next_opening(work, position)
@@ -235,28 +235,28 @@ def _retry(work: Work, position: Position) -> None:
         note_restored(work, work.positions[position.id])
 
 
-def _halt_and_enter(work: Work, bots: list[tuple[str, CompiledBot]], known: dict[str, str]) -> None:
+def _halt_and_enter(work: StateBuilder, bots: list[tuple[str, CompiledBot]], known: dict[str, str]) -> None:
     """Judge the halts of all these bots, then their entries. known: of those whose halts were judged in this turn."""
     daily.halt_by_account(work)
-    halts = {name: known[name] if name in known else daily.step_halts(work, bot) for name, bot in bots}
+    halts = {name: known[name] if name in known else daily.evaluate_halts(work, bot) for name, bot in bots}
     blocked = {name: reason or waits_for_reload(work, name) for name, reason in halts.items()}
     if work.state.is_stopping:
         return
     for name, bot in bots:
         if work.bots[name].by_hand is not None:
-            step_by_hand(work, bot, blocked[name])
+            evaluate_manual_entry(work, bot, blocked[name])
         elif blocked[name]:
-            note_blocked(work, bot, blocked[name])
+            record_block(work, bot, blocked[name])
         else:
-            (step_universe if bot.members else step_entry)(work, bot)
+            (evaluate_universe if bot.members else evaluate_entry)(work, bot)
 
 
-def _by_the_clock(work: Work, changes: dict[str, Any], *, moved: bool) -> None:
+def _by_the_clock(work: StateBuilder, changes: dict[str, Any], *, moved: bool) -> None:
     state = work.state
     session = state.session
     in_hours = session.is_on(work.at)
     if in_hours and (state.mark_at is None or (work.active and work.at >= state.mark_at)):
-        since = marking.held_since(work.active_positions())
+        since = marking.oldest_open_since(work.active_positions())
         is_due = marking.is_mark_due(state.mark_at, work.at, since)
         if is_due:
             marking.mark_positions(work)
@@ -269,23 +269,23 @@ def _by_the_clock(work: Work, changes: dict[str, Any], *, moved: bool) -> None:
         work.state = work.state._replace(closing=closing)
     watch_at = state.watch_at
     if work.indexed < 0 or state.aims is None or state.doubts or state.uncovered or surplus.is_untold(state):
-        changes["watch_at"] = watch_at = watching.sooner(watch_at, work.at)
+        changes["watch_at"] = watch_at = watching.earlier_of(watch_at, work.at)
     if state.doubts:
         doubting.fit_orders(work)
     if watching.is_due(watch_at, work.at, moved=moved):
-        changes |= watching.step_watch(work)
+        changes |= watching.update_subscriptions(work)
         if work.indexed < 0:
             changes |= _indexed(work)
         settling.settle_missed(work)
         settling.price_shares(work)
-        doubting.step_doubts(work, assigned.book_assigned(work))
-        surplus.tell_surplus(work)
-        past_us.book_past_us(work)
+        doubting.review_shortfalls(work, assigned.book_assigned(work))
+        surplus.report_excess(work)
+        past_us.book_external_close(work)
         changes["doubts"] = work.state.doubts
-        changes["uncovered"] = covering.step_uncovered(work)
+        changes["uncovered"] = covering.close_uncovered_calls(work)
 
 
-def _indexed(work: Work) -> dict[str, Any]:
+def _indexed(work: StateBuilder) -> dict[str, Any]:
     """Return what is found by the rows of the board as it is now."""
     keep_structures(work)
     return {"dependents": watching.index_rows(work)}
@@ -294,7 +294,7 @@ def _indexed(work: Work) -> dict[str, Any]:
 # ---------------------------------------------------------------- slow facts
 
 
-def _on_account(work: Work, event: AccountReport) -> dict[str, Any]:
+def _on_account(work: StateBuilder, event: AccountReport) -> dict[str, Any]:
     cashes = assigned.note_cash(work.state.cashes, event.account.cash, event.at)
     work.state = work.state._replace(cashes=cashes)
     facts = work.state.facts
@@ -311,23 +311,23 @@ def _on_account(work: Work, event: AccountReport) -> dict[str, Any]:
     return {"facts": replace(facts, account=event.account)}
 
 
-def _on_listing(work: Work, event: ListingReport) -> dict[str, Any]:
+def _on_listing(work: StateBuilder, event: ListingReport) -> dict[str, Any]:
     facts = work.state.facts
     key = (event.listing.symbol, event.listing.trading_class)
     strikes = sum(len(found) for found in event.listing.strikes.values())
     work.record(Kind.FACTS, symbol=key[0], what=f"listing {key[1]}", value=strikes)
     work.indexed = -1
-    facts = replace(facts, listings={**facts.listings, key: event.listing}, ticks=told_grids(work, event.listing))
+    facts = replace(facts, listings={**facts.listings, key: event.listing}, ticks=on_tick_sizes(work, event.listing))
     return {"facts": facts, "aims": None}
 
 
-def _on_closes(work: Work, event: ClosesReport) -> dict[str, Any]:
+def _on_closes(work: StateBuilder, event: ClosesReport) -> dict[str, Any]:
     facts = work.state.facts
     work.record(Kind.FACTS, symbol=event.symbol, what="closes", value=len(event.closes))
     return {"facts": replace(facts, closes={**facts.closes, event.symbol: event.closes})}
 
 
-def _on_opening_move(work: Work, event: OpeningMoveReport) -> dict[str, Any]:
+def _on_opening_move(work: StateBuilder, event: OpeningMoveReport) -> dict[str, Any]:
     facts = work.state.facts
     if (event.symbol, event.expiry) in facts.opening_moves:
         return {}  # fixed for the day, however it was learned first
@@ -336,7 +336,7 @@ def _on_opening_move(work: Work, event: OpeningMoveReport) -> dict[str, Any]:
     return {"facts": replace(facts, opening_moves=moves)}
 
 
-def _on_dividend(work: Work, event: DividendReport) -> dict[str, Any]:
+def _on_dividend(work: StateBuilder, event: DividendReport) -> dict[str, Any]:
     facts = work.state.facts
     if facts.dividends.get(event.symbol) == event.dividend:
         return {}
@@ -347,7 +347,7 @@ def _on_dividend(work: Work, event: DividendReport) -> dict[str, Any]:
     return {"facts": replace(facts, dividends={**facts.dividends, event.symbol: told})}
 
 
-def _on_trouble(work: Work, event: DataTrouble) -> None:
+def _on_trouble(work: StateBuilder, event: DataTrouble) -> None:
     traders = work.program.on_late_data(event.symbol) if event.is_late else ()
     late: dict[str, Json] = {LATE: list(traders)} if event.is_late else {}
     work.record(Kind.FACTS, symbol=event.symbol, what=DATA_TROUBLE, value=event.text, **late)
@@ -356,25 +356,25 @@ def _on_trouble(work: Work, event: DataTrouble) -> None:
         work.alarm(name, text, key=f"late {event.symbol}")
 
 
-def _on_warning(work: Work, event: AccountWarning) -> None:
+def _on_warning(work: StateBuilder, event: AccountWarning) -> None:
     work.alarm("", f"the broker warns of the account: {event.text}")
 
 
-def _on_message(work: Work, event: OrderMessage) -> None:
+def _on_message(work: StateBuilder, event: OrderMessage) -> None:
     if not take_refusal(work, event):
         on_message(work, event)
 
 
-def _on_unsent(work: Work, event: OrderUnsent) -> None:
-    if not take_unasked(work, event):
+def _on_unsent(work: StateBuilder, event: OrderUnsent) -> None:
+    if not accept_unrequested_margin(work, event):
         order_unsent(work, event)
 
 
-def _on_position(work: Work, event: PositionReport) -> dict[str, Any] | None:
+def _on_position(work: StateBuilder, event: PositionReport) -> dict[str, Any] | None:
     before = work.state
     if isinstance(event.contract, Underlying):
         adjusted.note_split(work, event.contract.symbol, event.quantity, event.average_cost)
-        assigned.note_shares(work, event.contract.symbol, event.quantity)
+        assigned.record_share_change(work, event.contract.symbol, event.quantity)
     else:
         adjusted.note_options(work, event.contract, event.quantity)
     last = work.state.holdings.get(event.contract, ZERO)
@@ -389,23 +389,23 @@ def _on_position(work: Work, event: PositionReport) -> dict[str, Any] | None:
         costs = {**work.state.costs, event.contract.symbol: event.average_cost}
         work.state = work.state._replace(holdings=holdings, costs=costs)
         changes = {"uncovered": covering.shares_changed(work, event.contract.symbol)}
-    doubting.note_numbers(work, [event.contract])
-    ours = doubting.our_books(work)
+    doubting.check_contract_ids(work, [event.contract])
+    ours = doubting.expected_holdings(work)
     doubting.count_told(
         work, [event.contract] if isinstance(event.contract, Option) else [share(event.contract.symbol)]
     )
-    doubting.doubt_anew(work, ours, has_fallen=abs(event.quantity) < abs(last))
+    doubting.recompute_shortfalls(work, ours, has_fallen=abs(event.quantity) < abs(last))
     if work.state.is_ready:  # else when all is listed, and what still works
         doubting.fit_orders(work)
-    surplus.note_surplus(work, ours)
-    note_change(work, before)
+    surplus.record_excess(work, ours)
+    record_share_change(work, before)
     return changes
 
 
 # ---------------------------------------------------------------- people
 
 
-def _on_operator(work: Work, event: OperatorRequest) -> dict[str, Any]:
+def _on_operator(work: StateBuilder, event: OperatorRequest) -> dict[str, Any]:
     if event.id in work.state.requests:
         return {}
     changes: dict[str, Any] = {"requests": work.state.requests | {event.id}}
@@ -449,7 +449,7 @@ def _on_operator(work: Work, event: OperatorRequest) -> dict[str, Any]:
     return changes
 
 
-def _close_too(work: Work, event: OperatorRequest, bot: str, standing: Standing) -> Standing:
+def _close_too(work: StateBuilder, event: OperatorRequest, bot: str, standing: OperatorState) -> OperatorState:
     """Have what a position is being rolled into closed, too: the order that rolls may fill before it is taken back."""
     for order in work.live_orders(event.position):
         if order.into and order.position == event.position:
@@ -459,7 +459,7 @@ def _close_too(work: Work, event: OperatorRequest, bot: str, standing: Standing)
     return standing
 
 
-def _closes(work: Work, event: OperatorRequest) -> list[str]:
+def _closes(work: StateBuilder, event: OperatorRequest) -> list[str]:
     """Return what is there and is closed by name from now on.
 
     As bots may enter again that is what was asked to be closed, with what it is being rolled into, for the order that
@@ -476,7 +476,7 @@ def _closes(work: Work, event: OperatorRequest) -> list[str]:
     return sorted(found | rolled)
 
 
-def _keep_one(work: Work, name: str) -> None:
+def _keep_one(work: StateBuilder, name: str) -> None:
     """Leave a position to its exits again, unless it is being closed already: an exit goes on until it is done."""
     position = work.positions.get(name)
     if position is None or position.state == "closed":
@@ -486,7 +486,7 @@ def _keep_one(work: Work, name: str) -> None:
     work.set_wake(position.bot, work.at)
 
 
-def _close_one(work: Work, name: str) -> None:
+def _close_one(work: StateBuilder, name: str) -> None:
     """Take back what would still open a position, and have it looked at; that it must be closed stands."""
     position = work.positions.get(name)
     if position is None:
@@ -497,17 +497,17 @@ def _close_one(work: Work, name: str) -> None:
     work.set_wake(position.bot, work.at)
 
 
-def _end_halts(work: Work, bot: str) -> None:
+def _end_halts(work: StateBuilder, bot: str) -> None:
     """An operator lets bots enter again today, whatever had halted them; what is still so halts them anew."""
     for name, state in list(work.bots.items()):
         if bot in ("", name) and state.day.halt:
             work.put_day(replace(state.day, halt=None, halted="", halt_rule="", closing="", closing_text=""))
             work.set_wake(name, work.at)
     past_us.adopt(work, bot)
-    go_on(work, bot)
+    resume_position(work, bot)
 
 
-Handler = Callable[[Work, Any], dict[str, Any] | None]
+Handler = Callable[[StateBuilder, Any], dict[str, Any] | None]
 
 _HANDLERS: dict[type, Handler] = {
     OrderReport: on_order,
@@ -533,7 +533,7 @@ _HANDLERS: dict[type, Handler] = {
     AccountWarning: _on_warning,
     OperatorRequest: _on_operator,
     EndingCorrected: ending_corrected,
-    GonePriced: past_us.gone_priced,
+    GonePriced: past_us.on_external_price,
     HookCame: hook_came,
     ReloadWaits: reload_waits,
     StoreReport: store_reported,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from rulebot.core.program import CompiledBot
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.model.event import HookCame
 from rulebot.model.facts import Hook
 from rulebot.model.session import Session, at_exchange_time
@@ -43,7 +43,7 @@ def of_day(hooks: Hooks | None, session: Session) -> Hooks | None:
     return {name: hook for name, hook in hooks.items() if hook.came >= midnight}
 
 
-def hook_came(work: Work, event: HookCame) -> dict[str, Any]:
+def hook_came(work: StateBuilder, event: HookCame) -> dict[str, Any]:
     """Take a hook, once; whoever asks for its name is judged now, and when it counts no more."""
     state = work.state
     if event.id in state.hook_ids:

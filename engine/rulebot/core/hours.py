@@ -7,15 +7,15 @@ exchanges close for a day of mourning or an emergency, days or hours before.
 
 from typing import Any
 
-from rulebot.core.session_start import go_on_in
-from rulebot.core.state_builder import Work
+from rulebot.core.session_start import resize_session
+from rulebot.core.state_builder import StateBuilder
 from rulebot.model.event import HoursReport
 from rulebot.model.session import EXCHANGE_ZONE, as_told, session_from
 from rulebot.model.values import replace
 from rulebot.record.record import HOURS, Kind
 
 
-def hours_told(work: Work, event: HoursReport) -> dict[str, Any]:
+def hours_told(work: StateBuilder, event: HoursReport) -> dict[str, Any]:
     """Take the broker's hours of an underlying; return the changed fields of the state."""
     state, hours = work.state, event.hours
     session, known = state.session, state.facts.hours
@@ -33,4 +33,4 @@ def hours_told(work: Work, event: HoursReport) -> dict[str, Any]:
         work.alarm("", f"the broker closes at {close} today, earlier than the calendar has it: this is a half day")
     else:
         work.alarm("", f"the broker closes at {close} today, later than it had told before")
-    return {"facts": facts, **go_on_in(work, told)}
+    return {"facts": facts, **resize_session(work, told)}

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from rulebot.core.program import CompiledBot
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.evaluate.snapshot import LegView
 from rulebot.model.contract import LOT
 from rulebot.model.loss_bound import GroupedLeg, most_commissions
@@ -18,7 +18,7 @@ from rulebot.order.price import Part, net_quote
 from rulebot.spec.nouns.order import Order as Ladder
 
 
-def legging_problem(work: Work, bot: CompiledBot, legs: Iterable[LegView], quantity: int) -> str:
+def legging_problem(work: StateBuilder, bot: CompiledBot, legs: Iterable[LegView], quantity: int) -> str:
     """Return why these legs may not be entered one by one under `max_loss_per_trade`, "" when they may.
 
     All legs but the last count, each at the first price of its order.
@@ -39,7 +39,7 @@ def legging_problem(work: Work, bot: CompiledBot, legs: Iterable[LegView], quant
 
 
 def legging_floor(
-    work: Work, bot: CompiledBot, position: Position, leg: PositionLeg, opened: list[PositionLeg]
+    work: StateBuilder, bot: CompiledBot, position: Position, leg: PositionLeg, opened: list[PositionLeg]
 ) -> Decimal | None:
     """Return the least net price (+ received) per share of one piece of `leg`, which is not the last; None without one.
 
@@ -49,25 +49,25 @@ def legging_floor(
     if limit is None or closing is None:
         return None
     fees = most_commissions([*opened, leg]) * position.quantity
-    return (-closing - received(opened) - (limit - fees) / (LOT * position.quantity)) / leg.weight
+    return (-closing - received(opened) - (limit - fees) / (LOT * position.quantity)) / leg.price_multiplier
 
 
 def received(legs: Iterable[PositionLeg]) -> Decimal:
     """Return what opening these legs brought (- paid), per share of one structure. Each of them has filled."""
-    return sum((leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier) for leg in legs), ZERO)
+    return sum((leg.entry_cash * leg.price_multiplier / (leg.opened * leg.option.multiplier) for leg in legs), ZERO)
 
 
-def _opening(work: Work, ladder: Ladder, leg: GroupedLeg) -> Decimal:
+def _opening(work: StateBuilder, ladder: Ladder, leg: GroupedLeg) -> Decimal:
     """Return the net price of the first order of a leg, per share of one structure."""
     parts = (Part(leg.option, -leg.sign, 1),)
     quote = net_quote(parts, work.state.board, work.now, told=work.state.facts.ticks)
     start = start_net(ladder, quote, parts)
     net = limited_at(ladder, None if start is None else float(start), quote) or 0.0
-    return Decimal(f"{net:.4f}") * leg.weight
+    return Decimal(f"{net:.4f}") * leg.price_multiplier
 
 
-def _closing(work: Work, legs: Iterable[GroupedLeg]) -> Decimal | None:
+def _closing(work: StateBuilder, legs: Iterable[GroupedLeg]) -> Decimal | None:
     """Return what closing these legs at once brings per share of one structure; None without sound quotes."""
-    parts = tuple(Part(leg.option, leg.sign, leg.weight) for leg in legs)
+    parts = tuple(Part(leg.option, leg.sign, leg.price_multiplier) for leg in legs)
     natural = net_quote(parts, work.state.board, work.now, closing=True, sells_dead=True).natural
     return None if natural is None else Decimal(f"{natural:.4f}")

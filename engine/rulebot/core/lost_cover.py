@@ -74,7 +74,7 @@ def without_cover(position: Position) -> dict[str, int]:
 
     While its exits act, those that others have taken the cover of; on hold, all that nothing covers.
     """
-    return uncovered(position) if position.is_let_be else lost_to_others(position)
+    return uncovered(position) if position.is_frozen else lost_to_others(position)
 
 
 def buys_back(position: Position) -> bool:

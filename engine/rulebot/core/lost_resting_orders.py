@@ -8,7 +8,7 @@ counts. A person is told that it works again once the broker confirms it.
 from datetime import datetime, timedelta
 
 from rulebot.core.rule_evaluation import wake
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.model.position import Position
 from rulebot.model.values import replace
 
@@ -24,7 +24,7 @@ NEVER_AGAIN = 1000
 """So many losses: the broker makes more of the order than was sent, so that the engine watches its price instead."""
 
 
-def note_loss(work: Work, position: Position, *, is_refused: bool = False) -> Position:
+def record_lost_order(work: StateBuilder, position: Position, *, is_refused: bool = False) -> Position:
     """Keep that a resting order of a position was lost. Others that are lost together with it do not count."""
     last = position.lost_at
     is_together = position.is_lost and last is not None and work.at < last + max(TOGETHER, pause(position))

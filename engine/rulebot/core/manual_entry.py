@@ -11,12 +11,12 @@ from datetime import timedelta
 from rulebot.core.alternatives import take_alternative
 from rulebot.core.entry_blocks import not_trading
 from rulebot.core.entry_orders import PAST_EXITS
-from rulebot.core.entry_rules import choose_and_send, enter_window, is_entering, send_selected
+from rulebot.core.entry_rules import choose_and_send, is_entering, send_selected, start_window
 from rulebot.core.named_structure import bot_of_named, named_selection, unfit
 from rulebot.core.program import CompiledBot
 from rulebot.core.rule_evaluation import wake
 from rulebot.core.state import Named
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.decide.opportunity import opportunity
 from rulebot.model.position import count_trades
 from rulebot.model.values import replace
@@ -32,7 +32,7 @@ LOOK_EVERY = 1.0
 """Seconds between two looks at whether it is."""
 
 
-def ask_entry(work: Work, name: str, named: Named | None = None) -> None:
+def ask_entry(work: StateBuilder, name: str, named: Named | None = None) -> None:
     """Keep that an entry of a bot is asked for, or say why it cannot be.
 
     named: the structure, where it is not the bot's choice.
@@ -49,7 +49,7 @@ def ask_entry(work: Work, name: str, named: Named | None = None) -> None:
         work.indexed = -1
 
 
-def ask_on(work: Work, name: str) -> None:
+def ask_on(work: StateBuilder, name: str) -> None:
     """Ask on for an entry of which the broker would not have these contracts: others are tried, whatever the window.
 
     Where the operator has named them, no others are.
@@ -61,7 +61,7 @@ def ask_on(work: Work, name: str) -> None:
     work.indexed = -1
 
 
-def step_by_hand(work: Work, bot: CompiledBot, blocked: str) -> None:
+def evaluate_manual_entry(work: StateBuilder, bot: CompiledBot, blocked: str) -> None:
     """Enter, as an operator has asked, unless something stands in the way; `blocked`: why nothing may enter now."""
     name = bot.plan.name
     state = replace(work.bots[name], is_clearing=False)
@@ -79,7 +79,7 @@ def step_by_hand(work: Work, bot: CompiledBot, blocked: str) -> None:
     if blocked:
         work.set_bot(name, replace(state, waits=blocked))
         return
-    enter_window(work, bot)
+    start_window(work, bot)
     decided, known = work.bots[name].day.of_member(taken.symbol).decided, set(work.positions)
     _choose_and_send(work, taken, named)
     if entered := [position for position in work.positions if position not in known]:
@@ -89,7 +89,7 @@ def step_by_hand(work: Work, bot: CompiledBot, blocked: str) -> None:
         work.put_day(day.note(taken.symbol, decided=decided))  # of its own try, with `try: once`, that says nothing
 
 
-def _choose_and_send(work: Work, bot: CompiledBot, named: Named | None) -> None:
+def _choose_and_send(work: StateBuilder, bot: CompiledBot, named: Named | None) -> None:
     """Send the structure that is named, of the bot that is its symbol and alternative, or the one that it chooses."""
     view = work.view()
     if named is not None:
@@ -98,13 +98,13 @@ def _choose_and_send(work: Work, bot: CompiledBot, named: Named | None) -> None:
         choose_and_send(work, taken[0], view, taken[1])
 
 
-def give_up(work: Work, name: str, reason: str) -> None:
+def give_up(work: StateBuilder, name: str, reason: str) -> None:
     """Say why an entry that was asked for comes to nothing, where one still waits."""
     if name in work.bots and work.bots[name].by_hand is not None:
         _end(work, name, reason)
 
 
-def _refusal(work: Work, bot: CompiledBot, named: Named | None) -> str:
+def _refusal(work: StateBuilder, bot: CompiledBot, named: Named | None) -> str:
     """Return why an entry by hand cannot be, whatever the market does, "" while it may be."""
     if named is None:
         return "it chooses among symbols by its conditions" if bot.members else _spent(work, bot)
@@ -114,7 +114,7 @@ def _refusal(work: Work, bot: CompiledBot, named: Named | None) -> str:
     return f"{named.symbol} is held" if bot.members and named.symbol in held else ""
 
 
-def _spent(work: Work, bot: CompiledBot) -> str:
+def _spent(work: StateBuilder, bot: CompiledBot) -> str:
     """Return which cap leaves no entry, "" while one is left; the times of the windows are those of the session.
 
     What the bot has decided by its conditions is no cap.
@@ -138,6 +138,6 @@ def _spent(work: Work, bot: CompiledBot) -> str:
     return "" if found.is_open else found.reason
 
 
-def _end(work: Work, name: str, reason: str) -> None:
+def _end(work: StateBuilder, name: str, reason: str) -> None:
     work.set_bot(name, replace(work.bots[name], by_hand=None, named=None, is_clearing=False))
     work.record(Kind.DECISION, name, what="skip", reason=f"{ASKED}{reason}", values=[], by_hand=True)

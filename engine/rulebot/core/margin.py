@@ -14,10 +14,10 @@ from rulebot.core.message_codes import INFORMATION
 from rulebot.core.program import CompiledBot
 from rulebot.core.rule_evaluation import wake
 from rulebot.core.state import MarginAnswer
-from rulebot.core.state_builder import Work
-from rulebot.decide.account_rules import Known, bound_in_dollars
+from rulebot.core.state_builder import StateBuilder
+from rulebot.decide.account_rules import AccountInputs, bound_in_dollars
 from rulebot.decide.limits import Cap
-from rulebot.evaluate.select import Selection
+from rulebot.evaluate.select import StructureSelection
 from rulebot.evaluate.snapshot import Margin, View
 from rulebot.model.command import AskMargin
 from rulebot.model.contract import Option
@@ -28,7 +28,7 @@ from rulebot.model.position import Position
 from rulebot.model.values import replace
 from rulebot.order.draft import Ticket, draft
 from rulebot.record.record import Kind
-from rulebot.spec.nouns.order import Start
+from rulebot.spec.nouns.order import PriceFrom
 
 Asked = tuple[tuple[Option, int], ...]
 """Contracts of an entry, signed, + bought."""
@@ -39,7 +39,7 @@ GOOD_FOR = timedelta(seconds=15)
 """How old an answer may be: then it is asked for anew."""
 
 
-def margin_cap(work: Work, bot: CompiledBot, selection: Selection, quantity: int) -> Cap | None:
+def margin_cap(work: StateBuilder, bot: CompiledBot, selection: StructureSelection, quantity: int) -> Cap | None:
     """Return what the account would need and may need; None without such a limit, and while no answer is there."""
     bound = work.program.limits.margin
     if bound is None:
@@ -51,22 +51,24 @@ def margin_cap(work: Work, bot: CompiledBot, selection: Selection, quantity: int
     return None if told is None else Cap(told.amount, limit, told.missing)
 
 
-def margin_told(work: Work, bot: CompiledBot, selection: Selection, quantity: int) -> Known | None:
+def margin_told(
+    work: StateBuilder, bot: CompiledBot, selection: StructureSelection, quantity: int
+) -> AccountInputs | None:
     """Return the initial margin that the account would need with this entry; None while no answer is there."""
     answer = _answer(work, bot, selection, quantity)
     if answer is None or answer.is_owed:
         return None
     if answer.initial is None:
-        return Known(None, answer.problem)
+        return AccountInputs(None, answer.problem)
     others = ZERO
     for name, change in _of_entries_at_work(work, bot.plan.name):
         if change is None:
-            return Known(None, f"what margin the entry of {name} at work needs is not known")
+            return AccountInputs(None, f"what margin the entry of {name} at work needs is not known")
         others += max(change, ZERO)
-    return Known(answer.initial + others)
+    return AccountInputs(answer.initial + others)
 
 
-def margin_added(work: Work, bot: CompiledBot, selection: Selection, quantity: int) -> Margin | None:
+def margin_added(work: StateBuilder, bot: CompiledBot, selection: StructureSelection, quantity: int) -> Margin | None:
     """Return the initial margin that this entry adds; None while no answer is there."""
     answer = _answer(work, bot, selection, quantity)
     if answer is None or answer.is_owed:
@@ -74,7 +76,7 @@ def margin_added(work: Work, bot: CompiledBot, selection: Selection, quantity: i
     return Margin(None if answer.change is None else float(answer.change), answer.problem)
 
 
-def is_told(work: Work, bot: CompiledBot, selection: Selection, quantity: int) -> bool:
+def is_told(work: StateBuilder, bot: CompiledBot, selection: StructureSelection, quantity: int) -> bool:
     """Say whether nothing is left to ask before this entry is sent."""
     if not work.program.asks_margin and not bot.asks_margin:
         return True
@@ -82,7 +84,7 @@ def is_told(work: Work, bot: CompiledBot, selection: Selection, quantity: int) -
     return answer is not None and not answer.is_owed
 
 
-def ask_margin(work: Work, bot: CompiledBot, view: View, selection: Selection) -> None:
+def ask_margin(work: StateBuilder, bot: CompiledBot, view: View, selection: StructureSelection) -> None:
     """Ask the broker, unless an answer is owed; the bot is judged again when it has answered, or should have."""
     name = bot.plan.name
     state = work.bots[name]
@@ -97,7 +99,7 @@ def ask_margin(work: Work, bot: CompiledBot, view: View, selection: Selection) -
     work.set_bot(name, replace(state, waits="the broker's answer on margin", is_clearing=True))
 
 
-def on_margin(work: Work, event: MarginReport) -> dict[str, Any]:
+def on_margin(work: StateBuilder, event: MarginReport) -> dict[str, Any]:
     """Take an answer, and have its bot judged at once."""
     name, asked = _asked(work, event.order_id)
     if asked is not None and asked.is_owed:
@@ -108,7 +110,7 @@ def on_margin(work: Work, event: MarginReport) -> dict[str, Any]:
     return {}
 
 
-def take_refusal(work: Work, event: OrderMessage) -> bool:
+def take_refusal(work: StateBuilder, event: OrderMessage) -> bool:
     """Take an error on a question of margin: the order would be refused. Say whether it was one."""
     name, asked = _asked(work, event.order_id)
     if asked is None:
@@ -120,7 +122,7 @@ def take_refusal(work: Work, event: OrderMessage) -> bool:
     return True
 
 
-def take_unasked(work: Work, event: OrderUnsent) -> bool:
+def accept_unrequested_margin(work: StateBuilder, event: OrderUnsent) -> bool:
     """Take that a question of margin could not be sent. Say whether it was one."""
     name, asked = _asked(work, event.order_id)
     if asked is not None and asked.is_owed:
@@ -129,19 +131,19 @@ def take_unasked(work: Work, event: OrderUnsent) -> bool:
     return asked is not None
 
 
-def _asked(work: Work, order_id: int) -> tuple[str, MarginAnswer | None]:
+def _asked(work: StateBuilder, order_id: int) -> tuple[str, MarginAnswer | None]:
     """Return which bot asked under this order id, and what."""
     found = ((name, each) for name, state in work.bots.items() for each in state.margins if each.order_id == order_id)
     return next(found, ("", None))
 
 
-def _put(work: Work, name: str, answer: MarginAnswer) -> None:
+def _put(work: StateBuilder, name: str, answer: MarginAnswer) -> None:
     state = work.bots[name]
     margins = tuple(answer if each.order_id == answer.order_id else each for each in state.margins)
     work.set_bot(name, replace(state, margins=margins))
 
 
-def _still_of_use(work: Work, name: str, besides: Asked) -> Iterator[MarginAnswer]:
+def _still_of_use(work: StateBuilder, name: str, besides: Asked) -> Iterator[MarginAnswer]:
     """Yield the answers of a bot that are not too old, or of an entry at work."""
     at_work = {_held(each) for each in work.positions_of(name) if work.is_opening(each)}
     for each in work.bots[name].margins:
@@ -149,7 +151,7 @@ def _still_of_use(work: Work, name: str, besides: Asked) -> Iterator[MarginAnswe
             yield each
 
 
-def _answer(work: Work, bot: CompiledBot, selection: Selection, quantity: int) -> MarginAnswer | None:
+def _answer(work: StateBuilder, bot: CompiledBot, selection: StructureSelection, quantity: int) -> MarginAnswer | None:
     """Return what was asked for these contracts lately; silence counts as an answer when its time is over."""
     asked = _last(work, bot.plan.name, _contracts(selection, quantity))
     if asked is None or work.at - asked.asked_at >= GOOD_FOR:
@@ -162,18 +164,18 @@ def _answer(work: Work, bot: CompiledBot, selection: Selection, quantity: int) -
     return asked
 
 
-def _has_filled_since(work: Work, at: datetime) -> bool:
+def _has_filled_since(work: StateBuilder, at: datetime) -> bool:
     """Say whether an entry has filled since: what it needs is then in no answer of before, nor at work any more."""
-    entries = (order for order in work.orders.values() if order.may_open)
+    entries = (order for order in work.orders.values() if order.can_increase_risk)
     return any(order.has_fills and order.changed_at > at for order in entries)
 
 
-def _last(work: Work, name: str, legs: Asked) -> MarginAnswer | None:
+def _last(work: StateBuilder, name: str, legs: Asked) -> MarginAnswer | None:
     """Return what a bot asked last for these contracts, however long ago."""
     return next((each for each in work.bots[name].margins if each.legs == legs), None) if name in work.bots else None
 
 
-def _contracts(selection: Selection, quantity: int) -> Asked:
+def _contracts(selection: StructureSelection, quantity: int) -> Asked:
     return tuple((leg.option, leg.sign * leg.ratio * quantity) for leg in selection.legs)
 
 
@@ -182,20 +184,20 @@ def _held(position: Position) -> Asked:
     return tuple((leg.option, leg.sign * leg.ratio * position.quantity) for leg in position.legs)
 
 
-def _question(work: Work, bot: CompiledBot, view: View, selection: Selection, order_id: int) -> Order:
+def _question(work: StateBuilder, bot: CompiledBot, view: View, selection: StructureSelection, order_id: int) -> Order:
     """Return the whole structure as one order, also where its legs are sent one after the other."""
     plan = bot.plan
     legs = tuple(
         OrderLeg(leg.name, leg.option, Side.BUY if leg.sign > 0 else Side.SELL, leg.ratio) for leg in selection.legs
     )
-    at_market = plan.order.start is Start.MARKET
-    pieces = 1 if len(legs) > 1 else selection.legs[0].weight
+    at_market = plan.order.start is PriceFrom.MARKET
+    pieces = 1 if len(legs) > 1 else selection.legs[0].price_multiplier
     net = None if at_market else Decimal(f"{(view.start_price or 0.0) / pieces:.4f}")
     ticket = Ticket("", 0, order_id, plan.name, "", Purpose.ENTRY, "margin", plan.digest, work.at)
     return draft(ticket, legs, view.quantity, OrderType.MARKET if at_market else OrderType.LIMIT, net=net)
 
 
-def _of_entries_at_work(work: Work, besides: str) -> Iterator[tuple[str, Decimal | None]]:
+def _of_entries_at_work(work: StateBuilder, besides: str) -> Iterator[tuple[str, Decimal | None]]:
     """Yield the bots whose entries are under way, with the margin that those were said to need."""
     for position in work.active_positions():
         if position.bot != besides and work.is_opening(position):

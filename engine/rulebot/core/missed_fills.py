@@ -17,11 +17,11 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from rulebot.core.account_shortfall import our_books
+from rulebot.core.account_shortfall import expected_holdings
 from rulebot.core.bracket_orders import option_has_expired
 from rulebot.core.executions import count_fill
-from rulebot.core.state_builder import Work
-from rulebot.core.unreported_fills import owed, owes_fills
+from rulebot.core.state_builder import StateBuilder
+from rulebot.core.unreported_fills import has_unreported_fills, unreported_contracts
 from rulebot.model.contract import Option
 from rulebot.model.event import ExecutionReport
 from rulebot.model.money import CENT, ZERO
@@ -46,21 +46,23 @@ class _Claim(NamedTuple):
         return self.order.legs[self.leg].option
 
 
-def book_unseen(work: Work, at_broker: frozenset[str], costs: Mapping[Option, Decimal], *, today: bool = False) -> None:
+def book_missed_fills(
+    work: StateBuilder, at_broker: frozenset[str], costs: Mapping[Option, Decimal], *, today: bool = False
+) -> None:
     """Book what the account shows that our orders made of it; `costs` are its average costs, dollars a contract.
 
     `today`: also of orders of this day that the broker has said to be filled, when it was asked in vain. For those its
     word counts, whatever the account holds, in which others may have traded: what it calls filled is filled whole.
     """
     gone = [order for order in work.orders.values() if _may_have_filled(work, order, at_broker, today)]
-    said = [order for order in gone if today and owes_fills(work, order) and not _has_expired(work, order)]
+    said = [order for order in gone if today and has_unreported_fills(work, order) and not _has_expired(work, order)]
     for order in said:
-        _book(work, order, owed(work, order, order.reported), {})
+        _book(work, order, unreported_contracts(work, order, order.reported), {})
     gone = _of_groups(work, [order for order in gone if order not in said])
     claims = [claim for order in gone for claim in _claims(work, order)]
     filled: dict[tuple[str, int], int] = {}
     unclear: set[str] = set()
-    ours = our_books(work)
+    ours = expected_holdings(work)
     for option in dict.fromkeys(claim.option for claim in claims):
         differs = int(work.state.holdings.get(option, ZERO) - ours.get(option, ZERO))
         differs = _beyond(differs, _of_others(work, option))
@@ -85,21 +87,21 @@ def book_unseen(work: Work, at_broker: frozenset[str], costs: Mapping[Option, De
             work.alarm(order.bot, f"{text}:{kept} look at the account's statement{then}", order.position)
 
 
-def _may_have_filled(work: Work, order: Order, at_broker: frozenset[str], today: bool) -> bool:
+def _may_have_filled(work: StateBuilder, order: Order, at_broker: frozenset[str], today: bool) -> bool:
     """Say whether an order has gone on a day of which no executions are told, or after the broker said it filled."""
     if not order.status.is_live or order.ref in at_broker or order.status is OrderStatus.PREPARED:
         return False
-    if order.ended in _UNFILLED and not owes_fills(work, order):
+    if order.ended in _UNFILLED and not has_unreported_fills(work, order):
         return False
     is_earlier = order.sent_at is not None and exchange_date(order.sent_at) < exchange_date(work.at)
-    return order.filled < order.quantity and (is_earlier or (today and owes_fills(work, order)))
+    return order.filled < order.quantity and (is_earlier or (today and has_unreported_fills(work, order)))
 
 
-def _has_expired(work: Work, order: Order) -> bool:
+def _has_expired(work: StateBuilder, order: Order) -> bool:
     return any(option_has_expired(work, leg.option) for leg in order.legs)
 
 
-def _of_groups(work: Work, orders: Iterable[Order]) -> list[Order]:
+def _of_groups(work: StateBuilder, orders: Iterable[Order]) -> list[Order]:
     """Return the orders, of each OCA group only those that the broker calls filled, in whole or in part.
 
     Where it calls none so, only the one that costs more: the other cannot have filled as well.
@@ -108,7 +110,7 @@ def _of_groups(work: Work, orders: Iterable[Order]) -> list[Order]:
     found: dict[str, Order] = {}
     for order in orders:
         key = order.oca_group or order.ref
-        if owes_fills(work, order):
+        if has_unreported_fills(work, order):
             told.append(order)
         elif key not in found or order.purpose is Purpose.STOP:
             found[key] = order
@@ -116,9 +118,9 @@ def _of_groups(work: Work, orders: Iterable[Order]) -> list[Order]:
     return [*told, *(order for order in found.values() if order.oca_group not in groups)]
 
 
-def _claims(work: Work, order: Order) -> Iterable[_Claim]:
-    is_told = order.ended is not None and owes_fills(work, order)
-    left = owed(work, order, order.reported) if is_told else dict(enumerate(order.unfilled))
+def _claims(work: StateBuilder, order: Order) -> Iterable[_Claim]:
+    is_told = order.ended is not None and has_unreported_fills(work, order)
+    left = unreported_contracts(work, order, order.reported) if is_told else dict(enumerate(order.unfilled))
     for index, (leg, most) in enumerate(zip(order.legs, left.values(), strict=True)):
         if most > 0 and not leg.option.is_share and not option_has_expired(work, leg.option):
             yield _Claim(order, index, order.side_of(leg).sign, most)
@@ -136,7 +138,7 @@ def _share_out(differs: int, claims: list[_Claim], filled: dict[tuple[str, int],
         left -= filled[claim.order.ref, claim.leg]
 
 
-def _of_others(work: Work, option: Option) -> int:
+def _of_others(work: StateBuilder, option: Option) -> int:
     """Return how many contracts others were told to have bought in this session, - sold, that are booked to nothing."""
     reports = (booked.foreign for booked in work.booked.values())
     today = exchange_date(work.at)
@@ -160,13 +162,13 @@ def _is_of_shares(order: Order) -> bool:
     return all(leg.option.is_share for leg in order.legs)
 
 
-def _told_legs(work: Work, order: Order) -> set[int]:
+def _told_legs(work: StateBuilder, order: Order) -> set[int]:
     """Return the legs of an order of which the account still tells: options that trade on."""
     options = ((at, leg.option) for at, leg in enumerate(order.legs) if not leg.option.is_share)
     return {at for at, option in options if not option_has_expired(work, option)}
 
 
-def _with_expired(work: Work, order: Order, counts: dict[int, int]) -> None:
+def _with_expired(work: StateBuilder, order: Order, counts: dict[int, int]) -> None:
     """Let the legs of a combo that have expired, of which the account tells nothing, have filled as its others have."""
     told = _told_legs(work, order)
     whole = {(order.counts[at] + counts[at]) // order.legs[at].ratio for at in told}
@@ -194,7 +196,7 @@ def _is_whole(order: Order, counts: Mapping[int, int]) -> bool:
     return len({(order.counts[at] + count) / order.legs[at].ratio for at, count in counts.items()}) == 1
 
 
-def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Option, Decimal]) -> None:
+def _book(work: StateBuilder, order: Order, counts: Mapping[int, int], costs: Mapping[Option, Decimal]) -> None:
     is_entry = order.purpose is Purpose.ENTRY and all(costs.get(leg.option) for leg in order.legs)
     prices = _average_costs(order.legs, costs) if is_entry else _own_prices(work, order, counts, costs)
     named = {option: option for option in costs}  # as the account has it, with the broker's number
@@ -203,9 +205,12 @@ def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Op
             option = named.get(order.legs[at].option, order.legs[at].option)
             count_fill(work, work.orders[order.ref], _execution(work, order, option, at, count, prices[at]))
     how = "account's average cost, commission included" if is_entry else _price_word(work, order)
-    net = sum((price * leg.weight * -leg.side.sign for price, leg in zip(prices, order.legs, strict=True)), ZERO)
+    priced = zip(prices, order.legs, strict=True)
+    net = sum((price * leg.price_multiplier * -leg.side.sign for price, leg in priced), ZERO)
     shown = f"{abs(net if order.is_combo else prices[0]):f}"
-    fact = "has filled, and not all of it is told" if owes_fills(work, order) else "filled while nobody listened"
+    fact = (
+        "has filled, and not all of it is told" if has_unreported_fills(work, order) else "filled while nobody listened"
+    )
     text = f"{order.ref} {fact}: {max(counts.values())} booked at the {how}, {shown}"
     help = f"Compare it with the account's statement; 'rulebot store correct {order.ref} PRICE' puts it right"
     work.alarm(order.bot, f"{text}. {help}", order.position)
@@ -215,7 +220,9 @@ def _average_costs(legs: Iterable[OrderLeg], costs: Mapping[Option, Decimal]) ->
     return [(abs(costs[leg.option]) / leg.option.multiplier).quantize(CENT * CENT) for leg in legs]
 
 
-def _own_prices(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Option, Decimal]) -> list[Decimal]:
+def _own_prices(
+    work: StateBuilder, order: Order, counts: Mapping[int, int], costs: Mapping[Option, Decimal]
+) -> list[Decimal]:
     """Return what the legs traded at, per share, so that the order had its price: the broker's average, else its own.
 
     Legs that were told have their prices, those that a roll opens what they have cost the account; what is left of a
@@ -224,7 +231,7 @@ def _own_prices(work: Work, order: Order, counts: Mapping[int, int], costs: Mapp
     price = _own_price(work, order)
     if not order.is_combo:
         return [price]
-    weights = [leg.weight * leg.side.sign * order.side.sign for leg in order.legs]
+    weights = [leg.price_multiplier * leg.side.sign * order.side.sign for leg in order.legs]
     prices = [ZERO if counts[at] else _told_price(work, order, at) for at in range(len(order.legs))]
     untold = [at for at, count in counts.items() if count]
     first = next((at for at in untold if not order.legs[at].opens), untold[0])
@@ -235,16 +242,18 @@ def _own_prices(work: Work, order: Order, counts: Mapping[int, int], costs: Mapp
     return prices
 
 
-def _opened_at(work: Work, order: Order, opening: list[int], costs: Mapping[Option, Decimal]) -> dict[int, Decimal]:
+def _opened_at(
+    work: StateBuilder, order: Order, opening: list[int], costs: Mapping[Option, Decimal]
+) -> dict[int, Decimal]:
     """Return at what a roll opened legs: as the account has them, else all of it at the first, as it was quoted."""
     legs = [order.legs[at] for at in opening]
     if all(costs.get(leg.option) for leg in legs):
         return dict(zip(opening, _average_costs(legs, costs), strict=True))
     quoted = work.positions[order.into].entry_mid
-    return {} if quoted is None else {opening[0]: -quoted / (legs[0].weight * legs[0].side.sign)}
+    return {} if quoted is None else {opening[0]: -quoted / (legs[0].price_multiplier * legs[0].side.sign)}
 
 
-def _own_price(work: Work, order: Order) -> Decimal:
+def _own_price(work: StateBuilder, order: Order) -> Decimal:
     if (average := _average(work, order)) is not None:
         return average
     price = order.stop_price if order.stop_price is not None else order.limit_price
@@ -253,12 +262,12 @@ def _own_price(work: Work, order: Order) -> Decimal:
     return price
 
 
-def _average(work: Work, order: Order) -> Decimal | None:
+def _average(work: StateBuilder, order: Order) -> Decimal | None:
     """Return the average price that the broker has told of what it has not told the executions of."""
-    return order.average_price if owes_fills(work, order) else None
+    return order.average_price if has_unreported_fills(work, order) else None
 
 
-def _told_price(work: Work, order: Order, at: int) -> Decimal:
+def _told_price(work: StateBuilder, order: Order, at: int) -> Decimal:
     """Return what a leg has traded at on the average, per share, by the executions of its position that were told."""
     leg = order.legs[at]
     holder = order.position_of(leg)
@@ -272,7 +281,7 @@ def _told_price(work: Work, order: Order, at: int) -> Decimal:
     return abs(sum((booked.cash for booked in told), ZERO)) / (count * leg.option.multiplier) if count else ZERO
 
 
-def _price_word(work: Work, order: Order) -> str:
+def _price_word(work: StateBuilder, order: Order) -> str:
     if _average(work, order) is not None:
         return "average price it had"
     if order.stop_price is not None:
@@ -280,7 +289,9 @@ def _price_word(work: Work, order: Order) -> str:
     return "limit price it had" if order.limit_price is not None else "middle of the quotes when it was sent"
 
 
-def _execution(work: Work, order: Order, option: Option, at: int, count: int, price: Decimal) -> ExecutionReport:
+def _execution(
+    work: StateBuilder, order: Order, option: Option, at: int, count: int, price: Decimal
+) -> ExecutionReport:
     leg = order.legs[at]
     return ExecutionReport(
         at=work.at,

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from rulebot.compile.plan import LegPlan
 from rulebot.core.program import CompiledBot
 from rulebot.core.state import Named
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import taken_for
 from rulebot.evaluate.listings import expiry_on
-from rulebot.evaluate.select import Selection
+from rulebot.evaluate.select import StructureSelection
 from rulebot.evaluate.snapshot import LegView, View
 from rulebot.model.contract import Option
 
@@ -23,7 +23,7 @@ def bot_of_named(whole: CompiledBot, named: Named) -> CompiledBot | None:
         return None
 
 
-def unfit(work: Work, whole: CompiledBot, named: Named) -> str:
+def unfit(work: StateBuilder, whole: CompiledBot, named: Named) -> str:
     """Return why a bot may not enter this structure as things are, "" where its text could have chosen it."""
     bot = bot_of_named(whole, named)
     if bot is None:
@@ -42,7 +42,7 @@ def unfit(work: Work, whole: CompiledBot, named: Named) -> str:
     return ""
 
 
-def _misfits(work: Work, leg: LegPlan, option: Option) -> Iterator[str]:
+def _misfits(work: StateBuilder, leg: LegPlan, option: Option) -> Iterator[str]:
     """Yield why the leg of a text cannot be this contract; what is not listed yet may be."""
     if option.is_share is not leg.is_shares or option.symbol != leg.symbol:
         yield f"its text has no {option} there now: {ANEW}"
@@ -61,10 +61,10 @@ def _misfits(work: Work, leg: LegPlan, option: Option) -> Iterator[str]:
                 yield f"{option} is not listed"
 
 
-def named_selection(bot: CompiledBot, named: Named, view: View) -> Selection:
+def named_selection(bot: CompiledBot, named: Named, view: View) -> StructureSelection:
     """Return the structure as a choice, in the order of the bot's legs. named: one that is not `unfit`."""
     options, rows = dict(named.legs), view.board.rows
-    return Selection(
+    return StructureSelection(
         tuple(
             LegView(leg.name, options[leg.name], rows.get(options[leg.name], -1), leg.sign, leg.ratio, leg.group)
             for leg in bot.plan.legs

@@ -3,8 +3,8 @@
 from rulebot.core.entry_blocks import not_trading, shut_today
 from rulebot.core.program import CompiledBot
 from rulebot.core.rule_evaluation import first_missing, reading_data
-from rulebot.core.state import BotState, Nearest, Reading
-from rulebot.core.state_builder import Work
+from rulebot.core.state import BotState, NearestMiss, Reading
+from rulebot.core.state_builder import StateBuilder
 from rulebot.evaluate.wording import describe, shortfall
 from rulebot.model.halt import Shut
 from rulebot.model.texts import Text
@@ -13,7 +13,7 @@ from rulebot.record.codec import encode
 from rulebot.record.record import NEAREST, Json, Kind
 
 
-def miss(work: Work, bot: CompiledBot, missed: list[Reading], readings: tuple[Reading, ...]) -> None:
+def record_miss(work: StateBuilder, bot: CompiledBot, missed: list[Reading], readings: tuple[Reading, ...]) -> None:
     """Remember the nearest miss, and what is waited for."""
     name = bot.plan.name
     state = work.bots[name]
@@ -28,8 +28,14 @@ def miss(work: Work, bot: CompiledBot, missed: list[Reading], readings: tuple[Re
     work.set_bot(name, state)
 
 
-def all_held_but(
-    work: Work, bot: CompiledBot, what: str, reason: str, readings: tuple[Reading, ...], *, is_known: bool = True
+def record_limit_miss(
+    work: StateBuilder,
+    bot: CompiledBot,
+    what: str,
+    reason: str,
+    readings: tuple[Reading, ...],
+    *,
+    is_known: bool = True,
 ) -> None:
     """Remember as the nearest miss that every condition held, and what stood in the way all the same.
 
@@ -42,7 +48,7 @@ def all_held_but(
 
 
 def _nearer(
-    work: Work,
+    work: StateBuilder,
     bot: CompiledBot,
     state: BotState,
     failed: int,
@@ -56,12 +62,12 @@ def _nearer(
     if known is not None and (failed, off) >= (known.failed, known.shortfall):
         return state
     digest, told = work.program.bots[name].plan.digest, tuple(reading_data(each) for each in readings)
-    nearest = Nearest(digest, work.at, failed, off, rule, text, told, bot.symbol)
+    nearest = NearestMiss(digest, work.at, failed, off, rule, text, told, bot.symbol)
     work.record(Kind.FACTS, name, symbol=bot.symbol, what=NEAREST, value=encode(nearest))
     return replace(state, nearest=nearest)
 
 
-def record_nearest(work: Work, name: str, nearest: Nearest) -> None:
+def record_nearest(work: StateBuilder, name: str, nearest: NearestMiss) -> None:
     """Record the nearest miss with every condition's numbers at that instant."""
     readings: list[Json] = [dict(each) for each in nearest.readings]
     at = nearest.at.isoformat()
@@ -69,7 +75,7 @@ def record_nearest(work: Work, name: str, nearest: Nearest) -> None:
     work.record(Kind.NEAREST, name, when=at, rule=nearest.rule, text=nearest.text, readings=readings, **of)
 
 
-def end_watch(work: Work, name: str, why: Shut, reason: Text) -> None:
+def end_watch(work: StateBuilder, name: str, why: Shut, reason: Text) -> None:
     """Record how a watch ended: the nearest miss of the day stands with it."""
     state = work.bots[name]
     if state.nearest is not None:
@@ -80,7 +86,7 @@ def end_watch(work: Work, name: str, why: Shut, reason: Text) -> None:
         work.put_day(state.day.passed_over(why, reason, _came_of(work, name)))
 
 
-def _came_of(work: Work, name: str) -> str:
+def _came_of(work: StateBuilder, name: str) -> str:
     """Return what came nearest; where nothing did, since what it lacked was unknown to the end, that.
 
     That nothing was dealt says it all: nothing else was waited for.

@@ -10,16 +10,18 @@ from collections.abc import Iterable
 from math import isnan
 
 from rulebot.core.exposure import filled_count, together
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.evaluate.exposure import Exposure, Greeks
-from rulebot.evaluate.select import Selection
+from rulebot.evaluate.select import StructureSelection
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Option
 from rulebot.model.position import Position
 from rulebot.model.quotes import OPTION_AGE, age_problem
 
 
-def exposure_with(work: Work, view: View, selection: Selection, positions: Iterable[Position], whose: str) -> Exposure:
+def exposure_with(
+    work: StateBuilder, view: View, selection: StructureSelection, positions: Iterable[Position], whose: str
+) -> Exposure:
     """Return the exposure of these positions and the structure of `view`, at its quantity."""
     held = tuple(positions)
     counts: dict[Option, int] = defaultdict(int)
@@ -33,7 +35,7 @@ def exposure_with(work: Work, view: View, selection: Selection, positions: Itera
     return Exposure(greeks, missing, worst, worst_missing)
 
 
-def _summed(work: Work, counts: dict[Option, int]) -> tuple[dict[str, Greeks], str]:
+def _summed(work: StateBuilder, counts: dict[Option, int]) -> tuple[dict[str, Greeks], str]:
     """Return the greeks by underlying, and why they are not known, "" when they are."""
     board = work.state.board
     sums: dict[str, list[float]] = {}

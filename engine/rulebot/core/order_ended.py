@@ -5,45 +5,45 @@ from datetime import datetime, timedelta
 from rulebot.core.bracket_orders import (
     RESTING,
     cancel,
+    cancel_order,
     has_expired,
     is_between_sessions,
     named,
     option_has_expired,
     partner_has_filled,
     place_resting,
-    take_back,
 )
 from rulebot.core.close_plan import (
     CLOSING,
     UNWIND,
-    at_work,
+    closes_by_leg,
     exit_has_dealt,
     exit_ladder,
-    goes_apart,
-    is_back,
+    is_reopened,
     is_unwound,
+    leg_names_to_close,
     legs_to_close,
-    names_to_close,
+    live_orders,
     planned_exit,
     rolled_legs,
     rolling_exit,
 )
-from rulebot.core.closing_orders import is_trading, leave, leave_shares, nothing_to_roll_into, pursue
-from rulebot.core.entry_ended import entry_ended, note_end, stop_for_today, take_back_others, unwind, why_over
-from rulebot.core.exit_retry import FIRST_RETRY, note_setback, retry_after
-from rulebot.core.lost_resting_orders import note_loss, sent_again_text
-from rulebot.core.position_closed import closed, count_closed, count_realized
+from rulebot.core.closing_orders import close_position, is_trading, nothing_to_roll_into, sell_shares, work_close
+from rulebot.core.entry_ended import cancel_other_entries, entry_ended, note_end, stop_for_today, unwind, why_over
+from rulebot.core.exit_retry import FIRST_RETRY, count_failed_close, retry_after
+from rulebot.core.lost_resting_orders import record_lost_order, sent_again_text
+from rulebot.core.position_closed import count_closed, count_realized, on_position_closed
 from rulebot.core.protective_stops import PROTECT, note_gone
 from rulebot.core.rejections import (
     is_ended_by_broker,
-    is_lost_again,
-    is_turned_away,
+    is_rejected,
     lost_on_end,
+    was_lost_twice,
 )
 from rulebot.core.reversed_longs import bought_back, is_buy_back
-from rulebot.core.rolling import Found, is_kept_out
+from rulebot.core.rolling import RollCandidate, is_kept_out
 from rulebot.core.session_start import is_same_week
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.core.tick_sizes import is_off_grid
 from rulebot.fill.book import when_dealt
 from rulebot.model.cause import Cause
@@ -58,7 +58,7 @@ TOLD_LOST = 2
 """Closing orders that get lost on end until a person is told: once, for they are sent on and on."""
 
 
-def position_filled(work: Work, position: Position, order: Order, executed_at: datetime | None) -> None:
+def position_filled(work: StateBuilder, position: Position, order: Order, executed_at: datetime | None) -> None:
     """Note what a fill changes at once: the day's count, and a position that was thought closed."""
     is_opening, is_first = order.opens(position.id), position.opened_at is None
     if is_opening:
@@ -73,9 +73,11 @@ def position_filled(work: Work, position: Position, order: Order, executed_at: d
         reason = "" if position.state == "closed" else position.exit_reason
         position = work.move(replace(position, closed_at=None, exit_reason=reason), "late_fill")
         count_realized(work, position.bot)
-        take_back_others(work, position, order)
+        cancel_other_entries(work, position, order)
         if position.state == "open" and not order.is_combo and not is_unwound(position):
-            leave(work, position, UNWIND, f"{order.ref} was over and has filled after all, without its partners")
+            close_position(
+                work, position, UNWIND, f"{order.ref} was over and has filled after all, without its partners"
+            )
         elif position.exit_reason == UNWIND and is_unwound(position):
             _after_closing(work, position)  # the partners are told now
     elif order.purpose in RESTING and position.state == "open":
@@ -87,7 +89,7 @@ def position_filled(work: Work, position: Position, order: Order, executed_at: d
         (_take_back_too_much if order.status.is_live else _closed_after_all)(work, work.positions[position.id], order)
 
 
-def _note_parted(work: Work, order: Order) -> None:
+def _note_parted(work: StateBuilder, order: Order) -> None:
     """Keep with a position the legs that an exit has closed to the end apart from the others: they miss no partner."""
     position = work.positions[order.position]
     planned = planned_exit(work.governing(position), order.reason)
@@ -101,7 +103,7 @@ def _note_parted(work: Work, order: Order) -> None:
             work.put_position(replace(position, parted=parted))
 
 
-def _opened(work: Work, position: Position, order: Order, executed_at: datetime | None) -> Position:
+def _opened(work: StateBuilder, position: Position, order: Order, executed_at: datetime | None) -> Position:
     """Keep with a position when it was opened: as its first fill was told, or was dealt where that was told late."""
     at = when_dealt(work.at, executed_at, order.sent_at)
     if position.opened_at is not None and position.opened_at <= at:
@@ -109,7 +111,7 @@ def _opened(work: Work, position: Position, order: Order, executed_at: datetime 
     return work.put_position(replace(position, opened_at=at))
 
 
-def count_opened(work: Work, order: Order, at: datetime) -> None:
+def count_opened(work: StateBuilder, order: Order, at: datetime) -> None:
     """Count what an entry has opened against `per_day` and `per_week`; at: of its first fill, however late it is told.
 
     It is of the session in which that was. What a roll opens counts for nothing.
@@ -123,7 +125,7 @@ def count_opened(work: Work, order: Order, at: datetime) -> None:
         work.put_day(replace(day, week=day.week + 1))
 
 
-def _take_back_further_tries(work: Work, position: Position) -> None:
+def _take_back_further_tries(work: StateBuilder, position: Position) -> None:
     """An order that was over has filled after all: a later try would open the same once more, or part of it."""
     missing = {leg.name: position.quantity * leg.ratio - leg.held for leg in position.legs}
     for other in work.live_orders(position.id):
@@ -132,7 +134,7 @@ def _take_back_further_tries(work: Work, position: Position) -> None:
             cancel(work, other, Cause.EARLIER_TRY_FILLED)
 
 
-def _take_back_too_much(work: Work, position: Position, order: Order) -> None:
+def _take_back_too_much(work: StateBuilder, position: Position, order: Order) -> None:
     """An order that was given up and came to life has closed something: beside it too much may be at work now.
 
     What is of the order's own group the broker takes back.
@@ -146,7 +148,7 @@ def _take_back_too_much(work: Work, position: Position, order: Order) -> None:
             cancel(work, other, Cause.PART_CLOSED, order.ref)
 
 
-def _closed_after_all(work: Work, position: Position, order: Order) -> None:
+def _closed_after_all(work: StateBuilder, position: Position, order: Order) -> None:
     """An order that was over has closed something after all: what works for the same legs would close too much.
 
     Of a protective stop what is left is closed, as if it had been hit while it was known to rest.
@@ -158,17 +160,19 @@ def _closed_after_all(work: Work, position: Position, order: Order) -> None:
         if position.is_flat or names & {leg.name for leg in other.legs}:
             cancel(work, other, Cause.EARLIER_ORDER_FILLED)
     if position.is_flat and not live and position.state in ("open", "exiting"):
-        closed(work, replace(position, exit_reason=_ended_by(work, position) or order.reason), "closed_out")
+        on_position_closed(work, replace(position, exit_reason=_ended_by(work, position) or order.reason), "closed_out")
     elif position.state == "exiting" and position.exit_reason == UNWIND and is_unwound(position) and not live:
         _after_closing(work, position)  # all of it was taken back by now, and nothing stands without its partner
     elif _leaves_a_rest(work, position, order):
         what = f"the protective stop of {order.legs[0].option} was over and has filled after all"
-        leave(work, position, PROTECT, what)
+        close_position(work, position, PROTECT, what)
     elif _leaves_one_alone(position, order):
-        leave(work, position, UNWIND, f"{order.ref} was over and has filled after all, and a leg lacks its partner")
+        close_position(
+            work, position, UNWIND, f"{order.ref} was over and has filled after all, and a leg lacks its partner"
+        )
 
 
-def order_ended(work: Work, order: Order, *, asked: bool = False) -> None:
+def order_ended(work: StateBuilder, order: Order, *, asked: bool = False) -> None:
     """Take the step that the end of an order leads to. `asked`: we wanted it to be cancelled."""
     position = work.positions[order.position]
     if order.purpose is Purpose.ENTRY and position.state == "exiting":
@@ -188,11 +192,11 @@ def order_ended(work: Work, order: Order, *, asked: bool = False) -> None:
 # ---------------------------------------------------------------- exits
 
 
-def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
+def _closing_ended(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
     if lost_on_end(order, work.orders_of(position.id)) == TOLD_LOST:
         lost = "closing orders do not get through: two were sent on end, and the broker has none; they are sent again"
         work.alarm(position.bot, f"{lost} until one does. A person must look", position.id)
-    is_refused = order.status is OrderStatus.REFUSED or is_turned_away(order)
+    is_refused = order.status is OrderStatus.REFUSED or is_rejected(order)
     if is_refused and is_off_grid(work, order):  # the same try, at a price on the grid
         position = work.put_position(replace(position, retry_at=None, attempts=max(position.attempts - 1, 0)))
     elif is_refused:
@@ -213,7 +217,7 @@ def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool)
         _after_closing(work, position)
 
 
-def _closing_cancelled(work: Work, position: Position, order: Order, *, asked: bool) -> Position:
+def _closing_cancelled(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> Position:
     """Tell of a closing order that was cancelled by others, or that the close has ended: a person must know of it."""
     text = "a closing order was cancelled, and not by us: it is sent again"
     if is_by_broker := is_ended_by_broker(order):
@@ -231,26 +235,26 @@ def _closing_cancelled(work: Work, position: Position, order: Order, *, asked: b
     if is_by_broker:
         return _try_another_way(work, position, order)
     if is_trading(work) and not asked:  # at the close all orders of the day are
-        return note_setback(work, position, HoldReason.EXIT_CANCELLED)
+        return count_failed_close(work, position, HoldReason.EXIT_CANCELLED)
     return position
 
 
-def _is_over_unclosed(work: Work, position: Position, order: Order) -> bool:
+def _is_over_unclosed(work: StateBuilder, position: Position, order: Order) -> bool:
     """Say whether the close has ended an order that was being taken back for the next one, which is sent no more."""
-    is_closed = position.state != "exiting" or position.is_let_be or position.is_flat
+    is_closed = position.state != "exiting" or position.is_frozen or position.is_flat
     return not is_closed and _has_ended_with_its_day(work, order)
 
 
-def _has_ended_with_its_day(work: Work, order: Order) -> bool:
+def _has_ended_with_its_day(work: StateBuilder, order: Order) -> bool:
     """Say whether an order of the day was over by the close, at which the broker ends all, however late it is told."""
     session = work.state.session
     return work.at >= session.close or (order.sent_at is not None and exchange_date(order.sent_at) < session.date)
 
 
-def _try_another_way(work: Work, position: Position, order: Order) -> Position:
+def _try_another_way(work: StateBuilder, position: Position, order: Order) -> Position:
     """Begin the ladder anew where the refusal of an order has its position closed leg by leg, or as one again."""
-    is_apart = goes_apart(work, position)
-    if is_apart is goes_apart(work, position, before=order):
+    is_apart = closes_by_leg(work, position)
+    if is_apart is closes_by_leg(work, position, before=order):
         return position
     if is_apart:
         text = f"the broker has refused to close {position.id} as one twice on end"
@@ -258,19 +262,19 @@ def _try_another_way(work: Work, position: Position, order: Order) -> Position:
     return work.put_position(replace(position, attempts=0))
 
 
-def _after_closing(work: Work, position: Position) -> None:
+def _after_closing(work: StateBuilder, position: Position) -> None:
     if position.state != "exiting":
         return
     if position.is_flat:
         if work.live_orders(position.id):
-            pursue(work, position)
+            work_close(work, position)
         else:
-            closed(work, replace(position, exit_reason=_ended_by(work, position)), "filled")
+            on_position_closed(work, replace(position, exit_reason=_ended_by(work, position)), "filled")
     elif not part_is_closed(work, position):
-        pursue(work, position)
+        work_close(work, position)
 
 
-def _ended_by(work: Work, position: Position) -> str:
+def _ended_by(work: StateBuilder, position: Position) -> str:
     """Return what has closed a position: the exit at work, unless that has closed none, and what rested the last."""
     if exit_has_dealt(work, position):
         return position.exit_reason
@@ -280,9 +284,9 @@ def _ended_by(work: Work, position: Position) -> str:
     return last.reason if last is not None and last.purpose in RESTING else position.exit_reason
 
 
-def part_is_closed(work: Work, position: Position) -> bool:
+def part_is_closed(work: StateBuilder, position: Position) -> bool:
     """Let the rest of a position go on whose exit has nothing more to close; say whether that is so."""
-    if legs_to_close(position, work.governing(position)) or at_work(work, position):
+    if legs_to_close(position, work.governing(position)) or live_orders(work, position):
         return False
     was_unwinding = position.exit_reason == UNWIND
     acted = _acted(work, position)
@@ -290,14 +294,14 @@ def part_is_closed(work: Work, position: Position) -> bool:
     position = work.move(position, "ended")
     count_closed(work, position.id)
     note_end(work, position, is_unwound=was_unwinding)
-    if not was_unwinding and is_back(position):
-        leave(work, position, UNWIND, "the exchange took a fill back, and a leg stands without its partner")
+    if not was_unwinding and is_reopened(position):
+        close_position(work, position, UNWIND, "the exchange took a fill back, and a leg stands without its partner")
     elif not was_unwinding and any(leg.settled for leg in position.legs if not leg.option.is_share):
-        leave_shares(work, position)
+        sell_shares(work, position)
     return True
 
 
-def _acted(work: Work, position: Position) -> tuple[str, ...]:
+def _acted(work: StateBuilder, position: Position) -> tuple[str, ...]:
     """Return the exits that have closed their part: not those that another took over before anything was closed."""
     dealt = {order.reason for order in work.orders_of(position.id) if order.purpose in CLOSING and order.has_fills}
     return tuple(name for name in position.acted if name in dealt or name == position.exit_reason)
@@ -306,7 +310,7 @@ def _acted(work: Work, position: Position) -> tuple[str, ...]:
 # ---------------------------------------------------------------- rolls
 
 
-def _roll_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
+def _roll_ended(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
     """An order that rolls is over: what it has opened is a position of its own, what it has not closed is held on."""
     _rolled_into(work, work.positions[order.into], order)
     position = work.positions[position.id]
@@ -329,18 +333,18 @@ def _roll_ended(work: Work, position: Position, order: Order, *, asked: bool) ->
     why = why_over(order, asked=asked)
     is_put_off = order.cause is Cause.NO_BID_TO_ROLL or _has_ended_with_its_day(work, order)
     is_final = not (asked and is_kept_out(work, position))
-    found = Found(None, refused=why, is_final=is_final, is_put_off=is_put_off)
+    found = RollCandidate(None, refused=why, is_final=is_final, is_put_off=is_put_off)
     nothing_to_roll_into(work, work.positions[position.id], planned, found)
     place_resting(work, work.positions[position.id])
 
 
-def _rolled_into(work: Work, position: Position, order: Order) -> None:
+def _rolled_into(work: StateBuilder, position: Position, order: Order) -> None:
     """Let what was rolled into be open, unless nothing of it was opened; its own exit goes on where one acts."""
     if position.state == "exiting":
         _after_closing(work, position)
     if position.state != "entering":
         return
-    if not position.is_begun:
+    if not position.has_fills:
         reason = why_over(order, asked=True)
         work.record(Kind.DECISION, position.bot, position.id, what="unfilled", reason=reason, values=[])
         refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
@@ -356,7 +360,7 @@ def _rolled_into(work: Work, position: Position, order: Order) -> None:
 # ---------------------------------------------------------------- resting orders
 
 
-def _resting_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
+def _resting_ended(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
     if position.state == "exiting":
         _after_closing(work, position)
         position = work.positions[position.id]
@@ -365,15 +369,15 @@ def _resting_ended(work: Work, position: Position, order: Order, *, asked: bool)
     if position.state not in ("open", "exiting"):
         return
     if position.is_flat:
-        if not take_back(work, position, Cause.POSITION_CLOSED):
+        if not cancel_order(work, position, Cause.POSITION_CLOSED):
             return
-        closed(work, replace(position, exit_reason=position.exit_reason or order.reason), "closed_out")
-    elif order.status is OrderStatus.REFUSED or is_turned_away(order):
+        on_position_closed(work, replace(position, exit_reason=position.exit_reason or order.reason), "closed_out")
+    elif order.status is OrderStatus.REFUSED or is_rejected(order):
         if is_off_grid(work, order) and not position.suspended:
             _put_back_anew(work, position, Cause.PARTNER_OFF_GRID)
         else:
             _watched_instead(work, position, order, "refused")
-    elif is_lost_again(order, work.orders_of(position.id)):
+    elif was_lost_twice(order, work.orders_of(position.id)):
         _watched_instead(work, position, order, "sent twice, and the broker has none")
     elif position.suspended or has_expired(work, position):
         return
@@ -385,22 +389,22 @@ def _resting_ended(work: Work, position: Position, order: Order, *, asked: bool)
         _somebody_cancelled(work, position, order)
 
 
-def _protection_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
+def _protection_ended(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
     """A protective stop that was hit has bought one short leg back: what is left of the position is closed."""
     if _leaves_a_rest(work, position, order):
-        leave(work, position, PROTECT, f"the protective stop of {order.legs[0].option} was hit")
+        close_position(work, position, PROTECT, f"the protective stop of {order.legs[0].option} was hit")
     elif position.state == "exiting":
-        if not order.has_fills and order.legs[0].name not in names_to_close(work, position):
+        if not order.has_fills and order.legs[0].name not in leg_names_to_close(work, position):
             note_gone(work, position, order, asked=asked)
         _after_closing(work, work.positions[position.id])
     elif position.state == "open" and position.is_flat:
-        if take_back(work, position, Cause.POSITION_CLOSED):
-            closed(work, replace(position, exit_reason=position.exit_reason or PROTECT), "closed_out")
+        if cancel_order(work, position, Cause.POSITION_CLOSED):
+            on_position_closed(work, replace(position, exit_reason=position.exit_reason or PROTECT), "closed_out")
     elif position.state == "open" and not order.has_fills:
         note_gone(work, position, order, asked=asked)
 
 
-def _leaves_a_rest(work: Work, position: Position, order: Order) -> bool:
+def _leaves_a_rest(work: StateBuilder, position: Position, order: Order) -> bool:
     """Say whether a protective stop has filled and left something that no exit at work closes.
 
     Where it has closed more than was held, nothing is sent any more.
@@ -417,12 +421,12 @@ def _leaves_one_alone(position: Position, order: Order) -> bool:
 
     Of a combo the other legs are still to be told.
     """
-    if position.state != "open" or position.is_flat or position.is_let_be or order.is_combo:
+    if position.state != "open" or position.is_flat or position.is_frozen or order.is_combo:
         return False
     return order.purpose in CLOSING and not is_unwound(position)
 
 
-def _is_closing(work: Work, position: Position, order: Order) -> bool:
+def _is_closing(work: StateBuilder, position: Position, order: Order) -> bool:
     """Say whether the exit at work closes the leg of a protective stop, too, and nothing of it stays open."""
     planned = planned_exit(work.governing(position), position.exit_reason)
     if planned is None:
@@ -430,16 +434,16 @@ def _is_closing(work: Work, position: Position, order: Order) -> bool:
     return planned.part is None and (not planned.legs or order.legs[0].name in planned.legs)
 
 
-def _watched_instead(work: Work, position: Position, order: Order, how: str) -> None:
+def _watched_instead(work: StateBuilder, position: Position, order: Order, how: str) -> None:
     """The broker will not hold this order, or has none: the engine watches its price, and it is sent again."""
     if position.suspended:
         return
-    position = note_loss(work, position, is_refused=True)
+    position = record_lost_order(work, position, is_refused=True)
     then = _instead(position)
     work.alarm(
         position.bot, f"a resting order was {how}, {then}: {order.why}", position.id, again=True, tells=order.ref
     )
-    take_back(work, position, Cause.PARTNER_LOST, how)
+    cancel_order(work, position, Cause.PARTNER_LOST, how)
     work.put_position(replace(position, suspended=True))
 
 
@@ -448,9 +452,9 @@ def _instead(position: Position) -> str:
     return "the engine watches its price" if position.state == "open" else "its exit goes on at the next open"
 
 
-def _somebody_cancelled(work: Work, position: Position, order: Order) -> None:
+def _somebody_cancelled(work: StateBuilder, position: Position, order: Order) -> None:
     """A resting order was cancelled, and not by us: it is sent again, and its partner rests on."""
-    before, position = position.lost_at, note_loss(work, position)
+    before, position = position.lost_at, record_lost_order(work, position)
     what = f"the resting {order.purpose.value} of {named(position)}"
     then = sent_again_text(position)
     text = f"{what} was cancelled at the broker: {then}"
@@ -460,7 +464,7 @@ def _somebody_cancelled(work: Work, position: Position, order: Order) -> None:
     place_resting(work, position)
 
 
-def _put_back_anew(work: Work, position: Position, cause: Cause) -> None:
+def _put_back_anew(work: StateBuilder, position: Position, cause: Cause) -> None:
     """Take the rest of a group back; once nothing of it works, a new one is placed for what is held."""
-    if take_back(work, position, cause):
+    if cancel_order(work, position, cause):
         place_resting(work, position)

@@ -9,11 +9,11 @@ always what has filled (faults.md rows 11, 50 and 51).
 from datetime import timedelta
 from decimal import Decimal
 
-from rulebot.core.bracket_orders import RESTING, cancel, cancel_entries, take_back
+from rulebot.core.bracket_orders import RESTING, cancel, cancel_entries, cancel_order
 from rulebot.core.entry_ended import stop_for_today
-from rulebot.core.exit_retry import stop
+from rulebot.core.exit_retry import pause_exits
 from rulebot.core.lost_resting_orders import NEVER_AGAIN
-from rulebot.core.state_builder import Work, alarm_key, key_of
+from rulebot.core.state_builder import StateBuilder, alarm_key, key_of
 from rulebot.decide.opportunity import cap
 from rulebot.model.cause import LATE_FILLS, Cause
 from rulebot.model.event import BrokerStatus, OrderReport
@@ -32,7 +32,7 @@ _PRESETS = "look at the presets of TWS"
 _WORKS = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
 
 
-def distrust(work: Work, position: Position, text: Text, key: Name = "") -> None:
+def halt_on_mismatch(work: StateBuilder, position: Position, text: Text, key: Name = "") -> None:
     """Tell a person; the bot enters nothing more today, and what it has at work to enter is taken back.
 
     key: of the alarm, "" where it is made of the text.
@@ -47,7 +47,7 @@ def distrust(work: Work, position: Position, text: Text, key: Name = "") -> None
 # ---------------------------------------------------------------- orders
 
 
-def check_terms(work: Work, order: Order, event: OrderReport, *, is_first: bool) -> None:
+def check_order_terms(work: StateBuilder, order: Order, event: OrderReport, *, is_first: bool) -> None:
     """Compare what the broker says an order is with what was sent. `is_first`: it says so for the first time."""
     if event.quantity is None or event.status not in _WORKS or not order.status.is_live:
         return
@@ -60,21 +60,21 @@ def check_terms(work: Work, order: Order, event: OrderReport, *, is_first: bool)
     text = f"{told} ({why})"
     key = _key_of_presets(order, told) if is_of_presets else ""
     position = work.positions[order.position]
-    if order.may_open:
-        distrust(work, position, f"{text}: it is taken back", key)
+    if order.can_increase_risk:
+        halt_on_mismatch(work, position, f"{text}: it is taken back", key)
         cancel(work, work.orders[order.ref], Cause.OTHER_TERMS)
     elif _closes_more(order, event):
         work.alarm(order.bot, f"{text}: it would close more than was meant and is taken back", position.id, key=key)
         if order.purpose in RESTING:  # the next one would be no better: the engine watches its price
             work.put_position(replace(position, suspended=True, rearmed=NEVER_AGAIN))
-            take_back(work, work.positions[position.id], Cause.PARTNER_CLOSES_MORE)
+            cancel_order(work, work.positions[position.id], Cause.PARTNER_CLOSES_MORE)
         else:
             _take_back_once(work, position, order)
     else:
         work.alarm(order.bot, f"{text}: it is left as it is", position.id, key=key)
 
 
-def _take_back_once(work: Work, position: Position, order: Order) -> None:
+def _take_back_once(work: StateBuilder, position: Position, order: Order) -> None:
     """Take an exit back that would close too much; the next one is sent, and of a second such nothing more.
 
     One that fills before it is taken back leaves what nobody asked for.
@@ -85,12 +85,12 @@ def _take_back_once(work: Work, position: Position, order: Order) -> None:
     cancel(work, order, Cause.CLOSES_MORE)
     if taken_back:
         text = "the broker has made more of a closing order than was sent, for the second time"
-        stop(work, position, HoldReason.ORDER_ENLARGED, text)
+        pause_exits(work, position, HoldReason.ORDER_ENLARGED, text)
     else:
         work.put_position(replace(position, retry_at=work.at + AGAIN_AFTER))
 
 
-def _is_of_presets(work: Work, order: Order, told: str) -> bool:
+def _is_of_presets(work: StateBuilder, order: Order, told: str) -> bool:
     """Say whether the presets were named as the cause of this before: the broker says it again, no person did it."""
     state = work.bots.get(order.bot)
     return state is not None and alarm_key(order.position, _key_of_presets(order, told)) in state.alarmed
@@ -127,20 +127,22 @@ def _closes_more(order: Order, event: OrderReport) -> bool:
 # ---------------------------------------------------------------- fills
 
 
-def check_count(work: Work, order: Order, position: Position) -> None:
+def check_count(work: StateBuilder, order: Order, position: Position) -> None:
     """Say when more was opened than was asked for, or more closed than was held."""
     most = order.largest
     if position.is_closed_too_far:
         left = _unclosed(order, position)
         rest = f", and nobody closes what is left of it, {left}" if left else ""
-        distrust(work, position, f"more was closed of {position.id} than was held{rest}")
+        halt_on_mismatch(work, position, f"more was closed of {position.id} than was held{rest}")
     elif any(count > most * leg.ratio for count, leg in zip(order.counts, order.legs, strict=True)):
-        distrust(work, position, f"{order.ref} has filled more than its {order.quantity}")
+        halt_on_mismatch(work, position, f"{order.ref} has filled more than its {order.quantity}")
     elif order.opens(position.id) and any(leg.opened > position.quantity * leg.ratio for leg in position.legs):
-        distrust(work, position, f"more was opened of {position.id} than the {position.quantity} that were asked for")
+        halt_on_mismatch(
+            work, position, f"more was opened of {position.id} than the {position.quantity} that were asked for"
+        )
 
 
-def check_room(work: Work, order: Order, position: Position) -> None:
+def check_entry_caps(work: StateBuilder, order: Order, position: Position) -> None:
     """Say when an entry that was over, or is taken back for one that was, opens more than its bot may have."""
     was_over = not order.status.is_live and order.status is not OrderStatus.FILLED
     is_late = was_over or order.cause in LATE_FILLS
@@ -150,7 +152,9 @@ def check_room(work: Work, order: Order, position: Position) -> None:
     others = (each for each in work.positions_of(position.bot) if each.id != position.id and not each.is_flat)
     before = replace(day, opened=day.opened - 1)
     if reason := cap(work.governing(position).plan.entry, before, count_trades(others)):
-        distrust(work, position, f"{order.ref} has filled though it was over, or was to be: {reason} without it")
+        halt_on_mismatch(
+            work, position, f"{order.ref} has filled though it was over, or was to be: {reason} without it"
+        )
 
 
 def _unclosed(order: Order, position: Position) -> str:
@@ -159,16 +163,16 @@ def _unclosed(order: Order, position: Position) -> str:
     return ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in others)
 
 
-def check_price(work: Work, order: Order, price: Decimal) -> None:
+def check_price(work: StateBuilder, order: Order, price: Decimal) -> None:
     """Say when an order of one leg has traded at a worse price than its limit."""
     if order.is_combo or (limit := order.worst_limit) is None:
         return
     if (price - limit) * order.side.sign > 0:
         text = f"{order.ref} has filled at {price}, worse than its limit of {limit}"
-        distrust(work, work.positions[order.position], text)
+        halt_on_mismatch(work, work.positions[order.position], text)
 
 
-def check_net_price(work: Work, order: Order) -> None:
+def check_net_price(work: StateBuilder, order: Order) -> None:
     """Say when the combos that opened, or closed, these legs have traded at a worse net price than their limits."""
     if not order.has_fills or not order.is_combo:
         return
@@ -180,7 +184,7 @@ def check_net_price(work: Work, order: Order) -> None:
     if dealt < worst - _of_whole_cents(order, position):
         what = "rolled" if order.into else "opened" if order.purpose is Purpose.ENTRY else "closed"
         text = f"{position.id} was {what} at a net price of {dealt:.2f}, worse than its limit of {worst}"
-        distrust(work, position, text)
+        halt_on_mismatch(work, position, text)
 
 
 def _of_whole_cents(order: Order, position: Position) -> Decimal:
@@ -189,10 +193,10 @@ def _of_whole_cents(order: Order, position: Position) -> Decimal:
     A cent more for a leg of ratio 3 is three of the whole, so where no leg has a ratio of 1 some prices are no sum.
     """
     names = {leg.name for leg in order.legs}
-    return CENT / 2 * min((leg.weight for leg in position.legs if leg.name in names), default=1)
+    return CENT / 2 * min((leg.price_multiplier for leg in position.legs if leg.name in names), default=1)
 
 
-def _dealt_by_all(work: Work, order: Order, position: Position) -> tuple[Decimal, Decimal] | None:
+def _dealt_by_all(work: StateBuilder, order: Order, position: Position) -> tuple[Decimal, Decimal] | None:
     """Return the net price of the legs of an order, by all orders that dealt in them, and the worst of their limits."""
     is_entry = order.opens(position.id)
     names = {leg.name for leg in order.legs}
@@ -204,7 +208,7 @@ def _dealt_by_all(work: Work, order: Order, position: Position) -> tuple[Decimal
     return price, min(net_price(limit, order.wire_side) for limit in limits if limit is not None)
 
 
-def _rolled_at(work: Work, order: Order, position: Position) -> tuple[Decimal, Decimal] | None:
+def _rolled_at(work: StateBuilder, order: Order, position: Position) -> tuple[Decimal, Decimal] | None:
     """Return the net price of both sides of a roll, and its limit; None where other orders have dealt in a side."""
     into, total = work.positions[order.into], ZERO
     for each, is_entry in ((position, False), (into, True)):
@@ -217,7 +221,7 @@ def _rolled_at(work: Work, order: Order, position: Position) -> tuple[Decimal, D
     return None if order.worst_limit is None else (total, net_price(order.worst_limit, order.wire_side))
 
 
-def _dealing(work: Work, position: Position, is_entry: bool) -> list[Order]:
+def _dealing(work: StateBuilder, position: Position, is_entry: bool) -> list[Order]:
     """Return the orders that have filled for a position, of those that open it or of those that close it."""
     return [each for each in work.orders_of(position.id) if each.has_fills and each.opens(position.id) is is_entry]
 
@@ -231,5 +235,5 @@ def _dealt_at(position: Position, names: set[str], is_entry: bool) -> Decimal | 
         count, cash = (leg.opened, leg.entry_cash) if is_entry else (leg.closed, leg.exit_cash)
         if not count or (leg.settled and not is_entry):
             return None
-        total += cash * leg.weight / (count * leg.option.multiplier)
+        total += cash * leg.price_multiplier / (count * leg.option.multiplier)
     return total

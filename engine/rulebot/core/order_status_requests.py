@@ -12,20 +12,20 @@ told by itself only once.
 from datetime import datetime, timedelta
 from typing import Any
 
-from rulebot.core.account_shortfall import DOUBT, our_books
-from rulebot.core.bracket_orders import ask_back, cancel, has_run_out, option_has_expired
-from rulebot.core.broken_combos import torn_orders
-from rulebot.core.duplicate_orders import gone
+from rulebot.core.account_shortfall import DOUBT, expected_holdings
+from rulebot.core.bracket_orders import cancel, has_run_out, option_has_expired, request_cancel
+from rulebot.core.broken_combos import broken_combo_orders
+from rulebot.core.duplicate_orders import duplicate_ended
 from rulebot.core.entry_ended import stop_for_today
-from rulebot.core.missed_fills import book_unseen
+from rulebot.core.missed_fills import book_missed_fills
 from rulebot.core.order_ended import order_ended
-from rulebot.core.order_updates import conclude_lone
-from rulebot.core.other_engines import note_refs
+from rulebot.core.order_updates import finalize_after_duplicate
+from rulebot.core.other_engines import record_foreign_refs
 from rulebot.core.rejections import is_told_filled, is_told_over
-from rulebot.core.revived_orders import adopted, revive
+from rulebot.core.revived_orders import adopt_order, cancel_revived
 from rulebot.core.rule_evaluation import wake
-from rulebot.core.state_builder import Work
-from rulebot.core.unreported_fills import owes_fills
+from rulebot.core.state_builder import StateBuilder
+from rulebot.core.unreported_fills import has_unreported_fills
 from rulebot.model.cause import Cause
 from rulebot.model.event import OrdersListed
 from rulebot.model.halt import Halt
@@ -43,7 +43,7 @@ ASK_SOON = timedelta(seconds=2)
 wait for the answer."""
 
 
-def ask_at(work: Work) -> datetime | None:
+def ask_at(work: StateBuilder) -> datetime | None:
     """Return when the broker is to be asked next, None while it has nothing to say of ours."""
     is_open = _is_open(work)
     if not work.state.is_linked or not (is_open or work.risen or _may_hear(work)):
@@ -57,7 +57,7 @@ def ask_at(work: Work) -> datetime | None:
     return work.asked_at + (ASK_AGAIN if is_open else ASK_EVERY)
 
 
-def _may_hear(work: Work) -> bool:
+def _may_hear(work: StateBuilder) -> bool:
     """Say whether an order works or was over only today: of earlier days the broker tells no executions."""
     if work.live:
         return True
@@ -65,36 +65,38 @@ def _may_hear(work: Work) -> bool:
     return any(order.changed_at >= opened for order in work.orders.values())
 
 
-def _is_open(work: Work) -> bool:
+def _is_open(work: StateBuilder) -> bool:
     """Say whether we wait for the broker's word: on an order, on where contracts have gone, on legs of a combo."""
     if work.twins:
         return True
     stirring, doubts = work.stirring_positions(), work.state.doubts
     if doubts and any(work.at - doubt.since < DOUBT for doubt in doubts.values()):
         return True
-    if stirring and any(torn_orders(work, position) for position in stirring):
+    if stirring and any(broken_combo_orders(work, position) for position in stirring):
         return True
     return bool(work.live) and any(_is_doubtful(work, order) for order in work.all_live_orders())
 
 
-def _was_at_work(work: Work, order: Order) -> bool:
+def _was_at_work(work: StateBuilder, order: Order) -> bool:
     """Say whether the last list lacks an order that was acknowledged, and that is not being taken back."""
     return bool(order.perm_id) and order.status is OrderStatus.UNKNOWN and order.ref in work.absent
 
 
-def _is_doubtful(work: Work, order: Order) -> bool:
-    is_answered = order.status not in (OrderStatus.UNKNOWN, OrderStatus.CANCELLING) and not owes_fills(work, order)
+def _is_doubtful(work: StateBuilder, order: Order) -> bool:
+    is_answered = order.status not in (OrderStatus.UNKNOWN, OrderStatus.CANCELLING) and not has_unreported_fills(
+        work, order
+    )
     return not is_answered or order.ref in work.absent
 
 
-def step_asking(work: Work) -> None:
+def send_status_requests(work: StateBuilder) -> None:
     """Ask when it is time."""
     due = ask_at(work)
     if due is not None and work.at >= due:
         work.ask_broker()
 
 
-def orders_listed(work: Work, event: OrdersListed) -> dict[str, Any]:
+def orders_listed(work: StateBuilder, event: OrdersListed) -> dict[str, Any]:
     """Compare our orders with the broker's complete list.
 
     What works and was over in our books comes first: what is over now lets nothing be sent that would be one too many.
@@ -103,7 +105,7 @@ def orders_listed(work: Work, event: OrdersListed) -> dict[str, Any]:
     ours = [order for order in work.all_live_orders() if order.sent_at and asked_at and order.sent_at < asked_at]
     missing = [order for order in ours if order.ref not in event.order_refs]
     again = {order.ref for order in missing if order.ref in work.absent}
-    book_unseen(work, frozenset(order.ref for order in work.all_live_orders()) - again, {}, today=True)
+    book_missed_fills(work, frozenset(order.ref for order in work.all_live_orders()) - again, {}, today=True)
     for ref in sorted(event.order_refs & work.orders.keys()):
         found(work, work.orders[ref], ask_again=False)
     for order in missing:
@@ -112,13 +114,13 @@ def orders_listed(work: Work, event: OrdersListed) -> dict[str, Any]:
             missed(work, work.orders[order.ref])
     work.absent = frozenset(order.ref for order in missing if work.orders[order.ref].status.is_live)
     work.risen = frozenset()
-    for ref in gone(work, event.order_refs, first_list=False):
-        conclude_lone(work, ref)
-    note_refs(work, event.order_refs)
+    for ref in duplicate_ended(work, event.order_refs, first_list=False):
+        finalize_after_duplicate(work, ref)
+    record_foreign_refs(work, event.order_refs)
     return {}
 
 
-def listed_at_first(work: Work, at_broker: frozenset[str]) -> None:
+def listed_at_first(work: StateBuilder, at_broker: frozenset[str]) -> None:
     """Compare our orders with the list that came with a connection: alone it ends nothing that may still work.
 
     Those of which the broker owes executions are left to the lists that follow.
@@ -128,22 +130,22 @@ def listed_at_first(work: Work, at_broker: frozenset[str]) -> None:
         order = work.orders[ref]  # the end of one may have changed another
         if ref in at_broker:
             found(work, order)
-        elif order.status.is_live and not owes_fills(work, order):
+        elif order.status.is_live and not has_unreported_fills(work, order):
             missing.append(ref)
             _missing_at_first(work, order)
     work.absent = frozenset(ref for ref in missing if work.orders[ref].status.is_live)
     work.asked_at = work.at
     work.risen = frozenset()
-    for ref in gone(work, at_broker, first_list=True):
-        conclude_lone(work, ref)
-    note_refs(work, at_broker)
+    for ref in duplicate_ended(work, at_broker, first_list=True):
+        finalize_after_duplicate(work, ref)
+    record_foreign_refs(work, at_broker)
 
 
-def _missing_at_first(work: Work, order: Order) -> None:
+def _missing_at_first(work: StateBuilder, order: Order) -> None:
     if _must_be_over(work, order):
         not_found(work, order)
     elif order.status is OrderStatus.CANCELLING:
-        ask_back(work, order)  # it may have been lost, and a list may be wrong
+        request_cancel(work, order)  # it may have been lost, and a list may be wrong
     elif order.ref in work.unarrived:
         cancel(work, order, Cause.NEVER_ARRIVED)
     elif order.status is OrderStatus.SENDING and order.ended is None:
@@ -152,23 +154,23 @@ def _missing_at_first(work: Work, order: Order) -> None:
         _missed_once(work, order)
 
 
-def _must_be_over(work: Work, order: Order) -> bool:
+def _must_be_over(work: StateBuilder, order: Order) -> bool:
     """Say whether an order that is not listed cannot work: nothing was sent, all has filled, or its day is over."""
     return order.status is OrderStatus.PREPARED or order.filled >= order.quantity or _is_of_earlier_day(work, order)
 
 
-def _is_of_earlier_day(work: Work, order: Order) -> bool:
+def _is_of_earlier_day(work: StateBuilder, order: Order) -> bool:
     is_of_a_day = order.time_in_force is TimeInForce.DAY and order.sent_at is not None
     return is_of_a_day and exchange_date(order.sent_at or work.at) < exchange_date(work.at)
 
 
-def _missed_once(work: Work, order: Order) -> None:
+def _missed_once(work: StateBuilder, order: Order) -> None:
     """One list lacks an order that we thought at work: nothing of it is changed until the next one."""
     if order.is_working and order.filled < order.quantity:
         work.put_order(replace(order.for_cause(Cause.UNLISTED), status=OrderStatus.UNKNOWN))
 
 
-def _missed_again(work: Work, order: Order) -> None:
+def _missed_again(work: StateBuilder, order: Order) -> None:
     """Two lists on end lack an order: one that was acknowledged is first taken back."""
     is_asked = order.status is OrderStatus.CANCELLING
     is_left = order.filled < order.quantity and not has_run_out(work, order)
@@ -182,22 +184,22 @@ def _missed_again(work: Work, order: Order) -> None:
 # ---------------------------------------------------------------- one order, when the broker's list is complete
 
 
-def found(work: Work, order: Order, *, ask_again: bool = True) -> None:
+def found(work: StateBuilder, order: Order, *, ask_again: bool = True) -> None:
     """An order that works at the broker: adopted. `ask_again`: a cancel that was asked for may have been lost.
 
     One that is over in our books comes back only when it was also told to work: rows of dead orders may be listed too.
     """
     if order.status is OrderStatus.ABANDONED or (order.ref in work.risen and not order.status.is_live):
-        revive(work, order)
+        cancel_revived(work, order)
     elif order.status is OrderStatus.CANCELLING:
         if ask_again:
-            ask_back(work, order)
+            request_cancel(work, order)
     elif order.status.is_live and order.status is not OrderStatus.WORKING and order.ended is None:
-        work.put_order(adopted(order))
+        work.put_order(adopt_order(order))
         wake(work, order.bot, 0.0)
 
 
-def not_found(work: Work, order: Order) -> None:
+def not_found(work: StateBuilder, order: Order) -> None:
     """An order that the broker does not list: its final report may have been missed while we were away.
 
     One that was never acknowledged may still be on its way: it stays UNKNOWN for its grace, then it is taken back.
@@ -226,13 +228,13 @@ def not_found(work: Work, order: Order) -> None:
     known = order if asked else order.for_cause(Cause.GONE, order.ref, ended.value)
     order = work.put_order(replace(known, status=ended, ended=ended, attempt_until=None))
     order_ended(work, order, asked=asked)
-    if order.may_open and ended is OrderStatus.CANCELLED:
+    if order.can_increase_risk and ended is OrderStatus.CANCELLED:
         _doubt_the_end(work, order)
 
 
-def _doubt_the_end(work: Work, order: Order) -> None:
+def _doubt_the_end(work: StateBuilder, order: Order) -> None:
     """What the account holds more than our books, on the side of an entry that ended unseen, may be that entry's."""
-    ours = our_books(work)
+    ours = expected_holdings(work)
     for leg in order.legs:
         sign = order.side_of(leg).sign
         held, known = work.state.holdings.get(leg.option, ZERO), ours.get(leg.option, ZERO)

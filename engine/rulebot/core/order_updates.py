@@ -6,10 +6,10 @@ order never blocks a fill (`executions`).
 
 from datetime import timedelta
 
-from rulebot.core.bracket_orders import RESTING, cancel, has_run_out, is_too_early, partner_has_filled, take_back
+from rulebot.core.bracket_orders import RESTING, cancel, cancel_order, has_run_out, is_too_early, partner_has_filled
 from rulebot.core.close_plan import CLOSING
-from rulebot.core.duplicate_orders import is_second, waits_for_twin
-from rulebot.core.exit_retry import take_setback_back
+from rulebot.core.duplicate_orders import awaits_duplicate_end, is_duplicate
+from rulebot.core.exit_retry import uncount_failed_close
 from rulebot.core.message_codes import (
     CANCELLED,
     FILLED_BEFORE,
@@ -22,18 +22,18 @@ from rulebot.core.message_codes import (
     REFUSALS,
 )
 from rulebot.core.order_ended import order_ended
-from rulebot.core.order_mismatch import check_net_price, check_terms
+from rulebot.core.order_mismatch import check_net_price, check_order_terms
 from rulebot.core.other_engines import note_ended
 from rulebot.core.rejections import is_ended_by_broker
-from rulebot.core.revived_orders import adopted, told_to_work
+from rulebot.core.revived_orders import adopt_order, on_unexpected_working
 from rulebot.core.rule_evaluation import wake
-from rulebot.core.state_builder import Work
-from rulebot.core.tick_sizes import note_off_grid
-from rulebot.core.unreported_fills import owed
+from rulebot.core.state_builder import StateBuilder
+from rulebot.core.tick_sizes import on_off_tick_reject
+from rulebot.core.unreported_fills import unreported_contracts
 from rulebot.model.broker_message import broker_message
 from rulebot.model.cause import Cause
 from rulebot.model.event import BrokerStatus, ExecutionReport, OrderMessage, OrderReport, OrderUnsent
-from rulebot.model.order import TERMS_KEPT, Order, OrderStatus, OrderType, Purpose, Terms, above
+from rulebot.model.order import TERMS_KEPT, Order, OrderStatus, OrderTerms, OrderType, Purpose, above
 from rulebot.model.position import HoldReason
 from rulebot.model.values import replace
 from rulebot.record.record import Kind
@@ -52,7 +52,7 @@ PARTNERS = timedelta(seconds=5)
 """How long the legs of a combo that is over may still be told: those of one fill follow each other at once."""
 
 
-def find_order(work: Work, event: OrderReport | ExecutionReport) -> Order | None:
+def find_order(work: StateBuilder, event: OrderReport | ExecutionReport) -> Order | None:
     """Return our order by its ref, else by its permanent id, else by its id: other clients use the same numbers."""
     if event.ref and (order := work.orders.get(event.ref)) is not None:
         return order
@@ -66,15 +66,15 @@ def find_order(work: Work, event: OrderReport | ExecutionReport) -> Order | None
     return None if is_another else found
 
 
-def on_order(work: Work, event: OrderReport) -> None:
+def on_order(work: StateBuilder, event: OrderReport) -> None:
     """Reduce one openOrder or orderStatus."""
     work.next_order_id = above(work.next_order_id, event.order_id)
     order = find_order(work, event)
     if order is None:
         note_ended(work, event)
         return
-    if is_second(work, order, event):
-        conclude_lone(work, order.ref)
+    if is_duplicate(work, order, event):
+        finalize_after_duplicate(work, order.ref)
         return
     is_first = not order.perm_id
     changed = numbered = order.with_con_id(event.con_id) if order.status.is_live else order
@@ -91,13 +91,13 @@ def on_order(work: Work, event: OrderReport) -> None:
         order = work.put_order(changed)
         wake(work, order.bot, 0.0)
     if not order.status.is_live and event.status in _ALIVE:
-        told_to_work(work, order)
+        on_unexpected_working(work, order)
         return
     order = _as_told(work, order, event)
-    check_terms(work, order, event, is_first=is_first)
+    check_order_terms(work, order, event, is_first=is_first)
     order = _refused_instead(work, work.orders[order.ref])
     if not _waits_for_words(work, order):
-        conclude(work, order)
+        finalize_order(work, order)
 
 
 def _told_filled(order: Order, event: OrderReport) -> int:
@@ -119,7 +119,7 @@ def _ended_by_itself(order: Order) -> bool:
     return order.status.is_live and order.ended is OrderStatus.CANCELLED and order.status is not OrderStatus.CANCELLING
 
 
-def _waits_for_words(work: Work, order: Order) -> bool:
+def _waits_for_words(work: StateBuilder, order: Order) -> bool:
     """Say whether the message that says why an order is over may still come: it may follow the status.
 
     Of one that has worked the status says enough, somebody or the exchange has cancelled it, but for an exit and what
@@ -134,7 +134,7 @@ def _waits_for_words(work: Work, order: Order) -> bool:
     return not partner_has_filled(work, order)
 
 
-def _refused_instead(work: Work, order: Order) -> Order:
+def _refused_instead(work: StateBuilder, order: Order) -> Order:
     """Take an order as refused that the broker calls cancelled beside the code of a refusal.
 
     Of one that was changed the code may be of the change, and somebody has cancelled it.
@@ -152,16 +152,16 @@ def _with_status(order: Order, status: BrokerStatus | None) -> Order:
     if status in _FINAL:
         return replace(order, ended=_FINAL[status])
     if status in _ALIVE and order.status in (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.UNKNOWN):
-        return adopted(order)
+        return adopt_order(order)
     return order
 
 
-def conclude(work: Work, order: Order) -> None:
+def finalize_order(work: StateBuilder, order: Order) -> None:
     """Finish an order whose final status has come, once its executions are all counted."""
-    if order.ended is None or not order.status.is_live or waits_for_twin(work, order):
+    if order.ended is None or not order.status.is_live or awaits_duplicate_end(work, order):
         return
     filled = order.quantity if order.ended is OrderStatus.FILLED else order.reported
-    if order.filled < filled and any(owed(work, order, filled).values()):
+    if order.filled < filled and any(unreported_contracts(work, order, filled).values()):
         return
     if _waits_for_partners(work, order):
         return
@@ -176,13 +176,13 @@ def conclude(work: Work, order: Order) -> None:
             _tell_cancelled(work, order, said.text)
     for other in work.live_orders(order.position):  # what has been taken back by that may be over already
         if other.status is OrderStatus.CANCELLING and other.ended is OrderStatus.CANCELLED:
-            conclude(work, work.orders[other.ref])  # the end of the one before may have ended it
+            finalize_order(work, work.orders[other.ref])  # the end of the one before may have ended it
 
 
-def _waits_for_partners(work: Work, order: Order) -> bool:
+def _waits_for_partners(work: StateBuilder, order: Order) -> bool:
     """Say whether legs of a combo that is over may still be told: its count of what has filled may lag behind them."""
     most = max(-(-count // leg.ratio) for count, leg in zip(order.counts, order.legs, strict=True))
-    if not any(owed(work, order, min(most, order.quantity)).values()):
+    if not any(unreported_contracts(work, order, min(most, order.quantity)).values()):
         return False
     left = (order.changed_at + PARTNERS - work.at).total_seconds()
     if work.asked_at is None or work.asked_at < order.changed_at:
@@ -191,33 +191,33 @@ def _waits_for_partners(work: Work, order: Order) -> bool:
     return left > 0
 
 
-def conclude_lone(work: Work, ref: str) -> None:
+def finalize_after_duplicate(work: StateBuilder, ref: str) -> None:
     """Finish the orders of a position that were not over while a second one under this reference worked."""
     if (order := work.orders.get(ref)) is None:
         return
-    conclude(work, order)
+    finalize_order(work, order)
     for other in work.live_orders(order.position):
         if other.status is OrderStatus.CANCELLING:
-            conclude(work, work.orders[other.ref])
+            finalize_order(work, work.orders[other.ref])
 
 
-def _tell_cancelled(work: Work, order: Order, text: str) -> None:
+def _tell_cancelled(work: StateBuilder, order: Order, text: str) -> None:
     if not (has_run_out(work, order) or partner_has_filled(work, order)):
         work.alarm(order.bot, f"the broker has cancelled {order.ref}: {text}", order.position)
 
 
-def on_message(work: Work, event: OrderMessage) -> None:
+def on_message(work: StateBuilder, event: OrderMessage) -> None:
     """Take a broker's message on one of our order ids: refusals end what was never acknowledged, warnings do not."""
     order = work.orders.get(work.by_id.get(event.order_id, ""))
     if order is None:
         return
     work.record(Kind.MESSAGE, order.bot, order.position, code=event.code, text=event.text, ref=order.ref)
-    note_off_grid(work, order, event)
+    on_off_tick_reject(work, order, event)
     if event.code in NOT_CANCELLED and not order.status.is_live:
         return  # our cancel came too late: that says nothing of how the order has ended
     if event.code in INFORMATION and not _tells_why(work, order, event):
         if event.code == CANCELLED and order.ended is OrderStatus.CANCELLED:
-            conclude(work, order)
+            finalize_order(work, order)
         return
     if event.code == CANCELLED and not (order.status.is_live and order.purpose in TOLD_AT_THE_END):
         _tell_cancelled(work, order, event.text)
@@ -229,15 +229,15 @@ def on_message(work: Work, event: OrderMessage) -> None:
     order = work.put_order(replace(order, answer=message) if is_answer else order.hearing(message))
     if event.code in REFUSALS and order.status in _UNANSWERED and not order.perm_id:
         order = work.put_order(replace(order, ended=OrderStatus.REFUSED))
-        conclude(work, order)
+        finalize_order(work, order)
     elif event.code == NOT_FOUND and order.status is OrderStatus.CANCELLING and not order.perm_id:
         _not_there(work, order)
     elif event.code in NOT_CANCELLED and order.status is OrderStatus.CANCELLING:
         work.ask_broker()  # its lists decide
     elif order.ended is OrderStatus.REFUSED and has_reason(order):
-        conclude(work, order)
+        finalize_order(work, order)
     elif _ended_by_itself(order):
-        conclude(work, _refused_instead(work, order))
+        finalize_order(work, _refused_instead(work, order))
     elif order.status is OrderStatus.WORKING and event.code == CANCELLED:
         work.ask_broker()  # no status says so yet
     elif order.status is OrderStatus.WORKING and event.code not in NOT_CANCELLED:
@@ -250,7 +250,7 @@ def on_message(work: Work, event: OrderMessage) -> None:
         _not_by_somebody(work, order)
 
 
-def order_unsent(work: Work, event: OrderUnsent) -> None:
+def order_unsent(work: StateBuilder, event: OrderUnsent) -> None:
     """End a new order that rulebot could not send, alone; one whose change was not sent works as it was."""
     order = work.orders.get(work.by_id.get(event.order_id, ""))
     if order is None or not order.status.is_live:
@@ -261,13 +261,13 @@ def order_unsent(work: Work, event: OrderUnsent) -> None:
         _keep_former(work, order, is_refused=True)
     elif not order.perm_id:
         unsent = order.for_cause(Cause.NOT_SENT, detail=event.text)
-        conclude(work, work.put_order(replace(unsent, ended=OrderStatus.REFUSED)))
+        finalize_order(work, work.put_order(replace(unsent, ended=OrderStatus.REFUSED)))
 
 
-def _not_by_somebody(work: Work, order: Order) -> None:
+def _not_by_somebody(work: StateBuilder, order: Order) -> None:
     """Count a closing order no more as cancelled by a person: the broker has said only now why it is over."""
     if order.purpose in CLOSING:
-        take_setback_back(work, work.positions[order.position], HoldReason.EXIT_CANCELLED)
+        uncount_failed_close(work, work.positions[order.position], HoldReason.EXIT_CANCELLED)
 
 
 def _answers_cancel(order: Order, code: int) -> bool:
@@ -277,7 +277,7 @@ def _answers_cancel(order: Order, code: int) -> bool:
     return code not in REFUSALS or (code in (NOT_VALID, NOT_SAME) and bool(order.perm_id))
 
 
-def _said_of_working(work: Work, order: Order, event: OrderMessage) -> None:
+def _said_of_working(work: StateBuilder, order: Order, event: OrderMessage) -> None:
     """Take an error of an order that works on: a change of it was refused, if there was one, so it has its terms of
     before. What rests is placed anew. So is an order of a ladder that takes no change at all.
     """
@@ -295,7 +295,7 @@ def _said_of_working(work: Work, order: Order, event: OrderMessage) -> None:
     _keep_former(work, order, is_refused=is_refused, is_tried_anew=is_tried_anew)
 
 
-def _keep_former(work: Work, order: Order, *, is_refused: bool, is_tried_anew: bool = False) -> None:
+def _keep_former(work: StateBuilder, order: Order, *, is_refused: bool, is_tried_anew: bool = False) -> None:
     """Take an order that works on with its terms of before; what rests is placed anew where its change was refused."""
     if not order.former or (before := order.former[-1]) == order.terms:  # so it is when it was said before
         return
@@ -308,19 +308,19 @@ def _keep_former(work: Work, order: Order, *, is_refused: bool, is_tried_anew: b
         _place_anew(work, order)
 
 
-def _try_anew(work: Work, order: Order) -> None:
+def _try_anew(work: StateBuilder, order: Order) -> None:
     """Take an order back of which the broker takes no change: the try that it refused so is a new order."""
     attempt = order.attempt - 1
     work.put_position(replace(work.positions[order.position], attempts=attempt))
     cancel(work, replace(order, attempt=attempt), Cause.NEXT_TRY)
 
 
-def _place_anew(work: Work, order: Order) -> None:
+def _place_anew(work: StateBuilder, order: Order) -> None:
     """Take a resting order back that the broker works in another quantity than is held, or at another price."""
     if order.purpose is Purpose.PROTECT:
         cancel(work, order, Cause.NOT_CHANGED)
     else:
-        take_back(work, work.positions[order.position], Cause.NOT_CHANGED)
+        cancel_order(work, work.positions[order.position], Cause.NOT_CHANGED)
 
 
 def _is_in_question(order: Order) -> bool:
@@ -329,13 +329,13 @@ def _is_in_question(order: Order) -> bool:
     return bool(order.former) and order.last_message is not None and order.last_code not in known
 
 
-def _as_told(work: Work, order: Order, event: OrderReport) -> Order:
+def _as_told(work: StateBuilder, order: Order, event: OrderReport) -> Order:
     """Take an order whose change is in question as the broker says that it works: with the change, or without."""
     if event.quantity is None or event.status not in _ALIVE or order.status is not OrderStatus.WORKING:
         return order
     if not _is_in_question(order):
         return order
-    told = Terms(int(event.quantity), event.stop_price if order.kind is OrderType.STOP else event.limit_price)
+    told = OrderTerms(int(event.quantity), event.stop_price if order.kind is OrderType.STOP else event.limit_price)
     is_taken_back = order.former[-1] == order.terms
     other = order.former[-2] if is_taken_back and len(order.former) > 1 else order.former[-1]
     if told not in (order.terms, other):
@@ -349,7 +349,7 @@ def _as_told(work: Work, order: Order, event: OrderReport) -> Order:
     return work.put_order(order.with_terms(told.quantity, told.price))
 
 
-def _tells_why(work: Work, order: Order, event: OrderMessage) -> bool:
+def _tells_why(work: StateBuilder, order: Order, event: OrderMessage) -> bool:
     """Say whether a message has the reason why the broker cancels an order that we did not want back.
 
     Of one whose partner has filled it is the group that ended it, though we wanted it back as well.
@@ -365,10 +365,10 @@ def is_not_found(order: Order) -> bool:
     return order.last_code == NOT_FOUND
 
 
-def _not_there(work: Work, order: Order) -> None:
+def _not_there(work: StateBuilder, order: Order) -> None:
     """Give an order up that the broker does not have, unless it was asked while the order may have been on its way."""
     if is_too_early(work, order):
         text = f"the broker has no {order.ref}, which may still be on its way: it is asked again"
         work.alarm(order.bot, text, order.position)
         return
-    conclude(work, work.put_order(replace(order, ended=OrderStatus.ABANDONED)))
+    finalize_order(work, work.put_order(replace(order, ended=OrderStatus.ABANDONED)))

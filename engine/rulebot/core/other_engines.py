@@ -9,7 +9,7 @@ person says so (`rulebot resume`), entries at work are taken back, and exits go 
 from collections.abc import Iterable
 
 from rulebot.core.bracket_orders import cancel_entries
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.model.cause import Cause
 from rulebot.model.event import BrokerStatus, OrderReport
 from rulebot.record.record import Kind
@@ -19,13 +19,13 @@ _ENDED = (BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED)
 HELP = "nothing is entered until 'rulebot resume'; exits go on"
 
 
-def note_refs(work: Work, refs: Iterable[str]) -> None:
+def record_foreign_refs(work: StateBuilder, refs: Iterable[str]) -> None:
     """Look at the references of orders that work at the broker."""
     for ref in sorted(refs):
         note(work, ref, "works at the broker")
 
 
-def note(work: Work, ref: str, what: str) -> None:
+def note(work: StateBuilder, ref: str, what: str) -> None:
     """Look at one reference that the broker told; say so once when it is no order of this store."""
     install, number = _parts(ref)
     if not install or ref in work.orders:
@@ -43,7 +43,7 @@ def note(work: Work, ref: str, what: str) -> None:
     cancel_entries(work, "", Cause.OTHER_TRADER)
 
 
-def note_ended(work: Work, event: OrderReport) -> None:
+def note_ended(work: StateBuilder, event: OrderReport) -> None:
     """Look at an order that is in no record at hand: the broker tells all of today that are over, of any client.
 
     Those that have traded count as executions do. One under our install may only be read back no more; one that is
@@ -58,12 +58,12 @@ def note_ended(work: Work, event: OrderReport) -> None:
         work.next_number = max(work.next_number, number + 1)
 
 
-def is_of_ours(work: Work, ref: str) -> bool:
+def is_of_ours(work: StateBuilder, ref: str) -> bool:
     """Say whether a reference is of an order of this store, also of one that is over and not read back any more."""
     return bool(ref) and _parts(ref)[0] == work.program.install
 
 
-def rival_words(rivals: frozenset[str]) -> str:
+def other_engine_text(rivals: frozenset[str]) -> str:
     """Return why nothing may be entered, "" when we are alone."""
     if not rivals:
         return ""

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from rulebot.core.close_plan import planned_exit
 from rulebot.core.rule_evaluation import wake
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.fill.book import TOLD_LATE
 from rulebot.fill.exit_level import ended_by, terms_of
 from rulebot.fill.today import realized_since
@@ -17,7 +17,7 @@ from rulebot.model.values import replace
 from rulebot.record.record import Kind
 
 
-def closed(work: Work, position: Position, trigger: str) -> None:
+def on_position_closed(work: StateBuilder, position: Position, trigger: str) -> None:
     """The position holds nothing more: its books are closed and the day's count is kept."""
     left_at = _left_at(work, position, trigger)
     position = _left(work, work.move(_with_terms(work, position), trigger), left_at)
@@ -33,7 +33,7 @@ def closed(work: Work, position: Position, trigger: str) -> None:
         wake(work, position.bot, 0.0)
 
 
-def ended_otherwise(work: Work, position: Position, reason: str) -> None:
+def ended_otherwise(work: StateBuilder, position: Position, reason: str) -> None:
     """Keep that another exit has closed a position than was thought, for `again` too where that goes by its end."""
     position = work.put_position(_with_terms(work, replace(position, exit_reason=reason)))
     if position.state != "closed" or position.bot not in work.bots:
@@ -44,7 +44,7 @@ def ended_otherwise(work: Work, position: Position, reason: str) -> None:
         work.put_day(day.note(bot.symbol, last_end=ended_by(bot.plan, position)))
 
 
-def _with_terms(work: Work, position: Position) -> Position:
+def _with_terms(work: StateBuilder, position: Position) -> Position:
     """Return a position with the terms of the exit that has closed it: what rested at the broker began by itself."""
     if position.bot not in work.bots or (position.terms is not None and position.terms.exit == position.exit_reason):
         return position
@@ -59,20 +59,20 @@ def _as_opened(position: Position) -> Position:
     return replace(position, legs=legs)
 
 
-def left_before_expiry(work: Work, position: Position) -> None:
+def left_before_expiry(work: StateBuilder, position: Position) -> None:
     """Keep when a closed position was left of which fills take the place of the expiry, once none of it has expired."""
     if position.state == "closed" and not any(leg.settled for leg in position.legs):
         _left(work, position, _left_at(work, position, "closed_out"))
 
 
-def _left(work: Work, position: Position, at: datetime) -> Position:
+def _left(work: StateBuilder, position: Position, at: datetime) -> Position:
     position = work.put_position(replace(position, closed_at=at))
     if exchange_date(at) < work.state.session.date:
         work.put_base(position.id, position.net)  # it was not made today
     return position
 
 
-def _left_at(work: Work, position: Position, trigger: str) -> datetime:
+def _left_at(work: StateBuilder, position: Position, trigger: str) -> datetime:
     """Return when the last of a position was dealt; now, where that is told at once or its last leg has settled."""
     if trigger == "settled" and any(leg.settled for leg in position.legs):
         return work.at
@@ -85,19 +85,19 @@ def _left_at(work: Work, position: Position, trigger: str) -> datetime:
     return last if work.at - last >= TOLD_LATE else work.at
 
 
-def _is_rolled(work: Work, position: Position) -> bool:
+def _is_rolled(work: StateBuilder, position: Position) -> bool:
     """Say whether a position goes on in another one: what it was rolled into at last, or what is open of its parts."""
     rolls = (order for order in work.orders_of(position.id) if order.into and order.position == position.id)
     filled = [order for order in rolls if order.has_fills]
     return any(order.reason == position.exit_reason or _goes_on(work, order.into) for order in filled)
 
 
-def _goes_on(work: Work, name: str) -> bool:
+def _goes_on(work: StateBuilder, name: str) -> bool:
     position = work.positions.get(name)
     return position is not None and (position.state != "closed" or _is_rolled(work, position))
 
 
-def _is_last(work: Work, position: Position) -> bool:
+def _is_last(work: StateBuilder, position: Position) -> bool:
     """Say whether no other position of its bot was left after this one: of several it may be told in any order."""
     symbol = work.governing(position).symbol
     others = (each for each in work.positions.values() if each.bot == position.bot and each.state == "closed")
@@ -105,7 +105,7 @@ def _is_last(work: Work, position: Position) -> bool:
     return all(each.closed_at <= position.closed_at for each in alike if each.closed_at and position.closed_at)
 
 
-def _counts_for_again(work: Work, position: Position) -> bool:
+def _counts_for_again(work: StateBuilder, position: Position) -> bool:
     """Say whether `again` asks how a position ended: not when another window has sent an entry since its own."""
     session, day = work.state.session, work.bots[position.bot].day
     if not day.of_member(work.governing(position).symbol).tried:
@@ -120,7 +120,7 @@ def _counts_for_again(work: Work, position: Position) -> bool:
     return entered is None or entered >= max(earlier, default=entered)
 
 
-def count_closed(work: Work, name: str) -> None:
+def count_closed(work: StateBuilder, name: str) -> None:
     """Count anew what a bot has realised, once of this position is closed what an order, or its expiry, closes of it.
 
     Not while it is closed leg by leg.
@@ -130,7 +130,7 @@ def count_closed(work: Work, name: str) -> None:
         count_realized(work, position.bot)
 
 
-def count_realized(work: Work, bot: str) -> None:
+def count_realized(work: StateBuilder, bot: str) -> None:
     """Keep what closing positions of the bot, or parts of them, has made today; counted anew, since it may change."""
     if bot not in work.bots:
         return

@@ -9,7 +9,7 @@ from rulebot.core.day_pnl import structure
 from rulebot.core.pnl_at_exits import dollars_at
 from rulebot.core.program import CompiledBot
 from rulebot.core.rule_evaluation import rounded
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.fill.pnl import HeldLeg, made
 from rulebot.model.money import CENT
 from rulebot.model.order import Order
@@ -25,7 +25,7 @@ FAR_EVERY, FAR = 5, timedelta(days=7)
 a seller who holds sixty of them for months would fill the store."""
 
 
-def held_since(positions: Iterable[Position]) -> datetime | None:
+def oldest_open_since(positions: Iterable[Position]) -> datetime | None:
     """Return when the oldest of these positions was opened, None when nothing of them is held."""
     return min((each.opened_at for each in positions if each.opened_at is not None and not each.is_flat), default=None)
 
@@ -56,7 +56,7 @@ def is_snapshot_due(session: Session, expiry: date, at: datetime) -> bool:
     return int(at.timestamp() // 60) % FAR_EVERY == 0
 
 
-def mark_positions(work: Work) -> None:
+def mark_positions(work: StateBuilder) -> None:
     """Keep the profit of every open position, and a snapshot of those that are due."""
     session = work.state.session
     for position in work.active_positions():
@@ -71,7 +71,7 @@ def mark_positions(work: Work) -> None:
             _mark(work, position, found.parts, gain)
 
 
-def _mark(work: Work, position: Position, legs: tuple[HeldLeg, ...], gain: Decimal | None) -> None:
+def _mark(work: StateBuilder, position: Position, legs: tuple[HeldLeg, ...], gain: Decimal | None) -> None:
     board = work.state.board
     bids, asks, deltas, gammas, thetas, vegas = board.bid, board.ask, board.delta, board.gamma, board.theta, board.vega
     net_bid = net_ask = mid = delta = gamma = theta = vega = 0.0
@@ -122,7 +122,7 @@ def at_stop(bot: CompiledBot, position: Position, resting: Sequence[Order]) -> s
     return None if dollars is None else str(dollars.quantize(CENT))
 
 
-def _by_symbol(work: Work, legs: tuple[HeldLeg, ...]) -> dict[str, Json]:
+def _by_symbol(work: StateBuilder, legs: tuple[HeldLeg, ...]) -> dict[str, Json]:
     """Return the greeks of one structure on each underlying, per share, where there are several."""
     symbols = dict.fromkeys(option.symbol for _, option, *_ in legs)
     if len(symbols) < 2:
@@ -130,14 +130,14 @@ def _by_symbol(work: Work, legs: tuple[HeldLeg, ...]) -> dict[str, Json]:
     return {"by_symbol": [_of_symbol(work, symbol, legs) for symbol in symbols]}
 
 
-def _of_symbol(work: Work, symbol: str, legs: tuple[HeldLeg, ...]) -> dict[str, Json]:
+def _of_symbol(work: StateBuilder, symbol: str, legs: tuple[HeldLeg, ...]) -> dict[str, Json]:
     board, own = work.state.board, [leg for leg in legs if leg.option.symbol == symbol]
     sums = dict.fromkeys(("delta", "gamma", "theta", "vega"), 0.0)
     for leg in own:
         if leg.option.is_share:
-            sums["delta"] += leg.weight
+            sums["delta"] += leg.price_multiplier
             continue
         for name in sums:
-            sums[name] += leg.weight * getattr(board, name)[leg.row]
+            sums[name] += leg.price_multiplier * getattr(board, name)[leg.row]
     level = level_of(board, symbol, work.now)
     return {"symbol": symbol, "spot": rounded(level), **{name: rounded(value) for name, value in sums.items()}}

@@ -3,18 +3,18 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from rulebot.core.bracket_orders import GRACE, RESTING, ask_back, cancel
+from rulebot.core.bracket_orders import GRACE, RESTING, cancel, request_cancel
 from rulebot.core.close_plan import CLOSING, closing_net, is_beyond, is_unwound, lacks_a_wing, planned_exit, to_natural
 from rulebot.core.entry_blocks import not_trading, waits_for_reload
 from rulebot.core.entry_orders import comes_too_late, is_past_exits, no_price, unpriced_text
 from rulebot.core.exit_retry import has_waited_for_price, price_is_there
-from rulebot.core.order_updates import conclude, has_reason, is_not_found
+from rulebot.core.order_updates import finalize_order, has_reason, is_not_found
 from rulebot.core.price_limits import entry_bound
 from rulebot.core.program import CompiledBot
-from rulebot.core.rolling import next_rung, sells_dead
+from rulebot.core.rolling import next_ladder_price, sells_worthless
 from rulebot.core.rule_evaluation import wake
 from rulebot.core.session_start import halts_at_a_try
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import awaits_quotes, still_holds
 from rulebot.core.target_price import as_judged, bound_of, closing_ladder, may_wait, target_at_work
 from rulebot.model.cause import Cause
@@ -22,11 +22,11 @@ from rulebot.model.command import Replace
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
 from rulebot.model.quotes import QuoteFault
 from rulebot.model.values import replace
-from rulebot.order.draft import parts_of, wire_price
-from rulebot.order.ladder import Bound, is_the_last, priority, rung
+from rulebot.order.draft import order_parts, wire_price
+from rulebot.order.ladder import Bound, is_the_last, ladder_price, priority
 from rulebot.order.price import NetQuote, net_quote
+from rulebot.spec.nouns.order import OnUnfilled, PriceFrom
 from rulebot.spec.nouns.order import Order as Ladder
-from rulebot.spec.nouns.order import Start, Then
 
 MARKET_PATIENCE, LONGEST_PATIENCE = timedelta(seconds=10), timedelta(seconds=30)
 """How long until a market order that does not fill is looked at: as long as it has worked, within these. Each look is a
@@ -44,7 +44,7 @@ SILENCE = timedelta(seconds=10)
 """How long an order may stay without an answer before it is UNKNOWN."""
 
 
-def follow(work: Work, order: Order) -> None:
+def advance_order(work: StateBuilder, order: Order) -> None:
     """Take the step that is due for a live order, if one is."""
     if order.ended is not None:
         patience = RESTING_PATIENCE if order.purpose in RESTING else REASON_PATIENCE
@@ -57,7 +57,7 @@ def follow(work: Work, order: Order) -> None:
             is_told = order.last_message is not None
             cancel(work, replace(order, ended=None, heard=order.last_message), Cause.INACTIVE, heard=is_told)
         elif left <= 0:
-            conclude(work, order)
+            finalize_order(work, order)
         else:
             wake(work, order.bot, left)
         return
@@ -86,19 +86,19 @@ def follow(work: Work, order: Order) -> None:
         _next_closing_try(work, order)
 
 
-def _is_past_exits(work: Work, order: Order) -> bool:
+def _is_past_exits(work: StateBuilder, order: Order) -> bool:
     """Say whether an entry of which nothing has filled works on past the time at which exits close all."""
     position = work.positions[order.position]
     return position.is_flat and is_past_exits(work, work.governing(position), order.prepared_at)
 
 
-def _outlives_its_session(work: Work, order: Order) -> bool:
+def _outlives_its_session(work: StateBuilder, order: Order) -> bool:
     """Say whether an order of the day works on after the close: it has no further try, and nobody follows its fills."""
     is_of_the_day = order.status is OrderStatus.WORKING and order.time_in_force is TimeInForce.DAY
     return is_of_the_day and work.at >= work.state.session.close
 
 
-def _end_with_its_session(work: Work, order: Order) -> None:
+def _end_with_its_session(work: StateBuilder, order: Order) -> None:
     """Take an order of the day back once the broker has had time to say that it is over."""
     left = (work.state.session.close + PAST_CLOSE - work.at).total_seconds()
     if left > 0:
@@ -107,7 +107,7 @@ def _end_with_its_session(work: Work, order: Order) -> None:
         cancel(work, order, Cause.WINDOW_OVER if order.purpose is Purpose.ENTRY else Cause.SESSION_OVER)
 
 
-def _doubt(work: Work, order: Order) -> None:
+def _doubt(work: StateBuilder, order: Order) -> None:
     """An order was not acknowledged: what became of it is UNKNOWN, also after words that are no refusal."""
     is_told = order.last_message is not None
     text = f"{order.ref} is neither taken nor refused, the broker says: {order.said}"
@@ -116,20 +116,20 @@ def _doubt(work: Work, order: Order) -> None:
     work.put_order(replace(known, status=OrderStatus.UNKNOWN))
 
 
-def _cancel_again(work: Work, order: Order) -> None:
+def _cancel_again(work: StateBuilder, order: Order) -> None:
     """Ask once more for an order to be taken back, seldom when the broker has it and does not find it."""
     said = order.last_message
     if is_not_found(order):
         if order.perm_id and order.ref not in work.absent:
             text = f"the broker has {order.ref} and does not find it to cancel it: a person must cancel it in TWS"
             work.alarm(order.bot, text, order.position)
-            ask_back(work, order, NOT_FOUND_PATIENCE)
+            request_cancel(work, order, NOT_FOUND_PATIENCE)
             return
     elif said is not None and order.perm_id:
         work.alarm(order.bot, f"{order.ref} was not cancelled, the broker says: {said.words}", order.position)
     else:
         work.alarm(order.bot, f"no answer to the cancel of {order.ref}", order.position)
-    ask_back(work, order)
+    request_cancel(work, order)
 
 
 def _unknown_since(order: Order) -> datetime | None:
@@ -137,7 +137,7 @@ def _unknown_since(order: Order) -> datetime | None:
     return order.changed_at if order.perm_id else order.sent_at
 
 
-def _next_entry_try(work: Work, order: Order) -> None:
+def _next_entry_try(work: StateBuilder, order: Order) -> None:
     position = work.positions[order.position]
     bot = work.governing(position)
     ladder = bot.plan.order
@@ -168,7 +168,7 @@ def _next_entry_try(work: Work, order: Order) -> None:
     _reprice(work, order, ladder, entry_bound(work, bot, position, legs))
 
 
-def _next_closing_try(work: Work, order: Order) -> None:
+def _next_closing_try(work: StateBuilder, order: Order) -> None:
     if order.kind is OrderType.MARKET:
         _keep_at_market(work, order)
         return
@@ -184,7 +184,7 @@ def _next_closing_try(work: Work, order: Order) -> None:
     if order.unmet_since is not None and _is_new_order(ladder, order):
         _count_try(work, order, ladder)
         return
-    if ladder.start is Start.MARKET or (ladder.then is Then.MARKET and order.attempt >= ladder.tries):
+    if ladder.start is PriceFrom.MARKET or (ladder.then is OnUnfilled.MARKET and order.attempt >= ladder.tries):
         _go_to_market(work, order, ladder)
         return
     if _is_new_order(ladder, order):
@@ -200,19 +200,19 @@ def _next_closing_try(work: Work, order: Order) -> None:
     _reprice(work, order, ladder, bound)
 
 
-def _waits_without_wing(work: Work, order: Order, bound: Bound) -> bool:
+def _waits_without_wing(work: StateBuilder, order: Order, bound: Bound) -> bool:
     """Say whether an order waits at its bound, which would close with a wing that somebody bids for again."""
     position = work.positions[order.position]
     is_at_bound = is_beyond(_quote_of(work, order), bound)
     return is_at_bound and lacks_a_wing(work, position, work.governing(position), order)
 
 
-def _quote_of(work: Work, order: Order) -> NetQuote:
-    parts = parts_of(order.legs, order.side)
+def _quote_of(work: StateBuilder, order: Order) -> NetQuote:
+    parts = order_parts(order.legs, order.side)
     return net_quote(parts, work.state.board, work.now, closing=True, told=work.state.facts.ticks)
 
 
-def _go_to_market(work: Work, order: Order, ladder: Ladder) -> None:
+def _go_to_market(work: StateBuilder, order: Order, ladder: Ladder) -> None:
     """Cancel a limit order for a market order; it waits at its bound where the market would deal beyond that."""
     bound, _ = bound_of(work, work.positions[order.position], order.legs)
     if is_beyond(_quote_of(work, order), bound) and not _waits_without_wing(work, order, bound):
@@ -221,7 +221,7 @@ def _go_to_market(work: Work, order: Order, ladder: Ladder) -> None:
         cancel(work, order, Cause.MARKET_FOLLOWS)
 
 
-def _next_roll_try(work: Work, order: Order, bot: CompiledBot) -> None:
+def _next_roll_try(work: StateBuilder, order: Order, bot: CompiledBot) -> None:
     """Step the limit of a roll, never past what it requires; after the last try that it may have nothing was found.
 
     While nothing is dealt that is no try: it works on as it is.
@@ -232,8 +232,8 @@ def _next_roll_try(work: Work, order: Order, bot: CompiledBot) -> None:
     if planned is None or order.attempt >= planned.order.tries:
         cancel(work, order, Cause.TRIES_USED_UP)
         return
-    net, missing, is_out_of_band = next_rung(work, order, bot, planned)
-    if net is None and sells_dead(work, order):
+    net, missing, is_out_of_band = next_ladder_price(work, order, bot, planned)
+    if net is None and sells_worthless(work, order):
         cancel(work, order, Cause.NO_BID_TO_ROLL, detail=missing)
         return
     if net is None:
@@ -249,9 +249,9 @@ def _is_new_order(ladder: Ladder, order: Order) -> bool:
     return ladder.pause > 0 or priority(ladder, order.attempt + 1) != order.adaptive
 
 
-def _keep_at_market(work: Work, order: Order) -> None:
+def _keep_at_market(work: StateBuilder, order: Order) -> None:
     """A market order has no next try: it works on, unless nobody bids for one of its legs any more."""
-    quote = net_quote(parts_of(order.legs, order.side), work.state.board, work.now, closing=True)
+    quote = net_quote(order_parts(order.legs, order.side), work.state.board, work.now, closing=True)
     if order.is_combo and quote.fault is QuoteFault.NO_BID:
         cancel(work, order, Cause.NO_BID, detail=quote.missing)
         return
@@ -260,15 +260,15 @@ def _keep_at_market(work: Work, order: Order) -> None:
     work.put_order(replace(order, attempt_until=work.at + patience))
 
 
-def _reprice(work: Work, order: Order, ladder: Ladder, bound: Bound) -> None:
+def _reprice(work: StateBuilder, order: Order, ladder: Ladder, bound: Bound) -> None:
     """Step the limit; without a sound quote the order stays as it is until there is one."""
-    parts = parts_of(order.legs, order.side)
+    parts = order_parts(order.legs, order.side)
     closing = order.purpose in CLOSING
     quote = net_quote(parts, work.state.board, work.now, closing=closing, told=work.state.facts.ticks)
     if closing:
         net, missing = closing_net(ladder, quote, parts, order.attempt + 1, bound)
     else:
-        net, missing = rung(ladder, quote, parts, order.attempt + 1, bound), quote.brief
+        net, missing = ladder_price(ladder, quote, parts, order.attempt + 1, bound), quote.brief
     if net is None:
         if closing and order.is_combo and quote.fault is QuoteFault.NO_BID:
             cancel(work, order, Cause.NO_BID, detail=quote.missing)
@@ -292,7 +292,7 @@ def _reprice(work: Work, order: Order, ladder: Ladder, bound: Bound) -> None:
     _offer(work, order, ladder, net)
 
 
-def _go_to_market_blind(work: Work, order: Order, ladder: Ladder) -> None:
+def _go_to_market_blind(work: StateBuilder, order: Order, ladder: Ladder) -> None:
     """Take a closing order back whose ladder ends at market once its tries would be over, though none has a price."""
     position = work.positions[order.position]
     if has_waited_for_price(work, position, ladder, order.attempt + 1):
@@ -300,14 +300,14 @@ def _go_to_market_blind(work: Work, order: Order, ladder: Ladder) -> None:
         cancel(work, order, Cause.NO_QUOTES)
 
 
-def _offer(work: Work, order: Order, ladder: Ladder, net: Decimal) -> None:
+def _offer(work: StateBuilder, order: Order, ladder: Ladder, net: Decimal) -> None:
     price = wire_price(net, order.side)
     changed = _count_try(work, order.with_terms(order.quantity, price), ladder)
     if price != order.limit_price:
         work.commands.append(Replace(changed))
 
 
-def _count_try(work: Work, order: Order, ladder: Ladder) -> Order:
+def _count_try(work: StateBuilder, order: Order, ladder: Ladder) -> Order:
     """Begin the next try of an order that works on; one at market has no price that could change."""
     attempt = order.attempt + 1
     changed = replace(order, attempt=attempt, attempt_until=work.at + timedelta(seconds=ladder.wait))

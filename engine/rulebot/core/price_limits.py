@@ -8,15 +8,15 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from rulebot.compile.plan import Call, Compare, Constant, Op, ProtectPlan, Quantity, Rule, Truth
-from rulebot.compile.priced import parts_that_hold
+from rulebot.compile.priced import price_free_parts
 from rulebot.core.legged_entry import legging_floor, received
 from rulebot.core.program import CompiledBot, CompiledRule
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.decide.sizing import Priced, floor_of
 from rulebot.evaluate.snapshot import LegView, View
-from rulebot.model.commission import estimate, own_part
+from rulebot.model.commission import broker_part, estimate
 from rulebot.model.contract import LOT, Option
-from rulebot.model.loss_bound import least_brought, most_commissions
+from rulebot.model.loss_bound import min_proceeds, most_commissions
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position, PositionLeg
 from rulebot.order.ladder import Bound, Holds, costs, start_net
@@ -30,7 +30,7 @@ _STRICTLY = Decimal("0.000001")
 """What makes a bound that must be passed one that may be met: the next tick follows."""
 
 
-def entry_bound(work: Work, bot: CompiledBot, position: Position, legs: tuple[PositionLeg, ...]) -> Bound:
+def entry_bound(work: StateBuilder, bot: CompiledBot, position: Position, legs: tuple[PositionLeg, ...]) -> Bound:
     """Return how far the net price (+ received) of an order of `legs` may go.
 
     That of all legs is per share of one structure, that of a single leg per share of one piece of it. When legs go one
@@ -43,12 +43,12 @@ def entry_bound(work: Work, bot: CompiledBot, position: Position, legs: tuple[Po
         return Bound(legging_floor(work, bot, position, legs[0], opened))
     commission = _commission(position, work, leg_by_leg=bool(bot.plan.order.leg_by_leg))
     floor = _structure_floor(bot, position, work, commission)
-    holds = holds_at(bot.priced, _entering(work, bot, position, commission), is_begun=position.is_begun)
+    holds = holds_at(bot.priced, _entering(work, bot, position, commission), is_begun=position.has_fills)
     if len(legs) > 1:
         return Bound(floor, holds, None if position.entry_mid is None else costs(position.entry_mid))
-    got, weight = received(others), legs[0].weight
-    of_piece = None if holds is None else lambda net: holds(got + net * weight)
-    return Bound(None if floor is None else (floor - got) / weight, of_piece)
+    got, price_multiplier = received(others), legs[0].price_multiplier
+    of_piece = None if holds is None else lambda net: holds(got + net * price_multiplier)
+    return Bound(None if floor is None else (floor - got) / price_multiplier, of_piece)
 
 
 def holds_at(priced: tuple[CompiledRule, ...], view: View, *, is_begun: bool = False) -> Holds | None:
@@ -72,7 +72,7 @@ def _is_met(compiled: CompiledRule, offered: View, *, is_begun: bool) -> bool:
     return truth is True or (truth is None and (is_begun or "margin" in compiled.rule.reads))
 
 
-def _entering(work: Work, bot: CompiledBot, position: Position, commission: Decimal) -> View:
+def _entering(work: StateBuilder, bot: CompiledBot, position: Position, commission: Decimal) -> View:
     """Return the view of a structure that is being entered."""
     view = work.view()
     view.legs = work.legs_seen(position)
@@ -81,13 +81,13 @@ def _entering(work: Work, bot: CompiledBot, position: Position, commission: Deci
     return view
 
 
-def _structure_floor(bot: CompiledBot, position: Position, work: Work, commission: Decimal) -> Decimal | None:
+def _structure_floor(bot: CompiledBot, position: Position, work: StateBuilder, commission: Decimal) -> Decimal | None:
     shares = LOT * position.quantity
-    least = least_brought(position.legs, is_covered=bot.plan.overwrite is not None)
+    least = min_proceeds(position.legs, is_covered=bot.plan.overwrite is not None)
     stated = stated_floor((compiled.rule for compiled in bot.require), shares, commission)
     fees = most_commissions(position.legs)
     of_risk = risk_floor(bot.plan.risk.max_loss_per_trade, least, shares, fees * position.quantity)
-    whole = least_brought(position.legs)
+    whole = min_proceeds(position.legs)
     worth = work.state.facts.account.net_liquidation
     sized = size_floor(bot.plan.size, position.quantity, whole, commission, fees, worth)
     protect, seen = bot.plan.risk.protect, work.legs_seen(position)
@@ -95,7 +95,9 @@ def _structure_floor(bot: CompiledBot, position: Position, work: Work, commissio
     return max((floor for floor in (stated, of_risk, sized, unhit) if floor is not None), default=None)
 
 
-def unhit_floor(protect: ProtectPlan | None, ladder: Ladder, legs: Iterable[LegView], work: Work) -> Decimal | None:
+def unhit_floor(
+    protect: ProtectPlan | None, ladder: Ladder, legs: Iterable[LegView], work: StateBuilder
+) -> Decimal | None:
     """Return the price from which on no protective stop would be hit as soon as it rests, None without one.
 
     Only those that count by the credit of the structure may be. What a ladder would start to buy brings no credit, and
@@ -104,7 +106,7 @@ def unhit_floor(protect: ProtectPlan | None, ladder: Ladder, legs: Iterable[LegV
     if protect is None or not protect.of_whole:
         return None
     legs, board = tuple(legs), work.state.board
-    parts = tuple(Part(leg.option, -leg.sign, leg.weight) for leg in legs)
+    parts = tuple(Part(leg.option, -leg.sign, leg.price_multiplier) for leg in legs)
     first = start_net(ladder, net_quote(parts, board, work.now), parts)
     if first is None or first <= 0:
         return None
@@ -139,7 +141,7 @@ def stated_floor(require: Iterable[Rule], shares: int, commission: Decimal) -> D
 
     Units: `shares` of the whole position, `commission` the dollars of opening it.
     """
-    tests = (test for rule in require for test in parts_that_hold(rule.test))
+    tests = (test for rule in require for test in price_free_parts(rule.test))
     return max((floor for test in tests if (floor := _floor_of(test, shares, commission)) is not None), default=None)
 
 
@@ -169,7 +171,7 @@ def _floor_of(test: Truth, shares: int, commission: Decimal) -> Decimal | None:
     return bound + (_STRICTLY if test.op in (Op.ABOVE, Op.BELOW) else ZERO)
 
 
-def _commission(position: Position, work: Work, *, leg_by_leg: bool) -> Decimal:
+def _commission(position: Position, work: StateBuilder, *, leg_by_leg: bool) -> Decimal:
     """Return the dollars of opening: what was paid already, and an estimate for the contracts not yet dealt.
 
     One order for each underlying, or for each leg; what the one at work has filled counts towards its least.
@@ -192,5 +194,5 @@ def _commission(position: Position, work: Work, *, leg_by_leg: bool) -> Decimal:
             row = work.state.board.rows.get(leg.option, -1)
             ask = work.state.board.ask[row] if row >= 0 else 0.0
             orders.setdefault(key, []).append((leg.option, leg.sign * missing, ask if ask == ask else 0.0))
-    due = (estimate(parts, own_part(filled.get(key, ()))) for key, parts in orders.items())
+    due = (estimate(parts, broker_part(filled.get(key, ()))) for key, parts in orders.items())
     return position.commissions + sum(due, ZERO)

@@ -39,11 +39,11 @@ from rulebot.model.caps import MOST_NOTIONAL, MOST_STRUCTURES
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.facts import Facts
 from rulebot.model.market import Extras
-from rulebot.model.pool import Pool
+from rulebot.model.pool import ValuePool
 from rulebot.model.position import Position
 from rulebot.model.session import DayTime, Session
 from rulebot.model.values import dataclass
-from rulebot.spec.nouns.account import Backing, Between
+from rulebot.spec.nouns.account import Between, PromotionEvidence
 from rulebot.spec.nouns.condition import Amount, Condition, Unit
 from rulebot.spec.nouns.exits import is_all
 
@@ -301,7 +301,7 @@ class AccountLimits:
     net_gamma: Between | None = None
     net_theta: Between | None = None
     net_vega: Between | None = None
-    cash_secured_puts: Backing | None = None
+    cash_secured_puts: PromotionEvidence | None = None
     max_contracts_per_order: int | None = None
     max_notional_per_order: Decimal | None = None
     max_notional_times: Decimal | None = None
@@ -330,7 +330,7 @@ class AccountLimits:
 BUILT_IN = AccountLimits(
     max_structures_per_order=MOST_STRUCTURES,
     max_notional_per_order=MOST_NOTIONAL,
-    cash_secured_puts=Backing.CASH,
+    cash_secured_puts=PromotionEvidence.CASH,
     is_built_in=True,
 )
 """The limits of a run without an account document."""
@@ -395,20 +395,20 @@ class Program:
         return frozenset(extra for text in self.texts for extra in text.plan.needs.extras)
 
 
-def compile_bot(plan: Plan, pool: Pool | None = None) -> CompiledBot:
+def compile_bot(plan: Plan, pool: ValuePool | None = None) -> CompiledBot:
     """Return the plan with its rules made into closures; bots compiled with one pool share what is the same."""
-    pool = pool or Pool()
+    pool = pool or ValuePool()
     bot = _of_one(plan, pool)
     return replace(bot, members=tuple(_member(each, pool) for each in plan.members))
 
 
-def _of_one(plan: Plan, pool: Pool, symbol: str = "") -> CompiledBot:
+def _of_one(plan: Plan, pool: ValuePool, symbol: str = "") -> CompiledBot:
     """Return the bot on one underlying, with its choices."""
     choices = tuple(_choice(choice, pool, symbol) for choice in plan.choices)
     return replace(_compiled(plan, pool), choices=choices, symbol=symbol)
 
 
-def _member(member: Member, pool: Pool) -> CompiledMember:
+def _member(member: Member, pool: ValuePool) -> CompiledMember:
     bot = _of_one(member.plan, pool, member.symbol)
     require = tuple(CompiledRule(rule, compile_rule(rule, bot.plan)) for rule in member.require)
     rank = None if member.rank is None else reader_of(member.rank, context_of(bot.plan))
@@ -418,13 +418,13 @@ def _member(member: Member, pool: Pool) -> CompiledMember:
     return CompiledMember(member.symbol, require, rank, bot, tuple(money.values()))
 
 
-def _choice(choice: Choice, pool: Pool, symbol: str) -> CompiledChoice:
+def _choice(choice: Choice, pool: ValuePool, symbol: str) -> CompiledChoice:
     bot = replace(_compiled(choice.plan, pool), alternative=choice.name, symbol=symbol)
     asked = len(bot.when) - len(choice.when)
     return CompiledChoice(choice.name, bot.when[asked:], bot)
 
 
-def _compiled(plan: Plan, pool: Pool) -> CompiledBot:
+def _compiled(plan: Plan, pool: ValuePool) -> CompiledBot:
     plan = _sharing(plan, pool)
     context = context_of(plan)
 
@@ -483,7 +483,7 @@ def _times_in_trade(test: object) -> Iterator[float]:
             yield from _times_in_trade(member)
 
 
-def _sharing(plan: Plan, pool: Pool) -> Plan:
+def _sharing(plan: Plan, pool: ValuePool) -> Plan:
     """Return the same plan, made of parts that other plans have too."""
     same = pool.same
     return replace(

@@ -22,18 +22,18 @@ from rulebot.core.bracket_orders import (
     is_restarting,
     option_has_expired,
     resting_orders,
-    suspend,
+    withdraw_resting,
 )
 from rulebot.core.entry_orders import ticket
-from rulebot.core.exit_retry import is_held_back
+from rulebot.core.exit_retry import is_backed_off
 from rulebot.core.lost_cover import CLOSED_AFTER, LIQUIDATION, LOST_COVER, without_cover
-from rulebot.core.lost_resting_orders import is_paused, note_loss, sent_again_text
-from rulebot.core.rejections import is_lost_again, is_turned_away
+from rulebot.core.lost_resting_orders import is_paused, record_lost_order, sent_again_text
+from rulebot.core.rejections import is_rejected, was_lost_twice
 from rulebot.core.rule_evaluation import REREAD, counted, wake
-from rulebot.core.state import Confirming, exits_of
-from rulebot.core.state_builder import Work
+from rulebot.core.state import ConfirmationProgress, exits_of
+from rulebot.core.state_builder import StateBuilder
 from rulebot.core.tick_sizes import is_off_grid
-from rulebot.evaluate.select import Selection
+from rulebot.evaluate.select import StructureSelection
 from rulebot.model.command import Replace
 from rulebot.model.contract import Option
 from rulebot.model.facts import Grids
@@ -60,7 +60,7 @@ GUARDING = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL, Purpose.STOP, Purpose.PR
 """Orders that take a short leg's risk away while they work."""
 
 
-def place_protection(work: Work, position: Position, closing: Collection[str] = ()) -> None:
+def place_protection(work: StateBuilder, position: Position, closing: Collection[str] = ()) -> None:
     """Put a stop on every short leg that is to have one and has none; those that are there fit what is held.
 
     closing: names of legs that are left out, since an exit closes them. Stops are only made smaller while a position is
@@ -72,7 +72,7 @@ def place_protection(work: Work, position: Position, closing: Collection[str] = 
         return
     if not work.state.is_linked or has_expired(work, position):
         return
-    is_let_be = (position.is_let_be and not is_held_back(position)) or work.is_unsure(position)
+    is_let_be = (position.is_frozen and not is_backed_off(position)) or work.is_unsure(position)
     is_exiting = position.state == "exiting"  # then it is the closing order that waits, of other legs
     if not is_exiting and position.retry_at is not None and work.at < position.retry_at:
         return
@@ -91,7 +91,7 @@ def place_protection(work: Work, position: Position, closing: Collection[str] = 
             _fit(work, position, leg, order, None if is_let_be else plan)
 
 
-def _fit(work: Work, position: Position, leg: PositionLeg, order: Order, plan: ProtectPlan | None) -> None:
+def _fit(work: StateBuilder, position: Position, leg: PositionLeg, order: Order, plan: ProtectPlan | None) -> None:
     """Change a stop that is of another size than what is held, or priced otherwise than by all fills so far.
 
     plan: None where nothing but fewer contracts may be put at risk.
@@ -104,19 +104,19 @@ def _fit(work: Work, position: Position, leg: PositionLeg, order: Order, plan: P
         work.commands.append(Replace(changed))
 
 
-def _wait_for_exit(work: Work, position: Position) -> None:
+def _wait_for_exit(work: StateBuilder, position: Position) -> None:
     """Let the engine watch the price of a stop that another exit stands against, unless some of the position rest."""
     position = work.positions[position.id]
     if position.state == "open" and not position.suspended and not resting_orders(work, position.id):
-        suspend(work, position, "an exit")
+        withdraw_resting(work, position, "an exit")
 
 
-def _is_at_risk(work: Work, leg: PositionLeg) -> bool:
+def _is_at_risk(work: StateBuilder, leg: PositionLeg) -> bool:
     """Say whether a leg is short in what trades: in what has expired the broker has no order, and takes none."""
     return leg.sign < 0 and leg.held > 0 and not option_has_expired(work, leg.option)
 
 
-def _place(work: Work, position: Position, leg: PositionLeg, plan: ProtectPlan) -> None:
+def _place(work: StateBuilder, position: Position, leg: PositionLeg, plan: ProtectPlan) -> None:
     price = stop_price(position, leg, plan, work.state.facts.ticks)
     if price is None:
         return
@@ -134,7 +134,7 @@ def _place(work: Work, position: Position, leg: PositionLeg, plan: ProtectPlan) 
     )
 
 
-def _tell_of_spread(work: Work, position: Position, leg: PositionLeg, price: Decimal) -> None:
+def _tell_of_spread(work: StateBuilder, position: Position, leg: PositionLeg, price: Decimal) -> None:
     """Say of the first stop of a leg that it lies within the leg's quote, where no move of the market need hit it."""
     row = work.state.board.rows.get(leg.option, -1)
     ask = work.state.board.ask[row] if row >= 0 else nan
@@ -165,7 +165,9 @@ def _rests_at(option: Option, brought: Decimal, plan: ProtectPlan, told: Grids) 
     return option_ticks(option, told).round(brought * plan.times, Rounding.UP)
 
 
-def hit_at_once(work: Work, plan: ProtectPlan | None, selection: Selection, net: Decimal | None) -> str:
+def hit_at_once(
+    work: StateBuilder, plan: ProtectPlan | None, selection: StructureSelection, net: Decimal | None
+) -> str:
     """Return which stop would be hit as soon as it rests, entered at this price (+ received), "" when none would.
 
     Only those that count by the credit of the structure may be.
@@ -185,7 +187,7 @@ def hit_at_once(work: Work, plan: ProtectPlan | None, selection: Selection, net:
 # ---------------------------------------------------------------- while a stop has given way
 
 
-class Hit(NamedTuple):
+class StopHit(NamedTuple):
     """An option that is bid at the price of its protective stop."""
 
     option: Option
@@ -193,8 +195,8 @@ class Hit(NamedTuple):
 
 
 def watched_stop_hit(
-    work: Work, position: Position, closing: Collection[str], *, waits_at_price: bool = False
-) -> Hit | None:
+    work: StateBuilder, position: Position, closing: Collection[str], *, waits_at_price: bool = False
+) -> StopHit | None:
     """Return which protective stop of a position, taken back for a while or lost, would have been hit.
 
     closing: names of legs that an exit at work closes, which have none. waits_at_price: the stops were taken back for
@@ -210,24 +212,24 @@ def watched_stop_hit(
         if _is_at_risk(work, leg) and plan.covers(leg.name) and leg.name not in resting.union(closing):
             price = stop_price(position, leg, plan, work.state.facts.ticks) or _price_of_last(work, position, leg)
             if price is not None and _is_bid(work, position, leg, price):
-                return Hit(leg.option, price)
+                return StopHit(leg.option, price)
     return None
 
 
-def _price_of_last(work: Work, position: Position, leg: PositionLeg) -> Decimal | None:
+def _price_of_last(work: StateBuilder, position: Position, leg: PositionLeg) -> Decimal | None:
     stops = (order for order in work.orders_of(position.id) if order.purpose is Purpose.PROTECT)
     return next((order.stop_price for order in reversed([*stops]) if order.legs[0].name == leg.name), None)
 
 
-def _is_bid(work: Work, position: Position, leg: PositionLeg, price: Decimal) -> bool:
+def _is_bid(work: StateBuilder, position: Position, leg: PositionLeg, price: Decimal) -> bool:
     """Say whether so much was bid in as many quotes as trigger a stop; what is not known neither counts nor ends it."""
     board = work.state.board
     row = board.rows.get(leg.option, -1)
     if quote_fault(board, row, work.now) not in (None, QuoteFault.NO_BID):
         return False
     key, state = (exits_of(position.id), f"{WATCHED_STOP} {leg.name}"), work.bots[position.bot]
-    before, is_bid = state.confirming.get(key, Confirming()), board.bid[row] >= float(price)
-    after = counted(before, float(board.quote_at[row]), work.now) if is_bid else Confirming()
+    before, is_bid = state.confirming.get(key, ConfirmationProgress()), board.bid[row] >= float(price)
+    after = counted(before, float(board.quote_at[row]), work.now) if is_bid else ConfirmationProgress()
     if after != before:
         work.set_bot(position.bot, replace(state, confirming={**state.confirming, key: after}))
     if 0 < after.count < HITS:
@@ -238,7 +240,7 @@ def _is_bid(work: Work, position: Position, leg: PositionLeg, price: Decimal) ->
 # ---------------------------------------------------------------- how long a short leg may stand alone
 
 
-class Bare(NamedTuple):
+class UnprotectedLeg(NamedTuple):
     """Contracts of a short leg that nothing at the broker protects."""
 
     leg: PositionLeg
@@ -246,7 +248,7 @@ class Bare(NamedTuple):
     has_lost_cover: bool
 
 
-def is_protected(work: Work, position: Position) -> bool:
+def is_protected(work: StateBuilder, position: Position) -> bool:
     """Say whether each short leg has a stop that rests at the broker, or a closing order that works."""
     orders = work.live_orders(position.id)
     return all(guarded(orders, position, leg) >= leg.held for leg in position.common.legs if _is_at_risk(work, leg))
@@ -264,7 +266,7 @@ def guarded(orders: Iterable[Order], position: Position, leg: PositionLeg) -> in
     return sum(closing)
 
 
-def bare_legs(work: Work, position: Position) -> list[Bare]:
+def bare_legs(work: StateBuilder, position: Position) -> list[UnprotectedLeg]:
     """Return the short legs that need a stop or a closing order at the broker and have none.
 
     Where the spec says how long one may stand without, that is each short leg. Otherwise it is those of which others
@@ -279,11 +281,11 @@ def bare_legs(work: Work, position: Position) -> list[Bare]:
     for leg in position.common.legs:
         needed = leg.held if is_each else lost.get(leg.name, 0)
         if _is_at_risk(work, leg) and (left := needed - guarded(orders, position, leg)) > 0:
-            found.append(Bare(leg, left, leg.name in lost and not position.is_let_be))
+            found.append(UnprotectedLeg(leg, left, leg.name in lost and not position.is_frozen))
     return found
 
 
-def note_protection(work: Work, position: Position) -> Position:
+def note_protection(work: StateBuilder, position: Position) -> Position:
     """Keep with a position since when a short leg of it has stood without protection, and which, and why."""
     bare = bare_legs(work, position)
     words = ", ".join(f"-{each.contracts} {each.leg.option}{_why(each)}" for each in bare)
@@ -292,20 +294,20 @@ def note_protection(work: Work, position: Position) -> Position:
     if (names, since) == (position.bare, position.unprotected_since):
         return position
     is_closed_anyway = position.state == "exiting" and position.exit_reason == LIQUIDATION
-    if since is not None and not is_closed_anyway and any(each.has_lost_cover or position.is_let_be for each in bare):
+    if since is not None and not is_closed_anyway and any(each.has_lost_cover or position.is_frozen for each in bare):
         then = _left_alone_or_closed(work, position, since)
         text = f"{words} of {position.id} has no protection since {_clock(since)}: {then}"
         work.alarm(position.bot, text, position.id)
     return work.put_position(replace(position, unprotected_since=since, unprotected=words, bare=names))
 
 
-def _left_alone_or_closed(work: Work, position: Position, since: datetime) -> str:
-    if position.is_let_be and not position.may_buy_back:
+def _left_alone_or_closed(work: StateBuilder, position: Position, since: datetime) -> str:
+    if position.is_frozen and not position.may_buy_back:
         return "rulebot sends no order for it. A person must close it"
     return f"without a stop it is closed at market at {_clock(since + most_unprotected(work, position))}"
 
 
-def _why(bare: Bare) -> str:
+def _why(bare: UnprotectedLeg) -> str:
     return " (others closed what covered it)" if bare.has_lost_cover else " (no stop rests)"
 
 
@@ -313,13 +315,13 @@ def _clock(at: datetime) -> str:
     return f"{at.astimezone(EXCHANGE_ZONE):%H:%M:%S}"
 
 
-def most_unprotected(work: Work, position: Position) -> timedelta:
+def most_unprotected(work: StateBuilder, position: Position) -> timedelta:
     """Return how long a short leg may stand without protection."""
     limit = work.governing(position).plan.risk.max_unprotected
     return CLOSED_AFTER if limit is None else timedelta(seconds=limit)
 
 
-def is_unprotected_too_long(work: Work, position: Position) -> bool:
+def is_unprotected_too_long(work: StateBuilder, position: Position) -> bool:
     """Say whether a short leg has stood without protection for longer than it may."""
     if position.unprotected_since is None:
         return False
@@ -329,13 +331,13 @@ def is_unprotected_too_long(work: Work, position: Position) -> bool:
     return left <= 0
 
 
-def note_gone(work: Work, position: Position, order: Order, *, asked: bool) -> None:
+def note_gone(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
     """Say that a position has lost a protective stop, and not by a fill: it is sent again (`losses.py`).
 
     One whose price was off the grid is sent anew at once, and no loss: an exit that is at work sends it by itself.
     """
-    is_refused = order.status is OrderStatus.REFUSED or is_turned_away(order)
-    is_lost = not is_refused and is_lost_again(order, work.orders_of(position.id))
+    is_refused = order.status is OrderStatus.REFUSED or is_rejected(order)
+    is_lost = not is_refused and was_lost_twice(order, work.orders_of(position.id))
     if (asked and not (is_refused or is_lost)) or position.suspended or has_run_out(work, order):
         return
     is_open = position.state == "open"
@@ -343,7 +345,7 @@ def note_gone(work: Work, position: Position, order: Order, *, asked: bool) -> N
         if is_open:
             place_protection(work, position)
         return
-    position = note_loss(work, position, is_refused=is_refused)
+    position = record_lost_order(work, position, is_refused=is_refused)
     how = "refused" if is_refused else "sent twice, and the broker has none" if is_lost else "cancelled, and not by us"
     then = sent_again_text(position)
     text = f"the protective stop of {order.legs[0].option} was {how}: {then}"
@@ -354,7 +356,7 @@ def note_gone(work: Work, position: Position, order: Order, *, asked: bool) -> N
         place_protection(work, position)
 
 
-def note_restored(work: Work, position: Position) -> None:
+def note_restored(work: StateBuilder, position: Position) -> None:
     """Tell a person once the broker has confirmed all that was lost and is to rest for a position."""
     live = resting_orders(work, position.id)
     if not position.is_lost or position.suspended or not live or not all(order.is_working for order in live):

@@ -8,19 +8,19 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from rulebot.core.message_codes import INFORMATION, NOT_CANCELLED, OF_OUR_SIDE
-from rulebot.model.broker_message import Meaning
+from rulebot.model.broker_message import MessageMeaning
 from rulebot.model.cause import Cause
 from rulebot.model.order import Order, OrderStatus
 
 
 def is_told_over(order: Order) -> bool:
     """Say whether the broker has answered our cancel of an order that it was over before, and not by a fill."""
-    return order.answer is not None and order.answer.meaning is Meaning.OVER
+    return order.answer is not None and order.answer.meaning is MessageMeaning.OVER
 
 
 def is_told_filled(order: Order) -> bool:
     """Say whether the broker has answered our cancel of an order that it had filled before."""
-    return order.answer is not None and order.answer.meaning is Meaning.FILLED
+    return order.answer is not None and order.answer.meaning is MessageMeaning.FILLED
 
 
 def is_ended_by_broker(order: Order) -> bool:
@@ -31,7 +31,7 @@ def is_ended_by_broker(order: Order) -> bool:
     return order.status is OrderStatus.CANCELLED and order.is_ended_for_broker
 
 
-def is_turned_away(order: Order) -> bool:
+def is_rejected(order: Order) -> bool:
     """Say whether an order that is over, and filled nothing, was one that the broker would not have."""
     if order.status not in (OrderStatus.CANCELLED, OrderStatus.ABANDONED) or order.has_fills:
         return False
@@ -46,19 +46,19 @@ def _code_before(order: Order) -> int:
     return order.heard.code if is_his and order.heard is not None else 0
 
 
-def is_refused_as_it_is(order: Order) -> bool:
+def is_rejected_unchanged(order: Order) -> bool:
     """Say whether the broker, or the exchange, would not have what was ordered, and filled nothing of it."""
-    is_refused = order.status is OrderStatus.REFUSED or is_turned_away(order) or is_ended_by_broker(order)
+    is_refused = order.status is OrderStatus.REFUSED or is_rejected(order) or is_ended_by_broker(order)
     return is_refused and not order.has_fills and _code_before(order) not in OF_OUR_SIDE
 
 
 def is_of_other_side(order: Order) -> bool:
     """Say whether the broker refused an order since orders of the other side work in its contract."""
     told = (each for each in (order.heard, order.answer) if each is not None)
-    return any(each.meaning is Meaning.OTHER_SIDE for each in told)
+    return any(each.meaning is MessageMeaning.OTHER_SIDE for each in told)
 
 
-def is_lost_again(order: Order, orders: Sequence[Order]) -> bool:
+def was_lost_twice(order: Order, orders: Sequence[Order]) -> bool:
     """Say whether the broker has had neither this order nor the one before it for the same, of a position's `orders`.
 
     One alone was lost on its way; of a broker who has none of them no answer is to be hoped for.

@@ -9,14 +9,14 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from rulebot.core.account_excess import note_surplus
+from rulebot.core.account_excess import record_excess
 from rulebot.core.close_plan import CLOSING, leaves_to_expire
 from rulebot.core.manual_entry import give_up
 from rulebot.core.near_misses import end_watch
 from rulebot.core.program import Program
-from rulebot.core.session_start import agenda_of, fresh_day
+from rulebot.core.session_start import agenda_of, new_bot_day
 from rulebot.core.state import HALTS, NEVER, BotState, State, of_positions
-from rulebot.core.state_builder import Turn, Work, is_of_alarm
+from rulebot.core.state_builder import StateBuilder, Turn, is_of_alarm
 from rulebot.model.event import ReloadWaits
 from rulebot.model.halt import Shut
 from rulebot.model.order import OrderStatus
@@ -75,14 +75,14 @@ def not_quiet(program: Program, state: State, bots: Iterable[str]) -> str:
             return f"{position.id}, which is {position.state}"
     for ref in state.live:
         order = state.orders[ref]
-        if order.bot in names and (order.status in _IN_FLIGHT or order.may_open):
+        if order.bot in names and (order.status in _IN_FLIGHT or order.can_increase_risk):
             return f"the {order.purpose.value} order {ref} of {order.bot}"
     return ""
 
 
 def _is_exiting(program: Program, state: State, position: Position) -> bool:
     """Say whether an exit is at work: not where it has left of its legs what may expire, or waits for a person."""
-    if position.state != "exiting" or position.is_let_be:
+    if position.state != "exiting" or position.is_frozen:
         return False
     orders = (state.orders[ref] for ref in state.live)
     is_at_work = any(order.purpose in CLOSING and order.is_of(position.id) for order in orders)
@@ -90,7 +90,7 @@ def _is_exiting(program: Program, state: State, position: Position) -> bool:
     return is_at_work or position.retry_at is not None or not is_left
 
 
-def reload_waits(work: Work, event: ReloadWaits) -> dict[str, Any]:
+def reload_waits(work: StateBuilder, event: ReloadWaits) -> dict[str, Any]:
     """Let these bots enter nothing until other texts are taken up; who may enter again begins to confirm anew."""
     for name in work.program.bots:
         state = work.bots[name]
@@ -113,7 +113,7 @@ def reload(
 
     has_other_limits: over all bots. What they refuse is told then, also where the old ones did in the same words.
     """
-    work = Work(program, state, at)
+    work = StateBuilder(program, state, at)
     for name, found in tuple(work.bots.items()) if has_other_limits else ():
         work.set_bot(name, replace(found, alarmed=_of_alarms(found)))
     for each in changes:
@@ -123,17 +123,17 @@ def reload(
             _remove(work, each.bot)
         else:
             _begin(work, each.bot)
-    note_surplus(work)
+    record_excess(work)
     work.indexed = -1
     renewed: dict[str, Any] = {"aims": None, "watch_at": None, "reloading": frozenset()}
     return work.finish(step_at=at, wake_at=at, **renewed)
 
 
-def _begin(work: Work, name: str) -> None:
+def _begin(work: StateBuilder, name: str) -> None:
     session = work.state.session
     before = work.bots.get(name)
     if before is None or before.is_gone:
-        before = BotState(day=fresh_day(work, name, session))
+        before = BotState(day=new_bot_day(work, name, session))
     work.set_bot(
         name,
         BotState(
@@ -157,7 +157,7 @@ def _of_alarms(state: BotState) -> frozenset[str]:
     return frozenset(filter(is_of_alarm, state.alarmed))
 
 
-def _remove(work: Work, name: str) -> None:
+def _remove(work: StateBuilder, name: str) -> None:
     """Let a bot enter nothing more; what it holds is governed as before, by the text it was opened under."""
     if name not in work.bots:
         return

@@ -15,7 +15,7 @@ from rulebot.model.order import Order, OrderLeg, Side
 from rulebot.model.payoff import best_case
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.values import replace
-from rulebot.order.draft import closing_legs, net_price, parts_of, wire_price
+from rulebot.order.draft import closing_legs, net_price, order_parts, wire_price
 from rulebot.order.price import NONE_TOLD, Part, option_ticks, ticks_of
 from rulebot.spec.nouns.exits import ExitKind
 
@@ -85,7 +85,7 @@ def level_price(position: Position, leg: PositionLeg, planned: ExitPlan, told: G
     if net is None or net * leg.sign < 0:
         return None
     ticks = option_ticks(leg.option, told)
-    return max(ticks.round(abs(net) / leg.weight, _rounding(leg, planned)), ticks.tick(Decimal(0)))
+    return max(ticks.round(abs(net) / leg.price_multiplier, _rounding(leg, planned)), ticks.tick(Decimal(0)))
 
 
 def _rounding(leg: PositionLeg, planned: ExitPlan) -> Rounding:
@@ -105,7 +105,7 @@ def combo_net(
     net = level_net(position, planned)
     if net is None:
         return None
-    parts = parts_of(closing_legs(held), Side.BUY)
+    parts = order_parts(closing_legs(held), Side.BUY)
     net, most = ticks_of(parts, told).round(net, Rounding.UP), _most(parts)
     is_too_much = most is not None and (net > most or (net >= 0 and most <= 0))
     return None if is_too_much else net
@@ -123,7 +123,7 @@ def resting_net(position: Position, planned: ExitPlan, told: Grids = NONE_TOLD) 
     if rest is None or len(rest.legs) > 1:
         return None if rest is None else rest.net
     leg = next(leg for leg in position.legs if leg.name == rest.legs[0].name)
-    return leg.sign * leg.weight * rest.price
+    return leg.sign * leg.price_multiplier * rest.price
 
 
 def net_of(position: Position, order: Order) -> Decimal | None:
@@ -132,4 +132,4 @@ def net_of(position: Position, order: Order) -> Decimal | None:
     if price is None or order.is_combo:
         return None if price is None else net_price(price, Side.BUY)
     leg = next(leg for leg in position.legs if leg.name == order.legs[0].name)
-    return leg.sign * leg.weight * price
+    return leg.sign * leg.price_multiplier * price

@@ -11,10 +11,10 @@ from datetime import datetime
 from rulebot.core.account_shortfall import TOO_MUCH
 from rulebot.core.entry_blocks import not_trading
 from rulebot.core.entry_orders import ticket
-from rulebot.core.position_closed import closed
+from rulebot.core.position_closed import on_position_closed
 from rulebot.core.protective_stops import most_unprotected
 from rulebot.core.rule_evaluation import wake
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.fill.apply import leg_of
 from rulebot.model.contract import Option, Right
 from rulebot.model.money import ZERO
@@ -73,14 +73,14 @@ def _take(covers: dict[str, int], legs: Iterable[PositionLeg], wanted: int) -> i
     return taken
 
 
-def find_reversed(work: Work, bot: str) -> None:
+def find_reversed(work: StateBuilder, bot: str) -> None:
     """Open the closed positions of a bot again of which such options stand, so that they are watched and shown."""
     for position in [each for each in work.positions.values() if each.bot == bot and each.state == "closed"]:
         if position.is_closed_too_far:
             _note(work, position)
 
 
-def step_reversed(work: Work, position: Position) -> bool:
+def close_reversed_shorts(work: StateBuilder, position: Position) -> bool:
     """Buy back the short options that nobody asked for, once they have stood as long as they may.
 
     Return whether there are some, or may be some: then nothing else is sent for the position.
@@ -93,7 +93,7 @@ def step_reversed(work: Work, position: Position) -> bool:
     return True
 
 
-def _buy_back_when_due(work: Work, position: Position, since: datetime) -> None:
+def _buy_back_when_due(work: StateBuilder, position: Position, since: datetime) -> None:
     due = max(since + most_unprotected(work, position), position.retry_at or work.at)
     if work.at < due:
         wake(work, position.bot, (due - work.at).total_seconds())
@@ -105,7 +105,7 @@ def _buy_back_when_due(work: Work, position: Position, since: datetime) -> None:
     wake(work, position.bot, LOOK_AGAIN)
 
 
-def _note(work: Work, position: Position) -> Position | None:
+def _note(work: StateBuilder, position: Position) -> Position | None:
     """Keep since when short options stand that nobody asked for, once the account shows them.
 
     None while fills may still be told: of a combo they come leg by leg.
@@ -129,7 +129,7 @@ def _note(work: Work, position: Position) -> Position | None:
     return work.put_position(replace(position, unprotected=words, unprotected_since=since))
 
 
-def _since(work: Work, position: Position) -> datetime:
+def _since(work: StateBuilder, position: Position) -> datetime:
     """Return since when they stand: what stood without protection before the last fill was something else."""
     own = (each for each in work.booked.values() if each.position == position.id)
     last = max((each.dealt_at for each in own if each.dealt_at is not None), default=work.at)
@@ -137,7 +137,7 @@ def _since(work: Work, position: Position) -> datetime:
     return known if known is not None and known >= last else work.at
 
 
-def _shown(work: Work, position: Position) -> dict[str, int]:
+def _shown(work: StateBuilder, position: Position) -> dict[str, int]:
     """Return by leg how many contracts of such options the account is short as well."""
     found = {}
     for name, count in reversed_shorts(position).items():
@@ -147,23 +147,25 @@ def _shown(work: Work, position: Position) -> dict[str, int]:
     return found
 
 
-def _buy_back(work: Work, position: Position, leg: PositionLeg, count: int) -> None:
+def _buy_back(work: StateBuilder, position: Position, leg: PositionLeg, count: int) -> None:
     name = ticket(work, position, Purpose.UNWIND, REVERSED)
     work.send(draft(name, (OrderLeg(leg.name, leg.option, Side.BUY, 1),), count, OrderType.MARKET))
 
 
-def bought_back(work: Work, position: Position) -> None:
+def bought_back(work: StateBuilder, position: Position) -> None:
     """Take the step that the end of such an order leads to: a position of which nothing is left is closed."""
     if position.is_closed_too_far or position.unprotected_since is None:
         return
     position = work.put_position(replace(position, unprotected="", unprotected_since=None, retry_at=None))
     if position.is_flat and position.state == "open" and not work.live_orders(position.id):
-        closed(work, replace(position, exit_reason=position.exit_reason or _closed_by(work, position)), "closed_out")
+        on_position_closed(
+            work, replace(position, exit_reason=position.exit_reason or _closed_by(work, position)), "closed_out"
+        )
 
 
-def _closed_by(work: Work, position: Position) -> str:
+def _closed_by(work: StateBuilder, position: Position) -> str:
     """Return the exit that has closed too much."""
-    closing = [order.reason for order in work.orders_of(position.id) if order.has_fills and not order.may_open]
+    closing = [order.reason for order in work.orders_of(position.id) if order.has_fills and not order.can_increase_risk]
     return next((reason for reason in reversed(closing) if reason != REVERSED), REVERSED)
 
 

@@ -15,23 +15,23 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from rulebot.compile.plan import Call, ExitPlan, LegPlan
-from rulebot.core.close_plan import are_whole_beside_dead, is_dead, may_roll, partners, rolled_legs
+from rulebot.core.close_plan import is_balanced_ignoring_worthless, is_worthless_long, may_roll, partners, rolled_legs
 from rulebot.core.entry_blocks import NOT_RUN, kept_out, skip
 from rulebot.core.entry_limits import Replaced, entry_refusal, floor_of_roll, worst_of_roll
 from rulebot.core.entry_orders import Unpriced, free_id, legs_to_open, ticket, unpriced_text
-from rulebot.core.entry_rate_limit import stop_runaway
+from rulebot.core.entry_rate_limit import halt_on_entry_rate
 from rulebot.core.net_greeks import exposure_with
 from rulebot.core.price_limits import holds_at, stated_floor, unhit_floor
 from rulebot.core.program import CompiledBot, CompiledRoll
-from rulebot.core.rule_evaluation import confirmed, failing, first_missing, judge_all, wake
-from rulebot.core.state import Standing
-from rulebot.core.state_builder import Work
+from rulebot.core.rule_evaluation import confirmed, evaluate_rules, failing, first_missing, wake
+from rulebot.core.state import OperatorState
+from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import record_selection
 from rulebot.core.unknown_exits import is_unknown, known_again, note_unknown
 from rulebot.decide.limits import price_problem
-from rulebot.evaluate.select import Selection, select
+from rulebot.evaluate.select import StructureSelection, select
 from rulebot.evaluate.snapshot import LegView, View
-from rulebot.evaluate.watch import Wish, entry_aims, entry_wish
+from rulebot.evaluate.watch import SubscriptionRequest, entry_aims, entry_wish
 from rulebot.evaluate.wording import describe
 from rulebot.model.commission import estimate
 from rulebot.model.contract import LOT, Option
@@ -43,17 +43,17 @@ from rulebot.model.texts import Text
 from rulebot.model.values import replace
 from rulebot.order.band import price_band
 from rulebot.order.draft import closing_legs, draft, opening_legs
-from rulebot.order.ladder import Bound, rung, start_net
+from rulebot.order.ladder import Bound, ladder_price, start_net
 from rulebot.order.price import NetQuote, Part, net_quote
 from rulebot.record.record import Kind
-from rulebot.spec.nouns.exits import Otherwise
+from rulebot.spec.nouns.exits import OnUnknown
 from rulebot.spec.nouns.legs import DteRule, Expiry, StrikeBy
 
 SOON = 1.0
 """Seconds after which a roll that waits for quotes looks again, though none has come."""
 
 
-class Offer(NamedTuple):
+class RollOffer(NamedTuple):
     """What a roll would deal: the legs held, the new ones, and both sides together, per share of one structure.
 
     closed: those of the legs held that it closes; a long one that nobody bids for is left to expire, as by any exit.
@@ -61,7 +61,7 @@ class Offer(NamedTuple):
 
     rolled: tuple[PositionLeg, ...]
     closed: tuple[PositionLeg, ...]
-    selection: Selection
+    selection: StructureSelection
     view: View
     legs: tuple[OrderLeg, ...]
     quantity: int
@@ -70,13 +70,13 @@ class Offer(NamedTuple):
     bound: Bound
 
 
-class Found(NamedTuple):
+class RollCandidate(NamedTuple):
     """What looking has found: an offer, or what is `missing` to tell, or why there is none.
 
     is_final: it stays so for this session. is_put_off: it is looked for anew at once.
     """
 
-    offer: Offer | None
+    offer: RollOffer | None
     missing: str = ""
     refused: str = ""
     is_final: bool = True
@@ -86,40 +86,40 @@ class Found(NamedTuple):
 # ---------------------------------------------------------------- looking
 
 
-def seek(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> Found:
+def find_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned: ExitPlan) -> RollCandidate:
     """Look for what this exit may roll the position into now."""
     roll = bot.rolls[planned.name]
     if reason := _kept_out(work, position) or _runs_away(work, position.bot):
-        return Found(None, refused=reason, is_final=False)
+        return RollCandidate(None, refused=reason, is_final=False)
     rolled = rolled_legs(position, planned)
     if reason := _apart(work, position, planned, rolled, bot):
-        return Found(None, refused=reason)
+        return RollCandidate(None, refused=reason)
     quantity = min(leg.held // leg.ratio for leg in rolled)
     if quantity > position.quantity:
-        return Found(None, refused=f"it holds {quantity}, and {position.quantity} were asked for")
+        return RollCandidate(None, refused=f"it holds {quantity}, and {position.quantity} were asked for")
     view = work.view()
     legs = _legs_into(roll, rolled, work.state.session.date)
     if not legs:
-        return Found(None, refused="its legs count from one that it does not hold any more")
+        return RollCandidate(None, refused="its legs count from one that it does not hold any more")
     selection = select(legs, view, roll.expected_move)
     if not selection.is_complete:
-        return Found(None, selection.missing, selection.refused)
+        return RollCandidate(None, selection.missing, selection.refused)
     if reason := _the_same(position, selection):
-        return Found(None, refused=reason)
-    closed = tuple(leg for leg in rolled if not is_dead(work, leg)) or rolled
+        return RollCandidate(None, refused=reason)
+    closed = tuple(leg for leg in rolled if not is_worthless_long(work, leg)) or rolled
     closing, opening = closing_legs(closed), _opening(selection)
     quotes = (_quote(work, closing, closing=True), _quote(work, opening, closing=False))
     if missing := next((each.missing for each in quotes if each.missing), ""):
-        return Found(None, missing)
+        return RollCandidate(None, missing)
     if reason := _turned(bot, rolled, quotes[1]):
-        return Found(None, refused=reason)
+        return RollCandidate(None, refused=reason)
     view.legs, view.quantity = selection.legs, quantity
     opens = start_net(planned.order, quotes[1], _parts(opening))
     view.start_price = None if opens is None else float(opens)
     view.commission = float(_commission(work, opening, quantity))
     replaced = Replaced(position, _without(position, {leg.name for leg in rolled}))
     if reason := _over_the_limits(work, replaced, bot, view, selection, quotes[1]):
-        return Found(None, refused=reason, is_final=False)
+        return RollCandidate(None, refused=reason, is_final=False)
     commission = _commission(work, (*closing, *opening), quantity)
     view.commission = float(commission)
     quote = _together(quotes)
@@ -128,15 +128,17 @@ def seek(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) ->
     if failed := _require(work, position, roll, planned, view):
         return failed
     bound = _bound(roll, view, commission)
-    net = rung(planned.order, quote, _parts((*closing, *opening)), 1, bound)
+    net = ladder_price(planned.order, quote, _parts((*closing, *opening)), 1, bound)
     if reason := _out_of_band(work, (*closing, *opening), quote, net):
-        return Found(None, refused=reason, is_final=False)
-    return Found(Offer(rolled, closed, selection, view, (*closing, *opening), quantity, quote, quotes[1], bound))
+        return RollCandidate(None, refused=reason, is_final=False)
+    return RollCandidate(
+        RollOffer(rolled, closed, selection, view, (*closing, *opening), quantity, quote, quotes[1], bound)
+    )
 
 
-def _kept_out(work: Work, position: Position) -> str:
+def _kept_out(work: StateBuilder, position: Position) -> str:
     """Return why nothing may be opened for this bot whatever it would be, "" when it may."""
-    standing: Standing = work.state.standing
+    standing: OperatorState = work.state.standing
     if not standing.may_enter(position.bot) or work.state.is_stopping:
         return standing.reason or "the operator allows only what reduces"
     state = work.bots.get(position.bot)
@@ -145,21 +147,23 @@ def _kept_out(work: Work, position: Position) -> str:
     return f"halted: {state.day.halted}" if state.day.halt else ""
 
 
-def is_kept_out(work: Work, position: Position) -> bool:
+def is_kept_out(work: StateBuilder, position: Position) -> bool:
     """Say whether all that a bot could open is kept out at the moment: what it had at work for that was taken back."""
     return bool(_kept_out(work, position) or kept_out(work))
 
 
-def _runs_away(work: Work, bot: str) -> str:
+def _runs_away(work: StateBuilder, bot: str) -> str:
     """Return why a bot that opens again and again rolls no more, "" when it does not; it is halted then."""
-    return f"halted: {work.bots[bot].day.halted}" if stop_runaway(work, bot) else ""
+    return f"halted: {work.bots[bot].day.halted}" if halt_on_entry_rate(work, bot) else ""
 
 
-def _apart(work: Work, position: Position, planned: ExitPlan, rolled: tuple[PositionLeg, ...], bot: CompiledBot) -> str:
+def _apart(
+    work: StateBuilder, position: Position, planned: ExitPlan, rolled: tuple[PositionLeg, ...], bot: CompiledBot
+) -> str:
     """Return why these legs are no structure that could be rolled, "" when they are one."""
     if not rolled:
         return "it holds none of its legs"
-    if not are_whole_beside_dead(work, partners(position, planned.legs)):
+    if not is_balanced_ignoring_worthless(work, partners(position, planned.legs)):
         return "legs of it stand without their partners"
     if bot.plan.risk.undefined_risk:
         return ""
@@ -169,7 +173,7 @@ def _apart(work: Work, position: Position, planned: ExitPlan, rolled: tuple[Posi
     return ""
 
 
-def _the_same(position: Position, selection: Selection) -> str:
+def _the_same(position: Position, selection: StructureSelection) -> str:
     """Return which new leg is a contract that the position holds, "" when none is."""
     held = {leg.option: leg.name for leg in position.legs if leg.held}
     same = next((leg for leg in selection.legs if leg.option in held), None)
@@ -230,17 +234,17 @@ def _as_held(leg: LegPlan, option: Option, is_moved: bool, today: date) -> LegPl
     return replace(leg, expiry=expiry, trading_class=option.trading_class)
 
 
-def _opening(selection: Selection) -> tuple[OrderLeg, ...]:
+def _opening(selection: StructureSelection) -> tuple[OrderLeg, ...]:
     legs = opening_legs(legs_to_open(selection))
     return tuple(replace(leg, opens=True) for leg in legs)
 
 
 def _parts(legs: tuple[OrderLeg, ...]) -> tuple[Part, ...]:
     """Return what is dealt of legs that are dealt together with others: by their ratios, also where it is one."""
-    return tuple(Part(leg.option, -leg.side.sign, leg.weight) for leg in legs)
+    return tuple(Part(leg.option, -leg.side.sign, leg.price_multiplier) for leg in legs)
 
 
-def _quote(work: Work, legs: tuple[OrderLeg, ...], *, closing: bool) -> NetQuote:
+def _quote(work: StateBuilder, legs: tuple[OrderLeg, ...], *, closing: bool) -> NetQuote:
     return net_quote(_parts(legs), work.state.board, work.now, closing=closing, told=work.state.facts.ticks)
 
 
@@ -250,14 +254,14 @@ def _together(quotes: tuple[NetQuote, NetQuote]) -> NetQuote:
     return NetQuote(sum(mids), sum(naturals))
 
 
-def _out_of_band(work: Work, legs: Iterable[OrderLeg], quote: NetQuote, net: Decimal | None) -> str:
+def _out_of_band(work: StateBuilder, legs: Iterable[OrderLeg], quote: NetQuote, net: Decimal | None) -> str:
     """Return how far both sides together would be priced from their mid, "" where no more than `price_band` allows."""
     band = price_band(work.program.limits.price_band, _parts(tuple(legs)), work.state.board)
     return price_problem(net, _mid(quote), band)
 
 
 def _over_the_limits(
-    work: Work, replaced: Replaced, bot: CompiledBot, view: View, selection: Selection, quote: NetQuote
+    work: StateBuilder, replaced: Replaced, bot: CompiledBot, view: View, selection: StructureSelection, quote: NetQuote
 ) -> str:
     """Return which limit keeps the new legs out, as if those that are rolled were gone; "" when none does."""
     position = replaced.position
@@ -267,7 +271,7 @@ def _over_the_limits(
         return ""
     others = replaced.beside(work.positions_of(position.bot))
     view.exposure = exposure_with(work, view, selection, others, "the bot")
-    readings = judge_all(work, position.bot, f"risk {position.id}", bot.risk, view)
+    readings = evaluate_rules(work, position.bot, f"risk {position.id}", bot.risk, view)
     unmet = next((each for each in readings if each.verdict.truth is not True), None)
     return "" if unmet is None else f"{unmet.rule.name} {describe(unmet.rule, unmet.verdict)}"
 
@@ -278,17 +282,19 @@ def _without(position: Position, names: Collection[str]) -> Position | None:
     return replace(position, legs=rest) if any(leg.held for leg in rest) else None
 
 
-def _require(work: Work, position: Position, roll: CompiledRoll, planned: ExitPlan, view: View) -> Found | None:
+def _require(
+    work: StateBuilder, position: Position, roll: CompiledRoll, planned: ExitPlan, view: View
+) -> RollCandidate | None:
     """Judge the conditions of the roll; return what is missing, or fails, None when all hold."""
     place = f"roll {planned.name}:{position.id}"
-    readings = judge_all(work, position.bot, place, roll.require, view)
+    readings = evaluate_rules(work, position.bot, place, roll.require, view)
     truths = [confirmed(work, position.bot, place, reading, view) for reading in readings]
     if all(truth is True for truth in truths):
         return None
     if failed := failing(readings):
-        return Found(None, refused=f"{failed[0].rule.name} {describe(failed[0].rule, failed[0].verdict)}")
+        return RollCandidate(None, refused=f"{failed[0].rule.name} {describe(failed[0].rule, failed[0].verdict)}")
     unknown = next((each for each in readings if each.verdict.truth is None), None)
-    return Found(None, "confirmation" if unknown is None else first_missing(unknown.verdict))
+    return RollCandidate(None, "confirmation" if unknown is None else first_missing(unknown.verdict))
 
 
 def _bound(roll: CompiledRoll, view: View, commission: Decimal) -> Bound:
@@ -298,7 +304,7 @@ def _bound(roll: CompiledRoll, view: View, commission: Decimal) -> Bound:
 
 
 def _bound_of_next(
-    work: Work, order: Order, bot: CompiledBot, planned: ExitPlan, quotes: tuple[NetQuote, NetQuote]
+    work: StateBuilder, order: Order, bot: CompiledBot, planned: ExitPlan, quotes: tuple[NetQuote, NetQuote]
 ) -> Bound | None:
     """Return how far the price of a roll at work may go, by the market of this moment.
 
@@ -314,24 +320,24 @@ def _bound_of_next(
     if unknown or (worst is None and not risk.undefined_risk):
         return None
     floors = [bound.floor, floor_of_roll(worst, quotes, order.quantity, risk.max_loss_per_trade)]
-    is_begun = work.positions[order.into].is_begun
+    is_begun = work.positions[order.into].has_fills
     if not is_begun and (unhit := unhit_floor(risk.protect, planned.order, view.legs, work)):
         floors.append(unhit + Decimal(f"{quotes[0].mid or 0.0:.4f}"))
     return bound._replace(floor=max((floor for floor in floors if floor is not None), default=None))
 
 
 def _worst_of_next(
-    work: Work, order: Order, planned: ExitPlan, opening: NetQuote, view: View
+    work: StateBuilder, order: Order, planned: ExitPlan, opening: NetQuote, view: View
 ) -> tuple[Decimal | None, str]:
     """Return the dollars that the trade could lose with what a roll at work opens at once, and why they are unknown."""
     position = work.positions[order.position]
     rolled = {leg.name for leg in rolled_legs(position, planned)} | {leg.name for leg in order.legs_of(position.id)}
     others = Replaced(position, _without(position, rolled)).beside(work.active_positions())
     of_trade = [each for each in others if each.entered_as == position.entered_as and each.id != order.into]
-    return worst_of_roll(work, of_trade, Selection(view.legs, ()), opening, order.quantity)
+    return worst_of_roll(work, of_trade, StructureSelection(view.legs, ()), opening, order.quantity)
 
 
-def _commission(work: Work, legs: Iterable[OrderLeg], quantity: int) -> Decimal:
+def _commission(work: StateBuilder, legs: Iterable[OrderLeg], quantity: int) -> Decimal:
     """Return the estimated dollars of one order of these legs."""
     board, parts = work.state.board, []
     for leg in legs:
@@ -344,7 +350,7 @@ def _commission(work: Work, legs: Iterable[OrderLeg], quantity: int) -> Decimal:
 # ---------------------------------------------------------------- what is streamed meanwhile
 
 
-def looks(work: Work, position: Position, planned: ExitPlan) -> bool:
+def is_searching(work: StateBuilder, position: Position, planned: ExitPlan) -> bool:
     """Say whether an exit looks for what it may roll into."""
     if planned.roll is None or not may_roll(position, planned) or position.bot not in work.bots:
         return False
@@ -359,12 +365,12 @@ def _looking(planned: ExitPlan) -> str:
     return f"roll {planned.name}"
 
 
-def roll_wishes(work: Work, position: Position, view: View) -> list[Wish]:
+def roll_wishes(work: StateBuilder, position: Position, view: View) -> list[SubscriptionRequest]:
     """Return the options that exits need to choose what they roll into."""
     bot = work.governing(position)
     found = []
     for planned in bot.plan.exits:
-        if looks(work, position, planned):
+        if is_searching(work, position, planned):
             roll = bot.rolls[planned.name]
             legs = _legs_into(roll, rolled_legs(position, planned), work.state.session.date)
             plan = replace(roll.plan, legs=legs)
@@ -375,10 +381,10 @@ def roll_wishes(work: Work, position: Position, view: View) -> list[Wish]:
 # ---------------------------------------------------------------- acting
 
 
-def send_roll(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan, offer: Offer) -> Order:
+def send_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned: ExitPlan, offer: RollOffer) -> Order:
     """Send the one order that closes these legs and opens a new position, which stands as entering from now on."""
     parts = _parts(offer.legs)
-    net = rung(planned.order, offer.quote, parts, 1, offer.bound)
+    net = ladder_price(planned.order, offer.quote, parts, 1, offer.bound)
     new = _new_position(work, position, bot, offer)
     legs, held = offer.closed, [leg for leg in position.legs if leg.held]
     part = "" if len(legs) == len(held) else f"{' and '.join(leg.name for leg in legs)} of "
@@ -413,7 +419,7 @@ def _mid(quote: NetQuote) -> Decimal | None:
     return None if quote.mid is None else Decimal(f"{quote.mid:.4f}")
 
 
-def _new_position(work: Work, position: Position, bot: CompiledBot, offer: Offer) -> Position:
+def _new_position(work: StateBuilder, position: Position, bot: CompiledBot, offer: RollOffer) -> Position:
     selection, view = offer.selection, offer.view
     spot = level_of(view.board, bot.plan.underlyings[0], view.now)
     worst = loss_bound(selection.legs, _mid(offer.opening) or Decimal(0))
@@ -434,7 +440,7 @@ def _new_position(work: Work, position: Position, bot: CompiledBot, offer: Offer
     )
 
 
-def begin_to_look(work: Work, position: Position, planned: ExitPlan, missing: str) -> float:
+def start_roll_search(work: StateBuilder, position: Position, planned: ExitPlan, missing: str) -> float:
     """Note that an exit has nothing to tell by yet; return the seconds that are left of its grace."""
     is_begun = is_unknown(work, position, _looking(planned))
     since = note_unknown(work, position, _looking(planned))
@@ -449,22 +455,22 @@ def begin_to_look(work: Work, position: Position, planned: ExitPlan, missing: st
     return left
 
 
-def end_looking(work: Work, position: Position, planned: ExitPlan) -> None:
+def end_roll_search(work: StateBuilder, position: Position, planned: ExitPlan) -> None:
     """Forget since when an exit has looked in vain."""
     if is_unknown(work, position, _looking(planned)):
         known_again(work, position, _looking(planned))
         work.indexed = -1
 
 
-def note_nothing(work: Work, position: Position, planned: ExitPlan, found: Found) -> Position:
+def record_no_roll(work: StateBuilder, position: Position, planned: ExitPlan, found: RollCandidate) -> Position:
     """Record that an exit finds nothing to roll into; return the position, for which it rolls no more today.
 
     What keeps everything out at the moment is told once, and looked at again; where the exit closes instead, it does.
     """
-    end_looking(work, position, planned)
+    end_roll_search(work, position, planned)
     position = work.positions[position.id]
     reason = f"{planned.name} does not roll: {found.refused or found.missing}"
-    closes = planned.roll is not None and planned.roll.otherwise is Otherwise.CLOSE
+    closes = planned.roll is not None and planned.roll.otherwise is OnUnknown.CLOSE
     if not found.is_final and not closes:
         if position.bot in work.bots:
             skip(work, position.bot, reason)
@@ -474,10 +480,10 @@ def note_nothing(work: Work, position: Position, planned: ExitPlan, found: Found
     return work.put_position(replace(position, passed=(*position.passed, planned.name)))
 
 
-def sells_dead(work: Work, order: Order) -> bool:
+def sells_worthless(work: StateBuilder, order: Order) -> bool:
     """Say whether an order that rolls would sell a leg that nobody bids for any more, beside others."""
     names = {leg.name for leg in order.legs_of(order.position)}
-    dead = [leg for leg in work.positions[order.position].legs if leg.name in names and is_dead(work, leg)]
+    dead = [leg for leg in work.positions[order.position].legs if leg.name in names and is_worthless_long(work, leg)]
     return 0 < len(dead) < len(names)
 
 
@@ -489,7 +495,7 @@ class NextRung(NamedTuple):
     is_out_of_band: bool = False
 
 
-def next_rung(work: Work, order: Order, bot: CompiledBot, planned: ExitPlan) -> NextRung:
+def next_ladder_price(work: StateBuilder, order: Order, bot: CompiledBot, planned: ExitPlan) -> NextRung:
     """Return the net price of the next try of a roll."""
     sides = ([leg for leg in order.legs if leg.opens is opens] for opens in (False, True))
     old, new = (tuple(legs) for legs in sides)
@@ -500,7 +506,7 @@ def next_rung(work: Work, order: Order, bot: CompiledBot, planned: ExitPlan) -> 
     if bound is None:
         return NextRung(None, "what it could lose is not known")
     quote = _together(quotes)
-    net = rung(planned.order, quote, _parts(order.legs), order.attempt + 1, bound)
+    net = ladder_price(planned.order, quote, _parts(order.legs), order.attempt + 1, bound)
     if _out_of_band(work, order.legs, quote, net):
         return NextRung(None, unpriced_text(Unpriced.OUT_OF_BAND, quote), is_out_of_band=True)
     return NextRung(net)

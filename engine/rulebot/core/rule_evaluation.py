@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from rulebot.compile.plan import Rule
 from rulebot.core.program import CompiledRule
-from rulebot.core.state import NEVER, Confirming, Reading
-from rulebot.core.state_builder import Work
+from rulebot.core.state import NEVER, ConfirmationProgress, Reading
+from rulebot.core.state_builder import StateBuilder
 from rulebot.evaluate.evaluation import Verdict
 from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.wording import describe
@@ -18,7 +18,9 @@ REREAD = 2.0
 """Seconds after which a reading counts again although a quote it reads is not newer (language.md, Conditions)."""
 
 
-def judge(work: Work, bot: str, place: str, compiled: CompiledRule, view: View, position: str = "") -> Reading:
+def evaluate_rule(
+    work: StateBuilder, bot: str, place: str, compiled: CompiledRule, view: View, position: str = ""
+) -> Reading:
     """Judge one rule now; record it when its truth changed since last time."""
     verdict = compiled.judge(view)
     key = (place, compiled.rule.name)
@@ -32,12 +34,14 @@ def judge(work: Work, bot: str, place: str, compiled: CompiledRule, view: View, 
     return reading
 
 
-def judge_all(work: Work, bot: str, place: str, rules: Iterable[CompiledRule], view: View) -> tuple[Reading, ...]:
+def evaluate_rules(
+    work: StateBuilder, bot: str, place: str, rules: Iterable[CompiledRule], view: View
+) -> tuple[Reading, ...]:
     """Judge a list of rules, all of them, so that `why` can show each."""
-    return tuple(judge(work, bot, place, compiled, view) for compiled in rules)
+    return tuple(evaluate_rule(work, bot, place, compiled, view) for compiled in rules)
 
 
-def confirmed(work: Work, bot: str, place: str, reading: Reading, view: View) -> bool | None:
+def confirmed(work: StateBuilder, bot: str, place: str, reading: Reading, view: View) -> bool | None:
     """Return the reading's truth once it is confirmed; until then a true one is false.
 
     While it is unknown its time stands still: that is neither counted, nor does it begin anew.
@@ -47,11 +51,11 @@ def confirmed(work: Work, bot: str, place: str, reading: Reading, view: View) ->
         return truth
     key = (place, rule.name)
     state = work.bots[bot]
-    before = state.confirming.get(key, Confirming())
+    before = state.confirming.get(key, ConfirmationProgress())
     if truth is None:
         after = replace(before, lost_at=before.lost_at or view.now) if before.count else before
     else:
-        after = counted(_found_again(before, view), _oldest(rule, view), view.now) if truth else Confirming()
+        after = counted(_found_again(before, view), _oldest(rule, view), view.now) if truth else ConfirmationProgress()
     if after != before:
         work.set_bot(bot, replace(state, confirming={**state.confirming, key: after}))
     if not truth:
@@ -67,22 +71,22 @@ def confirmed(work: Work, bot: str, place: str, reading: Reading, view: View) ->
     return False
 
 
-def _found_again(before: Confirming, view: View) -> Confirming:
+def _found_again(before: ConfirmationProgress, view: View) -> ConfirmationProgress:
     """Return how far it had come when it was last known, as if no time had passed since."""
     if not before.lost_at:
         return before
     return replace(before, since=before.since + view.now - before.lost_at, lost_at=0.0)
 
 
-def counted(before: Confirming, quoted_at: float, now: float) -> Confirming:
+def counted(before: ConfirmationProgress, quoted_at: float, now: float) -> ConfirmationProgress:
     """Return how far it has come with one more reading of what was quoted then, if that counts again.
 
     Units: epoch seconds.
     """
     if before.count == 0:
-        return Confirming(1, now, now)
+        return ConfirmationProgress(1, now, now)
     again = quoted_at > before.counted_at or now - before.counted_at >= REREAD
-    return Confirming(before.count + 1, before.since, now) if again else before
+    return ConfirmationProgress(before.count + 1, before.since, now) if again else before
 
 
 def _oldest(rule: Rule, view: View) -> float:
@@ -113,7 +117,7 @@ def rows_read(rule: Rule, view: View) -> frozenset[int]:
     return frozenset(found)
 
 
-def wake(work: Work, bot: str, seconds: float) -> None:
+def wake(work: StateBuilder, bot: str, seconds: float) -> None:
     """Have the bot judged again in so many seconds at the latest."""
     at = work.at + timedelta(0.0, seconds) if seconds > 0.0 else work.at
     if at < work.wakes.get(bot, NEVER):

@@ -9,21 +9,21 @@ from datetime import datetime
 
 from rulebot.core.bracket_orders import (
     RESTING,
+    cancel_order,
     has_expired,
     is_against_exit,
     is_between_sessions,
     place_resting,
     resting_orders,
-    suspend,
-    take_back,
+    withdraw_resting,
 )
-from rulebot.core.close_plan import is_dead, legs_to_close
+from rulebot.core.close_plan import is_worthless_long, legs_to_close
 from rulebot.core.lost_resting_orders import is_paused
 from rulebot.core.program import CompiledBot
 from rulebot.core.protective_stops import place_protection
 from rulebot.core.rule_evaluation import wake
 from rulebot.core.state import State
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.evaluate.snapshot import LegView
 from rulebot.model.cause import Cause
 from rulebot.model.contract import Option
@@ -36,7 +36,7 @@ Legs = Sequence[LegView] | Sequence[PositionLeg]
 """What an entry is to open."""
 
 
-def in_the_way(work: Work, bot: CompiledBot, legs: Legs) -> bool:
+def crossing_orders(work: StateBuilder, bot: CompiledBot, legs: Legs) -> bool:
     """Say whether resting orders of ours would make the broker refuse an entry of these legs."""
     return bool(_in_the_way(work, bot, legs))
 
@@ -50,7 +50,7 @@ def _alone(bot: CompiledBot, legs: Legs) -> dict[Option, int]:
     return {leg.option: leg.sign for leg in legs} if len(legs) == 1 or bot.plan.order.leg_by_leg else {}
 
 
-def _in_the_way(work: Work, bot: CompiledBot, legs: Legs) -> list[Order]:
+def _in_the_way(work: StateBuilder, bot: CompiledBot, legs: Legs) -> list[Order]:
     alone, wanted = _alone(bot, legs), {leg.option: leg.sign for leg in legs}
     resting = (order for order in work.all_live_orders() if order.purpose in RESTING)
     return [order for order in resting if _deals_against(order, wanted if order.is_combo else alone)]
@@ -61,36 +61,36 @@ def _deals_against(order: Order, signs: Mapping[Option, int]) -> bool:
     return any(signs.get(leg.option, order.side_of(leg).sign) != order.side_of(leg).sign for leg in order.legs)
 
 
-def opposing_exit(work: Work, bot: CompiledBot, legs: Legs) -> str:
+def opposing_exit(work: StateBuilder, bot: CompiledBot, legs: Legs) -> str:
     """Return the position whose exit closes what this entry would open, on the other side; "" if none.
 
     The broker would refuse the entry: an exit goes first, and what an entry was to be cleared for may lead to one.
     """
     wanted = _alone(bot, legs)
-    leaving = (each for each in work.active_positions() if each.state == "exiting" and not each.is_let_be)
+    leaving = (each for each in work.active_positions() if each.state == "exiting" and not each.is_frozen)
     opposed = (each.id for each in leaving if _closes(work, each, wanted))
     return next(opposed, "")
 
 
-def opposed_entries(work: Work, position: Position) -> list[Order]:
+def crossing_entries(work: StateBuilder, position: Position) -> list[Order]:
     """Return entries of one leg that would make the broker refuse what the exit of this position is to send."""
     entries = (order for order in work.all_live_orders() if order.purpose is Purpose.ENTRY and not order.is_combo)
     others = (order for order in entries if order.position != position.id)
     return [order for order in others if _closes(work, position, {order.legs[0].option: order.side.sign})]
 
 
-def _closes(work: Work, position: Position, signs: Mapping[Option, int]) -> bool:
+def _closes(work: StateBuilder, position: Position, signs: Mapping[Option, int]) -> bool:
     """Say whether the exit of a position closes an option that is held with this sign."""
     closing = (leg for leg, _ in legs_to_close(position, work.governing(position)))
-    return any(signs.get(leg.option) == leg.sign and not is_dead(work, leg) for leg in closing)
+    return any(signs.get(leg.option) == leg.sign and not is_worthless_long(work, leg) for leg in closing)
 
 
-def clear_the_way(work: Work, bot: CompiledBot, legs: Legs) -> None:
+def cancel_crossing(work: StateBuilder, bot: CompiledBot, legs: Legs) -> None:
     """Take back the resting orders that stand against this entry; the engine watches their prices meanwhile."""
     _give_way(work, _in_the_way(work, bot, legs), "an entry")
 
 
-def clear_for_exit(work: Work, position: Position, legs: Sequence[OrderLeg]) -> bool:
+def clear_for_exit(work: StateBuilder, position: Position, legs: Sequence[OrderLeg]) -> bool:
     """Take back what rests of other positions against a closing order of these legs; say whether nothing does.
 
     The broker would refuse it as long as that works. A protective stop stays where a long leg is to be sold: that leg
@@ -112,7 +112,7 @@ def _guards(order: Order, side: Side) -> bool:
     return order.purpose is Purpose.PROTECT and side is Side.SELL
 
 
-def _give_way(work: Work, orders: Sequence[Order], to: str) -> None:
+def _give_way(work: StateBuilder, orders: Sequence[Order], to: str) -> None:
     """Take these back, with all that rests of their positions; what was sent in this instant a moment later.
 
     An order is on record before the broker hears of it, as one that is sent.
@@ -123,11 +123,11 @@ def _give_way(work: Work, orders: Sequence[Order], to: str) -> None:
             wake(work, position.bot, 1.0)
             continue
         if not position.suspended:
-            position = suspend(work, position, to)
-        take_back(work, position, Cause.GIVES_WAY, to)
+            position = withdraw_resting(work, position, to)
+        cancel_order(work, position, Cause.GIVES_WAY, to)
 
 
-def put_back(work: Work) -> None:
+def restore_orders(work: StateBuilder) -> None:
     """Put suspended resting orders back as soon as nothing of the other side works in their contract."""
     for position in work.active_positions():
         if not position.suspended or not _may_be_put_back(work, position):
@@ -145,16 +145,16 @@ def put_back(work: Work) -> None:
         work.set_wake(position.bot, work.at)
 
 
-def has_given_way(state: State, at: datetime) -> bool:
+def is_withdrawn_for_other(state: State, at: datetime) -> bool:
     """Say whether something that has given way to an order of ours is still to be put back."""
     positions = (state.positions[name] for name in state.active)
     return any(each.suspended and each.state == "open" and _may_rest_again(each, at) for each in positions)
 
 
-def _may_be_put_back(work: Work, position: Position) -> bool:
+def _may_be_put_back(work: StateBuilder, position: Position) -> bool:
     """Say whether it is to rest again now; of what an exit closes a part of, protective stops on the others are."""
     if position.state == "exiting":
-        is_of_others = not (position.is_let_be or work.governing(position).resting)
+        is_of_others = not (position.is_frozen or work.governing(position).resting)
         return is_of_others and not is_paused(position, work.at)
     return position.state == "open" and _may_rest_again(position, work.at) and not has_expired(work, position)
 
@@ -162,10 +162,10 @@ def _may_be_put_back(work: Work, position: Position) -> bool:
 def _may_rest_again(position: Position, at: datetime) -> bool:
     """Say no to what was refused a moment ago, or was cancelled by somebody too often."""
     waits = position.retry_at is not None and at < position.retry_at
-    return not waits and not position.is_let_be and not is_paused(position, at)
+    return not waits and not position.is_frozen and not is_paused(position, at)
 
 
-def _is_wanted(work: Work, given: Position, contracts: set[Option]) -> bool:
+def _is_wanted(work: StateBuilder, given: Position, contracts: set[Option]) -> bool:
     """Say whether an entry in one of these contracts works, or is about to be sent, or its next try or leg is."""
     is_combo = len(contracts) > 1
     for position in work.active_positions():
@@ -187,13 +187,13 @@ def _is_wanted(work: Work, given: Position, contracts: set[Option]) -> bool:
     return False
 
 
-def _is_left(work: Work, position: Position) -> bool:
+def _is_left(work: StateBuilder, position: Position) -> bool:
     """Say whether an exit of another position closes what this one holds on the other side: none over the night."""
     if is_between_sessions(work):
         return False
     held = {leg.option: leg.sign for leg in position.legs if leg.held}
     for other in work.active_positions():
-        if other.id == position.id or other.state != "exiting" or other.is_let_be:
+        if other.id == position.id or other.state != "exiting" or other.is_frozen:
             continue
         if _closes(work, other, {option: -sign for option, sign in held.items()}):
             return True

@@ -4,17 +4,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from rulebot.core.account_snapshot import note_seen
+from rulebot.core.account_snapshot import record_snapshot
 from rulebot.core.bracket_orders import cancel_entries
 from rulebot.core.day_pnl import account_today, bot_today, structure, unvalued
 from rulebot.core.entry_blocks import shut_today
-from rulebot.core.exit_retry import begin_session, remind
+from rulebot.core.exit_retry import alarm_unclosed, begin_session
 from rulebot.core.hooks import expiries, of_day
 from rulebot.core.near_misses import end_watch
 from rulebot.core.program import CompiledBot
-from rulebot.core.rule_evaluation import confirmed, first_missing, judge_all, wake
-from rulebot.core.state import HALTS, NOTHING, BotState, Nearest, Reading
-from rulebot.core.state_builder import Work
+from rulebot.core.rule_evaluation import confirmed, evaluate_rules, first_missing, wake
+from rulebot.core.state import HALTS, NOTHING, BotState, NearestMiss, Reading
+from rulebot.core.state_builder import StateBuilder
 from rulebot.decide.bot_day import BotDay
 from rulebot.decide.compliance import with_row
 from rulebot.decide.limits import account_day_problem, day_problem
@@ -22,7 +22,7 @@ from rulebot.decide.opportunity import at_hand, in_window
 from rulebot.evaluate.snapshot import LegView
 from rulebot.evaluate.strike_target import ExpectedMove
 from rulebot.evaluate.wording import describe
-from rulebot.fill.book import Booked
+from rulebot.fill.book import BookedExecution
 from rulebot.model.cause import Cause
 from rulebot.model.contract import Option
 from rulebot.model.facts import Facts
@@ -48,7 +48,7 @@ OPENING_MINUTES = timedelta(minutes=5)
 # ---------------------------------------------------------------- a new day
 
 
-def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str, Any]:
+def open_day(work: StateBuilder, session: Session, *, resumed: bool = False) -> dict[str, Any]:
     """Begin a trading day; return the changed fields of the state.
 
     `resumed`: the day may have begun before a restart; what positions were worth when it did is in the bases, and the
@@ -64,18 +64,18 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
     }
     positions = {name: found for name, found in work.positions.items() if name not in gone}
     orders = {ref: o for ref, o in work.orders.items() if o.status.is_live or positions.keys() >= {*o.positions}}
-    work.start_day(positions, orders, still_booked(work.booked, positions, session))
+    work.start_day(positions, orders, retained_executions(work.booked, positions, session))
     work.bases = bases
     begin_session(work, session)
     if work.state.is_ready and not resumed:
-        note_seen(work)
+        record_snapshot(work)
     for name, found in list(work.bots.items()):
         if not _is_run(work, name, found, session):
             _leave_out(work, name, found, session)
     for name in _at_hand(work):
         previous = work.bots.get(name)
         kept = previous.day if previous is not None and previous.day.date == session.date else None
-        day = kept or fresh_day(work, name, session)
+        day = kept or new_bot_day(work, name, session)
         hand_entered = "" if previous is None else previous.hand_entered
         is_named = previous is not None and previous.is_named
         begun = BotState(day=day, agenda=agenda_of(work, name, session), hand_entered=hand_entered, is_named=is_named)
@@ -92,7 +92,7 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         work.set_wake(name, work.at)
         work.put_day(day)
     if not resumed:
-        remind(work)
+        alarm_unclosed(work)
     return {
         "session": session,
         "facts": _of_day(work, session),
@@ -104,13 +104,13 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
     }
 
 
-def _still_nearest(work: Work, name: str, previous: BotState) -> Nearest | None:
+def _still_nearest(work: StateBuilder, name: str, previous: BotState) -> NearestMiss | None:
     """Return what came nearest today before a restart, of the text that runs now alone."""
     bot, nearest = work.bot(name), previous.nearest
     return nearest if bot is not None and nearest is not None and nearest.digest == bot.plan.digest else None
 
 
-def go_on_in(work: Work, session: Session) -> dict[str, Any]:
+def resize_session(work: StateBuilder, session: Session) -> dict[str, Any]:
     """Go on with the day that is on, in a session of other length; return the changed fields of the state."""
     _note_session(work, session)
     for name in _at_hand(work):
@@ -119,7 +119,7 @@ def go_on_in(work: Work, session: Session) -> dict[str, Any]:
     return {"session": session, "watch_at": None}
 
 
-def _note_session(work: Work, session: Session) -> None:
+def _note_session(work: StateBuilder, session: Session) -> None:
     work.record(
         Kind.SESSION,
         date=session.date.isoformat(),
@@ -129,13 +129,13 @@ def _note_session(work: Work, session: Session) -> None:
     )
 
 
-def _at_hand(work: Work) -> tuple[str, ...]:
+def _at_hand(work: StateBuilder) -> tuple[str, ...]:
     """Return the bots that run, and those that do not and still have positions."""
     others = {position.bot for position in work.positions.values()} - work.program.bots.keys()
     return (*work.program.bots, *sorted(others))
 
 
-def _of_day(work: Work, session: Session) -> Facts:
+def _of_day(work: StateBuilder, session: Session) -> Facts:
     """Return the facts that are still so: what ended with the session before is asked for anew on another day."""
     facts = replace(work.state.facts, hooks=of_day(work.state.facts.hooks, session))
     if session.date == work.state.session.date:
@@ -143,7 +143,7 @@ def _of_day(work: Work, session: Session) -> Facts:
     return replace(facts, closes={}, implied={}, opening_moves={}, hours={})
 
 
-def fresh_day(work: Work, name: str, session: Session) -> BotDay:
+def new_bot_day(work: StateBuilder, name: str, session: Session) -> BotDay:
     """Return the day of a bot that begins it: halted while others are for what is the whole account's."""
     days = [state.day for state in work.bots.values() if state.day.date == session.date]
     halted = next((day for day in days if day.halt in OF_ACCOUNT), None)
@@ -167,27 +167,27 @@ def is_same_week(day: date, other: date) -> bool:
     return day.isocalendar()[:2] == other.isocalendar()[:2]
 
 
-def _is_run(work: Work, name: str, state: BotState, session: Session) -> bool:
+def _is_run(work: StateBuilder, name: str, state: BotState, session: Session) -> bool:
     """Say whether a bot runs, holds something or has traded on the day that begins."""
     holds = any(position.bot == name for position in work.positions.values())
     return name in work.program.bots or holds or state.day.date == session.date
 
 
-def _leave_out(work: Work, name: str, state: BotState, session: Session) -> None:
+def _leave_out(work: StateBuilder, name: str, state: BotState, session: Session) -> None:
     """Forget a bot that runs no more, but for what it has opened in this week: that counts should it be added again."""
     work.drop_bot(name)
     if week := _opened_this_week(state, session):
         work.set_bot(name, BotState(day=BotDay(bot=name, date=session.date, week=week), is_gone=True))
 
 
-def agenda_of(work: Work, name: str, session: Session) -> tuple[datetime, ...]:
+def agenda_of(work: StateBuilder, name: str, session: Session) -> tuple[datetime, ...]:
     """Return when a bot must be looked at by the clock: by its text, and by those its positions were opened under."""
     texts = work.texts_of(name)
     found = {at for text in texts for at in text.instants(session)}
     return tuple(sorted(found | expiries(work.state.facts.hooks, texts, work.at)))
 
 
-def day_at_hand(work: Work, bot: CompiledBot) -> BotDay:
+def day_at_hand(work: StateBuilder, bot: CompiledBot) -> BotDay:
     """Return the day of a bot in the window that is on or comes next."""
     name, found = bot.plan.name, bot.windows(work.state.session)
     day, number = work.bots[name].day, at_hand(found, work.at) if len(found) > 1 else 0
@@ -211,7 +211,9 @@ def is_over(position: Position, session: Session) -> bool:
     return session_from(exchange_date(position.closed_at)).date < session.date
 
 
-def still_booked(booked: Mapping[str, Booked], positions: Collection[str], session: Session) -> dict[str, Booked]:
+def retained_executions(
+    booked: Mapping[str, BookedExecution], positions: Collection[str], session: Session
+) -> dict[str, BookedExecution]:
     """Return the executions that may still be told again or corrected as a day begins: those of the positions at hand,
     and those that are not too old.
     """
@@ -223,7 +225,7 @@ def still_booked(booked: Mapping[str, Booked], positions: Collection[str], sessi
     }
 
 
-def roll_due(session: Session, at: datetime) -> Session | None:
+def due_session(session: Session, at: datetime) -> Session | None:
     """Return the session that has come, when the present one is behind us."""
     if at <= session.close or at - session.close < timedelta(hours=4):
         return None
@@ -234,7 +236,7 @@ def roll_due(session: Session, at: datetime) -> Session | None:
 # ---------------------------------------------------------------- halts
 
 
-def step_halts(work: Work, bot: CompiledBot) -> str:
+def evaluate_halts(work: StateBuilder, bot: CompiledBot) -> str:
     """Judge what halts the bot for the day; return why entries are blocked while it cannot be judged."""
     name = bot.plan.name
     state = work.bots[name]
@@ -252,7 +254,7 @@ def step_halts(work: Work, bot: CompiledBot) -> str:
     if not bot.halts:
         return ""
     view = work.view()
-    readings = judge_all(work, name, HALTS, bot.halts, view)
+    readings = evaluate_rules(work, name, HALTS, bot.halts, view)
     truths = [confirmed(work, name, HALTS, reading, view) for reading in readings]
     if True in truths:
         _halt_by(work, bot, [reading for reading, truth in zip(readings, truths, strict=True) if truth])
@@ -263,15 +265,15 @@ def step_halts(work: Work, bot: CompiledBot) -> str:
     return shut_today(work, bot) or f"halt condition {unknown.rule.name} unknown: {first_missing(unknown.verdict)}"
 
 
-def halts_at_a_try(work: Work, name: str) -> str:
+def halts_at_a_try(work: StateBuilder, name: str) -> str:
     """Return why a further try of an entry is not made, by what halts its bot as it is judged now; "" when it is."""
     bot = work.program.bots.get(name)
-    reason = "" if bot is None else step_halts(work, bot)
+    reason = "" if bot is None else evaluate_halts(work, bot)
     day = work.bots[name].day if name in work.bots else None
     return f"halted: {day.halted}" if day is not None and day.halt else reason
 
 
-def _halt_by(work: Work, bot: CompiledBot, true: Sequence[Reading]) -> None:
+def _halt_by(work: StateBuilder, bot: CompiledBot, true: Sequence[Reading]) -> None:
     """Halt a bot for the first of these conditions that closes what is open, else for the first."""
     exits = {planned.name for planned in bot.plan.exits}
     found = next((reading for reading in true if HALT + reading.rule.name in exits), true[0])
@@ -283,7 +285,7 @@ def _halt_by(work: Work, bot: CompiledBot, true: Sequence[Reading]) -> None:
     halt(work, name, Halt.CONDITION, words, rule.name)
 
 
-def halt_by_account(work: Work) -> None:
+def halt_by_account(work: StateBuilder) -> None:
     """Halt all bots for the day when together they have lost what the account may lose in a session, or made enough.
 
     Also those that run no more and have something of today: they may be added again.
@@ -293,7 +295,7 @@ def halt_by_account(work: Work) -> None:
         return
     going = [name for name, state in work.bots.items() if not (state.is_gone or state.day.halt)]
     held = _left_open(work) if limits.at_daily_loss else []
-    if not going and not held and not any(order.may_open for order in work.all_live_orders()):
+    if not going and not held and not any(order.can_increase_risk for order in work.all_live_orders()):
         return
     if reason := account_day_problem(account_today(work), limits.day):
         cancel_entries(work, "", Cause.ACCOUNT_LIMIT, reason.text)
@@ -303,19 +305,19 @@ def halt_by_account(work: Work) -> None:
             _close_by_loss(work, name)
 
 
-def _close_by_loss(work: Work, name: str) -> None:
+def _close_by_loss(work: StateBuilder, name: str) -> None:
     """Have all that a bot has open closed, under whatever text, in the next turn (`at_daily_loss: {close: all}`)."""
     work.put_day(replace(work.bots[name].day, closing=DAILY_LOSS, closing_text=""))
     wake(work, name, 0.0)
 
 
-def _left_open(work: Work) -> list[str]:
+def _left_open(work: StateBuilder) -> list[str]:
     """Return the bots that have something open or on its way, and that no loss of the day closes yet."""
     names = dict.fromkeys(position.bot for position in work.active_positions())
     return [name for name in names if work.bots[name].day.closing != DAILY_LOSS]
 
 
-def _note_unvalued(work: Work, name: str) -> None:
+def _note_unvalued(work: StateBuilder, name: str) -> None:
     """Say when a loss of the day has been judged for a while on what a position was last known to be worth."""
     state = work.bots[name]
     now = {(position, DAILY_LOSS) for position in unvalued(work, name)}
@@ -332,7 +334,7 @@ def _note_unvalued(work: Work, name: str) -> None:
         work.alarm(name, text, key[0])
 
 
-def halt(work: Work, name: str, why: Halt, reason: Text, rule: Name = "") -> None:
+def halt(work: StateBuilder, name: str, why: Halt, reason: Text, rule: Name = "") -> None:
     """Let a bot enter nothing more today, and take back what it is entering; what is open goes on under its exits.
 
     rule: the condition that is the cause.
@@ -350,7 +352,7 @@ def halt(work: Work, name: str, why: Halt, reason: Text, rule: Name = "") -> Non
 # ---------------------------------------------------------------- the open's expected move
 
 
-def note_opening_moves(work: Work) -> Facts:
+def note_opening_moves(work: StateBuilder) -> Facts:
     """Return the facts with the expected move of the open, as soon as it is sound in the first minutes.
 
     It is that of the expiries that may be entered today, and of those that are held and whose exits read it.
@@ -367,7 +369,7 @@ def note_opening_moves(work: Work) -> Facts:
     return facts
 
 
-def awaited_opening_moves(work: Work) -> frozenset[str]:
+def awaited_opening_moves(work: StateBuilder) -> frozenset[str]:
     """Return the symbols of which an expected move of the open is not known yet, and may come now."""
     opened = work.state.session.open
     if not opened <= work.at < opened + OPENING_MINUTES:
@@ -376,7 +378,7 @@ def awaited_opening_moves(work: Work) -> frozenset[str]:
     return frozenset(symbol for _, _, symbol, expiry, _ in _opening_moves(work) if (symbol, expiry) not in known)
 
 
-def _opening_moves(work: Work) -> Iterator[tuple[str, CompiledBot, str, date, tuple[LegView, ...]]]:
+def _opening_moves(work: StateBuilder) -> Iterator[tuple[str, CompiledBot, str, date, tuple[LegView, ...]]]:
     """Yield the bot, its text, the symbol, the expiry and the legs held of each that is read.
 
     Bots that are compiled together have one reader for the same expiry of the same class: the first of them stands for
@@ -406,7 +408,7 @@ def _is_option_of(option: Option, symbol: str) -> bool:
     return option.symbol == symbol and not option.is_share
 
 
-def _noted(work: Work, facts: Facts, bot: str, symbol: str, expiry: date, points: float | None) -> Facts:
+def _noted(work: StateBuilder, facts: Facts, bot: str, symbol: str, expiry: date, points: float | None) -> Facts:
     """Return the facts with the expected move of the open of an expiry, once it is known."""
     if points is None:
         return facts

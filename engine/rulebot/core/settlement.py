@@ -6,15 +6,15 @@ from decimal import Decimal
 from math import nan
 
 from rulebot.compile.series import DAY
-from rulebot.core.account_shortfall import doubt_anew
+from rulebot.core.account_shortfall import recompute_shortfalls
 from rulebot.core.bracket_orders import has_expired, option_has_expired
 from rulebot.core.close_plan import exit_has_dealt
-from rulebot.core.closing_orders import leave_shares
+from rulebot.core.closing_orders import sell_shares
 from rulebot.core.exit_retry import is_stopped
-from rulebot.core.external_closes import book_before_expiry, book_estimate, has_estimates
+from rulebot.core.external_closes import book_estimated_close, book_external_before_expiry, has_estimates
 from rulebot.core.order_ended import part_is_closed
-from rulebot.core.position_closed import closed, count_closed
-from rulebot.core.state_builder import Work
+from rulebot.core.position_closed import count_closed, on_position_closed
+from rulebot.core.state_builder import StateBuilder
 from rulebot.fill.apply import Settled, assigned, delivered, how_settled, leg_of, priced, settled
 from rulebot.model.contract import Option, Right, Settlement, Underlying, product
 from rulebot.model.delivery import ASSIGNED, DELIVERING, SETTLED
@@ -32,7 +32,7 @@ OPENED_AFTER = timedelta(minutes=30)
 """After the open, by when the opening level is known at which options of the class SPX settle."""
 
 
-def settle(work: Work, option: Option, last: Decimal = ZERO) -> None:
+def settle(work: StateBuilder, option: Option, last: Decimal = ZERO) -> None:
     """Take an expired option out of every position that holds it, at what it is worth.
 
     A closed one holds it when the broker has closed more than was held.
@@ -50,12 +50,12 @@ def settle(work: Work, option: Option, last: Decimal = ZERO) -> None:
         return
     last = last or known.get(option, ZERO)
     work.state = work.state._replace(at_last={each: count for each, count in known.items() if each != option})
-    told = book_before_expiry(work, option, last)
+    told = book_external_before_expiry(work, option, last)
     level = settlement_level(work, option)
     for position in [each for each in work.positions.values() if not each.is_flat or each.id in told]:
         for leg in position.legs:
             if leg.held and leg.option == option:
-                leg = book_estimate(work, position.id, leg)
+                leg = book_estimated_close(work, position.id, leg)
                 if not leg.held:
                     continue
                 if level is None:
@@ -67,10 +67,10 @@ def settle(work: Work, option: Option, last: Decimal = ZERO) -> None:
                 _settle_leg(work, position.id, leg, level)
         if level is not None or work.positions[position.id].is_flat:
             _after_settlement(work, work.positions[position.id], told.get(position.id, ""))
-    doubt_anew(work)
+    recompute_shortfalls(work)
 
 
-def settle_missed(work: Work) -> None:
+def settle_missed(work: StateBuilder) -> None:
     """Settle what expired while nobody looked: the account has it no more, and no report will say so again.
 
     What has paid cash at a close is settled on a later day although the account still lists it: it would keep its bot
@@ -87,7 +87,7 @@ def settle_missed(work: Work) -> None:
             settle(work, option, listed)
 
 
-def price_shares(work: Work) -> None:
+def price_shares(work: StateBuilder) -> None:
     """Count the shares of early assignments whose price was not known when the account showed them, once it is."""
     waiting = ((each.id, leg) for each in work.positions.values() if each.unpriced for leg in each.legs if leg.unpriced)
     for name, leg in [*waiting]:
@@ -101,13 +101,13 @@ def price_shares(work: Work) -> None:
         count_closed(work, name)
 
 
-def settle_earlier(work: Work) -> None:
+def settle_earlier(work: StateBuilder) -> None:
     """Settle what expired before this session began, ahead of exits: they would close it together with the rest."""
     if work.first_expiry() < work.state.session.date:
         settle_missed(work)
 
 
-def _is_over(work: Work, option: Option) -> bool:
+def _is_over(work: StateBuilder, option: Option) -> bool:
     """Say whether the level is there at which an option settles: the opening prints of the next day come after it.
 
     Until the next open the close that is streamed may be that of the day before the last one.
@@ -119,7 +119,7 @@ def _is_over(work: Work, option: Option) -> bool:
     return option.expiry < session.date and work.at >= session.open + wait
 
 
-def _is_known_to_pay(work: Work, option: Option) -> bool:
+def _is_known_to_pay(work: StateBuilder, option: Option) -> bool:
     """Say whether the close is known at which an option of an earlier day, still listed, was settled in cash.
 
     IBKR may list what has expired until the next open and longer. Shares come and go when the account shows it. Until
@@ -135,7 +135,7 @@ def _is_known_to_pay(work: Work, option: Option) -> bool:
     return has_printed and _is_over(work, option) and settlement_level(work, option) is not None
 
 
-def settlement_level(work: Work, option: Option) -> Decimal | None:
+def settlement_level(work: StateBuilder, option: Option) -> Decimal | None:
     """Return the level at which an expired option settles, None where it is not known.
 
     The close of its last day, of what settles at opening prints the open of the session after it: those of today and of
@@ -158,12 +158,12 @@ def ended_earlier(option: Option, session: Session) -> bool:
     return option.expiry < session_before(session.date).date
 
 
-def _is_asked_for(work: Work, option: Option) -> bool:
+def _is_asked_for(work: StateBuilder, option: Option) -> bool:
     """Say whether the daily bars that have the level of an option are still to come."""
     return ended_earlier(option, work.state.session) and (option.symbol, DAY) not in work.state.facts.bars
 
 
-def _level_of_bar(work: Work, option: Option) -> Decimal | None:
+def _level_of_bar(work: StateBuilder, option: Option) -> Decimal | None:
     known = work.state.facts.bars.get((option.symbol, DAY))
     ends = session_after(option.expiry) if option.settles_at_open else session_from(option.expiry)
     for bar in () if known is None else known.bars:
@@ -173,7 +173,7 @@ def _level_of_bar(work: Work, option: Option) -> Decimal | None:
     return None
 
 
-def closing_level(work: Work, symbol: str) -> Decimal | None:
+def closing_level(work: StateBuilder, symbol: str) -> Decimal | None:
     """Return the last print of the underlying, however old; of shares, which trade on, the last one of the session.
 
     None where the close was not seen and its data is not live, or the print of shares came later: of any time then.
@@ -189,7 +189,7 @@ def closing_level(work: Work, symbol: str) -> Decimal | None:
     return None if last != last else Decimal(f"{last:.4f}")
 
 
-def keep_closing(work: Work) -> Mapping[str, float]:
+def keep_closing(work: StateBuilder) -> Mapping[str, float]:
     """Return the last prints of the session, by symbol, of shares that options are held on: later ones are no close.
 
     Each is on record, for a start to go by.
@@ -208,14 +208,14 @@ def keep_closing(work: Work) -> Mapping[str, float]:
     return found
 
 
-def _settle_leg(work: Work, name: str, leg: PositionLeg, level: Decimal) -> None:
+def _settle_leg(work: StateBuilder, name: str, leg: PositionLeg, level: Decimal) -> None:
     for found in settled(work.positions[name], leg.name, level):
         _book(work, found, leg.name, level, found.how)
         if found.how in DELIVERING and not found.price:
             _deliver(work, name, leg, found.quantity, level)
 
 
-def assign(work: Work, name: str, leg: PositionLeg, count: int) -> None:
+def assign(work: StateBuilder, name: str, leg: PositionLeg, count: int) -> None:
     """Take contracts out of a position that were assigned before their last day, and the shares that they moved."""
     level = closing_level(work, leg.option.symbol)
     found = assigned(work.positions[name], leg.name, count, level)
@@ -223,19 +223,21 @@ def assign(work: Work, name: str, leg: PositionLeg, count: int) -> None:
     _deliver(work, name, leg, count, level)
 
 
-def _deliver(work: Work, name: str, leg: PositionLeg, count: int, level: Decimal | None) -> None:
+def _deliver(work: StateBuilder, name: str, leg: PositionLeg, count: int, level: Decimal | None) -> None:
     """Move the shares of the position that the assignment, or exercise, of one of its legs takes or brings back."""
     found = delivered(work.positions[name], leg.option, leg.sign * count)
     if found is not None:
         _book(work, found, found.how, level, "delivered")
 
 
-def _book(work: Work, found: Settled, leg: str, level: Decimal | None, how: str, **more: Json) -> None:
+def _book(work: StateBuilder, found: Settled, leg: str, level: Decimal | None, how: str, **more: Json) -> None:
     work.put_position(found.position)
     record_settlement(work, found, leg, level, how, **more)
 
 
-def record_settlement(work: Work, found: Settled, leg: str, level: Decimal | None, how: str, **more: Json) -> None:
+def record_settlement(
+    work: StateBuilder, found: Settled, leg: str, level: Decimal | None, how: str, **more: Json
+) -> None:
     """Record that contracts of a leg have left without a trade, or that they have not after all."""
     own = leg_of(found.position, leg)
     option = own.option
@@ -258,7 +260,7 @@ def record_settlement(work: Work, found: Settled, leg: str, level: Decimal | Non
     )
 
 
-def _after_settlement(work: Work, position: Position, told: str) -> None:
+def _after_settlement(work: StateBuilder, position: Position, told: str) -> None:
     """Close the books of a position that holds nothing more. told: how others have closed it, "" if not.
 
     Of one that holds on what trades the exit at work may have had nothing but this to close.
@@ -266,7 +268,7 @@ def _after_settlement(work: Work, position: Position, told: str) -> None:
     if position.state == "exiting" and not (position.is_flat or has_expired(work, position)):
         part_is_closed(work, position)
         return
-    if leave_shares(work, position):
+    if sell_shares(work, position):
         return
     count_closed(work, position.id)
     if position.state == "closed":
@@ -283,10 +285,10 @@ def _after_settlement(work: Work, position: Position, told: str) -> None:
     if not reason:
         reason = next((how for how in (ASSIGNED, "exercised") if how in hows), SETTLED)
         reason = "expired_worthless" if hows <= {"worthless"} else reason
-    closed(work, replace(position, exit_reason=reason), "settled")
+    on_position_closed(work, replace(position, exit_reason=reason), "settled")
 
 
-def _left_but_wings(work: Work, position: Position) -> str:
+def _left_but_wings(work: StateBuilder, position: Position) -> str:
     """Return the exit that closed the last short leg of a position whose long legs alone expired, without value.
 
     "" where a short leg expired too, or none was sold.
@@ -300,7 +302,7 @@ def _left_but_wings(work: Work, position: Position) -> str:
     return "" if last is None else last.reason
 
 
-def _left_by(work: Work, position: Position) -> str:
+def _left_by(work: StateBuilder, position: Position) -> str:
     """Return what ended a position of which the rest has settled; "" where the exit at work had closed none of it."""
     if position.state != "exiting" or position.exit_reason in PAST_US:
         return position.exit_reason

@@ -4,24 +4,24 @@ from datetime import datetime
 
 from rulebot.core.executions import record_fill
 from rulebot.core.position_closed import count_closed
-from rulebot.core.settlement_reversal import take_back
-from rulebot.core.state_builder import Work
+from rulebot.core.settlement_reversal import reverse_settlement
+from rulebot.core.state_builder import StateBuilder
 from rulebot.fill.apply import add_fill, book, leg_of
-from rulebot.fill.book import BY_OTHERS, Booked, when_dealt
+from rulebot.fill.book import BY_OTHERS, BookedExecution, when_dealt
 from rulebot.model.event import EndingCorrected
 from rulebot.model.order import Order
 from rulebot.model.position import CLOSED_BY_HAND, Position
 from rulebot.model.values import replace
 
 
-def ending_corrected(work: Work, event: EndingCorrected) -> None:
+def ending_corrected(work: StateBuilder, event: EndingCorrected) -> None:
     """Book a trade in the place of a settlement; what is closed stays closed, at what it has made now."""
     fill, count = event.fill, int(event.fill.quantity)
     position, order = work.positions[event.position], work.orders.get(event.fill.ref)
     leg = leg_of(position, event.leg)
-    back = take_back(work, position, leg.name, count, event.price, event.how)
+    back = reverse_settlement(work, position, leg.name, count, event.price, event.how)
     cash = leg.sign * fill.price * count * leg.option.multiplier
-    booked = Booked(
+    booked = BookedExecution(
         exec_id=fill.exec_id,
         position=position.id,
         leg=leg.name,

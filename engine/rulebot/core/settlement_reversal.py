@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from rulebot.core.bracket_orders import option_has_expired
 from rulebot.core.settlement import record_settlement, settlement_level
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.fill.apply import how_settled, leg_of, unsettled
 from rulebot.model.contract import Settlement, product
 from rulebot.model.money import ZERO
@@ -20,14 +20,16 @@ from rulebot.model.values import replace
 from rulebot.record.record import TAKEN_BACK
 
 
-def take_back(work: Work, position: Position, leg: str, count: int, price: Decimal, how: str) -> Position:
+def reverse_settlement(
+    work: StateBuilder, position: Position, leg: str, count: int, price: Decimal, how: str
+) -> Position:
     """Put contracts back into a leg that had left it by expiry, at this price."""
     back = unsettled(position, leg, count, price, how)
     record_settlement(work, back, leg, None, how, **{TAKEN_BACK: True})
     return work.put_position(back.position)
 
 
-def make_room(work: Work, order: Order, name: str, leg: str, count: int, executed_at: datetime | None) -> bool:
+def make_room(work: StateBuilder, order: Order, name: str, leg: str, count: int, executed_at: datetime | None) -> bool:
     """Take back what has settled of a leg where a fill that is told only now had closed it before its expiry, if so.
 
     Not of a position whose options gave or took shares of its other legs: which of them is not known any more. What has
@@ -48,13 +50,13 @@ def make_room(work: Work, order: Order, name: str, leg: str, count: int, execute
         return False
     if position.state == "closed":
         position = replace(position, exit_reason=order.reason)
-    take_back(work, position, leg, beyond, *settled)
+    reverse_settlement(work, position, leg, beyond, *settled)
     text = f"{order.ref} had closed {beyond} {found.option} of {name} before the expiry, as the broker tells now"
     work.alarm(position.bot, f"{text}: that is booked instead of the expiry", name)
     return True
 
 
-def _settled_at(work: Work, position: Position, leg: PositionLeg) -> tuple[Decimal, str] | None:
+def _settled_at(work: StateBuilder, position: Position, leg: PositionLeg) -> tuple[Decimal, str] | None:
     """Return at what price a leg has settled, and how; None where that is not known or has moved shares of others."""
     closings = [
         booked

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from rulebot.core.state import State
 from rulebot.model.contract import Contract, Option, Underlying
-from rulebot.model.cover import Shares, needed_by, needed_by_hand
+from rulebot.model.cover import ShareHolding, needed_by_hand, shares_covering
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import Session, trades_no_more
@@ -14,7 +14,7 @@ from rulebot.model.session import Session, trades_no_more
 
 def account_shares(
     state: State, positions: Iterable[Position], is_opening: Callable[[Position], bool], at: datetime, symbol: str
-) -> Shares | None:
+) -> ShareHolding | None:
     """Return the shares of an underlying; None before the account's positions are known. What has expired needs none.
 
     Shares that are legs of a bot's structure are that structure's. An entry under way counts as it stands or filled to
@@ -33,7 +33,7 @@ def account_shares(
     trading = {each: count for each, count in state.holdings.items() if not _is_over(each, state.session, at)}
     held = state.holdings.get(Underlying(symbol), ZERO) - bought - coming
     cost = state.costs.get(symbol) if held else None
-    return Shares(held, Decimal(needed), needed_by_hand(symbol, trading, books), cost, Decimal(coming))
+    return ShareHolding(held, Decimal(needed), needed_by_hand(symbol, trading, books), cost, Decimal(coming))
 
 
 def shares_needed(
@@ -41,11 +41,11 @@ def shares_needed(
 ) -> tuple[int, ...]:
     """Return the shares that a position's short calls need as it stands, and as it will when its entry has filled."""
     trading = [leg for leg in position.legs if not _is_over(leg.option, session, at)]
-    now = needed_by(((leg.option, leg.signed_held, ZERO) for leg in trading), symbol)
+    now = shares_covering(((leg.option, leg.signed_held, ZERO) for leg in trading), symbol)
     if not is_opening:
         return (now,)
     filled = ((leg.option, leg.signed_held + leg.sign * owed(position, leg), ZERO) for leg in trading)
-    return now, needed_by(filled, symbol)
+    return now, shares_covering(filled, symbol)
 
 
 def _shares_in(position: Position, symbol: str, *, is_opening: bool) -> int:

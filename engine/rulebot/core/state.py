@@ -16,10 +16,10 @@ from rulebot.compile.plan import Rule
 from rulebot.core.entry_obstacles import Blocked
 from rulebot.decide.bot_day import BotDay
 from rulebot.evaluate.evaluation import Verdict
-from rulebot.evaluate.select import Selection
+from rulebot.evaluate.select import StructureSelection
 from rulebot.evaluate.snapshot import Held, LegView
-from rulebot.evaluate.watch import Aim, Wish
-from rulebot.fill.book import Booked
+from rulebot.evaluate.watch import StrikeTarget, SubscriptionRequest
+from rulebot.fill.book import BookedExecution
 from rulebot.fill.pnl import HeldLeg
 from rulebot.model.contract import Contract, Option
 from rulebot.model.event import Request
@@ -37,21 +37,21 @@ NOTHING: Mapping[Any, Any] = MappingProxyType({})
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-class Trading(Enum):
+class TradingMode(Enum):
     """What the engine as a whole may do: everything, or only reduce."""
 
     ACTIVE = "active"
     REDUCING = "reducing"
 
 
-class Standing(NamedTuple):
+class OperatorState(NamedTuple):
     """What the operator has asked for and not taken back; a bot's name "" means all.
 
     paused: bots that enter nothing. flattening: bots of which all is closed, but for what is `kept`. closing: positions
     that are closed. reason: why all only reduces where no person has killed it.
     """
 
-    trading: Trading = Trading.ACTIVE
+    trading: TradingMode = TradingMode.ACTIVE
     paused: frozenset[str] = frozenset()
     flattening: frozenset[str] = frozenset()
     closing: frozenset[str] = frozenset()
@@ -65,7 +65,7 @@ class Standing(NamedTuple):
 
     def may_enter(self, bot: str) -> bool:
         """Say whether the bot may open anything."""
-        return self.trading is Trading.ACTIVE and "" not in self.paused and bot not in self.paused
+        return self.trading is TradingMode.ACTIVE and "" not in self.paused and bot not in self.paused
 
     def is_flattening(self, bot: str) -> bool:
         """Say whether all that the bot holds is to be closed."""
@@ -77,13 +77,13 @@ class Standing(NamedTuple):
 
 
 def after_request(
-    standing: Standing,
+    standing: OperatorState,
     request: Request,
     bot: str,
     position: str = "",
     reason: str = "",
     closes: Iterable[str] = (),
-) -> Standing:
+) -> OperatorState:
     """Return what stands after an operator's request; a restart folds the recorded ones the same way.
 
     A kill of one bot pauses that bot; one of all leaves only what reduces. To flatten is to kill, and to close.
@@ -101,16 +101,16 @@ def after_request(
     if request is Request.PAUSE or (request in (Request.KILL, Request.FLATTEN) and bot):
         return standing._replace(paused=standing.paused | {bot})
     if request in (Request.KILL, Request.FLATTEN):
-        return standing._replace(trading=Trading.REDUCING, reason=standing.reason or reason)
+        return standing._replace(trading=TradingMode.REDUCING, reason=standing.reason or reason)
     if request is Request.RESUME:
         if not bot:
-            return Standing(closing=frozenset(closes))
+            return OperatorState(closing=frozenset(closes))
         standing = standing._replace(paused=standing.paused - {bot}, flattening=standing.flattening - {bot})
         return _to_close(standing, closes)
     return standing
 
 
-def _to_close(standing: Standing, positions: Iterable[str]) -> Standing:
+def _to_close(standing: OperatorState, positions: Iterable[str]) -> OperatorState:
     """Return what stands once these are to be closed, also those that were kept."""
     found = frozenset(positions)
     return standing._replace(closing=standing.closing | found, kept=standing.kept - found)
@@ -126,7 +126,7 @@ def position_of(place: str) -> str:
     return place.rpartition(":")[2] if ":" in place else ""
 
 
-class Doubt(NamedTuple):
+class Shortfall(NamedTuple):
     """What the account holds less of a contract than our books say: since when, and of what is long (1) or short (-1).
 
     Positions on both sides of a contract are one count in the account: which side it lacks says where it has gone.
@@ -154,7 +154,7 @@ class Surplus(NamedTuple):
         return abs(self.contracts) > abs(self.told) or self.contracts * self.told < 0
 
 
-class Twin(NamedTuple):
+class DuplicateOrder(NamedTuple):
     """A second order that works at the broker under a reference of ours: since when, and when it was told last.
 
     is_missed: the last list lacks it.
@@ -169,7 +169,7 @@ Cashes = tuple[tuple[datetime, Decimal], ...]
 """When the account's cash was told, and how many dollars, oldest first."""
 
 
-class Shift(NamedTuple):
+class ShareChange(NamedTuple):
     """Shares of a symbol that the account held before they last changed, when they did, and their average cost then.
 
     since: when the account was last seen before, which is `at` where somebody watched them change. cash: the account's
@@ -189,8 +189,8 @@ class AccountSeen(NamedTuple):
     holdings: Mapping[Contract, Decimal] = NOTHING
     costs: Mapping[Name, Decimal] = NOTHING
     at_last: Mapping[Option, Decimal] = NOTHING
-    doubts: Mapping[Option, Doubt] = NOTHING
-    shifts: Mapping[Name, Shift] = NOTHING
+    doubts: Mapping[Option, Shortfall] = NOTHING
+    shifts: Mapping[Name, ShareChange] = NOTHING
     adjusted: Mapping[Name, datetime] = NOTHING
 
 
@@ -204,7 +204,7 @@ def of_positions(learned: Mapping[tuple[str, str], T]) -> dict[tuple[str, str], 
 
 
 @dataclass(frozen=True, slots=True)
-class Confirming:
+class ConfirmationProgress:
     """How far a rule with `confirm` has come: readings in a row, since when, and when it last counted.
 
     lost_at: since when it has been unknown, 0 while it is known. Units: epoch seconds.
@@ -216,7 +216,7 @@ class Confirming:
     lost_at: float = 0.0
 
 
-class Seen(NamedTuple):
+class SeenHolding(NamedTuple):
     """A profit as it was last read for a trailing exit, and when (epoch seconds)."""
 
     amount: Decimal
@@ -237,7 +237,7 @@ LIMITS = "limits"
 
 
 @dataclass(frozen=True, slots=True)
-class Nearest:
+class NearestMiss:
     """The nearest miss so far today: rules that did not hold, and how far the first of them was off (relative).
 
     digest: of the bot's text. readings: as a record has them. symbol: of a universe, "" without one; `rule` begins
@@ -316,13 +316,13 @@ class BotState:
     judge_at: datetime | None = None
     grid_since: datetime | None = None
     readings: Mapping[tuple[str, str], Reading] = field(default_factory=dict)
-    confirming: Mapping[tuple[str, str], Confirming] = field(default_factory=dict)
+    confirming: Mapping[tuple[str, str], ConfirmationProgress] = field(default_factory=dict)
     unknown_since: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     told_unknown: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
-    trailing: Mapping[tuple[str, str], Seen] = field(default_factory=dict)
+    trailing: Mapping[tuple[str, str], SeenHolding] = field(default_factory=dict)
     alarmed: frozenset[Name] = frozenset()
-    nearest: Nearest | None = None
-    selection: Selection | None = None
+    nearest: NearestMiss | None = None
+    selection: StructureSelection | None = None
     agenda: tuple[datetime, ...] = ()
     waits: Text = ""
     shut: Shut | None = None
@@ -409,16 +409,16 @@ class State(NamedTuple):
     is_short_told: bool = False
     account: str = ""
     client_id: int = 0
-    standing: Standing = Standing()
+    standing: OperatorState = OperatorState()
     is_stopping: bool = False
     reloading: frozenset[str] = frozenset()
     holdings: Mapping[Contract, Decimal] = NOTHING
     costs: Mapping[str, Decimal] = NOTHING
     seen_at: datetime | None = None
-    doubts: Mapping[Option, Doubt] = NOTHING
+    doubts: Mapping[Option, Shortfall] = NOTHING
     surplus: Mapping[Option, Surplus] = NOTHING
     uncovered: Mapping[str, datetime] = NOTHING
-    shifts: Mapping[str, Shift] = NOTHING
+    shifts: Mapping[str, ShareChange] = NOTHING
     cashes: Cashes = ()
     adjusted: Mapping[str, datetime] = NOTHING
     at_last: Mapping[Option, Decimal] = NOTHING
@@ -429,8 +429,8 @@ class State(NamedTuple):
     named_above: int = 0
     streamed: tuple[Contract, ...] = ()
     streamed_at: datetime | None = None
-    aims: Mapping[str, tuple[Aim | None, ...]] | None = None
-    wishes: Mapping[tuple[str, tuple[Aim | None, ...]], Wish] = NOTHING
+    aims: Mapping[str, tuple[StrikeTarget | None, ...]] | None = None
+    wishes: Mapping[tuple[str, tuple[StrikeTarget | None, ...]], SubscriptionRequest] = NOTHING
     watch_at: datetime | None = None
     mark_at: datetime | None = None
     dependents: Mapping[int, tuple[str, ...]] = NOTHING
@@ -447,7 +447,7 @@ class State(NamedTuple):
     stirring: tuple[str, ...] | None = None
     expires: date | None = None
     wakes: Mapping[str, datetime] = NOTHING
-    booked: Mapping[str, Booked] = NOTHING
+    booked: Mapping[str, BookedExecution] = NOTHING
     next_number: int = 1
     next_order_id: int = 1
     sent: tuple[datetime, ...] = ()
@@ -459,7 +459,7 @@ class State(NamedTuple):
     absent: frozenset[str] = frozenset()
     early: Mapping[str, int] = NOTHING
     risen: frozenset[str] = frozenset()
-    twins: Mapping[str, Twin] = NOTHING
+    twins: Mapping[str, DuplicateOrder] = NOTHING
     unarrived: frozenset[str] = frozenset()
     rivals: frozenset[str] = frozenset()
 

@@ -14,15 +14,15 @@ from typing import Any, NamedTuple
 
 from rulebot.core.program import CompiledBot, Program
 from rulebot.core.share_coverage import account_shares
-from rulebot.core.state import NOTHING, PLACES, BotState, Reading, State, Structure, Twin
+from rulebot.core.state import NOTHING, PLACES, BotState, DuplicateOrder, Reading, State, Structure
 from rulebot.decide.bot_day import BotDay
 from rulebot.decide.machine import can, next_state
 from rulebot.evaluate.snapshot import BotView, LegView, View
-from rulebot.fill.book import Booked
+from rulebot.fill.book import BookedExecution
 from rulebot.fill.exit_level import ended_by
-from rulebot.model.command import Command, Inquire, Submit
+from rulebot.model.command import Command, RequestOpenOrders, Submit
 from rulebot.model.contract import Option
-from rulebot.model.cover import Shares
+from rulebot.model.cover import ShareHolding
 from rulebot.model.order import Order, OrderStatus
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.texts import Name, Text
@@ -44,7 +44,7 @@ class Turn(NamedTuple):
     commands: tuple[Command, ...]
 
 
-class Work:
+class StateBuilder:
     """The scratch of one turn. Its tables are the state's own until they change: then they are copied, once."""
 
     __slots__ = (
@@ -62,7 +62,7 @@ class Work:
         self.structures: Mapping[str, Structure] = state.structures
         self.orders: Mapping[str, Order] = state.orders
         self.by_id: Mapping[int, str] = state.by_id
-        self.booked: Mapping[str, Booked] = state.booked
+        self.booked: Mapping[str, BookedExecution] = state.booked
         self.live, self.active, self.stirring = state.live, state.active, state.stirring
         self.expires = state.expires
         self.next_number = state.next_number
@@ -78,7 +78,7 @@ class Work:
         self.asked_at = state.asked_at
         self.absent, self.risen, self.unarrived = state.absent, state.risen, state.unarrived
         self.early: Mapping[str, int] = state.early
-        self.twins: Mapping[str, Twin] = state.twins
+        self.twins: Mapping[str, DuplicateOrder] = state.twins
         self.rivals = state.rivals
         self._own: set[str] = set()
         self._readings: dict[str, dict[tuple[str, str], Reading]] = {}
@@ -101,7 +101,7 @@ class Work:
         rows = self.state.board.rows
         return tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.sign, x.ratio, x.group) for x in position.legs)
 
-    def shares_of(self, symbol: str, aside: str = "") -> Shares | None:
+    def shares_of(self, symbol: str, aside: str = "") -> ShareHolding | None:
         """Return the account's shares of an underlying, with those that calls need; None while not in step.
 
         aside: a position that is left out.
@@ -180,7 +180,7 @@ class Work:
         return [self.positions[name] for name in self.stirring] if self.stirring else []
 
     def _stirs(self, position: Position) -> bool:
-        is_between = position.state != "open" or position.retry_at is not None or position.is_uneven
+        is_between = position.state != "open" or position.retry_at is not None or position.has_unbalanced_legs
         return is_between or self.governing(position).rests
 
     def live_orders(self, position: str) -> list[Order]:
@@ -319,7 +319,7 @@ class Work:
         self.structures = structures
         self._own.discard("structures")
 
-    def put_booked(self, base: str, booked: Booked) -> None:
+    def put_booked(self, base: str, booked: BookedExecution) -> None:
         """Keep an execution as it was booked."""
         self._table("booked")[base] = booked
 
@@ -333,7 +333,7 @@ class Work:
         table = self._table("early")
         table[ref] = table.get(ref, 0) + change
 
-    def put_twin(self, ref: str, twin: Twin | None) -> None:
+    def put_twin(self, ref: str, twin: DuplicateOrder | None) -> None:
         """Keep what is known of a second order under a reference, None once there is none."""
         table = self._table("twins")
         if twin is None:
@@ -347,7 +347,7 @@ class Work:
         self.record(Kind.FACTS, self.positions[position].bot, position, symbol="", what=BASE, value=str(made))
 
     def start_day(
-        self, positions: Mapping[str, Position], orders: Mapping[str, Order], booked: Mapping[str, Booked]
+        self, positions: Mapping[str, Position], orders: Mapping[str, Order], booked: Mapping[str, BookedExecution]
     ) -> None:
         """Keep only these positions, orders and executions from earlier days, and of the rest what is of them."""
         self.positions, self.orders, self.booked, self.early = positions, orders, booked, NOTHING
@@ -383,7 +383,7 @@ class Work:
         """Ask what the broker has, once an instant."""
         if self.asked_at != self.at:
             self.asked_at = self.at
-            self.commands.append(Inquire())
+            self.commands.append(RequestOpenOrders())
 
     def ref(self, number: int) -> str:
         """Return the orderRef of an intent."""

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from rulebot.core.bracket_orders import ask_back, cancel_entries
+from rulebot.core.bracket_orders import cancel_entries, request_cancel
 from rulebot.core.rule_evaluation import wake
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.decide.limits import UNRECORDED
 from rulebot.model.cause import Cause
 from rulebot.model.event import StoreReport
@@ -12,15 +12,15 @@ from rulebot.model.order import OrderStatus
 from rulebot.record.record import Kind
 
 
-def withdraw_openings(work: Work) -> None:
+def withdraw_openings(work: StateBuilder) -> None:
     """Cancel every order at work that opens something, also one whose cancel got no answer yet."""
     for order in work.all_live_orders():
-        if order.may_open and order.status is OrderStatus.CANCELLING:
-            ask_back(work, order)
+        if order.can_increase_risk and order.status is OrderStatus.CANCELLING:
+            request_cancel(work, order)
     cancel_entries(work, "", Cause.STORE_FULL)
 
 
-def store_reported(work: Work, event: StoreReport) -> dict[str, Any]:
+def store_reported(work: StateBuilder, event: StoreReport) -> dict[str, Any]:
     """Enter nothing while the store takes no records, and tell both changes."""
     if event.takes_records is work.state.takes_records:
         return {}

@@ -10,16 +10,16 @@ from rulebot.core.covered_calls import no_cover, structures_covered
 from rulebot.core.entry_blocks import not_trading, skip
 from rulebot.core.entry_obstacles import without_numbers
 from rulebot.core.margin import margin_added
-from rulebot.core.near_misses import all_held_but, miss
+from rulebot.core.near_misses import record_limit_miss, record_miss
 from rulebot.core.program import CompiledBot, CompiledRule
-from rulebot.core.rule_evaluation import confirmed, failing, judge_all, rounded
-from rulebot.core.state import HALTS, Confirming, Reading, position_of
-from rulebot.core.state_builder import Work
+from rulebot.core.rule_evaluation import confirmed, evaluate_rules, failing, rounded
+from rulebot.core.state import HALTS, ConfirmationProgress, Reading, position_of
+from rulebot.core.state_builder import StateBuilder
 from rulebot.core.universe_requirements import PLACE as OFFER
 from rulebot.core.universe_requirements import still_offers
 from rulebot.decide.compliance import grown
-from rulebot.decide.sizing import Fitting, Priced, fitting
-from rulebot.evaluate.select import Selection, select
+from rulebot.decide.sizing import Priced, SizeLimits, fitting
+from rulebot.evaluate.select import StructureSelection, select
 from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.wording import describe
 from rulebot.model.commission import estimate
@@ -40,12 +40,12 @@ FIRST_QUOTES = timedelta(seconds=10)
 """How long after a connection the quotes that conditions read may take to come."""
 
 
-def held_or_entering(work: Work, position: Position) -> list[PositionLeg]:
+def held_or_entering(work: StateBuilder, position: Position) -> list[PositionLeg]:
     """Return the legs that a position holds, or that its entry under way may make it hold at any moment."""
     return list(position.legs) if work.is_opening(position) else [leg for leg in position.legs if leg.held]
 
 
-def taken_for(work: Work, bot: CompiledBot) -> frozenset[tuple[Option, int]]:
+def taken_for(work: StateBuilder, bot: CompiledBot) -> frozenset[tuple[Option, int]]:
     """Return what positions hold, with the sign of the side that would close it, where the spec shifts from that."""
     if bot.plan.if_held is not IfHeld.SHIFT:
         return frozenset()
@@ -53,7 +53,9 @@ def taken_for(work: Work, bot: CompiledBot) -> frozenset[tuple[Option, int]]:
     return frozenset((leg.option, -leg.sign) for leg in held)
 
 
-def note_selection(work: Work, bot: CompiledBot, view: View, selection: Selection, reason: str) -> None:
+def note_selection(
+    work: StateBuilder, bot: CompiledBot, view: View, selection: StructureSelection, reason: str
+) -> None:
     """Record a selection when its outcome changed."""
     name = bot.plan.name
     key = " ".join(filter(None, ("selection", bot.symbol, bot.alternative, without_numbers(reason))))
@@ -65,7 +67,7 @@ def note_selection(work: Work, bot: CompiledBot, view: View, selection: Selectio
 
 
 def record_selection(
-    work: Work, bot: CompiledBot, view: View, selection: Selection, reason: str, position: str = ""
+    work: StateBuilder, bot: CompiledBot, view: View, selection: StructureSelection, reason: str, position: str = ""
 ) -> None:
     """Record what each leg asked for and the strikes it looked at: the same choice once more, explained."""
     plan = bot.plan
@@ -93,17 +95,17 @@ def record_selection(
     work.record(Kind.SELECTION, plan.name, position, legs=legs, reason=reason, spots=spots, **chosen)
 
 
-def opening_parts(selection: Selection) -> tuple[Part, ...]:
+def opening_parts(selection: StructureSelection) -> tuple[Part, ...]:
     """Return what opening one selected structure deals in."""
-    return tuple(Part(leg.option, -leg.sign, leg.weight) for leg in selection.legs)
+    return tuple(Part(leg.option, -leg.sign, leg.price_multiplier) for leg in selection.legs)
 
 
-def price_legs(selection: Selection, view: View) -> NetQuote:
+def price_legs(selection: StructureSelection, view: View) -> NetQuote:
     """Return what opening the selected structure brings, mid and natural."""
     return net_quote(opening_parts(selection), view.board, view.now, told=view.facts.ticks)
 
 
-def show_candidate(view: View, plan: Plan, selection: Selection, quote: NetQuote) -> None:
+def show_candidate(view: View, plan: Plan, selection: StructureSelection, quote: NetQuote) -> None:
     """Let the view see a structure at the price its order would start from."""
     view.legs = selection.legs
     view.is_covered = plan.overwrite is not None
@@ -112,10 +114,10 @@ def show_candidate(view: View, plan: Plan, selection: Selection, quote: NetQuote
 
 
 def require_holds(
-    work: Work,
+    work: StateBuilder,
     bot: CompiledBot,
     view: View,
-    selection: Selection,
+    selection: StructureSelection,
     quote: NetQuote,
     readings: tuple[Reading, ...],
     *,
@@ -130,7 +132,7 @@ def require_holds(
     """
     plan = bot.plan
     show_candidate(view, plan, selection, quote)
-    fits = Fitting(quantity) if quantity else how_many(work, bot, view, selection, quote)
+    fits = SizeLimits(quantity) if quantity else how_many(work, bot, view, selection, quote)
     if not fits.count:
         _none_fits(work, bot, view, selection, fits, readings)
         return False
@@ -139,17 +141,17 @@ def require_holds(
     place = bot.place("require")
     view.margin = margin_added(work, bot, selection, fits.count) if is_first else None
     rules = [compiled for compiled in bot.require if not _waits_for_margin(compiled, view)]
-    required = judge_all(work, plan.name, place, rules, view)
+    required = evaluate_rules(work, plan.name, place, rules, view)
     if not quote.missing and all(confirmed(work, plan.name, place, r, view) is True for r in required):
         return True
     missed = failing(required)
     if missed:
-        words = note_missed(work, bot, view, selection, missed, (*readings, *required))
+        words = record_structure_miss(work, bot, view, selection, missed, (*readings, *required))
         if plan.entry.once and is_first and not quote.missing and all(r.verdict.truth is not None for r in required):
             work.put_day(work.bots[plan.name].day.note(bot.symbol, decided=f"{missed[0].rule.name} {words}"))
     elif quote.missing:
         work.set_bot(plan.name, replace(work.bots[plan.name], waits=quote.missing))
-        all_held_but(work, bot, "price", quote.missing, (*readings, *required), is_known=False)
+        record_limit_miss(work, bot, "price", quote.missing, (*readings, *required), is_known=False)
         note_selection(work, bot, view, selection, f"price: {quote.missing}")
     else:
         work.set_bot(plan.name, replace(work.bots[plan.name], waits="confirmation"))
@@ -161,22 +163,22 @@ def _waits_for_margin(compiled: CompiledRule, view: View) -> bool:
     return view.margin is None and "margin" in compiled.rule.reads and compiled.judge(view).truth is None
 
 
-def note_missed(
-    work: Work,
+def record_structure_miss(
+    work: StateBuilder,
     bot: CompiledBot,
     view: View,
-    selection: Selection,
+    selection: StructureSelection,
     missed: list[Reading],
     readings: tuple[Reading, ...],
 ) -> str:
     """Remember rules that a structure missed, and record it with the first of them; return the words of that one."""
-    miss(work, bot, missed, readings)
+    record_miss(work, bot, missed, readings)
     words = describe(missed[0].rule, missed[0].verdict)
     note_selection(work, bot, view, selection, f"{missed[0].rule.name}: {words}")
     return words
 
 
-def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
+def still_holds(work: StateBuilder, bot: CompiledBot, position: Position) -> bool:
     """Judge `when`, the choice and `require` again on what is being entered; in a halt it does not hold.
 
     Of what an operator has had entered neither `when` is asked nor what has led to it: the universe and `choose`. The
@@ -194,12 +196,12 @@ def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
     if not by_hand and not still_offers(work, whole, bot.symbol, view):
         return False
     place = head.place("when")
-    readings = () if by_hand else judge_all(work, name, place, head.when, view)
+    readings = () if by_hand else evaluate_rules(work, name, place, head.when, view)
     if not all(confirmed(work, name, place, reading, view) is True for reading in readings):
         return False
     if not by_hand and not still_takes(work, head, view, position.alternative):
         return False
-    selection = Selection(work.legs_seen(position), ())
+    selection = StructureSelection(work.legs_seen(position), ())
     quote = price_legs(selection, view)
     if reason := no_cover(work, bot, position):
         skip(work, name, reason, bot.symbol)
@@ -207,7 +209,7 @@ def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
     return bool(quote.missing) or require_holds(work, bot, view, selection, quote, readings, quantity=position.quantity)
 
 
-def awaits_quotes(work: Work, name: str) -> bool:
+def awaits_quotes(work: StateBuilder, name: str) -> bool:
     """Say whether a try that may not be made is only not judged yet: the connection has just come, and quotes have not.
 
     Nothing that was judged at this instant of what leads to the entry is false, and some of it is unknown.
@@ -221,7 +223,7 @@ def awaits_quotes(work: Work, name: str) -> bool:
     return None in truths.values() and not is_false
 
 
-def _was_confirmed(work: Work, whole: CompiledBot, bot: CompiledBot) -> None:
+def _was_confirmed(work: StateBuilder, whole: CompiledBot, bot: CompiledBot) -> None:
     """Let what led to an entry that is at work count as confirmed where a restart has forgotten how far it had come."""
     name, head = bot.plan.name, whole.on(bot.symbol)
     rules = [(head.place("when"), rule) for rule in head.when]
@@ -232,50 +234,61 @@ def _was_confirmed(work: Work, whole: CompiledBot, bot: CompiledBot) -> None:
         rules += [(head.place(OFFER), rule) for rule in member.require if member.symbol == bot.symbol]
     state = work.bots[name]
     keys = {(place, each.rule.name): each.rule.confirm for place, each in rules if each.rule.confirm is not None}
-    new = {key: Confirming(confirm.quotes or 1) for key, confirm in keys.items() if key not in state.confirming}
+    new = {
+        key: ConfirmationProgress(confirm.quotes or 1) for key, confirm in keys.items() if key not in state.confirming
+    }
     if new:
         work.set_bot(name, replace(state, confirming={**state.confirming, **new}))
 
 
 def _none_fits(
-    work: Work, bot: CompiledBot, view: View, selection: Selection, fits: Fitting, readings: tuple[Reading, ...]
+    work: StateBuilder,
+    bot: CompiledBot,
+    view: View,
+    selection: StructureSelection,
+    fits: SizeLimits,
+    readings: tuple[Reading, ...],
 ) -> None:
     """Remember why not one structure fits: as a miss, where it is known."""
     name, reason = bot.plan.name, fits.missing or fits.refused
     work.set_bot(name, replace(work.bots[name], waits=reason))
     if fits.refused:
-        all_held_but(work, bot, "quantity", f"0: {fits.refused.removeprefix('quantity: ')}", readings)
+        record_limit_miss(work, bot, "quantity", f"0: {fits.refused.removeprefix('quantity: ')}", readings)
     note_selection(work, bot, view, selection, reason)
     if bot.plan.entry.once and fits.refused:
         work.put_day(work.bots[name].day.note(bot.symbol, decided=fits.refused))
 
 
-def how_many(work: Work, bot: CompiledBot, view: View, selection: Selection, quote: NetQuote) -> Fitting:
+def how_many(
+    work: StateBuilder, bot: CompiledBot, view: View, selection: StructureSelection, quote: NetQuote
+) -> SizeLimits:
     """Return how many structures to enter now."""
     if bot.plan.overwrite is not None:
         return structures_covered(work, bot, bot.plan.overwrite, selection)
     if bot.plan.growth is not None:
-        return Fitting(grown(bot.plan.growth, work.bots[bot.plan.name].day, bot.plan.quantity, bot.plan.digest))
+        return SizeLimits(grown(bot.plan.growth, work.bots[bot.plan.name].day, bot.plan.quantity, bot.plan.digest))
     return counted(bot.plan, selection, view, quote, work.state.facts.account.net_liquidation)
 
 
-def counted(plan: Plan, selection: Selection, view: View, quote: NetQuote, net_liquidation: Decimal | None) -> Fitting:
+def counted(
+    plan: Plan, selection: StructureSelection, view: View, quote: NetQuote, net_liquidation: Decimal | None
+) -> SizeLimits:
     """Return how many structures a spec asks for: its count, or the most that fit its budget.
 
     What they could lose or cost is counted at the last rung of the order, so that its ladder has room; what they bring
     at the first.
     """
     if plan.size is None:
-        return Fitting(plan.quantity)
+        return SizeLimits(plan.quantity)
     parts = opening_parts(selection)
     is_credit = plan.size.fits is Fits.CREDIT
     net = start_net(plan.order, quote, parts) if is_credit else last_net(plan.order, quote, parts)
     if net is None:
-        return Fitting(0, missing=f"quantity counts by the order's price: {quote.missing or 'it has none'}")
+        return SizeLimits(0, missing=f"quantity counts by the order's price: {quote.missing or 'it has none'}")
     return fitting(plan.size, plan.quantity, priced(selection, view, net), net_liquidation)
 
 
-def priced(selection: Selection, view: View, net: Decimal) -> Priced:
+def priced(selection: StructureSelection, view: View, net: Decimal) -> Priced:
     """Return one structure at a net price, for sizing."""
     return Priced(
         net=net,
@@ -286,7 +299,7 @@ def priced(selection: Selection, view: View, net: Decimal) -> Priced:
     )
 
 
-def opening_commission(selection: Selection, view: View, quantity: int) -> Decimal:
+def opening_commission(selection: StructureSelection, view: View, quantity: int) -> Decimal:
     """Return the estimated dollars of opening the structure (one order per underlying when sent leg by leg)."""
     by_symbol: dict[str, list[tuple[Option, int, float]]] = {}
     for leg in selection.legs:

@@ -11,22 +11,22 @@ from rulebot.core.bracket_orders import option_has_expired, resting_orders
 from rulebot.core.named_structure import bot_of_named
 from rulebot.core.order_status_requests import ask_at
 from rulebot.core.program import CompiledBot
-from rulebot.core.rolling import looks, roll_wishes
+from rulebot.core.rolling import is_searching, roll_wishes
 from rulebot.core.session_start import OPENING_MINUTES, awaited_opening_moves, day_at_hand
 from rulebot.core.settlement import SETTLED_AFTER
 from rulebot.core.state import NEVER, NOTHING
-from rulebot.core.state_builder import Work
-from rulebot.core.universe_subscriptions import Wishes, lines_of, member_aims, member_wishes
+from rulebot.core.state_builder import StateBuilder
+from rulebot.core.universe_subscriptions import UniverseSubscriptions, lines_of, member_aims, member_wishes
 from rulebot.decide.opportunity import is_spent
 from rulebot.evaluate.snapshot import View
-from rulebot.evaluate.watch import Aim, Wish, entry_aims, money_wish, watch_list
-from rulebot.model.command import Watch
+from rulebot.evaluate.watch import StrikeTarget, SubscriptionRequest, entry_aims, money_wish, watch_list
+from rulebot.model.command import Subscribe
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.market import Board
 from rulebot.model.session import Session, at_exchange_time
 from rulebot.record.record import Kind
 
-Aims = Mapping[str, tuple[Aim | None, ...]]
+Aims = Mapping[str, tuple[StrikeTarget | None, ...]]
 """Where the strikes of bots in reach lie, by the key of each of their expiries."""
 WATCH_EVERY = timedelta(seconds=5)
 SOON = timedelta(seconds=1)
@@ -43,7 +43,7 @@ MEMBERS_AHEAD = timedelta(minutes=10)
 """The same of a universe, whose symbols may have to take turns (`core/universe_subscriptions.py`)."""
 
 
-def next_watch(work: Work, *, is_moving: bool) -> datetime:
+def next_watch(work: StateBuilder, *, is_moving: bool) -> datetime:
     """Return when to look again at what is streamed, from shortly before the open to the close.
 
     When a bot comes in reach, and shortly before its window, to the second: what is streamed for it depends on nothing
@@ -63,7 +63,7 @@ def next_watch(work: Work, *, is_moving: bool) -> datetime:
     return max(soonest, session.open - MEMBERS_AHEAD)
 
 
-def _nets_off(work: Work) -> bool:
+def _nets_off(work: StateBuilder) -> bool:
     """Say whether positions hold an option that expires today and of which the account has none."""
     today = work.state.session.date
     held = (leg.option for leg in work.held_legs())
@@ -75,19 +75,19 @@ def is_due(watch_at: datetime | None, at: datetime, *, moved: bool) -> bool:
     return watch_at is None or at >= watch_at or (moved and at >= watch_at - WATCH_EARLY)
 
 
-def sooner(watch_at: datetime | None, at: datetime) -> datetime | None:
+def earlier_of(watch_at: datetime | None, at: datetime) -> datetime | None:
     """Return when to choose after something has changed at `at`: at once, unless `watch_at` is but seconds away."""
     is_far = watch_at is not None and watch_at != NEVER and watch_at - at > WATCH_EVERY
     return at if is_far else watch_at
 
 
-def _is_moving(work: Work) -> bool:
+def _is_moving(work: StateBuilder) -> bool:
     """Say whether the choice is made anew every few seconds, as its quotes come in."""
     watch_at = work.state.watch_at
     return watch_at is not None and watch_at - work.at <= WATCH_EVERY
 
 
-def step_watch(work: Work) -> dict[str, Any]:
+def update_subscriptions(work: StateBuilder) -> dict[str, Any]:
     """Choose what to stream now and ask for it when it differs; return the changed fields of the state.
 
     The choice depends on where the bots' strikes lie, on positions and on what is listed; while none of them has
@@ -109,7 +109,7 @@ def step_watch(work: Work) -> dict[str, Any]:
         is_moving = follows or _seeks(work, plain, aims, work.state.streamed_at)
         return {"watch_at": next_watch(work, is_moving=is_moving)}
     is_anew = work.indexed < 0 or work.state.aims is None
-    known = Wishes(NOTHING if is_anew else work.state.wishes, work.state.facts)
+    known = UniverseSubscriptions(NOTHING if is_anew else work.state.wishes, work.state.facts)
     wishes = [known.of(each.key, each.plan, aims[each.key]) for each in plain] + exits
     pinned = _pinned(work)
     if scanned:
@@ -120,7 +120,7 @@ def step_watch(work: Work) -> dict[str, Any]:
     return {**chosen, "aims": aims, "wishes": known.used, "watch_at": next_watch(work, is_moving=is_moving)}
 
 
-def _plain(work: Work, bot: CompiledBot) -> tuple[CompiledBot, ...]:
+def _plain(work: StateBuilder, bot: CompiledBot) -> tuple[CompiledBot, ...]:
     """Return the structures for which what is streamed is chosen one by one: of a universe that which is named."""
     if not bot.members:
         return bot.expiries()
@@ -129,17 +129,17 @@ def _plain(work: Work, bot: CompiledBot) -> tuple[CompiledBot, ...]:
     return () if taken is None else (taken,)
 
 
-def _seeks(work: Work, plain: list[CompiledBot], aims: Aims, since: datetime | None) -> bool:
+def _seeks(work: StateBuilder, plain: list[CompiledBot], aims: Aims, since: datetime | None) -> bool:
     """Say whether strikes are still looked for for bots in reach. since: when what is streamed was chosen."""
     return bool(aims) and (_leads_on(work, since) or _lacks_aims(plain, aims))
 
 
-def _leads_on(work: Work, since: datetime | None) -> bool:
+def _leads_on(work: StateBuilder, since: datetime | None) -> bool:
     """Say whether what is streamed was chosen so shortly ago that its quotes may still be to come."""
     return since is not None and work.at <= since + LEADS_ON
 
 
-def _has_found(work: Work, plain: list[CompiledBot]) -> bool:
+def _has_found(work: StateBuilder, plain: list[CompiledBot]) -> bool:
     """Say whether what these bots in reach want was found, and led on to nothing else: a look that comes late, as where
     quotes are minutes apart, is none.
     """
@@ -153,21 +153,21 @@ def _lacks_aims(plain: list[CompiledBot], aims: Aims) -> bool:
     return any(_is_unaimed(each.plan, aims[each.key]) for each in plain)
 
 
-def _is_unaimed(plan: Plan, aims: Iterable[Aim | None]) -> bool:
+def _is_unaimed(plan: Plan, aims: Iterable[StrikeTarget | None]) -> bool:
     """Say whether of an option that a plan deals in, or reads, it is not known yet where its strike will lie."""
     legs = (*plan.legs, *plan.needs.beside)
     wanted = (aim for leg, aim in zip(legs, aims, strict=True) if not leg.is_shares)
     return any(aim is None or aim.centre is None for aim in wanted)
 
 
-def _has_missed(work: Work) -> bool:
+def _has_missed(work: StateBuilder) -> bool:
     """Say whether something waits that is looked at together with what is streamed: doubts, options long expired."""
     if work.state.doubts or work.state.uncovered or is_untold(work.state):
         return True
     return any(option_has_expired(work, leg.option) for leg in work.held_legs())
 
 
-def _pinned(work: Work) -> dict[Contract, None]:
+def _pinned(work: StateBuilder) -> dict[Contract, None]:
     """Return what is streamed whatever is wished for: what is held or being entered, and the levels that are read.
 
     Exits read those of the text that a position was opened under, which its bot may read no more.
@@ -188,7 +188,7 @@ def _pinned(work: Work) -> dict[Contract, None]:
     return pinned
 
 
-def _stream(work: Work, wishes: list[Wish], pinned: dict[Contract, None]) -> dict[str, Any]:
+def _stream(work: StateBuilder, wishes: list[SubscriptionRequest], pinned: dict[Contract, None]) -> dict[str, Any]:
     """Return what is streamed from now on, and whether a person was told in this session that lines are short."""
     limit, is_told, since = work.program.line_limit, work.state.is_short_told, work.state.streamed_at
     wanted = watch_list(wishes, pinned, work.state.streamed)
@@ -199,12 +199,12 @@ def _stream(work: Work, wishes: list[Wish], pinned: dict[Contract, None]) -> dic
             is_told = True
         wanted = wanted[:limit]
     if wanted != work.state.streamed:
-        work.commands.append(Watch(wanted))
+        work.commands.append(Subscribe(wanted))
         since = work.at
     return {"streamed": wanted, "streamed_at": since, "is_short_told": is_told}
 
 
-def _exit_wishes(work: Work, view: View) -> list[Wish]:
+def _exit_wishes(work: StateBuilder, view: View) -> list[SubscriptionRequest]:
     """Return what exits read at the money, for every position that holds something."""
     found = []
     is_opening = work.at < work.state.session.open + OPENING_MINUTES
@@ -219,12 +219,12 @@ def _exit_wishes(work: Work, view: View) -> list[Wish]:
     return found
 
 
-def _entering(work: Work) -> set[str]:
+def _entering(work: StateBuilder) -> set[str]:
     """Return the bots of which an entry is at work."""
     return {position.bot for position in work.active_positions() if position.state == "entering"}
 
 
-def _is_in_reach(work: Work, bot: CompiledBot, is_entering: bool) -> bool:
+def _is_in_reach(work: StateBuilder, bot: CompiledBot, is_entering: bool) -> bool:
     """Say whether the bot enters soon, or is entering."""
     session, at = work.state.session, work.at
     state = work.bots[bot.plan.name]
@@ -236,7 +236,7 @@ def _is_in_reach(work: Work, bot: CompiledBot, is_entering: bool) -> bool:
     return bool(bot.plan.needs.opening_move) and at < session.open + OPENING_MINUTES
 
 
-def _is_followed(work: Work, reached: list[CompiledBot], entering: Collection[str]) -> bool:
+def _is_followed(work: StateBuilder, reached: list[CompiledBot], entering: Collection[str]) -> bool:
     """Say whether what is streamed for a bot in reach follows the market: unless all but wait for a window to come."""
     if not reached:
         return False
@@ -257,7 +257,7 @@ def _ahead_of(bot: CompiledBot) -> timedelta:
     return MEMBERS_AHEAD if bot.members else WATCH_AHEAD
 
 
-def _is_over(work: Work, bot: CompiledBot) -> bool:
+def _is_over(work: StateBuilder, bot: CompiledBot) -> bool:
     """Say whether the window at hand can bring no entry any more."""
     day = day_at_hand(work, bot)
     if not bot.members:
@@ -265,7 +265,7 @@ def _is_over(work: Work, bot: CompiledBot) -> bool:
     return all(is_spent(bot.plan.entry, day.of_member(symbol)) for symbol in bot.symbols)
 
 
-def index_rows(work: Work) -> dict[int, tuple[str, ...]]:
+def index_rows(work: StateBuilder) -> dict[int, tuple[str, ...]]:
     """Return the bots by the board rows that can change what they do, none where a row tells the open's move alone."""
     board = work.state.board
     dependents: dict[int, list[str]] = {}
@@ -290,7 +290,7 @@ def _option_rows(board: Board) -> dict[str, set[int]]:
     return found
 
 
-def may_enter(work: Work, name: str) -> bool:
+def may_enter(work: StateBuilder, name: str) -> bool:
     """Say whether the bot's window is on, or opens within a second, and can still bring an entry."""
     bot, state = work.program.bots.get(name), work.bots[name]
     if bot is None:
@@ -300,7 +300,7 @@ def may_enter(work: Work, name: str) -> bool:
     return is_on or state.by_hand is not None
 
 
-def _entry_rows(work: Work, name: str, options: Mapping[str, set[int]], *, is_entering: bool) -> set[int]:
+def _entry_rows(work: StateBuilder, name: str, options: Mapping[str, set[int]], *, is_entering: bool) -> set[int]:
     """Return the rows its halts and entry conditions read now: none once its day is over and no entry is at work.
 
     options: the rows of all options, by symbol.
@@ -326,7 +326,7 @@ def _entry_rows(work: Work, name: str, options: Mapping[str, set[int]], *, is_en
     return found
 
 
-def _position_rows(work: Work, name: str, options: Mapping[str, set[int]]) -> set[int]:
+def _position_rows(work: StateBuilder, name: str, options: Mapping[str, set[int]]) -> set[int]:
     """Return the rows its exits read now: none for positions whose exits all rest at the broker."""
     rows = work.state.board.rows
     found: set[int] = set()
@@ -336,7 +336,7 @@ def _position_rows(work: Work, name: str, options: Mapping[str, set[int]]) -> se
             continue
         found.update(rows.get(leg.option, -1) for leg in position.legs if leg.held)
         found.update(rows.get(contract, -1) for contract in bot.exit_levels)
-        if any(looks(work, position, planned) for planned in bot.plan.exits if planned.roll is not None):
+        if any(is_searching(work, position, planned) for planned in bot.plan.exits if planned.roll is not None):
             symbols = {leg.option.symbol for leg in position.legs}
             found.update(*(options.get(symbol, ()) for symbol in symbols))
     found.discard(-1)
@@ -348,7 +348,7 @@ def _only_rests(bot: CompiledBot) -> bool:
     return all(planned.resting or planned.rule is None for planned in bot.plan.exits)
 
 
-def next_step(work: Work) -> datetime:
+def next_step(work: StateBuilder) -> datetime:
     """Return the next instant at which an order, a position or a bot is due although nothing moves.
 
     After a change of positions that is soon: what the change lets others do is not told by a clock.

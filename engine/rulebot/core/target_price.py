@@ -14,11 +14,11 @@ from math import isnan
 
 from rulebot.compile.clock_exits import HURRY, clock_time
 from rulebot.compile.plan import ExitPlan
-from rulebot.core.close_plan import CLOSING, closing_bound, exit_ladder, is_dead, legs_to_close, planned_exit
+from rulebot.core.close_plan import CLOSING, closing_bound, exit_ladder, is_worthless_long, legs_to_close, planned_exit
 from rulebot.core.day_pnl import structure
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.evaluate.measure_structure import mark
-from rulebot.evaluate.reading import Reading, Unknown
+from rulebot.evaluate.reading import Reading, UnknownValue
 from rulebot.evaluate.snapshot import LegView
 from rulebot.fill.exit_level import needed_dollars
 from rulebot.model.cause import Cause
@@ -28,11 +28,11 @@ from rulebot.model.order import Order, OrderLeg
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.quotes import OPTION_AGE
 from rulebot.model.values import replace
-from rulebot.order.draft import parts_of
+from rulebot.order.draft import order_parts
 from rulebot.order.ladder import UNBOUND, Bound
 from rulebot.order.price import never_pays, option_ticks, ticks_of
+from rulebot.spec.nouns.order import OnUnfilled, PriceFrom
 from rulebot.spec.nouns.order import Order as Ladder
-from rulebot.spec.nouns.order import Start, Then
 
 PATIENCE = timedelta(minutes=1)
 """How long the order of a target waits at its price once the target is no longer met."""
@@ -40,7 +40,7 @@ _MICRO = Decimal("0.000001")
 """Per share: prices are compared to this, for quotes are binary floats."""
 
 
-def target_at_work(work: Work, position: Position) -> ExitPlan | None:
+def target_at_work(work: StateBuilder, position: Position) -> ExitPlan | None:
     """Return the exit at work if its orders must keep a target price.
 
     None once a leg was closed alone and others must follow: they are closed as the ladder says.
@@ -51,7 +51,7 @@ def target_at_work(work: Work, position: Position) -> ExitPlan | None:
     return planned
 
 
-def _must_follow(work: Work, position: Position) -> bool:
+def _must_follow(work: StateBuilder, position: Position) -> bool:
     """Say whether the exit at work has closed legs, or a part of them, without others that somebody bids for.
 
     An order of several legs on one underlying closes all that are bid for.
@@ -63,37 +63,39 @@ def _must_follow(work: Work, position: Position) -> bool:
         if order.purpose in CLOSING and order.reason == position.exit_reason and order.has_fills
         for leg in (order.legs if is_pair or not order.is_combo else ())
     }
-    left = [leg.name for leg, _ in legs_to_close(position, work.governing(position)) if not is_dead(work, leg)]
+    left = [
+        leg.name for leg, _ in legs_to_close(position, work.governing(position)) if not is_worthless_long(work, leg)
+    ]
     return bool(dealt) and any(name not in dealt for name in left)
 
 
-def closing_ladder(work: Work, position: Position, attempt: int) -> Ladder:
+def closing_ladder(work: StateBuilder, position: Position, attempt: int) -> Ladder:
     """Return how try `attempt` of the exit at work is priced: the orders of a target are never market orders."""
     bot = work.governing(position)
     ladder = exit_ladder(bot, position.exit_reason)
     if target_at_work(work, position) is None:
         return in_a_hurry(work, planned_exit(bot, position.exit_reason), ladder)
-    is_past_tries = ladder.then is Then.MARKET and attempt > ladder.tries
-    if ladder.start is Start.MARKET or is_past_tries:
-        ladder = replace(ladder, start=Start.NATURAL, step=None)
-    return replace(ladder, then=Then.AGAIN)
+    is_past_tries = ladder.then is OnUnfilled.MARKET and attempt > ladder.tries
+    if ladder.start is PriceFrom.MARKET or is_past_tries:
+        ladder = replace(ladder, start=PriceFrom.NATURAL, step=None)
+    return replace(ladder, then=OnUnfilled.AGAIN)
 
 
-def in_a_hurry(work: Work, planned: ExitPlan | None, ladder: Ladder) -> Ladder:
+def in_a_hurry(work: StateBuilder, planned: ExitPlan | None, ladder: Ladder) -> Ladder:
     """Return the ladder of a clock exit, whose last try before the close goes as far as it may.
 
     One that ends at market goes there before the close, however many tries are left; any other one goes to natural.
     """
-    if planned is None or clock_time(planned) is None or ladder.start is Start.MARKET:
+    if planned is None or clock_time(planned) is None or ladder.start is PriceFrom.MARKET:
         return ladder
     left = (work.state.session.close - work.at).total_seconds()
     if left > ladder.wait + HURRY:
         return ladder
-    is_at_market = ladder.then is Then.MARKET
-    return replace(ladder, start=Start.MARKET if is_at_market else Start.NATURAL, step=None, pause=0.0)
+    is_at_market = ladder.then is OnUnfilled.MARKET
+    return replace(ladder, start=PriceFrom.MARKET if is_at_market else PriceFrom.NATURAL, step=None, pause=0.0)
 
 
-def bound_of(work: Work, position: Position, legs: tuple[OrderLeg, ...]) -> tuple[Bound, str]:
+def bound_of(work: StateBuilder, position: Position, legs: tuple[OrderLeg, ...]) -> tuple[Bound, str]:
     """Return how far the price of a closing order may go, and why it has none yet, "" if it has."""
     bound = closing_bound(work, position, work.governing(position), legs)
     planned = target_at_work(work, position)
@@ -105,7 +107,9 @@ def bound_of(work: Work, position: Position, legs: tuple[OrderLeg, ...]) -> tupl
     return bound._replace(floor=floor if bound.floor is None else max(floor, bound.floor)), ""
 
 
-def target_floor(work: Work, position: Position, planned: ExitPlan, legs: tuple[OrderLeg, ...]) -> Decimal | str:
+def target_floor(
+    work: StateBuilder, position: Position, planned: ExitPlan, legs: tuple[OrderLeg, ...]
+) -> Decimal | str:
     """Return the least net price of an order that closes these legs and keeps the target, or what quote it lacks.
 
     Legs that are closed later count at natural, a wing that nobody bids for at 0, legs that stay open as the rule
@@ -123,7 +127,7 @@ def target_floor(work: Work, position: Position, planned: ExitPlan, legs: tuple[
     return rest if isinstance(rest, str) else ((needed - rest) / (unit * max(count, 1))).quantize(_MICRO)
 
 
-def _rest(work: Work, position: Position, planned: ExitPlan, dealt: dict[str, int]) -> Decimal | str:
+def _rest(work: StateBuilder, position: Position, planned: ExitPlan, dealt: dict[str, int]) -> Decimal | str:
     """Return the dollars that count beside the contracts dealt, less those dealt that the target does not count."""
     level = planned.compares
     assert level is not None
@@ -138,20 +142,20 @@ def _rest(work: Work, position: Position, planned: ExitPlan, dealt: dict[str, in
             continue
         at = "mid" if not is_counted else "natural" if leg.name in leaving else level.at
         price = _price(work, leg, at)
-        if isinstance(price, Unknown):
+        if isinstance(price, UnknownValue):
             return price.reason
         assert isinstance(price, float)
         total += leg.sign * contracts * price * leg.option.multiplier
     return Decimal(f"{total:.6f}")
 
 
-def _price(work: Work, leg: PositionLeg, at: str) -> Reading:
+def _price(work: StateBuilder, leg: PositionLeg, at: str) -> Reading:
     board = work.state.board
     view = LegView(leg.name, leg.option, board.rows.get(leg.option, -1), leg.sign, leg.ratio)
     return mark(work.view(), view, at, True, OPTION_AGE)
 
 
-def is_met(work: Work, position: Position, planned: ExitPlan, legs: tuple[OrderLeg, ...]) -> bool | None:
+def is_met(work: StateBuilder, position: Position, planned: ExitPlan, legs: tuple[OrderLeg, ...]) -> bool | None:
     """Say whether the quotes keep a target now: its rule is true, and its order has a price that may be sent.
 
     None while that is unknown. A target in dollars counts the commission of closing as well.
@@ -167,7 +171,9 @@ def is_met(work: Work, position: Position, planned: ExitPlan, legs: tuple[OrderL
     return is_within_reach(work, position, planned, legs)
 
 
-def is_within_reach(work: Work, position: Position, planned: ExitPlan, legs: tuple[OrderLeg, ...]) -> bool | None:
+def is_within_reach(
+    work: StateBuilder, position: Position, planned: ExitPlan, legs: tuple[OrderLeg, ...]
+) -> bool | None:
     """Say whether the order of a target has a price that may be sent and that quotes at `at` keep; None if unknown."""
     floor = target_floor(work, position, planned, legs)
     if isinstance(floor, str):
@@ -180,14 +186,14 @@ def is_within_reach(work: Work, position: Position, planned: ExitPlan, legs: tup
     return floor <= worth and not _is_for_nothing(work, legs, floor)
 
 
-def _is_for_nothing(work: Work, legs: tuple[OrderLeg, ...], floor: Decimal) -> bool:
+def _is_for_nothing(work: StateBuilder, legs: tuple[OrderLeg, ...], floor: Decimal) -> bool:
     """Say whether legs that can only cost would have to be closed for 0 or a credit: nobody deals at such a price."""
-    parts, told = parts_of(legs, legs[0].side), work.state.facts.ticks
+    parts, told = order_parts(legs, legs[0].side), work.state.facts.ticks
     ticks = option_ticks(parts[0].option, told) if len(parts) == 1 else ticks_of(parts, told)
     return ticks.round(floor, Rounding.UP) >= 0 and never_pays(parts)
 
 
-def _worth(work: Work, position: Position, names: Iterable[str], at: str, is_combo: bool) -> Decimal | None:
+def _worth(work: StateBuilder, position: Position, names: Iterable[str], at: str, is_combo: bool) -> Decimal | None:
     """Return what closing these legs brings per share of one structure, of a single leg per share of one contract."""
     total, wanted = 0.0, set(names)
     for leg in position.legs:
@@ -195,17 +201,17 @@ def _worth(work: Work, position: Position, names: Iterable[str], at: str, is_com
             price = _price(work, leg, at)
             if not isinstance(price, float) or isnan(price):
                 return None
-            total += leg.sign * (leg.weight if is_combo else 1) * price
+            total += leg.sign * (leg.price_multiplier if is_combo else 1) * price
     return Decimal(f"{total:.6f}")
 
 
-def was_withdrawn(work: Work, position: Position, target: str) -> bool:
+def was_withdrawn(work: StateBuilder, position: Position, target: str) -> bool:
     """Say whether an order of this target was cancelled before, since its market had moved away."""
     orders = work.orders_of(position.id)
     return any(order.reason == target and order.cause is Cause.TARGET_LOST for order in orders)
 
 
-def as_judged(work: Work, order: Order) -> Order:
+def as_judged(work: StateBuilder, order: Order) -> Order:
     """Return an order that works with `unmet_since` as the quotes of now have it; None there while nobody can say."""
     position = work.positions[order.position]
     planned = target_at_work(work, position)
@@ -214,7 +220,7 @@ def as_judged(work: Work, order: Order) -> Order:
     return replace(order, unmet_since=order.unmet_since or work.at)
 
 
-def may_wait(work: Work, order: Order) -> bool:
+def may_wait(work: StateBuilder, order: Order) -> bool:
     """Say whether an order of a target that is no longer met may wait at its price, after `as_judged`.
 
     For `PATIENCE`, or as long as the spec lets a short leg stand without its stop, and not where it has no price.

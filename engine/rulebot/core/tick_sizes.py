@@ -6,8 +6,8 @@ outside of the penny interval program counts (Cboe rule 5.4), and what was refus
 
 from decimal import Decimal
 
-from rulebot.core.state_builder import Work
-from rulebot.model.broker_message import Meaning, broker_message
+from rulebot.core.state_builder import StateBuilder
+from rulebot.model.broker_message import MessageMeaning, broker_message
 from rulebot.model.contract import Option, product
 from rulebot.model.event import OrderMessage
 from rulebot.model.facts import Grids, Listing
@@ -23,21 +23,21 @@ COARSE = TickRule(((Decimal(0), Decimal("0.05")), (Decimal(3), Decimal("0.10")))
 _COARSE_WORDS = "multiples of 0.05 below 3.00, and of 0.10 from there"
 
 
-def told_grids(work: Work, listing: Listing) -> Grids:
+def on_tick_sizes(work: StateBuilder, listing: Listing) -> Grids:
     """Return the grids that are known with what a listing tells of its class: it counts, whatever was taken before."""
     if listing.ticks is None:
         return work.state.facts.ticks
     return _noted(work, listing.symbol, listing.trading_class, listing.ticks)
 
 
-def note_off_grid(work: Work, order: Order, event: OrderMessage) -> None:
+def on_off_tick_reject(work: StateBuilder, order: Order, event: OrderMessage) -> None:
     """Take the coarse grid for a class of which the broker refuses a price that lies between two steps, and tell."""
     option, price = order.legs[0].option, order.terms.price
     if (
         order.is_combo
         or option.is_share
         or price is None
-        or broker_message(event.code, event.text).meaning is not Meaning.OFF_GRID
+        or broker_message(event.code, event.text).meaning is not MessageMeaning.OFF_GRID
     ):
         return
     if _lies_on(COARSE, price):
@@ -51,7 +51,7 @@ def note_off_grid(work: Work, order: Order, event: OrderMessage) -> None:
     work.alarm(order.bot, f"{text} {_COARSE_WORDS}", order.position)
 
 
-def is_off_grid(work: Work, order: Order) -> bool:
+def is_off_grid(work: StateBuilder, order: Order) -> bool:
     """Say whether the broker has refused an order for its price, and another one would be sent now."""
     option: Option = order.legs[0].option
     price = order.terms.price
@@ -61,14 +61,14 @@ def is_off_grid(work: Work, order: Order) -> bool:
 
 
 def _is_told_off_grid(order: Order) -> bool:
-    return order.heard is not None and order.heard.meaning is Meaning.OFF_GRID
+    return order.heard is not None and order.heard.meaning is MessageMeaning.OFF_GRID
 
 
 def _lies_on(ticks: TickRule, price: Decimal) -> bool:
     return ticks.round(price, Rounding.NEAREST) == price
 
 
-def _noted(work: Work, symbol: str, trading_class: str, ticks: TickRule) -> Grids:
+def _noted(work: StateBuilder, symbol: str, trading_class: str, ticks: TickRule) -> Grids:
     """Return the grids with that of a class. One that is news, or that the table has not, is recorded each time it is
     told: a start goes by it.
     """

@@ -10,14 +10,14 @@ from decimal import Decimal
 from rulebot.compile.plan import Call
 from rulebot.core.program import CompiledBot
 from rulebot.core.rule_evaluation import REREAD, wake
-from rulebot.core.state import Seen
-from rulebot.core.state_builder import Work
+from rulebot.core.state import SeenHolding
+from rulebot.core.state_builder import StateBuilder
 from rulebot.evaluate.snapshot import View
 from rulebot.model.position import Best, Position
 from rulebot.model.values import replace
 
 
-def note_best(work: Work, position: Position, bot: CompiledBot, view: View) -> Position:
+def note_best(work: StateBuilder, position: Position, bot: CompiledBot, view: View) -> Position:
     """Return the position with its best profits raised by what its legs are worth now."""
     kept: dict[str, Decimal] = {}
     for trailing in bot.trailing:
@@ -31,7 +31,7 @@ def note_best(work: Work, position: Position, bot: CompiledBot, view: View) -> P
 
 
 def _best(
-    work: Work, position: Position, call: Call, of: str, gain: float | None, best: Decimal | None, view: View
+    work: StateBuilder, position: Position, call: Call, of: str, gain: float | None, best: Decimal | None, view: View
 ) -> Decimal | None:
     """Return the best with one more reading; unknown neither counts nor starts again."""
     if gain is None:
@@ -44,7 +44,7 @@ def _best(
         if best is None or now > best:
             wake(work, position.bot, seen.at + REREAD - view.now)
         return best
-    work.set_bot(position.bot, replace(state, trailing={**state.trailing, key: Seen(now, view.now)}))
+    work.set_bot(position.bot, replace(state, trailing={**state.trailing, key: SeenHolding(now, view.now)}))
     if seen is None:
         wake(work, position.bot, REREAD)
         return best
@@ -54,7 +54,7 @@ def _best(
     return lower if best is None else max(best, lower)
 
 
-def _counts(seen: Seen, call: Call, view: View) -> bool:
+def _counts(seen: SeenHolding, call: Call, view: View) -> bool:
     """Say whether what is read now is a reading of its own."""
     if view.now - seen.at >= REREAD:
         return True

@@ -17,19 +17,19 @@ from datetime import datetime, timedelta
 from rulebot.core.bracket_orders import GRACE
 from rulebot.core.close_plan import rolling_exit
 from rulebot.core.protective_stops import GUARDING, is_protected
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.model.event import LinkUp
 from rulebot.model.order import Order, OrderStatus
 from rulebot.model.position import Position
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.spec.nouns.exits import ExitKind, Otherwise
+from rulebot.spec.nouns.exits import ExitKind, OnUnknown
 
 SAME_GATEWAY = timedelta(seconds=30)
 """An order that was sent this short a time ago was sent to the gateway of now: no TWS or Gateway is ended, started and
 logged in again within it."""
 
 
-def unarrived(work: Work, event: LinkUp) -> frozenset[str]:
+def undelivered_orders(work: StateBuilder, event: LinkUp) -> frozenset[str]:
     """Return the refs of live orders, entries aside, that never came to the gateway, nor will.
 
     All of this must hold of such an order:
@@ -53,7 +53,7 @@ def unarrived(work: Work, event: LinkUp) -> frozenset[str]:
     return frozenset(
         order.ref
         for order in ours
-        if _is_unheard(order) and not order.may_open and order.order_id >= count
+        if _is_unheard(order) and not order.can_increase_risk and order.order_id >= count
         if order.ref not in listed and _is_of_this_gateway(work, order)
     )
 
@@ -64,11 +64,11 @@ def _is_unheard(order: Order) -> bool:
     return is_waiting and not (order.perm_id or order.has_fills or order.ended)
 
 
-def _is_of_this_gateway(work: Work, order: Order) -> bool:
+def _is_of_this_gateway(work: StateBuilder, order: Order) -> bool:
     return order.sent_at is not None and timedelta(0) <= work.at - order.sent_at < SAME_GATEWAY
 
 
-def tell_unprotected(work: Work) -> None:
+def tell_unprotected(work: StateBuilder) -> None:
     """Raise the alarm where protection that may have arrived must be waited for: since when, and until when."""
     for position in work.active_positions():
         doubted = [order for order in work.live_orders(position.id) if _is_doubted_guard(work, order)]
@@ -76,11 +76,11 @@ def tell_unprotected(work: Work) -> None:
             _tell(work, position, doubted)
 
 
-def _is_doubted_guard(work: Work, order: Order) -> bool:
+def _is_doubted_guard(work: StateBuilder, order: Order) -> bool:
     return order.purpose in GUARDING and _is_unheard(order) and order.ref not in work.unarrived
 
 
-def _tell(work: Work, position: Position, doubted: list[Order]) -> None:
+def _tell(work: StateBuilder, position: Position, doubted: list[Order]) -> None:
     sent = [order.sent_at for order in doubted if order.sent_at is not None]
     since, until = min(sent), max(sent) + GRACE
     if until <= work.at:
@@ -94,12 +94,12 @@ def _tell(work: Work, position: Position, doubted: list[Order]) -> None:
     work.alarm(position.bot, text, position.id)
 
 
-def _what_follows(work: Work, position: Position, until: datetime) -> str:
+def _what_follows(work: StateBuilder, position: Position, until: datetime) -> str:
     """Return what becomes of a position whose order has not arrived by then."""
     bot = work.governing(position)
     limit, began = bot.plan.risk.max_unprotected, position.unprotected_since or work.at
     planned = rolling_exit(bot, position) if position.state == "exiting" else None
-    holds = planned is not None and planned.roll is not None and planned.roll.otherwise is Otherwise.HOLD
+    holds = planned is not None and planned.roll is not None and planned.roll.otherwise is OnUnknown.HOLD
     if (position.state == "exiting" and not holds) or (limit is not None and until >= began + timedelta(seconds=limit)):
         return "it is closed"
     is_guarded = bot.plan.risk.protect is not None or any(each.kind is ExitKind.STOP for each in bot.resting)

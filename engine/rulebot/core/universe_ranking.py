@@ -10,19 +10,19 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
-from rulebot.core.alternatives import Taken, take_alternative, takes_none
+from rulebot.core.alternatives import Taken, has_no_alternative, take_alternative
 from rulebot.core.covered_calls import without_shares
 from rulebot.core.entry_blocks import closed, halted, not_trading, shut_today, skip
 from rulebot.core.entry_rules import choose_and_send, is_entering, is_to_be_judged
-from rulebot.core.near_misses import all_held_but, miss
+from rulebot.core.near_misses import record_limit_miss, record_miss
 from rulebot.core.program import CompiledBot, CompiledMember
-from rulebot.core.rule_evaluation import confirmed, failing, judge_all, rounded
+from rulebot.core.rule_evaluation import confirmed, evaluate_rules, failing, rounded
 from rulebot.core.state import Reading
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import opening_commission, price_legs, show_candidate, taken_for
-from rulebot.core.universe_requirements import at_the_money, judge_offer
+from rulebot.core.universe_requirements import at_the_money, evaluate_universe_member
 from rulebot.decide.opportunity import opportunity
-from rulebot.evaluate.reading import Unknown
+from rulebot.evaluate.reading import UnknownValue
 from rulebot.evaluate.select import select
 from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.wording import describe
@@ -47,7 +47,7 @@ class Candidate(NamedTuple):
     is_bare: bool = False
 
 
-def step_universe(work: Work, bot: CompiledBot) -> None:
+def evaluate_universe(work: StateBuilder, bot: CompiledBot) -> None:
     """Judge every symbol of a bot, and enter the best of those that may be; at most one entry leaves."""
     if not is_to_be_judged(work, bot):
         return
@@ -70,29 +70,29 @@ def step_universe(work: Work, bot: CompiledBot) -> None:
 # ---------------------------------------------------------------- one symbol
 
 
-def _judged(work: Work, member: CompiledMember) -> Candidate | None:
+def _judged(work: StateBuilder, member: CompiledMember) -> Candidate | None:
     """Return the symbol as a candidate, None when a condition of it does not hold, which is remembered."""
     bot, view = member.bot, work.view()
     name = bot.plan.name
     view.quantity = bot.plan.quantity
-    required, truths = judge_offer(work, member, view)
-    judged = judge_all(work, name, bot.place("when"), bot.when, view)
+    required, truths = evaluate_universe_member(work, member, view)
+    judged = evaluate_rules(work, name, bot.place("when"), bot.when, view)
     readings = (*required, *judged)
     truths += [confirmed(work, name, bot.place("when"), each, view) for each in judged]
     if not all(truth is True for truth in truths):
         if missed := failing(readings):
-            miss(work, bot, missed, readings)
+            record_miss(work, bot, missed, readings)
             _decide(work, bot, missed, readings)
         if any(reading.verdict.truth is False for reading in missed):
             _forget(work, bot)
         return None
     taken = take_alternative(work, bot, view, readings)
-    if taken is None and takes_none(work, bot, view):
+    if taken is None and has_no_alternative(work, bot, view):
         _forget(work, bot)
     return None if taken is None else _with_rank(work, Candidate(member, view, taken), readings)
 
 
-def _decide(work: Work, bot: CompiledBot, missed: list[Reading], readings: tuple[Reading, ...]) -> None:
+def _decide(work: StateBuilder, bot: CompiledBot, missed: list[Reading], readings: tuple[Reading, ...]) -> None:
     """With `try: once` the first clear answer decides the symbol's opportunity."""
     if bot.plan.entry.once and all(reading.verdict.truth is not None for reading in readings):
         words = f"{missed[0].rule.name} {describe(missed[0].rule, missed[0].verdict)}"
@@ -105,7 +105,7 @@ def _decide(work: Work, bot: CompiledBot, missed: list[Reading], readings: tuple
 # ---------------------------------------------------------------- the rank
 
 
-def _with_rank(work: Work, candidate: Candidate, readings: tuple[Reading, ...]) -> Candidate:
+def _with_rank(work: StateBuilder, candidate: Candidate, readings: tuple[Reading, ...]) -> Candidate:
     """Return the candidate with what it is ranked by. readings: those that hold."""
     member, view = candidate.member, candidate.view
     ranking = work.program.bots[member.bot.plan.name].plan.ranking
@@ -113,7 +113,7 @@ def _with_rank(work: Work, candidate: Candidate, readings: tuple[Reading, ...]) 
         return candidate
     if bare := without_shares(work, member.bot):
         _forget(work, member.bot)
-        all_held_but(work, member.bot, "quantity", f"0: {bare}", readings)
+        record_limit_miss(work, member.bot, "quantity", f"0: {bare}", readings)
         return candidate._replace(missing=bare, is_bare=True)
     if ranking.of_structure and (missing := _price(work, candidate)):
         return candidate._replace(missing=missing)
@@ -121,10 +121,10 @@ def _with_rank(work: Work, candidate: Candidate, readings: tuple[Reading, ...]) 
     view.legs, view.start_price = (), None
     if isinstance(value, float):
         return candidate._replace(value=value)
-    return candidate._replace(missing=value.reason if isinstance(value, Unknown) else "known of some legs only")
+    return candidate._replace(missing=value.reason if isinstance(value, UnknownValue) else "known of some legs only")
 
 
-def _price(work: Work, candidate: Candidate) -> str:
+def _price(work: StateBuilder, candidate: Candidate) -> str:
     """Let the view see the legs that the candidate would take, at the price its order starts from, or say why not."""
     bot, view = candidate.taken[0], candidate.view
     plan = bot.plan
@@ -136,7 +136,7 @@ def _price(work: Work, candidate: Candidate) -> str:
     return ""
 
 
-def _ranked(work: Work, bot: CompiledBot, found: list[Candidate]) -> tuple[list[Candidate], list[str]]:
+def _ranked(work: StateBuilder, bot: CompiledBot, found: list[Candidate]) -> tuple[list[Candidate], list[str]]:
     """Return the candidates taken, the best first, and all symbols taken; who is, and who is passed over, is on record.
 
     A symbol that waits for its turn of lines has the rank of its last one: neither it is entered nor one below it.
@@ -156,7 +156,7 @@ def _ranked(work: Work, bot: CompiledBot, found: list[Candidate]) -> tuple[list[
     return [by_symbol[symbol] for symbol in taken if symbol in values], list(taken)
 
 
-def _remember(work: Work, bot: CompiledBot, values: dict[str, float]) -> None:
+def _remember(work: StateBuilder, bot: CompiledBot, values: dict[str, float]) -> None:
     """Keep what symbols were ranked by, for as long as it counts while they wait for lines."""
     name = bot.plan.name
     kept = {symbol: found for symbol, found in work.bots[name].ranked.items() if work.at - found[1] <= RANK_AGE}
@@ -164,7 +164,7 @@ def _remember(work: Work, bot: CompiledBot, values: dict[str, float]) -> None:
     work.set_bot(name, replace(work.bots[name], ranked=new))
 
 
-def _forget(work: Work, bot: CompiledBot) -> None:
+def _forget(work: StateBuilder, bot: CompiledBot) -> None:
     """Let a symbol wait without a rank: it is known that a condition of it does not hold."""
     name = bot.plan.name
     kept = {symbol: found for symbol, found in work.bots[name].ranked.items() if symbol != bot.symbol}
@@ -172,7 +172,7 @@ def _forget(work: Work, bot: CompiledBot) -> None:
         work.set_bot(name, replace(work.bots[name], ranked=kept))
 
 
-def _waiting(work: Work, bot: CompiledBot, found: list[Candidate]) -> dict[str, float]:
+def _waiting(work: StateBuilder, bot: CompiledBot, found: list[Candidate]) -> dict[str, float]:
     """Return the last ranks of symbols of which nothing is streamed now that they could be judged or ranked by."""
     view = work.view()
     missing = {each.member.symbol for each in found if each.value is None}
@@ -194,7 +194,11 @@ def _has_no_lines(bot: CompiledBot, view: View) -> bool:
 
 
 def _note_ranking(
-    work: Work, bot: CompiledBot, known: list[tuple[str, float]], taken: dict[str, float], passed: dict[str, str]
+    work: StateBuilder,
+    bot: CompiledBot,
+    known: list[tuple[str, float]],
+    taken: dict[str, float],
+    passed: dict[str, str],
 ) -> None:
     """Record a ranking when others are taken or passed over than at the last one."""
     name = bot.plan.name
@@ -210,7 +214,7 @@ def _note_ranking(
     work.record(Kind.DECISION, name, what="rank", reason=reason, values=values, passed=over)
 
 
-def _note_focus(work: Work, name: str, taken: list[str]) -> None:
+def _note_focus(work: StateBuilder, name: str, taken: list[str]) -> None:
     """Remember which symbols are worth the lines of their strikes: those taken, then all others that could be."""
     before = work.bots[name].focus
     focus = tuple(dict.fromkeys(taken))
@@ -221,18 +225,18 @@ def _note_focus(work: Work, name: str, taken: list[str]) -> None:
 # ---------------------------------------------------------------- what stands in the way
 
 
-def _tell_halts(work: Work, bot: CompiledBot) -> None:
+def _tell_halts(work: StateBuilder, bot: CompiledBot) -> None:
     """Record which symbols are halted, or closed: they are not entered, whatever their conditions say."""
     for symbol in dict.fromkeys((*closed(work, bot.symbols), *halted(work, bot.symbols))):
         skip(work, bot.plan.name, not_trading(work, (symbol,)), symbol)
 
 
-def _stands_in_the_way(work: Work, bot: CompiledBot) -> str:
+def _stands_in_the_way(work: StateBuilder, bot: CompiledBot) -> str:
     """Return why this symbol is not entered although it is taken, "" when it may be."""
     return next(filter(None, _reasons(work, bot)), "")
 
 
-def _reasons(work: Work, bot: CompiledBot) -> Iterator[str]:
+def _reasons(work: StateBuilder, bot: CompiledBot) -> Iterator[str]:
     name, session = bot.plan.name, work.state.session
     if any(leg.option.symbol == bot.symbol for position in work.positions_of(name) for leg in position.legs):
         yield "it is held"

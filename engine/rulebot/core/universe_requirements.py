@@ -4,9 +4,9 @@ from datetime import date
 from decimal import Decimal
 
 from rulebot.core.program import CompiledBot, CompiledMember, CompiledRule
-from rulebot.core.rule_evaluation import confirmed, judge_all
+from rulebot.core.rule_evaluation import confirmed, evaluate_rules
 from rulebot.core.state import Reading
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.evaluate.evaluation import NotOpen, Verdict
 from rulebot.evaluate.listings import listing_of, neighbours
 from rulebot.evaluate.snapshot import LegView, View
@@ -17,12 +17,14 @@ PLACE = "universe"
 """Where the conditions of a universe stand, on record."""
 
 
-def judge_offer(work: Work, member: CompiledMember, view: View) -> tuple[tuple[Reading, ...], list[bool | None]]:
+def evaluate_universe_member(
+    work: StateBuilder, member: CompiledMember, view: View
+) -> tuple[tuple[Reading, ...], list[bool | None]]:
     """Return what is read now of what the universe requires of a symbol, and the truths, as far as confirmed."""
     if not member.require:
         return (), []
     name, place = member.bot.plan.name, member.bot.place(PLACE)
-    found = judge_all(work, name, place, show_pair(member, view), view)
+    found = evaluate_rules(work, name, place, show_pair(member, view), view)
     truths = [confirmed(work, name, place, each, view) for each in found]
     view.legs = ()
     return found, truths
@@ -64,10 +66,10 @@ def _explained(verdict: Verdict, why: str) -> Verdict:
     return verdict._replace(missing=why if isinstance(verdict.missing, NotOpen) else verdict.missing, members=members)
 
 
-def still_offers(work: Work, bot: CompiledBot, symbol: str, view: View) -> bool:
+def still_offers(work: StateBuilder, bot: CompiledBot, symbol: str, view: View) -> bool:
     """Say whether a symbol offers now what the universe requires; a bot without one asks for nothing."""
     member = next((each for each in bot.members if each.symbol == symbol), None)
-    return member is None or all(truth is True for truth in judge_offer(work, member, view)[1])
+    return member is None or all(truth is True for truth in evaluate_universe_member(work, member, view)[1])
 
 
 def at_the_money(bot: CompiledBot, view: View) -> tuple[LegView, ...]:

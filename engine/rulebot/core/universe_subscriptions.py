@@ -11,13 +11,13 @@ from math import gcd
 
 from rulebot.compile.plan import Plan
 from rulebot.core.program import CompiledBot, CompiledMember
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.evaluate.snapshot import View
-from rulebot.evaluate.watch import Aim, Wish, at_money, entry_aims, entry_wish, money_aims
+from rulebot.evaluate.watch import StrikeTarget, SubscriptionRequest, at_money, entry_aims, entry_wish, money_aims
 from rulebot.model.contract import Contract, Underlying
 from rulebot.model.facts import Facts
 
-Wished = tuple[str, tuple[Aim | None, ...]]
+Wished = tuple[str, tuple[StrikeTarget | None, ...]]
 """A structure by its key, and where its strikes lie."""
 TURN = timedelta(seconds=60)
 """How long a symbol keeps its lines when others wait for theirs: quotes and greeks must come, and be judged."""
@@ -25,22 +25,24 @@ FOR_STRIKES = 24
 """Lines kept free for the strikes of symbols whose conditions hold, when not all symbols have their turn at once."""
 
 
-class Wishes:
+class UniverseSubscriptions:
     """What structures want to be streamed; it is made anew only where their strikes do not lie as they did."""
 
-    def __init__(self, known: Mapping[Wished, Wish], facts: Facts) -> None:
+    def __init__(self, known: Mapping[Wished, SubscriptionRequest], facts: Facts) -> None:
         self._known = known
         self._facts = facts
-        self.used: dict[Wished, Wish] = {}
+        self.used: dict[Wished, SubscriptionRequest] = {}
 
-    def of(self, key: str, plan: Plan, aims: tuple[Aim | None, ...]) -> Wish:
+    def of(self, key: str, plan: Plan, aims: tuple[StrikeTarget | None, ...]) -> SubscriptionRequest:
         """Return what the structure of this key wants."""
         wished = key, aims
         found = self.used.get(wished) or self._known.get(wished) or entry_wish(plan, aims, self._facts)
         self.used[wished] = found
         return found
 
-    def together(self, bot: CompiledBot, aimed: list[tuple[CompiledBot, tuple[Aim | None, ...]]], keeps: bool) -> Wish:
+    def together(
+        self, bot: CompiledBot, aimed: list[tuple[CompiledBot, tuple[StrikeTarget | None, ...]]], keeps: bool
+    ) -> SubscriptionRequest:
         """Return what a symbol's structures want, its underlying before them; unless it `keeps` nothing is kept."""
         wished = f"{bot.key} with all{'' if keeps else ', now'}", tuple(aim for _, aims in aimed for aim in aims)
         found = self.used.get(wished) or self._known.get(wished)
@@ -51,23 +53,25 @@ class Wishes:
                 wish = self.of(each.key, each.plan, aims)
                 need.update(dict.fromkeys(wish.need))
                 keep |= wish.keep
-            found = Wish(tuple(need), frozenset(keep) if keeps else frozenset())
+            found = SubscriptionRequest(tuple(need), frozenset(keep) if keeps else frozenset())
         self.used[wished] = found
         return found
 
 
-def lines_of(pinned: Iterable[Contract], wishes: Iterable[Wish]) -> int:
+def lines_of(pinned: Iterable[Contract], wishes: Iterable[SubscriptionRequest]) -> int:
     """Return how many lines these take at least."""
     return len({*pinned, *(contract for wish in wishes for contract in wish.need)})
 
 
-def member_aims(work: Work, bots: Iterable[CompiledBot], view: View) -> dict[str, tuple[Aim | None, ...]]:
+def member_aims(
+    work: StateBuilder, bots: Iterable[CompiledBot], view: View
+) -> dict[str, tuple[StrikeTarget | None, ...]]:
     """Return all that `member_wishes` depends on beside what stands before them, by bot.
 
     That is where the money lies of each symbol, and where the strikes of those in focus; who they are, whose turn it
     is and how many lines there are stand in the key.
     """
-    found: dict[str, tuple[Aim | None, ...]] = {}
+    found: dict[str, tuple[StrikeTarget | None, ...]] = {}
     when = f"turn {_turn(work)} of {work.program.line_limit} lines"
     for bot in bots:
         taken, others = _focus(work, bot)
@@ -78,21 +82,23 @@ def member_aims(work: Work, bots: Iterable[CompiledBot], view: View) -> dict[str
     return found
 
 
-def _money(member: CompiledMember, view: View) -> tuple[Aim | None, ...]:
+def _money(member: CompiledMember, view: View) -> tuple[StrikeTarget | None, ...]:
     """Return all that a symbol's wish at the money depends on."""
     if member.money:
         return at_money(member.money, view)
     return tuple(aim for each in member.bot.expiries() for aim in money_aims(each.plan, view))
 
 
-def _turn(work: Work) -> int:
+def _turn(work: StateBuilder) -> int:
     """Return which turn is on of symbols that do not all have lines at once."""
     return int(work.now // TURN.total_seconds())
 
 
-def member_wishes(work: Work, bots: Iterable[CompiledBot], room: int, wishes: Wishes, view: View) -> list[Wish]:
+def member_wishes(
+    work: StateBuilder, bots: Iterable[CompiledBot], room: int, wishes: UniverseSubscriptions, view: View
+) -> list[SubscriptionRequest]:
     """Return what these bots with a universe want and `room` lines allow."""
-    found = list[Wish]()
+    found = list[SubscriptionRequest]()
     for bot in bots:
         money = [_wish(member.bot, view, wishes, strikes=False) for member in bot.members]
         spare = min(FOR_STRIKES, room // 3) if lines_of((), money) > room - FOR_STRIKES else 0
@@ -103,7 +109,7 @@ def member_wishes(work: Work, bots: Iterable[CompiledBot], room: int, wishes: Wi
     return found
 
 
-def _focus(work: Work, bot: CompiledBot) -> Iterator[list[str]]:
+def _focus(work: StateBuilder, bot: CompiledBot) -> Iterator[list[str]]:
     """Yield the symbols whose strikes are wanted: those taken, then the others that were, in their turn."""
     state = work.bots[bot.plan.name]
     taken = [symbol for symbol in state.ranks[0] if symbol in bot.symbols]
@@ -111,12 +117,18 @@ def _focus(work: Work, bot: CompiledBot) -> Iterator[list[str]]:
     yield [symbol for symbol in state.focus if symbol in bot.symbols and symbol not in taken]
 
 
-def _wish(bot: CompiledBot, view: View, wishes: Wishes, *, strikes: bool) -> Wish:
+def _wish(bot: CompiledBot, view: View, wishes: UniverseSubscriptions, *, strikes: bool) -> SubscriptionRequest:
     aims = entry_aims if strikes else money_aims
     return wishes.together(bot, [(each, aims(each.plan, view)) for each in bot.expiries()], strikes)
 
 
-def _fitting(work: Work, bot: CompiledBot, wishes: list[Wish], room: int, before: Iterable[Wish] = ()) -> list[Wish]:
+def _fitting(
+    work: StateBuilder,
+    bot: CompiledBot,
+    wishes: list[SubscriptionRequest],
+    room: int,
+    before: Iterable[SubscriptionRequest] = (),
+) -> list[SubscriptionRequest]:
     """Return those that fit beside what stands before; where not all do, another part of them each turn.
 
     In time each is the first of a turn, so that one which needs more lines than the others is left out of no round.
@@ -135,7 +147,7 @@ def _fitting(work: Work, bot: CompiledBot, wishes: list[Wish], room: int, before
     turn, alike = _turn(work), gcd(share, len(wishes))
     rounds = turn * alike // len(wishes)
     first = (turn * share + rounds % alike) % len(wishes)
-    found: list[Wish] = []
+    found: list[SubscriptionRequest] = []
     for wish in [*wishes[first:], *wishes[:first]]:
         more = taken.union(wish.need)
         if len(more) <= room:

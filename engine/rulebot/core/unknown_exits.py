@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from rulebot.compile.plan import ExitPlan
 from rulebot.core.rule_evaluation import first_missing, wake
 from rulebot.core.state import Reading
-from rulebot.core.state_builder import Work, alarm_key, key_of
+from rulebot.core.state_builder import StateBuilder, alarm_key, key_of
 from rulebot.model.position import Position
 from rulebot.model.values import replace
 from rulebot.spec.nouns.exits import IfUnknown
@@ -17,13 +17,13 @@ TOLD_AGAIN = timedelta(minutes=10)
 """How long after an alarm that an exit cannot be judged it comes again, if it could be judged in between."""
 
 
-def is_unknown(work: Work, position: Position, name: str) -> bool:
+def is_unknown(work: StateBuilder, position: Position, name: str) -> bool:
     """Say whether it is kept since when this is unknown of a position."""
     state = work.bots.get(position.bot)
     return state is not None and (position.id, name) in state.unknown_since
 
 
-def note_unknown(work: Work, position: Position, name: str) -> datetime:
+def note_unknown(work: StateBuilder, position: Position, name: str) -> datetime:
     """Return since when this is unknown of a position of a bot that runs: from now on, if it was known before."""
     state = work.bots[position.bot]
     key = (position.id, name)
@@ -32,7 +32,7 @@ def note_unknown(work: Work, position: Position, name: str) -> datetime:
     return state.unknown_since.get(key, work.at)
 
 
-def known_again(work: Work, position: Position, name: str) -> None:
+def known_again(work: StateBuilder, position: Position, name: str) -> None:
     """Forget since when this was unknown of a position."""
     if is_unknown(work, position, name):
         state, key = work.bots[position.bot], (position.id, name)
@@ -40,7 +40,7 @@ def known_again(work: Work, position: Position, name: str) -> None:
         work.set_bot(position.bot, replace(state, unknown_since=rest))
 
 
-def acts_unknown(work: Work, position: Position, planned: ExitPlan, reading: Reading) -> bool:
+def acts_unknown(work: StateBuilder, position: Position, planned: ExitPlan, reading: Reading) -> bool:
     """Say whether an exit that cannot be judged acts all the same; after its grace an alarm tells of it."""
     since = note_unknown(work, position, planned.name)
     left = planned.grace - (work.at - since).total_seconds()
@@ -51,7 +51,7 @@ def acts_unknown(work: Work, position: Position, planned: ExitPlan, reading: Rea
     return planned.if_unknown is IfUnknown.EXIT
 
 
-def _tell_unknown(work: Work, position: Position, planned: ExitPlan, since: datetime, missing: str) -> None:
+def _tell_unknown(work: StateBuilder, position: Position, planned: ExitPlan, since: datetime, missing: str) -> None:
     """Raise the alarm that an exit cannot be judged: once for each time that is so, and none soon after another."""
     state = work.bots[position.bot]
     key = (position.id, planned.name)

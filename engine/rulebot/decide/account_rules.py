@@ -30,7 +30,7 @@ from rulebot.spec.nouns.condition import (
 MARGIN = "margin"
 
 
-class Known(NamedTuple):
+class AccountInputs(NamedTuple):
     """Dollars, or why they are not known."""
 
     amount: Decimal | None
@@ -43,11 +43,11 @@ class AccountFacts(NamedTuple):
     at: datetime
     session: Session
     exposure: Exposure
-    margin: Known | None
+    margin: AccountInputs | None
     net_liquidation: Decimal | None
 
 
-class Judged(NamedTuple):
+class AccountVerdict(NamedTuple):
     """A truth in three values, and what was found in words."""
 
     truth: bool | None
@@ -85,11 +85,11 @@ def measures_of(test: Test) -> Iterator[MeasureTest]:
 # ---------------------------------------------------------------- three values
 
 
-def _judged(test: Test, facts: AccountFacts) -> Judged:
+def _judged(test: Test, facts: AccountFacts) -> AccountVerdict:
     match test:
         case Group(kind=GroupKind.NOT, members=(member,)):
             truth, words = _judged(member.test, facts)
-            return Judged(negated(truth), f"not: {words}")
+            return AccountVerdict(negated(truth), f"not: {words}")
         case Group(kind=kind, members=members):
             return _together(members, facts, decisive=kind is GroupKind.ANY)
         case MeasureTest(measure="time"):
@@ -100,43 +100,43 @@ def _judged(test: Test, facts: AccountFacts) -> Judged:
             raise AssertionError("the schema of an account document has no expr")
 
 
-def _together(members: tuple[Condition, ...], facts: AccountFacts, *, decisive: bool) -> Judged:
+def _together(members: tuple[Condition, ...], facts: AccountFacts, *, decisive: bool) -> AccountVerdict:
     """Judge all members, so that each can be told; one that is `decisive` decides, else one that is unknown."""
     found = [_judged(member.test, facts) for member in members]
     said = {True: "true", False: "FALSE", None: "unknown"}
     words = (f"{member.name} {said[truth]} ({told})" for member, (truth, told) in zip(members, found, strict=True))
-    return Judged(group_truth([each.truth for each in found], decisive), "; ".join(words))
+    return AccountVerdict(group_truth([each.truth for each in found], decisive), "; ".join(words))
 
 
-def _time(test: MeasureTest, facts: AccountFacts) -> Judged:
+def _time(test: MeasureTest, facts: AccountFacts) -> AccountVerdict:
     at = test.arguments["at"]
     assert isinstance(at, DayTime)
-    return Judged(facts.at >= at.before_close(facts.session), f"from {at} on")
+    return AccountVerdict(facts.at >= at.before_close(facts.session), f"from {at} on")
 
 
 # ---------------------------------------------------------------- comparisons
 
 
-def _compared(test: MeasureTest, facts: AccountFacts) -> Judged:
+def _compared(test: MeasureTest, facts: AccountFacts) -> AccountVerdict:
     assert test.comparison is not None
     if test.measure in NET:
         if facts.exposure.missing:
-            return Judged(None, facts.exposure.missing)
-        return Judged(*net_held(test.measure, ends_of(test.comparison), facts.exposure))
+            return AccountVerdict(None, facts.exposure.missing)
+        return AccountVerdict(*net_held(test.measure, ends_of(test.comparison), facts.exposure))
     known = _known(test.measure, facts)
     if known.amount is None:
-        return Judged(None, known.missing)
+        return AccountVerdict(None, known.missing)
     (bound,) = (operand for operand in test.comparison.operands if isinstance(operand, Amount))
     limit, missing = bound_in_dollars(bound, facts.net_liquidation, test.measure)
     if limit is None:
-        return Judged(None, missing)
-    return Judged(known.amount <= limit, f"{dollars(known.amount)}, at most {dollars(limit)}")
+        return AccountVerdict(None, missing)
+    return AccountVerdict(known.amount <= limit, f"{dollars(known.amount)}, at most {dollars(limit)}")
 
 
-def _known(measure: str, facts: AccountFacts) -> Known:
+def _known(measure: str, facts: AccountFacts) -> AccountInputs:
     if measure == MARGIN:
-        return facts.margin or Known(None, "the broker has not answered yet")
-    return Known(facts.exposure.worst, facts.exposure.worst_missing)
+        return facts.margin or AccountInputs(None, "the broker has not answered yet")
+    return AccountInputs(facts.exposure.worst, facts.exposure.worst_missing)
 
 
 def ends_of(comparison: Comparison) -> Between:

@@ -52,7 +52,7 @@ class DayTrades:
 
 
 @dataclass(frozen=True, slots=True)
-class Cover:
+class ShareCoverage:
     """Shares of `symbol` that the short calls of an entry need, and those that no other call needs."""
 
     symbol: str
@@ -61,7 +61,7 @@ class Cover:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
+class PreTradeCheck:
     """An entry about to be sent, with all that limits look at.
 
     Units: dollars; price, mid and band per share of one structure, price and mid signed, + received. worst_case: of the
@@ -123,37 +123,37 @@ class Proposal:
     takes_records: bool = True
     unvalued: tuple[str, ...] = ()
     account_unvalued: tuple[str, ...] = ()
-    cover: Cover | None = None
+    cover: ShareCoverage | None = None
     hit: str = ""
     legging: str = ""
     unknown: str = ""
 
 
-Check = Callable[[Proposal], str]
+Check = Callable[[PreTradeCheck], str]
 
 UNRECORDED = "the store does not take records"
 
 
-def refusal(proposal: Proposal) -> str:
+def refusal(proposal: PreTradeCheck) -> str:
     """Return why this entry may not be sent, "" when it may."""
     return next((reason for check in CHECKS if (reason := check(proposal))), "")
 
 
-def _ready(proposal: Proposal) -> str:
+def _ready(proposal: PreTradeCheck) -> str:
     return "" if proposal.is_ready else "not in step with the broker yet"
 
 
-def _trading(proposal: Proposal) -> str:
+def _trading(proposal: PreTradeCheck) -> str:
     if proposal.is_paused:
         return "paused by the operator"
     return proposal.reduces
 
 
-def _alone(proposal: Proposal) -> str:
+def _alone(proposal: PreTradeCheck) -> str:
     return proposal.rival
 
 
-def _clock(proposal: Proposal) -> str:
+def _clock(proposal: PreTradeCheck) -> str:
     return clock_problem(is_known=proposal.is_time_known)
 
 
@@ -162,7 +162,7 @@ def clock_problem(*, is_known: bool) -> str:
     return "" if is_known else "the broker has not told its time"
 
 
-def _records(proposal: Proposal) -> str:
+def _records(proposal: PreTradeCheck) -> str:
     return record_problem(takes_records=proposal.takes_records)
 
 
@@ -176,11 +176,11 @@ def clock_words(seconds: float) -> str:
     return f"{abs(seconds):,.0f} s {'ahead of' if seconds > 0 else 'behind'}"
 
 
-def _halted(proposal: Proposal) -> str:
+def _halted(proposal: PreTradeCheck) -> str:
     return f"halted: {proposal.halted}" if proposal.halted else ""
 
 
-def _worst_case(proposal: Proposal) -> str:
+def _worst_case(proposal: PreTradeCheck) -> str:
     return proposal.unknown or worst_case_problem(
         proposal.worst_case, proposal.max_loss_per_trade, proposal.undefined_risk
     )
@@ -197,11 +197,11 @@ def worst_case_problem(worst: Decimal | None, limit: Decimal | None, undefined_r
     return ""
 
 
-def _legging(proposal: Proposal) -> str:
+def _legging(proposal: PreTradeCheck) -> str:
     return proposal.legging
 
 
-def _cover(proposal: Proposal) -> str:
+def _cover(proposal: PreTradeCheck) -> str:
     found = proposal.cover
     if found is None or found.needed <= found.free:
         return ""
@@ -236,7 +236,7 @@ def _made_enough(today: Decimal, bounds: DayBounds, halts: tuple[Halt, Halt], wh
     return None
 
 
-def _daily(proposal: Proposal) -> str:
+def _daily(proposal: PreTradeCheck) -> str:
     if problem := day_problem(proposal.bot_today, proposal.bot_day):
         return problem.text
     if problem := account_day_problem(proposal.account_today, proposal.account_day):
@@ -246,20 +246,20 @@ def _daily(proposal: Proposal) -> str:
     return f"{_DAY_TEXTS[Halt.DAY_LOSS]} is unknown (daily_loss): no sound quote for {unknown[0]}" if unknown else ""
 
 
-def _open(proposal: Proposal) -> str:
+def _open(proposal: PreTradeCheck) -> str:
     limit = proposal.account_max_open
     if limit is not None and proposal.open_positions >= limit:
         return f"the account has {counted(proposal.open_positions, 'open position')}, max_open is {limit}"
     return ""
 
 
-def _conflicts(proposal: Proposal) -> str:
+def _conflicts(proposal: PreTradeCheck) -> str:
     if proposal.conflicts:
         return f"held the other way round: {', '.join(proposal.conflicts)}"
     return ""
 
 
-def _rate(proposal: Proposal) -> str:
+def _rate(proposal: PreTradeCheck) -> str:
     limit = proposal.orders_per_minute
     recent = sum(1 for at in proposal.sent if proposal.at - at < timedelta(minutes=1))
     if limit is not None and recent >= limit:
@@ -267,7 +267,7 @@ def _rate(proposal: Proposal) -> str:
     return ""
 
 
-def _stopped(proposal: Proposal) -> str:
+def _stopped(proposal: PreTradeCheck) -> str:
     return proposal.stopped
 
 
@@ -284,11 +284,11 @@ def closed_words(symbols: tuple[str, ...]) -> str:
     return f"by the broker's hours there is no trading today in {', '.join(symbols)}" if symbols else ""
 
 
-def _together(proposal: Proposal) -> str:
+def _together(proposal: PreTradeCheck) -> str:
     return _over(proposal.together, "all bots together could lose {}, worst_case is at most {}")
 
 
-def _puts(proposal: Proposal) -> str:
+def _puts(proposal: PreTradeCheck) -> str:
     return _over(proposal.puts, "the short puts of all bots need {}, cash_secured_puts has {}")
 
 
@@ -300,19 +300,19 @@ def _over(cap: Cap | None, words: str) -> str:
     return words.format(dollars(cap.amount), dollars(cap.limit)) if cap.amount > cap.limit else ""
 
 
-def _margin(proposal: Proposal) -> str:
+def _margin(proposal: PreTradeCheck) -> str:
     return _over(proposal.margin, "the account would need {} of margin, margin is at most {}")
 
 
-def _net(proposal: Proposal) -> str:
+def _net(proposal: PreTradeCheck) -> str:
     return proposal.net
 
 
-def _required(proposal: Proposal) -> str:
+def _required(proposal: PreTradeCheck) -> str:
     return proposal.required
 
 
-def _size(proposal: Proposal) -> str:
+def _size(proposal: PreTradeCheck) -> str:
     if problem := structures_problem(proposal.structures, proposal.max_structures):
         return problem
     limit = proposal.max_contracts
@@ -335,7 +335,7 @@ def structures_problem(count: int, most: int | None) -> str:
     return f"an order of {counted(count, 'structure')}, the built-in cap is {most}: {RAISED_BY}"
 
 
-def _price(proposal: Proposal) -> str:
+def _price(proposal: PreTradeCheck) -> str:
     return price_problem(proposal.price, proposal.mid, proposal.band)
 
 
@@ -348,18 +348,18 @@ def price_problem(price: Decimal | None, mid: Decimal | None, band: Decimal | No
     return ""
 
 
-def _hit(proposal: Proposal) -> str:
+def _hit(proposal: PreTradeCheck) -> str:
     return proposal.hit
 
 
-def _entries(proposal: Proposal) -> str:
+def _entries(proposal: PreTradeCheck) -> str:
     limit = proposal.entries_per_day
     if limit is not None and proposal.entries_today >= limit:
         return f"all bots together have sent {proposal.entries_today} today, entries_per_day is {limit}"
     return ""
 
 
-def _day_trades(proposal: Proposal) -> str:
+def _day_trades(proposal: PreTradeCheck) -> str:
     """Three day trades in five sessions under $25,000, by the broker's own count.
 
     Source: FINRA Rule 4210(f)(8)(B) as it stood until 2026: four or more day trades within five business days make a

@@ -27,7 +27,7 @@ class Priced:
 
 
 @dataclass(frozen=True, slots=True)
-class Fitting:
+class SizeLimits:
     """How many fit; with none why: `missing` is unknown data, `refused` what one structure comes to."""
 
     count: int
@@ -42,22 +42,22 @@ def budget_of(amount: Amount, net_liquidation: Decimal | None) -> Decimal | None
     return None if net_liquidation is None else amount.value * max(net_liquidation, ZERO)
 
 
-def fitting(size: Size, at_most: int, one: Priced, net_liquidation: Decimal | None) -> Fitting:
+def fitting(size: Size, at_most: int, one: Priced, net_liquidation: Decimal | None) -> SizeLimits:
     """Return the most structures that fit, commissions included; what they come to grows with their count."""
     budget = budget_of(size.amount, net_liquidation)
     name = size.fits.value
     if budget is None:
-        return Fitting(0, missing=f"net_liquidation of the account is unknown, and quantity counts by it ({name})")
+        return SizeLimits(0, missing=f"net_liquidation of the account is unknown, and quantity counts by it ({name})")
     if _comes_to(size.fits, one, 1) is None:
-        return Fitting(0, refused=f"quantity: its loss has no bound, so none fits {name}")
+        return SizeLimits(0, refused=f"quantity: its loss has no bound, so none fits {name}")
     if size.fits is not Fits.MAX_LOSS and (one.net > 0) is (size.fits is Fits.DEBIT):
         other = "a credit" if one.net > 0 else "a debit"
-        return Fitting(0, refused=f"quantity: it is opened for {other}, and {name} counts by the other")
+        return SizeLimits(0, refused=f"quantity: it is opened for {other}, and {name} counts by the other")
     count = _most(lambda number: (_comes_to(size.fits, one, number) or ZERO) <= budget, at_most)
     if count:
-        return Fitting(count)
+        return SizeLimits(count)
     found = _comes_to(size.fits, one, 1) or ZERO
-    return Fitting(
+    return SizeLimits(
         0, refused=f"quantity: one structure {_SAID[size.fits]} {dollars(found)}, {name} is {dollars(budget)}"
     )
 

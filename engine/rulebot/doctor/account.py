@@ -5,14 +5,14 @@ from decimal import Decimal
 
 from rulebot.core.program import CompiledBot
 from rulebot.doctor.finding import Finding, Group, fault, fine, unchecked, warning
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.counted import counted
-from rulebot.preview.read_only_session import Visit
+from rulebot.preview.read_only_session import ReadOnlySession
 
 _PORTAL = "Client Portal > Settings > Account > Trading Permissions > Options"
 
 
-def account(visit: Visit, desk: Desk, *, live: bool) -> Iterator[Finding]:
+def account(visit: ReadOnlySession, desk: LoadedBots, *, live: bool) -> Iterator[Finding]:
     """Yield what the account is and may do."""
     mode = "real money" if live else "paper"
     simulated = ", simulated" if visit.link.is_simulated else ""
@@ -27,7 +27,7 @@ def account(visit: Visit, desk: Desk, *, live: bool) -> Iterator[Finding]:
     yield _permissions(desk)
 
 
-def _balance(visit: Visit, desk: Desk) -> Iterator[Finding]:
+def _balance(visit: ReadOnlySession, desk: LoadedBots) -> Iterator[Finding]:
     told = visit.state.facts.account
     if told.net_liquidation is None:
         mend = "wait until TWS or IB Gateway has loaded the account"
@@ -52,7 +52,7 @@ def _dollars(amount: Decimal | None) -> str:
     return "not told" if amount is None else f"${amount:,.2f}"
 
 
-def _day_trades(visit: Visit, desk: Desk) -> Finding:
+def _day_trades(visit: ReadOnlySession, desk: LoadedBots) -> Finding:
     left = visit.state.facts.account.day_trades_left
     if left is None:
         return fine(Group.ACCOUNT, "day trades", "the broker tells no limit")
@@ -66,7 +66,7 @@ def _day_trades(visit: Visit, desk: Desk) -> Finding:
     return warning(Group.ACCOUNT, "day trades", f"{text}: {', '.join(stopped) or 'no bot'} enters nothing by it", mend)
 
 
-def _closes_on_its_day(visit: Visit, bot: CompiledBot) -> bool:
+def _closes_on_its_day(visit: ReadOnlySession, bot: CompiledBot) -> bool:
     """Say whether an entry of today would be closed today, by a time exit or since its options expire today."""
     session, facts = visit.session, visit.state.facts
     for each in bot.structures():
@@ -77,7 +77,7 @@ def _closes_on_its_day(visit: Visit, bot: CompiledBot) -> bool:
     return False
 
 
-def _permissions(desk: Desk) -> Finding:
+def _permissions(desk: LoadedBots) -> Finding:
     """Say what the bots need: the API tells permissions only by refusing an order."""
     needs: dict[str, set[str]] = {}
     for each in (each for bot in desk.bots.values() for each in bot.structures()):

@@ -5,15 +5,17 @@ from datetime import datetime
 
 from rulebot.adapters.ib.greeting import Greeting
 from rulebot.doctor.finding import Finding, Group, fault, fine, outage
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.errors import StoreError
 from rulebot.preview.read_only_session import coming_session
 from rulebot.process.settings import Settings
-from rulebot.promotion.admission import Asked, missing
+from rulebot.promotion.admission import AdmissionRequest, missing
 from rulebot.promotion.promotion import read_live_store
 
 
-def admission(desk: Desk, settings: Settings, where: str, offered: Greeting | None, at: datetime) -> Iterator[Finding]:
+def admission(
+    desk: LoadedBots, settings: Settings, where: str, offered: Greeting | None, at: datetime
+) -> Iterator[Finding]:
     """Yield all that `run --live` would find missing, but that a person has to confirm the account."""
     rules = None if desk.account is None else desk.account.live
     account = "" if rules is None else rules.account
@@ -24,7 +26,7 @@ def admission(desk: Desk, settings: Settings, where: str, offered: Greeting | No
     except StoreError as error:
         yield outage(Group.LIVE, "promotions", error)
         return
-    asked = Asked(
+    asked = AdmissionRequest(
         digests=desk.digests,
         document=desk.account,
         where=where,

@@ -10,14 +10,14 @@ from rulebot.doctor.dates import A_WEEK
 from rulebot.doctor.finding import Finding, Group, fine, unchecked, warning
 from rulebot.model.exchange_days import LAST_YEAR
 from rulebot.model.session import EXCHANGE_ZONE, restarts_over, sessions
-from rulebot.preview.read_only_session import Visit, coming_session
+from rulebot.preview.read_only_session import ReadOnlySession, coming_session
 
 LIMIT_SECONDS = 5.0
 LOOK_EVERY = 0.02
 SOON = timedelta(minutes=30)
 
 
-async def skew(visit: Visit, clock: Clock) -> Finding:
+async def skew(visit: ReadOnlySession, clock: Clock) -> Finding:
     """Ask the broker for the time and say how far ours is from it. It tells whole seconds."""
     if visit.link.is_simulated:
         return unchecked(Group.CLOCK, "broker's time", "a simulated gateway has a time of its own")
@@ -68,7 +68,7 @@ def hours(at: datetime, *, simulated: bool) -> Iterator[Finding]:
         yield fine(Group.CLOCK, "restarts", "none until 23:00 New York time; those are over by 03:00")
 
 
-async def shorter(visit: Visit) -> AsyncIterator[Finding]:
+async def shorter(visit: ReadOnlySession) -> AsyncIterator[Finding]:
     """Yield which underlyings trade less than the calendar has it, by the broker's hours of today and the coming week.
 
     Raises: BrokerError.

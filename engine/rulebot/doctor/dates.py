@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rulebot.calendars.calendars import load_calendar
 from rulebot.doctor.finding import Finding, Group, fault, fine, outage, unchecked, warning
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.errors import RulebotError
 from rulebot.model.events import calendars_of, earnings_of, expiry_warnings
 from rulebot.model.exchange_days import LAST_YEAR
@@ -49,7 +49,7 @@ def sessions_ahead(today: date) -> Iterator[Finding]:
         yield fine(Group.CALENDARS, "half day", text)
 
 
-def events_ahead(calendar: EventCalendar, desk: Desk, today: date) -> Iterator[Finding]:
+def events_ahead(calendar: EventCalendar, desk: LoadedBots, today: date) -> Iterator[Finding]:
     """Yield whether the events that these bots ask about are known, and for how long."""
     wanted = {
         name

@@ -11,14 +11,14 @@ from rulebot.adapters.cboe.parse import DelayedDataError
 from rulebot.adapters.clock import Clock
 from rulebot.doctor.finding import Finding, Group, fine, outage, unchecked, warning
 from rulebot.doctor.legs import told_legs
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.counted import counted
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.preview.delayed_data import MARK, DelayedSight, read_delayed, symbols_of
 
 
-async def delayed_data(desk: Desk, calendar: EventCalendar, clock: Clock) -> AsyncIterator[Finding]:
+async def delayed_data(desk: LoadedBots, calendar: EventCalendar, clock: Clock) -> AsyncIterator[Finding]:
     """Yield what Cboe's files say. Raises: MisuseError for an address that cannot be asked."""
     address = place()
     if not desk.bots:

@@ -28,7 +28,7 @@ from rulebot.doctor.probe.probing import USUAL, probed
 from rulebot.doctor.records import integrity, not_kept
 from rulebot.doctor.streams import told_streams
 from rulebot.doctor.texts import found_desk, found_for_exits, with_set
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.documents.reload_specs import is_named
 from rulebot.live.environments import SimSettings, World, attached, simulated
 from rulebot.model.errors import BrokerError
@@ -36,7 +36,7 @@ from rulebot.model.facts import EventCalendar
 from rulebot.model.session import exchange_date
 from rulebot.model.values import dataclass
 from rulebot.preview.choose_structure import facts_of, look
-from rulebot.preview.read_only_session import FEW_LINES, Visit, into_the_day
+from rulebot.preview.read_only_session import FEW_LINES, ReadOnlySession, into_the_day
 from rulebot.preview.running_engine import is_held
 from rulebot.process.reconnect_backoff import first_batch
 from rulebot.process.settings import Settings, folder_of
@@ -48,7 +48,7 @@ CLIENT_ID = 72
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class DoctorOptions:
     """What is to be looked at.
 
     flags: settings that were given with the command; their `host` and `port` name a gateway. sim: a simulated one, of
@@ -77,7 +77,7 @@ class Wanted:
         return self.sim and self.flags.get("host") is None
 
 
-async def examine(wanted: Wanted, clock: Clock | None = None) -> AsyncIterator[Finding]:
+async def examine(wanted: DoctorOptions, clock: Clock | None = None) -> AsyncIterator[Finding]:
     """Yield what is found, group by group, as it is found. Raises: MisuseError."""
     clock = clock or WallClock()
     if wanted.exits_only:
@@ -91,7 +91,9 @@ async def examine(wanted: Wanted, clock: Clock | None = None) -> AsyncIterator[F
             yield finding
 
 
-async def _examined(wanted: Wanted, clock: Clock, desk: Desk, said: Iterable[Finding]) -> AsyncIterator[Finding]:
+async def _examined(
+    wanted: DoctorOptions, clock: Clock, desk: LoadedBots, said: Iterable[Finding]
+) -> AsyncIterator[Finding]:
     settings, of_settings = _settings(wanted, desk)
     store = None if settings is None else settings.live_store if wanted.live else settings.store
     if store is not None and (not wanted.sim or wanted.flags.get("store") is not None):
@@ -117,7 +119,7 @@ async def _examined(wanted: Wanted, clock: Clock, desk: Desk, said: Iterable[Fin
         yield finding
 
 
-def _settings(wanted: Wanted, desk: Desk) -> tuple[Settings | None, list[Finding]]:
+def _settings(wanted: DoctorOptions, desk: LoadedBots) -> tuple[Settings | None, list[Finding]]:
     """Return the settings of a run of these specs: their file lies beside the folders that these are in."""
     flags = dict(wanted.flags)
     if desk.account is not None and not wanted.live and flags.get("account") is None:
@@ -127,7 +129,7 @@ def _settings(wanted: Wanted, desk: Desk) -> tuple[Settings | None, list[Finding
     return found_settings(wanted.settings, folder, wanted.data, flags, wanted.environ)
 
 
-def _on_disk(wanted: Wanted, settings: Settings) -> list[Finding]:
+def _on_disk(wanted: DoctorOptions, settings: Settings) -> list[Finding]:
     store = settings.live_store if wanted.live else settings.store
     found = list(room(store, settings.logs))
     if wanted.sim:
@@ -141,7 +143,7 @@ def _on_disk(wanted: Wanted, settings: Settings) -> list[Finding]:
 
 
 async def _at_the_gateway(
-    wanted: Wanted, desk: Desk, settings: Settings, calendar: EventCalendar, clock: Clock
+    wanted: DoctorOptions, desk: LoadedBots, settings: Settings, calendar: EventCalendar, clock: Clock
 ) -> AsyncIterator[Finding]:
     world: AbstractAsyncContextManager[World]
     has_neighbour = not wanted.sim and is_held(settings.live_store if wanted.live else settings.store)
@@ -174,7 +176,7 @@ async def _at_the_gateway(
 
 
 def _attached(
-    wanted: Wanted, desk: Desk, settings: Settings, port: int, offered: Greeting
+    wanted: DoctorOptions, desk: LoadedBots, settings: Settings, port: int, offered: Greeting
 ) -> AbstractAsyncContextManager[World]:
     rules = None if desk.account is None else desk.account.live
     name = settings.account if not wanted.live else "" if rules is None else rules.account
@@ -198,17 +200,17 @@ def _unasked(told: set[Group]) -> list[Finding]:
 
 async def connected(
     world: World,
-    desk: Desk,
+    desk: LoadedBots,
     calendar: EventCalendar,
     clock: Clock,
-    wanted: Wanted,
+    wanted: DoctorOptions,
     *,
     has_neighbour: bool,
     lines: int = LINES,
 ) -> AsyncIterator[Finding]:
     """Yield what a gateway lets be known. Raises: BrokerError when it refuses us, or the connection is lost."""
     first = await first_batch(world.ib.link, "doctor")
-    visit = Visit(world, desk, calendar, first, min(FEW_LINES, lines) if has_neighbour else lines)
+    visit = ReadOnlySession(world, desk, calendar, first, min(FEW_LINES, lines) if has_neighbour else lines)
     try:
         async for finding in _seen(visit, world, desk, clock, wanted, has_neighbour=has_neighbour):
             yield finding
@@ -217,7 +219,7 @@ async def connected(
 
 
 async def _seen(
-    visit: Visit, world: World, desk: Desk, clock: Clock, wanted: Wanted, *, has_neighbour: bool
+    visit: ReadOnlySession, world: World, desk: LoadedBots, clock: Clock, wanted: DoctorOptions, *, has_neighbour: bool
 ) -> AsyncIterator[Finding]:
     if wanted.is_embedded:
         await into_the_day(visit)
@@ -247,6 +249,6 @@ async def _seen(
             yield finding
 
 
-def _probed_symbol(desk: Desk) -> str:
+def _probed_symbol(desk: LoadedBots) -> str:
     """Return the underlying of the first bot, whose options are what will be traded."""
     return next((bot.plan.legs[0].symbol for bot in desk.bots.values()), USUAL)

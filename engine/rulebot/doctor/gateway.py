@@ -1,6 +1,6 @@
 """The gateway: whether anything listens, whether it is one, and whether it lets us in as a run would be."""
 
-from rulebot.adapters.ib.greet import greeting
+from rulebot.adapters.ib.greet import read_greeting
 from rulebot.adapters.ib.greeting import Greeting
 from rulebot.adapters.ib.self_check import check_seams
 from rulebot.doctor.finding import Finding, Group, fault, fine, outage, unchecked, warning
@@ -23,7 +23,7 @@ async def greeted(settings: Settings, *, live: bool, sim: bool) -> tuple[int | N
     port = settings.live_port if live else settings.port
     try:
         port = await listening_port(settings.host, LIVE_PORTS if live else PAPER_PORTS) if port is None else port
-        offered = await greeting(settings.host, port)
+        offered = await read_greeting(settings.host, port)
     except BrokerError as error:
         return port, None, [outage(Group.GATEWAY, "connection", error)]
     return port, offered, [_answer(f"{settings.host}:{port}", offered, sim=sim)]
@@ -38,7 +38,7 @@ async def own_id(settings: Settings, port: int, *, has_engine: bool, sim: bool) 
     if has_engine:
         return fine(Group.GATEWAY, name, f"{number}, which the engine that runs on this store has")
     try:
-        await greeting(settings.host, port, number)
+        await read_greeting(settings.host, port, number)
     except IdInUseError as error:
         return (warning if sim else fault)(Group.GATEWAY, name, error.message, error.help or "")
     except BrokerError as error:

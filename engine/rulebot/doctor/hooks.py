@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rulebot.doctor.finding import Finding, Group, fault, fine, outage, warning
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.errors import RulebotError
 from rulebot.store.secret import hook_secret
 
 NAME = "web hooks"
 
 
-def hooks_received(desk: Desk, data: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
+def hooks_received(desk: LoadedBots, data: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Yield whether hooks that these bots ask for can come. data: the folder of what rulebot keeps."""
     asked = {name: sorted(bot.plan.needs.hook_names) for name, bot in desk.bots.items()}
     if not any(asked.values()):

@@ -11,7 +11,7 @@ from rulebot.model.structure import strike_of, structure_text
 from rulebot.narrate.position_text import price
 from rulebot.preview.candidate import Candidate
 from rulebot.preview.choose_structure import Looked
-from rulebot.preview.read_only_session import Visit
+from rulebot.preview.read_only_session import ReadOnlySession
 
 _MEND = "unknown never enters: see market data and calendars above"
 
@@ -29,7 +29,7 @@ class Hours(Protocol):
     def is_in_hours(self) -> bool: ...
 
 
-def chosen_legs(visit: Visit, looked: Looked) -> Iterator[Finding]:
+def chosen_legs(visit: ReadOnlySession, looked: Looked) -> Iterator[Finding]:
     """Yield a line for each structure."""
     for candidate in looked.candidates:
         yield told_legs(visit, candidate)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from rulebot.checks.journal.audit import audit_store
-from rulebot.core.state import Standing, Trading
+from rulebot.core.state import OperatorState, TradingMode
 from rulebot.doctor.finding import Finding, Group, fault, fine, outage, unchecked, warning
 from rulebot.model.counted import counted
 from rulebot.model.errors import StoreError
@@ -51,9 +51,9 @@ def _present(store: Place) -> Iterator[Finding]:
     yield _standing(standing_of(asked))
 
 
-def _standing(standing: Standing) -> Finding:
+def _standing(standing: OperatorState) -> Finding:
     mend = "'rulebot resume' lets bots enter again"
-    if standing.trading is not Trading.ACTIVE:
+    if standing.trading is not TradingMode.ACTIVE:
         why = standing.reason or "a person has killed trading"
         return warning(Group.STORE, "trading", f"{why}: nothing is entered, also after a start", mend)
     if standing.paused:

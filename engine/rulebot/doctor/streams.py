@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from rulebot.adapters.ib.contracts import subscription, subscriptions_of_all
 from rulebot.core.program import CompiledBot
 from rulebot.doctor.finding import Finding, Group, Level
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.contract import Contract, Option
-from rulebot.preview.read_only_session import Visit
-from rulebot.preview.subscriptions import CODE, Seen, Stream
+from rulebot.preview.read_only_session import ReadOnlySession
+from rulebot.preview.subscriptions import CODE, PreviewData, Stream
 
 ORDER = list(Stream)
 _LEVELS: Mapping[Stream, Level] = {
@@ -19,7 +19,7 @@ _LEVELS: Mapping[Stream, Level] = {
 }
 
 
-def told_streams(visit: Visit, desk: Desk, seen: Mapping[Contract, Seen]) -> Iterator[Finding]:
+def told_streams(visit: ReadOnlySession, desk: LoadedBots, seen: Mapping[Contract, PreviewData]) -> Iterator[Finding]:
     """Yield a line for each underlying and index, and one for the options on each: what comes, and who needs it."""
     lines: dict[str, list[Contract]] = {}
     for contract in seen:
@@ -30,7 +30,9 @@ def told_streams(visit: Visit, desk: Desk, seen: Mapping[Contract, Seen]) -> Ite
         yield _told(visit, name, lines[name], found, _needed_by(desk, lines[name]))
 
 
-def _told(visit: Visit, name: str, contracts: list[Contract], found: list[Seen], needed_by: str) -> Finding:
+def _told(
+    visit: ReadOnlySession, name: str, contracts: list[Contract], found: list[PreviewData], needed_by: str
+) -> Finding:
     worst = found[0]
     words = worst.stream.value
     if _is_option(contracts[0]):
@@ -45,7 +47,7 @@ def _told(visit: Visit, name: str, contracts: list[Contract], found: list[Seen],
     return Finding(Group.DATA, name, level, f"{words}{needed_by}", _mend(worst, contracts[0]))
 
 
-def _mend(worst: Seen, contract: Contract) -> str:
+def _mend(worst: PreviewData, contract: Contract) -> str:
     if worst.stream is Stream.LIVE:
         return ""
     code = CODE.search(worst.trouble)
@@ -60,7 +62,7 @@ def _mend(worst: Seen, contract: Contract) -> str:
     return f"subscribe to {missing}; a paper user shares the live user's data when it is allowed{told}"
 
 
-def _needed_by(desk: Desk, contracts: Sequence[Contract]) -> str:
+def _needed_by(desk: LoadedBots, contracts: Sequence[Contract]) -> str:
     symbols = {contract.symbol for contract in contracts}
     reads = _options_of if _is_option(contracts[0]) else _levels_of
     names = [name for name, bot in sorted(desk.bots.items()) if symbols & reads(bot)]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rulebot.doctor.finding import Finding, Group, Level, fault, fine, outage, unchecked, warning
-from rulebot.documents.load_bots import Desk, ProblemsError, check_overrides, load_desk
+from rulebot.documents.load_bots import LoadedBots, ProblemsError, check_overrides, load_desk
 from rulebot.documents.parameter_overrides import with_kept
 from rulebot.documents.reload_specs import is_named
 from rulebot.model.caps import BUILT_IN_WORDS
@@ -13,10 +13,12 @@ from rulebot.model.errors import RulebotError, SpecError, StoreError
 from rulebot.spec.diagnostic import Diagnostic
 from rulebot.store.place import Place
 
-EMPTY = Desk({}, (), None, ())
+EMPTY = LoadedBots({}, (), None, ())
 
 
-def found_desk(paths: Sequence[str], overrides: Mapping[str, str], account: Path | None) -> tuple[Desk, list[Finding]]:
+def found_desk(
+    paths: Sequence[str], overrides: Mapping[str, str], account: Path | None
+) -> tuple[LoadedBots, list[Finding]]:
     """Return the bots that can be run, also when others cannot, and what is said of every document.
 
     Raises: MisuseError when nothing is there under a path.
@@ -35,7 +37,7 @@ def found_desk(paths: Sequence[str], overrides: Mapping[str, str], account: Path
     return desk, [*_warnings(desk.warnings), *_fine(desk)]
 
 
-def found_for_exits(paths: Sequence[str], account: Path | None) -> tuple[Desk, list[Finding]]:
+def found_for_exits(paths: Sequence[str], account: Path | None) -> tuple[LoadedBots, list[Finding]]:
     """Return what counts of specs of which nothing is entered: their account document, and what a start is refused for.
 
     Those that are not there are not missed. Raises: as `found_desk`.
@@ -47,7 +49,7 @@ def found_for_exits(paths: Sequence[str], account: Path | None) -> tuple[Desk, l
     return kept, faults or [unchecked(Group.SPECS, "specs", text, "")]
 
 
-def with_set(desk: Desk, store: Place) -> tuple[Desk, list[Finding]]:
+def with_set(desk: LoadedBots, store: Place) -> tuple[LoadedBots, list[Finding]]:
     """Return the bots as a run on a store would have them, with what operators have set there, and what that is.
 
     A store that cannot be read says so where it is looked at: here the bots stay as their files have them.
@@ -69,7 +71,7 @@ def with_set(desk: Desk, store: Place) -> tuple[Desk, list[Finding]]:
 
 def _rest_of(
     found: Mapping[str, tuple[Diagnostic, ...]], overrides: Mapping[str, str], account: Path | None
-) -> tuple[Desk, list[Finding]]:
+) -> tuple[LoadedBots, list[Finding]]:
     """Return the desk of the documents without an error, after what is wrong with the others."""
     wrong = {file: problems for file, problems in found.items() if any(each.is_error for each in problems)}
     said = [
@@ -98,7 +100,7 @@ def _place(problem: Diagnostic) -> str:
     return f"line {problem.line}: {problem.code}: {problem.message}"
 
 
-def _fine(desk: Desk) -> list[Finding]:
+def _fine(desk: LoadedBots) -> list[Finding]:
     said = [fine(Group.SPECS, text.name, f"can be run ({text.file})") for text in desk.texts]
     if desk.account is None:
         text = f"no account document: {BUILT_IN_WORDS}"

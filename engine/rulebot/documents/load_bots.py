@@ -10,7 +10,7 @@ from rulebot.compile.build import build_plan, check
 from rulebot.compile.plan import Plan
 from rulebot.core.program import BUILT_IN, USUAL_BAND, AccountLimits, CompiledBot, Program, compile_bot
 from rulebot.model.errors import MisuseError, SpecError, StoreError
-from rulebot.model.pool import Pool
+from rulebot.model.pool import ValuePool
 from rulebot.model.values import dataclass
 from rulebot.spec.diagnostic import Diagnostic, headline, in_file_order, not_accepted, render
 from rulebot.spec.files import beside_specs, find_files
@@ -48,7 +48,7 @@ ACCOUNT_FILE = "account.yaml"
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class SpecSources:
     """What a desk was read from, so that it can be read again: the paths as they were given, seen from `folder`."""
 
     paths: tuple[str, ...]
@@ -58,7 +58,7 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class LoadedBots:
     """All bots of a run, compiled, with the texts they came from and the account document if there is one.
 
     sources: None for a desk that was not read from files. kept: what operators have set, by `BOT.NAME`, also for bots
@@ -70,7 +70,7 @@ class Desk:
     texts: tuple[SpecText, ...]
     account: AccountDocument | None
     warnings: tuple[Diagnostic, ...]
-    sources: Sources | None = None
+    sources: SpecSources | None = None
     kept: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     account_text: str = ""
@@ -134,22 +134,22 @@ class Desk:
         pinned = {**old.pinned, **{bot.plan.digest: bot for bot in old.bots.values()}}
         return replace(old, bots=bots, pinned=pinned, limits=self.limits(), require=self.require)
 
-    def packed(self) -> "Desk":
+    def packed(self) -> "LoadedBots":
         """Return it without compiled bots, for another process: what is edited meanwhile changes nothing there."""
         return replace(self, bots={}, warnings=())
 
-    def unpacked(self) -> "Desk":
+    def unpacked(self) -> "LoadedBots":
         """Return it with its bots compiled from its texts. Raises: StoreError."""
         return replace(self, bots={text.name: compile_text(text) for text in self.texts})
 
 
-NO_BOTS = Desk({}, (), None, ())
+NO_BOTS = LoadedBots({}, (), None, ())
 """That of an engine which only closes, or of which nothing could be read."""
 
 
 def load_desk(
     paths: Iterable[str], overrides: Mapping[str, str], account_file: Path | None, kept: Mapping[str, str] | None = None
-) -> Desk:
+) -> LoadedBots:
     """Read and compile every bot under `paths`, and the account document.
 
     The account document is `account_file`, else `account.yaml` in or beside the folders of the specs, if it is there.
@@ -170,7 +170,7 @@ def load_desk(
     _refuse_same_names(of_bots)
     account = _account(loaded, account_file, files)
     bots: dict[str, CompiledBot] = {}
-    pool = Pool()
+    pool = ValuePool()
     texts: list[SpecText] = []
     warnings: list[Diagnostic] = []
     for each in of_bots:
@@ -182,8 +182,8 @@ def load_desk(
         used = {p.name: p.text for p in each.spec.parameters if p.overridden}
         bots[plan.name] = compile_bot(plan, pool)
         texts.append(_text(plan, each, used))
-    sources = Sources(paths, dict(overrides), account_file, Path.cwd())
-    found = Desk(bots, tuple(texts), None, tuple(warnings), sources, kept, left_out)
+    sources = SpecSources(paths, dict(overrides), account_file, Path.cwd())
+    found = LoadedBots(bots, tuple(texts), None, tuple(warnings), sources, kept, left_out)
     if account is None:
         return found
     said = account.source
@@ -315,7 +315,7 @@ def account_beside(named: Path | None, specs: Sequence[Path]) -> Loaded | None:
     return document
 
 
-def check_live_data(desk: Desk) -> None:
+def check_live_data(desk: LoadedBots) -> None:
     """Refuse real money on delayed data. Raises: MisuseError."""
     late = sorted(name for name, bot in desk.bots.items() if bot.plan.risk.delayed_data)
     if late:
@@ -325,7 +325,7 @@ def check_live_data(desk: Desk) -> None:
         )
 
 
-def check_overrides(desk: Desk, overrides: Mapping[str, str]) -> None:
+def check_overrides(desk: LoadedBots, overrides: Mapping[str, str]) -> None:
     """Refuse a `--set` that no bot has a parameter for. Raises: MisuseError."""
     known = {name for bot in desk.bots.values() for name in bot.plan.parameters}
     known |= {f"{bot.plan.name}.{name}" for bot in desk.bots.values() for name in bot.plan.parameters}

@@ -6,7 +6,7 @@ What is kept goes by bot and name, `put_lite.delta`. A flag of the command line 
 import logging
 from collections.abc import Container, Iterable, Mapping
 
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.documents.reload_specs import reread
 from rulebot.model.errors import MisuseError
 from rulebot.record.record import Kind
@@ -57,7 +57,7 @@ def refuse_flagged(flags: Mapping[str, str], bot: str, values: Iterable[tuple[st
             )
 
 
-def with_kept(desk: Desk, store: Place) -> Desk:
+def with_kept(desk: LoadedBots, store: Place) -> LoadedBots:
     """Return a desk with what is kept in the store of its run laid over its files. Raises: SpecError, StoreError.
 
     What no longer fits, since a bot or a parameter is gone or its text is another now, and what a flag goes before is
@@ -81,7 +81,7 @@ def with_kept(desk: Desk, store: Place) -> Desk:
     return found
 
 
-def left_out_words(desk: Desk, known: Container[str] = ()) -> list[str]:
+def left_out_words(desk: LoadedBots, known: Container[str] = ()) -> list[str]:
     """Return what operators have set and does not fit the files, that aside which is `known`, and why not."""
     return [
         f"{name} {desk.kept[name]}, set by an operator, does not fit the file: {why}"
@@ -90,7 +90,7 @@ def left_out_words(desk: Desk, known: Container[str] = ()) -> list[str]:
     ]
 
 
-def _left_out(desk: Desk, flags: Mapping[str, str], name: str) -> str:
+def _left_out(desk: LoadedBots, flags: Mapping[str, str], name: str) -> str:
     """Return why what is kept does not count in a run, "" when it does."""
     bot, _, parameter = name.partition(".")
     if bot not in desk.bots or parameter not in desk.bots[bot].plan.parameters:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rulebot.core.program import BUILT_IN
-from rulebot.documents.load_bots import Desk, Sources, SpecText, check_overrides, load_desk
+from rulebot.documents.load_bots import LoadedBots, SpecSources, SpecText, check_overrides, load_desk
 from rulebot.model.errors import MisuseError, SpecError, StoreError
 from rulebot.record.codec import encode
 from rulebot.record.record import Json
@@ -19,7 +19,7 @@ from rulebot.review.account import rule_words
 from rulebot.spec.files import NoSuchFiles, find_files
 
 
-def reread(sources: Sources, kept: Mapping[str, str] | None = None) -> Desk:
+def reread(sources: SpecSources, kept: Mapping[str, str] | None = None) -> LoadedBots:
     """Read and compile the files of a run again. A path that is not there any more is a spec that was removed.
 
     kept: what operators have set, by `BOT.NAME`.
@@ -60,7 +60,7 @@ def is_named(path: str, help: str | None = None) -> bool:
 # ---------------------------------------------------------------- limits and sources, as records keep them
 
 
-def told_limits(desk: Desk) -> Json:
+def told_limits(desk: LoadedBots) -> Json:
     """Return the limits over all bots as a record keeps them, None without an account document."""
     if desk.account is None:
         return None
@@ -92,7 +92,7 @@ def _shown(limit: Json) -> str:
     return "none" if limit is None else str(limit).lower() if isinstance(limit, bool) else str(limit)
 
 
-def told_sources(desk: Desk) -> Json:
+def told_sources(desk: LoadedBots) -> Json:
     """Return where a desk was read from, as a record keeps it."""
     found = desk.sources
     if found is None:
@@ -105,12 +105,12 @@ def told_sources(desk: Desk) -> Json:
     }
 
 
-def sources_of(told: Any) -> Sources | None:
+def sources_of(told: Any) -> SpecSources | None:
     """Return what `told_sources` made, None when there is nothing."""
     if not told:
         return None
     account = told["account"]
-    return Sources(
+    return SpecSources(
         paths=tuple(told["paths"]),
         overrides=dict(told["overrides"]),
         account=None if account is None else Path(account),
@@ -118,7 +118,7 @@ def sources_of(told: Any) -> Sources | None:
     )
 
 
-def told_specs(desk: Desk) -> dict[str, Json]:
+def told_specs(desk: LoadedBots) -> dict[str, Json]:
     """Return the texts of all bots as a record keeps them."""
     return {text.name: told_text(text) for text in desk.texts}
 
@@ -128,7 +128,7 @@ def told_text(text: SpecText) -> dict[str, Json]:
     return {"digest": text.digest, "path": text.file, "text": text.text, "overrides": dict(text.overrides)}
 
 
-def told_desk(desk: Desk) -> dict[str, Json]:
+def told_desk(desk: LoadedBots) -> dict[str, Json]:
     """Return all that a desk is compiled from, as a recording keeps it."""
     return {"specs": told_specs(desk), "account": desk.account_text}
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from rulebot.compile.plan import LegPlan, Plan
 from rulebot.evaluate.listings import BAND, listing_of, neighbours
-from rulebot.evaluate.reading import Unknown
+from rulebot.evaluate.reading import UnknownValue
 from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.strike_terms import VALUED, edge_of, of_two, partner_of, preferred, side_of
 from rulebot.evaluate.strike_values import premiums_of
@@ -23,7 +23,7 @@ from rulebot.model.contract import Right, listed
 from rulebot.model.money import ZERO
 from rulebot.model.session import SESSIONS_A_YEAR
 from rulebot.model.values import dataclass, replace
-from rulebot.spec.nouns.legs import Round, StrikeBy
+from rulebot.spec.nouns.legs import StrikeBy, StrikeRounding
 
 _ALONE = frozenset((StrikeBy.DELTA, StrikeBy.PREMIUM, StrikeBy.EXPECTED_MOVE, StrikeBy.OTM, StrikeBy.AT_SPOT))
 """Selectors that look at no other leg."""
@@ -33,7 +33,7 @@ _FAR = 6.0
 
 
 @dataclass(frozen=True, slots=True)
-class Guessing:
+class StrikeEstimator:
     """One leg with what is known of its market. strikes: on its grid; every: listed; guesses: of the legs before it."""
 
     leg: LegPlan
@@ -56,14 +56,14 @@ class Guessing:
         return -1 if self.leg.right is Right.PUT else 1
 
 
-class Guess(NamedTuple):
+class StrikeEstimate(NamedTuple):
     """Where a leg's strikes lie: those whose value is asked for, and the one that its modifiers make of them."""
 
     asked: Decimal
     taken: Decimal
 
 
-def guess_of(about: Guessing) -> Guess | None:
+def guess_of(about: StrikeEstimator) -> StrikeEstimate | None:
     """Return about which strike this leg would take, None while nothing can be said; bots share what is the same."""
     if not about.strikes:
         return None
@@ -72,11 +72,11 @@ def guess_of(about: Guessing) -> Guess | None:
     key = ("guess", id(about.leg))  # lives longer than the view
     if key not in about.view.memo:
         about.view.memo[key] = _guessed(about)
-    known: Guess | None = about.view.memo[key]
+    known: StrikeEstimate | None = about.view.memo[key]
     return known
 
 
-def _guessed(about: Guessing) -> Guess | None:
+def _guessed(about: StrikeEstimator) -> StrikeEstimate | None:
     found = GUESSES[about.leg.strike.by](about)
     if found is None:
         return None
@@ -90,17 +90,17 @@ def _guessed(about: Guessing) -> Guess | None:
         taken = _pushed_out(about, strike.at_least_from_spot, taken)
     if leg.not_below is not None or leg.not_above is not None:
         taken = _edged(about, taken)
-    return Guess(found if is_valued else taken, taken)
+    return StrikeEstimate(found if is_valued else taken, taken)
 
 
-def _at_spot(about: Guessing) -> Decimal:
+def _at_spot(about: StrikeEstimator) -> Decimal:
     return Decimal(f"{about.spot:.2f}")
 
 
 _SIGNS = {StrikeBy.BELOW: -1, StrikeBy.ABOVE: 1}
 
 
-def _at_leg(about: Guessing) -> Decimal | None:
+def _at_leg(about: StrikeEstimator) -> Decimal | None:
     """Return where the leg counts to: of several widths the first at which a strike is listed."""
     strike = about.leg.strike
     reference = about.guesses.get(strike.reference or "")
@@ -119,11 +119,11 @@ def _is_among(strike: Decimal, strikes: tuple[Decimal, ...]) -> bool:
     return at < len(strikes) and strikes[at] == strike
 
 
-def _as_held(about: Guessing) -> Decimal | None:
+def _as_held(about: StrikeEstimator) -> Decimal | None:
     return about.leg.strike.target
 
 
-def _at_moves(about: Guessing) -> Decimal | None:
+def _at_moves(about: StrikeEstimator) -> Decimal | None:
     """Return the strike so many expected moves away; they are those until the nearest expiry of the legs."""
     nearest = about.plan.nearest_leg(about.leg.symbol) or about.leg
     listing, expiry = listing_of(nearest, about.view)
@@ -133,16 +133,16 @@ def _at_moves(about: Guessing) -> Decimal | None:
     return None if move is None else _out_by(about, float(about.leg.strike.target or 0) * move)
 
 
-def _at_distance(about: Guessing) -> Decimal:
+def _at_distance(about: StrikeEstimator) -> Decimal:
     strike = about.leg.strike
     return _out_by(about, float(strike.target or 0) * (about.spot / 100.0 if strike.is_percent else 1.0))
 
 
-def _out_by(about: Guessing, points: float) -> Decimal:
+def _out_by(about: StrikeEstimator, points: float) -> Decimal:
     return Decimal(f"{about.spot + about.out * points:.2f}")
 
 
-def _rough_move(about: Guessing) -> float | None:
+def _rough_move(about: StrikeEstimator) -> float | None:
     """Return about one standard deviation until expiry: from the straddle, else from VIX."""
     leg, view, board = about.leg, about.view, about.view.board
     near = neighbours(about.every, about.spot, 1)  # those at the money are streamed, whatever the grid
@@ -174,7 +174,7 @@ _FAR_DELTA = 0.45
 """An absolute delta below which an option is out of the money; a leg nearer to it is not found among those."""
 
 
-def _at_delta(about: Guessing) -> Decimal | None:
+def _at_delta(about: StrikeEstimator) -> Decimal | None:
     """Return the strike of the wanted delta: from streamed deltas when there are any, else from the normal curve."""
     target = float(about.leg.strike.target or 0)
     far = _far_deltas(about)
@@ -186,7 +186,7 @@ def _at_delta(about: Guessing) -> Decimal | None:
     return _out_by(about, NormalDist().inv_cdf(1 - target) * move)
 
 
-def _beyond(about: Guessing, known: Sequence[tuple[Decimal, float]], target: float) -> Decimal | None:
+def _beyond(about: StrikeEstimator, known: Sequence[tuple[Decimal, float]], target: float) -> Decimal | None:
     """Return the strike of a delta beyond those known, as the normal curve through the nearest of them has it.
 
     None where it lies among them, and where the curve says nothing. It is one step past the last one known at least.
@@ -202,7 +202,7 @@ def _beyond(about: Guessing, known: Sequence[tuple[Decimal, float]], target: flo
     return further(found, _steps_from(about.strikes, strike, about.out if is_out else -about.out))
 
 
-def _at_premium(about: Guessing) -> Decimal | None:
+def _at_premium(about: StrikeEstimator) -> Decimal | None:
     """Return the strike of the wanted premium: from streamed quotes, else as a normal move would price it."""
     values = _premiums(about)
     if values:
@@ -210,7 +210,7 @@ def _at_premium(about: Guessing) -> Decimal | None:
     return _by_model(about, normal_premium)
 
 
-def _at_side_credit(about: Guessing) -> Decimal | None:
+def _at_side_credit(about: StrikeEstimator) -> Decimal | None:
     """Return the same for the credit of this short and the long that counts from it."""
     partner = partner_of(about.leg, about.plan.legs)
     width = float(partner.strike.target or 0) * (1 if partner.strike.by is StrikeBy.ABOVE else -1) * about.out
@@ -250,7 +250,7 @@ def normal_premium(away: float, move: float) -> float:
     return move * (exp(-d * d / 2.0) / sqrt(2.0 * pi) - d * (1.0 - NormalDist().cdf(d)))
 
 
-def _by_model(about: Guessing, value: Callable[[float, float], float]) -> Decimal | None:
+def _by_model(about: StrikeEstimator, value: Callable[[float, float], float]) -> Decimal | None:
     """Return the strike at which a value that falls outward is the wanted one, by halving."""
     move, target = _rough_move(about), float(about.leg.strike.target or 0)
     if move is None:
@@ -262,13 +262,13 @@ def _by_model(about: Guessing, value: Callable[[float, float], float]) -> Decima
     return _out_by(about, near)
 
 
-def _along(about: Guessing, values: Sequence[tuple[Decimal, float]], target: float) -> Decimal:
+def _along(about: StrikeEstimator, values: Sequence[tuple[Decimal, float]], target: float) -> Decimal:
     """Return the strike that is meant of those on the grid, once two of them enclose the target; until then of all.
 
     A few steps past the last one known where the target lies beyond.
     """
     strike = about.leg.strike
-    if strike.multiple_of is not None or side_of(strike) is not Round.NEAREST:
+    if strike.multiple_of is not None or side_of(strike) is not StrikeRounding.NEAREST:
         on_grid = [pair for pair in values if _is_among(pair[0], about.strikes)]
         for nearer, further in pairwise(on_grid):
             if nearer[1] >= target >= further[1]:
@@ -282,7 +282,7 @@ def _along(about: Guessing, values: Sequence[tuple[Decimal, float]], target: flo
     return nearest
 
 
-def _far_deltas(about: Guessing) -> list[tuple[Decimal, float]]:
+def _far_deltas(about: StrikeEstimator) -> list[tuple[Decimal, float]]:
     """Return the streamed strikes out of the money with their absolute deltas, outward; legs and bots share them."""
     leg, view = about.leg, about.view
     key = ("far", leg.trading_class, about.expiry, leg.right)
@@ -295,7 +295,7 @@ def _far_deltas(about: Guessing) -> list[tuple[Decimal, float]]:
     return known
 
 
-def _premiums(about: Guessing) -> list[tuple[Decimal, float]]:
+def _premiums(about: StrikeEstimator) -> list[tuple[Decimal, float]]:
     """Return the streamed strikes with what they are worth at mid, outward."""
     return list(premiums_of(about.view, about.leg, about.expiry).items())
 
@@ -309,7 +309,7 @@ def _steps_from(strikes: tuple[Decimal, ...], strike: Decimal, steps: int) -> De
 # ---------------------------------------------------------------- modifiers
 
 
-def _on_grid(about: Guessing, level: Decimal, side: Round) -> Decimal:
+def _on_grid(about: StrikeEstimator, level: Decimal, side: StrikeRounding) -> Decimal:
     """Return the strike on the grid of `multiple_of` nearest to a level, or next to it on a side; else the level."""
     if about.leg.strike.multiple_of is None:
         return level
@@ -318,23 +318,23 @@ def _on_grid(about: Guessing, level: Decimal, side: Round) -> Decimal:
     if level == high:
         return level
     nearer, further = (high, low) if about.out < 0 else (low, high)
-    if side is not Round.NEAREST:
-        return further if side is Round.AWAY else nearer
+    if side is not StrikeRounding.NEAREST:
+        return further if side is StrikeRounding.AWAY else nearer
     return nearer if abs(nearer - level) < abs(further - level) else further
 
 
-def _preferred(about: Guessing, step: Decimal, strike: Decimal) -> Decimal:
+def _preferred(about: StrikeEstimator, step: Decimal, strike: Decimal) -> Decimal:
     """Return the strike, or the one nearest to it that `prefer_multiple_of` would rather have."""
     near = about.strikes[bisect_left(about.strikes, strike - step) : bisect_left(about.strikes, strike + step)]
     return min(preferred(step, strike, near), key=lambda found: abs(found - strike), default=strike)
 
 
-def _pushed_out(about: Guessing, least: Decimal, strike: Decimal) -> Decimal:
-    limit = _on_grid(about, Decimal(f"{about.spot:.2f}") + about.out * least, Round.AWAY)
+def _pushed_out(about: StrikeEstimator, least: Decimal, strike: Decimal) -> Decimal:
+    limit = _on_grid(about, Decimal(f"{about.spot:.2f}") + about.out * least, StrikeRounding.AWAY)
     return strike if (strike - limit) * about.out >= 0 else _preferred_beyond(about, limit)
 
 
-def _preferred_beyond(about: Guessing, limit: Decimal) -> Decimal:
+def _preferred_beyond(about: StrikeEstimator, limit: Decimal) -> Decimal:
     """Return the first strike beyond a limit that `prefer_multiple_of` would rather have, else the limit.
 
     Of a level that is asked for only the strikes next to it are looked at, as its chooser does.
@@ -348,19 +348,19 @@ def _preferred_beyond(about: Guessing, limit: Decimal) -> Decimal:
     return next((each for each in enough if each % step == 0 and abs(each - enough[0]) < step), limit)
 
 
-def _edged(about: Guessing, strike: Decimal) -> Decimal:
+def _edged(about: StrikeEstimator, strike: Decimal) -> Decimal:
     leg = about.leg
     for number, further in ((leg.not_below, max), (leg.not_above, min)):
         if number is not None:
             level = edge_of(number, leg, about.view, about.guesses)
-            if isinstance(level, Unknown):
+            if isinstance(level, UnknownValue):
                 continue
-            side = Round.TOWARD if (further is max) is (about.out < 0) else Round.AWAY
+            side = StrikeRounding.TOWARD if (further is max) is (about.out < 0) else StrikeRounding.AWAY
             strike = further(strike, _on_grid(about, Decimal(f"{level:.2f}"), side))
     return strike
 
 
-GUESSES: dict[StrikeBy, Callable[[Guessing], Decimal | None]] = {
+GUESSES: dict[StrikeBy, Callable[[StrikeEstimator], Decimal | None]] = {
     StrikeBy.DELTA: _at_delta,
     StrikeBy.PREMIUM: _at_premium,
     StrikeBy.SIDE_CREDIT: _at_side_credit,

@@ -18,7 +18,7 @@ from rulebot.evaluate.measure_position import POSITION
 from rulebot.evaluate.measure_reward import REWARD
 from rulebot.evaluate.measure_structure import STRUCTURE
 from rulebot.evaluate.measure_volatility import VOLATILITY
-from rulebot.evaluate.reading import Context, Read, Reading, Unknown, exact
+from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue, exact
 from rulebot.evaluate.snapshot import View
 
 
@@ -89,24 +89,24 @@ def _exactly(read: Read, view: View) -> Reading:
 
 
 def _sound(found: float) -> Reading:
-    return found if math.isfinite(found) else Unknown("the result is no number")
+    return found if math.isfinite(found) else UnknownValue("the result is no number")
 
 
 def _of_one(apply: Callable[..., float], read: Read, view: View) -> Reading:
     value = read(view)
-    return _sound(apply(value)) if isinstance(value, float) else Unknown(value.reason)
+    return _sound(apply(value)) if isinstance(value, float) else UnknownValue(value.reason)
 
 
 def _of_two(apply: Callable[..., float], left: Read, right: Read, view: View) -> Reading:
     one, other = left(view), right(view)
     if not isinstance(one, float):
-        return Unknown(one.reason)
+        return UnknownValue(one.reason)
     if not isinstance(other, float):
-        return Unknown(other.reason)
+        return UnknownValue(other.reason)
     try:
         return _sound(apply(one, other))
     except ZeroDivisionError:
-        return Unknown("division by zero")
+        return UnknownValue("division by zero")
 
 
 def _of_many(apply: Callable[..., float], reads: tuple[Read, ...], view: View) -> Reading:
@@ -114,7 +114,7 @@ def _of_many(apply: Callable[..., float], reads: tuple[Read, ...], view: View) -
     for read in reads:
         value = read(view)
         if not isinstance(value, float):
-            return Unknown(value.reason)
+            return UnknownValue(value.reason)
         values.append(value)
     return _sound(apply(*values))
 

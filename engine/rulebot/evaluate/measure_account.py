@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from rulebot.compile.plan import Call
-from rulebot.evaluate.reading import Context, Read, Reading, Unknown
+from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue
 from rulebot.evaluate.snapshot import View
 
 NOT_TOLD = "the account's positions are not known yet"
@@ -15,7 +15,7 @@ def shares_held(call: Call, context: Context) -> Read:
 
     def read(view: View) -> Reading:
         found = view.shares(symbol)
-        return Unknown(NOT_TOLD) if found is None else float(found.free)
+        return UnknownValue(NOT_TOLD) if found is None else float(found.free)
 
     return read
 
@@ -27,8 +27,8 @@ def cost_basis(call: Call, context: Context) -> Read:
     def read(view: View) -> Reading:
         found = view.shares(symbol)
         if found is None:
-            return Unknown(NOT_TOLD)
-        return Unknown(f"the account holds no {symbol} shares") if found.cost is None else float(found.cost)
+            return UnknownValue(NOT_TOLD)
+        return UnknownValue(f"the account holds no {symbol} shares") if found.cost is None else float(found.cost)
 
     return read
 

@@ -13,7 +13,7 @@ from rulebot.compile.series import DAY, FUNDS, MINUTE, depth, depth_of, name_of,
 from rulebot.evaluate.evaluation import Verdict
 from rulebot.evaluate.kept import kept
 from rulebot.evaluate.measure_market import spot_of
-from rulebot.evaluate.reading import Context, Read, Reading, Unknown
+from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue
 from rulebot.evaluate.snapshot import View
 from rulebot.model.facts import Bar, Bars
 from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, session_before
@@ -22,7 +22,7 @@ LATE = 30.0
 """Seconds that bars within the session may be late."""
 
 Judge = Callable[[View], Verdict]
-BarsRead = Callable[[View], Bars | Unknown]
+BarsRead = Callable[[View], Bars | UnknownValue]
 
 
 # ---------------------------------------------------------------- the bars
@@ -32,12 +32,12 @@ def finished_bars(symbol: str, seconds: int) -> BarsRead:
     """Return the reader of the finished bars of one size, unknown when the newest are missing."""
     name, daily_problem = name_of(seconds), kept(_daily_problem)
 
-    def read(view: View) -> Bars | Unknown:
+    def read(view: View) -> Bars | UnknownValue:
         found = view.facts.bars.get((symbol, seconds))
         if found is None:
-            return Unknown(f"{symbol}: {name} bars are not known yet")
+            return UnknownValue(f"{symbol}: {name} bars are not known yet")
         problem = daily_problem(found, view.session) if seconds == DAY else _late_problem(found, seconds, view)
-        return Unknown(f"{symbol}: {name} bars {problem}") if problem else found
+        return UnknownValue(f"{symbol}: {name} bars {problem}") if problem else found
 
     return read
 
@@ -100,13 +100,13 @@ def _indicator(call: Call, compute: Callable[[tuple[Bar, ...], int], float]) -> 
 
     def read(view: View) -> Reading:
         found = bars_of(view)
-        return found if isinstance(found, Unknown) else made(found)
+        return found if isinstance(found, UnknownValue) else made(found)
 
     return read
 
 
-def too_few(symbol: str, seconds: int, count: int, least: int) -> Unknown:
-    return Unknown(f"{symbol}: {count} {name_of(seconds)} bars, {least} are needed")
+def too_few(symbol: str, seconds: int, count: int, least: int) -> UnknownValue:
+    return UnknownValue(f"{symbol}: {count} {name_of(seconds)} bars, {least} are needed")
 
 
 def of_closes(call: Call, context: Context) -> Read:
@@ -134,9 +134,9 @@ def vwap(call: Call, context: Context) -> Read:
 
     def read(view: View) -> Reading:
         prices, volumes = own(view), traded(view)
-        if isinstance(prices, Unknown):
+        if isinstance(prices, UnknownValue):
             return prices
-        if isinstance(volumes, Unknown):
+        if isinstance(volumes, UnknownValue):
             return volumes
         found: Reading = made(prices, volumes, view.session, fund)
         return found
@@ -148,10 +148,10 @@ def _vwap(prices: Bars, volumes: Bars, session: Session, fund: str) -> Reading:
     traded = {bar.at: bar.volume for bar in _today(volumes, session)}
     both = [bar for bar in _today(prices, session) if bar.at in traded]
     if not both:
-        return Unknown(f"{fund}: nothing was traded in the session yet")
+        return UnknownValue(f"{fund}: nothing was traded in the session yet")
     paid = [bar.average if bar.average > 0.0 else (bar.high + bar.low + bar.close) / 3.0 for bar in both]
     found: float | None = _formula("vwap")(paid, [traded[bar.at] for bar in both])
-    return Unknown(f"{fund}: the minutes of the session have no volume") if found is None else found
+    return UnknownValue(f"{fund}: the minutes of the session have no volume") if found is None else found
 
 
 def breadth(call: Call, context: Context) -> Read:
@@ -183,7 +183,7 @@ def _last_close(symbol: str) -> Read:
 
     def read(view: View) -> Reading:
         found = bars_of(view)
-        return found if isinstance(found, Unknown) else found.bars[-1].close
+        return found if isinstance(found, UnknownValue) else found.bars[-1].close
 
     return read
 
@@ -224,7 +224,7 @@ def trend(call: Call, context: Context, word: str) -> Judge:
 
     def judge(view: View) -> Verdict:
         found = bars_of(view)
-        return Verdict(None, missing=found.reason) if isinstance(found, Unknown) else made(found)
+        return Verdict(None, missing=found.reason) if isinstance(found, UnknownValue) else made(found)
 
     return judge
 
@@ -241,8 +241,8 @@ def opening_range(call: Call, context: Context, word: str) -> Judge:
             words = f"{symbol}: the opening range forms until {ends:%H:%M}"
             return Verdict(False, detail=words) if word == "formed" else Verdict(None, missing=words)
         found = bars_of(view)
-        bounds = found if isinstance(found, Unknown) else made(found, view.session, symbol, first)
-        if isinstance(bounds, Unknown):
+        bounds = found if isinstance(found, UnknownValue) else made(found, view.session, symbol, first)
+        if isinstance(bounds, UnknownValue):
             return Verdict(None, missing=bounds.reason)
         low, high = bounds
         if word == "formed":
@@ -256,13 +256,13 @@ def opening_range(call: Call, context: Context, word: str) -> Judge:
     return judge
 
 
-def _range(found: Bars, session: Session, symbol: str, first: float) -> tuple[float, float] | Unknown:
+def _range(found: Bars, session: Session, symbol: str, first: float) -> tuple[float, float] | UnknownValue:
     until = session.open.timestamp() + first
     if found.known_until < until:
-        return Unknown(f"{symbol}: the last minute of the opening range is not known yet")
+        return UnknownValue(f"{symbol}: the last minute of the opening range is not known yet")
     bars = [bar for bar in _today(found, session) if bar.at < until]
     if not bars:
-        return Unknown(f"{symbol}: nothing was traded in the opening range")
+        return UnknownValue(f"{symbol}: nothing was traded in the opening range")
     return min(bar.low for bar in bars), max(bar.high for bar in bars)
 
 

@@ -19,7 +19,7 @@ from rulebot.compile.plan import Call
 from rulebot.evaluate.evaluation import of_part
 from rulebot.evaluate.measure_options import count_of, iv_percentile, put_call_volume, wings
 from rulebot.evaluate.measure_volatility import class_at, expiry_in
-from rulebot.evaluate.reading import Context, Read, Reading, Unknown
+from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Right
 from rulebot.model.quotes import OPTION_AGE
@@ -36,7 +36,7 @@ def crowding(call: Call, context: Context) -> Read:
 
     def read(view: View) -> Reading:
         found = parts(view)
-        return found if isinstance(found, Unknown) else sum(WEIGHTS[name] * part for name, part in found.items())
+        return found if isinstance(found, UnknownValue) else sum(WEIGHTS[name] * part for name, part in found.items())
 
     return read
 
@@ -47,12 +47,14 @@ def crowding_detail(call: Call, context: Context) -> Callable[[View], str]:
 
     def words(view: View) -> str:
         found = parts(view)
-        return "" if isinstance(found, Unknown) else ", ".join(f"{name} {part:.0f}" for name, part in found.items())
+        return (
+            "" if isinstance(found, UnknownValue) else ", ".join(f"{name} {part:.0f}" for name, part in found.items())
+        )
 
     return words
 
 
-def _parts(call: Call, context: Context) -> Callable[[View], Parts | Unknown]:
+def _parts(call: Call, context: Context) -> Callable[[View], Parts | UnknownValue]:
     """Return the reader of all parts, shared by all rules of one instant."""
     readers: dict[str, Read] = {
         "volatility": iv_percentile(call, context),
@@ -62,12 +64,12 @@ def _parts(call: Call, context: Context) -> Callable[[View], Parts | Unknown]:
     }
     symbol = str(call.argument("of"))
 
-    def read(view: View) -> Parts | Unknown:
+    def read(view: View) -> Parts | UnknownValue:
         expiry = expiry_in(view, symbol, context)
-        if isinstance(expiry, Unknown):
+        if isinstance(expiry, UnknownValue):
             return expiry
         key = (call, context.max_age, class_at(view, symbol, context), expiry)
-        found: Parts | Unknown | None = view.memo.get(key)
+        found: Parts | UnknownValue | None = view.memo.get(key)
         if found is None:
             found = view.memo[key] = _all(readers, view)
         return found
@@ -75,12 +77,12 @@ def _parts(call: Call, context: Context) -> Callable[[View], Parts | Unknown]:
     return read
 
 
-def _all(readers: dict[str, Read], view: View) -> Parts | Unknown:
+def _all(readers: dict[str, Read], view: View) -> Parts | UnknownValue:
     found: Parts = {}
     for name, read in readers.items():
         part = read(view)
         if not isinstance(part, float):
-            return Unknown(of_part(name, part.reason))
+            return UnknownValue(of_part(name, part.reason))
         found[name] = part
     return found
 
@@ -106,7 +108,7 @@ def _skew(call: Call, context: Context) -> Read:
 
     def read(view: View) -> Reading:
         found = wings(view, symbol, context, limit)
-        if isinstance(found, Unknown):
+        if isinstance(found, UnknownValue):
             return found
         put, other = found
         return _within(200.0 * (put - other) / (put + other))
@@ -119,30 +121,32 @@ def _flow(call: Call, context: Context) -> Read:
 
     def read(view: View) -> Reading:
         expiry = expiry_in(view, symbol, context)
-        if isinstance(expiry, Unknown):
+        if isinstance(expiry, UnknownValue):
             return expiry
         trading_class = class_at(view, symbol, context)
         traded = held = 0.0
         for right in Right:
             rows = view.chain(trading_class, expiry, right).values()
             found = _counts(view, rows, f"{trading_class} {expiry} {right.value}s")
-            if isinstance(found, Unknown):
+            if isinstance(found, UnknownValue):
                 return found
             traded, held = traded + found[0], held + found[1]
         both = traded + held
-        return 100.0 * traded / both if both > 0.0 else Unknown(f"{trading_class} {expiry}: none are traded or open")
+        return (
+            100.0 * traded / both if both > 0.0 else UnknownValue(f"{trading_class} {expiry}: none are traded or open")
+        )
 
     return read
 
 
-def _counts(view: View, rows: Iterable[int], what: str) -> tuple[float, float] | Unknown:
+def _counts(view: View, rows: Iterable[int], what: str) -> tuple[float, float] | UnknownValue:
     """Return what was traded and what is open of those options of which both are known; unknown when none is."""
     found = [(count_of(view, row, "volume", what), count_of(view, row, "open_interest", what)) for row in rows]
     known = [(one, other) for one, other in found if isinstance(one, float) and isinstance(other, float)]
     if known:
         return sum(one for one, _ in known), sum(other for _, other in known)
     missing = (count.reason for pair in found for count in pair if not isinstance(count, float))
-    return Unknown(next(missing, f"{what}: none are streamed"))
+    return UnknownValue(next(missing, f"{what}: none are streamed"))
 
 
 CROWDING: dict[str, Callable[[Call, Context], Read]] = {"crowding": crowding}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from rulebot.compile.plan import Call
 from rulebot.evaluate.evaluation import Verdict
-from rulebot.evaluate.reading import Context, Read, Reading, Unknown
+from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue
 from rulebot.evaluate.snapshot import BotView, View
 
 Judge = Callable[[View], Verdict]
@@ -16,7 +16,7 @@ def of_account(call: Call, context: Context) -> Read:
 
     def read(view: View) -> Reading:
         found = getattr(view.facts.account, name)
-        return Unknown(f"the account has not told its {name.replace('_', ' ')}") if found is None else float(found)
+        return UnknownValue(f"the account has not told its {name.replace('_', ' ')}") if found is None else float(found)
 
     return read
 

@@ -5,10 +5,10 @@ from functools import partial
 
 from rulebot.compile.plan import Call
 from rulebot.evaluate.exposure import Exposure
-from rulebot.evaluate.reading import Context, Read, Reading, Unknown
+from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue
 from rulebot.evaluate.snapshot import View
 
-_NO_ENTRY = Unknown("no entry is judged")
+_NO_ENTRY = UnknownValue("no entry is judged")
 
 
 def _of_symbol(field: str, call: Call, context: Context) -> Read:
@@ -17,7 +17,7 @@ def _of_symbol(field: str, call: Call, context: Context) -> Read:
 
     def read(view: View) -> Reading:
         found = _greeks(view)
-        if isinstance(found, Unknown):
+        if isinstance(found, UnknownValue):
             return found
         of_symbol = found.greeks.get(symbol)
         return 0.0 if of_symbol is None else float(getattr(of_symbol, field))
@@ -30,18 +30,18 @@ def _of_all(field: str, call: Call, context: Context) -> Read:
 
     def read(view: View) -> Reading:
         found = _greeks(view)
-        if isinstance(found, Unknown):
+        if isinstance(found, UnknownValue):
             return found
         return float(sum(getattr(each, field) for each in found.greeks.values()))
 
     return read
 
 
-def _greeks(view: View) -> Exposure | Unknown:
+def _greeks(view: View) -> Exposure | UnknownValue:
     found = view.exposure
     if found is None:
         return _NO_ENTRY
-    return Unknown(found.missing) if found.missing else found
+    return UnknownValue(found.missing) if found.missing else found
 
 
 def worst_case(call: Call, context: Context) -> Read:
@@ -51,7 +51,7 @@ def worst_case(call: Call, context: Context) -> Read:
         found = view.exposure
         if found is None:
             return _NO_ENTRY
-        return Unknown(found.worst_missing) if found.worst is None else float(found.worst)
+        return UnknownValue(found.worst_missing) if found.worst is None else float(found.worst)
 
     return read
 

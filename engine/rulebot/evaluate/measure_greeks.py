@@ -12,7 +12,7 @@ from rulebot.compile.measures.trade import GREEK_OF_LEG, GREEK_OF_STRUCTURE
 from rulebot.compile.plan import Call, Quantity
 from rulebot.evaluate.evaluation import NOT_OPEN
 from rulebot.evaluate.measure_structure import legs_named, names_of, worst
-from rulebot.evaluate.reading import Context, Read, Reading, Unknown
+from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue
 from rulebot.evaluate.snapshot import LegView, View
 from rulebot.model.contract import LOT
 from rulebot.model.quotes import OPTION_AGE, age_problem
@@ -24,11 +24,11 @@ def _greek(view: View, leg: LegView, greek: str, limit: float) -> Reading:
     if leg.option.is_share:
         return 1.0 if greek == "delta" else 0.0
     if row < 0:
-        return Unknown(f"{leg.name}: not streamed")
+        return UnknownValue(f"{leg.name}: not streamed")
     if problem := age_problem(board, row, board.model_at[row], view.now, limit):
-        return Unknown(f"{leg.name}: {greek}: {problem}")
+        return UnknownValue(f"{leg.name}: {greek}: {problem}")
     found: float = getattr(board, greek)[row]
-    return Unknown(f"{leg.name}: no {greek}") if isnan(found) else found
+    return UnknownValue(f"{leg.name}: no {greek}") if isnan(found) else found
 
 
 def _of_leg(greek: str, call: Call, context: Context) -> Read:
@@ -51,13 +51,13 @@ def _of_structure(greek: str, call: Call, context: Context) -> Read:
 
     def read(view: View) -> Reading:
         if not view.legs:
-            return Unknown(NOT_OPEN)
+            return UnknownValue(NOT_OPEN)
         total = 0.0
         for leg in view.legs:
             found = _greek(view, leg, greek, limit)
             if not isinstance(found, float):
                 return found
-            total += leg.sign * leg.weight * found
+            total += leg.sign * leg.price_multiplier * found
         return total * LOT
 
     return read

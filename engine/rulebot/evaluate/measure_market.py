@@ -8,7 +8,7 @@ from collections.abc import Callable
 from math import isnan
 
 from rulebot.compile.plan import SINCE_ENTRY, Call, Quantity
-from rulebot.evaluate.reading import Context, Read, Reading, Unknown, exact
+from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue, exact
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Underlying
 from rulebot.model.quotes import LEVEL_AGE, age_problem, quote_problem, usual_age
@@ -36,13 +36,13 @@ def _level(view: View, contract: Underlying, limit: float) -> Reading:
     board = view.board
     row = board.rows.get(contract, -1)
     if row < 0:
-        return Unknown(f"{contract}: not streamed")
+        return UnknownValue(f"{contract}: not streamed")
     if not quote_problem(board, row, view.now, limit):
         return (board.bid[row] + board.ask[row]) / 2.0
     if problem := age_problem(board, row, board.last_at[row], view.now, limit):
-        return Unknown(f"{contract}: {problem}")
+        return UnknownValue(f"{contract}: {problem}")
     last = board.last[row]
-    return Unknown(f"{contract}: no price") if isnan(last) else last
+    return UnknownValue(f"{contract}: no price") if isnan(last) else last
 
 
 def spot(call: Call, context: Context) -> Read:
@@ -67,9 +67,9 @@ def _column(view: View, contract: Underlying, name: str) -> float:
 def _base(view: View, contract: Underlying, since: str) -> Reading:
     if since == SINCE_ENTRY:
         spot = None if view.held is None else view.held.spot
-        return Unknown(f"{contract}: its spot at the entry is not on record") if spot is None else spot
+        return UnknownValue(f"{contract}: its spot at the entry is not on record") if spot is None else spot
     value = _column(view, contract, "open" if since == "open" else "previous_close")
-    return Unknown(f"{contract}: {_BASES[since]}") if isnan(value) or value <= 0.0 else value
+    return UnknownValue(f"{contract}: {_BASES[since]}") if isnan(value) or value <= 0.0 else value
 
 
 def _change(symbol: str, since: str, is_part: bool, context: Context) -> Read:
@@ -109,7 +109,7 @@ def vix_spike(call: Call, context: Context) -> Read:
         if not isinstance(now, float):
             return now
         low = _column(view, contract, "low")
-        return Unknown("VIX: no low of the session yet") if isnan(low) else exact(max(now - low, 0.0))
+        return UnknownValue("VIX: no low of the session yet") if isnan(low) else exact(max(now - low, 0.0))
 
     return read
 
@@ -142,7 +142,7 @@ def day_range(call: Call, context: Context) -> Read:
             return now
         high, low = _column(view, contract, "high"), _column(view, contract, "low")
         if isnan(high) or isnan(low) or high < low:
-            return Unknown(f"{symbol}: no high and low of the session yet")
+            return UnknownValue(f"{symbol}: no high and low of the session yet")
         return exact(high - low)
 
     return read
@@ -164,8 +164,8 @@ def spx_spy_ratio(call: Call, context: Context) -> Read:
         if not isinstance(spy, float):
             return spy
         if problem := _apart(view, contracts):
-            return Unknown(problem)
-        return spx / spy if spy > 0.0 else Unknown("SPY: no price")
+            return UnknownValue(problem)
+        return spx / spy if spy > 0.0 else UnknownValue("SPY: no price")
 
     return read
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from rulebot.compile.plan import Call
 from rulebot.evaluate.evaluation import of_part
-from rulebot.evaluate.reading import Context, Read, Reading, Unknown, number_of
+from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue, number_of
 from rulebot.evaluate.snapshot import View
 from rulebot.model.learned import LearnedModel
 
@@ -24,7 +24,7 @@ def modelled(model: LearnedModel, reads: Sequence[Read]) -> Read:
             return model.probability(values)
         for one, each in zip(model.inputs, found, strict=True):
             if one.missing is None and not isinstance(each, float):
-                return Unknown(of_part(one.name, each.reason))
+                return UnknownValue(of_part(one.name, each.reason))
         raise AssertionError("a feature is missing, or none is")
 
     return read

@@ -13,7 +13,7 @@ from rulebot.evaluate.listings import BAND
 from rulebot.evaluate.measure_market import spot_of
 from rulebot.evaluate.measure_structure import fewest, legs_named, names_of
 from rulebot.evaluate.measure_volatility import class_at, expiry_in
-from rulebot.evaluate.reading import Context, Read, Reading, Unknown
+from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Right, Underlying, product
 from rulebot.model.quotes import FEED_SILENCE, IMPLIED_AGE, OPTION_AGE, age_problem
@@ -36,15 +36,15 @@ def _ranked(call: Call, context: Context, rank: Callable[[float, tuple[float, ..
     def read(view: View) -> Reading:
         row = view.board.rows.get(contract, -1)
         if row < 0:
-            return Unknown(f"{symbol}: not streamed")
+            return UnknownValue(f"{symbol}: not streamed")
         now = view.board.iv[row]
         if problem := age_problem(view.board, row, view.board.model_at[row], view.now, limit):
-            return Unknown(f"{symbol}: 30-day volatility: {problem}")
+            return UnknownValue(f"{symbol}: 30-day volatility: {problem}")
         if isnan(now):
-            return Unknown(f"{symbol}: no 30-day volatility")
+            return UnknownValue(f"{symbol}: no 30-day volatility")
         days = lately(view.facts.implied.get(symbol, ()))
         if len(days) < LEAST_SESSIONS:
-            return Unknown(f"{symbol}: 30-day volatility of {len(days)} sessions, {LEAST_SESSIONS} are needed")
+            return UnknownValue(f"{symbol}: 30-day volatility of {len(days)} sessions, {LEAST_SESSIONS} are needed")
         return rank(now, days)
 
     return read
@@ -61,7 +61,7 @@ def iv_rank(call: Call, context: Context) -> Read:
     def rank(now: float, days: tuple[float, ...]) -> Reading:
         least, most = range_of(days)
         low, high = min(least, now), max(most, now)
-        return (now - low) / (high - low) * 100.0 if high > low else Unknown("30-day volatility has not moved")
+        return (now - low) / (high - low) * 100.0 if high > low else UnknownValue("30-day volatility has not moved")
 
     return _ranked(call, context, rank)
 
@@ -78,13 +78,13 @@ def count_of(view: View, row: int, column: str, what: str, limit: float = FEED_S
     """Return a count of the day; it is told again when it changes, so it is as fresh as the feed lives."""
     board = view.board
     if row < 0:
-        return Unknown(f"{what}: not streamed")
+        return UnknownValue(f"{what}: not streamed")
     if row in board.frozen:
-        return Unknown(f"{what}: not live data")
+        return UnknownValue(f"{what}: not live data")
     if view.now - board.alive_at > limit:
-        return Unknown(f"{what}: no market data for {view.now - board.alive_at:.0f} s")
+        return UnknownValue(f"{what}: no market data for {view.now - board.alive_at:.0f} s")
     value: float = getattr(board, column)[row]
-    return Unknown(f"{what}: no {column.replace('_', ' ')} yet") if isnan(value) else value
+    return UnknownValue(f"{what}: no {column.replace('_', ' ')} yet") if isnan(value) else value
 
 
 def counted(call: Call, context: Context) -> Read:
@@ -105,7 +105,7 @@ def put_call_volume(call: Call, context: Context) -> Read:
             return puts
         if not isinstance(calls, float):
             return calls
-        return puts / calls if calls > 0.0 else Unknown(f"{symbol}: no call was traded yet")
+        return puts / calls if calls > 0.0 else UnknownValue(f"{symbol}: no call was traded yet")
 
     return read
 
@@ -120,7 +120,7 @@ def put_call_imbalance(call: Call, context: Context) -> Read:
         if not isinstance(spot, float):
             return spot
         strikes = _todays_strikes(view, symbol, spot)
-        if isinstance(strikes, Unknown):
+        if isinstance(strikes, UnknownValue):
             return strikes
         puts, calls = (_counted_today(view, symbol, strikes, right, column, limit) for right in (Right.PUT, Right.CALL))
         if not isinstance(puts, float):
@@ -128,19 +128,19 @@ def put_call_imbalance(call: Call, context: Context) -> Read:
         if not isinstance(calls, float):
             return calls
         both = puts + calls
-        return (puts - calls) / both if both > 0.0 else Unknown(f"{symbol}: no option of today was counted yet")
+        return (puts - calls) / both if both > 0.0 else UnknownValue(f"{symbol}: no option of today was counted yet")
 
     return read
 
 
-def _todays_strikes(view: View, symbol: str, spot: float) -> tuple[Decimal, ...] | Unknown:
+def _todays_strikes(view: View, symbol: str, spot: float) -> tuple[Decimal, ...] | UnknownValue:
     """Return the strikes that are counted: those which the feed streams around the strike nearest spot."""
     listing = view.facts.listings.get((symbol, product(symbol).same_day_class))
     if listing is None:
-        return Unknown(f"{symbol}: expiries are not listed yet")
+        return UnknownValue(f"{symbol}: expiries are not listed yet")
     listed = listing.strikes.get(view.session.date, ())
     if not listed:
-        return Unknown(f"{symbol}: no options expire today")
+        return UnknownValue(f"{symbol}: no options expire today")
     nearest = min(range(len(listed)), key=lambda place: (abs(float(listed[place]) - spot), place))
     return listed[max(0, nearest - BAND) : nearest + BAND + 1]
 
@@ -213,21 +213,21 @@ def skew(call: Call, context: Context) -> Read:
 
     def read(view: View) -> Reading:
         found = wings(view, symbol, context, limit)
-        return found if isinstance(found, Unknown) else (found[0] - found[1]) * 100.0
+        return found if isinstance(found, UnknownValue) else (found[0] - found[1]) * 100.0
 
     return read
 
 
-def wings(view: View, symbol: str, context: Context, limit: float) -> tuple[float, float] | Unknown:
+def wings(view: View, symbol: str, context: Context, limit: float) -> tuple[float, float] | UnknownValue:
     """Return the volatilities of the put and of the call at 25 delta, as fractions a year."""
     expiry = expiry_in(view, symbol, context)
-    if isinstance(expiry, Unknown):
+    if isinstance(expiry, UnknownValue):
         return expiry
     trading_class = class_at(view, symbol, context)
     puts, calls = (_wing(view, trading_class, expiry, right, limit) for right in (Right.PUT, Right.CALL))
     if not isinstance(puts, float):
-        return Unknown(puts.reason)
-    return (puts, calls) if isinstance(calls, float) else Unknown(calls.reason)
+        return UnknownValue(puts.reason)
+    return (puts, calls) if isinstance(calls, float) else UnknownValue(calls.reason)
 
 
 def _wing(view: View, trading_class: str, expiry: date, right: Right, limit: float) -> Reading:
@@ -249,7 +249,7 @@ def _at_25(view: View, rows: Iterable[int], what: str, limit: float) -> Reading:
         if low <= wanted <= high and high - low <= _WIDEST:
             part = (wanted - low) / (high - low) if high > low else 0.0
             return low_iv + part * (high_iv - low_iv)
-    return Unknown(f"{what}: none around 25 delta are streamed")
+    return UnknownValue(f"{what}: none around 25 delta are streamed")
 
 
 OPTIONS: dict[str, Callable[[Call, Context], Read]] = {

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from rulebot.compile.plan import OPEN_LEGS, Call, Quantity
 from rulebot.evaluate.evaluation import NOT_OPEN
 from rulebot.evaluate.measure_structure import entry_of, legs_named, mark, net_price
-from rulebot.evaluate.reading import Context, Read, Reading, Unknown, exact
+from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue, exact
 from rulebot.evaluate.snapshot import Held, Ledger, LegView, View
 from rulebot.model.contract import LOT
 from rulebot.model.quotes import OPTION_AGE
 from rulebot.model.session import sessions_after
 
-_NOTHING = Unknown(NOT_OPEN)
+_NOTHING = UnknownValue(NOT_OPEN)
 
 
 def _legs_of(call: Call) -> tuple[str, ...] | None:
@@ -95,7 +95,7 @@ def _gain(call: Call, context: Context, sign: float) -> Read:
         if quantity is Quantity.PRICE:
             return exact(sign * (entry + found))
         base = abs(entry)
-        return exact(sign * (entry + found) / base) if base > 0.0 else Unknown("the entry price is 0")
+        return exact(sign * (entry + found) / base) if base > 0.0 else UnknownValue("the entry price is 0")
 
     def _gain_of_trade(view: View, held: Held) -> Reading:
         still = open_dollars(view, held)
@@ -106,7 +106,7 @@ def _gain(call: Call, context: Context, sign: float) -> Read:
         if quantity is Quantity.PRICE:
             return exact(sign * made / (LOT * held.opened))
         base = abs(sum(ledger.entry_price for ledger in ledgers)) * LOT * held.opened
-        return exact(sign * made / base) if base > 0.0 else Unknown("the entry price is 0")
+        return exact(sign * made / base) if base > 0.0 else UnknownValue("the entry price is 0")
 
     return read
 
@@ -176,7 +176,7 @@ def give_back(call: Call, context: Context) -> Read:
         if not isinstance(found, float) or view.held is None:
             return found
         best = view.held.best.get(measured_by(call, view.legs))
-        return Unknown("no best profit yet: it takes two readings") if best is None else exact(best - found)
+        return UnknownValue("no best profit yet: it takes two readings") if best is None else exact(best - found)
 
     return read
 

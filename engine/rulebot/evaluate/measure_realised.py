@@ -22,7 +22,7 @@ from rulebot.compile.plan import Call
 from rulebot.compile.series import DAY, FIVE_MINUTES, estimator_of
 from rulebot.evaluate.kept import kept
 from rulebot.evaluate.measure_bars import finished_bars, too_few
-from rulebot.evaluate.reading import Context, Read, Reading, Unknown
+from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue
 from rulebot.evaluate.snapshot import View
 from rulebot.model.counted import counted
 from rulebot.model.facts import Bar, Bars
@@ -76,9 +76,9 @@ def realised(symbol: str, window: int) -> Read:
 def _realised(closes: tuple[float, ...], symbol: str, window: int) -> Reading:
     used = closes[-window - 1 :]
     if len(used) < window + 1:
-        return Unknown(f"{symbol}: {counted(len(used), 'daily close')} in a row, {window + 1} are needed")
+        return UnknownValue(f"{symbol}: {counted(len(used), 'daily close')} in a row, {window + 1} are needed")
     if not all(close > 0.0 for close in used):
-        return Unknown(f"{symbol}: a daily close is not a price")
+        return UnknownValue(f"{symbol}: a daily close is not a price")
     return _annual(_sample_variance([log(later / earlier) for earlier, later in pairwise(used)]))
 
 
@@ -99,31 +99,31 @@ def _of_days(symbol: str, count: int, window: int, variance: Callable[[Sequence[
 
     def make(found: Bars, session: Session) -> Reading:
         used = _last_days(found.bars, count, session, symbol)
-        if isinstance(used, Unknown):
+        if isinstance(used, UnknownValue):
             return used
         for place, bar in enumerate(used):
             problem = _problem(bar, is_close_alone=place < count - window)
             if not problem and place >= count - window and bar.high == bar.low:
                 problem = f"has one price, {bar.close:g}, and no range"
             if problem:
-                return Unknown(f"{symbol}: the daily bar of {_day(bar)} {problem}")
+                return UnknownValue(f"{symbol}: the daily bar of {_day(bar)} {problem}")
         return _annual(variance(used))
 
     made = kept(make)
 
     def read(view: View) -> Reading:
         found = bars_of(view)
-        return found if isinstance(found, Unknown) else made(found, view.session)
+        return found if isinstance(found, UnknownValue) else made(found, view.session)
 
     return read
 
 
-def _last_days(bars: tuple[Bar, ...], count: int, session: Session, symbol: str) -> tuple[Bar, ...] | Unknown:
+def _last_days(bars: tuple[Bar, ...], count: int, session: Session, symbol: str) -> tuple[Bar, ...] | UnknownValue:
     """Return the bars of so many sessions before one, of each of them its own."""
     used = bars[-count:]
     for bar, earlier in zip(reversed(used), known_before(session.date), strict=False):
         if _day(bar) != earlier.date:
-            return Unknown(f"{symbol}: the daily bar of {earlier.date} is missing")
+            return UnknownValue(f"{symbol}: the daily bar of {earlier.date} is missing")
     return used if len(used) == count else too_few(symbol, DAY, len(used), count)
 
 
@@ -155,7 +155,7 @@ def _of_sessions(symbol: str, window: int) -> Read:
 
     def make(bars: tuple[Bar, ...], session: Session) -> Reading:
         sessions = _whole_sessions(bars, window, session, symbol)
-        if isinstance(sessions, Unknown):
+        if isinstance(sessions, UnknownValue):
             return sessions
         before, total = sessions[0][-1].close, 0.0
         for one in sessions[1:]:
@@ -170,11 +170,11 @@ def _of_sessions(symbol: str, window: int) -> Read:
     def read(view: View) -> Reading:
         found = view.facts.bars.get((symbol, FIVE_MINUTES))
         if found is None:
-            return Unknown(f"{symbol}: 5m bars are not known yet")
+            return UnknownValue(f"{symbol}: 5m bars are not known yet")
         until = session_before(view.session.date).close.timestamp()
         if found.known_until < until:
             at = datetime.fromtimestamp(found.known_until, UTC).astimezone(EXCHANGE_ZONE)
-            return Unknown(f"{symbol}: 5m bars are known until {at:%Y-%m-%d %H:%M} only")
+            return UnknownValue(f"{symbol}: 5m bars are known until {at:%Y-%m-%d %H:%M} only")
         value: Reading = made(finished(found, view.session), view.session)
         return value
 
@@ -186,7 +186,9 @@ def _of_earlier(found: Bars, session: Session) -> tuple[Bar, ...]:
     return tuple(bar for bar in found.bars if bar.at < opened)
 
 
-def _whole_sessions(bars: tuple[Bar, ...], window: int, session: Session, symbol: str) -> list[list[Bar]] | Unknown:
+def _whole_sessions(
+    bars: tuple[Bar, ...], window: int, session: Session, symbol: str
+) -> list[list[Bar]] | UnknownValue:
     """Return the bars of so many sessions before one, oldest first, behind the last bar of the session before them."""
     known = {bar.at: bar for bar in bars}
     first, found = (bars[0].at if bars else inf), list[list[Bar]]()
@@ -201,11 +203,11 @@ def _whole_sessions(bars: tuple[Bar, ...], window: int, session: Session, symbol
             problem = "is missing" if bar is None else _problem(bar, is_close_alone=not is_whole)
             if problem:
                 clock = datetime.fromtimestamp(at, UTC).astimezone(EXCHANGE_ZONE)
-                return Unknown(f"{symbol}: the 5m bar of {clock:%Y-%m-%d %H:%M} {problem}")
+                return UnknownValue(f"{symbol}: the 5m bar of {clock:%Y-%m-%d %H:%M} {problem}")
         found.append([known[float(at)] for at in starts])
         if not is_whole:
             return found[::-1]
-    return Unknown(f"{symbol}: 5m bars of {len(found)} sessions, {window} are needed and the close before them")
+    return UnknownValue(f"{symbol}: 5m bars of {len(found)} sessions, {window} are needed and the close before them")
 
 
 # ---------------------------------------------------------------- bars that are none

@@ -11,8 +11,8 @@ from rulebot.compile.plan import Call
 from rulebot.evaluate.evaluation import NOT_OPEN
 from rulebot.evaluate.measure_market import spot_of
 from rulebot.evaluate.measure_structure import entry_of, entry_price, legs_named, names_of, risk_of
-from rulebot.evaluate.measure_volatility import Outlook, expiry_in, outlook
-from rulebot.evaluate.reading import Context, Read, Reading, Unknown
+from rulebot.evaluate.measure_volatility import ExpectedMoveView, expiry_in, outlook
+from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue
 from rulebot.evaluate.snapshot import LegView, View
 from rulebot.model.black import probability_below
 from rulebot.model.contract import Right
@@ -24,7 +24,7 @@ _NO_BEST = {True: "the best case has no bound", False: "the legs end at differen
 
 
 def _parts(view: View) -> tuple[Part, ...]:
-    return tuple((leg.option, leg.sign * leg.weight) for leg in view.legs)
+    return tuple((leg.option, leg.sign * leg.price_multiplier) for leg in view.legs)
 
 
 def return_on_risk(call: Call, context: Context) -> Read:
@@ -39,8 +39,8 @@ def return_on_risk(call: Call, context: Context) -> Read:
             return risk
         best = best_case(_parts(view), Decimal(f"{price:.10f}"))
         if best is None:
-            return Unknown(_NO_BEST[ends_together(_parts(view))])
-        return float(best) / risk if risk > 0.0 else Unknown("nothing can be lost")
+            return UnknownValue(_NO_BEST[ends_together(_parts(view))])
+        return float(best) / risk if risk > 0.0 else UnknownValue("nothing can be lost")
 
     return read
 
@@ -55,7 +55,7 @@ def probability_of_profit(call: Call, context: Context) -> Read:
 
     def read(view: View) -> Reading:
         if not view.legs:
-            return Unknown("no structure")
+            return UnknownValue("no structure")
         held = view.held
         price = entry_price(view, "start", limit) if held is None else entry_of(view, held)
         spot = level(view)
@@ -64,18 +64,18 @@ def probability_of_profit(call: Call, context: Context) -> Read:
         if not isinstance(spot, float):
             return spot
         if not ends_together(_parts(view)):
-            return Unknown(_NO_BEST[False])
+            return UnknownValue(_NO_BEST[False])
         symbol = view.legs[0].option.symbol
         expiry = expiry_in(view, symbol, context)
-        if isinstance(expiry, Unknown):
+        if isinstance(expiry, UnknownValue):
             return expiry
         found = outlook(view, symbol, expiry, spot, context)
-        return found if isinstance(found, Unknown) else chance(_parts(view), price, found)
+        return found if isinstance(found, UnknownValue) else chance(_parts(view), price, found)
 
     return read
 
 
-def chance(parts: tuple[Part, ...], net_price: float, expected: Outlook) -> float:
+def chance(parts: tuple[Part, ...], net_price: float, expected: ExpectedMoveView) -> float:
     """Return the probability that these options on one underlying gain at expiry. Units: net per share, + received."""
     forward, years, volatility = expected
 
@@ -98,11 +98,11 @@ def probability_in_the_money(call: Call, context: Context) -> Read:
         near = _ending_first(legs_named(view, names))
         spot = level(view)
         if not near:
-            return Unknown(NOT_OPEN if view.legs else "no structure")
+            return UnknownValue(NOT_OPEN if view.legs else "no structure")
         if not isinstance(spot, float):
             return spot
         found = outlook(view, near[0].option.symbol, near[0].option.expiry, spot, context)
-        return found if isinstance(found, Unknown) else _any_in_the_money(near, found)
+        return found if isinstance(found, UnknownValue) else _any_in_the_money(near, found)
 
     return read
 
@@ -112,7 +112,7 @@ def _ending_first(legs: Sequence[LegView]) -> list[LegView]:
     return [leg for leg in legs if leg.option.expiry == expiry]
 
 
-def _any_in_the_money(legs: Sequence[LegView], expected: Outlook) -> float:
+def _any_in_the_money(legs: Sequence[LegView], expected: ExpectedMoveView) -> float:
     def below(strike: float) -> float:
         return probability_below(expected.forward, strike, expected.years, expected.volatility)
 

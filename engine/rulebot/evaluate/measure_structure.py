@@ -9,11 +9,11 @@ from math import isnan
 
 from rulebot.compile.plan import Call, Quantity
 from rulebot.evaluate.evaluation import NOT_OPEN
-from rulebot.evaluate.reading import AtLeast, AtMost, Context, Read, Reading, Unknown, exact
+from rulebot.evaluate.reading import AtLeast, AtMost, Context, Read, Reading, UnknownValue, exact
 from rulebot.evaluate.snapshot import Held, LegView, View
 from rulebot.model.contract import LOT
 from rulebot.model.loss_bound import loss_bound, most_commissions, why_unbound
-from rulebot.model.quotes import OPTION_AGE, QuoteFault, age_problem, is_unwanted, quote_fault, quote_problem
+from rulebot.model.quotes import OPTION_AGE, QuoteFault, age_problem, lacks_bid, quote_fault, quote_problem
 
 
 def legs_named(view: View, names: tuple[str, ...]) -> tuple[LegView, ...]:
@@ -41,7 +41,7 @@ def _outermost(
         else:
             reason = reason or reading.reason
     if not known:
-        return Unknown(reason or NOT_OPEN)
+        return UnknownValue(reason or NOT_OPEN)
     return bound(pick(known), reason) if reason else pick(known)
 
 
@@ -60,9 +60,9 @@ def quote_width(call: Call, context: Context) -> Read:
 
 def _width(view: View, leg: LegView, limit: float, is_part: bool) -> Reading:
     fault = quote_fault(view.board, leg.row, view.now, limit)
-    has_no_bid = fault is QuoteFault.NO_BID and is_unwanted(view.board, leg.row)
+    has_no_bid = fault is QuoteFault.NO_BID and lacks_bid(view.board, leg.row)
     if fault and not has_no_bid:
-        return Unknown(f"{leg.name}: {quote_problem(view.board, leg.row, view.now, limit)}")
+        return UnknownValue(f"{leg.name}: {quote_problem(view.board, leg.row, view.now, limit)}")
     bid, ask = 0.0 if has_no_bid else view.board.bid[leg.row], view.board.ask[leg.row]
     return exact((ask - bid) / ((ask + bid) / 2.0) if is_part else ask - bid)
 
@@ -78,20 +78,20 @@ def mark(view: View, leg: LegView, at: str, closing: bool, limit: float) -> Read
     """
     board, row = view.board, leg.row
     if row < 0:
-        return Unknown(f"{leg.name}: not streamed")
+        return UnknownValue(f"{leg.name}: not streamed")
     if problem := age_problem(board, row, board.quote_at[row], view.now, limit):
-        return Unknown(f"{leg.name}: {problem}")
+        return UnknownValue(f"{leg.name}: {problem}")
     bid, ask = board.bid[row], board.ask[row]
     if isnan(bid):
-        if not is_unwanted(board, row):
-            return Unknown(f"{leg.name}: no bid yet")
+        if not lacks_bid(board, row):
+            return UnknownValue(f"{leg.name}: no bid yet")
         if leg.sign > 0 and closing:
             return 0.0
         bid = 0.0
     if isnan(ask):
-        return Unknown(f"{leg.name}: no ask")
+        return UnknownValue(f"{leg.name}: no ask")
     if bid >= ask:
-        return Unknown(f"{leg.name}: {'crossed' if bid > ask else 'locked'}")
+        return UnknownValue(f"{leg.name}: {'crossed' if bid > ask else 'locked'}")
     if at == "mid":
         return (bid + ask) / 2.0
     buys = (leg.sign > 0) is not closing
@@ -102,13 +102,13 @@ def net_price(view: View, at: str, closing: bool, limit: float, names: tuple[str
     """Return what the structure, or these legs of it, brings (+) or costs (-) per share, when opened, or closed."""
     legs = view.legs if names is None else legs_named(view, names)
     if not legs:
-        return Unknown("no structure" if names is None else NOT_OPEN)
+        return UnknownValue("no structure" if names is None else NOT_OPEN)
     total = 0.0
     for leg in legs:
         price = mark(view, leg, at, closing, limit)
         if not isinstance(price, float):
             return price
-        total += leg.sign * leg.weight * price
+        total += leg.sign * leg.price_multiplier * price
     return exact(total if closing else -total)
 
 
@@ -136,19 +136,19 @@ def start_price(view: View, limit: float) -> Reading:
     if limit < OPTION_AGE:
         for leg in view.legs:
             if leg.row < 0:
-                return Unknown(f"{leg.name}: not streamed")
+                return UnknownValue(f"{leg.name}: not streamed")
             if problem := age_problem(view.board, leg.row, view.board.quote_at[leg.row], view.now, limit):
-                return Unknown(f"{leg.name}: {problem}")
+                return UnknownValue(f"{leg.name}: {problem}")
     return view.start_price
 
 
-def _no_start(view: View) -> Unknown:
+def _no_start(view: View) -> UnknownValue:
     """Return that the order has no price to start from, and which quote it lacks."""
     board, now = view.board, view.now
-    sold = (leg for leg in view.legs if leg.sign < 0 or leg.row < 0 or not is_unwanted(board, leg.row))
+    sold = (leg for leg in view.legs if leg.sign < 0 or leg.row < 0 or not lacks_bid(board, leg.row))
     problems = ((leg.name, quote_problem(board, leg.row, now)) for leg in sold)
     lacks = next((f": {name}: {problem}" for name, problem in problems if problem), "")
-    return Unknown(f"the order has no price to start from{lacks}")
+    return UnknownValue(f"the order has no price to start from{lacks}")
 
 
 def _net(call: Call, context: Context, sign: float) -> Read:
@@ -200,12 +200,12 @@ def max_risk(call: Call, context: Context) -> Read:
 def risk_of(view: View, limit: float) -> Reading:
     """Return the most that can be lost per share: as opened, or at the price the order would start from."""
     if view.held is not None:
-        return Unknown("its loss has no bound") if view.held.max_risk is None else view.held.max_risk
+        return UnknownValue("its loss has no bound") if view.held.max_risk is None else view.held.max_risk
     price = start_price(view, limit)
     if not isinstance(price, float):
         return price
     found = loss_bound(view.legs, Decimal(f"{price:.10f}"), is_covered=view.is_covered)
-    return Unknown(f"its loss has no bound: {why_unbound(view.legs)}") if found is None else float(found)
+    return UnknownValue(f"its loss has no bound: {why_unbound(view.legs)}") if found is None else float(found)
 
 
 def margin(call: Call, context: Context) -> Read:
@@ -214,8 +214,8 @@ def margin(call: Call, context: Context) -> Read:
     def read(view: View) -> Reading:
         found = view.margin
         if found is None:
-            return Unknown("the broker is asked before the entry is sent, once all else holds")
-        return Unknown(found.missing) if found.dollars is None else found.dollars
+            return UnknownValue("the broker is asked before the entry is sent, once all else holds")
+        return UnknownValue(found.missing) if found.dollars is None else found.dollars
 
     return read
 
@@ -226,7 +226,7 @@ def strike(call: Call, context: Context) -> Read:
 
     def read(view: View) -> Reading:
         found = legs_named(view, names)
-        return float(found[0].option.strike) if found else Unknown(NOT_OPEN.of(names[0]))
+        return float(found[0].option.strike) if found else UnknownValue(NOT_OPEN.of(names[0]))
 
     return read
 
@@ -237,15 +237,15 @@ def dte(call: Call, context: Context) -> Read:
 
     def read(view: View) -> Reading:
         if not view.legs:
-            return Unknown("no structure")
+            return UnknownValue("no structure")
         ending = [leg.option.expiry for leg in view.legs if not leg.option.is_share]
         if isinstance(names, tuple):
             ending = [leg.option.expiry for leg in legs_named(view, names)]
             if view.held is not None:
                 ending = [leg.expiry for name, leg in view.held.legs.items() if name in names]
                 if not ending:  # a part of another position was rolled into this one
-                    return Unknown(NOT_OPEN)
-        return float((min(ending) - view.session.date).days) if ending else Unknown("no option is left")
+                    return UnknownValue(NOT_OPEN)
+        return float((min(ending) - view.session.date).days) if ending else UnknownValue("no option is left")
 
     return read
 

@@ -11,7 +11,7 @@ from rulebot.evaluate.measure_hook import webhook
 from rulebot.evaluate.measure_market import spot_of
 from rulebot.evaluate.measure_structure import legs_named, names_of
 from rulebot.evaluate.measure_volatility import expiry_in
-from rulebot.evaluate.reading import Context, Reading, Unknown, exact
+from rulebot.evaluate.reading import Context, Reading, UnknownValue, exact
 from rulebot.evaluate.snapshot import LegView, View
 from rulebot.model.contract import Right
 from rulebot.model.events import SAME_REPORT, calendars_of, is_of_earnings, lacks_time, span_of
@@ -37,7 +37,7 @@ def breach(call: Call, context: Context) -> Judge:
         legs = legs_named(view, names)
         readings = [_safety(leg, levels[leg.option.symbol](view)) for leg in legs]
         known = [reading for reading in readings if isinstance(reading, float)]
-        missing = next((reading.reason for reading in readings if isinstance(reading, Unknown)), "")
+        missing = next((reading.reason for reading in readings if isinstance(reading, UnknownValue)), "")
         if not known:
             return Verdict(None, missing=missing or NOT_OPEN, low=bound)
         nearest = min(known)
@@ -113,7 +113,7 @@ def _event_judge(call: Call, context: Context, wanted: bool) -> Judge:
         last = today
         if is_until_expiry:
             expiry = expiry_in(view, context.symbols[0], context)
-            if isinstance(expiry, Unknown):
+            if isinstance(expiry, UnknownValue):
                 return Verdict(None, missing=expiry.reason)
             last = expiry
         if not is_spanned:

@@ -15,9 +15,9 @@ from rulebot.evaluate.listings import expiry_on, neighbours
 from rulebot.evaluate.measure_market import spot_of
 from rulebot.evaluate.measure_realised import rv
 from rulebot.evaluate.phrases import BY_ESTIMATOR
-from rulebot.evaluate.reading import Context, Read, Reading, Unknown
+from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue
 from rulebot.evaluate.snapshot import View
-from rulebot.model.black import MEAN_MOVE, has_followed, implied_volatility, years_until
+from rulebot.model.black import MEAN_MOVE, implied_volatility, quotes_follow_spot, years_until
 from rulebot.model.contract import Right, product
 from rulebot.model.quotes import OPTION_AGE, quote_problem
 
@@ -28,16 +28,16 @@ Atm = tuple[float, float, float]
 """Strike, mid of the call, mid of the put."""
 
 
-def expiry_in(view: View, symbol: str, context: Context) -> date | Unknown:
+def expiry_in(view: View, symbol: str, context: Context) -> date | UnknownValue:
     """Return the expiry that volatility is read from."""
     if held := [leg.option.expiry for leg in view.legs if leg.option.symbol == symbol and not leg.option.is_share]:
         return min(held)
     trading_class = class_of(symbol, context)
     listing = view.facts.listings.get((symbol, trading_class))
     if listing is None:
-        return Unknown(f"{symbol}: {trading_class} expiries are not listed yet")
+        return UnknownValue(f"{symbol}: {trading_class} expiries are not listed yet")
     found = expiry_on(context.expiry, listing.expiries, view.session.date)
-    return Unknown(f"{symbol}: no {trading_class} expiry fits") if found is None else found
+    return UnknownValue(f"{symbol}: no {trading_class} expiry fits") if found is None else found
 
 
 def class_of(symbol: str, context: Context) -> str:
@@ -53,16 +53,16 @@ def class_at(view: View, symbol: str, context: Context) -> str:
     return min(held, key=lambda option: (option.expiry, option.settles_at_open)).trading_class
 
 
-def at_the_money(view: View, symbol: str, expiry: date, spot: float, context: Context) -> Atm | Unknown:
+def at_the_money(view: View, symbol: str, expiry: date, spot: float, context: Context) -> Atm | UnknownValue:
     """Return the mids at the strike nearest spot, shared by all rules of one instant."""
     key = ("atm", symbol, class_at(view, symbol, context), expiry, context.max_age)
-    found: Atm | Unknown | None = view.memo.get(key)
+    found: Atm | UnknownValue | None = view.memo.get(key)
     if found is None:
         found = view.memo[key] = _at_the_money(view, symbol, expiry, spot, context)
     return found
 
 
-def _at_the_money(view: View, symbol: str, expiry: date, spot: float, context: Context) -> Atm | Unknown:
+def _at_the_money(view: View, symbol: str, expiry: date, spot: float, context: Context) -> Atm | UnknownValue:
     trading_class = class_at(view, symbol, context)
     calls, puts = (view.chain(trading_class, expiry, right) for right in (Right.CALL, Right.PUT))
     listing = view.facts.listings.get((symbol, trading_class))
@@ -77,7 +77,7 @@ def _at_the_money(view: View, symbol: str, expiry: date, spot: float, context: C
         if not isinstance(mids, str):
             return float(strike), mids[0], mids[1]
         reason = reason or f"{strike:f}: {mids}"
-    return Unknown(f"{trading_class} {expiry} {reason or 'no strike at the money is streamed'}")
+    return UnknownValue(f"{trading_class} {expiry} {reason or 'no strike at the money is streamed'}")
 
 
 def _mids(view: View, rows: tuple[int, int], limit: float) -> tuple[float, float] | str:
@@ -99,7 +99,7 @@ def implied(symbol: str, context: Context) -> Read:
         if not isinstance(spot, float):
             return spot
         expiry = expiry_in(view, symbol, context)
-        if isinstance(expiry, Unknown):
+        if isinstance(expiry, UnknownValue):
             return expiry
         of_expiry = (*key, class_at(view, symbol, context), expiry)
         found: Reading | None = view.memo.get(of_expiry)
@@ -112,10 +112,10 @@ def implied(symbol: str, context: Context) -> Read:
 
 def _implied(view: View, symbol: str, expiry: date, spot: float, context: Context) -> Reading:
     found = outlook(view, symbol, expiry, spot, context)
-    return found if isinstance(found, Unknown) else found.volatility * 100.0
+    return found if isinstance(found, UnknownValue) else found.volatility * 100.0
 
 
-class Outlook(NamedTuple):
+class ExpectedMoveView(NamedTuple):
     """What the at-the-money options of an expiry say: forward in points, years, volatility as a fraction a year."""
 
     forward: float
@@ -123,21 +123,21 @@ class Outlook(NamedTuple):
     volatility: float
 
 
-def outlook(view: View, symbol: str, expiry: date, spot: float, context: Context) -> Outlook | Unknown:
+def outlook(view: View, symbol: str, expiry: date, spot: float, context: Context) -> ExpectedMoveView | UnknownValue:
     """Return the forward that put-call parity gives at the money, and the volatility there."""
     atm = at_the_money(view, symbol, expiry, spot, context)
-    if isinstance(atm, Unknown):
+    if isinstance(atm, UnknownValue):
         return atm
     years = years_until(expiry, view.now, view.session)
     if years is None:
-        return Unknown(f"{symbol} {expiry}: no time to the expiry is left")
+        return UnknownValue(f"{symbol} {expiry}: no time to the expiry is left")
     strike, call, put = atm
     forward = strike + call - put
     is_call = forward <= strike
     volatility = implied_volatility(call if is_call else put, forward, strike, years, is_call)
     if volatility is None:
-        return Unknown(f"{symbol} {expiry}: no time value at the money")
-    return Outlook(forward, years, volatility)
+        return UnknownValue(f"{symbol} {expiry}: no time value at the money")
+    return ExpectedMoveView(forward, years, volatility)
 
 
 def iv(call: Call, context: Context) -> Read:
@@ -155,7 +155,7 @@ def iv_over_rv(call: Call, context: Context) -> Read:
             return implied_now
         if not isinstance(realised_now, float):
             return realised_now
-        return implied_now / realised_now if realised_now > 0.0 else Unknown("rv is 0")
+        return implied_now / realised_now if realised_now > 0.0 else UnknownValue("rv is 0")
 
     return read
 
@@ -180,10 +180,10 @@ def expected_move(call: Call, context: Context) -> Read:
 def _opening_move(symbol: str, context: Context) -> Read:
     def read(view: View) -> Reading:
         expiry = expiry_in(view, symbol, context)
-        if isinstance(expiry, Unknown):
+        if isinstance(expiry, UnknownValue):
             return expiry
         found = view.facts.opening_moves.get((symbol, expiry))
-        return Unknown(f"{symbol}: the expected move of the open is not known") if found is None else float(found)
+        return UnknownValue(f"{symbol}: the expected move of the open is not known") if found is None else float(found)
 
     return read
 
@@ -200,14 +200,14 @@ def move_by_straddle(symbol: str, context: Context, *, of_open: bool = False) ->
         if not isinstance(spot, float):
             return spot
         expiry = expiry_in(view, symbol, context)
-        if isinstance(expiry, Unknown):
+        if isinstance(expiry, UnknownValue):
             return expiry
         atm = at_the_money(view, symbol, expiry, spot, context)
-        if isinstance(atm, Unknown):
+        if isinstance(atm, UnknownValue):
             return atm
         strike, call, put = atm
-        if of_open and not has_followed(spot, strike, call, put):
-            return Unknown(f"{symbol}: its level is not yet where its options are")
+        if of_open and not quotes_follow_spot(spot, strike, call, put):
+            return UnknownValue(f"{symbol}: its level is not yet where its options are")
         return (call + put) * MEAN_MOVE
 
     return read
@@ -223,8 +223,8 @@ def _move_by_iv(symbol: str, context: Context) -> Read:
         if not isinstance(percent, float):
             return percent
         expiry = expiry_in(view, symbol, context)
-        years = None if isinstance(expiry, Unknown) else years_until(expiry, view.now, view.session)
-        return Unknown(f"{symbol}: no time is left") if years is None else spot * percent / 100.0 * sqrt(years)
+        years = None if isinstance(expiry, UnknownValue) else years_until(expiry, view.now, view.session)
+        return UnknownValue(f"{symbol}: no time is left") if years is None else spot * percent / 100.0 * sqrt(years)
 
     return read
 

@@ -6,11 +6,11 @@ from rulebot.compile.plan import OPEN_LEGS, Argument, Call, Plan
 from rulebot.compile.series import SIZES
 from rulebot.model.values import dataclass
 
-Phrase = Callable[["Words"], str]
+Phrase = Callable[["MeasureText"], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cast:
+class NamingContext:
     """Who may be meant: a bot's underlyings and legs. Without any a measure is named without its symbol.
 
     entry: what its structure is opened for, "credit" or "debit", where that is known.
@@ -27,12 +27,12 @@ class Cast:
         return (*self.shorts, *self.longs)
 
 
-NOBODY = Cast()
+NOBODY = NamingContext()
 
 
-def cast_of(plan: Plan) -> Cast:
+def naming_context(plan: Plan) -> NamingContext:
     """Return whom the rules of a plan speak of."""
-    return Cast(
+    return NamingContext(
         symbols=plan.underlyings,
         shorts=tuple(leg.name for leg in plan.legs if leg.sign < 0),
         longs=tuple(leg.name for leg in plan.legs if leg.sign > 0),
@@ -41,11 +41,11 @@ def cast_of(plan: Plan) -> Cast:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class MeasureText:
     """One call with the cast it is said among."""
 
     call: Call
-    cast: Cast
+    cast: NamingContext
 
     def given(self, name: str) -> Argument:
         """Return an argument, None when it was left out."""
@@ -104,7 +104,7 @@ class Words:
         return legs_words(self.given("of"), self.cast, "the", "and")
 
 
-def legs_words(of: Argument, cast: Cast, article: str, between: str) -> str:
+def legs_words(of: Argument, cast: NamingContext, article: str, between: str) -> str:
     """Return a choice of legs in words. A group of one is called by its name."""
     if of == OPEN_LEGS:
         return "the legs that are still open"
@@ -126,19 +126,19 @@ def _fixed(text: str) -> Phrase:
     return lambda words: text
 
 
-def _expected_move(words: Words) -> str:
+def _expected_move(words: MeasureText) -> str:
     by = " by implied volatility" if words.given("method") == "iv" else ""
     whose = "the open's" if words.given("asof") == "open" else "the"
     return f"{whose} expected move{words.of_symbol}{by}"
 
 
-def _model(words: Words) -> str:
+def _model(words: MeasureText) -> str:
     digest = words.given("sha256")
     which = f" ({str(digest)[:8]})" if digest is not None else ""
     return f"what the model {words.given('file')}{which} gives{words.of_symbol}"
 
 
-def _events(words: Words) -> str:
+def _events(words: MeasureText) -> str:
     of = words.given("of")
     return listed(of if isinstance(of, tuple) else (str(of),), "or")
 
@@ -151,13 +151,13 @@ BY_ESTIMATOR = {
 """How realised volatility is estimated; nothing is said of closes, which everybody expects."""
 
 
-def _realised(words: Words) -> str:
+def _realised(words: MeasureText) -> str:
     """Return ` of SPY by Parkinson (20 sessions)`, as far as it is not what everybody expects."""
     by, window = BY_ESTIMATOR.get(str(words.given("estimator")), ""), words.given("window")
     return f"{words.of_symbol}{by}{f' ({window} sessions)' if window is not None else ''}"
 
 
-def _over(words: Words, name: str = "window") -> str:
+def _over(words: MeasureText, name: str = "window") -> str:
     """Return `20 days`, or `9 bars of 5m`."""
     count, size = words.given(name), words.given("bars")
     return f"{count} days" if size is None else f"{count} bars of {SIZES[int(float(str(size)))]}"
@@ -167,29 +167,29 @@ def _averaged(kind: str) -> Phrase:
     return lambda words: f"the {kind} average{words.of_symbol} over {_over(words)}"
 
 
-def _breadth(words: Words) -> str:
+def _breadth(words: MeasureText) -> str:
     of = words.given("of")
     count = len(of) if isinstance(of, tuple) else 0
     return f"the part of {count} symbols that closed above their average over {_over(words)}"
 
 
-def _imbalance(words: Words) -> str:
+def _imbalance(words: MeasureText) -> str:
     counted = "open in" if words.given("count") == "open_interest" else "traded of"
     return f"the excess of puts over calls {counted} today's options{words.of_symbol}"
 
 
-def _volume_rank(words: Words) -> str:
+def _volume_rank(words: MeasureText) -> str:
     among = words.given("among")
     count = len(among) if isinstance(among, tuple) else 0
     return f"the place{words.of_symbol} by option volume among {count} symbols"
 
 
-def _trend(words: Words) -> str:
+def _trend(words: MeasureText) -> str:
     average = "exponential" if words.given("average") == "ema" else "simple"
     return f"the trend{words.of_symbol} by {average} averages over {words.given('fast')} and {_over(words, 'slow')}"
 
 
-def _opening_range(words: Words) -> str:
+def _opening_range(words: MeasureText) -> str:
     minutes = float(str(words.given("first"))) / 60.0
     return f"the range{words.of_symbol} of the first {minutes:.0f} minutes"
 
@@ -275,7 +275,7 @@ PHRASES: Mapping[str, Phrase] = {
 """Every measure of the vocabulary; a test asks for each."""
 
 
-def phrase(call: Call, cast: Cast = NOBODY) -> str:
+def phrase(call: Call, cast: NamingContext = NOBODY) -> str:
     """Return what a measure with its arguments is called: `the open's expected move`, `VIX`, `SPX`."""
     found = PHRASES.get(call.measure)
-    return found(Words(call, cast)) if found is not None else f"the {call.measure.replace('_', ' ')}"
+    return found(MeasureText(call, cast)) if found is not None else f"the {call.measure.replace('_', ' ')}"

@@ -8,7 +8,7 @@ from rulebot.evaluate.snapshot import View
 from rulebot.model.values import dataclass
 
 
-class Unknown(NamedTuple):
+class UnknownValue(NamedTuple):
     """No number, and why: `VIX: stale for 42 s`."""
 
     reason: str
@@ -28,7 +28,7 @@ class AtMost(NamedTuple):
     reason: str
 
 
-Reading = float | Unknown | AtLeast | AtMost
+Reading = float | UnknownValue | AtLeast | AtMost
 Read = Callable[[View], Reading]
 
 

@@ -29,7 +29,7 @@ from rulebot.evaluate.measure_desk import WORDS as WORDS_OF_DESK
 from rulebot.evaluate.measure_position import best_detail
 from rulebot.evaluate.measure_truth import TRUTHS, Judge, session
 from rulebot.evaluate.measure_volatility import iv_over_rv_detail, move_by_straddle
-from rulebot.evaluate.reading import AtLeast, Context, Read, Reading, Unknown, context_of, number_of
+from rulebot.evaluate.reading import AtLeast, Context, Read, Reading, UnknownValue, context_of, number_of
 from rulebot.evaluate.snapshot import Held, View
 from rulebot.evaluate.strike_target import ExpectedMove
 
@@ -189,7 +189,7 @@ def _not_wholly_known(op: Op, value: Reading, low: float, high: float | None) ->
     """Judge what the known legs leave: a value that can only be larger, or smaller, decides some comparisons."""
     if isinstance(value, float):
         raise TypeError("a known number is compared as it is")
-    if isinstance(value, Unknown):
+    if isinstance(value, UnknownValue):
         return Verdict(None, None, low, high, value.reason)
     decided = _by_more(op, value.value, low, high) if isinstance(value, AtLeast) else _by_less(op, value.value, low)
     return Verdict(decided, value.value, low, high, "" if decided is not None else value.reason)

@@ -9,14 +9,14 @@ from rulebot.evaluate.choice import LegChoice
 from rulebot.evaluate.snapshot import LegView, View
 from rulebot.evaluate.strike_target import ExpectedMove
 from rulebot.evaluate.strike_terms import partner_of
-from rulebot.evaluate.strikes import Chooser
+from rulebot.evaluate.strikes import StrikeChooser
 from rulebot.model.contract import Option, share
 from rulebot.model.values import dataclass
 from rulebot.spec.nouns.legs import StrikeBy
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class StructureSelection:
     """The structure chosen, or why there is none: `missing` is unknown data, `refused` a rule of the spec."""
 
     legs: tuple[LegView, ...]
@@ -38,7 +38,7 @@ def select(
     taken: frozenset[tuple[Option, int]] = frozenset(),
     *,
     explain: bool = False,
-) -> Selection:
+) -> StructureSelection:
     """Return the structure that the legs' selectors choose at this instant.
 
     `legs` are in the order their references require. `expected_move` is the measure for the legs' expiry. `avoid` are
@@ -54,20 +54,22 @@ def select(
             choices.append(LegChoice(leg.name, f"{leg.ratio} shares", chosen[leg.name]))
             continue
         partner = _partner(leg, legs)
-        choice = Chooser(leg, view, expected_move, chosen, avoid, taken, explain=explain, partner=partner).choose()
+        choice = StrikeChooser(
+            leg, view, expected_move, chosen, avoid, taken, explain=explain, partner=partner
+        ).choose()
         choices.append(choice)
         if choice.option is None:
-            return Selection((), tuple(choices), choice.missing, choice.refused)
+            return StructureSelection((), tuple(choices), choice.missing, choice.refused)
         if other := next((name for name, option in chosen.items() if option == choice.option), ""):
             reason = f"{leg.name} and {other} would be the same contract, {choice.option}"
-            return Selection((), tuple(choices), refused=reason)
+            return StructureSelection((), tuple(choices), refused=reason)
         chosen[leg.name] = choice.option
     rows = view.board.rows
     views = tuple(
         LegView(leg.name, chosen[leg.name], rows.get(chosen[leg.name], -1), leg.sign, leg.ratio, leg.group)
         for leg in legs
     )
-    return Selection(views, tuple(choices))
+    return StructureSelection(views, tuple(choices))
 
 
 def _partner(leg: LegPlan, legs: tuple[LegPlan, ...]) -> LegPlan | None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from rulebot.evaluate.exposure import Exposure
 from rulebot.model.contract import Option, Right
-from rulebot.model.cover import Shares
+from rulebot.model.cover import ShareHolding
 from rulebot.model.facts import Facts
 from rulebot.model.market import Board
 from rulebot.model.quotes import level_of
@@ -32,9 +32,9 @@ class LegView(NamedTuple):
     group: str = ""
 
     @property
-    def weight(self) -> int:
+    def price_multiplier(self) -> int:
         """What a point of the leg is worth in a price per share of the structure."""
-        return self.option.weight(self.ratio)
+        return self.option.price_multiplier(self.ratio)
 
 
 class Ledger(NamedTuple):
@@ -142,7 +142,7 @@ class View:
         session: Session,
         board: Board,
         facts: Facts,
-        shares_of: Callable[[str], Shares | None] = lambda symbol: None,
+        shares_of: Callable[[str], ShareHolding | None] = lambda symbol: None,
     ) -> None:
         self.now = now
         self.session = session
@@ -175,12 +175,12 @@ class View:
         found: float | None = self.memo[key]
         return found
 
-    def shares(self, symbol: str) -> Shares | None:
+    def shares(self, symbol: str) -> ShareHolding | None:
         """Return the account's shares of an underlying, None while they are not known; looked up once an instant."""
         key = ("shares", symbol)
         if key not in self.memo:
             self.memo[key] = self.shares_of(symbol)
-        found: Shares | None = self.memo[key]
+        found: ShareHolding | None = self.memo[key]
         return found
 
     def chain(self, trading_class: str, expiry: date, right: Right) -> dict[Decimal, int]:

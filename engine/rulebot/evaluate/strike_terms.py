@@ -7,10 +7,10 @@ from functools import lru_cache
 
 from rulebot.compile.plan import Call, Expiry, LegPlan, Number
 from rulebot.evaluate.measure import reader_of
-from rulebot.evaluate.reading import Context, Read, Unknown
+from rulebot.evaluate.reading import Context, Read, UnknownValue
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Option, Right, listed
-from rulebot.spec.nouns.legs import Bound, Round, Strike, StrikeBy
+from rulebot.spec.nouns.legs import Bound, Strike, StrikeBy, StrikeRounding
 
 VALUED = (StrikeBy.DELTA, StrikeBy.PREMIUM, StrikeBy.SIDE_CREDIT)
 """Selectors by a value that falls from the money outward."""
@@ -31,22 +31,22 @@ def outward(leg: LegPlan, strikes: list[Decimal]) -> list[Decimal]:
     return strikes[::-1] if leg.right is Right.PUT else strikes
 
 
-def side_of(strike: Strike) -> Round:
+def side_of(strike: Strike) -> StrikeRounding:
     """Return on which side of what was asked the strike must lie: a bound says so as `round` does."""
     if strike.bound is Bound.NEAREST:
         return strike.round
     falls = strike.by in VALUED
-    return Round.AWAY if (strike.bound is Bound.AT_MOST) is falls else Round.TOWARD
+    return StrikeRounding.AWAY if (strike.bound is Bound.AT_MOST) is falls else StrikeRounding.TOWARD
 
 
-def of_two(side: Round, nearer: Valued, further: Valued, target: float) -> Decimal:
+def of_two(side: StrikeRounding, nearer: Valued, further: Valued, target: float) -> Decimal:
     """Return which of two neighbouring strikes around a target is meant: the nearest, or the one on a side of it.
 
     Of two that are as near the further out is meant. nearer: to the money.
     """
-    if side is Round.NEAREST:
+    if side is StrikeRounding.NEAREST:
         return min((further, nearer), key=lambda pair: round(abs(pair[1] - target), 9))[0]
-    wanted, other = (further, nearer) if side is Round.AWAY else (nearer, further)
+    wanted, other = (further, nearer) if side is StrikeRounding.AWAY else (nearer, further)
     return other[0] if abs(other[1] - target) <= HAIR else wanted[0]
 
 
@@ -60,13 +60,13 @@ def _reader(number: Number, symbol: str, trading_class: str, rule: Expiry) -> Re
     return reader_of(number, Context(symbols=(symbol,), classes={symbol: trading_class}, expiry=rule))
 
 
-def edge_of(number: Number, leg: LegPlan, view: View, strikes: Mapping[str, Decimal]) -> float | Unknown:
+def edge_of(number: Number, leg: LegPlan, view: View, strikes: Mapping[str, Decimal]) -> float | UnknownValue:
     """Return the level that an edge names now, or why it is not known. strikes: those of legs chosen before."""
     if isinstance(number, Call) and number.measure == "strike":
         of = str(number.argument("of"))
-        return float(strikes[of]) if of in strikes else Unknown(f"the strike of {of} is not chosen yet")
+        return float(strikes[of]) if of in strikes else UnknownValue(f"the strike of {of} is not chosen yet")
     found = _reader(number, leg.symbol, leg.trading_class, leg.expiry)(view)
-    return found if isinstance(found, float | Unknown) else Unknown("it is no level")
+    return found if isinstance(found, float | UnknownValue) else UnknownValue("it is no level")
 
 
 def preferred(step: Decimal | None, strike: Decimal, strikes: Iterable[Decimal]) -> list[Decimal]:

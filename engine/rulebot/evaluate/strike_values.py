@@ -9,7 +9,7 @@ from rulebot.compile.plan import LegPlan
 from rulebot.evaluate.choice import Candidate
 from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.strike_terms import outward
-from rulebot.model.quotes import OPTION_AGE, QuoteFault, fresh_rows, is_unwanted, quote_fault
+from rulebot.model.quotes import OPTION_AGE, QuoteFault, fresh_rows, lacks_bid, quote_fault
 
 Values = Mapping[Decimal, float]
 """Values by strike, the strikes from the money outward; those that are not known are left out."""
@@ -47,7 +47,7 @@ def mid_of(view: View, row: int) -> float | None:
     """Return what an option is worth at mid, per share; without a bid half its ask. None without a sound quote."""
     board = view.board
     fault = quote_fault(board, row, view.now, OPTION_AGE)
-    if fault and not (fault is QuoteFault.NO_BID and is_unwanted(board, row)):
+    if fault and not (fault is QuoteFault.NO_BID and lacks_bid(board, row)):
         return None
     bid = 0.0 if fault else board.bid[row]
     return round((bid + board.ask[row]) / 2.0, 9)

@@ -14,7 +14,7 @@ from itertools import pairwise
 from rulebot.compile.plan import LegPlan
 from rulebot.evaluate.choice import Candidate, LegChoice
 from rulebot.evaluate.listings import listing_of, multiples, nearest_listed, neighbours
-from rulebot.evaluate.reading import Unknown
+from rulebot.evaluate.reading import UnknownValue
 from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.strike_target import ExpectedMove, bounded, target_of
 from rulebot.evaluate.strike_terms import (
@@ -31,7 +31,7 @@ from rulebot.evaluate.strike_terms import (
 from rulebot.evaluate.strike_values import candidate_of, deltas_of, mid_of, premiums_of
 from rulebot.model.contract import Option, Right
 from rulebot.model.values import replace
-from rulebot.spec.nouns.legs import Bound, Round, StrikeBy
+from rulebot.spec.nouns.legs import Bound, StrikeBy, StrikeRounding
 
 REACH = 12
 """Strikes on each side of a wanted level that are looked at: those that `multiple_of` leaves."""
@@ -48,7 +48,7 @@ class UnknownEdge(str):
     __slots__ = ()
 
 
-class Chooser:
+class StrikeChooser:
     """Chooses one leg's strike; holds what all its small steps share.
 
     partner: the leg whose strike counts from this one, for `side_credit`.
@@ -185,9 +185,9 @@ class Chooser:
 
     def _on_its_side(self, found: list[Decimal], target: float) -> list[Decimal]:
         """Return those on the side that is asked for; `round` gives way to the distance from spot, a bound does not."""
-        if self.side is Round.NEAREST:
+        if self.side is StrikeRounding.NEAREST:
             return found
-        sign = 1 if self.side is Round.AWAY else -1
+        sign = 1 if self.side is StrikeRounding.AWAY else -1
         wanted = self._distance_out(Decimal(target))
         sided = [strike for strike in found if sign * (self._distance_out(strike) - wanted) >= -HAIR]
         return sided or (found if self.leg.strike.bound is Bound.NEAREST and sign < 0 else [])
@@ -267,7 +267,7 @@ class Chooser:
                 continue
             chosen = {**self.chosen, self.leg.name: option_of(self.leg, self.expiry, strike)}
             shared = chosen, self.avoid, self.taken
-            long = Chooser(self.partner, self.view, self.expected_move, *shared, explain=False).choose()
+            long = StrikeChooser(self.partner, self.view, self.expected_move, *shared, explain=False).choose()
             row = -1 if long.option is None else self.view.board.rows.get(long.option, -1)
             if (other := mid_of(self.view, row)) is not None:
                 found[strike] = round(self.leg.ratio * mid - self.partner.ratio * other, 9)
@@ -300,7 +300,7 @@ class Chooser:
         if self.leg.strike.bound is Bound.NEAREST:
             return True
         further = self._distance_out(strike) - self._distance_out(first)
-        return further >= -HAIR if self.side is Round.AWAY else further <= HAIR
+        return further >= -HAIR if self.side is StrikeRounding.AWAY else further <= HAIR
 
     def _moved_out(self, strike: Decimal, strikes: tuple[Decimal, ...]) -> Decimal | None:
         """Return the strike itself, or the first allowed one further out that keeps `at_least_from_spot`."""
@@ -339,7 +339,7 @@ class Chooser:
                 continue
             at = {each: option.strike for each, option in self.chosen.items()}
             level = edge_of(number, leg, self.view, at)
-            if isinstance(level, Unknown):
+            if isinstance(level, UnknownValue):
                 return None, UnknownEdge(f"{leg.name}: {name} is not known: {level.reason}")
             levels.append((level, 1 if name == "not_below" else -1, f"{name} {level:.2f}"))
         for level, sign, _ in levels:

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from rulebot.compile.plan import LegPlan, Plan, Rule
 from rulebot.compile.reads import calls_of, opening_moves
-from rulebot.evaluate.guess import Guessing, guess_of
+from rulebot.evaluate.guess import StrikeEstimator, guess_of
 from rulebot.evaluate.listings import BAND, listing_of, multiples, options_of, place_among_listed
 from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.strike_terms import option_of, preferred
@@ -31,7 +31,7 @@ KEPT = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SubscriptionRequest:
     """Contracts one bot wants: those it needs, and those it would rather keep than take anew."""
 
     need: tuple[Contract, ...]
@@ -63,7 +63,7 @@ def exit_levels(plan: Plan) -> tuple[Underlying, ...]:
     return tuple(contract for contract in levels(plan) if contract.symbol in symbols)
 
 
-class Aim(NamedTuple):
+class StrikeTarget(NamedTuple):
     """Where one leg's strikes lie, as places among the strikes of its expiry.
 
     `money` is next to spot, among all that are listed; `centre` next to what it asks for, among those on its grid, None
@@ -76,7 +76,7 @@ class Aim(NamedTuple):
     taken: int | None
 
 
-def entry_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
+def entry_aims(plan: Plan, view: View) -> tuple[StrikeTarget | None, ...]:
     """Return where each leg of the plan, and what it reads beside them, aims now: all that a wish depends on.
 
     None where that is not known.
@@ -86,7 +86,7 @@ def entry_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
     return tuple([None if leg.is_shares else _aim(leg, plan, view, guesses) for leg in legs])
 
 
-def money_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
+def money_aims(plan: Plan, view: View) -> tuple[StrikeTarget | None, ...]:
     """Return the same without a guess where the legs' strikes will lie: of them only the money is looked at.
 
     What is read beside them is looked at as a whole, since conditions may be about it.
@@ -94,10 +94,10 @@ def money_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
     return (*at_money(plan.legs, view), *(_aim(leg, plan, view, {}) for leg in plan.needs.beside))
 
 
-def at_money(legs: Iterable[LegPlan], view: View) -> tuple[Aim | None, ...]:
+def at_money(legs: Iterable[LegPlan], view: View) -> tuple[StrikeTarget | None, ...]:
     """Return where the money lies among the strikes of each of these legs, None where that is not known."""
     found = (None if leg.is_shares else _listed_once(leg, view) for leg in legs)
-    return tuple([None if listed is None else Aim(listed[0], listed[3], None, None) for listed in found])
+    return tuple([None if listed is None else StrikeTarget(listed[0], listed[3], None, None) for listed in found])
 
 
 def _listed_once(leg: LegPlan, view: View) -> tuple[date, tuple[Decimal, ...], float, int] | None:
@@ -108,22 +108,22 @@ def _listed_once(leg: LegPlan, view: View) -> tuple[date, tuple[Decimal, ...], f
     return found
 
 
-def _aim(leg: LegPlan, plan: Plan, view: View, guesses: dict[str, Decimal]) -> Aim | None:
+def _aim(leg: LegPlan, plan: Plan, view: View, guesses: dict[str, Decimal]) -> StrikeTarget | None:
     found = _listed_once(leg, view)
     if found is None:
         return None
     expiry, listed_strikes, spot, money = found
     strikes = multiples(listed_strikes, leg.strike.multiple_of)
-    guess = guess_of(Guessing(leg, plan, strikes, listed_strikes, expiry, spot, view, guesses))
+    guess = guess_of(StrikeEstimator(leg, plan, strikes, listed_strikes, expiry, spot, view, guesses))
     if guess is None:
-        return Aim(expiry, money, None, None)
+        return StrikeTarget(expiry, money, None, None)
     guesses[leg.name] = min(max(guess.taken, strikes[0]), strikes[-1])  # of a level past all strikes the last is taken
     centre = _nearest(strikes, guess.asked)
     taken = centre if guess.taken is guess.asked else _nearest(strikes, guess.taken)
-    return Aim(expiry, money, centre, taken)
+    return StrikeTarget(expiry, money, centre, taken)
 
 
-def entry_wish(plan: Plan, aims: Iterable[Aim | None], facts: Facts) -> Wish:
+def entry_wish(plan: Plan, aims: Iterable[StrikeTarget | None], facts: Facts) -> SubscriptionRequest:
     """Return the options the bot needs to judge an entry and to choose its legs."""
     need: list[Contract] = [share(leg.symbol) for leg in plan.legs if leg.is_shares]
     keep = need.copy()
@@ -148,10 +148,10 @@ def entry_wish(plan: Plan, aims: Iterable[Aim | None], facts: Facts) -> Wish:
             preferred_ones = [option_of(leg, aim.expiry, each) for each in _preferred(leg, strikes, centre)]
             need += (*_band(options, centre, BAND), *preferred_ones)
             keep += (*_band(options, centre, KEPT), *preferred_ones)
-    return Wish(tuple(dict.fromkeys(need)), frozenset(keep))
+    return SubscriptionRequest(tuple(dict.fromkeys(need)), frozenset(keep))
 
 
-def money_wish(symbols: Container[str], held: Iterable[Option], view: View) -> Wish:
+def money_wish(symbols: Container[str], held: Iterable[Option], view: View) -> SubscriptionRequest:
     """Return the options at the money that exits read the expected move or implied volatility of held ones from.
 
     `symbols` are those whose options the exits read so.
@@ -166,10 +166,12 @@ def money_wish(symbols: Container[str], held: Iterable[Option], view: View) -> W
             place = place_among_listed(strikes, spot)
             need.update(dict.fromkeys(_money(option, option.expiry, strikes, place)))
             keep.update(_money(option, option.expiry, strikes, place, MONEY_KEPT))
-    return Wish(tuple(need), frozenset(keep))
+    return SubscriptionRequest(tuple(need), frozenset(keep))
 
 
-def watch_list(wishes: Iterable[Wish], pinned: Iterable[Contract], now: tuple[Contract, ...]) -> tuple[Contract, ...]:
+def watch_list(
+    wishes: Iterable[SubscriptionRequest], pinned: Iterable[Contract], now: tuple[Contract, ...]
+) -> tuple[Contract, ...]:
     """Return what to stream: pinned first (open positions, working orders, levels), then wishes in order.
 
     `now` is what is streamed already: it is returned unchanged when it covers every need and holds nothing that nobody

@@ -3,9 +3,9 @@
 from decimal import Decimal
 from typing import NamedTuple
 
-from rulebot.fill.book import Booked
+from rulebot.fill.book import BookedExecution
 from rulebot.model.contract import LOT, Option, Settlement, product
-from rulebot.model.cover import moved_by
+from rulebot.model.cover import shares_delivered
 from rulebot.model.delivery import ASSIGNED, DELIVERING, shares_profit
 from rulebot.model.loss_bound import loss_bound
 from rulebot.model.money import CENT, ZERO
@@ -42,17 +42,17 @@ def with_leg(position: Position, name: str, **changes: object) -> Position:
     return replace(position, legs=legs)
 
 
-def book(position: Position, booked: Booked, option: Option) -> Position:
+def book(position: Position, booked: BookedExecution, option: Option) -> Position:
     """Return the position with one execution counted; `option` as the report names it, with the broker's number."""
     return _counted(position, booked, option, 1)
 
 
-def unbook(position: Position, booked: Booked) -> Position:
+def unbook(position: Position, booked: BookedExecution) -> Position:
     """Return the position without an execution that was corrected."""
     return _counted(position, booked, leg_of(position, booked.leg).option, -1)
 
 
-def _counted(position: Position, booked: Booked, option: Option, times: int) -> Position:
+def _counted(position: Position, booked: BookedExecution, option: Option, times: int) -> Position:
     leg = leg_of(position, booked.leg)
     known = option if option.con_id else leg.option
     count, cash = times * booked.quantity, times * booked.cash
@@ -135,7 +135,7 @@ def _in_shares(position: Position, leg: PositionLeg, count: int, how: str, level
     found = _ended(position, leg, count, ZERO, how)
     if how not in DELIVERING:
         return found
-    shares = abs(moved_by(leg.option, count)) - _own_taken(position, leg.option, leg.sign * count)
+    shares = abs(shares_delivered(leg.option, count)) - _own_taken(position, leg.option, leg.sign * count)
     if level is None:
         unpriced = -(-shares // leg.option.multiplier)
         changed = with_leg(found.position, leg.name, unpriced=leg.unpriced + unpriced)
@@ -148,7 +148,7 @@ def _in_shares(position: Position, leg: PositionLeg, count: int, how: str, level
 def priced(position: Position, name: str, level: Decimal) -> Position:
     """Return the position once the official price is known of shares that one of its legs has moved."""
     leg = leg_of(position, name)
-    worth = shares_profit(leg.option, leg.sign * abs(moved_by(leg.option, leg.unpriced)), level)
+    worth = shares_profit(leg.option, leg.sign * abs(shares_delivered(leg.option, leg.unpriced)), level)
     return with_leg(position, name, shares_profit=leg.shares_profit + worth, unpriced=0)
 
 
@@ -210,7 +210,7 @@ def _moved(leg: PositionLeg, level: Decimal) -> int:
     """Return the shares that come (+) or go (-) at the end of a leg that is assigned or exercised at this level."""
     if how_settled(leg, level) == "worthless":
         return 0
-    return moved_by(leg.option, leg.sign * (leg.held + leg.settled))
+    return shares_delivered(leg.option, leg.sign * (leg.held + leg.settled))
 
 
 def delivered(position: Position, option: Option, count: int) -> Settled | None:
@@ -234,7 +234,7 @@ def delivered(position: Position, option: Option, count: int) -> Settled | None:
 
 def _own_shares(position: Position, option: Option, count: int) -> PositionLeg | None:
     """Return the share leg that gives, or takes back, what so many options (+ long, - short) move; None without one."""
-    shares = moved_by(option, count)
+    shares = shares_delivered(option, count)
     legs = (leg for leg in position.legs if leg.option.is_share and leg.option.symbol == option.symbol)
     return next((leg for leg in legs if leg.signed_held * shares < 0), None)
 
@@ -242,4 +242,4 @@ def _own_shares(position: Position, option: Option, count: int) -> PositionLeg |
 def _own_taken(position: Position, option: Option, count: int) -> int:
     """Return how many shares of the position itself so many options (+ long, - short) take or bring back."""
     leg = _own_shares(position, option, count)
-    return 0 if leg is None else min(leg.held, abs(moved_by(option, count)))
+    return 0 if leg is None else min(leg.held, abs(shares_delivered(option, count)))

@@ -6,13 +6,13 @@ from decimal import Decimal
 from rulebot.model.contract import LOT, Option
 from rulebot.model.event import ExecutionReport
 from rulebot.model.money import ZERO
-from rulebot.model.unseen import is_unseen
+from rulebot.model.unseen import is_synthetic
 from rulebot.model.values import dataclass
 from rulebot.record.record import BUYS_BACK, DEALT_AT, MULTIPLIER, Json
 
 
 @dataclass(frozen=True, slots=True)
-class Booked:
+class BookedExecution:
     """One execution as it was booked: enough to replace it by its correction and to give it its commission.
 
     `position` is "" for an execution that is not ours: `foreign` is its report then. is_paid: its commission was told,
@@ -35,10 +35,10 @@ class Booked:
     taken_back: int = 0
 
 
-def of_others(report: ExecutionReport) -> Booked:
+def of_others(report: ExecutionReport) -> BookedExecution:
     """Return an execution that is not ours, booked to nothing."""
     count, at = int(report.quantity), report.executed_at or report.at
-    return Booked(report.exec_id, "", "", False, count, ZERO, foreign=report, dealt_at=at)
+    return BookedExecution(report.exec_id, "", "", False, count, ZERO, foreign=report, dealt_at=at)
 
 
 BY_OTHERS = "by_others"
@@ -64,7 +64,9 @@ def dealt_by_record(told_at: datetime, executed_at: datetime | None, *, by_other
     return (executed_at or told_at) if by_others else when_dealt(told_at, executed_at, None)
 
 
-def beyond_report(booked: Booked, option: Option, told_at: datetime, executed_at: datetime | None) -> dict[str, Json]:
+def beyond_report(
+    booked: BookedExecution, option: Option, told_at: datetime, executed_at: datetime | None
+) -> dict[str, Json]:
     """Return what a start must know of a fill that its record does not have otherwise, nothing of most fills.
 
     Its order, and the fill that it corrects, may be too old to be read then.
@@ -78,13 +80,13 @@ def beyond_report(booked: Booked, option: Option, told_at: datetime, executed_at
     return found
 
 
-def taken_back(known: Booked | None, quantity: int) -> int:
+def taken_back(known: BookedExecution | None, quantity: int) -> int:
     """Return how many contracts the exchange has taken back of a fill of ours; known: as it was booked before."""
-    if known is None or known.by_others or is_unseen(known.exec_id):
+    if known is None or known.by_others or is_synthetic(known.exec_id):
         return 0
     return max(known.quantity + known.taken_back - quantity, 0)
 
 
 def owes_none(exec_id: str, quantity: int) -> bool:
     """Say whether no commission will be told of an execution: it was taken back, or taken up from the account."""
-    return not quantity or is_unseen(exec_id)
+    return not quantity or is_synthetic(exec_id)

@@ -82,7 +82,7 @@ def _counted(position: Position, level: ExitLevel) -> _Counted:
 
 def _entry_price(leg: PositionLeg) -> Decimal:
     """Return what a leg adds to the entry price per share of one structure."""
-    return leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier) if leg.opened else ZERO
+    return leg.entry_cash * leg.price_multiplier / (leg.opened * leg.option.multiplier) if leg.opened else ZERO
 
 
 def _gain(position: Position, planned: ExitPlan, counted: _Counted) -> Decimal | None:

@@ -16,15 +16,15 @@ class HeldLeg(NamedTuple):
     """A leg of which contracts are held, as prices are read for it.
 
     row: of the board, -1 while it is not streamed, and of shares that were split. contracts: negative when short;
-    weight: signed, what a point of it is worth in a price per share of the structure; age: seconds after which its
-    quote is stale.
+    price_multiplier: signed, what a point of it is worth in a price per share of the structure; age: seconds after
+    which its quote is stale.
     """
 
     row: int
     option: Option
     sign: int
     contracts: int
-    weight: int
+    price_multiplier: int
     age: float
 
 
@@ -38,7 +38,7 @@ def held_legs(position: Position, board: Board) -> tuple[HeldLeg, ...]:
             leg.option,
             leg.sign,
             leg.sign * (leg.held - gone.get(leg.name, 0)),
-            leg.sign * leg.weight,
+            leg.sign * leg.price_multiplier,
             usual_age(leg.option),
         )
         for leg in position.legs
@@ -120,7 +120,7 @@ def held(position: Position) -> Held | None:
 
 
 def _ledger(leg: PositionLeg) -> Ledger:
-    price = leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier)
+    price = leg.entry_cash * leg.price_multiplier / (leg.opened * leg.option.multiplier)
     made = leg.entry_cash + leg.proceeds - leg.commissions
     cash = float(leg.entry_cash), float(leg.proceeds)
     return Ledger(float(price), float(made), leg.signed_held, leg.option.expiry, leg.opened, *cash)

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from rulebot.fill.book import Booked
+from rulebot.fill.book import BookedExecution
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import exchange_date, session_after
@@ -21,7 +21,7 @@ class _Part(NamedTuple):
     made: Decimal
 
 
-def realized_since(position: Position, executions: Iterable[Booked], base: Decimal, day: date) -> Decimal:
+def realized_since(position: Position, executions: Iterable[BookedExecution], base: Decimal, day: date) -> Decimal:
     """Return the dollars that closing it, or a part of it, has made since the session of `day` began.
 
     executions: those of the position, at least. base: dollars it had made when the session began, 0 if it was opened
@@ -45,7 +45,7 @@ def realized_since(position: Position, executions: Iterable[Booked], base: Decim
     return made - made_before - (was_open * gone / held if held > 0 else ZERO)
 
 
-def _closed(leg: PositionLeg, executions: Iterable[Booked], day: date | None) -> _Part:
+def _closed(leg: PositionLeg, executions: Iterable[BookedExecution], day: date | None) -> _Part:
     """Return what was closed of a leg before a day, None: until now."""
     if not leg.closed or not leg.opened:
         return _Part(0, ZERO)
@@ -65,7 +65,7 @@ def _closed(leg: PositionLeg, executions: Iterable[Booked], day: date | None) ->
     return _Part(closed * leg.option.multiplier, made)
 
 
-def _is_since(execution: Booked, day: date) -> bool:
+def _is_since(execution: BookedExecution, day: date) -> bool:
     return execution.dealt_at is not None and exchange_date(execution.dealt_at) >= day
 
 

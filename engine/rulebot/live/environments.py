@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rulebot.adapters.ib.settings import WHOLE, IbSettings, Share
 from rulebot.adapters.ib.trouble import nothing_listens
-from rulebot.adapters.ib.world import IbWorld, ib_world
+from rulebot.adapters.ib.world import IbConnection, ib_world
 from rulebot.model.errors import MisuseError
 from rulebot.model.values import dataclass
 from rulebot.ports import Broker, Feed, Link
@@ -22,8 +22,8 @@ from rulebot.shadow.broker import ObservingBroker
 from rulebot.shadow.link import ObservingLink
 from twsim.gateway.embed import RunningGateway, check_start, market_of, start_gateway
 from twsim.gateway.settings import GatewaySettings
-from twsim.market.given import GivenDay
-from twsim.market.given_market import GivenMarket
+from twsim.market.given import ReplayedDay
+from twsim.market.given_market import ReplayedMarket
 from twsim.seams import Market
 
 DEFAULT_DATE = date(2026, 10, 21)
@@ -47,7 +47,7 @@ class SimSettings:
     positions: Path | None = None
     shares: tuple[tuple[str, int], ...] = ()
     ledger: Path | None = None
-    given: GivenDay | None = None
+    given: ReplayedDay | None = None
     sends_orders: bool = True
     share: Share = WHOLE
 
@@ -69,7 +69,7 @@ class World:
     The engine's three ports are `link`, `feed` and `broker`; `ib` is for who looks at the connection.
     """
 
-    ib: IbWorld
+    ib: IbConnection
     gateway: RunningGateway | None
     observer: Observer | None = None
     relayed: tuple[Link, Feed] | None = None
@@ -115,7 +115,7 @@ def simulated(settings: SimSettings, client_id: int) -> AbstractAsyncContextMana
         holders=1,
     )
     try:
-        market = market_of(wanted) if settings.given is None else GivenMarket(settings.given)
+        market = market_of(wanted) if settings.given is None else ReplayedMarket(settings.given)
         check_start(wanted, market)
     except ValueError as error:
         raise _misused(error) from error

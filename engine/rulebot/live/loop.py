@@ -13,15 +13,15 @@ from typing import NamedTuple
 
 from rulebot.backtest.load_session_data import prepare
 from rulebot.core.connection import UNWATCHED, unwatched_text
-from rulebot.core.handle_event import begin, turn, withdraw
+from rulebot.core.handle_event import emergency_withdraw, handle_event, start_run
 from rulebot.core.program import Program
-from rulebot.core.self_crossing import has_given_way
+from rulebot.core.self_crossing import is_withdrawn_for_other
 from rulebot.core.state import State
 from rulebot.core.state_builder import Turn
 from rulebot.decide.limits import UNRECORDED
 from rulebot.evaluate.listings import forget_listings
 from rulebot.live.bars import BarWatch
-from rulebot.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit, Watch
+from rulebot.model.command import AskMargin, Cancel, Command, Replace, RequestOpenOrders, Submit, Subscribe
 from rulebot.model.counted import counted
 from rulebot.model.errors import (
     BrokerError,
@@ -58,7 +58,7 @@ what rests be put back that has given way to them."""
 
 
 @dataclass(slots=True)
-class Spent:
+class LoopTimes:
     """Real seconds spent, for `benchmarks/` and the curious."""
 
     turns: float = 0.0
@@ -104,7 +104,7 @@ class Loop:
     is_patient: bool = False
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     tape: Tape = field(default_factory=NoTape)
-    spent: Spent = field(default_factory=Spent)
+    spent: LoopTimes = field(default_factory=LoopTimes)
     at: datetime | None = None
     reason: str = ""
     unwritten: tuple[Record, ...] = ()
@@ -167,7 +167,9 @@ class Loop:
                 return
             if self.state.is_stopping:
                 stops_by = stops_by or batch.at + STOP_PATIENCE
-                if batch.at >= stops_by or not (self._works_on_entries() or has_given_way(self.state, batch.at)):
+                if batch.at >= stops_by or not (
+                    self._works_on_entries() or is_withdrawn_for_other(self.state, batch.at)
+                ):
                     self.reason = STOPPED
                     return
 
@@ -176,7 +178,7 @@ class Loop:
 
         These cancels wait for no record: it is written with the end of the run, if the store takes that. Exits stay.
         """
-        result = withdraw(self.program, self.state, at)
+        result = emergency_withdraw(self.program, self.state, at)
         if not result.commands:
             return ""
         what = f"{counted(len(result.commands), 'order')} to open something"
@@ -271,10 +273,10 @@ class Loop:
             self._handle(StoreReport(at, takes_records, f"{self.journal.problem}{help}"))
 
     def _works_on_entries(self) -> bool:
-        return any(o.status.is_live and o.may_open for o in self.state.orders.values())
+        return any(o.status.is_live and o.can_increase_risk for o in self.state.orders.values())
 
     def _begin(self, at: datetime) -> None:
-        result = begin(self.program, self.state, at)
+        result = start_run(self.program, self.state, at)
         self._write(result.records, ())
         self.tape.begins(at, result.records)
         self.state = result.state
@@ -444,7 +446,7 @@ class Loop:
     def _handle(self, event: Event) -> None:
         """One turn: new state, records written, then commands out. A failure to write leaves the old state."""
         started = time.perf_counter()
-        result = turn(self.program, self.state, event)
+        result = handle_event(self.program, self.state, event)
         turned = time.perf_counter()
         self.spent.turns += turned - started
         self.spent.events += 1
@@ -471,7 +473,7 @@ class Loop:
         return True
 
     def _write(self, records: tuple[Record, ...], commands: tuple[Command, ...]) -> None:
-        leaves = any(not isinstance(command, Watch | Inquire | AskMargin) for command in commands)
+        leaves = any(not isinstance(command, Subscribe | RequestOpenOrders | AskMargin) for command in commands)
         durable = leaves or any(record.kind in DURABLE for record in records)
         opens = self.state.takes_records and any(_opens(command) for command in commands)
         self.journal.append(records, durable=durable, opens=opens)
@@ -487,7 +489,7 @@ class Loop:
             self.broker.cancel(command.order)
         elif isinstance(command, AskMargin):
             self.broker.ask_margin(command.order)
-        elif isinstance(command, Inquire):
+        elif isinstance(command, RequestOpenOrders):
             self.broker.inquire()
         else:
             self.feed.watch(command.contracts, self.program.extras())
@@ -495,7 +497,7 @@ class Loop:
 
 def _opens(command: Command) -> bool:
     """Say whether a command may open something."""
-    return isinstance(command, Submit | Replace) and command.order.may_open
+    return isinstance(command, Submit | Replace) and command.order.can_increase_risk
 
 
 class LostError(RulebotError):

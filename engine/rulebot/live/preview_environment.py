@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from rulebot.adapters.ib.greet import greeting
+from rulebot.adapters.ib.greet import read_greeting
 from rulebot.live.environments import LIVE_PORTS, PAPER_PORTS, SimSettings, World, attached, listening_port, simulated
 from rulebot.process.settings import Settings
 
@@ -31,7 +31,7 @@ async def world_to_look_at(
         port,
         client_id,
         "" if sim or live else settings.account,
-        lockstep=sim or (await greeting(settings.host, port)).is_simulated,
+        lockstep=sim or (await read_greeting(settings.host, port)).is_simulated,
         among=settings.account,
         live=live,
         share=settings.share,

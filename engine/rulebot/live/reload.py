@@ -22,7 +22,7 @@ from rulebot.core.reloading import (
     reload,
     told_changes,
 )
-from rulebot.documents.load_bots import Desk, SpecText, check_live_data, check_overrides
+from rulebot.documents.load_bots import LoadedBots, SpecText, check_live_data, check_overrides
 from rulebot.documents.parameter_overrides import left_out_words, refuse_flagged, with_values
 from rulebot.documents.reload_specs import limit_words, reread, told_desk, told_limits, told_specs
 from rulebot.live.loop import Loop
@@ -49,7 +49,7 @@ class Plan:
     in which it was asked.
     """
 
-    desk: Desk
+    desk: LoadedBots
     program: Program
     changes: tuple[BotChange, ...]
     limits: tuple[str, ...]
@@ -76,7 +76,7 @@ class Reloader:
     promoted. texts: by digest, all that have run or governed positions.
     """
 
-    desk: Desk
+    desk: LoadedBots
     loop: Loop
     inbox: Callable[[datetime], Sequence[Asked]]
     account: str = ""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.errors import SpecError
 from rulebot.model.values import dataclass
 from rulebot.promotion.admission import unpromoted
@@ -21,7 +21,7 @@ class LiveRun:
 
 
 def refuse_account(
-    desk: Desk,
+    desk: LoadedBots,
     account: str,
     today: date,
     *,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.documents.reload_specs import sources_of
 from rulebot.model.counted import counted
 from rulebot.spec.files import NoSuchFiles, find_files
@@ -16,7 +16,7 @@ from rulebot.store.queries import Run, StoreReader
 log = logging.getLogger("rulebot.run")
 
 
-def without_removed(desk: Desk, paths: Sequence[str], gone: Sequence[str], store: Place | None) -> Desk:
+def without_removed(desk: LoadedBots, paths: Sequence[str], gone: Sequence[str], store: Place | None) -> LoadedBots:
     """Return a desk, which was read without what is gone of these paths, as that of a run of all of them.
 
     So a start goes on as a reload has: a file that is gone is a bot that was removed.
@@ -35,7 +35,7 @@ def without_removed(desk: Desk, paths: Sequence[str], gone: Sequence[str], store
     return replace(desk, sources=replace(desk.sources, paths=tuple(paths)))
 
 
-def _took_as_removed(run: Run, gone: Sequence[str], desk: Desk) -> bool:
+def _took_as_removed(run: Run, gone: Sequence[str], desk: LoadedBots) -> bool:
     """Say whether a run was given these paths and was to run no file at last that is gone, nor had limits that are."""
     sources = sources_of(run.started.data.get("sources")) if run.started is not None else None
     if sources is None or sources.folder != Path.cwd() or not {*gone} <= {*sources.paths}:

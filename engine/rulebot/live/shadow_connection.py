@@ -22,7 +22,7 @@ from rulebot.model.facts import Bars, Listing
 from rulebot.model.market import Board, Extras
 from rulebot.model.session import Hours, Session
 from rulebot.ports import Batch, Feed
-from rulebot.shadow.link_proxy import LinkAround
+from rulebot.shadow.link_proxy import LinkProxy
 
 PATIENCE = 0.25
 """Real seconds that the engine which trades waits for its shadow at an instant, outside lockstep."""
@@ -99,7 +99,7 @@ class Relay:
 
 
 @dataclass
-class TradingLink(LinkAround):
+class TradingLink(LinkProxy):
     """The Link port of the engine that trades."""
 
     relay: Relay
@@ -127,7 +127,7 @@ class TradingLink(LinkAround):
 
 
 @dataclass
-class ShadowLink(LinkAround):
+class ShadowLink(LinkProxy):
     """The Link port of the shadow: what the other one heard."""
 
     relay: Relay

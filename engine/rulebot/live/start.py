@@ -22,7 +22,7 @@ from rulebot.adapters.clock import WallClock
 from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.calendars.calendars import load_calendar
 from rulebot.core.state import State
-from rulebot.documents.load_bots import Desk, compile_text
+from rulebot.documents.load_bots import LoadedBots, compile_text
 from rulebot.documents.reload_specs import told_limits, told_sources, told_specs
 from rulebot.live.daily_drift_report import AFTER_CLOSE, AfterClose
 from rulebot.live.environments import World
@@ -35,7 +35,7 @@ from rulebot.model.event import Request
 from rulebot.model.session import Session, session_after, session_from
 from rulebot.narrate.minute_prices import PriceNotes
 from rulebot.narrate.unmonitored_alert import count_open, told_when_unwatched
-from rulebot.operator.request_inbox import Inbox, clear_box
+from rulebot.operator.request_inbox import RequestInbox, clear_box
 from rulebot.ports import Batch, Link, NoTape
 from rulebot.process.crash_loop import REASON, TELLING, WITHIN, WORDS, is_crash_loop
 from rulebot.process.heartbeat import Heartbeat
@@ -45,7 +45,7 @@ from rulebot.process.store_guard import Guard
 from rulebot.process.version import release
 from rulebot.process.watchdog import watched
 from rulebot.record.record import NO_LIMITS_TOLD, Json, Kind, Record
-from rulebot.recovery.resume import Resumed, resume_from
+from rulebot.recovery.resume import ResumedRun, resume_from
 from rulebot.replay.recording_header import tape_folder, told_head, told_standing
 from rulebot.shadow.restore import read_memory
 from rulebot.store.account_lock import hold_account
@@ -109,14 +109,14 @@ class Run:
     It is not shown by its fields: when `asyncio.run` ends it prints what its coroutine has returned.
     """
 
-    desk: Desk
+    desk: LoadedBots
     options: RunOptions
     world: World
     loop: Loop
-    inbox: Inbox
+    inbox: RequestInbox
     first: datetime
     last: datetime | None
-    resumed: Resumed
+    resumed: ResumedRun
     reloader: Reloader
     is_over: bool = False
     says: Callable[[str], None] = lambda words: None
@@ -140,7 +140,7 @@ def open_journal(options: RunOptions) -> SqlJournal:
 
 
 async def execute(
-    desk: Desk,
+    desk: LoadedBots,
     options: RunOptions,
     world: AbstractAsyncContextManager[World],
     started: Callable[[Run], None],
@@ -268,7 +268,7 @@ async def _kept(run: Run) -> None:
 
 
 def _assemble(
-    desk: Desk, options: RunOptions, world: World, journal: PatientJournal, at: datetime, watcher: Watcher
+    desk: LoadedBots, options: RunOptions, world: World, journal: PatientJournal, at: datetime, watcher: Watcher
 ) -> Run:
     recalled = journal.recall(at)
     resumed = resume_from(recalled, at, world.feed.board, load_calendar(), takes_hooks=options.takes_hooks)
@@ -279,7 +279,7 @@ def _assemble(
     prices = PriceNotes()
     link = world.ib.link
     clock = asyncio.get_running_loop().time
-    inbox = Inbox(options.store, clock, is_simulated=link.is_lockstep, ahead=lambda: link.computer_ahead)
+    inbox = RequestInbox(options.store, clock, is_simulated=link.is_lockstep, ahead=lambda: link.computer_ahead)
     program = desk.program(install, pinned, options.line_limit)
     tape: Recorder | NoTape = NoTape()
     if options.tapes is not None:
@@ -383,7 +383,7 @@ def _is_over(run: Run, at: datetime) -> str:
         return ""
     positions = (state.positions[name] for name in state.active)
     closable = (position for position in positions if standing.is_flattening(position.bot))
-    if any(not position.is_flat and not position.is_let_be and not position.waits_for_expiry for position in closable):
+    if any(not position.is_flat and not position.is_frozen and not position.waits_for_expiry for position in closable):
         return ""
     return "all that can be closed is closed"
 

@@ -34,7 +34,7 @@ _LOWEST, _HIGHEST = 1e-4, 20.0
 _STEPS = 100
 
 
-def normal(x: float) -> float:
+def norm_cdf(x: float) -> float:
     """Return the standard normal distribution function at `x`."""
     return 0.5 * erfc(-x / sqrt(2.0))
 
@@ -46,7 +46,7 @@ def price(forward: float, strike: float, years: float, volatility: float, is_cal
     if deviation <= 0.0:
         return max(sign * (forward - strike), 0.0)
     d1 = log(forward / strike) / deviation + deviation / 2.0
-    return sign * (forward * normal(sign * d1) - strike * normal(sign * (d1 - deviation)))
+    return sign * (forward * norm_cdf(sign * d1) - strike * norm_cdf(sign * (d1 - deviation)))
 
 
 def delta(forward: float, strike: float, years: float, volatility: float, is_call: bool) -> float:
@@ -55,7 +55,7 @@ def delta(forward: float, strike: float, years: float, volatility: float, is_cal
     deviation = volatility * sqrt(max(years, 0.0))
     if deviation <= 0.0:
         return sign if sign * (forward - strike) > 0.0 else 0.0
-    return sign * normal(sign * (log(forward / strike) / deviation + deviation / 2.0))
+    return sign * norm_cdf(sign * (log(forward / strike) / deviation + deviation / 2.0))
 
 
 class Sensitivities(NamedTuple):
@@ -96,8 +96,8 @@ def valued(
         worth = price(forward, strike, years, volatility, is_call)
         return worth, delta(forward, strike, years, volatility, is_call), _INSENSITIVE
     d1 = log(forward / strike) / deviation + deviation / 2.0
-    likely = normal(sign * d1)
-    worth = sign * (forward * likely - strike * normal(sign * (d1 - deviation)))
+    likely = norm_cdf(sign * d1)
+    worth = sign * (forward * likely - strike * norm_cdf(sign * (d1 - deviation)))
     return worth, sign * likely, _of_vega(_vega_at(d1, forward, years), forward, years, volatility)
 
 
@@ -112,7 +112,7 @@ def probability_below(forward: float, level: float, years: float, volatility: fl
         return 0.0
     if deviation <= 0.0:
         return 1.0 if forward < level else 0.0
-    return normal((log(level / forward) + deviation * deviation / 2.0) / deviation)
+    return norm_cdf((log(level / forward) + deviation * deviation / 2.0) / deviation)
 
 
 def implied_volatility(value: float, forward: float, strike: float, years: float, is_call: bool) -> float | None:
@@ -182,6 +182,6 @@ def _seconds_between(first: date, last: date) -> float:
     return listed + _SESSION_SECONDS * sum(map(trades_on, beyond))
 
 
-def has_followed(spot: float, strike: float, call: float, put: float) -> bool:
+def quotes_follow_spot(spot: float, strike: float, call: float, put: float) -> bool:
     """Say whether spot is where its options see it, by put-call parity at a strike next to it."""
     return abs(strike + call - put - spot) <= OPENING_LAG * (call + put)

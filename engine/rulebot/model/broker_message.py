@@ -35,7 +35,7 @@ class EndedBy(Enum):
     BROKER = "broker"
 
 
-class Meaning(Enum):
+class MessageMeaning(Enum):
     """What the words of a message say beyond its code.
 
     OVER, FILLED: the answer to a cancel that the order had ended, or filled, before. GROUP_FILLED: another order of its
@@ -58,7 +58,7 @@ class BrokerMessage:
     code: int
     text: Text
     ended_by: EndedBy = EndedBy.UNSAID
-    meaning: Meaning = Meaning.OTHER
+    meaning: MessageMeaning = MessageMeaning.OTHER
 
     @property
     def words(self) -> Text:
@@ -85,12 +85,18 @@ def _ended_by(text: str) -> EndedBy:
     return EndedBy.PERSON if any(word in reason for word in _PEOPLE) else EndedBy.BROKER
 
 
-def _meaning(code: int, words: str) -> Meaning:
+def _meaning(code: int, words: str) -> MessageMeaning:
     if code == IS_OVER_CODE:
         state = words.rpartition(_STATE)[2].strip(" .")
-        return Meaning.FILLED if state == "filled" else Meaning.OVER if state in _ENDED else Meaning.OTHER
+        return (
+            MessageMeaning.FILLED
+            if state == "filled"
+            else MessageMeaning.OVER
+            if state in _ENDED
+            else MessageMeaning.OTHER
+        )
     if code == OFF_GRID_CODE or _GRID in words:
-        return Meaning.OFF_GRID
+        return MessageMeaning.OFF_GRID
     if _OTHER_SIDE in words:
-        return Meaning.OTHER_SIDE
-    return Meaning.GROUP_FILLED if _GROUP in words else Meaning.OTHER
+        return MessageMeaning.OTHER_SIDE
+    return MessageMeaning.GROUP_FILLED if _GROUP in words else MessageMeaning.OTHER

@@ -5,7 +5,7 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rulebot.model.while_asked import WhileAsked
+from rulebot.model.while_asked import SharedFlag
 
 SELDOM = (50_000, 20, 20)
 
@@ -47,7 +47,7 @@ def _look_seldom() -> Callable[[], None]:
     return put_back
 
 
-_seldom = WhileAsked(_look_seldom)
+_seldom = SharedFlag(_look_seldom)
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def _look_less() -> Callable[[], None]:
     return lambda: gc.set_threshold(*before)
 
 
-_programs = WhileAsked(_look_less)
+_programs = SharedFlag(_look_less)
 
 
 def leave_at_end() -> None:

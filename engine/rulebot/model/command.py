@@ -27,14 +27,14 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class Subscribe:
     """Stream exactly these contracts, most important first; the feed adds and drops the difference."""
 
     contracts: tuple[Contract, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Inquire:
+class RequestOpenOrders:
     """Ask for today's executions and for the open orders of all clients; OrdersListed comes after both."""
 
 
@@ -45,4 +45,4 @@ class AskMargin:
     order: Order
 
 
-Command = Submit | Replace | Cancel | Watch | Inquire | AskMargin
+Command = Submit | Replace | Cancel | Subscribe | RequestOpenOrders | AskMargin

@@ -61,27 +61,27 @@ def passed_on(option: Option, count: int, price: float) -> Decimal:
     return -count * (SECTION_31 * Decimal(f"{price:.4f}") + TRADING_ACTIVITY) if count < 0 else ZERO
 
 
-def dealt(option: Option, count: int, price: float) -> Decimal:
+def fill_commission(option: Option, count: int, price: float) -> Decimal:
     """Return the dollars of so many contracts, or shares (- sold), before the least of an order."""
     return per_contract(option, price) * abs(count) + passed_on(option, count, price)
 
 
-def own_part(parts: Iterable[tuple[Option, int, float]]) -> Decimal:
+def broker_part(parts: Iterable[tuple[Option, int, float]]) -> Decimal:
     """Return the broker's own dollars of an order, before its least; fees that are passed on are none."""
     return sum((per_contract(option, price) * abs(count) for option, count, price in parts), ZERO)
 
 
-def short_of_least(parts: Iterable[tuple[Option, int, float]], before: Decimal = ZERO) -> Decimal:
+def minimum_shortfall(parts: Iterable[tuple[Option, int, float]], before: Decimal = ZERO) -> Decimal:
     """Return the dollars that the commissions of an order lack of its least.
 
     before: the broker's own part of what the order has filled already; what that lacked was paid with it and is given
     back, so that less than nothing may be due.
     """
     paid = max(LEAST_PER_ORDER - before, ZERO) if before else ZERO
-    return max(LEAST_PER_ORDER - before - own_part(parts), ZERO) - paid
+    return max(LEAST_PER_ORDER - before - broker_part(parts), ZERO) - paid
 
 
-def most_to_deal(option: Option, count: int) -> Decimal:
+def max_commission(option: Option, count: int) -> Decimal:
     """Return the most dollars of commission on so many contracts, or shares, in whatever orders they trade.
 
     Each contract counts as an order of its own at the dearest premium. Shares count in orders of 100. The section 31
@@ -97,6 +97,6 @@ def most_to_deal(option: Option, count: int) -> Decimal:
 def estimate(parts: Sequence[tuple[Option, int, float]], before: Decimal = ZERO) -> Decimal:
     """Return the dollars of one order over (option, contracts, premium per share) of its legs; - is sold.
 
-    before: as in `short_of_least`; the estimate is of the rest of the order then.
+    before: as in `minimum_shortfall`; the estimate is of the rest of the order then.
     """
-    return sum((dealt(*part) for part in parts), short_of_least(parts, before))
+    return sum((fill_commission(*part) for part in parts), minimum_shortfall(parts, before))

@@ -182,7 +182,7 @@ class Option(KnowsItsHash):
         found = product(self.symbol)
         return found.kind is Kind.INDEX and not self.is_share and self.trading_class != found.same_day_class
 
-    def weight(self, ratio: int) -> int:
+    def price_multiplier(self, ratio: int) -> int:
         """Return what a point of so many of it is worth in a price per share of the structure."""
         return ratio // LOT if self.is_share else ratio
 

@@ -14,7 +14,7 @@ from rulebot.model.money import ZERO
 from rulebot.model.payoff import Holding, Part, Way
 
 
-class Shares(NamedTuple):
+class ShareHolding(NamedTuple):
     """Shares of one underlying in the account, and those that short calls need: of bots, and sold by hand.
 
     `cost` is the average dollars a share, None without any. coming: those that bots' entries have still to buy. Some of
@@ -60,12 +60,12 @@ def delivers(option: Option) -> bool:
     return product(option.symbol).settlement is Settlement.SHARES
 
 
-def moved_by(option: Option, count: int) -> int:
+def shares_delivered(option: Option, count: int) -> int:
     """Return the shares that come (+) or go (-) when so many options (+ long) are exercised, or assigned."""
     return count * option.multiplier * (1 if option.right is Right.CALL else -1)
 
 
-def needed_by(way: Iterable[Holding], symbol: str) -> int:
+def shares_covering(way: Iterable[Holding], symbol: str) -> int:
     """Return the shares that short calls of one position need beyond its long ones.
 
     Source: each short call takes a long one that ends no sooner where it can; of all days, the one from which on most
@@ -82,9 +82,9 @@ def needed_by(way: Iterable[Holding], symbol: str) -> int:
     return most
 
 
-def bare_calls(parts: Iterable[Part], symbol: str) -> int:
+def uncovered_calls(parts: Iterable[Part], symbol: str) -> int:
     """Return the shares that the short calls of one structure need."""
-    return needed_by(((option, count, ZERO) for option, count in parts), symbol)
+    return shares_covering(((option, count, ZERO) for option, count in parts), symbol)
 
 
 def covered_parts(parts: Iterable[Part]) -> tuple[Part, ...]:
@@ -93,7 +93,7 @@ def covered_parts(parts: Iterable[Part]) -> tuple[Part, ...]:
     Those of the highest strikes are left out: so the loss of what stays is never less than it may be.
     """
     found = tuple(parts)
-    way = without_calls(tuple((option, count, ZERO) for option, count in found), dict.fromkeys(_symbols(found)))
+    way = without_covered_calls(tuple((option, count, ZERO) for option, count in found), dict.fromkeys(_symbols(found)))
     return tuple((option, count) for option, count, _ in way)
 
 
@@ -101,13 +101,13 @@ def _symbols(parts: Iterable[Part]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(option.symbol for option, _ in parts))
 
 
-def without_calls(way: Way, shares: Mapping[str, int | None]) -> Way:
+def without_covered_calls(way: Way, shares: Mapping[str, int | None]) -> Way:
     """Return a way to stand at expiry without the short calls that so many shares cover; None is as many as it needs.
 
     What came in for a call that is left out stays.
     """
     for symbol, count in shares.items():
-        bare = needed_by(way, symbol)
+        bare = shares_covering(way, symbol)
         way = _without(way, symbol, bare if count is None else min(count, bare))
     return way
 

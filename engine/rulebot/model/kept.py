@@ -11,7 +11,7 @@ TARGET_MISSED = "target_missed"
 """How a trade ended that a target closed without keeping what it promises."""
 
 
-class Kept(NamedTuple):
+class ProfitKept(NamedTuple):
     """How the last exit of a closed trade did.
 
     Units: shares are parts of the entry price (0.5 is 50 %), None where the target promises dollars; dollars of the
@@ -34,22 +34,22 @@ class Kept(NamedTuple):
         return promised is not None and kept is not None and promised - kept >= CENT
 
 
-def kept_of(position: Position) -> Kept | None:
+def kept_of(position: Position) -> ProfitKept | None:
     """Return how the exit that closed a trade did; None while it is open, and where no exit of the spec closed it."""
     terms = position.terms
-    if terms is None or not position.is_flat or not position.is_begun or terms.exit != position.exit_reason:
+    if terms is None or not position.is_flat or not position.has_fills or terms.exit != position.exit_reason:
         return None
     slippage = _slippage(position, terms)
     if terms.dollars is None:
-        return Kept(terms.exit, None, None, None, None, slippage)
+        return ProfitKept(terms.exit, None, None, None, None, slippage)
     legs = [leg for leg in position.legs if not terms.legs or leg.name in terms.legs]
     entry = abs(sum((leg.entry_cash for leg in legs), ZERO))
     kept = sum((leg.entry_cash + leg.proceeds for leg in legs), ZERO)
     if terms.is_after_commissions:
         kept -= sum((leg.commissions for leg in legs), ZERO)
     if terms.share is None or not entry:
-        return Kept(terms.exit, None, None, terms.dollars, kept, slippage)
-    return Kept(terms.exit, terms.share, kept / entry, terms.share * entry, kept, slippage)
+        return ProfitKept(terms.exit, None, None, terms.dollars, kept, slippage)
+    return ProfitKept(terms.exit, terms.share, kept / entry, terms.share * entry, kept, slippage)
 
 
 def is_target_missed(position: Position) -> bool:

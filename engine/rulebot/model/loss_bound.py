@@ -30,14 +30,14 @@ What the bound rests on:
 Part of a count does not split a group: closing half of the structures leaves whole structures.
 
 In dollars the commissions of opening and closing are in the bound, in the dearest way to send the orders
-(`most_to_deal`).
+(`max_commission`).
 """
 
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Protocol
 
-from rulebot.model.commission import most_to_deal
+from rulebot.model.commission import max_commission
 from rulebot.model.contract import LOT, Kind, Option, Right, product
 from rulebot.model.cover import covered_parts, is_call
 from rulebot.model.money import CENT, ZERO, Rounding, on_tick
@@ -62,7 +62,7 @@ class GroupedLeg(Protocol):
     @property
     def ratio(self) -> int: ...
     @property
-    def weight(self) -> int: ...
+    def price_multiplier(self) -> int: ...
     @property
     def group(self) -> str: ...
 
@@ -72,7 +72,7 @@ def loss_bound(legs: Iterable[GroupedLeg], net_price: Decimal, *, is_covered: bo
 
     net_price: signed, + received. is_covered: shares of the account cover its short calls.
     """
-    least = least_brought(legs, is_covered=is_covered)
+    least = min_proceeds(legs, is_covered=is_covered)
     return None if least is None else max(-net_price - least, ZERO)
 
 
@@ -90,16 +90,16 @@ def trade_bound(
 
 def most_commissions(legs: Iterable[GroupedLeg]) -> Decimal:
     """Return the most dollars of commissions that opening and closing one structure can take."""
-    return 2 * sum((most_to_deal(leg.option, leg.ratio) for leg in legs), ZERO)
+    return 2 * sum((max_commission(leg.option, leg.ratio) for leg in legs), ZERO)
 
 
-def least_brought(legs: Iterable[GroupedLeg], *, is_covered: bool = False) -> Decimal | None:
+def min_proceeds(legs: Iterable[GroupedLeg], *, is_covered: bool = False) -> Decimal | None:
     """Return the least that closing one structure brings per share, negative when it costs; None without a bound."""
     groups = groups_of(legs)
-    return _added(least_closing(covered_parts(parts) if is_covered else parts) for parts in groups.values())
+    return _added(min_close_cost(covered_parts(parts) if is_covered else parts) for parts in groups.values())
 
 
-def least_closing(parts: Iterable[Part]) -> Decimal | None:
+def min_close_cost(parts: Iterable[Part]) -> Decimal | None:
     """Return the least that closing legs at one price brings per share (- it costs); None without a bound."""
     held = tuple(parts)
     least = least_payoff(held)
@@ -154,7 +154,7 @@ def dollars_at_risk(groups: Iterable[Way]) -> Decimal | None:
     held = tuple(groups)
     least = _added(_least_dollars(way) for way in held)
     cash = sum((paid for way in held for _, _, paid in way), ZERO)
-    closing = sum((most_to_deal(option, count) for way in held for option, count, _ in way), ZERO)
+    closing = sum((max_commission(option, count) for way in held for option, count, _ in way), ZERO)
     return None if least is None else max(closing - least - cash, ZERO)
 
 
@@ -162,7 +162,7 @@ def groups_of(legs: Iterable[GroupedLeg]) -> dict[str, tuple[Part, ...]]:
     """Return the options of each group with their signed weights."""
     found: dict[str, tuple[Part, ...]] = {}
     for leg in legs:
-        found[leg.group] = (*found.get(leg.group, ()), (leg.option, leg.sign * leg.weight))
+        found[leg.group] = (*found.get(leg.group, ()), (leg.option, leg.sign * leg.price_multiplier))
     return found
 
 
@@ -190,7 +190,7 @@ def _bare_words(short: GroupedLeg) -> str:
 
 
 def _least_dollars(way: Way) -> Decimal | None:
-    return least_closing((option, count * option.multiplier) for option, count, _ in way if count)
+    return min_close_cost((option, count * option.multiplier) for option, count, _ in way if count)
 
 
 def _added(amounts: Iterable[Decimal | None]) -> Decimal | None:

@@ -5,7 +5,7 @@ One function gives it for the page, the REST interface, the views of the store a
 
 from decimal import Decimal
 
-from rulebot.model.cover import without_calls
+from rulebot.model.cover import without_covered_calls
 from rulebot.model.loss_bound import dollars_at_risk
 from rulebot.model.payoff import Holding, Way
 from rulebot.model.position import Position, PositionLeg
@@ -20,7 +20,7 @@ def max_loss(position: Position) -> Decimal | None:
     ways = _by_group(position)
     found = dollars_at_risk(ways)
     if found is None and position.max_risk is not None:
-        return dollars_at_risk(without_calls(way, dict.fromkeys(_symbols(way))) for way in ways)
+        return dollars_at_risk(without_covered_calls(way, dict.fromkeys(_symbols(way))) for way in ways)
     return found
 
 

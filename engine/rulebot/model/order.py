@@ -111,7 +111,7 @@ TERMS_KEPT = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class OrderTerms:
     """What can be changed of an order that works: structures, and its limit or stop price as the wire has it."""
 
     quantity: int
@@ -137,9 +137,9 @@ class OrderLeg:
         return f"{self.name}+" if self.opens else self.name
 
     @property
-    def weight(self) -> int:
+    def price_multiplier(self) -> int:
         """What a point of the leg is worth in a price per share of the structure."""
-        return self.option.weight(self.ratio)
+        return self.option.price_multiplier(self.ratio)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +191,7 @@ class Order:
     sent_at: datetime | None = None
     changed_at: datetime
     digest: Name = ""
-    former: tuple[Terms, ...] = ()
+    former: tuple[OrderTerms, ...] = ()
     into: Name = ""
     cause: Cause | None = None
     about: Name = ""
@@ -201,7 +201,7 @@ class Order:
     unmet_since: datetime | None = None
 
     @property
-    def may_open(self) -> bool:
+    def can_increase_risk(self) -> bool:
         """True when it may open something: it is an entry, or it rolls."""
         return self.purpose is Purpose.ENTRY or bool(self.into)
 
@@ -287,13 +287,13 @@ class Order:
         return self.status is OrderStatus.WORKING and self.ended is None
 
     @property
-    def terms(self) -> Terms:
+    def terms(self) -> OrderTerms:
         """What it is to work with now."""
-        return Terms(self.quantity, self.limit_price if self.kind is OrderType.LIMIT else self.stop_price)
+        return OrderTerms(self.quantity, self.limit_price if self.kind is OrderType.LIMIT else self.stop_price)
 
     def with_terms(self, quantity: int, price: Decimal | None) -> "Order":
         """Return the order with another quantity and price (a stop's is its stop price)."""
-        now = Terms(quantity, price)
+        now = OrderTerms(quantity, price)
         former = self.former if now == self.terms else (*self.former, self.terms)[-TERMS_KEPT:]
         if self.kind is OrderType.LIMIT:
             return replace(self, quantity=quantity, limit_price=price, former=former)

@@ -87,7 +87,7 @@ def _end_of(option: Option) -> tuple[date, bool]:
     return option.expiry, option.settles_at_open
 
 
-def ending_apart(way: Way) -> tuple[Way, ...]:
+def by_expiry(way: Way) -> tuple[Way, ...]:
     """Return the options of one underlying in parts: what is sold to end together, each with what covers it.
 
     What is sold on one day and what is sold on another are lost at prices of their own. A call or put that was bought

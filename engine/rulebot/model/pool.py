@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Pool:
+class ValuePool:
     """What bots that are compiled together share. Equal is not enough: 0.10 and 0.1 are shown as they were written."""
 
     def __init__(self) -> None:

@@ -87,9 +87,9 @@ class PositionLeg:
         return self.exit_cash + self.shares_profit
 
     @property
-    def weight(self) -> int:
+    def price_multiplier(self) -> int:
         """What a point of the leg is worth in a price per share of the structure."""
-        return self.option.weight(self.ratio)
+        return self.option.price_multiplier(self.ratio)
 
     @property
     def held(self) -> int:
@@ -131,7 +131,7 @@ class ExitTerms:
 
 
 @dataclass(frozen=True, slots=True)
-class Missed:
+class MissingLeg:
     """Contracts of a leg that the books hold and the account does not, seen first at `since`. Nobody told their price.
 
     contracts: those that are surely of this position; 0 where several positions hold the option and it may be any of
@@ -207,7 +207,7 @@ class Position:
     rolled_from: Name = ""
     trade: Name = ""
     passed: tuple[Name, ...] = ()
-    missed: tuple[Missed, ...] = ()
+    missed: tuple[MissingLeg, ...] = ()
     unprotected_since: datetime | None = None
     terms: ExitTerms | None = None
     unprotected: Text = ""
@@ -226,7 +226,7 @@ class Position:
         return min([(leg.opened - leg.closed) // leg.ratio for leg in self.legs], default=0)
 
     @property
-    def is_uneven(self) -> bool:
+    def has_unbalanced_legs(self) -> bool:
         """True when some leg holds contracts without their partners, beside the whole structures."""
         count = self.structures
         return any(leg.held != count * leg.ratio for leg in self.legs)
@@ -237,7 +237,7 @@ class Position:
         return min((leg.held // leg.ratio for leg in self.legs if leg.held or not leg.opened), default=0)
 
     @property
-    def is_begun(self) -> bool:
+    def has_fills(self) -> bool:
         """True when anything of it was ever filled, whatever is held of it now."""
         return any(leg.opened for leg in self.legs)
 
@@ -285,17 +285,17 @@ class Position:
         return self.state == "exiting" and self.exit_reason == FLATTENED
 
     @property
-    def is_let_be(self) -> bool:
+    def is_frozen(self) -> bool:
         """True when no exit acts on it: it is on hold, or the broker has closed more of it than was held."""
         return (self.hold is not None and self.hold not in GOES_ON) or self.is_closed_too_far
 
     @property
     def may_buy_back(self) -> bool:
         """True when no exit acts on it, but rulebot buys back short legs that stand too long without protection."""
-        return self.is_let_be and not self.is_closed_too_far and self.hold not in UNIDENTIFIED
+        return self.is_frozen and not self.is_closed_too_far and self.hold not in UNIDENTIFIED
 
     @property
-    def let_be(self) -> str:
+    def freeze_reason(self) -> str:
         """Why nothing is sent for it, or only for a part of it, "" while all is well."""
         if self.hold is not None or not self.is_closed_too_far:
             return self.on_hold
@@ -319,7 +319,7 @@ class Position:
         for leg in self.legs:
             if not leg.opened:
                 return None
-            total += leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier)
+            total += leg.entry_cash * leg.price_multiplier / (leg.opened * leg.option.multiplier)
         return total
 
     @property
@@ -332,7 +332,7 @@ class Position:
         for leg in self.legs:
             if not leg.closed:
                 return None
-            total += leg.proceeds * leg.weight / (leg.closed * leg.option.multiplier)
+            total += leg.proceeds * leg.price_multiplier / (leg.closed * leg.option.multiplier)
         return total
 
     @property

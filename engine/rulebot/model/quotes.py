@@ -124,7 +124,7 @@ def quote_problem(board: Board, row: int, now: float, limit: float | None = None
     return "" if fault is None else _words(fault, board, board.quote_at[row] if row >= 0 else now, now)
 
 
-def is_unwanted(board: Board, row: int) -> bool:
+def lacks_bid(board: Board, row: int) -> bool:
     """Say whether it was told that nobody bids for an option: a bid of size 0, and not a bid that is yet to come."""
     return isnan(board.bid[row]) and board.bid_size[row] == 0.0
 

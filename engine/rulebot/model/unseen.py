@@ -34,11 +34,11 @@ def next_revision(exec_id: str) -> str:
     return f"{base}.{int(revision) + 1:02d}"
 
 
-def is_unseen(exec_id: str) -> bool:
+def is_synthetic(exec_id: str) -> bool:
     """Say whether nobody told this execution when it was booked; its price may have been put right since."""
     return exec_id.startswith(UNSEEN)
 
 
 def is_estimate(exec_id: str) -> bool:
     """Say whether nobody has told this execution, and nothing has taken its place."""
-    return is_unseen(exec_id) and exec_id.endswith(FIRST_REVISION)
+    return is_synthetic(exec_id) and exec_id.endswith(FIRST_REVISION)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
-class WhileAsked:
+class SharedFlag:
     """A setting that the first to ask makes and the last to end puts back. make: returns what puts it back."""
 
     def __init__(self, make: Callable[[], Callable[[], None]]) -> None:

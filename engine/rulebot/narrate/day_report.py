@@ -32,7 +32,7 @@ from rulebot.narrate.position_text import (
     unprotected_text,
 )
 from rulebot.narrate.run_snapshot import waits_text
-from rulebot.narrate.target_kept import ExitKept, kept_by_exit
+from rulebot.narrate.target_kept import TargetResult, kept_by_exit
 from rulebot.narrate.text_table import one_line
 from rulebot.narrate.trade_text import OTHERS, provisional_text
 from rulebot.spec.trial import ENDINGS
@@ -44,7 +44,7 @@ _ENDINGS = (CLOSED_BY_HAND, *ENDINGS)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReportedTrade:
     """One line about a bot. `profit` is today's, None where nothing is owned; `parts` are joined by ", "."""
 
     profit: Decimal | None
@@ -58,7 +58,7 @@ class BotOutcome:
     bot: str
     profit: Decimal
     traded: bool
-    lines: tuple[Told, ...]
+    lines: tuple[ReportedTrade, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class DayOutcome:
     exits: int
     rejects: int
     owed: int = 0
-    kept: tuple[ExitKept, ...] = ()
+    kept: tuple[TargetResult, ...] = ()
 
     @property
     def profit(self) -> Decimal:
@@ -118,16 +118,20 @@ def _bot(state: State, name: str, bot: BotState, profits: dict[str, Decimal | No
     own = [p for p in state.positions.values() if p.bot == name and p.opened_at is not None]
     total = sum((profits[p.id] or ZERO for p in own), ZERO)
     if not own:
-        return BotOutcome(bot=name, profit=total, traded=False, lines=(Told(None, _why_nothing(state, name, bot)),))
+        return BotOutcome(
+            bot=name, profit=total, traded=False, lines=(ReportedTrade(None, _why_nothing(state, name, bot)),)
+        )
     fresh = [p for p in own if p.session == state.session.date or p.state == "closed"]
     old = [p for p in own if p not in fresh]
     shown = [*fresh, *old[-SHOWN_OLD:]]
-    lines = [Told(profits[p.id], (*_position(state, p), *_of_shares(p))) for p in shown]
+    lines = [ReportedTrade(profits[p.id], (*_position(state, p), *_of_shares(p))) for p in shown]
     if rest := old[:-SHOWN_OLD]:
         earlier = sum((profits[p.id] or ZERO for p in rest), ZERO)
-        lines.append(Told(earlier, (f"{len(rest)} more {'is' if len(rest) == 1 else 'are'} open since earlier days",)))
+        lines.append(
+            ReportedTrade(earlier, (f"{len(rest)} more {'is' if len(rest) == 1 else 'are'} open since earlier days",))
+        )
     if bot.day.halt:
-        lines.append(Told(None, (f"halted: {one_line(bot.day.halted)}",)))
+        lines.append(ReportedTrade(None, (f"halted: {one_line(bot.day.halted)}",)))
     return BotOutcome(bot=name, profit=total, traded=True, lines=tuple(lines))
 
 
@@ -173,7 +177,7 @@ def _protection(state: State, position: Position) -> str:
     working = [*live_orders(state, position, *CLOSING), *opening_orders(state, position)]
     if bare := unprotected_text(position):
         return f"{bare}; {resting} at the broker" if resting else bare
-    if position.let_be:
+    if position.freeze_reason:
         return hold_text(position) + (f"; {resting} at the broker" if resting else "")
     if resting:
         return f"{resting} at the broker"

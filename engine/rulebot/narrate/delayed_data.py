@@ -13,7 +13,7 @@ from rulebot.store.queries import StoreReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Late:
+class DelayedSymbol:
     """A symbol whose data comes late, "" for several. bots: those that trade on it; since: None where nobody told."""
 
     symbol: str
@@ -30,22 +30,24 @@ class Late:
         return f"{head}. {used}"
 
 
-def late_now(program: Program, board: Board) -> tuple[Late, ...]:
+def delayed_now(program: Program, board: Board) -> tuple[DelayedSymbol, ...]:
     """Return the symbols of which an engine has late rows now."""
     found = {contract.symbol for row in board.delayed if (contract := board.contracts[row]) is not None}
-    return tuple(Late(symbol=symbol, bots=_traders(program, symbol, board.may_be_delayed)) for symbol in sorted(found))
+    return tuple(
+        DelayedSymbol(symbol=symbol, bots=_traders(program, symbol, board.may_be_delayed)) for symbol in sorted(found)
+    )
 
 
-def late_told(reader: StoreReader) -> tuple[Late, ...]:
+def delayed_on_record(reader: StoreReader) -> tuple[DelayedSymbol, ...]:
     """Return what was told to come late since the engine's last connection, each symbol once. Raises: StoreError."""
     number = _last_link(reader)
     told = () if number is None else reader.numbered_after(number, (Kind.FACTS,))
-    found: dict[str, Late] = {}
+    found: dict[str, DelayedSymbol] = {}
     for _, record in told:
         traders: Any = record.data.get(LATE)
         if traders is not None:
             symbol = str(record.data["symbol"])
-            found.setdefault(symbol, Late(symbol=symbol, bots=tuple(traders), since=record.at))
+            found.setdefault(symbol, DelayedSymbol(symbol=symbol, bots=tuple(traders), since=record.at))
     return tuple(found[symbol] for symbol in sorted(found))
 
 

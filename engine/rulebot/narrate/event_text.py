@@ -44,7 +44,7 @@ class Tone(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class EventLine:
     """One line. `bot` is "" for what concerns the whole run."""
 
     at: datetime
@@ -53,60 +53,60 @@ class Happening:
     tone: Tone = Tone.PLAIN
 
 
-def happening(record: Record, state: State) -> Happening | None:
+def event_line(record: Record, state: State) -> EventLine | None:
     """Return the line of a record, None when it has none. `state` is the one after the record was written."""
     tell = _TELLERS.get(record.kind)
     return None if tell is None else tell(record, state)
 
 
-def clock_happenings(state: State, before: datetime, at: datetime) -> tuple[Happening, ...]:
+def clock_happenings(state: State, before: datetime, at: datetime) -> tuple[EventLine, ...]:
     """Return what the clock alone has brought since `before`: the session's open and close."""
     session = state.session
     found = []
     if before < session.open <= at:
         half = ", a half day" if session.is_half else ""
-        found.append(Happening(session.open, "", f"the session of {session.date} opens{half}"))
+        found.append(EventLine(session.open, "", f"the session of {session.date} opens{half}"))
     if before < session.close <= at:
-        found.append(Happening(session.close, "", f"the session of {session.date} closes"))
+        found.append(EventLine(session.close, "", f"the session of {session.date} closes"))
     return tuple(found)
 
 
 # ---------------------------------------------------------------- by kind
 
 
-def _decision(record: Record, state: State) -> Happening | None:
+def _decision(record: Record, state: State) -> EventLine | None:
     tell = _DECISIONS.get(str(record.data["what"]))
     position = state.positions.get(record.position)
     found = None if tell is None else tell(record, state, position)
     if found is None:
         return None
     text, tone = found if isinstance(found, tuple) else (found, Tone.PLAIN)
-    return Happening(record.at, record.bot, one_line(text), tone)
+    return EventLine(record.at, record.bot, one_line(text), tone)
 
 
-def _alarm(record: Record, _: State) -> Happening:
-    return Happening(record.at, record.bot, f"alarm: {record.data['text']}", Tone.ALARM)
+def _alarm(record: Record, _: State) -> EventLine:
+    return EventLine(record.at, record.bot, f"alarm: {record.data['text']}", Tone.ALARM)
 
 
-def _link(record: Record, state: State) -> Happening | None:
+def _link(record: Record, state: State) -> EventLine | None:
     if not record.data["up"]:
-        return Happening(record.at, "", f"the connection was lost: {record.data.get('reason')}", Tone.ALARM)
+        return EventLine(record.at, "", f"the connection was lost: {record.data.get('reason')}", Tone.ALARM)
     words = str(record.data.get("reason") or "")  # none at a start
-    return Happening(record.at, "", words) if words else None
+    return EventLine(record.at, "", words) if words else None
 
 
-def _order(record: Record, state: State) -> Happening | None:
+def _order(record: Record, state: State) -> EventLine | None:
     """Tell when an entry or a resting order leaves; its tries and ends are told by decisions."""
     if not record.is_leaving:
         return None
     order = decode(Order, dict(record.data))
     if order.purpose is Purpose.ENTRY:
-        return Happening(record.at, order.bot, f"{ENTRY_SENT} {_deal(order, state)} {order_price(order)}")
+        return EventLine(record.at, order.bot, f"{ENTRY_SENT} {_deal(order, state)} {order_price(order)}")
     if order.into:
-        return Happening(record.at, order.bot, f"roll sent: {order_price(order)} for both sides, {order.reason}")
+        return EventLine(record.at, order.bot, f"roll sent: {order_price(order)} for both sides, {order.reason}")
     if order.purpose in RESTING:
         level = order_price(order).removeprefix("at ").removeprefix("stop ")
-        return Happening(record.at, order.bot, f"to rest at the broker: {order.reason} {level}")
+        return EventLine(record.at, order.bot, f"to rest at the broker: {order.reason} {level}")
     return None
 
 
@@ -123,7 +123,7 @@ def _deal(order: Order, state: State) -> str:
     return f"{order.side.value} {count}{option.symbol} {option.strike.normalize():f}{option.right.letter.lower()}"
 
 
-def _settlement(record: Record, state: State) -> Happening | None:
+def _settlement(record: Record, state: State) -> EventLine | None:
     """Tell what was assigned or exercised, and which shares came or went for it."""
     how, name, count = record.data["how"], record.data["leg"], int(str(record.data["quantity"]))
     position = state.positions.get(record.position)
@@ -131,36 +131,36 @@ def _settlement(record: Record, state: State) -> Happening | None:
     if how not in DELIVERING or leg is None:
         return None
     if record.data.get(TAKEN_BACK):
-        return Happening(record.at, record.bot, f"{name}: {-count} not {how} after all")
+        return EventLine(record.at, record.bot, f"{name}: {-count} not {how} after all")
     if not count:
-        return Happening(record.at, record.bot, f"{name}: its shares count at {record.data['level']} now")
+        return EventLine(record.at, record.bot, f"{name}: its shares count at {record.data['level']} now")
     said = f"{name}: {count} {how}"
     if Decimal(str(record.data["price"])):
-        return Happening(record.at, record.bot, f"{said}, and its shares go by another leg")
-    return Happening(record.at, record.bot, f"{said}, {shares_moved(leg.option, leg.sign * count)}", Tone.ALARM)
+        return EventLine(record.at, record.bot, f"{said}, and its shares go by another leg")
+    return EventLine(record.at, record.bot, f"{said}, {shares_moved(leg.option, leg.sign * count)}", Tone.ALARM)
 
 
-def _operator(record: Record, _: State) -> Happening:
+def _operator(record: Record, _: State) -> EventLine:
     who = f" {record.data['bot']}" if record.data.get("bot") else ""
     which = f" {record.data['position']}" if record.data.get("position") else ""
     why = record.data.get("reason") or "asked by the operator"
-    return Happening(record.at, "", f"{why}: {record.data['request']}{which or who}")
+    return EventLine(record.at, "", f"{why}: {record.data['request']}{which or who}")
 
 
-def _webhook(record: Record, _: State) -> Happening:
+def _webhook(record: Record, _: State) -> EventLine:
     says = f", says {record.data['says']}" if record.data["says"] else ""
     unheard = ", which no bot asks for" if record.data.get("asked_by") == [] else ""
-    return Happening(record.at, "", one_line(f"web hook {record.data['name']}{says}{unheard}"))
+    return EventLine(record.at, "", one_line(f"web hook {record.data['name']}{says}{unheard}"))
 
 
-def _reload(record: Record, _: State) -> Happening | None:
+def _reload(record: Record, _: State) -> EventLine | None:
     if record.bot:
         return None
     data = record.data
     if data["what"] == "asked" and data.get("values"):
-        return Happening(record.at, str(data["bot"]), f"asked by the operator: {asked_words(data)}")
+        return EventLine(record.at, str(data["bot"]), f"asked by the operator: {asked_words(data)}")
     if data["what"] == "asked" and data.get("edited"):
-        return Happening(record.at, "", f"{_edited(data['edited'])}; reload asked for: {_changed(data)}")
+        return EventLine(record.at, "", f"{_edited(data['edited'])}; reload asked for: {_changed(data)}")
     reason = str(data.get("reason") or "").partition("\n")[0]
     what = _changed(data)
     texts = {
@@ -171,7 +171,7 @@ def _reload(record: Record, _: State) -> Happening | None:
         "applied": (f"reloaded: {what}", Tone.GOOD),
     }
     text, tone = texts[str(data["what"])]
-    return Happening(record.at, "", text, tone)
+    return EventLine(record.at, "", text, tone)
 
 
 def _edited(told: Any) -> str:
@@ -195,26 +195,26 @@ def _changed(data: Mapping[str, Any]) -> str:
     return "; ".join((*changes, *(data.get("limit_changes") or ())))
 
 
-def retold(record: Record, state: State) -> Happening | None:
+def event_lines(record: Record, state: State) -> EventLine | None:
     """Return what a record of turns that are made again tells, None for nothing.
 
     As in a run, but for texts that take over, a line for each bot: who asked for all of them is no turn.
     """
     if record.kind is Kind.RELOAD and record.bot:
         change = BotChange(record.bot, str(record.data["was"]), str(record.data["now"]))
-        return Happening(record.at, "", f"reloaded: {change.words}", Tone.GOOD)
-    return happening(record, state)
+        return EventLine(record.at, "", f"reloaded: {change.words}", Tone.GOOD)
+    return event_line(record, state)
 
 
-def _facts(record: Record, _: State) -> Happening | None:
+def _facts(record: Record, _: State) -> EventLine | None:
     """Tell of a day that was compared with its specs."""
     if record.data["what"] != DRIFT:
         return None
     is_bad = bool(unexplained(record.data) or record.data["problem"])
-    return Happening(record.at, "", one_line(compared_words(record.data)), Tone.BAD if is_bad else Tone.PLAIN)
+    return EventLine(record.at, "", one_line(compared_words(record.data)), Tone.BAD if is_bad else Tone.PLAIN)
 
 
-_TELLERS: dict[Kind, Callable[[Record, State], Happening | None]] = {
+_TELLERS: dict[Kind, Callable[[Record, State], EventLine | None]] = {
     Kind.DECISION: _decision,
     Kind.ALARM: _alarm,
     Kind.LINK: _link,

@@ -7,13 +7,13 @@ from datetime import date, datetime
 from rulebot.model.values import dataclass
 from rulebot.narrate.trade_text import asked_at, with_parts
 from rulebot.record.doing import Told
-from rulebot.record.explain import Span, Story, story
+from rulebot.record.explain import DayExplanation, TimeSpan, explain_day
 from rulebot.record.record import Kind, Record
 from rulebot.store.queries import Row, StoreReader
 
 
 @dataclass(frozen=True, slots=True)
-class WhyDay:
+class DayFacts:
     """A bot's story and what stands beside it.
 
     trades: opened or closed on that day, or of which a part was, with the parts that exits closed. held: others of
@@ -22,19 +22,19 @@ class WhyDay:
     did not fill, by position. alarms: what a person was told of it, and when, each once.
     """
 
-    told: Story
+    told: DayExplanation
     trades: Sequence[Row] = ()
     held: Sequence[Row] = ()
-    away: Sequence[Span] = ()
+    away: Sequence[TimeSpan] = ()
     blind: Sequence[Told] = ()
     on_hold: Mapping[str, str] = field(default_factory=dict)
     asked: Mapping[str, str] = field(default_factory=dict)
     alarms: Sequence[Told] = ()
 
 
-def why_day(reader: StoreReader, session: date, records: Sequence[Record], trades: Sequence[Row]) -> WhyDay:
+def why_day(reader: StoreReader, session: date, records: Sequence[Record], trades: Sequence[Row]) -> DayFacts:
     """Return a day of a bot by its records of it (at least one), and its rows of `trades` of all days."""
-    told, alarms = story(records), dict[str, datetime]()
+    told, alarms = explain_day(records), dict[str, datetime]()
     for each in reader.day(records[0].bot, session, (Kind.ALARM,)):
         alarms.setdefault(str(each.data["text"]), each.at)
     of_day: list[Row] = []
@@ -46,7 +46,7 @@ def why_day(reader: StoreReader, session: date, records: Sequence[Record], trade
             orders, fills = _dealt(row, reader)
             whole = with_parts(row, orders, fills)
             (of_day if _was_dealt_in(whole, orders, session) else held).append(whole)
-    return WhyDay(
+    return DayFacts(
         told,
         of_day,
         held,

@@ -10,7 +10,7 @@ from rulebot.model.kept import end_of_row
 from rulebot.model.money import dollars
 from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED
 from rulebot.model.session import exchange_date, is_session
-from rulebot.narrate.explain_day import WhyDay
+from rulebot.narrate.explain_day import DayFacts
 from rulebot.narrate.text_table import GAP, aligned, clock, price, signed
 from rulebot.narrate.trade_text import (
     closing_text,
@@ -21,8 +21,8 @@ from rulebot.narrate.trade_text import (
     provisional_text,
     structure_of,
 )
-from rulebot.record.doing import Doing, Told
-from rulebot.record.explain import Blocked, Condition, Leaving, Moment, Span, Story, total
+from rulebot.record.doing import ActivityAt, Told
+from rulebot.record.explain import Blocked, Condition, DayExplanation, ExitExplanation, RuleSnapshot, TimeSpan, total
 from rulebot.store.queries import Row
 
 _TRUTH = {True: "true", False: "FALSE", None: "unknown"}
@@ -35,7 +35,7 @@ _GAP = timedelta(minutes=1)
 """What lies between two stretches that are told as one: an entry that was tried, a restart."""
 
 
-def story_lines(bot: str, session: date, day: WhyDay) -> list[str]:
+def explanation_lines(bot: str, session: date, day: DayFacts) -> list[str]:
     """Return a day's story: the headline, the nearest miss in full, what was unknown, what came of it.
 
     What was away and what was blind is told of a bot that did not trade.
@@ -103,7 +103,7 @@ def _alarm_lines(alarms: Sequence[Told], said: str) -> list[str]:
     return lines + ([f"  and {counted(more, 'more alarm')}: rulebot alerts"] if more else [])
 
 
-def _away_lines(away: Sequence[Span]) -> list[str]:
+def _away_lines(away: Sequence[TimeSpan]) -> list[str]:
     """Return the longest stretches without a connection, and how many more there were."""
     longest = sorted(away, key=lambda span: span.start - span.end)[:_REASONS_SHOWN]
     shown = (span for span in away if span in longest)
@@ -112,7 +112,7 @@ def _away_lines(away: Sequence[Span]) -> list[str]:
     return lines + ([f"  and {more} shorter {'times' if more > 1 else 'time'}"] if more else [])
 
 
-def _headline(bot: str, session: date, told: Story, trades: Sequence[Row]) -> str:
+def _headline(bot: str, session: date, told: DayExplanation, trades: Sequence[Row]) -> str:
     opened = _opened(session, trades)
     verb = "traded" if opened else "asked for a trade that was not filled" if told.entered else "did not trade"
     parts = [f"{bot} {verb} on {session}."]
@@ -135,7 +135,7 @@ def _headline(bot: str, session: date, told: Story, trades: Sequence[Row]) -> st
     return "  ".join(parts)
 
 
-def _spans(watched: Sequence[Span]) -> str:
+def _spans(watched: Sequence[TimeSpan]) -> str:
     """Return when it watched: `from 10:00 to 10:10 and from 13:30 to 13:35`; of many stretches how many they were."""
     stretches: list[tuple[datetime, datetime]] = []
     for each in watched:
@@ -154,7 +154,7 @@ def _stretch(start: str, end: str) -> str:
     return f"at {start}" if start == end else f"from {start} to {end}"
 
 
-def _last_look(told: Story) -> Moment | None:
+def _last_look(told: DayExplanation) -> RuleSnapshot | None:
     """Return what the conditions said last, when a watch was cut short before a nearest miss was recorded."""
     return told.last if told.last.conditions and not told.entered else None
 
@@ -264,7 +264,7 @@ def _is_dealt(trade: Row) -> bool:
     return any(leg["closed"] != leg["settled"] for leg in json.loads(trade["legs"]))
 
 
-def moment_lines(moment: Moment) -> list[str]:
+def moment_lines(moment: RuleSnapshot) -> list[str]:
     """Return every condition at one instant: verdict, value, bound."""
     count = len(moment.conditions)
     lines = [f"  {clock(moment.at)}   {moment.held} of {counted(count, 'condition')} held"]
@@ -280,10 +280,10 @@ def _bound(condition: Condition) -> str:
     return GAP.join(filter(None, (condition.bound, condition.note)))
 
 
-def _unknown_lines(spans: Sequence[Span]) -> list[str]:
+def _unknown_lines(spans: Sequence[TimeSpan]) -> list[str]:
     if not spans:
         return []
-    by_reason: dict[str, list[Span]] = {}
+    by_reason: dict[str, list[TimeSpan]] = {}
     for span in spans:
         by_reason.setdefault(span.why or f"{span.rule} unknown", []).append(span)
     shown = [_reason_words(reason, found) for reason, found in by_reason.items()]
@@ -292,7 +292,7 @@ def _unknown_lines(spans: Sequence[Span]) -> list[str]:
     return [f"  unknown for {_duration(total(spans))} in all: {'; '.join(shown[:_REASONS_SHOWN])}{tail}"]
 
 
-def _reason_words(reason: str, spans: Sequence[Span]) -> str:
+def _reason_words(reason: str, spans: Sequence[TimeSpan]) -> str:
     longest = max(spans, key=lambda span: span.end - span.start)
     stretch = f"{clock(longest.start)} to {clock(longest.end)}"
     return f"{reason}, {stretch}" if len(spans) == 1 else f"{reason}, {len(spans)} times, the longest {stretch}"
@@ -304,7 +304,11 @@ def _duration(length: timedelta) -> str:
 
 
 def instant_lines(
-    bot: str, moment: Moment, soon: Sequence[Leaving] = (), recorded: str | None = None, doing: Doing | None = None
+    bot: str,
+    moment: RuleSnapshot,
+    soon: Sequence[ExitExplanation] = (),
+    recorded: str | None = None,
+    doing: ActivityAt | None = None,
 ) -> list[str]:
     """Return what a bot did at one instant, and what every rule said then, by place.
 
@@ -322,7 +326,7 @@ def instant_lines(
     return lines + _soon_lines(soon)
 
 
-def _doing_lines(doing: Doing) -> list[str]:
+def _doing_lines(doing: ActivityAt) -> list[str]:
     """Return whether a bot watched, what was at work and held, and what kept it out."""
     parts = [f"watching since {clock(doing.watching)}"] if doing.watching else []
     parts += [f"not watching since {clock(at)}: {why}" for at, why in filter(None, (doing.ended,))]
@@ -335,7 +339,7 @@ def _doing_lines(doing: Doing) -> list[str]:
     return lines + [f"  halted since {clock(at)}: {why}" for at, why in filter(None, (doing.halted,))]
 
 
-def place_lines(moment: Moment) -> list[str]:
+def place_lines(moment: RuleSnapshot) -> list[str]:
     """Return what every rule said last, since when, by place; of a position that was left also how."""
     lines = []
     left = {one.position: one for one in moment.leaving}
@@ -353,11 +357,11 @@ def _instant(at: datetime) -> str:
     return f"{exchange_date(at)} {clock(at)}"
 
 
-def _soon_lines(soon: Sequence[Leaving]) -> list[str]:
+def _soon_lines(soon: Sequence[ExitExplanation]) -> list[str]:
     return [f"  later in this minute, exit of {one.position}: {_leaving_words(one)}" for one in soon]
 
 
-def _leaving_words(leaving: Leaving) -> str:
+def _leaving_words(leaving: ExitExplanation) -> str:
     """Return which exit acted, when and on what, and when the position was closed."""
     ended = "" if leaving.closed is None else f"closed at {clock(leaving.closed)}"
     if leaving.acted is None:
@@ -421,7 +425,7 @@ def _number(value: Any) -> float | None:
 # The same as plain data
 
 
-def story_document(bot: str, session: date, day: WhyDay) -> dict[str, Any]:
+def explanation_document(bot: str, session: date, day: DayFacts) -> dict[str, Any]:
     """Return a day's story as plain data."""
     told, trades, held = day.told, day.trades, day.held
     return {
@@ -461,7 +465,7 @@ def _holds_of(trades: Sequence[Row], on_hold: Mapping[str, str]) -> dict[str, st
     return {name: on_hold[name] for trade in trades if (name := str(trade.get("position"))) in on_hold}
 
 
-def instant_document(bot: str, moment: Moment, doing: Doing | None = None) -> dict[str, Any]:
+def instant_document(bot: str, moment: RuleSnapshot, doing: ActivityAt | None = None) -> dict[str, Any]:
     """Return the conditions at one instant as plain data, and what the bot did then."""
     return {
         "bot": bot,
@@ -472,7 +476,7 @@ def instant_document(bot: str, moment: Moment, doing: Doing | None = None) -> di
     }
 
 
-def _doing_document(doing: Doing) -> dict[str, Any]:
+def _doing_document(doing: ActivityAt) -> dict[str, Any]:
     """Return what a bot did at one instant as plain data; what it did not is left out."""
     found: dict[str, Any] = {"watching": doing.watching.isoformat()} if doing.watching else {}
     single = {"ended": doing.ended, "halted": doing.halted, "unfilled": doing.unfilled}
@@ -485,7 +489,7 @@ def _told(told: Told) -> dict[str, str]:
     return {"at": told[0].isoformat(), "what": told[1]}
 
 
-def _leaving_document(leaving: Leaving) -> dict[str, Any]:
+def _leaving_document(leaving: ExitExplanation) -> dict[str, Any]:
     return {
         "position": leaving.position,
         "reason": leaving.reason,
@@ -510,5 +514,5 @@ def condition_document(condition: Condition) -> dict[str, Any]:
     }
 
 
-def _span(span: Span) -> dict[str, Any]:
+def _span(span: TimeSpan) -> dict[str, Any]:
     return {"start": span.start.isoformat(), "end": span.end.isoformat(), "why": span.why}

@@ -9,7 +9,7 @@ from rulebot.spec.spec import Growth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grown:
+class GrowingQuantity:
     """What a bot enters now. compliant: sessions in a row before this one.
 
     next_after: how many more of them raise it, None at the most. quantity, most, next_quantity: structures.
@@ -32,17 +32,17 @@ class Grown:
         return row if self.next_after is None else f"{row}, {self.next_after} more make it {self.next_quantity}"
 
 
-def grown_by(plan: Plan, day: BotDay) -> Grown | None:
+def grown_by(plan: Plan, day: BotDay) -> GrowingQuantity | None:
     """Return what a bot enters on a day; None where its quantity does not grow."""
     return None if plan.growth is None else grown_of(plan.growth, plan.quantity, day, plan.digest)
 
 
-def grown_of(growth: Growth, most: int, day: BotDay, digest: str) -> Grown:
+def grown_of(growth: Growth, most: int, day: BotDay, digest: str) -> GrowingQuantity:
     """Return what the text of a digest enters on a day. most: the count that it never goes beyond."""
     row, now = row_of(day, digest), grown(growth, day, most, digest)
     more = growth.sessions - row % growth.sessions
     after = growth.after(row + more, most)
-    return Grown(
+    return GrowingQuantity(
         quantity=now,
         most=most,
         compliant=row,

@@ -14,7 +14,7 @@ from rulebot.evaluate.wording import shown
 from rulebot.fill.exit_level import level_net
 from rulebot.fill.pnl import open_value
 from rulebot.model.contract import LOT, Option
-from rulebot.model.cover import moved_by
+from rulebot.model.cover import shares_delivered
 from rulebot.model.delivery import DELIVERING
 from rulebot.model.market import Board
 from rulebot.model.money import CENT
@@ -173,7 +173,7 @@ def _entry(position: Position) -> float:
 
 def shares_moved(option: Option, count: int) -> str:
     """Return `200 SPY shares came at 598.00`: what assignment, or exercise, of so many options (+ long) moves."""
-    shares = moved_by(option, count)
+    shares = shares_delivered(option, count)
     return f"{abs(shares):,} {option.symbol} shares {'came' if shares > 0 else 'went'} at {price(option.strike)}"
 
 
@@ -208,7 +208,7 @@ def opening_orders(state: State, position: Position) -> list[Order]:
 
 def hold_text(position: Position) -> str:
     """Return why nothing is sent for a position, or only for a part of it."""
-    return f"on hold{'' if position.is_let_be else ' in part'}: {position.let_be}"
+    return f"on hold{'' if position.is_frozen else ' in part'}: {position.freeze_reason}"
 
 
 def unprotected_text(position: Position) -> str:
@@ -221,7 +221,7 @@ def unprotected_text(position: Position) -> str:
 
 def acts_on_none(position: Position) -> bool:
     """Say whether no exit acts on a position now: it is on hold, or the account holds nothing of it."""
-    return position.is_let_be or (bool(position.let_be) and position.common.is_flat)
+    return position.is_frozen or (bool(position.freeze_reason) and position.common.is_flat)
 
 
 def resting_text(state: State, position: Position) -> str:
@@ -243,7 +243,7 @@ def close_price(position: Position, board: Board, now: float) -> float | None:
     return -value / (position.open_structures * LOT)
 
 
-def is_left(state: State, position: Position) -> bool:
+def is_unclosed(state: State, position: Position) -> bool:
     """Say whether an exit has left only long legs, and nothing is at work that closes them."""
     return position.waits_for_expiry and not live_orders(state, position, *CLOSING)
 
@@ -262,7 +262,7 @@ def exits_text(program: Program, state: State, position: Position, now: float) -
     resting = resting_text(state, position)
     if acts_on_none(position):
         return hold_text(position) + (f"; resting: {resting}" if resting else "")
-    if is_left(state, position):
+    if is_unclosed(state, position):
         return left_text(position)
     parts = [f"resting: {resting}"] if resting else []
     is_said = False
@@ -283,7 +283,7 @@ def exits_text(program: Program, state: State, position: Position, now: float) -
         is_said = is_said or present is not None
         beside = "" if present is None else f" (now {closes_at(position, float(f'{present:.2f}'))})"
         parts.append(f"{planned.name} {closes_at(position, float(f'{-level:.2f}'))}{beside}")
-    held = hold_text(position) if position.let_be else ""
+    held = hold_text(position) if position.freeze_reason else ""
     return "; ".join(filter(None, (unprotected_text(position), *(parts or [_only_expiry(bot, position)]), held)))
 
 

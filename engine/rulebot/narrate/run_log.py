@@ -6,14 +6,14 @@ from datetime import datetime
 from rulebot.core.state import State
 from rulebot.model.errors import InvariantError
 from rulebot.narrate.day_report import DayOutcome, day_outcome
-from rulebot.narrate.event_text import Happening, clock_happenings, happening
+from rulebot.narrate.event_text import EventLine, clock_happenings, event_line
 from rulebot.record.record import Record
 
 
-class Diary:
+class RunLog:
     """Takes what the loop records and the state after each batch; both are values, so nothing here changes the run."""
 
-    def __init__(self, started_at: datetime, tells: Callable[[Record, State], Happening | None] = happening) -> None:
+    def __init__(self, started_at: datetime, tells: Callable[[Record, State], EventLine | None] = event_line) -> None:
         self._at, self._tells = started_at, tells
         self._written: list[Record] = []
         self._last: State | None = None
@@ -23,7 +23,7 @@ class Diary:
         """Keep records until the state that they led to is known."""
         self._written += records
 
-    def note(self, state: State, at: datetime) -> tuple[Happening, ...]:
+    def note(self, state: State, at: datetime) -> tuple[EventLine, ...]:
         """Take the state at the end of a batch; return what happened in it, in order."""
         if self._last is not None and self._last.session.date != state.session.date:
             self._done.append(day_outcome(self._last, None))

@@ -7,7 +7,7 @@ from enum import Enum
 
 from rulebot.core.close_plan import CLOSING, exit_ladder
 from rulebot.core.program import Program
-from rulebot.core.state import BotState, State, Trading
+from rulebot.core.state import BotState, State, TradingMode
 from rulebot.model.contract import Underlying
 from rulebot.model.halt import Shut
 from rulebot.model.kept import end_of
@@ -39,7 +39,7 @@ _USUAL = ("SPX", "SPY", "VIX")
 _SHOWN_LEVELS = 5
 
 
-class Doing(Enum):
+class BotActivity(Enum):
     """What a bot, or one of its positions, is doing."""
 
     FLAT = "flat"
@@ -56,7 +56,7 @@ class BotRow:
     """One line of a bot. `profit` is today's in dollars, None where there is nothing to count or it is unknown."""
 
     bot: str
-    doing: Doing
+    doing: BotActivity
     since: datetime | None = None
     position: str = ""
     profit: Decimal | None = None
@@ -64,7 +64,7 @@ class BotRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Glance:
+class RunSnapshot:
     """A run at one instant. `progress` is the part of all its sessions that is over, 0 to 1.
 
     `today` is realised plus open profit since the session began; `notice` one sentence when not everything is usual.
@@ -86,9 +86,9 @@ class Glance:
         return self.realized + self.open_profit
 
 
-def glance(program: Program, state: State, at: datetime, first: datetime, last: datetime | None) -> Glance:
+def run_snapshot(program: Program, state: State, at: datetime, first: datetime, last: datetime | None) -> RunSnapshot:
     """Return the run as it stands at `at`; it began at `first` and ends at `last` (None: not by itself)."""
-    return Glance(
+    return RunSnapshot(
         at=at,
         is_in_hours=state.session.is_on(at),
         progress=progress(state.session, at, first, last),
@@ -141,7 +141,7 @@ def _rows(program: Program, state: State, name: str, at: datetime) -> Iterator[B
     if len(held) > SHOWN_POSITIONS:
         rest = held[SHOWN_POSITIONS:]
         total = sum((today_of(state, position, at) or ZERO for position in rest), ZERO)
-        yield BotRow(bot=name, doing=Doing.OPEN, position=f"+{len(rest)} more", profit=total)
+        yield BotRow(bot=name, doing=BotActivity.OPEN, position=f"+{len(rest)} more", profit=total)
     closed = [p for p in state.positions.values() if p.bot == name and p.state == "closed" and p.opened_at is not None]
     if not held or bot.is_watching or bot.day.halt or closed:
         yield _bot_row(state, name, bot, closed, at)
@@ -155,14 +155,14 @@ def _counts(position: Position) -> bool:
 def _bot_row(state: State, name: str, bot: BotState, closed: Sequence[Position], at: datetime) -> BotRow:
     """Return the line of the bot itself, with what it has realised today by the positions that are closed."""
     if bot.day.halt:
-        doing, waits = Doing.HALTED, bot.day.halted
+        doing, waits = BotActivity.HALTED, bot.day.halted
     elif paused := state.standing.paused & {"", name}:
         whom = "" if "" in paused else f" {name}"  # a resume of all ends what holds other bots as well
-        doing, waits = Doing.PAUSED, f"'rulebot resume{whom}' lets it enter again"
+        doing, waits = BotActivity.PAUSED, f"'rulebot resume{whom}' lets it enter again"
     elif bot.is_watching:
-        doing, waits = Doing.WATCHING, bot.waits
+        doing, waits = BotActivity.WATCHING, bot.waits
     else:
-        doing, waits = Doing.FLAT, _flat_text(bot)
+        doing, waits = BotActivity.FLAT, _flat_text(bot)
         if waits and bot.shut is Shut.AHEAD and state.session.date != exchange_date(at):
             waits += f" on {state.session.date:%A, %Y-%m-%d}"
     position = f"closed: {end_of(closed[-1])}" if closed else ""
@@ -195,20 +195,22 @@ def _position_row(program: Program, state: State, position: Position, at: dateti
         orders = opening_orders(state, position)
         tried, waits = _entering(program, position, orders[0] if orders else None)
         since = min((order.prepared_at for order in orders), default=state.bots[position.bot].since)
-        return BotRow(bot=position.bot, doing=Doing.ENTERING, since=since, position=words + tried, waits=waits)
+        return BotRow(bot=position.bot, doing=BotActivity.ENTERING, since=since, position=words + tried, waits=waits)
     entry = position.entry_price
     words += "" if entry is None else f"  {price(entry)}"
     made = today_of(state, position, at)
     if position.state == "exiting":
         since, waits = position.opened_at, _exiting(state, position)
-        return BotRow(bot=position.bot, doing=Doing.EXITING, since=since, position=words, profit=made, waits=waits)
-    if state.waits_to_close(position) and not position.is_let_be:
+        return BotRow(
+            bot=position.bot, doing=BotActivity.EXITING, since=since, position=words, profit=made, waits=waits
+        )
+    if state.waits_to_close(position) and not position.is_frozen:
         waits = TO_BE_CLOSED
     else:
         waits = exits_text(program, state, position, at.timestamp())
         waits += "; watched by the engine for now" if position.suspended else ""
     return BotRow(
-        bot=position.bot, doing=Doing.OPEN, since=position.opened_at, position=words, profit=made, waits=waits
+        bot=position.bot, doing=BotActivity.OPEN, since=position.opened_at, position=words, profit=made, waits=waits
     )
 
 
@@ -245,7 +247,7 @@ def _notice(state: State) -> str:
     standing = state.standing
     if "" in standing.flattening:
         return "flattened: what all bots hold is closed, nothing is opened; 'rulebot resume' lets bots enter again"
-    if standing.trading is not Trading.ACTIVE:
+    if standing.trading is not TradingMode.ACTIVE:
         why = standing.reason or "killed"
         return f"{why}: nothing is opened, exits go on; 'rulebot resume' lets bots enter again"
     if standing.flattening:

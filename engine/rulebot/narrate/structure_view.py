@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from rulebot.evaluate.select import Selection
+from rulebot.evaluate.select import StructureSelection
 from rulebot.evaluate.snapshot import LegView
 from rulebot.model.contract import LOT, Option, Right, share
 from rulebot.model.market import Board
@@ -58,7 +58,7 @@ def leg_document(leg: ShownLeg) -> dict[str, Any]:
     return {each.name: getattr(leg, each.name) for each in fields(ShownLeg)}
 
 
-def shown_legs(selection: Selection, board: Board) -> tuple[ShownLeg, ...]:
+def shown_legs(selection: StructureSelection, board: Board) -> tuple[ShownLeg, ...]:
     """Return the legs of a structure that was chosen, in its order."""
     return tuple(
         ShownLeg(

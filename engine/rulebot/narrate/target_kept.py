@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from rulebot.model.kept import Kept, kept_of
+from rulebot.model.kept import ProfitKept, kept_of
 from rulebot.model.money import CENT, ZERO, signed_dollars
 from rulebot.model.position import Position
 from rulebot.model.values import dataclass
@@ -14,7 +14,7 @@ _DIGITS = Decimal("0.0001")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExitKept:
+class TargetResult:
     """How one exit of a bot did over its closed trades.
 
     promised_share: the part of the entry price that it promises to keep, kept_share what it kept of it, over all of
@@ -47,7 +47,7 @@ class ExitKept:
         return {"bot": self.bot, "exit": self.exit, "trades": self.trades, "missed": self.missed, **told}
 
     @classmethod
-    def from_document(cls, told: Mapping[str, Any]) -> "ExitKept":
+    def from_document(cls, told: Mapping[str, Any]) -> "TargetResult":
         """Return it of plain data, whose floats become the Decimals they stand for: both are shown alike."""
         exact: dict[str, Any] = {
             name: Decimal(str(each)) if isinstance(each, float) else each for name, each in told.items()
@@ -58,7 +58,7 @@ class ExitKept:
 class _Done(NamedTuple):
     """One closed trade: how its exit did, and its slippage in dollars per contract."""
 
-    kept: Kept
+    kept: ProfitKept
     position: Position
     slippage: Decimal | None
 
@@ -68,7 +68,7 @@ class _Done(NamedTuple):
         return abs(sum((leg.entry_cash for leg in self.position.legs), ZERO))
 
 
-def read_kept(reader: StoreReader, bot: str = "", day: str = "") -> list[ExitKept]:
+def read_kept(reader: StoreReader, bot: str = "", day: str = "") -> list[TargetResult]:
     """Return how each exit of a bot, "" of all, did over the closed trades of a store. Raises: StoreError.
 
     day: of those that ended on it alone, as `exit_time` begins; "" of all.
@@ -78,7 +78,7 @@ def read_kept(reader: StoreReader, bot: str = "", day: str = "") -> list[ExitKep
     return kept_by_exit((each for each in reader.closed_positions(bot) if each.id in slipped), slipped)
 
 
-def kept_by_exit(positions: Iterable[Position], slipped: Mapping[str, float | None]) -> list[ExitKept]:
+def kept_by_exit(positions: Iterable[Position], slipped: Mapping[str, float | None]) -> list[TargetResult]:
     """Return how the exits that closed these positions did, by bot and exit; what no exit closed is left out.
 
     slipped: `slippage` of the view `trades`, dollars per share and + where it is worse, by position: it counts where an
@@ -93,13 +93,13 @@ def kept_by_exit(positions: Iterable[Position], slipped: Mapping[str, float | No
     return [_summed(*key, found) for key, found in sorted(groups.items(), key=lambda each: str(each[0]))]
 
 
-def _slippage(kept: Kept, slipped: float | None) -> Decimal | None:
+def _slippage(kept: ProfitKept, slipped: float | None) -> Decimal | None:
     if kept.slippage is not None or slipped is None:
         return kept.slippage
     return (-Decimal(str(slipped)) * 100).quantize(CENT)
 
 
-def _summed(bot: str, exit: str, share: Decimal | None, found: list[_Done]) -> ExitKept:
+def _summed(bot: str, exit: str, share: Decimal | None, found: list[_Done]) -> TargetResult:
     kept_by = (each.kept for each in found)
     promising = [kept for kept in kept_by if kept.promised_dollars is not None and kept.kept_dollars is not None]
     promised = sum((kept.promised_dollars or ZERO for kept in promising), ZERO)
@@ -109,7 +109,7 @@ def _summed(bot: str, exit: str, share: Decimal | None, found: list[_Done]) -> E
     gross = sum((each.position.gross for each in found), ZERO)
     least = min(promising, key=_beyond_promise, default=None)
     least_share = None if least is None else least.kept_share
-    return ExitKept(
+    return TargetResult(
         bot=bot,
         exit=exit,
         trades=len(found),
@@ -125,14 +125,14 @@ def _summed(bot: str, exit: str, share: Decimal | None, found: list[_Done]) -> E
     )
 
 
-def _beyond_promise(kept: Kept) -> Decimal:
+def _beyond_promise(kept: ProfitKept) -> Decimal:
     """Return what a trade kept beyond its promise, as a share of the entry price, or in dollars."""
     if kept.kept_share is not None and kept.promised_share is not None:
         return kept.kept_share - kept.promised_share
     return (kept.kept_dollars or ZERO) - (kept.promised_dollars or ZERO)
 
 
-def kept_words(found: ExitKept) -> str:
+def kept_words(found: TargetResult) -> str:
     """Return `target 50 %: kept 51 %, at least 50 %, slippage +$0.40 a contract, n 31`."""
     promise, parts, several = "", [], found.trades > 1
     if found.promised_share is not None and found.kept_share is not None:
@@ -150,7 +150,7 @@ def kept_words(found: ExitKept) -> str:
     return f"{found.exit}{promise}: {', '.join([*parts, f'n {found.trades}'])}"
 
 
-def kept_lines(found: Iterable[ExitKept], *, is_named: bool) -> list[str]:
+def kept_lines(found: Iterable[TargetResult], *, is_named: bool) -> list[str]:
     """Return a line for each exit. is_named: with the name of its bot in front."""
     return [f"{each.bot} {kept_words(each)}" if is_named else kept_words(each) for each in found]
 

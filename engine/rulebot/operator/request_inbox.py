@@ -122,7 +122,7 @@ def clear_box(store: Place) -> None:
     clear_requests(store, MEANT_FOR_THIS_ONE)
 
 
-class Inbox:
+class RequestInbox:
     """The engine's side, once it is connected: looks into the box a few times a second of `clock`.
 
     An entry by hand that was left before is removed: it was meant for that moment. is_simulated: the time of the run is

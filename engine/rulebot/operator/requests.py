@@ -36,7 +36,7 @@ LEFT_UNSEEN = (Request.PAUSE, Request.FLATTEN)
 """What is left for an engine also where its store cannot be read: nothing is opened by it, and it cannot wait."""
 
 
-class UnknownNameError(MisuseError):
+class UnknownTargetError(MisuseError):
     """A bot that the store does not know, or a position that is not open."""
 
 
@@ -60,9 +60,9 @@ def leave(
 
     identity: names the request where it may be left twice; it acts once. named: the structure that is to be entered,
     None where the bot chooses it.
-    Raises: UnknownNameError, NoEngineError for an entry and where none will ever run; MisuseError for an entry of a bot
-    that chooses among symbols, for a position that is owed, makes no sense or is another bot's, and for one to be kept
-    that nobody has asked to close, or that is being closed; StoreError.
+    Raises: UnknownTargetError, NoEngineError for an entry and where none will ever run; MisuseError for an entry of a
+    bot that chooses among symbols, for a position that is owed, makes no sense or is another bot's, and for one to be
+    kept that nobody has asked to close, or that is being closed; StoreError.
     """
     if (request in _OF_ONE) is not bool(position):
         raise MisuseError("close and keep say which position, by its `position`; nothing else does")
@@ -122,7 +122,7 @@ def _checked(
                 raise MisuseError(f"{position} is a position of {owner}, not of {bot[:60]}")
             bot = owner
         if bot and bot not in reader.bots():
-            raise UnknownNameError(f"this store knows no bot '{bot[:60]}'")
+            raise UnknownTargetError(f"this store knows no bot '{bot[:60]}'")
         if request is Request.KEEP:
             _check_waits(reader, run, waiting_requests(store), bot, position)
         if request is Request.ENTER and not is_named and _has_universe(run, bot):
@@ -165,10 +165,10 @@ def _owners(reader: StoreReader, position: str) -> list[str]:
 def _bot_of(reader: StoreReader, position: str) -> str:
     rows = reader.view("trades", position=position)
     if not rows:
-        raise UnknownNameError(f"nothing open is called '{position[:60]}'")
+        raise UnknownTargetError(f"nothing open is called '{position[:60]}'")
     if rows[0]["status"] == "CLOSED":
         how, at = end_of_row(rows[0]), rows[0]["exit_time"]
-        raise UnknownNameError(f"{position} is closed already: {how}, {at} New York")
+        raise UnknownTargetError(f"{position} is closed already: {how}, {at} New York")
     if wrong := error_text(rows[0]):
-        raise UnknownNameError(f"{position} is over, {wrong}", "nothing is sent for it: see to it in TWS")
+        raise UnknownTargetError(f"{position} is over, {wrong}", "nothing is sent for it: see to it in TWS")
     return str(rows[0]["strategy_id"])

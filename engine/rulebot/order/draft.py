@@ -24,7 +24,7 @@ class Ticket(NamedTuple):
     at: datetime
 
 
-def parts_of(legs: Iterable[OrderLeg], side: Side) -> tuple[Part, ...]:
+def order_parts(legs: Iterable[OrderLeg], side: Side) -> tuple[Part, ...]:
     """Return what is dealt when an order of these legs fills (`side` matters for a single leg only).
 
     A single leg is dealt by the piece, whatever its ratio: that goes into the quantity of its order.
@@ -32,7 +32,7 @@ def parts_of(legs: Iterable[OrderLeg], side: Side) -> tuple[Part, ...]:
     legs = tuple(legs)
     if len(legs) == 1:
         return (Part(legs[0].option, -side.sign, 1),)
-    return tuple(Part(leg.option, -leg.side.sign, leg.weight) for leg in legs)
+    return tuple(Part(leg.option, -leg.side.sign, leg.price_multiplier) for leg in legs)
 
 
 def opening_legs(legs: Iterable[PositionLeg]) -> tuple[OrderLeg, ...]:

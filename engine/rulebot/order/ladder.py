@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rulebot.model.money import CENT, ZERO, Rounding, TickRule
 from rulebot.order.price import NetQuote, Part, limit_net, surely_lost_below, ticks_of
 from rulebot.spec.nouns.order import Order as Ladder
-from rulebot.spec.nouns.order import Start
+from rulebot.spec.nouns.order import PriceFrom
 
 Holds = Callable[[Decimal], bool]
 """Says of a net price whether what an order is sent for holds at it."""
@@ -37,13 +37,13 @@ def start_net(
     """
     if quote.mid is None or quote.natural is None:
         return None
-    wanted: float | Decimal = quote.natural if ladder.start is Start.NATURAL else quote.mid
+    wanted: float | Decimal = quote.natural if ladder.start is PriceFrom.NATURAL else quote.mid
     if ladder.price is not None:
         wanted = -ladder.price if (costs(quote.mid) if is_paid is None else is_paid) else ladder.price
     return limit_net(wanted, natural=quote.natural, floor=None, ticks=quote.ticks or ticks_of(parts))
 
 
-def rung(
+def ladder_price(
     ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...], attempt: int, bound: Bound = UNBOUND
 ) -> Decimal | None:
     """Return the net limit of try `attempt`: so many steps worse than the start of this moment, never past natural.
@@ -103,8 +103,8 @@ def _prices(first: Decimal, last: Decimal, ticks: TickRule) -> Iterator[Decimal]
 
 def last_net(ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...]) -> Decimal | None:
     """Return the worst net price that an order may come to while the market stands: its last rung, at most natural."""
-    if ladder.start is not Start.MARKET:
-        return rung(ladder, quote, parts, ladder.tries)
+    if ladder.start is not PriceFrom.MARKET:
+        return ladder_price(ladder, quote, parts, ladder.tries)
     return None if quote.natural is None else Decimal(f"{quote.natural:.4f}")
 
 
@@ -113,7 +113,7 @@ def limited_at(ladder: Ladder, start: float | None, quote: NetQuote) -> float | 
 
     What a limit may come to on its way is bound at each try (`Bound`); a market order is bound by nothing any more.
     """
-    return quote.natural if ladder.start is Start.MARKET else start
+    return quote.natural if ladder.start is PriceFrom.MARKET else start
 
 
 def _worth_sending(net: Decimal, parts: tuple[Part, ...], ticks: TickRule, floor: Decimal | None = None) -> Decimal:

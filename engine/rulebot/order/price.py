@@ -13,7 +13,7 @@ from rulebot.model.facts import Grids
 from rulebot.model.market import Board
 from rulebot.model.money import ZERO, Rounding, TickRule
 from rulebot.model.payoff import best_case, ends_together, least_payoff
-from rulebot.model.quotes import QuoteFault, fault_text, is_unwanted, quote_fault, quote_problem
+from rulebot.model.quotes import QuoteFault, fault_text, lacks_bid, quote_fault, quote_problem
 from rulebot.model.texts import Text
 
 NONE_TOLD: Grids = {}
@@ -64,7 +64,7 @@ def net_quote(
     for option, flow, weight in parts:
         row = board.rows.get(option, -1)
         fault = quote_fault(board, row, now)
-        if fault is QuoteFault.NO_BID and flow < 0 and (closing or is_unwanted(board, row)):
+        if fault is QuoteFault.NO_BID and flow < 0 and (closing or lacks_bid(board, row)):
             mid -= weight * board.ask[row] / 2
             natural -= weight * board.ask[row]
             continue

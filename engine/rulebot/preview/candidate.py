@@ -11,33 +11,33 @@ from rulebot.core.program import CompiledBot, CompiledRule
 from rulebot.core.protective_stops import hit_at_once
 from rulebot.core.rule_evaluation import first_missing
 from rulebot.core.state import Named
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import how_many, opening_commission, price_legs, show_candidate
 from rulebot.core.universe_requirements import show_pair
 from rulebot.evaluate.evaluation import Verdict
-from rulebot.evaluate.select import Selection, select
+from rulebot.evaluate.select import StructureSelection, select
 from rulebot.evaluate.snapshot import View
-from rulebot.evaluate.watch import Aim
+from rulebot.evaluate.watch import StrikeTarget
 from rulebot.evaluate.wording import describe
 from rulebot.narrate.text_table import one_line
 from rulebot.order.ladder import limited_at
 from rulebot.order.price import NetQuote
 
 
-class Sight(Protocol):
+class MarketPreview(Protocol):
     """The market as it is seen at one instant: on a visit, by a running engine, or in a file of delayed quotes."""
 
     def view(self) -> View:
         """Return what rules see."""
         ...
 
-    def work(self) -> Work:
+    def work(self) -> StateBuilder:
         """Return what the functions of a turn read; nothing of it is kept."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedCandidate:
     """What a rule says of the market, or of the structure that was chosen."""
 
     rule: CompiledRule
@@ -71,16 +71,16 @@ class Candidate:
     passes: int = 0
     waited: int = 0
     lines: int = 0
-    aims: tuple[Aim | None, ...] = ()
-    selection: Selection | None = None
+    aims: tuple[StrikeTarget | None, ...] = ()
+    selection: StructureSelection | None = None
     quote: NetQuote | None = None
     refused: str = ""
     hit: str = ""
     legging: str = ""
-    when: tuple[Judged, ...] = ()
-    asked: tuple[Judged, ...] = ()
-    halts: tuple[Judged, ...] = ()
-    require: tuple[Judged, ...] = ()
+    when: tuple[JudgedCandidate, ...] = ()
+    asked: tuple[JudgedCandidate, ...] = ()
+    halts: tuple[JudgedCandidate, ...] = ()
+    require: tuple[JudgedCandidate, ...] = ()
     named: Named | None = None
 
     @property
@@ -89,7 +89,7 @@ class Candidate:
         return bool(self.aims) and all(aim is None or aim.centre is not None for aim in self.aims)
 
     @property
-    def unknown(self) -> list[Judged]:
+    def unknown(self) -> list[JudgedCandidate]:
         """The rules that cannot be judged."""
         return [each for each in (*self.halts, *self.when, *self.require) if each.verdict.truth is None]
 
@@ -101,7 +101,7 @@ class Candidate:
         return self.quote is None or not self.quote.missing
 
 
-def judge(sight: Sight, candidate: Candidate) -> View:
+def judge(sight: MarketPreview, candidate: Candidate) -> View:
     """Choose the legs that a structure would have now, and judge its conditions; nothing is kept but the answer.
 
     Return what was seen, with the structure at the price its order would start from, if there is one; where no count of
@@ -124,7 +124,7 @@ def judge(sight: Sight, candidate: Candidate) -> View:
     return view
 
 
-def _judge_structure(sight: Sight, candidate: Candidate, view: View, selection: Selection) -> None:
+def _judge_structure(sight: MarketPreview, candidate: Candidate, view: View, selection: StructureSelection) -> None:
     bot = candidate.bot
     candidate.quote = quote = price_legs(selection, view)
     show_candidate(view, bot.plan, selection, quote)
@@ -141,11 +141,11 @@ def _judge_structure(sight: Sight, candidate: Candidate, view: View, selection: 
     candidate.legging = legging_problem(work, bot, selection.legs, fits.count)
 
 
-def _judged(rules: Iterable[CompiledRule], view: View) -> tuple[Judged, ...]:
-    return tuple(Judged(rule, rule.judge(view)) for rule in rules)
+def _judged(rules: Iterable[CompiledRule], view: View) -> tuple[JudgedCandidate, ...]:
+    return tuple(JudgedCandidate(rule, rule.judge(view)) for rule in rules)
 
 
-def _offered(candidate: Candidate, view: View) -> tuple[Judged, ...]:
+def _offered(candidate: Candidate, view: View) -> tuple[JudgedCandidate, ...]:
     """Judge what a universe requires of this symbol, on its options at the money."""
     member = next((each for each in candidate.whole.members if each.symbol == candidate.bot.symbol), None)
     if member is None:

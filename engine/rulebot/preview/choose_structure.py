@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from rulebot.backtest.load_session_data import prepare
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.evaluate.listings import BAND
 from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.watch import entry_aims, entry_wish, watch_list
 from rulebot.model.contract import Contract
 from rulebot.model.errors import BrokerError
 from rulebot.preview.candidate import Candidate, judge
-from rulebot.preview.read_only_session import Visit
-from rulebot.preview.subscriptions import Seen, Stream, seen_on
+from rulebot.preview.read_only_session import ReadOnlySession
+from rulebot.preview.subscriptions import PreviewData, Stream, seen_on
 
 PATIENCE = 10
 """Seconds that a line, or what a rule reads, may take to come while the exchange trades."""
@@ -42,10 +42,10 @@ class Looked:
 
     candidates: list[Candidate] = field(default_factory=list)
     turns: int = 0
-    seen: dict[Contract, Seen] = field(default_factory=dict)
+    seen: dict[Contract, PreviewData] = field(default_factory=dict)
 
 
-async def facts_of(visit: Visit, desk: Desk) -> dict[str, BrokerError]:
+async def facts_of(visit: ReadOnlySession, desk: LoadedBots) -> dict[str, BrokerError]:
     """Ask for the slow facts of each bot, as a run does before a session; return what could not be had, and by whom.
 
     A universe asks symbol by symbol: one that the broker does not know spoils none of the others.
@@ -62,7 +62,7 @@ async def facts_of(visit: Visit, desk: Desk) -> dict[str, BrokerError]:
     return found
 
 
-async def look(visit: Visit, desk: Desk, *, chooses: bool, also: Also = _nothing_more) -> Looked:
+async def look(visit: ReadOnlySession, desk: LoadedBots, *, chooses: bool, also: Also = _nothing_more) -> Looked:
     """Stream what the bots read, and with `chooses` choose the legs of each structure. Raises: BrokerError.
 
     also: reads more of each structure whenever it was judged, and says whether it knows all.
@@ -88,7 +88,7 @@ async def look(visit: Visit, desk: Desk, *, chooses: bool, also: Also = _nothing
     return looked
 
 
-def _goes_on(visit: Visit, candidate: Candidate, also: Also) -> bool:
+def _goes_on(visit: ReadOnlySession, candidate: Candidate, also: Also) -> bool:
     """Judge a structure; say whether it is to be streamed on. Far strikes are found step by step: that takes longer."""
     is_known = also(candidate, judge(visit, candidate)) and candidate.is_known
     candidate.passes += 1
@@ -99,7 +99,7 @@ def _goes_on(visit: Visit, candidate: Candidate, also: Also) -> bool:
     return not is_known and candidate.waited < _patience(visit) and candidate.passes < MOST_PASSES
 
 
-async def _levels(visit: Visit, desk: Desk, looked: Looked) -> None:
+async def _levels(visit: ReadOnlySession, desk: LoadedBots, looked: Looked) -> None:
     levels = dict.fromkeys(
         level for bot in desk.bots.values() for each in (bot, *bot.structures()) for level in each.levels
     )
@@ -114,11 +114,11 @@ async def _levels(visit: Visit, desk: Desk, looked: Looked) -> None:
                 break
 
 
-def _patience(visit: Visit) -> int:
+def _patience(visit: ReadOnlySession) -> int:
     return PATIENCE if visit.is_in_hours else CLOSED_PATIENCE
 
 
-def _note(visit: Visit, looked: Looked) -> None:
+def _note(visit: ReadOnlySession, looked: Looked) -> None:
     """Keep what every line has brought; one that was live once was, also when it is given up and taken again."""
     for contract in visit.state.streamed:
         found = seen_on(visit.feed, contract)
@@ -140,7 +140,7 @@ def _room(candidates: Iterable[Candidate]) -> int:
     return lines
 
 
-def _stream(visit: Visit, active: Iterable[Candidate]) -> None:
+def _stream(visit: ReadOnlySession, active: Iterable[Candidate]) -> None:
     view, facts = visit.view(), visit.state.facts
     wishes = []
     for candidate in active:

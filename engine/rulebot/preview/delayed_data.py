@@ -12,10 +12,10 @@ from decimal import Decimal
 from rulebot.adapters.cboe.fetch import fetch
 from rulebot.adapters.cboe.parse import DelayedChain, DelayedDataError, parse
 from rulebot.adapters.ib.settings import LINES
-from rulebot.core.handle_event import begin
+from rulebot.core.handle_event import start_run
 from rulebot.core.state import State
-from rulebot.core.state_builder import Work
-from rulebot.documents.load_bots import Desk
+from rulebot.core.state_builder import StateBuilder
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Underlying
 from rulebot.model.facts import EventCalendar, Facts, Listing
@@ -38,7 +38,7 @@ Fetch = Callable[[str, str], bytes]
 class DelayedSight:
     """What was read of some files, as one instant."""
 
-    def __init__(self, desk: Desk, calendar: EventCalendar, chains: Iterable[DelayedChain]) -> None:
+    def __init__(self, desk: LoadedBots, calendar: EventCalendar, chains: Iterable[DelayedChain]) -> None:
         self.chains = {chain.symbol: chain for chain in chains}
         self.at = max(chain.at for chain in self.chains.values())
         self.session = coming_session(self.at)
@@ -46,14 +46,14 @@ class DelayedSight:
         facts = Facts(events=calendar, listings=_listings(self.chains.values()))
         program = desk.program(INSTALL, {}, LINES)
         state = State(session=self.session, board=board, facts=facts)
-        self._work = Work(program, begin(program, state, self.at).state, self.at)
+        self._work = StateBuilder(program, start_run(program, state, self.at).state, self.at)
 
     @property
     def is_in_hours(self) -> bool:
         """True when the quotes are of hours in which the exchange trades."""
         return self.session.is_on(self.at)
 
-    def work(self) -> Work:
+    def work(self) -> StateBuilder:
         """Return what the functions of a turn read; nothing of it is kept."""
         return self._work
 
@@ -61,13 +61,13 @@ class DelayedSight:
         """Return what rules see."""
         return self._work.view()
 
-    def candidates(self, desk: Desk) -> list[tuple[Candidate, View]]:
+    def candidates(self, desk: LoadedBots) -> list[tuple[Candidate, View]]:
         """Return every structure of some bots, judged."""
         found = [Candidate(each, bot) for bot in desk.bots.values() for each in bot.structures()]
         return [(each, judge(self, each)) for each in found]
 
 
-def symbols_of(desk: Desk) -> list[str]:
+def symbols_of(desk: LoadedBots) -> list[str]:
     """Return what bots read the prices and options of, their own symbols first."""
     bots = [each for bot in desk.bots.values() for each in (bot, *bot.structures())]
     own = [symbol for bot in bots for symbol in (*bot.plan.underlyings, *bot.plan.needs.symbols)]

@@ -11,11 +11,11 @@ from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rulebot.core.handle_event import begin, turn
+from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import AccountLimits, Program
 from rulebot.core.state import State
-from rulebot.core.state_builder import Work
-from rulebot.documents.load_bots import Desk
+from rulebot.core.state_builder import StateBuilder
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.evaluate.snapshot import View
 from rulebot.live.bars import BarWatch
 from rulebot.live.environments import World
@@ -41,7 +41,7 @@ STANDS_STILL = 60.0
 
 
 @dataclass(slots=True)
-class Usage:
+class SessionUsage:
     """Market data lines so far: the most at once, how many were taken, and how many given up for others."""
 
     most: int = 0
@@ -49,7 +49,7 @@ class Usage:
     given_up: int = 0
 
 
-class Visit:
+class ReadOnlySession:
     """The state as far as it has been told; `pass_time` lets more be told.
 
     takes_delayed: what is not subscribed is asked for as delayed data, and rules see that as if it were live.
@@ -58,7 +58,7 @@ class Visit:
     def __init__(
         self,
         world: World,
-        desk: Desk,
+        desk: LoadedBots,
         calendar: EventCalendar,
         first: Batch,
         line_limit: int,
@@ -72,9 +72,9 @@ class Visit:
         self._bars = BarWatch(self.feed)
         self._quiet = Program(bots={}, pinned={}, limits=AccountLimits(), install=INSTALL, line_limit=line_limit)
         state = State(session=coming_session(first.at), board=self.feed.board, facts=Facts(events=calendar))
-        self.state = begin(self.program, state, first.at).state
+        self.state = start_run(self.program, state, first.at).state
         self.up = next(event for event in first.events if isinstance(event, LinkUp))
-        self.usage = Usage()
+        self.usage = SessionUsage()
         self._is_counted = 0
         self._takes_delayed = takes_delayed
         if takes_delayed:
@@ -119,7 +119,7 @@ class Visit:
     def learn(self, events: Iterable[Event]) -> None:
         """Take answers to questions."""
         for event in events:
-            self.state = turn(self._quiet, self.state, event).state
+            self.state = handle_event(self._quiet, self.state, event).state
 
     async def keep_pace(self) -> None:
         """Wait for the next second when questions have nearly used this one up."""
@@ -139,14 +139,14 @@ class Visit:
             self.feed.watch(wanted, self.program.extras())
             self.state = self.state._replace(streamed=wanted)
 
-    def work(self) -> Work:
+    def work(self) -> StateBuilder:
         """Return what the functions of a turn read; nothing of it is kept."""
         state = self.state
         if self._takes_delayed and (rows := self._delayed_rows()):
             board = copy(state.board)  # the same columns
             board.frozen = board.frozen - rows
             state = state._replace(board=board)
-        return Work(self.program, state, self.at)
+        return StateBuilder(self.program, state, self.at)
 
     def _delayed_rows(self) -> set[int]:
         feed = self.feed
@@ -168,7 +168,7 @@ class Visit:
             raise BrokerError(f"the connection was lost: {lost.reason}", "try again once the gateway is connected")
 
 
-async def into_the_day(visit: Visit) -> None:
+async def into_the_day(visit: ReadOnlySession) -> None:
     """Let a simulated day that has just begun come to an hour after its open."""
     until = visit.session.open + INTO_THE_DAY
     while visit.at < until:

@@ -37,22 +37,22 @@ _BY_CODE: Mapping[int, Stream] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class PreviewData:
     """What a line has brought so far; `trouble` in the broker's words."""
 
     stream: Stream
     trouble: str = ""
 
 
-def seen_on(feed: IbFeed, contract: Contract) -> Seen:
+def seen_on(feed: IbFeed, contract: Contract) -> PreviewData:
     """Return what the line of a contract that is streamed has brought."""
     trouble = feed.troubles.get(contract, "")
     if trouble:
         code = CODE.search(trouble)
-        return Seen(_BY_CODE.get(int(code[1]) if code else 0, Stream.REFUSED), trouble)
+        return PreviewData(_BY_CODE.get(int(code[1]) if code else 0, Stream.REFUSED), trouble)
     row = feed.board.rows.get(contract, -1)
     if row in feed.board.frozen:
-        return Seen(Stream.DELAYED)
+        return PreviewData(Stream.DELAYED)
     if row < 0 or (isnan(feed.board.quote_at[row]) and isnan(feed.board.last_at[row])):
-        return Seen(Stream.SILENT)
-    return Seen(Stream.LIVE)
+        return PreviewData(Stream.SILENT)
+    return PreviewData(Stream.LIVE)

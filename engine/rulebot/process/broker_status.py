@@ -6,7 +6,7 @@ from typing import NamedTuple
 from rulebot.adapters.clock import WallClock
 from rulebot.model.session import EXCHANGE_ZONE, exchange_date, session_from
 from rulebot.record.record import Kind
-from rulebot.store.broker_time import by_broker
+from rulebot.store.broker_time import broker_now
 from rulebot.store.queries import Run, StoreReader
 
 QUIET = timedelta(minutes=3)
@@ -32,7 +32,7 @@ def connected(reader: StoreReader, run: Run, now: datetime | None = None) -> Con
         return Connected(None, "")
     link = told[1]
     if link.data["up"]:
-        return Connected(True, _quiet(reader, run, by_broker(reader, WallClock().now()) if now is None else now))
+        return Connected(True, _quiet(reader, run, broker_now(reader, WallClock().now()) if now is None else now))
     since, why = link.at.astimezone(EXCHANGE_ZONE), link.data.get("reason") or "no reason is known"
     return Connected(False, f"not connected to the broker since {since:%Y-%m-%d %H:%M:%S}: {_UNWATCHED} ({why})")
 

@@ -4,7 +4,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from rulebot.store.sources import digest_of
+from rulebot.store.sources import source_digest
 
 ENGINE = Path(__file__).parents[1]
 """Where the program stands."""
@@ -24,4 +24,4 @@ def code_digest(folder: Path = ENGINE) -> str:
 
     It stays that of when it was first asked for, as what a process has loaded does.
     """
-    return digest_of(folder, (*folder.rglob("*.py"), *folder.glob("calendars/*.json")))
+    return source_digest(folder, (*folder.rglob("*.py"), *folder.glob("calendars/*.json")))

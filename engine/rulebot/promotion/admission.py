@@ -21,7 +21,7 @@ class NotAdmittedError(RulebotError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class AdmissionRequest:
     """What a live run was asked for. digests: of its bots by name, none when only exits are watched. today: its first
     session.
 
@@ -39,7 +39,7 @@ class Asked:
     confirmed: str | None
 
 
-def missing(asked: Asked) -> list[str]:
+def missing(asked: AdmissionRequest) -> list[str]:
     """Return what is missing, a sentence each; nothing when the run may trade once it is confirmed."""
     document = asked.document
     live = None if document is None else document.live
@@ -70,17 +70,17 @@ def refusal(found: Sequence[str], store: object, held: int) -> NotAdmittedError:
     return NotAdmittedError("\n".join(lines), "docs/live.md has the way from paper to real money")
 
 
-def _unreachable(asked: Asked) -> Iterator[str]:
+def _unreachable(asked: AdmissionRequest) -> Iterator[str]:
     if asked.unreachable:
         yield asked.unreachable
 
 
-def _paper_only(asked: Asked) -> Iterator[str]:
+def _paper_only(asked: AdmissionRequest) -> Iterator[str]:
     if asked.offered is not None and all(is_paper(account) for account in asked.offered.accounts):
         yield f"{asked.where} has no account with real money, only {', '.join(asked.offered.accounts)}: of paper"
 
 
-def _not_offered(asked: Asked, account: str) -> Iterator[str]:
+def _not_offered(asked: AdmissionRequest, account: str) -> Iterator[str]:
     if asked.offered is None or account in asked.offered.accounts:
         return
     if all(is_paper(each) for each in asked.offered.accounts):
@@ -89,7 +89,7 @@ def _not_offered(asked: Asked, account: str) -> Iterator[str]:
         yield f"account {account} is not behind {asked.where}; there is {', '.join(asked.offered.accounts)}"
 
 
-def _is_simulated(asked: Asked) -> bool:
+def _is_simulated(asked: AdmissionRequest) -> bool:
     return asked.offered is not None and asked.offered.is_simulated
 
 
@@ -140,7 +140,7 @@ def _worn_out(bot: str, live: LiveRules, today: date, found: Promotion) -> Itera
             )
 
 
-def _unconfirmed(asked: Asked, account: str) -> Iterator[str]:
+def _unconfirmed(asked: AdmissionRequest, account: str) -> Iterator[str]:
     if asked.confirmed == "":
         yield "nobody at a terminal can confirm it: add --yes-i-mean " + (account or "ACCOUNT")
     elif asked.confirmed is not None and account and asked.confirmed != account:

@@ -4,12 +4,12 @@ from datetime import datetime
 
 from rulebot.checks.journal.audit import audit_tape
 from rulebot.checks.journal.starts import differing_starts
-from rulebot.checks.journal.tape import tape_of
+from rulebot.checks.journal.tape import journal_index
 from rulebot.model.errors import StoreError
 from rulebot.model.position import Position
 from rulebot.model.session import exchange_date, session_from
 from rulebot.model.values import dataclass
-from rulebot.promotion.figures import Figures, Judged, compare, figures
+from rulebot.promotion.figures import Figures, FigureVerdict, compare, figures
 from rulebot.promotion.paper import Key, Paper, closed_trades, read_paper
 from rulebot.promotion.promotion import Promotion, worn_out
 from rulebot.promotion.sessions import Audited, BotSession, audit_faults, days_of, judge
@@ -33,7 +33,7 @@ class Assessment:
     sessions: tuple[BotSession, ...]
     trades: tuple[Position, ...]
     figures: Figures
-    judged: tuple[Judged, ...]
+    judged: tuple[FigureVerdict, ...]
     others: int
     too_old: str
 
@@ -44,7 +44,7 @@ class Assessment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class PaperEvidence:
     """A paper journal as it was read, up to its last record (of `at`), and all that it says of one world."""
 
     store: Place
@@ -56,7 +56,7 @@ class Evidence:
     simulated: bool
 
 
-def read_evidence(path: Place, *, simulated: bool) -> Evidence:
+def read_evidence(path: Place, *, simulated: bool) -> PaperEvidence:
     """Read and audit a paper store. Raises: StoreError, also for one whose journal is not what was written."""
     with StoreReader(path) as reader:
         (number, hash), rows, broken = reader.head(), reader.numbered(without=UNTOLD), reader.verify()
@@ -65,14 +65,16 @@ def read_evidence(path: Place, *, simulated: bool) -> Evidence:
             f"the journal of {path} is not what was written, from number {broken.seq} on ({broken.why})",
             "it proves nothing; 'rulebot store restore' puts a backup in its place",
         )
-    tape = tape_of(rows)
+    tape = journal_index(rows)
     audited = audit_faults(tape, audit_tape(tape, broken, differing_tables(path), differing_starts(path), shown=None))
     paper = read_paper(tape, simulated=simulated)
     at = tape.entries[-1].record.at if tape.entries else None
-    return Evidence(store=path, paper=paper, audited=audited, records=number, hash=hash, at=at, simulated=simulated)
+    return PaperEvidence(
+        store=path, paper=paper, audited=audited, records=number, hash=hash, at=at, simulated=simulated
+    )
 
 
-def assess(evidence: Evidence, bot: str, digest: str, document: AccountDocument, at: datetime) -> Assessment:
+def assess(evidence: PaperEvidence, bot: str, digest: str, document: AccountDocument, at: datetime) -> Assessment:
     """Return how a bot under one text stands at an instant; the document must have `live`."""
     assert document.live is not None
     today = session_from(exchange_date(at)).date
@@ -93,7 +95,7 @@ def assess(evidence: Evidence, bot: str, digest: str, document: AccountDocument,
     )
 
 
-def promotion(evidence: Evidence, found: Assessment, account: str) -> Promotion:
+def promotion(evidence: PaperEvidence, found: Assessment, account: str) -> Promotion:
     """Return the promotion that an assessment without a shortfall earns."""
     return Promotion(
         digest=found.digest,

@@ -112,7 +112,7 @@ def _rounded(value: Decimal | float | None, places: int = _PLACES) -> Decimal | 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class FigureVerdict:
     """One demand beside what was found: both in words, and by how much it falls short, "" when it is met."""
 
     name: str
@@ -121,12 +121,12 @@ class Judged:
     short: str
 
 
-def compare(found: Figures, require: Iterable[Demand]) -> tuple[Judged, ...]:
+def compare(found: Figures, require: Iterable[Demand]) -> tuple[FigureVerdict, ...]:
     """Return each demand beside what was found, in the document's order."""
     return tuple(_judged(found, demand) for demand in require)
 
 
-def _judged(found: Figures, demand: Demand) -> Judged:
+def _judged(found: Figures, demand: Demand) -> FigureVerdict:
     value = _value(found, demand.shown)
     missing = None if value is None else demand.missed_by(value)
     places = _places(demand.shown, missing)
@@ -134,7 +134,7 @@ def _judged(found: Figures, demand: Demand) -> Judged:
     text = "unknown" if value is None else _said(demand.shown, value, places)
     if demand.shown is Shown.COMPLIANT_SESSIONS:
         text += " in a row"
-    return Judged(
+    return FigureVerdict(
         name=demand.shown.value,
         found=text,
         demanded=f"{op} {_said(demand.shown, demand.bound, places)}",

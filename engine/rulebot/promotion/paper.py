@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rulebot.checks.journal.rules import session_told
-from rulebot.checks.journal.tape import Entry, Tape
-from rulebot.core.state import Standing
+from rulebot.checks.journal.tape import Entry, JournalIndex
+from rulebot.core.state import OperatorState
 from rulebot.decide.bot_day import BotDay
 from rulebot.documents.load_bots import SpecText
 from rulebot.model.delivery import counting_shares
@@ -34,7 +34,7 @@ PRICE = "price"
 """What came nearest where all conditions held, and the price was unknown."""
 
 
-class Span(NamedTuple):
+class SessionSpan(NamedTuple):
     """From when to when."""
 
     start: datetime
@@ -98,10 +98,10 @@ class Paper:
 
     texts: dict[str, SpecText] = field(default_factory=dict)
     sessions: dict[date, Session] = field(default_factory=dict)
-    up: dict[Key, list[Span]] = field(default_factory=lambda: defaultdict(list))
-    daily_losses: list[tuple[Span, Decimal]] = field(default_factory=list)
-    barred: dict[str, list[Span]] = field(default_factory=lambda: defaultdict(list))
-    unknown: dict[str, list[tuple[str, Span]]] = field(default_factory=lambda: defaultdict(list))
+    up: dict[Key, list[SessionSpan]] = field(default_factory=lambda: defaultdict(list))
+    daily_losses: list[tuple[SessionSpan, Decimal]] = field(default_factory=list)
+    barred: dict[str, list[SessionSpan]] = field(default_factory=lambda: defaultdict(list))
+    unknown: dict[str, list[tuple[str, SessionSpan]]] = field(default_factory=lambda: defaultdict(list))
     looks: dict[str, list[Look]] = field(default_factory=lambda: defaultdict(list))
     lacked: dict[tuple[str, date], str] = field(default_factory=dict)
     decided: set[tuple[str, date]] = field(default_factory=set)
@@ -139,7 +139,7 @@ class Paper:
         return found
 
 
-def read_paper(tape: Tape, *, simulated: bool) -> Paper:
+def read_paper(tape: JournalIndex, *, simulated: bool) -> Paper:
     """Return what a tape says of its runs on paper at simulated gateways, or at real ones."""
     reader = _Reader(simulated)
     for entry in tape.entries:
@@ -162,7 +162,7 @@ class _Reader:
     session: Session | None = None
     up_since: datetime | None = None
     last_at: datetime | None = None
-    standing: Standing = field(default_factory=Standing)
+    standing: OperatorState = field(default_factory=OperatorState)
     barred_since: dict[str, datetime] = field(default_factory=dict)
     unknown_since: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
     choosing: dict[str, dict[str, bool | None]] = field(default_factory=lambda: defaultdict(dict))
@@ -249,9 +249,9 @@ class _Reader:
     def _down(self, at: datetime) -> None:
         if self.up_since is not None:
             for bot, digest in self.digests.items():
-                self.paper.up[Key(bot, digest)].append(Span(self.up_since, at))
+                self.paper.up[Key(bot, digest)].append(SessionSpan(self.up_since, at))
             if self.daily_loss is not None:
-                self.paper.daily_losses.append((Span(self.up_since, at), self.daily_loss))
+                self.paper.daily_losses.append((SessionSpan(self.up_since, at), self.daily_loss))
         self.up_since = None
 
     def _begin(self, entry: Entry) -> None:
@@ -278,7 +278,7 @@ class _Reader:
 
     def _free(self, bot: str, at: datetime) -> None:
         if (since := self.barred_since.pop(bot, None)) is not None:
-            self.paper.barred[bot].append(Span(since, at))
+            self.paper.barred[bot].append(SessionSpan(since, at))
 
     def _today(self, at: datetime) -> date:
         return self.session.date if self.session is not None else exchange_date(at)
@@ -287,8 +287,8 @@ class _Reader:
         position = entry.position
         assert position is not None
         self.paper.positions[position.id] = position
-        if position.let_be:
-            self._say(entry, f"{position.id} is on hold: {position.let_be}")
+        if position.freeze_reason:
+            self._say(entry, f"{position.id} is on hold: {position.freeze_reason}")
         if position.state == "closed":
             self._is_worth(entry, position.net if position.is_flat else self.worth.get(position.id, ZERO))
 
@@ -350,7 +350,7 @@ class _Reader:
 
     def _decided(self, key: tuple[str, str, str], at: datetime) -> None:
         if (since := self.unknown_since.pop(key, None)) is not None:
-            self.paper.unknown[key[0]].append((key[2], Span(since, at)))
+            self.paper.unknown[key[0]].append((key[2], SessionSpan(since, at)))
 
     def _forget_verdicts(self, at: datetime, bots: Collection[str] | None = None) -> None:
         """End what was unknown, of some bots or of all: another text, and another day, is judged anew."""
@@ -416,5 +416,5 @@ _TAKERS: dict[Kind, Callable[[_Reader, Entry], None]] = {
 def closed_trades(paper: Paper, key: Key) -> Iterator[Position]:
     """Yield the closed trades of a bot under one text that it entered by itself, in order of their end."""
     found = (each for each in paper.positions.values() if key_of(each) == key and not paper.is_by_hand(each))
-    over = [position for position in found if position.state == "closed" and position.is_flat and position.is_begun]
+    over = [position for position in found if position.state == "closed" and position.is_flat and position.has_fills]
     yield from sorted(over, key=lambda position: (position.closed_at is None, position.closed_at, position.id))

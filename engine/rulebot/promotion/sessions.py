@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from rulebot.checks.journal.audit import Verdict
-from rulebot.checks.journal.tape import Tape
+from rulebot.checks.journal.tape import JournalIndex
 from rulebot.core.program import CompiledBot
 from rulebot.core.protective_stops import UNPROTECTED
 from rulebot.decide.opportunity import shut
@@ -24,7 +24,7 @@ from rulebot.model.money import ZERO, dollars
 from rulebot.model.position import BY_A_PERSON, Position
 from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, session_on
 from rulebot.model.values import dataclass
-from rulebot.promotion.paper import Key, Paper, Span, key_of
+from rulebot.promotion.paper import Key, Paper, SessionSpan, key_of
 
 PATIENCE = timedelta(minutes=5)
 """How long the engine, or its connection, may be away within a session that is whole, all together."""
@@ -50,7 +50,7 @@ class BotSession:
         return not self.missed and not self.faults
 
 
-def audit_faults(tape: Tape, verdicts: Iterable[Verdict]) -> Audited:
+def audit_faults(tape: JournalIndex, verdicts: Iterable[Verdict]) -> Audited:
     """Return what an audit found where."""
     bots = {entry.seq: entry.record.bot for entry in tape.entries}
     found: dict[tuple[str, date | None], list[str]] = {}
@@ -116,7 +116,7 @@ def _was_held(position: Position, key: Key, day: date) -> bool:
 
 
 def _ended(position: Position, day: date) -> bool:
-    if position.state != "closed" or position.closed_at is None or not position.is_begun:
+    if position.state != "closed" or position.closed_at is None or not position.has_fills:
         return False
     return exchange_date(position.closed_at) == day
 
@@ -159,7 +159,7 @@ def _missed(paper: Paper, key: Key, bot: CompiledBot | None, session: Session, o
     if bot is not None and (barred := bot.barred_by(paper.shut.get(session.date, ()))):
         return f"by the broker's hours there was no trading in {', '.join(barred)}"
     start = session.open
-    is_held = any(position.session < session.date and position.is_begun for position in own)
+    is_held = any(position.session < session.date and position.has_fills for position in own)
     if bot is not None and not is_held:
         windows = bot.windows(session)
         if idle := shut(bot.plan.entry, session, windows):
@@ -210,11 +210,11 @@ def _ends_choice(bot: CompiledBot, truths: Mapping[str, bool | None]) -> str:
     return ""
 
 
-def _away(spans: Iterable[Span], start: datetime, end: datetime) -> str:
+def _away(spans: Iterable[SessionSpan], start: datetime, end: datetime) -> str:
     """Say when nobody was there between two instants, "" when all gaps within them are short, and so together."""
     at, gone = start, timedelta(0)
-    for span in (*sorted(each for each in spans if each.meets(start, end)), Span(end, end)):
-        gap = Span(at, min(span.start, end))
+    for span in (*sorted(each for each in spans if each.meets(start, end)), SessionSpan(end, end)):
+        gap = SessionSpan(at, min(span.start, end))
         if gap.end > gap.start:
             gone += gap.end - gap.start
             lasted = f"from {_clock(gap.start)} to {_clock(gap.end)}"

@@ -15,7 +15,7 @@ Told = tuple[datetime, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doing:
+class ActivityAt:
     """What a bot did at an instant.
 
     watching: since when, None while it does not. ended: when its last watch ended and why. halted: when and why.
@@ -35,7 +35,7 @@ class Doing:
     refused: tuple[Told, ...] = ()
 
 
-def doing_at(records: Sequence[Record], at: datetime) -> Doing:
+def activity_at(records: Sequence[Record], at: datetime) -> ActivityAt:
     """Return what a bot did at an instant, by its records of that day."""
     until = [record for record in records if record.at <= at]
     decided = [record for record in until if record.kind is Kind.DECISION]
@@ -61,7 +61,7 @@ def doing_at(records: Sequence[Record], at: datetime) -> Doing:
             if moved == ("exiting", "open") and record.position in acted:
                 since, exit_name = acted.pop(record.position)
                 parts.append((since, f"{exit_name} of {record.position}"))
-    return Doing(
+    return ActivityAt(
         watching=watching,
         ended=None if watching is not None else ended,
         halted=_last(decided, "halt"),

@@ -44,7 +44,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leaving:
+class ExitExplanation:
     """How a position was left: which exit acted, when, and what it said then; None is what has not happened.
 
     acted: None where an order that rested at the broker filled, or the options expired. reason: the exit, or the end.
@@ -58,12 +58,12 @@ class Leaving:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class RuleSnapshot:
     """All conditions at one instant, in the order of the spec, and the positions that were being left or closed."""
 
     at: datetime
     conditions: tuple[Condition, ...]
-    leaving: tuple[Leaving, ...] = ()
+    leaving: tuple[ExitExplanation, ...] = ()
 
     @property
     def held(self) -> int:
@@ -72,7 +72,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class TimeSpan:
     """A stretch of time: of watching, or of a rule being unknown, and why."""
 
     start: datetime
@@ -92,7 +92,7 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class DayExplanation:
     """One bot on one day.
 
     entered: instants at which an entry was decided; by_hand: those at which an operator did. last: the entry
@@ -106,13 +106,13 @@ class Story:
     alarm.
     """
 
-    watched: tuple[Span, ...]
+    watched: tuple[TimeSpan, ...]
     entered: tuple[datetime, ...]
     by_hand: tuple[datetime, ...]
-    nearest: Moment | None
+    nearest: RuleSnapshot | None
     nearest_rule: str
-    last: Moment
-    unknown: tuple[Span, ...]
+    last: RuleSnapshot
+    unknown: tuple[TimeSpan, ...]
     ends: tuple[str, ...]
     blocked: tuple[Blocked, ...]
     refused: tuple[tuple[datetime, str], ...]
@@ -129,13 +129,13 @@ class Story:
     breach: bool = False
 
 
-def story(records: Sequence[Record]) -> Story:
+def explain_day(records: Sequence[Record]) -> DayExplanation:
     """Return the story of one bot's records of one day (at least one), in order."""
     watched = _watched(records)
     nearest_rule, nearest = _nearest(records)
     days = [record.data for record in records if record.kind is Kind.BOT_DAY]
     day: Any = days[-1] if days else {}
-    return Story(
+    return DayExplanation(
         watched=watched,
         entered=tuple(record.at for record in _decisions(records, "enter")),
         by_hand=tuple(record.at for record in _decisions(records, "enter") if record.data.get("by_hand")),
@@ -169,13 +169,13 @@ def _blocked(record: Record) -> Blocked | None:
     return Blocked(str(last["text"]), since, str(longest["text"]), float(longest["seconds"]))
 
 
-def state_at(records: Iterable[Record], at: datetime, places: Sequence[str] = ()) -> Moment:
+def state_at(records: Iterable[Record], at: datetime, places: Sequence[str] = ()) -> RuleSnapshot:
     """Return the last verdict of every rule up to an instant, of some places or of all.
 
     Exits of a position that is closed by then are those of the instant at which one acted, not what they said later.
     """
     last: dict[tuple[str, ...], Condition] = {}
-    leaving: dict[str, Leaving] = {}
+    leaving: dict[str, ExitExplanation] = {}
     acted: dict[str, dict[tuple[str, ...], Condition]] = {}
     for record in records:
         if record.at > at:
@@ -190,10 +190,10 @@ def state_at(records: Iterable[Record], at: datetime, places: Sequence[str] = ()
     for position, found in leaving.items():
         if found.closed is not None:
             last.update(acted.get(position, {}))
-    return Moment(at, tuple(last.values()), tuple(leaving.values()))
+    return RuleSnapshot(at, tuple(last.values()), tuple(leaving.values()))
 
 
-def left_within(records: Sequence[Record], after: datetime, until: datetime) -> tuple[Leaving, ...]:
+def exits_within(records: Sequence[Record], after: datetime, until: datetime) -> tuple[ExitExplanation, ...]:
     """Return the positions of which an exit acted, or which were closed, after an instant and up to another one."""
     return tuple(
         found
@@ -202,24 +202,24 @@ def left_within(records: Sequence[Record], after: datetime, until: datetime) -> 
     )
 
 
-def _leaves(record: Record, leaving: dict[str, Leaving], known: Iterable[Condition]) -> bool:
+def _leaves(record: Record, leaving: dict[str, ExitExplanation], known: Iterable[Condition]) -> bool:
     """Note what a decision says of leaving a position; return whether an exit acted by it."""
     what, position = record.data.get("what"), record.position
     values: Any = record.data.get("values") or ()
     if what == "exit":
         reason = _reason(record)
         rules = (one for one in known if one.place == "exit" and one.position == position and one.rule == reason)
-        leaving[position] = Leaving(position=position, reason=reason, acted=record.at, rule=next(rules, None))
+        leaving[position] = ExitExplanation(position=position, reason=reason, acted=record.at, rule=next(rules, None))
         return True
     if what == "state" and values and values[-1] == "open":
         leaving.pop(position, None)
     if what == "closed":
-        was = leaving.get(position, Leaving(position=position, reason=_reason(record)))
+        was = leaving.get(position, ExitExplanation(position=position, reason=_reason(record)))
         leaving[position] = replace(was, closed=record.at)
     return False
 
 
-def outages(records: Iterable[Record], session: Record, *, is_running: bool) -> tuple[Span, ...]:
+def outages(records: Iterable[Record], session: Record, *, is_running: bool) -> tuple[TimeSpan, ...]:
     """Return the stretches of a session in which no engine was connected to the broker, and why.
 
     records: of the kinds `OF_LINKS` and the last one before each start, from the first start of the store to its last
@@ -228,7 +228,7 @@ def outages(records: Iterable[Record], session: Record, *, is_running: bool) -> 
     opened, closed = (datetime.fromisoformat(str(session.data[key])) for key in ("open", "close"))
     away: tuple[datetime, str] | None = (opened, "no engine ran")
     last, was_linked = opened, False
-    spans: list[Span] = []
+    spans: list[TimeSpan] = []
     for record in records:
         if record.kind is Kind.RUN_STARTED:
             settings: Any = record.data.get("settings")
@@ -241,13 +241,13 @@ def outages(records: Iterable[Record], session: Record, *, is_running: bool) -> 
             away = away or (record.at, f"the connection was lost: {_reason(record)}")
         elif record.kind is Kind.LINK:
             was_linked = True
-            spans += [Span(start=away[0], end=record.at, why=away[1])] if away else []
+            spans += [TimeSpan(start=away[0], end=record.at, why=away[1])] if away else []
             away = None
         last = record.at
     if away is None and not is_running:
         away = (last, ENDED_UNTOLD)
     if away is not None:
-        spans.append(Span(start=away[0], end=last if is_running else closed, why=away[1]))
+        spans.append(TimeSpan(start=away[0], end=last if is_running else closed, why=away[1]))
     cut = (replace(span, start=max(span.start, opened), end=min(span.end, closed)) for span in spans)
     return tuple(span for span in cut if span.start < span.end) if was_linked else ()
 
@@ -301,7 +301,7 @@ def _is_of_another(record: Record, symbol: str) -> bool:
     return record.data.get("symbol", symbol) != symbol
 
 
-def total(spans: Iterable[Span]) -> timedelta:
+def total(spans: Iterable[TimeSpan]) -> timedelta:
     """Return the time that spans cover together; where they overlap it counts once."""
     covered, until = timedelta(), None
     for span in sorted(spans, key=lambda span: span.start):
@@ -330,25 +330,25 @@ def _on_one_line(words: Json) -> str:
     return " ".join(str(words or "").split())
 
 
-def _watched(records: Sequence[Record]) -> tuple[Span, ...]:
-    spans: list[Span] = []
+def _watched(records: Sequence[Record]) -> tuple[TimeSpan, ...]:
+    spans: list[TimeSpan] = []
     since: datetime | None = None
     for record in records:
         what = record.data.get("what") if record.kind is Kind.DECISION else None
         if what == "watch" and since is None:
             since = record.at
         elif what in ("stop watching", "enter") and since is not None:
-            spans.append(Span(start=since, end=record.at, why=_reason(record)))
+            spans.append(TimeSpan(start=since, end=record.at, why=_reason(record)))
             since = None
     if since is not None:
-        spans.append(Span(start=since, end=records[-1].at))
+        spans.append(TimeSpan(start=since, end=records[-1].at))
     if spans:
         return tuple(spans)
     judged = [record.at for record in records if record.kind is Kind.VERDICT and record.data.get("place") == "when"]
-    return (Span(start=judged[0], end=judged[-1]),) if judged else ()
+    return (TimeSpan(start=judged[0], end=judged[-1]),) if judged else ()
 
 
-def _nearest(records: Sequence[Record]) -> tuple[str, Moment | None]:
+def _nearest(records: Sequence[Record]) -> tuple[str, RuleSnapshot | None]:
     found = [record for record in records if record.kind is Kind.NEAREST]
     if not found:
         return "", None
@@ -357,33 +357,33 @@ def _nearest(records: Sequence[Record]) -> tuple[str, Moment | None]:
     readings = data.get("readings")
     if readings:
         of = {"place": "when", "symbol": data.get("symbol")}
-        return str(data["rule"]), Moment(at, tuple(_condition({**of, **one}) for one in readings))
+        return str(data["rule"]), RuleSnapshot(at, tuple(_condition({**of, **one}) for one in readings))
     return str(data["rule"]), state_at(records, at, ENTRY_PLACES)
 
 
-def _unknown(records: Sequence[Record], watched: Sequence[Span]) -> tuple[Span, ...]:
+def _unknown(records: Sequence[Record], watched: Sequence[TimeSpan]) -> tuple[TimeSpan, ...]:
     """Return the stretches in which an entry condition was unknown while the bot watched."""
-    spans: list[Span] = []
+    spans: list[TimeSpan] = []
     since: dict[str, tuple[datetime, str]] = {}
     end = watched[-1].end if watched else None
     for record in records:
         if record.kind is Kind.RELOAD:
-            spans += [Span(start=at, end=record.at, rule=rule, why=why) for rule, (at, why) in since.items()]
+            spans += [TimeSpan(start=at, end=record.at, rule=rule, why=why) for rule, (at, why) in since.items()]
             since.clear()
         if record.kind is not Kind.VERDICT or record.data.get("place") not in ENTRY_PLACES:
             continue
         rule = " ".join(filter(None, (str(record.data.get("symbol") or ""), str(record.data["rule"]))))
         if begun := since.pop(rule, None):
-            spans.append(Span(start=begun[0], end=record.at, rule=rule, why=begun[1]))
+            spans.append(TimeSpan(start=begun[0], end=record.at, rule=rule, why=begun[1]))
         if record.data.get("truth") is None:
             since[rule] = (record.at, str(record.data.get("missing") or ""))
     if end is not None:
-        spans += [Span(start=at, end=end, rule=rule, why=why) for rule, (at, why) in since.items() if at < end]
+        spans += [TimeSpan(start=at, end=end, rule=rule, why=why) for rule, (at, why) in since.items() if at < end]
     cut = [part for span in spans for part in _while_watching(span, watched)] if watched else spans
     return tuple(sorted(cut, key=lambda span: (span.start, span.rule)))
 
 
-def _while_watching(span: Span, watched: Sequence[Span]) -> Iterator[Span]:
+def _while_watching(span: TimeSpan, watched: Sequence[TimeSpan]) -> Iterator[TimeSpan]:
     """Yield what of a stretch lies within the watching; a verdict stands on between two windows, judged by nobody."""
     begin = max(span.start, watched[0].start)
     for each, after in pairwise((*watched, None)):

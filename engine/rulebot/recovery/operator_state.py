@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from rulebot.core.state import Standing, Trading, after_request
+from rulebot.core.state import OperatorState, TradingMode, after_request
 from rulebot.model.event import Request
 from rulebot.record.record import Record
 from rulebot.store.queries import Run
@@ -13,9 +13,9 @@ TO_BE_CLOSED = "to be closed, as asked, once the session is on and the broker is
 """What an open position waits for that a person has asked to be closed."""
 
 
-def standing_of(asked: Iterable[Record]) -> Standing:
+def standing_of(asked: Iterable[Record]) -> OperatorState:
     """Return what stands after the records of operators, in order."""
-    standing = Standing()
+    standing = OperatorState()
     for record in asked:
         standing = after_record(standing, record)
     return standing
@@ -43,7 +43,7 @@ def asked_of(run: Run) -> str:
     return "active" if standing_of((*run.earlier, *run.requests)).is_active else "reducing"
 
 
-def after_record(standing: Standing, record: Record) -> Standing:
+def after_record(standing: OperatorState, record: Record) -> OperatorState:
     """Return what stands after one record of an operator's request."""
     data = record.data
     position, reason = (str(data.get(name) or "") for name in ("position", "reason"))
@@ -52,14 +52,14 @@ def after_record(standing: Standing, record: Record) -> Standing:
     return after_request(standing, Request(data["request"]), record.bot, position, reason, map(str, closes))
 
 
-def reason_of(standing: Standing) -> str | None:
+def reason_of(standing: OperatorState) -> str | None:
     """Return why no bot may enter: what a person has asked of all, or for what else they only reduce."""
-    if standing.trading is not Trading.ACTIVE:
+    if standing.trading is not TradingMode.ACTIVE:
         return standing.reason or "killed"
     return "paused" if "" in standing.paused else None
 
 
-def named_in(standing: Standing) -> list[str]:
+def named_in(standing: OperatorState) -> list[str]:
     """Return the bots that a person has paused or killed by name."""
     return sorted(standing.paused - {""})
 

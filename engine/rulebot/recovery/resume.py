@@ -11,16 +11,16 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import Any
 
-from rulebot.core.duplicate_orders import recalled
+from rulebot.core.duplicate_orders import cancelled_for_duplicate
 from rulebot.core.early_assignment import note_cash, recent_cash
 from rulebot.core.entry_ended import blocked_today
 from rulebot.core.hooks import Hooks, after_hook
-from rulebot.core.session_start import is_over, is_same_week, still_booked
-from rulebot.core.state import AccountSeen, BotState, Cashes, Nearest, Standing, State, Surplus
+from rulebot.core.session_start import is_over, is_same_week, retained_executions
+from rulebot.core.state import AccountSeen, BotState, Cashes, NearestMiss, OperatorState, State, Surplus
 from rulebot.core.state_builder import active_ids, alarm_key, key_of, live_refs
 from rulebot.decide.bot_day import BotDay
 from rulebot.documents.load_bots import SpecText
-from rulebot.fill.book import BY_OTHERS, Booked, dealt_by_record, of_others, owes_none, taken_back
+from rulebot.fill.book import BY_OTHERS, BookedExecution, dealt_by_record, of_others, owes_none, taken_back
 from rulebot.model.collector import seldom_collected
 from rulebot.model.contract import LOT, SHARES_NAME, Option
 from rulebot.model.delivery import counting_shares
@@ -65,7 +65,7 @@ from rulebot.record.record import (
     Record,
 )
 from rulebot.recovery.operator_state import after_record
-from rulebot.store.recall import LINES_KEPT, Recalled
+from rulebot.store.recall import LINES_KEPT, StartupRecords
 
 RECENT = timedelta(minutes=1)
 """Orders sent since then still count against orders_per_minute."""
@@ -93,7 +93,7 @@ RESUMED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Resumed:
+class ResumedRun:
     """What a store knows: the state to go on from, the texts that governed earlier, and the last run's marks."""
 
     state: State
@@ -112,7 +112,7 @@ def resume(
     order_id: int = 0,
     *,
     takes_hooks: bool = False,
-) -> Resumed:
+) -> ResumedRun:
     """Return the state that the journal leads to, as of `at`.
 
     `records` are all of it, or those that matter (`store/recall.py`); then `number` and `order_id` are the highest of
@@ -123,14 +123,14 @@ def resume(
     midnight = at_exchange_time(session.date, time())
     begins = at_exchange_time(session_before(session.date).date + timedelta(days=1), time())
     entities: dict[Kind, dict[str, Mapping[str, Json]]] = {Kind.ORDER: {}, Kind.POSITION: {}, Kind.BOT_DAY: {}}
-    booked: dict[str, Booked] = {}
+    booked: dict[str, BookedExecution] = {}
     marks: dict[str, Json] = {}
     bases: dict[str, Json] = {}
     texts: dict[str, SpecText] = {}
     requests: set[str] = set()
     accepted: set[str] = set()
     surplus: dict[Option, Surplus] = {}
-    standing = Standing()
+    standing = OperatorState()
     named_above = 0
     hooks: Hooks | None = {} if takes_hooks else None
     hook_ids: set[str] = set()
@@ -143,7 +143,7 @@ def resume(
     by_hand: dict[str, list[str]] = {}
     named: set[str] = set()
     watched: dict[str, datetime | None] = {}
-    nearest: dict[str, Nearest] = {}
+    nearest: dict[str, NearestMiss] = {}
     alarmed: dict[str, set[str]] = {}
     seen, seen_at, is_linked = AccountSeen(), None, True
     marked_at: dict[str, datetime] = {}
@@ -218,7 +218,7 @@ def resume(
         elif record.kind is Kind.FACTS and data.get("what") == HOURS:
             hours[str(data["symbol"])] = hours_of(str(data["value"]), session.date)
         elif record.kind is Kind.FACTS and data.get("what") == NEAREST:
-            nearest[record.bot] = decode(Nearest, data["value"])
+            nearest[record.bot] = decode(NearestMiss, data["value"])
         elif record.kind is Kind.FACTS and data.get("what") == CLOSING:
             closing[str(data["symbol"])] = float(str(data["value"]))
         elif record.kind is Kind.FACTS and data.get("what") == OPENING_MOVE:
@@ -257,10 +257,10 @@ def resume(
         positions=kept,
         orders=known,
         live=live_refs(known),
-        twins=recalled(known.values()),
+        twins=cancelled_for_duplicate(known.values()),
         active=active_ids(kept),
         by_id={o.order_id: ref for ref, o in known.items() if o.order_id},
-        booked=still_booked(booked, kept, session),
+        booked=retained_executions(booked, kept, session),
         sent=tuple(sent),
         marks=snapshots,
         snapshots=snapshots,
@@ -296,17 +296,19 @@ def resume(
         at_last={option: count for option, count in seen.at_last.items() if option in held},
     )
     needed = {position.digest for position in kept.values()}
-    return Resumed(state, tuple(texts[d] for d in sorted(needed & texts.keys())), install, not orders and not install)
+    return ResumedRun(
+        state, tuple(texts[d] for d in sorted(needed & texts.keys())), install, not orders and not install
+    )
 
 
 def resume_from(
-    recalled: Recalled,
+    recalled: StartupRecords,
     at: datetime,
     board: Board | None = None,
     events: EventCalendar | None = None,
     *,
     takes_hooks: bool = False,
-) -> Resumed:
+) -> ResumedRun:
     """Return the state that a store leads to as of `at`, by what it recalls of its journal.
 
     Who only looks at it gives no board and no events. takes_hooks: as of `resume`.
@@ -315,7 +317,7 @@ def resume_from(
     return resume(recalled.records, at, board, events, recalled.number, recalled.order_id, takes_hooks=takes_hooks)
 
 
-def _book(booked: dict[str, Booked], record: Record, orders: Mapping[str, Mapping[str, Json]]) -> None:
+def _book(booked: dict[str, BookedExecution], record: Record, orders: Mapping[str, Mapping[str, Json]]) -> None:
     """Book a fill."""
     data = record.data
     exec_id = str(data["exec_id"])
@@ -328,7 +330,7 @@ def _book(booked: dict[str, Booked], record: Record, orders: Mapping[str, Mappin
     sign = -1 if data["is_buy"] else 1
     base = exec_id.rpartition(".")[0]
     corrected, is_by_others = booked.get(base), data["purpose"] == BY_OTHERS
-    booked[base] = Booked(
+    booked[base] = BookedExecution(
         exec_id=exec_id,
         position=record.position,
         leg=str(data["leg"]),
@@ -344,7 +346,7 @@ def _book(booked: dict[str, Booked], record: Record, orders: Mapping[str, Mappin
     )
 
 
-def _dealt_at(record: Record, corrected: Booked | None) -> datetime | None:
+def _dealt_at(record: Record, corrected: BookedExecution | None) -> datetime | None:
     """Return when a recorded fill was dealt, by its own record: of a position that is over no order is recalled."""
     if told := record.data.get(DEALT_AT):
         return utc_time(str(told))

@@ -15,14 +15,14 @@ from rulebot.narrate.text_table import clock
 from rulebot.record.codec import utc_time
 from rulebot.replay.as_test_market import MINUTE, MarketSeen, Watch, markets
 from rulebot.replay.replay import Replayed, replay
-from rulebot.spec_tests.day import Lived
-from rulebot.spec_tests.outcome import Happening, Outcome
+from rulebot.spec_tests.day import SimulatedTest
+from rulebot.spec_tests.outcome import Outcome, OutcomeEvent
 
 AFTER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DaySeen:
+class RecordedMoment:
     """A recorded session of one bot. orders: when it sent any; state: what it was in when the moment's minute ended.
 
     markets: what a test may say of its market, each made when it is asked for, that which should come nearest first.
@@ -39,12 +39,12 @@ class DaySeen:
     notes: tuple[str, ...]
 
     @property
-    def happenings(self) -> tuple[Happening, ...]:
+    def happenings(self) -> tuple[OutcomeEvent, ...]:
         """What a test can expect of the bot, in order."""
         return self.outcome.happenings
 
 
-def seen_day(recording: Recording, text: SpecText, at: datetime, others: Sequence[datetime] = ()) -> DaySeen:
+def seen_day(recording: Recording, text: SpecText, at: datetime, others: Sequence[datetime] = ()) -> RecordedMoment:
     """Return what a bot saw and did on the last day of a recording; `text` is the one that it had at the moment.
 
     others: when other texts of it began to govern it. Raises: MisuseError, StoreError, CodecError.
@@ -63,10 +63,10 @@ def seen_day(recording: Recording, text: SpecText, at: datetime, others: Sequenc
             f"nothing is recorded of {recording.day} at that time", "'rulebot replay --list' shows what is"
         )
     records = tuple(each for each in found.records if each.bot == name and each.at >= session.open - timedelta(hours=1))
-    lived = Lived(session, session.open, session.close, records, (), (), found.state, None, ())
+    lived = SimulatedTest(session, session.open, session.close, records, (), (), found.state, None, ())
     outcome = Outcome(lived)
     orders = tuple(each.at for each in records if each.is_leaving)
-    return DaySeen(
+    return RecordedMoment(
         session=session,
         at=at,
         markets=tuple(markets(found, watch, plan, session)),

@@ -13,7 +13,7 @@ from functools import partial
 from math import nan
 
 from rulebot.compile.plan import Call, Plan, Quantity
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.evaluate.measure_realised import rv
 from rulebot.evaluate.reading import context_of
 from rulebot.model.contract import Option
@@ -259,7 +259,7 @@ def _scale(watch: Watch, symbol: str, percent: float) -> float:
 
 def _realised(found: Replayed, plan: Plan, symbol: str) -> float | None:
     """Return the first of the realised volatilities of an underlying that the bot read, percent a year."""
-    view, context = Work(found.program, found.state, found.at).view(), context_of(plan)
+    view, context = StateBuilder(found.program, found.state, found.at).view(), context_of(plan)
     for _, estimator, window in sorted(each for each in plan.needs.realised if each[0] == symbol):
         arguments = ("estimator", estimator), ("of", symbol), ("window", window)
         value = rv(Call("rv", arguments, Quantity.PERCENT), context)(view)

@@ -12,13 +12,13 @@ from rulebot.documents.load_bots import SpecText
 from rulebot.model.errors import RulebotError
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.values import dataclass
-from rulebot.replay.as_test import DaySeen
+from rulebot.replay.as_test import RecordedMoment
 from rulebot.replay.as_test_market import MarketSeen
-from rulebot.replay.series_text import told_series
+from rulebot.replay.series_text import series_text
 from rulebot.spec.smile import Smile
 from rulebot.spec_tests.expect import misses
 from rulebot.spec_tests.files import read_trials
-from rulebot.spec_tests.outcome import Happening, What
+from rulebot.spec_tests.outcome import OutcomeEvent, OutcomeKind
 from rulebot.spec_tests.run import run_trial
 
 MOST_EXPECTED = 20
@@ -39,7 +39,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenTest:
     """A test document. missed: what of the moment its market does not lead to, in words; notes: what it lacks."""
 
     text: str
@@ -47,7 +47,7 @@ class Written:
     notes: tuple[str, ...]
 
 
-def written(seen: DaySeen, spec: SpecText, path: str) -> Written:
+def written(seen: RecordedMoment, spec: SpecText, path: str) -> WrittenTest:
     """Return the document; `path` is where it will find its spec. Raises: RulebotError when it cannot be run at all.
 
     Of the markets that it may have it is the one that leads to most of what the bot did, the moment first.
@@ -62,10 +62,10 @@ def written(seen: DaySeen, spec: SpecText, path: str) -> Written:
             break
     _, market, lines = min(found, key=lambda each: each[0])
     told = tuple(f"{each.text}: {each.missed}" for each in lines if each.missed and each.is_moment)
-    return Written(_document(seen, market, spec, path, lines), told, (market.note, *seen.notes))
+    return WrittenTest(_document(seen, market, spec, path, lines), told, (market.note, *seen.notes))
 
 
-def _lived(seen: DaySeen, market: MarketSeen, spec: SpecText) -> list[Expected]:
+def _lived(seen: RecordedMoment, market: MarketSeen, spec: SpecText) -> list[Expected]:
     """Return what is expected, as far as the market leads to it, else with what it leads to."""
     lines = _tried(seen, market, spec, list(_expected(seen))[:MOST_EXPECTED])
     if any(each.missed and each.later for each in lines):
@@ -80,7 +80,7 @@ def _relaxed(each: Expected) -> Expected:
 # ---------------------------------------------------------------- what is expected
 
 
-def _expected(seen: DaySeen) -> Iterator[Expected]:
+def _expected(seen: RecordedMoment) -> Iterator[Expected]:
     """Yield what the bot did at the moment, then what else it did that day."""
     end = seen.at + timedelta(minutes=1)
     now = [each for each in seen.happenings if seen.at <= each.at < end]
@@ -97,16 +97,16 @@ def _expected(seen: DaySeen) -> Iterator[Expected]:
             yield _of(seen, each)
 
 
-def _of(seen: DaySeen, each: Happening) -> Expected:
-    if each.what is What.ENTERS:
+def _of(seen: RecordedMoment, each: OutcomeEvent) -> Expected:
+    if each.what is OutcomeKind.ENTERS:
         strikes = ", ".join(
             f"{name}: {strike.normalize():f}" for name, strike in seen.outcome.strikes(each.position).items()
         )
         fact = f"enters: {{{strikes}}}" if strikes else "enters: any"
-    elif each.what is What.UNFILLED:
+    elif each.what is OutcomeKind.UNFILLED:
         fact = "unfilled: true"
     else:
-        fact = f"{'halts' if each.what is What.HALTS else 'exits'}: {each.name}"
+        fact = f"{'halts' if each.what is OutcomeKind.HALTS else 'exits'}: {each.name}"
     until = min(each.at + SLACK, seen.session.close)
     return Expected(f'{{at: "{_clock(each.at)}", {fact}}}', f'{{by: "{_clock(until)}", {fact}}}')
 
@@ -115,7 +115,7 @@ def _clock(at: datetime) -> str:
     return f"{at.astimezone(EXCHANGE_ZONE):%H:%M}"
 
 
-def _tried(seen: DaySeen, market: MarketSeen, spec: SpecText, lines: Sequence[Expected]) -> list[Expected]:
+def _tried(seen: RecordedMoment, market: MarketSeen, spec: SpecText, lines: Sequence[Expected]) -> list[Expected]:
     """Run the test against the recorded text; return the lines with what each of them misses."""
     kept = [each for each in lines if not each.missed]
     with tempfile.TemporaryDirectory() as folder:
@@ -138,11 +138,13 @@ def _tried(seen: DaySeen, market: MarketSeen, spec: SpecText, lines: Sequence[Ex
 # ---------------------------------------------------------------- the text
 
 
-def _document(seen: DaySeen, market: MarketSeen, spec: SpecText, path: str, lines: Sequence[Expected]) -> str:
+def _document(seen: RecordedMoment, market: MarketSeen, spec: SpecText, path: str, lines: Sequence[Expected]) -> str:
     return "\n".join(_lines(seen, market, spec, path, lines)) + "\n"
 
 
-def _lines(seen: DaySeen, market: MarketSeen, spec: SpecText, path: str, lines: Sequence[Expected]) -> Iterator[str]:
+def _lines(
+    seen: RecordedMoment, market: MarketSeen, spec: SpecText, path: str, lines: Sequence[Expected]
+) -> Iterator[str]:
     clock = _clock(seen.at)
     yield f"# Made by 'rulebot replay {seen.session.date} --as-test {clock} --bot {spec.name}'."
     yield "# What could not be carried over:"
@@ -166,7 +168,7 @@ def _lines(seen: DaySeen, market: MarketSeen, spec: SpecText, path: str, lines: 
             yield f"      #   there: {each.missed}"
 
 
-def _exact(seen: DaySeen) -> frozenset[int]:
+def _exact(seen: RecordedMoment) -> frozenset[int]:
     """Return the minutes whose levels are to be those of then: those around the moment, and of what happened."""
     found = {0}
     for at, near in [(seen.at, NEAR), *((each.at, 1) for each in seen.happenings)]:
@@ -175,21 +177,21 @@ def _exact(seen: DaySeen) -> frozenset[int]:
     return frozenset(found)
 
 
-def _apart(seen: DaySeen, market: MarketSeen) -> Iterator[str]:
+def _apart(seen: RecordedMoment, market: MarketSeen) -> Iterator[str]:
     """Yield how far levels of the test may lie from those of then, away from what matters."""
-    found = {symbol: told_series(levels, _exact(seen)).apart for symbol, levels in market.levels.items()}
+    found = {symbol: series_text(levels, _exact(seen)).apart for symbol, levels in market.levels.items()}
     if lies := ", ".join(f"{symbol} {apart:g}" for symbol, apart in found.items() if apart):
         yield f"away from this moment and from what the bot did, levels may lie apart from those of then by: {lies}"
 
 
-def _market(seen: DaySeen, market: MarketSeen) -> Iterator[str]:
+def _market(seen: RecordedMoment, market: MarketSeen) -> Iterator[str]:
     exact = _exact(seen)
     for symbol, levels in market.levels.items():
-        yield from _folded(symbol.lower(), told_series(levels, exact).text)
+        yield from _folded(symbol.lower(), series_text(levels, exact).text)
     if market.volatilities:
         yield "iv:"
         for symbol, levels in market.volatilities.items():
-            yield from (f"  {line}" for line in _folded(symbol.lower(), _percent(told_series(levels, exact).text)))
+            yield from (f"  {line}" for line in _folded(symbol.lower(), _percent(series_text(levels, exact).text)))
     yield from _smiles(market.smiles)
     if market.expiries:
         yield "expiries:"
@@ -207,7 +209,7 @@ def _market(seen: DaySeen, market: MarketSeen) -> Iterator[str]:
     if market.implied_days:
         yield "iv_days:"
         for symbol, levels in market.implied_days.items():
-            yield from (f"  {line}" for line in _folded(symbol.lower(), _percent(told_series(levels, ()).text)))
+            yield from (f"  {line}" for line in _folded(symbol.lower(), _percent(series_text(levels, ()).text)))
 
 
 def _smiles(smiles: Mapping[str, Smile]) -> Iterator[str]:

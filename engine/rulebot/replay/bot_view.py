@@ -6,7 +6,7 @@ from math import isnan
 from typing import Any
 
 from rulebot.core.program import CompiledBot, CompiledRule
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.evaluate.evaluation import Verdict
 from rulebot.evaluate.wording import describe
 from rulebot.model.contract import Underlying
@@ -64,7 +64,7 @@ def conditions(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tupl
     for each in [member.bot for member in bot.members] or [bot]:
         for rule, verdict in entry_verdicts(found, each, at):
             yield f"{each.symbol} {rule.rule.name}".strip(), rule, verdict
-        view = Work(found.program, found.state, at).view()
+        view = StateBuilder(found.program, found.state, at).view()
         for choice in each.choices:
             for rule in choice.when:
                 yield f"{each.symbol} {choice.name}: {rule.rule.name}".strip(), rule, rule.judge(view)
@@ -72,7 +72,7 @@ def conditions(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tupl
 
 def entry_verdicts(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tuple[CompiledRule, Verdict]]:
     """Yield each entry condition of a bot on one underlying with what it says at that instant."""
-    view = Work(found.program, found.state, at).view()
+    view = StateBuilder(found.program, found.state, at).view()
     for rule in bot.when:
         yield rule, rule.judge(view)
 

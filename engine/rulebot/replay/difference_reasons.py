@@ -8,22 +8,22 @@ from rulebot.model.position import Position
 from rulebot.model.values import dataclass
 from rulebot.narrate.position_text import opened_count
 from rulebot.narrate.text_table import clock
-from rulebot.replay.recorded_causes import Line, Told
-from rulebot.replay.reruns import Walked
+from rulebot.replay.recorded_causes import Line, RecordedCause
+from rulebot.replay.reruns import Rerun
 
 SOON = timedelta(minutes=1)
 """What differs by less is the same instant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class RecordedDay:
     """What is known of a day. told: what was recorded of it. walked: what the texts would have done.
 
     since, until: when its recording began and ended, if the session was open then.
     """
 
-    told: Told
-    walked: Walked
+    told: RecordedCause
+    walked: Rerun
     since: datetime | None
     until: datetime | None
 
@@ -44,7 +44,7 @@ def apart(one: datetime | None, other: datetime | None) -> bool:
 # ---------------------------------------------------------------- what was done beside what the text would have done
 
 
-def reasons(bot: str, at: datetime, done: Position | None, would: Position | None, known: Known) -> Iterator[str]:
+def reasons(bot: str, at: datetime, done: Position | None, would: Position | None, known: RecordedDay) -> Iterator[str]:
     """Yield what is known to make them differ from an instant on."""
     told, walked = known.told, known.walked
     if known.since is not None and at <= known.since + SOON:
@@ -68,7 +68,7 @@ def reasons(bot: str, at: datetime, done: Position | None, would: Position | Non
     yield from _since_it_left(bot, at, known)
 
 
-def _since_it_is_held(done: Position, at: datetime, known: Known) -> Iterator[str]:
+def _since_it_is_held(done: Position, at: datetime, known: RecordedDay) -> Iterator[str]:
     """Yield why the engine sent nothing more for a position, long before its text would have: it was said once."""
     alarms = [
         each
@@ -78,7 +78,7 @@ def _since_it_is_held(done: Position, at: datetime, known: Known) -> Iterator[st
     yield from _words(alarms[-1:])
 
 
-def _since_it_left(bot: str, at: datetime, known: Known) -> Iterator[str]:
+def _since_it_left(bot: str, at: datetime, known: RecordedDay) -> Iterator[str]:
     """Yield what made a bot do otherwise than the recording before: from then on its orders are filled by a model."""
     left = known.walked.left
     if bot not in left or left[bot][0] > at - SOON:
@@ -101,7 +101,7 @@ def _words(lines: Iterable[Line]) -> Iterator[str]:
 # ---------------------------------------------------------------- the same text with other fills
 
 
-def lacking(position: Position, walked: Walked) -> str:
+def lacking(position: Position, walked: Rerun) -> str:
     """Return since when the recording lacks what a position of a walk held, "" when it has all of it.
 
     Lines of what a bot held are given up when it has left: another walk that holds it longer sees nothing of it.
@@ -114,7 +114,7 @@ def lacking(position: Position, walked: Walked) -> str:
     return ""
 
 
-def never_tried(bot: str, walked: Walked, natural: Walked) -> str:
+def never_tried(bot: str, walked: Rerun, natural: Rerun) -> str:
     """Return that a bot which set out to enter never does so at natural, "" where it does: then no fill is the reason.
 
     What kept it out there is told where it was recorded. Else its conditions never held: such a walk has an instant
@@ -128,9 +128,7 @@ def never_tried(bot: str, walked: Walked, natural: Walked) -> str:
     return f"at natural it never sets out to enter: {why}"
 
 
-def of_fills(
-    bot: str, would: Position | None, could: Position | None, walked: Walked, natural: Walked
-) -> Iterator[str]:
+def of_fills(bot: str, would: Position | None, could: Position | None, walked: Rerun, natural: Rerun) -> Iterator[str]:
     """Yield where fills alone led a text elsewhere: `would` as they were recorded, `could` at natural."""
     if would is None and bot in walked.unfilled:
         yield f"{clock(walked.unfilled[bot][0])} not filled: {walked.unfilled[bot][1]}"
@@ -153,14 +151,14 @@ def of_fills(
         yield "its closing order waited longer in one of them to be filled"
 
 
-def came_to_nothing(bot: str, told: Told, since: datetime) -> Iterator[str]:
+def came_to_nothing(bot: str, told: RecordedCause, since: datetime) -> Iterator[str]:
     """Yield why entries that a bot sent from an instant on were not filled: what was said when each of them ended."""
     for each in told.lines:
         if each.said is not None and each.said[:2] == (bot, "unfilled") and each.at >= since:
             yield from _words(line for line in told.around(bot, each.at) if line.says_why)
 
 
-def unseen_at_natural(bot: str, told: Told, natural: Walked) -> str:
+def unseen_at_natural(bot: str, told: RecordedCause, natural: Rerun) -> str:
     """Return until when the legs of an entry were streamed that a walk at natural still waits for; "" for all of it.
 
     The bot that ran gave them up when its own entry had ended.

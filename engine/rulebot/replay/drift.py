@@ -43,7 +43,7 @@ from rulebot.narrate.text_table import clock
 from rulebot.record.codec import utc_time
 from rulebot.replay.difference_reasons import (
     SOON,
-    Known,
+    RecordedDay,
     apart,
     came_to_nothing,
     lacking,
@@ -52,16 +52,16 @@ from rulebot.replay.difference_reasons import (
     reasons,
     unseen_at_natural,
 )
-from rulebot.replay.recorded_causes import MOST, Told
+from rulebot.replay.recorded_causes import MOST, RecordedCause
 from rulebot.replay.replay import Replayed, replay
-from rulebot.replay.reruns import Stood, Walked, answered, at_natural
-from rulebot.replay.trade_matching import Trio, together
+from rulebot.replay.reruns import Rerun, StateAt, answered, at_natural
+from rulebot.replay.trade_matching import TradeMatch, together
 
 _NONE = "no trade"
 _UNKNOWN = "not known"
 
 
-class What(Enum):
+class DriftKind(Enum):
     """How a trade was done beside what the text says."""
 
     SAME = "as the spec says"
@@ -76,7 +76,7 @@ class What(Enum):
     CUT = "after the end of the recording"
 
 
-_HARMLESS = (What.SAME, What.PRICE, What.UNFILLED, What.CUT)
+_HARMLESS = (DriftKind.SAME, DriftKind.PRICE, DriftKind.UNFILLED, DriftKind.CUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ class AtNatural:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drift:
+class SpecDrift:
     """One trade: what was done and what the text would have done, in words; dollars of each, None where there is none.
 
     causes: what was recorded around the instant at which they part. is_explained: one of them is known to be the cause.
@@ -104,7 +104,7 @@ class Drift:
     """
 
     bot: str
-    what: What
+    what: DriftKind
     at: datetime
     done: str
     would: str
@@ -128,7 +128,7 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class DayComparison:
     """A day: its trades, by bot and time, and bots whose entries came to none.
 
     since, until: when its recording began and ended, if the session was open.
@@ -138,7 +138,7 @@ class Compared:
     day: date
     since: datetime | None
     until: datetime | None
-    trades: tuple[Drift, ...]
+    trades: tuple[SpecDrift, ...]
     is_other: bool = False
 
 
@@ -146,7 +146,7 @@ class _Watcher:
     """Sees a replay: what happened in it, and where the engine stood when the last day began."""
 
     def __init__(self, begins: datetime) -> None:
-        self.told, self.begins = Told(), begins
+        self.told, self.begins = RecordedCause(), begins
         self.stood: tuple[datetime, State, Program, int] | None = None
 
     def see(self, found: Replayed, at: datetime) -> bool:
@@ -156,14 +156,14 @@ class _Watcher:
         return self.told.see(found, at)
 
 
-def compared(recording: Recording, told: Callable[[str], None] = lambda words: None) -> Compared:
+def compared(recording: Recording, told: Callable[[str], None] = lambda words: None) -> DayComparison:
     """Return what a recording's last day comes to beside its texts; `told` hears what is begun, each takes a while.
 
     Raises: StoreError, CodecError.
     """
     session = session_on(recording.day)
     if session is None:
-        return Compared(day=recording.day, since=None, until=None, trades=())
+        return DayComparison(day=recording.day, since=None, until=None, trades=())
     watcher = _Watcher(session.open - BEFORE_OPEN)
     told("living through it again")
     found = replay(recording, watcher=watcher.see)
@@ -172,34 +172,34 @@ def compared(recording: Recording, told: Callable[[str], None] = lambda words: N
     until = found.at if found.at < session.close else None
     is_other = found.difference is not None
     if watcher.stood is None:
-        return Compared(day=recording.day, since=since, until=until, trades=(), is_other=is_other)
+        return DayComparison(day=recording.day, since=since, until=until, trades=(), is_other=is_other)
     at, state, program, count = watcher.stood
-    stood = Stood(at=at, state=state, program=program, records=found.records[count:])
+    stood = StateAt(at=at, state=state, program=program, records=found.records[count:])
     told("walking through it with the answers of then")
     walked = answered(recording, stood)
     natural = None
     if since is None and until is None:
         told("walking through it at natural")
         natural = at_natural(recording, stood)
-    known = Known(told=watcher.told, walked=walked, since=since, until=until)
+    known = RecordedDay(told=watcher.told, walked=walked, since=since, until=until)
     trades = list(_trades(session, found.state, stood, known, natural))
     trades += _not_entered(session.date, found.state, program, known, natural, {each.bot for each in trades})
     trades.sort(key=lambda each: each.bot)
-    return Compared(day=recording.day, since=since, until=until, trades=tuple(trades), is_other=is_other)
+    return DayComparison(day=recording.day, since=since, until=until, trades=tuple(trades), is_other=is_other)
 
 
-def drifts(recording: Recording) -> tuple[Drift, ...]:
+def drifts(recording: Recording) -> tuple[SpecDrift, ...]:
     """Return each trade of a recording's last day, by bot and time. Raises: StoreError, CodecError."""
     return compared(recording).trades
 
 
-def total(found: Iterable[Drift]) -> Decimal:
+def total(found: Iterable[SpecDrift]) -> Decimal:
     """Return by how many dollars what was done differs from what the texts would have made, as far as it is known."""
     known = [each for each in found if each.is_known]
     return sum(((each.made or ZERO) - (each.would_make or ZERO) for each in known), ZERO)
 
 
-def by_fills(found: Iterable[Drift]) -> Decimal:
+def by_fills(found: Iterable[SpecDrift]) -> Decimal:
     """Return by how many dollars the fills of then were better than natural ones, as far as anybody can say."""
     known = [(each.would_make, each.natural.would_make) for each in found if each.natural and each.is_whole]
     return sum(((then or ZERO) - (natural or ZERO) for then, natural in known), ZERO)
@@ -208,7 +208,9 @@ def by_fills(found: Iterable[Drift]) -> Decimal:
 # ---------------------------------------------------------------- trade by trade
 
 
-def _trades(session: Session, done: State, stood: Stood, known: Known, natural: Walked | None) -> Iterator[Drift]:
+def _trades(
+    session: Session, done: State, stood: StateAt, known: RecordedDay, natural: Rerun | None
+) -> Iterator[SpecDrift]:
     close, would = session.close, known.walked.state or done
     seen = known.until or close
     over = {name for name, each in stood.state.positions.items() if each.closed_at is not None}
@@ -218,7 +220,7 @@ def _trades(session: Session, done: State, stood: Stood, known: Known, natural: 
     for found in together(session.date, *states):
         by_one = len({each.exit_reason for each in (found.done, found.would) if each is not None}) == 1
         sides = zip(states, found[1:], strict=True)
-        trio = Trio(found.bot, *(_as_left(state, each, by_one=by_one) for state, each in sides))
+        trio = TradeMatch(found.bot, *(_as_left(state, each, by_one=by_one) for state, each in sides))
         beside = None
         if natural is not None and not _hears_hooks(stood.program, trio.bot):
             beside = _known_beside(trio, _at_natural(trio, close, known.walked, natural), held_on)
@@ -228,21 +230,21 @@ def _trades(session: Session, done: State, stood: Stood, known: Known, natural: 
             continue  # it was another run's: nothing of it is in this recording
         what, at = _judged(trio.done, trio.would, close, trio.could, known.until)
         made = _made(done, trio.done, seen)
-        lacks = "" if trio.would is None or what is What.SAME else lacking(trio.would, known.walked)
-        is_known = not lacks and what is not What.CUT
-        trade = Drift(
+        lacks = "" if trio.would is None or what is DriftKind.SAME else lacking(trio.would, known.walked)
+        is_known = not lacks and what is not DriftKind.CUT
+        trade = SpecDrift(
             bot=trio.bot,
             what=what,
             at=at,
             done=_words(done, trio.done),
             would=_words(would, trio.would, lacks),
             made=made,
-            would_make=made if what is What.SAME else _made(would, trio.would, seen) if is_known else None,
+            would_make=made if what is DriftKind.SAME else _made(would, trio.would, seen) if is_known else None,
             position="" if trio.done is None else trio.done.id,
             natural=beside,
             is_known=is_known,
         )
-        if what is not What.SAME:
+        if what is not DriftKind.SAME:
             trade = _with_causes(trade, trio, known, is_after=trio.bot in differing)
         if trade.differs:
             differing.add(trio.bot)
@@ -250,8 +252,8 @@ def _trades(session: Session, done: State, stood: Stood, known: Known, natural: 
 
 
 def _not_entered(
-    day: date, done: State, program: Program, known: Known, natural: Walked | None, traded: Set[str]
-) -> Iterator[Drift]:
+    day: date, done: State, program: Program, known: RecordedDay, natural: Rerun | None, traded: Set[str]
+) -> Iterator[SpecDrift]:
     """Yield of each bot that set out to enter, and is not among those that traded, what came of it."""
     for bot, tries in known.told.tries.entries.items():
         since = next((at for at in tries if exchange_date(at) == day), None)
@@ -268,9 +270,9 @@ def _not_entered(
                 is_known=not (never or unseen),
                 causes=_few(filter(None, (never, unseen))),
             )
-        yield Drift(
+        yield SpecDrift(
             bot=bot,
-            what=What.CUT if any(each.status.is_live for each in entries) else What.UNFILLED,
+            what=DriftKind.CUT if any(each.status.is_live for each in entries) else DriftKind.UNFILLED,
             at=since,
             done=_NONE,
             would=_NONE,
@@ -306,7 +308,7 @@ def _hears_hooks(program: Program, bot: str) -> bool:
     return found is not None and bool(found.plan.needs.hooks)
 
 
-def _with_causes(trade: Drift, trio: Trio, known: Known, *, is_after: bool) -> Drift:
+def _with_causes(trade: SpecDrift, trio: TradeMatch, known: RecordedDay, *, is_after: bool) -> SpecDrift:
     near = [f"{clock(each.at)} {each.text}" for each in known.told.around(trade.bot, trade.at)]
     if not trade.differs:
         return replace(trade, causes=_few(near))
@@ -321,14 +323,14 @@ def _few(causes: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(causes))[:MOST]
 
 
-def _at_natural(trio: Trio, close: datetime, walked: Walked, natural: Walked) -> AtNatural | None:
+def _at_natural(trio: TradeMatch, close: datetime, walked: Rerun, natural: Rerun) -> AtNatural | None:
     """Return a trade at natural beside the same text's with the fills of then; None where neither makes one."""
     bot, _, would, could = trio
     if would is None and could is None:
         return None
     what = _judged(would, could, close)[0]
     lacks = never_tried(bot, walked, natural) if could is None else lacking(could, natural)
-    differs = what not in _HARMLESS and not (lacks and (could is None or what is What.EXIT))
+    differs = what not in _HARMLESS and not (lacks and (could is None or what is DriftKind.EXIT))
     causes = of_fills(bot, would, could, walked, natural) if what not in _HARMLESS else ()
     return AtNatural(
         would=_words(natural.state, could, lacks),
@@ -339,7 +341,7 @@ def _at_natural(trio: Trio, close: datetime, walked: Walked, natural: Walked) ->
     )
 
 
-def _known_beside(trio: Trio, beside: AtNatural | None, held_on: set[str]) -> AtNatural | None:
+def _known_beside(trio: TradeMatch, beside: AtNatural | None, held_on: set[str]) -> AtNatural | None:
     """Return a trade at natural, unknown where it would have been rolled from one that is: that was held on, unseen.
 
     held_on: those that are unknown so far, by name; this one is put to them.
@@ -358,7 +360,7 @@ def _judged(
     close: datetime,
     could: Position | None = None,
     until: datetime | None = None,
-) -> tuple[What, datetime]:
+) -> tuple[DriftKind, datetime]:
     """Return how two trades differ first, and when. Where there is neither, fills alone kept a third from being one.
 
     Two that are both held to the end, one of them on its way out, differ there. until: when the recording ended, if the
@@ -369,25 +371,25 @@ def _judged(
         assert alone is not None
         assert alone.opened_at is not None
         if done is not None:
-            return What.BESIDES, alone.opened_at
+            return DriftKind.BESIDES, alone.opened_at
         is_cut = until is not None and alone.opened_at >= until
-        return What.UNFILLED if would is None else What.CUT if is_cut else What.MISSED, alone.opened_at
+        return DriftKind.UNFILLED if would is None else DriftKind.CUT if is_cut else DriftKind.MISSED, alone.opened_at
     assert done.opened_at is not None
     assert would.opened_at is not None
     first = min(done.opened_at, would.opened_at)
     if apart(done.opened_at, would.opened_at):
-        return What.ENTRY, first
+        return DriftKind.ENTRY, first
     if structure(done) != structure(would):
-        return What.LEGS, first
+        return DriftKind.LEGS, first
     is_filling = until is not None and done.state == "entering"
     if opened_count(done) != opened_count(would) and not is_filling:
-        return What.QUANTITY, first
+        return DriftKind.QUANTITY, first
     if done.exit_reason != would.exit_reason or apart(*(_ended_by(each, close) for each in (done, would))):
         at = min((at for at in (done.closed_at, would.closed_at) if at is not None), default=close)
         if until is None or at < until:
-            return What.EXIT, at
-        return (What.SAME if done.entry_price == would.entry_price else What.PRICE), first
-    return (What.SAME if done.net == would.net else What.PRICE), first
+            return DriftKind.EXIT, at
+        return (DriftKind.SAME if done.entry_price == would.entry_price else DriftKind.PRICE), first
+    return (DriftKind.SAME if done.net == would.net else DriftKind.PRICE), first
 
 
 def _ended_by(position: Position, close: datetime) -> datetime | None:

@@ -8,10 +8,10 @@ from rulebot.model.errors import StoreError
 from rulebot.model.market import Board
 from rulebot.record.codec import CodecError
 from rulebot.replay.recording_header import begun
-from rulebot.replay.recordings import Tape, listed
+from rulebot.replay.recordings import RecordingFile, listed
 
 
-def trimmed(folder: Path, days: int) -> Sequence[Tape]:
+def trimmed(folder: Path, days: int) -> Sequence[RecordingFile]:
     """Return the files that are not of the last so many recorded days, nor needed to replay one of those."""
     known = listed(folder)
     kept = set(sorted({each.day for each in known})[-days:])

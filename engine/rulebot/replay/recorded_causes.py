@@ -9,7 +9,7 @@ from rulebot.model.contract import Contract
 from rulebot.model.market import Board
 from rulebot.model.order import Purpose
 from rulebot.model.values import dataclass
-from rulebot.narrate.event_text import happening
+from rulebot.narrate.event_text import event_line
 from rulebot.narrate.text_table import clock
 from rulebot.record.record import Kind, Record
 from rulebot.replay.replay import Replayed
@@ -55,7 +55,7 @@ def said_of(record: Record) -> Said | None:
     return None
 
 
-class Tries:
+class EntryTries:
     """When bots set out to enter, and to leave: whether an order then fills is another matter."""
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
@@ -73,7 +73,7 @@ class Tries:
             self.exits.setdefault(record.bot, []).append(record.at)
 
 
-class Told:
+class RecordedCause:
     """What happened in a replay, for people, in order; and what else is known of it.
 
     given_up: when contracts were no longer streamed.
@@ -81,7 +81,7 @@ class Told:
 
     def __init__(self) -> None:
         self.lines: list[Line] = []
-        self.tries = Tries()
+        self.tries = EntryTries()
         self.given_up: dict[Contract, list[datetime]] = {}
         self._streamed: set[Contract] = set()
         self._version = -1
@@ -100,7 +100,7 @@ class Told:
             self.tries.take(record)
             if record.kind is Kind.RELOAD and record.bot:
                 self.lines.append(_reloaded(record))
-            elif (told := happening(record, found.state)) is not None:
+            elif (told := event_line(record, found.state)) is not None:
                 self.lines.append(_line(record, told.bot, told.text))
             elif record.kind is Kind.DECISION and record.data.get("what") == "skip":
                 self.lines.append(_line(record, record.bot, f"no entry: {record.data.get('reason')}"))

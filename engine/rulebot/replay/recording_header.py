@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from rulebot.adapters.recorded.recording import STATE, Recording, open_recording
 from rulebot.core.program import Program
 from rulebot.core.state import State
-from rulebot.documents.load_bots import Desk, SpecText, account_of, compile_text
+from rulebot.documents.load_bots import LoadedBots, SpecText, account_of, compile_text
 from rulebot.documents.reload_specs import told_desk, told_text
 from rulebot.model.facts import EventCalendar
 from rulebot.model.market import Board
@@ -17,7 +17,7 @@ from rulebot.record.codec import CodecError, decode, encode, line, record_of, ut
 from rulebot.record.record import Json
 from rulebot.recovery.resume import resume, spec_texts
 from rulebot.replay.state_snapshot import state_of, told_state
-from rulebot.store.recall import Recalled
+from rulebot.store.recall import StartupRecords
 
 
 def tape_folder(tapes: Path, at: datetime) -> Path:
@@ -28,7 +28,7 @@ def tape_folder(tapes: Path, at: datetime) -> Path:
 
 
 def told_head(
-    desk: Desk, recalled: Recalled, program: Program, state: State, at: datetime, version: str
+    desk: LoadedBots, recalled: StartupRecords, program: Program, state: State, at: datetime, version: str
 ) -> dict[str, Json]:
     """Return all that the first turn of a run follows from, besides what is recorded of it."""
     return {
@@ -41,7 +41,7 @@ def told_head(
     }
 
 
-def _told_program(desk: Desk, program: Program, at: datetime, version: str) -> dict[str, Json]:
+def _told_program(desk: LoadedBots, program: Program, at: datetime, version: str) -> dict[str, Json]:
     return {
         "version": version,
         "code": code_digest(),
@@ -53,7 +53,7 @@ def _told_program(desk: Desk, program: Program, at: datetime, version: str) -> d
 
 
 def told_standing(
-    desk: Desk, texts: Mapping[str, SpecText], program: Program, state: State, at: datetime, version: str
+    desk: LoadedBots, texts: Mapping[str, SpecText], program: Program, state: State, at: datetime, version: str
 ) -> dict[str, Json]:
     """Return where a run stands before a turn, for a replay that begins with this turn.
 
@@ -110,7 +110,7 @@ def _compiled(head: Mapping[str, Any], earlier: Iterable[SpecText], state: State
     return Beginning(state, program, desk.digests)
 
 
-def desk_of(told: Mapping[str, Any]) -> Desk:
+def desk_of(told: Mapping[str, Any]) -> LoadedBots:
     """Return the bots and limits that `told_desk` tells of.
 
     Raises: StoreError when this version cannot read one of the texts any more.
@@ -118,4 +118,4 @@ def desk_of(told: Mapping[str, Any]) -> Desk:
     found = tuple(spec_texts(told["specs"]))
     bots = {text.name: compile_text(text) for text in found}
     account = str(told["account"])
-    return Desk(bots, found, account_of(account), (), account_text=account)
+    return LoadedBots(bots, found, account_of(account), (), account_text=account)

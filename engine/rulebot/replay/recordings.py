@@ -17,7 +17,7 @@ EMPTY = "nothing was written before its run ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tape:
+class RecordingFile:
     """One file: a day, or a part of it, of one run. entries: rows of market data. problem: why it cannot be read.
 
     goes_on: it does not say itself which bots ran, and goes on from the file of the day before. Else one without bots
@@ -40,7 +40,7 @@ def tapes_of(store: Place) -> Path:
     return beside(store, data_folder(), ENDING)
 
 
-def listed(folder: Path, day: date | None = None) -> list[Tape]:
+def listed(folder: Path, day: date | None = None) -> list[RecordingFile]:
     """Return what is recorded there, or of one day, oldest first; what cannot be read is listed with the reason."""
     files = folder.glob(f"*/{'*' if day is None else day.isoformat()}{SUFFIX}")
     named = [(file, its) for file in files if (its := named_day(file)) is not None]
@@ -71,16 +71,16 @@ def sizes_of(file: Path) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _tape(file: Path, day: date) -> Tape:
+def _tape(file: Path, day: date) -> RecordingFile:
     size = sum(sizes_of(file))
     try:
         head = read_head(file)
         first, last, entries, frames = span(file)
     except StoreError as error:
-        return Tape(file=file, day=day, size=size, problem=error.whole)
+        return RecordingFile(file=file, day=day, size=size, problem=error.whole)
     if not frames:
-        return Tape(file=file, day=day, size=size, problem=EMPTY)
-    return Tape(
+        return RecordingFile(file=file, day=day, size=size, problem=EMPTY)
+    return RecordingFile(
         file=file,
         day=day,
         first=instant(first),

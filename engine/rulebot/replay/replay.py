@@ -9,8 +9,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from rulebot.adapters.recorded.recording import Began, Decided, Exchanged, Heard, Moved, Passed, Recording, play
-from rulebot.core.handle_event import begin, turn
+from rulebot.adapters.recorded.recording import (
+    EventHeard,
+    InstantPassed,
+    QuotesMoved,
+    Recording,
+    RecordsWritten,
+    RequestsExchanged,
+    SessionBegan,
+    play,
+)
+from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import Program
 from rulebot.core.reloading import changes_between, have_other_limits, reload
 from rulebot.core.state import State
@@ -75,13 +84,13 @@ def replay(
     found = Replayed(program, state, state.session.open, digests=dict(digests))
     pending: Turn | None = None
     for step in play(recording.files, board, marks):
-        if type(step) is Passed:
+        if type(step) is InstantPassed:
             if until is not None and step.at >= until:
                 break
             glimpse(found, step.at)
-        if type(step) in (Moved, Passed):
+        if type(step) in (QuotesMoved, InstantPassed):
             continue
-        if type(step) is Decided:
+        if type(step) is RecordsWritten:
             _compare(found, step.at, step.lines, pending)
             pending = None
         else:
@@ -89,7 +98,7 @@ def replay(
             pending = None
             if found.difference is not None:
                 break
-            assert isinstance(step, Began | Heard | Exchanged)
+            assert isinstance(step, SessionBegan | EventHeard | RequestsExchanged)
             pending = _turn(found, step)
             found.state, found.at = pending.state, step.at
             found.turns += 1
@@ -100,11 +109,11 @@ def replay(
     return found
 
 
-def _turn(found: Replayed, step: Began | Heard | Exchanged) -> Turn:
-    if isinstance(step, Heard):
-        return turn(found.program, found.state, step.event)
-    if isinstance(step, Began):
-        return begin(found.program, found.state, step.at)
+def _turn(found: Replayed, step: SessionBegan | EventHeard | RequestsExchanged) -> Turn:
+    if isinstance(step, EventHeard):
+        return handle_event(found.program, found.state, step.event)
+    if isinstance(step, SessionBegan):
+        return start_run(found.program, found.state, step.at)
     desk = desk_of(step.data)
     changed = changes_between(found.digests, desk.digests)
     before, found.program = found.program, desk.succeeding(found.program, {each.bot for each in changed})

@@ -9,30 +9,30 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import chain
 
-from rulebot.adapters.recorded.recording import Heard, Recording, Step, play_told
+from rulebot.adapters.recorded.recording import EventHeard, Recording, Step, play_told
 from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.backtest.broker import BacktestBroker, paid_so_far
 from rulebot.backtest.fills import NATURAL, RECORDED
 from rulebot.backtest.historical_market import DayMarket
-from rulebot.backtest.recorded.broker import Booked, RecordedBroker
-from rulebot.backtest.recorded.followed_order import Followed
-from rulebot.backtest.recorded.recorded_replies import Script
-from rulebot.backtest.recorded.simulation import RecordedWalk
-from rulebot.backtest.simulated_broker import Working
-from rulebot.backtest.simulation import CASH, Walk
+from rulebot.backtest.recorded.broker import RecordedBroker, RecordedExecution
+from rulebot.backtest.recorded.followed_order import FollowedOrder
+from rulebot.backtest.recorded.recorded_replies import ReplyScript
+from rulebot.backtest.recorded.simulation import RecordedSimulation
+from rulebot.backtest.simulated_broker import WorkingOrder
+from rulebot.backtest.simulation import CASH, BacktestSimulation
 from rulebot.core.program import Program
-from rulebot.core.state import Standing, State
+from rulebot.core.state import OperatorState, State
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.event import AccountReport, Event, HookCame, LinkUp
 from rulebot.model.order import Order
 from rulebot.model.session import Session
 from rulebot.model.values import dataclass
 from rulebot.record.record import Kind, Record
-from rulebot.replay.recorded_causes import Said, Tries, said_of
+from rulebot.replay.recorded_causes import EntryTries, Said, said_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stood:
+class StateAt:
     """Where an engine stood when a day began, or its recording did; records: all that was recorded from then on."""
 
     at: datetime
@@ -51,7 +51,7 @@ class Lack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Walked:
+class Rerun:
     """What a walk came to. state: None when it had no session. said: its alarms, and reasons of its bots' own.
 
     By bot: unfilled: the first entry that came to nothing, and why. lacks: alarms that were none then. left:
@@ -59,7 +59,7 @@ class Walked:
     """
 
     state: State | None
-    tries: Tries
+    tries: EntryTries
     said: frozenset[Said]
     unfilled: Mapping[str, tuple[datetime, str]]
     lacks: Mapping[str, Sequence[Lack]]
@@ -67,36 +67,36 @@ class Walked:
     kept_out: Mapping[str, Sequence[tuple[datetime, str]]]
 
 
-class _Answered(RecordedWalk):
+class _Answered(RecordedSimulation):
     """It hears web hooks too: they are no market, and its bots may wait for them."""
 
     def _take(self, step: Step, session: Session, market: DayMarket) -> None:
-        if isinstance(step, Heard) and isinstance(step.event, HookCame):
+        if isinstance(step, EventHeard) and isinstance(step.event, HookCame):
             self._hear(replace(step.event, at=self.now))
         else:
             super()._take(step, session, market)
 
 
-def answered(recording: Recording, stood: Stood) -> Walked:
+def answered(recording: Recording, stood: StateAt) -> Rerun:
     """Walk through the last day with the answers that it has. Raises: StoreError."""
     source = RecordingSource(recording.files[-1])
     return _walked(_Answered(stood.program, source, stood.state.facts.events, RECORDED, CASH), recording, stood)
 
 
-def at_natural(recording: Recording, stood: Stood) -> Walked:
+def at_natural(recording: Recording, stood: StateAt) -> Rerun:
     """Walk through the last day with all orders filled at natural. Raises: StoreError."""
     source = RecordingSource(recording.files[-1])
-    return _walked(Walk(stood.program, source, stood.state.facts.events, NATURAL, CASH), recording, stood)
+    return _walked(BacktestSimulation(stood.program, source, stood.state.facts.events, NATURAL, CASH), recording, stood)
 
 
-def _walked(walk: Walk, recording: Recording, stood: Stood) -> Walked:
+def _walked(walk: BacktestSimulation, recording: Recording, stood: StateAt) -> Rerun:
     _stand(walk, recording, stood)
     then = {said_of(each) for each in stood.records}
     said: set[Said] = set()
     unfilled: dict[str, tuple[datetime, str]] = {}
     lacks: dict[str, list[Lack]] = {}
     kept_out: dict[str, list[tuple[datetime, str]]] = {}
-    tries = Tries()
+    tries = EntryTries()
     for record in chain.from_iterable(day.records for day in walk.through(recording.day, recording.day)):
         tries.take(record)
         if (words := said_of(record)) is not None:
@@ -107,13 +107,13 @@ def _walked(walk: Walk, recording: Recording, stood: Stood) -> Walked:
             unfilled.setdefault(record.bot, (record.at, str(record.data["reason"])))
         elif record.kind is Kind.DECISION and record.data.get("what") in ("skip", "halt"):
             kept_out.setdefault(record.bot, []).append((record.at, str(record.data["reason"])))
-    return Walked(
+    return Rerun(
         state=walk.state,
         tries=tries,
         said=frozenset(said),
         unfilled=unfilled,
         lacks=lacks,
-        left=walk.left if isinstance(walk, RecordedWalk) else {},
+        left=walk.left if isinstance(walk, RecordedSimulation) else {},
         kept_out=kept_out,
     )
 
@@ -121,11 +121,11 @@ def _walked(walk: Walk, recording: Recording, stood: Stood) -> Walked:
 # ---------------------------------------------------------------- where it stood
 
 
-def _stand(walk: Walk, recording: Recording, stood: Stood) -> None:
+def _stand(walk: BacktestSimulation, recording: Recording, stood: StateAt) -> None:
     """Let a walk go on from where the engine stood, with a broker that has what it held and what worked."""
     state = stood.state._replace(
         board=walk.board,
-        standing=Standing(),
+        standing=OperatorState(),
         is_linked=False,
         is_stopping=False,
         rivals=frozenset(),
@@ -159,22 +159,22 @@ def _stand(walk: Walk, recording: Recording, stood: Stood) -> None:
     walk.begin(state, broker, stood.at, first)
 
 
-def _adopt(broker: BacktestBroker, walk: Walk, state: State, ref: str, at: datetime) -> None:
+def _adopt(broker: BacktestBroker, walk: BacktestSimulation, state: State, ref: str, at: datetime) -> None:
     order = state.orders[ref]
-    if isinstance(walk, RecordedWalk) and isinstance(broker, RecordedBroker):
-        script = walk.told_there.scripts[ref] = Script(order)
+    if isinstance(walk, RecordedSimulation) and isinstance(broker, RecordedBroker):
+        script = walk.told_there.scripts[ref] = ReplyScript(order)
         counts = {leg.option: order.filled * leg.ratio for leg in order.legs}
-        broker.followed[ref] = Followed(order, script, counts=counts)
+        broker.followed[ref] = FollowedOrder(order, script, counts=counts)
         broker.booked |= _booked_of(order, state)
     else:
-        broker.working[ref] = Working(order, at, order.filled, is_resting=True, average=order.average_price)
+        broker.working[ref] = WorkingOrder(order, at, order.filled, is_resting=True, average=order.average_price)
 
 
-def _booked_of(order: Order, state: State) -> dict[str, Booked]:
+def _booked_of(order: Order, state: State) -> dict[str, RecordedExecution]:
     """Return what is booked of an order, for a broker that may tell it again."""
     signs = {leg.name: order.side_of(leg).sign for leg in order.legs}
     return {
-        execution: Booked(each.exec_id.rpartition(".")[2], signs[each.leg] * each.quantity, -each.cash)
+        execution: RecordedExecution(each.exec_id.rpartition(".")[2], signs[each.leg] * each.quantity, -each.cash)
         for execution, each in state.booked.items()
         if each.ref == order.ref
     }
@@ -215,7 +215,7 @@ def _linked(recording: Recording) -> LinkUp | None:
 
 def _heard(recording: Recording) -> Iterator[Event]:
     """Yield what the engine heard on the day itself, but for the market."""
-    return (step.event for step in play_told(recording.files[-1:]) if isinstance(step, Heard))
+    return (step.event for step in play_told(recording.files[-1:]) if isinstance(step, EventHeard))
 
 
 def _holdings(linked: LinkUp | None, state: State) -> dict[Contract, int]:

@@ -14,25 +14,25 @@ MOST_MINUTES = 60
 """Minutes of one stretch at most."""
 
 
-class Told(NamedTuple):
+class SeriesText(NamedTuple):
     """A series as text. apart: how far a level of it may lie from the one that was meant."""
 
     text: str
     apart: float
 
 
-def told_series(levels: Sequence[float], exact: Collection[int], places: int = 2) -> Told:
+def series_text(levels: Sequence[float], exact: Collection[int], places: int = 2) -> SeriesText:
     """Return the series; `exact` are minutes that are to be so as they are. A hole is nan."""
     known = next((each for each in levels if each == each), None)
     if known is None:
-        return Told("unknown", 0.0)
+        return SeriesText("unknown", 0.0)
     unit = 10**places
     whole = [None if each != each else round(each * unit) for each in levels]
     whole[0] = round(known * unit) if whole[0] is None else whole[0]
     apart = 0
     while len(text := _text(whole, frozenset(exact), apart, unit, places)) > MOST and apart < 1 << 30:
         apart = max(1, apart * 2)
-    return Told(text, apart / unit)
+    return SeriesText(text, apart / unit)
 
 
 def _text(levels: Sequence[int | None], exact: Collection[int], apart: int, unit: int, places: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from rulebot.adapters.recorded.recording import Exchanged, Recording, play_told
+from rulebot.adapters.recorded.recording import Recording, RequestsExchanged, play_told
 from rulebot.documents.load_bots import SpecText
 from rulebot.record.codec import utc_time
 from rulebot.recovery.resume import spec_texts
@@ -12,23 +12,24 @@ from rulebot.spec.load import load_text
 from rulebot.spec.spec import Spec
 
 
-class Reign(NamedTuple):
+class SpecVersionSpan(NamedTuple):
     """From when on these texts ran, by bot: until those of the next reign took over."""
 
     since: datetime
     texts: Mapping[str, SpecText]
 
 
-def reigns(recording: Recording) -> list[Reign]:
+def reigns(recording: Recording) -> list[SpecVersionSpan]:
     """Return the texts of a recording, one reign after the other. Raises: StoreError."""
-    began = Exchanged(utc_time(recording.head["at"]), recording.head)
-    taken_over = (step for step in play_told(recording.files) if isinstance(step, Exchanged))
+    began = RequestsExchanged(utc_time(recording.head["at"]), recording.head)
+    taken_over = (step for step in play_told(recording.files) if isinstance(step, RequestsExchanged))
     return [
-        Reign(each.at, {text.name: text for text in spec_texts(each.data["specs"])}) for each in (began, *taken_over)
+        SpecVersionSpan(each.at, {text.name: text for text in spec_texts(each.data["specs"])})
+        for each in (began, *taken_over)
     ]
 
 
-def known_texts(found: list[Reign]) -> dict[str, list[tuple[datetime, SpecText]]]:
+def known_texts(found: list[SpecVersionSpan]) -> dict[str, list[tuple[datetime, SpecText]]]:
     """Return for each bot that ran its texts, each with the instant from which on it was that one."""
     known: dict[str, list[tuple[datetime, SpecText]]] = {}
     for since, texts in found:

@@ -10,7 +10,7 @@ from rulebot.model.position import Position
 from rulebot.model.session import exchange_date
 
 
-class Trio(NamedTuple):
+class TradeMatch(NamedTuple):
     """A trade as it was done, as the text would have made it, and as it could have been at natural prices."""
 
     bot: str
@@ -19,7 +19,7 @@ class Trio(NamedTuple):
     could: Position | None
 
 
-def together(day: date, *states: State | None) -> Iterator[Trio]:
+def together(day: date, *states: State | None) -> Iterator[TradeMatch]:
     """Yield the trades of each bot: positions of earlier days that ended on this one, by name, then those that were
     opened on it, the first with the first. What has no partner stands alone."""
     held = [_held(state) for state in states]
@@ -27,9 +27,9 @@ def together(day: date, *states: State | None) -> Iterator[Trio]:
     opened = [_opened_on(side.values(), day) for side in held]
     for bot in sorted({*ended.values(), *chain.from_iterable(opened)}):
         for name in sorted(name for name, its in ended.items() if its == bot):
-            yield Trio(bot, *(side.get(name) for side in held))
+            yield TradeMatch(bot, *(side.get(name) for side in held))
         for trade in zip_longest(*(side.get(bot, ()) for side in opened)):
-            yield Trio(bot, *trade)
+            yield TradeMatch(bot, *trade)
 
 
 def traded(day: date, state: State) -> Iterator[Position]:

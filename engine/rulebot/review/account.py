@@ -8,7 +8,7 @@ from rulebot.decide.account_rules import ends_of, measures_of
 from rulebot.model.session import DayTime
 from rulebot.review import amounts
 from rulebot.review.explanation import Explanation, Line, Section
-from rulebot.spec.nouns.account import AccountDocument, Backing, Between, Demand, LiveRules, Shown
+from rulebot.spec.nouns.account import AccountDocument, Between, Demand, LiveRules, PromotionEvidence, Shown
 from rulebot.spec.nouns.condition import Amount, Condition, Group, GroupKind, MeasureTest, Op, Unit
 
 
@@ -42,7 +42,10 @@ def _band(band: Amount) -> str:
     return f"{amounts.price(band.value)} per share"
 
 
-BACKINGS: Mapping[Backing, str] = {Backing.CASH: "the cash", Backing.NET_LIQUIDATION: "the net liquidation"}
+BACKINGS: Mapping[PromotionEvidence, str] = {
+    PromotionEvidence.CASH: "the cash",
+    PromotionEvidence.NET_LIQUIDATION: "the net liquidation",
+}
 
 REQUIRED: Mapping[str, str] = {
     "worst_case": "what all positions could lose, each at its worst, the entry included",

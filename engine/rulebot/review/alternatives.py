@@ -5,7 +5,7 @@ from itertools import takewhile
 
 from rulebot.review.enters import rule_lines
 from rulebot.review.explanation import Line, Section
-from rulebot.review.structure import legs
+from rulebot.review.structure import legs_section
 from rulebot.review.subject import Subject
 
 _UNKNOWN = "one that is unknown ends the choice without a trade"
@@ -15,8 +15,8 @@ _AGAIN = "chosen again before each try, and another choice ends the order"
 def structures(subject: Subject) -> tuple[Section, ...]:
     """Return the legs; of a bot with a choice how it chooses, and the legs of each alternative under its name."""
     if not subject.alternatives:
-        return (legs(subject),)
-    return (_chooses(subject), *(Section(name, legs(each).lines) for name, each in subject.alternatives))
+        return (legs_section(subject),)
+    return (_chooses(subject), *(Section(name, legs_section(each).lines) for name, each in subject.alternatives))
 
 
 def _chooses(subject: Subject) -> Section:

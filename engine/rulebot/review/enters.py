@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from rulebot.compile.plan import Again, EntryPlan, Rule
+from rulebot.compile.plan import EntryPlan, Reentry, Rule
 from rulebot.compile.timing import windows_of
 from rulebot.core.program import CompiledBot
 from rulebot.decide.opportunity import Span, spans
-from rulebot.evaluate.phrases import Cast, listed
+from rulebot.evaluate.phrases import NamingContext, listed
 from rulebot.model.session import Anchor, DayTime, Session
 from rulebot.review import amounts
 from rulebot.review.amounts import FULL_DAY, HALF_DAY
@@ -18,7 +18,7 @@ from rulebot.review.subject import Subject
 from rulebot.spec.nouns.entry import Window
 
 
-def enters(subject: Subject) -> Section:
+def entry_section(subject: Subject) -> Section:
     """Return when the bot may enter, how often, and only if what."""
     entry, cast = subject.plan.entry, subject.cast
     lines = [sentence_line(days_words(entry), window_words(subject), caps_words(entry), _judged(entry))]
@@ -33,7 +33,7 @@ def enters(subject: Subject) -> Section:
     return Section("Enters", (*lines, *rule_lines(entry.when, cast)))
 
 
-def rule_lines(rules: Iterable[Rule], cast: Cast) -> tuple[Line, ...]:
+def rule_lines(rules: Iterable[Rule], cast: NamingContext) -> tuple[Line, ...]:
     """Return every rule with its name, groups with their members below."""
     found = (said for rule in rules for said in outline(rule, cast))
     return tuple(Line(words=said.words, name=said.name, depth=said.depth) for said in found)
@@ -134,7 +134,7 @@ OUTCOMES = {
 """What `again: {after: ..}` may name besides exits; a test asks for each."""
 
 
-def again_words(again: Again) -> str:
+def again_words(again: Reentry) -> str:
     """Return what must have happened before another entry, and until when it may be made."""
     exits = tuple(name for name in again.after if name not in OUTCOMES)
     after = [OUTCOMES[name] for name in again.after if name in OUTCOMES]

@@ -7,12 +7,12 @@ from rulebot.compile.plan import Plan
 from rulebot.core.price_limits import risk_floor, size_floor, stated_floor
 from rulebot.core.structure_selection import counted, opening_commission, opening_parts, price_legs, show_candidate
 from rulebot.evaluate.rules import compile_expected_move, compile_rule
-from rulebot.evaluate.select import Selection, select
+from rulebot.evaluate.select import StructureSelection, select
 from rulebot.evaluate.snapshot import View
 from rulebot.model.commission import estimate
 from rulebot.model.contract import LOT, Option
 from rulebot.model.example_market import level
-from rulebot.model.loss_bound import least_brought, loss_bound, most_commissions, trade_bound
+from rulebot.model.loss_bound import loss_bound, min_proceeds, most_commissions, trade_bound
 from rulebot.model.money import CENT, ZERO, Rounding, on_tick
 from rulebot.model.payoff import least_payoff
 from rulebot.model.position import Position, PositionLeg
@@ -24,7 +24,7 @@ from rulebot.order.price import ticks_of
 from rulebot.review.amounts import FULL_DAY, clock, money, plain
 from rulebot.review.market import deviation, example_view
 from rulebot.spec.nouns.condition import Unit
-from rulebot.spec.nouns.order import Start
+from rulebot.spec.nouns.order import PriceFrom
 
 ACCOUNT = Decimal(100_000)
 """Dollars that the account of the example is worth."""
@@ -112,7 +112,7 @@ def example_of(plan: Plan) -> Example | None:
     if floor is not None and _is_past_all_prices(floor, selection):
         floor, floor_by = None, ""
     shares = LOT * quantity
-    stated = None if plan.order.start is Start.MARKET else stated_floor(plan.require, shares, commission)
+    stated = None if plan.order.start is PriceFrom.MARKET else stated_floor(plan.require, shares, commission)
     if stated is not None:
         least = stated if floor is None else max(stated, floor)
         is_one = len({leg.option.symbol for leg in selection.legs}) == 1
@@ -135,22 +135,22 @@ def _missed(plan: Plan, view: View) -> tuple[str, ...]:
     return tuple(rule.name for rule in plan.require if compile_rule(rule, plan)(view).truth is False)
 
 
-def _is_past_all_prices(floor: Decimal, selection: Selection) -> bool:
+def _is_past_all_prices(floor: Decimal, selection: StructureSelection) -> bool:
     """Say whether no market brings so large a credit: it is more than closing the structure can ever cost."""
-    least = least_payoff((leg.option, leg.sign * leg.weight) for leg in selection.legs)
+    least = least_payoff((leg.option, leg.sign * leg.price_multiplier) for leg in selection.legs)
     return least is not None and floor > max(-least, ZERO)
 
 
 def _floor(
-    plan: Plan, selection: Selection, commission: Decimal, quantity: int, *, fits: bool
+    plan: Plan, selection: StructureSelection, commission: Decimal, quantity: int, *, fits: bool
 ) -> tuple[Decimal | None, str]:
     """Return the least net price per share by `max_loss_per_trade` or by `quantity`, and by which of them.
 
     None of a market order. fits: so many are what the quantity allows, not one for want of any that it does.
     """
-    if plan.order.start is Start.MARKET:
+    if plan.order.start is PriceFrom.MARKET:
         return None, ""
-    least = least_brought(selection.legs, is_covered=plan.overwrite is not None)
+    least = min_proceeds(selection.legs, is_covered=plan.overwrite is not None)
     fees = most_commissions(selection.legs)
     by_risk = risk_floor(plan.risk.max_loss_per_trade, least, LOT * quantity, fees * quantity)
     by_size = None
@@ -164,7 +164,7 @@ def _floor(
 def _example(
     plan: Plan,
     view: View,
-    selection: Selection,
+    selection: StructureSelection,
     net: Decimal,
     commission: Decimal,
     quantity: int,
@@ -207,13 +207,13 @@ def _basis(plan: Plan, net: Decimal, *, is_bound: bool) -> str:
         return "the least credit" if net >= 0 else "the largest debit"
     if plan.order.price is not None:
         return "its own price"
-    return f"{(Start.MID if plan.order.start is Start.MARKET else plan.order.start).value} in the example"
+    return f"{(PriceFrom.MID if plan.order.start is PriceFrom.MARKET else plan.order.start).value} in the example"
 
 
-def _scaled(selection: Selection, view: View, net: Decimal) -> tuple[float, ...]:
+def _scaled(selection: StructureSelection, view: View, net: Decimal) -> tuple[float, ...]:
     """Return each leg's price so that together they come to `net`, each in its share of what it is worth."""
     mids = [_mid(view, leg.row) for leg in selection.legs]
-    together = -sum(leg.sign * leg.weight * mid for leg, mid in zip(selection.legs, mids, strict=True))
+    together = -sum(leg.sign * leg.price_multiplier * mid for leg, mid in zip(selection.legs, mids, strict=True))
     times = float(net) / together if together else 0.0
     return tuple(mid * times if 1 / _FURTHEST <= times <= _FURTHEST else mid for mid in mids)
 
@@ -223,13 +223,13 @@ def _mid(view: View, row: int) -> float:
 
 
 def _legs(
-    selection: Selection, mids: tuple[float, ...], quantity: int, net: Decimal, commission: Decimal
+    selection: StructureSelection, mids: tuple[float, ...], quantity: int, net: Decimal, commission: Decimal
 ) -> tuple[PositionLeg, ...]:
     """Return the legs as filled; what rounding leaves is the first leg's, so that the whole has its price exactly."""
     prices = [Decimal(f"{mid:.4f}") for mid in mids]
     first = selection.legs[0]
-    rest = net + sum(leg.sign * leg.weight * price for leg, price in zip(selection.legs, prices, strict=True))
-    prices[0] -= rest * first.sign / first.weight
+    rest = net + sum(leg.sign * leg.price_multiplier * price for leg, price in zip(selection.legs, prices, strict=True))
+    prices[0] -= rest * first.sign / first.price_multiplier
     return tuple(
         PositionLeg(
             name=leg.name,
@@ -245,7 +245,7 @@ def _legs(
     )
 
 
-def _market(plan: Plan, selection: Selection) -> str:
+def _market(plan: Plan, selection: StructureSelection) -> str:
     """Return `SPX 6000 at 10:30, expected move 35 points`."""
     at = plan.entry.windows[0].start.on(FULL_DAY)
     levels = ", ".join(f"{symbol} {plain(level(symbol))}" for symbol in plan.underlyings)

@@ -11,18 +11,18 @@ from rulebot.model.example_market import level
 from rulebot.model.payoff import ends_together
 from rulebot.review.alternatives import for_each, structures
 from rulebot.review.amounts import price
-from rulebot.review.enters import enters
+from rulebot.review.enters import entry_section
 from rulebot.review.explanation import Explanation, Line, Section
-from rulebot.review.leaves import leaves
+from rulebot.review.leaves import exits_section
 from rulebot.review.levels import level_of
-from rulebot.review.members import universe
+from rulebot.review.members import universe_section
 from rulebot.review.numbers import number_words
-from rulebot.review.orders import orders
+from rulebot.review.orders import orders_section
 from rulebot.review.payoff import Payoff, payoff_of
-from rulebot.review.risks import risks
+from rulebot.review.risks import risk_section
 from rulebot.review.states import labels, paths
 from rulebot.review.subject import Subject, subject_of
-from rulebot.review.worst import worst_of
+from rulebot.review.worst import max_loss_of
 from rulebot.spec.nouns.condition import Let
 from rulebot.spec.spec import Spec
 
@@ -30,8 +30,12 @@ from rulebot.spec.spec import Spec
 def explain_bot(spec: Spec, plan: Plan) -> Explanation:
     """Return what a bot does, in sentences, on one example, and as drawings."""
     subject = subject_of(spec, plan)
-    told = (_values(subject), universe(subject), enters(subject), *structures(subject))
-    sections = (*told, *(for_each(subject, section) for section in (orders, leaves, risks)), _accepts(subject))
+    told = (_values(subject), universe_section(subject), entry_section(subject), *structures(subject))
+    sections = (
+        *told,
+        *(for_each(subject, section) for section in (orders_section, exits_section, risk_section)),
+        _accepts(subject),
+    )
     return Explanation(
         kind="bot",
         name=spec.name,
@@ -86,7 +90,7 @@ def _figures(subject: Subject) -> dict[str, object]:
     """Return the numbers of the example; of a bot with a choice those of each alternative."""
     if subject.alternatives:
         return {"alternatives": {name: _figures(each) for name, each in subject.alternatives}}
-    example, worst = subject.example, worst_of(subject)
+    example, worst = subject.example, max_loss_of(subject)
     if example is None:
         return {}
     found = {planned.name: level_of(planned, example) for planned in subject.exits}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from rulebot.compile.judged import judged_legs
+from rulebot.compile.judged import legs_in_condition
 from rulebot.compile.plan import Call, Compare, ExitPlan, Holds, ProtectPlan, Rule
 from rulebot.compile.reads import calls_of
 from rulebot.evaluate.phrases import listed
@@ -23,16 +23,16 @@ from rulebot.review.levels import (
 )
 from rulebot.review.orders import ladder_words
 from rulebot.review.rolls import rolling_words
-from rulebot.review.sentences import ending, judging, outline, rule_words
-from rulebot.review.spoken import cast_for, each_words
+from rulebot.review.sentences import confirmation_words, ending, outline, rule_words
+from rulebot.review.spoken import each_words, naming_context_for
 from rulebot.review.structure import has_several
 from rulebot.review.subject import Subject
 from rulebot.spec.nouns.condition import Op
 from rulebot.spec.nouns.exits import Exit, ExitKind, IfUnknown
-from rulebot.spec.nouns.order import Start
+from rulebot.spec.nouns.order import PriceFrom
 
 
-def leaves(subject: Subject) -> Section:
+def exits_section(subject: Subject) -> Section:
     """Return the exits by priority, and below them what the engine, the broker and expiry do with the rest."""
     lines = list(_head(subject))
     for at, planned in enumerate(subject.exits, start=1):
@@ -83,7 +83,7 @@ def _exit_lines(at: int, planned: ExitPlan, subject: Subject) -> Iterator[Line]:
     if planned.rule is None:
         yield Line(mark=str(at), name=planned.name, words="what is left settles at expiry")
         return
-    head, *members = outline(planned.rule, cast_for(planned, subject.cast))
+    head, *members = outline(planned.rule, naming_context_for(planned, subject.cast))
     each = f"{each_words(planned)}: " if planned.each else ""
     words = [f"{each}{acting(planned, head.words, subject)}"]
     words += _how(planned, _written(planned, subject), subject)
@@ -103,7 +103,7 @@ def acting(planned: ExitPlan, words: str, subject: Subject) -> str:
     if isinstance(rule.test, Holds) and rule.test.call.measure == "time":
         return f"at {words.removeprefix('from ')}"
     if planned.basis is not None:
-        return f"{ending(rule.test, cast_for(planned, subject.cast))}{judging(rule)}"
+        return f"{ending(rule.test, naming_context_for(planned, subject.cast))}{confirmation_words(rule)}"
     return words
 
 
@@ -135,7 +135,7 @@ def _names_some(planned: ExitPlan, written: Exit) -> bool:
     """Say whether parts of its condition name legs, so that what it closes is not said by it alone."""
     if written.condition is None or planned.rule is None or planned.each:
         return False
-    return len(judged_legs(written.condition.test, planned.rule.test)) > 1
+    return len(legs_in_condition(written.condition.test, planned.rule.test)) > 1
 
 
 def closed_words(legs: tuple[str, ...], part: Decimal | None) -> str:
@@ -208,7 +208,7 @@ def _blind(subject: Subject) -> Iterator[Line]:
         sends = "send nothing: their orders are limits, which wait for quotes" if len(waits) > 1 else one
         yield Line(words=f"while a leg is not quoted {listed(waits, 'and')} {sends}")
     for planned in acts:
-        if planned.order.ends_at_market and planned.order.start is not Start.MARKET:
+        if planned.order.ends_at_market and planned.order.start is not PriceFrom.MARKET:
             later = amounts.duration(planned.order.tries * planned.order.wait)
             yield Line(words=f"while a leg is not quoted {planned.name} goes to market {later} later")
 

@@ -28,7 +28,7 @@ from rulebot.model.money import ZERO, Rounding
 from rulebot.model.order import Side
 from rulebot.model.payoff import best_case, least_payoff
 from rulebot.model.values import dataclass
-from rulebot.order.draft import closing_legs, parts_of
+from rulebot.order.draft import closing_legs, order_parts
 from rulebot.order.price import ticks_of
 from rulebot.review import amounts
 from rulebot.review.example import Example
@@ -57,13 +57,13 @@ def level_of(planned: ExitPlan, example: Example) -> Level | None:
     if planned.resting and (rests := resting_net(example.position, priced)) is not None:
         net = rests
     elif planned.is_target_price:
-        net = ticks_of(parts_of(closing_legs(example.position.legs), Side.BUY)).round(net, Rounding.UP)
+        net = ticks_of(order_parts(closing_legs(example.position.legs), Side.BUY)).round(net, Rounding.UP)
     return Level(net, example.closed_at(net))
 
 
 def _is_worth(example: Example, net: Decimal) -> bool:
     """Say whether what is held can be worth this: between the least and the most it may pay at expiry."""
-    parts = [(leg.option, leg.sign * leg.weight) for leg in example.position.legs]
+    parts = [(leg.option, leg.sign * leg.price_multiplier) for leg in example.position.legs]
     least, most = least_payoff(parts), best_case(parts, ZERO)
     return (least is None or least <= net) and (most is None or net <= most)
 

@@ -22,7 +22,7 @@ _MEASURE, _LET = "#/$defs/m_", "#/$defs/let_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class WordPlace:
     """One place where a key may stand. `path` leads there with dots: `order.step`; LEG is a leg's own name.
 
     owed: what the place takes, in words. words: those it takes. applies: what an edit reaches, "" below a measure.
@@ -38,9 +38,9 @@ class Place:
 
 
 @lru_cache(maxsize=1)
-def lexicon() -> Mapping[str, tuple[Place, ...]]:
+def vocabulary_index() -> Mapping[str, tuple[WordPlace, ...]]:
     """Return every key of the language with its places, in the order of the schemas."""
-    found: dict[str, list[Place]] = {}
+    found: dict[str, list[WordPlace]] = {}
     for document in DOCUMENTS:
         schema = read_schema(document)
         walk = _Walk(document, schema["$defs"])
@@ -74,7 +74,7 @@ class _Walk:
         self.document, self.definitions = document, definitions
         self.inside: list[str] = []
 
-    def keys(self, node: Schema, path: str, applies: str) -> Iterator[tuple[str, Place]]:
+    def keys(self, node: Schema, path: str, applies: str) -> Iterator[tuple[str, WordPlace]]:
         """Yield every key below a node with its place."""
         for name, child in node.get("properties", {}).items():
             if path.partition(".")[0] in VOCABULARY and name in COMPARED:
@@ -91,7 +91,7 @@ class _Walk:
         if isinstance(node.get("items"), dict):
             yield from self._below(node["items"], path, applies)
 
-    def _below(self, child: Schema, path: str, applies: str) -> Iterator[tuple[str, Place]]:
+    def _below(self, child: Schema, path: str, applies: str) -> Iterator[tuple[str, WordPlace]]:
         ref = child.get("$ref", "")
         if ref in self.inside or ref.startswith(_LET) or ref == "#/$defs/let":
             return
@@ -104,8 +104,8 @@ class _Walk:
         ref = node.get("$ref")
         return node if ref is None else {**self.definitions[ref.rpartition("/")[2]], **node}
 
-    def _place(self, path: str, node: Schema, applies: str) -> Place:
-        return Place(
+    def _place(self, path: str, node: Schema, applies: str) -> WordPlace:
+        return WordPlace(
             document=self.document,
             path=path,
             description=node.get("description", ""),
@@ -123,10 +123,10 @@ class _Walk:
 
 
 @lru_cache(maxsize=1)
-def given() -> Mapping[str, tuple[Place, ...]]:
+def given() -> Mapping[str, tuple[WordPlace, ...]]:
     """Return every word that a key takes, with the places of those keys."""
-    found: dict[str, list[Place]] = {}
-    for places in lexicon().values():
+    found: dict[str, list[WordPlace]] = {}
+    for places in vocabulary_index().values():
         for place in places:
             for word in place.words:
                 found.setdefault(word, []).append(place)

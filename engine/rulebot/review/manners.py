@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from rulebot.compile.plan import Argument, Arithmetic, Call, Compare, Constant, Number, Op, Quantity
 from rulebot.compile.units import number_quantity
-from rulebot.evaluate.phrases import Cast, Words, phrase
+from rulebot.evaluate.phrases import MeasureText, NamingContext, phrase
 from rulebot.evaluate.wording import OP_WORDS
 from rulebot.model.events import PROJECTIONS
 from rulebot.model.session import DayTime, Sessions
@@ -15,12 +15,12 @@ from rulebot.review import amounts
 from rulebot.review.numbers import bound_words, number_words, operand_words
 
 
-def compared(test: Compare, cast: Cast) -> str:
+def comparison_words(test: Compare, cast: NamingContext) -> str:
     """Return a comparison as most measures have it: `VIX is above 20`."""
     return f"{number_words(test.left, cast)} {_is(test, cast)}"
 
 
-def _is(test: Compare, cast: Cast) -> str:
+def _is(test: Compare, cast: NamingContext) -> str:
     bounds = [bound_words(bound, test.left, cast) for bound in test.right]
     if test.op is Op.BEYOND:
         return f"is more than {bounds[0]} on either side of zero"
@@ -32,19 +32,21 @@ def _is(test: Compare, cast: Cast) -> str:
 # ---------------------------------------------------------------- measures with a way of their own
 
 
-def _changed(subject: Callable[[Words], str], tail: Callable[[Words], str]) -> Callable[[Compare, Cast], str]:
+def _changed(
+    subject: Callable[[MeasureText], str], tail: Callable[[MeasureText], str]
+) -> Callable[[Compare, NamingContext], str]:
     """Return how a signed change is said: up, down or both, whatever the sign of its bound."""
 
-    def words(test: Compare, cast: Cast) -> str:
+    def words(test: Compare, cast: NamingContext) -> str:
         assert isinstance(test.left, Call)
-        among = Words(test.left, cast)
+        among = MeasureText(test.left, cast)
         said = _moved(test, [_signed(bound, test.left, cast) for bound in test.right], tail(among))
         return f"{subject(among)} {said}"
 
     return words
 
 
-def _signed(bound: Number, left: Number, cast: Cast) -> tuple[int, str]:
+def _signed(bound: Number, left: Number, cast: NamingContext) -> tuple[int, str]:
     """Return the sign of a bound and its size in words."""
     match bound:
         case Constant(value, quantity):
@@ -92,9 +94,9 @@ _OF_ALL = {Op.AT_MOST: "each leg", Op.BELOW: "each leg", Op.ABOVE: "some leg", O
 """The widest quote stands for all: whom a bound on it speaks of."""
 
 
-def _width(test: Compare, cast: Cast) -> str:
+def _width(test: Compare, cast: NamingContext) -> str:
     assert isinstance(test.left, Call)
-    words = Words(test.left, cast)
+    words = MeasureText(test.left, cast)
     legs = words.given("of")
     subject = words.all_legs()
     if isinstance(legs, tuple) and len(legs) > 1:
@@ -109,9 +111,9 @@ _FEWEST = {Op.AT_MOST: "some leg", Op.BELOW: "some leg", Op.ABOVE: "each leg", O
 """The leg with the fewest stands for all."""
 
 
-def _counted(test: Compare, cast: Cast) -> str:
+def _counted(test: Compare, cast: NamingContext) -> str:
     assert isinstance(test.left, Call)
-    words = Words(test.left, cast)
+    words = MeasureText(test.left, cast)
     what, legs = test.left.measure.replace("_", " "), words.given("of")
     whose = words.all_legs()
     if isinstance(legs, tuple) and len(legs) > 1:
@@ -121,12 +123,12 @@ def _counted(test: Compare, cast: Cast) -> str:
     return f"the {day}{what} of {whose} {_is(test, cast)}"
 
 
-def _priced(test: Compare, cast: Cast) -> str:
+def _priced(test: Compare, cast: NamingContext) -> str:
     """Return a comparison of money, with what its unit takes in: dollars count commissions, a part is of the entry."""
-    return f"{compared(test, cast)}{basis_words(test, cast)}"
+    return f"{comparison_words(test, cast)}{basis_words(test, cast)}"
 
 
-def basis_words(test: Compare, cast: Cast) -> str:
+def basis_words(test: Compare, cast: NamingContext) -> str:
     """Return what a bound in money or in parts is counted of: ` of the credit`, ` with commissions`."""
     assert isinstance(test.left, Call)
     quantity = number_quantity(test.left)
@@ -138,45 +140,45 @@ def basis_words(test: Compare, cast: Cast) -> str:
     return " after commissions" if is_before else ", commissions so far included"
 
 
-def _absolute(test: Compare, cast: Cast) -> str:
+def _absolute(test: Compare, cast: NamingContext) -> str:
     """An absolute delta is beyond a bound when it is above it."""
     op = Op.ABOVE if test.op is Op.BEYOND else test.op
-    return compared(Compare(op, test.left, test.right), cast)
+    return comparison_words(Compare(op, test.left, test.right), cast)
 
 
-def _days(test: Compare, cast: Cast) -> str:
+def _days(test: Compare, cast: NamingContext) -> str:
     assert isinstance(test.left, Call)
-    words = Words(test.left, cast)
+    words = MeasureText(test.left, cast)
     bounds = [bound_words(bound, test.left, cast) for bound in test.right]
     whose = f" of {words.all_legs()}" if words.given("of") is not None else ""
     return f"{OP_WORDS[test.op]} {' to '.join(bounds)} to the expiry{whose}"
 
 
-def _sessions(test: Compare, cast: Cast) -> str:
+def _sessions(test: Compare, cast: NamingContext) -> str:
     bounds = [bound_words(bound, test.left, cast).removesuffix(" days").removesuffix(" day") for bound in test.right]
     noun = "session" if bounds == ["1"] else "sessions"
     return f"{OP_WORDS[test.op]} {' to '.join(bounds)} {noun} after the day of entry"
 
 
-def _session_kind(test: Compare, cast: Cast) -> str:
+def _session_kind(test: Compare, cast: NamingContext) -> str:
     return f"a {number_words(test.right[0], cast)} session"
 
 
-def _trend(test: Compare, cast: Cast) -> str:
+def _trend(test: Compare, cast: NamingContext) -> str:
     """Return a trend with the strength that makes it one, or that it lacks."""
     assert isinstance(test.left, Call)
-    words = Words(test.left, cast)
+    words = MeasureText(test.left, cast)
     least = "below" if number_words(test.right[0], cast) == "neutral" else "at least"
-    return f"{compared(test, cast)}: ADX over {words.given('window')} is {least} {words.given('strength')}"
+    return f"{comparison_words(test, cast)}: ADX over {words.given('window')} is {least} {words.given('strength')}"
 
 
-def _opening_range(test: Compare, cast: Cast) -> str:
+def _opening_range(test: Compare, cast: NamingContext) -> str:
     assert isinstance(test.left, Call)
     said, word = phrase(test.left, cast), number_words(test.right[0], cast)
-    return f"{said} is formed" if word == "formed" else f"{Words(test.left, cast).symbol} is {word} {said}"
+    return f"{said} is formed" if word == "formed" else f"{MeasureText(test.left, cast).symbol} is {word} {said}"
 
 
-COMPARED: Mapping[str, Callable[[Compare, Cast], str]] = {
+COMPARED: Mapping[str, Callable[[Compare, NamingContext], str]] = {
     "vix_change": _changed(lambda words: "VIX", lambda words: words.since),
     "move": _changed(lambda words: words.symbol, lambda words: words.since),
     "gap": _changed(lambda words: f"the open of {words.symbol}", lambda words: "from the previous close"),
@@ -201,19 +203,19 @@ COMPARED: Mapping[str, Callable[[Compare, Cast], str]] = {
 # ---------------------------------------------------------------- what is true by itself
 
 
-def _time(words: Words) -> str:
+def _time(words: MeasureText) -> str:
     at = words.given("at")
     assert isinstance(at, DayTime)
     return f"from {amounts.from_on(at)}"
 
 
-def _before(words: Words) -> str:
+def _before(words: MeasureText) -> str:
     at = words.given("at")
     assert isinstance(at, DayTime)
     return f"before {amounts.from_on(at)}"
 
 
-def _breach(words: Words) -> str:
+def _breach(words: MeasureText) -> str:
     within, beyond = words.given("spot_within"), words.given("spot_beyond")
     spot = "its underlying" if len(words.cast.symbols) > 1 else "spot"
     if isinstance(within, float):
@@ -222,15 +224,15 @@ def _breach(words: Words) -> str:
     return f"{spot} is more than {size} past {phrase(words.call, words.cast)}, in the money"
 
 
-def _no_event(words: Words) -> str:
+def _no_event(words: MeasureText) -> str:
     return f"{phrase(words.call, words.cast)} {_around(words, 'nor')}"
 
 
-def _event(words: Words) -> str:
+def _event(words: MeasureText) -> str:
     return f"{phrase(words.call, words.cast)} {_around(words, 'or')}"
 
 
-def _around(words: Words, between: str) -> str:
+def _around(words: MeasureText, between: str) -> str:
     """Return the time in which an event counts; a span `before` it is what lies ahead of now."""
     spans = ((words.given("before"), "in the next"), (words.given("after"), "in the last"))
     said = [_span(span, when) for span, when in spans if span]
@@ -240,7 +242,7 @@ def _around(words: Words, between: str) -> str:
     return f"{f' {between} '.join(said)}{lasts}" or "today"
 
 
-def _lasts(words: Words) -> str:
+def _lasts(words: MeasureText) -> str:
     """Return what counts of events without a time; those that are shipped have theirs."""
     of = words.given("of")
     others = set(of if isinstance(of, tuple) else (str(of),)) - PROJECTIONS.keys()
@@ -259,7 +261,7 @@ def _span(span: Argument, when: str) -> str:
     return f"up to this time {span.count} sessions ahead" if ahead else f"since this time {span.count} sessions ago"
 
 
-def _webhook(words: Words) -> str:
+def _webhook(words: MeasureText) -> str:
     within, says = words.given("within"), words.given("says")
     assert isinstance(within, float)
     span = amounts.duration(within)
@@ -268,7 +270,7 @@ def _webhook(words: Words) -> str:
     return f"the last web hook {words.given('name')} says {says} and came today, in the last {span}"
 
 
-HELD: Mapping[str, Callable[[Words], str]] = {
+HELD: Mapping[str, Callable[[MeasureText], str]] = {
     "time": _time,
     "breach": _breach,
     "no_event": _no_event,
@@ -277,5 +279,5 @@ HELD: Mapping[str, Callable[[Words], str]] = {
 }
 """Every measure that is true or false by itself; a test asks for each."""
 
-HELD_NOT: Mapping[str, Callable[[Words], str]] = {"time": _before}
+HELD_NOT: Mapping[str, Callable[[MeasureText], str]] = {"time": _before}
 """Those whose `not` has words of its own."""

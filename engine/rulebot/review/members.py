@@ -1,17 +1,17 @@
 """The section Universe: which symbols, what they must offer, and which of them are taken."""
 
-from rulebot.evaluate.phrases import Cast, listed
+from rulebot.evaluate.phrases import NamingContext, listed
 from rulebot.review.amounts import counted
 from rulebot.review.enters import rule_lines
 from rulebot.review.explanation import Explanation, Line, Section
 from rulebot.review.subject import Subject
 from rulebot.spec.spec import Taken, UniverseDocument
 
-PAIR = Cast(longs=("put", "call"))
+PAIR = NamingContext(longs=("put", "call"))
 """Whom the conditions of a universe speak of."""
 
 
-def universe(subject: Subject) -> Section:
+def universe_section(subject: Subject) -> Section:
     """Return the symbols of a bot with a universe, nothing of one without."""
     plan = subject.plan
     if not plan.members:

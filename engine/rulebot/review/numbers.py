@@ -2,11 +2,11 @@
 
 from rulebot.compile.plan import Arithmetic, Call, Constant, Number, Text
 from rulebot.compile.reads import calls_of
-from rulebot.evaluate.phrases import Cast, phrase
+from rulebot.evaluate.phrases import NamingContext, phrase
 from rulebot.review import amounts
 
 
-def bound_words(bound: Number, left: Number, cast: Cast) -> str:
+def bound_words(bound: Number, left: Number, cast: NamingContext) -> str:
     """Return the other side of a comparison: `20`, `3 points`, `0.6 times the open's expected move`."""
     if isinstance(bound, Constant):
         return amounts.constant(bound, left)
@@ -34,7 +34,7 @@ _FUNCTIONS = {
 }
 
 
-def number_words(number: Number, cast: Cast) -> str:
+def number_words(number: Number, cast: NamingContext) -> str:
     """Return a number of the tree: a measure by its phrase, arithmetic read aloud."""
     match number:
         case Constant():
@@ -52,12 +52,12 @@ def number_words(number: Number, cast: Cast) -> str:
             return f"{_FUNCTIONS[operator]} {' and '.join(parts)}"
 
 
-def _factor_words(number: Number, cast: Cast) -> str:
+def _factor_words(number: Number, cast: NamingContext) -> str:
     """Return a part of a product: a number there has no unit, whatever the product is compared with."""
     return amounts.plain(number.value) if isinstance(number, Constant) else operand_words(number, cast)
 
 
-def operand_words(number: Number, cast: Cast) -> str:
+def operand_words(number: Number, cast: NamingContext) -> str:
     """Return a number inside a larger one: sums and products in brackets."""
     words = number_words(number, cast)
     is_sum = isinstance(number, Arithmetic) and number.operator in _SIGNS

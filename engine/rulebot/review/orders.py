@@ -13,12 +13,12 @@ from rulebot.review.example import Example
 from rulebot.review.explanation import Line, Section, sentence_line
 from rulebot.review.subject import Subject
 from rulebot.review.worst import is_fixed
-from rulebot.spec.nouns.order import Start, Then
+from rulebot.spec.nouns.order import OnUnfilled, PriceFrom
 
-_ENDS_OF_ENTRIES = (Then.CANCEL, Then.UNWIND)
+_ENDS_OF_ENTRIES = (OnUnfilled.CANCEL, OnUnfilled.UNWIND)
 
 
-def orders(subject: Subject) -> Section:
+def orders_section(subject: Subject) -> Section:
     """Return how entries are worked, then how exits are that say nothing else."""
     order = subject.plan.order
     lines = [
@@ -53,7 +53,7 @@ def _one_by_one_out(order: Order) -> str:
 
 def ladder_words(order: Order) -> str:
     """Return how an order is priced and stepped: `a limit at mid, 0.05 worse every 10 s, 6 tries`."""
-    if order.start is Start.MARKET:
+    if order.start is PriceFrom.MARKET:
         return _entry_at_market(order) if order.then in _ENDS_OF_ENTRIES else "at market"
     parts = [f"a limit at {start_words(order)}", _stepped(order), _algorithm(order), _after(order)]
     return ", ".join(part for part in parts if part)
@@ -74,13 +74,13 @@ def start_words(order: Order) -> str:
 def _stepped(order: Order) -> str:
     wait = amounts.duration(order.wait)
     tries = counted(order.tries, "try", "tries")
-    is_endless = order.then is Then.AGAIN
+    is_endless = order.then is OnUnfilled.AGAIN
     pause = ""
     if order.pause and is_endless:
         pause = f", after each a pause of {amounts.duration(order.pause)} without an order"
     else:
         pause = _between_two(order)
-    if order.step is None or order.start is Start.NATURAL or (order.tries == 1 and not is_endless):
+    if order.step is None or order.start is PriceFrom.NATURAL or (order.tries == 1 and not is_endless):
         moves = f"set anew to the quote every {wait}" if is_endless or order.tries > 1 else f"for {wait}"
         return f"{moves}{pause}" if is_endless else f"{moves}, {tries}{pause}"
     step = f"{amounts.price(order.step)} worse every {wait}"
@@ -108,7 +108,7 @@ def _algorithm(order: Order) -> str:
 
 
 def _after(order: Order) -> str:
-    return {Then.AGAIN: "until done", Then.MARKET: "then at market"}.get(order.then, "")
+    return {OnUnfilled.AGAIN: "until done", OnUnfilled.MARKET: "then at market"}.get(order.then, "")
 
 
 # ---------------------------------------------------------------- the entry's own
@@ -130,7 +130,7 @@ def _judged_words(subject: Subject) -> str:
 
     A market order offers none.
     """
-    if subject.plan.order.start is Start.MARKET:
+    if subject.plan.order.start is PriceFrom.MARKET:
         return ""
     names = tuple(rule.name for rule in subject.plan.require if judged_by_price(rule))
     return f"never where {listed(names, 'or')} would not hold (require)" if names else ""
@@ -169,7 +169,7 @@ def ending_words(order: Order, subject: Subject) -> str:
     """Return what follows the last try, and whether the day goes on."""
     entry = subject.plan.entry
     last = "then" if order.tries == 1 else "after the last"
-    if order.then is Then.UNWIND:
+    if order.then is OnUnfilled.UNWIND:
         steps = amounts.counted(UNWIND_LADDER.tries, "time")
         how = f"at natural {steps} for {amounts.duration(UNWIND_LADDER.wait)}, then at market"
         kept = f"{last} it is cancelled, and a leg without its partner is closed: {how}"

@@ -18,12 +18,12 @@ from rulebot.review.example import Example
 from rulebot.review.explanation import Line, Section
 from rulebot.review.leaves import acts_without_engine
 from rulebot.review.subject import Subject
-from rulebot.review.worst import Sure, Worst, is_on_the_listing, worst_of
+from rulebot.review.worst import Certainty, MaxLoss, is_on_the_listing, max_loss_of
 from rulebot.spec.nouns.condition import Amount, Unit
 from rulebot.spec.nouns.exits import HALT
 
 
-def risks(subject: Subject) -> Section:
+def risk_section(subject: Subject) -> Section:
     """Return what may be lost: a trade, all that is open, a day; then what stops the bot."""
     lines = (*_trade(subject), *_together(subject), *_required(subject), *_halts(subject), *_unwatched(subject))
     return Section("Risks", lines)
@@ -33,7 +33,7 @@ def risks(subject: Subject) -> Section:
 
 
 def _trade(subject: Subject) -> Iterator[Line]:
-    worst, limit = worst_of(subject), subject.plan.risk.max_loss_per_trade
+    worst, limit = max_loss_of(subject), subject.plan.risk.max_loss_per_trade
     if subject.plan.risk.delayed_data:
         yield Line(
             words="quotes that the broker sends 10 to 15 minutes late are traded on, on paper alone (delayed_data)"
@@ -51,19 +51,19 @@ def _trade(subject: Subject) -> Iterator[Line]:
         return
     yield Line(words=_words_of(worst, subject))
     example = subject.example
-    if worst.sure is Sure.EXAMPLE and example is not None and any(map(_brings_shares, example.position.legs)):
+    if worst.sure is Certainty.EXAMPLE and example is not None and any(map(_brings_shares, example.position.legs)):
         yield Line(words="the cash for its shares is asked for by 'cash_secured_puts' of the account document alone")
     yield from _rolled_on(subject)
     yield from _rolled_apart(subject)
     yield from _coming_apart(subject)
     yield from _left_alone(subject)
-    if limit is None and worst.sure is Sure.STRIKES and worst.width and is_on_the_listing(subject):
+    if limit is None and worst.sure is Certainty.STRIKES and worst.width and is_on_the_listing(subject):
         yield Line(words="where no strike is listed so far apart the nearest is taken: further apart it may lose more")
     if limit is None or example is None:
         return
     if example.worst is not None and example.worst > limit:
         yield Line(words=f"the example could lose {amounts.money(example.worst)}: it would be refused")
-    elif worst.sure is not Sure.LIMIT:
+    elif worst.sure is not Certainty.LIMIT:
         yield from _refused(limit)
 
 
@@ -141,19 +141,19 @@ def _one_by_one(subject: Subject) -> str:
     return "after a protective stop the other legs close one by one" if plan.risk.protect is not None else ""
 
 
-def _words_of(worst: Worst, subject: Subject) -> str:
+def _words_of(worst: MaxLoss, subject: Subject) -> str:
     example = subject.example
     if worst.amount is None:
         return f"without a bound: {_bare(subject)} (undefined_risk: allow)"
     most = f"at most {amounts.money(round(worst.amount))} a trade"
-    if worst.sure is Sure.LIMIT:
+    if worst.sure is Certainty.LIMIT:
         return f"{most}: an entry that could lose more is refused (max_loss_per_trade){_in_example(example)}"
-    if worst.sure is Sure.SIZE:
+    if worst.sure is Certainty.SIZE:
         is_too_large = example is not None and example.worst is not None and example.worst > worst.amount
         fits_not = ": not one of it fits, and it would not be entered" if is_too_large else ""
         return f"{most}: no more structures are entered than fit that (quantity){_in_example(example)}{fits_not}"
     assert example is not None
-    if worst.sure is Sure.STRIKES:
+    if worst.sure is Certainty.STRIKES:
         return f"{most}: {_computed(worst, subject, example)}"
     return f"{amounts.money(round(worst.amount))} a trade in the example: {_single(subject, example)}"
 
@@ -165,7 +165,7 @@ def _in_example(example: Example | None) -> str:
     return f"; the example, {example.structure} at {amounts.price(example.net)}, could lose {loss}"
 
 
-def _computed(worst: Worst, subject: Subject, example: Example) -> str:
+def _computed(worst: MaxLoss, subject: Subject, example: Example) -> str:
     """Return the sum: width less credit, or the debit, times shares, and commissions."""
     most, of_example = Decimal(subject.plan.quantity), example.position.quantity
     fees = amounts.money(round(example.fees * most / of_example))
@@ -227,7 +227,7 @@ def _capped(subject: Subject) -> Iterator[Line]:
 
 def _together(subject: Subject) -> Iterator[Line]:
     yield from _capped(subject)
-    plan, worst = subject.plan, worst_of(subject)
+    plan, worst = subject.plan, max_loss_of(subject)
     count = plan.entry.max_open
     amount = None if worst is None or subject.plan.overwrite is not None else worst.dollars
     most = "" if amount is None else amounts.money(amount * count)
@@ -261,7 +261,7 @@ def unlimited(subject: Subject) -> tuple[str, ...]:
 
 def worst_day(subject: Subject) -> str:
     """Return the most that a day may lose and why, "" where nothing is known of a trade."""
-    worst = worst_of(subject)
+    worst = max_loss_of(subject)
     if worst is None or subject.plan.overwrite is not None:
         return ""
     if worst.amount is None:
@@ -280,13 +280,13 @@ def worst_day(subject: Subject) -> str:
 
 def worst_day_amount(subject: Subject) -> Decimal | None:
     """Return the dollars behind `worst_day`, None where there is no bound or no example."""
-    worst = worst_of(subject)
+    worst = max_loss_of(subject)
     return None if worst is None or worst.amount is None else _least(*_day_bounds(subject, worst.amount))
 
 
 def is_day_bound_by_halt(subject: Subject) -> bool:
     """Say whether `daily_loss` keeps out entries that a day may else lose with."""
-    worst = worst_of(subject)
+    worst = max_loss_of(subject)
     if worst is None or worst.amount is None:
         return False
     by_count, by_halt = _day_bounds(subject, worst.amount)
@@ -342,6 +342,6 @@ def _unwatched(subject: Subject) -> Iterator[Line]:
 def _nothing_acts(subject: Subject) -> str:
     if subject.plan.overwrite is not None:
         return "nothing closes a position, and the shares stand behind its calls"
-    worst = worst_of(subject)
+    worst = max_loss_of(subject)
     bound = "nothing bounds its loss" if worst is None or worst.amount is None else "the worst case is its only bound"
     return f"nothing closes a position, and {bound}"

@@ -3,20 +3,20 @@
 from collections.abc import Mapping
 
 from rulebot.compile.plan import ExitPlan, RollPlan
-from rulebot.evaluate.phrases import Cast, listed
+from rulebot.evaluate.phrases import NamingContext, listed
 from rulebot.review.sentences import rule_words
 from rulebot.review.structure import expiry_words, strike_words
-from rulebot.spec.nouns.exits import Otherwise
+from rulebot.spec.nouns.exits import OnUnknown
 from rulebot.spec.nouns.legs import StrikeBy
 
-OTHERWISE: Mapping[Otherwise, str] = {
-    Otherwise.HOLD: "it holds until the next session",
-    Otherwise.CLOSE: "it only closes",
+OTHERWISE: Mapping[OnUnknown, str] = {
+    OnUnknown.HOLD: "it holds until the next session",
+    OnUnknown.CLOSE: "it only closes",
 }
 """What an exit does that finds nothing to roll into; a test asks for each."""
 
 
-def rolling_words(planned: ExitPlan, cast: Cast) -> str:
+def rolling_words(planned: ExitPlan, cast: NamingContext) -> str:
     """Return what an exit opens with what it closes, and what it does when it finds none; it has a roll."""
     assert planned.roll is not None
     tries = "1 try" if planned.order.tries == 1 else f"{planned.order.tries} tries"
@@ -27,7 +27,7 @@ def rolling_words(planned: ExitPlan, cast: Cast) -> str:
     return f"one order, {tries}, closes {what} and opens {words}"
 
 
-def roll_words(roll: RollPlan, cast: Cast) -> str:
+def roll_words(roll: RollPlan, cast: NamingContext) -> str:
     """Return the new legs, what they require, and what follows where there are none."""
     moved = [f"{leg.name} {strike_words(leg)}" for leg in roll.legs if leg.strike.by is not StrikeBy.HELD]
     kept = [leg.name for leg in roll.legs if leg.strike.by is StrikeBy.HELD]

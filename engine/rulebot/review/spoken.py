@@ -5,12 +5,12 @@ from dataclasses import replace
 from rulebot.compile.alone import OF_SHORTS
 from rulebot.compile.plan import Argument, Call, Compare, ExitPlan, Holds, Plan, RollPlan, Rule, Truth
 from rulebot.compile.reads import calls_of
-from rulebot.evaluate.phrases import Cast
+from rulebot.evaluate.phrases import NamingContext
 
 EACH_WORDS = {"each_side": "each side", "each_short": "each short leg"}
 
 
-def spoken(plan: Plan) -> tuple[ExitPlan, ...]:
+def exits_as_written(plan: Plan) -> tuple[ExitPlan, ...]:
     """Return the exits by their written names, in order; the parts of one that is judged part by part are merged."""
     parts: dict[str, list[ExitPlan]] = {}
     for planned in plan.exits:
@@ -64,7 +64,7 @@ def each_words(planned: ExitPlan) -> str:
     return f"{EACH_WORDS[planned.each]} by itself{_against(planned.rule)}"
 
 
-def cast_for(planned: ExitPlan, cast: Cast) -> Cast:
+def naming_context_for(planned: ExitPlan, cast: NamingContext) -> NamingContext:
     """Return whom an exit speaks of: percentages of one that is judged part by part are of the part's own price."""
     return replace(cast, entry="entry price of that part") if planned.each else cast
 

@@ -11,11 +11,11 @@ from rulebot.review.enters import rule_lines
 from rulebot.review.explanation import Line, Section
 from rulebot.review.subject import Subject
 from rulebot.spec.nouns.condition import Amount, Unit, Word
-from rulebot.spec.nouns.legs import Bound, DteRule, Edge, Round, StrikeBy, StrikeOf
+from rulebot.spec.nouns.legs import Bound, DteRule, Edge, StrikeBy, StrikeOf, StrikeRounding
 from rulebot.spec.spec import Fits, Growth, Size
 
 
-def legs(subject: Subject) -> Section:
+def legs_section(subject: Subject) -> Section:
     """Return the structure leg by leg in the order written, and what is asked of it."""
     plan, example = subject.plan, subject.example
     by_name = {leg.name: leg for leg in plan.legs}
@@ -146,7 +146,9 @@ def strike_words(leg: LegPlan) -> str:
     """Return how the strike is chosen, with its modifiers in the order they are applied."""
     strike = leg.strike
     parts = [STRIKES[strike.by](leg, strike)]
-    parts += [said(strike) for name, said in MODIFIERS.items() if getattr(strike, name) not in (None, Round.NEAREST)]
+    parts += [
+        said(strike) for name, said in MODIFIERS.items() if getattr(strike, name) not in (None, StrikeRounding.NEAREST)
+    ]
     return ", ".join(parts)
 
 
@@ -230,10 +232,10 @@ def edge_words(edge: Edge | None) -> str:
             return "nothing"
 
 
-ROUNDS: Mapping[Round, str] = {
-    Round.NEAREST: "the nearest listed",
-    Round.AWAY: "the next listed away from the money",
-    Round.TOWARD: "the next listed toward the money",
+ROUNDS: Mapping[StrikeRounding, str] = {
+    StrikeRounding.NEAREST: "the nearest listed",
+    StrikeRounding.AWAY: "the next listed away from the money",
+    StrikeRounding.TOWARD: "the next listed toward the money",
 }
 """Every way to take a listed strike; a test asks for each."""
 

@@ -3,10 +3,10 @@
 from rulebot.compile.plan import ExitPlan, Plan
 from rulebot.compile.variants import variants
 from rulebot.core.program import CompiledBot, compile_bot
-from rulebot.evaluate.phrases import Cast, cast_of
+from rulebot.evaluate.phrases import NamingContext, naming_context
 from rulebot.model.values import dataclass
 from rulebot.review.example import Example, example_of
-from rulebot.review.spoken import spoken
+from rulebot.review.spoken import exits_as_written
 from rulebot.spec.spec import Spec
 
 
@@ -30,12 +30,12 @@ class Subject:
     @property
     def exits(self) -> tuple[ExitPlan, ...]:
         """Return its exits as the spec says them, in order of priority."""
-        return spoken(self.plan)
+        return exits_as_written(self.plan)
 
     @property
-    def cast(self) -> Cast:
+    def cast(self) -> NamingContext:
         """Return whom its rules speak of."""
-        return cast_of(self.plan)
+        return naming_context(self.plan)
 
 
 def subject_of(spec: Spec, plan: Plan) -> Subject:

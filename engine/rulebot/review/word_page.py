@@ -19,7 +19,7 @@ _MANY = 6
 
 def known_words() -> tuple[str, ...]:
     """Return every word that has a page."""
-    return tuple(dict.fromkeys((*VOCABULARY, *lexicon.lexicon(), *VALUES, *COMPARISONS, *FUNCTIONS)))
+    return tuple(dict.fromkeys((*VOCABULARY, *lexicon.vocabulary_index(), *VALUES, *COMPARISONS, *FUNCTIONS)))
 
 
 def did_you_mean(word: str, others: Iterable[str] = ()) -> str:
@@ -48,9 +48,9 @@ def _about(word: str) -> str:
     return {**FUNCTIONS, **VALUES, **COMPARISONS}[word]
 
 
-def _own_places(word: str) -> Sequence[lexicon.Place]:
+def _own_places(word: str) -> Sequence[lexicon.WordPlace]:
     """Return where a key stands; that a measure may stand as a condition is told by its own section."""
-    found = lexicon.lexicon().get(word, ())
+    found = lexicon.vocabulary_index().get(word, ())
     return tuple(place for place in found if place.path != word or word not in VOCABULARY)
 
 
@@ -118,7 +118,7 @@ def _measure_examples(measure: Measure) -> Iterator[str]:
 
 def _keys(word: str) -> Iterator[Section]:
     """Yield a section for every meaning of a key: places that say the same of it stand together."""
-    groups: dict[tuple[str, str, str], list[lexicon.Place]] = {}
+    groups: dict[tuple[str, str, str], list[lexicon.WordPlace]] = {}
     for place in _own_places(word):
         groups.setdefault((place.document, place.description, place.applies), []).append(place)
     for (document, description, _), places in groups.items():
@@ -130,7 +130,7 @@ def _title(document: str) -> str:
     return {"strategy": "Key", "account": "Account", "universe": "Universe"}[document]
 
 
-def _key_lines(word: str, description: str, places: Sequence[lexicon.Place]) -> Iterator[Line]:
+def _key_lines(word: str, description: str, places: Sequence[lexicon.WordPlace]) -> Iterator[Line]:
     first = places[0]
     examples = [f"{word}: {flow(example)}" for example in first.examples[:2]]
     rows = (
@@ -143,7 +143,7 @@ def _key_lines(word: str, description: str, places: Sequence[lexicon.Place]) -> 
     yield from (Line(name=name, words=words) for name, words in rows if words)
 
 
-def _takes(place: lexicon.Place) -> str:
+def _takes(place: lexicon.WordPlace) -> str:
     if place.words:
         return listed(place.words, "or")
     found = _OWED.fullmatch(place.owed)
@@ -157,7 +157,7 @@ _OWED = re.compile(r"((?:an?|this|days)\b[\w' ]*?) (?:is|are) (.*)")
 """What the schema says that a place owes: `a duration is written with its unit`."""
 
 
-def _stands_in(places: Sequence[lexicon.Place]) -> str:
+def _stands_in(places: Sequence[lexicon.WordPlace]) -> str:
     """Return the parents of a key, the document itself for one at its top."""
     return _some([place.path.rpartition(".")[0] or "the document" for place in places])
 

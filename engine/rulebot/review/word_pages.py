@@ -34,7 +34,7 @@ def _kind(word: str) -> str:
         return "Measures"
     if word in COMPARISONS:
         return "Comparisons"
-    if word in lexicon.lexicon():
+    if word in lexicon.vocabulary_index():
         return "Keys"
     return "Functions of expressions" if word in FUNCTIONS else "Values"
 

@@ -21,7 +21,7 @@ MOST_CHOICES = 1000
 _REFERRING = (StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE)
 
 
-class Sure(Enum):
+class Certainty(Enum):
     """What makes an amount the most: strikes and price, max_loss_per_trade, quantity, or nothing but the example."""
 
     STRIKES = "strikes"
@@ -31,14 +31,14 @@ class Sure(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Worst:
+class MaxLoss:
     """The most one trade can lose, dollars of the whole position with all commissions; None without a bound.
 
     width: points of the strikes that stand behind it, where they alone decide it.
     """
 
     amount: Decimal | None
-    sure: Sure
+    sure: Certainty
     width: Decimal | None = None
 
     @property
@@ -47,38 +47,38 @@ class Worst:
         return None if self.amount is None else Decimal(round(self.amount))
 
 
-def worst_of(subject: Subject) -> Worst | None:
+def max_loss_of(subject: Subject) -> MaxLoss | None:
     """Return the most that one trade may lose, None when there is no example to count on."""
     plan, example = subject.plan, subject.example
     if plan.overwrite is not None and example is not None and example.worst is not None:
-        return Worst(example.worst, Sure.EXAMPLE)
+        return MaxLoss(example.worst, Certainty.EXAMPLE)
     if example is None:
         limit, size = plan.risk.max_loss_per_trade, loss_budget(plan)
         if size is not None and (limit is None or size <= limit):
-            return Worst(size, Sure.SIZE)
-        return None if limit is None else Worst(limit, Sure.LIMIT)
+            return MaxLoss(size, Certainty.SIZE)
+        return None if limit is None else MaxLoss(limit, Certainty.LIMIT)
     if example.worst is None:
-        return Worst(None, Sure.STRIKES)
+        return MaxLoss(None, Certainty.STRIKES)
     return _bounded(subject, example, example.worst)
 
 
-def _bounded(subject: Subject, example: Example, of_example: Decimal) -> Worst:
+def _bounded(subject: Subject, example: Example, of_example: Decimal) -> MaxLoss:
     plan = subject.plan
     limit, times = plan.risk.max_loss_per_trade, Decimal(plan.quantity) / example.position.quantity
     size = loss_budget(plan)
     if size is not None and (limit is None or size <= limit):
-        return Worst(size, Sure.SIZE)
+        return MaxLoss(size, Certainty.SIZE)
     width = _widest(subject, example)
     paid = debit_budget(plan) if width == 0 else None
-    by_cost = None if paid is None else Worst(paid, Sure.SIZE)
+    by_cost = None if paid is None else MaxLoss(paid, Certainty.SIZE)
     is_by_count = by_cost is not None and example.is_by_count
     by_strikes = None if width is None or is_by_count else _by_strikes(example, of_example, times, width)
     least = min(filter(None, (by_strikes, by_cost)), key=lambda worst: worst.amount or ZERO, default=None)
     if least is not None and least.amount is not None and (limit is None or least.amount <= limit):
         return least
     if limit is not None:
-        return Worst(limit, Sure.LIMIT)
-    return least or Worst(of_example * times, Sure.EXAMPLE)
+        return MaxLoss(limit, Certainty.LIMIT)
+    return least or MaxLoss(of_example * times, Certainty.EXAMPLE)
 
 
 def _widest(subject: Subject, example: Example) -> Decimal | None:
@@ -91,15 +91,19 @@ def _widest(subject: Subject, example: Example) -> Decimal | None:
         return None
     if prod(1 + len(leg.strike.widths) for leg in legs) > MOST_CHOICES:
         return None
-    return max(gross(example), *(_as_written(each, example) for each in _each_of_several(subject.spec.legs.legs)))
+    return max(
+        is_before_costs(example), *(_as_written(each, example) for each in _each_of_several(subject.spec.legs.legs))
+    )
 
 
-def _by_strikes(example: Example, of_example: Decimal, times: Decimal, width: Decimal) -> Worst | None:
+def _by_strikes(example: Example, of_example: Decimal, times: Decimal, width: Decimal) -> MaxLoss | None:
     """Return what widths bound: less the least credit or with the largest debit, where one is given."""
     if example.is_bound:
-        return Worst((of_example + (width - gross(example)) * example.shares) * times, Sure.STRIKES, width)
+        return MaxLoss(
+            (of_example + (width - is_before_costs(example)) * example.shares) * times, Certainty.STRIKES, width
+        )
     if example.net >= 0:
-        return Worst((width * example.shares + example.fees) * times, Sure.STRIKES, width)
+        return MaxLoss((width * example.shares + example.fees) * times, Certainty.STRIKES, width)
     return None
 
 
@@ -108,11 +112,13 @@ def loss_of_example(subject: Subject) -> Decimal | None:
     example = subject.example
     if example is None or example.worst is None or subject.plan.overwrite is not None:
         return None
-    wider = _as_written(subject.spec.legs.legs, example) - gross(example) if is_fixed(subject.plan.legs) else ZERO
+    wider = (
+        _as_written(subject.spec.legs.legs, example) - is_before_costs(example) if is_fixed(subject.plan.legs) else ZERO
+    )
     return example.worst + max(wider, ZERO) * example.shares
 
 
-def gross(example: Example) -> Decimal:
+def is_before_costs(example: Example) -> Decimal:
     """Return the most that can be lost per share before the price: the widths that can be lost, 0 of what is bought."""
     return loss_bound(example.position.legs, ZERO) or ZERO
 

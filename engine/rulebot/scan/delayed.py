@@ -6,14 +6,14 @@ from rulebot.calendars.calendars import load_calendar
 from rulebot.documents.load_bots import check_overrides, load_desk
 from rulebot.model.counted import counted
 from rulebot.preview.delayed_data import WORLD, DelayedSight, read_delayed, symbols_of
-from rulebot.scan.measure_structure import Measuring
+from rulebot.scan.measure_structure import StructureMeasurer
 from rulebot.scan.measures import widened
 from rulebot.scan.ranking import ranked
-from rulebot.scan.scan import Wanted, hours_notes
+from rulebot.scan.scan import ScanRequest, hours_notes
 from rulebot.scan.scan_row import Scan
 
 
-async def scan_delayed(wanted: Wanted, clock: Clock | None = None) -> Scan:
+async def scan_delayed(wanted: ScanRequest, clock: Clock | None = None) -> Scan:
     """Scan what is wanted on Cboe's files. Raises: SpecError, MisuseError, StoreError, DelayedDataError."""
     clock = clock or WallClock()
     desk = load_desk(wanted.specs, wanted.overrides, None)
@@ -22,7 +22,7 @@ async def scan_delayed(wanted: Wanted, clock: Clock | None = None) -> Scan:
     began = clock.elapsed()
     chains, troubles = await read_delayed(symbols_of(desk), place(), clock.now())
     sight = DelayedSight(desk, load_calendar(wanted.data), chains)
-    measuring = Measuring(lambda _: True, wanted.sort)
+    measuring = StructureMeasurer(lambda _: True, wanted.sort)
     candidates = sight.candidates(desk)
     for candidate, view in candidates:
         measuring(candidate, view)

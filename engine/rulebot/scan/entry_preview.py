@@ -9,13 +9,13 @@ from dataclasses import field, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from rulebot.core.handle_event import turn
+from rulebot.core.handle_event import handle_event
 from rulebot.core.manual_entry import ASKED
 from rulebot.core.named_structure import bot_of_named, unfit
 from rulebot.core.program import Program
 from rulebot.core.rule_evaluation import rounded
 from rulebot.core.state import Named, State
-from rulebot.core.state_builder import Turn, Work
+from rulebot.core.state_builder import StateBuilder, Turn
 from rulebot.evaluate.snapshot import View
 from rulebot.model.command import AskMargin, Submit
 from rulebot.model.event import MarketMoved, OperatorRequest, Request
@@ -24,7 +24,7 @@ from rulebot.model.values import dataclass
 from rulebot.narrate.structure_view import ShownLeg, payoff_at_expiry, shown_legs, structure_of_legs
 from rulebot.narrate.text_table import one_line
 from rulebot.order.ladder import limited_at
-from rulebot.preview.candidate import Candidate, Judged, judge
+from rulebot.preview.candidate import Candidate, JudgedCandidate, judge
 from rulebot.record.record import Kind, Record
 from rulebot.review.payoff import Payoff
 
@@ -89,9 +89,9 @@ class _Now:
     """The market as a running engine sees it."""
 
     def __init__(self, program: Program, state: State, at: datetime) -> None:
-        self._work = Work(program, state, at)
+        self._work = StateBuilder(program, state, at)
 
-    def work(self) -> Work:
+    def work(self) -> StateBuilder:
         return self._work
 
     def view(self) -> View:
@@ -161,7 +161,7 @@ def _conditions(candidate: Candidate) -> tuple[tuple[str, bool | None], ...]:
     return (*((each.words, each.verdict.truth) for each in asked), *halting)
 
 
-def _opposite(judged: Judged) -> bool | None:
+def _opposite(judged: JudgedCandidate) -> bool | None:
     truth = judged.verdict.truth
     return None if truth is None else not truth
 
@@ -173,8 +173,8 @@ def _outcome(program: Program, state: State, at: datetime, name: str, named: Nam
     program = _alone(program, name)
     wanted = named or Named(())
     request = OperatorRequest(at, f"preview {name} {at.isoformat()}", Request.ENTER, name)
-    asked = turn(program, state, replace(request, legs=wanted.legs, alternative=wanted.alternative))
-    judged = turn(program, asked.state, MarketMoved(at, ()))
+    asked = handle_event(program, state, replace(request, legs=wanted.legs, alternative=wanted.alternative))
+    judged = handle_event(program, asked.state, MarketMoved(at, ()))
     asks_quotes = any(option not in state.board.rows for _, option in wanted.legs)
     return _said(name, asked, judged, asks_quotes=asks_quotes)
 

@@ -8,11 +8,11 @@ from rulebot.evaluate.wording import shortfall
 from rulebot.model.loss_bound import trade_bound
 from rulebot.model.money import dollars
 from rulebot.order.ladder import limited_at
-from rulebot.preview.candidate import Candidate, Judged
-from rulebot.scan.measure_structure import Measured
+from rulebot.preview.candidate import Candidate, JudgedCandidate
+from rulebot.scan.measure_structure import MeasuredStructure
 
 
-class Holding(NamedTuple):
+class RequirementCheck(NamedTuple):
     """The answer in three values; `why` says what fails or is unknown first, `short` by what part of its bound."""
 
     truth: bool | None
@@ -20,44 +20,44 @@ class Holding(NamedTuple):
     short: float | None = None
 
 
-def holding(candidate: Candidate, measured: Measured) -> Holding:
+def holding(candidate: Candidate, measured: MeasuredStructure) -> RequirementCheck:
     """Ask the conditions in the order in which a bot does: a false one decides, else the first that is unknown."""
     found = list(_asked(candidate, measured))
     false = [each for each in found if each.truth is False]
     if false:
         first, more = false[0], len(false) - 1
         return first._replace(why=f"{first.why}; and {more} more" if more else first.why)
-    return next((each for each in found if each.truth is None), Holding(True))
+    return next((each for each in found if each.truth is None), RequirementCheck(True))
 
 
-def _asked(candidate: Candidate, measured: Measured) -> Iterator[Holding]:
+def _asked(candidate: Candidate, measured: MeasuredStructure) -> Iterator[RequirementCheck]:
     yield from _of(candidate.when)
     selection, quote = candidate.selection, candidate.quote
     if selection is None or selection.missing:
-        yield Holding(None, f"no legs: {selection.missing if selection is not None else 'nothing was chosen'}")
+        yield RequirementCheck(None, f"no legs: {selection.missing if selection is not None else 'nothing was chosen'}")
     elif selection.refused:
-        yield Holding(False, f"no legs: {selection.refused}")
+        yield RequirementCheck(False, f"no legs: {selection.refused}")
     elif quote is not None and quote.missing:
-        yield Holding(None, f"no price: {quote.missing}")
+        yield RequirementCheck(None, f"no price: {quote.missing}")
     elif candidate.refused:
-        yield Holding(False, candidate.refused)
+        yield RequirementCheck(False, candidate.refused)
     yield from _of(candidate.require)
     yield from _of_loss(candidate, measured)
     for words in filter(None, (candidate.legging, candidate.hit)):
-        yield Holding(False, words)
+        yield RequirementCheck(False, words)
     for each in candidate.halts:
         if each.verdict.truth is not False:
             halts = "it would halt for the day" if each.verdict.truth else "whether it halts is unknown"
-            yield Holding(None if each.verdict.truth is None else False, f"{halts}: {each.words}")
+            yield RequirementCheck(None if each.verdict.truth is None else False, f"{halts}: {each.words}")
 
 
-def _of(judged: Sequence[Judged]) -> Iterator[Holding]:
+def _of(judged: Sequence[JudgedCandidate]) -> Iterator[RequirementCheck]:
     for each in judged:
         words = each.words if each.verdict.truth is not None else f"unknown: {each.words}"
-        yield Holding(each.verdict.truth, words, shortfall(each.rule.rule, each.verdict))
+        yield RequirementCheck(each.verdict.truth, words, shortfall(each.rule.rule, each.verdict))
 
 
-def _of_loss(candidate: Candidate, measured: Measured) -> Iterator[Holding]:
+def _of_loss(candidate: Candidate, measured: MeasuredStructure) -> Iterator[RequirementCheck]:
     """Hold `max_loss_per_trade` against the worst case at the price of the order, as the gate before an entry does."""
     plan, selection = candidate.bot.plan, candidate.selection
     limit = plan.risk.max_loss_per_trade
@@ -70,4 +70,4 @@ def _of_loss(candidate: Candidate, measured: Measured) -> Iterator[Holding]:
     loss = trade_bound(selection.legs, Decimal(f"{price:.4f}"), measured.quantity, is_covered=is_covered)
     if loss is not None and loss > limit:
         words = f"could lose {dollars(loss)}, max_loss_per_trade is {dollars(limit)}"
-        yield Holding(False, words, float((loss - limit) / limit) if limit else 1.0)
+        yield RequirementCheck(False, words, float((loss - limit) / limit) if limit else 1.0)

@@ -9,14 +9,14 @@ from rulebot.compile.measures.measure import Place, may_stand
 from rulebot.compile.plan import Call
 from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.evaluate.measure import reader_of
-from rulebot.evaluate.reading import AtLeast, AtMost, Read, Reading, Unknown, context_of
+from rulebot.evaluate.reading import AtLeast, AtMost, Read, Reading, UnknownValue, context_of
 from rulebot.evaluate.snapshot import LegView, View
 from rulebot.model.market import Board
 from rulebot.model.money import ZERO
 from rulebot.model.quotes import OPTION_AGE, age_problem
 from rulebot.narrate.structure_view import ShownLeg, shown_legs
 from rulebot.preview.candidate import Candidate
-from rulebot.preview.read_only_session import Visit
+from rulebot.preview.read_only_session import ReadOnlySession
 from rulebot.preview.subscriptions import Stream, seen_on
 from rulebot.scan.measures import calls
 
@@ -27,7 +27,7 @@ NO_RANK = "it is not ranked"
 
 
 @dataclass(slots=True)
-class Measured:
+class MeasuredStructure:
     """What was read of a structure the last time: numbers by name, and the reasons for those that are missing.
 
     start: what its order would start from, net per share, + received; commission: dollars of opening it. rank: by what
@@ -41,11 +41,11 @@ class Measured:
     commission: Decimal = ZERO
     legs: tuple[ShownLeg, ...] = ()
     levels: dict[str, float] = field(default_factory=dict)
-    rank: Reading = field(default_factory=lambda: Unknown(NO_RANK))
+    rank: Reading = field(default_factory=lambda: UnknownValue(NO_RANK))
     is_delayed: bool = False
 
 
-class Measuring:
+class StructureMeasurer:
     """Reads every structure of a scan as it is judged; `found` has the last reading of each, by its key.
 
     is_delayed: says whether anything that it reads is delayed. more: one more measure.
@@ -56,7 +56,7 @@ class Measuring:
         self._more = more
         self._of_market = OF_THE_MARKET | ({more} if more and may_stand(VOCABULARY[more], Place.FILTER) else set())
         self._reads: dict[str, Mapping[str, Read]] = {}
-        self.found: dict[str, Measured] = {}
+        self.found: dict[str, MeasuredStructure] = {}
 
     def __call__(self, candidate: Candidate, view: View) -> bool:
         """Measure a structure; say whether all of it is known, or will not be."""
@@ -64,7 +64,7 @@ class Measuring:
         if key not in self._reads:
             self._reads[key] = _readers(calls(candidate.bot.plan, self._more), candidate)
         was = self.found.get(key)
-        found = self.found[key] = Measured(
+        found = self.found[key] = MeasuredStructure(
             is_delayed=self._is_delayed(candidate) or (was is not None and was.is_delayed)
         )
         selection = candidate.selection
@@ -84,7 +84,7 @@ class Measuring:
         return not found.missing and _is_settled(found.rank)
 
 
-def is_delayed(visit: Visit, candidate: Candidate) -> bool:
+def is_delayed(visit: ReadOnlySession, candidate: Candidate) -> bool:
     """Say whether anything that streams for a structure is delayed."""
     plan, feed = candidate.bot.plan, visit.feed
     symbols = {*plan.underlyings, *(level.symbol for level in candidate.bot.levels)}
@@ -103,16 +103,16 @@ def _readers(wanted: Mapping[str, Call], candidate: Candidate) -> dict[str, Read
     return {name: reader_of(call, context) for name, call in wanted.items()}
 
 
-def _keep(found: Measured, name: str, reading: Reading) -> None:
+def _keep(found: MeasuredStructure, name: str, reading: Reading) -> None:
     """A bound stands for no number: the leg that is not known could be worse."""
     match reading:
-        case Unknown(reason) | AtLeast(_, reason) | AtMost(_, reason):
+        case UnknownValue(reason) | AtLeast(_, reason) | AtMost(_, reason):
             found.missing[name] = reason
         case _:
             found.numbers[name] = reading
 
 
-def _keep_greeks(found: Measured, view: View) -> None:
+def _keep_greeks(found: MeasuredStructure, view: View) -> None:
     """Sum the greeks of the legs, x contracts x 100, of one structure where none fits; with one unknown all are."""
     sums = dict.fromkeys(GREEKS, 0.0)
     for leg in view.legs:
@@ -137,7 +137,7 @@ def _greeks_problem(board: Board, leg: LegView, now: float) -> str:
 
 
 def _is_settled(rank: Reading) -> bool:
-    return isinstance(rank, float) or rank == Unknown(NO_RANK)
+    return isinstance(rank, float) or rank == UnknownValue(NO_RANK)
 
 
 def _ranked(candidate: Candidate, view: View) -> Reading:
@@ -146,7 +146,7 @@ def _ranked(candidate: Candidate, view: View) -> Reading:
     member = next((each for each in whole.members if each.symbol == candidate.bot.symbol), None)
     ranking = whole.plan.ranking
     if member is None or member.rank is None or ranking is None or (ranking.of_structure and not view.legs):
-        return Unknown(NO_RANK)
+        return UnknownValue(NO_RANK)
     legs, start = view.legs, view.start_price
     if not ranking.of_structure:
         view.legs, view.start_price = (), None

@@ -13,9 +13,9 @@ from rulebot.compile.problem import Fault
 from rulebot.compile.reads import needs_of, needs_together
 from rulebot.compile.scope import Scope, call_of, measure_named
 from rulebot.core.program import compile_bot
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.errors import MisuseError
-from rulebot.model.pool import Pool
+from rulebot.model.pool import ValuePool
 from rulebot.spec.nouns.condition import Word
 from rulebot.spec.nouns.legs import Leg, Side, StrikeBy
 
@@ -103,9 +103,9 @@ def _leg(leg: LegPlan) -> Leg:
     return Leg(name=leg.name, side=side, right=right, underlying=leg.symbol, strike=leg.strike, path=())
 
 
-def widened(desk: Desk, more: str = "") -> Desk:
+def widened(desk: LoadedBots, more: str = "") -> LoadedBots:
     """Return the same bots, asking for what a scan shows of them too. Raises: MisuseError."""
-    pool = Pool()
+    pool = ValuePool()
     return replace(desk, bots={name: compile_bot(_widened(bot.plan, more), pool) for name, bot in desk.bots.items()})
 
 

@@ -10,14 +10,16 @@ from rulebot.core.rule_evaluation import rounded
 from rulebot.model.structure import strike_of, structure_text
 from rulebot.preview.candidate import Candidate
 from rulebot.scan.first_failure import holding
-from rulebot.scan.measure_structure import GREEKS, NO_RANK, Measured
+from rulebot.scan.measure_structure import GREEKS, NO_RANK, MeasuredStructure
 from rulebot.scan.measures import LOWEST_FIRST, MEASURES
 from rulebot.scan.scan_row import ScanRow
 
 _COUNTS = ("dte",)
 
 
-def ranked(bots: Iterable[CompiledBot], found: Iterable[tuple[Candidate, Measured]], sort: str = "") -> list[ScanRow]:
+def ranked(
+    bots: Iterable[CompiledBot], found: Iterable[tuple[Candidate, MeasuredStructure]], sort: str = ""
+) -> list[ScanRow]:
     """Return the rows of all bots, one bot after the other; see `rows_of`."""
     pairs = list(found)
     return [
@@ -27,7 +29,7 @@ def ranked(bots: Iterable[CompiledBot], found: Iterable[tuple[Candidate, Measure
     ]
 
 
-def rows_of(bot: CompiledBot, found: Iterable[tuple[Candidate, Measured]], sort: str = "") -> list[ScanRow]:
+def rows_of(bot: CompiledBot, found: Iterable[tuple[Candidate, MeasuredStructure]], sort: str = "") -> list[ScanRow]:
     """Return the rows of one bot, the best first: those for which all holds, then the others.
 
     sort: a measure to go by; "" goes by the spec's own rank, and without one by the order of the spec.
@@ -69,7 +71,9 @@ def _first(ranking: Ranking, ranked: list[tuple[ScanRow, float]]) -> set[str]:
     return {row.symbol for row, _ in ordered[: ranking.count]}
 
 
-def _taken(bot: CompiledBot, found: Iterable[tuple[Candidate, Measured]]) -> Iterator[tuple[Candidate, Measured]]:
+def _taken(
+    bot: CompiledBot, found: Iterable[tuple[Candidate, MeasuredStructure]]
+) -> Iterator[tuple[Candidate, MeasuredStructure]]:
     """Yield for each symbol the structure that it would take; without a universe every structure."""
     if not bot.members:
         yield from found
@@ -78,7 +82,7 @@ def _taken(bot: CompiledBot, found: Iterable[tuple[Candidate, Measured]]) -> Ite
         yield _alternative(list(group))
 
 
-def _alternative(found: list[tuple[Candidate, Measured]]) -> tuple[Candidate, Measured]:
+def _alternative(found: list[tuple[Candidate, MeasuredStructure]]) -> tuple[Candidate, MeasuredStructure]:
     """Return the first whose conditions hold; what is unknown ends the choice. Where none does the first stands."""
     for each in found:
         truths = [judged.verdict.truth for judged in each[0].asked]
@@ -87,7 +91,7 @@ def _alternative(found: list[tuple[Candidate, Measured]]) -> tuple[Candidate, Me
     return found[0]
 
 
-def _row(candidate: Candidate, measured: Measured, sort: str) -> tuple[ScanRow, float | None]:
+def _row(candidate: Candidate, measured: MeasuredStructure, sort: str) -> tuple[ScanRow, float | None]:
     """Return the row of a structure, and what the spec ranks it by."""
     numbers, quote, ranking = measured.numbers, candidate.quote, candidate.whole.plan.ranking
     answer = holding(candidate, measured)

@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 
 from rulebot.adapters.clock import Clock, WallClock
-from rulebot.core.handle_event import begin
+from rulebot.core.handle_event import start_run
 from rulebot.core.state import State
-from rulebot.core.state_builder import Work
-from rulebot.documents.load_bots import Desk, check_overrides, load_desk
+from rulebot.core.state_builder import StateBuilder
+from rulebot.documents.load_bots import LoadedBots, check_overrides, load_desk
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.counted import counted
@@ -20,10 +20,10 @@ from rulebot.narrate.text_table import clock as clock_text
 from rulebot.preview.candidate import Candidate, judge
 from rulebot.preview.read_only_session import INSTALL
 from rulebot.replay.instant import known_until, lived_until
-from rulebot.scan.measure_structure import Measuring
+from rulebot.scan.measure_structure import StructureMeasurer
 from rulebot.scan.measures import widened
 from rulebot.scan.ranking import ranked
-from rulebot.scan.scan import Wanted, hours_notes
+from rulebot.scan.scan import ScanRequest, hours_notes
 from rulebot.scan.scan_row import Scan
 
 RECORDED = "recorded"
@@ -33,7 +33,7 @@ RECORDED = "recorded"
 class RecordedSight:
     """What an engine knew at an instant, as the bots of another desk would see it; none of them holds anything."""
 
-    def __init__(self, desk: Desk, known: State, at: datetime, line_limit: int) -> None:
+    def __init__(self, desk: LoadedBots, known: State, at: datetime, line_limit: int) -> None:
         self.at, self.session = at, known.session
         state = State(
             session=known.session,
@@ -46,10 +46,12 @@ class RecordedSight:
             costs=known.costs,
         )
         program = desk.program(INSTALL, {}, line_limit)
-        begun = begin(program, state, at).state
-        self._work = Work(program, begun._replace(facts=known.facts), at)  # a day that begins forgets its opening moves
+        begun = start_run(program, state, at).state
+        self._work = StateBuilder(
+            program, begun._replace(facts=known.facts), at
+        )  # a day that begins forgets its opening moves
 
-    def work(self) -> Work:
+    def work(self) -> StateBuilder:
         """Return what the functions of a turn read; nothing of it is kept."""
         return self._work
 
@@ -58,7 +60,7 @@ class RecordedSight:
         return self._work.view()
 
 
-def scan_recorded(wanted: Wanted, files: Sequence[Path], at: datetime, clock: Clock | None = None) -> Scan:
+def scan_recorded(wanted: ScanRequest, files: Sequence[Path], at: datetime, clock: Clock | None = None) -> Scan:
     """Scan what is wanted on what is recorded of an instant.
 
     Raises: SpecError, MisuseError, StoreError.
@@ -70,7 +72,7 @@ def scan_recorded(wanted: Wanted, files: Sequence[Path], at: datetime, clock: Cl
     desk = widened(desk, wanted.sort)
     found = lived_until(files, at)
     sight = RecordedSight(desk, found.state, at, found.program.line_limit)
-    measuring = Measuring(lambda _: False, wanted.sort)
+    measuring = StructureMeasurer(lambda _: False, wanted.sort)
     candidates = [Candidate(each, bot) for bot in desk.bots.values() for each in bot.structures()]
     for candidate in candidates:
         measuring(candidate, judge(sight, candidate))

@@ -11,18 +11,18 @@ from pathlib import Path
 
 from rulebot.calendars.calendars import load_calendar
 from rulebot.decide.opportunity import shut
-from rulebot.documents.load_bots import Desk, check_overrides, load_desk
+from rulebot.documents.load_bots import LoadedBots, check_overrides, load_desk
 from rulebot.live.environments import World
 from rulebot.live.preview_environment import world_to_look_at
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import EXCHANGE_ZONE, Session, session_after
 from rulebot.model.values import dataclass
 from rulebot.preview.choose_structure import Looked, facts_of, look
-from rulebot.preview.read_only_session import FEW_LINES, Visit, into_the_day
+from rulebot.preview.read_only_session import FEW_LINES, ReadOnlySession, into_the_day
 from rulebot.preview.running_engine import is_held
 from rulebot.process.reconnect_backoff import first_batch
 from rulebot.process.settings import Settings, folder_of, read_settings
-from rulebot.scan.measure_structure import Measuring, is_delayed
+from rulebot.scan.measure_structure import StructureMeasurer, is_delayed
 from rulebot.scan.measures import widened
 from rulebot.scan.ranking import ranked
 from rulebot.scan.scan_row import Scan
@@ -32,7 +32,7 @@ CLIENT_ID = 73
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class ScanRequest:
     """What is to be scanned, and where.
 
     flags: settings that were given with the command; their `host` and `port` name a gateway. sim: a simulated one, of
@@ -56,7 +56,7 @@ class Wanted:
         return self.sim and self.flags.get("host") is None
 
 
-async def scan(wanted: Wanted) -> Scan:
+async def scan(wanted: ScanRequest) -> Scan:
     """Scan what is wanted. Raises: SpecError, MisuseError, BrokerError, StoreError."""
     desk = load_desk(wanted.specs, wanted.overrides, None)
     check_overrides(desk, wanted.overrides)
@@ -66,11 +66,11 @@ async def scan(wanted: Wanted) -> Scan:
     limit, note = allowed_lines(wanted, settings)
     looked_at = world_to_look_at(settings, CLIENT_ID, sim=wanted.sim, live=wanted.live, is_embedded=wanted.is_embedded)
     async with looked_at as world:
-        found = await scanned(world, desk, load_calendar(wanted.data), wanted, limit)
+        found = await run_scan(world, desk, load_calendar(wanted.data), wanted, limit)
     return found.noting(note) if note else found
 
 
-def allowed_lines(wanted: Wanted, settings: Settings) -> tuple[int, str]:
+def allowed_lines(wanted: ScanRequest, settings: Settings) -> tuple[int, str]:
     """Return how many market data lines may be used, and why so few: an engine that runs here needs the others."""
     if wanted.lines is not None:
         return wanted.lines, ""
@@ -84,10 +84,12 @@ def allowed_lines(wanted: Wanted, settings: Settings) -> tuple[int, str]:
     )
 
 
-async def scanned(world: World, desk: Desk, calendar: EventCalendar, wanted: Wanted, line_limit: int) -> Scan:
+async def run_scan(
+    world: World, desk: LoadedBots, calendar: EventCalendar, wanted: ScanRequest, line_limit: int
+) -> Scan:
     """Return what a gateway lets be known of the structures of a desk that is widened. Raises: BrokerError."""
     first = await first_batch(world.ib.link, "scan")
-    visit = Visit(world, desk, calendar, first, line_limit, takes_delayed=True)
+    visit = ReadOnlySession(world, desk, calendar, first, line_limit, takes_delayed=True)
     try:
         if wanted.is_embedded:
             await into_the_day(visit)
@@ -96,11 +98,11 @@ async def scanned(world: World, desk: Desk, calendar: EventCalendar, wanted: Wan
         visit.close()
 
 
-async def _scanned(visit: Visit, desk: Desk, wanted: Wanted) -> Scan:
+async def _scanned(visit: ReadOnlySession, desk: LoadedBots, wanted: ScanRequest) -> Scan:
     began = visit.at
     lacking = await facts_of(visit, desk)
     await visit.pass_time()  # so that what was asked and what is to be streamed are not one second's messages
-    measuring = Measuring(partial(is_delayed, visit), wanted.sort)
+    measuring = StructureMeasurer(partial(is_delayed, visit), wanted.sort)
     looked = await look(visit, desk, chooses=True, also=measuring)
     measured = [(each, measuring.found[each.bot.key]) for each in looked.candidates]
     rows = ranked(desk.bots.values(), measured, wanted.sort)
@@ -122,7 +124,7 @@ async def _scanned(visit: Visit, desk: Desk, wanted: Wanted) -> Scan:
     )
 
 
-def _notes(visit: Visit, desk: Desk, looked: Looked) -> Iterator[str]:
+def _notes(visit: ReadOnlySession, desk: LoadedBots, looked: Looked) -> Iterator[str]:
     """Yield what the rows do not say: closed exchanges, windows that are not on, structures with too few lines."""
     yield from hours_notes(visit.session, visit.at, desk)
     cut = [each.lines for each in looked.candidates if each.lines > visit.line_limit]
@@ -131,7 +133,7 @@ def _notes(visit: Visit, desk: Desk, looked: Looked) -> Iterator[str]:
         yield f"{many} more than {visit.line_limit} market data lines, up to {max(cut)}: --lines allows more"
 
 
-def hours_notes(session: Session, at: datetime, desk: Desk) -> Iterator[str]:
+def hours_notes(session: Session, at: datetime, desk: LoadedBots) -> Iterator[str]:
     """Yield that the exchange is closed, and which windows are not on."""
     if not session.is_on(at):
         coming = session if at < session.open else session_after(session.date)

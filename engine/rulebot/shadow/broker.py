@@ -11,9 +11,9 @@ from decimal import Decimal
 
 from rulebot.backtest.broker import BacktestBroker, paid_so_far
 from rulebot.backtest.scheduler import AM_SETTLES, SETTLES
-from rulebot.backtest.simulated_broker import Working, expired
+from rulebot.backtest.simulated_broker import WorkingOrder, expired
 from rulebot.fill.apply import leg_of
-from rulebot.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
+from rulebot.model.command import AskMargin, Cancel, Command, Replace, RequestOpenOrders, Submit
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.cover import delivers
 from rulebot.model.delivery import DELIVERING
@@ -24,10 +24,10 @@ from rulebot.model.session import Session, exchange_date, session_before
 from rulebot.model.structure import strike_of, structure_text
 from rulebot.narrate.position_text import order_price
 from rulebot.narrate.text_table import price
-from rulebot.order.draft import net_price, parts_of
+from rulebot.order.draft import net_price, order_parts
 from rulebot.order.price import net_quote
 from rulebot.record.record import Json, Kind, Record
-from rulebot.shadow.restore import Memory
+from rulebot.shadow.restore import RestoredState
 
 WOULD_ENTER = "would enter"
 """What the decision is called that stands for an entry that was not sent."""
@@ -69,14 +69,14 @@ class ObservingBroker(BacktestBroker):
 
     def inquire(self) -> None:
         """Answer which orders are at work."""
-        self._answer(Inquire())
+        self._answer(RequestOpenOrders())
 
     def _answer(self, command: Command) -> None:
         self.answers += self.take(command, self.now)
 
     def _would_enter(self, order: Order) -> Record:
         """Return the decision that stands for an entry: its limit, mid and natural at this moment, + received."""
-        quote = net_quote(parts_of(order.legs, order.side), self.board, self.now.timestamp())
+        quote = net_quote(order_parts(order.legs, order.side), self.board, self.now.timestamp())
         limit = None if order.limit_price is None else str(net_price(order.limit_price, order.side))
         mid, natural = _seen(quote.mid, order), _seen(quote.natural, order)
         text = f"{_deal(order)} {order_price(order)} (mid {mid}, natural {natural})"
@@ -132,7 +132,7 @@ class ObservingBroker(BacktestBroker):
 
     # ------------------------------------------------------------ memory
 
-    def remember(self, memory: Memory, session: Session, at: datetime) -> None:
+    def remember(self, memory: RestoredState, session: Session, at: datetime) -> None:
         """Know again what the store says: what is held, and the orders at work. The store is the account."""
         self.session, self.now = session, at
         state = memory.state
@@ -171,7 +171,7 @@ class ObservingBroker(BacktestBroker):
         for leg, count in zip(order.legs, order.counts, strict=True):
             if over := count - order.filled * leg.ratio:
                 self._hold(leg.option, -over * order.side_of(leg).sign)
-        self.working[order.ref] = Working(order, at, order.filled, is_resting=True, average=order.average_price)
+        self.working[order.ref] = WorkingOrder(order, at, order.filled, is_resting=True, average=order.average_price)
 
     def stands(self, at: datetime) -> Iterator[Event]:
         """Yield what a broker tells at a connection: how orders stand, and commissions that were not heard."""

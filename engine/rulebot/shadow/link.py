@@ -27,21 +27,21 @@ from rulebot.model.money import ZERO
 from rulebot.model.session import exchange_date, session_from
 from rulebot.ports import Batch
 from rulebot.shadow.broker import ObservingBroker
-from rulebot.shadow.link_proxy import LinkAround
-from rulebot.shadow.restore import Memory
+from rulebot.shadow.link_proxy import LinkProxy
+from rulebot.shadow.restore import RestoredState
 
 _OF_OTHERS = (OrderReport, OrderMessage, ExecutionReport, CommissionReport, OrdersListed, MarginReport)
 
 
 @dataclass
-class ObservingLink(LinkAround):
+class ObservingLink(LinkProxy):
     """The Link port around another one. recalls: returns what the store says, asked once, at the first connection.
 
     What its broker holds stays in the store when it is closed.
     """
 
     broker: ObservingBroker
-    recalls: Callable[[datetime], Memory] | None = None
+    recalls: Callable[[datetime], RestoredState] | None = None
     _shares: dict[Contract, PositionReport] = field(default_factory=dict)
     _at: datetime | None = None
     _is_linked: bool = False

@@ -6,7 +6,7 @@ from rulebot.ports import Link
 
 
 @dataclass
-class LinkAround:
+class LinkProxy:
     """What a Link port that stands around another one has of it."""
 
     inner: Link

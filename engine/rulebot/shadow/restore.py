@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from rulebot.backtest.average_costs import costs_on_record
 from rulebot.core.state import State
-from rulebot.model.commission import dealt
+from rulebot.model.commission import fill_commission
 from rulebot.model.contract import Contract
-from rulebot.model.cover import moved_by
+from rulebot.model.cover import shares_delivered
 from rulebot.model.delivery import DELIVERING
 from rulebot.model.position import Position
 from rulebot.model.values import dataclass
@@ -19,7 +19,7 @@ from rulebot.store.patient import PatientJournal
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class RestoredState:
     """The state that the store leads to, shares by symbol that assignments and exercises have moved beside those of
     positions, what one of each contract has cost, and commissions of executions that were told without one."""
 
@@ -29,7 +29,7 @@ class Memory:
     unpaid: tuple[tuple[str, Decimal], ...]
 
 
-def read_memory(journal: PatientJournal, at: datetime) -> Memory:
+def read_memory(journal: PatientJournal, at: datetime) -> RestoredState:
     """Return what a store says of the account of an observing engine. Raises: StoreError."""
     state = resume_from(journal.recall(at), at).state
     settled = journal.read((Kind.SETTLEMENT,))
@@ -37,7 +37,7 @@ def read_memory(journal: PatientJournal, at: datetime) -> Memory:
     last = {record.position: record for record in journal.read((Kind.POSITION,))}
     positions = positions_of(last.values())
     costs = costs_on_record(journal, (leg.option for position in positions.values() for leg in position.legs))
-    return Memory(state, delivered_shares(moved, positions), costs, _unpaid(state))
+    return RestoredState(state, delivered_shares(moved, positions), costs, _unpaid(state))
 
 
 def delivered_shares(settled: Sequence[Record], positions: Mapping[str, Position]) -> dict[str, int]:
@@ -47,7 +47,7 @@ def delivered_shares(settled: Sequence[Record], positions: Mapping[str, Position
         leg = next(leg for leg in positions[record.position].legs if leg.name == record.data["leg"])
         count = leg.sign * int(str(record.data["quantity"]))
         if not leg.option.is_share:
-            count = moved_by(leg.option, count)
+            count = shares_delivered(leg.option, count)
         found[leg.option.symbol] = found.get(leg.option.symbol, 0) + count
     return {symbol: count for symbol, count in found.items() if count}
 
@@ -61,5 +61,5 @@ def _unpaid(state: State) -> tuple[tuple[str, Decimal], ...]:
         if leg is not None and not booked.is_paid and booked.quantity:
             price = abs(booked.cash) / (booked.quantity * leg.option.multiplier)
             count = booked.quantity if booked.cash < 0 else -booked.quantity
-            found.append((booked.exec_id, dealt(leg.option, count, float(price))))
+            found.append((booked.exec_id, fill_commission(leg.option, count, float(price))))
     return tuple(found)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from rulebot.core.state import State
-from rulebot.narrate.event_text import ENTRY_SENT, Happening, happening
+from rulebot.narrate.event_text import ENTRY_SENT, EventLine, event_line
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.queries import OBSERVE
 
@@ -15,9 +15,9 @@ _WOULD = (
 )
 
 
-def observed(record: Record, state: State) -> Happening | None:
+def observed(record: Record, state: State) -> EventLine | None:
     """Return the line of a record of an observing engine; a decision tells of an entry before its order does."""
-    told = happening(record, state)
+    told = event_line(record, state)
     if told is None or told.text.startswith(ENTRY_SENT):
         return None
     was, now = next(((was, now) for was, now in _WOULD if told.text.startswith(was)), ("", ""))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rulebot.spec.checks import list_problems
 from rulebot.spec.conditions import GROUPS, Tree, condition, mapping, sequence
 from rulebot.spec.diagnostic import Diagnostic
-from rulebot.spec.nouns.account import AccountDocument, Backing, Between, Demand, LiveRules, Shown
+from rulebot.spec.nouns.account import AccountDocument, Between, Demand, LiveRules, PromotionEvidence, Shown
 from rulebot.spec.nouns.condition import Amount, Condition, Op, Path
 from rulebot.spec.scalar import amount
 from rulebot.spec.source import Plain, Source
@@ -22,7 +22,7 @@ _LIVE: Path = ("live", "require")
 def account_document(tree: Tree) -> AccountDocument:
     """Return what all bots together may do in one account."""
     risk = mapping(tree["risk"])
-    backing = risk.get("cash_secured_puts", Backing.CASH.value)
+    backing = risk.get("cash_secured_puts", PromotionEvidence.CASH.value)
     return AccountDocument(
         version=1,
         about=str(tree["about"]),
@@ -40,7 +40,7 @@ def account_document(tree: Tree) -> AccountDocument:
         net_theta=_between(risk.get("require"), "net_theta"),
         net_vega=_between(risk.get("require"), "net_vega"),
         require=_rules(risk.get("require")),
-        cash_secured_puts=None if backing == IGNORE else Backing(backing),
+        cash_secured_puts=None if backing == IGNORE else PromotionEvidence(backing),
         max_contracts_per_order=_count(risk.get("max_contracts_per_order")),
         max_notional_per_order=amount(risk.get("max_notional_per_order")),
         price_band=amount(risk.get("price_band")),

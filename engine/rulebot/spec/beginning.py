@@ -13,13 +13,13 @@ _SCHEMA_LINE = re.compile(r"^# yaml-language-server:.*\n", re.MULTILINE)
 _NAME_LINE = re.compile(r"^name:.*$", re.MULTILINE)
 
 
-def blank_text(file: File) -> str:
+def template_text(file: File) -> str:
     """Return a small spec of the name of `file`, which says of every part what it is for."""
     text = _BLANK.read_text(encoding="utf-8")
     return schema_line(file) + _NAME_LINE.sub(f"name: {file.stem}", text, count=1)
 
 
-def text_like(source: Source, file: File) -> str:
+def copied_spec_text(source: Source, file: File) -> str:
     """Return another spec's text under the name of `file`; one that needs files of another folder is written out."""
     if not is_alone(source) and File(source.file).parent.resolve() != file.parent.resolve():
         return schema_line(file) + _NAME_LINE.sub(f"name: {file.stem}", resolved_text(source), count=1)

@@ -11,7 +11,7 @@ from rulebot.model.kept import TARGET_MISSED
 from rulebot.spec.conditions import GROUPS, JUDGING, LEAVING, kind_of, own_name
 from rulebot.spec.diagnostic import Diagnostic
 from rulebot.spec.fits import read_schema
-from rulebot.spec.idle_words import idle_words
+from rulebot.spec.idle_words import noop_keys
 from rulebot.spec.nouns.condition import Path, Unit
 from rulebot.spec.scalar import amount, zone_of, zones
 from rulebot.spec.sections import NOT_LEGS, NOT_LEGS_OF_ONE
@@ -48,7 +48,7 @@ def check(source: Source, tree: Tree, places: Mapping[Path, str]) -> list[Diagno
     found += _expiries(source, tree)
     found += _settling(source, tree)
     found += _arming(source, tree)
-    found += idle_words(source, tree)
+    found += noop_keys(source, tree)
     for key in tree.keys() - {"parameters"}:
         found += _zones(source, tree[key], (key,))
     return found

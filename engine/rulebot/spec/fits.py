@@ -74,7 +74,7 @@ def schema_with(kind: str, lets: tuple[str, ...] = ()) -> dict[str, Any]:
     return {**schema, "$defs": definitions}
 
 
-def fits(tree: Plain, kind: str) -> bool:
+def fits_schema(tree: Plain, kind: str) -> bool:
     """Say whether a document is certainly what its schema asks for; False is not a no."""
     return _test_of(kind, lets_of(tree))(tree)
 

@@ -36,7 +36,7 @@ _THOUSANDS = re.compile(r"(?<![0-9])[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9])")
 _POINTS_AND_COMMA = re.compile(r"([1-9][0-9]{0,2}(?:\.[0-9]{3})+)(?:,([0-9]{1,2}))?(?![0-9])")
 
 
-def respelt(value: Plain, fits: Callable[[Plain], bool]) -> str | None:
+def normalised_scalar(value: Plain, fits: Callable[[Plain], bool]) -> str | None:
     """Return what to write in the place of a text that `fits` refuses, or None where nobody can say."""
     if not isinstance(value, str) or len(value) > 40:
         return None

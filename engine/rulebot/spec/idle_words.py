@@ -19,7 +19,7 @@ _ALWAYS_KNOWN = ("time", "dte", "sessions_in_trade", "time_in_trade")
 _MOVES_A_STRIKE = ("multiple_of", "prefer_multiple_of", "at_least_from_spot", "not_below", "not_above")
 
 
-def idle_words(source: Source, tree: Tree) -> Iterator[Diagnostic]:
+def noop_keys(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     """Yield RB304 for each word of the orders, the exits and the strikes that changes nothing beside its neighbours."""
     yield from _of_entry(source, tree)
     exits = tree.get("exits")

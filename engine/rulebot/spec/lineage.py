@@ -29,7 +29,7 @@ class OutsideError(Exception):
     """A file beside a document that is a link to somewhere else."""
 
 
-def beside(file: File) -> Beside:
+def relative_to(file: File) -> Beside:
     """Return how to read what stands in the folder of `file`, and nowhere else."""
     folder = file.parent
 

@@ -12,11 +12,11 @@ from rulebot.spec.checks import check
 from rulebot.spec.conditions import mapping
 from rulebot.spec.diagnostic import Diagnostic, in_file_order
 from rulebot.spec.kind import Kind, kind_of_document
-from rulebot.spec.lineage import EXTENDS, Beside, beside, parents_of
+from rulebot.spec.lineage import EXTENDS, Beside, parents_of, relative_to
 from rulebot.spec.model_files import models_of
 from rulebot.spec.naming import with_lets
 from rulebot.spec.nouns.account import AccountDocument
-from rulebot.spec.parameters import Replaced, replace_parameters
+from rulebot.spec.parameters import ReplacedParameters, replace_parameters
 from rulebot.spec.shape import shape_problems
 from rulebot.spec.source import Plain, Source
 from rulebot.spec.spec import Spec, Taken, UniverseDocument
@@ -52,7 +52,7 @@ class Loaded:
 def load_document(file: File | str, overrides: Mapping[str, str] | None = None, *, digested: bool = True) -> Loaded:
     """Return the document in a file; to be checked it needs no digest. Raises: OSError when it cannot be read."""
     source = read_source(read_bytes(File(file)), str(file))
-    return load(source, overrides=overrides, digested=digested, read=beside(File(file)))
+    return load(source, overrides=overrides, digested=digested, read=relative_to(File(file)))
 
 
 def load_text(
@@ -88,12 +88,12 @@ def load(
 
 
 def _load_child(source: Source, read: Beside | None, overrides: Mapping[str, str], digested: bool) -> Loaded:
-    from rulebot.spec.overlay import laid_over  # most documents extend nothing
+    from rulebot.spec.overlay import merged  # most documents extend nothing
 
     parents, problems = parents_of(source, read)
     if problems:
         return Loaded(source=source, diagnostics=in_file_order((*source.problems, *problems)))
-    whole = laid_over(source, parents)
+    whole = merged(source, parents)
     assert isinstance(whole.tree, dict)
     return _load_strategy(whole, whole.tree, read, overrides, digested)
 
@@ -149,7 +149,7 @@ def _load_universe(source: Source) -> Loaded:
     return Loaded(source=source, universe=universe, diagnostics=in_file_order(problems))
 
 
-def _strategy(replaced: Replaced, taken: Taken | None) -> Spec:
+def _strategy(replaced: ReplacedParameters, taken: Taken | None) -> Spec:
     tree = replaced.tree
     universe = sections.universe(mapping(tree["universe"]), taken) if "universe" in tree else None
     underlyings = tree.get("underlyings", [tree.get("underlying")] if universe is None else [*universe.symbols[:1]])

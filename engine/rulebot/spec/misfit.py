@@ -7,7 +7,7 @@ from typing import Any
 
 from rulebot.spec.diagnostic import Diagnostic
 from rulebot.spec.nouns.condition import Path, Unit
-from rulebot.spec.readings import meant
+from rulebot.spec.readings import probable_meanings
 from rulebot.spec.scalar import amount
 from rulebot.spec.source import Plain, Source
 from rulebot.spec.suggest import did_you_mean
@@ -16,7 +16,7 @@ from rulebot.spec.walk import NUMBER
 _TOO_LONG = re.compile(r"(?<![0-9.])[0-9]{10}|\.[0-9]{9}")
 
 
-def shown(value: Plain) -> str:
+def shown_value(value: Plain) -> str:
     """Return a value for a message, never long."""
     text = {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
     return text if len(text) <= 40 else text[:37] + "..."
@@ -26,15 +26,15 @@ def scalar_problem(
     source: Source, path: Path, value: Plain, schema: Mapping[str, Any], parameter: str | None
 ) -> Diagnostic:
     """Return the diagnostic for a scalar that is not what the schema of its place owes."""
-    owed = owed_words(str(schema.get("x-owed", "this is another value")), path)
+    owed = expected_words(str(schema.get("x-owed", "this is another value")), path)
     code = str(schema.get("x-code", "RB152"))
     if code == "RB157" and not isinstance(value, int | Decimal):
         code = "RB152"
-    found = f"'${parameter}' ({shown(value)})" if parameter else f"'{shown(value)}'"
+    found = f"'${parameter}' ({shown_value(value)})" if parameter else f"'{shown_value(value)}'"
     return source.diagnostic(code, path, f"{owed}, is {found}", _help(path, value, schema))
 
 
-def owed_words(owed: str, path: Path) -> str:
+def expected_words(owed: str, path: Path) -> str:
     """Return the sentence that says what a place owes, with the name of the key where it speaks of `this`."""
     if owed.startswith("this is ") and path and isinstance(path[-1], str):
         return owed.replace("this is", f"'{path[-1]}' takes", 1)
@@ -46,7 +46,7 @@ def _help(path: Path, value: Plain, schema: Mapping[str, Any]) -> str | None:
         return written
     if schema.get("x-code") == "RB204":
         return _two_ways(path, value, schema)
-    said = _words(value, schema) or meant(value, schema) or _rewritten(value) or _days(path, value)
+    said = _words(value, schema) or probable_meanings(value, schema) or _rewritten(value) or _days(path, value)
     return said or _example(schema)
 
 
@@ -68,7 +68,7 @@ def _two_ways(path: Path, value: Plain, schema: Mapping[str, Any]) -> str | None
     """Return both readings of a stop or target that mixes the two ways of saying it, with their prices."""
     found = amount(value)
     key = path[-1]
-    if found is not None and found.unit is Unit.NUMBER and (said := meant(value, schema)) is not None:
+    if found is not None and found.unit is Unit.NUMBER and (said := probable_meanings(value, schema)) is not None:
         return said
     if found is None or found.unit not in (Unit.PERCENT, Unit.MULTIPLE):
         return "as in '2x credit' or 0.25" if key == "cost" else "as in '50%', '$50' or '0.6x max_risk'"
@@ -119,5 +119,5 @@ def _rewritten(value: Plain) -> str | None:
 
 
 def _example(schema: Mapping[str, Any]) -> str | None:
-    examples = [shown(example) for example in schema.get("examples", ()) if not isinstance(example, dict | list)]
+    examples = [shown_value(example) for example in schema.get("examples", ()) if not isinstance(example, dict | list)]
     return f"as in {', '.join(examples)}" if examples else None

@@ -18,7 +18,7 @@ OWN = frozenset({"rulebot", "name", "about", EXTENDS})
 """Keys that say which document it is: nobody inherits them."""
 
 
-def laid_over(source: Source, parents: tuple[Source, ...]) -> Source:
+def merged(source: Source, parents: tuple[Source, ...]) -> Source:
     """Return the document with the keys of its parents (the nearest first) wherever it does not say otherwise."""
     assert isinstance(source.tree, dict)
     join = _Join()

@@ -15,7 +15,7 @@ from rulebot.spec.words import MEASURES
 
 
 @dataclass(frozen=True, slots=True)
-class Replaced:
+class ReplacedParameters:
     """The tree with every `$name` replaced; `places` says which parameter stands where.
 
     `in_expressions` are the parameters that an `expr:` names; there they stay names.
@@ -55,7 +55,7 @@ def _ways(bot: Mapping[str, Plain], name: str) -> tuple[str, str]:
     return name, f"{bot.get('name')}.{name}"
 
 
-def replace_parameters(source: Source, tree: dict[str, Plain], overrides: Mapping[str, str]) -> Replaced:
+def replace_parameters(source: Source, tree: dict[str, Plain], overrides: Mapping[str, str]) -> ReplacedParameters:
     """Return the tree with the parameters' values in place, and every misuse of a parameter."""
     written = tree.get("parameters")
     declared = written if isinstance(written, dict) else {}
@@ -70,7 +70,7 @@ def replace_parameters(source: Source, tree: dict[str, Plain], overrides: Mappin
     problems += _unused(source, values, {*places.values(), *in_expressions})
     problems += _hiding(source, in_expressions)
     parameters = tuple(_parameter(source, name, overrides) for name in values)
-    return Replaced(new, parameters, places, in_expressions, tuple(problems))
+    return ReplacedParameters(new, parameters, places, in_expressions, tuple(problems))
 
 
 def _expression_words(tree: Plain) -> Iterator[str]:

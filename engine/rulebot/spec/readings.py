@@ -17,7 +17,7 @@ _BARE = ("number", "integer")
 _OTHERS = (Unit.PERCENT, Unit.DOLLARS, Unit.POINTS, Unit.SESSIONS, Unit.MULTIPLE, Unit.NUMBER)
 
 
-def meant(value: Plain, schema: Mapping[str, Any]) -> str | None:
+def probable_meanings(value: Plain, schema: Mapping[str, Any]) -> str | None:
     """Return the help line that offers the likely readings of a scalar at its place; None where there is none."""
     found = amount(value)
     if found is None or found.of is not None:

@@ -26,7 +26,7 @@ class _Change(NamedTuple):
     text: str
 
 
-class AlikeTexts:
+class ReloadCache:
     """Texts of one file name that are much alike: each is read by what it has in common with the first."""
 
     def __init__(self, file: str) -> None:

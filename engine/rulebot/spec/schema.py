@@ -20,9 +20,9 @@ from rulebot.model.values import dataclass
 from rulebot.spec.conditions import ENDINGS, JUDGING, LEAVING
 from rulebot.spec.diagnostic import Diagnostic
 from rulebot.spec.fits import lets_of, schema_with
-from rulebot.spec.misfit import owed_words, scalar_problem, shown
+from rulebot.spec.misfit import expected_words, scalar_problem, shown_value
 from rulebot.spec.nouns.condition import Path
-from rulebot.spec.readings import meant
+from rulebot.spec.readings import probable_meanings
 from rulebot.spec.sections import NOT_LEGS
 from rulebot.spec.source import Plain, Source
 from rulebot.spec.suggest import closest, did_you_mean
@@ -105,7 +105,7 @@ def _diagnose(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
     is_name = "propertyNames" in error.relative_schema_path
     if (word := _misspelt_section((*path, error.instance) if is_name else path)) is not None:
         name = error.instance if is_name and len(path) == 1 else path[1]
-        yield look.source.diagnostic("RB111", ("legs", name), f"unknown key '{shown(name)}'", word, at_key=True)
+        yield look.source.diagnostic("RB111", ("legs", name), f"unknown key '{shown_value(name)}'", word, at_key=True)
     elif is_name:
         if (*path, error.instance) not in look.source.spoiled:
             yield _bad_name(look.source, path, error)
@@ -132,9 +132,9 @@ def _diagnose(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
         if (whole := _of_thousands(look.source, path)) is not None:
             yield replace(found, help=_whole_help(look, path, whole, _schema(error)))
         else:
-            from rulebot.spec.habits import respelt  # only what is wrong needs it
+            from rulebot.spec.habits import normalised_scalar  # only what is wrong needs it
 
-            help = respelt(error.instance, look.fits(_schema(error)))
+            help = normalised_scalar(error.instance, look.fits(_schema(error)))
             yield found if help is None else replace(found, help=help)
 
 
@@ -167,10 +167,10 @@ def _bad_name(source: Source, path: Path, error: Any) -> Diagnostic:
     name = str(error.instance)
     place = (*path, name)
     if path == ("accept",):
-        return source.diagnostic("RB123", place, f"no code is called '{shown(name)}'", "as in RB310", at_key=True)
+        return source.diagnostic("RB123", place, f"no code is called '{shown_value(name)}'", "as in RB310", at_key=True)
     if owed := _owed(error):
-        return source.diagnostic("RB152", place, f"{owed}, is '{shown(name)}'", at_key=True)
-    message = f"a name is at most 40 lower-case letters, digits and _, is '{shown(name)}'"
+        return source.diagnostic("RB152", place, f"{owed}, is '{shown_value(name)}'", at_key=True)
+    message = f"a name is at most 40 lower-case letters, digits and _, is '{shown_value(name)}'"
     lower = name.lower().replace("-", "_")
     help = f"write '{lower}'" if lower != name and lower.isidentifier() and lower.isascii() else None
     return source.diagnostic("RB116", place, message, help, at_key=True)
@@ -196,7 +196,7 @@ def _unknown_keys(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
             or did_you_mean(key, known)
             or _known(known, is_measure)
         )
-        yield source.diagnostic(code, (*path, key), f"unknown {word} '{shown(key)}'", help, at_key=True)
+        yield source.diagnostic(code, (*path, key), f"unknown {word} '{shown_value(key)}'", help, at_key=True)
 
 
 _RUN_TOGETHER = re.compile(r"([a-z][a-z0-9_]*)( *)([:=])(.?)")
@@ -400,7 +400,7 @@ def _wrong_length(source: Source, path: Path, error: Any) -> Diagnostic:
 def _repeated(source: Source, path: Path, items: list[Plain]) -> Diagnostic:
     """Return the problem of a list that holds one thing twice, at the second of the two."""
     at, item = next((at, item) for at, item in enumerate(items) if item in items[:at])
-    what = "one thing" if isinstance(item, dict | list) else f"'{shown(item)}'"
+    what = "one thing" if isinstance(item, dict | list) else f"'{shown_value(item)}'"
     return source.diagnostic("RB121", (*path, at), f"{_called(path)} holds {what} twice")
 
 
@@ -409,7 +409,9 @@ def _out_of_range(look: _Look, path: Path, error: Any) -> Diagnostic:
     name = look.places.get(path)
     written = f"'${name}' ({error.instance})" if name else f"'{error.instance}'"
     message = f"{_called(path)} is {word or 'less than'} {error.validator_value}, is {written}"
-    return look.source.diagnostic("RB156", path, message, meant(error.instance, _schema(error)) or _owed(error))
+    return look.source.diagnostic(
+        "RB156", path, message, probable_meanings(error.instance, _schema(error)) or _owed(error)
+    )
 
 
 def _wants_collection(error: Any) -> bool:
@@ -423,12 +425,12 @@ _COLLECTIONS = ("object", "array", ["array", "object"])
 
 def _wrong_shape(look: _Look, path: Path, error: Any) -> Diagnostic:
     instance = error.instance
-    is_what = f"'{shown(instance)}'"
+    is_what = f"'{shown_value(instance)}'"
     if isinstance(instance, dict | list):
         is_what = "a mapping" if isinstance(instance, dict) else "a list"
     owed = _owed(error) or "one value"
     is_noun = not owed.startswith("this is ") and _schema(error).get("type") in _COLLECTIONS
-    said = f"{_called(path)} owes {owed}" if is_noun else owed_words(owed, path)
+    said = f"{_called(path)} owes {owed}" if is_noun else expected_words(owed, path)
     before = SPELT_BEFORE.get((str(path[-1]), str(instance))) if path else None
     help = before or _by_a_sign(path, instance) or _ends(path, instance) or _example(path, _schema(error))
     if isinstance(instance, dict):

@@ -17,10 +17,10 @@ from rulebot.spec.conditions import (
     texts,
 )
 from rulebot.spec.nouns.condition import Amount, Condition, Let, Path, Unit
-from rulebot.spec.nouns.entry import Again, Entry, Window
-from rulebot.spec.nouns.exits import HALT, Exit, ExitKind, IfUnknown, Otherwise, Roll
+from rulebot.spec.nouns.entry import Entry, Reentry, Window
+from rulebot.spec.nouns.exits import HALT, Exit, ExitKind, IfUnknown, OnUnknown, Roll
 from rulebot.spec.nouns.legs import Alternative, DteRule, Expiry, IfHeld, Leg, Legs, Side, Strike, StrikeBy
-from rulebot.spec.nouns.order import Order, Priority, Start, Then
+from rulebot.spec.nouns.order import OnUnfilled, Order, PriceFrom, Priority
 from rulebot.spec.scalar import amount, day_time, seconds
 from rulebot.spec.source import Plain
 from rulebot.spec.spec import Fits, Growth, Overwrite, Protect, Rank, Risk, Size, Taken, Universe
@@ -66,12 +66,12 @@ def _count(value: Plain) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _again(value: Plain, path: Path) -> Again | None:
+def _again(value: Plain, path: Path) -> Reentry | None:
     if value is None:
         return None
     tree = mapping(value)
     wait = seconds(tree.get("wait"))
-    return Again(
+    return Reentry(
         after=texts(sequence(tree["after"])),
         wait=60.0 if wait is None else wait,
         until=day_time(tree.get("until")),
@@ -170,13 +170,13 @@ def order(value: Plain, path: Path, *, leaving: bool = False) -> Order:
     start = tree.get("start", "mid")
     wait, pause = seconds(tree.get("wait")), seconds(tree.get("pause"))
     return Order(
-        start=Start(start) if isinstance(start, str) else Start.MID,
+        start=PriceFrom(start) if isinstance(start, str) else PriceFrom.MID,
         price=None if isinstance(start, str) else number(start),
         step=number(tree.get("step")),
         wait=10.0 if wait is None else wait,
         tries=_count(tree.get("tries")) or 1,
         pause=0.0 if pause is None else pause,
-        then=Then(tree.get("then", "again" if leaving else "cancel")),
+        then=OnUnfilled(tree.get("then", "again" if leaving else "cancel")),
         adaptive=tuple(Priority(item) for item in sequence(tree.get("adaptive"))),
         leg_by_leg=texts(sequence(tree.get("leg_by_leg"))),
         path=path,
@@ -228,7 +228,7 @@ def _roll(tree: Tree, path: Path) -> Roll:
         expiry=_own_expiry(tree, path),
         strikes=tuple((name, strike(mapping(each), (*path, "strikes", name))) for name, each in strikes.items()),
         require=conditions(tree.get("require"), (*path, "require"), "roll."),
-        otherwise=Otherwise(tree.get("else", "hold")),
+        otherwise=OnUnknown(tree.get("else", "hold")),
         path=path,
     )
 

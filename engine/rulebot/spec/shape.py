@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 
 from rulebot.spec.diagnostic import Diagnostic
-from rulebot.spec.fits import fits
+from rulebot.spec.fits import fits_schema
 from rulebot.spec.nouns.condition import Path
 from rulebot.spec.source import Plain, Source
 
 
 def shape_problems(source: Source, tree: Plain, kind: str, places: Mapping[Path, str]) -> list[Diagnostic]:
     """Return the problems of `tree` as a document of a kind; `places` says which parameter stands where."""
-    if fits(tree, kind):
+    if fits_schema(tree, kind):
         return []
     from rulebot.spec.schema import schema_problems  # jsonschema takes long to load
 

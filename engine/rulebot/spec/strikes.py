@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from rulebot.spec.conditions import Tree, mapping, sequence, sure
 from rulebot.spec.nouns.condition import Path, Unit, Word
-from rulebot.spec.nouns.legs import Bound, Edge, Round, Strike, StrikeBy, StrikeOf
+from rulebot.spec.nouns.legs import Bound, Edge, Strike, StrikeBy, StrikeOf, StrikeRounding
 from rulebot.spec.scalar import amount
 from rulebot.spec.source import Plain
 
@@ -25,7 +25,7 @@ def strike(tree: Tree, path: Path) -> Strike:
         bound=bound,
         is_percent=by is StrikeBy.OTM and _is_percent(wanted),
         widths=targets[1:],
-        round=Round(tree.get("round", "nearest")),
+        round=StrikeRounding(tree.get("round", "nearest")),
         multiple_of=number(tree.get("multiple_of")),
         prefer_multiple_of=number(tree.get("prefer_multiple_of")),
         at_least_from_spot=number(tree.get("at_least_from_spot")),

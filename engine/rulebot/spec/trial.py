@@ -20,7 +20,7 @@ ENDINGS = ("expired_worthless", "assigned", "exercised", "settled", "unwind")
 """How a position ends by itself, without an exit of its spec."""
 
 
-class Hole(Enum):
+class UnquotedStrike(Enum):
     """What is wrong with a quote."""
 
     UNKNOWN = "unknown"
@@ -30,11 +30,11 @@ class Hole(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ExpectedMark:
     """One quote of the open position: what closing it costs per share (negative: it brings that), or a hole."""
 
     cost: float
-    hole: Hole | None = None
+    hole: UnquotedStrike | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class TrialMarket:
     put_call: Mapping[str, float]
     option_volumes: Mapping[str, float]
     earnings: Mapping[str, Report]
-    quotes: tuple[Mark, ...] = ()
+    quotes: tuple[ExpectedMark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ class Opening:
     legs: Mapping[str, Decimal]
 
 
-class Does(Enum):
+class BrokerAction(Enum):
     """What the broker does."""
 
     REJECTS = "rejects"
@@ -103,14 +103,14 @@ class Does(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mishap:
+class BrokerEvent:
     """What the broker does for a while. `at` None is from the beginning, `lasts` (seconds) None to the end.
 
     what: entry, exit or all that it rejects. part: of each order that it fills. margin: dollars that it says an entry
     adds, None for no answer.
     """
 
-    does: Does
+    does: BrokerAction
     at: DayTime | None = None
     lasts: float | None = None
     what: str = ""
@@ -171,7 +171,7 @@ class Trial:
     settings: Mapping[str, str]
     market: TrialMarket
     opening: Opening | None
-    broker: tuple[Mishap, ...]
+    broker: tuple[BrokerEvent, ...]
     shares: Mapping[str, int]
     costs: Mapping[str, Decimal]
     hooks: tuple[SentHook, ...] | None

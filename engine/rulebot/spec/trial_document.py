@@ -17,11 +17,10 @@ from rulebot.spec.smile import Smile, smile
 from rulebot.spec.source import Plain, Source
 from rulebot.spec.trial import (
     USUAL_DATE,
-    Does,
+    BrokerAction,
+    BrokerEvent,
     Expectation,
-    Hole,
-    Mark,
-    Mishap,
+    ExpectedMark,
     Opening,
     Report,
     SentHook,
@@ -29,6 +28,7 @@ from rulebot.spec.trial import (
     Trial,
     TrialDocument,
     TrialMarket,
+    UnquotedStrike,
 )
 
 COUNTS = ("volume", "open_interest", "put_call_volume", "option_volume")
@@ -137,12 +137,12 @@ def _smile(tree: Tree) -> Smile:
     return smile({float(distance.removesuffix("%")): float(_number(points)) for distance, points in tree.items()})
 
 
-def _mark(tree: Tree) -> Mark:
+def _mark(tree: Tree) -> ExpectedMark:
     ((basis, value),) = tree.items()
     if isinstance(value, str):
-        return Mark(nan, Hole(value))
+        return ExpectedMark(nan, UnquotedStrike(value))
     worth = float(_number(value))
-    return Mark(worth if basis == "cost" else -worth)
+    return ExpectedMark(worth if basis == "cost" else -worth)
 
 
 def level_of(market: TrialMarket, symbol: str) -> Series:
@@ -170,10 +170,10 @@ def _numbers(value: Plain) -> Mapping[str, Decimal]:
     return {name: _number(each) for name, each in mapping(value).items()}
 
 
-def _mishap(tree: Tree) -> Mishap:
-    does = next(each for each in Does if each.value in tree)
+def _mishap(tree: Tree) -> BrokerEvent:
+    does = next(each for each in BrokerAction if each.value in tree)
     fills, margin = str(tree.get("fills", "100%")), str(tree.get("margin", "unknown"))
-    return Mishap(
+    return BrokerEvent(
         does=does,
         at=day_time(tree.get("at")),
         lasts=seconds(tree.get("for")),

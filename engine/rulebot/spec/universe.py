@@ -47,7 +47,7 @@ def names_a_file(tree: Tree) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
+class FilledUniverse:
     """The symbols that a bot's universe comes to, and where they were taken from; or why there are none."""
 
     symbols: tuple[str, ...] = ()
@@ -55,21 +55,21 @@ class Filled:
     problems: tuple[Diagnostic, ...] = ()
 
 
-def filled(source: Source, tree: Tree, read: Beside | None) -> Filled:
+def filled(source: Source, tree: Tree, read: Beside | None) -> FilledUniverse:
     """Return what a sound `universe` that names a file comes to. tree: the bot's, with its parameters in place."""
     universe = mapping(tree["universe"])
     name = str(universe["file"])
     document = _beside(source, name, read)
     if not isinstance(document, UniverseDocument):
-        return Filled(problems=document)
+        return FilledUniverse(problems=document)
     named, without = (tuple(map(str, sequence(universe.get(key)))) for key in ("categories", "except"))
     if problems := tuple(_unknown(source, name, document, named, without)):
-        return Filled(problems=problems)
+        return FilledUniverse(problems=problems)
     found = dict.fromkeys(symbol for category in named for symbol in document.categories[category])
     symbols = tuple(symbol for symbol in found if symbol not in without)
     if not FEWEST <= len(symbols) <= MOST:
-        return Filled(problems=(_wrong_count(source, name, len(symbols)),))
-    return Filled(symbols, Taken(file=name, categories=named, without=without))
+        return FilledUniverse(problems=(_wrong_count(source, name, len(symbols)),))
+    return FilledUniverse(symbols, Taken(file=name, categories=named, without=without))
 
 
 def written_out(tree: Tree, symbols: tuple[str, ...]) -> Tree:

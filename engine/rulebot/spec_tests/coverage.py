@@ -11,7 +11,7 @@ from rulebot.compile.plan import Plan, Rule
 from rulebot.compile.universe import rules_of_members
 from rulebot.model.values import dataclass
 from rulebot.record.record import Kind
-from rulebot.spec_tests.outcome import What
+from rulebot.spec_tests.outcome import OutcomeKind
 from rulebot.spec_tests.run import Result
 
 Move = tuple[str, str]
@@ -21,7 +21,7 @@ _SURE = frozenset({"time", "facts"})
 
 
 @dataclass(frozen=True, slots=True)
-class Covered:
+class TestCoverage:
     """One spec: how many things there are to try, and those that no test tries, in words."""
 
     bot: str
@@ -34,7 +34,7 @@ class Covered:
         return 100 * (self.count - len(self.lacking)) // self.count
 
 
-def covered(results: Iterable[Result]) -> tuple[Covered, ...]:
+def covered(results: Iterable[Result]) -> tuple[TestCoverage, ...]:
     """Return the coverage of every spec that was tested, by name."""
     by_bot: dict[str, list[Result]] = {}
     for result in results:
@@ -42,10 +42,10 @@ def covered(results: Iterable[Result]) -> tuple[Covered, ...]:
     return tuple(_covered(bot, found) for bot, found in sorted(by_bot.items()))
 
 
-def _covered(bot: str, results: list[Result]) -> Covered:
+def _covered(bot: str, results: list[Result]) -> TestCoverage:
     wanted = tuple(dict.fromkeys(_wanted(results[0].planned.plan)))
     seen = {each for result in results for each in _seen(result)}
-    return Covered(bot, len(wanted), tuple(each for each in wanted if each not in seen))
+    return TestCoverage(bot, len(wanted), tuple(each for each in wanted if each not in seen))
 
 
 # ---------------------------------------------------------------- what there is to try
@@ -171,9 +171,9 @@ def _seen(result: Result) -> Iterator[str]:
         yield _truth(said.place, said.rule, said.truth)
     endings = {planned.name for planned in result.planned.plan.exits if planned.rule is None}
     for happening in outcome.happenings:
-        if happening.what is What.EXITS:
+        if happening.what is OutcomeKind.EXITS:
             yield _acts(happening.name)
-        elif happening.what is What.HALTS:
+        elif happening.what is OutcomeKind.HALTS:
             yield f"halts {happening.name}"
     for record in outcome.lived.records:
         if record.kind is Kind.SELECTION and (taken := record.data.get("alternative")):

@@ -13,15 +13,15 @@ from rulebot.backtest.load_session_data import needed_bars, read_today
 from rulebot.backtest.simulated_broker import expired
 from rulebot.compile.plan import Rule
 from rulebot.compile.series import Series
-from rulebot.compile.trial_plans import PlannedTrial
-from rulebot.core.handle_event import begin, turn
+from rulebot.compile.trial_plans import PlannedTest
+from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import BUILT_IN, CompiledBot, Program, compile_bot
 from rulebot.core.state import BotState, State
-from rulebot.core.state_builder import Turn, Work
+from rulebot.core.state_builder import StateBuilder, Turn
 from rulebot.evaluate.evaluation import Verdict
 from rulebot.evaluate.measure_bars import last_end
 from rulebot.fill.pnl import profit
-from rulebot.model.command import Submit, Watch
+from rulebot.model.command import Submit, Subscribe
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import InvariantError
 from rulebot.model.event import BarsReport, Event, HookCame, LinkDown, MarketMoved
@@ -31,8 +31,8 @@ from rulebot.model.order import Order
 from rulebot.model.position import Position
 from rulebot.model.session import Session, session_from
 from rulebot.record.record import Record
-from rulebot.spec.trial import Does, Opening, Trial
-from rulebot.spec_tests.broker import Broker
+from rulebot.spec.trial import BrokerAction, Opening, Trial
+from rulebot.spec_tests.broker import TestBroker
 from rulebot.spec_tests.first_facts import ACCOUNT, FirstFacts, first_facts
 from rulebot.spec_tests.market import Market
 from rulebot.spec_tests.opening import day_after_opening, open_position
@@ -61,7 +61,7 @@ class Observed(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Lived:
+class SimulatedTest:
     """What came of one test: its records, the orders that were sent, when each quote stood, and the last state.
 
     began_open: the position it began with. observed: verdicts of the entry conditions that the test asks about, whether
@@ -84,12 +84,12 @@ def begins_at(trial: Trial, session: Session) -> datetime:
     return session.open - BEFORE_OPEN if trial.opening is None else trial.opening.at.on(session)
 
 
-def live_through(planned: PlannedTrial, calendar: EventCalendar, until: datetime) -> Lived:
+def run_day(planned: PlannedTest, calendar: EventCalendar, until: datetime) -> SimulatedTest:
     """Live through a test up to an instant (at most to the settlement). Raises: SpecError, InvariantError."""
     day = Day(planned.trial, compile_bot(planned.plan), calendar)
     day.begin()
     day.run(min(until, day.session.close + ENDS))
-    return Lived(
+    return SimulatedTest(
         session=day.session,
         begins=day.begins,
         ends=day.now,
@@ -120,7 +120,7 @@ class Day:
         self.market = Market(self.trial.market, self.session, self.board)
         self.market.minute = self.market.minute_of(self.now)
         self.past = PastBars(self.market, self.bot.plan.needs.realised)
-        self.broker = Broker(self.board, ACCOUNT.id, self.session, self.trial.broker, self.begins)
+        self.broker = TestBroker(self.board, ACCOUNT.id, self.session, self.trial.broker, self.begins)
         self.program = Program(
             bots={self.bot.plan.name: self.bot}, pinned={}, limits=BUILT_IN, install="test", line_limit=1000
         )
@@ -150,7 +150,7 @@ class Day:
             self.broker.costs[held] = self.trial.costs.get(symbol, self.market.previous_close(symbol))
         if self.trial.opening is not None:
             state = self._with_position(state, self.trial.opening, facts)
-        self._took(begin(self.program, state, self.now))
+        self._took(start_run(self.program, state, self.now))
         self.queue.extend(facts.events(self.now))
         self.queue.append(self.broker.link(self.now, 1))
         self._settle()
@@ -240,7 +240,7 @@ class Day:
         start, end = self.bot.window(self.session, self.now)
         if not self.asked or not start <= self.now < end:
             return
-        view = Work(self.program, self.state, self.now).view()
+        view = StateBuilder(self.program, self.state, self.now).view()
         said = {each.rule.name: each.verdict.truth for each in self.observed}
         for compiled in self.asked:
             verdict = compiled.judge(view)
@@ -277,7 +277,7 @@ class Day:
 
     def _is_away(self) -> bool:
         """Say whether the connection is lost, and tell the engine when that changes."""
-        is_away = bool(self.broker.does(Does.DISCONNECTS, self.now))
+        is_away = bool(self.broker.does(BrokerAction.DISCONNECTS, self.now))
         if is_away:
             if self.state.is_linked:
                 self._hear(LinkDown(self.now, "the test says so"))
@@ -297,13 +297,13 @@ class Day:
     def _settle(self) -> None:
         """Hand everything that was told to the engine, and what the world answers, until nothing is left."""
         while self.queue:
-            self._took(turn(self.program, self.state, self.queue.popleft()))
+            self._took(handle_event(self.program, self.state, self.queue.popleft()))
 
     def _took(self, result: Turn) -> None:
         self.state = result.state
         self.records += result.records
         for command in result.commands:
-            if isinstance(command, Watch):
+            if isinstance(command, Subscribe):
                 self.market.stream(command.contracts, self.now)
                 self.fresh_at = self.now + SOON
             elif isinstance(command, Submit):

@@ -10,7 +10,7 @@ from rulebot.model.session import EXCHANGE_ZONE, DayTime, Session
 from rulebot.model.values import dataclass
 from rulebot.record.explain import ENTRY_PLACES
 from rulebot.spec.trial import ENDINGS, Expectation, Span
-from rulebot.spec_tests.outcome import Happening, Outcome, Said, What
+from rulebot.spec_tests.outcome import Outcome, OutcomeEvent, OutcomeKind, OutcomeLine
 
 AT_EXPIRY = "at_expiry"
 _UNWIND = "unwind"
@@ -18,7 +18,7 @@ _SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 _TRUTHS = {True: "true", False: "false", None: "unknown"}
 _ENTRY = ("when", "require", "risk")
 _EXITS = ("exit",)
-_PLACES = {What.EXITS: _EXITS, What.HALTS: ("halts",)}
+_PLACES = {OutcomeKind.EXITS: _EXITS, OutcomeKind.HALTS: ("halts",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,61 +85,61 @@ class _Look:
 
     # ------------------------------------------------------------ what happens
 
-    def wanted(self) -> tuple[tuple[What, bool], ...]:
+    def wanted(self) -> tuple[tuple[OutcomeKind, bool], ...]:
         """Return every sort of happening, and whether one is expected."""
         expected = self.expected
         return (
-            (What.ENTERS, expected.enters is not None),
-            (What.UNFILLED, expected.unfilled),
-            (What.HALTS, bool(expected.halts)),
-            (What.EXITS, bool(expected.exits)),
+            (OutcomeKind.ENTERS, expected.enters is not None),
+            (OutcomeKind.UNFILLED, expected.unfilled),
+            (OutcomeKind.HALTS, bool(expected.halts)),
+            (OutcomeKind.EXITS, bool(expected.exits)),
         )
 
-    def found(self, what: What) -> Happening | None:
+    def found(self, what: OutcomeKind) -> OutcomeEvent | None:
         """Return the first happening of a sort in that time that is as expected."""
         if not dict(self.wanted())[what]:
             return None
         return next((each for each in self._during() if each.what is what and self._fits(each)), None)
 
-    def _during(self) -> list[Happening]:
+    def _during(self) -> list[OutcomeEvent]:
         return [each for each in self.outcome.happenings if self.start <= each.at < self.end]
 
-    def _fits(self, found: Happening) -> bool:
+    def _fits(self, found: OutcomeEvent) -> bool:
         expected = self.expected
-        if found.what is What.EXITS:
+        if found.what is OutcomeKind.EXITS:
             ends = ENDINGS if expected.exits == AT_EXPIRY else ()
             return found.name == expected.exits or (found.name in ends and found.name != _UNWIND)
-        if found.what is What.HALTS:
+        if found.what is OutcomeKind.HALTS:
             return found.name == expected.halts
-        if found.what is What.ENTERS:
+        if found.what is OutcomeKind.ENTERS:
             strikes = self.outcome.strikes(found.position)
             return all(strikes.get(name) == strike for name, strike in (expected.enters or {}).items())
         return True
 
-    def did_not_happen(self, what: What) -> Miss:
+    def did_not_happen(self, what: OutcomeKind) -> Miss:
         """Return that a happening of this sort is missing; when it is for its strikes alone, which they are."""
-        entered = next((each for each in self._during() if each.what is What.ENTERS), None)
-        if what is What.ENTERS and entered is not None:
+        entered = next((each for each in self._during() if each.what is OutcomeKind.ENTERS), None)
+        if what is OutcomeKind.ENTERS and entered is not None:
             strikes = self.outcome.strikes(entered.position)
             wrong = tuple(name for name, strike in (self.expected.enters or {}).items() if strikes.get(name) != strike)
             return replace(self.miss(self.fact(what), self.seen(what), (), entered.at), legs=wrong)
-        is_never_in = what is What.EXITS and not self.outcome.positions(self.last)
+        is_never_in = what is OutcomeKind.EXITS and not self.outcome.positions(self.last)
         places = ENTRY_PLACES if is_never_in else _PLACES.get(what, ENTRY_PLACES)
         return self.miss(self.fact(what), self.seen(what), places)
 
-    def fact(self, what: What) -> str:
+    def fact(self, what: OutcomeKind) -> str:
         """Say what is expected."""
         expected = self.expected
         strikes = ", ".join(f"{name} {strike:f}" for name, strike in (expected.enters or {}).items())
         said = {
-            What.ENTERS: f"enters {strikes}" if strikes else "enters",
-            What.UNFILLED: "an entry is not filled",
-            What.HALTS: f"halts: {expected.halts}",
-            What.EXITS: f"exits: {expected.exits}",
+            OutcomeKind.ENTERS: f"enters {strikes}" if strikes else "enters",
+            OutcomeKind.UNFILLED: "an entry is not filled",
+            OutcomeKind.HALTS: f"halts: {expected.halts}",
+            OutcomeKind.EXITS: f"exits: {expected.exits}",
         }
         return said[what]
 
-    def seen(self, what: What) -> str:
+    def seen(self, what: OutcomeKind) -> str:
         """Say what was seen instead: of that sort at any time, else all that happened."""
         alike = [each for each in self.outcome.happenings if each.what is what]
         told = alike or list(self.outcome.happenings)
@@ -195,7 +195,7 @@ class _Look:
 
     # ------------------------------------------------------------ what rules say
 
-    def because(self, found: Happening | None) -> Iterator[Miss]:
+    def because(self, found: OutcomeEvent | None) -> Iterator[Miss]:
         """Yield the rules that said something else; of a universe without a position one symbol is enough."""
         at = self.last if found is None else found.at
         for name, truth in self.expected.because.items():
@@ -213,7 +213,7 @@ class _Look:
                 seen = f"{clock(wrong.at)} {name} {_TRUTHS[wrong.truth]}   {wrong.words}"
                 yield self.miss(f"{name}: {_TRUTHS[truth]}", seen, (place,), wrong.at)
 
-    def _said(self, name: str, found: Happening | None) -> list[Said]:
+    def _said(self, name: str, found: OutcomeEvent | None) -> list[OutcomeLine]:
         """Return what a rule said of the position that happened, or its symbol; of several with that name the one
         where the happening belongs, else the first.
         """

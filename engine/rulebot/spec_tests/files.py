@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from rulebot.compile.trial_plans import PlannedTrial, planned_trials
+from rulebot.compile.trial_plans import PlannedTest, planned_trials
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.values import dataclass
 from rulebot.spec.diagnostic import Diagnostic
@@ -21,7 +21,7 @@ class TrialFile:
     """One test document: its tests with their plans, or its problems."""
 
     file: str
-    planned: tuple[PlannedTrial, ...]
+    planned: tuple[PlannedTest, ...]
     problems: tuple[Diagnostic, ...]
 
 

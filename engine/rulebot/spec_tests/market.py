@@ -18,7 +18,7 @@ from rulebot.model.market import Board
 from rulebot.model.position import PositionLeg
 from rulebot.model.quotes import OPTION_AGE
 from rulebot.model.session import SESSIONS_A_YEAR, Session, trades_on, trading_day_before
-from rulebot.spec.trial import Hole, Mark, TrialMarket
+from rulebot.spec.trial import ExpectedMark, TrialMarket, UnquotedStrike
 from rulebot.spec.trial_document import level_of
 
 DAYS_LISTED = 14
@@ -58,7 +58,7 @@ class Market:
     def __init__(self, given: TrialMarket, session: Session, board: Board) -> None:
         self.given, self.session, self.board = given, session, board
         self.legs: tuple[PositionLeg, ...] = ()
-        self.mark: Mark | None = None
+        self.mark: ExpectedMark | None = None
         self.minute = -1
         self._stands: dict[str, _Stand] = {}
 
@@ -264,7 +264,7 @@ class Market:
 
     # ------------------------------------------------------------ quotes of the open position
 
-    def mark_at(self, mark: Mark, legs: tuple[PositionLeg, ...], at: datetime) -> tuple[int, ...]:
+    def mark_at(self, mark: ExpectedMark, legs: tuple[PositionLeg, ...], at: datetime) -> tuple[int, ...]:
         """Let a quote of the open position stand from now on; return the rows that it writes."""
         self.mark, self.legs = mark, legs
         return self._mark_legs(at)
@@ -286,24 +286,24 @@ class Market:
         for option, found in worth.items():
             worth[option] = LEAST if isnan(found) else found
         for leg in self.legs:
-            sums[leg.sign] += worth[leg.option] * leg.weight
+            sums[leg.sign] += worth[leg.option] * leg.price_multiplier
         scaled = -1 if sums[-1] and cost + sums[1] > 0 else 1
         factor = (cost + sums[1]) / sums[-1] if scaled < 0 else (sums[-1] - cost) / sums[1]
         return {leg.option: worth[leg.option] * (factor if leg.sign == scaled else 1.0) for leg in self.legs}
 
-    def _hole(self, hole: Hole, at: datetime) -> None:
+    def _hole(self, hole: UnquotedStrike, at: datetime) -> None:
         board = self.board
         for leg in self.legs:
             self._quote(leg.option, self.worth(leg.option, at), at)
             row = board.rows[leg.option]
-            if hole is Hole.CROSSED:
+            if hole is UnquotedStrike.CROSSED:
                 board.bid[row], board.ask[row] = max(board.bid[row], board.ask[row]) + 1.0, board.bid[row]
-            elif hole is Hole.STALE:
+            elif hole is UnquotedStrike.STALE:
                 board.quote_at[row] = at.timestamp() - OPTION_AGE - 60.0
                 continue
             else:
                 board.bid[row] = board.ask[row] = nan
-            board.quote_at[row] = nan if hole is Hole.UNKNOWN else at.timestamp()
+            board.quote_at[row] = nan if hole is UnquotedStrike.UNKNOWN else at.timestamp()
 
 
 def _expiries(today: date) -> Iterable[date]:

@@ -17,9 +17,9 @@ from rulebot.evaluate.rules import compile_expected_move
 from rulebot.evaluate.select import select
 from rulebot.evaluate.snapshot import LegView, View
 from rulebot.evaluate.strike_terms import option_of
-from rulebot.model.commission import dealt
+from rulebot.model.commission import fill_commission
 from rulebot.model.contract import LOT, Contract, Option, listed, share
-from rulebot.model.cover import Shares, bare_calls
+from rulebot.model.cover import ShareHolding, uncovered_calls
 from rulebot.model.errors import SpecError
 from rulebot.model.facts import Facts
 from rulebot.model.loss_bound import loss_bound, most_commissions
@@ -145,7 +145,9 @@ def _quantity(
         net=opening.net,
         worst=loss_bound(legs, opening.net),
         shares=LOT,
-        commission=lambda count: sum((dealt(x.option, x.sign * x.weight * count, price) for x in legs), ZERO),
+        commission=lambda count: sum(
+            (fill_commission(leg.option, leg.sign * leg.price_multiplier * count, price) for leg in legs), ZERO
+        ),
         fees=most_commissions(legs),
     )
     return max(fitting(plan.size, plan.quantity, one, facts.account.net_liquidation).count, 1)
@@ -154,8 +156,8 @@ def _quantity(
 def _covered(plan: Plan, band: Overwrite, options: dict[str, Option], shares: Mapping[str, int]) -> int:
     """Return as many structures as an entry would open against the shares held, none of which a call needs yet."""
     symbol = plan.underlyings[0]
-    held = Shares(Decimal(shares.get(symbol, 0)), by_bots=ZERO, by_hand=ZERO, cost=None)
-    each = bare_calls(((options[leg.name], leg.sign * leg.ratio) for leg in plan.legs), symbol)
+    held = ShareHolding(Decimal(shares.get(symbol, 0)), by_bots=ZERO, by_hand=ZERO, cost=None)
+    each = uncovered_calls(((options[leg.name], leg.sign * leg.ratio) for leg in plan.legs), symbol)
     count = most_within(band, held, each, 0)
     if not count:
         raise SpecError(f"the spec opens nothing to begin with: {too_few(band, held, each, 0, symbol)}")
@@ -172,7 +174,7 @@ def _legs(
         worth = market.worth(option, at)
         price = Decimal(f"{worth if worth == worth else 1.0:.4f}")
         cash = (-leg.sign * count * price * option.multiplier).quantize(CENT)
-        paid = dealt(option, leg.sign * count, float(price))
+        paid = fill_commission(option, leg.sign * count, float(price))
         legs.append(
             PositionLeg(
                 name=leg.name,

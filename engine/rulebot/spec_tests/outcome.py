@@ -14,13 +14,13 @@ from rulebot.model.values import dataclass
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind, Record
 from rulebot.spec.trial import DAILY_LOSS, DAILY_PROFIT
-from rulebot.spec_tests.day import Lived
+from rulebot.spec_tests.day import SimulatedTest
 
 _RESTING = (Purpose.TARGET.value, Purpose.STOP.value)
 _NO_ENDS = ("unfilled", "refused")
 
 
-class What(Enum):
+class OutcomeKind(Enum):
     """A sort of happening."""
 
     ENTERS = "entered"
@@ -30,18 +30,18 @@ class What(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class OutcomeEvent:
     """Something that a test can expect. `name` is that of an exit or of what halted; `words` says it for people."""
 
     at: datetime
-    what: What
+    what: OutcomeKind
     name: str
     position: str
     words: str
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class OutcomeLine:
     """What a rule said from an instant on; `place` is when, require, exit or halts.
 
     position: that it was asked of, symbol: of `universe`; "" where it was asked of none.
@@ -59,7 +59,7 @@ class Said:
 class Outcome:
     """One lived test as what can be asked of it."""
 
-    def __init__(self, lived: Lived) -> None:
+    def __init__(self, lived: SimulatedTest) -> None:
         self.lived = lived
         self.happenings = tuple(_happenings(lived))
         judged = tuple(_said(lived.records))
@@ -71,7 +71,7 @@ class Outcome:
         legs = self.lived.state.positions[position].legs
         return {leg.name: leg.option.strike for leg in legs if not leg.option.is_share}
 
-    def symbols(self, happening: Happening) -> frozenset[str]:
+    def symbols(self, happening: OutcomeEvent) -> frozenset[str]:
         """Return the symbols of the legs of the position that a happening is of; none where it is of the bot."""
         found = self.positions(happening.at).get(happening.position)
         return frozenset() if found is None else frozenset(leg.option.symbol for leg in found.legs)
@@ -110,7 +110,7 @@ class Outcome:
         return (record for record in self.lived.records if record.kind is kind and record.at <= until)
 
 
-def _happenings(lived: Lived) -> Iterator[Happening]:
+def _happenings(lived: SimulatedTest) -> Iterator[OutcomeEvent]:
     seen: set[tuple[str, str]] = set()
     for record in lived.records:
         found = _happening(record, lived, seen)
@@ -122,38 +122,38 @@ def _leg_words(leg: PositionLeg) -> str:
     return leg.name if leg.option.is_share else f"{leg.name} {leg.option.strike:f}"
 
 
-def _happening(record: Record, lived: Lived, seen: set[tuple[str, str]]) -> Happening | None:
+def _happening(record: Record, lived: SimulatedTest, seen: set[tuple[str, str]]) -> OutcomeEvent | None:
     data: Any = record.data
     if record.kind is Kind.FILL and data["purpose"] == Purpose.ENTRY.value:
         if ("enters", record.position) in seen:
             return None
         seen.add(("enters", record.position))
         legs = ", ".join(map(_leg_words, lived.state.positions[record.position].legs))
-        return Happening(record.at, What.ENTERS, "", record.position, f"entered {legs}")
+        return OutcomeEvent(record.at, OutcomeKind.ENTERS, "", record.position, f"entered {legs}")
     if record.kind is not Kind.DECISION:
         return None
     what, reason = str(data["what"]), str(data["reason"])
     if what == "halt":
         days = {Halt.DAY_LOSS.value: DAILY_LOSS, Halt.DAY_PROFIT.value: DAILY_PROFIT}
         name = days.get(str(data["halt"])) or str(data["rule"] or data["halt"])
-        return Happening(record.at, What.HALTS, name, "", f"halted: {' '.join(reason.split())}")
+        return OutcomeEvent(record.at, OutcomeKind.HALTS, name, "", f"halted: {' '.join(reason.split())}")
     if what == "unfilled":
-        return Happening(record.at, What.UNFILLED, "", record.position, f"an entry was not filled: {reason}")
+        return OutcomeEvent(record.at, OutcomeKind.UNFILLED, "", record.position, f"an entry was not filled: {reason}")
     if what == "exit" or (what == "closed" and reason not in _NO_ENDS and (reason, record.position) not in seen):
         seen.add((reason, record.position))
-        return Happening(record.at, What.EXITS, reason, record.position, f"exit {reason}")
+        return OutcomeEvent(record.at, OutcomeKind.EXITS, reason, record.position, f"exit {reason}")
     return None
 
 
-def _said(records: tuple[Record, ...]) -> Iterator[Said]:
+def _said(records: tuple[Record, ...]) -> Iterator[OutcomeLine]:
     for record in records:
         if record.kind is Kind.VERDICT:
             data: Any = record.data
             words = " ".join(str(data["words"]).split())
             of = record.position, str(data.get("symbol", ""))
-            yield Said(record.at, str(data["place"]), str(data["rule"]), data["truth"], words, *of)
+            yield OutcomeLine(record.at, str(data["place"]), str(data["rule"]), data["truth"], words, *of)
 
 
-def _observed(lived: Lived) -> Iterator[Said]:
+def _observed(lived: SimulatedTest) -> Iterator[OutcomeLine]:
     for at, rule, verdict in lived.observed:
-        yield Said(at, "when", rule.name, verdict.truth, " ".join(describe(rule, verdict).split()))
+        yield OutcomeLine(at, "when", rule.name, verdict.truth, " ".join(describe(rule, verdict).split()))

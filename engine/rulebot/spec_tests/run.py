@@ -5,14 +5,14 @@ from datetime import timedelta
 from functools import cache
 
 from rulebot.calendars.calendars import shipped_dates
-from rulebot.compile.trial_plans import PlannedTrial
+from rulebot.compile.trial_plans import PlannedTest
 from rulebot.model.errors import RulebotError
 from rulebot.model.events import Published, earnings_of, event_calendar
 from rulebot.model.facts import EventCalendar, EventDay
 from rulebot.model.session import at_exchange_time, session_from
 from rulebot.model.values import dataclass
 from rulebot.spec.trial import Report, Trial
-from rulebot.spec_tests.day import ENDS, begins_at, live_through
+from rulebot.spec_tests.day import ENDS, begins_at, run_day
 from rulebot.spec_tests.expect import Miss, horizon, misses
 from rulebot.spec_tests.outcome import Outcome
 
@@ -24,7 +24,7 @@ YEAR = timedelta(days=365)
 class Result:
     """What came of one test. `error` says why it could not be run; then there is no outcome."""
 
-    planned: PlannedTrial
+    planned: PlannedTest
     seconds: float
     misses: tuple[Miss, ...] = ()
     outcome: Outcome | None = None
@@ -59,7 +59,7 @@ def _reported(name: str, report: Report) -> EventDay:
     return EventDay(name, report.day, at, moment=report.moment)
 
 
-def run_trial(planned: PlannedTrial, stopwatch: Stopwatch) -> Result:
+def run_trial(planned: PlannedTest, stopwatch: Stopwatch) -> Result:
     """Run one test."""
     began = stopwatch()
     trial = planned.trial
@@ -67,7 +67,7 @@ def run_trial(planned: PlannedTrial, stopwatch: Stopwatch) -> Result:
     begins, ends = begins_at(trial, session), session.close + ENDS
     try:
         until = max(horizon(each, session, begins, ends) for each in trial.expect)
-        outcome = Outcome(live_through(planned, calendar_of(trial), until))
+        outcome = Outcome(run_day(planned, calendar_of(trial), until))
     except RulebotError as error:
         return Result(planned, stopwatch() - began, error=error.message)
     found = tuple(miss for each in trial.expect for miss in misses(each, outcome))

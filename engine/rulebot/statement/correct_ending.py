@@ -16,13 +16,13 @@ from rulebot.model.session import exchange_date, session_from
 from rulebot.model.unseen import first_revision, missed_base, next_revision, unseen_base
 from rulebot.record.codec import decode, utc_time
 from rulebot.record.record import Kind, Record
-from rulebot.statement.ask_leg import unclear
+from rulebot.statement.ask_leg import ambiguous_leg
 from rulebot.store.finance.books import HOW
 
 _T = TypeVar("_T")
 
 
-class Ending(NamedTuple):
+class RecordedEnding(NamedTuple):
     """A leg that has ended with its option, and how many contracts of it a trade of this order may stand for."""
 
     position: Position
@@ -39,7 +39,7 @@ class Ending(NamedTuple):
         return f"{HOW[self.how]} at {self.price.normalize():f}" if self.price else HOW[self.how]
 
 
-def find_ending(records: Sequence[Record], ref: str, leg: str) -> Ending | None:
+def find_ending(records: Sequence[Record], ref: str, leg: str) -> RecordedEnding | None:
     """Return the leg of an order, or of a position that others have closed, that ended with its option; None without.
 
     Raises: MisuseError when it is not clear which one is meant, or a trade cannot take the place of how it ended.
@@ -48,13 +48,13 @@ def find_ending(records: Sequence[Record], ref: str, leg: str) -> Ending | None:
     found = [each for each in _ended(order, position) if leg in ("", each.name)]
     if position is None or not found:
         return None
-    if order is not None and order.may_open:
+    if order is not None and order.can_increase_risk:
         raise MisuseError(
             f"no fill of '{ref}' was taken up from the account, and it opens something",
             "in the place of a settlement stands what has closed: say the position, or an order that closes",
         )
     if len(found) > 1:
-        raise unclear(ref, (each.name for each in found))
+        raise ambiguous_leg(ref, (each.name for each in found))
     return _of_leg(records, position, found[0], order)
 
 
@@ -69,7 +69,7 @@ def two_parts(position: str, leg: str, exec_id: str) -> MisuseError:
 def ended_legs(records: Sequence[Record], ref: str) -> set[str]:
     """Return the legs whose ending a trade of this order, or of others in this position, could take the place of."""
     order, position = _order_and_position(records, ref)
-    if order is not None and order.may_open:
+    if order is not None and order.can_increase_risk:
         return set()
     return {each.name for each in _ended(order, position) if order is None or _untold(order, each.name) > 0}
 
@@ -85,7 +85,7 @@ def _ended(order: Order | None, position: Position | None) -> list[PositionLeg]:
     return ended if order is None else [each for each in ended if each.name in {own.name for own in order.legs}]
 
 
-def _of_leg(records: Sequence[Record], position: Position, leg: PositionLeg, order: Order | None) -> Ending:
+def _of_leg(records: Sequence[Record], position: Position, leg: PositionLeg, order: Order | None) -> RecordedEnding:
     of_position = [each for each in records if each.kind is Kind.SETTLEMENT and each.position == position.id]
     if any(_moves_shares(record) for record in of_position):
         raise MisuseError(
@@ -103,7 +103,7 @@ def _of_leg(records: Sequence[Record], position: Position, leg: PositionLeg, ord
             raise MisuseError(
                 f"{order.ref} was never sent, or has filled as a whole: no more of it can have been traded"
             )
-    return Ending(position, leg, order, price, how, most, of_position[-1].at)
+    return RecordedEnding(position, leg, order, price, how, most, of_position[-1].at)
 
 
 def _untold(order: Order, leg: str) -> int:
@@ -119,7 +119,12 @@ def _moves_shares(record: Record) -> bool:
 
 
 def traded(
-    records: Iterable[Record], ending: Ending, price: Decimal, contracts: int | None, on: date | None, at: datetime
+    records: Iterable[Record],
+    ending: RecordedEnding,
+    price: Decimal,
+    contracts: int | None,
+    on: date | None,
+    at: datetime,
 ) -> EndingCorrected:
     """Return the event that puts a trade in its place. on: the day of it. Raises: MisuseError for what cannot be."""
     position, leg, order = ending.position, ending.leg, ending.order
@@ -157,7 +162,7 @@ def traded(
     )
 
 
-def _day(ending: Ending, on: date | None) -> date:
+def _day(ending: RecordedEnding, on: date | None) -> date:
     """Return the day of the trade: that of an order for the day, else the last one of the option, unless it is said."""
     order, last = ending.order, ending.leg.option.expiry
     if on is None:

@@ -7,21 +7,21 @@ from typing import NamedTuple
 
 from rulebot.fill.apply import leg_of
 from rulebot.model.event import GonePriced
-from rulebot.model.position import Missed, Position
+from rulebot.model.position import MissingLeg, Position
 from rulebot.model.unseen import first_revision, missed_base, next_revision
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind, Record
-from rulebot.statement.ask_leg import unclear
+from rulebot.statement.ask_leg import ambiguous_leg
 
 
-class Gone(NamedTuple):
+class ExternalClose(NamedTuple):
     """What the account lacks of one leg of a position that is on hold."""
 
     position: Position
-    missed: Missed
+    missed: MissingLeg
 
 
-def find_gone(records: Sequence[Record], ref: str, leg: str) -> Gone | None:
+def find_gone(records: Sequence[Record], ref: str, leg: str) -> ExternalClose | None:
     """Return what the account lacks of a position, or of one leg; None where nothing is missed.
 
     Of shares that were split all must be gone: their number is not that of our books.
@@ -34,16 +34,16 @@ def find_gone(records: Sequence[Record], ref: str, leg: str) -> Gone | None:
     found = [each for each in position.missed if each.contracts and leg in ("", each.leg)]
     found = [each for each in found if _is_whole(position, each)]
     if len(found) > 1:
-        raise unclear(ref, (each.leg for each in found))
-    return Gone(position, found[0]) if found else None
+        raise ambiguous_leg(ref, (each.leg for each in found))
+    return ExternalClose(position, found[0]) if found else None
 
 
-def _is_whole(position: Position, missed: Missed) -> bool:
+def _is_whole(position: Position, missed: MissingLeg) -> bool:
     leg = leg_of(position, missed.leg)
     return not position.is_split_in(leg.option) or missed.contracts == leg.held
 
 
-def priced(gone: Gone, price: Decimal, at: datetime) -> GonePriced:
+def priced(gone: ExternalClose, price: Decimal, at: datetime) -> GonePriced:
     """Return the event that books it."""
     name, leg = gone.position.id, gone.missed.leg
     closed = leg_of(gone.position, leg).closed

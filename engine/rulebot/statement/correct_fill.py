@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from rulebot.core.handle_event import turn
+from rulebot.core.handle_event import handle_event
 from rulebot.core.program import AccountLimits, Program
 from rulebot.core.state import State
 from rulebot.documents.load_bots import compile_text
@@ -23,14 +23,14 @@ from rulebot.model.event import CommissionReport, EndingCorrected, Event, Execut
 from rulebot.model.facts import EventCalendar
 from rulebot.model.market import Board
 from rulebot.model.session import exchange_date
-from rulebot.model.unseen import is_unseen, next_revision
+from rulebot.model.unseen import is_synthetic, next_revision
 from rulebot.model.values import replace
 from rulebot.record.codec import utc_time
 from rulebot.record.record import CORRECTED, Json, Kind, Record
 from rulebot.recovery.resume import resume
-from rulebot.statement.ask_leg import unclear
-from rulebot.statement.correct_ending import Ending, ended_legs, find_ending, traded, two_parts
-from rulebot.statement.correct_external_close import Gone, find_gone, priced
+from rulebot.statement.ask_leg import ambiguous_leg
+from rulebot.statement.correct_ending import RecordedEnding, ended_legs, find_ending, traded, two_parts
+from rulebot.statement.correct_external_close import ExternalClose, find_gone, priced
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.place import Place
@@ -59,14 +59,16 @@ def correct(
     try:
         records = journal.read()
         every = _estimates(records)
-        found = [each for each in every if ref == each.data["ref"] or (is_unseen(ref) and _base_of(ref) == _base(each))]
+        found = [
+            each for each in every if ref == each.data["ref"] or (is_synthetic(ref) and _base_of(ref) == _base(each))
+        ]
         of_legs = {_leg_of(each): each for each in found}  # of one that went part by part the last
         meant = [each for name, each in of_legs.items() if leg in ("", name)]
         if found and not leg and (others := ended_legs(records, ref) - {*map(_leg_of, found)}):
-            raise unclear(ref, [*map(_leg_of, found), *sorted(others)])
+            raise ambiguous_leg(ref, [*map(_leg_of, found), *sorted(others)])
         gone = find_gone(records, ref, leg)
         if gone is not None and not leg and (others := {*map(_leg_of, found)} - {gone.missed.leg}):
-            raise unclear(ref, [gone.missed.leg, *sorted(others)])
+            raise ambiguous_leg(ref, [gone.missed.leg, *sorted(others)])
         is_of_ending = contracts is not None or on is not None
         beside = _ended_beside(records, ref, meant)
         if beside and gone is None and not is_of_ending:
@@ -101,7 +103,7 @@ def _estimates(records: Sequence[Record]) -> list[Record]:
     newest = {
         _base(record): record
         for record in records
-        if record.kind is Kind.FILL and is_unseen(str(record.data.get("exec_id", "")))
+        if record.kind is Kind.FILL and is_synthetic(str(record.data.get("exec_id", "")))
     }
     return [record for record in newest.values() if int(str(record.data["quantity"]))]
 
@@ -115,7 +117,7 @@ def _only(ref: str, found: Sequence[Record], meant: Sequence[Record], every: Seq
             f"fills that were, and that nobody told since: {known}",
         )
     if len(meant) != 1:
-        raise unclear(ref, map(_leg_of, found))
+        raise ambiguous_leg(ref, map(_leg_of, found))
     return meant[0]
 
 
@@ -149,7 +151,9 @@ def _anew(records: Sequence[Record], fill: Record, price: Decimal, commission: D
     return _by_turns(program, state, fill.position, _events(report, report.exec_id, commission), words)
 
 
-def _in_place_of(records: Sequence[Record], ending: Ending, event: EndingCorrected, paid: Decimal | None) -> _Done:
+def _in_place_of(
+    records: Sequence[Record], ending: RecordedEnding, event: EndingCorrected, paid: Decimal | None
+) -> _Done:
     """Return a trade in the place of a settlement, as the engine would write it."""
     program, state = _as_of(records, event.position, ending.settled_at)
     fill, day = event.fill, exchange_date(event.fill.executed_at or event.fill.at)
@@ -158,7 +162,9 @@ def _in_place_of(records: Sequence[Record], ending: Ending, event: EndingCorrect
     return _by_turns(program, state, event.position, _events(event, fill.exec_id, paid), words)
 
 
-def _of_gone(records: Sequence[Record], gone: Gone, price: Decimal, commission: Decimal | None, at: datetime) -> _Done:
+def _of_gone(
+    records: Sequence[Record], gone: ExternalClose, price: Decimal, commission: Decimal | None, at: datetime
+) -> _Done:
     """Return what others have closed at its price, as the engine would write it."""
     program, state = _as_of(records, gone.position.id, at)
     if any(order.is_of(gone.position.id) for order in map(state.orders.__getitem__, state.live)):
@@ -178,7 +184,7 @@ def _by_turns(program: Program, state: State, position: str, events: Sequence[Ev
     data: dict[str, Json] = {"what": CORRECTED, "reason": f"{words}, by hand", "values": []}
     found = [Record(events[0].at, Kind.DECISION, bot, position, data)]
     for event in events:
-        result = turn(program, state, event)
+        result = handle_event(program, state, event)
         if result.commands:
             raise InvariantError("a correction by hand would trade")
         state = result.state

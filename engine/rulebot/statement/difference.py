@@ -12,7 +12,7 @@ from rulebot.store.finance.books import Books
 from rulebot.store.finance.contract import occ_symbol
 
 
-class What(Enum):
+class DifferenceKind(Enum):
     """What is wrong."""
 
     DIFFERS = "differs"
@@ -33,7 +33,7 @@ class Difference:
     mend: the command that mends it, where there is one.
     """
 
-    what: What
+    what: DifferenceKind
     name: str
     exec_id: str = ""
     bot: str = ""

@@ -14,9 +14,9 @@ from decimal import Decimal
 from rulebot.model.contract import Option, Right
 from rulebot.model.delivery import DELIVERING
 from rulebot.model.money import CENT, ZERO
-from rulebot.statement.difference import Contracts, Difference, What, amount
-from rulebot.statement.statement import Event, Statement, Told
-from rulebot.store.finance.books import Books, Ending
+from rulebot.statement.difference import Contracts, Difference, DifferenceKind, amount
+from rulebot.statement.statement import Statement, StatementEvent, StatementExecution
+from rulebot.store.finance.books import Books, LegEnding
 from rulebot.store.finance.contract import SHARE_TYPE, is_section_1256, occ_symbol
 
 CASH = "Cash Settlement"
@@ -39,8 +39,8 @@ class _Side:
 
 
 def endings_that_differ(
-    books: Books, statement: Statement, contracts: Contracts, strangers: Iterable[Told]
-) -> tuple[list[Difference], list[Event]]:
+    books: Books, statement: Statement, contracts: Contracts, strangers: Iterable[StatementExecution]
+) -> tuple[list[Difference], list[StatementEvent]]:
     """Return what differs, and events of contracts that are not ours."""
     events = [event for event in statement.events if event.contract.category != SHARE_TYPE]
     known = _held_or_ended(books, contracts)
@@ -49,7 +49,7 @@ def endings_that_differ(
     strange = [event for event in events if contracts.key(event.contract) not in known]
     if ours and not statement.has_events:
         text = f"{len(ours)} contracts ended, and the query has no Option Exercises, Assignments and Expirations"
-        return [Difference(what=What.SECTION, name="endings", ours=text)], strange
+        return [Difference(what=DifferenceKind.SECTION, name="endings", ours=text)], strange
     others = _traded(strangers, contracts)
     symbols = {contracts.key(event.contract): event.contract.symbol for event in events}
     differences: list[Difference] = []
@@ -95,12 +95,12 @@ def _ours(
     return dict(found), options
 
 
-def _how(ending: Ending) -> str:
+def _how(ending: LegEnding) -> str:
     """Return the statement's word for an ending: an index option in the money is assigned, or exercised, for cash."""
     return _OF_CASH[ending.of.sign] if ending.how == "cash settled" else ending.how
 
 
-def _theirs(events: Iterable[Event], contracts: Contracts) -> dict[str, _Side]:
+def _theirs(events: Iterable[StatementEvent], contracts: Contracts) -> dict[str, _Side]:
     found: dict[str, _Side] = defaultdict(_Side)
     for event in events:
         side = found[contracts.key(event.contract)]
@@ -111,7 +111,7 @@ def _theirs(events: Iterable[Event], contracts: Contracts) -> dict[str, _Side]:
     return dict(found)
 
 
-def _traded(strangers: Iterable[Told], contracts: Contracts) -> defaultdict[str, Decimal]:
+def _traded(strangers: Iterable[StatementExecution], contracts: Contracts) -> defaultdict[str, Decimal]:
     found: defaultdict[str, Decimal] = defaultdict(Decimal)
     for told in strangers:
         found[contracts.key(told.contract)] += told.signed
@@ -133,7 +133,7 @@ def _compared(name: str, mine: _Side, other: _Side, held: Decimal) -> Iterator[D
 
 
 def _of_shares(
-    gone: Iterable[tuple[Option, _Side]], events: Iterable[Event], strange: Iterable[Event]
+    gone: Iterable[tuple[Option, _Side]], events: Iterable[StatementEvent], strange: Iterable[StatementEvent]
 ) -> Iterator[Difference]:
     """Yield shares that should have come or gone for the options of ours that left, and did not at that strike.
 
@@ -158,7 +158,7 @@ def _of_shares(
             yield _difference(symbol, "shares delivered", mine, f"{found.signed:+f} {words} {amount(found.cash)}")
 
 
-def _root(event: Event) -> str:
+def _root(event: StatementEvent) -> str:
     """Return the class of an option, with which its OCC symbol begins."""
     return event.contract.symbol[:6].strip()
 
@@ -171,7 +171,7 @@ def _expected(mine: _Side) -> set[str]:
 
 
 def _difference(contract: str, name: str, mine: str, other: str) -> Difference:
-    return Difference(what=What.ENDING, contract=contract, name=name, ours=mine, theirs=other)
+    return Difference(what=DifferenceKind.ENDING, contract=contract, name=name, ours=mine, theirs=other)
 
 
 def _listed(hows: set[str]) -> str:

@@ -9,16 +9,16 @@ from decimal import Decimal
 
 from rulebot.model.money import ZERO
 from rulebot.statement.difference import Contracts
-from rulebot.statement.statement import Told
-from rulebot.store.finance.books import Ending, Fill
+from rulebot.statement.statement import StatementExecution
+from rulebot.store.finance.books import BookedFill, LegEnding
 from rulebot.store.types import to_step
 
 
 def told_of_estimates(
-    ours: Mapping[str, Fill], unknown: Iterable[Told], contracts: Contracts
-) -> dict[str, tuple[Told, ...]]:
+    ours: Mapping[str, BookedFill], unknown: Iterable[StatementExecution], contracts: Contracts
+) -> dict[str, tuple[StatementExecution, ...]]:
     """Return the executions that each estimate stands for, by its id: those of its order in its contract."""
-    found: dict[str, tuple[Told, ...]] = {}
+    found: dict[str, tuple[StatementExecution, ...]] = {}
     for base, fill in ours.items():
         if fill.is_estimate and fill.quantity:
             key = contracts.key_of(fill.of.option)
@@ -29,13 +29,13 @@ def told_of_estimates(
 
 
 def told_by_others(
-    ours: Mapping[str, Fill], strangers: Iterable[Told], contracts: Contracts
-) -> dict[str, tuple[Told, ...]]:
+    ours: Mapping[str, BookedFill], strangers: Iterable[StatementExecution], contracts: Contracts
+) -> dict[str, tuple[StatementExecution, ...]]:
     """Return the trades of others that each fill stands for which somebody else has dealt of ours, by its id.
 
     They have no reference: those of its contract count, and its way, where together they are as many.
     """
-    found: dict[str, tuple[Told, ...]] = {}
+    found: dict[str, tuple[StatementExecution, ...]] = {}
     left = [told for told in strangers if not told.ref]
     for base, fill in ours.items():
         if fill.is_estimate and fill.quantity and fill.ref == fill.of.position:
@@ -48,7 +48,7 @@ def told_by_others(
     return found
 
 
-def as_one(told: tuple[Told, ...], multiplier: int) -> Told:
+def as_one(told: tuple[StatementExecution, ...], multiplier: int) -> StatementExecution:
     """Return executions of one contract as a single one, at their average price."""
     signed, proceeds = _total(each.signed for each in told), _total(each.proceeds for each in told)
     price = to_step(-proceeds / (signed * multiplier)) if signed else told[0].price
@@ -56,14 +56,16 @@ def as_one(told: tuple[Told, ...], multiplier: int) -> Told:
     return replace(told[0], signed=signed, price=price, proceeds=proceeds, commission=commission, net_cash=None)
 
 
-def mend(fill: Fill, told: Told) -> str:
+def correction_command(fill: BookedFill, told: StatementExecution) -> str:
     """Return the command that puts the statement's figures in an estimate's place."""
     paid = f" --commission {told.commission:f}" if told.commission else ""
     ref = fill.exec_id if fill.ref == fill.of.position else fill.ref
     return f"rulebot store correct {ref} {told.price.normalize():f} --leg {fill.of.leg}{paid}"
 
 
-def mend_ending(told: Told, unknown: Iterable[Told], endings: Iterable[Ending], contracts: Contracts) -> str:
+def mend_ending(
+    told: StatementExecution, unknown: Iterable[StatementExecution], endings: Iterable[LegEnding], contracts: Contracts
+) -> str:
     """Return the command that puts a trade in the place of an ending of ours; "" where there is none, or several."""
     key, way = contracts.key(told.contract), told.signed > 0
     legs = {each.of.leg for each in endings if contracts.key_of(each.of.option) == key and (each.signed > 0) is way}

@@ -20,7 +20,7 @@ from rulebot.model.money import ZERO
 from rulebot.model.printable import printable
 from rulebot.model.values import dataclass
 from rulebot.statement.safe_xml import read_elements
-from rulebot.statement.statement import Contract, Event, Statement, Told
+from rulebot.statement.statement import Contract, Statement, StatementEvent, StatementExecution
 from rulebot.store.finance.books import base_of
 
 Attributes = Mapping[str, str]
@@ -59,7 +59,7 @@ _LONGEST_NUMBER = 40
 class _Line:
     """A line of the section Trades. commission: None when the query leaves it out; as signed there."""
 
-    told: Told
+    told: StatementExecution
     commission: Decimal | None
     trade_id: str
     cancels: str
@@ -72,7 +72,7 @@ class _Found:
 
     periods: list[tuple[date, date]] = field(default_factory=list)
     lines: list[_Line] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    events: list[StatementEvent] = field(default_factory=list)
     details: dict[str, Decimal] = field(default_factory=dict)
     has_trades: bool = False
     has_events: bool = False
@@ -144,7 +144,7 @@ class _Reader:
         self._need(attributes, TRADE_FIELDS, "Trades")
         is_cancel = attributes["transactionType"] == _CANCEL
         has_net = bool(attributes.get("netCash"))
-        told = Told(
+        told = StatementExecution(
             exec_id=attributes["ibExecID"],
             order_id=self._whole(attributes, "ibOrderID"),
             ref=attributes["orderReference"],
@@ -162,9 +162,9 @@ class _Reader:
             raise self._error("a cancelled trade does not say which", "add Orig Trade ID to the section Trades")
         return _Line(told=told, commission=paid, trade_id=attributes["tradeID"], cancels=cancels)
 
-    def _event(self, attributes: Attributes) -> Event:
+    def _event(self, attributes: Attributes) -> StatementEvent:
         self._need(attributes, EVENT_FIELDS, "Option Exercises, Assignments and Expirations")
-        return Event(
+        return StatementEvent(
             contract=self._contract(attributes),
             kind=attributes["transactionType"],
             day=self._day(attributes, "date"),
@@ -226,7 +226,7 @@ class _Reader:
             others=tuple(sorted(self.found.keys() - {account})),
         )
 
-    def _folded(self, found: _Found) -> tuple[list[Told], list[Told]]:
+    def _folded(self, found: _Found) -> tuple[list[StatementExecution], list[StatementExecution]]:
         """Return each execution once, as it stands, and cancels of what is not in the file."""
         groups: dict[str, list[_Line]] = {}
         by_trade: dict[str, str] = {}
@@ -255,7 +255,7 @@ class _Reader:
         return replace(line, commission=found)
 
 
-def _standing(lines: list[_Line], cancels: Iterable[_Line]) -> Told:
+def _standing(lines: list[_Line], cancels: Iterable[_Line]) -> StatementExecution:
     """Return the execution that several lines of one id come to: the newest that is not taken back."""
     by_id: dict[str, list[_Line]] = {}
     for line in lines:

@@ -13,18 +13,18 @@ from typing import NamedTuple
 
 from rulebot.model.money import CENT, ZERO
 from rulebot.model.values import dataclass
-from rulebot.statement.difference import Contracts, Difference, What, amount, dealt
+from rulebot.statement.difference import Contracts, Difference, DifferenceKind, amount, dealt
 from rulebot.statement.endings import endings_that_differ
-from rulebot.statement.estimates import as_one, mend, mend_ending, told_by_others, told_of_estimates
-from rulebot.statement.statement import Event, Statement, Told
-from rulebot.store.finance.books import Books, Ending, Fill, base_of
+from rulebot.statement.estimates import as_one, correction_command, mend_ending, told_by_others, told_of_estimates
+from rulebot.statement.statement import Statement, StatementEvent, StatementExecution
+from rulebot.store.finance.books import BookedFill, Books, LegEnding, base_of
 from rulebot.store.finance.contract import occ_symbol
 
 _PRICE_STEP = Decimal("0.0001")
 _HALF = Decimal("0.5")
 
 
-class Sum(NamedTuple):
+class StatementSum(NamedTuple):
     """A total of ours and of the statement's part that is ours."""
 
     name: str
@@ -33,7 +33,7 @@ class Sum(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tie:
+class Reconciliation:
     """What came of it. executions, endings: how many of ours are in the statement's days."""
 
     account: str
@@ -41,9 +41,9 @@ class Tie:
     executions: int
     endings: int
     differences: tuple[Difference, ...]
-    sums: tuple[Sum, ...]
-    strangers: tuple[Told, ...]
-    strange_events: tuple[Event, ...]
+    sums: tuple[StatementSum, ...]
+    strangers: tuple[StatementExecution, ...]
+    strange_events: tuple[StatementEvent, ...]
     others: tuple[str, ...]
 
     @property
@@ -63,12 +63,12 @@ class Orders:
     perm_ids: frozenset[int]
     begin: tuple[str, ...] = ()
 
-    def has(self, told: Told) -> bool:
+    def has(self, told: StatementExecution) -> bool:
         """Say whether an execution is of an order of this store."""
         return told.ref in self.refs or told.order_id in self.perm_ids or told.ref.startswith(self.begin)
 
 
-def tie(books: Books, orders: Orders, statement: Statement) -> Tie:
+def reconcile(books: Books, orders: Orders, statement: Statement) -> Reconciliation:
     """Return every difference between the books and the statement, and what in the statement is not ours."""
     theirs = {base_of(told.exec_id): told for told in statement.trades if told.exec_id}
     of_account = [fill for fill in books.fills if fill.of.account in ("", statement.account)]
@@ -91,7 +91,7 @@ def tie(books: Books, orders: Orders, statement: Statement) -> Tie:
         *endings,
     ]
     sums = _sums(within.values(), [theirs[base] for base in within if base in theirs] + unknown)
-    return Tie(
+    return Reconciliation(
         account=statement.account,
         periods=statement.periods,
         executions=len(within),
@@ -104,33 +104,45 @@ def tie(books: Books, orders: Orders, statement: Statement) -> Tie:
     )
 
 
-def _mend(told: Told, orders: Orders, unknown: Iterable[Told], endings: Iterable[Ending], contracts: Contracts) -> str:
+def _mend(
+    told: StatementExecution,
+    orders: Orders,
+    unknown: Iterable[StatementExecution],
+    endings: Iterable[LegEnding],
+    contracts: Contracts,
+) -> str:
     """Return the command that mends what the store lacks of an order that it has; "" of one that it has lost."""
     return mend_ending(told, unknown, endings, contracts) if told.ref in orders.refs else ""
 
 
-def _is_in(ending: Ending, statement: Statement) -> bool:
+def _is_in(ending: LegEnding, statement: Statement) -> bool:
     return ending.of.account in ("", statement.account) and statement.covers(ending.date)
 
 
-def _is_due(fill: Fill, statement: Statement) -> bool:
+def _is_due(fill: BookedFill, statement: Statement) -> bool:
     return statement.covers(fill.date) and fill.quantity != 0
 
 
-def _of_executions(ours: dict[str, Fill], theirs: dict[str, Told], contracts: Contracts) -> Iterator[Difference]:
+def _of_executions(
+    ours: dict[str, BookedFill], theirs: dict[str, StatementExecution], contracts: Contracts
+) -> Iterator[Difference]:
     for base, fill in ours.items():
         told = theirs.get(base)
         if told is None:
             yield _untold(fill)
             continue
         if told.times > 1:
-            yield _difference(fill, What.DOUBLED, "times", "1", str(told.times))
-        what, help = (What.ESTIMATE, mend(fill, told)) if fill.is_estimate else (What.DIFFERS, "")
+            yield _difference(fill, DifferenceKind.DOUBLED, "times", "1", str(told.times))
+        what, help = (
+            (DifferenceKind.ESTIMATE, correction_command(fill, told))
+            if fill.is_estimate
+            else (DifferenceKind.DIFFERS, "")
+        )
         for name, mine, other in _terms(fill, told, contracts):
             yield replace(_difference(fill, what, name, mine, other), mend=help)
 
 
-def _terms(fill: Fill, told: Told, contracts: Contracts) -> Iterator[tuple[str, str, str]]:
+def _terms(fill: BookedFill, told: StatementExecution, contracts: Contracts) -> Iterator[tuple[str, str, str]]:
     """Yield what differs of one execution: its name, our value and theirs."""
     if contracts.key(told.contract) != contracts.key_of(fill.of.option):
         yield "contract", occ_symbol(fill.of.option), told.contract.symbol
@@ -156,7 +168,7 @@ def _differ(mine: Decimal, other: Decimal, step: Decimal) -> bool:
     return abs(mine - other) >= step * _HALF
 
 
-def _difference(fill: Fill, what: What, name: str, mine: str, other: str) -> Difference:
+def _difference(fill: BookedFill, what: DifferenceKind, name: str, mine: str, other: str) -> Difference:
     return Difference(
         what=what,
         exec_id=fill.exec_id,
@@ -168,30 +180,40 @@ def _difference(fill: Fill, what: What, name: str, mine: str, other: str) -> Dif
     )
 
 
-def _untold(fill: Fill) -> Difference:
+def _untold(fill: BookedFill) -> Difference:
     what = f"{dealt(fill.signed, fill.price, fill.date)}{', an estimate' if fill.is_estimate else ''}, order {fill.ref}"
-    return _difference(fill, What.NOT_IN_STATEMENT, "execution", what, "")
+    return _difference(fill, DifferenceKind.NOT_IN_STATEMENT, "execution", what, "")
 
 
-def _lost(told: Told) -> Difference:
+def _lost(told: StatementExecution) -> Difference:
     what = f"{dealt(told.signed, told.price, told.day)}, order {told.ref or told.order_id}"
     return Difference(
-        what=What.NOT_IN_STORE, exec_id=told.exec_id, contract=told.contract.symbol, name="execution", theirs=what
+        what=DifferenceKind.NOT_IN_STORE,
+        exec_id=told.exec_id,
+        contract=told.contract.symbol,
+        name="execution",
+        theirs=what,
     )
 
 
-def _cancelled(told: Told) -> Difference:
+def _cancelled(told: StatementExecution) -> Difference:
     what = f"{dealt(told.signed, told.price, told.day)} of order {told.ref or told.order_id}, which is not in the file"
-    return Difference(what=What.CANCELLED, contract=told.contract.symbol, name="cancel", theirs=what)
+    return Difference(what=DifferenceKind.CANCELLED, contract=told.contract.symbol, name="cancel", theirs=what)
 
 
-def _sums(ours: Iterable[Fill], theirs: Iterable[Told]) -> tuple[Sum, ...]:
+def _sums(ours: Iterable[BookedFill], theirs: Iterable[StatementExecution]) -> tuple[StatementSum, ...]:
     fills, told = list(ours), list(theirs)
     return (
-        Sum("contracts", _total(abs(each.signed) for each in fills), _total(abs(each.signed) for each in told)),
-        Sum("proceeds", _total(each.proceeds for each in fills), _total(each.proceeds for each in told)),
-        Sum("commissions", _total(each.commission or ZERO for each in fills), _total(each.commission for each in told)),
-        Sum("net", _total(each.net_cash for each in fills), _total(each.proceeds - each.commission for each in told)),
+        StatementSum(
+            "contracts", _total(abs(each.signed) for each in fills), _total(abs(each.signed) for each in told)
+        ),
+        StatementSum("proceeds", _total(each.proceeds for each in fills), _total(each.proceeds for each in told)),
+        StatementSum(
+            "commissions", _total(each.commission or ZERO for each in fills), _total(each.commission for each in told)
+        ),
+        StatementSum(
+            "net", _total(each.net_cash for each in fills), _total(each.proceeds - each.commission for each in told)
+        ),
     )
 
 
@@ -199,8 +221,10 @@ def _total(amounts: Iterable[Decimal | int]) -> Decimal:
     return sum((Decimal(each) for each in amounts), ZERO)
 
 
-def _of_sums(sums: Iterable[Sum]) -> Iterator[Difference]:
+def _of_sums(sums: Iterable[StatementSum]) -> Iterator[Difference]:
     """Yield totals that differ although no execution does: parts of cents that add up."""
     for each in sums:
         if _differ(each.ours, each.theirs, CENT):
-            yield Difference(what=What.SUM, name=each.name, ours=amount(each.ours), theirs=amount(each.theirs))
+            yield Difference(
+                what=DifferenceKind.SUM, name=each.name, ours=amount(each.ours), theirs=amount(each.theirs)
+            )

@@ -5,12 +5,12 @@ from pathlib import Path
 from rulebot.core.other_engines import PREFIX
 from rulebot.record.record import Kind
 from rulebot.statement.flex_query import read_flex
-from rulebot.statement.reconcile import Orders, Tie, tie
+from rulebot.statement.reconcile import Orders, Reconciliation, reconcile
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 
 
-def tie_file(store: Place, statement: Path) -> Tie:
+def reconcile_file(store: Place, statement: Path) -> Reconciliation:
     """Compare a store with an Activity Flex Query. Raises: MisuseError for a file that is none of it; StoreError."""
     with StoreReader(store) as reader:
         books, found = reader.books(("orders",))
@@ -22,4 +22,4 @@ def tie_file(store: Place, statement: Path) -> Tie:
         perm_ids=frozenset(int(row[perm_id]) for row in orders.rows if row[perm_id]),
         begin=tuple(f"{PREFIX}{install}:" for install in installs),
     )
-    return tie(books, known, read_flex(statement, books.accounts))
+    return reconcile(books, known, read_flex(statement, books.accounts))

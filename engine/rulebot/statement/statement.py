@@ -16,7 +16,7 @@ class Contract:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class StatementExecution:
     """One execution as it stands after its cancels and corrections; dollars as the broker signs them (+ received).
 
     commission: paid, positive. net_cash: None when the file has no such column. times: how often the file has it.
@@ -36,7 +36,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class StatementEvent:
     """An exercise, assignment, expiration, or the cash or shares of one. `signed` is how the holding changes."""
 
     contract: Contract
@@ -57,9 +57,9 @@ class Statement:
 
     account: str
     periods: tuple[tuple[date, date], ...]
-    trades: tuple[Told, ...]
-    orphans: tuple[Told, ...]
-    events: tuple[Event, ...]
+    trades: tuple[StatementExecution, ...]
+    orphans: tuple[StatementExecution, ...]
+    events: tuple[StatementEvent, ...]
     has_events: bool
     others: tuple[str, ...] = ()
 

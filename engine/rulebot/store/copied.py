@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rulebot.model.errors import StoreError
 from rulebot.record.record import Record
-from rulebot.store.emergency import Left, heads_of, left_behind, unwritten_of
+from rulebot.store.emergency import LeftJournal, heads_of, unwritten_journals, unwritten_of
 from rulebot.store.failures import sentences
 from rulebot.store.journal import SqlJournal
 from rulebot.store.lease import last_owner_is_gone
@@ -34,11 +34,11 @@ class CopiedJournal(SqlJournal):
         self.why = why
         self.begins_at = self.head
         self.kept: tuple[Record, ...] = ()
-        self.left: Left | None = None
+        self.left: LeftJournal | None = None
         self._copy = copy
         self._logs = logs
 
-    def take(self, left: Left) -> None:
+    def take(self, left: LeftJournal) -> None:
         """Add what the last run kept of this store. Raises: StoreError."""
         records = unwritten_of(left, self.head, self.has)
         if records is None:
@@ -81,7 +81,7 @@ def copied_journal(store: Place, why: StoreError, logs: Path | None = None) -> C
     """
     if isinstance(store, Server) or not store.exists():
         return None
-    found = left_behind(store)
+    found = unwritten_journals(store)
     if len(found) > 1 or any(is_held(left.path) for left in found):
         return None
     copy = copy_file(store)
@@ -96,7 +96,9 @@ def copied_journal(store: Place, why: StoreError, logs: Path | None = None) -> C
     return journal
 
 
-def _journal_of(copy: FileCopy, why: StoreError, logs: Path | None, found: Sequence[Left]) -> CopiedJournal | None:
+def _journal_of(
+    copy: FileCopy, why: StoreError, logs: Path | None, found: Sequence[LeftJournal]
+) -> CopiedJournal | None:
     with copy.engine.connect() as connection, connection.begin():
         is_gone = last_owner_is_gone(connection)
     if not is_gone:

@@ -35,7 +35,7 @@ Head = tuple[int, str]
 """Number and hash of a journal's last record."""
 
 
-class Left(NamedTuple):
+class LeftJournal(NamedTuple):
     """What an emergency journal holds: where the journal ended when it was begun, and the records after that."""
 
     path: Path
@@ -69,7 +69,7 @@ class EmergencyJournal:
         """True while all that was handed over is on a disk."""
         return self._handle is not None
 
-    def adopt(self, left: Left) -> bool:
+    def adopt(self, left: LeftJournal) -> bool:
         """Go on with the file that an earlier run has left, behind its last whole line; say whether that can be."""
         try:
             whole = left.path.read_bytes().rfind(b"\n") + 1
@@ -162,7 +162,7 @@ def _made(path: Path, store: Place) -> int:
     return handle
 
 
-def left_behind(store: Place) -> list[Left]:
+def unwritten_journals(store: Place) -> list[LeftJournal]:
     """Return the emergency journals that an earlier run has left of a store.
 
     Raises: StoreError for one that cannot be read.
@@ -177,7 +177,7 @@ def hold_file(handle: int) -> None:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def unwritten_of(left: Left, head: Head, has: Callable[[Head], bool]) -> Sequence[Record] | None:
+def unwritten_of(left: LeftJournal, head: Head, has: Callable[[Head], bool]) -> Sequence[Record] | None:
     """Return the records of an emergency journal that a store which ends at `head` lacks.
 
     has: says whether the store has a record of this number and hash. None where they are of another state of it: then
@@ -194,7 +194,7 @@ def unwritten_of(left: Left, head: Head, has: Callable[[Head], bool]) -> Sequenc
     return None
 
 
-def heads_of(left: Left) -> list[Head]:
+def heads_of(left: LeftJournal) -> list[Head]:
     """Return where a store may end that an emergency journal goes on from: at its head, or at a record of it."""
     heads = [left.head]
     for record in left.records:
@@ -203,7 +203,7 @@ def heads_of(left: Left) -> list[Head]:
     return heads
 
 
-def _left(path: Path, store: Place) -> Left | None:
+def _left(path: Path, store: Place) -> LeftJournal | None:
     """Return what a file holds; None where there is none of ours. A last line that was cut off is left out."""
     try:
         if not _is_ours(path):
@@ -220,10 +220,10 @@ def _left(path: Path, store: Place) -> Left | None:
         told = json.loads(first)
         if told["store"] != _name(store):
             return None
-        return Left(path, (int(told["seq"]), str(told["hash"])), tuple(record_of(each) for each in lines))
+        return LeftJournal(path, (int(told["seq"]), str(told["hash"])), tuple(record_of(each) for each in lines))
     except (CodecError, LookupError, TypeError, ValueError) as error:
         if not first:  # the process died before its first line was whole: no command waited for it
-            return Left(path, (0, ""), ())
+            return LeftJournal(path, (0, ""), ())
         help = f"move {path} away to start without it; what it holds is then learned from the broker"
         raise StoreError(f"the emergency journal {path} is damaged: {error}", help) from error
 

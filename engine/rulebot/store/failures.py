@@ -60,7 +60,7 @@ _OF_SERVERS: _Meanings = (
 )
 
 
-def says(error: BaseException, place: Place) -> StoreError:
+def error_text(error: BaseException, place: Place) -> StoreError:
     """Return what a failure of the database or its folder means, and what to do."""
     cause = str(getattr(error, "orig", None) or error)
     meanings, ground = _OF_FILES, "the disk and the file"
@@ -81,8 +81,8 @@ def sentences(place: Place) -> Iterator[None]:
         yield
     except failures() as error:
         if isinstance(place, Server):
-            raise says(error, place) from None
-        raise says(error, place) from error
+            raise error_text(error, place) from None
+        raise error_text(error, place) from error
 
 
 def failures() -> tuple[type[Exception], ...]:

@@ -21,11 +21,11 @@ from rulebot.record.codec import json_text, line_of, utc_text
 from rulebot.record.record import Kind, Record
 from rulebot.store.chain import FIRST_HASH, ChainBreak, chained, verify
 from rulebot.store.dialect import dialect_of
-from rulebot.store.failures import failures, says, sentences
+from rulebot.store.failures import error_text, failures, sentences
 from rulebot.store.jsonlines import KINDS, JsonLines
 from rulebot.store.lease import check_lease, take_lease
 from rulebot.store.project import Projector
-from rulebot.store.recall import COLUMNS, Recalled, of_kinds, read_rows, recall, recall_lines
+from rulebot.store.recall import COLUMNS, StartupRecords, of_kinds, read_rows, recall, recall_lines
 from rulebot.store.refresh import rebuild, refresh, upgrade
 from rulebot.store.reserve import is_full
 from rulebot.store.store import Store
@@ -151,7 +151,7 @@ class SqlJournal:
         self._store.make_room(self._connection)
         self._store.note_written()
 
-    def recall(self, at: datetime) -> Recalled:
+    def recall(self, at: datetime) -> StartupRecords:
         """Return what a start at `at` goes on from; what waits is written first. Raises: StoreError."""
         self.flush()
         with seldom_collected():  # most of it is kept: a round through all there is took half the time
@@ -294,7 +294,7 @@ class SqlJournal:
         return found
 
     def _unwritten(self, error: BaseException) -> UnwrittenError:
-        told = says(error, self._store.path)
+        told = error_text(error, self._store.path)
         return UnwrittenError(told.message, told.help, is_full=is_full(error, self._store.path))
 
     def _set_durable(self, is_durable: bool) -> None:

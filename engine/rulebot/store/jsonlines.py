@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from rulebot.model.contract import LOT, Right
 from rulebot.model.errors import StoreError
 from rulebot.model.order import Order, Purpose, Side
-from rulebot.model.unseen import is_unseen
+from rulebot.model.unseen import is_synthetic
 from rulebot.record.codec import decode, json_text, utc_text
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.folders import make_folder, private
@@ -137,7 +137,7 @@ class LineMaker:
             part = traded.part if known is None else known[1]
             self._by_execution[base] = traded, part
             part.bases.add(base)
-            is_owed = int(str(record.data["quantity"])) > 0 and not is_unseen(exec_id)
+            is_owed = int(str(record.data["quantity"])) > 0 and not is_synthetic(exec_id)
             (part.executions.add if is_owed else part.executions.discard)(base)
 
     def _order(self, record: Record) -> Iterator[Line]:
@@ -276,7 +276,7 @@ def _net(price: Decimal | None, order: Order) -> Json:
     """
     if price is None:
         return None
-    whole = price if order.is_combo else price * order.legs[0].weight
+    whole = price if order.is_combo else price * order.legs[0].price_multiplier
     paid = whole if order.side is Side.BUY else -whole
     return float(-paid if order.purpose is Purpose.ENTRY else paid)
 

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, inspect, select, text
 from rulebot.model.errors import StoreError
 from rulebot.store.dialect import dialect_of
 from rulebot.store.place import Place
-from rulebot.store.sources import digest_of
+from rulebot.store.sources import source_digest
 from rulebot.store.tables import journal, lease
 
 _HELD = "SELECT epoch, owner FROM lease"
@@ -52,7 +52,7 @@ def is_of_another(connection: Connection) -> bool:
     return _code_of(connection) != _code()
 
 
-def note_ours(connection: Connection) -> None:
+def record_our_lease(connection: Connection) -> None:
     """Note, in the transaction that is open, that this code has made the tables that people read."""
     connection.execute(_NAME, {"owner": _owner(_code())})
 
@@ -106,7 +106,7 @@ def _code() -> str:
     """Return a digest of the sources by which a journal becomes tables."""
     engine = Path(__file__).parents[1]
     rooms = (engine / name for name in ("model", "record", "store"))
-    return digest_of(engine, (file for room in rooms for file in room.rglob("*.py")))[:12]
+    return source_digest(engine, (file for room in rooms for file in room.rglob("*.py")))[:12]
 
 
 def check_lease(connection: Connection, epoch: int, path: Place) -> None:

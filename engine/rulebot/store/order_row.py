@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from rulebot.model.order import Order
-from rulebot.model.unseen import is_unseen
+from rulebot.model.unseen import is_synthetic
 from rulebot.record.codec import encode, json_text, utc_time
 from rulebot.record.record import Json, Record
 from rulebot.store.types import to_step
@@ -72,7 +72,7 @@ def fill_row(record: Record) -> dict[str, object]:
 def execution(exec_id: str) -> str:
     """Return an execution id without its revision: `0000e0d5.6582.01` of `0000e0d5.6582.01.02`; of an estimate too."""
     parts = exec_id.split(".")
-    has_revision = len(parts) >= _PARTS_OF_AN_EXECUTION or is_unseen(exec_id)
+    has_revision = len(parts) >= _PARTS_OF_AN_EXECUTION or is_synthetic(exec_id)
     return ".".join(parts[:-1]) if has_revision else exec_id
 
 

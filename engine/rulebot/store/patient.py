@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 from rulebot.model.errors import FullStoreError, LockedStoreError, StoreError, UnkeptError, UnwrittenError
 from rulebot.record.record import Kind, Record
 from rulebot.store.copied import CopiedJournal
-from rulebot.store.emergency import EmergencyJournal, Head, Left, left_behind, unwritten_of
+from rulebot.store.emergency import EmergencyJournal, Head, LeftJournal, unwritten_journals, unwritten_of
 from rulebot.store.journal import SqlJournal
 from rulebot.store.patience import PATIENCE, Patience
 from rulebot.store.place import Place, Server
-from rulebot.store.recall import Recalled
+from rulebot.store.recall import StartupRecords
 from rulebot.store.reserve import Reserve
 
 log = logging.getLogger("rulebot.store")
@@ -106,10 +106,10 @@ class PatientJournal:
 
     def take_left(self) -> None:
         """Write what an earlier run kept of this store and could not write. Raises: StoreError."""
-        for left in left_behind(self._store):
+        for left in unwritten_journals(self._store):
             self._take(left)
 
-    def _take(self, left: Left) -> None:
+    def _take(self, left: LeftJournal) -> None:
         records = unwritten_of(left, self._inner.head, self._inner.has)
         if records is None:
             return
@@ -350,7 +350,7 @@ class PatientJournal:
 
     # ------------------------------------------------------------ what is on record
 
-    def recall(self, at: datetime) -> Recalled:
+    def recall(self, at: datetime) -> StartupRecords:
         """Return what a start at `at` goes on from. Raises: StoreError."""
         return self._inner.recall(at)
 

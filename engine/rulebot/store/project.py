@@ -23,7 +23,7 @@ from rulebot.record.record import Kind, Record
 from rulebot.store.dialect import dialect_of, members
 from rulebot.store.order_row import dollars_of_a_point, execution, fill_row, money, order_row
 from rulebot.store.tables import bot_day_rows, fill_rows, journal, of_position, order_rows, snapshot_rows, trade_rows
-from rulebot.store.trade_row import Beside, Closing, trade_row
+from rulebot.store.trade_row import ClosingFills, TradeContext, trade_row
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -226,7 +226,7 @@ def _new_numbers(connection: Connection, positions: Sequence[str]) -> dict[str, 
     return {position: number for number, position in enumerate(positions, last + 1)}
 
 
-def _beside(connection: Connection, position: Position) -> Beside:
+def _beside(connection: Connection, position: Position) -> TradeContext:
     """Return what the journal holds of a position beside its own value."""
     query = select(journal.c.kind, journal.c.at, journal.c.data).where(*of_position(position.id))
     found: dict[str, list[Any]] = {kind: [] for kind in _BESIDE}
@@ -236,7 +236,7 @@ def _beside(connection: Connection, position: Position) -> Beside:
         if kind == Kind.SETTLEMENT.value and not _is_dead_wing(position, found[kind][-1]):
             times.append(at)
     selections = found[Kind.SELECTION.value] or [_selection_before(connection, position)]
-    return Beside(
+    return TradeContext(
         selection=selections[0],
         settlements=found[Kind.SETTLEMENT.value],
         exits=[one for one in found[Kind.DECISION.value] if one.get("what") == "exit"],
@@ -279,14 +279,14 @@ def _selection_before(connection: Connection, position: Position) -> Any:
     return {} if found is None else json.loads(found)
 
 
-def _closings(connection: Connection, position: str) -> list[Closing]:
+def _closings(connection: Connection, position: str) -> list[ClosingFills]:
     """Return the closing orders that have filled; each is expected to cost what the first try of its exit was.
 
     The next try is the order that follows one of the same exit which has not filled. The price of one that rolls is of
     what it opens, too, so that it says nothing of its own.
     """
     query = select(order_rows).where(order_rows.c.position == position, order_rows.c.purpose != "entry")
-    found: list[Closing] = []
+    found: list[ClosingFills] = []
     tried: tuple[object, ...] = ()
     price: Decimal | None = None
     for row in connection.execute(query.order_by(order_rows.c.number)):
@@ -295,7 +295,7 @@ def _closings(connection: Connection, position: str) -> list[Closing]:
             price = None if row.purpose == "roll" else _expected(row)
         if row.filled:
             dollars = None if price is None else price * row.filled * dollars_of_a_point(row.legs)
-            found.append(Closing(purpose=row.purpose, expected=dollars))
+            found.append(ClosingFills(purpose=row.purpose, expected=dollars))
         tried = () if row.state == OrderStatus.FILLED.value else exit
     return found
 

@@ -12,16 +12,16 @@ from rulebot.model.session import at_exchange_time, exchange_date, session_on
 from rulebot.model.unseen import FIRST_REVISION, UNSEEN
 from rulebot.model.values import dataclass
 from rulebot.record.codec import decode, utc_text, utc_time
-from rulebot.record.explain import OF_LINKS, Span, outages
+from rulebot.record.explain import OF_LINKS, TimeSpan, outages
 from rulebot.record.record import CORRECTED, DATA_TROUBLE, NAMED_ABOVE, Kind, Record
 from rulebot.store.chain import ChainBreak, verify
 from rulebot.store.dialect import place_in
-from rulebot.store.failures import failures, says
+from rulebot.store.failures import error_text, failures
 from rulebot.store.finance.books import KINDS as BOOKED
 from rulebot.store.finance.books import Books, books_of, positions_of
 from rulebot.store.open import is_in_use, read_store
 from rulebot.store.place import Place
-from rulebot.store.recall import COLUMNS, Recalled, certain, of_kinds, read_rows, readable, recall
+from rulebot.store.recall import COLUMNS, StartupRecords, certain, of_kinds, read_rows, readable, recall
 from rulebot.store.tables import OF_ONE, bot_day_rows, fill_rows, journal, lease, of_position, trade_rows
 from rulebot.store.tally import Known, Tally, tally
 
@@ -38,14 +38,14 @@ _VIEW_ORDER = {
 }  # fmt: skip
 
 
-class PutBack(NamedTuple):
+class RestoredStore(NamedTuple):
     """The record by which a store was put back last, by its number, and above what all is named since; 0, 0 if none."""
 
     number: int = 0
     above: int = 0
 
 
-class Listed(NamedTuple):
+class ListedRun(NamedTuple):
     """A view as it stands: names of columns, and rows."""
 
     columns: tuple[str, ...]
@@ -173,7 +173,7 @@ class StoreReader:
         self._connection.close()
         self._store.close()
         if isinstance(error, failures()):
-            raise says(error, self.path) from error
+            raise error_text(error, self.path) from error
 
     def view(self, name: str, **equal: object) -> list[Row]:
         """Return the rows of a view of `views.py`, those whose columns equal what is given, in a fixed order."""
@@ -310,7 +310,7 @@ class StoreReader:
         with self._connection.begin():
             return self._records(select(*COLUMNS).where(journal.c.seq.in_(select(found.c.seq))))
 
-    def outages(self, day: date) -> tuple[Span, ...]:
+    def outages(self, day: date) -> tuple[TimeSpan, ...]:
         """Return when of a session no engine was connected, and why; () of a day without one.
 
         Raises: StoreError for a record that cannot be read.
@@ -334,12 +334,12 @@ class StoreReader:
         found = self.between(Kind.FACTS, first, after - timedelta(microseconds=1))
         return tuple((each.at, str(each.data["value"])) for each in found if each.data.get("what") == DATA_TROUBLE)
 
-    def tables(self, views: Collection[str]) -> dict[str, Listed]:
+    def tables(self, views: Collection[str]) -> dict[str, ListedRun]:
         """Return some views whole, all of one instant: the names of their columns, and their rows."""
         with self._connection.begin():
             return self._tables(views)
 
-    def books(self, views: Collection[str] = ()) -> tuple[Books, dict[str, Listed]]:
+    def books(self, views: Collection[str] = ()) -> tuple[Books, dict[str, ListedRun]]:
         """Return every execution and settlement, and some views of the same instant. Raises: StoreError."""
         last = select(func.max(journal.c.seq)).where(journal.c.kind == Kind.POSITION.value).group_by(journal.c.position)
         with self._connection.begin():
@@ -376,16 +376,16 @@ class StoreReader:
             row = self._connection.execute(query).first()
         return None if row is None else (row[0], certain(*row[1:]))
 
-    def put_back(self) -> PutBack:
+    def put_back(self) -> RestoredStore:
         """Return how the store was put back last, from a backup: numbers of its records are used anew from there on."""
         last = self.last_record(Kind.OPERATOR, field=NAMED_ABOVE)
-        return PutBack() if last is None else PutBack(last[0], int(str(last[1].data[NAMED_ABOVE])))
+        return RestoredStore() if last is None else RestoredStore(last[0], int(str(last[1].data[NAMED_ABOVE])))
 
     def on_hold(self) -> dict[str, str]:
         """Return by open position why nothing is sent for it, or only for a part of it."""
         still_open = select(trade_rows.c.position).where(trade_rows.c.status == "OPEN")
         found = self._positions(journal.c.position.in_(still_open))
-        return {each.id: each.let_be for each in found if each.let_be}
+        return {each.id: each.freeze_reason for each in found if each.freeze_reason}
 
     def closed_positions(self, bot: str = "") -> list[Position]:
         """Return the closed trades of a bot, "" of all, as they were recorded last, in order of their numbers."""
@@ -463,7 +463,7 @@ class StoreReader:
         with self._connection.begin():
             return [(row[0], readable(*row[1:])) for row in self._connection.execute(query)]
 
-    def recall(self, at: datetime) -> Recalled:
+    def recall(self, at: datetime) -> StartupRecords:
         """Return what a start at `at` would go on from."""
         return recall(self._connection, at)
 
@@ -476,11 +476,11 @@ class StoreReader:
         """Return the first break of the journal's hash chain, None when it is whole."""
         return verify(self._connection)
 
-    def _tables(self, views: Collection[str]) -> dict[str, Listed]:
-        found: dict[str, Listed] = {}
+    def _tables(self, views: Collection[str]) -> dict[str, ListedRun]:
+        found: dict[str, ListedRun] = {}
         for name in views:
             result = self._connection.execute(text(f"SELECT * FROM {name} ORDER BY {_VIEW_ORDER[name]}"))
-            found[name] = Listed(tuple(result.keys()), [tuple(row) for row in result])
+            found[name] = ListedRun(tuple(result.keys()), [tuple(row) for row in result])
         return found
 
     def _positions(self, which: ColumnElement[bool]) -> list[Position]:

@@ -67,7 +67,7 @@ _LIVE = tuple(status.value for status in OrderStatus if status.is_live)
 
 
 @dataclass(frozen=True, slots=True)
-class Recalled:
+class StartupRecords:
     """Records in order, and the highest number and order id of all orders there ever were, 0 without one."""
 
     records: tuple[Record, ...]
@@ -75,7 +75,7 @@ class Recalled:
     order_id: int
 
 
-def recall(connection: Connection, at: datetime) -> Recalled:
+def recall(connection: Connection, at: datetime) -> StartupRecords:
     """Return what a start at `at` goes on from. Raises: StoreError for a record that is not what was written."""
     session = session_from(exchange_date(at))
     midnight = at_exchange_time(session.date, time())
@@ -92,7 +92,7 @@ def recall(connection: Connection, at: datetime) -> Recalled:
     with connection.begin():
         records = _sound(connection, connection.execute(_needed(), times).all())
         highest = connection.execute(select(func.max(order_rows.c.number), func.max(order_rows.c.order_id))).one()
-    return Recalled(records, highest[0] or 0, highest[1] or 0)
+    return StartupRecords(records, highest[0] or 0, highest[1] or 0)
 
 
 @cache

@@ -16,8 +16,8 @@ from sqlalchemy.exc import DatabaseError
 from rulebot.record.codec import utc_time
 from rulebot.record.record import Kind, Record
 from rulebot.store.dialect import dialect_of
-from rulebot.store.failures import failures, says
-from rulebot.store.lease import is_of_another, note_ours
+from rulebot.store.failures import error_text, failures
+from rulebot.store.lease import is_of_another, record_our_lease
 from rulebot.store.place import Place
 from rulebot.store.project import Projector, are_snapshots
 from rulebot.store.tables import PROJECTIONS, SCHEMA_VERSION, journal, schema_version, snapshot_rows
@@ -53,7 +53,7 @@ def refresh(connection: Connection, place: Place) -> None:
     has_rows = _succeeds(connection, place, lambda: _rows(connection, _OF_ROWS))
     has_snapshots = _succeeds(connection, place, lambda: _snapshots(connection))
     if has_views and has_rows and has_snapshots:
-        _succeeds(connection, place, lambda: note_ours(connection))
+        _succeeds(connection, place, lambda: record_our_lease(connection))
 
 
 def upgrade(connection: Connection) -> None:
@@ -95,7 +95,7 @@ def _succeeds(connection: Connection, place: Place, make: Callable[[], None]) ->
         with connection.begin():
             make()
     except failures() as error:
-        why = says(error, place).message
+        why = error_text(error, place).message
     except (LookupError, TypeError, ValueError) as error:
         why = str(error)
     else:

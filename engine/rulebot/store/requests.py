@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
-from rulebot.store.failures import says
+from rulebot.store.failures import error_text
 from rulebot.store.folders import give_to_owner, make_folder, private
 from rulebot.store.place import Place, Server
 
@@ -222,4 +222,4 @@ class ServerBox:
         now = time.monotonic()
         self._silent_since = now if self._silent_since is None else self._silent_since
         if now - self._silent_since > RETURN_SECONDS:
-            raise says(error, self._server) from None
+            raise error_text(error, self._server) from None

@@ -5,7 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 
 
-def digest_of(folder: Path, files: Iterable[Path]) -> str:
+def source_digest(folder: Path, files: Iterable[Path]) -> str:
     """Return a digest of files below a folder, by their names there and what is in them."""
     found = sha256()
     for file in sorted(files):

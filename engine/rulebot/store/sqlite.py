@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool, Pool, StaticPool
 
 from rulebot.model.errors import StoreError, UnwrittenError
 from rulebot.store.chain import FIRST_HASH, LAST, verify
-from rulebot.store.failures import RESTORE, says, sentences
+from rulebot.store.failures import RESTORE, error_text, sentences
 from rulebot.store.folders import PRIVATE_FILE, give_to_owner, make_folder, make_private, private
 from rulebot.store.schema import check_version, create
 from rulebot.store.store import Head, Store
@@ -265,7 +265,7 @@ def backup(path: Path, target: Path) -> None:
             connection.execute("VACUUM INTO ?", (str(target),))
         except sqlite3.DatabaseError as error:
             is_of_source = error.sqlite_errorcode in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-            raise says(error, path if is_of_source else target) from error
+            raise error_text(error, path if is_of_source else target) from error
 
 
 def _owner_file(path: Path) -> Path:

@@ -30,7 +30,7 @@ _COLUMN_SYMBOLS = ("SPY", "SPX")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Closing:
+class ClosingFills:
     """A closing order with fills: its purpose, and the dollars that what has filled was expected to cost."""
 
     purpose: str
@@ -38,7 +38,7 @@ class Closing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class TradeContext:
     """What else is recorded of a position: its leg selection, settlements, exit decisions and closing orders.
 
     valued_at: when contracts of it were last closed or settled, without wings that expired worthless beside a leg that
@@ -48,11 +48,11 @@ class Beside:
     selection: Mapping[str, Any]
     settlements: Sequence[Mapping[str, Any]] = ()
     exits: Sequence[Mapping[str, Any]] = ()
-    closings: Sequence[Closing] = ()
+    closings: Sequence[ClosingFills] = ()
     valued_at: datetime | None = None
 
 
-def trade_row(position: Position, beside: Beside) -> dict[str, object]:
+def trade_row(position: Position, beside: TradeContext) -> dict[str, object]:
     """Return the row of a position."""
     is_closed = position.state == "closed"
     quotes = {leg.name: _quote(leg, beside.selection) for leg in position.legs}
@@ -96,13 +96,13 @@ def exit_time(position: Position, valued_at: datetime | None) -> datetime | None
 def status(position: Position) -> str:
     """Return PENDING, OPEN, CLOSED or ERROR (over, yet something is still held), or NONE when it never opened."""
     if position.state != "closed":
-        return "OPEN" if position.is_begun else "PENDING"
-    if not position.is_begun:
+        return "OPEN" if position.has_fills else "PENDING"
+    if not position.has_fills:
         return "NONE"
     return "CLOSED" if position.is_flat else "ERROR"
 
 
-def exit_reason(position: Position, beside: Beside) -> str | None:
+def exit_reason(position: Position, beside: TradeContext) -> str | None:
     """Return the word of the tables for how a position ended; other exits keep their own name in capitals."""
     hows = _hows(beside.settlements)
     if (
@@ -127,7 +127,7 @@ def exit_reason(position: Position, beside: Beside) -> str | None:
     return re.sub(r"\W+", "_", name).upper() or None
 
 
-def _has_settled(position: Position, beside: Beside) -> bool:
+def _has_settled(position: Position, beside: TradeContext) -> bool:
     """Say whether expiry ended a position of which an exit had closed a part before, and no exit that is named so."""
     is_exit = any(one.get("reason") == position.exit_reason for one in beside.exits)
     return position.exit_reason == SETTLED and not is_exit
@@ -154,7 +154,7 @@ def _settled(hows: set[str]) -> str:
     return "EXPIRED_WORTHLESS"
 
 
-def _amounts(position: Position, beside: Beside, is_closed: bool) -> dict[str, object]:
+def _amounts(position: Position, beside: TradeContext, is_closed: bool) -> dict[str, object]:
     paid = position.exit_price if is_closed else None
     return {
         "entry_price": step_or_none(position.entry_price),
@@ -167,7 +167,7 @@ def _amounts(position: Position, beside: Beside, is_closed: bool) -> dict[str, o
     }
 
 
-def _expected(position: Position, beside: Beside) -> Decimal | None:
+def _expected(position: Position, beside: TradeContext) -> Decimal | None:
     """Return what closing was expected to cost per share: each order by its own expectation, what settled as it did.
 
     None when nothing was dealt, an expectation is not known, or not every leg was closed in as many structures.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Stamp(NamedTuple):
+class FileStamp(NamedTuple):
     """What the system tells of a file. changed: nanoseconds since 1970."""
 
     device: int
@@ -21,8 +21,8 @@ class Stamp(NamedTuple):
 class Stamps(NamedTuple):
     """Those of a store's file and of the database's log beside it, None where one is not there."""
 
-    file: Stamp | None
-    log: Stamp | None
+    file: FileStamp | None
+    log: FileStamp | None
 
 
 def stamps_of(path: Path) -> Stamps:
@@ -30,12 +30,12 @@ def stamps_of(path: Path) -> Stamps:
     return Stamps(_stamp(path), _stamp(Path(f"{path}-wal")))
 
 
-def _stamp(path: Path) -> Stamp | None:
+def _stamp(path: Path) -> FileStamp | None:
     try:
         found = os.stat(path)
     except OSError:
         return None
-    return Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    return FileStamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def what_happened(before: Stamps, now: Stamps) -> str:

@@ -32,14 +32,14 @@ _OF_A_WRITER = (*_COMPANIONS, ".lock", ".owner")
 RESTORED = "this store was put back from a backup, and knows nothing of what was traded since"
 
 
-class Sound(NamedTuple):
+class BackupCheck(NamedTuple):
     """What a store holds that was found sound: its records, and the time of the last."""
 
     records: int
     last: datetime | None
 
 
-def check_sound(path: Path) -> Sound:
+def check_sound(path: Path) -> BackupCheck:
     """Return what a store holds, once its pages and its hash chain are proved whole. Raises: StoreError."""
     store = read_store(path)
     try:
@@ -52,12 +52,12 @@ def check_sound(path: Path) -> Sound:
                     f"the journal of {path} breaks at number {broken.seq}: {broken.why}", "use another backup"
                 )
             count, last = connection.execute(select(func.count(), func.max(journal.c.at))).one()
-            return Sound(count, None if last is None else utc_time(last))
+            return BackupCheck(count, None if last is None else utc_time(last))
     finally:
         store.close()
 
 
-def back_up(path: Place, target: Path) -> Sound:
+def back_up(path: Place, target: Path) -> BackupCheck:
     """Write a copy of a store, also while an engine writes; it bears its name once it is proved sound.
 
     Raises: StoreError; then nothing is left of it. Of a server, always.
@@ -75,14 +75,14 @@ def back_up(path: Place, target: Path) -> Sound:
     return sound
 
 
-class Restored(NamedTuple):
+class RestoreResult(NamedTuple):
     """What was put in place, and where the store that was there before is kept (None: there was none)."""
 
-    sound: Sound
+    sound: BackupCheck
     kept: Path | None
 
 
-def restore(source: Path, path: Place, at: datetime) -> Restored:
+def restore(source: Path, path: Place, at: datetime) -> RestoreResult:
     """Put a backup in a store's place; the store that is there is kept beside it under another name.
 
     at: now. From then on the store enters nothing until a person says so, and names nothing as it may have before. What
@@ -106,7 +106,7 @@ def restore(source: Path, path: Place, at: datetime) -> Restored:
         give_to_owner(fresh, path)
         kept = _set_aside(path)
         fresh.replace(path)
-    return Restored(sound, kept)
+    return RestoreResult(sound, kept)
 
 
 def opened_journal(path: Place, at: datetime, logs: Path | None = None) -> SqlJournal:
@@ -230,7 +230,7 @@ def _rows(connection: Connection, table: Table) -> list[tuple[object, ...]]:
     return [tuple(row) for row in connection.exec_driver_sql(f"SELECT {columns} FROM {table.name} ORDER BY {keys}")]
 
 
-def _copied(source: Path, fresh: Path) -> Sound:
+def _copied(source: Path, fresh: Path) -> BackupCheck:
     """Copy a store and prove the copy; it is on the disk when this returns."""
     backup(source, fresh)
     with sentences(fresh), fresh.open("rb+") as file:

@@ -4,7 +4,7 @@ Dollars as plain numbers, New York dates and times as text. `trades` and its kin
 under its asked name; docs/store.md explains each.
 """
 
-from rulebot.model.broker_message import Meaning
+from rulebot.model.broker_message import MessageMeaning
 from rulebot.model.cause import Cause
 from rulebot.store.dialect import Dialect
 from rulebot.store.tables import KEPT
@@ -110,7 +110,7 @@ def _cancel_reason() -> str:
     """Return SQL for why an order that is over has not filled whole; null of one that has, or may still fill."""
     partner = "SELECT 1 FROM order_rows AS other WHERE other.position = order_rows.position AND other.state = 'filled'"
     has_partner = f"EXISTS ({partner} AND other.oca_group = order_rows.oca_group AND other.ref <> order_rows.ref)"
-    is_told = f"broker_meaning = '{Meaning.GROUP_FILLED.value}'"
+    is_told = f"broker_meaning = '{MessageMeaning.GROUP_FILLED.value}'"
     return f"""CASE WHEN state IN ('refused', 'denied') THEN 'REFUSED' WHEN state = 'abandoned' THEN 'NOT_FOUND'
        WHEN state <> 'cancelled' THEN NULL WHEN cause IN ({_LATE}) THEN 'TIMEOUT'
        WHEN oca_group <> '' AND ({has_partner} OR {is_told}) THEN 'OCA'

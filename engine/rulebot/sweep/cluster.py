@@ -15,14 +15,14 @@ from pickle import dumps
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rulebot.adapters.sources import files_apart, written
+from rulebot.adapters.sources import separate_files, written
 from rulebot.model.errors import MisuseError, RulebotError, StoreError, in_words
 from rulebot.process.version import code_digest
-from rulebot.sweep.compiling import Terms
-from rulebot.sweep.evaluate import Passed, live_through
+from rulebot.sweep.compiling import VariantTerms
+from rulebot.sweep.evaluate import Passed, run_variants
 from rulebot.sweep.executors import Runs
 from rulebot.sweep.partition import Task
-from rulebot.sweep.variant import Part
+from rulebot.sweep.variant import PeriodResult
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -70,7 +70,7 @@ def on_cluster(address: str, same: Same, goes_on: str) -> Iterator[Runs]:
         raise StoreError(f"no scheduler answers at {address}: {in_words(error)}") from error
     with client:
 
-        def runs(found: Sequence[Task], terms: Terms, passed: Passed) -> Iterator[list[Part]]:
+        def runs(found: Sequence[Task], terms: VariantTerms, passed: Passed) -> Iterator[list[PeriodResult]]:
             ended: SimpleQueue[Future] = SimpleQueue()
             works = [dumps(partial(_lived, task, terms, same, client.id)) for task in found]
             sent = [client.submit(carrier(), work, pure=False) for work in works]
@@ -115,13 +115,13 @@ def _without_worker(idle: Mapping[str, int], address: str, goes_on: str) -> Stor
     )
 
 
-def result_of(done: "Future", address: str, goes_on: str) -> list[Part]:
+def result_of(done: "Future", address: str, goes_on: str) -> list[PeriodResult]:
     """Return what came of a task. Raises: StoreError when the engine failed, and what went wrong on its worker."""
     from distributed import CancelledError
     from distributed.scheduler import KilledWorker
 
     try:
-        parts: list[Part] = done.result()
+        parts: list[PeriodResult] = done.result()
     except CancelledError as error:
         raise _gone(address, goes_on) from error
     except KilledWorker as error:
@@ -156,7 +156,7 @@ def carrier() -> Callable[[bytes], Any]:
     return carry
 
 
-def _lived(task: Task, terms: Terms, same: Same, sweep: str) -> list[Part]:
+def _lived(task: Task, terms: VariantTerms, same: Same, sweep: str) -> list[PeriodResult]:
     """Return what came of a task. Raises: as `live_through`, and StoreError where something differs, with the worker.
 
     sweep: of each one it is looked at anew.
@@ -167,7 +167,7 @@ def _lived(task: Task, terms: Terms, same: Same, sweep: str) -> list[Part]:
         if sweep not in _KNOWN:
             _check(same)
             _KNOWN.add(sweep)
-        return live_through(task.asked, terms, task.span)
+        return run_variants(task.asked, terms, task.span)
     except RulebotError as error:
         error.message = f"on worker {get_worker().address}: {error.message}"
         raise
@@ -185,12 +185,12 @@ def _check(same: Same) -> None:
             "install the same on it, and start it anew: it keeps what it loaded",
         )
     there = written(same.data, same.last)
-    if lacking := files_apart({file: known for file, known in same.files.items() if file not in there}, {}):
+    if lacking := separate_files({file: known for file, known in same.files.items() if file not in there}, {}):
         raise StoreError(
             f"some of the data is not there, or may not be read by who runs it: {lacking}",
             "it needs the same data at the same path; a copy has to keep the times of writing, as of rsync -t",
         )
-    if apart := files_apart(same.files, there):
+    if apart := separate_files(same.files, there):
         raise StoreError(
             f"its data is another one than here: {apart}", "a copy has to keep the times of writing, as of rsync -t"
         )

@@ -14,19 +14,19 @@ from rulebot.compile.plan import Plan
 from rulebot.core.program import AccountLimits, Program, compile_bot
 from rulebot.model.errors import MisuseError
 from rulebot.model.facts import EventCalendar
-from rulebot.model.pool import Pool
+from rulebot.model.pool import ValuePool
 from rulebot.model.values import dataclass
 from rulebot.spec.diagnostic import render
 from rulebot.spec.load import load
 from rulebot.spec.nouns.condition import Condition
-from rulebot.spec.reread import AlikeTexts
+from rulebot.spec.reread import ReloadCache
 from rulebot.sweep.vectorized.eligibility import unsuited
 
 INSTALL = "sweep"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class VariantTerms:
     """What is the same for all variants. opens: the source, opened anew in each process.
 
     limits, require: those of the account document. shares: of each symbol, what each account begins with, paid for out
@@ -50,8 +50,8 @@ class Terms:
 class Compiling:
     """Compiles variants, each with what it has in common with those before it."""
 
-    def __init__(self, terms: Terms) -> None:
-        self._terms, self._texts, self._pool = terms, AlikeTexts(terms.file), Pool()
+    def __init__(self, terms: VariantTerms) -> None:
+        self._terms, self._texts, self._pool = terms, ReloadCache(terms.file), ValuePool()
 
     def program(self, text: str) -> Program:
         """Return the program of one variant's text. Raises: MisuseError with its first problem."""
@@ -76,28 +76,28 @@ class Compiling:
         return plan
 
 
-def program_of(text: str, terms: Terms) -> Program:
+def program_of(text: str, terms: VariantTerms) -> Program:
     """Return the program of one variant's text. Raises: MisuseError with its first problem."""
     return Compiling(terms).program(text)
 
 
-def reads_events(text: str, terms: Terms) -> bool:
+def reads_events(text: str, terms: VariantTerms) -> bool:
     """Say whether a text asks for events of calendars. Raises: MisuseError with its first problem."""
     return any(bot.plan.needs.events for bot in program_of(text, terms).bots.values())
 
 
-class Way(NamedTuple):
+class EvaluationWay(NamedTuple):
     """How a variant's sessions are lived through: by arrays where they are plain, and apart from each other."""
 
     by_arrays: bool
     is_apart: bool
 
 
-def way_of(text: str, terms: Terms) -> Way:
+def way_of(text: str, terms: VariantTerms) -> EvaluationWay:
     """Return how the sessions of a variant's text are lived through."""
     try:
         program = program_of(text, terms)
     except MisuseError:
-        return Way(by_arrays=False, is_apart=False)
+        return EvaluationWay(by_arrays=False, is_apart=False)
     by_arrays = not terms.every_turn and not unsuited(program, terms.fills, terms.shares, terms.cash)
-    return Way(by_arrays, is_independent(program, terms.shares))
+    return EvaluationWay(by_arrays, is_independent(program, terms.shares))

@@ -12,10 +12,10 @@ from rulebot.adapters.history.day import Finding, Source
 from rulebot.backtest.alarms import alarms_of
 from rulebot.backtest.missing_data import gaps_of
 from rulebot.backtest.results import strained_days
-from rulebot.backtest.run import alone
+from rulebot.backtest.run import run_session_alone
 from rulebot.backtest.session_independence import is_independent
-from rulebot.backtest.shared_source import Shared
-from rulebot.backtest.simulation import DayDone, Walk
+from rulebot.backtest.shared_source import SharedSource
+from rulebot.backtest.simulation import BacktestSimulation, SimulatedDay
 from rulebot.core.program import CompiledBot
 from rulebot.model.collector import seldom_collected
 from rulebot.model.contract import Underlying
@@ -24,13 +24,13 @@ from rulebot.model.facts import EventCalendar
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position
 from rulebot.model.session import session_on, sessions_after
-from rulebot.sweep.compiling import Compiling, Terms
+from rulebot.sweep.compiling import Compiling, VariantTerms
 from rulebot.sweep.malloc_tuning import memory_kept
-from rulebot.sweep.variant import Part, Trade, Variant, whole
+from rulebot.sweep.variant import PeriodResult, Variant, VariantTrade, whole
 from rulebot.sweep.vectorized.eligibility import unsuited
-from rulebot.sweep.vectorized.exit_orders import Unclear
+from rulebot.sweep.vectorized.exit_orders import UndecidedByArrays
 from rulebot.sweep.vectorized.groups import Groups
-from rulebot.sweep.vectorized.session import ArraySession, Lived
+from rulebot.sweep.vectorized.session import ArraySession, SessionResult
 from rulebot.sweep.vectorized.session_arrays import ArrayDay
 from rulebot.sweep.vectorized.variant_plan import ArrayBot, Numbers
 
@@ -54,14 +54,14 @@ class _Lived:
 
     number: int
     point: tuple[str, ...]
-    walk: Walk
+    walk: BacktestSimulation
     is_apart: bool
     worth: Decimal
     since: date
     bot: ArrayBot | None = None
     by_turns: str = ""
     profits: list[Decimal] = field(default_factory=list)
-    trades: dict[str, Trade] = field(default_factory=dict)
+    trades: dict[str, VariantTrade] = field(default_factory=dict)
     in_shares: set[str] = field(default_factory=set)
     alarms: Counter[str] = field(default_factory=Counter)
     holding: dict[str, Underlying] = field(default_factory=dict)
@@ -71,9 +71,9 @@ class _Lived:
     findings: dict[Finding, None] = field(default_factory=dict)
     unsettled: int = 0
 
-    def part(self, since: date, sessions: Sequence[date]) -> Part:
+    def part(self, since: date, sessions: Sequence[date]) -> PeriodResult:
         """Return what has come of it. sessions: those that it is to tell."""
-        return Part(
+        return PeriodResult(
             number=self.number,
             point=self.point,
             since=since,
@@ -103,14 +103,14 @@ class _Lived:
         known = () if self.walk.state is None else self.walk.state.positions.values()
         return [each for each in known if each.state != "closed" and each.opened_at is not None]
 
-    def pass_session(self, day: date, found: Lived | Unclear | None, checks: Iterator[bool]) -> None:
+    def pass_session(self, day: date, found: SessionResult | UndecidedByArrays | None, checks: Iterator[bool]) -> None:
         """Keep what came of one session by arrays, or live through it.
 
         found: None where none of its sessions goes by arrays. checks: whether the next by arrays is checked.
 
         Raises: InvariantError when turn by turn something else comes of a session.
         """
-        if not isinstance(found, Lived):
+        if not isinstance(found, SessionResult):
             if found is not None:
                 self.unclear[found.why] += 1
             self._turn_by_turn(day)
@@ -122,10 +122,10 @@ class _Lived:
             if self.walk.cash <= found.tied:
                 self.strained.add(day)
             if found.net is not None:
-                self.trades[f"{day}"] = Trade(found.net, day, day)
+                self.trades[f"{day}"] = VariantTrade(found.net, day, day)
         self.by_arrays += 1
 
-    def _check(self, day: date, found: Lived) -> None:
+    def _check(self, day: date, found: SessionResult) -> None:
         before = len(self.trades)
         self._turn_by_turn(day)
         nets = [trade.net for trade in list(self.trades.values())[before:]]
@@ -139,7 +139,7 @@ class _Lived:
 
     def _turn_by_turn(self, day: date) -> None:
         walk = self.walk
-        lived = alone(walk, day) if self.is_apart else walk.through(self.since, day)
+        lived = run_session_alone(walk, day) if self.is_apart else walk.through(self.since, day)
         for done in lived:  # sessions without data before it, too, while something is held
             self._keep_trades(done)
             self.alarms.update(alarms_of(done.records))
@@ -157,7 +157,7 @@ class _Lived:
         if self.bot is not None:
             self.walk = walk.anew()  # hundreds of variants must not each keep a session
 
-    def _keep_trades(self, done: DayDone) -> None:
+    def _keep_trades(self, done: SimulatedDay) -> None:
         """Keep the trades that are over by the end of a session, and which ended in shares; the next forgets them.
 
         One for which the account has other shares than it began with is left no earlier than those are.
@@ -165,7 +165,7 @@ class _Lived:
         known = {} if self.walk.state is None else self.walk.state.positions
         for position in known.values():
             if position.state == "closed" and position.opened_at is not None and position.id not in self.trades:
-                self.trades[position.id] = Trade(position.net, position.session, done.date)
+                self.trades[position.id] = VariantTrade(position.net, position.session, done.date)
         for name in self.holding.keys() & self.trades.keys():
             self.trades[name] = self.trades[name]._replace(left=done.date)
         if delivered := {name for name, position in known.items() if position.is_in_shares} - self.in_shares:
@@ -180,16 +180,16 @@ class _Lived:
             }
 
 
-def evaluate(asked: Sequence[Asked], terms: Terms) -> list[Variant]:
+def evaluate(asked: Sequence[Asked], terms: VariantTerms) -> list[Variant]:
     """Return what came of these variants in all sessions. Raises: as `live_through`."""
-    return [whole([each]) for each in live_through(asked, terms, (terms.first, terms.last))]
+    return [whole([each]) for each in run_variants(asked, terms, (terms.first, terms.last))]
 
 
 @memory_kept()
 @seldom_collected()
-def live_through(
-    asked: Sequence[Asked], terms: Terms, span: Span, passed: Passed = lambda sessions: None
-) -> list[Part]:
+def run_variants(
+    asked: Sequence[Asked], terms: VariantTerms, span: Span, passed: Passed = lambda sessions: None
+) -> list[PeriodResult]:
     """Return what came of these variants in the sessions of a span.
 
     In a span that is not all of the sessions a variant whose sessions are not apart is not lived through.
@@ -199,10 +199,10 @@ def live_through(
     """
     first, last = span
     origin = terms.opens()
-    source = Shared(origin)
+    source = SharedSource(origin)
     calendar = terms.calendar
     numbers, checks = Numbers(), cycle([True, *[False] * (CHECKED - 1)])
-    found: dict[int, Part] = {}
+    found: dict[int, PeriodResult] = {}
     lived: list[_Lived] = []
     compiling = Compiling(terms)
     bots: list[CompiledBot] = []
@@ -210,14 +210,14 @@ def live_through(
         try:
             program = compiling.program(text)
         except MisuseError as error:
-            found[number] = Part(number=number, point=point, since=first, problem=error.message)
+            found[number] = PeriodResult(number=number, point=point, since=first, problem=error.message)
             continue
         bots += program.bots.values()
         is_apart = is_independent(program, terms.shares)
         if not is_apart and span != (terms.first, terms.last):
-            found[number] = Part(number=number, point=point, since=first, is_apart=False)
+            found[number] = PeriodResult(number=number, point=point, since=first, is_apart=False)
             continue
-        walk = Walk(program, source, calendar, terms.fills, terms.cash, brought=dict(terms.shares))
+        walk = BacktestSimulation(program, source, calendar, terms.fills, terms.cash, brought=dict(terms.shares))
         by_turns = "" if terms.every_turn else unsuited(program, terms.fills, terms.shares, terms.cash)
         bot = None if terms.every_turn or by_turns else ArrayBot(program, numbers)
         lived.append(_Lived(number, point, walk, is_apart, terms.cash, first, bot, by_turns))
@@ -230,10 +230,12 @@ def live_through(
     for day in source.dates(first, last):
         if lived and source.can_read(day):
             days.append(day)
-            known: Mapping[int, Lived | Unclear] = {}
+            known: Mapping[int, SessionResult | UndecidedByArrays] = {}
             if by_arrays:
                 shared = _shared(source, day, calendar, terms)
-                known = dict.fromkeys(by_arrays, shared) if isinstance(shared, Unclear) else groups.live(shared)
+                known = (
+                    dict.fromkeys(by_arrays, shared) if isinstance(shared, UndecidedByArrays) else groups.live(shared)
+                )
             for each in lived:
                 each.pass_session(day, known.get(each.number), checks)
         passed(len(lived) + broken)
@@ -243,10 +245,12 @@ def live_through(
     return [dataclasses.replace(each, findings=tuple(findings)) for each in every[:1]] + every[1:]
 
 
-def _shared(source: Source, day: date, calendar: EventCalendar, terms: Terms) -> ArraySession | Unclear:
+def _shared(
+    source: Source, day: date, calendar: EventCalendar, terms: VariantTerms
+) -> ArraySession | UndecidedByArrays:
     """Return a session for variants that are lived through by arrays, or why its data does not allow it."""
     session = session_on(day)
     if session is None:
-        return Unclear("it is no session of the exchange")
+        return UndecidedByArrays("it is no session of the exchange")
     found = ArrayDay(source.day(day), session, source, calendar)
-    return Unclear(found.problem) if found.problem else ArraySession(found, terms.fills)
+    return UndecidedByArrays(found.problem) if found.problem else ArraySession(found, terms.fills)

@@ -9,15 +9,15 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 from rulebot.process.processes import SAVED, TRIED, is_sooner, several
-from rulebot.sweep.compiling import Terms
-from rulebot.sweep.evaluate import Passed, live_through
+from rulebot.sweep.compiling import VariantTerms
+from rulebot.sweep.evaluate import Passed, run_variants
 from rulebot.sweep.partition import Task
-from rulebot.sweep.variant import Part
+from rulebot.sweep.variant import PeriodResult
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized
 
-Runs = Callable[[Sequence[Task], Terms, Passed], Iterator[list[Part]]]
+Runs = Callable[[Sequence[Task], VariantTerms, Passed], Iterator[list[PeriodResult]]]
 """Runs tasks: yields what came of each as it comes, in any order, and tells how many sessions have passed meanwhile."""
 LOOKS = 0.25
 """Seconds between two looks at how far other processes are."""
@@ -25,10 +25,10 @@ MANY = 300
 """Variants to compile, each once in every task, at which others begin at once: that alone takes seconds."""
 
 
-def here(found: Sequence[Task], terms: Terms, passed: Passed) -> Iterator[list[Part]]:
+def here(found: Sequence[Task], terms: VariantTerms, passed: Passed) -> Iterator[list[PeriodResult]]:
     """Run tasks one after the other in this process."""
     for task in found:
-        yield live_through(task.asked, terms, task.span, passed)
+        yield run_variants(task.asked, terms, task.span, passed)
 
 
 # ---------------------------------------------------------------- processes of this machine
@@ -46,7 +46,7 @@ def in_processes(workers: int, elapsed: Callable[[], float] | None = None) -> It
     counter = get_context("spawn").Value("q", 0)
     with several(workers, partial(_begin, counter)) as pool:
 
-        def runs(found: Sequence[Task], terms: Terms, passed: Passed) -> Iterator[list[Part]]:
+        def runs(found: Sequence[Task], terms: VariantTerms, passed: Passed) -> Iterator[list[PeriodResult]]:
             left = {pool.submit(_in_process, task, terms) for task in found}
             before = counter.value
             while left:
@@ -71,7 +71,7 @@ class _HereFirst:
         self._spent = 0.0
         self._have_begun = False
 
-    def __call__(self, found: Sequence[Task], terms: Terms, passed: Passed) -> Iterator[list[Part]]:
+    def __call__(self, found: Sequence[Task], terms: VariantTerms, passed: Passed) -> Iterator[list[PeriodResult]]:
         """Run tasks; the one that is at hand when the others begin is theirs from its beginning."""
         since, waiting = self._elapsed(), deque(found)
         looks = [(since, sum(task.sessions for task in found))]
@@ -86,7 +86,9 @@ class _HereFirst:
         if waiting:
             yield from self._others(tuple(waiting), terms, passed)
 
-    def _lived(self, task: Task, terms: Terms, passed: Passed, looks: list[tuple[float, int]]) -> list[Part] | None:
+    def _lived(
+        self, task: Task, terms: VariantTerms, passed: Passed, looks: list[tuple[float, int]]
+    ) -> list[PeriodResult] | None:
         """Return what came of a task, None when the others are to begin. looks: when how many sessions were left."""
         before = looks[-1][1]
 
@@ -98,7 +100,7 @@ class _HereFirst:
                 raise _OthersAreSoonerError
 
         try:
-            return live_through(task.asked, terms, task.span, look)
+            return run_variants(task.asked, terms, task.span, look)
         except _OthersAreSoonerError:
             self._have_begun = True
             passed(looks[-1][1] - before)
@@ -127,11 +129,11 @@ def _begin(counter: "Synchronized[int]") -> None:
     _OF_PROCESS[:] = [counter]
 
 
-def _in_process(task: Task, terms: Terms) -> list[Part]:
+def _in_process(task: Task, terms: VariantTerms) -> list[PeriodResult]:
     (counter,) = _OF_PROCESS
 
     def passed(sessions: int) -> None:
         with counter.get_lock():
             counter.value += sessions
 
-    return live_through(task.asked, terms, task.span, passed)
+    return run_variants(task.asked, terms, task.span, passed)

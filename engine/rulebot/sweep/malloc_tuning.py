@@ -6,7 +6,7 @@ import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rulebot.model.while_asked import WhileAsked
+from rulebot.model.while_asked import SharedFlag
 
 TRIM, MMAP = -1, -3
 """M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of mallopt(3)."""
@@ -42,7 +42,7 @@ def _keep() -> Callable[[], None]:
     return put_back
 
 
-_kept = WhileAsked(_keep)
+_kept = SharedFlag(_keep)
 
 
 def _of_environment(name: str) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from rulebot.sweep.compiling import Terms, Way
+from rulebot.sweep.compiling import EvaluationWay, VariantTerms
 from rulebot.sweep.evaluate import Asked, Span
 
 
@@ -16,7 +16,7 @@ class Task(NamedTuple):
     sessions: int
 
 
-class Manner(NamedTuple):
+class EvaluationMode(NamedTuple):
     """How variants are lived through. tasks: for each worker; most: variants of one task.
 
     lives: how long a variant takes for one session. Unit: the time in which one is compiled.
@@ -27,8 +27,8 @@ class Manner(NamedTuple):
     lives: float
 
 
-BY_TURNS = Manner(tasks=2, most=20, lives=6.0)
-BY_ARRAYS = Manner(tasks=1, most=1_000, lives=0.03)
+BY_TURNS = EvaluationMode(tasks=2, most=20, lives=6.0)
+BY_ARRAYS = EvaluationMode(tasks=1, most=1_000, lives=0.03)
 READ = 10.0
 """How long it takes to read a session, in the same unit; it may be more."""
 
@@ -40,7 +40,7 @@ class Shape(NamedTuple):
     sessions: int
 
 
-def shape_of(variants: int, sessions: int, workers: int, manner: Manner) -> Shape:
+def shape_of(variants: int, sessions: int, workers: int, manner: EvaluationMode) -> Shape:
     """Return how to divide them so that all is done soonest: each task reads its sessions and compiles its variants."""
     count = manner.tasks * workers
     least = -(-variants // manner.most)
@@ -56,14 +56,16 @@ def shape_of(variants: int, sessions: int, workers: int, manner: Manner) -> Shap
     return min(map(divided, range(1, min(count, sessions) + 1)), key=time)
 
 
-def spans_of(days: Sequence[date], terms: Terms, count: int) -> list[Span]:
+def spans_of(days: Sequence[date], terms: VariantTerms, count: int) -> list[Span]:
     """Return all days of a sweep in so many spans of as many sessions each."""
     begins = [terms.first, *(days[len(days) * number // count] for number in range(1, count))]
     ends = [*(begin - timedelta(days=1) for begin in begins[1:]), terms.last]
     return list(zip(begins, ends, strict=True))
 
 
-def tasks(asked: Sequence[Asked], terms: Terms, days: Sequence[date], workers: int, way: Way) -> list[Task]:
+def tasks(
+    asked: Sequence[Asked], terms: VariantTerms, days: Sequence[date], workers: int, way: EvaluationWay
+) -> list[Task]:
     """Return the variants in tasks, a few for each worker, so that all end together, and none too large.
 
     Where sessions are apart these are divided too. By arrays there is one task for each worker: variants take less time

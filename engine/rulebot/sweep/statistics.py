@@ -78,7 +78,7 @@ def merit(profits: Sequence[float], trades: int, by_chance: float) -> float | No
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class PeriodSpan:
     """Places of sessions: chosen in [begin, end), tried in [first, last)."""
 
     begin: int
@@ -99,7 +99,7 @@ class Step:
     variant, chosen_for: None where none had a ratio to be chosen by; then nothing is tried.
     """
 
-    stretch: Stretch
+    stretch: PeriodSpan
     variant: int | None
     chosen_for: float | None
     made: float
@@ -124,12 +124,12 @@ class Forward:
         return None if found is None else found * sqrt(SESSIONS_IN_A_YEAR)
 
 
-def stretches(count: int, chosen: int, tried: int, purged: int) -> list[Stretch]:
+def stretches(count: int, chosen: int, tried: int, purged: int) -> list[PeriodSpan]:
     """Return the stretches of so many sessions. Raises: MisuseError when not one fits."""
     found, begin = [], 0
     while begin + chosen + purged + tried <= count:
         first = begin + chosen + purged
-        found.append(Stretch(begin, begin + chosen, first, first + tried))
+        found.append(PeriodSpan(begin, begin + chosen, first, first + tried))
         begin += tried
     if not found:
         raise MisuseError(
@@ -138,7 +138,7 @@ def stretches(count: int, chosen: int, tried: int, purged: int) -> list[Stretch]
     return found
 
 
-def walk_forward(profits: Mapping[int, Sequence[float]], parts: Sequence[Stretch]) -> Forward:
+def walk_forward(profits: Mapping[int, Sequence[float]], parts: Sequence[PeriodSpan]) -> Forward:
     """Return what came of taking the best of each stretch in the next; of equal ones the first."""
     steps, made = [], list[float]()
     for part in parts:

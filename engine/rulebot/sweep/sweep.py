@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from rulebot.adapters.history.day import Finding, Severity
-from rulebot.adapters.sources import files_apart
+from rulebot.adapters.sources import separate_files
 from rulebot.model.collector import seldom_collected
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.spec.whole_file import write_whole
-from rulebot.sweep.compiling import Terms, Way, way_of
+from rulebot.sweep.compiling import EvaluationWay, VariantTerms, way_of
 from rulebot.sweep.evaluate import Asked, Passed
 from rulebot.sweep.executors import Runs
 from rulebot.sweep.parameters import Axis, Point
 from rulebot.sweep.partition import tasks
 from rulebot.sweep.search import Search, next_batch
-from rulebot.sweep.variant import Part, Variant, whole
+from rulebot.sweep.variant import PeriodResult, Variant, whole
 
 Told = Callable[[int, int], None]
 """Is told how many sessions have passed, and how many there are: each counts once for each variant."""
@@ -35,7 +35,7 @@ FILES = "files"
 
 
 def sweep(
-    asked: Sequence[Asked], terms: Terms, runs: Runs, told: Told, kept: "Kept | None", workers: int
+    asked: Sequence[Asked], terms: VariantTerms, runs: Runs, told: Told, kept: "StoredVariants | None", workers: int
 ) -> list[Variant]:
     """Return what came of every variant, in their order; what is kept already is not done again. Raises: StoreError."""
     found, days = _kept_of(kept), _days_of(terms)
@@ -49,10 +49,10 @@ def search_for(
     search: Search,
     axes: Sequence[Axis],
     text_of: Callable[[Point], str],
-    terms: Terms,
+    terms: VariantTerms,
     runs: Runs,
     told: Told,
-    kept: "Kept | None",
+    kept: "StoredVariants | None",
     workers: int,
 ) -> list[Variant]:
     """Return what came of a search, in the order in which the variants were asked for. Raises: StoreError.
@@ -82,11 +82,11 @@ class _Progress:
         self._told(min(self._done, self._count), self._count)
 
 
-def _kept_of(kept: "Kept | None") -> dict[int, Variant]:
+def _kept_of(kept: "StoredVariants | None") -> dict[int, Variant]:
     return {} if kept is None else {each.number: each for each in kept.read()}
 
 
-def _days_of(terms: Terms) -> Sequence[date]:
+def _days_of(terms: VariantTerms) -> Sequence[date]:
     return terms.opens().dates(terms.first, terms.last)
 
 
@@ -94,11 +94,11 @@ def _days_of(terms: Terms) -> Sequence[date]:
 def _try(
     asked: Sequence[Asked],
     found: dict[int, Variant],
-    terms: Terms,
+    terms: VariantTerms,
     days: Sequence[date],
     runs: Runs,
     passed: Passed,
-    kept: "Kept | None",
+    kept: "StoredVariants | None",
     workers: int,
 ) -> None:
     """Add what came of those that are not found yet."""
@@ -109,7 +109,7 @@ def _try(
     while left:
         shared = tasks(left, terms, days, workers, way)
         count = len({task.span for task in shared})
-        parts: dict[int, list[Part]] = {}
+        parts: dict[int, list[PeriodResult]] = {}
         for some in runs(shared, terms, passed):
             for part in some:
                 parts.setdefault(part.number, []).append(part)
@@ -119,10 +119,12 @@ def _try(
             if kept is not None:
                 kept.add(variants)
         left = [each for each in left if each[0] not in found]
-        way = Way(by_arrays=False, is_apart=False)  # those whose sessions are not apart, other than the first one's
+        way = EvaluationWay(
+            by_arrays=False, is_apart=False
+        )  # those whose sessions are not apart, other than the first one's
 
 
-def _joined(parts: Sequence[Part]) -> Variant | None:
+def _joined(parts: Sequence[PeriodResult]) -> Variant | None:
     """Return what came of a variant, None where it is to be lived through in one piece."""
     ordered = sorted(parts, key=lambda part: part.since)
     is_whole = len(parts) == 1 or all(each.is_apart for each in parts)
@@ -132,7 +134,7 @@ def _joined(parts: Sequence[Part]) -> Variant | None:
 # ---------------------------------------------------------------- kept in a file
 
 
-class Kept:
+class StoredVariants:
     """A file of JSON lines: first what the sweep is about, then each variant as it comes."""
 
     def __init__(self, file: Path, about: Mapping[str, Any]) -> None:
@@ -166,7 +168,7 @@ class Kept:
 
     def _refuse_changed(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         """Refuse to go on over other data: results of both would stand beside each other. Raises: MisuseError."""
-        if apart := files_apart(before, now):
+        if apart := separate_files(before, now):
             text = f"{self.file} was begun before the data changed or grew: {apart}"
             raise MisuseError(text, "name another --out: what is kept came of the data as it was")
 

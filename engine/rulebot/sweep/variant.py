@@ -22,7 +22,7 @@ CELLS = 2500
 """Cells up to which a page draws a map."""
 
 
-class Trade(NamedTuple):
+class VariantTrade(NamedTuple):
     """A closed trade: dollars after commissions, the sessions in which it was entered and left."""
 
     net: Decimal
@@ -31,7 +31,7 @@ class Trade(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class PeriodResult:
     """What came of a variant in some sessions that follow each other, the first of them asked for at `since`.
 
     profits: the account's change by session. longest: sessions that its longest position, or the shares that came of
@@ -46,7 +46,7 @@ class Part:
     problem: str = ""
     is_apart: bool = True
     profits: tuple[Decimal, ...] = ()
-    trades: tuple[Trade, ...] = ()
+    trades: tuple[VariantTrade, ...] = ()
     longest: int = 0
     still_open: int = 0
     in_shares: int = 0
@@ -68,7 +68,7 @@ class Part:
         """Become what was pickled."""
         nets, entered, left = told["trades"]
         days = (map(date.fromordinal, each) for each in (entered, left))
-        rows = {"profits": _read(told["profits"]), "trades": tuple(map(Trade, _read(nets), *days))}
+        rows = {"profits": _read(told["profits"]), "trades": tuple(map(VariantTrade, _read(nets), *days))}
         for name, value in (told | rows).items():
             object.__setattr__(self, name, value)
 
@@ -130,7 +130,7 @@ class Variant:
         return value if self.trades or name == "sharpe" else None
 
 
-def whole(parts: Sequence[Part]) -> Variant:
+def whole(parts: Sequence[PeriodResult]) -> Variant:
     """Return what came of a variant in all of its parts, which follow each other."""
     first, findings = parts[0], tuple(dict.fromkeys(finding for each in parts for finding in each.findings))
     if first.problem:

@@ -18,13 +18,13 @@ from rulebot.adapters.history.day import Finding, Source
 from rulebot.adapters.history.finding import data_of
 from rulebot.backtest.fills import FillModel
 from rulebot.backtest.notes import FEATURES
-from rulebot.backtest.sampling import Sampler, Sampling, streaming
-from rulebot.backtest.shared_source import Shared
-from rulebot.backtest.simulation import CASH, Walk
+from rulebot.backtest.sampling import Sampler, SamplingOptions, streaming
+from rulebot.backtest.shared_source import SharedSource
+from rulebot.backtest.simulation import CASH, BacktestSimulation
 from rulebot.compile.plan import DayBounds
 from rulebot.compile.reads import calls_of
 from rulebot.core.program import AccountLimits, CompiledBot, Program, compile_bot
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.errors import MisuseError
 from rulebot.model.facts import EventCalendar
 from rulebot.model.money import ZERO
@@ -44,22 +44,22 @@ TASK = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class MinuteSamplingOptions:
     """Which minutes: every so many of each window. desk: `packed`, of one bot, which each process compiles."""
 
-    desk: Desk
+    desk: LoadedBots
     opens: Callable[[], Source]
     first: date
     last: date
     fills: FillModel
     lines: int
     every: int
-    sampling: Sampling
+    sampling: SamplingOptions
     calendar: Callable[[], EventCalendar]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class MinuteSamples:
     """What came of the minutes: those that were tried, entered, and closed by the end of the data.
 
     findings: what was wrong with the data of their sessions.
@@ -86,7 +86,7 @@ Told = Callable[[int, int], None]
 """Is told how many sessions are done, and how many there are."""
 
 
-def sampled(asked: Asked, workers: int, told: Told) -> tuple[Samples, Found]:
+def sampled(asked: MinuteSamplingOptions, workers: int, told: Told) -> tuple[Samples, MinuteSamples]:
     """Return the samples of all minutes, in the order of their entries. Raises: MisuseError, StoreError."""
     source = asked.opens()
     days = source.dates(asked.first, asked.last)
@@ -94,7 +94,7 @@ def sampled(asked: Asked, workers: int, told: Told) -> tuple[Samples, Found]:
         raise MisuseError(f"{source.name} has no session from {asked.first} to {asked.last}")
     size = max(1, min(TASK, -(-len(days) // (2 * workers))))
     tasks = [days[begin : begin + size] for begin in range(0, len(days), size)]
-    parts: list[Found] = []
+    parts: list[MinuteSamples] = []
     done = 0
     told(done, len(days))
     for found, task in zip(_runs(asked, tasks, workers), tasks, strict=True):
@@ -104,7 +104,7 @@ def sampled(asked: Asked, workers: int, told: Told) -> tuple[Samples, Found]:
     rows = tuple(sorted((row for part in parts for row in part.rows), key=lambda row: row.entered))
     flaws = dict.fromkeys([*source.gaps(asked.first, asked.last), *(each for part in parts for each in part.findings)])
     tried, entered = sum(part.tried for part in parts), sum(part.entered for part in parts)
-    whole = Found(tried=tried, entered=entered, rows=rows, findings=tuple(flaws))
+    whole = MinuteSamples(tried=tried, entered=entered, rows=rows, findings=tuple(flaws))
     settings: dict[str, Json] = {
         "source": source.name,
         "is_modelled": source.is_modelled,
@@ -116,7 +116,7 @@ def sampled(asked: Asked, workers: int, told: Told) -> tuple[Samples, Found]:
     return Samples(names=names, place=place, rows=rows, settings=settings, every=asked.every, findings=findings), whole
 
 
-def _runs(asked: Asked, tasks: Sequence[Sequence[date]], workers: int) -> Iterator[Found]:
+def _runs(asked: MinuteSamplingOptions, tasks: Sequence[Sequence[date]], workers: int) -> Iterator[MinuteSamples]:
     if workers <= 1 or len(tasks) < 2:
         yield from map(partial(of_days, asked), tasks)
         return
@@ -134,7 +134,7 @@ class _World:
     parts: what was entered first, and what it was rolled into, as they stood last; nothing while nothing is entered.
     """
 
-    walk: Walk
+    walk: BacktestSimulation
     since: date
     noted: dict[str, Record] = field(default_factory=dict)
     parts: dict[str, Position] = field(default_factory=dict)
@@ -158,10 +158,10 @@ class _World:
                 self.parts[each.id] = each
 
 
-def of_days(asked: Asked, days: Sequence[date]) -> Found:
+def of_days(asked: MinuteSamplingOptions, days: Sequence[date]) -> MinuteSamples:
     """Return what came of the minutes of some sessions, each trade followed to its end. Raises: MisuseError."""
     (bot,) = asked.desk.unpacked().bots.values()
-    source, calendar, last = Shared(asked.opens()), asked.calendar(), days[-1]
+    source, calendar, last = SharedSource(asked.opens()), asked.calendar(), days[-1]
     programs: dict[time, Program] = {}
     rows: list[Sample] = []
     open_worlds: list[_World] = []
@@ -176,7 +176,7 @@ def of_days(asked: Asked, days: Sequence[date]) -> Found:
             if clock not in programs:
                 programs[clock] = streaming(_program(at_minute(bot, clock), asked.lines), asked.sampling)
             sampler = Sampler(programs[clock], asked.sampling)
-            walk = Walk(programs[clock], source, calendar, asked.fills, CASH, sampler=sampler)
+            walk = BacktestSimulation(programs[clock], source, calendar, asked.fills, CASH, sampler=sampler)
             open_worlds.append(_World(walk, day))
             tried += 1
         worlds, open_worlds = open_worlds, []
@@ -191,7 +191,7 @@ def of_days(asked: Asked, days: Sequence[date]) -> Found:
                 open_worlds.append(world)
             else:
                 rows.append(_sample(world))
-    return Found(tried=tried, entered=entered, rows=tuple(rows), findings=tuple(source.findings))
+    return MinuteSamples(tried=tried, entered=entered, rows=tuple(rows), findings=tuple(source.findings))
 
 
 def minutes_of(bot: CompiledBot, day: date, every: int) -> Iterator[datetime]:

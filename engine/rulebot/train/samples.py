@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rulebot.backtest.notes import FEATURES
-from rulebot.backtest.result_rows import Trade
+from rulebot.backtest.result_rows import ClosedTrade
 from rulebot.backtest.results import read_results
 from rulebot.compile.features import VERSION
 from rulebot.model.errors import MisuseError, StoreError
@@ -72,7 +72,7 @@ def read_samples(store: Place, bot: str, digest: str) -> Samples:
     if any(record.data["version"] != VERSION for record in noted):
         raise StoreError(f"{store} holds features of another version than {VERSION}", "run the backtest again")
     entered_as = {each.position: str(each.data.get("trade") or each.position) for each in told}
-    entered: dict[str, list[Trade]] = {}
+    entered: dict[str, list[ClosedTrade]] = {}
     for trade in results.trades:
         if trade.bot == bot:
             entered.setdefault(entered_as[trade.name], []).append(trade)
@@ -90,7 +90,7 @@ def read_samples(store: Place, bot: str, digest: str) -> Samples:
     )
 
 
-def _sample(noted: Record, parts: Sequence[Trade], over: Iterable[str]) -> Sample:
+def _sample(noted: Record, parts: Sequence[ClosedTrade], over: Iterable[str]) -> Sample:
     """Return what came of an entry. parts: what was entered, and what it was rolled into; over: when each ended."""
     quantity = next(part.quantity for part in parts if part.name == noted.position)
     return Sample(

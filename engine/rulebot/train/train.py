@@ -29,7 +29,7 @@ BANDS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class TrainOptions:
     """How to train. above: a trade is good when it made more than this part of all trades; None: more than nothing."""
 
     above: float | None = None
@@ -57,7 +57,7 @@ class Forecast:
         return [(good - p) ** 2 for good, p in zip(self.won, self.probabilities, strict=True)]
 
 
-def train(samples: Samples, asked: Asked) -> tuple[LearnedModel, Report]:
+def train(samples: Samples, asked: TrainOptions) -> tuple[LearnedModel, Report]:
     """Return the model that the samples come to, and how it did. Raises: SpecError when they are too few."""
     samples, left_out = _useful(samples)
     won = _won(samples.rows, _line(samples.rows, asked))
@@ -112,7 +112,7 @@ def _gaps(samples: Samples) -> list[bool]:
     return [any(row.values[at] is None for row in samples.rows) for at in range(len(samples.names))]
 
 
-def _line(rows: Sequence[Sample], asked: Asked) -> float:
+def _line(rows: Sequence[Sample], asked: TrainOptions) -> float:
     """Return the dollars a structure above which a trade is good."""
     if asked.above is None or not rows:
         return 0.0
@@ -144,7 +144,7 @@ def _refuse_few(won: Sequence[bool], samples: Samples) -> None:
         raise SpecError("no feature differs from trade to trade", "name others with --features")
 
 
-def _refuse_folds(folds: Sequence[Fold], rows: Sequence[Sample], asked: Asked) -> None:
+def _refuse_folds(folds: Sequence[Fold], rows: Sequence[Sample], asked: TrainOptions) -> None:
     for number, fold in enumerate(folds, 1):
         if not fold.train:
             raise SpecError(
@@ -163,7 +163,7 @@ def _refuse_folds(folds: Sequence[Fold], rows: Sequence[Sample], asked: Asked) -
 # ---------------------------------------------------------------- forward in time
 
 
-def _forecast(kind: Kind, samples: Samples, folds: Sequence[Fold], asked: Asked) -> Forecast:
+def _forecast(kind: Kind, samples: Samples, folds: Sequence[Fold], asked: TrainOptions) -> Forecast:
     """Return what a kind of model foresees fold by fold, each calibrated by the forecasts of those before it.
 
     Of those, as in training, the trades alone that had ended when the fold begins, the embargo before it.

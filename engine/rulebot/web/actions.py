@@ -15,16 +15,16 @@ from rulebot.core.state import Named
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.event import Request
 from rulebot.operator.request_inbox import NoEngineError, post
-from rulebot.operator.requests import LEFT_UNSEEN, UnknownNameError, leave
+from rulebot.operator.requests import LEFT_UNSEEN, UnknownTargetError, leave
 from rulebot.operator.scan_row_entry import check_world, document_of, named_of
 from rulebot.record.record import Kind
 from rulebot.store.open import is_in_use
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 from rulebot.store.requests import waiting_requests
-from rulebot.web.answers import Asked, ChangedError, NobodyError
+from rulebot.web.answers import ChangedError, NotFoundError, RequestAccepted
 from rulebot.web.entries import entries_by_now
-from rulebot.web.kept_rows import kept_row
+from rulebot.web.kept_rows import stored_scan_row
 from rulebot.web.numbers import save
 from rulebot.web.parameters import preview
 
@@ -41,15 +41,15 @@ _ACTIONS = {
 }
 
 
-class Actions:
+class PageActions:
     """Leaves requests. A key that was used is remembered here, and its request's id in the journal, for good."""
 
     def __init__(self, store: Place) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._asked: OrderedDict[str, tuple[tuple[str, str, str], Asked]] = OrderedDict()
+        self._asked: OrderedDict[str, tuple[tuple[str, str, str], RequestAccepted]] = OrderedDict()
 
-    def leave(self, name: str, bot: str, key: str, position: str = "") -> Asked:
+    def leave(self, name: str, bot: str, key: str, position: str = "") -> RequestAccepted:
         """Leave a request; a key that was used gives the answer that it gave then.
 
         Raises: HTTPException 404 for another name, bot or position, 409 for a key that asked for something else, 422
@@ -62,7 +62,7 @@ class Actions:
 
     def enter(
         self, bot: str, key: str, after: int | None = None, scan: int | None = None, row: int | None = None
-    ) -> Asked:
+    ) -> RequestAccepted:
         """Ask a bot to enter at once; "" is the one bot of the store. after: how many `entries` it had for who asks.
 
         row: of a scan, the last one unless it is named: what is to be entered.
@@ -83,7 +83,7 @@ class Actions:
 
     def _named(self, bot: str, scan: int | None, row: int) -> Named:
         """Return the structure of a row of a scan. Raises: HTTPException 404, 422; StoreError."""
-        head, found = kept_row(bot, scan or 0, row)
+        head, found = stored_scan_row(bot, scan or 0, row)
         assert head is not None
         assert found is not None
         try:
@@ -93,7 +93,7 @@ class Actions:
         except MisuseError as error:
             raise HTTPException(422, error.message) from error
 
-    def set_values(self, bot: str, values: Mapping[str, str], key: str, of: str = "") -> Asked:
+    def set_values(self, bot: str, values: Mapping[str, str], key: str, of: str = "") -> RequestAccepted:
         """Ask for other parameters of a bot. of: what a preview of them was held against, "" of none.
 
         Raises: as `preview`; HTTPException 409 without an engine, for a key, and where others are set by now.
@@ -101,11 +101,11 @@ class Actions:
         ask = partial(self._left_values, bot, values, of)
         return self._once(key, ("set", bot, _sorted(values)), ask)
 
-    def edit(self, bot: str, of: str, edits: Mapping[str, str], by: str, key: str) -> Asked:
+    def edit(self, bot: str, of: str, edits: Mapping[str, str], by: str, key: str) -> RequestAccepted:
         """Write other numbers into a bot's file, and have them taken up. Raises: as `save`; 409 for a key."""
         return self._once(key, ("edit", bot, _sorted([of, edits])), partial(save, self._store, bot, of, edits, by))
 
-    def _once(self, key: str, what: tuple[str, str, str], ask: Callable[[str], Asked]) -> Asked:
+    def _once(self, key: str, what: tuple[str, str, str], ask: Callable[[str], RequestAccepted]) -> RequestAccepted:
         """Ask under the identity of a key, unless that was done. Raises: HTTPException 409 for a key with two uses."""
         with self._lock:
             if (found := self._asked.get(key)) is not None:
@@ -118,21 +118,21 @@ class Actions:
                 self._asked.popitem(last=False)
             return asked
 
-    def _left_values(self, bot: str, values: Mapping[str, str], of: str, identity: str) -> Asked:
+    def _left_values(self, bot: str, values: Mapping[str, str], of: str, identity: str) -> RequestAccepted:
         message = f"{bot} is asked to take it up as soon as it has nothing in flight"
-        asked = Asked(id=identity, message=message, engine_runs=is_in_use(self._store))
+        asked = RequestAccepted(id=identity, message=message, engine_runs=is_in_use(self._store))
         if self._was_asked(Request.SET, bot, _sorted(values), identity):
             return asked
         looked = preview(self._store, bot, values)
         if not asked.engine_runs:
-            raise NobodyError("no engine runs: there is nobody to take it up")
+            raise NotFoundError("no engine runs: there is nobody to take it up")
         if of and of != looked.of:
             now = f"{bot} has other parameters than those that this was held against, now {looked.now}"
             raise ChangedError(f"{now}: load its page again, and look at what it changes")
         post(self._store, Request.SET, bot, identity, values=values)
         return asked
 
-    def _left_entry(self, bot: str, after: int | None, named: Named | None, identity: str) -> Asked:
+    def _left_entry(self, bot: str, after: int | None, named: Named | None, identity: str) -> RequestAccepted:
         what = "" if named is None else _sorted(document_of(named))
         is_new = after is not None and not self._was_asked(Request.ENTER, bot, what, identity)
         if is_new and entries_by_now(self._store, bot) != after:
@@ -140,19 +140,21 @@ class Actions:
             raise ChangedError(f"{now}: load it again, look at what it has, and ask again if it is still meant")
         return self._left(Request.ENTER, bot, "", identity, named)
 
-    def _left(self, request: Request, bot: str, position: str, identity: str, named: Named | None = None) -> Asked:
+    def _left(
+        self, request: Request, bot: str, position: str, identity: str, named: Named | None = None
+    ) -> RequestAccepted:
         what = "" if named is None else _sorted(document_of(named))
         with suppress(*(StoreError,) if request in LEFT_UNSEEN else ()):
             self._was_asked(request, position or bot, what, identity)
         try:
             left = leave(self._store, request, bot, position, identity, named)
-        except UnknownNameError as error:
+        except UnknownTargetError as error:
             raise HTTPException(404, error.message) from error
         except NoEngineError as error:
-            raise NobodyError(error.message) from error
+            raise NotFoundError(error.message) from error
         except MisuseError as error:
             raise HTTPException(422, error.message) from error
-        return Asked(id=identity, message=left.message, engine_runs=left.engine_runs)
+        return RequestAccepted(id=identity, message=left.message, engine_runs=left.engine_runs)
 
     def _was_asked(self, request: Request, whose: str, values: str, identity: str) -> bool:
         """Say whether a key has asked for this before this page was started; the engine lets be what it knows.

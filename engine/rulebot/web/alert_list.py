@@ -7,7 +7,7 @@ from rulebot.model.errors import StoreError
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.values import dataclass
 from rulebot.store.place import Place
-from rulebot.web.answers import AlertTold
+from rulebot.web.answers import AlertModel
 
 SHOWN = 12
 
@@ -19,7 +19,7 @@ class AlertList:
     problem: why they cannot be read, "" where they can.
     """
 
-    alerts: tuple[AlertTold, ...] = ()
+    alerts: tuple[AlertModel, ...] = ()
     is_told: bool = False
     problem: str = ""
 
@@ -46,7 +46,7 @@ def alert_list(store: Place) -> AlertList:
         outbox.close()
     return AlertList(
         tuple(
-            AlertTold(
+            AlertModel(
                 id=kept.id,
                 at=f"{kept.alert.at.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}",
                 grade=kept.alert.grade.value,

@@ -292,7 +292,7 @@ UNNAMED = Field(default_factory=str)
 """What stands for a name that is left out; given as a default it would be sent by programs made from the schema."""
 
 
-class Sent(BaseModel):
+class RequestBody(BaseModel):
     """What is sent with a request: a field that nobody knows is refused, since without it more would be asked for."""
 
     model_config = ConfigDict(extra="forbid")
@@ -311,14 +311,14 @@ def unknown_words(kind: str, name: object, known: Iterable[str]) -> str:
     return f"no {kind} '{str(name)[:60]}' is known here; {f'known are {names}' if names else 'none is'}"
 
 
-class Ask(Sent):
+class Ask(RequestBody):
     """What an action may say beside its name. bot: without one all are meant; position: which one to close."""
 
     bot: Name = UNNAMED
     position: Name = UNNAMED
 
 
-class Values(Sent):
+class Values(RequestBody):
     """Parameters of a bot, as its spec would write them; "" goes back to what the file says."""
 
     bot: Name
@@ -339,7 +339,7 @@ class Preview(BaseModel):
     of: str
 
 
-class Edits(Sent):
+class Edits(RequestBody):
     """Other numbers of a bot's text, by their paths (`exits[1].target.profit`). of: names the file as it was read."""
 
     bot: Name
@@ -356,7 +356,7 @@ class Number(BaseModel):
     around: str
 
 
-class NumbersTold(BaseModel):
+class NumbersModel(BaseModel):
     """Every number of a bot's file. of: names its content; why: why nothing can be saved here, "" when it can."""
 
     bot: str
@@ -367,7 +367,7 @@ class NumbersTold(BaseModel):
     numbers: list[Number]
 
 
-class Trigger(Sent):
+class Trigger(RequestBody):
     """Which bot is to enter; without one it is the only one of the store.
 
     after: how many entries it has had, or was asked for, as the page says: with another number by now nothing is asked.
@@ -381,7 +381,7 @@ class Trigger(Sent):
     after: int | None = Field(default=None, ge=0, le=2**53)
 
 
-class Asked(BaseModel):
+class RequestAccepted(BaseModel):
     """An action that was left for the engine. engine_runs: else the next one does so first."""
 
     id: str
@@ -389,7 +389,7 @@ class Asked(BaseModel):
     engine_runs: bool
 
 
-class AlertTold(BaseModel):
+class AlertModel(BaseModel):
     """An alert, and what became of it. grade: grave, warning, trade or digest; count: those in the same words."""
 
     id: int
@@ -402,7 +402,7 @@ class AlertTold(BaseModel):
     deliveries: list[str]
 
 
-class Seen(Sent):
+class AcknowledgeRequest(RequestBody):
     """Which alert was seen; None means all, or all up to `until`: the newest one that a person has before him."""
 
     id: int | None = Field(default=None, ge=1, le=2**53)
@@ -425,7 +425,7 @@ class Refused(BaseModel):
     fields: dict[str, str] = {}
 
 
-class NobodyError(HTTPException):
+class NotFoundError(HTTPException):
     """Nobody is there who could do it: no engine runs. Another key changes nothing of that."""
 
     def __init__(self, message: str) -> None:

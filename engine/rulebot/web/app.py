@@ -30,8 +30,8 @@ from rulebot.web.access import (
     own_path,
     sender_of,
 )
-from rulebot.web.answers import ChangedError, FieldsError, HelpfulError, NobodyError
-from rulebot.web.hooks import Door
+from rulebot.web.answers import ChangedError, FieldsError, HelpfulError, NotFoundError
+from rulebot.web.hooks import WebhookGate
 from rulebot.web.live import Live
 from rulebot.web.metrics import exposition as metrics
 from rulebot.web.session_file import SESSION_SECONDS, SessionFile, name_of
@@ -48,7 +48,7 @@ _CODES = {
     429: "rate",
     501: "not_installed",
 }
-_OF_ERRORS: dict[type[Exception], str] = {NobodyError: "no_engine", ChangedError: "changed"}
+_OF_ERRORS: dict[type[Exception], str] = {NotFoundError: "no_engine", ChangedError: "changed"}
 UNREAD = "There was an error parsing the body"
 """What FastAPI says of a body that is not in UTF-8, or nested so deeply that nobody reads it."""
 
@@ -60,7 +60,7 @@ def application(
     *,
     stopping: Callable[[], bool] = lambda: False,
     elapsed: Callable[[], float] = time.monotonic,
-    door: Door | None = None,
+    door: WebhookGate | None = None,
     kept: SessionFile | None = None,
 ) -> FastAPI:
     """Return the application over a store. `live` shows an engine of this process; without one the store is shown.

@@ -33,7 +33,7 @@ from rulebot.web.answers import (
 )
 from rulebot.web.greek_totals import GREEKS
 from rulebot.web.known import next_window
-from rulebot.web.picture import Picture, PositionLine, sum_of_known
+from rulebot.web.picture import PageSnapshot, PositionLine, sum_of_known
 
 WAITING = Stage.CONNECTING.value
 ACTIVE = "ACTIVE"
@@ -42,7 +42,7 @@ DIGITS = 6
 """Decimals of what is added up, or multiplied: those of dollars in the store."""
 
 
-def status(reader: StoreReader, picture: Picture) -> Status:
+def status(reader: StoreReader, picture: PageSnapshot) -> Status:
     """Return /api/status."""
     run, system = reader.run(), _system(reader)
     at = last_instant(reader)
@@ -98,7 +98,7 @@ def _next(reader: StoreReader, run: Run, name: str, at: datetime | None) -> str 
 # ---------------------------------------------------------------- positions
 
 
-def positions(reader: StoreReader, picture: Picture) -> list[OpenPosition]:
+def positions(reader: StoreReader, picture: PageSnapshot) -> list[OpenPosition]:
     """Return /api/positions: what the store has of each, and its present values as a picture has them."""
     trades = {row["position"]: row for row in reader.trades(status="OPEN")}
     why, absent = reader.on_hold(), reader.absent()
@@ -116,7 +116,7 @@ def positions(reader: StoreReader, picture: Picture) -> list[OpenPosition]:
     ]
 
 
-def _lines(reader: StoreReader, picture: Picture) -> list[tuple[Row, PositionLine | None]]:
+def _lines(reader: StoreReader, picture: PageSnapshot) -> list[tuple[Row, PositionLine | None]]:
     """Return each open trade with its line of a picture, None where an engine has not shown it yet."""
     lines = {line.id: line for line in picture.positions}
     return [(row, lines.get(row["position"])) for row in reader.view("open_positions")]
@@ -161,7 +161,7 @@ def _worth(row: Row, line: PositionLine | None) -> tuple[float | None, float | N
     return price, line.profit, line.as_of or None
 
 
-def _priced_at(lines: Iterable[tuple[Row, PositionLine | None]], picture: Picture) -> str | None:
+def _priced_at(lines: Iterable[tuple[Row, PositionLine | None]], picture: PageSnapshot) -> str | None:
     """Return of when the oldest price is that what is open counts by; None of one that no snapshot tells the time of.
 
     It is the time of the picture where nothing that is open has a price.
@@ -177,7 +177,7 @@ def _cost(mark: float, entry: float | None) -> float:
     return closing(mark, entry or 0.0) + 0.0
 
 
-def greeks(reader: StoreReader, picture: Picture) -> Greeks:
+def greeks(reader: StoreReader, picture: PageSnapshot) -> Greeks:
     """Return /api/positions/greeks."""
     lines = _lines(reader, picture)
     found = [
@@ -214,7 +214,7 @@ def _all_rounded(amounts: Mapping[str, float | None]) -> dict[str, float | None]
     return {name: _rounded(amounts.get(name)) for name in GREEKS}
 
 
-def risk(reader: StoreReader, picture: Picture) -> Risk:
+def risk(reader: StoreReader, picture: PageSnapshot) -> Risk:
     """Return /api/positions/risk: (entry - target) and (stop - entry) x quantity x 100, each and summed."""
     found = [_risk(row, line) for row, line in _lines(reader, picture)]
     used = picture.buying_power_used
@@ -282,7 +282,7 @@ def _trade(row: Row) -> Trade:
     return Trade(**same, structure=structure_of(row))
 
 
-def profit(reader: StoreReader, picture: Picture) -> Profit:
+def profit(reader: StoreReader, picture: PageSnapshot) -> Profit:
     """Return /api/pnl: what was made since the session began, also by positions of earlier days."""
     day = reader.last_day()
     return Profit(
@@ -321,7 +321,7 @@ def _owed_by_day(reader: StoreReader) -> Counter[str]:
     return owed
 
 
-def performance(reader: StoreReader, picture: Picture) -> Performance:
+def performance(reader: StoreReader, picture: PageSnapshot) -> Performance:
     """Return /api/performance."""
     system, worst = _system(reader), _most_a_day(reader.run())
     return Performance(
@@ -357,7 +357,7 @@ def _most_a_day(run: Run) -> float | None:
 # ---------------------------------------------------------------- account and market
 
 
-def account(picture: Picture) -> Account:
+def account(picture: PageSnapshot) -> Account:
     """Return /api/account."""
     return Account(
         account_id=picture.account,
@@ -370,7 +370,7 @@ def account(picture: Picture) -> Account:
     )
 
 
-def market(picture: Picture) -> Market:
+def market(picture: PageSnapshot) -> Market:
     """Return /api/market."""
     levels = dict(picture.levels)
     return Market(

@@ -11,16 +11,16 @@ from rulebot.compile.build import build_plan
 from rulebot.documents.parameter_overrides import kept_in
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.narrate.explain_day import why_day
-from rulebot.narrate.explain_text import story_lines
+from rulebot.narrate.explain_text import explanation_lines
 from rulebot.record.record import Kind
 from rulebot.review.explain import explain_bot
 from rulebot.review.state_svg import state_svg
 from rulebot.review.text import text_of
 from rulebot.spec.load import load_text
-from rulebot.store.broker_time import by_broker
+from rulebot.store.broker_time import broker_now
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
-from rulebot.web.known import standing_by
+from rulebot.web.known import standby_bots
 from rulebot.web.numbers import numbers_of_bot
 from rulebot.web.parameters import parameter_lines
 
@@ -38,7 +38,7 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         if name not in reader.bots():
             return None
         run = reader.run()
-        session = day or reader.last_day(name, by_broker(reader, WallClock().now()))
+        session = day or reader.last_day(name, broker_now(reader, WallClock().now()))
         records = reader.day(name, session) if session else ()
         trades = reader.trades(strategy_id=name)
         told = why_day(reader, session, records, trades) if session and records else None
@@ -63,12 +63,12 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
     ]
     return {
         "name": name,
-        **standing_by(run),
+        **standby_bots(run),
         "path": str(text.get("path") or ""),
         "text": str(text.get("text") or ""),
         "state": run.state(name, holds=bool(states)),
         "session": session,
-        "why": "\n".join(story_lines(name, session, told)) if session and told else "",
+        "why": "\n".join(explanation_lines(name, session, told)) if session and told else "",
         "chart": "" if chart is None else chart_svg(chart),
         "marks": () if chart is None else tuple((mark, mark_words(mark)) for mark in chart.marks),
         "explained": explained,

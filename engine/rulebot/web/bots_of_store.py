@@ -9,14 +9,14 @@ from rulebot.model.event import Request
 from rulebot.model.kept import end_of
 from rulebot.model.position import Position
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.narrate.growth_text import Grown, grown_by
-from rulebot.narrate.position_text import is_left, left_text
+from rulebot.narrate.growth_text import GrowingQuantity, grown_by
+from rulebot.narrate.position_text import is_unclosed, left_text
 from rulebot.narrate.text_table import one_line
 from rulebot.narrate.trade_text import structure_of
 from rulebot.record.explain import ENTRY_PLACES, Condition, state_at
 from rulebot.record.record import Kind, Record
 from rulebot.store.queries import Row, Run, StoreReader
-from rulebot.web.known import Known, next_window
+from rulebot.web.known import StoreState, next_window
 from rulebot.web.picture import BotLine, PositionLine, clock_text
 
 _JUDGING = (Kind.VERDICT, Kind.RELOAD)
@@ -28,7 +28,7 @@ SAID_FOR = timedelta(minutes=5)
 
 
 def bot_lines(
-    reader: StoreReader, run: Run, known: Known | None, positions: Sequence[PositionLine], at: datetime | None
+    reader: StoreReader, run: Run, known: StoreState | None, positions: Sequence[PositionLine], at: datetime | None
 ) -> tuple[BotLine, ...]:
     """Return a line for each bot, by name. known: None of a store in which nothing has happened."""
     day = reader.last_day()
@@ -43,7 +43,7 @@ def _bot_line(
     name: str,
     reader: StoreReader,
     run: Run,
-    known: Known | None,
+    known: StoreState | None,
     row: Row | None,
     held: Sequence[PositionLine],
     day: date | None,
@@ -80,7 +80,7 @@ def _bot_line(
     )
 
 
-def _grown(known: Known | None, bot: CompiledBot) -> Grown | None:
+def _grown(known: StoreState | None, bot: CompiledBot) -> GrowingQuantity | None:
     """Return what a growing quantity stands at, None for one that does not grow, or of a bot without a day yet."""
     found = None if known is None else known.state.bots.get(bot.plan.name)
     return None if found is None else grown_by(bot.plan, found.day)
@@ -95,14 +95,14 @@ def _not_held(reader: StoreReader, alive: Sequence[Position]) -> str:
     return f"closed: {end_of(closed[-1])}"
 
 
-def _moving_words(known: Known | None, position: Position) -> str:
+def _moving_words(known: StoreState | None, position: Position) -> str:
     if position.state == "entering":
         return "a fill"
-    is_over = known is not None and is_left(known.state, position)
+    is_over = known is not None and is_unclosed(known.state, position)
     return left_text(position) if is_over else f"{position.exit_reason}: closing"
 
 
-def _profit(row: Row | None, held: Sequence[PositionLine], known: Known | None) -> float | None:
+def _profit(row: Row | None, held: Sequence[PositionLine], known: StoreState | None) -> float | None:
     """Return what was made today, realised and open, as the sums of the page do; None when nothing was, or is known."""
     today = [None if known is None else known.today(each.id, each.profit) for each in held]
     made = [each for each in today if each is not None]

@@ -42,7 +42,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
     return found
 
 
-class ByProxy:
+class ProxyGate:
     """ASGI: refuses who comes neither by the proxy nor from this machine; takes the proxy's word on who asks it."""
 
     def __init__(self, app: App, proxy: str) -> None:

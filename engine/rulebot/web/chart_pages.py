@@ -13,10 +13,10 @@ from rulebot.chart.chart_data import chart_of_day, chart_of_trade
 from rulebot.chart.pine import pine_script
 from rulebot.chart.svg import chart_svg, mark_words
 from rulebot.narrate.trade_text import error_text, left_at
-from rulebot.store.broker_time import by_broker
+from rulebot.store.broker_time import broker_now
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
-from rulebot.web.known import standing_by
+from rulebot.web.known import standby_bots
 from rulebot.web.pages import TEMPLATES, session_of
 
 Number = Annotated[int, Path(ge=1, le=2**31)]
@@ -37,7 +37,7 @@ def router(store: Place) -> APIRouter:
             opened = [order for ref in rolls.orders for order in reader.view("orders", ref=ref)]
             orders = opened + list(reader.view("orders", position=row["position"]))
             came_from = _opened_trades(reader, (rolls.came_from,) if rolls.came_from else ())
-            standing = standing_by(reader.run())
+            standing = standby_bots(reader.run())
             went_into = _opened_trades(reader, rolls.went_into)
         left = left_at(row, orders)
         shown = {
@@ -74,7 +74,7 @@ def router(store: Place) -> APIRouter:
     @found.get("/bots/{name}/chart.pine")
     def bot_script(name: str, day: str = "") -> Response:
         with StoreReader(store) as reader:
-            session = session_of(day) or reader.last_day(name, by_broker(reader, WallClock().now()))
+            session = session_of(day) or reader.last_day(name, broker_now(reader, WallClock().now()))
             if name not in reader.bots() or session is None:
                 raise HTTPException(404, f"this store knows no bot '{name[:60]}'")
             chart = chart_of_day(reader, name, session)

@@ -10,11 +10,11 @@ from fastapi.responses import HTMLResponse
 
 from rulebot.model.session import EXCHANGE_ZONE, at_exchange_time
 from rulebot.narrate.drift_summary import compared_words, last_compared
-from rulebot.replay.recordings import Tape, tapes_of
+from rulebot.replay.recordings import RecordingFile, tapes_of
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 from rulebot.web.pages import TEMPLATES, day_of
-from rulebot.web.timeline import Days, Happened, NothingRecordedError, Timeline, Underway
+from rulebot.web.timeline import Days, NothingRecordedError, Timeline, TimelineEvent, TimelineInProgress
 
 PATIENCE = 3.0
 """Seconds in which a day that is not at hand may come, before the page says how far it is."""
@@ -45,7 +45,7 @@ def router(store: Place, days: Days | None = None) -> APIRouter:
             seen = days.timeline(day, PATIENCE)
         except NothingRecordedError as error:
             raise HTTPException(404, f"{error.message}: {error.help}") from error
-        if isinstance(seen, Underway):
+        if isinstance(seen, TimelineInProgress):
             reached = "" if seen.reached is None else _clock(seen.reached)
             shown = {"day": day, "reached": reached, "part": _part_of(day, seen.reached)}
             return HTMLResponse(TEMPLATES.get_template("day_underway.html").render(**shown), headers=NO_STORE)
@@ -61,7 +61,7 @@ def router(store: Place, days: Days | None = None) -> APIRouter:
     return found
 
 
-def _day_row(day: date, tapes: Sequence[Tape]) -> dict[str, Any]:
+def _day_row(day: date, tapes: Sequence[RecordingFile]) -> dict[str, Any]:
     good = [tape for tape in tapes if tape.first is not None and tape.last is not None]
     return {
         "day": day,
@@ -132,7 +132,7 @@ def _gap_words(seen: Timeline, at: datetime) -> str:
     return f"{words}; {gap.problem}" if gap.problem else words
 
 
-def _link(day: date, what: Happened | None) -> dict[str, str] | None:
+def _link(day: date, what: TimelineEvent | None) -> dict[str, str] | None:
     if what is None:
         return None
     clock = _clock(what.at, seconds=True)

@@ -38,7 +38,7 @@ risk: {{max_loss_per_trade: $1}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gauge:
+class MarketStat:
     """One underlying. expected: the move that the open expected, day_range: what there was of it, both in its points.
 
     iv_rank and crowding go from 0 to 100.
@@ -58,16 +58,16 @@ class Gauge:
         return self.day_range / self.expected
 
 
-def gauges(program: Program, view: View) -> tuple[Gauge, ...]:
+def market_stats(program: Program, view: View) -> tuple[MarketStat, ...]:
     """Return what is known of the underlyings of the bots; those of which nothing is known are left out."""
     symbols = dict.fromkeys(bot.plan.underlyings[0] for bot in program.bots.values() if not bot.members)
     found = (_read(symbol, view) for symbol in list(symbols)[:MOST])
     return tuple(each for each in found if (each.expected, each.day_range, each.iv_rank) != (None, None, None))
 
 
-def _read(symbol: str, view: View) -> Gauge:
+def _read(symbol: str, view: View) -> MarketStat:
     values = {each.rule.name: each.judge(view).value for each in _compiled(symbol).when}
-    return Gauge(
+    return MarketStat(
         symbol=symbol,
         expected=values["expected"],
         day_range=values["range"],

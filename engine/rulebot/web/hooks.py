@@ -25,7 +25,7 @@ from rulebot.model.values import dataclass
 from rulebot.operator.request_inbox import NoEngineError, post_hook
 from rulebot.store.place import Place
 from rulebot.web.access import HOOKS
-from rulebot.web.answers import NobodyError
+from rulebot.web.answers import NotFoundError
 
 MOST_BYTES = 4096
 OLDEST = 120.0
@@ -56,7 +56,7 @@ class Refused(HTTPException):
     """A hook that is not taken; its sender is told why, in words that hold nothing of what was sent."""
 
 
-class Allowance:
+class WebhookRateLimit:
     """So many at once, and so many more each second; for each sender, of whom the latest are known."""
 
     def __init__(self, elapsed: Callable[[], float]) -> None:
@@ -75,7 +75,7 @@ class Allowance:
         return is_allowed
 
 
-class Door:
+class WebhookGate:
     """Lets hooks in that bring the secret: each once, not too old, not too many.
 
     elapsed: monotonic seconds; now: the time of the world, epoch seconds.
@@ -89,7 +89,7 @@ class Door:
         now: Callable[[], float] = lambda: time.time_ns() / 1e9,
     ) -> None:
         self._store, self._secret, self._elapsed, self._now = store, _hashed(secret), elapsed, now
-        self._of_senders, self._of_all = Allowance(elapsed), Allowance(elapsed)
+        self._of_senders, self._of_all = WebhookRateLimit(elapsed), WebhookRateLimit(elapsed)
         self._lock = threading.Lock()
         self._known: OrderedDict[str, float] = OrderedDict()
 
@@ -103,7 +103,7 @@ class Door:
             raise Refused(429, TOO_MANY)
 
     def take(self, name: str, header: str, body: bytes) -> bool:
-        """Leave a hook for the engine; return whether it is new. Raises: Refused, NobodyError, StoreError."""
+        """Leave a hook for the engine; return whether it is new. Raises: Refused, NotFoundError, StoreError."""
         fields = _fields(body)
         given = header or str(fields.pop("secret", ""))
         if not hmac.compare_digest(_hashed(given), self._secret):
@@ -138,7 +138,7 @@ class Door:
         try:
             post_hook(self._store, name, message.says, f"hook-{key[:32]}" if is_marked else "")
         except NoEngineError as error:
-            raise NobodyError(error.message) from error
+            raise NotFoundError(error.message) from error
         self._known[key] = now
         self._known.move_to_end(key)
         if len(self._known) > KEPT:
@@ -151,7 +151,7 @@ class Door:
         return datetime.fromtimestamp(at, EXCHANGE_ZONE).date().isoformat()
 
 
-def router(door: Door) -> APIRouter:
+def router(door: WebhookGate) -> APIRouter:
     """Return the one path of web hooks."""
     found = APIRouter()
 

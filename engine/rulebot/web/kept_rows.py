@@ -7,7 +7,7 @@ from rulebot.store.scans import Row, scans_file
 from rulebot.web.answers import HelpfulError
 
 
-def kept_row(bot: str, scan: int, number: int | None) -> tuple[Row | None, Row | None]:
+def stored_scan_row(bot: str, scan: int, number: int | None) -> tuple[Row | None, Row | None]:
     """Return a scan (0 is the last one) and the row of it that is meant; without a number the bot's best one.
 
     Raises: HTTPException 404 for a scan or row that is not kept, or is another bot's; StoreError.

@@ -29,7 +29,7 @@ SESSIONS_AHEAD = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class StoreState:
     """The state that the journal leads to, without any market, and the texts that govern what is open."""
 
     state: State
@@ -64,14 +64,14 @@ class Known:
         return None if made is None else made - float(self.state.bases.get(position, ZERO))
 
 
-def known(reader: StoreReader, at: datetime) -> Known:
+def store_state(reader: StoreReader, at: datetime) -> StoreState:
     """Return what a start at `at` would know."""
     found = resume_from(reader.recall(at), at)
     texts: dict[str, CompiledBot] = {}
     for text in found.texts:
         with suppress(RulebotError):  # of a version that cannot be read any more
             texts[text.digest] = compile_text(text)
-    return Known(found.state, Program(bots={}, pinned=texts, limits=AccountLimits(), install=found.install))
+    return StoreState(found.state, Program(bots={}, pinned=texts, limits=AccountLimits(), install=found.install))
 
 
 def held_of(row: Row, position: Position | None) -> tuple[int, float | None]:
@@ -92,7 +92,7 @@ def expiry_of(row: Row, position: Position | None) -> date | None:
     return nearest or (date.fromisoformat(row["expiration"]) if row["expiration"] else None)
 
 
-def standing_by(run: Run) -> dict[str, str]:
+def standby_bots(run: Run) -> dict[str, str]:
     """Return what stands on each page of a run: the world it trades in, and the mark of one that sends nothing."""
     data: Any = {} if run.started is None else run.started.data
     words = ("simulated" if data.get("simulated") else "", str((data.get("settings") or {}).get("mode") or ""))

@@ -18,7 +18,7 @@ from rulebot.core.state import Named
 from rulebot.model.errors import StoreError
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.values import dataclass
-from rulebot.narrate.event_text import Happening
+from rulebot.narrate.event_text import EventLine
 from rulebot.process.heartbeat import Heartbeat, Stage
 from rulebot.record.record import Kind
 from rulebot.recovery.operator_state import asked_of
@@ -27,9 +27,9 @@ from rulebot.store.place import Place
 from rulebot.store.queries import Row, StoreReader
 from rulebot.web.alert_list import AlertList, shown_alerts
 from rulebot.web.entries import entries
-from rulebot.web.picture import Picture, Told
-from rulebot.web.picture_of_run import picture_of_run
-from rulebot.web.picture_of_store import alarms_of, picture_of_store
+from rulebot.web.picture import AlarmLine, PageSnapshot
+from rulebot.web.picture_of_run import snapshot_of_run
+from rulebot.web.picture_of_store import alarms_of, snapshot_of_store
 
 if TYPE_CHECKING:
     from rulebot.live.health_metrics import Vitals
@@ -56,7 +56,7 @@ _NO_TRADES = frozenset((Kind.ACCOUNT, Kind.MARK, Kind.VERDICT))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trading:
+class TradingStatus:
     """What the store has of trades at a record: read again once another one may have changed them, or on another day.
 
     newest: `TRADES_SHOWN` of them, newest first; entered: how many each bot has; days, today, open_trades: see `Shown`.
@@ -72,15 +72,15 @@ class Trading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class PageData:
     """Everything on the first page. trades: newest first; days: profit by day; number: grows with each.
 
     open_trades: the number of the trade of each open position; entries: how many each bot has had, or was asked for.
     """
 
     number: int
-    picture: Picture
-    told: tuple[Told, ...]
+    picture: PageSnapshot
+    told: tuple[AlarmLine, ...]
     trades: tuple[Row, ...]
     days: tuple[tuple[str, float], ...]
     trades_today: int
@@ -102,9 +102,9 @@ class Live:
         self._store = store
         self._elapsed = elapsed
         self._lock = threading.Lock()
-        self._picture: Picture | None = None
+        self._picture: PageSnapshot | None = None
         self._trouble = ""
-        self._told: deque[Told] = deque(maxlen=KEPT)
+        self._told: deque[AlarmLine] = deque(maxlen=KEPT)
         self._count = 0
         self._drawn_at = float("-inf")
         self._batch_at = elapsed()
@@ -114,19 +114,19 @@ class Live:
         self._shown_head: tuple[int, str] | None = None
         self._fault: StoreError | None = None
         self._alerts = AlertList()
-        self._shown: Shown | None = None
-        self._trading: Trading | None = None
+        self._shown: PageData | None = None
+        self._trading: TradingStatus | None = None
         self._of: object = None
         self.is_linked = False
         self._previews: deque[tuple[tuple[str, str, Named | None], Future[Preview | None]]] = deque(maxlen=KEPT)
 
     # ------------------------------------------------------------ the engine's side
 
-    def tell(self, happenings: Iterable[Happening]) -> None:
+    def tell(self, happenings: Iterable[EventLine]) -> None:
         """Keep what happened."""
         for each in happenings:
             clock = f"{each.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}"
-            self._told.appendleft(Told(clock=clock, bot=each.bot, text=each.text, tone=each.tone.value))
+            self._told.appendleft(AlarmLine(clock=clock, bot=each.bot, text=each.text, tone=each.tone.value))
             self._count += 1
 
     def attend(self, vitals: "Vitals") -> None:
@@ -146,7 +146,7 @@ class Live:
 
     def _draw(self, run: "Run", at: datetime) -> None:
         try:
-            self._picture, self._trouble = picture_of_run(run, at), ""
+            self._picture, self._trouble = snapshot_of_run(run, at), ""
         except Exception as error:
             if not self._trouble:
                 log.error("the page cannot show its engine: %s", type(error).__name__, exc_info=error)
@@ -161,7 +161,7 @@ class Live:
     # ------------------------------------------------------------ the server's side
 
     @property
-    def picture(self) -> Picture | None:
+    def picture(self) -> PageSnapshot | None:
         """The last picture of the engine of this process, None without one."""
         return self._picture
 
@@ -185,7 +185,7 @@ class Live:
             answer.cancel()
             return None
 
-    def now(self) -> Shown:
+    def now(self) -> PageData:
         """Return what is shown now; the same value while nothing has changed. Raises: StoreError."""
         with self._lock:
             self._look()
@@ -219,7 +219,7 @@ class Live:
         if self._fault is not None:
             raise self._fault.with_traceback(None)
 
-    def _made(self, picture: Picture | None) -> Shown:
+    def _made(self, picture: PageSnapshot | None) -> PageData:
         number = 1 if self._shown is None else self._shown.number + 1
         if self._shown is not None and picture is not None and self._shown_head == self._head:
             old = self._shown
@@ -227,7 +227,7 @@ class Live:
         with StoreReader(self._store) as reader:
             found = self._trading = _trading(reader, self._trading)
             had = entries(found.entered, reader.run())
-            seen = picture_of_store(reader) if picture is None else picture
+            seen = snapshot_of_store(reader) if picture is None else picture
             if self._trouble:
                 seen = replace(seen, notice="; ".join(filter(None, (self._trouble, seen.notice))))
             if (waits := self.waits_for()) is not None:
@@ -235,7 +235,7 @@ class Live:
                 seen = replace(seen, engine=Stage.CONNECTING.value, trading=trading, is_linked=False, notice=waits)
             told = tuple(self._told) or alarms_of(reader)
         self._shown_head = self._head
-        return Shown(
+        return PageData(
             number=number,
             picture=seen,
             told=told,
@@ -248,14 +248,14 @@ class Live:
         )
 
 
-def _trading(reader: StoreReader, known: Trading | None) -> Trading:
+def _trading(reader: StoreReader, known: TradingStatus | None) -> TradingStatus:
     """Return what the store has of trades now; what is known of them while nothing can have changed it."""
     (number, _), day = reader.head(), reader.last_day()
     is_of_now = known is not None and known.number <= number and known.day == day
     if known is not None and is_of_now and not reader.is_beyond(known.number, _NO_TRADES):
         return known
     rows = reader.trades()[::-1]
-    return Trading(
+    return TradingStatus(
         number=number,
         day=day,
         newest=tuple(rows[:TRADES_SHOWN]),

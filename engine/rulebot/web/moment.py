@@ -9,7 +9,7 @@ from rulebot.evaluate.wording import describe
 from rulebot.model.contract import Underlying
 from rulebot.model.market import Board
 from rulebot.model.values import dataclass
-from rulebot.narrate.run_snapshot import glance
+from rulebot.narrate.run_snapshot import run_snapshot
 from rulebot.narrate.text_table import one_line
 from rulebot.replay.bot_view import conditions, known_number
 from rulebot.replay.replay import Replayed
@@ -43,7 +43,7 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class ReplaySnapshot:
     """What the engine knew and did at an instant. Money in dollars.
 
     ran: the bots that might enter then: others may hold something. conditions: what they would enter by.
@@ -68,12 +68,12 @@ class Moment:
         return self.realized + self.unrealized
 
 
-def moment_of(found: Replayed, at: datetime) -> Moment:
+def replay_snapshot(found: Replayed, at: datetime) -> ReplaySnapshot:
     """Return what stands in a replay that has come to an instant."""
     program, state = found.program, found.state
-    seen = glance(program, state, at, state.session.open, None)
+    seen = run_snapshot(program, state, at, state.session.open, None)
     worth = seen.net_liquidation
-    return Moment(
+    return ReplaySnapshot(
         at=at,
         realized=float(seen.realized),
         unrealized=float(seen.open_profit),

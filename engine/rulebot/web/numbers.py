@@ -22,7 +22,7 @@ from rulebot.review.change.documents import compare
 from rulebot.review.change.text import text_of
 from rulebot.spec.diagnostic import Diagnostic
 from rulebot.spec.edit import EditError, NumberLine, edited, numbers_of, same_text
-from rulebot.spec.lineage import beside
+from rulebot.spec.lineage import relative_to
 from rulebot.spec.load import Loaded, load_text
 from rulebot.spec.text import decode, read_bytes
 from rulebot.spec.walk import read_source
@@ -30,7 +30,7 @@ from rulebot.spec.whole_file import write_whole
 from rulebot.store.open import is_in_use
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
-from rulebot.web.answers import Asked, ChangedError, FieldsError, HelpfulError, NobodyError
+from rulebot.web.answers import ChangedError, FieldsError, HelpfulError, NotFoundError, RequestAccepted
 
 WIDTH = 100
 _WRITING = threading.Lock()
@@ -52,7 +52,7 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Looked:
+class NumberPreview:
     """What an edit would change, in words, and the content that the file would have. was: the numbers as they are."""
 
     text: str
@@ -83,7 +83,7 @@ def numbers_of_bot(text: Mapping[str, Any]) -> Numbers | None:
     )
 
 
-def look(store: Place, bot: str, of: str, edits: Mapping[str, str]) -> Looked:
+def look(store: Place, bot: str, of: str, edits: Mapping[str, str]) -> NumberPreview:
     """Return what other numbers would change, as `rulebot diff` says it of what runs. of: as the page was given it.
 
     Raises: HTTPException 404 for another bot, 409 for a file that is another by now, 422 with the message of each
@@ -104,12 +104,12 @@ def look(store: Place, bot: str, of: str, edits: Mapping[str, str]) -> Looked:
     except EditError as error:
         raise FieldsError({error.path: error.message}) from None
     overrides = {str(name): str(value) for name, value in dict(text.get("overrides") or {}).items()}
-    then = load_text(decode(after, str(file))[0], str(file), overrides, read=beside(file))
+    then = load_text(decode(after, str(file))[0], str(file), overrides, read=relative_to(file))
     _refuse_problems(then, changed)
-    before = load_text(str(text["text"]), str(file), overrides, read=beside(file))
+    before = load_text(str(text["text"]), str(file), overrides, read=relative_to(file))
     (found,) = compare([before], [then])
     words = "\n".join((text_of(found, WIDTH), *_new_warnings(before, then)))
-    return Looked(text=words, file=file, content=after, was={path: was[path] for path in changed})
+    return NumberPreview(text=words, file=file, content=after, was={path: was[path] for path in changed})
 
 
 def _new_warnings(before: Loaded, then: Loaded) -> list[str]:
@@ -122,13 +122,13 @@ def _new_warnings(before: Loaded, then: Loaded) -> list[str]:
     return [f"  warning: {each.message}{f' ({each.help})' if each.help else ''}" for each in new]
 
 
-def save(store: Place, bot: str, of: str, edits: Mapping[str, str], by: str, identity: str) -> Asked:
+def save(store: Place, bot: str, of: str, edits: Mapping[str, str], by: str, identity: str) -> RequestAccepted:
     """Write other numbers into the file of a bot, and ask its engine to take it up. by: who asks, in words.
 
     Raises: as `look`; HTTPException 409 without an engine, and for a file that cannot be written; StoreError.
     """
     if not is_in_use(store):
-        raise NobodyError("no engine runs: there is nobody to take it up, or to keep on record who changed it")
+        raise NotFoundError("no engine runs: there is nobody to take it up, or to keep on record who changed it")
     with _WRITING:
         looked = look(store, bot, of, edits)
         _content(looked.file, of)  # once more: comparing takes a moment
@@ -146,7 +146,7 @@ def save(store: Place, bot: str, of: str, edits: Mapping[str, str], by: str, ide
         text = f"{looked.file} is written, and its engine could not be asked to take it up: {error.message}"
         raise HelpfulError(409, text, "'rulebot reload' asks it") from error
     message = f"{looked.file} is saved; {bot} is asked to take it up as soon as it has nothing in flight"
-    return Asked(id=identity, message=message, engine_runs=True)
+    return RequestAccepted(id=identity, message=message, engine_runs=True)
 
 
 def _content(file: Path, of: str) -> bytes:

@@ -26,7 +26,7 @@ from rulebot.store.place import Place
 from rulebot.web.access import STAYS
 from rulebot.web.bot_page import bot_page
 from rulebot.web.chart import days_svg
-from rulebot.web.live import Live, Shown
+from rulebot.web.live import Live, PageData
 from rulebot.web.query import check_span
 from rulebot.web.trades_page import STATES, trades_page
 
@@ -126,7 +126,7 @@ class Parts:
         return self._made
 
 
-def _part(name: str, shown: Shown) -> str:
+def _part(name: str, shown: PageData) -> str:
     template = TEMPLATES.get_template(f"parts/{name}.html")
     return template.render(shown=shown, picture=shown.picture, days_svg=days_svg(shown.days))
 

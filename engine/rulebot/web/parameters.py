@@ -48,7 +48,7 @@ def parameter_lines(text: Mapping[str, Any], kept: Mapping[str, str], bot: str) 
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class ParameterPreview:
     """What other values would change, in words. of: names what they were held against; now: that, in words."""
 
     text: str
@@ -56,7 +56,7 @@ class Looked:
     now: str
 
 
-def preview(store: Place, bot: str, values: Mapping[str, str]) -> Looked:
+def preview(store: Place, bot: str, values: Mapping[str, str]) -> ParameterPreview:
     """Return what other values of a bot's parameters would change, as `rulebot diff` says it.
 
     They are held against those that it runs with, and against what was asked for before and is still to be taken up.
@@ -90,7 +90,7 @@ def preview(store: Place, bot: str, values: Mapping[str, str]) -> Looked:
     first = f"  Asked for before, and not taken up yet: {asked}\n\n" if asked else ""
     now = ", ".join(f"{name} {value}" for name, value in _values(load_text(str(text["text"]), overrides=before)))
     of = sha256(json.dumps([text["text"], sorted(before.items())]).encode()).hexdigest()[:16]
-    return Looked(first + text_of(found, WIDTH), of, now)
+    return ParameterPreview(first + text_of(found, WIDTH), of, now)
 
 
 def _owed(run: Run, waiting: Iterable[Mapping[str, Any]], bot: str) -> dict[str, str]:

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.values import dataclass
-from rulebot.narrate.delayed_data import Late
-from rulebot.narrate.growth_text import Grown
-from rulebot.web.gauges import Gauge
+from rulebot.narrate.delayed_data import DelayedSymbol
+from rulebot.narrate.growth_text import GrowingQuantity
+from rulebot.web.gauges import MarketStat
 from rulebot.web.greek_totals import UNKNOWN, SymbolGreeks, added, in_dollars, spx_delta, totals
 
 
@@ -28,7 +28,7 @@ class BotLine:
     waits: str = ""
     is_paused: bool = False
     has_universe: bool = False
-    grown: Grown | None = None
+    grown: GrowingQuantity | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class OrderLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class AlarmLine:
     """One thing that happened. tone: plain, good, bad or alarm."""
 
     clock: str
@@ -113,7 +113,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class PageSnapshot:
     """Everything that stands on the first page besides what is over.
 
     engine: stopped, starting, running or stopping. trading: active, reducing or stopped. mark: what must stand beside
@@ -146,11 +146,11 @@ class Picture:
     unrealized: float | None = 0.0
     commissions_owed: int = 0
     levels: tuple[tuple[str, float | None], ...] = ()
-    gauges: tuple[Gauge, ...] = ()
+    gauges: tuple[MarketStat, ...] = ()
     bots: tuple[BotLine, ...] = ()
     positions: tuple[PositionLine, ...] = ()
     orders: tuple[OrderLine, ...] = ()
-    late: tuple[Late, ...] = ()
+    late: tuple[DelayedSymbol, ...] = ()
 
     @property
     def today(self) -> float | None:

@@ -7,34 +7,34 @@ from rulebot.core.bracket_orders import RESTING
 from rulebot.core.pnl_at_exits import dollars_at, open_count
 from rulebot.core.program import Program
 from rulebot.core.state import State
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.fill.pnl import profit
 from rulebot.model.contract import Underlying
 from rulebot.model.max_loss import max_loss
 from rulebot.model.position import Position
 from rulebot.model.values import replace
 from rulebot.narrate.day_pnl import is_known_today, owed_today
-from rulebot.narrate.delayed_data import late_now
-from rulebot.narrate.growth_text import Grown, grown_by
+from rulebot.narrate.delayed_data import delayed_now
+from rulebot.narrate.growth_text import GrowingQuantity, grown_by
 from rulebot.narrate.position_text import close_price, exits_text, held_text, live_orders, order_price
-from rulebot.narrate.run_snapshot import BotRow, Glance, glance
+from rulebot.narrate.run_snapshot import BotRow, RunSnapshot, run_snapshot
 from rulebot.narrate.trade_text import closing
 from rulebot.shadow.shadow_text import title
 from rulebot.spec.nouns.exits import ExitKind
-from rulebot.web.gauges import gauges
+from rulebot.web.gauges import market_stats
 from rulebot.web.greek_totals import greeks_of, with_beta
-from rulebot.web.picture import BotLine, OrderLine, Picture, PositionLine, clock_text, instant_text
+from rulebot.web.picture import BotLine, OrderLine, PageSnapshot, PositionLine, clock_text, instant_text
 
 if TYPE_CHECKING:
     from rulebot.live.start import Run
 
 
-def picture_of_run(run: "Run", at: datetime) -> Picture:
+def snapshot_of_run(run: "Run", at: datetime) -> PageSnapshot:
     """Return what the page shows of a run."""
     state, program = run.loop.state, run.loop.program
-    seen = glance(program, state, at, run.first, run.last)
+    seen = run_snapshot(program, state, at, run.first, run.last)
     account = state.facts.account
-    return Picture(
+    return PageSnapshot(
         at=at,
         engine="stopping" if state.is_stopping else "running",
         trading="active" if state.standing.is_active else "reducing",
@@ -56,15 +56,15 @@ def picture_of_run(run: "Run", at: datetime) -> Picture:
         unrealized=float(seen.open_profit) if is_known_today(state, at) else None,
         commissions_owed=owed_today(state),
         levels=seen.levels,
-        gauges=gauges(program, Work(program, state, at).view()),
+        gauges=market_stats(program, StateBuilder(program, state, at).view()),
         bots=bot_lines(program, state, seen, at),
         positions=position_lines(program, state, at),
         orders=order_lines(state),
-        late=late_now(program, state.board),
+        late=delayed_now(program, state.board),
     )
 
 
-def bot_lines(program: Program, state: State, seen: Glance, at: datetime) -> tuple[BotLine, ...]:
+def bot_lines(program: Program, state: State, seen: RunSnapshot, at: datetime) -> tuple[BotLine, ...]:
     """Return a line for each bot, or for each of its positions."""
     paused = state.standing.paused
     return tuple(
@@ -103,7 +103,7 @@ def _has_universe(program: Program, bot: str) -> bool:
     return bot in program.bots and bool(program.bots[bot].members)
 
 
-def _grown(program: Program, state: State, name: str) -> Grown | None:
+def _grown(program: Program, state: State, name: str) -> GrowingQuantity | None:
     """Return what a growing quantity stands at, None for one that does not grow."""
     bot, held = program.bots.get(name), state.bots.get(name)
     return None if bot is None or held is None else grown_by(bot.plan, held.day)

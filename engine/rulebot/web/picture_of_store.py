@@ -8,7 +8,7 @@ from rulebot.core.bracket_orders import RESTING
 from rulebot.core.pnl_at_exits import dollars_at
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.narrate.day_pnl import owed_today
-from rulebot.narrate.delayed_data import late_told
+from rulebot.narrate.delayed_data import delayed_on_record
 from rulebot.narrate.position_text import exits_text, held_text, live_orders
 from rulebot.narrate.text_table import price
 from rulebot.narrate.trade_text import closing, holding_of
@@ -20,27 +20,27 @@ from rulebot.store.queries import OBSERVE, Row, Run, StoreReader
 from rulebot.store.upkeep import figures_of_another
 from rulebot.web.bots_of_store import bot_lines
 from rulebot.web.greek_totals import SymbolGreeks, greeks_of_mark, with_beta
-from rulebot.web.known import Known, expiry_of, held_of, known
-from rulebot.web.picture import OrderLine, Picture, PositionLine, Told, clock_text
+from rulebot.web.known import StoreState, expiry_of, held_of, store_state
+from rulebot.web.picture import AlarmLine, OrderLine, PageSnapshot, PositionLine, clock_text
 
 _RESTING = ("target", "stop", "protect")
 TOLD = 40
 """Alarms that are shown at most."""
 
 
-def picture_of_store(reader: StoreReader) -> Picture:
+def snapshot_of_store(reader: StoreReader) -> PageSnapshot:
     """Return what the page shows when no engine runs in this process."""
     run = reader.run()
     link, trading = connected(reader, run), trading_of(run)
     positions, orders = reader.view("open_positions"), reader.view("pending_orders")
     system = next(iter(reader.view("system_state")), None)
     at = None if system is None else _instant(system["last_updated"])
-    found = None if at is None else known(reader, at)
+    found = None if at is None else store_state(reader, at)
     shown = tuple(_position_line(reader, row, orders, found, at) for row in positions)
     account = _account(reader)
     started = {} if run.started is None else run.started.data
     settings: Any = started.get("settings") or {}
-    return Picture(
+    return PageSnapshot(
         at=at,
         engine=run.state(),
         trading=trading,
@@ -63,15 +63,15 @@ def picture_of_store(reader: StoreReader) -> Picture:
         bots=bot_lines(reader, run, found, shown, at),
         positions=shown,
         orders=tuple(_order_line(row) for row in orders),
-        late=late_told(reader),
+        late=delayed_on_record(reader),
     )
 
 
-def alarms_of(reader: StoreReader) -> tuple[Told, ...]:
+def alarms_of(reader: StoreReader) -> tuple[AlarmLine, ...]:
     """Return the last alarms, newest first."""
     found = reader.records((Kind.ALARM,))[-TOLD:]
     return tuple(
-        Told(
+        AlarmLine(
             clock=f"{record.at.astimezone(EXCHANGE_ZONE):%b %d %H:%M}",
             bot=record.bot,
             text=str(record.data["text"]),
@@ -127,7 +127,7 @@ def _marked_at(row: Row) -> str:
 
 
 def _position_line(
-    reader: StoreReader, row: Row, orders: Sequence[Row], found: Known | None, at: datetime | None
+    reader: StoreReader, row: Row, orders: Sequence[Row], found: StoreState | None, at: datetime | None
 ) -> PositionLine:
     resting = [each for each in orders if each["position"] == row["position"] and each["purpose"] in _RESTING]
     mark = row["current_mid"]
@@ -164,7 +164,7 @@ def _position_line(
     )
 
 
-def _greeks(reader: StoreReader, row: Row, quantity: int, found: Known | None) -> tuple[SymbolGreeks, ...]:
+def _greeks(reader: StoreReader, row: Row, quantity: int, found: StoreState | None) -> tuple[SymbolGreeks, ...]:
     """Return the greeks of an open trade by its last mark, by underlying; of several the mark has them apart."""
     told = reader.last_record(Kind.MARK, row["position"])
     bars = {} if found is None else found.state.facts.bars

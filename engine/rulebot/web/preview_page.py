@@ -22,11 +22,11 @@ from rulebot.store.queries import StoreReader
 from rulebot.store.scans import Row
 from rulebot.web.answers import HelpfulError
 from rulebot.web.entries import entries
-from rulebot.web.kept_rows import kept_row
-from rulebot.web.known import standing_by
+from rulebot.web.kept_rows import stored_scan_row
+from rulebot.web.known import standby_bots
 from rulebot.web.live import Live
 from rulebot.web.pages import TEMPLATES
-from rulebot.web.picture import BotLine, Picture
+from rulebot.web.picture import BotLine, PageSnapshot
 from rulebot.web.query import STRICT
 from rulebot.web.rest import REFUSALS
 from rulebot.web.scan_answers import PreviewTold
@@ -39,7 +39,7 @@ OF_WHOLE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class NextStep:
     """What a person can do next. ask: the sentence that is asked before an entry, "" where there is no button.
 
     why: why there is none; commands: what to type instead.
@@ -51,7 +51,7 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class PreviewView:
     """What is known of a trade. row: of a scan; engine: what the engine sees; shown: the better of both; way: next.
 
     after: how many entries its bot has had, or was asked for; standing: what stands on each page of its run.
@@ -61,7 +61,7 @@ class Look:
     row: Row | None
     engine: Preview | None
     shown: Preview | None
-    way: Way
+    way: NextStep
     after: int
     standing: Mapping[str, str]
 
@@ -70,8 +70,8 @@ def router(store: Place, live: Live) -> APIRouter:
     """Return the route of the page."""
     found = APIRouter(responses=REFUSALS, dependencies=STRICT)
 
-    def look(bot: str, scan: int, row: int | None) -> Look:
-        head, kept = kept_row(bot, scan, row)
+    def look(bot: str, scan: int, row: int | None) -> PreviewView:
+        head, kept = stored_scan_row(bot, scan, row)
         named = _named(kept) if row is not None else None
         seen = live.preview(bot, "" if kept is None or named else str(kept["symbol"]), named)
         with StoreReader(store) as reader:
@@ -86,8 +86,8 @@ def router(store: Place, live: Live) -> APIRouter:
         picture = live.now().picture
         is_simulated = picture.is_simulated if head is None else _is_simulated(head)
         way = next_step(bot, shown, picture, file, store, is_simulated=is_simulated, is_of_row=named is not None)
-        return Look(
-            is_known=is_known, row=kept, engine=seen, shown=shown, way=way, after=after, standing=standing_by(run)
+        return PreviewView(
+            is_known=is_known, row=kept, engine=seen, shown=shown, way=way, after=after, standing=standby_bots(run)
         )
 
     @found.get("/api/preview/{bot}")
@@ -186,13 +186,13 @@ def _is_simulated(scan: Row) -> bool:
 def next_step(
     bot: str,
     seen: Preview | None,
-    picture: Picture,
+    picture: PageSnapshot,
     file: str,
     store: Place,
     *,
     is_simulated: bool,
     is_of_row: bool = False,
-) -> Way:
+) -> NextStep:
     """Return the button, or why there is none and which command comes next.
 
     is_simulated: the market of the scan, or of the engine. is_of_row: what is entered is a row of that scan.
@@ -201,31 +201,31 @@ def next_step(
     sim = " --sim" if is_simulated else ""
     if picture.engine != "running" or line is None:
         why = f"no engine runs {bot} on this store" if picture.engine == "running" else "no engine runs on this store"
-        return Way("", why, (f"rulebot explain {file}", f"rulebot serve --paper{sim} {file}"))
+        return NextStep("", why, (f"rulebot explain {file}", f"rulebot serve --paper{sim} {file}"))
     if is_of_row and is_simulated is not picture.is_simulated:
         kinds = {True: "the simulated market", False: "a real market"}
         why = f"the scan is of {kinds[is_simulated]}, and the engine trades on {kinds[picture.is_simulated]}"
-        return Way("", why, (f"rulebot scan{' --sim' if picture.is_simulated else ''} {file}",))
+        return NextStep("", why, (f"rulebot scan{' --sim' if picture.is_simulated else ''} {file}",))
     if line.has_universe and not is_of_row:
         why = f"{bot} chooses among its symbols by its conditions, and enters by itself when they hold"
-        return Way("", why, (f"rulebot why {bot}{naming(store)}",))
+        return NextStep("", why, (f"rulebot why {bot}{naming(store)}",))
     if picture.trading != "active" or line.is_paused:
         why, whom = _not_let(line, picture)
-        return Way("", why, (f"rulebot resume{whom}{naming(store, lambda: engine_store(None))}",))
+        return NextStep("", why, (f"rulebot resume{whom}{naming(store, lambda: engine_store(None))}",))
     if line.doing not in ("flat", "watching") and not (line.has_universe and line.doing == "open"):
         why = f"{bot} is {line.doing} now: {line.waits or line.position}"
-        return Way("", why, (f"rulebot why {bot}{naming(store)}",))
+        return NextStep("", why, (f"rulebot why {bot}{naming(store)}",))
     if is_of_row and seen is not None:
         name = asking_words.structure_name(seen.symbol, seen.structure, _expiries(seen))
-        return Way(f"{asking_words.enter_row(bot, name)}{_now_words(seen, is_of_row=True)}")
-    return Way(f"{asking_words.enter(bot)}{_now_words(seen)}")
+        return NextStep(f"{asking_words.enter_row(bot, name)}{_now_words(seen, is_of_row=True)}")
+    return NextStep(f"{asking_words.enter(bot)}{_now_words(seen)}")
 
 
 def _expiries(seen: Preview) -> list[str]:
     return sorted({leg.expiry for leg in seen.legs if leg.expiry})
 
 
-def _not_let(line: BotLine, picture: Picture) -> tuple[str, str]:
+def _not_let(line: BotLine, picture: PageSnapshot) -> tuple[str, str]:
     """Return why a bot is let enter nothing, and whom to resume: a resume of all ends what holds other bots as well."""
     if picture.trading != "active":
         return "bots are let enter nothing now: Start on the first page lets them again", ""

@@ -16,13 +16,13 @@ from rulebot.process.heartbeat import Stage
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 from rulebot.web import answers, book
-from rulebot.web.actions import Actions
+from rulebot.web.actions import PageActions
 from rulebot.web.alert_list import acknowledge, alert_list
 from rulebot.web.live import Live
 from rulebot.web.numbers import look, numbers_of_bot
 from rulebot.web.parameters import preview
-from rulebot.web.picture import Picture
-from rulebot.web.picture_of_store import picture_of_store
+from rulebot.web.picture import PageSnapshot
+from rulebot.web.picture_of_store import snapshot_of_store
 from rulebot.web.query import STRICT, check_span
 
 Answer = TypeVar("Answer")
@@ -108,15 +108,15 @@ def health_of(live: Live, recorded: str) -> answers.Health:
 def router(store: Place, live: Live) -> APIRouter:
     """Return the routes of /api and /health."""
     found = APIRouter(responses=REFUSALS, dependencies=STRICT)
-    actions = Actions(store)
+    actions = PageActions(store)
 
     def read(ask: Callable[[StoreReader], Answer]) -> Answer:
         with StoreReader(store) as reader:
             return ask(reader)
 
-    def shown(ask: Callable[[StoreReader, Picture], Answer]) -> Answer:
+    def shown(ask: Callable[[StoreReader, PageSnapshot], Answer]) -> Answer:
         """Answer by the engine of this process as it stands, else by what the store has of the last one."""
-        return read(lambda reader: ask(reader, live.picture or picture_of_store(reader)))
+        return read(lambda reader: ask(reader, live.picture or snapshot_of_store(reader)))
 
     @found.get("/health", responses=DESCRIBES_REFUSED | {503: {"model": answers.Health}})
     def health(response: Response) -> answers.Health:
@@ -193,7 +193,7 @@ def router(store: Place, live: Live) -> APIRouter:
         return shown(book.performance)
 
     @found.post("/api/action/{name}", status_code=202)
-    def act(name: str, ask: answers.Ask, key: Key) -> answers.Asked:
+    def act(name: str, ask: answers.Ask, key: Key) -> answers.RequestAccepted:
         """Leave a request for the engine: start, stop, close, keep, close_all, pause, resume. The same key asks once.
 
         start and resume let bots enter again; stop and pause let them enter nothing more, and positions stay;
@@ -203,12 +203,12 @@ def router(store: Place, live: Live) -> APIRouter:
         return actions.leave(name, ask.bot, key, ask.position)
 
     @found.get("/api/alerts")
-    def alerts() -> list[answers.AlertTold]:
+    def alerts() -> list[answers.AlertModel]:
         """The newest alerts, and who was told."""
         return list(alert_list(store).alerts)
 
     @found.post("/api/alerts/acknowledge")
-    def seen(what: answers.Seen) -> answers.Acknowledged:
+    def seen(what: answers.AcknowledgeRequest) -> answers.Acknowledged:
         """Say that an alert was seen and need not be told again; without an id all were, or those up to `until`."""
         count = acknowledge(store, what.id, what.until)
         return answers.Acknowledged(acknowledged=count, message=f"{count} acknowledged")
@@ -220,7 +220,7 @@ def router(store: Place, live: Live) -> APIRouter:
         return answers.Preview(bot=what.bot, text=looked.text, of=looked.of)
 
     @found.post("/api/parameters", status_code=202)
-    def parameters(what: answers.Change, key: Key) -> answers.Asked:
+    def parameters(what: answers.Change, key: Key) -> answers.RequestAccepted:
         """Ask for other parameters of a bot: kept in the store over restarts, taken up at a quiet point.
 
         Open positions keep the text that they were opened under. The spec's file is not written. With the `of` of a
@@ -229,7 +229,7 @@ def router(store: Place, live: Live) -> APIRouter:
         return actions.set_values(what.bot, what.values, key, what.of)
 
     @found.get("/api/numbers/{bot}")
-    def numbers(bot: str) -> answers.NumbersTold:
+    def numbers(bot: str) -> answers.NumbersModel:
         """Every number of a bot's file as it is now, with its path and line."""
         with StoreReader(store) as reader:
             text = reader.run().specs.get(bot) or {}
@@ -241,7 +241,7 @@ def router(store: Place, live: Live) -> APIRouter:
         lines = [
             answers.Number(path=each.path, line=each.line, text=each.text, around=each.around) for each in seen.lines
         ]
-        return answers.NumbersTold(
+        return answers.NumbersModel(
             bot=bot, file=seen.file, of=seen.of, why=seen.why, notes=list(seen.notes), numbers=lines
         )
 
@@ -255,7 +255,7 @@ def router(store: Place, live: Live) -> APIRouter:
         return answers.Preview(bot=what.bot, text=look(store, what.bot, what.of, what.edits).text, of=what.of)
 
     @found.post("/api/spec", status_code=202)
-    def write_text(what: answers.Edits, key: Key, request: Request) -> answers.Asked:
+    def write_text(what: answers.Edits, key: Key, request: Request) -> answers.RequestAccepted:
         """Write other numbers into a bot's file, comments kept, and have its engine take it up at a quiet point.
 
         Refused as by the preview, without an engine (409, `no_engine`), and where the file cannot be written. Open
@@ -265,7 +265,7 @@ def router(store: Place, live: Live) -> APIRouter:
         return actions.edit(what.bot, what.of, what.edits, by, key)
 
     @found.post("/api/trade/trigger", status_code=202)
-    def trigger(what: answers.Trigger, key: Key) -> answers.Asked:
+    def trigger(what: answers.Trigger, key: Key) -> answers.RequestAccepted:
         """Ask a bot to enter at once, whatever its window and its `when` say.
 
         The caps of the day, what its legs must offer, its limits and those of the account hold; `/api/trades` and the

@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 
-class ScanTold(BaseModel):
+class ScanModel(BaseModel):
     """One scan. at: New York. world: paper, live or simulated; seconds by the market's clock."""
 
     id: int
@@ -39,7 +39,7 @@ class LegTold(BaseModel):
     vega: float | None = None
 
 
-class ScanRowTold(BaseModel):
+class ScanRowModel(BaseModel):
     """One structure. holds: whether all conditions of its spec did, None while unknown; why: the first that did not."""
 
     bot: str
@@ -112,5 +112,5 @@ class PreviewTold(BaseModel):
 class LastScan(BaseModel):
     """The last scan, and its rows, best first; None and no rows where nothing was scanned yet."""
 
-    scan: ScanTold | None
-    rows: list[ScanRowTold]
+    scan: ScanModel | None
+    rows: list[ScanRowModel]

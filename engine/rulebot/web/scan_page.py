@@ -14,7 +14,7 @@ from rulebot.store.scans import Row, is_about, rows_about, rows_of, scans, scans
 from rulebot.web.pages import TEMPLATES
 from rulebot.web.query import STRICT
 from rulebot.web.rest import REFUSALS
-from rulebot.web.scan_answers import LastScan, ScanRowTold, ScanTold
+from rulebot.web.scan_answers import LastScan, ScanModel, ScanRowModel
 
 EARLIER = 25
 """Earlier rows of a symbol that are shown."""
@@ -31,8 +31,8 @@ def router(store: Place) -> APIRouter:
         scan, rows = _last(symbol)
         if scan is None:
             return LastScan(scan=None, rows=[])
-        told = {name: scan[name] for name in ScanTold.model_fields} | {"at": _clock(scan)}
-        return LastScan(scan=ScanTold(**told), rows=[ScanRowTold(**_same(row)) for row in rows])
+        told = {name: scan[name] for name in ScanModel.model_fields} | {"at": _clock(scan)}
+        return LastScan(scan=ScanModel(**told), rows=[ScanRowModel(**_same(row)) for row in rows])
 
     @found.get("/scan", response_class=HTMLResponse, include_in_schema=False)
     def page(symbol: Symbol = "") -> HTMLResponse:
@@ -62,7 +62,7 @@ def _earlier(symbol: str, last: int) -> list[Row]:
 
 
 def _same(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ScanRowTold.model_fields}
+    return {name: row[name] for name in ScanRowModel.model_fields}
 
 
 def _clock(scan: Row) -> str:

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from rulebot.model.errors import MisuseError, RulebotError, in_words
 from rulebot.model.values import dataclass
-from rulebot.web.by_proxy import ByProxy, trusted_networks
+from rulebot.web.by_proxy import ProxyGate, trusted_networks
 from rulebot.web.listener import Listener
 
 START_SECONDS = 20.0
@@ -127,7 +127,7 @@ class Server:
         logging.getLogger("uvicorn.access").disabled = True
         app = make(self._is_stopping)
         config = uvicorn.Config(
-            ByProxy(app, bind.proxy) if bind.is_by_proxy_alone else app,
+            ProxyGate(app, bind.proxy) if bind.is_by_proxy_alone else app,
             loop="asyncio",  # another one would take connections past the listener
             log_config=None,
             log_level="error",  # what a sender does wrong is told to it: in the log anybody could drown the rest by it

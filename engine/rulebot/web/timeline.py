@@ -25,11 +25,11 @@ from rulebot.model.collector import leave_at_end
 from rulebot.model.errors import RulebotError, StoreError, own_failure
 from rulebot.model.session import session_on
 from rulebot.model.values import dataclass
-from rulebot.narrate.event_text import Happening
-from rulebot.replay.recordings import Tape, listed, sizes_of
+from rulebot.narrate.event_text import EventLine
+from rulebot.replay.recordings import RecordingFile, listed, sizes_of
 from rulebot.replay.replay import Replayed, replay
-from rulebot.replay.replay_text import Retelling
-from rulebot.web.moment import Moment, moment_of
+from rulebot.replay.replay_text import ReplayText
+from rulebot.web.moment import ReplaySnapshot, replay_snapshot
 
 MINUTE = timedelta(minutes=1)
 AROUND = timedelta(minutes=5)
@@ -52,7 +52,7 @@ class NothingRecordedError(StoreError):
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class TimelineEvent:
     """One thing that happened."""
 
     at: datetime
@@ -79,7 +79,7 @@ class Timeline:
 
     instants: tuple[datetime, ...]
     packed: tuple[bytes, ...]
-    happened: tuple[Happened, ...]
+    happened: tuple[TimelineEvent, ...]
     problem: str = ""
     gaps: tuple[Gap, ...] = ()
     unread: tuple[str, ...] = ()
@@ -89,11 +89,11 @@ class Timeline:
         """Bytes of all moments."""
         return sum(map(len, self.packed))
 
-    def at(self, wanted: datetime) -> Moment:
+    def at(self, wanted: datetime) -> ReplaySnapshot:
         """Return the last moment that is not after an instant, the first one before that."""
         place = max(bisect_right(self.instants, wanted) - 1, 0)
         found = pickle.loads(zlib.decompress(self.packed[place]))  # made by a process of our own
-        assert isinstance(found, Moment)
+        assert isinstance(found, ReplaySnapshot)
         return found
 
     def gap(self, wanted: datetime) -> Gap | None:
@@ -101,11 +101,11 @@ class Timeline:
         place = max(bisect_right(self.instants, wanted) - 1, 0)
         return next((each for each in self.gaps if each.since <= wanted and self.instants[place] < each.until), None)
 
-    def before(self, wanted: datetime) -> Happened | None:
+    def before(self, wanted: datetime) -> TimelineEvent | None:
         """Return the last thing that happened before an instant."""
         return next((each for each in reversed(self.happened) if each.at < wanted), None)
 
-    def after(self, wanted: datetime) -> Happened | None:
+    def after(self, wanted: datetime) -> TimelineEvent | None:
         """Return the first thing that happened after an instant."""
         return next((each for each in self.happened if each.at > wanted), None)
 
@@ -119,13 +119,13 @@ class _Keeper:
     def __init__(self, day_from: datetime, marks: deque[datetime], told: Callable[[datetime], None]) -> None:
         self.marks = marks
         self.moments: dict[datetime, bytes] = {}
-        self.happened: list[Happened] = []
-        self._from, self._told, self._retelling = day_from, told, Retelling()
+        self.happened: list[TimelineEvent] = []
+        self._from, self._told, self._retelling = day_from, told, ReplayText()
         self._next = datetime.min.replace(tzinfo=UTC)
 
     def glimpse(self, found: Replayed, at: datetime) -> None:
         """Keep what stands at an instant."""
-        self.moments[at] = zlib.compress(pickle.dumps(moment_of(found, at)), 6)
+        self.moments[at] = zlib.compress(pickle.dumps(replay_snapshot(found, at)), 6)
         self._tell(at)
 
     def see(self, found: Replayed, at: datetime) -> bool:
@@ -144,9 +144,9 @@ class _Keeper:
         self._keep(self._retelling.rest(found))
         self.happened.sort(key=lambda each: each.at)  # what waited stands where it began
 
-    def _keep(self, lines: Sequence[Happening]) -> None:
+    def _keep(self, lines: Sequence[EventLine]) -> None:
         lines = [told for told in lines if told.at >= self._from]
-        self.happened += [Happened(told.at, told.bot, told.text, told.tone.value) for told in lines]
+        self.happened += [TimelineEvent(told.at, told.bot, told.text, told.tone.value) for told in lines]
 
     def _tell(self, at: datetime) -> None:
         if at >= self._next:
@@ -154,14 +154,14 @@ class _Keeper:
             self._told(at)
 
 
-def live_through(files: Sequence[Path], told: Callable[[datetime], None] = lambda _: None) -> Timeline:
+def replay_for_page(files: Sequence[Path], told: Callable[[datetime], None] = lambda _: None) -> Timeline:
     """Return the timeline of a day of which these are the recordings, of runs in the order of their beginning.
 
     What an earlier run recorded of the time from the beginning of a later one on is left out, and so is one that cannot
     be read, unless there is no other. Raises: RulebotError.
     """
     moments: dict[datetime, bytes] = {}
-    happened: list[Happened] = []
+    happened: list[TimelineEvent] = []
     problem = ""
     gaps: list[Gap] = []
     ended: datetime | None = None
@@ -218,7 +218,7 @@ def work(files: Sequence[Path], answers: Connection) -> None:
         os.nice(NICE)
     with suppress(BrokenPipeError):
         try:
-            answers.send(live_through(files, answers.send))
+            answers.send(replay_for_page(files, answers.send))
         except RulebotError as error:
             answers.send(". ".join(filter(None, (error.message, error.help))))
         except Exception as error:
@@ -264,7 +264,7 @@ class _Building(threading.Thread):
 
 
 @dataclass(frozen=True, slots=True)
-class Underway:
+class TimelineInProgress:
     """A day that is still being lived through: how far that has come, None while it waits for its turn."""
 
     reached: datetime | None
@@ -287,14 +287,14 @@ class Days:
         self._turn = threading.Semaphore(1)
         self._known: OrderedDict[date, _Building] = OrderedDict()
 
-    def listed(self) -> dict[date, list[Tape]]:
+    def listed(self) -> dict[date, list[RecordingFile]]:
         """Return what is recorded of each day, the newest day first, each run in the order of its beginning."""
-        found: dict[date, list[Tape]] = {}
+        found: dict[date, list[RecordingFile]] = {}
         for tape in reversed(listed(self._folder)):
             found.setdefault(tape.day, []).insert(0, tape)
         return found
 
-    def timeline(self, day: date, patience: float) -> Timeline | Underway:
+    def timeline(self, day: date, patience: float) -> Timeline | TimelineInProgress:
         """Return a day, or how far it has come within `patience` seconds.
 
         Raises: StoreError when nothing is recorded of it, when it cannot be read, and when too many are asked for.
@@ -304,8 +304,8 @@ class Days:
             raise NothingRecordedError(f"nothing is recorded of {day}", "/days lists what is")
         building = self._built(day, files)
         building.is_done.wait(patience)
-        found = building.found if building.is_done.is_set() else Underway(building.reached)
-        if isinstance(found, Timeline | Underway):
+        found = building.found if building.is_done.is_set() else TimelineInProgress(building.reached)
+        if isinstance(found, Timeline | TimelineInProgress):
             return found
         with self._lock:
             self._known.pop(day, None)  # asked again it is tried again

@@ -12,7 +12,7 @@ from rulebot.store.place import Place
 from rulebot.store.queries import Row, StoreReader
 from rulebot.web.book import is_between
 from rulebot.web.chart import days_svg
-from rulebot.web.known import standing_by
+from rulebot.web.known import standby_bots
 
 SHOWN = 500
 STATES = ("OPEN", "CLOSED", "PENDING", "ERROR")
@@ -31,7 +31,7 @@ def trades_page(
     equal = {name: value for name, value in (("strategy_id", bot), ("status", state)) if value}
     with StoreReader(store) as reader:
         rows = [row for row in reader.trades(**equal) if is_between(row["trade_date"], first, last)]
-        bots, standing = reader.bots(), standing_by(reader.run())
+        bots, standing = reader.bots(), standby_bots(reader.run())
         kept = kept_lines(read_kept(reader, bot), is_named=not bot)
     closed = sorted((row for row in rows if row["final_pnl"] is not None and row["exit_time"]), key=_exit)
     sums = [

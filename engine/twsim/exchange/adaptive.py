@@ -11,7 +11,7 @@ from decimal import Decimal
 from rulebot.model.money import Rounding
 from twsim.exchange.book import WorkingOrder
 from twsim.exchange.chance import between
-from twsim.exchange.touch import Touch
+from twsim.exchange.touch import Nbbo
 
 PRIORITY = "adaptivePriority"
 WALK_SECONDS = {"Urgent": (1.0, 5.0), "Normal": (5.0, 45.0), "Patient": (30.0, 180.0)}
@@ -29,7 +29,7 @@ def algo_problem(algo: str, params: tuple[tuple[str, str], ...]) -> tuple[int, s
     return None
 
 
-def adaptive_limit(order: WorkingOrder, touch: Touch, seed: int, at: datetime) -> Decimal | None:
+def adaptive_limit(order: WorkingOrder, touch: Nbbo, seed: int, at: datetime) -> Decimal | None:
     """Return the price it shows now: from the mid to the far side, never beyond the limit."""
     far, mid, own = touch.far(order.side), touch.mid, order.ticket.limit_price
     if order.ticket.order_type == "MKT":

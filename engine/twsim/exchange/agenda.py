@@ -9,19 +9,19 @@ LATER = timedelta(minutes=15)
 """How long after the close orders of the day live in options that trade so long."""
 
 
-class Hours(NamedTuple):
+class BrokerHours(NamedTuple):
     """Open and close of a session, UTC."""
 
     open: datetime
     close: datetime
 
 
-def hours_of(day: date) -> Hours:
+def hours_of(day: date) -> BrokerHours:
     """Return the hours of a listed date; past the calendar's last year they are those of a full day."""
     if not is_tabled(day):
-        return Hours(at_exchange_time(day, OPEN_TIME), at_exchange_time(day, FULL_CLOSE))
+        return BrokerHours(at_exchange_time(day, OPEN_TIME), at_exchange_time(day, FULL_CLOSE))
     session = session_from(day)
-    return Hours(session.open, session.close)
+    return BrokerHours(session.open, session.close)
 
 
 def next_time(after: datetime, delivery_delay: timedelta) -> datetime:

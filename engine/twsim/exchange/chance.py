@@ -3,7 +3,7 @@
 from hashlib import blake2b
 
 
-def chance(*names: object) -> float:
+def seeded_fraction(*names: object) -> float:
     """Return a number in [0, 1) drawn by hashing the names (seed, perm id, instant, purpose)."""
     text = "|".join(map(str, names)).encode()
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "big") / 2**64
@@ -11,4 +11,4 @@ def chance(*names: object) -> float:
 
 def between(low: float, high: float, *names: object) -> float:
     """Return a number in [low, high) drawn by hashing the names."""
-    return low + (high - low) * chance(*names)
+    return low + (high - low) * seeded_fraction(*names)

@@ -9,7 +9,7 @@ from twsim.exchange.agenda import hours_of
 from twsim.exchange.book import WorkingOrder
 from twsim.exchange.combo import Leg, order_touch, weighted
 from twsim.exchange.conditions import unwatched_condition
-from twsim.exchange.desk import Desk
+from twsim.exchange.desk import BrokerState
 from twsim.exchange.standing import margin_problem
 from twsim.exchange.tick_rules import on_grid
 from twsim.instrument import Instrument, SecType
@@ -40,7 +40,7 @@ def invalid(cause: str) -> Problem:
 # ------------------------------------------------------------- contract
 
 
-def resolve_legs(desk: Desk, ticket: Ticket) -> tuple[Leg, ...] | Problem:
+def resolve_legs(desk: BrokerState, ticket: Ticket) -> tuple[Leg, ...] | Problem:
     """Return what the ticket trades, or why it cannot be traded."""
     if ticket.sec_type != "BAG":
         found = desk.market.catalogue.by_id(ticket.con_id)
@@ -50,7 +50,7 @@ def resolve_legs(desk: Desk, ticket: Ticket) -> tuple[Leg, ...] | Problem:
     return _resolve_combo(desk, ticket)
 
 
-def contract_problem(desk: Desk, instrument: Instrument) -> Problem | None:
+def contract_problem(desk: BrokerState, instrument: Instrument) -> Problem | None:
     """Return why a contract cannot be traded now."""
     if instrument.sec_type is SecType.INDEX:
         return rejected("This contract is not available for trading")
@@ -60,7 +60,7 @@ def contract_problem(desk: Desk, instrument: Instrument) -> Problem | None:
     return None
 
 
-def _resolve_combo(desk: Desk, ticket: Ticket) -> tuple[Leg, ...] | Problem:
+def _resolve_combo(desk: BrokerState, ticket: Ticket) -> tuple[Leg, ...] | Problem:
     if len(ticket.legs) < 2 or len({leg.con_id for leg in ticket.legs}) < len(ticket.legs):
         return invalid("Combo legs must be two or more different contracts")
     parts = []
@@ -102,7 +102,7 @@ def _worth(leg: Leg, level: float) -> float:
 # ------------------------------------------------------------- ticket
 
 
-def ticket_problem(desk: Desk, order: WorkingOrder) -> Problem | None:
+def ticket_problem(desk: BrokerState, order: WorkingOrder) -> Problem | None:
     """Return what is wrong with the ticket itself."""
     ticket = order.ticket
     if ticket.account and ticket.account != desk.account_id:
@@ -122,7 +122,7 @@ def ticket_problem(desk: Desk, order: WorkingOrder) -> Problem | None:
     )
 
 
-def _time_problem(desk: Desk, ticket: Ticket) -> Problem | None:
+def _time_problem(desk: BrokerState, ticket: Ticket) -> Problem | None:
     if ticket.tif != "GTD":
         return None
     if ticket.good_till is None:
@@ -130,11 +130,11 @@ def _time_problem(desk: Desk, ticket: Ticket) -> Problem | None:
     return rejected("The good till date has passed") if ticket.good_till <= desk.now else None
 
 
-def _condition_problem(desk: Desk, ticket: Ticket) -> Problem | None:
+def _condition_problem(desk: BrokerState, ticket: Ticket) -> Problem | None:
     return invalid(reason) if (reason := unwatched_condition(desk, ticket)) else None
 
 
-def _quantity_problem(desk: Desk, ticket: Ticket) -> Problem | None:
+def _quantity_problem(desk: BrokerState, ticket: Ticket) -> Problem | None:
     quantity = ticket.quantity
     if quantity < 1 or quantity % 1:
         return Problem(388, f"Order size {quantity} is smaller than the minimum required size of 1.")
@@ -160,7 +160,7 @@ def _price_problem(order: WorkingOrder) -> Problem | None:
     return None
 
 
-def _algo_problem(desk: Desk, ticket: Ticket) -> Problem | None:
+def _algo_problem(desk: BrokerState, ticket: Ticket) -> Problem | None:
     if not ticket.algo:
         return None
     if (found := algo_problem(ticket.algo, ticket.algo_params)) is not None:
@@ -175,7 +175,7 @@ def _algo_problem(desk: Desk, ticket: Ticket) -> Problem | None:
 # ------------------------------------------------------------- book and market
 
 
-def entry_problem(desk: Desk, order: WorkingOrder) -> Problem | None:
+def entry_problem(desk: BrokerState, order: WorkingOrder) -> Problem | None:
     """Return why an order may not go to work now."""
     if (problem := _precaution(desk, order)) is not None:
         return problem
@@ -188,7 +188,7 @@ def entry_problem(desk: Desk, order: WorkingOrder) -> Problem | None:
     return rejected(reason) if reason else None
 
 
-def _precaution(desk: Desk, order: WorkingOrder) -> Problem | None:
+def _precaution(desk: BrokerState, order: WorkingOrder) -> Problem | None:
     """Refuse a limit far beyond the market: an order precaution, code 109."""
     band, limit = desk.settings.price_band, order.ticket.limit_price
     if band is None or limit is None or order.is_stop or order.parent or not desk.market.is_open:
@@ -200,7 +200,7 @@ def _precaution(desk: Desk, order: WorkingOrder) -> Problem | None:
     return Problem(109, f"Price is out of the range defined by the Order Default settings: {limit} against {far}")
 
 
-def _group_problem(desk: Desk, order: WorkingOrder) -> str | None:
+def _group_problem(desk: BrokerState, order: WorkingOrder) -> str | None:
     if order.ticket.oca_group in desk.filled_groups:
         return "OCA group is already filled"
     return None
@@ -210,7 +210,7 @@ def _root(order: WorkingOrder) -> WorkingOrder:
     return order.parent or order
 
 
-def _other_side_problem(desk: Desk, order: WorkingOrder) -> str | None:
+def _other_side_problem(desk: BrokerState, order: WorkingOrder) -> str | None:
     if not desk.settings.refuse_other_side:
         return None
     mine = _sided(desk, order)
@@ -220,14 +220,14 @@ def _other_side_problem(desk: Desk, order: WorkingOrder) -> str | None:
     return None
 
 
-def _sided(desk: Desk, order: WorkingOrder) -> set[tuple[int, int]]:
+def _sided(desk: BrokerState, order: WorkingOrder) -> set[tuple[int, int]]:
     """Return the option contracts an order trades with the side it takes in each."""
     if order.is_combo and not desk.settings.compare_combo_legs:
         return set()
     return {(leg.instrument.con_id, order.side * leg.sign) for leg in order.legs if leg.instrument.is_option}
 
 
-def _count_problem(desk: Desk, order: WorkingOrder) -> str | None:
+def _count_problem(desk: BrokerState, order: WorkingOrder) -> str | None:
     mine = _contract(order)
     same = sum(
         1

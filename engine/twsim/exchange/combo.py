@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from rulebot.model.money import CENT, ZERO, Rounding, on_tick
-from twsim.exchange.touch import Touch
+from twsim.exchange.touch import Nbbo
 from twsim.instrument import Instrument
 
 
@@ -37,16 +37,16 @@ def weighted(parts: Sequence[tuple[Instrument, int, int]]) -> tuple[Leg, ...]:
     )
 
 
-def order_touch(legs: Sequence[Leg], quotes: Mapping[int, Touch]) -> Touch:
+def order_touch(legs: Sequence[Leg], quotes: Mapping[int, Nbbo]) -> Nbbo:
     """Return the market of an order's contract: its own when single, the natural one of a combo."""
     if len(legs) == 1:
         return quotes[legs[0].instrument.con_id]
     bid, bid_size = _side(legs, quotes, -1)
     ask, ask_size = _side(legs, quotes, +1)
-    return Touch(bid, ask, bid_size, ask_size)
+    return Nbbo(bid, ask, bid_size, ask_size)
 
 
-def _side(legs: Sequence[Leg], quotes: Mapping[int, Touch], side: int) -> tuple[Decimal | None, int]:
+def _side(legs: Sequence[Leg], quotes: Mapping[int, Nbbo], side: int) -> tuple[Decimal | None, int]:
     total, sizes = ZERO, []
     for leg in legs:
         touch = quotes[leg.instrument.con_id]
@@ -59,28 +59,28 @@ def _side(legs: Sequence[Leg], quotes: Mapping[int, Touch], side: int) -> tuple[
     return total, min(sizes)
 
 
-def _leg_price(touch: Touch, side: int) -> Decimal | None:
+def _leg_price(touch: Nbbo, side: int) -> Decimal | None:
     if side < 0 and touch.bid is None and touch.ask is not None:
         return ZERO
     return touch.far(side)
 
 
-def _leg_size(touch: Touch, side: int) -> int:
+def _leg_size(touch: Nbbo, side: int) -> int:
     if side < 0 and touch.bid is None:
         return touch.ask_size
     return touch.far_size(side)
 
 
-def widest_touch(legs: Sequence[Leg], quotes: Mapping[int, Touch]) -> Touch:
+def widest_touch(legs: Sequence[Leg], quotes: Mapping[int, Nbbo]) -> Nbbo:
     """Return the natural market with the sizes of the legs that show most: for legs that need not fill together."""
     touch = order_touch(legs, quotes)
     bid, ask = (
         max(_leg_size(quotes[leg.instrument.con_id], side * leg.sign) // leg.ratio for leg in legs) for side in (-1, 1)
     )
-    return Touch(touch.bid, touch.ask, bid, ask)
+    return Nbbo(touch.bid, touch.ask, bid, ask)
 
 
-def leg_prices(legs: Sequence[Leg], quotes: Mapping[int, Touch], price: Decimal) -> tuple[Decimal, ...]:
+def leg_prices(legs: Sequence[Leg], quotes: Mapping[int, Nbbo], price: Decimal) -> tuple[Decimal, ...]:
     """Return a price for each leg so that the sum of sign x ratio x price is the combo's price.
 
     Legs stay at or inside their quotes whenever the combo's price is at or inside its natural market; with no leg of
@@ -93,7 +93,7 @@ def leg_prices(legs: Sequence[Leg], quotes: Mapping[int, Touch], price: Decimal)
     return _absorb(legs, bounds, found, price)
 
 
-def _bounds(touch: Touch) -> tuple[Decimal, Decimal]:
+def _bounds(touch: Nbbo) -> tuple[Decimal, Decimal]:
     low = touch.bid if touch.bid is not None else ZERO
     high = touch.ask if touch.ask is not None else low
     return (low, high) if low <= high else (high, low)

@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from twsim.exchange.book import WorkingOrder
-from twsim.exchange.desk import Desk
-from twsim.exchange.touch import Touch
+from twsim.exchange.desk import BrokerState
+from twsim.exchange.touch import Nbbo
 from twsim.seams import OrderCondition, Ticket
 
 PRICE, TIME, VOLUME, CHANGE = 1, 3, 6, 7
 _OF_CONTRACTS = (PRICE, VOLUME, CHANGE)
 
 
-def unwatched_condition(desk: Desk, ticket: Ticket) -> str:
+def unwatched_condition(desk: BrokerState, ticket: Ticket) -> str:
     """Return why a condition of an order cannot be watched, "" when all can."""
     for each in ticket.conditions:
         if each.kind not in (TIME, *_OF_CONTRACTS):
@@ -30,7 +30,7 @@ def unwatched_condition(desk: Desk, ticket: Ticket) -> str:
     return ""
 
 
-def conditions_met(desk: Desk, order: WorkingOrder) -> bool:
+def conditions_met(desk: BrokerState, order: WorkingOrder) -> bool:
     """Say whether the conditions of an order are met, or were."""
     told = order.ticket.conditions
     if not told:
@@ -53,7 +53,7 @@ def _groups(told: tuple[OrderCondition, ...]) -> Iterator[list[OrderCondition]]:
         yield group
 
 
-def _is_met(desk: Desk, condition: OrderCondition, quotes: dict[int, Touch]) -> bool:
+def _is_met(desk: BrokerState, condition: OrderCondition, quotes: dict[int, Nbbo]) -> bool:
     if condition.kind == TIME:
         assert condition.at is not None
         return desk.now >= condition.at if condition.is_more else desk.now <= condition.at
@@ -63,7 +63,7 @@ def _is_met(desk: Desk, condition: OrderCondition, quotes: dict[int, Touch]) -> 
     return found >= condition.value if condition.is_more else found <= condition.value
 
 
-def _watched(desk: Desk, condition: OrderCondition, quotes: dict[int, Touch]) -> Decimal | None:
+def _watched(desk: BrokerState, condition: OrderCondition, quotes: dict[int, Nbbo]) -> Decimal | None:
     """Return what a condition watches: a price, contracts or shares traded today, or percent since the last close."""
     if condition.kind == PRICE:
         touch = quotes[condition.con_id]

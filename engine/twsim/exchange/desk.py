@@ -8,17 +8,17 @@ from decimal import Decimal
 from rulebot.model.session import exchange_date
 from twsim.exchange.account import Account
 from twsim.exchange.book import OrderBook, WorkingOrder
-from twsim.exchange.chance import chance
+from twsim.exchange.chance import seeded_fraction
 from twsim.exchange.day_trades import DayTrades
 from twsim.exchange.ledger import Ledger
 from twsim.exchange.settings import ExchangeSettings
-from twsim.exchange.touch import Touch, touches
+from twsim.exchange.touch import Nbbo, nbbo_of
 from twsim.instrument import Instrument
 from twsim.seams import Commissioned, Execution, Market, OrderChanged, OrderError, Report
 
 
 @dataclass(slots=True)
-class Desk:
+class BrokerState:
     """Everything the broker knows. `now` is the instant being handled.
 
     marks: what each contract that is held was last valued at, by its id; it counts on where nobody quotes.
@@ -51,9 +51,9 @@ class Desk:
             raise LookupError(f"contract {con_id} is not in the catalogue")
         return found
 
-    def quotes(self, con_ids: Iterable[int]) -> dict[int, Touch]:
+    def quotes(self, con_ids: Iterable[int]) -> dict[int, Nbbo]:
         """Return the present touch of each contract."""
-        return touches(self.market, sorted(set(con_ids)))
+        return nbbo_of(self.market, sorted(set(con_ids)))
 
     def status(self, order: WorkingOrder, *, echo: bool = True) -> list[Report]:
         """Record and report an order as it stands; now and then its status comes twice, as with the real broker."""
@@ -75,7 +75,7 @@ class Desk:
             legs=[leg.instrument.con_id for leg in order.legs],
         )
         reports: list[Report] = [OrderChanged(view, echo)]
-        draw = chance(self.seed, order.perm_id, view.status.value, view.filled, "duplicate")
+        draw = seeded_fraction(self.seed, order.perm_id, view.status.value, view.filled, "duplicate")
         if draw < self.settings.duplicate_status:
             reports.append(OrderChanged(view, echo_open=False))
         return reports

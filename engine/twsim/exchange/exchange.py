@@ -15,17 +15,17 @@ from rulebot.model.session import session_from, trades_on
 from twsim.exchange.account import Account, Holding
 from twsim.exchange.agenda import is_midnight, next_time
 from twsim.exchange.book import Key, OrderBook, WorkingOrder
-from twsim.exchange.chance import chance
+from twsim.exchange.chance import seeded_fraction
 from twsim.exchange.combo import order_touch
 from twsim.exchange.conditions import conditions_met
-from twsim.exchange.desk import Desk, con_ids
+from twsim.exchange.desk import BrokerState, con_ids
 from twsim.exchange.execution import execute, parts_of
-from twsim.exchange.intake import answer_what_if, release_children, take
+from twsim.exchange.intake import accept_ticket, answer_what_if, release_children
 from twsim.exchange.ledger import Ledger
-from twsim.exchange.legging import leg_in
+from twsim.exchange.legging import fill_leg_by_leg
 from twsim.exchange.lifecycle import end_cancelled
-from twsim.exchange.matching import Moment, match
-from twsim.exchange.mishaps import correct, fill_beyond, fill_cancelled, go_wrong
+from twsim.exchange.matching import QuoteInstant, match
+from twsim.exchange.mishaps import apply_fill_faults, correct, fill_beyond, fill_cancelled
 from twsim.exchange.oca import OcaRound
 from twsim.exchange.settings import ExchangeSettings
 from twsim.exchange.settle import settle_due
@@ -40,8 +40,8 @@ from twsim.exchange.standing import (
 )
 from twsim.exchange.start_book import PositionsError, StartPosition
 from twsim.exchange.stops import stop_reached
-from twsim.exchange.strangers import assign, trade
-from twsim.exchange.touch import Touch
+from twsim.exchange.strangers import external_assignment, external_trade
+from twsim.exchange.touch import Nbbo
 from twsim.seams import (
     Commissioned,
     Execution,
@@ -78,7 +78,7 @@ class SimExchange:
     ) -> None:
         settings = settings or ExchangeSettings()
         self._market = market
-        self._desk = Desk(
+        self._desk = BrokerState(
             market=market,
             seed=seed,
             account_id=account or f"DU{seed % 10_000_000:07d}",
@@ -137,12 +137,12 @@ class SimExchange:
         if ticket.what_if:
             return self.what_if(ticket)
         self._arrives(ticket)
-        return take(self._desk, ticket)
+        return accept_ticket(self._desk, ticket)
 
     def arrive(self, ticket: Ticket) -> list[Report]:
         """Take a new order that the gateway has read long ago; others with higher ids may have come since."""
         self._arrives(ticket)
-        return take(self._desk, ticket, is_late=True)
+        return accept_ticket(self._desk, ticket, is_late=True)
 
     def _arrives(self, ticket: Ticket) -> None:
         self._seen = self._market.now
@@ -172,7 +172,10 @@ class SimExchange:
 
     def _pending_cancel(self, order: WorkingOrder) -> list[Report]:
         desk = self._desk
-        if not order.transmitted or chance(desk.seed, order.perm_id, "pending") >= desk.settings.pending_cancel:
+        if (
+            not order.transmitted
+            or seeded_fraction(desk.seed, order.perm_id, "pending") >= desk.settings.pending_cancel
+        ):
             return []
         return [OrderChanged(replace(order.view(), status=Status.PENDING_CANCEL), echo_open=False)]
 
@@ -209,11 +212,11 @@ class SimExchange:
 
     def trade(self, con_id: int, quantity: int, *, liquidation: bool = False) -> list[Report]:
         """Trade (signed) as a person at the broker's window does, or the broker itself."""
-        return trade(self._desk, con_id, quantity, liquidation=liquidation)
+        return external_trade(self._desk, con_id, quantity, liquidation=liquidation)
 
     def assign(self, con_id: int) -> list[Report]:
         """Assign what is short of an option on shares, before it expires."""
-        return assign(self._desk, con_id)
+        return external_assignment(self._desk, con_id)
 
     def correct(self, exec_id: str, price_by: Decimal, quantity_by: Decimal) -> list[Report]:
         """Correct an execution of today; a combo's own has nothing to correct."""
@@ -339,7 +342,7 @@ class SimExchange:
             order.tested_at = self._desk.now
         return waits
 
-    def _match(self, order: WorkingOrder, quotes: dict[int, Touch], groups: OcaRound) -> list[Report]:
+    def _match(self, order: WorkingOrder, quotes: dict[int, Nbbo], groups: OcaRound) -> list[Report]:
         desk = self._desk
         touch = order_touch(order.legs, quotes)
         reports: list[Report] = []
@@ -357,16 +360,16 @@ class SimExchange:
             reports += end_cancelled(desk, order, "Immediate or cancel")
         return reports
 
-    def _fill(self, order: WorkingOrder, touch: Touch, quotes: dict[int, Touch], groups: OcaRound) -> list[Report]:
+    def _fill(self, order: WorkingOrder, touch: Nbbo, quotes: dict[int, Nbbo], groups: OcaRound) -> list[Report]:
         desk = self._desk
-        moment = Moment(desk.seed, desk.now, desk.settings)
+        moment = QuoteInstant(desk.seed, desk.now, desk.settings)
         if order.legs_in:
-            batch = leg_in(order, quotes, moment)
+            batch = fill_leg_by_leg(order, quotes, moment)
             batches = [batch] if batch else []
         else:
             batches = [(fill, parts_of(order, fill, quotes)) for fill in match(order, touch, moment)]
         if order.met is not None and batches:
-            return go_wrong(desk, order, batches[0][0], quotes)
+            return apply_fill_faults(desk, order, batches[0][0], quotes)
         reports: list[Report] = []
         for fill, parts in batches:
             first = not order.filled and fill.quantity

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from rulebot.model.money import ZERO
 from twsim.exchange.book import WorkingOrder
-from twsim.exchange.chance import chance
+from twsim.exchange.chance import seeded_fraction
 from twsim.exchange.combo import Leg, leg_prices
 from twsim.exchange.commission import charge
-from twsim.exchange.desk import Desk, contract_name
-from twsim.exchange.matching import Fill
-from twsim.exchange.touch import Touch
+from twsim.exchange.desk import BrokerState, contract_name
+from twsim.exchange.matching import MatchedFill
+from twsim.exchange.touch import Nbbo
 from twsim.seams import (
     Commissioned,
     Executed,
@@ -36,7 +36,7 @@ class LegFill(NamedTuple):
 
 
 def execute(
-    desk: Desk, order: WorkingOrder, parts: Sequence[LegFill], fill: Fill, quotes: dict[int, Touch]
+    desk: BrokerState, order: WorkingOrder, parts: Sequence[LegFill], fill: MatchedFill, quotes: dict[int, Nbbo]
 ) -> list[Report]:
     """Book what each leg trades and return the reports in the broker's order.
 
@@ -51,7 +51,7 @@ def execute(
     return [*_ordered(desk, order, [Executed(one) for one in executed], charged), *paid, *moved]
 
 
-def parts_of(order: WorkingOrder, fill: Fill, quotes: dict[int, Touch]) -> list[LegFill]:
+def parts_of(order: WorkingOrder, fill: MatchedFill, quotes: dict[int, Nbbo]) -> list[LegFill]:
     """Return what each leg of a whole fill trades."""
     prices = leg_prices(order.legs, quotes, fill.price)
     return [
@@ -59,19 +59,19 @@ def parts_of(order: WorkingOrder, fill: Fill, quotes: dict[int, Touch]) -> list[
     ]
 
 
-def _take_sizes(order: WorkingOrder, parts: Sequence[LegFill], quotes: dict[int, Touch]) -> None:
+def _take_sizes(order: WorkingOrder, parts: Sequence[LegFill], quotes: dict[int, Nbbo]) -> None:
     for part in parts:
         touch = quotes[part.leg.instrument.con_id]
         touch.take(order.side * part.leg.sign, int(part.quantity))
 
 
-def _progress(order: WorkingOrder, fill: Fill) -> None:
+def _progress(order: WorkingOrder, fill: MatchedFill) -> None:
     order.filled += fill.quantity
     order.value += fill.price * fill.quantity
     order.last_price = fill.price if fill.quantity else order.last_price
 
 
-def _executions(desk: Desk, order: WorkingOrder, fill: Fill, parts: Sequence[LegFill]) -> list[Execution]:
+def _executions(desk: BrokerState, order: WorkingOrder, fill: MatchedFill, parts: Sequence[LegFill]) -> list[Execution]:
     """Return the executions: the combo's own first, then one for each leg, numbered in their ids."""
     desk.execution_count += 1
     stem = f"{0xE0D5 + desk.seed % 0xFFFF:08x}.{desk.execution_count:08x}"
@@ -87,7 +87,7 @@ def _executions(desk: Desk, order: WorkingOrder, fill: Fill, parts: Sequence[Leg
     return found
 
 
-def _execution(desk: Desk, order: WorkingOrder, exec_id: str, fill: Fill) -> Execution:
+def _execution(desk: BrokerState, order: WorkingOrder, exec_id: str, fill: MatchedFill) -> Execution:
     ticket = order.ticket
     return Execution(
         exec_id=exec_id,
@@ -129,7 +129,7 @@ def _leg_execution(order: WorkingOrder, combo: Execution, part: LegFill, exec_id
     )
 
 
-def record(desk: Desk, one: Execution, at: datetime) -> None:
+def record(desk: BrokerState, one: Execution, at: datetime) -> None:
     """Write an execution to the ledger, told at `at`."""
     instrument = desk.market.catalogue.by_id(one.con_id) if one.con_id else None
     desk.ledger.write(
@@ -149,7 +149,7 @@ def record(desk: Desk, one: Execution, at: datetime) -> None:
     )
 
 
-def _book(desk: Desk, order: WorkingOrder, part: LegFill, execution: Execution) -> Commissioned:
+def _book(desk: BrokerState, order: WorkingOrder, part: LegFill, execution: Execution) -> Commissioned:
     """Move cash and position of one leg and return its commission report."""
     instrument = part.leg.instrument
     side = order.side * part.leg.sign
@@ -176,7 +176,7 @@ def _book(desk: Desk, order: WorkingOrder, part: LegFill, execution: Execution) 
     return report
 
 
-def _ordered(desk: Desk, order: WorkingOrder, executed: list[Executed], charged: Decimal) -> list[Report]:
+def _ordered(desk: BrokerState, order: WorkingOrder, executed: list[Executed], charged: Decimal) -> list[Report]:
     """Return executions and statuses: executions first mostly, Filled twice, the second with the commission."""
     if order.remaining:
         order.status, order.commission = Status.SUBMITTED, charged
@@ -185,6 +185,6 @@ def _ordered(desk: Desk, order: WorkingOrder, executed: list[Executed], charged:
     status = desk.status(order)
     order.commission = charged
     again = OrderChanged(order.view())
-    if chance(desk.seed, order.perm_id, "status first") < desk.settings.status_before_execution:
+    if seeded_fraction(desk.seed, order.perm_id, "status first") < desk.settings.status_before_execution:
         return [*status, *executed, again]
     return [*executed, *status, again]

@@ -16,7 +16,7 @@ from twsim.exchange.agenda import LATER, hours_of
 from twsim.exchange.book import WorkingOrder
 from twsim.exchange.checks import Problem, entry_problem, rejected, resolve_legs, ticket_problem
 from twsim.exchange.combo import Leg
-from twsim.exchange.desk import Desk
+from twsim.exchange.desk import BrokerState
 from twsim.exchange.lifecycle import end_refused
 from twsim.exchange.standing import margin_answer, margin_problem
 from twsim.exchange.tick_rules import combo_tick_rule, tick_rule
@@ -54,7 +54,7 @@ _UNSET = ("", "None", "0", "2147483647")
 _HUGE = 1e307
 
 
-def take(desk: Desk, ticket: Ticket, *, is_late: bool = False) -> list[Report]:
+def accept_ticket(desk: BrokerState, ticket: Ticket, *, is_late: bool = False) -> list[Report]:
     """Take a new order or the change of a living one. `is_late`: its id was above all others when it was read."""
     key = ticket.client_id, ticket.order_id
     known = desk.book.orders.get(key)
@@ -68,7 +68,7 @@ def take(desk: Desk, ticket: Ticket, *, is_late: bool = False) -> list[Report]:
     return _take_new(desk, ticket)
 
 
-def answer_what_if(desk: Desk, ticket: Ticket) -> list[Report]:
+def answer_what_if(desk: BrokerState, ticket: Ticket) -> list[Report]:
     """Answer a margin question: an answer, or the error the order would get."""
     key = ticket.client_id, ticket.order_id
     desk.book.asked.add(key)
@@ -80,7 +80,7 @@ def answer_what_if(desk: Desk, ticket: Ticket) -> list[Report]:
     return [WhatIfAnswer(ticket, margin_answer(desk, order))]
 
 
-def _order_of(desk: Desk, ticket: Ticket, perm_id: int) -> WorkingOrder | Problem:
+def _order_of(desk: BrokerState, ticket: Ticket, perm_id: int) -> WorkingOrder | Problem:
     legs = resolve_legs(desk, ticket)
     if isinstance(legs, Problem):
         return legs
@@ -90,7 +90,7 @@ def _order_of(desk: Desk, ticket: Ticket, perm_id: int) -> WorkingOrder | Proble
     return WorkingOrder(ticket, perm_id, legs, ticks, since=desk.now, expires=expires)
 
 
-def _expires(desk: Desk, ticket: Ticket, legs: tuple[Leg, ...]) -> datetime | None:
+def _expires(desk: BrokerState, ticket: Ticket, legs: tuple[Leg, ...]) -> datetime | None:
     """Return when the order ends by itself: with its session or with the first of its contracts."""
     ends = [hours_of(day).close for leg in legs if (day := leg.instrument.last_trade_date) is not None]
     if ticket.tif == "GTD":
@@ -114,7 +114,7 @@ def _close_after(at: datetime) -> datetime:
         return at_exchange_time(exchange_date(at), FULL_CLOSE)
 
 
-def _take_new(desk: Desk, ticket: Ticket) -> list[Report]:
+def _take_new(desk: BrokerState, ticket: Ticket) -> list[Report]:
     key = ticket.client_id, ticket.order_id
     order = _order_of(desk, ticket, 0)
     if isinstance(order, Problem):
@@ -128,7 +128,7 @@ def _take_new(desk: Desk, ticket: Ticket) -> list[Report]:
     return _release_family(desk, order) if ticket.transmit else []
 
 
-def _join_parent(desk: Desk, order: WorkingOrder) -> Problem | None:
+def _join_parent(desk: BrokerState, order: WorkingOrder) -> Problem | None:
     """Tie a child to its parent; children of one parent form a group that shrinks together."""
     ticket = order.ticket
     if not ticket.parent_id:
@@ -144,7 +144,7 @@ def _join_parent(desk: Desk, order: WorkingOrder) -> Problem | None:
     return None
 
 
-def _release_family(desk: Desk, order: WorkingOrder) -> list[Report]:
+def _release_family(desk: BrokerState, order: WorkingOrder) -> list[Report]:
     """Send a transmitted order and every member of its family that was held back, parent first."""
     root = order.parent or order
     held = [one for one in (root, *desk.book.children(root)) if not one.transmitted and not one.is_final]
@@ -155,7 +155,7 @@ def _release_family(desk: Desk, order: WorkingOrder) -> list[Report]:
     return reports
 
 
-def _send(desk: Desk, order: WorkingOrder) -> list[Report]:
+def _send(desk: BrokerState, order: WorkingOrder) -> list[Report]:
     """Give an order to the broker: refused, or acknowledged as PreSubmitted until it meets the market."""
     order.transmitted = True
     problem = entry_problem(desk, order)
@@ -164,12 +164,12 @@ def _send(desk: Desk, order: WorkingOrder) -> list[Report]:
     return [*desk.status(order), *_warnings(desk, order)]
 
 
-def release_children(desk: Desk, parent: WorkingOrder) -> list[Report]:
+def release_children(desk: BrokerState, parent: WorkingOrder) -> list[Report]:
     """Report the children of an order that has just had its first fill: they wait for it no longer."""
     return [report for child in desk.book.children(parent) if child.transmitted for report in desk.status(child)]
 
 
-def _warnings(desk: Desk, order: WorkingOrder) -> list[Report]:
+def _warnings(desk: BrokerState, order: WorkingOrder) -> list[Report]:
     reports: list[Report] = []
     ignored = [name for field, name in NOT_ACTED_ON.items() if _is_set(order.ticket.echo.get(field, ""))]
     names = [OUTSIDE, *ignored] if order.ticket.outside_rth else ignored
@@ -190,7 +190,7 @@ def _is_set(field: str) -> bool:
     return number != 0 and abs(number) < _HUGE
 
 
-def _held_text(desk: Desk, order: WorkingOrder) -> str:
+def _held_text(desk: BrokerState, order: WorkingOrder) -> str:
     session = session_from(exchange_date(desk.now))
     if desk.now >= session.open:
         session = session_after(session.date)
@@ -205,7 +205,7 @@ def _held_text(desk: Desk, order: WorkingOrder) -> str:
 # ------------------------------------------------------------- changes
 
 
-def _modify(desk: Desk, order: WorkingOrder, ticket: Ticket) -> list[Report]:
+def _modify(desk: BrokerState, order: WorkingOrder, ticket: Ticket) -> list[Report]:
     """Change price, quantity or time in force of a living order; a refused change leaves it as it is."""
     problem = _change_problem(desk, order, ticket)
     if problem is not None:
@@ -222,7 +222,7 @@ def _modify(desk: Desk, order: WorkingOrder, ticket: Ticket) -> list[Report]:
     return desk.status(order)
 
 
-def _change_problem(desk: Desk, order: WorkingOrder, ticket: Ticket) -> Problem | None:
+def _change_problem(desk: BrokerState, order: WorkingOrder, ticket: Ticket) -> Problem | None:
     old = order.ticket
     if _identity(old) != _identity(ticket):
         return NOT_SAME

@@ -14,11 +14,13 @@ from twsim.exchange.book import WorkingOrder
 from twsim.exchange.combo import Leg, widest_touch
 from twsim.exchange.commission import BASIS
 from twsim.exchange.execution import LegFill, parts_of
-from twsim.exchange.matching import REMOVED, Fill, Moment, match
-from twsim.exchange.touch import Touch
+from twsim.exchange.matching import REMOVED, MatchedFill, QuoteInstant, match
+from twsim.exchange.touch import Nbbo
 
 
-def leg_in(order: WorkingOrder, quotes: dict[int, Touch], moment: Moment) -> tuple[Fill, list[LegFill]] | None:
+def fill_leg_by_leg(
+    order: WorkingOrder, quotes: dict[int, Nbbo], moment: QuoteInstant
+) -> tuple[MatchedFill, list[LegFill]] | None:
     """Return what the legs trade at this instant and what that completes; None when nothing trades."""
     started = max((_filled(order, leg) + leg.ratio - 1) // leg.ratio for leg in order.legs)
     if started > order.filled:
@@ -35,12 +37,12 @@ def _filled(order: WorkingOrder, leg: Leg) -> Decimal:
     return order.leg_filled.get(leg.instrument.con_id, ZERO)
 
 
-def _within_size(order: WorkingOrder, part: LegFill, quotes: dict[int, Touch]) -> LegFill:
+def _within_size(order: WorkingOrder, part: LegFill, quotes: dict[int, Nbbo]) -> LegFill:
     size = quotes[part.leg.instrument.con_id].far_size(order.side * part.leg.sign)
     return part._replace(quantity=min(part.quantity, Decimal(size)))
 
 
-def _catch_up(order: WorkingOrder, started: Decimal, quotes: dict[int, Touch]) -> list[LegFill]:
+def _catch_up(order: WorkingOrder, started: Decimal, quotes: dict[int, Nbbo]) -> list[LegFill]:
     """Return what the legs that are behind can trade at their own far side."""
     parts = []
     for leg in order.legs:
@@ -51,7 +53,7 @@ def _catch_up(order: WorkingOrder, started: Decimal, quotes: dict[int, Touch]) -
     return parts
 
 
-def _completed(order: WorkingOrder, parts: list[LegFill], liquidity: int) -> Fill:
+def _completed(order: WorkingOrder, parts: list[LegFill], liquidity: int) -> MatchedFill:
     """Return how many combos the parts complete, at the average price of their legs.
 
     The order's value follows that of its legs, so its average price is theirs once all legs are level.
@@ -64,7 +66,7 @@ def _completed(order: WorkingOrder, parts: list[LegFill], liquidity: int) -> Fil
     whole = min(counts.get(leg.instrument.con_id, ZERO) // leg.ratio for leg in order.legs)
     done = int(whole - order.filled)
     if done <= 0:
-        return Fill(order.last_price, 0, liquidity)
+        return MatchedFill(order.last_price, 0, liquidity)
     averages = {con_id: values[con_id] / counts[con_id] for con_id in counts}
     net = sum((leg.sign * leg.weight * averages[leg.instrument.con_id] for leg in order.legs), ZERO)
-    return Fill(((net * whole - order.value) / done).quantize(BASIS), done, liquidity)
+    return MatchedFill(((net * whole - order.value) / done).quantize(BASIS), done, liquidity)

@@ -3,14 +3,14 @@
 from decimal import Decimal
 
 from twsim.exchange.book import WorkingOrder
-from twsim.exchange.desk import Desk
+from twsim.exchange.desk import BrokerState
 from twsim.seams import Report, Status
 
 REJECTED = 201
 CANCEL_TEXT = "Order Canceled - reason:"
 
 
-def end_cancelled(desk: Desk, order: WorkingOrder, reason: str = "") -> list[Report]:
+def end_cancelled(desk: BrokerState, order: WorkingOrder, reason: str = "") -> list[Report]:
     """Cancel a living order: status, 202, then its children."""
     desk.book.finish(order, Status.CANCELLED, reason or "Cancelled by Trader", desk.now)
     reports = desk.status(order, echo=False) if order.transmitted else []
@@ -20,7 +20,7 @@ def end_cancelled(desk: Desk, order: WorkingOrder, reason: str = "") -> list[Rep
     return reports
 
 
-def _without_parent(desk: Desk, child: WorkingOrder) -> list[Report]:
+def _without_parent(desk: BrokerState, child: WorkingOrder) -> list[Report]:
     """Cancel the child of a parent that will not fill any more, or cut it to what did fill."""
     covered = Decimal(child.covered)
     if covered <= child.filled:
@@ -30,7 +30,7 @@ def _without_parent(desk: Desk, child: WorkingOrder) -> list[Report]:
     return desk.status(child)
 
 
-def end_refused(desk: Desk, order: WorkingOrder, code: int, text: str) -> list[Report]:
+def end_refused(desk: BrokerState, order: WorkingOrder, code: int, text: str) -> list[Report]:
     """Refuse an order that has a perm id: with a 201 its status goes to Inactive first; then its children end."""
     desk.book.finish(order, Status.INACTIVE, text, desk.now)
     reports = desk.status(order) if code == REJECTED else []

@@ -18,15 +18,15 @@ from rulebot.model.session import exchange_date, session_from
 from rulebot.model.values import dataclass
 from twsim.exchange.adaptive import adaptive_limit
 from twsim.exchange.book import WorkingOrder
-from twsim.exchange.chance import chance
+from twsim.exchange.chance import seeded_fraction
 from twsim.exchange.settings import ExchangeSettings
-from twsim.exchange.touch import Touch
+from twsim.exchange.touch import Nbbo
 
 LONGEST_STEP_SECONDS = 60.0
 ADDED, REMOVED = 1, 2
 
 
-class Fill(NamedTuple):
+class MatchedFill(NamedTuple):
     """One trade of an order, in units of the order (combos for a BAG)."""
 
     price: Decimal
@@ -35,7 +35,7 @@ class Fill(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class QuoteInstant:
     """The instant that orders meet and the names chance is drawn from."""
 
     seed: int
@@ -43,7 +43,7 @@ class Moment:
     settings: ExchangeSettings
 
 
-def match(order: WorkingOrder, touch: Touch, moment: Moment) -> list[Fill]:
+def match(order: WorkingOrder, touch: Nbbo, moment: QuoteInstant) -> list[MatchedFill]:
     """Return the fills of a working order at this instant; none when nothing trades."""
     wanted = order.workable
     far = touch.far(order.side)
@@ -54,25 +54,25 @@ def match(order: WorkingOrder, touch: Touch, moment: Moment) -> list[Fill]:
         return _market(order, touch, far, wanted, moment.settings.walk_levels)
     if order.side * (limit - far) >= 0:
         size = min(wanted, touch.far_size(order.side))
-        return [Fill(far, size, REMOVED)] if size > 0 else []
+        return [MatchedFill(far, size, REMOVED)] if size > 0 else []
     return _resting(order, touch, limit, wanted, moment)
 
 
-def _limit(order: WorkingOrder, touch: Touch, moment: Moment) -> Decimal | None:
+def _limit(order: WorkingOrder, touch: Nbbo, moment: QuoteInstant) -> Decimal | None:
     """Return the limit the order has at this instant, None at the market."""
     if order.ticket.algo:
         return adaptive_limit(order, touch, moment.seed, moment.at)
     return None if order.ticket.order_type in ("MKT", "STP") else order.ticket.limit_price
 
 
-def _market(order: WorkingOrder, touch: Touch, far: Decimal, wanted: int, levels: int) -> list[Fill]:
+def _market(order: WorkingOrder, touch: Nbbo, far: Decimal, wanted: int, levels: int) -> list[MatchedFill]:
     """Fill at the touch, then tick by tick through levels of the size displayed; combos at their natural alone."""
     size = touch.far_size(order.side)
-    fills: list[Fill] = []
+    fills: list[MatchedFill] = []
     price = far
     while wanted > 0 and size > 0 and len(fills) < (1 if order.is_combo else levels):
         quantity = min(wanted, size)
-        fills.append(Fill(price, quantity, REMOVED))
+        fills.append(MatchedFill(price, quantity, REMOVED))
         wanted -= quantity
         price += order.side * order.ticks.tick(price)
         if not order.is_combo and price <= 0:
@@ -80,7 +80,7 @@ def _market(order: WorkingOrder, touch: Touch, far: Decimal, wanted: int, levels
     return fills
 
 
-def _resting(order: WorkingOrder, touch: Touch, limit: Decimal, wanted: int, moment: Moment) -> list[Fill]:
+def _resting(order: WorkingOrder, touch: Nbbo, limit: Decimal, wanted: int, moment: QuoteInstant) -> list[MatchedFill]:
     """Fill at the limit when somebody hits it."""
     way = _way_through(order, limit, touch)
     seconds = _seconds_tested(order, moment.at)
@@ -89,13 +89,13 @@ def _resting(order: WorkingOrder, touch: Touch, limit: Decimal, wanted: int, mom
     settings = moment.settings
     rate = settings.resting_rate * exp(settings.resting_slope * way)
     names = (moment.seed, order.perm_id, moment.at.isoformat())
-    if chance(*names, "hit") >= 1.0 - exp(-rate * seconds):
+    if seeded_fraction(*names, "hit") >= 1.0 - exp(-rate * seconds):
         return []
-    arriving = 1 + int(chance(*names, "size") * max(touch.near_size(order.side), 1))
-    return [Fill(limit, min(wanted, arriving), ADDED)]
+    arriving = 1 + int(seeded_fraction(*names, "size") * max(touch.near_size(order.side), 1))
+    return [MatchedFill(limit, min(wanted, arriving), ADDED)]
 
 
-def _way_through(order: WorkingOrder, limit: Decimal, touch: Touch) -> float | None:
+def _way_through(order: WorkingOrder, limit: Decimal, touch: Nbbo) -> float | None:
     """Return where the limit lies from one's own side (0) to the far side (1); None behind it or with no market.
 
     What nobody bids for is bid at zero; of a combo without a bid a leg lacks a quote, and nobody knows its worth.

@@ -10,17 +10,17 @@ from rulebot.model.money import ZERO
 from twsim.exchange.account import Account
 from twsim.exchange.book import WorkingOrder
 from twsim.exchange.combo import order_touch
-from twsim.exchange.desk import Desk
+from twsim.exchange.desk import BrokerState
 from twsim.exchange.execution import execute, parts_of, record
 from twsim.exchange.intake import release_children
 from twsim.exchange.lifecycle import end_cancelled
-from twsim.exchange.matching import ADDED, Fill
-from twsim.exchange.oca import after_fill
-from twsim.exchange.touch import Touch
+from twsim.exchange.matching import ADDED, MatchedFill
+from twsim.exchange.oca import on_oca_fill
+from twsim.exchange.touch import Nbbo
 from twsim.seams import Commissioned, Executed, Execution, OrderChanged, PositionChanged, Report, Status
 
 
-def fill_cancelled(desk: Desk, key: tuple[int, int]) -> list[Report]:
+def fill_cancelled(desk: BrokerState, key: tuple[int, int]) -> list[Report]:
     """Fill what remained of a cancelled order, at its limit or at the market; nothing when that cannot be."""
     order = desk.book.orders.get(key)
     if order is None or order.status is not Status.CANCELLED or not order.transmitted or order.legs_in:
@@ -33,12 +33,14 @@ def fill_cancelled(desk: Desk, key: tuple[int, int]) -> list[Report]:
     price = far if limit is None else limit
     if far is None or price is None or not order.remaining:
         return []
-    fill = Fill(price, int(order.remaining), ADDED)
+    fill = MatchedFill(price, int(order.remaining), ADDED)
     reports = execute(desk, order, parts_of(order, fill, quotes), fill, quotes)
-    return [*reports, *after_fill(desk, order, fill.quantity)]
+    return [*reports, *on_oca_fill(desk, order, fill.quantity)]
 
 
-def go_wrong(desk: Desk, order: WorkingOrder, fill: Fill, quotes: dict[int, Touch]) -> list[Report]:
+def apply_fill_faults(
+    desk: BrokerState, order: WorkingOrder, fill: MatchedFill, quotes: dict[int, Nbbo]
+) -> list[Report]:
     """Let the first trade of an order that is hindered go wrong, once."""
     met, order.met = order.met, None
     assert met is not None
@@ -47,7 +49,7 @@ def go_wrong(desk: Desk, order: WorkingOrder, fill: Fill, quotes: dict[int, Touc
             return []
         met()
         part = parts_of(order, fill, quotes)[order.lone_leg - 1]
-        reports = execute(desk, order, [part], Fill(fill.price, 0, fill.liquidity), quotes)
+        reports = execute(desk, order, [part], MatchedFill(fill.price, 0, fill.liquidity), quotes)
         return [*reports, *end_cancelled(desk, order, "The other legs did not trade")]
     limit = order.ticket.limit_price
     price = None if limit is None else limit + order.side * order.slip
@@ -56,10 +58,10 @@ def go_wrong(desk: Desk, order: WorkingOrder, fill: Fill, quotes: dict[int, Touc
     met()
     worse = fill._replace(price=price)
     reports = execute(desk, order, parts_of(order, worse, quotes), worse, quotes)
-    return [*reports, *release_children(desk, order), *after_fill(desk, order, worse.quantity)]
+    return [*reports, *release_children(desk, order), *on_oca_fill(desk, order, worse.quantity)]
 
 
-def fill_beyond(desk: Desk, exec_id: str) -> list[Report]:
+def fill_beyond(desk: BrokerState, exec_id: str) -> list[Report]:
     """Fill one more of an order that is filled, at its last price; the order says what it was to be."""
     old = next((one for one in desk.executions if one.exec_id == exec_id), None)
     order = None if old is None else desk.book.orders.get((old.client_id, old.order_id))
@@ -68,7 +70,7 @@ def fill_beyond(desk: Desk, exec_id: str) -> list[Report]:
     quotes = desk.quotes(leg.instrument.con_id for leg in order.legs)
     asked = order.ticket.quantity
     order.resize(order.filled + 1)
-    fill = Fill(order.last_price, 1, ADDED)
+    fill = MatchedFill(order.last_price, 1, ADDED)
     reports = execute(desk, order, parts_of(order, fill, quotes), fill, quotes)
     order.resize(asked)
     return [_with_quantity(report, asked) for report in reports]
@@ -81,7 +83,7 @@ def _with_quantity(report: Report, quantity: Decimal) -> Report:
     return replace(report, order=replace(view, ticket=replace(view.ticket, quantity=quantity)))
 
 
-def correct(desk: Desk, exec_id: str, price_by: Decimal, quantity_by: Decimal) -> list[Report]:
+def correct(desk: BrokerState, exec_id: str, price_by: Decimal, quantity_by: Decimal) -> list[Report]:
     """Correct today's execution of a contract: its id with the last part raised, with another price or quantity.
 
     What was corrected before is corrected as it stands now.
@@ -109,7 +111,7 @@ def _sum(before: Decimal | None, change: Decimal | None) -> Decimal | None:
     return before if change is None else (before or ZERO) + change
 
 
-def _corrected(desk: Desk, old: Execution, price: Decimal, quantity: Decimal) -> Execution:
+def _corrected(desk: BrokerState, old: Execution, price: Decimal, quantity: Decimal) -> Execution:
     """Return the corrected execution; its order's totals are brought up to date."""
     stem, _, revision = old.exec_id.rpartition(".")
     more, value = quantity - old.quantity, price * quantity - old.price * old.quantity
@@ -133,7 +135,7 @@ def _adjust(order: WorkingOrder, quantity: Decimal, value: Decimal) -> None:
     order.value += value
 
 
-def _rebook(desk: Desk, old: Execution, new: Execution, *, closed: bool) -> Decimal | None:
+def _rebook(desk: BrokerState, old: Execution, new: Execution, *, closed: bool) -> Decimal | None:
     """Move cash and position by the difference; return what that realised, None when nothing."""
     side = 1 if old.side == "BOT" else -1
     multiplier = desk.instrument(old.con_id).multiplier

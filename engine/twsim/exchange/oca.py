@@ -10,7 +10,7 @@ may fill whole.
 from decimal import Decimal
 
 from twsim.exchange.book import WorkingOrder
-from twsim.exchange.desk import Desk
+from twsim.exchange.desk import BrokerState
 from twsim.exchange.lifecycle import end_cancelled
 from twsim.seams import Report
 
@@ -22,7 +22,7 @@ OCA_REASON = "OCA group member was filled"
 class OcaRound:
     """What the orders of groups may do at one instant of the market."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: BrokerState) -> None:
         self._desk = desk
         self._routed: set[str] = set()
         self._told_later: list[tuple[WorkingOrder, int]] = []
@@ -35,17 +35,17 @@ class OcaRound:
         """Take a fill: with block the group hears of it at once, without block at the end of the instant."""
         if order.ticket.oca_type in WITH_BLOCK:
             self._routed |= {order.ticket.oca_group} - {""}
-            return after_fill(self._desk, order, quantity)
+            return on_oca_fill(self._desk, order, quantity)
         self._told_later.append((order, quantity))
         return []
 
     def end(self) -> list[Report]:
         """Reduce the groups without block."""
         told, self._told_later = self._told_later, []
-        return [report for order, quantity in told for report in after_fill(self._desk, order, quantity)]
+        return [report for order, quantity in told for report in on_oca_fill(self._desk, order, quantity)]
 
 
-def after_fill(desk: Desk, order: WorkingOrder, quantity: int) -> list[Report]:
+def on_oca_fill(desk: BrokerState, order: WorkingOrder, quantity: int) -> list[Report]:
     """Cancel or shrink the rest of the group of an order that has just filled `quantity`."""
     group = order.ticket.oca_group
     if not group:
@@ -61,7 +61,7 @@ def after_fill(desk: Desk, order: WorkingOrder, quantity: int) -> list[Report]:
     return reports
 
 
-def _shrink(desk: Desk, order: WorkingOrder, left: Decimal) -> list[Report]:
+def _shrink(desk: BrokerState, order: WorkingOrder, left: Decimal) -> list[Report]:
     """Keep the fraction `left` of what remains, in whole contracts rounded down; cancel at nothing."""
     kept = Decimal(int(order.remaining * left))
     if kept <= 0:

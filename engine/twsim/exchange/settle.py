@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from rulebot.model.money import CENT, ZERO
 from twsim.exchange.agenda import hours_of
-from twsim.exchange.desk import Desk, contract_name
+from twsim.exchange.desk import BrokerState, contract_name
 from twsim.exchange.ledger import DELIVERY
 from twsim.exchange.settings import ExchangeSettings
 from twsim.exchange.touch import exact
@@ -31,7 +31,7 @@ def settlement_time(instrument: Instrument, settings: ExchangeSettings) -> datet
     return session.close + settings.delivery_delay if instrument.settle is Settle.SHARES else session.close
 
 
-def settle_due(desk: Desk) -> tuple[list[Report], bool]:
+def settle_due(desk: BrokerState) -> tuple[list[Report], bool]:
     """Settle every position that is due; also say whether one waits for a level that is not known yet."""
     reports: list[Report] = []
     waits = False
@@ -48,7 +48,7 @@ def settle_due(desk: Desk) -> tuple[list[Report], bool]:
     return reports, waits
 
 
-def _level(desk: Desk, instrument: Instrument) -> Decimal | None:
+def _level(desk: BrokerState, instrument: Instrument) -> Decimal | None:
     day = instrument.settle_date or instrument.last_trade_date
     if day is None:
         return None
@@ -56,7 +56,7 @@ def _level(desk: Desk, instrument: Instrument) -> Decimal | None:
     return None if level is None else exact(level)
 
 
-def _settle(desk: Desk, instrument: Instrument, level: Decimal) -> list[Report]:
+def _settle(desk: BrokerState, instrument: Instrument, level: Decimal) -> list[Report]:
     strike = Decimal(str(instrument.strike))
     intrinsic = level - strike if instrument.right == "C" else strike - level
     if intrinsic < CENT:
@@ -68,7 +68,7 @@ def _settle(desk: Desk, instrument: Instrument, level: Decimal) -> list[Report]:
     return _end(desk, instrument, level, cash, "cash")
 
 
-def deliver(desk: Desk, instrument: Instrument, price: Decimal, outcome: str) -> list[Report]:
+def deliver(desk: BrokerState, instrument: Instrument, price: Decimal, outcome: str) -> list[Report]:
     """End an option on shares and move these at the strike; its premium is part of what they cost.
 
     price, outcome: as the ledger has them.
@@ -84,7 +84,7 @@ def deliver(desk: Desk, instrument: Instrument, price: Decimal, outcome: str) ->
     return [PositionChanged(instrument.con_id), PositionChanged(instrument.underlying_id)]
 
 
-def _end(desk: Desk, instrument: Instrument, level: Decimal, cash: Decimal, outcome: str) -> list[Report]:
+def _end(desk: BrokerState, instrument: Instrument, level: Decimal, cash: Decimal, outcome: str) -> list[Report]:
     held = desk.account.quantity(instrument.con_id)
     realized = desk.account.extinguish(instrument.con_id, cash)
     if cash:
@@ -95,7 +95,7 @@ def _end(desk: Desk, instrument: Instrument, level: Decimal, cash: Decimal, outc
 
 
 def _record(
-    desk: Desk, instrument: Instrument, change: Decimal, price: Decimal, realized: Decimal | None, outcome: str
+    desk: BrokerState, instrument: Instrument, change: Decimal, price: Decimal, realized: Decimal | None, outcome: str
 ) -> None:
     desk.ledger.write(
         "settlement",

@@ -10,16 +10,16 @@ from twsim.exchange.account import Holding
 from twsim.exchange.book import WorkingOrder
 from twsim.exchange.combo import leg_prices, order_touch
 from twsim.exchange.commission import charge
-from twsim.exchange.desk import Desk
+from twsim.exchange.desk import BrokerState
 from twsim.exchange.margin import Line, Needs, margin_needs
-from twsim.exchange.touch import Touch, exact
+from twsim.exchange.touch import Nbbo, exact
 from twsim.instrument import Instrument, SecType
 from twsim.seams import Margin, PositionView
 
 BUYING_POWER_FACTOR = 4
 
 
-class Standing(NamedTuple):
+class AccountStanding(NamedTuple):
     """Equity and margin in dollars. `equity` is equity with loan value: cash and stock, without options."""
 
     cash: Decimal
@@ -34,12 +34,12 @@ class Standing(NamedTuple):
         return self.equity - self.needs.initial
 
 
-def mark(touch: Touch) -> Decimal:
+def mark_to_market(touch: Nbbo) -> Decimal:
     """Return the price a contract is valued at, 0 where nothing says one."""
     return _quoted(touch) or touch.last or ZERO
 
 
-def _quoted(touch: Touch) -> Decimal | None:
+def _quoted(touch: Nbbo) -> Decimal | None:
     """Return the mid, or the last trade as far as the one quote there is allows it; None where nobody quotes."""
     if touch.mid is not None:
         return touch.mid
@@ -50,7 +50,7 @@ def _quoted(touch: Touch) -> Decimal | None:
     return None
 
 
-def _line(desk: Desk, instrument: Instrument, quantity: Decimal, touch: Touch) -> Line:
+def _line(desk: BrokerState, instrument: Instrument, quantity: Decimal, touch: Nbbo) -> Line:
     """Return a position at market; after the close it is worth what it was, as the real broker shows it.
 
     Shares have a closing price then; an option's last trade may be hours old.
@@ -65,7 +65,7 @@ def _line(desk: Desk, instrument: Instrument, quantity: Decimal, touch: Touch) -
     return Line(instrument, quantity, price, _level(desk, instrument, touch) or price)
 
 
-def _level(desk: Desk, instrument: Instrument, touch: Touch) -> Decimal | None:
+def _level(desk: BrokerState, instrument: Instrument, touch: Nbbo) -> Decimal | None:
     """Return where the underlying stands: while the market is closed its last price, or that of the day before."""
     if not isnan(touch.spot) or not instrument.is_option:
         return exact(touch.spot)
@@ -74,7 +74,7 @@ def _level(desk: Desk, instrument: Instrument, touch: Touch) -> Decimal | None:
     return None if known is None else exact(known)
 
 
-def standing(desk: Desk, cash: Decimal, quantities: Mapping[int, Decimal]) -> Standing:
+def standing(desk: BrokerState, cash: Decimal, quantities: Mapping[int, Decimal]) -> AccountStanding:
     """Return how an account with this cash and these positions stands at the present market."""
     held = {con_id: quantity for con_id, quantity in quantities.items() if quantity}
     quotes = desk.quotes(held)
@@ -83,19 +83,19 @@ def standing(desk: Desk, cash: Decimal, quantities: Mapping[int, Decimal]) -> St
     value = sum((line.value for line in lines), ZERO)
     gross = sum((abs(line.value) for line in lines), ZERO)
     needs = margin_needs(lines, cash_secured_puts=desk.settings.cash_secured_puts)
-    return Standing(cash, cash + stock, cash + value, gross, needs)
+    return AccountStanding(cash, cash + stock, cash + value, gross, needs)
 
 
-def present(desk: Desk) -> Standing:
+def present(desk: BrokerState) -> AccountStanding:
     """Return how the account stands now."""
     return standing(desk, desk.account.cash, _quantities(desk))
 
 
-def _quantities(desk: Desk) -> dict[int, Decimal]:
+def _quantities(desk: BrokerState) -> dict[int, Decimal]:
     return {con_id: held.quantity for con_id, held in desk.account.holdings.items() if held.quantity}
 
 
-def preview(desk: Desk, order: WorkingOrder) -> tuple[Standing, Standing, Decimal]:
+def preview(desk: BrokerState, order: WorkingOrder) -> tuple[AccountStanding, AccountStanding, Decimal]:
     """Return how the account stands now, how it would after the rest of the order fills, and the commission."""
     quotes = desk.quotes(leg.instrument.con_id for leg in order.legs)
     price = _expected_price(order, quotes)
@@ -111,17 +111,17 @@ def preview(desk: Desk, order: WorkingOrder) -> tuple[Standing, Standing, Decima
     return present(desk), standing(desk, cash, quantities), commission
 
 
-def _expected_price(order: WorkingOrder, quotes: dict[int, Touch]) -> Decimal:
+def _expected_price(order: WorkingOrder, quotes: dict[int, Nbbo]) -> Decimal:
     ticket, touch = order.ticket, order_touch(order.legs, quotes)
     if ticket.order_type in ("LMT", "STP LMT") and ticket.limit_price is not None:
         return ticket.limit_price
     if ticket.order_type == "STP" and ticket.aux_price is not None:
         return ticket.aux_price
     far = touch.far(order.side)
-    return far if far is not None else mark(touch)
+    return far if far is not None else mark_to_market(touch)
 
 
-def margin_answer(desk: Desk, order: WorkingOrder) -> Margin:
+def margin_answer(desk: BrokerState, order: WorkingOrder) -> Margin:
     """Return the what-if of an order."""
     before, after, commission = preview(desk, order)
     short = after.available < 0
@@ -137,7 +137,7 @@ def margin_answer(desk: Desk, order: WorkingOrder) -> Margin:
     )
 
 
-def margin_text(after: Standing) -> str:
+def margin_text(after: AccountStanding) -> str:
     """Return the broker's words for an order that the account cannot carry."""
     return (
         "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY WITH LOAN VALUE "
@@ -145,7 +145,7 @@ def margin_text(after: Standing) -> str:
     )
 
 
-def margin_problem(desk: Desk, order: WorkingOrder) -> str | None:
+def margin_problem(desk: BrokerState, order: WorkingOrder) -> str | None:
     """Return why the account cannot carry the order, None when it can or when it closes what needs margin.
 
     What closes without that is asked as any other: a long that covers a short, shares under a call, and a covered call,
@@ -159,7 +159,7 @@ def margin_problem(desk: Desk, order: WorkingOrder) -> str | None:
     return margin_text(after) if after.available < 0 and after.available < before.available else None
 
 
-def _only_closes(desk: Desk, order: WorkingOrder) -> bool:
+def _only_closes(desk: BrokerState, order: WorkingOrder) -> bool:
     for leg in order.legs:
         held = desk.account.quantity(leg.instrument.con_id)
         change = order.side * leg.sign * order.remaining * leg.ratio
@@ -168,17 +168,17 @@ def _only_closes(desk: Desk, order: WorkingOrder) -> bool:
     return True
 
 
-def position_views(desk: Desk) -> list[PositionView]:
+def position_views(desk: BrokerState) -> list[PositionView]:
     """Return the net positions at market, by contract id."""
     return _views(desk, {con_id: one for con_id, one in sorted(desk.account.holdings.items()) if one.quantity})
 
 
-def all_views(desk: Desk) -> list[PositionView]:
+def all_views(desk: BrokerState) -> list[PositionView]:
     """Return also those that are flat."""
     return _views(desk, dict(sorted(desk.account.holdings.items())))
 
 
-def position_view(desk: Desk, con_id: int) -> PositionView:
+def position_view(desk: BrokerState, con_id: int) -> PositionView:
     """Return one position, also when it is flat or never was."""
     held = desk.account.holdings.get(con_id)
     if held is None:
@@ -186,14 +186,14 @@ def position_view(desk: Desk, con_id: int) -> PositionView:
     return _views(desk, {con_id: held})[0]
 
 
-def begin_day(desk: Desk) -> None:
+def begin_day(desk: BrokerState) -> None:
     """Note what each position had made until now: profits of the day count from here."""
     for view in all_views(desk):
         one = desk.account.holdings[view.con_id]
         one.realized_before, one.made_before = one.realized, one.realized + (view.unrealized or ZERO)
 
 
-def begin_with(desk: Desk) -> None:
+def begin_with(desk: BrokerState) -> None:
     """Value positions that are held from the start at the last close before, and note what they had made."""
     for con_id, one in desk.account.holdings.items():
         closed = desk.market.stats(con_id).previous_close
@@ -202,12 +202,12 @@ def begin_with(desk: Desk) -> None:
             one.made_before = one.quantity * price * desk.instrument(con_id).multiplier - one.cost
 
 
-def _views(desk: Desk, held: Mapping[int, Holding]) -> list[PositionView]:
+def _views(desk: BrokerState, held: Mapping[int, Holding]) -> list[PositionView]:
     quotes = desk.quotes(con_id for con_id, one in held.items() if one.quantity)
     return [_view(desk, con_id, one, quotes.get(con_id)) for con_id, one in held.items()]
 
 
-def _view(desk: Desk, con_id: int, one: Holding, touch: Touch | None) -> PositionView:
+def _view(desk: BrokerState, con_id: int, one: Holding, touch: Nbbo | None) -> PositionView:
     """Return a position; a flat one has no quote, and its contract may be gone."""
     line = None if touch is None else _line(desk, desk.instrument(con_id), one.quantity, touch)
     value = ZERO if line is None else line.value
@@ -224,7 +224,7 @@ def _view(desk: Desk, con_id: int, one: Holding, touch: Touch | None) -> Positio
     )
 
 
-def account_values(desk: Desk, unrealized: Sequence[Decimal | None]) -> dict[str, str]:
+def account_values(desk: BrokerState, unrealized: Sequence[Decimal | None]) -> dict[str, str]:
     """Return the account keys of the wire; dollars with two decimals."""
     now = present(desk)
     initial, maintenance = now.needs

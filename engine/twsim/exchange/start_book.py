@@ -35,14 +35,14 @@ class StartPosition:
 
 
 @dataclass(frozen=True, slots=True)
-class StartBook:
+class OpeningPositions:
     """Positions and resting orders at the start."""
 
     positions: tuple[StartPosition, ...] = ()
     orders: tuple[Ticket, ...] = ()
 
 
-def load_positions(path: Path | str, catalogue: Catalogue) -> StartBook:
+def load_positions(path: Path | str, catalogue: Catalogue) -> OpeningPositions:
     """Return the start positions and orders of a file. Raises: PositionsError."""
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8-sig"))
@@ -58,7 +58,7 @@ def load_positions(path: Path | str, catalogue: Catalogue) -> StartBook:
         raise PositionsError(f"{path}: must be a list of positions or an object with 'positions' and 'orders'")
     positions = _rows(document, "positions", f"{path}")
     orders = _rows(document, "orders", f"{path}")
-    return StartBook(
+    return OpeningPositions(
         tuple(_position(row, catalogue, f"{path}: position {n}") for n, row in enumerate(positions, 1)),
         tuple(_ticket(row, catalogue, f"{path}: order {n}") for n, row in enumerate(orders, 1)),
     )

@@ -10,7 +10,7 @@ last, 3 double last, 4 bid/ask, 7 last or bid/ask, 8 midpoint.
 from decimal import Decimal
 
 from twsim.exchange.book import WorkingOrder
-from twsim.exchange.touch import Touch
+from twsim.exchange.touch import Nbbo
 
 DOUBLE_QUOTE, LAST, DOUBLE_LAST, QUOTE, LAST_OR_QUOTE, MIDPOINT = 1, 2, 3, 4, 7, 8
 _TWICE = (DOUBLE_QUOTE, DOUBLE_LAST)
@@ -24,7 +24,7 @@ def trigger_method(order: WorkingOrder) -> int:
     return LAST if order.ticket.sec_type == "STK" else DOUBLE_QUOTE
 
 
-def stop_reached(order: WorkingOrder, touch: Touch) -> bool:
+def stop_reached(order: WorkingOrder, touch: Nbbo) -> bool:
     """Look at one instant's quotes and say whether the stop triggers; counts consecutive hits on the order."""
     stop = order.ticket.aux_price
     method = trigger_method(order)
@@ -37,7 +37,7 @@ def stop_reached(order: WorkingOrder, touch: Touch) -> bool:
     return order.stop_hits >= (2 if method in _TWICE else 1)
 
 
-def _watched(method: int, side: int, touch: Touch) -> tuple[Decimal | None, ...]:
+def _watched(method: int, side: int, touch: Nbbo) -> tuple[Decimal | None, ...]:
     quote = touch.bid if side > 0 else touch.ask
     if method in (LAST, DOUBLE_LAST):
         return (touch.last,)

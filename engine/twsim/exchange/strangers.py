@@ -9,9 +9,9 @@ from decimal import Decimal
 from rulebot.model.money import CENT
 from twsim.exchange.book import WorkingOrder
 from twsim.exchange.combo import order_touch, weighted
-from twsim.exchange.desk import Desk
+from twsim.exchange.desk import BrokerState
 from twsim.exchange.execution import execute, parts_of
-from twsim.exchange.matching import REMOVED, Fill
+from twsim.exchange.matching import REMOVED, MatchedFill
 from twsim.exchange.settle import deliver
 from twsim.exchange.tick_rules import tick_rule
 from twsim.instrument import Settle
@@ -23,7 +23,7 @@ EARLY = "assigned early"
 """The outcome of an assignment before expiry, in the ledger."""
 
 
-def trade(desk: Desk, con_id: int, quantity: int, *, liquidation: bool = False) -> list[Report]:
+def external_trade(desk: BrokerState, con_id: int, quantity: int, *, liquidation: bool = False) -> list[Report]:
     """Trade so many contracts (signed) at the far side of the market; nothing when nobody quotes."""
     instrument = desk.instrument(con_id)
     quotes = desk.quotes([con_id])
@@ -40,13 +40,13 @@ def trade(desk: Desk, con_id: int, quantity: int, *, liquidation: bool = False) 
     price = touch.far(side) or touch.near(side)
     if price is None:
         return []
-    fill = Fill(price, abs(quantity), REMOVED)
+    fill = MatchedFill(price, abs(quantity), REMOVED)
     reports = execute(desk, order, parts_of(order, fill, quotes), fill, quotes)
     kept = [each for each in reports if isinstance(each, Executed | Commissioned | PositionChanged)]
     return [_liquidating(desk, each) if liquidation and isinstance(each, Executed) else each for each in kept]
 
 
-def _liquidating(desk: Desk, report: Executed) -> Executed:
+def _liquidating(desk: BrokerState, report: Executed) -> Executed:
     """Return an execution of the broker's own, which it stays when it is corrected."""
     marked = replace(report.execution, liquidation=True)
     desk.executions[desk.executions.index(report.execution)] = marked
@@ -73,7 +73,7 @@ def _ticket(con_id: int, symbol: str, sec_type: str, side: int, quantity: int) -
     )
 
 
-def assign(desk: Desk, con_id: int) -> list[Report]:
+def external_assignment(desk: BrokerState, con_id: int) -> list[Report]:
     """Assign a short option on shares before it expires: it is gone, and the shares come or go at the strike."""
     instrument = desk.instrument(con_id)
     if instrument.settle is not Settle.SHARES or desk.account.quantity(con_id) >= 0:

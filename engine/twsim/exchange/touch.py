@@ -10,7 +10,7 @@ from twsim.seams import Market
 
 
 @dataclass(slots=True)
-class Touch:
+class Nbbo:
     """Best quotes of one contract or combo; sizes shrink as our own orders take them within an instant.
 
     Units: prices per share (or points), None when nobody quotes; sizes are contracts or shares.
@@ -62,14 +62,14 @@ def _exact(price: float) -> Decimal:
     return Decimal(str(round(price, 4)))
 
 
-def touches(market: Market, con_ids: Sequence[int]) -> dict[int, Touch]:
+def nbbo_of(market: Market, con_ids: Sequence[int]) -> dict[int, Nbbo]:
     """Return the present touch of each contract."""
     if not con_ids:
         return {}
     ticks = market.ticks(con_ids)
     shown = (ticks.bid, ticks.ask, ticks.bid_size, ticks.ask_size, ticks.last, ticks.spot)
     return {
-        con_id: Touch(exact(bid), exact(ask), _size(bid_size), _size(ask_size), exact(last), spot)
+        con_id: Nbbo(exact(bid), exact(ask), _size(bid_size), _size(ask_size), exact(last), spot)
         for con_id, bid, ask, bid_size, ask_size, last, spot in zip(
             con_ids, *(column.tolist() for column in shown), strict=True
         )

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from rulebot.model.session import EXCHANGE_ZONE
 from twsim.gateway.encode_orders import contract_row
-from twsim.gateway.hub import Hub
+from twsim.gateway.hub import ServerState
 from twsim.gateway.session import Session
 from twsim.gateway.wire import UNSET_DOUBLE, Fields, Value
 from twsim.seams import Exchange, PositionView
@@ -24,7 +24,7 @@ ALL = "All"
 Held = tuple[Exchange, PositionView]
 
 
-def _values(hub: Hub, broker: Exchange) -> list[tuple[str, str, str]]:
+def _values(hub: ServerState, broker: Exchange) -> list[tuple[str, str, str]]:
     """Return key, value and currency of every account value, as clients are told them."""
     values, out = broker.account_values(), []
     if hub.faults is not None and broker.account == hub.exchange.account:
@@ -41,12 +41,12 @@ def is_amount(key: str, value: str) -> bool:
     return key not in PLAIN_KEYS and value.lstrip("-").replace(".", "", 1).isdigit()
 
 
-def managed_accounts(hub: Hub, session: Session, fields: Fields) -> None:
+def managed_accounts(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 17."""
     session.send(15, 1, hub.accounts)
 
 
-def _named(hub: Hub, session: Session, req_id: int, account: str) -> tuple[Exchange, ...]:
+def _named(hub: ServerState, session: Session, req_id: int, account: str) -> tuple[Exchange, ...]:
     """Return the accounts that are meant: blank and All are all; one that is not here is refused, and none."""
     account = account.rstrip(",")
     if account in ("", ALL):
@@ -58,7 +58,7 @@ def _named(hub: Hub, session: Session, req_id: int, account: str) -> tuple[Excha
     return (found,)
 
 
-def _known(hub: Hub, account: str) -> Exchange:
+def _known(hub: ServerState, account: str) -> Exchange:
     """Return an account that was asked for before, and was here."""
     found = hub.broker_of(account)
     assert found is not None
@@ -72,7 +72,7 @@ def _held(brokers: Iterable[Exchange]) -> list[Held]:
 # ---------------------------------------------------------------- account updates
 
 
-def account_updates(hub: Hub, session: Session, fields: Fields) -> None:
+def account_updates(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 6: values, portfolio rows, time and End; then changes until cancelled, or another account is named."""
     fields.skip()
     subscribe, account = fields.flag(), fields.text()
@@ -92,30 +92,30 @@ def account_updates(hub: Hub, session: Session, fields: Fields) -> None:
         session.send(54, 1, broker.account)
 
 
-def _send_values(hub: Hub, session: Session, broker: Exchange) -> None:
+def _send_values(hub: ServerState, session: Session, broker: Exchange) -> None:
     for key, value, currency in _values(hub, broker):
         session.send(6, 2, key, value, currency, broker.account)
 
 
-def tell_values(hub: Hub, broker: Exchange) -> None:
+def tell_values(hub: ServerState, broker: Exchange) -> None:
     """Send all values of an account to whom it is told."""
     for session in hub.sessions.values():
         if session.wants.account == broker.account:
             _send_values(hub, session, broker)
 
 
-def tell_ready(hub: Hub, broker: Exchange) -> None:
+def tell_ready(hub: ServerState, broker: Exchange) -> None:
     """Send that an account is ready to whom it is told, and nothing else of it."""
     for session in hub.sessions.values():
         if session.wants.account == broker.account:
             session.send(6, 2, READY, "true", "", broker.account)
 
 
-def _send_clock(hub: Hub, session: Session) -> None:
+def _send_clock(hub: ServerState, session: Session) -> None:
     session.send(8, 1, f"{hub.at.astimezone(EXCHANGE_ZONE):%H:%M}")
 
 
-def _send_portfolio(hub: Hub, session: Session, broker: Exchange, held: PositionView) -> None:
+def _send_portfolio(hub: ServerState, session: Session, broker: Exchange, held: PositionView) -> None:
     found = hub.market.catalogue.by_id(held.con_id)
     if found is None:
         return
@@ -129,7 +129,7 @@ def _money(value: Decimal | None) -> Value:
     return "0" if value is None else value
 
 
-def account_updates_multi(hub: Hub, session: Session, fields: Fields) -> None:
+def account_updates_multi(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 76: the values for one account or model, and End."""
     fields.skip()
     req_id, account, model = fields.integer(), fields.text(), fields.text()
@@ -141,12 +141,12 @@ def account_updates_multi(hub: Hub, session: Session, fields: Fields) -> None:
     session.send(74, 1, req_id)
 
 
-def _send_multi(hub: Hub, session: Session, req_id: int, broker: Exchange, model: str) -> None:
+def _send_multi(hub: ServerState, session: Session, req_id: int, broker: Exchange, model: str) -> None:
     for key, value, currency in _values(hub, broker):
         session.send(73, 1, req_id, broker.account, model, key, value, currency)
 
 
-def cancel_account_updates_multi(hub: Hub, session: Session, fields: Fields) -> None:
+def cancel_account_updates_multi(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 77."""
     fields.skip()
     session.wants.multi.pop(fields.integer(), None)
@@ -155,7 +155,7 @@ def cancel_account_updates_multi(hub: Hub, session: Session, fields: Fields) -> 
 # ---------------------------------------------------------------- summary
 
 
-def account_summary(hub: Hub, session: Session, fields: Fields) -> None:
+def account_summary(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 62: the tags asked for of every account, then refreshed; at most two at once (322).
 
     There are no groups of an adviser: each that is named is All.
@@ -171,7 +171,7 @@ def account_summary(hub: Hub, session: Session, fields: Fields) -> None:
     session.send(64, 1, req_id)
 
 
-def _send_summary(hub: Hub, session: Session, req_id: int, tags: str) -> None:
+def _send_summary(hub: ServerState, session: Session, req_id: int, tags: str) -> None:
     wanted = {tag.strip() for tag in tags.split(",")}
     ledger = any(tag.startswith("$LEDGER") for tag in wanted)
     for broker in hub.brokers:
@@ -180,7 +180,7 @@ def _send_summary(hub: Hub, session: Session, req_id: int, tags: str) -> None:
                 session.send(63, 1, req_id, broker.account, key, value, currency)
 
 
-def cancel_account_summary(hub: Hub, session: Session, fields: Fields) -> None:
+def cancel_account_summary(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 63."""
     fields.skip()
     session.wants.summaries.pop(fields.integer(), None)
@@ -189,7 +189,7 @@ def cancel_account_summary(hub: Hub, session: Session, fields: Fields) -> None:
 # ---------------------------------------------------------------- positions
 
 
-def positions(hub: Hub, session: Session, fields: Fields) -> None:
+def positions(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 61: all rows of all accounts and End, then every change."""
     session.wants.positions = True
 
@@ -206,12 +206,12 @@ def positions(hub: Hub, session: Session, fields: Fields) -> None:
         session.send(62, 1)
 
 
-def cancel_positions(hub: Hub, session: Session, fields: Fields) -> None:
+def cancel_positions(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 64."""
     session.wants.positions = False
 
 
-def _send_position(hub: Hub, session: Session, broker: Exchange, held: PositionView) -> None:
+def _send_position(hub: ServerState, session: Session, broker: Exchange, held: PositionView) -> None:
     found = hub.market.catalogue.by_id(held.con_id)
     if found is None:
         return
@@ -219,7 +219,7 @@ def _send_position(hub: Hub, session: Session, broker: Exchange, held: PositionV
     session.send(61, 3, broker.account, *row, held.quantity, held.average_cost)
 
 
-def positions_multi(hub: Hub, session: Session, fields: Fields) -> None:
+def positions_multi(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 74: positions of one account or model, and End; of all accounts where none is named."""
     fields.skip()
     req_id, account, model = fields.integer(), fields.text(), fields.text()
@@ -233,7 +233,7 @@ def positions_multi(hub: Hub, session: Session, fields: Fields) -> None:
 
 
 def _send_position_multi(
-    hub: Hub, session: Session, req_id: int, model: str, broker: Exchange, held: PositionView
+    hub: ServerState, session: Session, req_id: int, model: str, broker: Exchange, held: PositionView
 ) -> None:
     found = hub.market.catalogue.by_id(held.con_id)
     if found is None:
@@ -242,13 +242,13 @@ def _send_position_multi(
     session.send(71, 1, req_id, broker.account, *row, held.quantity, held.average_cost, model)
 
 
-def cancel_positions_multi(hub: Hub, session: Session, fields: Fields) -> None:
+def cancel_positions_multi(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 75."""
     fields.skip()
     session.wants.position_multi.pop(fields.integer(), None)
 
 
-def send_position_change(hub: Hub, con_id: int, broker: Exchange) -> None:
+def send_position_change(hub: ServerState, con_id: int, broker: Exchange) -> None:
     """Tell subscribers of a changed position of this account, also when it is gone."""
     held: PositionView | None = None
     for session in hub.sessions.values():
@@ -268,7 +268,7 @@ def send_position_change(hub: Hub, con_id: int, broker: Exchange) -> None:
 # ---------------------------------------------------------------- profit
 
 
-def pnl(hub: Hub, session: Session, fields: Fields) -> None:
+def pnl(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 92: the account's profit now, then at each move of the market."""
     req_id, account = fields.integer(), fields.text()
     if brokers := _named(hub, session, req_id, account):
@@ -276,7 +276,7 @@ def pnl(hub: Hub, session: Session, fields: Fields) -> None:
         _send_pnl(session, req_id, brokers[0])
 
 
-def cancel_pnl(hub: Hub, session: Session, fields: Fields) -> None:
+def cancel_pnl(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 93."""
     session.wants.pnl.pop(fields.integer(), None)
 
@@ -286,7 +286,7 @@ def _send_pnl(session: Session, req_id: int, broker: Exchange) -> None:
     session.send(94, req_id, broker.daily_profit(), values["UnrealizedPnL"], values["RealizedPnL"])
 
 
-def pnl_single(hub: Hub, session: Session, fields: Fields) -> None:
+def pnl_single(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 94: the profit of one position now, then at each move of the market."""
     req_id, account, _, con_id = fields.integer(), fields.text(), fields.text(), fields.integer()
     if brokers := _named(hub, session, req_id, account):
@@ -294,7 +294,7 @@ def pnl_single(hub: Hub, session: Session, fields: Fields) -> None:
         _send_pnl_single(session, req_id, brokers[0].position(con_id))
 
 
-def cancel_pnl_single(hub: Hub, session: Session, fields: Fields) -> None:
+def cancel_pnl_single(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 95."""
     session.wants.pnl_single.pop(fields.integer(), None)
 
@@ -309,7 +309,7 @@ def _send_pnl_single(session: Session, req_id: int, held: PositionView) -> None:
 # ---------------------------------------------------------------- as time passes
 
 
-def after_move(hub: Hub) -> None:
+def after_move(hub: ServerState) -> None:
     """Send profits after a move of the market, and the accounts' values every three minutes."""
     refresh = hub.now % REFRESH_SECONDS == 0
     for session in hub.sessions.values():
@@ -321,7 +321,7 @@ def after_move(hub: Hub) -> None:
             _refresh(hub, session)
 
 
-def _refresh(hub: Hub, session: Session) -> None:
+def _refresh(hub: ServerState, session: Session) -> None:
     wants = session.wants
     if wants.account:
         broker = _known(hub, wants.account)

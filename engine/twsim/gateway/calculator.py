@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from twsim.gateway.hub import Hub
+from twsim.gateway.hub import ServerState
 from twsim.gateway.parse_contracts import contract_query, matches, no_contract
 from twsim.gateway.session import Session
 from twsim.gateway.wire import Fields
@@ -21,14 +21,14 @@ _STEPS = 60
 _NOT_COMPUTED = -1.0
 
 
-def implied_volatility(hub: Hub, session: Session, fields: Fields) -> None:
+def implied_volatility(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 54: the volatility at which the option has the price asked about, where there is one."""
     asked = _Asked.read(hub, session, fields)
     if asked is not None:
         asked.answer(session, asked.volatility_of(asked.value), asked.value)
 
 
-def option_price(hub: Hub, session: Session, fields: Fields) -> None:
+def option_price(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 55: the price of the option at the volatility asked about."""
     asked = _Asked.read(hub, session, fields)
     if asked is not None:
@@ -38,7 +38,7 @@ def option_price(hub: Hub, session: Session, fields: Fields) -> None:
 class _Asked:
     """One question: an option, a price or volatility of it, and where its underlying is meant to be."""
 
-    def __init__(self, hub: Hub, req_id: int, option: Instrument, value: float, level: float) -> None:
+    def __init__(self, hub: ServerState, req_id: int, option: Instrument, value: float, level: float) -> None:
         ticks = hub.market.ticks((option.con_id,))
         spot = float(ticks.spot[0])
         self._req_id = req_id
@@ -49,7 +49,7 @@ class _Asked:
         self._beyond_black = float(ticks.model[0]) - self._black(spot, float(ticks.iv[0]))
 
     @classmethod
-    def read(cls, hub: Hub, session: Session, fields: Fields) -> "_Asked | None":
+    def read(cls, hub: ServerState, session: Session, fields: Fields) -> "_Asked | None":
         """Return what is asked; None after an error where no single option is meant."""
         fields.skip()
         req_id, query = fields.integer(), contract_query(fields)

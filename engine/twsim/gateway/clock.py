@@ -13,7 +13,7 @@ from collections.abc import Callable
 from time import perf_counter
 
 from twsim.gateway import accounts, generic_ticks, history
-from twsim.gateway.hub import Hub
+from twsim.gateway.hub import ServerState
 from twsim.gateway.market_data import send_day_changes, send_halts
 from twsim.gateway.orders import deliver, deliver_unchanged, run_commands
 from twsim.gateway.session import Session
@@ -30,7 +30,7 @@ LATE_SECONDS = 1.0
 class Clock:
     """Moves the hub's time. `fail` ends the run when a turn that a timer started goes wrong."""
 
-    def __init__(self, hub: Hub, fail: Callable[[BaseException], None]) -> None:
+    def __init__(self, hub: ServerState, fail: Callable[[BaseException], None]) -> None:
         self.hub = hub
         self._fail = fail
         self.finished = hub.now == hub.timeline.last

@@ -2,11 +2,11 @@
 
 from math import ceil, floor
 
-from twsim.gateway.lines import Line
-from twsim.gateway.tick_text import NO_PRICE, PRICE, SIZE, SIZES, Board, Piece, price_tail, size_tail
+from twsim.gateway.lines import MarketDataLine
+from twsim.gateway.tick_text import NO_PRICE, PRICE, SIZE, SIZES, Piece, PrintedBoard, price_tail, size_tail
 
 
-def natural(line: Line, rows: Board, leg_rows: list[int]) -> tuple[int, int, int, int]:
+def natural(line: MarketDataLine, rows: PrintedBoard, leg_rows: list[int]) -> tuple[int, int, int, int]:
     """Return bid, ask (cents), bid size and ask size of buying the combo once; NO_PRICE where a leg has no quote.
 
     As at the broker (exchange/combo.py): shares dealt with options count per share, and a leg that is offered and not
@@ -37,7 +37,7 @@ def _negative(price: int) -> int:
     return price if price == NO_PRICE else -price
 
 
-def combo_pieces(line: Line, rows: Board, leg_rows: list[int]) -> list[Piece]:
+def combo_pieces(line: MarketDataLine, rows: PrintedBoard, leg_rows: list[int]) -> list[Piece]:
     """Return the changes of a combo's quote since it was last sent."""
     found = natural(line, rows, leg_rows)
     bid, ask, bid_size, ask_size = found

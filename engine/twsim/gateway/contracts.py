@@ -3,7 +3,7 @@
 from rulebot.model.session import exchange_date
 from twsim.gateway.encode_contracts import RULES, contract_data, exchanges_of_options, isin_of
 from twsim.gateway.encode_orders import strike
-from twsim.gateway.hub import Hub
+from twsim.gateway.hub import ServerState
 from twsim.gateway.parse_contracts import contract_query, matches, no_contract
 from twsim.gateway.session import Session
 from twsim.gateway.wire import Fields, Value, prose, symbol_in, symbol_out
@@ -19,7 +19,7 @@ COMPONENTS = (
 )
 
 
-def contract_details(hub: Hub, session: Session, fields: Fields) -> None:
+def contract_details(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 9: every match and one End; none is 200 without an End, a combo is 321 (or 200 by setting)."""
     fields.skip()
     req_id, query = fields.integer(), contract_query(fields)
@@ -45,7 +45,7 @@ def contract_details(hub: Hub, session: Session, fields: Fields) -> None:
     session.send(52, 1, req_id)
 
 
-def _named(hub: Hub, kind: str, name: str) -> list[Instrument]:
+def _named(hub: ServerState, kind: str, name: str) -> list[Instrument]:
     """Return the shares of this ISIN; other kinds of names are not known here."""
     if kind.upper() != "ISIN":
         return []
@@ -55,7 +55,7 @@ def _named(hub: Hub, kind: str, name: str) -> list[Instrument]:
     return [each for each in shares if isin_of(each) == name.strip().upper()]
 
 
-def option_params(hub: Hub, session: Session, fields: Fields) -> None:
+def option_params(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 78: a row for each exchange and class; strikes are the union over all expiries."""
     req_id, symbol, exchange = fields.integer(), symbol_in(fields.text()), fields.text()
     fields.skip()
@@ -73,7 +73,7 @@ def option_params(hub: Hub, session: Session, fields: Fields) -> None:
     session.send(76, req_id)
 
 
-def matching_symbols(hub: Hub, session: Session, fields: Fields) -> None:
+def matching_symbols(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 81: underlyings whose symbol or name begins with the pattern."""
     req_id, pattern = fields.integer(), fields.text().strip().upper()
     found = []
@@ -91,7 +91,7 @@ def matching_symbols(hub: Hub, session: Session, fields: Fields) -> None:
     session.send(*out)
 
 
-def market_rule(hub: Hub, session: Session, fields: Fields) -> None:
+def market_rule(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 91: the price steps of a rule; an unknown rule is 321 on no id."""
     number = fields.integer()
     rule = RULES.get(number)
@@ -102,7 +102,7 @@ def market_rule(hub: Hub, session: Session, fields: Fields) -> None:
     session.send(93, number, len(rule.steps), *steps)
 
 
-def smart_components(hub: Hub, session: Session, fields: Fields) -> None:
+def smart_components(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 83: which exchange each letter of a BBO mask stands for."""
     req_id = fields.integer()
     rows = [part for bit, (letter, venue) in enumerate(COMPONENTS) for part in (bit, venue, letter)]

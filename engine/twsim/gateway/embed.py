@@ -7,11 +7,11 @@ from decimal import Decimal
 from rulebot.model.values import dataclass
 from twsim.exchange.exchange import SimExchange
 from twsim.exchange.ledger import Ledger, Row, open_ledger
-from twsim.exchange.start_book import PositionsError, StartBook, StartPosition, load_positions
+from twsim.exchange.start_book import OpeningPositions, PositionsError, StartPosition, load_positions
 from twsim.gateway.fault_market import HaltingMarket, ShownMarket
 from twsim.gateway.fault_plan import FaultPlan, load_faults
 from twsim.gateway.faults import Faults
-from twsim.gateway.hub import Hub
+from twsim.gateway.hub import ServerState
 from twsim.gateway.server import Gateway
 from twsim.gateway.session import Traffic
 from twsim.gateway.settings import GatewaySettings
@@ -120,9 +120,9 @@ def check_start(settings: GatewaySettings, market: Market) -> None:
         _listed(symbol, market)
 
 
-def _book(settings: GatewaySettings, market: Market) -> StartBook:
+def _book(settings: GatewaySettings, market: Market) -> OpeningPositions:
     file = settings.positions_file
-    return StartBook() if file is None else load_positions(file, market.catalogue)
+    return OpeningPositions() if file is None else load_positions(file, market.catalogue)
 
 
 def _exchange(settings: GatewaySettings, market: Market) -> SimExchange:
@@ -170,7 +170,7 @@ def _listed(symbol: str, market: Market) -> Instrument:
 
 def build_hub(
     settings: GatewaySettings, market: Market | None, exchange: Exchange | None, faults: FaultPlan | None = None
-) -> Hub:
+) -> ServerState:
     """Put a world together and move it to the first instant. Must run inside an event loop."""
     if faults is None and settings.faults_file is not None:
         faults = load_faults(settings.faults_file)
@@ -186,7 +186,7 @@ def build_hub(
     others = _others(settings, market, exchange)
     for other in others.values():
         other.advance(from_epoch(timeline.first))
-    hub = Hub(
+    hub = ServerState(
         settings=settings,
         market=shown or market,
         exchange=exchange,

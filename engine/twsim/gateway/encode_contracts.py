@@ -10,7 +10,7 @@ from rulebot.model.money import TickRule
 from rulebot.model.session import EXCHANGE_ZONE, Session, is_tabled, session_on
 from twsim.exchange.tick_rules import EQUITY_OPTION, NICKEL_DIME, PENNY, tick_rule
 from twsim.gateway.encode_orders import day, strike
-from twsim.gateway.hub import Hub
+from twsim.gateway.hub import ServerState
 from twsim.gateway.wire import Value, joined, prose, symbol_out, text
 from twsim.instrument import Instrument, SecType
 
@@ -124,7 +124,7 @@ def hours(zone: ZoneInfo, is_stock: bool, today: date, short: ShortDays) -> tupl
     return ";".join(trading), ";".join(liquid)
 
 
-def contract_data(hub: Hub, version: int, req_id: int, found: Instrument, today: date) -> list[Value]:
+def contract_data(hub: ServerState, version: int, req_id: int, found: Instrument, today: date) -> list[Value]:
     """Return the fields of contractData for a client's version; all after the id are one value, joined already."""
     under = hub.market.catalogue.by_id(found.underlying_id) if found.is_option else None
     head = (10, 8) if version < 164 else (10,)

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from twsim.gateway.accounts import READY, is_amount, tell_ready, tell_values
-from twsim.gateway.fault_agenda import Agenda
+from twsim.gateway.fault_agenda import FaultScheduler
 from twsim.gateway.fault_plan import Fault
-from twsim.gateway.hub import Hub
+from twsim.gateway.hub import ServerState
 
 NOTHING = "0.00"
 
@@ -13,7 +13,7 @@ NOTHING = "0.00"
 class AccountFaults:
     """Knows until when the account is not ready. What is told of it until then is that it has nothing."""
 
-    def __init__(self, hub: Hub, agenda: Agenda) -> None:
+    def __init__(self, hub: ServerState, agenda: FaultScheduler) -> None:
         self._hub = hub
         self._agenda = agenda
         self._until = 0

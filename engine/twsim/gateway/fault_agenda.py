@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable
 from heapq import heappop, heappush
 
-from twsim.gateway.hub import Hub
+from twsim.gateway.hub import ServerState
 
 
-class Agenda:
+class FaultScheduler:
     """Things to do, by time and then in the order they were put in."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: ServerState) -> None:
         self._hub = hub
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._sequence = 0

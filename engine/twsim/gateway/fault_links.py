@@ -3,11 +3,11 @@
 from collections import deque
 from dataclasses import dataclass
 
-from twsim.gateway.fault_agenda import Agenda
+from twsim.gateway.fault_agenda import FaultScheduler
 from twsim.gateway.fault_kinds import NEVER_ENDS
 from twsim.gateway.fault_plan import Fault
 from twsim.gateway.fault_session import FaultySession
-from twsim.gateway.hub import Hub
+from twsim.gateway.hub import ServerState
 from twsim.gateway.requests import answer
 from twsim.gateway.session import Session
 
@@ -26,7 +26,7 @@ class _Slow:
 class LinkFaults:
     """Acts on one client's connection, or on all (`client_id` None)."""
 
-    def __init__(self, hub: Hub, agenda: Agenda) -> None:
+    def __init__(self, hub: ServerState, agenda: FaultScheduler) -> None:
         self._hub = hub
         self._agenda = agenda
         self._slow: list[_Slow] = []

@@ -11,20 +11,20 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from twsim.exchange.chance import chance
+from twsim.exchange.chance import seeded_fraction
 from twsim.gateway.fault_plan import Fault
 from twsim.instrument import Instrument
-from twsim.seams import Bar, Catalogue, DayStats, Floats, Market, OptionParams, OptionTotals, Ticks
+from twsim.seams import Bar, Catalogue, DayStats, Floats, Market, OptionParams, OptionTotals, TickValues
 
 Rows = NDArray[np.bool_]
-Distortion = Callable[[Sequence[int], Ticks], Ticks]
+Distortion = Callable[[Sequence[int], TickValues], TickValues]
 _GREEKS = ("iv", "delta", "gamma", "vega", "theta", "model")
 _WIDER = 0.5
 """How much of its price each side of a wide spread is away, and dollars on top."""
 _SPIKE = 10.0
 
 
-class PassedOn:
+class MarketProxy:
     """A market that passes everything on to the one behind it."""
 
     def __init__(self, behind: Market) -> None:
@@ -54,7 +54,7 @@ class PassedOn:
         """Move every price."""
         self._behind.advance(at)
 
-    def ticks(self, con_ids: Sequence[int]) -> Ticks:
+    def ticks(self, con_ids: Sequence[int]) -> TickValues:
         """Return the present quotes."""
         return self._behind.ticks(con_ids)
 
@@ -95,7 +95,7 @@ class PassedOn:
         return self._behind.option_totals(underlying_id)
 
 
-class HaltingMarket(PassedOn):
+class HaltingMarket(MarketProxy):
     """The true market, in which faults can halt trading: "" in `halts` halts everything."""
 
     def __init__(self, behind: Market) -> None:
@@ -107,7 +107,7 @@ class HaltingMarket(PassedOn):
         return bool({"all", symbol} & set(self.halts)) or super().halted(symbol)
 
 
-class ShownMarket(PassedOn):
+class ShownMarket(MarketProxy):
     """What clients are shown of a market."""
 
     def __init__(self, behind: HaltingMarket) -> None:
@@ -121,11 +121,11 @@ class ShownMarket(PassedOn):
         """What clients find when they look for contracts."""
         return self.shown
 
-    def ticks(self, con_ids: Sequence[int]) -> Ticks:
+    def ticks(self, con_ids: Sequence[int]) -> TickValues:
         """Return the quotes that clients are shown."""
         found = self.shown.ticks(con_ids)
         for each in self.distortions:
-            found = each(con_ids, Ticks(*(column.copy() for column in found)))
+            found = each(con_ids, TickValues(*(column.copy() for column in found)))
         return found
 
 
@@ -145,7 +145,7 @@ class ShownCatalogue:
     def _true(self) -> Catalogue:
         return self._market.catalogue
 
-    def ticks(self, con_ids: Sequence[int]) -> Ticks:
+    def ticks(self, con_ids: Sequence[int]) -> TickValues:
         """Return true quotes; a twin is quoted as what it is of."""
         return self._market.ticks([each % self.FIRST_TWIN for each in con_ids])
 
@@ -217,7 +217,7 @@ def _in_hole(fault: Fault, seed: int, each: Instrument) -> bool:
     """Say whether a strike is missing; the same one at every answer."""
     if not each.is_option or fault.text("symbol") not in ("all", each.symbol):
         return False
-    return chance(seed, "hole", fault.place, each.symbol, each.strike) < fault.seconds("share")
+    return seeded_fraction(seed, "hole", fault.place, each.symbol, each.strike) < fault.seconds("share")
 
 
 def _twin(of: Instrument) -> Instrument:
@@ -234,7 +234,7 @@ def distortion(fault: Fault, market: ShownMarket, one: int | None = None) -> Dis
     """Return what a fault does to the quotes of the contracts it is about; `one` is the only one of them."""
     kept: dict[int, list[float]] = {}
 
-    def distort(con_ids: Sequence[int], ticks: Ticks) -> Ticks:
+    def distort(con_ids: Sequence[int], ticks: TickValues) -> TickValues:
         rows = np.array([_concerns(fault, market, con_id, one) for con_id in con_ids], dtype=bool)
         if fault.kind == "one_stale":
             return _stale(con_ids, rows, ticks, kept)
@@ -253,7 +253,7 @@ def _concerns(fault: Fault, market: ShownMarket, con_id: int, one: int | None) -
     return wanted == "all" or found.is_option is (wanted == "options")
 
 
-def _stale(con_ids: Sequence[int], rows: Rows, ticks: Ticks, kept: dict[int, list[float]]) -> Ticks:
+def _stale(con_ids: Sequence[int], rows: Rows, ticks: TickValues, kept: dict[int, list[float]]) -> TickValues:
     for at in np.flatnonzero(rows).tolist():
         first = kept.setdefault(con_ids[at], [float(column[at]) for column in ticks])
         for column, value in zip(ticks, first, strict=True):
@@ -261,38 +261,38 @@ def _stale(con_ids: Sequence[int], rows: Rows, ticks: Ticks, kept: dict[int, lis
     return ticks
 
 
-def _put(ticks: Ticks, rows: Rows, **values: float | Floats) -> Ticks:
+def _put(ticks: TickValues, rows: Rows, **values: float | Floats) -> TickValues:
     for name, value in values.items():
         column: Floats = getattr(ticks, name)
         column[rows] = value if isinstance(value, float) else value[rows]
     return ticks
 
 
-def _none(ticks: Ticks, rows: Rows, fault: Fault) -> Ticks:
+def _none(ticks: TickValues, rows: Rows, fault: Fault) -> TickValues:
     return _put(ticks, rows, bid=nan, ask=nan, bid_size=0.0, ask_size=0.0)
 
 
-def _no_size(ticks: Ticks, rows: Rows, fault: Fault) -> Ticks:
+def _no_size(ticks: TickValues, rows: Rows, fault: Fault) -> TickValues:
     return _put(ticks, rows, bid_size=0.0, ask_size=0.0)
 
 
-def _no_bid(ticks: Ticks, rows: Rows, fault: Fault) -> Ticks:
+def _no_bid(ticks: TickValues, rows: Rows, fault: Fault) -> TickValues:
     return _put(ticks, rows, bid=0.0, bid_size=0.0)
 
 
-def _cross(ticks: Ticks, rows: Rows, fault: Fault) -> Ticks:
+def _cross(ticks: TickValues, rows: Rows, fault: Fault) -> TickValues:
     return _put(ticks, rows, bid=ticks.ask + 0.1, ask=ticks.bid.copy())
 
 
-def _widen(ticks: Ticks, rows: Rows, fault: Fault) -> Ticks:
+def _widen(ticks: TickValues, rows: Rows, fault: Fault) -> TickValues:
     return _put(ticks, rows, bid=ticks.bid * _WIDER, ask=ticks.ask * (1 + _WIDER) + _WIDER)
 
 
-def _spike(ticks: Ticks, rows: Rows, fault: Fault) -> Ticks:
+def _spike(ticks: TickValues, rows: Rows, fault: Fault) -> TickValues:
     return _put(ticks, rows, bid=ticks.bid * _SPIKE, ask=ticks.ask * _SPIKE, last=ticks.last * _SPIKE)
 
 
-def _greeks(ticks: Ticks, rows: Rows, fault: Fault) -> Ticks:
+def _greeks(ticks: TickValues, rows: Rows, fault: Fault) -> TickValues:
     what = fault.text("what")
     if what == "missing":
         return _put(ticks, rows, **dict.fromkeys(_GREEKS, nan))
@@ -301,7 +301,7 @@ def _greeks(ticks: Ticks, rows: Rows, fault: Fault) -> Ticks:
     return _put(ticks, rows, delta=-ticks.delta)
 
 
-_DISTORT: dict[str, Callable[[Ticks, Rows, Fault], Ticks]] = {
+_DISTORT: dict[str, Callable[[TickValues, Rows, Fault], TickValues]] = {
     "no_quote": _none,
     "halt": _none,
     "zero_size": _no_size,

@@ -7,7 +7,7 @@ from rulebot.model.money import ZERO
 from twsim.seams import Commissioned, Exchange, Execution, OrderView, PositionView, Report, Ticket
 
 
-class Remembered:
+class StaleAnswers:
     """An account as it stood when this was made. Requests go to the broker, which decides for itself."""
 
     def __init__(self, exchange: Exchange) -> None:

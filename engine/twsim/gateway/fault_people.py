@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
-from twsim.exchange.chance import chance
+from twsim.exchange.chance import seeded_fraction
 from twsim.exchange.exchange import SimExchange
-from twsim.gateway.fault_agenda import Agenda
+from twsim.gateway.fault_agenda import FaultScheduler
 from twsim.gateway.fault_plan import Fault
-from twsim.gateway.hub import Hub
+from twsim.gateway.hub import ServerState
 from twsim.instrument import SecType
 from twsim.seams import Commissioned, Executed, OrderView, PositionView, Report, Ticket
 
@@ -18,7 +18,7 @@ FIRST_STRANGE_ID = 1000
 Send = Callable[[Fault, list[Report]], None]
 
 
-def told_to_all(hub: Hub, reports: list[Report]) -> list[Report]:
+def told_to_all(hub: ServerState, reports: list[Report]) -> list[Report]:
     """Return the reports with what is of a liquidation, and corrected of one, for every client that is connected."""
     told: list[Report] = []
     for report in reports:
@@ -31,10 +31,10 @@ def told_to_all(hub: Hub, reports: list[Report]) -> list[Report]:
     return told
 
 
-class PeopleFaults:
+class ExternalActionFaults:
     """Acts in the account `seconds` after a fault was triggered. `send` notes a fault that had an effect."""
 
-    def __init__(self, hub: Hub, agenda: Agenda, send: Send) -> None:
+    def __init__(self, hub: ServerState, agenda: FaultScheduler, send: Send) -> None:
         self._hub = hub
         self._agenda = agenda
         self._send = send
@@ -80,7 +80,7 @@ class PeopleFaults:
         return held[self._draw(fault, len(held))] if held else None
 
     def _draw(self, fault: Fault, count: int) -> int:
-        return int(chance(self._hub.settings.seed, fault.kind, fault.place, self._hub.now) * count)
+        return int(seeded_fraction(self._hub.settings.seed, fault.kind, fault.place, self._hub.now) * count)
 
     def _close_all(self, exchange: SimExchange, fault: Fault) -> list[Report]:
         return [report for each in self._options() for report in exchange.trade(each.con_id, -int(each.quantity))]

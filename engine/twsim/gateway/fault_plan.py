@@ -17,8 +17,8 @@ from ruamel.yaml.error import YAMLError
 
 from rulebot.model.errors import unread
 from rulebot.model.values import dataclass
-from twsim.exchange.chance import chance
-from twsim.gateway.fault_kinds import AT, CONNECT, EVENTS, KINDS, STANDING, Kind, Param, label
+from twsim.exchange.chance import seeded_fraction
+from twsim.gateway.fault_kinds import AT, CONNECT, EVENTS, KINDS, STANDING, FaultKind, FaultParameter, label
 from twsim.seams import Ticket
 
 EACH = 0
@@ -81,7 +81,7 @@ class Fault:
     def hits(self, count: int, seed: int) -> bool:
         """Say whether the matching event number `count` is hit."""
         if self.chance is not None:
-            return chance(seed, "fault", self.place, count) < self.chance
+            return seeded_fraction(seed, "fault", self.place, count) < self.chance
         if self.number == EACH:
             return True
         attempts = int(self.values.get("attempts", 1))
@@ -203,7 +203,7 @@ def _fault(item: object, place: int, name: str) -> Fault:
     return found
 
 
-def _check_trigger(entry: _Entry, name: str, kind: Kind) -> None:
+def _check_trigger(entry: _Entry, name: str, kind: FaultKind) -> None:
     """Let a fault have one trigger, which its kind knows, and the keys that belong to that trigger."""
     events = tuple(each for each in kind.triggers if each in EVENTS)
     ways = [*(["at"] if AT in kind.triggers else []), *([f"on: {', '.join(events)}"] if events else [])]
@@ -263,7 +263,7 @@ def _chance(entry: _Entry) -> float | None:
     return value
 
 
-def _value(entry: _Entry, key: str, param: Param) -> object:
+def _value(entry: _Entry, key: str, param: FaultParameter) -> object:
     if param.choices:
         return entry.choice(key, str(param.default), param.choices)
     if isinstance(param.default, bool):

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Callable
 
-from twsim.gateway.fault_agenda import Agenda
+from twsim.gateway.fault_agenda import FaultScheduler
 from twsim.gateway.fault_kinds import NEVER_ENDS
 from twsim.gateway.fault_plan import Fault
 from twsim.gateway.fault_session import FaultySession
-from twsim.gateway.hub import Hub
-from twsim.gateway.lines import Line
+from twsim.gateway.hub import ServerState
+from twsim.gateway.lines import MarketDataLine
 from twsim.gateway.market_data import begin_line, first_set
 from twsim.gateway.session import Session
 
@@ -30,7 +30,7 @@ OF_LINES = frozenset({"not_subscribed", "delayed_data"})
 class QuoteFaults:
     """Knows why quotes are stopped, and which symbols are not subscribed or delayed. `fired` hears of lines so met."""
 
-    def __init__(self, hub: Hub, agenda: Agenda, fired: Callable[[Fault], None]) -> None:
+    def __init__(self, hub: ServerState, agenda: FaultScheduler, fired: Callable[[Fault], None]) -> None:
         self._hub = hub
         self._agenda = agenda
         self._fired = fired
@@ -90,7 +90,7 @@ class QuoteFaults:
             session.wants.dead.add(req_id)
         self._hub.feed.lines_changed()
 
-    def _is_kind(self, fault: Fault, line: Line) -> bool:
+    def _is_kind(self, fault: Fault, line: MarketDataLine) -> bool:
         """Say whether a line is of an underlying, or of options, as a fault says."""
         is_option = line.instrument is None or line.instrument.is_option
         return fault.text("of") in ("all", "options" if is_option else "underlying")
@@ -122,7 +122,7 @@ class QuoteFaults:
         """Let every line that is asked for from now on open as it should."""
         self._standing.clear()
 
-    def opens(self, session: Session, line: Line, *, snapshot: bool) -> bool:
+    def opens(self, session: Session, line: MarketDataLine, *, snapshot: bool) -> bool:
         """Say whether a line opens as it should: refused, delayed, or silent while quotes are stopped."""
         if isinstance(session, FaultySession):
             session.delayed.discard(line.req_id)
@@ -141,7 +141,7 @@ class QuoteFaults:
             return False
         return True
 
-    def _open_silently(self, session: Session, line: Line, snapshot: bool) -> None:
+    def _open_silently(self, session: Session, line: MarketDataLine, snapshot: bool) -> None:
         """Open a line that is told what it asks for when quotes flow again; a snapshot ends without anything."""
         if self.data_type != 1:
             session.send(58, 1, line.req_id, self.data_type)
@@ -151,7 +151,7 @@ class QuoteFaults:
         session.wants.lines[line.req_id] = line
         self._hub.feed.lines_changed()
 
-    def _is_of(self, fault: Fault, session: Session, line: Line) -> bool:
+    def _is_of(self, fault: Fault, session: Session, line: MarketDataLine) -> bool:
         if fault.client not in (None, session.client_id):
             return False
         if fault.text("symbol") == "all":
@@ -159,7 +159,7 @@ class QuoteFaults:
         found = [self._hub.market.catalogue.by_id(con_id) for con_id in line.con_ids]
         return any(each is not None and each.symbol == fault.text("symbol") for each in found)
 
-    def _opens_so(self, fault: Fault, session: Session, line: Line) -> bool:
+    def _opens_so(self, fault: Fault, session: Session, line: MarketDataLine) -> bool:
         self._fired(fault)
         if fault.kind == "not_subscribed":
             code = int(fault.text("code"))

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from twsim.gateway.fault_agenda import Agenda
+from twsim.gateway.fault_agenda import FaultScheduler
 from twsim.gateway.fault_plan import Fault
 from twsim.gateway.fault_session import FaultySession
-from twsim.gateway.hub import Hub
+from twsim.gateway.hub import ServerState
 from twsim.gateway.session import Session
 
 Row = TypeVar("Row")
@@ -17,7 +17,7 @@ OF_STARTS = frozenset({"wrong_account", "incomplete", "short_list"})
 class StartFaults:
     """Knows what is wrong with each connection. `fired` hears of what had an effect."""
 
-    def __init__(self, hub: Hub, agenda: Agenda, fired: Callable[[Fault], None]) -> None:
+    def __init__(self, hub: ServerState, agenda: FaultScheduler, fired: Callable[[Fault], None]) -> None:
         self._hub = hub
         self._agenda = agenda
         self._fired = fired

@@ -5,13 +5,13 @@ from dataclasses import replace
 from datetime import time
 
 from rulebot.model.session import exchange_date, session_on
-from twsim.exchange.chance import chance
-from twsim.gateway.fault_agenda import Agenda
+from twsim.exchange.chance import seeded_fraction
+from twsim.gateway.fault_agenda import FaultScheduler
 from twsim.gateway.fault_kinds import NEVER_ENDS
 from twsim.gateway.fault_market import OF_CHAIN, OF_MARKET, Distortion, ShownMarket, distortion
 from twsim.gateway.fault_plan import Fault
 from twsim.gateway.fault_quotes import QuoteFaults
-from twsim.gateway.hub import Hub
+from twsim.gateway.hub import ServerState
 
 OF_VIEWS = OF_MARKET | OF_CHAIN | {"frozen", "line_limit", "short_day"}
 MARKET_DATA_TYPE = 58
@@ -21,7 +21,9 @@ LIVE, FROZEN = 1, 2
 class ViewFaults:
     """Knows which views of the market are wrong. `fired` hears of a fault when it changes something."""
 
-    def __init__(self, hub: Hub, agenda: Agenda, quotes: QuoteFaults, fired: Callable[[Fault], None]) -> None:
+    def __init__(
+        self, hub: ServerState, agenda: FaultScheduler, quotes: QuoteFaults, fired: Callable[[Fault], None]
+    ) -> None:
         self._hub = hub
         self._agenda = agenda
         self._quotes = quotes
@@ -143,4 +145,4 @@ class ViewFaults:
         )
         if not found:
             return None
-        return found[int(chance(self._hub.settings.seed, "stale", fault.place, self._hub.now) * len(found))]
+        return found[int(seeded_fraction(self._hub.settings.seed, "stale", fault.place, self._hub.now) * len(found))]

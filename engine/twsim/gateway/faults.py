@@ -17,15 +17,15 @@ from functools import partial
 from rulebot.model.session import EXCHANGE_ZONE
 from twsim.exchange.exchange import SimExchange
 from twsim.gateway.fault_accounts import AccountFaults
-from twsim.gateway.fault_agenda import Agenda
+from twsim.gateway.fault_agenda import FaultScheduler
 from twsim.gateway.fault_cancels import OF_CANCELS, CancelFaults
 from twsim.gateway.fault_changes import ChangeFaults
 from twsim.gateway.fault_executions import OF_EXECUTIONS, ExecutionFaults
 from twsim.gateway.fault_intake import IntakeFaults
 from twsim.gateway.fault_kinds import CANCEL, CONNECT, FILL, ORDER
 from twsim.gateway.fault_links import LinkFaults
-from twsim.gateway.fault_memory import Remembered
-from twsim.gateway.fault_people import OF_PEOPLE, OF_POSITIONS, PeopleFaults, told_to_all
+from twsim.gateway.fault_memory import StaleAnswers
+from twsim.gateway.fault_people import OF_PEOPLE, OF_POSITIONS, ExternalActionFaults, told_to_all
 from twsim.gateway.fault_plan import Fault, FaultError, FaultPlan
 from twsim.gateway.fault_quotes import OF_LINES, QuoteFaults
 from twsim.gateway.fault_reports import OF_FILLS, OF_ORDERS, Key, ReportFaults
@@ -33,8 +33,8 @@ from twsim.gateway.fault_session import FaultySession
 from twsim.gateway.fault_starts import Row, StartFaults
 from twsim.gateway.fault_views import OF_VIEWS, ViewFaults
 from twsim.gateway.fault_zones import ShownZone, shown_zone
-from twsim.gateway.hub import Hub
-from twsim.gateway.lines import Line
+from twsim.gateway.hub import ServerState
+from twsim.gateway.lines import MarketDataLine
 from twsim.gateway.orders import deliver_unchanged
 from twsim.gateway.session import Session, Traffic
 from twsim.seams import (
@@ -76,20 +76,20 @@ class _Lost:
 class Faults:
     """Follows one plan in one gateway. Raises: FaultError for a plan this gateway cannot follow."""
 
-    def __init__(self, plan: FaultPlan, hub: Hub) -> None:
+    def __init__(self, plan: FaultPlan, hub: ServerState) -> None:
         self._hub = hub
         self._plan = plan.faults
         self._seen: Counter[int] = Counter()
         self._fired: Counter[int] = Counter()
         self._fired_open: Counter[int] = Counter()
         self._timed = sorted((self._epoch(each), each.place, each) for each in plan.faults if each.at is not None)
-        self._agenda = Agenda(hub)
+        self._agenda = FaultScheduler(hub)
         self._quotes = QuoteFaults(hub, self._agenda, self._note)
         self._views = ViewFaults(hub, self._agenda, self._quotes, self._note)
         self._links = LinkFaults(hub, self._agenda)
         self._account = AccountFaults(hub, self._agenda)
         self._starts = StartFaults(hub, self._agenda, self._note)
-        self._people = PeopleFaults(hub, self._agenda, self._broker_sends)
+        self._people = ExternalActionFaults(hub, self._agenda, self._broker_sends)
         self._read_only = 0
         self._asleep_until = 0
         self._zone: ShownZone | None = None
@@ -315,7 +315,7 @@ class Faults:
         """True while no quotes go out."""
         return self._quotes.stopped
 
-    def opens(self, session: Session, line: Line, *, snapshot: bool) -> bool:
+    def opens(self, session: Session, line: MarketDataLine, *, snapshot: bool) -> bool:
         """Say whether a market data line opens as it should; when not, this has dealt with it."""
         return self._quotes.opens(session, line, snapshot=snapshot)
 
@@ -330,7 +330,7 @@ class Faults:
         if self._lost is not None:
             return
         self._lost = _Lost(fault)
-        self._hub.remembered = Remembered(self._hub.exchange)
+        self._hub.remembered = StaleAnswers(self._hub.exchange)
         self._quotes.stop("link")
         self._hub.tell(1100, CONNECTIVITY[1100])
         self._agenda.later(fault.seconds(), self._restore_link)

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 from rulebot.model.exchange_days import FIRST_YEAR
 from rulebot.model.session import EXCHANGE_ZONE, CalendarError, session_before, session_on, sessions
-from twsim.gateway.hub import Hub
+from twsim.gateway.hub import ServerState
 from twsim.gateway.lines import BarRequest, KeptBars
 from twsim.gateway.parse_contracts import contract_query, matches, no_contract, quote_legs
 from twsim.gateway.session import Session
@@ -108,7 +108,7 @@ def _stamp(at: datetime, version: int) -> str:
     return exchange_time(at) if version >= 174 else f"{at.astimezone(EXCHANGE_ZONE):%Y%m%d  %H:%M:%S}"
 
 
-def _bars(hub: Hub, request: BarRequest) -> list[Bar]:
+def _bars(hub: ServerState, request: BarRequest) -> list[Bar]:
     size = min(request.bar_seconds, DAY)
     found = hub.market.bars(
         request.found.con_id,
@@ -145,7 +145,7 @@ def _bar_fields(bar: Bar, request: BarRequest, version: int) -> list[Value]:
     return [_when(bar.at, request, version), *prices, bar.volume, round(bar.average, 4), bar.trades]
 
 
-def historical_data(hub: Hub, session: Session, fields: Fields) -> None:
+def historical_data(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 20: bars in one message; below version 196 it is its own end."""
     req_id = fields.integer()
     try:
@@ -166,7 +166,7 @@ def historical_data(hub: Hub, session: Session, fields: Fields) -> None:
         session.kept_bars[req_id] = KeptBars(request, bars[-1] if bars else None)
 
 
-def _read(hub: Hub, session: Session, req_id: int, fields: Fields) -> tuple[BarRequest | None, bool]:
+def _read(hub: ServerState, session: Session, req_id: int, fields: Fields) -> tuple[BarRequest | None, bool]:
     query = contract_query(fields)
     expired = fields.flag()
     end_words, size_words, duration = fields.text(), fields.text(), fields.text()
@@ -208,7 +208,7 @@ def _dash(at: datetime) -> str:
     return f"{at.astimezone(EXCHANGE_ZONE):%Y%m%d-%H:%M:%S}"
 
 
-def cancel_historical_data(hub: Hub, session: Session, fields: Fields) -> None:
+def cancel_historical_data(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 25: ends a request that is kept up to date; another is 366."""
     fields.skip()
     req_id = fields.integer()
@@ -216,7 +216,7 @@ def cancel_historical_data(hub: Hub, session: Session, fields: Fields) -> None:
         session.error(req_id, 366, f"No historical data query found for ticker id:{req_id}")
 
 
-def head_timestamp(hub: Hub, session: Session, fields: Fields) -> None:
+def head_timestamp(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 87: the start of the first daily bar there is."""
     req_id, query = fields.integer(), contract_query(fields)
     fields.skip(3)
@@ -236,11 +236,11 @@ def head_timestamp(hub: Hub, session: Session, fields: Fields) -> None:
     session.send(88, req_id, str(int(at.timestamp())) if epochs else f"{at:%Y%m%d-%H:%M:%S}")
 
 
-def cancel_head_timestamp(hub: Hub, session: Session, fields: Fields) -> None:
+def cancel_head_timestamp(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 90: nothing waits, so there is nothing to do."""
 
 
-def realtime_bars(hub: Hub, session: Session, fields: Fields) -> None:
+def realtime_bars(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 50: five-second bars as the market makes them."""
     fields.skip()
     req_id, query = fields.integer(), contract_query(fields)
@@ -256,7 +256,7 @@ def realtime_bars(hub: Hub, session: Session, fields: Fields) -> None:
     session.live_bars[req_id] = BarRequest(found[0], what, 5, hub.at, hub.at, regular, True)
 
 
-def cancel_realtime_bars(hub: Hub, session: Session, fields: Fields) -> None:
+def cancel_realtime_bars(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 51."""
     fields.skip()
     req_id = fields.integer()
@@ -264,7 +264,7 @@ def cancel_realtime_bars(hub: Hub, session: Session, fields: Fields) -> None:
         session.error(req_id, 300, f"Can't find EId with tickerId:{req_id}")
 
 
-def after_move(hub: Hub) -> None:
+def after_move(hub: ServerState) -> None:
     """Send the newest bars to who keeps them up to date."""
     for session in hub.sessions.values():
         for req_id, kept in session.kept_bars.items():
@@ -279,7 +279,7 @@ def _moved(request: BarRequest, first: datetime, last: datetime) -> BarRequest:
     )
 
 
-def _send_update(hub: Hub, session: Session, req_id: int, kept: KeptBars) -> None:
+def _send_update(hub: ServerState, session: Session, req_id: int, kept: KeptBars) -> None:
     """Send what the bar that was sent last has come to, then the bar in the making; their fields have an own order."""
     request, told = kept.request, kept.told
     first = hub.at - timedelta(seconds=request.bar_seconds)
@@ -299,7 +299,7 @@ def _is_before(bar: Bar, other: Bar) -> bool:
     return isinstance(bar.at, datetime) and isinstance(other.at, datetime) and bar.at < other.at
 
 
-def _send_live(hub: Hub, session: Session, req_id: int, request: BarRequest) -> BarRequest:
+def _send_live(hub: ServerState, session: Session, req_id: int, request: BarRequest) -> BarRequest:
     """Send the five-second bars that ended since the last ones; `first` of the request moves on."""
     limit = hub.at - timedelta(seconds=5)
     if limit < request.first:

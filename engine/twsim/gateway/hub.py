@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TypeVar
 
-from twsim.gateway.policy import Policy
+from twsim.gateway.policy import FaultPolicy
 from twsim.gateway.session import Session, Traffic
 from twsim.gateway.settings import GatewaySettings
 from twsim.gateway.tick_feed import TickFeed
@@ -21,7 +21,7 @@ Command = Callable[[], list[Report]]
 
 
 @dataclass(slots=True)
-class Hub:
+class ServerState:
     """The state of one gateway. `now` is virtual time in epoch seconds.
 
     exchange: the account that the ledger is of, and that faults and people act on. others: further accounts behind the
@@ -47,7 +47,7 @@ class Hub:
     sequence: int = 0
     halted: set[str] = field(default_factory=set)
     short_days: dict[date, datetime | None] = field(default_factory=dict)
-    faults: Policy | None = None
+    faults: FaultPolicy | None = None
     remembered: Exchange | None = None
 
     @property

@@ -8,7 +8,7 @@ from twsim.seams import Bar, TicketLeg
 
 
 @dataclass(slots=True)
-class Line:
+class MarketDataLine:
     """A subscription. A combo has `legs` and no instrument; `sent` is the last quote of a combo, as printed.
 
     `is_begun` is False until its first set was sent: it was opened while no quotes went out.

@@ -9,8 +9,8 @@ from twsim.exchange.tick_rules import combo_tick_rule
 from twsim.gateway.combo_quotes import combo_pieces
 from twsim.gateway.encode_contracts import min_tick
 from twsim.gateway.generic_ticks import GENERICS, send_generics
-from twsim.gateway.hub import Hub
-from twsim.gateway.lines import Line
+from twsim.gateway.hub import ServerState
+from twsim.gateway.lines import MarketDataLine
 from twsim.gateway.parse_contracts import ContractQuery, contract_query, matches, no_contract, quote_legs
 from twsim.gateway.session import Session
 from twsim.gateway.tick_feed import LAST_SIZE
@@ -19,9 +19,9 @@ from twsim.gateway.tick_text import (
     NO_PRICE,
     PRICE,
     SIZE,
-    Board,
     GreeksPrinter,
     Piece,
+    PrintedBoard,
     ask_tail,
     bid_tail,
     board,
@@ -39,7 +39,7 @@ _OF_ONE = GreeksPrinter([0], 1)
 """Prints the computation of a board of one option."""
 
 
-def market_data(hub: Hub, session: Session, fields: Fields) -> None:
+def market_data(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 1: open a line, or send one snapshot."""
     fields.skip()
     req_id, query = fields.integer(), contract_query(fields)
@@ -65,7 +65,7 @@ def market_data(hub: Hub, session: Session, fields: Fields) -> None:
     hub.feed.lines_changed()
 
 
-def quote_together(hub: Hub, payloads: Sequence[bytes]) -> None:
+def quote_together(hub: ServerState, payloads: Sequence[bytes]) -> None:
     """Quote at once what these requests of message 1 will show: one by one each costs about as much as all of them.
 
     A contract has one quote in an instant, so nothing else comes of it.
@@ -75,7 +75,7 @@ def quote_together(hub: Hub, payloads: Sequence[bytes]) -> None:
         hub.market.ticks(con_ids)
 
 
-def _option_asked_for(hub: Hub, payload: bytes) -> int | None:
+def _option_asked_for(hub: ServerState, payload: bytes) -> int | None:
     """Return the option of a request, None of any other contract, and of what cannot be read: it is refused later."""
     fields = Fields(payload)
     try:
@@ -96,7 +96,7 @@ def _generic_list(words: str) -> list[int] | None:
 
 
 def _refusal(
-    hub: Hub, session: Session, req_id: int, generics: list[int] | None, snapshot: bool
+    hub: ServerState, session: Session, req_id: int, generics: list[int] | None, snapshot: bool
 ) -> tuple[int, str] | None:
     if generics is None or any(number not in GENERICS for number in generics):
         return 321, INVALID + "Incorrect generic tick list."
@@ -109,7 +109,9 @@ def _refusal(
     return None
 
 
-def _line(hub: Hub, session: Session, req_id: int, query: ContractQuery, legs: tuple[TicketLeg, ...]) -> Line | None:
+def _line(
+    hub: ServerState, session: Session, req_id: int, query: ContractQuery, legs: tuple[TicketLeg, ...]
+) -> MarketDataLine | None:
     """Resolve the contract; answers the error and returns None when there is not exactly one."""
     if query.is_combo:
         known = [each for leg in legs if (each := hub.market.catalogue.by_id(leg.con_id)) is not None]
@@ -118,17 +120,17 @@ def _line(hub: Hub, session: Session, req_id: int, query: ContractQuery, legs: t
             return None
         parts = weighted([(each, 1, leg.ratio) for each, leg in zip(known, legs, strict=True)])
         step = text(combo_tick_rule(known).tick(Decimal(0)))
-        return Line(req_id, None, legs, tuple(float(part.weight) for part in parts), step)
+        return MarketDataLine(req_id, None, legs, tuple(float(part.weight) for part in parts), step)
     found = matches(hub.market.catalogue, query)
     if query.exchange and len(found) > 1:
         found = [each for each in found if each.exchange == query.exchange] or found
     if len(found) != 1:
         session.error(req_id, 200, no_contract(len(found), query))
         return None
-    return Line(req_id, found[0])
+    return MarketDataLine(req_id, found[0])
 
 
-def begin_line(hub: Hub, session: Session, line: Line) -> None:
+def begin_line(hub: ServerState, session: Session, line: MarketDataLine) -> None:
     """Send a line its type, its tick size, everything as it stands, and the generic ticks of its list."""
     frozen = session.wants.data_type in (2, 4) and not hub.market.is_open
     session.send(58, 1, line.req_id, 2 if frozen else 1)
@@ -139,7 +141,7 @@ def begin_line(hub: Hub, session: Session, line: Line) -> None:
     line.is_begun = True
 
 
-def first_set(hub: Hub, session: Session, line: Line) -> None:
+def first_set(hub: ServerState, session: Session, line: MarketDataLine) -> None:
     """Send a line everything as it stands now."""
     rows = board(hub.market.ticks(line.con_ids))
     if line.instrument is None:
@@ -154,7 +156,7 @@ def first_set(hub: Hub, session: Session, line: Line) -> None:
         _send_statistics(hub, session, line, line.instrument)
 
 
-def _quote_pieces(found: Instrument, rows: Board) -> list[Piece]:
+def _quote_pieces(found: Instrument, rows: PrintedBoard) -> list[Piece]:
     is_index = found.sec_type is SecType.INDEX
     pieces: list[Piece] = []
     if not is_index:
@@ -168,7 +170,7 @@ def _quote_pieces(found: Instrument, rows: Board) -> list[Piece]:
     return pieces
 
 
-def _send_statistics(hub: Hub, session: Session, line: Line, found: Instrument) -> None:
+def _send_statistics(hub: ServerState, session: Session, line: MarketDataLine, found: Instrument) -> None:
     """Send high, low, close and open (6, 7, 9, 14), volume (8), and halted (49)."""
     day = hub.market.stats(found.con_id)
     for kind, price in ((6, day.high), (7, day.low), (9, day.previous_close), (14, day.open)):
@@ -180,7 +182,7 @@ def _send_statistics(hub: Hub, session: Session, line: Line, found: Instrument) 
     line.sent = (day.high, day.low, day.previous_close, day.open, day.volume)
 
 
-def send_halts(hub: Hub) -> None:
+def send_halts(hub: ServerState) -> None:
     """Send halted (49) to the lines of underlyings that were halted or resumed."""
     lines = hub.feed.lines_of
     now = {symbol for symbol in lines if hub.market.halted(symbol)}
@@ -190,7 +192,7 @@ def send_halts(hub: Hub) -> None:
             session.send(45, 6, line.req_id, 49, 1 if symbol in now else 0)
 
 
-def send_day_changes(hub: Hub) -> None:
+def send_day_changes(hub: ServerState) -> None:
     """Send what moved of the day's statistics of underlyings, and of options when a session starts."""
     starts_day = hub.timeline.starts_day(hub.now)
     lines = hub.feed.lines_of.values() if starts_day else (hub.feed.underlyings,)
@@ -198,7 +200,7 @@ def send_day_changes(hub: Hub) -> None:
         _send_moved(hub, session, line, found)
 
 
-def _send_moved(hub: Hub, session: Session, line: Line, found: Instrument) -> None:
+def _send_moved(hub: ServerState, session: Session, line: MarketDataLine, found: Instrument) -> None:
     day = hub.market.stats(found.con_id)
     now = (day.high, day.low, day.previous_close, day.open, day.volume)
     old, line.sent = line.sent, now
@@ -211,7 +213,7 @@ def _send_moved(hub: Hub, session: Session, line: Line, found: Instrument) -> No
         session.send(2, 6, line.req_id, 8, day.volume)
 
 
-def cancel_market_data(hub: Hub, session: Session, fields: Fields) -> None:
+def cancel_market_data(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 2; an unknown id is 300."""
     fields.skip()
     req_id = fields.integer()
@@ -224,7 +226,7 @@ def cancel_market_data(hub: Hub, session: Session, fields: Fields) -> None:
     hub.feed.lines_changed()
 
 
-def market_data_type(hub: Hub, session: Session, fields: Fields) -> None:
+def market_data_type(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 59: 1 live, 2 frozen, 3 delayed, 4 delayed-frozen; live data is subscribed here, so 3 changes nothing."""
     fields.skip()
     kind = fields.integer()

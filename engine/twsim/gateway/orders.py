@@ -6,10 +6,10 @@ from dataclasses import replace
 from twsim.exchange.exchange import SimExchange
 from twsim.gateway import encode_orders
 from twsim.gateway.accounts import send_position_change, tell_values
-from twsim.gateway.hub import Command, Hub
+from twsim.gateway.hub import Command, ServerState
 from twsim.gateway.parse_contracts import ContractQuery, matches, no_contract
 from twsim.gateway.parse_orders import placed_order
-from twsim.gateway.policy import Policy
+from twsim.gateway.policy import FaultPolicy
 from twsim.gateway.session import Session
 from twsim.gateway.wire import Fields, request_time, symbol_in
 from twsim.instrument import Instrument
@@ -33,19 +33,19 @@ NO_ACCOUNT = "You must specify an account."
 NO_PRICE = "Error validating request.-'bA' : cause - Please enter a valid price"
 
 
-def _instrument(hub: Hub, ticket: Ticket) -> Instrument | None:
+def _instrument(hub: ServerState, ticket: Ticket) -> Instrument | None:
     return None if ticket.sec_type == "BAG" else hub.market.catalogue.by_id(ticket.con_id)
 
 
 # ---------------------------------------------------------------- reports
 
 
-def deliver(hub: Hub, reports: list[Report]) -> None:
+def deliver(hub: ServerState, reports: list[Report]) -> None:
     """Send each report to whom it concerns, in the broker's order, unless a fault changes it."""
     deliver_unchanged(hub, reports if hub.faults is None else hub.faults.reports(reports))
 
 
-def deliver_unchanged(hub: Hub, reports: list[Report], broker: Exchange | None = None) -> None:
+def deliver_unchanged(hub: ServerState, reports: list[Report], broker: Exchange | None = None) -> None:
     """Send each report of an account, of the first unless another is named, to whom it concerns, as it stands."""
     for report in reports:
         if isinstance(report, OrderChanged):
@@ -66,14 +66,14 @@ def deliver_unchanged(hub: Hub, reports: list[Report], broker: Exchange | None =
         tell_values(hub, broker or hub.exchange)
 
 
-def _order_changed(hub: Hub, report: OrderChanged) -> None:
+def _order_changed(hub: ServerState, report: OrderChanged) -> None:
     for session in hub.listeners(report.order.ticket.client_id):
         if report.echo_open:
             send_open_order(hub, session, report.order)
         encode_orders.send_status(session, report.order)
 
 
-def send_open_order(hub: Hub, session: Session, view: OrderView) -> None:
+def send_open_order(hub: ServerState, session: Session, view: OrderView) -> None:
     """Send openOrder of an order as it stands."""
     found = _instrument(hub, view.ticket)
     session.send(
@@ -88,17 +88,17 @@ def send_open_order(hub: Hub, session: Session, view: OrderView) -> None:
     )
 
 
-def _executed(hub: Hub, done: Execution) -> None:
+def _executed(hub: ServerState, done: Execution) -> None:
     for session in hub.listeners(done.client_id):
         _send_execution(hub, session, -1, done)
 
 
-def _send_execution(hub: Hub, session: Session, req_id: int, done: Execution) -> None:
+def _send_execution(hub: ServerState, session: Session, req_id: int, done: Execution) -> None:
     found = None if done.sec_type == "BAG" else hub.market.catalogue.by_id(done.con_id)
     session.send(*encode_orders.execution(session.version, req_id, done, found))
 
 
-def _margins(hub: Hub, report: WhatIfAnswer) -> None:
+def _margins(hub: ServerState, report: WhatIfAnswer) -> None:
     owner = hub.sessions.get(report.ticket.client_id)
     if owner is None:
         return
@@ -110,7 +110,7 @@ def _margins(hub: Hub, report: WhatIfAnswer) -> None:
 # ---------------------------------------------------------------- commands
 
 
-def place_order(hub: Hub, session: Session, fields: Fields) -> None:
+def place_order(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 3: a new order, a modification or a what-if."""
     ticket, query = placed_order(fields, session.version, session.client_id)
     key = (ticket.client_id, ticket.order_id)
@@ -126,7 +126,7 @@ def place_order(hub: Hub, session: Session, fields: Fields) -> None:
         submit(hub, ticket.client_id, lambda: _placed(hub, ticket, query))
 
 
-def submit(hub: Hub, client_id: int, command: Command) -> None:
+def submit(hub: ServerState, client_id: int, command: Command) -> None:
     """Run a command now, or keep it for the barrier while a client holds the clock."""
     if hub.holders or (hub.faults is not None and hub.faults.link_lost):
         hub.commands.append((client_id, hub.sequence, command))
@@ -135,7 +135,7 @@ def submit(hub: Hub, client_id: int, command: Command) -> None:
         deliver(hub, command())
 
 
-def run_commands(hub: Hub) -> None:
+def run_commands(hub: ServerState) -> None:
     """Run what waited for the barrier, by client id and then in the order each client sent it."""
     if hub.faults is not None and hub.faults.link_lost:
         return
@@ -149,7 +149,7 @@ def _refused(ticket: Ticket, code: int, words: str) -> Report:
     return OrderError(ticket.client_id, ticket.order_id, code, words)
 
 
-def _resolved(hub: Hub, ticket: Ticket, query: ContractQuery) -> Ticket | Report:
+def _resolved(hub: ServerState, ticket: Ticket, query: ContractQuery) -> Ticket | Report:
     """Return the ticket with its contract's own id and names, or the error that answers it."""
     if not ticket.account and hub.others:
         return _refused(ticket, 435, NO_ACCOUNT)
@@ -168,12 +168,12 @@ def _resolved(hub: Hub, ticket: Ticket, query: ContractQuery) -> Ticket | Report
     return _renamed(hub, ticket, con_id=only.con_id, symbol=only.symbol, sec_type=only.sec_type.value)
 
 
-def _renamed(hub: Hub, ticket: Ticket, *, con_id: int, symbol: str, sec_type: str) -> Ticket:
+def _renamed(hub: ServerState, ticket: Ticket, *, con_id: int, symbol: str, sec_type: str) -> Ticket:
     account = ticket.account or hub.exchange.account
     return replace(ticket, con_id=con_id, symbol=symbol, sec_type=sec_type, account=account)
 
 
-def _placed(hub: Hub, ticket: Ticket, query: ContractQuery) -> list[Report]:
+def _placed(hub: ServerState, ticket: Ticket, query: ContractQuery) -> list[Report]:
     found = _resolved(hub, ticket, query)
     if not isinstance(found, Ticket):
         return [found]
@@ -189,25 +189,25 @@ def _placed(hub: Hub, ticket: Ticket, query: ContractQuery) -> list[Report]:
     return reports
 
 
-def _asked(hub: Hub, ticket: Ticket, query: ContractQuery) -> list[Report]:
+def _asked(hub: ServerState, ticket: Ticket, query: ContractQuery) -> list[Report]:
     found = _resolved(hub, ticket, query)
     if not isinstance(found, Ticket):
         return [found]
     return hub.others.get(found.account, hub.exchange).what_if(found)
 
 
-def cancel_order(hub: Hub, session: Session, fields: Fields) -> None:
+def cancel_order(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 4; from version 169 a manual cancel time follows, which is read and not used."""
     fields.skip()
     order_id, client_id = fields.integer(), session.client_id
     if _is_refused(hub, session, order_id):
         return
-    broker: Exchange | Policy | None = hub.others.get(hub.owners.get((client_id, order_id), ""))
+    broker: Exchange | FaultPolicy | None = hub.others.get(hub.owners.get((client_id, order_id), ""))
     broker = broker or (hub.exchange if hub.faults is None else hub.faults)
     submit(hub, client_id, lambda: broker.cancel(client_id, order_id))
 
 
-def global_cancel(hub: Hub, session: Session, fields: Fields) -> None:
+def global_cancel(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 58: everything, in every account."""
     if _is_refused(hub, session):
         return
@@ -217,24 +217,24 @@ def global_cancel(hub: Hub, session: Session, fields: Fields) -> None:
 # ---------------------------------------------------------------- questions
 
 
-def open_orders(hub: Hub, session: Session, fields: Fields) -> None:
+def open_orders(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 5: the client's own orders."""
     _send_orders(hub, session, own_only=True)
 
 
-def all_open_orders(hub: Hub, session: Session, fields: Fields) -> None:
+def all_open_orders(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 16: everyone's orders, once."""
     _send_orders(hub, session, own_only=False)
 
 
-def _is_refused(hub: Hub, session: Session, order_id: int = -1) -> bool:
+def _is_refused(hub: ServerState, session: Session, order_id: int = -1) -> bool:
     """Refuse where the API is read-only, as the real gateway does: a list of orders on no id, and without an end."""
     if hub.settings.read_only:
         session.error(order_id, 321, f"Error validating request.-'cA' : cause - {READ_ONLY}")
     return hub.settings.read_only
 
 
-def _send_orders(hub: Hub, session: Session, *, own_only: bool) -> None:
+def _send_orders(hub: ServerState, session: Session, *, own_only: bool) -> None:
     if _is_refused(hub, session):
         return
     views = [each for each in _open(hub) if not own_only or each.ticket.client_id == session.client_id]
@@ -245,7 +245,7 @@ def _send_orders(hub: Hub, session: Session, *, own_only: bool) -> None:
         session.send(53, 1)
 
 
-def _open(hub: Hub) -> list[OrderView]:
+def _open(hub: ServerState) -> list[OrderView]:
     return [view for broker in hub.brokers for view in broker.open_orders()]
 
 
@@ -253,19 +253,19 @@ def nothing(rows: Sequence[object]) -> None:
     """Leave it at that: rows that were left out of an answer are not sent by themselves."""
 
 
-def open_orders_unasked(hub: Hub, session: Session) -> None:
+def open_orders_unasked(hub: ServerState, session: Session) -> None:
     """Tell client 0 or the master at connect what works, without an End."""
     for view in _open(hub):
         _send_listed(hub, session, view)
 
 
-def _send_listed(hub: Hub, session: Session, view: OrderView) -> None:
+def _send_listed(hub: ServerState, session: Session, view: OrderView) -> None:
     shown = view if hub.faults is None else hub.faults.shown(view)
     send_open_order(hub, session, shown)
     encode_orders.send_status(session, shown)
 
 
-def auto_open_orders(hub: Hub, session: Session, fields: Fields) -> None:
+def auto_open_orders(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 15: client 0 binds orders of the window, of which this gateway has none."""
     fields.skip()
     if session.client_id != 0:
@@ -274,7 +274,7 @@ def auto_open_orders(hub: Hub, session: Session, fields: Fields) -> None:
     fields.flag()
 
 
-def completed_orders(hub: Hub, session: Session, fields: Fields) -> None:
+def completed_orders(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 99: today's finished orders of every account."""
     if _is_refused(hub, session):
         return
@@ -285,7 +285,7 @@ def completed_orders(hub: Hub, session: Session, fields: Fields) -> None:
         session.send(102)
 
 
-def executions(hub: Hub, session: Session, fields: Fields) -> None:
+def executions(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 7: today's executions, each followed by its commission; own ones unless client 0 or master."""
     fields.skip()
     req_id, client_id = fields.integer(), fields.integer()
@@ -316,6 +316,6 @@ def executions(hub: Hub, session: Session, fields: Fields) -> None:
         session.send(55, 1, req_id)
 
 
-def next_ids(hub: Hub, session: Session, fields: Fields) -> None:
+def next_ids(hub: ServerState, session: Session, fields: Fields) -> None:
     """Message 8: the next order id of this client; the count it asks for is ignored."""
     session.send(9, 1, hub.next_id(session.client_id))

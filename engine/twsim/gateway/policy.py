@@ -7,14 +7,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
-from twsim.gateway.lines import Line
+from twsim.gateway.lines import MarketDataLine
 from twsim.gateway.session import Session, Traffic
 from twsim.seams import OrderView, Report, Ticket
 
 Row = TypeVar("Row")
 
 
-class Policy(Protocol):
+class FaultPolicy(Protocol):
     """Decides what goes wrong. All times are those of the gateway's clock."""
 
     @property
@@ -77,7 +77,7 @@ class Policy(Protocol):
     def holds(self, session: Session, payload: bytes) -> bool:
         """Say whether this request is kept, to be answered later."""
 
-    def opens(self, session: Session, line: Line, *, snapshot: bool) -> bool:
+    def opens(self, session: Session, line: MarketDataLine, *, snapshot: bool) -> bool:
         """Say whether a market data line opens as it should; when not, this has dealt with it."""
 
     def place(self, ticket: Ticket) -> list[Report]:

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from twsim.gateway import accounts, calculator, contracts, history, market_data, orders, small_requests
-from twsim.gateway.hub import Hub, log
+from twsim.gateway.hub import ServerState, log
 from twsim.gateway.session import Session
 from twsim.gateway.wire import Fields, MalformedError
 
-Handler = Callable[[Hub, Session, Fields], None]
+Handler = Callable[[ServerState, Session, Fields], None]
 
 HANDLERS: dict[int, Handler] = {
     1: market_data.market_data,
@@ -98,7 +98,7 @@ def _int(field: str) -> int | None:
         return None
 
 
-def answer(hub: Hub, session: Session, payload: bytes) -> None:
+def answer(hub: ServerState, session: Session, payload: bytes) -> None:
     """Serve one request. What cannot be read or is not known gets 320 or 321, and the client stays."""
     fields = Fields(payload)
     kind = _int(fields.items[0]) if fields.items else None

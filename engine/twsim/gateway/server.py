@@ -7,7 +7,7 @@ from itertools import groupby
 
 from rulebot.model.session import EXCHANGE_ZONE
 from twsim.gateway.clock import Clock
-from twsim.gateway.hub import Hub
+from twsim.gateway.hub import ServerState
 from twsim.gateway.market_data import quote_together
 from twsim.gateway.orders import open_orders_unasked
 from twsim.gateway.requests import answer
@@ -54,7 +54,7 @@ def agreed_version(hello: bytes) -> tuple[int, str] | None:
 class Gateway:
     """The server of one run: its clients, its clock, and the first error that ended it."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: ServerState) -> None:
         self.hub = hub
         self.clock = Clock(hub, self.fail)
         if hub.faults is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from rulebot.model.session import EXCHANGE_ZONE
-from twsim.gateway.lines import BarRequest, KeptBars, Line
+from twsim.gateway.lines import BarRequest, KeptBars, MarketDataLine
 from twsim.gateway.wire import Value, frame, prose
 from twsim.instrument import Instrument, SecType
 
@@ -33,7 +33,7 @@ class Subscriptions:
     pnl: account. pnl_single: account and contract id.
     """
 
-    lines: dict[int, Line] = field(default_factory=dict)
+    lines: dict[int, MarketDataLine] = field(default_factory=dict)
     dead: set[int] = field(default_factory=set)
     account: str = ""
     positions: bool = False

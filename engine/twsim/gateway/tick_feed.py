@@ -10,16 +10,16 @@ from functools import partial
 import numpy as np
 
 from twsim.gateway.combo_quotes import combo_pieces
-from twsim.gateway.lines import Line
+from twsim.gateway.lines import MarketDataLine
 from twsim.gateway.session import Session
 from twsim.gateway.tick_text import (
     COMPUTATION,
     PRICE,
     SIZE,
-    Board,
-    Changes,
     Flags,
     GreeksPrinter,
+    PrintedBoard,
+    PrintedChanges,
     ask_tail,
     bid_tail,
     board,
@@ -29,7 +29,7 @@ from twsim.gateway.tick_text import (
     size_tail,
 )
 from twsim.instrument import Instrument
-from twsim.seams import Market, Ticks
+from twsim.seams import Market, TickValues
 
 KEPT_TAILS = 200_000
 LAST_SIZE = size_tail(5, 1)
@@ -74,7 +74,7 @@ class _Layout:
         self.lots: list[Place] = [
             (line.rid, len(line.rid), row) for line, row in single if session.wants_lots(line.instrument)
         ]
-        self.combos: list[tuple[Line, list[int]]] = [
+        self.combos: list[tuple[MarketDataLine, list[int]]] = [
             (line, [row_of[leg.con_id] for leg in line.legs]) for line in lines if line.instrument is None
         ]
 
@@ -93,16 +93,16 @@ class TickFeed:
         self._layouts: list[_Layout] = []
         self._tradable: list[bool] = []
         self._greeks = GreeksPrinter([], 0)
-        self._old: Board | None = None
+        self._old: PrintedBoard | None = None
         self._bids = _Kept(bid_tail)
         self._asks = _Kept(ask_tail)
         self._lasts = _Kept(_last_tail)
         self._bid_sizes = _Kept(partial(size_tail, 0))
         self._ask_sizes = _Kept(partial(size_tail, 3))
         self._stale = True
-        self.lines_of: dict[str, list[tuple[Session, Line, Instrument]]] = {}
-        self.underlyings: list[tuple[Session, Line, Instrument]] = []
-        self.counted: list[tuple[Session, Line, Instrument]] = []
+        self.lines_of: dict[str, list[tuple[Session, MarketDataLine, Instrument]]] = {}
+        self.underlyings: list[tuple[Session, MarketDataLine, Instrument]] = []
+        self.counted: list[tuple[Session, MarketDataLine, Instrument]] = []
 
     def lines_changed(self) -> None:
         """Note that a client subscribed or cancelled; the board is laid out anew before the next move."""
@@ -129,7 +129,7 @@ class TickFeed:
         self._sort([(each, line, line.instrument) for each in served for line in each.wants.lines.values()])
         self._stale = False
 
-    def _sent(self, before: dict[int, int]) -> Board | None:
+    def _sent(self, before: dict[int, int]) -> PrintedBoard | None:
         """Return what clients have been sent; `before` is where the contracts of the old board stand in it.
 
         What is shown of a contract may have changed since then without a move: a fault has begun or ended.
@@ -142,7 +142,7 @@ class TickFeed:
             found.steps[:, kept] = self._old.steps[:, [before[self._con_ids[row]] for row in kept]]
         return found
 
-    def _sort(self, lines: Iterable[tuple[Session, Line, Instrument | None]]) -> None:
+    def _sort(self, lines: Iterable[tuple[Session, MarketDataLine, Instrument | None]]) -> None:
         """Keep the lines by symbol, underlyings and generic ticks apart; combos have neither statistics nor halts."""
         self.lines_of, self.underlyings, self.counted = {}, [], []
         for session, line, found in lines:
@@ -153,11 +153,11 @@ class TickFeed:
                 if line.generics:
                     self.counted.append((session, line, found))
 
-    def quotes(self) -> Ticks | None:
+    def quotes(self) -> TickValues | None:
         """Return the present quotes of every subscribed contract, None when there is none."""
         return self._market.ticks(self._con_ids) if self._con_ids else None
 
-    def send_changes(self, ticks: Ticks | None) -> None:
+    def send_changes(self, ticks: TickValues | None) -> None:
         """Queue the changes of this instant for each client.
 
         Of a market that is still what is known is said anew in its session: a real one never stops saying its sizes,
@@ -172,7 +172,7 @@ class TickFeed:
         for layout in self._layouts:
             _burst(layout, columns, new)
 
-    def _columns(self, new: Board, moved: Changes) -> list[Column]:
+    def _columns(self, new: PrintedBoard, moved: PrintedChanges) -> list[Column]:
         """Print what changed, kind by kind."""
         bids, asks = new.bids(), new.asks()
         out: list[Column] = [
@@ -188,7 +188,7 @@ class TickFeed:
             out.append((COMPUTATION, self._greeks_column(new, moved.greeks)))
         return out
 
-    def _last_column(self, new: Board, changed: Flags) -> list[bytes | None]:
+    def _last_column(self, new: PrintedBoard, changed: Flags) -> list[bytes | None]:
         """Print the last prices that changed; one that went missing is not taken back, as in the real gateway."""
         keys = [2 * cents + odd for cents, odd in zip(new.lasts(), self._tradable, strict=True)]
         return self._lasts.column(keys, changed & new.has_last())
@@ -197,7 +197,7 @@ class TickFeed:
         """Print the sizes behind last prices; an index has none."""
         return [LAST_SIZE if tail and odd else None for tail, odd in zip(lasts, self._tradable, strict=True)]
 
-    def _greeks_column(self, new: Board, changed: Flags) -> list[bytes | None]:
+    def _greeks_column(self, new: PrintedBoard, changed: Flags) -> list[bytes | None]:
         width = len(self._con_ids)
         column: list[bytes | None] = [None] * width
         flags = changed.tolist()
@@ -210,7 +210,7 @@ class TickFeed:
         return column
 
 
-def _burst(layout: _Layout, columns: list[Column], new: Board) -> None:
+def _burst(layout: _Layout, columns: list[Column], new: PrintedBoard) -> None:
     """Queue one client's messages of one instant."""
     out: list[bytes] = []
     for rid, width, row in layout.places:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twsim.seams import Floats, Ticks
+from twsim.seams import Floats, TickValues
 
 Flags = NDArray[np.bool_]
 
@@ -49,7 +49,7 @@ _MISSING = np.array([NO_PRICE, NO_PRICE, 0, 0, NO_PRICE, *[NO_PRICE] * 7], dtype
 _GREEKS = [_IV, _DELTA, _MODEL, _GAMMA, _VEGA, _THETA, _SPOT]
 
 
-class Board(NamedTuple):
+class PrintedBoard(NamedTuple):
     """Quotes of a set of contracts. Shape: (12, contracts), rows as in Ticks; `steps` are whole printed steps."""
 
     values: Floats
@@ -89,17 +89,17 @@ class Board(NamedTuple):
         return self._whole(_LAST)
 
 
-def board(ticks: Ticks) -> Board:
+def board(ticks: TickValues) -> PrintedBoard:
     """Lay quotes out on the printed grids."""
     values = np.array(ticks)
     steps = np.rint(values * _SCALES)
     missing = np.isnan(steps)
     if np.count_nonzero(missing):
         steps = np.where(missing, _MISSING, steps)
-    return Board(values, steps)
+    return PrintedBoard(values, steps)
 
 
-class Changes(NamedTuple):
+class PrintedChanges(NamedTuple):
     """Which contracts changed in what; a size is told again behind its price. Shape: (contracts,) each."""
 
     bid: Flags
@@ -110,12 +110,12 @@ class Changes(NamedTuple):
     greeks: Flags
 
 
-def changes(old: Board | None, new: Board) -> Changes:
+def changes(old: PrintedBoard | None, new: PrintedBoard) -> PrintedChanges:
     """Compare two boards as they are printed; without an old one all that is known has changed."""
     moved = new.steps != (_MISSING if old is None else old.steps)
     bid, ask = moved[_BID], moved[_ASK]
     greeks = np.logical_or.reduce(moved[_IV:])
-    return Changes(bid, moved[_BID_SIZE] | bid, ask, moved[_ASK_SIZE] | ask, moved[_LAST], greeks)
+    return PrintedChanges(bid, moved[_BID_SIZE] | bid, ask, moved[_ASK_SIZE] | ask, moved[_LAST], greeks)
 
 
 def price_tail(kind: int, cents: int, size: int, mask: int = 1) -> bytes:

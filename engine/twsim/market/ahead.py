@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twsim.market.desk import Layout
-from twsim.market.floor import Floor
-from twsim.market.surface import Terms
+from twsim.market.floor import MarketSession
+from twsim.market.surface import ExpiryTerms
 
 Floats = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ MOST_ROWS = 512
 _SCALES = np.array([1e2, 1e2, 1.0, 1.0, 1e2, 1e6, 1e6, 1e8, 1e6, 1e6, 1e4, 1e2]).reshape(-1, 1)
 
 
-def option_board(floor: Floor, layout: Layout, rows: list[Terms]) -> Floats:
+def option_board(floor: MarketSession, layout: Layout, rows: list[ExpiryTerms]) -> Floats:
     """Return the quotes of a layout, one row for each field of `Ticks`; `rows` is the state of its expiries."""
     priced, quoted, state = floor.desk.price(layout, rows, layout.group)
     found = np.array((*quoted, priced.volatility, *priced.greeks, priced.value, state[0]))
@@ -28,10 +28,10 @@ def option_board(floor: Floor, layout: Layout, rows: list[Terms]) -> Floats:
     return board
 
 
-class Ahead:
+class PrefetchedQuotes:
     """The quotes of one layout in one session, at any second of it."""
 
-    def __init__(self, floor: Floor, layout: Layout) -> None:
+    def __init__(self, floor: MarketSession, layout: Layout) -> None:
         self._floor = floor
         self._layouts = {1: layout}
         self._most = max(1, min(MOST_STEPS, MOST_ROWS // len(layout.options)))

@@ -18,8 +18,8 @@ from twsim.market.universe import (
     OPTION_CLASSES,
     UNDERLYING_BY_ID,
     UNDERLYINGS,
-    Ladder,
     OptionClass,
+    StrikeLadder,
     class_of_step,
     last_step,
 )
@@ -59,7 +59,7 @@ def _local_symbol(name: str, settles: date, right: str, strike: float) -> str:
 def _option(option_class: OptionClass, settles: date, right: str, strike: float) -> Instrument:
     """Build an option. Source: OCC symbology, 21 characters."""
     under = UNDERLYINGS[option_class.symbol]
-    is_am = option_class.ladder is Ladder.INDEX_AM
+    is_am = option_class.ladder is StrikeLadder.INDEX_AM
     settle = Settle.SHARES if under.sec_type is Kind.STOCK else Settle.AM if is_am else Settle.PM
     return Instrument(
         con_id=option_id(option_class, settles, right, strike),
@@ -152,7 +152,7 @@ class Listings:
 
     def _listing_day(self, option_class: OptionClass, settles: date) -> date | None:
         """Return the last day of this run on which an expiry was listed."""
-        last = trading_day_before(settles) if option_class.ladder is Ladder.INDEX_AM else settles
+        last = trading_day_before(settles) if option_class.ladder is StrikeLadder.INDEX_AM else settles
         day = min(self._today, last)
         if day < self._first_day or settles not in listing.expiries(option_class.ladder, day):
             return None
@@ -211,7 +211,7 @@ class Listings:
 
     @staticmethod
     def _last_trade(option_class: OptionClass, settles: date) -> date:
-        return trading_day_before(settles) if option_class.ladder is Ladder.INDEX_AM else settles
+        return trading_day_before(settles) if option_class.ladder is StrikeLadder.INDEX_AM else settles
 
     def search(
         self,

@@ -24,7 +24,7 @@ from twsim.market.bars import (
     of_sides,
     starts_within,
 )
-from twsim.market.floor import Floor
+from twsim.market.floor import MarketSession
 from twsim.market.history import History
 from twsim.market.quotes import share_sides
 from twsim.market.universe import ASSETS
@@ -36,10 +36,10 @@ _SAMPLE_SECONDS = 15
 _VOLATILITIES = ("OPTION_IMPLIED_VOLATILITY", "HISTORICAL_VOLATILITY")
 
 
-class Chronicle:
+class HistoryBars:
     """The bars that can be known at an instant of a session."""
 
-    def __init__(self, floor: Floor, history: History, now: datetime) -> None:
+    def __init__(self, floor: MarketSession, history: History, now: datetime) -> None:
         self._floor = floor
         self._tape = floor.tape
         self._history = history

@@ -13,7 +13,7 @@ from twsim.market.american import put_premium
 from twsim.market.catalogue import expiry_code
 from twsim.market.quotes import Prices, Quotes, Screen, columns, prices, quotes, screen
 from twsim.market.scenario import Distortion, Scenario
-from twsim.market.surface import RATE, Expiry, Surface, Terms, expiry_of, smile
+from twsim.market.surface import RATE, Expiry, ExpiryTerms, Surface, expiry_of, smile
 from twsim.market.universe import ASSETS
 
 Floats = NDArray[np.float64]
@@ -69,7 +69,7 @@ def _may_exercise(option: Instrument, today: date) -> bool:
     return is_put and (option.settle_date - today).days >= _EXERCISE_DAYS
 
 
-class Desk:
+class QuoteEngine:
     """Quotes of one session."""
 
     def __init__(self, surface: Surface, scenario: Scenario, session: Session, ordinal: int) -> None:
@@ -81,7 +81,7 @@ class Desk:
             (each, *each.span.seconds(session)) for each in scenario.distortions if each.span.on(ordinal)
         ]
 
-    def price(self, layout: Layout, rows: list[Terms], group: Rows) -> tuple[Prices, Quotes, Floats]:
+    def price(self, layout: Layout, rows: list[ExpiryTerms], group: Rows) -> tuple[Prices, Quotes, Floats]:
         """Price and quote each option of a layout in the state `rows[group]`; the third is that state as columns."""
         state = columns(rows)[:, group]
         priced = prices(layout.screen, state)

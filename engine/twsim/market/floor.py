@@ -9,12 +9,12 @@ from rulebot.model.session import Session
 from twsim.instrument import Instrument
 from twsim.market import listing
 from twsim.market.chance import fractions, seeded
-from twsim.market.desk import Desk, Layout
+from twsim.market.desk import Layout, QuoteEngine
 from twsim.market.history import thirty_day_volatility
-from twsim.market.path import DayTape, usually_done_by
+from twsim.market.path import SessionLevels, usually_done_by
 from twsim.market.quotes import Quotes
 from twsim.market.scenario import Scenario
-from twsim.market.surface import Expiry, Surface, Terms, expiry_of
+from twsim.market.surface import Expiry, ExpiryTerms, Surface, expiry_of
 from twsim.market.universe import ASSETS
 
 Floats = NDArray[np.float64]
@@ -24,7 +24,7 @@ _BUSIEST = {"SPX": 150_000.0, "SPY": 150_000.0, "QQQ": 150_000.0, "XSP": 12_000.
 _ROUND = {"SPX": 25.0, "NDX": 100.0, "RUT": 25.0}
 
 
-class Floor:
+class MarketSession:
     """Everything about one session that does not depend on what time it is."""
 
     def __init__(
@@ -33,9 +33,9 @@ class Floor:
         self.seed = seed
         self.session = session
         self.ordinal = ordinal
-        self.tape = DayTape(seed, session, ordinal, previous, scenario)
+        self.tape = SessionLevels(seed, session, ordinal, previous, scenario)
         self.surface = Surface(seed, self.tape, scenario.implied)
-        self.desk = Desk(self.surface, scenario, session, ordinal)
+        self.desk = QuoteEngine(self.surface, scenario, session, ordinal)
         self._done = usually_done_by(session.minutes)
         self._volatilities: dict[str, Floats] = {}
         self._lasts: dict[int, dict[int, float]] = {}
@@ -89,7 +89,7 @@ class Floor:
         """Return an option's mark at the close before this session, for a run that did not live that one."""
         return self._mark(self._closes_before, option, self.surface.closing_terms(expiry_of(option)))
 
-    def _mark(self, known: dict[int, float], option: Instrument, terms: Terms) -> float:
+    def _mark(self, known: dict[int, float], option: Instrument, terms: ExpiryTerms) -> float:
         if option.con_id not in known:
             layout = self.layout([option])
             priced, _, _ = self.desk.price(layout, [terms], layout.group)

@@ -16,8 +16,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-class Column(IntEnum):
-    """What is known of a contract at an instant, in the order of the columns of `GivenDay.values`.
+class ReplayedColumn(IntEnum):
+    """What is known of a contract at an instant, in the order of the columns of `ReplayedDay.values`.
 
     IV of an underlying is what its options imply for 30 days; CALL_VOLUME and PUT_VOLUME are those of all its options.
     """
@@ -57,7 +57,7 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GivenDay:
+class ReplayedDay:
     """One session. Entry i says that from `at[i]` on contract `rows[i]` has `values[i]`, until its next entry.
 
     Shape: at (N,) epoch seconds, rising; rows (N,) places in `contracts`; values (N, columns), nan is missing.

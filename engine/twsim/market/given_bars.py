@@ -9,7 +9,7 @@ import numpy as np
 from rulebot.model.session import Session, exchange_date
 from twsim.instrument import Instrument, SecType
 from twsim.market.bars import DAY_SECONDS, bar_edges, starts_within
-from twsim.market.given import Column, Floats, GivenDay, Ints
+from twsim.market.given import Floats, Ints, ReplayedColumn, ReplayedDay
 from twsim.seams import Bar
 
 IMPLIED = "OPTION_IMPLIED_VOLATILITY"
@@ -17,10 +17,10 @@ _SIDES = ("BID", "ASK", "MIDPOINT", "BID_ASK")
 _MINUTE = 60
 
 
-class GivenBars:
+class ReplayedBars:
     """What is known of the past at any instant of a given day. `rows` is where each contract's entries stand."""
 
-    def __init__(self, day: GivenDay, session: Session) -> None:
+    def __init__(self, day: ReplayedDay, session: Session) -> None:
         self._day = day
         self._session = session
         order = np.argsort(day.rows, kind="stable")
@@ -42,16 +42,16 @@ class GivenBars:
 
     def level(self, row: int, at: datetime) -> float | None:
         """Return the last price of a row that was known at an instant."""
-        series = self._known(row, Column.LAST, at)
+        series = self._known(row, ReplayedColumn.LAST, at)
         return float(series[-1]) if series.size else None
 
     def stands(self, row: int, at: datetime) -> bool:
         """Say whether a price of a row stood at an instant: it was given before, and not taken back since."""
         entries = self._entries[row]
         count = int(np.searchsorted(self._day.at[entries], at.timestamp(), side="right"))
-        return count > 0 and not np.isnan(self._day.values[entries[count - 1], Column.LAST])
+        return count > 0 and not np.isnan(self._day.values[entries[count - 1], ReplayedColumn.LAST])
 
-    def _known(self, row: int, column: Column, at: datetime) -> Floats:
+    def _known(self, row: int, column: ReplayedColumn, at: datetime) -> Floats:
         entries = self._entries[row]
         count = int(np.searchsorted(self._day.at[entries], at.timestamp(), side="right"))
         series: Floats = self._day.values[entries[:count], column]
@@ -94,7 +94,7 @@ class GivenBars:
             return []
         seconds = np.arange(max(edges[0] - 1, 0), until + 1)
         low, high, price = self._series(row, what, seconds)
-        volume = self._by_second(row, Column.VOLUME, seconds)
+        volume = self._by_second(row, ReplayedColumn.VOLUME, seconds)
         bars = []
         for start, end in pairwise(edges):
             if start > until:
@@ -107,7 +107,7 @@ class GivenBars:
             bars.append(bar._replace(at=self._session.open + timedelta(seconds=start), volume=traded))
         return bars
 
-    def _by_second(self, row: int, column: Column, seconds: Ints) -> Floats:
+    def _by_second(self, row: int, column: ReplayedColumn, seconds: Ints) -> Floats:
         """Return what stood at these seconds of the session."""
         entries = self._entries[row]
         places = np.searchsorted(self._day.at[entries], seconds + self._session.open.timestamp(), side="right") - 1
@@ -117,9 +117,9 @@ class GivenBars:
     def _series(self, row: int, what: str, seconds: Ints) -> tuple[Floats, Floats, Floats]:
         """Return what lows, highs, and opens and closes are taken from, by second."""
         if what not in _SIDES:
-            price = self._by_second(row, Column.IV if what == IMPLIED else Column.LAST, seconds)
+            price = self._by_second(row, ReplayedColumn.IV if what == IMPLIED else ReplayedColumn.LAST, seconds)
             return price, price, price
-        bid, ask = self._by_second(row, Column.BID, seconds), self._by_second(row, Column.ASK, seconds)
+        bid, ask = self._by_second(row, ReplayedColumn.BID, seconds), self._by_second(row, ReplayedColumn.ASK, seconds)
         bid = np.where(np.isnan(bid) & ~np.isnan(ask), 0.0, bid)
         if what == "BID_ASK":
             return bid, ask, bid
@@ -162,7 +162,7 @@ class GivenBars:
         first_minute = self.level(row, self._session.open + timedelta(seconds=_MINUTE - 1))
         if first_minute is not None:
             return first_minute
-        opened = self._known(row, Column.OPEN, self._session.close)
+        opened = self._known(row, ReplayedColumn.OPEN, self._session.close)
         return float(opened[0]) if opened.size else None
 
 

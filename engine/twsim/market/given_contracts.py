@@ -71,7 +71,7 @@ def _number(trading_class: str, settles: date, right: str, strike: float) -> int
     return option_id(known, settles, right, strike) if steps == round(steps) and steps <= last_step(known) else 0
 
 
-class GivenListings:
+class ReplayedListings:
     """The catalogue of a given day: these contracts and no others."""
 
     def __init__(self, contracts: Iterable[Instrument], classes: Iterable[OptionParams]) -> None:

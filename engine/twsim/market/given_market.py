@@ -8,34 +8,34 @@ import numpy as np
 
 from rulebot.model.session import session_from
 from twsim.instrument import Settle
-from twsim.market.given import Column, Floats, GivenDay, Ints
-from twsim.market.given_bars import GivenBars
-from twsim.market.given_contracts import GivenListings
-from twsim.seams import Bar, Catalogue, DayStats, OptionTotals, Ticks
+from twsim.market.given import Floats, Ints, ReplayedColumn, ReplayedDay
+from twsim.market.given_bars import ReplayedBars
+from twsim.market.given_contracts import ReplayedListings
+from twsim.seams import Bar, Catalogue, DayStats, OptionTotals, TickValues
 
 _MIDNIGHT = time(0)
 _NO_STATS = DayStats(None, None, None, None, None, 0)
 
 
-class GivenMarket:
+class ReplayedMarket:
     """A `Market` of the day that is given; it starts at that day's midnight. After the day nothing moves.
 
     A contract of which nothing is given at an instant has no quote. Raises: ValueError when the day is no session.
     """
 
-    def __init__(self, day: GivenDay) -> None:
+    def __init__(self, day: ReplayedDay) -> None:
         self._session = session_from(day.day)
         if self._session.date != day.day:
             raise ValueError(f"the exchange was closed on {day.day}")
         self._day = day
-        self._catalogue = GivenListings(day.contracts, day.classes)
-        self._bars = GivenBars(day, self._session)
+        self._catalogue = ReplayedListings(day.contracts, day.classes)
+        self._bars = ReplayedBars(day, self._session)
         self._row_of = {each.con_id: row for row, each in enumerate(day.contracts)}
         unknown = len(day.contracts)
         by_symbol = {each.symbol: row for row, each in enumerate(day.contracts) if not each.is_option}
         self._under = np.array([*(by_symbol.get(each.symbol, unknown) for each in day.contracts), unknown])
         self._is_option = np.array([*(each.is_option for each in day.contracts), False])
-        self._state = np.full((unknown + 1, len(Column)), np.nan)
+        self._state = np.full((unknown + 1, len(ReplayedColumn)), np.nan)
         self._done = 0
         self._halted: frozenset[str] = frozenset()
         self._asked: dict[tuple[int, ...], Ints] = {}
@@ -86,33 +86,33 @@ class GivenMarket:
             self._asked[key] = found
         return found
 
-    def ticks(self, con_ids: Sequence[int]) -> Ticks:
+    def ticks(self, con_ids: Sequence[int]) -> TickValues:
         """Return the present quotes, vectorised; all nan for a contract of which nothing is known."""
         rows = self._rows(con_ids)
         known = self._state[rows]
         is_option = self._is_option[rows]
-        bid, ask = known[:, Column.BID], known[:, Column.ASK]
+        bid, ask = known[:, ReplayedColumn.BID], known[:, ReplayedColumn.ASK]
         of_options = np.where(is_option, known.T, np.nan)
-        return Ticks(
+        return TickValues(
             bid=bid,
             ask=ask,
-            bid_size=_sizes(known[:, Column.BID_SIZE], bid),
-            ask_size=_sizes(known[:, Column.ASK_SIZE], ask),
-            last=known[:, Column.LAST],
-            iv=of_options[Column.IV],
-            delta=of_options[Column.DELTA],
-            gamma=of_options[Column.GAMMA],
-            vega=of_options[Column.VEGA],
-            theta=of_options[Column.THETA],
-            model=of_options[Column.MODEL],
+            bid_size=_sizes(known[:, ReplayedColumn.BID_SIZE], bid),
+            ask_size=_sizes(known[:, ReplayedColumn.ASK_SIZE], ask),
+            last=known[:, ReplayedColumn.LAST],
+            iv=of_options[ReplayedColumn.IV],
+            delta=of_options[ReplayedColumn.DELTA],
+            gamma=of_options[ReplayedColumn.GAMMA],
+            vega=of_options[ReplayedColumn.VEGA],
+            theta=of_options[ReplayedColumn.THETA],
+            model=of_options[ReplayedColumn.MODEL],
             spot=self._levels(self._under[rows]),
         )
 
     def _levels(self, rows: Ints) -> Floats:
         """Return where underlyings stand: the last price, or the middle of the quote where none was traded."""
         known = self._state[rows]
-        last = known[:, Column.LAST]
-        return np.where(np.isnan(last), (known[:, Column.BID] + known[:, Column.ASK]) / 2.0, last)
+        last = known[:, ReplayedColumn.LAST]
+        return np.where(np.isnan(last), (known[:, ReplayedColumn.BID] + known[:, ReplayedColumn.ASK]) / 2.0, last)
 
     def halted(self, symbol: str) -> bool:
         """True while trading in this underlying is halted."""
@@ -120,7 +120,7 @@ class GivenMarket:
 
     # ------------------------------------------------------------ the session so far
 
-    def _value(self, con_id: int, column: Column) -> float | None:
+    def _value(self, con_id: int, column: ReplayedColumn) -> float | None:
         row = self._row_of.get(con_id)
         value = float("nan") if row is None else float(self._state[row, column])
         return None if isnan(value) else value
@@ -130,27 +130,35 @@ class GivenMarket:
         found = self._catalogue.by_id(con_id)
         if found is None:
             return _NO_STATS
-        columns = Column.OPEN, Column.HIGH, Column.LOW, Column.LAST, Column.PREVIOUS_CLOSE
+        columns = (
+            ReplayedColumn.OPEN,
+            ReplayedColumn.HIGH,
+            ReplayedColumn.LOW,
+            ReplayedColumn.LAST,
+            ReplayedColumn.PREVIOUS_CLOSE,
+        )
         opened, high, low, last, previous = (self._value(con_id, each) for each in columns)
         if previous is None and not found.is_option and (days := self._day.daily.get(found.symbol)):
             previous = days[-1].close
-        return DayStats(opened, high, low, last, previous, self._count(con_id, Column.VOLUME))
+        return DayStats(opened, high, low, last, previous, self._count(con_id, ReplayedColumn.VOLUME))
 
-    def _count(self, con_id: int, column: Column) -> int:
+    def _count(self, con_id: int, column: ReplayedColumn) -> int:
         return int(self._value(con_id, column) or 0)
 
     def volume(self, con_id: int) -> int:
         """Return how many contracts of an option were traded in the session so far; 0 for what is not one."""
         found = self._catalogue.by_id(con_id)
-        return self._count(con_id, Column.VOLUME) if found is not None and found.is_option else 0
+        return self._count(con_id, ReplayedColumn.VOLUME) if found is not None and found.is_option else 0
 
     def open_interest(self, con_id: int) -> int:
         """Return the open interest of an option; 0 where it is not known."""
-        return self._count(con_id, Column.OPEN_INTEREST)
+        return self._count(con_id, ReplayedColumn.OPEN_INTEREST)
 
     def option_totals(self, underlying_id: int) -> OptionTotals:
         """Return what was traded of all options of an underlying; of open interest the sum is never given."""
-        calls, puts = (self._count(underlying_id, each) for each in (Column.CALL_VOLUME, Column.PUT_VOLUME))
+        calls, puts = (
+            self._count(underlying_id, each) for each in (ReplayedColumn.CALL_VOLUME, ReplayedColumn.PUT_VOLUME)
+        )
         return OptionTotals(calls, puts, 0, 0)
 
     # ------------------------------------------------------------ bars, settlement, calendar
@@ -182,7 +190,7 @@ class GivenMarket:
         if self._now < (self._session.open if is_am else self._session.close):
             return None
         if is_am:
-            return self._value(under.con_id, Column.OPEN)
+            return self._value(under.con_id, ReplayedColumn.OPEN)
         row = self._row_of[under.con_id]
         return self._bars.level(row, self._now) if self._bars.stands(row, self._session.close) else None
 

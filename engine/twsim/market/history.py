@@ -16,7 +16,7 @@ from rulebot.model.session import Session, session_before, sessions
 from rulebot.model.values import dataclass, replace
 from twsim.market.bars import WHOLE_DAY, intraday, of_levels
 from twsim.market.chance import generator, stable_fraction
-from twsim.market.path import DayTape, spx_spy_ratio, vix_relative
+from twsim.market.path import SessionLevels, spx_spy_ratio, vix_relative
 from twsim.market.surface import at_the_money
 from twsim.market.universe import ASSETS, FOLLOWERS, VOLATILITY_INDICES
 from twsim.seams import Bar
@@ -33,7 +33,7 @@ _VOLATILITY_WINDOW = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class ClosedDays:
     """Daily columns of one symbol, oldest first."""
 
     opens: Floats
@@ -50,7 +50,7 @@ def _tilted(drawn: Floats, end: float, decay: float) -> Floats:
     return bent
 
 
-def _ending_at(close: float, past: Past) -> Past:
+def _ending_at(close: float, past: ClosedDays) -> ClosedDays:
     """Scale days so that the last of them ends at a close, which bars of a file may prescribe."""
     times = close / float(past.closes[-1])
     if times == 1.0:
@@ -79,15 +79,15 @@ class History:
         if len(self._sessions) <= _VOLATILITY_WINDOW:
             raise ValueError(f"its history begins with 2010, and {start.date} is too early for it")
         self._spx = self._spx_closes()
-        self._drawn: dict[str, Past] = {}
+        self._drawn: dict[str, ClosedDays] = {}
         self._drawn_bars: dict[str, list[Bar]] = {}
         self._days: list[Session] = []
         self._own: dict[str, list[Bar]] = {symbol: [] for symbol in (*ASSETS, *VOLATILITY_INDICES)}
         self._volumes: dict[tuple[str, date], int] = {}
-        self._drawn_again: dict[date, Callable[[], DayTape]] = {}
-        self._tapes: dict[date, DayTape] = {}
+        self._drawn_again: dict[date, Callable[[], SessionLevels]] = {}
+        self._tapes: dict[date, SessionLevels] = {}
 
-    def close_day(self, tape: DayTape) -> None:
+    def close_day(self, tape: SessionLevels) -> None:
         """Add a finished day of the run."""
         day = tape.session.date
         self._days.append(tape.session)
@@ -98,12 +98,12 @@ class History:
             whole = intraday(tape.session, WHOLE_DAY, tape.seconds, gather, volume)
             bars += [each._replace(at=day) for each in whole]
 
-    def _keep(self, day: date, tape: DayTape) -> None:
+    def _keep(self, day: date, tape: SessionLevels) -> None:
         self._tapes[day] = tape
         if len(self._tapes) > _TAPES_KEPT:
             self._tapes.pop(next(iter(self._tapes)))
 
-    def _lived(self, day: date) -> DayTape | None:
+    def _lived(self, day: date) -> SessionLevels | None:
         """Return the tape of a day of the run, None of a day before it."""
         if day not in self._drawn_again:
             return None
@@ -125,7 +125,7 @@ class History:
             self._drawn_bars[symbol] = self._bars_of(self._past(symbol))
         return self._drawn_bars[symbol] + self._own[symbol]
 
-    def _bars_of(self, past: Past) -> list[Bar]:
+    def _bars_of(self, past: ClosedDays) -> list[Bar]:
         drawn = zip(self._sessions, past.opens, past.highs, past.lows, past.closes, past.volumes, strict=True)
         return [
             Bar(
@@ -188,7 +188,7 @@ class History:
         path = np.cumsum(returns)
         return _rounded(np.exp(path - path[-1]) * self._previous["SPX"])
 
-    def _past(self, symbol: str) -> Past:
+    def _past(self, symbol: str) -> ClosedDays:
         if symbol not in self._drawn:
             if symbol in FOLLOWERS:
                 found = self._following(symbol)
@@ -197,7 +197,7 @@ class History:
             self._drawn[symbol] = _ending_at(self._previous[symbol], found)
         return self._drawn[symbol]
 
-    def _following(self, symbol: str) -> Past:
+    def _following(self, symbol: str) -> ClosedDays:
         """Return the days of an underlying that is always so many times another one."""
         leader, times = FOLLOWERS[symbol]
         past = self._past(leader)
@@ -205,7 +205,7 @@ class History:
             _rounded(each * times) for each in (past.opens, past.highs, past.lows, past.closes)
         )
         volumes = [self._drawn_volume(symbol, each.date) for each in self._sessions]
-        return Past(opens, highs, lows, closes, np.array(volumes, dtype=np.float64))
+        return ClosedDays(opens, highs, lows, closes, np.array(volumes, dtype=np.float64))
 
     def _closes(self, symbol: str) -> Floats:
         if symbol == "SPX":
@@ -234,7 +234,7 @@ class History:
         path = np.cumsum(asset.beta * market + asset.own_vol / math.sqrt(252.0) * draws * 0.9)
         return _rounded(np.exp(path - path[-1]) * self._previous[symbol])
 
-    def _around(self, symbol: str, closes: Floats) -> Past:
+    def _around(self, symbol: str, closes: Floats) -> ClosedDays:
         """Draw open, high, low and volume to fit the closes."""
         chance = generator(self._seed, self._start.date, f"history days of {symbol}")
         night, up, down, busy = chance.standard_normal((4, closes.size))
@@ -245,7 +245,7 @@ class History:
         highs = np.round(np.maximum(opens, closes) * np.exp(0.35 * size * np.abs(up)), 2)
         lows = np.round(np.minimum(opens, closes) * np.exp(-0.35 * size * np.abs(down)), 2)
         shares = ASSETS[symbol].shares if symbol in ASSETS else 0
-        return Past(opens, highs, lows, closes, np.rint(shares * np.exp(0.22 * busy)))
+        return ClosedDays(opens, highs, lows, closes, np.rint(shares * np.exp(0.22 * busy)))
 
     def levels(self, symbol: str, day: date) -> Floats:
         """Return the level at each second of a closed day."""

@@ -10,14 +10,19 @@ from functools import lru_cache
 import numpy as np
 
 from rulebot.model.session import half_days, trades_on, trading_day_before
-from twsim.market.universe import Ladder
+from twsim.market.universe import StrikeLadder
 
-_DAILY_REACH = {Ladder.INDEX_PM: 35, Ladder.ETF_DAILY: 14}
-_FRIDAY_REACH = {Ladder.INDEX_PM: 90, Ladder.ETF_DAILY: 56, Ladder.STOCK: 45}
-_MONTH_END_REACH = {Ladder.INDEX_PM: 365, Ladder.ETF_DAILY: 60}
-_QUARTER_END_REACH = {Ladder.INDEX_PM: 550, Ladder.ETF_DAILY: 540}
-_MONTHLY_REACH = {Ladder.INDEX_AM: 365, Ladder.INDEX_PM: 190, Ladder.ETF_DAILY: 330, Ladder.STOCK: 270}
-_HALF_YEAR_REACH = {Ladder.INDEX_AM: 1100, Ladder.ETF_DAILY: 915, Ladder.STOCK: 800}
+_DAILY_REACH = {StrikeLadder.INDEX_PM: 35, StrikeLadder.ETF_DAILY: 14}
+_FRIDAY_REACH = {StrikeLadder.INDEX_PM: 90, StrikeLadder.ETF_DAILY: 56, StrikeLadder.STOCK: 45}
+_MONTH_END_REACH = {StrikeLadder.INDEX_PM: 365, StrikeLadder.ETF_DAILY: 60}
+_QUARTER_END_REACH = {StrikeLadder.INDEX_PM: 550, StrikeLadder.ETF_DAILY: 540}
+_MONTHLY_REACH = {
+    StrikeLadder.INDEX_AM: 365,
+    StrikeLadder.INDEX_PM: 190,
+    StrikeLadder.ETF_DAILY: 330,
+    StrikeLadder.STOCK: 270,
+}
+_HALF_YEAR_REACH = {StrikeLadder.INDEX_AM: 1100, StrikeLadder.ETF_DAILY: 915, StrikeLadder.STOCK: 800}
 
 
 @lru_cache(maxsize=8192)
@@ -64,7 +69,7 @@ def _fridays(today: date, reach: int) -> set[date]:
 
 
 @lru_cache(maxsize=512)
-def expiries(ladder: Ladder, today: date) -> tuple[date, ...]:
+def expiries(ladder: StrikeLadder, today: date) -> tuple[date, ...]:
     """Return the settlement days listed on `today`, in order; `today` is included until its close."""
     found: set[date] = set()
     daily = _DAILY_REACH.get(ladder, -1)
@@ -74,11 +79,11 @@ def expiries(ladder: Ladder, today: date) -> tuple[date, ...]:
     for year, month in _months(today, 1100):
         month += 1
         found |= _monthly(ladder, today, year, month)
-    last_trade = {day: trading_day_before(day) if ladder is Ladder.INDEX_AM else day for day in found}
+    last_trade = {day: trading_day_before(day) if ladder is StrikeLadder.INDEX_AM else day for day in found}
     return tuple(sorted(day for day, last in last_trade.items() if last >= today))
 
 
-def _monthly(ladder: Ladder, today: date, year: int, month: int) -> set[date]:
+def _monthly(ladder: StrikeLadder, today: date, year: int, month: int) -> set[date]:
     friday, end = third_friday(year, month), month_end(year, month)
     found = set()
     reach = (friday - today).days
@@ -113,17 +118,17 @@ def stock_step(price: float) -> float:
 
 
 @lru_cache(maxsize=4096)
-def strikes(ladder: Ladder, days: int, reference: float, unit: float = 5.0) -> tuple[float, ...]:
+def strikes(ladder: StrikeLadder, days: int, reference: float, unit: float = 5.0) -> tuple[float, ...]:
     """Return the strikes of an expiry `days` ahead for a price level near `reference`, in order.
 
     What is listed far ahead is listed nearer too, so no strike is ever taken away. unit: points between the strikes of
     an index that are nearest to one another.
     """
     bands: tuple[tuple[float, float, float], ...]
-    if ladder in (Ladder.INDEX_AM, Ladder.INDEX_PM):
+    if ladder in (StrikeLadder.INDEX_AM, StrikeLadder.INDEX_PM):
         found = _INDEX_NEAR if days <= 45 else _INDEX_MIDDLE if days <= 200 else _INDEX_FAR
         bands = tuple((low, high, units * unit) for low, high, units in found)
-    elif ladder is Ladder.ETF_DAILY:
+    elif ladder is StrikeLadder.ETF_DAILY:
         bands = _ETF_NEAR if days <= 200 else _ETF_FAR
     else:
         step = stock_step(reference)

@@ -17,7 +17,7 @@ from ruamel.yaml.error import YAMLError
 from rulebot.model.errors import unread
 from rulebot.model.session import EXCHANGE_ZONE, FULL_CLOSE, OPEN_TIME
 from twsim.market.path import LEAST_VIX, MOST_VIX
-from twsim.market.scenario import Distortion, Move, Outage, Scenario, ScenarioError, Span, Tape
+from twsim.market.scenario import Distortion, Move, Outage, RecordedLevels, Scenario, ScenarioError, ScenarioSpan
 from twsim.market.universe import ASSETS, UNDERLYINGS, highest_level
 
 _KINDS = ("calm", "trend", "volatile", "reversal")
@@ -143,17 +143,17 @@ class _Keys:
             raise ScenarioError(f"{self.at('session')}: is {value!r}; write 1 for the first session, 2, ..., or each")
         return value
 
-    def span(self) -> Span:
+    def span(self) -> ScenarioSpan:
         first, last = self.clock("from"), self.clock("until")
         if last <= first:
             raise ScenarioError(f"{self.at('until')}: is {last:%H:%M:%S}; write a time after `from`, {first:%H:%M:%S}")
-        return Span(first, last, self.session())
+        return ScenarioSpan(first, last, self.session())
 
-    def moment(self, length_key: str, default: int) -> Span:
+    def moment(self, length_key: str, default: int) -> ScenarioSpan:
         first, length = self.clock("at"), self.duration(length_key, default)
         total = min(_second_of_day(first) + max(length, 1), _second_of_day(FULL_CLOSE))
         last = time(total // 3600, total // 60 % 60, total % 60)
-        return Span(first, last, self.session())
+        return ScenarioSpan(first, last, self.session())
 
 
 def _second_of_day(at: time) -> int:
@@ -306,7 +306,9 @@ def read_bars(text: str, name: str) -> Scenario:
     for symbol, each in bars.items():
         if [bar[0] for bar in each] != sorted({bar[0] for bar in each}):
             raise ScenarioError(f"{name}: time: the bars of {symbol} are not in order, one a minute; sort them")
-    tapes = {symbol: Tape(*(tuple(column) for column in zip(*each, strict=True))) for symbol, each in bars.items()}
+    tapes = {
+        symbol: RecordedLevels(*(tuple(column) for column in zip(*each, strict=True))) for symbol, each in bars.items()
+    }
     return Scenario(name=name.rsplit(".", 1)[0], about=f"follows the bars of {name}", first_gap=0.0, tapes=tapes)
 
 

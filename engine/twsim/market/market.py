@@ -8,19 +8,19 @@ from numpy.typing import NDArray
 
 from rulebot.model.session import Session, session_after, session_from
 from twsim.instrument import Instrument, SecType, Settle
-from twsim.market.ahead import Ahead, option_board
+from twsim.market.ahead import PrefetchedQuotes, option_board
 from twsim.market.catalogue import Listings, option_id
-from twsim.market.chronicle import Chronicle
+from twsim.market.chronicle import HistoryBars
 from twsim.market.desk import Layout
-from twsim.market.floor import Floor
+from twsim.market.floor import MarketSession
 from twsim.market.history import History
 from twsim.market.path import starting_levels
 from twsim.market.quotes import share_quote
 from twsim.market.reporting import earnings_around
 from twsim.market.scenario import Outage, Scenario
-from twsim.market.surface import Expiry, Terms
-from twsim.market.universe import ASSETS, Ladder
-from twsim.seams import Bar, Catalogue, DayStats, OptionTotals, Ticks
+from twsim.market.surface import Expiry, ExpiryTerms
+from twsim.market.universe import ASSETS, StrikeLadder
+from twsim.seams import Bar, Catalogue, DayStats, OptionTotals, TickValues
 
 Floats = NDArray[np.float64]
 
@@ -35,13 +35,13 @@ class _Plan:
     `ahead` has the quotes of its options, unless the scenario holds some back, which only the present tells.
     """
 
-    def __init__(self, contracts: list[Instrument | None], floor: Floor, scenario: Scenario) -> None:
+    def __init__(self, contracts: list[Instrument | None], floor: MarketSession, scenario: Scenario) -> None:
         self.size = len(contracts)
         rows = [(at, each) for at, each in enumerate(contracts) if each is not None and each.is_option]
         self.at = np.array([at for at, _ in rows], dtype=np.intp)
         self.options = floor.layout([each for _, each in rows]) if rows else None
         is_held_back = bool(scenario.stale or scenario.halts)
-        self.ahead = None if self.options is None or is_held_back else Ahead(floor, self.options)
+        self.ahead = None if self.options is None or is_held_back else PrefetchedQuotes(floor, self.options)
         self.underlyings = [(at, each) for at, each in enumerate(contracts) if each is not None and not each.is_option]
 
 
@@ -56,7 +56,7 @@ class SimMarket:
         self._scenario = scenario or Scenario()
         self._catalogue = Listings()
         self._plans: dict[tuple[int, ...], _Plan] = {}
-        self._terms: dict[Expiry, Terms] = {}
+        self._terms: dict[Expiry, ExpiryTerms] = {}
         self._frozen: dict[str, int] = {}
         self._quoted: list[tuple[tuple[int, ...], Floats]] = []
         self._shown: dict[int, Floats] = {}
@@ -64,12 +64,12 @@ class SimMarket:
         session = session_from(date)
         previous = starting_levels(seed, session.date, self._scenario)
         self._history = History(seed, session, previous)
-        self._before: Floor | None = None
+        self._before: MarketSession | None = None
         self._start_day(session, 1, previous)
         self._now = session.at(_MIDNIGHT)
 
     def _start_day(self, session: Session, ordinal: int, previous: dict[str, float]) -> None:
-        self._floor = Floor(self._seed, session, ordinal, previous, self._scenario)
+        self._floor = MarketSession(self._seed, session, ordinal, previous, self._scenario)
         self._tape = self._floor.tape
         self._catalogue.open_day(session.date, previous)
         self._night = session_after(session.date).at(_MIDNIGHT)
@@ -135,7 +135,7 @@ class SimMarket:
         elapsed = (self._now - self._tape.session.open).total_seconds()
         return max(first, 0) if first <= elapsed < last else None
 
-    def _terms_of(self, expiry: Expiry) -> Terms:
+    def _terms_of(self, expiry: Expiry) -> ExpiryTerms:
         found = self._terms.get(expiry)
         if found is None:
             found = self._terms[expiry] = self._floor.surface.terms(expiry, self._second(expiry.symbol))
@@ -154,18 +154,18 @@ class SimMarket:
         found = self._catalogue.by_id(con_id)
         return found if found is not None and self._floor.lives(found) else None
 
-    def ticks(self, con_ids: Sequence[int]) -> Ticks:
+    def ticks(self, con_ids: Sequence[int]) -> TickValues:
         """Return the present quotes, vectorised; all nan for an unknown or expired contract.
 
         Pass the same tuple each time: its layout is kept. A contract is quoted once in an instant, whoever asks.
         """
         if con_ids and not (self._quoted or self._shown):
-            return Ticks(*self._note(tuple(con_ids)))
+            return TickValues(*self._note(tuple(con_ids)))
         shown = self._by_contract()
         if missing := tuple([each for each in con_ids if each not in shown]):
             self._note(missing)
             shown = self._by_contract()
-        return Ticks(*np.array([shown[each] for each in con_ids]).reshape(-1, 12).T)
+        return TickValues(*np.array([shown[each] for each in con_ids]).reshape(-1, 12).T)
 
     def _note(self, con_ids: tuple[int, ...]) -> Floats:
         board = self._quote(con_ids)
@@ -285,7 +285,7 @@ class SimMarket:
         for option_class, settles in self._catalogue.listed(symbol):
             strikes = np.array(self._catalogue.strikes(option_class, settles))
             steps = np.rint(strikes / option_class.strike_unit).astype(np.int64)
-            expiry = Expiry(symbol, settles, option_class.ladder is Ladder.INDEX_AM)
+            expiry = Expiry(symbol, settles, option_class.ladder is StrikeLadder.INDEX_AM)
             for right in "CP":
                 ids = option_id(option_class, settles, right, 0.0) + steps
                 volume[right] += int(self._floor.volumes(expiry, strikes, ids).sum())
@@ -305,7 +305,7 @@ class SimMarket:
         last = min(last, self._now)
         if found is None or first > last:
             return []
-        return Chronicle(self._floor, self._history, self._now).bars(found, what, bar_seconds, first, last)
+        return HistoryBars(self._floor, self._history, self._now).bars(found, what, bar_seconds, first, last)
 
     def settlement(self, con_id: int, day: date) -> float | None:
         """Return the official settlement level for options that settle on `day`, once known.

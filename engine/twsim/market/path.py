@@ -105,13 +105,13 @@ def _rounded(levels: Floats, places: int = 2) -> Floats:
     return found
 
 
-class DayTape:
+class SessionLevels:
     """One session's levels, one a second from the open to the close, both included."""
 
     def __init__(
         self, seed: int, session: Session, ordinal: int, previous: dict[str, float], scenario: Scenario
     ) -> None:
-        self.again = partial(DayTape, seed, session, ordinal, previous, scenario)
+        self.again = partial(SessionLevels, seed, session, ordinal, previous, scenario)
         """Draws the same tape once more."""
         self.session = session
         self.seconds = session.minutes * 60

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from twsim.instrument import Instrument, SecType
 from twsim.market.black import Greeks, black_price, greeks
 from twsim.market.chance import Words, all_fractions, scramble, seeded
-from twsim.market.surface import Terms, smile
+from twsim.market.surface import ExpiryTerms, smile
 from twsim.market.universe import ASSETS
 
 Floats = NDArray[np.float64]
@@ -95,7 +95,7 @@ def screen(options: list[Instrument], seed: int) -> Screen:
     )
 
 
-def columns(rows: list[Terms]) -> NDArray[np.float64]:
+def columns(rows: list[ExpiryTerms]) -> NDArray[np.float64]:
     """Return the terms as columns, one matrix row for each field."""
     return np.array(rows).T
 

@@ -17,7 +17,7 @@ class ScenarioError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ScenarioSpan:
     """A stretch of one session by exchange time; `session` counts the sessions of the run from 1, 0 is each."""
 
     first: time
@@ -39,7 +39,7 @@ class Move:
     """Points added to a symbol evenly over a span, and kept."""
 
     symbol: str
-    span: Span
+    span: ScenarioSpan
     points: float
 
 
@@ -52,7 +52,7 @@ class Distortion:
     """
 
     symbol: str
-    span: Span
+    span: ScenarioSpan
     right: str = ""
     otm: tuple[float, float] | None = None
     richer: float = 0.0
@@ -66,7 +66,7 @@ class Outage:
     """A stretch in which a symbol (or `*` all) is halted, stale or missing."""
 
     symbol: str
-    span: Span
+    span: ScenarioSpan
 
     def covers(self, symbol: str) -> bool:
         """Say whether it concerns this symbol."""
@@ -90,7 +90,7 @@ class Scenario:
     halts: tuple[Outage, ...] = ()
     stale: tuple[Outage, ...] = ()
     missing: tuple[Outage, ...] = ()
-    tapes: dict[str, "Tape"] = field(default_factory=dict)
+    tapes: dict[str, "RecordedLevels"] = field(default_factory=dict)
 
     def previous(self, symbol: str) -> float | None:
         """Return the prescribed closing level of the day before the run, if there is one."""
@@ -119,7 +119,7 @@ class Scenario:
 
 
 @dataclass(frozen=True, slots=True)
-class Tape:
+class RecordedLevels:
     """Minute bars that a symbol follows: minutes since the open with open, high, low and close."""
 
     minutes: tuple[int, ...]

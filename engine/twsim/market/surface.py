@@ -31,7 +31,7 @@ from rulebot.model.values import dataclass
 from twsim.instrument import Instrument, Settle
 from twsim.market import listing
 from twsim.market.chance import stable_fraction
-from twsim.market.path import IMPLIED_DAY, DayTape
+from twsim.market.path import IMPLIED_DAY, SessionLevels
 from twsim.market.reporting import EARNINGS_MOVE, reports_before
 from twsim.market.universe import ASSETS, Asset
 
@@ -60,7 +60,7 @@ class Expiry(NamedTuple):
     is_am: bool
 
 
-class Terms(NamedTuple):
+class ExpiryTerms(NamedTuple):
     """The state of one expiry at one second; a row of the columns that pricing reads."""
 
     spot: float
@@ -129,7 +129,7 @@ def settlement_instant(expiry: Expiry) -> datetime:
 class Surface:
     """The surface of one day, read at any second of it."""
 
-    def __init__(self, seed: int, tape: DayTape, implied: float) -> None:
+    def __init__(self, seed: int, tape: SessionLevels, implied: float) -> None:
         self._tape = tape
         self._today = tape.session.date
         self._open = tape.session.open.timestamp()
@@ -140,23 +140,23 @@ class Surface:
         self._implied = implied
         self._fixed: dict[Expiry, _Fixed] = {}
 
-    def terms(self, expiry: Expiry, second: int) -> Terms:
+    def terms(self, expiry: Expiry, second: int) -> ExpiryTerms:
         """Return the state of an expiry at a second of the session."""
         return self._at(
             expiry, second, float(self._tape.levels(expiry.symbol)[second]), float(self._tape.vix_smooth[second])
         )
 
-    def closing_terms(self, expiry: Expiry) -> Terms:
+    def closing_terms(self, expiry: Expiry) -> ExpiryTerms:
         """Return the state of an expiry at the close before this session: no part of today has passed."""
         return self._at(expiry, 0, self._tape.previous[expiry.symbol], self._tape.previous["VIX"])
 
-    def _at(self, expiry: Expiry, second: int, spot: float, vix: float) -> Terms:
+    def _at(self, expiry: Expiry, second: int, spot: float, vix: float) -> ExpiryTerms:
         fixed = self._fixed.get(expiry) or self._fix(expiry)
         variance = self._variance(fixed, second, vix) + fixed.earnings
         deviation = max(math.sqrt(variance), _LEAST_DEVIATION)
         years = max(fixed.settles_at - self._open - second, 1.0) / YEAR_SECONDS
         busy = float(self._busy[second]) * (0.4 + 0.6 * vix / 16.0)
-        return Terms(
+        return ExpiryTerms(
             spot,
             spot * fixed.growth,
             fixed.discount,

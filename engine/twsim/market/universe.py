@@ -6,7 +6,7 @@ from rulebot.model.values import dataclass, replace
 from twsim.instrument import Instrument, SecType
 
 
-class Ladder(Enum):
+class StrikeLadder(Enum):
     """Which rule lists an option class's strikes and expiries."""
 
     INDEX_AM = "monthlies, AM settled"
@@ -52,7 +52,7 @@ class OptionClass:
     number: int
     name: str
     symbol: str
-    ladder: Ladder
+    ladder: StrikeLadder
     strike_unit: float
     first_step: int = 0
 
@@ -147,12 +147,12 @@ _HALF = 2048
 """Steps of a number that the first of two classes has."""
 
 OPTION_CLASSES: dict[str, OptionClass] = {
-    "SPX": OptionClass(_FIRST_CLASS_NUMBER, "SPX", "SPX", Ladder.INDEX_AM, 5.0),
-    "SPXW": OptionClass(_FIRST_CLASS_NUMBER + 1, "SPXW", "SPX", Ladder.INDEX_PM, 5.0),
-    "SPY": OptionClass(_FIRST_CLASS_NUMBER + 2, "SPY", "SPY", Ladder.ETF_DAILY, 0.5),
-    "QQQ": OptionClass(_FIRST_CLASS_NUMBER + 3, "QQQ", "QQQ", Ladder.ETF_DAILY, 0.5),
+    "SPX": OptionClass(_FIRST_CLASS_NUMBER, "SPX", "SPX", StrikeLadder.INDEX_AM, 5.0),
+    "SPXW": OptionClass(_FIRST_CLASS_NUMBER + 1, "SPXW", "SPX", StrikeLadder.INDEX_PM, 5.0),
+    "SPY": OptionClass(_FIRST_CLASS_NUMBER + 2, "SPY", "SPY", StrikeLadder.ETF_DAILY, 0.5),
+    "QQQ": OptionClass(_FIRST_CLASS_NUMBER + 3, "QQQ", "QQQ", StrikeLadder.ETF_DAILY, 0.5),
 } | {
-    symbol: OptionClass(_FIRST_CLASS_NUMBER + 4 + position, symbol, symbol, Ladder.STOCK, 0.5)
+    symbol: OptionClass(_FIRST_CLASS_NUMBER + 4 + position, symbol, symbol, StrikeLadder.STOCK, 0.5)
     for position, symbol in enumerate(
         (
             *("AAPL", "MSFT", "NVDA", "TSLA", "AMZN", "META", "GOOGL", "XLF", "XLE", "XLV", "SMH"),
@@ -163,13 +163,13 @@ OPTION_CLASSES: dict[str, OptionClass] = {
 OPTION_CLASSES |= {
     each.name: each
     for each in (
-        OptionClass(27, "BRKB", "BRK.B", Ladder.STOCK, 0.5, _HALF),
-        OptionClass(28, "XSP", "XSP", Ladder.INDEX_PM, 1.0),
-        OptionClass(28, "RUTW", "RUT", Ladder.INDEX_PM, 5.0, _HALF),
-        OptionClass(29, "NDX", "NDX", Ladder.INDEX_AM, 25.0),
-        OptionClass(29, "RUT", "RUT", Ladder.INDEX_AM, 5.0, _HALF),
-        OptionClass(30, "NDXP", "NDX", Ladder.INDEX_PM, 10.0),
-        OptionClass(16, "GGG", "GGG", Ladder.STOCK, 0.5, _HALF),
+        OptionClass(27, "BRKB", "BRK.B", StrikeLadder.STOCK, 0.5, _HALF),
+        OptionClass(28, "XSP", "XSP", StrikeLadder.INDEX_PM, 1.0),
+        OptionClass(28, "RUTW", "RUT", StrikeLadder.INDEX_PM, 5.0, _HALF),
+        OptionClass(29, "NDX", "NDX", StrikeLadder.INDEX_AM, 25.0),
+        OptionClass(29, "RUT", "RUT", StrikeLadder.INDEX_AM, 5.0, _HALF),
+        OptionClass(30, "NDXP", "NDX", StrikeLadder.INDEX_PM, 10.0),
+        OptionClass(16, "GGG", "GGG", StrikeLadder.STOCK, 0.5, _HALF),
     )
 }
 LAST_NUMBER = max(each.number for each in OPTION_CLASSES.values())

@@ -19,7 +19,7 @@ from rulebot.adapters.history.daily import Daily
 from rulebot.adapters.history.day import OF_UNDERLYING, HistoryDay, Source
 from rulebot.adapters.history.write import write_day
 from rulebot.backtest.fills import NATURAL
-from rulebot.backtest.simulation import Walk
+from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.contract import Underlying, product
@@ -152,7 +152,9 @@ def lived(source: Source, folder: Path) -> list[Record]:
     file = folder / "reads.yaml"
     file.write_text(READS, encoding="utf-8")
     desk = load_desk([str(file)], {}, None)
-    walk = Walk(desk.program("t", {}, 90), source, event_calendar(shipped_dates()), NATURAL, Decimal(100_000))
+    walk = BacktestSimulation(
+        desk.program("t", {}, 90), source, event_calendar(shipped_dates()), NATURAL, Decimal(100_000)
+    )
     return [record for done in walk.through(DAY, DAY) for record in done.records]
 
 

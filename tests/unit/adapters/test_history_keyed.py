@@ -10,7 +10,7 @@ import pytest
 
 from rulebot.adapters.history.chained import KeyedChain, KeyedDay
 from rulebot.adapters.history.day import HistoryDay
-from rulebot.adapters.history.keys import HIGHEST_STRIKE, keys
+from rulebot.adapters.history.keys import HIGHEST_STRIKE, option_keys
 from rulebot.adapters.history.pairs import near_pairs, terms_of
 from rulebot.model.contract import Option, Right, listed, share
 
@@ -26,7 +26,7 @@ OPTIONS = tuple(
 
 def chain_of(options: tuple[Option, ...]) -> KeyedChain:
     classes = ("SPXW", "SPX", "XSP")
-    numbers = keys(
+    numbers = option_keys(
         np.array([classes.index(each.trading_class) for each in options], dtype=np.int64),
         np.array([each.expiry.toordinal() for each in options], dtype=np.int64),
         np.array([each.right is Right.CALL for each in options], dtype=np.bool_),

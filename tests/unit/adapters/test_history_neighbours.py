@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from rulebot.adapters.history.neighbours import dear_offers, odd_quotes, out_of_step
-from rulebot.adapters.history.pairs import Terms
+from rulebot.adapters.history.neighbours import odd_quotes, out_of_step, overpriced_asks
+from rulebot.adapters.history.pairs import PairTerms
 
 SPOT = 5100.0
 
@@ -21,13 +21,13 @@ def black(strike: float, iv: float, years: float, is_call: bool) -> float:
     return sign * (SPOT * below - strike * below2)
 
 
-def chain(iv: float = 0.2, years: float = 5 / 365, step: float = 5.0, count: int = 21) -> tuple[Terms, np.ndarray]:
+def chain(iv: float = 0.2, years: float = 5 / 365, step: float = 5.0, count: int = 21) -> tuple[PairTerms, np.ndarray]:
     """Return puts, then calls, around the money, and their mids. Shape: (1, 2 x count)."""
     strikes = SPOT + step * (np.arange(count) - count // 2)
     smile = [iv * exp(-1.5 * log(strike / SPOT)) for strike in strikes]
     mids = [black(k, vol, years, is_call) for is_call in (False, True) for k, vol in zip(strikes, smile, strict=True)]
     is_call = np.repeat([False, True], count)
-    return Terms(np.tile(strikes, 2), is_call, np.zeros(2 * count, dtype=np.int64)), np.array([mids])
+    return PairTerms(np.tile(strikes, 2), is_call, np.zeros(2 * count, dtype=np.int64)), np.array([mids])
 
 
 def quotes(mids: np.ndarray, width: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +64,7 @@ def test_the_order_of_options_does_not_matter() -> None:
     terms, mids = chain()
     mids[0, 10] *= 2.0
     mixed = np.random.default_rng(1).permutation(len(terms.strike))
-    shuffled = Terms(*(column[mixed] for column in terms))
+    shuffled = PairTerms(*(column[mixed] for column in terms))
     (found,) = odd_quotes(shuffled, *quotes(mids[:, mixed]))
     assert mixed[found.option] == 10
 
@@ -135,7 +135,7 @@ def test_an_absurd_ask_without_a_bid_is_found(place: int) -> None:
     terms, mids = chain()
     bid, ask = quotes(mids)
     bid[0, place], ask[0, place] = np.nan, 5 * ask[0, place] + 12.0
-    (found,) = dear_offers(terms, bid, ask)
+    (found,) = overpriced_asks(terms, bid, ask)
     assert (found.option, found.mids[1]) == (place, pytest.approx(ask[0, place] / 2))
 
 
@@ -145,7 +145,7 @@ def test_a_tail_that_nobody_bids_for_stays(ask_of_all: float) -> None:
     terms, mids = chain(iv=0.08, years=1 / 365)
     bid, ask = quotes(mids)
     ask = np.where(np.isnan(bid), ask_of_all, ask)
-    assert list(dear_offers(terms, bid, ask)) == []
+    assert list(overpriced_asks(terms, bid, ask)) == []
 
 
 def test_a_sound_ask_beside_one_that_is_too_cheap_stays() -> None:
@@ -153,10 +153,10 @@ def test_a_sound_ask_beside_one_that_is_too_cheap_stays() -> None:
     bid, ask = quotes(mids)
     bid[0, 3] = bid[0, 4] = np.nan
     ask[0, 4] = 0.05
-    assert list(dear_offers(terms, bid, ask)) == []
+    assert list(overpriced_asks(terms, bid, ask)) == []
 
 
 @given(some.floats(0.05, 1.5), some.floats(0.5 / 365, 60 / 365), some.sampled_from([1.0, 5.0, 25.0]), some.floats(0, 2))
 def test_sound_quotes_have_no_dear_offer(iv: float, years: float, step: float, width: float) -> None:
     terms, mids = chain(iv, years, step)
-    assert list(dear_offers(terms, *quotes(mids, width))) == []
+    assert list(overpriced_asks(terms, *quotes(mids, width))) == []

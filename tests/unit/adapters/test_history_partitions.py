@@ -7,7 +7,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from rulebot.adapters.history.partitions import called, day_of, others_with_parquet
+from rulebot.adapters.history.partitions import day_of, others_with_parquet, partition_value
 from rulebot.adapters.sources import open_source
 from rulebot.model.errors import StoreError
 
@@ -120,7 +120,7 @@ def test_a_column_that_stands_in_the_name_of_a_folder_alone_is_asked_for(tmp_pat
     with pytest.raises(StoreError) as raised:
         open_source(str(tmp_path)).day(DAYS[1])
     assert str(raised.value) == (
-        f"{called(file)}: `trading_class` stands in the name of a folder alone: have it in the file, too"
+        f"{partition_value(file)}: `trading_class` stands in the name of a folder alone: have it in the file, too"
     )
 
 

@@ -19,7 +19,7 @@ from rulebot.adapters.ib import convert, reports
 from rulebot.adapters.ib.account import AccountValues
 from rulebot.adapters.ib.contracts import ContractBook, both_rights
 from rulebot.adapters.ib.hours import ToldHours
-from rulebot.adapters.ib.quotes import Quotes
+from rulebot.adapters.ib.quotes import QuoteColumns
 from rulebot.evaluate.listings import neighbours
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.event import BrokerStatus, ExecutionReport, PositionReport
@@ -71,7 +71,7 @@ class Line:
 
     def __init__(self, contract: Underlying | Option) -> None:
         self.board = Board()
-        self.quotes = Quotes(self.board)
+        self.quotes = QuoteColumns(self.board)
         self.row = self.quotes.rows["9"] = self.board.add(contract)
         self.handlers = self.quotes.handlers()
 

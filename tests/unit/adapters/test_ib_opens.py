@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rulebot.adapters.ib.history import Bar
-from rulebot.adapters.ib.opens import Opens
+from rulebot.adapters.ib.opens import SessionOpenPrices
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.errors import BrokerError
 from rulebot.model.market import Board
@@ -38,7 +38,7 @@ class Desk:
         self.board.frozen.add(self.board.rows[NDX])
         quotes = SimpleNamespace(touch=self.touched.append)
         self.wire: Any = SimpleNamespace(is_up=True, quotes=quotes, arrived=asyncio.Event())
-        self.opens = Opens(self.board, self._bars)
+        self.opens = SessionOpenPrices(self.board, self._bars)
         self.now = OPENS
 
     async def _bars(self, contract: Underlying) -> list[Bar]:

@@ -19,7 +19,7 @@ from rulebot.adapters.ib.broker import IbBroker, combo_to_broker, order_to_broke
 from rulebot.adapters.ib.contracts import ContractBook, both_rights, subscription
 from rulebot.adapters.ib.inbox import ENDS, NEXT_VALID_ID, ORDERS, Inbox
 from rulebot.adapters.ib.link import IbLink
-from rulebot.adapters.ib.pace import ORDER_ROOM, Pace, Rank
+from rulebot.adapters.ib.pace import ORDER_ROOM, MessagePriority, RateLimiter
 from rulebot.adapters.ib.requests import RefusedError, Requests
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.model.contract import Option, Right, Underlying, share
@@ -37,11 +37,11 @@ def raw(text: str) -> list[str]:
 
 def test_pace_holds_back_market_data_and_never_orders() -> None:
     sent: list[int] = []
-    pace = Pace(3)
+    pace = RateLimiter(3)
     pace.release(100.0)
     for number in range(5):
         pace.in_turn(lambda number=number: sent.append(number))
-    pace.order(1, Rank.OPENING, lambda: sent.append(99))
+    pace.order(1, MessagePriority.OPENING, lambda: sent.append(99))
     assert sent == [0, 1, 2, 99]
     pace.release(100.9)
     assert pace.is_waiting
@@ -52,16 +52,16 @@ def test_pace_holds_back_market_data_and_never_orders() -> None:
 
 def test_52_orders_have_room_of_their_own_and_exits_go_first() -> None:
     sent: list[str] = []
-    pace = Pace(2)
+    pace = RateLimiter(2)
     pace.release(100.0)
     for name in "ab":
         pace.in_turn(lambda name=name: sent.append(name))
     for number in range(ORDER_ROOM):
-        pace.order(number, Rank.OPENING, lambda number=number: sent.append(f"order {number}"))
+        pace.order(number, MessagePriority.OPENING, lambda number=number: sent.append(f"order {number}"))
     pace.in_turn(lambda: sent.append("data"))
-    pace.order(10, Rank.OPENING, lambda: sent.append("entry"))
-    pace.order(10, Rank.REDUCING, lambda: sent.append("its cancel"))
-    pace.order(11, Rank.REDUCING, lambda: sent.append("exit"))
+    pace.order(10, MessagePriority.OPENING, lambda: sent.append("entry"))
+    pace.order(10, MessagePriority.REDUCING, lambda: sent.append("its cancel"))
+    pace.order(11, MessagePriority.REDUCING, lambda: sent.append("exit"))
     assert sent == ["a", "b", "order 0", "order 1", "order 2"]
     assert pace.is_waiting
     pace.release(101.0)
@@ -73,16 +73,16 @@ def test_52_orders_have_room_of_their_own_and_exits_go_first() -> None:
 def test_new_orders_leave_in_the_order_of_their_ids() -> None:
     """An exit went before an entry with a lower id, which the gateway then refused (103)."""
     sent: list[str] = []
-    pace = Pace(1)
+    pace = RateLimiter(1)
     pace.release(100.0)
     for number in range(1 + ORDER_ROOM):
-        pace.order(number, Rank.OPENING, lambda: None, is_new=True)
-    pace.order(10, Rank.OPENING, lambda: sent.append("entry"), is_new=True)
-    pace.order(11, Rank.REDUCING, lambda: sent.append("exit"), is_new=True)
-    pace.order(12, Rank.REDUCING, lambda: sent.append("second exit"), is_new=True)
-    pace.order(11, Rank.REDUCING, lambda: sent.append("its change"))
-    pace.order(2, Rank.REDUCING, lambda: sent.append("cancel"))
-    pace.order(13, Rank.OPENING, lambda: sent.append("second entry"), is_new=True)
+        pace.order(number, MessagePriority.OPENING, lambda: None, is_new=True)
+    pace.order(10, MessagePriority.OPENING, lambda: sent.append("entry"), is_new=True)
+    pace.order(11, MessagePriority.REDUCING, lambda: sent.append("exit"), is_new=True)
+    pace.order(12, MessagePriority.REDUCING, lambda: sent.append("second exit"), is_new=True)
+    pace.order(11, MessagePriority.REDUCING, lambda: sent.append("its change"))
+    pace.order(2, MessagePriority.REDUCING, lambda: sent.append("cancel"))
+    pace.order(13, MessagePriority.OPENING, lambda: sent.append("second entry"), is_new=True)
     for second in (101.0, 102.0):
         pace.release(second)
     assert sent == ["cancel", "entry", "exit", "second exit", "its change", "second entry"]
@@ -90,9 +90,9 @@ def test_new_orders_leave_in_the_order_of_their_ids() -> None:
 
 def test_what_waits_is_forgotten_with_its_connection() -> None:
     sent: list[int] = []
-    pace = Pace(1)
+    pace = RateLimiter(1)
     for number in range(9):
-        pace.order(number, Rank.REDUCING, lambda number=number: sent.append(number))
+        pace.order(number, MessagePriority.REDUCING, lambda number=number: sent.append(number))
     pace.clear()
     pace.release(5.0)
     assert len(sent) == 1 + ORDER_ROOM
@@ -112,13 +112,13 @@ class _Client:
 
 def test_52_orders_that_wait_leave_by_what_they_are_for() -> None:
     """A second is used up: cancels and changes of exits go first, then what is new, in the order of its ids."""
-    client, pace = _Client(), Pace(1)
+    client, pace = _Client(), RateLimiter(1)
     wire = SimpleNamespace(client=client, pace=pace, is_up=True)
     link = SimpleNamespace(account="DU1", sends_orders=True, is_up=True, wire=wire)
     broker = IbBroker(cast(IbLink, link), ContractBook())
     pace.release(100.0)
     for number in range(1 + ORDER_ROOM):
-        pace.order(900 + number, Rank.REDUCING, lambda: None)
+        pace.order(900 + number, MessagePriority.REDUCING, lambda: None)
     entry, exit_ = order(SPREAD[0], order_id=8), order(SPREAD[0], order_id=3, purpose=Purpose.EXIT)
     broker.replace(order(SPREAD[0], order_id=2))
     broker.ask_margin(order(SPREAD[0], order_id=7))

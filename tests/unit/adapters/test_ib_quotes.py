@@ -6,7 +6,7 @@ from math import isnan
 
 import pytest
 
-from rulebot.adapters.ib.quotes import Quotes
+from rulebot.adapters.ib.quotes import QuoteColumns
 from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.market import Board
 
@@ -19,7 +19,7 @@ class Line:
 
     def __init__(self, contract: Contract | None = None) -> None:
         self.board = Board()
-        self.quotes = Quotes(self.board)
+        self.quotes = QuoteColumns(self.board)
         self.quotes.rows["9"] = self.board.add(contract or Underlying("SPY"))
         self.handlers = self.quotes.handlers()
 

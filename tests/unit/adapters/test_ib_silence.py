@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from rulebot.adapters.ib.silence import AT_ONCE, LONGEST, Silence
+from rulebot.adapters.ib.silence import AT_ONCE, LONGEST, StaleLines
 from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.market import Board
 
@@ -33,7 +33,7 @@ class Desk:
     """Lines that were asked for ten minutes before the open; SPY speaks at every look."""
 
     def __init__(self, *contracts: Contract) -> None:
-        self.board, self.silence, self.asked = Board(), Silence(), list[tuple[float, Contract]]()
+        self.board, self.silence, self.asked = Board(), StaleLines(), list[tuple[float, Contract]]()
         self.now = OPENS - timedelta(minutes=10)
         for contract in (SPY, *contracts):
             self.board.add(contract)

@@ -7,11 +7,11 @@ import pytest
 
 from rulebot.adapters.ib.zone_names import LONG_NAMES, SHORT_NAMES
 from rulebot.adapters.ib.zones import (
+    candidate_zones,
     instant_by_greeting,
     unknown_words,
     zone_by_greeting,
     zone_named,
-    zones_meant,
     zones_named,
 )
 
@@ -78,8 +78,8 @@ def test_a_greeting_settles_a_name_of_several_zones(name: str, place: str) -> No
     assert zone_by_greeting(name, local, at + timedelta(seconds=40)) == place
     assert zone_by_greeting(name, local + timedelta(minutes=20), at) == name, "that is none of its zones"
     assert zone_by_greeting("Nowhere", local, at) == "Nowhere"
-    assert zones_meant(name, place) == (ZoneInfo(place),)
-    assert len(zones_meant(name, "Europe/Berlin")) > 1, "a login elsewhere settles nothing"
+    assert candidate_zones(name, place) == (ZoneInfo(place),)
+    assert len(candidate_zones(name, "Europe/Berlin")) > 1, "a login elsewhere settles nothing"
 
 
 def test_a_zone_that_is_not_known_names_what_to_set() -> None:

@@ -17,9 +17,17 @@ import pytest
 from rulebot.adapters.recorded import file as file_side
 from rulebot.adapters.recorded import inflate
 from rulebot.adapters.recorded import recorder as recording_side
-from rulebot.adapters.recorded.file import Frame, TapeWriter, read_frames, read_head, span
+from rulebot.adapters.recorded.file import Frame, RecordingWriter, read_frames, read_head, span
 from rulebot.adapters.recorded.recorder import Recorder
-from rulebot.adapters.recorded.recording import Began, Decided, Exchanged, Heard, Moved, open_recording, play
+from rulebot.adapters.recorded.recording import (
+    EventHeard,
+    QuotesMoved,
+    RecordsWritten,
+    RequestsExchanged,
+    SessionBegan,
+    open_recording,
+    play,
+)
 from rulebot.adapters.recorded.repack import repack
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.errors import StoreError
@@ -109,13 +117,22 @@ def test_what_enters_comes_out_in_order(desk: Desk, tmp_path: Path) -> None:
     seen, pictures = [], {}
     for step in play(open_recording(file).files, board):
         seen.append(step)
-        if isinstance(step, Heard | Moved):
+        if isinstance(step, EventHeard | QuotesMoved):
             pictures[step.at] = picture(board)
-    kinds = [type(step) for step in seen if type(step) is not Moved]
-    assert kinds == [Began, Decided, Heard, Decided, Heard, Heard, Heard, Exchanged]
+    kinds = [type(step) for step in seen if type(step) is not QuotesMoved]
+    assert kinds == [
+        SessionBegan,
+        RecordsWritten,
+        EventHeard,
+        RecordsWritten,
+        EventHeard,
+        EventHeard,
+        EventHeard,
+        RequestsExchanged,
+    ]
     assert pictures == dict(desk.snapshots)
     exchanged = seen[-1]
-    assert isinstance(exchanged, Exchanged)
+    assert isinstance(exchanged, RequestsExchanged)
     assert list(exchanged.data["specs"]) == ["z", "a"]
     assert desk.told == []
 
@@ -270,7 +287,7 @@ def test_what_is_read_of_a_damaged_file_is_what_was_written(desk: Desk, tmp_path
     }
     (frame,) = read_frames(file)
     torn = tmp_path / "torn" / file.name
-    writer = TapeWriter(torn, {name: value for name, value in whole.items() if name != "format"})
+    writer = RecordingWriter(torn, {name: value for name, value in whole.items() if name != "format"})
     frames = [frame._replace(last_at=frame.last_at + place) for place in range(40)]
     for each in frames:
         writer.add(each)
@@ -372,7 +389,7 @@ def test_two_recordings_in_one_file_are_refused(desk: Desk, tmp_path: Path) -> N
 def test_what_a_crash_left_is_read_with_its_log_though_a_part_of_it_has_come_into_the_file(tmp_path: Path) -> None:
     file, left = tmp_path / "run" / "2026-10-21.tape", tmp_path / "left" / "2026-10-21.tape"
     left.parent.mkdir()
-    writer = TapeWriter(file, {"version": "1", "day": "2026-10-21"})
+    writer = RecordingWriter(file, {"version": "1", "day": "2026-10-21"})
     frames = [Frame(place, place, 0, bytes(9000), bytes(9000)) for place in range(1, 9)]
     for number, frame in enumerate(frames, 1):
         writer.add(frame)
@@ -465,7 +482,7 @@ def test_every_kind_of_event_comes_back(desk: Desk, tmp_path: Path) -> None:
     desk.hear(up)
     desk.recorder.close()
     (file,) = (tmp_path / "run").glob("*.tape")
-    assert [step.event for step in play((file,), Board()) if isinstance(step, Heard)] == [up]
+    assert [step.event for step in play((file,), Board()) if isinstance(step, EventHeard)] == [up]
 
 
 def test_two_engines_on_one_board_have_a_whole_recording_each(desk: Desk, tmp_path: Path) -> None:
@@ -492,7 +509,7 @@ def test_two_engines_on_one_board_have_a_whole_recording_each(desk: Desk, tmp_pa
     for folder, told in (("run", desk.snapshots[:31]), ("other", seen)):
         board, found = Board(), {}
         for step in play(tuple((tmp_path / folder).glob("*.tape")), board):
-            if isinstance(step, Heard | Moved):
+            if isinstance(step, EventHeard | QuotesMoved):
                 found[step.at] = picture(board)
         known = dict(told)
         assert {at: found[at] for at in found} == {at: known[at] for at in found}

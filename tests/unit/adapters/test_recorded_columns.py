@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rulebot.adapters.recorded.columns import Numbers, changes, filled, pack, unpack
+from rulebot.adapters.recorded.columns import NumberColumns, carried_forward, changes, pack, unpack
 from rulebot.model.market import COLUMNS
 
 WIDTH = len(COLUMNS)
@@ -17,14 +17,14 @@ VALUES = st.one_of(
 ENTRIES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3), VALUES, VALUES), max_size=40)
 
 
-def frame(entries: list[tuple[int, int, float, float]]) -> Numbers:
+def frame(entries: list[tuple[int, int, float, float]]) -> NumberColumns:
     """Return entries whose columns hold one value of two, some the instant itself."""
     values = np.full((len(entries), WIDTH), np.nan)
     at = np.array([1.7e9 + 5.0 * (place // 3) for place in range(len(entries))])
     for place, (_, column, one, other) in enumerate(entries):
         values[place, column], values[place, 10] = one, other
         values[place, 19] = at[place] if column else one
-    return Numbers(np.array([row for row, *_ in entries], dtype=np.int64), at, values)
+    return NumberColumns(np.array([row for row, *_ in entries], dtype=np.int64), at, values)
 
 
 def bits(values: np.ndarray) -> list[bytes]:  # type: ignore[type-arg]
@@ -39,7 +39,7 @@ def test_every_bit_comes_back(frames: list[list[tuple[int, int, float, float]]],
         numbers = frame(entries)
         rows, changed, values = unpack(pack(numbers, written, level), numbers.at)
         assert rows.tolist() == numbers.rows.tolist()
-        assert bits(filled(rows, changed, values, read)) == bits(numbers.values)
+        assert bits(carried_forward(rows, changed, values, read)) == bits(numbers.values)
     assert bits(written) == bits(read)
 
 
@@ -47,7 +47,7 @@ def test_only_what_has_changed_is_kept() -> None:
     values = np.full((3, WIDTH), np.nan)
     values[:, 0] = (5.05, 5.05, 5.10)
     values[:, 1] = 5.2
-    numbers = Numbers(np.array([2, 2, 2]), np.array([1.0, 2.0, 3.0]), values)
+    numbers = NumberColumns(np.array([2, 2, 2]), np.array([1.0, 2.0, 3.0]), values)
     found = changes(*unpack(pack(numbers, np.full((3, WIDTH), np.nan), 1), numbers.at))
     assert found.ends == [2, 2, 3]
     assert (found.columns, found.values) == ([0, 1, 0], [5.05, 5.2, 5.1])
@@ -59,12 +59,12 @@ def test_a_quiet_quote_takes_few_bytes() -> None:
     values = np.full((9000, WIDTH), np.nan)
     values[:, 0] = np.round(5.0 + 0.05 * np.cumsum(generator.integers(-1, 2, 9000)), 2)
     values[:, 1] = np.round(values[:, 0] + 0.1, 2)
-    numbers = Numbers(np.arange(9000) % 90, 1.7e9 + np.arange(9000) // 90 * 1.0, values)
+    numbers = NumberColumns(np.arange(9000) % 90, 1.7e9 + np.arange(9000) // 90 * 1.0, values)
     assert len(pack(numbers, np.full((90, WIDTH), np.nan), 9)) < 5 * 9000
 
 
 def test_a_frame_that_is_told_another_length_is_refused() -> None:
-    numbers = Numbers(np.array([0]), np.array([1.0]), np.ones((1, WIDTH)))
+    numbers = NumberColumns(np.array([0]), np.array([1.0]), np.ones((1, WIDTH)))
     body = pack(numbers, np.full((1, WIDTH), np.nan), 1)
     with pytest.raises(ValueError, match="where 2 were told"):
         unpack(body, np.array([1.0, 2.0]))

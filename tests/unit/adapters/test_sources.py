@@ -7,7 +7,7 @@ import pytest
 from past_days import PastDays
 
 from rulebot.adapters.history.write import write_day
-from rulebot.adapters.sources import files_apart, from_anywhere, open_source
+from rulebot.adapters.sources import from_anywhere, open_source, separate_files
 from rulebot.model.errors import MisuseError, StoreError
 
 
@@ -75,6 +75,6 @@ def test_a_damaged_first_day_is_refused_alone_and_hidden_files_are_none(damaged:
 
 def test_files_that_are_others_are_named() -> None:
     before = {"a": [1, 2], "b": [3, 4], "c": [5, 6]}
-    assert files_apart(before, dict(before)) == ""
-    assert files_apart(before, {**before, "b": [3, 9]}) == "b"
-    assert files_apart(before, {"a": [1, 2], "d": [1, 1]}) == "b and 2 more"
+    assert separate_files(before, dict(before)) == ""
+    assert separate_files(before, {**before, "b": [3, 9]}) == "b"
+    assert separate_files(before, {"a": [1, 2], "d": [1, 1]}) == "b and 2 more"

@@ -17,8 +17,8 @@ from store_day import DAY, at, entity, small_day
 from rulebot.alerts import chat as chat_file
 from rulebot.alerts.chat import LONGEST, ChatError, TelegramChat, in_parts, status_words
 from rulebot.alerts.outbox import Outbox
-from rulebot.alerts.people import Chat, People, Person, people_of
-from rulebot.alerts.teller import Teller, _listen
+from rulebot.alerts.people import ChatSettings, People, Person, people_of
+from rulebot.alerts.teller import Notifier, _listen
 from rulebot.decide.bot_day import BotDay
 from rulebot.model.errors import SpecError, StoreError
 from rulebot.record.record import Kind, Record
@@ -84,7 +84,9 @@ class Desk:
             journal.close()
         self.outbox = Outbox(folder / "out.db")
         self.telegram = telegram
-        self.chat = TelegramChat(Chat(token=token, ids=(LISTED,), api=telegram.address), self.place, lambda: NOW)
+        self.chat = TelegramChat(
+            ChatSettings(token=token, ids=(LISTED,), api=telegram.address), self.place, lambda: NOW
+        )
 
     def step(self) -> list[str]:
         before = len(self.telegram.sent)
@@ -172,7 +174,7 @@ def test_what_a_chat_is_told_of_today_is_what_closing_made_today(tmp_path: Path,
     assert said.startswith(f"engine stopped, trading stopped; {DAY} realised -$12.50, 1 open")
 
 
-class Late(Teller):
+class Late(Notifier):
     """A teller whose outbox cannot be opened the first time, as while another opening makes it."""
 
     tries = 0
@@ -187,7 +189,7 @@ class Late(Teller):
 def test_a_chat_whose_outbox_cannot_be_opened_at_once_listens_later(tmp_path: Path, telegram: Telegram) -> None:
     """It was deaf for as long as its process ran, and nobody was told."""
     desk = Desk(tmp_path, telegram)
-    chat = Chat(token=TOKEN, ids=(LISTED,), api=telegram.address)
+    chat = ChatSettings(token=TOKEN, ids=(LISTED,), api=telegram.address)
     person = Person(name="phone", url="json://localhost")
     teller, stop = Late(desk.place, People((person,), chat=chat), lambda *_: None, lambda: NOW), threading.Event()
     telegram.write("/status")
@@ -322,7 +324,7 @@ def test_an_answer_that_breaks_off_or_is_none_ends_no_listening(tmp_path: Path, 
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         threading.Thread(target=broken, daemon=True).start()
-        chat = Chat(token=TOKEN, ids=(LISTED,), api=f"http://127.0.0.1:{listening.getsockname()[1]}")
+        chat = ChatSettings(token=TOKEN, ids=(LISTED,), api=f"http://127.0.0.1:{listening.getsockname()[1]}")
         with pytest.raises(ChatError, match="cannot be reached"):
             TelegramChat(chat, tmp_path / "a.db").step(Outbox(tmp_path / "out.db"), 0)
 

@@ -18,10 +18,10 @@ from aiosmtpd.smtp import AuthResult
 from store_day import small_day
 
 from rulebot.alerts.alert import Grade
-from rulebot.alerts.people import Manner, People, Person
+from rulebot.alerts.people import DeliveryPolicy, People, Person
 from rulebot.alerts.post import NotSentError
-from rulebot.alerts.send import Sender
-from rulebot.alerts.teller import Teller
+from rulebot.alerts.send import DeliveryService
+from rulebot.alerts.teller import Notifier
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
@@ -103,7 +103,7 @@ def address(port: int, mode: str, password: str = PASSWORD) -> str:
 
 
 def send(url: str) -> None:
-    Sender([Person(name="mail", url=url)])("mail", "an alarm", "no quote for 60 s", Grade.GRAVE)
+    DeliveryService([Person(name="mail", url=url)])("mail", "an alarm", "no quote for 60 s", Grade.GRAVE)
 
 
 def test_a_mail_is_sent_after_a_login(start: Start) -> None:
@@ -152,8 +152,11 @@ def test_an_alarm_waits_for_a_mail_server_that_is_down(
     person = Person(name="mail", url=address(port, "insecure"))
 
     def rounds(count: int) -> None:
-        teller = Teller(
-            tmp_path / "a.db", People(people=(person,), manner=Manner()), Sender([person]), now=lambda: now[0]
+        teller = Notifier(
+            tmp_path / "a.db",
+            People(people=(person,), manner=DeliveryPolicy()),
+            DeliveryService([person]),
+            now=lambda: now[0],
         )
         outbox = teller.open()
         for _ in range(count):

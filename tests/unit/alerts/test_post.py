@@ -13,7 +13,7 @@ from rulebot.alerts.alert import Grade
 from rulebot.alerts.message import hello
 from rulebot.alerts.people import Person
 from rulebot.alerts.post import NotSentError, post
-from rulebot.alerts.send import Sender
+from rulebot.alerts.send import DeliveryService
 
 SECRET = "a-secret-path"
 
@@ -57,7 +57,9 @@ def receiver() -> Iterator[Receiver]:
 
 
 def test_a_program_is_sent_json(receiver: Receiver) -> None:
-    Sender([Person(name="desk", url=receiver.address, is_program=True)])("desk", "a title", hello(), Grade.GRAVE)
+    DeliveryService([Person(name="desk", url=receiver.address, is_program=True)])(
+        "desk", "a title", hello(), Grade.GRAVE
+    )
     ((path, kind, body),) = receiver.taken
     assert (path, kind) == (f"/{SECRET}", "application/json")
     assert json.loads(body)["events"][0]["event"] == "test"
@@ -90,8 +92,8 @@ def test_who_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---------------------------------------------------------------- people, through apprise
 
 
-def person_at(receiver: Receiver) -> Sender:
-    return Sender([Person(name="phone", url=receiver.address.replace("http", "json"))])
+def person_at(receiver: Receiver) -> DeliveryService:
+    return DeliveryService([Person(name="phone", url=receiver.address.replace("http", "json"))])
 
 
 def test_what_is_too_long_for_a_service_comes_as_several_messages(receiver: Receiver) -> None:
@@ -109,7 +111,7 @@ def test_no_service_takes_a_reason_for_marks(receiver: Receiver, service: str, e
     words = r"12:00 a_bot: halted: 2*vix*day_move, `x` ~~y~~ _z_ __z__ \\ @everyone <@1> [x](https://y)"
     receiver.status = 200
     address = receiver.address.removeprefix("http://").replace(SECRET, "aaaaaaaaaaaaaaaaaaaaaaaaaa")
-    Sender([Person(name="phone", url=f"{service}://{address}")])("phone", "a title", words, Grade.TRADE)
+    DeliveryService([Person(name="phone", url=f"{service}://{address}")])("phone", "a title", words, Grade.TRADE)
     shown = (
         r"12:00 a_bot: halted: 2\*vix\*day_move, \`x\` \~\~y\~\~ \_z\_ \_\_z\_\_ \\\\ @everyone \<@1> \[x](https://y)"
     )

@@ -16,11 +16,11 @@ import pytest
 from store_day import CONDOR, DAY, SELLER, at, condor_records, entity, small_day
 
 from rulebot.alerts.alert import Alert, Grade
-from rulebot.alerts.find import _day_of, digest, find
+from rulebot.alerts.find import _day_of, digest, find_alerts
 from rulebot.alerts.outbox import Outbox
-from rulebot.alerts.people import Manner, People, Person
+from rulebot.alerts.people import DeliveryPolicy, People, Person
 from rulebot.alerts.post import NotSentError
-from rulebot.alerts.teller import Teller, outbox_path
+from rulebot.alerts.teller import Notifier, outbox_path
 from rulebot.decide.bot_day import BotDay
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.halt import Halt, Shut
@@ -42,7 +42,7 @@ class World:
         self.place = folder / "a.db"
         self.journal = SqlJournal(open_store(self.place))
         self.journal.append(small_day()[:1], durable=True)
-        self.people = People(people or (PHONE,), Manner(**{"every": 10.0, **manner}))
+        self.people = People(people or (PHONE,), DeliveryPolicy(**{"every": 10.0, **manner}))
         self.now = NOW
         self.sent: list[tuple[str, str, str]] = []
         self.grades: list[Grade] = []
@@ -51,7 +51,7 @@ class World:
         self.start()
 
     def start(self) -> None:
-        self.teller = Teller(self.place, self.people, self.send, lambda: self.now)
+        self.teller = Notifier(self.place, self.people, self.send, lambda: self.now)
         self.outbox = self.teller.open()
 
     def send(self, person: str, title: str, body: str, grade: Grade) -> None:
@@ -191,7 +191,7 @@ def test_what_was_there_before_this_run_is_not_told(tmp_path: Path) -> None:
     journal.append([*small_day(), Record(NOW, Kind.RUN_ENDED, data={"reason": "x", "is_clean": True})], durable=True)
     journal.close()
     sent: list[str] = []
-    teller = Teller(tmp_path / "old.db", People((PHONE,)), lambda *words: sent.append(words[2]))
+    teller = Notifier(tmp_path / "old.db", People((PHONE,)), lambda *words: sent.append(words[2]))
     outbox = teller.open()
     teller.finish(outbox, 2)
     assert sent == []
@@ -359,7 +359,7 @@ def test_an_alarm_in_the_words_of_one_that_nobody_was_told_of_is_told(tmp_path: 
         durable=True,
     )
     sent: list[str] = []
-    teller = Teller(tmp_path / "a.db", People((PHONE,)), lambda *words: sent.append(words[2]), lambda: NOW)
+    teller = Notifier(tmp_path / "a.db", People((PHONE,)), lambda *words: sent.append(words[2]), lambda: NOW)
     outbox = teller.open()
     teller.finish(outbox, 5)
     assert len(sent) == 1
@@ -502,7 +502,7 @@ def test_what_was_being_told_when_its_teller_died_is_told_again_and_says_so(tmp_
 
 def test_a_second_teller_is_refused(world: World) -> None:
     with pytest.raises(MisuseError, match="another process tells of this store already"):
-        Teller(world.place, world.people, world.send)
+        Notifier(world.place, world.people, world.send)
 
 
 def test_an_engine_that_died_is_told_of(tmp_path: Path) -> None:
@@ -648,8 +648,8 @@ def test_a_days_digest_says_of_each_bot_what_it_did_or_why_not(tmp_path: Path) -
     )
     journal.close()
     with StoreReader(tmp_path / "a.db") as reader:
-        found = {alert.key: alert for alert in find(reader, 0, NOW).alerts}
-        assert find(reader, 0, NOW).alerts == find(reader, 0, NOW).alerts
+        found = {alert.key: alert for alert in find_alerts(reader, 0, NOW).alerts}
+        assert find_alerts(reader, 0, NOW).alerts == find_alerts(reader, 0, NOW).alerts
     text = found[f"digest {DAY}"].text
     lines = dict(line.split(": ", 1) for line in text.split("\n"))
     assert lines[str(DAY)].startswith("realised +$")
@@ -860,7 +860,7 @@ def test_shares_that_came_by_an_assignment_are_told(tmp_path: Path, how: str, pr
     settled = Record(expires, Kind.SETTLEMENT, "spy_put_seller", "P2", data)
     SqlJournal(open_store(place)).append([*small_day(), settled], durable=True)
     with StoreReader(place) as reader:
-        found = [each for each in find(reader, 0, expires).alerts if each.key.startswith("settlement")]
+        found = [each for each in find_alerts(reader, 0, expires).alerts if each.key.startswith("settlement")]
     assert [each.text for each in found] == ["short_put: 1 assigned, 100 SPY shares came at 547.00"] * count
 
 

@@ -16,7 +16,7 @@ from rulebot.alerts.alert import Grade
 from rulebot.alerts.outbox import Outbox
 from rulebot.alerts.people import People, Person
 from rulebot.alerts.post import NotSentError
-from rulebot.alerts.teller import Teller, work
+from rulebot.alerts.teller import Notifier, work
 from rulebot.model.errors import StoreError
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
@@ -58,7 +58,7 @@ class World:
         self.teller.fails(FULL)
 
 
-class Full(Teller):
+class Full(Notifier):
     """A teller on a disk that is full."""
 
     def opened(self) -> Outbox:
@@ -101,7 +101,7 @@ def test_at_its_end_it_does_not_wait(world: World) -> None:
     world.teller.close()
 
 
-class Torn(Teller):
+class Torn(Notifier):
     """A teller that meets what this program has no words for, for a while."""
 
     steps = 0
@@ -121,7 +121,7 @@ def test_what_this_program_fails_at_ends_no_teller(
     world.teller.close()
     teller = Torn(world.teller._store, world.teller._people, world.send, lambda: world.now)
     stop, said = threading.Event(), list[str]()
-    monkeypatch.setattr(teller, "goes_on", lambda: (said.append(teller.trouble), Teller.goes_on(teller), stop.set()))
+    monkeypatch.setattr(teller, "goes_on", lambda: (said.append(teller.trouble), Notifier.goes_on(teller), stop.set()))
     work(teller, stop, 0.1)
     teller.close()
     assert said == ["this program failed (KeyError), and its log has the details"]

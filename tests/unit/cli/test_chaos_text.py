@@ -1,14 +1,14 @@
 """What `rulebot chaos` says of seeds that break something."""
 
 from rulebot.chaos.generator import CHOICE
-from rulebot.chaos.seeds import Asked, Smallest, Tally, Tried, worth_shrinking
+from rulebot.chaos.seeds import ChaosOptions, SeedResult, SeedTally, SmallestScenario, worth_shrinking
 from rulebot.cli.chaos import _command, _document, _lines
 
 PLAN = '# crash: after write 2\nfaults:\n  - kind: "cut"\n    at: "10:31:00"\n'
 
 
-def tried(seed: int, *broken: int) -> Tried:
-    return Tried(
+def tried(seed: int, *broken: int) -> SeedResult:
+    return SeedResult(
         seed=seed,
         violations={number: (f"what is wrong with {number}",) for number in broken},
         fired={"cut fin": 1, "crash at": seed},
@@ -22,8 +22,10 @@ def tried(seed: int, *broken: int) -> Tried:
     )
 
 
-ASKED = Asked(specs=("my specs/a.yaml",), overrides={"x": "1"}, kinds=CHOICE)
-TALLY = Tally((tried(1), tried(2, 4), tried(3, 4), tried(4, 4, 23), tried(5, 4)), (Smallest(2, PLAN, {4: ("less",)}),))
+ASKED = ChaosOptions(specs=("my specs/a.yaml",), overrides={"x": "1"}, kinds=CHOICE)
+TALLY = SeedTally(
+    (tried(1), tried(2, 4), tried(3, 4), tried(4, 4, 23), tried(5, 4)), (SmallestScenario(2, PLAN, {4: ("less",)}),)
+)
 
 
 def test_each_set_of_invariants_is_shrunk_once() -> None:

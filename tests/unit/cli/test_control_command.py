@@ -14,7 +14,7 @@ from hand_desk import Desk as TradingDesk
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.cli.main import main
 from rulebot.cli.screen import start_lines
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.live.start import RunOptions
 from rulebot.model.errors import BrokerError
 from rulebot.record.record import Json, Kind, Record
@@ -177,7 +177,7 @@ def test_an_engine_that_closes_all_does_not_say_that_exits_are_watched(
     link = SimpleNamespace(account="DU1", is_simulated=False, is_lockstep=False)
     world: Any = SimpleNamespace(ib=SimpleNamespace(link=link))
 
-    def drive(desk: Desk, options: RunOptions, _: object) -> None:
+    def drive(desk: LoadedBots, options: RunOptions, _: object) -> None:
         run: Any = SimpleNamespace(options=options, world=world, first=AT, resumed=SimpleNamespace(is_fresh=True))
         run.loop = SimpleNamespace(state=SimpleNamespace(facts=SimpleNamespace(events=None)))
         said.extend(start_lines(desk, run))

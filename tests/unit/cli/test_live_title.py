@@ -13,7 +13,7 @@ from store_day import at, condor, position
 from rulebot.cli.live import admitted
 from rulebot.cli.live_table import LiveTable
 from rulebot.cli.screen import OWN_CLOCK, closed_lines, framed, live_title, resumed_lines, warnings
-from rulebot.core.state import Standing, Trading
+from rulebot.core.state import OperatorState, TradingMode
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.position import HoldReason
 
@@ -127,15 +127,15 @@ def test_what_a_bot_of_another_name_has_opened_is_named() -> None:
 @pytest.mark.parametrize(
     ("standing", "told"),
     [
-        (Standing(Trading.REDUCING), " killed: no bot enters until 'rulebot resume'; exits go on"),
+        (OperatorState(TradingMode.REDUCING), " killed: no bot enters until 'rulebot resume'; exits go on"),
         (
-            Standing(paused=frozenset({"dte0_condor"})),
+            OperatorState(paused=frozenset({"dte0_condor"})),
             " paused: dte0_condor enters nothing until 'rulebot resume dte0_condor'; exits go on",
         ),
     ],
     ids=["all", "one"],
 )
-def test_a_kill_that_holds_over_the_start_is_told_with_what_ends_it(standing: Standing, told: str) -> None:
+def test_a_kill_that_holds_over_the_start_is_told_with_what_ends_it(standing: OperatorState, told: str) -> None:
     """A service whose bots entered nothing all day said nothing of it in its log."""
     state = SimpleNamespace(positions={}, orders={}, standing=standing)
     assert resumed_lines(resumed(state, "dte0_condor"))[1:] == [told]
@@ -153,7 +153,7 @@ def test_a_position_that_is_on_hold_is_told_with_the_reason() -> None:
 
 def resumed(state: Any, bot: str) -> Any:
     """Return a start of one bot that takes up a state; nobody has asked for anything unless it says so."""
-    state.standing = getattr(state, "standing", Standing())
+    state.standing = getattr(state, "standing", OperatorState())
     loop = SimpleNamespace(program=SimpleNamespace(bots={bot: None}))
     return SimpleNamespace(resumed=SimpleNamespace(is_fresh=False, state=state), loop=loop)
 

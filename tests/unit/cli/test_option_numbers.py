@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from rulebot.cli.main import COMMANDS, main
-from rulebot.cli.numbers import Number, Whole
+from rulebot.cli.numbers import Number, WholeNumber
 
 
 @pytest.mark.parametrize(
@@ -59,5 +59,5 @@ def test_no_option_takes_numbers_in_another_way(name: str) -> None:
     assert command is not None
     numbers = click.IntRange, click.FloatRange, type(click.INT), type(click.FLOAT)
     assert [each.name for each in options(command) if isinstance(each.type, numbers)] == [
-        each.name for each in options(command) if isinstance(each.type, Whole | Number)
+        each.name for each in options(command) if isinstance(each.type, WholeNumber | Number)
     ]

@@ -10,7 +10,7 @@ from hand_desk import text_of
 from store_day import at
 
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import Sources
+from rulebot.documents.load_bots import SpecSources
 from rulebot.documents.reload_specs import reread, told_sources
 from rulebot.promotion.figures import Figures
 from rulebot.promotion.promotion import Promotion
@@ -52,7 +52,7 @@ def test_a_promotion_is_as_old_as_it_is_in_the_session_that_the_engine_is_in(
     (tmp_path / "specs").mkdir()
     (tmp_path / "specs" / "spread.yaml").write_text(text_of(), encoding="utf-8")
     (tmp_path / "account.yaml").write_text(ACCOUNT, encoding="utf-8")
-    desk = reread(Sources(("specs",), {}, None, tmp_path))
+    desk = reread(SpecSources(("specs",), {}, None, tmp_path))
     started: dict[str, Json] = {
         "specs": {}, "sources": told_sources(desk), "limits": None, "account": "U1234567", "simulated": True,
         "settings": {"mode": "live"}, "session": "2026-10-21", "lockstep": True,

@@ -9,7 +9,7 @@ import pytest
 from rulebot.cli.replay_text import compared_document, drift_lines, next_line, replay_lines
 from rulebot.record.codec import line
 from rulebot.record.record import Kind, Record
-from rulebot.replay.drift import Compared
+from rulebot.replay.drift import DayComparison
 from rulebot.replay.replay import Difference
 
 TOLD: dict[str, Any] = {
@@ -68,7 +68,7 @@ def test_what_differs_is_told_of_both(then: tuple[str, ...], now: tuple[str, ...
 )
 def test_a_comparison_says_why_it_is_not_of_the_whole_day(is_other: bool, said: str) -> None:
     until = datetime(2026, 10, 22, 15, 3, tzinfo=UTC)
-    found = Compared(day=date(2026, 10, 22), since=None, until=until, trades=(), is_other=is_other)
+    found = DayComparison(day=date(2026, 10, 22), since=None, until=until, trades=(), is_other=is_other)
     assert next(each.strip() for each in drift_lines(found)).startswith(said)
     assert compared_document(found)["decides_otherwise"] is is_other
 

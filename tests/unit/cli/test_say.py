@@ -40,7 +40,7 @@ def test_a_line_of_a_table_keeps_its_colours() -> None:
 
 def said_to(stream: int) -> None:
     """Have a process say on a stream what writes over itself."""
-    words = [sys.executable, "-c", r"from rulebot.cli.say import say; say('one\rtwo')"]
+    words = [sys.executable, "-c", r"from rulebot.cli.say import print_text; print_text('one\rtwo')"]
     subprocess.run(words, stdout=stream, check=True, timeout=100)
     os.close(stream)
 

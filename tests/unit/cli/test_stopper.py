@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rulebot.cli import stopper as stopping
-from rulebot.cli.stopper import Stopper
+from rulebot.cli.stopper import StopSignals
 from rulebot.model.event import Request
 from rulebot.operator.request_inbox import clear_box, post
 from rulebot.store.journal import SqlJournal
@@ -20,7 +20,7 @@ from rulebot.store.open import open_store
 
 async def waits(store: Path, *asked: Request) -> bool:
     """Wait for a gateway as a start does; say whether it was ended, since so much was asked."""
-    stopper = Stopper(screen=None)  # type: ignore[arg-type]
+    stopper = StopSignals(screen=None)  # type: ignore[arg-type]
     stopper.listen()
     stopper.heed(store)
     clear_box(store)
@@ -54,8 +54,8 @@ def test_a_connected_engine_looks_itself(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(stopping, "HEED_EVERY", 0.01)
     nothing: Any = object()
 
-    async def body() -> Stopper:
-        stopper = Stopper(screen=nothing)
+    async def body() -> StopSignals:
+        stopper = StopSignals(screen=nothing)
         stopper.listen()
         stopper.heed(tmp_path / "a.db")
         stopper.watch(nothing)
@@ -74,7 +74,7 @@ def test_ctrl_z_suspends_no_engine_and_says_why() -> None:
 
     async def body(said: list[str]) -> None:
         screen: Any = SimpleNamespace(say=said.append)
-        Stopper(screen).listen()
+        StopSignals(screen).listen()
         assert signal.getsignal(signal.SIGTSTP) is not signal.SIG_DFL
         os.kill(os.getpid(), signal.SIGTSTP)
         await asyncio.sleep(0)

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rulebot.cli.main import main
-from rulebot.store.finance.books import Fill
+from rulebot.store.finance.books import BookedFill
 from rulebot.store.finance.contract import occ_symbol
 from rulebot.store.queries import Run, StoreReader
 
 
-def line(fill: Fill) -> str:
+def line(fill: BookedFill) -> str:
     return (
         f'<Trade assetCategory="OPT" conid="{fill.of.option.con_id}" symbol="{occ_symbol(fill.of.option)}"'
         f' tradeID="{fill.exec_id}" tradeDate="{fill.date:%Y%m%d}" transactionType="ExchTrade" quantity="{fill.signed}"'

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from rulebot.cli.main import main
 from rulebot.compile.lifecycle import LIFECYCLE
 from rulebot.spec.shipped import shipped
-from rulebot.spec_tests.coverage import CHAOS, WALKS, Covered
+from rulebot.spec_tests.coverage import CHAOS, WALKS, TestCoverage
 
 FINE = """
   - name: a broken quote alone does nothing
@@ -183,9 +183,9 @@ def test_coverage_lists_what_no_test_tries_and_may_fail(tests: Path) -> None:
 
 def test_a_floor_is_met_by_as_much_and_by_nothing_less() -> None:
     """17 of 25 were below 68%, as 0.32 taken from 1 is, and 43 of 48 were told as the 90% that they are not."""
-    assert Covered("bot", 25, ("never",) * 8).percent == 68
-    assert Covered("bot", 48, ("never",) * 5).percent == 89
-    assert [Covered("bot", 3, ("never",) * lacking).percent for lacking in range(4)] == [100, 66, 33, 0]
+    assert TestCoverage("bot", 25, ("never",) * 8).percent == 68
+    assert TestCoverage("bot", 48, ("never",) * 5).percent == 89
+    assert [TestCoverage("bot", 3, ("never",) * lacking).percent for lacking in range(4)] == [100, 66, 33, 0]
 
 
 @pytest.mark.parametrize(

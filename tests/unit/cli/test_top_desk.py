@@ -9,8 +9,8 @@ from store_day import WATCHER, at
 from rulebot.alerts.alert import Alert, Grade
 from rulebot.alerts.outbox import Outbox
 from rulebot.alerts.teller import outbox_path
-from rulebot.cli.top import Desk
-from rulebot.cli.top_keys import Focus, Question, after_key
+from rulebot.cli.top import ScreenState
+from rulebot.cli.top_keys import ConfirmQuestion, Focus, after_key
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
 from rulebot.narrate.asking_words import ACKNOWLEDGE_ALL
@@ -20,8 +20,8 @@ from rulebot.store.open import open_store
 from rulebot.store.requests import box_of
 
 
-def seen(place: Path) -> Desk:
-    desk = Desk(place)
+def seen(place: Path) -> ScreenState:
+    desk = ScreenState(place)
     desk.look()
     return desk
 
@@ -42,16 +42,16 @@ def test_a_store_is_read_again_only_when_something_was_written(day_store: Path) 
 
 def test_what_is_answered_with_yes_is_left_and_said(day_store: Path) -> None:
     desk = seen(day_store)
-    pause = Question("Pause it", "", Request.PAUSE, WATCHER)
+    pause = ConfirmQuestion("Pause it", "", Request.PAUSE, WATCHER)
     assert desk.do(pause).startswith(f"{WATCHER} is asked to enter nothing more")
     assert len(box_of(day_store).found()) == 1
 
 
 def test_what_the_store_does_not_know_is_refused_in_a_sentence(day_store: Path) -> None:
     desk = seen(day_store)
-    gone = Question("Close 1p of nobody", "", Request.CLOSE, "nobody", "P9")
+    gone = ConfirmQuestion("Close 1p of nobody", "", Request.CLOSE, "nobody", "P9")
     assert desk.do(gone) == "Close 1p of nobody was refused: nothing open is called 'P9'"
-    enter = Question("Enter it", "", Request.ENTER, WATCHER)
+    enter = ConfirmQuestion("Enter it", "", Request.ENTER, WATCHER)
     assert desk.do(enter) == "Enter it was refused: no engine runs: there is nobody to enter"
     assert box_of(day_store).found() == []
 
@@ -59,7 +59,7 @@ def test_what_the_store_does_not_know_is_refused_in_a_sentence(day_store: Path) 
 def test_the_second_of_two_who_have_a_bot_enter_is_told(day_store: Path) -> None:
     """Both had said yes to the same question, and a bot with `again` entered twice."""
     first, second = seen(day_store), seen(day_store)
-    enter = Question("Enter it", "", Request.ENTER, WATCHER)
+    enter = ConfirmQuestion("Enter it", "", Request.ENTER, WATCHER)
     journal = SqlJournal(open_store(day_store))
     for desk in (first, second):
         desk.asks(enter)
@@ -103,7 +103,7 @@ def test_a_store_that_cannot_be_read_is_said_at_the_start_and_later_waited_for(d
     desk = seen(day_store)
     away = day_store.rename(day_store.with_name("away.db"))
     with pytest.raises(StoreError):
-        Desk(day_store).look()
+        ScreenState(day_store).look()
     desk.look_again()
     assert "there is no store" in desk.seen.fault
     assert desk.seen.picture.bots

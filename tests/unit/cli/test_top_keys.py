@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from rulebot.cli.terminal import keys_in
-from rulebot.cli.top_keys import KEYS, Focus, Question, Row, after_key, present, rows_of
+from rulebot.cli.top_keys import KEYS, ConfirmQuestion, Focus, Row, after_key, present, rows_of
 from rulebot.model.event import Request
 from rulebot.narrate import asking_words as words
-from rulebot.web.picture import BotLine, Picture, PositionLine
+from rulebot.web.picture import BotLine, PageSnapshot, PositionLine
 
 
 def position(bot: str, number: int = 1, state: str = "open") -> PositionLine:
@@ -18,7 +18,7 @@ def position(bot: str, number: int = 1, state: str = "open") -> PositionLine:
     )  # fmt: skip
 
 
-PICTURE = Picture(
+PICTURE = PageSnapshot(
     at=None,
     engine="running",
     trading="active",
@@ -36,8 +36,8 @@ REDUCING = replace(PICTURE, trading="reducing")
 
 
 def pressed(
-    keys: str, bot: str = "flat_one", place: str = "", picture: Picture = PICTURE
-) -> tuple[Focus, list[Question]]:
+    keys: str, bot: str = "flat_one", place: str = "", picture: PageSnapshot = PICTURE
+) -> tuple[Focus, list[ConfirmQuestion]]:
     """Return the focus after keys, and what was answered with yes."""
     focus, answered = Focus(chosen=Row(bot, place)), []
     for key in keys:
@@ -63,7 +63,7 @@ def pressed(
     ],
 )
 def test_a_key_asks_and_y_does_it(
-    key: str, bot: str, place: str, picture: Picture, asked: str, request_: Request | None, of: tuple[str, str]
+    key: str, bot: str, place: str, picture: PageSnapshot, asked: str, request_: Request | None, of: tuple[str, str]
 ) -> None:
     focus, answered = pressed(key, bot, place, picture)
     assert focus.question is not None
@@ -103,7 +103,7 @@ def test_nothing_else_answers_a_question(other: str) -> None:
         *((key, "flat_one", STOPPED, "no engine runs on this store: there is nobody to ask") for key in "preccCsS"),
     ],
 )
-def test_what_cannot_be_done_is_said_and_not_asked(key: str, bot: str, picture: Picture, said: str) -> None:
+def test_what_cannot_be_done_is_said_and_not_asked(key: str, bot: str, picture: PageSnapshot, said: str) -> None:
     focus, answered = pressed(key, bot, picture=picture)
     assert (focus.question, focus.said, answered) == (None, said, [])
 
@@ -160,7 +160,7 @@ def test_a_question_stays_about_what_was_chosen_when_it_was_asked() -> None:
 
 @pytest.mark.parametrize("key", [*"preccCsSajkgG", "up", "down", "home", "end", "y", "n", "é"])
 def test_an_empty_store_takes_every_key(key: str) -> None:
-    empty = Picture(at=None, engine="running", trading="active")
+    empty = PageSnapshot(at=None, engine="running", trading="active")
     focus, answered = after_key(Focus(), key, empty)
     assert answered is None
     assert focus.chosen is None

@@ -78,7 +78,7 @@ def test_a_service_that_trades_is_checked_before_each_open_as_it_runs(
         seen.append(check_up)
         return SimpleNamespace(stay=lambda: None, close=lambda: None)
 
-    monkeypatch.setattr("rulebot.cli.serve.Page", page)
+    monkeypatch.setattr("rulebot.cli.serve.EmbeddedPage", page)
     monkeypatch.setattr("rulebot.cli.serve.run_with", lambda options, page: None)
     for waits in (["--wait-for-gateway"], []):
         assert CliRunner().invoke(main, ["serve", *waits, *words, "put_lite"]).exit_code == 0

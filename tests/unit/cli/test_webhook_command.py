@@ -11,7 +11,7 @@ from rulebot.cli.main import main
 from rulebot.documents.load_bots import load_desk
 from rulebot.documents.reload_specs import told_specs
 from rulebot.model.event import HookCame
-from rulebot.operator.request_inbox import Inbox
+from rulebot.operator.request_inbox import RequestInbox
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
@@ -69,7 +69,7 @@ def test_a_hook_by_hand_is_left_for_the_engine(data: Path, tmp_path: Path) -> No
     found = hooks("send", "trend", "--says", "UP", "--store", str(store))  # as on the page, capitals do not matter
     assert found.exit_code == 0
     assert "no engine runs: the next one reads it" in found.output
-    (left,) = Inbox(store).read(datetime(2026, 11, 18, 15, tzinfo=UTC))
+    (left,) = RequestInbox(store).read(datetime(2026, 11, 18, 15, tzinfo=UTC))
     assert isinstance(left, HookCame)
     assert (left.name, left.says) == ("trend", "up")
 

@@ -9,7 +9,7 @@ import pytest
 
 from rulebot.compile.build import build_plan, check
 from rulebot.compile.expiries import ends_no_earlier
-from rulebot.compile.lint.look import Outside
+from rulebot.compile.lint.look import LintEnvironment
 from rulebot.compile.plan import Plan
 from rulebot.evaluate.listings import expiry_on, is_monthly
 from rulebot.model.contract import Option, Right
@@ -138,7 +138,7 @@ def test_what_covers_never_ends_first_whatever_is_listed() -> None:
 def test_an_exit_that_waits_until_a_leg_is_over_can_act(legs: tuple[str, ...], codes: list[str]) -> None:
     exits = "[{name: over, dte: {of: front, below: 0}}, {dte: {at_most: 0}}]"
     loaded = load_text(document(*legs, exits=exits, risk="{undefined_risk: allow, daily_loss: $500}"))
-    assert [each.code for each in check(loaded, Outside(date(2026, 11, 2), (), EventCalendar))] == codes
+    assert [each.code for each in check(loaded, LintEnvironment(date(2026, 11, 2), (), EventCalendar))] == codes
 
 
 def test_another_cycle_has_other_days() -> None:

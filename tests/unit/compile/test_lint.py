@@ -7,7 +7,7 @@ import pytest
 from document import CONDOR as SAFE
 
 from rulebot.compile.build import check, check_together
-from rulebot.compile.lint.look import Outside
+from rulebot.compile.lint.look import LintEnvironment
 from rulebot.compile.lint.reach import NATURE
 from rulebot.compile.plan import ExitPlan
 from rulebot.compile.vocabulary import VOCABULARY
@@ -23,7 +23,7 @@ ENDS = EventCalendar(
     published_until={"CPI": date(2026, 12, 31), "FOMC": date(2026, 11, 20)},
     known_until={"CPI": date(2027, 12, 31), "FOMC": date(2027, 12, 31)},
 )
-OUTSIDE = Outside(TODAY, half_days(TODAY, date(2027, 11, 2)), lambda: ENDS)
+OUTSIDE = LintEnvironment(TODAY, half_days(TODAY, date(2027, 11, 2)), lambda: ENDS)
 
 CONDOR = SAFE.replace("$1000", "$2000")
 """Its sides may be lost one after the other."""

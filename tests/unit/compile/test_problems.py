@@ -6,7 +6,7 @@ from document import CONDOR, changed, places, plan_of, problems
 from rulebot.compile.build import build_plan
 from rulebot.compile.problem import CODES
 from rulebot.spec.load import load_text
-from rulebot.spec.nouns.order import Then
+from rulebot.spec.nouns.order import OnUnfilled
 
 VIX = "- vix: {between: [12, 22]}"
 ALL_LEGS = "short_put, long_put, short_call, long_call"
@@ -322,7 +322,7 @@ def test_confirm_silences_the_lint_of_one_reading() -> None:
 
 def test_exits_leave_by_the_entry_ladder_until_done() -> None:
     order = plan_of(CONDOR).exits[0].order
-    assert (order.then, order.tries, order.price) == (Then.AGAIN, 6, None)
+    assert (order.then, order.tries, order.price) == (OnUnfilled.AGAIN, 6, None)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from rulebot.decide.account_rules import AccountFacts, Known, reads_margin, rules_problem
+from rulebot.decide.account_rules import AccountFacts, AccountInputs, reads_margin, rules_problem
 from rulebot.evaluate.exposure import Exposure, Greeks
 from rulebot.model.session import session_on
 from rulebot.spec.load import load_text
@@ -29,7 +29,7 @@ def facts(clock: str = "12:00", **changes: object) -> AccountFacts:
     assert TODAY is not None
     hour, minute = map(int, clock.split(":"))
     at = datetime(2026, 11, 18, hour + 5, minute, tzinfo=UTC)
-    found = AccountFacts(at, TODAY, EXPOSURE, Known(Decimal(5000)), Decimal(20000))
+    found = AccountFacts(at, TODAY, EXPOSURE, AccountInputs(Decimal(5000)), Decimal(20000))
     return found._replace(**changes)
 
 
@@ -105,8 +105,10 @@ def test_what_the_answer_on_margin_decides_waits_for_it() -> None:
     assert reads_margin(asking)
     assert not reads_margin(rules(LATE))
     assert rules_problem(asking, facts(margin=None)) == ""
-    assert rules_problem(asking, facts(margin=Known(Decimal(4001)))).startswith("r of the account document does not")
-    assert rules_problem(asking, facts(margin=Known(None, "silence"))).endswith("r.time FALSE (from 15:00 on)")
+    assert rules_problem(asking, facts(margin=AccountInputs(Decimal(4001)))).startswith(
+        "r of the account document does not"
+    )
+    assert rules_problem(asking, facts(margin=AccountInputs(None, "silence"))).endswith("r.time FALSE (from 15:00 on)")
     both = rules("{name: r, all: [{margin: {at_most: $9000}}, {time: '15:00'}]}")
     assert rules_problem(both, facts(margin=None)).startswith("r of the account document does not hold")
 

@@ -11,7 +11,7 @@ from rulebot.compile.lifecycle import LIFECYCLE
 from rulebot.compile.lint.wording import window_words
 from rulebot.compile.plan import DayBounds
 from rulebot.decide.bot_day import BotDay
-from rulebot.decide.limits import Cap, DayTrades, Proposal, refusal
+from rulebot.decide.limits import Cap, DayTrades, PreTradeCheck, refusal
 from rulebot.decide.machine import can, next_state
 from rulebot.decide.opportunity import Opportunity, opportunity
 from rulebot.model.errors import InvariantError
@@ -19,7 +19,7 @@ from rulebot.model.halt import Halt
 from rulebot.model.session import session_from
 from rulebot.spec.load import load_text
 
-FREE = Proposal(
+FREE = PreTradeCheck(
     at=clock("10:00"),
     is_ready=True,
     reduces="",

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from rulebot.decide.sizing import Fitting, Priced, fitting, floor_of
+from rulebot.decide.sizing import Priced, SizeLimits, fitting, floor_of
 from rulebot.spec.nouns.condition import Amount, Unit
 from rulebot.spec.spec import Fits, Size
 
@@ -56,7 +56,7 @@ def test_it_is_what_counting_one_by_one_finds(budget: int) -> None:
 
 
 def test_zero_is_said() -> None:
-    assert fitting(size(Fits.MAX_LOSS, "300"), 10, SPREAD, None) == Fitting(
+    assert fitting(size(Fits.MAX_LOSS, "300"), 10, SPREAD, None) == SizeLimits(
         0, refused="quantity: one structure could lose $404.00, max_loss is $300.00"
     )
     assert "costs $302.00, debit is $200.00" in fitting(size(Fits.DEBIT, "200"), 10, BOUGHT, None).refused
@@ -70,7 +70,7 @@ def test_the_wrong_side_and_no_bound_are_no_trade() -> None:
 
 def test_a_part_of_the_account() -> None:
     part = Size(fits=Fits.MAX_LOSS, amount=Amount(Decimal("0.01"), Unit.MULTIPLE, "net_liquidation"))
-    assert fitting(part, 10, SPREAD, RICH) == Fitting(2)
+    assert fitting(part, 10, SPREAD, RICH) == SizeLimits(2)
     assert fitting(part, 10, SPREAD, Decimal(-5)).count == 0
     found = fitting(part, 10, SPREAD, None)
     assert not found.count

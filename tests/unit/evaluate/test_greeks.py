@@ -5,7 +5,7 @@ from market_view import NAN, NOW, condor, read, view
 
 from rulebot.compile.measures.measure import Place
 from rulebot.compile.vocabulary import VOCABULARY
-from rulebot.evaluate.reading import AtLeast, Unknown
+from rulebot.evaluate.reading import AtLeast, UnknownValue
 from rulebot.evaluate.snapshot import View
 
 OF_LEGS = ("leg_delta", "leg_gamma", "leg_theta", "leg_vega")
@@ -55,7 +55,7 @@ def test_a_stale_leg_leaves_the_structure_unknown(measure: str) -> None:
     at = with_greeks(held=True)
     at.board.model_at[at.legs[1].row] = NOW - 400.0
     found = read(at, measure)
-    assert isinstance(found, Unknown)
+    assert isinstance(found, UnknownValue)
     assert found.reason == f"long_put: {measure.removeprefix('position_')}: stale for 400 s"
 
 

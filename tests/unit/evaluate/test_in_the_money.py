@@ -5,8 +5,8 @@ from math import exp, pi, sqrt
 import pytest
 from market_view import CONTEXT, DAY, condor, option, read, view
 
-from rulebot.evaluate.measure_volatility import Outlook, outlook
-from rulebot.evaluate.reading import Reading, Unknown
+from rulebot.evaluate.measure_volatility import ExpectedMoveView, outlook
+from rulebot.evaluate.reading import Reading, UnknownValue
 from rulebot.evaluate.snapshot import LegView, View
 from rulebot.model.contract import Right
 
@@ -20,7 +20,7 @@ def legs(at: View, *dealt: tuple[int, Right, int]) -> View:
     return at
 
 
-def summed(market: Outlook, below: float | None, above: float | None) -> float:
+def summed(market: ExpectedMoveView, below: float | None, above: float | None) -> float:
     """Add up the density of the price at expiry below one strike and above another, in small steps."""
     steps, reach, total = 40_000, 8.0, 0.0
     deviation = market.volatility * sqrt(market.years)
@@ -51,7 +51,7 @@ def of_sold(at: View) -> Reading:
 def test_beside_a_sum(dealt: list[tuple[int, Right, int]], below: float | None, above: float | None) -> None:
     at = legs(view(), *dealt)
     market = outlook(at, "SPX", DAY, 6000.0, CONTEXT)
-    assert isinstance(market, Outlook)
+    assert isinstance(market, ExpectedMoveView)
     found = of_sold(at)
     assert found == pytest.approx(summed(market, below, above), abs=2e-4)
 
@@ -73,7 +73,7 @@ def test_a_leg_that_is_closed_has_none() -> None:
     at = condor(view())
     at.legs = tuple(leg for leg in at.legs if leg.name != "short_put")
     found = read(at, "probability_in_the_money", of=("short_put",))
-    assert isinstance(found, Unknown)
+    assert isinstance(found, UnknownValue)
     assert found.reason == "no such leg is open"
 
 
@@ -81,5 +81,5 @@ def test_without_a_price_it_is_unknown() -> None:
     at = legs(view(), (5950, PUT, -1))
     at.board.last[at.board.rows[next(each for each in at.board.rows if each.symbol == "SPX")]] = float("nan")
     found = of_sold(at)
-    assert isinstance(found, Unknown)
+    assert isinstance(found, UnknownValue)
     assert found.reason == "SPX: no price"

@@ -9,7 +9,7 @@ from market_view import CONTEXT, NOW, YEAR, ranked, session, view
 from rulebot.compile.plan import Call, Holds, Quantity
 from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.evaluate.measure import reader_of
-from rulebot.evaluate.reading import Read, Unknown
+from rulebot.evaluate.reading import Read, UnknownValue
 from rulebot.evaluate.rules import Judge, compile_test
 from rulebot.model.facts import Bar, Bars, EventCalendar, EventDay, Facts
 from rulebot.model.session import session_after, session_before
@@ -81,4 +81,4 @@ def test_daily_bars_that_were_whole_are_old_in_the_next_session() -> None:
     at.facts = Facts(bars={("SPX", 86400): bars})
     assert read(at) == 1.0
     at.session = session_after(at.session.date)
-    assert read(at) == Unknown(f"SPX: daily bars end on {before.date}")
+    assert read(at) == UnknownValue(f"SPX: daily bars end on {before.date}")

@@ -9,7 +9,7 @@ from market_view import ALL, CONTEXT, NOW, condor, view
 from rulebot.compile.plan import Call
 from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.evaluate.measure import reader_of
-from rulebot.evaluate.reading import Reading, Unknown
+from rulebot.evaluate.reading import Reading, UnknownValue
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Underlying
 
@@ -31,7 +31,7 @@ def test_the_price_the_order_starts_from_is_as_old_as_the_quotes_of_its_legs(
 ) -> None:
     at = condor(view(), held=False)
     at.now = at.board.alive_at = NOW + 10.0
-    assert read(at, measure, 10.0, **arguments) == Unknown(OLD)
+    assert read(at, measure, 10.0, **arguments) == UnknownValue(OLD)
     assert isinstance(read(at, measure, 11.0, **arguments), float)
     held = condor(view())
     held.now = held.board.alive_at = NOW + 10.0
@@ -46,5 +46,5 @@ def test_counts_are_as_old_as_the_feed_is_silent() -> None:
     at.board.put_volume[row], at.board.call_volume[row] = 90.0, 60.0
     at.now = NOW + 6.0
     for measure, of, count in (("volume", ALL, 100.0), ("put_call_volume", "SPX", 1.5)):
-        assert isinstance(read(at, measure, 5.0, of=of), Unknown)
+        assert isinstance(read(at, measure, 5.0, of=of), UnknownValue)
         assert read(at, measure, 6.0, of=of) == count

@@ -11,7 +11,7 @@ from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.evaluate.evaluation import Verdict
 from rulebot.evaluate.measure import reader_of
 from rulebot.evaluate.measure_bars import last_end
-from rulebot.evaluate.reading import Unknown
+from rulebot.evaluate.reading import UnknownValue
 from rulebot.evaluate.rules import compile_test
 from rulebot.evaluate.snapshot import View
 from rulebot.model.facts import Bar, Bars, Facts
@@ -51,7 +51,7 @@ def having(**bars: Bars) -> View:
 
 
 def unknown(reading: object) -> str:
-    assert isinstance(reading, Unknown), reading
+    assert isinstance(reading, UnknownValue), reading
     return reading.reason
 
 
@@ -119,7 +119,7 @@ def test_until_the_first_bar_of_a_session_has_ended_the_newest_is_that_of_the_se
             at.now = opened + seconds
             assert read(at, "sma", window=5, bars=1800) == 7.0
         at.now = opened + 1831.0
-        assert isinstance(read(at, "sma", window=5, bars=1800), Unknown)
+        assert isinstance(read(at, "sma", window=5, bars=1800), UnknownValue)
     at = having(spx_1800=Bars(closed - 1.0, bars))
     at.now = opened + 1.0
     assert unknown(read(at, "sma", window=5, bars=1800)) == "SPX: 30m bars are known until 15:59 only"

@@ -7,7 +7,7 @@ from market_view import CONTEXT, DAY, NAN, NOW, YEAR, option, quote, ranked, rea
 
 from rulebot.compile.plan import Call, Compare, Constant, Op, Quantity, Rule
 from rulebot.evaluate.measure_crowding import WEIGHTS
-from rulebot.evaluate.reading import Unknown
+from rulebot.evaluate.reading import UnknownValue
 from rulebot.evaluate.rules import compile_test
 from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.wording import describe
@@ -39,7 +39,7 @@ def crowding(at: View) -> float:
 
 def unknown(at: View) -> str:
     found = read(at, "crowding")
-    assert isinstance(found, Unknown), found
+    assert isinstance(found, UnknownValue), found
     return found.reason
 
 

@@ -9,7 +9,7 @@ from market_view import CONTEXT, read, view
 
 from rulebot.compile.plan import Call, Compare, Op, Quantity, Text
 from rulebot.evaluate.evaluation import Verdict
-from rulebot.evaluate.reading import Unknown
+from rulebot.evaluate.reading import UnknownValue
 from rulebot.evaluate.rules import compile_test
 from rulebot.evaluate.snapshot import BotView, View
 from rulebot.model.facts import Account
@@ -36,7 +36,7 @@ def test_dollars_of_the_account() -> None:
 
 @pytest.mark.parametrize("name", ["buying_power", "net_liquidation"])
 def test_an_account_that_has_not_told_is_unknown(name: str) -> None:
-    assert read(view(), name) == Unknown(f"the account has not told its {name.replace('_', ' ')}")
+    assert read(view(), name) == UnknownValue(f"the account has not told its {name.replace('_', ' ')}")
 
 
 @pytest.mark.parametrize(

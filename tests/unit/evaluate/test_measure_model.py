@@ -12,7 +12,7 @@ from rulebot.compile.plan import Call, Quantity, Score
 from rulebot.compile.reads import calls_of, reads_of
 from rulebot.compile.scope import Scope
 from rulebot.evaluate.measure import reader_of
-from rulebot.evaluate.reading import Reading, Unknown
+from rulebot.evaluate.reading import Reading, UnknownValue
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Underlying
 from rulebot.model.learned import model_of
@@ -54,13 +54,13 @@ def test_it_is_the_probability_of_the_features_of_this_instant() -> None:
 
 def test_a_feature_that_must_be_there_makes_it_unknown_with_the_reason() -> None:
     found = given(call(), market(NAN, 6030.0, 6000.0))
-    assert isinstance(found, Unknown)
+    assert isinstance(found, UnknownValue)
     assert found.reason.startswith("vix: VIX")
 
 
 def test_where_the_file_says_what_stands_for_it_it_is_known() -> None:
     lacking = market(18.0, 6030.0, NAN)
-    assert isinstance(given(call(), lacking), Unknown)
+    assert isinstance(given(call(), lacking), UnknownValue)
     assert given(call(gap_missing=0.0), lacking) == pytest.approx(1.0 / (1.0 + exp(0.5)))
 
 

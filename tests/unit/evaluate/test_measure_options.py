@@ -4,14 +4,14 @@ import pytest
 from market_view import CONTEXT, NAN, NOW, YEAR, condor, option, quote, ranked, read, view
 
 from rulebot.compile.plan import Call, Compare, Constant, Op, Quantity
-from rulebot.evaluate.reading import AtMost, Unknown
+from rulebot.evaluate.reading import AtMost, UnknownValue
 from rulebot.evaluate.rules import compile_test
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Right, Underlying
 
 
 def unknown(reading: object) -> str:
-    assert isinstance(reading, Unknown), reading
+    assert isinstance(reading, UnknownValue), reading
     return reading.reason
 
 

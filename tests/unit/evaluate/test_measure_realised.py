@@ -11,7 +11,7 @@ from statistics import variance
 import pytest
 from market_view import NOW, read, session, view
 
-from rulebot.evaluate.reading import Unknown
+from rulebot.evaluate.reading import UnknownValue
 from rulebot.evaluate.snapshot import View
 from rulebot.model.facts import Bar, Bars, Facts
 from rulebot.model.session import Session, session_before
@@ -64,7 +64,7 @@ def annual(a_day: float) -> float:
 
 
 def unknown(reading: object) -> str:
-    assert isinstance(reading, Unknown), reading
+    assert isinstance(reading, UnknownValue), reading
     return reading.reason
 
 

@@ -10,13 +10,13 @@ from market_view import CONTEXT, DAY, NAN, NOW, condor, level, option, quote, re
 
 from rulebot.compile.plan import Call, Quantity
 from rulebot.evaluate.measure import reader_of
-from rulebot.evaluate.reading import AtLeast, Unknown
+from rulebot.evaluate.reading import AtLeast, UnknownValue
 from rulebot.evaluate.snapshot import Ledger, LegView, View
 from rulebot.model.contract import Option, Right, Underlying
 
 
 def unknown(reading: object) -> str:
-    assert isinstance(reading, Unknown), reading
+    assert isinstance(reading, UnknownValue), reading
     return reading.reason
 
 
@@ -96,7 +96,7 @@ def test_a_move_since_the_entry_is_from_the_spot_that_stands_with_the_position()
     assert read(at, "move", since="entry") == -40.0
     assert read(at, "move", Quantity.FRACTION, since="entry") == round(6000 / 6040 - 1, 9)
     at.held = None
-    assert isinstance(read(at, "move", since="entry"), Unknown)
+    assert isinstance(read(at, "move", since="entry"), UnknownValue)
 
 
 def test_range_and_spike_and_gap_without_their_columns_are_unknown() -> None:
@@ -104,7 +104,7 @@ def test_range_and_spike_and_gap_without_their_columns_are_unknown() -> None:
     row, vix = at.board.rows[Underlying("SPX")], at.board.rows[Underlying("VIX")]
     at.board.high[row] = at.board.open[row] = at.board.low[vix] = NAN
     for name in ("day_range", "gap", "move", "vix_spike"):
-        assert isinstance(read(at, name), Unknown)
+        assert isinstance(read(at, name), UnknownValue)
 
 
 def test_ratio_of_both_and_of_one_that_lags() -> None:
@@ -183,7 +183,7 @@ def test_credit_before_the_fill_is_that_of_the_order() -> None:
     assert read(at, "credit", at="natural") == 0.6
     assert read(at, "debit", at="mid") == -1.0
     at.start_price = None
-    assert isinstance(read(at, "credit"), Unknown)
+    assert isinstance(read(at, "credit"), UnknownValue)
 
 
 def test_credit_after_the_fill_is_that_of_the_fills() -> None:
@@ -209,9 +209,9 @@ def test_strike_dte_and_time_in_trade() -> None:
     for day, count in ((DAY, 0), (date(2026, 11, 17), 1), (date(2026, 11, 13), 3)):
         at.held = at.held._replace(opened_on=day)
         assert read(at, "sessions_in_trade") == count
-    assert isinstance(read(view(), "dte"), Unknown)
-    assert isinstance(read(view(), "time_in_trade"), Unknown)
-    assert isinstance(read(view(), "strike", of=("short_put",)), Unknown)
+    assert isinstance(read(view(), "dte"), UnknownValue)
+    assert isinstance(read(view(), "time_in_trade"), UnknownValue)
+    assert isinstance(read(view(), "strike", of=("short_put",)), UnknownValue)
 
 
 def test_cost_and_value_at_mid_and_natural() -> None:
@@ -281,7 +281,7 @@ def test_profit_and_loss_in_parts_dollars_and_per_share() -> None:
     assert profit_of(at, Quantity.DOLLARS) == 94.8
     assert read(at, "loss", Quantity.DOLLARS) == -94.8
     at.held = None
-    assert isinstance(profit_of(at, Quantity.FRACTION), Unknown)
+    assert isinstance(profit_of(at, Quantity.FRACTION), UnknownValue)
 
 
 def test_deltas_of_legs_and_of_the_structure() -> None:

@@ -9,8 +9,8 @@ import pytest
 from market_view import DAY, NOW, condor, option, quote, read, view
 
 from rulebot.evaluate.measure_reward import chance
-from rulebot.evaluate.measure_volatility import Outlook
-from rulebot.evaluate.reading import Reading, Unknown
+from rulebot.evaluate.measure_volatility import ExpectedMoveView
+from rulebot.evaluate.reading import Reading, UnknownValue
 from rulebot.evaluate.snapshot import Held, Ledger, LegView
 from rulebot.model.black import years_until
 from rulebot.model.contract import Right
@@ -21,7 +21,7 @@ PUT, CALL = Right.PUT, Right.CALL
 
 
 def unknown(reading: Reading) -> str:
-    assert isinstance(reading, Unknown)
+    assert isinstance(reading, UnknownValue)
     return reading.reason
 
 
@@ -55,13 +55,13 @@ def summed(held: tuple[Part, ...], net: float, forward: float, years: float, vol
 
 
 @pytest.mark.parametrize(("held", "net"), STRUCTURES)
-@pytest.mark.parametrize("market", [Outlook(6001.0, 1 / 252, 0.12), Outlook(5980.0, 60 / 252, 0.20)])
-def test_probability_of_profit_beside_a_sum(held: tuple[Part, ...], net: float, market: Outlook) -> None:
+@pytest.mark.parametrize("market", [ExpectedMoveView(6001.0, 1 / 252, 0.12), ExpectedMoveView(5980.0, 60 / 252, 0.20)])
+def test_probability_of_profit_beside_a_sum(held: tuple[Part, ...], net: float, market: ExpectedMoveView) -> None:
     assert chance(held, net, market) == pytest.approx(summed(held, net, *market), abs=2e-4)
 
 
 def test_sure_gains_and_sure_losses() -> None:
-    flat = Outlook(6000.0, 1 / 252, 0.12)
+    flat = ExpectedMoveView(6000.0, 1 / 252, 0.12)
     assert chance(CONDOR, 11.0, flat) == pytest.approx(1.0)
     assert chance(CONDOR, 0.0, flat) == 0.0
     assert chance(CONDOR, -1.0, flat) == 0.0
@@ -98,7 +98,7 @@ def test_the_probability_of_what_is_left_is_at_what_that_was_filled_at() -> None
     at.legs = tuple(LegView(name, contract, at.board.rows[contract], -1, 1) for name, contract in legs)
     ledgers = {"call": Ledger(20.0, 0.0, 0, DAY), "put": Ledger(18.0, 0.0, -1, DAY)}
     at.held = Held(38.0, 1, 0.0, 0.0, NOW, None, legs=ledgers)
-    market = Outlook(6002.0, 5.5 / 6.5 / 252, float(str(read(at, "iv"))) / 100.0)
+    market = ExpectedMoveView(6002.0, 5.5 / 6.5 / 252, float(str(read(at, "iv"))) / 100.0)
     assert read(at, "probability_of_profit") == chance(parts((6000, CALL, -1), (6000, PUT, -1)), 38.0, market)
     at.legs = at.legs[1:]
     assert read(at, "probability_of_profit") == chance(parts((6000, PUT, -1)), 18.0, market)

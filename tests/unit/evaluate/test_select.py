@@ -8,9 +8,9 @@ import pytest
 from hand_desk import DAY, Desk, bot_of, call, put, text_of
 
 from rulebot.evaluate.listings import expiry_on
-from rulebot.evaluate.select import Selection, select
+from rulebot.evaluate.select import StructureSelection, select
 from rulebot.evaluate.snapshot import View
-from rulebot.evaluate.watch import Wish, entry_aims, entry_wish, watch_list
+from rulebot.evaluate.watch import SubscriptionRequest, entry_aims, entry_wish, watch_list
 from rulebot.model.contract import Option, Underlying
 from rulebot.spec.nouns.legs import DteRule, Expiry
 
@@ -28,7 +28,7 @@ def chosen(
     taken: frozenset[tuple[Option, int]] = frozenset(),
     *,
     explain: bool = False,
-) -> Selection:
+) -> StructureSelection:
     """Return the selection of one sold leg with this strike."""
     legs = f"\n  expiry: {{dte: 0}}\n  short: {{sell: {side}, strike: {strike}}}\n"
     exits = '\n  - time: "15:45"\n'
@@ -37,7 +37,7 @@ def chosen(
     return select(plan.plan.legs, view_of(desk), plan.expected_move, avoid, taken, explain=explain)
 
 
-def strike_of(selection: Selection) -> int | str:
+def strike_of(selection: StructureSelection) -> int | str:
     return int(selection.legs[0].option.strike) if selection.is_complete else selection.missing or selection.refused
 
 
@@ -229,7 +229,7 @@ def test_no_listing_is_unknown() -> None:
     assert "not listed yet" in chosen("{at: spot}", desk=desk).missing
 
 
-def wings(by: str) -> Selection:
+def wings(by: str) -> StructureSelection:
     legs = f"\n  expiry: {{dte: 0}}\n  short: {{sell: put, strike: {{at: spot}}}}\n  long: {{buy: put, strike: {by}}}\n"
     plan = bot_of(text_of(legs=legs))
     return select(plan.plan.legs, view_of(Desk()), plan.expected_move)
@@ -269,7 +269,7 @@ def test_expiries(rule: DteRule, days: tuple[int, ...], expected: date | None) -
 # ---------------------------------------------------------------- what to stream
 
 
-def wish(desk: Desk) -> Wish:
+def wish(desk: Desk) -> SubscriptionRequest:
     plan = desk.program.bots["spread"].plan
     return entry_wish(plan, entry_aims(plan, view_of(desk)), desk.state.facts)
 
@@ -284,7 +284,7 @@ def test_a_wish_holds_what_can_be_chosen_next() -> None:
 def test_a_wish_without_spot_is_empty() -> None:
     desk = Desk()
     desk.level("SPX", nan)
-    assert wish(desk) == Wish((), frozenset())
+    assert wish(desk) == SubscriptionRequest((), frozenset())
 
 
 def test_a_wish_without_any_delta_guesses_from_vix() -> None:
@@ -305,15 +305,15 @@ SPX, A, B, C = Underlying("SPX"), put(5950), put(5945), put(5940)
 
 def test_the_list_stays_while_it_covers_every_need() -> None:
     now = (SPX, A, B, C)
-    assert watch_list([Wish((A, B), frozenset([A, B, C]))], [SPX], now) is now
+    assert watch_list([SubscriptionRequest((A, B), frozenset([A, B, C]))], [SPX], now) is now
 
 
 def test_what_nobody_would_keep_is_dropped_and_pinned_comes_first() -> None:
-    assert watch_list([Wish((B,), frozenset([B]))], [SPX], (A, SPX)) == (SPX, B)
+    assert watch_list([SubscriptionRequest((B,), frozenset([B]))], [SPX], (A, SPX)) == (SPX, B)
 
 
 def test_what_may_stay_stays_last() -> None:
-    assert watch_list([Wish((B,), frozenset([A, B]))], [SPX], (A, SPX)) == (SPX, B, A)
+    assert watch_list([SubscriptionRequest((B,), frozenset([A, B]))], [SPX], (A, SPX)) == (SPX, B, A)
 
 
 @pytest.mark.parametrize(("side", "beside"), [("put", "below"), ("call", "above")])

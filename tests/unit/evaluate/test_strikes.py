@@ -11,7 +11,7 @@ from hand_desk import DAY, Desk, bot_of, call, put, text_of
 
 from rulebot.evaluate.guess import GUESSES, normal_premium
 from rulebot.evaluate.listings import expiry_on, nearest_listed
-from rulebot.evaluate.select import Selection, select
+from rulebot.evaluate.select import StructureSelection, select
 from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.watch import entry_aims, entry_wish
 from rulebot.model.contract import Option, Right, Underlying
@@ -28,7 +28,7 @@ def chosen(
     spot: float = 6000.0,
     dte: int = 0,
     taken: frozenset[tuple[Option, int]] = frozenset(),
-) -> Selection:
+) -> StructureSelection:
     """Return the selection of legs written as `sell put {delta: 0.10}`, called one, two, and so on."""
     lines = ["", f"  expiry: {{dte: {dte}}}"]
     for name, leg in zip(("one", "two", "three", "four"), legs, strict=False):
@@ -41,7 +41,7 @@ def chosen(
     return select(bot.plan.legs, view_of(desk), bot.expected_move, taken=taken)
 
 
-def strikes(selection: Selection) -> list[int] | str:
+def strikes(selection: StructureSelection) -> list[int] | str:
     found = [int(leg.option.strike) for leg in selection.legs]
     return found if selection.is_complete else selection.missing or selection.refused
 

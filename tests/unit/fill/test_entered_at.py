@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 from rulebot.fill.apply import book, unbook
-from rulebot.fill.book import Booked
+from rulebot.fill.book import BookedExecution
 from rulebot.model.contract import Option, Right
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position, PositionLeg
@@ -30,11 +30,11 @@ def spread(risk: str | None) -> Position:
     return entering(legs, risked)
 
 
-def fill(leg: str, count: int, cash: str) -> Booked:
-    return Booked(f"{leg}{cash}", "P1", leg, is_entry=True, quantity=count, cash=Decimal(cash))
+def fill(leg: str, count: int, cash: str) -> BookedExecution:
+    return BookedExecution(f"{leg}{cash}", "P1", leg, is_entry=True, quantity=count, cash=Decimal(cash))
 
 
-def filled(position: Position, *fills: Booked) -> Position:
+def filled(position: Position, *fills: BookedExecution) -> Position:
     for each in fills:
         position = book(position, each, next(leg.option for leg in position.legs if leg.name == each.leg))
     return position

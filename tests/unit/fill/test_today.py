@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from rulebot.fill.apply import add_commission, book
-from rulebot.fill.book import Booked
+from rulebot.fill.book import BookedExecution
 from rulebot.fill.today import realized_since
 from rulebot.model.contract import Option, Right
 from rulebot.model.money import ZERO
@@ -16,11 +16,11 @@ SHORT = Option("SPX", "SPXW", EXPIRY, Decimal(5900), Right.PUT)
 LONG = Option("SPX", "SPXW", EXPIRY, Decimal(5890), Right.PUT)
 
 
-def dealt(number: int, leg: str, count: int, cash: int, day: date, *, is_entry: bool = False) -> Booked:
+def dealt(number: int, leg: str, count: int, cash: int, day: date, *, is_entry: bool = False) -> BookedExecution:
     """Return an execution of so many contracts, each for a commission of a dollar."""
     at = datetime(day.year, day.month, day.day, 15, tzinfo=UTC)
     paid = Decimal(count)
-    return Booked(f"e{number}", "P1", leg, is_entry, count, Decimal(cash), paid, is_paid=True, dealt_at=at)
+    return BookedExecution(f"e{number}", "P1", leg, is_entry, count, Decimal(cash), paid, is_paid=True, dealt_at=at)
 
 
 ENTRY = (
@@ -30,7 +30,7 @@ ENTRY = (
 """Two spreads, sold at 3.00."""
 
 
-def spread(*executions: Booked, short: Option = SHORT) -> Position:
+def spread(*executions: BookedExecution, short: Option = SHORT) -> Position:
     legs = tuple(
         PositionLeg(name=name, option=of, sign=sign, ratio=1)
         for name, of, sign in (("short", short, -1), ("long", LONG, 1))
@@ -41,7 +41,7 @@ def spread(*executions: Booked, short: Option = SHORT) -> Position:
     return position
 
 
-def bought_back(number: int, day: date) -> tuple[Booked, Booked]:
+def bought_back(number: int, day: date) -> tuple[BookedExecution, BookedExecution]:
     """Return the executions that close one of the spreads at 4.00."""
     return dealt(number, "short", 1, -500, day), dealt(number + 1, "long", 1, 100, day)
 

@@ -7,7 +7,7 @@ from math import log, sqrt
 
 import pytest
 
-from rulebot.model.black import delta, implied_volatility, normal, price, sensitivities, valued, years_until
+from rulebot.model.black import delta, implied_volatility, norm_cdf, price, sensitivities, valued, years_until
 from rulebot.model.session import session_on
 
 
@@ -15,12 +15,12 @@ from rulebot.model.session import session_on
     ("x", "value"), [(0.0, 0.5), (1.0, 0.8413447460685429), (-1.96, 0.024997895148220435), (3.0, 0.9986501019683699)]
 )
 def test_the_normal_distribution(x: float, value: float) -> None:
-    assert normal(x) == pytest.approx(value, rel=1e-13)
+    assert norm_cdf(x) == pytest.approx(value, rel=1e-13)
 
 
 def test_at_the_money_is_worth_what_the_normal_says() -> None:
     deviation = 0.2 * sqrt(0.25)
-    assert price(100.0, 100.0, 0.25, 0.2, True) == pytest.approx(100.0 * (2 * normal(deviation / 2) - 1))
+    assert price(100.0, 100.0, 0.25, 0.2, True) == pytest.approx(100.0 * (2 * norm_cdf(deviation / 2) - 1))
 
 
 def test_parity_and_deltas() -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from rulebot.model.contract import Option, Right
-from rulebot.model.cover import bare_calls, covered_parts, needed_by, needed_by_hand, without_calls
+from rulebot.model.cover import covered_parts, needed_by_hand, shares_covering, uncovered_calls, without_covered_calls
 from rulebot.model.payoff import Holding, worst_case
 
 DAY = date(2026, 11, 18)
@@ -40,7 +40,7 @@ def held(option: Option, count: int) -> Holding:
     ],
 )
 def test_a_long_call_covers_a_short_one_that_ends_no_later(way: tuple[Holding, ...], shares: int) -> None:
-    assert needed_by(way, "SPY") == shares
+    assert shares_covering(way, "SPY") == shares
 
 
 def test_only_calls_beyond_our_books_were_sold_by_hand() -> None:
@@ -60,11 +60,11 @@ def test_what_shares_cover_is_no_part_of_the_worst_case() -> None:
 
 def test_of_several_calls_those_of_the_highest_strikes_are_covered() -> None:
     parts = ((call(600), -2), (call(610), -1), (call(620), 1))
-    assert bare_calls(parts, "SPY") == 200
+    assert uncovered_calls(parts, "SPY") == 200
     assert dict(covered_parts(parts)) == {call(600): -1, call(610): 0, call(620): 1}
 
 
 def test_shares_that_do_not_reach_leave_calls_bare() -> None:
     way = (held(call(600), -3),)
-    assert needed_by(without_calls(way, {"SPY": 250}), "SPY") == 100
-    assert needed_by(without_calls(way, {"QQQ": 300}), "SPY") == 300
+    assert shares_covering(without_covered_calls(way, {"SPY": 250}), "SPY") == 100
+    assert shares_covering(without_covered_calls(way, {"QQQ": 300}), "SPY") == 300

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 from hand_desk import call, put
 
-from rulebot.model.commission import most_to_deal
+from rulebot.model.commission import max_commission
 from rulebot.model.contract import Option, share
-from rulebot.model.loss_bound import dollars_at_risk, least_brought, least_closing, loss_bound, shortfall, why_unbound
+from rulebot.model.loss_bound import dollars_at_risk, loss_bound, min_close_cost, min_proceeds, shortfall, why_unbound
 from rulebot.model.payoff import Part, Way, cash_for_puts, least_payoff
 from rulebot.model.position import PositionLeg
 
@@ -35,7 +35,7 @@ def test_a_fly_that_closes_as_one_loses_one_width_less_its_credit() -> None:
 
 def test_a_fly_whose_sides_close_apart_loses_both_widths_less_its_credit() -> None:
     assert loss_bound(fly("short_put", "short_call"), Decimal("21.20")) == Decimal("38.80")
-    assert least_brought(fly("short_put", "short_call")) == -60
+    assert min_proceeds(fly("short_put", "short_call")) == -60
 
 
 def test_a_credit_beyond_all_widths_loses_nothing() -> None:
@@ -93,13 +93,13 @@ def later(option: Option, days: int = 30) -> Option:
 )
 def test_what_no_exchange_holds_to_its_exercise_value_may_bring_less(parts: list[Part], points: str) -> None:
     assert shortfall(parts) == Decimal(points)
-    assert least_closing(parts) == (None if least_payoff(parts) is None else least_payoff(parts) - shortfall(parts))
+    assert min_close_cost(parts) == (None if least_payoff(parts) is None else least_payoff(parts) - shortfall(parts))
 
 
 def test_dollars_count_the_cash_of_all_groups_together() -> None:
     puts: Way = ((put(5950), -1, Decimal(200)), (put(5940), 1, Decimal(-50)))
     calls: Way = ((call(6050), -1, Decimal(150)), (call(6060), 1, Decimal(-40)))
-    each = most_to_deal(put(5950), 1)
+    each = max_commission(put(5950), 1)
     assert dollars_at_risk([puts]) == 850 + 2 * each
     assert dollars_at_risk([puts, calls]) == 2000 - 260 + 4 * each
     assert dollars_at_risk([(*puts, *calls)]) == 1000 - 260 + 4 * each

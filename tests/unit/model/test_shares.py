@@ -3,9 +3,9 @@
 from datetime import date
 from decimal import Decimal
 
-from rulebot.model.commission import estimate, most_to_deal
+from rulebot.model.commission import estimate, max_commission
 from rulebot.model.contract import LOT, Option, Right, share
-from rulebot.model.cover import needed_by
+from rulebot.model.cover import shares_covering
 from rulebot.model.loss_bound import dollars_at_risk
 from rulebot.model.market import Board
 from rulebot.model.money import ZERO
@@ -30,9 +30,9 @@ def test_a_share_is_worth_what_it_is() -> None:
 
 
 def test_a_lot_weighs_one_in_a_price_per_share() -> None:
-    assert (STOCK.weight(LOT), STOCK.weight(2 * LOT), CALL.weight(2)) == (1, 2, 2)
+    assert (STOCK.price_multiplier(LOT), STOCK.price_multiplier(2 * LOT), CALL.price_multiplier(2)) == (1, 2, 2)
     leg = PositionLeg(name="stock", option=STOCK, sign=1, ratio=LOT, opened=200, entry_cash=Decimal("-120100.00"))
-    assert leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier) == Decimal("-600.5")
+    assert leg.entry_cash * leg.price_multiplier / (leg.opened * leg.option.multiplier) == Decimal("-600.5")
 
 
 def test_worst_cases_of_a_covered_call_a_married_put_and_a_collar() -> None:
@@ -47,16 +47,16 @@ def test_worst_cases_of_a_covered_call_a_married_put_and_a_collar() -> None:
 
 def test_shares_of_a_structure_cover_its_calls_to_the_last() -> None:
     later = Option("SPY", "SPY", date(2027, 1, 15), Decimal(605), Right.CALL)
-    assert needed_by(((STOCK, 100, ZERO), (later, -1, ZERO)), "SPY") == 0
-    assert needed_by(((STOCK, 99, ZERO), (later, -1, ZERO)), "SPY") == 1
-    assert needed_by(((STOCK, -100, ZERO),), "SPY") == 100
+    assert shares_covering(((STOCK, 100, ZERO), (later, -1, ZERO)), "SPY") == 0
+    assert shares_covering(((STOCK, 99, ZERO), (later, -1, ZERO)), "SPY") == 1
+    assert shares_covering(((STOCK, -100, ZERO),), "SPY") == 100
 
 
 def test_shares_and_the_calls_on_them_are_lost_at_one_price_if_they_close_together() -> None:
     write = ((STOCK, 100, Decimal(-60000)), (CALL, -1, Decimal(200)))
-    assert dollars_at_risk([write]) == Decimal(59800) + most_to_deal(STOCK, 100) + most_to_deal(CALL, 1)
+    assert dollars_at_risk([write]) == Decimal(59800) + max_commission(STOCK, 100) + max_commission(CALL, 1)
     assert dollars_at_risk([write[:1], write[1:]]) is None, "the call can be bought back alone, at any price"
-    assert dollars_at_risk([write[:1]]) == Decimal(60000) + most_to_deal(STOCK, 100)
+    assert dollars_at_risk([write[:1]]) == Decimal(60000) + max_commission(STOCK, 100)
 
 
 def test_what_an_order_of_shares_costs_and_its_price_grid() -> None:

@@ -11,7 +11,7 @@ from hand_desk import Desk, call, put
 from rulebot.model.contract import product
 from rulebot.model.order import OrderLeg, OrderType, Purpose, Side
 from rulebot.model.position import PositionLeg
-from rulebot.order.draft import Ticket, closing_legs, draft, net_price, opening_legs, parts_of, wire_price
+from rulebot.order.draft import Ticket, closing_legs, draft, net_price, opening_legs, order_parts, wire_price
 from rulebot.order.price import Part, limit_net, net_quote, ticks_of
 
 AT = datetime(2026, 11, 18, 15, 0, tzinfo=UTC)
@@ -36,19 +36,19 @@ def desk() -> Desk:
 
 
 def test_a_credit_is_positive_and_natural_is_worse(desk: Desk) -> None:
-    quote = net_quote(parts_of(opening_legs(SPREAD), Side.BUY), desk.board, desk.now.timestamp())
+    quote = net_quote(order_parts(opening_legs(SPREAD), Side.BUY), desk.board, desk.now.timestamp())
     assert quote.mid == pytest.approx(0.70)
     assert quote.natural == pytest.approx(0.60)
 
 
 def test_a_debit_is_negative_and_natural_is_worse(desk: Desk) -> None:
-    quote = net_quote(parts_of(closing_legs(SPREAD), Side.BUY), desk.board, desk.now.timestamp())
+    quote = net_quote(order_parts(closing_legs(SPREAD), Side.BUY), desk.board, desk.now.timestamp())
     assert quote.mid == pytest.approx(-0.70)
     assert quote.natural == pytest.approx(-0.80)
 
 
 def test_a_ratio_counts_each_contract(desk: Desk) -> None:
-    quote = net_quote(parts_of(opening_legs(RATIO), Side.BUY), desk.board, desk.now.timestamp())
+    quote = net_quote(order_parts(opening_legs(RATIO), Side.BUY), desk.board, desk.now.timestamp())
     assert quote.mid == pytest.approx(2 * 1.60 - 2.30)
     assert quote.natural == pytest.approx(2 * 1.55 - 2.35)
 
@@ -59,7 +59,7 @@ def test_a_ratio_counts_each_contract(desk: Desk) -> None:
 )
 def test_a_leg_without_a_sound_quote_has_no_price(desk: Desk, bid: float, ask: float, missing: str) -> None:
     desk.quote(put(5935), bid, ask)
-    quote = net_quote(parts_of(opening_legs(SPREAD), Side.BUY), desk.board, desk.now.timestamp())
+    quote = net_quote(order_parts(opening_legs(SPREAD), Side.BUY), desk.board, desk.now.timestamp())
     assert (quote.mid, quote.natural) == (None, None)
     assert missing in quote.missing
 
@@ -74,7 +74,7 @@ def test_what_is_bought_back_needs_an_ask_only(desk: Desk) -> None:
 def test_a_wing_that_nobody_bids_for_is_bought_at_its_ask(desk: Desk) -> None:
     """Quoted 0.00 / 0.05 it was never bought: an entry waited for a bid."""
     desk.quote(put(5935), nan, 0.05)
-    parts = parts_of(opening_legs(SPREAD), Side.BUY)
+    parts = order_parts(opening_legs(SPREAD), Side.BUY)
     assert net_quote(parts, desk.board, desk.now.timestamp()).missing == f"{put(5935)}: no bid"  # it may be yet to come
     desk.board.bid_size[desk.board.rows[put(5935)]] = 0.0
     quote = net_quote(parts, desk.board, desk.now.timestamp())
@@ -86,7 +86,7 @@ def test_a_wing_that_nobody_bids_for_is_bought_at_its_ask(desk: Desk) -> None:
 def test_what_is_sold_needs_a_bid(desk: Desk) -> None:
     desk.quote(put(5945), nan, 0.05)
     desk.board.bid_size[desk.board.rows[put(5945)]] = 0.0
-    quote = net_quote(parts_of(opening_legs(SPREAD), Side.BUY), desk.board, desk.now.timestamp())
+    quote = net_quote(order_parts(opening_legs(SPREAD), Side.BUY), desk.board, desk.now.timestamp())
     assert quote.missing == f"{put(5945)}: no bid"
 
 

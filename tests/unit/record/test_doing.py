@@ -2,10 +2,10 @@
 
 from store_day import WATCHER, at
 
-from rulebot.narrate.explain_day import WhyDay
-from rulebot.narrate.explain_text import instant_document, instant_lines, story_lines
-from rulebot.record.doing import doing_at
-from rulebot.record.explain import state_at, story
+from rulebot.narrate.explain_day import DayFacts
+from rulebot.narrate.explain_text import explanation_lines, instant_document, instant_lines
+from rulebot.record.doing import activity_at
+from rulebot.record.explain import explain_day, state_at
 from rulebot.record.record import Json, Kind, Record
 
 
@@ -15,7 +15,7 @@ def decided(clock: str, what: str, reason: str = "", *values: Json, of: str = ""
 
 def lines(records: list[Record], clock: str) -> list[str]:
     moment = state_at(records, at(clock))
-    return instant_lines(WATCHER, moment, doing=doing_at(records, moment.at))[1:]
+    return instant_lines(WATCHER, moment, doing=activity_at(records, moment.at))[1:]
 
 
 KEPT_OUT = [
@@ -33,7 +33,7 @@ def test_what_kept_a_bot_out_is_told_of_each_instant() -> None:
     over = "  not watching since 10:30:00: its window is over"
     assert lines(KEPT_OUT, "10:40") == [over, refused]
     assert lines(KEPT_OUT, "11:01") == [over, refused, "  halted since 11:00:00: day_range 8.7 pts above 8 pts"]
-    found = instant_document(WATCHER, state_at(KEPT_OUT, at("10:10")), doing_at(KEPT_OUT, at("10:10")))["doing"]
+    found = instant_document(WATCHER, state_at(KEPT_OUT, at("10:10")), activity_at(KEPT_OUT, at("10:10")))["doing"]
     assert found["watching"] == at("10:00").isoformat()
     assert [one["at"] for one in found["refused"]] == [at("10:00:05").isoformat()]
 
@@ -66,13 +66,14 @@ def test_an_exit_that_closed_a_part_has_acted() -> None:
     assert lines(records, "10:30:30")[0] == held
     assert lines(records, "11:00") == [held, "  half of P1 acted at 10:30:00, and left it open"]
     assert (
-        doing_at([*records, decided("12:00", "state", "filled", "exiting", "closed", of="P1")], at("13:00")).held == ()
+        activity_at([*records, decided("12:00", "state", "filled", "exiting", "closed", of="P1")], at("13:00")).held
+        == ()
     )
 
 
 def test_a_halt_is_told_with_its_time() -> None:
     halted: dict[str, Json] = {"halted": "day_range 8.7 pts   above 8 pts", "skipped": "", "decided": ""}
-    told = story([*KEPT_OUT, Record(at("11:00"), Kind.BOT_DAY, WATCHER, "", halted)])
-    assert "  11:00:00   halted: day_range 8.7 pts above 8 pts" in story_lines(
-        WATCHER, at("11:00").date(), WhyDay(told)
+    told = explain_day([*KEPT_OUT, Record(at("11:00"), Kind.BOT_DAY, WATCHER, "", halted)])
+    assert "  11:00:00   halted: day_range 8.7 pts above 8 pts" in explanation_lines(
+        WATCHER, at("11:00").date(), DayFacts(told)
     )

@@ -7,10 +7,20 @@ from hand_desk import Desk, clock, text_of
 from store_day import DAY, WATCHER, at, condor_records, verdict, watcher_records
 
 from rulebot.model.event import Request
-from rulebot.narrate.explain_day import WhyDay
-from rulebot.narrate.explain_text import instant_lines, rule_lines, story_lines
+from rulebot.narrate.explain_day import DayFacts
+from rulebot.narrate.explain_text import explanation_lines, instant_lines, rule_lines
 from rulebot.narrate.trade_text import asked_at, with_parts
-from rulebot.record.explain import Span, history, left_within, of_symbol, outages, selection_at, state_at, story, total
+from rulebot.record.explain import (
+    TimeSpan,
+    exits_within,
+    explain_day,
+    history,
+    of_symbol,
+    outages,
+    selection_at,
+    state_at,
+    total,
+)
 from rulebot.record.record import Json, Kind, Record
 
 
@@ -62,10 +72,10 @@ def test_the_exit_that_acted_is_told_with_what_it_said_then() -> None:
     assert [(one.truth, one.value) for one in after.conditions] == [(False, "0.65"), (True, "50.0%")]
     assert [one.closed for one in after.leaving] == [at("16:00")]
     assert instant_lines(WATCHER, after)[1] == "  exit of P1: target (50.0%) acted at 12:11:15, closed at 16:00:00"
-    soon = left_within(records, at("12:11"), at("12:11:59"))
+    soon = exits_within(records, at("12:11"), at("12:11:59"))
     told = "  later in this minute, exit of P1: target (50.0%) acted at 12:11:15, not closed yet"
     assert instant_lines(WATCHER, before, soon)[-1] == told
-    assert left_within(records, at("12:12"), at("12:12:59")) == ()
+    assert exits_within(records, at("12:12"), at("12:12:59")) == ()
 
 
 def test_a_position_that_stays_open_after_a_part_was_closed_is_not_left() -> None:
@@ -81,7 +91,7 @@ def test_an_order_that_rested_at_the_broker_closes_without_a_rule() -> None:
 
 
 def test_a_watch_that_ends_by_entering_or_by_the_day() -> None:
-    told = story([decision("09:45", "watch"), decision("09:52", "enter"), decision("10:00", "watch")])
+    told = explain_day([decision("09:45", "watch"), decision("09:52", "enter"), decision("10:00", "watch")])
     assert [(span.start, span.end) for span in told.watched] == [(at("09:45"), at("09:52")), (at("10:00"), at("10:00"))]
     assert told.entered == (at("09:52"),)
 
@@ -99,16 +109,16 @@ def test_a_watch_that_ends_by_entering_or_by_the_day() -> None:
 )
 def test_each_window_in_which_it_watched_is_told(clocks: str, words: str) -> None:
     words_of = ("watch", "stop watching")
-    told = story([decision(clock, words_of[place % 2]) for place, clock in enumerate(clocks.split())])
-    assert story_lines(WATCHER, DAY, WhyDay(told))[0].endswith(f"It watched {words}.")
+    told = explain_day([decision(clock, words_of[place % 2]) for place, clock in enumerate(clocks.split())])
+    assert explanation_lines(WATCHER, DAY, DayFacts(told))[0].endswith(f"It watched {words}.")
 
 
 def test_alarms_are_told_that_nothing_else_says_and_of_many_the_first() -> None:
     """Why a leg stood alone, a price was an estimate or nothing was sent for a position, `why` did not say."""
-    told = story([decision("10:00", "watch"), decision("10:04", "stop watching", "halted")])
+    told = explain_day([decision("10:00", "watch"), decision("10:04", "stop watching", "halted")])
     told = replace(told, halted="a loss of $500 today")
     alarms = [(at("10:01"), "a loss of $500 today")] + [(at(f"10:0{n}"), f"the {n}th") for n in range(2, 10)]
-    lines = story_lines(WATCHER, DAY, WhyDay(told, alarms=alarms))
+    lines = explanation_lines(WATCHER, DAY, DayFacts(told, alarms=alarms))
     assert lines[-7:] == [
         *(f"  10:0{n}:00   alarm: the {n}th" for n in range(2, 8)),
         "  and 2 more alarms: rulebot alerts",
@@ -117,14 +127,14 @@ def test_alarms_are_told_that_nothing_else_says_and_of_many_the_first() -> None:
 
 
 def test_unknown_to_the_end_lasts_until_the_watch_ends() -> None:
-    told = story(
+    told = explain_day(
         [
             decision("10:30", "watch"),
             verdict("10:30", "vix", None, None, missing="VIX: no price"),
             decision("13:30", "stop watching", "its window is over"),
         ]
     )
-    assert told.unknown == (Span(start=at("10:30"), end=at("13:30"), rule="vix", why="VIX: no price"),)
+    assert told.unknown == (TimeSpan(start=at("10:30"), end=at("13:30"), rule="vix", why="VIX: no price"),)
     assert told.ends == ("its window is over",)
 
 
@@ -137,13 +147,13 @@ def test_between_two_windows_nothing_was_unknown() -> None:
         decision("12:30", "watch"),
         decision("12:35", "stop watching", "its window is over"),
     ]
-    spans = [(span.start, span.end) for span in story(records).unknown]
+    spans = [(span.start, span.end) for span in explain_day(records).unknown]
     assert spans == [(at("12:00"), at("12:05")), (at("12:30"), at("12:35"))]
-    assert total(story(records).unknown) == timedelta(minutes=10)
+    assert total(explain_day(records).unknown) == timedelta(minutes=10)
 
 
 def test_what_was_known_again_in_a_window_was_not_unknown_in_the_next() -> None:
-    told = story(
+    told = explain_day(
         [
             decision("12:00", "watch"),
             verdict("12:00", "credit", None, None, missing="no bid"),
@@ -154,14 +164,14 @@ def test_what_was_known_again_in_a_window_was_not_unknown_in_the_next() -> None:
             decision("12:35", "stop watching", "its window is over"),
         ]
     )
-    assert told.unknown == (Span(start=at("12:00"), end=at("12:02"), rule="credit", why="no bid"),)
+    assert told.unknown == (TimeSpan(start=at("12:00"), end=at("12:02"), rule="credit", why="no bid"),)
 
 
 def test_what_kept_a_bot_from_watching_is_told() -> None:
     """Also where nothing was judged it says why: positions of earlier days, a halt that nobody could judge."""
     move = verdict("09:31", "move", None, None, place="halts", words="unknown   beyond 46.4: SPX: no expiry fits")
     calm = verdict("09:31", "vix_spike", False, 0.0, place="halts", words="0.00 pts   above 3 pts")
-    told = story([calm, move])
+    told = explain_day([calm, move])
     legs = json.dumps([{"symbol": "SPX", "right": "put", "strike": 2200, "ratio": 1}])
     row = {
         "legs": legs,
@@ -174,17 +184,19 @@ def test_what_kept_a_bot_from_watching_is_told() -> None:
         "exit_reason": None,
     }
     held = [{**row, "entry_time": "2026-11-16 10:00:31", "exit_time": None}]
-    lines = story_lines(WATCHER, DAY, WhyDay(told, (), held))
+    lines = explanation_lines(WATCHER, DAY, DayFacts(told, (), held))
     assert lines[0].endswith("It did not watch.")
     assert lines[1] == "  held 2200p 2026-12-18 since 2026-11-16"
     assert lines[2:] == ["  its halt move was unknown: beyond 46.4: SPX: no expiry fits"]
     wing = {**held[0], "left": "2026-11-17 14:35:02", "exit_name": "target"}
-    assert story_lines(WATCHER, DAY, WhyDay(told, (), [wing]))[1].endswith(
+    assert explanation_lines(WATCHER, DAY, DayFacts(told, (), [wing]))[1].endswith(
         " since 2026-11-16, left 2026-11-17 14:35: target"
     )
     capped = replace(told, skipped="1 of 1 open at once")
-    assert story_lines(WATCHER, DAY, WhyDay(capped, (), held))[0].endswith("It did not watch: 1 of 1 open at once.")
-    assert "at 2.70 2026-11-16 10:00; open" in story_lines(WATCHER, DAY, WhyDay(told, held))[1], (
+    assert explanation_lines(WATCHER, DAY, DayFacts(capped, (), held))[0].endswith(
+        "It did not watch: 1 of 1 open at once."
+    )
+    assert "at 2.70 2026-11-16 10:00; open" in explanation_lines(WATCHER, DAY, DayFacts(told, held))[1], (
         "a day of its own is named"
     )
 
@@ -228,15 +240,17 @@ def test_parts_of_a_trade_that_exits_closed_are_told() -> None:
             ("exit", "rest", 2, 1.15, "12:40:45"),
         )
     ]
-    told = story([decision("09:45", "watch"), decision("09:45", "enter")])
+    told = explain_day([decision("09:45", "watch"), decision("09:45", "enter")])
     part = "sold 4 x 5950p at 2.00 09:45, 2 of 4 bought back at 1.65 10:31: half"
-    (_, line) = story_lines(WATCHER, DAY, WhyDay(told, [with_parts(row, orders[:3], ())]))
+    (_, line) = explanation_lines(WATCHER, DAY, DayFacts(told, [with_parts(row, orders[:3], ())]))
     assert line == f"  {part}; open"
     closed = {**row, **left, "status": "CLOSED", "final_pnl": 199.91}
-    (_, line) = story_lines(WATCHER, DAY, WhyDay(told, [with_parts(closed, orders, ())]))
+    (_, line) = explanation_lines(WATCHER, DAY, DayFacts(told, [with_parts(closed, orders, ())]))
     assert line.startswith(f"  {part}, bought back in all at 1.40 12:40: rest   +$199.91")
     assert with_parts(closed, orders[:1], ()) == closed
-    (_, line) = story_lines(WATCHER, DAY, WhyDay(told, [with_parts(row, [{**orders[1], "fill_price": None}], ())]))
+    (_, line) = explanation_lines(
+        WATCHER, DAY, DayFacts(told, [with_parts(row, [{**orders[1], "fill_price": None}], ())])
+    )
     assert line == "  sold 4 x 5950p at 2.00 09:45, 2 of 4 bought back 10:31: half; open", "as where nothing is sent"
 
 
@@ -245,22 +259,22 @@ def test_an_entry_that_was_not_filled_says_what_was_asked_before_all_else() -> N
     ended = Record(
         at("09:36:01"), Kind.DECISION, WATCHER, "P1", {"what": "unfilled", "reason": "its tries are used up"}
     )
-    told = story([decision("09:31", "watch"), decision("09:31", "enter"), ended])
+    told = explain_day([decision("09:31", "watch"), decision("09:31", "enter"), ended])
     order = {"purpose": "entry", "limit_price": -4.25, "mid": -4.21, "attempt": 1}
     last = {**order, "limit_price": -4.15, "attempt": 3}
-    away = (Span(start=at("11:31"), end=at("11:32"), why="the connection was lost"),)
+    away = (TimeSpan(start=at("11:31"), end=at("11:32"), why="the connection was lost"),)
     asked = asked_at([order, last, {**order, "purpose": "exit"}])
     assert asked == "last at 4.15, try 3; mid 4.21 when it began"
-    lines = story_lines(WATCHER, DAY, WhyDay(told, (), away=away, asked={"P1": asked}))
+    lines = explanation_lines(WATCHER, DAY, DayFacts(told, (), away=away, asked={"P1": asked}))
     assert lines[1] == f"  09:36:01   not filled: its tries are used up ({asked})"
     assert asked_at([{**order, "limit_price": None, "mid": None}]) == "at market, try 1"
-    assert story_lines(WATCHER, DAY, WhyDay(told))[1] == "  09:36:01   not filled: its tries are used up"
+    assert explanation_lines(WATCHER, DAY, DayFacts(told))[1] == "  09:36:01   not filled: its tries are used up"
 
 
 def test_a_bot_without_conditions_is_told_what_refused_it_and_no_count_of_conditions() -> None:
     near = Record(at("10:30"), Kind.NEAREST, WATCHER, "", {"rule": "limits", "text": "no", "readings": []})
     records = [decision("10:00", "watch"), decision("10:00", "skip", "could lose $922.56"), near]
-    assert not any("0 of 0" in line for line in story_lines(WATCHER, DAY, WhyDay(story(records))))
+    assert not any("0 of 0" in line for line in explanation_lines(WATCHER, DAY, DayFacts(explain_day(records))))
 
 
 def outage_record(clock: str, kind: Kind, **data: Json) -> Record:
@@ -280,7 +294,9 @@ def test_a_session_without_a_connection_is_told_of_a_bot_that_did_not_trade() ->
         outage_record("14:05:10", Kind.LINK, **up),
         outage_record("15:00", Kind.RUN_ENDED, reason="stopped by the operator"),
     ]
-    lines = story_lines(WATCHER, DAY, WhyDay(story([records[4]]), away=outages(records, session, is_running=False)))
+    lines = explanation_lines(
+        WATCHER, DAY, DayFacts(explain_day([records[4]]), away=outages(records, session, is_running=False))
+    )
     assert lines[1:5] == [
         "  09:30:00   could not watch until 09:40:00: no engine ran",
         "  13:00:00   could not watch until 13:10:00: the connection was lost: error 1100",
@@ -317,35 +333,35 @@ def test_a_trade_of_which_one_side_was_bought_back_did_not_expire_worthless() ->
         "final_pnl": -12.4,
         "commissions": 7.4,
     }
-    told = story([decision("10:30", "watch"), decision("10:31", "enter")])
-    (_, mixed, *_) = story_lines(WATCHER, DAY, WhyDay(told, [{**row, "legs": json.dumps(legs)}]))
+    told = explain_day([decision("10:30", "watch"), decision("10:31", "enter")])
+    (_, mixed, *_) = explanation_lines(WATCHER, DAY, DayFacts(told, [{**row, "legs": json.dumps(legs)}]))
     assert "12:00, bought back at 2.40 (the rest expired) 16:00   -$12.40" in mixed
     whole = [{**leg, "settled": 1} for leg in legs]
-    (_, line, *_) = story_lines(WATCHER, DAY, WhyDay(told, [{**row, "legs": json.dumps(whole)}]))
+    (_, line, *_) = explanation_lines(WATCHER, DAY, DayFacts(told, [{**row, "legs": json.dumps(whole)}]))
     assert "12:00, expired worthless 16:00" in line
     left = {**row, "legs": json.dumps(legs), "exit_name": "stop", "exit_reason": "STOP"}
-    (_, line, *_) = story_lines(WATCHER, DAY, WhyDay(told, [left]))
+    (_, line, *_) = explanation_lines(WATCHER, DAY, DayFacts(told, [left]))
     assert "12:00, bought back at 2.40: stop (the rest expired 16:00)   -$12.40" in line
-    (_, line, *_) = story_lines(WATCHER, DAY, WhyDay(told, [{**left, "left": f"{DAY} 14:10:31"}]))
+    (_, line, *_) = explanation_lines(WATCHER, DAY, DayFacts(told, [{**left, "left": f"{DAY} 14:10:31"}]))
     assert "12:00, bought back at 2.40 14:10: stop (the rest expired 16:00)   -$12.40" in line
     for name, words in (("target", "16:00: target (the rest assigned)"), ("assigned", "(the rest assigned) 16:00")):
         of_shares = {**row, "legs": json.dumps(legs), "exit_name": name, "exit_reason": "ASSIGNED"}
-        (_, line, *_) = story_lines(WATCHER, DAY, WhyDay(told, [of_shares]))
+        (_, line, *_) = explanation_lines(WATCHER, DAY, DayFacts(told, [of_shares]))
         assert f"12:00, bought back at 2.40 {words}   -$12.40" in line
 
 
 def test_a_watch_cut_short_still_shows_the_last_look() -> None:
-    told = story([decision("10:30", "watch"), verdict("10:31", "vix", False, 30.0)])
+    told = explain_day([decision("10:30", "watch"), verdict("10:31", "vix", False, 30.0)])
     assert told.nearest is None
     assert [(one.rule, one.truth) for one in told.last.conditions] == [("vix", False)]
 
 
 def test_overlapping_spans_count_once() -> None:
     spans = [
-        Span(start=at("10:00"), end=at("10:10")),
-        Span(start=at("10:05"), end=at("10:15")),
-        Span(start=at("10:06"), end=at("10:07")),
-        Span(start=at("11:00"), end=at("11:01")),
+        TimeSpan(start=at("10:00"), end=at("10:10")),
+        TimeSpan(start=at("10:05"), end=at("10:15")),
+        TimeSpan(start=at("10:06"), end=at("10:07")),
+        TimeSpan(start=at("11:00"), end=at("11:01")),
     ]
     assert total(spans) == timedelta(minutes=16)
 
@@ -358,7 +374,7 @@ def test_the_nearest_miss_has_the_numbers_of_its_instant() -> None:
     ]
     when = at("11:00").isoformat()
     data: dict[str, Json] = {"when": when, "rule": "day_range", "text": "28.4", "readings": readings}
-    told = story([Record(at("13:30"), Kind.NEAREST, WATCHER, "", data)])
+    told = explain_day([Record(at("13:30"), Kind.NEAREST, WATCHER, "", data)])
     assert told.nearest is not None
     assert (told.nearest.at, told.nearest.held, told.nearest_rule) == (at("11:00"), 1, "day_range")
     second, third = told.nearest.conditions[1:]
@@ -367,7 +383,7 @@ def test_the_nearest_miss_has_the_numbers_of_its_instant() -> None:
 
 
 def test_refusals_are_told_once_each() -> None:
-    told = story([decision("10:31", "skip", "daily loss"), decision("10:40", "skip", "daily loss")])
+    told = explain_day([decision("10:31", "skip", "daily loss"), decision("10:40", "skip", "daily loss")])
     assert told.refused == ((at("10:31"), "daily loss"),)
 
 
@@ -378,7 +394,7 @@ def test_changes_of_one_rule_and_the_last_selection() -> None:
     found = selection_at(records, at("12:00"))
     assert found is not None
     assert found.at == at("12:00")
-    assert story(condor_records()).entered == (at("09:52"),)
+    assert explain_day(condor_records()).entered == (at("09:52"),)
 
 
 def test_rules_of_one_name_are_told_place_by_place() -> None:
@@ -407,9 +423,9 @@ def test_a_reload_ends_what_the_old_text_said() -> None:
         verdict("11:00", "vix", True, 16.0),
         decision("13:30", "stop watching", "its window is over"),
     ]
-    told = story(records)
+    told = explain_day(records)
     assert told.reloaded == ((at("11:00"), "its spec was changed, 11111111 to 22222222"),)
-    assert told.unknown == (Span(start=at("10:30"), end=at("11:00"), rule="vix", why="VIX: no price"),)
+    assert told.unknown == (TimeSpan(start=at("10:30"), end=at("11:00"), rule="vix", why="VIX: no price"),)
     assert [one.rule for one in state_at(records, at("12:00")).conditions] == ["vix"]
     assert [one.rule for one in state_at(records, at("10:59")).conditions] == ["vix", "skew"]
 
@@ -424,7 +440,7 @@ def test_a_symbol_that_was_ranked_and_not_taken_is_told_its_place() -> None:
     values: list[Json] = [{"symbol": name, "value": value} for name, value in ranks.items()]
     words = "SPY iv_over_rv 1.71, QQQ iv_over_rv 1.52"
     records = [of("10:00", Kind.DECISION, what="rank", reason=words, values=values, passed=[])]
-    told = {name: story(of_symbol(records, name)).ranked[0][1] for name in ("SPY", "AAPL", "MSFT")}
+    told = {name: explain_day(of_symbol(records, name)).ranked[0][1] for name in ("SPY", "AAPL", "MSFT")}
     assert told == {"SPY": words, "MSFT": words, "AAPL": f"{words}; AAPL is number 3 of 3, with 1.16"}
 
 
@@ -443,7 +459,7 @@ def test_the_story_of_one_symbol_is_without_what_the_others_did() -> None:
         of("10:06", Kind.DECISION, what="skip", reason="paused by the operator", values=[]),
         of("10:07", Kind.NEAREST, rule="AAPL limits", text="could lose $9", readings=[], symbol="AAPL"),
     ]
-    spy, aapl = (story(of_symbol(records, symbol, ["P0"])) for symbol in ("SPY", "AAPL"))
+    spy, aapl = (explain_day(of_symbol(records, symbol, ["P0"])) for symbol in ("SPY", "AAPL"))
     assert (spy.entered, aapl.entered) == ((), (at("10:02"),))
     assert [(span.start, span.end) for span in spy.watched] == [(at("10:00"), at("10:02"))]
     assert [text for _, text in spy.refused] == ["SPY: short_put: not quoted", "paused by the operator"]
@@ -467,6 +483,6 @@ def test_a_halt_after_a_resume_is_told_with_its_own_time() -> None:
     desk.ask(Request.RESUME, "spread")
     desk.level("SPX", 6060.0)
     desk.until("10:20")
-    found = story(desk.records)
+    found = explain_day(desk.records)
     assert (found.halted, found.halted_at) == ("spot 6060.00 above 6050", clock("10:20"))
-    assert "  10:20:00   halted: spot 6060.00 above 6050" in story_lines("spread", desk.day, WhyDay(found))
+    assert "  10:20:00   halted: spot 6060.00 above 6050" in explanation_lines("spread", desk.day, DayFacts(found))

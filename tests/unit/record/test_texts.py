@@ -12,7 +12,7 @@ import pytest
 from hand_desk import Desk
 from store_day import at, entity, small_day
 
-from rulebot.core.state import AccountSeen, Nearest
+from rulebot.core.state import AccountSeen, NearestMiss
 from rulebot.decide.bot_day import BotDay
 from rulebot.model.cause import Cause
 from rulebot.model.event import Request
@@ -25,7 +25,7 @@ from rulebot.record.texts import NAMED, NAMES, TEXTS, hints_of, is_text, rotated
 from rulebot.recovery.resume import RESUMED
 
 ENGINE = Path(__file__).parents[3] / "engine" / "rulebot"
-PERSISTED = (Order, Position, BotDay, Nearest, AccountSeen)
+PERSISTED = (Order, Position, BotDay, NearestMiss, AccountSeen)
 DECIDING = ("core", "decide", "order", "fill")
 START_UP = (
     "recovery/resume.py",

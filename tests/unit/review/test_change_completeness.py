@@ -15,7 +15,7 @@ from rulebot.review.change.parts import SPEC
 from rulebot.review.change.reach import ORDER, REACHES
 from rulebot.review.change.risking import RISK
 from rulebot.review.change.rules import ADDED, JUDGING, LISTS, REMOVED
-from rulebot.review.lexicon import APPLIES, lexicon
+from rulebot.review.lexicon import APPLIES, vocabulary_index
 from rulebot.spec.nouns.condition import Condition
 from rulebot.spec.nouns.entry import Entry
 from rulebot.spec.nouns.exits import Exit
@@ -65,7 +65,9 @@ def test_every_key_of_the_schema_is_compared() -> None:
         part for tables in TABLES.values() for keys in tables for key in keys.values() for part in key.key.split(".")
     }
     arguments = {each.name for measure in VOCABULARY.values() for each in measure.parameters}
-    of_specs = {word for word, places in lexicon().items() if any(place.document == "strategy" for place in places)}
+    of_specs = {
+        word for word, places in vocabulary_index().items() if any(place.document == "strategy" for place in places)
+    }
     tests = {*VOCABULARY, *arguments, "at_least", "at_most", "between", "outside", "beyond", "is", "name"}
     assert of_specs - told - tests - ELSEWHERE.keys() == set()
     assert ELSEWHERE.keys() <= of_specs

@@ -10,7 +10,7 @@ import pytest
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.cli.validate import problems_of
 from rulebot.compile.build import check, check_together
-from rulebot.compile.lint.look import Outside
+from rulebot.compile.lint.look import LintEnvironment
 from rulebot.model.events import calendar_ends
 from rulebot.model.session import half_days
 from rulebot.review.code_pages import CODES, Page, document, page_of, pages
@@ -82,9 +82,9 @@ def beside(name: str) -> bytes:
     return REST.replace("name: condor\n", "name: base\n").encode()
 
 
-def outside(on: str) -> Outside:
+def outside(on: str) -> LintEnvironment:
     day = date.fromisoformat(on or USUAL_DAY)
-    return Outside(day, half_days(day, day + timedelta(days=365)), lambda: calendar_ends(shipped_dates()))
+    return LintEnvironment(day, half_days(day, day + timedelta(days=365)), lambda: calendar_ends(shipped_dates()))
 
 
 def codes_of_tests(example: str) -> set[str]:

@@ -10,17 +10,17 @@ from rulebot.model.contract import Settlement
 from rulebot.review.account import BACKINGS, LIMITS, SHOWN
 from rulebot.review.enters import DAYS, OUTCOMES
 from rulebot.review.leaves import RESTING, SETTLES, UNKNOWN
-from rulebot.review.lexicon import given, lexicon
+from rulebot.review.lexicon import given, vocabulary_index
 from rulebot.review.meanings import COMPARISONS, FUNCTIONS, VALUES
 from rulebot.review.rolls import OTHERWISE
 from rulebot.review.states import TRIGGERS
 from rulebot.review.structure import EXPIRIES, IF_HELD, MODIFIERS, ROUNDS, SIZES, STRIKES
 from rulebot.review.word_page import known_words, word_page
 from rulebot.spec.fits import read_schema
-from rulebot.spec.nouns.account import AccountDocument, Backing, Shown
+from rulebot.spec.nouns.account import AccountDocument, PromotionEvidence, Shown
 from rulebot.spec.nouns.condition import Op
-from rulebot.spec.nouns.exits import ExitKind, IfUnknown, Otherwise
-from rulebot.spec.nouns.legs import DteRule, IfHeld, Round, Strike, StrikeBy
+from rulebot.spec.nouns.exits import ExitKind, IfUnknown, OnUnknown
+from rulebot.spec.nouns.legs import DteRule, IfHeld, Strike, StrikeBy, StrikeRounding
 from rulebot.spec.spec import Fits
 
 HEAD = {"version", "about", "account", "live"}
@@ -30,12 +30,12 @@ def test_every_choice_of_a_spec_has_words() -> None:
     assert STRIKES.keys() == set(StrikeBy)
     selector = {"by", "target", "reference", "bound", "is_percent", "widths", "path"}
     assert MODIFIERS.keys() == {each.name for each in fields(Strike)} - selector
-    assert ROUNDS.keys() == set(Round)
+    assert ROUNDS.keys() == set(StrikeRounding)
     assert SIZES.keys() == set(Fits)
     assert EXPIRIES.keys() == set(DteRule)
     assert IF_HELD.keys() == set(IfHeld)
     assert UNKNOWN.keys() == set(IfUnknown)
-    assert OTHERWISE.keys() == set(Otherwise)
+    assert OTHERWISE.keys() == set(OnUnknown)
     assert RESTING.keys() == {ExitKind.TARGET, ExitKind.STOP}
     assert OUTCOMES.keys() == set(_OUTCOMES)
     assert [day[:3].lower() for day in DAYS] == list(WEEK_DAYS)
@@ -49,7 +49,7 @@ def test_every_move_of_the_lifecycle_has_a_meaning() -> None:
 def test_every_limit_and_every_figure_of_the_account_has_words() -> None:
     assert LIMITS.keys() == {each.name for each in fields(AccountDocument)} - HEAD
     assert SHOWN.keys() == set(Shown)
-    assert BACKINGS.keys() == set(Backing)
+    assert BACKINGS.keys() == set(PromotionEvidence)
 
 
 def test_every_word_that_a_key_takes_has_a_meaning() -> None:
@@ -76,4 +76,4 @@ def test_every_key_of_the_schemas_and_every_measure_has_a_page() -> None:
 
 
 def test_every_place_says_what_it_is() -> None:
-    assert [place.path for places in lexicon().values() for place in places if not place.description] == []
+    assert [place.path for places in vocabulary_index().values() for place in places if not place.description] == []

@@ -8,7 +8,7 @@ from rulebot.compile.build import build_plan
 from rulebot.review.levels import level_of, level_words
 from rulebot.review.market import example_view
 from rulebot.review.subject import Subject, subject_of
-from rulebot.review.worst import Sure, Worst, worst_of
+from rulebot.review.worst import Certainty, MaxLoss, max_loss_of
 from rulebot.spec.load import load_text
 from tests.unit.compile.document import CONDOR, changed
 from tests.unit.review.test_sections import told
@@ -79,7 +79,7 @@ def test_what_is_bought_is_sold_again() -> None:
         "target": "9.00 bought: sold at 12.60, +$357",
         "stop": "9.00 bought: sold at 4.50, -$453",
     }
-    assert worst_of(subject(LONG_CALL)) == Worst(Decimal("903.26"), Sure.STRIKES, Decimal(0))
+    assert max_loss_of(subject(LONG_CALL)) == MaxLoss(Decimal("903.26"), Certainty.STRIKES, Decimal(0))
 
 
 # ---------------------------------------------------------------- the worst case
@@ -88,16 +88,16 @@ def test_what_is_bought_is_sold_again() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "amount", "sure"),
     [
-        ("max_loss_per_trade: $1000", "max_loss_per_trade: $1000", "963.04", Sure.STRIKES),
-        ("max_loss_per_trade: $1000", "max_loss_per_trade: $900", "898.04", Sure.STRIKES),
-        ("  require:\n    - credit: {at_least: 0.50}\n", "", "1000", Sure.LIMIT),
-        ("{above: short_call, by: 10 pts}", "{delta: 0.05}", "1000", Sure.LIMIT),
-        ("{above: short_call, by: 10 pts}", "{above: short_call, by: 6 pts}", "963.04", Sure.STRIKES),
-        ("{above: short_call, by: 10 pts}", "{above: short_call, by: 12 pts}", "1000", Sure.LIMIT),
+        ("max_loss_per_trade: $1000", "max_loss_per_trade: $1000", "963.04", Certainty.STRIKES),
+        ("max_loss_per_trade: $1000", "max_loss_per_trade: $900", "898.04", Certainty.STRIKES),
+        ("  require:\n    - credit: {at_least: 0.50}\n", "", "1000", Certainty.LIMIT),
+        ("{above: short_call, by: 10 pts}", "{delta: 0.05}", "1000", Certainty.LIMIT),
+        ("{above: short_call, by: 10 pts}", "{above: short_call, by: 6 pts}", "963.04", Certainty.STRIKES),
+        ("{above: short_call, by: 10 pts}", "{above: short_call, by: 12 pts}", "1000", Certainty.LIMIT),
     ],
 )
-def test_what_bounds_a_trade(old: str, new: str, amount: str, sure: Sure) -> None:
-    worst = worst_of(subject(changed(old, new)))
+def test_what_bounds_a_trade(old: str, new: str, amount: str, sure: Certainty) -> None:
+    worst = max_loss_of(subject(changed(old, new)))
     assert worst is not None
     assert (str(worst.amount), worst.sure) == (amount, sure)
 
@@ -105,15 +105,15 @@ def test_what_bounds_a_trade(old: str, new: str, amount: str, sure: Sure) -> Non
 @pytest.mark.parametrize(
     ("debit", "at_most", "worst"),
     [
-        (2000, 3, Worst(Decimal(2000), Sure.SIZE)),  # 3 x 9.00 are $2,700: so many are entered below 6.66 alone
-        (900, 3, Worst(Decimal(900), Sure.SIZE)),
-        (2000, 1, Worst(Decimal("903.26"), Sure.STRIKES, Decimal(0))),
+        (2000, 3, MaxLoss(Decimal(2000), Certainty.SIZE)),  # 3 x 9.00 are $2,700: so many are entered below 6.66 alone
+        (900, 3, MaxLoss(Decimal(900), Certainty.SIZE)),
+        (2000, 1, MaxLoss(Decimal("903.26"), Certainty.STRIKES, Decimal(0))),
     ],
 )
-def test_what_is_bought_for_a_budget_loses_no_more_than_it(debit: int, at_most: int, worst: Worst) -> None:
+def test_what_is_bought_for_a_budget_loses_no_more_than_it(debit: int, at_most: int, worst: MaxLoss) -> None:
     """A trade of at most $2,000 was said to lose up to $2,705: every one at the largest debit."""
     text = LONG_CALL.replace("underlying: SPX", f"underlying: SPX\nquantity: {{debit: ${debit}, at_most: {at_most}}}")
-    assert worst_of(subject(text.replace("max_loss_per_trade: $1000", "daily_loss: $5000"))) == worst
+    assert max_loss_of(subject(text.replace("max_loss_per_trade: $1000", "daily_loss: $5000"))) == worst
 
 
 def test_the_example_has_the_price_at_which_so_many_fit() -> None:
@@ -142,21 +142,21 @@ def test_widths_bound_a_trade_without_a_limit() -> None:
     text = changed("  max_loss_per_trade: $1000", "  daily_loss: $500").replace(
         "credit: {at_least: 0.50}", "max_risk: {below: $990}"
     )
-    assert worst_of(subject(text)) == Worst(Decimal("1013.04"), Sure.STRIKES, Decimal(10))
+    assert max_loss_of(subject(text)) == MaxLoss(Decimal("1013.04"), Certainty.STRIKES, Decimal(10))
 
 
 def test_a_width_that_is_not_listed_counts_as_it_is_written() -> None:
-    worst = worst_of(subject(changed("above: short_call, by: 10 pts", "above: short_call, by: 10.3 pts")))
-    assert worst == Worst(Decimal("993.04"), Sure.STRIKES, Decimal("10.3"))
+    worst = max_loss_of(subject(changed("above: short_call, by: 10 pts", "above: short_call, by: 10.3 pts")))
+    assert worst == MaxLoss(Decimal("993.04"), Certainty.STRIKES, Decimal("10.3"))
 
 
 def test_of_several_widths_the_widest_counts() -> None:
     """A day's worst case was said of the first that is listed in the example, a fifth of what the last one can lose."""
     text = changed("above: short_call, by: 10 pts", "above: short_call, by: [10 pts, 50 pts]")
     text = text.replace("  max_loss_per_trade: $1000", "  daily_loss: $500")
-    assert worst_of(subject(text)) == Worst(Decimal("4963.04"), Sure.STRIKES, Decimal(50))
+    assert max_loss_of(subject(text)) == MaxLoss(Decimal("4963.04"), Certainty.STRIKES, Decimal(50))
     limited = text.replace("  daily_loss: $500", "  max_loss_per_trade: $3000")
-    assert worst_of(subject(limited)) == Worst(Decimal(3000), Sure.LIMIT)
+    assert max_loss_of(subject(limited)) == MaxLoss(Decimal(3000), Certainty.LIMIT)
 
 
 def test_without_a_limit_it_is_said_that_the_nearest_strike_may_be_further_away() -> None:
@@ -169,14 +169,14 @@ def test_without_a_limit_it_is_said_that_the_nearest_strike_may_be_further_away(
 
 def test_a_short_call_alone_has_no_bound() -> None:
     text = CONDOR.replace("  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}\n", "")
-    worst = worst_of(subject(text.replace("max_loss_per_trade: $1000", "undefined_risk: allow")))
-    assert worst == Worst(None, Sure.STRIKES)
+    worst = max_loss_of(subject(text.replace("max_loss_per_trade: $1000", "undefined_risk: allow")))
+    assert worst == MaxLoss(None, Certainty.STRIKES)
 
 
 def test_without_strikes_in_reach_there_is_no_example() -> None:
     found = subject(changed("{delta: 0.10}", "{delta: 0.10, at_least_from_spot: 5000 pts}"))
     assert found.example is None
-    assert worst_of(found) == Worst(Decimal(1000), Sure.LIMIT)
+    assert max_loss_of(found) == MaxLoss(Decimal(1000), Certainty.LIMIT)
 
 
 def test_the_example_market_is_quoted_once_for_all_who_take_the_same_of_it() -> None:

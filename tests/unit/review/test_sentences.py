@@ -5,7 +5,7 @@ import pytest
 from rulebot.compile.measures.measure import BEFORE_IT_IS_SENT, WITH_AN_ENTRY
 from rulebot.compile.plan import Op, Quantity
 from rulebot.compile.vocabulary import VOCABULARY
-from rulebot.evaluate.phrases import PHRASES, cast_of
+from rulebot.evaluate.phrases import PHRASES, naming_context
 from rulebot.review.amounts import SAID
 from rulebot.review.manners import COMPARED, HELD
 from rulebot.review.sentences import ENDINGS, outline, rule_words
@@ -18,13 +18,13 @@ WHEN = CONDOR[CONDOR.index("    - vix: {") : CONDOR.index("legs:")]
 def said(condition: str) -> str:
     """Return one entry condition as a sentence."""
     plan = plan_of(changed(WHEN, f"    - {condition}\n    - {{name: other, expected_move: {{below: day_move}}}}\n"))
-    return rule_words(plan.entry.when[0], cast_of(plan))
+    return rule_words(plan.entry.when[0], naming_context(plan))
 
 
 def asked(condition: str) -> str:
     """Return one condition of `require` as a sentence."""
     plan = plan_of(changed("    - credit: {at_least: 0.50}\n", f"    - {condition}\n"))
-    return rule_words(plan.require[0], cast_of(plan))
+    return rule_words(plan.require[0], naming_context(plan))
 
 
 def leaves(condition: str, symbol: str = "SPX") -> str:
@@ -33,7 +33,7 @@ def leaves(condition: str, symbol: str = "SPX") -> str:
     plan = plan_of(text.replace("underlying: SPX", f"underlying: {symbol}"))
     rule = plan.exits[1].rule
     assert rule is not None
-    return rule_words(rule, cast_of(plan))
+    return rule_words(rule, naming_context(plan))
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ GROUP = """\
 
 def test_a_group_has_a_line_for_every_member() -> None:
     plan = plan_of(changed(WHEN, GROUP))
-    lines = [(line.depth, line.name, line.words) for line in outline(plan.entry.when[0], cast_of(plan))]
+    lines = [(line.depth, line.name, line.words) for line in outline(plan.entry.when[0], naming_context(plan))]
     assert lines == [
         (0, "quiet", "any of these"),
         (1, "day_range", "the day's range is below 20 points"),
@@ -230,7 +230,7 @@ def test_a_group_has_a_line_for_every_member() -> None:
         (2, "move", "SPX is up since the open"),
         (2, "gap", "the open of SPX is up from the previous close"),
     ]
-    assert rule_words(plan.entry.when[0], cast_of(plan)) == (
+    assert rule_words(plan.entry.when[0], naming_context(plan)) == (
         "the day's range is below 20 points or "
         "(SPX is up since the open and the open of SPX is up from the previous close)"
     )
@@ -242,7 +242,7 @@ def test_with_two_underlyings_each_is_named() -> None:
     two = two.replace("buy: call,", "buy: call, of: SPX,").replace("{asof: open}", "{asof: open, of: SPX}")
     two = two.replace("day_range: {", "day_range: {of: SPY, ")
     plan = plan_of(two)
-    assert rule_words(plan.entry.when[2], cast_of(plan)) == (
+    assert rule_words(plan.entry.when[2], naming_context(plan)) == (
         "the day's range of SPY is below 0.6 times the open's expected move of SPX"
     )
 
@@ -262,7 +262,7 @@ def test_how_realised_volatility_is_estimated_is_said(estimator: str, words: str
     - {{name: other, expected_move: {{below: day_move}}}}
 """
     plan = plan_of(changed(WHEN, conditions))
-    assert [rule_words(each, cast_of(plan)) for each in plan.entry.when[:2]] == [
+    assert [rule_words(each, naming_context(plan)) for each in plan.entry.when[:2]] == [
         f"realised volatility{words} (10 sessions) is below 20%",
         f"implied over realised volatility{words} (20 sessions) is above 1.2",
     ]
@@ -318,7 +318,7 @@ def test_every_measure_is_said_with_every_comparison_it_takes(name: str, op: Op)
     if VOCABULARY[name].places == WITH_AN_ENTRY:
         text = changed("risk:\n", f"risk:\n  require:\n    - {{name: tried, {name}: {{{op.value}: {body}}}}}\n")
         plan = plan_of(text)
-        words = rule_words(plan.risk.require[0], cast_of(plan))
+        words = rule_words(plan.risk.require[0], naming_context(plan))
         assert "{" not in words
         return
     if VOCABULARY[name].places == BEFORE_IT_IS_SENT:

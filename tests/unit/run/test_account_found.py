@@ -15,7 +15,7 @@ from rulebot.model.errors import RulebotError
 from rulebot.model.event import AccountReport
 from rulebot.model.facts import Account
 from rulebot.spec.files import find_files
-from rulebot.spec.nouns.account import Backing
+from rulebot.spec.nouns.account import PromotionEvidence
 from rulebot.spec.shipped import shipped
 
 ACCOUNT = "rulebot_account: 1\nabout: x\naccount: DU1234567\nrisk: {max_open: 1}\n"
@@ -56,9 +56,11 @@ def test_the_shipped_one_goes_with_the_shipped_bots() -> None:
 
 @pytest.mark.parametrize(
     ("risk", "backing"),
-    [("{max_open: 1}", Backing.CASH), ("{cash_secured_puts: ignore}", None)],
+    [("{max_open: 1}", PromotionEvidence.CASH), ("{cash_secured_puts: ignore}", None)],
 )
-def test_short_puts_need_cash_unless_the_document_ignores_it(specs: Path, risk: str, backing: Backing | None) -> None:
+def test_short_puts_need_cash_unless_the_document_ignores_it(
+    specs: Path, risk: str, backing: PromotionEvidence | None
+) -> None:
     assert load_desk(["specs"], {}, None).limits() == BUILT_IN
     (specs / "account.yaml").write_text(ACCOUNT.replace("{max_open: 1}", risk))
     assert load_desk(["specs"], {}, None).limits().cash_secured_puts is backing

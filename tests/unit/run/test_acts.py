@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from rulebot.chaos.crash_points import Fate, MortalJournal
-from rulebot.chaos.leftovers_check import Remains
-from rulebot.chaos.operator_actions import ACTS, CLOCK, OF_STORE, Act, Acts
-from rulebot.chaos.scenario import Storm, yaml_of
+from rulebot.chaos.crash_points import CrashingJournal, CrashPlan
+from rulebot.chaos.leftovers_check import Leftovers
+from rulebot.chaos.operator_actions import ACTS, CLOCK, OF_STORE, OperatorAction, OperatorActions
+from rulebot.chaos.scenario import ChaosScenario, yaml_of
 from rulebot.live.start import RunOptions
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
@@ -22,10 +22,10 @@ def note(text: str, second: int = 0) -> Record:
     return Record(NOON + timedelta(seconds=second), Kind.ALARM, data={"text": text})
 
 
-def journal(folder: Path, acts: Acts) -> MortalJournal:
-    fate = Fate(())
+def journal(folder: Path, acts: OperatorActions) -> CrashingJournal:
+    fate = CrashPlan(())
     fate.begin_life()
-    return MortalJournal(RunOptions(store=folder / "s.db", logs=None, sessions=1), fate, acts)
+    return CrashingJournal(RunOptions(store=folder / "s.db", logs=None, sessions=1), fate, acts)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def journal(folder: Path, acts: Acts) -> MortalJournal:
 )
 def test_a_store_fails_as_often_as_it_is_to_and_then_goes_on(kind: str, words: str, tmp_path: Path) -> None:
     """Nothing of a write that failed is kept, but of the one of which it is not known."""
-    acts = Acts((Act(kind=kind, at=NOON, times=2),))
+    acts = OperatorActions((OperatorAction(kind=kind, at=NOON, times=2),))
     written = journal(tmp_path, acts)
     written.append([note("before", -5)], durable=True)
     said: list[StoreError] = []
@@ -59,7 +59,7 @@ def test_a_store_fails_as_often_as_it_is_to_and_then_goes_on(kind: str, words: s
 
 
 def test_a_failure_that_was_not_made_is_not_excused() -> None:
-    assert not Acts(()).excuses(StoreError("by itself"))
+    assert not OperatorActions(()).excuses(StoreError("by itself"))
 
 
 class _Idle:
@@ -72,8 +72,8 @@ class _Idle:
         self.state = SimpleNamespace(active=tuple(held), positions=held)
 
 
-def requests(*acts: Act) -> tuple[Acts, list[tuple[str, Request]]]:
-    made, loop = Acts(acts), _Idle()
+def requests(*acts: OperatorAction) -> tuple[OperatorActions, list[tuple[str, Request]]]:
+    made, loop = OperatorActions(acts), _Idle()
     made.attend(loop)  # type: ignore[arg-type]
     found = [each for second in range(10) for each in loop.inbox(NOON + timedelta(seconds=second))]
     return made, [(each.id, each.request) for each in found]
@@ -81,7 +81,8 @@ def requests(*acts: Act) -> tuple[Acts, list[tuple[str, Request]]]:
 
 def test_requests_come_at_their_time_and_a_double_click_has_one_id() -> None:
     made, found = requests(
-        Act(kind="request_twice", at=NOON + timedelta(seconds=3), request="pause"), Act(kind="kill", at=NOON)
+        OperatorAction(kind="request_twice", at=NOON + timedelta(seconds=3), request="pause"),
+        OperatorAction(kind="kill", at=NOON),
     )
     assert [request for _, request in found] == [Request.KILL, Request.PAUSE, Request.PAUSE]
     assert found[1] == found[2]
@@ -90,13 +91,13 @@ def test_requests_come_at_their_time_and_a_double_click_has_one_id() -> None:
 
 
 def test_a_stop_is_told_once() -> None:
-    made, _ = requests(Act(kind="stop", at=NOON))
+    made, _ = requests(OperatorAction(kind="stop", at=NOON))
     assert (made.stopped(), made.stopped()) == (True, False)
 
 
 def test_acts_stand_in_the_plan_as_comments_and_can_be_left_out() -> None:
-    acts = (Act(kind="kill", at=NOON), Act(kind="disk_full", at=NOON, times=2))
-    storm = Storm(seed=1, day=NOON.date(), market=None, begins=NOON, calm_at=NOON, acts=acts)
+    acts = (OperatorAction(kind="kill", at=NOON), OperatorAction(kind="disk_full", at=NOON, times=2))
+    storm = ChaosScenario(seed=1, day=NOON.date(), market=None, begins=NOON, calm_at=NOON, acts=acts)
     assert yaml_of(storm) == "# kill: at 12:00:00\n# disk_full: at 12:00:00, 2 writes\nfaults: []\n"
     assert storm.pieces == 2
     assert storm.keeping([1]).acts == acts[1:]
@@ -108,20 +109,25 @@ def test_every_act_has_a_name_of_its_own() -> None:
 
 
 def test_the_clock_is_set_once_and_stays_so_and_counts_as_done_with_a_position_open() -> None:
-    made = Acts([Act(kind=CLOCK, at=NOON, seconds=-60), Act(kind=CLOCK, at=NOON + timedelta(minutes=1), seconds=3600)])
+    made = OperatorActions(
+        [
+            OperatorAction(kind=CLOCK, at=NOON, seconds=-60),
+            OperatorAction(kind=CLOCK, at=NOON + timedelta(minutes=1), seconds=3600),
+        ]
+    )
     assert made.ahead(NOON - timedelta(seconds=1)) == 0
     assert [made.ahead(NOON), made.ahead(NOON + timedelta(seconds=30))] == [-60, -60]
     made.attend(_Idle(SimpleNamespace(is_flat=False)))  # type: ignore[arg-type]
     assert made.ahead(NOON + timedelta(minutes=2)) == 3600
     assert (made.done, made.done_open) == ([CLOCK, CLOCK], [CLOCK])
-    assert str(Act(kind=CLOCK, at=NOON, seconds=-60)).endswith(", -60 s")
+    assert str(OperatorAction(kind=CLOCK, at=NOON, seconds=-60)).endswith(", -60 s")
 
 
 def test_what_a_dead_engine_does_to_its_emergency_journal_is_undone(tmp_path: Path) -> None:
     """Its code runs on for a while, and drops the file when it takes its records for written."""
     store = tmp_path / "s.db"
     kept = tmp_path / "s.db.emergency"
-    remains = Remains(store)
+    remains = Leftovers(store)
     kept.write_bytes(b"one\n")
     remains.keep()
     kept.unlink()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rulebot.adapters.recorded.file import Frame, TapeWriter, micros
+from rulebot.adapters.recorded.file import Frame, RecordingWriter, micros
 from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.live import daily_drift_report as after_close
 from rulebot.live.daily_drift_report import AfterClose
@@ -180,7 +180,7 @@ async def until(what: Any) -> None:
 
 def test_beside_the_loop_it_waits_until_the_day_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(after_close, "LOOK_EVERY", 0.01)
-    writer = TapeWriter(tmp_path / "2026-10-21.tape", {})
+    writer = RecordingWriter(tmp_path / "2026-10-21.tape", {})
 
     async def body() -> list[int]:
         engine = Engine(tmp_path, prints(trade("a")), is_lockstep=False)
@@ -236,7 +236,7 @@ def test_a_day_of_several_runs_is_compared_as_one(folder: Path) -> None:
     (other := folder.parent / "before").mkdir()
     (other / "2026-10-21.tape").touch()
     (folder.parent / "before" / "2026-10-20.tape").touch()
-    TapeWriter(folder.parent / "empty" / "2026-10-21.tape", {}).close()
+    RecordingWriter(folder.parent / "empty" / "2026-10-21.tape", {}).close()
     engine = Engine(folder, prints(trade("a"), trade("b", "", differs=True)))
     finished(engine)
     assert (engine.noted[0].data["trades"], engine.noted[0].data["problem"]) == (3, "")
@@ -246,7 +246,7 @@ def test_a_day_of_several_runs_is_compared_as_one(folder: Path) -> None:
 
 
 def test_a_day_of_which_nothing_was_written_says_so(tmp_path: Path) -> None:
-    TapeWriter(tmp_path / "run" / "2026-10-21.tape", {}).close()
+    RecordingWriter(tmp_path / "run" / "2026-10-21.tape", {}).close()
     engine = Engine(tmp_path / "run", prints(trade("a")))
     finished(engine)
     assert "is not compared with the specs: nothing was written" in compared_words(engine.noted[0].data)

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 from engine_day import BOT, FLAT, ID, LEG, PUT, at
 
-from rulebot.checks.against_ledger.books import UNDERLYINGS, compare_books, fills_that_differ
-from rulebot.checks.against_ledger.day import Day
-from rulebot.checks.against_ledger.delivered import deliveries_that_differ
+from rulebot.checks.against_ledger.books import UNDERLYINGS, compare_books, fill_differences
+from rulebot.checks.against_ledger.day import CheckedDay
+from rulebot.checks.against_ledger.delivered import delivery_differences
 from rulebot.model.contract import LOT, Right, share
 from rulebot.model.position import PositionLeg
 from rulebot.record.record import Json, Kind, Record
@@ -27,11 +27,13 @@ def settlement(bot: str, position: str, leg: str, quantity: int, price: str, how
     return Record(at("16:05"), Kind.SETTLEMENT, bot, position, data)
 
 
-def day(*records: Record, written: PositionLeg, call: PositionLeg, cash: dict[int, int], held: dict[int, int]) -> Day:
+def day(
+    *records: Record, written: PositionLeg, call: PositionLeg, cash: dict[int, int], held: dict[int, int]
+) -> CheckedDay:
     flow, positions = ({key: Decimal(value) for key, value in each.items()} for each in (cash, held))
     ledger = LedgerTotals(Decimal(0), Decimal(0), flow, {}, positions, {})
     positions_of = {ID: SOLD, WRITTEN.id: replace(WRITTEN, legs=(written, call))}
-    return Day(records, positions_of, {}, (), ledger, {})
+    return CheckedDay(records, positions_of, {}, (), ledger, {})
 
 
 ASSIGNED = settlement(BOT, ID, "put", 1, "0", "assigned")
@@ -67,9 +69,9 @@ def test_what_nobody_could_settle_is_not_missed_once_a_person_was_told() -> None
     told = Record(at("16:05"), Kind.ALARM, BOT, ID, {"text": "its settlement level is not known"})
     earlier = replace(told, at=at("15:00"))
     for record, count in ((told, 0), (earlier, 1)):
-        left = Day((record,), {ID: held}, {}, (), totals, {})
+        left = CheckedDay((record,), {ID: held}, {}, (), totals, {})
         assert len(compare_books(left, rows=[row])) == count
-        assert len(list(deliveries_that_differ(left, [row]))) == count
+        assert len(list(delivery_differences(left, [row]))) == count
 
 
 def test_shares_that_came_by_anothers_put_with_ours_are_not_compared() -> None:
@@ -110,8 +112,8 @@ def test_what_others_have_closed_at_an_untold_price_is_compared_by_what_is_held_
     row: Row = {"kind": "execution", "sec_type": "OPT", "order_ref": "", "exec_id": "p.1", "con_id": 11, "side": "BOT"}
     rows: list[Row] = [{**row, "quantity": str(bought), "price": "0.70"}] if bought else []
     totals = LedgerTotals(Decimal(0), Decimal(0), {11: Decimal(100 - 70 * bought)}, {}, {11: Decimal(bought - 1)}, {})
-    left = Day((guess,), {ID: replace(SOLD, legs=(leg,))}, {}, (), totals, {})
-    found = [*compare_books(left, rows=rows), *fills_that_differ(left, rows)]
+    left = CheckedDay((guess,), {ID: replace(SOLD, legs=(leg,))}, {}, (), totals, {})
+    found = [*compare_books(left, rows=rows), *fill_differences(left, rows)]
     assert bool(found) is (bought == 0)  # of two, one was his own
 
 
@@ -122,8 +124,8 @@ def test_an_early_assignment_that_looked_like_a_trade_by_hand_is_in_the_books_as
     row: Row = {"kind": "settlement", "at": at("11:39").isoformat(), "con_id": 11, "outcome": "assigned early"}
     rows: list[Row] = [{**row, "quantity": "1", "price": "0.01"}] if assigned else []
     totals = LedgerTotals(Decimal(0), Decimal(0), {11: Decimal(100)}, {}, {}, {})
-    left = Day((guess,), {ID: replace(SOLD, legs=(leg,))}, {}, (), totals, {})
-    found = [*compare_books(left, rows=rows), *fills_that_differ(left, rows)]
+    left = CheckedDay((guess,), {ID: replace(SOLD, legs=(leg,))}, {}, (), totals, {})
+    found = [*compare_books(left, rows=rows), *fill_differences(left, rows)]
     assert bool(found) is (assigned == 0)
 
 
@@ -137,5 +139,7 @@ def test_what_the_broker_took_to_liquidate_and_told_nobody_is_taken_out_once(kep
     trade |= {"side": "BOT", "quantity": "1", "price": "0.60"}
     paid: Row = {"kind": "commission", "exec_id": "p.01.01", "con_id": 11, "commission": "1.63"}
     totals = LedgerTotals(Decimal(0), Decimal("2.91"), {11: Decimal(40)}, {11: Decimal("2.91")}, {}, {})
-    left = Day((Record(at("10:36"), Kind.FILL, BOT, ID, fill),), {ID: replace(SOLD, legs=(leg,))}, {}, (), totals, {})
+    left = CheckedDay(
+        (Record(at("10:36"), Kind.FILL, BOT, ID, fill),), {ID: replace(SOLD, legs=(leg,))}, {}, (), totals, {}
+    )
     assert compare_books(left, [paid] if kept else [], [trade, paid]) == []

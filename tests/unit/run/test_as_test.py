@@ -14,13 +14,13 @@ from rulebot.model.black import delta, price, years_until
 from rulebot.model.contract import Option, Right
 from rulebot.model.market import Board
 from rulebot.model.session import session_on
-from rulebot.replay.as_test import DaySeen
+from rulebot.replay.as_test import RecordedMoment
 from rulebot.replay.as_test_market import MINUTE, Watch
 from rulebot.replay.as_test_smile import By, SmileSeen, seen_smile
 from rulebot.replay.as_test_text import _expected
 from rulebot.replay.as_test_volatility import OptionSeen, fitted, of_opening_move
 from rulebot.replay.replay import Replayed
-from rulebot.replay.series_text import MOST, told_series
+from rulebot.replay.series_text import MOST, series_text
 from rulebot.spec.load import load_text
 from rulebot.spec.series import series
 from rulebot.spec_tests.market import LEAST, Market
@@ -34,7 +34,7 @@ LEVELS = st.lists(st.one_of(st.just(nan), st.integers(10, 999_999).map(lambda n:
 @given(LEVELS, st.sets(st.integers(0, 390), max_size=10))
 @settings(max_examples=150)
 def test_what_is_written_is_read_back_as_near_as_is_said(levels: list[float], exact: set[int]) -> None:
-    told = told_series(levels, exact)
+    told = series_text(levels, exact)
     found = series(told.text)
     assert len(told.text) <= MOST or told.apart > 1_000_000
     for minute, level in enumerate(levels):
@@ -46,8 +46,8 @@ def test_what_is_written_is_read_back_as_near_as_is_said(levels: list[float], ex
 
 
 def test_a_quiet_day_is_short() -> None:
-    assert told_series([6000.0] * 61 + [6000.2, 6000.4, 6000.4], ()) == ("6000 +0x60 +0.2x2 +0x1", 0.0)
-    assert told_series([nan, nan], ()).text == "unknown"
+    assert series_text([6000.0] * 61 + [6000.2, 6000.4, 6000.4], ()) == ("6000 +0x60 +0.2x2 +0x1", 0.0)
+    assert series_text([nan, nan], ()).text == "unknown"
 
 
 def test_the_volatility_is_that_of_the_deltas_that_were_told() -> None:
@@ -193,7 +193,7 @@ def test_a_moment_at_which_an_order_was_sent_that_fills_later_expects_its_state(
         "truths": {"vix": True},
         "notes": (),
     }
-    seen = DaySeen(**of, orders=sent, state=state)
+    seen = RecordedMoment(**of, orders=sent, state=state)
     assert [each.text for each in _expected(seen)] == [f'{{at: "10:00", state: {state}}}']
-    quiet = [each.text for each in _expected(DaySeen(**of, orders=(), state=state))]
+    quiet = [each.text for each in _expected(RecordedMoment(**of, orders=(), state=state))]
     assert quiet == ['{at: "10:00", orders: none}']

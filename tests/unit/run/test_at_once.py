@@ -5,15 +5,15 @@ from decimal import Decimal
 from engine_day import FLAT, ID, PUT, at, order
 
 from rulebot.checks.against_ledger.at_once import entries_at_once, exits_at_once
-from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.day import CheckedDay
 from rulebot.model.order import Order, OrderStatus, Purpose
 from twsim.exchange.ledger import LedgerTotals, Row
 
 NOTHING = LedgerTotals(Decimal(0), Decimal(0), {}, {}, {}, {})
 
 
-def day(*orders: Order) -> Day:
-    return Day((), {ID: FLAT}, {each.ref: each for each in orders}, (), NOTHING, {})
+def day(*orders: Order) -> CheckedDay:
+    return CheckedDay((), {ID: FLAT}, {each.ref: each for each in orders}, (), NOTHING, {})
 
 
 def sent(number: int, purpose: Purpose, when: str, **changes: object) -> Order:

@@ -8,20 +8,20 @@ from typing import Any
 import pytest
 from test_backtest_results import trade
 
-from rulebot.backtest.performance_figures import Figures, figure_words, figures_of
-from rulebot.backtest.result_rows import Day, Trade
+from rulebot.backtest.performance_figures import PerformanceFigures, figure_words, figures_of
+from rulebot.backtest.result_rows import AccountDay, ClosedTrade
 
 DAY = "2026-09-01"
 
 
-def left(clock: str, net: int, entry: float | None = 1.0, day: str = DAY, *, in_shares: bool = False) -> Trade:
+def left(clock: str, net: int, entry: float | None = 1.0, day: str = DAY, *, in_shares: bool = False) -> ClosedTrade:
     found = replace(trade(f"{day} {clock}:00"), entered=f"{DAY} 10:00:00")
     return replace(found, net=Decimal(net), entry=entry, quantity=2, in_shares=in_shares)
 
 
-def ended(equity: int, profit: int = 0) -> Day:
+def ended(equity: int, profit: int = 0) -> AccountDay:
     money: Any = {"equity": Decimal(equity), "profit": Decimal(profit)}
-    return Day(date=date(2026, 9, 1), vix=None, opened=0, closed=0, **money)
+    return AccountDay(date=date(2026, 9, 1), vix=None, opened=0, closed=0, **money)
 
 
 def test_the_figures_of_a_few_trades() -> None:
@@ -34,7 +34,7 @@ def test_the_figures_of_a_few_trades() -> None:
         replace(left("15:00", 5000), left=None),
     ]
     found = figures_of(trades, [ended(1100, 100), ended(1050), ended(1090), ended(1100), ended(1000)])
-    assert found == Figures(
+    assert found == PerformanceFigures(
         average_win=Decimal(90), average_loss=Decimal(-80), losing_streak=1, premium_kept=0.1, held=180.0, below_best=2
     )
 
@@ -51,8 +51,8 @@ def test_the_premium_of_a_put_that_was_assigned_is_not_kept() -> None:
 
 def test_they_are_told_in_words_where_there_are_any() -> None:
     nothing: Any = {"average_win": None, "average_loss": None, "losing_streak": 0, "premium_kept": None}
-    assert figure_words(Figures(**nothing, held=None, below_best=0)) == []
-    some = Figures(
+    assert figure_words(PerformanceFigures(**nothing, held=None, below_best=0)) == []
+    some = PerformanceFigures(
         average_win=Decimal("12.50"), average_loss=None, losing_streak=3, premium_kept=0.0854, held=190.4, below_best=1
     )
     assert figure_words(some) == [
@@ -69,4 +69,6 @@ def test_they_are_told_in_words_where_there_are_any() -> None:
 )
 def test_times_in_words(minutes: float, words: str) -> None:
     nothing: Any = {"average_win": None, "average_loss": None, "losing_streak": 0, "premium_kept": None}
-    assert figure_words(Figures(**nothing, held=minutes, below_best=0)) == [("median time in a trade", words)]
+    assert figure_words(PerformanceFigures(**nothing, held=minutes, below_best=0)) == [
+        ("median time in a trade", words)
+    ]

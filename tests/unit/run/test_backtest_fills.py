@@ -13,7 +13,7 @@ from rulebot.adapters.history.blackscholes import black, normal
 from rulebot.backtest.black_columns import greeks, volatilities
 from rulebot.backtest.broker import BacktestBroker
 from rulebot.backtest.fills import fill_model
-from rulebot.backtest.simulated_broker import Working
+from rulebot.backtest.simulated_broker import WorkingOrder
 from rulebot.cli.past_options import asked_fills
 from rulebot.model.black import delta, implied_volatility, sensitivities
 from rulebot.model.command import Submit
@@ -23,7 +23,7 @@ from rulebot.model.event import ExecutionReport
 from rulebot.model.market import Board
 from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side
 from rulebot.model.session import session_on
-from rulebot.order.draft import parts_of
+from rulebot.order.draft import order_parts
 from rulebot.order.price import NetQuote
 
 DAY = date(2026, 9, 1)
@@ -59,7 +59,9 @@ def order(limit: str | None, kind: OrderType = OrderType.LIMIT, stop: str | None
 def filled(model: str, limit: str | None, *, is_resting: bool = False) -> Decimal | None:
     """Sell at these quotes: the middle 1.00, the natural price 0.80 (a width of 0.40)."""
     found = order(limit, OrderType.MARKET if limit is None else OrderType.LIMIT)
-    return fill_model(model).price(found, parts_of(found.legs, found.side), NetQuote(1.0, 0.80), is_resting=is_resting)
+    return fill_model(model).price(
+        found, order_parts(found.legs, found.side), NetQuote(1.0, 0.80), is_resting=is_resting
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,11 +93,11 @@ def test_an_order_that_waits_gets_its_own_price_when_the_market_comes_to_it() ->
 def test_an_order_that_fills_in_parts_tells_their_average_signed_as_it_was_sent() -> None:
     """What was filled before a start, at what nobody knows, leaves it unknown."""
     placed = order("0.85")
-    whole = Working(placed, placed.changed_at)
+    whole = WorkingOrder(placed, placed.changed_at)
     for count, net in ((1, "0.90"), (2, "0.85")):
         whole.add(count, Decimal(net))
     assert (whole.filled, whole.average) == (3, Decimal("-0.8667"))
-    unknown = Working(placed, placed.changed_at, filled=1)
+    unknown = WorkingOrder(placed, placed.changed_at, filled=1)
     unknown.add(1, Decimal("0.90"))
     assert (unknown.filled, unknown.average) == (2, None)
 
@@ -154,7 +156,8 @@ def test_a_market_order_pays_the_natural_price_in_every_model() -> None:
 def test_nothing_fills_without_sound_quotes() -> None:
     found = order("0.10")
     assert (
-        fill_model("mid").price(found, parts_of(found.legs, found.side), NetQuote(None, None), is_resting=True) is None
+        fill_model("mid").price(found, order_parts(found.legs, found.side), NetQuote(None, None), is_resting=True)
+        is None
     )
 
 
@@ -168,7 +171,7 @@ def test_a_model_that_is_none_is_refused(text: str) -> None:
 
 
 def test_the_normal_distribution_is_that_of_one_number_at_a_time() -> None:
-    from rulebot.model.black import normal as one
+    from rulebot.model.black import norm_cdf as one
 
     places = np.linspace(-9.0, 9.0, 721)
     assert np.abs(normal(places) - [one(float(x)) for x in places]).max() < 1e-15

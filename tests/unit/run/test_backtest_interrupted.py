@@ -18,7 +18,7 @@ from rulebot.backtest.results import Results, read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.core.entry_rate_limit import MOST, WITHIN
-from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.model.contract import Option, Right
 from rulebot.model.errors import InvariantError, MisuseError
 from rulebot.model.events import Published, event_calendar
@@ -58,7 +58,7 @@ risk: {undefined_risk: allow}
 
 
 def run(
-    desk: Desk,
+    desk: LoadedBots,
     store: Path,
     source: PastDays,
     last: date = LAST,

@@ -15,7 +15,7 @@ from rulebot.adapters.history.modelled.day import ModelledDay
 from rulebot.adapters.sources import open_source
 from rulebot.backtest.fills import fill_model
 from rulebot.backtest.look_ahead import check_look_ahead
-from rulebot.backtest.simulation import Walk
+from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.core.program import Program
 from rulebot.documents.load_bots import load_desk
@@ -63,8 +63,8 @@ def program_of(spec: str) -> Program:
     return load_desk([str(ROOT / spec)], {}, None).program("bt", {}, 90)
 
 
-def walk(program: Program, source: Source) -> Walk:
-    return Walk(program, source, event_calendar(shipped_dates()), fill_model("mid"), Decimal(1_000_000))
+def walk(program: Program, source: Source) -> BacktestSimulation:
+    return BacktestSimulation(program, source, event_calendar(shipped_dates()), fill_model("mid"), Decimal(1_000_000))
 
 
 def records(program: Program, source: Source, first: date, last: date) -> list[Record]:
@@ -97,7 +97,7 @@ def test_nothing_looks_ahead_in_modelled_sessions() -> None:
 def test_a_market_that_looks_ahead_in_modelled_sessions_is_caught() -> None:
     program = program_of("specs/put_lite.yaml")
 
-    def leaky(source: Source) -> Walk:
+    def leaky(source: Source) -> BacktestSimulation:
         found = walk(program, source)
         found.feed = LeakyFeed(source, found.board, FutureQuotes)
         return found

@@ -10,9 +10,9 @@ import pytest
 from hand_desk import bot_of, text_of
 from store_day import CONDOR, DAY, at, small_day
 
-from rulebot.backtest.entry_funnel import LATER, Funnel, Stopped, funnels
-from rulebot.backtest.report.whys import whys_of
-from rulebot.backtest.result_rows import Day, Trade
+from rulebot.backtest.entry_funnel import LATER, BlockedMinutes, EntryFunnel, funnels
+from rulebot.backtest.report.whys import reasons_of
+from rulebot.backtest.result_rows import AccountDay, ClosedTrade
 from rulebot.backtest.results import Results, by_regime, choosing_freely, drawdowns, read_results, sums
 from rulebot.cli.backtest_text import SHOWN_RULES, result_lines
 from rulebot.narrate.explain_day import parts_told
@@ -112,16 +112,16 @@ def why_of(store: Path, left: str) -> str:
     journal = SqlJournal(open_store(store))
     journal.append([*small_day(), acted], durable=True)
     journal.close()
-    return whys_of(store, [trade(left)])["P9"]
+    return reasons_of(store, [trade(left)])["P9"]
 
 
-def trade(left: str, vix: float | None = None) -> Trade:
+def trade(left: str, vix: float | None = None) -> ClosedTrade:
     """Return a trade that was left at an instant."""
     figures: Any = {**dict.fromkeys(("entry", "exit", "given", "worth"), None), "in_shares": False}
     money: Any = dict.fromkeys(("commissions", "net"), Decimal(0))
     words: Any = {"symbol": "SPX", "structure": "5920/5930p", "entered": f"{DAY} 10:00:00", "why": "rulebot why"}
     ended: Any = {"left": left, "parts": (), "reason": "stop"}
-    return Trade(name="P9", bot=CONDOR, quantity=1, asked=1, vix=vix, **ended, **words, **figures, **money)
+    return ClosedTrade(name="P9", bot=CONDOR, quantity=1, asked=1, vix=vix, **ended, **words, **figures, **money)
 
 
 def test_of_a_leg_that_was_left_over_for_days_the_why_is_of_when_the_exit_acted(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_trades_and_days_are_summed_up_as_their_names_say() -> None:
     assert sums(made[:1]).profit_factor is None
     equities = [(-40, 960), (90, 1_050), (-30, 1_020), (-80, 940), (200, 1_140)]
     days = [
-        Day(date=DAY, equity=Decimal(worth), profit=Decimal(profit), vix=None, opened=0, closed=0)
+        AccountDay(date=DAY, equity=Decimal(worth), profit=Decimal(profit), vix=None, opened=0, closed=0)
         for profit, worth in equities
     ]
     assert [fall for _, fall in drawdowns(days)] == [40, 0, 30, 110, 0]  # the account began with 1,000
@@ -303,9 +303,11 @@ def test_an_alternative_without_conditions_is_taken_where_no_other_one_is() -> N
 
 
 def test_what_kept_a_bot_out_beyond_the_rules_that_are_shown_is_counted(tmp_path: Path) -> None:
-    of_days = [Stopped(rule=f"rule {number}", false=0.0, unknown=0.0, sessions=9) for number in range(SHOWN_RULES + 2)]
+    of_days = [
+        BlockedMinutes(rule=f"rule {number}", false=0.0, unknown=0.0, sessions=9) for number in range(SHOWN_RULES + 2)
+    ]
     counts = dict.fromkeys(("sessions", "watched", "tried", "entered"), 0)
-    found = Funnel(bot=CONDOR, minutes=0.0, stopped=tuple(of_days), **counts)
+    found = EntryFunnel(bot=CONDOR, minutes=0.0, stopped=tuple(of_days), **counts)
     settings = {"source": "made up", "is_modelled": False, "from": DAY, "to": DAY, "fills": "mid"}
     results = replace(backtest(tmp_path / "x.db", "mid"), funnels=(found,), settings=settings)
     assert "   and 2 others; --format json has all" in result_lines(results)
@@ -317,7 +319,7 @@ def test_what_kept_a_bot_out_beyond_the_rules_that_are_shown_is_counted(tmp_path
 def test_where_natural_fills_let_nothing_in_others_are_named(
     fills: str, entered: int, is_said: bool, tmp_path: Path
 ) -> None:
-    found = Funnel(bot=CONDOR, sessions=9, watched=9, tried=4, entered=entered, minutes=0.0, stopped=())
+    found = EntryFunnel(bot=CONDOR, sessions=9, watched=9, tried=4, entered=entered, minutes=0.0, stopped=())
     settings = {"source": "made up", "is_modelled": False, "from": DAY, "to": DAY, "fills": fills}
     results = replace(backtest(tmp_path / "x.db", "mid"), funnels=(found,), settings=settings)
     said = [line for line in result_lines(results) if line.startswith("  none of its orders filled: natural fills")]

@@ -25,7 +25,7 @@ from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.events import event_calendar
 from rulebot.record.record import Kind
 from rulebot.store.queries import StoreReader
-from rulebot.sweep.compiling import Terms
+from rulebot.sweep.compiling import VariantTerms
 from rulebot.sweep.evaluate import evaluate
 
 FIRST, LAST = date(2026, 9, 1), date(2026, 9, 4)
@@ -101,8 +101,8 @@ def run(folder: Path, source: PastDays, name: str = "one", text: str = OVERWRITE
     return read_results(store, "the store")
 
 
-def terms_of(source: PastDays) -> Terms:
-    return Terms(
+def terms_of(source: PastDays) -> VariantTerms:
+    return VariantTerms(
         opens=partial(replace, source, made={}),
         first=FIRST,
         last=LAST,

@@ -19,11 +19,11 @@ from rulebot.backtest.fills import fill_model
 from rulebot.backtest.historical_feed import HistoryFeed
 from rulebot.backtest.look_ahead import check_look_ahead
 from rulebot.backtest.results import Results, read_results
-from rulebot.backtest.run import BacktestOptions, run_backtest, walks_of
+from rulebot.backtest.run import BacktestOptions, run_backtest, simulations_of
 from rulebot.calendars.calendars import shipped_dates
-from rulebot.cli.sweep_text import Data, document_of, sweep_lines
+from rulebot.cli.sweep_text import SweepData, document_of, sweep_lines
 from rulebot.compile.series import DAY
-from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.model.errors import StoreError
 from rulebot.model.events import event_calendar
 from rulebot.model.market import Board
@@ -31,7 +31,7 @@ from rulebot.model.session import session_on
 from rulebot.sweep.evaluate import evaluate
 from rulebot.sweep.page import sweep_page
 from rulebot.sweep.parameters import axis
-from rulebot.sweep.sweep import Kept
+from rulebot.sweep.sweep import StoredVariants
 
 FIRST, SPLIT, LAST = date(2026, 9, 1), date(2026, 9, 2), date(2026, 9, 4)
 PUT = """
@@ -120,7 +120,7 @@ def asked(
     resumes: bool = False,
     shares: tuple[tuple[str, int], ...] = (),
     text: str = PUT,
-) -> tuple[Desk, BacktestOptions]:
+) -> tuple[LoadedBots, BacktestOptions]:
     file = folder / "seller.yaml"
     file.write_text(text, encoding="utf-8")
     options = BacktestOptions(
@@ -168,7 +168,7 @@ def test_a_fall_that_daily_bars_know_is_none(tmp_path: Path) -> None:
 def test_a_check_of_looking_ahead_knows_of_a_fall(shares: tuple[tuple[str, int], ...], tmp_path: Path) -> None:
     """Garbled bars of the day were of another scale: `gap` was a leak, and sound bars no price of shares."""
     text = PUT.replace("[tue]", "[tue, wed]").replace("  max_open", "  when: [{gap: {below: -1%}}]\n  max_open")
-    walks = walks_of(*asked(tmp_path, "fallen", SPLIT, shares=shares, text=text))
+    walks = simulations_of(*asked(tmp_path, "fallen", SPLIT, shares=shares, text=text))
     found = check_look_ahead(walks, source("fallen"), FIRST, SPLIT)
     assert found.draws > 1
     assert not found.leaks
@@ -255,10 +255,10 @@ def test_a_sweep_tells_what_its_variants_were_alarmed_by(tmp_path: Path) -> None
     page = sweep_page("a", found, [axis("dte=2,1")], "net", {}, None, [], [])
     assert all(escape(f"1 variant: {text}") in page for text in backtest)
     told = json.loads(
-        document_of(found, [axis("dte=2,1")], None, "net", Data("seller", FIRST, LAST, "x", False, "mid"))
+        document_of(found, [axis("dte=2,1")], None, "net", SweepData("seller", FIRST, LAST, "x", False, "mid"))
     )
     assert [dict(each["alarms"]) for each in told["variants"] if each["point"]["dte"] == "2"] == [dict(backtest)]
-    kept = Kept(tmp_path / "kept.jsonl", {})
+    kept = StoredVariants(tmp_path / "kept.jsonl", {})
     assert kept.read() == []
     kept.add(found)
     assert kept.read() == found

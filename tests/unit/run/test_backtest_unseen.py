@@ -16,10 +16,10 @@ from benchmarks.task import Task
 from rulebot.adapters.history.day import HistoryDay, Severity
 from rulebot.backtest.fills import NATURAL
 from rulebot.backtest.historical_market import DayMarket
-from rulebot.backtest.missing_data import not_there, unseen_windows
+from rulebot.backtest.missing_data import missing_measures, unseen_windows
 from rulebot.backtest.run import BacktestOptions, run_backtest
-from rulebot.backtest.shared_source import Shared
-from rulebot.backtest.simulation import CASH, DayDone, Walk
+from rulebot.backtest.shared_source import SharedSource
+from rulebot.backtest.simulation import CASH, BacktestSimulation, SimulatedDay
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.compare.git_revisions import Text
 from rulebot.compare.spec_comparison import desk_of
@@ -84,36 +84,38 @@ def test_a_day_without_quotes_is_told_as_such_alone(bot: CompiledBot) -> None:
 def test_an_index_without_levels_is_told_with_the_bots_that_read_it(bot: CompiledBot) -> None:
     """A bot whose halt reads VIX never watched on chains alone, and was called halted."""
     whole = PastDays(strikes=3).day(DAY)
-    assert list(not_there([bot], whole)) == []
+    assert list(missing_measures([bot], whole)) == []
     bare = replace(whole, levels={"SPX": whole.levels["SPX"]})
     other = compiled([Task("t_001")]).bots["t_001"]
-    assert list(not_there([bot, other], bare)) == [
+    assert list(missing_measures([bot, other], bare)) == [
         "there is no level of VIX: what t_000, t_001 would make of it is unknown"
     ]
 
 
 def test_a_bot_on_the_data_of_another_symbol_is_told_that_it_has_no_options(bot: CompiledBot) -> None:
     of_spy = PastDays(strikes=3, symbol="SPY", trading_class="SPY").day(DAY)
-    assert list(not_there([bot], of_spy)) == [
+    assert list(missing_measures([bot], of_spy)) == [
         "there is no level of SPX: what t_000 would make of it is unknown",
         "there are no options on SPX, of which t_000 would make legs, but on SPY",
     ]
-    assert list(not_there([bot], replace(of_spy, times=of_spy.times[:0]))) == [], "a day without data has none at all"
+    assert list(missing_measures([bot], replace(of_spy, times=of_spy.times[:0]))) == [], (
+        "a day without data has none at all"
+    )
 
 
 def test_a_bot_whose_class_is_not_there_is_told_those_that_are(bot: CompiledBot) -> None:
     """A vendor who calls all options on SPX by that class, say: the bot did not trade, and nothing was told."""
     day = PastDays(strikes=3, trading_class="SPX").day(DAY)
     said = "there are no options of class SPXW on SPX, of which t_000 would make legs, but of class SPX"
-    assert list(not_there([bot], day)) == [said]
-    assert list(not_there([bot], day, is_modelled=True)) == []
+    assert list(missing_measures([bot], day)) == [said]
+    assert list(missing_measures([bot], day, is_modelled=True)) == []
 
 
 def test_a_bot_that_did_not_run_on_a_recorded_day_is_told_for_whom_options_were_streamed(bot: CompiledBot) -> None:
     """Its strikes were never there, so it did not trade, and nothing was told."""
     day = PastDays(strikes=3).day(DAY)
-    assert list(not_there([bot], replace(day, ran=frozenset(["t_000", "b"])))) == []
-    assert list(not_there([bot], replace(day, ran=frozenset(["b", "a"])))) == [
+    assert list(missing_measures([bot], replace(day, ran=frozenset(["t_000", "b"])))) == []
+    assert list(missing_measures([bot], replace(day, ran=frozenset(["b", "a"])))) == [
         "t_000 did not run then: of options there is only what was streamed for a, b"
     ]
 
@@ -125,8 +127,8 @@ def test_a_day_that_cannot_be_read_says_what_mends_it() -> None:
         raise StoreError("Parquet files need a package that is not installed", "pip install 'rulebot[backtest]'")
 
     program = desk_of(Text("condor.yaml", CONDOR.encode())).program("t", {}, 90)
-    walk = Walk(program, PastDays(change=lacking), event_calendar(shipped_dates()), NATURAL, CASH)
-    shared = Shared(PastDays(change=lacking))
+    walk = BacktestSimulation(program, PastDays(change=lacking), event_calendar(shipped_dates()), NATURAL, CASH)
+    shared = SharedSource(PastDays(change=lacking))
     assert not shared.can_read(DAY)
     ((told,), (too,)) = ((each for done in walk.through(DAY, DAY) for each in done.findings), shared.findings)
     assert (
@@ -176,10 +178,10 @@ risk: {max_loss_per_trade: $1000}
 """
 
 
-def walked(change: Callable[[HistoryDay], HistoryDay]) -> DayDone:
+def walked(change: Callable[[HistoryDay], HistoryDay]) -> SimulatedDay:
     """Return how the condor lives through a session."""
     program = desk_of(Text("condor.yaml", CONDOR.encode())).program("t", {}, 90)
-    walk = Walk(program, PastDays(change=change), event_calendar(shipped_dates()), NATURAL, CASH)
+    walk = BacktestSimulation(program, PastDays(change=change), event_calendar(shipped_dates()), NATURAL, CASH)
     (done,) = walk.through(DAY, DAY)
     return done
 

@@ -22,7 +22,7 @@ from pyarrow import parquet
 from benchmarks.engine_desk import compiled
 from benchmarks.task import variants
 from rulebot.adapters.history.day import DailyBar, Finding, HistoryDay, Source
-from rulebot.adapters.history.finding import told
+from rulebot.adapters.history.finding import finding_text
 from rulebot.adapters.history.write import write_day
 from rulebot.adapters.sources import open_source, written
 from rulebot.backtest import historical_market as markets
@@ -34,15 +34,15 @@ from rulebot.backtest.historical_feed import HistoryFeed
 from rulebot.backtest.look_ahead import check_look_ahead, garbled
 from rulebot.backtest.report.page import report_page
 from rulebot.backtest.results import Results, read_results
-from rulebot.backtest.run import BacktestOptions, alone, run_backtest, walks_of
+from rulebot.backtest.run import BacktestOptions, run_backtest, run_session_alone, simulations_of
 from rulebot.backtest.sampling import sampling
-from rulebot.backtest.session_independence import is_independent, what_is_carried
-from rulebot.backtest.simulation import DayDone, Walk
+from rulebot.backtest.session_independence import carried_state, is_independent
+from rulebot.backtest.simulation import BacktestSimulation, SimulatedDay
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.chart.chart_data import chart_of_day
 from rulebot.checks.journal.audit import audit_store
 from rulebot.cli.backtest_text import result_lines
-from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.model.contract import Right, Underlying, product
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.event import OpeningMoveReport
@@ -121,7 +121,7 @@ def without_cash(folder: Path) -> None:
     (folder / "account.yaml").write_text(NO_CASH, encoding="utf-8")
 
 
-def desk_of(folder: Path, text: str) -> Desk:
+def desk_of(folder: Path, text: str) -> LoadedBots:
     file = folder / f"{text.partition('name: ')[2].partition(chr(10))[0]}.yaml"
     file.write_text(text, encoding="utf-8")
     return load_desk([str(file)], {}, None)
@@ -140,16 +140,16 @@ def options(store: Path, source: PastDays, **given: object) -> BacktestOptions:
     return replace(base, **given)
 
 
-def run(desk: Desk, store: Path, source: PastDays, **given: object) -> Results:
+def run(desk: LoadedBots, store: Path, source: PastDays, **given: object) -> Results:
     run_backtest(desk, options(store, source, **given), lambda done, number, count: None)
     return read_results(store, "the store")
 
 
-def walk(desk: Desk, source: Source) -> Walk:
-    return Walk(desk.program("t", {}, 90), source, calendar(), fill_model("mid"), Decimal(100_000))
+def walk(desk: LoadedBots, source: Source) -> BacktestSimulation:
+    return BacktestSimulation(desk.program("t", {}, 90), source, calendar(), fill_model("mid"), Decimal(100_000))
 
 
-def records(desk: Desk, source: Source, first: date = FIRST, last: date = LAST) -> list[Record]:
+def records(desk: LoadedBots, source: Source, first: date = FIRST, last: date = LAST) -> list[Record]:
     return [record for done in walk(desk, source).through(first, last) for record in done.records]
 
 
@@ -183,7 +183,7 @@ def test_a_process_that_shares_a_backtest_lives_by_what_was_read(tmp_path: Path)
 
     told = pickle.loads(pickle.dumps((desk.packed(), asked.calendar())))
     backtest._begin_worker(*told, replace(asked, calendar=changed))
-    assert backtest._in_worker(FIRST) == list(alone(walks_of(desk, asked)(source), FIRST))
+    assert backtest._in_worker(FIRST) == list(run_session_alone(simulations_of(desk, asked)(source), FIRST))
 
 
 def test_sessions_of_which_one_takes_long_go_to_processes_by_default(
@@ -191,11 +191,13 @@ def test_sessions_of_which_one_takes_long_go_to_processes_by_default(
 ) -> None:
     shared: list[Sequence[date]] = []
 
-    def share(desk: Desk, options: BacktestOptions, days: Sequence[date]) -> Iterator[DayDone]:
+    def share(desk: LoadedBots, options: BacktestOptions, days: Sequence[date]) -> Iterator[SimulatedDay]:
         shared.append(days)
-        alone_here = Walk(desk.program("bt", {}, 90), options.opens(), calendar(), fill_model("mid"), options.cash)
+        alone_here = BacktestSimulation(
+            desk.program("bt", {}, 90), options.opens(), calendar(), fill_model("mid"), options.cash
+        )
         for day in days:
-            yield from alone(alone_here, day)
+            yield from run_session_alone(alone_here, day)
 
     monkeypatch.setattr(backtest, "_shared_out", share)
     desk, source = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25)
@@ -310,7 +312,7 @@ class Lacking(PastDays):
     """Past days of which something is wrong as a whole."""
 
     def gaps(self, first: date, last: date) -> Sequence[Finding]:
-        return (told("past", 0, "no data of a day"),)
+        return (finding_text("past", 0, "no data of a day"),)
 
 
 def interrupted(day: HistoryDay) -> HistoryDay:
@@ -461,7 +463,7 @@ def test_fills_without_quotes_on_record_are_told(tmp_path: Path) -> None:
     assert name.endswith(f"; {count['with_shares']} without their quotes left out)")
 
 
-def sold_by_one(folder: Path) -> tuple[Desk, PastDays]:
+def sold_by_one(folder: Path) -> tuple[LoadedBots, PastDays]:
     """Return a bot that sells five structures, and days on which one of each option is quoted."""
 
     def small(day: HistoryDay) -> HistoryDay:
@@ -506,7 +508,9 @@ def test_fills_of_what_was_rolled_into_are_no_entries(tmp_path: Path) -> None:
 @pytest.mark.parametrize("spec", ["dte0_condor", "calm_tape_condor", "vertical_switch"])
 def test_instants_that_nobody_reads_change_nothing(spec: str) -> None:
     desk, source = load_desk([str(SPECS / f"{spec}.yaml")], {}, None), PastDays(every=3, strikes=25, expiries=2)
-    every = Walk(desk.program("t", {}, 90), source, calendar(), fill_model("mid"), Decimal(100_000), skips=False)
+    every = BacktestSimulation(
+        desk.program("t", {}, 90), source, calendar(), fill_model("mid"), Decimal(100_000), skips=False
+    )
     told = [record for done in every.through(FIRST, date(2026, 9, 2)) for record in done.records]
     assert records(desk, source, last=date(2026, 9, 2)) == told
 
@@ -518,7 +522,7 @@ def test_instants_that_nobody_reads_change_nothing_of_a_hundred_bots() -> None:
     for first in range(0, 100, 20):
         program = compiled(variants(100)[first : first + 20])
         walks = [
-            Walk(program, source, calendar(), fill_model("natural"), Decimal(100_000), skips=skips)
+            BacktestSimulation(program, source, calendar(), fill_model("natural"), Decimal(100_000), skips=skips)
             for skips in (True, False)
         ]
         told = [[each for done in one.through(FIRST, date(2026, 9, 29)) for each in done.records] for one in walks]
@@ -1168,8 +1172,8 @@ def test_what_a_night_carries_over_is_named(example: str, carried: str) -> None:
     """Of sessions that were taken for apart each would begin without it, and nothing would say so."""
     file = str(EXAMPLES / f"{example}.yaml")
     alone, limited = (load_desk([file], {}, account) for account in (None, EXAMPLES / "account_limits.yaml"))
-    assert what_is_carried(alone.program("t", {}, 90)) == carried
-    assert what_is_carried(limited.program("t", {}, 90)) == "limits of the account"
+    assert carried_state(alone.program("t", {}, 90)) == carried
+    assert carried_state(limited.program("t", {}, 90)) == "limits of the account"
 
 
 # ---------------------------------------------------------------- looking ahead
@@ -1202,7 +1206,7 @@ RANGED = CONDOR.replace("    - vix: {between: [10, 30]}", "    - day_range: {bel
 RISEN = CONDOR.replace("    - vix: {between: [10, 30]}", "    - vix: {between: [10, 30]}\n    - rv: {below: 20%}")
 
 
-def leaky(desk: Desk, source: Source, kind: type[markets.DayMarket]) -> Walk:
+def leaky(desk: LoadedBots, source: Source, kind: type[markets.DayMarket]) -> BacktestSimulation:
     found = walk(desk, source)
     found.skips = False  # what is passed by reads no board
     found.feed = LeakyFeed(source, found.board, kind)
@@ -1224,7 +1228,7 @@ def test_nothing_looks_ahead(tmp_path: Path) -> None:
 def test_features_that_are_noted_are_looked_at_too(tmp_path: Path) -> None:
     desk, source, days = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25), (FIRST, date(2026, 9, 2))
     plain, noting = (options(tmp_path / "x.db", source, sampling=each) for each in (None, sampling("when", ["vix"])))
-    counts = [check_look_ahead(walks_of(desk, each), source, *days).records for each in (plain, noting)]
+    counts = [check_look_ahead(simulations_of(desk, each), source, *days).records for each in (plain, noting)]
     assert counts[1] == counts[0] + 4
 
 

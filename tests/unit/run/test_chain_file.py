@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rulebot.capture.captured import chains_at, standing_day
-from rulebot.capture.chain import NO_ACCOUNT, Chain, chain_text, read_chain
+from rulebot.capture.captured import chains_at, still_day
+from rulebot.capture.chain import NO_ACCOUNT, CapturedChain, chain_text, read_chain
 from rulebot.capture.market import captured
 from rulebot.capture.recorded import Recorded
 from rulebot.model.contract import Option, Right
 from rulebot.model.errors import MisuseError, SpecError, StoreError
 from rulebot.model.facts import Account, Listing
-from twsim.market.given_market import GivenMarket
+from twsim.market.given_market import ReplayedMarket
 
 AT = datetime(2026, 10, 21, 14, 30, 3, tzinfo=UTC)
 DAY, NEXT = date(2026, 10, 21), date(2026, 10, 22)
@@ -29,7 +29,7 @@ def option(strike: str, right: Right, expiry: date = DAY) -> Option:
     return Option("SPX", "SPXW", expiry, Decimal(strike), right)
 
 
-CHAIN = Chain(
+CHAIN = CapturedChain(
     at=AT,
     seconds=8,
     source="paper",
@@ -72,7 +72,7 @@ def test_the_text_is_sorted_whatever_came_first() -> None:
 
 
 def test_a_chain_stands_still_as_a_market() -> None:
-    market = GivenMarket(standing_day([CHAIN]))
+    market = ReplayedMarket(still_day([CHAIN]))
     for clock in (AT.replace(hour=13), AT.replace(hour=20)):
         market.advance(clock)
         (put,) = market.catalogue.search(symbol="SPX", strike=5950.0, right="P", last_trade="20261021")
@@ -86,13 +86,13 @@ def test_a_chain_stands_still_as_a_market() -> None:
 
 
 def test_a_chain_of_a_market_is_the_chain_again() -> None:
-    day = standing_day([CHAIN])
+    day = still_day([CHAIN])
     (found,) = chains_at(Recorded(day, ((AT, CHAIN.account),)), AT)
     assert replace(found, seconds=8, source="paper", account=CHAIN.account) == CHAIN
 
 
 def test_a_moment_without_quotes_is_told() -> None:
-    day = standing_day([CHAIN])
+    day = still_day([CHAIN])
     none = replace(day, at=day.at + 1e5)
     with pytest.raises(StoreError, match="no options were streamed at 10:30:03 of 2026-10-21"):
         chains_at(Recorded(none, ()), AT)
@@ -113,7 +113,7 @@ def test_chains_of_two_symbols_are_one_market_and_of_two_days_none(tmp_path: Pat
         files.append(tmp_path / each.file_name)
         files[-1].write_text(chain_text(each))
     found = captured(files)
-    market = GivenMarket(found.market)
+    market = ReplayedMarket(found.market)
     market.advance(AT)
     assert {each.symbol for each in found.market.contracts} == {"SPX", "SPY", "VIX"}
     spx = market.catalogue.underlying("SPX")
@@ -121,7 +121,7 @@ def test_chains_of_two_symbols_are_one_market_and_of_two_days_none(tmp_path: Pat
     assert market.ticks((spx.con_id,)).last[0] == 5955.0  # the later one counts
     assert (found.cash, found.account) == (Decimal("52000.10"), NO_ACCOUNT)
     with pytest.raises(MisuseError, match="are of 2026-10-21, 2026-10-22"):
-        standing_day([CHAIN, replace(CHAIN, at=AT.replace(day=22))])
+        still_day([CHAIN, replace(CHAIN, at=AT.replace(day=22))])
 
 
 def test_the_example_is_as_it_would_be_written() -> None:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from hand_desk import DAY, SELLER, Desk, kept, text_of
 
-from rulebot.alerts.find import find
+from rulebot.alerts.find import find_alerts
 from rulebot.checks.journal.audit import audit_store
 from rulebot.cli.store import store as command
 from rulebot.model.contract import Underlying
@@ -136,7 +136,7 @@ def test_what_was_not_assigned_brings_no_shares(tmp_path: Path) -> None:
     assert delivered_shares(settled[:1], positions_of(held)) == {"SPY": 100}
     assert delivered_shares(settled, positions_of(held)) == {}
     with StoreReader(store) as reader:
-        told = [each.text for each in find(reader, head, AT).alerts]
+        told = [each.text for each in find_alerts(reader, head, AT).alerts]
     assert not [text for text in told if "assigned" in text]
 
 

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 from hand_desk import DAY, SELLER, Desk, kept, put, text_of
 
-from rulebot.checks.journal.books import folded
-from rulebot.checks.journal.tape import tape_of
+from rulebot.checks.journal.books import positions_follow_fills
+from rulebot.checks.journal.tape import journal_index
 from rulebot.cli.why import why
 from rulebot.model.errors import MisuseError
 from rulebot.model.event import MarketMoved
@@ -64,7 +64,7 @@ def test_its_legs_are_corrected_one_by_one_with_what_they_cost(store: Path) -> N
     correct(store, before.id, Decimal("4.80"), leg="long_put", commission=Decimal("1.70"), at=AT)
     assert last(store).commissions == before.commissions + Decimal("1.70")
     journal = SqlJournal(open_store(store))
-    assert list(folded(tape_of(tuple(enumerate(journal.read(), 1))))) == []
+    assert list(positions_follow_fills(journal_index(tuple(enumerate(journal.read(), 1))))) == []
     journal.close()
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from engine_day import FLAT, ID, LEG, PUT, order
 
 from rulebot.checks.against_ledger.covered import calls_without_shares
-from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.day import CheckedDay
 from rulebot.checks.against_ledger.exposure import uncovered_shorts
 from rulebot.model.contract import Right
 from rulebot.model.order import OrderLeg, Purpose, Side
@@ -16,7 +16,7 @@ from twsim.exchange.ledger import LedgerTotals, Row
 CALL = replace(PUT, right=Right.CALL)
 ENTRY = order(1, Purpose.ENTRY, quantity=2, legs=(OrderLeg("call", CALL, Side.SELL),))
 HELD = replace(FLAT, quantity=2, legs=(replace(LEG, name="call", option=CALL),))
-DAY = Day((), {ID: HELD}, {ENTRY.ref: ENTRY}, (), LedgerTotals(Decimal(0), Decimal(0), {}, {}, {}, {}), {})
+DAY = CheckedDay((), {ID: HELD}, {ENTRY.ref: ENTRY}, (), LedgerTotals(Decimal(0), Decimal(0), {}, {}, {}, {}), {})
 BOT = (HELD.bot,)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.core.handle_event import begin, turn
+from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.state import State
-from rulebot.documents.load_bots import Desk, check_live_data, load_desk
+from rulebot.documents.load_bots import LoadedBots, check_live_data, load_desk
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import MisuseError
 from rulebot.model.event import DataTrouble
@@ -33,7 +33,7 @@ risk: {max_loss_per_trade: $2000, delayed_data: DATA}
 AT = datetime(2026, 10, 21, 13, 0, tzinfo=UTC)
 
 
-def desk(folder: Path, bots: Mapping[str, tuple[str, str]]) -> Desk:
+def desk(folder: Path, bots: Mapping[str, tuple[str, str]]) -> LoadedBots:
     """Return bots by name, each with its underlying and what it says of delayed data."""
     for name, (symbol, data) in bots.items():
         text = TEXT.replace("NAME", name).replace("SYMBOL", symbol).replace("DATA", data)
@@ -62,13 +62,13 @@ def test_a_bot_on_late_data_raises_an_alarm_and_others_do_not(tmp_path: Path) ->
     day = session_on(AT.date())
     assert day is not None
     state = State(session=day, board=Board(), facts=Facts(events=EventCalendar()))
-    state = begin(program, state, AT).state
+    state = start_run(program, state, AT).state
     for event, told in (
         (DataTrouble(AT, "SPX", "SPX: delayed data", is_late=True), ["one"]),
         (DataTrouble(AT, "SPY", "SPY: delayed data", is_late=True), []),
         (DataTrouble(AT, "SPX", "SPX: no subscription"), []),
     ):
-        alarms = [each for each in turn(program, state, event).records if each.kind is Kind.ALARM]
+        alarms = [each for each in handle_event(program, state, event).records if each.kind is Kind.ALARM]
         assert [each.bot for each in alarms] == told
         assert all("10 to 15 minutes late" in str(each.data["text"]) for each in alarms)
 

@@ -13,10 +13,17 @@ from rulebot.core.state import State
 from rulebot.model.market import Board
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.values import replace
-from rulebot.replay.difference_reasons import Known, came_to_nothing, lacking, never_tried, reasons, unseen_at_natural
-from rulebot.replay.drift import Compared, What, _not_entered
-from rulebot.replay.recorded_causes import Line, Said, Told, Tries
-from rulebot.replay.reruns import Lack, Walked
+from rulebot.replay.difference_reasons import (
+    RecordedDay,
+    came_to_nothing,
+    lacking,
+    never_tried,
+    reasons,
+    unseen_at_natural,
+)
+from rulebot.replay.drift import DayComparison, DriftKind, _not_entered
+from rulebot.replay.recorded_causes import EntryTries, Line, RecordedCause, Said
+from rulebot.replay.reruns import Lack, Rerun
 from tests.store_day import condor, position
 
 AT = datetime(2026, 10, 21, 15, 30, tzinfo=UTC)
@@ -33,21 +40,23 @@ def earlier(minutes: float) -> datetime:
     return AT - timedelta(minutes=minutes)
 
 
-def told(*lines: Line) -> Told:
-    found = Told()
+def told(*lines: Line) -> RecordedCause:
+    found = RecordedCause()
     found.lines += lines
     return found
 
 
 def walked(
     *, said: frozenset[Said] = frozenset(), left: Mapping[str, tuple[datetime, str]] | None = None, lacks: str = ""
-) -> Walked:
+) -> Rerun:
     alarms = {"a": [Lack(AT, lacks)]} if lacks else {}
-    return Walked(state=None, tries=Tries(), said=said, unfilled={}, lacks=alarms, left=left or {}, kept_out={})
+    return Rerun(state=None, tries=EntryTries(), said=said, unfilled={}, lacks=alarms, left=left or {}, kept_out={})
 
 
-def found(told: Told, walked: Walked, *, since: datetime | None = None, until: datetime | None = None) -> list[str]:
-    return list(reasons("a", AT, None, None, Known(told=told, walked=walked, since=since, until=until)))
+def found(
+    told: RecordedCause, walked: Rerun, *, since: datetime | None = None, until: datetime | None = None
+) -> list[str]:
+    return list(reasons("a", AT, None, None, RecordedDay(told=told, walked=walked, since=since, until=until)))
 
 
 def test_what_a_bot_said_itself_is_a_cause_unless_the_walk_says_it_too() -> None:
@@ -101,9 +110,9 @@ def test_a_position_lacks_what_is_told_of_it_or_of_all_of_its_bot_and_nothing_of
     held = position("open", entries=True, exits=False, opened_at=earlier(60))
 
     def lacks(of: str) -> str:
-        walk = Walked(
+        walk = Rerun(
             state=None,
-            tries=Tries(),
+            tries=EntryTries(),
             said=frozenset(),
             unfilled={},
             lacks={held.bot: [Lack(AT, "no quote", of)]},
@@ -127,7 +136,7 @@ def test_a_bot_that_never_sets_out_to_enter_at_natural_is_not_led_elsewhere_by_f
 
 def test_what_kept_a_bot_out_at_natural_is_told_where_it_was_recorded() -> None:
     """It was always said that what the bot reads is not all made of an instant every five seconds."""
-    then, refused = (replace(walked(), tries=Tries()) for _ in range(2))
+    then, refused = (replace(walked(), tries=EntryTries()) for _ in range(2))
     then.tries.entries["a"] = [AT]
     unread = "at natural it never sets out to enter: looked at every five seconds, what it reads never let it, or was "
     assert never_tried("a", then, refused) == f"{unread}not there"
@@ -175,8 +184,10 @@ def test_what_is_streamed_no_longer_is_noted_once() -> None:
     assert of_day.given_up == {option: [earlier(1)]}
 
 
-@pytest.mark.parametrize(("status", "what"), [(OrderStatus.CANCELLED, What.UNFILLED), (OrderStatus.WORKING, What.CUT)])
-def test_a_bot_of_which_no_entry_was_filled_is_told(status: OrderStatus, what: What) -> None:
+@pytest.mark.parametrize(
+    ("status", "what"), [(OrderStatus.CANCELLED, DriftKind.UNFILLED), (OrderStatus.WORKING, DriftKind.CUT)]
+)
+def test_a_bot_of_which_no_entry_was_filled_is_told(status: OrderStatus, what: DriftKind) -> None:
     ended = entry(status=status)
     of_day = told(
         Line(at=AT, bot=ended.bot, text="not filled: 321", says_why=True, said=(ended.bot, "unfilled", "321"))
@@ -184,14 +195,14 @@ def test_a_bot_of_which_no_entry_was_filled_is_told(status: OrderStatus, what: W
     of_day.tries.entries[ended.bot] = [AT - timedelta(days=1), AT]
     of_day.given_up = {ended.legs[0].option: [AT]}
     state = cast(State, SimpleNamespace(orders={ended.ref: ended}))
-    known = Known(told=of_day, walked=walked(), since=None, until=None)
+    known = RecordedDay(told=of_day, walked=walked(), since=None, until=None)
     program, natural = cast(Program, SimpleNamespace(bots={})), replace(walked(), state=state)
     natural.tries.entries[ended.bot] = [AT]
     (row,) = _not_entered(AT.date(), state, program, known, natural, set())
     assert (row.what, row.at, row.differs, row.causes) == (what, AT, False, ("11:30:00 not filled: 321",))
     assert row.natural is not None
     assert (row.natural.would, row.natural.is_known) == ("not known", False)
-    shown = list(drift_lines(Compared(day=AT.date(), since=None, until=None, trades=(row,))))
+    shown = list(drift_lines(DayComparison(day=AT.date(), since=None, until=None, trades=(row,))))
     assert shown[0] == f" {ended.bot}  {what.value}"
     assert "            its legs were streamed until 11:30:00" in shown
     assert not list(_not_entered(AT.date(), state, program, known, None, {ended.bot}))

@@ -35,8 +35,8 @@ from rulebot.chaos.spec_edits import (
     edited,
     places,
 )
-from rulebot.chaos.spec_files import Versions
-from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.chaos.spec_files import SpecVersions
+from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.spec.load import load_text
 from rulebot.spec.shipped import shipped
@@ -47,12 +47,12 @@ LITE, SELLER = "put_lite", "spy_put_seller"
 
 
 @pytest.fixture(scope="module")
-def desk() -> Desk:
+def desk() -> LoadedBots:
     found = load_desk([str(shipped("specs") / f"{name}.yaml") for name in (LITE, SELLER)], {}, None)
     return replace(found, account=None, account_text="", account_file="")
 
 
-def text(desk: Desk, bot: str = LITE) -> str:
+def text(desk: LoadedBots, bot: str = LITE) -> str:
     return next(each.text for each in desk.texts if each.name == bot)
 
 
@@ -63,7 +63,7 @@ def edit(at: datetime = TEN, instead: str = "60%") -> Reload:
 # ---------------------------------------------------------------- edits
 
 
-def test_exits_and_windows_are_edited_and_the_parameters_that_exits_name(desk: Desk) -> None:
+def test_exits_and_windows_are_edited_and_the_parameters_that_exits_name(desk: LoadedBots) -> None:
     assert dict(places(text(desk))) == {
         ("entry", "window", "from"): '"10:30"',
         ("entry", "window", "to"): '"13:30"',
@@ -78,13 +78,13 @@ def test_exits_and_windows_are_edited_and_the_parameters_that_exits_name(desk: D
     }
 
 
-def test_an_edit_is_of_one_value_and_a_place_that_is_gone_stays_so(desk: Desk) -> None:
+def test_an_edit_is_of_one_value_and_a_place_that_is_gone_stays_so(desk: LoadedBots) -> None:
     before = text(desk)
     assert edited(before, TARGET, "60%") == before.replace("profit: 50%", "profit: 60%")
     assert edited(before, ("exits", 9, "time"), "1") == before
 
 
-def test_what_is_drawn_says_something_else(desk: Desk) -> None:
+def test_what_is_drawn_says_something_else(desk: LoadedBots) -> None:
     chance, texts = Random(1), {each.name: each.text for each in desk.texts}
     found = [drawn(chance, kind, texts, TEN) for kind in RELOADS for _ in range(100)]
     assert None not in found
@@ -107,13 +107,13 @@ def test_a_spec_that_says_nothing_to_be_edited_is_left_alone() -> None:
 # ---------------------------------------------------------------- files
 
 
-def test_without_edits_no_file_is_written(desk: Desk, tmp_path: Path) -> None:
-    assert Versions(desk, (), tmp_path).desk(TEN) is desk
+def test_without_edits_no_file_is_written(desk: LoadedBots, tmp_path: Path) -> None:
+    assert SpecVersions(desk, (), tmp_path).desk(TEN) is desk
     assert not list(tmp_path.iterdir())
 
 
-def test_an_engine_that_starts_reads_what_the_files_say_then(desk: Desk, tmp_path: Path) -> None:
-    files = Versions(desk, (edit(),), tmp_path)
+def test_an_engine_that_starts_reads_what_the_files_say_then(desk: LoadedBots, tmp_path: Path) -> None:
+    files = SpecVersions(desk, (edit(),), tmp_path)
     assert files.desk(TEN - timedelta(seconds=1)).digests == desk.digests
     assert files.done == []
     found = files.desk(TEN)
@@ -123,21 +123,21 @@ def test_an_engine_that_starts_reads_what_the_files_say_then(desk: Desk, tmp_pat
 
 @pytest.mark.parametrize("breaks", [*BREAKS, TWIN])
 def test_a_file_that_nobody_can_run_is_put_back_by_who_starts_an_engine(
-    breaks: str, desk: Desk, tmp_path: Path
+    breaks: str, desk: LoadedBots, tmp_path: Path
 ) -> None:
-    files = Versions(desk, (Reload(kind=BROKEN, bot=LITE, at=TEN, breaks=breaks, away=60),), tmp_path)
+    files = SpecVersions(desk, (Reload(kind=BROKEN, bot=LITE, at=TEN, breaks=breaks, away=60),), tmp_path)
     assert files.desk(TEN).digests == desk.digests
     assert set(files.texts) == set(desk.digests.values())
 
 
-def test_a_bot_that_was_removed_comes_back(desk: Desk, tmp_path: Path) -> None:
-    files = Versions(desk, (Reload(kind=REMOVED, bot=LITE, at=TEN, breaks="gone", away=60),), tmp_path)
+def test_a_bot_that_was_removed_comes_back(desk: LoadedBots, tmp_path: Path) -> None:
+    files = SpecVersions(desk, (Reload(kind=REMOVED, bot=LITE, at=TEN, breaks="gone", away=60),), tmp_path)
     assert set(files.desk(TEN).bots) == {SELLER}
     assert set(files.desk(TEN + timedelta(seconds=60)).bots) == {LITE, SELLER}
 
 
-def test_an_edit_that_makes_no_sense_is_taken_back_at_a_start(desk: Desk, tmp_path: Path) -> None:
-    files = Versions(desk, (edit(), edit(TEN + timedelta(seconds=9), "much")), tmp_path)
+def test_an_edit_that_makes_no_sense_is_taken_back_at_a_start(desk: LoadedBots, tmp_path: Path) -> None:
+    files = SpecVersions(desk, (edit(), edit(TEN + timedelta(seconds=9), "much")), tmp_path)
     first = files.desk(TEN).digests
     assert files.desk(TEN + timedelta(seconds=9)).digests == first != desk.digests
 
@@ -149,7 +149,7 @@ TIGHT = (("max_open", 1), ("worst_case", "$600"))
 
 
 @pytest.fixture(scope="module")
-def limited(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def limited(tmp_path_factory: pytest.TempPathFactory) -> LoadedBots:
     """Return the bots under an account document."""
     file = tmp_path_factory.mktemp("limited") / "account.yaml"
     file.write_text(ACCOUNT)
@@ -201,25 +201,25 @@ def test_a_document_that_is_not_there_appears_first() -> None:
 
 
 @pytest.mark.parametrize("is_named", [True, False])
-def test_a_start_reads_the_limits_of_then(is_named: bool, limited: Desk, tmp_path: Path) -> None:
-    files = Versions(limited, (limit(),), tmp_path, is_named=is_named)
+def test_a_start_reads_the_limits_of_then(is_named: bool, limited: LoadedBots, tmp_path: Path) -> None:
+    files = SpecVersions(limited, (limit(),), tmp_path, is_named=is_named)
     assert files.desk(TEN - timedelta(seconds=1)).limits() == limited.limits()
     assert (files.desk(TEN).limits().max_open, files.done) == (1, [LIMITS])
     assert [each.at for each in files.reads] == [TEN - timedelta(seconds=1), TEN]
 
 
-def test_where_there_was_no_document_limits_appear_beside_the_specs(desk: Desk, tmp_path: Path) -> None:
-    files = Versions(desk, (limit(),), tmp_path)
+def test_where_there_was_no_document_limits_appear_beside_the_specs(desk: LoadedBots, tmp_path: Path) -> None:
+    files = SpecVersions(desk, (limit(),), tmp_path)
     assert files.desk(TEN - timedelta(seconds=1)).account is None
     assert files.desk(TEN).limits().max_open == 1
 
 
 @pytest.mark.parametrize(("is_named", "most"), [(True, 100), (False, None)])
 def test_a_document_that_is_gone_is_put_back_where_it_is_named(
-    is_named: bool, most: int | None, limited: Desk, tmp_path: Path
+    is_named: bool, most: int | None, limited: LoadedBots, tmp_path: Path
 ) -> None:
     """Where it lies beside the specs a start goes on without it, as the docs say, and tells so in an alarm."""
-    files = Versions(limited, (spoiled(LIMITS_GONE, GONE),), tmp_path, is_named=is_named)
+    files = SpecVersions(limited, (spoiled(LIMITS_GONE, GONE),), tmp_path, is_named=is_named)
     assert files.desk(TEN).limits().max_open == most
     assert files.desk(TEN + timedelta(seconds=60)).limits().max_open == 100
     assert files.wrong == []
@@ -228,16 +228,16 @@ def test_a_document_that_is_gone_is_put_back_where_it_is_named(
 @pytest.mark.parametrize("breaks", [*BREAKS])
 @pytest.mark.parametrize("is_named", [True, False])
 def test_a_broken_document_is_put_back_by_who_starts_an_engine(
-    breaks: str, is_named: bool, limited: Desk, tmp_path: Path
+    breaks: str, is_named: bool, limited: LoadedBots, tmp_path: Path
 ) -> None:
-    files = Versions(limited, (spoiled(LIMITS_BROKEN, breaks),), tmp_path, is_named=is_named)
+    files = SpecVersions(limited, (spoiled(LIMITS_BROKEN, breaks),), tmp_path, is_named=is_named)
     assert files.desk(TEN).limits() == limited.limits()
     assert files.wrong == []
 
 
-def test_what_a_spec_extends_is_read_with_it(desk: Desk, tmp_path: Path) -> None:
+def test_what_a_spec_extends_is_read_with_it(desk: LoadedBots, tmp_path: Path) -> None:
     change = Reload(kind=EXTENDED, bot=LITE, at=TEN, path=TARGET, text="60%")
-    files = Versions(desk, (change,), tmp_path)
+    files = SpecVersions(desk, (change,), tmp_path)
     before, after = files.desk(TEN - timedelta(seconds=1)), files.desk(TEN)
     assert set(before.bots) == set(after.bots) == {LITE, SELLER}, "what is extended does not trade"
     assert {name for name, digest in after.digests.items() if digest != before.digests[name]} == {LITE}
@@ -246,17 +246,17 @@ def test_what_a_spec_extends_is_read_with_it(desk: Desk, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("breaks", [*BREAKS, GONE])
-def test_a_bot_whose_parent_nobody_can_read_is_put_back(breaks: str, desk: Desk, tmp_path: Path) -> None:
-    files = Versions(desk, (spoiled(EXTENDED_BROKEN, breaks, LITE),), tmp_path)
+def test_a_bot_whose_parent_nobody_can_read_is_put_back(breaks: str, desk: LoadedBots, tmp_path: Path) -> None:
+    files = SpecVersions(desk, (spoiled(EXTENDED_BROKEN, breaks, LITE),), tmp_path)
     assert set(files.desk(TEN).bots) == {LITE, SELLER}
     assert files.wrong == []
 
 
 def test_what_nobody_can_run_and_is_taken_all_the_same_is_seen(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    desk: LoadedBots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rulebot.chaos.spec_files.reread", lambda sources: desk)
     for change in (spoiled(LIMITS_BROKEN, "half"), spoiled(EXTENDED_BROKEN, GONE, LITE), spoiled(BROKEN, TWIN, LITE)):
-        files = Versions(desk, (change,), tmp_path)
+        files = SpecVersions(desk, (change,), tmp_path)
         files.desk(TEN)
         assert len(files.wrong) == 1

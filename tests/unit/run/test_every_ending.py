@@ -32,11 +32,11 @@ from paper_days import BOT, FIRST, at, entity, session, spec_text
 from rulebot.alerts.find import digest
 from rulebot.backtest.results import read_results
 from rulebot.chart.chart_data import chart_of_day
-from rulebot.checks.journal.tape import tape_of
+from rulebot.checks.journal.tape import journal_index
 from rulebot.cli.main import main
 from rulebot.decide.bot_day import BotDay
 from rulebot.fill.apply import add_commission, book, settled
-from rulebot.fill.book import Booked
+from rulebot.fill.book import BookedExecution
 from rulebot.fill.today import realized_since
 from rulebot.model.contract import Option, Right
 from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
@@ -55,9 +55,9 @@ from rulebot.store.open import open_store
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 from rulebot.web import book as rest
-from rulebot.web.known import known
+from rulebot.web.known import store_state
 from rulebot.web.metrics.of_store import samples_of_store
-from rulebot.web.picture_of_store import picture_of_store
+from rulebot.web.picture_of_store import snapshot_of_store
 from rulebot.web.trades_page import trades_page
 
 BY_HAND = {
@@ -74,7 +74,7 @@ class Writer:
     """Writes the day: a deal is an order, its execution and a commission of one dollar, booked as the engine does."""
 
     records: list[Record] = field(default_factory=list)
-    booked: list[Booked] = field(default_factory=list)
+    booked: list[BookedExecution] = field(default_factory=list)
     positions: dict[str, Position] = field(default_factory=dict)
     number: int = 0
 
@@ -131,7 +131,7 @@ class Writer:
             Record(when, Kind.COMMISSION, BOT, name, paid),
         ]
         cash = (-1 if is_buy else 1) * count * Decimal(price) * 100
-        done = Booked(exec_id, name, leg.name, is_entry, count, cash, Decimal(1), is_paid=True, dealt_at=when)
+        done = BookedExecution(exec_id, name, leg.name, is_entry, count, cash, Decimal(1), is_paid=True, dealt_at=when)
         self.booked.append(done)
         self.positions[name] = add_commission(book(position, done, leg.option), leg.name, Decimal(1), is_first=True)
 
@@ -245,7 +245,7 @@ def test_the_commands_say_so(place: Place) -> None:
 
 def test_the_page_and_its_interface_say_so(place: Place) -> None:
     with StoreReader(place) as reader:
-        picture = picture_of_store(reader)
+        picture = snapshot_of_store(reader)
         trades = rest.trades(reader, None, None, None, None)
         profit, history, performance = (
             rest.profit(reader, picture),
@@ -270,7 +270,7 @@ def test_reports_and_messages_say_so(place: Place) -> None:
     with StoreReader(place) as reader:
         (month,) = periods(reader, "month")
         told = digest(reader, FIRST.isoformat())
-        outcome = day_outcome(known(reader, when).state, None)
+        outcome = day_outcome(store_state(reader, when).state, None)
         gains = [lot.gain for lot in lots_of(reader.books()[0])]
     assert (month.net, month.wins, month.win_rate) == (NET, WINS, Decimal(WINS) / TRADES)
     assert told.startswith(f"{FIRST}: realised -$266.00, {TRADES} closed")
@@ -279,7 +279,9 @@ def test_reports_and_messages_say_so(place: Place) -> None:
 
 
 def test_what_promotes_a_bot_says_so() -> None:
-    paper = read_paper(tape_of(enumerate(session(FIRST, None, *written().records, ends="16:10"), 1)), simulated=False)
+    paper = read_paper(
+        journal_index(enumerate(session(FIRST, None, *written().records, ends="16:10"), 1)), simulated=False
+    )
     key = Key(BOT, spec_text().digest)
     found = figures(judge(paper, key, {}), tuple(closed_trades(paper, key)), {})
     assert (found.trades, found.net, found.marked, found.in_shares) == (TRADES, NET, NET, 2)
@@ -332,14 +334,14 @@ def test_a_store_of_an_earlier_version_says_so_once_its_tables_are_made_anew(tmp
     assert "figures of another version of rulebot: 'rulebot store rebuild', or the next start" in " ".join(told.split())
     assert said("summary", "--store", str(path))["all"]["net_pnl"] == NET + 450
     with StoreReader(path) as reader:
-        picture = picture_of_store(reader)
+        picture = snapshot_of_store(reader)
         assert picture.figures.startswith("figures of another version of rulebot")
         assert rest.status(reader, picture).figures == picture.figures
     assert CliRunner().invoke(main, ["store", "rebuild", "--store", str(path)]).exit_code == 0
     assert "another version" not in CliRunner().invoke(main, ["summary", "--store", str(path)]).output
     assert said("summary", "--store", str(path))["all"]["net_pnl"] == NET
     with StoreReader(path) as reader:
-        assert picture_of_store(reader).figures == ""
+        assert snapshot_of_store(reader).figures == ""
     assert said("status", "--store", str(path))["realized_today"] == NET
-    paper = read_paper(tape_of(enumerate(old, 1)), simulated=False)
+    paper = read_paper(journal_index(enumerate(old, 1)), simulated=False)
     assert sum(each.net for each in closed_trades(paper, Key(BOT, spec_text().digest))) == NET

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 from engine_day import BOT, FLAT, ID, LEG, PUT, at, entity, fill, order
 
-from rulebot.checks.against_ledger.books import fills_that_differ
-from rulebot.checks.against_ledger.day import Day
-from rulebot.checks.against_ledger.exposure import closed_too_much, closed_what_was_gone, uncovered_shorts
+from rulebot.checks.against_ledger.books import fill_differences
+from rulebot.checks.against_ledger.day import CheckedDay
+from rulebot.checks.against_ledger.exposure import closed_too_much, closed_without_holding, uncovered_shorts
 from rulebot.model.contract import LOT, Right, share
 from rulebot.model.order import OrderLeg, OrderStatus, Purpose, Side
 from rulebot.record.record import Kind, Record
@@ -21,7 +21,7 @@ PAIR = replace(FLAT, quantity=1, legs=(LEG, WING))
 ENTRY = order(1, Purpose.ENTRY, legs=(OrderLeg("put", PUT, Side.SELL), OrderLeg("wing", LONG, Side.BUY)))
 EXIT = order(2, Purpose.EXIT, legs=(OrderLeg("put", PUT, Side.BUY), OrderLeg("wing", LONG, Side.SELL)))
 NOTHING = LedgerTotals(Decimal(0), Decimal(0), {}, {}, {}, {})
-DAY = Day((), {ID: PAIR}, {ENTRY.ref: ENTRY, EXIT.ref: EXIT}, (), NOTHING, {})
+DAY = CheckedDay((), {ID: PAIR}, {ENTRY.ref: ENTRY, EXIT.ref: EXIT}, (), NOTHING, {})
 
 STOCK = replace(LEG, name="stock", option=share("SPY", 13), ratio=LOT)
 CALL = replace(LEG, name="call", option=replace(PUT, right=Right.CALL, con_id=14))
@@ -30,7 +30,9 @@ WRITTEN = order(
     Purpose.ENTRY,
     legs=tuple(OrderLeg(leg.name, leg.option, Side.SELL, ratio=leg.ratio) for leg in (STOCK, LEG, CALL)),
 )
-SHARES_DAY = Day((), {ID: replace(FLAT, quantity=1, legs=(STOCK, LEG, CALL))}, {WRITTEN.ref: WRITTEN}, (), NOTHING, {})
+SHARES_DAY = CheckedDay(
+    (), {ID: replace(FLAT, quantity=1, legs=(STOCK, LEG, CALL))}, {WRITTEN.ref: WRITTEN}, (), NOTHING, {}
+)
 
 
 def execution(at: str, ref: str, con_id: int, side: str, exec_id: str, quantity: int = 1) -> Row:
@@ -146,8 +148,8 @@ def test_what_was_booked_unseen_and_taken_back_is_no_execution() -> None:
     guess = fill("10:20", 1, "unseen:a.01", "1.10", Purpose.ENTRY)
     gone = fill("10:30", 1, "unseen:a.02", "1.10", Purpose.ENTRY, 0)
     row = execution("15:30", "rb:a:000001", 11, "SLD", "e.1.01") | {"price": "1.20"}
-    assert list(fills_that_differ(replace(DAY, records=(guess, true, gone)), [row])) == []
-    (found,) = fills_that_differ(replace(DAY, records=(guess, true)), [row])
+    assert list(fill_differences(replace(DAY, records=(guess, true, gone)), [row])) == []
+    (found,) = fill_differences(replace(DAY, records=(guess, true)), [row])
     assert "unseen:a" in found
 
 
@@ -162,7 +164,7 @@ def by_hand(at: str, con_id: int, side: str) -> dict[str, object]:
 
 def test_an_exit_of_what_somebody_else_has_closed_is_seen() -> None:
     rows = [SOLD, COVERED, by_hand("15:30", 11, "BOT"), SENT, {**BOUGHT_BACK, "name": "P"}]
-    (found,) = closed_what_was_gone(DAY, rows)
+    (found,) = closed_without_holding(DAY, rows)
     assert "the account held 0" in found
 
 
@@ -173,8 +175,8 @@ def test_an_exit_is_judged_by_its_own_side_where_others_of_ours_hold_the_other()
     day = replace(DAY, positions={ID: PAIR, other.id: other}, orders={**DAY.orders, bought.ref: bought})
     both = [SOLD, COVERED, execution("15:10", bought.ref, 11, "BOT", "e.9.01.01")]
     back = {**BOUGHT_BACK, "name": "P"}
-    assert list(closed_what_was_gone(day, [*both, by_hand("15:30", 11, "SLD"), SENT, back])) == []
-    (found,) = closed_what_was_gone(day, [*both, by_hand("15:30", 11, "BOT"), SENT, back])
+    assert list(closed_without_holding(day, [*both, by_hand("15:30", 11, "SLD"), SENT, back])) == []
+    (found,) = closed_without_holding(day, [*both, by_hand("15:30", 11, "BOT"), SENT, back])
     assert "the account held 0" in found
 
 
@@ -183,13 +185,13 @@ def test_an_exit_that_the_exchange_takes_back_has_traded_nothing_anew() -> None:
     closed, back = by_hand("15:30", 11, "BOT"), {**BOUGHT_BACK, "name": "P"}
     opened = {**closed, "at": "2026-11-18T15:31", "exec_id": "h.11.02", "quantity": "0"}
     bust = {**back, "at": "2026-11-18T16:31", "exec_id": "e.2.02.02", "quantity": "0"}
-    assert list(closed_what_was_gone(DAY, [SOLD, COVERED, closed, opened, SENT, back, bust])) == []
+    assert list(closed_without_holding(DAY, [SOLD, COVERED, closed, opened, SENT, back, bust])) == []
 
 
 def test_an_exit_that_was_sent_before_anybody_could_know_is_not() -> None:
     soon = by_hand("15:59:30", 11, "BOT")
-    assert list(closed_what_was_gone(DAY, [SOLD, COVERED, soon, SENT, {**BOUGHT_BACK, "name": "P"}])) == []
-    assert list(closed_what_was_gone(DAY, [*WHOLE[:2], SENT, *WHOLE[2:]])) == []
+    assert list(closed_without_holding(DAY, [SOLD, COVERED, soon, SENT, {**BOUGHT_BACK, "name": "P"}])) == []
+    assert list(closed_without_holding(DAY, [*WHOLE[:2], SENT, *WHOLE[2:]])) == []
 
 
 def test_a_combo_that_the_broker_tore_is_no_fault_of_ours() -> None:

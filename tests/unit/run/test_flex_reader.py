@@ -9,7 +9,7 @@ import pytest
 from rulebot.model.errors import MisuseError, RulebotError
 from rulebot.statement import safe_xml as xml
 from rulebot.statement.flex_query import read_flex
-from rulebot.statement.statement import Statement, Told
+from rulebot.statement.statement import Statement, StatementExecution
 
 TRADE = {
     "accountId": "U1",
@@ -71,7 +71,7 @@ def refused(folder: Path, text: str | bytes, *accounts: str) -> str:
     return raised.value.message.removeprefix(str(folder / "a.xml")).lstrip(": ")
 
 
-def only(folder: Path, *trades: str, more: str = "") -> Told:
+def only(folder: Path, *trades: str, more: str = "") -> StatementExecution:
     (told,) = read(folder, flex(*trades, more=more)).trades
     return told
 

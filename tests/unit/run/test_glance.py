@@ -10,7 +10,7 @@ from store_day import CONDOR, DAY, SELLER, WATCHER, at
 
 from rulebot.compare.spec_comparison import tried_day
 from rulebot.core.pnl_at_exits import dollars_at
-from rulebot.core.state import BotState, Standing, State, Trading
+from rulebot.core.state import BotState, OperatorState, State, TradingMode
 from rulebot.decide.bot_day import BotDay
 from rulebot.model.halt import Halt, Shut
 from rulebot.model.order import OrderStatus, Purpose
@@ -18,21 +18,21 @@ from rulebot.model.position import HoldReason
 from rulebot.model.session import session_on
 from rulebot.narrate.day_report import day_outcome
 from rulebot.narrate.position_text import exits_text
-from rulebot.narrate.run_snapshot import Doing, Glance, glance, progress
+from rulebot.narrate.run_snapshot import BotActivity, RunSnapshot, progress, run_snapshot
 from rulebot.narrate.text_table import one_line
 from rulebot.spec.nouns.exits import ExitKind
 
 PROGRAM = day_program()
 
 
-def seen(state: State, clock: str) -> Glance:
-    return glance(PROGRAM, state, at(clock), at("09:29"), at("16:06"))
+def seen(state: State, clock: str) -> RunSnapshot:
+    return run_snapshot(PROGRAM, state, at(clock), at("09:29"), at("16:06"))
 
 
 def test_an_open_condor_shows_each_exit_with_its_level_and_the_present_value() -> None:
     rows = {row.bot: row for row in seen(day_state("11:42"), "11:42").rows}
     row = rows[CONDOR]
-    assert (row.doing, row.since, row.position) == (Doing.OPEN, at("09:52"), "5920/5930p 6065/6075c  0.85")
+    assert (row.doing, row.since, row.position) == (BotActivity.OPEN, at("09:52"), "5920/5930p 6065/6075c  0.85")
     assert row.waits.startswith("target 0.42 (now 0.54); stop 1.70; time 15:45; breach spot_within 15 pts")
     assert row.profit == Decimal("26.90")
 
@@ -98,7 +98,9 @@ def test_a_position_that_a_person_has_asked_to_be_closed_says_what_that_waits_fo
     """Asked in the evening nothing showed it: the next one to look saw an open position, and in the morning none."""
     state = day_state("11:42")
     (asked,) = (name for name, each in state.positions.items() if each.bot == CONDOR and each.state == "open")
-    rows = {row.bot: row for row in seen(state._replace(standing=Standing(closing=frozenset({asked}))), "11:42").rows}
+    rows = {
+        row.bot: row for row in seen(state._replace(standing=OperatorState(closing=frozenset({asked}))), "11:42").rows
+    }
     assert rows[CONDOR].waits == "to be closed, as asked, once the session is on and the broker is there"
     assert rows[SELLER].waits == "resting: target 2.03, stop 15.21"
 
@@ -111,7 +113,7 @@ def test_resting_exits_show_what_is_at_the_broker() -> None:
 
 def test_a_watching_bot_says_what_is_missing() -> None:
     rows = {row.bot: row for row in seen(day_state("11:42"), "11:42").rows}
-    assert rows[WATCHER].doing is Doing.WATCHING
+    assert rows[WATCHER].doing is BotActivity.WATCHING
     assert rows[WATCHER].waits == "day_range 29.8 pts, below 27.7 (the open's expected move): 2.1 too much"
 
 
@@ -141,11 +143,11 @@ def test_a_bot_that_holds_something_shows_what_it_has_realised_and_that_it_is_ha
     positions = {**state.positions, lost.id: replace(lost, bot=SELLER)}
     shown = seen(state._replace(bots=bots, positions=positions), "15:00")
     rows = [row for row in shown.rows if row.bot == SELLER]
-    assert [(row.doing, row.position) for row in rows][1] == (Doing.FLAT, "closed: target")
+    assert [(row.doing, row.position) for row in rows][1] == (BotActivity.FLAT, "closed: target")
     assert sum(row.profit or 0 for row in shown.rows) == shown.today
     halted = replace(state.bots[SELLER], day=state.bots[SELLER].day.halted_for(Halt.DAY_LOSS, "its daily loss"))
     rows = [row for row in seen(state._replace(bots={SELLER: halted}), "15:00").rows if row.bot == SELLER]
-    assert [row.doing for row in rows] == [Doing.OPEN, Doing.HALTED]
+    assert [row.doing for row in rows] == [BotActivity.OPEN, BotActivity.HALTED]
     assert rows[1].waits == "its daily loss"
 
 
@@ -169,7 +171,7 @@ def test_entering_shows_the_try() -> None:
     bare = replace(position, state="entering", legs=tuple(replace(leg, opened=0) for leg in position.legs))
     state = state._replace(orders=orders, positions={position.id: bare})
     row = next(row for row in seen(state, "11:42").rows if row.bot == CONDOR)
-    assert (row.doing, row.waits) == (Doing.ENTERING, "a fill")
+    assert (row.doing, row.waits) == (BotActivity.ENTERING, "a fill")
     assert row.position == "5920/5930p 6065/6075c  try 2 of 4 at 0.25"
 
 
@@ -195,9 +197,9 @@ def test_many_positions_share_a_row() -> None:
 @pytest.mark.parametrize(("paused", "command"), [(WATCHER, f"rulebot resume {WATCHER}"), ("", "rulebot resume")])
 def test_a_paused_bot(paused: str, command: str) -> None:
     """Without its name a resume would let all others enter again that are paused or killed as well."""
-    state = day_state("11:42")._replace(standing=Standing(paused=frozenset({paused})))
+    state = day_state("11:42")._replace(standing=OperatorState(paused=frozenset({paused})))
     row = next(row for row in seen(state, "11:42").rows if row.bot == WATCHER)
-    assert (row.doing, row.waits) == (Doing.PAUSED, f"'{command}' lets it enter again")
+    assert (row.doing, row.waits) == (BotActivity.PAUSED, f"'{command}' lets it enter again")
 
 
 def test_notices() -> None:
@@ -205,8 +207,8 @@ def test_notices() -> None:
     assert seen(state, "11:42").notice == ""
     assert "stopping" in seen(state._replace(is_stopping=True), "11:42").notice
     assert "connection" in seen(state._replace(is_linked=False), "11:42").notice
-    assert "killed" in seen(state._replace(standing=Standing(Trading.REDUCING)), "11:42").notice
-    died = Standing(Trading.REDUCING, reason="3 starts in 10 minutes")
+    assert "killed" in seen(state._replace(standing=OperatorState(TradingMode.REDUCING)), "11:42").notice
+    died = OperatorState(TradingMode.REDUCING, reason="3 starts in 10 minutes")
     assert seen(state._replace(standing=died), "11:42").notice.startswith("3 starts in 10 minutes: nothing is opened")
 
 
@@ -215,9 +217,9 @@ def test_a_notice_that_bots_were_closed_says_whether_others_go_on() -> None:
     told = {
         standing: seen(state._replace(standing=standing), "11:42").notice
         for standing in (
-            Standing(paused=one, flattening=one),
-            Standing(Trading.REDUCING, paused=one, flattening=one),
-            Standing(Trading.REDUCING, paused=one, flattening=one | every),
+            OperatorState(paused=one, flattening=one),
+            OperatorState(TradingMode.REDUCING, paused=one, flattening=one),
+            OperatorState(TradingMode.REDUCING, paused=one, flattening=one | every),
         )
     }
     assert [notice.split(";")[0] for notice in told.values()] == [

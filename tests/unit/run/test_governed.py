@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 from hand_desk import bot_of
 
-from rulebot.chaos.result import Aftermath
+from rulebot.chaos.result import ChaosResult
 from rulebot.chaos.spec_edits import edited
-from rulebot.chaos.spec_files import Told
+from rulebot.chaos.spec_files import RecordedVersion
 from rulebot.chaos.spec_version_check import governed
 from rulebot.core.program import CompiledBot
 from rulebot.model.contract import Option, Right
@@ -61,7 +61,10 @@ def entry(second: int, bot: CompiledBot) -> Record:
 
 
 def said(
-    files: Sequence[CompiledBot], *records: Record, positions: Sequence[Position] = (), told: Sequence[Told] = ()
+    files: Sequence[CompiledBot],
+    *records: Record,
+    positions: Sequence[Position] = (),
+    told: Sequence[RecordedVersion] = (),
 ) -> list[str]:
     """Return what is said of a trial that began with the first of these texts."""
     day = SimpleNamespace(
@@ -70,11 +73,11 @@ def said(
         orders={},
     )
     left = SimpleNamespace(day=day, texts={bot.plan.digest: bot for bot in files}, told=told)
-    return list(governed(cast(Aftermath, left)))
+    return list(governed(cast(ChaosResult, left)))
 
 
-def told(bot: CompiledBot | None) -> tuple[Told]:
-    return (Told(ID, None if bot is None else ((BOT, bot.plan.digest),)),)
+def told(bot: CompiledBot | None) -> tuple[RecordedVersion]:
+    return (RecordedVersion(ID, None if bot is None else ((BOT, bot.plan.digest),)),)
 
 
 def test_an_entry_is_by_the_text_that_runs(old: CompiledBot, new: CompiledBot) -> None:
@@ -125,11 +128,11 @@ def test_a_reload_that_waits_for_nothing_is_seen(old: CompiledBot, new: Compiled
     (words,) = said([old, new], *waits, told=told(new))
     assert "waits at the end for the connection" in words
     refused = reload(2, "refused", id="reload-2", reason="RB112")
-    both = (*told(new), Told("reload-2", None))
+    both = (*told(new), RecordedVersion("reload-2", None))
     assert len(said([old, new], *waits, refused, told=both)) == 1, "the older one goes on waiting"
     assert said([old, new], *waits, reload(2, "refused", reason="no such contract"), told=told(new)) == []
 
 
 def test_nothing_is_said_of_a_trial_whose_files_stayed(old: CompiledBot) -> None:
     left = SimpleNamespace(day=SimpleNamespace(records=(entry(1, old),), positions={}, orders={}), texts={}, told=())
-    assert list(governed(cast(Aftermath, left))) == []
+    assert list(governed(cast(ChaosResult, left))) == []

@@ -8,8 +8,8 @@ import pytest
 from past_days import PastDays
 
 from rulebot.backtest.fills import fill_model
-from rulebot.backtest.session_independence import what_is_carried
-from rulebot.backtest.simulation import Walk
+from rulebot.backtest.session_independence import carried_state
+from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.events import event_calendar
@@ -36,8 +36,10 @@ def counts(folder: Path, loss: str) -> list[int]:
     file = folder / "grower.yaml"
     file.write_text(TEXT.replace("LOSS", loss), encoding="utf-8")
     program = load_desk([str(file)], {}, None).program("t", {}, 90)
-    assert "compliant" in what_is_carried(program)
-    walk = Walk(program, PastDays(), event_calendar(shipped_dates()), fill_model("mid"), Decimal(1_000_000))
+    assert "compliant" in carried_state(program)
+    walk = BacktestSimulation(
+        program, PastDays(), event_calendar(shipped_dates()), fill_model("mid"), Decimal(1_000_000)
+    )
     days = list(walk.through(FIRST, LAST))
     orders = [
         {r.data["ref"]: r.data for r in day.records if r.kind is Kind.ORDER and r.data["purpose"] == "entry"}

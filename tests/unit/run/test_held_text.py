@@ -8,9 +8,9 @@ from hand_desk import CONDOR, Desk, kept, put, text_of
 
 from rulebot.cli.status import status
 from rulebot.model.order import Order, OrderStatus
-from rulebot.narrate.event_text import happening
+from rulebot.narrate.event_text import event_line
 from rulebot.narrate.position_text import entry_text
-from rulebot.narrate.run_snapshot import glance
+from rulebot.narrate.run_snapshot import run_snapshot
 from rulebot.web.picture_of_run import position_lines
 
 STRIKES = "5935/5945p"
@@ -33,9 +33,9 @@ def opened(quantity: int, filled: int, **sections: str) -> Desk:
 def told(desk: Desk) -> list[str]:
     """Return what terminal, page and report say of the position, and what was told last of it."""
     (line,) = position_lines(desk.program, desk.state, desk.now)
-    rows = glance(desk.program, desk.state, desk.now, desk.now, None).rows
+    rows = run_snapshot(desk.program, desk.state, desk.now, desk.now, None).rows
     position = desk.position.id
-    news = [happening(record, desk.state) for record in desk.records if record.position == position]
+    news = [event_line(record, desk.state) for record in desk.records if record.position == position]
     return [
         line.structure,
         rows[0].position.partition("  ")[0],

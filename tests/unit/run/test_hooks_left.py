@@ -8,7 +8,7 @@ import pytest
 
 from rulebot.model.errors import StoreError
 from rulebot.model.event import HookCame, Request
-from rulebot.operator.request_inbox import MOST_WAITING, NANOSECONDS, Inbox, post, post_hook
+from rulebot.operator.request_inbox import MOST_WAITING, NANOSECONDS, RequestInbox, post, post_hook
 from rulebot.store.place import Place
 from rulebot.store.requests import folder_of
 
@@ -31,7 +31,7 @@ def received(store: Path) -> int:
 def test_in_a_simulated_run_it_came_so_long_before_now(store: Path, later: float, came: int) -> None:
     post_hook(store, "trend", "up", "m1")
     then = received(store) + int(later * NANOSECONDS)
-    (found,) = Inbox(store, wall=lambda: then, is_simulated=True).read(AT)
+    (found,) = RequestInbox(store, wall=lambda: then, is_simulated=True).read(AT)
     assert found == HookCame(at=AT, id="m1", name="trend", says="up", came=AT - timedelta(seconds=came))
 
 
@@ -39,11 +39,11 @@ def test_in_a_real_run_it_came_when_it_was_received_however_old_the_last_batch_i
     """While the connection is away time does not go on for the engine, and for the world it does."""
     post_hook(store, "trend")
     stamp = received(store)
-    (found,) = Inbox(store, wall=lambda: stamp + 600 * NANOSECONDS).read(AT)
+    (found,) = RequestInbox(store, wall=lambda: stamp + 600 * NANOSECONDS).read(AT)
     assert isinstance(found, HookCame)
     assert abs(found.came.timestamp() - stamp / NANOSECONDS) <= 1.0
     assert found.at == AT
-    (found,) = Inbox(store, wall=lambda: stamp + 600 * NANOSECONDS, ahead=lambda: 21600.0).read(AT)
+    (found,) = RequestInbox(store, wall=lambda: stamp + 600 * NANOSECONDS, ahead=lambda: 21600.0).read(AT)
     assert isinstance(found, HookCame)
     assert abs(found.came.timestamp() + 21600 - stamp / NANOSECONDS) <= 1.0
 
@@ -51,7 +51,7 @@ def test_in_a_real_run_it_came_when_it_was_received_however_old_the_last_batch_i
 def test_it_is_removed_once_its_record_is_kept_and_not_before(store: Path) -> None:
     clock = [0.0]
     post_hook(store, "trend")
-    inbox = Inbox(store, lambda: clock[0])
+    inbox = RequestInbox(store, lambda: clock[0])
     assert len(inbox.read(AT)) == 1
     assert len(list(folder_of(store).glob("*.json"))) == 1  # what a killed engine leaves for the next one
     clock[0] = 1.0
@@ -62,14 +62,14 @@ def test_it_is_removed_once_its_record_is_kept_and_not_before(store: Path) -> No
 def test_it_waits_for_the_next_engine_beside_what_people_ask(store: Path) -> None:
     post_hook(store, "trend")
     post(store, Request.PAUSE, "condor")
-    found = Inbox(store).read(AT)
+    found = RequestInbox(store).read(AT)
     assert [type(each).__name__ for each in found] == ["HookCame", "OperatorRequest"]
 
 
 def test_hooks_of_one_instant_are_two(store: Path) -> None:
     post_hook(store, "trend", "up")
     post_hook(store, "trend", "up")
-    assert len({each.id for each in Inbox(store).read(AT)}) == 2
+    assert len({each.id for each in RequestInbox(store).read(AT)}) == 2
 
 
 def test_a_box_that_nobody_reads_takes_only_so_many(store: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_store_that_is_not_there_takes_none(tmp_path: Path) -> None:
 def test_one_that_cannot_be_meant_is_set_aside(store: Path, body: dict[str, object]) -> None:
     folder_of(store).mkdir()
     (folder_of(store) / "1.json").write_text(json.dumps(body))
-    inbox = Inbox(store)
+    inbox = RequestInbox(store)
     found = inbox.read(AT)
     assert found == [] or isinstance(found[0], HookCame)
     assert len(list(folder_of(store).iterdir())) == 1
@@ -107,7 +107,7 @@ def test_one_that_cannot_be_meant_is_set_aside(store: Path, body: dict[str, obje
 
 def test_on_a_server_they_are_rows(day_place: Place) -> None:
     post_hook(day_place, "trend", "up", "m1")
-    inbox = Inbox(day_place)
+    inbox = RequestInbox(day_place)
     (found,) = inbox.read(AT)
     inbox.close()
     assert isinstance(found, HookCame)

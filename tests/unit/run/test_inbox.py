@@ -8,7 +8,7 @@ import pytest
 
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
-from rulebot.operator.request_inbox import Inbox, clear_box, post
+from rulebot.operator.request_inbox import RequestInbox, clear_box, post
 from rulebot.store.requests import folder_of, remove_requests
 from rulebot.store.sqlite import hold_store
 
@@ -22,7 +22,7 @@ def store(tmp_path: Path) -> Path:
     return path
 
 
-def asked(inbox: Inbox) -> list[tuple[Request, str]]:
+def asked(inbox: RequestInbox) -> list[tuple[Request, str]]:
     inbox._looked = 0.0
     return [(found.request, found.bot) for found in inbox.read(AT)]
 
@@ -51,7 +51,7 @@ class Stuck:
 
 def test_a_running_engine_reads_each_request_and_removes_its_file(store: Path) -> None:
     with hold_store(store):
-        inbox = Inbox(store)
+        inbox = RequestInbox(store)
         assert post(store, Request.PAUSE, "condor")
         assert asked(inbox) == [(Request.PAUSE, "condor")]
         asked(inbox)
@@ -61,7 +61,7 @@ def test_a_running_engine_reads_each_request_and_removes_its_file(store: Path) -
 @pytest.mark.parametrize("request_", [Request.KILL, Request.FLATTEN, Request.PAUSE, Request.RESUME])
 def test_with_no_engine_a_request_waits_for_the_next_one(request_: Request, store: Path) -> None:
     assert not post(store, request_)
-    assert asked(Inbox(store)) == [(request_, "")]
+    assert asked(RequestInbox(store)) == [(request_, "")]
 
 
 def test_a_stop_is_for_an_engine_that_runs(store: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_stop_is_for_an_engine_that_runs(store: Path) -> None:
     with hold_store(store):
         post(store, Request.STOP)
     clear_box(store)
-    assert asked(Inbox(store)) == []
+    assert asked(RequestInbox(store)) == []
 
 
 def test_what_comes_while_an_engine_waits_for_its_gateway_is_meant_for_it_but_for_an_entry(store: Path) -> None:
@@ -78,7 +78,7 @@ def test_what_comes_while_an_engine_waits_for_its_gateway_is_meant_for_it_but_fo
         clear_box(store)
         for request in (Request.SET, Request.ENTER, Request.RELOAD, Request.STOP):
             post(store, request, "condor")
-        assert [request for request, _ in asked(Inbox(store))] == [Request.SET, Request.RELOAD, Request.STOP]
+        assert [request for request, _ in asked(RequestInbox(store))] == [Request.SET, Request.RELOAD, Request.STOP]
 
 
 def test_a_store_that_is_not_there_takes_no_requests(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_what_cannot_be_read_is_set_aside(store: Path) -> None:
     folder = folder_of(store)
     folder.mkdir()
     (folder / "1.json").write_text("no json", encoding="utf-8")
-    assert asked(Inbox(store)) == []
+    assert asked(RequestInbox(store)) == []
     assert [found.suffix for found in folder.iterdir()] == [".unreadable"]
 
 
@@ -107,14 +107,14 @@ def test_nothing_that_lies_in_the_box_ends_an_engine(store: Path, body: str) -> 
     folder_of(store).mkdir()
     (folder_of(store) / "1.json").write_text(body, encoding="utf-8")
     clear_box(store)
-    assert asked(Inbox(store)) == []
+    assert asked(RequestInbox(store)) == []
     post(store, Request.PAUSE)
-    assert asked(Inbox(store)) == [(Request.PAUSE, "")]
+    assert asked(RequestInbox(store)) == [(Request.PAUSE, "")]
 
 
 def test_a_request_that_cannot_be_removed_ends_no_engine_and_is_read_once(store: Path) -> None:
     """It may lie in a folder of another user's; a folder in its place stands for that."""
-    inbox = Inbox(store)
+    inbox = RequestInbox(store)
     post(store, Request.PAUSE, "condor")
     assert asked(inbox) == [(Request.PAUSE, "condor")]
     (found,) = folder_of(store).glob("*.json")

@@ -8,7 +8,7 @@ from pathlib import Path
 from hand_desk import Desk, text_of
 
 from rulebot.model.contract import Underlying
-from rulebot.narrate.delayed_data import Late, late_now, late_told
+from rulebot.narrate.delayed_data import DelayedSymbol, delayed_now, delayed_on_record
 from rulebot.record.record import DATA_TROUBLE, LATE, Json, Kind, Record
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
@@ -28,12 +28,12 @@ def trouble(minute: int, symbol: str, *bots: str, is_late: bool = True) -> Recor
     return Record(AT + timedelta(minutes=minute), Kind.FACTS, "", "", {**data, **late})
 
 
-def told(folder: Path, *records: Record) -> tuple[Late, ...]:
+def told(folder: Path, *records: Record) -> tuple[DelayedSymbol, ...]:
     place = folder / "a.db"
     with closing(SqlJournal(open_store(place), logs=None)) as journal:
         journal.append(list(records), durable=True)
     with StoreReader(place) as reader:
-        return late_told(reader)
+        return delayed_on_record(reader)
 
 
 def test_each_late_symbol_is_told_once_with_who_trades_on_it(tmp_path: Path) -> None:
@@ -58,14 +58,14 @@ def test_an_engine_names_its_late_symbols_as_long_as_they_are_late() -> None:
     desk.board.allow_delayed(desk.program.may_be_delayed())
     row = desk.board.rows[Underlying("SPX")]
     desk.board.note_delayed(row)
-    assert late_now(desk.program, desk.board) == (Late(symbol="SPX", bots=("spread",)),)
+    assert delayed_now(desk.program, desk.board) == (DelayedSymbol(symbol="SPX", bots=("spread",)),)
     refusing = Desk((text_of(),))
-    assert late_now(refusing.program, desk.board)[0].bots == ()
+    assert delayed_now(refusing.program, desk.board)[0].bots == ()
     desk.board.delayed.discard(row)
-    assert late_now(desk.program, desk.board) == ()
+    assert delayed_now(desk.program, desk.board) == ()
 
 
 def test_several_symbols_at_once_are_named_as_market_data() -> None:
-    assert replace(Late(symbol=""), bots=("one",)).words.startswith(
+    assert replace(DelayedSymbol(symbol=""), bots=("one",)).words.startswith(
         "DELAYED DATA: market data is 10 to 15 minutes late"
     )

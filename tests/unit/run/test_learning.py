@@ -12,7 +12,7 @@ from rulebot.train.fit import fitted
 from rulebot.train.folds import walk_forward
 from rulebot.train.report import Report, figures
 from rulebot.train.samples import Sample, Samples
-from rulebot.train.train import Asked, _area_error, _forecast, _weights, train
+from rulebot.train.train import TrainOptions, _area_error, _forecast, _weights, train
 from rulebot.train.write import text_of_model
 
 START = datetime(2025, 1, 2, 15, 30, tzinfo=UTC)
@@ -38,7 +38,7 @@ def samples(count: int = 300, *, pull: float = 1.5, seed: int = 4, gap: bool = F
 @pytest.fixture(scope="module")
 def learned() -> tuple[LearnedModel, Report]:
     """Return what the plain trades come to, and how that did. Nobody changes it."""
-    return train(samples(), Asked())
+    return train(samples(), TrainOptions())
 
 
 def test_a_trial_comes_after_all_that_was_trained_on() -> None:
@@ -69,7 +69,7 @@ def test_what_trades_still_open_come_to_calibrates_nothing() -> None:
     foreseen = []
     for rows in (held, turned):
         some = replace(known, rows=tuple(rows))
-        found = _forecast(Kind.LOGISTIC, some, walk_forward(some.rows, 2, DAY), Asked(folds=2))
+        found = _forecast(Kind.LOGISTIC, some, walk_forward(some.rows, 2, DAY), TrainOptions(folds=2))
         foreseen.append(found.probabilities[len(first.trial) :])
     assert foreseen[0] == foreseen[1]
 
@@ -77,7 +77,7 @@ def test_what_trades_still_open_come_to_calibrates_nothing() -> None:
 def test_trades_that_ended_in_shares_are_counted() -> None:
     known = samples()
     some = replace(known, rows=(*known.rows[:-2], *(replace(row, in_shares=True) for row in known.rows[-2:])))
-    assert train(some, Asked())[1].in_shares == 2
+    assert train(some, TrainOptions())[1].in_shares == 2
 
 
 def test_what_is_there_is_learned_and_calibrated(learned: tuple[LearnedModel, Report]) -> None:
@@ -95,7 +95,7 @@ def test_what_is_there_is_learned_and_calibrated(learned: tuple[LearnedModel, Re
 def test_features_are_weighed_in_the_probabilities_that_the_area_is_told_of() -> None:
     known = samples()
     folds = walk_forward(known.rows, 5, DAY)
-    found = _forecast(Kind.LOGISTIC, known, folds, Asked())
+    found = _forecast(Kind.LOGISTIC, known, folds, TrainOptions())
     again = [
         model.probability([value or 0.0 for value in known.rows[place].values])
         for fold, model in zip(folds, found.models, strict=True)
@@ -112,7 +112,7 @@ def test_the_error_of_an_area_is_that_of_hanley_and_mcneil() -> None:
 
 
 def test_of_noise_nothing_is_claimed() -> None:
-    claimed = [train(samples(pull=0.0, seed=seed), Asked())[1].taken.is_better_than_chance for seed in range(4)]
+    claimed = [train(samples(pull=0.0, seed=seed), TrainOptions())[1].taken.is_better_than_chance for seed in range(4)]
     assert not any(claimed)
 
 
@@ -120,13 +120,13 @@ def test_the_weighted_sum_is_taken_unless_trees_are_clearly_better(learned: tupl
     assert learned[1].kind == "logistic"
     bent = samples(600)
     folded = tuple(replace(row, net=90.0 if abs(row.values[0] or 0.0) > 0.7 else -80.0) for row in bent.rows)
-    assert train(replace(bent, rows=folded), Asked())[1].kind == "trees"
+    assert train(replace(bent, rows=folded), TrainOptions())[1].kind == "trees"
 
 
 def test_the_past_is_judged_alike_whatever_comes_later(learned: tuple[LearnedModel, Report]) -> None:
     known = samples()
     rows = (*known.rows[:250], *(replace(row, net=-row.net) for row in known.rows[250:]))
-    was, now = learned[1], train(replace(known, rows=rows), Asked())[1]
+    was, now = learned[1], train(replace(known, rows=rows), TrainOptions())[1]
     assert was.folds[:4] == now.folds[:4]
     assert was.folds[4] != now.folds[4]
 
@@ -159,12 +159,12 @@ def test_boosted_trees_agree_with_the_library_that_grew_them() -> None:
 
 
 def test_the_same_trades_and_seed_give_the_same_bytes(learned: tuple[LearnedModel, Report]) -> None:
-    texts = {text_of_model(model, figures(report)) for model, report in (learned, train(samples(), Asked()))}
+    texts = {text_of_model(model, figures(report)) for model, report in (learned, train(samples(), TrainOptions()))}
     assert len({digest_of(text) for text in texts}) == 1
 
 
 def test_what_was_sometimes_unknown_has_its_median_and_the_rest_must_be_there() -> None:
-    model, _ = train(samples(gap=True), Asked())
+    model, _ = train(samples(gap=True), TrainOptions())
     by_name = {one.name: one.missing for one in model.inputs}
     assert by_name["gap"] is None
     assert by_name["vix"] == pytest.approx(20.0, abs=1.0)
@@ -175,7 +175,7 @@ def test_what_was_sometimes_unknown_has_its_median_and_the_rest_must_be_there() 
 def test_a_target_of_the_best_trades_counts_those_alone() -> None:
     known = samples()
     rows = tuple(replace(row, net=float(at * 37 % 100)) for at, row in enumerate(known.rows))
-    report = train(replace(known, rows=rows), Asked(above=0.7))[1]
+    report = train(replace(known, rows=rows), TrainOptions(above=0.7))[1]
     assert report.line == 69.0
     assert report.good == 90
 
@@ -194,13 +194,13 @@ def test_a_target_of_the_best_trades_counts_those_alone() -> None:
 )
 def test_too_little_to_learn_from_is_refused(known: Samples, said: str) -> None:
     with pytest.raises(SpecError, match=said):
-        train(known, Asked())
+        train(known, TrainOptions())
 
 
 def test_an_embargo_that_leaves_nothing_to_train_on_is_told_as_that() -> None:
     """All 0 trades were said to have ended alike, and fewer folds to help."""
     with pytest.raises(SpecError, match="no trade had ended before fold 1 begins") as refused:
-        train(samples(), Asked(embargo=timedelta(days=5000)))
+        train(samples(), TrainOptions(embargo=timedelta(days=5000)))
     assert refused.value.help == "take a shorter --embargo, fewer --folds, or more sessions"
 
 
@@ -215,7 +215,7 @@ def of_minutes(count: int, each: int, *, pull: float) -> Samples:
 
 
 def test_minutes_of_one_session_count_as_one(learned: tuple[LearnedModel, Report]) -> None:
-    alone, crowded = learned[1], train(of_minutes(300, 6, pull=1.5), Asked())[1]
+    alone, crowded = learned[1], train(of_minutes(300, 6, pull=1.5), TrainOptions())[1]
     assert crowded.samples == 6 * alone.samples
     assert (crowded.every, crowded.sessions) == (30, 300)
     assert crowded.kinds[0].auc_error == pytest.approx(alone.kinds[0].auc_error, rel=0.15)
@@ -223,7 +223,7 @@ def test_minutes_of_one_session_count_as_one(learned: tuple[LearnedModel, Report
 
 def test_of_noise_in_many_minutes_nothing_is_claimed() -> None:
     claimed = [
-        train(replace(of_minutes(150, 8, pull=0.0), names=("gap", "vix", "iv")), Asked(seed=seed))[1]
+        train(replace(of_minutes(150, 8, pull=0.0), names=("gap", "vix", "iv")), TrainOptions(seed=seed))[1]
         for seed in range(2)
     ]
     assert not any(each.taken.is_better_than_chance for each in claimed)
@@ -231,4 +231,4 @@ def test_of_noise_in_many_minutes_nothing_is_claimed() -> None:
 
 def test_many_minutes_of_few_sessions_are_refused() -> None:
     with pytest.raises(SpecError, match="100 sessions or more, and there are 60"):
-        train(of_minutes(60, 8, pull=1.5), Asked())
+        train(of_minutes(60, 8, pull=1.5), TrainOptions())

@@ -16,11 +16,11 @@ from rulebot.backtest.results import read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.backtest.sampling import sampling
 from rulebot.core.program import CompiledBot
-from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.model.events import event_calendar
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.train.minutes import Asked, at_minute, minutes_of, of_days, sampled
+from rulebot.train.minutes import MinuteSamplingOptions, at_minute, minutes_of, of_days, sampled
 from rulebot.train.samples import read_samples
 
 SPEC = """rulebot: 1
@@ -54,14 +54,14 @@ def no_events() -> EventCalendar:
     return event_calendar([])
 
 
-def desk_of(folder: Path, text: str = SPEC) -> Desk:
+def desk_of(folder: Path, text: str = SPEC) -> LoadedBots:
     file = folder / f"{text.partition('name: ')[2].splitlines()[0]}.yaml"
     file.write_text(text)
     return load_desk([str(file)], {}, None)
 
 
-def asked(folder: Path, last: int = 3) -> Asked:
-    return Asked(
+def asked(folder: Path, last: int = 3) -> MinuteSamplingOptions:
+    return MinuteSamplingOptions(
         desk=desk_of(folder).packed(),
         opens=partial(PastDays, strikes=30, expiries=2, every=5),
         first=date(2026, 9, 1),

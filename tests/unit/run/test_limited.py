@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 
 from rulebot.chaos.limits_check import documents_taken_up, entries_and_refusals
-from rulebot.chaos.result import Aftermath
-from rulebot.chaos.spec_files import Read, Told
+from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.spec_files import ReadVersion, RecordedVersion
 from rulebot.compile.plan import DayBounds
 from rulebot.core.program import AccountLimits
 from rulebot.decide.bot_day import BotDay
@@ -24,7 +24,7 @@ from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose
 from rulebot.model.position import Position, PositionLeg
 from rulebot.record.codec import encode
 from rulebot.record.record import NO_LIMITS_TOLD, Json, Kind, Record
-from rulebot.spec.nouns.account import Backing
+from rulebot.spec.nouns.account import PromotionEvidence
 from rulebot.spec.nouns.condition import Amount, Unit
 from rulebot.spec.shipped import shipped
 
@@ -92,11 +92,13 @@ def reload(second: int, what: str, **data: Json) -> Record:
     return Record(at(second), Kind.RELOAD, data={"what": what, **({"id": ID} if what == "asked" else {}), **data})
 
 
-def left_by(reads: Sequence[Json], *records: Record, told: Sequence[Told] = (), wrong: Sequence[str] = ()) -> Aftermath:
+def left_by(
+    reads: Sequence[Json], *records: Record, told: Sequence[RecordedVersion] = (), wrong: Sequence[str] = ()
+) -> ChaosResult:
     """Return what a trial left whose engines read these limits, each a minute after the one before."""
-    found = tuple(Read(at(60 * number), each) for number, each in enumerate(reads))
+    found = tuple(ReadVersion(at(60 * number), each) for number, each in enumerate(reads))
     day = SimpleNamespace(records=records)
-    return cast(Aftermath, SimpleNamespace(day=day, reads=found, told=told, wrong=wrong))
+    return cast(ChaosResult, SimpleNamespace(day=day, reads=found, told=told, wrong=wrong))
 
 
 def said(found: Json, *records: Record) -> list[str]:
@@ -176,7 +178,7 @@ def test_decisions_of_one_instant_stand_before_the_orders_that_they_send() -> No
 
 def test_the_document_counts_from_when_it_is_taken_up() -> None:
     wide, tight = limits(max_open=2), limits(max_open=1)
-    told = (Told(ID, (), tight),)
+    told = (RecordedVersion(ID, (), tight),)
     asked, applied = reload(3, "asked", limit_changes=["max_open 2 to 1"]), reload(4, "applied", limits=tight)
     early = runs(wide), *entered(1, "p1"), *entered(2, "p2"), asked, applied
     late = runs(wide), *entered(1, "p1"), asked, applied, *entered(5, "p2")
@@ -215,7 +217,7 @@ def test_a_refusal_by_a_limit_that_is_not_in_force_is_seen(
 
 def test_a_refusal_that_repeats_an_earlier_halt_is_judged_by_the_document_of_then() -> None:
     lost, none = limits(daily_loss=Decimal(5)), limits()
-    told = (Told(ID, (), none),)
+    told = (RecordedVersion(ID, (), none),)
     halted = halts(6, Halt.ACCOUNT_LOSS, account_loss(6, 5))
     refused = decides(60, "skip", f"asked by the operator: halted: {account_loss(6, 5)}")
     changed = reload(20, "asked", limit_changes=["no daily_loss"]), reload(21, "applied", limits=none)
@@ -234,7 +236,7 @@ def taken_up(reads: Sequence[Json], *records: Record, **files: Any) -> list[str]
 
 def test_limits_are_those_that_the_files_said() -> None:
     tight, wide = limits(max_open=1), limits(max_open=2)
-    told = (Told(ID, (), tight),)
+    told = (RecordedVersion(ID, (), tight),)
     asked, applied = reload(3, "asked", limit_changes=["max_open 2 to 1"]), reload(4, "applied", limits=tight)
     assert taken_up([wide], runs(wide), asked, applied, told=told) == []
     assert len(taken_up([wide], runs(tight))) == 1
@@ -256,7 +258,7 @@ def test_a_trial_whose_files_stay_is_judged_by_the_document_that_was_named(tmp_p
     account = tmp_path / "account.yaml"
     account.write_text("rulebot_account: 1\nabout: One at most.\naccount: DU1234567\nrisk: {max_open: 1}\n")
     desk = load_desk([str(shipped("specs") / "put_lite.yaml")], {}, account)
-    in_force = limits(max_open=1, cash_secured_puts=Backing.CASH)
+    in_force = limits(max_open=1, cash_secured_puts=PromotionEvidence.CASH)
     left = left_by([], runs(in_force), *entered(1, "p1"), *entered(2, "p2"))
     assert list(documents_taken_up(left, desk)) == []
     (found,) = entries_and_refusals(left, desk)

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from rulebot.cli.screen import Screen, ScreenHandler, begin_log, note
 from rulebot.model.errors import MisuseError, StoreError
-from rulebot.narrate.event_text import Happening, Tone
+from rulebot.narrate.event_text import EventLine, Tone
 from rulebot.process import log_file
 from rulebot.process.log_file import LogConsole, LogFile, LogLimits, write_logs
 from rulebot.process.redaction import keep_address_secret, keep_environment_secret, keep_secret, redacted
@@ -93,8 +93,8 @@ def test_what_happens_is_in_it_and_not_shown_once_more(tmp_path: Path) -> None:
     screen: Any = SimpleNamespace(warn=shown.append)
     write_logs(LogFile(tmp_path, log_file.ENGINE, LogLimits()), ScreenHandler(screen))
     at = datetime(2026, 11, 18, 14, 52, 25, tzinfo=UTC)
-    note(Happening(at, "dte0_condor", "filled: sold 5890/5900p at 0.55", Tone.GOOD))
-    note(Happening(at, "dte0_condor", "alarm: no quote for 60 s", Tone.ALARM))
+    note(EventLine(at, "dte0_condor", "filled: sold 5890/5900p at 0.55", Tone.GOOD))
+    note(EventLine(at, "dte0_condor", "alarm: no quote for 60 s", Tone.ALARM))
     log.warning("the connection is lost")
     assert [(line["level"], line["text"]) for line in lines(path)] == [
         ("info", "2026-11-18 09:52:25  dte0_condor  filled: sold 5890/5900p at 0.55"),

@@ -8,15 +8,15 @@ import pytest
 from hand_desk import DAY, Desk, put, text_of
 
 from rulebot.core.rule_evaluation import first_missing
-from rulebot.core.state_builder import Work
-from rulebot.core.universe_requirements import judge_offer
+from rulebot.core.state_builder import StateBuilder
+from rulebot.core.universe_requirements import evaluate_universe_member
 from rulebot.doctor.legs import told_legs
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Underlying
 from rulebot.model.facts import Listing
 from rulebot.preview.candidate import Candidate, judge
 from rulebot.scan.first_failure import holding
-from rulebot.scan.measure_structure import Measured, Measuring
+from rulebot.scan.measure_structure import MeasuredStructure, StructureMeasurer
 
 LEGS = """
   expiry: {dte: 0}
@@ -35,8 +35,8 @@ class Sight:
 
     desk: Desk
 
-    def work(self) -> Work:
-        return Work(self.desk.program, self.desk.state, self.desk.now)
+    def work(self) -> StateBuilder:
+        return StateBuilder(self.desk.program, self.desk.state, self.desk.now)
 
     def view(self) -> View:
         return self.work().view()
@@ -59,12 +59,12 @@ def said(desk: Desk) -> str:
     found = Candidate(bot.structures()[0], bot)
     judge(sight, found)
     words = [first_missing(each.verdict) for each in found.when]
-    readings, truths = judge_offer(sight.work(), bot.members[0], sight.view())
+    readings, truths = evaluate_universe_member(sight.work(), bot.members[0], sight.view())
     assert truths == [None, None]
     assert readings[0].verdict.missing == words[0]
     assert words[0] == words[1]
     is_refused = found.selection is not None and found.selection.refused  # false decides before what is unknown
-    assert is_refused or holding(found, Measured()).why == f"unknown: universe.quote_width {words[0]}"
+    assert is_refused or holding(found, MeasuredStructure()).why == f"unknown: universe.quote_width {words[0]}"
     return words[0]
 
 
@@ -96,15 +96,15 @@ def test_what_a_symbol_is_ranked_by_is_read_though_its_legs_do_not_fit() -> None
     desk = Desk((text_of(underlyings="", universe=universe, entry=entry, legs=legs),))
     bot = desk.program.bots["spread"]
     found = Candidate(bot.structures()[0], bot)
-    measuring = Measuring(lambda _: False)
+    measuring = StructureMeasurer(lambda _: False)
     assert measuring(found, judge(Sight(desk), found))
     assert found.selection is not None
     assert found.selection.refused
     assert measuring.found[found.bot.key].rank == 6000.0
-    sorting = Measuring(lambda _: False, "spot")  # what the table is sorted by as well, if it is of the market
+    sorting = StructureMeasurer(lambda _: False, "spot")  # what the table is sorted by as well, if it is of the market
     sorting(found, judge(Sight(desk), found))
     assert sorting.found[found.bot.key].numbers["spot"] == 6000.0
-    of_legs = Measuring(lambda _: False, "debit")
+    of_legs = StructureMeasurer(lambda _: False, "debit")
     of_legs(found, judge(Sight(desk), found))
     assert "debit" not in of_legs.found[found.bot.key].numbers
 
@@ -128,7 +128,7 @@ def test_it_says_that_a_protective_stop_would_act_at_once() -> None:
     desk.quote(put(5935), 3.95, 4.05)
     desk.quote(put(5945), 4.95, 5.05, -0.10)
     bot, work = desk.program.bots["spread"], Sight(desk).work()
-    found, measuring = Candidate(bot, bot), Measuring(lambda _: False)
+    found, measuring = Candidate(bot, bot), StructureMeasurer(lambda _: False)
     measuring(found, judge(Sight(desk), found))
     words = "4.95 is bid for SPXW 2026-11-18 5945P, whose protective stop would rest at 4.00 and act at once"
     assert holding(found, measuring.found[bot.key]) == (False, words, None)
@@ -149,7 +149,7 @@ def test_it_says_that_a_leg_entered_alone_could_lose_more_than_the_limit() -> No
     desk.quote(put(5945), 1.30, 3.30, -0.104)
     desk.quote(put(5935), 1.10, 2.10, -0.078)
     bot, work = desk.program.bots["spread"], Sight(desk).work()
-    found, measuring = Candidate(bot, bot), Measuring(lambda _: False)
+    found, measuring = Candidate(bot, bot), StructureMeasurer(lambda _: False)
     measuring(found, judge(Sight(desk), found))
     words = "if short_put does not fill, closing long_put again would lose $103.26, max_loss_per_trade is $90.00"
     assert holding(found, measuring.found[bot.key]) == (False, words, None)

@@ -8,7 +8,7 @@ import pytest
 
 from rulebot.adapters.sources import open_source
 from rulebot.backtest.fills import fill_model
-from rulebot.backtest.simulation import Walk
+from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.events import event_calendar
@@ -46,7 +46,7 @@ def lived(folder: Path, limit: str) -> list[Record]:
     program = load_desk([str(path)], {}, None).program("bt", {}, 90)
     source = open_source(DATA)
     calendar, fills = event_calendar(shipped_dates()), fill_model("mid")
-    walk = Walk(program, source, calendar, fills, Decimal(1_000_000))
+    walk = BacktestSimulation(program, source, calendar, fills, Decimal(1_000_000))
     return [each for done in walk.through(DAY, DAY) for each in done.records]
 
 

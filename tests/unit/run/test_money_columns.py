@@ -8,16 +8,16 @@ import pytest
 
 from rulebot.backtest.fills import FillModel, fill_model
 from rulebot.backtest.simulated_broker import margin_of
-from rulebot.model.commission import EDGES, estimate, fees_per_contract, most_to_deal, per_contract
+from rulebot.model.commission import EDGES, estimate, fees_per_contract, max_commission, per_contract
 from rulebot.model.contract import Option, Right, product
 from rulebot.model.money import CENT, ZERO, Rounding
 from rulebot.model.payoff import least_payoff
 from rulebot.model.values import replace
 from rulebot.order.ladder import Bound, start_net
 from rulebot.order.price import NetQuote, Part, limit_net, surely_lost_below, ticks_of
-from rulebot.spec.nouns.order import Order, Start, Then
-from rulebot.sweep.vectorized.entry_order import EntryOrder, Look, Met
-from rulebot.sweep.vectorized.exit_orders import SLACK, Fill, Outcome, Quoted, Unclear, Unfilled, work_exit
+from rulebot.spec.nouns.order import OnUnfilled, Order, PriceFrom
+from rulebot.sweep.vectorized.entry_order import EntryOrder, EvaluationInstant, FilledAt
+from rulebot.sweep.vectorized.exit_orders import SLACK, Fill, Outcome, Quoted, UndecidedByArrays, Unfilled, work_exit
 from rulebot.sweep.vectorized.ladder_columns import Orders
 from rulebot.sweep.vectorized.money_columns import UNIT, Grid, Quotes, four_digits, least_payoffs, margins
 from rulebot.sweep.vectorized.money_columns import surely_lost_below as columns_below
@@ -101,7 +101,7 @@ def test_a_commission_changes_at_the_edges_alone() -> None:
 @pytest.mark.parametrize("symbol", ["SPX", "SPY"])
 def test_commissions_are_those_of_the_engine(symbol: str) -> None:
     found = quotes(4, 2, symbol)
-    assert found.most_fees() == 2 * 100 * sum(most_to_deal(option, 1) for option in found.options)
+    assert found.most_fees() == 2 * 100 * sum(max_commission(option, 1) for option in found.options)
     for row in range(COUNT):
         asks = zip(found.options, found.ask[row].tolist(), strict=True)
         assert found.most_fees() >= 200 * estimate([(option, 1, ask) for option, ask in asks])
@@ -147,12 +147,12 @@ def test_the_price_under_which_all_is_lost_is_that_of_the_engine() -> None:
 
 
 LADDERS = [
-    Order(start=Start.NATURAL, wait=10.0, tries=1, path=()),
-    Order(start=Start.NATURAL, wait=10.0, tries=3, then=Then.MARKET, path=()),
-    Order(start=Start.MID, step=Decimal("0.05"), wait=5.0, tries=6, path=()),
-    Order(start=Start.MID, step=Decimal("0.05"), wait=10.0, tries=2, then=Then.MARKET, path=()),
-    Order(start=Start.MID, wait=15.0, tries=2, path=()),
-    Order(start=Start.MARKET, wait=10.0, tries=1, path=()),
+    Order(start=PriceFrom.NATURAL, wait=10.0, tries=1, path=()),
+    Order(start=PriceFrom.NATURAL, wait=10.0, tries=3, then=OnUnfilled.MARKET, path=()),
+    Order(start=PriceFrom.MID, step=Decimal("0.05"), wait=5.0, tries=6, path=()),
+    Order(start=PriceFrom.MID, step=Decimal("0.05"), wait=10.0, tries=2, then=OnUnfilled.MARKET, path=()),
+    Order(start=PriceFrom.MID, wait=15.0, tries=2, path=()),
+    Order(start=PriceFrom.MARKET, wait=10.0, tries=1, path=()),
 ]
 
 
@@ -182,8 +182,8 @@ def _compare(found: Quotes, ladder: Order, fills: FillModel, floor: Decimal | No
         if closing:
             wanted: Outcome = work_exit(quoted, 2, ladder, fills, room)
         else:
-            order = EntryOrder(ONE_INSTANT, Look(0.0, 0), ladder, 2, fills, room - SLACK)
-            met = Met(quoted, Bound(floor), Decimal(100))
+            order = EntryOrder(ONE_INSTANT, EvaluationInstant(0.0, 0), ladder, 2, fills, room - SLACK)
+            met = FilledAt(quoted, Bound(floor), Decimal(100))
             wanted = order.work(lambda _, met=met: met, lambda _, met=met: met.quoted)
         if isinstance(wanted, Fill):
             assert worked.is_filled[row]
@@ -195,12 +195,12 @@ def _compare(found: Quotes, ladder: Order, fills: FillModel, floor: Decimal | No
         else:
             assert worked.is_unfilled[row] == isinstance(wanted, Unfilled)
             assert not worked.is_filled[row]
-            assert worked.is_unfilled[row] or isinstance(wanted, Unclear)
+            assert worked.is_unfilled[row] or isinstance(wanted, UndecidedByArrays)
 
 
 def test_prices_at_which_orders_start_are_those_of_the_engine() -> None:
     found = quotes(2, 9)
-    for start in (Start.NATURAL, Start.MID):
+    for start in (PriceFrom.NATURAL, PriceFrom.MID):
         ladder = Order(start=start, path=())
         started = Orders(found, ladder, fill_model("mid")).started()
         for row in range(COUNT):

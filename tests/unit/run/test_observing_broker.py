@@ -10,7 +10,7 @@ import pytest
 
 from rulebot.backtest.fills import NATURAL
 from rulebot.core.state import State
-from rulebot.fill.book import Booked
+from rulebot.fill.book import BookedExecution
 from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.event import (
     CommissionReport,
@@ -31,7 +31,7 @@ from rulebot.ports import Batch
 from rulebot.record.record import Kind, Record
 from rulebot.shadow.broker import ObservingBroker
 from rulebot.shadow.link import ObservingLink
-from rulebot.shadow.restore import Memory, delivered_shares
+from rulebot.shadow.restore import RestoredState, delivered_shares
 
 DAY = date(2026, 10, 21)
 SESSION = session_on(DAY)
@@ -76,7 +76,7 @@ def order(**changes: object) -> Order:
     return replace(given, **changes)  # type: ignore[arg-type]
 
 
-def remembered(*orders: Order, held: int = -2, booked: Sequence[Booked] = ()) -> ObservingBroker:
+def remembered(*orders: Order, held: int = -2, booked: Sequence[BookedExecution] = ()) -> ObservingBroker:
     """Return a broker that was told of these orders, and of a position in the put, by a store."""
     assert SESSION is not None
     leg = PositionLeg(name="short_put", option=PUT, sign=-1, ratio=1, opened=-held)
@@ -89,7 +89,7 @@ def remembered(*orders: Order, held: int = -2, booked: Sequence[Booked] = ()) ->
         booked={each.exec_id: each for each in booked},
     )
     found = broker()
-    found.remember(Memory(state, {"SPY": 100}, {}, (("observed.1.1.0.01", Decimal("1.30")),)), SESSION, NOON)
+    found.remember(RestoredState(state, {"SPY": 100}, {}, (("observed.1.1.0.01", Decimal("1.30")),)), SESSION, NOON)
     return found
 
 
@@ -183,7 +183,7 @@ def test_how_an_order_stands_after_a_start(changes: dict[str, object], status: s
 
 def test_what_an_order_has_cost_so_far_counts_after_a_start() -> None:
     """It paid the least of an order again. One contract: 0.65, of a dollar at least; 0.54 of fees on each."""
-    part = Booked(
+    part = BookedExecution(
         exec_id="observed.000001.1.0.01", position="p", leg="short_put", is_entry=False, quantity=1, cash=Decimal(-40),
         ref="rb:obs:000001",
     )  # fmt: skip
@@ -203,7 +203,7 @@ def test_what_expired_while_nobody_looked_is_not_held() -> None:
     state = State(session=SESSION, board=Board())
     leg = PositionLeg(name="short_put", option=PUT, sign=-1, ratio=1, opened=2)
     position = Position(id="p", bot="one", digest="d", session=DAY, quantity=2, legs=(leg,), state="open")
-    found.remember(Memory(state._replace(positions={"p": position}), {}, {}, ()), SESSION, late)
+    found.remember(RestoredState(state._replace(positions={"p": position}), {}, {}, ()), SESSION, late)
     assert found.holdings == {}
 
 
@@ -230,7 +230,7 @@ def assigned(found: ObservingBroker, how: str = "assigned") -> list[Event]:
     position = Position(id="p", bot="one", digest="d", session=DAY, quantity=2, legs=(leg,), state="open")
     if not found.holdings:
         state = State(session=SESSION, board=Board())._replace(positions={"p": position})  # type: ignore[arg-type]
-        found.remember(Memory(state, {}, {put: Decimal(480)}, ()), SESSION, NOON)  # type: ignore[arg-type]
+        found.remember(RestoredState(state, {}, {put: Decimal(480)}, ()), SESSION, NOON)  # type: ignore[arg-type]
     settled = Record(NOON, Kind.SETTLEMENT, "one", "p", {"leg": "short_put", "quantity": 2, "how": how})
     found.hears([settled], {"p": position})
     return found.answers

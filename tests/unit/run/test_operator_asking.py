@@ -13,7 +13,7 @@ from rulebot.model.errors import MisuseError
 from rulebot.model.event import Request
 from rulebot.model.position import FLATTENED, Position
 from rulebot.operator.request_inbox import NoEngineError
-from rulebot.operator.requests import UnknownNameError, leave
+from rulebot.operator.requests import UnknownTargetError, leave
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
@@ -59,7 +59,7 @@ def test_a_position_names_its_bot(store: Path) -> None:
 
 def test_of_a_position_that_is_closed_it_is_said_how(store: Path) -> None:
     """Who pressed Close second was told that nothing is called so."""
-    with pytest.raises(UnknownNameError, match=r"P1 is closed already: \w+, 2026-11-18 \d\d:\d\d:\d\d New York"):
+    with pytest.raises(UnknownTargetError, match=r"P1 is closed already: \w+, 2026-11-18 \d\d:\d\d:\d\d New York"):
         leave(store, Request.CLOSE, position="P1")
 
 
@@ -101,12 +101,12 @@ def test_of_a_position_that_nothing_is_sent_for_it_is_said_that_it_is_not_closed
 @pytest.mark.parametrize(
     ("request_", "bot", "position", "error"),
     [
-        (Request.PAUSE, "nobody", "", UnknownNameError),
-        (Request.CLOSE, "", "P9", UnknownNameError),
-        (Request.CLOSE, "", "P1", UnknownNameError),  # it is closed
+        (Request.PAUSE, "nobody", "", UnknownTargetError),
+        (Request.CLOSE, "", "P9", UnknownTargetError),
+        (Request.CLOSE, "", "P1", UnknownTargetError),  # it is closed
         (Request.CLOSE, "spy_put_seller", "", MisuseError),
         (Request.KEEP, "spy_put_seller", "", MisuseError),
-        (Request.KEEP, "", "P9", UnknownNameError),
+        (Request.KEEP, "", "P9", UnknownTargetError),
         (Request.PAUSE, "", "P2", MisuseError),
         (Request.ENTER, "dte0_condor", "", NoEngineError),
     ],

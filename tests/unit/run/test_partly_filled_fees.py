@@ -8,7 +8,7 @@ from hand_desk import SELLER, Desk, text_of
 
 from rulebot.backtest.broker import commissions_of
 from rulebot.core.price_limits import _commission
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.model.commission import estimate
 from rulebot.model.contract import Option, Right
 from rulebot.model.event import BrokerStatus
@@ -49,4 +49,4 @@ def test_the_legs_of_a_combo_have_one_least_together() -> None:
 
 def opening(desk: Desk) -> Decimal:
     """Return what the engine estimates that opening its position costs in all."""
-    return _commission(desk.position, Work(desk.program, desk.state, desk.now), leg_by_leg=False)
+    return _commission(desk.position, StateBuilder(desk.program, desk.state, desk.now), leg_by_leg=False)

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.day import CheckedDay
 from rulebot.checks.against_ledger.findings import without_partner
 from rulebot.model.contract import Option, Right
 from rulebot.model.position import Position, PositionLeg
@@ -45,7 +45,9 @@ def found(opened: int = 1, *records: Record, is_rolled: bool = False, left: str 
     rolled = [SimpleNamespace(name=name, opens=opens) for name, opens in puts]
     roll = SimpleNamespace(position="a-1", into="a-2", has_fills=True, filled=1, legs=rolled)
     orders = {"r": roll} if is_rolled else {}
-    return without_partner(cast(Day, SimpleNamespace(positions={"a-1": position}, orders=orders, records=records)))
+    return without_partner(
+        cast(CheckedDay, SimpleNamespace(positions={"a-1": position}, orders=orders, records=records))
+    )
 
 
 @pytest.mark.parametrize("closed", [{}, {"short_put": 1, "long_put": 1}, {"short_call": 1}])

@@ -19,14 +19,14 @@ from past_days import PastDays, beside_another
 from plain_specs import random_spec
 
 from rulebot.backtest.fills import fill_model
-from rulebot.backtest.simulation import Walk
+from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.chaos.limits_check import entries_and_refusals
-from rulebot.chaos.result import Aftermath
-from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.chaos.result import ChaosResult
+from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.documents.reload_specs import told_limits
 from rulebot.model.contract import Contract, Option
 from rulebot.record.record import Kind, Record
-from rulebot.sweep.evaluate import live_through
+from rulebot.sweep.evaluate import run_variants
 from rulebot.sweep.variant import whole
 
 SOURCES = (
@@ -44,7 +44,7 @@ def lived_through(seed: int, folder: Path) -> tuple[Counter[str], set[str]]:
     last = source.dates(FIRST, source.last)[1]
     told: list[list[Record]] = []
     for skips in (True, False):
-        walk = Walk(desk.program("t", {}, 90), source, calendar(), fills, Decimal(1_000_000), skips=skips)
+        walk = BacktestSimulation(desk.program("t", {}, 90), source, calendar(), fills, Decimal(1_000_000), skips=skips)
         told.append([record for done in walk.through(FIRST, last) for record in done.records])
         assert books_of(walk) == held_by(walk)
     assert not difference(*told)
@@ -53,7 +53,7 @@ def lived_through(seed: int, folder: Path) -> tuple[Counter[str], set[str]]:
     return decided, {each.bot for each in told[1] if each.kind is Kind.FILL}
 
 
-def books_of(walk: Walk) -> dict[Option, int]:
+def books_of(walk: BacktestSimulation) -> dict[Option, int]:
     """Return what all positions hold together, - short, without what nets to nothing."""
     assert walk.state is not None
     held: Counter[Option] = Counter()
@@ -63,17 +63,17 @@ def books_of(walk: Walk) -> dict[Option, int]:
     return {option: count for option, count in held.items() if count}
 
 
-def held_by(walk: Walk) -> dict[Contract, int]:
+def held_by(walk: BacktestSimulation) -> dict[Contract, int]:
     """Return what its broker has in the account, without what nets to nothing."""
     assert walk.broker is not None
     return {contract: count for contract, count in walk.broker.holdings.items() if count}
 
 
-def broken_limits(desk: Desk, records: list[Record]) -> list[str]:
+def broken_limits(desk: LoadedBots, records: list[Record]) -> list[str]:
     """Return which entries, and refusals, are against the account document, as chaos judges it."""
     started = Record(records[0].at, Kind.RUN_STARTED, data={"limits": told_limits(desk)})
     left = SimpleNamespace(day=SimpleNamespace(records=[started, *records]), reads=(), told=())
-    return list(entries_and_refusals(cast(Aftermath, left), desk))
+    return list(entries_and_refusals(cast(ChaosResult, left), desk))
 
 
 def test_crowds_do_the_same_and_keep_to_their_limits(tmp_path: Path) -> None:
@@ -113,13 +113,16 @@ def compare_universes(seeds: tuple[int, ...], folder: Path) -> int:
         asked = terms(source, 2, "mid")
         (folder / "plain.yaml").write_text(text, encoding="utf-8")
         program = load_desk([str(folder / "plain.yaml")], {}, None).program("t", {}, 90)
-        walks = [Walk(program, source, calendar(), fill_model("mid"), asked.cash, skips=each) for each in (True, False)]
+        walks = [
+            BacktestSimulation(program, source, calendar(), fill_model("mid"), asked.cash, skips=each)
+            for each in (True, False)
+        ]
         told = [[record for done in walk.through(FIRST, asked.last) for record in done.records] for walk in walks]
         assert not difference(*told), f"seed {seed}"
         (found,) = by_arrays([text], asked)
         assert (found.by_arrays, found.by_turns, found.problem) == (0, "`universe`", ""), f"seed {seed}"
         spans = ((FIRST, FIRST), (asked.last, asked.last))
-        parts = [part for span in spans for part in live_through([(0, ("0",), text)], asked, span)]
+        parts = [part for span in spans for part in run_variants([(0, ("0",), text)], asked, span)]
         assert replace(whole(parts), findings=()) == replace(found, findings=()), f"seed {seed}"
         traded += any(record.kind is Kind.FILL for record in told[0])
     return traded

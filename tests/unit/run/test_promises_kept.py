@@ -8,7 +8,7 @@ from paper_days import BOT, FIRST, at, entity, position, session
 
 from rulebot.alerts.find import digest
 from rulebot.model.position import ExitTerms, Position
-from rulebot.narrate.target_kept import ExitKept, kept_by_exit, kept_lines, kept_words, read_kept
+from rulebot.narrate.target_kept import TargetResult, kept_by_exit, kept_lines, kept_words, read_kept
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
@@ -78,5 +78,5 @@ def test_a_store_says_so(tmp_path: Path) -> None:
         told = digest(reader, f"{FIRST}").splitlines()
     assert told[-1] == f"{BOT} target 50 %: kept 50 %, slippage +$0.00 a contract, n 1"
     assert kept_words(found) == "target 50 %: kept 50 %, slippage +$0.00 a contract, n 1"
-    assert ExitKept(**found.as_document()).kept_share == 0.5
-    assert ExitKept.from_document(found.as_document()) == found
+    assert TargetResult(**found.as_document()).kept_share == 0.5
+    assert TargetResult.from_document(found.as_document()) == found

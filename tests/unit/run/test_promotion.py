@@ -11,13 +11,13 @@ import pytest
 from paper_days import BOT, FIRST, alarm, at, days, entity, halt, position, put, request, session, spec_text, together
 
 from rulebot.checks.journal.audit import audit_tape
-from rulebot.checks.journal.tape import tape_of
+from rulebot.checks.journal.tape import journal_index
 from rulebot.compile.build import build_plan
 from rulebot.model.event import Request
 from rulebot.model.performance import sharpe
 from rulebot.model.position import HoldReason
 from rulebot.promotion.figures import Figures, compare, figures
-from rulebot.promotion.paper import Key, Paper, Span, closed_trades, read_paper
+from rulebot.promotion.paper import Key, Paper, SessionSpan, closed_trades, read_paper
 from rulebot.promotion.promotion import Promotion, good_until, keep, read_live_store
 from rulebot.promotion.sessions import BotSession, audit_faults, judge
 from rulebot.record.record import BY_HAND, HOURS, NEAREST, Json, Kind, Record
@@ -32,7 +32,7 @@ A, B, C = days(3)
 
 
 def paper(records: list[Record], *, simulated: bool = False) -> Paper:
-    return read_paper(tape_of(enumerate(records, 1)), simulated=simulated)
+    return read_paper(journal_index(enumerate(records, 1)), simulated=simulated)
 
 
 def judged(*records: Record, account_loss: Decimal | None = None) -> tuple[BotSession, ...]:
@@ -350,7 +350,7 @@ def test_another_text_within_the_window_is_judged_anew() -> None:
     changed = Record(at(A, "10:20"), Kind.FACTS, data={"specs": session(A, digest="other")[0].data["specs"]})
     found = judge(paper(session(A, None, blind, changed)), Key(BOT, "other"), {})
     assert [each.missed for each in found] == ["not running, or not connected, from 09:30 to 10:20"]
-    assert paper(session(A, None, blind, changed)).unknown[BOT] == [("vix_spike", Span(blind.at, changed.at))]
+    assert paper(session(A, None, blind, changed)).unknown[BOT] == [("vix_spike", SessionSpan(blind.at, changed.at))]
 
 
 def test_a_halt_of_the_plan_is_compliant_and_every_other_is_not() -> None:
@@ -479,7 +479,7 @@ def test_what_the_audit_finds_is_held_against_its_session() -> None:
     records = [*session(A, "25"), *session(B, "25"), *session(C, "25")]
     stray = Record(at(B, "11:00"), Kind.FILL, BOT, "P20", {"ref": "nobody's", "exec_id": "x.01"})
     records.insert(-11, stray)
-    tape = tape_of(enumerate(sorted(records, key=lambda record: record.at), 1))
+    tape = journal_index(enumerate(sorted(records, key=lambda record: record.at), 1))
     verdicts = [each for each in audit_tape(tape, None, (), shown=None) if each.number == 3]
     found = judge(read_paper(tape, simulated=False), KEY, audit_faults(tape, verdicts))
     assert [each.is_compliant for each in found] == [True, False, True]

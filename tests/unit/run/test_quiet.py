@@ -14,7 +14,7 @@ from plain_specs import random_spec
 from rulebot.adapters.history.day import HistoryDay
 from rulebot.backtest.fills import fill_model
 from rulebot.backtest.held_position_arrays import made_texts, rounded_columns
-from rulebot.backtest.simulation import Walk
+from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.core.program import AccountLimits
 from rulebot.core.rule_evaluation import rounded
@@ -252,8 +252,10 @@ def test_a_day_that_is_over_for_a_bot_is_looked_at_again_no_sooner(tmp_path: Pat
 
 def test_what_is_held_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lived: list[int] = []
-    step = Walk._step
-    monkeypatch.setattr(Walk, "_step", lambda walk, *where: (lived.append(len(walk.state.active)), step(walk, *where)))
+    step = BacktestSimulation._step
+    monkeypatch.setattr(
+        BacktestSimulation, "_step", lambda walk, *where: (lived.append(len(walk.state.active)), step(walk, *where))
+    )
     told, every = both(program_of(tmp_path, random_spec(3)), PastDays(strikes=30), 1, "mid")
     marks = sum(record.kind is Kind.MARK for record in told)
     assert marks == sum(record.kind is Kind.MARK for record in every) > 100
@@ -263,10 +265,14 @@ def test_what_is_held_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_move_since_the_entry_is_looked_for_in_the_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     exits = '[{move: {since: entry, beyond: 9%}}, {time: "15:30"}]'
     lived: list[int] = []
-    step = Walk._step
-    monkeypatch.setattr(Walk, "_step", lambda walk, *where: (lived.append(len(walk.state.active)), step(walk, *where)))
+    step = BacktestSimulation._step
+    monkeypatch.setattr(
+        BacktestSimulation, "_step", lambda walk, *where: (lived.append(len(walk.state.active)), step(walk, *where))
+    )
     program = program_of(tmp_path, BOUGHT.format(name="plain", at="10:00", exits=exits))
-    walk = Walk(program, PastDays(strikes=30), event_calendar(shipped_dates()), fill_model("mid"), Decimal(1_000_000))
+    walk = BacktestSimulation(
+        program, PastDays(strikes=30), event_calendar(shipped_dates()), fill_model("mid"), Decimal(1_000_000)
+    )
     marks = [each for done in walk.through(FIRST, FIRST) for each in done.records if each.kind is Kind.MARK]
     assert len(marks) > 200
     assert sum(lived) <= 8
@@ -275,10 +281,12 @@ def test_a_move_since_the_entry_is_looked_for_in_the_columns(tmp_path: Path, mon
 def test_what_comes_before_an_exit_is_passed_by_to_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two hundred instants those of the entry, of the exit and of the clock are lived through."""
     lived: list[int] = []
-    step = Walk._step
-    monkeypatch.setattr(Walk, "_step", lambda walk, *where: (lived.append(len(walk.state.active)), step(walk, *where)))
+    step = BacktestSimulation._step
+    monkeypatch.setattr(
+        BacktestSimulation, "_step", lambda walk, *where: (lived.append(len(walk.state.active)), step(walk, *where))
+    )
     program, calendar = program_of(tmp_path, random_spec(3)), event_calendar(shipped_dates())
-    walk = Walk(program, PastDays(strikes=30), calendar, fill_model("mid"), Decimal(1_000_000))
+    walk = BacktestSimulation(program, PastDays(strikes=30), calendar, fill_model("mid"), Decimal(1_000_000))
     marks = [each for done in walk.through(FIRST, FIRST) for each in done.records if each.kind is Kind.MARK]
     assert len(marks) > 200
     assert sum(lived) <= 8
@@ -289,9 +297,9 @@ def test_a_bot_with_all_open_that_it_may_is_woken_by_the_data_alone(
 ) -> None:
     """One that looks every quarter of an hour was woken four times a minute while it could not enter."""
     lived: list[datetime] = []
-    step = Walk._step
+    step = BacktestSimulation._step
 
-    def noted(walk: Walk, *where: object) -> None:
+    def noted(walk: BacktestSimulation, *where: object) -> None:
         step(walk, *where)  # type: ignore[arg-type]
         assert walk.state is not None
         if walk.state.active and walk.state.session.open <= walk.now < walk.state.session.close:
@@ -305,8 +313,8 @@ def test_a_bot_with_all_open_that_it_may_is_woken_by_the_data_alone(
     program, source = program_of(tmp_path, text), PastDays(strikes=30, every=15)
     told, every = both(program, source, 1, "mid")
     assert not difference(told, every)
-    monkeypatch.setattr(Walk, "_step", noted)
-    walk = Walk(program, source, event_calendar(shipped_dates()), fill_model("mid"), Decimal(1_000_000))
+    monkeypatch.setattr(BacktestSimulation, "_step", noted)
+    walk = BacktestSimulation(program, source, event_calendar(shipped_dates()), fill_model("mid"), Decimal(1_000_000))
     (done,) = walk.through(FIRST, FIRST)
     assert [each.data["what"] for each in done.records if each.kind is Kind.DECISION].count("exit") == 1
     assert 3 < len(lived) < 80  # of 22 instants, each with a moment or two after it for the broker
@@ -317,14 +325,14 @@ def test_the_broker_is_asked_at_the_same_times_where_nothing_is_held_or_looked_f
 ) -> None:
     """When it is asked again is an instant at which what is held later may be noted."""
     asked: dict[bool, dict[datetime, datetime | None]] = {True: {}, False: {}}
-    step = Walk._step
+    step = BacktestSimulation._step
 
-    def noted(walk: Walk, *where: object) -> None:
+    def noted(walk: BacktestSimulation, *where: object) -> None:
         step(walk, *where)  # type: ignore[arg-type]
         assert walk.state is not None
         asked[walk.skips][walk.now] = walk.state.asked_at
 
-    monkeypatch.setattr(Walk, "_step", noted)
+    monkeypatch.setattr(BacktestSimulation, "_step", noted)
     text = BOUGHT.format(name="plain", at="10:00", exits='[{sma: {window: 2, bars: 5m, below: 1}}, {time: "10:30"}]')
     told, every = both(program_of(tmp_path, text), PastDays(strikes=30), 1, "mid")
     assert not difference(told, every)
@@ -358,8 +366,8 @@ def test_an_exit_that_could_not_be_judged_is_no_more_waited_for_once_its_positio
 ) -> None:
     """Another bot holds from 11:00 on: of its instants those of entry and exit alone are lived through."""
     lived: list[datetime] = []
-    step = Walk._step
-    monkeypatch.setattr(Walk, "_step", lambda walk, *where: (lived.append(walk.now), step(walk, *where)))
+    step = BacktestSimulation._step
+    monkeypatch.setattr(BacktestSimulation, "_step", lambda walk, *where: (lived.append(walk.now), step(walk, *where)))
     blind = BOUGHT.format(name="blind", at="10:00", exits='[{put_call_volume: {above: 3}}, {time: "10:30"}]')
     plain = BOUGHT.format(name="plain", at="11:00", exits='[{target: {profit: 900%}}, {time: "15:30"}]')
     files = [tmp_path / f"{name}.yaml" for name in ("blind", "plain")]
@@ -367,7 +375,7 @@ def test_an_exit_that_could_not_be_judged_is_no_more_waited_for_once_its_positio
         file.write_text(text, encoding="utf-8")
     program = load_desk([str(file) for file in files], {}, None).program("t", {}, 90)
     calendar = event_calendar(shipped_dates())
-    walk = Walk(program, PastDays(strikes=30), calendar, fill_model("mid"), Decimal(1_000_000))
+    walk = BacktestSimulation(program, PastDays(strikes=30), calendar, fill_model("mid"), Decimal(1_000_000))
     (done,) = walk.through(FIRST, FIRST)
     assert [each.data["reason"] for each in done.records if each.data.get("what") == "exit"] == ["time", "time"]
     held = [at for at in lived if at_exchange_time(FIRST, time(11, 2)) < at < at_exchange_time(FIRST, time(15, 30))]

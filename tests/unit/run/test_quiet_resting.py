@@ -10,7 +10,7 @@ from passed_by import FILLS, FIRST, both, difference, odd, program_of
 from past_days import PastDays
 
 from rulebot.backtest.fills import fill_model
-from rulebot.backtest.simulation import Walk
+from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.model.events import event_calendar
 from rulebot.record.record import Kind
@@ -138,12 +138,16 @@ def test_what_is_held_with_orders_that_rest_is_passed_by(
 ) -> None:
     """A session took 1,400 turns: every fifteen seconds the market was looked at again."""
     lived: list[int] = []
-    step = Walk._step
-    monkeypatch.setattr(Walk, "_step", lambda walk, *where: (lived.append(len(walk.state.active)), step(walk, *where)))
+    step = BacktestSimulation._step
+    monkeypatch.setattr(
+        BacktestSimulation, "_step", lambda walk, *where: (lived.append(len(walk.state.active)), step(walk, *where))
+    )
     given = {"quantity": 1, "most": 1, "again": "", "dte": 0, "delta": 0.08, "others": "", "protect": protect}
     text = SELLS.format(exits=exits.format(profit=95, loss=900) + LAST[0], **given)
     calendar = event_calendar(shipped_dates())
-    walk = Walk(program_of(tmp_path, text), PastDays(strikes=30), calendar, fill_model("mid"), Decimal(1_000_000))
+    walk = BacktestSimulation(
+        program_of(tmp_path, text), PastDays(strikes=30), calendar, fill_model("mid"), Decimal(1_000_000)
+    )
     marks = [each for done in walk.through(FIRST, FIRST) for each in done.records if each.kind is Kind.MARK]
     assert len(marks) > 200
     assert sum(lived) < 25

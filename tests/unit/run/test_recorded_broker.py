@@ -13,11 +13,11 @@ from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.adapters.recorded.recording import Recording
 from rulebot.backtest.broker import ACCOUNT
 from rulebot.backtest.fills import RECORDED
-from rulebot.backtest.recorded.board_mirror import Mirror
+from rulebot.backtest.recorded.board_mirror import BoardMirror
 from rulebot.backtest.recorded.broker import RecordedBroker
-from rulebot.backtest.recorded.followed_order import Followed
-from rulebot.backtest.recorded.recorded_replies import Script, Told, fact_of
-from rulebot.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
+from rulebot.backtest.recorded.followed_order import FollowedOrder
+from rulebot.backtest.recorded.recorded_replies import RecordedReply, ReplyScript, fact_of
+from rulebot.model.command import AskMargin, Cancel, Command, Replace, RequestOpenOrders, Submit
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.errors import StoreError
 from rulebot.model.event import (
@@ -35,7 +35,7 @@ from rulebot.model.event import (
 )
 from rulebot.model.facts import Account
 from rulebot.model.market import Board
-from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side, Terms, TimeInForce
+from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderTerms, OrderType, Purpose, Side, TimeInForce
 from rulebot.model.position import ESTIMATED, LIQUIDATED
 from rulebot.model.session import session_on
 from rulebot.record.codec import encode
@@ -82,9 +82,9 @@ def dearer(found: Order) -> Order:
     return found.with_terms(1, Decimal("-0.45"))
 
 
-def recorded(*, is_changed: bool = False, is_cancelled: bool = False) -> Script:
+def recorded(*, is_changed: bool = False, is_cancelled: bool = False) -> ReplyScript:
     """An order of the recording, changed after ten seconds, cancelled after twenty."""
-    script = Script(order())
+    script = ReplyScript(order())
     if is_changed:
         script.take(dearer(order()), at(10))
     if is_cancelled:
@@ -92,10 +92,10 @@ def recorded(*, is_changed: bool = False, is_cancelled: bool = False) -> Script:
     return script
 
 
-def broker_of(*scripts: Script, margins: Iterable[MarginReport] = ()) -> RecordedBroker:
+def broker_of(*scripts: ReplyScript, margins: Iterable[MarginReport] = ()) -> RecordedBroker:
     session = session_on(DAY)
     assert session is not None
-    told = Told({each.order.ref: each for each in scripts}, margins=list(margins))
+    told = RecordedReply({each.order.ref: each for each in scripts}, margins=list(margins))
     board = Board()
     for each, bid in ((PUT, 1.0), (FAR, 0.5)):
         row = board.add(each)
@@ -225,7 +225,7 @@ def test_what_two_orders_fill_in_one_instant_is_in_the_account_when_the_recordin
     sent: tuple[int, ...], told_at: tuple[float, ...], tells: int, shows: int
 ) -> None:
     """Two bots sold the same put: the first fill is told beside an account that has both."""
-    scripts = [Script(order(number, bot=f"{number}")) for number in (1, 2)]
+    scripts = [ReplyScript(order(number, bot=f"{number}")) for number in (1, 2)]
     fills = [
         replace(execution(PUT, is_buy=False, number=number), at=at(seconds), ref=f"rb:there:00000{number}")
         for number, seconds in zip((1, 2), told_at, strict=True)
@@ -242,7 +242,7 @@ def test_what_two_orders_fill_in_one_instant_is_in_the_account_when_the_recordin
 
 def test_the_account_as_the_recording_had_it_is_told_once() -> None:
     """It was told without the second fill, and then again with it, so what was noted of it was other than then."""
-    scripts = [Script(order(number, bot=f"{number}")) for number in (1, 2)]
+    scripts = [ReplyScript(order(number, bot=f"{number}")) for number in (1, 2)]
     broker = broker_of(*scripts)
     for number in (1, 2):
         takes(broker, Submit(mine(number, bot=f"{number}")))
@@ -307,7 +307,7 @@ def test_what_the_recording_changes_alone_is_noticed() -> None:
 
 def test_who_leaves_takes_what_has_filled_along_and_fills_by_the_model() -> None:
     two = replace(order(), quantity=2)
-    broker = broker_of(Script(two))
+    broker = broker_of(ReplyScript(two))
     takes(broker, Submit(replace(mine(), quantity=2)))
     says(broker, report(BrokerStatus.SUBMITTED), 1)
     for place, (option, is_buy) in enumerate(((PUT, False), (FAR, True))):
@@ -330,18 +330,18 @@ def test_an_order_whose_legs_are_filling_keeps_its_answers() -> None:
 
 
 def test_other_bots_follow_on_and_the_account_is_no_longer_told() -> None:
-    broker = broker_of(recorded(), Script(order(2, bot="b")))
+    broker = broker_of(recorded(), ReplyScript(order(2, bot="b")))
     takes(broker, Submit(mine()))
     account = AccountReport(START, Account("DU1", cash=Decimal(5000)))
     (told,) = says(broker, account, 1)
     assert told == AccountReport(at(1), Account(ACCOUNT, cash=Decimal(5000)))
     assert broker.cash == Decimal(5000)
-    assert takes(broker, Inquire(), 1) == []
+    assert takes(broker, RequestOpenOrders(), 1) == []
     takes(broker, Cancel(mine()), 2)
     assert says(broker, account, 3) == []
     assert takes(broker, Submit(mine(2, bot="b"))) == []
     assert list(broker.left) == ["a"]
-    assert takes(broker, Inquire(), 4) == [OrdersListed(at(4), frozenset({mine(2).ref}))]
+    assert takes(broker, RequestOpenOrders(), 4) == [OrdersListed(at(4), frozenset({mine(2).ref}))]
 
 
 def test_lists_of_open_orders_name_those_of_now() -> None:
@@ -362,7 +362,7 @@ def test_a_question_of_margin_gets_the_recorded_answer_or_an_estimate() -> None:
 
 
 def test_an_end_of_the_recording_leaves_orders_to_the_model_and_after_the_close_ends_them() -> None:
-    broker = broker_of(recorded(), Script(replace(order(2, bot="b"), time_in_force=TimeInForce.GTC)))
+    broker = broker_of(recorded(), ReplyScript(replace(order(2, bot="b"), time_in_force=TimeInForce.GTC)))
     takes(broker, Submit(mine()))
     takes(broker, Submit(replace(mine(2, bot="b"), time_in_force=TimeInForce.GTC)))
     closed = broker.session.close
@@ -433,10 +433,10 @@ def test_a_recording_tells_orders_facts_and_answers(tmp_path: Path) -> None:
         (margin, [record(dearer(order()), 10), record(dearer(order()), 11)]),
         (MarketMoved(at(20)), [record(cancelling, 20)]),
     )
-    told = Told()
+    told = RecordedReply()
     told.read(files)
     (script,) = told.scripts.values()
-    assert script.changes == [(at(10), Terms(1, Decimal("-0.45"))), (at(20), None)]
+    assert script.changes == [(at(10), OrderTerms(1, Decimal("-0.45"))), (at(20), None)]
     assert (told.facts, told.margins) == ({(ClosesReport, "SPX")}, [margin])
 
 
@@ -447,7 +447,7 @@ def test_what_filled_while_the_engine_did_not_run_is_told_before_it_is_connected
     later = report(BrokerStatus.CANCELLED)
     files = tape(tmp_path, *((each, []) for each in (*fills, report(BrokerStatus.FILLED), linked, later)))
     broker = broker_of()
-    broker.followed[mine().ref] = Followed(mine(), recorded())
+    broker.followed[mine().ref] = FollowedOrder(mine(), recorded())
     broker.holdings = {PUT: -1, FAR: 1}
     told = list(_told_first(broker, Recording(tuple(files), {}), at(5)))
     assert [each.status for each in told if isinstance(each, OrderReport)] == [BrokerStatus.FILLED]
@@ -462,7 +462,7 @@ def test_a_recording_tells_which_positions_others_closed(tmp_path: Path) -> None
         Record(at(seconds), Kind.POSITION, bot, f"{bot}-1", {"exit_reason": reason})
         for seconds, bot, reason in ((5, "a", "target"), (6, "b", ESTIMATED), (7, "b", ESTIMATED), (8, "c", LIQUIDATED))
     ]
-    told = Told()
+    told = RecordedReply()
     told.read(tape(tmp_path, (MarketMoved(at(5)), noted)))
     assert told.past_us == {"b-1": ("b", at(6)), "c-1": ("c", at(8))}
 
@@ -471,22 +471,22 @@ def test_of_two_recordings_the_earlier_one_counts_until_the_later_one_begins(tmp
     """One day that was simulated twice: each order seemed to be changed back and forth, and its fills were lost."""
     repriced = (MarketMoved(at(10)), [record(dearer(order()), 10)])
     sent = (MarketMoved(at(5)), [record(order(), 5)])
-    told = Told()
+    told = RecordedReply()
     told.read((*tape(tmp_path / "1", sent, repriced), *tape(tmp_path / "2", sent, repriced)))
     (script,) = told.scripts.values()
-    assert script.changes == [(at(10), Terms(1, Decimal("-0.45")))]
+    assert script.changes == [(at(10), OrderTerms(1, Decimal("-0.45")))]
 
 
 def test_an_order_of_another_version_is_named(tmp_path: Path) -> None:
     files = tape(tmp_path, (MarketMoved(START), [Record(START, Kind.ORDER, data={"ref": "x", "sum": 1})]))
     with pytest.raises(StoreError, match="a recorded order cannot be read"):
-        Told().read(files)
+        RecordedReply().read(files)
 
 
 def test_the_board_of_the_engine_shows_what_it_streams_itself() -> None:
     """Rows have places of their own; what the recording gives up has no values, whatever they were."""
     board = Board()
-    mirror = Mirror(board)
+    mirror = BoardMirror(board)
     for option, bid in ((FAR, 0.5), (PUT, 1.0)):
         mirror.recorded.bid[mirror.recorded.add(option)] = bid
     ours = board.add(PUT)

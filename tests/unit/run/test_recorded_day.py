@@ -26,7 +26,7 @@ from rulebot.model.market import Board
 from rulebot.model.money import TickRule
 from tests.tape_file import rewrite
 from twsim.exchange.tick_rules import tick_rule
-from twsim.market.given_market import GivenMarket
+from twsim.market.given_market import ReplayedMarket
 
 DAY = date(2026, 10, 21)
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
@@ -72,18 +72,18 @@ def heard(tmp_path: Path) -> Day:
     return Day(tmp_path / "run")
 
 
-def market(day: Day, data_seconds: int = 5) -> GivenMarket:
+def market(day: Day, data_seconds: int = 5) -> ReplayedMarket:
     """Return the market of what the day's recorder has heard."""
     day.recorder.close()
-    return GivenMarket(recorded_day(sorted(day.recorder.folder.glob("*.tape")), data_seconds))
+    return ReplayedMarket(recorded_day(sorted(day.recorder.folder.glob("*.tape")), data_seconds))
 
 
-def bid(found: GivenMarket, right: str = "P") -> float:
+def bid(found: ReplayedMarket, right: str = "P") -> float:
     con_id = found.catalogue.search(symbol="SPX", sec_type="OPT", strike=5900.0, right=right)[0].con_id
     return float(found.ticks((con_id,)).bid[0])
 
 
-def spot(found: GivenMarket, symbol: str = "SPX") -> float:
+def spot(found: ReplayedMarket, symbol: str = "SPX") -> float:
     under = found.catalogue.underlying(symbol)
     assert under is not None
     return float(found.ticks((under.con_id,)).spot[0])
@@ -235,11 +235,11 @@ def test_two_runs_of_a_day_follow_each_other(tmp_path: Path) -> None:
         each.tell(60)
         each.recorder.close()
     files = [next(each.recorder.folder.glob("*.tape")) for each in (first, second)]
-    found = GivenMarket(recorded_day(files, 5))
+    found = ReplayedMarket(recorded_day(files, 5))
     for after, price in ((30, 5950.0), (3600, 5960.0)):
         found.advance(first.at(after))
         assert spot(found) == price
-    between = GivenMarket(recorded_day(files, 5))
+    between = ReplayedMarket(recorded_day(files, 5))
     between.advance(first.at(1000))
     assert isnan(spot(between))
     with pytest.raises(StoreError, match="two runs side by side"):

@@ -14,9 +14,9 @@ from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.adapters.recorded.recording import Recording, open_recording
 from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.backtest.fills import NATURAL, RECORDED, FillModel
-from rulebot.backtest.recorded.simulation import RecordedWalk
+from rulebot.backtest.recorded.simulation import RecordedSimulation
 from rulebot.backtest.session_close import empty_day
-from rulebot.backtest.simulation import CASH, DayDone, Walk
+from rulebot.backtest.simulation import CASH, BacktestSimulation, SimulatedDay
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.contract import Underlying
@@ -29,7 +29,7 @@ from rulebot.model.position import CLOSED_BY_HAND
 from rulebot.model.session import session_from
 from rulebot.record.codec import line
 from rulebot.record.record import Json, Kind, Record
-from rulebot.replay.reruns import Stood, Walked, answered, at_natural
+from rulebot.replay.reruns import Rerun, StateAt, answered, at_natural
 from rulebot.spec.shipped import shipped
 
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
@@ -38,9 +38,9 @@ BEFORE = session_from(date(2026, 11, 27)).open - timedelta(minutes=1)
 """Of a half day: a walk goes on every few seconds until the close."""
 
 
-@pytest.mark.parametrize(("kind", "fills"), [(Walk, NATURAL), (RecordedWalk, RECORDED)])
+@pytest.mark.parametrize(("kind", "fills"), [(BacktestSimulation, NATURAL), (RecordedSimulation, RECORDED)])
 def test_the_opens_expected_move_is_known_from_the_runs_store(
-    tmp_path: Path, kind: type[Walk], fills: FillModel
+    tmp_path: Path, kind: type[BacktestSimulation], fills: FillModel
 ) -> None:
     data: dict[str, Json] = {"symbol": "SPX", "what": "opening_move", "value": 32.1, "expiry": str(DAY)}
     recalled = line(Record(OPEN + timedelta(seconds=1), Kind.FACTS, "put_lite", data=data))
@@ -55,10 +55,10 @@ def lived(
     recorder: Recorder,
     board: Board,
     folder: Path,
-    kind: Callable[..., Walk] = RecordedWalk,
+    kind: Callable[..., BacktestSimulation] = RecordedSimulation,
     fills: FillModel = RECORDED,
     records: Sequence[Record] = (),
-) -> DayDone:
+) -> SimulatedDay:
     """Record two minutes from an hour after the open on, the second with these records, and live through that day."""
     spx = board.add(Underlying("SPX"))
     for minute, told in ((60, ()), (61, records)):
@@ -78,8 +78,8 @@ def test_nothing_of_the_session_before_stands_on_a_day_that_is_not_recorded(tmp_
     board, chosen, after = Board(), [], session_from(DAY + timedelta(days=1))
     recorder = Recorder(tmp_path / "run", {}, board, pytest.fail)
 
-    def walk_of(*given: Any) -> RecordedWalk:
-        chosen.append(RecordedWalk(*given))
+    def walk_of(*given: Any) -> RecordedSimulation:
+        chosen.append(RecordedSimulation(*given))
         return chosen[0]
 
     lived(recorder, board, tmp_path, walk_of)
@@ -125,7 +125,7 @@ def half_filled() -> tuple[Desk, ExecutionReport]:
 
 def stood(
     desk: Desk, at: datetime, folder: Path, told: Sequence[Event] = (), bid: float = 0.50
-) -> tuple[Recording, Stood]:
+) -> tuple[Recording, StateAt]:
     """Return where a desk stood, and a recording of three minutes from then: what it was told, and this bid."""
     board = Board()
     recorder = Recorder(folder / "run", {}, board, pytest.fail)
@@ -140,7 +140,7 @@ def stood(
         recorder.took(MarketMoved(now, rows), (), changed=True)
     recorder.close()
     (file,) = (folder / "run").iterdir()
-    return open_recording(file), Stood(at=at, state=desk.state, program=desk.program, records=())
+    return open_recording(file), StateAt(at=at, state=desk.state, program=desk.program, records=())
 
 
 def test_what_fills_on_the_day_after_the_first_part_pays_the_least_of_an_order_once(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_fill_that_is_told_again_after_a_start_counts_once(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("walk", [at_natural, answered])
 def test_an_order_that_rests_over_the_night_is_the_same_on_the_day_after(
-    tmp_path: Path, walk: Callable[[Recording, Stood], Walked]
+    tmp_path: Path, walk: Callable[[Recording, StateAt], Rerun]
 ) -> None:
     """It had another permanent id: its cancel was not heard, the exit waited, and its bot was halted for two orders."""
     desk = resting(exits="\n  - dte: {at_most: 84}" + SELLER["exits"])
@@ -188,7 +188,7 @@ def test_a_day_at_natural_begins_with_the_account_of_then(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("walk", [at_natural, answered])
 def test_an_order_that_the_broker_no_longer_had_at_a_start_is_not_at_work(
-    tmp_path: Path, walk: Callable[[Recording, Stood], Walked]
+    tmp_path: Path, walk: Callable[[Recording, StateAt], Rerun]
 ) -> None:
     """An account that was empty counted as one that nothing was told of: what had filled unseen was held on."""
     desk = resting()

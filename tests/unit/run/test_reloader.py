@@ -13,9 +13,9 @@ import pytest
 from hand_desk import DAY, text_of
 from hand_desk import Desk as HandDesk
 
-from rulebot.core.handle_event import turn
+from rulebot.core.handle_event import handle_event
 from rulebot.core.program import Program
-from rulebot.documents.load_bots import Sources, load_desk
+from rulebot.documents.load_bots import SpecSources, load_desk
 from rulebot.documents.reload_specs import limit_words, reread, sources_of, told_limits, told_sources
 from rulebot.live.loop import Loop
 from rulebot.live.reload import ASK_AGAIN, WAITS_LONG, Reloader
@@ -24,7 +24,7 @@ from rulebot.model.errors import BrokerError, MisuseError, RulebotError, SpecErr
 from rulebot.model.event import OperatorRequest, Request
 from rulebot.model.facts import Listing
 from rulebot.model.session import Session, session_after
-from rulebot.narrate.event_text import happening
+from rulebot.narrate.event_text import event_line
 from rulebot.operator.request_inbox import clear_box, post
 from rulebot.record.record import Kind, Record
 from rulebot.recovery.resume import resume
@@ -90,7 +90,7 @@ class Engine:
         self.facts = list(facts)
 
     def _hear(self, event: Any) -> None:
-        self.loop.state = turn(self.loop.program, self.loop.state, event).state
+        self.loop.state = handle_event(self.loop.program, self.loop.state, event).state
 
     def write(self, **texts: str) -> None:
         place = self.folder / "specs"
@@ -342,7 +342,7 @@ def test_what_somebody_has_written_into_a_file_is_on_record_and_what_is_open_kee
         (note,) = [each for each in engine.notes if each.kind is Kind.RELOAD]
         numbers = {"exits[2].target.profit": "50% -> 40%"}
         assert note.data["edited"] == {"bot": "spread", "numbers": numbers, "by": "the page, from 10.0.0.7"}
-        told = happening(note, engine.hand.state)
+        told = event_line(note, engine.hand.state)
         assert told is not None
         assert told.text.startswith(
             "spread edited on the page, from 10.0.0.7: exits[2].target.profit 50% -> 40%; reload asked for: spread"
@@ -361,8 +361,8 @@ def test_what_somebody_has_written_into_a_file_is_on_record_and_what_is_open_kee
 # ---------------------------------------------------------------- the files, read again
 
 
-def sources(folder: Path, *paths: str) -> Sources:
-    return Sources(paths, {}, None, folder)
+def sources(folder: Path, *paths: str) -> SpecSources:
+    return SpecSources(paths, {}, None, folder)
 
 
 def test_folders_are_looked_through_anew_and_files_that_are_gone_are_removed_bots(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 from hand_desk import SELLER, Desk, call, put, text_of
 
-from rulebot.core.handle_event import begin
-from rulebot.core.state import State, Trading
+from rulebot.core.handle_event import start_run
+from rulebot.core.state import State, TradingMode
 from rulebot.model.event import CommissionReport, ListingReport, MarketMoved, OpeningMoveReport, Request
 from rulebot.model.facts import EventCalendar
 from rulebot.model.market import Board
@@ -17,7 +17,7 @@ from rulebot.model.position import HoldReason, Position
 from rulebot.model.session import at_exchange_time, session_after
 from rulebot.record.codec import decode, encode
 from rulebot.record.record import Kind, Record
-from rulebot.recovery.resume import Resumed, resume
+from rulebot.recovery.resume import ResumedRun, resume
 
 FAR, FREE = SELLER["legs"], "{undefined_risk: allow}"
 SOLD = {key: SELLER[key] for key in ("underlying", "entry", "order")}
@@ -31,7 +31,7 @@ def restart(desk: Desk) -> None:
     """End the engine and start it again two seconds later."""
     desk.now += timedelta(seconds=2)
     desk.state = resumed(desk)._replace(facts=desk.state.facts)
-    desk.take(begin(desk.program, desk.state, desk.now))
+    desk.take(start_run(desk.program, desk.state, desk.now))
     desk.link()
     desk.tick(0)
 
@@ -49,7 +49,7 @@ def test_texts_that_govern_open_positions_are_kept() -> None:
     spec = {"digest": desk.position.digest, "path": "spread.yaml", "text": desk.texts[0], "overrides": {"a": "1"}}
     old = {**spec, "digest": "old"}
     started = Record(desk.now, Kind.RUN_STARTED, data={"install": "abc123", "specs": {"spread": spec, "gone": old}})
-    found: Resumed = resume([started, *desk.records], desk.now, desk.board, EventCalendar())
+    found: ResumedRun = resume([started, *desk.records], desk.now, desk.board, EventCalendar())
     assert [text.digest for text in found.texts] == [desk.position.digest]
     assert (found.install, found.texts[0].overrides) == ("abc123", {"a": "1"})
 
@@ -64,7 +64,7 @@ def test_what_was_opened_earlier_in_the_week_counts_after_a_restart() -> None:
     for session, count in ((thursday, 1), (session_after(session_after(thursday.date).date), 0)):
         morning = session.open - timedelta(minutes=5)
         state = resumed(desk, morning)
-        found = begin(desk.program, state, morning).state.bots["spread"].day
+        found = start_run(desk.program, state, morning).state.bots["spread"].day
         assert (found.date, found.opened, found.week) == (session.date, 0, count)
 
 
@@ -138,7 +138,7 @@ def test_a_request_acts_once_over_restarts() -> None:
     desk.ask(Request.RESUME, identity="two")
     restart(desk)
     desk.ask(Request.KILL, identity="one")
-    assert desk.state.standing.trading is Trading.ACTIVE
+    assert desk.state.standing.trading is TradingMode.ACTIVE
 
 
 def seller() -> Desk:
@@ -298,7 +298,7 @@ def test_restarting_twice_is_restarting_once() -> None:
     desk = Desk()
     desk.opened()
     once = resumed(desk)
-    desk.take(begin(desk.program, once, desk.now))
+    desk.take(start_run(desk.program, once, desk.now))
     twice = resumed(desk)
     assert twice.positions == once.positions
     assert twice.orders == once.orders
@@ -339,7 +339,7 @@ def test_the_expected_move_of_the_open_is_fixed_for_the_day_over_a_restart() -> 
         desk.quote(option, 3.0, 3.1, 0.5)
     desk.now += timedelta(minutes=2)
     desk.state = resumed(desk)
-    desk.take(begin(desk.program, desk.state, desk.now))
+    desk.take(start_run(desk.program, desk.state, desk.now))
     for listing in desk.listings():
         desk.send(ListingReport(desk.now, listing))
     desk.link()
@@ -412,7 +412,7 @@ def test_closing_orders_that_came_to_nothing_are_counted_anew_by_an_engine_that_
     assert desk.position.setbacks == 2
     for _ in range(2):  # a second start on the same day changes nothing
         state = resumed(desk, desk.now + later)
-        desk.take(begin(desk.program, state, desk.now + later))
+        desk.take(start_run(desk.program, state, desk.now + later))
         assert desk.position.setbacks == count
 
 

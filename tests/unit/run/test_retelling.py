@@ -9,7 +9,7 @@ from typing import Any
 from rulebot.model.contract import listed
 from rulebot.model.position import Position, PositionLeg
 from rulebot.record.record import Kind, Record
-from rulebot.replay.replay_text import PATIENCE, Retelling
+from rulebot.replay.replay_text import PATIENCE, ReplayText
 
 DAY = date(2026, 10, 21)
 AT = datetime(2026, 10, 21, 14, 48, 30, tzinfo=UTC)
@@ -52,7 +52,7 @@ def seen(position: Position) -> Any:
 
 
 def test_an_exit_is_told_once_its_commissions_are_known() -> None:
-    retelling = Retelling()
+    retelling = ReplayText()
     assert retelling.fresh(seen(CLOSED), AT) == []
     (line,) = retelling.fresh(seen(TOLD), AT + timedelta(seconds=1))
     assert (line.at, "+$18.00 after $2.00 of commissions" in line.text, "provisional" in line.text) == (AT, True, False)
@@ -60,7 +60,7 @@ def test_an_exit_is_told_once_its_commissions_are_known() -> None:
 
 
 def test_what_is_not_told_for_long_or_to_the_end_is_provisional() -> None:
-    late, ended = Retelling(), Retelling()
+    late, ended = ReplayText(), ReplayText()
     assert late.fresh(seen(CLOSED), AT) == ended.fresh(seen(CLOSED), AT) == []
     for line in (*late.fresh(seen(CLOSED), AT + PATIENCE), *ended.rest(seen(CLOSED))):
         assert "+$19.00 after $1.00 of commissions, provisional: the commission of 1 fill is not told yet" in line.text

@@ -11,16 +11,16 @@ from rulebot.cli.scan_text import next_lines, scan_lines, trade_text, value_text
 from rulebot.core.program import CompiledBot
 from rulebot.documents.load_bots import load_desk
 from rulebot.evaluate.evaluation import Verdict
-from rulebot.evaluate.reading import AtLeast, Unknown
-from rulebot.evaluate.select import Selection
+from rulebot.evaluate.reading import AtLeast, UnknownValue
+from rulebot.evaluate.select import StructureSelection
 from rulebot.evaluate.snapshot import LegView
 from rulebot.model.contract import Option, Right
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import at_exchange_time, session_from
 from rulebot.order.price import NetQuote
-from rulebot.preview.candidate import Candidate, Judged
+from rulebot.preview.candidate import Candidate, JudgedCandidate
 from rulebot.scan.first_failure import holding
-from rulebot.scan.measure_structure import Measured
+from rulebot.scan.measure_structure import MeasuredStructure
 from rulebot.scan.measures import MEASURES, calls, widened
 from rulebot.scan.ranking import rows_of
 from rulebot.scan.scan import hours_notes
@@ -38,16 +38,16 @@ CHOOSING = bot_of("examples/universe.yaml")
 SYMBOLS = [member.symbol for member in RANKED.members]
 
 
-def judged(bot: CompiledBot, *verdicts: Verdict, place: str = "when") -> tuple[Judged, ...]:
-    return tuple(Judged(rule, verdict) for rule, verdict in zip(getattr(bot, place), verdicts, strict=False))
+def judged(bot: CompiledBot, *verdicts: Verdict, place: str = "when") -> tuple[JudgedCandidate, ...]:
+    return tuple(JudgedCandidate(rule, verdict) for rule, verdict in zip(getattr(bot, place), verdicts, strict=False))
 
 
-def selected(bot: CompiledBot) -> Selection:
+def selected(bot: CompiledBot) -> StructureSelection:
     legs = [
         LegView(leg.name, Option(bot.symbol, bot.symbol, EXPIRY, Decimal(strike), Right.PUT), -1, leg.sign, 1)
         for leg, strike in zip(bot.plan.legs, (100, 95), strict=True)
     ]
-    return Selection(tuple(legs), ())
+    return StructureSelection(tuple(legs), ())
 
 
 EXPIRY = date(2026, 11, 13)
@@ -62,9 +62,9 @@ def candidate(whole: CompiledBot, symbol: str, *verdicts: Verdict, alternative: 
     return found
 
 
-def measured(rank: float | None = None, **numbers: float) -> Measured:
-    known = Unknown("rv is 0") if rank is None else rank
-    return Measured(numbers=dict(numbers), start=1.05, quantity=1, commission=Decimal("2.00"), rank=known)
+def measured(rank: float | None = None, **numbers: float) -> MeasuredStructure:
+    known = UnknownValue("rv is 0") if rank is None else rank
+    return MeasuredStructure(numbers=dict(numbers), start=1.05, quantity=1, commission=Decimal("2.00"), rank=known)
 
 
 TRUE, FALSE, UNKNOWN = Verdict(True), Verdict(False, -0.02, -0.01), Verdict(None, missing="no calendar")
@@ -96,9 +96,9 @@ def test_the_first_that_fails_is_said_and_the_others_are_counted() -> None:
 
 def test_without_legs_or_a_price_it_does_not_hold() -> None:
     one = candidate(RANKED, "XLE", TRUE, TRUE)
-    one.selection = Selection((), (), refused="no strike below 5")
+    one.selection = StructureSelection((), (), refused="no strike below 5")
     assert holding(one, measured()) == (False, "no legs: no strike below 5", None)
-    one.selection = Selection((), (), missing="strikes are not quoted")
+    one.selection = StructureSelection((), (), missing="strikes are not quoted")
     assert holding(one, measured()) == (None, "no legs: strikes are not quoted", None)
     one.selection, one.quote = selected(one.bot), NetQuote(None, None, "short_put: no bid")
     assert holding(one, measured()) == (None, "no price: short_put: no bid", None)
@@ -119,11 +119,11 @@ def test_what_it_could_lose_is_held_against_the_limit_of_the_spec() -> None:
 def test_a_halt_that_holds_keeps_out() -> None:
     bot = bot_of("specs/put_lite.yaml")
     one = Candidate(bot, bot)
-    one.selection, one.quote = Selection((), (), missing="nothing yet"), None
+    one.selection, one.quote = StructureSelection((), (), missing="nothing yet"), None
     one.halts = judged(bot, Verdict(True, 5.0, 3.0), place="halts")
-    assert holding(one, Measured()).why.startswith("it would halt for the day: ")
+    assert holding(one, MeasuredStructure()).why.startswith("it would halt for the day: ")
     one.halts = judged(bot, Verdict(False, 1.0, 3.0), place="halts")
-    assert holding(one, Measured()).why == "no legs: nothing yet"
+    assert holding(one, MeasuredStructure()).why == "no legs: nothing yet"
 
 
 # ---------------------------------------------------------------- the order of rows
@@ -191,7 +191,7 @@ def choices(first: Verdict, second: Verdict | None = None) -> str:
     for alternative, verdict in (("dear", first), ("cheap", second)):
         one = candidate(CHOOSING, "SPY", alternative=alternative)
         choice = next(each for each in CHOOSING.on("SPY").choices if each.name == alternative)
-        one.asked = tuple(Judged(rule, verdict) for rule in choice.when if verdict is not None)
+        one.asked = tuple(JudgedCandidate(rule, verdict) for rule in choice.when if verdict is not None)
         pairs.append((one, measured(1.0)))
     (found,) = rows_of(CHOOSING, pairs)
     return found.alternative

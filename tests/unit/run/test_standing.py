@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.core.state import State
-from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.model.market import Board
 from rulebot.model.session import session_from
 from rulebot.record.codec import CodecError
@@ -18,7 +18,7 @@ NOON = datetime(2026, 11, 18, 17, tzinfo=UTC)
 STATE = State(session=session_from(date(2026, 11, 18)), board=Board(), account="DU1", next_number=17)
 
 
-def desk(**values: str) -> Desk:
+def desk(**values: str) -> LoadedBots:
     return load_desk([str(FILE)], values, None)
 
 

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from rulebot.chaos.crash_points import CrashedError, Fate, MortalJournal
+from rulebot.chaos.crash_points import CrashedError, CrashingJournal, CrashPlan
 from rulebot.chaos.documents import DOCUMENTS
 from rulebot.chaos.faults_while_open import NOT_ELSEWHERE, WHILE_OPEN, with_acts_beside
 from rulebot.chaos.generator import CHOICE, CRASHES, EVES, NEED_TIME, NOT_DRAWN, SELLS_SHARES, chosen_kinds, draw
 from rulebot.chaos.operator_actions import ACTS, CLOCK, OF_STORE
 from rulebot.chaos.runner import MOST_LIVES, _Trial
-from rulebot.chaos.scenario import Crash, Moment, Storm, yaml_of
+from rulebot.chaos.scenario import ChaosScenario, Crash, ScenarioMoment, yaml_of
 from rulebot.chaos.shrink import shrink
 from rulebot.chaos.size_check import larger_text, sized
 from rulebot.chaos.spec_edits import RELOADS
-from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.live.start import RunOptions
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import session_from
@@ -36,31 +36,31 @@ NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def desk() -> Desk:
+def desk() -> LoadedBots:
     return load_desk([str(shipped("specs") / f"{name}.yaml") for name in ("dte0_condor", "put_lite")], {}, None)
 
 
-def storm(*faults: str, crashes: int = 0) -> Storm:
-    return Storm(
+def storm(*faults: str, crashes: int = 0) -> ChaosScenario:
+    return ChaosScenario(
         seed=1,
         day=date(2026, 10, 21),
         market=None,
         begins=NOON,
         calm_at=NOON,
         faults=tuple({"kind": kind, "on": "order", "number": number} for number, kind in enumerate(faults, 1)),
-        crashes=tuple(Crash(moment=Moment.AFTER_WRITE, number=number) for number in range(1, crashes + 1)),
+        crashes=tuple(Crash(moment=ScenarioMoment.AFTER_WRITE, number=number) for number in range(1, crashes + 1)),
     )
 
 
 # ---------------------------------------------------------------- drawing
 
 
-def test_a_seed_draws_the_same_trial_and_another_seed_another(desk: Desk) -> None:
+def test_a_seed_draws_the_same_trial_and_another_seed_another(desk: LoadedBots) -> None:
     assert draw(7, desk, CHOICE) == draw(7, desk, CHOICE)
     assert len({yaml_of(draw(seed, desk, CHOICE)) for seed in range(20)}) > 15
 
 
-def test_every_kind_is_drawn_and_every_plan_can_be_read(desk: Desk) -> None:
+def test_every_kind_is_drawn_and_every_plan_can_be_read(desk: LoadedBots) -> None:
     drawn = [draw(seed, desk, CHOICE) for seed in range(1500)]
     faults = Counter(str(entry["kind"]) for each in drawn for entry in each.faults)
     crashes = Counter(crash.kind for each in drawn for crash in each.crashes)
@@ -68,7 +68,7 @@ def test_every_kind_is_drawn_and_every_plan_can_be_read(desk: Desk) -> None:
     assert set(crashes) == set(CRASHES)
     assert {act.kind for each in drawn for act in each.acts} == set(ACTS)
     assert {each.kind for drew in drawn for each in drew.reloads} == {*RELOADS, *DOCUMENTS}
-    assert {crash.moment for each in drawn for crash in each.crashes} == set(Moment)
+    assert {crash.moment for each in drawn for crash in each.crashes} == set(ScenarioMoment)
     for each in drawn:
         assert len(each.plan.faults) == len(each.faults)
         assert not (each.lockstep and NEED_TIME & {str(entry["kind"]) for entry in each.faults})
@@ -76,7 +76,7 @@ def test_every_kind_is_drawn_and_every_plan_can_be_read(desk: Desk) -> None:
     assert any(entry.get("what") == "length" for each in drawn for entry in each.faults)
 
 
-def test_all_else_of_a_seed_is_as_without_reloads(desk: Desk) -> None:
+def test_all_else_of_a_seed_is_as_without_reloads(desk: LoadedBots) -> None:
     """They are of a stream of their own, so that a seed of before is still the same trial where none is drawn."""
     kinds = [kind for kind in CHOICE if kind not in DOCUMENTS]
     others = [kind for kind in kinds if kind not in RELOADS]
@@ -87,7 +87,7 @@ def test_all_else_of_a_seed_is_as_without_reloads(desk: Desk) -> None:
         assert found.reloads or found == without
 
 
-def test_all_else_of_a_seed_is_as_without_changes_of_what_stands_beside_the_specs(desk: Desk) -> None:
+def test_all_else_of_a_seed_is_as_without_changes_of_what_stands_beside_the_specs(desk: LoadedBots) -> None:
     others = [kind for kind in CHOICE if kind not in DOCUMENTS]
     drawn: Counter[str] = Counter()
     for seed in range(100):
@@ -100,14 +100,14 @@ def test_all_else_of_a_seed_is_as_without_changes_of_what_stands_beside_the_spec
     assert max(drawn.values()) < 50
 
 
-def test_a_reload_stands_in_the_plan_and_can_be_left_out(desk: Desk) -> None:
+def test_a_reload_stands_in_the_plan_and_can_be_left_out(desk: LoadedBots) -> None:
     found = next(each for seed in range(100) if len((each := draw(seed, desk, RELOADS)).reloads) == 2)
     assert found.pieces == 2
     assert [str(each) in yaml_of(found) for each in found.reloads] == [True, True]
     assert found.keeping([1]).reloads == found.reloads[1:]
 
 
-def test_only_an_account_with_shares_has_somebody_sell_them(desk: Desk) -> None:
+def test_only_an_account_with_shares_has_somebody_sell_them(desk: LoadedBots) -> None:
     overwriting = load_desk([str(Path(__file__).parents[3] / "examples" / "overwrite.yaml")], {}, None)
     drawn = [draw(seed, overwriting, CHOICE) for seed in range(300)]
     assert {each.shares for each in drawn} == {(("SPY", 1000),)}
@@ -116,7 +116,7 @@ def test_only_an_account_with_shares_has_somebody_sell_them(desk: Desk) -> None:
     assert draw(1, desk, (SELLS_SHARES,)).faults == ()
 
 
-def test_the_stretch_is_inside_the_session_and_near_a_window(desk: Desk) -> None:
+def test_the_stretch_is_inside_the_session_and_near_a_window(desk: LoadedBots) -> None:
     for seed in range(200):
         found = draw(seed, desk, CHOICE)
         session = session_from(found.day)
@@ -125,13 +125,13 @@ def test_the_stretch_is_inside_the_session_and_near_a_window(desk: Desk) -> None
         assert any(found.begins < end and start < found.calm_at for start, end in windows)
 
 
-def test_whole_days_begin_before_the_open(desk: Desk) -> None:
+def test_whole_days_begin_before_the_open(desk: LoadedBots) -> None:
     found = draw(3, desk, CHOICE, whole_day=True)
     assert found.ends_with_day
     assert found.begins < session_from(found.day).open
 
 
-def test_a_night_lies_between_the_evening_and_the_morning_and_nothing_happens_in_it(desk: Desk) -> None:
+def test_a_night_lies_between_the_evening_and_the_morning_and_nothing_happens_in_it(desk: LoadedBots) -> None:
     drawn = [draw(seed, desk, CHOICE, overnight=True) for seed in range(300)]
     for found in drawn:
         first, second = found.sessions
@@ -151,7 +151,7 @@ def test_a_window_that_a_half_day_leaves_nothing_of_is_drawn_all_the_same() -> N
     assert all(each.begins < each.calm_at for each in drawn)
 
 
-def test_only_the_kinds_that_are_asked_for_are_drawn(desk: Desk) -> None:
+def test_only_the_kinds_that_are_asked_for_are_drawn(desk: LoadedBots) -> None:
     drawn = [draw(seed, desk, ("cut", "crash")) for seed in range(50)]
     assert {entry["kind"] for each in drawn for entry in each.faults} == {"cut"}
     assert {crash.kind for each in drawn for crash in each.crashes} == {"crash"}
@@ -159,7 +159,7 @@ def test_only_the_kinds_that_are_asked_for_are_drawn(desk: Desk) -> None:
     assert all(not each.faults and each.crashes and all(crash.power for crash in each.crashes) for each in only)
 
 
-def test_a_store_refuses_up_to_90_writes_and_leaves_up_to_two_unknown(desk: Desk) -> None:
+def test_a_store_refuses_up_to_90_writes_and_leaves_up_to_two_unknown(desk: LoadedBots) -> None:
     """The engine goes on while writes are refused; one of which it cannot know whether it was done ends it."""
     times: dict[str, set[int]] = {kind: set() for kind in OF_STORE}
     for seed in range(100):
@@ -184,14 +184,14 @@ def test_kinds_are_named_and_an_unknown_one_is_refused_with_what_there_is() -> N
 # ---------------------------------------------------------------- a trial as text
 
 
-def test_the_yaml_is_what_the_gateway_takes(desk: Desk) -> None:
+def test_the_yaml_is_what_the_gateway_takes(desk: LoadedBots) -> None:
     for seed in range(100):
         found = draw(seed, desk, CHOICE)
         assert read_faults(yaml_of(found)) == found.plan
 
 
 def test_crashes_stand_in_the_yaml_as_comments() -> None:
-    power = Crash(moment=Moment.AT_TIME, at=NOON, arrives=False, power=True, away=20)
+    power = Crash(moment=ScenarioMoment.AT_TIME, at=NOON, arrives=False, power=True, away=20)
     text = yaml_of(replace(storm("cut"), crashes=(power,)))
     assert text.startswith("# power_cut: at 12:00:00, what was sent is lost, away 20 s\nfaults:\n")
 
@@ -202,9 +202,9 @@ def test_crashes_stand_in_the_yaml_as_comments() -> None:
 def test_what_is_not_needed_is_left_out() -> None:
     whole = storm("cut", "reject", "cut", "lose_ack", crashes=3)
     needed = {"reject", "lose_ack"}
-    asked: list[Storm] = []
+    asked: list[ChaosScenario] = []
 
-    def fails(smaller: Storm) -> bool:
+    def fails(smaller: ChaosScenario) -> bool:
         asked.append(smaller)
         has_crash = any(crash.number == 2 for crash in smaller.crashes)
         return has_crash and needed <= {str(entry["kind"]) for entry in smaller.faults}
@@ -227,8 +227,8 @@ def test_two_that_only_fail_together_both_stay() -> None:
 # ---------------------------------------------------------------- dying
 
 
-def journal(folder: Path, fate: Fate) -> MortalJournal:
-    return MortalJournal(RunOptions(store=folder / "s.db", logs=None, sessions=1), fate)
+def journal(folder: Path, fate: CrashPlan) -> CrashingJournal:
+    return CrashingJournal(RunOptions(store=folder / "s.db", logs=None, sessions=1), fate)
 
 
 def kept(folder: Path) -> list[str]:
@@ -244,11 +244,13 @@ def note(text: str, minute: int = 0) -> Record:
     return Record(NOON.replace(minute=minute), Kind.ALARM, data={"text": text})
 
 
-@pytest.mark.parametrize(("moment", "left"), [(Moment.BEFORE_WRITE, ["a"]), (Moment.AFTER_WRITE, ["a", "b"])], ids=str)
+@pytest.mark.parametrize(
+    ("moment", "left"), [(ScenarioMoment.BEFORE_WRITE, ["a"]), (ScenarioMoment.AFTER_WRITE, ["a", "b"])], ids=str
+)
 def test_a_crash_falls_before_or_after_a_write_and_nothing_is_written_later(
-    moment: Moment, left: list[str], tmp_path: Path
+    moment: ScenarioMoment, left: list[str], tmp_path: Path
 ) -> None:
-    fate = Fate([Crash(moment=moment, number=2)])
+    fate = CrashPlan([Crash(moment=moment, number=2)])
     fate.begin_life()
     written = journal(tmp_path, fate)
     written.append([note("a")], durable=True)
@@ -263,7 +265,7 @@ def test_a_crash_falls_before_or_after_a_write_and_nothing_is_written_later(
 @pytest.mark.parametrize(("power", "left"), [(False, ["a", "b"]), (True, ["a"])], ids=["crash", "power cut"])
 def test_a_power_cut_leaves_durable_writes_alone(power: bool, left: list[str], tmp_path: Path) -> None:
     """What need not be durable is with the system minutes later, if only the process dies; on the disk it is not."""
-    fate = Fate([Crash(moment=Moment.AT_TIME, at=NOON, power=power)])
+    fate = CrashPlan([Crash(moment=ScenarioMoment.AT_TIME, at=NOON, power=power)])
     fate.begin_life()
     written = journal(tmp_path, fate)
     written.append([note("a")], durable=True)
@@ -275,7 +277,7 @@ def test_a_power_cut_leaves_durable_writes_alone(power: bool, left: list[str], t
 
 
 def test_a_crash_in_a_start_waits_for_a_start_after_another_end() -> None:
-    fate = Fate([Crash(moment=Moment.AT_START, number=2)])
+    fate = CrashPlan([Crash(moment=ScenarioMoment.AT_START, number=2)])
     for _ in range(5):
         fate.before_write()
         fate.after_write()
@@ -289,7 +291,7 @@ def test_a_crash_in_a_start_waits_for_a_start_after_another_end() -> None:
 
 
 def test_in_the_calm_nothing_dies() -> None:
-    fate = Fate([Crash(moment=Moment.AFTER_COMMAND)])
+    fate = CrashPlan([Crash(moment=ScenarioMoment.AFTER_COMMAND)])
     fate.calm()
     fate.begin_life()
     fate.after_command()
@@ -299,11 +301,11 @@ def test_in_the_calm_nothing_dies() -> None:
 # ---------------------------------------------------------------- beside open positions
 
 
-def beside(seed: int, desk: Desk, kinds: Sequence[str] = CHOICE) -> Storm:
+def beside(seed: int, desk: LoadedBots, kinds: Sequence[str] = CHOICE) -> ChaosScenario:
     return with_acts_beside(draw(seed, desk, kinds), kinds)
 
 
-def test_what_happens_beside_open_positions_is_of_a_stream_of_its_own(desk: Desk) -> None:
+def test_what_happens_beside_open_positions_is_of_a_stream_of_its_own(desk: LoadedBots) -> None:
     for seed in range(100):
         found, without = beside(seed, desk), draw(seed, desk, CHOICE)
         assert found.faults[: len(without.faults)] == without.faults
@@ -312,7 +314,7 @@ def test_what_happens_beside_open_positions_is_of_a_stream_of_its_own(desk: Desk
         assert read_faults(yaml_of(found)) == found.plan
 
 
-def test_every_kind_beside_open_positions_is_drawn_often_enough(desk: Desk) -> None:
+def test_every_kind_beside_open_positions_is_drawn_often_enough(desk: LoadedBots) -> None:
     """In 1,000 trials each is to come 20 times while a position is open; two of five open one."""
     drawn: Counter[str] = Counter()
     for seed in range(1000):
@@ -328,13 +330,13 @@ def test_every_kind_beside_open_positions_is_drawn_often_enough(desk: Desk) -> N
     assert min(drawn.values()) > 50
 
 
-def test_only_kinds_that_are_asked_for_come_beside_open_positions(desk: Desk) -> None:
+def test_only_kinds_that_are_asked_for_come_beside_open_positions(desk: LoadedBots) -> None:
     drawn = [beside(seed, desk, ("person_halves", "cut")) for seed in range(50)]
     assert {entry["kind"] for each in drawn for entry in each.faults} == {"person_halves", "cut"}
     assert not any(each.acts for each in drawn)
 
 
-def test_quantities_are_multiplied_with_what_a_trade_may_lose(desk: Desk) -> None:
+def test_quantities_are_multiplied_with_what_a_trade_may_lose(desk: LoadedBots) -> None:
     assert {beside(seed, desk).quantity for seed in range(60)} == {1, 2, 3, 4}
     bigger = sized(desk, 3)
     for name, bot in desk.bots.items():

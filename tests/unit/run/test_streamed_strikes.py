@@ -6,7 +6,7 @@ import pytest
 from both_ways import calendar, terms
 from past_days import PastDays
 
-from rulebot.backtest.simulation import Walk
+from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.record.record import Kind
 from rulebot.sweep.compiling import program_of
 
@@ -35,7 +35,7 @@ def test_what_is_moved_out_to_a_preferred_strike_is_streamed_with_what_counts_fr
     text = MOVED.replace("RIGHT", right).replace("SIDE", side).replace("SELECTOR", selector)
     source, entered = PastDays(seed=11), 0
     asked = terms(source, 8)
-    walk = Walk(program_of(text, asked), source, calendar(), asked.fills, Decimal(1_000_000))
+    walk = BacktestSimulation(program_of(text, asked), source, calendar(), asked.fills, Decimal(1_000_000))
     for day in source.dates(asked.first, asked.last):
         records = [record for done in walk.through(day, day) for record in done.records]
         entered += sum(one.kind is Kind.DECISION and one.data["what"] == "enter" for one in records)

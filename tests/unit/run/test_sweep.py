@@ -19,7 +19,7 @@ from past_days import PastDays
 from plain_specs import ASSIGNED
 
 from rulebot.adapters.history.day import DailyBar, HistoryDay
-from rulebot.adapters.history.finding import told
+from rulebot.adapters.history.finding import finding_text
 from rulebot.backtest.fills import fill_model
 from rulebot.backtest.results import read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest
@@ -31,8 +31,8 @@ from rulebot.model.events import event_calendar
 from rulebot.model.performance import sharpe
 from rulebot.spec.load import load_text
 from rulebot.sweep import executors as places
-from rulebot.sweep.compiling import Terms, Way
-from rulebot.sweep.evaluate import Passed, Span, evaluate, live_through
+from rulebot.sweep.compiling import EvaluationWay, VariantTerms
+from rulebot.sweep.evaluate import Passed, Span, evaluate, run_variants
 from rulebot.sweep.executors import here, in_processes
 from rulebot.sweep.page import sweep_page
 from rulebot.sweep.parameters import axis, check_axes, drawn, grid, place_of, with_values
@@ -46,8 +46,8 @@ from rulebot.sweep.statistics import (
     stretches,
     walk_forward,
 )
-from rulebot.sweep.sweep import Kept, sweep
-from rulebot.sweep.variant import Part, Trade, Variant, whole
+from rulebot.sweep.sweep import StoredVariants, sweep
+from rulebot.sweep.variant import PeriodResult, Variant, VariantTrade, whole
 
 SPECS = Path(__file__).parents[3] / "specs"
 DTE0 = (SPECS / "dte0_condor.yaml").read_text(encoding="utf-8")
@@ -64,8 +64,8 @@ def calendar():
     return event_calendar(shipped_dates())
 
 
-def terms(**given: object) -> Terms:
-    base = Terms(
+def terms(**given: object) -> VariantTerms:
+    base = VariantTerms(
         opens=partial(PastDays, strikes=25, every=3),
         first=FIRST,
         last=LAST,
@@ -331,8 +331,8 @@ class Unsettled(PastDays):
 
 def test_a_mean_is_taken_to_the_cent_as_that_of_a_backtest_is() -> None:
     """Half a cent went to the even one: $49.62 a trade of a sweep was $49.63 of a backtest of its text."""
-    made = tuple(Trade(Decimal(net), FIRST, FIRST) for net in ("50.25", "49.00"))
-    assert whole([Part(number=0, point=("1",), since=FIRST, trades=made)]).expectancy == 49.63
+    made = tuple(VariantTrade(Decimal(net), FIRST, FIRST) for net in ("50.25", "49.00"))
+    assert whole([PeriodResult(number=0, point=("1",), since=FIRST, trades=made)]).expectancy == 49.63
 
 
 def test_what_no_level_settles_is_still_open() -> None:
@@ -412,17 +412,17 @@ class Clock:
 def test_processes_begin_once_they_save_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sweep that one process does in a second waited as long again for others to begin."""
     shared: list[Task] = []
-    known: list[tuple[Task, list[Part]]] = []  # what others make of the same task is the same each time
+    known: list[tuple[Task, list[PeriodResult]]] = []  # what others make of the same task is the same each time
 
     @contextmanager
     def stand_ins(*_: object) -> Iterator[object]:
         yield SimpleNamespace(submit=submit)
 
-    def submit(_: object, task: Task, base: Terms) -> Future[list[Part]]:
+    def submit(_: object, task: Task, base: VariantTerms) -> Future[list[PeriodResult]]:
         shared.append(task)
         if task not in [each for each, _ in known]:
-            known.append((task, live_through(task.asked, base, task.span)))
-        done: Future[list[Part]] = Future()
+            known.append((task, run_variants(task.asked, base, task.span)))
+        done: Future[list[PeriodResult]] = Future()
         done.set_result(next(parts for each, parts in known if each == task))
         return done
 
@@ -430,7 +430,7 @@ def test_processes_begin_once_they_save_time(monkeypatch: pytest.MonkeyPatch) ->
     every, base = asked("0.05", "0.06", "0.08", "0.10"), terms(last=date(2026, 9, 10))
     days = base.opens().dates(base.first, base.last)
     whole = sweep(every, base, here, lambda done, count: None, None, 1)
-    all_of_them = tasks(every, base, days, 2, Way(by_arrays=True, is_apart=True))
+    all_of_them = tasks(every, base, days, 2, EvaluationWay(by_arrays=True, is_apart=True))
     told: list[int] = []
     for seconds, expected, counted in ((0.1, [], 4 * len(days)), (30.0, all_of_them, 0)):
         shared.clear()
@@ -473,7 +473,7 @@ def test_a_task_is_some_variants_over_some_sessions() -> None:
     days = [(FIRST, FIRST), (date(2026, 9, 2), LAST)]
 
     def shapes(workers: int, by_arrays: bool, is_apart: bool) -> list[tuple[int, Span]]:
-        made = tasks(every, terms(), DAYS, workers, Way(by_arrays, is_apart))
+        made = tasks(every, terms(), DAYS, workers, EvaluationWay(by_arrays, is_apart))
         return [(len(task.asked), task.span) for task in made]
 
     assert shapes(1, False, True) == [(2, (FIRST, LAST))] * 2
@@ -504,7 +504,7 @@ def test_parts_of_the_sessions_come_to_what_all_of_them_do(every_turn: bool) -> 
     found = evaluate([*every, *broken, *held], base)
     ended: list[int] = []
 
-    def backward(asked_for: Sequence[Task], terms: Terms, passed: Passed) -> Iterator[list[Part]]:
+    def backward(asked_for: Sequence[Task], terms: VariantTerms, passed: Passed) -> Iterator[list[PeriodResult]]:
         ended.extend(len(task.asked) for task in asked_for)
         return here(list(reversed(asked_for)), terms, passed)
 
@@ -521,9 +521,9 @@ def test_parts_of_the_sessions_come_to_what_all_of_them_do(every_turn: bool) -> 
 
 @pytest.mark.parametrize("problem", ["", "it has no legs"])
 def test_a_variant_tells_what_was_wrong_in_all_of_its_parts(problem: str) -> None:
-    flaws = [told("x.parquet", row, "odd") for row in (1, 2)]
+    flaws = [finding_text("x.parquet", row, "odd") for row in (1, 2)]
     parts = [
-        Part(number=0, point=("a",), since=day, problem=problem, findings=(flaws[0], flaw))
+        PeriodResult(number=0, point=("a",), since=day, problem=problem, findings=(flaws[0], flaw))
         for day, flaw in zip(DAYS, flaws, strict=False)
     ]
     assert whole(parts).findings == tuple(flaws)
@@ -544,19 +544,19 @@ def test_daily_bars_that_no_session_has_are_told_once() -> None:
 
 def test_what_is_kept_is_not_done_again_and_a_torn_line_is(tmp_path: Path) -> None:
     every, base, file = asked("0.05", "0.08"), terms(), tmp_path / "sweep.jsonl"
-    whole = sweep(every, base, here, lambda done, count: None, Kept(file, {"a": 1}), 1)
+    whole = sweep(every, base, here, lambda done, count: None, StoredVariants(file, {"a": 1}), 1)
     kept = file.read_text(encoding="utf-8")
     done: list[int] = []
-    assert sweep(every, base, here, lambda now, count: done.append(now), Kept(file, {"a": 1}), 1) == whole
+    assert sweep(every, base, here, lambda now, count: done.append(now), StoredVariants(file, {"a": 1}), 1) == whole
     assert done == [2 * len(DAYS)]
     file.write_text(kept[:-40], encoding="utf-8")
     done.clear()
-    assert sweep(every, base, here, lambda now, count: done.append(now), Kept(file, {"a": 1}), 1) == whole
+    assert sweep(every, base, here, lambda now, count: done.append(now), StoredVariants(file, {"a": 1}), 1) == whole
     assert done == [len(DAYS), *range(len(DAYS) + 1, 2 * len(DAYS) + 1)]
     untold = re.compile(r'"sessions": \[.*?\]')  # told by the first variant of a task
     assert untold.sub("", file.read_text(encoding="utf-8")) == untold.sub("", kept)
     with pytest.raises(MisuseError, match="holds another sweep"):
-        Kept(file, {"a": 2}).read()
+        StoredVariants(file, {"a": 2}).read()
 
 
 def test_a_variant_that_cannot_be_run_says_why_and_stops_no_other() -> None:

@@ -15,19 +15,19 @@ from plain_specs import alike_specs, random_spec
 from rulebot.adapters.history.day import HistoryDay
 from rulebot.backtest.fills import NATURAL, RECORDED
 from rulebot.backtest.historical_feed import HistoryFeed
-from rulebot.backtest.shared_source import Shared
+from rulebot.backtest.shared_source import SharedSource
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import InvariantError
 from rulebot.model.market import COLUMNS, Board
 from rulebot.model.session import session_on
 from rulebot.sweep import evaluate as evaluating
 from rulebot.sweep.compiling import program_of
-from rulebot.sweep.evaluate import evaluate, live_through
+from rulebot.sweep.evaluate import evaluate, run_variants
 from rulebot.sweep.variant import Variant, turned
 from rulebot.sweep.vectorized import groups
 from rulebot.sweep.vectorized.eligibility import unsuited
 from rulebot.sweep.vectorized.entry_order import EntryOrder
-from rulebot.sweep.vectorized.session import ArraySession, Lived
+from rulebot.sweep.vectorized.session import ArraySession, SessionResult
 from rulebot.sweep.vectorized.session_arrays import ArrayDay
 from rulebot.sweep.vectorized.variant_plan import ArrayBot, Numbers
 
@@ -84,7 +84,7 @@ def test_sessions_in_which_the_margin_takes_all_are_those_of_turns(
 @pytest.mark.parametrize("cents", [0, 1])
 def test_what_is_left_free_beside_the_margin_is_reckoned_to_the_cent(cents: int) -> None:
     rich = replace(terms(PastDays(), 1), every_turn=True)
-    (part,) = live_through([(0, ("0",), SETTLED)], rich, (rich.first, rich.last))
+    (part,) = run_variants([(0, ("0",), SETTLED)], rich, (rich.first, rich.last))
     (trade,) = part.trades
     least = Decimal(1_000) - trade.net + Decimal(cents) / 100  # what expired was worth nothing: the net is the credit
     fast, slow = both([SETTLED], replace(rich, every_turn=False, cash=least))
@@ -490,14 +490,14 @@ def test_recorded_fills_and_too_few_lines_go_by_turns() -> None:
 
 def test_a_difference_is_never_told_as_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first session of each task is lived through turn by turn as well."""
-    told = Lived(Decimal("1.23"), Decimal("1.23"))
+    told = SessionResult(Decimal("1.23"), Decimal("1.23"))
     monkeypatch.setattr(groups.Groups, "live", lambda self, session: {0: told})
     with pytest.raises(InvariantError, match=r"2026-09-01, x: by arrays the account changes by 1\.23, turn by turn by"):
         evaluate([(0, ("x",), PLAIN)], terms(PastDays(), 1))
 
 
 def test_a_plain_session_is_clear() -> None:
-    asked, source = terms(PastDays(), 1), Shared(PastDays())
+    asked, source = terms(PastDays(), 1), SharedSource(PastDays())
     session = session_on(FIRST)
     assert session is not None
     day = ArraySession(ArrayDay(source.day(FIRST), session, source, calendar()), NATURAL)

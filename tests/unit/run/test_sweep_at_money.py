@@ -16,8 +16,8 @@ from plain_specs import calm_spec
 from rulebot.adapters.history.day import DailyBar, HistoryDay
 from rulebot.backtest.fills import NATURAL
 from rulebot.backtest.historical_market import DayMarket
-from rulebot.backtest.shared_source import Shared
-from rulebot.backtest.simulation import Walk
+from rulebot.backtest.shared_source import SharedSource
+from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.core.program import Program
 from rulebot.model.contract import Contract
 from rulebot.model.session import session_on
@@ -93,16 +93,16 @@ def test_a_hundred_bots_that_read_options_at_the_money(fills: str, change: Calla
     assert compare_calm(range(1000, 1100), 10, PastDays(seed=14, change=change), fills)[1] > 500
 
 
-def lived(program: Program, source: PastDays) -> tuple[Walk, list[Record]]:
+def lived(program: Program, source: PastDays) -> tuple[BacktestSimulation, list[Record]]:
     """Return a walk through the first session, turn by turn, and what it recorded."""
-    walk = Walk(program, source, calendar(), NATURAL, terms(source, 1).cash)
+    walk = BacktestSimulation(program, source, calendar(), NATURAL, terms(source, 1).cash)
     return walk, [record for done in walk.through(FIRST, FIRST) for record in done.records]
 
 
 def array_day(source: PastDays) -> ArrayDay:
     session = session_on(FIRST)
     assert session is not None
-    return ArrayDay(source.day(FIRST), session, Shared(source), calendar())
+    return ArrayDay(source.day(FIRST), session, SharedSource(source), calendar())
 
 
 # ---------------------------------------------------------------- each part beside the engine

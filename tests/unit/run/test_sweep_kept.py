@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.model.errors import MisuseError, StoreError
-from rulebot.sweep.sweep import Kept, variant_of
+from rulebot.sweep.sweep import StoredVariants, variant_of
 from rulebot.sweep.variant import Variant
 
 ABOUT = {"a": 1}
@@ -16,7 +16,7 @@ EVERY = [Variant(number=number, point=(f"{number}",), profits=(1.5, -2.0), trade
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    kept = Kept(tmp_path / "sweep.jsonl", ABOUT)
+    kept = StoredVariants(tmp_path / "sweep.jsonl", ABOUT)
     assert kept.read() == []
     kept.add(EVERY)
     return kept.file
@@ -28,15 +28,15 @@ def test_a_line_that_is_damaged_is_done_again_and_no_other(file: Path, damaged: 
     lines = file.read_bytes().split(b"\n")
     lines[2] = damaged
     file.write_bytes(b"\n".join(lines))
-    kept = Kept(file, ABOUT)
+    kept = StoredVariants(file, ABOUT)
     assert [each.number for each in kept.read()] == [0, 2]
     kept.add([EVERY[1]])
-    assert sorted(Kept(file, ABOUT).read(), key=lambda each: each.number) == EVERY
+    assert sorted(StoredVariants(file, ABOUT).read(), key=lambda each: each.number) == EVERY
 
 
 def test_a_file_that_is_taken_away_meanwhile_is_not_begun_anew_without_its_head(file: Path) -> None:
     """The sweep said that all was kept in it; it had the last ones alone, and was said to hold no sweep."""
-    kept = Kept(file, ABOUT)
+    kept = StoredVariants(file, ABOUT)
     assert len(kept.read()) == len(EVERY)
     file.unlink()
     with pytest.raises(StoreError, match=r"cannot write .*: No such file or directory"):
@@ -47,24 +47,24 @@ def test_a_file_that_is_taken_away_meanwhile_is_not_begun_anew_without_its_head(
 def test_what_was_cut_off_at_the_end_of_a_line_goes_on_below_it(file: Path) -> None:
     """What came next was added to the last line, and then both were none."""
     file.write_bytes(b"\n".join(file.read_bytes().split(b"\n")[:3]))
-    kept = Kept(file, ABOUT)
+    kept = StoredVariants(file, ABOUT)
     assert kept.read() == EVERY[:2]
     kept.add([EVERY[2]])
-    assert Kept(file, ABOUT).read() == EVERY
+    assert StoredVariants(file, ABOUT).read() == EVERY
 
 
 @pytest.mark.parametrize("first", ["12", "[]", "null", "", json.dumps({"a": 1})])
 def test_a_file_of_something_else_is_refused_and_stays(file: Path, first: str) -> None:
     file.write_text(f"{first}\nmine\n", encoding="utf-8")
     with pytest.raises(MisuseError, match="holds no sweep"):
-        Kept(file, ABOUT).read()
+        StoredVariants(file, ABOUT).read()
     assert file.read_text(encoding="utf-8") == f"{first}\nmine\n"
 
 
 def test_another_sweep_is_refused_with_what_is_another(file: Path) -> None:
     now = {**ABOUT, "to": "2016-01-15", "text": "b", "vary": [["delta", "0.05", "0.10"]]}
     with pytest.raises(MisuseError) as caught:
-        Kept(file, now).read()
+        StoredVariants(file, now).read()
     said = caught.value.message
     assert "the text of the bot is another one" in said
     assert "to none, now 2016-01-15" in said
@@ -78,8 +78,8 @@ def test_a_variant_is_kept_as_it_is() -> None:
 
 def test_what_an_older_code_did_not_tell_is_not_said_to_be_another(tmp_path: Path) -> None:
     """It was asked for the same options, of which the code is none, and the account document was said to differ."""
-    Kept(tmp_path / "sweep.jsonl", ABOUT).read()
+    StoredVariants(tmp_path / "sweep.jsonl", ABOUT).read()
     now = {**ABOUT, "code": "of now", "account": "of now"}
     with pytest.raises(MisuseError, match=r"holds another sweep: the code of rulebot is another one$") as told:
-        Kept(tmp_path / "sweep.jsonl", now).read()
+        StoredVariants(tmp_path / "sweep.jsonl", now).read()
     assert told.value.help == "name another --out"

@@ -12,14 +12,14 @@ from past_days import PastDays
 
 from rulebot.backtest.fills import fill_model
 from rulebot.model.events import event_calendar
-from rulebot.sweep.compiling import Terms
+from rulebot.sweep.compiling import VariantTerms
 from rulebot.sweep.evaluate import Asked, Passed
 from rulebot.sweep.executors import Runs
 from rulebot.sweep.parameters import Axis, Point, axis
 from rulebot.sweep.partition import Task
 from rulebot.sweep.search import Search, _drawn, _space, _study, next_batch
-from rulebot.sweep.sweep import Kept, search_for
-from rulebot.sweep.variant import Part, Trade, Variant, whole
+from rulebot.sweep.sweep import StoredVariants, search_for
+from rulebot.sweep.variant import PeriodResult, Variant, VariantTrade, whole
 
 pytest.importorskip("optuna")
 
@@ -28,7 +28,7 @@ FIRST = date(2026, 9, 1)
 SEARCH = Search(trials=40, goal="net")
 
 
-TERMS = Terms(
+TERMS = VariantTerms(
     opens=PastDays,
     first=FIRST,
     last=date(2026, 9, 2),
@@ -45,12 +45,14 @@ def worth(point: Point) -> float:
     return 100.0 - 4000.0 * (float(point[0]) - 0.17) ** 2 - abs(int(point[1]) - 20) - 20.0 * (point[2] != "noon")
 
 
-def made(asked: Asked, since: date, value: Callable[[Point], float | None]) -> Part:
+def made(asked: Asked, since: date, value: Callable[[Point], float | None]) -> PeriodResult:
     number, point, _ = asked
     found = value(point)
     if found is None:
-        return Part(number=number, point=point, since=since, problem="no")
-    return Part(number=number, point=point, since=since, trades=(Trade(Decimal(str(found)), since, since),))
+        return PeriodResult(number=number, point=point, since=since, problem="no")
+    return PeriodResult(
+        number=number, point=point, since=since, trades=(VariantTrade(Decimal(str(found)), since, since),)
+    )
 
 
 def variant(number: int, point: Point) -> Variant:
@@ -64,7 +66,7 @@ class Hill:
         self.value, self.order = value, order
         self.tried: list[Point] = []
 
-    def runs(self, tasks: Sequence[Task], _: Terms, passed: Passed) -> Iterator[list[Part]]:
+    def runs(self, tasks: Sequence[Task], _: VariantTerms, passed: Passed) -> Iterator[list[PeriodResult]]:
         ended = list(tasks)
         if self.order is not None:
             self.order.shuffle(ended)
@@ -74,7 +76,7 @@ class Hill:
             yield [made(each, task.span[0], self.value) for each in task.asked]
 
 
-def found(search: Search, runs: Runs, kept: Kept | None = None, workers: int = 1) -> list[Variant]:
+def found(search: Search, runs: Runs, kept: StoredVariants | None = None, workers: int = 1) -> list[Variant]:
     return search_for(search, AXES, " ".join, TERMS, runs, lambda done, count: None, kept, workers)
 
 
@@ -113,13 +115,13 @@ def test_a_batch_knows_nothing_of_its_own_variants() -> None:
 @pytest.mark.parametrize("first", [5, 20, 27])
 def test_going_on_with_more_trials_is_as_if_they_had_been_asked_for_at_once(first: int, tmp_path: Path) -> None:
     every, again = found(SEARCH, Hill().runs), Hill()
-    found(replace(SEARCH, trials=first), Hill().runs, Kept(tmp_path / "s.jsonl", {}))
-    assert found(SEARCH, again.runs, Kept(tmp_path / "s.jsonl", {})) == every
+    found(replace(SEARCH, trials=first), Hill().runs, StoredVariants(tmp_path / "s.jsonl", {}))
+    assert found(SEARCH, again.runs, StoredVariants(tmp_path / "s.jsonl", {})) == every
     assert len(again.tried) == 40 - first
 
 
 def test_what_is_kept_is_told_first_even_if_another_would_be_asked_for_now(tmp_path: Path) -> None:
-    kept = Kept(tmp_path / "s.jsonl", {})
+    kept = StoredVariants(tmp_path / "s.jsonl", {})
     kept.read()
     told = [variant(number, point) for number, point in enumerate(every()[:30])]
     kept.add(told)

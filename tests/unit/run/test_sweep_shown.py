@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from rulebot.cli.sweep_text import Data, document_of, ordered, sweep_lines
+from rulebot.cli.sweep_text import SweepData, document_of, ordered, sweep_lines
 from rulebot.sweep import statistics
 from rulebot.sweep.page import sweep_page
 from rulebot.sweep.parameters import axis
@@ -119,7 +119,7 @@ def test_what_the_best_would_be_by_chance_is_reckoned_once_for_all(monkeypatch: 
     chance = Random(5)
     rows = [tuple(chance.gauss(1.0, 9.0) for _ in range(30)) for _ in range(40)]
     found = [Variant(number=number, point=(f"{number}",), profits=row, trades=30) for number, row in enumerate(rows)]
-    data = Data("a", date(2026, 1, 2), date(2026, 3, 2), "b", False, "mid")
+    data = SweepData("a", date(2026, 1, 2), date(2026, 3, 2), "b", False, "mid")
     told = json.loads(document_of(found, [axis("a=0..39/1")], None, "sharpe", data))
     assert asked == [40]
     beat = expected_best([each for each in map(ratio, rows) if each is not None])
@@ -136,7 +136,7 @@ def test_a_deflated_ratio_of_a_few_trades_is_none_and_that_is_said(sold: int, tr
     found = [Variant(number=0, point=("1",), profits=tuple(row), trades=trades, sharpe=9.0)]
     lines = list(sweep_lines(found, [axis("a=1,2")], None, "net", 20))
     assert (lines[1].split()[-1] == "1.00", lines[1].split()[-1] == "-") == (is_told, not is_told)
-    data = Data("a", date(2026, 1, 2), date(2026, 3, 2), "b", False, "mid")
+    data = SweepData("a", date(2026, 1, 2), date(2026, 3, 2), "b", False, "mid")
     (told,) = json.loads(document_of(found, [axis("a=1,2")], None, "net", data))["variants"]
     assert (told["deflated"] is not None) == is_told
     said = "1 of 1 variant closed fewer than 30 trades, or made or lost something in fewer than 30 sessions"

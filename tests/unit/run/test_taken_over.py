@@ -6,21 +6,21 @@ from typing import cast
 
 import pytest
 
-from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.day import CheckedDay
 from rulebot.checks.against_ledger.findings import taken_over_without_end
 from rulebot.record.record import Kind, Record
 
 BEGAN = datetime(2026, 10, 21, 14, 0, tzinfo=UTC)
 
 
-def acted(reasons: str, apart: float) -> Day:
+def acted(reasons: str, apart: float) -> CheckedDay:
     """Return a day on which exits called by letters acted one after the other, so many seconds apart."""
     instants = (BEGAN + timedelta(seconds=apart * number) for number in range(len(reasons)))
     records = [
         Record(at, Kind.DECISION, "bot", "bot-1", {"what": "exit", "reason": reason})
         for at, reason in zip(instants, reasons, strict=True)
     ]
-    return cast(Day, SimpleNamespace(records=records))
+    return cast(CheckedDay, SimpleNamespace(records=records))
 
 
 @pytest.mark.parametrize(
@@ -44,4 +44,4 @@ def test_exits_between_which_something_is_closed_are_none_of_them() -> None:
     entry = Record(BEGAN + timedelta(seconds=3.5), Kind.FILL, "bot", "bot-1", {"purpose": "entry"})
     for between, is_told in ((fill, False), (entry, True)):
         records = [*day.records[:4], between, *day.records[4:]]
-        assert bool(taken_over_without_end(cast(Day, SimpleNamespace(records=records)))) is is_told
+        assert bool(taken_over_without_end(cast(CheckedDay, SimpleNamespace(records=records)))) is is_told

@@ -6,7 +6,7 @@ from shutil import copy
 import pytest
 from click.testing import CliRunner
 
-from rulebot.adapters.recorded.file import TapeWriter
+from rulebot.adapters.recorded.file import RecordingWriter
 from rulebot.cli.main import main
 from rulebot.model.errors import StoreError
 from rulebot.replay.recordings import EMPTY, listed, meant, sizes_of
@@ -16,7 +16,7 @@ DAY = "2026-10-21.tape"
 
 def written(folder: Path) -> Path:
     """Write a recording of a run that ended before its first frame."""
-    writer = TapeWriter(folder / "run" / DAY, {"day": "2026-10-21"})
+    writer = RecordingWriter(folder / "run" / DAY, {"day": "2026-10-21"})
     writer.close()
     return writer.file
 
@@ -40,7 +40,7 @@ def test_where_nothing_but_such_a_recording_is_that_is_said_of_it(tmp_path: Path
 
 
 def test_a_recording_without_what_stood_beside_it_says_what_is_missing(tmp_path: Path) -> None:
-    writer, copied = TapeWriter(tmp_path / DAY, {"day": "2026-10-21"}), tmp_path / "run" / DAY
+    writer, copied = RecordingWriter(tmp_path / DAY, {"day": "2026-10-21"}), tmp_path / "run" / DAY
     copied.parent.mkdir()
     copy(writer.file, copied)
     for _ in range(2):  # who reads it leaves an empty one
@@ -52,7 +52,7 @@ def test_a_recording_without_what_stood_beside_it_says_what_is_missing(tmp_path:
 
 
 def test_what_a_kill_left_where_nothing_can_be_written_says_how_it_is_read(tmp_path: Path) -> None:
-    writer, left = TapeWriter(tmp_path / DAY, {"day": "2026-10-21"}), tmp_path / "run" / DAY
+    writer, left = RecordingWriter(tmp_path / DAY, {"day": "2026-10-21"}), tmp_path / "run" / DAY
     left.parent.mkdir()
     for file in (writer.file, writer.file.with_name(f"{DAY}-wal")):
         copy(file, left.parent)
@@ -79,7 +79,7 @@ def test_a_link_that_leads_nowhere_is_listed_with_what_is_wrong(tmp_path: Path) 
 def test_a_day_that_is_not_there_says_where_it_was_looked_for(tmp_path: Path, days: tuple[int, ...], said: str) -> None:
     """`rulebot run --recording DAY --store NEW` looks beside the store of the last run."""
     for day in days:
-        TapeWriter(tmp_path / "run" / f"2026-10-{day}.tape", {"day": f"2026-10-{day}"}).close()
+        RecordingWriter(tmp_path / "run" / f"2026-10-{day}.tape", {"day": f"2026-10-{day}"}).close()
     with pytest.raises(StoreError, match="nothing is recorded of 2026-10-20") as found:
         meant("2026-10-20", tmp_path)
     assert found.value.help == f"in {tmp_path} is {said}"

@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 from store_day import DAY, at, put
 
-from rulebot.statement.difference import Difference, What
-from rulebot.statement.reconcile import Orders, Tie, tie
-from rulebot.statement.statement import Contract, Event, Statement, Told
-from rulebot.store.finance.books import Books, Ending, Fill, Held, base_of
+from rulebot.statement.difference import Difference, DifferenceKind
+from rulebot.statement.reconcile import Orders, Reconciliation, reconcile
+from rulebot.statement.statement import Contract, Statement, StatementEvent, StatementExecution
+from rulebot.store.finance.books import BookedFill, Books, LegContract, LegEnding, base_of
 from rulebot.store.finance.contract import occ_symbol
 
-SHORT = Held(account="U1", bot="a", position="P", leg="short_put", option=put(5930), sign=-1)
-LONG = Held(account="U1", bot="b", position="Q", leg="long_put", option=put(5920), sign=1)
+SHORT = LegContract(account="U1", bot="a", position="P", leg="short_put", option=put(5930), sign=-1)
+LONG = LegContract(account="U1", bot="b", position="Q", leg="long_put", option=put(5920), sign=1)
 ORDERS = Orders(refs=frozenset({"rb:1"}), perm_ids=frozenset({77}))
 
 
-def fill(of: Held, exec_id: str, signed: int, price: str, when: datetime | None = None) -> Fill:
-    return Fill(
+def fill(of: LegContract, exec_id: str, signed: int, price: str, when: datetime | None = None) -> BookedFill:
+    return BookedFill(
         of=of,
         exec_id=exec_id,
         ref="rb:1",
@@ -35,14 +35,14 @@ def fill(of: Held, exec_id: str, signed: int, price: str, when: datetime | None 
 FILLS = (fill(SHORT, "x.1.01", -2, "2.50"), fill(LONG, "x.2.01", 2, "1.25"))
 
 
-def contract(of: Held, con_id: int | None = None) -> Contract:
+def contract(of: LegContract, con_id: int | None = None) -> Contract:
     known = of.option.con_id if con_id is None else con_id
     return Contract(con_id=known, symbol=occ_symbol(of.option), category="OPT")
 
 
-def told(each: Fill, **changes: Any) -> Told:
+def told(each: BookedFill, **changes: Any) -> StatementExecution:
     paid = each.commission or Decimal(0)
-    found = Told(
+    found = StatementExecution(
         exec_id=each.exec_id,
         order_id=77,
         ref=each.ref,
@@ -57,28 +57,32 @@ def told(each: Fill, **changes: Any) -> Told:
     return replace(found, **changes)
 
 
-def stranger(of: Held, signed: int, **changes: Any) -> Told:
+def stranger(of: LegContract, signed: int, **changes: Any) -> StatementExecution:
     return replace(told(fill(of, "z.9.01", signed, "3.00")), ref="", order_id=5, **changes)
 
 
-def ended(of: Held, how: str, quantity: int = 2, price: str = "0") -> Ending:
-    return Ending(of=of, quantity=quantity, price=Decimal(price), level=None, how=how, recorded_at=at("16:00"))
+def ended(of: LegContract, how: str, quantity: int = 2, price: str = "0") -> LegEnding:
+    return LegEnding(of=of, quantity=quantity, price=Decimal(price), level=None, how=how, recorded_at=at("16:00"))
 
 
-def event(of: Held, kind: str, signed: int, proceeds: str = "0") -> Event:
+def event(of: LegContract, kind: str, signed: int, proceeds: str = "0") -> StatementEvent:
     cash = Decimal(proceeds)
-    return Event(contract=contract(of), kind=kind, day=DAY, signed=Decimal(signed), price=Decimal(0), proceeds=cash)
+    return StatementEvent(
+        contract=contract(of), kind=kind, day=DAY, signed=Decimal(signed), price=Decimal(0), proceeds=cash
+    )
 
 
-def shares(signed: int, price: str, proceeds: str) -> Event:
+def shares(signed: int, price: str, proceeds: str) -> StatementEvent:
     known = Contract(con_id=1, symbol="SPY", category="STK")
     kind = "Buy" if signed > 0 else "Sell"
-    return Event(
+    return StatementEvent(
         contract=known, kind=kind, day=DAY, signed=Decimal(signed), price=Decimal(price), proceeds=Decimal(proceeds)
     )
 
 
-def statement(*trades: Told, events: tuple[Event, ...] = (), days: int = 0, **changes: Any) -> Statement:
+def statement(
+    *trades: StatementExecution, events: tuple[StatementEvent, ...] = (), days: int = 0, **changes: Any
+) -> Statement:
     found = Statement(
         account="U1",
         periods=((DAY, DAY + timedelta(days=days)),),
@@ -90,11 +94,13 @@ def statement(*trades: Told, events: tuple[Event, ...] = (), days: int = 0, **ch
     return replace(found, **changes)
 
 
-def compared(found: Statement, fills: tuple[Fill, ...] = FILLS, endings: tuple[Ending, ...] = ()) -> Tie:
-    return tie(Books(fills, endings), ORDERS, found)
+def compared(
+    found: Statement, fills: tuple[BookedFill, ...] = FILLS, endings: tuple[LegEnding, ...] = ()
+) -> Reconciliation:
+    return reconcile(Books(fills, endings), ORDERS, found)
 
 
-def shown(found: Tie) -> list[tuple[str, str, str, str]]:
+def shown(found: Reconciliation) -> list[tuple[str, str, str, str]]:
     return [(each.what.value, each.name, each.ours, each.theirs) for each in found.differences]
 
 
@@ -154,11 +160,13 @@ def test_missing_on_either_side() -> None:
     ]
     assert compared(statement(*BOTH), FILLS[1:]).strangers == ()
     unmarked = told(FILLS[0], ref="")
-    assert [each.what for each in compared(statement(unmarked, BOTH[1]), FILLS[1:]).differences] == [What.NOT_IN_STORE]
+    assert [each.what for each in compared(statement(unmarked, BOTH[1]), FILLS[1:]).differences] == [
+        DifferenceKind.NOT_IN_STORE
+    ]
 
 
 def test_an_execution_on_record_is_ours_whatever_its_order_is_called() -> None:
-    found = tie(Books(FILLS, ()), Orders(refs=frozenset(), perm_ids=frozenset()), statement(*BOTH))
+    found = reconcile(Books(FILLS, ()), Orders(refs=frozenset(), perm_ids=frozenset()), statement(*BOTH))
     assert found.ties
     assert found.strangers == ()
 
@@ -224,20 +232,20 @@ def test_what_somebody_closed_by_hand_is_compared_with_trades_without_a_referenc
         proceeds=Decimal(-10),
     )
     found = compared(statement(*BOTH, by_hand), (*FILLS, guess))
-    assert {each.what for each in found.differences} == {What.ESTIMATE}
+    assert {each.what for each in found.differences} == {DifferenceKind.ESTIMATE}
     assert {each.mend for each in found.differences} == {
         "rulebot store correct unseen:P:short_put.01 0.05 --leg short_put --commission 1.30"
     }
     assert found.strangers == ()
     more = replace(by_hand, signed=Decimal(3), proceeds=Decimal(-15))
     assert [each.what for each in compared(statement(*BOTH, more), (*FILLS, guess)).differences][:1] == [
-        What.NOT_IN_STATEMENT
+        DifferenceKind.NOT_IN_STATEMENT
     ]
 
 
 def test_an_execution_of_ours_without_an_id_is_not_overlooked() -> None:
     found = compared(statement(*BOTH, told(FILLS[0], exec_id="")))
-    assert [each.what for each in found.differences] == [What.NOT_IN_STORE]
+    assert [each.what for each in found.differences] == [DifferenceKind.NOT_IN_STORE]
 
 
 def test_what_was_taken_back_on_both_sides_ties() -> None:
@@ -256,7 +264,7 @@ def test_others_in_the_account_are_named_and_do_no_harm() -> None:
 def test_a_cancel_of_ours_without_its_trade() -> None:
     found = compared(statement(*BOTH, orphans=(told(FILLS[0]),)))
     assert [(each.what, each.theirs) for each in found.differences] == [
-        (What.CANCELLED, "sold 2 at 2.50 on 2026-11-18 of order rb:1, which is not in the file")
+        (DifferenceKind.CANCELLED, "sold 2 at 2.50 on 2026-11-18 of order rb:1, which is not in the file")
     ]
 
 
@@ -284,7 +292,7 @@ def test_endings_tie() -> None:
         (EVENTS[:2], ("quantity", "-2 expired", "+0 ended")),
     ],
 )
-def test_endings_that_differ(events: tuple[Event, ...], says: tuple[str, str, str]) -> None:
+def test_endings_that_differ(events: tuple[StatementEvent, ...], says: tuple[str, str, str]) -> None:
     found = compared(statement(*BOTH, events=events), endings=ENDED)
     assert shown(found) == [("ended otherwise", *says)]
 
@@ -293,7 +301,11 @@ def test_what_had_filled_before_an_ending_of_ours_is_told_with_the_command_that_
     close = fill(SHORT, "x.8.01", 2, "0.05")
     parts = [told(close, exec_id=f"x.{number}.01", signed=Decimal(1), proceeds=Decimal(-5)) for number in (8, 9)]
     found = compared(statement(*BOTH, *parts, events=EVENTS[2:]), endings=ENDED)
-    assert [each.what for each in found.differences] == [What.NOT_IN_STORE, What.NOT_IN_STORE, What.ENDING]
+    assert [each.what for each in found.differences] == [
+        DifferenceKind.NOT_IN_STORE,
+        DifferenceKind.NOT_IN_STORE,
+        DifferenceKind.ENDING,
+    ]
     assert {each.mend for each in found.differences} == {
         "rulebot store correct rb:1 0.05 --leg short_put --contracts 2 --day 2026-11-18 --commission 2.5612",
         "",
@@ -350,11 +362,11 @@ def test_events_of_others_are_named() -> None:
 
 def test_a_file_without_the_section_of_endings() -> None:
     found = compared(statement(*BOTH, has_events=False), endings=ENDED)
-    assert [each.what for each in found.differences] == [What.SECTION]
+    assert [each.what for each in found.differences] == [DifferenceKind.SECTION]
     assert compared(statement(*BOTH, has_events=False)).ties
 
 
-SPY_PUT = Held(account="U1", bot="a", position="S", leg="short_put", option=put(600, "SPY", "SPY"), sign=-1)
+SPY_PUT = LegContract(account="U1", bot="a", position="S", leg="short_put", option=put(600, "SPY", "SPY"), sign=-1)
 SOLD = (fill(SPY_PUT, "y.1.01", -1, "2.50"),)
 
 
@@ -369,7 +381,7 @@ SOLD = (fill(SPY_PUT, "y.1.01", -1, "2.50"),)
         ((shares(100, "601", "-60100"),), "+0 at 600.00 for 0.00"),
     ],
 )
-def test_shares_move_at_the_strike(moved: tuple[Event, ...], differs: str) -> None:
+def test_shares_move_at_the_strike(moved: tuple[StatementEvent, ...], differs: str) -> None:
     found = compared(
         statement(told(SOLD[0]), events=(event(SPY_PUT, "Assignment", 1), *moved)),
         SOLD,
@@ -392,4 +404,4 @@ def test_a_correction_is_the_same_execution() -> None:
     assert base_of("x.1.01") == base_of("x.1.02")
     newer = told(FILLS[0], exec_id="x.1.02")
     assert compared(statement(newer, BOTH[1])).ties
-    assert Difference(what=What.SUM, name="net").exec_id == ""
+    assert Difference(what=DifferenceKind.SUM, name="net").exec_id == ""

@@ -8,7 +8,7 @@ from test_trial_market import market
 from rulebot.compile.plan import Call, Expiry, Quantity
 from rulebot.compile.series import DAY, series_of
 from rulebot.evaluate.measure_realised import rv
-from rulebot.evaluate.reading import Context, Unknown
+from rulebot.evaluate.reading import Context, UnknownValue
 from rulebot.evaluate.snapshot import View
 from rulebot.model.facts import Facts
 from rulebot.spec.nouns.legs import DteRule
@@ -25,7 +25,7 @@ def volatility(past: PastBars, estimator: str, window: int, count: int = 0) -> o
     context = Context(symbols=("SPX",), classes={}, expiry=Expiry(rule=DteRule.EXACT, days=(0,), path=()))
     view = View(now=now, session=past.market.session, board=past.market.board, facts=facts)
     reading = rv(call, context)(view)
-    return reading.reason if isinstance(reading, Unknown) else reading
+    return reading.reason if isinstance(reading, UnknownValue) else reading
 
 
 @pytest.mark.parametrize("window", [3, 10, 21])

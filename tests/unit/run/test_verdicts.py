@@ -9,13 +9,13 @@ from typing import cast
 
 import pytest
 
-from rulebot.chaos.crash_points import Points
+from rulebot.chaos.crash_points import CrashPoints
 from rulebot.chaos.invariants import CHECKS
-from rulebot.chaos.result import Aftermath
-from rulebot.chaos.scenario import Storm
-from rulebot.checks.against_ledger.day import Day
-from rulebot.checks.against_ledger.outside import Outside
-from rulebot.documents.load_bots import Desk, load_desk
+from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.scenario import ChaosScenario
+from rulebot.checks.against_ledger.day import CheckedDay
+from rulebot.checks.against_ledger.outside import LedgerOrders
+from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.model.contract import Option, Right
 from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from rulebot.model.position import Position, PositionLeg
@@ -27,7 +27,7 @@ from twsim.exchange.ledger import LedgerTotals
 DAY = date(2026, 10, 21)
 NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)
 NOTHING = LedgerTotals(Decimal(0), Decimal(0), {}, {}, {}, {})
-STORM = Storm(seed=1, day=DAY, market=None, begins=NOON, calm_at=NOON)
+STORM = ChaosScenario(seed=1, day=DAY, market=None, begins=NOON, calm_at=NOON)
 SETTLED = CHECKS[23][1]
 
 
@@ -52,12 +52,12 @@ CREDIT = (
 
 
 @pytest.fixture(scope="module")
-def desk() -> Desk:
+def desk() -> LoadedBots:
     files = [shipped("examples") / "protected_condor.yaml", shipped("examples") / "resting_put.yaml"]
     return load_desk([str(each) for each in files], {}, None)
 
 
-def position(desk: Desk, bot: str, legs: tuple[PositionLeg, ...]) -> Position:
+def position(desk: LoadedBots, bot: str, legs: tuple[PositionLeg, ...]) -> Position:
     digest = desk.bots[bot].plan.digest
     return Position(id=f"{bot}-1", bot=bot, digest=digest, state="open", session=DAY, quantity=2, legs=legs)
 
@@ -76,25 +76,25 @@ def at_broker(held: Position, sizes: Mapping[tuple[Purpose, str], int]) -> dict[
     return found
 
 
-def said(desk: Desk, held: Position, sizes: Mapping[tuple[Purpose, str], int], word: str) -> list[str]:
+def said(desk: LoadedBots, held: Position, sizes: Mapping[tuple[Purpose, str], int], word: str) -> list[str]:
     """Return what is said with this word in it; that the broker has none of these orders is said too."""
-    return judged(desk, Day((), {held.id: held}, at_broker(held, sizes), (), NOTHING, {}), word)
+    return judged(desk, CheckedDay((), {held.id: held}, at_broker(held, sizes), (), NOTHING, {}), word)
 
 
-def left_by(day: Day, at: datetime = NOON) -> Aftermath:
+def left_by(day: CheckedDay, at: datetime = NOON) -> ChaosResult:
     """Return what a trial left whose store has this day, and whose broker has nothing, at this instant."""
-    return Aftermath(
-        storm=STORM, day=day, outside=Outside((), (), at), tables=(), starts=(), untold=(), fired={}, deaths=(),
-        lives=1, points=cast(Points, None),
+    return ChaosResult(
+        storm=STORM, day=day, outside=LedgerOrders((), (), at), tables=(), starts=(), untold=(), fired={}, deaths=(),
+        lives=1, points=cast(CrashPoints, None),
     )  # fmt: skip
 
 
-def judged(desk: Desk, day: Day, word: str, at: datetime = NOON) -> list[str]:
+def judged(desk: LoadedBots, day: CheckedDay, word: str, at: datetime = NOON) -> list[str]:
     """Return what is said with this word in it of a day that ends at this instant."""
     return [each for each in SETTLED(left_by(day, at), desk) if word in each]
 
 
-def test_a_short_leg_without_its_stop_of_its_size_is_seen(desk: Desk) -> None:
+def test_a_short_leg_without_its_stop_of_its_size_is_seen(desk: LoadedBots) -> None:
     held = position(desk, "protected_condor", CREDIT)
     both = {(Purpose.PROTECT, "short_put"): 2, (Purpose.PROTECT, "short_call"): 2}
     assert said(desk, held, both, "and has stops for") == []
@@ -103,7 +103,7 @@ def test_a_short_leg_without_its_stop_of_its_size_is_seen(desk: Desk) -> None:
     assert "holds 2 of short_put and has stops for 1" in found
 
 
-def test_a_short_leg_is_not_missed_where_there_can_be_no_stop(desk: Desk) -> None:
+def test_a_short_leg_is_not_missed_where_there_can_be_no_stop(desk: LoadedBots) -> None:
     held = position(desk, "protected_condor", CREDIT)
     (put, *_, call, _) = CREDIT
     gone = replace(held, legs=(replace(put, closed=2), CREDIT[1], replace(call, closed=2), CREDIT[3]))
@@ -127,7 +127,7 @@ def test_a_wing_that_an_exit_of_one_side_has_left_beside_the_other_is_not_betwee
     ]
 
 
-def test_resting_exits_fit_what_is_held(desk: Desk) -> None:
+def test_resting_exits_fit_what_is_held(desk: LoadedBots) -> None:
     held = position(desk, "resting_put", (leg("short_put", 600, -1, symbol="SPY"),))
     pair = {(Purpose.TARGET, "short_put"): 2, (Purpose.STOP, "short_put"): 2}
     assert said(desk, held, pair, "rest") == []
@@ -147,7 +147,7 @@ def test_resting_exits_fit_what_is_held(desk: Desk) -> None:
     ],
 )
 def test_what_rests_at_another_price_than_is_asked_for_is_seen(
-    desk: Desk, bot: str, purpose: Purpose, price: str, *, is_right: bool
+    desk: LoadedBots, bot: str, purpose: Purpose, price: str, *, is_right: bool
 ) -> None:
     legs = CREDIT if bot == "protected_condor" else (leg("short_put", 600, -1, symbol="SPY"),)
     held = position(desk, bot, legs)
@@ -155,19 +155,19 @@ def test_what_rests_at_another_price_than_is_asked_for_is_seen(
     is_stop = purpose is Purpose.PROTECT
     order = replace(order, reason=purpose.value, kind=OrderType.STOP if is_stop else OrderType.LIMIT)
     order = order.with_terms(2, Decimal(price))
-    day = Day((), {held.id: held}, {order.ref: order}, (), NOTHING, {})
+    day = CheckedDay((), {held.id: held}, {order.ref: order}, (), NOTHING, {})
     assert (judged(desk, day, "is asked for") == []) is is_right
     suspended = replace(held, suspended=True)
     assert judged(desk, replace(day, positions={held.id: suspended}), "is asked for") == []
 
 
-def as_asked(desk: Desk, positions: tuple[Position, ...], records: tuple[Record, ...] = ()) -> list[str]:
+def as_asked(desk: LoadedBots, positions: tuple[Position, ...], records: tuple[Record, ...] = ()) -> list[str]:
     """Return what is said of the size and number of positions."""
-    day = Day(records, {each.id: each for each in positions}, {}, (), NOTHING, {})
+    day = CheckedDay(records, {each.id: each for each in positions}, {}, (), NOTHING, {})
     return list(CHECKS[13][1](left_by(day), desk))
 
 
-def test_what_could_lose_more_than_a_trade_may_is_seen(desk: Desk) -> None:
+def test_what_could_lose_more_than_a_trade_may_is_seen(desk: LoadedBots) -> None:
     legs = tuple(replace(each, opened=1) for each in CREDIT)
     held = replace(position(desk, "protected_condor", legs), quantity=1)
     fits, is_more = (replace(held, max_risk=Decimal(most)) for most in ("1000", "1000.01"))
@@ -212,7 +212,7 @@ KILL = Record(NOON, Kind.OPERATOR, data={"request": "kill"})
 RESUME = Record(NOON, Kind.OPERATOR, data={"request": "resume"})
 
 
-def test_an_entry_that_is_not_taken_back_after_a_kill_is_seen(desk: Desk) -> None:
+def test_an_entry_that_is_not_taken_back_after_a_kill_is_seen(desk: LoadedBots) -> None:
     held = position(desk, "protected_condor", CREDIT)
     (order,) = at_broker(held, {(Purpose.ENTRY, "short_put"): 1}).values()
     following, leaving = replace(order, attempt=2), replace(order, attempt=2, status=OrderStatus.CANCELLING)
@@ -223,8 +223,8 @@ def test_an_entry_that_is_not_taken_back_after_a_kill_is_seen(desk: Desk) -> Non
             for each in happened
         ]
         orders = {each.ref: each for each in happened if isinstance(each, Order)}
-        day = Day(tuple(records), {held.id: held}, orders, (), NOTHING, {})
-        return list(CHECKS[10][1](cast(Aftermath, SimpleNamespace(day=day)), desk))
+        day = CheckedDay(tuple(records), {held.id: held}, orders, (), NOTHING, {})
+        return list(CHECKS[10][1](cast(ChaosResult, SimpleNamespace(day=day)), desk))
 
     works = "rb:a:1 of protected_condor works on after a kill"
     assert said_of(order, KILL) == [works]
@@ -254,18 +254,18 @@ FLATTEN = Record(NOON, Kind.OPERATOR, data={"request": "flatten"})
     ],
 )
 def test_what_the_clock_or_a_person_wants_closed_and_is_left_open_is_seen(
-    desk: Desk, at: datetime, records: tuple[Record, ...], *, is_seen: bool
+    desk: LoadedBots, at: datetime, records: tuple[Record, ...], *, is_seen: bool
 ) -> None:
     """An engine that never acted by its exits broke nothing that was looked at."""
     held = position(desk, "protected_condor", CREDIT)
-    day = Day(records, {held.id: held}, {}, (), NOTHING, {})
+    day = CheckedDay(records, {held.id: held}, {}, (), NOTHING, {})
     assert bool(judged(desk, day, "to be closed", at)) is is_seen
     assert judged(desk, replace(day, positions={held.id: replace(held, state="exiting")}), "to be closed", at) == []
 
 
 @pytest.mark.parametrize(("number", "purpose"), [(1, Purpose.ENTRY), (9, Purpose.EXIT)])
 def test_what_is_sent_while_the_broker_works_what_the_store_holds_for_over_is_told(
-    desk: Desk, number: int, purpose: Purpose
+    desk: LoadedBots, number: int, purpose: Purpose
 ) -> None:
     held = position(desk, "resting_put", (leg("short_put", 6600, -1),))
     first, second = (
@@ -278,15 +278,15 @@ def test_what_is_sent_while_the_broker_works_what_the_store_holds_for_over_is_to
          "quantity": "2", "filled": "0"}
         for each in (over, second) if each.sent_at is not None
     )  # fmt: skip
-    day = Day((), {held.id: held}, {each.ref: each for each in (over, second)}, (), NOTHING, {})
-    (said,) = CHECKS[number][1](cast(Aftermath, SimpleNamespace(day=day, outside=Outside(rows, (), NOON))), desk)
+    day = CheckedDay((), {held.id: held}, {each.ref: each for each in (over, second)}, (), NOTHING, {})
+    (said,) = CHECKS[number][1](cast(ChaosResult, SimpleNamespace(day=day, outside=LedgerOrders(rows, (), NOON))), desk)
     assert said.startswith("rb:a:1 was sent while the broker worked rb:a:0")
 
 
 OWED, OTHERS = f"{FILLS_OWED} rb:a:1", "presets rb:a:1 3f2a"
 
 
-def owed(desk: Desk, *more: Order, key: str = OWED, of: str = "", reported: int = 2) -> list[str]:
+def owed(desk: LoadedBots, *more: Order, key: str = OWED, of: str = "", reported: int = 2) -> list[str]:
     """Return what is said of partners of a short put that the broker says has filled twice, and tells once.
 
     key: of the alarm, of that position or another. more: orders that came after it.
@@ -297,10 +297,10 @@ def owed(desk: Desk, *more: Order, key: str = OWED, of: str = "", reported: int 
     entry = replace(any_order, legs=legs, status=OrderStatus.FILLED, leg_filled=(1, 2, 2, 2), reported=reported)
     alarm = Record(NOON + timedelta(seconds=30), Kind.ALARM, held.bot, of or held.id, {"text": "look", "key": key})
     orders = {each.ref: each for each in (entry, *more)}
-    return judged(desk, Day((alarm,), {held.id: held}, orders, (), NOTHING, {}), "partner")
+    return judged(desk, CheckedDay((alarm,), {held.id: held}, orders, (), NOTHING, {}), "partner")
 
 
-def test_what_a_person_was_asked_to_look_at_since_the_broker_owes_its_fills_is_not_torn(desk: Desk) -> None:
+def test_what_a_person_was_asked_to_look_at_since_the_broker_owes_its_fills_is_not_torn(desk: LoadedBots) -> None:
     """Seed 7000156: the exchange had taken a leg back and the broker still called all of it filled."""
     held = position(desk, "protected_condor", CREDIT)
     (before,) = at_broker(held, {(Purpose.PROTECT, "short_put"): 1}).values()

@@ -9,9 +9,9 @@ import pytest
 from both_ways import calendar, terms
 from past_days import PastDays
 
-from rulebot.backtest.simulation import Walk
+from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.narrate.explain_day import why_day
-from rulebot.narrate.explain_text import story_document, story_lines
+from rulebot.narrate.explain_text import explanation_document, explanation_lines
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
@@ -46,7 +46,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("held") / "days.db"
     source = PastDays(expiries=6)
     asked = replace(terms(source, len(DAYS)), file="halving.yaml")
-    walk = Walk(program_of(HALVING, asked), source, calendar(), asked.fills, Decimal(1_000_000))
+    walk = BacktestSimulation(program_of(HALVING, asked), source, calendar(), asked.fills, Decimal(1_000_000))
     journal = SqlJournal(open_store(path))
     for day in DAYS:
         for done in walk.through(day, day):
@@ -58,7 +58,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def told(store: Path, day: date) -> tuple[str, dict[str, object]]:
     with StoreReader(store) as reader:
         found = why_day(reader, day, reader.day("halving", day), reader.trades())
-    return story_lines("halving", day, found)[1], story_document("halving", day, found)
+    return explanation_lines("halving", day, found)[1], explanation_document("halving", day, found)
 
 
 def test_a_part_that_was_closed_on_a_later_day_is_told_on_it(store: Path) -> None:

@@ -11,7 +11,7 @@ from rulebot.model.session import session_on
 from twsim.exchange.exchange import SimExchange
 from twsim.exchange.settings import ExchangeSettings
 from twsim.instrument import Instrument, SecType, Settle
-from twsim.seams import Bar, Catalogue, DayStats, OptionParams, Report, Ticket, TicketLeg, Ticks
+from twsim.seams import Bar, Catalogue, DayStats, OptionParams, Report, Ticket, TicketLeg, TickValues
 
 NAN = float("nan")
 DAY = date(2024, 5, 6)
@@ -161,12 +161,12 @@ class FakeMarket:
     def advance(self, at: datetime) -> None:
         self._now = at
 
-    def ticks(self, con_ids: Sequence[int]) -> Ticks:
+    def ticks(self, con_ids: Sequence[int]) -> TickValues:
         rows = np.array([self.quotes[one] for one in con_ids], dtype=float).reshape(-1, 4)
         lasts = np.array([self.lasts.get(one, NAN) for one in con_ids])
         spots = np.array([self.spots[self._catalogue.known[one].symbol] for one in con_ids])
         empty = np.full(len(con_ids), NAN)
-        return Ticks(
+        return TickValues(
             rows[:, 0],
             rows[:, 1],
             rows[:, 2],

@@ -10,7 +10,7 @@ from fake_market import AAPL, C5100, C5110, CONDOR, NAN, OPEN, P4990, P5000, QUI
 
 from twsim.exchange.combo import leg_prices, order_touch, weighted
 from twsim.exchange.settings import ExchangeSettings
-from twsim.exchange.touch import Touch
+from twsim.exchange.touch import Nbbo
 from twsim.seams import Executed, Execution, OrderChanged, Report
 
 LIVELY = replace(QUIET, resting_rate=ExchangeSettings().resting_rate)
@@ -337,10 +337,10 @@ def test_leg_prices_sum_to_every_price_of_the_market() -> None:
         parts.append((instrument, 1 if does == "BUY" else -1, ratio))
     legs = weighted(parts)
     quotes = {
-        P4990: Touch(Decimal("1.35"), Decimal("1.60"), 9, 9),
-        P5000: Touch(Decimal("2.00"), Decimal("2.05"), 9, 9),
-        C5100: Touch(Decimal("1.90"), Decimal("2.40"), 9, 9),
-        C5110: Touch(None, Decimal("1.50"), 0, 9),
+        P4990: Nbbo(Decimal("1.35"), Decimal("1.60"), 9, 9),
+        P5000: Nbbo(Decimal("2.00"), Decimal("2.05"), 9, 9),
+        C5100: Nbbo(Decimal("1.90"), Decimal("2.40"), 9, 9),
+        C5110: Nbbo(None, Decimal("1.50"), 0, 9),
     }
     market = order_touch(legs, quotes)
     assert (market.bid, market.ask) == (Decimal("-3.10"), Decimal("-0.80"))

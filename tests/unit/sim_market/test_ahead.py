@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from twsim.market.ahead import MOST_STEPS
-from twsim.market.desk import Desk
+from twsim.market.desk import QuoteEngine
 from twsim.market.load import load_market_file
 from twsim.market.market import SimMarket
-from twsim.seams import Ticks
+from twsim.seams import TickValues
 
 from .market_day import DAY, chain, near, spot_of
 
@@ -38,7 +38,7 @@ def contracts(market: SimMarket) -> tuple[int, ...]:
     return tuple(found)
 
 
-def same(one: Ticks, other: Ticks) -> bool:
+def same(one: TickValues, other: TickValues) -> bool:
     return all(np.array_equal(*pair, equal_nan=True) for pair in zip(one, other, strict=True))
 
 
@@ -53,15 +53,15 @@ def test_each_step_is_quoted_as_an_instant_that_is_asked_for_alone(scenario: str
 
 def test_regular_steps_are_priced_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     priced: list[int] = []
-    price = Desk.price
+    price = QuoteEngine.price
 
-    def counting(desk: Desk, layout, rows, group):
+    def counting(desk: QuoteEngine, layout, rows, group):
         priced.append(len(rows))
         return price(desk, layout, rows, group)
 
     market = at(market_of("calm"), 770)
     asked = contracts(market)[:12]
-    monkeypatch.setattr(Desk, "price", counting)
+    monkeypatch.setattr(QuoteEngine, "price", counting)
     for second in REGULAR:
         at(market, second).ticks(asked)
     assert len(priced) < len(REGULAR) / 8

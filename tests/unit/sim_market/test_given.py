@@ -9,9 +9,9 @@ import pytest
 
 from rulebot.model.session import session_from
 from twsim.instrument import Instrument
-from twsim.market.given import Column, GivenDay, Opening
+from twsim.market.given import Opening, ReplayedColumn, ReplayedDay
 from twsim.market.given_contracts import FIRST_FREE_ID, given_option, given_underlying
-from twsim.market.given_market import GivenMarket
+from twsim.market.given_market import ReplayedMarket
 from twsim.seams import Bar, OptionParams
 
 DAY = date(2026, 10, 21)
@@ -26,12 +26,12 @@ PUT, CALL = (
 FAR = given_option(SPX, trading_class="SPXW", expiry=DAY, strike=6100.0, right="C", con_id=7003)
 CONTRACTS = (SPX, SPY, PUT, CALL, FAR, OTHER)
 
-Entry = tuple[float, Instrument, dict[Column, float]]
+Entry = tuple[float, Instrument, dict[ReplayedColumn, float]]
 
 
-def day(*entries: Entry, **changes: object) -> GivenDay:
+def day(*entries: Entry, **changes: object) -> ReplayedDay:
     """Return a day of entries; their times are seconds after the open."""
-    values = np.full((len(entries), len(Column)), nan)
+    values = np.full((len(entries), len(ReplayedColumn)), nan)
     for row, (_, _, told) in enumerate(entries):
         for column, value in told.items():
             values[row, column] = value
@@ -43,16 +43,25 @@ def day(*entries: Entry, **changes: object) -> GivenDay:
         "values": values,
         "classes": (OptionParams("SMART", SPX.con_id, "SPXW", 100, (DAY,), (6000.0, 6100.0)),),
     }
-    return GivenDay(**(told | changes))  # type: ignore[arg-type]
+    return ReplayedDay(**(told | changes))  # type: ignore[arg-type]
 
 
 def level(after: float, price: float, found: Instrument = SPX, **more: float) -> Entry:
-    return after, found, {Column.LAST: price, **{Column[name.upper()]: value for name, value in more.items()}}
+    return (
+        after,
+        found,
+        {ReplayedColumn.LAST: price, **{ReplayedColumn[name.upper()]: value for name, value in more.items()}},
+    )
 
 
 def quote(after: float, found: Instrument, bid: float, ask: float, **more: float) -> Entry:
-    sides = {Column.BID: bid, Column.ASK: ask, Column.BID_SIZE: 5.0, Column.ASK_SIZE: 8.0}
-    return after, found, sides | {Column[name.upper()]: value for name, value in more.items()}
+    sides = {
+        ReplayedColumn.BID: bid,
+        ReplayedColumn.ASK: ask,
+        ReplayedColumn.BID_SIZE: 5.0,
+        ReplayedColumn.ASK_SIZE: 8.0,
+    }
+    return after, found, sides | {ReplayedColumn[name.upper()]: value for name, value in more.items()}
 
 
 def at(after: float) -> datetime:
@@ -61,7 +70,7 @@ def at(after: float) -> datetime:
 
 def test_quotes_are_those_given_up_to_now() -> None:
     greeks = {"iv": 0.15, "delta": -0.4, "gamma": 0.01, "vega": 1.2, "theta": -3.0, "model": 4.05}
-    market = GivenMarket(day(level(0, 6010.5), quote(0, PUT, 4.0, 4.1, **greeks), quote(60, PUT, 4.2, 4.4)))
+    market = ReplayedMarket(day(level(0, 6010.5), quote(0, PUT, 4.0, 4.1, **greeks), quote(60, PUT, 4.2, 4.4)))
     market.advance(at(59))
     found = market.ticks((PUT.con_id, SPX.con_id))
     assert (found.bid[0], found.ask[0], found.bid_size[0], found.ask_size[0]) == (4.0, 4.1, 5, 8)
@@ -74,7 +83,7 @@ def test_quotes_are_those_given_up_to_now() -> None:
 
 
 def test_what_is_not_given_has_no_quote() -> None:
-    market = GivenMarket(day(level(0, 6000.0), quote(5, PUT, 4.0, 4.1)))
+    market = ReplayedMarket(day(level(0, 6000.0), quote(5, PUT, 4.0, 4.1)))
     market.advance(at(1))
     for con_id in (PUT.con_id, CALL.con_id, 12345):
         found = market.ticks((con_id,))
@@ -85,7 +94,7 @@ def test_what_is_not_given_has_no_quote() -> None:
 
 
 def test_a_share_stands_in_the_middle_of_its_quote_until_it_trades() -> None:
-    market = GivenMarket(day(quote(0, SPY, 599.0, 599.1), level(5, 599.2, SPY)))
+    market = ReplayedMarket(day(quote(0, SPY, 599.0, 599.1), level(5, 599.2, SPY)))
     market.advance(at(0))
     assert market.ticks((SPY.con_id,)).spot[0] == pytest.approx(599.05)
     market.advance(at(5))
@@ -93,7 +102,7 @@ def test_a_share_stands_in_the_middle_of_its_quote_until_it_trades() -> None:
 
 
 def test_time_goes_on_only_and_a_closed_day_is_refused() -> None:
-    market = GivenMarket(day(level(0, 6000.0)))
+    market = ReplayedMarket(day(level(0, 6000.0)))
     market.advance(at(10))
     assert market.is_open
     with pytest.raises(ValueError, match="cannot go back"):
@@ -101,12 +110,12 @@ def test_time_goes_on_only_and_a_closed_day_is_refused() -> None:
     market.advance(SESSION.close)
     assert not market.is_open
     with pytest.raises(ValueError, match="closed on 2026-10-24"):
-        GivenMarket(replace(day(level(0, 6000.0)), day=date(2026, 10, 24)))
+        ReplayedMarket(replace(day(level(0, 6000.0)), day=date(2026, 10, 24)))
 
 
 def test_statistics_fall_back_on_the_last_daily_close() -> None:
     closes = {"SPX": (Bar(date(2026, 10, 20), 1, 1, 1, 5990.0, 0, 1, 0),)}
-    market = GivenMarket(day(level(0, 6000.0, open=6001.0, high=6002.0, low=5999.0), daily=closes))
+    market = ReplayedMarket(day(level(0, 6000.0, open=6001.0, high=6002.0, low=5999.0), daily=closes))
     assert market.stats(SPX.con_id).previous_close == 5990.0
     market.advance(at(0))
     assert market.stats(SPX.con_id)[:4] == (6001.0, 6002.0, 5999.0, 6000.0)
@@ -114,7 +123,7 @@ def test_statistics_fall_back_on_the_last_daily_close() -> None:
 
 
 def test_counts_are_those_given() -> None:
-    market = GivenMarket(
+    market = ReplayedMarket(
         day(
             level(0, 6000.0, call_volume=11.0, put_volume=12.0, volume=3.0),
             quote(0, PUT, 4.0, 4.1, volume=40.0, open_interest=500.0),
@@ -129,7 +138,7 @@ def test_counts_are_those_given() -> None:
 def test_halts_last_until_the_next_word() -> None:
     opened = SESSION.open.timestamp()
     halts = ((opened + 10, frozenset({"SPX"})), (opened + 20, frozenset[str]()))
-    market = GivenMarket(day(level(0, 6000.0), halts=halts))
+    market = ReplayedMarket(day(level(0, 6000.0), halts=halts))
     for after, halted in ((9, False), (10, True), (19, True), (20, False)):
         market.advance(at(after))
         assert market.halted("SPX") is halted
@@ -138,13 +147,13 @@ def test_halts_last_until_the_next_word() -> None:
 # ---------------------------------------------------------------- bars
 
 
-def bars(market: GivenMarket, con_id: int, what: str = "TRADES", seconds: int = 60) -> list[Bar]:
+def bars(market: ReplayedMarket, con_id: int, what: str = "TRADES", seconds: int = 60) -> list[Bar]:
     first = SESSION.open - timedelta(days=400)
     return market.bars(con_id, what=what, bar_seconds=seconds, first=first, last=SESSION.close, regular_hours=True)
 
 
 def test_minute_bars_are_made_of_what_was_quoted() -> None:
-    market = GivenMarket(
+    market = ReplayedMarket(
         day(
             level(0, 6000.0, volume=10.0),
             level(20, 6004.0, volume=15.0),
@@ -163,7 +172,7 @@ def test_minute_bars_are_made_of_what_was_quoted() -> None:
 
 def test_the_last_bars_are_the_same_when_they_alone_are_asked_for() -> None:
     moves = [level(each, 6000.0 + each % 70, volume=10.0 * each) for each in range(0, 600, 7)]
-    market = GivenMarket(day(*moves))
+    market = ReplayedMarket(day(*moves))
     market.advance(at(590))
     whole = bars(market, SPX.con_id)
     for first, count in ((at(480), 2), (at(481), 1), (at(60), 9), (at(580), 0)):
@@ -175,7 +184,7 @@ def test_the_last_bars_are_the_same_when_they_alone_are_asked_for() -> None:
 
 
 def test_bars_of_quotes_and_of_volatility() -> None:
-    market = GivenMarket(
+    market = ReplayedMarket(
         day(quote(0, PUT, 4.0, 4.2), quote(30, PUT, nan, 4.0), level(0, 6000.0, iv=0.11), level(30, 6001.0, iv=0.12))
     )
     market.advance(at(59))
@@ -193,7 +202,7 @@ def test_bars_of_quotes_and_of_volatility() -> None:
 def test_given_bars_stand_instead_of_made_ones_once_they_are_over() -> None:
     earlier = Bar(at(-86400), 1.0, 2.0, 0.5, 1.5, 7, 1.0, 1)
     told = Bar(SESSION.open, 10.0, 20.0, 5.0, 15.0, 70, 10.0, 1)
-    market = GivenMarket(day(level(0, 6000.0), intraday={("SPX", 60): (earlier, told)}))
+    market = ReplayedMarket(day(level(0, 6000.0), intraday={("SPX", 60): (earlier, told)}))
     market.advance(at(59))
     assert [each.close for each in bars(market, SPX.con_id)] == [1.5, 6000.0]
     market.advance(at(60))
@@ -203,7 +212,7 @@ def test_given_bars_stand_instead_of_made_ones_once_they_are_over() -> None:
 def test_daily_bars_of_the_past() -> None:
     past = Bar(date(2026, 10, 20), 5980.0, 6000.0, 5970.0, 5990.0, 0, 5985.0, 0)
     implied = Bar(date(2026, 10, 20), 0.12, 0.12, 0.12, 0.12, 0, 0.12, 0)
-    market = GivenMarket(day(level(0, 6000.0), daily={"SPX": (past,)}, implied={"SPX": (implied,)}))
+    market = ReplayedMarket(day(level(0, 6000.0), daily={"SPX": (past,)}, implied={"SPX": (implied,)}))
     market.advance(at(0))
     assert [each.close for each in bars(market, SPX.con_id, seconds=86400)] == [5990.0, 6000.0]
     assert bars(market, SPX.con_id, "OPTION_IMPLIED_VOLATILITY", 86400) == [implied]
@@ -214,7 +223,7 @@ def test_daily_bars_of_the_past() -> None:
 def test_an_opening_move_of_which_only_the_sum_is_known(is_streamed: bool) -> None:
     """The pair at the money has it between them, whether the first minute is given or begins at the open alone."""
     first = level(0, 6010.0) if is_streamed else level(3600, 6060.0, open=6011.0)
-    market = GivenMarket(day(first, openings=(Opening("SPX", "SPXW", DAY, 25.35),)))
+    market = ReplayedMarket(day(first, openings=(Opening("SPX", "SPXW", DAY, 25.35),)))
     market.advance(at(59))
     assert bars(market, PUT.con_id, "MIDPOINT") == []
     market.advance(at(60))
@@ -229,7 +238,7 @@ def test_an_opening_move_of_which_only_the_sum_is_known(is_streamed: bool) -> No
 
 
 def test_settlement_is_the_last_level_once_the_session_is_over() -> None:
-    market = GivenMarket(day(level(0, 6000.0, open=6003.0), level(23390, 6021.5, open=6003.0)))
+    market = ReplayedMarket(day(level(0, 6000.0, open=6003.0), level(23390, 6021.5, open=6003.0)))
     market.advance(SESSION.close - timedelta(seconds=1))
     assert market.settlement(PUT.con_id, DAY) is None
     market.advance(SESSION.close)
@@ -238,7 +247,7 @@ def test_settlement_is_the_last_level_once_the_session_is_over() -> None:
 
 
 def test_settlement_of_a_day_that_was_not_heard_to_its_end_is_not_known() -> None:
-    market = GivenMarket(day(level(0, 6000.0), (100, SPX, {})))
+    market = ReplayedMarket(day(level(0, 6000.0), (100, SPX, {})))
     market.advance(SESSION.close)
     assert market.settlement(PUT.con_id, DAY) is None
 
@@ -247,7 +256,7 @@ def test_am_settlement_is_the_open() -> None:
     monthly = given_option(SPX, trading_class="SPX", expiry=date(2026, 10, 20), strike=6000.0, right="P")
     assert monthly.settle_date == DAY
     contracts = (*CONTRACTS, monthly)
-    market = GivenMarket(replace(day(level(0, 6000.0, open=6003.0)), contracts=contracts))
+    market = ReplayedMarket(replace(day(level(0, 6000.0, open=6003.0)), contracts=contracts))
     market.advance(SESSION.open)
     assert market.settlement(monthly.con_id, DAY) == 6003.0
 
@@ -272,7 +281,7 @@ def test_contracts_have_the_simulated_exchanges_numbers_where_it_has_one() -> No
 
 
 def test_search() -> None:
-    found = GivenMarket(day(level(0, 6000.0))).catalogue
+    found = ReplayedMarket(day(level(0, 6000.0))).catalogue
     assert found.search(symbol="SPX", sec_type="OPT", strike=6000.0, right="PUT") == [PUT]
     assert found.search(symbol="SPX", last_trade="202610", right="C") == [CALL, FAR]
     assert found.search(symbol="SPX", last_trade="20261022") == []

@@ -11,8 +11,8 @@ from twsim.market.catalogue import option_id
 from twsim.market.given_contracts import FIRST_FREE_ID, given_option
 from twsim.market.history import History
 from twsim.market.market import SimMarket
-from twsim.market.path import DayTape, starting_levels
-from twsim.market.scenario import Move, Scenario, Span
+from twsim.market.path import SessionLevels, starting_levels
+from twsim.market.scenario import Move, Scenario, ScenarioSpan
 from twsim.market.universe import ASSETS, OPTION_CLASSES, UNDERLYINGS, class_of_step, last_step
 
 from .market_day import DAY, chain, market_at, spot_of
@@ -28,14 +28,14 @@ def market() -> SimMarket:
     return market_at(time(11, 0))
 
 
-def tape(scenario: Scenario | None = None) -> DayTape:
+def tape(scenario: Scenario | None = None) -> SessionLevels:
     assert SESSION is not None
     scenario = scenario or Scenario()
-    return DayTape(7, SESSION, 1, starting_levels(7, DAY, scenario), scenario)
+    return SessionLevels(7, SESSION, 1, starting_levels(7, DAY, scenario), scenario)
 
 
 def test_xsp_is_a_tenth_of_spx_to_the_cent_whatever_happens_to_spx() -> None:
-    moved = Scenario(moves=(Move("SPX", Span(time(11, 0), time(11, 30)), -70.0),))
+    moved = Scenario(moves=(Move("SPX", ScenarioSpan(time(11, 0), time(11, 30)), -70.0),))
     for each in (tape(), tape(moved)):
         assert np.abs(each.levels("XSP") * 10.0 - each.levels("SPX")).max() < HALF_A_CENT_OF_XSP
         assert abs(each.previous["XSP"] * 10.0 - each.previous["SPX"]) < HALF_A_CENT_OF_XSP

@@ -7,21 +7,21 @@ import numpy as np
 import pytest
 
 from rulebot.model.session import session_after, session_from, session_on
-from twsim.market.floor import Floor
+from twsim.market.floor import MarketSession
 from twsim.market.market import SimMarket
-from twsim.market.path import DayTape
+from twsim.market.path import SessionLevels
 from twsim.market.surface import Expiry, expiry_of
 from twsim.seams import Bar
 
 from .market_day import DAY, chain, market_at, spot_of
 
 
-def tape(seed: int) -> DayTape:
+def tape(seed: int) -> SessionLevels:
     return SimMarket(seed=seed, date=DAY)._tape
 
 
 @pytest.fixture(scope="module")
-def tapes() -> list[DayTape]:
+def tapes() -> list[SessionLevels]:
     return [tape(seed) for seed in range(1, 21)]
 
 
@@ -58,7 +58,7 @@ def test_the_clock_does_not_go_back() -> None:
         market.advance(market.now - timedelta(seconds=1))
 
 
-def test_default_days_are_mostly_fit_to_trade(tapes: list[DayTape]) -> None:
+def test_default_days_are_mostly_fit_to_trade(tapes: list[SessionLevels]) -> None:
     opens = [float(each.levels("VIX")[0]) for each in tapes]
     changes = [float(each.levels("VIX")[-1]) - each.previous["VIX"] for each in tapes]
     assert sum(13.9 <= each <= 20.0 for each in opens) >= 15
@@ -87,7 +87,7 @@ def test_implied_exceeds_realised_on_most_seeds() -> None:
     assert richer >= 14
 
 
-def test_spy_keeps_to_spx_and_vix_moves_against_it(tapes: list[DayTape]) -> None:
+def test_spy_keeps_to_spx_and_vix_moves_against_it(tapes: list[SessionLevels]) -> None:
     correlations = []
     for each in tapes[:6]:
         ratio = each.levels("SPX") / each.levels("SPY")
@@ -124,7 +124,7 @@ def test_open_interest_is_made_once_a_session(monkeypatch: pytest.MonkeyPatch) -
     market, made = market_at(time(12)), []
     option = chain(market, "SPY", "20261120", "SPY")[100]
     first = market.open_interest(option.con_id)
-    monkeypatch.setattr(Floor, "interests", lambda *asked: made.append(asked))
+    monkeypatch.setattr(MarketSession, "interests", lambda *asked: made.append(asked))
     assert market.open_interest(option.con_id) == first
     assert not made
     monkeypatch.undo()

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from rulebot.spec.load import load_document, load_text
-from rulebot.spec.nouns.account import AccountDocument, Backing, Demand, LiveRules, Shown
+from rulebot.spec.nouns.account import AccountDocument, Demand, LiveRules, PromotionEvidence, Shown
 from rulebot.spec.nouns.condition import Amount, Comparison, Confirm, Group, GroupKind, MeasureTest, Op, Unit
 from rulebot.spec.nouns.exits import ExitKind
 from rulebot.spec.nouns.legs import StrikeBy
-from rulebot.spec.nouns.order import Then
+from rulebot.spec.nouns.order import OnUnfilled
 from rulebot.spec.shipped import shipped
 from rulebot.spec.spec import Spec
 
@@ -63,7 +63,7 @@ def test_nouns_of_the_valid_spec() -> None:
         StrikeBy.ABOVE,
     ]
     assert spec.legs.legs[1].strike.target == Decimal(10)
-    assert spec.order.then is Then.CANCEL
+    assert spec.order.then is OnUnfilled.CANCEL
     assert [(exit.name, exit.kind) for exit in spec.exits] == [
         ("time", ExitKind.CONDITION),
         ("target", ExitKind.TARGET),
@@ -162,7 +162,7 @@ def test_account_documents() -> None:
         account="DU1234567",
         daily_loss=Decimal(1500),
         max_open=100,
-        cash_secured_puts=Backing.CASH,
+        cash_secured_puts=PromotionEvidence.CASH,
     )
     assert load_text(text.replace("$1500", "1500"), "account.yaml").diagnostics[0].code == "RB152"
     assert load_text(text.replace("max_open", "max_opne"), "account.yaml").diagnostics[0].code == "RB111"
@@ -188,7 +188,7 @@ def test_limits_of_the_account() -> None:
         about="All bots.",
         account="DU1234567",
         entries_per_day=40,
-        cash_secured_puts=Backing.NET_LIQUIDATION,
+        cash_secured_puts=PromotionEvidence.NET_LIQUIDATION,
         max_contracts_per_order=8,
         max_notional_per_order=Amount(Decimal(250000), Unit.DOLLARS),
         price_band=Amount(Decimal(10), Unit.PERCENT),

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from plain_specs import alike_specs, random_spec
 
-from rulebot.spec.reread import AlikeTexts
+from rulebot.spec.reread import ReloadCache
 from rulebot.spec.source import Source
 from rulebot.spec.walk import read_source
 
@@ -36,7 +36,7 @@ def test_any_number_in_a_shipped_spec_may_be_another(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     chance = Random(file.name)
     for texts in (text, text.replace("\n", " # 1 of 2\n"), text.replace('"', "'")):
-        alike = AlikeTexts("a.yaml")
+        alike = ReloadCache("a.yaml")
         assert same(alike.read(texts), whole(texts))
         for _ in range(4):
             one = varied(texts, chance)
@@ -45,7 +45,7 @@ def test_any_number_in_a_shipped_spec_may_be_another(file: Path) -> None:
 
 def test_random_specs_are_read_alike() -> None:
     for seed in range(8):
-        alike = AlikeTexts("a.yaml")
+        alike = ReloadCache("a.yaml")
         for text in [*alike_specs(seed, 4), random_spec(seed + 1)]:
             assert same(alike.read(text), whole(text))
 
@@ -56,7 +56,7 @@ def test_most_variants_are_not_read_whole(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(
         "rulebot.spec.reread.read_source", lambda content, file: read.append(content) or whole_of(content)
     )
-    alike = AlikeTexts("a.yaml")
+    alike = ReloadCache("a.yaml")
     texts = alike_specs(3, 10)
     for text in texts:
         alike.read(text)
@@ -90,6 +90,6 @@ def whole_of(content: bytes) -> Source:
     ],
 )
 def test_what_is_more_than_a_number_is_read_whole(first: str, other: str) -> None:
-    alike = AlikeTexts("a.yaml")
+    alike = ReloadCache("a.yaml")
     assert same(alike.read(first), whole(first))
     assert same(alike.read(other), whole(other))

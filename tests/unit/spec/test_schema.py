@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from rulebot.spec.fits import FOR_EDITORS
 from rulebot.spec.nouns.account import AccountDocument, LiveRules, Shown
 from rulebot.spec.nouns.condition import GroupKind, Op
-from rulebot.spec.nouns.entry import Again, Entry
+from rulebot.spec.nouns.entry import Entry, Reentry
 from rulebot.spec.nouns.legs import Leg, Strike
 from rulebot.spec.nouns.order import Order
 from rulebot.spec.shipped import shipped
@@ -124,7 +124,7 @@ def test_keys_of_the_schema_are_fields_of_the_nouns() -> None:
         "for",
         "try",
     }
-    assert keys("properties", "entry", "properties", "again") == names(Again)
+    assert keys("properties", "entry", "properties", "again") == names(Reentry)
     assert keys("$defs", "leg") == names(Leg, "name", "side", "right", "underlying") | {"buy", "sell", "of"}
     assert keys("$defs", "entry_order") == names(Order, "price")
     assert keys("$defs", "exit_order") == names(Order, "price", "leg_by_leg")

@@ -7,7 +7,7 @@ import pytest
 from rulebot.spec.load import load_text
 from rulebot.spec.series import series
 from rulebot.spec.smile import smile
-from rulebot.spec.trial import Hole, Span
+from rulebot.spec.trial import Span, UnquotedStrike
 
 HEAD = "rulebot_test: 1\nspec: ../put_lite.yaml\ntests:\n"
 
@@ -50,7 +50,7 @@ def test_a_test_is_read() -> None:
     (trial,) = loaded.tests.trials
     assert trial.opening is not None
     assert (str(trial.opening.net), str(trial.opening.at)) == ("1.00", "11:00")
-    assert trial.market.quotes[1].hole is Hole.STALE
+    assert trial.market.quotes[1].hole is UnquotedStrike.STALE
     first, second = trial.expect
     assert (first.span, first.quote, first.no_orders, first.because) == (Span.AFTER_QUOTE, 2, True, {"stop": None})
     assert (second.span, second.state, second.no_orders) == (Span.ALL_DAY, "open", False)

@@ -6,10 +6,10 @@ from pathlib import Path
 from store_day import at, small_day
 
 from rulebot.alerts.alert import Grade
-from rulebot.alerts.find import find
+from rulebot.alerts.find import find_alerts
 from rulebot.process.broker_status import connected
 from rulebot.record.record import COMPUTER_AHEAD, Kind, Record
-from rulebot.store.broker_time import by_broker
+from rulebot.store.broker_time import broker_now
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
@@ -28,15 +28,17 @@ def test_ages_and_the_end_of_the_day_go_by_the_broker(tmp_path: Path) -> None:
     journal.append([Record(noon, Kind.PRICES, data={"prices": {"SPX": 5900.0}})], durable=True)
     computer = noon + AHEAD + timedelta(seconds=20)
     with StoreReader(tmp_path / "a.db") as reader:
-        assert by_broker(reader, computer) == computer, "nothing is known of the clocks"
-        assert [each.grade for each in find(reader, 0, computer).alerts] == [Grade.DIGEST]
+        assert broker_now(reader, computer) == computer, "nothing is known of the clocks"
+        assert [each.grade for each in find_alerts(reader, 0, computer).alerts] == [Grade.DIGEST]
     told = {"text": "this computer's clock is ahead", COMPUTER_AHEAD: AHEAD.total_seconds()}
     journal.append([Record(noon, Kind.ALARM, data=told)], durable=True)
     with StoreReader(tmp_path / "a.db") as reader:
-        assert by_broker(reader, computer) == noon + timedelta(seconds=20)
-        assert connected(reader, reader.run(), by_broker(reader, computer)).words == ""
-        assert [each.grade for each in find(reader, 0, computer).alerts] == [Grade.GRAVE], "the alarm, and no digest"
+        assert broker_now(reader, computer) == noon + timedelta(seconds=20)
+        assert connected(reader, reader.run(), broker_now(reader, computer)).words == ""
+        assert [each.grade for each in find_alerts(reader, 0, computer).alerts] == [Grade.GRAVE], (
+            "the alarm, and no digest"
+        )
     journal.append([Record(noon, Kind.RUN_STARTED, data=first.data)], durable=True)
     with StoreReader(tmp_path / "a.db") as reader:
-        assert by_broker(reader, computer) == computer, "another run has not told of the clocks yet"
+        assert broker_now(reader, computer) == computer, "another run has not told of the clocks yet"
     journal.close()

@@ -17,10 +17,10 @@ from rulebot.model.errors import StoreError
 from rulebot.model.money import ZERO
 from rulebot.model.unseen import UNSEEN
 from rulebot.record.record import Kind, Record
-from rulebot.statement.difference import What
+from rulebot.statement.difference import DifferenceKind
 from rulebot.statement.flex_query import EVENT_FIELDS, TRADE_FIELDS
 from rulebot.store.export import _write, exact, export_sheets
-from rulebot.store.finance.books import Books, Ending, Fill, Held, books_of, positions_of
+from rulebot.store.finance.books import BookedFill, Books, LegContract, LegEnding, books_of, positions_of
 from rulebot.store.finance.contract import is_section_1256, occ_symbol, security_type
 from rulebot.store.finance.lots import Lot, lots_of
 from rulebot.store.finance.sheet import Column, Holds, Sheet
@@ -30,12 +30,12 @@ from rulebot.store.open import open_store
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 
-SHORT = Held(account="DU1", bot="a", position="P", leg="short_put", option=put(5930), sign=-1)
-LONG = Held(account="DU1", bot="a", position="P", leg="long_put", option=put(5920), sign=1)
+SHORT = LegContract(account="DU1", bot="a", position="P", leg="short_put", option=put(5930), sign=-1)
+LONG = LegContract(account="DU1", bot="a", position="P", leg="long_put", option=put(5920), sign=1)
 
 
-def fill(of: Held, clock: str, signed: int, price: str, commission: str = "1.00", day: date = DAY) -> Fill:
-    return Fill(
+def fill(of: LegContract, clock: str, signed: int, price: str, commission: str = "1.00", day: date = DAY) -> BookedFill:
+    return BookedFill(
         of=of,
         exec_id=f"e.{of.leg}.{day}{clock}{signed}.01",
         ref="rb:1",
@@ -47,11 +47,11 @@ def fill(of: Held, clock: str, signed: int, price: str, commission: str = "1.00"
     )
 
 
-def ending(of: Held, quantity: int, price: str, how: str, when: datetime) -> Ending:
-    return Ending(of=of, quantity=quantity, price=Decimal(price), level=None, how=how, recorded_at=when)
+def ending(of: LegContract, quantity: int, price: str, how: str, when: datetime) -> LegEnding:
+    return LegEnding(of=of, quantity=quantity, price=Decimal(price), level=None, how=how, recorded_at=when)
 
 
-def lots(*fills: Fill, endings: tuple[Ending, ...] = ()) -> list[Lot]:
+def lots(*fills: BookedFill, endings: tuple[LegEnding, ...] = ()) -> list[Lot]:
     return lots_of(Books(fills, endings))
 
 
@@ -218,7 +218,7 @@ def test_how_a_lot_ended() -> None:
 
 
 def test_shares_that_were_called_away() -> None:
-    of = Held(account="", bot="a", position="P", leg="shares", option=share("SPY"), sign=1)
+    of = LegContract(account="", bot="a", position="P", leg="shares", option=share("SPY"), sign=1)
     gone = at("16:05")
     found = lots(fill(of, "10:00", 100, "599.50"), endings=(ending(of, 100, "600", "delivered", gone),))
     assert shown(found) == [(100, "60000.00", "59951.00", "49.00", "delivered")]
@@ -243,7 +243,7 @@ def said(sheet: Sheet, *names: str) -> list[tuple[Any, ...]]:
 
 def test_shares_of_an_earlier_year_settle_later_than_the_option_beside_them() -> None:
     day = date(2023, 11, 15)
-    of = Held(account="", bot="a", position="P", leg="shares", option=share("SPY"), sign=1)
+    of = LegContract(account="", bot="a", position="P", leg="shares", option=share("SPY"), sign=1)
     sheet = finance_sheets(Books((fill(of, "10:00", 100, "450", day=day), fill(SHORT, "10:00", -1, "2", day=day)), ()))[
         0
     ]
@@ -302,7 +302,7 @@ def test_options_on_other_indices_are_called_by_the_day_they_settle_and_are_unde
     option = Option(symbol, trading_class, date(2026, 12, 17), Decimal(600), Right.CALL)
     assert occ_symbol(option) == name
     assert is_section_1256(option)
-    of = Held(account="DU1", bot="a", position="P", leg="long_call", option=option, sign=1)
+    of = LegContract(account="DU1", bot="a", position="P", leg="long_call", option=option, sign=1)
     (lot,) = lots(fill(of, "10:00", 1, "2.00", "0.70"), fill(of, "11:00", -1, "3.00", "0.70"))
     assert (lot.gain, lot.long_term, lot.short_term) == (Decimal("98.60"), Decimal("59.16"), Decimal("39.44"))
 
@@ -311,7 +311,7 @@ def test_what_settles_at_opening_prints_ends_on_the_day_after_its_last() -> None
     """As the broker's statement has it; of the last day alone it was missing there."""
     friday = date(2026, 11, 20)
     option = put(5930, trading_class="SPX", expiry=date(2026, 11, 19))
-    of = Held(account="DU1", bot="a", position="P", leg="short_put", option=option, sign=-1)
+    of = LegContract(account="DU1", bot="a", position="P", leg="short_put", option=option, sign=-1)
     gone = ending(of, 1, "0", "expired", at("10:00", friday))
     assert gone.date == friday
     assert occ_symbol(option) == "SPX   261120P05930000"
@@ -402,6 +402,6 @@ def test_every_column_and_every_difference_is_documented() -> None:
     columns = {column.name for sheet in finance_sheets(Books((), ())) for column in sheet.columns}
     assert sorted(name for name in columns if f"`{name}`" not in page) == []
     assert sorted(name for name in NAMES if f"### `{name}`" not in page) == []
-    assert sorted(what.value for what in What if f"`{what.value.upper()}`" not in page) == []
+    assert sorted(what.value for what in DifferenceKind if f"`{what.value.upper()}`" not in page) == []
     fields = {*TRADE_FIELDS.values(), *EVENT_FIELDS.values()}
     assert sorted(words for words in fields if words not in page) == []

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from rulebot.model.errors import StoreError
 from rulebot.record.record import Kind
-from rulebot.store.failures import says
+from rulebot.store.failures import error_text
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import is_in_use, open_store, read_store
 from rulebot.store.place import place_of
@@ -221,7 +221,7 @@ def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
     ],
 )
 def test_failures_are_one_sentence_with_what_to_do(cause: str, words: str) -> None:
-    found = says(OperationalError("INSERT", {}, sqlite3.OperationalError(cause)), Path("a.db"))
+    found = error_text(OperationalError("INSERT", {}, sqlite3.OperationalError(cause)), Path("a.db"))
     assert words in found.message
     assert found.help
     assert found.exit_code == 3
@@ -243,7 +243,7 @@ def test_failures_are_one_sentence_with_what_to_do(cause: str, words: str) -> No
 )
 def test_failures_of_a_server_are_one_sentence_too(cause: str, words: str) -> None:
     place = place_of("postgresql://me:my-secret@db/bots")
-    found = says(OperationalError("INSERT", {}, RuntimeError(cause)), place)
+    found = error_text(OperationalError("INSERT", {}, RuntimeError(cause)), place)
     assert words in found.message
     assert found.message.startswith("the store postgresql://me@db/bots ")
     assert [part for part in ("my-secret", "\n") if part in found.message] == []

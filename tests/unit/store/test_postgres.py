@@ -15,10 +15,10 @@ from places import records_of, rows, run, session_of
 from postgres_server import PostgresServer
 from store_day import at, small_day
 
-from rulebot.core.state import Standing, Trading
+from rulebot.core.state import OperatorState, TradingMode
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
-from rulebot.operator.request_inbox import Inbox, clear_box, post
+from rulebot.operator.request_inbox import RequestInbox, clear_box, post
 from rulebot.record.record import Kind, Record
 from rulebot.recovery.resume import resume_from
 from rulebot.store import postgres
@@ -351,7 +351,7 @@ def test_a_start_knows_that_the_servers_tools_have_put_a_store_back(
             opened_journal(lost, NOW).close()
             with StoreReader(lost) as reader:
                 state = resume_from(reader.recall(NOW), NOW).state
-            assert state.standing == Standing(Trading.REDUCING, reason=RESTORED)
+            assert state.standing == OperatorState(TradingMode.REDUCING, reason=RESTORED)
             assert state.next_number == NOW.timestamp() + 1
             assert records_of(lost) == len(small_day()) + 1
         assert box_of(lost).found() == []
@@ -387,7 +387,7 @@ def test_an_engine_starts_while_the_store_is_dumped(server: Server) -> None:
 
 def test_a_request_reaches_the_engine_however_the_server_is_named(server: Server) -> None:
     journal = journal_at(server)
-    inbox = Inbox(server)
+    inbox = RequestInbox(server)
     assert post(Server({**server.what, "host": "localhost"}), Request.PAUSE, "condor")
     assert post(server, Request.KILL)
     noon = at("12:00")
@@ -401,7 +401,7 @@ def test_a_request_reaches_the_engine_however_the_server_is_named(server: Server
 
 def test_an_engine_that_cannot_be_asked_ends(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     journal_at(server).close()
-    inbox = Inbox(server)
+    inbox = RequestInbox(server)
     run(server, "ALTER TABLE requests RENAME TO gone")
     assert inbox.read(at("12:00")) == []
     monkeypatch.setattr(postgres, "RETURN_SECONDS", -1.0)
@@ -425,7 +425,7 @@ def test_what_is_asked_while_no_engine_runs(server: Server) -> None:
         post(server, Request.STOP)
     run(server, "INSERT INTO requests VALUES ('0', 'no json'), ('1', '{\"request\": \"stop\", \"id\": \"1\"}')")
     clear_box(server)
-    inbox = Inbox(server)
+    inbox = RequestInbox(server)
     assert [each.request for each in inbox.read(at("12:00"))] == [Request.KILL]
     assert [row["name"] for row in rows(server, "SELECT name FROM requests")] != []
     inbox._looked = 0.0

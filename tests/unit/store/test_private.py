@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from store_day import at, small_day
 
-from rulebot.adapters.recorded.file import TapeWriter
+from rulebot.adapters.recorded.file import RecordingWriter
 from rulebot.doctor.disk import readable
 from rulebot.model.errors import LockedStoreError
 from rulebot.store.journal import SqlJournal
@@ -32,7 +32,7 @@ def test_a_store_its_companions_logs_requests_and_recordings_are_made_for_their_
         journal = SqlJournal(open_store(store), logs=tmp_path / "logs")
         journal.append(small_day(), durable=True)
         box_of(store).put("1", "{}")
-        TapeWriter(tmp_path / "a-tapes" / "1" / "2026-11-18.tape", {}).close()
+        RecordingWriter(tmp_path / "a-tapes" / "1" / "2026-11-18.tape", {}).close()
         found = modes(tmp_path)
         journal.close()
     finally:

@@ -31,7 +31,7 @@ from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 from rulebot.store.tables import PROJECTIONS
 from rulebot.web.book import greeks
-from rulebot.web.picture_of_store import picture_of_store
+from rulebot.web.picture_of_store import snapshot_of_store
 
 
 def store_of(path: Place, records: Sequence[Record], pieces: int = 1) -> Place:
@@ -591,7 +591,7 @@ def test_risk_is_of_what_is_still_open(
     totals = {name: risk[f"total_{name}"] / structures for name in ("delta", "gamma", "theta", "vega")}
     assert totals == pytest.approx({"delta": 1, "gamma": -0.2, "theta": 50, "vega": -30})
     with StoreReader(path) as reader:
-        picture = picture_of_store(reader)
+        picture = snapshot_of_store(reader)
         (line,) = picture.positions
         assert line.theta == pytest.approx(50 * structures)
         assert greeks(reader, picture).total["theta"] == pytest.approx(risk["total_theta"])

@@ -20,7 +20,7 @@ from rulebot.model.money import TickRule
 from rulebot.model.order import FILLS_KEPT
 from rulebot.record.codec import encode, utc_text
 from rulebot.record.record import ACCOUNT_SEEN, EXECUTION, SURPLUS, TICKS, Json, Kind, Record
-from rulebot.recovery.resume import Resumed, resume
+from rulebot.recovery.resume import ResumedRun, resume
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.place import Place
@@ -60,11 +60,11 @@ def written(path: Place, *, days: tuple[int, ...] = (), until: int | None = None
     return journal
 
 
-def from_all(journal: SqlJournal, at: datetime, board: Board) -> Resumed:
+def from_all(journal: SqlJournal, at: datetime, board: Board) -> ResumedRun:
     return resume(journal.read(), at, board, EventCalendar())
 
 
-def from_what_stands(journal: SqlJournal, at: datetime, board: Board) -> Resumed:
+def from_what_stands(journal: SqlJournal, at: datetime, board: Board) -> ResumedRun:
     found = journal.recall(at)
     return resume(found.records, at, board, EventCalendar(), found.number, found.order_id)
 

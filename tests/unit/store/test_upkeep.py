@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from places import drop_triggers, rows, run
 
-from rulebot.core.state import Standing, State, Trading
+from rulebot.core.state import OperatorState, State, TradingMode
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
 from rulebot.operator.request_inbox import post
@@ -24,7 +24,7 @@ from rulebot.store.export import export_sheets
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.place import Place, Server
-from rulebot.store.queries import PutBack, StoreReader
+from rulebot.store.queries import RestoredStore, StoreReader
 from rulebot.store.recall import certain
 from rulebot.store.requests import box_of
 from rulebot.store.upkeep import RESTORED, back_up, check_sound, differing_tables, has_tables_of_another, restore
@@ -141,7 +141,7 @@ def test_what_was_put_back_enters_nothing_and_uses_no_name_again(day_store: Path
     back_up(day_store, tmp_path / "copy.db")
     restore(tmp_path / "copy.db", day_store, NOW)
     first = goes_on(day_store)
-    assert first.standing == Standing(Trading.REDUCING, reason=RESTORED)
+    assert first.standing == OperatorState(TradingMode.REDUCING, reason=RESTORED)
     assert first.next_number == NOW.timestamp() + 1
     assert differing_tables(day_store) == []
     restore(tmp_path / "copy.db", day_store, NOW + timedelta(minutes=5))
@@ -173,7 +173,9 @@ def test_who_has_let_bots_enter_before_a_restore_has_not_said_so_of_the_backup(d
 def test_a_reader_knows_how_a_store_was_put_back_last(place: Place) -> None:
     with closing(SqlJournal(open_store(place))) as journal:
         told: tuple[dict[str, Json], ...] = ({}, {NAMED_ABOVE: 7}, {NAMED_ABOVE: 9}, {})
-        for more, known in zip(told, (PutBack(), PutBack(2, 7), PutBack(3, 9), PutBack(3, 9)), strict=True):
+        for more, known in zip(
+            told, (RestoredStore(), RestoredStore(2, 7), RestoredStore(3, 9), RestoredStore(3, 9)), strict=True
+        ):
             data: dict[str, Json] = {"id": "1", "request": "kill", "bot": "", **more}
             journal.append([Record(NOW, Kind.OPERATOR, data=data)], durable=True)
             with StoreReader(place) as reader:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from hand_desk import SELLER, Desk, text_of
 
-from rulebot.model.command import Inquire
+from rulebot.model.command import RequestOpenOrders
 from rulebot.model.event import MarketMoved, Request
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import session_after
@@ -15,7 +15,7 @@ WITHOUT_ORDERS = {**SELLER, "entry": "{at: open + 31m, max_open: 1}", "exits": "
 
 
 def asked(desk: Desk) -> int:
-    return sum(isinstance(command, Inquire) for command in desk.commands)
+    return sum(isinstance(command, RequestOpenOrders) for command in desk.commands)
 
 
 def answer(desk: Desk, *refs: str) -> None:

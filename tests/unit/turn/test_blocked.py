@@ -6,10 +6,10 @@ from datetime import timedelta
 from hand_desk import Desk, clock, put
 
 from rulebot.core.entry_obstacles import Blocked, without_numbers
-from rulebot.narrate.explain_day import WhyDay
-from rulebot.narrate.explain_text import story_lines
+from rulebot.narrate.explain_day import DayFacts
+from rulebot.narrate.explain_text import explanation_lines
 from rulebot.record.explain import Blocked as Told
-from rulebot.record.explain import story
+from rulebot.record.explain import explain_day
 from rulebot.record.record import Kind
 
 NOON = clock("12:00")
@@ -47,16 +47,16 @@ def test_why_tells_the_last_reason_and_not_the_first_one_alone() -> None:
     assert isinstance(blocked, dict)
     assert str(put(5935)) in str(blocked["last"])
     assert str(put(5935)) in str(blocked["longest"])
-    told = story(desk.records)
-    lines = story_lines("spread", desk.now.date(), WhyDay(told, (), []))
+    told = explain_day(desk.records)
+    lines = explanation_lines("spread", desk.now.date(), DayFacts(told, (), []))
     assert any("blocked to the end, and longest" in line and str(put(5935)) in line for line in lines), lines
 
 
 def test_two_reasons_are_told_apart() -> None:
     desk = Desk()
     desk.until("10:00")
-    told = replace(story(desk.records), blocked=(Told("b: no ask", clock("10:40"), "a: no bid", 2400.0),))
-    lines = story_lines("spread", desk.now.date(), WhyDay(told, (), []))
+    told = replace(explain_day(desk.records), blocked=(Told("b: no ask", clock("10:40"), "a: no bid", 2400.0),))
+    lines = explanation_lines("spread", desk.now.date(), DayFacts(told, (), []))
     assert lines[-2:] == [
         "  10:40:00   blocked to the end by: b: no ask",
         "             blocked longest (00:40:00) by: a: no bid",

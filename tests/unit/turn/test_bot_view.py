@@ -4,7 +4,7 @@ from datetime import date
 
 from hand_desk import Desk, clock, put, text_of
 
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.evaluate.snapshot import BotView
 from rulebot.model.event import MarketMoved
 
@@ -12,7 +12,7 @@ EXITS = '\n  - time: "15:45"\n  - name: half\n    target: {profit: 50%}\n'
 
 
 def seen(desk: Desk, name: str = "spread") -> BotView | None:
-    return Work(desk.program, desk.state, desk.now).bot_view(name)
+    return StateBuilder(desk.program, desk.state, desk.now).bot_view(name)
 
 
 def test_flat_at_work_open_and_left() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from hand_desk import SELLER, Desk, put, text_of
 
-from rulebot.core.state import Standing, after_request
+from rulebot.core.state import OperatorState, after_request
 from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.narrate.asking_words import START_ALL
@@ -157,17 +157,17 @@ def test_what_is_opened_after_a_start_is_not_closed() -> None:
     desk.tick(1)
     desk.fill(desk.last)
     desk.ask(Request.RESUME)
-    assert desk.state.standing == Standing()
+    assert desk.state.standing == OperatorState()
 
 
 def test_a_start_knows_what_is_to_be_closed() -> None:
-    standing = after_request(Standing(), Request.CLOSE, "one", "one-1")
+    standing = after_request(OperatorState(), Request.CLOSE, "one", "one-1")
     assert standing.must_close("one", "one-1")
     assert not standing.must_close("one", "one-2")
     assert after_request(standing, Request.RESUME, "one").must_close("one", "one-1")
     assert after_request(standing, Request.PAUSE, "").must_close("one", "one-1")
     assert after_request(standing, Request.RESUME, "", closes=["one-1"]).must_close("one", "one-1")
-    assert after_request(standing, Request.RESUME, "") == Standing()
+    assert after_request(standing, Request.RESUME, "") == OperatorState()
 
 
 # ---------------------------------------------------------------- kept after all
@@ -208,15 +208,15 @@ def test_what_was_kept_is_closed_when_somebody_asks_once_more(again: Request, bo
 
 
 def test_of_two_that_wait_one_is_kept() -> None:
-    standing = after_request(Standing(), Request.FLATTEN, "")
+    standing = after_request(OperatorState(), Request.FLATTEN, "")
     standing = after_request(standing, Request.KEEP, "", "one-1")
     assert not standing.must_close("one", "one-1")
     assert standing.must_close("one", "one-2")
     assert not standing.is_active, "nothing is opened until somebody presses Start"
     assert not after_request(standing, Request.FLATTEN, "two").must_close("one", "one-1")
     assert after_request(standing, Request.FLATTEN, "one", closes=["one-1"]).must_close("one", "one-1")
-    closed = after_request(Standing(), Request.CLOSE, "", "one-1")
-    assert after_request(closed, Request.KEEP, "", "one-1") == Standing()
+    closed = after_request(OperatorState(), Request.CLOSE, "", "one-1")
+    assert after_request(closed, Request.KEEP, "", "one-1") == OperatorState()
 
 
 def test_what_is_being_closed_goes_on_and_it_is_said() -> None:

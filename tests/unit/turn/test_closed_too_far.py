@@ -28,7 +28,7 @@ def closed_too_far(legs: str, exits: str) -> tuple[Desk, list[ExecutionReport]]:
     (exit_order,) = (order for order in desk.submitted if order.purpose is Purpose.EXIT)
     told = desk.fill(exit_order, 2)
     desk.tick(1)
-    assert desk.position.is_let_be
+    assert desk.position.is_frozen
     return desk, told
 
 

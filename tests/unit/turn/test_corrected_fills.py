@@ -12,7 +12,7 @@ from rulebot.chart.chart_data import _parts
 from rulebot.model.event import BrokerStatus, ExecutionReport
 from rulebot.narrate.day_report import day_outcome
 from rulebot.narrate.explain_day import why_day
-from rulebot.narrate.explain_text import story_document, story_lines
+from rulebot.narrate.explain_text import explanation_document, explanation_lines
 from rulebot.store.queries import StoreReader
 
 DAY = date(2026, 11, 18)
@@ -32,10 +32,10 @@ def again(sold: ExecutionReport, **changes: object) -> ExecutionReport:
 def told(desk: Desk, folder: Path) -> list[str]:
     with StoreReader(kept(desk, folder)) as reader:
         found = why_day(reader, DAY, reader.day("spread", DAY), reader.trades())
-        assert story_document("spread", DAY, found)["alarms"] == [
+        assert explanation_document("spread", DAY, found)["alarms"] == [
             {"at": at.isoformat(), "text": text} for at, text in found.alarms
         ]
-    return story_lines("spread", DAY, found)
+    return explanation_lines("spread", DAY, found)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from rulebot.compile.plan import Overwrite
 from rulebot.core.covered_calls import most_within
 from rulebot.core.program import AccountLimits
 from rulebot.model.contract import Underlying, share
-from rulebot.model.cover import Shares
+from rulebot.model.cover import ShareHolding
 from rulebot.model.event import PositionReport
 from rulebot.model.order import OrderStatus
 from rulebot.record.record import Kind
@@ -55,7 +55,7 @@ def why(desk: Desk, bot: str = "seller") -> str:
      (1000, 800, 0, 0), (1000, 700, 0, 3), (1100, 0, 0, 5), (-300, 0, 0, 0)],
 )  # fmt: skip
 def test_the_most_whole_contracts_within_the_band(held: int, needed: int, own: int, count: int) -> None:
-    found = Shares(Decimal(held), Decimal(needed), Decimal(0), None)
+    found = ShareHolding(Decimal(held), Decimal(needed), Decimal(0), None)
     assert most_within(Overwrite(Decimal("0.25"), Decimal("0.5")), found, 100, own) == count
 
 

@@ -10,9 +10,9 @@ from rulebot.core.program import AccountLimits
 from rulebot.model.contract import Underlying
 from rulebot.model.event import BrokerStatus, MarketMoved
 from rulebot.model.order import OrderStatus, Purpose, Side
-from rulebot.narrate.event_text import happening
+from rulebot.narrate.event_text import event_line
 from rulebot.record.record import Kind
-from rulebot.replay.recorded_causes import Tries
+from rulebot.replay.recorded_causes import EntryTries
 
 AGAIN = """
   window: {from: "10:00", to: "11:00"}
@@ -108,9 +108,9 @@ def test_an_answer_that_is_no_refusal_is_told_as_it_was() -> None:
     desk.message(order, 10147, "is not found.")
     (ended,) = desk.said(Kind.DECISION, "unfilled")
     assert ended.data["reason"] == "10147 is not found. (before: 166 something of its own)"
-    sent = [happened for record in desk.records if (happened := happening(record, desk.state)) is not None]
+    sent = [happened for record in desk.records if (happened := event_line(record, desk.state)) is not None]
     assert sum("entry sent" in each.text for each in sent) == 1
-    assert len(Tries(desk.records).entries["spread"]) == 1
+    assert len(EntryTries(desk.records).entries["spread"]) == 1
 
 
 def test_nothing_before_the_window() -> None:

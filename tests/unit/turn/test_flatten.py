@@ -2,7 +2,7 @@
 
 from hand_desk import SELLER, Desk, text_of
 
-from rulebot.core.state import Standing, Trading, after_request
+from rulebot.core.state import OperatorState, TradingMode, after_request
 from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus, Purpose
 
@@ -12,14 +12,14 @@ def closing(desk: Desk) -> list[str]:
 
 
 def test_what_stands_is_folded_from_requests() -> None:
-    standing = after_request(Standing(), Request.FLATTEN, "one")
+    standing = after_request(OperatorState(), Request.FLATTEN, "one")
     assert standing.is_flattening("one")
     assert not standing.is_flattening("two")
     assert (standing.may_enter("one"), standing.may_enter("two"), standing.is_active) == (False, True, True)
     standing = after_request(standing, Request.FLATTEN, "")
-    assert (standing.trading, standing.is_active) == (Trading.REDUCING, False)
+    assert (standing.trading, standing.is_active) == (TradingMode.REDUCING, False)
     assert standing.is_flattening("two")
-    assert after_request(standing, Request.RESUME, "") == Standing()
+    assert after_request(standing, Request.RESUME, "") == OperatorState()
 
 
 def test_flatten_closes_what_is_open_and_lets_nothing_enter() -> None:

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 from hand_desk import Desk, clock, text_of
 
-from rulebot.core.handle_event import begin
+from rulebot.core.handle_event import start_run
 from rulebot.model.event import HookCame, MarketMoved
 from rulebot.model.facts import EventCalendar
 from rulebot.record.record import Kind, Record
@@ -124,7 +124,7 @@ def restarted(desk: Desk, *, takes_hooks: bool = True) -> None:
     facts = desk.state.facts
     found = resume(desk.records, desk.now, desk.board, EventCalendar(), takes_hooks=takes_hooks).state
     desk.state = found._replace(facts=replace(facts, hooks=found.facts.hooks))
-    desk.take(begin(desk.program, desk.state, desk.now))
+    desk.take(start_run(desk.program, desk.state, desk.now))
     desk.link()
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import CONDOR, SECTIONS, Desk, call, order_report, put, text_of
 
-from rulebot.model.command import Inquire
+from rulebot.model.command import RequestOpenOrders
 from rulebot.model.contract import Underlying
 from rulebot.model.event import BrokerStatus, Request
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Side
@@ -604,7 +604,7 @@ def test_a_change_that_is_answered_by_an_unknown_code_is_shown_as_the_broker_wor
     desk.tick(30)
     changed = desk.replaced[-1].limit_price
     said = desk.message(desk.last, code, "something")
-    assert [type(command) for command in said.commands] == [Inquire]
+    assert [type(command) for command in said.commands] == [RequestOpenOrders]
     assert desk.last.limit_price == first, "it may have been refused"
     assert first is not None
     told(desk, desk.last, first - 1)
@@ -621,7 +621,7 @@ def test_a_change_of_what_has_filled_is_asked_about_and_told_to_nobody() -> None
     desk = working("0.05", tries=3)
     desk.tick(10)
     said = desk.message(desk.last, 104, "Can't modify a filled order.")
-    assert [type(command) for command in said.commands] == [Inquire]
+    assert [type(command) for command in said.commands] == [RequestOpenOrders]
     assert desk.alarms == []
 
 

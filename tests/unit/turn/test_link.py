@@ -8,7 +8,7 @@ from math import nan
 import pytest
 from hand_desk import SELLER, Desk, clock, order_report, put, text_of
 
-from rulebot.core.state import Trading
+from rulebot.core.state import TradingMode
 from rulebot.model.command import Submit
 from rulebot.model.contract import Underlying
 from rulebot.model.event import (
@@ -749,7 +749,7 @@ def test_kill_takes_entries_back_and_lets_exits_go_on() -> None:
     desk.opened()
     desk.ask(Request.KILL)
     desk.until("15:45")
-    assert desk.state.standing.trading is Trading.REDUCING
+    assert desk.state.standing.trading is TradingMode.REDUCING
     assert desk.last.purpose is Purpose.EXIT
 
 

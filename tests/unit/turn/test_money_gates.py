@@ -8,7 +8,7 @@ from math import nan
 import pytest
 from hand_desk import SELLER, Desk, put, text_of
 
-from rulebot.core.handle_event import begin
+from rulebot.core.handle_event import start_run
 from rulebot.core.program import BUILT_IN, AccountLimits
 from rulebot.model.command import AskMargin
 from rulebot.model.contract import Option, Underlying
@@ -18,7 +18,7 @@ from rulebot.model.order import Purpose
 from rulebot.record.record import Kind
 from rulebot.recovery.resume import resume
 from rulebot.spec.load import load_text
-from rulebot.spec.nouns.account import Backing, Between
+from rulebot.spec.nouns.account import Between, PromotionEvidence
 from rulebot.spec.nouns.condition import Amount, Unit
 
 HALF = Amount(Decimal("0.5"), Unit.MULTIPLE, "net_liquidation")
@@ -124,14 +124,14 @@ def test_an_entry_at_work_without_a_quote_is_unknown() -> None:
 @pytest.mark.parametrize(
     ("backing", "account", "words"),
     [
-        (Backing.CASH, Account(cash=Decimal(50000)), "cash_secured_puts has $50,000.00"),
-        (Backing.CASH, Account(net_liquidation=Decimal(90000)), "cash of the account is unknown"),
-        (Backing.NET_LIQUIDATION, Account(cash=Decimal(90000)), "net_liquidation of the account is unknown"),
-        (Backing.CASH, Account(cash=Decimal(60000)), ""),
-        (Backing.NET_LIQUIDATION, Account(net_liquidation=Decimal(60000)), ""),
+        (PromotionEvidence.CASH, Account(cash=Decimal(50000)), "cash_secured_puts has $50,000.00"),
+        (PromotionEvidence.CASH, Account(net_liquidation=Decimal(90000)), "cash of the account is unknown"),
+        (PromotionEvidence.NET_LIQUIDATION, Account(cash=Decimal(90000)), "net_liquidation of the account is unknown"),
+        (PromotionEvidence.CASH, Account(cash=Decimal(60000)), ""),
+        (PromotionEvidence.NET_LIQUIDATION, Account(net_liquidation=Decimal(60000)), ""),
     ],
 )
-def test_a_short_put_is_backed(backing: Backing, account: Account, words: str) -> None:
+def test_a_short_put_is_backed(backing: PromotionEvidence, account: Account, words: str) -> None:
     desk = desk_of(text_of("seller", **SELLER), cash_secured_puts=backing, account=account)
     desk.until("10:01")
     assert words in refused(desk, "seller")
@@ -139,7 +139,7 @@ def test_a_short_put_is_backed(backing: Backing, account: Account, words: str) -
 
 
 def test_the_puts_of_all_bots_are_added_also_while_they_work() -> None:
-    limits = {"cash_secured_puts": Backing.CASH, "account": Account(cash=Decimal(100000))}
+    limits = {"cash_secured_puts": PromotionEvidence.CASH, "account": Account(cash=Decimal(100000))}
     desk = desk_of(text_of("one", **SELLER), text_of("two", **SELLER), **limits)  # type: ignore[arg-type]
     desk.until("10:01")
     assert [order.bot for order in desk.submitted] == ["one"]
@@ -147,7 +147,7 @@ def test_the_puts_of_all_bots_are_added_also_while_they_work() -> None:
 
 
 def test_a_put_spread_needs_no_cash() -> None:
-    desk = desk_of(cash_secured_puts=Backing.CASH, account=Account())
+    desk = desk_of(cash_secured_puts=PromotionEvidence.CASH, account=Account())
     desk.enter()
 
 
@@ -395,7 +395,7 @@ def test_entries_of_the_day_outlive_a_restart() -> None:
     desk.opened()
     kept = resume(desk.records, desk.now, desk.board, EventCalendar()).state
     desk.state = kept._replace(facts=desk.state.facts)
-    desk.take(begin(desk.program, desk.state, desk.now))
+    desk.take(start_run(desk.program, desk.state, desk.now))
     desk.link()
     desk.until("10:05")
     assert refused(desk, "later") == "all bots together have sent 1 today, entries_per_day is 1"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from hand_desk import Desk, bot_of, clock, text_of
 
-from rulebot.core.state import LIMITS, Nearest
+from rulebot.core.state import LIMITS, NearestMiss
 from rulebot.record.record import Kind
 
 HELD = "held the other way round: SPXW 2026-10-22 5940C by part_roll"
@@ -25,7 +25,7 @@ HELD = "held the other way round: SPXW 2026-10-22 5940C by part_roll"
 def test_what_a_limit_kept_out_is_called_by_what_it_says(symbol: str, rule: str, text: str, words: str) -> None:
     """`came nearest: limits held the other way round` read as if limits held."""
     at = datetime(2026, 10, 22, 14, tzinfo=UTC)
-    assert Nearest("", at, 0, 0.0, rule, text, (), symbol).words == words
+    assert NearestMiss("", at, 0, 0.0, rule, text, (), symbol).words == words
 
 
 @pytest.mark.parametrize("is_edited", [False, True])

@@ -15,7 +15,7 @@ from rulebot.model.event import BrokerStatus, Request
 from rulebot.model.max_loss import max_loss
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.narrate.day_report import day_outcome
-from rulebot.narrate.event_text import happening
+from rulebot.narrate.event_text import event_line
 from rulebot.narrate.position_text import exits_text
 from rulebot.record.record import Kind
 from rulebot.spec.nouns.exits import ExitKind
@@ -328,7 +328,7 @@ def test_the_report_and_the_digest_tell_each_part_with_its_exit_and_price(tmp_pa
     told = told_by(desk)
     assert [each for each in told if each.startswith(part)] == [f"{part} 10:00: stop"]
     assert [each.startswith("bought back in all at ") for each in told if each.endswith(" 15:45: time")] == [True]
-    (closed,) = (happening(each, desk.state) for each in desk.said(Kind.DECISION, "closed"))
+    (closed,) = (event_line(each, desk.state) for each in desk.said(Kind.DECISION, "closed"))
     assert closed is not None
     assert closed.text.startswith("closed: time, bought back in all at ")
     with StoreReader(kept(desk, tmp_path)) as reader:

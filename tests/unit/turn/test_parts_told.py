@@ -10,11 +10,11 @@ from test_part_closing import ENDING, closed_at, settle_stops, told_by
 from rulebot.alerts.find import digest
 from rulebot.chart.chart_data import chart_of_day
 from rulebot.model.order import OrderStatus, Purpose
-from rulebot.narrate.event_text import happening
-from rulebot.narrate.explain_day import WhyDay, parts_told
-from rulebot.narrate.explain_text import story_lines
+from rulebot.narrate.event_text import event_line
+from rulebot.narrate.explain_day import DayFacts, parts_told
+from rulebot.narrate.explain_text import explanation_lines
 from rulebot.narrate.position_text import ending_text
-from rulebot.record.explain import story
+from rulebot.record.explain import explain_day
 from rulebot.record.record import Kind
 from rulebot.store.queries import StoreReader
 
@@ -59,7 +59,7 @@ def test_a_side_that_cost_money_to_close_was_bought_back_of_what_was_bought(tmp_
     with StoreReader(kept(desk, tmp_path)) as reader:
         assert f"; {part.replace(' 10:30:', ' by')};" in digest(reader, "2026-11-18", ["spread"])
         trades = [parts_told(row, reader) for row in reader.view("trades")]
-    lines = "\n".join(story_lines("spread", desk.day, WhyDay(story(desk.records), trades)))
+    lines = "\n".join(explanation_lines("spread", desk.day, DayFacts(explain_day(desk.records), trades)))
     assert f", {part}, sold in all at " in lines
 
 
@@ -119,7 +119,7 @@ LATER = '  - name: half\n    time: "10:40"\n    close: 50%\n'
 
 def newest(desk: Desk) -> str:
     """Return what was told last of the position."""
-    told = (happening(record, desk.state) for record in reversed(desk.records) if record.position)
+    told = (event_line(record, desk.state) for record in reversed(desk.records) if record.position)
     return next(each.text for each in told if each)
 
 
@@ -156,7 +156,7 @@ def test_a_protective_stop_closes_what_a_part_has_left() -> None:
         settle_stops(desk)
     (guard,) = (each for each in desk.live if each.legs[0].option == call(6055))
     desk.fill(guard, price="6.00")
-    last = happening(desk.said(Kind.DECISION, "exit")[-1], desk.state)
+    last = event_line(desk.said(Kind.DECISION, "exit")[-1], desk.state)
     assert last is not None
     assert last.text == "protect: closing 1 of 2 x 5935/5945p 6065c"
 
@@ -165,7 +165,7 @@ def told_of_the_day(desk: Desk, folder: Path) -> str:
     folder.mkdir()
     with StoreReader(kept(desk, folder)) as reader:
         trades = [parts_told(row, reader) for row in reader.view("trades")]
-    return "\n".join(story_lines("spread", desk.day, WhyDay(story(desk.records), trades)))
+    return "\n".join(explanation_lines("spread", desk.day, DayFacts(explain_day(desk.records), trades)))
 
 
 @pytest.mark.parametrize("legs", [CONDOR, SINGLE], ids=["a condor", "one leg"])

@@ -21,13 +21,13 @@ from rulebot.model.order import Purpose
 from rulebot.model.session import session_after
 from rulebot.narrate.day_report import day_outcome
 from rulebot.narrate.explain_day import why_day
-from rulebot.narrate.explain_text import story_lines
+from rulebot.narrate.explain_text import explanation_lines
 from rulebot.narrate.position_text import exit_text
 from rulebot.record.record import Kind
 from rulebot.recovery.resume import resume
 from rulebot.store.queries import StoreReader
 from rulebot.web.book import positions
-from rulebot.web.picture_of_store import picture_of_store
+from rulebot.web.picture_of_store import snapshot_of_store
 
 SHORT, LONG = put(5945), put(5935)
 SOLD = put(586, "SPY", date(2027, 2, 19))
@@ -253,7 +253,7 @@ def test_what_others_close_of_a_position_that_goes_on_is_told_as_a_part_of_it(tm
     with StoreReader(path) as reader:
         assert f"; {part} by others; closed by " in digest(reader, "2026-11-18", ["spread"])
         day = why_day(reader, desk.day, reader.day("spread", desk.day), reader.view("trades"))
-    assert f", {part} 10:00: others, sold in all at " in "\n".join(story_lines("spread", desk.day, day))
+    assert f", {part} 10:00: others, sold in all at " in "\n".join(explanation_lines("spread", desk.day, day))
 
 
 def test_what_the_broker_liquidates_wholly_is_told_as_that() -> None:
@@ -947,7 +947,7 @@ def test_what_a_person_lets_go_on_is_not_counted_as_gone() -> None:
 def test_the_interface_says_that_a_position_is_on_hold_and_why(tmp_path: Path) -> None:
     desk = untold()
     with StoreReader(kept(desk, tmp_path)) as reader:
-        (told,) = positions(reader, picture_of_store(reader))
+        (told,) = positions(reader, snapshot_of_store(reader))
     assert told.on_hold == desk.position.on_hold != ""
 
 

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 from hand_desk import SELLER, Desk, put, text_of
 
-from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.day import CheckedDay
 from rulebot.checks.against_ledger.findings import off_tick
 from rulebot.model.event import ListingReport
 from rulebot.model.money import TickRule
@@ -190,7 +190,7 @@ def test_a_day_is_held_against_the_grid_that_was_told() -> None:
     fact = on_it.said(Kind.FACTS, TICKS)
 
     def found(*records: Record) -> list[str]:
-        return [words.rpartition(" ")[2] for words in off_tick(cast(Day, SimpleNamespace(records=records)))]
+        return [words.rpartition(" ")[2] for words in off_tick(cast(CheckedDay, SimpleNamespace(records=records)))]
 
     assert found(*on_it.records) == found(*off_it.records) == found(*off_it.records, *fact, *off_it.records) == []
     assert found(*fact, *off_it.records) == ["0.82", "6.15"]

@@ -7,14 +7,14 @@ from decimal import Decimal
 from hand_desk import SELLER, Desk, text_of
 
 from rulebot.core.day_pnl import keep_structures, structure
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.model.session import session_after
 
 
 def test_what_rules_see_of_a_position_is_made_anew_with_the_position_alone() -> None:
     desk = Desk()
     desk.opened()
-    work = Work(desk.program, desk.state, desk.now)
+    work = StateBuilder(desk.program, desk.state, desk.now)
     (name,) = work.active
     before = structure(work, work.positions[name])
     keep_structures(work)
@@ -33,13 +33,13 @@ def test_a_change_of_one_position_leaves_what_rules_see_of_the_others() -> None:
     desk = Desk((text_of("first"), text_of("second", entry='{at: "10:05"}')))
     desk.opened()
     desk.opened("10:05")
-    work = Work(desk.program, desk.state, desk.now)
+    work = StateBuilder(desk.program, desk.state, desk.now)
     one, two = (work.positions[name] for name in work.active)
     of_one, of_two = structure(work, one), structure(work, two)
     changed = work.put_position(replace(one, quantity=one.quantity))
     state = work.finish().state
     assert changed.id not in state.structures
-    later = Work(desk.program, state, desk.now)
+    later = StateBuilder(desk.program, state, desk.now)
     assert structure(later, changed) == of_one
     assert structure(later, two) is of_two
 
@@ -48,13 +48,13 @@ def test_what_rules_see_of_a_position_is_made_anew_when_its_legs_have_other_rows
     desk = Desk()
     desk.opened()
     (position,) = (desk.state.positions[name] for name in desk.state.active)
-    before = structure(Work(desk.program, desk.state, desk.now), position)
+    before = structure(StateBuilder(desk.program, desk.state, desk.now), position)
     board, option = desk.state.board, before.legs[0].option
     board.drop(option)
-    assert structure(Work(desk.program, desk.state, desk.now), position).legs[0].row == -1
+    assert structure(StateBuilder(desk.program, desk.state, desk.now), position).legs[0].row == -1
     board.add(next(each for each in board.rows if each.symbol == "VIX"))
     board.add(option)
-    after = structure(Work(desk.program, desk.state, desk.now), position)
+    after = structure(StateBuilder(desk.program, desk.state, desk.now), position)
     assert [leg.row for leg in after.legs] == [board.rows[leg.option] for leg in after.legs]
     assert [part.row for part in after.parts] == [board.rows[part.option] for part in after.parts]
 
@@ -62,7 +62,7 @@ def test_what_rules_see_of_a_position_is_made_anew_when_its_legs_have_other_rows
 def test_a_position_that_is_not_the_one_kept_is_seen_as_it_is() -> None:
     desk = Desk()
     desk.opened()
-    work = Work(desk.program, desk.state, desk.now)
+    work = StateBuilder(desk.program, desk.state, desk.now)
     (position,) = work.active_positions()
     known = structure(work, position)
     legs = tuple(replace(leg, commissions=leg.commissions + Decimal("7.00")) for leg in position.legs)
@@ -84,9 +84,9 @@ def test_what_happened_to_a_position_before_the_open_counts_from_the_first_quote
 
 def test_what_is_held_to_its_last_day_is_found_again_when_a_position_changes() -> None:
     desk = Desk()
-    assert Work(desk.program, desk.state, desk.now).first_expiry() == date.max
+    assert StateBuilder(desk.program, desk.state, desk.now).first_expiry() == date.max
     held = desk.opened()
-    work = Work(desk.program, desk.state, desk.now)
+    work = StateBuilder(desk.program, desk.state, desk.now)
     (position,) = work.active_positions()
     assert work.first_expiry() == min(leg.option.expiry for leg in held.legs) == desk.day
     legs = tuple(replace(leg, closed=leg.opened) for leg in position.legs)

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import CONDOR, Desk, call, order_report, put, text_of
 
-from rulebot.model.command import Inquire
+from rulebot.model.command import RequestOpenOrders
 from rulebot.model.event import BrokerStatus, Request
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
 from rulebot.model.session import session_after
@@ -534,7 +534,7 @@ def test_a_guard_that_is_called_cancelled_and_then_refused_is_told_as_refused() 
 
 def asks(desk: Desk) -> int:
     """Return how often the broker was asked what it has."""
-    return sum(isinstance(command, Inquire) for command in desk.commands)
+    return sum(isinstance(command, RequestOpenOrders) for command in desk.commands)
 
 
 CANCELLED = "202 Order Canceled - reason:No security definition has been found"

@@ -2,7 +2,7 @@
 
 from hand_desk import Desk
 
-from rulebot.core.state import Standing, Trading, after_request
+from rulebot.core.state import OperatorState, TradingMode, after_request
 from rulebot.model.event import OperatorRequest, Request
 
 WHY = "3 starts in 10 minutes"
@@ -21,7 +21,7 @@ def test_a_bot_that_is_kept_out_says_why_after_a_restart_too() -> None:
     desk.until("10:00")
     assert not desk.submitted
     assert desk.state.bots["spread"].waits == f"only reducing: {WHY}"
-    assert desk.state.standing == Standing(Trading.REDUCING, reason=WHY)
+    assert desk.state.standing == OperatorState(TradingMode.REDUCING, reason=WHY)
 
 
 def test_what_a_person_asks_for_by_hand_is_refused_with_the_reason() -> None:
@@ -34,9 +34,9 @@ def test_what_a_person_asks_for_by_hand_is_refused_with_the_reason() -> None:
 
 
 def test_the_reason_goes_with_a_resume_of_all_and_with_nothing_less() -> None:
-    standing = after_request(Standing(), Request.KILL, "", reason=WHY)
+    standing = after_request(OperatorState(), Request.KILL, "", reason=WHY)
     for request in (Request.KILL, Request.PAUSE, Request.FLATTEN):
         standing = after_request(standing, request, "")
     standing = after_request(standing, Request.RESUME, "one")
-    assert (standing.trading, standing.reason) == (Trading.REDUCING, WHY)
-    assert after_request(standing, Request.RESUME, "") == Standing()
+    assert (standing.trading, standing.reason) == (TradingMode.REDUCING, WHY)
+    assert after_request(standing, Request.RESUME, "") == OperatorState()

@@ -7,8 +7,8 @@ import pytest
 from hand_desk import SELLER, Desk, bot_of, clock, put, text_of
 
 from rulebot.checks.journal.rules import unknown_is_never_true
-from rulebot.checks.journal.tape import tape_of
-from rulebot.core.handle_event import begin
+from rulebot.checks.journal.tape import journal_index
+from rulebot.core.handle_event import start_run
 from rulebot.core.program import AccountLimits, Program
 from rulebot.core.reloading import changes_between, have_other_limits, not_quiet, reload
 from rulebot.model.contract import Underlying
@@ -16,7 +16,7 @@ from rulebot.model.event import ReloadWaits, Request
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import session_after
 from rulebot.narrate.day_report import day_outcome
-from rulebot.narrate.run_snapshot import glance
+from rulebot.narrate.run_snapshot import run_snapshot
 from rulebot.record.record import Kind, Record
 from rulebot.recovery.resume import resume
 
@@ -55,7 +55,7 @@ def restarted(desk: Desk, *texts: str) -> Desk:
     again.state = again.state._replace(facts=known.facts)
     again.records, again.commands = [], []
     again.executions, again.perm = desk.executions, desk.perm
-    again.take(begin(again.program, again.state, again.now))
+    again.take(start_run(again.program, again.state, again.now))
     again.link()
     return again
 
@@ -385,7 +385,7 @@ def test_a_removed_bot_whose_trades_are_closed_is_in_no_report_of_the_next_day_a
         again.now = clock("09:31", desk.day)
         again.tick(1)
         assert [each.bot for each in day_outcome(again.state, again.now).bots] == ["two"]
-        shown = glance(again.program, again.state, again.now, again.now, None)
+        shown = run_snapshot(again.program, again.state, again.now, again.now, None)
         assert {row.bot for row in shown.rows} == {"two"}
     reloaded(desk, text_of("one"), text_of("two", entry=CALM))
     assert desk.state.bots["one"].day.week == 1
@@ -407,7 +407,7 @@ def test_conditions_are_judged_by_the_new_text_alone() -> None:
     reloaded(desk, text_of(entry=ROUGH))
     desk.tick(1)
     assert len(desk.submitted) == 1
-    assert list(unknown_is_never_true(tape_of(enumerate(desk.records, 1)))) == []
+    assert list(unknown_is_never_true(journal_index(enumerate(desk.records, 1)))) == []
 
 
 def test_a_halt_and_a_pause_hold_over_a_reload() -> None:
@@ -521,7 +521,7 @@ def test_what_a_bot_opened_this_week_counts_when_it_is_added_again_on_another_da
     desk.tick(0)
     if is_started_between:
         desk.state = resume(desk.records, desk.now, desk.board, desk.state.facts.events).state
-        desk.take(begin(desk.program, desk.state, desk.now))
+        desk.take(start_run(desk.program, desk.state, desk.now))
         desk.link()
     recorded = [record for record in desk.records if record.kind is Kind.BOT_DAY and record.bot == "spread"]
     assert {record.data["date"] for record in recorded} == {"2026-11-18"}, "it does not run on that day"

@@ -55,7 +55,7 @@ def test_what_it_opened_is_the_bots_own_and_what_the_account_has_of_the_old_legs
     order = closed_by_hand(desk, seconds)
     fills_all_the_same(desk, order, is_restarted=is_restarted)
     old, new = both(desk)
-    assert (old.state, new.state, new.structures, new.let_be) == ("closed", "open", 2, "")
+    assert (old.state, new.state, new.structures, new.freeze_reason) == ("closed", "open", 2, "")
     said = f"{old.id} is closed, and the account holds {{}}: closed by hand, too? Nobody watches it: a person must look"
     assert {said.format(f"2 {SHORT}"), said.format(f"-2 {LONG}")} <= set(desk.alarms)
     desk.quote(NEW_SHORT, 39.95, 40.05, -0.90)

@@ -8,7 +8,7 @@ from test_rolling_parts import UNTESTED, held, positions, rolls, spot
 from rulebot.alerts.find import digest
 from rulebot.chart.chart_data import chart_of_trade
 from rulebot.narrate.day_report import day_outcome
-from rulebot.narrate.event_text import happening
+from rulebot.narrate.event_text import event_line
 from rulebot.narrate.position_text import exits_text
 from rulebot.record.record import Kind
 from rulebot.store.queries import StoreReader
@@ -67,7 +67,7 @@ def test_an_exit_of_all_is_told_of_the_legs_that_are_left() -> None:
     spot(desk, 6040)
     desk.fill(desk.last)
     desk.until("10:30")
-    said = [happening(each, desk.state) for each in desk.said(Kind.DECISION, "exit")]
+    said = [event_line(each, desk.state) for each in desk.said(Kind.DECISION, "exit")]
     assert [each.text for each in said if each is not None][1:] == [
         "time: closing 2 x 6055/6065c",
         "time: closing 2 x 5960/5970p",

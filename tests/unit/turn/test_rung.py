@@ -6,13 +6,13 @@ from decimal import Decimal
 import pytest
 
 from rulebot.model.contract import Option, Right
-from rulebot.order.ladder import Bound, rung
+from rulebot.order.ladder import Bound, ladder_price
 from rulebot.order.price import NetQuote, Part, at_market
-from rulebot.spec.nouns.order import Order, Start
+from rulebot.spec.nouns.order import Order, PriceFrom
 
 EXPIRY = date(2026, 10, 21)
 CALL = Option("SPX", "SPXW", EXPIRY, Decimal(6100), Right.CALL)
-LADDER = Order(start=Start.MID, step=Decimal("0.05"), tries=4, path=("order",))
+LADDER = Order(start=PriceFrom.MID, step=Decimal("0.05"), tries=4, path=("order",))
 
 
 @pytest.mark.parametrize(
@@ -24,12 +24,12 @@ LADDER = Order(start=Start.MID, step=Decimal("0.05"), tries=4, path=("order",))
     ],
 )
 def test_one_option_never_costs_nothing(flow: int, mid: float, natural: float, expected: str) -> None:
-    assert rung(LADDER, NetQuote(mid, natural), (Part(CALL, flow, 1),), 1) == Decimal(expected)
+    assert ladder_price(LADDER, NetQuote(mid, natural), (Part(CALL, flow, 1),), 1) == Decimal(expected)
 
 
 def test_a_combo_may_be_worth_nothing() -> None:
     parts = (Part(CALL, -1, 1), Part(Option("SPX", "SPXW", EXPIRY, Decimal(6110), Right.CALL), 1, 1))
-    assert rung(LADDER, NetQuote(0.0, -0.05), parts, 1) == 0
+    assert ladder_price(LADDER, NetQuote(0.0, -0.05), parts, 1) == 0
 
 
 def combo(*legs: tuple[int, Right, int], expiry: date = EXPIRY) -> tuple[Part, ...]:
@@ -55,14 +55,14 @@ def test_no_price_is_offered_that_is_a_loss_wherever_the_market_goes(
     parts: tuple[Part, ...], mid: float, natural: float, expected: str
 ) -> None:
     """Exchanges turn such an exit away when it is needed most: options in the money are quoted wide."""
-    steep = Order(start=Start.MID, step=Decimal("0.50"), tries=4, path=("order",))
-    assert rung(steep, NetQuote(mid, natural), parts, 4) == Decimal(expected)
+    steep = Order(start=PriceFrom.MID, step=Decimal("0.50"), tries=4, path=("order",))
+    assert ladder_price(steep, NetQuote(mid, natural), parts, 4) == Decimal(expected)
 
 
 def test_what_surely_pays_something_may_be_sold_for_less() -> None:
     """A box pays its width at the end: today it is worth less by the interest."""
     box = combo((5990, Right.CALL, 1), (6000, Right.CALL, -1), (6000, Right.PUT, 1), (5990, Right.PUT, -1))
-    assert rung(LADDER, NetQuote(9.60, 9.40), box, 4) == Decimal("9.45")
+    assert ladder_price(LADDER, NetQuote(9.60, 9.40), box, 4) == Decimal("9.45")
 
 
 LATER = date(2026, 11, 20)
@@ -86,7 +86,7 @@ def spread_in_time(symbol: str, near: tuple[int, int], far: tuple[int, int]) -> 
 def test_a_calendar_of_shares_is_never_closed_for_less_than_nothing(
     symbol: str, near: tuple[int, int], far: tuple[int, int], expected: str
 ) -> None:
-    assert rung(LADDER, NetQuote(0.0, -0.50), spread_in_time(symbol, near, far), 4) == Decimal(expected)
+    assert ladder_price(LADDER, NetQuote(0.0, -0.50), spread_in_time(symbol, near, far), 4) == Decimal(expected)
 
 
 def test_a_market_order_can_close_a_calendar_below_zero() -> None:
@@ -95,11 +95,11 @@ def test_a_market_order_can_close_a_calendar_below_zero() -> None:
 
 
 def test_a_diagonal_of_shares_costs_no_more_than_its_width() -> None:
-    steep = Order(start=Start.MID, step=Decimal("0.50"), tries=4, path=("order",))
-    assert rung(steep, NetQuote(-0.9, -2.0), spread_in_time("SPY", (600, -1), (599, 1)), 4) == -1
+    steep = Order(start=PriceFrom.MID, step=Decimal("0.50"), tries=4, path=("order",))
+    assert ladder_price(steep, NetQuote(-0.9, -2.0), spread_in_time("SPY", (600, -1), (599, 1)), 4) == -1
 
 
 def test_what_holds_only_at_less_than_a_price_of_its_own_does_not_lower_it() -> None:
     dear = Order(price=Decimal(5), step=Decimal("0.05"), tries=4, path=("order",))
     bound = Bound(holds=lambda net: net <= 3)
-    assert rung(dear, NetQuote(1.0, 0.9), combo((5990, Right.PUT, 1), (5980, Right.PUT, -1)), 2, bound) == 5
+    assert ladder_price(dear, NetQuote(1.0, 0.9), combo((5990, Right.PUT, 1), (5980, Right.PUT, -1)), 2, bound) == 5

@@ -7,16 +7,16 @@ from math import nan
 import pytest
 from hand_desk import Desk, clock, put, text_of
 
-from rulebot.checks.journal.books import folded
+from rulebot.checks.journal.books import positions_follow_fills
 from rulebot.checks.journal.exits import never_more_than_held
-from rulebot.checks.journal.tape import tape_of
+from rulebot.checks.journal.tape import journal_index
 from rulebot.model.contract import Option, Underlying, share
 from rulebot.model.event import ListingReport, PositionReport
 from rulebot.model.order import Purpose
 from rulebot.model.session import session_after, session_from
 from rulebot.model.values import replace
 from rulebot.narrate.day_report import day_outcome
-from rulebot.narrate.event_text import happening
+from rulebot.narrate.event_text import event_line
 from rulebot.record.record import Kind
 
 
@@ -104,7 +104,7 @@ def test_the_report_of_the_day_says_once_how_it_ended(close: float, words: str) 
     desk.holds(option, 0)
     (bot,) = day_outcome(desk.state, desk.now).bots
     assert bot.lines[0].parts[1] == words
-    (told,) = (happening(record, desk.state) for record in desk.said(Kind.DECISION) if record.data["what"] == "closed")
+    (told,) = (event_line(record, desk.state) for record in desk.said(Kind.DECISION) if record.data["what"] == "closed")
     assert told is not None
     assert told.text.startswith(f"closed: {words[:-6]}, ")
 
@@ -266,7 +266,11 @@ def test_a_fill_before_the_expiry_that_is_told_after_it_takes_its_place(executed
         assert desk.state.bots["spread"].day.realized == position.net
         assert [each.data["quantity"] for each in desk.said(Kind.SETTLEMENT)] == [1, 1, -1, -1]
         records = tuple(enumerate(desk.records, 1))
-        assert list(folded(tape_of(records))) == list(never_more_than_held(tape_of(records))) == []
+        assert (
+            list(positions_follow_fills(journal_index(records)))
+            == list(never_more_than_held(journal_index(records)))
+            == []
+        )
 
 
 @pytest.mark.parametrize("level", [5930.0, 5990.0])

@@ -158,9 +158,9 @@ def test_shares_that_somebody_holds_beside_are_no_doubt_and_not_ours() -> None:
 
 
 def desk_shares(desk: Desk):  # type: ignore[no-untyped-def]
-    from rulebot.core.state_builder import Work
+    from rulebot.core.state_builder import StateBuilder
 
-    return Work(desk.program, desk.state, desk.now).shares_of("SPY")
+    return StateBuilder(desk.program, desk.state, desk.now).shares_of("SPY")
 
 
 def test_after_a_start_a_persons_shares_are_told_apart() -> None:

@@ -4,11 +4,11 @@ from hand_desk import text_of
 
 from rulebot.compile.build import build_plan
 from rulebot.core.program import CompiledBot, compile_bot
-from rulebot.model.pool import Pool
+from rulebot.model.pool import ValuePool
 from rulebot.spec.load import load_text
 
 
-def compiled(text: str, pool: Pool) -> CompiledBot:
+def compiled(text: str, pool: ValuePool) -> CompiledBot:
     loaded = load_text(text)
     assert loaded.spec is not None, loaded.diagnostics
     plan, problems = build_plan(loaded.spec, loaded.source, with_warnings=False)
@@ -17,7 +17,7 @@ def compiled(text: str, pool: Pool) -> CompiledBot:
 
 
 def test_what_is_the_same_is_kept_once() -> None:
-    pool = Pool()
+    pool = ValuePool()
     one, two = compiled(text_of("one"), pool), compiled(text_of("two"), pool)
     assert one.plan.legs[0] is two.plan.legs[0]
     assert one.exits[1] is two.exits[1]
@@ -27,7 +27,7 @@ def test_what_is_the_same_is_kept_once() -> None:
 
 
 def test_what_is_written_otherwise_is_not_shared() -> None:
-    pool = Pool()
+    pool = ValuePool()
     one = compiled(text_of("one"), pool)
     tighter = '\n  - time: "15:45"\n    order: market\n  - stop: {cost: 3.0x credit}\n  - target: {profit: 50%}\n'
     two = compiled(text_of("two", exits=tighter), pool)
@@ -39,14 +39,14 @@ def test_what_is_written_otherwise_is_not_shared() -> None:
 
 
 def test_the_same_rule_over_another_underlying_is_compiled_anew() -> None:
-    pool = Pool()
+    pool = ValuePool()
     spx = compiled(text_of("one"), pool)
     spy = compiled(text_of("two", underlying="SPY"), pool)
     assert spx.exits[1] is not spy.exits[1]
 
 
 def test_a_pool_takes_what_was_made_of_the_same_parts() -> None:
-    pool, made = Pool(), []
+    pool, made = ValuePool(), []
 
     def make() -> object:
         made.append(object())

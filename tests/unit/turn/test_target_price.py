@@ -9,7 +9,7 @@ from hand_desk import kept as stored
 
 from rulebot.model.kept import kept_of
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
-from rulebot.narrate.event_text import happening
+from rulebot.narrate.event_text import event_line
 from rulebot.record.record import Kind
 from rulebot.store.queries import StoreReader
 
@@ -434,7 +434,7 @@ def test_a_target_that_comes_and_goes_is_told_once() -> None:
         wait_in_vain(desk)
         desk.cancelled(desk.order(closing(desk)[-1].ref))
         desk.tick(1)
-    told = (happening(each, desk.state) for each in desk.said(Kind.DECISION))
+    told = (event_line(each, desk.state) for each in desk.said(Kind.DECISION))
     assert [each.text for each in told if each is not None and each.text.startswith("target")] == [
         "target: closing 5935/5945p",
         "target: its price is gone, the order is cancelled; it closes once the price is back",

@@ -9,8 +9,8 @@ import pytest
 from hand_desk import SELLER, Desk, order_report, text_of
 
 from rulebot.core import order_updates
-from rulebot.core.state_builder import Work
-from rulebot.model.command import Inquire
+from rulebot.core.state_builder import StateBuilder
+from rulebot.model.command import RequestOpenOrders
 from rulebot.model.event import BrokerStatus, OrderReport
 from rulebot.model.order import Order, OrderStatus, Purpose
 
@@ -157,10 +157,10 @@ def test_11_what_a_second_order_has_closed_is_closed() -> None:
 
 def test_11_the_broker_is_asked_every_ten_seconds_while_there_is_one() -> None:
     desk, order = waiting()
-    before = sum(isinstance(each, Inquire) for each in desk.commands)
+    before = sum(isinstance(each, RequestOpenOrders) for each in desk.commands)
     for _ in range(6):
         listed(desk, order)
-    assert sum(isinstance(each, Inquire) for each in desk.commands) >= before + 5
+    assert sum(isinstance(each, RequestOpenOrders) for each in desk.commands) >= before + 5
 
 
 def test_11_one_that_is_not_taken_back_in_a_minute_is_left_to_a_person() -> None:
@@ -269,7 +269,7 @@ def test_11_each_order_that_waited_for_a_second_one_ends_once(monkeypatch: pytes
     ended: list[str] = []
     step = order_updates.order_ended
 
-    def noted(work: Work, order: Order, *, asked: bool = False) -> None:
+    def noted(work: StateBuilder, order: Order, *, asked: bool = False) -> None:
         ended.append(order.ref)
         step(work, order, asked=asked)
 

@@ -16,7 +16,7 @@ from rulebot.model.event import Request
 from rulebot.model.facts import Listing
 from rulebot.model.market import Extra
 from rulebot.model.order import Order, OrderStatus
-from rulebot.narrate.run_snapshot import glance
+from rulebot.narrate.run_snapshot import run_snapshot
 from rulebot.record.codec import decode, encode
 from rulebot.record.record import Kind
 
@@ -350,7 +350,7 @@ def test_the_line_of_levels_leaves_out_what_comes_and_goes(monkeypatch: pytest.M
     alone, both = Desk((universe,)), Desk((universe, text_of()))
     for desk, levels in ((alone, ["VIX"]), (both, ["VIX", "SPX"])):
         desk.until("10:00")
-        shown = glance(desk.program, desk.state, desk.now, desk.now, None)
+        shown = run_snapshot(desk.program, desk.state, desk.now, desk.now, None)
         assert [name for name, _ in shown.levels] == levels
 
 

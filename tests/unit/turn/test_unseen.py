@@ -9,7 +9,7 @@ from hand_desk import DAY, SELLER, Desk, call, clock, kept, put, text_of
 from test_rolling import NEW_LONG, NEW_SHORT, both, frighten, held, rolls
 
 from rulebot.core.day_pnl import bot_today
-from rulebot.core.state_builder import Work
+from rulebot.core.state_builder import StateBuilder
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.event import BrokerStatus, MarketMoved, OrdersListed, Request
 from rulebot.model.order import Order, OrderStatus, Purpose
@@ -38,7 +38,7 @@ def seller(**sections: str) -> Desk:
 def made_nothing_today(desk: Desk) -> None:
     """See that nothing counts as made today, before a restart and after it."""
     for _ in range(2):
-        assert bot_today(Work(desk.program, desk.state, desk.now), "seller") == 0
+        assert bot_today(StateBuilder(desk.program, desk.state, desk.now), "seller") == 0
         assert desk.state.bots["seller"].day.realized == 0
         desk.start_again()
 
@@ -454,10 +454,10 @@ def test_a_fill_of_the_target_that_is_told_after_all_replaces_what_was_guessed_o
     assert desk.state.bots["seller"].day.realized == 0
     assert desk.state.bots["seller"].day.last_end == "target", "by which `again` goes"
     assert not any("more was closed" in text for text in desk.alarms)
-    before, made = desk.state.positions, bot_today(Work(desk.program, desk.state, desk.now), "seller")
+    before, made = desk.state.positions, bot_today(StateBuilder(desk.program, desk.state, desk.now), "seller")
     desk.start_again()
     assert desk.state.positions == before
-    assert made == bot_today(Work(desk.program, desk.state, desk.now), "seller") == 0
+    assert made == bot_today(StateBuilder(desk.program, desk.state, desk.now), "seller") == 0
 
 
 def test_commissions_of_what_replaces_a_guess_of_an_earlier_day_are_none_of_today() -> None:
@@ -506,7 +506,7 @@ def test_what_is_learned_on_a_day_off_was_not_made_on_the_session_after_it() -> 
     assert (desk.position.state, desk.position.net) == ("closed", -400)
     for _ in range(2):
         desk.start_again()
-        assert bot_today(Work(desk.program, desk.state, desk.now), "seller") == 0
+        assert bot_today(StateBuilder(desk.program, desk.state, desk.now), "seller") == 0
         desk.now = session_after(desk.now.date()).open - timedelta(minutes=30)
 
 

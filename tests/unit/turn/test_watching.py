@@ -6,7 +6,7 @@ from math import nan
 import pytest
 from hand_desk import Desk, clock, put, text_of
 
-from rulebot.model.command import Watch
+from rulebot.model.command import Subscribe
 from rulebot.model.contract import Option
 from rulebot.model.event import ListingReport
 from rulebot.model.session import session_after
@@ -44,9 +44,9 @@ def test_no_oftener_than_every_five_seconds_while_the_market_moves_the_choice() 
     for level in (6020.0, 6040.0, 6060.0, 6080.0):
         desk.level("SPX", level)
         desk.tick(0.5)
-    assert sum(isinstance(each, Watch) for each in desk.commands[begun:]) <= 1
+    assert sum(isinstance(each, Subscribe) for each in desk.commands[begun:]) <= 1
     desk.tick(5)
-    assert sum(isinstance(each, Watch) for each in desk.commands[begun:]) >= 1
+    assert sum(isinstance(each, Subscribe) for each in desk.commands[begun:]) >= 1
 
 
 @pytest.mark.parametrize("others", [(), ('{window: {from: "09:45", to: "11:00"}}',)], ids=["alone", "beside another"])
@@ -75,7 +75,7 @@ def test_strikes_found_before_a_window_stand_until_its_last_minute_whatever_the_
     for level in (6040.0, 6080.0):
         desk.level("SPX", level)
         desk.tick(60)
-    assert not any(isinstance(each, Watch) for each in desk.commands[begun:])
+    assert not any(isinstance(each, Subscribe) for each in desk.commands[begun:])
     assert desk.state.watch_at == clock("09:59")
     desk.until("09:59")
     assert streamed_options(desk) != found

@@ -15,7 +15,7 @@ from rulebot.documents.load_bots import load_desk
 from rulebot.documents.reload_specs import told_specs
 from rulebot.model.event import OperatorRequest, Request
 from rulebot.narrate.structure_view import ShownLeg
-from rulebot.operator.request_inbox import Inbox
+from rulebot.operator.request_inbox import RequestInbox
 from rulebot.record.record import Json, Kind, Record
 from rulebot.scan.scan_row import document, head
 from rulebot.spec.shipped import shipped
@@ -267,7 +267,7 @@ def test_a_row_of_a_scan_is_left_with_its_legs_and_its_key_asks_for_no_other(cli
 def test_the_engine_reads_the_legs_of_a_row(client: Client) -> None:
     keep_row(alternative="low")
     with closing(SqlJournal(open_store(client.place), logs=None)):
-        inbox = Inbox(client.place, lambda: 0.0)
+        inbox = RequestInbox(client.place, lambda: 0.0)
         assert client.post("/api/trade/trigger", {"bot": "dte0_condor", "row": 0}, key=KEY).status == 202
         (found,) = inbox.read(at("12:00"))
         inbox.close()
@@ -321,7 +321,7 @@ def test_a_bot_that_chooses_among_symbols_is_not_asked_to_enter(client: Client) 
 
 def test_the_engine_reads_what_the_page_asks(client: Client, tmp_path: Path) -> None:
     client.post("/api/action/pause", {"bot": "dte0_condor"}, key=KEY)
-    inbox = Inbox(client.place, lambda: 0.0)
+    inbox = RequestInbox(client.place, lambda: 0.0)
     (found,) = inbox.read(at("12:00"))
     inbox.close()
     assert (found.request.value, found.bot) == ("pause", "dte0_condor")

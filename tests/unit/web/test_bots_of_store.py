@@ -26,20 +26,20 @@ from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 from rulebot.web import book
 from rulebot.web.known import next_window
-from rulebot.web.picture import BotLine, Picture
-from rulebot.web.picture_of_store import picture_of_store
+from rulebot.web.picture import BotLine, PageSnapshot
+from rulebot.web.picture_of_store import snapshot_of_store
 
 PROGRAM = day_program()
 
 
-def shown(folder: Path, clock: str, *more: Record) -> Picture:
+def shown(folder: Path, clock: str, *more: Record) -> PageSnapshot:
     """Return the picture of the hand-made day up to a time and what is added, while an engine has the store."""
     records = [_of_shipped_texts(record) for record in small_day() if record.at <= at(clock)]
     journal = SqlJournal(open_store(folder / "a.db"))
     journal.append([*records, *more], durable=True)
     try:
         with StoreReader(folder / "a.db") as reader:
-            return picture_of_store(reader)
+            return snapshot_of_store(reader)
     finally:
         journal.close()
 
@@ -71,7 +71,7 @@ def test_without_an_engine_it_is_told_that_exits_are_judged_by_nobody(
     with closing(SqlJournal(open_store(tmp_path / "a.db"))) as journal:
         journal.append(records, durable=True)
     with StoreReader(tmp_path / "a.db") as reader:
-        assert picture_of_store(reader).notice == f"no engine runs on this store{notice}"
+        assert snapshot_of_store(reader).notice == f"no engine runs on this store{notice}"
 
 
 def _of_shipped_texts(record: Record) -> Record:
@@ -94,7 +94,7 @@ def decided(clock: str, what: str) -> Record:
     return Record(at(clock), Kind.DECISION, WATCHER, "", {"what": what, "reason": "", "values": []})
 
 
-def line(picture: Picture, bot: str) -> BotLine:
+def line(picture: PageSnapshot, bot: str) -> BotLine:
     (found,) = (each for each in picture.bots if each.bot == bot)
     return found
 

@@ -12,7 +12,7 @@ import pytest
 from promql import grouped_labels, matched_labels, metric_names
 from ruamel.yaml import YAML
 
-from rulebot.narrate.run_snapshot import Doing
+from rulebot.narrate.run_snapshot import BotActivity
 from rulebot.web.metrics.catalogue import METRICS, Kind, series
 from rulebot.web.metrics.of_store import LIVE, OVER
 
@@ -85,7 +85,7 @@ def test_only_labels_that_they_have_are_asked_for() -> None:
 
 
 def test_only_states_that_there_are_are_asked_for() -> None:
-    asked = {"state": {each.value for each in Doing}, "status": {*LIVE, *OVER}, "purpose": {"entry", "exit"}}
+    asked = {"state": {each.value for each in BotActivity}, "status": {*LIVE, *OVER}, "purpose": {"entry", "exit"}}
     for each in QUERIES:
         for label, words in re.findall(r'\b(state|status|purpose)=~?"([^"$]*)"', each.text):
             assert set(words.split("|")) <= asked[label], each

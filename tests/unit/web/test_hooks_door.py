@@ -15,15 +15,15 @@ from web_client import TOKEN, Answer, Client, Elapsed
 
 from rulebot.cli.web import WHERE_NAMES, serve_store
 from rulebot.model.event import HookCame
-from rulebot.operator.request_inbox import MOST_WAITING, Inbox, post_hook
+from rulebot.operator.request_inbox import MOST_WAITING, RequestInbox, post_hook
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.requests import folder_of
 from rulebot.web.access import MOST_BODY, Access
-from rulebot.web.answers import NobodyError
+from rulebot.web.answers import NotFoundError
 from rulebot.web.app import application
-from rulebot.web.hooks import AHEAD, AT_ONCE, MOST_BYTES, OLDEST, SAME_WITHIN, Door
+from rulebot.web.hooks import AHEAD, AT_ONCE, MOST_BYTES, OLDEST, SAME_WITHIN, WebhookGate
 from rulebot.web.server import Bind, Server
 
 SECRET = "a-secret-of-hooks-0123"
@@ -45,7 +45,7 @@ class Sender:
         return self.send({"secret": SECRET, **fields}, name)
 
     def left(self) -> list[tuple[str, str]]:
-        found = Inbox(self.client.place).read(datetime.fromtimestamp(NOW, UTC))
+        found = RequestInbox(self.client.place).read(datetime.fromtimestamp(NOW, UTC))
         return [(each.name, each.says) for each in found if isinstance(each, HookCame)]
 
 
@@ -56,7 +56,7 @@ def day(folder: Path) -> Path:
     return folder / "a.db"
 
 
-class Doors(Door):
+class Doors(WebhookGate):
     """One server's door, which each test finds as new."""
 
     def renew(self) -> None:
@@ -147,7 +147,7 @@ def test_the_secret_of_hooks_opens_nothing_else(sender: Sender) -> None:
     for path in ("/", "/api/status", "/hooks", "/hooks/", "/hooks/trend"):
         sender.client.elapsed.now += 1000
         assert sender.client.send("GET", path, known).status in (401, 429)
-    assert Inbox(sender.client.place).read(datetime.fromtimestamp(NOW, UTC)) == []
+    assert RequestInbox(sender.client.place).read(datetime.fromtimestamp(NOW, UTC)) == []
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"])
@@ -259,7 +259,7 @@ def test_an_id_of_yesterday_counts_again_today(sender: Sender) -> None:
         sender.now[0] = NOW + seconds
         sender.client.elapsed.now += 60
         assert sender.told(says="up", id="daily").json["taken"] == is_new
-    found = Inbox(sender.client.place).read(datetime.fromtimestamp(NOW, UTC))
+    found = RequestInbox(sender.client.place).read(datetime.fromtimestamp(NOW, UTC))
     assert len({each.id for each in found}) == len(found) == 2
 
 
@@ -274,8 +274,8 @@ def test_a_message_with_id_and_time_is_not_sent_again_over_midnight(sender: Send
 def test_an_id_has_one_name_in_the_journal_whichever_page_took_it(sender: Sender) -> None:
     """A page that was started anew has forgotten it; the engine has not."""
     sender.told(id="7")
-    Door(sender.client.place, SECRET, now=lambda: NOW).take("trend", SECRET, b'{"id": 7}')
-    found = Inbox(sender.client.place).read(datetime.fromtimestamp(NOW, UTC))
+    WebhookGate(sender.client.place, SECRET, now=lambda: NOW).take("trend", SECRET, b'{"id": 7}')
+    found = RequestInbox(sender.client.place).read(datetime.fromtimestamp(NOW, UTC))
     assert len(found) == 2
     assert len({each.id for each in found}) == 1
 
@@ -344,11 +344,11 @@ def test_none_is_taken_where_no_engine_will_ever_hear_it(tmp_path: Path) -> None
     with closing(SqlJournal(open_store(store))) as journal:
         over = Record(small_day()[-1].at, Kind.RUN_STARTED, data={"settings": {"sim": True}})
         journal.append([over], durable=True)
-    door = Door(store, SECRET, lambda: 0.0, lambda: NOW)
-    with pytest.raises(NobodyError) as refused:
+    door = WebhookGate(store, SECRET, lambda: 0.0, lambda: NOW)
+    with pytest.raises(NotFoundError) as refused:
         door.take("trend", SECRET, b"up")
     assert (refused.value.status_code, "and none will" in str(refused.value.detail)) == (409, True)
-    assert Inbox(store).read(datetime.fromtimestamp(NOW, UTC)) == []
+    assert RequestInbox(store).read(datetime.fromtimestamp(NOW, UTC)) == []
 
 
 def test_any_bytes_are_answered_and_none_fails(sender: Sender) -> None:
@@ -374,7 +374,7 @@ def test_any_bytes_are_answered_and_none_fails(sender: Sender) -> None:
 
 
 def test_what_keeps_the_secret_does_not_show_it(tmp_path: Path) -> None:
-    assert SECRET not in repr(Door(tmp_path / "a.db", SECRET))
+    assert SECRET not in repr(WebhookGate(tmp_path / "a.db", SECRET))
 
 
 def test_the_page_takes_hooks_once_a_secret_is_set(

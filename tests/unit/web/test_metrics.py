@@ -17,7 +17,7 @@ from run_day import day_program, day_state
 from store_day import CONDOR, SELLER, WATCHER, at, small_day
 from web_client import TOKEN, Answer, Client, Elapsed
 
-from rulebot.core.state import Doubt
+from rulebot.core.state import Shortfall
 from rulebot.live import health_metrics as vitals_module
 from rulebot.live.health_metrics import LAG_BOUNDS, Spread, Vitals
 from rulebot.live.start import Run
@@ -39,7 +39,7 @@ from rulebot.web.metrics.catalogue import ENGINE, METRICS, PROCESS, STORE, serie
 from rulebot.web.metrics.exposition import registry
 from rulebot.web.metrics.of_run import samples_of_run, samples_of_waiting, unprotected_since
 from rulebot.web.metrics.of_store import StoreSamples, samples_of_store
-from rulebot.web.picture_of_run import picture_of_run
+from rulebot.web.picture_of_run import snapshot_of_run
 from rulebot.web.server import Bind, Server
 
 Values = dict[tuple[str, tuple[str, ...]], float]
@@ -227,7 +227,7 @@ def shown(run: Any, clock: Clock | None = None, silence: float = 0.5) -> Values:
     from prometheus_client import generate_latest
 
     vitals = Vitals(cast(Run, run), clock or Clock())
-    picture = picture_of_run(run, run.loop.at)
+    picture = snapshot_of_run(run, run.loop.at)
     return values(generate_latest(registry(lambda: samples_of_run(vitals, picture, silence))).decode())
 
 
@@ -286,7 +286,7 @@ def test_without_any_market_data_its_age_is_that_of_the_connection() -> None:
     vitals = Vitals(cast(Run, run), clock)
     vitals.look()
     clock.now += 40
-    samples = samples_of_run(vitals, picture_of_run(run, run.loop.at), 0.5)
+    samples = samples_of_run(vitals, snapshot_of_run(run, run.loop.at), 0.5)
     assert [each.value for each in samples if each.name == "rulebot_market_data_age_seconds"] == [40]
 
 
@@ -301,7 +301,7 @@ def test_without_lockstep_it_grows_old_also_while_the_engine_stands_still() -> N
 def test_profit_of_a_bot_is_that_of_its_positions_today() -> None:
     run = engine()
     found = shown(run)
-    (row,) = [bot for bot in picture_of_run(run, run.loop.at).bots if bot.bot == CONDOR]
+    (row,) = [bot for bot in snapshot_of_run(run, run.loop.at).bots if bot.bot == CONDOR]
     assert found["rulebot_bot_open_profit_dollars", (CONDOR,)] == row.profit != 0
 
 
@@ -324,7 +324,7 @@ def test_what_a_bot_has_realised_and_what_is_open_add_up_while_an_exit_is_filled
 def test_a_doubt_and_a_question_without_answer_grow_old() -> None:
     run = engine(asked_at=at("10:27"))
     option = next(iter(run.loop.state.positions.values())).legs[0].option
-    run.loop.state = run.loop.state._replace(doubts={option: Doubt(at("10:29"), -1)})
+    run.loop.state = run.loop.state._replace(doubts={option: Shortfall(at("10:29"), -1)})
     found = shown(run)
     assert found["rulebot_reconcile_age_seconds", ()] == 180
     assert found["rulebot_reconcile_lag_seconds", ()] == 60
@@ -467,7 +467,7 @@ def test_every_metric_of_the_catalogue_is_told_by_someone(client: Client) -> Non
         ),
     )
     vitals = Vitals(run, Clock())
-    picture = picture_of_run(engine(), at("10:30"))
+    picture = snapshot_of_run(engine(), at("10:30"))
     of_engine = {each.name for each in samples_of_run(vitals, picture, 0.0)}
     with StoreReader(client.place) as reader:
         of_store = {each.name for each in samples_of_store(reader, {})}

@@ -13,7 +13,7 @@ from web_client import Client
 from rulebot.documents.load_bots import load_desk
 from rulebot.documents.reload_specs import told_specs
 from rulebot.model.event import OperatorRequest, Request
-from rulebot.operator.request_inbox import Inbox
+from rulebot.operator.request_inbox import RequestInbox
 from rulebot.record.record import Kind, Record
 from rulebot.spec.shipped import shipped
 from rulebot.store.journal import SqlJournal
@@ -84,7 +84,7 @@ def test_what_changes_is_shown_and_nothing_is_written(client: Client, file: Path
 
 def test_a_number_is_written_with_comments_kept_and_its_engine_asked(client: Client, file: Path) -> None:
     before = file.read_text()
-    inbox = Inbox(client.place, lambda: 0.0)
+    inbox = RequestInbox(client.place, lambda: 0.0)
     answer = client.post("/api/spec", body(client, TARGET, "40%"), key=KEY)
     assert (answer.status, answer.json["engine_runs"]) == (202, True)
     assert file.read_text() == before.replace("target: {profit: 50%}", "target: {profit: 40%}")

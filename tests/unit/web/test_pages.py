@@ -21,7 +21,7 @@ from web_client import TOKEN, Client, Elapsed
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import StoreError
 from rulebot.model.money import dollars
-from rulebot.narrate.event_text import Happening, Tone
+from rulebot.narrate.event_text import EventLine, Tone
 from rulebot.record.record import Json, Kind
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
@@ -31,12 +31,12 @@ from rulebot.web import pages
 from rulebot.web.chart import days_svg
 from rulebot.web.live import Live
 from rulebot.web.pages import PARTS, Parts
-from rulebot.web.picture_of_run import picture_of_run
-from rulebot.web.picture_of_store import picture_of_store
+from rulebot.web.picture_of_run import snapshot_of_run
+from rulebot.web.picture_of_store import snapshot_of_store
 
 
 def test_a_run_is_shown_as_it_stands() -> None:
-    picture = picture_of_run(run_at("12:00"), at("12:00"))
+    picture = snapshot_of_run(run_at("12:00"), at("12:00"))
     assert (picture.engine, picture.trading, picture.is_linked, picture.mode) == ("running", "active", True, "paper")
     assert picture.clock == "2026-11-18 12:00:00"
     assert picture.session == "closes 16:00"
@@ -53,15 +53,15 @@ def test_a_run_is_shown_as_it_stands() -> None:
 
 def test_shares_that_an_assignment_has_left_are_shown_with_the_account() -> None:
     run = run_at("12:00")
-    assert picture_of_run(run, at("12:00")).shares == ()
+    assert snapshot_of_run(run, at("12:00")).shares == ()
     run.loop.state = run.loop.state._replace(holdings={Underlying("SPY"): Decimal(-200), Underlying("QQQ"): Decimal(0)})
-    assert picture_of_run(run, at("12:00")).shares == (("SPY", -200.0),)
+    assert snapshot_of_run(run, at("12:00")).shares == (("SPY", -200.0),)
 
 
 def test_what_is_not_known_is_not_made_up() -> None:
     run = run_at("12:00")
     run.loop.state.board.alive_at = 0.0
-    picture = picture_of_run(run, at("12:00"))
+    picture = snapshot_of_run(run, at("12:00"))
     assert [each.mark for each in picture.positions] == [None, None]
     assert picture.greeks == {"delta": None, "gamma": None, "theta": None, "vega": None}
     assert picture.dollar_greeks["delta"] is None
@@ -70,7 +70,7 @@ def test_what_is_not_known_is_not_made_up() -> None:
 
 def test_a_store_alone_is_shown_as_it_was_left(client: Client) -> None:
     with StoreReader(client.place) as reader:
-        picture = picture_of_store(reader)
+        picture = snapshot_of_store(reader)
         (row,) = reader.view("open_positions")
     assert (picture.engine, picture.is_linked) == ("stopped", None)
     assert "no engine runs" in picture.notice
@@ -130,8 +130,8 @@ def test_a_store_without_alarms_does_not_say_that_nothing_happened(tmp_path: Pat
 
 
 def test_what_happens_is_told_newest_first_and_kept_harmless(live: Live) -> None:
-    live.tell([Happening(at("12:00"), "dte0_condor", "<script>alert(1)</script>", Tone.ALARM)])
-    live.tell([Happening(at("12:01"), "", "later")])
+    live.tell([EventLine(at("12:00"), "dte0_condor", "<script>alert(1)</script>", Tone.ALARM)])
+    live.tell([EventLine(at("12:01"), "", "later")])
     told = Parts(live).now()[1]["told"]
     assert "<script" not in told
     assert "&lt;script&gt;" in told
@@ -305,7 +305,7 @@ def test_a_page_that_cannot_draw_its_engine_does_not_end_it(
     """Whatever failed in the drawing of a picture ended the run, and nobody watched what was open."""
     live = Live(client.place, client.elapsed)
     with monkeypatch.context() as patched:
-        patched.setattr(pages_live, "picture_of_run", Mock(side_effect=KeyError("a symbol")))
+        patched.setattr(pages_live, "snapshot_of_run", Mock(side_effect=KeyError("a symbol")))
         for _ in range(3):
             client.elapsed.now += 1
             live.show(run_at("12:00"), at("12:00"))
@@ -354,7 +354,7 @@ def test_a_day_without_profit_is_drawn_too() -> None:
 
 
 def test_the_clock_of_a_run_is_new_yorks() -> None:
-    picture = picture_of_run(run_at("09:26"), at("09:26"))
+    picture = snapshot_of_run(run_at("09:26"), at("09:26"))
     assert picture.session == "opens 09:30"
     assert isinstance(picture.at, datetime)
 

@@ -27,7 +27,7 @@ from rulebot.store.latest import remember_store
 from rulebot.store.open import open_store
 from rulebot.store.scans import keep, scans_file
 from rulebot.web.live import Live
-from rulebot.web.picture import BotLine, Picture
+from rulebot.web.picture import BotLine, PageSnapshot
 from rulebot.web.preview_page import next_step
 
 PUTS = tuple(
@@ -39,7 +39,7 @@ PUTS = tuple(
         ("short_put", "sell", "575", 3.0, 3.1, -0.3), ("long_put", "buy", "570", 2.0, 2.1, -0.2),
     )
 )  # fmt: skip
-LIVE = Picture(at=None, engine="running", trading="active", bots=(BotLine(bot="of_all", doing="watching"),))
+LIVE = PageSnapshot(at=None, engine="running", trading="active", bots=(BotLine(bot="of_all", doing="watching"),))
 
 
 @pytest.fixture(autouse=True)
@@ -217,7 +217,7 @@ def test_a_row_of_a_universe_has_a_button_and_one_of_another_market_has_none() -
     assert other.commands == ("rulebot scan a.yaml",)
 
 
-def doing(word: str, **more: Any) -> Picture:
+def doing(word: str, **more: Any) -> PageSnapshot:
     return replace(LIVE, bots=(BotLine(bot="of_all", doing=word, **more),))
 
 
@@ -239,7 +239,7 @@ RESUME, WHY = f"rulebot resume --store {DAY}", f"rulebot why of_all --store {DAY
         (doing("flat", has_universe=True), "chooses among", WHY),
     ],
 )
-def test_without_a_button_the_next_command_is_named(picture: Picture, words: str, command: str) -> None:
+def test_without_a_button_the_next_command_is_named(picture: PageSnapshot, words: str, command: str) -> None:
     way = next_step("of_all", None, picture, "a.yaml", DAY, is_simulated=True)
     assert way.ask == ""
     assert words in way.why
@@ -263,7 +263,7 @@ def engine_of(desk: Desk) -> Any:
 
 
 def shown_by(live: Live, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_module, "picture_of_run", lambda run, at: LIVE)
+    monkeypatch.setattr(live_module, "snapshot_of_run", lambda run, at: LIVE)
     live.show(engine_of(desk), desk.now)
 
 

@@ -18,7 +18,7 @@ from run_day import run_at
 from store_day import SELLER, at, small_day
 from web_client import TOKEN, Client
 
-from rulebot.core.state import Standing
+from rulebot.core.state import OperatorState
 from rulebot.documents.load_bots import load_desk
 from rulebot.documents.reload_specs import told_specs
 from rulebot.live.environments import DEFAULT_DATE
@@ -32,8 +32,8 @@ from rulebot.store.queries import StoreReader
 from rulebot.web.answers import Trade
 from rulebot.web.book import added, columns_of, history, performance
 from rulebot.web.live import Live
-from rulebot.web.picture_of_run import picture_of_run
-from rulebot.web.picture_of_store import picture_of_store
+from rulebot.web.picture_of_run import snapshot_of_run
+from rulebot.web.picture_of_store import snapshot_of_store
 from tests.e2e.worlds import run_days, spec_files
 
 GETS = [
@@ -201,7 +201,7 @@ def test_a_running_engine_is_told_as_it_stands(tmp_path: Path) -> None:
     board = run.loop.state.board
     for row in board.rows.values():
         board.delta[row], board.gamma[row], board.theta[row], board.vega[row] = 0.1, 0.01, -0.2, 0.3
-    page, live = picture_of_run(run, at("12:00")), Live(place)
+    page, live = snapshot_of_run(run, at("12:00")), Live(place)
     live.show(run, at("12:00"))
     with served(place, live) as client:
         told = {each["position"]: each for each in client.get("/api/positions").json}
@@ -223,7 +223,7 @@ def test_a_position_without_target_and_stop_is_counted_beside_the_sums_of_the_ot
     whole = positions["P1"]
     wings = tuple(replace(leg, closed=leg.opened if leg.sign < 0 else 0) for leg in whole.legs)
     positions["P1"] = replace(whole, state="exiting", legs=wings)
-    page, live = picture_of_run(run, at("12:00")), Live(place)
+    page, live = snapshot_of_run(run, at("12:00")), Live(place)
     live.show(run, at("12:00"))
     other = next(each for each in page.positions if each.at_target is not None)
     assert other.at_target is not None
@@ -253,13 +253,13 @@ def test_what_an_exit_is_closing_may_be_closed_at_once_and_what_is_so_already_no
     journal.append([entity(at("12:01"), held)], durable=True)
     journal.close()
     with StoreReader(place) as reader:
-        (row,) = [each for each in picture_of_store(reader).positions if each.id == "P1"]
+        (row,) = [each for each in snapshot_of_store(reader).positions if each.id == "P1"]
     assert (row.state, row.is_flattening) == ("exiting", not is_offered)
 
 
 def test_what_waits_to_be_closed_has_a_button_that_keeps_it(tmp_path: Path) -> None:
     place, run = until("12:00", tmp_path / "a.db"), run_at("12:00")
-    asked = Standing(closing=frozenset(("P1",)))
+    asked = OperatorState(closing=frozenset(("P1",)))
     run.loop.state = run.loop.state._replace(standing=asked)
     live = Live(place)
     live.show(run, at("12:00"))
@@ -273,7 +273,7 @@ def test_what_waits_to_be_closed_has_a_button_that_keeps_it(tmp_path: Path) -> N
     journal.append([Record(at("12:01"), Kind.OPERATOR, "dte0_condor", "", data)], durable=True)
     journal.close()
     with StoreReader(place) as reader:
-        assert {row.id: row.waits_to_close for row in picture_of_store(reader).positions} == {"P1": True, "P2": False}
+        assert {row.id: row.waits_to_close for row in snapshot_of_store(reader).positions} == {"P1": True, "P2": False}
 
 
 def test_what_a_running_engine_has_no_sound_price_of_is_told_as_of_its_last_snapshot(tmp_path: Path) -> None:
@@ -514,5 +514,5 @@ def test_the_most_that_a_day_may_lose_is_that_of_the_account_else_of_all_bots(
     journal.append([started], durable=True)
     journal.close()
     with StoreReader(tmp_path / "a.db") as reader:
-        found = performance(reader, picture_of_store(reader))
+        found = performance(reader, snapshot_of_store(reader))
     assert (found.max_daily_loss, found.risk_breached) == (most, False)

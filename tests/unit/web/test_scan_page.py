@@ -10,7 +10,7 @@ from web_client import Client
 
 from rulebot.scan.scan_row import COLUMNS, DETAILS, document, head
 from rulebot.store.scans import keep, scans_file
-from rulebot.web.scan_answers import ScanRowTold
+from rulebot.web.scan_answers import ScanRowModel
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +93,7 @@ def test_rest_gives_each_number_as_it_was_kept(client: Client) -> None:
     assert (found["scan"]["at"], found["scan"]["world"]) == ("2026-10-21 10:30:18", "simulated")
     assert (found["scan"]["lines_taken"], found["scan"]["lines_evicted"]) == (192, 173)
     assert found["rows"] == [document(one)]
-    assert set(ScanRowTold.model_fields) == {*COLUMNS, *DETAILS}
+    assert set(ScanRowModel.model_fields) == {*COLUMNS, *DETAILS}
     assert len(client.get("/api/scan").json["rows"]) == 2
 
 

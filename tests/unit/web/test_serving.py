@@ -20,7 +20,7 @@ from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
 from rulebot.web.access import Access, Receive, Scope, Send
 from rulebot.web.app import application
-from rulebot.web.by_proxy import ByProxy, trusted_networks
+from rulebot.web.by_proxy import ProxyGate, trusted_networks
 from rulebot.web.listener import MOST
 from rulebot.web.server import Bind, Server, ServerError
 from rulebot.web.token import VARIABLE, read_token
@@ -85,11 +85,11 @@ def test_a_page_behind_a_proxy_is_reached_by_nobody_who_goes_past_it(sender: str
 
     headers = [(b"x-forwarded-for", b"198.51.100.7"), (b"x-forwarded-proto", b"https")]
     scope = {"type": "http", "scheme": "http", "client": (sender, 4711), "headers": headers}
-    asyncio.run(ByProxy(page, "10.0.0.1")({**scope, "server": ("10.0.0.9", 8080)}, receive, send))
+    asyncio.run(ProxyGate(page, "10.0.0.1")({**scope, "server": ("10.0.0.9", 8080)}, receive, send))
     assert seen == ([] if told is None else [told])
     assert [each["status"] for each in sent if "status" in each] == ([403] if told is None else [])
     if not sender:  # where nobody knows who asks, nor whom, they are not one
-        asyncio.run(ByProxy(page, "10.0.0.1")(scope, receive, send))
+        asyncio.run(ProxyGate(page, "10.0.0.1")(scope, receive, send))
         assert seen == []
 
 

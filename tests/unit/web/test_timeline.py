@@ -10,7 +10,7 @@ import pytest
 
 from rulebot.model.errors import own_failure
 from rulebot.web import days_page, timeline
-from rulebot.web.timeline import Gap, Timeline, live_through
+from rulebot.web.timeline import Gap, Timeline, replay_for_page
 
 START = datetime(2026, 10, 21, 14, 30, tzinfo=UTC)
 
@@ -45,11 +45,11 @@ def test_what_an_earlier_run_decided_otherwise_is_told_up_to_the_next_run(monkey
         "instant": lambda at: at,
         "open_recording": lambda file: SimpleNamespace(day=START.date(), file=file.name),
         "replay": replay,
-        "moment_of": lambda _, at: at,
-        "Retelling": lambda: retelling,
+        "replay_snapshot": lambda _, at: at,
+        "ReplayText": lambda: retelling,
     }.items():
         monkeypatch.setattr(timeline, name, stand_in)
-    seen = live_through([Path("a"), Path("b")])
+    seen = replay_for_page([Path("a"), Path("b")])
     assert (seen.problem, seen.gaps) == ("", (Gap(after(600), after(7200), timeline.OTHERWISE),))
     words = days_page._gap_words(seen, after(3600))
     assert words.startswith("nothing is shown from 10:40:00 to 12:30:00: this is what stood before; this version")
@@ -74,8 +74,8 @@ def test_a_day_that_this_program_fails_at_says_so_as_elsewhere(monkeypatch: pyte
     def fails(*_: object) -> Timeline:
         raise KeyError
 
-    for name in ("live_through", "leave_at_end"):
-        monkeypatch.setattr(timeline, name, fails if name == "live_through" else lambda: None)
+    for name in ("replay_for_page", "leave_at_end"):
+        monkeypatch.setattr(timeline, name, fails if name == "replay_for_page" else lambda: None)
     monkeypatch.setattr(timeline.signal, "signal", lambda *_: None)
     monkeypatch.setattr(timeline.os, "nice", lambda _: None)
     said: list[object] = []

@@ -9,10 +9,10 @@ from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
 from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
-from rulebot.web.live import Trading, _trading
+from rulebot.web.live import TradingStatus, _trading
 
 
-def read(store: Path, known: Trading | None = None) -> Trading:
+def read(store: Path, known: TradingStatus | None = None) -> TradingStatus:
     with StoreReader(store) as reader:
         return _trading(reader, known)
 

@@ -45,7 +45,7 @@ _PERCENT = 5.0
 """An annual volatility from which on it is one in percent."""
 
 
-def beside(file: Path, ending: str) -> Path:
+def sidecar_of(file: Path, ending: str) -> Path:
     """Return the file beside a chain, with another ending than its `.parquet`."""
     return file.with_name(f"{file.name.removesuffix('.parquet')}.{ending}")
 
@@ -88,7 +88,7 @@ def _parts(file: Path) -> tuple[str, str]:
     return chain, word
 
 
-class Told(NamedTuple):
+class SidecarQuotes(NamedTuple):
     """What stands beside a chain, as fields of a HistoryDay."""
 
     bars: Mapping[tuple[str, int], ToldBars] | None
@@ -216,15 +216,15 @@ def _times(arrow: Any, at: Sequence[float | None]) -> Any:
 # ------------------------------------------------------------------ reading
 
 
-def read_told(chain: Path, session: Session) -> Told:
+def read_told(chain: Path, session: Session) -> SidecarQuotes:
     """Return what stands beside a chain of this session. Raises: StoreError naming file and row when it is refused."""
-    return Told(
-        bars=_read(beside(chain, f"{BARS}.parquet"), lambda table: _bars(table, session)),
-        listings=_read(beside(chain, f"{LISTINGS}.parquet"), _listings),
-        moves=_read(beside(chain, f"{MOVES}.parquet"), lambda table: _moves(table, session)) or (),
-        halts=_read(beside(chain, f"{HALTS}.parquet"), lambda table: _halts(table, session)) or (),
-        hours=_read(beside(chain, f"{HOURS}.parquet"), lambda table: _hours(table, session)) or (),
-        ran=_read(beside(chain, f"{RAN}.parquet"), _ran),
+    return SidecarQuotes(
+        bars=_read(sidecar_of(chain, f"{BARS}.parquet"), lambda table: _bars(table, session)),
+        listings=_read(sidecar_of(chain, f"{LISTINGS}.parquet"), _listings),
+        moves=_read(sidecar_of(chain, f"{MOVES}.parquet"), lambda table: _moves(table, session)) or (),
+        halts=_read(sidecar_of(chain, f"{HALTS}.parquet"), lambda table: _halts(table, session)) or (),
+        hours=_read(sidecar_of(chain, f"{HOURS}.parquet"), lambda table: _hours(table, session)) or (),
+        ran=_read(sidecar_of(chain, f"{RAN}.parquet"), _ran),
     )
 
 
@@ -251,7 +251,7 @@ def read_underlyings(table: ArrowTable, session: Session, times: Columns) -> Map
 
 def read_implied(chain: Path) -> Mapping[str, Sequence[float]]:
     """Return volatilities of sessions before that of a chain, oldest first, by symbol. Raises: StoreError."""
-    return _read(beside(chain, f"{IMPLIED}.parquet"), _implied) or {}
+    return _read(sidecar_of(chain, f"{IMPLIED}.parquet"), _implied) or {}
 
 
 def _read(file: Path, of: Callable[[ArrowTable], _T]) -> _T | None:

@@ -18,19 +18,19 @@ import numpy as np
 from rulebot.adapters.history.beside import (
     Beside,
     all_beside,
-    beside,
     chain_of,
     is_beside,
     read_implied,
     read_told,
     read_underlyings,
+    sidecar_of,
 )
 from rulebot.adapters.history.chain_rows import chain_rows, symbol_of
 from rulebot.adapters.history.chosen import class_of, underlying_of
 from rulebot.adapters.history.daily import Daily
 from rulebot.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
 from rulebot.adapters.history.even import read_even
-from rulebot.adapters.history.finding import lacks, left_out, refusal, refused, told
+from rulebot.adapters.history.finding import finding_text, lacks, left_out, refusal, refused
 from rulebot.adapters.history.hours import other_zone
 from rulebot.adapters.history.instants import instants
 from rulebot.adapters.history.levels import (
@@ -41,10 +41,10 @@ from rulebot.adapters.history.levels import (
     settled_outside,
     sound_levels,
 )
-from rulebot.adapters.history.middle import median
+from rulebot.adapters.history.middle import nan_median
 from rulebot.adapters.history.missing import in_two_files, missing_sessions, parse_known_day
-from rulebot.adapters.history.partitions import called, columns_of, day_of, others_with_parquet, parquet_in
-from rulebot.adapters.history.parts import Part, Read, apart, joined, with_levels, with_told
+from rulebot.adapters.history.partitions import columns_of, day_of, others_with_parquet, parquet_in, partition_value
+from rulebot.adapters.history.parts import DayPart, PartRead, joined, read_parts, with_levels, with_told
 from rulebot.adapters.history.rows import BY_QUOTE, Rows
 from rulebot.adapters.history.sessions import at_instants, session_day
 from rulebot.adapters.history.table import ArrowTable, Whole, parquet_file, read_csv, read_parquet, whole
@@ -81,16 +81,16 @@ class ChainSource:
     def __init__(self, path: Path, daily: Daily) -> None:
         self.path, self.background = path, daily
         chains, self._beside = _chains(path)
-        self._parts: dict[date, list[Part]] = {}
+        self._parts: dict[date, list[DayPart]] = {}
         many: list[Path] = []
         for file in chains:
             if (day := day_of(file)) is None:
                 many.append(file)
             else:
-                self._parts.setdefault(day, []).append(Part(file))
+                self._parts.setdefault(day, []).append(DayPart(file))
         for file in many:
             for day, groups in _days_of_groups(file).items():
-                self._parts.setdefault(day, []).append(Part(file, tuple(groups)))
+                self._parts.setdefault(day, []).append(DayPart(file, tuple(groups)))
         self._days = sorted(self._parts)
         if not self._days:
             raise StoreError(f"{path} holds no Parquet file of a chain", what_to_write(path) or _COLUMNS)
@@ -117,29 +117,31 @@ class ChainSource:
     def _not_entered(self) -> Iterator[Finding]:
         if self.path.is_dir() and (others := others_with_parquet(self.path)):
             names = ", ".join(each.name for each in others)
-            yield told(self.path.name, 0, f"Parquet files in folders below are not read: {names}", len(others))
+            yield finding_text(self.path.name, 0, f"Parquet files in folders below are not read: {names}", len(others))
 
     def _beside_none(self, first: date, last: date) -> Iterator[Finding]:
         for file in self._beside.alone:
             if first <= (day_of(file) or first) <= last:
                 chain = chain_of(file).name
                 text = "chain of its name" if chain == ".parquet" else f"chain {chain}"
-                yield told(called(file), 0, f"it is not read: there is no {text} beside it")
+                yield finding_text(partition_value(file), 0, f"it is not read: there is no {text} beside it")
 
     def day(self, day: date) -> HistoryDay:
         """Return one session. Raises: StoreError when it is refused."""
         parts = self._parts.get(day)
         if parts is None:
             raise StoreError(f"{self.path} has nothing of {day}")
-        if (other := apart(parts)) is not None:
+        if (other := read_parts(parts)) is not None:
             raise in_two_files(day, parts[0].file, other)
         rows, odd, session = _quotes(parts, day)
         levelled = with_levels(parts, day, self._beside.levels)
-        of_levels = None if levelled is None else read_parquet(beside(levelled.file, "levels.parquet"), text="symbol")
+        of_levels = (
+            None if levelled is None else read_parquet(sidecar_of(levelled.file, "levels.parquet"), text="symbol")
+        )
         symbol = rows.symbol
         levels, findings = _levels(of_levels, rows, session)
         level = levels[symbol][1] if symbol in levels else np.zeros(0)
-        middle = median(level)
+        middle = nan_median(level)
         findings += self.background.against(symbol, day, middle, rows.file)
         settled = self._settled(parts[0].file, day, rows, level, middle, findings)
         found = session_day(rows, session, levels=levels, findings=[*odd, *findings], settled=settled)
@@ -231,7 +233,7 @@ def what_to_write(path: Path) -> str:
     if not (files := parquet_in(path)):
         return ""
     columns = ", ".join(f"`{name}`" for name in _lacking(files[0]))
-    return f"{called(files[0])} is no chain: it has no column {columns}; {_COLUMNS}"
+    return f"{partition_value(files[0])} is no chain: it has no column {columns}; {_COLUMNS}"
 
 
 def _with_underlyings(day: HistoryDay, of_levels: ArrowTable, session: Session) -> HistoryDay:
@@ -239,7 +241,7 @@ def _with_underlyings(day: HistoryDay, of_levels: ArrowTable, session: Session) 
     return day if told is None else replace(day, told=told)
 
 
-def _quotes(parts: Sequence[Part], day: date) -> tuple[Rows, list[Finding], Session]:
+def _quotes(parts: Sequence[DayPart], day: date) -> tuple[Rows, list[Finding], Session]:
     """Return the quotes of a session, and what is odd about its files. Raises: StoreError."""
     session, first = session_on(day), parts[0]
     if session is None:
@@ -253,13 +255,13 @@ def _quotes(parts: Sequence[Part], day: date) -> tuple[Rows, list[Finding], Sess
     return _rows(_table(first), first, day, session), [], session
 
 
-def _read(part: Part, day: date, session: Session) -> Read:
+def _read(part: DayPart, day: date, session: Session) -> PartRead:
     table = _table(part)
     rows = _rows(table, part, day, session) if len(table.rows) else None
-    return Read(table.file, frozenset(table.names), rows)
+    return PartRead(table.file, frozenset(table.names), rows)
 
 
-def _rows(table: ArrowTable, part: Part, day: date, session: Session) -> Rows:
+def _rows(table: ArrowTable, part: DayPart, day: date, session: Session) -> Rows:
     """Return the quotes that a part has of a session. Raises: StoreError."""
     _check_names(table, part.file)
     own = _own_rows(table, day, is_whole=part.groups is None)
@@ -267,7 +269,7 @@ def _rows(table: ArrowTable, part: Part, day: date, session: Session) -> Rows:
     return rows if own is None else rows.only(own)
 
 
-def _table(part: Part) -> ArrowTable:
+def _table(part: DayPart) -> ArrowTable:
     columns = (*IDENTITY, *BY_QUOTE)
     return read_parquet(part.file, columns) if part.groups is None else _read_groups(part.file, part.groups, columns)
 
@@ -296,7 +298,7 @@ def _levels(
                 if (words := _other_zone(at[of], session)) is not None:
                     findings.append(refused(levels.file, row, f"the levels of {name} are of {words}"))
                 if not own.any():
-                    findings.append(told(levels.file, row, f"no level of {name} is of this session", len(of)))
+                    findings.append(finding_text(levels.file, row, f"no level of {name} is of this session", len(of)))
                 of = of[own]
             found[name] = _of_symbol(levels, name, at[of], values[of], of, findings)
             if words := not_in_percent(name, found[name][1]):
@@ -317,14 +319,15 @@ def _apart(rows: Rows, level: Columns, at: Columns, values: Columns) -> Iterator
     some = slice(None, None, max(len(level) // _SOME, 1))
     level, beside = level[some], at_instants(rows.time[some], at, values)
     both = ~np.isnan(level + beside)
-    if both.any() and median(np.abs(level[both] / beside[both] - 1.0)) > _APART:
-        text = f"`underlying` is {median(level[both]):g} in the median, the levels beside it {median(beside[both]):g}"
-        yield told(rows.file, 0, f"{text}: these count")
+    if both.any() and nan_median(np.abs(level[both] / beside[both] - 1.0)) > _APART:
+        own, other = nan_median(level[both]), nan_median(beside[both])
+        text = f"`underlying` is {own:g} in the median, the levels beside it {other:g}"
+        yield finding_text(rows.file, 0, f"{text}: these count")
 
 
 def _other_zone(at: Columns, session: Session) -> str | None:
     each = np.unique(at)
-    return other_zone(float(each[0]), float(each[-1]), median(np.diff(each)), session)
+    return other_zone(float(each[0]), float(each[-1]), nan_median(np.diff(each)), session)
 
 
 def _of_symbol(
@@ -338,7 +341,7 @@ def _of_symbol(
         return at, found
     if (back := np.flatnonzero(steps < 0)).size:
         text = f"the time of a level of {symbol} is earlier than that before; the times are followed, not the order"
-        findings.append(told(table.file, int(rows[back[0] + 1]), text, int(back.size)))
+        findings.append(finding_text(table.file, int(rows[back[0] + 1]), text, int(back.size)))
     times, firsts = np.unique(at, return_index=True)
     if len(times) < len(at):
         again = np.setdiff1d(np.arange(len(at)), firsts)
@@ -389,7 +392,9 @@ def _days_of_groups(path: Path) -> dict[date, list[int]]:
     """Return in which row groups the rows of each day lie, by the column `date`, read group by group."""
     opened = parquet_file(path)
     if "date" not in opened.schema_arrow.names:
-        raise refusal(refused(called(path), 0, "a file of many days has a column `date`, or is named after its day"))
+        raise refusal(
+            refused(partition_value(path), 0, "a file of many days has a column `date`, or is named after its day")
+        )
     found: dict[date, list[int]] = {}
     for group in range(opened.num_row_groups):
         table = _read_groups(path, [group], ("date",))
@@ -407,4 +412,4 @@ def _read_groups(path: Path, groups: Sequence[int], columns: Sequence[str]) -> A
     sizes = [opened.metadata.row_group(group).num_rows for group in range(opened.num_row_groups)]
     starts = np.concatenate(([0], np.cumsum(sizes)))
     rows = np.concatenate([np.arange(starts[group], starts[group + 1]) + 1 for group in groups])
-    return ArrowTable(called(path), table, rows=rows.astype(np.int64))
+    return ArrowTable(partition_value(path), table, rows=rows.astype(np.int64))

@@ -10,7 +10,7 @@ from rulebot.adapters.history.day import Columns
 from rulebot.adapters.history.finding import lacks, refusal, refused
 from rulebot.adapters.history.index import GridIndex, Index, RowIndex
 from rulebot.adapters.history.instants import instants
-from rulebot.adapters.history.keys import HIGHEST_STRIKE, LATEST_DAY, keys
+from rulebot.adapters.history.keys import HIGHEST_STRIKE, LATEST_DAY, option_keys
 from rulebot.adapters.history.missing import APART, parse_day
 from rulebot.adapters.history.rows import BY_QUOTE, Rows, repeated_after
 from rulebot.adapters.history.table import Table, Whole
@@ -46,7 +46,9 @@ def chain_rows(table: Table, session: Session | None, symbol: str, at: float | N
     is_call = _are_calls(table, right_codes, letters)
     width = repeated_after(times, class_codes, day_codes, right_codes, strike)
     own = slice(width or None)
-    numbers = keys(class_codes[own], last[class_codes[own], day_codes[own]], is_call[right_codes[own]], strike[own])
+    numbers = option_keys(
+        class_codes[own], last[class_codes[own], day_codes[own]], is_call[right_codes[own]], strike[own]
+    )
     return Rows(
         file=table.file,
         symbol=symbol,

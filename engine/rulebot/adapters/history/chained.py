@@ -19,7 +19,7 @@ from rulebot.adapters.history.keys import (
     strike_of,
     strikes_of,
 )
-from rulebot.adapters.history.pairs import Terms
+from rulebot.adapters.history.pairs import PairTerms
 from rulebot.adapters.history.table import Whole
 from rulebot.model.contract import LOT, Option, Right, listed
 
@@ -98,12 +98,12 @@ class KeyedChain(Chain):
         found: Whole = self._keys[class_codes_of(self._keys) == self._classes.index(trading_class)]
         return found
 
-    def terms(self) -> Terms:
+    def terms(self) -> PairTerms:
         """Return what the options are."""
         names = sorted(self._classes)
         codes = np.array([names.index(each) for each in self._classes], dtype=np.int64)
         kind = expiry_of(self._keys) * len(names) + codes[class_codes_of(self._keys)]
-        return Terms(strikes_of(self._keys), is_call_of(self._keys), kind)
+        return PairTerms(strikes_of(self._keys), is_call_of(self._keys), kind)
 
 
 class ChainedDay(HistoryDay):

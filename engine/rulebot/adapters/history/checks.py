@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rulebot.adapters.history.day import Columns, Finding, is_unknown
-from rulebot.adapters.history.finding import File, left_out, refusal, refused, told
+from rulebot.adapters.history.finding import File, finding_text, left_out, refusal, refused
 from rulebot.adapters.history.hours import other_zone
 from rulebot.adapters.history.keys import expiry_of, is_call_of
-from rulebot.adapters.history.middle import median
+from rulebot.adapters.history.middle import nan_median
 from rulebot.adapters.history.rows import Rows, width_of
 from rulebot.model.session import EXCHANGE_ZONE, Session
 
@@ -86,7 +86,7 @@ def out_of_order(rows: Rows) -> Iterator[Finding]:
     """Yield where the rows go back in time."""
     if (back := np.flatnonzero(np.diff(rows.time) < 0)).size:
         text = "the time is earlier than that of the row before; the times are followed, not the order"
-        yield told(rows.file, int(rows.row[back[0] + 1]), text, int(back.size))
+        yield finding_text(rows.file, int(rows.row[back[0] + 1]), text, int(back.size))
 
 
 def listed_on(rows: Rows, day: date) -> tuple[Rows, list[Finding]]:
@@ -118,9 +118,9 @@ def sound(rows: Rows, level: float) -> tuple[Rows, list[Finding]]:
     if not (all_bid := has_bid.all()):
         if (below := np.flatnonzero((bid < 0) & has_ask)).size:
             text = "a bid is below 0: it is taken for no bid"
-            findings.append(told(rows.file, int(rows.row[below[0]]), text, int(below.size)))
+            findings.append(finding_text(rows.file, int(rows.row[below[0]]), text, int(below.size)))
         elif has_ask.any() and not has_bid.any():
-            findings.append(told(rows.file, 0, "not one option has a bid: is this the column of bids?"))
+            findings.append(finding_text(rows.file, 0, "not one option has a bid: is this the column of bids?"))
     values, dear = dict(rows.values), _dear(rows, level)
     if crossed.any() or dear.any() or not has_ask.all():
         crossed, no_ask = crossed & has_ask, ~has_ask
@@ -143,11 +143,11 @@ def sound(rows: Rows, level: float) -> tuple[Rows, list[Finding]]:
     if "iv" in values and not (is_known := values["iv"] > 0).all():
         if (flat := np.flatnonzero(values["iv"] <= 0)).size:
             text = "the volatility is 0: its greeks are not used"
-            findings.append(told(rows.file, int(rows.row[flat[0]]), text, int(flat.size)))
+            findings.append(finding_text(rows.file, int(rows.row[flat[0]]), text, int(flat.size)))
             values |= _without_greeks(values)
         values["iv"] = np.where(is_known, values["iv"], np.nan)
     for mask, text in _wrong_deltas(rows, values.get("delta")):
-        findings.append(told(rows.file, int(rows.row[mask.argmax()]), text, int(mask.sum())))
+        findings.append(finding_text(rows.file, int(rows.row[mask.argmax()]), text, int(mask.sum())))
         values["delta"] = np.where(mask, np.nan, values["delta"])
     return rows.of(values), findings
 
@@ -199,13 +199,16 @@ def wrong_columns(rows: Rows, level: float) -> Iterator[Finding]:
     rows = _sample(rows)
     first = int(rows.row[0])
     strike, bid, ask = rows.strike, rows.values["bid"], rows.values["ask"]
-    ratio = median(strike) / level
+    ratio = nan_median(strike) / level
     if not 1 / _SCALES < ratio < _SCALES:
-        yield refused(rows.file, first, f"strikes lie around {median(strike):g}, the underlying at {level:g}: scaled?")
+        yield refused(
+            rows.file, first, f"strikes lie around {nan_median(strike):g}, the underlying at {level:g}: scaled?"
+        )
         return
     quoted = ask > 0
     if _are_most(ask > TOO_DEAR * np.maximum(strike, level), quoted):
-        text = f"most quotes are dearer than the underlying ({level:g}), the median is {median(ask[quoted]):g}: scaled?"
+        middle = nan_median(ask[quoted])
+        text = f"most quotes are dearer than the underlying ({level:g}), the median is {middle:g}: scaled?"
         yield refused(rows.file, first, text)
     if _are_most(bid > ask, quoted):
         yield refused(rows.file, first, "most bids are above their asks: are the columns exchanged?")
@@ -262,13 +265,13 @@ def _wrong_counts(rows: Rows, level: float, first: int) -> Iterator[Finding]:
 
 def _wrong_greeks(rows: Rows, first: int) -> Iterator[Finding]:
     iv, delta = rows.values.get("iv"), rows.values.get("delta")
-    if iv is not None and (iv > _PERCENT).any() and (middle := median(iv[iv > 0])) > _PERCENT:
+    if iv is not None and (iv > _PERCENT).any() and (middle := nan_median(iv[iv > 0])) > _PERCENT:
         text = f"iv is an annual fraction, its median is {middle:.1f}: percent?"
         yield refused(rows.file, first, text)
     if delta is None:
         return
     size = np.abs(delta)
-    if (size > 1.0).any() and (middle := median(size)) > 1.0:
+    if (size > 1.0).any() and (middle := nan_median(size)) > 1.0:
         yield refused(rows.file, first, f"delta is -1 to 1, its median is {middle:.1f}: percent?")
     puts = ~rows.is_call & (size > 1e-6)
     if _are_most(delta > 0, puts):
@@ -294,7 +297,7 @@ def within(rows: Rows, session: Session) -> tuple[Rows, list[Finding]]:
     if not len(times) or (times.min() >= opened and times.max() <= closed):
         return rows, []
     each = np.unique(times)
-    if (words := other_zone(float(each[0]), float(each[-1]), median(np.diff(each)), session)) is not None:
+    if (words := other_zone(float(each[0]), float(each[-1]), nan_median(np.diff(each)), session)) is not None:
         raise refusal(refused(rows.file, int(rows.row[0]), f"its rows are of {words}"))
     outside = (rows.time < opened) | (rows.time > closed)
     if outside.all():
@@ -308,18 +311,20 @@ def holes(file: File, times: Columns, session: Session, what: str = "it") -> Ite
     """Yield where a session of many instants begins late, ends early, or has a hole; `what` is quotes, or a level."""
     if len(times) < 3:
         return
-    step = median(np.diff(times))
+    step = nan_median(np.diff(times))
     allowed = max(5.0 * step, 300.0)
     opened, closed = session.open.timestamp(), session.close.timestamp()
     if times[0] - opened > allowed:
-        yield told(file, 0, f"{what} begins at {_clock(times[0], session)}, the session at {_clock(opened, session)}")
+        yield finding_text(
+            file, 0, f"{what} begins at {_clock(times[0], session)}, the session at {_clock(opened, session)}"
+        )
     if closed - times[-1] > allowed:
         text = f"{what} ends at {_clock(times[-1], session)}, the session at {_clock(closed, session)}: cut off?"
-        yield told(file, 0, text)
+        yield finding_text(file, 0, text)
     for place in np.flatnonzero(np.diff(times) > allowed).tolist():
         since, until = _clock(times[place], session), _clock(times[place + 1], session)
         words = "there is nothing" if what == "it" else f"{what} is missing"
-        yield told(file, 0, f"{words} between {since} and {until}")
+        yield finding_text(file, 0, f"{words} between {since} and {until}")
 
 
 def scattered(file: File, ask: Columns) -> Iterator[Finding]:
@@ -331,10 +336,12 @@ def scattered(file: File, ask: Columns) -> Iterator[Finding]:
     counts = known.sum(axis=1)
     has_some = counts[:-1] > 0
     shared = (known[1:] & known[:-1]).sum(axis=1)[has_some] / counts[:-1][has_some]
-    if median(shared) < _SHARED:
-        usual = median(counts[counts > 0].astype(np.float64))
+    if nan_median(shared) < _SHARED:
+        usual = nan_median(counts[counts > 0].astype(np.float64))
         text = f"an instant has quotes of {usual:g} of {ask.shape[1]} options, the next one of others"
-        yield told(file, 0, f"{text}: bots see those of one instant alone; have one time for what stood together")
+        yield finding_text(
+            file, 0, f"{text}: bots see those of one instant alone; have one time for what stood together"
+        )
 
 
 def repeated(
@@ -355,7 +362,7 @@ def repeated(
         is_same = len(quotes) > 1 and ((quotes == quotes[0]) | (np.isnan(quotes) & np.isnan(quotes[0]))).all()
         what = f"the level of {symbol} and all quotes are" if is_same else f"the level of {symbol} is"
         span = f"{_clock(times[first], session)} to {_clock(times[last], session)}"
-        yield told(file, 0, f"{what} the same from {span}: is what came last repeated?")
+        yield finding_text(file, 0, f"{what} the same from {span}: is what came last repeated?")
 
 
 def _clock(at: float, session: Session) -> str:

@@ -34,7 +34,7 @@ def names_of(symbols: Collection[str]) -> str:
     return ", ".join(found[:_NAMED]) + more or "none"
 
 
-class Chosen:
+class SymbolFilter:
     """Which rows of one file are of an underlying; those of others are counted."""
 
     def __init__(self, symbol: str, names: Sequence[str] = ()) -> None:

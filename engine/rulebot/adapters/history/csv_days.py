@@ -5,16 +5,16 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from rulebot.adapters.history.chosen import Chosen
+from rulebot.adapters.history.chosen import SymbolFilter
 from rulebot.adapters.history.day import Finding
-from rulebot.adapters.history.finding import lacks_any, left_out, refusal, refused, told
+from rulebot.adapters.history.finding import finding_text, lacks_any, left_out, refusal, refused
 from rulebot.adapters.history.missing import DAY_FIRST, is_day_first, parse_known_day
 from rulebot.adapters.history.table import CUT_OFF, NO_END, CsvTable, fields_of, header_of, reading
 
 LONE_RETURN = "the line ends with a carriage return alone: write the file with line feeds"
 
 
-class Span(NamedTuple):
+class DayExtent(NamedTuple):
     """Lines of one day that follow each other: where the first begins, its number, and how many they are."""
 
     offset: int
@@ -32,7 +32,7 @@ class CsvDays:
         self.path = path
         self._symbol = symbol
         self.others: frozenset[str] = frozenset()
-        self.spans: dict[date, list[Span]] = {}
+        self.spans: dict[date, list[DayExtent]] = {}
         self.findings: list[Finding] = []
         self.cut_off: tuple[date, int] | None = None
         self.header: list[str] = []
@@ -40,7 +40,7 @@ class CsvDays:
 
     def _scan(self, date_columns: Sequence[str]) -> None:
         place, offset, odd, day, line, row = -1, 0, [], None, "\n", 0
-        chosen = Chosen(self._symbol) if self._symbol else None
+        chosen = SymbolFilter(self._symbol) if self._symbol else None
         begun, before, known, wrong, returned = 0, None, 0, "", False
         texts: dict[str, date | None] = {}
         with reading(self.path) as stream:
@@ -84,7 +84,7 @@ class CsvDays:
         if not line.endswith("\n") and len(fields_of(line)) != len(self.header) and self.spans:
             self.cut_off = (day or max(self.spans), row)
         elif not line.endswith(("\n", "\r")):
-            self.findings.append(told(self.path.name, row, NO_END))
+            self.findings.append(finding_text(self.path.name, row, NO_END))
         self._tell_order()
 
     def _place(self, date_columns: Sequence[str]) -> int:
@@ -99,7 +99,7 @@ class CsvDays:
         if spans and spans[-1].row >= begun:
             spans[-1] = spans[-1]._replace(lines=row + 1 - spans[-1].row)
         else:
-            spans.append(Span(offset, row, 1))
+            spans.append(DayExtent(offset, row, 1))
 
     def _tell_order(self) -> None:
         firsts = [(spans[0].row, day) for day, spans in self.spans.items()]
@@ -107,10 +107,14 @@ class CsvDays:
             row for (row, day), (_, before) in zip(sorted(firsts)[1:], sorted(firsts), strict=False) if day < before
         ]
         if back:
-            self.findings.append(told(self.path.name, back[0], "the days are out of order in the file", len(back)))
+            self.findings.append(
+                finding_text(self.path.name, back[0], "the days are out of order in the file", len(back))
+            )
         torn = [spans[1].row for spans in self.spans.values() if len(spans) > 1]
         if torn:
-            self.findings.append(told(self.path.name, torn[0], "rows of one day stand apart in the file", len(torn)))
+            self.findings.append(
+                finding_text(self.path.name, torn[0], "rows of one day stand apart in the file", len(torn))
+            )
 
     def table(self, day: date) -> CsvTable:
         """Return the lines of a day. Raises: StoreError when the file ends within it."""
@@ -119,7 +123,7 @@ class CsvDays:
         return CsvTable(self.path.name, self.header, self._lines(day))
 
     def _lines(self, day: date) -> Iterator[tuple[int, list[str]]]:
-        chosen = Chosen(self._symbol, self.header) if self._symbol else None
+        chosen = SymbolFilter(self._symbol, self.header) if self._symbol else None
         with reading(self.path) as stream:
             binary = stream.buffer  # type: ignore[attr-defined]
             for span in self.spans[day]:

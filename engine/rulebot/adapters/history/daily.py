@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rulebot.adapters.history.day import SLACK, Columns, DailyBar, Finding
-from rulebot.adapters.history.finding import OUTSIDE, File, left_out, parted_otherwise, refused, told
+from rulebot.adapters.history.finding import OUTSIDE, File, finding_text, left_out, refused, split_mismatch
 from rulebot.adapters.history.levels import not_in_percent
 from rulebot.adapters.history.missing import DAY_FIRST, is_day_first, parse_day
 from rulebot.adapters.history.table import CsvTable, Whole, fields_of, header_of, read_csv, reading
@@ -132,7 +132,7 @@ class Daily:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with the files, or that there is none."""
-        none = () if self.series else (told("daily", 0, NO_BARS),)
+        none = () if self.series else (finding_text("daily", 0, NO_BARS),)
         return (*none, *self._read[1], *self._more_findings)
 
     def findings_for(self, days: Collection[date]) -> tuple[Finding, ...]:
@@ -147,13 +147,13 @@ class Daily:
             known, ends = set(each.days.tolist()), int(each.days[-1])
             if last.toordinal() - ends > _STALE:
                 text = f"the bars of {symbol} end on {date.fromordinal(ends)}: soon after it what rules make of them"
-                yield told("daily", 0, f"{text} is unknown")
+                yield finding_text("daily", 0, f"{text} is unknown")
             span = range(max(int(each.days[0]), first.toordinal() - _READ_BACK), min(ends, last.toordinal()))
             lost = [day for place in span if place not in known and trades_on(day := date.fromordinal(place))]
             if lost:
                 more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
                 text = f"the bars of {symbol} lack {lost[0]}{more}: averages and ranks are of what is there"
-                yield told("daily", 0, text)
+                yield finding_text("daily", 0, text)
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
         """Return at most so many sessions before a day, since the last split before it, oldest first.
@@ -192,7 +192,7 @@ class Daily:
             text = f"the bar of {day}, {bar.low:g} to {bar.high:g}, is far from the level {level:g} of its session in "
             yield left_out(f"{symbol} daily", [0], f"{text}{file}: nothing settles at it; is it of another scale?")
             return
-        yield told(file, 0, text)
+        yield finding_text(file, 0, text)
 
     def settled(self, symbol: str, day: date, same_day_class: str, level: float) -> dict[tuple[str, str], float]:
         """Return what settles on a day: at its close, and at its open the class named like its index.
@@ -243,7 +243,7 @@ def _files(folders: Sequence[Path]) -> Iterator[Path]:
 
 def _series(table: CsvTable, path: Path, findings: list[Finding]) -> Iterator[tuple[str, dict[int, tuple[float, ...]]]]:
     if "date" not in table.names:
-        text = f"a daily file has a column `date`, this has {_shown(table.names)}{parted_otherwise(table.names)}"
+        text = f"a daily file has a column `date`, this has {_shown(table.names)}{split_mismatch(table.names)}"
         findings.append(refused(table.file, 1, text))
         return
     codes, texts = table.texts("date")
@@ -264,7 +264,7 @@ def _series(table: CsvTable, path: Path, findings: list[Finding]) -> Iterator[tu
     none = [name for name in table.names if name not in _NO_SYMBOL and not _SYMBOL.fullmatch(name)]
     if none:
         text = f"a column of closes is named after its symbol, as vix, not {_shown(none)}: it is not read"
-        findings.append(told(table.file, 1, text, len(none)))
+        findings.append(finding_text(table.file, 1, text, len(none)))
     for name in table.names:
         if name not in _NO_SYMBOL and name not in none:
             known, (closes,) = _prices(table, days, [name], findings)
@@ -311,7 +311,7 @@ def _days(table: CsvTable, findings: list[Finding]) -> Whole:
     known = days[days > 0]
     if (np.diff(known) < 0).any():
         row = int(table.rows[days > 0][np.flatnonzero(np.diff(known) < 0)[0] + 1])
-        findings.append(told(table.file, row, "the days are out of order; they are sorted"))
+        findings.append(finding_text(table.file, row, "the days are out of order; they are sorted"))
     _, firsts = np.unique(days, return_index=True)
     again = np.setdiff1d(np.flatnonzero(days > 0), firsts)
     if again.size:
@@ -343,7 +343,7 @@ def _bars(
         (odd, OUTSIDE),
     ):
         if mask.any():
-            findings.append(told(table.file, int(table.rows[mask][0]), text, int(mask.sum())))
+            findings.append(finding_text(table.file, int(table.rows[mask][0]), text, int(mask.sum())))
     return {int(day): tuple(bar) for day, bar in zip(days[known], matrix[known].tolist(), strict=True)}
 
 
@@ -361,7 +361,7 @@ def _merge(
         first = date.fromordinal(apart[0])
         closes = f"{more[apart[0]][3]:g} on {first}, at {have[apart[0]][3]:g}"
         text = f"{symbol} closes at {closes} in another file, which counts"
-        findings.append(told(file, 0, text, len(apart)))
+        findings.append(finding_text(file, 0, text, len(apart)))
     for day, bar in more.items():
         kept = have.get(day)
         lacks_open = kept is not None and (kept[0] != kept[0] or len(set(kept)) == 1)
@@ -444,7 +444,7 @@ def without_jumps(symbol: str, days: Whole, bars: Columns, findings: list[Findin
     for place in np.flatnonzero(again).tolist()[: None if is_left_out else 1]:
         then, day = (date.fromordinal(int(days[each])) for each in (place - 1, place))
         text = f"the bar of {day} is that of {then}, in all its prices: is the row repeated?"
-        findings.append(left_out(file, [0], text) if is_left_out else told(file, 0, text, int(again.sum())))
+        findings.append(left_out(file, [0], text) if is_left_out else finding_text(file, 0, text, int(again.sum())))
     if is_left_out:
         days, bars = days[~again], bars[~again]
     if not can_split(symbol):
@@ -456,5 +456,5 @@ def without_jumps(symbol: str, days: Whole, bars: Columns, findings: list[Findin
             splits.append(place)
             text = f"{symbol} {found[0]} on {date.fromordinal(int(days[place]))} after {bars[place - 1, 3]:g}"
             text += f", as after a split of {found[1]:g}: bars of before it are not used after it"
-            findings.append(told(file, 0, text))
+            findings.append(finding_text(file, 0, text))
     return DailySeries(days, bars, tuple(splits))

@@ -13,17 +13,17 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from rulebot.adapters.history.chain_rows import chain_rows
-from rulebot.adapters.history.chosen import Chosen, names_of, underlying_of
-from rulebot.adapters.history.csv_days import CsvDays, Span
+from rulebot.adapters.history.chosen import SymbolFilter, names_of, underlying_of
+from rulebot.adapters.history.csv_days import CsvDays, DayExtent
 from rulebot.adapters.history.daily import Daily
 from rulebot.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
-from rulebot.adapters.history.finding import lacks_any, refusal, refused, told
+from rulebot.adapters.history.finding import finding_text, lacks_any, refusal, refused
 from rulebot.adapters.history.greek_units import in_our_units
 from rulebot.adapters.history.instants import instants
 from rulebot.adapters.history.levels import first_level, known_level, levels_by_instant, sound_levels
-from rulebot.adapters.history.middle import median
+from rulebot.adapters.history.middle import nan_median
 from rulebot.adapters.history.missing import day_of_name, has_several_days, in_two_files, missing_sessions, parse_day
-from rulebot.adapters.history.parity import Line, parity, replaced, with_parity
+from rulebot.adapters.history.parity import ForwardLine, parity, replaced, with_parity
 from rulebot.adapters.history.rows import BY_QUOTE, Rows, renamed
 from rulebot.adapters.history.sessions import session_day
 from rulebot.adapters.history.table import Table, Whole, header_of, parquet_file, read_csv, read_parquet, reading
@@ -42,7 +42,7 @@ _KEPT = 0.5
 _JUMP = 1.4
 
 
-class Seen(NamedTuple):
+class FolderListing(NamedTuple):
     """What a day is compared with the next one by."""
 
     date: date
@@ -58,7 +58,7 @@ class Days(Protocol):
     path: Path
     findings: list[Finding]
     cut_off: tuple[date, int] | None
-    spans: dict[date, list[Span]]
+    spans: dict[date, list[DayExtent]]
 
     def table(self, day: date) -> Table:
         """Return the rows of a day. Raises: StoreError."""
@@ -124,7 +124,7 @@ class EodSource:
                 other = self._files[day] if day in self._files else self._days.setdefault(day, each).path
                 if other != each.path:
                     self._several[day] = (other, each.path)
-        self._seen: Seen | None = None
+        self._seen: FolderListing | None = None
         self._classes: dict[str, int] = {}
         if not self._files and not self._days:
             raise StoreError(f"{path} holds no day of a chain", "docs/history-data.md describes the layouts")
@@ -144,10 +144,12 @@ class EodSource:
 
     def gaps(self, first: date, last: date) -> Sequence[Finding]:
         """Return sessions that are missing, days that are none with whose quotes they repeat, and torn files."""
-        found = [told(self.path.name, 0, self._when(first, last))]
+        found = [finding_text(self.path.name, 0, self._when(first, last))]
         if self._is_spx(first, last) and not self._clock(first, last):
             found.append(
-                told(self.path.name, 0, "the VIX is computed by its formula where expiries around 30 days are there")
+                finding_text(
+                    self.path.name, 0, "the VIX is computed by its formula where expiries around 30 days are there"
+                )
             )
         for finding in missing_sessions(self.path.name, self._all(first, last), first, last):
             day = day_of_name(finding.text)
@@ -191,7 +193,7 @@ class EodSource:
             return ""
         return f"; the level {now.level:g} is that of {before}"
 
-    def _seen_on(self, day: date) -> Seen | None:
+    def _seen_on(self, day: date) -> FolderListing | None:
         """Return what another day is compared with this one by; None where this one cannot be read."""
         try:
             return _seen(self._rows(self._table(day), None)[0], day, self._classes)
@@ -309,7 +311,7 @@ class EodSource:
         then, self._seen = (self._seen if before is not None else None), now
         if then is None:
             if before is not None:
-                yield told(rows.file, 0, f"it is compared with no day before: {before} cannot be read")
+                yield finding_text(rows.file, 0, f"it is compared with no day before: {before} cannot be read")
             return
         same = _share_of_same(now, then)
         if same > _STALE and now.level == then.level:
@@ -318,16 +320,16 @@ class EodSource:
             )
         elif same > _ALL:
             text = f"{same:.0%} of its quotes are those of {then.date}, and its level is not: are they stale?"
-            yield told(rows.file, int(rows.row[0]), text)
+            yield finding_text(rows.file, int(rows.row[0]), text)
         alive = then.key[then.expiry >= day.toordinal()]
         here = np.isin(alive, now.key).sum()
         if len(alive) and here < _KEPT * len(alive):
             text = f"only {here} of the {len(alive)} contracts of {then.date} that have not expired are there"
-            yield told(rows.file, 0, text)
+            yield finding_text(rows.file, 0, text)
         ratio = max(now.level / then.level, then.level / now.level)
         if ratio > _JUMP:
             text = f"the underlying is at {now.level:g} after {then.level:g} on {then.date}, as after a split of "
-            yield told(rows.file, int(rows.row[0]), f"{text}{ratio:.2g}: contracts of before it are others now")
+            yield finding_text(rows.file, int(rows.row[0]), f"{text}{ratio:.2g}: contracts of before it are others now")
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
         """Return finished sessions from the daily files."""
@@ -342,7 +344,7 @@ class EodSource:
         return self.background.was_split(symbol, since, until)
 
 
-def with_index(day: HistoryDay, line: Line | None) -> HistoryDay:
+def with_index(day: HistoryDay, line: ForwardLine | None) -> HistoryDay:
     """Return a session of SPX with the VIX of its chain at the rate of that line, which such files do not bring."""
     if "SPX" not in day.levels or "VIX" in day.levels:
         return day
@@ -357,7 +359,7 @@ def _read(file: Path, symbol: str) -> Table:
     is_parquet = file.suffix == ".parquet"
     if not symbol:
         return read_parquet(file) if is_parquet else read_csv(file)
-    chosen = Chosen(symbol)
+    chosen = SymbolFilter(symbol)
     table = chosen.of(read_parquet(file)) if is_parquet else read_csv(file, chosen)
     chosen.demand(table.file, len(table.rows))
     table.findings = (*table.findings, *chosen.findings(table.file))
@@ -395,14 +397,14 @@ def _american(text: str) -> date | None:
         return None
 
 
-def _seen(rows: Rows, day: date, classes: dict[str, int]) -> Seen:
+def _seen(rows: Rows, day: date, classes: dict[str, int]) -> FolderListing:
     key = renamed(rows, classes)
     order = np.argsort(key)
-    level = median(rows.values["underlying"])
-    return Seen(day, level, key[order], rows.expiry[order], rows.values["bid"][order])
+    level = nan_median(rows.values["underlying"])
+    return FolderListing(day, level, key[order], rows.expiry[order], rows.values["bid"][order])
 
 
-def _share_of_same(now: Seen, then: Seen) -> float:
+def _share_of_same(now: FolderListing, then: FolderListing) -> float:
     """Return which part of the quoted contracts of both days has the same bid."""
     _, mine, theirs = np.intersect1d(now.key, then.key, return_indices=True)
     quoted = (now.bid[mine] > 0) | (then.bid[theirs] > 0)
@@ -445,7 +447,7 @@ def looks_like_days(path: Path) -> bool:
     return bool(files) and all(fits(_header(file)) for file in files)
 
 
-def what_lies_there(path: Path) -> str:
+def data_kind_of(path: Path) -> str:
     """Return why a file, or the files of a folder, are no chain of a vendor, "" of a folder that is empty."""
     files = [file for file in _files(path) if file.name.endswith(ENDINGS)]
     if files:

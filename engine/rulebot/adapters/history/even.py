@@ -18,8 +18,8 @@ import numpy as np
 from rulebot.adapters.history.chain_rows import chain_rows, symbol_of
 from rulebot.adapters.history.day import Columns
 from rulebot.adapters.history.index import GridIndex
-from rulebot.adapters.history.keys import keys
-from rulebot.adapters.history.partitions import called
+from rulebot.adapters.history.keys import option_keys
+from rulebot.adapters.history.partitions import partition_value
 from rulebot.adapters.history.rows import BY_QUOTE, Rows
 from rulebot.adapters.history.table import ArrowTable, Whole, parquet_file, pyarrow, whole
 from rulebot.model.named_day import last_day
@@ -46,7 +46,7 @@ class _Known:
     parts: list[Part] | None
 
 
-def of_itself(times: Columns, symbol: str, options: Iterable[tuple[str, str, str, float]]) -> dict[str, str]:
+def read_self_described(times: Columns, symbol: str, options: Iterable[tuple[str, str, str, float]]) -> dict[str, str]:
     """Return what a file is to say of itself. Units: times in epoch seconds; options as `Part` has them, one by one."""
     listed = list(options)
     parts = [(*terms, [strike for *_, strike in each]) for terms, each in groupby(listed, key=lambda each: each[:3])]
@@ -72,7 +72,7 @@ def read_even(path: Path) -> Rows | None:
         names = [name for name in BY_QUOTE if name in schema.names]
         unknown = [name for name in names if name not in names[:2] and _is_unknown(schema, groups, name, is_arrow)]
         quotes = opened.read(columns=[name for name in names if name not in unknown], use_threads=False)
-    table, nothing = ArrowTable(called(path), quotes), np.broadcast_to(np.nan, (metadata.num_rows,))
+    table, nothing = ArrowTable(partition_value(path), quotes), np.broadcast_to(np.nan, (metadata.num_rows,))
     values = {name: nothing if name in unknown else table.numbers(name) for name in names}
     times = known.times / 1e6
     if known.parts is None:
@@ -81,7 +81,9 @@ def read_even(path: Path) -> Rows | None:
         symbol, classes = known.symbol, tuple(dict.fromkeys(trading_class for trading_class, *_ in known.parts))
         with whole(path):
             numbers = np.concatenate([*_numbers(symbol, classes, known.parts)])
-    return Rows(file=called(path), symbol=symbol, classes=classes, index=GridIndex(times, numbers), values=values)
+    return Rows(
+        file=partition_value(path), symbol=symbol, classes=classes, index=GridIndex(times, numbers), values=values
+    )
 
 
 def _known(told: Mapping[bytes, bytes]) -> _Known:
@@ -101,7 +103,7 @@ def _numbers(symbol: str, classes: tuple[str, ...], parts: list[Part]) -> Iterat
     """Yield the numbers of the options of each part."""
     for trading_class, expires, right, strikes in parts:
         last = last_day(symbol, trading_class, date.fromisoformat(expires)).toordinal()
-        yield keys(classes.index(trading_class), last, right == "call", np.array(strikes))
+        yield option_keys(classes.index(trading_class), last, right == "call", np.array(strikes))
 
 
 def _first(path: Path, opened: Any, quotes: Any, at: float) -> tuple[str, tuple[str, ...], Whole]:
@@ -111,7 +113,7 @@ def _first(path: Path, opened: Any, quotes: Any, at: float) -> tuple[str, tuple[
         first = opened.read_row_group(0, columns=names, use_threads=False)
     for name in quotes.column_names:
         first = first.append_column(name, quotes.column(name))
-    table = ArrowTable(called(path), first)
+    table = ArrowTable(partition_value(path), first)
     rows = chain_rows(table, None, symbol_of(table), at=at)
     return rows.symbol, rows.classes, rows.key
 

@@ -46,7 +46,7 @@ def refused(file: File, row: int, text: str) -> Finding:
     return _finding(file, row, Severity.REFUSED, text, 1)
 
 
-def told(file: File, row: int, text: str, count: int = 1) -> Finding:
+def finding_text(file: File, row: int, text: str, count: int = 1) -> Finding:
     """Return that something is used although it is odd."""
     return _finding(file, row, Severity.TOLD, text, count)
 
@@ -77,7 +77,7 @@ def _shown(file: File, rows: Sequence[int]) -> str:
     found: list[str] = []
     for name, of in groupby((file.of(row) for row in rows), key=lambda each: each[0]):
         numbers = ", ".join(str(row) for _, row in of)
-        found.append(f"{short(name)}: {numbers}" if found else numbers)
+        found.append(f"{missing_part_finding(name)}: {numbers}" if found else numbers)
     return "; ".join(found)
 
 
@@ -85,10 +85,10 @@ def lacks_any(names: Iterable[str], header: Iterable[str]) -> str:
     """Return that a file has none of some names for a column, and which columns it has."""
     found = list(header)
     shown = ", ".join(f"`{name}`" for name in found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
-    return f"it has no column {' or '.join(names)}; it has {shown or 'none'}{parted_otherwise(found)}"
+    return f"it has no column {' or '.join(names)}; it has {shown or 'none'}{split_mismatch(found)}"
 
 
-def parted_otherwise(header: Sequence[str]) -> str:
+def split_mismatch(header: Sequence[str]) -> str:
     """Return that columns are parted by another sign than commas, behind what they are, "" where they are not."""
     odd = next((sign for sign in ";\t|" if len(header) == 1 and sign in header[0]), "")
     return f"; columns are parted by commas, not by {odd!r}" if odd else ""
@@ -100,7 +100,7 @@ def lacks(*columns: str) -> str:
     return f"it has no column{'s' if len(columns) > 1 else ''} {names}"
 
 
-def short(file: str) -> str:
+def missing_part_finding(file: str) -> str:
     """Return the name of a file beside another one, whose folders say where both are."""
     return file.rpartition("/")[2]
 

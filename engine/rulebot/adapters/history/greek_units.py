@@ -10,8 +10,8 @@ import numpy as np
 
 from rulebot.adapters.history.blackscholes import DAYS_A_YEAR, black, greeks
 from rulebot.adapters.history.day import Columns, Finding
-from rulebot.adapters.history.finding import told
-from rulebot.adapters.history.middle import median
+from rulebot.adapters.history.finding import finding_text
+from rulebot.adapters.history.middle import nan_median
 from rulebot.adapters.history.rows import Rows
 
 _UNITS: Mapping[str, tuple[tuple[float, str], ...]] = {
@@ -49,15 +49,15 @@ def in_our_units(rows: Rows, level: float, day: int) -> tuple[Rows, list[Finding
         if unit is None:
             values.pop(name)
             text = f"{name} is {ratio:.3g} times what its iv makes it: it is not used"
-            findings.append(told(rows.file, int(rows.row[0]), text))
+            findings.append(finding_text(rows.file, int(rows.row[0]), text))
         elif unit[1]:
             values[name] = values[name] * unit[0]
             findings.append(
-                told(rows.file, int(rows.row[0]), f"{name} is {unit[1]}, judged by its iv: it is converted")
+                finding_text(rows.file, int(rows.row[0]), f"{name} is {unit[1]}, judged by its iv: it is converted")
             )
     return rows.of(values), findings
 
 
 def _ratio(theirs: Columns, ours: Columns) -> float:
     known = (np.abs(ours) > 1e-9) & (np.abs(theirs) > 1e-9)
-    return median(theirs[known] / ours[known]) if known.sum() >= _LEAST else float("nan")
+    return nan_median(theirs[known] / ours[known]) if known.sum() >= _LEAST else float("nan")

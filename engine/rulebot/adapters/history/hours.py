@@ -12,7 +12,7 @@ from math import sqrt
 import numpy as np
 
 from rulebot.adapters.history.day import Columns
-from rulebot.adapters.history.middle import median
+from rulebot.adapters.history.middle import nan_median
 from rulebot.adapters.history.pairs import Pairs, gaps
 from rulebot.model.session import EXCHANGE_ZONE, Session
 
@@ -64,7 +64,7 @@ def parity_forward(level: Columns, pairs: Pairs, bid: Columns, ask: Columns) -> 
     """Return strike + call - put at each instant, the mean over at most five pairs at the money; None without pairs."""
     if not len(pairs.strike):
         return None
-    pairs = pairs.only(np.argsort(np.abs(pairs.strike - median(level)), kind="stable")[:_PAIRS])
+    pairs = pairs.only(np.argsort(np.abs(pairs.strike - nan_median(level)), kind="stable")[:_PAIRS])
     rows = pairs.strike[:, None] + gaps(pairs, bid, ask)
     known = ~np.isnan(rows)
     count = known.sum(axis=0)

@@ -20,7 +20,9 @@ HIGHEST_STRIKE = _STRIKE_MASK / _UNIT
 LATEST_DAY = _DAY_MASK
 
 
-def keys(class_code: Whole | int, expiry: Whole | int, is_call: NDArray[np.bool_] | bool, strike: Columns) -> Whole:
+def option_keys(
+    class_code: Whole | int, expiry: Whole | int, is_call: NDArray[np.bool_] | bool, strike: Columns
+) -> Whole:
     """Return the keys of options; what all have alike may be a number. Units: expiry as ordinals of the last day
     they trade.
     """

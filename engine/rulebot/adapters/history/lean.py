@@ -14,7 +14,7 @@ import numpy as np
 from rulebot.adapters.history.checks import DEAR, TOO_DEAR, is_price
 from rulebot.adapters.history.daily import Daily, DailySeries, without_jumps
 from rulebot.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
-from rulebot.adapters.history.finding import left_out, refusal, refused, told
+from rulebot.adapters.history.finding import finding_text, left_out, refusal, refused
 from rulebot.adapters.history.hours import hour_off
 from rulebot.adapters.history.keys import strike_of
 from rulebot.adapters.history.lean_clock import HOUR, LeanClock
@@ -32,10 +32,10 @@ from rulebot.adapters.history.lean_files import (
     trade_bars,
 )
 from rulebot.adapters.history.levels import known_level
-from rulebot.adapters.history.middle import median
+from rulebot.adapters.history.middle import nan_median
 from rulebot.adapters.history.missing import day_of_name, missing_sessions
 from rulebot.adapters.history.pairs import near_pairs, terms_of
-from rulebot.adapters.history.scale import impossible, scaled
+from rulebot.adapters.history.scale import is_wrong_scale, scaled
 from rulebot.model.contract import INDICES, Kind, Option, Right, class_of_shares, product
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.named_day import last_day
@@ -123,7 +123,7 @@ class LeanSource:
             raise refusal(refused(file.name, 0, f"the bars of options are of {words}"))
         for words, text in (
             (CROSSED, "most bids are above their asks: are the columns exchanged?"),
-            (DEAR, f"most quotes are dearer than the underlying ({median(level):g}): scaled?"),
+            (DEAR, f"most quotes are dearer than the underlying ({nan_median(level):g}): scaled?"),
         ):
             if sum(each.count for each in findings if each.text.startswith(words)) > count / 2:
                 raise refusal(refused(file.name, 0, text))
@@ -146,15 +146,15 @@ class LeanSource:
         file = self._zips[session.date][0][1].name
         if np.isnan(cube[:, :, :2]).all():
             raise refusal(refused(file, 0, "no option is quoted within the session"))
-        terms, middle = terms_of(options), median(level)
-        if options and not 0.125 < median(terms.strike) / middle < 8.0:
-            text = f"strikes lie around {median(terms.strike):g}, the underlying at {middle:g}: scaled?"
+        terms, middle = terms_of(options), nan_median(level)
+        if options and not 0.125 < nan_median(terms.strike) / middle < 8.0:
+            text = f"strikes lie around {nan_median(terms.strike):g}, the underlying at {middle:g}: scaled?"
             raise refusal(refused(file, 0, text))
         quoted, pairs = {"bid": bid, "ask": ask}, near_pairs(terms, level)
         for words in (
             hour_off(clock.times, level, pairs, quoted),
             scaled(pairs, quoted),
-            impossible(terms, level, quoted),
+            is_wrong_scale(terms, level, quoted),
         ):
             if words is not None:
                 raise refusal(refused(file, 0, words))
@@ -201,7 +201,7 @@ class LeanSource:
         if clock.is_central(bars):
             bars = bars._replace(begins=bars.begins + HOUR)
             text = "the minutes begin an hour before the open: they are Central time, and are moved by an hour"
-            findings.append(told(bars.entry, 1, text))
+            findings.append(finding_text(bars.entry, 1, text))
         findings += clock.quiet(bars)
         level = clock.fill(bars)[:, 0]
         known_level(bars.entry, self.symbol, level)

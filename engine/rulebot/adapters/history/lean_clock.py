@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from rulebot.adapters.history.day import Columns, Finding
-from rulebot.adapters.history.finding import told
+from rulebot.adapters.history.finding import finding_text
 from rulebot.adapters.history.hours import other_zone
 from rulebot.adapters.history.instants import midnight
 from rulebot.adapters.history.lean_files import Bars
@@ -69,7 +69,7 @@ class LeanClock:
         for place in np.flatnonzero(np.diff(edges) > 3 * _SLACK).tolist():
             since, until = edges[place] + MINUTE, edges[place + 1]
             text = f"there is no bar from {_clock(since)} to {_clock(until)}"
-            yield told(bars.entry, place, text)
+            yield finding_text(bars.entry, place, text)
 
 
 def _clock(seconds: float) -> str:

@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from rulebot.adapters.history.csv_days import Span
+from rulebot.adapters.history.csv_days import DayExtent
 from rulebot.adapters.history.daily import Daily
 from rulebot.adapters.history.day import Finding
 from rulebot.adapters.history.eod import EodSource, at_time
@@ -62,7 +62,7 @@ class LeanDays:
                 self._quotes.setdefault(day, []).append(quote)
                 count = max(count, quote[0])
         self._numbered = Parts("", tuple(file.name for _, file in zips), tuple(starts))
-        self.spans = {day: [Span(0, rows[0][0], len(rows))] for day, rows in self._quotes.items()}
+        self.spans = {day: [DayExtent(0, rows[0][0], len(rows))] for day, rows in self._quotes.items()}
         self._volume = self._counts("trade", _TRADE, _VOLUME)
         self._interest = self._counts("openinterest", _INTEREST, 0)
         self._closes = dict(_closes(root, symbol))

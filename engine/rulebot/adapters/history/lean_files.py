@@ -15,7 +15,7 @@ import numpy as np
 
 from rulebot.adapters.history.checks import DEAR
 from rulebot.adapters.history.day import SLACK, Columns, Finding
-from rulebot.adapters.history.finding import OUTSIDE, left_out, refusal, refused, told
+from rulebot.adapters.history.finding import OUTSIDE, finding_text, left_out, refusal, refused
 from rulebot.adapters.history.levels import known_level, sound_levels
 from rulebot.adapters.history.table import CUT_OFF, Whole
 from rulebot.model.contract import class_of_shares
@@ -28,7 +28,7 @@ _BID, _BID_SIZE, _ASK, _ASK_SIZE = 4, 5, 9, 10
 _CLOSE, _VOLUME = 4, 5
 
 
-class Contract(NamedTuple):
+class LeanContract(NamedTuple):
     """An option by the name of its entry. `expires` is the day in its name."""
 
     is_call: bool
@@ -82,13 +82,13 @@ def check_entry(where: str, entry: str, day: date, name: str) -> None:
         raise refusal(refused(f"{where}/{entry}", 0, f"the entry is of {rest.partition('_')[0]}, the file of {name}"))
 
 
-def contract_of(where: str, entry: str) -> Contract:
+def contract_of(where: str, entry: str) -> LeanContract:
     """Return the option of `20151224_goog_minute_quote_american_call_7500000_20151231.csv`. Raises: StoreError."""
     parts = entry.removesuffix(".csv").split("_")
     try:
         right, strike, expires = parts[-3:]
         day = date(int(expires[:4]), int(expires[4:6]), int(expires[6:8]))
-        return Contract({"call": True, "put": False}[right], int(strike) / SCALE, day)
+        return LeanContract({"call": True, "put": False}[right], int(strike) / SCALE, day)
     except (ValueError, KeyError):
         text = "the name of an entry ends in right, strike and expiry, as in call_7500000_20151231.csv"
         raise refusal(refused(f"{where}/{entry}", 0, text)) from None
@@ -103,7 +103,7 @@ def quote_bars(where: str, content: bytes, most: float) -> Bars:
     values = table[:, [_BID, _ASK, _BID_SIZE, _ASK_SIZE]] if len(table) else np.zeros((0, 4))
     for place, words in ((0, "a bid is below 0: it is taken for no bid"), (1, "an ask is below 0: it is not known")):
         if (below := np.flatnonzero(values[:, place] < 0)).size:
-            findings.append(told(where, int(rows[below[0]]), words, int(below.size)))
+            findings.append(finding_text(where, int(rows[below[0]]), words, int(below.size)))
     values[:, :2] /= SCALE
     values[:, :2][~(values[:, :2] > 0)] = np.nan
     values[:, 2:][np.isnan(values[:, :2])] = np.nan
@@ -118,7 +118,7 @@ def quote_bars(where: str, content: bytes, most: float) -> Bars:
     lone = np.isnan(values[:, 1]) & ~np.isnan(values[:, 0])
     if lone.any():
         text = "there is a bid and no ask: the ask is not known"
-        findings.append(told(where, int(rows[lone][0]), text, int(lone.sum())))
+        findings.append(finding_text(where, int(rows[lone][0]), text, int(lone.sum())))
     return Bars(where, begins, values, tuple(findings))
 
 
@@ -186,7 +186,7 @@ def day_bars(where: str, content: bytes, findings: list[Finding]) -> Iterator[tu
     if again:
         findings.append(left_out(where, again, "the same day stands there before"))
     if outside:
-        findings.append(told(where, outside[0], OUTSIDE, len(outside)))
+        findings.append(finding_text(where, outside[0], OUTSIDE, len(outside)))
 
 
 CROSSED = "the bid is above the ask"
@@ -220,7 +220,7 @@ def _numbers(where: str, content: bytes, fields: int) -> tuple[Whole, Columns, C
     begins = found[:, 1]
     if (back := np.flatnonzero(np.diff(begins) < 0)).size:
         row = int(found[back[0] + 1, 0])
-        findings.append(told(where, row, "the bars are out of order; they are sorted", int(back.size)))
+        findings.append(finding_text(where, row, "the bars are out of order; they are sorted", int(back.size)))
         found = found[np.argsort(begins, kind="stable")]
     if (again := np.flatnonzero(np.diff(found[:, 1]) == 0) + 1).size:
         rows = sorted(int(row) for row in found[again, 0])

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from rulebot.adapters.history.day import FAR_OUTSIDE, Columns, Finding
-from rulebot.adapters.history.finding import File, left_out, refusal, refused, told
-from rulebot.adapters.history.middle import median
+from rulebot.adapters.history.finding import File, finding_text, left_out, refusal, refused
+from rulebot.adapters.history.middle import nan_median
 from rulebot.adapters.history.rows import Rows
 from rulebot.adapters.history.table import Whole
 
@@ -35,7 +35,7 @@ def sound_levels(
         findings.append(left_out(file, rows[none].tolist(), f"{values[none][0]:g} is no level of {symbol}"))
     if np.count_nonzero(known) < _SEVERAL:
         return found, findings
-    middle, least, most = median(found), np.fmin.reduce(found), np.fmax.reduce(found)
+    middle, least, most = nan_median(found), np.fmin.reduce(found), np.fmax.reduce(found)
     if most > FAR * middle or least < middle / FAR:
         far = (found > FAR * middle) | (found < middle / FAR)
         text = f"the level of {symbol} is {found[far][0]:g}, far from the {middle:g} of this session"
@@ -56,7 +56,7 @@ def not_in_percent(symbol: str, values: Columns) -> str:
     """Return in words that an index of volatility is a fraction, or scaled; "" where it can be, and of any other."""
     if symbol not in _IN_PERCENT:
         return ""
-    middle = median(values)
+    middle = nan_median(values)
     if middle != middle or _LEAST_VOLATILITY <= middle <= _MOST_VOLATILITY:
         return ""
     return f"{symbol} is in percent, as 16: its median here is {middle:g}"
@@ -83,7 +83,7 @@ def first_level(file: File, rows: Whole, values: Columns) -> tuple[float, list[F
     other = known[values[known] != first]
     if not other.size:
         return first, []
-    return first, [told(file, int(rows[other[0]]), ANOTHER, int(other.size))]
+    return first, [finding_text(file, int(rows[other[0]]), ANOTHER, int(other.size))]
 
 
 def levels_by_instant(rows: Rows, level: Columns) -> tuple[tuple[Columns, Columns], list[Finding]]:
@@ -96,14 +96,14 @@ def levels_by_instant(rows: Rows, level: Columns) -> tuple[tuple[Columns, Column
     findings = []
     other = np.flatnonzero((level != first[places]) & ~(np.isnan(level) & np.isnan(first[places])))
     if other.size:
-        findings.append(told(rows.file, int(rows.row[other[0]]), ANOTHER, int(other.size)))
+        findings.append(finding_text(rows.file, int(rows.row[other[0]]), ANOTHER, int(other.size)))
     first, more = sound_levels(rows.file, rows.row[firsts], first, rows.symbol, times)
     return (times, first), [*findings, *more]
 
 
 def known_level(file: File, symbol: str, values: Columns) -> float:
     """Return the median level of a session. Raises: StoreError where nobody knows one."""
-    middle = median(values)
+    middle = nan_median(values)
     if not middle > 0.0:
         raise refusal(refused(file, 0, f"there is no level of {symbol} within the session"))
     return middle
@@ -135,4 +135,4 @@ def settled_outside(
             text = (
                 f"{key[1]} settles at {level:g}, the underlying stood at {least:g} to {most:g}: is it of another scale?"
             )
-            yield told(file, row, text)
+            yield finding_text(file, row, text)

@@ -5,7 +5,7 @@ import numpy as np
 from rulebot.adapters.history.day import Columns
 
 
-def median(values: Columns) -> float:
+def nan_median(values: Columns) -> float:
     """Return the median of the values that are not nan, nan when none is. Shape: (N,)."""
     known = np.sort(values)  # nan stands behind all numbers
     count = int(known.searchsorted(np.nan))

@@ -8,7 +8,7 @@ from os.path import commonpath
 from pathlib import Path
 
 from rulebot.adapters.history.day import Finding
-from rulebot.adapters.history.finding import no_session, refusal, refused, told
+from rulebot.adapters.history.finding import finding_text, no_session, refusal, refused
 from rulebot.model.errors import StoreError
 from rulebot.model.session import session_on, sessions
 
@@ -84,4 +84,4 @@ def missing_sessions(where: str, have: Iterable[date], first: date, last: date) 
         if not is_there:
             lost = [day for day, _ in run]
             which = str(lost[0]) if len(lost) == 1 else f"{lost[0]} to {lost[-1]}"
-            yield told(where, 0, f"no data of {which}", len(lost))
+            yield finding_text(where, 0, f"no data of {which}", len(lost))

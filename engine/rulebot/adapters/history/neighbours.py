@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rulebot.adapters.history.day import Columns, Finding, Places
 from rulebot.adapters.history.finding import left_out
-from rulebot.adapters.history.pairs import Terms
+from rulebot.adapters.history.pairs import PairTerms
 from rulebot.adapters.history.rows import Rows
 
 LEAST, PART = 0.10, 0.10
@@ -26,7 +26,7 @@ _INSTANTS = 64
 """Instants that are looked at together: their quotes fit into the processor's cache."""
 
 
-class Odd(NamedTuple):
+class OddQuotes(NamedTuple):
     """A quote that is not used: instant and option, and the mids of the strike below, of itself and of that above.
 
     nan: there is no such strike.
@@ -37,7 +37,7 @@ class Odd(NamedTuple):
     mids: tuple[float, float, float]
 
 
-class Order(NamedTuple):
+class StrikeOrder(NamedTuple):
     """Options by expiry, class, right and strike. Shape: (C,) of each, but weight (C - 2,), without first and last.
 
     row: a number for each expiry, class and right. weight: the part that the strike below has in a price on the line
@@ -50,14 +50,14 @@ class Order(NamedTuple):
     weight: Columns
 
 
-def without_odd(
-    rows: Rows, terms: Terms, columns: Mapping[str, Columns]
+def drop_odd_quotes(
+    rows: Rows, terms: PairTerms, columns: Mapping[str, Columns]
 ) -> tuple[Mapping[str, Columns], list[Finding]]:
     """Return the columns without such quotes, and a finding that names their rows. Shape: columns (T, C)."""
     bid, ask = columns["bid"], columns["ask"]
     found_odd = {(each.instant, each.option): each for each in out_of_step(terms, bid, ask)}
     found_odd |= {(each.instant, each.option): each for each in odd_quotes(terms, bid, ask)}
-    found_odd |= {(each.instant, each.option): each for each in dear_offers(terms, bid, ask)}
+    found_odd |= {(each.instant, each.option): each for each in overpriced_asks(terms, bid, ask)}
     odd = [found_odd[key] for key in sorted(found_odd)]
     if not odd:
         return columns, []
@@ -69,7 +69,7 @@ def without_odd(
     return found, [_finding(rows, terms, odd)]
 
 
-def _finding(rows: Rows, terms: Terms, odd: list[Odd]) -> Finding:
+def _finding(rows: Rows, terms: PairTerms, odd: list[OddQuotes]) -> Finding:
     first = odd[0]
     below, mid, above = first.mids
     right = "call" if terms.is_call[first.option] else "put"
@@ -79,7 +79,7 @@ def _finding(rows: Rows, terms: Terms, odd: list[Odd]) -> Finding:
     return left_out(rows.file, sorted(_rows_of(rows, odd)), f"{text}, {' and '.join(beside)}")
 
 
-def _rows_of(rows: Rows, odd: Iterable[Odd]) -> Iterator[int]:
+def _rows_of(rows: Rows, odd: Iterable[OddQuotes]) -> Iterator[int]:
     """Yield the rows in which quotes of the grid of these rows stand."""
     times, keys = np.unique(rows.time), np.unique(rows.key)
     for each in odd:
@@ -87,16 +87,16 @@ def _rows_of(rows: Rows, odd: Iterable[Odd]) -> Iterator[int]:
         yield int(rows.row[at[0]])
 
 
-def ordered(terms: Terms) -> Order:
+def ordered(terms: PairTerms) -> StrikeOrder:
     """Return the options in rows, and how near each is to the strikes beside it."""
     places = np.lexsort((terms.strike, terms.is_call, terms.kind))
     strike, row = terms.strike[places], 2 * terms.kind[places] + terms.is_call[places]
     alike = (row[:-2] == row[2:]) & (strike[2:] > strike[:-2])
     span = np.where(alike, strike[2:] - strike[:-2], 1.0)
-    return Order(places, strike, row, np.where(alike, (strike[2:] - strike[1:-1]) / span, np.nan))
+    return StrikeOrder(places, strike, row, np.where(alike, (strike[2:] - strike[1:-1]) / span, np.nan))
 
 
-def odd_quotes(terms: Terms, bid: Columns, ask: Columns) -> Iterator[Odd]:
+def odd_quotes(terms: PairTerms, bid: Columns, ask: Columns) -> Iterator[OddQuotes]:
     """Yield the quotes that their neighbours contradict, by instant. Shape: bid and ask (T, C), nan: not quoted.
 
     An option that nobody bids for is not judged, and judges no other: its ask is an offer to sell all the same.
@@ -113,7 +113,7 @@ def odd_quotes(terms: Terms, bid: Columns, ask: Columns) -> Iterator[Odd]:
             bids, asks = bids[:, order.places], asks[:, order.places]
         for instant in _suspect(low, high, bids, asks):
             for place, mids in _of_instant(order, bids[instant], asks[instant]):
-                yield Odd(start + instant, int(order.places[place]), mids)
+                yield OddQuotes(start + instant, int(order.places[place]), mids)
 
 
 def _suspect(low: Columns, high: Columns, bid: Columns, ask: Columns) -> Iterable[int]:
@@ -128,7 +128,7 @@ def _suspect(low: Columns, high: Columns, bid: Columns, ask: Columns) -> Iterabl
     return np.flatnonzero(beyond.any(axis=1)).tolist() if beyond.any() else ()
 
 
-def _of_instant(order: Order, bid: Columns, ask: Columns) -> Iterator[tuple[int, tuple[float, float, float]]]:
+def _of_instant(order: StrikeOrder, bid: Columns, ask: Columns) -> Iterator[tuple[int, tuple[float, float, float]]]:
     """Yield the odd quotes of one instant, the farthest from its neighbours first: its place in order, and the mids.
 
     A quote is odd if those beside it agree with the next ones once it is gone. Where they do not, nobody can say which
@@ -147,7 +147,7 @@ def _of_instant(order: Order, bid: Columns, ask: Columns) -> Iterator[tuple[int,
         bid[worst] = ask[worst] = np.nan
 
 
-def _distance(order: Order, place: int, bid: Columns, ask: Columns) -> float:
+def _distance(order: StrikeOrder, place: int, bid: Columns, ask: Columns) -> float:
     """Return how far a quote lies from the line between its neighbours, as a logarithm; 0 of one that is not odd."""
     below, above = place - 1, place + 1
     if not _are_quoted(order, (below, place, above), ask):
@@ -160,13 +160,13 @@ def _distance(order: Order, place: int, bid: Columns, ask: Columns) -> float:
     return abs(log((mids[1] + LEAST) / (mids[0] * weight + mids[2] * (1.0 - weight) + LEAST)))
 
 
-def _are_quoted(order: Order, places: tuple[int, int, int], ask: Columns) -> bool:
+def _are_quoted(order: StrikeOrder, places: tuple[int, int, int], ask: Columns) -> bool:
     """Say whether options are of one row, and offered."""
     inside = places[0] >= 0 and places[2] < len(order.row)
     return inside and order.row[places[0]] == order.row[places[2]] and not np.isnan(ask[list(places)]).any()
 
 
-def _is_beyond(order: Order, places: tuple[int, int, int], bid: Columns, ask: Columns) -> bool:
+def _is_beyond(order: StrikeOrder, places: tuple[int, int, int], bid: Columns, ask: Columns) -> bool:
     """Say whether the one in the middle is bid beyond the line between the asks of the others."""
     low, here, high = (float(order.strike[place]) for place in places)
     weight = (high - here) / (high - low)
@@ -183,7 +183,7 @@ def _mids(place: int, bid: Columns, ask: Columns) -> tuple[float, float, float]:
 # ---------------------------------------------------------------- the first and the last strike, and no bids beside
 
 
-class Steps(NamedTuple):
+class PriceSteps(NamedTuple):
     """Strikes next to each other. less, more: the places of the one that is worth less, and more; width: points apart.
 
     A put at a higher strike is worth more, by no more than the strikes are apart; a call less.
@@ -194,7 +194,7 @@ class Steps(NamedTuple):
     width: Columns
 
 
-def out_of_step(terms: Terms, bid: Columns, ask: Columns) -> Iterator[Odd]:
+def out_of_step(terms: PairTerms, bid: Columns, ask: Columns) -> Iterator[OddQuotes]:
     """Yield the quotes on the wrong side of the strike beside them. Shape: bid and ask (T, C), nan: not quoted.
 
     This judges the first and the last strike, and those beside options that nobody bids for. An option is odd if the
@@ -213,17 +213,17 @@ def out_of_step(terms: Terms, bid: Columns, ask: Columns) -> Iterator[Odd]:
             wrong = np.flatnonzero(beyond[instant]).tolist()
             for place in sorted(set(_out_of_step(order, steps, wrong, bids[instant], asks[instant]))):
                 mids = _mids_or_none(order, place, bids[instant], asks[instant])
-                yield Odd(start + instant, int(order.places[place]), mids)
+                yield OddQuotes(start + instant, int(order.places[place]), mids)
 
 
-def _steps(order: Order) -> Steps:
+def _steps(order: StrikeOrder) -> PriceSteps:
     first = np.flatnonzero((order.row[:-1] == order.row[1:]) & (order.strike[1:] > order.strike[:-1]))
     is_call = order.row[first] % 2 == 1
     width = order.strike[first + 1] - order.strike[first]
-    return Steps(np.where(is_call, first + 1, first), np.where(is_call, first, first + 1), width)
+    return PriceSteps(np.where(is_call, first + 1, first), np.where(is_call, first, first + 1), width)
 
 
-def _out_of_step(order: Order, steps: Steps, wrong: list[int], bid: Columns, ask: Columns) -> Iterator[int]:
+def _out_of_step(order: StrikeOrder, steps: PriceSteps, wrong: list[int], bid: Columns, ask: Columns) -> Iterator[int]:
     """Yield the one of each two strikes that contradict each other with which a third strike does not agree."""
     for each in wrong:
         pair = (int(steps.less[each]), int(steps.more[each]))
@@ -235,7 +235,7 @@ def _out_of_step(order: Order, steps: Steps, wrong: list[int], bid: Columns, ask
             yield dear if is_dear else cheap
 
 
-def _is_dearer(order: Order, one: int, other: int, bid: Columns, ask: Columns) -> bool:
+def _is_dearer(order: StrikeOrder, one: int, other: int, bid: Columns, ask: Columns) -> bool:
     """Say whether an option is bid for more than the ask of another one, and what lies between their strikes, allow."""
     if not 0 <= min(one, other) <= max(one, other) < len(order.row) or order.row[one] != order.row[other]:
         return False
@@ -244,7 +244,7 @@ def _is_dearer(order: Order, one: int, other: int, bid: Columns, ask: Columns) -
     return bool(bid[one] > most + LEAST)
 
 
-def _mids_or_none(order: Order, place: int, bid: Columns, ask: Columns) -> tuple[float, float, float]:
+def _mids_or_none(order: StrikeOrder, place: int, bid: Columns, ask: Columns) -> tuple[float, float, float]:
     def mid(at: int) -> float:
         is_beside = 0 <= at < len(order.row) and order.row[at] == order.row[place]
         return float((np.nan_to_num(bid[at]) + ask[at]) / 2.0) if is_beside else float("nan")
@@ -255,7 +255,7 @@ def _mids_or_none(order: Order, place: int, bid: Columns, ask: Columns) -> tuple
 # ---------------------------------------------------------------- far dearer than the strikes beside it, without a bid
 
 
-def dear_offers(terms: Terms, bid: Columns, ask: Columns) -> Iterator[Odd]:
+def overpriced_asks(terms: PairTerms, bid: Columns, ask: Columns) -> Iterator[OddQuotes]:
     """Yield the quotes without a bid whose half ask, their mid, is more than two strikes beside them are offered at.
 
     Shape: bid and ask (T, C), nan: not quoted. The two are the neighbours, or the next two where there is but one.
@@ -273,10 +273,12 @@ def dear_offers(terms: Terms, bid: Columns, ask: Columns) -> Iterator[Odd]:
             wrong = np.flatnonzero(beyond[instant]).tolist()
             for place in sorted(set(_too_dear(order, steps, wrong, half[instant], asks[instant]))):
                 mids = _mids_or_none(order, place, half[instant], asks[instant])
-                yield Odd(start + instant, int(order.places[place]), (mids[0], float(half[instant][place]), mids[2]))
+                yield OddQuotes(
+                    start + instant, int(order.places[place]), (mids[0], float(half[instant][place]), mids[2])
+                )
 
 
-def _too_dear(order: Order, steps: Steps, wrong: list[int], half: Columns, ask: Columns) -> Iterator[int]:
+def _too_dear(order: StrikeOrder, steps: PriceSteps, wrong: list[int], half: Columns, ask: Columns) -> Iterator[int]:
     for each in wrong:
         pair = (int(steps.less[each]), int(steps.more[each]))
         dear, beside = pair if _is_dearer(order, pair[0], pair[1], half, ask) else (pair[1], pair[0])

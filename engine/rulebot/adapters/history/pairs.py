@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rulebot.adapters.history.day import Columns, Places
-from rulebot.adapters.history.middle import median
+from rulebot.adapters.history.middle import nan_median
 from rulebot.model.contract import Option, Right
 
 _NEAR = 0.015
 
 
-class Terms(NamedTuple):
+class PairTerms(NamedTuple):
     """What the options of a session are. `kind`: expiry and trading class as a number, lowest of the nearest expiry.
 
     Shape: (C,) of each, in the order of their quotes.
@@ -37,11 +37,11 @@ class Pairs(NamedTuple):
         return Pairs(self.strike[kept], self.call[kept], self.put[kept])
 
 
-def terms_of(options: Sequence[Option]) -> Terms:
+def terms_of(options: Sequence[Option]) -> PairTerms:
     """Return what these options are."""
     kinds = [(option.expiry, option.trading_class) for option in options]
     numbers = {kind: number for number, kind in enumerate(sorted(set(kinds)))}
-    return Terms(
+    return PairTerms(
         np.array([float(option.strike) for option in options]),
         np.array([option.right is Right.CALL for option in options], dtype=np.bool_),
         np.array([numbers[kind] for kind in kinds], dtype=np.int64),
@@ -55,9 +55,9 @@ def gaps(pairs: Pairs, bid: Columns, ask: Columns) -> Columns:
     return found.T
 
 
-def near_pairs(terms: Terms, level: Columns) -> Pairs:
+def near_pairs(terms: PairTerms, level: Columns) -> Pairs:
     """Return the pairs of the nearest expiry that has any within 1.5 % of the median level. Shape: level (T,)."""
-    middle = median(level)
+    middle = nan_median(level)
     near = np.flatnonzero(np.abs(terms.strike - middle) < _NEAR * middle)
     near = near[np.lexsort((~terms.is_call[near], terms.strike[near], terms.kind[near]))]
     strike, kind = terms.strike[near], terms.kind[near]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rulebot.adapters.history.day import HistoryDay
-from rulebot.adapters.history.finding import File, told
+from rulebot.adapters.history.finding import File, finding_text
 from rulebot.model.contract import Right, Settlement, product
 
 _APART = 0.001
@@ -17,7 +17,7 @@ _PAIRS = 8
 _DIVIDENDS, _HIGHEST_RATE = 0.03, 0.06
 
 
-class Line(NamedTuple):
+class ForwardLine(NamedTuple):
     """The line of call - put over strikes of one expiry: its forward and rate, and how many years it is away."""
 
     forward: float
@@ -25,7 +25,7 @@ class Line(NamedTuple):
     years: float
 
 
-def with_parity(day: HistoryDay, line: Line | None, file: File, level: float) -> HistoryDay:
+def with_parity(day: HistoryDay, line: ForwardLine | None, file: File, level: float) -> HistoryDay:
     """Tell of quotes that are of another time than the level: by put-call parity the forward lies where it cannot."""
     if line is None:
         return day
@@ -34,11 +34,11 @@ def with_parity(day: HistoryDay, line: Line | None, file: File, level: float) ->
     if low * (1 - _APART) <= forward <= high * (1 + _APART):
         return day
     text = f"by put-call parity the forward is {forward:.2f}, {low:.2f} to {high:.2f} by the level {level:g}: "
-    finding = told(file, 0, f"{text}quotes and level are of other times")
+    finding = finding_text(file, 0, f"{text}quotes and level are of other times")
     return replaced(day, findings=(*day.findings, finding))
 
 
-def parity(day: HistoryDay) -> Line | None:
+def parity(day: HistoryDay) -> ForwardLine | None:
     """Return that of the nearest expiry after this day with enough pairs of calls and puts.
 
     The right of early exercise bends the line: for options on shares the rate is the highest there may be.
@@ -48,8 +48,8 @@ def parity(day: HistoryDay) -> Line | None:
         return None
     forward, discount, years = found[min(found)]
     if product(day.options[0].symbol).settlement is Settlement.SHARES:
-        return Line(forward, _HIGHEST_RATE, years)
-    return Line(forward, min(-log(discount) / years, _HIGHEST_RATE), years)
+        return ForwardLine(forward, _HIGHEST_RATE, years)
+    return ForwardLine(forward, min(-log(discount) / years, _HIGHEST_RATE), years)
 
 
 def forwards(day: HistoryDay) -> dict[tuple[date, str], tuple[float, float, float]]:

@@ -48,7 +48,7 @@ def day_of(file: Path) -> date | None:
 
 
 @lru_cache(maxsize=256)
-def called(file: Path) -> str:
+def partition_value(file: Path) -> str:
     """Return the name by which a person finds a file: with the partitions in which it lies, for all are `part-0`."""
     names: Sequence[str] = [folder.name for folder in file.parents[: len(columns_of(file))]]
     return "/".join([*reversed(names), file.name])

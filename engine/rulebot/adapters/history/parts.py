@@ -11,26 +11,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rulebot.adapters.history.beside import beside
+from rulebot.adapters.history.beside import sidecar_of
 from rulebot.adapters.history.chain_rows import NO_ROWS
 from rulebot.adapters.history.checks import out_of_order
 from rulebot.adapters.history.day import Finding
-from rulebot.adapters.history.finding import Parts, lacks, refusal, refused, short, told
+from rulebot.adapters.history.finding import Parts, finding_text, lacks, missing_part_finding, refusal, refused
 from rulebot.adapters.history.index import RowIndex
 from rulebot.adapters.history.missing import APART
-from rulebot.adapters.history.partitions import called, columns_of
+from rulebot.adapters.history.partitions import columns_of, partition_value
 from rulebot.adapters.history.rows import Rows, renamed, width_of
 from rulebot.model.counted import counted
 
 
-class Part(NamedTuple):
+class DayPart(NamedTuple):
     """A file with rows of a day: all of it, or in one of many days the row groups in which they lie."""
 
     file: Path
     groups: tuple[int, ...] | None = None
 
 
-class Read(NamedTuple):
+class PartRead(NamedTuple):
     """What was read of a part: the name of its file, its columns, and the quotes of the day; None without any row."""
 
     file: str
@@ -38,27 +38,27 @@ class Read(NamedTuple):
     rows: Rows | None
 
 
-def apart(parts: Sequence[Part]) -> Path | None:
+def read_parts(parts: Sequence[DayPart]) -> Path | None:
     """Return the first file that is no part of the same day as the first one, None where all are parts."""
     folder = parts[0].file.parent
     other = next((each.file for each in parts[1:] if each.file.parent != folder), None)
     return other if other is not None or len(parts) == 1 or columns_of(parts[0].file) else parts[1].file
 
 
-def with_levels(parts: Sequence[Part], day: date, having: frozenset[Path]) -> Part | None:
+def with_levels(parts: Sequence[DayPart], day: date, having: frozenset[Path]) -> DayPart | None:
     """Return the part beside which a file of levels stands, one of those `having` it.
 
     Raises: StoreError where one stands beside two of them.
     """
     found = [each for each in parts if each.file in having]
     if len(found) > 1:
-        first, own = (beside(each.file, "levels.parquet") for each in found[:2])
+        first, own = (sidecar_of(each.file, "levels.parquet") for each in found[:2])
         text = f"levels of {day} stand in {first.name} as well: which ones count? have them beside one part"
-        raise refusal(refused(called(own), 0, text))
+        raise refusal(refused(partition_value(own), 0, text))
     return found[0] if found else None
 
 
-def with_told(parts: Sequence[Part], day: date, having: frozenset[Path]) -> Path | None:
+def with_told(parts: Sequence[DayPart], day: date, having: frozenset[Path]) -> Path | None:
     """Return the file of this day alone beside which stands what a broker told, one of those `having` it.
 
     Raises: StoreError where two of them are.
@@ -66,15 +66,15 @@ def with_told(parts: Sequence[Part], day: date, having: frozenset[Path]) -> Path
     found = [each.file for each in parts if each.groups is None and each.file in having]
     if len(found) > 1:
         text = f"what a broker told on {day} stands beside {found[0].name} as well: which one counts?"
-        raise refusal(refused(called(found[1]), 0, f"{text} have it beside one part"))
+        raise refusal(refused(partition_value(found[1]), 0, f"{text} have it beside one part"))
     return found[0] if found else None
 
 
-def joined(read: Sequence[Read]) -> tuple[Rows, list[Finding]]:
+def joined(read: Sequence[PartRead]) -> tuple[Rows, list[Finding]]:
     """Return the quotes of all parts in order of time. Raises: StoreError where they cannot be one day."""
     _check_columns(read)
     parts = [each.rows for each in read if each.rows is not None]
-    odd = [told(each.file, 0, NO_ROWS) for each in read if each.rows is None]
+    odd = [finding_text(each.file, 0, NO_ROWS) for each in read if each.rows is None]
     if not parts:
         raise refusal(refused(read[0].file, 0, NO_ROWS))
     if len(parts) == 1:
@@ -82,7 +82,7 @@ def joined(read: Sequence[Read]) -> tuple[Rows, list[Finding]]:
     names = [each.file for each in read if each.rows is not None]
     for name, each in zip(names[1:], parts[1:], strict=True):
         if each.symbol != parts[0].symbol:
-            text = f"it is of {each.symbol}, {short(names[0])} of {parts[0].symbol}: {APART}"
+            text = f"it is of {each.symbol}, {missing_part_finding(names[0])} of {parts[0].symbol}: {APART}"
             raise refusal(refused(name, 0, text))
     lengths = [int(each.row.max()) for each in parts]
     starts = tuple(sum(lengths[:place]) for place in range(len(parts)))
@@ -93,12 +93,12 @@ def joined(read: Sequence[Read]) -> tuple[Rows, list[Finding]]:
     return found, [*odd, *(finding for each in parts for finding in out_of_order(each))]
 
 
-def _check_columns(read: Sequence[Read]) -> None:
+def _check_columns(read: Sequence[PartRead]) -> None:
     """See that parts have the same columns. Raises: StoreError."""
     for one in read[1:]:
         for own, other in ((one, read[0]), (read[0], one)):
             if lacking := sorted(other.columns - own.columns):
-                text = f"{lacks(*lacking)}, as {short(other.file)} has"
+                text = f"{lacks(*lacking)}, as {missing_part_finding(other.file)} has"
                 raise refusal(refused(own.file, 0, f"{text}: parts of a day have the same columns"))
 
 
@@ -131,5 +131,7 @@ def _check_once(rows: Rows, file: Parts) -> None:
     place = int(places[np.argmin(row[1:][places])])
     (first, first_row), (own, own_row) = (file.of(int(row[each])) for each in (place, place + 1))
     count = f" ({len(places):,} rows do)" if len(places) > 1 else ""
-    text = f"the same option and time stand in {short(first)}:{first_row} as well{count}: which one counts?"
+    text = (
+        f"the same option and time stand in {missing_part_finding(first)}:{first_row} as well{count}: which one counts?"
+    )
     raise refusal(refused(own, own_row, text))

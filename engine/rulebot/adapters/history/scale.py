@@ -11,8 +11,8 @@ from math import log10
 import numpy as np
 
 from rulebot.adapters.history.day import Columns
-from rulebot.adapters.history.middle import median
-from rulebot.adapters.history.pairs import Pairs, Terms
+from rulebot.adapters.history.middle import nan_median
+from rulebot.adapters.history.pairs import Pairs, PairTerms
 from rulebot.adapters.history.table import Whole
 
 _INSIDE = 0.05
@@ -23,7 +23,7 @@ _INSTANTS = 16
 """Instants of a session whose prices are compared with strikes at most."""
 
 
-def impossible(terms: Terms, level: Columns, columns: Mapping[str, Columns]) -> str | None:
+def is_wrong_scale(terms: PairTerms, level: Columns, columns: Mapping[str, Columns]) -> str | None:
     """Return in words that most options cost less than exercising them would bring, at most instants.
 
     A single level may be a bad print. Shape: level (T,); columns (T, options). None when most prices can be.
@@ -32,15 +32,15 @@ def impossible(terms: Terms, level: Columns, columns: Mapping[str, Columns]) -> 
     drawn = quoted[_drawn(len(quoted))]
     asks, levels = columns["ask"][drawn], level[drawn, np.newaxis]
     if not (levels > 0.0).all():
-        levels = np.where(levels > 0.0, levels, median(level))
+        levels = np.where(levels > 0.0, levels, nan_median(level))
     worth = np.where(terms.is_call, levels - terms.strike, terms.strike - levels)
     inside = (asks > 0.0) & (worth > _INSIDE * levels)
     counts = inside.sum(axis=1)
     cheap = (counts > 1) & (((asks < worth / 2.0) & inside).sum(axis=1) > counts / 2.0)
     if 2 * cheap.sum() > len(cheap):
         inside &= cheap[:, np.newaxis]
-        text = f"most options in the money cost less than half of what they are worth, {median(asks[inside]):g}"
-        return f"{text} of {median(worth[inside]):g} in the median: scaled, or adjusted for a split?"
+        text = f"most options in the money cost less than half of what they are worth, {nan_median(asks[inside]):g}"
+        return f"{text} of {nan_median(worth[inside]):g} in the median: scaled, or adjusted for a split?"
     return None
 
 
@@ -48,7 +48,7 @@ def scaled(pairs: Pairs, columns: Mapping[str, Columns]) -> str | None:
     """Return in words that prices are not in the unit of strikes, or calls are puts; None when nobody can say so."""
     if len(pairs.strike) < 2:
         return None
-    times = median(_falls(pairs, columns["bid"], columns["ask"]))
+    times = nan_median(_falls(pairs, columns["bid"], columns["ask"]))
     if times != times or not times:
         return None
     power = log10(abs(times))

@@ -20,11 +20,11 @@ from rulebot.adapters.history.day import Columns, Finding, HistoryDay, Severity
 from rulebot.adapters.history.finding import refusal, refused
 from rulebot.adapters.history.hours import hour_off
 from rulebot.adapters.history.levels import known_level
-from rulebot.adapters.history.middle import median
-from rulebot.adapters.history.neighbours import without_odd
+from rulebot.adapters.history.middle import nan_median
+from rulebot.adapters.history.neighbours import drop_odd_quotes
 from rulebot.adapters.history.pairs import near_pairs
 from rulebot.adapters.history.rows import BY_QUOTE, Rows, grid, width_of
-from rulebot.adapters.history.scale import impossible, scaled
+from rulebot.adapters.history.scale import is_wrong_scale, scaled
 from rulebot.model.quotes import FEED_SILENCE, OPTION_AGE
 from rulebot.model.session import Session
 
@@ -59,7 +59,7 @@ def session_day(
         rows, more = check(rows)
         all_findings += more
     times, chain, quoted = grid(rows)
-    columns, more = without_odd(rows, chain.terms(), quoted)
+    columns, more = drop_odd_quotes(rows, chain.terms(), quoted)
     all_findings += more
     all_findings += holes(rows.file, times, session)
     if width_of(rows) is None:
@@ -77,7 +77,7 @@ def session_day(
     for words in (
         hour_off(times, of_level, pairs, columns),
         scaled(pairs, columns),
-        impossible(terms, of_level, columns),
+        is_wrong_scale(terms, of_level, columns),
     ):
         if words is not None:
             all_findings.append(refused(rows.file, 0, words))
@@ -142,7 +142,7 @@ def _standing(times: Columns, of_quotes: Columns, columns: Mapping[str, Columns]
 
 def spacing_of(times: Columns) -> float:
     """Return the usual seconds between two instants."""
-    return median(np.diff(times)) if len(times) > 1 else OPTION_AGE
+    return nan_median(np.diff(times)) if len(times) > 1 else OPTION_AGE
 
 
 def stands_for(spacing: float) -> float:

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rulebot.adapters.history.day import Columns, Finding
-from rulebot.adapters.history.finding import File, left_out, refusal, refused, told
-from rulebot.adapters.history.partitions import called
+from rulebot.adapters.history.finding import File, finding_text, left_out, refusal, refused
+from rulebot.adapters.history.partitions import partition_value
 from rulebot.model.errors import StoreError
 
 Whole = NDArray[np.int64]
@@ -113,7 +113,7 @@ def _is_number(cell: str) -> bool:
         return False
 
 
-class Kept(Protocol):
+class KeptRows(Protocol):
     """Which rows of a text file are kept: it is shown the header, and each row with its fields."""
 
     def under(self, names: Sequence[str]) -> None:
@@ -123,7 +123,7 @@ class Kept(Protocol):
         """Say whether a row is kept."""
 
 
-def read_csv(path: Path, kept: Kept | None = None) -> CsvTable:
+def read_csv(path: Path, kept: KeptRows | None = None) -> CsvTable:
     """Read a CSV file, also a gzipped one, or the rows of it that are kept.
 
     Raises: StoreError when it is none, or is cut off within a line.
@@ -151,7 +151,7 @@ def read_csv(path: Path, kept: Kept | None = None) -> CsvTable:
         raise refusal(refused(path.name, ended[0], CUT_OFF))
     table = CsvTable(path.name, header, found)
     if ended[0] and not last.endswith(("\n", "\r")):
-        table.findings = (*table.findings, told(path.name, ended[0], NO_END))
+        table.findings = (*table.findings, finding_text(path.name, ended[0], NO_END))
     return table
 
 
@@ -293,7 +293,7 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None, *, text: str 
     if columns is not None:
         wanted = [name for name in with_file.schema_arrow.names if name.lower() in columns]
     with whole(path):
-        return ArrowTable(called(path), with_file.read(columns=wanted, use_threads=False))
+        return ArrowTable(partition_value(path), with_file.read(columns=wanted, use_threads=False))
 
 
 @contextmanager
@@ -303,7 +303,7 @@ def whole(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, arrow.ArrowException) as error:
-        raise refusal(refused(called(path), 0, f"the file is damaged or cut off: {error}")) from error
+        raise refusal(refused(partition_value(path), 0, f"the file is damaged or cut off: {error}")) from error
 
 
 def parquet_file(path: Path, columns: Sequence[str] = (), *, text: str | None = None) -> Any:
@@ -333,7 +333,7 @@ def parquet_file(path: Path, columns: Sequence[str] = (), *, text: str | None = 
     except FileNotFoundError as error:
         raise StoreError(f"{path} does not exist") from error
     except (OSError, ValueError, arrow.ArrowException) as error:
-        raise refusal(refused(called(path), 0, f"this is no whole Parquet file: {error}")) from error
+        raise refusal(refused(partition_value(path), 0, f"this is no whole Parquet file: {error}")) from error
 
 
 def _opened(path: Path, text: str | None) -> Any:

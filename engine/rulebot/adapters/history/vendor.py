@@ -9,8 +9,8 @@ import numpy as np
 
 from rulebot.adapters.history.chosen import SYMBOLS, class_of, names_of, underlying_of
 from rulebot.adapters.history.day import Columns, Finding
-from rulebot.adapters.history.finding import lacks_any, left_out, refusal, refused, told
-from rulebot.adapters.history.middle import median
+from rulebot.adapters.history.finding import finding_text, lacks_any, left_out, refusal, refused
+from rulebot.adapters.history.middle import nan_median
 from rulebot.adapters.history.missing import APART
 from rulebot.adapters.history.rows import Rows
 from rulebot.adapters.history.table import Table, Whole
@@ -55,7 +55,7 @@ _DAYS_APART = 4
 """How many days the last one of an option may lie before that in its name: a weekend, and the morning settlement."""
 
 
-class Named(NamedTuple):
+class NamedColumns(NamedTuple):
     """What the name of a contract says: the class, the day as an ordinal, and the rest."""
 
     trading_class: str
@@ -93,7 +93,7 @@ class VendorTable:
             text = f"`{clock}` may be the time of each quote, and is not read: call the column `time`, or take it out"
             raise refusal(refused(table.file, 1, text))
         self._own_numbers: dict[str, Columns] = {}
-        self._contracts: tuple[str, Whole, list[Named]] | None = None
+        self._contracts: tuple[str, Whole, list[NamedColumns]] | None = None
         self.findings: Sequence[Finding] = (*table.findings, *self._judge_counts())
         self.names: Sequence[str] = [*self._names, "trading_class"]
         self.symbol, self._classes = self._symbol_and_classes()
@@ -122,7 +122,7 @@ class VendorTable:
         """Find columns whose header names something else: an open interest that is the price of the underlying."""
         if "open_interest" not in self._names or not len(self.rows):
             return
-        level = median(self.numbers("underlying"))
+        level = nan_median(self.numbers("underlying"))
         counts = self.numbers("open_interest")
         if not np.mean(np.abs(counts - level) < _NEAR * level) > _MOST:
             return
@@ -131,7 +131,7 @@ class VendorTable:
         text = f"{wrong} holds the price of the underlying ({counts[0]:g})"
         traded, held = self._counts_elsewhere()
         if held is None:
-            yield told(self.file, row, f"{text}; it is not used, and there is no other open interest")
+            yield finding_text(self.file, row, f"{text}; it is not used, and there is no other open interest")
             return
         self._names["open_interest"] = held
         text += f"; judged by their values, {held} is the open interest"
@@ -139,7 +139,7 @@ class VendorTable:
             self._names["volume"] = traded
             self._own_numbers.pop("volume", None)
             text += f" and {traded} the volume"
-        yield told(self.file, row, text)
+        yield finding_text(self.file, row, text)
 
     def _counts_elsewhere(self) -> tuple[str | None, str | None]:
         """Return which columns are traded volume and open interest, among those that no name claims.
@@ -184,7 +184,7 @@ class VendorTable:
             facts = product(symbol)
             if len(facts.classes) > 1:
                 text = f"no column tells the class of its options: they are taken for {facts.same_day_class}"
-                self.findings = (*self.findings, told(self.file, 1, f"{text}, which settles at the close"))
+                self.findings = (*self.findings, finding_text(self.file, 1, f"{text}, which settles at the close"))
             return np.zeros(len(self.rows), dtype=np.int64), [facts.same_day_class]
         codes, texts = self._table.texts(contract)
         named, classes = [], dict[str, int]()
@@ -224,7 +224,7 @@ def _first(names: Sequence[str], have: Sequence[str]) -> str | None:
     return next((name for name in names if name in have), None)
 
 
-def _named(text: str) -> Named | None:
+def _named(text: str) -> NamedColumns | None:
     """Return what a contract like `SPXW190524C02800000` says, None of a text like none."""
     found = _CONTRACT.fullmatch(text.strip())
     if found is None:
@@ -234,7 +234,7 @@ def _named(text: str) -> Named | None:
         expires = date(2000 + year, month, day)
     except ValueError:
         return None
-    return Named(found[1], expires.toordinal(), found[3] == "C", int(found[4]) / 1000.0)
+    return NamedColumns(found[1], expires.toordinal(), found[3] == "C", int(found[4]) / 1000.0)
 
 
 def _is_count(table: Table, name: str) -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from rulebot.adapters.history.beside import NAMES, beside, tables
+from rulebot.adapters.history.beside import NAMES, sidecar_of, tables
 from rulebot.adapters.history.day import OF_UNDERLYING, HistoryDay
-from rulebot.adapters.history.even import of_itself
+from rulebot.adapters.history.even import read_self_described
 from rulebot.adapters.history.rows import BY_QUOTE
 from rulebot.adapters.history.table import pyarrow
 from rulebot.model.contract import Option, Right
@@ -31,8 +31,8 @@ def write_day(day: HistoryDay, file: Path, implied: Mapping[str, Sequence[float]
     arrow, parquet = pyarrow()
     if len({option.symbol for option in day.options}) > 1:
         raise StoreError(f"{file.name}: a file of a chain is of one underlying; write one for each")
-    settled = beside(file, "settled.csv")
-    others = {name: beside(file, f"{name}.parquet") for name in NAMES}
+    settled = sidecar_of(file, "settled.csv")
+    others = {name: sidecar_of(file, f"{name}.parquet") for name in NAMES}
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         _write_chain(parquet, _chain(arrow, day), day, file)
@@ -56,7 +56,7 @@ def _write_chain(parquet: Any, table: Any, day: HistoryDay, file: Path) -> None:
     """Write the rows, the first instant as a group of its own: it names the options of all others."""
     symbols = {option.symbol for option in day.options}
     options = ((each.trading_class, _expires(each), _right(each), float(each.strike)) for each in day.options)
-    table = table.replace_schema_metadata(of_itself(day.times, "".join(symbols), options))
+    table = table.replace_schema_metadata(read_self_described(day.times, "".join(symbols), options))
     with parquet.ParquetWriter(file, table.schema, **_KEPT) as writer:
         width = len(day.options)
         writer.write_table(table.slice(0, width))

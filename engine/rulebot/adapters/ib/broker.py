@@ -13,7 +13,7 @@ import ib_async
 from rulebot.adapters.ib import convert
 from rulebot.adapters.ib.contracts import SMART, ContractBook
 from rulebot.adapters.ib.link import IbLink
-from rulebot.adapters.ib.pace import Rank
+from rulebot.adapters.ib.pace import MessagePriority
 from rulebot.adapters.ib.quotes import FAULTS
 from rulebot.adapters.ib.wire import REQUEST_IDS, Wire
 from rulebot.model.errors import BrokerError, InvariantError, RulebotError, own_failure
@@ -123,7 +123,7 @@ class IbBroker:
             self._fail(order, problem, is_change=is_change)
             return
         found.whatIf = is_question
-        rank = Rank.OPENING if is_question or order.purpose is Purpose.ENTRY else Rank.REDUCING
+        rank = MessagePriority.OPENING if is_question or order.purpose is Purpose.ENTRY else MessagePriority.REDUCING
         send = partial(self._send, wire, order, contract, found, is_change=is_change)
         wire.pace.order(order.order_id, rank, send, is_new=is_new or is_question)
 
@@ -171,7 +171,7 @@ class IbBroker:
             log.warning("cancel of %s was not sent: the connection is gone", order.ref)
             return
         log.debug("cancel of order %d %s", order.order_id, order.ref)
-        wire.pace.order(order.order_id, Rank.REDUCING, lambda: wire.client.cancelOrder(order.order_id, ""))
+        wire.pace.order(order.order_id, MessagePriority.REDUCING, lambda: wire.client.cancelOrder(order.order_id, ""))
 
     def _check_may_send(self, order: Order) -> None:
         """Raise InvariantError on a connection that only looks."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
-from rulebot.adapters.ib.zones import zones_meant
+from rulebot.adapters.ib.zones import candidate_zones
 from rulebot.model.contract import UNKNOWN_INDICES, Contract, Option, Right, Underlying, class_of_shares
 from rulebot.model.event import BrokerStatus
 from rulebot.model.facts import Dividend
@@ -56,7 +56,7 @@ def flag(text: str) -> bool:
 
 
 def status(text: str) -> BrokerStatus | None:
-    """Return the order status; None for those that say nothing (`ApiPending`, `Unknown`)."""
+    """Return the order status; None for those that say nothing (`ApiPending`, `UnknownValue`)."""
     return _STATUSES.get(text)
 
 
@@ -118,7 +118,7 @@ def instants(text: str, login: str) -> list[datetime]:
     told at its greeting, which counts where the time names none.
     """
     clock, _, named = text[8:].strip().partition(" ")
-    zones = (UTC,) if clock.startswith("-") else zones_meant(named, login)
+    zones = (UTC,) if clock.startswith("-") else candidate_zones(named, login)
     clock = clock.removeprefix("-")
     seconds = ":00" if clock.count(":") == 1 else ""
     plain = datetime.strptime(f"{text[:8]} {clock}{seconds} +0000", "%Y%m%d %H:%M:%S %z")

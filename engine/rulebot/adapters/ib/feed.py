@@ -18,13 +18,21 @@ from rulebot.adapters.ib.contracts import (
     underlying_contract,
 )
 from rulebot.adapters.ib.hours import ToldHours, hours_in
-from rulebot.adapters.ib.listings import listed
-from rulebot.adapters.ib.no_data import DELAYED, DISCONNECTED, ELSEWHERE, LINES_USED_UP, OR_DELAYED, PARTLY, why_not
-from rulebot.adapters.ib.opens import Opens
+from rulebot.adapters.ib.listings import expiries_listed
+from rulebot.adapters.ib.no_data import (
+    DELAYED,
+    DISCONNECTED,
+    ELSEWHERE,
+    LINES_USED_UP,
+    OR_DELAYED,
+    PARTLY,
+    no_data_reason,
+)
+from rulebot.adapters.ib.opens import SessionOpenPrices
 from rulebot.adapters.ib.requests import NO_CONTRACT, RefusedError, reading
 from rulebot.adapters.ib.rules import MarketRules
 from rulebot.adapters.ib.settings import IbSettings
-from rulebot.adapters.ib.silence import Silence
+from rulebot.adapters.ib.silence import StaleLines
 from rulebot.adapters.ib.trouble import INFORMATION
 from rulebot.adapters.ib.wire import REQUEST_IDS, Wire
 from rulebot.model.contract import Contract, Option, Right, Underlying
@@ -106,8 +114,8 @@ class IbFeed:
         self._broken_farms: set[str] = set()
         self._held_back: set[int] = set()
         self._ask_at: dict[Contract, datetime] = {}
-        self._silence = Silence()
-        self._opens = Opens(board, self._daily)
+        self._silence = StaleLines()
+        self._opens = SessionOpenPrices(board, self._daily)
         self._away: dict[Contract, str] = {}
         self._logged: set[str] = set()
         self._stopped: dict[str, list[Contract]] = {}
@@ -262,7 +270,7 @@ class IbFeed:
         if wire is None or contract is None or code == UNKNOWN_TICKER:
             return None
         is_used = code == DELAYED and contract.symbol in self._board.may_be_delayed
-        why = why_not(contract, code, text, is_used=is_used)
+        why = no_data_reason(contract, code, text, is_used=is_used)
         words = self._note(contract, why)
         if is_used:
             self._late.add(why)
@@ -408,7 +416,7 @@ class IbFeed:
             lambda wire, req_id: wire.client.reqSecDefOptParams(req_id, name, "", kind, con_id),
         )
         with reading(f"the option expiries of {symbol}"):
-            return listed(symbol, trading_class, rows)
+            return expiries_listed(symbol, trading_class, rows)
 
     async def strikes(self, listing: Listing, expiry: date) -> Listing:
         """Return the listing with the strikes that exist for `expiry` and the price grid, and learn contract ids."""

@@ -14,7 +14,7 @@ from rulebot.adapters.ib.quotes import Handler
 CURRENT_TIME = 49
 
 
-class Fence:
+class LockstepBarrier:
     """One question at a time; asking again while it is open waits for the same answer."""
 
     def __init__(self) -> None:

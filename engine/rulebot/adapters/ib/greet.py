@@ -11,7 +11,7 @@ FIRST_ID = 1_000_000
 """Client ids from here on are drawn for a greeting, so that the run's own id is free when the run comes."""
 
 
-async def greeting(host: str, port: int, client_id: int | None = None) -> Greeting:
+async def read_greeting(host: str, port: int, client_id: int | None = None) -> Greeting:
     """Connect, listen and disconnect; nothing is asked for. Raises: BrokerError, IdInUseError for an id in use.
 
     client_id: whose turn it is to be heard; one is drawn where none is given.

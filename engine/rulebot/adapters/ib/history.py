@@ -10,7 +10,7 @@ import ib_async
 from rulebot.adapters.ib import convert
 from rulebot.adapters.ib.wire import Wire
 from rulebot.model import facts as model
-from rulebot.model.black import MEAN_MOVE, has_followed
+from rulebot.model.black import MEAN_MOVE, quotes_follow_spot
 from rulebot.model.session import Session, count_in_a_row, exchange_date, session_on, trades_on
 from rulebot.model.values import dataclass
 
@@ -151,7 +151,7 @@ def finished(starts: Iterable[datetime], session: Session, now: datetime) -> lis
 
 def straddle_move(spot: float, strike: float, call: float | None, put: float | None) -> float | None:
     """Return sqrt(pi/2) times the sum of the mids; None when one is missing, or spot has not followed its options."""
-    if not (call and put and call > 0 < put and has_followed(spot, strike, call, put)):
+    if not (call and put and call > 0 < put and quotes_follow_spot(spot, strike, call, put)):
         return None
     return (call + put) * MEAN_MOVE
 

@@ -8,7 +8,7 @@ programs have seen it name the zone of the login and not the exchange's (pysyste
 from datetime import UTC, date, datetime, tzinfo
 
 from rulebot.adapters.ib.contracts import contract_data
-from rulebot.adapters.ib.zones import unknown_words, zones_meant
+from rulebot.adapters.ib.zones import candidate_zones, unknown_words
 from rulebot.model.session import OPEN_TIME, Hours, at_exchange_time
 from rulebot.model.values import dataclass
 
@@ -36,7 +36,7 @@ class ToldHours:
 
         Raises: ValueError when they cannot be read.
         """
-        zones = zones_meant(self.zone, self.login) if self.zone.strip() else ()
+        zones = candidate_zones(self.zone, self.login) if self.zone.strip() else ()
         zone = zones[0] if len(zones) == 1 else None
         named = day if zone is None else at_exchange_time(day, OPEN_TIME).astimezone(zone)
         spans = [each for each in self.liquid.split(";") if each.startswith(f"{named:%Y%m%d}:")]

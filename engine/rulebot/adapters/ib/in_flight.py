@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class InFlight:
+class RequestBound:
     """Lets at most `limit` questions be open; further ones wait and are sent in their order."""
 
     def __init__(self, limit: int) -> None:

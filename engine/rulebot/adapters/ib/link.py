@@ -19,7 +19,7 @@ from rulebot.adapters.ib.account import AccountValues
 from rulebot.adapters.ib.combos import Combos, learn_legs
 from rulebot.adapters.ib.contracts import ContractBook
 from rulebot.adapters.ib.feed import IbFeed
-from rulebot.adapters.ib.lists import ask_all, settled
+from rulebot.adapters.ib.lists import positions_settled, request_initial_lists
 from rulebot.adapters.ib.quotes import FAULTS
 from rulebot.adapters.ib.reports import Reader, combo_legs, dividends, readers
 from rulebot.adapters.ib.self_check import check_seams
@@ -155,7 +155,7 @@ class IbLink:
         self._account = account
         if self._is_simulated not in (None, wire.offers_lockstep):
             await wire.close()
-            raise trouble.other_world(self._settings, is_simulated=wire.offers_lockstep)
+            raise trouble.wrong_mode(self._settings, is_simulated=wire.offers_lockstep)
         self._is_simulated = wire.offers_lockstep
         self._wire = wire
         self._begin(wire)
@@ -167,7 +167,7 @@ class IbLink:
         except ConnectionError as problem:
             await self.close()
             lost = wire.lost or str(problem)
-            raise trouble.turned_away(self._settings, wire.inbox.notices, lost, was_connected=True) from problem
+            raise trouble.connection_refused(self._settings, wire.inbox.notices, lost, was_connected=True) from problem
         except BaseException:
             await self.close()
             raise
@@ -187,7 +187,7 @@ class IbLink:
 
     async def _settled(self, wire: Wire) -> list[Event]:
         """Read every list until they agree, as told at their end: a grace that begins with them is a whole one."""
-        events = await settled(
+        events = await positions_settled(
             self._settings, lambda: self._lists(wire), lambda: (set(self._orders), dict(self._positions))
         )
         await learn_legs(wire, self._book, self.combos.leg_ids)
@@ -206,10 +206,10 @@ class IbLink:
                 self._time.asks()
                 wire.client.reqCurrentTime()
         except ConnectionError as problem:  # it was closed since the lists were read last
-            raise trouble.turned_away(
+            raise trouble.connection_refused(
                 self._settings, wire.inbox.notices, wire.lost or "", was_connected=True
             ) from problem
-        await ask_all(wire, self._account)
+        await request_initial_lists(wire, self._account)
         was_known = self._time.is_known
         told = self._clocks(wire) if self._goes_by_broker else []
         if self._time.is_known and not was_known:

@@ -5,7 +5,7 @@ from rulebot.model.errors import UnavailableError
 from rulebot.model.facts import Listing
 
 
-def listed(symbol: str, trading_class: str, rows: list[list[str]]) -> Listing:
+def expiries_listed(symbol: str, trading_class: str, rows: list[list[str]]) -> Listing:
     """Return the expiries of a class listed in option parameters (75). Raises: UnavailableError."""
     ours = [row for row in rows if row[4] == trading_class]
     row = next((each for each in ours if each[2] == "SMART"), ours[0] if ours else None)

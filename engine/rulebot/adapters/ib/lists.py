@@ -29,7 +29,7 @@ MOST_ROUNDS = 6
 OPEN, COMPLETED, POSITIONS, VALUES, EXECUTIONS = (ENDS[kind] for kind in (53, 102, 62, 54, 55))
 
 
-async def settled(
+async def positions_settled(
     settings: IbSettings, read: Callable[[], Awaitable[list[Event]]], told: Callable[[], Any]
 ) -> list[Event]:
     """Read every list until two rounds agree, and return what all of them said; `told` is what must agree.
@@ -45,10 +45,10 @@ async def settled(
         events += await read()
         if told() == before:
             return events
-    raise trouble.unsettled(settings)
+    raise trouble.positions_not_final(settings)
 
 
-async def ask_all(wire: Wire, account: str) -> None:
+async def request_initial_lists(wire: Wire, account: str) -> None:
     """Ask for every list and see each one's end; what they say is in the inbox. Raises: BrokerError.
 
     One that never ends is waited for once: nothing is asked after it, but after that of completed orders.

@@ -11,7 +11,7 @@ OR_DELAYED = 3
 DELAYED, DISCONNECTED, ELSEWHERE, LINES_USED_UP = 10167, 10182, 10197, 101
 
 
-def why_not(contract: Contract, code: int, text: str, *, is_used: bool = False) -> str:
+def no_data_reason(contract: Contract, code: int, text: str, *, is_used: bool = False) -> str:
     """Return in words why a contract does not stream as it should; is_used: delayed data of it is traded on."""
     if code in NOT_SUBSCRIBED:
         return f"no market data subscription; it needs {subscription(contract)} (error {code}: {text})"

@@ -29,7 +29,7 @@ AT_ONCE = 5
 """Opens that are asked for at one look: of a universe many may not have traded yet."""
 
 
-class Opens:
+class SessionOpenPrices:
     """Asks for the opens that are missing on the board, beside the loop. `bars` are the last daily ones of one."""
 
     def __init__(self, board: Board, bars: Callable[[Underlying], Awaitable[list[Bar]]]) -> None:

@@ -15,7 +15,7 @@ ORDER_ROOM = 3
 """Messages in a second that only orders may use, beyond the limit of all others; TWS closes the socket at 50."""
 
 
-class Rank(IntEnum):
+class MessagePriority(IntEnum):
     """Who goes first when orders wait: cancels and changes of what closes, then what opens.
 
     A new order that closes goes first, too, unless a new one that opens waits already.
@@ -33,7 +33,7 @@ class _Waiting(NamedTuple):
     send: Callable[[], None]
 
 
-class Pace:
+class RateLimiter:
     """Sends at most `limit` messages in any second, and ORDER_ROOM orders more."""
 
     def __init__(self, limit: int) -> None:
@@ -41,7 +41,7 @@ class Pace:
         self._now = 0.0
         self._sent: deque[float] = deque()
         self._waiting: deque[Callable[[], None]] = deque()
-        self._orders: dict[Rank, deque[_Waiting]] = {rank: deque() for rank in Rank}
+        self._orders: dict[MessagePriority, deque[_Waiting]] = {rank: deque() for rank in MessagePriority}
 
     @property
     def is_waiting(self) -> bool:
@@ -60,7 +60,7 @@ class Pace:
         for waiting in self._orders.values():
             waiting.clear()
 
-    def order(self, order_id: int, rank: Rank, send: Callable[[], None], *, is_new: bool = False) -> None:
+    def order(self, order_id: int, rank: MessagePriority, send: Callable[[], None], *, is_new: bool = False) -> None:
         """Send an order message, now if this second has room.
 
         Messages of one order never pass each other, nor do new orders.

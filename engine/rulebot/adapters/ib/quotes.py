@@ -40,7 +40,7 @@ Shown = tuple[float, float, float, float, float]
 """What a row shows: bid, ask, their sizes, and the last price."""
 
 
-class Told(NamedTuple):
+class LineState(NamedTuple):
     """What was told of a row, and when its quote, its last price and its model were, epoch seconds."""
 
     shown: Shown
@@ -60,7 +60,7 @@ def _between(text: str, low: float, high: float) -> float:
     return value if low <= value <= high else nan
 
 
-class Quotes:
+class QuoteColumns:
     """Writes the board. `rows` maps request ids, as text, to rows; messages of other ids are passed over."""
 
     def __init__(self, board: Board) -> None:
@@ -124,15 +124,15 @@ class Quotes:
         self.board.frozen.discard(row)
         self._touched.add(row)
 
-    def told(self, row: int) -> Told | None:
+    def told(self, row: int) -> LineState | None:
         """Return what a silent row was told, for `goes_on`; None where nothing of it counted."""
         board = self.board
         if isnan(board.quote_at[row]) and isnan(board.last_at[row]):
             return None
         shown = self._doubted.get(row) or self._shown(row)
-        return Told(shown, board.quote_at[row], board.last_at[row], board.model_at[row])
+        return LineState(shown, board.quote_at[row], board.last_at[row], board.model_at[row])
 
-    def goes_on(self, row: int, told: Told) -> None:
+    def goes_on(self, row: int, told: LineState) -> None:
         """Let a row that was asked for anew be as old as it was until it shows something else than before.
 
         A line that is dead at the broker, as of an index that is not computed any more, may answer with its last.

@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from rulebot.adapters.ib import convert
-from rulebot.adapters.ib.quotes import Quotes
+from rulebot.adapters.ib.quotes import QuoteColumns
 from rulebot.adapters.ib.zones import unknown_words
 from rulebot.model.contract import Contract, Option, share
 from rulebot.model.event import (
@@ -303,7 +303,7 @@ def readers(version: int, account: str, login: str = "") -> Mapping[str, Reader]
     }
 
 
-def dividends(quotes: Quotes, at: datetime) -> list[Event]:
+def dividends(quotes: QuoteColumns, at: datetime) -> list[Event]:
     """Return the dividends that were told since the last batch."""
     told, quotes.dividends = quotes.dividends, {}
     contracts = quotes.board.contracts

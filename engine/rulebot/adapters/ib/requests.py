@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rulebot.adapters.ib import convert
-from rulebot.adapters.ib.in_flight import InFlight
+from rulebot.adapters.ib.in_flight import RequestBound
 from rulebot.adapters.ib.quotes import FAULTS, Handler
 from rulebot.adapters.ib.settings import REQUESTS
 from rulebot.model.errors import BrokerError, UnansweredError
@@ -62,7 +62,7 @@ class Requests:
 
     def __init__(self, next_id: Callable[[], int], limit: int = REQUESTS) -> None:
         self._next_id = next_id
-        self.in_flight = InFlight(limit)
+        self.in_flight = RequestBound(limit)
         self._pending: dict[str, _Pending] = {}
         self._lost_farms: set[str] = set()
 

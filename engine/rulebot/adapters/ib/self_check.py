@@ -11,9 +11,9 @@ from typing import Any
 
 from ib_async import IB
 
-from rulebot.adapters.ib.fence import CURRENT_TIME, Fence
+from rulebot.adapters.ib.fence import CURRENT_TIME, LockstepBarrier
 from rulebot.adapters.ib.inbox import ENDS, NEXT_VALID_ID, ORDERS, Inbox
-from rulebot.adapters.ib.quotes import Quotes
+from rulebot.adapters.ib.quotes import QuoteColumns
 from rulebot.adapters.ib.requests import Requests
 from rulebot.adapters.ib.wire import install
 from rulebot.model.contract import Underlying
@@ -47,10 +47,10 @@ class _Spare:
     def __init__(self) -> None:
         self.client: Any = IB().client
         self.board = Board()
-        self.quotes = Quotes(self.board)
+        self.quotes = QuoteColumns(self.board)
         self.requests = Requests(lambda: QUESTION)
         self.inbox = Inbox(self.requests.refuse)
-        self.fence = Fence()
+        self.fence = LockstepBarrier()
         table = self.client.decoder.handlers
         table.update(dict.fromkeys((*ORDERS, *ENDS, NEXT_VALID_ID, CURRENT_TIME, *sum(REQUEST_KINDS, ())), _pass_over))
         install(self.client, self.quotes, self.inbox, self.requests, self.fence)

@@ -27,7 +27,7 @@ AT_ONCE = 10
 """Lines that are asked for anew at one look, so that others are not kept waiting; all where all may have died."""
 
 
-class Silence:
+class StaleLines:
     """Since when each line has said nothing. Units: epoch seconds.
 
     _none_until: before that none can have been silent for too long, unless one is to answer sooner than usual: a line

@@ -13,7 +13,7 @@ LIMIT = 5.0
 """Seconds by which a turn may be late; so much older than they seem may quotes be."""
 
 
-class Standstill:
+class StallDetector:
     """One for each connection. Units: seconds of the event loop's own count, which no clock sets."""
 
     def __init__(self) -> None:

@@ -70,7 +70,7 @@ def why_lost(reason: str) -> str:
     return re.sub(r"^\[(Errno|WinError) \d+\] ", "", reason) or "the broker closed the connection"
 
 
-def turned_away(
+def connection_refused(
     settings: IbSettings, notices: Sequence[tuple[int, str]], reason: str, *, was_connected: bool = False
 ) -> BrokerError:
     """The peer closed the connection before it was ready. was_connected: it had let us in."""
@@ -120,7 +120,7 @@ def read_only(settings: IbSettings) -> BrokerError:
     )
 
 
-def unsettled(settings: IbSettings) -> UnansweredError:
+def positions_not_final(settings: IbSettings) -> UnansweredError:
     """Every list came, and came otherwise each time."""
     return UnansweredError(
         f"{settings.where} is connected, but its orders and positions are others each time they are asked for",
@@ -128,7 +128,7 @@ def unsettled(settings: IbSettings) -> UnansweredError:
     )
 
 
-def other_world(settings: IbSettings, *, is_simulated: bool) -> BrokerError:
+def wrong_mode(settings: IbSettings, *, is_simulated: bool) -> BrokerError:
     """A run that began at a real gateway finds a simulated one at its place, or the other way round."""
     found, before = ("a simulated", "a real") if is_simulated else ("a real", "a simulated")
     return BrokerError(

@@ -14,13 +14,13 @@ from typing import Any
 from ib_async import IB, StartupFetchNONE
 
 from rulebot.adapters.ib import trouble
-from rulebot.adapters.ib.fence import Fence
+from rulebot.adapters.ib.fence import LockstepBarrier
 from rulebot.adapters.ib.inbox import Inbox
-from rulebot.adapters.ib.pace import Pace
-from rulebot.adapters.ib.quotes import Handler, Quotes
+from rulebot.adapters.ib.pace import RateLimiter
+from rulebot.adapters.ib.quotes import Handler, QuoteColumns
 from rulebot.adapters.ib.requests import Requests
 from rulebot.adapters.ib.settings import IbSettings
-from rulebot.adapters.ib.standstill import Standstill
+from rulebot.adapters.ib.standstill import StallDetector
 from rulebot.adapters.ib.zones import instant_by_greeting, zone_by_greeting
 from rulebot.model.errors import BrokerError
 from rulebot.model.market import Board
@@ -33,7 +33,7 @@ REQUEST_IDS = 1_000_000_000
 OLDEST_VERSION = 157
 BEATS_MISSED = 3
 MOST_MESSAGES = 49
-"""What ib_async lets through in a second before it queues; `Pace` stays below it."""
+"""What ib_async lets through in a second before it queues; `RateLimiter` stays below it."""
 PIECE = 8192
 """Bytes that ib_async is handed at once: for each message it copies all that is left behind it, so that one of the
 256 KiB that a burst may bring took four times as long as one of these."""
@@ -98,9 +98,9 @@ class Wire:
         self.client: Any = self.ib.client
         self.requests = Requests(self.client.getReqId, settings.max_requests)
         self.inbox = Inbox(self.requests.refuse)
-        self.quotes = Quotes(board)
-        self.fence = Fence()
-        self.pace = Pace(settings.messages_per_second)
+        self.quotes = QuoteColumns(board)
+        self.fence = LockstepBarrier()
+        self.pace = RateLimiter(settings.messages_per_second)
         self.arrived = asyncio.Event()
         self.lost: str | None = None
         self.tells_completed = True
@@ -109,7 +109,7 @@ class Wire:
         self._messages: int | None = None
         self._refused: asyncio.Future[BrokerError] = asyncio.get_running_loop().create_future()
         self._greeting = _Greeting(settings, self._refuse)
-        self._standstill: Standstill | None = None
+        self._standstill: StallDetector | None = None
         self._listen()
         install(self.client, self.quotes, self.inbox, self.requests, self.fence)
 
@@ -174,7 +174,7 @@ class Wire:
     def _turned_away(self, words: str) -> BrokerError:
         """Return that the peer has closed the connection; it had let us in if it had told the next order id."""
         was_connected = self.inbox.next_valid_id > 0
-        return trouble.turned_away(self.settings, self.inbox.notices, words, was_connected=was_connected)
+        return trouble.connection_refused(self.settings, self.inbox.notices, words, was_connected=was_connected)
 
     @property
     def is_up(self) -> bool:
@@ -242,7 +242,7 @@ class Wire:
         try:
             await self._connect()
             if not self.settings.lockstep:
-                self._standstill = Standstill()
+                self._standstill = StallDetector()
             return self._check()
         except BaseException:
             await self.close()
@@ -338,7 +338,7 @@ def in_pieces(receive: Callable[[bytes], None]) -> Callable[[bytes], None]:
     return received
 
 
-def install(client: Any, quotes: Quotes, inbox: Inbox, requests: Requests, fence: Fence) -> None:
+def install(client: Any, quotes: QuoteColumns, inbox: Inbox, requests: Requests, fence: LockstepBarrier) -> None:
     """Put our handlers into ib_async's table: quotes and time replaced, orders teed, answers of our requests kept."""
     table: dict[int, Handler] = client.decoder.handlers
     old = dict(table)

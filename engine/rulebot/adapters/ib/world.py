@@ -11,7 +11,7 @@ from rulebot.model.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class IbWorld:
+class IbConnection:
     """The three ports to Interactive Brokers."""
 
     link: IbLink
@@ -19,9 +19,9 @@ class IbWorld:
     broker: IbBroker
 
 
-def ib_world(settings: IbSettings, clock: Clock | None = None, board: Board | None = None) -> IbWorld:
+def ib_world(settings: IbSettings, clock: Clock | None = None, board: Board | None = None) -> IbConnection:
     """Put the ports together; nothing is connected until `link.connect`. `clock` stamps events outside lockstep."""
     book = ContractBook()
     feed = IbFeed(settings, book, Board() if board is None else board)
     link = IbLink(settings, WallClock() if clock is None else clock, feed, book)
-    return IbWorld(link, feed, IbBroker(link, book))
+    return IbConnection(link, feed, IbBroker(link, book))

@@ -42,7 +42,7 @@ def zone_named(name: str) -> tzinfo | None:
     return found[0] if len(found) == 1 else None
 
 
-def zones_meant(name: str, login: str) -> tuple[tzinfo, ...]:
+def candidate_zones(name: str, login: str) -> tuple[tzinfo, ...]:
     """Return the zones that a name beside a time may mean; "" means that of the login, which also settles its own name.
 
     login: the zone of the gateway's greeting, settled by `zone_by_greeting` where its name means several.

@@ -13,7 +13,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from rulebot.adapters.recorded.inflate import inflated
+from rulebot.adapters.recorded.inflate import decompress
 from rulebot.model.market import COLUMNS
 
 Floats = NDArray[np.float64]
@@ -30,7 +30,7 @@ _PART = struct.Struct("<BII")
 _WIDTHS = (np.int8, np.int16, np.int32, np.int64)
 
 
-class Numbers(NamedTuple):
+class NumberColumns(NamedTuple):
     """Entries of one frame: `rows` (N,), the instant of each (N,) in epoch seconds, `values` (N, columns)."""
 
     rows: Ints
@@ -38,7 +38,7 @@ class Numbers(NamedTuple):
     values: Floats
 
 
-class Changes(NamedTuple):
+class ColumnChanges(NamedTuple):
     """What the entries of a frame write, entry by entry: `values` of `columns` in rows `of`; `ends[i]` ends entry i's.
 
     rows: of each entry.
@@ -51,7 +51,7 @@ class Changes(NamedTuple):
     values: list[float]
 
 
-def pack(numbers: Numbers, last: Floats, level: int) -> bytes:
+def pack(numbers: NumberColumns, last: Floats, level: int) -> bytes:
     """Return the bytes of a frame, and bring `last` (rows, columns), each row's last values, up to its end.
 
     level: of zlib, 1 is quick and 9 small.
@@ -72,7 +72,7 @@ def unpack(body: bytes, at: Floats) -> tuple[Ints, Bits, Floats]:
 
     Raises: ValueError when these are no such bytes.
     """
-    data = memoryview(inflated(body))
+    data = memoryview(decompress(body))
     count, columns = _HEAD.unpack_from(data)
     if columns != len(COLUMNS) or count != len(at):
         raise ValueError(f"a frame of {count} entries in {columns} columns, where {len(at)} were told")
@@ -87,14 +87,16 @@ def unpack(body: bytes, at: Floats) -> tuple[Ints, Bits, Floats]:
     return rows, changed, values
 
 
-def changes(rows: Ints, changed: Bits, values: Floats) -> Changes:
+def changes(rows: Ints, changed: Bits, values: Floats) -> ColumnChanges:
     """Return the same as plain lists, in the order of the entries."""
     ends = np.cumsum(changed.sum(axis=1))
     entries, columns = np.nonzero(changed)
-    return Changes(rows.tolist(), ends.tolist(), rows[entries].tolist(), columns.tolist(), values[changed].tolist())
+    return ColumnChanges(
+        rows.tolist(), ends.tolist(), rows[entries].tolist(), columns.tolist(), values[changed].tolist()
+    )
 
 
-def filled(rows: Ints, changed: Bits, values: Floats, last: Floats) -> Floats:
+def carried_forward(rows: Ints, changed: Bits, values: Floats, last: Floats) -> Floats:
     """Return the whole values of each entry (N, columns), and bring `last` up to the end of the frame."""
     whole = np.empty_like(values)
     for place, row in enumerate(rows):

@@ -20,7 +20,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rulebot.adapters.recorded.inflate import inflated
+from rulebot.adapters.recorded.inflate import decompress
 from rulebot.model.errors import StoreError, in_words
 from rulebot.record.record import Json
 
@@ -93,7 +93,7 @@ class Frame(NamedTuple):
 
     def items(self) -> list[Any]:
         """Return what happened, in order, each with a letter and its instant first. Raises: ValueError."""
-        found: list[Any] = _loaded(inflated(self.ops))
+        found: list[Any] = _loaded(decompress(self.ops))
         return found
 
     def crc(self, seq: int, format: int = FORMAT) -> int:
@@ -112,7 +112,7 @@ def _make_private(file: Path) -> None:
     os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600))
 
 
-class TapeWriter:
+class RecordingWriter:
     """One file that frames are added to. Used by one thread at a time. Raises: StoreError."""
 
     def __init__(self, file: Path, head: Mapping[str, Json]) -> None:

@@ -6,7 +6,7 @@ MOST = 256 * 1024 * 1024
 """Bytes of either part of a frame; of those that are written none has ever had a tenth of it."""
 
 
-def inflated(body: bytes) -> bytes:
+def decompress(body: bytes) -> bytes:
     """Return the bytes. Raises: ValueError for more than there can be, which a few bytes may stand for, or for less."""
     stream = zlib.decompressobj()
     try:

@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rulebot.adapters.recorded.columns import Floats, Numbers, pack
-from rulebot.adapters.recorded.file import SUFFIX, Frame, TapeWriter, micros
+from rulebot.adapters.recorded.columns import Floats, NumberColumns, pack
+from rulebot.adapters.recorded.file import SUFFIX, Frame, RecordingWriter, micros
 from rulebot.adapters.recorded.repack import grown, repack
 from rulebot.model.contract import Contract
 from rulebot.model.errors import StoreError
@@ -92,7 +92,7 @@ class Recorder:
         self._written_at = time.monotonic()
         self._day: date | None = None
         self._rolls_at: datetime | None = None
-        self._writer: TapeWriter | None = None
+        self._writer: RecordingWriter | None = None
         self._last: Floats = np.full((0, len(COLUMNS)), np.nan)
         self._thread = ThreadPoolExecutor(1, "recorder")
         self._waiting: deque[Future[None]] = deque()
@@ -252,7 +252,7 @@ class Recorder:
 
     def _open(self, file: Path, head: Mapping[str, Json]) -> None:
         self._finish()
-        self._writer = TapeWriter(file, head)
+        self._writer = RecordingWriter(file, head)
         self._last = np.full((0, len(COLUMNS)), np.nan)
 
     def _finish(self) -> None:
@@ -293,7 +293,7 @@ class Recorder:
     def _write(self, items: list[_Item], rows: "array[int]", at: "array[float]", values: list[Any]) -> None:
         if self._writer is None:  # it could not be opened, which is told by who tried
             return
-        numbers = Numbers(
+        numbers = NumberColumns(
             np.array(rows, dtype=np.int64), np.array(at), np.hstack(values).T if values else np.empty((0, len(COLUMNS)))
         )
         self._last = grown(self._last, numbers.rows)

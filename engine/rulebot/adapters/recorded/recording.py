@@ -25,47 +25,47 @@ EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event
 CONTRACTS: dict[str, type[Contract]] = {kind.__name__: kind for kind in (Option, Underlying)}
 
 
-class Began(NamedTuple):
+class SessionBegan(NamedTuple):
     """The first turn of a run."""
 
     at: datetime
 
 
-class Heard(NamedTuple):
+class EventHeard(NamedTuple):
     """An event that entered a turn, on the board as it now is."""
 
     at: datetime
     event: Event
 
 
-class Exchanged(NamedTuple):
+class RequestsExchanged(NamedTuple):
     """Other texts took over: `data` is what they are."""
 
     at: datetime
     data: dict[str, Any]
 
 
-class Decided(NamedTuple):
+class RecordsWritten(NamedTuple):
     """What the step before this led to: canonical lines of records."""
 
     at: datetime
     lines: tuple[str, ...]
 
 
-class Moved(NamedTuple):
+class QuotesMoved(NamedTuple):
     """Rows of the board have changed, and no turn took note."""
 
     at: datetime
     rows: tuple[int, ...]
 
 
-class Passed(NamedTuple):
+class InstantPassed(NamedTuple):
     """An instant that was asked for: the board is as it was then."""
 
     at: datetime
 
 
-Step = Began | Heard | Exchanged | Decided | Moved | Passed
+Step = SessionBegan | EventHeard | RequestsExchanged | RecordsWritten | QuotesMoved | InstantPassed
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def play(files: tuple[Path, ...], board: Board, marks: deque[datetime] | None = 
                 yield from _steps(frame, board, ahead)
 
 
-def play_told(files: tuple[Path, ...]) -> Iterator[Heard | Exchanged | Decided]:
+def play_told(files: tuple[Path, ...]) -> Iterator[EventHeard | RequestsExchanged | RecordsWritten]:
     """Yield what was heard, except that the market moved, which texts took over, and what was decided.
 
     Much quicker than `play`. Raises: StoreError naming file and frame when one cannot be read.
@@ -122,11 +122,11 @@ def play_told(files: tuple[Path, ...]) -> Iterator[Heard | Exchanged | Decided]:
             with _naming(file, number):
                 for kind, micros, *what in frame.items():
                     if kind == "e":
-                        yield Heard(instant(micros), decode(EVENTS[what[0]], what[1]))
+                        yield EventHeard(instant(micros), decode(EVENTS[what[0]], what[1]))
                     elif kind == "x":
-                        yield Exchanged(instant(micros), what[0])
+                        yield RequestsExchanged(instant(micros), what[0])
                     elif kind == "r":
-                        yield Decided(instant(micros), tuple(what[0]))
+                        yield RecordsWritten(instant(micros), tuple(what[0]))
 
 
 @contextmanager
@@ -144,26 +144,26 @@ def _steps(frame: Frame, board: Board, marks: deque[datetime]) -> Iterator[Step]
     for kind, micros, *what in items:
         at = instant(micros)
         while marks and marks[0] < at:
-            yield Passed(marks.popleft())
+            yield InstantPassed(marks.popleft())
         if kind == "s":
             count, alive = what
             rows = write(count)
             board.alive_at = float("nan") if alive is None else alive
-            yield Moved(at, rows)
+            yield QuotesMoved(at, rows)
         elif kind == "m":
-            yield Heard(at, MarketMoved(at, tuple(what[0])))
+            yield EventHeard(at, MarketMoved(at, tuple(what[0])))
         elif kind == "e":
-            yield Heard(at, decode(EVENTS[what[0]], what[1]))
+            yield EventHeard(at, decode(EVENTS[what[0]], what[1]))
         elif kind == "r":
-            yield Decided(at, tuple(what[0]))
+            yield RecordsWritten(at, tuple(what[0]))
         elif kind == "b":
             _lay(board, *what)
         elif kind == "f":
             board.frozen, board.halted = set(what[0]), set(what[1])
         elif kind == "n":
-            yield Began(at)
+            yield SessionBegan(at)
         elif kind == "x":
-            yield Exchanged(at, what[0])
+            yield RequestsExchanged(at, what[0])
         else:
             raise ValueError(f"an item of an unknown kind {kind!r}")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rulebot.adapters.recorded.columns import Floats, Ints, Numbers, filled, pack, unpack
-from rulebot.adapters.recorded.file import Frame, TapeWriter, read_frames, read_head, span
+from rulebot.adapters.recorded.columns import Floats, Ints, NumberColumns, carried_forward, pack, unpack
+from rulebot.adapters.recorded.file import Frame, RecordingWriter, read_frames, read_head, span
 from rulebot.adapters.recorded.recording import stamps_of
 from rulebot.model.errors import StoreError, in_words
 from rulebot.model.market import COLUMNS
@@ -43,7 +43,7 @@ def repack(file: Path, is_over: Callable[[], bool] = lambda: False) -> None:
 
 def _write(file: Path, head: Mapping[str, Json], fresh: Path, is_over: Callable[[], bool]) -> bool:
     """Write what a file has into another one; say whether it is whole."""
-    writer = TapeWriter(fresh, head)
+    writer = RecordingWriter(fresh, head)
     last = np.full((0, len(COLUMNS)), np.nan)
     for items, numbers in _groups(file):
         if is_over():
@@ -65,17 +65,17 @@ def grown(last: Floats, rows: Ints) -> Floats:
     return np.vstack((last, np.full((needed - len(last), len(COLUMNS)), np.nan)))
 
 
-def _groups(file: Path) -> Iterator[tuple[list[Any], Numbers]]:
+def _groups(file: Path) -> Iterator[tuple[list[Any], NumberColumns]]:
     """Yield the contents of several frames together."""
     items: list[Any] = []
-    parts: list[Numbers] = []
+    parts: list[NumberColumns] = []
     last = np.full((0, len(COLUMNS)), np.nan)
     for frame in read_frames(file):
         found = frame.items()
         at = stamps_of(found)
         rows, changed, values = unpack(frame.numbers, at)
         last = grown(last, rows)
-        parts.append(Numbers(rows, at, filled(rows, changed, values, last)))
+        parts.append(NumberColumns(rows, at, carried_forward(rows, changed, values, last)))
         items += found
         if len(items) >= ITEMS or sum(len(part.rows) for part in parts) >= ENTRIES:
             yield items, _joined(parts)
@@ -84,6 +84,6 @@ def _groups(file: Path) -> Iterator[tuple[list[Any], Numbers]]:
         yield items, _joined(parts)
 
 
-def _joined(parts: list[Numbers]) -> Numbers:
+def _joined(parts: list[NumberColumns]) -> NumberColumns:
     rows, at, values = zip(*parts, strict=True)
-    return Numbers(np.concatenate(rows), np.concatenate(at), np.concatenate(values))
+    return NumberColumns(np.concatenate(rows), np.concatenate(at), np.concatenate(values))

@@ -19,12 +19,12 @@ import numpy as np
 
 from rulebot.adapters.history.daily import split_of
 from rulebot.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, ToldBars
-from rulebot.adapters.history.finding import told
+from rulebot.adapters.history.finding import finding_text
 from rulebot.adapters.history.missing import missing_sessions
 from rulebot.adapters.recorded.file import SUFFIX, day_of, file_at, named_day, read_head
-from rulebot.adapters.recorded.recording import Decided, Heard, Moved, Step, play
-from rulebot.adapters.recorded.streamed import Streamed
-from rulebot.adapters.recorded.together import Counting, counting
+from rulebot.adapters.recorded.recording import EventHeard, QuotesMoved, RecordsWritten, Step, play
+from rulebot.adapters.recorded.streamed import StreamedColumns
+from rulebot.adapters.recorded.together import SessionCount, counting
 from rulebot.model.contract import Contract, Settlement, Underlying, product
 from rulebot.model.errors import StoreError
 from rulebot.model.event import (
@@ -56,7 +56,7 @@ SETTLES = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class RecordedFacts:
     """What the broker told of the past on a day: daily bars, bare closes, the last one of them, and volatilities.
 
     last: at what each underlying stood last on that day itself.
@@ -69,7 +69,7 @@ class Facts:
     last: Mapping[str, float]
 
 
-_NOTHING = Facts({}, {}, {}, {}, {})
+_NOTHING = RecordedFacts({}, {}, {}, {}, {})
 
 
 class RecordingSource:
@@ -83,8 +83,8 @@ class RecordingSource:
         for file in sorted(path.rglob(f"*{SUFFIX}"), key=lambda each: (each.parent.name, each)):
             if (day := named_day(file)) is not None:
                 self._files.setdefault(day, []).append(file)
-        self._counting: dict[date, Counting] = {}
-        self._facts: dict[date, Facts] = {}
+        self._counting: dict[date, SessionCount] = {}
+        self._facts: dict[date, RecordedFacts] = {}
 
     @property
     def name(self) -> str:
@@ -104,7 +104,7 @@ class RecordingSource:
         """Return the files of a day that count, those of the run that began first in front. Raises: StoreError."""
         return self._count(day).files
 
-    def _count(self, day: date) -> Counting:
+    def _count(self, day: date) -> SessionCount:
         if day not in self._counting:
             self._counting[day] = counting(self._files.get(day, ()), session_on(day))
         return self._counting[day]
@@ -174,7 +174,7 @@ class RecordingSource:
         later = sorted(each for each in self._files if each >= day)
         return next((each for each in later if self._facts_of(each) is not _NOTHING), day)
 
-    def _facts_of(self, day: date) -> Facts:
+    def _facts_of(self, day: date) -> RecordedFacts:
         if day not in self._facts and day in self._files:
             with suppress(StoreError):
                 self.day(day)
@@ -193,7 +193,7 @@ class _Tape:
     def __init__(self) -> None:
         self.findings: list[Finding] = []
         self.is_time_known = True
-        self.streamed = Streamed()
+        self.streamed = StreamedColumns()
         self.bars: dict[str, tuple[DailyBar, ...]] = {}
         self.closes: dict[str, tuple[float, ...]] = {}
         self.implied: dict[str, tuple[float, ...]] = {}
@@ -217,19 +217,21 @@ class _Tape:
         streamed.begin()
         steps = play((file,), board)
         for step in steps:
-            if isinstance(step, Decided):
+            if isinstance(step, RecordsWritten):
                 self.moves += _measured(step)
-            if isinstance(step, Heard) and step.at.timestamp() <= close:
+            if isinstance(step, EventHeard) and step.at.timestamp() <= close:
                 self._take(step)
                 self._tell_clocks(step, file)
-            if not isinstance(step, Moved):
+            if not isinstance(step, QuotesMoved):
                 continue
             stamp = step.at.timestamp()
             if at != at:
                 self._cut(stamp)
             elif stamp < at:
                 text = f"the clock went back from {_clock(at)} to {_clock(stamp)}: what was recorded from then on"
-                self.findings.append(told(str(file), 0, f"{text} counts, and not what stood at these times before"))
+                self.findings.append(
+                    finding_text(str(file), 0, f"{text} counts, and not what stood at these times before")
+                )
                 self._cut(stamp)
             elif ceil(stamp / EVERY) > ceil(at / EVERY):
                 streamed.keep(at)
@@ -251,18 +253,18 @@ class _Tape:
     def _read_close(self, steps: Iterator[Step], step: Step | None, board: Board, close: float) -> None:
         """Take the prints of the close from this step on."""
         while step is not None and (stamp := step.at.timestamp()) <= close + SETTLES:
-            for contract, row in board.rows.items() if isinstance(step, Moved) else ():
+            for contract, row in board.rows.items() if isinstance(step, QuotesMoved) else ():
                 if isinstance(contract, Underlying) and _is_close(board, row, contract.symbol, close):
                     self.prints[contract.symbol] = stamp, board.last[row]
             step = next(steps, None)
 
-    def _tell_clocks(self, step: Heard, file: Path) -> None:
+    def _tell_clocks(self, step: EventHeard, file: Path) -> None:
         """Tell when the engine did not know the broker's time, or knew it again: its times are its own clock's then."""
         if not isinstance(step.event, ClocksApart) or step.event.is_known is self.is_time_known:
             return
         self.is_time_known = step.event.is_known
         text = "told its time again" if self.is_time_known else "did not tell its time: times are this engine's own"
-        self.findings.append(told(str(file), 0, f"at {_clock(step.at.timestamp())} the broker {text}"))
+        self.findings.append(finding_text(str(file), 0, f"at {_clock(step.at.timestamp())} the broker {text}"))
 
     def _cut(self, at: float) -> None:
         """Forget what was said of the time from `at` on: by another file, or by a clock that has been set back."""
@@ -278,7 +280,7 @@ class _Tape:
         if halted != (self.halts[-1][1] if self.halts else frozenset()):
             self.halts.append((at, halted))
 
-    def _take(self, step: Heard) -> None:
+    def _take(self, step: EventHeard) -> None:
         event = step.event
         if isinstance(event, LinkDown):
             self.lost.append((step.at.timestamp(), event.reason))
@@ -329,11 +331,11 @@ class _Tape:
         found = ((product(symbol), level) for symbol, (_, level) in sorted(self.prints.items()))
         return {(of.symbol, of.same_day_class): level for of, level in found}
 
-    def facts(self, levels: Mapping[str, Columns]) -> Facts:
+    def facts(self, levels: Mapping[str, Columns]) -> RecordedFacts:
         """Return what was told of the past. levels: those of the day."""
         known = {symbol: column[(column > 0) & np.isfinite(column)] for symbol, column in levels.items()}
         last = {symbol: float(column[-1]) for symbol, column in known.items() if len(column)}
-        return Facts(self.bars, self.closes, self.implied, self.streamed.previous, last)
+        return RecordedFacts(self.bars, self.closes, self.implied, self.streamed.previous, last)
 
 
 def _is_close(board: Board, row: int, symbol: str, close: float) -> bool:
@@ -345,10 +347,10 @@ def _is_close(board: Board, row: int, symbol: str, close: float) -> bool:
 def _recalled(file: Path) -> list[OpeningMoveReport]:
     """Return the expected moves of the open that a run took over from its store when it began, those of its day."""
     lines = tuple(map(str, read_head(file).get("records", ())))
-    return [each for each in _measured(Decided(_instant(0.0), lines)) if exchange_date(each.at) == day_of(file)]
+    return [each for each in _measured(RecordsWritten(_instant(0.0), lines)) if exchange_date(each.at) == day_of(file)]
 
 
-def _measured(step: Decided) -> Iterator[OpeningMoveReport]:
+def _measured(step: RecordsWritten) -> Iterator[OpeningMoveReport]:
     """Yield the expected moves of the open that the engine measured or was told then. Raises: StoreError."""
     for line in step.lines:
         if f'"{OPENING_MOVE}"' in line:
@@ -389,7 +391,7 @@ def _holes(
 
 
 def _hole(file: Path, start: float, end: float, because: str) -> Finding:
-    return told(str(file), 0, f"nothing is recorded from {_clock(start)} to {_clock(end)}{because}")
+    return finding_text(str(file), 0, f"nothing is recorded from {_clock(start)} to {_clock(end)}{because}")
 
 
 def _because(lost: Sequence[tuple[float, str]], start: float, end: float) -> str:

@@ -17,7 +17,7 @@ _NONE, _UNSEEN = -1, -2
 """Rows of the board without an option, and with one of which nothing was told yet."""
 
 
-class Streamed:
+class StreamedColumns:
     """Columns that grow by an instant whenever one is kept; what stands now follows a board, step by step."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rulebot.adapters.history.day import Finding
-from rulebot.adapters.history.finding import told
+from rulebot.adapters.history.finding import finding_text
 from rulebot.adapters.recorded.file import instant, span
 from rulebot.model.errors import StoreError
 from rulebot.model.session import EXCHANGE_ZONE, Session
@@ -24,28 +24,30 @@ APART = 60.0
 _Span = tuple[datetime, datetime]
 
 
-class Counting(NamedTuple):
+class SessionCount(NamedTuple):
     """The recordings of a day that count, in the order of their beginning, and what is to be told of the others."""
 
     files: Sequence[Path]
     findings: tuple[Finding, ...]
 
 
-def counting(files: Sequence[Path], session: Session | None) -> Counting:
+def counting(files: Sequence[Path], session: Session | None) -> SessionCount:
     """Return which of a day's recordings count, given in the order of their beginning.
 
     What cannot be read, or has nothing of the session, is kept: it is told where it is read, or has what came before.
     """
     if session is None or len(files) < 2:
-        return Counting(files, ())
+        return SessionCount(files, ())
     spans = {file: found for file in files if (found := _within(file, session)) is not None}
     beside = {file: other for file in spans if (other := _around(file, spans)) is not None}
     kept = [file for file in files if file not in beside]
     findings = [
-        told(str(file), 0, f"{_times(spans[file])} is in {other} as well, which counts, and nothing of this one")
+        finding_text(
+            str(file), 0, f"{_times(spans[file])} is in {other} as well, which counts, and nothing of this one"
+        )
         for file, other in beside.items()
     ]
-    return Counting(kept, (*findings, *_mixed([(file, spans[file]) for file in kept if file in spans])))
+    return SessionCount(kept, (*findings, *_mixed([(file, spans[file]) for file in kept if file in spans])))
 
 
 def _within(file: Path, session: Session) -> _Span | None:
@@ -74,7 +76,7 @@ def _mixed(kept: Sequence[tuple[Path, _Span]]) -> Iterator[Finding]:
     for (file, (_, last)), (after, (begins, _)) in pairwise(kept):
         if (last - begins).total_seconds() > APART:
             text = f"goes on until {_clock(last)}, and from {_clock(begins)} on {after} counts, which began then"
-            yield told(str(file), 0, text)
+            yield finding_text(str(file), 0, text)
 
 
 def _times(found: _Span) -> str:

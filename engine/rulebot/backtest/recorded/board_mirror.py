@@ -8,7 +8,7 @@ from rulebot.adapters.history.day import Places
 from rulebot.model.market import COLUMNS, Board
 
 
-class Mirror:
+class BoardMirror:
     """`board` is the engine's, `recorded` the one that the recording is played on."""
 
     def __init__(self, board: Board) -> None:

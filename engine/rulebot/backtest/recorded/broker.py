@@ -13,11 +13,11 @@ from math import nan
 from typing import NamedTuple
 
 from rulebot.backtest.broker import ACCOUNT, BacktestBroker
-from rulebot.backtest.recorded.followed_order import Followed
-from rulebot.backtest.recorded.recorded_replies import LATE, Told
-from rulebot.backtest.simulated_broker import CLIENT, PACE, Working
-from rulebot.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
-from rulebot.model.commission import own_part
+from rulebot.backtest.recorded.followed_order import FollowedOrder
+from rulebot.backtest.recorded.recorded_replies import LATE, RecordedReply
+from rulebot.backtest.simulated_broker import CLIENT, PACE, WorkingOrder
+from rulebot.model.command import AskMargin, Cancel, Command, Replace, RequestOpenOrders, Submit
+from rulebot.model.commission import broker_part
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.event import (
     AccountReport,
@@ -41,7 +41,7 @@ ANSWERS = timedelta(seconds=30)
 OVER = frozenset((BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED, BrokerStatus.INACTIVE))
 
 
-class Booked(NamedTuple):
+class RecordedExecution(NamedTuple):
     """An execution in the account: which revision of it, contracts (- sold), and dollars paid for them."""
 
     revision: str
@@ -59,12 +59,12 @@ class RecordedBroker(BacktestBroker):
     nothing more of this session, which goes on.
     """
 
-    told_there: Told = field(default_factory=Told, kw_only=True)
-    followed: dict[str, Followed] = field(default_factory=dict, kw_only=True)
+    told_there: RecordedReply = field(default_factory=RecordedReply, kw_only=True)
+    followed: dict[str, FollowedOrder] = field(default_factory=dict, kw_only=True)
     left: dict[str, tuple[datetime, str]] = field(default_factory=dict, kw_only=True)
     asked: dict[int, int] = field(default_factory=dict, kw_only=True)
     executed: dict[str, str] = field(default_factory=dict, kw_only=True)
-    booked: dict[str, Booked] = field(default_factory=dict, kw_only=True)
+    booked: dict[str, RecordedExecution] = field(default_factory=dict, kw_only=True)
     charged: dict[str, Decimal] = field(default_factory=dict, kw_only=True)
     unlike: dict[Contract, PositionReport] = field(default_factory=dict, kw_only=True)
     perm_ids: dict[str, int] = field(default_factory=dict, kw_only=True)
@@ -85,7 +85,7 @@ class RecordedBroker(BacktestBroker):
         elif isinstance(command, AskMargin):
             if not self._is_answered(command.order, at):
                 yield from super().take(command, at)
-        elif isinstance(command, Inquire):
+        elif isinstance(command, RequestOpenOrders):
             if self.left:
                 works = {ref for ref, each in self.followed.items() if not each.is_over}
                 yield OrdersListed(at, frozenset(self.working) | works)
@@ -99,11 +99,11 @@ class RecordedBroker(BacktestBroker):
         taken = {each.script.order.ref for each in self.followed.values()}
         for ref, script in self.told_there.scripts.items():
             if ref not in taken and script.is_of(order, at):
-                self.followed[order.ref] = Followed(order, script)
+                self.followed[order.ref] = FollowedOrder(order, script)
                 return True
         return False
 
-    def _changed(self, command: Replace | Cancel, found: Followed, at: datetime) -> Iterator[Event]:
+    def _changed(self, command: Replace | Cancel, found: FollowedOrder, at: datetime) -> Iterator[Event]:
         order = command.order
         is_cancel = isinstance(command, Cancel)
         if found.is_over or (is_cancel and found.is_cancelled):
@@ -139,7 +139,7 @@ class RecordedBroker(BacktestBroker):
             del self.followed[ref]
             if found.is_over:
                 continue
-            self.working[ref] = Working(found.order, at + PACE, found.filled, is_resting=True)
+            self.working[ref] = WorkingOrder(found.order, at + PACE, found.filled, is_resting=True)
             yield self.report(found.order, BrokerStatus.SUBMITTED, found.filled, at)
             if found.is_cancelled:
                 yield from self.cancelled(found.order, at)
@@ -192,7 +192,7 @@ class RecordedBroker(BacktestBroker):
         if told is not None:
             yield from told(self, event, at)
 
-    def _of(self, ref: str, order_id: int) -> Followed | None:
+    def _of(self, ref: str, order_id: int) -> FollowedOrder | None:
         for found in self.followed.values():
             there = found.script.last
             if there.ref == ref or (not ref and there.order_id == order_id):
@@ -221,7 +221,7 @@ class RecordedBroker(BacktestBroker):
         if event.option is not None and not event.is_combo:
             yield from self._book(found, event, event.option, at)
 
-    def _book(self, found: Followed, event: ExecutionReport, option: Option, at: datetime) -> Iterator[Event]:
+    def _book(self, found: FollowedOrder, event: ExecutionReport, option: Option, at: datetime) -> Iterator[Event]:
         """Take an execution into the account; a later revision takes the place of the one before.
 
         What the recording has told of the account before it is told once more, as it is now.
@@ -232,12 +232,12 @@ class RecordedBroker(BacktestBroker):
         count = int(event.quantity)
         if before is None:
             found.counts[option] = found.counts.get(option, 0) + count
-            own = own_part([(option, count, float(event.price))])
+            own = broker_part([(option, count, float(event.price))])
             self.paid[found.order.ref] = self.paid.get(found.order.ref, ZERO) + own
         elif revision <= before.revision:
             return
         signed = count if event.is_buy else -count
-        now = self.booked[execution] = Booked(revision, signed, event.price * signed * option.multiplier)
+        now = self.booked[execution] = RecordedExecution(revision, signed, event.price * signed * option.multiplier)
         self.cash -= now.paid - (ZERO if before is None else before.paid)
         held = _held_as(option)
         self.holdings[held] = self.holdings.get(held, 0) + signed - (0 if before is None else before.contracts)

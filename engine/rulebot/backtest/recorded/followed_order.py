@@ -3,23 +3,23 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from rulebot.backtest.recorded.recorded_replies import LATE, Script
+from rulebot.backtest.recorded.recorded_replies import LATE, ReplyScript
 from rulebot.model.contract import Option
-from rulebot.model.order import Order, Terms
+from rulebot.model.order import Order, OrderTerms
 
 
 @dataclass
-class Followed:
+class FollowedOrder:
     """done: how many changes of its script were made. counts: contracts filled. is_over: the broker has ended it."""
 
     order: Order
-    script: Script
+    script: ReplyScript
     done: int = 0
     counts: dict[Option, int] = field(default_factory=dict)
     is_over: bool = False
     is_cancelled: bool = False
 
-    def does(self, terms: Terms | None, at: datetime) -> bool:
+    def does(self, terms: OrderTerms | None, at: datetime) -> bool:
         """Take what is asked of it now; say whether the recording has the same."""
         if self.done >= len(self.script.changes):
             return False

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rulebot.adapters.recorded.file import instant, span
-from rulebot.adapters.recorded.recording import Decided, Exchanged, Heard, play_told
+from rulebot.adapters.recorded.recording import EventHeard, RecordsWritten, RequestsExchanged, play_told
 from rulebot.core.state import NEVER
 from rulebot.model.errors import StoreError
 from rulebot.model.event import (
@@ -22,7 +22,7 @@ from rulebot.model.event import (
     MarginReport,
     OpeningMoveReport,
 )
-from rulebot.model.order import Order, OrderStatus, Terms
+from rulebot.model.order import Order, OrderStatus, OrderTerms
 from rulebot.model.position import PAST_US
 from rulebot.record.codec import CodecError, decode, record_of
 from rulebot.record.record import Kind
@@ -51,19 +51,19 @@ def fact_of(event: Event) -> Fact | None:
     return None if told is None else (type(event), *told(event))
 
 
-class Change(NamedTuple):
+class RecordedChange(NamedTuple):
     """What was asked of an order that worked: other terms, or None, to end it."""
 
     at: datetime
-    terms: Terms | None
+    terms: OrderTerms | None
 
 
 @dataclass
-class Script:
+class ReplyScript:
     """An order of the recording as it was first sent, and what was changed of it, in order."""
 
     order: Order
-    changes: list[Change] = field(default_factory=list)
+    changes: list[RecordedChange] = field(default_factory=list)
     last: Order = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,9 +72,9 @@ class Script:
     def take(self, order: Order, at: datetime) -> None:
         """Take the next that is recorded of it."""
         if order.terms != self.last.terms:
-            self.changes.append(Change(at, order.terms))
+            self.changes.append(RecordedChange(at, order.terms))
         if order.status is OrderStatus.CANCELLING and self.last.status is not OrderStatus.CANCELLING:
-            self.changes.append(Change(at, None))
+            self.changes.append(RecordedChange(at, None))
         self.last = order
 
     def is_of(self, order: Order, at: datetime) -> bool:
@@ -90,13 +90,13 @@ def _same(order: Order) -> tuple[Any, ...]:
 
 
 @dataclass
-class Told:
+class RecordedReply:
     """scripts: the orders, by ref. facts: those of `fact_of` that came on this day. margins: answers, in order.
     executions: of single contracts, in order. past_us: positions that others closed on this day: whose it was, and
     when that was noted.
     """
 
-    scripts: dict[str, Script] = field(default_factory=dict)
+    scripts: dict[str, ReplyScript] = field(default_factory=dict)
     facts: frozenset[Fact] = frozenset()
     margins: list[MarginReport] = field(default_factory=list)
     executions: list[ExecutionReport] = field(default_factory=list)
@@ -107,13 +107,13 @@ class Told:
         facts: set[Fact] = set()
         self.margins, self.executions, self.past_us = [], [], {}
         for step in _until_the_next(files):
-            if isinstance(step, Decided):
+            if isinstance(step, RecordsWritten):
                 for line in step.lines:
                     if _ORDER in line:
                         self._take(line)
                     elif any(reason in line for reason in _PAST_US):
                         self._note_past_us(line)
-            elif isinstance(step, Exchanged):
+            elif isinstance(step, RequestsExchanged):
                 continue
             elif isinstance(step.event, MarginReport):
                 self.margins.append(step.event)
@@ -144,7 +144,7 @@ class Told:
         if known is not None:
             known.take(order, record.at)
         elif order.sent_at is not None:
-            self.scripts[order.ref] = Script(order)
+            self.scripts[order.ref] = ReplyScript(order)
 
 
 def cuts(files: Sequence[Path]) -> Iterator[tuple[Path, datetime]]:
@@ -155,7 +155,7 @@ def cuts(files: Sequence[Path]) -> Iterator[tuple[Path, datetime]]:
         yield file, min((instant(span(each)[0]) for each in after), default=NEVER)
 
 
-def _until_the_next(files: Sequence[Path]) -> Iterator[Heard | Exchanged | Decided]:
+def _until_the_next(files: Sequence[Path]) -> Iterator[EventHeard | RequestsExchanged | RecordsWritten]:
     """Yield what each file tells until another one counts."""
     for file, until in cuts(files):
         for step in play_told((file,)):

@@ -14,18 +14,18 @@ from decimal import Decimal
 import numpy as np
 
 from rulebot.adapters.history.day import Finding, HistoryDay
-from rulebot.adapters.history.finding import told
+from rulebot.adapters.history.finding import finding_text
 from rulebot.adapters.recorded.file import file_at, instant, span
-from rulebot.adapters.recorded.recording import Heard, Moved, Step, play
+from rulebot.adapters.recorded.recording import EventHeard, QuotesMoved, Step, play
 from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.backtest.broker import ACCOUNT, BacktestBroker
 from rulebot.backtest.event_pump import SOON
 from rulebot.backtest.historical_market import DayMarket
-from rulebot.backtest.recorded.board_mirror import Mirror
+from rulebot.backtest.recorded.board_mirror import BoardMirror
 from rulebot.backtest.recorded.broker import RecordedBroker
-from rulebot.backtest.recorded.recorded_replies import LATE, Told, cuts, fact_of
-from rulebot.backtest.scheduler import ENDS, agenda_of
-from rulebot.backtest.simulation import BEFORE_OPEN, WAKES_AT_MOST, DayDone, Walk
+from rulebot.backtest.recorded.recorded_replies import LATE, RecordedReply, cuts, fact_of
+from rulebot.backtest.scheduler import ENDS, wake_times
+from rulebot.backtest.simulation import BEFORE_OPEN, WAKES_AT_MOST, BacktestSimulation, SimulatedDay
 from rulebot.core.state import NEVER
 from rulebot.model.errors import InvariantError
 from rulebot.model.event import AccountReport, BarsReport, MarketMoved
@@ -34,16 +34,16 @@ from rulebot.narrate.text_table import clock
 
 
 @dataclass
-class RecordedWalk(Walk):
+class RecordedSimulation(BacktestSimulation):
     """A walk of which `source` is recordings and `fills` RECORDED."""
 
     source: RecordingSource
     shows_others = False
-    told_there: Told = field(default_factory=Told)
+    told_there: RecordedReply = field(default_factory=RecordedReply)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.mirror = Mirror(self.board)
+        self.mirror = BoardMirror(self.board)
         self.clock: deque[datetime] = deque()
         self.moved: set[int] = set()
         self.is_told = False
@@ -54,13 +54,13 @@ class RecordedWalk(Walk):
     def renew(self, number: int) -> None:
         """Begin as if nothing had been before; orders are counted from `number`."""
         super().renew(number)
-        self.told_there = Told()
+        self.told_there = RecordedReply()
 
     def broker_of(self, session: Session, cash: Decimal) -> BacktestBroker:
         """Return a broker that answers as the recording does."""
         return RecordedBroker(self.board, ACCOUNT, self.fills, session, cash=cash, told_there=self.told_there)
 
-    def live_through(self, day: HistoryDay, session: Session, findings: Sequence[Finding] = ()) -> DayDone:
+    def live_through(self, day: HistoryDay, session: Session, findings: Sequence[Finding] = ()) -> SimulatedDay:
         """Live through one session, and tell which bots did otherwise than the recording, and what is not repeated."""
         done = super().live_through(day, session, findings)
         return replace(done, findings=(*done.findings, *self._past_us(session), *self._departures(session)))
@@ -70,13 +70,13 @@ class RecordedWalk(Walk):
         for bot, at in self.told_there.past_us.values():
             if bot in self.program.bots:
                 text = f"a position of {bot} was closed by others, as was noted at {clock(at)}: that is not repeated"
-                yield told(str(file_at(self.source.files(session.date), at)), 0, text)
+                yield finding_text(str(file_at(self.source.files(session.date), at)), 0, text)
 
     def _departures(self, session: Session) -> Iterator[Finding]:
         for bot, (at, why) in self._broker.left.items():
             if at >= session.open - BEFORE_OPEN and self.source.files(session.date):
                 text = f"from {clock(at)} on orders of {bot} are filled by the model: {why}"
-                yield told(str(file_at(self.source.files(session.date), at)), 0, text)
+                yield finding_text(str(file_at(self.source.files(session.date), at)), 0, text)
 
     @property
     def left(self) -> Mapping[str, tuple[datetime, str]]:
@@ -123,11 +123,13 @@ class RecordedWalk(Walk):
 
     def _run(self, session: Session, market: DayMarket) -> None:
         ends = session.close + ENDS
-        self.clock = deque(at for at, _ in agenda_of(self.program, session, np.empty(0), self.now))
+        self.clock = deque(at for at, _ in wake_times(self.program, session, np.empty(0), self.now))
         self.wakes = 0
-        self.mirror = Mirror(self.board)  # of a session without a recording nothing stands, nor what the last one left
+        self.mirror = BoardMirror(
+            self.board
+        )  # of a session without a recording nothing stands, nor what the last one left
         for file, until in cuts(self.source.files(session.date)):
-            self.mirror = Mirror(self.board)
+            self.mirror = BoardMirror(self.board)
             begins = instant(span(file)[0])
             for step in play((file,), self.mirror.recorded):
                 at = max(step.at, self.now)
@@ -153,10 +155,10 @@ class RecordedWalk(Walk):
     def _take(self, step: Step, session: Session, market: DayMarket) -> None:
         """Take one step of the recording; before the session only what lasts counts."""
         is_early = step.at < session.open - BEFORE_OPEN
-        if isinstance(step, Moved):
+        if isinstance(step, QuotesMoved):
             moved = self.mirror.show(step.rows)
             self.moved |= moved if not is_early else set()
-        elif isinstance(step, Heard):
+        elif isinstance(step, EventHeard):
             if isinstance(step.event, MarketMoved):
                 if not is_early:
                     self.moved |= self.mirror.show(())

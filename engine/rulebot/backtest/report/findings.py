@@ -12,7 +12,7 @@ _ROWS = re.compile(r" \(\d+ rows: [^)]*\)")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-class Alike(NamedTuple):
+class FindingGroup(NamedTuple):
     """The first of some findings that differ in numbers and days alone, how many more there are, and the last's place.
 
     `last` is "" where it is the only one.
@@ -36,7 +36,7 @@ class Alike(NamedTuple):
         return f"{each['severity']}: {where(each)}: {each['text']}{count}{self.more_like_it}"
 
 
-def gravest_first(findings: Iterable[Mapping[str, Any]]) -> list[Alike]:
+def gravest_first(findings: Iterable[Mapping[str, Any]]) -> list[FindingGroup]:
     """Return findings with days that were refused before all else; what a file has again and again is one, counted."""
     same: dict[tuple[str, str, str], Mapping[str, Any]] = {}
     for each in findings:
@@ -47,12 +47,12 @@ def gravest_first(findings: Iterable[Mapping[str, Any]]) -> list[Alike]:
     for each in same.values():
         words = (_NUMBER.sub("#", _ROWS.sub("", each[name])) for name in ("file", "text"))
         groups.setdefault((each["severity"], *words), []).append(each)
-    found: list[Alike] = []
+    found: list[FindingGroup] = []
     for group in sorted(groups.values(), key=lambda group: _GRAVE.index(group[0]["severity"])):
         if len(group) <= SINGLY:
-            found += [Alike(each, 0, "") for each in group]
+            found += [FindingGroup(each, 0, "") for each in group]
         else:
-            found.append(Alike(group[0], len(group) - 1, _last(group[0], group[-1])))
+            found.append(FindingGroup(group[0], len(group) - 1, _last(group[0], group[-1])))
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rulebot.backtest.alarms import most_often
 from rulebot.backtest.known_bias import bias_words
-from rulebot.backtest.performance_figures import Figures, figure_words
+from rulebot.backtest.performance_figures import PerformanceFigures, figure_words
 from rulebot.backtest.report import tables
 from rulebot.backtest.report.charts import calendar, curves, falls, histogram, key
 from rulebot.backtest.report.style import STYLE
@@ -27,7 +27,7 @@ from rulebot.model.counted import counted
 from rulebot.model.money import dollars, signed_dollars
 from rulebot.model.performance import below_best
 from rulebot.narrate.share_pnl import InShares, in_shares_lines
-from rulebot.narrate.target_kept import ExitKept, kept_lines
+from rulebot.narrate.target_kept import TargetResult, kept_lines
 from rulebot.narrate.text_table import price
 
 Document = Mapping[str, Any]
@@ -87,7 +87,7 @@ def _one(document: Document, whys: Mapping[str, str], beside: Mapping[str, Docum
     if document["all"]["trades"]:
         yield "<h2>By exit</h2>" + tables.groups("exit", document["by_reason"])
         for line in kept_lines(
-            [ExitKept.from_document(each) for each in document["kept"]], is_named=len(document["by_bot"]) > 1
+            [TargetResult.from_document(each) for each in document["kept"]], is_named=len(document["by_bot"]) > 1
         ):
             yield f"<p>{escape(line)}</p>"
         yield "<h2>By VIX at the open</h2>" + tables.groups("VIX", document["by_vix"])
@@ -155,7 +155,7 @@ def _figures(document: Document) -> str:
         ("deepest drawdown", dollars(document["max_drawdown"])),
         ("Sharpe ratio", "-" if sharpe is None else f"{sharpe:.2f} \N{PLUS-MINUS SIGN} {error or 0.0:.2f}"),
         ("commissions", dollars(all_trades["commissions"])),
-        *figure_words(Figures(**document["figures"])),
+        *figure_words(PerformanceFigures(**document["figures"])),
     )
     cells = "".join(f"<div><span>{escape(name)}</span><b>{escape(value)}</b></div>" for name, value in told)
     return f'<div class="figures">{cells}</div>'

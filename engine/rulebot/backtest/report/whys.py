@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from rulebot.backtest.result_rows import Trade
+from rulebot.backtest.result_rows import ClosedTrade
 from rulebot.model.session import EXCHANGE_ZONE, exchange_date
 from rulebot.narrate.explain_text import instant_lines
 from rulebot.record.explain import state_at
@@ -19,7 +19,7 @@ MOST = 1000
 """Trades whose why is written out; those before say where it is kept."""
 
 
-def whys_of(store: Place, trades: Sequence[Trade]) -> dict[str, str]:
+def reasons_of(store: Place, trades: Sequence[ClosedTrade]) -> dict[str, str]:
     """Return the why of the last trades, by name. Raises: StoreError."""
     found = {}
     with StoreReader(store) as reader:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rulebot.checks.against_ledger.books import base_of, contracts_of
-from rulebot.checks.against_ledger.day import Day, dealt_for
+from rulebot.checks.against_ledger.day import CheckedDay, dealt_for
 from rulebot.checks.against_ledger.outside import AT_WORK
 from rulebot.model.order import Order, OrderLeg, Purpose
 from twsim.exchange.ledger import Row, money_of
@@ -34,7 +34,7 @@ class _AtBroker:
         return self.left * (ratio if self.order.is_combo else min(ratio, 1))
 
 
-def entries_at_once(day: Day, rows: Iterable[Row]) -> Iterator[str]:
+def entries_at_once(day: CheckedDay, rows: Iterable[Row]) -> Iterator[str]:
     """Return entries that were sent while the broker worked another one of their bot."""
     for sent, others, _ in _sent_beside(day, rows):
         for other in others:
@@ -43,7 +43,7 @@ def entries_at_once(day: Day, rows: Iterable[Row]) -> Iterator[str]:
                 yield f"{sent.order.ref} was sent while the broker worked {other.order.ref} of {sent.order.bot}"
 
 
-def exits_at_once(day: Day, rows: Iterable[Row]) -> Iterator[str]:
+def exits_at_once(day: CheckedDay, rows: Iterable[Row]) -> Iterator[str]:
     """Return exits that were sent while the broker worked others, together for more of a leg than was held.
 
     Those of one OCA group count once, as the largest.
@@ -71,7 +71,7 @@ def _is_one_group(one: Order, other: Order) -> bool:
     return bool(one.oca_group) and one.oca_group == other.oca_group
 
 
-def _sent_beside(day: Day, rows: Iterable[Row]) -> Iterator[tuple[_AtBroker, list[_AtBroker], Held]]:
+def _sent_beside(day: CheckedDay, rows: Iterable[Row]) -> Iterator[tuple[_AtBroker, list[_AtBroker], Held]]:
     """Yield each order as it reaches the broker, those that worked there when it was sent, and what is held then."""
     working: dict[str, _AtBroker] = {}
     held: dict[tuple[str, int], int] = defaultdict(int)
@@ -96,7 +96,7 @@ def _sent_beside(day: Day, rows: Iterable[Row]) -> Iterator[tuple[_AtBroker, lis
             reached.add(order.ref)
 
 
-def _hold(held: dict[tuple[str, int], int], counted: dict[str, int], day: Day, order: Order, row: Row) -> None:
+def _hold(held: dict[tuple[str, int], int], counted: dict[str, int], day: CheckedDay, order: Order, row: Row) -> None:
     """Count an execution, a correction in place of what it corrects."""
     con_id, base = int(str(row["con_id"])), base_of(row["exec_id"])
     found = dealt_for(day, order, con_id)

@@ -7,13 +7,13 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
-from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.day import CheckedDay
 from rulebot.fill.book import BY_OTHERS
 from rulebot.model.contract import Option
-from rulebot.model.cover import moved_by
+from rulebot.model.cover import shares_delivered
 from rulebot.model.delivery import DELIVERING
 from rulebot.model.money import CENT, ZERO
-from rulebot.model.unseen import is_unseen
+from rulebot.model.unseen import is_synthetic
 from rulebot.record.record import Json, Kind
 from twsim.exchange.ledger import DELIVERY, Row, money_of
 from twsim.exchange.strangers import EARLY
@@ -27,7 +27,7 @@ PREFIX = "rb:"
 
 
 def compare_books(
-    day: Day, untold: Iterable[Row] = (), rows: Iterable[Row] = (), unheard: Collection[str] = ()
+    day: CheckedDay, untold: Iterable[Row] = (), rows: Iterable[Row] = (), unheard: Collection[str] = ()
 ) -> list[str]:
     """Return every difference between the engine's books and the gateway's ledger, to the cent.
 
@@ -92,7 +92,7 @@ def compare_books(
     ]
 
 
-def waiting_for_level(day: Day, rows: Iterable[Row]) -> set[Option]:
+def waiting_for_level(day: CheckedDay, rows: Iterable[Row]) -> set[Option]:
     """Return what has expired and is still in our books, when a person was told of its position since.
 
     At what it settled nobody could know: its underlying had no live data at the close, nor has it since.
@@ -115,7 +115,7 @@ def _moved_by(rows: Iterable[Row], options: Collection[int]) -> set[int]:
     return {int(str(moved["con_id"])) for option, moved in pairs if option in options}
 
 
-def _set_off(day: Day) -> Iterator[tuple[int, Decimal]]:
+def _set_off(day: CheckedDay) -> Iterator[tuple[int, Decimal]]:
     """Yield what options brought whose shares came by one and went by another: the ledger has it on the shares."""
     for record in day.records:
         if record.kind is Kind.SETTLEMENT and record.data["how"] in DELIVERING:
@@ -124,7 +124,7 @@ def _set_off(day: Day) -> Iterator[tuple[int, Decimal]]:
             yield leg.option.con_id, (count * Decimal(str(record.data["price"]))).quantize(CENT)
 
 
-def _by_account_alone(day: Day) -> Iterator[tuple[int, Decimal]]:
+def _by_account_alone(day: CheckedDay) -> Iterator[tuple[int, Decimal]]:
     """Yield dollars of shares that assignment or exercise brought or took, less those that were a leg of a position.
 
     Of shares that some position has as a leg: the ledger has all of them on the shares, whoever's option it was.
@@ -137,12 +137,12 @@ def _by_account_alone(day: Day) -> Iterator[tuple[int, Decimal]]:
         leg = next(leg for leg in day.positions[record.position].legs if leg.name == record.data["leg"])
         key, count = shares.get(leg.option.symbol), leg.sign * int(str(record.data["quantity"]))
         if key is not None and record.data["how"] in DELIVERING:
-            yield key, -moved_by(leg.option, count) * leg.option.strike
+            yield key, -shares_delivered(leg.option, count) * leg.option.strike
         elif key is not None and leg.option.is_share:
             yield key, -count * Decimal(str(record.data["price"]))
 
 
-def _settled(day: Day) -> Counter[int]:
+def _settled(day: CheckedDay) -> Counter[int]:
     """Return how many contracts of short legs have left our positions without a trade, by contract."""
     found: Counter[int] = Counter()
     for position in day.positions.values():
@@ -151,7 +151,7 @@ def _settled(day: Day) -> Counter[int]:
     return found
 
 
-def _shares_dealt(day: Day) -> set[int]:
+def _shares_dealt(day: CheckedDay) -> set[int]:
     """Return the contract ids of the shares that are legs of our positions."""
     legs = (leg for position in day.positions.values() for leg in position.legs)
     return {leg.option.con_id for leg in legs if leg.option.is_share and leg.option.con_id}
@@ -191,13 +191,13 @@ def _of_others(rows: Iterable[Row], settled: Counter[int]) -> dict[tuple[str, in
     return found
 
 
-def _past_us(day: Day) -> set[str]:
+def _past_us(day: CheckedDay) -> set[str]:
     """Return the executions of others, without their revision, that have closed what was ours and are booked so."""
     fills = (record.data for record in day.records if record.kind is Kind.FILL)
     return {base_of(fill["exec_id"]) for fill in fills if fill["purpose"] == BY_OTHERS}
 
 
-def _estimated(day: Day) -> dict[int, int]:
+def _estimated(day: CheckedDay) -> dict[int, int]:
     """Return how many contracts others have bought of ours, - sold, at prices that nobody has told, by contract."""
     found: dict[int, int] = defaultdict(int)
     told = (record.data for record in day.records if record.kind is Kind.FILL)
@@ -208,7 +208,7 @@ def _estimated(day: Day) -> dict[int, int]:
 
 
 def _is_estimate(fill: Mapping[str, Json]) -> bool:
-    return fill["purpose"] == BY_OTHERS and is_unseen(str(fill["exec_id"]))
+    return fill["purpose"] == BY_OTHERS and is_synthetic(str(fill["exec_id"]))
 
 
 def executions(rows: Iterable[Row]) -> Iterator[Row]:
@@ -218,7 +218,7 @@ def executions(rows: Iterable[Row]) -> Iterator[Row]:
             yield row
 
 
-def fills_that_differ(day: Day, rows: Iterable[Row], unheard: Collection[str] = ()) -> Iterator[str]:
+def fill_differences(day: CheckedDay, rows: Iterable[Row], unheard: Collection[str] = ()) -> Iterator[str]:
     """Return executions that are counted twice, not at all, or otherwise than the ledger has them.
 
     A correction takes the place of what it corrects, on both sides; what was booked unseen and then taken back for the
@@ -251,7 +251,7 @@ def fills_that_differ(day: Day, rows: Iterable[Row], unheard: Collection[str] = 
     for base in sorted({*ours, *theirs}):
         if base in unheard or (base not in theirs and ours[base].quantity == 0):
             continue
-        if base in estimates or (is_unseen(base) and ours[base].ref in taken_up):
+        if base in estimates or (is_synthetic(base) and ours[base].ref in taken_up):
             continue
         if ours.get(base) != theirs.get(base):
             yield f"the execution {base}: ours {_shown(ours.get(base))}, the ledger's {_shown(theirs.get(base))}"

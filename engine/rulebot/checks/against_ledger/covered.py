@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from rulebot.checks.against_ledger.books import PREFIX, base_of, signed
-from rulebot.checks.against_ledger.day import Day, dealt_for
+from rulebot.checks.against_ledger.day import CheckedDay, dealt_for
 from rulebot.checks.against_ledger.outside import filled_unasked
 from rulebot.model.contract import Option
-from rulebot.model.cover import needed_by
+from rulebot.model.cover import shares_covering
 from rulebot.model.money import ZERO
 from twsim.exchange.ledger import Row, money_of
 
@@ -17,7 +17,7 @@ KNOWN = timedelta(minutes=1)
 """How long an engine may not know that somebody has sold shares."""
 
 
-def calls_without_shares(day: Day, rows: Iterable[Row], bots: Collection[str]) -> Iterator[str]:
+def calls_without_shares(day: CheckedDay, rows: Iterable[Row], bots: Collection[str]) -> Iterator[str]:
     """Return entries after which the calls of these bots needed more shares than the account held.
 
     Left out are shares that somebody sold less than a minute before, and what the broker filled unasked.
@@ -43,7 +43,7 @@ def calls_without_shares(day: Day, rows: Iterable[Row], bots: Collection[str]) -
         at, symbol = datetime.fromisoformat(str(row["at"])), option.symbol
         is_known = symbol not in sold_at or at - sold_at[symbol] >= KNOWN
         needed = sum(
-            needed_by(((each, count, ZERO) for each, count in found.items()), symbol)
+            shares_covering(((each, count, ZERO) for each, count in found.items()), symbol)
             for name, found in calls.items()
             if name not in beyond
         )
@@ -52,7 +52,7 @@ def calls_without_shares(day: Day, rows: Iterable[Row], bots: Collection[str]) -
 
 
 def _counted(
-    day: Day, row: Row, bots: Collection[str], counted: dict[str, int]
+    day: CheckedDay, row: Row, bots: Collection[str], counted: dict[str, int]
 ) -> tuple[str, Option, int, bool] | None:
     """Return position, option, signed change and whether it opens, of an execution of these bots; else None."""
     if row["kind"] != "execution" or row["sec_type"] != "OPT" or not str(row["order_ref"]).startswith(PREFIX):

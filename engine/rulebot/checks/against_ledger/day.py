@@ -21,7 +21,7 @@ DECISIONS = frozenset(Kind) - {Kind.RUN_STARTED, Kind.RUN_ENDED}
 
 
 @dataclass(frozen=True)
-class Day:
+class CheckedDay:
     """What one run left; `broken` is where the hash chain of its store breaks. Units: `seconds` are real."""
 
     records: tuple[Record, ...]
@@ -52,7 +52,7 @@ class Day:
         return {position.bot for position in self.positions.values() if position.opened_at is not None}
 
 
-def dealt_for(day: Day, order: Order, con_id: int) -> tuple[Position, Option] | None:
+def dealt_for(day: CheckedDay, order: Order, con_id: int) -> tuple[Position, Option] | None:
     """Return the position for which an order deals in this contract, with it; None where no row tells of either."""
     for position in (day.positions.get(name) for name in order.positions):
         option = next((leg.option for leg in position.legs if leg.option.con_id == con_id), None) if position else None
@@ -66,7 +66,7 @@ def _hash(records: Iterable[Record]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def read_day(store: Place, ledger: LedgerTotals, seconds: dict[str, float]) -> Day:
+def read_day(store: Place, ledger: LedgerTotals, seconds: dict[str, float]) -> CheckedDay:
     """Return what a store holds, read back from its journal. Raises: StoreError."""
     journal = SqlJournal(open_store(store))
     try:
@@ -76,4 +76,4 @@ def read_day(store: Place, ledger: LedgerTotals, seconds: dict[str, float]) -> D
     positions = {r.position: decode(Position, dict(r.data)) for r in records if r.kind is Kind.POSITION}
     orders = [decode(Order, dict(r.data)) for r in records if r.kind is Kind.ORDER]
     bot_days = {(r.bot, r.data["date"]): decode(BotDay, dict(r.data)) for r in records if r.kind is Kind.BOT_DAY}
-    return Day(records, positions, {o.ref: o for o in orders}, tuple(bot_days.values()), ledger, seconds, broken)
+    return CheckedDay(records, positions, {o.ref: o for o in orders}, tuple(bot_days.values()), ledger, seconds, broken)

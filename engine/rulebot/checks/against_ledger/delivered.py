@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from rulebot.checks.against_ledger.books import PREFIX, waiting_for_level
-from rulebot.checks.against_ledger.day import Day
-from rulebot.model.cover import moved_by
+from rulebot.checks.against_ledger.day import CheckedDay
+from rulebot.model.cover import shares_delivered
 from rulebot.model.delivery import DELIVERING
 from rulebot.model.money import ZERO
 from rulebot.record.record import Kind
@@ -14,7 +14,7 @@ from twsim.exchange.ledger import DELIVERY, Row, money_of
 from twsim.exchange.strangers import EARLY
 
 
-def deliveries_that_differ(day: Day, rows: Iterable[Row]) -> Iterator[str]:
+def delivery_differences(day: CheckedDay, rows: Iterable[Row]) -> Iterator[str]:
     """Yield underlyings of which our settlements moved other shares, or dollars for them, than the ledger says.
 
     Where somebody else traded in the account, or was assigned early, nothing is compared; nor of an underlying with
@@ -27,7 +27,7 @@ def deliveries_that_differ(day: Day, rows: Iterable[Row]) -> Iterator[str]:
     for record in day.records:
         if record.kind is Kind.SETTLEMENT and record.data["how"] in DELIVERING:
             leg = next(leg for leg in day.positions[record.position].legs if leg.name == record.data["leg"])
-            shares = Decimal(moved_by(leg.option, leg.sign * int(str(record.data["quantity"]))))
+            shares = Decimal(shares_delivered(leg.option, leg.sign * int(str(record.data["quantity"]))))
             was = ours[leg.option.symbol]
             ours[leg.option.symbol] = was[0] + shares, was[1] - shares * leg.option.strike
     theirs: dict[str, tuple[Decimal, Decimal]] = defaultdict(lambda: (ZERO, ZERO))

@@ -7,10 +7,10 @@ from datetime import date, datetime, timedelta
 from itertools import groupby
 
 from rulebot.checks.against_ledger.books import PREFIX, base_of, contracts_of, executions, signed
-from rulebot.checks.against_ledger.day import Day, dealt_for
+from rulebot.checks.against_ledger.day import CheckedDay, dealt_for
 from rulebot.checks.against_ledger.others import DealtByOthers
 from rulebot.checks.against_ledger.outside import filled_after_cancel, filled_unasked, told_of
-from rulebot.checks.journal.given_up import GivenUp
+from rulebot.checks.journal.given_up import AbandonedOrders
 from rulebot.model.contract import LOT, Option, Right
 from rulebot.model.order import Order, Purpose
 from rulebot.model.session import exchange_date
@@ -45,7 +45,7 @@ class _Count:
 
 
 def uncovered_shorts(
-    day: Day, rows: Iterable[Row], allowed: Collection[str], by_shares: Collection[str] = ()
+    day: CheckedDay, rows: Iterable[Row], allowed: Collection[str], by_shares: Collection[str] = ()
 ) -> Iterator[str]:
     """Return fills after which a position was short more than it was long of one right, its shares counted by lots.
 
@@ -88,7 +88,7 @@ def _uncovered(holding: _Holding, today: date) -> Iterator[tuple[Right, int]]:
             yield right, -(long // LOT)
 
 
-def closed_too_much(day: Day, rows: Iterable[Row]) -> Iterator[str]:
+def closed_too_much(day: CheckedDay, rows: Iterable[Row]) -> Iterator[str]:
     """Return fills after which the exits of a position had closed more of a leg than its entries had opened.
 
     A position of which the broker took a trade back, or filled an exit that it had called cancelled or said it had not,
@@ -110,7 +110,7 @@ def closed_too_much(day: Day, rows: Iterable[Row]) -> Iterator[str]:
                 yield f"{position} held {held} of {option} at {at}, its entries had made none"
 
 
-def closed_what_was_gone(day: Day, rows: Iterable[Row]) -> Iterator[str]:
+def closed_without_holding(day: CheckedDay, rows: Iterable[Row]) -> Iterator[str]:
     """Return exits that closed nothing: the account had not held the contract for a minute when they were sent.
 
     What an earlier order of ours closes after that is told too late for the exit. Somebody else had closed it, or it
@@ -160,7 +160,7 @@ def _change(row: Row, counted: dict[str, int]) -> int:
 
 
 def _after_each_fill(
-    day: Day, rows: Sequence[Row], others: DealtByOthers | None = None
+    day: CheckedDay, rows: Sequence[Row], others: DealtByOthers | None = None
 ) -> Iterator[tuple[str, str, _Holding, bool]]:
     """Yield time, position, holding, and whether it was our doing, after each fill.
 
@@ -218,7 +218,7 @@ def _add(holding: _Holding, count: _Count, change: int) -> None:
         holding.entered[count.option] += change
 
 
-def _count(day: Day, row: Row) -> _Count | None:
+def _count(day: CheckedDay, row: Row) -> _Count | None:
     """Return how an execution counts; None for one of an order that no row tells of, which others report."""
     order = day.orders.get(str(row["order_ref"]))
     found = None if order is None else dealt_for(day, order, int(str(row["con_id"])))
@@ -228,13 +228,13 @@ def _count(day: Day, row: Row) -> _Count | None:
     return _Count(position.id, option, order.opens(position.id), signed(row))
 
 
-def _opens(day: Day, order: Order, con_id: int) -> bool:
+def _opens(day: CheckedDay, order: Order, con_id: int) -> bool:
     """Say whether an order opens what it deals in of this contract."""
     found = dealt_for(day, order, con_id)
     return order.purpose is Purpose.ENTRY if found is None else order.opens(found[0].id)
 
 
-def _busted(day: Day, rows: Sequence[Row]) -> set[str]:
+def _busted(day: CheckedDay, rows: Sequence[Row]) -> set[str]:
     """Return positions of which the broker took a trade back, or a part of one."""
     seen: dict[str, object] = {}
     found = set()
@@ -247,7 +247,7 @@ def _busted(day: Day, rows: Sequence[Row]) -> set[str]:
     return found
 
 
-def _filled_beyond(day: Day, rows: Sequence[Row]) -> dict[tuple[str, Option], int]:
+def _filled_beyond(day: CheckedDay, rows: Sequence[Row]) -> dict[tuple[str, Option], int]:
     """Return how many contracts of a position the broker has closed by single orders beyond what these were for.
 
     Of positions of which a person was told something.
@@ -271,7 +271,7 @@ def _filled_beyond(day: Day, rows: Sequence[Row]) -> dict[tuple[str, Option], in
     return found
 
 
-def _torn(day: Day, rows: Sequence[Row]) -> set[str]:
+def _torn(day: CheckedDay, rows: Sequence[Row]) -> set[str]:
     """Return positions with a combo of which the broker traded some legs, and then ended it without the others."""
     last = {str(row["order_ref"]): row["status"] for row in rows if row["kind"] == "order"}
     traded: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
@@ -288,10 +288,10 @@ def _torn(day: Day, rows: Sequence[Row]) -> set[str]:
     return found
 
 
-def _filled_after_the_end(day: Day) -> set[str]:
+def _filled_after_the_end(day: CheckedDay) -> set[str]:
     """Return positions with an exit that filled although the broker had said that it was over, or that it had none."""
     over: dict[str, bool] = {}
-    given_up = GivenUp()
+    given_up = AbandonedOrders()
     found: set[str] = set()
     for record in day.records:
         if record.kind is Kind.ORDER:

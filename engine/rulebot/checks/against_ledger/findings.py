@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 
-from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.day import CheckedDay
 from rulebot.checks.against_ledger.others import left_to_go_on
 from rulebot.checks.journal.audit import audit
-from rulebot.core.state import Standing, Trading
+from rulebot.core.state import OperatorState, TradingMode
 from rulebot.fill.book import BY_OTHERS
 from rulebot.model.contract import product
 from rulebot.model.money import Rounding, TickRule
@@ -24,18 +24,18 @@ OFTEN, SOON = 8, timedelta(minutes=2)
 """How often in how short a time one exit takes over from another at least, where they do so without end."""
 
 
-def offences(day: Day) -> dict[int, str]:
+def offences(day: CheckedDay) -> dict[int, str]:
     """Return what the audit finds in a day's journal: the first offence by the invariant's number."""
     found = audit(enumerate(day.records, 1), broken=day.broken)
     return {each.number: str(each.first[0]) for each in found if not each.holds}
 
 
-def broken_chain(day: Day) -> list[str]:
+def broken_chain(day: CheckedDay) -> list[str]:
     """Return where the hash chain of the store breaks, nothing when it is whole."""
     return [] if day.broken is None else [f"record {day.broken.seq}: {day.broken.why}"]
 
 
-def not_numbers(day: Day) -> list[str]:
+def not_numbers(day: CheckedDay) -> list[str]:
     """Return the records that hold a number which is none."""
     found = (record for record in day.records if _has_not_a_number(dict(record.data)))
     return [f"a number that is none in {record.kind.value} of {record.bot}" for record in found]
@@ -51,7 +51,7 @@ def _has_not_a_number(value: Json) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def off_tick(day: Day) -> list[str]:
+def off_tick(day: CheckedDay) -> list[str]:
     """Return the orders that were ever priced off their grid as it was known then, or at none that the broker takes."""
     found: list[str] = []
     told: dict[str, TickRule] = {}
@@ -72,7 +72,7 @@ def off_tick(day: Day) -> list[str]:
     return found
 
 
-def grids_told(day: Day) -> dict[str, TickRule]:
+def grids_told(day: CheckedDay) -> dict[str, TickRule]:
     """Return the price grids of options as the broker has told them, by trading class, the latest of each."""
     return {name: grid for record in day.records for name, grid in _grid_told(record).items()}
 
@@ -84,14 +84,14 @@ def _grid_told(record: Record) -> dict[str, TickRule]:
     return {str(record.data["trading_class"]): decode(TickRule, record.data["value"])}
 
 
-def unfinished(day: Day) -> list[str]:
+def unfinished(day: CheckedDay) -> list[str]:
     """Return positions that end their last day between two states."""
     return [f"{p.id} ends {p.state}" for p in day.positions.values() if p.state in ("entering", "exiting")]
 
 
-def goes_on_after_kill(day: Day) -> list[str]:
+def goes_on_after_kill(day: CheckedDay) -> list[str]:
     """Return orders that may open something and, after a kill of all, have gone on to another try, or work on."""
-    standing, tries = Standing(), dict[str, int]()
+    standing, tries = OperatorState(), dict[str, int]()
     found: dict[str, None] = {}
     for record in day.records:
         if record.kind is Kind.OPERATOR:
@@ -101,15 +101,15 @@ def goes_on_after_kill(day: Day) -> list[str]:
         order = decode(Order, dict(record.data))
         is_next = tries.get(order.ref, order.attempt) != order.attempt and order.is_working
         tries[order.ref] = order.attempt
-        if is_next and order.may_open and standing.trading is not Trading.ACTIVE:
+        if is_next and order.can_increase_risk and standing.trading is not TradingMode.ACTIVE:
             found[f"{order.ref} of {order.bot} has gone on to another try after a kill"] = None
-    if standing.trading is not Trading.ACTIVE:
-        left = (order for order in day.orders.values() if order.may_open and order.is_working)
+    if standing.trading is not TradingMode.ACTIVE:
+        left = (order for order in day.orders.values() if order.can_increase_risk and order.is_working)
         found |= {f"{order.ref} of {order.bot} works on after a kill": None for order in left}
     return list(found)
 
 
-def taken_over_without_end(day: Day) -> list[str]:
+def taken_over_without_end(day: CheckedDay) -> list[str]:
     """Return positions of which exits took over from each other again and again, so that none could close anything.
 
     `OFTEN` within `SOON` none has reason to. With each fill that closes something, or that the exchange takes back, it
@@ -132,7 +132,7 @@ def taken_over_without_end(day: Day) -> list[str]:
     return list(found)
 
 
-def without_partner(day: Day) -> list[str]:
+def without_partner(day: CheckedDay) -> list[str]:
     """Return positions that end with a leg beyond what whole structures of their open legs hold.
 
     A side that an exit has closed is none of them, also where the broker has closed it beyond what was held, or has
@@ -154,7 +154,7 @@ def without_partner(day: Day) -> list[str]:
     ]
 
 
-def _left_by_rolls(day: Day) -> Counter[tuple[str, str]]:
+def _left_by_rolls(day: CheckedDay) -> Counter[tuple[str, str]]:
     """Return the contracts of long legs, by position and leg, that orders which rolled the others have left."""
     left: Counter[tuple[str, str]] = Counter()
     for order in day.orders.values():
@@ -167,7 +167,7 @@ def _left_by_rolls(day: Day) -> Counter[tuple[str, str]]:
     return left
 
 
-def left_to_a_person(day: Day) -> set[str]:
+def left_to_a_person(day: CheckedDay) -> set[str]:
     """Return positions of which the broker owes the fills of some legs to the end, and a person was asked to look.
 
     Nothing that stands in them without its partner may be closed: the partner has filled, as the broker says. What was
@@ -184,7 +184,7 @@ def left_to_a_person(day: Day) -> set[str]:
     return owed & set(asked) - acted
 
 
-def _exited(day: Day) -> set[tuple[str, str]]:
+def _exited(day: CheckedDay) -> set[tuple[str, str]]:
     """Return the legs, with their positions, of which an exit of the spec was told to have closed something, and those
     beside them that it found nothing of: of the same right, where nothing of that is held.
     """
@@ -227,7 +227,7 @@ def _is_naked(position: Position, short: PositionLeg, gone: Counter[tuple[str, s
     return short.sign < 0 and is_alone and short.held > wanted * short.ratio
 
 
-def unprotected(day: Day, bot: str) -> list[str]:
+def unprotected(day: CheckedDay, bot: str) -> list[str]:
     """Return instants at which an open position of `bot` had neither both orders at the broker nor the engine's watch.
 
     Looked at whenever the clock moves: what one instant records belongs together.

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from rulebot.checks.against_ledger.books import PREFIX, base_of, signed
-from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.day import CheckedDay
 from rulebot.fill.book import BY_OTHERS
 from rulebot.model.contract import Option
 from rulebot.model.event import Request
@@ -14,7 +14,7 @@ from rulebot.record.record import Kind
 from twsim.exchange.ledger import Row
 
 
-def closed_by_others(day: Day) -> Mapping[str, tuple[str, Option]]:
+def closed_by_others(day: CheckedDay) -> Mapping[str, tuple[str, Option]]:
     """Return of which position and contract the executions of others are that are booked to ours, by their base."""
     found = {}
     for record in day.records:
@@ -32,7 +32,7 @@ class DealtByOthers:
     newest first, as the engine leaves it to them. What they do not hold is the own of others, which they may close.
     """
 
-    def __init__(self, day: Day) -> None:
+    def __init__(self, day: CheckedDay) -> None:
         self._booked = closed_by_others(day)
         self._holders: dict[int, list[tuple[str, Option]]] = {}
         for position in reversed(day.positions.values()):
@@ -80,7 +80,7 @@ def _within(count: int, limit: int) -> int:
     return max(min(count, limit), 0) if limit > 0 else min(max(count, limit), 0)
 
 
-def left_to_go_on(day: Day) -> Counter[tuple[str, str]]:
+def left_to_go_on(day: CheckedDay) -> Counter[tuple[str, str]]:
     """Return how many contracts others have closed, by position and leg, of what a person has let go on since.
 
     What is left of it stands without them because that person wants it so.

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from rulebot.checks.against_ledger.books import PREFIX, base_of, contracts_of, executions
-from rulebot.checks.against_ledger.day import Day
+from rulebot.checks.against_ledger.day import CheckedDay
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.record.record import Kind
 from twsim.exchange.ledger import Row
@@ -17,7 +17,7 @@ AT_WORK = (Status.SUBMITTED, Status.PRE_SUBMITTED, Status.PENDING_CANCEL)
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class LedgerOrders:
     """The broker's side at the end: every row of its ledger, what still works, and its last instant."""
 
     rows: Sequence[Row]
@@ -47,7 +47,7 @@ def twice_at_broker(rows: Iterable[Row]) -> Iterator[str]:
             yield f"{ref} reached the broker {len(ids)} times"
 
 
-def more_than_cap(day: Day, rows: Sequence[Row], caps: Mapping[str, int]) -> Iterator[str]:
+def more_than_cap(day: CheckedDay, rows: Sequence[Row], caps: Mapping[str, int]) -> Iterator[str]:
     """Return bots that opened more in a day than their cap, by the ledger's own executions, and positions too large.
 
     caps: entries a day by bot; a bot that is not named may open as many as it likes. What the broker filled after it
@@ -68,17 +68,17 @@ def more_than_cap(day: Day, rows: Sequence[Row], caps: Mapping[str, int]) -> Ite
             yield f"{position.id} is larger than asked for"
 
 
-def told_of(day: Day) -> set[str]:
+def told_of(day: CheckedDay) -> set[str]:
     """Return the positions of which a person was told that something stands in the way."""
     return {record.position for record in day.records if record.kind is Kind.ALARM and record.position}
 
 
-def filled_unasked(day: Day, rows: Sequence[Row]) -> set[str]:
+def filled_unasked(day: CheckedDay, rows: Sequence[Row]) -> set[str]:
     """Return positions for which the broker filled more than anybody wanted of it then: no engine can prevent it."""
     return _filled_beyond(day, rows) | filled_after_cancel(day, rows)
 
 
-def _filled_beyond(day: Day, rows: Sequence[Row]) -> set[str]:
+def _filled_beyond(day: CheckedDay, rows: Sequence[Row]) -> set[str]:
     """Return positions of which the broker filled, of one order, more than was asked."""
     filled: dict[tuple[str, str], int] = defaultdict(int)
     counted: dict[str, int] = {}
@@ -94,7 +94,7 @@ def _filled_beyond(day: Day, rows: Sequence[Row]) -> set[str]:
     return found
 
 
-def filled_after_cancel(day: Day, rows: Sequence[Row]) -> set[str]:
+def filled_after_cancel(day: CheckedDay, rows: Sequence[Row]) -> set[str]:
     """Return positions with an order that the broker filled after it had called it cancelled: others may follow it."""
     ended: set[str] = set()
     found = set()
@@ -116,7 +116,7 @@ def unknown_to_store(orders: Mapping[str, Order], rows: Sequence[Row], unheard: 
             yield f"{ref} has the permanent id {orders[ref].perm_id}, at the broker {sorted(ids)}"
 
 
-def unknown_to_broker(orders: Mapping[str, Order], outside: Outside) -> Iterator[str]:
+def unknown_to_broker(orders: Mapping[str, Order], outside: LedgerOrders) -> Iterator[str]:
     """Return order rows that say something else of an order than the broker does, at the end."""
     at_broker, working = orders_at_broker(outside.rows), outside.refs_at_work
     for order in orders.values():
@@ -128,7 +128,7 @@ def unknown_to_broker(orders: Mapping[str, Order], outside: Outside) -> Iterator
             yield f"{order.ref} is filled in the store and never was at the broker"
 
 
-def at_work_otherwise(day: Day, outside: Outside) -> Iterator[str]:
+def at_work_otherwise(day: CheckedDay, outside: LedgerOrders) -> Iterator[str]:
     """Return orders that work at the broker with another price or size than in the store, and nobody was told."""
     told = told_of(day)
     for view in outside.working:
@@ -142,7 +142,7 @@ def at_work_otherwise(day: Day, outside: Outside) -> Iterator[str]:
             yield f"{order.ref} works at the broker with {theirs}, in the store with {ours}"
 
 
-def outlived(day: Day, outside: Outside) -> Iterator[str]:
+def orders_outlived(day: CheckedDay, outside: LedgerOrders) -> Iterator[str]:
     """Return positions that are still open after all they hold has expired.
 
     What the account lacks, closed by hand, is settled only minutes after the close: no report tells of it then.

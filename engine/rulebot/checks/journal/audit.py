@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
 
-from rulebot.checks.journal.books import changes_recorded, folded
+from rulebot.checks.journal.books import changes_recorded, positions_follow_fills
 from rulebot.checks.journal.exits import never_more_at_work, never_more_than_held
 from rulebot.checks.journal.orders import (
     final_is_final,
@@ -16,7 +16,7 @@ from rulebot.checks.journal.orders import (
 )
 from rulebot.checks.journal.rules import declared_moves, in_order, inside_the_session, one_text, unknown_is_never_true
 from rulebot.checks.journal.starts import differing_starts
-from rulebot.checks.journal.tape import Check, Finding, Tape, tape_of
+from rulebot.checks.journal.tape import Check, Finding, JournalIndex, journal_index
 from rulebot.model.values import dataclass, replace
 from rulebot.record.record import Record
 from rulebot.store.chain import ChainBreak
@@ -65,7 +65,7 @@ INVARIANTS = (
     Invariant(1, "a bot has at most one live entry order", (one_live_entry,)),
     Invariant(2, "a ref is one order, with one permId of its own", (one_identity,)),
     Invariant(3, "an order is recorded before the broker hears of it", (recorded_first,)),
-    Invariant(5, "executions count once, and positions are their sum", (folded,)),
+    Invariant(5, "executions count once, and positions are their sum", (positions_follow_fills,)),
     Invariant(8, "exits never close more than is held", (never_more_than_held,)),
     Invariant(9, "working exits never exceed the position", (never_more_at_work,)),
     Invariant(10, "after kill or pause nothing enters", (only_what_reduces,)),
@@ -105,12 +105,12 @@ def audit(
     `broken`: where the hash chain breaks. `tables`: those that differ from what the journal makes of them.
     `starts`: what a start would know otherwise, in words. `unjudged`: why invariants were not judged, by number.
     """
-    verdicts = audit_tape(tape_of(rows), broken, tables, starts)
+    verdicts = audit_tape(journal_index(rows), broken, tables, starts)
     return tuple(replace(each, unjudged=unjudged.get(each.number, "")) for each in verdicts)
 
 
 def audit_tape(
-    tape: Tape,
+    tape: JournalIndex,
     broken: ChainBreak | None,
     tables: Sequence[str] = (),
     starts: Sequence[str] = (),
@@ -125,19 +125,19 @@ def audit_tape(
     return tuple(_verdict(each, tape, known.get(each.number, []), shown) for each in INVARIANTS)
 
 
-def _chain(tape: Tape, broken: ChainBreak | None) -> list[Finding]:
+def _chain(tape: JournalIndex, broken: ChainBreak | None) -> list[Finding]:
     if broken is None:
         return []
     at = next((entry.record.at for entry in tape.entries if entry.seq == broken.seq), None)
     return [Finding(broken.seq, at, broken.why)]
 
 
-def _verdict(invariant: Invariant, tape: Tape, known: list[Finding], shown: int | None) -> Verdict:
+def _verdict(invariant: Invariant, tape: JournalIndex, known: list[Finding], shown: int | None) -> Verdict:
     found = [*known, *(finding for check in invariant.checks for finding in _guarded(check, tape))]
     return Verdict(invariant.number, invariant.says, len(found), tuple(islice(found, shown)))
 
 
-def _guarded(check: Callable[[Tape], Iterator[Finding]], tape: Tape) -> Iterator[Finding]:
+def _guarded(check: Callable[[JournalIndex], Iterator[Finding]], tape: JournalIndex) -> Iterator[Finding]:
     """Run a check; a record whose fields are not those of its kind ends it, and is an offence itself."""
     try:
         yield from check(tape)

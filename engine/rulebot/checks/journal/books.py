@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from rulebot.checks.journal.tape import Entry, Finding, Tape
+from rulebot.checks.journal.tape import Entry, Finding, JournalIndex
 from rulebot.model.money import CENT, ZERO
 from rulebot.model.order import Order, Purpose
 from rulebot.model.position import Position, PositionLeg
@@ -132,7 +132,7 @@ class Books:
         return ""
 
 
-def folded(tape: Tape) -> Iterator[Finding]:
+def positions_follow_fills(tape: JournalIndex) -> Iterator[Finding]:
     """5: Each execution counts once, and every position ends as the fold of what happened to it, to the cent."""
     books, last = Books(), dict[str, Entry]()
     for entry in tape.of(*_BOOKED):
@@ -146,7 +146,7 @@ def folded(tape: Tape) -> Iterator[Finding]:
             yield entry.finding(f"{entry.position.id}: {text}")
 
 
-def changes_recorded(tape: Tape) -> Iterator[Finding]:
+def changes_recorded(tape: JournalIndex) -> Iterator[Finding]:
     """21: At every moment positions and orders are what the records before them lead to."""
     books = Books()
     states: dict[str, str] = {}

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from rulebot.checks.journal.books import Books, buys_back
-from rulebot.checks.journal.given_up import GivenUp
-from rulebot.checks.journal.tape import Entry, Finding, Tape
+from rulebot.checks.journal.given_up import AbandonedOrders
+from rulebot.checks.journal.tape import Entry, Finding, JournalIndex
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.position import PositionLeg
 from rulebot.model.session import session_from
 from rulebot.record.record import Kind
 
 
-def never_more_than_held(tape: Tape) -> Iterator[Finding]:
+def never_more_than_held(tape: JournalIndex) -> Iterator[Finding]:
     """8: No fill of an exit, and no settlement, closes more of a leg than is held at that moment.
 
     Where the broker has taken back a trade, or fills an exit that it had called over or said it had not, an exit that
@@ -24,7 +24,7 @@ def never_more_than_held(tape: Tape) -> Iterator[Finding]:
     books = Books()
     busted: set[str] = set()
     over: set[str] = set()
-    given_up = GivenUp()
+    given_up = AbandonedOrders()
     asked = _Asked()
     told = {entry.record.position for entry in tape.of(Kind.ALARM)}
     for entry in tape.of(Kind.POSITION, Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.SETTLEMENT):
@@ -122,7 +122,7 @@ class _Working:
         return max(wanted - self.since.get(leg, 0), 0)
 
 
-def never_more_at_work(tape: Tape) -> Iterator[Finding]:
+def never_more_at_work(tape: JournalIndex) -> Iterator[Finding]:
     """9: Working exits of a leg never exceed what is held; those of one OCA group count once, as the largest.
 
     Where the broker has taken back a trade, or an exit that was over has filled after all, one that is being cancelled
@@ -133,7 +133,7 @@ def never_more_at_work(tape: Tape) -> Iterator[Finding]:
     books = Books()
     busted: set[str] = set()
     working: dict[str, _Working] = {}
-    given_up = GivenUp()
+    given_up = AbandonedOrders()
     told: set[str] = set()
     ended: set[str] = set()
     is_linked = True

@@ -8,7 +8,7 @@ GRACE = timedelta(seconds=40)
 """How long an order of which nothing was heard counts as on its way."""
 
 
-class GivenUp:
+class AbandonedOrders:
     """Orders that were given up when the broker had been asked for them `GRACE` after they were sent, and had none.
 
     One that was given up earlier is not among them: it may have been on its way.

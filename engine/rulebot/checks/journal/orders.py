@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from rulebot.checks.journal.tape import Entry, Finding, Tape
-from rulebot.core.state import Standing, Trading
+from rulebot.checks.journal.tape import Entry, Finding, JournalIndex
+from rulebot.core.state import OperatorState, TradingMode
 from rulebot.fill.book import BY_OTHERS
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.record.record import Kind
@@ -13,7 +13,7 @@ _UNTOLD = (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.DENIED)
 _LEAVING = (OrderStatus.PREPARED, OrderStatus.SENDING)
 
 
-def one_live_entry(tape: Tape) -> Iterator[Finding]:
+def one_live_entry(tape: JournalIndex) -> Iterator[Finding]:
     """1: A bot has at most one entry order that may still fill, UNKNOWN ones counted."""
     live: dict[str, dict[str, None]] = {}
     told: set[tuple[str, ...]] = set()
@@ -37,7 +37,7 @@ def _note_live(live: dict[str, dict[str, None]], entry: Entry) -> None:
         of_bot.pop(entry.order.ref, None)
 
 
-def one_identity(tape: Tape) -> Iterator[Finding]:
+def one_identity(tape: JournalIndex) -> Iterator[Finding]:
     """2: A ref is one order for ever: its number, bot, position, purpose and legs; one permId, shared with none."""
     first: dict[str, Order] = {}
     by_number: dict[int, str] = {}
@@ -68,7 +68,7 @@ def _perm(entry: Entry, order: Order, by_perm: dict[int, str]) -> Iterator[Findi
         yield entry.finding(f"{order.ref} has permId {order.perm_id}, and had {others[0]} before")
 
 
-def recorded_first(tape: Tape) -> Iterator[Finding]:
+def recorded_first(tape: JournalIndex) -> Iterator[Finding]:
     """3: An order is recorded before it is sent, so before the first word of the broker on it."""
     known: set[str] = set()
     for entry in tape.of(Kind.ORDER, Kind.FILL, Kind.MESSAGE):
@@ -85,7 +85,7 @@ def recorded_first(tape: Tape) -> Iterator[Finding]:
             yield entry.finding(f"{order.ref} is first recorded as {order.status.value}, after the broker spoke of it")
 
 
-def final_is_final(tape: Tape) -> Iterator[Finding]:
+def final_is_final(tape: JournalIndex) -> Iterator[Finding]:
     """17, of orders: what has ended stays so, unless it works at the broker after all and is taken back."""
     last: dict[str, OrderStatus] = {}
     for entry in tape.of(Kind.ORDER):
@@ -102,9 +102,9 @@ def final_is_final(tape: Tape) -> Iterator[Finding]:
             yield entry.finding(f"{order.ref} was {before.value} and is {order.status.value}")
 
 
-def only_what_reduces(tape: Tape) -> Iterator[Finding]:
+def only_what_reduces(tape: JournalIndex) -> Iterator[Finding]:
     """10: Between kill or pause and resume no entry leaves, and after a kill none that works has another try."""
-    standing = Standing()
+    standing = OperatorState()
     last: dict[str, Order] = {}
     for entry in tape.of(Kind.ORDER, Kind.OPERATOR):
         if entry.order is None:
@@ -112,13 +112,13 @@ def only_what_reduces(tape: Tape) -> Iterator[Finding]:
             continue
         order, before = entry.order, last.get(entry.order.ref)
         last[order.ref] = order
-        if order.may_open and leaves(before, order) and not standing.may_enter(order.bot):
+        if order.can_increase_risk and order_reaches_broker(before, order) and not standing.may_enter(order.bot):
             yield entry.finding(f"{order.ref} enters although the operator allows only what reduces")
-        elif order.may_open and is_tried_again(before, order) and standing.trading is not Trading.ACTIVE:
+        elif order.can_increase_risk and is_tried_again(before, order) and standing.trading is not TradingMode.ACTIVE:
             yield entry.finding(f"{order.ref} has try {order.attempt} after a kill")
 
 
-def leaves(before: Order | None, order: Order) -> bool:
+def order_reaches_broker(before: Order | None, order: Order) -> bool:
     """Say whether an order is new with this record, or is sent with it."""
     return before is None or (before.sent_at is None and order.sent_at is not None)
 
@@ -128,7 +128,7 @@ def is_tried_again(before: Order | None, order: Order) -> bool:
     return before is not None and order.attempt > before.attempt and order.is_working
 
 
-def only_with_a_link(tape: Tape) -> Iterator[Finding]:
+def only_with_a_link(tape: JournalIndex) -> Iterator[Finding]:
     """14: No entry leaves while the connection is down."""
     is_up = False
     sent: set[str] = set()
@@ -140,5 +140,5 @@ def only_with_a_link(tape: Tape) -> Iterator[Finding]:
         if order.sent_at is None or order.ref in sent:
             continue
         sent.add(order.ref)
-        if not is_up and order.may_open:
+        if not is_up and order.can_increase_risk:
             yield entry.finding(f"{order.ref} enters while there is no connection")

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from rulebot.checks.journal.orders import is_tried_again, leaves
-from rulebot.checks.journal.tape import Entry, Finding, Tape
+from rulebot.checks.journal.orders import is_tried_again, order_reaches_broker
+from rulebot.checks.journal.tape import Entry, Finding, JournalIndex
 from rulebot.compile.lifecycle import LIFECYCLE
 from rulebot.core.program import CompiledBot
 from rulebot.documents.load_bots import SpecText, compile_text
@@ -22,7 +22,7 @@ _BEGINNINGS = (Kind.RUN_STARTED, Kind.PROMOTION)
 _MOVES = frozenset((row.state, row.trigger, row.next) for row in LIFECYCLE.rows)
 
 
-def inside_the_session(tape: Tape) -> Iterator[Finding]:
+def inside_the_session(tape: JournalIndex) -> Iterator[Finding]:
     """11: No entry leaves outside the session, nor has another try, and none begins outside the window of its bot.
 
     One that is entered by hand begins when it is asked for.
@@ -40,8 +40,8 @@ def inside_the_session(tape: Tape) -> Iterator[Finding]:
         elif entry.order is not None:
             order, before = entry.order, last.get(entry.order.ref)
             last[order.ref] = order
-            is_sent = leaves(before, order) or is_tried_again(before, order)
-            if order.may_open and is_sent and not _is_within(session, entry.record.at):
+            is_sent = order_reaches_broker(before, order) or is_tried_again(before, order)
+            if order.can_increase_risk and is_sent and not _is_within(session, entry.record.at):
                 yield entry.finding(f"{order.ref} {'enters' if before is None else 'is sent'} outside the session")
 
 
@@ -100,7 +100,7 @@ class _Rule(NamedTuple):
         return self.place in _CONDITIONS and self.alternative in ("", taken)
 
 
-def unknown_is_never_true(tape: Tape) -> Iterator[Finding]:
+def unknown_is_never_true(tape: JournalIndex) -> Iterator[Finding]:
     """16: No rule is true of what is missing, and a bot enters only when each of its conditions was true last."""
     truths: dict[_Rule, object] = {}
     judged: set[tuple[str, str, str]] = set()
@@ -143,7 +143,7 @@ def _owed(bot: CompiledBot | None, entry: Entry) -> Iterator[tuple[str, str]]:
         yield from (("require", rule.name) for rule in bot.plan.require)
 
 
-def declared_moves(tape: Tape) -> Iterator[Finding]:
+def declared_moves(tape: JournalIndex) -> Iterator[Finding]:
     """17: A position moves only along the rows of the lifecycle, each move from where it stood."""
     states: dict[str, str] = {}
     for entry in tape.of(Kind.DECISION):
@@ -159,7 +159,7 @@ def declared_moves(tape: Tape) -> Iterator[Finding]:
             yield entry.finding(f"{position}: no move '{entry.text('reason')}' leads from {before} to {after}")
 
 
-def one_text(tape: Tape) -> Iterator[Finding]:
+def one_text(tape: JournalIndex) -> Iterator[Finding]:
     """18: A position, and each of its orders, is governed by the text it was opened under."""
     digests: dict[str, str] = {}
     for entry in tape.of(Kind.POSITION):
@@ -172,7 +172,7 @@ def one_text(tape: Tape) -> Iterator[Finding]:
             yield entry.finding(f"{entry.order.ref} has another digest than its position {entry.order.position}")
 
 
-def in_order(tape: Tape) -> Iterator[Finding]:
+def in_order(tape: JournalIndex) -> Iterator[Finding]:
     """20: Records can be read, their numbers follow each other, and within a run time never goes back.
 
     But at a connection that begins by the broker's time after one that went by this computer's clock: its first record

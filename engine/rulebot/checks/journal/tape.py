@@ -47,7 +47,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Tape:
+class JournalIndex:
     """All records of a journal that could be read; `unreadable` are those that could not."""
 
     entries: tuple[Entry, ...]
@@ -63,10 +63,10 @@ class Tape:
         return (entry for entry in self.entries if entry.kind in kinds)
 
 
-Check = Callable[[Tape], Iterator[Finding]]
+Check = Callable[[JournalIndex], Iterator[Finding]]
 
 
-def tape_of(rows: Iterable[tuple[int, Record | str]]) -> Tape:
+def journal_index(rows: Iterable[tuple[int, Record | str]]) -> JournalIndex:
     """Return the tape of numbered records; text in the place of a record says why it could not be read."""
     entries: list[Entry] = []
     unreadable: list[Finding] = []
@@ -78,7 +78,7 @@ def tape_of(rows: Iterable[tuple[int, Record | str]]) -> Tape:
             entries.append(_entry(seq, record))
         except CodecError as error:
             unreadable.append(Finding(seq, record.at, f"no whole {record.kind.value}: {error}"))
-    return Tape(tuple(entries), tuple(unreadable))
+    return JournalIndex(tuple(entries), tuple(unreadable))
 
 
 def _entry(seq: int, record: Record) -> Entry:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.measures.measure import WITH_AN_ENTRY
 from rulebot.compile.plan import Plan, Rule
 from rulebot.compile.problem import Problem
@@ -10,7 +10,7 @@ from rulebot.compile.reads import calls_of
 from rulebot.compile.vocabulary import MEASURES
 
 
-def ageless(look: Look) -> Iterator[Problem]:
+def ineffective_max_age(look: LintContext) -> Iterator[Problem]:
     """Yield RB305 for each `max_age` of a condition of which no measure reads quotes whose age it could limit."""
     for rule in _rules(look.plan):
         measures = sorted({call.measure for call in calls_of(rule.test)})

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from rulebot.compile.distance import NOTHING
 from rulebot.compile.lint.literals import linear
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.lint.reach import is_sure
 from rulebot.compile.lint.wording import said
 from rulebot.compile.lint.worth import same_everywhere
@@ -22,7 +22,7 @@ _CLEAR = 0.2
 _AT_THE_MONEY, _OUT_OF_IT = (StrikeBy.AT_SPOT, StrikeBy.AT_LEG), (StrikeBy.OTM, StrikeBy.EXPECTED_MOVE)
 
 
-def against_the_whole(look: Look) -> Iterator[Problem]:
+def against_the_whole(look: LintContext) -> Iterator[Problem]:
     """Yield RB337 for an exit that measures legs by name against the credit or debit of all."""
     count = len(look.plan.legs)
     for planned, rule in _rules(look):
@@ -34,7 +34,7 @@ def against_the_whole(look: Look) -> Iterator[Problem]:
             yield Problem("RB337", where, message, _instead(planned, rule, legs))
 
 
-def of_next_to_nothing(look: Look) -> Iterator[Problem]:
+def of_next_to_nothing(look: LintContext) -> Iterator[Problem]:
     """Yield RB353 for an exit that is a part of the entry price, where the structure may be had for about nothing."""
     if is_sure(look.spec, look.bounds) or same_everywhere(look.spec) or _are_calendars(look) or _are_flies(look):
         return
@@ -47,7 +47,7 @@ def of_next_to_nothing(look: Look) -> Iterator[Problem]:
             yield Problem("RB353", look.marked(rule), message, help_text)
 
 
-def loans(look: Look) -> Iterator[Problem]:
+def near_zero_basis(look: LintContext) -> Iterator[Problem]:
     """Yield RB356 for what costs the same at expiry wherever the market goes: it is sold for less than that."""
     costs = -(same_everywhere(look.spec) or NOTHING)
     if costs > 0:
@@ -61,20 +61,20 @@ def _is_part(call: Call) -> bool:
     return call.measure in _WHOLE or (is_gain and "of" not in dict(call.arguments))
 
 
-def _are_calendars(look: Look) -> bool:
+def _are_calendars(look: LintContext) -> bool:
     """Say whether each option is sold against one of the same strike and another day: what ends later is dearer."""
     at = [leg for leg in look.plan.legs if leg.strike.by is StrikeBy.AT_LEG]
     return len(look.spec.legs.expiries) > 1 and 2 * len(at) == len(look.plan.legs)
 
 
-def _are_flies(look: Look) -> bool:
+def _are_flies(look: LintContext) -> bool:
     """Say whether what stands at the money is dealt in against as much that stands out of it."""
     near = sum(leg.sign * leg.ratio for leg in look.plan.legs if leg.strike.by in _AT_THE_MONEY)
     far = sum(leg.sign * leg.ratio for leg in look.plan.legs if leg.strike.by in _OUT_OF_IT)
     return near == -far and all(leg.strike.by in (*_AT_THE_MONEY, *_OUT_OF_IT) for leg in look.plan.legs)
 
 
-def _rules(look: Look) -> Iterator[tuple[ExitPlan, Rule]]:
+def _rules(look: LintContext) -> Iterator[tuple[ExitPlan, Rule]]:
     for planned in look.plan.exits:
         yield from ((planned, rule) for rule in (planned.rule, *planned.armed_by) if rule is not None)
 

@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from math import inf
 
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.lint.reach import spans_in_seconds
 from rulebot.compile.lint.wording import duration, window_words
-from rulebot.compile.plan import Again
+from rulebot.compile.plan import Reentry
 from rulebot.compile.problem import Problem
 from rulebot.compile.timing import outlives_its_day
 from rulebot.model.caps import MOST_STRUCTURES, RAISED_BY
 from rulebot.model.counted import counted
 
 
-def out_of_reach(look: Look) -> Iterator[Problem]:
+def out_of_reach(look: LintContext) -> Iterator[Problem]:
     """Yield RB322 for an `again` without time or room, RB323 for a cap that no day can reach."""
     again, entry = look.spec.entry.again, look.spec.entry
     if again is not None and _room(look, again) < again.wait:
@@ -36,7 +36,7 @@ def out_of_reach(look: Look) -> Iterator[Problem]:
         yield Problem("RB323", (*entry.path, "max_open"), message, "a position is over on the day of its entry")
 
 
-def past_built_in_cap(look: Look) -> Iterator[Problem]:
+def past_built_in_cap(look: LintContext) -> Iterator[Problem]:
     """Yield RB377 for an order of more structures than the built-in cap allows; an account document lifts it."""
     plan = look.plan
     if plan.quantity <= MOST_STRUCTURES or plan.overwrite is not None:
@@ -49,7 +49,7 @@ def past_built_in_cap(look: Look) -> Iterator[Problem]:
     yield Problem("RB377", place, message, help_text)
 
 
-def _cap_in_the_way(look: Look, again: Again) -> str:
+def _cap_in_the_way(look: LintContext, again: Reentry) -> str:
     """Return which cap keeps every further entry out, "" when none does: each would open another position."""
     entry = look.plan.entry
     if {"unfilled", "any"} & set(again.after):
@@ -66,7 +66,7 @@ def _room_for(cap: str) -> str:
     return "'max_open: 2'" if cap.startswith("'max_open'") else "'per_day: 2'"
 
 
-def _of_a_week(look: Look, a_day: float) -> Iterator[Problem]:
+def _of_a_week(look: LintContext, a_day: float) -> Iterator[Problem]:
     entry = look.spec.entry
     most = a_day * (len(entry.days) or 5)
     if entry.per_week is not None and entry.per_week > most:
@@ -75,7 +75,7 @@ def _of_a_week(look: Look, a_day: float) -> Iterator[Problem]:
         yield Problem("RB323", (*entry.path, "per_week"), message)
 
 
-def _room(look: Look, again: Again) -> float:
+def _room(look: LintContext, again: Reentry) -> float:
     """Return the seconds in which a second entry could still be made, in the longest window."""
     spans = spans_in_seconds(look.spec, look.terms.session)
     latest = inf
@@ -84,7 +84,7 @@ def _room(look: Look, again: Again) -> float:
     return max(min(end, latest) - start for start, end in spans)
 
 
-def _most_a_day(look: Look) -> tuple[float, str]:
+def _most_a_day(look: LintContext) -> tuple[float, str]:
     """Return how many positions a day can open, and what allows no more."""
     universe = look.spec.universe
     windows = len(look.plan.entry.windows) * (1 if universe is None else len(universe.symbols))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from rulebot.compile.lint.literals import Subject, Terms, literal
+from rulebot.compile.lint.literals import LinearTerms, Subject, literal
 from rulebot.compile.lint.ranges import ALL, NONE, Range, meet, rest
 from rulebot.compile.plan import AllOf, AnyOf, Not, Truth
 
@@ -25,7 +25,7 @@ class TooMany(Exception):
     """The tests combine in more ways than are looked at."""
 
 
-def holding(tests: Iterable[tuple[Truth, bool]], reach: Reach, terms: Terms) -> list[Clause] | None:
+def satisfiable(tests: Iterable[tuple[Truth, bool]], reach: Reach, terms: LinearTerms) -> list[Clause] | None:
     """Return the ways in which all tests come out as wanted, none when they never do; None when nobody can say."""
     try:
         found: list[Clause] = [{}]
@@ -33,21 +33,21 @@ def holding(tests: Iterable[tuple[Truth, bool]], reach: Reach, terms: Terms) -> 
             found = _both(found, _clauses(test, wanted, terms))
     except TooMany:
         return None
-    return [clause for clause in found if not stuck(clause, reach)]
+    return [clause for clause in found if not contradictory(clause, reach)]
 
 
-def can_hold(tests: Iterable[tuple[Truth, bool]], reach: Reach, terms: Terms) -> bool:
+def can_hold(tests: Iterable[tuple[Truth, bool]], reach: Reach, terms: LinearTerms) -> bool:
     """Say whether there may be a moment at which all tests come out as wanted."""
-    return holding(tests, reach, terms) != []
+    return satisfiable(tests, reach, terms) != []
 
 
-def stuck(clause: Clause, reach: Reach) -> tuple[Subject, ...]:
+def contradictory(clause: Clause, reach: Reach) -> tuple[Subject, ...]:
     """Return the subjects that cannot be where the clause needs them."""
     placed = {subject: meet(found, reach(subject)) for subject, found in clause.items()}
     return tuple(subject for subject, found in _nested(placed).items() if not found)
 
 
-def _clauses(test: Truth, wanted: bool, terms: Terms) -> list[Clause]:
+def _clauses(test: Truth, wanted: bool, terms: LinearTerms) -> list[Clause]:
     if isinstance(test, Not):
         return _clauses(test.member, not wanted, terms)
     if isinstance(test, AllOf | AnyOf):

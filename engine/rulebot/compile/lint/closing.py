@@ -2,29 +2,29 @@
 
 from collections.abc import Iterator
 
-from rulebot.compile.judged import WHOLE, Legs, judged_legs
-from rulebot.compile.lint.look import Look
+from rulebot.compile.judged import WHOLE, Legs, legs_in_condition
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.problem import Problem
 from rulebot.compile.structure import left_bare
 from rulebot.model.counted import counted
 from rulebot.spec.nouns.exits import Exit, is_all
 
 
-def closing_unsaid(look: Look) -> Iterator[Problem]:
+def closing_unsaid(look: LintContext) -> Iterator[Problem]:
     """Yield RB339 for an exit that judges some legs in one part and others, or all, in another, without `close`."""
     written = {each.name: each for each in look.spec.exits}
     for planned, rule in look.exit_rules():
         condition = written[planned.written].condition
         if condition is None or planned.each or _says_what(written[planned.written]):
             continue
-        found = judged_legs(condition.test, rule.test)
+        found = legs_in_condition(condition.test, rule.test)
         if len(found) > 1:
             parts = " and in another ".join(map(_words, found))
             message = f"'{planned.written}' judges in one part {parts}, so it closes the whole position"
             yield Problem("RB339", look.marked(rule), message, f"write 'close: all', or {_instead(found)}")
 
 
-def parts_of_one(look: Look) -> Iterator[Problem]:
+def parts_of_one(look: LintContext) -> Iterator[Problem]:
     """Yield RB348 for each exit of a part that, rounded up, is all of the structures there can be."""
     if look.plan.overwrite is not None:
         return
@@ -37,7 +37,7 @@ def parts_of_one(look: Look) -> Iterator[Problem]:
             yield Problem("RB348", (*rule.path, "close"), message, "leave 'close' out, or enter more ('quantity')")
 
 
-def uncovering(look: Look) -> Iterator[Problem]:
+def uncovering(look: LintContext) -> Iterator[Problem]:
     """Yield RB355 for each exit that closes what covers an option, or shares, that it leaves."""
     told = set()
     for planned, rule in look.exit_rules():

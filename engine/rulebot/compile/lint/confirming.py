@@ -2,8 +2,8 @@
 
 from math import inf
 
-from rulebot.compile.lint.clauses import Clause, holding
-from rulebot.compile.lint.literals import TIME, Subject, Terms
+from rulebot.compile.lint.clauses import Clause, satisfiable
+from rulebot.compile.lint.literals import TIME, LinearTerms, Subject
 from rulebot.compile.lint.reach import Places
 from rulebot.compile.plan import Quantity, Rule
 
@@ -12,7 +12,7 @@ BETWEEN_READINGS = 1.0
 _LASTING = Subject("time_in_trade", Quantity.SECONDS)
 
 
-def is_too_long(rule: Rule, terms: Terms, places: Places) -> bool:
+def is_too_long(rule: Rule, terms: LinearTerms, places: Places) -> bool:
     """Say whether an exit that may be true is never so for long enough."""
     return asked_of(rule) > most_seconds(rule, terms, places)
 
@@ -25,14 +25,14 @@ def asked_of(rule: Rule) -> float:
     return (confirm.seconds or 0.0) if confirm.quotes is None else (confirm.quotes - 1) * BETWEEN_READINGS
 
 
-def most_seconds(rule: Rule, terms: Terms, places: Places) -> float:
+def most_seconds(rule: Rule, terms: LinearTerms, places: Places) -> float:
     """Return for how long an exit can be true at a stretch: while a position lasts, from a time of day to the close."""
-    ways = holding([(rule.test, True)], places.open, terms)
+    ways = satisfiable([(rule.test, True)], places.open, terms)
     lasting = places.open(_LASTING)[-1][1][0]
     return lasting if ways is None else max((min(lasting, _left(way, terms)) for way in ways), default=0.0)
 
 
-def _left(way: Clause, terms: Terms) -> float:
+def _left(way: Clause, terms: LinearTerms) -> float:
     """Return the seconds that a way of being true leaves of a session; infinite where it asks for no time of day."""
     if not way.get(TIME):
         return inf

@@ -2,24 +2,24 @@
 
 from collections.abc import Iterator
 
-from rulebot.compile.lint.clauses import Clause, can_hold, holding
+from rulebot.compile.lint.clauses import Clause, can_hold, satisfiable
 from rulebot.compile.lint.confirming import is_too_long
-from rulebot.compile.lint.literals import TIME, Terms
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.literals import TIME, LinearTerms
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.lint.reach import Places
 from rulebot.compile.lint.wording import dates, said
 from rulebot.compile.plan import ExitPlan, Rule
 from rulebot.compile.problem import Problem
 from rulebot.compile.reads import calls_of
 from rulebot.compile.structure import symbol_of
-from rulebot.spec.nouns.exits import ExitKind, Otherwise, is_all
+from rulebot.spec.nouns.exits import ExitKind, OnUnknown, is_all
 from rulebot.spec.nouns.legs import Side
 
 _CLOCKS = ("time", "dte", "sessions_in_trade")
 _MARKET = ("spot", "legs", "index", "strikes")
 
 
-def unended(look: Look) -> Iterator[Problem]:
+def shorts_without_exit(look: LintContext) -> Iterator[Problem]:
     """Yield RB335 where a short option would stay open once the data is gone, RB336 where no exit bounds its loss."""
     if not _sells(look):
         return
@@ -27,11 +27,11 @@ def unended(look: Look) -> Iterator[Problem]:
     yield from _without_bound(look)
 
 
-def _sells(look: Look) -> bool:
+def _sells(look: LintContext) -> bool:
     return any(leg.sign < 0 for leg in look.plan.legs)
 
 
-def _without_data(look: Look) -> Iterator[Problem]:
+def _without_data(look: LintContext) -> Iterator[Problem]:
     where = ("exits",)
     help_text = "add 'time: close - 15m', or 'at_expiry: settle' if it may be held to the end"
     if not ends(look, look.terms, look.places):
@@ -44,7 +44,7 @@ def _without_data(look: Look) -> Iterator[Problem]:
         yield Problem("RB335", where, message, help_text, None, True)
 
 
-def _at_no_hour(look: Look) -> str:
+def _at_no_hour(look: LintContext) -> str:
     """Return which exits by the clock alone wait for an hour at which nothing trades, "" where none does."""
     clocks = [rule for _, rule in look.exit_rules() if is_of_an_hour(rule)]
     never = [said(rule) for rule in clocks if not can_hold([(rule.test, True)], look.places.open, look.terms)]
@@ -56,14 +56,14 @@ def is_of_an_hour(rule: Rule) -> bool:
     return {call.measure for call in calls_of(rule.test)} == {"time"}
 
 
-def ends(look: Look, terms: Terms, places: Places) -> bool:
+def ends(look: LintContext, terms: LinearTerms, places: Places) -> bool:
     """Say whether some exit comes true by the clock and the calendar alone, or nothing is sold that needs one."""
     if not _sells(look):
         return True
     return any(_ends(look, planned, terms, places) for planned in look.plan.exits)
 
 
-def _ends(look: Look, planned: ExitPlan, terms: Terms, places: Places) -> bool:
+def _ends(look: LintContext, planned: ExitPlan, terms: LinearTerms, places: Places) -> bool:
     """Say whether an exit leaves nothing of a position, and is armed and comes true by the clock and the calendar."""
     if planned.rule is None:
         return True
@@ -74,7 +74,7 @@ def _ends(look: Look, planned: ExitPlan, terms: Terms, places: Places) -> bool:
         return False
     if is_too_long(planned.rule, terms, places):
         return False
-    found = (holding([(rule.test, True)], places.open, terms) for rule in (planned.rule, *planned.armed_by))
+    found = (satisfiable([(rule.test, True)], places.open, terms) for rule in (planned.rule, *planned.armed_by))
     return all(ways is None or any(map(_is_by_clock, ways)) for ways in found)
 
 
@@ -82,7 +82,7 @@ def _is_by_clock(way: Clause) -> bool:
     return all(subject == TIME or subject.measure in _CLOCKS for subject in way)
 
 
-def _without_bound(look: Look) -> Iterator[Problem]:
+def _without_bound(look: LintContext) -> Iterator[Problem]:
     if look.plan.overwrite is not None:
         return
     protect = look.plan.risk.protect
@@ -101,10 +101,10 @@ def _without_bound(look: Look) -> Iterator[Problem]:
             yield Problem("RB336", sold[-1].path, message, help_text, None, True)
 
 
-def _watches(look: Look) -> Iterator[bool]:
+def _watches(look: LintContext) -> Iterator[bool]:
     """Say of each exit but targets, and but those that may hold, whether it looks at the market at all."""
     for planned, rule in look.exit_rules():
-        is_bound = planned.roll is None or planned.roll.otherwise is Otherwise.CLOSE
+        is_bound = planned.roll is None or planned.roll.otherwise is OnUnknown.CLOSE
         yield (
             is_bound
             and planned.kind is not ExitKind.TARGET

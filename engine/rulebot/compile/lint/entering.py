@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from rulebot.compile.lint.clauses import can_hold, holding, stuck
+from rulebot.compile.lint.clauses import can_hold, contradictory, satisfiable
 from rulebot.compile.lint.literals import KIND, TIME, Subject
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.lint.ranges import ALL, TRUE
 from rulebot.compile.lint.reach import window_seconds
 from rulebot.compile.lint.wording import dates, duration, said, window_words
@@ -21,15 +21,15 @@ MOST_CUT = 1800.0
 """Seconds that a window may go on after a time exit has closed everything."""
 
 
-def excluded(look: Look) -> Iterator[Problem]:
+def excluded(look: LintContext) -> Iterator[Problem]:
     """Yield RB311 where conditions of entry never hold together, and RB312 where they only hold when the bot halts."""
     rules = look.entry_rules()
     found = list(_never(look, rules))
     yield from found or _halting(look, rules)
 
 
-def _never(look: Look, rules: tuple[Rule, ...]) -> Iterator[Problem]:
-    if holding([(rule.test, True) for rule in rules], look.places.entry, look.terms):
+def _never(look: LintContext, rules: tuple[Rule, ...]) -> Iterator[Problem]:
+    if satisfiable([(rule.test, True) for rule in rules], look.places.entry, look.terms):
         return
     fine: list[Rule] = []
     for rule in rules:
@@ -45,13 +45,13 @@ def _never(look: Look, rules: tuple[Rule, ...]) -> Iterator[Problem]:
         yield Problem("RB311", look.marked(rules[-1]), f"this and what stands above never hold together: {NO_ENTRY}")
 
 
-def _may_enter(look: Look, *rules: Rule) -> bool:
+def _may_enter(look: LintContext, *rules: Rule) -> bool:
     return can_hold([(rule.test, True) for rule in rules], look.places.entry, look.terms)
 
 
-def _why_never(look: Look, test: Truth) -> str:
-    ways = holding([(test, True)], lambda _: ALL, look.terms) or []
-    against = {subject for way in ways for subject in stuck(way, look.places.entry)}
+def _why_never(look: LintContext, test: Truth) -> str:
+    ways = satisfiable([(test, True)], lambda _: ALL, look.terms) or []
+    against = {subject for way in ways for subject in contradictory(way, look.places.entry)}
     if TIME in against:
         return f"the window is {window_words(look.spec)}"
     most = look.worth.most_cost if look.plan.opens_for == "credit" else look.worth.most_value
@@ -60,12 +60,12 @@ def _why_never(look: Look, test: Truth) -> str:
     return ""
 
 
-def _priced(look: Look, subjects: set[Subject], most: float) -> str:
+def _priced(look: LintContext, subjects: set[Subject], most: float) -> str:
     in_dollars = any(subject.quantity is Quantity.DOLLARS for subject in subjects)
     return f"${most * 100 * look.plan.quantity:g}" if in_dollars else f"{most:.2f}"
 
 
-def unaffordable(look: Look) -> Iterator[Problem]:
+def unaffordable(look: LintContext) -> Iterator[Problem]:
     """Yield RB316 where the structure could lose more than `max_loss_per_trade` lets it, whatever it brings."""
     limit = look.plan.risk.max_loss_per_trade
     count = 1 if look.plan.size is not None else look.plan.quantity
@@ -78,7 +78,7 @@ def unaffordable(look: Look) -> Iterator[Problem]:
     yield Problem("RB316", (*look.spec.risk.path, "max_loss_per_trade"), message, help_text)
 
 
-def _halting(look: Look, rules: tuple[Rule, ...]) -> Iterator[Problem]:
+def _halting(look: LintContext, rules: tuple[Rule, ...]) -> Iterator[Problem]:
     for halt in look.plan.risk.halt_when:
         if not _only_halted(look, rules, halt):
             continue
@@ -88,7 +88,7 @@ def _halting(look: Look, rules: tuple[Rule, ...]) -> Iterator[Problem]:
         yield Problem("RB312", look.marked(halt), message, "an entry needs some room between its filter and the halt")
 
 
-def _only_halted(look: Look, rules: tuple[Rule, ...], halt: Rule) -> bool:
+def _only_halted(look: LintContext, rules: tuple[Rule, ...], halt: Rule) -> bool:
     wanted = [*((rule.test, True) for rule in rules), (halt.test, False)]
     return not can_hold(wanted, look.places.entry, look.terms)
 
@@ -96,7 +96,7 @@ def _only_halted(look: Look, rules: tuple[Rule, ...], halt: Rule) -> bool:
 # ---------------------------------------------------------------- sessions without a window
 
 
-def windowless(look: Look) -> Iterator[Problem]:
+def sessions_without_window(look: LintContext) -> Iterator[Problem]:
     """Yield RB320 with the half days of the coming year on which the window is cut to nothing.
 
     A filter that lets no half day through says that this is meant.
@@ -113,7 +113,7 @@ def windowless(look: Look) -> Iterator[Problem]:
     yield Problem("RB320", _window_path(look), message, help_text)
 
 
-def past_the_exit(look: Look) -> Iterator[Problem]:
+def past_the_exit(look: LintContext) -> Iterator[Problem]:
     """Yield RB324 for a window of which much lies behind the time exit that closes everything."""
     session = look.terms.session
     last = end_of_day(look.spec, session)
@@ -131,11 +131,11 @@ def _is_empty(start: float, end: float) -> bool:
     return start >= end
 
 
-def _wants_half_days(look: Look) -> bool:
+def _wants_half_days(look: LintContext) -> bool:
     tests = [(rule.test, True) for rule in look.entry_rules()]
     return can_hold(tests, lambda subject: TRUE if subject == KIND else ALL, look.terms)
 
 
-def _window_path(look: Look) -> Path:
+def _window_path(look: LintContext) -> Path:
     entry = look.spec.entry
     return (*entry.path, "window") if entry.end is not None else (*entry.path, "at")

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from rulebot.compile.lint.clauses import can_hold, holding, stuck
+from rulebot.compile.lint.clauses import can_hold, contradictory, satisfiable
 from rulebot.compile.lint.confirming import asked_of, is_too_long, most_seconds
 from rulebot.compile.lint.endings import ends, is_of_an_hour
 from rulebot.compile.lint.literals import TIME, Subject
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.lint.ranges import ALL, Range
 from rulebot.compile.lint.wording import dates, duration, said
 from rulebot.compile.plan import ExitPlan, Rule
@@ -17,7 +17,7 @@ from rulebot.spec.nouns.exits import ExitKind, IfUnknown
 _GAINS = ("gain", "gain in dollars", "gain in risk", "cost")
 
 
-def idle(look: Look) -> Iterator[Problem]:
+def never_true_exits(look: LintContext) -> Iterator[Problem]:
     """Yield a warning for each exit that cannot do what it is there for; the first reason found counts."""
     above: list[tuple[ExitPlan, Rule]] = []
     for planned, rule in look.exit_rules():
@@ -53,21 +53,21 @@ def _is_clock(rule: Rule) -> bool:
     return rule.reads == frozenset({"time"})
 
 
-def idle_halts(look: Look) -> Iterator[Problem]:
+def never_true_halts(look: LintContext) -> Iterator[Problem]:
     """Yield RB333 for a halt that can never be."""
     for rule in look.plan.risk.halt_when:
         if not can_hold([(rule.test, True)], look.places.halt, look.terms):
             yield Problem("RB333", look.marked(rule), f"{said(rule)} can never be true: nothing is halted by it")
 
 
-def _may_act(look: Look, rule: Rule) -> bool:
+def _may_act(look: LintContext, rule: Rule) -> bool:
     return can_hold([(rule.test, True)], look.places.open, look.terms)
 
 
 # ---------------------------------------------------------------- never
 
 
-def _never(look: Look, rule: Rule) -> Problem:
+def _never(look: LintContext, rule: Rule) -> Problem:
     against = _against(look, rule)
     where = look.marked(rule)
     if TIME in against:
@@ -82,7 +82,7 @@ def _never(look: Look, rule: Rule) -> Problem:
     return Problem("RB330", where, message, _most_won(look, gain))
 
 
-def _unconfirmed(look: Look, rule: Rule) -> Problem:
+def _unconfirmed(look: LintContext, rule: Rule) -> Problem:
     often = rule.confirm.quotes if rule.confirm is not None else None
     asked = f"for {duration(asked_of(rule))}" if often is None else f"{often:,} times in a row"
     most = duration(most_seconds(rule, look.terms, look.places))
@@ -90,10 +90,10 @@ def _unconfirmed(look: Look, rule: Rule) -> Problem:
     return Problem("RB333", (*rule.path, "confirm"), message, "as in 'confirm: 2 quotes' or 'confirm: 5s'")
 
 
-def _against(look: Look, rule: Rule) -> dict[Subject, Range]:
+def _against(look: LintContext, rule: Rule) -> dict[Subject, Range]:
     """Return the subjects that would have to be where they cannot be, and where that is."""
-    ways = holding([(rule.test, True)], lambda _: ALL, look.terms) or []
-    return {subject: way[subject] for way in ways for subject in stuck(way, look.places.open)}
+    ways = satisfiable([(rule.test, True)], lambda _: ALL, look.terms) or []
+    return {subject: way[subject] for way in ways for subject in contradictory(way, look.places.open)}
 
 
 def _is_loss(gain: Subject, wanted: Range, possible: Range) -> bool:
@@ -102,7 +102,7 @@ def _is_loss(gain: Subject, wanted: Range, possible: Range) -> bool:
     return is_below is not (gain.measure == "cost")
 
 
-def _most_lost(look: Look, gain: Subject) -> str:
+def _most_lost(look: LintContext, gain: Subject) -> str:
     reach = look.places.open(gain)
     low, high = reach[0][0][0], reach[-1][1][0]
     match gain.measure:
@@ -119,7 +119,7 @@ def _most_lost(look: Look, gain: Subject) -> str:
             return "what was bought can lose no more than it cost, and at that nothing is left to sell"
 
 
-def _most_won(look: Look, gain: Subject) -> str:
+def _most_won(look: LintContext, gain: Subject) -> str:
     reach = look.places.open(gain)
     low, high = reach[0][0][0], reach[-1][1][0]
     match gain.measure, look.plan.opens_for:
@@ -136,7 +136,7 @@ def _most_won(look: Look, gain: Subject) -> str:
 # ---------------------------------------------------------------- in the shadow
 
 
-def _shadowing(look: Look, above: list[tuple[ExitPlan, Rule]], planned: ExitPlan, rule: Rule) -> Rule | None:
+def _shadowing(look: LintContext, above: list[tuple[ExitPlan, Rule]], planned: ExitPlan, rule: Rule) -> Rule | None:
     """Return the rule of the first exit above that is true whenever this one is, and leaves it nothing to do."""
     for other, wider in above:
         if not _leaves_nothing(other, wider, planned, rule):
@@ -146,7 +146,7 @@ def _shadowing(look: Look, above: list[tuple[ExitPlan, Rule]], planned: ExitPlan
     return None
 
 
-def _closed_by(look: Look, armed: ExitPlan) -> Rule | None:
+def _closed_by(look: LintContext, armed: ExitPlan) -> Rule | None:
     """Return the rule of a target of the whole position that is true whenever this exit may be armed."""
     arming = [(each.test, True) for each in armed.armed_by]
     for other, rule in look.exit_rules():
@@ -196,7 +196,7 @@ def _instead(rule: Rule) -> str:
 # ---------------------------------------------------------------- half days
 
 
-def _on_half_days(look: Look, rule: Rule) -> Iterator[Problem]:
+def _on_half_days(look: LintContext, rule: Rule) -> Iterator[Problem]:
     """Yield RB321 with the half days of the coming year that end before this exit can act."""
     if "time" not in rule.reads:
         return

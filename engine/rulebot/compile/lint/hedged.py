@@ -6,7 +6,7 @@ SPX, 41 QQQ against 1 NDX, 10 IWM against 1 RUT.
 
 from collections.abc import Iterator, Mapping
 
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.lint.sample import SampleLeg
 from rulebot.compile.plan import LegPlan
 from rulebot.compile.problem import Problem
@@ -27,7 +27,7 @@ _OPEN_DELTA = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class PairSide:
     """The options on one underlying. notional, delta: in points of its level, per structure, delta signed."""
 
     symbol: str
@@ -62,7 +62,7 @@ class Side:
         return sum(leg.plan.ratio for leg in self.legs if leg.plan.sign == sign)
 
 
-def unhedged(look: Look) -> Iterator[Problem]:
+def unbalanced_pairs(look: LintContext) -> Iterator[Problem]:
     """Yield RB370 to RB373 for a structure on two underlyings that is no hedged pair."""
     found = _sides(look)
     if found is None:
@@ -77,7 +77,7 @@ def unhedged(look: Look) -> Iterator[Problem]:
         yield from _left_over(one, other)
 
 
-def _sides(look: Look) -> tuple[Side, Side] | None:
+def _sides(look: LintContext) -> tuple[PairSide, PairSide] | None:
     """Return the options on each of two underlyings whose levels the example knows."""
     options = [leg for leg in look.plan.legs if not leg.is_shares]
     symbols = tuple(dict.fromkeys(leg.symbol for leg in options))
@@ -86,22 +86,22 @@ def _sides(look: Look) -> tuple[Side, Side] | None:
     by_symbol: Mapping[str, tuple[SampleLeg, ...]] = {
         symbol: tuple(leg for leg in look.sample.legs.values() if leg.plan.symbol == symbol) for symbol in symbols
     }
-    one, other = (Side(symbol, by_symbol[symbol]) for symbol in symbols)
+    one, other = (PairSide(symbol, by_symbol[symbol]) for symbol in symbols)
     return one, other
 
 
-def _is_one_market(one: Side, other: Side) -> bool:
+def _is_one_market(one: PairSide, other: PairSide) -> bool:
     return any({one.symbol, other.symbol} <= market for market in SAME_MARKET)
 
 
-def _same_side(one: Side, other: Side) -> Problem:
+def _same_side(one: PairSide, other: PairSide) -> Problem:
     deals = "sells" if one.is_sold else "buys"
     message = f"this structure {deals} options on {one.symbol} and on {other.symbol}: neither side hedges the other"
     help_text = f"{'buy' if one.is_sold else 'sell'} one of them, or make two bots of it"
     return Problem("RB371", other.legs[0].plan.path, message, help_text, None, True)
 
 
-def _out_of_proportion(one: Side, other: Side) -> Problem | None:
+def _out_of_proportion(one: PairSide, other: PairSide) -> Problem | None:
     large, small = (one, other) if level(one.symbol) >= level(other.symbol) else (other, one)
     apart = abs(large.notional - small.notional) / min(large.notional, small.notional)
     if apart <= (_APART if _is_one_market(one, other) else _APART_OF_OTHERS):
@@ -125,7 +125,7 @@ def _ratio_path(leg: LegPlan) -> Path:
     return leg.path if leg.ratio == 1 else (*leg.path, "ratio")
 
 
-def _left_over(one: Side, other: Side) -> Iterator[Problem]:
+def _left_over(one: PairSide, other: PairSide) -> Iterator[Problem]:
     """Yield RB373 where the deltas of both sides do not make up for each other."""
     net, larger = one.delta + other.delta, max(one.gross, other.gross)
     if abs(net) <= _OPEN_DELTA * larger:
@@ -139,7 +139,7 @@ def _left_over(one: Side, other: Side) -> Iterator[Problem]:
     yield Problem("RB373", other.legs[0].plan.strike.path, message, help_text, None, True)
 
 
-def _in_order(look: Look) -> Iterator[Problem]:
+def _in_order(look: LintContext) -> Iterator[Problem]:
     """Yield RB372 where a leg is sold before anything is bought."""
     for order in (look.spec.order,):
         sides = {leg.name: leg.sign for leg in look.plan.legs}

@@ -5,7 +5,7 @@ from decimal import Decimal
 from math import inf
 
 from rulebot.compile.lint.limits import limits
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.lint.modifiers import modifiers
 from rulebot.compile.lint.number import Number, bare, in_percent, in_points, problem_of, times
 from rulebot.compile.lint.reach import spans_in_seconds, window_seconds
@@ -40,7 +40,7 @@ MOST_CONTRACTS, MOST_NOTIONAL = 500, 100_000_000
 """Structures of one position, and its dollars of the underlying, beyond which a quantity is most likely a slip."""
 
 
-def out_of_range(look: Look) -> Iterator[Problem]:
+def out_of_range(look: LintContext) -> Iterator[Problem]:
     """Yield RB361 for each number of a key outside of its usual range, once a place."""
     seen: set[Path] = set()
     for number in _numbers(look):
@@ -49,7 +49,7 @@ def out_of_range(look: Look) -> Iterator[Problem]:
             yield problem_of(number)
 
 
-def _numbers(look: Look) -> Iterator[Number]:
+def _numbers(look: LintContext) -> Iterator[Number]:
     yield from _strikes(look)
     yield from _orders(look)
     yield from _patience(look)
@@ -60,7 +60,7 @@ def _numbers(look: Look) -> Iterator[Number]:
 # ---------------------------------------------------------------- strikes
 
 
-def _strikes(look: Look) -> Iterator[Number]:
+def _strikes(look: LintContext) -> Iterator[Number]:
     for leg in look.plan.legs:
         if not leg.is_shares:
             yield from _strike(leg, look)
@@ -68,7 +68,7 @@ def _strikes(look: Look) -> Iterator[Number]:
             yield from modifiers(leg, inf if sample is None else sample.move)
 
 
-def _strike(leg: LegPlan, look: Look) -> Iterator[Number]:
+def _strike(leg: LegPlan, look: LintContext) -> Iterator[Number]:
     sample = look.sample.legs.get(leg.name)
     strike, key = leg.strike, "by" if leg.strike.by in (StrikeBy.BELOW, StrikeBy.ABOVE) else leg.strike.by.value
     path = (*strike.path, key) if strike.bound is Bound.NEAREST else (*strike.path, key, strike.bound.value)
@@ -102,7 +102,7 @@ def _most_premium(leg: LegPlan, move: float) -> float:
     return 4 * AT_THE_MONEY * move if low == high else high
 
 
-def _most_of_a_side(leg: LegPlan, look: Look) -> float:
+def _most_of_a_side(leg: LegPlan, look: LintContext) -> float:
     """Return the most that a short brings with the long that counts from it: less than the width between them."""
     widths = [wing.strike.target for wing in look.plan.legs if wing.strike.reference == leg.name]
     known = [float(width) for width in widths if width]
@@ -122,14 +122,14 @@ def _widths(leg: LegPlan, path: Path, spot: tuple[float, float]) -> Iterator[Num
 # ---------------------------------------------------------------- orders
 
 
-def _orders(look: Look) -> Iterator[Number]:
+def _orders(look: LintContext) -> Iterator[Number]:
     spec = look.spec
     for order in (spec.order, spec.exit_order, *(rule.order for rule in spec.exits)):
         if order is not None:
             yield from _order(order, look)
 
 
-def _order(order: Order, look: Look) -> Iterator[Number]:
+def _order(order: Order, look: LintContext) -> Iterator[Number]:
     path, stake = order.path, look.stake
     price = 0.0 if stake is None else abs(stake.entry)
     is_known = stake is not None and price > NEXT_TO_NOTHING * look.sample.premium
@@ -150,7 +150,7 @@ def _order(order: Order, look: Look) -> Iterator[Number]:
 # ---------------------------------------------------------------- how long, how often
 
 
-def _patience(look: Look) -> Iterator[Number]:
+def _patience(look: LintContext) -> Iterator[Number]:
     quoted = {rule.path for _, rule in look.exit_rules() if "legs" in rule.reads}
     for condition in look.conditions.values():
         if condition.confirm is not None and condition.path in quoted:
@@ -191,7 +191,7 @@ def _quotes(number: float) -> str:
 # ---------------------------------------------------------------- counts
 
 
-def _counts(look: Look) -> Iterator[Number]:
+def _counts(look: LintContext) -> Iterator[Number]:
     spec, then = look.spec, "a slip of one digit would be the whole account"
     spot = spots(look.plan.underlyings[0])[0]
     most = float(min(MOST_CONTRACTS, max(int(MOST_NOTIONAL / (spot * LOT)), 1)))
@@ -217,7 +217,7 @@ def _counts(look: Look) -> Iterator[Number]:
         yield Number(path=(*leg.expiry.path, "dte"), name="dte", value=days, low=0, high=1200, words=bare, then=late)
 
 
-def _ratios(look: Look) -> Iterator[Number]:
+def _ratios(look: LintContext) -> Iterator[Number]:
     """Yield how many contracts of a leg one structure has; on two underlyings the hedge decides (RB370)."""
     if len(look.plan.underlyings) > 1:
         return
@@ -228,7 +228,7 @@ def _ratios(look: Look) -> Iterator[Number]:
             yield Number(path=path, name="ratio", value=leg.ratio, low=1, high=MOST_RATIO, words=bare, then=then)
 
 
-def _growing(look: Look) -> Iterator[Number]:
+def _growing(look: LintContext) -> Iterator[Number]:
     growth = look.spec.growth
     if growth is not None:
         most, path = max(look.spec.quantity - growth.start, 1), ("quantity", "grow", "by")
@@ -236,7 +236,7 @@ def _growing(look: Look) -> Iterator[Number]:
         yield Number(path=path, name="by", value=growth.step, low=1, high=most, words=bare, then=then)
 
 
-def _taken(look: Look) -> Iterator[Number]:
+def _taken(look: LintContext) -> Iterator[Number]:
     universe = look.spec.universe
     if universe is not None and universe.rank is not None and universe.symbols:
         rank, name = universe.rank, "highest" if universe.rank.highest else "lowest"
@@ -244,7 +244,7 @@ def _taken(look: Look) -> Iterator[Number]:
         yield Number(path=(*rank.path, name), name=name, value=rank.count, low=1, high=count, words=bare, then=then)
 
 
-def _in_the_window(look: Look) -> Iterator[Number]:
+def _in_the_window(look: LintContext) -> Iterator[Number]:
     """Yield how long a try waits, so that all tries of one order have room in the longest window."""
     entry, order = look.spec.entry, look.spec.order
     longest = max(end - start for start, end in spans_in_seconds(look.spec, look.terms.session))
@@ -259,7 +259,7 @@ def _in_the_window(look: Look) -> Iterator[Number]:
     yield Number(path=path, name="wait", value=order.wait, low=low, high=most, words=duration, then=then)
 
 
-def _lasts(look: Look) -> Iterator[Number]:
+def _lasts(look: LintContext) -> Iterator[Number]:
     """Yield how long each time of `at` is open: seconds in which quotes have come, until the close at most."""
     entry = look.spec.entry
     if entry.lasts is not None:
@@ -271,7 +271,7 @@ def _lasts(look: Look) -> Iterator[Number]:
         )
 
 
-def _every(look: Look) -> Iterator[Number]:
+def _every(look: LintContext) -> Iterator[Number]:
     every = look.spec.entry.every
     if every is None:
         return

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from math import inf
 
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.lint.number import Number, in_dollars, times
-from rulebot.compile.lint.paid import WIDE, Room, paid_about
+from rulebot.compile.lint.paid import WIDE, PriceRange, paid_about
 from rulebot.compile.lint.sample import spots
 from rulebot.compile.lint.scenarios import lost_at_likely_prices
-from rulebot.compile.lint.stakes import Stake
+from rulebot.compile.lint.stakes import ExamplePayoff
 from rulebot.model.contract import LOT
 from rulebot.spec.nouns.condition import Path, Unit
 from rulebot.spec.spec import Fits
@@ -17,7 +17,7 @@ _MOST_DAYS, _LEAST_DAY = 100.0, 0.02
 """Trades that are all lost, and the part of one, beyond which a limit of the day says nothing or acts at once."""
 _WINS = 10.0
 """As many trades as may be won before a profit of the day is no limit any more."""
-_ROOM, _MOST_SOLD = Room(0.5, 2.0), 0.95
+_ROOM, _MOST_SOLD = PriceRange(0.5, 2.0), 0.95
 """How far the entry price may lie from the example's, and the most that is paid for a width, as a part of it."""
 _HALF = 0.5
 """The part of the least likely loss below which a limit of a trade is a slip, and not a choice among entries."""
@@ -35,7 +35,7 @@ _FULL = 20.0
 """How many times the largest position a budget may pay for."""
 
 
-def limits(look: Look) -> Iterator[Number]:
+def limits(look: LintContext) -> Iterator[Number]:
     """Yield the limits of a spec, and the budget that its quantity is counted by."""
     stake = look.stake
     yield from _protection(look, stake)
@@ -47,7 +47,7 @@ def limits(look: Look) -> Iterator[Number]:
 # ---------------------------------------------------------------- protection
 
 
-def _protection(look: Look, stake: Stake | None) -> Iterator[Number]:
+def _protection(look: LintContext, stake: ExamplePayoff | None) -> Iterator[Number]:
     protect = look.spec.risk.protect
     if protect is None:
         return
@@ -65,7 +65,7 @@ def _protection(look: Look, stake: Stake | None) -> Iterator[Number]:
 # ---------------------------------------------------------------- budgets
 
 
-def _budget(look: Look, stake: Stake | None) -> Iterator[Number]:
+def _budget(look: LintContext, stake: ExamplePayoff | None) -> Iterator[Number]:
     size = look.spec.size
     if size is None:
         return
@@ -81,7 +81,7 @@ def _budget(look: Look, stake: Stake | None) -> Iterator[Number]:
         yield Number(path=path, name=name, value=value, low=low, high=high, words=in_dollars, then=then)
 
 
-def _of_one(look: Look, stake: Stake, fits: Fits) -> tuple[float, float] | None:
+def _of_one(look: LintContext, stake: ExamplePayoff, fits: Fits) -> tuple[float, float] | None:
     """Return between which sizes one structure counts against a budget, per share."""
     if fits is Fits.MAX_LOSS:
         return _lost(look, stake)
@@ -89,7 +89,7 @@ def _of_one(look: Look, stake: Stake, fits: Fits) -> tuple[float, float] | None:
     return None if paid is None else (paid.least, paid.most)
 
 
-def _lost(look: Look, stake: Stake) -> tuple[float, float] | None:
+def _lost(look: LintContext, stake: ExamplePayoff) -> tuple[float, float] | None:
     """Return the least and the most that one structure loses per share, for entry prices near the example's."""
     paid = paid_about(look, _ROOM)
     if paid is None or stake.least == -inf:
@@ -103,7 +103,7 @@ def _lost(look: Look, stake: Stake) -> tuple[float, float] | None:
 # ---------------------------------------------------------------- a trade, a day
 
 
-def _of_a_trade(look: Look, stake: Stake | None) -> Iterator[Number]:
+def _of_a_trade(look: LintContext, stake: ExamplePayoff | None) -> Iterator[Number]:
     limit, worst = look.spec.risk.max_loss_per_trade, _worst(look)
     if limit is None:
         return
@@ -125,7 +125,7 @@ def _of_a_trade(look: Look, stake: Stake | None) -> Iterator[Number]:
     yield Number(path=path, name=name, value=value, low=low, high=high, words=in_dollars, then=then)
 
 
-def _of_the_day(look: Look, stake: Stake | None) -> Iterator[Number]:
+def _of_the_day(look: LintContext, stake: ExamplePayoff | None) -> Iterator[Number]:
     spec, day, worst = look.spec, look.plan.risk.day, _worst(look)
     trades = max(spec.entry.per_day or 1, spec.entry.max_open or 1)
     base = worst if worst is not None else _premium(look, stake)
@@ -146,7 +146,7 @@ def _of_the_day(look: Look, stake: Stake | None) -> Iterator[Number]:
         )
 
 
-def _of_an_unknown_day(look: Look) -> Iterator[Number]:
+def _of_an_unknown_day(look: LintContext) -> Iterator[Number]:
     loss = look.plan.risk.day.loss
     if loss is not None:
         then, path = "any quote moves a position by more", (*look.spec.risk.path, "daily_loss")
@@ -154,17 +154,17 @@ def _of_an_unknown_day(look: Look) -> Iterator[Number]:
         yield Number(path=path, name="daily_loss", value=value, low=low, high=inf, words=in_dollars, then=then)
 
 
-def _most_of_the_market(look: Look) -> float:
+def _most_of_the_market(look: LintContext) -> float:
     """Return the dollars that a position loses in a day that nobody has seen, without a bound by width."""
     levels = [spots(leg.symbol)[1] * leg.ratio for leg in look.plan.legs if not leg.is_shares]
     return max(levels, default=inf) * look.sample.lot * _CRASH
 
 
-def _premium(look: Look, stake: Stake | None) -> float | None:
+def _premium(look: LintContext, stake: ExamplePayoff | None) -> float | None:
     return None if stake is None else look.sample.premium * look.sample.lot
 
 
-def _worst(look: Look) -> float | None:
+def _worst(look: LintContext) -> float | None:
     """Return the dollars that a trade loses at most in round numbers, by the width of its strikes; None without one."""
     width = look.worth.most_cost if look.plan.opens_for == "credit" else look.worth.most_value
     if not width or look.plan.overwrite is not None or any(leg.is_shares for leg in look.plan.legs):

@@ -2,32 +2,32 @@
 
 from collections.abc import Iterator
 
-from rulebot.compile.lint.ages import ageless
-from rulebot.compile.lint.bases import against_the_whole, loans, of_next_to_nothing
+from rulebot.compile.lint.ages import ineffective_max_age
+from rulebot.compile.lint.bases import against_the_whole, near_zero_basis, of_next_to_nothing
 from rulebot.compile.lint.caps import out_of_reach, past_built_in_cap
 from rulebot.compile.lint.closing import closing_unsaid, parts_of_one, uncovering
-from rulebot.compile.lint.endings import unended
-from rulebot.compile.lint.entering import excluded, past_the_exit, unaffordable, windowless
-from rulebot.compile.lint.exits import idle, idle_halts
-from rulebot.compile.lint.hedged import unhedged
+from rulebot.compile.lint.endings import shorts_without_exit
+from rulebot.compile.lint.entering import excluded, past_the_exit, sessions_without_window, unaffordable
+from rulebot.compile.lint.exits import never_true_exits, never_true_halts
+from rulebot.compile.lint.hedged import unbalanced_pairs
 from rulebot.compile.lint.keys import out_of_range
-from rulebot.compile.lint.look import Check, Outside, look_at
+from rulebot.compile.lint.look import Check, LintEnvironment, lint_context
 from rulebot.compile.lint.models import trained_elsewhere
 from rulebot.compile.lint.names import unused_lets
-from rulebot.compile.lint.news import short_blackouts, unknown_events
-from rulebot.compile.lint.opened import at_once, left_by_the_market
+from rulebot.compile.lint.news import too_short_blackouts, unknown_events
+from rulebot.compile.lint.opened import immediate_exits, left_by_the_market
 from rulebot.compile.lint.opening import before_members_open
 from rulebot.compile.lint.orders import (
     hardly_protected,
     late,
-    left_at_mid,
     naked_between,
     on_one_reading,
+    stuck_at_mid,
     unreduced,
     waiting_for_quotes,
 )
 from rulebot.compile.lint.outcomes import inside_the_spread, never_in_the_example, of_few_dollars
-from rulebot.compile.lint.prices import of_a_share, of_a_tick, off_tick
+from rulebot.compile.lint.prices import of_a_share, of_a_tick, off_tick_prices
 from rulebot.compile.lint.rolls import rolled_again, rolled_at_any_price
 from rulebot.compile.lint.scenarios import unmet
 from rulebot.compile.lint.settled import always, at_once_in_the_example
@@ -40,7 +40,7 @@ from rulebot.compile.lint.shapes import (
     twice,
     without_bid,
 )
-from rulebot.compile.lint.symbols import namesakes
+from rulebot.compile.lint.symbols import ambiguous_symbols
 from rulebot.compile.lint.unitless import read_otherwise
 from rulebot.compile.lint.unusual import unusual
 from rulebot.compile.plan import Plan
@@ -55,39 +55,39 @@ OF_THE_DAY = frozenset({"RB314", "RB315", "RB320", "RB321", "RB335", "RB350", "R
 """Warnings that come and go with the day, the calendars and the other specs of a call: an `accept` of one may wait."""
 
 CHECKS: tuple[Check, ...] = (
-    namesakes,
+    ambiguous_symbols,
     unused_lets,
-    ageless,
+    ineffective_max_age,
     excluded,
     unaffordable,
-    windowless,
+    sessions_without_window,
     past_the_exit,
     before_members_open,
     out_of_reach,
     unknown_events,
-    short_blackouts,
-    off_tick,
+    too_short_blackouts,
+    off_tick_prices,
     of_a_share,
     of_a_tick,
     read_otherwise,
     naked_between,
     unreduced,
-    idle,
-    at_once,
+    never_true_exits,
+    immediate_exits,
     left_by_the_market,
-    idle_halts,
+    never_true_halts,
     rolled_again,
     rolled_at_any_price,
     against_the_whole,
     of_next_to_nothing,
-    loans,
+    near_zero_basis,
     closing_unsaid,
     parts_of_one,
     uncovering,
-    unended,
+    shorts_without_exit,
     on_one_reading,
     waiting_for_quotes,
-    left_at_mid,
+    stuck_at_mid,
     late,
     hardly_protected,
     trained_elsewhere,
@@ -95,7 +95,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 UNUSUAL: tuple[Check, ...] = (
-    unhedged,
+    unbalanced_pairs,
     crossed,
     sold_inside,
     twice,
@@ -116,9 +116,9 @@ UNUSUAL: tuple[Check, ...] = (
 """Checks of numbers that are most likely a slip; of what another check has marked they say nothing."""
 
 
-def lint(spec: Spec, plan: Plan, outside: Outside | None) -> Iterator[Problem]:
+def lint(spec: Spec, plan: Plan, outside: LintEnvironment | None) -> Iterator[Problem]:
     """Yield the warnings of a sound spec, whether accepted or not."""
-    look = look_at(spec, plan, outside)
+    look = lint_context(spec, plan, outside)
     marked: set[Path] = set()
     for check in CHECKS:
         found = list(check(look))

@@ -68,7 +68,7 @@ _SETTLED = Subject("constant", Quantity.TRUTH)
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class LinearTerms:
     """How tests are read: on which session, and whether exits only ever close the whole position.
 
     A part that was closed changes what `profit` is a part of, and leaves the credit as it was; then the two differ.
@@ -78,7 +78,7 @@ class Terms:
     is_whole: bool
 
 
-def literal(test: Compare | Holds, terms: Terms) -> Literal:
+def literal(test: Compare | Holds, terms: LinearTerms) -> Literal:
     """Return the subject of a test, and where the subject is when the test is true."""
     if isinstance(test, Holds):
         return _held(test, terms)
@@ -93,7 +93,7 @@ def literal(test: Compare | Holds, terms: Terms) -> Literal:
 # ---------------------------------------------------------------- true by itself
 
 
-def _held(test: Holds, terms: Terms) -> Literal:
+def _held(test: Holds, terms: LinearTerms) -> Literal:
     call = test.call
     arguments = dict(call.arguments)
     match call.measure:
@@ -124,7 +124,7 @@ def _breach(arguments: Mapping[str, object]) -> Literal:
 # ---------------------------------------------------------------- compared
 
 
-def _compared(test: Compare, terms: Terms) -> Literal | None:
+def _compared(test: Compare, terms: LinearTerms) -> Literal | None:
     left, right = linear(test.left), [linear(bound) for bound in test.right]
     op = test.op
     if (is_true := _settled(op, left, right)) is not None:
@@ -196,7 +196,7 @@ def _product(
 # ---------------------------------------------------------------- profit, loss, cost and value are one
 
 
-def _gain(subject: Subject, passing: Range, terms: Terms) -> Literal:
+def _gain(subject: Subject, passing: Range, terms: LinearTerms) -> Literal:
     arguments = dict(subject.arguments) if isinstance(subject.arguments, tuple) else {}
     if subject.measure not in ("profit", "loss", "cost", "value") or arguments.keys() - {"at"}:
         return subject, passing

@@ -6,11 +6,11 @@ from datetime import date
 
 from rulebot.compile.condition import is_ending
 from rulebot.compile.lint.clauses import can_hold
-from rulebot.compile.lint.literals import Terms
+from rulebot.compile.lint.literals import LinearTerms
 from rulebot.compile.lint.reach import Places, PriceBounds, least_loss, places_of, price_bounds, window_seconds
 from rulebot.compile.lint.sample import Sample, sample_of
-from rulebot.compile.lint.stakes import Stake, stake_of
-from rulebot.compile.lint.worth import Worth, worth_of
+from rulebot.compile.lint.stakes import ExamplePayoff, stake_of
+from rulebot.compile.lint.worth import PayoffBounds, worth_of
 from rulebot.compile.plan import ExitPlan, Plan, Rule
 from rulebot.compile.problem import Problem
 from rulebot.compile.timing import full_session, outlives_its_day
@@ -22,7 +22,7 @@ from rulebot.spec.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class LintEnvironment:
     """What lint knows that stands in no spec: the day, the half days of the year from it, and the event calendars.
 
     `calendars` is asked only when a spec names an event.
@@ -34,7 +34,7 @@ class Outside:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LintContext:
     """One bot as lint sees it, on a full session. `bounds` are those of `require` on its price.
 
     least_loss: what one structure can lose at least, per share. sample: the structure in the example market; stake: its
@@ -45,16 +45,16 @@ class Look:
 
     spec: Spec
     plan: Plan
-    outside: Outside | None
+    outside: LintEnvironment | None
     conditions: Mapping[Path, Condition]
-    worth: Worth
+    worth: PayoffBounds
     bounds: PriceBounds
-    terms: Terms
+    terms: LinearTerms
     places: Places
     least_loss: float
     sample: Sample
-    stake: Stake | None = None
-    halves: tuple[tuple[Terms, Places], ...] = ()
+    stake: ExamplePayoff | None = None
+    halves: tuple[tuple[LinearTerms, Places], ...] = ()
 
     def marked(self, rule: Rule) -> Path:
         """Return the path of what a warning about a rule points at: its bound, else all that it measures."""
@@ -74,30 +74,30 @@ class Look:
         return tuple((planned, planned.rule) for planned in self.plan.exits if planned.rule is not None)
 
 
-Check = Callable[[Look], Iterator[Problem]]
+Check = Callable[[LintContext], Iterator[Problem]]
 
 
-def look_at(spec: Spec, plan: Plan, outside: Outside | None) -> Look:
+def lint_context(spec: Spec, plan: Plan, outside: LintEnvironment | None) -> LintContext:
     """Return what the checks look at."""
     worth = worth_of(spec)
-    terms = Terms(full_session(), all(not planned.legs and planned.part is None for planned in plan.exits))
+    terms = LinearTerms(full_session(), all(not planned.legs and planned.part is None for planned in plan.exits))
     bounds = price_bounds(plan, worth, terms)
     judged = (*spec.entry.when, *spec.legs.require, *spec.risk.halt_when, *spec.risk.require, *_judged_exits(spec))
     conditions = {condition.path: condition for condition in judged}
     places, least = places_of(spec, plan, worth, bounds, terms), least_loss(spec, plan, worth, bounds)
     sample = sample_of(plan)
     stake = stake_of(spec, plan, sample)
-    look = Look(spec, plan, outside, conditions, worth, bounds, terms, places, least, sample, stake)
+    look = LintContext(spec, plan, outside, conditions, worth, bounds, terms, places, least, sample, stake)
     return replace(look, halves=tuple(_halves(look)))
 
 
-def _halves(look: Look) -> Iterator[tuple[Terms, Places]]:
+def _halves(look: LintContext) -> Iterator[tuple[LinearTerms, Places]]:
     if look.outside is None or outlives_its_day(look.spec):
         return
     wanted = [(rule.test, True) for rule in look.entry_rules()]
     for session in look.outside.half_days:
         start, end = window_seconds(look.spec, session)
-        terms = Terms(session, look.terms.is_whole)
+        terms = LinearTerms(session, look.terms.is_whole)
         places = places_of(look.spec, look.plan, look.worth, look.bounds, terms)
         if start < end and can_hold(wanted, places.entry, terms):
             yield terms, places

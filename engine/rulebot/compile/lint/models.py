@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.problem import Problem
 from rulebot.spec.nouns.condition import MeasureTest
 
@@ -10,7 +10,7 @@ UNDERLYING = "underlying"
 """The key in `trained` of a model file that says on what it was trained; older files do not have it."""
 
 
-def trained_elsewhere(look: Look) -> Iterator[Problem]:
+def trained_elsewhere(look: LintContext) -> Iterator[Problem]:
     """Yield RB347 for each model that was trained on another underlying than the one it reads.
 
     With a universe it reads several, and was trained on one of them at most: that is meant.

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.problem import Problem
 from rulebot.spec.nouns.condition import Word
 
@@ -13,7 +13,7 @@ _NO_USE = frozenset({"name", "about", "path", "accept", "lets", "parameters", "d
 """Fields whose words use nothing: what a thing is called, and where it stands."""
 
 
-def unused_lets(look: Look) -> Iterator[Problem]:
+def unused_lets(look: LintContext) -> Iterator[Problem]:
     """Yield RB302 for each let that no part of the spec names. Any word of any text may be a use of it."""
     if not look.spec.lets:
         return

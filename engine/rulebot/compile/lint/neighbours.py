@@ -25,7 +25,7 @@ Terms = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Stake:
+class TradedOption:
     """One leg of one of the bots, and in which part of the session it is dealt (seconds since the open)."""
 
     bot: int
@@ -34,20 +34,20 @@ class Stake:
     window: tuple[float, float]
 
 
-def in_each_others_way(specs: Sequence[Spec]) -> Iterator[tuple[int, Problem]]:
+def conflicting_bots(specs: Sequence[Spec]) -> Iterator[tuple[int, Problem]]:
     """Yield RB350 and RB351, each with the number of the spec that it is about."""
-    stakes: dict[Terms, list[Stake]] = defaultdict(list)
+    stakes: dict[Terms, list[TradedOption]] = defaultdict(list)
     for number, spec in enumerate(specs):
         window = window_seconds(spec, full_session())
         symbols = (spec,) if spec.universe is None else (read_for(spec, symbol) for symbol in spec.universe.symbols)
         for plain in (variant.spec for each in symbols for variant in variants(each)):
             for leg in plain.legs.legs:
-                stakes[_terms(leg, plain)].append(Stake(number, plain, leg, window))
+                stakes[_terms(leg, plain)].append(TradedOption(number, plain, leg, window))
     problems = (each for found in stakes.values() if len(found) > 1 for each in _of_one_option(found))
     yield from {(bot, problem.code, problem.path): (bot, problem) for bot, problem in problems}.values()
 
 
-def _of_one_option(stakes: list[Stake]) -> Iterator[tuple[int, Problem]]:
+def _of_one_option(stakes: list[TradedOption]) -> Iterator[tuple[int, Problem]]:
     yield from _held_the_other_way(stakes)
     yield from _resting_in_the_way(stakes)
 
@@ -82,13 +82,13 @@ def _asked(strike: Strike) -> tuple[object, ...]:
     return strike.by, strike.target, strike.bound, strike.is_percent, strike.round
 
 
-def _meet(one: Stake, other: Stake) -> bool:
+def _meet(one: TradedOption, other: TradedOption) -> bool:
     """Say whether two different bots choose at the same time of the day."""
     begins, ends = max(one.window[0], other.window[0]), min(one.window[1], other.window[1])
     return one.spec.name != other.spec.name and begins < ends
 
 
-def _named(stakes: list[Stake]) -> str:
+def _named(stakes: list[TradedOption]) -> str:
     """Return the first of some legs with its bot; that there are others is said, and not which."""
     first = f"'{stakes[0].leg.name}' of {stakes[0].spec.name}"
     return first if len(stakes) == 1 else f"{first}, among others,"
@@ -97,7 +97,7 @@ def _named(stakes: list[Stake]) -> str:
 # ---------------------------------------------------------------- held the other way round
 
 
-def _held_the_other_way(stakes: list[Stake]) -> Iterator[tuple[int, Problem]]:
+def _held_the_other_way(stakes: list[TradedOption]) -> Iterator[tuple[int, Problem]]:
     """Yield RB350 for those that come second, or first if the second nets, once a leg."""
     for stake in stakes:
         if stake.spec.legs.if_held is not IfHeld.SKIP:
@@ -116,7 +116,7 @@ def _held_the_other_way(stakes: list[Stake]) -> Iterator[tuple[int, Problem]]:
             yield stake.bot, Problem("RB350", stake.leg.path, message, help_text, None, True)
 
 
-def _gives_way(stake: Stake, other: Stake) -> bool:
+def _gives_way(stake: TradedOption, other: TradedOption) -> bool:
     """Say whether it is this one of the two that is told."""
     return other.bot < stake.bot or other.spec.legs.if_held is not IfHeld.SKIP
 
@@ -128,7 +128,7 @@ def _dealt(leg: Leg) -> str:
 # ---------------------------------------------------------------- resting in the way
 
 
-def _resting_in_the_way(stakes: list[Stake]) -> Iterator[tuple[int, Problem]]:
+def _resting_in_the_way(stakes: list[TradedOption]) -> Iterator[tuple[int, Problem]]:
     """Yield RB351 for what gives way: a combo that rests to any entry, an order of one leg to an entry of one leg."""
     alone = [stake for stake in stakes if _is_one_by_one(stake)]
     for resting in stakes:
@@ -145,11 +145,11 @@ def _resting_in_the_way(stakes: list[Stake]) -> Iterator[tuple[int, Problem]]:
             yield resting.bot, Problem("RB351", path, message, "choose another strike, expiry or time", None, True)
 
 
-def _is_one_by_one(stake: Stake) -> bool:
+def _is_one_by_one(stake: TradedOption) -> bool:
     return len(stake.spec.legs.legs) == 1 or bool(stake.spec.order.leg_by_leg)
 
 
-def _resting_path(stake: Stake) -> Path | None:
+def _resting_path(stake: TradedOption) -> Path | None:
     """Return where it is said that an order of the other side rests at the broker for this leg."""
     risk = stake.spec.risk
     if risk.protect is not None and stake.leg.side is Side.SELL and risk.protect.covers(stake.leg.name):

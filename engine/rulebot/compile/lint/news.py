@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.problem import Problem, did_you_mean
 from rulebot.compile.timing import outlives_its_day
 from rulebot.model.events import calendars_of, expiry_warnings
@@ -21,7 +21,7 @@ Named = tuple[str, Path]
 """The name of an event, and where it stands."""
 
 
-def unknown_events(look: Look) -> Iterator[Problem]:
+def unknown_events(look: LintContext) -> Iterator[Problem]:
     """Yield RB314 for events without a calendar, RB315 for calendars whose published dates end within 30 days."""
     named = list(_named(look.spec))
     if look.outside is None or not named:
@@ -77,7 +77,7 @@ def _in_arguments(arguments: Mapping[str, Argument], path: Path) -> Iterator[Nam
 # ---------------------------------------------------------------- a blackout of today
 
 
-def short_blackouts(look: Look) -> Iterator[Problem]:
+def too_short_blackouts(look: LintContext) -> Iterator[Problem]:
     """Yield RB313 where only today's events keep a position of weeks out."""
     expiry = look.spec.legs.nearest
     if expiry.rule is DteRule.AT_MOST or expiry.days[0] < LONG or not outlives_its_day(look.spec):

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from math import inf
 
-from rulebot.compile.lint.clauses import Reach, can_hold, holding, legs_of
+from rulebot.compile.lint.clauses import Reach, can_hold, legs_of, satisfiable
 from rulebot.compile.lint.literals import TIME, Subject
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.lint.ranges import Range, meet, stretch
 from rulebot.compile.lint.reach import delta_chosen
 from rulebot.compile.lint.rolls import MARKET, measures_of
@@ -22,7 +22,7 @@ _FRIDAY, _WEEK, _MONTH = 4, 7, 28
 """A Friday among the days of a week, and after how many days something expires again, at least."""
 
 
-def at_once(look: Look) -> Iterator[Problem]:
+def immediate_exits(look: LintContext) -> Iterator[Problem]:
     """Yield RB334 where an exit is true of strikes as they are asked for, or of an expiry that an entry may get."""
     for planned, rule in look.exit_rules():
         is_told = not can_hold([(rule.test, False)], look.places.opened, look.terms)
@@ -41,17 +41,17 @@ def at_once(look: Look) -> Iterator[Problem]:
 _NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 
 
-def _problem(look: Look, rule: Rule, when: str) -> Problem:
+def _problem(look: LintContext, rule: Rule, when: str) -> Problem:
     message = f"{said(rule)} is true as soon as {when}: it would be closed at once"
     return Problem("RB334", look.marked(rule), message, "leave some room between what is entered and the exit")
 
 
-def _is_true(look: Look, rule: Rule, days: int | None) -> bool:
+def _is_true(look: LintContext, rule: Rule, days: int | None) -> bool:
     """Say whether a rule is true right after the fill, of strikes as asked for and so many days to expiry."""
     return not can_hold([(rule.test, False)], _as_asked(look, days), look.terms)
 
 
-def _as_asked(look: Look, days: int | None) -> Reach:
+def _as_asked(look: LintContext, days: int | None) -> Reach:
     legs = look.plan.legs
     deltas = {leg.name: delta_chosen(leg.strike, 1.0) for leg in legs}
     distances = {leg.name: _distance(leg, legs) for leg in legs}
@@ -86,7 +86,7 @@ def _distance(leg: LegPlan, legs: Iterable[LegPlan]) -> float:
     return float(strike.target) if is_plain and strike.target is not None else inf
 
 
-def left_by_the_market(look: Look) -> Iterator[Problem]:
+def left_by_the_market(look: LintContext) -> Iterator[Problem]:
     """Yield RB352 where an exit looks at the market alone, and an entry may be made while it is true."""
     halted = [(rule.test, False) for rule in look.plan.risk.halt_when if rule.confirm is None]
     entering = [*((rule.test, True) for rule in look.entry_rules()), *halted]
@@ -99,9 +99,9 @@ def left_by_the_market(look: Look) -> Iterator[Problem]:
             yield Problem("RB352", look.marked(rule), message, "say the opposite under 'when', too")
 
 
-def _is_of_the_market(look: Look, rule: Rule) -> bool:
+def _is_of_the_market(look: LintContext, rule: Rule) -> bool:
     """Say whether the market alone, or with the clock, may make an exit true, whatever is held."""
-    ways = holding([(rule.test, True)], look.places.open, look.terms) or []
+    ways = satisfiable([(rule.test, True)], look.places.open, look.terms) or []
     return any(all(map(_is_no_part, way)) and set(way) != {TIME} for way in ways)
 
 
@@ -114,7 +114,7 @@ def _is_no_part(subject: Subject) -> bool:
 # ---------------------------------------------------------------- days to expiry
 
 
-def _on_some_days(look: Look, rule: Rule) -> tuple[int, int] | None:
+def _on_some_days(look: LintContext, rule: Rule) -> tuple[int, int] | None:
     """Return the days to expiry, and the place of the week day, of an entry of which a rule of days is true at once."""
     expiries = look.spec.legs.expiries
     if len(expiries) != 1:
@@ -130,7 +130,7 @@ def _with_days(entry: Reach, days: int) -> Reach:
     return lambda subject: stretch(days, days) if subject.measure == "dte" else entry(subject)
 
 
-def _chosen(look: Look, expiry: Expiry) -> set[tuple[int, int]]:
+def _chosen(look: LintContext, expiry: Expiry) -> set[tuple[int, int]]:
     """Return the days to expiry that an entry may get, each with the place of a week day on which it does."""
     enters = look.spec.entry.days or WEEK_DAYS
     places = [place for place, day in enumerate(WEEK_DAYS) if day in enters]
@@ -138,7 +138,7 @@ def _chosen(look: Look, expiry: Expiry) -> set[tuple[int, int]]:
     return {(days, place) for place, listed in lists if (days := _taken(expiry, listed)) is not None}
 
 
-def _listed(look: Look, expiry: Expiry, place: int) -> Iterator[list[int]]:
+def _listed(look: LintContext, expiry: Expiry, place: int) -> Iterator[list[int]]:
     """Yield the days to the expiries as they may be listed on a day of the week."""
     last = max(expiry.days) + 2 * _MONTH
     friday = (_FRIDAY - place) % _WEEK

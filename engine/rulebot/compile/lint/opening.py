@@ -10,7 +10,7 @@ from functools import partial
 from rulebot.compile.lint.clauses import Reach, can_hold
 from rulebot.compile.lint.confirming import asked_of
 from rulebot.compile.lint.literals import TIME, Subject
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.lint.ranges import Range, meet, stretch
 from rulebot.compile.lint.reach import window_seconds
 from rulebot.compile.lint.wording import said, window_words
@@ -31,7 +31,7 @@ _TOLD_LATE = "in its first seconds an index is told near its last close, since n
 _FROM_SPOT = (StrikeBy.OTM, StrikeBy.EXPECTED_MOVE, StrikeBy.AT_SPOT)
 
 
-def before_members_open(look: Look) -> Iterator[Problem]:
+def before_members_open(look: LintContext) -> Iterator[Problem]:
     """Yield RB349 for each strike that counts from an index, if it can be chosen in the first minute of a session.
 
     By an entry, or an exit that rolls. It cannot where that waits for a time of day, for a bar of the day, or for its
@@ -45,7 +45,7 @@ def before_members_open(look: Look) -> Iterator[Problem]:
             yield from _rolled(rule, planned.roll)
 
 
-def _entered(look: Look) -> Iterator[Problem]:
+def _entered(look: LintContext) -> Iterator[Problem]:
     start, end = window_seconds(look.spec, full_session())
     rules = look.entry_rules()
     if not start < min(LAGS, end) or start + _asked(rules) >= LAGS or _waits(look, rules, look.places.entry):
@@ -57,7 +57,7 @@ def _entered(look: Look) -> Iterator[Problem]:
             yield Problem("RB349", (*leg.strike.path, key), message, "begin at 'open + 1m' or later")
 
 
-def _rolls_at_first(look: Look, planned: ExitPlan, rule: Rule) -> bool:
+def _rolls_at_first(look: LintContext, planned: ExitPlan, rule: Rule) -> bool:
     """Say whether an exit may choose what it rolls into in the first minute of a session."""
     assert planned.roll is not None
     rules = (rule, *planned.armed_by, *planned.roll.require)
@@ -78,7 +78,7 @@ def _asked(rules: Iterable[Rule]) -> float:
     return max((asked_of(rule) for rule in rules), default=0.0)
 
 
-def _waits(look: Look, rules: Iterable[Rule], places: Reach) -> bool:
+def _waits(look: LintContext, rules: Iterable[Rule], places: Reach) -> bool:
     """Say whether conditions cannot hold in the first minute of a session."""
     rules = tuple(rules)
     read = [call for rule in rules for call in calls_of(rule.test)]

@@ -7,14 +7,14 @@ from math import gcd
 
 from rulebot.compile.clock_exits import late_warnings
 from rulebot.compile.lint.confirming import asked_of
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.lint.wording import duration
 from rulebot.compile.problem import Problem
 from rulebot.compile.structure import symbol_of
 from rulebot.spec.nouns.condition import Path
 from rulebot.spec.nouns.exits import ExitKind, IfUnknown
 from rulebot.spec.nouns.legs import Leg, Side
-from rulebot.spec.nouns.order import Order, Start
+from rulebot.spec.nouns.order import Order, PriceFrom
 from rulebot.spec.spec import Spec
 
 _QUOTED = ("legs", "spot", "strikes", "index")
@@ -22,12 +22,12 @@ LEAST_PROMISE = 2.0
 """Seconds: an order and its answer take so long when the broker is busy; less cannot be promised."""
 
 
-def on_one_reading(look: Look) -> Iterator[Problem]:
+def on_one_reading(look: LintContext) -> Iterator[Problem]:
     """Yield RB310 for an exit at market that one broken quote can send, once for all parts that it judges."""
     own = {rule.name: rule.order for rule in look.spec.exits}
     by_name = {planned.written: (planned, rule) for planned, rule in look.exit_rules()}
     for name, (planned, rule) in by_name.items():
-        if planned.resting or planned.order.start is not Start.MARKET or asked_of(rule) > 0.0:
+        if planned.resting or planned.order.start is not PriceFrom.MARKET or asked_of(rule) > 0.0:
             continue
         if any(read.partition(":")[0] in _QUOTED for read in rule.reads):
             message = (
@@ -38,7 +38,7 @@ def on_one_reading(look: Look) -> Iterator[Problem]:
             yield Problem("RB310", where, message, help_text)
 
 
-def waiting_for_quotes(look: Look) -> Iterator[Problem]:
+def waiting_for_quotes(look: LintContext) -> Iterator[Problem]:
     """Yield RB343 for a stop or target that acts while its legs are not quoted, by a limit that needs their quotes."""
     by_name = {planned.written: (planned, rule) for planned, rule in look.exit_rules()}
     for name, (planned, rule) in by_name.items():
@@ -49,12 +49,12 @@ def waiting_for_quotes(look: Look) -> Iterator[Problem]:
             yield Problem("RB343", (*rule.path, "unknown"), message, help_text)
 
 
-def late(look: Look) -> Iterator[Problem]:
+def late(look: LintContext) -> Iterator[Problem]:
     """Yield RB382 for a clock exit whose order has time for some of its tries only before the close."""
     yield from late_warnings(look.spec)
 
 
-def left_at_mid(look: Look) -> Iterator[Problem]:
+def stuck_at_mid(look: LintContext) -> Iterator[Problem]:
     """Yield RB346 for each order that asks for the mid alone, by which exits leave that do not take a profit."""
     leaving: dict[Path, list[str]] = {}
     for planned, rule in look.exit_rules():
@@ -72,10 +72,10 @@ def left_at_mid(look: Look) -> Iterator[Problem]:
 
 
 def _stays_at_mid(order: Order) -> bool:
-    return order.start is Start.MID and order.price is None and order.step is None and not order.ends_at_market
+    return order.start is PriceFrom.MID and order.price is None and order.step is None and not order.ends_at_market
 
 
-def unreduced(look: Look) -> Iterator[Problem]:
+def unreduced(look: LintContext) -> Iterator[Problem]:
     """Yield RB357 for a combo whose ratios have a common divisor: an exchange takes one in its smallest numbers.
 
     Source: QuantConnect's integration of Interactive Brokers refuses such orders before the broker does (Lean, issue
@@ -94,7 +94,7 @@ def unreduced(look: Look) -> Iterator[Problem]:
 # ---------------------------------------------------------------- one leg after the other
 
 
-def naked_between(look: Look) -> Iterator[Problem]:
+def naked_between(look: LintContext) -> Iterator[Problem]:
     """Yield RB342 where legs sent one by one sell an option before the one that covers it is bought."""
     spec = look.spec
     legs = {leg.name: leg for leg in spec.legs.legs}
@@ -122,7 +122,7 @@ def _bare(sent: list[Leg], leg: Leg, spec: Spec) -> int:
 # ---------------------------------------------------------------- what max_unprotected can promise
 
 
-def hardly_protected(look: Look) -> Iterator[Problem]:
+def hardly_protected(look: LintContext) -> Iterator[Problem]:
     """Yield RB341 where short legs must stand without protection for longer than `max_unprotected` allows."""
     limit = look.spec.risk.max_unprotected
     if limit is None:
@@ -145,10 +145,10 @@ def hardly_protected(look: Look) -> Iterator[Problem]:
 
 
 def _has_pause(order: Order) -> bool:
-    return order.start is not Start.MARKET and order.pause > 0
+    return order.start is not PriceFrom.MARKET and order.pause > 0
 
 
-def _entry_seconds(look: Look) -> float:
+def _entry_seconds(look: LintContext) -> float:
     """Return how long an entry that has filled in part may go on working; 0 for one that fills whole or not."""
     order, legs = look.spec.order, look.spec.legs.legs
     is_whole = (

@@ -6,10 +6,10 @@ from math import inf
 from rulebot.compile.lint.clauses import Reach, can_hold, legs_of
 from rulebot.compile.lint.greeks import LEFT, PLACES, net, until_it_ends
 from rulebot.compile.lint.literals import Subject, literal
-from rulebot.compile.lint.look import Look
-from rulebot.compile.lint.paid import AS_IT_IS, NEAR, WIDE, Paid, paid_about
+from rulebot.compile.lint.look import LintContext
+from rulebot.compile.lint.paid import AS_IT_IS, NEAR, WIDE, EntryPrices, paid_about
 from rulebot.compile.lint.ranges import ALL, Range, meet, stretch
-from rulebot.compile.lint.stakes import Stake
+from rulebot.compile.lint.stakes import ExamplePayoff
 from rulebot.compile.lint.wording import said
 from rulebot.compile.plan import Compare, ExitPlan, Quantity, Rule
 from rulebot.compile.problem import Problem
@@ -34,7 +34,7 @@ _LEAST_MID, _BELOW = 0.75, 0.999
 """What a mid is at least, in ticks, while anything is bid or asked for; just below a price that can be had."""
 
 
-def never_in_the_example(look: Look) -> Iterator[Problem]:
+def never_in_the_example(look: LintContext) -> Iterator[Problem]:
     """Yield RB369 for an exit that cannot act at any price near that of the example."""
     stake = look.stake
     if stake is None or any(planned.roll is not None for planned in look.plan.exits):
@@ -51,7 +51,7 @@ def never_in_the_example(look: Look) -> Iterator[Problem]:
             yield _never(look, stake, rule)
 
 
-def _never(look: Look, stake: Stake, rule: Rule) -> Problem:
+def _never(look: LintContext, stake: ExamplePayoff, rule: Rule) -> Problem:
     if any(call.measure == "position_delta" for call in calls_of(rule.test)):
         (low, _), (high, _) = _leaning(look)[0]
         stays = f"the delta of a structure stays from {low:.0f} to {high:.0f} shares until it ends"
@@ -70,7 +70,7 @@ def calls_of_money(rule: Rule) -> bool:
     return any(call.measure in _PRICES for call in calls_of(rule.test))
 
 
-def is_gain(look: Look, rule: Rule) -> bool:
+def is_gain(look: LintContext, rule: Rule) -> bool:
     """Say whether a rule asks for a profit, and not for a loss."""
     edge = _edge(look, rule, ExitKind.TARGET)
     return edge is not None and edge[0].measure != "give_back" and edge[1] > 0
@@ -82,11 +82,11 @@ def _instead(is_profit: bool) -> str:
     return "choose a stop inside what it can lose, or leave it out"
 
 
-def _entry_words(look: Look, stake: Stake) -> str:
+def _entry_words(look: LintContext, stake: ExamplePayoff) -> str:
     return f"with {look.sample.levels} it is {'sold' if stake.is_sold else 'bought'} for {abs(stake.entry):.2f}"
 
 
-def _ends(look: Look, stake: Stake, rule: Rule) -> str:
+def _ends(look: LintContext, stake: ExamplePayoff, rule: Rule) -> str:
     size = abs(stake.entry)
     if is_gain(look, rule):
         most = stake.most + stake.entry
@@ -96,7 +96,7 @@ def _ends(look: Look, stake: Stake, rule: Rule) -> str:
     return f"and loses {most / size:.0%} at most, {most:.2f} a share" if most < inf else "and loses less"
 
 
-def _while_open(look: Look, stake: Stake, *, is_target: bool) -> Reach:
+def _while_open(look: LintContext, stake: ExamplePayoff, *, is_target: bool) -> Reach:
     known, leaning = _known(look, stake, is_target=is_target), _leaning(look)
 
     def reach(subject: Subject) -> Range:
@@ -115,7 +115,7 @@ def _while_open(look: Look, stake: Stake, *, is_target: bool) -> Reach:
     return reach
 
 
-def _leaning(look: Look) -> Range:
+def _leaning(look: LintContext) -> Range:
     """Return between which numbers of shares the delta of one structure lies until it ends, wherever spot goes."""
     is_one = all(leg.symbol == look.plan.legs[0].symbol and not leg.is_shares for leg in look.plan.legs)
     if not is_one or not look.terms.is_whole:  # parts that are left lean further than the whole
@@ -124,7 +124,7 @@ def _leaning(look: Look) -> Range:
     return stretch(min(deltas) - _SHARE, max(deltas) + _SHARE)
 
 
-def _passed(look: Look, subject: Subject) -> Range:
+def _passed(look: LintContext, subject: Subject) -> Range:
     """Return how near spot can come to the nearest strike, and how far past it."""
     legs = [look.sample.legs[name] for name in legs_of(subject) if name in look.sample.legs]
     return stretch(min((leg.outward - _FAR * leg.move for leg in legs), default=-inf), inf)
@@ -136,7 +136,7 @@ def _is_whole(subject: Subject) -> bool:
     return not dict(subject.arguments).keys() - {"at"}
 
 
-def _known(look: Look, stake: Stake, *, is_target: bool) -> dict[tuple[str, Quantity], Range]:
+def _known(look: LintContext, stake: ExamplePayoff, *, is_target: bool) -> dict[tuple[str, Quantity], Range]:
     """Return what the gain and the cost of the position can be, for entry prices near that of the example."""
     near, wide = paid_about(look, NEAR), paid_about(look, WIDE)
     if near is None or wide is None:
@@ -158,19 +158,19 @@ def _known(look: Look, stake: Stake, *, is_target: bool) -> dict[tuple[str, Quan
     }
 
 
-def _won_of_risk(stake: Stake, paid: Paid, most: float, least: float) -> float:
+def _won_of_risk(stake: ExamplePayoff, paid: EntryPrices, most: float, least: float) -> float:
     """Return the most that is won, as a multiple of the most that is lost, at the best of these entry prices."""
     lost = [-gain for gain in _gains(stake, paid, least)]
     won = _gains(stake, paid, most)
     return inf if min(lost) <= 0 else max(gain / loss for gain, loss in zip(won, lost, strict=True))
 
 
-def _gains(stake: Stake, paid: Paid, worth: float) -> tuple[float, float]:
+def _gains(stake: ExamplePayoff, paid: EntryPrices, worth: float) -> tuple[float, float]:
     side = 1 if stake.is_sold else -1
     return worth + side * paid.least, worth + side * paid.most
 
 
-def _parts(stake: Stake, paid: Paid, least: float, most: float) -> Range:
+def _parts(stake: ExamplePayoff, paid: EntryPrices, least: float, most: float) -> Range:
     sizes = (paid.least, paid.most)
     lost = min(gain / size for gain, size in zip(_gains(stake, paid, least), sizes, strict=True))
     won = max(gain / size for gain, size in zip(_gains(stake, paid, most), sizes, strict=True))
@@ -180,7 +180,7 @@ def _parts(stake: Stake, paid: Paid, least: float, most: float) -> Range:
 # ---------------------------------------------------------------- too near
 
 
-def _edge(look: Look, rule: Rule, kind: ExitKind) -> tuple[Subject, float] | None:
+def _edge(look: LintContext, rule: Rule, kind: ExitKind) -> tuple[Subject, float] | None:
     """Return the subject of a target or a stop and the number at which it begins, None where it has no such number."""
     if not isinstance(rule.test, Compare):
         return None
@@ -192,7 +192,7 @@ def _edge(look: Look, rule: Rule, kind: ExitKind) -> tuple[Subject, float] | Non
     return (subject, edge) if -inf < edge < inf else None
 
 
-def _distance(look: Look, stake: Stake, planned: ExitPlan, rule: Rule) -> float | None:
+def _distance(look: LintContext, stake: ExamplePayoff, planned: ExitPlan, rule: Rule) -> float | None:
     """Return how far, per share, the price moves from the entry until a target or a stop acts; None where unknown."""
     found, paid = _edge(look, rule, planned.kind), paid_about(look, AS_IT_IS)
     if found is None or planned.kind not in (ExitKind.TARGET, ExitKind.STOP):
@@ -210,7 +210,9 @@ def _arguments(subject: Subject) -> tuple[tuple[str, object], ...]:
     return subject.arguments if isinstance(subject.arguments, tuple) else ()
 
 
-def _moved(look: Look, stake: Stake, paid: Paid | None, subject: Subject, edge: float, side: int) -> float | None:
+def _moved(
+    look: LintContext, stake: ExamplePayoff, paid: EntryPrices | None, subject: Subject, edge: float, side: int
+) -> float | None:
     """Return how far the mid moves per share until a gain or a cost is at its edge. side: 1 where it is won."""
     match subject.measure, subject.quantity:
         case "gain", Quantity.FRACTION if paid is not None:
@@ -228,7 +230,7 @@ def _moved(look: Look, stake: Stake, paid: Paid | None, subject: Subject, edge: 
             return None
 
 
-def inside_the_spread(look: Look) -> Iterator[Problem]:
+def inside_the_spread(look: LintContext) -> Iterator[Problem]:
     """Yield RB344 for a stop so near to the entry price that the noise of quotes reaches it."""
     stake = look.stake
     if stake is None:
@@ -245,7 +247,7 @@ def inside_the_spread(look: Look) -> Iterator[Problem]:
             yield Problem("RB344", look.marked(rule), message, f"leave room of {room:.2f} a share or more")
 
 
-def of_few_dollars(look: Look) -> Iterator[Problem]:
+def of_few_dollars(look: LintContext) -> Iterator[Problem]:
     """Yield RB374 for a target that nets a few dollars at most once commissions are paid."""
     stake = look.stake
     if stake is None:

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from enum import Enum
 from itertools import chain
 
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.plan import Rule
 from rulebot.model.values import dataclass
 from rulebot.spec.nouns.condition import Condition, Path
 
 
-class Standing(Enum):
+class RulePlace(Enum):
     """What a condition decides."""
 
     ENTRY = "whether the bot enters"
@@ -19,15 +19,15 @@ class Standing(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class ConditionRule:
     """One condition as written and as compiled."""
 
     condition: Condition
     rule: Rule
-    standing: Standing
+    standing: RulePlace
 
 
-def pairs_of(look: Look) -> Iterator[Pair]:
+def pairs_of(look: LintContext) -> Iterator[ConditionRule]:
     """Yield every condition of a bot once: of the universe, the entry, the legs, the exits and the limits."""
     spec, plan = look.spec, look.plan
     universe = () if spec.universe is None else spec.universe.require
@@ -39,7 +39,7 @@ def pairs_of(look: Look) -> Iterator[Pair]:
     leaving = {each.path: each for rule in spec.exits for each in rule.armed_by}
     leaving |= {path: each for path, each in look.conditions.items() if path in exits}
     halting = {each.path: each for each in spec.risk.halt_when}
-    known = {Standing.ENTRY: entering, Standing.EXIT: leaving, Standing.HALT: halting}
+    known = {RulePlace.ENTRY: entering, RulePlace.EXIT: leaving, RulePlace.HALT: halting}
     seen: set[Path] = set()
     rolls = (each.roll.require for each in plan.exits if each.roll is not None)
     armed = (each.armed_by for each in plan.exits)
@@ -48,4 +48,4 @@ def pairs_of(look: Look) -> Iterator[Pair]:
         for standing, conditions in known.items():
             if rule.path in conditions and rule.path not in seen:
                 seen.add(rule.path)
-                yield Pair(conditions[rule.path], rule, standing)
+                yield ConditionRule(conditions[rule.path], rule, standing)

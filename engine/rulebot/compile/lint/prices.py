@@ -7,7 +7,7 @@ from math import inf
 from typing import NamedTuple
 
 from rulebot.compile.lint.literals import literal
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.lint.wording import said
 from rulebot.compile.orders import is_pair
 from rulebot.compile.plan import Compare, ExitPlan, LegPlan, Rule
@@ -26,7 +26,7 @@ PRICED = frozenset({"credit", "debit", "profit", "loss", "give_back"})
 """What is said per share, or as a part, and with `$` of the whole position."""
 
 
-def off_tick(look: Look) -> Iterator[Problem]:
+def off_tick_prices(look: LintContext) -> Iterator[Problem]:
     """Yield RB340 for steps, starts, bounds on the price and resting prices that lie between two ticks."""
     spec = look.spec
     for order in (spec.order, spec.exit_order, *(rule.order for rule in spec.exits)):
@@ -43,7 +43,7 @@ def off_tick(look: Look) -> Iterator[Problem]:
             yield from _between_ticks(path, price, _whole(spec))
 
 
-def of_a_share(look: Look) -> Iterator[Problem]:
+def of_a_share(look: LintContext) -> Iterator[Problem]:
     """Yield RB344 for dollars of a whole position that are less than the least change of its price."""
     spec = look.spec
     shares = LOT * (1 if spec.size or spec.overwrite else spec.quantity)
@@ -58,7 +58,7 @@ def of_a_share(look: Look) -> Iterator[Problem]:
             yield Problem("RB344", path, message, help)
 
 
-def of_a_tick(look: Look) -> Iterator[Problem]:
+def of_a_tick(look: LintContext) -> Iterator[Problem]:
     """Yield RB344 for a target or stop that at the least price asked for is nearer to it than the next price there is.
 
     And for a target that wins less there than opening and closing cost.
@@ -85,7 +85,7 @@ def of_a_tick(look: Look) -> Iterator[Problem]:
         yield Problem("RB344", look.marked(rule), message, help_text)
 
 
-def _part_of_entry(planned: ExitPlan, rule: Rule, look: Look) -> Decimal:
+def _part_of_entry(planned: ExitPlan, rule: Rule, look: LintContext) -> Decimal:
     """Return which part of the entry price a target wins, or a stop loses, below 0; 0 where it is no such part."""
     if planned.kind not in (ExitKind.TARGET, ExitKind.STOP) or not isinstance(rule.test, Compare):
         return Decimal(0)
@@ -97,7 +97,7 @@ def _part_of_entry(planned: ExitPlan, rule: Rule, look: Look) -> Decimal:
     return Decimal(str(edge)) if is_of_kind else Decimal(0)
 
 
-def _least_commissions(look: Look) -> Decimal:
+def _least_commissions(look: LintContext) -> Decimal:
     """Return the dollars that opening and closing all of it cost at least, 0 where its count is not known.
 
     What was bought beside what was sold may be left to expire.
@@ -132,7 +132,7 @@ def _order_prices(order: Order, spec: Spec, *, is_entry: bool) -> Iterator[Probl
         yield from _between_ticks((*order.path, "start"), price, max(grids, key=lambda grid: grid.ticks.tick(price)))
 
 
-class Grid(NamedTuple):
+class PriceGrid(NamedTuple):
     """The prices that orders of a kind can have; `is_step`: the finest of them, which a step goes by."""
 
     what: str
@@ -140,19 +140,19 @@ class Grid(NamedTuple):
     is_step: bool = False
 
 
-def _whole(spec: Spec) -> Grid:
+def _whole(spec: Spec) -> PriceGrid:
     """Return the grid of an order for the whole structure."""
     legs = spec.legs.legs
     symbol = symbol_of(legs[0], spec)
-    return _single(legs[0], spec) if len(legs) == 1 else Grid(f"{symbol} combos", product(symbol).combo_ticks)
+    return _single(legs[0], spec) if len(legs) == 1 else PriceGrid(f"{symbol} combos", product(symbol).combo_ticks)
 
 
-def _single(leg: Leg, spec: Spec) -> Grid:
+def _single(leg: Leg, spec: Spec) -> PriceGrid:
     symbol = symbol_of(leg, spec)
-    return Grid(f"{symbol} options", product(symbol).option_ticks)
+    return PriceGrid(f"{symbol} options", product(symbol).option_ticks)
 
 
-def _between_ticks(path: Path, price: Decimal, grid: Grid) -> Iterator[Problem]:
+def _between_ticks(path: Path, price: Decimal, grid: PriceGrid) -> Iterator[Problem]:
     tick = grid.ticks.steps[0][1] if grid.is_step else grid.ticks.tick(price)
     below, above = on_tick(price, tick, Rounding.DOWN), on_tick(price, tick, Rounding.UP)
     if below == above:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from rulebot.compile.expiries import dte_range
 from rulebot.compile.lint.clauses import Reach, legs_of
-from rulebot.compile.lint.literals import KIND, TIME, Literal, Subject, Terms, literal
+from rulebot.compile.lint.literals import KIND, TIME, LinearTerms, Literal, Subject, literal
 from rulebot.compile.lint.ranges import (
     ALL,
     FALSE,
@@ -21,14 +21,14 @@ from rulebot.compile.lint.ranges import (
     meet,
     stretch,
 )
-from rulebot.compile.lint.worth import COMMISSION, MULTIPLIER, NEAR, Worth, most_brought
+from rulebot.compile.lint.worth import COMMISSION, MULTIPLIER, NEAR, PayoffBounds, most_brought
 from rulebot.compile.plan import SINCE_ENTRY, AllOf, Compare, LegPlan, Plan, Quantity, Rule, Truth
 from rulebot.compile.structure import certain_direction
 from rulebot.compile.timing import end_of_day, outlives_its_day, windows_of
 from rulebot.model.contract import Right
 from rulebot.model.session import Session
 from rulebot.model.values import dataclass
-from rulebot.spec.nouns.legs import Bound, DteRule, Expiry, Round, Strike, StrikeBy
+from rulebot.spec.nouns.legs import Bound, DteRule, Expiry, Strike, StrikeBy, StrikeRounding
 from rulebot.spec.spec import Spec
 
 NATURE: Mapping[str, Range] = {
@@ -138,7 +138,7 @@ class PriceBounds:
     most: float
 
 
-def price_bounds(plan: Plan, worth: Worth, terms: Terms) -> PriceBounds:
+def price_bounds(plan: Plan, worth: PayoffBounds, terms: LinearTerms) -> PriceBounds:
     """Return the bounds that `require` sets on the price of the structure, which is never more than it can be worth."""
     largest = MULTIPLIER * plan.quantity
     smallest = largest if plan.size is None else MULTIPLIER
@@ -156,7 +156,7 @@ def price_bounds(plan: Plan, worth: Worth, terms: Terms) -> PriceBounds:
     return PriceBounds(found[0][0][0], min(found[-1][1][0], top))
 
 
-def _literals(rules: tuple[Rule, ...], terms: Terms) -> list[Literal]:
+def _literals(rules: tuple[Rule, ...], terms: LinearTerms) -> list[Literal]:
     return [literal(test, terms) for rule in rules for test in _flat(rule.test) if isinstance(test, Compare)]
 
 
@@ -177,7 +177,7 @@ class Places:
     halt: Reach
 
 
-def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: Terms) -> Places:
+def places_of(spec: Spec, plan: Plan, worth: PayoffBounds, bounds: PriceBounds, terms: LinearTerms) -> Places:
     """Return the reaches of one bot on one kind of session."""
     session = terms.session
     start, end = window_seconds(spec, session)
@@ -292,7 +292,7 @@ def spans_in_seconds(spec: Spec, session: Session) -> list[tuple[float, float]]:
 # ---------------------------------------------------------------- money
 
 
-def _prices(plan: Plan, worth: Worth) -> dict[Subject, Range]:
+def _prices(plan: Plan, worth: PayoffBounds) -> dict[Subject, Range]:
     """At entry: what is sold brings less than it could ever cost, what is bought costs less than it could bring."""
     most = worth.most_cost if plan.opens_for == "credit" else worth.most_value
     if most is None:
@@ -306,7 +306,7 @@ def _prices(plan: Plan, worth: Worth) -> dict[Subject, Range]:
     }
 
 
-def least_loss(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds) -> float:
+def least_loss(spec: Spec, plan: Plan, worth: PayoffBounds, bounds: PriceBounds) -> float:
     """Return what one structure can lose at expiry at least, per share, whatever it brings; 0 where nothing is sure."""
     if plan.overwrite is not None or any(leg.is_shares for leg in spec.legs.legs):
         return 0.0
@@ -329,7 +329,7 @@ def _risks(plan: Plan, least: float) -> dict[Subject, Range]:
     }
 
 
-def _money(plan: Plan, worth: Worth, bounds: PriceBounds, terms: Terms) -> dict[Subject, Range]:
+def _money(plan: Plan, worth: PayoffBounds, bounds: PriceBounds, terms: LinearTerms) -> dict[Subject, Range]:
     """While it is open: what closing it may cost, and what follows for its profit and loss.
 
     Nothing is claimed of a structure that may as well be bought as sold. A position of which parts are closed one
@@ -353,7 +353,7 @@ def _money(plan: Plan, worth: Worth, bounds: PriceBounds, terms: Terms) -> dict[
     }
 
 
-def _cost_range(worth: Worth) -> tuple[float, float]:
+def _cost_range(worth: PayoffBounds) -> tuple[float, float]:
     """Return the least and the most that closing costs; what it brings is a cost below 0."""
     least = -inf if worth.most_value is None else 0.0 - worth.most_value
     return least, inf if worth.most_cost is None else worth.most_cost
@@ -425,7 +425,7 @@ def _chosen(plan: Plan) -> dict[str, dict[str, Range]]:
 def delta_chosen(strike: Strike, near: float) -> Range:
     """Return what the delta of a strike can be that has at least so much of the one that is asked for."""
     moved = strike.at_least_from_spot is not None or strike.multiple_of is not None or _is_edged(strike)
-    moved = moved or strike.bound is Bound.AT_MOST or strike.round is Round.AWAY
+    moved = moved or strike.bound is Bound.AT_MOST or strike.round is StrikeRounding.AWAY
     if strike.by is not StrikeBy.DELTA or strike.target is None or moved:
         return stretch(0.0, 1.0)
     return stretch(float(strike.target) * near, 1.0)
@@ -436,7 +436,7 @@ def _is_edged(strike: Strike) -> bool:
 
 
 def _distance_chosen(strike: Strike) -> Range:
-    if _is_edged(strike) or strike.round is not Round.NEAREST:
+    if _is_edged(strike) or strike.round is not StrikeRounding.NEAREST:
         return ALL
     if strike.by is not StrikeBy.AT_SPOT or strike.multiple_of is None or strike.at_least_from_spot is not None:
         return ALL

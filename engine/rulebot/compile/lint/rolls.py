@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from rulebot.compile.lint.clauses import holding
+from rulebot.compile.lint.clauses import satisfiable
 from rulebot.compile.lint.literals import Subject
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.lint.wording import said
 from rulebot.compile.measures.measure import Place
 from rulebot.compile.plan import ExitPlan, RollPlan, Rule
@@ -31,7 +31,7 @@ MARKET = frozenset(name for name, each in VOCABULARY.items() if Place.FILTER in 
 """What the clock and the market alone make of it."""
 
 
-def rolled_again(look: Look) -> Iterator[Problem]:
+def rolled_again(look: LintContext) -> Iterator[Problem]:
     """Yield RB338 for each exit that rolls what it has just opened, when another strike is nearer by then."""
     told = set()
     for planned, rule in look.exit_rules():
@@ -45,7 +45,7 @@ def rolled_again(look: Look) -> Iterator[Problem]:
         yield Problem("RB338", look.marked(rule), message, _beside(look, roll))
 
 
-def rolled_at_any_price(look: Look) -> Iterator[Problem]:
+def rolled_at_any_price(look: LintContext) -> Iterator[Problem]:
     """Yield RB354 for each exit that rolls whatever both sides of its order cost together."""
     told = set()
     for planned, rule in look.exit_rules():
@@ -65,10 +65,10 @@ def _moves(roll: RollPlan) -> bool:
     return any(leg.strike.by in _BY_THE_MARKET for leg in roll.legs)
 
 
-def _stays_true(look: Look, planned: ExitPlan) -> bool:
+def _stays_true(look: LintContext, planned: ExitPlan) -> bool:
     """Say whether it may be true whatever is held, by the clock, the market, and a `dte` that is not rolled."""
     tests = [(rule.test, True) for rule in (planned.rule, *planned.armed_by) if rule is not None]
-    ways = holding(tests, look.places.open, look.terms)
+    ways = satisfiable(tests, look.places.open, look.terms)
     kept = MARKET if planned.roll is None or planned.roll.is_moved else MARKET | {"dte"}
     return ways is not None and any(all(kept.issuperset(measures_of(subject)) for subject in way) for way in ways)
 
@@ -78,7 +78,7 @@ def measures_of(subject: Subject) -> tuple[str, ...]:
     return (subject.measure,) if subject.of is None else (subject.measure, subject.of.measure)
 
 
-def _beside(look: Look, roll: RollPlan) -> str:
+def _beside(look: LintContext, roll: RollPlan) -> str:
     """Return what holds it back: each entry, and each roll, begins the count anew."""
     first = "time_in_trade: {at_least: 1h}"
     if outlives_its_day(look.spec):

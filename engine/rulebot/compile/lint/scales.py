@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import inf, sqrt
 from typing import NamedTuple
 
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.lint.sample import expected, spots
 from rulebot.compile.measures.usual import USUAL, Scale, Usual
 from rulebot.compile.plan import Call, Quantity
@@ -26,7 +26,7 @@ _YEARS_MOVE, _STOCKS_MOVE = (0.16, 0.16), (0.16, 0.33)
 """A year's volatility of what the example knows, and between which that of a stock lies."""
 
 
-class Span(NamedTuple):
+class UsualRange(NamedTuple):
     """From where to where bounds lie, in the unit of the measure; inf where nobody can say."""
 
     low: float
@@ -34,7 +34,7 @@ class Span(NamedTuple):
     usual: Usual
 
 
-def span_of(call: Call, look: Look) -> Span | None:
+def span_of(call: Call, look: LintContext) -> UsualRange | None:
     """Return the usual range of a measure as one bot reads it, None where it is compared with no number."""
     usual = USUAL[call.measure].get(call.quantity) if call.measure in USUAL else None
     if usual is None:
@@ -47,7 +47,7 @@ def span_of(call: Call, look: Look) -> Span | None:
     return span
 
 
-def _of_this_bot(usual: Usual, call: Call, look: Look) -> Usual:
+def _of_this_bot(usual: Usual, call: Call, look: LintContext) -> Usual:
     """Return the range of a gain for what the bot deals in: shares move less than options, a credit is all it wins."""
     if call.measure not in _GAINS or call.quantity is not Quantity.FRACTION:
         return usual
@@ -63,14 +63,14 @@ def _of_this_bot(usual: Usual, call: Call, look: Look) -> Usual:
     return usual
 
 
-def sized(usual: Usual, look: Look, symbol: str, *, is_price: bool = False) -> Span:
+def sized(usual: Usual, look: LintContext, symbol: str, *, is_price: bool = False) -> UsualRange:
     """Return a range in numbers for an underlying."""
     least, most = _sizes(usual.scale, look, symbol)
     low = max(usual.low * least, LEAST_PRICE) if is_price else usual.low * least
-    return Span(low, usual.high * most, usual)
+    return UsualRange(low, usual.high * most, usual)
 
 
-def _symbol(call: Call, look: Look) -> str:
+def _symbol(call: Call, look: LintContext) -> str:
     of: object = dict(call.arguments).get("of")
     if isinstance(of, tuple):
         of = next((leg.symbol for leg in look.plan.legs if leg.name in of), None)
@@ -78,7 +78,7 @@ def _symbol(call: Call, look: Look) -> str:
     return named if isinstance(named, str) else look.plan.underlyings[0]
 
 
-def _sizes(scale: Scale, look: Look, symbol: str) -> tuple[float, float]:
+def _sizes(scale: Scale, look: LintContext, symbol: str) -> tuple[float, float]:
     """Return the least and the most that a scale comes to."""
     sample = look.sample
     low, high = spots(symbol)
@@ -113,7 +113,7 @@ def _sizes(scale: Scale, look: Look, symbol: str) -> tuple[float, float]:
 _IN_DOLLARS: Mapping[Scale, bool] = {Scale.POSITION: True, Scale.WIDTH_IN_DOLLARS: True}
 
 
-def _lots(scale: Scale, look: Look) -> tuple[float, float]:
+def _lots(scale: Scale, look: LintContext) -> tuple[float, float]:
     """Return what a price per share is multiplied by, for one structure and for the whole position."""
     if scale not in _IN_DOLLARS:
         return 1.0, 1.0
@@ -121,11 +121,11 @@ def _lots(scale: Scale, look: Look) -> tuple[float, float]:
     return (float(LOT) if look.plan.size is not None else most if most < inf else float(LOT)), most
 
 
-def _options(look: Look) -> int:
+def _options(look: LintContext) -> int:
     return sum(1 for leg in look.plan.legs if not leg.is_shares)
 
 
-def _width(look: Look) -> float | None:
+def _width(look: LintContext) -> float | None:
     """Return the points that the structure can be worth at most, either way; None without a bound."""
     found = [each for each in (look.worth.most_cost, look.worth.most_value) if each]
     return max(found, default=None)

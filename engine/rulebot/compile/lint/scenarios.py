@@ -6,10 +6,10 @@ from math import exp, inf, sqrt
 
 from rulebot.compile.lint.clauses import can_hold
 from rulebot.compile.lint.greeks import ends_together, of_legs
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.lint.ranges import compared, meet, stretch
 from rulebot.compile.lint.sample import Sample, SampleLeg, sample_of
-from rulebot.compile.lint.stakes import NEXT_TO_NOTHING, Stake, payoff, stake_of
+from rulebot.compile.lint.stakes import NEXT_TO_NOTHING, ExamplePayoff, payoff, stake_of
 from rulebot.compile.lint.wording import said
 from rulebot.compile.plan import AllOf, AnyOf, Arithmetic, Call, Compare, Constant, Not, Number, Quantity, Rule, Truth
 from rulebot.compile.problem import Problem
@@ -37,7 +37,7 @@ class Scenario:
     """The structure of a bot in one market. count: structures of the position; greeks: what they are multiplied by."""
 
     sample: Sample
-    stake: Stake
+    stake: ExamplePayoff
     count: int
     shares: int
     greeks: float
@@ -53,7 +53,7 @@ class Scenario:
         return self.stake.most + self.stake.entry
 
 
-def unmet(look: Look) -> Iterator[Problem]:
+def unmet(look: LintContext) -> Iterator[Problem]:
     """Yield RB378 for a condition on the structure that holds in none of the markets."""
     rules = (*look.plan.require, *look.plan.risk.require)
     stake = look.stake
@@ -66,13 +66,13 @@ def unmet(look: Look) -> Iterator[Problem]:
             yield _problem(look, rule, stake)
 
 
-def holds_everywhere(look: Look, rule: Rule) -> bool:
+def holds_everywhere(look: LintContext, rule: Rule) -> bool:
     """Say whether an exit is true right after the fill in each of the markets, as far as prices and strikes tell."""
     markets = list(_markets(look)) if look.stake is not None else []
     return bool(markets) and all(_verdict(rule.test, market) is True for market in markets)
 
 
-def lost_at_likely_prices(look: Look) -> float | None:
+def lost_at_likely_prices(look: LintContext) -> float | None:
     """Return the least of what one structure can lose per share, at prices near the example's; None without a bound.
 
     Prices are those that `require` allows.
@@ -83,7 +83,7 @@ def lost_at_likely_prices(look: Look) -> float | None:
     return min((each for each in found if each is not None and each < inf), default=None)
 
 
-def _lost(look: Look, stake: Stake | None) -> float | None:
+def _lost(look: LintContext, stake: ExamplePayoff | None) -> float | None:
     if stake is None or stake.least == -inf:
         return None
     if not stake.is_sold:
@@ -91,7 +91,7 @@ def _lost(look: Look, stake: Stake | None) -> float | None:
     return -stake.least - max(_within_width(stake, stake.entry * _SKEWS[-1][0]), look.bounds.least)
 
 
-def _markets(look: Look) -> Iterator[Scenario]:
+def _markets(look: LintContext) -> Iterator[Scenario]:
     plan = look.plan
     shares = sum(leg.sign * leg.ratio for leg in plan.legs if leg.is_shares)
     counts = {plan.quantity, 1} if plan.size is not None else {plan.quantity}
@@ -104,11 +104,11 @@ def _markets(look: Look) -> Iterator[Scenario]:
                 yield from (Scenario(sample, skewed, count, shares, greeks) for count in sorted(counts))
 
 
-def _within_width(stake: Stake, entry: float) -> float:
+def _within_width(stake: ExamplePayoff, entry: float) -> float:
     return min(entry, -stake.least) if stake.least < 0 else entry
 
 
-def _problem(look: Look, rule: Rule, stake: Stake) -> Problem:
+def _problem(look: LintContext, rule: Rule, stake: ExamplePayoff) -> Problem:
     legs = ", ".join(f"{leg.plan.name} {leg.strike:g}" for leg in look.sample.legs.values())
     made = "brings" if stake.is_sold else "costs"
     message = f"{said(rule)} does not hold in the example, nor in calmer or wilder markets: no entry is made"

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from rulebot.compile.lint.clauses import Reach, can_hold, legs_of
 from rulebot.compile.lint.greeks import right_after_the_fill
 from rulebot.compile.lint.literals import Subject
-from rulebot.compile.lint.look import Look
-from rulebot.compile.lint.paid import Room, paid_about
+from rulebot.compile.lint.look import LintContext
+from rulebot.compile.lint.paid import PriceRange, paid_about
 from rulebot.compile.lint.ranges import Range, meet, stretch
 from rulebot.compile.lint.sample import Sample, SampleLeg
 from rulebot.compile.lint.scenarios import holds_everywhere
-from rulebot.compile.lint.stakes import Stake
+from rulebot.compile.lint.stakes import ExamplePayoff
 from rulebot.compile.lint.wording import said
 from rulebot.compile.plan import Quantity
 from rulebot.compile.problem import Problem
@@ -22,7 +22,7 @@ _ROOM, _NEAR = 1.5, 1.2
 """How far prices, and parts of the entry price, may lie from those of the example."""
 
 
-def always(look: Look) -> Iterator[Problem]:
+def always(look: LintContext) -> Iterator[Problem]:
     """Yield RB364 for a condition of entry that holds whatever the market does."""
     for rule in look.entry_rules():
         if not can_hold([(rule.test, False)], look.places.entry, look.terms):
@@ -30,7 +30,7 @@ def always(look: Look) -> Iterator[Problem]:
             yield Problem("RB364", look.marked(rule), message, "remove it, or write the bound that you mean")
 
 
-def at_once_in_the_example(look: Look) -> Iterator[Problem]:
+def at_once_in_the_example(look: LintContext) -> Iterator[Problem]:
     """Yield RB368 for an exit that is true right after the fill in the example market."""
     if len(look.sample.legs) < sum(1 for leg in look.plan.legs if not leg.is_shares):
         return
@@ -43,13 +43,13 @@ def at_once_in_the_example(look: Look) -> Iterator[Problem]:
             yield Problem("RB368", look.marked(rule), message, _in_words(look))
 
 
-def _in_words(look: Look) -> str:
+def _in_words(look: LintContext) -> str:
     sample = look.sample
     strikes = ", ".join(f"{leg.plan.name} {leg.strike:g}" for leg in sample.legs.values())
     return f"the example has {sample.levels} and {strikes}; leave room between what is entered and the exit"
 
 
-def _in_the_example(look: Look) -> Reach:
+def _in_the_example(look: LintContext) -> Reach:
     sample, stake = look.sample, look.stake
 
     def reach(subject: Subject) -> Range:
@@ -62,11 +62,11 @@ def _in_the_example(look: Look) -> Reach:
     return reach
 
 
-def _money(subject: Subject, look: Look, stake: Stake) -> Range | None:
+def _money(subject: Subject, look: LintContext, stake: ExamplePayoff) -> Range | None:
     """Return what closing costs right after the fill, of the whole or of some legs, and what is lost by then."""
     if subject.measure not in ("gain in dollars", "cost"):
         return None
-    paid, legs = paid_about(look, Room(1 / _ROOM, _ROOM)), legs_of(subject)
+    paid, legs = paid_about(look, PriceRange(1 / _ROOM, _ROOM)), legs_of(subject)
     if subject.measure == "gain in dollars" and not legs:
         return stretch(-stake.commission * look.plan.quantity, -stake.commission * look.plan.quantity)
     if subject.measure != "cost" or subject.quantity is not Quantity.PRICE or paid is None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import combinations, islice
 
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.lint.sample import SampleLeg, days_of, sample_of, spots
 from rulebot.compile.lint.wording import said
 from rulebot.compile.lint.worth import same_everywhere
@@ -30,7 +30,7 @@ _SIDES = {"short": -1, "sold": -1, "sell": -1, "long": 1, "bought": 1, "buy": 1}
 _RIGHTS = {"put": Right.PUT, "puts": Right.PUT, "call": Right.CALL, "calls": Right.CALL}
 
 
-def crossed(look: Look) -> Iterator[Problem]:
+def crossed(look: LintContext) -> Iterator[Problem]:
     """Yield RB362 for a sold put above a sold call, and for a sold option that is deep in the money."""
     sold = [leg for leg in look.sample.legs.values() if leg.plan.sign < 0]
     deep = [leg for leg in sold if abs(leg.delta) > DEEP - _STEP and leg.plan.strike.by is StrikeBy.DELTA]
@@ -60,13 +60,13 @@ _STEP = 0.01
 """How much the delta of a listed strike may lack of the one that is asked for."""
 
 
-def _is_covered_call(leg: SampleLeg, look: Look) -> bool:
+def _is_covered_call(leg: SampleLeg, look: LintContext) -> bool:
     """Say whether shares are held or bought against a sold call: deep in the money it is a sale of them."""
     has_shares = look.plan.overwrite is not None or any(each.is_shares and each.sign > 0 for each in look.plan.legs)
     return has_shares and leg.plan.right is Right.CALL
 
 
-def sold_inside(look: Look) -> Iterator[Problem]:
+def sold_inside(look: LintContext) -> Iterator[Problem]:
     """Yield RB362 for a spread of two options, both in the money, that is sold."""
     legs = list(look.sample.legs.values())
     if len(legs) != 2 or len(look.plan.legs) != 2 or not _alike(*legs) or legs[0].plan.right is not legs[1].plan.right:
@@ -83,7 +83,7 @@ def sold_inside(look: Look) -> Iterator[Problem]:
         yield Problem("RB362", sold.plan.strike.path, message, f"did you mean '{side}' it?", None, True)
 
 
-def without_bid(look: Look) -> Iterator[Problem]:
+def without_bid(look: LintContext) -> Iterator[Problem]:
     """Yield RB361 for a sold option that is worth nothing in the example, nor in a wild market: nobody bids for it."""
     wild = sample_of(look.plan, _WILD).legs
     for leg in look.sample.legs.values():
@@ -95,7 +95,7 @@ def without_bid(look: Look) -> Iterator[Problem]:
             yield Problem("RB361", leg.plan.strike.path, message, help_text, None, True)
 
 
-def far_apart(look: Look) -> Iterator[Problem]:
+def far_apart(look: LintContext) -> Iterator[Problem]:
     """Yield RB361 for a bought option that stands far from the sold one of its kind, whatever the market does."""
     sold = [leg for leg in look.sample.legs.values() if leg.plan.sign < 0]
     for leg in look.sample.legs.values():
@@ -122,7 +122,7 @@ def _alike(one: SampleLeg, other: SampleLeg) -> bool:
     return one.plan.symbol == other.plan.symbol and one.days == other.days
 
 
-def twice(look: Look) -> Iterator[Problem]:
+def twice(look: LintContext) -> Iterator[Problem]:
     """Yield RB363 for two legs that choose the same option."""
     for one, other in combinations(look.sample.legs.values(), 2):
         is_same = _alike(one, other) and one.plan.right is other.plan.right and one.strike == other.strike
@@ -139,7 +139,7 @@ def _of_both(one: SampleLeg, other: SampleLeg) -> str:
     return "what one buys the other sells, and only commissions are left"
 
 
-def misnamed(look: Look) -> Iterator[Problem]:
+def misnamed(look: LintContext) -> Iterator[Problem]:
     """Yield RB366 for a leg whose name says another side or right than the one it deals."""
     for leg in look.plan.legs:
         words = leg.name.split("_")
@@ -156,7 +156,7 @@ def _name(leg: LegPlan) -> str:
     return f"call it '{'long' if leg.sign > 0 else 'short'}_{leg.right.value}', or change what it deals"
 
 
-def out_on_the_first_day(look: Look) -> Iterator[Problem]:
+def out_on_the_first_day(look: LintContext) -> Iterator[Problem]:
     """Yield RB367 for a time exit that closes, on the day of entry, options that settle at the open weeks later."""
     options = [leg for leg in look.plan.legs if not leg.is_shares]
     is_of_open = any(leg.trading_class in OPENING_CLASSES for leg in options)

@@ -33,7 +33,7 @@ volatility than the example's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stake:
+class ExamplePayoff:
     """entry: + received, - paid. least, most: the worth of the position at its worst and best, inf without a bound.
 
     noise: what the mid changes by when quotes move by one tick, or within their spread where legs are not one combo.
@@ -57,7 +57,7 @@ class Stake:
         return self.entry > 0
 
 
-def stake_of(spec: Spec, plan: Plan, sample: Sample) -> Stake | None:
+def stake_of(spec: Spec, plan: Plan, sample: Sample) -> ExamplePayoff | None:
     """Return the structure of a bot as the example trades it; None where it cannot place or price all legs."""
     options = [leg for leg in plan.legs if not leg.is_shares]
     symbols = dict.fromkeys(leg.symbol for leg in plan.legs)
@@ -68,7 +68,7 @@ def stake_of(spec: Spec, plan: Plan, sample: Sample) -> Stake | None:
         return None
     shares = sum(leg.sign * leg.ratio / LOT * level(leg.symbol) for leg in plan.legs if leg.is_shares)
     least, most = _worth(plan.legs, sample) if len(symbols) == 1 else (-inf, inf)
-    return Stake(
+    return ExamplePayoff(
         entry=sample.net - shares,
         least=least,
         most=most,

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.problem import Problem
 from rulebot.model.namesakes import NAMESAKES
 from rulebot.spec.nouns.condition import Path
 from rulebot.spec.spec import Spec
 
 
-def namesakes(look: Look) -> Iterator[Problem]:
+def ambiguous_symbols(look: LintContext) -> Iterator[Problem]:
     """Yield RB375 for each underlying that is the ticker of a company, and the symbol of a future or an index."""
     for symbol, path in _symbols(look.spec):
         found = NAMESAKES.get(symbol)

@@ -9,7 +9,7 @@ from rulebot.spec.nouns.condition import Amount, Condition, ExpressionTest, Grou
 
 
 @dataclass(frozen=True, slots=True)
-class Single:
+class SingleTest:
     """One comparison of a rule. wanted: False under `not`. is_alone: the rule is this test and nothing else."""
 
     said: MeasureTest | ExpressionTest
@@ -35,13 +35,13 @@ class Single:
         return found if isinstance(found, Amount) else None
 
 
-def singles(condition: Condition, truth: Truth) -> Iterator[Single]:
+def singles(condition: Condition, truth: Truth) -> Iterator[SingleTest]:
     """Yield the tests of a condition and of what it was compiled to, in the order of the text."""
     is_alone = not isinstance(condition.test, Group) and isinstance(truth, Compare | Holds)
     yield from _of(condition, truth, wanted=True, is_alone=is_alone)
 
 
-def _of(condition: Condition, truth: Truth, *, wanted: bool, is_alone: bool) -> Iterator[Single]:
+def _of(condition: Condition, truth: Truth, *, wanted: bool, is_alone: bool) -> Iterator[SingleTest]:
     match condition.test, truth:
         case Group(members=(only,)), Not(member):
             yield from _of(only, member, wanted=not wanted, is_alone=False)
@@ -52,7 +52,7 @@ def _of(condition: Condition, truth: Truth, *, wanted: bool, is_alone: bool) -> 
             yield from _inside(said, truth, wanted=wanted, is_alone=is_alone)
 
 
-def _inside(said: MeasureTest | ExpressionTest, truth: Truth, *, wanted: bool, is_alone: bool) -> Iterator[Single]:
+def _inside(said: MeasureTest | ExpressionTest, truth: Truth, *, wanted: bool, is_alone: bool) -> Iterator[SingleTest]:
     match truth:
         case Not(member):
             yield from _inside(said, member, wanted=not wanted, is_alone=False)
@@ -60,4 +60,4 @@ def _inside(said: MeasureTest | ExpressionTest, truth: Truth, *, wanted: bool, i
             for member in members:
                 yield from _inside(said, member, wanted=wanted, is_alone=False)
         case Compare() | Holds():
-            yield Single(said, truth, wanted, is_alone)
+            yield SingleTest(said, truth, wanted, is_alone)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from rulebot.compile.lint.look import Look
+from rulebot.compile.lint.look import LintContext
 from rulebot.compile.plan import Quantity
 from rulebot.compile.problem import Problem
 from rulebot.compile.vocabulary import VOCABULARY
@@ -24,7 +24,7 @@ _SAID = {"<": Op.BELOW, "<=": Op.AT_MOST, ">": Op.ABOVE, ">=": Op.AT_LEAST}
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
-def read_otherwise(look: Look) -> Iterator[Problem]:
+def read_otherwise(look: LintContext) -> Iterator[Problem]:
     """Yield RB345 for each number of an expression that is hardly meant in the unit in which it is read."""
     for condition in look.conditions.values():
         for test in _expressions(condition):

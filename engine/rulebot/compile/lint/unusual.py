@@ -7,11 +7,11 @@ from math import inf
 
 from rulebot.compile.condition import operand_words
 from rulebot.compile.lint.literals import linear
-from rulebot.compile.lint.look import Look
-from rulebot.compile.lint.pairs import Pair, Standing, pairs_of
+from rulebot.compile.lint.look import LintContext
+from rulebot.compile.lint.pairs import ConditionRule, RulePlace, pairs_of
 from rulebot.compile.lint.ranges import Range, compared, meet, rest, stretch
-from rulebot.compile.lint.scales import Span, span_of
-from rulebot.compile.lint.tests_of import Single, singles
+from rulebot.compile.lint.scales import UsualRange, span_of
+from rulebot.compile.lint.tests_of import SingleTest, singles
 from rulebot.compile.lint.unitless import LEAST_SECONDS, MOST_OF_A_PART
 from rulebot.compile.measures.usual import PERCENTILES, USUAL, Scale, multiple
 from rulebot.compile.plan import Call, Compare, Op, Quantity
@@ -21,18 +21,18 @@ from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.spec.nouns.condition import Amount, ExpressionTest, Unit
 
 _ALWAYS = {
-    Standing.ENTRY: "it blocks no entry",
-    Standing.EXIT: "the position is closed at once",
-    Standing.HALT: "the bot is halted all day",
+    RulePlace.ENTRY: "it blocks no entry",
+    RulePlace.EXIT: "the position is closed at once",
+    RulePlace.HALT: "the bot is halted all day",
 }
 _NEVER = {
-    Standing.ENTRY: "the bot never enters",
-    Standing.EXIT: "this exit never acts",
-    Standing.HALT: "it never halts the bot",
+    RulePlace.ENTRY: "the bot never enters",
+    RulePlace.EXIT: "this exit never acts",
+    RulePlace.HALT: "it never halts the bot",
 }
 
 
-def unusual(look: Look) -> Iterator[Problem]:
+def unusual(look: LintContext) -> Iterator[Problem]:
     """Yield RB360 for each bound that lies outside of the usual range of its measure."""
     for pair in pairs_of(look):
         for single in singles(pair.condition, pair.rule.test):
@@ -43,7 +43,7 @@ def unusual(look: Look) -> Iterator[Problem]:
                 yield from _held(look, single, single.test.call)
 
 
-def _judged(look: Look, pair: Pair, single: Single, test: Compare) -> Iterator[Problem]:
+def _judged(look: LintContext, pair: ConditionRule, single: SingleTest, test: Compare) -> Iterator[Problem]:
     left, right = linear(test.left), [linear(bound) for bound in test.right]
     if left is None or left[1] is None or not left[0] or any(found is None for found in right):
         return
@@ -62,9 +62,9 @@ def _judged(look: Look, pair: Pair, single: Single, test: Compare) -> Iterator[P
     yield _problem(look, pair, single, test, call, span, [number for number, _ in bounds], at, of)
 
 
-def _of_another(call: Call, of: Call) -> Span:
+def _of_another(call: Call, of: Call) -> UsualRange:
     usual = multiple(call.measure, of.measure)
-    return Span(usual.low, usual.high, usual)
+    return UsualRange(usual.low, usual.high, usual)
 
 
 _A_LITTLE = 2.0
@@ -75,7 +75,7 @@ _COUNTED = (Quantity.DAYS, Quantity.PLAIN, Quantity.SECONDS)
 """What is counted in whole numbers, so that a bound of one number means something."""
 
 
-def _at_one_number(pair: Pair, single: Single, test: Compare) -> Iterator[Problem]:
+def _at_one_number(pair: ConditionRule, single: SingleTest, test: Compare) -> Iterator[Problem]:
     """Yield RB360 for a test that only one number passes, or fails: `between: [15, 15]`, `beyond: 0%`."""
     numbers = [found[0] for found in map(linear, test.right) if found is not None and found[1] is None]
     call = test.left
@@ -101,7 +101,7 @@ _OF_ARGUMENTS = {
 }
 
 
-def _held(look: Look, single: Single, call: Call) -> Iterator[Problem]:
+def _held(look: LintContext, single: SingleTest, call: Call) -> Iterator[Problem]:
     """Yield RB360 for a number among the arguments of what is true by itself."""
     for name, given in call.arguments:
         if name not in _OF_ARGUMENTS or not isinstance(given, int | float):
@@ -114,7 +114,7 @@ def _held(look: Look, single: Single, call: Call) -> Iterator[Problem]:
             yield Problem("RB360", (*single.said.path, name), message, f"write {usual}")
 
 
-def _is_said_already(single: Single, call: Call, number: float) -> bool:
+def _is_said_already(single: SingleTest, call: Call, number: float) -> bool:
     """Say whether RB345 tells of a number of an expression."""
     if not isinstance(single.said, ExpressionTest):
         return False
@@ -122,7 +122,7 @@ def _is_said_already(single: Single, call: Call, number: float) -> bool:
     return of_part or (call.quantity is Quantity.SECONDS and 0 < number < LEAST_SECONDS)
 
 
-def _is_usual(number: float, span: Span, op: Op, at: int) -> bool:
+def _is_usual(number: float, span: UsualRange, op: Op, at: int) -> bool:
     """Say whether a bound lies in the range. The lower of two may be 0: it says that there is none."""
     usual = span.usual
     if number == 0 and (usual.zero or (op in (Op.BETWEEN, Op.OUTSIDE) and at == 0)):
@@ -137,12 +137,12 @@ def _is_usual(number: float, span: Span, op: Op, at: int) -> bool:
 
 
 def _problem(
-    look: Look,
-    pair: Pair,
-    single: Single,
+    look: LintContext,
+    pair: ConditionRule,
+    single: SingleTest,
     test: Compare,
     call: Call,
-    span: Span,
+    span: UsualRange,
     numbers: list[float],
     at: int,
     of: Call | None,
@@ -157,7 +157,7 @@ def _problem(
     return Problem("RB360", single.path(at), message, _help(look, single, at, numbers[at], call, span, of, bound))
 
 
-def _effect(pair: Pair, single: Single, test: Compare, span: Span, numbers: list[float]) -> str:
+def _effect(pair: ConditionRule, single: SingleTest, test: Compare, span: UsualRange, numbers: list[float]) -> str:
     """Return what the bound does to the bot: the test holds always, never, or hangs on next to nothing."""
     passing = compared(test.op, numbers)
     usual: Range = stretch(span.low, span.high, low_open=True, high_open=True)
@@ -177,14 +177,14 @@ def _effect(pair: Pair, single: Single, test: Compare, span: Span, numbers: list
     return f"the condition is {often} true, so {words[pair.standing]}"
 
 
-def _bound(single: Single, at: int, number: float, quantity: Quantity, of: Call | None) -> str:
+def _bound(single: SingleTest, at: int, number: float, quantity: Quantity, of: Call | None) -> str:
     amount = single.amount(at)
     if amount is not None:
         return operand_words(amount)
     return shown(number, quantity) if of is None else f"{number:g}x {of.measure}"
 
 
-def _range(span: Span, call: Call, of: Call | None) -> str:
+def _range(span: UsualRange, call: Call, of: Call | None) -> str:
     digits = 2 if span.usual.scale is not Scale.ONE else 4
     ends = [f"{each:g}x" if of is not None else shown(each, call.quantity, digits) for each in (span.low, span.high)]
     both = " either side of 0" if span.usual.signed and span.low < span.high < inf else ""
@@ -218,7 +218,14 @@ def _plain(number: float, digits: int = 4) -> str:
 
 
 def _help(
-    look: Look, single: Single, at: int, number: float, call: Call, span: Span, of: Call | None, bound: str
+    look: LintContext,
+    single: SingleTest,
+    at: int,
+    number: float,
+    call: Call,
+    span: UsualRange,
+    of: Call | None,
+    bound: str,
 ) -> str:
     found = readings(look, single.amount(at), number, call, span, of)
     if not found:
@@ -247,7 +254,9 @@ def _meaning(number: float, call: Call, of: Call | None) -> str:
             return f"{_plain(number)} as it stands"
 
 
-def readings(look: Look, amount: Amount | None, number: float, call: Call, span: Span, of: Call | None) -> list[str]:
+def readings(
+    look: LintContext, amount: Amount | None, number: float, call: Call, span: UsualRange, of: Call | None
+) -> list[str]:
     """Return what was probably meant: the same number in another unit, or a hundred times more or less."""
     if of is not None:
         likely = [each for each in (number / 100, number * 100) if span.low < each < span.high]
@@ -259,7 +268,7 @@ def readings(look: Look, amount: Amount | None, number: float, call: Call, span:
     return [*(f"'{written(each)}'" for each in other), *hundred]
 
 
-def _other_units(look: Look, call: Call, amount: Amount) -> Iterator[tuple[Unit, Quantity]]:
+def _other_units(look: LintContext, call: Call, amount: Amount) -> Iterator[tuple[Unit, Quantity]]:
     """Yield the units in which the number as written is usual."""
     for unit, quantity in VOCABULARY[call.measure].units:
         span = span_of(replace(call, quantity=quantity), look)
@@ -269,7 +278,7 @@ def _other_units(look: Look, call: Call, amount: Amount) -> Iterator[tuple[Unit,
             yield unit, quantity
 
 
-def _by_a_hundred(number: float, span: Span) -> list[float]:
+def _by_a_hundred(number: float, span: UsualRange) -> list[float]:
     """Return the number a hundred times larger and smaller; a tenth of what is a little too large."""
     if not span.usual.shifts:
         return []

@@ -28,7 +28,7 @@ COMMISSION = Decimal("1.40")
 
 
 @dataclass(frozen=True, slots=True)
-class Worth:
+class PayoffBounds:
     """The most that closing one structure can cost, and bring, per share; None without a bound.
 
     Both are never negative: what is sold brings 0 at most unless it has a side that is bought.
@@ -38,16 +38,16 @@ class Worth:
     most_value: float | None
 
 
-def worth_of(spec: Spec) -> Worth:
+def worth_of(spec: Spec) -> PayoffBounds:
     """Return what one structure can be worth at most at expiry."""
     if any(leg.is_shares for leg in spec.legs.legs) or len(spec.legs.expiries) > 1:
-        return Worth(None, None)
+        return PayoffBounds(None, None)
     groups: dict[str, dict[str, list[Leg]]] = {}
     for leg in spec.legs.legs:
         groups.setdefault(symbol_of(leg, spec), {}).setdefault(leg.right, []).append(leg)
     ends = [_together(sides) for sides in groups.values()]
     least, most = _added([each[0] for each in ends]), _added([each[1] for each in ends])
-    return Worth(None if least is None else float(-least), None if most is None else float(most))
+    return PayoffBounds(None if least is None else float(-least), None if most is None else float(most))
 
 
 def same_everywhere(spec: Spec) -> Decimal | None:
@@ -66,7 +66,7 @@ def same_everywhere(spec: Spec) -> Decimal | None:
     return pays.pop() if len(pays) == 1 else None
 
 
-def most_brought(spec: Spec, worth: Worth) -> float | None:
+def most_brought(spec: Spec, worth: PayoffBounds) -> float | None:
     """Return the most that selling one structure can bring, per share; None where its worst case has no sure width.
 
     A spread is worth no more than its width times how probable its sold strike is. Source: Breeden and Litzenberger,

@@ -15,7 +15,7 @@ from rulebot.model.errors import BrokerError, InvariantError
 from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
 from rulebot.model.values import replace
 from rulebot.order.draft import Ticket, draft
-from rulebot.preview.read_only_session import Visit
+from rulebot.preview.read_only_session import ReadOnlySession
 
 PATIENCE = 10
 """Seconds that the broker may take for an answer."""
@@ -32,7 +32,7 @@ DEAR = 3
 class Probe:
     """One round of cases at one gateway. `sent` are the orders so far; what is not over at the end is taken back."""
 
-    def __init__(self, visit: Visit, broker: IbBroker, tape: Tape, symbol: str) -> None:
+    def __init__(self, visit: ReadOnlySession, broker: IbBroker, tape: Tape, symbol: str) -> None:
         account = visit.link.account
         if not is_paper(account):
             raise InvariantError(f"account {account} is not a paper account: nothing is tried with real money")

@@ -7,19 +7,19 @@ from rulebot.doctor.finding import Finding, Group, fault, fine, outage, unchecke
 from rulebot.doctor.probe.asking import Probe
 from rulebot.doctor.probe.cases import CASES, Case, Outcome
 from rulebot.doctor.probe.tape import Tape
-from rulebot.documents.load_bots import Desk
+from rulebot.documents.load_bots import LoadedBots
 from rulebot.live.environments import SimSettings, World, simulated
 from rulebot.model.counted import counted
 from rulebot.model.errors import BrokerError
 from rulebot.model.facts import EventCalendar
-from rulebot.preview.read_only_session import Visit, into_the_day
+from rulebot.preview.read_only_session import ReadOnlySession, into_the_day
 from rulebot.process.reconnect_backoff import first_batch
 
 USUAL = "SPY"
 LINES = 10
 
 
-async def probed(visit: Visit, world: World, symbol: str, record: Path) -> AsyncIterator[Finding]:
+async def probed(visit: ReadOnlySession, world: World, symbol: str, record: Path) -> AsyncIterator[Finding]:
     """Ask every case, compare, and keep the raw bytes in a file."""
     if not visit.is_in_hours:
         yield unchecked(Group.PROBE, "probe", "the exchange is closed: the cases need quotes")
@@ -67,7 +67,7 @@ async def _simulated(symbol: str) -> Mapping[str, Outcome]:
     """Return what the simulated gateway answers to the same."""
     async with simulated(SimSettings(), 1) as world:
         first = await first_batch(world.ib.link, "probe")
-        visit = Visit(world, Desk({}, (), None, ()), EventCalendar(), first, LINES)
+        visit = ReadOnlySession(world, LoadedBots({}, (), None, ()), EventCalendar(), first, LINES)
         await into_the_day(visit)
         return await ask_cases(Probe(visit, world.ib.broker, Tape(visit.link.account), symbol))
 

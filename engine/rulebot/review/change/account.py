@@ -9,7 +9,7 @@ from rulebot.review.account import LIMITS, SHOWN, UNSAID, rule_words
 from rulebot.review.change.account_truth import truth_of
 from rulebot.review.change.difference import Change, Difference, Status
 from rulebot.review.change.rules import in_one_order, judge_holding
-from rulebot.spec.nouns.account import AccountDocument, Backing, Between, Demand, LiveRules, Shown
+from rulebot.spec.nouns.account import AccountDocument, Between, Demand, LiveRules, PromotionEvidence, Shown
 from rulebot.spec.nouns.condition import Amount, Op
 
 _NOT_SET = "not limited"
@@ -86,7 +86,7 @@ def _is_wider(old: object, new: object, *, unsaid_holds: bool) -> bool:
     if isinstance(old, Between) and isinstance(new, Between):
         return _is_lower(new.low, old.low) or _is_lower(_turned(new.high), _turned(old.high))
     if isinstance(new, Enum):
-        return new is Backing.NET_LIQUIDATION
+        return new is PromotionEvidence.NET_LIQUIDATION
     return isinstance(old, Decimal | int) and isinstance(new, Decimal | int) and new > old
 
 

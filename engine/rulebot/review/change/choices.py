@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from rulebot.evaluate.phrases import listed
 from rulebot.review.change.difference import Change, Kind
-from rulebot.review.change.edits import changes_of
+from rulebot.review.change.edits import match_edits
 from rulebot.review.change.facet import Sides
 from rulebot.review.change.key import Key
 from rulebot.review.change.names import paired
@@ -25,14 +25,14 @@ _OF_ALL = "legs.if_held"
 def changes_between(sides: Sides) -> tuple[Change, ...]:
     """Return every change between two bots, in the order of the new text."""
     if not any(side.alternatives for side in sides.both):
-        return changes_of(sides, parts_of(sides.was), parts_of(sides.now))
+        return match_edits(sides, parts_of(sides.was), parts_of(sides.now))
     was, now = (_alternatives(side) for side in sides.both)
     found = [(new, change) for old, new in paired(was, now) for change in _of_one(new, Sides(was[old], now[new]))]
     return (*_choice(list(was), list(now)), *_told_once(found))
 
 
 def _of_one(name: str, pair: Sides) -> Iterator[Change]:
-    return (_placed(each, name, pair) for each in changes_of(pair, parts_of(pair.was), parts_of(pair.now)))
+    return (_placed(each, name, pair) for each in match_edits(pair, parts_of(pair.was), parts_of(pair.now)))
 
 
 def _told_once(found: Sequence[tuple[str, Change]]) -> Iterator[Change]:

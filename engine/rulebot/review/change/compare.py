@@ -166,7 +166,7 @@ def _states(sides: Sides) -> str:
     return "; ".join(found)
 
 
-def alone(bot: Bot, status: Status) -> Difference:
+def lone_bot(bot: Bot, status: Status) -> Difference:
     """Return a bot that only one side has."""
     side = subject(bot.spec)
     found = [(each.name, each.now) for each in losses(Sides(side, side))]

@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from rulebot.model.errors import MisuseError
 from rulebot.review.change.account import compare_accounts, lone_account
-from rulebot.review.change.compare import alone, compare_bots
+from rulebot.review.change.compare import compare_bots, lone_bot
 from rulebot.review.change.difference import Difference, Status
 from rulebot.review.change.facet import Bot
 from rulebot.review.change.universe import compare_universes, lone_universe
@@ -77,10 +77,10 @@ def _bots(was: list[Bot], now: list[Bot]) -> Iterator[Difference]:
     if not twins and len(gone) == len(come) == 1:
         twins = dict(zip(come, gone, strict=True))
     for name, bot in come.items():
-        yield compare_bots(gone[twins[name]], bot) if name in twins else alone(bot, Status.ADDED)
+        yield compare_bots(gone[twins[name]], bot) if name in twins else lone_bot(bot, Status.ADDED)
     for name, bot in gone.items():
         if name not in twins.values():
-            yield alone(bot, Status.REMOVED)
+            yield lone_bot(bot, Status.REMOVED)
 
 
 def _renamed(gone: list[Bot], come: list[Bot]) -> dict[str, str]:

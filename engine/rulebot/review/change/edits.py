@@ -4,18 +4,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rulebot.compile.plan import ExitPlan
 from rulebot.review.change.difference import Change, Kind
-from rulebot.review.change.facet import NOTHING, Edit, Part, Sides, Verdict
-from rulebot.review.change.leaving import exit_lost
+from rulebot.review.change.facet import NOTHING, BotSection, Edit, Sides, Verdict
+from rulebot.review.change.leaving import removed_exit
 from rulebot.review.change.legs import leg_gained, leg_lost
 from rulebot.review.change.reach import reach_of
 from rulebot.review.change.rules import ADDED, LISTS, REMOVED, symbols_in
 from rulebot.review.change.universe import came_and_went
 from rulebot.spec.nouns.legs import Leg
 
-Pair = tuple[Part, Part]
+Pair = tuple[BotSection, BotSection]
 
 
-def changes_of(sides: Sides, was: Sequence[Part], now: Sequence[Part]) -> tuple[Change, ...]:
+def match_edits(sides: Sides, was: Sequence[BotSection], now: Sequence[BotSection]) -> tuple[Change, ...]:
     """Return every change between two bots' parts, in the order of the new text, what is gone at its section's end."""
     matched = _Matched(was, now)
     found = [change for pair in matched.pairs for change in _edits(pair, sides)]
@@ -27,7 +27,7 @@ def changes_of(sides: Sides, was: Sequence[Part], now: Sequence[Part]) -> tuple[
     return tuple(sorted(found, key=lambda change: _at(change, order)))
 
 
-def _order(was: Sequence[Part], now: Sequence[Part]) -> dict[str, int]:
+def _order(was: Sequence[BotSection], now: Sequence[BotSection]) -> dict[str, int]:
     """Return where each path stands: as in the new text, what is gone behind its section's last."""
     places = list(dict.fromkeys(part.place for part in (*now, *was)))
     ranked = sorted((*now, *was), key=lambda part: places.index(part.place))
@@ -45,7 +45,7 @@ def _at(change: Change, order: Mapping[str, int]) -> int:
 class _Matched:
     """Which part of the old text is which of the new."""
 
-    def __init__(self, was: Sequence[Part], now: Sequence[Part]) -> None:
+    def __init__(self, was: Sequence[BotSection], now: Sequence[BotSection]) -> None:
         old, new = ({part.path: part for part in parts} for parts in (was, now))
         self.pairs: list[Pair] = [(old[path], new[path]) for path in new if path in old]
         self.renamed: list[Pair] = []
@@ -57,7 +57,7 @@ class _Matched:
         self._follow(self.moved, lambda old, new: {old.place, new.place} <= LISTS.keys() and _test(old) == _test(new))
         self.pairs += self.renamed
 
-    def _follow(self, into: list[Pair], is_same: Callable[[Part, Part], bool]) -> None:
+    def _follow(self, into: list[Pair], is_same: Callable[[BotSection, BotSection], bool]) -> None:
         for part in tuple(self.gone):
             known = [each for each in self.come if None not in (part.meaning, each.meaning)]
             twin = next((each for each in known if is_same(part, each)), None)
@@ -67,12 +67,12 @@ class _Matched:
                 self.come.remove(twin)
 
 
-def _head(part: Part) -> object:
+def _head(part: BotSection) -> object:
     """Return what makes a rule act, whatever is said beside it; a leg or a let has nothing else."""
     return part.meaning[0] if part.place in LISTS else part.meaning
 
 
-def _test(part: Part) -> object:
+def _test(part: BotSection) -> object:
     return part.meaning[0] if part.place in LISTS and part.meaning else part
 
 
@@ -89,7 +89,7 @@ def _edits(pair: Pair, sides: Sides) -> Iterator[Change]:
             yield _edited(key, pair, sides)
 
 
-def _differ(was: Part, now: Part, key: str) -> bool:
+def _differ(was: BotSection, now: BotSection, key: str) -> bool:
     old, new = was.facets[key], now.facets[key]
     renamed = was.name != now.name and not key and _head(was) == _head(now)
     return old.value != new.value and (old.is_written or new.is_written) and not renamed
@@ -145,7 +145,7 @@ def _moved(pair: Pair) -> Change:
     )
 
 
-def _removed(part: Part, sides: Sides) -> Change:
+def _removed(part: BotSection, sides: Sides) -> Change:
     verdict = _lost(part, sides)
     return Change(
         kind=Kind.REMOVED,
@@ -157,15 +157,15 @@ def _removed(part: Part, sides: Sides) -> Change:
     )
 
 
-def _lost(part: Part, sides: Sides) -> Verdict:
+def _lost(part: BotSection, sides: Sides) -> Verdict:
     if part.place in REMOVED:
         return Verdict(REMOVED[part.place], is_worse=True)
     if isinstance(part.noun, ExitPlan):
-        return exit_lost(part.noun, sides)
+        return removed_exit(part.noun, sides)
     return leg_lost(part.noun, sides) if isinstance(part.noun, Leg) else NOTHING
 
 
-def _added(part: Part, sides: Sides) -> Change:
+def _added(part: BotSection, sides: Sides) -> Change:
     verdict = _gained(part, sides)
     return Change(
         kind=Kind.ADDED,
@@ -177,7 +177,7 @@ def _added(part: Part, sides: Sides) -> Change:
     )
 
 
-def _gained(part: Part, sides: Sides) -> Verdict:
+def _gained(part: BotSection, sides: Sides) -> Verdict:
     if part.place in ADDED:
         return Verdict(ADDED[part.place])
     if isinstance(part.noun, ExitPlan):

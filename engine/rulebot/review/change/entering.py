@@ -9,14 +9,14 @@ from rulebot.model.session import DayTime, Session
 from rulebot.model.values import replace
 from rulebot.review import amounts
 from rulebot.review.amounts import FULL_DAY, HALF_DAY
-from rulebot.review.change.facet import Edit, Sides, Verdict, told
+from rulebot.review.change.facet import Edit, Sides, Verdict, judge_by_text
 from rulebot.review.change.key import Key, Keys, Within
 from rulebot.review.enters import DAYS, again_words, spans_on
 from rulebot.review.risks import worst_day_amount
 from rulebot.review.states import window_text
 from rulebot.review.subject import Subject
-from rulebot.review.worst import worst_of
-from rulebot.spec.nouns.entry import Again, Entry, Window
+from rulebot.review.worst import max_loss_of
+from rulebot.spec.nouns.entry import Entry, Reentry, Window
 
 
 def day_words(sides: Sides) -> str:
@@ -41,7 +41,7 @@ def _dollars(amount: Any) -> str:
 
 def trade_worst(subject: Subject) -> Decimal | None:
     """Return the dollars that one trade may lose, None without a bound."""
-    worst = worst_of(subject)
+    worst = max_loss_of(subject)
     return None if worst is None else worst.amount
 
 
@@ -144,7 +144,7 @@ def judge_days(edit: Edit) -> Verdict:
     return Verdict(f"enters on {gained}, no more on {lost}" if lost else f"enters on {gained} too", is_worse=True)
 
 
-def _again(noun: Entry, field: str, subject: Subject) -> Again | None:
+def _again(noun: Entry, field: str, subject: Subject) -> Reentry | None:
     """Return what lets it enter again: its outcomes in one order, since that of a text means nothing, and an `until`
     only where it comes before the end of the last window, which is what none says.
     """
@@ -165,7 +165,7 @@ def judge_again(edit: Edit) -> Verdict:
     return Verdict("", is_worse=_allows_more(edit.old, edit.new))
 
 
-def _allows_more(old: Again, new: Again) -> bool:
+def _allows_more(old: Reentry, new: Reentry) -> bool:
     unlimited = float("inf")
     comes_later = old.until is not None and (new.until is None or _comes_later(old.until, new.until))
     return (
@@ -195,7 +195,7 @@ ENTRY: Keys = {
     "end": Within("window"),
     "others": Key(key="at", said=_listed, judge=judge_windows, read=_times),
     "lasts": Key(key="for", said=_duration, judge=judge_windows, read=_lasts),
-    "every": Key(key="every", said=_duration, judge=told("how often the conditions are judged")),
+    "every": Key(key="every", said=_duration, judge=judge_by_text("how often the conditions are judged")),
     "once": Key(key="try", said=lambda value, _: "once" if value else "until_filled", judge=judge_once),
     "days": Key(
         key="days",

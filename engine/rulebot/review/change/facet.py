@@ -42,7 +42,7 @@ class Sides:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facet:
+class FieldSpec:
     """One thing that may differ. `said` is its value in words, "" for none.
 
     is_written: the text says it; what follows from something else is told there, unless one text says it.
@@ -56,7 +56,7 @@ class Facet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class BotSection:
     """A part of a spec: the whole of a section (no name), or one rule, leg or let of a list under its name.
 
     noun: what it is, compiled where there is a compiled one. meaning: what makes it the same under another name.
@@ -66,7 +66,7 @@ class Part:
     name: str = ""
     noun: Any
     meaning: Any
-    facets: Mapping[str, Facet]
+    facets: Mapping[str, FieldSpec]
     said: str = ""
 
     @property
@@ -82,25 +82,25 @@ class Edit:
     path: str
     old: Any
     new: Any
-    was: Part
-    now: Part
+    was: BotSection
+    now: BotSection
     sides: Sides
 
 
 Judge = Callable[[Edit], Verdict]
 
 
-def told(words: str) -> Judge:
+def judge_by_text(words: str) -> Judge:
     """Return a judge of what makes no loss larger: it has these words only."""
     return lambda edit: Verdict(words)
 
 
-def worse(words: str) -> Judge:
+def judge_if_worse(words: str) -> Judge:
     """Return a judge of what always does."""
     return lambda edit: Verdict(words, is_worse=True)
 
 
-def more(up: str, down: str = "", unsaid: float = float("inf")) -> Judge:
+def judge_if_more(up: str, down: str = "", unsaid: float = float("inf")) -> Judge:
     """Return a judge of a number that is worse when it grows; `unsaid` is what stands for none."""
 
     def judge(edit: Edit) -> Verdict:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rulebot.model.values import dataclass
-from rulebot.review.change.facet import Facet, Judge
+from rulebot.review.change.facet import FieldSpec, Judge
 from rulebot.review.subject import Subject
 
 
@@ -37,17 +37,17 @@ class Within:
 Keys = Mapping[str, Key | Within]
 
 
-def facets(noun: Any, keys: Keys, subject: Subject) -> dict[str, Facet]:
+def facets(noun: Any, keys: Keys, subject: Subject) -> dict[str, FieldSpec]:
     """Return what may differ in a noun, by key."""
     return {facet.key: facet for facet in _facets(noun, keys, subject)}
 
 
-def _facets(noun: Any, keys: Keys, subject: Subject) -> Iterator[Facet]:
+def _facets(noun: Any, keys: Keys, subject: Subject) -> Iterator[FieldSpec]:
     for field, key in keys.items():
         if isinstance(key, Within):
             continue
         value = key.read(noun, field, subject)
-        yield Facet(
+        yield FieldSpec(
             key=key.key,
             value=value,
             said="" if value is None or value == () else key.said(value, subject),

@@ -12,7 +12,7 @@ from rulebot.model.session import DayTime
 from rulebot.model.values import dataclass
 from rulebot.review import amounts
 from rulebot.review.amounts import FULL_DAY, HALF_DAY
-from rulebot.review.change.facet import Edit, Part, Sides, Verdict
+from rulebot.review.change.facet import BotSection, Edit, Sides, Verdict
 from rulebot.review.change.key import Key, Keys, Within, facets
 from rulebot.review.change.legs import nights
 from rulebot.review.change.orders import judge_own_order, own_order_words
@@ -22,19 +22,19 @@ from rulebot.review.leaves import acting, acts_without_engine, closed_words
 from rulebot.review.levels import legs_words, level_of, level_words, with_level
 from rulebot.review.rolls import roll_words
 from rulebot.review.sentences import rule_words, sentence
-from rulebot.review.spoken import EACH_WORDS, cast_for, each_words
+from rulebot.review.spoken import EACH_WORDS, each_words, naming_context_for
 from rulebot.review.subject import Subject
-from rulebot.review.worst import worst_of
+from rulebot.review.worst import max_loss_of
 from rulebot.spec.nouns.exits import Exit, ExitKind, IfUnknown
-from rulebot.spec.nouns.order import Then
+from rulebot.spec.nouns.order import OnUnfilled
 
 
-def exit_part(written: Exit, subject: Subject) -> Part:
+def exit_part(written: Exit, subject: Subject) -> BotSection:
     """Return an exit as a part; of one that is switched off only its text counts."""
     planned = planned_of(written.name, subject)
     if planned is None:
         off = facets(written, OFF, subject)
-        return Part(place="exits", name=written.name, noun=written, meaning=None, facets=off, said="switched off")
+        return BotSection(place="exits", name=written.name, noun=written, meaning=None, facets=off, said="switched off")
     said = exit_words(planned, subject)
     found = {"": head(_value(planned), said, judge_exit), **facets(written, EXIT, subject)}
     if written.condition is not None:
@@ -43,7 +43,7 @@ def exit_part(written: Exit, subject: Subject) -> Part:
         nameless(in_one_order(planned.rule.test)) if planned.rule else None,
         *(each.value for k, each in found.items() if k),
     )
-    return Part(place="exits", name=written.name, noun=planned, meaning=meaning, facets=found, said=said)
+    return BotSection(place="exits", name=written.name, noun=planned, meaning=meaning, facets=found, said=said)
 
 
 def planned_of(name: str, subject: Subject) -> ExitPlan | None:
@@ -60,7 +60,7 @@ def exit_words(planned: ExitPlan, subject: Subject) -> str:
     if planned.rule is None:
         return "what is left settles at expiry"
     bare = replace(planned.rule, confirm=None, max_age=None)
-    words = acting(replace(planned, rule=bare), sentence(bare.test, cast_for(planned, subject.cast)), subject)
+    words = acting(replace(planned, rule=bare), sentence(bare.test, naming_context_for(planned, subject.cast)), subject)
     return f"{words}, {each_words(planned)}" if planned.each else words
 
 
@@ -181,7 +181,7 @@ def _half(at: datetime) -> str:
 # ---------------------------------------------------------------- an exit less, or more
 
 
-def exit_lost(planned: ExitPlan, sides: Sides) -> Verdict:
+def removed_exit(planned: ExitPlan, sides: Sides) -> Verdict:
     """Return what is no longer closed, and what is left that closes."""
     left = ", ".join(each.name for each in sides.now.exits) or "nothing"
     return Verdict(f"{_lost(planned, sides)}; what is left: {left}", is_worse=True)
@@ -205,7 +205,7 @@ def _held_over(subject: Subject) -> bool:
 
 def worst_trade(subject: Subject) -> str:
     """Return the worst case of a trade in words."""
-    worst = worst_of(subject)
+    worst = max_loss_of(subject)
     if worst is None or worst.amount is None:
         return "a loss that nothing bounds"
     return f"the worst case, {amounts.money(round(worst.amount))}"
@@ -216,7 +216,7 @@ def judge_enabled(edit: Edit) -> Verdict:
     if edit.new:
         return Verdict(f"it acts again: {edit.now.said}")
     planned = edit.was.noun
-    return exit_lost(planned, edit.sides) if isinstance(planned, ExitPlan) else Verdict("it no longer acts", True)
+    return removed_exit(planned, edit.sides) if isinstance(planned, ExitPlan) else Verdict("it no longer acts", True)
 
 
 # ---------------------------------------------------------------- how it acts
@@ -377,7 +377,7 @@ def _order(noun: Exit, field: str, subject: Subject) -> Any:
 
 def _pathless(order: Any) -> Any:
     """Return an order without its place; one that goes on until done has no count of tries."""
-    return replace(order, path=(), tries=1 if order.then is Then.AGAIN else order.tries)
+    return replace(order, path=(), tries=1 if order.then is OnUnfilled.AGAIN else order.tries)
 
 
 def _on(value: Any, subject: Subject) -> str:

@@ -8,14 +8,14 @@ from rulebot.compile.plan import Constant, Number
 from rulebot.compile.timing import outlives_its_day
 from rulebot.model.contract import Right
 from rulebot.review import amounts
-from rulebot.review.change.facet import Edit, Judge, Sides, Verdict, worse
+from rulebot.review.change.facet import Edit, Judge, Sides, Verdict, judge_if_worse
 from rulebot.review.change.key import Key, Keys, Within
 from rulebot.review.leaves import SETTLES, settles
 from rulebot.review.numbers import number_words
 from rulebot.review.structure import STRIKES, expiry_words
 from rulebot.review.subject import Subject
-from rulebot.review.worst import loss_of_example, worst_of
-from rulebot.spec.nouns.legs import DteRule, Expiry, IfHeld, Leg, Round, Side, Strike, StrikeBy
+from rulebot.review.worst import loss_of_example, max_loss_of
+from rulebot.spec.nouns.legs import DteRule, Expiry, IfHeld, Leg, Side, Strike, StrikeBy, StrikeRounding
 
 NEARER: Mapping[StrikeBy, int] = {
     StrikeBy.DELTA: 1,
@@ -30,7 +30,7 @@ _OFFSETS = (StrikeBy.BELOW, StrikeBy.ABOVE)
 
 def trade_words(sides: Sides) -> str:
     """Return what one trade may lose before and after, as bounded, else in the example; "" when that is the same."""
-    was, now = (worst_of(each) for each in sides.both)
+    was, now = (max_loss_of(each) for each in sides.both)
     if was is None or now is None:
         return ""
     old, new = ("without a bound" if each.amount is None else amounts.money(round(each.amount)) for each in (was, now))
@@ -53,9 +53,9 @@ def _joined(*parts: str) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def grew(sides: Sides) -> bool:
+def judge_wider(sides: Sides) -> bool:
     """Say whether one trade may lose more than before, be it below the same bound."""
-    was, now = (worst_of(each) for each in sides.both)
+    was, now = (max_loss_of(each) for each in sides.both)
     if was is None or now is None or was.amount is None:
         return False
     if now.amount is None or round(now.amount) != round(was.amount):
@@ -84,7 +84,7 @@ def judge_strike(edit: Edit) -> Verdict:
         return Verdict(_joined(words, facts), is_worse=nearer is (leg.side is Side.SELL))
     if new_by in _OFFSETS and old_of == new_of:
         words = _offset_words(leg, edit.sides, is_wider=new_target > old_target)
-        return Verdict(_joined(words, facts), is_worse=bool(words) or grew(edit.sides))
+        return Verdict(_joined(words, facts), is_worse=bool(words) or judge_wider(edit.sides))
     return Verdict(_joined("it hangs on another strike", facts), is_worse=True)
 
 
@@ -123,7 +123,7 @@ def grid(given: str, gone: str) -> Judge:
     def judge(edit: Edit) -> Verdict:
         facts = _joined(_example_words(edit.sides), trade_words(edit.sides))
         words = _joined(gone if edit.new is None else given, facts)
-        return Verdict(words, is_worse=_is_moved_to_more_risk(edit) or grew(edit.sides))
+        return Verdict(words, is_worse=_is_moved_to_more_risk(edit) or judge_wider(edit.sides))
 
     return judge
 
@@ -141,7 +141,7 @@ def _is_moved_to_more_risk(edit: Edit) -> bool:
 def judge_round(edit: Edit) -> Verdict:
     """A short strike that is taken nearer to the money, or a long one further from it, is worse."""
     leg: Leg = edit.now.noun
-    order = (Round.AWAY, Round.NEAREST, Round.TOWARD)
+    order = (StrikeRounding.AWAY, StrikeRounding.NEAREST, StrikeRounding.TOWARD)
     nearer = order.index(edit.new) > order.index(edit.old)
     words = f"the {_side(leg)} strike {'nearer to' if nearer else 'further from'} the money where it lies between two"
     return Verdict(_joined(words, _example_words(edit.sides)), is_worse=nearer is (leg.side is Side.SELL))
@@ -157,7 +157,7 @@ def judge_edge(edit: Edit) -> Verdict:
     toward = "not_below" if leg.right == Right.PUT.value else "not_above"
     nearer = edit.path.endswith(toward) is (leg.side is Side.SELL)
     facts = _joined(_example_words(edit.sides), trade_words(edit.sides))
-    return Verdict(_joined(words, facts), is_worse=edit.old is not None or nearer or grew(edit.sides))
+    return Verdict(_joined(words, facts), is_worse=edit.old is not None or nearer or judge_wider(edit.sides))
 
 
 def judge_tolerance(edit: Edit) -> Verdict:
@@ -191,12 +191,12 @@ def _edge(value: Number, subject: Subject) -> str:
     return amounts.plain(value.value) if isinstance(value, Constant) else number_words(value, subject.cast)
 
 
-def _rounded(noun: Strike, field: str, subject: Subject) -> Round:
+def _rounded(noun: Strike, field: str, subject: Subject) -> StrikeRounding:
     return noun.round
 
 
 def _is_rounded(noun: Strike) -> bool:
-    return noun.round is not Round.NEAREST
+    return noun.round is not StrikeRounding.NEAREST
 
 
 def _points(value: Any, subject: Subject) -> str:
@@ -246,13 +246,13 @@ def leg_lost(leg: Leg, sides: Sides) -> Verdict:
     """Return what a leg less comes to: a long one covered, a short one may lose."""
     facts = _joined(_example_words(sides), trade_words(sides))
     covers = "nothing bought stands behind what is sold" if leg.side is Side.BUY else ""
-    return Verdict(_joined(covers, facts), is_worse=leg.side is Side.BUY or grew(sides))
+    return Verdict(_joined(covers, facts), is_worse=leg.side is Side.BUY or judge_wider(sides))
 
 
 def leg_gained(leg: Leg, sides: Sides) -> Verdict:
     """Return what a leg more comes to."""
     facts = _joined(_example_words(sides), trade_words(sides))
-    return Verdict(facts, is_worse=leg.side is Side.SELL or grew(sides))
+    return Verdict(facts, is_worse=leg.side is Side.SELL or judge_wider(sides))
 
 
 # ---------------------------------------------------------------- expiry and the whole
@@ -358,4 +358,4 @@ LEGS: Keys = {
 }
 """Every field of `legs`; a test asks for each."""
 
-UNDERLYING = worse("another market: all levels and distances of the text now mean it")
+UNDERLYING = judge_if_worse("another market: all levels and distances of the text now mean it")

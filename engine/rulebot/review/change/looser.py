@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from enum import Enum
 
 from rulebot.compile.lint.clauses import can_hold
-from rulebot.compile.lint.literals import KIND, SIGNED, TIME, Subject, Terms
+from rulebot.compile.lint.literals import KIND, SIGNED, TIME, LinearTerms, Subject
 from rulebot.compile.lint.ranges import FALSE, TRUE, Range, stretch
 from rulebot.compile.lint.reach import by_nature
 from rulebot.compile.plan import (
@@ -31,7 +31,7 @@ from rulebot.model.values import replace
 from rulebot.review.amounts import FULL_DAY, HALF_DAY
 
 
-class Holding(Enum):
+class Implication(Enum):
     """How often the new test holds, beside the old one."""
 
     SAME = "as often"
@@ -40,16 +40,16 @@ class Holding(Enum):
     OTHERWISE = "otherwise"
 
 
-_TURNED = {Holding.OFTENER: Holding.RARER, Holding.RARER: Holding.OFTENER}
+_TURNED = {Implication.OFTENER: Implication.RARER, Implication.RARER: Implication.OFTENER}
 _UPWARD = (Op.ABOVE, Op.AT_LEAST)
 _DOWNWARD = (Op.BELOW, Op.AT_MOST)
 _STRICT = (Op.ABOVE, Op.BELOW)
 
 
-def holding(old: Truth, new: Truth) -> Holding:
+def holding(old: Truth, new: Truth) -> Implication:
     """Return how often `new` holds beside `old`; OTHERWISE where only a person can say."""
     if old == new:
-        return Holding.SAME
+        return Implication.SAME
     if (decided := _decided(old, new)) is not None:
         return decided
     match old, new:
@@ -65,24 +65,24 @@ def holding(old: Truth, new: Truth) -> Holding:
         case ((AllOf() | AnyOf()), (AllOf() | AnyOf())):
             return _grouped(old, new)
         case _:
-            return Holding.OTHERWISE
+            return Implication.OTHERWISE
 
 
-def together(found: Iterable[Holding]) -> Holding:
+def together(found: Iterable[Implication]) -> Implication:
     """Return what several come to when each pulls its own way."""
-    kinds = set(found) - {Holding.SAME}
+    kinds = set(found) - {Implication.SAME}
     if not kinds:
-        return Holding.SAME
-    return kinds.pop() if len(kinds) == 1 else Holding.OTHERWISE
+        return Implication.SAME
+    return kinds.pop() if len(kinds) == 1 else Implication.OTHERWISE
 
 
 # ---------------------------------------------------------------- by what numbers let through
 
 _NEVER_UNKNOWN = ("time", "session")
-_DECIDED = {(False, False): Holding.SAME, (False, True): Holding.OFTENER, (True, False): Holding.RARER}
+_DECIDED = {(False, False): Implication.SAME, (False, True): Implication.OFTENER, (True, False): Implication.RARER}
 
 
-def _decided(old: Truth, new: Truth) -> Holding | None:
+def _decided(old: Truth, new: Truth) -> Implication | None:
     """Return what follows when one of them never holds without the other; None when each may.
 
     What the one that follows reads beside the other may be unknown while that one holds.
@@ -109,7 +109,8 @@ def _reads(test: Truth) -> set[object]:
 def _may_part(one: Truth, other: Truth) -> bool:
     """Say whether there may be a moment, on a full day or on a half day, at which only the first holds."""
     return any(
-        can_hold([(one, True), (other, False)], _reach(day), Terms(day, is_whole=False)) for day in (FULL_DAY, HALF_DAY)
+        can_hold([(one, True), (other, False)], _reach(day), LinearTerms(day, is_whole=False))
+        for day in (FULL_DAY, HALF_DAY)
     )
 
 
@@ -132,44 +133,44 @@ def _is_priced_otherwise(was: Call, now: Call) -> bool:
     return was.measure == now.measure and was.measure in _MORE_AT_NATURAL and one == other
 
 
-def _priced(op: Op, was: Call) -> Holding:
+def _priced(op: Op, was: Call) -> Implication:
     """Return what another price comes to, from mid to natural or the other way round."""
     if op not in (*_UPWARD, *_DOWNWARD):
-        return Holding.OTHERWISE
+        return Implication.OTHERWISE
     is_more = _MORE_AT_NATURAL[was.measure] is (was.argument("at") != "natural")
-    return Holding.OFTENER if is_more is (op in _UPWARD) else Holding.RARER
+    return Implication.OFTENER if is_more is (op in _UPWARD) else Implication.RARER
 
 
-def _compared(old: Compare, new: Compare) -> Holding:
+def _compared(old: Compare, new: Compare) -> Implication:
     was, now = ([_factor(bound) for bound in test.right] for test in (old, new))
     if (
         any(each is None for each in (*was, *now))
         or len({base for each in (*was, *now) if each for base in each[1]}) > 1
     ):
-        return Holding.OTHERWISE
+        return Implication.OTHERWISE
     before, after = ([each[0] for each in found if each] for found in (was, now))
     for ops, sign in ((_UPWARD, 1), (_DOWNWARD, -1)):
         if old.op in ops and new.op in ops:
             return _ordered((sign * before[0], old.op in _STRICT), (sign * after[0], new.op in _STRICT))
     if old.op is not new.op:
-        return Holding.OTHERWISE
+        return Implication.OTHERWISE
     return _same_op(old.op, before, after)
 
 
-def _same_op(op: Op, before: list[float], after: list[float]) -> Holding:
+def _same_op(op: Op, before: list[float], after: list[float]) -> Implication:
     if op is Op.BEYOND:
         return _ordered((before[0], True), (after[0], True))
     if op in (Op.BETWEEN, Op.OUTSIDE):
         found = together((_ordered((before[0],), (after[0],)), _ordered((-before[-1],), (-after[-1],))))
         return _TURNED.get(found, found) if op is Op.OUTSIDE else found
-    return Holding.OTHERWISE
+    return Implication.OTHERWISE
 
 
-def _ordered(old: tuple[float | bool, ...], new: tuple[float | bool, ...]) -> Holding:
+def _ordered(old: tuple[float | bool, ...], new: tuple[float | bool, ...]) -> Implication:
     """Return what a lower bound comes to that was `old` and is `new`."""
     if old == new:
-        return Holding.SAME
-    return Holding.OFTENER if new < old else Holding.RARER
+        return Implication.SAME
+    return Implication.OFTENER if new < old else Implication.RARER
 
 
 def _factor(bound: Number) -> tuple[float, tuple[str, ...]] | None:
@@ -192,7 +193,7 @@ def _factor(bound: Number) -> tuple[float, tuple[str, ...]] | None:
 _OFTENER_WHEN_MORE = {"spot_within": True, "spot_beyond": False, "before": True, "after": True, "within": True}
 
 
-def _held(old: Call, new: Call) -> Holding:
+def _held(old: Call, new: Call) -> Implication:
     was, now = dict(old.arguments), dict(new.arguments)
     differing = [name for name in was.keys() | now.keys() if was.get(name) != now.get(name)]
     finding = _finding(old.measure, was, now)
@@ -212,29 +213,29 @@ def _finding(measure: str, was: Mapping[str, Argument], now: Mapping[str, Argume
     return (*spans, "until") if measure == "no_event" else spans
 
 
-def _argued(name: str, old: Argument, new: Argument, finding: Container[str]) -> Holding:
+def _argued(name: str, old: Argument, new: Argument, finding: Container[str]) -> Implication:
     """Return what one argument does to what holds by itself; of events, more of them happen more often."""
     if name in finding and None in (old, new):
-        return Holding.OFTENER if old is None else Holding.RARER
+        return Implication.OFTENER if old is None else Implication.RARER
     if isinstance(old, tuple) and isinstance(new, tuple):
         before, after = set(old), set(new)
-        return Holding.OFTENER if before < after else Holding.RARER if after < before else Holding.OTHERWISE
+        return Implication.OFTENER if before < after else Implication.RARER if after < before else Implication.OTHERWISE
     if name == "says" and None in (old, new):
-        return Holding.OFTENER if new is None else Holding.RARER
+        return Implication.OFTENER if new is None else Implication.RARER
     if isinstance(old, Sessions) and isinstance(new, Sessions):
-        return Holding.OFTENER if new.count > old.count else Holding.RARER
+        return Implication.OFTENER if new.count > old.count else Implication.RARER
     if name in _OFTENER_WHEN_MORE and isinstance(old, float) and isinstance(new, float):
-        return Holding.OFTENER if (new > old) is _OFTENER_WHEN_MORE[name] else Holding.RARER
-    return Holding.OTHERWISE
+        return Implication.OFTENER if (new > old) is _OFTENER_WHEN_MORE[name] else Implication.RARER
+    return Implication.OTHERWISE
 
 
-def _grouped(old: AllOf | AnyOf, new: AllOf | AnyOf) -> Holding:
+def _grouped(old: AllOf | AnyOf, new: AllOf | AnyOf) -> Implication:
     was, now = (dict(zip(each.names, each.members, strict=True)) for each in (old, new))
     found = [holding(was[name], now[name]) for name in was.keys() & now.keys()]
     if type(old) is not type(new):
-        kept = Holding.OFTENER if isinstance(new, AnyOf) else Holding.RARER
-        return together((*found, kept)) if was.keys() == now.keys() else Holding.OTHERWISE
-    grows = Holding.OFTENER if isinstance(new, AnyOf) else Holding.RARER
+        kept = Implication.OFTENER if isinstance(new, AnyOf) else Implication.RARER
+        return together((*found, kept)) if was.keys() == now.keys() else Implication.OTHERWISE
+    grows = Implication.OFTENER if isinstance(new, AnyOf) else Implication.RARER
     found += [grows for _ in now.keys() - was.keys()]
     found += [_TURNED[grows] for _ in was.keys() - now.keys()]
     return together(found)

@@ -12,9 +12,9 @@ from rulebot.review.change.facet import Edit, Judge, Verdict
 from rulebot.review.change.key import Key, Keys, Within
 from rulebot.review.orders import floor_words, ladder_words, start_words
 from rulebot.review.subject import Subject
-from rulebot.spec.nouns.order import Start, Then
+from rulebot.spec.nouns.order import OnUnfilled, PriceFrom
 
-_BOLDNESS = {Start.MID: 0, Start.NATURAL: 1, Start.MARKET: 2}
+_BOLDNESS = {PriceFrom.MID: 0, PriceFrom.NATURAL: 1, PriceFrom.MARKET: 2}
 """How much of the spread the first try gives away."""
 
 
@@ -25,7 +25,7 @@ def is_bolder(old: Order, new: Order) -> bool:
     was, now = _BOLDNESS[old.start], _BOLDNESS[new.start]
     if was != now:
         return now > was
-    return _steps(new) > _steps(old) or (new.then is Then.MARKET and old.then is not Then.MARKET)
+    return _steps(new) > _steps(old) or (new.then is OnUnfilled.MARKET and old.then is not OnUnfilled.MARKET)
 
 
 def _steps(order: Order) -> Decimal:
@@ -33,20 +33,20 @@ def _steps(order: Order) -> Decimal:
 
     One that starts at natural stays there.
     """
-    if order.step is None or order.start is Start.NATURAL:
+    if order.step is None or order.start is PriceFrom.NATURAL:
         return Decimal(0)
-    return Decimal("Infinity") if order.then is Then.AGAIN else order.step * (order.tries - 1)
+    return Decimal("Infinity") if order.then is OnUnfilled.AGAIN else order.step * (order.tries - 1)
 
 
 def worst_price(order: Order, leaving: bool, subject: Subject) -> str:
     """Return the worst price an order may pay, in words."""
-    if order.start is Start.MARKET:
+    if order.start is PriceFrom.MARKET:
         return f"at market{', whatever is asked' if leaving else ''}: no price bounds it"
-    if order.then is Then.MARKET:
+    if order.then is OnUnfilled.MARKET:
         return "at market after the last try: no price bounds it"
     if leaving and _stays(order):
         return f"{start_words(order)}, however long it takes"
-    if leaving or order.start is Start.NATURAL:
+    if leaving or order.start is PriceFrom.NATURAL:
         return "natural"
     away = (order.step or Decimal(0)) * (order.tries - 1)
     floor = floor_words(subject)
@@ -55,8 +55,8 @@ def worst_price(order: Order, leaving: bool, subject: Subject) -> str:
 
 def _stays(order: Order) -> bool:
     """Say whether an order by which exits leave keeps to its start: it may never be filled there."""
-    is_ladder = order.then is Then.AGAIN and order.step is None
-    return is_ladder and (order.price is not None or order.start is Start.MID)
+    is_ladder = order.then is OnUnfilled.AGAIN and order.step is None
+    return is_ladder and (order.price is not None or order.start is PriceFrom.MID)
 
 
 def _is_worse(was: Order, now: Order, leaving: bool) -> bool:
@@ -76,11 +76,11 @@ def _first(noun: Order, field: str, subject: Subject) -> Any:
 
 def _tries(leaving: bool) -> Callable[[Order, str, Subject], int | None]:
     """Return what reads how many tries there are: none of an order by which exits leave that goes on until done."""
-    return lambda noun, field, subject: None if leaving and noun.then is Then.AGAIN else noun.tries
+    return lambda noun, field, subject: None if leaving and noun.then is OnUnfilled.AGAIN else noun.tries
 
 
 def _start(value: Any, subject: Subject) -> str:
-    return value.value if isinstance(value, Start) else amounts.price(value)
+    return value.value if isinstance(value, PriceFrom) else amounts.price(value)
 
 
 def is_slower(was: Order, now: Order) -> bool:
@@ -89,13 +89,13 @@ def is_slower(was: Order, now: Order) -> bool:
         return _until_market(now) > _until_market(was)
     if was.start is not now.start:
         return _BOLDNESS[now.start] < _BOLDNESS[was.start] and _walks(now)
-    if now.start is Start.MARKET or _walks(was) != _walks(now):
+    if now.start is PriceFrom.MARKET or _walks(was) != _walks(now):
         return False
     return _stride(now) * _round(was) < _stride(was) * _round(now)
 
 
 def _walks(order: Order) -> bool:
-    return order.start is Start.MID and order.step is not None
+    return order.start is PriceFrom.MID and order.step is not None
 
 
 def _stride(order: Order) -> Decimal:
@@ -110,7 +110,7 @@ def _round(order: Order) -> Decimal:
 
 def _until_market(order: Order) -> float:
     """Return after how many seconds an order that ends at market is there."""
-    return 0.0 if order.start is Start.MARKET else order.tries * order.wait + (order.tries - 1) * order.pause
+    return 0.0 if order.start is PriceFrom.MARKET else order.tries * order.wait + (order.tries - 1) * order.pause
 
 
 _PACE = ("start", "step", "wait", "tries", "pause", "then")
@@ -174,7 +174,7 @@ def _also_out(edit: Edit, leaving: bool) -> str:
     """Say that exits follow the entry's ladder, where no text gives them one of their own."""
     if leaving or any(side.spec.exit_order is not None for side in edit.sides.both):
         return ""
-    if edit.now.noun.start is Start.MARKET:
+    if edit.now.noun.start is PriceFrom.MARKET:
         return f"; exits leave from {start_words(exit_order_of(edit.sides.now.spec))}, until done (no exit_order)"
     return "; exits leave by the same ladder, from their side, until done (no exit_order)"
 
@@ -186,8 +186,8 @@ def judge_then(leaving: bool) -> Judge:
         if leaving and _brought_by(edit, leaving, _gives_up_market) == "then":
             return Verdict(f"{worst_words(edit, leaving)}; {LIMITED}", is_worse=True)
         if leaving:
-            return Verdict(worst_words(edit, leaving), is_worse=edit.new is Then.MARKET)
-        if edit.new is Then.UNWIND:
+            return Verdict(worst_words(edit, leaving), is_worse=edit.new is OnUnfilled.MARKET)
+        if edit.new is OnUnfilled.UNWIND:
             return Verdict("a leg without its partner is closed, at last at market")
         return Verdict("a leg without its partner is kept", is_worse=True)
 
@@ -198,7 +198,7 @@ def _judge_adaptive(leaving: bool) -> Judge:
     """Return the judge of the broker's algorithm, which an exit at market is not given to."""
 
     def judge(edit: Edit) -> Verdict:
-        if edit.now.noun.start is not Start.MARKET:
+        if edit.now.noun.start is not PriceFrom.MARKET:
             return Verdict("the broker's algorithm decides within the limit")
         return Verdict("nothing: an exit at market has no algorithm" if leaving else "the broker's algorithm decides")
 

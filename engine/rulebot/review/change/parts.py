@@ -16,10 +16,10 @@ from rulebot.compile.variants import read_for
 from rulebot.model.values import dataclass
 from rulebot.review import amounts
 from rulebot.review.change.entering import ENTRY, day_words
-from rulebot.review.change.facet import Edit, Part, Verdict, told, worse
+from rulebot.review.change.facet import BotSection, Edit, Verdict, judge_by_text, judge_if_worse
 from rulebot.review.change.key import Key, Keys, Within, facets
 from rulebot.review.change.leaving import exit_part
-from rulebot.review.change.legs import LEG, LEGS, STRIKE, grew, trade_words
+from rulebot.review.change.legs import LEG, LEGS, STRIKE, judge_wider, trade_words
 from rulebot.review.change.orders import ENTRY_ORDER, EXIT_ORDER
 from rulebot.review.change.risking import RISK
 from rulebot.review.change.rules import head, in_one_order, rule_part
@@ -42,7 +42,7 @@ def judge_name(edit: Edit) -> Verdict:
 def judge_quantity(edit: Edit) -> Verdict:
     """More structures lose more, and dollars of a stop or target are those of the whole position."""
     (old, old_size), (new, new_size) = edit.old, edit.new
-    is_worse = new > old or grew(edit.sides) or (new_size != old_size and not _is_tighter(old_size, new_size))
+    is_worse = new > old or judge_wider(edit.sides) or (new_size != old_size and not _is_tighter(old_size, new_size))
     stops = _dollar_stops(edit) if old_size is new_size is None else ""
     found = [trade_words(edit.sides), day_words(edit.sides), stops]
     return Verdict("; ".join(part for part in found if part), is_worse=is_worse)
@@ -123,11 +123,13 @@ def _rank_words(value: Any, subject: Subject) -> str:
 
 
 SPEC: Keys = {
-    "version": Key(key="rulebot", said=lambda value, _: str(value), judge=told("another version of the language")),
+    "version": Key(
+        key="rulebot", said=lambda value, _: str(value), judge=judge_by_text("another version of the language")
+    ),
     "name": Key(key="name", said=lambda value, _: value, judge=judge_name),
-    "about": Key(key="about", said=lambda value, _: value, judge=told("")),
+    "about": Key(key="about", said=lambda value, _: value, judge=judge_by_text("")),
     "underlyings": Key(key="underlying", said=lambda value, _: ", ".join(value), judge=judge_symbols, read=_symbols),
-    "universe": Key(key="universe.rank", said=_rank_words, judge=worse("other symbols are taken"), read=_rank),
+    "universe": Key(key="universe.rank", said=_rank_words, judge=judge_if_worse("other symbols are taken"), read=_rank),
     "quantity": Key(key="quantity", said=_count, judge=judge_quantity, read=_counted),
     "size": Within("quantity"),
     "overwrite": Key(
@@ -155,7 +157,7 @@ SPEC: Keys = {
 """Every field of a spec; a test asks for each."""
 
 
-def parts_of(subject: Subject) -> tuple[Part, ...]:
+def parts_of(subject: Subject) -> tuple[BotSection, ...]:
     """Return all parts of a bot."""
     spec, plan = subject.spec, subject.plan
     return (
@@ -177,11 +179,13 @@ def parts_of(subject: Subject) -> tuple[Part, ...]:
     )
 
 
-def _section(place: str, noun: Any, keys: Keys, subject: Subject) -> Part:
-    return Part(place=place, noun=noun, meaning=None, facets=facets(noun, keys, subject))
+def _section(place: str, noun: Any, keys: Keys, subject: Subject) -> BotSection:
+    return BotSection(place=place, noun=noun, meaning=None, facets=facets(noun, keys, subject))
 
 
-def _rules(place: str, written: tuple[Condition, ...], compiled: tuple[Rule, ...], subject: Subject) -> Iterator[Part]:
+def _rules(
+    place: str, written: tuple[Condition, ...], compiled: tuple[Rule, ...], subject: Subject
+) -> Iterator[BotSection]:
     return (rule_part(place, text, rule, subject) for text, rule in zip(written, compiled, strict=True))
 
 
@@ -192,10 +196,10 @@ def _required(spec: Spec) -> tuple[tuple[Condition, ...], tuple[Rule, ...]]:
     return spec.universe.require, rules_of(spec.universe.require, scope_of(spec, Place.UNIVERSE, values_of(spec)))[0]
 
 
-def _leg(leg: Leg, subject: Subject) -> Part:
+def _leg(leg: Leg, subject: Subject) -> BotSection:
     found = {**facets(leg, LEG, subject), **facets(leg.strike, STRIKE, subject)}
     planned = next(each for each in subject.plan.legs if each.name == leg.name)
-    return Part(
+    return BotSection(
         place="legs",
         name=leg.name,
         noun=leg,
@@ -205,26 +209,26 @@ def _leg(leg: Leg, subject: Subject) -> Part:
     )
 
 
-def _exit_order(subject: Subject) -> Part:
+def _exit_order(subject: Subject) -> BotSection:
     """Return the order by which exits leave; where none is written it follows the entry's."""
     spec = subject.spec
     order = replace(exit_order_of(spec), path=("exit_order",))
     found = facets(order, EXIT_ORDER, subject)
     is_written = spec.exit_order is not None
     marked = {key: replace(facet, is_written=is_written) for key, facet in found.items()}
-    return Part(place="exit_order", noun=order, meaning=None, facets=marked)
+    return BotSection(place="exit_order", noun=order, meaning=None, facets=marked)
 
 
-def _lets(subject: Subject) -> Iterator[Part]:
+def _lets(subject: Subject) -> Iterator[BotSection]:
     for let in subject.spec.lets:
         scope = scope_of_let(subject.spec, let, values_of(subject.spec))
         number = in_one_order(number_of_name(let.name, scope, let.path))
         said = number_words(number, subject.cast)
-        found = {"": head(number, said, told("what uses it is told there"))}
-        yield Part(place="let", name=let.name, noun=let, meaning=number, facets=found, said=said)
+        found = {"": head(number, said, judge_by_text("what uses it is told there"))}
+        yield BotSection(place="let", name=let.name, noun=let, meaning=number, facets=found, said=said)
 
 
-def _accepts(spec: Spec) -> Iterator[Part]:
+def _accepts(spec: Spec) -> Iterator[BotSection]:
     for code, reason in spec.accept.items():
-        found = {"": head(reason, reason, told("the reason alone"))}
-        yield Part(place="accept", name=code, noun=reason, meaning=(code, reason), facets=found, said=reason)
+        found = {"": head(reason, reason, judge_by_text("the reason alone"))}
+        yield BotSection(place="accept", name=code, noun=reason, meaning=(code, reason), facets=found, said=reason)

@@ -5,7 +5,7 @@ from typing import Any
 from rulebot.evaluate.phrases import listed
 from rulebot.review import amounts
 from rulebot.review.change.entering import worst_day_words
-from rulebot.review.change.facet import Edit, Verdict, more, told
+from rulebot.review.change.facet import Edit, Verdict, judge_by_text, judge_if_more
 from rulebot.review.change.key import Key, Keys, Within
 from rulebot.review.change.legs import trade_words
 from rulebot.review.leaves import acts_without_engine, protected_at
@@ -97,7 +97,7 @@ def _judge_delayed(edit: Edit) -> Verdict:
 
 
 RISK: Keys = {
-    "r": Key(key="r", said=_money, judge=told("what the limits in R come to is told there")),
+    "r": Key(key="r", said=_money, judge=judge_by_text("what the limits in R come to is told there")),
     "max_loss_per_trade": Key(key="max_loss_per_trade", said=_money, judge=judge_trade),
     "daily_loss": Key(key="daily_loss", said=_money, judge=judge_day, read=_of_day),
     "at_daily_loss": Key(
@@ -108,7 +108,7 @@ RISK: Keys = {
     "daily_profit": Key(
         key="daily_profit",
         said=_money,
-        judge=more("it goes on entering after larger gains", "it halts sooner"),
+        judge=judge_if_more("it goes on entering after larger gains", "it halts sooner"),
         read=_of_day,
     ),
     "require": Within("risk.require"),
@@ -121,7 +121,7 @@ RISK: Keys = {
     "max_unprotected": Key(
         key="max_unprotected",
         said=lambda value, _: amounts.duration(value),
-        judge=more(
+        judge=judge_if_more(
             "a short leg may stand longer without a stop or a closing order",
             "a short leg that stands alone is closed sooner",
         ),

@@ -7,10 +7,10 @@ from typing import Any
 from rulebot.compile.plan import AllOf, AnyOf, Arithmetic, Call, Compare, Constant, Holds, Not, Rule, Truth
 from rulebot.model.values import replace
 from rulebot.review import amounts
-from rulebot.review.change.facet import Edit, Facet, Judge, Part, Verdict
+from rulebot.review.change.facet import BotSection, Edit, FieldSpec, Judge, Verdict
 from rulebot.review.change.key import Key, Keys, Within, facets
 from rulebot.review.change.legs import trade_words
-from rulebot.review.change.looser import Holding, holding
+from rulebot.review.change.looser import Implication, holding
 from rulebot.review.sentences import confirmed, sentence
 from rulebot.review.subject import Subject
 from rulebot.spec.nouns.condition import Condition, Confirm
@@ -25,14 +25,14 @@ LISTS = {
 }
 """What a rule of each list does when it holds. To enter more often is worse; to halt or to leave less often is."""
 
-_WORSE = {"enters": Holding.OFTENER, "halts": Holding.RARER, "leaves": Holding.RARER}
+_WORSE = {"enters": Implication.OFTENER, "halts": Implication.RARER, "leaves": Implication.RARER}
 _SAID = {
-    ("enters", Holding.OFTENER): "it holds more often: entries that it kept out are made",
-    ("enters", Holding.RARER): "it holds less often: fewer entries",
-    ("halts", Holding.RARER): "it holds less often: entries go on where it halted",
-    ("halts", Holding.OFTENER): "it holds more often: halts sooner",
-    ("leaves", Holding.RARER): "it holds less often: a position is kept longer",
-    ("leaves", Holding.OFTENER): "it holds more often: leaves sooner",
+    ("enters", Implication.OFTENER): "it holds more often: entries that it kept out are made",
+    ("enters", Implication.RARER): "it holds less often: fewer entries",
+    ("halts", Implication.RARER): "it holds less often: entries go on where it halted",
+    ("halts", Implication.OFTENER): "it holds more often: halts sooner",
+    ("leaves", Implication.RARER): "it holds less often: a position is kept longer",
+    ("leaves", Implication.OFTENER): "it holds more often: leaves sooner",
 }
 _AS_OFTEN = "it holds when it held before"
 _NAMES = "only the names of its members, under which is recorded what they say"
@@ -52,8 +52,8 @@ def judge_holding(old: Truth, new: Truth, does: str) -> Verdict:
     if nameless(old) == nameless(new):
         return Verdict(_NAMES)
     found = holding(old, new)
-    said = {Holding.OTHERWISE: _UNCLEAR, Holding.SAME: _AS_OFTEN}.get(found) or _SAID[does, found]
-    return Verdict(said, is_worse=found in (Holding.OTHERWISE, _WORSE[does]))
+    said = {Implication.OTHERWISE: _UNCLEAR, Implication.SAME: _AS_OFTEN}.get(found) or _SAID[does, found]
+    return Verdict(said, is_worse=found in (Implication.OTHERWISE, _WORSE[does]))
 
 
 def _price_words(edit: Edit) -> str:
@@ -124,11 +124,11 @@ JUDGING: Keys = {
 """How a condition is judged; its test is the head of its part."""
 
 
-def rule_part(place: str, written: Condition, rule: Rule, subject: Subject) -> Part:
+def rule_part(place: str, written: Condition, rule: Rule, subject: Subject) -> BotSection:
     """Return a rule of a list as a part."""
     said, test = sentence(rule.test, subject.cast), in_one_order(rule.test)
     found = {"": head(test, said, judge_test), **facets(written, JUDGING, subject)}
-    return Part(
+    return BotSection(
         place=place,
         name=rule.name,
         noun=rule,
@@ -138,9 +138,9 @@ def rule_part(place: str, written: Condition, rule: Rule, subject: Subject) -> P
     )
 
 
-def head(value: Any, said: str, judge: Judge) -> Facet:
+def head(value: Any, said: str, judge: Judge) -> FieldSpec:
     """Return the facet that a part is known by: its own path is where it stands."""
-    return Facet(key="", value=value, said=said, judge=judge)
+    return FieldSpec(key="", value=value, said=said, judge=judge)
 
 
 def in_one_order(test: Any) -> Any:

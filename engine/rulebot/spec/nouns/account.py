@@ -7,7 +7,7 @@ from rulebot.model.values import dataclass
 from rulebot.spec.nouns.condition import Amount, Condition, Op
 
 
-class Backing(Enum):
+class PromotionEvidence(Enum):
     """What must be there for the shares that short puts may bring."""
 
     CASH = "cash"
@@ -93,7 +93,7 @@ class AccountDocument:
     net_theta: Between | None = None
     net_vega: Between | None = None
     require: tuple[Condition, ...] = ()
-    cash_secured_puts: Backing | None = None
+    cash_secured_puts: PromotionEvidence | None = None
     max_contracts_per_order: int | None = None
     max_notional_per_order: Amount | None = None
     price_band: Amount | None = None

@@ -8,7 +8,7 @@ from rulebot.spec.nouns.condition import Condition, Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Again:
+class Reentry:
     """`again:`: more than one entry per opportunity. `after` holds `filled`, `unfilled` and names of exits."""
 
     after: tuple[str, ...]
@@ -56,6 +56,6 @@ class Entry:
     per_day: int | None = None
     per_week: int | None = None
     max_open: int | None = None
-    again: Again | None = None
+    again: Reentry | None = None
     when: tuple[Condition, ...] = ()
     path: Path

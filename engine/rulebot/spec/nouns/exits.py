@@ -30,7 +30,7 @@ HALT = "halt."
 """How the name of an exit begins that a halt with `close: all` comes to; behind it stands the name of that halt."""
 
 
-class Otherwise(Enum):
+class OnUnknown(Enum):
     """What an exit that rolls does when it finds nothing to roll into."""
 
     HOLD = "hold"
@@ -48,7 +48,7 @@ class Roll:
     expiry: Expiry | None = None
     strikes: tuple[tuple[str, Strike], ...] = ()
     require: tuple[Condition, ...] = ()
-    otherwise: Otherwise = Otherwise.HOLD
+    otherwise: OnUnknown = OnUnknown.HOLD
     path: Path
 
 

@@ -44,7 +44,7 @@ class Bound(Enum):
     AT_LEAST = "at_least"
 
 
-class Round(Enum):
+class StrikeRounding(Enum):
     """Which listed strike is taken of those around what was asked: the nearest, or the next away from the money."""
 
     NEAREST = "nearest"
@@ -78,7 +78,7 @@ class Strike:
     bound: Bound = Bound.NEAREST
     is_percent: bool = False
     widths: tuple[Decimal, ...] = ()
-    round: Round = Round.NEAREST
+    round: StrikeRounding = StrikeRounding.NEAREST
     multiple_of: Decimal | None = None
     prefer_multiple_of: Decimal | None = None
     at_least_from_spot: Decimal | None = None

@@ -7,7 +7,7 @@ from rulebot.model.values import dataclass
 from rulebot.spec.nouns.condition import Path
 
 
-class Start(Enum):
+class PriceFrom(Enum):
     """Where a ladder starts, besides a price of its own."""
 
     MID = "mid"
@@ -15,7 +15,7 @@ class Start(Enum):
     MARKET = "market"
 
 
-class Then(Enum):
+class OnUnfilled(Enum):
     """What follows the last try."""
 
     CANCEL = "cancel"
@@ -40,13 +40,13 @@ class Order:
     last one is kept for further tries).
     """
 
-    start: Start = Start.MID
+    start: PriceFrom = PriceFrom.MID
     price: Decimal | None = None
     step: Decimal | None = None
     wait: float = 10.0
     tries: int = 1
     pause: float = 0.0
-    then: Then = Then.CANCEL
+    then: OnUnfilled = OnUnfilled.CANCEL
     adaptive: tuple[Priority, ...] = ()
     leg_by_leg: tuple[str, ...] = ()
     path: Path
@@ -54,9 +54,9 @@ class Order:
     @property
     def seconds(self) -> float:
         """Return how long its tries take; 0 for a market order."""
-        return 0.0 if self.start is Start.MARKET else self.tries * self.wait + (self.tries - 1) * self.pause
+        return 0.0 if self.start is PriceFrom.MARKET else self.tries * self.wait + (self.tries - 1) * self.pause
 
     @property
     def ends_at_market(self) -> bool:
         """Say whether it comes to a market order, which needs no quotes."""
-        return self.start is Start.MARKET or self.then is Then.MARKET
+        return self.start is PriceFrom.MARKET or self.then is OnUnfilled.MARKET

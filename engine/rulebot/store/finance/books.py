@@ -15,7 +15,7 @@ from rulebot.model.errors import StoreError
 from rulebot.model.money import CENT, ZERO
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import exchange_date, session_after
-from rulebot.model.unseen import is_unseen
+from rulebot.model.unseen import is_synthetic
 from rulebot.model.values import dataclass
 from rulebot.record.codec import decode, utc_time
 from rulebot.record.record import TAKEN_BACK, Kind, Record
@@ -34,7 +34,7 @@ HOW = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class LegContract:
     """Whose leg something happened to, and of which contract; `sign` is +1 of a leg that is held long.
 
     has_shares: shares are a leg of the position, too.
@@ -50,10 +50,10 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fill:
+class BookedFill:
     """One execution as it stands. commission: dollars paid, None until it is told."""
 
-    of: Held
+    of: LegContract
     exec_id: str
     ref: str
     is_buy: bool
@@ -75,7 +75,7 @@ class Fill:
     @property
     def is_estimate(self) -> bool:
         """True when nobody told it: price and time are what the account and the order give."""
-        return is_unseen(self.exec_id)
+        return is_synthetic(self.exec_id)
 
     @property
     def proceeds(self) -> Decimal:
@@ -94,14 +94,14 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class LegEnding:
     """Contracts of a leg that left without a trade. price: dollars a share. how: a word of `HOW`.
 
     shares_profit: of `PositionLeg`, dollars that its shares made at the settlement price; None while that is not known.
     quantity: negative where the broker had closed more of the leg than was held, and that is gone.
     """
 
-    of: Held
+    of: LegContract
     quantity: int
     price: Decimal
     level: Decimal | None
@@ -136,15 +136,15 @@ class Ending:
 class Books:
     """Executions in order of time, endings as they were recorded, and all accounts that were ever connected."""
 
-    fills: tuple[Fill, ...]
-    endings: tuple[Ending, ...]
+    fills: tuple[BookedFill, ...]
+    endings: tuple[LegEnding, ...]
     accounts: frozenset[str] = frozenset()
 
 
 def books_of(records: Iterable[Record], positions: Mapping[str, Position]) -> Books:
     """Return the books. records: those of `KINDS`, in order. Raises: StoreError when they do not belong together."""
-    fills: dict[str, Fill] = {}
-    endings: list[Ending] = []
+    fills: dict[str, BookedFill] = {}
+    endings: list[LegEnding] = []
     accounts = [""]
     for record in records:
         if record.kind in (Kind.RUN_STARTED, Kind.LINK):
@@ -168,7 +168,7 @@ def books_of(records: Iterable[Record], positions: Mapping[str, Position]) -> Bo
     return Books(tuple(dealt), tuple(endings), frozenset(accounts) - {""})
 
 
-def _take_back(endings: list[Ending], back: Ending) -> None:
+def _take_back(endings: list[LegEnding], back: LegEnding) -> None:
     """Take contracts out of the latest endings that they had left by; `back` has a negative number of them.
 
     What none of them has stands by itself: sums are right then.
@@ -184,7 +184,7 @@ def _take_back(endings: list[Ending], back: Ending) -> None:
         endings.append(replace(back, quantity=-count))
 
 
-def _price(endings: list[Ending], told: Ending) -> None:
+def _price(endings: list[LegEnding], told: LegEnding) -> None:
     """Give the price to assigned contracts that were recorded without one; `told` has no contracts of its own."""
     for at, found in enumerate(endings):
         if (found.of.position, found.of.leg) == (told.of.position, told.of.leg) and found.shares_profit is None:
@@ -192,7 +192,7 @@ def _price(endings: list[Ending], told: Ending) -> None:
             return
 
 
-def _part(ending: Ending, left: int) -> Decimal | None:
+def _part(ending: LegEnding, left: int) -> Decimal | None:
     """Return what the shares of so many contracts of an ending made."""
     worth = ending.shares_profit
     return None if worth is None else (worth * left / ending.quantity).quantize(CENT)
@@ -209,7 +209,7 @@ def base_of(exec_id: str) -> str:
     return exec_id.rpartition(".")[0] or exec_id
 
 
-def _held(record: Record, positions: Mapping[str, Position], account: str) -> Held:
+def _held(record: Record, positions: Mapping[str, Position], account: str) -> LegContract:
     id, name = str(record.data.get("position") or record.position), str(record.data["leg"])
     position = positions.get(id)
     leg = _leg(position, name)
@@ -219,7 +219,7 @@ def _held(record: Record, positions: Mapping[str, Position], account: str) -> He
             "rulebot store audit says what else is wrong",
         )
     has_shares = position is not None and any(each.option.is_share for each in position.legs)
-    return Held(
+    return LegContract(
         account=account,
         bot=record.bot,
         position=id,
@@ -234,10 +234,10 @@ def _leg(position: Position | None, name: str) -> PositionLeg | None:
     return next((leg for leg in position.legs if leg.name == name), None) if position is not None else None
 
 
-def _fill(record: Record, of: Held) -> Fill:
+def _fill(record: Record, of: LegContract) -> BookedFill:
     data = record.data
     told = data.get("executed_at")
-    return Fill(
+    return BookedFill(
         of=of,
         exec_id=str(data["exec_id"]),
         ref=str(data.get("ref") or ""),
@@ -248,10 +248,10 @@ def _fill(record: Record, of: Held) -> Fill:
     )
 
 
-def _ending(record: Record, of: Held) -> Ending:
+def _ending(record: Record, of: LegContract) -> LegEnding:
     data = record.data
     level = data.get("level")
-    return Ending(
+    return LegEnding(
         of=of,
         quantity=int(str(data["quantity"])),
         price=Decimal(str(data["price"])),
@@ -262,7 +262,7 @@ def _ending(record: Record, of: Held) -> Ending:
     )
 
 
-def _shares_profit(data: Mapping[str, Any], of: Held) -> Decimal | None:
+def _shares_profit(data: Mapping[str, Any], of: LegContract) -> Decimal | None:
     """Return what the shares made that contracts became; older stores tell the level alone."""
     if "shares_profit" in data:
         return None if data["shares_profit"] is None else Decimal(str(data["shares_profit"]))

@@ -14,7 +14,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from rulebot.model.money import CENT, ZERO
 from rulebot.model.values import dataclass
-from rulebot.store.finance.books import Books, Ending, Fill, Held
+from rulebot.store.finance.books import BookedFill, Books, LegContract, LegEnding
 from rulebot.store.finance.contract import is_section_1256
 from rulebot.store.types import to_step
 
@@ -30,7 +30,7 @@ class Lot:
     first. ended: closed, a word of `HOW`, or busted (no contracts: the commission of an execution that was taken back).
     """
 
-    of: Held
+    of: LegContract
     is_long: bool
     quantity: int
     opened: date
@@ -100,7 +100,7 @@ def _share(amount: Decimal, count: int, whole: int) -> Decimal:
 def lots_of(books: Books) -> list[Lot]:
     """Return the closed lots, by the day they were closed."""
     legs: dict[tuple[str, str], list[_Move]] = defaultdict(list)
-    held: dict[tuple[str, str], Held] = {}
+    held: dict[tuple[str, str], LegContract] = {}
     for move, of in _moves(books):
         legs[of.position, of.leg].append(move)
         held[of.position, of.leg] = of
@@ -108,14 +108,14 @@ def lots_of(books: Books) -> list[Lot]:
     return sorted(found, key=lambda lot: (lot.closed, lot.opened, lot.of.position, lot.of.leg, lot.open_exec_id))
 
 
-def _moves(books: Books) -> Iterator[tuple[_Move, Held]]:
+def _moves(books: Books) -> Iterator[tuple[_Move, LegContract]]:
     for fill in books.fills:
         yield _of_fill(fill), fill.of
     for ending in books.endings:
         yield _of_ending(ending), ending.of
 
 
-def _of_fill(fill: Fill) -> _Move:
+def _of_fill(fill: BookedFill) -> _Move:
     return _Move(
         signed=fill.signed,
         day=fill.date,
@@ -129,7 +129,7 @@ def _of_fill(fill: Fill) -> _Move:
     )
 
 
-def _of_ending(ending: Ending) -> _Move:
+def _of_ending(ending: LegEnding) -> _Move:
     return _Move(
         signed=ending.signed,
         day=ending.date,
@@ -143,7 +143,7 @@ def _of_ending(ending: Ending) -> _Move:
     )
 
 
-def _of_leg(of: Held, moves: Iterable[_Move]) -> Iterator[Lot]:
+def _of_leg(of: LegContract, moves: Iterable[_Move]) -> Iterator[Lot]:
     queue: deque[_Move] = deque()
     for move in sorted(moves, key=lambda move: (move.at, not move.is_opening, move.exec_id)):
         if not move.signed:
@@ -159,7 +159,7 @@ def _of_leg(of: Held, moves: Iterable[_Move]) -> Iterator[Lot]:
             queue.append(move)
 
 
-def _lot(of: Held, opened: _Move, closing: _Move, count: int) -> Lot:
+def _lot(of: LegContract, opened: _Move, closing: _Move, count: int) -> Lot:
     is_long = opened.signed > 0
     first, paid_first = opened.take(count)
     last, paid_last = closing.take(count)
@@ -178,7 +178,7 @@ def _lot(of: Held, opened: _Move, closing: _Move, count: int) -> Lot:
     )
 
 
-def _busted(of: Held, move: _Move) -> Lot:
+def _busted(of: LegContract, move: _Move) -> Lot:
     return Lot(
         of=of,
         is_long=of.sign > 0,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from rulebot.model.session import CalendarError
 from rulebot.model.settle_days import settlement_date
-from rulebot.store.finance.books import Books, Ending, Fill, Held
+from rulebot.store.finance.books import BookedFill, Books, LegContract, LegEnding
 from rulebot.store.finance.contract import occ_symbol, security_type
 from rulebot.store.finance.lots import Lot, lots_of
 from rulebot.store.finance.sheet import Column, Holds, Sheet
@@ -24,10 +24,10 @@ def _yes(answer: bool) -> str:
     return "yes" if answer else "no"
 
 
-def _of_contract(of: Callable[[Any], Held]) -> tuple[_Field, ...]:
+def _of_contract(of: Callable[[Any], LegContract]) -> tuple[_Field, ...]:
     """Return the columns that say whose it is and of which contract; of a share those of an option are empty."""
 
-    def only_option(value: Callable[[Held], Any]) -> Callable[[Any], Any]:
+    def only_option(value: Callable[[LegContract], Any]) -> Callable[[Any], Any]:
         return lambda row: None if of(row).option.is_share else value(of(row))
 
     return (
@@ -45,11 +45,11 @@ def _of_contract(of: Callable[[Any], Held]) -> tuple[_Field, ...]:
     )
 
 
-def _contract_of(row: Fill | Ending | Lot) -> Held:
+def _contract_of(row: BookedFill | LegEnding | Lot) -> LegContract:
     return row.of
 
 
-def _settles(fill: Fill) -> date | None:
+def _settles(fill: BookedFill) -> date | None:
     try:
         return settlement_date(fill.date, is_share=fill.of.option.is_share)
     except CalendarError:

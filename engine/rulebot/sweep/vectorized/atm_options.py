@@ -22,7 +22,7 @@ NONE = -1
 """In place of a strike where there is none."""
 
 
-class Around(NamedTuple):
+class AtmNeighbours(NamedTuple):
     """The market at the money of one class. Shape of each: (T,).
 
     above: how many strikes lie below spot. nearest: the strike nearest to it; read: the one that is read when both are
@@ -47,7 +47,7 @@ def enclosing(strikes: Columns, levels: Columns) -> tuple[Places, Places, Places
     return above, low, high, (above > 0) & (above < len(strikes))
 
 
-def _around(day: ArrayDay, symbol: str, trading_class: str) -> Around | None:
+def _around(day: ArrayDay, symbol: str, trading_class: str) -> AtmNeighbours | None:
     spot, every = day.level(symbol), np.arange(len(day.times))
     if spot is None or not day.is_even(trading_class):
         return None
@@ -65,10 +65,10 @@ def _around(day: ArrayDay, symbol: str, trading_class: str) -> Around | None:
     pair = ((day.bid[each[read], every], day.ask[each[read], every]) for each in (calls, puts))
     straddle = sum((bid + ask) / 2.0 for bid, ask in pair)
     move = np.where(read >= 0, straddle * MEAN_MOVE, np.nan)
-    return Around(strikes, calls, puts, above, nearest, read, is_sound, move)
+    return AtmNeighbours(strikes, calls, puts, above, nearest, read, is_sound, move)
 
 
-def surely_read(found: Around, reached: int, end: int) -> Mask:
+def surely_read(found: AtmNeighbours, reached: int, end: int) -> Mask:
     """Return where a bot surely reads what it would with all strikes streamed.
 
     reached: the instant from which on its strikes are streamed; end: past the last one of the session. Shape: (T,).
@@ -93,11 +93,11 @@ class AtMoney:
 
     def __init__(self, day: ArrayDay) -> None:
         self._day = day
-        self._around: dict[tuple[str, str], Around | None] = {}
+        self._around: dict[tuple[str, str], AtmNeighbours | None] = {}
         self._surely_read: dict[tuple[str, str, int], Mask] = {}
         self._hidden: dict[tuple[int, int, str, str], View] = {}
 
-    def around(self, symbol: str, trading_class: str) -> Around | None:
+    def around(self, symbol: str, trading_class: str) -> AtmNeighbours | None:
         """Return the market at the money, None where calls and puts differ in their strikes."""
         key = (symbol, trading_class)
         if key not in self._around:

@@ -5,16 +5,16 @@ once. A variant of which something is not sure in a session is judged by itself 
 """
 
 from rulebot.sweep.vectorized.entries import EnteringTogether
-from rulebot.sweep.vectorized.exit_orders import Unclear
+from rulebot.sweep.vectorized.exit_orders import UndecidedByArrays
 from rulebot.sweep.vectorized.exits import LeavingTogether
-from rulebot.sweep.vectorized.grouping import Alike
-from rulebot.sweep.vectorized.result_sheet import Sheet
-from rulebot.sweep.vectorized.session import ArraySession, Lived
+from rulebot.sweep.vectorized.grouping import VariantGroup
+from rulebot.sweep.vectorized.result_sheet import ResultSheet
+from rulebot.sweep.vectorized.session import ArraySession, SessionResult
 
 
-def live_together(session: ArraySession, group: Alike) -> list[Lived | Unclear]:
+def live_together(session: ArraySession, group: VariantGroup) -> list[SessionResult | UndecidedByArrays]:
     """Return what came of a session for each variant of a kind."""
-    sheet = Sheet(session, group)
+    sheet = ResultSheet(session, group)
     if not session.day.is_day_of(group.plan):
         return sheet.found
     entries = EnteringTogether(sheet).entries()

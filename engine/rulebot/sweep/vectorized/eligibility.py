@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from rulebot.backtest.fills import RECORDED, FillModel
-from rulebot.backtest.session_independence import what_is_carried
+from rulebot.backtest.session_independence import carried_state
 from rulebot.backtest.simulation import CASH
 from rulebot.compile.plan import SINCE_ENTRY, Call, ExitPlan, LegPlan, Plan, Rule
 from rulebot.compile.reads import calls_of
@@ -65,7 +65,7 @@ def unsuited(program: Program, fills: FillModel, shares: Sequence[tuple[str, int
 def _reasons(program: Program, fills: FillModel, shares: Sequence[tuple[str, int]], cash: Decimal) -> Iterator[str]:
     (bot,) = program.bots.values()
     plan = bot.plan
-    if carried := what_is_carried(program):
+    if carried := carried_state(program):
         yield f"its sessions are not apart, for {carried}"
     if program.require or any(_of_limits(program.limits, plan, cash)):
         yield "limits of the account"

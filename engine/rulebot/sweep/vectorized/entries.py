@@ -21,7 +21,7 @@ from rulebot.sweep.vectorized.money_columns import (
     least_payoffs,
     surely_lost_below,
 )
-from rulebot.sweep.vectorized.result_sheet import Entries, Sheet
+from rulebot.sweep.vectorized.result_sheet import Entries, ResultSheet
 from rulebot.sweep.vectorized.strike_choice import NEAR
 
 _NEAR = 1e-6
@@ -31,7 +31,7 @@ _NEAR = 1e-6
 class EnteringTogether:
     """Entries of one session."""
 
-    def __init__(self, sheet: Sheet) -> None:
+    def __init__(self, sheet: ResultSheet) -> None:
         self._sheet, self._day, self._group, self._session = sheet, sheet.day, sheet.group, sheet.session
 
     def entries(self) -> Entries | None:

@@ -12,30 +12,30 @@ from typing import NamedTuple, Protocol
 from rulebot.adapters.history.day import Columns
 from rulebot.backtest.fills import FillModel
 from rulebot.decide.limits import price_problem
-from rulebot.order.ladder import Bound, costs, is_past_zero, rung
+from rulebot.order.ladder import Bound, costs, is_past_zero, ladder_price
 from rulebot.order.price import at_market
 from rulebot.spec.nouns.order import Order as Ladder
-from rulebot.spec.nouns.order import Start
+from rulebot.spec.nouns.order import PriceFrom
 from rulebot.sweep.vectorized.exit_orders import (
     ACKNOWLEDGED,
     NO_PRICE,
     NOT_QUOTED,
     Outcome,
     Quoted,
-    Unclear,
+    UndecidedByArrays,
     Unfilled,
     filled,
 )
 
 
-class Look(NamedTuple):
+class EvaluationInstant(NamedTuple):
     """A moment at which an entry is judged: seconds after the open, and the instant of the data that stands then."""
 
     at: float
     place: int
 
 
-class Met(NamedTuple):
+class FilledAt(NamedTuple):
     """What a try meets: the quotes of its legs, how far its net price may go, and how far from the mid it may lie."""
 
     quoted: Quoted
@@ -47,9 +47,9 @@ class Met(NamedTuple):
         return bool(price_problem(net, Decimal(f"{self.quoted.net.mid:.4f}"), self.band))
 
 
-TOO_FAR = Unclear("a try of its order lies too far from the mid, of which there is an alarm")
-WORKS_PAST = Unclear("its order works past the end of the window, a halt or another time of the spec")
-Meets = Callable[[int], Met | Unclear | None]
+TOO_FAR = UndecidedByArrays("a try of its order lies too far from the mid, of which there is an alarm")
+WORKS_PAST = UndecidedByArrays("its order works past the end of the window, a halt or another time of the spec")
+Meets = Callable[[int], FilledAt | UndecidedByArrays | None]
 """What a try meets at an instant; None where what the order was sent for holds no longer."""
 
 
@@ -67,7 +67,7 @@ class EntryOrder(NamedTuple):
     """An order as it is sent. until: seconds after the open before which nothing else can happen to it."""
 
     day: Instants
-    look: Look
+    look: EvaluationInstant
     ladder: Ladder
     quantity: int
     fills: FillModel
@@ -84,14 +84,14 @@ class EntryOrder(NamedTuple):
             met = meets(self.day.place_at(sent)) if attempt <= ladder.tries else None
             if met is None:
                 return Unfilled(sent)
-            if isinstance(met, Unclear):
+            if isinstance(met, UndecidedByArrays):
                 return met
             before, limit = limit, None
-            if ladder.start is not Start.MARKET:
+            if ladder.start is not PriceFrom.MARKET:
                 if is_paid is None and met.quoted.net.mid is not None:
                     is_paid = costs(met.quoted.net.mid)
                 bound = met.bound._replace(is_paid=is_paid)
-                limit = rung(ladder, met.quoted.net, met.quoted.parts, attempt, bound)
+                limit = ladder_price(ladder, met.quoted.net, met.quoted.parts, attempt, bound)
                 if limit is None or is_past_zero(limit, met.quoted.parts):
                     return NO_PRICE
                 if attempt > 1 and met.is_too_far(limit):

@@ -13,21 +13,21 @@ from rulebot.sweep.vectorized.atm_options import AtMoney
 from rulebot.sweep.vectorized.candidate_structure import Candidate
 from rulebot.sweep.vectorized.conditions import Conditions
 from rulebot.sweep.vectorized.entry_window import Entry, Window
-from rulebot.sweep.vectorized.evaluation_times import Looks
-from rulebot.sweep.vectorized.exit_orders import Unclear
+from rulebot.sweep.vectorized.evaluation_times import EvaluationTimes
+from rulebot.sweep.vectorized.exit_orders import UndecidedByArrays
 from rulebot.sweep.vectorized.session_arrays import ArrayDay
-from rulebot.sweep.vectorized.strike_choice import Picked, Picks
+from rulebot.sweep.vectorized.strike_choice import StrikeChoice, StrikeChoices
 from rulebot.sweep.vectorized.variant_plan import ArrayBot
 
 
-class Entering:
+class EntryTimes:
     """Entries of one session, with what each variant has worked out kept for the others."""
 
     def __init__(self, day: ArrayDay, fills: FillModel) -> None:
         self.day = day
         self.fills = fills
         at_money = AtMoney(day)
-        self.picks = Picks(day, at_money)
+        self.picks = StrikeChoices(day, at_money)
         self.conditions = Conditions(day, at_money)
         self._when: dict[int, Mask | None] = {}
         self._kept: dict[object, Columns] = {}
@@ -45,7 +45,7 @@ class Entering:
         day = self.day
         halt = self.conditions.first_halt(bot, facts)
         if halt is None:
-            return Unclear("whether `halt_when` halts it is not sure")
+            return UndecidedByArrays("whether `halt_when` halts it is not sure")
         end = min(end, halt)  # halts are judged before entries
         if start >= end:
             return None
@@ -55,7 +55,7 @@ class Entering:
         if may is not None and not may.any():
             return None
         window = Window(day, self.picks, self.conditions, self.fills, self._payoffs, bot, facts, reached, halt)
-        return window.entry(Looks(day, bot.plan.entry, start, end, may))
+        return window.entry(EvaluationTimes(day, bot.plan.entry, start, end, may))
 
     def _may_enter(self, bot: ArrayBot, window: slice, reached: int) -> Mask | None:
         """Return at which instants of the window an entry may be sent, None for all."""
@@ -75,12 +75,12 @@ class Entering:
             found += [mask | doubtful for mask in self._required(bot, picked, window)]
         return np.asarray(np.logical_and.reduce(found)) if found else None
 
-    def _required(self, bot: ArrayBot, picked: tuple[Picked, ...], window: slice) -> list[Mask]:
+    def _required(self, bot: ArrayBot, picked: tuple[StrikeChoice, ...], window: slice) -> list[Mask]:
         candidate = self.candidate(bot, picked)
         masks = (may_hold(rule.test, candidate.measure, self.day.times.shape) for rule in bot.plan.require)
         return [mask[window] for mask in masks if mask is not None]
 
-    def candidate(self, bot: ArrayBot, picked: tuple[Picked, ...]) -> Candidate:
+    def candidate(self, bot: ArrayBot, picked: tuple[StrikeChoice, ...]) -> Candidate:
         """Return the measures of what a bot would enter, with its legs at all instants."""
         plan = bot.plan
         starts = plan.order.start.value if plan.order.price is None else ""

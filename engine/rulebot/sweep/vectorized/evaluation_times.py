@@ -8,12 +8,12 @@ from rulebot.backtest.event_pump import SOON
 from rulebot.backtest.vectorized.rule_masks import Mask
 from rulebot.compile.plan import EntryPlan
 from rulebot.decide.opportunity import ANY_END
-from rulebot.sweep.vectorized.entry_order import Look
+from rulebot.sweep.vectorized.entry_order import EvaluationInstant
 from rulebot.sweep.vectorized.exit_orders import Unfilled
 from rulebot.sweep.vectorized.session_arrays import ArrayDay
 
 
-class Looks:
+class EvaluationTimes:
     """The looks of one window, in order. may: at which instants from the window's first one an entry may be sent.
 
     Between two instants the market stands: a bot without `every` is judged there too, and nothing new comes of it.
@@ -25,7 +25,7 @@ class Looks:
         self._grid, self._sent = start, 0
         self._coming = self._from(start, end)
 
-    def __iter__(self) -> Iterator[Look]:
+    def __iter__(self) -> Iterator[EvaluationInstant]:
         """Yield the looks at which an entry may be sent; after one that ended unfilled those that `again` has."""
         while (look := next(self._coming, None)) is not None:
             yield look
@@ -52,7 +52,7 @@ class Looks:
         assert self._entry.every is not None
         return self._grid + ((at - self._grid) // self._entry.every + 1) * self._entry.every
 
-    def _from(self, since: float, end: float) -> Iterator[Look]:
+    def _from(self, since: float, end: float) -> Iterator[EvaluationInstant]:
         """Yield a look at this time, and those after it."""
         if self._entry.every is None:
             times = self._day.times
@@ -65,4 +65,4 @@ class Looks:
         if self._may is not None:
             may = self._may[places - self._first]
             at, places = at[may], places[may]
-        return map(Look, at.tolist(), places.tolist())
+        return map(EvaluationInstant, at.tolist(), places.tolist())

@@ -10,16 +10,16 @@ from typing import NamedTuple
 
 from rulebot.backtest.broker import commissions_of
 from rulebot.backtest.fills import FillModel
-from rulebot.backtest.simulated_broker import PACE, priced_by_leg, told_mid
-from rulebot.evaluate.select import Selection
+from rulebot.backtest.simulated_broker import PACE, order_mid, priced_by_leg
+from rulebot.evaluate.select import StructureSelection
 from rulebot.model.contract import Option
 from rulebot.model.money import CENT
 from rulebot.model.quotes import middle
 from rulebot.model.values import replace
-from rulebot.order.ladder import Bound, rung
+from rulebot.order.ladder import Bound, ladder_price
 from rulebot.order.price import NetQuote, Part, at_market
+from rulebot.spec.nouns.order import OnUnfilled, PriceFrom
 from rulebot.spec.nouns.order import Order as Ladder
-from rulebot.spec.nouns.order import Start, Then
 from rulebot.sweep.vectorized.session_arrays import ArrayDay
 
 SLACK = 5.0
@@ -54,22 +54,22 @@ class Unfilled(NamedTuple):
     at: float
 
 
-class Unclear(NamedTuple):
+class UndecidedByArrays(NamedTuple):
     """What comes of it is not clear from arrays, for this reason."""
 
     why: str
 
 
-NOT_QUOTED = Unclear("a quote of a leg is missing, crossed or too small when its order is sent")
-NO_PRICE = Unclear("its order has no price")
-FOR_NOTHING = Unclear("its target is less than a tick")
-OUTLASTS = Unclear("its order works on while the market moves")
-Outcome = Fill | Unfilled | Unclear
+NOT_QUOTED = UndecidedByArrays("a quote of a leg is missing, crossed or too small when its order is sent")
+NO_PRICE = UndecidedByArrays("its order has no price")
+FOR_NOTHING = UndecidedByArrays("its target is less than a tick")
+OUTLASTS = UndecidedByArrays("its order works on while the market moves")
+Outcome = Fill | Unfilled | UndecidedByArrays
 
 
 def work_exit(
     quoted: Quoted, quantity: int, ladder: Ladder, fills: FillModel, room: float, target: Decimal | None = None
-) -> Fill | Unclear:
+) -> Fill | UndecidedByArrays:
     """Return what came of a closing order of so many structures. room: seconds for which the quotes stand.
 
     target: the net price per share that it never goes past, None without one.
@@ -80,12 +80,12 @@ def work_exit(
     for attempt in count(1):
         if after > room - SLACK:
             return OUTLASTS
-        is_at_market = ladder.start is Start.MARKET or (ladder.then is Then.MARKET and attempt > ladder.tries)
+        is_at_market = ladder.start is PriceFrom.MARKET or (ladder.then is OnUnfilled.MARKET and attempt > ladder.tries)
         if is_at_market and target is None:
             price: Decimal | None = at_market(quote.natural, parts)
         else:
-            tried = replace(ladder, start=Start.NATURAL, step=None) if is_at_market else ladder
-            net = rung(tried, quote, parts, attempt, Bound(target))
+            tried = replace(ladder, start=PriceFrom.NATURAL, step=None) if is_at_market else ladder
+            net = ladder_price(tried, quote, parts, attempt, Bound(target))
             if net is None:
                 return NO_PRICE
             price = fills.of_limit(net, parts, quote, is_resting=False)
@@ -97,7 +97,7 @@ def work_exit(
 
 def filled(quoted: Quoted, quantity: int, net: Decimal, after: float, tries: int) -> Fill:
     """Return the fill of so many structures at a net price, leg by leg."""
-    mids = [told_mid(*side) for side in quoted.sides]
+    mids = [order_mid(*side) for side in quoted.sides]
     prices = priced_by_leg(mids, [part.flow for part in quoted.parts], net)
     dealt: list[tuple[Option, int, Decimal]] = [
         (part.option, quantity, price) for part, price in zip(quoted.parts, prices, strict=True)
@@ -105,7 +105,7 @@ def filled(quoted: Quoted, quantity: int, net: Decimal, after: float, tries: int
     return Fill(prices, [each.quantize(CENT) for each in commissions_of(dealt)], after, tries)
 
 
-def quoted_at(day: ArrayDay, selection: Selection, place: int, *, opens: bool) -> Quoted | None:
+def quoted_at(day: ArrayDay, selection: StructureSelection, place: int, *, opens: bool) -> Quoted | None:
     """Return the legs' quotes at an instant, None where one is not whole: the sums are those of `net_quote`."""
     parts, sides, mid, natural = [], [], 0.0, 0.0
     for leg in selection.legs:

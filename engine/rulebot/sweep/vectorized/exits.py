@@ -15,8 +15,8 @@ from rulebot.model.payoff import ends_together
 from rulebot.model.session import Session
 from rulebot.sweep.vectorized.ladder_columns import Orders
 from rulebot.sweep.vectorized.money_columns import UNIT, Cents, Units, margins, payoffs, surely_lost_below
-from rulebot.sweep.vectorized.result_sheet import Entries, Sheet
-from rulebot.sweep.vectorized.session import NO_LEVEL, TOGETHER, Lived, is_hurried
+from rulebot.sweep.vectorized.result_sheet import Entries, ResultSheet
+from rulebot.sweep.vectorized.session import NO_LEVEL, TOGETHER, SessionResult, is_hurried
 from rulebot.sweep.vectorized.session_arrays import ArrayDay
 
 AT_ONCE = 64
@@ -25,7 +25,7 @@ NEVER = -1
 """In place of the exit that acts."""
 
 
-class Acts(NamedTuple):
+class ExitActions(NamedTuple):
     """Where the first exit of each position acts, which, or NEVER, and whether others are true at once. Shape: (N,)."""
 
     places: Places
@@ -56,7 +56,7 @@ class Rest(NamedTuple):
 class LeavingTogether:
     """Exits of one session."""
 
-    def __init__(self, sheet: Sheet) -> None:
+    def __init__(self, sheet: ResultSheet) -> None:
         self._sheet, self._day, self._group, self._session = sheet, sheet.day, sheet.group, sheet.session
 
     def leave(self, entries: Entries) -> None:
@@ -70,7 +70,7 @@ class LeavingTogether:
         if len(known) < len(parts):
             self._sheet.leave_alone(entries.rows)
             return
-        acts = Acts(*map(np.concatenate, zip(*known, strict=True)))
+        acts = ExitActions(*map(np.concatenate, zip(*known, strict=True)))
         self._sheet.leave_alone(entries.rows[~acts.is_clear])
         self._expire(entries.only(acts.is_clear & (acts.acting == NEVER)))
         for number in range(len(self._group.exits)):
@@ -78,7 +78,7 @@ class LeavingTogether:
             if by_this.any():
                 self._close(entries.only(by_this), acts.places[by_this], number, acts.is_among_others[by_this])
 
-    def _acts(self, held: Entries) -> Acts | None:
+    def _acts(self, held: Entries) -> ExitActions | None:
         """Return which exits act first, and where; None where a rule is not told by arrays."""
         group, day, size = self._group, self._day, len(held.rows)
         since, every = int(held.places.min()), slice(int(held.places.min()), day.end)
@@ -94,7 +94,7 @@ class LeavingTogether:
             sure.append(other)
         lines = np.arange(size)
         if not may:
-            return Acts(lines, np.full(size, NEVER), lines >= 0, lines < 0)
+            return ExitActions(lines, np.full(size, NEVER), lines >= 0, lines < 0)
         any_act = np.logical_or.reduce(may)
         doubtful = np.zeros(shape, dtype=bool)
         for leg in range(len(group.signs)):
@@ -107,7 +107,7 @@ class LeavingTogether:
         first = delays.min(axis=0)
         is_clear &= ~((delays > first) & (delays <= first + TOGETHER)).any(axis=0)
         several = np.asarray(sure_now.sum(axis=0) > 1)
-        return Acts(places + since, np.where(acts, delays.argmin(axis=0), NEVER), is_clear | ~acts, several)
+        return ExitActions(places + since, np.where(acts, delays.argmin(axis=0), NEVER), is_clear | ~acts, several)
 
     def _position(self, held: Entries, since: int) -> Position:
         """Return measures of all these positions at once, from an instant to the close."""
@@ -174,7 +174,7 @@ class LeavingTogether:
         bound = np.maximum(np.maximum(beside, -cents), 0)
         for row, each, most in zip(held.rows.tolist(), cents.tolist(), bound.tolist(), strict=True):
             made = each * CENT
-            self._sheet.found[row] = Lived(made, made, most * CENT)
+            self._sheet.found[row] = SessionResult(made, made, most * CENT)
 
 
 def _column(numbers: Columns) -> float:

@@ -24,7 +24,7 @@ from rulebot.compile.reads import calls_of
 from rulebot.core.price_limits import stated_floor
 from rulebot.fill.exit_level import net_of_whole
 from rulebot.model.money import ZERO
-from rulebot.spec.nouns.order import Order, Start
+from rulebot.spec.nouns.order import Order, PriceFrom
 from rulebot.sweep.vectorized.money_columns import UNIT
 from rulebot.sweep.vectorized.session_arrays import ArrayDay
 from rulebot.sweep.vectorized.variant_plan import ArrayBot, delay_of
@@ -36,7 +36,7 @@ Clock = tuple[Columns, Columns, frozenset[float]]
 """Where windows begin and end, and all times of day, in seconds after the open."""
 
 
-class Alike:
+class VariantGroup:
     """Some variants of one kind, with their numbers as columns. Shape: (N,), in tests (N, 1).
 
     picks, when, require, halts: of each choice of legs, of each rule in its place, and of what halts them, those that
@@ -108,7 +108,7 @@ def kind_of(bot: ArrayBot) -> Hashable:
     """Return what tells its kind, None for a variant that is not judged together with others."""
     plan = bot.plan
     orders = [plan.order, *(planned.order for planned in plan.exits)]
-    if not all(map(_is_plain, orders)) or plan.order.start is Start.MARKET or _counts_odd(plan):
+    if not all(map(_is_plain, orders)) or plan.order.start is PriceFrom.MARKET or _counts_odd(plan):
         return None
     if bot.compiled.priced:
         return None

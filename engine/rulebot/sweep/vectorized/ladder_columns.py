@@ -10,8 +10,8 @@ from rulebot.backtest.fills import FillModel
 from rulebot.backtest.simulated_broker import PACE
 from rulebot.backtest.vectorized.rule_masks import Mask
 from rulebot.order.price import Part, ticks_of
+from rulebot.spec.nouns.order import OnUnfilled, PriceFrom
 from rulebot.spec.nouns.order import Order as Ladder
-from rulebot.spec.nouns.order import Start, Then
 from rulebot.sweep.vectorized.exit_orders import SLACK
 from rulebot.sweep.vectorized.money_columns import UNIT, Amounts, Grid, Quotes, Rows, Units, four_digits
 
@@ -20,7 +20,7 @@ _NEAR = 1e-7
 """Dollars by which two prices must differ for it to be clear which is higher, unless they are the same."""
 
 
-class Worked(NamedTuple):
+class LadderFill(NamedTuple):
     """What came of orders, row by row. Neither filled nor unfilled, or not clear: to be done alone.
 
     net: where they filled; after: seconds from the decision to the fill; tries: how many it took.
@@ -33,9 +33,9 @@ class Worked(NamedTuple):
     is_unfilled: Mask
     is_clear: Mask
 
-    def only(self, rows: Rows) -> "Worked":
+    def only(self, rows: Rows) -> "LadderFill":
         """Return what came of some of them."""
-        return Worked._make(each[rows] for each in self)
+        return LadderFill._make(each[rows] for each in self)
 
 
 class Orders:
@@ -70,7 +70,7 @@ class Orders:
         """Return the price at which each starts (`order.ladder.start_net`)."""
         return self._limit(self._wanted(), None)
 
-    def work(self, room: Columns, *, closing: bool) -> Worked:
+    def work(self, room: Columns, *, closing: bool) -> LadderFill:
         """Return what came of them. room: seconds for which the quotes stand."""
         ladder, size = self.ladder, len(self.mid)
         net, tries = (np.zeros(size, dtype=np.int64) for _ in range(2))
@@ -81,7 +81,7 @@ class Orders:
             over |= ~filled & (after > room - SLACK)
             waits = clear & ~filled & ~over
             if not waits.any() or (not closing and attempt > ladder.tries):
-                return Worked(net, afters, tries, filled, waits, clear)
+                return LadderFill(net, afters, tries, filled, waits, clear)
             price, reached = self._tried(attempt, closing)
             clear &= price.is_clear | ~waits
             now = waits & reached & clear
@@ -93,7 +93,9 @@ class Orders:
     def _tried(self, attempt: int, closing: bool) -> tuple[Amounts, Mask]:
         """Return what a try would fill at, and where it does."""
         ladder = self.ladder
-        if ladder.start is Start.MARKET or (closing and ladder.then is Then.MARKET and attempt > ladder.tries):
+        if ladder.start is PriceFrom.MARKET or (
+            closing and ladder.then is OnUnfilled.MARKET and attempt > ladder.tries
+        ):
             if self.targets is None:
                 return four_digits(self._at_market), np.ones(len(self.natural), dtype=bool)
             limit = self._worth_sending(self._limit(self.natural, self.floor))
@@ -104,7 +106,7 @@ class Orders:
         return Amounts(np.maximum(limit.units, self._gives.units), is_clear), price <= self._reach
 
     def _wanted(self) -> Columns:
-        return self.natural if self.ladder.start is Start.NATURAL else self.mid
+        return self.natural if self.ladder.start is PriceFrom.NATURAL else self.mid
 
     def _rung(self, attempt: int) -> Amounts:
         """Return the net limit of a try (`order.ladder.rung`)."""

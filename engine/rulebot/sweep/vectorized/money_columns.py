@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rulebot.adapters.history.day import Columns, Places
 from rulebot.backtest.simulated_broker import SHORT_PART
 from rulebot.backtest.vectorized.rule_masks import Mask
-from rulebot.model.commission import EDGES, LEAST_PER_ORDER, fees_per_contract, most_to_deal, per_contract
+from rulebot.model.commission import EDGES, LEAST_PER_ORDER, fees_per_contract, max_commission, per_contract
 from rulebot.model.contract import Option, Right
 from rulebot.model.money import TickRule
 from rulebot.model.payoff import ends_together
@@ -104,7 +104,7 @@ class Quotes(NamedTuple):
 
     def most_fees(self) -> int:
         """Return the most cents of commissions that opening and closing one structure can take."""
-        return int(2 * 100 * sum(most_to_deal(option, 1) for option in self.options))
+        return int(2 * 100 * sum(max_commission(option, 1) for option in self.options))
 
     def commission(self, net: Units, quantity: int) -> Amounts:
         """Return the cents of all executions at a net price: legs at their mids, the dearest makes up the rest."""

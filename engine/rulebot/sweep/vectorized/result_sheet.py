@@ -6,11 +6,11 @@ import numpy as np
 
 from rulebot.adapters.history.day import Places
 from rulebot.backtest.vectorized.rule_masks import Mask
-from rulebot.sweep.vectorized.exit_orders import Unclear
-from rulebot.sweep.vectorized.grouping import Alike
-from rulebot.sweep.vectorized.ladder_columns import Worked
+from rulebot.sweep.vectorized.exit_orders import UndecidedByArrays
+from rulebot.sweep.vectorized.grouping import VariantGroup
+from rulebot.sweep.vectorized.ladder_columns import LadderFill
 from rulebot.sweep.vectorized.money_columns import UNIT, Cents, Quotes, Rows, Units
-from rulebot.sweep.vectorized.session import NOTHING, ArraySession, Lived
+from rulebot.sweep.vectorized.session import NOTHING, ArraySession, SessionResult
 
 
 class Entries(NamedTuple):
@@ -23,7 +23,7 @@ class Entries(NamedTuple):
     rows: Places
     places: Places
     columns: Places
-    worked: Worked
+    worked: LadderFill
     commissions: Cents
     worst: Units | None
 
@@ -40,22 +40,22 @@ class Entries(NamedTuple):
         )
 
 
-class Sheet:
+class ResultSheet:
     """A line for each variant: what came of its session, or why that is not clear.
 
     alone: the lines of those that are to be judged by themselves.
     """
 
-    def __init__(self, session: ArraySession, group: Alike) -> None:
+    def __init__(self, session: ArraySession, group: VariantGroup) -> None:
         self.session, self.day, self.group = session, session.day, group
-        self.found: list[Lived | Unclear] = [NOTHING] * len(group.bots)
+        self.found: list[SessionResult | UndecidedByArrays] = [NOTHING] * len(group.bots)
         self.alone: list[int] = []
 
     def leave_alone(self, rows: Places) -> None:
         """Have these variants judged by themselves."""
         self.alone += rows.tolist()
 
-    def leave_to_turns(self, rows: Places, why: Unclear) -> None:
+    def leave_to_turns(self, rows: Places, why: UndecidedByArrays) -> None:
         """Tell of these variants that their session is not clear."""
         for row in rows.tolist():
             self.found[row] = why

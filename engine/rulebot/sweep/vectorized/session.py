@@ -22,7 +22,7 @@ from rulebot.compile.clock_exits import HURRY, clock_time
 from rulebot.compile.plan import ExitPlan, Truth
 from rulebot.core.rule_evaluation import first_missing
 from rulebot.evaluate.evaluation import NotOpen
-from rulebot.evaluate.select import Selection
+from rulebot.evaluate.select import StructureSelection
 from rulebot.evaluate.snapshot import LegView
 from rulebot.fill.exit_level import net_of_whole
 from rulebot.model.contract import Option
@@ -32,14 +32,14 @@ from rulebot.model.payoff import intrinsic
 from rulebot.narrate.text_table import clock
 from rulebot.order.price import ticks_of
 from rulebot.spec.nouns.order import Order
-from rulebot.sweep.vectorized.entry_times import Entering
+from rulebot.sweep.vectorized.entry_times import EntryTimes
 from rulebot.sweep.vectorized.entry_window import Entered
 from rulebot.sweep.vectorized.exit_orders import (
     FOR_NOTHING,
     NOT_QUOTED,
     Fill,
     Outcome,
-    Unclear,
+    UndecidedByArrays,
     Unfilled,
     lacks_size,
     quoted_at,
@@ -49,7 +49,7 @@ from rulebot.sweep.vectorized.session_arrays import ArrayDay
 from rulebot.sweep.vectorized.variant_plan import ArrayBot, delay_of
 
 
-class Lived(NamedTuple):
+class SessionResult(NamedTuple):
     """What came of a session. change: of the account, dollars; net: of the trade that was closed, None without one.
 
     tied: dollars that the account had to begin with more than, so that something was left free beside the margin.
@@ -60,9 +60,9 @@ class Lived(NamedTuple):
     tied: Decimal = ZERO
 
 
-NOTHING = Lived(ZERO, None)
-NOT_VALUED = Unclear("what it holds cannot be valued at an instant, of which `daily_loss` has an alarm")
-NO_LEVEL = Unclear("nobody knows at what its options settle")
+NOTHING = SessionResult(ZERO, None)
+NOT_VALUED = UndecidedByArrays("what it holds cannot be valued at an instant, of which `daily_loss` has an alarm")
+NO_LEVEL = UndecidedByArrays("nobody knows at what its options settle")
 
 
 class Acting(NamedTuple):
@@ -83,7 +83,7 @@ class ArraySession:
     def __init__(self, day: ArrayDay, fills: FillModel) -> None:
         self.day = day
         self.fills = fills
-        self.entering = Entering(day, fills)
+        self.entering = EntryTimes(day, fills)
         self._kept: dict[object, Columns] = {}
         self._odd: dict[Structure, Mask] = {}
         self._masks: dict[tuple[int, object], Mask | None] = {}
@@ -91,7 +91,7 @@ class ArraySession:
         self._settled: dict[tuple[str, str], float | None] = {}
         self._margins: dict[tuple[LegView, ...], Decimal] = {}
 
-    def live(self, bot: ArrayBot) -> Lived | Unclear:
+    def live(self, bot: ArrayBot) -> SessionResult | UndecidedByArrays:
         """Return what came of the session for a bot."""
         day = self.day
         if not day.is_day_of(bot.plan):
@@ -100,25 +100,27 @@ class ArraySession:
         if start >= end:
             return NOTHING
         if start < 0.0:
-            return Unclear("its window begins before the open")
+            return UndecidedByArrays("its window begins before the open")
         if (
             between := next((at for at in instants if 0.0 < at < day.length and at not in day.places), None)
         ) is not None:
             at = clock(day.session.open + timedelta(seconds=between))
-            return Unclear(f"{at}, a time of the spec, lies between two instants of the data")
+            return UndecidedByArrays(f"{at}, a time of the spec, lies between two instants of the data")
         facts = day.facts_of(bot.program, bot.needs)
         if start < bot.opened_at(facts[1]):
-            return Unclear("its window begins before the expected move of the open is known, or that is not sure")
+            return UndecidedByArrays(
+                "its window begins before the expected move of the open is known, or that is not sure"
+            )
         entered = self.entering.first(bot, start, end, facts)
         if entered is None or isinstance(entered, Unfilled):
             return NOTHING
-        if isinstance(entered, Unclear):
-            return Unclear(f"entry: {entered.why}")
+        if isinstance(entered, UndecidedByArrays):
+            return UndecidedByArrays(f"entry: {entered.why}")
         return self._leave(bot, entered, facts)
 
     # ------------------------------------------------------------ leaving
 
-    def _leave(self, bot: ArrayBot, entered: Entered, facts: tuple[int, Facts]) -> Lived | Unclear:
+    def _leave(self, bot: ArrayBot, entered: Entered, facts: tuple[int, Facts]) -> SessionResult | UndecidedByArrays:
         """Return what came of a position."""
         day = self.day
         columns = [day.columns[leg.option] for leg in entered.selection.legs]
@@ -133,7 +135,7 @@ class ArraySession:
                     continue
                 verdict = compiled.judge(view)
                 if verdict.truth is None and not isinstance(first_missing(verdict), NotOpen):
-                    return Unclear(f"{planned.name}: what it reads is not known at an instant")
+                    return UndecidedByArrays(f"{planned.name}: what it reads is not known at an instant")
                 if verdict.truth:
                     true.append(Acting(delay_of(compiled.rule), planned, order))
             if true:
@@ -170,31 +172,37 @@ class ArraySession:
     def _mask(self, test: Truth, position: Position) -> Mask | None:
         return may_hold(test, position.measure, self.day.times.shape)
 
-    def _close(self, entered: Entered, true: list[Acting], place: int) -> Lived | Unclear:
+    def _close(self, entered: Entered, true: list[Acting], place: int) -> SessionResult | UndecidedByArrays:
         """Return what came of closing a position by the first of these exits that is confirmed."""
         acting = min(true, key=lambda each: each.delay)  # of several the one that stands higher
         if any(acting.delay < each.delay <= acting.delay + TOGETHER for each in true):
-            return Unclear(f"{acting.planned.name}: another exit is true within {TOGETHER:g} seconds")
+            return UndecidedByArrays(f"{acting.planned.name}: another exit is true within {TOGETHER:g} seconds")
         begins = acting.delay + (entered.since if place == entered.place else 0.0)
         quantity = entered.held.quantity
         if is_hurried(acting.planned, self.day.length - self.day.times[place] - begins):
-            return Unclear(f"{acting.planned.name}: its order may last until the close")
+            return UndecidedByArrays(f"{acting.planned.name}: its order may last until the close")
         target = target_net(acting.planned, entered.held.entry_price)
         key = (entered.selection.legs, quantity, place, begins, acting.order, target)
         if key not in self._closings:
             self._closings[key] = self._worked(entered.selection, quantity, acting.planned.order, place, begins, target)
         fill = self._closings[key]
-        if isinstance(fill, Unclear):
-            return Unclear(f"{acting.planned.name}: {fill.why}")
+        if isinstance(fill, UndecidedByArrays):
+            return UndecidedByArrays(f"{acting.planned.name}: {fill.why}")
         if not isinstance(fill, Fill) or (fill.tries > 1 and len(true) > 1):
-            return Unclear(f"{acting.planned.name}: another exit is true while its order works")
+            return UndecidedByArrays(f"{acting.planned.name}: another exit is true while its order works")
         cash = ZERO
         for leg, price in zip(entered.selection.legs, fill.prices, strict=True):
             cash += leg.sign * price * quantity * leg.option.multiplier
         return self._over(entered, cash, fill.commissions)
 
     def _worked(
-        self, selection: Selection, quantity: int, order: Order, place: int, begins: float, target: Decimal | None
+        self,
+        selection: StructureSelection,
+        quantity: int,
+        order: Order,
+        place: int,
+        begins: float,
+        target: Decimal | None,
     ) -> Outcome:
         """Return what came of a closing order that is sent so many seconds after an instant."""
         quoted = quoted_at(self.day, selection, place, opens=False)
@@ -204,7 +212,7 @@ class ArraySession:
             return FOR_NOTHING
         return work_exit(quoted, quantity, order, self.fills, self.day.room(place) - begins, target)
 
-    def _expire(self, entered: Entered) -> Lived | Unclear:
+    def _expire(self, entered: Entered) -> SessionResult | UndecidedByArrays:
         cash = ZERO
         for leg in entered.selection.legs:
             level = self.settled(leg.option)
@@ -221,11 +229,11 @@ class ArraySession:
             self._settled[key] = settlement(option, self.day.session, self.day.day, self.day.source, {})
         return self._settled[key]
 
-    def _over(self, entered: Entered, cash: Decimal, commissions: Sequence[Decimal]) -> Lived:
+    def _over(self, entered: Entered, cash: Decimal, commissions: Sequence[Decimal]) -> SessionResult:
         opened = entered.cash - sum(entered.fill.commissions, ZERO)
         net = opened + cash - sum(commissions, ZERO)
         margin = self._margin(entered.selection.legs) * entered.held.quantity
-        return Lived(net.quantize(CENT), net, tied_of(margin, opened, net))
+        return SessionResult(net.quantize(CENT), net, tied_of(margin, opened, net))
 
     def _margin(self, legs: tuple[LegView, ...]) -> Decimal:
         """Return the margin of one structure."""

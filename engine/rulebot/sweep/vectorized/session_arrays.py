@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rulebot.adapters.history.daily import IMPLIED_BY
 from rulebot.adapters.history.day import Columns, HistoryDay, Places, Source
-from rulebot.backtest.event_pump import at_once
+from rulebot.backtest.event_pump import drain_events
 from rulebot.backtest.historical_feed import HistoryFeed
 from rulebot.backtest.historical_market import ranges
 from rulebot.backtest.implied_surface import GREEKS
@@ -144,7 +144,7 @@ class ArrayDay:
         if key not in self._facts:
             now = self.session.open - timedelta(minutes=1)
             listings, closes = {}, {}
-            for event in at_once(prepare(program, self._feed, self.session, now)):
+            for event in drain_events(prepare(program, self._feed, self.session, now)):
                 if isinstance(event, ListingReport):
                     listings[event.listing.symbol, event.listing.trading_class] = event.listing
                 elif isinstance(event, ClosesReport):

@@ -14,12 +14,12 @@ from rulebot.backtest.vectorized.rule_masks import HAIR
 from rulebot.compile.plan import LegPlan
 from rulebot.core.program import CompiledBot
 from rulebot.evaluate.listings import BAND
-from rulebot.evaluate.select import Selection
+from rulebot.evaluate.select import StructureSelection
 from rulebot.evaluate.snapshot import LegView, View
 from rulebot.evaluate.strike_terms import OFFSETS
-from rulebot.evaluate.strikes import Chooser
+from rulebot.evaluate.strikes import StrikeChooser
 from rulebot.model.contract import Option, Right
-from rulebot.spec.nouns.legs import Bound, Round, StrikeBy
+from rulebot.spec.nouns.legs import Bound, StrikeBy, StrikeRounding
 from rulebot.sweep.vectorized.atm_options import AtMoney, enclosing
 from rulebot.sweep.vectorized.session_arrays import ArrayDay, OptionColumns
 
@@ -35,7 +35,7 @@ two.
 """
 
 
-class Picked(NamedTuple):
+class StrikeChoice(NamedTuple):
     """The column of a leg's option at each instant; `is_clear` where the engine would choose no other."""
 
     columns: OptionColumns
@@ -55,22 +55,22 @@ class Outward(NamedTuple):
     least: Columns
 
 
-class Picks:
+class StrikeChoices:
     """The choices of one session. A leg's key tells it from legs that are chosen otherwise."""
 
     def __init__(self, day: ArrayDay, at_money: AtMoney) -> None:
         self.day, self._at_money = day, at_money
         self._chosen: dict[Hashable, int] = {}
-        self._picked: dict[Hashable, Picked | None] = {}
-        self._picked_together: dict[tuple[int, ...], tuple[Picked, ...] | None] = {}
-        self._beside: dict[Hashable, Picked] = {}
+        self._picked: dict[Hashable, StrikeChoice | None] = {}
+        self._picked_together: dict[tuple[int, ...], tuple[StrikeChoice, ...] | None] = {}
+        self._beside: dict[Hashable, StrikeChoice] = {}
         self._outward: dict[tuple[str, Right], Outward] = {}
         self._asked_for: dict[Hashable, OptionColumns] = {}
-        self._selections: dict[Hashable, Selection] = {}
+        self._selections: dict[Hashable, StructureSelection] = {}
 
     def at(
         self, bot: CompiledBot, keys: tuple[int, ...], place: int, view: View, *, hidden: bool = False
-    ) -> Selection | None:
+    ) -> StructureSelection | None:
         """Return the structure that a bot would choose at an instant, None where there is none.
 
         hidden: the view lacks the strike nearest to spot.
@@ -87,9 +87,9 @@ class Picks:
             self._selections[known] = self._selected(bot.plan.legs, columns, view)
         return self._selections[known]
 
-    def _selected(self, legs: tuple[LegPlan, ...], columns: list[int], view: View) -> Selection:
+    def _selected(self, legs: tuple[LegPlan, ...], columns: list[int], view: View) -> StructureSelection:
         options, rows = (self.day.options[column] for column in columns), view.board.rows
-        return Selection(
+        return StructureSelection(
             tuple(
                 LegView(leg.name, option, rows[option], leg.sign, leg.ratio, leg.group)
                 for leg, option in zip(legs, options, strict=True)
@@ -106,7 +106,7 @@ class Picks:
             reference = chosen.get(leg.strike.reference or "")
             known: Hashable = (key, reference) if _is_fixed(leg) else (key, reference, place, hidden)
             if known not in self._chosen:
-                chooser = Chooser(leg, view, bot.expected_move, chosen, frozenset(), explain=False)
+                chooser = StrikeChooser(leg, view, bot.expected_move, chosen, frozenset(), explain=False)
                 option = chooser.choose().option
                 self._chosen[known] = NONE if option is None else self.day.columns.get(option, NONE)
             columns.append(self._chosen[known])
@@ -132,14 +132,14 @@ class Picks:
 
     # ------------------------------------------------------------ at all instants
 
-    def picked(self, legs: tuple[LegPlan, ...], keys: tuple[int, ...]) -> tuple[Picked, ...] | None:
+    def picked(self, legs: tuple[LegPlan, ...], keys: tuple[int, ...]) -> tuple[StrikeChoice, ...] | None:
         """Return the options of each leg at all instants, None where a selector is not plain."""
         if keys not in self._picked_together:
             self._picked_together[keys] = self._all_picked(legs, keys)
         return self._picked_together[keys]
 
-    def _all_picked(self, legs: tuple[LegPlan, ...], keys: tuple[int, ...]) -> tuple[Picked, ...] | None:
-        found: dict[str, tuple[Hashable, Picked]] = {}
+    def _all_picked(self, legs: tuple[LegPlan, ...], keys: tuple[int, ...]) -> tuple[StrikeChoice, ...] | None:
+        found: dict[str, tuple[Hashable, StrikeChoice]] = {}
         for leg, key in zip(legs, keys, strict=True):
             reference = found.get(leg.strike.reference or "")
             known = (key, None if reference is None else reference[0])
@@ -151,7 +151,7 @@ class Picks:
             found[leg.name] = (known, picked)
         return tuple(picked for _, picked in found.values())
 
-    def _of_leg(self, leg: LegPlan, reference: Picked | None) -> Picked | None:
+    def _of_leg(self, leg: LegPlan, reference: StrikeChoice | None) -> StrikeChoice | None:
         side = self.day.sides.get((leg.trading_class, leg.right))
         if not _is_plain(leg) or side is None or leg.strike.target is None or not self.day.is_even(leg.trading_class):
             return None
@@ -163,9 +163,9 @@ class Picks:
             return None
         beside = self._steps(leg, side)
         columns = np.where(reference.columns >= 0, beside.columns[reference.columns], NONE)
-        return Picked(columns, reference.is_clear & beside.is_clear[reference.columns])
+        return StrikeChoice(columns, reference.is_clear & beside.is_clear[reference.columns])
 
-    def _nearest(self, leg: LegPlan, side: OptionColumns) -> Picked:
+    def _nearest(self, leg: LegPlan, side: OptionColumns) -> StrikeChoice:
         """Return the options nearest to a delta; clear where it lies between known ones and no other is as near."""
         outward, target = self._outward_of(leg, side), float(leg.strike.target or 0)
         away = np.abs(outward.deltas - target)
@@ -176,9 +176,9 @@ class Picks:
             is_clear = (away.min(axis=0) - least > SAME) & (outward.most >= target) & (outward.least <= target)
         if leg.strike.within is not None:
             is_clear[:] = False
-        return Picked(outward.columns[nearest], is_clear)
+        return StrikeChoice(outward.columns[nearest], is_clear)
 
-    def _at_moves(self, leg: LegPlan, side: OptionColumns) -> Picked | None:
+    def _at_moves(self, leg: LegPlan, side: OptionColumns) -> StrikeChoice | None:
         """Return the options nearest to so many expected moves from spot, as all strikes that are listed tell it."""
         found = self._at_money.around(leg.symbol, leg.trading_class)
         spot = self.day.level(leg.symbol)
@@ -194,7 +194,7 @@ class Picks:
         is_clear = is_known & is_inside & (np.abs(below - beyond) > HAIR)
         if leg.strike.within is not None:
             is_clear[:] = False
-        return Picked(side[nearest], is_clear)
+        return StrikeChoice(side[nearest], is_clear)
 
     def _outward_of(self, leg: LegPlan, side: OptionColumns) -> Outward:
         key = (leg.trading_class, leg.right)
@@ -205,7 +205,7 @@ class Picks:
             self._outward[key] = Outward(columns, np.where(np.isnan(deltas), np.inf, deltas), most, least)
         return self._outward[key]
 
-    def _steps(self, leg: LegPlan, side: OptionColumns) -> Picked:
+    def _steps(self, leg: LegPlan, side: OptionColumns) -> StrikeChoice:
         """Return by column the option so many points above or below it."""
         assert leg.strike.target is not None
         key = (leg.trading_class, leg.right, leg.strike.by, leg.strike.target)
@@ -224,7 +224,7 @@ class Picks:
             least = away.min(axis=0)
             with np.errstate(invalid="ignore"):  # where there is none
                 is_one = away.max(axis=0) - least > SAME
-            self._beside[key] = Picked(np.where(np.isfinite(least), side[nearest], NONE), is_one)
+            self._beside[key] = StrikeChoice(np.where(np.isfinite(least), side[nearest], NONE), is_one)
         return self._beside[key]
 
 
@@ -237,6 +237,6 @@ def _is_fixed(leg: LegPlan) -> bool:
 def _is_plain(leg: LegPlan) -> bool:
     strike = leg.strike
     bounds = (strike.multiple_of, strike.prefer_multiple_of, strike.at_least_from_spot, strike.not_below)
-    is_nearest = strike.bound is Bound.NEAREST and strike.round is Round.NEAREST and not strike.widths
+    is_nearest = strike.bound is Bound.NEAREST and strike.round is StrikeRounding.NEAREST and not strike.widths
     is_one = strike.by in (StrikeBy.DELTA, StrikeBy.EXPECTED_MOVE, *OFFSETS)
     return is_nearest and is_one and not any(each is not None for each in bounds)

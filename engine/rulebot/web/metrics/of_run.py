@@ -21,18 +21,24 @@ from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.position import Position
 from rulebot.model.session import exchange_date, session_from
 from rulebot.narrate.day_pnl import open_of, realized_of, today_of
-from rulebot.narrate.run_snapshot import Doing
+from rulebot.narrate.run_snapshot import BotActivity
 from rulebot.web.metrics.catalogue import Sample
-from rulebot.web.picture import Picture
+from rulebot.web.picture import PageSnapshot
 
 RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
 _BY_IMPORTANCE = (
-    Doing.HALTED, Doing.PAUSED, Doing.EXITING, Doing.OPEN, Doing.ENTERING, Doing.WATCHING, Doing.FLAT,
-)  # fmt: skip
+    BotActivity.HALTED,
+    BotActivity.PAUSED,
+    BotActivity.EXITING,
+    BotActivity.OPEN,
+    BotActivity.ENTERING,
+    BotActivity.WATCHING,
+    BotActivity.FLAT,
+)
 """Of a bot with several rows the first of these that one of them has is what it does."""
 
 
-def samples_of_run(vitals: Vitals, picture: Picture, silence: float) -> list[Sample]:
+def samples_of_run(vitals: Vitals, picture: PageSnapshot, silence: float) -> list[Sample]:
     """Return what a run shows now. picture: the last one of it; silence: real seconds since its last batch."""
     run = vitals.run
     state, at = run.loop.state, run.loop.at or run.first
@@ -130,7 +136,7 @@ def _open(state: State) -> list[Position]:
 # ---------------------------------------------------------------- bots
 
 
-def _bots(picture: Picture, state: State, at: datetime) -> Iterator[Sample]:
+def _bots(picture: PageSnapshot, state: State, at: datetime) -> Iterator[Sample]:
     rows: defaultdict[str, set[str]] = defaultdict(set)
     for row in picture.bots:
         rows[row.bot].add(row.doing)
@@ -143,8 +149,8 @@ def _bots(picture: Picture, state: State, at: datetime) -> Iterator[Sample]:
     for position in state.positions.values():
         realized[position.bot] += realized_of(state, position)
     for name, bot in state.present.items():
-        doing = next((each for each in _BY_IMPORTANCE if each.value in rows[name]), Doing.FLAT)
-        for each in Doing:
+        doing = next((each for each in _BY_IMPORTANCE if each.value in rows[name]), BotActivity.FLAT)
+        for each in BotActivity:
             yield Sample("rulebot_bot_state", each is doing, (name, each.value))
         yield Sample("rulebot_bot_entries_today", bot.day.entries, (name,))
     for name in {*state.present, *held}:

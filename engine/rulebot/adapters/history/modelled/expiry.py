@@ -30,7 +30,7 @@ OVERNIGHT = 1.0 - _LEFT[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conditions:
+class ExpiryInputs:
     """What options of a session are priced from. opened: their underlying at the opening prints.
 
     of: the underlying; `opened` and `level` are in its own points. left: see `variance_left`.
@@ -63,7 +63,7 @@ class ModelledExpiry:
     """
 
     def __init__(
-        self, expiry: Expiry, ends: float, conditions: Conditions, seen: tuple[float, float] | None = None
+        self, expiry: Expiry, ends: float, conditions: ExpiryInputs, seen: tuple[float, float] | None = None
     ) -> None:
         self.name = (expiry.trading_class, expiry.last)
         self.trading_class, self.last = self.name

@@ -44,15 +44,15 @@ _OF_SPY = (
 )
 
 
-class Stays(NamedTuple):
+class ListingSpan(NamedTuple):
     """How far around the levels that the market has had strikes stay listed, in logarithms."""
 
     down: float
     up: float
 
 
-_STAY = Stays(0.30, 0.14)
-_STAY_LONG = Stays(0.35, 0.35)
+_STAY = ListingSpan(0.30, 0.14)
+_STAY_LONG = ListingSpan(0.35, 0.35)
 """Of options that are held to be assigned, whatever has come of the market."""
 
 
@@ -69,7 +69,7 @@ class Modelled:
     unit: float
     since: date
     weeklies: tuple[tuple[int, date], ...]
-    stays: Stays = _STAY
+    stays: ListingSpan = _STAY
     closing: date | None = None
 
 
@@ -157,7 +157,11 @@ def _moved(named: date) -> date:
 
 
 def strikes(
-    level: float, deviation: float, unit: float = 5.0, stays: Stays = _STAY, seen: tuple[float, float] | None = None
+    level: float,
+    deviation: float,
+    unit: float = 5.0,
+    stays: ListingSpan = _STAY,
+    seen: tuple[float, float] | None = None,
 ) -> list[float]:
     """Return the strikes listed around a level: a unit apart near it, five units far away.
 

@@ -14,11 +14,11 @@ import numpy as np
 
 from rulebot.adapters.history.daily import Daily, DailySeries
 from rulebot.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
-from rulebot.adapters.history.finding import refusal, refused, told
+from rulebot.adapters.history.finding import finding_text, refusal, refused
 from rulebot.adapters.history.missing import missing_sessions
 from rulebot.adapters.history.modelled.chain import ModelledChain
 from rulebot.adapters.history.modelled.day import ModelledDay
-from rulebot.adapters.history.modelled.expiry import Conditions, ModelledExpiry, settles_at, variance_left
+from rulebot.adapters.history.modelled.expiry import ExpiryInputs, ModelledExpiry, settles_at, variance_left
 from rulebot.adapters.history.modelled.listing import MODELLED, SYMBOL, days_listed, expiries
 from rulebot.adapters.history.modelled.path import level_path, vix_path
 from rulebot.adapters.history.modelled.rates import Rates
@@ -96,21 +96,23 @@ class ModelSource:
 
     def gaps(self, first: date, last: date) -> Sequence[Finding]:
         """Return what is missing in the daily bars, and what is assumed."""
-        lines = [told(self.path.name, 0, "option prices are modelled, and so is the path of each day")]
+        lines = [finding_text(self.path.name, 0, "option prices are modelled, and so is the path of each day")]
         if self._of.part is None:
             text = f"volatilities of {self._of.symbol} are those of {SYMBOL}, its dividends are paid a little each day"
-            lines.append(told(self.path.name, 0, f"{text}, and nobody exercises before the last day"))
+            lines.append(finding_text(self.path.name, 0, f"{text}, and nobody exercises before the last day"))
         elif self._of.symbol != SYMBOL:
             text = (
                 f"levels, volatilities and widths of {self._of.symbol} are those of {SYMBOL}, to scale: its own widths"
             )
-            lines.append(told(self.path.name, 0, f"{text} were measured by nobody here"))
+            lines.append(finding_text(self.path.name, 0, f"{text} were measured by nobody here"))
         if first < self._of.since:
             text = f"no options on {self._of.symbol} are listed before {self._of.since}"
-            lines.append(told(self.path.name, 0, f"{text}, since when they settle at the close"))
+            lines.append(finding_text(self.path.name, 0, f"{text}, since when they settle at the close"))
         if not self.rates.is_known:
             lines.append(
-                told(self.path.name, 0, f"there is no file of interest rates: {self.rates.on(first):.1%} is taken")
+                finding_text(
+                    self.path.name, 0, f"there is no file of interest rates: {self.rates.on(first):.1%} is taken"
+                )
             )
         days = self.dates(first, last)
         missing = missing_sessions(self.path.name, days, first, last)
@@ -133,7 +135,7 @@ class ModelSource:
             raise refusal(refused(self.path.name, 0, f"there is no VIX before {day}"))
         levels = self._levels(day, index, level, at / session.minutes)
         own, part = self._of.symbol, self._of.part
-        conditions = Conditions(
+        conditions = ExpiryInputs(
             session=session,
             of=self._of,
             opened=self._bar(own, day).open if part is None else index.open * part,
@@ -197,7 +199,7 @@ class ModelSource:
             found[FUND] = np.round(of_fund, 2) if own.symbol == FUND else of_fund
         return found
 
-    def _chain(self, conditions: Conditions) -> ModelledChain:
+    def _chain(self, conditions: ExpiryInputs) -> ModelledChain:
         asked = self.options
         listed = expiries(conditions.session.date, asked.shortest, asked.longest, asked.symbol)
         ending = [(each, ends) for each in listed if (ends := settles_at(each)) is not None]
