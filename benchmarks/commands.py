@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.anchors import anchor, environment, install
 from benchmarks.measure import Goal, alternate, process_seconds
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 
 ROUNDS = 9
 CLICK_GROUP = (

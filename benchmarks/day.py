@@ -21,9 +21,8 @@ from rulebot.evaluate.listings import neighbours
 from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import Run, RunOptions, Watcher, execute
 from rulebot.model.contract import Contract, Option, Right
-from rulebot.model.market import Extras
-from rulebot.model.quotes import level_of
-from rulebot.spec.shipped import shipped
+from rulebot.model.market import Extras, level_of
+from rulebot.spec.files import shipped
 
 ROUNDS = 5
 LINES = 90

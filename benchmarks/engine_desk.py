@@ -17,7 +17,6 @@ from rulebot.compile.build import build_plan
 from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import AccountLimits, CompiledBot, Program, compile_bot
 from rulebot.core.state import State
-from rulebot.model.command import Submit
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.event import (
     BrokerStatus,
@@ -32,9 +31,9 @@ from rulebot.model.event import (
 )
 from rulebot.model.facts import Listing
 from rulebot.model.market import Board
-from rulebot.model.order import Order, Side
-from rulebot.model.pool import ValuePool
+from rulebot.model.order import Order, Side, Submit
 from rulebot.model.position import Position
+from rulebot.model.values import ValuePool
 from rulebot.record.record import Record
 from rulebot.spec.load import load_text
 

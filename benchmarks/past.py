@@ -23,12 +23,12 @@ from benchmarks.anchors import environment
 from benchmarks.engine_desk import compiled
 from benchmarks.measure import Goal, Rounds, peak_memory, quiet_collector
 from benchmarks.task import Task
-from rulebot.adapters.history.blackscholes import black
-from rulebot.adapters.history.day import HistoryDay
-from rulebot.adapters.history.write import write_day
+from rulebot.adapters.history.black_columns import black
+from rulebot.adapters.history.chain_file import write_day
+from rulebot.adapters.history.session import HistoryDay
 from rulebot.adapters.sources import open_source
-from rulebot.backtest.black_columns import greeks
-from rulebot.backtest.fills import NATURAL
+from rulebot.backtest.broker import NATURAL
+from rulebot.backtest.implied_surface import greeks
 from rulebot.backtest.run import run_session_alone
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.core.program import Program

@@ -28,9 +28,8 @@ from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.web.access import Access
-from rulebot.web.app import application
 from rulebot.web.live import Live
-from rulebot.web.server import Bind, Server
+from rulebot.web.server import Bind, Server, application
 
 ROUNDS = 3
 BOTS = 50

@@ -27,7 +27,7 @@ from rulebot.model.contract import Option, Right
 from rulebot.model.event import MarketMoved
 from rulebot.model.market import Board
 from rulebot.replay.replay import replay
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 
 ROUNDS = 5
 DAYS = 5

@@ -27,9 +27,9 @@ from rulebot.model.session import exchange_date, session_before
 from rulebot.record.codec import json_text
 from rulebot.record.record import Record
 from rulebot.recovery.resume import RESUMED, resume
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 
 RECORDS = 1_000_000
 ROUNDS = 5

@@ -14,20 +14,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.measure import Goal, quantile
+from rulebot.adapters.ib.broker import ib_world
 from rulebot.adapters.ib.settings import IbSettings
-from rulebot.adapters.ib.world import ib_world
 from rulebot.core.state import TradingMode
 from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.live.environments import DEFAULT_DATE, World, patient
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
-from rulebot.operator.request_inbox import post
+from rulebot.operator_requests.requests import post
 from rulebot.record.record import Kind, Record
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
-from twsim.gateway.embed import RunningGateway, start_gateway
-from twsim.gateway.settings import GatewaySettings
+from rulebot.store.registry import open_store
+from twsim.gateway.hub import GatewaySettings
+from twsim.start_gateway import RunningGateway, start_gateway
 
 CLIENT_ID = 1
 OPEN_ORDERS = 100

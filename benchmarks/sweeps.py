@@ -22,16 +22,14 @@ from benchmarks.past import make_days, trades_of
 from benchmarks.sweep_by_hand import Trade, by_arrays
 from benchmarks.task import Task, document, variants
 from rulebot.adapters.sources import open_source
-from rulebot.backtest.fills import NATURAL
+from rulebot.backtest.broker import NATURAL
 from rulebot.backtest.run import run_session_alone
 from rulebot.backtest.simulation import CASH, BacktestSimulation
 from rulebot.model.facts import EventCalendar
-from rulebot.sweep.cluster import on_cluster, same_as_here
-from rulebot.sweep.compiling import VariantTerms, program_of
 from rulebot.sweep.evaluate import evaluate
-from rulebot.sweep.executors import Runs, here
+from rulebot.sweep.executors import Runs, here, on_cluster, same_as_here
 from rulebot.sweep.sweep import sweep
-from rulebot.sweep.variant import Variant
+from rulebot.sweep.variant import Variant, VariantTerms, program_of
 
 ROUNDS = 3
 WHOLE, YEAR = 1000, 252

@@ -18,9 +18,9 @@ from benchmarks.measure import Goal, peak_memory
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import attached
 from rulebot.live.start import Run, RunOptions, execute
-from rulebot.spec.shipped import shipped
-from twsim.gateway.embed import start_gateway
-from twsim.gateway.settings import GatewaySettings
+from rulebot.spec.files import shipped
+from twsim.gateway.hub import GatewaySettings
+from twsim.start_gateway import start_gateway
 
 DAY = date(2026, 2, 23)
 DAYS, FEW = 30, 10

@@ -9,13 +9,12 @@ from functools import cache
 import pytest
 from past_days import PastDays
 
-from rulebot.backtest.fills import fill_model
+from rulebot.backtest.broker import fill_model
 from rulebot.calendars.calendars import shipped_dates
-from rulebot.model.events import event_calendar
-from rulebot.sweep.compiling import VariantTerms
+from rulebot.model.economic_calendar import event_calendar
 from rulebot.sweep.evaluate import evaluate
-from rulebot.sweep.variant import Variant
-from rulebot.sweep.vectorized import groups
+from rulebot.sweep.variant import Variant, VariantTerms
+from rulebot.sweep.vectorized import entries as groups
 
 FIRST = date(2026, 9, 1)
 FILLS = ("natural", "mid", "mid+0.3")

@@ -16,10 +16,9 @@ from postgres_server import PostgresServer, running_server
 from processor_time import TIMES_VARIABLE, ProcessorTime
 from store_day import small_day
 
-from rulebot.store.folders import DATA_VARIABLE
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
-from rulebot.store.place import Place
+from rulebot.store.place import DATA_VARIABLE, Place
+from rulebot.store.registry import open_store
 
 BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 

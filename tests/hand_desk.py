@@ -16,7 +16,6 @@ from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import AccountLimits, CompiledBot, Program, compile_bot
 from rulebot.core.state import State
 from rulebot.core.state_builder import Turn
-from rulebot.model.command import Cancel, Command, Replace, Submit
 from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.event import (
     BrokerStatus,
@@ -36,15 +35,14 @@ from rulebot.model.event import (
 )
 from rulebot.model.facts import Facts, Listing
 from rulebot.model.market import Board
-from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Side
+from rulebot.model.order import Cancel, Command, Order, OrderLeg, OrderStatus, OrderType, Replace, Side, Submit
 from rulebot.model.position import Position
 from rulebot.model.session import at_exchange_time, session_from
-from rulebot.record.record import Kind, Record
-from rulebot.record.texts import scrambled
+from rulebot.record.record import Kind, Record, scrambled
 from rulebot.recovery.resume import resume
 from rulebot.spec.load import load_text
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 
 DAY = date(2026, 11, 18)
 NO_LIMITS = AccountLimits()

@@ -1,6 +1,6 @@
 """Markets of past sessions that know what comes next: what must be caught where nothing may look ahead."""
 
-from rulebot.adapters.history.day import Columns, HistoryDay, Source
+from rulebot.adapters.history.session import Columns, HistoryDay, Source
 from rulebot.backtest.historical_feed import HistoryFeed
 from rulebot.backtest.historical_market import DayMarket
 from rulebot.model.market import Board

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, cast
 
-from rulebot.decide.bot_day import BotDay
+from rulebot.decide.entry_window import BotDay
 from rulebot.documents.load_bots import SpecText, compile_text, load_desk
 from rulebot.model.contract import Option, Right
 from rulebot.model.event import Request
@@ -16,7 +16,7 @@ from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.record.codec import decode, encode
 from rulebot.record.record import Json, Kind, Record
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 
 BOT = "put_lite"
 FIRST = date(2026, 10, 19)

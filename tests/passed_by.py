@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from past_days import PastDays
 
-from rulebot.adapters.history.day import HistoryDay
-from rulebot.backtest.fills import fill_model
+from rulebot.adapters.history.session import HistoryDay
+from rulebot.backtest.broker import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.core.program import Program
 from rulebot.documents.load_bots import load_desk
-from rulebot.model.events import event_calendar
+from rulebot.model.economic_calendar import event_calendar
 from rulebot.record.record import Record
 
 FIRST = date(2026, 9, 1)

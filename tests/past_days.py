@@ -13,9 +13,9 @@ from math import sqrt
 
 import numpy as np
 
-from rulebot.adapters.history.blackscholes import black
-from rulebot.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, Severity
-from rulebot.backtest.black_columns import greeks
+from rulebot.adapters.history.black_columns import black
+from rulebot.adapters.history.session import Columns, DailyBar, Finding, HistoryDay, Severity
+from rulebot.backtest.implied_surface import greeks
 from rulebot.model.contract import Option, Right
 from rulebot.model.errors import StoreError
 from rulebot.model.session import session_before, session_on, sessions

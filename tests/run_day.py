@@ -12,7 +12,7 @@ from store_day import CONDOR, DAY, LEGS, SELLER, WATCHER, at, put, small_day
 
 from rulebot.core.program import AccountLimits, CompiledBot, Program
 from rulebot.core.state import BotState, State
-from rulebot.decide.bot_day import BotDay
+from rulebot.decide.entry_window import BotDay
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.facts import EventCalendar

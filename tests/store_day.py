@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
-from rulebot.decide.bot_day import BotDay
+from rulebot.decide.entry_window import BotDay
+from rulebot.model.cause import Shut
 from rulebot.model.contract import Option, Right
-from rulebot.model.halt import Shut
 from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from rulebot.model.position import Position, PositionLeg
 from rulebot.record.codec import encode

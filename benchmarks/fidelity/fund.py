@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.fidelity.figure import Figure
-from rulebot.adapters.history.keys import strike_of
+from rulebot.adapters.history.lazy_chain import strike_of
 from rulebot.adapters.sources import open_source
 from rulebot.model.contract import Option, Right, listed
 

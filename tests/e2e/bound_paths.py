@@ -18,8 +18,7 @@ from functools import lru_cache
 from multiprocessing import get_context
 from random import Random
 
-from rulebot.backtest.broker import BacktestBroker
-from rulebot.backtest.fills import fill_model
+from rulebot.backtest.broker import BacktestBroker, fill_model
 from rulebot.backtest.historical_market import DayMarket
 from rulebot.backtest.simulated_broker import WorkingOrder
 from rulebot.backtest.simulation import BacktestSimulation

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from rulebot.checks.against_ledger.day import CheckedDay
+from rulebot.checks.against_ledger.books import CheckedDay
 from rulebot.live import environments as worlds
 from tests.e2e.findings import problems_of
 from tests.e2e.worlds import run_days, spec_files

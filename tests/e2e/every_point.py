@@ -29,11 +29,11 @@ from rulebot.chaos.invariants import judge
 from rulebot.chaos.result import ChaosResult
 from rulebot.chaos.runner import run_scenario
 from rulebot.chaos.scenario import ChaosScenario, Crash, Entry, ScenarioMoment
-from rulebot.checks.against_ledger.day import CheckedDay
+from rulebot.checks.against_ledger.books import CheckedDay
 from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.session import session_from
-from rulebot.process.crash_loop import WORDS
+from rulebot.process.connection_state import WORDS
 from rulebot.record.record import Kind
 from tests.e2e.found_points import CLOSED, DIED_TOO_OFTEN, TOO_LATE, UNANSWERED, Found, FoundFile, Point
 from tests.e2e.same_points import Outliving

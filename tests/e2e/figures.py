@@ -13,7 +13,7 @@ from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 
-from rulebot.checks.against_ledger.day import CheckedDay
+from rulebot.checks.against_ledger.books import CheckedDay
 from rulebot.checks.against_ledger.findings import offences
 from rulebot.documents.load_bots import load_desk
 from tests.e2e.examples import FOLDER, Shown, promises

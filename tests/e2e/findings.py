@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 
-from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import CheckedDay
+from rulebot.checks.against_ledger.books import CheckedDay, compare_books
 from rulebot.checks.against_ledger.findings import (
     broken_chain,
     not_numbers,
@@ -15,13 +14,13 @@ from rulebot.checks.against_ledger.findings import (
     without_partner,
 )
 from rulebot.compile.plan import ExitPlan
-from rulebot.decide.opportunity import OVER
+from rulebot.decide.entry_window import OVER
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
 from rulebot.record.record import Kind, Record
 from rulebot.spec.load import load_text
-from rulebot.spec.nouns.condition import Condition, ExpressionTest, Group, GroupKind, MeasureTest, Test
-from rulebot.spec.nouns.exits import ExitKind
+from rulebot.spec.nouns import Condition, ExpressionTest, Group, GroupKind, MeasureTest, Test
+from rulebot.spec.spec import ExitKind
 
 EXIT_KINDS = (
     "time",

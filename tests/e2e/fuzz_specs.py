@@ -24,12 +24,12 @@ from statistics import median
 
 from benchmarks.measure import peak_memory
 from rulebot.compile.build import check
-from rulebot.compile.lint.look import LintEnvironment
+from rulebot.compile.lint.lint_context import LintEnvironment
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import half_days
 from rulebot.spec.diagnostic import render
 from rulebot.spec.load import load
-from rulebot.spec.walk import read_source
+from rulebot.spec.yaml import read_source
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 11, 2)

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from rulebot.cli.main import main as rulebot
 from rulebot.model.money import signed_dollars
-from rulebot.narrate.target_kept import TargetResult, read_kept
+from rulebot.narrate.trades import TargetResult, read_kept
 from rulebot.store.queries import StoreReader
 from tests.e2e.worlds import run_days, spec_files
 

@@ -4,17 +4,20 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rulebot.checks.against_ledger.books import compare_books, fill_differences
-from rulebot.checks.against_ledger.day import CheckedDay
-from rulebot.checks.against_ledger.findings import broken_chain, off_tick, unfinished, unprotected, without_partner
-from rulebot.checks.against_ledger.outside import (
+from rulebot.checks.against_ledger.books import CheckedDay, compare_books, fill_differences
+from rulebot.checks.against_ledger.findings import (
     AT_WORK,
     LedgerOrders,
+    broken_chain,
     more_than_cap,
+    off_tick,
     orders_outlived,
     twice_at_broker,
+    unfinished,
     unknown_to_broker,
     unknown_to_store,
+    unprotected,
+    without_partner,
 )
 from rulebot.record.record import Kind, Record
 

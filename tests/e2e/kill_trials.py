@@ -23,18 +23,18 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from rulebot.checks.against_ledger.day import CheckedDay, read_day
-from rulebot.checks.against_ledger.outside import LedgerOrders
+from rulebot.checks.against_ledger.books import CheckedDay, read_day
+from rulebot.checks.against_ledger.findings import LedgerOrders
 from rulebot.model.session import exchange_date, session_after, session_from
 from rulebot.record.record import Kind
 from tests.e2e.kill_checks import Findings, findings_of
 from tests.e2e.worlds import spec_files
 from twsim.exchange.exchange import SimExchange
 from twsim.exchange.ledger import Ledger
-from twsim.gateway.embed import RunningGateway, start_gateway
-from twsim.gateway.settings import GatewaySettings
+from twsim.gateway.hub import GatewaySettings
 from twsim.market.load import load_market_file
 from twsim.market.market import SimMarket
+from twsim.start_gateway import RunningGateway, start_gateway
 
 FIRST_DAY = date(2026, 10, 21)
 SPECS = ("spy_put_seller", "dte0_condor", "calm_tape_condor")

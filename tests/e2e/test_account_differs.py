@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import CheckedDay, read_day
+from rulebot.checks.against_ledger.books import CheckedDay, compare_books, read_day
 from rulebot.cli.main import main
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import attached
@@ -18,13 +17,13 @@ from rulebot.model.event import Request
 from rulebot.model.order import OrderType, Purpose
 from rulebot.model.session import at_exchange_time
 from rulebot.record.record import Kind
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 from rulebot.store.queries import StoreReader
-from rulebot.web.book import positions
-from rulebot.web.picture_of_store import snapshot_of_store
-from twsim.gateway.embed import start_gateway
-from twsim.gateway.fault_plan import read_faults
-from twsim.gateway.settings import GatewaySettings
+from rulebot.web.rest_mapping import positions
+from rulebot.web.snapshot_of_store import snapshot_of_store
+from twsim.faults.plan import read_faults
+from twsim.gateway.hub import GatewaySettings
+from twsim.start_gateway import start_gateway
 
 DAY = date(2026, 10, 21)
 HAND_PUT = Path(__file__).with_name("hand_put.yaml")

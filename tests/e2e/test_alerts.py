@@ -18,7 +18,7 @@ from stand_ins import services
 from rulebot.cli.main import main
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 from tests.e2e.worlds import spec_files
 
 NOW = datetime(2026, 11, 18, 17, tzinfo=UTC)

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner, Result
 from past_days import PastDays
 
-from rulebot.adapters.history.write import write_day
+from rulebot.adapters.history.chain_file import write_day
 from rulebot.cli.main import main
 from rulebot.store.queries import StoreReader
-from rulebot.web.metrics.of_store import samples_of_store
+from rulebot.web.metrics.samples import samples_of_store
 
 SPEC = "specs/dte0_condor.yaml"
 ROOT = Path(__file__).parents[2]
@@ -40,7 +40,7 @@ def test_a_backtest_is_told_kept_and_explained(data: Path, tmp_path: Path, monke
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     why = CliRunner().invoke(main, ["why", "dte0_condor", "--date", "2026-09-01", "--store", str(store)])
     assert "dte0_condor traded on 2026-09-01" in why.stdout
-    monkeypatch.setattr("rulebot.cli.width.terminal_width", lambda: 60)
+    monkeypatch.setattr("rulebot.cli.output.terminal_width", lambda: 60)
     narrow = typed(ROOT / SPEC, "--data", data, "--fills", "mid", "--store", tmp_path / "b.db", "--workers", 1)
     assert [line for line in narrow.stdout.splitlines() if len(line) > 60 and "b.db" not in line] == []
     assert " not in 60 columns: factor, average" in narrow.stdout

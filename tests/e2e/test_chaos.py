@@ -23,7 +23,7 @@ from rulebot.chaos.result import ChaosResult
 from rulebot.chaos.runner import run_scenario, run_scenario_over_sockets
 from rulebot.chaos.scenario import ChaosScenario, Crash, ScenarioMoment
 from rulebot.chaos.seeds import try_storm
-from rulebot.chaos.spec_edits import Reload
+from rulebot.chaos.spec_files import Reload
 from rulebot.cli.main import main
 from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.live.environments import DEFAULT_DATE

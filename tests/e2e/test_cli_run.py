@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rulebot.cli.main import main
-from rulebot.store.latest import remember_store
+from rulebot.store.registry import remember_store
 from rulebot.store.sqlite import hold_store
 
 pytestmark = pytest.mark.usefixtures("slow_market")

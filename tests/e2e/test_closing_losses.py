@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from rulebot.adapters.recorded.source import RecordingSource
-from rulebot.backtest.fills import fill_model
+from rulebot.backtest.broker import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import load_calendar
-from rulebot.checks.against_ledger.day import CheckedDay
+from rulebot.checks.against_ledger.books import CheckedDay
 from rulebot.documents.load_bots import LoadedBots, load_desk
-from rulebot.model.halt import Halt
+from rulebot.model.cause import Halt
 from rulebot.model.order import Purpose
 from rulebot.record.codec import line
 from rulebot.record.record import Record

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from rulebot.adapters.ib.broker import ib_world
 from rulebot.adapters.ib.settings import IbSettings
-from rulebot.adapters.ib.world import ib_world
 from rulebot.chaos.virtual_loop import run_virtually
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import World
@@ -20,8 +20,8 @@ from rulebot.record.record import Kind
 from tests.e2e.test_restart import new_york
 from tests.e2e.test_short_day import BOT, DAY
 from tests.e2e.worlds import check_replays
-from twsim.gateway.embed import RunningGateway, start_gateway
-from twsim.gateway.settings import GatewaySettings
+from twsim.gateway.hub import GatewaySettings
+from twsim.start_gateway import RunningGateway, start_gateway
 
 
 class WrongClock:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from rulebot.cli.main import main
 from rulebot.compare.git_revisions import Text
 from rulebot.compare.spec_comparison import Task, live_through
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 
 PAIRS = Path(__file__).parents[1] / "snapshot" / "diffs"
 CONDOR = (shipped("specs") / "calm_tape_condor.yaml").read_bytes()

@@ -13,13 +13,13 @@ import pytest
 from click.testing import CliRunner, Result
 from past_days import PastDays
 
-from rulebot.adapters.history.day import HistoryDay
-from rulebot.adapters.history.write import write_day
+from rulebot.adapters.history.chain_file import write_day
+from rulebot.adapters.history.session import HistoryDay
 from rulebot.cli.main import main
 from rulebot.compare import spec_comparison as behaviour
 from rulebot.compare.git_revisions import Text
 from rulebot.compare.spec_comparison import PastTask, aligned, relived
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 
 SWING = """rulebot: 1
 name: swing

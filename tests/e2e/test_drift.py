@@ -16,14 +16,14 @@ from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.model.session import at_exchange_time
-from rulebot.narrate.day_pnl import open_today
+from rulebot.narrate.snapshot import open_today
 from rulebot.replay.drift import DayComparison, DriftKind, by_fills, compared, total
-from rulebot.replay.recorded_causes import RecordedCause
 from rulebot.replay.recordings import listed
 from rulebot.replay.replay import replay
+from rulebot.replay.reruns import RecordedCause
 from tests.e2e.test_restart import in_loop, new_york, run_until
 from tests.e2e.worlds import run_days, spec_files
-from twsim.gateway.embed import RunningGateway
+from twsim.start_gateway import RunningGateway
 
 HALF_DAY = date(2026, 12, 24)
 """The session before Christmas, which ends at 13:00."""

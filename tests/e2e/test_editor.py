@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from rulebot.cli.main import main
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 from tests.e2e.language_server import Editor, server_command
 
 COMMAND = server_command()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.chaos.scenario import ScenarioMoment
-from rulebot.process.crash_loop import WORDS
+from rulebot.process.connection_state import WORDS
 from rulebot.record.record import Kind, Record
 from tests.e2e.equal_points import differences, pairs_of
 from tests.e2e.every_point import (

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import CheckedDay, read_day
+from rulebot.checks.against_ledger.books import CheckedDay, compare_books, read_day
 from rulebot.checks.against_ledger.findings import offences
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import attached
@@ -16,15 +15,14 @@ from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import at_exchange_time
-from rulebot.narrate.explain_day import DayFacts
-from rulebot.narrate.explain_text import explanation_lines
+from rulebot.narrate.why import DayFacts, explanation_lines
 from rulebot.record.explain import explain_day
 from rulebot.record.record import Kind
 from rulebot.store.queries import StoreReader
 from tests.e2e.worlds import check_replays, spec_files
-from twsim.gateway.embed import start_gateway
-from twsim.gateway.fault_plan import read_faults
-from twsim.gateway.settings import GatewaySettings
+from twsim.faults.plan import read_faults
+from twsim.gateway.hub import GatewaySettings
+from twsim.start_gateway import start_gateway
 
 DAY = date(2026, 10, 21)
 STOP_AT = datetime(2026, 10, 21, 13, 36, tzinfo=UTC)

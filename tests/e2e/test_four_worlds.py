@@ -21,9 +21,9 @@ import pytest
 
 from rulebot.adapters.recorded.recording import Recording, open_recording
 from rulebot.adapters.recorded.source import EVERY, RecordingSource
-from rulebot.backtest.fills import NATURAL, RECORDED
-from rulebot.backtest.notes import HELD, REGIME
-from rulebot.backtest.recorded.simulation import RecordedSimulation
+from rulebot.backtest.broker import NATURAL, RECORDED
+from rulebot.backtest.recorded_simulation import RecordedSimulation
+from rulebot.backtest.sampling import HELD, REGIME
 from rulebot.backtest.scheduler import SETTLES
 from rulebot.backtest.simulation import CASH, BacktestSimulation
 from rulebot.core.program import Program
@@ -33,8 +33,7 @@ from rulebot.model.order import Order, Purpose
 from rulebot.model.session import at_exchange_time, exchange_date, session_from
 from rulebot.record.codec import decode, line
 from rulebot.record.record import ACCOUNT_SEEN, Kind, Record
-from rulebot.replay.recording_header import beginning
-from rulebot.replay.recordings import listed
+from rulebot.replay.recordings import beginning, listed
 from rulebot.replay.replay import replay
 from tests.e2e.examples import Shown, promises
 from tests.e2e.worlds import SHIPPED, run_days, spec_files

@@ -7,15 +7,15 @@ from pathlib import Path
 from store_day import entity
 
 from rulebot.adapters.recorded.recording import open_recording
-from rulebot.decide.bot_day import BotDay
+from rulebot.decide.entry_window import BotDay
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.session import session_from
 from rulebot.record.record import Kind
 from rulebot.replay.recordings import listed
 from rulebot.replay.replay import replay
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 from tests.e2e.worlds import run_days
 
 BEFORE = date(2026, 10, 20)

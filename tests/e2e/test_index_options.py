@@ -10,8 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from rulebot.adapters.recorded.recording import open_recording
-from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import CheckedDay
+from rulebot.checks.against_ledger.books import CheckedDay, compare_books
 from rulebot.cli.main import main
 from rulebot.model.session import session_on
 from rulebot.record.record import Kind

@@ -15,36 +15,33 @@ from click.testing import CliRunner, Result
 from rulebot.adapters.ib.broker import IbBroker
 from rulebot.adapters.ib.contracts import ContractBook
 from rulebot.alerts.find import find_alerts
-from rulebot.alerts.message import message
-from rulebot.backtest.fills import fill_model
+from rulebot.alerts.notifier import message
+from rulebot.backtest.broker import fill_model
 from rulebot.cli.main import main
 from rulebot.documents.load_bots import load_desk
-from rulebot.live.environments import attached
+from rulebot.live.environments import attached, observing
 from rulebot.live.shadow_connection import Relay
-from rulebot.live.shadow_environment import observing
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import InvariantError
 from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus
 from rulebot.model.session import at_exchange_time
-from rulebot.promotion.assess import read_evidence
-from rulebot.promotion.promotion import read_live_store
+from rulebot.promotion.promotion import read_evidence, read_live_store
 from rulebot.record.record import Json, Kind, Record
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
-from rulebot.web.book import status
-from rulebot.web.bot_page import bot_page
-from rulebot.web.picture_of_store import snapshot_of_store
-from rulebot.web.trades_page import trades_page
+from rulebot.store.registry import open_store
+from rulebot.web.pages import bot_page, trades_page
+from rulebot.web.rest_mapping import status
+from rulebot.web.snapshot_of_store import snapshot_of_store
 from tests.e2e.test_real_time import free_running
 from tests.e2e.test_restart import DAY, new_york
 from tests.e2e.worlds import check_replays, spec_files
 from tests.wire.tally import PLACES_ORDER, Tally, tallied
-from twsim.gateway.embed import RunningGateway, start_gateway
-from twsim.gateway.settings import GatewaySettings
+from twsim.gateway.hub import GatewaySettings
+from twsim.start_gateway import RunningGateway, start_gateway
 
 BOTS = ("dte0_condor", "put_lite", "spy_put_seller")
 CANCELS_ORDER = "4"

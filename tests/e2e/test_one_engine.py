@@ -14,16 +14,16 @@ import pytest
 
 from rulebot.model.event import Request
 from rulebot.model.order import Purpose
-from rulebot.operator.request_inbox import post
+from rulebot.operator_requests.requests import post
 from rulebot.record.record import Kind
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.maintenance import RESTORED, back_up, restore
 from rulebot.store.queries import StoreReader
-from rulebot.store.upkeep import RESTORED, back_up, restore
+from rulebot.store.registry import open_store
 from tests.e2e.test_restart import in_loop, new_york, run_until, working
 from tests.e2e.worlds import spec_files
-from twsim.gateway.embed import RunningGateway, start_gateway
-from twsim.gateway.settings import GatewaySettings
+from twsim.gateway.hub import GatewaySettings
+from twsim.start_gateway import RunningGateway, start_gateway
 
 SPEC = spec_files(["put_lite"])[0]
 SECONDS = 60.0

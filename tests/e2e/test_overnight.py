@@ -12,8 +12,7 @@ from click.testing import CliRunner
 from ib_async import StartupFetchNONE
 from plain_client import plain_client
 
-from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import CheckedDay, read_day
+from rulebot.checks.against_ledger.books import CheckedDay, compare_books, read_day
 from rulebot.checks.journal.audit import audit_store
 from rulebot.cli.main import main as rulebot
 from rulebot.documents.load_bots import load_desk
@@ -26,8 +25,8 @@ from rulebot.record.codec import decode
 from rulebot.record.record import Kind
 from rulebot.store.queries import StoreReader
 from tests.e2e.worlds import spec_files
-from twsim.gateway.embed import RunningGateway, start_gateway
-from twsim.gateway.settings import GatewaySettings
+from twsim.gateway.hub import GatewaySettings
+from twsim.start_gateway import RunningGateway, start_gateway
 
 DAY = date(2026, 10, 21)
 SELLER = "spy_put_seller"

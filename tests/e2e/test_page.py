@@ -22,14 +22,13 @@ from click.testing import CliRunner
 from store_day import small_day
 
 from rulebot.cli.main import main
-from rulebot.narrate.structure_view import ShownLeg
-from rulebot.spec.shipped import shipped
+from rulebot.narrate.positions import ShownLeg
+from rulebot.spec.files import shipped
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 from rulebot.store.requests import box_of
 from rulebot.web import pages
-from rulebot.web.greek_totals import SymbolGreeks
-from rulebot.web.picture import BotLine, PositionLine
+from rulebot.web.snapshot import BotLine, PositionLine, SymbolGreeks
 from tests.e2e.conftest import NEEDED
 from tests.e2e.worlds import run_days, spec_files
 from tests.scan_rows import kept, row

@@ -11,15 +11,14 @@ from pathlib import Path
 import pytest
 
 from rulebot.chaos.invariants import judge
-from rulebot.chaos.operator_actions import CLOCK, OperatorAction
 from rulebot.chaos.result import ChaosResult
 from rulebot.chaos.runner import run_scenario
-from rulebot.chaos.scenario import ChaosScenario, Entry
-from rulebot.chaos.size_check import sized
+from rulebot.chaos.scenario import CLOCK, ChaosScenario, Entry, OperatorAction
+from rulebot.chaos.seeds import sized
 from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.model.order import Purpose
 from rulebot.model.session import EXCHANGE_ZONE, session_from
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 
 SESSION = session_from(date(2026, 10, 21))
 ACTS_AT = timedelta(minutes=8)

@@ -15,10 +15,10 @@ import pytest
 
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.record.record import Kind
-from rulebot.store.chain import verify
-from rulebot.store.emergency import places
-from rulebot.store.open import read_store
+from rulebot.store.emergency_journal import places
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import read_store
+from rulebot.store.schema import verify
 from tests.e2e.test_stores_that_stop import spec_of
 
 DAY = "2026-10-21"

@@ -8,17 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from rulebot.adapters.ib.broker import ib_world
 from rulebot.adapters.ib.settings import IbSettings
-from rulebot.adapters.ib.world import ib_world
-from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import read_day
+from rulebot.checks.against_ledger.books import compare_books, read_day
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import World
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from tests.e2e.worlds import check_replays, spec_files
-from twsim.gateway.embed import RunningGateway, start_gateway
-from twsim.gateway.settings import GatewaySettings
+from twsim.gateway.hub import GatewaySettings
+from twsim.start_gateway import RunningGateway, start_gateway
 
 
 class GatewayClock:

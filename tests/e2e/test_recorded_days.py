@@ -19,17 +19,16 @@ from click.testing import CliRunner
 from rulebot.cli.main import main
 from rulebot.model.errors import StoreError
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.narrate.drift_summary import summed
+from rulebot.narrate.periods import summed
 from rulebot.record.record import Kind, Record
-from rulebot.replay.instant import lived_until
+from rulebot.replay.replay import lived_until
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
-from rulebot.web import days_page, timeline
+from rulebot.store.registry import open_store
+from rulebot.web import recorded_days as days_page
+from rulebot.web import recorded_days as timeline
 from rulebot.web.access import Access
-from rulebot.web.app import application
-from rulebot.web.moment import replay_snapshot
-from rulebot.web.server import Bind, Server
-from rulebot.web.timeline import Days, Timeline, TimelineInProgress, replay_for_page
+from rulebot.web.recorded_days import Days, Timeline, TimelineInProgress, replay_for_page, replay_snapshot
+from rulebot.web.server import Bind, Server, application
 
 TOKEN = "a-token-of-a-test-0123"
 DAY, NEXT = date(2026, 10, 21), date(2026, 10, 22)

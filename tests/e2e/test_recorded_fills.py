@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rulebot.adapters.history.day import Finding
+from rulebot.adapters.history.session import Finding
 from rulebot.adapters.recorded.recording import RecordsWritten, open_recording, play_told
 from rulebot.adapters.recorded.source import RecordingSource
-from rulebot.backtest.fills import RECORDED
-from rulebot.backtest.recorded.simulation import RecordedSimulation
+from rulebot.backtest.broker import RECORDED
+from rulebot.backtest.recorded_simulation import RecordedSimulation
 from rulebot.backtest.simulation import CASH
 from rulebot.cli.main import main
 from rulebot.core.program import Program
@@ -20,12 +20,11 @@ from rulebot.documents.load_bots import load_desk
 from rulebot.model.market import Board
 from rulebot.record.codec import line, record_of
 from rulebot.record.record import Kind, Record
-from rulebot.replay.recording_header import beginning
-from rulebot.replay.recordings import listed
-from rulebot.spec.shipped import shipped
+from rulebot.replay.recordings import beginning, listed
+from rulebot.spec.files import shipped
 from tests.e2e.test_restart import in_loop, new_york, run_until
 from tests.e2e.worlds import spec_files
-from twsim.gateway.embed import RunningGateway
+from twsim.start_gateway import RunningGateway
 
 FIRST, LAST = date(2026, 10, 21), date(2026, 10, 22)
 PUT_LITE = (shipped("specs") / "put_lite.yaml").read_text(encoding="utf-8")

@@ -11,9 +11,9 @@ from ib_async import IB, Index, MarketOrder, Option
 from plain_client import plain_client
 
 from rulebot.adapters.recorded.recording import RecordsWritten, play
+from rulebot.capture.captured import captured
+from rulebot.capture.captured import recorded as given_by
 from rulebot.capture.chain import read_chain
-from rulebot.capture.market import captured
-from rulebot.capture.market import recorded as given_by
 from rulebot.cli.main import main
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.market import COLUMNS, Board
@@ -21,10 +21,10 @@ from rulebot.model.session import at_exchange_time
 from rulebot.record.record import Kind
 from rulebot.replay.recordings import listed
 from tests.e2e.worlds import SHIPPED, run_days, spec_files
-from twsim.gateway.embed import start_gateway
-from twsim.gateway.settings import GatewaySettings
-from twsim.market.given import ReplayedDay
-from twsim.market.given_market import ReplayedMarket
+from twsim.gateway.hub import GatewaySettings
+from twsim.market.replayed import ReplayedDay
+from twsim.market.replayed_market import ReplayedMarket
+from twsim.start_gateway import start_gateway
 
 HALF_DAY = date(2026, 12, 24)
 """The session before Christmas, which ends at 13:00."""

@@ -15,11 +15,10 @@ from rulebot.adapters.sources import open_source
 from rulebot.cli.main import main
 from rulebot.model.session import at_exchange_time
 from rulebot.replay.as_test_market import Watch
-from rulebot.replay.export import of_symbol
-from rulebot.replay.recordings import RecordingFile, listed
+from rulebot.replay.recordings import RecordingFile, listed, of_symbol
 from rulebot.store.queries import StoreReader
 from rulebot.store.scans import scans_file
-from rulebot.web import days_page
+from rulebot.web import recorded_days as days_page
 from rulebot.web.pages import TEMPLATES
 from tests.e2e.worlds import run_days, spec_files
 from tests.tape_file import rewrite

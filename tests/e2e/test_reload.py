@@ -15,8 +15,7 @@ from typing import cast
 import pytest
 from click.testing import CliRunner, Result
 
-from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import CheckedDay, read_day
+from rulebot.checks.against_ledger.books import CheckedDay, compare_books, read_day
 from rulebot.checks.against_ledger.findings import offences
 from rulebot.checks.journal.audit import audit_store
 from rulebot.cli.main import main
@@ -28,18 +27,18 @@ from rulebot.model.errors import BrokerError
 from rulebot.model.event import Request
 from rulebot.model.facts import Listing
 from rulebot.model.order import Order, Purpose
-from rulebot.operator.request_inbox import POLL_SECONDS, post
+from rulebot.operator_requests.requests import POLL_SECONDS, post
 from rulebot.ports import Feed
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 from rulebot.store.sqlite import hold_store
 from tests.e2e.test_real_time import free_running
 from tests.e2e.test_restart import in_loop, new_york
 from tests.e2e.worlds import check_replays
-from twsim.gateway.embed import RunningGateway, start_gateway
-from twsim.gateway.settings import GatewaySettings
+from twsim.gateway.hub import GatewaySettings
+from twsim.start_gateway import RunningGateway, start_gateway
 
 Moment = Callable[[Run, datetime], bool]
 Step = tuple[Moment, Callable[[Run], None]]

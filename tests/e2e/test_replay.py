@@ -19,7 +19,7 @@ from rulebot.adapters.recorded.columns import NumberColumns, pack
 from rulebot.adapters.recorded.file import Frame, RecordingWriter, micros, read_head
 from rulebot.adapters.recorded.recording import open_recording
 from rulebot.adapters.recorded.source import RecordingSource
-from rulebot.backtest.fills import fill_model
+from rulebot.backtest.broker import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import load_calendar
 from rulebot.cli.main import main
@@ -37,7 +37,7 @@ from rulebot.replay.recordings import listed
 from rulebot.replay.replay import replay as live_through
 from rulebot.replay.reruns import answered
 from rulebot.store.queries import StoreReader
-from rulebot.web.timeline import replay_for_page as timeline_of
+from rulebot.web.recorded_days import replay_for_page as timeline_of
 from tests.e2e.worlds import run_days, spec_files
 from tests.tape_file import rewrite
 
@@ -137,7 +137,7 @@ def test_an_instant_can_be_looked_at(store: Path) -> None:
 def test_an_instant_is_as_wide_as_the_terminal(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The table of bots was 100 columns wide on any: broken on a narrow one, and never beside what is waited for."""
     for width in (70, 140):
-        monkeypatch.setattr("rulebot.cli.replay.terminal_width", lambda width=width: width)
+        monkeypatch.setattr("rulebot.cli.past.replay.terminal_width", lambda width=width: width)
         clock, heads = replay(store, "2026-10-21", "--at", "10:45").output.splitlines()[:2]
         assert clock.startswith(" 2026-10-21  10:45:00")
         assert (len(clock), "waits for" in heads) == (width - 1, width == 140)

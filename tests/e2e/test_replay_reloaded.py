@@ -10,12 +10,11 @@ from click.testing import CliRunner, Result
 from rulebot.cli.main import main
 from rulebot.live.start import Run
 from rulebot.replay.recordings import meant
-from rulebot.web.days_page import _neighbours, _shown
 from rulebot.web.pages import TEMPLATES
-from rulebot.web.timeline import replay_for_page
+from rulebot.web.recorded_days import _neighbours, _shown, replay_for_page
 from tests.e2e.test_reload import account, ask, at, bot, live, specs_in, stop, writes
 from tests.e2e.test_restart import in_loop, new_york
-from twsim.gateway.embed import RunningGateway
+from twsim.start_gateway import RunningGateway
 
 
 def replay(store: Path, *words: str) -> Result:

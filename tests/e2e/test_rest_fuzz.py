@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 from rulebot.web.access import Access
-from rulebot.web.app import application
-from rulebot.web.server import Bind, Server
+from rulebot.web.server import Bind, Server, application
 from tests.e2e.worlds import run_days, spec_files
 
 TOKEN = "a-token-of-a-fuzz-test"

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import read_day
+from rulebot.checks.against_ledger.books import compare_books, read_day
 from rulebot.checks.against_ledger.findings import offences
 from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.live.environments import attached
@@ -18,15 +17,15 @@ from rulebot.live.start import Run, RunOptions, execute, open_journal
 from rulebot.model.errors import BrokerError
 from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus, Purpose
-from rulebot.operator.request_inbox import post
+from rulebot.operator_requests.requests import post
 from rulebot.record.record import Record
 from rulebot.replay.recordings import listed
 from rulebot.store.journal import SqlJournal
 from rulebot.store.place import Place
 from tests.e2e.worlds import check_replays, spec_files
-from twsim.gateway.embed import RunningGateway, start_gateway
-from twsim.gateway.settings import GatewaySettings
+from twsim.gateway.hub import GatewaySettings
 from twsim.seams import OrderView, Status
+from twsim.start_gateway import RunningGateway, start_gateway
 
 DAY = date(2026, 10, 21)
 SELLER = "spy_put_seller"

@@ -8,23 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import CheckedDay, read_day
+from rulebot.checks.against_ledger.books import CheckedDay, compare_books, read_day
 from rulebot.checks.against_ledger.findings import offences
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import attached
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.cause import Cause
-from rulebot.model.kept import end_of
 from rulebot.model.order import OrderStatus, Purpose
-from rulebot.spec.shipped import shipped
+from rulebot.model.position import end_of
+from rulebot.spec.files import shipped
 from tests.e2e.test_overnight import Died, live_on, new_york, run, stop_at
+from twsim.exchange.broker_state import ExchangeSettings
 from twsim.exchange.exchange import SimExchange
-from twsim.exchange.settings import ExchangeSettings
-from twsim.gateway.embed import RunningGateway, start_gateway
-from twsim.gateway.settings import GatewaySettings
+from twsim.gateway.hub import GatewaySettings
 from twsim.market.market import SimMarket
 from twsim.seams import OrderView, Status
+from twsim.start_gateway import RunningGateway, start_gateway
 
 DAY = date(2026, 10, 21)
 TEXT = (shipped("examples") / "resting_condor.yaml").read_text(encoding="utf-8")

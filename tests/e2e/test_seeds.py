@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.checks.against_ledger.day import CheckedDay
+from rulebot.checks.against_ledger.books import CheckedDay
 from rulebot.checks.against_ledger.findings import offences, unprotected
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import DEFAULT_DATE

@@ -15,8 +15,7 @@ from rulebot.chaos.generator import CHOICE, draw
 from rulebot.chaos.invariants import judge
 from rulebot.chaos.runner import run_scenario
 from rulebot.chaos.scenario import Crash, ScenarioMoment
-from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import read_day
+from rulebot.checks.against_ledger.books import compare_books, read_day
 from rulebot.checks.against_ledger.findings import offences
 from rulebot.checks.journal.audit import audit_store
 from rulebot.cli.main import main
@@ -24,16 +23,16 @@ from rulebot.documents.load_bots import load_desk
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.place import Server, place_of
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 from rulebot.store.requests import box_of
-from rulebot.store.views import NAMES
+from rulebot.store.schema import NAMES
 from tests.e2e.conftest import Lived
 from tests.e2e.findings import problems_of
 from tests.e2e.test_restart import in_loop, new_york, run_until, working
 from tests.e2e.worlds import run_days, spec_files
-from twsim.gateway.embed import RunningGateway
+from twsim.start_gateway import RunningGateway
 
 pytestmark = pytest.mark.postgres
 

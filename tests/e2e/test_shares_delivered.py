@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import CheckedDay, read_day
-from rulebot.checks.against_ledger.delivered import delivery_differences
+from rulebot.checks.against_ledger.books import CheckedDay, compare_books, read_day
+from rulebot.checks.against_ledger.holdings import delivery_differences
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import Run, RunOptions, execute

@@ -6,11 +6,9 @@ from time import perf_counter
 import pytest
 from trial_mutations import MUTATIONS, Mutation
 
-from rulebot.spec.files import shipped_names
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped, shipped_names
 from rulebot.spec_tests.coverage import covered
-from rulebot.spec_tests.files import TrialFile, read_trials, trial_files
-from rulebot.spec_tests.run import run_trial
+from rulebot.spec_tests.run import TrialFile, read_trials, run_trial, trial_files
 
 FILES = sorted((shipped("specs") / "tests").glob("*.test.yaml"))
 SAMPLE = MUTATIONS[::5]

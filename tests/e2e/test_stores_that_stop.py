@@ -16,12 +16,12 @@ from rulebot.decide.limits import UNRECORDED
 from rulebot.live.start import Run
 from rulebot.model.errors import UnwrittenError
 from rulebot.record.record import Kind
-from rulebot.store.chain import verify
-from rulebot.store.emergency import places
+from rulebot.store.emergency_journal import places
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store, read_store
+from rulebot.store.registry import open_store, read_store
+from rulebot.store.schema import verify
 from tests.wire.connection_trial import Breakage, Outcome, at, live_through
-from twsim.gateway.embed import RunningGateway
+from twsim.start_gateway import RunningGateway
 
 SPEC = """
 rulebot: 1

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rulebot.chaos.crash_point_environment import KILLED, POINTS, VARIABLE
-from rulebot.checks.against_ledger.day import read_day
-from rulebot.checks.against_ledger.outside import LedgerOrders
+from rulebot.chaos.crash_points import KILLED, POINTS, VARIABLE
+from rulebot.checks.against_ledger.books import read_day
+from rulebot.checks.against_ledger.findings import LedgerOrders
 from rulebot.cli.main import main
 from rulebot.record.record import Kind
 from tests.e2e.kill_checks import findings_of

@@ -13,14 +13,13 @@ from typing import Any
 import pytest
 
 from rulebot.adapters.sources import open_source
-from rulebot.backtest.fills import NATURAL
+from rulebot.backtest.broker import NATURAL
 from rulebot.backtest.simulation import CASH
 from rulebot.model.errors import StoreError
 from rulebot.model.facts import EventCalendar
-from rulebot.sweep import cluster
-from rulebot.sweep.cluster import Same, on_cluster, same_as_here
-from rulebot.sweep.compiling import VariantTerms
-from rulebot.sweep.partition import Task
+from rulebot.sweep import executors as cluster
+from rulebot.sweep.executors import Same, Task, on_cluster, same_as_here
+from rulebot.sweep.variant import VariantTerms
 
 distributed = pytest.importorskip("distributed")
 cloudpickle = pytest.importorskip("cloudpickle")

@@ -15,14 +15,13 @@ import pytest
 from click.testing import CliRunner, Result
 from past_days import PastDays
 
-from rulebot.adapters.history.write import write_day
+from rulebot.adapters.history.chain_file import write_day
 from rulebot.cli.exit_codes import NOBODY_READS
 from rulebot.cli.main import main
 from rulebot.model.errors import StoreError
-from rulebot.sweep.compiling import VariantTerms
 from rulebot.sweep.evaluate import Asked
 from rulebot.sweep.statistics import stretches
-from rulebot.sweep.variant import PeriodResult
+from rulebot.sweep.variant import PeriodResult, VariantTerms
 
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "specs" / "dte0_condor.yaml"
@@ -69,7 +68,7 @@ def test_the_page_is_there_where_nobody_reads_the_table_on(
     def gone(_: str) -> None:
         raise BrokenPipeError
 
-    monkeypatch.setattr("rulebot.cli.width.echo", gone)
+    monkeypatch.setattr("rulebot.cli.output.echo", gone)
     monkeypatch.setattr("rulebot.cli.main._print_nowhere", lambda: None)
     words = (SPEC, "--data", data, "--vary", "delta=0.05,0.08", "--workers", 1, "--html", tmp_path / "s.html")
     assert typed(*words).exit_code == NOBODY_READS
@@ -329,7 +328,7 @@ def test_what_is_kept_of_other_code_is_told(data: Path, tmp_path: Path, monkeypa
     """Variants of before and after a change of commissions stood in one table, where both were of one version."""
     words = (SPEC, "--data", data, "--vary", "delta=0.06", "--workers", 1, "--out", tmp_path / "s.jsonl")
     assert [typed(*words).exit_code for _ in range(2)] == [0, 0]
-    monkeypatch.setattr("rulebot.process.version.code_digest", lambda: "another")
+    monkeypatch.setattr("rulebot.process.processes.code_digest", lambda: "another")
     other = typed(*words)
     assert (other.exit_code, "the code of rulebot is another one" in other.stderr) == (2, True), other.output
 

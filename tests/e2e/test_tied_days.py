@@ -19,16 +19,14 @@ from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.model.money import ZERO
 from rulebot.model.order import Purpose
-from rulebot.statement.difference import DifferenceKind
-from rulebot.statement.reconcile import Reconciliation
-from rulebot.statement.reconcile_file import reconcile_file
+from rulebot.statement.reconcile import DifferenceKind, Reconciliation, reconcile_file
 from tests.e2e.test_overnight import Died, over_a_night
 from tests.e2e.worlds import spec_files
 from twsim.exchange.flex import flex_statement
 from twsim.exchange.ledger import Row
-from twsim.gateway.embed import start_gateway
-from twsim.gateway.fault_plan import read_faults
-from twsim.gateway.settings import GatewaySettings
+from twsim.faults.plan import read_faults
+from twsim.gateway.hub import GatewaySettings
+from twsim.start_gateway import start_gateway
 
 DAY = date(2026, 10, 21)
 STOP_AT = datetime(2026, 10, 21, 13, 36, tzinfo=UTC)

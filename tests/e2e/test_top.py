@@ -18,11 +18,11 @@ from store_day import SELLER, WATCHER, at
 
 from rulebot.cli.main import main
 from rulebot.model.event import Request
-from rulebot.narrate.asking_words import pause
-from rulebot.operator.request_inbox import RequestInbox
+from rulebot.narrate.notices import pause
+from rulebot.operator_requests.requests import RequestInbox
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 from rulebot.store.requests import box_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a pty is POSIX's")
@@ -30,7 +30,7 @@ PATIENCE = 30.0
 COMMAND = (sys.executable, "-m", "rulebot.cli.main", "top", "--store")
 FAULTY = """
 import sys
-import rulebot.cli.top as top
+import rulebot.cli.terminal.top as top
 def fault(self): raise RuntimeError("a fault of ours")
 top.Desk.look_again = fault
 top.top.main(["--store", sys.argv[1]], standalone_mode=True)

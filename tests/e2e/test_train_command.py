@@ -11,15 +11,15 @@ import pytest
 from click.testing import CliRunner, Result
 from past_days import PastDays
 
-from rulebot.adapters.history.write import write_day
+from rulebot.adapters.history.chain_file import write_day
 from rulebot.cli.exit_codes import NOBODY_READS
 from rulebot.cli.main import main
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.errors import StoreError
-from rulebot.model.learned import digest_of, model_of
+from rulebot.model.learned_model import digest_of, model_of
 from rulebot.record.record import Kind, Record
 from rulebot.store.queries import StoreReader
-from rulebot.train.samples import read_samples, table_of
+from rulebot.train.minutes import read_samples, table_of
 
 SPEC = """rulebot: 1
 name: noon
@@ -221,7 +221,7 @@ def test_the_model_is_there_where_nobody_reads_the_report_on(
     def gone(_: str) -> None:
         raise BrokenPipeError
 
-    monkeypatch.setattr("rulebot.cli.train.echo", gone)
+    monkeypatch.setattr("rulebot.cli.past.train.echo", gone)
     monkeypatch.setattr("rulebot.cli.main._print_nowhere", lambda: None)
     bare, store = many
     out = tmp_path / "m.json"

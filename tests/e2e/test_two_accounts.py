@@ -9,8 +9,7 @@ from pathlib import Path
 import ib_async
 import pytest
 
-from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import CheckedDay, read_day
+from rulebot.checks.against_ledger.books import CheckedDay, compare_books, read_day
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import DEFAULT_DATE, attached
 from rulebot.live.start import Run, RunOptions, execute
@@ -18,8 +17,8 @@ from rulebot.model.contract import Option
 from rulebot.record.codec import line
 from rulebot.record.record import Kind
 from tests.e2e.worlds import spec_files
-from twsim.gateway.embed import RunningGateway, start_gateway
-from twsim.gateway.settings import GatewaySettings
+from twsim.gateway.hub import GatewaySettings
+from twsim.start_gateway import RunningGateway, start_gateway
 
 OURS, OTHER = "DU1111111", "DU2222222"
 BOTS = ("dte0_condor", "put_lite")

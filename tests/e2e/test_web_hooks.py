@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.adapters.recorded.recording import open_recording
-from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import read_day
+from rulebot.checks.against_ledger.books import compare_books, read_day
 from rulebot.checks.against_ledger.findings import offences
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import attached
@@ -25,12 +24,11 @@ from rulebot.replay.drift import DriftKind, drifts
 from rulebot.replay.replay import replay
 from rulebot.store.queries import StoreReader
 from rulebot.web.access import Access
-from rulebot.web.app import application
 from rulebot.web.hooks import WebhookGate
-from rulebot.web.server import Bind, Server
+from rulebot.web.server import Bind, Server, application
 from tests.e2e.examples import FOLDER
-from twsim.gateway.embed import RunningGateway, start_gateway
-from twsim.gateway.settings import GatewaySettings
+from twsim.gateway.hub import GatewaySettings
+from twsim.start_gateway import RunningGateway, start_gateway
 
 SECRET = "a-secret-of-hooks-0123"
 SPEC = """

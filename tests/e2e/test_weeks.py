@@ -13,8 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from rulebot.chaos.virtual_loop import run_virtually
-from rulebot.checks.against_ledger.books import compare_books
-from rulebot.checks.against_ledger.day import CheckedDay, read_day
+from rulebot.checks.against_ledger.books import CheckedDay, compare_books, read_day
 from rulebot.checks.journal.audit import audit_store
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.start import Run, RunOptions, execute
@@ -23,11 +22,10 @@ from rulebot.model.session import EXCHANGE_ZONE, session_from
 from rulebot.record.record import Kind, Record
 from tests.e2e.test_real_time import free_running
 from tests.e2e.worlds import spec_files
-from twsim.gateway import embed
-from twsim.gateway.embed import RunningGateway, start_gateway
-from twsim.gateway.session import Session
-from twsim.gateway.settings import GatewaySettings
-from twsim.gateway.timeline import Timeline
+from twsim import start_gateway as embed
+from twsim.gateway.hub import GatewaySettings, Timeline
+from twsim.gateway.wire import Session
+from twsim.start_gateway import RunningGateway, start_gateway
 
 STEP = 15
 """Seconds between two instants, by day and by night."""

@@ -7,16 +7,16 @@ from datetime import date, datetime
 from pathlib import Path
 
 from rulebot.adapters.recorded.recording import open_recording
-from rulebot.checks.against_ledger.day import CheckedDay, read_day
+from rulebot.checks.against_ledger.books import CheckedDay, read_day
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import DEFAULT_DATE, SimSettings, simulated
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.replay.recordings import listed
 from rulebot.replay.replay import replay
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 from rulebot.store.place import Place
 from twsim.exchange.ledger import LedgerTotals
-from twsim.market.given import ReplayedDay
+from twsim.market.replayed import ReplayedDay
 
 FIRST_BOTS = ("calm_tape_condor", "dte0_condor", "put_lite", "spx_spy_parity", "spy_put_seller")
 """Those of one or two underlyings, each of which trades on many simulated days."""

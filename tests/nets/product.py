@@ -105,7 +105,7 @@ def _scrambled_texts() -> None:
     """Print every line backwards, and let a start read other words in every text for people that its store has."""
     import click
 
-    from rulebot.record.texts import scrambled
+    from rulebot.record.record import scrambled
     from rulebot.store.journal import SqlJournal
 
     say: Callable[..., Any] = click.echo

@@ -13,7 +13,7 @@ from rulebot.model.event import AccountReport, BrokerStatus, Event, LinkUp, Orde
 from rulebot.model.facts import Account
 from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side
 from rulebot.model.session import exchange_date
-from rulebot.order.draft import Ticket, draft
+from rulebot.order.price import Ticket, draft
 
 CLIENT_ID = 77
 """Neither the client that an engine trades as, nor that of a command."""

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from rulebot.adapters.ib.trouble import is_paper
+from rulebot.adapters.ib.connection_errors import is_paper
 from rulebot.live.environments import PAPER_PORTS, listening_port
 from rulebot.model.errors import BrokerError
 from tests.paper.paper_checks import OVER, WORKS, account_of, connection, sent_and_cancelled

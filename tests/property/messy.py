@@ -3,7 +3,7 @@
 from random import Random
 from typing import Any
 
-from rulebot.spec.layout.scalars import written
+from rulebot.spec.layout_write import written
 
 OWN_ORDER = frozenset({"legs", "let", "parameters"})
 """Mappings whose order is the author's and may count."""

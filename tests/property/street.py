@@ -11,7 +11,6 @@ from decimal import Decimal
 from hand_desk import Desk
 
 from rulebot.core.bracket_orders import GRACE
-from rulebot.model.command import Cancel, Replace, RequestOpenOrders, Submit
 from rulebot.model.contract import Contract
 from rulebot.model.event import (
     BrokerStatus,
@@ -22,7 +21,7 @@ from rulebot.model.event import (
     OrderReport,
     OrdersListed,
 )
-from rulebot.model.order import Order
+from rulebot.model.order import Cancel, Order, Replace, RequestOpenOrders, Submit
 
 
 @dataclass

@@ -9,14 +9,12 @@ from hypothesis import strategies as st
 from messy import Messy
 from tries import tries
 
-from rulebot.spec.kind import Kind, kind_of_document
-from rulebot.spec.layout.format import formatted, text_of
-from rulebot.spec.lineage import relative_to
+from rulebot.spec.extends import relative_to
+from rulebot.spec.files import shipped
+from rulebot.spec.layout import formatted, text_of
 from rulebot.spec.load import load_text
-from rulebot.spec.shipped import shipped
-from rulebot.spec.source import Plain
-from rulebot.spec.text import UNSEEN
-from rulebot.spec.walk import read_source
+from rulebot.spec.source import UNSEEN, Kind, Plain, kind_of_document
+from rulebot.spec.yaml import read_source
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FILES = {file.name: file for file in [*shipped("specs").glob("*.yaml"), *EXAMPLES.glob("*.yaml")]}

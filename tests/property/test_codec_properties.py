@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tries import tries
 
-from rulebot.decide.bot_day import BotDay
+from rulebot.decide.entry_window import BotDay
 from rulebot.model.contract import Option
 from rulebot.model.errors import StoreError
 from rulebot.model.order import Order, OrderLeg
@@ -25,8 +25,8 @@ from rulebot.model.position import Position, PositionLeg
 from rulebot.record.codec import decode, encode, json_text, line, record_of
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.recall import readable
+from rulebot.store.registry import open_store
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
 MONEY = st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-99999, max_value=99999)

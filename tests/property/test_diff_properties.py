@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from tries import tries
 
 from rulebot.compile.build import check
+from rulebot.review.change.compare import compare, read_document
 from rulebot.review.change.difference import Difference, Status
-from rulebot.review.change.documents import compare, read_document
-from rulebot.spec.lineage import relative_to
+from rulebot.spec.extends import relative_to
+from rulebot.spec.files import shipped
 from rulebot.spec.load import Loaded
-from rulebot.spec.shipped import shipped
 from rulebot.spec.source import Plain
-from rulebot.spec.walk import read_source
+from rulebot.spec.yaml import read_source
 from tests.unit.compile.document import CONDOR
 from tests.unit.review.test_change_marks import ROWS
 

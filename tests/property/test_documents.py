@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 from tries import tries
 
 from rulebot.compile.build import check
-from rulebot.compile.lint.look import LintEnvironment
+from rulebot.compile.lint.lint_context import LintEnvironment
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import half_days
 from rulebot.spec.diagnostic import as_json, render
-from rulebot.spec.load import Loaded, load
-from rulebot.spec.resolved import governing_text
-from rulebot.spec.shipped import shipped
-from rulebot.spec.walk import read_source
+from rulebot.spec.files import shipped
+from rulebot.spec.load import Loaded, governing_text, load
+from rulebot.spec.yaml import read_source
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SPECS = [file.read_bytes() for file in sorted(shipped("specs").glob("*.yaml"))]

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from tries import tries
 
 from rulebot.compile.build import build_plan
-from rulebot.review.document import document_of
 from rulebot.review.explain import explain_bot
+from rulebot.review.explanation import document_of, text_of
 from rulebot.review.page import page_of
-from rulebot.review.text import text_of
+from rulebot.spec.files import shipped
 from rulebot.spec.load import load_text
-from rulebot.spec.shipped import shipped
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TEXTS = [file.read_text(encoding="utf-8") for folder in (shipped("specs"), EXAMPLES) for file in folder.glob("*.yaml")]

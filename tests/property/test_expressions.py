@@ -21,7 +21,7 @@ from rulebot.model.contract import Underlying
 from rulebot.model.facts import Facts
 from rulebot.model.market import Board
 from rulebot.model.session import session_on
-from rulebot.spec.nouns.legs import DteRule, Expiry
+from rulebot.spec.nouns import DteRule, Expiry
 
 NAMES = ("vix", "vix9d", "vix1d", "vix3m")
 SCOPE = Scope(Place.FILTER, ("SPX",), {}, {}, {})

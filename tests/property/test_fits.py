@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tries import tries
 
-from rulebot.spec.fits import _CHECKS, _OF_PARTS, _SAYS_NOTHING, fits_schema, lets_of, read_schema
+from rulebot.spec.fast_schema import _CHECKS, _OF_PARTS, _SAYS_NOTHING, fits_schema, lets_of, read_schema
+from rulebot.spec.files import shipped
 from rulebot.spec.schema import validator
-from rulebot.spec.shipped import shipped
 from rulebot.spec.source import Plain
-from rulebot.spec.walk import read_source
+from rulebot.spec.yaml import read_source
 
 FOLDERS = (shipped("specs"), shipped("examples"), Path(__file__).parent.parent / "snapshot" / "defects")
 VALUES: tuple[Plain, ...] = (

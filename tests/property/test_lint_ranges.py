@@ -4,9 +4,7 @@ from comparing import HOLDS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rulebot.compile.lint.clauses import can_hold
-from rulebot.compile.lint.literals import LinearTerms
-from rulebot.compile.lint.ranges import ALL, Range, compared, divided, meet, rest, shifted
+from rulebot.compile.lint.comparisons import ALL, LinearTerms, Range, can_hold, compared, divided, meet, rest, shifted
 from rulebot.compile.plan import AllOf, AnyOf, Call, Compare, Constant, Not, Op, Quantity, Truth
 from rulebot.compile.timing import full_session
 

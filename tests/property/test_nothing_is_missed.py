@@ -13,16 +13,16 @@ from past_days import Leaps, PastDays, with_spy
 from plain_specs import calm_spec, random_spec
 from rolling_specs import rolling_spec
 
-from rulebot.backtest.fills import fill_model
+from rulebot.backtest.broker import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.core.handle_event import handle_event
 from rulebot.core.program import Program
 from rulebot.core.subscriptions import SOON
 from rulebot.documents.load_bots import load_desk
-from rulebot.model.command import RequestOpenOrders, Subscribe
 from rulebot.model.event import MarketMoved
+from rulebot.model.order import RequestOpenOrders, Subscribe
 from rulebot.record.record import Kind
-from rulebot.sweep.compiling import program_of
+from rulebot.sweep.variant import program_of
 
 ROOT = Path(__file__).parents[2]
 ASKED_BY_THE_CLOCK = (RequestOpenOrders, Subscribe)

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from tries import tries
 
 from rulebot.model.contract import Option, Right
-from rulebot.order.ladder import Bound, ladder_price
-from rulebot.order.price import NetQuote, Part, ticks_of
-from rulebot.spec.nouns.order import Order, PriceFrom
+from rulebot.order.price import Bound, NetQuote, Part, ladder_price, ticks_of
+from rulebot.spec.spec import Order, PriceFrom
 
 EXPIRY = date(2026, 10, 21)
 SPREAD = tuple(

@@ -6,9 +6,8 @@ from hand_desk import CONDOR, Desk, call, put, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rulebot.model.command import Replace, Submit
-from rulebot.model.kept import kept_of
-from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
+from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Replace, Submit
+from rulebot.model.position import kept_of
 
 STARTS = (
     "market",

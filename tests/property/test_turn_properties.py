@@ -21,8 +21,8 @@ from rulebot.model.order import Order
 from rulebot.model.position import Position, PositionLeg
 from rulebot.order.price import limit_net
 from rulebot.recovery.resume import resume
-from rulebot.spec.nouns.exits import ExitKind, IfUnknown
-from rulebot.spec.nouns.order import Order as Ladder
+from rulebot.spec.spec import ExitKind, IfUnknown
+from rulebot.spec.spec import Order as Ladder
 
 PRICES = st.decimals("0.05", "9", places=2)
 FEES = st.decimals("0", "5", places=2)

@@ -21,14 +21,14 @@ from past_days import Leaps, PastDays, with_spy
 from plain_specs import calm_spec, random_spec
 from tries import tries
 
+from rulebot.backtest.broker import fill_model
 from rulebot.backtest.fast_forward import FastForward
-from rulebot.backtest.fills import fill_model
 from rulebot.backtest.simulation import CASH, BacktestSimulation
 from rulebot.core.program import AccountLimits, Program
 from rulebot.core.reloading import changes_between, not_quiet, reload
 from rulebot.model.session import session_on
 from rulebot.record.record import Kind, Record
-from rulebot.spec.walk import read_source
+from rulebot.spec.yaml import read_source
 
 Tree = dict[str, Any]
 Names = Mapping[str, str]

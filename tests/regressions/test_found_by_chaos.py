@@ -15,10 +15,10 @@ from rulebot.adapters.ib.settings import IbSettings
 from rulebot.chaos import runner as trial
 from rulebot.chaos.generator import draw
 from rulebot.chaos.invariants import judge
-from rulebot.chaos.operator_actions import OperatorAction
 from rulebot.chaos.result import ChaosResult
 from rulebot.chaos.runner import run_scenario
-from rulebot.checks.against_ledger.outside import more_than_cap
+from rulebot.chaos.scenario import OperatorAction
+from rulebot.checks.against_ledger.findings import more_than_cap
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.contract import Underlying
@@ -27,7 +27,7 @@ from rulebot.model.market import Board
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.session import session_from
 from rulebot.record.record import Kind
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 from tests.drawn_then import CHOICE
 from tests.e2e.worlds import spec_files
 

@@ -9,9 +9,9 @@ from hand_desk import text_of
 
 from rulebot.chaos.generator import draw
 from rulebot.chaos.invariants import judge
-from rulebot.chaos.operator_actions import OperatorAction
 from rulebot.chaos.result import ChaosResult
 from rulebot.chaos.runner import run_scenario
+from rulebot.chaos.scenario import OperatorAction
 from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.session import session_from

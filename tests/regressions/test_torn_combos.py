@@ -14,9 +14,8 @@ from rulebot.chaos.runner import run_scenario
 from rulebot.chaos.scenario import Crash, ScenarioMoment
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import DEFAULT_DATE
-from rulebot.model.command import RequestOpenOrders
 from rulebot.model.event import BrokerStatus, ExecutionReport, Request
-from rulebot.model.order import Order, OrderStatus, Purpose, Side
+from rulebot.model.order import Order, OrderStatus, Purpose, RequestOpenOrders, Side
 from rulebot.model.session import session_from
 from tests.drawn_then import CHOICE
 from tests.e2e.worlds import spec_files

@@ -17,13 +17,12 @@ from rulebot.chaos.generator import draw
 from rulebot.chaos.invariants import judge
 from rulebot.chaos.runner import run_scenario
 from rulebot.chaos.scenario import Crash, ScenarioMoment
+from rulebot.checks.journal.books import journal_index
 from rulebot.checks.journal.orders import final_is_final
-from rulebot.checks.journal.tape import journal_index
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import DEFAULT_DATE
-from rulebot.model.command import RequestOpenOrders
 from rulebot.model.event import BrokerStatus, OrderReport, OrdersListed, Request
-from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.order import Order, OrderStatus, Purpose, RequestOpenOrders
 from rulebot.model.session import session_from
 from rulebot.record.record import Kind
 from tests.drawn_then import CHOICE

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from rulebot.adapters.ib import trouble
+from rulebot.adapters.ib import connection_errors as trouble
 from rulebot.adapters.ib.link import IbLink
 from rulebot.core import account_shortfall as doubting
 from rulebot.core import bracket_orders as resting
@@ -24,13 +24,13 @@ from rulebot.core import revived_orders as reviving
 from rulebot.core import session_start as daily
 from rulebot.core import state_builder as work
 from rulebot.core.program import Program
-from rulebot.decide import limits, opportunity
-from rulebot.fill.book import BookedExecution
+from rulebot.decide import entry_window as opportunity
+from rulebot.decide import limits
+from rulebot.fill.ledger import BookedExecution
 from rulebot.live import loop
-from rulebot.model.broker_message import broker_message
-from rulebot.model.command import Submit
+from rulebot.model.cause import broker_message
 from rulebot.model.event import ExecutionReport
-from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.order import Order, OrderStatus, Purpose, Submit
 from rulebot.order import price
 from rulebot.recovery import resume
 from tests.safeguards.swap import method, swapped

@@ -8,14 +8,14 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from rulebot.compile.build import check
-from rulebot.compile.lint.look import LintEnvironment
+from rulebot.compile.lint.lint_context import LintEnvironment
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import half_days
 from rulebot.spec.diagnostic import Diagnostic, in_file_order, render
-from rulebot.spec.fits import read_schema
-from rulebot.spec.lineage import relative_to
+from rulebot.spec.extends import relative_to
+from rulebot.spec.fast_schema import read_schema
 from rulebot.spec.load import load
-from rulebot.spec.walk import read_source
+from rulebot.spec.yaml import read_source
 
 TODAY = date(2026, 11, 2)
 ENDS = {"CPI": date(2027, 6, 30), "NFP": date(2026, 11, 20)}

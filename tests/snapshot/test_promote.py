@@ -14,16 +14,15 @@ from paper_days import BOT, at, days, put, session, sound_trade, spec_text, toge
 from paper_days import alarm as told
 from syrupy.assertion import SnapshotAssertion
 
-from rulebot.adapters.ib.greeting import Greeting
+from rulebot.adapters.ib.handshake import Greeting
 from rulebot.cli.main import main
-from rulebot.promotion.admission import AdmissionRequest, missing, refusal
 from rulebot.promotion.figures import Figures
-from rulebot.promotion.promotion import LiveStore, Promotion
+from rulebot.promotion.promotion import AdmissionRequest, LiveStore, Promotion, missing, refusal
 from rulebot.record.record import Kind, Record
 from rulebot.spec.load import load_text
-from rulebot.spec.nouns.account import AccountDocument
+from rulebot.spec.nouns import AccountDocument
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 
 ACCOUNT = """
 rulebot_account: 1

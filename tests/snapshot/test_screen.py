@@ -10,11 +10,9 @@ from run_day import day_program, day_state
 from store_day import CONDOR, WATCHER, at, small_day
 from syrupy.assertion import SnapshotAssertion
 
-from rulebot.cli.glance_text import glance_lines, happening_line
-from rulebot.cli.report import NextCommands, report_lines
-from rulebot.narrate.day_report import BotOutcome, DayOutcome, ReportedTrade, day_outcome
-from rulebot.narrate.run_log import RunLog
-from rulebot.narrate.run_snapshot import BotActivity, BotRow, RunSnapshot, run_snapshot
+from rulebot.cli.report import NextCommands, glance_lines, happening_line, report_lines
+from rulebot.narrate.day_report import BotOutcome, DayOutcome, ReportedTrade, RunLog, day_outcome
+from rulebot.narrate.snapshot import BotActivity, BotRow, RunSnapshot, run_snapshot
 
 PROGRAM = day_program()
 

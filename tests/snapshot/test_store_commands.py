@@ -14,10 +14,10 @@ from syrupy.assertion import SnapshotAssertion
 from rulebot.cli.main import main
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
-from rulebot.web.bot_page import bot_page
-from rulebot.web.picture_of_store import snapshot_of_store
+from rulebot.store.registry import open_store
+from rulebot.web.pages import bot_page
+from rulebot.web.snapshot_of_store import snapshot_of_store
 
 COMMANDS = {
     "list": "list",

@@ -7,10 +7,9 @@ from rich.console import Console, Group
 from store_day import at
 from syrupy.assertion import SnapshotAssertion
 
-from rulebot.cli.top_keys import Focus, Row, after_key, rows_of
-from rulebot.cli.top_text import ScreenData, top_lines
-from rulebot.web.greek_totals import SymbolGreeks
-from rulebot.web.picture import AlarmLine, BotLine, OrderLine, PageSnapshot, PositionLine
+from rulebot.cli.terminal.top_keys import Focus, Row, after_key, rows_of
+from rulebot.cli.terminal.top_text import ScreenData, top_lines
+from rulebot.web.snapshot import AlarmLine, BotLine, OrderLine, PageSnapshot, PositionLine, SymbolGreeks
 
 CONDOR = PositionLine(
     id="dte0_condor-1", bot="dte0_condor", structure="5890/5900p 6035/6045c", state="open", since="09:45", dte=0,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.compile.build import build_plan, check
-from rulebot.compile.lint.look import LintEnvironment
+from rulebot.compile.lint.lint_context import LintEnvironment
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import half_days
 from rulebot.review.example import example_of

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from rulebot.doctor.finding import Level
-from rulebot.doctor.packages import NAME, Requirement, problem_with, python_and_packages, requirements
+from rulebot.doctor.examine import NAME, Requirement, problem_with, python_and_packages, requirements
+from rulebot.doctor.market_checks import Level
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from rulebot.process.crash_loop import WORDS
+from rulebot.process.connection_state import WORDS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from rulebot.adapters.recorded.file import RecordingWriter
-from rulebot.alerts.teller import Notifier
+from rulebot.alerts.notifier import Notifier
 from rulebot.model.errors import StoreError, in_words
-from rulebot.store.secret import make_secret
+from rulebot.store.place import make_secret
 
 
 def teller(file: Path) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from rulebot.adapters.ib.broker import ib_world
 from rulebot.adapters.ib.settings import IbSettings
-from rulebot.adapters.ib.world import ib_world
 from rulebot.chaos.virtual_loop import run_virtually
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import World
@@ -22,12 +22,12 @@ from rulebot.model.event import Request
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.record.record import Kind, Record
 from rulebot.store.queries import StoreReader
-from twsim.gateway.embed import RunningGateway, start_gateway
-from twsim.gateway.fault_plan import read_faults
-from twsim.gateway.fault_session import FaultySession
-from twsim.gateway.faults import Faults
-from twsim.gateway.session import Session
-from twsim.gateway.settings import GatewaySettings
+from twsim.faults.connection import FaultySession
+from twsim.faults.plan import read_faults
+from twsim.faults.policy import Faults
+from twsim.gateway.hub import GatewaySettings
+from twsim.gateway.wire import Session
+from twsim.start_gateway import RunningGateway, start_gateway
 
 DAY = date(2026, 10, 21)
 PHASES = {

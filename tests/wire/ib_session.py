@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+from rulebot.adapters.ib.broker import IbConnection, ib_world
 from rulebot.adapters.ib.settings import IbSettings
-from rulebot.adapters.ib.world import IbConnection, ib_world
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.event import Event
 from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
-from twsim.gateway.embed import RunningGateway, start_gateway
-from twsim.gateway.fault_plan import read_faults
-from twsim.gateway.settings import GatewaySettings
+from twsim.faults.plan import read_faults
+from twsim.gateway.hub import GatewaySettings
+from twsim.start_gateway import RunningGateway, start_gateway
 
 DAY = date(2025, 11, 24)
 LIMIT_SECONDS = 90

@@ -15,13 +15,13 @@ from click.testing import CliRunner
 from ib_async import Contract, LimitOrder
 from plain_client import plain_client
 
-from rulebot.capture import asking
+from rulebot.capture import captured as asking
+from rulebot.capture.captured import captured
 from rulebot.capture.chain import read_chain
-from rulebot.capture.market import captured
 from rulebot.cli.main import main
-from twsim.gateway.embed import start_gateway
-from twsim.gateway.settings import GatewaySettings
-from twsim.market.given_market import ReplayedMarket
+from twsim.gateway.hub import GatewaySettings
+from twsim.market.replayed_market import ReplayedMarket
+from twsim.start_gateway import start_gateway
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "chains" / "spx.json"
 

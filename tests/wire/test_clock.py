@@ -8,8 +8,7 @@ import pytest
 from raw_client import RawClient, con_id, gateway, order, run
 
 from rulebot.model.session import session_on
-from twsim.gateway.settings import GatewaySettings
-from twsim.gateway.timeline import Timeline
+from twsim.gateway.hub import GatewaySettings, Timeline
 
 HOLD = "v100..178 +LOCKSTEP"
 

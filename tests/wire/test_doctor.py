@@ -15,30 +15,27 @@ from ib_fake_tws import fake_tws
 from ib_session import connected as client_of
 from ib_session import gateway, run
 
+from rulebot.adapters.ib.broker import ib_world
 from rulebot.adapters.ib.settings import IbSettings
-from rulebot.adapters.ib.world import ib_world
 from rulebot.cli.main import main
-from rulebot.doctor.account import account
+from rulebot.doctor.account_checks import EMPTY, account
 from rulebot.doctor.examine import DoctorOptions, connected, examine
-from rulebot.doctor.finding import Finding, Group, Level, exit_code
-from rulebot.doctor.probe.asking import Probe
-from rulebot.doctor.probe.cases import CASES
-from rulebot.doctor.probe.tape import Tape
-from rulebot.doctor.texts import EMPTY
+from rulebot.doctor.market_checks import Finding, Group, Level, exit_code
+from rulebot.doctor.probe.cases import CASES, Probe, Tape
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import World
 from rulebot.model.errors import InvariantError
 from rulebot.model.facts import EventCalendar
 from rulebot.ports import Batch
-from rulebot.preview.read_only_session import ReadOnlySession
+from rulebot.preview.connection import ReadOnlySession
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
+from twsim.exchange.broker_state import ExchangeSettings
 from twsim.exchange.exchange import SimExchange
-from twsim.exchange.settings import ExchangeSettings
-from twsim.gateway.embed import RunningGateway, start_gateway
-from twsim.gateway.fault_plan import read_faults
-from twsim.gateway.settings import GatewaySettings
+from twsim.faults.plan import read_faults
+from twsim.gateway.hub import GatewaySettings
 from twsim.market.market import SimMarket
+from twsim.start_gateway import RunningGateway, start_gateway
 
 SPECS = Path(__file__).parents[2] / "specs"
 SIM_DAY = date(2026, 10, 21)

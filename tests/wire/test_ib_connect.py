@@ -11,11 +11,11 @@ from free_port import free_port
 from ib_fake_tws import FakeTws, Fields, fake_tws, greeting_at, open_order
 from ib_session import connected, gateway, leg, order, run
 
-from rulebot.adapters.ib import standstill, timekeeping
-from rulebot.adapters.ib.greet import read_greeting
-from rulebot.adapters.ib.greeting import Greeting
+from rulebot.adapters.ib import timekeeping
+from rulebot.adapters.ib import transport as standstill
+from rulebot.adapters.ib.broker import IbConnection, ib_world
+from rulebot.adapters.ib.handshake import Greeting, read_greeting
 from rulebot.adapters.ib.settings import IbSettings
-from rulebot.adapters.ib.world import IbConnection, ib_world
 from rulebot.chaos.virtual_loop import run_virtually
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.errors import BrokerError

@@ -11,7 +11,8 @@ import pytest
 from ib_fake_tws import Fields, fake_tws
 from ib_session import DAY, SPX, chain, connected, gateway, leg, near, order, play, put, run, telling_our_time
 
-from rulebot.adapters.ib import convert, feed, opens
+from rulebot.adapters.ib import convert, feed
+from rulebot.adapters.ib import history as opens
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.errors import BrokerError, UnavailableError
 from rulebot.model.event import DataTrouble, DividendReport, Event, MarketMoved
@@ -19,7 +20,7 @@ from rulebot.model.facts import Dividend, Listing
 from rulebot.model.market import Extra
 from rulebot.model.order import Side
 from rulebot.model.session import Session, exchange_date, session_before, session_on
-from rulebot.preview.subscriptions import Stream, seen_on
+from rulebot.preview.connection import Stream, seen_on
 
 
 def test_underlyings_and_options_stream_into_the_board() -> None:

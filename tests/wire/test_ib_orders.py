@@ -7,7 +7,7 @@ import pytest
 from ib_async.client import Client
 from ib_session import DAY, chain, connected, gateway, leg, near, order, play, play_until, put, run
 
-from rulebot.adapters.ib.world import IbConnection
+from rulebot.adapters.ib.broker import IbConnection
 from rulebot.model.event import (
     BrokerStatus,
     CommissionReport,

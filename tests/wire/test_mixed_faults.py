@@ -7,10 +7,9 @@ import pytest
 from raw_client import DAY, Message, RawClient, con_id, contract, order, run
 
 from rulebot.chaos.generator import PARAMETERS
-from twsim.gateway.embed import RunningGateway, start_gateway
-from twsim.gateway.fault_kinds import CONNECT, KINDS, STANDING
-from twsim.gateway.fault_plan import read_faults
-from twsim.gateway.settings import GatewaySettings
+from twsim.faults.plan import CONNECT, KINDS, STANDING, read_faults
+from twsim.gateway.hub import GatewaySettings
+from twsim.start_gateway import RunningGateway, start_gateway
 
 OF_CONNECTIONS = {"cut", "silence", "garbage", "slow", "restart", "hang_up", "id_in_use", "incomplete", "time_passes"}
 OTHER_CONTRACTS = {"chain_hole", "adjusted", "not_subscribed", "delayed_data", "short_day", "time_zone", "broker_clock"}

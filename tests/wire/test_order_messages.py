@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from raw_client import RawClient, con_id, framed, gateway, order, run
 
-from twsim.gateway.parse_orders import placed_order
+from twsim.gateway.parse import placed_order
 from twsim.gateway.wire import Fields
 
 FIELDS = {157: 128, 164: 131, 173: 136, 176: 136, 178: 135}

@@ -8,8 +8,8 @@ import pytest
 
 from rulebot.model.errors import BrokerError
 from tests.paper.paper_checks import FAR, OVER, WORKS, account_of, connection, sent_and_cancelled
-from twsim.gateway.embed import start_gateway
-from twsim.gateway.settings import GatewaySettings
+from twsim.gateway.hub import GatewaySettings
+from twsim.start_gateway import start_gateway
 
 DAY = date(2025, 11, 24)
 

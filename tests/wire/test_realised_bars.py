@@ -16,7 +16,7 @@ from rulebot.evaluate.snapshot import View
 from rulebot.model.facts import Bar, Bars, Facts
 from rulebot.model.market import Board
 from rulebot.model.session import Session, exchange_date, session_before, session_from
-from rulebot.spec.nouns.legs import DteRule
+from rulebot.spec.nouns import DteRule
 
 CONTEXT = Context(symbols=("SPX",), classes={}, expiry=Expiry(rule=DteRule.EXACT, days=(0,), path=()))
 DETAILS = "10|{}|SPX|IND||0||CBOE|USD|SPX|IND|IND|416904|0.01|100"

@@ -11,21 +11,20 @@ from ib_session import gateway, run
 from scan_specs import ROOT, example, put_of_all
 from tally import PLACES_ORDER, tallied
 
+from rulebot.adapters.ib.broker import ib_world
 from rulebot.adapters.ib.settings import LINES, MESSAGE_LIMIT, IbSettings
-from rulebot.adapters.ib.world import ib_world
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import World
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import BrokerError
 from rulebot.model.facts import EventCalendar
-from rulebot.preview.read_only_session import FEW_LINES
+from rulebot.preview.connection import FEW_LINES
 from rulebot.process.settings import Settings
-from rulebot.scan.measures import widened
 from rulebot.scan.scan import CLIENT_ID, ScanRequest, allowed_lines, run_scan, scan
-from rulebot.scan.scan_row import Scan, ScanRow
+from rulebot.scan.scan_row import Scan, ScanRow, widened
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
-from twsim.gateway.embed import RunningGateway
+from rulebot.store.registry import open_store
+from twsim.start_gateway import RunningGateway
 
 SIM_DAY = date(2026, 10, 21)
 IN_HOURS = datetime(2026, 10, 21, 14, 0, tzinfo=UTC)

@@ -10,8 +10,8 @@ import pytest
 from ib_async import IB, LimitOrder, Option
 from ib_session import DAY, connected, gateway, leg, near, order, play, put, run
 
+from rulebot.adapters.ib.broker import ib_world
 from rulebot.adapters.ib.settings import IbSettings
-from rulebot.adapters.ib.world import ib_world
 from rulebot.model.errors import BrokerError
 from rulebot.model.event import (
     AccountReport,

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from ib_fake_tws import Fields, fake_tws
 from ib_session import connected, gateway, run
 
-from rulebot.adapters.ib.opens import SessionOpenPrices
+from rulebot.adapters.ib.history import SessionOpenPrices
 from rulebot.adapters.ib.symbols import known_contract, symbol_facts
 from rulebot.cli.main import main
 from rulebot.model.contract import Underlying

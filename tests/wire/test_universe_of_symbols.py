@@ -3,7 +3,7 @@
 import pytest
 from ib_session import DAY, connected, gateway, play, run
 
-from rulebot.adapters.ib.world import IbConnection
+from rulebot.adapters.ib.broker import IbConnection
 from rulebot.model.contract import Contract, Option, Underlying, listed, product
 
 SYMBOLS = (

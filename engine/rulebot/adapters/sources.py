@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
-from rulebot.adapters.history.chain import ChainSource, looks_like_chain, what_to_write
+from rulebot.adapters.history.chain_file import ChainSource, looks_like_chain, what_to_write
 from rulebot.adapters.history.daily import Daily, state_until
-from rulebot.adapters.history.day import Source
-from rulebot.adapters.history.eod import (
+from rulebot.adapters.history.end_of_day import (
     STANDS,
     Choice,
     EodSource,
@@ -20,11 +19,10 @@ from rulebot.adapters.history.eod import (
 )
 from rulebot.adapters.history.lean import LeanSource, looks_like_lean
 from rulebot.adapters.history.lean_daily import LeanDailySource
-from rulebot.adapters.history.missing import has_several_days
-from rulebot.adapters.history.modelled.listing import MODELLED, SYMBOL
-from rulebot.adapters.history.modelled.rates import Rates, read_rates
-from rulebot.adapters.history.modelled.source import ModelOptions, ModelSource
-from rulebot.adapters.history.partitions import day_of
+from rulebot.adapters.history.modelled.source import ModelOptions, ModelSource, Rates, read_rates
+from rulebot.adapters.history.modelled.surface import MODELLED, SYMBOL
+from rulebot.adapters.history.session import Source, has_several_days
+from rulebot.adapters.history.table import day_of
 from rulebot.adapters.recorded.file import ENDING, SUFFIX
 from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.model.errors import MisuseError, StoreError

@@ -1,39 +1,79 @@
 """What of a store is worth telling: alarms, halts, lost connections, trades, engines that died, each day's digest."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
-from rulebot.alerts.alert import Alert, Grade
-from rulebot.live.pre_open_check import BEFORE
-from rulebot.model.delivery import ASSIGNED, DELIVERING
-from rulebot.model.halt import Shut
-from rulebot.model.kept import end_of_row
+from rulebot.live.daily_jobs import BEFORE
+from rulebot.model.cause import Shut
 from rulebot.model.money import signed_dollars
-from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, FLATTENED, LIQUIDATED
+from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, FLATTENED, LIQUIDATED, end_of_row
 from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, session_after, session_from
+from rulebot.model.share_coverage import ASSIGNED, DELIVERING
 from rulebot.model.values import dataclass
-from rulebot.narrate.event_text import asked_words
-from rulebot.narrate.explain_day import parts_told
-from rulebot.narrate.position_text import shares_moved
-from rulebot.narrate.target_kept import kept_lines, read_kept
-from rulebot.narrate.text_table import one_line, price
-from rulebot.narrate.trade_text import (
+from rulebot.narrate.happenings import asked_words
+from rulebot.narrate.positions import shares_moved
+from rulebot.narrate.text import one_line, price
+from rulebot.narrate.trades import (
     error_text,
     holding_of,
     is_opened,
+    kept_lines,
     option_of,
     part_of_row,
     profit_text,
     provisional_text,
+    read_kept,
     structure_of,
 )
+from rulebot.narrate.why import parts_told
 from rulebot.record.codec import utc_text, utc_time
 from rulebot.record.record import TAKEN_BACK, Json, Kind, Record
-from rulebot.store.broker_time import broker_now
-from rulebot.store.queries import RestoredStore, Row, Run, StoreReader
+from rulebot.store.queries import RestoredStore, Row, Run, StoreReader, broker_now
+
+# --- What somebody is told
+
+
+class Grade(Enum):
+    """How much it matters. Grave ones are told in quiet hours too, and again until somebody acknowledges them."""
+
+    GRAVE = "grave"
+    WARNING = "warning"
+    TRADE = "trade"
+    DIGEST = "digest"
+    DECISION = "decision"
+
+
+FOR_PEOPLE = tuple(grade for grade in Grade if grade is not Grade.DECISION)
+"""What a person hears who does not say; decisions are for programs, and for those who ask for them."""
+
+
+def gravest(grades: Iterable[Grade]) -> Grade:
+    """Return how grave a message is that has alerts of these grades."""
+    found = set(grades)
+    return next((grade for grade in Grade if grade in found), Grade.DECISION)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One thing to tell. key: tells it from all others of a store, for good; at: when it happened.
+
+    data: what a program is told besides: `event`, and of a trade its numbers.
+    """
+
+    key: str
+    at: datetime
+    grade: Grade
+    text: str
+    bot: str = ""
+    data: Mapping[str, Json] = field(default_factory=dict)
+
+
+# --- What of a store is worth telling
 
 _WITHOUT_EXIT = {
     FLATTENED: "flattened",

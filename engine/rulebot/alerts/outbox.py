@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from rulebot.alerts.alert import Alert, Grade
-from rulebot.model.counted import counted
+from rulebot.alerts.find import Alert, Grade
 from rulebot.model.errors import StoreError, in_words
+from rulebot.model.text import counted
 from rulebot.model.values import dataclass
 from rulebot.record.codec import json_text, utc_text, utc_time
-from rulebot.store.folders import give_to_owner, make_folder, make_private
+from rulebot.store.place import give_to_owner, make_folder, make_private
 
 SAME_WITHIN = timedelta(minutes=30)
 """An alert with the words of one this old, about the same position, that nobody has acknowledged is counted with it."""

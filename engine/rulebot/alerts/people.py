@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from rulebot.alerts.alert import FOR_PEOPLE, Grade
+from rulebot.alerts.find import FOR_PEOPLE, Grade
 from rulebot.model.errors import SpecError, StoreError, unread
 from rulebot.model.values import dataclass
-from rulebot.process.redaction import redacted
-from rulebot.process.settings import read_toml
-from rulebot.spec.suggest import did_you_mean
-from rulebot.store.secret import is_open_to_others
+from rulebot.process.settings import read_toml, redacted
+from rulebot.spec.diagnostic import did_you_mean
+from rulebot.store.place import is_open_to_others
 
 TELEGRAM = "https://api.telegram.org"
 SHAPE = 'each is a table: [[to]] with name = "phone" and url = "tgram://..." (docs/alerts.md)'

@@ -1,19 +1,225 @@
-"""Sends one message to one person, through apprise: Telegram, Discord, e-mail, and everything else it knows."""
+"""Commands from a Telegram chat: status, pause, resume, kill; from listed ids only, each once.
 
+Source: Telegram Bot API, getUpdates (long polling) and sendMessage. Requests go into the store's box as from any other
+process; the engine alone acts. The token is part of every address there, so no address is ever told.
+"""
+
+import http.client
+import json
 import logging
 import re
-from collections.abc import Iterable
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import apprise
 
-from rulebot.alerts.alert import Grade
-from rulebot.alerts.people import Person
-from rulebot.alerts.post import NotSentError, post
-from rulebot.model.errors import SpecError
-from rulebot.process.redaction import redacted
+from rulebot.adapters.clock import WallClock
+from rulebot.alerts.find import Grade
+from rulebot.alerts.outbox import Outbox
+from rulebot.alerts.people import ChatSettings, Person
+from rulebot.model.errors import RulebotError, SpecError, StoreError, own_failure
+from rulebot.model.event import Request
+from rulebot.model.money import dollars
+from rulebot.model.session import exchange_date
+from rulebot.operator_requests.requests import post as post_request
+from rulebot.process.settings import redacted
+from rulebot.recovery.operator_state import trading_of
+from rulebot.store.place import Place
+from rulebot.store.queries import StoreReader
+
+LONG_POLL = 20
+"""Seconds that a question waits for messages at Telegram's."""
+MOST_BYTES = 1 << 24
+"""Of one answer: a hundred messages, as long as they can be and with every sign written as a code, are a quarter."""
+LONGEST = 4096
+"""Letters of one message. Source: Telegram Bot API, sendMessage."""
+FIRST_WAIT, LAST_WAIT = 2.0, 300.0
+TOO_OLD = timedelta(minutes=2)
+"""A command that was sent longer ago is not meant for now."""
+HELP = "status, pause [BOT], resume [BOT], kill [BOT]"
+_REQUESTS = {"pause": Request.PAUSE, "resume": Request.RESUME, "kill": Request.KILL}
+_DONE = {
+    "pause": "enters nothing more; an entry at work is let be, positions stay, their exits go on",
+    "resume": "may enter again",
+    "kill": "has its entries cancelled and enters nothing more; exits go on",
+}
+_MEANS = {401: "the token is not the right one", 404: "the token is none", 409: "another program asks with it"}
+_CLOCK = WallClock()
+_MARK = "telegram"
+
+log = logging.getLogger("rulebot.alerts")
+
+
+class ChatError(Exception):
+    """Telegram could not be asked; the words name no address."""
+
+
+class TelegramChat:
+    """Listens to one bot of Telegram's for a store. `listen` goes on until `stop` is set."""
+
+    def __init__(self, chat: ChatSettings, store: Place, now: Callable[[], datetime] = _CLOCK.now) -> None:
+        self._chat, self._store, self._now = chat, store, now
+        self.trouble = ""
+
+    def listen(self, stop: threading.Event, outbox: Outbox) -> None:
+        """Answer until told to end; what fails is tried again, later and later."""
+        wait = FIRST_WAIT
+        while not stop.is_set():
+            try:
+                self.step(outbox, LONG_POLL)
+                self.trouble, wait = "", FIRST_WAIT
+            except (ChatError, RulebotError) as error:
+                self.trouble = str(error)
+                log.warning("the chat: %s", error)
+            except Exception as error:  # of one message that it fails at others are answered all the same
+                self.trouble = own_failure(error)
+                log.error("the chat: this program failed", exc_info=error)
+            else:
+                continue
+            stop.wait(wait)
+            wait = min(2 * wait, LAST_WAIT)
+
+    def step(self, outbox: Outbox, poll: int) -> None:
+        """Ask once for messages, and answer each. Raises: ChatError; StoreError of the outbox."""
+        last = outbox.mark(_MARK)
+        asked = {"timeout": poll, "allowed_updates": ["message"], **({} if last is None else {"offset": int(last) + 1})}
+        for update in self._call("getUpdates", asked, poll + 15):
+            outbox.set_mark(_MARK, str(int(update["update_id"])))  # first: what fails is not done a second time
+            message = update.get("message") or {}
+            sender = (message.get("chat") or {}).get("id")
+            if sender not in self._chat.ids:
+                log.warning("the chat: a message from %s, who is not listed, is let be", sender)
+                continue
+            said = self._said(str(message.get("text") or ""), int(update["update_id"]), int(message.get("date") or 0))
+            for part in in_parts(said):
+                self._call("sendMessage", {"chat_id": sender, "text": part}, 15)
+
+    def _said(self, text: str, number: int, date: int) -> str:
+        """Return the answer to a message; that of one which fails says so, since it is not done a second time."""
+        try:
+            return self._answer(text, number, date)
+        except RulebotError as error:
+            log.warning("the chat: %s", error)
+            return f"nothing was done: {error.message}. Send it again if it is still meant."
+
+    def _answer(self, text: str, number: int, date: int) -> str:
+        """Do what a message asks, and return what is said to it."""
+        words = text.strip().removeprefix("/").split()
+        name = words[0].partition("@")[0].lower() if words else ""
+        if self._now() - datetime.fromtimestamp(date, UTC) > TOO_OLD:
+            return f"'{name}' was sent too long ago: nothing was done. Send it again if it is still meant."
+        if name == "status" and len(words) == 1:
+            return status_words(self._store, exchange_date(self._now()))
+        if name not in _REQUESTS or len(words) > 2:
+            return HELP
+        bot = words[1] if len(words) == 2 else ""
+        if bot and (known := self._bots(name)) and bot not in known:
+            return f"no bot '{bot}'; there are {', '.join(known)}"
+        is_running = post_request(self._store, _REQUESTS[name], bot, f"telegram-{number}")
+        later = "" if is_running else ". No engine runs: the next one does so first"
+        return f"{bot or 'every bot'} {_DONE[name]}{later}"
+
+    def _bots(self, name: str) -> list[str]:
+        """Return the bots of the store; none of one that cannot be read, which keeps no kill and no pause from anybody.
+
+        Raises: StoreError.
+        """
+        try:
+            with StoreReader(self._store) as reader:
+                return reader.bots()
+        except StoreError:
+            if _REQUESTS[name] is Request.RESUME:
+                raise
+            return []
+
+    def _call(self, method: str, body: Mapping[str, Any], seconds: float) -> Any:
+        request = urllib.request.Request(
+            f"{self._chat.api}/bot{self._chat.token}/{method}",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=seconds) as answer:
+                return json.loads(answer.read(MOST_BYTES))["result"]
+        except urllib.error.HTTPError as error:
+            raise ChatError(f"Telegram answers {error.code}: {_MEANS.get(error.code, 'it is asked again')}") from None
+        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+            raise ChatError("Telegram cannot be reached") from None
+
+
+def in_parts(text: str) -> list[str]:
+    """Return a text as messages that are taken: of whole lines, as far as one is not too long by itself."""
+    parts = [""]
+    for line in text.split("\n"):
+        pieces = [line[at : at + LONGEST] for at in range(0, len(line), LONGEST)] or [""]
+        for piece in pieces:
+            joined = f"{parts[-1]}\n{piece}" if parts[-1] else piece
+            parts = [*parts[:-1], joined] if len(joined) <= LONGEST else [*parts, piece]
+    return parts
+
+
+def status_words(store: Place, today: date) -> str:
+    """Return how a store's engine and its bots are, in a few lines; what was made is of the last day that it knows."""
+    with StoreReader(store) as reader:
+        run, day = reader.run(), reader.last_day()
+        made = sum(row["realized"] for row in reader.view("bot_days", date=str(day)))
+        held = [str(row["strategy_id"]) for row in reader.view("open_positions")]
+    lines = [f"engine {run.state()}, trading {trading_of(run)}"]
+    if day is not None:
+        lines[0] += f"; {'today' if day == today else day} realised {dollars(made)}, {len(held)} open"
+    for bot in sorted(run.specs):
+        count = held.count(bot)
+        lines.append(f"{bot}: {run.state(bot)}" + (f", {count} open" if count else ""))
+    return "\n".join(lines)
+
+
+# --- Posts JSON to the web hook of another program
+
+TIMEOUT = 10.0
+
+
+class NotSentError(Exception):
+    """A message was not taken; says why as far as the service told."""
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """An address that leads elsewhere is not followed: what is sent is meant for nobody else."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> None:
+        return None
+
+
+def post(address: str, body: str) -> None:
+    """Send it. The address is a secret, and is not repeated. Raises: NotSentError."""
+    headers = {"Content-Type": "application/json", "User-Agent": "rulebot"}
+    try:
+        request = urllib.request.Request(address, body.encode(), headers, method="POST")
+        with urllib.request.build_opener(_NoRedirect).open(request, timeout=TIMEOUT):
+            return
+    except urllib.error.HTTPError as error:
+        words = f"it answered {error.code}"
+        error.close()
+    except (urllib.error.URLError, OSError, http.client.HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        words = "it cannot be reached: " + (getattr(reason, "strerror", None) or type(reason).__name__)
+    raise NotSentError(words)
+
+
+# --- Sends one message to one person, through apprise
 
 _LOG = logging.getLogger("apprise")
 _LOG.propagate = False
@@ -24,12 +230,12 @@ _TYPES = {Grade.GRAVE: apprise.NotifyType.FAILURE, Grade.WARNING: apprise.Notify
 """What a service that wakes people takes for urgent; what is neither opens no incident there."""
 _READ_MARKS = frozenset({"Discord", "Mattermost"})
 """Services that read marks of Markdown in plain text too, which apprise hands on as it is; and take a backslash."""
-_MARK = re.compile(r"[\\*`\[<]|~~|\|\||(?<![^\W_])_|_(?![^\W_])")
+_SEND_MARK = re.compile(r"[\\*`\[<]|~~|\|\||(?<![^\W_])_|_(?![^\W_])")
 _CALLS_NOBODY = "@\u200b"
 """What is shown as the sign that calls whoever stands behind it, and calls nobody; a backslash does not help."""
 _MAIL_ADDRESS = re.compile(r"[^\s<>'\"]+@[^\s<>'\"]+")
 _CAUSE = "Socket Exception: "
-HELP = "its services and their addresses: https://github.com/caronc/apprise/wiki"
+DELIVERY_HELP = "its services and their addresses: https://github.com/caronc/apprise/wiki"
 
 
 class DeliveryService:
@@ -50,7 +256,7 @@ class DeliveryService:
             with _Overheard():  # what it says of an address repeats it
                 is_known = way.add(person.url)
             if not is_known:
-                raise SpecError(f"the address of '{person.name}' is none that apprise understands", HELP)
+                raise SpecError(f"the address of '{person.name}' is none that apprise understands", DELIVERY_HELP)
             _split_what_is_long(way)
             self._ways[person.name] = way
 
@@ -68,7 +274,9 @@ class DeliveryService:
             return
         way: Any = self._ways[person]
         if all(each.service_name in _READ_MARKS for each in way):
-            body = _MARK.sub(lambda mark: "".join(f"\\{sign}" for sign in mark[0]), body).replace("@", _CALLS_NOBODY)
+            body = _SEND_MARK.sub(lambda mark: "".join(f"\\{sign}" for sign in mark[0]), body).replace(
+                "@", _CALLS_NOBODY
+            )
         with _Overheard() as heard:
             is_taken = way.notify(
                 title=title,

@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
-from rulebot.backtest.notes import NO_DATA
+from rulebot.backtest.sampling import NO_DATA
 from rulebot.model.session import exchange_date
 from rulebot.model.values import dataclass
 from rulebot.record.record import Kind, Record

@@ -5,7 +5,7 @@ that were told later, and daily bars and volatilities of that day and later ones
 it could not know.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -15,13 +15,87 @@ from typing import Any
 
 import numpy as np
 
-from rulebot.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, Source, ToldBars
-from rulebot.backtest.session_independence import is_independent
+from rulebot.adapters.history.session import Columns, DailyBar, Finding, HistoryDay, Source, ToldBars
 from rulebot.backtest.simulation import BacktestSimulation
+from rulebot.compile.data_needs import calls_of
+from rulebot.compile.orders import needs_cash_for_puts
+from rulebot.compile.plan import Plan, Rule
+from rulebot.compile.variants import rules_of_members
+from rulebot.core.program import Program
+from rulebot.model.contract import OPENING_CLASSES, Settlement, product
 from rulebot.model.errors import StoreError
 from rulebot.model.facts import Bar
 from rulebot.model.values import dataclass
 from rulebot.record.record import Kind, Record
+from rulebot.spec.nouns import DteRule
+
+# --- May the sessions of a backtest be lived through apart from each other, and so side by side?
+
+OF_ACCOUNT = frozenset(("net_liquidation", "buying_power"))
+"""Measures of what the sessions before have made."""
+
+
+def is_independent(program: Program, shares: Collection[object] = ()) -> bool:
+    """Say whether neither a bot of a program nor its account carries anything over a night.
+
+    shares: those that the account begins with: they have their cost from then on, and make and lose on every day.
+    """
+    return not shares and not carried_state(program)
+
+
+def carried_state(program: Program) -> str:
+    """Return what a program may carry from one session to the next, in words, "" when that is nothing."""
+    return next(_carried(program), "")
+
+
+def _carried(program: Program) -> Iterator[str]:
+    limits = program.limits
+    counts = (limits.margin, limits.worst_case, limits.max_notional_times)
+    if any(each is not None for each in counts) or program.require:
+        yield "limits of the account"
+    for bot in program.bots.values():
+        plan = bot.plan
+        for structure in plan.structures_of_all():
+            yield from _outliving(structure)
+        if plan.size is not None or plan.overwrite is not None:
+            yield "a size that is counted by the account"
+        if plan.growth is not None:
+            yield "a size that grows with compliant sessions"
+        if plan.entry.per_week is not None:
+            yield "a cap of the week"
+        for measure in (call.measure for rule in _rules(plan) for call in calls_of(rule.test)):
+            if measure in OF_ACCOUNT:
+                yield f"a condition on {measure}"
+        if limits.cash_secured_puts is not None and any(map(needs_cash_for_puts, plan.structures_of_all())):
+            yield "the cash for short puts"
+
+
+def _outliving(plan: Plan) -> Iterator[str]:
+    for planned in plan.exits:
+        if planned.roll is not None:
+            yield f"{planned.name}, which rolls"
+    for leg in plan.legs:
+        if leg.is_shares or product(leg.symbol).settlement is Settlement.SHARES:
+            yield f"shares of {leg.symbol}"
+        elif leg.expiry.days[-1] or leg.expiry.rule not in (DteRule.EXACT, DteRule.AT_MOST):
+            yield f"{leg.name}, which may be of a later day"
+        elif leg.trading_class in OPENING_CLASSES:
+            yield f"{leg.name}, which settles in the morning after its last session"
+
+
+def _rules(plan: Plan) -> Iterator[Rule]:
+    """Yield every condition of a bot."""
+    yield from (*plan.entry.when, *plan.risk.halt_when, *plan.risk.require, *rules_of_members(plan))
+    for choice in plan.choices:
+        yield from choice.when
+    for structure in plan.structures_of_all():
+        yield from structure.require
+        for planned in structure.exits:
+            yield from (*planned.armed_by, *(() if planned.rule is None else (planned.rule,)))
+
+
+# --- Does anything look ahead? The data after a drawn instant is garbled, and all that was recorded until then must
+#     stay
 
 DRAWS = 5
 """Sessions that are drawn where they hang together; where they are apart each is looked at."""

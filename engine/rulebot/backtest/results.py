@@ -9,36 +9,210 @@ a trade, of which `worth` says how far its strikes were from the market.
 import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
+from statistics import median
 from typing import Any
 
 from rulebot.backtest import entry_funnel as funnel
-from rulebot.backtest.alarms import alarms_of
+from rulebot.backtest.broker import NATURAL, RECORDED
+from rulebot.backtest.caveats import KnownBias, alarms_of, known_bias
 from rulebot.backtest.entry_funnel import EntryFunnel
-from rulebot.backtest.fills import NATURAL, RECORDED
-from rulebot.backtest.known_bias import KnownBias, known_bias
-from rulebot.backtest.notes import FINDING, HELD, NO_DATA, REGIME
-from rulebot.backtest.performance_figures import PerformanceFigures, figures_of
-from rulebot.backtest.result_rows import MARGIN_TOOK_ALL, NOT_CARRIED, AccountDay, ClosedTrade
+from rulebot.backtest.sampling import FINDING, HELD, NO_DATA, REGIME
 from rulebot.backtest.scheduler import SETTLES
 from rulebot.documents.load_bots import compile_text
-from rulebot.model.counted import counted
+from rulebot.model.contract import LOT
 from rulebot.model.errors import StoreError
-from rulebot.model.kept import end_of_row
-from rulebot.model.money import ZERO, cents
-from rulebot.model.performance import below_best, expectancy, sharpe, sharpe_error, win_rate
+from rulebot.model.money import ZERO, cents, signed_dollars
+from rulebot.model.performance import (
+    average_loss,
+    average_win,
+    below_best,
+    expectancy,
+    longest_below,
+    losing_streak,
+    sharpe,
+    sharpe_error,
+    win_rate,
+)
+from rulebot.model.position import end_of_row
 from rulebot.model.session import exchange_date, session_after, session_from
+from rulebot.model.text import counted
 from rulebot.model.values import dataclass
 from rulebot.narrate.periods import Period, periods
-from rulebot.narrate.share_pnl import InShares, read_in_shares
-from rulebot.narrate.target_kept import TargetResult, read_kept
-from rulebot.narrate.trade_text import asked_for, is_entered, is_opened, left_at, parts_closed, structure_of
+from rulebot.narrate.trades import (
+    InShares,
+    TargetResult,
+    asked_for,
+    is_entered,
+    is_opened,
+    left_at,
+    parts_closed,
+    read_in_shares,
+    read_kept,
+    structure_of,
+)
 from rulebot.record.record import Kind, Record
 from rulebot.recovery.resume import spec_texts
-from rulebot.spec.nouns.account import Demand
+from rulebot.spec.nouns import Demand
 from rulebot.store.place import Place
 from rulebot.store.queries import Row, StoreReader
+
+# --- What a backtest has lived through, as its results tell it
+
+MARGIN_TOOK_ALL = "the margin of what was held, by its worst case, took all that the account had"
+NOT_CARRIED = "a broker may refuse such entries, or close some of it"
+"""What it is that a session was strained, and what comes of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedTrade:
+    """One position from its first fill until it was left, or to the last session if it is open then (`left` is None).
+
+    Units: entry and exit are net prices per share as the views have them; given: how far from the mid its entry
+    filled, in dollars a share, positive when it cost something; None of what was rolled into, by an order that
+    closed something too. asked: how many structures its entry wanted, of which `quantity` filled. parts: the exits
+    that closed a part before `reason` closed the rest, each once. vix: at the first instant of the session.
+    in_shares: it was assigned or exercised; its shares count in `net` at the settlement price, and what they make
+    later is in the account alone. worth: the part of `net` that they made; None of other trades, and while that price
+    is not known (`InShares`).
+    """
+
+    name: str
+    bot: str
+    symbol: str
+    structure: str
+    quantity: int
+    asked: int
+    entered: str
+    left: str | None
+    entry: float | None
+    exit: float | None
+    given: float | None
+    parts: tuple[str, ...]
+    reason: str
+    commissions: Decimal
+    net: Decimal
+    vix: float | None
+    in_shares: bool
+    worth: Decimal | None
+    why: str
+
+    @property
+    def filled(self) -> str:
+        """What was opened: `3 x 5920/5930p`, of an entry that filled in part `5920/5930p, 1 of 3`."""
+        return filled_words(self.structure, self.quantity, self.asked)
+
+    @property
+    def exits(self) -> str:
+        """All that closed it, in their order: `half, target`."""
+        return exits_words(self.parts, self.reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountDay:
+    """One session of the account: its value at the end, what that changed, trades opened and closed.
+
+    has_data: else it was lived through for what was held alone. is_strained: what was held once left the account
+    nothing free, by the estimate of its margin.
+    """
+
+    date: date
+    equity: Decimal
+    profit: Decimal
+    vix: float | None
+    opened: int
+    closed: int
+    has_data: bool = True
+    is_strained: bool = False
+
+
+def filled_words(structure: str, quantity: int, asked: int) -> str:
+    """Return what was opened, with how many were asked for where not all of them filled."""
+    return f"{structure}, {quantity} of {asked}" if quantity < asked else structure
+
+
+def exits_words(parts: Iterable[str], reason: str) -> str:
+    """Return the exits that closed a trade in words: those that closed parts of it, and the one that ended it."""
+    return ", ".join([*parts, reason])
+
+
+# --- Further figures of a backtest's closed trades and its account, by which people compare ways of trading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerformanceFigures:
+    """What they are. None where there is nothing to make one of.
+
+    average_win, average_loss: dollars a trade. losing_streak: trades in a row, by when they were left. premium_kept: 1
+    is all. held: minutes from the first fill until a trade was left, nights and weekends included, in the median.
+    below_best: sessions in a row that the account ended below its best.
+    """
+
+    average_win: Decimal | None
+    average_loss: Decimal | None
+    losing_streak: int
+    premium_kept: float | None
+    held: float | None
+    below_best: int
+
+
+def figures_of(trades: Sequence[ClosedTrade], days: Sequence[AccountDay]) -> PerformanceFigures:
+    """Return the figures of the trades that are closed, and of the account at the end of each session."""
+    closed = sorted((trade for trade in trades if trade.left is not None), key=lambda trade: str(trade.left))
+    made = [trade.net for trade in closed]
+    win, loss = average_win(made), average_loss(made)
+    began = [day.equity - day.profit for day in days[:1]]
+    spans = [_minutes(trade) for trade in closed]
+    return PerformanceFigures(
+        average_win=None if win is None else cents(win),
+        average_loss=None if loss is None else cents(loss),
+        losing_streak=losing_streak(made),
+        premium_kept=_premium_kept(closed),
+        held=round(median(spans), 1) if spans else None,
+        below_best=longest_below([*began, *(day.equity for day in days)]),
+    )
+
+
+def _premium_kept(trades: Sequence[ClosedTrade]) -> float | None:
+    of_credit = (trade for trade in trades if trade.entry is not None and trade.entry > 0)
+    sold = [(trade.net, _premium(trade)) for trade in of_credit]
+    premium = sum((premium for _, premium in sold), ZERO)
+    return round(float(sum((net for net, _ in sold), ZERO) / premium), 6) if premium else None
+
+
+def _premium(trade: ClosedTrade) -> Decimal:
+    return Decimal(str(trade.entry)) * trade.quantity * LOT
+
+
+def _minutes(trade: ClosedTrade) -> float:
+    entered, left = (datetime.fromisoformat(str(at)) for at in (trade.entered, trade.left))
+    return (left - entered).total_seconds() / 60.0
+
+
+def figure_words(found: PerformanceFigures) -> list[tuple[str, str]]:
+    """Return what each figure is called, and its value as people read it; nothing of those that there are not."""
+    kept, held, below = found.premium_kept, found.held, found.below_best
+    told = (
+        ("average winner", None if found.average_win is None else signed_dollars(found.average_win)),
+        ("average loser", None if found.average_loss is None else signed_dollars(found.average_loss)),
+        ("losses in a row", f"{found.losing_streak}" if found.losing_streak else None),
+        ("premium kept", None if kept is None else f"{round(kept * 100, 1) + 0.0:g} %"),
+        ("median time in a trade", None if held is None else _time_words(held)),
+        ("longest below its best", counted(below, "session") if below else None),
+    )
+    return [(name, value) for name, value in told if value is not None]
+
+
+def _time_words(minutes: float) -> str:
+    """Return how long that is: 35m, 3h 10m, 12 days."""
+    hours, rest = divmod(round(minutes), 60)
+    if hours >= 48:
+        return f"{hours / 24:.0f} days"
+    return f"{hours}h {rest:02d}m" if hours else f"{rest}m"
+
+
+# --- What came of a backtest, read from its store
 
 VIX_EDGES = (12.0, 15.0, 20.0, 25.0, 35.0)
 """Between which a session's first VIX is told apart."""

@@ -5,43 +5,204 @@ way it is done, in one process or in several, changes nothing of what is recorde
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import field, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 
-from rulebot.adapters.history import finding
-from rulebot.adapters.history.day import Finding, Source
-from rulebot.adapters.history.missing import day_of_name
+from rulebot.adapters.history import session as finding
+from rulebot.adapters.history.session import Finding, Source, day_of_name
 from rulebot.adapters.recorded.source import RecordingSource
-from rulebot.backtest.broker import ACCOUNT
-from rulebot.backtest.fills import NATURAL, RECORDED, FillModel
-from rulebot.backtest.initial_shares import check_brought
-from rulebot.backtest.missing_data import gaps_of
-from rulebot.backtest.notes import FINDING
-from rulebot.backtest.recorded.simulation import RecordedSimulation
-from rulebot.backtest.resume import resume_backtest
-from rulebot.backtest.sampling import Sampler, SamplingOptions, streaming
-from rulebot.backtest.session_independence import is_independent
-from rulebot.backtest.simulation import CASH, BacktestSimulation, SimulatedDay
+from rulebot.backtest.broker import ACCOUNT, NATURAL, RECORDED, BacktestBroker, FillModel, paid_so_far
+from rulebot.backtest.historical_feed import check_brought, empty_day, keep_marks
+from rulebot.backtest.historical_market import gaps_of
+from rulebot.backtest.look_ahead import is_independent
+from rulebot.backtest.recorded_simulation import RecordedSimulation
+from rulebot.backtest.sampling import FINDING, HELD, SPLIT, Sampler, SamplingOptions, streaming
+from rulebot.backtest.simulated_broker import WorkingOrder, average_cost
+from rulebot.backtest.simulation import BEFORE_OPEN, CASH, BacktestSimulation, SimulatedDay
 from rulebot.calendars.calendars import event_digests, load_calendar
 from rulebot.core.program import Program
-from rulebot.documents.load_bots import LoadedBots
+from rulebot.documents.load_bots import LoadedBots, compile_text
 from rulebot.documents.reload_specs import told_limits, told_sources, told_specs
 from rulebot.model.collector import seldom_collected
+from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.errors import InvariantError, MisuseError, StoreError
 from rulebot.model.facts import EventCalendar
-from rulebot.model.session import at_exchange_time, session_from
+from rulebot.model.money import ZERO
+from rulebot.model.order import OrderStatus
+from rulebot.model.session import Session, at_exchange_time, session_from, session_on, sessions_before
+from rulebot.model.share_coverage import DELIVERING, shares_delivered
 from rulebot.model.values import dataclass
-from rulebot.process.processes import TRIED, is_sooner, several
-from rulebot.process.version import code_digest, release
+from rulebot.process.processes import TRIED, code_digest, is_sooner, release, several
 from rulebot.record.record import Json, Kind, Record
+from rulebot.recovery.resume import resume_from
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import is_there, open_store
+from rulebot.store.patient_journal import PatientJournal
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import is_there, open_store
+
+# --- What one of each contract of a pretended account has cost, read again from the store that is all its memory
+
+
+def costs_on_record(journal: SqlJournal | PatientJournal, options: Iterable[Option]) -> dict[Contract, Decimal]:
+    """Return what one of these options, and of the shares that came by them or as legs, has cost on average.
+
+    Units: dollars, as `average_cost` has them, of all positions together, as an account has them.
+    """
+    known = {str(option): option for option in options}
+    if not known:
+        return {}
+    charged = _charged(journal)
+    costs, held, legs = dict[Contract, Decimal](), dict[Contract, int](), dict[tuple[str, str], Option]()
+
+    def move(contract: Contract, count: int, paid: Decimal) -> None:
+        before = held.get(contract, 0)
+        costs[contract] = average_cost(before, costs.get(contract, ZERO), count, paid)
+        held[contract] = before + count
+
+    for record in journal.read((Kind.FILL, Kind.SETTLEMENT)):
+        data = record.data
+        leg = record.position, str(data["leg"])
+        if record.kind is Kind.FILL and (option := known.get(str(data["contract"]))) is not None:
+            legs[leg] = option
+            count = int(str(data["quantity"])) * (1 if data["is_buy"] else -1)
+            paid = Decimal(str(data["price"])) * count * option.multiplier
+            commission = charged.get(str(data["exec_id"]), ZERO)
+            move(Underlying(option.symbol) if option.is_share else option, count, paid + commission)
+        elif record.kind is Kind.SETTLEMENT and (option := legs.get(leg)) is not None and not option.is_share:
+            count, premium = held.pop(option, 0), costs.pop(option, ZERO)  # all of it goes at once, of every position
+            if count and data["how"] in DELIVERING and not Decimal(str(data["price"])):
+                shares = shares_delivered(option, count)
+                move(Underlying(option.symbol), shares, option.strike * shares + premium * count)
+    return {contract: cost for contract, cost in costs.items() if held[contract]}
+
+
+def _charged(journal: SqlJournal | PatientJournal) -> dict[str, Decimal]:
+    """Return what each execution has cost beside its price, in dollars."""
+    told = journal.read((Kind.COMMISSION,))
+    return {str(record.data["exec_id"]): Decimal(str(record.data["amount"])) for record in told}
+
+
+# --- A backtest goes on after an interruption
+
+
+def resume_backtest(walk: BacktestSimulation, journal: SqlJournal, first: date, last: date) -> None:
+    """Start a walk where the store ends, before the first session up to `last` that it will live through.
+
+    Raises: StoreError.
+    """
+    session = session_from(first)
+    _take_up(walk, journal, session)
+    if not walk.holds_something():  # then sessions without data are passed by
+        days = walk.source.dates(first, last)
+        lived = next((day for day in days if _can_read(walk, day)), None)
+        if lived != session.date:
+            _take_up(walk, journal, None if lived is None else session_on(lived))
+    if walk.state is not None and walk.broker is not None:
+        walk.begin(walk.state, walk.broker, walk.now)
+        walk.is_taken_up = True
+
+
+def _can_read(walk: BacktestSimulation, day: date) -> bool:
+    try:
+        walk.source.day(day)
+    except StoreError:
+        return False
+    return True
+
+
+def _take_up(walk: BacktestSimulation, journal: SqlJournal, session: Session | None) -> None:
+    """Give a walk what engine and broker had at the end of the store, as of shortly before a session; None: nothing."""
+    if session is None:
+        walk.state, walk.broker = None, None
+        return
+    walk.now = at = session.open - BEFORE_OPEN
+    found = resume_from(journal.recall(at), at, walk.board, walk.calendar)
+    walk.go_on_with({text.digest: compile_text(text) for text in found.texts})
+    broker = walk.broker_of(session, _cash(journal))
+    shares, broker.costs = _shares(journal)
+    broker.holdings = dict(shares.items())
+    walk.shares = {share.symbol: (count, broker.costs.get(share, ZERO)) for share, count in shares.items()}
+    walk.splits = _splits(journal)
+    for position in found.state.positions.values():
+        for leg in position.legs:
+            if leg.held and not leg.option.is_share:
+                broker.holdings[leg.option] = broker.holdings.get(leg.option, 0) + leg.signed_held
+    broker.costs |= costs_on_record(journal, (each for each in broker.holdings if isinstance(each, Option)))
+    for ref in found.state.live:
+        order = found.state.orders[ref]
+        if order.status is not OrderStatus.WORKING:
+            raise StoreError(f"the order {ref} was neither working nor over at the end of its session")
+        broker.working[ref] = WorkingOrder(order, at, order.filled, is_resting=True, average=order.average_price)
+    broker.paid = paid_so_far(found.state)
+    walk.marks = _marks(walk, broker, _begun(journal), session.date)
+    walk.state, walk.broker = found.state, broker
+
+
+def _cash(journal: SqlJournal) -> Decimal:
+    told = [record.data["cash"] for record in journal.read((Kind.ACCOUNT,))]
+    if not told:
+        raise StoreError("the store does not say what the account had")
+    return Decimal(str(told[-1]))
+
+
+def _shares(journal: SqlJournal) -> tuple[dict[Underlying, int], dict[Contract, Decimal]]:
+    """Return the shares that the account held at the end of the last session, and what one has cost in dollars."""
+    found: dict[Underlying, int] = {}
+    costs: dict[Contract, Decimal] = {}
+    for record in journal.read((Kind.FACTS,)):
+        if record.data["what"] == HELD:
+            share = Underlying(str(record.data["symbol"]))
+            found[share] = int(str(record.data["value"]))
+            costs[share] = Decimal(str(record.data.get("cost", 0)))
+    held = {share: count for share, count in found.items() if count}
+    return held, {share: costs[share] for share in held if costs[share]}
+
+
+def _splits(journal: SqlJournal) -> dict[str, tuple[date, ...]]:
+    """Return the sessions from which on shares that were held are those of after a split."""
+    found: dict[str, tuple[date, ...]] = {}
+    for record in journal.read((Kind.FACTS,)):
+        if record.data["what"] == SPLIT:
+            symbol = str(record.data["symbol"])
+            found[symbol] = (*found.get(symbol, ()), date.fromisoformat(str(record.data["value"])))
+    return found
+
+
+def _begun(journal: SqlJournal) -> date:
+    """Return the first session that was lived through."""
+    return date.fromisoformat(str(next(iter(journal.read((Kind.SESSION,)))).data["date"]))
+
+
+def _marks(walk: BacktestSimulation, broker: BacktestBroker, begun: date, first: date) -> dict[Contract, float]:
+    """Return what is held was worth last, each by the last session before this one that has a price of it.
+
+    Shares that never had one are worth what they were bought at. begun: the first session.
+    """
+    found: dict[Contract, float] = {}
+    left = {contract: count for contract, count in broker.holdings.items() if count}
+    if not left:
+        return found
+    there = frozenset(walk.source.dates(begun, first - timedelta(days=1)))
+    for session in takewhile(lambda each: each.date >= begun, sessions_before(first)):
+        try:
+            day = walk.source.day(session.date) if session.date in there else empty_day(session)
+        except StoreError:  # a session that was refused
+            day = empty_day(session)
+        keep_marks(found, left, session, day, walk.source, walk.far)
+        left = {contract: count for contract, count in left.items() if contract not in found}
+        if not left:
+            break
+    costs = {share: broker.costs[share] for share in left if share in broker.costs}
+    return found | {share: float(cost) for share, cost in costs.items()}
+
+
+# --- One backtest from its options to a store
 
 INSTALL = "bt"
 LAG = timedelta(days=36_500)

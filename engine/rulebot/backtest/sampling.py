@@ -8,12 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from rulebot.backtest.notes import FEATURES
+from rulebot.compile.data_needs import needs_of, needs_together
 from rulebot.compile.features import VERSION, inputs_at, usual_features
 from rulebot.compile.measures.measure import Place
 from rulebot.compile.plan import Number, Plan
 from rulebot.compile.problem import Fault
-from rulebot.compile.reads import needs_of, needs_together
 from rulebot.core.program import CompiledBot, Program, compile_bot
 from rulebot.core.state import State
 from rulebot.core.structure_selection import opening_commission, price_legs, show_candidate
@@ -22,12 +21,29 @@ from rulebot.evaluate.measure_model import features_read
 from rulebot.evaluate.reading import Read, context_of, number_of
 from rulebot.evaluate.select import StructureSelection
 from rulebot.evaluate.snapshot import LegView, View
-from rulebot.model.command import Command, Submit
 from rulebot.model.errors import MisuseError
-from rulebot.model.order import Purpose
+from rulebot.model.order import Command, Purpose, Submit
 from rulebot.model.position import Position
 from rulebot.model.values import dataclass
 from rulebot.record.record import Json, Kind, Record
+
+# --- What a backtest notes in its store beside the records of the turn
+
+REGIME = "VIX"
+"""The index whose first level of a session is noted, as `open`: results are told apart by it."""
+HELD = "shares held"
+"""Shares of the account at the end of a session, noted when they have changed."""
+SPLIT = "split"
+"""The session at whose levels shares, that were held over the night before, are those of after a split (the value)."""
+FEATURES = "features"
+"""What a model could have known when a position was entered (the symbol): names, values, version, place."""
+FINDING = "finding"
+"""What was wrong with the data of a session: file, row, severity, text, and how often as the value."""
+NO_DATA = "no data"
+"""Of this session there is none, or none that can be read: it was lived through for what was held."""
+
+
+# --- Features at each entry of a backtest, for training
 
 PLACES = {"when": Place.FILTER, "require": Place.REQUIRE}
 """Where the model is to stand, by the word that a person writes."""

@@ -1,21 +1,29 @@
 """When an engine in the past is woken: by the data, by the clock, and by itself, unless it could do nothing then."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from rulebot.adapters.history.day import Columns
+from rulebot.adapters.history.session import Columns
+from rulebot.backtest.broker import BacktestBroker
+from rulebot.backtest.historical_feed import HistoryFeed
 from rulebot.backtest.load_session_data import read_today
+from rulebot.backtest.sampling import Sampler
 from rulebot.core.bracket_orders import RESTING
+from rulebot.core.handle_event import handle_event
 from rulebot.core.program import CompiledBot, Program
 from rulebot.core.settlement import OPENED_AFTER
 from rulebot.core.state import HALTS, NEVER, BotState, State, position_of
-from rulebot.core.state_builder import StateBuilder
+from rulebot.core.state_builder import StateBuilder, Turn
 from rulebot.core.subscriptions import may_enter
+from rulebot.model.errors import InvariantError
+from rulebot.model.event import Event
+from rulebot.model.order import RequestOpenOrders, Subscribe
 from rulebot.model.position import count_trades
 from rulebot.model.session import Session
+from rulebot.record.record import Record
 
 SETTLES = timedelta(minutes=5)
 """After the close, when the account no longer has what has expired."""
@@ -131,3 +139,65 @@ def next_wake(state: State, session: Session, now: datetime) -> datetime | None:
     choosing = state.watch_at - LOOKS_AGAIN  # before that what is streamed has been chosen
     until = min(choosing, session.close, min(state.wakes.values(), default=NEVER))
     return until if until > now else None
+
+
+# --- An engine in the past hears
+
+SOON = timedelta(seconds=1)
+"""When an engine is asked again that is due at once, and when it hears of what it has just begun to stream."""
+
+
+class EventPump:
+    """The state of an engine, the world around it, and what was recorded; `fresh_at`: when new lines have quotes."""
+
+    program: Program
+    state: State | None
+    broker: BacktestBroker | None
+    feed: HistoryFeed
+    queue: deque[Event]
+    records: list[Record]
+    now: datetime
+    fresh_at: datetime | None
+    sampler: Sampler | None
+
+    def _hear(self, event: Event) -> None:
+        self.queue.append(event)
+        self._settle_queue()
+
+    def _settle_queue(self) -> None:
+        """Hand everything that was told to the engine, and what the world answers, until nothing is left."""
+        while self.queue:
+            assert self.state is not None
+            self._took(handle_event(self.program, self.state, self.queue.popleft()))
+
+    def _took(self, result: Turn) -> None:
+        assert self.broker is not None
+        self.state = result.state
+        self.records += result.records
+        if self.sampler is not None:
+            self.records += self.sampler.noted(result.state, result.commands, self.now)
+        for command in result.commands:
+            if isinstance(command, Subscribe):
+                self.feed.watch(command.contracts)
+                self.fresh_at = self.now + SOON
+            elif not isinstance(command, RequestOpenOrders) or self._is_owed_an_answer():
+                self.queue.extend(self.broker.take(command, self.now))
+
+    def _is_owed_an_answer(self) -> bool:
+        """Say whether a list of open orders could tell the engine anything: here no message is ever lost."""
+        assert self.state is not None
+        return bool(self.state.doubts) or not only_rests(self.state)
+
+
+def drain_events(events: AsyncIterator[Event]) -> Iterator[Event]:
+    """Yield what an asynchronous generator yields whose feed answers at once: nothing is ever waited for."""
+    while True:
+        step = anext(events)
+        try:
+            step.__await__().__next__()
+        except StopIteration as answer:
+            yield answer.value
+        except StopAsyncIteration:
+            return
+        else:
+            raise InvariantError("the feed of a backtest answers at once")

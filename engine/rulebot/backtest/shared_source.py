@@ -4,8 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import date
 
-from rulebot.adapters.history.day import DailyBar, Finding, HistoryDay, Source
-from rulebot.adapters.history.finding import refused
+from rulebot.adapters.history.session import DailyBar, Finding, HistoryDay, Source, refused
 from rulebot.model.errors import StoreError
 
 

@@ -11,10 +11,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from math import nan
 
-from rulebot.model.command import AskMargin, Cancel, Command, Replace, RequestOpenOrders, Submit
 from rulebot.model.commission import fill_commission
 from rulebot.model.contract import LOT, Contract, Option, Right, Underlying
-from rulebot.model.cover import delivers, shares_covering, shares_delivered, without_covered_calls
 from rulebot.model.event import (
     BrokerStatus,
     CommissionReport,
@@ -28,13 +26,23 @@ from rulebot.model.event import (
     PositionReport,
 )
 from rulebot.model.facts import Grids
-from rulebot.model.market import Board
+from rulebot.model.market import Board, middle
 from rulebot.model.money import CENT, ZERO
-from rulebot.model.order import Order, OrderType, Purpose, Side
+from rulebot.model.order import (
+    AskMargin,
+    Cancel,
+    Command,
+    Order,
+    OrderType,
+    Purpose,
+    Replace,
+    RequestOpenOrders,
+    Side,
+    Submit,
+)
 from rulebot.model.payoff import Part, Way, by_expiry, intrinsic, worst_case
-from rulebot.model.quotes import middle
-from rulebot.order.draft import order_parts
-from rulebot.order.price import NONE_TOLD, NetQuote, at_market, net_quote
+from rulebot.model.share_coverage import delivers, shares_covering, shares_delivered, without_covered_calls
+from rulebot.order.price import NONE_TOLD, NetQuote, at_market, net_quote, order_parts
 from rulebot.order.price import Part as OrderPart
 
 PACE = timedelta(seconds=1)

@@ -14,32 +14,44 @@ from decimal import Decimal
 from math import isnan
 from typing import ClassVar
 
-from rulebot.adapters.history.day import Finding, HistoryDay, Severity, Source
-from rulebot.adapters.history.finding import finding_text
-from rulebot.backtest.broker import ACCOUNT, BacktestBroker
-from rulebot.backtest.event_pump import SOON, EventPump, drain_events
+from rulebot.adapters.history.session import Finding, HistoryDay, Severity, Source, finding_text
+from rulebot.backtest.broker import ACCOUNT, BacktestBroker, FillModel
 from rulebot.backtest.fast_forward import FastForward
-from rulebot.backtest.fills import FillModel
-from rulebot.backtest.historical_feed import HistoryFeed
-from rulebot.backtest.historical_market import DayMarket
-from rulebot.backtest.initial_shares import share_cost
+from rulebot.backtest.historical_feed import (
+    HistoryFeed,
+    empty_day,
+    keep_marks,
+    marks_now,
+    no_data,
+    settlement,
+    share_cost,
+    told_at,
+    was_split,
+)
+from rulebot.backtest.historical_market import (
+    DayMarket,
+    missing_bars,
+    missing_measures,
+    unquoted_holdings,
+    unseen_windows,
+)
 from rulebot.backtest.load_session_data import needed_bars, prepare, read_today
-from rulebot.backtest.missing_data import missing_bars, missing_measures, unquoted_holdings, unseen_windows
-from rulebot.backtest.notes import HELD, REGIME, SPLIT
-from rulebot.backtest.sampling import Sampler
+from rulebot.backtest.sampling import HELD, REGIME, SPLIT, Sampler
 from rulebot.backtest.scheduler import (
     AM_SETTLES,
     BARS_LAG,
     ENDS,
     LOOKS_AGAIN,
     SETTLES,
+    SOON,
     Agenda,
+    EventPump,
+    drain_events,
     idle_spans,
     next_wake,
     only_looks_again,
     wake_times,
 )
-from rulebot.backtest.session_close import empty_day, keep_marks, marks_now, no_data, settlement, told_at, was_split
 from rulebot.backtest.simulated_broker import expired
 from rulebot.compile.series import DAY, Series
 from rulebot.core.handle_event import start_run

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from datetime import date, time
 from decimal import Decimal
 
-from rulebot.model.events import PROJECTIONS, Published, earnings_of
+from rulebot.model.economic_calendar import PROJECTIONS, Published, earnings_of
 from rulebot.model.facts import EventDay, Moment
 from rulebot.model.session import at_exchange_time
-from rulebot.spec.diagnostic import Diagnostic, Span, in_file_order
-from rulebot.spec.nouns.condition import Path
+from rulebot.spec.diagnostic import Diagnostic, Span, did_you_mean, in_file_order
+from rulebot.spec.nouns import Path
 from rulebot.spec.source import Plain, Source
-from rulebot.spec.suggest import did_you_mean
-from rulebot.spec.walk import read_source
+from rulebot.spec.yaml import read_source
 
 EARNINGS = "earnings"
 _KEYS = (

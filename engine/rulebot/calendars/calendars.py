@@ -1,18 +1,19 @@
 """The event calendars on disk: those shipped, and those a person imported into the data folder."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from datetime import date, timedelta
 from functools import cache, lru_cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 from rulebot.calendars.calendar_file import EARNINGS, CalendarFile, read_calendar
-from rulebot.model.counted import counted
-from rulebot.model.errors import MisuseError, SpecError, StoreError
-from rulebot.model.events import (
+from rulebot.model.economic_calendar import (
+    SAME_REPORT,
     Published,
     calendar_ends,
     event_calendar,
@@ -20,12 +21,14 @@ from rulebot.model.events import (
     unbroken_until,
     without_time,
 )
+from rulebot.model.errors import MisuseError, SpecError, StoreError
 from rulebot.model.facts import EventCalendar, EventDay
+from rulebot.model.text import counted
 from rulebot.model.values import dataclass
 from rulebot.spec.diagnostic import render
-from rulebot.spec.text import read_bytes
-from rulebot.spec.whole_file import write_whole
-from rulebot.store.folders import data_folder, make_folder
+from rulebot.spec.files import write_whole
+from rulebot.spec.source import read_bytes
+from rulebot.store.place import data_folder, make_folder
 
 SHIPPED = ("cpi", "fomc", "nfp", "opec")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}\.json")
@@ -115,7 +118,6 @@ def import_feed(content: bytes, data: Path) -> Imported:
 
     Raises: SpecError when it is not fit, StoreError at the disk.
     """
-    from rulebot.calendars.moved_reports import with_moved  # whoever only reads calendars starts without it
 
     fresh = _all_of(read_calendar(content, "-"))
     name = f"{fresh[0].name.partition('.')[0].lower()}.json"
@@ -205,3 +207,58 @@ def _change(name: str, old: Mapping[date, EventDay], new: Mapping[date, EventDay
 def _listed(days: list[date]) -> str:
     shown = ", ".join(str(day) for day in days[:12])
     return shown if len(days) <= 12 else f"{shown} and {len(days) - 12} more"
+
+
+# --- Reports that a feed moves at the last moment
+
+_SINCE, _UNTIL = timedelta(days=10), timedelta(days=1)
+"""A date counts as moved at the last moment from so long before the day on which the feed was verified to so long
+after it."""
+
+
+def with_moved(content: bytes, before: bytes) -> bytes:
+    """Return a feed of earnings with the dates of the one before that it has moved at the last moment.
+
+    Both are sound calendars of earnings by symbol. A feed that has moved none is returned as it is.
+    """
+    feed, old = json.loads(content.decode("utf-8-sig")), json.loads(before.decode("utf-8-sig"))
+    verified = date.fromisoformat(feed["verified"])
+    moved = False
+    for symbol, entries in feed.get("by_symbol", {}).items():
+        kept = [each for each in old.get("by_symbol", {}).get(symbol, ()) if _is_moved(_day(each), entries, verified)]
+        moved = moved or bool(kept)
+        entries.extend(_marked(each) for each in kept)
+        entries.sort(key=_day)
+    return json.dumps(feed, indent=1).encode() if moved else content
+
+
+def _is_moved(day: date, entries: list[Any], verified: date) -> bool:
+    days = [_day(each) for each in entries]
+    is_near = verified - _SINCE <= day <= verified + _UNTIL
+    return is_near and day not in days and any(abs((day - other).days) <= SAME_REPORT for other in days)
+
+
+def _day(entry: Any) -> date:
+    return date.fromisoformat(entry if isinstance(entry, str) else entry["day"])
+
+
+def _marked(entry: Any) -> dict[str, Any]:
+    """Return a date with a note that the feed has it no more."""
+    found = {"day": entry} if isinstance(entry, str) else dict(entry)
+    return found | {"note": "moved by the feed"}
+
+
+# --- Every code that calendar and settings files can give, in one line each
+
+CODES = {
+    "RB601": "A calendar file that is not JSON.",
+    "RB602": "A calendar file that is not one mapping.",
+    "RB603": "A key that a calendar does not have.",
+    "RB604": "A key that a calendar must have and does not.",
+    "RB605": "A name, day, time or list of a calendar that is not written as it must be.",
+    "RB606": "Dates of a calendar that are not in order, or stand twice.",
+    "RB607": "A date outside the days that the calendar says it is complete for.",
+    "RB611": "A settings file that is not TOML.",
+    "RB612": "A setting that rulebot does not have.",
+    "RB613": "A setting whose value cannot be used.",
+}

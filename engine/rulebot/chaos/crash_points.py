@@ -1,20 +1,21 @@
 """Lets an engine die where its trial says: a journal and a broker that count, and then raise what nobody catches."""
 
+import os
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any, NoReturn
 
-from rulebot.chaos.operator_actions import OperatorActions
-from rulebot.chaos.scenario import Crash, ScenarioMoment
-from rulebot.live.start import RunOptions
+from rulebot.chaos.scenario import Crash, OperatorActions, ScenarioMoment
+from rulebot.live.start import Run, RunOptions
+from rulebot.model.errors import MisuseError
 from rulebot.model.order import Order
 from rulebot.model.values import dataclass, replace
 from rulebot.ports import Broker
-from rulebot.record.record import Record
-from rulebot.record.texts import scrambled
+from rulebot.record.record import Record, scrambled
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.recall import StartupRecords
+from rulebot.store.registry import open_store
 
 NEVER = timedelta(days=1)
 """The lag of a journal before a power cut: what is not durable is as good as not written."""
@@ -241,3 +242,59 @@ class CrashingBroker:
     def inquire(self) -> None:
         """Ask what is true, which changes nothing."""
         self._broker.inquire()
+
+
+# --- A crash point of a real process
+
+VARIABLE = "RULEBOT_CRASH"
+KILLED = 137
+"""The exit code of a process that SIGKILL has ended, as shells have it."""
+POINTS = (
+    ScenarioMoment.BEFORE_WRITE,
+    ScenarioMoment.AFTER_WRITE,
+    ScenarioMoment.AFTER_COMMAND,
+    ScenarioMoment.BEFORE_SEND,
+    ScenarioMoment.AFTER_SEND,
+)
+"""Where a process can be struck: at a durable write, after an order, change or cancel, at a write to the connection."""
+
+
+class CrashPoint:
+    """What ends a process at one point. Raises: MisuseError for words that name none."""
+
+    def __init__(self, words: str) -> None:
+        self._fate = CrashPlan((_crash(words),))
+        self._fate.falls = _end
+        self._fate.begin_life()
+
+    def journal(self, options: RunOptions) -> SqlJournal:
+        """Return the run's journal, at whose writes it may end."""
+        return CrashingJournal(options, self._fate)
+
+    def attend(self, run: Run) -> None:
+        """Let the run end at its commands and at what it sends."""
+        run.loop.broker = CrashingBroker(run.loop.broker, self._fate)
+        connection = run.world.ib.link.wire.client.conn
+        send = connection.sendMsg
+
+        def counted(message: Any) -> None:
+            self._fate.before_send()
+            send(message)
+            self._fate.after_send()
+
+        connection.sendMsg = counted
+
+
+def _crash(words: str) -> Crash:
+    named = {point.value: point for point in POINTS}
+    point, _, number = words.strip().rpartition(" ")
+    if point not in named or not number.isdigit() or int(number) < 1:
+        raise MisuseError(
+            f"{VARIABLE} names a point and which time it is reached, is '{words}'",
+            f"for example '{POINTS[1].value} 12'; the points are {', '.join(named)}",
+        )
+    return Crash(moment=named[point], number=int(number))
+
+
+def _end(crash: Crash) -> NoReturn:
+    os._exit(KILLED)

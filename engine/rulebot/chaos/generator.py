@@ -5,17 +5,34 @@ from datetime import date, datetime, timedelta
 from random import Random
 from typing import NamedTuple
 
-from rulebot.chaos.documents import DOCUMENTS, OF_ACCOUNT, OF_EXTENDED, of_account, of_extended
-from rulebot.chaos.faults_while_open import NOT_ELSEWHERE
-from rulebot.chaos.operator_actions import ACTS, CLOCK, REQUESTS, OperatorAction
-from rulebot.chaos.scenario import ChaosScenario, Crash, Entry, ScenarioMoment
-from rulebot.chaos.spec_edits import EDITED, RELOADS, Reload, drawn
+from rulebot.chaos.scenario import (
+    ACTS,
+    CLOCK,
+    NOT_ELSEWHERE,
+    REQUESTS,
+    ChaosScenario,
+    Crash,
+    Entry,
+    OperatorAction,
+    ScenarioMoment,
+)
+from rulebot.chaos.spec_files import (
+    DOCUMENTS,
+    EDITED,
+    OF_ACCOUNT,
+    OF_EXTENDED,
+    RELOADS,
+    Reload,
+    drawn,
+    of_account,
+    of_extended,
+)
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, session_after, session_from
-from rulebot.spec.suggest import did_you_mean
-from twsim.gateway.fault_kinds import KINDS, STANDING, labels
-from twsim.gateway.timeline import AFTER_CLOSE, BEFORE_OPEN
+from rulebot.spec.diagnostic import did_you_mean
+from twsim.faults.plan import KINDS, STANDING, labels
+from twsim.gateway.hub import AFTER_CLOSE, BEFORE_OPEN
 
 Value = str | int | float | bool
 

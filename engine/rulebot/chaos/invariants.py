@@ -1,42 +1,44 @@
 """Judge what a trial left by the invariants, by number: from the store's journal and the broker's ledger alone."""
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from pathlib import Path
 
-from rulebot.chaos.limits_check import documents_taken_up, entries_and_refusals
-from rulebot.chaos.protection_check import unprotected_too_long
+from rulebot.chaos.limits_check import documents_taken_up, entries_and_refusals, governed, unprotected_too_long
 from rulebot.chaos.result import ChaosResult
-from rulebot.chaos.spec_version_check import governed
-from rulebot.checks.against_ledger.at_once import entries_at_once, exits_at_once
-from rulebot.checks.against_ledger.books import PREFIX, base_of, compare_books, fill_differences
-from rulebot.checks.against_ledger.covered import calls_without_shares
-from rulebot.checks.against_ledger.day import CheckedDay
-from rulebot.checks.against_ledger.delivered import delivery_differences
-from rulebot.checks.against_ledger.exposure import closed_too_much, closed_without_holding, uncovered_shorts
+from rulebot.checks.against_ledger.books import PREFIX, CheckedDay, base_of, compare_books, fill_differences
 from rulebot.checks.against_ledger.findings import (
+    at_work_otherwise,
     goes_on_after_kill,
     grids_told,
     left_to_a_person,
+    more_than_cap,
     not_numbers,
     off_tick,
-    taken_over_without_end,
-    without_partner,
-)
-from rulebot.checks.against_ledger.outside import (
-    at_work_otherwise,
-    more_than_cap,
     orders_outlived,
+    taken_over_without_end,
     told_of,
     twice_at_broker,
     unknown_to_broker,
     unknown_to_store,
+    without_partner,
+)
+from rulebot.checks.against_ledger.holdings import (
+    calls_without_shares,
+    closed_too_much,
+    closed_without_holding,
+    delivery_differences,
+    entries_at_once,
+    exits_at_once,
+    uncovered_shorts,
 )
 from rulebot.checks.journal.audit import INVARIANTS as AUDITED
 from rulebot.checks.journal.audit import audit
-from rulebot.checks.journal.tape import Finding
-from rulebot.compile.size import loss_budget
+from rulebot.checks.journal.books import Finding
+from rulebot.compile.orders import loss_budget
 from rulebot.core.close_plan import leaves_to_expire, planned_exit
 from rulebot.core.exit_rules import DAILY_LOSS
 from rulebot.core.lost_resting_orders import NEVER_AGAIN
@@ -52,6 +54,8 @@ from rulebot.model.session import Session, exchange_date, session_from, trades_n
 from rulebot.model.values import dataclass
 from rulebot.record.record import Kind, Record
 from rulebot.recovery.operator_state import standing_of
+from rulebot.store.emergency_journal import places
+from rulebot.store.place import PRIVATE_FILE, Place
 
 PATIENCE = timedelta(minutes=1)
 """How long an order may be neither at work nor over in the quiet without anything being done about it."""
@@ -405,3 +409,31 @@ INVARIANTS = tuple(
     Invariant(number, says, CHECKS[number][1] if number in CHECKS else _nothing)
     for number, says in sorted(_SAYS.items())
 )
+
+
+# --- The emergency journal of a store as an engine left it when it died, whatever its code still does afterwards
+
+
+class Leftovers:
+    """Keeps the emergency journals of a store as they were at a death, and puts them back."""
+
+    def __init__(self, store: Place) -> None:
+        self._store = store
+        self._kept: dict[Path, bytes] | None = None
+
+    def keep(self) -> None:
+        """Keep what is on the disk now: the engine has just died."""
+        self._kept = {path: path.read_bytes() for path in places(self._store) if path.exists()}
+
+    def put_back(self) -> None:
+        """Put back what there was at the last death, if there was one."""
+        kept, self._kept = self._kept, None
+        if kept is None:
+            return
+        for path in places(self._store):
+            if path not in kept:
+                path.unlink(missing_ok=True)
+            elif not path.exists() or path.read_bytes() != kept[path]:
+                path.unlink(missing_ok=True)
+                with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE), "wb") as file:
+                    file.write(kept[path])

@@ -5,24 +5,27 @@ when what was asked for is taken up comes from the journal.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from rulebot.chaos.result import ChaosResult
-from rulebot.core.program import BUILT_IN, AccountLimits
+from rulebot.core.close_plan import CLOSING, legs_to_close
+from rulebot.core.lost_cover import CLOSED_AFTER, without_cover
+from rulebot.core.program import BUILT_IN, AccountLimits, CompiledBot, closing_times
+from rulebot.core.protective_stops import GUARDING, guarded
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.documents.reload_specs import told_limits
-from rulebot.model.halt import Halt
+from rulebot.model.cause import Halt
 from rulebot.model.money import ZERO, dollars
-from rulebot.model.order import Order, Purpose
+from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.position import Position
-from rulebot.model.session import exchange_date
+from rulebot.model.session import exchange_date, session_from, trades_no_more
 from rulebot.record.codec import decode, encode
 from rulebot.record.record import NO_LIMITS_TOLD, Json, Kind, Record
-from rulebot.spec.nouns.condition import Unit
+from rulebot.spec.nouns import Unit
 
 A_MINUTE = timedelta(minutes=1)
 HALTED = "halted for the day by what all bots together have made"
@@ -260,3 +263,235 @@ def _said(limits: AccountLimits) -> Iterator[tuple[str, str, str]]:
     for name, whose in (("daily_loss", "its "), ("daily_profit", "its "), ("max_notional_per_order", "")):
         value = getattr(limits, name)
         yield name, f"{whose}{name} is ", "" if value is None else dollars(value)
+
+
+# --- Invariant 27: no short leg stands without protection longer than its spec allows
+
+SLACK = timedelta(seconds=10)
+"""How much later than its limit the engine may begin to close, since it is woken by quotes and timers."""
+RUNNING = timedelta(seconds=2)
+"""How long the engine must have run beyond the limit: one that stood still acts at its next instant."""
+
+
+class _Watch:
+    """What is known at one instant of the journal, and since when each position has stood without protection."""
+
+    def __init__(self, aftermath: ChaosResult, desk: LoadedBots) -> None:
+        self._aftermath, self._desk = aftermath, desk
+        self._positions: dict[str, Position] = {}
+        self._orders: dict[str, Order] = {}
+        self._since: dict[str, datetime] = {}
+        self._seen: dict[str, datetime] = {}
+        self._told: set[str] = set()
+        self._is_linked = False
+
+    def unlink(self) -> None:
+        """Know that no engine is connected, and none was since the last record."""
+        self._is_linked = False
+        self._since.clear()
+        self._seen.clear()
+
+    def note(self, record: Record) -> Iterator[str]:
+        """Take one record, and yield what stands too long before it changes anything."""
+        yield from self._too_long(record.at)
+        if record.kind is Kind.LINK:
+            self._is_linked = bool(record.data["up"])
+        elif record.kind is Kind.POSITION:
+            self._positions[record.position] = decode(Position, dict(record.data))
+        elif record.kind is Kind.ORDER:
+            order = decode(Order, dict(record.data))
+            self._orders[order.ref] = order
+        self._look(record.at)
+
+    def _too_long(self, at: datetime) -> Iterator[str]:
+        for name, since in list(self._since.items()):
+            position = self._positions[name]
+            over = since + self._limit(position) + SLACK
+            if at > over + RUNNING and self._seen.get(name, since) > over:
+                yield f"{name} of {position.bot} had a short leg without protection from {since:%H:%M:%S} UTC on"
+                self._told.add(name)
+                del self._since[name]
+            self._seen[name] = at
+
+    def _limit(self, position: Position) -> timedelta:
+        bot = self._aftermath.governing(position, self._desk)
+        limit = None if bot is None else bot.of(position).plan.risk.max_unprotected
+        return CLOSED_AFTER if limit is None else timedelta(seconds=limit)
+
+    def _look(self, at: datetime) -> None:
+        session = session_from(exchange_date(at))
+        for name, position in self._positions.items():
+            is_watched = self._is_linked and session.is_on(at) and _is_watched(position, at)
+            if is_watched and name not in self._told and self._is_bare(position, at):
+                self._since.setdefault(name, at)
+            else:
+                self._since.pop(name, None)
+                self._seen.pop(name, None)
+
+    def _is_bare(self, position: Position, at: datetime) -> bool:
+        bot = self._aftermath.governing(position, self._desk)
+        is_each = bot is not None and bot.of(position).plan.risk.max_unprotected is not None
+        lost = without_cover(position)
+        if not (is_each or lost):
+            return False
+        session = session_from(exchange_date(at))
+        orders = [order for order in self._orders.values() if order.is_of(position.id) and order.status.is_live]
+        if any(order.purpose in GUARDING and not order.is_working for order in orders):
+            return False
+        closing = self._closing(position, orders)
+        return any(
+            guarded(orders, position, leg) < (leg.held if is_each else lost.get(leg.name, 0))
+            for leg in position.common.legs
+            if leg.sign < 0 and leg.held > 0 and leg.name not in closing
+            if not trades_no_more(leg.option.expiry, session, at)
+        )
+
+    def _closing(self, position: Position, orders: Sequence[Order]) -> set[str]:
+        """Return the legs that the exit at work closes one after the other, while an order of it works."""
+        bot = self._aftermath.governing(position, self._desk)
+        is_at_work = any(order.purpose in CLOSING and order.is_working for order in orders)
+        if bot is None or position.state != "exiting" or not is_at_work:
+            return set()
+        return {leg.name for leg, _ in legs_to_close(position, bot.of(position))}
+
+
+def _is_watched(position: Position, at: datetime) -> bool:
+    """Say whether the engine is to protect the short legs of a position now.
+
+    Not where it is on hold since nobody knows what a contract is, or more was closed than was held, nor while it waits
+    with the next order after one that the broker refused or others cancelled.
+    """
+    is_on_hold = position.is_frozen and not position.may_buy_back
+    waits = position.retry_at is not None and at <= position.retry_at
+    return position.state in ("open", "exiting") and not is_on_hold and not waits
+
+
+def unprotected_too_long(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
+    """Return short legs that stood without protection for longer than the spec of their position allows."""
+    watch, records = _Watch(aftermath, desk), aftermath.day.records
+    starting = _starting(records)
+    for place, record in enumerate(records):
+        if place in starting:
+            watch.unlink()
+        yield from watch.note(record)
+
+
+def _starting(records: Sequence[Record]) -> set[int]:
+    """Return the places of records of a start up to `run_started`: it tells of the runs before it first."""
+    found: set[int] = set()
+    for place, record in enumerate(records):
+        if record.kind is Kind.RUN_STARTED:
+            at = record.at
+            while place >= 0 and records[place].at == at:
+                found.add(place)
+                place -= 1
+    return found
+
+
+# --- Whether each position is entered and left by the text that governs it, in a trial whose specs change
+
+_ALL = ""
+"""Stands for all bots, where the limits over them change."""
+
+
+def governed(aftermath: ChaosResult) -> Iterator[str]:
+    """Return entries by a text that did not run, or beside a reload that waited; exits before their text's time; and
+    reloads of which something else came than the files said. Nothing of a trial whose files stayed as they were.
+    """
+    if aftermath.texts:
+        yield from _entered_otherwise(aftermath)
+        yield from _left_too_early(aftermath)
+        yield from _taken_up_otherwise(aftermath)
+        yield from _waits_for_nothing(aftermath)
+
+
+def _entered_otherwise(aftermath: ChaosResult) -> Iterator[str]:
+    running: Mapping[str, str] = {}
+    waiting: set[str] = set()
+    seen: set[str] = set()
+    for record in aftermath.day.records:
+        if (specs := _specs(record)) is not None:
+            running, waiting = specs, set()
+        elif record.kind is Kind.RELOAD and not record.bot:
+            waiting = _waiting(record, waiting)
+        elif record.kind is Kind.ORDER:
+            order = decode(Order, dict(record.data))
+            if order.ref in seen or order.purpose is not Purpose.ENTRY:
+                continue
+            seen.add(order.ref)
+            if order.digest != running.get(order.bot):
+                yield f"{order.ref} of {order.bot} enters by {order.digest[:8]}, which did not run at {record.at}"
+            if waiting & {order.bot, _ALL}:
+                yield f"{order.ref} of {order.bot} was sent at {record.at}, while a reload waited to be taken up"
+
+
+def _specs(record: Record) -> Mapping[str, str] | None:
+    """Return the digests of what runs from a record on, by bot, None of one that changes nothing of it."""
+    found: Any = record.data.get("specs") if record.kind in (Kind.RUN_STARTED, Kind.RELOAD) else None
+    return None if found is None else {name: str(each["digest"]) for name, each in found.items()}
+
+
+def _waiting(record: Record, before: set[str]) -> set[str]:
+    """Return the bots that wait for other texts after a record of a reload; one refused leaves an older plan."""
+    data: Mapping[str, Any] = record.data
+    if data["what"] == "asked":
+        return {_ALL} if data["limit_changes"] else {str(each["bot"]) for each in data["changes"]}
+    return before if data["what"] == "waits" or (data["what"] == "refused" and data.get("id")) else set()
+
+
+def _left_too_early(aftermath: ChaosResult) -> Iterator[str]:
+    """Return exits at a time of day that came before the one that the text of their position names."""
+    for each in aftermath.day.positions.values():
+        if each.digest not in aftermath.texts:
+            yield f"{each.id} is governed by {each.digest[:8]}, which no file ever said"
+    for record in aftermath.day.records:
+        position = aftermath.day.positions.get(record.position)
+        if record.kind is not Kind.DECISION or record.data["what"] != "exit" or position is None:
+            continue
+        text = aftermath.texts.get(position.digest)
+        if text is not None and (due := _due(text.of(position), str(record.data["reason"]), record)):
+            yield f"{position.id} leaves by {record.data['reason']} at {record.at}, its text says {due}"
+
+
+def _due(bot: CompiledBot, reason: str, record: Record) -> str:
+    """Return the times of an exit that acts by the clock alone, all of which are still to come; "" where none is."""
+    session = session_from(exchange_date(record.at))
+    exits = (planned for planned in bot.plan.exits if planned.name == reason)
+    times = [at.before_close(session) for planned in exits for at in closing_times(planned)]
+    return ", ".join(f"{at:%H:%M:%S} UTC" for at in times) if times and record.at < min(times) else ""
+
+
+def _taken_up_otherwise(aftermath: ChaosResult) -> Iterator[str]:
+    told = {each.id: each for each in aftermath.told}
+    has_limits = False
+    asked: tuple[tuple[str, str], ...] | None = None
+    for record in aftermath.day.records:
+        if record.kind is Kind.RUN_STARTED or record.data.get("what") == "applied":
+            has_limits = record.data.get("limits") is not None
+        if record.kind is not Kind.RELOAD or record.bot:
+            continue
+        what, id = record.data["what"], str(record.data.get("id", ""))
+        is_fine = bool(id) and told[id].digests is not None and (told[id].limits is not None or not has_limits)
+        if id and is_fine is (what == "refused"):
+            said = "could be run" if is_fine else "could not be run"
+            yield f"of {id}, of files that {said}, came: {what} {record.data.get('reason', '')}"
+        if what == "asked":
+            asked = told[id].digests
+        elif what == "applied" and (specs := _specs(record)) is not None and tuple(sorted(specs.items())) != asked:
+            yield f"at {record.at} other texts were taken up than the files said"
+
+
+def _waits_for_nothing(aftermath: ChaosResult) -> Iterator[str]:
+    """Return a reload that waits at the end though nothing is under way."""
+    day, reason = aftermath.day, ""
+    waiting: set[str] = set()
+    for record in day.records:
+        if record.kind is Kind.RUN_STARTED:
+            waiting = set()
+        elif record.kind is Kind.RELOAD and not record.bot:
+            waiting, reason = _waiting(record, waiting), str(record.data.get("reason") or reason)
+    orders = (order for order in day.orders.values() if order.status.is_live)
+    is_sent = any(order.can_increase_risk or order.status is not OrderStatus.WORKING for order in orders)
+    is_moving = any(position.state in ("entering", "exiting") for position in day.positions.values())
+    if waiting and not (is_sent or is_moving):
+        yield f"a reload waits at the end for {reason}, and nothing is under way"

@@ -9,8 +9,8 @@ from dataclasses import field
 from rulebot.chaos.crash_points import CrashPoints
 from rulebot.chaos.scenario import ChaosScenario
 from rulebot.chaos.spec_files import ReadVersion, RecordedVersion
-from rulebot.checks.against_ledger.day import CheckedDay
-from rulebot.checks.against_ledger.outside import LedgerOrders
+from rulebot.checks.against_ledger.books import CheckedDay
+from rulebot.checks.against_ledger.findings import LedgerOrders
 from rulebot.core.program import CompiledBot
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.position import Position

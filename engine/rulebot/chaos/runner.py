@@ -6,40 +6,77 @@ real broker: by its clock, with heartbeats, and connecting again.
 """
 
 import asyncio
+import logging
+import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from rulebot.adapters.ib.broker import ib_world
 from rulebot.adapters.ib.settings import IbSettings
-from rulebot.adapters.ib.world import ib_world
 from rulebot.chaos.crash_points import CrashedError, CrashingBroker, CrashingJournal, CrashPlan
-from rulebot.chaos.leftovers_check import Leftovers
-from rulebot.chaos.log_capture import LogCapture, in_short
-from rulebot.chaos.operator_actions import OperatorActions
+from rulebot.chaos.invariants import Leftovers
 from rulebot.chaos.result import ChaosResult
-from rulebot.chaos.scenario import ChaosScenario, Crash, ScenarioMoment
+from rulebot.chaos.scenario import ChaosScenario, Crash, OperatorActions, ScenarioMoment
 from rulebot.chaos.spec_files import SpecVersions
 from rulebot.chaos.virtual_loop import VirtualLoop, run_virtually
-from rulebot.checks.against_ledger.day import read_day
-from rulebot.checks.against_ledger.outside import LedgerOrders
-from rulebot.checks.journal.starts import differing_starts
+from rulebot.checks.against_ledger.books import read_day
+from rulebot.checks.against_ledger.findings import LedgerOrders
+from rulebot.checks.journal.audit import differing_starts
 from rulebot.core.account_shortfall import DOUBT
 from rulebot.core.order_status_requests import ASK_AGAIN
 from rulebot.documents.load_bots import LoadedBots
-from rulebot.live.daily_drift_report import AFTER_CLOSE
+from rulebot.live.daily_jobs import AFTER_CLOSE
 from rulebot.live.environments import World, patient
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.collector import no_collection
 from rulebot.model.errors import InvariantError, RulebotError, StoreError
 from rulebot.model.order import OrderStatus
 from rulebot.model.session import exchange_date
+from rulebot.store.maintenance import differing_tables
 from rulebot.store.place import Place
-from rulebot.store.upkeep import differing_tables
 from twsim.exchange.ledger import Row
-from twsim.gateway.embed import RunningGateway, start_gateway
-from twsim.gateway.settings import GatewaySettings
+from twsim.gateway.hub import GatewaySettings
+from twsim.start_gateway import RunningGateway, start_gateway
+
+# --- Hears what an engine would have printed with a traceback
+
+SILENCED = ("ib_async", "eventkit")
+"""What these log is shown to nobody; the engine reads the messages itself."""
+
+
+class LogCapture(logging.Handler):
+    """Hears what would have been printed with a traceback, and keeps everything else quiet meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found: list[str] = []
+        self._before: list[logging.Handler] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record that has an exception."""
+        if record.name.partition(".")[0] not in SILENCED and record.exc_info and record.exc_info[1] is not None:
+            self.found.append(f"logged by {record.name}: {record.getMessage()}: {in_short(record.exc_info[1])}")
+
+    def __enter__(self) -> "LogCapture":
+        root = logging.getLogger()
+        self._before, root.handlers = root.handlers, [self]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger().handlers = self._before
+
+
+def in_short(error: BaseException) -> str:
+    """Return an exception with the place it comes from, on one line and without a path of this machine."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = " < ".join(f"{Path(each.filename).name}:{each.lineno} {each.name}" for each in reversed(frames[-3:]))
+    return f"{type(error).__name__}: {str(error)[:300]} ({places})"
+
+
+# --- Live through one trial
 
 CLIENT_ID = 1
 STORE = "chaos.db"

@@ -1,28 +1,115 @@
 """Try many seeds in as many processes as there are cores, and shrink the first ones that fail."""
 
 import os
+import re
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import field
-from functools import partial
+from dataclasses import field, replace
+from functools import lru_cache, partial
 from itertools import islice, zip_longest
 from pathlib import Path
 
-from rulebot.chaos.faults_while_open import with_acts_beside
 from rulebot.chaos.generator import draw, labels_of
 from rulebot.chaos.invariants import judge
 from rulebot.chaos.result import ChaosResult
 from rulebot.chaos.runner import run_scenario
-from rulebot.chaos.scenario import ChaosScenario, yaml_of
-from rulebot.chaos.shrink import shrink
-from rulebot.chaos.size_check import sized
-from rulebot.documents.load_bots import LoadedBots, load_desk
+from rulebot.chaos.scenario import ChaosScenario, with_acts_beside, yaml_of
+from rulebot.chaos.spec_files import edited
+from rulebot.compile.build import build_plan
+from rulebot.core.program import CompiledBot
+from rulebot.documents.load_bots import LoadedBots, SpecText, compile_text, load_desk
 from rulebot.model.values import dataclass
 from rulebot.process.processes import several
+from rulebot.spec.load import load_text
+
+# --- The bots of a trial with more contracts than their files say, for acts that need several
+
+QUANTITY, LOSS = ("quantity",), ("risk", "max_loss_per_trade")
+_WHOLE = re.compile(r"\d+")
+_DOLLARS = re.compile(r"\$(\d+)")
+_UNDERLYING = re.compile(r"^underlying:.*$", re.MULTILINE)
+
+
+def sized(desk: LoadedBots, times: int) -> LoadedBots:
+    """Return the bots with so many times their quantity and their `max_loss_per_trade`.
+
+    One whose quantity is no number in its own text stays as it is.
+    """
+    if times == 1:
+        return desk
+    bots: dict[str, CompiledBot] = dict(desk.bots)
+    texts = []
+    for text in desk.texts:
+        found = _sized(text.name, text.file, text.text, tuple(sorted(text.overrides.items())), times)
+        texts.append(text if found is None else found[0])
+        if found is not None:
+            bots[text.name] = found[1]
+    return replace(desk, bots=bots, texts=tuple(texts))
+
+
+@lru_cache(maxsize=256)
+def _sized(
+    name: str, file: str, text: str, overrides: tuple[tuple[str, str], ...], times: int
+) -> tuple[SpecText, CompiledBot] | None:
+    bigger = larger_text(text, times)
+    if bigger is None:
+        return None
+    loaded = load_text(bigger, file, dict(overrides))
+    plan = None if loaded.spec is None else build_plan(loaded.spec, with_warnings=False)[0]
+    if plan is None:
+        return None
+    found = SpecText(name, plan.digest, file, bigger, dict(overrides))
+    return found, compile_text(found)
+
+
+def larger_text(text: str, times: int) -> str | None:
+    """Return a spec with so many times its quantity, None where that is no number that stands in it."""
+    source = load_text(text).source
+    if QUANTITY not in source.values:
+        if "universe:" in text or not _UNDERLYING.search(text):
+            return None
+        found = _UNDERLYING.sub(lambda match: f"{match[0]}\nquantity: {times}", text, count=1)
+    elif match := _WHOLE.fullmatch(source.written(QUANTITY)):
+        found = edited(text, QUANTITY, str(int(match[0]) * times))
+    else:
+        return None
+    if match := _DOLLARS.fullmatch(source.written(LOSS)):
+        found = edited(found, LOSS, f"${int(match[1]) * times}")
+    return found
+
+
+# --- Make a failing trial smaller
+
+
+def shrink(storm: ChaosScenario, fails: Callable[[ChaosScenario], bool]) -> ChaosScenario:
+    """Return the trial with the fewest faults and crashes found, from leaving out one after the other.
+
+    fails: says whether a trial still fails in the same way; it is asked at most once of any choice of pieces.
+    """
+    kept = list(range(storm.pieces))
+    seen: dict[tuple[int, ...], bool] = {}
+
+    def still_fails(places: list[int]) -> bool:
+        key = tuple(places)
+        if key not in seen:
+            seen[key] = fails(storm.keeping(places))
+        return seen[key]
+
+    went_on = True
+    while went_on:
+        went_on = False
+        for place in reversed(list(kept)):
+            fewer = [each for each in kept if each != place]
+            if still_fails(fewer):
+                kept, went_on = fewer, True
+    return storm.keeping(kept)
+
+
+# --- Try many seeds in as many processes as there are cores, and shrink the first ones that fail
 
 SHRUNK = 5
 """Failing seeds that are shrunk, at most: the first one of each set of invariants."""

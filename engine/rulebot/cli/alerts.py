@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rulebot.cli.say import print_text
-from rulebot.cli.stores import print_json, shows_store
-from rulebot.cli.typed import is_explicit
-from rulebot.cli.width import hung
+from rulebot.cli.options import is_explicit
+from rulebot.cli.output import echo, hung, print_text
+from rulebot.cli.store_options import STORE, print_json, shows_store
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.store.place import Place, shown_path
@@ -18,10 +17,10 @@ from rulebot.store.place import Place, shown_path
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rulebot.alerts.notifier import Notifier
     from rulebot.alerts.outbox import Outbox, StoredAlert
     from rulebot.alerts.people import People
     from rulebot.alerts.send import DeliveryService
-    from rulebot.alerts.teller import Notifier
 
 NEEDS = "telling people needs a package that is not installed"
 HELP = 'pip install "rulebot[alerts]"'
@@ -62,7 +61,7 @@ def alerts(store: Place | None, form: str, people: Path | None, send: bool, is_t
     if is_test:
         _test(_people(people))
         return
-    from rulebot.store.latest import shown_store
+    from rulebot.store.registry import shown_store
 
     place = shown_store(store)
     if send:
@@ -101,7 +100,7 @@ def sender_to(people: "People") -> "DeliveryService":
         from rulebot.alerts.send import DeliveryService
     except ModuleNotFoundError as error:
         raise MisuseError(NEEDS, HELP) from error
-    from rulebot.process.redaction import keep_address_secret
+    from rulebot.process.settings import keep_address_secret
 
     for person in people.people:
         keep_address_secret(person.url)
@@ -110,7 +109,7 @@ def sender_to(people: "People") -> "DeliveryService":
 
 def teller_to(file: Path) -> "Callable[[Place], Notifier]":
     """Return what makes the teller of a store to the people of a file. Raises: MisuseError, SpecError, StoreError."""
-    from rulebot.alerts.teller import Notifier
+    from rulebot.alerts.notifier import Notifier
 
     people = _people(file)
     send = sender_to(people)
@@ -118,9 +117,9 @@ def teller_to(file: Path) -> "Callable[[Place], Notifier]":
 
 
 def _test(people: "People") -> None:
-    from rulebot.alerts.alert import Grade
-    from rulebot.alerts.message import hello
-    from rulebot.alerts.post import NotSentError
+    from rulebot.alerts.find import Grade
+    from rulebot.alerts.notifier import hello
+    from rulebot.alerts.send import NotSentError
 
     sender = sender_to(people)
     is_bad = False
@@ -137,7 +136,7 @@ def _test(people: "People") -> None:
 
 
 def _send(place: Place, people: "People") -> None:
-    from rulebot.alerts.teller import Notifier, work
+    from rulebot.alerts.notifier import Notifier, work
     from rulebot.cli.web import HEED_EVERY, stop_signals
 
     teller = Notifier(place, people, sender_to(people))
@@ -158,8 +157,8 @@ def _send(place: Place, people: "People") -> None:
 
 
 def _outbox(place: Place) -> "Outbox":
+    from rulebot.alerts.notifier import outbox_path
     from rulebot.alerts.outbox import Outbox
-    from rulebot.alerts.teller import outbox_path
 
     path = outbox_path(place)
     if not path.is_file():
@@ -224,3 +223,112 @@ def _document(kept: "StoredAlert", fates: tuple[str, ...]) -> dict[str, Any]:
         "acknowledged": kept.is_acknowledged,
         "deliveries": list(fates),
     }
+
+
+# --- `rulebot hooks`: lets web hooks of other programs in, and sends one by hand
+
+_WORD = r"[a-z][a-z0-9_]{0,39}"
+
+
+@click.group(short_help="Let web hooks of other programs in, and try one.")
+def hooks() -> None:
+    """Web hooks of TradingView and the like, which a spec asks for by 'webhook: {name: .., within: ..}'."""
+
+
+@hooks.command("secret", short_help="Make, or remove, the secret that web hooks must bring.")
+@click.option("--new", is_flag=True, help="Take another secret; what still brings the old one is refused.")
+@click.option("--off", is_flag=True, help="Remove it: no web hook is received any more.")
+def hooks_secret(new: bool, off: bool) -> None:
+    """Make the secret that web hooks must bring, and say in which file it is; it is not printed.
+
+    Without one no web hook is received. A page and an engine read it when they start.
+
+    Exit code: 0 when it is as asked, 2 for misuse, 3 when the file cannot be read or written.
+    """
+    from rulebot.store.place import HOOK_SECRET, data_folder, hook_secret, hook_secret_file, make_secret
+
+    if new and off:
+        raise MisuseError("--new and --off exclude each other")
+    folder = data_folder()
+    file = hook_secret_file(folder)
+    if new or off:
+        _remove(file)
+    if off:
+        echo(f" web hooks are off once the page and the engine are started anew{_unless_given(folder)}")
+        return
+    if not new and (kept := hook_secret(folder)[1]) and kept != str(file):
+        echo(f" web hooks must bring the secret in {kept}")
+        return
+    make_secret(file)
+    _, kept = hook_secret(folder)
+    echo(f" web hooks must bring the secret in {kept}; the page and the engine take it when they start")
+    if kept != str(file):
+        echo(f" {shown_path(file)} is not asked: {HOOK_SECRET} goes before it")
+    echo(' a message: {"secret": "..", "says": "up", "time": "{{timenow}}"}')
+
+
+def _remove(file: Path) -> None:
+    from rulebot.model.errors import StoreError
+
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"{file} cannot be removed: {error.strerror}") from error
+
+
+def _unless_given(folder: Path) -> str:
+    from rulebot.store.place import hook_secret
+
+    _, kept = hook_secret(folder)
+    return f"; but {kept} still sets one" if kept else ""
+
+
+@hooks.command("send", short_help="Send one to an engine by hand, past the page.")
+@click.argument("name")
+@click.option("--says", default="", metavar="WORD", help="The word that it brings.")
+@click.option(
+    "--store",
+    type=STORE,
+    metavar="STORE",
+    help="The store of the engine that is meant (default: of the one that runs).",
+)
+def hooks_send(name: str, says: str, store: Place | None) -> None:
+    """Send the engine of a store a web hook NAME by hand, past the page and its secret.
+
+    Exit code: 0 when it was left, 2 for misuse, 3 when it cannot be.
+    """
+    import re
+
+    from rulebot.operator_requests.requests import post_hook
+    from rulebot.store.registry import engine_store, is_in_use
+
+    says = says.strip().lower()  # as the page reads it
+    if re.fullmatch(_WORD, name) is None:
+        raise MisuseError(f"a name is lower-case letters, digits and _, at most 40, is '{name[:60]}'")
+    if says and re.fullmatch(_WORD, says) is None:
+        raise MisuseError(
+            f"--says is one word: letters, digits and _, at most 40, the first a letter, is '{says[:60]}'"
+        )
+    found = engine_store(store)
+    post_hook(found, name, says)
+    later = "" if is_in_use(found) else "; no engine runs: the next one reads it"
+    echo(f" sent {name} to the engine of {found}{later}")
+    asked = _asked_for(found)
+    if asked is not None and name not in asked:
+        others = f": asked for is {', '.join(sorted(asked))}" if asked else ""
+        echo(f" no bot of it asks for {name}{others}")
+
+
+def _asked_for(store: Place) -> set[str] | None:
+    """Return the names of hooks that bots of a store ask for, as they ran last; None where that is not known."""
+    from rulebot.documents.load_bots import compile_text
+    from rulebot.model.errors import StoreError
+    from rulebot.recovery.resume import spec_texts
+    from rulebot.store.queries import StoreReader
+
+    try:
+        with StoreReader(store) as reader:
+            texts = spec_texts(dict(reader.run().specs))
+        return {name for text in texts for name in compile_text(text).plan.needs.hook_names} if texts else None
+    except StoreError:  # nothing has run there yet, or another version did
+        return None

@@ -1,12 +1,22 @@
 """`rulebot stop`, `pause`, `resume` and `kill`: requests left for a running engine, which alone acts on them."""
 
+from collections.abc import Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from rulebot.cli.stores import STORE, check_bot
-from rulebot.cli.width import echo
-from rulebot.model.counted import counted
+from rulebot.cli.options import WholeNumber
+from rulebot.cli.output import echo, print_text
+from rulebot.cli.run import drive
+from rulebot.cli.store_options import STORE, check_bot
+from rulebot.model.errors import MisuseError
 from rulebot.model.event import Request
+from rulebot.model.text import counted
 from rulebot.store.place import Place, shown_path
+
+if TYPE_CHECKING:
+    from rulebot.store.queries import StoreReader
 
 _STORE = click.option(
     "--store",
@@ -31,8 +41,8 @@ LATER = "no engine runs on {}: the next one does so before anything else"
 
 def _leave(request: Request, bot: str, store: Place | None, said: str) -> None:
     """Leave a request for the engine of a store, or for the next one, and say so."""
-    from rulebot.operator.request_inbox import post
-    from rulebot.store.latest import engine_store
+    from rulebot.operator_requests.requests import post
+    from rulebot.store.registry import engine_store
 
     found = engine_store(store)
     _check_bot(bot, found)
@@ -48,7 +58,7 @@ def _leave(request: Request, bot: str, store: Place | None, said: str) -> None:
 def _adoptions(bot: str, found: Place) -> list[str]:
     """Return what becomes of positions that the account holds otherwise than the books; none of a damaged store."""
     from rulebot.model.errors import StoreError
-    from rulebot.operator.requests import adoptions
+    from rulebot.operator_requests.requests import adoptions
 
     try:
         return [*adoptions(found, bot)]
@@ -59,8 +69,8 @@ def _adoptions(bot: str, found: Place) -> list[str]:
 def _tell_undone(request: Request, bot: str, found: Place) -> None:
     """Say which positions are not closed all the same, and of an engine without a broker that it can do nothing yet."""
     from rulebot.model.errors import StoreError
-    from rulebot.operator.requests import held_back
-    from rulebot.process.broker_status import connected
+    from rulebot.operator_requests.requests import held_back
+    from rulebot.process.connection_state import connected
     from rulebot.store.queries import StoreReader
 
     try:
@@ -84,8 +94,8 @@ def _tell_undone(request: Request, bot: str, found: Place) -> None:
 def _tell_elsewhere(found: Place, bot: str) -> None:
     """Say what BOT (or any bot) holds in an account by another store, as of an engine that has died: it stays open."""
     from rulebot.model.errors import StoreError
-    from rulebot.store.latest import naming, other_stores
     from rulebot.store.queries import StoreReader
+    from rulebot.store.registry import naming, other_stores
 
     for place in other_stores(found):
         try:
@@ -107,8 +117,8 @@ def _check_bot(bot: str, found: Place) -> None:
     if not bot:
         return
     from rulebot.model.errors import StoreError
-    from rulebot.store.open import is_there
     from rulebot.store.queries import StoreReader
+    from rulebot.store.registry import is_there
 
     try:
         if not is_there(found):
@@ -158,15 +168,12 @@ def kill(bot: str, flatten: bool, store: Place | None) -> None:
     It holds over restarts until 'rulebot resume'. With --flatten everything that is open is closed, and resting orders
     are taken back first. When no engine runs, --flatten starts one that only closes, and ends when nothing is open.
     """
-    from rulebot.store.latest import engine_store
-    from rulebot.store.open import is_in_use
+    from rulebot.store.registry import engine_store, is_in_use
 
     found = engine_store(store)
     if flatten and store is None:
         _tell_elsewhere(found, bot)
     if flatten and not is_in_use(found):
-        from rulebot.cli.close_all import close_all
-
         _check_bot(bot, found)
         close_all(found, bot)
     elif flatten:
@@ -175,3 +182,240 @@ def kill(bot: str, flatten: bool, store: Place | None) -> None:
     else:
         told = f"{bot}: it only reduces" if bot else "all bots: they only reduce"
         _leave(Request.KILL, bot, found, f"kill {told} from now on")
+
+
+# --- `rulebot reload`: changed specs for a running engine, checked and shown before it is asked
+
+
+@click.command()
+@click.option(
+    "--store",
+    type=STORE,
+    metavar="STORE",
+    help="The store of the engine that is meant (default: of the one that runs).",
+)
+def reload(store: Place | None) -> None:
+    """Let the running engine read its specs and the account document again, and take up what has changed.
+
+    The files are those that 'rulebot run' was given; folders are looked through anew. Open positions keep the text that
+    they were opened under, new entries follow the new one. It happens when no order of a bot that changes is in flight;
+    until then 'rulebot status' says what it waits for. A problem in any file, and nothing changes.
+
+    Exit code: 0 when the engine was asked, 1 for problems in the files, 2 when nothing is left to run, 3 when no engine
+    runs.
+    """
+    from rulebot.cli.validate import show_problems
+    from rulebot.core.reloading import changes_between
+    from rulebot.documents.load_bots import ProblemsError
+    from rulebot.documents.reload_specs import (
+        TAKEN_BACK,
+        digests_of,
+        kept_in,
+        left_out_words,
+        limit_words,
+        reread,
+        sources_of,
+        told_limits,
+    )
+    from rulebot.live.reload import LiveRun, refuse_account
+    from rulebot.model.errors import StoreError
+    from rulebot.model.event import Request
+    from rulebot.operator_requests.requests import post
+    from rulebot.spec.diagnostic import headline
+    from rulebot.store.queries import OBSERVE, StoreReader
+    from rulebot.store.registry import engine_store, is_in_use
+
+    found = engine_store(store)
+    if not is_in_use(found):
+        raise StoreError(f"no engine is running on {found}", "nothing is to be done: the next start reads the files")
+    with StoreReader(found) as reader:
+        run, kept = reader.run(), kept_in(reader)
+    if run.started is None or run.ended is not None:
+        raise StoreError(
+            f"the engine of {found} is only starting, or waits for its gateway",
+            "it has read its files by now: ask again once it is connected, or start it anew",
+        )
+    told = run.started.data
+    sources = sources_of(told.get("sources"))
+    if sources is None:
+        raise StoreError(
+            f"the engine of {found} runs no specs that could be read again", "stop it and start it with the specs"
+        )
+    try:
+        desk = reread(sources, kept)
+    except ProblemsError as error:
+        show_problems(error.found, "text", err=True)
+        raise click.exceptions.Exit(error.exit_code) from error
+    settings: Any = told.get("settings") or {}
+    is_free = bool(told.get("lockstep")) or settings.get("mode") == OBSERVE
+    live = LiveRun(found, bool(told.get("simulated"))) if settings.get("mode") == "live" else None
+    today = run.session or date.fromisoformat(str(told["session"]))
+    running = digests_of(run.specs)
+    refuse_account(
+        desk,
+        str(told.get("account")),
+        today,
+        running=running,
+        had_limits=run.limits is not None,
+        any_account=is_free,
+        live=live,
+    )
+    for warning in dict.fromkeys(desk.warnings):
+        echo(f" warning: {headline(warning)}")
+    for words in left_out_words(desk):
+        echo(f" warning: a value is left out: {words}; {TAKEN_BACK}")
+    changes = changes_between(running, desk.digests)
+    lines = [*(each.words for each in changes), *limit_words(run.limits, told_limits(desk))]
+    post(found, Request.RELOAD)
+    for line in lines:
+        echo(f" {line}")
+    if not lines:
+        echo(f"the files say what the engine of {found} runs already")
+        return
+    echo(f"asked the engine of {found} to reload; it does so when these bots have nothing in flight")
+
+
+# --- `rulebot enter`: have a bot enter at once, also a row of a scan
+
+
+@click.command()
+@click.argument("bot")
+@click.argument("symbol", required=False, default="")
+@click.option(
+    "--alternative", default="", metavar="NAME", help="Which alternative, where the scan has several of SYMBOL."
+)
+@click.option("--scan", type=WholeNumber(1), metavar="N", help="Of this scan (default: the last one).")
+@click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
+@click.option(
+    "--store",
+    type=STORE,
+    metavar="STORE",
+    help="The store of the engine that is meant (default: of the one that runs).",
+)
+def enter(bot: str, symbol: str, alternative: str, scan: int | None, yes: bool, store: Place | None) -> None:
+    """Have BOT enter at once, whatever its window and its conditions say; its limits and those of the account hold.
+
+    With SYMBOL it enters what the last scan has in the row of this symbol: those legs and no others. If quotes have
+    moved so that a limit refuses them, nothing is entered, and 'rulebot why BOT' says which limit. The engine must run.
+    """
+    from rulebot.model.errors import MisuseError
+    from rulebot.model.event import Request
+    from rulebot.narrate import notices as asking_words
+    from rulebot.operator_requests.requests import check_world, kept_scan, leave, named_of
+    from rulebot.store.queries import StoreReader
+    from rulebot.store.registry import engine_store
+    from rulebot.store.scans import scans_file
+
+    found = engine_store(store)
+    named, words = None, asking_words.enter(bot)
+    if symbol:
+        head = kept_scan(scans_file(), scan or 0)
+        if head is None:
+            raise MisuseError("nothing was scanned yet", "'rulebot scan SPEC' does")
+        row = _row(head, bot, symbol, alternative)
+        with StoreReader(found) as reader:
+            check_world(head, reader.run())
+        named, words = named_of(row), _words(bot, row, head)
+    elif scan or alternative:
+        raise click.UsageError("--scan and --alternative say which row of SYMBOL is meant: name the symbol too")
+    echo(words)
+    if not yes and not click.confirm("Enter?"):
+        echo("nothing was asked for")
+        return
+    echo(leave(found, Request.ENTER, bot, named=named).message)
+
+
+def _row(head: Mapping[str, Any], bot: str, symbol: str, alternative: str) -> Mapping[str, Any]:
+    """Return the best row of a bot and symbol in a scan, of an alternative if one is named. Raises: MisuseError."""
+    from rulebot.model.errors import MisuseError
+    from rulebot.operator_requests.requests import SCAN_AGAIN, rows_of_bot
+    from rulebot.store.scans import scans_file
+
+    rows = rows_of_bot(scans_file(), head, bot, symbol)
+    fitting = [each for each in rows if not alternative or each["alternative"] == alternative]
+    if not fitting:
+        others = ", ".join(dict.fromkeys(each["alternative"] for each in rows if each["alternative"]))
+        which = f"{symbol} {alternative}".rstrip()
+        help = f"its rows of {symbol} are of {others}" if others else SCAN_AGAIN
+        raise MisuseError(f"scan {head['id']} has no row of {bot} for {which}", help)
+    return fitting[0]
+
+
+def _words(bot: str, row: Mapping[str, Any], head: Mapping[str, Any]) -> str:
+    """Return what is to be entered, as it was when it was scanned, in one sentence a line."""
+    from rulebot.model.session import EXCHANGE_ZONE
+    from rulebot.narrate import notices as asking_words
+    from rulebot.record.codec import utc_time
+
+    name = asking_words.structure_name(row["symbol"], row["structure"], [row["expiry"] or ""])
+    price, at = row["price"], utc_time(head["at"]).astimezone(EXCHANGE_ZONE)
+    side = "" if price is None else f" for a {'credit' if price > 0 else 'debit'} of {abs(price):.2f}"
+    seen = f"Scan {head['id']} at {at:%Y-%m-%d %H:%M} New York: {name}{side}."
+    lacking = "" if row["holds"] else f"\nIts conditions did not all hold then: {row['why']}."
+    return f"{seen}{lacking}\n{asking_words.enter_row(bot, name)}"
+
+
+# --- `rulebot kill --flatten` where no engine runs
+
+
+def close_all(store: Place, bot: str = "") -> None:
+    """Run an engine without bots on a store until all that BOT (or any bot) holds is closed. Raises: MisuseError.
+
+    It connects where the store's last run did, as the client whose orders are at work: another one cannot cancel them.
+    The texts that govern open positions are in the store.
+    """
+    from rulebot.documents.load_bots import NO_BOTS
+    from rulebot.live.environments import attached
+    from rulebot.live.start import RunOptions
+    from rulebot.model.event import Request
+    from rulebot.operator_requests.requests import post
+    from rulebot.store.place import accounts_folder
+    from rulebot.store.queries import StoreReader
+
+    with StoreReader(store) as reader:
+        started = reader.run().started
+    if started is None:
+        raise MisuseError(
+            f"nothing has run on {store}: nothing of it is open", "'rulebot list' shows the last run's store"
+        )
+    told = started.data
+    settings: Any = told.get("settings") or {}
+    if settings.get("mode") == "observe":
+        raise MisuseError(f"{store} is the store of runs that observe: nothing of it is in any account")
+    gateway = str(settings.get("gateway") or "")
+    if not gateway:
+        raise MisuseError(
+            f"{store} was traded on a simulated market that ended with its run: nothing is left to be closed",
+            "attach runs to a 'rulebot gateway' to go on after their end",
+        )
+    post(store, Request.FLATTEN, bot)
+    print_text(f"no engine runs on {store}: one is started that only closes")
+    print_text("what it cannot close the next one closes before anything else, unless 'rulebot resume' comes first")
+    with StoreReader(store) as reader:
+        clients = _clients_at_work(reader)
+    client_id = clients.pop() if len(clients) == 1 else int(settings.get("client_id", 1))
+    host, _, port = gateway.rpartition(":")
+    is_live = settings.get("mode") == "live"
+    world = attached(
+        host,
+        int(port) if port.isdigit() else None,
+        client_id,
+        "" if settings.get("sim") and not is_live else str(told["account"]),
+        lockstep=bool(settings.get("sim")),
+        among=str(told["account"]),
+        live=is_live,
+    )
+    said = {**settings, "client_id": client_id, "exits_only": False, "flatten": True}
+    accounts = None if settings.get("sim") else accounts_folder()
+    options = RunOptions(store=store, logs=None, sessions=None, until_flat=True, accounts=accounts, settings=said)
+    drive(NO_BOTS, options, world)
+
+
+def _clients_at_work(reader: "StoreReader") -> set[int]:
+    """Return the client ids under which orders of a store may be at work."""
+    from rulebot.recovery.resume import resume_from
+
+    if (at := reader.last_at()) is None:
+        return set()
+    orders = resume_from(reader.recall(at), at).state.orders.values()
+    return {order.client_id for order in orders if order.status.is_live and order.order_id}

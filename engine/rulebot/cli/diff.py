@@ -1,7 +1,10 @@
 """`rulebot diff`: what an edit of specs means, not which lines it touched."""
 
+import difflib
 import json
 import math
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rulebot.cli.numbers import WholeNumber
-from rulebot.cli.say import print_text
-from rulebot.model.counted import counted
+from rulebot.cli.options import WholeNumber
+from rulebot.cli.output import print_text
+from rulebot.model.text import counted
 
 if TYPE_CHECKING:
     from rulebot.compare.git_revisions import Text
@@ -32,7 +35,7 @@ class Part(click.ParamType[float]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return 0.1 for `10%`."""
-        from rulebot.spec.nouns.condition import Unit
+        from rulebot.spec.nouns import Unit
         from rulebot.spec.scalar import amount
 
         if isinstance(value, float):
@@ -84,13 +87,9 @@ def diff(
     read, 4 when the worst case grew by more than --max-risk-growth allows.
     """
     if git_driver:
-        from rulebot.cli.diff_git import drive
-
         drive(what)
         return
     if install_git or uninstall_git:
-        from rulebot.cli.diff_git import configure
-
         configure(what, is_install=install_git, is_uninstall=uninstall_git, is_sure=yes)
         return
     if len(what) == 1 and Path(what[0]).exists():
@@ -113,7 +112,7 @@ def diff(
 
 def _compared(old: str, new: str, *, seeds: int | None, days: str | None, is_all: bool) -> "tuple[Difference, ...]":
     from rulebot.compare.git_revisions import texts_of
-    from rulebot.review.change.documents import compare
+    from rulebot.review.change.compare import compare
 
     texts = texts_of(old, new)
     sides = [[_read(text) for text in side] for side in texts]
@@ -166,7 +165,7 @@ def _past(days: str) -> "Tries":
     from rulebot.compare.spec_comparison import relive
     from rulebot.model.errors import MisuseError, StoreError
     from rulebot.replay.recordings import tapes_of
-    from rulebot.store.latest import run_store
+    from rulebot.store.registry import run_store
 
     if days.isdigit() and not int(days):
         raise MisuseError("--days is a number of recorded days, 1 at least, or the past sessions, is '0'")
@@ -209,7 +208,7 @@ def _with_days(
 
 
 def _read(text: "Text") -> "Loaded":
-    from rulebot.review.change.documents import read_document
+    from rulebot.review.change.compare import read_document
 
     return read_document(text.content, text.label, text.beside)
 
@@ -233,14 +232,14 @@ def refuse_problems(loaded: "Sequence[Loaded]") -> None:
 
 def _shown(found: "Sequence[Difference]", form: str) -> str:
     if form == "json":
-        from rulebot.review.change.document import document_of
+        from rulebot.review.change.text import document_of
 
         return json.dumps({"compared": [document_of(each) for each in found]}, indent=2, allow_nan=False)
     if form == "markdown":
-        from rulebot.review.change.markdown import markdown_of
+        from rulebot.review.change.text import markdown_of
 
         return "\n\n".join(markdown_of(each) for each in found)
-    from rulebot.cli.width import prose_width
+    from rulebot.cli.output import prose_width
     from rulebot.review.change.text import WIDTH, text_of
 
     width = prose_width(WIDTH)
@@ -248,8 +247,8 @@ def _shown(found: "Sequence[Difference]", form: str) -> str:
 
 
 def _exit(found: "Sequence[Difference]", most: float | None) -> None:
-    from rulebot.review.amounts import percent
     from rulebot.review.change.difference import Status
+    from rulebot.review.rule_sentence import percent
 
     if most is not None and (grown := [each for each in found if each.growth > most]):
         for each in grown:
@@ -261,9 +260,112 @@ def _exit(found: "Sequence[Difference]", most: float | None) -> None:
 
 def _grown(found: "Difference") -> str:
     """Return by how much the worst case grew, to a tenth of a percent and never less than it did."""
-    from rulebot.review.amounts import percent
     from rulebot.review.change.difference import Status
+    from rulebot.review.rule_sentence import percent
 
     if math.isinf(found.growth):
         return "from nothing: the bot is new" if found.status is Status.ADDED else "without a bound"
     return f"by {percent(math.ceil(round(found.growth * 1000, 6)) / 1000)}"
+
+
+# --- `rulebot diff` for git
+
+_NOTHING = (os.devnull, "/dev/null")
+_OF_A_FILE = (7, 9)
+"""How many words git tells its driver: path, and file, hash and mode of both sides; two more of a renamed file."""
+
+
+def drive(words: tuple[str, ...]) -> None:
+    """Show one file for `git diff`: what it means, and line by line where a side cannot be read as a document.
+
+    Git takes any other exit code than 0 as the end of all of it.
+    """
+    if len(words) == 1:
+        print_text(f"* Unmerged path {words[0]}")
+        return
+    if len(words) not in _OF_A_FILE:
+        raise click.UsageError(f"git tells its driver {_OF_A_FILE[0]} words, there are {len(words)}")
+    path = words[0]
+    now = words[7] if len(words) == _OF_A_FILE[1] else path
+    sides = [(f"a/{path}", _content(words[1])), (f"b/{now}", _content(words[4]))]
+    print_text(f"rulebot diff {' '.join(label for label, _ in sides)}")
+    meaning, why_none = _meaning(sides, (Path(path), Path(now)))
+    print_text(meaning or _lines(sides, why_none))
+
+
+def _content(file: str) -> bytes | None:
+    """Return a side, None where the file is not there."""
+    from rulebot.model.errors import StoreError
+    from rulebot.spec.source import read_bytes
+
+    if file in _NOTHING:
+        return None
+    try:
+        return read_bytes(Path(file))
+    except OSError as error:
+        raise StoreError(f"cannot read '{file}': {error.strerror or error}") from error
+
+
+def _meaning(sides: list[tuple[str, bytes | None]], files: tuple[Path, Path]) -> tuple[str, str]:
+    """Return what the edit means, or "" and why nothing is said of that: `rulebot validate` is for errors.
+
+    files: where the sides stand in the working tree, in which git calls its driver. What they extend, and the universes
+    they name, are those of the working tree for both: git shows an edit of such a file by itself.
+    """
+    from rulebot.compile.build import check
+    from rulebot.review.change.compare import compare, read_document
+    from rulebot.review.change.text import text_of
+    from rulebot.spec.extends import relative_to
+    from rulebot.spec.source import Kind, kind_of_document
+
+    read = [
+        [] if content is None else [read_document(content, label, relative_to(file))]
+        for (label, content), file in zip(sides, files, strict=True)
+    ]
+    for loaded in (each for side in read for each in side):
+        if kind_of_document(loaded.source)[0] is Kind.TEST:
+            return "", "tests of a bot are not compared by what they mean"
+        if not loaded.is_fine or any(problem.is_error for problem in check(loaded)):
+            return "", "one side has errors (rulebot validate says which)"
+    return "\n\n".join(text_of(each) for each in compare(*read)), ""
+
+
+def _lines(sides: list[tuple[str, bytes | None]], why: str) -> str:
+    (old, was), (new, now) = sides
+    before, after = ((each or b"").decode("utf-8", "replace").splitlines() for each in (was, now))
+    return "\n".join([f"{why}: line by line", *difflib.unified_diff(before, after, old, new, lineterm="")])
+
+
+# ---------------------------------------------------------------- setting up
+
+
+def configure(what: tuple[str, ...], *, is_install: bool, is_uninstall: bool, is_sure: bool) -> None:
+    """Say what is to be written, ask, and write it."""
+    from rulebot.compare.git_revisions import ATTRIBUTES, driver_command, install, setup_of, uninstall
+
+    if what or (is_install and is_uninstall):
+        raise click.UsageError("--install-git and --uninstall-git stand alone")
+    found = setup_of(Path())
+    done = found.has_line and found.command == driver_command() if is_install else not (found.has_line or found.command)
+    if done:
+        print_text(
+            f"'git diff' in {found.folder} {'shows' if is_install else 'does not show'} specs by rulebot already"
+        )
+        return
+    verb = "gets" if is_install else "loses"
+    print_text(f"the configuration of this clone {verb}  diff.rulebot.command = {found.command or driver_command()}")
+    print_text(f"{found.attributes} {verb}  {ATTRIBUTES}")
+    _ask(is_sure)
+    (install if is_install else uninstall)(found)
+    print_text("written: 'git diff' says what an edit means" if is_install else "written: 'git diff' shows lines again")
+
+
+def _ask(is_sure: bool) -> None:
+    """Ask before writing. Raises: Exit when the answer is no."""
+    if is_sure:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("nobody is there to be asked: add --yes")
+    if not click.confirm("write this?"):
+        print_text("nothing was written")
+        raise click.exceptions.Exit(0)

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rulebot.cli.options import gateway_option, set_option, settings_option
-from rulebot.cli.paths import SPECS
-from rulebot.cli.say import print_text
-from rulebot.cli.stores import STORE, print_json
-from rulebot.cli.width import hung
+from rulebot.cli.options import SPECS, gateway_option, set_option, settings_option
+from rulebot.cli.output import hung, print_text
+from rulebot.cli.store_options import STORE, print_json
 from rulebot.model.errors import MisuseError
 
 if TYPE_CHECKING:
     from rulebot.doctor.examine import DoctorOptions
-    from rulebot.doctor.finding import Finding
+    from rulebot.doctor.market_checks import Finding
 
 _COLOURS = {"ok": "green", "warning": "yellow", "fault": "red", "not checked": "bright_black"}
 
@@ -66,7 +64,7 @@ def doctor(**options: Any) -> None:
     wanted = _wanted(options)
     logging.basicConfig(level=logging.CRITICAL, force=True)
     found = asyncio.run(_collect(wanted, options["form"]))
-    from rulebot.doctor.finding import exit_code
+    from rulebot.doctor.market_checks import exit_code
 
     if options["form"] == "json":
         print_json(document(found))
@@ -79,7 +77,7 @@ def _wanted(options: dict[str, Any]) -> "DoctorOptions":
     from rulebot.cli.run import gateway_address
     from rulebot.cli.validate import parse_settings
     from rulebot.doctor.examine import DoctorOptions
-    from rulebot.store.folders import data_folder
+    from rulebot.store.place import data_folder
 
     is_live = options["live"]
     if options["source"] == "cboe" and options["sim"]:
@@ -177,7 +175,7 @@ def _counts(found: "list[Finding]") -> dict[str, int]:
 
 def document(found: "list[Finding]") -> dict[str, Any]:
     """Return the findings for machines, sorted by group and name; of one name they keep their order."""
-    from rulebot.doctor.finding import exit_code
+    from rulebot.doctor.market_checks import exit_code
 
     rows = [
         {

@@ -1,15 +1,25 @@
 """`rulebot explain`: specs, the account document and words of the language, in plain English."""
 
 import json
+import sys
 from collections.abc import Iterator
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from rulebot.calendars.calendars import import_calendar, import_feed, load_calendar
 from rulebot.cli.exit_codes import PROBLEMS_FOUND
-from rulebot.cli.outputs import PAGE, check_output
-from rulebot.cli.say import print_text
+from rulebot.cli.options import DAY
+from rulebot.cli.output import echo, print_text
+from rulebot.cli.past_options import PAGE, check_output
+from rulebot.model.economic_calendar import events_between, expiry_warnings, lacks_time
+from rulebot.model.errors import RulebotError, SpecError
+from rulebot.model.facts import EventCalendar, EventDay, Moment
+from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.spec.source import MAX_BYTES
+from rulebot.store.place import data_folder
 
 if TYPE_CHECKING:
     from rulebot.review.explanation import Explanation
@@ -86,7 +96,7 @@ def _print_resolved(what: tuple[str, ...]) -> None:
 
     Raises: StoreError when a file cannot be read.
     """
-    from rulebot.spec.resolved import resolved_text
+    from rulebot.spec.load import resolved_text
 
     faulty, texts = {}, []
     for target in _targets(what):
@@ -108,7 +118,7 @@ def _print_resolved(what: tuple[str, ...]) -> None:
 def _targets(what: tuple[str, ...]) -> "Iterator[Explanation | Path]":
     """Yield the page of every word and the files of everything else; a file that is called like a word is a file."""
     from rulebot.review.code_pages import page_of
-    from rulebot.review.word_page import word_page
+    from rulebot.review.word_pages import word_page
     from rulebot.spec.files import NoSuchFiles, find_files
 
     for each in what:
@@ -124,7 +134,7 @@ def _targets(what: tuple[str, ...]) -> "Iterator[Explanation | Path]":
 
 
 def _neither(word: str) -> click.UsageError:
-    from rulebot.review.word_page import did_you_mean
+    from rulebot.review.word_pages import did_you_mean
     from rulebot.spec.files import names_near
 
     written = Path(f"{word}.yaml")
@@ -138,8 +148,8 @@ def _document(file: Path, loaded: "Loaded") -> "Explanation | None":
     """Return what one document comes to, None when it has errors."""
     from rulebot.compile.build import build_plan
     from rulebot.review.account import explain_account
+    from rulebot.review.entry import explain_universe
     from rulebot.review.explain import explain_bot
-    from rulebot.review.members import explain_universe
 
     if loaded.tests is not None:
         raise click.UsageError(f"{file} holds tests of {loaded.tests.spec}: 'rulebot test' runs them")
@@ -165,9 +175,8 @@ def _loaded(file: Path) -> "Loaded":
 
 
 def _show(found: "list[Explanation]", form: str) -> None:
-    from rulebot.cli.width import prose_width
-    from rulebot.review.document import document_of
-    from rulebot.review.text import WIDTH, text_of
+    from rulebot.cli.output import prose_width
+    from rulebot.review.explanation import WIDTH, document_of, text_of
 
     if form == "json":
         print_text(json.dumps({"explained": [document_of(each) for each in found]}, indent=2, allow_nan=False))
@@ -178,8 +187,7 @@ def _show(found: "list[Explanation]", form: str) -> None:
 
 def _draw(found: "list[Explanation]", diagram: str) -> None:
     """Print the states of each bot; what has none is misuse."""
-    from rulebot.review.diagram import mermaid, text_diagram
-    from rulebot.review.state_svg import state_svg
+    from rulebot.review.states import mermaid, state_svg, text_diagram
 
     for each in found:
         if each.lifecycle is None:
@@ -193,10 +201,110 @@ def _draw(found: "list[Explanation]", diagram: str) -> None:
 def _write(found: "list[Explanation]", page: Path) -> None:
     from rulebot.model.errors import StoreError
     from rulebot.review.page import page_of
-    from rulebot.spec.whole_file import write_whole
+    from rulebot.spec.files import write_whole
 
     try:
         write_whole(page, page_of(found).encode())
     except OSError as error:
         raise StoreError(f"cannot write '{page}': {error.strerror or error}") from error
     print_text(f"{page} written: {', '.join(each.name for each in found)}")
+
+
+# --- `rulebot events`: the days on which scheduled news falls, and how to bring new dates
+
+SHOWN_DAYS = 60
+_WHEN = {None: "all day", Moment.BEFORE_OPEN: "bmo", Moment.AFTER_CLOSE: "amc"}
+
+
+@click.group("events", short_help="list and import event calendars (CPI, FOMC, NFP, ...)")
+def events() -> None:
+    """List and import the calendars behind `no_event` and `event`."""
+
+
+@events.command("list", short_help="Show events, published and projected.")
+@click.option("--from", "first", type=DAY, metavar="DAY", help="First day (default: today in New York).")
+@click.option("--to", "last", type=DAY, metavar="DAY", help=f"Last day (default: {SHOWN_DAYS} days after the first).")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
+def list_events(first: date | None, last: date | None, form: str) -> None:
+    """Show the events from one day to another, published and projected."""
+    today = datetime.now(EXCHANGE_ZONE).date()
+    start = first or today
+    end = start + min(timedelta(days=SHOWN_DAYS), date.max - start) if last is None else last
+    if end < start:
+        raise click.UsageError(f"--to {end} is before --from {start}")
+    calendar = _or_exit(data_folder())
+    if form == "json":
+        print_text(json.dumps(_events_document(calendar, start, end), indent=2))
+        return
+    _show_events(calendar, start, end)
+    for warning in expiry_warnings(calendar, today):
+        echo(f"warning: {warning}", err=True)
+
+
+@events.command("import", short_help="Check a calendar in JSON, and keep a copy.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+def import_events(file: Path) -> None:
+    """Check FILE, a calendar in JSON, and keep a copy of it; its dates replace projected ones.
+
+    FILE - reads what another program writes, a feed: it is kept under the name of its event.
+    """
+    try:
+        is_feed = str(file) == "-"
+        done = (
+            import_feed(sys.stdin.buffer.read(MAX_BYTES + 1), data_folder())
+            if is_feed
+            else import_calendar(file, data_folder())
+        )
+    except RulebotError as error:
+        raise _leave(error) from error
+    for line in done.changes or ("nothing changed: these dates were known",):
+        echo(line)
+    echo(f"kept as {done.path}")
+
+
+def _or_exit(data: Path) -> EventCalendar:
+    try:
+        return load_calendar(data)
+    except RulebotError as error:
+        raise _leave(error) from error
+
+
+def _leave(error: RulebotError) -> click.exceptions.Exit:
+    echo(error.message if isinstance(error, SpecError) else f"error: {error.message}", err=True)
+    if error.help:
+        echo(f"   = help: {error.help}", err=True)
+    return click.exceptions.Exit(error.exit_code)
+
+
+def _show_events(calendar: EventCalendar, first: date, last: date) -> None:
+    for event in events_between(calendar, first, last):
+        echo(_line(event))
+    for name, until in sorted(calendar.published_until.items()):
+        known = calendar.known_until[name]
+        then = f"; projected until {known}" if known > until else "; unknown after that"
+        echo(f"{name} is published until {until}{then}")
+
+
+def _line(event: EventDay) -> str:
+    clock = _WHEN[event.moment] if event.at is None else event.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
+    clock = "time?" if lacks_time(event) else clock
+    return f"{event.day:%Y-%m-%d %a}  {clock:7}  {event.name:12}{'  projected' if event.projected else ''}".rstrip()
+
+
+def _events_document(calendar: EventCalendar, first: date, last: date) -> dict[str, object]:
+    return {
+        "from": str(first),
+        "to": str(last),
+        "events": [
+            {
+                "name": event.name,
+                "day": str(event.day),
+                "at": None if event.at is None else event.at.isoformat(),
+                "when": None if event.moment is None else event.moment.value,
+                "projected": event.projected,
+            }
+            for event in events_between(calendar, first, last)
+        ],
+        "published_until": {name: str(day) for name, day in sorted(calendar.published_until.items())},
+        "known_until": {name: str(day) for name, day in sorted(calendar.known_until.items())},
+    }

@@ -1,24 +1,28 @@
 """`rulebot gateway`: a simulated TWS gateway on this machine, for any TWS client; or the ledger of a run of it."""
 
+import asyncio
+import logging
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from rulebot.cli.clock import DAY
-from rulebot.cli.numbers import SEED, Number, WholeNumber
-from rulebot.cli.outputs import LEDGER, XML, check_output
-from rulebot.cli.say import print_text
-from rulebot.cli.shares import shares_option
-from rulebot.cli.stores import STORE
-from rulebot.cli.typed import is_explicit
-from rulebot.model.errors import MisuseError
-from rulebot.store.place import Place
-from twsim.gateway.settings import DEFAULT_PORT, TWS_PORTS
+from rulebot.cli.options import CLOCK, DAY, SEED, Number, WholeNumber, is_explicit, settings_option
+from rulebot.cli.output import print_text
+from rulebot.cli.past_options import LEDGER, XML, check_output, shares_option
+from rulebot.cli.store_options import STORE, print_json
+from rulebot.model.errors import MisuseError, StoreError
+from rulebot.model.text import counted
+from rulebot.store.place import Place, shown_path
+from twsim.gateway.hub import DEFAULT_PORT, TWS_PORTS
 
 if TYPE_CHECKING:
-    from rulebot.capture.market import CapturedMarket
+    from rulebot.capture.captured import CapturedMarket
+    from rulebot.capture.chain import CapturedChain
+    from twsim.gateway.hub import GatewaySettings
+    from twsim.start_gateway import RunningGateway
 
 
 def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
@@ -185,8 +189,7 @@ def gateway(
         raise click.UsageError(f"port {port} belongs to the real TWS or gateway; say --allow-tws-port to take it")
     from decimal import Decimal
 
-    from rulebot.cli.gateway_serving import serve
-    from twsim.gateway.settings import GatewaySettings
+    from twsim.gateway.hub import GatewaySettings
 
     given = _given(ctx, data_seconds)
     if given is not None and not is_explicit("cash"):
@@ -229,7 +232,7 @@ def _given(ctx: click.Context, data_seconds: int) -> "CapturedMarket | None":
         if is_explicit(name):
             other = "date" if name == "day" else name
             raise MisuseError(f"{flag} is the market of its own day: leave --{other} out")
-    from rulebot.capture.market import captured, recorded
+    from rulebot.capture.captured import captured, recorded
 
     return captured(chains) if chains else recorded(recording, store, data_seconds)
 
@@ -269,7 +272,7 @@ def _print_ledger(ctx: click.Context, path: Path, flex: Path | None) -> None:
         print_text(f"SIMULATED: ledger {path}\n")
         print_text(told, nl=False)
         return
-    from rulebot.spec.whole_file import write_whole
+    from rulebot.spec.files import write_whole
 
     try:
         write_whole(flex, told.encode())
@@ -277,3 +280,236 @@ def _print_ledger(ctx: click.Context, path: Path, flex: Path | None) -> None:
         print_text(f"error: {flex} cannot be written: {problem.strerror}", err=True)
         ctx.exit(3)
     print_text(f"SIMULATED: statement {flex}")
+
+
+# --- `rulebot capture`: a chain at a moment, from a recording or a connected gateway, as a file that tests are made
+#     of
+
+_OF_A_GATEWAY = ("trading_class", "expiries", "within", "settings")
+
+
+@click.command("capture", short_help="Keep a chain at a moment as a file.")
+@click.argument("what", required=False, default="", metavar="[DAY|FILE]")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The folder to write to.")
+@click.option(
+    "--at",
+    "clock",
+    type=CLOCK,
+    metavar="HH:MM[:SS]",
+    help="When, in New York (default: an hour after the open); not with a gateway, which shows now.",
+)
+@click.option(
+    "--symbol", "symbols", multiple=True, metavar="SYMBOL", help="The underlying (default: all recorded ones)."
+)
+@click.option("--paper", is_flag=True, help="Ask the gateway of the paper account.")
+@click.option("--live", is_flag=True, help="Ask the gateway of the account with real money.")
+@click.option("--sim", is_flag=True, help="Ask a simulated gateway: nothing else is needed.")
+@click.option("--gateway", "address", metavar="HOST:PORT", help="Where the gateway listens (default: as for a run).")
+@click.option("--class", "trading_class", metavar="CLASS", help="Of a gateway: the trading class, as SPXW.")
+@click.option(
+    "--expiry",
+    "expiries",
+    type=DAY,
+    multiple=True,
+    metavar="DAY",
+    help="Of a gateway: an expiry (default: the nearest one).",
+)
+@click.option(
+    "--within",
+    type=Number(0.1, 100),
+    metavar="PERCENT",
+    help="Of a gateway: strikes that far from the spot (default 3).",
+)
+@settings_option
+@click.option(
+    "--store", type=STORE, metavar="STORE", help="The store whose recordings DAY means (default: the last run's)."
+)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
+def capture(**options: Any) -> None:
+    """Write what was known around an underlying at a moment as JSON (docs/captures.md): levels, expiries, options with
+    quotes and greeks, the account without its number.
+
+    The moment is one of a recorded day (default: the last one recorded), or now, of the gateway that --paper, --live or
+    --sim means: nothing is sent to it but questions. 'rulebot gateway --chain FILE' serves what was captured.
+
+    Exit code: 0, 2 for misuse, 3 when the recording, the gateway or the disk failed.
+    """
+    _check(options)
+    is_asked = options["paper"] or options["live"] or options["sim"]
+    chains = [_asked(options)] if is_asked else _recorded(options)
+    files = [_write(chain, options["out"]) for chain in chains]
+    told = [_document(chain, file) for chain, file in zip(chains, files, strict=True)]
+    if options["form"] == "json":
+        print_json({"captures": told})
+        return
+    for each in told:
+        took = f", in {each['seconds']:g} s" if each["seconds"] else ""
+        spot = "without a price" if each["spot"] is None else f"{each['spot']:.2f}"
+        print_text(f" {each['file']}: {each['symbol']} {spot}, {each['options']} options{took}")
+
+
+def _check(options: Mapping[str, Any]) -> None:
+    """Refuse what does not go together. Raises: MisuseError."""
+    whose = [f"--{name}" for name in ("paper", "live", "sim") if options[name]]
+    if len(whose) > 1:
+        raise MisuseError(f"{whose[0]} and {whose[1]} are two gateways")
+    if not whose:
+        if options["address"] is not None:
+            raise MisuseError("--gateway is one of three: add --paper, --live, or --sim for a 'rulebot gateway'")
+        for name in _OF_A_GATEWAY:
+            if options[name]:
+                flag = {"trading_class": "class", "expiries": "expiry"}.get(name, name)
+                raise MisuseError(f"--{flag} is what a gateway is asked for: add --paper, --live or --sim")
+        return
+    if options["what"] or options["store"] is not None:
+        raise MisuseError(f"a recording and {whose[0]} are two sources: leave one out")
+    if options["clock"] is not None and (not options["sim"] or options["address"] is not None):
+        raise MisuseError("a gateway shows what is now: leave --at out")
+    if len(options["symbols"]) != 1:
+        raise MisuseError("a gateway is asked for one chain at a time", "say which by --symbol, as --symbol SPX")
+
+
+def _recorded(options: Mapping[str, Any]) -> "list[CapturedChain]":
+    from rulebot.capture.captured import chains_at, files_of
+    from rulebot.capture.recorded import read_day
+    from rulebot.model.session import at_exchange_time, session_from
+    from rulebot.preview.connection import INTO_THE_DAY
+
+    recorded = read_day(files_of(options["what"], options["store"]), 1)
+    day, clock = recorded.day.day, options["clock"]
+    at = session_from(day).open + INTO_THE_DAY if clock is None else at_exchange_time(day, clock)
+    return chains_at(recorded, at, options["symbols"])
+
+
+def _asked(options: Mapping[str, Any]) -> "CapturedChain":
+    from rulebot.capture.captured import CaptureOptions, request_chain
+    from rulebot.cli.run import gateway_address
+    from rulebot.store.place import data_folder
+
+    host, port = gateway_address(options["address"])
+    logging.basicConfig(level=logging.CRITICAL, force=True)
+    asked = CaptureOptions(
+        symbol=options["symbols"][0],
+        trading_class=options["trading_class"] or "",
+        expiries=tuple(options["expiries"]),
+        within=(options["within"] or 3.0) / 100,
+        clock=options["clock"],
+        settings=options["settings"],
+        flags={"host": host, "live_port" if options["live"] else "port": port},
+        live=options["live"],
+        sim=options["sim"],
+        data=data_folder(),
+    )
+    return asyncio.run(request_chain(asked))
+
+
+def _write(chain: "CapturedChain", folder: Path) -> Path:
+    from rulebot.capture.chain import chain_text
+    from rulebot.spec.files import write_whole
+
+    file = folder / chain.file_name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(file, chain_text(chain).encode())
+    except OSError as error:
+        raise StoreError(f"{file} cannot be written: {error.strerror}") from error
+    return file
+
+
+def _document(chain: "CapturedChain", file: Path) -> dict[str, Any]:
+    return {
+        "file": shown_path(file),
+        "at": chain.at.isoformat(),
+        "source": chain.source,
+        "symbol": chain.symbol,
+        "spot": chain.spot,
+        "options": len(chain.options),
+        "seconds": chain.seconds,
+    }
+
+
+# --- Serving
+
+
+def serve(ctx: click.Context, settings: "GatewaySettings", given: "CapturedMarket | None" = None) -> None:
+    """Serve until somebody stops it; `given` is the market instead of the model."""
+    import logging
+
+    from rulebot.model.session import CalendarError
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        asyncio.run(_serve(settings, given))
+    except KeyboardInterrupt:
+        print_text("stopped")
+    except (ValueError, CalendarError) as problem:
+        print_text(f"error: {problem}", err=True)
+        ctx.exit(2)
+    except OSError as problem:
+        print_text(f"error: {_plainly(settings, problem)}", err=True)
+        ctx.exit(3)
+
+
+def _plainly(settings: "GatewaySettings", problem: OSError) -> str:
+    import errno
+
+    if problem.errno == errno.EADDRINUSE:
+        return f"port {settings.port} on 127.0.0.1 is in use; choose another with --port"
+    return f"cannot listen on port {settings.port}: {problem.strerror}"
+
+
+async def _serve(settings: "GatewaySettings", given: "CapturedMarket | None") -> None:
+    import signal
+
+    from twsim.market.replayed_market import ReplayedMarket
+    from twsim.start_gateway import start_gateway
+
+    running = await start_gateway(settings, market=None if given is None else ReplayedMarket(given.market))
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(each, stopped.set)
+        except (NotImplementedError, RuntimeError):
+            break  # this system, or this thread, delivers interrupts by exception
+    print_text(_banner(settings, running))
+    if given is not None:
+        print_text(f"SIMULATED market: {given.about}")
+    print_text(_next(running))
+    ends = {asyncio.ensure_future(stopped.wait()), asyncio.ensure_future(running.failure())}
+    try:
+        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for each_end in done:
+            each_end.result()
+    finally:
+        for end in ends:
+            end.cancel()
+        await running.stop()
+        print_text(_farewell(running))
+
+
+def _banner(settings: "GatewaySettings", running: "RunningGateway") -> str:
+    pace = "as fast as its clients" if settings.speed is None else f"{settings.speed:g} times real time"
+    length = counted(settings.days, "session")
+    first = running.gateway.hub.timeline.sessions[0].date
+    return (
+        f"SIMULATED TWS gateway on 127.0.0.1:{running.port} - no real market, no real money\n"
+        f"SIMULATED {_accounts(running)}, {length} from {first}, {pace}, seed {settings.seed}"
+    )
+
+
+def _next(running: "RunningGateway") -> str:
+    from rulebot.adapters.ib.connection_errors import is_paper
+
+    mode = "--paper --sim" if is_paper(running.gateway.hub.brokers[0].account) else "--live"
+    return f"next: rulebot run {mode} --gateway 127.0.0.1:{running.port} SPECS, or any other TWS client; Ctrl+C ends it"
+
+
+def _accounts(running: "RunningGateway") -> str:
+    names = [each.account for each in running.gateway.hub.brokers]
+    return f"account{'' if len(names) == 1 else 's'} {', '.join(names)}"
+
+
+def _farewell(running: "RunningGateway") -> str:
+    done = running.statistics
+    return f"SIMULATED gateway stopped: {done.messages} messages, {done.fences} fences"

@@ -35,23 +35,25 @@ class _Entry(NamedTuple):
 
 SECTIONS = {
     "Write a bot": {
-        "new": _Entry("rulebot.cli.new:new", "Begin a spec that is sound from its first line on."),
+        "new": _Entry("rulebot.cli.write_spec:new", "Begin a spec that is sound from its first line on."),
         "validate": _Entry("rulebot.cli.validate:validate", "Check specs; say every problem with its place."),
         "explain": _Entry("rulebot.cli.explain:explain", "Say in words what a spec does, or what a word means."),
         "diff": _Entry("rulebot.cli.diff:diff", "Say what an edit of specs means, and mark what risks more."),
-        "fmt": _Entry("rulebot.cli.fmt:fmt", "Lay specs out alike; meaning and comments stay."),
-        "symbols": _Entry("rulebot.cli.symbols:symbols", "Ask the broker which symbols are gone or have no options."),
-        "schema": _Entry("rulebot.cli.schema:schema", "Print the schema that editors complete from."),
+        "fmt": _Entry("rulebot.cli.write_spec:fmt", "Lay specs out alike; meaning and comments stay."),
+        "symbols": _Entry("rulebot.cli.past.scan:symbols", "Ask the broker which symbols are gone or have no options."),
+        "schema": _Entry("rulebot.cli.write_spec:schema", "Print the schema that editors complete from."),
     },
     "Try it without a broker": {
-        "test": _Entry("rulebot.cli.test:test", "Run the tests of specs."),
-        "backtest": _Entry("rulebot.cli.backtest:backtest", "Run bots over past sessions."),
-        "sweep": _Entry("rulebot.cli.sweep:sweep", "Try variants of a bot over past sessions."),
-        "train": _Entry("rulebot.cli.train:train", "Train a model of when a bot's trades end well."),
+        "test": _Entry("rulebot.cli.past.test:test", "Run the tests of specs."),
+        "backtest": _Entry("rulebot.cli.past.backtest:backtest", "Run bots over past sessions."),
+        "sweep": _Entry("rulebot.cli.past.sweep:sweep", "Try variants of a bot over past sessions."),
+        "train": _Entry("rulebot.cli.past.train:train", "Train a model of when a bot's trades end well."),
         "gateway": _Entry("rulebot.cli.gateway:gateway", "Serve a simulated market to any TWS client."),
-        "replay": _Entry("rulebot.cli.replay:replay", "Live through a recorded day again."),
-        "capture": _Entry("rulebot.cli.capture:capture", "Keep a chain at a moment as a file, for tests."),
-        "chaos": _Entry("rulebot.cli.chaos:chaos", "Try bots under faults and crashes; a verdict for each invariant."),
+        "replay": _Entry("rulebot.cli.past.replay:replay", "Live through a recorded day again."),
+        "capture": _Entry("rulebot.cli.gateway:capture", "Keep a chain at a moment as a file, for tests."),
+        "chaos": _Entry(
+            "rulebot.cli.past.chaos:chaos", "Try bots under faults and crashes; a verdict for each invariant."
+        ),
     },
     "Run it": {
         "doctor": _Entry("rulebot.cli.doctor:doctor", "Check that all is ready for a run."),
@@ -62,27 +64,27 @@ SECTIONS = {
         ),
     },
     "Look": {
-        "scan": _Entry("rulebot.cli.scan:scan", "Measure and rank what each symbol's trade would be now."),
+        "scan": _Entry("rulebot.cli.past.scan:scan", "Measure and rank what each symbol's trade would be now."),
         "status": _Entry("rulebot.cli.status:status", "Show what is open and what protects it."),
-        "list": _Entry("rulebot.cli.list:list_bots", "List the bots that ran."),
+        "list": _Entry("rulebot.cli.status:list_bots", "List the bots that ran."),
         "summary": _Entry("rulebot.cli.summary:summary", "Sum up the closed trades."),
         "why": _Entry("rulebot.cli.why:why", "Say why a bot did, or did not, trade."),
-        "chart": _Entry("rulebot.cli.chart:chart", "Draw a bot's decisions, also for TradingView."),
+        "chart": _Entry("rulebot.cli.why:chart", "Draw a bot's decisions, also for TradingView."),
         "alerts": _Entry("rulebot.cli.alerts:alerts", "Show what people were told, and tell them."),
         "web": _Entry("rulebot.cli.web:web", "Show a store as a page in the browser."),
-        "top": _Entry("rulebot.cli.top:top", "Show a store in the terminal, with keys to act."),
-        "health": _Entry("rulebot.cli.health:health", "Ask the page whether its engine is well."),
+        "top": _Entry("rulebot.cli.terminal.top:top", "Show a store in the terminal, with keys to act."),
+        "health": _Entry("rulebot.cli.status:health", "Ask the page whether its engine is well."),
     },
     "Operate": {
-        "enter": _Entry("rulebot.cli.enter:enter", "Have a bot enter at once, also a row of a scan."),
+        "enter": _Entry("rulebot.cli.control:enter", "Have a bot enter at once, also a row of a scan."),
         "pause": _Entry("rulebot.cli.control:pause", "Let no bot enter; exits go on."),
         "resume": _Entry("rulebot.cli.control:resume", "Let bots enter again."),
-        "reload": _Entry("rulebot.cli.reload:reload", "Let a running engine take up changed specs."),
+        "reload": _Entry("rulebot.cli.control:reload", "Let a running engine take up changed specs."),
         "stop": _Entry("rulebot.cli.control:stop", "End the engine; positions stay as they are."),
         "kill": _Entry("rulebot.cli.control:kill", "Cancel entries and open nothing more; exits go on."),
         "store": _Entry("rulebot.cli.store:store", "Audit, back up, export and tie what was recorded."),
-        "hooks": _Entry("rulebot.cli.hooks:hooks", "Let web hooks of other programs in, and try one."),
-        "events": _Entry("rulebot.cli.events:events", "List and import event calendars."),
+        "hooks": _Entry("rulebot.cli.alerts:hooks", "Let web hooks of other programs in, and try one."),
+        "events": _Entry("rulebot.cli.explain:events", "List and import event calendars."),
     },
 }
 """Every command, by what a person is about."""
@@ -125,7 +127,7 @@ class Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            from rulebot.spec.suggest import did_you_mean
+            from rulebot.spec.diagnostic import did_you_mean
 
             if hint := _ELSEWHERE.get(args[0]) or did_you_mean(args[0], COMMANDS):
                 raise click.UsageError(f"there is no command '{args[0]}'; {hint}", ctx) from error
@@ -178,7 +180,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except RulebotError as error:
-            from rulebot.cli.width import echo
+            from rulebot.cli.output import echo
 
             for line in (*f"error: {error.message}".split("\n"), *([f"  = help: {error.help}"] if error.help else [])):
                 echo(line, err=True)
@@ -197,8 +199,7 @@ class Commands(click.Group):
 
 def as_it_fits(told: str) -> str:
     """Return what click says behind `Error: ` as the terminal shows it: harmless, and broken between words."""
-    from rulebot.cli.say import harmless
-    from rulebot.cli.width import broken
+    from rulebot.cli.output import broken, harmless
 
     if not sys.stderr.isatty():
         return told
@@ -275,3 +276,45 @@ def main() -> None:
 
 if __name__ == "__main__":
     main(prog_name="rulebot")
+
+
+# --- docs/commands.md
+
+_HEAD = """\
+# Commands
+
+What `rulebot COMMAND --help` says, of all commands. This page is made of the commands themselves.
+
+Where nobody reads on (`rulebot why BOT | head`) a command ends with 141, as programs do that SIGPIPE ends.
+"""
+
+
+def document() -> str:
+    """Return the page: the commands by what a person is about, each with what it takes."""
+    context = click.Context(main, info_name="rulebot")
+    parts = [_HEAD.rstrip()]
+    for title, section in SECTIONS.items():
+        parts.append(f"## {title}")
+        for name in section:
+            command = main.get_command(context, name)
+            assert command is not None, f"{name} is listed and is no command"
+            parts += _command(command, click.Context(command, context, name))
+    return "\n\n".join(parts) + "\n"
+
+
+def _command(command: click.Command, context: click.Context) -> Iterator[str]:
+    yield f"### {context.command_path}"
+    yield f"```console\n$ {context.command_path} {' '.join(command.collect_usage_pieces(context))}\n```"
+    yield "\n\n".join(" ".join(each.split()) for each in (command.help or "").replace("\b\n", "").split("\n\n"))
+    if options := [each for each in command.params if isinstance(each, click.Option) and not each.hidden]:
+        rows = [record for each in options if (record := each.get_help_record(context)) is not None]
+        yield "\n".join(("| option | |", "|---|---|", *(f"| `{_cell(name)}` | {_cell(text)} |" for name, text in rows)))
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None, f"{name} is listed and is no command"
+            yield from _command(inner, click.Context(inner, context, name))
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

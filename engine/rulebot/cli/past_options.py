@@ -1,20 +1,92 @@
 """What the commands about past sessions share: days, dollars, shares, fills, processes, a bar, and writing a page."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from rulebot.cli.say import print_text
-from rulebot.cli.shares import Shares
+import click
+
+from rulebot.backtest.report_charts import gravest_first
+from rulebot.cli.output import print_text
 from rulebot.model.contract import product
 from rulebot.model.errors import MisuseError, StoreError
+from rulebot.model.text import counted
 
 if TYPE_CHECKING:
-    from rulebot.adapters.history.day import Source
-    from rulebot.backtest.fills import FillModel
+    from rulebot.adapters.history.session import Source
+    from rulebot.backtest.broker import FillModel
+
+# --- Files that a command writes where it is told to
+
+
+class Output(NamedTuple):
+    """What a file of ours is, and how each begins, in lower case."""
+
+    words: str
+    begins: tuple[bytes, ...]
+
+
+PAGE = Output("a page", (b"<!doctype html",))
+XML = Output("an XML file", (b"<?xml", b"<flexqueryresponse"))
+SAMPLES = Output("a table of samples", (b"entered,left,net",))
+LEDGER = Output("a ledger", (b'{"kind":',))
+MODEL = Output("a model", (b'{\n "rulebot_model"', b'{\r\n "rulebot_model"'))
+
+
+def check_output(word: str, file: Path | None, what: Output, beside: Path | None = None) -> None:
+    """Refuse to write into a file that is something else: it would be lost, or spoilt. Raises: MisuseError.
+
+    beside: what the same command keeps, which need not be there yet.
+    """
+    if file is None:
+        return
+    if file == Path():
+        raise MisuseError(f"{word} is an empty name", "is a variable of the shell empty?")
+    is_other = beside is not None and file.resolve() == beside.resolve()
+    with suppress(OSError):  # what cannot be read is told when it is written
+        if file.is_file() and file.stat().st_size:
+            with file.open("rb") as there:
+                is_other |= not there.read(32).lower().startswith(what.begins)
+    if is_other:
+        message = f"{word} is {what.words}, and {file} is something else: it would be lost"
+        raise MisuseError(message, f"name another {word}")
+
+
+# --- `--shares SPY=1000`: what a simulated account holds when its first day begins
+
+F = TypeVar("F", bound=Callable[..., Any])
+Shares = tuple[tuple[str, int], ...]
+_PAIR = re.compile(r"([A-Z][A-Z0-9.]{0,9})=([1-9][0-9]{0,6})")
+
+
+def read_shares(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> Shares | None:
+    """Read `SYMBOL=COUNT` as often as it is given, None when it is not. Raises: BadParameter."""
+    found: dict[str, int] = {}
+    for each in value:
+        pair = _PAIR.fullmatch(each)
+        if pair is None:
+            raise click.BadParameter(f"shares are SYMBOL=COUNT, as in SPY=1000, is '{each}'")
+        if pair[1] in found:
+            raise click.BadParameter(f"the shares of {pair[1]} are given twice")
+        found[pair[1]] = int(pair[2])
+    return tuple(found.items()) or None
+
+
+def _option(help_text: str) -> Callable[[F], F]:
+    return click.option("--shares", multiple=True, callback=read_shares, metavar="SYMBOL=COUNT", help=help_text)
+
+
+shares_option = _option("Shares the simulated account starts with, at the previous close, as SPY=1000.")
+backtest_shares_option = _option(
+    "Shares the account begins with, as SPY=1000: bought at the close before, out of --cash."
+)
+
+
+# --- What the commands about past sessions share
 
 FIRST, LAST = date(1980, 1, 1), date(2100, 1, 1)
 MOST_CASH = Decimal(10**12)
@@ -42,16 +114,16 @@ def asked_fills(text: str, *, recorded: bool = False) -> "FillModel":
 
     recorded: what a recording answered can be asked for, too. Raises: MisuseError, StoreError.
     """
-    from rulebot.backtest.fills import RECORDED, WORDS, fill_model
+    from rulebot.backtest.broker import RECORDED, WORDS, fill_model
 
     if recorded and text == RECORDED.name:
         return RECORDED
     kind, _, store = text.partition(":")
     if kind != "from" or not store:
         return fill_model(text, (*WORDS, "from:STORE", *([RECORDED.name] if recorded else [])))
-    from rulebot.backtest.fill_calibration import calibrated
-    from rulebot.store.open import is_there
+    from rulebot.backtest.broker import calibrated
     from rulebot.store.place import place_of
+    from rulebot.store.registry import is_there
 
     place = place_of(store)
     if not is_there(place):
@@ -89,7 +161,7 @@ def cores() -> int:
 
 def write_file(file: Path, text: str) -> None:
     """Write a text, into a new folder if need be: hours may have led to it. Raises: StoreError."""
-    from rulebot.spec.whole_file import write_whole
+    from rulebot.spec.files import write_whole
 
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -129,3 +201,26 @@ def sessions_bar(form: str) -> Iterator[Bar]:
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("sessions", total=None)
         yield lambda done, count, what="sessions": bar.update(task, completed=done, total=count, description=what)
+
+
+# --- What is said of past data for eyes
+
+SHOWN_FINDINGS = 20
+
+
+def named(source: str, is_modelled: bool) -> str:
+    """Return the name of a source, which says when nobody ever quoted its prices."""
+    return f"{source}; its option prices are MODELLED, nobody ever quoted them" if is_modelled else source
+
+
+def finding_lines(findings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what was wrong with the data, by file and row."""
+    found = gravest_first(findings)
+    yield f" the data: {counted(sum(1 + each.more for each in found), 'finding')}"
+    for alike in found[:SHOWN_FINDINGS]:
+        yield f"  {alike.line}"
+    rest = sum(1 + each.more for each in found[SHOWN_FINDINGS:])
+    if rest:
+        yield f"  and {rest} more; --format json has them all"
+    elif any(each.more for each in found):
+        yield "  --format json has them all"

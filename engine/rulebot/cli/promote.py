@@ -6,24 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rulebot.cli.clock import clock_of
-from rulebot.cli.options import set_option
-from rulebot.cli.stores import STORE, print_json, reads_store
-from rulebot.cli.width import echo
-from rulebot.model.counted import counted
+from rulebot.cli.options import clock_of, set_option
+from rulebot.cli.output import echo
+from rulebot.cli.store_options import STORE, print_json, reads_store
 from rulebot.model.errors import MisuseError
 from rulebot.model.money import dollars, signed_dollars
-from rulebot.narrate.text_table import aligned
-from rulebot.store.folders import data_folder
-from rulebot.store.latest import run_store
-from rulebot.store.place import Place, shown_path
+from rulebot.model.text import counted
+from rulebot.narrate.text import aligned
+from rulebot.store.place import Place, data_folder, shown_path
+from rulebot.store.registry import run_store
 
 if TYPE_CHECKING:
     from rulebot.documents.load_bots import SpecText
-    from rulebot.promotion.assess import Assessment, PaperEvidence
+    from rulebot.promotion.promotion import Assessment, PaperEvidence
     from rulebot.promotion.sessions import BotSession
     from rulebot.spec.load import Loaded
-    from rulebot.spec.nouns.account import AccountDocument
+    from rulebot.spec.nouns import AccountDocument
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -57,8 +55,7 @@ def promote(
     """
     from rulebot.cli.validate import parse_settings
     from rulebot.process.settings import folder_of, read_settings
-    from rulebot.promotion.assess import assess, promotion, read_evidence
-    from rulebot.promotion.promotion import keep
+    from rulebot.promotion.promotion import assess, keep, promotion, read_evidence
 
     path = run_store(store)
     evidence = read_evidence(path, simulated=sim)

@@ -13,28 +13,33 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rulebot.cli.clock import DAY, first_session
-from rulebot.cli.numbers import SEED, WholeNumber
-from rulebot.cli.observe import check_store, observed_world
-from rulebot.cli.options import gateway_option, set_option, settings_option
-from rulebot.cli.outputs import LEDGER, check_output
-from rulebot.cli.paths import SPECS
-from rulebot.cli.say import print_text
-from rulebot.cli.shares import shares_option
-from rulebot.cli.stopper import StopSignals
-from rulebot.cli.stores import STORE, is_written
+from rulebot.cli.options import (
+    DAY,
+    SEED,
+    SPECS,
+    WholeNumber,
+    first_session,
+    gateway_option,
+    set_option,
+    settings_option,
+)
+from rulebot.cli.output import print_text
+from rulebot.cli.past_options import LEDGER, check_output, shares_option
+from rulebot.cli.run_modes import check_store, observed_world
+from rulebot.cli.signals import StopSignals
+from rulebot.cli.store_options import STORE, is_written
 from rulebot.model.errors import MisuseError, RulebotError
 from rulebot.store.place import Place, beside
 
 if TYPE_CHECKING:
-    from rulebot.chaos.crash_point_environment import CrashPoint
-    from rulebot.cli.page import EmbeddedPage
-    from rulebot.cli.screen import Screen
-    from rulebot.cli.shadow import Shadow
+    from rulebot.chaos.crash_points import CrashPoint
+    from rulebot.cli.run_modes import Shadow
+    from rulebot.cli.terminal.screen import Screen
+    from rulebot.cli.web import EmbeddedPage
     from rulebot.documents.load_bots import LoadedBots
     from rulebot.live.environments import World
     from rulebot.live.start import Run, RunOptions
-    from rulebot.process.heartbeat import Heartbeat
+    from rulebot.process.service import Heartbeat
     from rulebot.process.settings import Settings
     from rulebot.store.journal import SqlJournal
 
@@ -150,7 +155,6 @@ def run(**options: Any) -> None:
 
 def run_with(options: dict[str, Any], page: "EmbeddedPage | None" = None) -> None:
     """Run as the options of `run` say, with a page beside the screen. Raises: MisuseError, and what a run raises."""
-    from rulebot.cli.run_together import check_together
 
     check_together(options)
     check_output("--ledger", options["ledger"], LEDGER)
@@ -159,14 +163,11 @@ def run_with(options: dict[str, Any], page: "EmbeddedPage | None" = None) -> Non
         options["address"] = f"127.0.0.1:{options['gateway_port']}"
     from rulebot.cli.validate import parse_settings, show_problems
     from rulebot.documents.load_bots import NO_BOTS, ProblemsError, check_live_data, check_overrides, load_desk
-    from rulebot.documents.parameter_overrides import parameters_of
-    from rulebot.documents.reload_specs import is_named
-    from rulebot.live.removed_specs import without_removed
-    from rulebot.process.heartbeat import Heartbeat
-    from rulebot.process.systemd import Systemd
+    from rulebot.documents.reload_specs import is_named, parameters_of
+    from rulebot.live.start import without_removed
+    from rulebot.process.service import Heartbeat, Systemd
     from rulebot.replay.recordings import tapes_of
-    from rulebot.store.folders import data_folder
-    from rulebot.store.secret import hook_secret
+    from rulebot.store.place import data_folder, hook_secret
 
     overrides = {**parameters_of(os.environ), **parse_settings(options["overrides"])}
     paths = options["specs"]
@@ -190,11 +191,11 @@ def run_with(options: dict[str, Any], page: "EmbeddedPage | None" = None) -> Non
     if options["exits_only"]:
         desk = replace(NO_BOTS, account=desk.account, account_text=desk.account_text)
     elif store is not None:
-        from rulebot.documents.parameter_overrides import with_kept
+        from rulebot.documents.reload_specs import with_kept
 
         desk = with_kept(desk, store)
     if options["sim"] and not options["address"] and options["recording"] is None:
-        from rulebot.live.simulated_symbols import check_sim_symbols
+        from rulebot.live.start import check_sim_symbols
 
         check_sim_symbols(desk.bots.values())
     struck = _struck(options)
@@ -210,7 +211,7 @@ def run_with(options: dict[str, Any], page: "EmbeddedPage | None" = None) -> Non
     )
     shadow = None
     if beside_it is not None:
-        from rulebot.cli.shadow import Shadow
+        from rulebot.cli.run_modes import Shadow
 
         shadow = Shadow(beside_it, desk, run_options, options["fills"])
         world = shadow.beside(world)
@@ -228,7 +229,7 @@ def drive(
     shadow: "Shadow | None" = None,
 ) -> None:
     """Run an engine in this process until it ends, shown on the terminal and written to its log."""
-    from rulebot.cli.screen import Screen, begin_log
+    from rulebot.cli.terminal.screen import Screen, begin_log
 
     screen = Screen(desk, options, plain=plain, page=page)
     begin_log(screen, options)
@@ -242,7 +243,7 @@ def _struck(options: Mapping[str, Any]) -> "CrashPoint | None":
         return None
     if not options["sim"]:
         raise MisuseError("RULEBOT_CRASH ends an engine in its work: a simulated market alone takes that", "add --sim")
-    from rulebot.chaos.crash_point_environment import CrashPoint
+    from rulebot.chaos.crash_points import CrashPoint
 
     return CrashPoint(words)
 
@@ -255,7 +256,7 @@ def _compares(options: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _settings(options: Mapping[str, Any], desk: "LoadedBots", specs: Sequence[str | Path]) -> "Settings":
     from rulebot.process.settings import folder_of, read_settings
-    from rulebot.store.folders import data_folder
+    from rulebot.store.place import data_folder
 
     host, port = gateway_address(options["address"])
     port = options.get("gateway_port") if port is None else port
@@ -290,12 +291,12 @@ def _world(
     heartbeat: "Heartbeat",
     page: "EmbeddedPage | None",
 ) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
-    from rulebot.store.open import is_there
+    from rulebot.store.registry import is_there
 
     sessions = options["days"] or (1 if options["sim"] or options["until"] else None)
     waiting = heartbeat.waits if options["wait_for_gateway"] else None
     if options["live"]:
-        from rulebot.cli.live import live_world
+        from rulebot.cli.run_modes import live_world
 
         if waiting is not None and page is not None and is_there(settings.live_store):
             page.opened(settings.live_store)
@@ -309,11 +310,11 @@ def _paper_world(
     options: Mapping[str, Any], settings: "Settings", waiting: "Callable[[str], None] | None", sessions: int | None
 ) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
     """Return the world of a paper account or a simulated market; where a run observes, nothing can be sent in it."""
-    from rulebot.capture.market import recorded
+    from rulebot.capture.captured import recorded
     from rulebot.live.environments import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
     from rulebot.live.start import RunOptions
-    from rulebot.store.folders import accounts_folder, data_folder, new_sim_store
-    from rulebot.store.open import is_in_use
+    from rulebot.store.place import accounts_folder, data_folder, new_sim_store
+    from rulebot.store.registry import is_in_use
 
     host, port = gateway_address(options["address"])
     log = settings.log_limits
@@ -435,7 +436,7 @@ async def _run(
     shadow: "Shadow | None",
 ) -> None:
     from rulebot.live.start import execute, open_journal
-    from rulebot.store.latest import remember_engine
+    from rulebot.store.registry import remember_engine
 
     stopper = StopSignals(screen)
     stopper.listen()
@@ -472,3 +473,54 @@ async def _run(
         screen.close()
         if stopper.run is not None:
             screen.report(stopper.run, None if shadow is None else shadow.report)
+
+
+# --- Which options of `rulebot run` do not go together
+
+_OF_THE_MARKET = ("seed", "day", "market", "recording", "positions", "shares", "ledger", "speed")
+
+
+def _flag(name: str) -> str:
+    return "date" if name == "day" else name
+
+
+def check_together(options: Mapping[str, Any]) -> None:
+    """Refuse what does not go together. Raises: MisuseError."""
+    if options["live"] + options["paper"] + options["observe"] > 1:
+        raise MisuseError("--observe, --paper and --live are runs of their own, each with its own store")
+    if options["address"] and options.get("gateway_port") is not None:
+        raise MisuseError("--gateway HOST:PORT names a port already: leave --port out")
+    if options["fills"] is not None and not options["observe"] and not options["shadows"]:
+        raise MisuseError("--fills is for --observe and --shadow: elsewhere the broker fills")
+    if options["shadows"] and (options["observe"] or options["exits_only"]):
+        raise MisuseError("--shadow is beside bots that trade: not with --observe, nor --exits-only")
+    if options["exits_only"] and options["observe"]:
+        raise MisuseError("--exits-only watches what an account holds, and --observe holds nothing")
+    if options["live"] and options["sim"]:
+        raise MisuseError(
+            "--sim is no real money: --live does not go with it",
+            "to try --live, let 'rulebot gateway --account U1234567' play the account (docs/live.md)",
+        )
+    if options["yes_i_mean"] is not None and not options["live"]:
+        raise MisuseError("--yes-i-mean confirms the account of --live")
+    if not options["sim"]:
+        for name in _OF_THE_MARKET:
+            if options[name] is not None:
+                raise MisuseError(f"--{_flag(name)} is for the simulated market: add --sim")
+    attaches = options["address"] or options.get("gateway_port") is not None
+    if options["sim"] and attaches:
+        for name in _OF_THE_MARKET:
+            if options[name] is not None:
+                raise MisuseError(f"--{_flag(name)} is the gateway's own: give it to 'rulebot gateway'")
+    if options["recording"] is not None:
+        for name in ("day", "days", "market"):
+            if options[name] is not None:
+                raise MisuseError(f"--recording is the market of its own day: leave --{_flag(name)} out")
+    if options["exits_only"] and options["sim"] and not attaches:
+        raise MisuseError("--exits-only has nothing to watch in a new simulated market", "attach with --gateway")
+    if options["wait_for_gateway"] and options["sim"] and not attaches:
+        raise MisuseError("--wait-for-gateway has nothing to wait for: --sim brings its gateway")
+    if options["drift"] and options["no_tape"]:
+        raise MisuseError("--drift reads the recording of the day: leave --no-tape out")
+    if options["until"] and options["days"]:
+        raise MisuseError("--until close is one session: leave --days out")

@@ -7,9 +7,8 @@ from typing import Any
 import click
 
 from rulebot.cli.alerts import people_option, teller_to
-from rulebot.cli.page import EmbeddedPage
 from rulebot.cli.run import run, run_with
-from rulebot.cli.web import WHERE_NAMES, check_packages, where_options
+from rulebot.cli.web import WHERE_NAMES, EmbeddedPage, check_packages, where_options
 
 _OF_RUN = [option for option in run.params if option.name != "gateway_port"]
 """The options of `run`; here `--port` is that of the page."""

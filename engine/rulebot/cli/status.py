@@ -1,29 +1,41 @@
 """`rulebot status`: what is open, what protects it, what works, and whether the engine may trade."""
 
+import json
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 
 import click
 
-from rulebot.cli.stores import other_version_words, print_json, shows_store
-from rulebot.cli.width import echo, table, terminal_width
+from rulebot.cli.options import SPECS, WholeNumber
+from rulebot.cli.output import echo, print_text, table, terminal_width
+from rulebot.cli.store_options import other_version_words, print_json, shows_store
 from rulebot.core.state import OperatorState, State
-from rulebot.documents.recorded_bots import bot_of
+from rulebot.documents.load_bots import bot_of
+from rulebot.model.errors import RulebotError, StoreError
 from rulebot.model.money import ZERO
-from rulebot.narrate.day_pnl import open_as_marked, owed_today, realized_today
-from rulebot.narrate.delayed_data import delayed_on_record
-from rulebot.narrate.growth_text import grown_by
-from rulebot.narrate.target_kept import TargetResult, kept_lines, read_kept
-from rulebot.narrate.text_table import aligned, one_line, price, signed
-from rulebot.narrate.trade_text import bare_text, error_text, holding_of, provisional_text
-from rulebot.process.broker_status import connected
+from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.narrate.notices import delayed_on_record, grown_by
+from rulebot.narrate.snapshot import open_as_marked, owed_today, realized_today
+from rulebot.narrate.text import aligned, one_line, price, signed
+from rulebot.narrate.trades import (
+    TargetResult,
+    bare_text,
+    error_text,
+    holding_of,
+    kept_lines,
+    provisional_text,
+    read_kept,
+)
+from rulebot.process.connection_state import connected
 from rulebot.record.record import Record
 from rulebot.recovery.operator_state import TO_BE_CLOSED, kept_out, named_in, reason_of, standing_of, trading_of
 from rulebot.recovery.resume import resume_from
-from rulebot.store.latest import shown_store
 from rulebot.store.place import Place, shown_path
 from rulebot.store.queries import Row, Run, StoreReader
+from rulebot.store.registry import shown_store
 
 _TARGET = "target"
 _RESTING = (_TARGET, "stop", "protect")
@@ -256,3 +268,176 @@ def _order_lines(orders: Sequence[dict[str, Any]]) -> list[str]:
         for one in orders
     ]
     return aligned([head, *rows], right=frozenset((4, 5)))
+
+
+# --- `rulebot list`: the bots of the last run, or of specs, and what they are doing
+
+
+@click.command("list", short_help="List the bots that ran.")
+@click.argument("specs", nargs=-1, metavar="[SPEC]...", type=SPECS)
+@shows_store
+def list_bots(specs: tuple[str, ...], store: Place | None, form: str) -> None:
+    """List the bots of the last run, or those of the files, folders or patterns in SPEC.
+
+    A bot is stopped, starting, running or stopping: that is also one that the engine runs no more, while it holds
+    something, whose exits go on.
+    """
+    named = _of_files(specs)
+    path = _path(store, bool(specs))
+    ran = {} if path is None else _of_store(path)
+    names = sorted(named if specs else ran)
+    rows = [{**_unknown(name), **ran.get(name, {}), **named.get(name, {})} for name in names]
+    if form == "json":
+        print_json({"bots": rows, "store": None if path is None else shown_path(path)})
+        return
+    _show(rows)
+    print_text(f"\n store {shown_path(path)}" if path else "\n no run has left a store yet")
+
+
+def _path(store: Place | None, may_lack: bool) -> Place | None:
+    try:
+        return shown_store(store)
+    except StoreError:
+        if not may_lack:
+            raise
+        return None
+
+
+def _unknown(name: str) -> dict[str, Any]:
+    return {"bot": name, "state": "stopped", "mode": None, "digest": None, "path": None, "last_activity": None}
+
+
+def _of_store(path: Place) -> dict[str, dict[str, Any]]:
+    with StoreReader(path) as reader:
+        run = reader.run()
+        settings: Any = run.started.data.get("settings") if run.started else None
+        mode = (run.started.data.get("mode") if run.started else None) or (settings or {}).get("mode")
+        found = {}
+        held = {row["strategy_id"] for row in reader.view("open_positions")}
+        for bot in reader.bots():
+            last = reader.last_activity(bot)
+            spec = run.specs.get(bot, {})
+            found[bot] = {
+                "bot": bot,
+                "state": run.state(bot, holds=bot in held),
+                "mode": mode,
+                "digest": spec.get("digest"),
+                "path": spec.get("path"),
+                "last_activity": last.astimezone(EXCHANGE_ZONE).strftime("%Y-%m-%d %H:%M:%S") if last else None,
+            }
+    return found
+
+
+def _of_files(specs: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    if not specs:
+        return {}
+    from rulebot.spec.files import find_files
+    from rulebot.spec.load import load_document
+
+    found: dict[str, dict[str, Any]] = {}
+    for file in find_files(specs):
+        loaded = load_document(file, {})
+        spec = loaded.spec
+        if not loaded.is_fine:
+            raise click.UsageError(f"{file} is no sound spec; 'rulebot validate {file}' says why")
+        if spec is None:
+            continue
+        if spec.name in found:
+            raise click.UsageError(f"two documents are the bot '{spec.name}': {found[spec.name]['path']} and {file}")
+        found[spec.name] = {"bot": spec.name, "digest": spec.digest, "path": str(file)}
+    return found
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    head = ("bot", "state", "mode", "spec", "last activity", "file")
+    shown = [head] + [
+        (
+            row["bot"],
+            row["state"],
+            row["mode"] or "-",
+            (row["digest"] or "-")[:8],
+            row["last_activity"] or "never",
+            row["path"] or "-",
+        )
+        for row in rows
+    ]
+    lines = table(shown, terminal_width(), (3, 2, 4), right=frozenset(), whole="--format json")
+    for line in lines if rows else [" no bot has run here"]:
+        echo(line)
+
+
+# --- `rulebot health`: what the health checks of containers and machines run, and a person who wants one line
+
+SECONDS = 8.0
+OURS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Where this machine reaches a page that listens on all its addresses."""
+
+
+class UnreachableError(RulebotError):
+    """Nothing answers where the page should be."""
+
+
+@click.command("health", short_help="Ask the page of this machine whether its engine is well.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    envvar="RULEBOT_WEB_HOST",
+    show_envvar=True,
+    help="The address that the page listens on.",
+)
+@click.option(
+    "--port",
+    type=WholeNumber(1, 65535),
+    default=8080,
+    show_default=True,
+    envvar="RULEBOT_WEB_PORT",
+    show_envvar=True,
+    help="The page's port.",
+)
+@click.option(
+    "--tls-cert",
+    "certificate",
+    envvar="RULEBOT_WEB_TLS_CERT",
+    show_envvar=True,
+    help="The page is encrypted, with this.",
+)
+def health(host: str, port: int, certificate: str | None) -> None:
+    """Ask the page that 'rulebot serve' or 'rulebot web' serves on this machine how it is; no token is needed.
+
+    An engine that waits for its gateway is well, one that hangs or has ended is not.
+
+    Exit code: 0 when it is well, 1 when it is not, 3 when nothing answers.
+    """
+    status, said = ask(OURS.get(host, host), port, is_secure=bool(certificate))
+    linked = {True: ", connected", False: ", not connected", None: ""}[said.get("is_connected")]
+    why = f": {said['why']}" if said.get("why") else ""
+    echo(f"{said.get('status', 'failing')}   engine {said.get('engine', 'unknown')}{linked}{why}")
+    if status != 200:
+        raise click.exceptions.Exit(1)
+
+
+def ask(host: str, port: int, *, is_secure: bool = False) -> tuple[int, dict[str, Any]]:
+    """Return status and body of this machine's /health. Raises: UnreachableError.
+
+    A certificate is not judged: it names the machine as others call it, and nothing secret is sent.
+    """
+    connection: HTTPConnection | None = None
+    try:
+        if is_secure:
+            connection = HTTPSConnection(host, port, timeout=SECONDS, context=ssl._create_unverified_context())
+        else:
+            connection = HTTPConnection(host, port, timeout=SECONDS)
+        connection.request("GET", "/health", headers={"Host": "localhost"})  # a name that every page is served under
+        answer = connection.getresponse()
+        found = json.loads(answer.read(65536))
+    except (OSError, HTTPException, ValueError) as error:
+        why = (isinstance(error, OSError) and error.strerror) or error or type(error).__name__
+        shown = f"[{host}]" if ":" in host else host
+        raise UnreachableError(
+            f"no page answers at {shown}:{port}: {why}", "is 'rulebot serve' running there?"
+        ) from error
+    finally:
+        if connection is not None:
+            connection.close()
+    return answer.status, found if isinstance(found, dict) else {}

@@ -1,6 +1,6 @@
 """`rulebot store`: audit what is recorded, back it up, put a backup in place, write files, tie it to a statement."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rulebot.cli.clock import DAY
-from rulebot.cli.numbers import WholeNumber
-from rulebot.cli.say import print_text
-from rulebot.cli.stores import STORE, print_json, reads_store
-from rulebot.model.counted import counted
+from rulebot.cli.options import DAY, WholeNumber
+from rulebot.cli.output import print_text
+from rulebot.cli.store_options import STORE, print_json, reads_store
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.store.latest import chosen_store, run_store
+from rulebot.model.text import counted, printable
+from rulebot.statement.flex import StatementEvent, StatementExecution
+from rulebot.statement.reconcile import Difference, Reconciliation, StatementSum, amount, dealt
 from rulebot.store.place import Place, shown_path
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import chosen_store, run_store
 
 if TYPE_CHECKING:
     from rulebot.checks.journal.audit import Verdict
@@ -74,7 +75,7 @@ def audit(ctx: click.Context, store: Place | None, form: str) -> None:
 @_named_store
 def back_up_store(file: Path, named: Place | None) -> None:
     """Write a copy of the store to FILE, also while an engine runs; it is opened and its hash chain checked."""
-    from rulebot.store.upkeep import back_up
+    from rulebot.store.maintenance import back_up
 
     path = run_store(named)
     sound = back_up(path, file)
@@ -90,7 +91,7 @@ def restore_store(file: Path, named: Place | None) -> None:
     Refused while an engine runs on it, or when the backup is not sound. What was traded since the backup is not in it:
     engines enter nothing until 'rulebot resume', and exits go on.
     """
-    from rulebot.store.upkeep import restore
+    from rulebot.store.maintenance import restore
 
     path = run_store(named)
     done = restore(file, path, datetime.now(UTC))
@@ -118,7 +119,7 @@ def rebuild_store(named: Place | None) -> None:
     from contextlib import closing
 
     from rulebot.store.journal import SqlJournal
-    from rulebot.store.open import open_store
+    from rulebot.store.registry import open_store
 
     path = run_store(named)
     with closing(SqlJournal(open_store(path))) as journal:
@@ -200,8 +201,7 @@ def tie_store(ctx: click.Context, statement: Path, store: Place | None, form: st
     Says what differs or is missing on either side, and what in the account is not ours. docs/export.md has the fields
     that the query needs. Exit code: 0 when all ties to the cent, 1 when something does not.
     """
-    from rulebot.cli.tie_text import tie_document, tie_lines
-    from rulebot.statement.reconcile_file import reconcile_file
+    from rulebot.statement.reconcile import reconcile_file
 
     path = run_store(store)
     with StoreReader(path) as reader:
@@ -249,3 +249,88 @@ def _place(seq: int, at: Any) -> str:
     if not seq:
         return ""
     return f"number {seq}: " if at is None else f"number {seq}, {at:%Y-%m-%d %H:%M:%S} UTC: "
+
+
+# --- What `rulebot store tie` prints
+
+
+def tie_lines(found: Reconciliation) -> Iterator[str]:
+    """Yield the lines of a report; what a file says cannot move the terminal's cursor."""
+    yield from map(printable, _tie_lines(found))
+
+
+def _tie_lines(found: Reconciliation) -> Iterator[str]:
+    days = ", ".join(f"{first} to {last}" for first, last in found.periods)
+    executions, endings = counted(found.executions, "execution"), counted(found.endings, "ending")
+    yield f" statement of {found.account}, {days}: {executions} and {endings} of ours"
+    width = max((len(each.what.value) for each in found.differences), default=0)
+    yield from (f" {each.what.value.upper():<{width}}  {_words(each)}" for each in found.differences)
+    yield from (f" to mend it: {mend}" for mend in dict.fromkeys(each.mend for each in found.differences) if mend)
+    yield from (f" not ours: {_traded(told)}" for told in found.strangers)
+    yield from (f" not ours: {_ended(event)}" for event in found.strange_events)
+    yield from (f" not compared: account {account}" for account in found.others)
+    yield ""
+    yield from _table(found.sums)
+    yield ""
+    yield " ties to the cent" if found.ties else f" {counted(len(found.differences), 'difference')}"
+
+
+def tie_document(found: Reconciliation) -> dict[str, Any]:
+    """Return the report for machines: amounts are text, exact."""
+    return {
+        "account": found.account,
+        "periods": [[first.isoformat(), last.isoformat()] for first, last in found.periods],
+        "executions": found.executions,
+        "endings": found.endings,
+        "ties": found.ties,
+        "differences": [
+            {
+                "what": each.what.value,
+                "name": each.name,
+                "exec_id": each.exec_id,
+                "bot": each.bot,
+                "contract": each.contract,
+                "ours": each.ours,
+                "statement": each.theirs,
+                "mend": each.mend,
+            }
+            for each in found.differences
+        ],
+        "sums": {
+            each.name: {"ours": _shown(each, each.ours), "statement": _shown(each, each.theirs)} for each in found.sums
+        },
+        "not_ours": [_traded(told) for told in found.strangers] + [_ended(event) for event in found.strange_events],
+        "accounts_not_compared": list(found.others),
+    }
+
+
+def _words(each: Difference) -> str:
+    whose = "  ".join(part for part in (each.bot, each.exec_id, each.contract) if part)
+    if each.ours and each.theirs:
+        values = f"ours {each.ours}, the statement's {each.theirs}"
+    else:
+        values = each.ours or each.theirs
+    return "  ".join(part for part in (whose, f"{each.name}: {values}") if part)
+
+
+def _traded(told: StatementExecution) -> str:
+    under = f"order reference '{told.ref}'" if told.ref else "no order reference"
+    return f"{told.contract.symbol} {dealt(told.signed, told.price, told.day)}, {under}"
+
+
+def _ended(event: StatementEvent) -> str:
+    return f"{event.contract.symbol} {event.kind} {event.signed:+f} on {event.day}"
+
+
+def _table(sums: tuple[StatementSum, ...]) -> Iterator[str]:
+    rows = [
+        ("", "ours", "statement"),
+        *((each.name, _shown(each, each.ours), _shown(each, each.theirs)) for each in sums),
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for name, ours, theirs in rows:
+        yield f" {name:<{widths[0]}}  {ours:>{widths[1]}}  {theirs:>{widths[2]}}"
+
+
+def _shown(each: StatementSum, value: Any) -> str:
+    return f"{value:f}" if each.name == "contracts" else amount(value)

@@ -9,23 +9,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rulebot.cli.clock import DAY
 from rulebot.cli.exit_codes import PROBLEMS_FOUND
-from rulebot.cli.paths import SPECS
-from rulebot.cli.say import print_text
-from rulebot.cli.width import broken
+from rulebot.cli.options import DAY, SPECS
+from rulebot.cli.output import broken, print_text
 from rulebot.model.collector import no_collection
-from rulebot.model.counted import counted
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.session import EXCHANGE_ZONE, half_days
+from rulebot.model.text import counted
 from rulebot.spec.diagnostic import Diagnostic, as_error, as_github, as_json, in_file_order, not_accepted, render
 from rulebot.spec.files import NoSuchFiles, beside_specs, find_files
-from rulebot.spec.kind import Kind
 from rulebot.spec.load import Loaded, load_document
 from rulebot.spec.parameters import meant_for
+from rulebot.spec.source import Kind
 
 if TYPE_CHECKING:
-    from rulebot.compile.lint.look import LintEnvironment
+    from rulebot.compile.lint.lint_context import LintEnvironment
     from rulebot.model.facts import EventCalendar
 
 BUILT_IN_CAP = "RB377"
@@ -148,8 +146,8 @@ def _load(file: Path, overrides: Mapping[str, str], *, digested: bool) -> Loaded
 def _problems(loaded: Loaded, outside: "LintEnvironment | None") -> tuple[Diagnostic, ...]:
     """Return the problems of a document's text, and of its meaning once it can be read."""
     if loaded.tests is not None:
-        from rulebot.compile.trial_plans import planned_trials
-        from rulebot.spec.tested import tested_spec
+        from rulebot.compile.spec_tests import planned_trials
+        from rulebot.spec.load import tested_spec
 
         return planned_trials(loaded, partial(tested_spec, loaded, loaded.tests))[1]
     if loaded.spec is None:
@@ -161,7 +159,7 @@ def _problems(loaded: Loaded, outside: "LintEnvironment | None") -> tuple[Diagno
 
 def _outside(day: date) -> "LintEnvironment":
     """Return what lint knows of a day; calendars are read once a spec names an event."""
-    from rulebot.compile.lint.look import LintEnvironment
+    from rulebot.compile.lint.lint_context import LintEnvironment
 
     coming = min(COMING_YEAR, date.max - day)
     return LintEnvironment(day, half_days(day, day + coming), cache(_calendars))

@@ -1,27 +1,30 @@
 """`rulebot web`: the page of a store, whichever engine writes it."""
 
+import asyncio
 import logging
 import signal
 import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rulebot.cli.numbers import WholeNumber
-from rulebot.cli.say import print_text
-from rulebot.cli.stores import STORE
+from rulebot.cli.options import WholeNumber
+from rulebot.cli.output import print_text
+from rulebot.cli.store_options import STORE
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.store.place import Place, shown_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from rulebot.alerts.notifier import Notifier, NotifierLoop
+    from rulebot.live.start import Run
+    from rulebot.narrate.happenings import EventLine
     from rulebot.process.settings import Settings
-    from rulebot.web.listener import Listener
     from rulebot.web.live import Live
-    from rulebot.web.server import Bind, Server
+    from rulebot.web.server import Bind, Listener, Server
 
 NEEDS = "the page needs packages that are not installed"
 HELP = 'pip install "rulebot[web]"'
@@ -107,9 +110,9 @@ def web(store: Place | None, **where: Any) -> None:
     Exit code: 0 after Ctrl+C, 2 for misuse, 3 when the store cannot be read or the port is taken.
     """
     from rulebot.process.settings import read_settings
-    from rulebot.store.folders import data_folder
-    from rulebot.store.latest import chosen_store
+    from rulebot.store.place import data_folder
     from rulebot.store.queries import StoreReader
+    from rulebot.store.registry import chosen_store
 
     settings = read_settings(None, Path.cwd(), data_folder())
     _begin_log(settings)
@@ -126,7 +129,7 @@ def web(store: Place | None, **where: Any) -> None:
 
 def _begin_log(settings: "Settings") -> None:
     """Write what the page logs to its file, and to the console if that is set. It is served without the file, too."""
-    from rulebot.process.log_file import PAGE, LogConsole, LogFile, write_logs
+    from rulebot.process.settings import PAGE, LogConsole, LogFile, write_logs
 
     limits = settings.log_limits
     handlers: list[logging.Handler] = [LogConsole(limits)] if limits.on_console else []
@@ -141,7 +144,7 @@ def _begin_log(settings: "Settings") -> None:
 def check_packages() -> None:
     """Look whether all is installed that a page needs. Raises: MisuseError."""
     try:
-        import rulebot.web.app  # noqa: F401
+        import rulebot.web.server  # noqa: F401
     except ModuleNotFoundError as error:
         raise MisuseError(NEEDS, HELP) from error
 
@@ -168,17 +171,14 @@ def serve_store(
     claimed: the socket that has its port already.
     """
     from rulebot.adapters.clock import WallClock
-    from rulebot.process.redaction import keep_secret
-    from rulebot.store.folders import data_folder
-    from rulebot.store.secret import hook_secret
+    from rulebot.process.settings import keep_secret
+    from rulebot.store.place import data_folder, hook_secret
 
     check_packages()
-    from rulebot.web.access import Access
-    from rulebot.web.app import application
+    from rulebot.web.access import OF_METRICS, Access, read_token
     from rulebot.web.hooks import WebhookGate
-    from rulebot.web.server import Server
+    from rulebot.web.server import Server, application
     from rulebot.web.session_file import SessionFile
-    from rulebot.web.token import OF_METRICS, read_token
 
     bind = bind_of(where)
     claimed = claimed or bind.claim()
@@ -205,8 +205,7 @@ def serve_store(
 
 def _file_of(store: Place, what: str) -> Path:
     """Return the file in which something of a store's page is kept."""
-    from rulebot.store.folders import data_folder
-    from rulebot.store.place import beside
+    from rulebot.store.place import beside, data_folder
 
     return beside(store, data_folder(), f"-{what}")
 
@@ -227,3 +226,97 @@ def wait_for_stop() -> None:
     heard = stop_signals()
     while not heard:  # another thread may take two signals that come together: nothing but this look sees them
         time.sleep(HEED_EVERY)
+
+
+# --- The page beside a run, in the engine's own process
+
+
+class EmbeddedPage:
+    """The page beside a run, which is shown what the screen is shown, and what tells people of it.
+
+    Its port is its own from the beginning: where that is taken, nothing is made or traded.
+    Raises: MisuseError, ServerError.
+    """
+
+    def __init__(
+        self,
+        where: dict[str, Any],
+        teller: "Callable[[Place], Notifier] | None" = None,
+        check_up: Sequence[str] = (),
+    ) -> None:
+        from rulebot.process.service import Heartbeat, Systemd
+
+        self.heartbeat = Heartbeat(Systemd())
+        self._where, self._teller, self._check_up = where, teller, check_up
+        self._telling: NotifierLoop | None = None
+        self._live: Live | None = None
+        self._server: Server | None = None
+        self._claimed = bind_of(where).claim()
+        self._watching: list[asyncio.Future[None]] = []
+        self._is_stopping = False
+
+    def opened(self, store: Place) -> None:
+        """Start the page of a run's store, unless it is there."""
+        from rulebot.web.live import Live
+
+        if self._live is not None:
+            return
+        self._live = Live(store, heartbeat=self.heartbeat)
+        if self._teller is not None:
+            from rulebot.alerts.notifier import NotifierLoop
+
+            teller = self._teller(store)
+            teller.waits_for = self._live.waits_for
+            self._telling = NotifierLoop(teller)
+        self._server = serve_store(store, self._where, self._live, self._claimed)
+
+    def started(self, run: "Run") -> None:
+        """Show a run on the page of its store."""
+        from rulebot.live.health_metrics import Vitals
+
+        vitals = Vitals(run)
+        self.opened(run.options.store)
+        assert self._live is not None
+        self._live.attend(vitals)
+        self._live.show(run, run.first)
+        self._watching.append(asyncio.ensure_future(vitals.watch()))
+        if self._check_up:
+            from rulebot.live.daily_jobs import check_mornings
+            from rulebot.live.start import note_alarm
+
+            self._watching.append(
+                asyncio.ensure_future(check_mornings(self._check_up, lambda words: note_alarm(run, words)))
+            )
+
+    def show(self, run: "Run", at: datetime, told: "Sequence[EventLine]") -> None:
+        """Show the end of a batch."""
+        assert self._live is not None
+        if told:
+            self._live.tell(told)
+        self._live.show(run, at)
+
+    def stopping(self) -> None:
+        """Know that Ctrl+C was pressed: it ends the page as well."""
+        self._is_stopping = True
+
+    def ended(self) -> None:
+        """Show the store from now on."""
+        for each in self._watching:
+            each.cancel()
+        if self._live is not None:
+            self._live.end()
+
+    def stay(self) -> None:
+        """Keep the page until Ctrl+C, unless that has ended the run."""
+        if self._server is None or self._is_stopping:
+            return
+        print_text(f" the page stays at {self._server.address}   Ctrl+C ends it")
+        wait_for_stop()
+
+    def close(self) -> None:
+        """End the page, once what is due has been told."""
+        if self._telling is not None:
+            self._telling.stop()
+        if self._server is not None:
+            self._server.stop()
+        self._claimed.close()

@@ -15,12 +15,11 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from rulebot.adapters.history.day import Finding, Source
-from rulebot.adapters.history.finding import data_of
+from rulebot.adapters.history.session import Finding, Source, data_of
 from rulebot.adapters.sources import open_source
-from rulebot.backtest.fills import NATURAL
-from rulebot.backtest.report.findings import gravest_first
-from rulebot.backtest.session_close import made_by
+from rulebot.backtest.broker import NATURAL
+from rulebot.backtest.historical_feed import made_by
+from rulebot.backtest.report_charts import gravest_first
 from rulebot.backtest.shared_source import SharedSource
 from rulebot.backtest.simulation import CASH, BacktestSimulation
 from rulebot.calendars.calendars import load_calendar
@@ -39,12 +38,11 @@ from rulebot.model.position import Position
 from rulebot.model.session import sessions
 from rulebot.model.values import dataclass
 from rulebot.narrate.day_report import day_outcome, made_today
-from rulebot.narrate.position_text import ending_text, entry_text, is_unclosed, left_text
+from rulebot.narrate.positions import ending_text, entry_text, is_unclosed, left_text
 from rulebot.process.processes import several
 from rulebot.review.change.behaviour import STILL_OPEN, Trade, TriedDay
-from rulebot.review.change.documents import read_document
-from rulebot.spec.load import load_text
-from rulebot.spec.resolved import governing_text
+from rulebot.review.change.compare import read_document
+from rulebot.spec.load import governing_text, load_text
 
 LINES = 90
 MANY = 60

@@ -4,37 +4,154 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 
-from rulebot.compile.alone import alone_problems
-from rulebot.compile.apart import apart_problems, exits_in_groups, in_groups, unbound_limits
-from rulebot.compile.clock_exits import late_problems
 from rulebot.compile.condition import rules_of
-from rulebot.compile.edges import edges_read
+from rulebot.compile.data_needs import needs_of, needs_together
+from rulebot.compile.exit_groups import apart_problems, exits_in_groups, in_groups, unbound_limits
+from rulebot.compile.exits import (
+    basis_problems,
+    closing_problems,
+    ending_problems,
+    exit_direction,
+    exit_plans,
+    late_problems,
+)
 from rulebot.compile.expression import number_of_name
-from rulebot.compile.leaving import basis_problems, closing_problems, ending_problems, exit_direction, exit_plans
 from rulebot.compile.lifecycle import LIFECYCLE, sound
 from rulebot.compile.lint.lint import lint, unaccepted
-from rulebot.compile.lint.look import LintEnvironment
+from rulebot.compile.lint.lint_context import LintEnvironment
 from rulebot.compile.lint.neighbours import conflicting_bots
 from rulebot.compile.measures.measure import Place
-from rulebot.compile.orders import order_problems
-from rulebot.compile.overwriting import overwrite_problems
-from rulebot.compile.plan import Choice, DayBounds, ExitPlan, Needs, Plan, RiskPlan, RollPlan, Rule
-from rulebot.compile.problem import Fault, Problem
-from rulebot.compile.protection import protect_plan, protection_problems
-from rulebot.compile.reads import needs_of, needs_together
+from rulebot.compile.orders import growth_problems, order_problems, size_problems
+from rulebot.compile.per_leg_exits import alone_problems
+from rulebot.compile.plan import Choice, DayBounds, ExitPlan, Needs, Plan, ProtectPlan, RiskPlan, RollPlan, Rule
+from rulebot.compile.problem import Fault, Problem, did_you_mean
 from rulebot.compile.rolling import roll_problems
 from rulebot.compile.scope import scope_of, scope_of_let
-from rulebot.compile.size import growth_problems, size_problems
-from rulebot.compile.structure import leg_plans, leg_problems
+from rulebot.compile.strikes import edges_read
+from rulebot.compile.structure import certain_direction, leg_plans, leg_problems
 from rulebot.compile.timing import entry_plan, entry_problems
-from rulebot.compile.universe import halt_problems, member, universe_problems, with_members
-from rulebot.compile.variants import Variant, alternatives_text, before_the_choice, choice_problems, read_for, variants
+from rulebot.compile.variants import (
+    Variant,
+    alternatives_text,
+    before_the_choice,
+    choice_problems,
+    halt_problems,
+    member,
+    read_for,
+    universe_problems,
+    variants,
+    with_members,
+)
+from rulebot.model.contract import product
 from rulebot.spec.diagnostic import Diagnostic, Span, in_file_order
 from rulebot.spec.load import Loaded
-from rulebot.spec.nouns.condition import Amount, Unit
+from rulebot.spec.nouns import Amount, Path, Side, Unit
 from rulebot.spec.scalar import amount
 from rulebot.spec.source import Source
-from rulebot.spec.spec import Risk, Spec
+from rulebot.spec.spec import ExitKind, Protect, Risk, Spec
+
+# --- `protect` and `max_unprotected`: what may stand at the broker behind the exits that the engine watches
+
+
+def protection_problems(spec: Spec) -> Iterator[Problem]:
+    """Yield what is wrong with the protection of short legs."""
+    risk = spec.risk
+    sold = [leg.name for leg in spec.legs.legs if leg.side is Side.SELL]
+    if risk.protect is not None:
+        yield from _protect_problems(spec, sold, risk.protect)
+    if risk.max_unprotected is None:
+        return
+    where = (*risk.path, "max_unprotected")
+    if risk.max_unprotected <= 0:
+        yield Problem("RB250", where, "'max_unprotected' is longer than 0 s")
+    elif not sold:
+        yield Problem("RB226", where, "nothing is sold: no short leg could stand without protection")
+    elif risk.protect is None and not any(_is_resting_stop(spec)):
+        message = "nothing protects the short legs: every position would be closed at once"
+        yield Problem("RB226", where, message, "add 'protect: {cost: 4x credit}', or a stop with 'resting: true'")
+    elif risk.protect is not None and (bare := [name for name in sold if not risk.protect.covers(name)]):
+        message = f"'{bare[0]}' has no stop: every position would be closed at once"
+        help_text = "'of: each_short' under 'protect' gives every short leg one"
+        yield Problem("RB226", where, message, help_text)
+
+
+def _protect_problems(spec: Spec, sold: list[str], protect: Protect) -> Iterator[Problem]:
+    where, times = (*spec.risk.path, "protect"), protect.times
+    if not sold:
+        yield Problem("RB226", where, "nothing is sold: there is nothing to protect", on_key=True)
+    elif protect.leg is not None:
+        yield from _leg_problems(spec, protect.leg, sold, (*where, "of"))
+    elif certain_direction(spec) == "debit":
+        yield Problem("RB205", (*where, "cost"), "this structure is bought: it has no credit to multiply")
+    resting = [rule.name for rule in spec.exits if rule.resting and rule.enabled]
+    if resting:
+        message = f"'{resting[0]}' rests at the broker already: both would close the same leg"
+        yield Problem("RB226", where, message, "take away 'protect', or have the engine watch that exit", None, True)
+    if times <= 1:
+        message = f"a stop at {times:f}x the credit would be hit at once: it is wider than 1x"
+        yield Problem("RB226", (*where, "cost"), message)
+
+
+def _leg_problems(spec: Spec, name: str, sold: list[str], where: Path) -> Iterator[Problem]:
+    leg = next((each for each in spec.legs.legs if each.name == name), None)
+    if leg is None:
+        yield Problem("RB201", where, f"unknown leg '{name}'", did_you_mean(name, (*sold, "each_short")))
+    elif leg.is_shares:
+        yield Problem("RB226", where, f"'{name}' is shares: a protective stop is on an option that is sold")
+    elif leg.side is Side.BUY:
+        message = f"a protective stop is on a leg that is sold, and '{name}' is bought"
+        yield Problem("RB226", where, message, f"sold here: {', '.join(sold)}")
+
+
+def _is_resting_stop(spec: Spec) -> Iterator[bool]:
+    return (rule.resting and rule.enabled and rule.kind is ExitKind.STOP for rule in spec.exits)
+
+
+def protect_plan(spec: Spec) -> ProtectPlan | None:
+    """Return the protection of a plan."""
+    found = spec.risk.protect
+    return None if found is None else ProtectPlan(found.times, found.each_short, found.leg)
+
+
+# --- `quantity
+
+_BAND = ("quantity", "overwrite", "between")
+
+
+def overwrite_problems(spec: Spec) -> Iterator[Problem]:
+    """Yield what is wrong with a quantity that goes by the shares held."""
+    found = spec.overwrite
+    if found is None:
+        return
+    if not 0 < found.most <= 1:
+        yield Problem("RB251", (*_BAND, 1), f"at most all shares held are overwritten, is {found.most * 100:f}%")
+    elif found.least > found.most:
+        message = f"the least comes first, is {found.least * 100:f}% and {found.most * 100:f}%"
+        yield Problem("RB251", _BAND, message)
+    yield from _nothing_to_overwrite(spec)
+
+
+def _nothing_to_overwrite(spec: Spec) -> Iterator[Problem]:
+    where = ("quantity", "overwrite")
+    if len(spec.underlyings) > 1:
+        yield Problem("RB251", where, "shares of which underlying? this bot has two", "give it one", on_key=True)
+    elif not product(spec.underlyings[0]).is_tradable:
+        message = f"nobody holds shares of {spec.underlyings[0]}: it is an index"
+        yield Problem("RB251", where, message, "overwrite an ETF or a stock, such as SPY", on_key=True)
+    elif any(leg.is_shares for leg in spec.legs.legs):
+        message = "its own shares stand among the legs: those that are held cannot be meant as well"
+        yield Problem("RB251", where, message, "give a count, or take the shares away", on_key=True)
+    elif _calls_left(spec) <= 0:
+        message = "no call is sold that shares could cover"
+        yield Problem("RB251", where, message, "sell more calls than the structure buys, or give a count", on_key=True)
+
+
+def _calls_left(spec: Spec) -> int:
+    calls = [leg for leg in spec.legs.legs if leg.right == "call"]
+    return sum(leg.ratio if leg.side is Side.SELL else -leg.ratio for leg in calls)
+
+
+# --- The front door
 
 Check = Callable[[Spec], Iterator[Problem]]
 

@@ -1,5 +1,6 @@
 """One condition of a spec to a Rule: its measure and operands resolved, its units checked, its sentence kept."""
 
+from rulebot.compile.data_needs import calls_of, reads_of
 from rulebot.compile.expression import amount_named, number_of_name, truth_of
 from rulebot.compile.features import with_score
 from rulebot.compile.measures.measure import Measure
@@ -19,12 +20,11 @@ from rulebot.compile.plan import (
     Truth,
 )
 from rulebot.compile.problem import Fault, Problem, did_you_mean
-from rulebot.compile.reads import calls_of, reads_of
 from rulebot.compile.scope import Scope, call_of, measure_named
 from rulebot.compile.units import WRITTEN, coerce, is_comparable, number_quantity, scaled, written
 from rulebot.model.session import DayTime
 from rulebot.model.values import replace
-from rulebot.spec.nouns.condition import (
+from rulebot.spec.nouns import (
     Amount,
     Comparison,
     Condition,

@@ -31,7 +31,7 @@ from rulebot.compile.problem import Fault, Problem
 from rulebot.compile.scope import Scope, call_of, measure_named
 from rulebot.compile.units import is_bare, natural_quantity, number_quantity, product_quantity, scaled, unify
 from rulebot.compile.vocabulary import FUNCTIONS, VOCABULARY
-from rulebot.spec.nouns.condition import Amount, Argument, Path
+from rulebot.spec.nouns import Amount, Argument, Path
 
 MAX_LENGTH = 500
 MAX_NODES = 100

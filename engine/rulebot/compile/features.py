@@ -13,8 +13,7 @@ from rulebot.compile.problem import Fault, Problem, did_you_mean
 from rulebot.compile.scope import Scope, call_of
 from rulebot.compile.vocabulary import MEASURES
 from rulebot.model.values import dataclass
-from rulebot.spec.nouns.condition import Path
-from rulebot.spec.nouns.legs import Leg, Side
+from rulebot.spec.nouns import Leg, Path, Side
 
 VERSION = 1
 """Of the list: a model says which one its names are of."""

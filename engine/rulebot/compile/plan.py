@@ -15,16 +15,12 @@ from decimal import Decimal
 from enum import Enum
 
 from rulebot.model.contract import Right
-from rulebot.model.learned import LearnedModel
+from rulebot.model.learned_model import LearnedModel
 from rulebot.model.market import Extras
 from rulebot.model.session import DayTime, Sessions
 from rulebot.model.values import KnowsItsHash, dataclass
-from rulebot.spec.nouns.condition import Comparison, Confirm, Op, Path
-from rulebot.spec.nouns.entry import Reentry, Window
-from rulebot.spec.nouns.exits import ExitKind, IfUnknown, OnUnknown
-from rulebot.spec.nouns.legs import Expiry, IfHeld, Strike, StrikeBy
-from rulebot.spec.nouns.order import Order
-from rulebot.spec.spec import Growth, Overwrite, Size
+from rulebot.spec.nouns import Comparison, Confirm, Expiry, IfHeld, Op, Path, Strike, StrikeBy
+from rulebot.spec.spec import ExitKind, Growth, IfUnknown, OnUnknown, Order, Overwrite, Reentry, Size, Window
 
 __all__ = [
     "Comparison",

@@ -5,8 +5,8 @@ Codes RB2xx are errors of meaning, RB3xx are lint. Each is explained by `rulebot
 
 from typing import NamedTuple
 
-from rulebot.spec import suggest
-from rulebot.spec.nouns.condition import Path
+from rulebot.spec import diagnostic as suggest
+from rulebot.spec.nouns import Path
 
 CODES = {
     "RB112": "A measure that the vocabulary does not have.",

@@ -9,20 +9,24 @@ from dataclasses import replace
 from itertools import chain
 
 from rulebot.compile.condition import rules_of
-from rulebot.compile.distance import REFERRING
+from rulebot.compile.data_needs import calls_of
 from rulebot.compile.measures.measure import Place
 from rulebot.compile.orders import exit_order_of
 from rulebot.compile.plan import RollPlan, Rule
 from rulebot.compile.problem import Problem, did_you_mean
-from rulebot.compile.reads import calls_of
 from rulebot.compile.scope import scope_of
-from rulebot.compile.structure import MAX_LEGS, certain_direction, leg_plans, leg_problems, missing_cover, references_of
+from rulebot.compile.structure import (
+    MAX_LEGS,
+    REFERRING,
+    certain_direction,
+    leg_plans,
+    leg_problems,
+    missing_cover,
+    references_of,
+)
 from rulebot.model.values import dataclass
-from rulebot.spec.nouns.condition import Amount, Path
-from rulebot.spec.nouns.exits import Exit, Roll
-from rulebot.spec.nouns.legs import Leg, Side, Strike, StrikeBy
-from rulebot.spec.nouns.order import PriceFrom
-from rulebot.spec.spec import Spec
+from rulebot.spec.nouns import Amount, Leg, Path, Side, Strike, StrikeBy
+from rulebot.spec.spec import Exit, PriceFrom, Roll, Spec
 
 _OF_ITS_OWN_PRICE = ("max_risk", "return_on_risk", "probability_of_profit", "margin")
 """Measures that need the price of the new legs alone, which one order for both does not have."""

@@ -19,13 +19,12 @@ from rulebot.compile.series import INTRADAY, MINUTE, MOST_SESSIONS, OF_REALISED,
 from rulebot.compile.units import written as as_written
 from rulebot.compile.vocabulary import INDICES, VOCABULARY
 from rulebot.model.contract import product
-from rulebot.model.kept import TARGET_MISSED
-from rulebot.model.learned import LearnedModel
+from rulebot.model.learned_model import LearnedModel
+from rulebot.model.position import TARGET_MISSED
 from rulebot.model.session import Anchor, DayTime, Sessions
 from rulebot.model.values import dataclass
-from rulebot.spec.nouns.condition import Amount, Let, Path, Unit, Word
-from rulebot.spec.nouns.condition import Argument as Written
-from rulebot.spec.nouns.legs import Leg, Side, Strike, StrikeBy
+from rulebot.spec.nouns import Amount, Leg, Let, Path, Side, Strike, StrikeBy, Unit, Word
+from rulebot.spec.nouns import Argument as Written
 from rulebot.spec.spec import Spec
 
 OF_OPEN_LEGS = ("profit", "loss", "give_back", "cost", "value")

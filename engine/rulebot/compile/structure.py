@@ -2,18 +2,74 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 
-from rulebot.compile.distance import REFERRING, ends_of, place_of
-from rulebot.compile.edges import edge_problems, legs_named_by, strike_bounds_of
-from rulebot.compile.expiries import ends_no_earlier, expiry_problems
 from rulebot.compile.plan import LegPlan
 from rulebot.compile.problem import Problem, did_you_mean
-from rulebot.compile.strikes import modifier_problems, side_problems, width_problems
+from rulebot.compile.strikes import (
+    edge_problems,
+    ends_no_earlier,
+    expiry_problems,
+    legs_named_by,
+    modifier_problems,
+    side_problems,
+    strike_bounds_of,
+    width_problems,
+)
 from rulebot.model.contract import CLASSES_OF_INDICES, INDICES, LOT, UNKNOWN_INDICES, Right, product
-from rulebot.spec.nouns.condition import Path
-from rulebot.spec.nouns.exits import ExitKind
-from rulebot.spec.nouns.legs import Bound, Leg, Side, Strike, StrikeBy
-from rulebot.spec.spec import Spec
+from rulebot.spec.nouns import Bound, Leg, Path, Side, Strike, StrikeBy
+from rulebot.spec.spec import ExitKind, Spec
+
+# --- Legs of one right by the points between their strikes
+
+REFERRING = (StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE)
+"""Selectors that count from another leg."""
+
+Ends = tuple[Decimal | None, Decimal | None]
+"""The least and the most that some legs pay at expiry, per share; None without a bound."""
+
+NOTHING = Decimal(0)
+
+
+def place_of(leg: Leg, group: list[Leg]) -> tuple[Leg, Decimal]:
+    """Return the leg whose strike this one counts from, and the points between them."""
+    legs = {each.name: each for each in group}
+    shift = Decimal(0)
+    for _ in group:
+        if leg.strike.by not in REFERRING or (leg.strike.reference or "") not in legs:
+            break
+        width = leg.strike.target or Decimal(0)
+        shift += {StrikeBy.BELOW: -width, StrikeBy.ABOVE: width}.get(leg.strike.by, Decimal(0))
+        leg = legs[leg.strike.reference or ""]
+    return leg, shift
+
+
+def keeps_its_width(strike: Strike) -> bool:
+    """Say whether the text alone tells how far the strike stands from the one it counts from."""
+    return strike.by not in REFERRING or not (strike.widths or strike.not_below or strike.not_above)
+
+
+def ends_of(group: list[Leg]) -> Ends | None:
+    """Return what legs of one right pay at least and at most; None when their strikes do not all hang on one."""
+    places = [place_of(leg, group) for leg in group]
+    if not all(keeps_its_width(leg.strike) for leg in group):
+        return None
+    if len({root.name for root, _ in places}) > 1:
+        return None
+    counts = [leg.ratio if leg.side is Side.BUY else -leg.ratio for leg in group]
+    shifts = [shift for _, shift in places]
+    pays = [payoff(group[0].right, zip(shifts, counts, strict=True), at) for at in shifts]
+    least, most = min(*pays, NOTHING), max(*pays, NOTHING)
+    return None if sum(counts) < 0 else least, None if sum(counts) > 0 else most
+
+
+def payoff(right: str, parts: Iterable[tuple[Decimal, int]], spot: Decimal) -> Decimal:
+    """Return what options of one right, (strike, count), pay at expiry, per share."""
+    outward = 1 if right == "put" else -1
+    return sum((count * max((strike - spot) * outward, NOTHING) for strike, count in parts), NOTHING)
+
+
+# --- The legs
 
 *_FIRST, _LAST = INDICES
 _KNOWN = f"{', '.join(_FIRST)} and {_LAST}"

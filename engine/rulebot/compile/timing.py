@@ -4,16 +4,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from rulebot.compile.alone import named_legs
+from rulebot.compile.per_leg_exits import named_legs
 from rulebot.compile.plan import EntryPlan, Rule
 from rulebot.compile.problem import Problem, did_you_mean
-from rulebot.model.kept import TARGET_MISSED
+from rulebot.model.position import TARGET_MISSED
 from rulebot.model.session import Anchor, DayTime, Session, session_on
-from rulebot.spec.nouns.condition import MeasureTest, Path
-from rulebot.spec.nouns.entry import Entry, Reentry, Window
-from rulebot.spec.nouns.exits import Exit, ExitKind, is_all
-from rulebot.spec.nouns.legs import DteRule
-from rulebot.spec.spec import Spec
+from rulebot.spec.nouns import DteRule, MeasureTest, Path
+from rulebot.spec.spec import Entry, Exit, ExitKind, Reentry, Spec, Window, is_all
 
 _FULL_DAY = date(2025, 6, 3)
 """Any full session."""

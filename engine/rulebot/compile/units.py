@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from rulebot.compile.plan import Arithmetic, Call, Constant, Number, Quantity
 from rulebot.compile.vocabulary import VOCABULARY
-from rulebot.spec.nouns.condition import Amount, Unit
+from rulebot.spec.nouns import Amount, Unit
 
 _SAME = (frozenset({Quantity.POINTS, Quantity.PRICE}),)
 _FACTORS = frozenset({Quantity.PLAIN, Quantity.FRACTION, Quantity.PERCENT, Quantity.DELTA})

@@ -21,14 +21,13 @@ from rulebot.core.protective_stops import AT_MARKET
 from rulebot.core.rule_evaluation import wake
 from rulebot.core.state import Shortfall
 from rulebot.core.state_builder import StateBuilder
-from rulebot.fill.apply import leg_of, with_leg
-from rulebot.fill.pnl import open_value_of
+from rulebot.fill.exit_level import open_value_of
+from rulebot.fill.ledger import leg_of, with_leg
 from rulebot.model.cause import Cause
-from rulebot.model.command import Replace
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.event import ExecutionReport
 from rulebot.model.money import ZERO
-from rulebot.model.order import Order
+from rulebot.model.order import Order, Replace
 from rulebot.model.position import HoldReason, MissingLeg, Position, PositionLeg
 from rulebot.model.session import session_before
 from rulebot.model.values import replace

@@ -15,18 +15,16 @@ from rulebot.core.lost_resting_orders import is_paused
 from rulebot.core.resting_order import Rest, rest_of, whole_legs
 from rulebot.core.rule_evaluation import wake
 from rulebot.core.state_builder import StateBuilder
-from rulebot.model.cause import Cause
-from rulebot.model.command import Cancel
-from rulebot.model.command import Replace as ReplaceOrder
+from rulebot.model.cause import Cause, Name, Text
 from rulebot.model.contract import Option
-from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, TimeInForce
+from rulebot.model.order import Cancel, Order, OrderLeg, OrderStatus, OrderType, Purpose, TimeInForce
+from rulebot.model.order import Replace as ReplaceOrder
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import restarts_over, trades_no_more
-from rulebot.model.texts import Name, Text
 from rulebot.model.values import replace
-from rulebot.order.draft import Ticket, draft
+from rulebot.order.price import Ticket, draft
 from rulebot.record.record import Kind
-from rulebot.spec.nouns.exits import ExitKind
+from rulebot.spec.spec import ExitKind
 
 RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
 LEAVING = (Purpose.EXIT, Purpose.UNWIND)

@@ -14,17 +14,24 @@ from rulebot.core.program import CompiledBot
 from rulebot.core.protective_stops import AT_MARKET, PROTECT
 from rulebot.core.rejections import is_rejected_unchanged
 from rulebot.core.state_builder import StateBuilder
+from rulebot.model.market import QuoteFault, quote_fault
 from rulebot.model.order import Order, OrderLeg, OrderStatus, Purpose, Side
 from rulebot.model.position import Position, PositionLeg
-from rulebot.model.quotes import QuoteFault, quote_fault
 from rulebot.model.session import exchange_date
 from rulebot.model.values import replace
-from rulebot.order.draft import closing_legs, order_parts
-from rulebot.order.ladder import UNBOUND, Bound, is_past_zero, ladder_price
-from rulebot.order.price import NetQuote, Part, surely_lost_below
-from rulebot.spec.nouns.exits import ExitKind
-from rulebot.spec.nouns.order import OnUnfilled, PriceFrom
-from rulebot.spec.nouns.order import Order as Ladder
+from rulebot.order.price import (
+    UNBOUND,
+    Bound,
+    NetQuote,
+    Part,
+    closing_legs,
+    is_past_zero,
+    ladder_price,
+    order_parts,
+    surely_lost_below,
+)
+from rulebot.spec.spec import ExitKind, OnUnfilled, PriceFrom
+from rulebot.spec.spec import Order as Ladder
 
 CLOSING = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL)
 UNWIND = "unwind"

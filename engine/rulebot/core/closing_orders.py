@@ -40,17 +40,13 @@ from rulebot.core.self_crossing import clear_for_exit, crossing_entries
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.target_price import bound_of, closing_ladder, is_met, target_at_work, was_withdrawn
 from rulebot.core.unknown_exits import known_again, note_unknown
-from rulebot.model.cause import Cause
+from rulebot.model.cause import Cause, Name
 from rulebot.model.order import Order, OrderType, Purpose
 from rulebot.model.position import Position, PositionLeg
-from rulebot.model.texts import Name
 from rulebot.model.values import replace
-from rulebot.order.draft import draft, order_parts
-from rulebot.order.ladder import priority
-from rulebot.order.price import net_quote
+from rulebot.order.price import draft, net_quote, order_parts, priority
 from rulebot.record.record import Json, Kind
-from rulebot.spec.nouns.exits import OnUnknown
-from rulebot.spec.nouns.order import OnUnfilled, PriceFrom
+from rulebot.spec.spec import OnUnfilled, OnUnknown, PriceFrom
 
 RECHECK = 15.0
 """Seconds after which a position is looked at again, if nothing that it reads moves before."""

@@ -35,10 +35,10 @@ from rulebot.core.undelivered_orders import tell_unprotected, undelivered_orders
 from rulebot.decide.limits import clock_words
 from rulebot.model.cause import Cause
 from rulebot.model.contract import Option, Underlying, share
-from rulebot.model.counted import counted
 from rulebot.model.event import ClocksApart, LinkDown, LinkUp
 from rulebot.model.money import ZERO
 from rulebot.model.order import OrderStatus
+from rulebot.model.text import counted
 from rulebot.model.values import replace
 from rulebot.record.record import COMPUTER_AHEAD, Kind
 

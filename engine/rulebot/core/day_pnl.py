@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from rulebot.core.state import Structure
 from rulebot.core.state_builder import StateBuilder
-from rulebot.fill.pnl import held, held_legs, leg_views, made, profit
+from rulebot.fill.exit_level import held, held_legs, leg_views, made, profit
 from rulebot.model.market import Board
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from rulebot.core.state_builder import StateBuilder
 from rulebot.model.contract import Option, Right, Settlement, product
-from rulebot.model.quotes import level_of
+from rulebot.model.market import level_of
 from rulebot.model.session import session_after
 
 

@@ -16,9 +16,8 @@ from rulebot.core.order_mismatch import halt_on_mismatch
 from rulebot.core.state import DuplicateOrder
 from rulebot.core.state_builder import StateBuilder
 from rulebot.model.cause import Cause
-from rulebot.model.command import Cancel
 from rulebot.model.event import BrokerStatus, ExecutionReport, OrderReport
-from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.order import Cancel, Order, OrderStatus, Purpose
 from rulebot.model.values import replace
 
 PATIENCE = timedelta(minutes=1)

@@ -25,15 +25,14 @@ from rulebot.core.position_closed import on_position_closed
 from rulebot.core.settlement import assign
 from rulebot.core.state import Cashes, ShareChange, State
 from rulebot.core.state_builder import StateBuilder
-from rulebot.fill.apply import leg_of
+from rulebot.fill.ledger import leg_of
 from rulebot.model.cause import Cause
 from rulebot.model.contract import Option, Right, Underlying
-from rulebot.model.cover import delivers, shares_delivered
-from rulebot.model.delivery import ASSIGNED
 from rulebot.model.facts import LATE_CASH
 from rulebot.model.money import CENT, ZERO
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import exchange_date, session_after, session_from
+from rulebot.model.share_coverage import ASSIGNED, delivers, shares_delivered
 from rulebot.model.values import replace
 
 OF_PREMIUM = Decimal("0.25")

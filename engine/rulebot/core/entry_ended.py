@@ -21,15 +21,12 @@ from rulebot.core.session_start import halts_at_a_try
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import NO_LONGER, awaits_quotes, still_holds
 from rulebot.core.tick_sizes import is_off_grid
-from rulebot.decide.bot_day import OVER
+from rulebot.decide.entry_window import ANOTHER_STRIKE, OVER, cap
 from rulebot.decide.limits import day_problem
-from rulebot.decide.opportunity import ANOTHER_STRIKE, cap
-from rulebot.model.cause import Cause
+from rulebot.model.cause import Cause, Halt, Text
 from rulebot.model.contract import Option
-from rulebot.model.halt import Halt
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.position import Position, count_trades
-from rulebot.model.texts import Text
 from rulebot.model.values import replace
 from rulebot.record.record import Kind
 

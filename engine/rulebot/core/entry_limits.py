@@ -22,18 +22,15 @@ from rulebot.core.protective_stops import hit_at_once
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import held_or_entering, opening_parts
 from rulebot.decide.account_rules import AccountFacts, rules_problem
-from rulebot.decide.limits import DayTrades, PreTradeCheck, refusal
-from rulebot.decide.net import net_problem
+from rulebot.decide.limits import DayTrades, PreTradeCheck, net_problem, refusal
 from rulebot.evaluate.select import StructureSelection
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import LOT, Option
 from rulebot.model.loss_bound import trade_bound
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position, count_trades
-from rulebot.order.band import price_band
-from rulebot.order.ladder import limited_at
-from rulebot.order.price import NetQuote
-from rulebot.spec.nouns.legs import IfHeld
+from rulebot.order.price import NetQuote, limited_at, price_band
+from rulebot.spec.nouns import IfHeld
 
 ACCOUNT_TOLD = timedelta(minutes=4)
 """How old account values may be. Source: TWS API, reqAccountUpdates: every three minutes."""

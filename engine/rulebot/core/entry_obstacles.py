@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
 
-from rulebot.model.texts import Text
+from rulebot.model.cause import Text
 from rulebot.model.values import dataclass
 from rulebot.record.record import Json
 

@@ -11,19 +11,28 @@ from rulebot.core.structure_selection import record_selection
 from rulebot.decide.limits import price_problem
 from rulebot.evaluate.select import StructureSelection
 from rulebot.evaluate.snapshot import View
+from rulebot.model.cause import Text
 from rulebot.model.contract import LOT
 from rulebot.model.loss_bound import loss_bound
+from rulebot.model.market import level_of
 from rulebot.model.order import Order, OrderType, Purpose
 from rulebot.model.position import Position, PositionLeg
-from rulebot.model.quotes import level_of
-from rulebot.model.texts import Text
 from rulebot.model.values import replace
-from rulebot.order.band import price_band
-from rulebot.order.draft import Ticket, draft, opening_legs, order_parts
-from rulebot.order.ladder import is_past_zero, ladder_price, priority
-from rulebot.order.price import NetQuote, Part, net_quote
+from rulebot.order.price import (
+    NetQuote,
+    Part,
+    Ticket,
+    draft,
+    is_past_zero,
+    ladder_price,
+    net_quote,
+    opening_legs,
+    order_parts,
+    price_band,
+    priority,
+)
 from rulebot.record.record import BY_HAND, IS_NAMED, Json, Kind
-from rulebot.spec.nouns.order import PriceFrom
+from rulebot.spec.spec import PriceFrom
 
 LATE = timedelta(minutes=1)
 """How long after it was due a try is still sent once the window is over."""

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from rulebot.core.session_start import halt
 from rulebot.core.state_builder import StateBuilder
-from rulebot.model.halt import Halt
+from rulebot.model.cause import Halt
 
 WITHIN = timedelta(minutes=10)
 MOST = 30

@@ -19,12 +19,11 @@ from rulebot.core.session_start import day_at_hand
 from rulebot.core.state import HALTS, LIMITS, Reading, of_positions
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import note_selection, price_legs, record_structure_miss, require_holds, taken_for
-from rulebot.decide.bot_day import OVER
-from rulebot.decide.opportunity import AHEAD, Opportunity, is_day_of, opportunity
+from rulebot.decide.entry_window import AHEAD, OVER, Opportunity, is_day_of, opportunity
 from rulebot.evaluate.select import StructureSelection, select
 from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.wording import describe
-from rulebot.model.halt import Shut
+from rulebot.model.cause import Shut
 from rulebot.model.order import Purpose
 from rulebot.model.position import count_trades
 from rulebot.model.values import replace

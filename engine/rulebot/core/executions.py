@@ -30,16 +30,25 @@ from rulebot.core.rule_evaluation import wake
 from rulebot.core.session_start import LIQUIDATES
 from rulebot.core.settlement_reversal import make_room
 from rulebot.core.state_builder import StateBuilder
-from rulebot.fill.apply import add_commission, add_fill, book, leg_of, unbook
-from rulebot.fill.book import BookedExecution, beyond_report, of_others, owes_none, taken_back, when_dealt
-from rulebot.model.cause import Cause
+from rulebot.fill.ledger import (
+    BookedExecution,
+    add_commission,
+    add_fill,
+    beyond_report,
+    book,
+    leg_of,
+    of_others,
+    owes_none,
+    taken_back,
+    unbook,
+    when_dealt,
+)
+from rulebot.model.cause import Cause, Halt
 from rulebot.model.contract import Option
 from rulebot.model.event import CommissionReport, ExecutionReport
-from rulebot.model.halt import Halt
 from rulebot.model.money import CENT, ZERO
-from rulebot.model.order import Order, OrderLeg, Purpose
+from rulebot.model.order import Order, OrderLeg, Purpose, next_revision, unseen_base
 from rulebot.model.position import Position
-from rulebot.model.unseen import next_revision, unseen_base
 from rulebot.model.values import replace
 from rulebot.record.codec import encode
 from rulebot.record.record import EXECUTION, Json, Kind

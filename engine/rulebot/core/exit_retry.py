@@ -22,10 +22,9 @@ from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.position import HoldReason, Position
 from rulebot.model.session import Session
 from rulebot.model.values import replace
-from rulebot.order.band import price_band
-from rulebot.order.price import NetQuote, Part
-from rulebot.spec.nouns.order import OnUnfilled
-from rulebot.spec.nouns.order import Order as Ladder
+from rulebot.order.price import NetQuote, Part, price_band
+from rulebot.spec.spec import OnUnfilled
+from rulebot.spec.spec import Order as Ladder
 
 SETBACKS = 3
 """How many closing orders of a position may come to nothing in one session."""

@@ -52,7 +52,7 @@ from rulebot.fill.exit_level import terms_of
 from rulebot.model.position import FLATTENED, Position
 from rulebot.model.values import replace
 from rulebot.record.record import Kind
-from rulebot.spec.nouns.exits import OnUnknown
+from rulebot.spec.spec import OnUnknown
 
 DAILY_LOSS = "daily_loss"
 """The exit reason of what the loss of the day closes."""

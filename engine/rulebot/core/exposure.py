@@ -17,14 +17,13 @@ from rulebot.decide.limits import Cap
 from rulebot.evaluate.select import StructureSelection
 from rulebot.model.commission import max_commission
 from rulebot.model.contract import Option
-from rulebot.model.cover import shares_covering, without_covered_calls
-from rulebot.model.loss_bound import GroupedLeg, dollars_at_risk, why_unbound
-from rulebot.model.max_loss import paid
+from rulebot.model.loss_bound import GroupedLeg, dollars_at_risk, paid, why_unbound
+from rulebot.model.market import QuoteFault, quote_fault
 from rulebot.model.money import ZERO
 from rulebot.model.payoff import Holding, Way, cash_for_puts
 from rulebot.model.position import Position, PositionLeg
-from rulebot.model.quotes import QuoteFault, quote_fault
-from rulebot.spec.nouns.account import PromotionEvidence
+from rulebot.model.share_coverage import shares_covering, without_covered_calls
+from rulebot.spec.nouns import PromotionEvidence
 
 _Standing = tuple[str, Sequence[GroupedLeg], list[Way | None]]
 """A position by its name, its legs, and the ways in which it may stand; None is a way without sound quotes."""

@@ -20,11 +20,20 @@ from rulebot.core.lost_cover import left_by_liquidation
 from rulebot.core.position_closed import count_closed, on_position_closed
 from rulebot.core.rule_evaluation import wake
 from rulebot.core.state_builder import StateBuilder
-from rulebot.fill.apply import add_commission, book, leg_of, unbook
-from rulebot.fill.book import BY_OTHERS, BookedExecution, beyond_report, owes_none
+from rulebot.fill.ledger import (
+    BY_OTHERS,
+    BookedExecution,
+    add_commission,
+    beyond_report,
+    book,
+    leg_of,
+    owes_none,
+    unbook,
+)
 from rulebot.model.contract import Option
 from rulebot.model.event import ExecutionReport, GonePriced
 from rulebot.model.money import ZERO
+from rulebot.model.order import first_revision, is_estimate, is_synthetic, missed_base, next_revision
 from rulebot.model.position import (
     CLOSED_BY_HAND,
     ESTIMATED,
@@ -36,7 +45,6 @@ from rulebot.model.position import (
     PositionLeg,
 )
 from rulebot.model.session import session_from
-from rulebot.model.unseen import first_revision, is_estimate, is_synthetic, missed_base, next_revision
 from rulebot.model.values import replace
 from rulebot.record.record import Kind
 

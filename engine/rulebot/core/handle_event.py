@@ -54,7 +54,7 @@ from rulebot.core.state_builder import StateBuilder, Turn
 from rulebot.core.store_outage import store_reported, withdraw_openings
 from rulebot.core.tick_sizes import on_tick_sizes
 from rulebot.core.universe_ranking import evaluate_universe
-from rulebot.model.cause import Cause
+from rulebot.model.cause import Cause, Halt
 from rulebot.model.contract import Option, Underlying, share
 from rulebot.model.event import (
     AccountReport,
@@ -88,7 +88,6 @@ from rulebot.model.event import (
     Request,
     StoreReport,
 )
-from rulebot.model.halt import Halt
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position
 from rulebot.model.values import replace

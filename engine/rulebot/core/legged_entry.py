@@ -13,9 +13,8 @@ from rulebot.model.contract import LOT
 from rulebot.model.loss_bound import GroupedLeg, most_commissions
 from rulebot.model.money import ZERO, dollars
 from rulebot.model.position import Position, PositionLeg
-from rulebot.order.ladder import limited_at, start_net
-from rulebot.order.price import Part, net_quote
-from rulebot.spec.nouns.order import Order as Ladder
+from rulebot.order.price import Part, limited_at, net_quote, start_net
+from rulebot.spec.spec import Order as Ladder
 
 
 def legging_problem(work: StateBuilder, bot: CompiledBot, legs: Iterable[LegView], quantity: int) -> str:

@@ -17,7 +17,7 @@ from rulebot.core.program import CompiledBot
 from rulebot.core.rule_evaluation import wake
 from rulebot.core.state import Named
 from rulebot.core.state_builder import StateBuilder
-from rulebot.decide.opportunity import opportunity
+from rulebot.decide.entry_window import opportunity
 from rulebot.model.position import count_trades
 from rulebot.model.values import replace
 from rulebot.record.record import Kind

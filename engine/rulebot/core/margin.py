@@ -19,16 +19,15 @@ from rulebot.decide.account_rules import AccountInputs, bound_in_dollars
 from rulebot.decide.limits import Cap
 from rulebot.evaluate.select import StructureSelection
 from rulebot.evaluate.snapshot import Margin, View
-from rulebot.model.command import AskMargin
 from rulebot.model.contract import Option
 from rulebot.model.event import MarginReport, OrderMessage, OrderUnsent
 from rulebot.model.money import ZERO
-from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side
+from rulebot.model.order import AskMargin, Order, OrderLeg, OrderType, Purpose, Side
 from rulebot.model.position import Position
 from rulebot.model.values import replace
-from rulebot.order.draft import Ticket, draft
+from rulebot.order.price import Ticket, draft
 from rulebot.record.record import Kind
-from rulebot.spec.nouns.order import PriceFrom
+from rulebot.spec.spec import PriceFrom
 
 Asked = tuple[tuple[Option, int], ...]
 """Contracts of an entry, signed, + bought."""

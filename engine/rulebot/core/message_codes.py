@@ -1,6 +1,6 @@
 """Codes of the broker's messages on our order ids, by what they mean. Source: TWS API message codes."""
 
-from rulebot.model.broker_message import IS_OVER_CODE
+from rulebot.model.cause import IS_OVER_CODE
 
 PRECAUTIONS = frozenset((109, 163, 382, 383, 451))
 """Codes of limits of TWS itself, where they are not bypassed for API orders: on price, per cent, ticks, size, value."""

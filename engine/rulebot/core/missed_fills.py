@@ -25,9 +25,8 @@ from rulebot.core.unreported_fills import has_unreported_fills, unreported_contr
 from rulebot.model.contract import Option
 from rulebot.model.event import ExecutionReport
 from rulebot.model.money import CENT, ZERO
-from rulebot.model.order import Order, OrderLeg, OrderStatus, Purpose, Side
+from rulebot.model.order import Order, OrderLeg, OrderStatus, Purpose, Side, first_revision, unseen_base
 from rulebot.model.session import exchange_date
-from rulebot.model.unseen import first_revision, unseen_base
 
 _UNFILLED = (OrderStatus.CANCELLED, OrderStatus.REFUSED)
 """Ends that the broker tells with what had filled, which is no more than that."""

@@ -6,8 +6,7 @@ from rulebot.core.rule_evaluation import first_missing, reading_data
 from rulebot.core.state import BotState, NearestMiss, Reading
 from rulebot.core.state_builder import StateBuilder
 from rulebot.evaluate.wording import describe, shortfall
-from rulebot.model.halt import Shut
-from rulebot.model.texts import Text
+from rulebot.model.cause import Shut, Text
 from rulebot.model.values import replace
 from rulebot.record.codec import encode
 from rulebot.record.record import NEAREST, Json, Kind

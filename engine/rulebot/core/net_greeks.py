@@ -15,8 +15,8 @@ from rulebot.evaluate.exposure import Exposure, Greeks
 from rulebot.evaluate.select import StructureSelection
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Option
+from rulebot.model.market import OPTION_AGE, age_problem
 from rulebot.model.position import Position
-from rulebot.model.quotes import OPTION_AGE, age_problem
 
 
 def exposure_with(

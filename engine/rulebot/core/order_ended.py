@@ -45,9 +45,8 @@ from rulebot.core.rolling import RollCandidate, is_kept_out
 from rulebot.core.session_start import is_same_week
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.tick_sizes import is_off_grid
-from rulebot.fill.book import when_dealt
-from rulebot.model.cause import Cause
-from rulebot.model.halt import Halt
+from rulebot.fill.ledger import when_dealt
+from rulebot.model.cause import Cause, Halt
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.position import HoldReason, Position
 from rulebot.model.session import exchange_date

@@ -14,16 +14,14 @@ from rulebot.core.entry_ended import stop_for_today
 from rulebot.core.exit_retry import pause_exits
 from rulebot.core.lost_resting_orders import NEVER_AGAIN
 from rulebot.core.state_builder import StateBuilder, alarm_key, key_of
-from rulebot.decide.opportunity import cap
-from rulebot.model.cause import LATE_FILLS, Cause
+from rulebot.decide.entry_window import cap
+from rulebot.model.cause import LATE_FILLS, Cause, Halt, Name, Text
 from rulebot.model.event import BrokerStatus, OrderReport
-from rulebot.model.halt import Halt
 from rulebot.model.money import CENT, ZERO
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
 from rulebot.model.position import HoldReason, Position, count_trades
-from rulebot.model.texts import Name, Text
 from rulebot.model.values import replace
-from rulebot.order.draft import net_price
+from rulebot.order.price import net_price
 
 AGAIN_AFTER = timedelta(minutes=1)
 """How long after an exit with more contracts than were meant was taken back the next one is sent."""

@@ -26,9 +26,8 @@ from rulebot.core.revived_orders import adopt_order, cancel_revived
 from rulebot.core.rule_evaluation import wake
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.unreported_fills import has_unreported_fills
-from rulebot.model.cause import Cause
+from rulebot.model.cause import Cause, Halt
 from rulebot.model.event import OrdersListed
-from rulebot.model.halt import Halt
 from rulebot.model.money import ZERO
 from rulebot.model.order import Order, OrderStatus, TimeInForce
 from rulebot.model.session import exchange_date

@@ -30,8 +30,7 @@ from rulebot.core.rule_evaluation import wake
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.tick_sizes import on_off_tick_reject
 from rulebot.core.unreported_fills import unreported_contracts
-from rulebot.model.broker_message import broker_message
-from rulebot.model.cause import Cause
+from rulebot.model.cause import Cause, broker_message
 from rulebot.model.event import BrokerStatus, ExecutionReport, OrderMessage, OrderReport, OrderUnsent
 from rulebot.model.order import TERMS_KEPT, Order, OrderStatus, OrderTerms, OrderType, Purpose, above
 from rulebot.model.position import HoldReason

@@ -8,10 +8,10 @@ from rulebot.core.program import CompiledBot
 from rulebot.core.resting_order import net_of, resting_net
 from rulebot.fill.exit_level import level_net
 from rulebot.model.contract import LOT
-from rulebot.model.max_loss import max_loss
+from rulebot.model.loss_bound import max_loss
 from rulebot.model.order import Order
 from rulebot.model.position import Position
-from rulebot.spec.nouns.exits import ExitKind
+from rulebot.spec.spec import ExitKind
 
 
 def dollars_at(bot: CompiledBot, position: Position, kind: ExitKind, orders: Sequence[Order] = ()) -> Decimal | None:

@@ -5,13 +5,11 @@ from datetime import datetime
 from rulebot.core.close_plan import planned_exit
 from rulebot.core.rule_evaluation import wake
 from rulebot.core.state_builder import StateBuilder
-from rulebot.fill.book import TOLD_LATE
-from rulebot.fill.exit_level import ended_by, terms_of
-from rulebot.fill.today import realized_since
-from rulebot.model.kept import end_of
+from rulebot.fill.exit_level import ended_by, realized_since, terms_of
+from rulebot.fill.ledger import TOLD_LATE
 from rulebot.model.money import ZERO
 from rulebot.model.order import Purpose
-from rulebot.model.position import Position
+from rulebot.model.position import Position, end_of
 from rulebot.model.session import exchange_date
 from rulebot.model.values import replace
 from rulebot.record.record import Kind

@@ -10,14 +10,14 @@ from rulebot.core.pnl_at_exits import dollars_at
 from rulebot.core.program import CompiledBot
 from rulebot.core.rule_evaluation import rounded
 from rulebot.core.state_builder import StateBuilder
-from rulebot.fill.pnl import HeldLeg, made
+from rulebot.fill.exit_level import HeldLeg, made
+from rulebot.model.market import level_of
 from rulebot.model.money import CENT
 from rulebot.model.order import Order
 from rulebot.model.position import Position
-from rulebot.model.quotes import level_of
 from rulebot.model.session import Session
 from rulebot.record.record import Json, Kind
-from rulebot.spec.nouns.exits import ExitKind
+from rulebot.spec.spec import ExitKind
 
 MARK_EVERY = timedelta(seconds=60)
 FAR_EVERY, FAR = 5, timedelta(days=7)

@@ -18,15 +18,12 @@ from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import awaits_quotes, still_holds
 from rulebot.core.target_price import as_judged, bound_of, closing_ladder, may_wait, target_at_work
 from rulebot.model.cause import Cause
-from rulebot.model.command import Replace
-from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
-from rulebot.model.quotes import QuoteFault
+from rulebot.model.market import QuoteFault
+from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Replace, TimeInForce
 from rulebot.model.values import replace
-from rulebot.order.draft import order_parts, wire_price
-from rulebot.order.ladder import Bound, is_the_last, ladder_price, priority
-from rulebot.order.price import NetQuote, net_quote
-from rulebot.spec.nouns.order import OnUnfilled, PriceFrom
-from rulebot.spec.nouns.order import Order as Ladder
+from rulebot.order.price import Bound, NetQuote, is_the_last, ladder_price, net_quote, order_parts, priority, wire_price
+from rulebot.spec.spec import OnUnfilled, PriceFrom
+from rulebot.spec.spec import Order as Ladder
 
 MARKET_PATIENCE, LONGEST_PATIENCE = timedelta(seconds=10), timedelta(seconds=30)
 """How long until a market order that does not fill is looked at: as long as it has worked, within these. Each look is a

@@ -7,8 +7,8 @@ judged at each price on the way to that of a try, from the one it starts from on
 from collections.abc import Iterable
 from decimal import Decimal
 
+from rulebot.compile.data_needs import price_free_parts
 from rulebot.compile.plan import Call, Compare, Constant, Op, ProtectPlan, Quantity, Rule, Truth
-from rulebot.compile.priced import price_free_parts
 from rulebot.core.legged_entry import legging_floor, received
 from rulebot.core.program import CompiledBot, CompiledRule
 from rulebot.core.state_builder import StateBuilder
@@ -19,9 +19,8 @@ from rulebot.model.contract import LOT, Option
 from rulebot.model.loss_bound import min_proceeds, most_commissions
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position, PositionLeg
-from rulebot.order.ladder import Bound, Holds, costs, start_net
-from rulebot.order.price import Part, net_quote
-from rulebot.spec.nouns.order import Order as Ladder
+from rulebot.order.price import Bound, Holds, Part, costs, net_quote, start_net
+from rulebot.spec.spec import Order as Ladder
 from rulebot.spec.spec import Size
 
 _LEAST = (Op.AT_LEAST, Op.ABOVE, Op.BETWEEN)

@@ -5,6 +5,7 @@ from dataclasses import field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from rulebot.compile.data_needs import calls_of, judged_by_price
 from rulebot.compile.plan import (
     AllOf,
     AnyOf,
@@ -23,10 +24,8 @@ from rulebot.compile.plan import (
     Rule,
     Truth,
 )
-from rulebot.compile.priced import judged_by_price
-from rulebot.compile.reads import calls_of
 from rulebot.decide.account_rules import reads_margin
-from rulebot.decide.opportunity import Span, at_hand, spans
+from rulebot.decide.entry_window import Span, at_hand, spans
 from rulebot.evaluate.listings import expiry_on
 from rulebot.evaluate.measure import bind, reader_of
 from rulebot.evaluate.measure_position import measured_by
@@ -35,17 +34,15 @@ from rulebot.evaluate.rules import Judge, compile_expected_move, compile_rule
 from rulebot.evaluate.snapshot import LegView, View
 from rulebot.evaluate.strike_target import ExpectedMove
 from rulebot.evaluate.watch import exit_levels, exit_moves, exit_reads, levels
-from rulebot.model.caps import MOST_NOTIONAL, MOST_STRUCTURES
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.facts import Facts
 from rulebot.model.market import Extras
-from rulebot.model.pool import ValuePool
+from rulebot.model.money import MOST_NOTIONAL, MOST_STRUCTURES
 from rulebot.model.position import Position
 from rulebot.model.session import DayTime, Session
-from rulebot.model.values import dataclass
-from rulebot.spec.nouns.account import Between, PromotionEvidence
-from rulebot.spec.nouns.condition import Amount, Condition, Unit
-from rulebot.spec.nouns.exits import is_all
+from rulebot.model.values import ValuePool, dataclass
+from rulebot.spec.nouns import Amount, Between, Condition, PromotionEvidence, Unit
+from rulebot.spec.spec import is_all
 
 USUAL_BAND = Amount(Decimal(10), Unit.PERCENT)
 """How far from the mid an entry may be priced when the account document does not say: a tenth of what its legs cost."""

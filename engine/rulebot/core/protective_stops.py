@@ -34,17 +34,15 @@ from rulebot.core.state import ConfirmationProgress, exits_of
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.tick_sizes import is_off_grid
 from rulebot.evaluate.select import StructureSelection
-from rulebot.model.command import Replace
 from rulebot.model.contract import Option
 from rulebot.model.facts import Grids
+from rulebot.model.market import QuoteFault, quote_fault
 from rulebot.model.money import Rounding
-from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
+from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Replace, TimeInForce
 from rulebot.model.position import Position, PositionLeg
-from rulebot.model.quotes import QuoteFault, quote_fault
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.values import replace
-from rulebot.order.draft import closing_legs, draft
-from rulebot.order.price import NONE_TOLD, option_ticks
+from rulebot.order.price import NONE_TOLD, closing_legs, draft, option_ticks
 
 PROTECT = "protect"
 UNPROTECTED = "unprotected"

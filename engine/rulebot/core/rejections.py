@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from rulebot.core.message_codes import INFORMATION, NOT_CANCELLED, OF_OUR_SIDE
-from rulebot.model.broker_message import MessageMeaning
-from rulebot.model.cause import Cause
+from rulebot.model.cause import Cause, MessageMeaning
 from rulebot.model.order import Order, OrderStatus
 
 

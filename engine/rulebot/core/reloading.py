@@ -17,8 +17,8 @@ from rulebot.core.program import Program
 from rulebot.core.session_start import agenda_of, new_bot_day
 from rulebot.core.state import HALTS, NEVER, BotState, State, of_positions
 from rulebot.core.state_builder import StateBuilder, Turn, is_of_alarm
+from rulebot.model.cause import Shut
 from rulebot.model.event import ReloadWaits
-from rulebot.model.halt import Shut
 from rulebot.model.order import OrderStatus
 from rulebot.model.position import Position
 from rulebot.model.values import dataclass, replace

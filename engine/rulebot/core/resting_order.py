@@ -15,9 +15,17 @@ from rulebot.model.order import Order, OrderLeg, Side
 from rulebot.model.payoff import best_case
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.values import replace
-from rulebot.order.draft import closing_legs, net_price, order_parts, wire_price
-from rulebot.order.price import NONE_TOLD, Part, option_ticks, ticks_of
-from rulebot.spec.nouns.exits import ExitKind
+from rulebot.order.price import (
+    NONE_TOLD,
+    Part,
+    closing_legs,
+    net_price,
+    option_ticks,
+    order_parts,
+    ticks_of,
+    wire_price,
+)
+from rulebot.spec.spec import ExitKind
 
 
 class Rest(NamedTuple):

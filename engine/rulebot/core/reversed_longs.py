@@ -15,14 +15,14 @@ from rulebot.core.position_closed import on_position_closed
 from rulebot.core.protective_stops import most_unprotected
 from rulebot.core.rule_evaluation import wake
 from rulebot.core.state_builder import StateBuilder
-from rulebot.fill.apply import leg_of
+from rulebot.fill.ledger import leg_of
 from rulebot.model.contract import Option, Right
 from rulebot.model.money import ZERO
 from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.values import replace
-from rulebot.order.draft import draft
+from rulebot.order.price import draft
 
 REVERSED = "reversed"
 """The reason of an order that buys back what was closed twice."""

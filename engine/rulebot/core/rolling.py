@@ -33,21 +33,29 @@ from rulebot.evaluate.select import StructureSelection, select
 from rulebot.evaluate.snapshot import LegView, View
 from rulebot.evaluate.watch import SubscriptionRequest, entry_aims, entry_wish
 from rulebot.evaluate.wording import describe
+from rulebot.model.cause import Text
 from rulebot.model.commission import estimate
 from rulebot.model.contract import LOT, Option
 from rulebot.model.loss_bound import loss_bound
+from rulebot.model.market import level_of
 from rulebot.model.order import Order, OrderLeg, OrderType, Purpose
 from rulebot.model.position import Position, PositionLeg
-from rulebot.model.quotes import level_of
-from rulebot.model.texts import Text
 from rulebot.model.values import replace
-from rulebot.order.band import price_band
-from rulebot.order.draft import closing_legs, draft, opening_legs
-from rulebot.order.ladder import Bound, ladder_price, start_net
-from rulebot.order.price import NetQuote, Part, net_quote
+from rulebot.order.price import (
+    Bound,
+    NetQuote,
+    Part,
+    closing_legs,
+    draft,
+    ladder_price,
+    net_quote,
+    opening_legs,
+    price_band,
+    start_net,
+)
 from rulebot.record.record import Kind
-from rulebot.spec.nouns.exits import OnUnknown
-from rulebot.spec.nouns.legs import DteRule, Expiry, StrikeBy
+from rulebot.spec.nouns import DteRule, Expiry, StrikeBy
+from rulebot.spec.spec import OnUnknown
 
 SOON = 1.0
 """Seconds after which a roll that waits for quotes looks again, though none has come."""

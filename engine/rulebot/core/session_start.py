@@ -15,26 +15,23 @@ from rulebot.core.program import CompiledBot
 from rulebot.core.rule_evaluation import confirmed, evaluate_rules, first_missing, wake
 from rulebot.core.state import HALTS, NOTHING, BotState, NearestMiss, Reading
 from rulebot.core.state_builder import StateBuilder
-from rulebot.decide.bot_day import BotDay
-from rulebot.decide.compliance import with_row
+from rulebot.decide.account_rules import with_row
+from rulebot.decide.entry_window import BotDay, at_hand, in_window
 from rulebot.decide.limits import account_day_problem, day_problem
-from rulebot.decide.opportunity import at_hand, in_window
 from rulebot.evaluate.snapshot import LegView
 from rulebot.evaluate.strike_target import ExpectedMove
 from rulebot.evaluate.wording import describe
-from rulebot.fill.book import BookedExecution
-from rulebot.model.cause import Cause
+from rulebot.fill.ledger import BookedExecution
+from rulebot.model.cause import OF_ACCOUNT, Cause, Halt, Name, Shut, Text
 from rulebot.model.contract import Option
 from rulebot.model.facts import Facts
-from rulebot.model.halt import OF_ACCOUNT, Halt, Shut
 from rulebot.model.money import ZERO
 from rulebot.model.order import FILLS_KEPT, Purpose
 from rulebot.model.position import Position
 from rulebot.model.session import Session, at_exchange_time, exchange_date, session_from
-from rulebot.model.texts import Name, Text
 from rulebot.model.values import replace
 from rulebot.record.record import OPENING_MOVE, Kind
-from rulebot.spec.nouns.exits import HALT
+from rulebot.spec.spec import HALT
 
 DAILY_LOSS = "daily_loss"
 LIQUIDATES = "the broker liquidates in this account"

@@ -15,12 +15,12 @@ from rulebot.core.external_closes import book_estimated_close, book_external_bef
 from rulebot.core.order_ended import part_is_closed
 from rulebot.core.position_closed import count_closed, on_position_closed
 from rulebot.core.state_builder import StateBuilder
-from rulebot.fill.apply import Settled, assigned, delivered, how_settled, leg_of, priced, settled
+from rulebot.fill.ledger import Settled, assigned, delivered, how_settled, leg_of, priced, settled
 from rulebot.model.contract import Option, Right, Settlement, Underlying, product
-from rulebot.model.delivery import ASSIGNED, DELIVERING, SETTLED
 from rulebot.model.money import ZERO
 from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position, PositionLeg
 from rulebot.model.session import Session, exchange_date, session_after, session_before, session_from
+from rulebot.model.share_coverage import ASSIGNED, DELIVERING, SETTLED
 from rulebot.model.values import replace
 from rulebot.record.record import CLOSING, Json, Kind
 

@@ -6,8 +6,7 @@ from rulebot.core.executions import record_fill
 from rulebot.core.position_closed import count_closed
 from rulebot.core.settlement_reversal import reverse_settlement
 from rulebot.core.state_builder import StateBuilder
-from rulebot.fill.apply import add_fill, book, leg_of
-from rulebot.fill.book import BY_OTHERS, BookedExecution, when_dealt
+from rulebot.fill.ledger import BY_OTHERS, BookedExecution, add_fill, book, leg_of, when_dealt
 from rulebot.model.event import EndingCorrected
 from rulebot.model.order import Order
 from rulebot.model.position import CLOSED_BY_HAND, Position

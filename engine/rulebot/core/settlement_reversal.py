@@ -10,7 +10,7 @@ from decimal import Decimal
 from rulebot.core.bracket_orders import option_has_expired
 from rulebot.core.settlement import record_settlement, settlement_level
 from rulebot.core.state_builder import StateBuilder
-from rulebot.fill.apply import how_settled, leg_of, unsettled
+from rulebot.fill.ledger import how_settled, leg_of, unsettled
 from rulebot.model.contract import Settlement, product
 from rulebot.model.money import ZERO
 from rulebot.model.order import Order

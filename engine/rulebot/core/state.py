@@ -14,22 +14,21 @@ from typing import Any, NamedTuple, TypeVar
 
 from rulebot.compile.plan import Rule
 from rulebot.core.entry_obstacles import Blocked
-from rulebot.decide.bot_day import BotDay
+from rulebot.decide.entry_window import BotDay
 from rulebot.evaluate.evaluation import Verdict
 from rulebot.evaluate.select import StructureSelection
 from rulebot.evaluate.snapshot import Held, LegView
 from rulebot.evaluate.watch import StrikeTarget, SubscriptionRequest
-from rulebot.fill.book import BookedExecution
-from rulebot.fill.pnl import HeldLeg
+from rulebot.fill.exit_level import HeldLeg
+from rulebot.fill.ledger import BookedExecution
+from rulebot.model.cause import Name, Shut, Text
 from rulebot.model.contract import Contract, Option
 from rulebot.model.event import Request
 from rulebot.model.facts import Facts
-from rulebot.model.halt import Shut
 from rulebot.model.market import Board
 from rulebot.model.order import Order
 from rulebot.model.position import Position
 from rulebot.model.session import Session
-from rulebot.model.texts import Name, Text
 from rulebot.model.values import dataclass
 
 T = TypeVar("T")

@@ -15,17 +15,16 @@ from typing import Any, NamedTuple
 from rulebot.core.program import CompiledBot, Program
 from rulebot.core.share_coverage import account_shares
 from rulebot.core.state import NOTHING, PLACES, BotState, DuplicateOrder, Reading, State, Structure
-from rulebot.decide.bot_day import BotDay
+from rulebot.decide.entry_window import BotDay
 from rulebot.decide.machine import can, next_state
 from rulebot.evaluate.snapshot import BotView, LegView, View
-from rulebot.fill.book import BookedExecution
 from rulebot.fill.exit_level import ended_by
-from rulebot.model.command import Command, RequestOpenOrders, Submit
+from rulebot.fill.ledger import BookedExecution
+from rulebot.model.cause import Name, Text
 from rulebot.model.contract import Option
-from rulebot.model.cover import ShareHolding
-from rulebot.model.order import Order, OrderStatus
+from rulebot.model.order import Command, Order, OrderStatus, RequestOpenOrders, Submit
 from rulebot.model.position import Position, PositionLeg
-from rulebot.model.texts import Name, Text
+from rulebot.model.share_coverage import ShareHolding
 from rulebot.model.values import replace
 from rulebot.record.codec import encode
 from rulebot.record.record import BASE, Json, Kind, Record

@@ -17,7 +17,7 @@ from rulebot.core.state import HALTS, ConfirmationProgress, Reading, position_of
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.universe_requirements import PLACE as OFFER
 from rulebot.core.universe_requirements import still_offers
-from rulebot.decide.compliance import grown
+from rulebot.decide.account_rules import grown
 from rulebot.decide.sizing import Priced, SizeLimits, fitting
 from rulebot.evaluate.select import StructureSelection, select
 from rulebot.evaluate.snapshot import View
@@ -25,13 +25,12 @@ from rulebot.evaluate.wording import describe
 from rulebot.model.commission import estimate
 from rulebot.model.contract import LOT, Option
 from rulebot.model.loss_bound import loss_bound, most_commissions
+from rulebot.model.market import level_of, middle
 from rulebot.model.position import Position, PositionLeg
-from rulebot.model.quotes import level_of, middle
 from rulebot.model.values import replace
-from rulebot.order.ladder import last_net, start_net
-from rulebot.order.price import NetQuote, Part, net_quote
+from rulebot.order.price import NetQuote, Part, last_net, net_quote, start_net
 from rulebot.record.record import Json, Kind
-from rulebot.spec.nouns.legs import IfHeld
+from rulebot.spec.nouns import IfHeld
 from rulebot.spec.spec import Fits
 
 NO_LONGER = "its conditions no longer hold"

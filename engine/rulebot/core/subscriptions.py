@@ -17,12 +17,12 @@ from rulebot.core.settlement import SETTLED_AFTER
 from rulebot.core.state import NEVER, NOTHING
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.universe_subscriptions import UniverseSubscriptions, lines_of, member_aims, member_wishes
-from rulebot.decide.opportunity import is_spent
+from rulebot.decide.entry_window import is_spent
 from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.watch import StrikeTarget, SubscriptionRequest, entry_aims, money_wish, watch_list
-from rulebot.model.command import Subscribe
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.market import Board
+from rulebot.model.order import Subscribe
 from rulebot.model.session import Session, at_exchange_time
 from rulebot.record.record import Kind
 

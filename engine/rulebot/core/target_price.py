@@ -12,7 +12,7 @@ from datetime import timedelta
 from decimal import Decimal
 from math import isnan
 
-from rulebot.compile.clock_exits import HURRY, clock_time
+from rulebot.compile.exits import HURRY, clock_time
 from rulebot.compile.plan import ExitPlan
 from rulebot.core.close_plan import CLOSING, closing_bound, exit_ladder, is_worthless_long, legs_to_close, planned_exit
 from rulebot.core.day_pnl import structure
@@ -23,16 +23,14 @@ from rulebot.evaluate.snapshot import LegView
 from rulebot.fill.exit_level import needed_dollars
 from rulebot.model.cause import Cause
 from rulebot.model.contract import LOT
+from rulebot.model.market import OPTION_AGE
 from rulebot.model.money import Rounding
 from rulebot.model.order import Order, OrderLeg
 from rulebot.model.position import Position, PositionLeg
-from rulebot.model.quotes import OPTION_AGE
 from rulebot.model.values import replace
-from rulebot.order.draft import order_parts
-from rulebot.order.ladder import UNBOUND, Bound
-from rulebot.order.price import never_pays, option_ticks, ticks_of
-from rulebot.spec.nouns.order import OnUnfilled, PriceFrom
-from rulebot.spec.nouns.order import Order as Ladder
+from rulebot.order.price import UNBOUND, Bound, never_pays, option_ticks, order_parts, ticks_of
+from rulebot.spec.spec import OnUnfilled, PriceFrom
+from rulebot.spec.spec import Order as Ladder
 
 PATIENCE = timedelta(minutes=1)
 """How long the order of a target waits at its price once the target is no longer met."""

@@ -7,7 +7,7 @@ outside of the penny interval program counts (Cboe rule 5.4), and what was refus
 from decimal import Decimal
 
 from rulebot.core.state_builder import StateBuilder
-from rulebot.model.broker_message import MessageMeaning, broker_message
+from rulebot.model.cause import MessageMeaning, broker_message
 from rulebot.model.contract import Option, product
 from rulebot.model.event import OrderMessage
 from rulebot.model.facts import Grids, Listing

@@ -22,7 +22,7 @@ from rulebot.model.event import LinkUp
 from rulebot.model.order import Order, OrderStatus
 from rulebot.model.position import Position
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.spec.nouns.exits import ExitKind, OnUnknown
+from rulebot.spec.spec import ExitKind, OnUnknown
 
 SAME_GATEWAY = timedelta(seconds=30)
 """An order that was sent this short a time ago was sent to the gateway of now: no TWS or Gateway is ended, started and

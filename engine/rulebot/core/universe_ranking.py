@@ -21,7 +21,7 @@ from rulebot.core.state import Reading
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import opening_commission, price_legs, show_candidate, taken_for
 from rulebot.core.universe_requirements import at_the_money, evaluate_universe_member
-from rulebot.decide.opportunity import opportunity
+from rulebot.decide.entry_window import opportunity
 from rulebot.evaluate.reading import UnknownValue
 from rulebot.evaluate.select import select
 from rulebot.evaluate.snapshot import View

@@ -11,7 +11,7 @@ from rulebot.core.state import Reading
 from rulebot.core.state_builder import StateBuilder, alarm_key, key_of
 from rulebot.model.position import Position
 from rulebot.model.values import replace
-from rulebot.spec.nouns.exits import IfUnknown
+from rulebot.spec.spec import IfUnknown
 
 TOLD_AGAIN = timedelta(minutes=10)
 """How long after an alarm that an exit cannot be judged it comes again, if it could be judged in between."""

@@ -5,8 +5,7 @@ leg, and later.
 """
 
 from rulebot.core.state_builder import StateBuilder
-from rulebot.model.order import Order
-from rulebot.model.unseen import is_synthetic
+from rulebot.model.order import Order, is_synthetic
 
 
 def unreported_contracts(work: StateBuilder, order: Order, filled: int) -> dict[int, int]:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from rulebot.model.money import ZERO, dollars
 from rulebot.model.values import dataclass
-from rulebot.spec.nouns.condition import Amount, Unit
+from rulebot.spec.nouns import Amount, Unit
 from rulebot.spec.spec import Fits, Size
 
 _SAID = {Fits.MAX_LOSS: "could lose", Fits.DEBIT: "costs", Fits.CREDIT: "brings"}

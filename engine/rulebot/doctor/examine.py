@@ -3,45 +3,328 @@
 What is known without a gateway is told first, then a connection is made as a run makes it, as another client.
 """
 
+import importlib.metadata as installed
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping
+import re
+import shutil
+import sys
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import field
 from pathlib import Path
+from typing import NamedTuple
 
 from rulebot.adapters.clock import Clock, WallClock
-from rulebot.adapters.ib.greeting import Greeting
+from rulebot.adapters.ib.handshake import Greeting
 from rulebot.adapters.ib.settings import LINES
-from rulebot.doctor.account import account
-from rulebot.doctor.admitted import admission
-from rulebot.doctor.clocks import hours, shorter, skew
-from rulebot.doctor.configured import found_settings
-from rulebot.doctor.dates import events_ahead, found_calendar, sessions_ahead
-from rulebot.doctor.delayed import delayed_data
-from rulebot.doctor.disk import privacy, readable, room
-from rulebot.doctor.finding import Finding, Group, Level, fault, outage, unchecked
-from rulebot.doctor.gateway import codec, greeted, own_id
-from rulebot.doctor.hooks import hooks_received
-from rulebot.doctor.legs import chosen_legs
-from rulebot.doctor.packages import python_and_packages
-from rulebot.doctor.probe.probing import USUAL, probed
-from rulebot.doctor.records import integrity, not_kept
-from rulebot.doctor.streams import told_streams
-from rulebot.doctor.texts import found_desk, found_for_exits, with_set
+from rulebot.checks.journal.audit import audit_store
+from rulebot.core.state import OperatorState, TradingMode
+from rulebot.doctor.account_checks import account, admission, found_desk, found_for_exits, found_settings, with_set
+from rulebot.doctor.market_checks import (
+    Finding,
+    Group,
+    Level,
+    chosen_legs,
+    codec,
+    delayed_data,
+    events_ahead,
+    fault,
+    fine,
+    found_calendar,
+    greeted,
+    hours,
+    outage,
+    own_id,
+    sessions_ahead,
+    shorter,
+    skew,
+    told_streams,
+    unchecked,
+    warning,
+)
+from rulebot.doctor.probe.probe import USUAL, probed
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.documents.reload_specs import is_named
 from rulebot.live.environments import SimSettings, World, attached, simulated
-from rulebot.model.errors import BrokerError
+from rulebot.model.errors import BrokerError, RulebotError, StoreError
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import exchange_date
+from rulebot.model.text import counted
 from rulebot.model.values import dataclass
-from rulebot.preview.choose_structure import facts_of, look
-from rulebot.preview.read_only_session import FEW_LINES, ReadOnlySession, into_the_day
-from rulebot.preview.running_engine import is_held
-from rulebot.process.reconnect_backoff import first_batch
+from rulebot.preview.candidate import facts_of, look
+from rulebot.preview.connection import FEW_LINES, ReadOnlySession, into_the_day, is_held
+from rulebot.process.connection_state import first_batch
 from rulebot.process.settings import Settings, folder_of
+from rulebot.promotion.promotion import refuse_live_store
+from rulebot.record.record import Kind
+from rulebot.recovery.operator_state import standing_of
 from rulebot.replay.recordings import tapes_of
 from rulebot.spec.files import find_files
+from rulebot.store.place import Place, Server, hook_secret, is_open_to_others
+from rulebot.store.queries import StoreReader
+from rulebot.store.registry import is_there
+
+# --- Python and the packages it finds
+
+OLDEST = (3, 11)
+NAME = "rulebot"
+OF_WORK = frozenset(("gates", "test"))
+"""Extras for who works on rulebot; the others are for who trades with it."""
+_REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[^]]*\])?\s*(?P<versions>[^;\[]*)(;(?P<marker>.*))?$")
+_LEAST, _BELOW = (re.compile(rf"(?:^|,)\s*{sign}\s*([0-9][0-9.]*)") for sign in (">=", "<"))
+_EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
+
+
+class Requirement(NamedTuple):
+    """A package that is asked for. least: its oldest version, below: the first that is too new; "" for any.
+
+    extra: which extra asks for it.
+    """
+
+    name: str
+    least: str
+    extra: str
+    below: str = ""
+
+
+def python_and_packages(store: Place | None) -> Iterator[Finding]:
+    """Yield what is installed; a `store` on a server needs its extra."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] < OLDEST:
+        yield fault(Group.PYTHON, "python", f"Python {version}, 3.11 is needed", "install Python 3.11 or newer")
+    else:
+        yield fine(Group.PYTHON, "python", f"Python {version}")
+    try:
+        asked = requirements(installed.requires(NAME) or [], sys.platform)
+        own = installed.version(NAME)
+    except installed.PackageNotFoundError:
+        yield unchecked(Group.PYTHON, NAME, "not installed: it runs from a checkout", "pip install -e .")
+        return
+    yield fine(Group.PYTHON, NAME, f"rulebot {own}")
+    yield from _core([each for each in asked if not each.extra])
+    for extra in sorted({each.extra for each in asked} - OF_WORK - {""}):
+        parts = [each for each in asked if each.extra == extra]
+        yield _extra(extra, parts, is_needed=extra == "postgres" and isinstance(store, Server))
+
+
+def requirements(lines: list[str], platform: str) -> list[Requirement]:
+    """Return what the metadata of a package asks for on this platform."""
+    found = []
+    for line in (each.replace('"', "'") for each in lines):
+        match = _REQUIREMENT.match(line)
+        if match is None:
+            continue
+        marker = match["marker"] or ""
+        if ("== 'win32'" in marker) if platform != "win32" else ("!= 'win32'" in marker):
+            continue
+        extra, versions = _EXTRA.search(marker), match["versions"]
+        least, below = (bound[1] if (bound := sign.search(versions)) else "" for sign in (_LEAST, _BELOW))
+        found.append(Requirement(match["name"], least, extra[1] if extra else "", below))
+    return found
+
+
+def problem_with(asked: Requirement) -> str:
+    """Return what is wrong with a package, "" when it is there and neither too old nor too new."""
+    try:
+        found = installed.version(asked.name)
+    except installed.PackageNotFoundError:
+        return f"{asked.name} is not installed"
+    if asked.least and _numbers(found) < _numbers(asked.least):
+        return f"{asked.name} {found} is too old, {asked.least} is needed"
+    if asked.below and _numbers(found) >= _numbers(asked.below):
+        return f"{asked.name} {found} is too new, one below {asked.below} is needed"
+    return ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version without zeros at its end, so that 8.2 is not below 8.2.0."""
+    head = re.match(r"[0-9.]*", version.partition("+")[0])
+    numbers = [int(part) for part in (head[0] if head else "").split(".") if part]
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return tuple(numbers)
+
+
+def _core(asked: list[Requirement]) -> Iterator[Finding]:
+    problems = [problem for each in asked if (problem := problem_with(each))]
+    for problem in problems:
+        yield fault(Group.PYTHON, "packages", problem, "pip install rulebot, in the same venv")
+    if not problems:
+        listed = ", ".join(f"{each.name} {installed.version(each.name)}" for each in sorted(asked))
+        yield fine(Group.PYTHON, "packages", listed)
+
+
+def _extra(extra: str, asked: list[Requirement], *, is_needed: bool) -> Finding:
+    name, mend = f"extra {extra}", f'pip install "rulebot[{extra}]"'
+    problems = [problem for each in asked if (problem := problem_with(each))]
+    if not problems:
+        return fine(Group.PYTHON, name, "installed")
+    text = f"missing: {'; '.join(problems)}"
+    if is_needed:
+        return fault(Group.PYTHON, name, f"{text}; the store of the settings needs it", mend)
+    return fine(Group.PYTHON, name, f"{text}; nothing that is asked for here needs it: {mend}")
+
+
+# --- The store
+
+_BROKEN = "stop trading on it; 'rulebot store audit' shows more, 'rulebot store restore' puts a backup back"
+
+
+def integrity(store: Place, *, live: bool, audits: bool = True) -> Iterator[Finding]:
+    """Yield what is open in a store, and unless it is left out what its audit finds wrong. Nothing is written."""
+    try:
+        if not is_there(store):
+            yield fine(Group.STORE, "store", f"{store} is not there yet: the first run makes it")
+            return
+        if not live:
+            refuse_live_store(store)
+        yield from _present(store)
+        if audits:
+            yield from _audited(store)
+        else:
+            yield unchecked(Group.STORE, "audit", "left out: 'rulebot store audit' reads all of it")
+    except StoreError as error:
+        yield outage(Group.STORE, "store", error)
+
+
+def _present(store: Place) -> Iterator[Finding]:
+    with StoreReader(store) as reader:
+        run, asked = reader.run(), reader.records((Kind.OPERATOR,))
+        held, working = len(reader.view("open_positions")), len(reader.view("pending_orders"))
+    if run.is_alive:
+        yield fine(Group.STORE, "engine", f"an engine runs on {store}")
+    elif run.started is not None and run.ended is None:
+        text = "the last engine ended without a word: it was killed, or the machine went down"
+        mend = "the next start goes on from there; 'rulebot status' shows what is open"
+        yield warning(Group.STORE, "engine", text, mend)
+    else:
+        yield fine(Group.STORE, "engine", "none runs, and the last one ended as it should")
+    text = f"{counted(held, 'position')} open and {counted(working, 'order')} at work, by {store}"
+    yield fine(Group.STORE, "open", text)
+    yield _standing(standing_of(asked))
+
+
+def _standing(standing: OperatorState) -> Finding:
+    mend = "'rulebot resume' lets bots enter again"
+    if standing.trading is not TradingMode.ACTIVE:
+        why = standing.reason or "a person has killed trading"
+        return warning(Group.STORE, "trading", f"{why}: nothing is entered, also after a start", mend)
+    if standing.paused:
+        named = sorted(standing.paused)
+        done = "paused all bots" if "" in named else f"paused or killed {', '.join(named)}"
+        who = "it enters" if named[0] and len(named) == 1 else "they enter"
+        return warning(Group.STORE, "trading", f"a person has {done}: {who} nothing, also after a start", mend)
+    return fine(Group.STORE, "trading", "nobody has paused or killed it")
+
+
+def _audited(store: Place) -> Iterator[Finding]:
+    verdicts = audit_store(store)
+    for each in (each for each in verdicts if each.unjudged):
+        yield unchecked(Group.STORE, f"invariant {each.number}", f"not judged ({each.says}): {each.unjudged}")
+    broken = [each for each in verdicts if not each.holds]
+    for each in broken:
+        first = each.first[0].text if each.first else ""
+        text = f"invariant {each.number} does not hold ({each.says}), {counted(each.count, 'time')}; first: {first}"
+        yield fault(Group.STORE, "audit", text, _BROKEN)
+    if not broken:
+        judged = sum(each.is_judged for each in verdicts)
+        held = f"all {judged}" if judged == len(verdicts) else f"all {judged} that were judged of {len(verdicts)}"
+        yield fine(Group.STORE, "audit", f"the hash chain is whole, {held} invariants hold")
+
+
+def not_kept() -> Finding:
+    """Say that a simulated day has a new store each time."""
+    return unchecked(Group.STORE, "store", "each simulated day makes a store of its own")
+
+
+# --- Where things are written
+
+LITTLE, TOO_LITTLE = 1_000_000_000, 100_000_000
+"""Bytes free below which a person is told, and below which a day of records may not fit."""
+
+
+def room(store: Place, logs: Path) -> Iterator[Finding]:
+    """Yield of the folders of a store and of the logs whether they can be written, and the room on their disk."""
+    if isinstance(store, Server):
+        yield unchecked(Group.DISK, "store", "the store is on a server: its disk is looked after there")
+    else:
+        yield _folder("store", store.absolute().parent, store)
+    yield _folder("logs", logs.absolute(), None)
+
+
+def privacy(data: Path) -> Iterator[Finding]:
+    """Yield whether others of this machine can look into the folder of what rulebot keeps, where the system knows them.
+
+    One that rulebot makes is its owner's alone (`store.folders.make_folder`); one that was there is left as it is.
+    """
+    if not data.is_dir() or not is_open_to_others(data):
+        return
+    text = f"others of this machine can look into {data}: who reads a journal there can lock it, and so end an engine"
+    yield warning(Group.DISK, "data folder", text, f"chmod 700 {data}")
+
+
+def readable(store: Place, logs: Path, tapes: Path | None = None) -> Iterator[Finding]:
+    """Yield which files of a store, its logs and its recordings others of this machine can read."""
+    if isinstance(store, Server) or os.name != "posix":
+        return
+    beside = [Path(f"{store}{each}") for each in ("", "-wal", "-shm", ".lock", ".owner", ".emergency", ".reserve")]
+    kept = [file for folder in (logs, tapes) if folder is not None and folder.is_dir() for file in folder.rglob("*")]
+    wide = [file for file in (*beside, *kept) if file.is_file() and is_open_to_others(file)]
+    if wide:
+        more = f" and {len(wide) - 1} more" if len(wide) > 1 else ""
+        folders = " ".join(dict.fromkeys(str(file.parent) for file in wide))
+        text = f"others of this machine can read {wide[0]}{more}"
+        yield warning(Group.DISK, "files", text, f"chmod -R go= {folders}")
+
+
+def _folder(name: str, folder: Path, file: Path | None) -> Finding:
+    """Say of a folder, or of the nearest one above it that is there, what can be written."""
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if not there.is_dir():
+        return fault(Group.DISK, name, f"{there} is a file, and the folder {folder} is needed", "name another place")
+    if not os.access(there, os.W_OK | os.X_OK):
+        return fault(Group.DISK, name, f"{there} cannot be written by this user", "change its owner, or name another")
+    if file is not None and file.exists() and not os.access(file, os.W_OK):
+        return fault(Group.DISK, name, f"{file} cannot be written by this user", "change its owner")
+    free = shutil.disk_usage(there).free
+    if free < TOO_LITTLE:
+        return fault(
+            Group.DISK, name, f"{free / 1e6:.0f} MB free for {folder}: an engine ends when it is full", "make room"
+        )
+    if free < LITTLE:
+        text = f"{free / 1e6:.0f} MB free for {folder}"
+        return warning(Group.DISK, name, text, "make room: a bot writes some MB a day")
+    return fine(Group.DISK, name, f"room enough for {folder}")
+
+
+# --- Web hooks
+
+HOOK_NAME = "web hooks"
+
+
+def hooks_received(desk: LoadedBots, data: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield whether hooks that these bots ask for can come. data: the folder of what rulebot keeps."""
+    asked = {name: sorted(bot.plan.needs.hook_names) for name, bot in desk.bots.items()}
+    if not any(asked.values()):
+        return
+    try:
+        _, where = hook_secret(data, environ)
+    except RulebotError as error:
+        if error.exit_code == 3:
+            yield outage(Group.SETTINGS, HOOK_NAME, error)
+        else:
+            yield fault(Group.SETTINGS, HOOK_NAME, error.message, error.help or "docs/hooks.md")
+        return
+    names = ", ".join(dict.fromkeys(each for found in asked.values() for each in found))
+    if where:
+        yield fine(Group.SETTINGS, HOOK_NAME, f"{names}: they must bring the secret in {where}")
+        return
+    bots = ", ".join(name for name, found in asked.items() if found)
+    text = f"none is received, and {bots} asks for {names}: conditions on them are unknown, and unknown never enters"
+    yield warning(Group.SETTINGS, HOOK_NAME, text, "rulebot hooks secret (docs/hooks.md)")
+
+
+# --- The front door
 
 CLIENT_ID = 72
 """Which client looks: not the one that an engine trades as."""

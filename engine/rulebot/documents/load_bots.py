@@ -9,16 +9,14 @@ from pathlib import Path
 from rulebot.compile.build import build_plan, check
 from rulebot.compile.plan import Plan
 from rulebot.core.program import BUILT_IN, USUAL_BAND, AccountLimits, CompiledBot, Program, compile_bot
-from rulebot.model.errors import MisuseError, SpecError, StoreError
-from rulebot.model.pool import ValuePool
-from rulebot.model.values import dataclass
+from rulebot.model.errors import MisuseError, RulebotError, SpecError, StoreError
+from rulebot.model.values import ValuePool, dataclass
 from rulebot.spec.diagnostic import Diagnostic, headline, in_file_order, not_accepted, render
 from rulebot.spec.files import beside_specs, find_files
-from rulebot.spec.load import Loaded, load_document, load_text
-from rulebot.spec.nouns.account import AccountDocument
-from rulebot.spec.nouns.condition import Amount, Condition, Unit
+from rulebot.spec.load import Loaded, governing_text, is_alone, load_document, load_text
+from rulebot.spec.nouns import AccountDocument, Amount, Condition, Unit
 from rulebot.spec.parameters import of_bot
-from rulebot.spec.resolved import governing_text, is_alone
+from rulebot.store.queries import Run
 
 
 class ProblemsError(SpecError):
@@ -338,3 +336,16 @@ def check_overrides(desk: LoadedBots, overrides: Mapping[str, str]) -> None:
 def _in(unit: Unit, bound: Amount | None) -> Decimal | None:
     """Return a bound that is written in this unit, None of another one."""
     return bound.value if bound is not None and bound.unit is unit else None
+
+
+# --- The bots of a recorded run, compiled from the texts that it kept
+
+
+def bot_of(run: Run, name: str) -> CompiledBot | None:
+    """Return a bot as its run has it, None of a text that this version cannot read any more."""
+    told = run.specs[name]
+    text = SpecText(name, told["digest"], told["path"], told["text"], told.get("overrides") or {})
+    try:
+        return compile_text(text)
+    except RulebotError:
+        return None

@@ -23,7 +23,7 @@ from rulebot.model.contract import Right, listed
 from rulebot.model.money import ZERO
 from rulebot.model.session import SESSIONS_A_YEAR
 from rulebot.model.values import dataclass, replace
-from rulebot.spec.nouns.legs import StrikeBy, StrikeRounding
+from rulebot.spec.nouns import StrikeBy, StrikeRounding
 
 _ALONE = frozenset((StrikeBy.DELTA, StrikeBy.PREMIUM, StrikeBy.EXPECTED_MOVE, StrikeBy.OTM, StrikeBy.AT_SPOT))
 """Selectors that look at no other leg."""

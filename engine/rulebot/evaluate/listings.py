@@ -12,7 +12,7 @@ from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import OPENING_CLASSES, Option, listed
 from rulebot.model.facts import Listing
 from rulebot.model.session import trades_on, trading_day_before
-from rulebot.spec.nouns.legs import DteRule
+from rulebot.spec.nouns import DteRule
 
 T = TypeVar("T")
 BAND = 2

@@ -22,7 +22,7 @@ from rulebot.evaluate.measure_volatility import class_at, expiry_in
 from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Right
-from rulebot.model.quotes import OPTION_AGE
+from rulebot.model.market import OPTION_AGE
 
 WEIGHTS = {"volatility": 0.4, "puts": 0.2, "skew": 0.2, "flow": 0.2}
 """What each part counts; they add up to 1."""

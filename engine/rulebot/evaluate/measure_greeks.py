@@ -15,7 +15,7 @@ from rulebot.evaluate.measure_structure import legs_named, names_of, worst
 from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue
 from rulebot.evaluate.snapshot import LegView, View
 from rulebot.model.contract import LOT
-from rulebot.model.quotes import OPTION_AGE, age_problem
+from rulebot.model.market import OPTION_AGE, age_problem
 
 
 def _greek(view: View, leg: LegView, greek: str, limit: float) -> Reading:

@@ -1,7 +1,7 @@
 """Measures of the market: levels of underlyings and indices, and their changes over the session.
 
 The level of an underlying is its midpoint when its quote is sound, else its last trade (an index has no quote). How
-old a price may be is said in `rulebot.model.quotes`; every price is unknown when the feed has been silent for 15 s.
+old a price may be is said in `rulebot.model.market`; every price is unknown when the feed has been silent for 15 s.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from rulebot.compile.plan import SINCE_ENTRY, Call, Quantity
 from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue, exact
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Underlying
-from rulebot.model.quotes import LEVEL_AGE, age_problem, quote_problem, usual_age
+from rulebot.model.market import LEVEL_AGE, age_problem, quote_problem, usual_age
 
 _TOGETHER = 2.0
 """Seconds by which a level that is sent all the time may lag the other of a ratio."""

@@ -6,7 +6,7 @@ from rulebot.compile.plan import Call
 from rulebot.evaluate.evaluation import of_part
 from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue, number_of
 from rulebot.evaluate.snapshot import View
-from rulebot.model.learned import LearnedModel
+from rulebot.model.learned_model import LearnedModel
 
 
 def features_read(reads: Sequence[Read], view: View) -> tuple[Reading, ...]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import pairwise
 from math import isnan
 
-from rulebot.compile.lines import WING_DELTA
+from rulebot.compile.data_needs import WING_DELTA
 from rulebot.compile.plan import Call
 from rulebot.evaluate.kept import kept
 from rulebot.evaluate.listings import BAND
@@ -16,7 +16,7 @@ from rulebot.evaluate.measure_volatility import class_at, expiry_in
 from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Right, Underlying, product
-from rulebot.model.quotes import FEED_SILENCE, IMPLIED_AGE, OPTION_AGE, age_problem
+from rulebot.model.market import FEED_SILENCE, IMPLIED_AGE, OPTION_AGE, age_problem
 
 SESSIONS = 252
 LEAST_SESSIONS = 200

@@ -8,7 +8,7 @@ from rulebot.evaluate.measure_structure import entry_of, legs_named, mark, net_p
 from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue, exact
 from rulebot.evaluate.snapshot import Held, Ledger, LegView, View
 from rulebot.model.contract import LOT
-from rulebot.model.quotes import OPTION_AGE
+from rulebot.model.market import OPTION_AGE
 from rulebot.model.session import sessions_after
 
 _NOTHING = UnknownValue(NOT_OPEN)

@@ -24,7 +24,6 @@ from rulebot.evaluate.kept import kept
 from rulebot.evaluate.measure_bars import finished_bars, too_few
 from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue
 from rulebot.evaluate.snapshot import View
-from rulebot.model.counted import counted
 from rulebot.model.facts import Bar, Bars
 from rulebot.model.session import (
     EXCHANGE_ZONE,
@@ -34,6 +33,7 @@ from rulebot.model.session import (
     known_before,
     session_before,
 )
+from rulebot.model.text import counted
 
 _SLACK = 1e-4
 """The part by which an open or close may lie outside of its bar's high and low: official closes do."""

@@ -16,8 +16,8 @@ from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue
 from rulebot.evaluate.snapshot import LegView, View
 from rulebot.model.black import probability_below
 from rulebot.model.contract import Right
+from rulebot.model.market import OPTION_AGE
 from rulebot.model.payoff import Part, best_case, ends_together, gaining_ranges
-from rulebot.model.quotes import OPTION_AGE
 
 _NO_BEST = {True: "the best case has no bound", False: "the legs end at different times"}
 """Why there is no best case, by whether the legs end together."""

@@ -13,7 +13,7 @@ from rulebot.evaluate.reading import AtLeast, AtMost, Context, Read, Reading, Un
 from rulebot.evaluate.snapshot import Held, LegView, View
 from rulebot.model.contract import LOT
 from rulebot.model.loss_bound import loss_bound, most_commissions, why_unbound
-from rulebot.model.quotes import OPTION_AGE, QuoteFault, age_problem, lacks_bid, quote_fault, quote_problem
+from rulebot.model.market import OPTION_AGE, QuoteFault, age_problem, lacks_bid, quote_fault, quote_problem
 
 
 def legs_named(view: View, names: tuple[str, ...]) -> tuple[LegView, ...]:

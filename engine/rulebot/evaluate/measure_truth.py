@@ -14,7 +14,7 @@ from rulebot.evaluate.measure_volatility import expiry_in
 from rulebot.evaluate.reading import Context, Reading, UnknownValue, exact
 from rulebot.evaluate.snapshot import LegView, View
 from rulebot.model.contract import Right
-from rulebot.model.events import SAME_REPORT, calendars_of, is_of_earnings, lacks_time, span_of
+from rulebot.model.economic_calendar import SAME_REPORT, calendars_of, is_of_earnings, lacks_time, span_of
 from rulebot.model.facts import EventCalendar, EventDay
 from rulebot.model.session import EXCHANGE_ZONE, CalendarError, DayTime, Sessions, exchange_date
 

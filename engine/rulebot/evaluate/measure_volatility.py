@@ -19,7 +19,7 @@ from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue
 from rulebot.evaluate.snapshot import View
 from rulebot.model.black import MEAN_MOVE, implied_volatility, quotes_follow_spot, years_until
 from rulebot.model.contract import Right, product
-from rulebot.model.quotes import OPTION_AGE, quote_problem
+from rulebot.model.market import OPTION_AGE, quote_problem
 
 _FURTHEST = 0.01
 """Part of spot that the at-the-money strike may lie away from it; where strikes are rarer, half the way between two."""

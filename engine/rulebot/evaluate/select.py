@@ -12,7 +12,7 @@ from rulebot.evaluate.strike_terms import partner_of
 from rulebot.evaluate.strikes import StrikeChooser
 from rulebot.model.contract import Option, share
 from rulebot.model.values import dataclass
-from rulebot.spec.nouns.legs import StrikeBy
+from rulebot.spec.nouns import StrikeBy
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 
 from rulebot.evaluate.exposure import Exposure
 from rulebot.model.contract import Option, Right
-from rulebot.model.cover import ShareHolding
 from rulebot.model.facts import Facts
-from rulebot.model.market import Board
-from rulebot.model.quotes import level_of
+from rulebot.model.market import Board, level_of
 from rulebot.model.session import Session
+from rulebot.model.share_coverage import ShareHolding
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 

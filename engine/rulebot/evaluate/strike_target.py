@@ -6,7 +6,7 @@ from decimal import Decimal
 from rulebot.compile.plan import LegPlan
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Option, Right
-from rulebot.spec.nouns.legs import Bound, Strike, StrikeBy
+from rulebot.spec.nouns import Bound, Strike, StrikeBy
 
 ExpectedMove = Callable[[View, str], float | None]
 """What an underlying is expected to move until the legs' expiry, points; None while it is not known."""

@@ -10,7 +10,7 @@ from rulebot.evaluate.measure import reader_of
 from rulebot.evaluate.reading import Context, Read, UnknownValue
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Option, Right, listed
-from rulebot.spec.nouns.legs import Bound, Strike, StrikeBy, StrikeRounding
+from rulebot.spec.nouns import Bound, Strike, StrikeBy, StrikeRounding
 
 VALUED = (StrikeBy.DELTA, StrikeBy.PREMIUM, StrikeBy.SIDE_CREDIT)
 """Selectors by a value that falls from the money outward."""

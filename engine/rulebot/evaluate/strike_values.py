@@ -9,7 +9,7 @@ from rulebot.compile.plan import LegPlan
 from rulebot.evaluate.choice import Candidate
 from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.strike_terms import outward
-from rulebot.model.quotes import OPTION_AGE, QuoteFault, fresh_rows, lacks_bid, quote_fault
+from rulebot.model.market import OPTION_AGE, QuoteFault, fresh_rows, lacks_bid, quote_fault
 
 Values = Mapping[Decimal, float]
 """Values by strike, the strikes from the money outward; those that are not known are left out."""

@@ -31,7 +31,7 @@ from rulebot.evaluate.strike_terms import (
 from rulebot.evaluate.strike_values import candidate_of, deltas_of, mid_of, premiums_of
 from rulebot.model.contract import Option, Right
 from rulebot.model.values import replace
-from rulebot.spec.nouns.legs import Bound, StrikeBy, StrikeRounding
+from rulebot.spec.nouns import Bound, StrikeBy, StrikeRounding
 
 REACH = 12
 """Strikes on each side of a wanted level that are looked at: those that `multiple_of` leaves."""

@@ -11,8 +11,8 @@ from decimal import Decimal
 from itertools import chain
 from typing import NamedTuple, TypeVar
 
+from rulebot.compile.data_needs import calls_of, opening_moves
 from rulebot.compile.plan import LegPlan, Plan, Rule
-from rulebot.compile.reads import calls_of, opening_moves
 from rulebot.evaluate.guess import StrikeEstimator, guess_of
 from rulebot.evaluate.listings import BAND, listing_of, multiples, options_of, place_among_listed
 from rulebot.evaluate.snapshot import View

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from math import isclose, isfinite
 
+from rulebot.compile.data_needs import calls_of
 from rulebot.compile.plan import (
     AllOf,
     AnyOf,
@@ -19,12 +20,11 @@ from rulebot.compile.plan import (
     Text,
     Truth,
 )
-from rulebot.compile.reads import calls_of
 from rulebot.compile.units import number_quantity
 from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.evaluate.evaluation import Verdict
 from rulebot.evaluate.phrases import phrase
-from rulebot.spec.nouns.condition import Unit
+from rulebot.spec.nouns import Unit
 
 OP_WORDS = {op: op.value.replace("_", " ") for op in Op} | {Op.BETWEEN: "in"}
 """How a comparison is said, before its bound."""

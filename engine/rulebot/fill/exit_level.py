@@ -5,17 +5,154 @@ Amounts are dollars of all structures, + received; prices are net per share of o
 """
 
 from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from rulebot.compile.plan import ExitLevel, ExitPlan, Plan, Quantity
-from rulebot.fill.pnl import opened
+from rulebot.evaluate.snapshot import Held, Ledger, LegView
+from rulebot.fill.ledger import BookedExecution
 from rulebot.model.commission import estimate
-from rulebot.model.contract import LOT
-from rulebot.model.kept import TARGET_MISSED, is_target_missed
-from rulebot.model.money import ZERO
-from rulebot.model.position import ExitTerms, Position, PositionLeg
+from rulebot.model.contract import LOT, Option
+from rulebot.model.market import Board, QuoteFault, quote_fault, usual_age
+from rulebot.model.money import CENT, ZERO
+from rulebot.model.position import TARGET_MISSED, ExitTerms, Position, PositionLeg, is_target_missed
+from rulebot.model.session import exchange_date, session_after
 from rulebot.model.values import dataclass, replace
-from rulebot.spec.nouns.exits import ExitKind
+from rulebot.spec.spec import ExitKind
+
+# --- What a position is worth and has made, and how rules see it
+
+
+class HeldLeg(NamedTuple):
+    """A leg of which contracts are held, as prices are read for it.
+
+    row: of the board, -1 while it is not streamed, and of shares that were split. contracts: negative when short;
+    price_multiplier: signed, what a point of it is worth in a price per share of the structure; age: seconds after
+    which its quote is stale.
+    """
+
+    row: int
+    option: Option
+    sign: int
+    contracts: int
+    price_multiplier: int
+    age: float
+
+
+def held_legs(position: Position, board: Board) -> tuple[HeldLeg, ...]:
+    """Return the legs that are still held, as their prices are read; not what is counted at the price it went at."""
+    rows = board.rows
+    gone = {each.leg: each.contracts for each in position.missed if each.price is not None}
+    return tuple(
+        HeldLeg(
+            -1 if position.is_split_in(leg.option) else rows.get(leg.option, -1),
+            leg.option,
+            leg.sign,
+            leg.sign * (leg.held - gone.get(leg.name, 0)),
+            leg.sign * leg.price_multiplier,
+            usual_age(leg.option),
+        )
+        for leg in position.legs
+        if leg.held != gone.get(leg.name, 0)
+    )
+
+
+def open_value(position: Position, board: Board, now: float) -> float | None:
+    """Return the dollars that closing everything at mid would bring, None while a quote that matters is not sound.
+
+    A long leg without a bid counts 0; a short leg without an ask is unknown (language/words.md, cost).
+    """
+    return _value(held_legs(position, board), board, now)
+
+
+def open_value_of(leg: PositionLeg, board: Board, now: float) -> float | None:
+    """Return the middle of a leg's quotes per share, None while they are not sound; as in `open_value`."""
+    part = HeldLeg(board.rows.get(leg.option, -1), leg.option, leg.sign, 1, 1, usual_age(leg.option))
+    value = _value((part,), board, now)
+    return None if value is None else value / leg.option.multiplier
+
+
+def _value(legs: Iterable[HeldLeg], board: Board, now: float) -> float | None:
+    total = 0.0
+    for row, option, sign, contracts, _, age in legs:
+        fault = quote_fault(board, row, now, age)
+        if fault is None:
+            mid = (board.bid[row] + board.ask[row]) / 2
+        elif fault is QuoteFault.NO_BID:
+            mid = 0.0 if sign > 0 else board.ask[row] / 2
+        else:
+            return None
+        total += contracts * mid * option.multiplier
+    return total
+
+
+def profit(position: Position, board: Board, now: float) -> Decimal | None:
+    """Return the dollars a position has made since it began: cash, what is open at mid, commissions paid so far."""
+    return made(position.net + position.missed_cash, held_legs(position, board), board, now)
+
+
+def made(net: Decimal, legs: tuple[HeldLeg, ...], board: Board, now: float) -> Decimal | None:
+    """Return the profit of a position by its cash less commissions, and by the legs that are held."""
+    if not legs:
+        return net
+    value = _value(legs, board, now)
+    return None if value is None else net + Decimal(f"{value:.4f}").quantize(CENT)
+
+
+def leg_views(position: Position, board: Board) -> tuple[LegView, ...]:
+    """Return the legs that are still held, as rules see them."""
+    return tuple(
+        LegView(leg.name, leg.option, board.rows.get(leg.option, -1), leg.sign, leg.ratio, leg.group)
+        for leg in position.legs
+        if leg.held
+    )
+
+
+def held(position: Position) -> Held | None:
+    """Return the open position as rules see it, None before every leg has a fill."""
+    price, structures = position.entry_price, position.structures
+    if price is None or position.opened_at is None:
+        return None
+    return Held(
+        entry_price=float(price),
+        quantity=max(position.open_structures, 1),
+        realized=float(realized(position)),
+        commissions=float(position.commissions),
+        opened_at=position.opened_at.timestamp(),
+        max_risk=None if position.max_risk is None else float(position.max_risk) / LOT,
+        best={each.of: float(each.amount) for each in position.best},
+        legs={leg.name: _ledger(leg) for leg in position.legs},
+        opened_on=position.session,
+        spot=None if position.spot is None else float(position.spot),
+        is_whole=all(leg.held == structures * leg.ratio for leg in position.legs),
+        is_intact=all(leg.held == leg.opened == structures * leg.ratio for leg in position.legs),
+        opened=opened(position),
+    )
+
+
+def _ledger(leg: PositionLeg) -> Ledger:
+    price = leg.entry_cash * leg.price_multiplier / (leg.opened * leg.option.multiplier)
+    made = leg.entry_cash + leg.proceeds - leg.commissions
+    cash = float(leg.entry_cash), float(leg.proceeds)
+    return Ledger(float(price), float(made), leg.signed_held, leg.option.expiry, leg.opened, *cash)
+
+
+def opened(position: Position) -> int:
+    """Return how many whole structures were opened, at least 1."""
+    return max(min((leg.opened // leg.ratio for leg in position.legs), default=1), 1)
+
+
+def realized(position: Position) -> Decimal:
+    """Return the dollars made on contracts that were closed, before commissions."""
+    total = ZERO
+    for leg in position.legs:
+        if leg.closed and leg.opened:
+            total += leg.proceeds + leg.entry_cash * leg.closed / leg.opened
+    return total
+
+
+# --- The price at which a target or stop closes a position, and what a target has kept
 
 _DEAREST_PREMIUM = 1.0
 """Premium per share from which on a contract costs the highest commission."""
@@ -147,3 +284,70 @@ def terms_of(position: Position, planned: ExitPlan) -> ExitTerms:
 def ended_by(plan: Plan, position: Position) -> str:
     """Return the name that `again` and `last_exit` know the end of a closed position by."""
     return TARGET_MISSED if is_target_missed(position) else plan.written_name(position.exit_reason)
+
+
+# --- What a position has made since the session began, told apart
+
+
+class _Part(NamedTuple):
+    """What was closed of a leg: contracts, and the dollars that they have made, commissions of both sides paid.
+
+    closed: by their multiplier, so that a hundred shares count as much as an option on them.
+    """
+
+    closed: int
+    made: Decimal
+
+
+def realized_since(position: Position, executions: Iterable[BookedExecution], base: Decimal, day: date) -> Decimal:
+    """Return the dollars that closing it, or a part of it, has made since the session of `day` began.
+
+    executions: those of the position, at least. base: dollars it had made when the session began, 0 if it was opened
+    since. Of one that is closed that is all it has made since then. Of a part the cost is the average of its fills, as
+    the broker counts it; a position of earlier days had made or lost some of that before, the same on each contract.
+    """
+    if position.state == "closed" or position.is_flat:
+        return position.net - base
+    if not any(leg.closed for leg in position.legs):
+        return ZERO
+    own = [each for each in executions if each.position == position.id]
+    now = [_closed(leg, own, None) for leg in position.legs]
+    made = sum((each.made for each in now), ZERO)
+    if position.session >= day:
+        return made
+    before = [_closed(leg, own, day) for leg in position.legs]
+    made_before = sum((each.made for each in before), ZERO)
+    held = sum(leg.opened * leg.option.multiplier for leg in position.legs) - sum(each.closed for each in before)
+    gone = sum(each.closed for each in now) - sum(each.closed for each in before)
+    was_open = base - made_before
+    return made - made_before - (was_open * gone / held if held > 0 else ZERO)
+
+
+def _closed(leg: PositionLeg, executions: Iterable[BookedExecution], day: date | None) -> _Part:
+    """Return what was closed of a leg before a day, None: until now."""
+    if not leg.closed or not leg.opened:
+        return _Part(0, ZERO)
+    own = [each for each in executions if each.leg == leg.name]
+    paid = sum((each.commission for each in own if each.is_entry), ZERO)
+    closed, cash, commissions = leg.closed, leg.proceeds, leg.commissions - paid
+    if day is not None:
+        since = [each for each in own if not each.is_entry and _is_since(each, day)]
+        closed -= sum(each.quantity for each in since)
+        cash -= sum((each.cash for each in since), ZERO)
+        commissions -= sum((each.commission for each in since), ZERO)
+        if leg.settled and _settles_on(leg) >= day:
+            closed -= leg.settled
+            dealt = sum((each.cash for each in own if not each.is_entry), ZERO)
+            cash -= leg.proceeds - dealt
+    made = cash + (leg.entry_cash - paid) * min(closed, leg.opened) / leg.opened - commissions
+    return _Part(closed * leg.option.multiplier, made)
+
+
+def _is_since(execution: BookedExecution, day: date) -> bool:
+    return execution.dealt_at is not None and exchange_date(execution.dealt_at) >= day
+
+
+def _settles_on(leg: PositionLeg) -> date:
+    """Return the day on which what is held of a leg until then is settled."""
+    option = leg.option
+    return session_after(option.expiry).date if option.settles_at_open else option.expiry

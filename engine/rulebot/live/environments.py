@@ -7,24 +7,28 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from rulebot.adapters.ib.broker import IbConnection, ib_world
+from rulebot.adapters.ib.connection_errors import nothing_listens
+from rulebot.adapters.ib.handshake import read_greeting
 from rulebot.adapters.ib.settings import WHOLE, IbSettings, Share
-from rulebot.adapters.ib.trouble import nothing_listens
-from rulebot.adapters.ib.world import IbConnection, ib_world
+from rulebot.backtest.broker import FillModel
 from rulebot.model.errors import MisuseError
+from rulebot.model.session import exchange_date, session_from
 from rulebot.model.values import dataclass
 from rulebot.ports import Broker, Feed, Link
-from rulebot.process.reconnect_backoff import patiently
+from rulebot.process.connection_state import patiently
+from rulebot.process.settings import Settings
 from rulebot.shadow.broker import ObservingBroker
 from rulebot.shadow.link import ObservingLink
-from twsim.gateway.embed import RunningGateway, check_start, market_of, start_gateway
-from twsim.gateway.settings import GatewaySettings
-from twsim.market.given import ReplayedDay
-from twsim.market.given_market import ReplayedMarket
+from twsim.gateway.hub import GatewaySettings
+from twsim.market.replayed import ReplayedDay
+from twsim.market.replayed_market import ReplayedMarket
 from twsim.seams import Market
+from twsim.start_gateway import RunningGateway, check_start, market_of, start_gateway
 
 DEFAULT_DATE = date(2026, 10, 21)
 DEFAULT_SEED = 7
@@ -231,3 +235,56 @@ async def attached(
         yield World(ib, None)
     finally:
         await ib.link.close()
+
+
+# --- Where a command that only looks connects to
+
+
+@asynccontextmanager
+async def world_to_look_at(
+    settings: Settings, client_id: int, *, sim: bool, live: bool, is_embedded: bool
+) -> AsyncIterator[World]:
+    """Yield the world in which a command looks, as a client of its own. Raises: BrokerError, MisuseError.
+
+    sim: behind a simulated gateway; is_embedded: one of its own, made for this. A gateway that says that it is
+    simulated is looked at by its own time in any case. Of several accounts behind a login it takes the one of the
+    settings; where there is one alone it takes that, unless it looks at a paper account that has to be the one of the
+    settings.
+    """
+    if is_embedded:
+        async with simulated(SimSettings(), client_id) as world:
+            yield world
+        return
+    port = settings.live_port if live else settings.port
+    if port is None:
+        port = await listening_port(settings.host, LIVE_PORTS if live else PAPER_PORTS)
+    looked_at = attached(
+        settings.host,
+        port,
+        client_id,
+        "" if sim or live else settings.account,
+        lockstep=sim or (await read_greeting(settings.host, port)).is_simulated,
+        among=settings.account,
+        live=live,
+        share=settings.share,
+    )
+    async with looked_at as world:
+        yield world
+
+
+# --- The world of an observing engine
+
+ACCOUNT = "OBSERVED"
+
+
+def observer(link: Link, feed: Feed, fills: FillModel, at: datetime) -> Observer:
+    """Return the ports of an observing engine around a link, at the board of a feed."""
+    broker = ObservingBroker(feed.board, ACCOUNT, fills, session_from(exchange_date(at)), now=at)
+    return Observer(ObservingLink(link, broker), feed, broker)
+
+
+@asynccontextmanager
+async def observing(world: AbstractAsyncContextManager[World], fills: FillModel) -> AsyncIterator[World]:
+    """Yield a world in which nothing is sent; the connection itself refuses to."""
+    async with world as found:
+        yield replace(found, observer=observer(found.ib.link, found.ib.feed, fills, found.ib.link.now))

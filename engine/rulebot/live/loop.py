@@ -21,8 +21,6 @@ from rulebot.core.state_builder import Turn
 from rulebot.decide.limits import UNRECORDED
 from rulebot.evaluate.listings import forget_listings
 from rulebot.live.bars import BarWatch
-from rulebot.model.command import AskMargin, Cancel, Command, Replace, RequestOpenOrders, Submit, Subscribe
-from rulebot.model.counted import counted
 from rulebot.model.errors import (
     BrokerError,
     RulebotError,
@@ -33,12 +31,14 @@ from rulebot.model.errors import (
 )
 from rulebot.model.event import Event, LinkDown, LinkUp, OrderUnsent, StoreReport
 from rulebot.model.facts import Facts
+from rulebot.model.order import AskMargin, Cancel, Command, Replace, RequestOpenOrders, Submit, Subscribe
 from rulebot.model.session import exchange_date
-from rulebot.narrate.unmonitored_alert import unwatched_for
-from rulebot.operator.request_inbox import Asked
+from rulebot.model.text import counted
+from rulebot.narrate.notices import unwatched_for
+from rulebot.operator_requests.requests import Asked
 from rulebot.ports import Batch, Broker, Feed, Journal, Link, NoTape, Tape
-from rulebot.process.heartbeat import Heartbeat
-from rulebot.process.reconnect_backoff import waits
+from rulebot.process.connection_state import waits
+from rulebot.process.service import Heartbeat
 from rulebot.record.record import DURABLE, Json, Kind, Record
 
 STOPPED = "stopped by the operator"

@@ -7,8 +7,9 @@ the broker does not have refuses the plan. Until it is taken up its bots enter n
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass as mutable_dataclass
+from dataclasses import field, replace
 from datetime import date, datetime, timedelta
 
 from rulebot.backtest.load_session_data import prepare
@@ -23,15 +24,85 @@ from rulebot.core.reloading import (
     told_changes,
 )
 from rulebot.documents.load_bots import LoadedBots, SpecText, check_live_data, check_overrides
-from rulebot.documents.parameter_overrides import left_out_words, refuse_flagged, with_values
-from rulebot.documents.reload_specs import limit_words, reread, told_desk, told_limits, told_specs
+from rulebot.documents.reload_specs import (
+    left_out_words,
+    limit_words,
+    refuse_flagged,
+    reread,
+    told_desk,
+    told_limits,
+    told_specs,
+    with_values,
+)
 from rulebot.live.loop import Loop
-from rulebot.live.reload_limits import LiveRun, refuse_account
 from rulebot.model.errors import BrokerError, RulebotError, SpecError, UnavailableError
 from rulebot.model.event import Event, HookCame, OperatorRequest, ReloadWaits, Request
 from rulebot.model.facts import Facts
-from rulebot.operator.request_inbox import Asked
+from rulebot.model.values import dataclass
+from rulebot.operator_requests.requests import Asked
+from rulebot.promotion.promotion import read_live_store, unpromoted
 from rulebot.record.record import Json, Kind, Record
+from rulebot.spec.nouns import AccountDocument
+from rulebot.store.place import Place
+
+# --- What only a new start can do to an account that is traded, or bots that lack a promotion
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRun:
+    """A run with real money, or with an account that a simulated gateway plays as such."""
+
+    store: Place
+    simulated: bool
+
+
+def refuse_account(
+    desk: LoadedBots,
+    account: str,
+    today: date,
+    *,
+    running: Mapping[str, str],
+    had_limits: bool,
+    any_account: bool,
+    live: LiveRun | None = None,
+) -> None:
+    """Refuse what only a new start can do to the account, and bots that real money is not for. Raises: SpecError.
+
+    running: the digests of what runs already. any_account: of a simulated market, or of a run that observes: the
+    document need not be for it.
+    """
+    if live is not None:
+        fresh = {bot: digest for bot, digest in desk.digests.items() if running.get(bot) != digest}
+        _refuse_unpromoted(desk.account, fresh, account, today, live)
+        return
+    if desk.account is None:
+        if had_limits:
+            raise SpecError(
+                "the account document is gone, and its limits would be off",
+                "put it back; to run without limits over all bots, stop and start",
+            )
+        return
+    if not any_account and desk.account.account and desk.account.account != account:
+        raise SpecError(
+            f"the account document is for {desk.account.account}, and {account} is traded", "stop and start for that"
+        )
+
+
+def _refuse_unpromoted(
+    document: AccountDocument | None, fresh: Mapping[str, str], account: str, today: date, live: LiveRun
+) -> None:
+    rules = None if document is None else document.live
+    if rules is None or rules.account != account:
+        named = "names no live account" if rules is None else f"has live account {rules.account}"
+        raise SpecError(f"the account document {named}, and {account} is traded", "stop and start for that")
+    promoted = read_live_store(live.store, account, simulated=live.simulated, verifies=False)
+    if lacks := unpromoted(fresh, rules, promoted, today, simulated=live.simulated):
+        raise SpecError(
+            "; ".join(lacks), "stop the engine, promote, and start it again: a promotion is written into its store"
+        )
+
+
+# --- `rulebot reload` in the engine
 
 ASK_AGAIN = timedelta(minutes=1)
 """How long after the broker could not answer it is asked again."""
@@ -40,7 +111,7 @@ WAITS_LONG = timedelta(minutes=5)
 _ANSWERS = "the broker's answers on what the new specs read"
 
 
-@dataclass(slots=True)
+@mutable_dataclass(slots=True)
 class Plan:
     """What is to be taken up. is_set: also since an operator has set parameters.
 
@@ -68,7 +139,7 @@ class Plan:
         return frozenset(("",)) if self.limits else frozenset(each.bot for each in self.changes)
 
 
-@dataclass(slots=True)
+@mutable_dataclass(slots=True)
 class Reloader:
     """Stands between the inbox and the loop: takes what asks for a reload, and acts between two batches.
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from rulebot.adapters.ib.feed import WITHIN
-from rulebot.backtest.fills import FillModel
-from rulebot.live.environments import World
-from rulebot.live.shadow_environment import observer
+from rulebot.backtest.broker import FillModel
+from rulebot.live.environments import World, observer
 from rulebot.model.contract import Contract
 from rulebot.model.errors import InvariantError
 from rulebot.model.event import DataTrouble
@@ -22,7 +21,7 @@ from rulebot.model.facts import Bars, Listing
 from rulebot.model.market import Board, Extras
 from rulebot.model.session import Hours, Session
 from rulebot.ports import Batch, Feed
-from rulebot.shadow.link_proxy import LinkProxy
+from rulebot.shadow.link import LinkProxy
 
 PATIENCE = 0.25
 """Real seconds that the engine which trades waits for its shadow at an instant, outside lockstep."""

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -13,7 +13,7 @@ from contextlib import (
     nullcontext,
     suppress,
 )
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -21,41 +21,57 @@ from pathlib import Path
 from rulebot.adapters.clock import WallClock
 from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.calendars.calendars import load_calendar
+from rulebot.core.program import CompiledBot
 from rulebot.core.state import State
 from rulebot.documents.load_bots import LoadedBots, compile_text
-from rulebot.documents.reload_specs import told_limits, told_sources, told_specs
-from rulebot.live.daily_drift_report import AFTER_CLOSE, AfterClose
+from rulebot.documents.reload_specs import sources_of, told_limits, told_sources, told_specs
+from rulebot.live.daily_jobs import AFTER_CLOSE, AfterClose
 from rulebot.live.environments import World
 from rulebot.live.loop import INBOX_EVERY, RESTS, STOPPED, Loop
-from rulebot.live.reload import Reloader
-from rulebot.live.reload_limits import LiveRun
+from rulebot.live.reload import LiveRun, Reloader
 from rulebot.model.collector import seldom_collected
-from rulebot.model.errors import BrokerError, FullStoreError, LockedStoreError, RulebotError, StoreError, UnwrittenError
+from rulebot.model.errors import (
+    BrokerError,
+    FullStoreError,
+    LockedStoreError,
+    MisuseError,
+    RulebotError,
+    StoreError,
+    UnwrittenError,
+)
 from rulebot.model.event import Request
 from rulebot.model.session import Session, session_after, session_from
-from rulebot.narrate.minute_prices import PriceNotes
-from rulebot.narrate.unmonitored_alert import count_open, told_when_unwatched
-from rulebot.operator.request_inbox import RequestInbox, clear_box
+from rulebot.model.text import counted
+from rulebot.narrate.notices import count_open, told_when_unwatched
+from rulebot.narrate.periods import PriceNotes
+from rulebot.operator_requests.requests import RequestInbox, clear_box
 from rulebot.ports import Batch, Link, NoTape
-from rulebot.process.crash_loop import REASON, TELLING, WITHIN, WORDS, is_crash_loop
-from rulebot.process.heartbeat import Heartbeat
-from rulebot.process.log_file import LogLimits
-from rulebot.process.reconnect_backoff import first_batch, first_of_run
-from rulebot.process.store_guard import Guard
-from rulebot.process.version import release
-from rulebot.process.watchdog import watched
+from rulebot.process.connection_state import (
+    REASON,
+    TELLING,
+    WITHIN,
+    WORDS,
+    Guard,
+    first_batch,
+    first_of_run,
+    is_crash_loop,
+)
+from rulebot.process.processes import release
+from rulebot.process.service import Heartbeat, watched
+from rulebot.process.settings import LogLimits
 from rulebot.record.record import NO_LIMITS_TOLD, Json, Kind, Record
 from rulebot.recovery.resume import ResumedRun, resume_from
-from rulebot.replay.recording_header import tape_folder, told_head, told_standing
-from rulebot.shadow.restore import read_memory
-from rulebot.store.account_lock import hold_account
-from rulebot.store.copied import copied_journal
+from rulebot.replay.recordings import tape_folder, told_head, told_standing
+from rulebot.shadow.broker import read_memory
+from rulebot.spec.files import NoSuchFiles, find_files
 from rulebot.store.journal import SqlJournal
-from rulebot.store.patience import PATIENCE, Patience
-from rulebot.store.patient import PatientJournal
-from rulebot.store.place import Place
+from rulebot.store.maintenance import opened_journal
+from rulebot.store.patient_journal import PATIENCE, Patience, PatientJournal, copied_journal
+from rulebot.store.place import Place, Server
+from rulebot.store.queries import Run as StoredRun
 from rulebot.store.queries import StoreReader
-from rulebot.store.upkeep import opened_journal
+from rulebot.store.registry import hold_account, is_there
+from twsim.market.universe import ASSETS, OPTION_CLASSES
 
 log = logging.getLogger("rulebot.run")
 
@@ -420,3 +436,66 @@ def _note_end(run: Run, journal: PatientJournal, *, is_clean: bool) -> None:
     data: dict[str, Json] = {"reason": reason, "is_clean": is_clean, "is_linked": run.loop.state.is_ready}
     ended = Record(at, Kind.RUN_ENDED, data=data)
     journal.append([*run.loop.unwritten, ended], durable=True)
+
+
+# --- Files that a start names and that are gone
+
+
+def without_removed(desk: LoadedBots, paths: Sequence[str], gone: Sequence[str], store: Place | None) -> LoadedBots:
+    """Return a desk, which was read without what is gone of these paths, as that of a run of all of them.
+
+    So a start goes on as a reload has: a file that is gone is a bot that was removed.
+    Raises: NoSuchFiles where the last run on `store` does not know of that, with what is open there; StoreError.
+    """
+    there = is_there(store) if isinstance(store, Server) else store is not None and store.is_file()
+    if store is None or not there:
+        find_files(gone)
+        return desk
+    with StoreReader(store) as reader:
+        run, count = reader.run(), len(reader.view("open_positions"))
+    if desk.sources is None or not _took_as_removed(run, gone, desk):
+        _refuse(gone, count, store)
+        return desk
+    log.warning("%s: not there any more, and the last run on %s took its bots for removed", ", ".join(gone), store)
+    return replace(desk, sources=replace(desk.sources, paths=tuple(paths)))
+
+
+def _took_as_removed(run: StoredRun, gone: Sequence[str], desk: LoadedBots) -> bool:
+    """Say whether a run was given these paths and was to run no file at last that is gone, nor had limits that are."""
+    sources = sources_of(run.started.data.get("sources")) if run.started is not None else None
+    if sources is None or sources.folder != Path.cwd() or not {*gone} <= {*sources.paths}:
+        return False
+    is_limited = run.limits is not None and desk.account is None
+    left = (told for name, told in run.specs.items() if name not in run.removing)
+    return not is_limited and all(Path(str(told["path"])).exists() for told in left)
+
+
+def _refuse(gone: Sequence[str], count: int, store: Place) -> None:
+    try:
+        find_files(gone)
+    except NoSuchFiles as error:
+        if not count:
+            raise
+        stand = "stands" if count == 1 else "stand"
+        raise NoSuchFiles(
+            f"{error.message}, and {counted(count, 'open position')} in {store} {stand} without an engine",
+            "'--exits-only' watches them, each under the text that opened it; so does a start without that path",
+        ) from error
+
+
+# --- Which symbols of some bots a simulated market has not
+
+
+def check_sim_symbols(bots: Iterable[CompiledBot]) -> None:
+    """Raises: MisuseError for a bot that reads a symbol, or trades options, which the simulated market has not."""
+    optioned = {each.symbol for each in OPTION_CLASSES.values()}
+    for bot in bots:
+        needs = bot.plan.needs
+        unknown = sorted({each for each in needs.symbols if each not in ASSETS})
+        lacking = sorted({symbol for symbol, *_ in needs.chains if symbol in ASSETS and symbol not in optioned})
+        if unknown or lacking:
+            what = f"no {', '.join(unknown)}" if unknown else f"no options on {', '.join(lacking)}"
+            raise MisuseError(
+                f"the simulated market has {what}, which {bot.plan.name} reads",
+                f"it has options on {', '.join(sorted(optioned))}; 'rulebot backtest' takes data of others",
+            )

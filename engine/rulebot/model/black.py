@@ -11,8 +11,7 @@ from functools import lru_cache
 from math import erfc, exp, isfinite, log, pi, sqrt
 from typing import NamedTuple
 
-from rulebot.model.exchange_days import LAST_YEAR
-from rulebot.model.session import CalendarError, Session, exchange_date, session_from, sessions, trades_on
+from rulebot.model.session import LAST_YEAR, CalendarError, Session, exchange_date, session_from, sessions, trades_on
 
 _SESSION_SECONDS = 6.5 * 3600.0
 DAYS_A_YEAR = 365.0

@@ -4,8 +4,76 @@ A code is what is recorded and compared. Its text is made here, from the code an
 """
 
 from enum import Enum
+from typing import Annotated
 
-from rulebot.model.texts import Name, Text
+from rulebot.model.values import dataclass
+
+# --- Why a bot enters nothing more today, and why it may not enter now
+
+
+class Halt(Enum):
+    """Why a bot enters nothing more today. Its text for people is `BotDay.halted`.
+
+    CONDITION: a condition of `halt_when`, which `BotDay.halt_rule` names. UNACKNOWLEDGED: the broker never acknowledged
+    an order that may still fill. MISMATCH: the broker did something that nobody asked for. UNSEEN_FILL: the account
+    may hold an entry that nobody reported.
+    """
+
+    DAY_LOSS = "day_loss"
+    DAY_PROFIT = "day_profit"
+    ACCOUNT_LOSS = "account_loss"
+    ACCOUNT_PROFIT = "account_profit"
+    LIQUIDATION = "liquidation"
+    CONDITION = "condition"
+    RUNAWAY = "runaway"
+    UNACKNOWLEDGED = "unacknowledged"
+    MISMATCH = "mismatch"
+    UNSEEN_FILL = "unseen_fill"
+
+
+OF_ACCOUNT = frozenset((Halt.ACCOUNT_LOSS, Halt.ACCOUNT_PROFIT, Halt.LIQUIDATION))
+"""Halts of the whole account: all bots have them."""
+
+
+class Shut(Enum):
+    """Why a bot may not enter now. Its text for people stands beside it.
+
+    AHEAD: its window has not begun.
+    NO_WINDOW: it does not enter on such a day, or an early close leaves its window empty. BLOCKED: something outside of
+    its window and caps keeps it out.
+    """
+
+    AHEAD = "ahead"
+    NO_WINDOW = "no_window"
+    HALTED = "halted"
+    WINDOW_OVER = "window_over"
+    DECIDED = "decided"
+    CAP = "cap"
+    ENTRY_SENT = "entry_sent"
+    ENTRY_WORKS = "entry_works"
+    NOT_AGAIN = "not_again"
+    WAITS_AGAIN = "waits_again"
+    BLOCKED = "blocked"
+    REMOVED = "removed"
+
+
+# --- How a field of a record says whether people or rulebot read it
+
+
+class Reader(Enum):
+    """Who reads a field."""
+
+    PEOPLE = "people"
+    RULEBOT = "rulebot"
+
+
+Text = Annotated[str, Reader.PEOPLE]
+"""Words for people alone: no decision reads them."""
+Name = Annotated[str, Reader.RULEBOT]
+"""A code word, or what names an order, a position, a bot, a leg, an exit or a spec: rulebot compares these."""
+
+
+# --- Why rulebot took an order back, no longer knows where it stands, or holds it for over
 
 
 class Cause(Enum):
@@ -167,3 +235,99 @@ def cause_text(cause: Cause, about: Name = "", detail: Text = "") -> Text:
     about: the order, the exit or the position that it names. detail: words of what else is told.
     """
     return _TEXTS[cause].format(about=about, detail=detail)
+
+
+# --- A broker's message on an order, read once as it arrives
+
+OFF_GRID_CODE = 110
+"""A price lies between two steps of the contract's grid."""
+IS_OVER_CODE = 10148
+"""The order that was to be cancelled is over, or is being cancelled; behind `state:` stands which."""
+
+_REASON, _STATE = "reason:", "state:"
+_PEOPLE = ("trader", "user")
+_ENDED = ("cancelled", "apicancelled", "inactive")
+"""States of the broker that are over without a fill: an order that it has begun to cancel is not."""
+_GROUP = "oca group member was filled"
+_OTHER_SIDE = "both sides of the same"
+_GRID = "minimum price variation"
+
+
+class EndedBy(Enum):
+    """Whom the broker names behind `reason:` as the cause of an order's end.
+
+    UNSAID: the message has no reason. NOBODY: its reason is empty, as after a cancel in TWS. PERSON: it names the
+    trader or the user. BROKER: it gives a reason of the broker's or the exchange's own.
+    """
+
+    UNSAID = "unsaid"
+    NOBODY = "nobody"
+    PERSON = "person"
+    BROKER = "broker"
+
+
+class MessageMeaning(Enum):
+    """What the words of a message say beyond its code.
+
+    OVER, FILLED: the answer to a cancel that the order had ended, or filled, before. GROUP_FILLED: another order of its
+    OCA group has filled. OTHER_SIDE: orders of the other side work in the contract. OFF_GRID: its price is no step of
+    the contract's grid.
+    """
+
+    OTHER = "other"
+    OVER = "over"
+    FILLED = "filled"
+    GROUP_FILLED = "group_filled"
+    OTHER_SIDE = "other_side"
+    OFF_GRID = "off_grid"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerMessage:
+    """A message of the broker on an order. code: of the TWS API. text: its words, for people."""
+
+    code: int
+    text: Text
+    ended_by: EndedBy = EndedBy.UNSAID
+    meaning: MessageMeaning = MessageMeaning.OTHER
+
+    @property
+    def words(self) -> Text:
+        """The message as people are shown it."""
+        return f"{self.code} {self.text}"
+
+    @property
+    def has_reason(self) -> bool:
+        """True unless the message leaves empty why the order is over."""
+        return self.ended_by is not EndedBy.NOBODY
+
+
+def broker_message(code: int, text: str) -> BrokerMessage:
+    """Read a message of the broker as it arrives."""
+    return BrokerMessage(code, text, _ended_by(text), _meaning(code, text.casefold()))
+
+
+def _ended_by(text: str) -> EndedBy:
+    _, has_reason, reason = text.casefold().partition(_REASON)
+    if not has_reason:
+        return EndedBy.UNSAID if text.strip() else EndedBy.NOBODY
+    if not reason.strip():
+        return EndedBy.NOBODY
+    return EndedBy.PERSON if any(word in reason for word in _PEOPLE) else EndedBy.BROKER
+
+
+def _meaning(code: int, words: str) -> MessageMeaning:
+    if code == IS_OVER_CODE:
+        state = words.rpartition(_STATE)[2].strip(" .")
+        return (
+            MessageMeaning.FILLED
+            if state == "filled"
+            else MessageMeaning.OVER
+            if state in _ENDED
+            else MessageMeaning.OTHER
+        )
+    if code == OFF_GRID_CODE or _GRID in words:
+        return MessageMeaning.OFF_GRID
+    if _OTHER_SIDE in words:
+        return MessageMeaning.OTHER_SIDE
+    return MessageMeaning.GROUP_FILLED if _GROUP in words else MessageMeaning.OTHER

@@ -5,7 +5,7 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rulebot.model.while_asked import SharedFlag
+from rulebot.model.values import SharedFlag
 
 SELDOM = (50_000, 20, 20)
 

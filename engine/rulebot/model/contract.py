@@ -9,14 +9,17 @@ specifications (American, physical delivery of 100 shares). Cboe rule 5.4(d), th
 IWM 0.01 at every price, others 0.01 below 3.00 and 0.05 from there.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from datetime import date
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
+from typing import NamedTuple
 
+from rulebot.model.cause import Name
 from rulebot.model.money import TickRule
-from rulebot.model.texts import Name
+from rulebot.model.session import CalendarError, is_session, session_before
 from rulebot.model.values import KnowsItsHash, dataclass
 
 
@@ -221,3 +224,170 @@ def share(symbol: str, con_id: int = 0) -> Option:
     So its payoff, cover and ledger are those of any leg; it is counted in shares, one hundred a lot.
     """
     return Option(symbol, symbol, date.max, Decimal(0), Right.CALL, 1, con_id)
+
+
+# --- A structure in a few letters
+
+SHARES = "shares"
+
+
+class Strike(NamedTuple):
+    """One leg as far as its name goes. `right` is `put`, `call` or `shares`, which have neither strike nor expiry.
+
+    sign: +1 bought, -1 sold, 0 where nobody knows.
+    """
+
+    symbol: str
+    right: str
+    strike: Decimal
+    ratio: int
+    expiry: str | None = None
+    sign: int = 0
+
+
+_SIGNS = {-1: "-", 0: "", 1: "+"}
+UNNAMED = frozenset({"SPX", "SPY"})
+"""Underlyings that the size of their strikes tells."""
+
+
+def structure_text(strikes: Iterable[Strike]) -> str:
+    """Return strikes by right, puts first, lowest first, shares before all: `100 SPY 604c`.
+
+    The symbol stands where it is not plain, and its count where there are several.
+    """
+    legs = tuple(strikes)
+    if dealt := [leg for leg in legs if leg.right == SHARES]:
+        options = structure_text(leg for leg in legs if leg.right != SHARES)
+        named = " ".join(f"{leg.ratio} {leg.symbol}" for leg in dealt)
+        return f"{named} {options}".rstrip()
+    if len({leg.expiry for leg in legs}) > 1:
+        return _of_several_expiries(legs)
+    symbols = list(dict.fromkeys(leg.symbol for leg in legs))
+    if not symbols or (len(symbols) == 1 and symbols[0] in UNNAMED):
+        return _both_rights(legs)
+    return " / ".join(_of_symbol(symbol, [leg for leg in legs if leg.symbol == symbol]) for symbol in symbols)
+
+
+def _of_several_expiries(legs: Sequence[Strike]) -> str:
+    """Return what is sold and what is bought of each expiry: of one both, told alike, would seem to be bought."""
+    groups = sorted({(leg.expiry or "", leg.sign) for leg in legs})
+    texts = []
+    for expiry, sign in groups:
+        text = structure_text(leg for leg in legs if (leg.expiry or "", leg.sign) == (expiry, sign))
+        texts.append(f"{_SIGNS[sign]}{text} {expiry}")
+    return (" " if all(sign for _, sign in groups) else " + ").join(texts)
+
+
+def _of_symbol(symbol: str, legs: Sequence[Strike]) -> str:
+    common = min(leg.ratio for leg in legs)
+    if any(leg.ratio % common for leg in legs):
+        common = 1
+    each = [leg._replace(ratio=leg.ratio // common) for leg in legs]
+    return f"{common} {symbol} {_both_rights(each)}" if common > 1 else f"{symbol} {_both_rights(each)}"
+
+
+def _both_rights(legs: Sequence[Strike]) -> str:
+    return " ".join(text for right in ("put", "call") if (text := _one_right(legs, right)))
+
+
+def _one_right(legs: Sequence[Strike], right: str) -> str:
+    found = sorted((leg.strike, leg.ratio) for leg in legs if leg.right == right)
+    texts = [(f"{ratio}x" if ratio != 1 else "") + _number(strike) for strike, ratio in found]
+    return "/".join(texts) + right[0] if texts else ""
+
+
+def _number(strike: Decimal) -> str:
+    text = f"{strike:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def strike_of(option: Option, ratio: int, sign: int = 0) -> Strike:
+    """Return a leg as far as its name goes. sign: +1 bought, -1 sold."""
+    if option.is_share:
+        return Strike(option.symbol, SHARES, option.strike, ratio, None, sign)
+    return Strike(option.symbol, option.right.value, option.strike, ratio, option.expiry.isoformat(), sign)
+
+
+# --- Symbols that name a future or an index, and are the ticker of something else on a US exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Namesake:
+    """One symbol: whose shares it is the ticker of, and the future or index that may have been meant.
+
+    instead: what is traded here for that market, "" where nothing is.
+    """
+
+    company: str
+    other: str
+    instead: str = ""
+
+
+NAMESAKES: Mapping[str, Namesake] = {
+    "ES": Namesake("Eversource", "the E-mini S&P 500 future", "SPX or SPY"),
+    "NQ": Namesake("", "the E-mini Nasdaq-100 future", "NDX or QQQ"),
+    "YM": Namesake("", "the E-mini Dow future", "DIA"),
+    "RTY": Namesake("", "the E-mini Russell 2000 future", "RUT or IWM"),
+    "MES": Namesake("", "the Micro E-mini S&P 500 future", "XSP or SPY"),
+    "MNQ": Namesake("", "the Micro E-mini Nasdaq-100 future", "QQQ"),
+    "MYM": Namesake("", "the Micro E-mini Dow future", "DIA"),
+    "M2K": Namesake("", "the Micro E-mini Russell 2000 future", "RUT or IWM"),
+    "NKD": Namesake("", "the Nikkei 225 future", "EWJ"),
+    "EMD": Namesake("Western Asset Emerging Markets Debt Fund", "the E-mini S&P MidCap 400 future", "MDY"),
+    "CL": Namesake("Colgate-Palmolive", "the WTI crude oil future", "USO"),
+    "BZ": Namesake("Kanzhun", "the Brent crude oil future", "BNO"),
+    "NG": Namesake("NovaGold Resources", "the natural gas future", "UNG"),
+    "GC": Namesake("", "the gold future", "GLD"),
+    "MGC": Namesake("Vanguard Mega Cap ETF", "the micro gold future", "GLD"),
+    "MCL": Namesake("", "the Micro WTI crude oil future", "USO"),
+    "SI": Namesake("Shoulder Innovations", "the silver future", "SLV"),
+    "HG": Namesake("Hamilton Insurance Group", "the copper future", "CPER"),
+    "PL": Namesake("Planet Labs", "the platinum future", "PPLT"),
+    "ZB": Namesake("", "the Treasury bond future", "TLT"),
+    "ZN": Namesake("", "the 10-year Treasury note future", "IEF"),
+    "ZS": Namesake("Zscaler", "the soybean future", "SOYB"),
+    "ZM": Namesake("Zoom Communications", "the soybean meal future"),
+    "ZC": Namesake("", "the corn future", "CORN"),
+    "ZW": Namesake("", "the wheat future", "WEAT"),
+    "LE": Namesake("Lands' End", "the live cattle future"),
+    "HE": Namesake("Hawaiian Electric", "the lean hog future"),
+    "GF": Namesake("New Germany Fund", "the feeder cattle future"),
+    "KC": Namesake("Kingsoft Cloud", "the coffee future"),
+    "SB": Namesake("Safe Bulkers", "the sugar future", "CANE"),
+    "CC": Namesake("Chemours", "the cocoa future"),
+    "DX": Namesake("Dynex Capital", "the U.S. dollar index future", "UUP"),
+    "BTC": Namesake("Grayscale Bitcoin Mini Trust", "the bitcoin future", "IBIT"),
+    "ETH": Namesake("Grayscale Ethereum Mini Trust", "the ether future", "ETHA"),
+    "Z": Namesake("Zillow", "the FTSE 100 future", "EWU"),
+    "VX": Namesake("", "the VIX future"),
+    "DAX": Namesake("Global X DAX Germany ETF", "the DAX index", "EWG"),
+    "CAC": Namesake("Camden National", "the CAC 40 index", "EWQ"),
+    "COMP": Namesake("Compass", "the Nasdaq Composite index", "QQQ"),
+    "DOW": Namesake("Dow, the chemical company", "the Dow Jones Industrial Average", "DIA"),
+    "DJIA": Namesake("Global X Dow 30 Covered Call ETF", "the Dow Jones Industrial Average", "DIA"),
+    "MID": Namesake("American Century Mid Cap Growth Impact ETF", "the S&P MidCap 400 index", "MDY"),
+}
+"""By symbol."""
+
+
+# --- The day in an option's name, and the last one on which it trades
+
+
+def is_morning_settled(symbol: str, trading_class: str) -> bool:
+    """Say whether options of a class stop trading the session before the day in their name."""
+    facts = product(symbol)
+    return facts.settlement is Settlement.PM_CASH and trading_class != facts.same_day_class
+
+
+@lru_cache(maxsize=4096)
+def last_day(symbol: str, trading_class: str, expires: date) -> date:
+    """Return the last day an option trades whose name has the day `expires`.
+
+    That is the session before a Saturday or holiday (names had the Saturday until 2015), and one more before it for
+    classes that settle at the open.
+    """
+    try:
+        day = expires if is_session(expires) else session_before(expires).date
+        return session_before(day).date if is_morning_settled(symbol, trading_class) else day
+    except CalendarError:
+        return date.fromordinal(expires.toordinal() - is_morning_settled(symbol, trading_class))

@@ -4,10 +4,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 
-from rulebot.model.broker_message import BrokerMessage, EndedBy
-from rulebot.model.cause import Cause, cause_text
-from rulebot.model.contract import Option
-from rulebot.model.texts import Name, Text
+from rulebot.model.cause import BrokerMessage, Cause, EndedBy, Name, Text, cause_text
+from rulebot.model.contract import Contract, Option
 from rulebot.model.values import dataclass, replace
 
 FILLS_KEPT = timedelta(days=30)
@@ -359,3 +357,91 @@ class Order:
     def remaining(self) -> int:
         """Structures not filled yet."""
         return self.quantity - self.filled
+
+
+# --- What we ask of the world
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Send this order, once. Its record is durable by now; its order id is set."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Change price or quantity of an order that works; `order` holds the new values."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Take an order back; fills may still win."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """Stream exactly these contracts, most important first; the feed adds and drops the difference."""
+
+    contracts: tuple[Contract, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOpenOrders:
+    """Ask for today's executions and for the open orders of all clients; OrdersListed comes after both."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskMargin:
+    """Ask what margin the account would need with this order, under its order id; nothing reaches an exchange."""
+
+    order: Order
+
+
+Command = Submit | Replace | Cancel | Subscribe | RequestOpenOrders | AskMargin
+
+
+# --- Ids of executions that nobody has told
+
+UNSEEN = "unseen:"
+"""How these ids begin."""
+FIRST_REVISION = ".01"
+"""How the id of an estimate ends that nothing has taken the place of."""
+
+
+def unseen_base(of: str, leg: str) -> str:
+    """Return the id, without its revision, of what a leg of an order or a position (`of`) has dealt unseen."""
+    return f"{UNSEEN}{of}:{leg}"
+
+
+def missed_base(position: str, leg: str, closed: int) -> str:
+    """Return the same of what the account has no more of a leg, of which so many contracts were closed before.
+
+    Others may close a leg part by part, each at a price of its own.
+    """
+    return unseen_base(f"{position}:{closed}" if closed else position, leg)
+
+
+def first_revision(base: str) -> str:
+    """Return the id of what is booked first under this id without a revision."""
+    return f"{base}{FIRST_REVISION}"
+
+
+def next_revision(exec_id: str) -> str:
+    """Return the id of an execution that takes the place of this one."""
+    base, _, revision = exec_id.rpartition(".")
+    return f"{base}.{int(revision) + 1:02d}"
+
+
+def is_synthetic(exec_id: str) -> bool:
+    """Say whether nobody told this execution when it was booked; its price may have been put right since."""
+    return exec_id.startswith(UNSEEN)
+
+
+def is_estimate(exec_id: str) -> bool:
+    """Say whether nobody has told this execution, and nothing has taken its place."""
+    return is_synthetic(exec_id) and exec_id.endswith(FIRST_REVISION)

@@ -12,8 +12,93 @@ from functools import lru_cache
 from itertools import takewhile
 from zoneinfo import ZoneInfo
 
-from rulebot.model.exchange_days import EARLY_CLOSES, FIRST_YEAR, HOLIDAYS, LAST_YEAR
 from rulebot.model.values import dataclass, replace
+
+# --- NYSE holidays and early closes on weekdays, 1993 to 2028, as a table
+
+FIRST_YEAR = 1993
+LAST_YEAR = 2028
+
+HOLIDAYS = """
+    1993: 01-01 02-15 04-09 05-31 07-05 09-06 11-25 12-24
+    1994: 02-21 04-01 04-27 05-30 07-04 09-05 11-24 12-26
+    1995: 01-02 02-20 04-14 05-29 07-04 09-04 11-23 12-25
+    1996: 01-01 02-19 04-05 05-27 07-04 09-02 11-28 12-25
+    1997: 01-01 02-17 03-28 05-26 07-04 09-01 11-27 12-25
+    1998: 01-01 01-19 02-16 04-10 05-25 07-03 09-07 11-26 12-25
+    1999: 01-01 01-18 02-15 04-02 05-31 07-05 09-06 11-25 12-24
+    2000: 01-17 02-21 04-21 05-29 07-04 09-04 11-23 12-25
+    2001: 01-01 01-15 02-19 04-13 05-28 07-04 09-03 09-11 09-12 09-13 09-14 11-22 12-25
+    2002: 01-01 01-21 02-18 03-29 05-27 07-04 09-02 11-28 12-25
+    2003: 01-01 01-20 02-17 04-18 05-26 07-04 09-01 11-27 12-25
+    2004: 01-01 01-19 02-16 04-09 05-31 06-11 07-05 09-06 11-25 12-24
+    2005: 01-17 02-21 03-25 05-30 07-04 09-05 11-24 12-26
+    2006: 01-02 01-16 02-20 04-14 05-29 07-04 09-04 11-23 12-25
+    2007: 01-01 01-02 01-15 02-19 04-06 05-28 07-04 09-03 11-22 12-25
+    2008: 01-01 01-21 02-18 03-21 05-26 07-04 09-01 11-27 12-25
+    2009: 01-01 01-19 02-16 04-10 05-25 07-03 09-07 11-26 12-25
+    2010: 01-01 01-18 02-15 04-02 05-31 07-05 09-06 11-25 12-24
+    2011: 01-17 02-21 04-22 05-30 07-04 09-05 11-24 12-26
+    2012: 01-02 01-16 02-20 04-06 05-28 07-04 09-03 10-29 10-30 11-22 12-25
+    2013: 01-01 01-21 02-18 03-29 05-27 07-04 09-02 11-28 12-25
+    2014: 01-01 01-20 02-17 04-18 05-26 07-04 09-01 11-27 12-25
+    2015: 01-01 01-19 02-16 04-03 05-25 07-03 09-07 11-26 12-25
+    2016: 01-01 01-18 02-15 03-25 05-30 07-04 09-05 11-24 12-26
+    2017: 01-02 01-16 02-20 04-14 05-29 07-04 09-04 11-23 12-25
+    2018: 01-01 01-15 02-19 03-30 05-28 07-04 09-03 11-22 12-05 12-25
+    2019: 01-01 01-21 02-18 04-19 05-27 07-04 09-02 11-28 12-25
+    2020: 01-01 01-20 02-17 04-10 05-25 07-03 09-07 11-26 12-25
+    2021: 01-01 01-18 02-15 04-02 05-31 07-05 09-06 11-25 12-24
+    2022: 01-17 02-21 04-15 05-30 06-20 07-04 09-05 11-24 12-26
+    2023: 01-02 01-16 02-20 04-07 05-29 06-19 07-04 09-04 11-23 12-25
+    2024: 01-01 01-15 02-19 03-29 05-27 06-19 07-04 09-02 11-28 12-25
+    2025: 01-01 01-09 01-20 02-17 04-18 05-26 06-19 07-04 09-01 11-27 12-25
+    2026: 01-01 01-19 02-16 04-03 05-25 06-19 07-03 09-07 11-26 12-25
+    2027: 01-01 01-18 02-15 03-26 05-31 06-18 07-05 09-06 11-25 12-24
+    2028: 01-17 02-21 04-14 05-29 06-19 07-04 09-04 11-23 12-25
+"""
+
+EARLY_CLOSES = """
+    1993: 11-26
+    1994: 11-25
+    1995: 07-03 11-24
+    1996: 07-05 11-29 12-24
+    1997: 07-03 11-28 12-24 12-26
+    1998: 11-27 12-24
+    1999: 11-26 12-31
+    2000: 07-03 11-24
+    2001: 07-03 11-23 12-24
+    2002: 07-05 11-29 12-24
+    2003: 07-03 11-28 12-24 12-26
+    2004: 11-26
+    2005: 11-25
+    2006: 07-03 11-24
+    2007: 07-03 11-23 12-24
+    2008: 07-03 11-28 12-24
+    2009: 11-27 12-24
+    2010: 11-26
+    2011: 11-25
+    2012: 07-03 11-23 12-24
+    2013: 07-03 11-29 12-24
+    2014: 07-03 11-28 12-24
+    2015: 11-27 12-24
+    2016: 11-25
+    2017: 07-03 11-24
+    2018: 07-03 11-23 12-24
+    2019: 07-03 11-29 12-24
+    2020: 11-27 12-24
+    2021: 11-26
+    2022: 11-25
+    2023: 07-03 11-24
+    2024: 07-03 11-29 12-24
+    2025: 07-03 11-28 12-24
+    2026: 11-27 12-24
+    2027: 11-26
+    2028: 07-03 11-24
+"""
+
+
+# --- Exchange sessions
 
 EXCHANGE_ZONE = ZoneInfo("America/New_York")
 OPEN_TIME = time(9, 30)
@@ -343,3 +428,49 @@ def _of_zone(offset: timedelta, zone: ZoneInfo, day: date) -> datetime:
 def trades_no_more(expiry: date, session: Session, at: datetime) -> bool:
     """Say whether what has its last day on `expiry` trades no more."""
     return expiry < session.date or (expiry == session.date and at >= session.close)
+
+
+# --- When a trade settles
+
+_MONDAY, _SUNDAY = 0, 6
+_OCTOBER, _NOVEMBER = 10, 11
+_VETERANS = 11
+_SHARES_IN_ONE_DAY = date(2024, 5, 28)
+_SHARES_IN_TWO_DAYS = date(2017, 9, 5)
+
+
+def is_bank_holiday(day: date) -> bool:
+    """Say whether banks are closed on a day on which the exchange trades."""
+    if day.month == _OCTOBER:
+        return day.weekday() == _MONDAY and (day.day - 1) // 7 == 1
+    if day.month != _NOVEMBER:
+        return False
+    kept = _VETERANS + (day.replace(day=_VETERANS).weekday() == _SUNDAY)
+    return day.day == kept
+
+
+def settlement_date(traded: date, *, is_share: bool) -> date:
+    """Return the day on which a trade of that day settles.
+
+    Options: the next one (T+1), always. Shares: T+1, T+2 before 28 May 2024 and T+3 before 5 September 2017.
+    Raises: CalendarError past the table of sessions.
+    Source: OCC (premiums of options); SEC Rule 15c6-1 for shares, in force since 1995 with T+3, as amended by 82 FR
+    15564 (T+2, trades from 5 September 2017) and 88 FR 13872 (T+1, trades from 28 May 2024).
+    """
+    day = traded
+    for _ in range(_days_of_shares(traded) if is_share else 1):
+        day = _settlement_day_after(day)
+    return day
+
+
+def _days_of_shares(traded: date) -> int:
+    if traded >= _SHARES_IN_ONE_DAY:
+        return 1
+    return 2 if traded >= _SHARES_IN_TWO_DAYS else 3
+
+
+def _settlement_day_after(day: date) -> date:
+    day = session_after(day).date
+    while is_bank_holiday(day):
+        day = session_after(day).date
+    return day

@@ -6,11 +6,12 @@ hashing are shared functions. What it gives up: that a value is never assigned t
 `replace` is that of `dataclasses` for such values, in half the time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass
@@ -95,3 +96,54 @@ def _shown_of(cls: type) -> Callable[[Any], str]:
     shown = ", ".join(f"{f.name}={{self.{f.name}!r}}" for f in fields(cls) if f.repr)
     found: Callable[[Any], str] = eval(f"lambda self: f'{cls.__qualname__}({shown})'")
     return found
+
+
+# --- A setting of the whole process that several runs may ask for at once, as threads do
+
+
+class SharedFlag:
+    """A setting that the first to ask makes and the last to end puts back. make: returns what puts it back."""
+
+    def __init__(self, make: Callable[[], Callable[[], None]]) -> None:
+        self._make = make
+        self._asking: set[object] = set()
+        self._put_back: Callable[[], None] = lambda: None
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """Ask for the setting until the end of the block."""
+        asks = object()
+        if not self._asking:
+            self._put_back = self._make()
+        self._asking.add(asks)
+        try:
+            yield
+        finally:
+            self._asking.discard(asks)
+            if not self._asking:
+                self._put_back()
+
+
+# --- Values that are the same to the last digit, kept once
+
+T = TypeVar("T")
+
+
+class ValuePool:
+    """What bots that are compiled together share. Equal is not enough: 0.10 and 0.1 are shown as they were written."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, Any] = {}
+
+    def same(self, value: T) -> T:
+        """Return the first value that was written like this one, which may be itself."""
+        found: T = self._kept.setdefault((type(value), repr(value)), value)
+        return found
+
+    def made(self, what: str, make: Callable[[], T], *parts: object) -> T:
+        """Return the `what` that was made of such parts before, else what `make` returns; the parts alone decide it."""
+        key = (what, *map(repr, parts))
+        if key not in self._kept:
+            self._kept[key] = make()
+        found: T = self._kept[key]
+        return found

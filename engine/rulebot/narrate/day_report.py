@@ -3,22 +3,22 @@
 Pure: made from the last state of each session, so that what is shown is what was recorded.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
 from rulebot.core.close_plan import CLOSING
 from rulebot.core.entry_ended import why_over
 from rulebot.core.state import BotState, State
-from rulebot.model.halt import Shut
-from rulebot.model.kept import end_of
+from rulebot.model.cause import Shut
+from rulebot.model.errors import InvariantError
 from rulebot.model.money import ZERO, dollars, signed_dollars
 from rulebot.model.order import Order, OrderStatus, Purpose
-from rulebot.model.position import CLOSED_BY_HAND, Position
+from rulebot.model.position import CLOSED_BY_HAND, Position, end_of
 from rulebot.model.session import EXCHANGE_ZONE, exchange_date
 from rulebot.model.values import dataclass
-from rulebot.narrate.day_pnl import open_of, owed_today, realized_today, since_the_open, today_of
-from rulebot.narrate.position_text import (
+from rulebot.narrate.happenings import EventLine, clock_happenings, event_line
+from rulebot.narrate.positions import (
     closed_by_others,
     closed_parts,
     ending_text,
@@ -31,11 +31,11 @@ from rulebot.narrate.position_text import (
     resting_text,
     unprotected_text,
 )
-from rulebot.narrate.run_snapshot import waits_text
-from rulebot.narrate.target_kept import TargetResult, kept_by_exit
-from rulebot.narrate.text_table import one_line
-from rulebot.narrate.trade_text import OTHERS, provisional_text
-from rulebot.spec.trial import ENDINGS
+from rulebot.narrate.snapshot import open_of, owed_today, realized_today, since_the_open, today_of, waits_text
+from rulebot.narrate.text import one_line
+from rulebot.narrate.trades import OTHERS, TargetResult, kept_by_exit, provisional_text
+from rulebot.record.record import Record
+from rulebot.spec.spec_test_nouns import ENDINGS
 
 SHOWN_OLD = 5
 """Positions opened on earlier days that are told one by one; the others are counted."""
@@ -227,3 +227,43 @@ def _clock(at: datetime | None, state: State) -> str:
         return "at an unknown time"
     same = exchange_date(at) == state.session.date
     return at.astimezone(EXCHANGE_ZONE).strftime("%H:%M" if same else "%m-%d %H:%M")
+
+
+# --- What a run has been so far, gathered for a person who watches it
+
+
+class RunLog:
+    """Takes what the loop records and the state after each batch; both are values, so nothing here changes the run."""
+
+    def __init__(self, started_at: datetime, tells: Callable[[Record, State], EventLine | None] = event_line) -> None:
+        self._at, self._tells = started_at, tells
+        self._written: list[Record] = []
+        self._last: State | None = None
+        self._done: list[DayOutcome] = []
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Keep records until the state that they led to is known."""
+        self._written += records
+
+    def note(self, state: State, at: datetime) -> tuple[EventLine, ...]:
+        """Take the state at the end of a batch; return what happened in it, in order."""
+        if self._last is not None and self._last.session.date != state.session.date:
+            self._done.append(day_outcome(self._last, None))
+        found = [*clock_happenings(state, self._at, at), *(self._tells(record, state) for record in self._written)]
+        self._written.clear()
+        self._last, self._at = state, at
+        told = [each for each in found if each is not None]
+        return tuple(sorted(told, key=lambda each: each.at))
+
+    def days(self) -> tuple[DayOutcome, ...]:
+        """Return the outcome of every day so far, the present one by the prices of this moment."""
+        if self._last is None:
+            return ()
+        return (*self._done, day_outcome(self._last, self._at))
+
+    @property
+    def state(self) -> State:
+        """The newest state. Raises: InvariantError before the first."""
+        if self._last is None:
+            raise InvariantError("nothing has been noted yet")
+        return self._last

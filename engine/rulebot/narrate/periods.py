@@ -2,19 +2,23 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
+from typing import Any
 
-from rulebot.model.counted import counted
+from rulebot.core.program import Program
+from rulebot.core.state import State
+from rulebot.model.market import level_of
 from rulebot.model.money import ZERO, dollars
 from rulebot.model.performance import drawdown, expectancy, win_rate
-from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.model.session import EXCHANGE_ZONE, session_on
+from rulebot.model.text import counted
 from rulebot.model.values import dataclass
-from rulebot.narrate.trade_text import is_opened
-from rulebot.record.record import Kind
-from rulebot.spec.nouns.account import Demand, Shown
-from rulebot.spec.nouns.condition import Op
+from rulebot.narrate.text import clock
+from rulebot.narrate.trades import is_opened
+from rulebot.record.record import Json, Kind, Record
+from rulebot.spec.nouns import Demand, Op, Shown
 from rulebot.store.queries import Row, StoreReader
 
 SPANS = ("day", "week", "month")
@@ -148,3 +152,162 @@ def _average(made: Sequence[Decimal]) -> Decimal:
 
 _JUDGED = {Shown.WIN_RATE: ("win rate", _percent_won), Shown.EXPECTANCY: ("average", _average)}
 """What a period with trades is compared by, and how it is told."""
+
+
+# --- A comparison of a day with its specs as it is recorded (`after_close.py`), found again, and in a sentence
+
+DRIFT = "drift"
+"""What a record of facts says that holds a comparison."""
+_HARDLY = timedelta(minutes=1)
+"""What is missing of a day between two recordings, and is not told."""
+LATELY = timedelta(days=5)
+"""How far back a store's last comparison is looked for, over a long week-end."""
+
+
+def summed(day: date, found: Sequence[Mapping[str, Any]], traded: Mapping[str, str]) -> dict[str, Json]:
+    """Return the comparisons of a day as they are recorded: how many trades there were, and all of those that differ.
+
+    traded: whose the day's positions are. spans: from when until when each comparison goes, None for the open and the
+    close. by_fills: the bots that natural fills would have led elsewhere, by more than prices. unfilled: the bots whose
+    entries all came to nothing. not_recorded: the bots of trades that no recording has.
+    """
+    known = [each for each in found if "problem" not in each]
+    told = _each_once(trade for each in known for trade in each["trades"])
+    trades = [each for each in told if each["position"] or each["differs"]]
+    differs = [each for each in trades if each["differs"]]
+    by_fills = [each["bot"] for each in told if (each["natural"] or {}).get("differs")]
+    known_of = {*by_fills, *(each["bot"] for each in trades)}
+    compared = {each["position"] for each in trades}
+    return {
+        "symbol": "",
+        "what": DRIFT,
+        "value": len(differs),
+        "day": day.isoformat(),
+        "spans": [[each["since"], each["until"]] for each in known],
+        "trades": len(trades),
+        "differs": differs,
+        "by_fills": by_fills,
+        "unfilled": [each["bot"] for each in told if each["bot"] not in known_of],
+        "not_recorded": [bot for position, bot in traded.items() if position not in compared],
+        "decides_otherwise": any(each["decides_otherwise"] for each in known),
+        "problem": "; ".join(str(each["problem"]) for each in found if "problem" in each),
+    }
+
+
+def _each_once(trades: Iterable[Mapping[str, Any]]) -> list[Any]:
+    """Return each position once, of those that several recordings have: where it differs first, else as of the last."""
+    found: dict[Any, Mapping[str, Any]] = {}
+    for number, each in enumerate(trades):
+        name = each["position"] or number
+        if name not in found or not found[name]["differs"]:
+            found[name] = each
+    return list(found.values())
+
+
+def last_compared(reader: StoreReader, day: date | None = None) -> Mapping[str, Any] | None:
+    """Return the last recorded comparison of a store, or of one day; None where there is none."""
+    session = None if day is None else session_on(day)
+    first, last = (session.close, session.close + LATELY) if session is not None else (None, reader.last_at())
+    if last is None:
+        return None
+    found = [each.data for each in reader.between(Kind.FACTS, first or last - LATELY, last)]
+    known = [each for each in found if each["what"] == DRIFT and (day is None or each["day"] == day.isoformat())]
+    return known[-1] if known else None
+
+
+def unexplained(data: Mapping[str, Any]) -> list[str]:
+    """Return the bots of a recorded comparison whose trades differ for no known cause."""
+    return list(dict.fromkeys(str(each["bot"]) for each in data["differs"] if not each["is_explained"]))
+
+
+def compared_words(data: Mapping[str, Any]) -> str:
+    """Return a recorded comparison in a sentence."""
+    day, count, differs, problem = data["day"], data["trades"], data["differs"], data["problem"]
+    spans = data.get("spans", [] if problem else [[data.get("since"), None]])  # an earlier version had the first alone
+    if not spans:
+        return f"{day} is not compared with the specs: {problem}; 'rulebot replay {day} --drift' tries again"
+    told = [f"{count - len(differs)} of {count} trades as the specs say, but for prices"]
+    fills, unfilled = data.get("by_fills", ()), data.get("unfilled", ())  # earlier versions had none
+    if not count:
+        told = ["nothing was traded" if fills or unfilled else "nothing was traded, and nothing would have been"]
+    for words, known in (("for a known cause", True), ("FOR NO KNOWN CAUSE", False)):
+        bots = [str(each["bot"]) for each in differs if bool(each["is_explained"]) is known]
+        if bots:
+            told.append(f"{len(bots)} otherwise {words} ({_named(bots)})")
+    if unfilled:
+        told.append(f"no entry of {_named(unfilled)} was filled")
+    if fills:
+        told.append(f"natural fills would have led {_named(fills)} elsewhere")
+    if lacks := data.get("not_recorded"):
+        told.append(f"{counted(len(lacks), 'trade')} of {_named(lacks)} not recorded, and not compared")
+    if data.get("decides_otherwise"):
+        told.append(f"rulebot decides otherwise now: 'rulebot replay {day}' shows where")
+    if problem:
+        told.append(f"not all of it: {problem}")
+    return f"{day}{_hours(spans)} beside the specs: {'; '.join(told)}"
+
+
+def _named(bots: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(bots))
+
+
+def _hours(spans: Iterable[Sequence[str | None]]) -> str:
+    """Return which hours of a session these are, "" for all of it."""
+    joined: list[tuple[datetime | None, datetime | None]] = []
+    for each in spans:
+        since, until = (None if edge is None else datetime.fromisoformat(edge) for edge in each)
+        if joined and _goes_on(joined[-1][1], since):
+            since, before = joined.pop()
+            until = None if before is None or until is None else max(before, until)
+        joined.append((since, until))
+    return " and".join(_span(*each) for each in joined)
+
+
+def _goes_on(until: datetime | None, since: datetime | None) -> bool:
+    return until is None or since is None or since - until <= _HARDLY
+
+
+def _span(since: datetime | None, until: datetime | None) -> str:
+    if since is None:
+        return "" if until is None else f" until {clock(until, seconds=False)}"
+    return f" from {clock(since, seconds=False)} {'on' if until is None else f'to {clock(until, seconds=False)}'}"
+
+
+# --- Where underlyings stood through the day, kept by the minute
+
+AFTER = timedelta(minutes=1)
+"""How long after the close the last price is kept."""
+MOST = 40
+"""Symbols of one record at most."""
+
+
+class PriceNotes:
+    """Says once a minute what is to be recorded."""
+
+    def __init__(self) -> None:
+        self._minute: datetime | None = None
+
+    def due(self, program: Program, state: State, at: datetime) -> Record | None:
+        """Return the record of this minute, None when it was given or no price is known."""
+        minute, session = at.replace(second=0, microsecond=0), state.session
+        if minute == self._minute or not session.open <= at < session.close + AFTER or not state.is_linked:
+            return None
+        now = at.timestamp()
+        levels = {symbol: level_of(state.board, symbol, now) for symbol in _symbols(program, state)}
+        known: dict[str, Json] = {symbol: round(level, 2) for symbol, level in levels.items() if level is not None}
+        if not known:
+            return None
+        self._minute = minute
+        return Record(at, Kind.PRICES, data={"prices": dict(list(known.items())[:MOST])})
+
+
+def _symbols(program: Program, state: State) -> list[str]:
+    """Return the underlyings of all bots and of what they hold, in the order of the bots."""
+    of_bots = (
+        symbol
+        for bot in program.bots.values()
+        for each in (bot, *(member.bot for member in bot.members))
+        for symbol in each.plan.underlyings
+    )
+    held = (leg.option.symbol for name in state.active for leg in state.positions[name].legs)
+    return list(dict.fromkeys((*of_bots, *held)))

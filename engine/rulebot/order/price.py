@@ -3,18 +3,25 @@
 Prices here are net: signed per share of one structure, + received. The wire's sign is put on in `draft.py`.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from itertools import chain
+from math import isnan
 from typing import NamedTuple
 
+from rulebot.model.cause import Text
 from rulebot.model.contract import SHARE_TICKS, Option, Settlement, product
 from rulebot.model.facts import Grids
-from rulebot.model.market import Board
-from rulebot.model.money import ZERO, Rounding, TickRule
+from rulebot.model.market import Board, QuoteFault, fault_text, lacks_bid, quote_fault, quote_problem
+from rulebot.model.money import CENT, ZERO, Rounding, TickRule
+from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
 from rulebot.model.payoff import best_case, ends_together, least_payoff
-from rulebot.model.quotes import QuoteFault, fault_text, lacks_bid, quote_fault, quote_problem
-from rulebot.model.texts import Text
+from rulebot.model.position import PositionLeg
+from rulebot.spec.nouns import Amount, Unit
+from rulebot.spec.spec import Order as Ladder
+from rulebot.spec.spec import PriceFrom
 
 NONE_TOLD: Grids = {}
 
@@ -161,3 +168,266 @@ def limit_net(
     if floor is not None and price < floor:
         price = ticks.round(floor, Rounding.UP)
     return price
+
+
+# --- The rungs of a price ladder
+
+Holds = Callable[[Decimal], bool]
+"""Says of a net price whether what an order is sent for holds at it."""
+
+
+class Bound(NamedTuple):
+    """How far a price may go: never under `floor`, nor to one at which what is judged by the price holds no longer.
+
+    is_paid: whether a price that a spec gives to start at is paid, as at the first try; None goes by the mid.
+    """
+
+    floor: Decimal | None = None
+    holds: Holds | None = None
+    is_paid: bool | None = None
+
+
+UNBOUND = Bound()
+
+
+def start_net(
+    ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...], *, is_paid: bool | None = None
+) -> Decimal | None:
+    """Return the net price at which a ladder starts, on the tick; None without a sound quote.
+
+    is_paid: whether a price that the spec gives is, None where the mid decides.
+    """
+    if quote.mid is None or quote.natural is None:
+        return None
+    wanted: float | Decimal = quote.natural if ladder.start is PriceFrom.NATURAL else quote.mid
+    if ladder.price is not None:
+        wanted = -ladder.price if (costs(quote.mid) if is_paid is None else is_paid) else ladder.price
+    return limit_net(wanted, natural=quote.natural, floor=None, ticks=quote.ticks or ticks_of(parts))
+
+
+def ladder_price(
+    ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...], attempt: int, bound: Bound = UNBOUND
+) -> Decimal | None:
+    """Return the net limit of try `attempt`: so many steps worse than the start of this moment, never past natural.
+
+    Where that would pass the bound, or what the legs can be worth, it is the last price before it.
+    """
+    first = start_net(ladder, quote, parts, is_paid=bound.is_paid)
+    if first is None or quote.mid is None or quote.natural is None:
+        return None
+    ticks = quote.ticks or ticks_of(parts)
+    wanted = first - (ladder.step or ZERO) * (attempt - 1)
+    limit = limit_net(wanted, natural=quote.natural, floor=_floor(parts, bound), ticks=ticks)
+    net = _worth_sending(limit, parts, ticks, bound.floor)
+    if (holds := bound.holds) is None:
+        return net
+    first = max(first, net)
+    best = max(first, ticks.round(2 * quote.mid - quote.natural, Rounding.UP))
+    found = _last_held(lambda each: holds(_worth_sending(each, parts, ticks)), first, net, best, ticks)
+    return _worth_sending(found, parts, ticks)
+
+
+def is_the_last(net: Decimal, quote: NetQuote, parts: tuple[Part, ...], bound: Bound) -> bool:
+    """Say whether a limit is the last before what the legs can be worth, and the market asks for more than that."""
+    floor = _floor(parts, bound)
+    if floor is None or quote.natural is None or quote.natural >= net:
+        return False
+    return net <= (quote.ticks or ticks_of(parts)).round(floor, Rounding.UP)
+
+
+def _floor(parts: tuple[Part, ...], bound: Bound) -> Decimal | None:
+    return max((each for each in (bound.floor, surely_lost_below(parts)) if each is not None), default=None)
+
+
+def _last_held(holds: Holds, first: Decimal, last: Decimal, best: Decimal, ticks: TickRule) -> Decimal:
+    """Return the last price from `first` down to `last` before one at which it does not hold.
+
+    Where it does not hold at `first`, as when the market has moved since a part has filled: the next better price at
+    which it does, else the next worse one, and without any `best`, what the other side of the market would be content
+    with, or `first` where that is better still.
+    """
+    price = first
+    if not holds(price):
+        found = (each for each in chain(_prices(first, best, ticks), _prices(first, last, ticks)) if holds(each))
+        return next(found, best)
+    while price > last and holds(worse := ticks.round(price - CENT, Rounding.DOWN)):
+        price = worse
+    return price
+
+
+def _prices(first: Decimal, last: Decimal, ticks: TickRule) -> Iterator[Decimal]:
+    """Yield the prices after one, on the tick, to another, be it above or below."""
+    price, step, rounding = first, CENT if last > first else -CENT, Rounding.UP if last > first else Rounding.DOWN
+    while (last - price) * step > 0:
+        price = ticks.round(price + step, rounding)
+        yield price
+
+
+def last_net(ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...]) -> Decimal | None:
+    """Return the worst net price that an order may come to while the market stands: its last rung, at most natural."""
+    if ladder.start is not PriceFrom.MARKET:
+        return ladder_price(ladder, quote, parts, ladder.tries)
+    return None if quote.natural is None else Decimal(f"{quote.natural:.4f}")
+
+
+def limited_at(ladder: Ladder, start: float | None, quote: NetQuote) -> float | None:
+    """Return the net price at which an order is held against limits before it is sent: its start, at market natural.
+
+    What a limit may come to on its way is bound at each try (`Bound`); a market order is bound by nothing any more.
+    """
+    return quote.natural if ladder.start is PriceFrom.MARKET else start
+
+
+def _worth_sending(net: Decimal, parts: tuple[Part, ...], ticks: TickRule, floor: Decimal | None = None) -> Decimal:
+    """Return the limit, at least one tick from zero where a single option is dealt: the broker refuses a price of 0.
+
+    Where that tick would be under the floor it lies past zero, where no order is sent (`is_past_zero`).
+    """
+    if net or len(parts) > 1:
+        return net
+    tick = ticks.tick(net)
+    sent = parts[0].flow * tick
+    return sent if floor is None or sent >= floor else tick
+
+
+def is_past_zero(net: Decimal, parts: tuple[Part, ...]) -> bool:
+    """Say whether a price would have a single option bought for less than nothing, as a bound under one tick asks."""
+    return len(parts) == 1 and net * parts[0].flow < 0
+
+
+def costs(mid: float | Decimal) -> bool:
+    """Say whether dealing at this net mid costs something: a price that a spec gives, never negative, is paid then."""
+    return mid < 0
+
+
+def priority(ladder: Ladder, attempt: int) -> str:
+    """Return the adaptive priority of a try, "" when the order is a plain limit."""
+    if not ladder.adaptive:
+        return ""
+    return ladder.adaptive[min(attempt, len(ladder.adaptive)) - 1].value
+
+
+# --- Orders as values
+
+
+class Ticket(NamedTuple):
+    """Names an order before it has a price: who sends it, for which position, why."""
+
+    ref: str
+    number: int
+    order_id: int
+    bot: str
+    position: str
+    purpose: Purpose
+    reason: str
+    digest: str
+    at: datetime
+
+
+def order_parts(legs: Iterable[OrderLeg], side: Side) -> tuple[Part, ...]:
+    """Return what is dealt when an order of these legs fills (`side` matters for a single leg only).
+
+    A single leg is dealt by the piece, whatever its ratio: that goes into the quantity of its order.
+    """
+    legs = tuple(legs)
+    if len(legs) == 1:
+        return (Part(legs[0].option, -side.sign, 1),)
+    return tuple(Part(leg.option, -leg.side.sign, leg.price_multiplier) for leg in legs)
+
+
+def opening_legs(legs: Iterable[PositionLeg]) -> tuple[OrderLeg, ...]:
+    """Return the order legs that open these position legs."""
+    return tuple(OrderLeg(leg.name, leg.option, Side.BUY if leg.sign > 0 else Side.SELL, leg.ratio) for leg in legs)
+
+
+def closing_legs(legs: Iterable[PositionLeg]) -> tuple[OrderLeg, ...]:
+    """Return the order legs that close these position legs."""
+    return tuple(OrderLeg(leg.name, leg.option, Side.SELL if leg.sign > 0 else Side.BUY, leg.ratio) for leg in legs)
+
+
+def draft(
+    ticket: Ticket,
+    legs: tuple[OrderLeg, ...],
+    quantity: int,
+    kind: OrderType,
+    *,
+    net: Decimal | None = None,
+    stop: Decimal | None = None,
+    mid: Decimal | None = None,
+    time_in_force: TimeInForce = TimeInForce.DAY,
+    adaptive: str = "",
+    oca_group: str = "",
+    attempt: int = 1,
+    attempt_until: datetime | None = None,
+) -> Order:
+    """Return the order; one leg keeps its side and ratio 1 (its ratio goes into the quantity), several make a combo.
+
+    Units: `net`, `mid` signed per share of one structure, of a single leg of one piece of it, + received; `stop` the
+    price of the single leg.
+    """
+    if len(legs) == 1:
+        only = legs[0]
+        quantity *= only.ratio
+        legs = (OrderLeg(only.name, only.option, only.side, 1),)
+    side = legs[0].side if len(legs) == 1 else Side.BUY
+    return Order(
+        ref=ticket.ref,
+        number=ticket.number,
+        bot=ticket.bot,
+        position=ticket.position,
+        purpose=ticket.purpose,
+        reason=ticket.reason,
+        legs=legs,
+        side=side,
+        quantity=quantity,
+        kind=kind,
+        limit_price=None if net is None else wire_price(net, side),
+        stop_price=stop,
+        time_in_force=time_in_force,
+        adaptive=adaptive,
+        oca_group=oca_group,
+        order_id=ticket.order_id,
+        attempt=attempt,
+        attempt_until=attempt_until,
+        mid=None if mid is None else wire_price(mid, side),
+        prepared_at=ticket.at,
+        changed_at=ticket.at,
+        digest=ticket.digest,
+    )
+
+
+def wire_price(net: Decimal, side: Side) -> Decimal:
+    """Return a net amount (+ received) as the price of a buy (negated) or a sell."""
+    return -net if side is Side.BUY else net
+
+
+def net_price(wire: Decimal, side: Side) -> Decimal:
+    """Return a wire price as a net amount, + received."""
+    return -wire if side is Side.BUY else wire
+
+
+# --- How far the price of an entry may lie from the mid
+
+LEAST_BAND = Decimal("0.50")
+"""Per share: a part of what cheap legs are worth would be less than the width of their quotes."""
+
+
+def price_band(limit: Amount, parts: Iterable[Part], board: Board) -> Decimal | None:
+    """Return how far from the mid a price of these parts may lie, per share; None while a leg has no quote.
+
+    A percentage is of the legs' mids added up, long and short alike: the net of a spread may be near 0, while the width
+    of its quotes goes with what its legs are worth. Shares do not count: their quotes are no wider for what they cost.
+    Nobody bidding counts as a bid of 0, as where such a leg is closed (`price.net_quote`).
+    """
+    if limit.unit is not Unit.PERCENT:
+        return limit.value
+    worth = 0.0
+    for option, _, weight in parts:
+        row = board.rows.get(option, -1)
+        if row < 0:
+            return None
+        bid = 0.0 if isnan(board.bid[row]) else board.bid[row]
+        worth += 0.0 if option.is_share else weight * (bid + board.ask[row]) / 2
+    if worth != worth:
+        return None
+    return max(limit.value / 100 * Decimal(f"{worth:.4f}"), LEAST_BAND)

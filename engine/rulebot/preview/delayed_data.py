@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from rulebot.adapters.cboe.fetch import fetch
-from rulebot.adapters.cboe.parse import DelayedChain, DelayedDataError, parse
+from rulebot.adapters.cboe import DelayedChain, DelayedDataError, fetch, parse
 from rulebot.adapters.ib.settings import LINES
 from rulebot.core.handle_event import start_run
 from rulebot.core.state import State
@@ -22,7 +21,7 @@ from rulebot.model.facts import EventCalendar, Facts, Listing
 from rulebot.model.market import Board
 from rulebot.model.session import EXCHANGE_ZONE, session_on
 from rulebot.preview.candidate import Candidate, judge
-from rulebot.preview.read_only_session import INSTALL, coming_session
+from rulebot.preview.connection import INSTALL, coming_session
 
 MARK = "DELAYED 15 min"
 """What stands beside every number that was made of such quotes."""

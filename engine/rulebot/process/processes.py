@@ -7,11 +7,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import active_children, get_context
+from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from rulebot.model.collector import leave_at_end
 from rulebot.model.errors import StoreError
+from rulebot.store.registry import source_digest
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -94,3 +98,26 @@ def _end_with(stands: "Connection") -> None:
     """End this process when the other end of a pipe is closed."""
     stands.poll(None)
     os._exit(1)
+
+
+# --- Which rulebot this is
+
+ENGINE = Path(__file__).parents[1]
+"""Where the program stands."""
+
+
+def release() -> str:
+    """Return the version of this program."""
+    try:
+        return version("rulebot")
+    except PackageNotFoundError:
+        return "from a checkout"
+
+
+@cache
+def code_digest(folder: Path = ENGINE) -> str:
+    """Return a digest of this program's sources and the event dates in it: checkouts of one version may differ.
+
+    It stays that of when it was first asked for, as what a process has loaded does.
+    """
+    return source_digest(folder, (*folder.rglob("*.py"), *folder.glob("calendars/*.json")))

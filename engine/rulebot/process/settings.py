@@ -3,25 +3,215 @@
 `load_settings` reads nothing but where links lead; `read_settings` finds the file and reads it. Codes RB611 to RB613.
 """
 
+import json
+import logging
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from io import TextIOWrapper
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rulebot.adapters.ib.settings import LINES, MESSAGE_LIMIT, MOST_LINES, MOST_REQUESTS, REQUESTS, Share
-from rulebot.model.errors import MisuseError, SpecError, StoreError, unread
+from rulebot.model.errors import MisuseError, SpecError, StoreError, in_words, unread
+from rulebot.model.text import printable
 from rulebot.model.values import dataclass
-from rulebot.process.log_file import LEVELS, LogLimits
-from rulebot.spec.diagnostic import Diagnostic, Severity, in_file_order, render
+from rulebot.spec.diagnostic import Diagnostic, Severity, did_you_mean, in_file_order, render
 from rulebot.spec.files import beside_specs
-from rulebot.spec.suggest import did_you_mean
-from rulebot.spec.text import read_bytes
-from rulebot.store.patience import Patience
-from rulebot.store.place import Place, Server, beside, place_of, without_link, without_urls
+from rulebot.spec.source import read_bytes
+from rulebot.store.patient_journal import Patience
+from rulebot.store.place import (
+    Place,
+    Server,
+    beside,
+    give_to_owner,
+    make_folder,
+    place_of,
+    private,
+    without_link,
+    without_urls,
+)
+
+# --- What may be written of a text into a log
+
+LEAST = 6
+"""Characters that a value of the environment has at least to be taken for a secret: less would blot out words."""
+LONG = 16
+"""The same of a part of an address's path."""
+HIDDEN = "..."
+_NAMES = r"password|passwd|passphrase|secret|token|api[_-]?key|rulebot_session|credentials?"
+_NAMED = re.compile(rf"(?i)((?:{_NAMES})[\w-]{{0,60}}[\"']?\s*[:=]\s*)(\"[^\"]*\"|'[^']*'|[^\s\"',;&]+)")
+_SECRET_NAME = re.compile(rf"(?i){_NAMES}")
+_PATTERNS = (
+    (re.compile(r"(://)[^\s/@\"']+@"), rf"\1{HIDDEN}@"),
+    (re.compile(r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?)(?:[a-z]+\s+)?[^\s\"',;]+"), rf"\1{HIDDEN}"),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/=_.~-]{8,}"), rf"\1 {HIDDEN}"),
+    (re.compile(r"(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,}"), HIDDEN),
+    (re.compile(r"(?i)(https?://[^\s\"']{0,300}/(?:api/)?(?:web)?hooks?/)[^\s\"']+"), rf"\1{HIDDEN}"),
+    (_NAMED, rf"\1{HIDDEN}"),
+)
+"""Logins in URLs, Authorization headers, tokens of Telegram's bots, addresses that are a secret by themselves, and
+whatever stands behind a word such as password or token. Each is found in a time that grows as the text does: a log is
+written by the engine's own thread, and the text may be of others."""
+_known: set[str] = set()
+
+
+def keep_secret(value: str) -> None:
+    """Leave this value out of everything that is written from now on."""
+    if len(value) >= LEAST:
+        _known.add(value)
+
+
+def keep_address_secret(address: str) -> None:
+    """Do so with an address that is a secret itself, as `tgram://TOKEN/CHAT`: with the whole and with its secret parts.
+
+    Those are a password, what stands for a host and is none, and whatever is long in its path.
+    """
+    keep_secret(address)
+    where, *path = address.partition("://")[2].partition("?")[0].split("/")
+    login, _, host = where.rpartition("@")
+    for part in (login.partition(":")[2], "" if "." in host or host == "localhost" else host):
+        keep_secret(part)
+    for part in path:
+        if len(part) >= LONG:
+            keep_secret(part)
+
+
+def keep_environment_secret(environ: Mapping[str, str] = os.environ) -> None:
+    """Do so with every value of the environment whose name says that it is one; a path to a file of one is none."""
+    for name, value in environ.items():
+        if _SECRET_NAME.search(name) and not name.upper().endswith(("_FILE", "_PATH")):
+            keep_secret(value)
+
+
+def redacted(text: str) -> str:
+    """Return a text without secrets."""
+    for value in sorted(_known, key=len, reverse=True):
+        text = text.replace(value, HIDDEN)
+    for pattern, instead in _PATTERNS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+# --- The program's own log
+
+ENGINE, PAGE = "rulebot.jsonl", "web.jsonl"
+"""Names of the files: of an engine with its page, and of a page alone."""
+MEGABYTE = 1_000_000
+LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """How large a log may grow, and what goes into it: megabytes of a file, files (the one that is written included),
+    and the least of LEVELS that is kept. in_file: False writes no file. on_console: the lines go to the standard error
+    output.
+    """
+
+    size: int = 10
+    files: int = 5
+    level: str = "info"
+    on_console: bool = False
+    in_file: bool = True
+
+
+class JsonFormatter(logging.Formatter):
+    """One line a message: `at` (UTC, real time), `level`, `logger`, `text`, and `error` with what led to it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {
+            "at": at.replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "text": redacted(record.getMessage()),
+        }
+        if record.exc_info:
+            line["error"] = redacted(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=False, sort_keys=True)
+
+
+class LogFile(RotatingFileHandler):
+    """Writes to `name` in a folder; a full file becomes `name.1`, and so on."""
+
+    def __init__(self, folder: Path, name: str, limits: LogLimits) -> None:
+        """Begin, or go on with what is there. Raises: StoreError."""
+        path = folder / name
+        try:
+            make_folder(folder)
+            super().__init__(path, maxBytes=limits.size * MEGABYTE, backupCount=limits.files - 1, encoding="utf-8")
+        except OSError as error:
+            raise StoreError(f"the log {path} cannot be written: {error.strerror}", "see to its folder") from error
+        self.setFormatter(JsonFormatter())
+        self.setLevel(limits.level.upper())
+        self._has_failed = False
+        keep_environment_secret()
+
+    def _open(self) -> TextIOWrapper:
+        """Begin the file, or the next one; a pipe that nobody reads is refused, and not waited for."""
+        handle = private(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        stream = TextIOWrapper(os.fdopen(handle, "ab"), encoding=self.encoding)
+        give_to_owner(Path(self.baseFilename))
+        return stream
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say once that nothing can be written: no engine stops for its log."""
+        if not self._has_failed:
+            self._has_failed = True
+            problem = sys.exc_info()[1]
+            reason = in_words(problem) if isinstance(problem, Exception) else problem
+            sys.stderr.write(f"warning: the log {self.baseFilename} cannot be written: {reason}\n")
+
+
+class LogConsole(logging.StreamHandler[TextIO]):
+    """Writes the same lines to the standard error output, for what collects those of containers and services."""
+
+    def __init__(self, limits: LogLimits) -> None:
+        """Begin with the standard error output of this moment."""
+        super().__init__(sys.stderr)
+        self.setFormatter(JsonFormatter())
+        self.setLevel(limits.level.upper())
+        keep_environment_secret()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line; for a terminal without signs that would steer it."""
+        text = super().format(record)
+        return printable(text) if self.stream.isatty() else text
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Go on without a word: who has read it is gone, and no engine stops for its log."""
+
+
+def takes_terminal(limits: LogLimits) -> bool:
+    """Say whether lines of the log come to a terminal, where a table that is drawn over and over would be torn."""
+    return limits.on_console and sys.stderr.isatty()
+
+
+def _is_ours_to_tell(record: logging.LogRecord) -> bool:
+    """Say whether a warning of asyncio is worth a line: not that a browser left while it was sent something."""
+    return not record.getMessage().startswith("socket.send() raised exception")
+
+
+def write_logs(*handlers: logging.Handler) -> None:
+    """Send warnings of the whole program, and what is ours from `info` on, to these handlers and to no other.
+
+    What is ours below `info` is sent where a log asks for it.
+    """
+    logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
+    asked = [each.level for each in handlers if isinstance(each, (LogFile, LogConsole))]
+    logging.getLogger("rulebot").setLevel(min([logging.INFO, *asked]))
+    logging.getLogger("asyncio").addFilter(_is_ours_to_tell)
+    for name in ("ib_async", "ib_async.wrapper", "ib_async.client", "ib_async.ib"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what it logs is said by our records
+
+
+# --- Settings
 
 FILE_NAME = "rulebot.toml"
 PREFIX = "RULEBOT_"

@@ -4,14 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
-from rulebot.model.counted import counted
 from rulebot.model.money import ZERO, dollars
 from rulebot.model.performance import LEAST_SESSIONS, expectancy, sharpe, sharpe_error, win_rate
 from rulebot.model.position import Position
+from rulebot.model.text import counted
 from rulebot.model.values import dataclass
 from rulebot.promotion.sessions import BotSession
-from rulebot.spec.nouns.account import Demand, Shown
-from rulebot.spec.nouns.condition import Op
+from rulebot.spec.nouns import Demand, Op, Shown
 
 _PLACES = 4
 _CENTS = 2

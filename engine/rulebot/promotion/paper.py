@@ -8,16 +8,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rulebot.checks.journal.rules import session_told
-from rulebot.checks.journal.tape import Entry, JournalIndex
+from rulebot.checks.journal.books import Entry, JournalIndex
+from rulebot.checks.journal.orders import session_told
 from rulebot.core.state import OperatorState
-from rulebot.decide.bot_day import BotDay
+from rulebot.decide.entry_window import BotDay
 from rulebot.documents.load_bots import SpecText
-from rulebot.model.delivery import counting_shares
-from rulebot.model.halt import Halt
+from rulebot.model.cause import Halt
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position
 from rulebot.model.session import CLOSED, Session, exchange_date, session_on
+from rulebot.model.share_coverage import counting_shares
 from rulebot.record.codec import decode
 from rulebot.record.record import BY_HAND, HOURS, NEAREST, Kind, Record
 from rulebot.recovery.operator_state import after_record

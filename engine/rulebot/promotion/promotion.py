@@ -5,21 +5,29 @@ bound to the digest of the text, the live account, and the world it was earned i
 promote for a simulated account only. It carries the head of the paper journal that it was judged by.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date, datetime
 
-from rulebot.model.errors import StoreError
-from rulebot.model.session import session_after
+from rulebot.adapters.ib.connection_errors import is_paper
+from rulebot.adapters.ib.handshake import Greeting
+from rulebot.checks.journal.audit import audit_tape, differing_starts
+from rulebot.checks.journal.books import journal_index
+from rulebot.model.errors import RulebotError, StoreError
+from rulebot.model.position import Position
+from rulebot.model.session import exchange_date, session_after, session_from
 from rulebot.model.values import dataclass
-from rulebot.promotion.figures import Figures
-from rulebot.promotion.paper import LIVE, is_simulated, mode_of
+from rulebot.promotion.figures import Figures, FigureVerdict, compare, figures
+from rulebot.promotion.paper import LIVE, Key, Paper, closed_trades, is_simulated, mode_of, read_paper
+from rulebot.promotion.sessions import Audited, BotSession, audit_faults, days_of, judge
 from rulebot.record.codec import CodecError, decode, encode
 from rulebot.record.record import Json, Kind, Record
+from rulebot.spec.nouns import AccountDocument, LiveRules
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import is_in_use, is_there, open_store
-from rulebot.store.place import Place
+from rulebot.store.maintenance import differing_tables
+from rulebot.store.place import Place, full_name
 from rulebot.store.queries import OBSERVE, StoreReader
+from rulebot.store.registry import is_in_use, is_there, open_store
 
 _APART = "name another with --store; what was only observed is kept apart"
 
@@ -159,3 +167,237 @@ def _data(promotion: Promotion) -> dict[str, Json]:
     data = encode(promotion)
     assert isinstance(data, dict)
     return data
+
+
+# --- `rulebot run --live`: everything that a run with real money must have, and what of it is missing, all at once
+
+SHOWN_DIGITS = 8
+
+
+class NotAdmittedError(RulebotError):
+    """A run that may not trade real money as it stands."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionRequest:
+    """What a live run was asked for. digests: of its bots by name, none when only exits are watched. today: its first
+    session.
+
+    document: None without one. offered: None when `unreachable` says why nobody answered. confirmed: what
+    `--yes-i-mean` says, None when a person will be asked at the terminal, "" when nobody can be.
+    """
+
+    digests: Mapping[str, str]
+    document: AccountDocument | None
+    where: str
+    offered: Greeting | None
+    unreachable: str
+    store: LiveStore
+    today: date
+    confirmed: str | None
+
+
+def missing(asked: AdmissionRequest) -> list[str]:
+    """Return what is missing, a sentence each; nothing when the run may trade once it is confirmed."""
+    document = asked.document
+    live = None if document is None else document.live
+    if live is None:
+        no_rules = "no account document was found" if document is None else "the account document has no 'live'"
+        rules = f"{no_rules}: 'live' names the account with real money, and what a bot must show on paper before"
+        unknown = (_never(bot) for bot in sorted(asked.digests) if bot not in asked.store.promotions)
+        return [rules, *_unreachable(asked), *_paper_only(asked), *unknown, *_unconfirmed(asked, "")]
+    return [
+        *_unreachable(asked),
+        *_not_offered(asked, live.account),
+        *((asked.store.problem,) if asked.store.problem else ()),
+        *unpromoted(asked.digests, live, asked.store, asked.today, simulated=_is_simulated(asked)),
+        *_unconfirmed(asked, live.account),
+    ]
+
+
+def refusal(found: Sequence[str], store: object, held: int) -> NotAdmittedError:
+    """Return the error that says all that is missing. held: open positions in the live store."""
+    count = "1 thing is" if len(found) == 1 else f"{len(found)} things are"
+    lines = [f"--live is refused, {count} missing:", *(f"  - {text}" for text in found)]
+    if held:
+        positions = "1 position is" if held == 1 else f"{held} positions are"
+        lines += [
+            f"  {positions} open in {store}, and no exit of it is watched while no engine runs:",
+            "  --exits-only watches them without promotions, 'rulebot kill --flatten' closes them without any of this",
+        ]
+    return NotAdmittedError("\n".join(lines), "docs/live.md has the way from paper to real money")
+
+
+def _unreachable(asked: AdmissionRequest) -> Iterator[str]:
+    if asked.unreachable:
+        yield asked.unreachable
+
+
+def _paper_only(asked: AdmissionRequest) -> Iterator[str]:
+    if asked.offered is not None and all(is_paper(account) for account in asked.offered.accounts):
+        yield f"{asked.where} has no account with real money, only {', '.join(asked.offered.accounts)}: of paper"
+
+
+def _not_offered(asked: AdmissionRequest, account: str) -> Iterator[str]:
+    if asked.offered is None or account in asked.offered.accounts:
+        return
+    if all(is_paper(each) for each in asked.offered.accounts):
+        yield from _paper_only(asked)
+    else:
+        yield f"account {account} is not behind {asked.where}; there is {', '.join(asked.offered.accounts)}"
+
+
+def _is_simulated(asked: AdmissionRequest) -> bool:
+    return asked.offered is not None and asked.offered.is_simulated
+
+
+def unpromoted(
+    digests: Mapping[str, str], live: LiveRules, store: LiveStore, today: date, *, simulated: bool
+) -> list[str]:
+    """Return what the promotions in a live store lack for bots under these texts, a sentence each."""
+    if store.problem:
+        return []
+    found = (_lacks(bot, digest, live, store, today, simulated) for bot, digest in sorted(digests.items()))
+    return [text for each in found for text in each]
+
+
+def _lacks(bot: str, digest: str, live: LiveRules, store: LiveStore, today: date, is_simulated: bool) -> Iterator[str]:
+    all_of_bot = store.promotions.get(bot, ())
+    of_world = [each for each in all_of_bot if each.simulated is is_simulated and each.account == live.account]
+    of_text = [each for each in of_world if each.digest == digest]
+    if of_text:
+        yield from _worn_out(bot, live, today, of_text[-1])
+    elif of_world:
+        yield (
+            f"{bot} was promoted with another text ({_short(of_world[-1].digest)}, this one is {_short(digest)}): "
+            "a changed spec shows itself on paper and is promoted anew"
+        )
+    elif all_of_bot and all_of_bot[-1].simulated is not is_simulated:
+        worlds = (
+            "real money needs sessions at a real gateway" if not is_simulated else "this gateway is a simulated one"
+        )
+        earned = "a simulated" if all_of_bot[-1].simulated else "a real"
+        yield f"{bot} was promoted by sessions at {earned} gateway: {worlds}"
+    elif all_of_bot:
+        yield f"{bot} was promoted for account {all_of_bot[-1].account}, not for {live.account}"
+    else:
+        yield _never(bot)
+
+
+def _never(bot: str) -> str:
+    return f"{bot} is not promoted: 'rulebot promote {bot}' judges its sessions on paper"
+
+
+def _worn_out(bot: str, live: LiveRules, today: date, found: Promotion) -> Iterator[str]:
+    if since := worn_out(found.figures, live.good_for, today):
+        yield f"the promotion of {bot} is too old: {since}"
+    for each in compare(found.figures, live.require):
+        if each.short:
+            yield (
+                f"{bot} was promoted with {each.name} {each.found}, and {each.demanded} is demanded now: {each.short}"
+            )
+
+
+def _unconfirmed(asked: AdmissionRequest, account: str) -> Iterator[str]:
+    if asked.confirmed == "":
+        yield "nobody at a terminal can confirm it: add --yes-i-mean " + (account or "ACCOUNT")
+    elif asked.confirmed is not None and account and asked.confirmed != account:
+        yield f"--yes-i-mean says {asked.confirmed}, the account document {account}"
+
+
+def _short(digest: str) -> str:
+    return digest[:SHOWN_DIGITS]
+
+
+# --- `rulebot promote`: a paper store read, its bots judged by what the account document demands, promotions made
+
+UNTOLD = frozenset({Kind.BATCH})
+"""Records that say nothing of a session, and outnumber all others on paper; the hash chain covers them all the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """A bot under one text: its sessions and trades, what they come to, and each demand. `others`: how many sessions
+    of this bot ran under other texts, which show nothing of this one. too_old: why its sessions are, "" while not."""
+
+    bot: str
+    digest: str
+    sessions: tuple[BotSession, ...]
+    trades: tuple[Position, ...]
+    figures: Figures
+    judged: tuple[FigureVerdict, ...]
+    others: int
+    too_old: str
+
+    @property
+    def is_met(self) -> bool:
+        """True when it falls short of nothing, and its sessions are not too old."""
+        return not self.too_old and not any(each.short for each in self.judged)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperEvidence:
+    """A paper journal as it was read, up to its last record (of `at`), and all that it says of one world."""
+
+    store: Place
+    paper: Paper
+    audited: Audited
+    records: int
+    hash: str
+    at: datetime | None
+    simulated: bool
+
+
+def read_evidence(path: Place, *, simulated: bool) -> PaperEvidence:
+    """Read and audit a paper store. Raises: StoreError, also for one whose journal is not what was written."""
+    with StoreReader(path) as reader:
+        (number, hash), rows, broken = reader.head(), reader.numbered(without=UNTOLD), reader.verify()
+    if broken is not None:
+        raise StoreError(
+            f"the journal of {path} is not what was written, from number {broken.seq} on ({broken.why})",
+            "it proves nothing; 'rulebot store restore' puts a backup in its place",
+        )
+    tape = journal_index(rows)
+    audited = audit_faults(tape, audit_tape(tape, broken, differing_tables(path), differing_starts(path), shown=None))
+    paper = read_paper(tape, simulated=simulated)
+    at = tape.entries[-1].record.at if tape.entries else None
+    return PaperEvidence(
+        store=path, paper=paper, audited=audited, records=number, hash=hash, at=at, simulated=simulated
+    )
+
+
+def assess(evidence: PaperEvidence, bot: str, digest: str, document: AccountDocument, at: datetime) -> Assessment:
+    """Return how a bot under one text stands at an instant; the document must have `live`."""
+    assert document.live is not None
+    today = session_from(exchange_date(at)).date
+    paper, key = evidence.paper, Key(bot, digest)
+    sessions = judge(paper, key, evidence.audited, document.daily_loss)
+    trades = tuple(closed_trades(paper, key))
+    found = figures(sessions, trades, paper.alarms_of(bot))
+    others = {day for of in paper.up if of.bot == bot and of != key for day in days_of(paper, of)}
+    return Assessment(
+        bot=bot,
+        digest=digest,
+        sessions=sessions,
+        trades=trades,
+        figures=found,
+        judged=compare(found, document.live.require),
+        others=len(others),
+        too_old=worn_out(found, document.live.good_for, today),
+    )
+
+
+def promotion(evidence: PaperEvidence, found: Assessment, account: str) -> Promotion:
+    """Return the promotion that an assessment without a shortfall earns."""
+    return Promotion(
+        digest=found.digest,
+        account=account,
+        simulated=evidence.simulated,
+        figures=found.figures,
+        paper=tuple(evidence.paper.accounts),
+        store=full_name(evidence.store),
+        records=evidence.records,
+        hash=evidence.hash,
+    )

@@ -13,16 +13,16 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from rulebot.checks.journal.audit import Verdict
-from rulebot.checks.journal.tape import JournalIndex
+from rulebot.checks.journal.books import JournalIndex
 from rulebot.core.program import CompiledBot
 from rulebot.core.protective_stops import UNPROTECTED
-from rulebot.decide.opportunity import shut
+from rulebot.decide.entry_window import shut
 from rulebot.documents.load_bots import compile_text
-from rulebot.model.counted import counted
 from rulebot.model.errors import RulebotError
 from rulebot.model.money import ZERO, dollars
 from rulebot.model.position import BY_A_PERSON, Position
 from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, session_on
+from rulebot.model.text import counted
 from rulebot.model.values import dataclass
 from rulebot.promotion.paper import Key, Paper, SessionSpan, key_of
 

@@ -18,12 +18,11 @@ from rulebot.core.hooks import Hooks, after_hook
 from rulebot.core.session_start import is_over, is_same_week, retained_executions
 from rulebot.core.state import AccountSeen, BotState, Cashes, NearestMiss, OperatorState, State, Surplus
 from rulebot.core.state_builder import active_ids, alarm_key, key_of, live_refs
-from rulebot.decide.bot_day import BotDay
+from rulebot.decide.entry_window import BotDay
 from rulebot.documents.load_bots import SpecText
-from rulebot.fill.book import BY_OTHERS, BookedExecution, dealt_by_record, of_others, owes_none, taken_back
+from rulebot.fill.ledger import BY_OTHERS, BookedExecution, dealt_by_record, of_others, owes_none, taken_back
 from rulebot.model.collector import seldom_collected
 from rulebot.model.contract import LOT, SHARES_NAME, Option
-from rulebot.model.delivery import counting_shares
 from rulebot.model.event import ExecutionReport
 from rulebot.model.facts import EventCalendar, Facts
 from rulebot.model.market import Board
@@ -40,6 +39,7 @@ from rulebot.model.session import (
     session_before,
     session_from,
 )
+from rulebot.model.share_coverage import counting_shares
 from rulebot.model.values import dataclass
 from rulebot.record.codec import decode, utc_time
 from rulebot.record.record import (

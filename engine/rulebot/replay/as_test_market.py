@@ -5,32 +5,256 @@ streamed is quoted as then, or has the delta of then. The volatility at the mone
 the bot's legs are worth together what they were quoted at.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass as mutable
 from dataclasses import field
 from datetime import date, datetime, timedelta
+from enum import Enum
 from functools import partial
-from math import nan
+from math import isfinite, log, nan, sqrt
+from typing import NamedTuple
 
 from rulebot.compile.plan import Call, Plan, Quantity
 from rulebot.core.state_builder import StateBuilder
 from rulebot.evaluate.measure_realised import rv
 from rulebot.evaluate.reading import context_of
-from rulebot.model.contract import Option
-from rulebot.model.market import Board, Extra
+from rulebot.model.black import MEAN_MOVE, delta, implied_volatility, price, years_until
+from rulebot.model.contract import Option, Right
+from rulebot.model.market import Board, Extra, level_of
 from rulebot.model.order import Purpose
 from rulebot.model.position import Position
-from rulebot.model.quotes import level_of
 from rulebot.model.session import EXCHANGE_ZONE, CalendarError, Session, session_on
 from rulebot.model.values import dataclass
 from rulebot.record.record import Kind, Record
-from rulebot.replay.as_test_smile import By, SmileSeen, seen_smile
-from rulebot.replay.as_test_volatility import OptionSeen, Quotes, fitted, of_opening_move
-from rulebot.replay.bot_view import entry_verdicts, known_number
-from rulebot.replay.replay import Replayed
-from rulebot.spec.smile import FLAT, Smile
+from rulebot.replay.replay import Replayed, entry_verdicts, known_number
+from rulebot.spec.spec_test_nouns import FLAT, Smile, smile
+from rulebot.spec_tests.market import LEAST_VOLATILITY
 
 MINUTE = timedelta(minutes=1)
+
+# --- The volatility at the money of a test, minute by minute
+
+LOWEST, HIGHEST, STEPS = 0.02, 3.0, 120
+FINER, FINER_STEPS = 3, 20
+NOTHING: Mapping[int, float] = {}
+
+
+class OptionSeen(NamedTuple):
+    """What was told of an option, nan where nothing was."""
+
+    mid: float
+    delta: float
+
+
+Quotes = Mapping[Option, OptionSeen]
+
+
+def fitted(
+    session: Session,
+    symbol: str,
+    held: Sequence[Position],
+    wanted: Sequence[Option],
+    quotes: Sequence[Quotes],
+    spots: Sequence[float],
+    usual: float,
+    smile: Smile = FLAT,
+    known: Mapping[int, float] = NOTHING,
+) -> list[float]:
+    """Return the volatility of options on a symbol at each minute, an annual fraction.
+
+    While a position is open it is what makes its legs worth as many times their entry as they were quoted at; before
+    and after that what gives `wanted` options the deltas of then, by which strikes are chosen; else the last one known.
+    smile: above it at other strikes. known: of minutes of which it is known, and not looked for.
+    """
+    sold = [leg.option for each in held for leg in each.legs if leg.sign < 0 and leg.option in wanted]
+    series: list[float] = []
+    entries: dict[str, float] = {}
+    for number, seen in enumerate(quotes):
+        now, last = (session.open + MINUTE * number).timestamp(), series[-1] if series else usual
+        found = None
+        position = next((each for each in held if _is_open(each, now)), None)
+        if position is not None:
+            legs = [(leg.option, leg.sign * leg.ratio) for leg in position.legs if leg.option.symbol == symbol]
+            before = max(number - 1, 0)
+            then = (session.open + MINUTE * before).timestamp()
+            entry = entries.setdefault(position.id, _worth(legs, spots[before], then, last, smile))
+            paid = float(-(position.entry_price or 0))
+            scale = entry / paid if paid and len(legs) == len(position.legs) else 1.0
+            found = _fitted_price(legs, seen, spots[number], now, scale, last, smile)
+        found = known.get(number) or found or _fitted_delta(sold or wanted, seen, spots[number], now, smile)
+        series.append(found or (series[-1] if series else nan))
+    first = next((each for each in series if each == each), usual)
+    return [each if each == each else first for each in series]
+
+
+def of_opening_move(points: float, expiry: date, session: Session, spot: float) -> float | None:
+    """Return the volatility at which the straddle at the money has the expected move that was known at the open."""
+    years = years_until(expiry, session.open.timestamp())
+    return None if not years or spot != spot else implied_volatility(points / MEAN_MOVE / 2.0, spot, spot, years, True)
+
+
+def _is_open(position: Position, now: float) -> bool:
+    opened, closed = position.opened_at, position.closed_at
+    return opened is not None and opened.timestamp() < now and (closed is None or now <= closed.timestamp() + 60.0)
+
+
+def _worth(legs: Sequence[tuple[Option, int]], spot: float, now: float, volatility: float, smile: Smile) -> float:
+    """Return what the legs are worth together, nan without a level."""
+    return sum(
+        weight
+        * price(spot, float(each.strike), years_until(each.expiry, now) or 0.0,
+                _at(each, spot, volatility, smile), each.right is Right.CALL)
+        for each, weight in legs
+    )  # fmt: skip
+
+
+def _at(option: Option, spot: float, volatility: float, smile: Smile) -> float:
+    """Return the volatility of an option as a test's market has it."""
+    return max(volatility + smile.at((float(option.strike) / spot - 1.0) * 100.0) / 100.0, LEAST_VOLATILITY)
+
+
+def _fitted_price(
+    legs: Sequence[tuple[Option, int]],
+    quotes: Quotes,
+    spot: float,
+    now: float,
+    scale: float,
+    around: float,
+    smile: Smile,
+) -> float | None:
+    """Return the volatility at which the legs are worth so many times their quotes, the one nearest to `around`."""
+    mids = [quotes[option].mid if option in quotes else nan for option, _ in legs]
+    net = sum(weight * mid for (_, weight), mid in zip(legs, mids, strict=True)) * scale
+    if not legs or spot != spot or net != net:
+        return None
+    return _nearest(lambda each: abs(_worth(legs, spot, now, each, smile) - net) + 0.001 * abs(log(each / around)))
+
+
+def _fitted_delta(options: Sequence[Option], quotes: Quotes, spot: float, now: float, smile: Smile) -> float | None:
+    """Return the volatility at which the options have the deltas that were told of them."""
+    told = [
+        (each, quotes[each].delta) for each in options if each in quotes and quotes[each].delta == quotes[each].delta
+    ]
+    if not told or spot != spot:
+        return None
+
+    def off(volatility: float) -> float:
+        return sum(
+            abs(delta(spot, float(each.strike), years_until(each.expiry, now) or 0.0,
+                      _at(each, spot, volatility, smile), each.right is Right.CALL) - wanted)
+            for each, wanted in told
+        )  # fmt: skip
+
+    return _nearest(off)
+
+
+def _nearest(off: Callable[[float], float]) -> float:
+    """Return the volatility at which `off` is least: the best of a grid, then of finer ones around it."""
+    low, high, steps, best = LOWEST, HIGHEST, STEPS, LOWEST
+    for _ in range(FINER):
+        step: float = (high / low) ** (1.0 / steps)
+        best = min((low * step**number for number in range(steps + 1)), key=off)
+        low, high, steps = best / step, best * step, FINER_STEPS
+    return best
+
+
+# --- The volatilities by strike of a minute, as the smile of a test
+
+LEAST = 3
+"""Strikes below which nothing is known of how volatility differs between them."""
+APART = 0.01
+"""Points of volatility by which a strike may lie off the line between its neighbours and be left out."""
+LOWEST_SMILE, HIGHEST_SMILE = 0.02, 5.0
+DEEPEST = 0.4
+"""Deltas up to which a volatility follows from one: nearer to the level any does, or none."""
+_STEPS = 60
+
+
+class By(Enum):
+    """What of an option its volatility is made of."""
+
+    MID = "mid"
+    DELTA = "delta"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmileSeen:
+    """The smile of a minute; iv: the volatility at the level then, percent, above which its points lie."""
+
+    minute: int
+    iv: float
+    smile: Smile
+
+
+def seen_smile(
+    quotes: Quotes, symbol: str, expiry: date, traded: Collection[Option], level: float, now: float, minute: int, by: By
+) -> SmileSeen | None:
+    """Return the smile of the options of an expiry, None where too few of them are known."""
+    years = years_until(expiry, now)
+    options = [each for each in quotes if (each.symbol, each.expiry) == (symbol, expiry)]
+    if not years or not isfinite(level):
+        return None
+    found: dict[float, float] = {}
+    for option in sorted(options, key=lambda each: (each in traded, _is_out(each, level))):
+        known = _volatility(option, quotes[option], level, years, by)
+        if known is not None:
+            found[(float(option.strike) / level - 1.0) * 100.0] = known * 100.0
+    if len(found) < LEAST:
+        return None
+    own = Smile(tuple(sorted(found)), tuple(found[each] for each in sorted(found)))
+    iv = round(own.at(0.0), 2)
+    points = {round(each, 4): round(found[each] - iv, 3) for each in sorted(found)}
+    return SmileSeen(minute=minute, iv=iv, smile=smile(dict(_thinned(list(points.items())))))
+
+
+def _is_out(option: Option, level: float) -> bool:
+    strike = float(option.strike)
+    return strike >= level if option.right is Right.CALL else strike <= level
+
+
+def _volatility(option: Option, seen: OptionSeen, level: float, years: float, by: By) -> float | None:
+    strike, is_call = float(option.strike), option.right is Right.CALL
+    if by is By.MID:
+        found = implied_volatility(seen.mid, level, strike, years, is_call)
+    else:
+        away = log(strike / level) if is_call else log(level / strike)
+        most = HIGHEST_SMILE if is_call else min(HIGHEST_SMILE, sqrt(max(2.0 * away, 0.0) / years))
+        found = _of_delta(abs(seen.delta), lambda each: abs(delta(level, strike, years, each, is_call)), most)
+    return found if found is not None and LOWEST_SMILE <= found <= HIGHEST_SMILE else None
+
+
+def _of_delta(wanted: float, given: Callable[[float], float], most: float) -> float | None:
+    """Return the volatility at which an option out of the money has a delta, None where none gives it.
+
+    most: up to which its delta rises with volatility: that of a put falls again beyond sqrt(2 ln(level / strike) / T).
+    """
+    low, high = LOWEST_SMILE / 2.0, most
+    if not 0.0 < wanted < DEEPEST or high <= low or not given(low) <= wanted <= given(high):
+        return None
+    for _ in range(_STEPS):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if given(middle) < wanted else (low, middle)
+    return (low + high) / 2.0
+
+
+def _thinned(points: list[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """Yield the points of which the others lie on lines between two (Ramer, Douglas and Peucker)."""
+    if len(points) < 3:
+        yield from points
+        return
+    (first, from_), (last, to) = points[0], points[-1]
+    slope = (to - from_) / (last - first)
+    off = [abs(value - from_ - slope * (each - first)) for each, value in points]
+    far = max(range(len(points)), key=lambda place: off[place])
+    if off[far] <= APART:
+        yield from (points[0], points[-1])
+        return
+    yield from list(_thinned(points[: far + 1]))[:-1]
+    yield from _thinned(points[far:])
+
+
+# --- What a test may say of a recorded day's market
+
 MOST_LISTED = 100
 """Expiries of an underlying that a test may list."""
 USUAL = 0.12

@@ -1,16 +1,38 @@
 """The recordings beside a store: which there are, and which one a person means."""
 
+import csv
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from stat import S_ISREG
+from typing import Any, NamedTuple, get_type_hints
 
-from rulebot.adapters.recorded.file import ENDING, SUFFIX, instant, named_day, read_head, span
+from rulebot.adapters.history.chain_file import write_day
+from rulebot.adapters.history.session import DailyBar, HistoryDay
+from rulebot.adapters.recorded.file import ENDING, SUFFIX, day_of, instant, named_day, read_head, span
+from rulebot.adapters.recorded.recording import STATE, Recording, RequestsExchanged, open_recording, play_told
+from rulebot.adapters.recorded.source import RecordingSource
+from rulebot.core.program import Program
+from rulebot.core.state import State
+from rulebot.documents.load_bots import LoadedBots, SpecText, account_of, compile_text
+from rulebot.documents.reload_specs import told_desk, told_text
 from rulebot.model.errors import MisuseError, StoreError
+from rulebot.model.facts import EventCalendar
+from rulebot.model.market import Board
+from rulebot.model.session import session_from
 from rulebot.model.values import dataclass
-from rulebot.store.folders import data_folder
-from rulebot.store.open import is_there
-from rulebot.store.place import Place, beside, shown_path
+from rulebot.process.processes import code_digest
+from rulebot.record.codec import CodecError, decode, decode_as, encode, encode_as, line, record_of, utc_text, utc_time
+from rulebot.record.record import Json
+from rulebot.recovery.resume import resume, spec_texts
+from rulebot.spec.files import write_whole
+from rulebot.spec.load import load_text
+from rulebot.spec.spec import Spec
+from rulebot.store.place import Place, beside, data_folder, shown_path
+from rulebot.store.recall import StartupRecords
+from rulebot.store.registry import is_there
 
 EMPTY = "nothing was written before its run ended"
 """What is said of a file without a frame: it is whole, and has nothing to replay."""
@@ -122,3 +144,304 @@ def meant(what: str, folder: Path) -> list[Path]:
         f"nothing is recorded in {shown_path(folder)}",
         "'rulebot run' records unless told not to; a backtest records none",
     )
+
+
+# --- A recorded day as Parquet files of chains, one folder for each underlying, which any program and `backtest`
+#     read
+
+DAILY = "daily"
+SESSIONS = 400
+"""Finished sessions before the day that are written at most."""
+_COLUMNS = ("date", "open", "high", "low", "close")
+_BY_OPTION = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "vega", "theta", "volume", "open_interest")
+
+
+def export(tapes: Sequence[Path], folder: Path) -> list[tuple[Path, int, int]]:
+    """Write a day as its recordings have it, the first run's in front; return each chain's file, instants and options.
+
+    Instants are those of the session, which is all that a source of chains has. Levels of everything that was streamed
+    stand beside each, with what else the broker told; daily bars in `daily`.
+    Raises: MisuseError for a file that is there already, or daily bars that no export wrote; StoreError when nothing
+    was quoted, at the disk, or without pyarrow.
+    """
+    source = RecordingSource(*tapes)
+    day = _within_session(source.day(day_of(tapes[0])))
+    symbols = sorted({option.symbol for option in day.options})
+    if not symbols:
+        raise StoreError(f"no option was streamed on {day.date}", "a chain is of options")
+    found = [(symbol, folder / symbol / f"{day.date}.parquet") for symbol in symbols]
+    if there := [file for _, file in found if file.exists()]:
+        raise MisuseError(f"{there[0]} is there already", "name another folder: nothing is written over")
+    if not len(day.times):
+        raise StoreError(f"nothing is recorded of {day.date} within its session", "a chain has quotes of regular hours")
+    told = sorted(day.levels.keys() | source.told_of(day.date))
+    daily = {symbol: folder / DAILY / f"{symbol.lower()}_daily.csv" for symbol in told}
+    known = {symbol: _known(file) for symbol, file in daily.items()}
+    implied = {each: source.implied(each, day.date, SESSIONS) for each in day.levels}
+    written = []
+    for symbol, file in found:
+        part = of_symbol(day, symbol)
+        write_day(part, file, implied)
+        written.append((file, len(part.times), len(part.options)))
+    for symbol, file in daily.items():
+        _write_daily(file, source.daily(symbol, day.date, SESSIONS), known[symbol])
+    return written
+
+
+def _known(file: Path) -> dict[str, list[str]]:
+    """Return the rows of a daily file that an export of another day wrote, by day; of one that is not there none.
+
+    Raises: MisuseError for any other file, whose columns would be taken for others; StoreError.
+    """
+    try:
+        with file.open(encoding="utf-8", newline="") as stream:
+            head, *rows = csv.reader(stream)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise StoreError(f"{file} cannot be read: {error.strerror or error}") from error
+    except (ValueError, csv.Error):  # empty, or no text
+        head, rows = [], []
+    if head != [*_COLUMNS] or any(len(row) != len(_COLUMNS) for row in rows):
+        text = f"{file} was not written by an export: its columns are not {', '.join(_COLUMNS)} alone"
+        raise MisuseError(text, "name another folder: daily bars are added to those of exports only")
+    return {row[0]: row for row in rows}
+
+
+def _write_daily(file: Path, bars: Sequence[DailyBar], known: Mapping[str, list[str]]) -> None:
+    """Write the finished sessions that the broker told of, with those that are known from other days, by day.
+
+    Of a session of which this day has a close alone, a whole bar that is known stays.
+    """
+    if not bars:
+        return
+    try:
+        told = {str(bar.date): [str(bar.date), *map(repr, (bar.open, bar.high, bar.low, bar.close))] for bar in bars}
+        both = {**known, **{day: row for day, row in told.items() if day not in known or _is_whole(row)}}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        rows = (_COLUMNS, *(both[day] for day in sorted(both)))
+        write_whole(file, "".join(f"{','.join(row)}\n" for row in rows).encode())
+    except OSError as error:
+        raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
+
+
+def _is_whole(row: Sequence[str]) -> bool:
+    """Say whether a row of a daily file has more than one price."""
+    return len(set(row[1:])) > 1
+
+
+def _within_session(day: HistoryDay) -> HistoryDay:
+    """Return a day without what was streamed before the open."""
+    session = session_from(day.date)
+    kept = (day.times >= session.open.timestamp()) & (day.times <= session.close.timestamp())
+    if kept.all():
+        return day
+    columns: dict[str, Any] = {name: getattr(day, name) for name in _BY_OPTION}
+    told = day.told or {}
+    return replace(
+        day,
+        times=day.times[kept],
+        levels={symbol: level[kept] for symbol, level in day.levels.items()},
+        told={symbol: {name: column[kept] for name, column in of.items()} for symbol, of in told.items()},
+        **{name: values[kept] for name, values in columns.items() if values is not None},
+    )
+
+
+def of_symbol(day: HistoryDay, symbol: str) -> HistoryDay:
+    """Return a day with the options of one underlying, and all levels."""
+    places = [place for place, option in enumerate(day.options) if option.symbol == symbol]
+    columns: dict[str, Any] = {name: getattr(day, name) for name in _BY_OPTION}
+    taken = {name: values[..., places] for name, values in columns.items() if values is not None}
+    settled = {of: level for of, level in day.settled.items() if of[0] == symbol}
+    return replace(day, options=tuple(day.options[place] for place in places), settled=settled, **taken)
+
+
+# --- The texts of a recorded day
+
+
+class SpecVersionSpan(NamedTuple):
+    """From when on these texts ran, by bot: until those of the next reign took over."""
+
+    since: datetime
+    texts: Mapping[str, SpecText]
+
+
+def reigns(recording: Recording) -> list[SpecVersionSpan]:
+    """Return the texts of a recording, one reign after the other. Raises: StoreError."""
+    began = RequestsExchanged(utc_time(recording.head["at"]), recording.head)
+    taken_over = (step for step in play_told(recording.files) if isinstance(step, RequestsExchanged))
+    return [
+        SpecVersionSpan(each.at, {text.name: text for text in spec_texts(each.data["specs"])})
+        for each in (began, *taken_over)
+    ]
+
+
+def known_texts(found: list[SpecVersionSpan]) -> dict[str, list[tuple[datetime, SpecText]]]:
+    """Return for each bot that ran its texts, each with the instant from which on it was that one."""
+    known: dict[str, list[tuple[datetime, SpecText]]] = {}
+    for since, texts in found:
+        for name, text in texts.items():
+            mine = known.setdefault(name, [])
+            if not mine or mine[-1][1].digest != text.digest:
+                mine.append((since, text))
+    return known
+
+
+def set_alike(was: SpecText, now: Spec) -> tuple[dict[str, str], list[str]]:
+    """Return which parameters of a new text are to be set as they were for the recorded one, and what is said of each.
+
+    One of which the new text itself says something else, or nothing, is not: that is what is to be tried.
+    """
+    spec = load_text(was.text).spec
+    then = {} if spec is None else {each.name: each.text for each in spec.parameters}
+    here = {each.name: each.text for each in now.parameters}
+    given, said = {}, []
+    for name, value in was.overrides.items():
+        if name not in here:
+            said.append(f"{name} was set to {value} then; the new text has none")
+        elif here[name] != then.get(name):
+            said.append(f"{name} was set to {value} then; the new text goes by its own {here[name]}")
+        else:
+            given[name] = value
+            said.append(f"{name} is {value} in both, as it was set then")
+    return given, said
+
+
+# --- What a day of a long run goes on from
+
+HINTS = {name: hint for name, hint in get_type_hints(State).items() if name != "board"}
+
+
+def told_state(state: State) -> dict[str, Json]:
+    """Return a state without its board, which the recording has itself. Raises: CodecError where it has no JSON."""
+    return {name: encode_as(hint, getattr(state, name)) for name, hint in HINTS.items()}
+
+
+def state_of(told: Mapping[str, Any], board: Board) -> State:
+    """Return the state that `told_state` tells of, on a board. Raises: CodecError."""
+    if told.keys() != HINTS.keys():
+        raise CodecError("another version's state")
+    return State(board=board, **{name: decode_as(hint, told[name]) for name, hint in HINTS.items()})
+
+
+# --- What a replay begins with
+
+
+def tape_folder(tapes: Path, at: datetime) -> Path:
+    """Return the folder of the recordings of a run that begins at an instant."""
+    name = f"{at:%Y-%m-%dT%H%M%S}Z"
+    taken = sorted(tapes.glob(f"{name}*")) if tapes.is_dir() else []
+    return tapes / (f"{name}-{len(taken) + 1}" if taken else name)
+
+
+def told_head(
+    desk: LoadedBots, recalled: StartupRecords, program: Program, state: State, at: datetime, version: str
+) -> dict[str, Json]:
+    """Return all that the first turn of a run follows from, besides what is recorded of it."""
+    return {
+        **_told_program(desk, program, at, version),
+        "events": encode(state.facts.events),
+        "records": [line(record) for record in recalled.records],
+        "number": recalled.number,
+        "order_id": recalled.order_id,
+        "takes_hooks": state.facts.hooks is not None,
+    }
+
+
+def _told_program(desk: LoadedBots, program: Program, at: datetime, version: str) -> dict[str, Json]:
+    return {
+        "version": version,
+        "code": code_digest(),
+        "at": utc_text(at),
+        "install": program.install,
+        "line_limit": program.line_limit,
+        **told_desk(desk),
+    }
+
+
+def told_standing(
+    desk: LoadedBots, texts: Mapping[str, SpecText], program: Program, state: State, at: datetime, version: str
+) -> dict[str, Json]:
+    """Return where a run stands before a turn, for a replay that begins with this turn.
+
+    desk: what runs now. texts: by digest, all that have run or governed positions. Raises: CodecError.
+    """
+    if unknown := program.pinned.keys() - texts.keys():
+        raise CodecError(f"no text has the digest {sorted(unknown)[0]}")
+    return {
+        **_told_program(desk, program, at, version),
+        "pinned": [[texts[digest].name, told_text(texts[digest])] for digest in program.pinned],
+        STATE: told_state(state),
+    }
+
+
+class Beginning(NamedTuple):
+    """What a recorded run began with; digests of its texts by bot."""
+
+    state: State
+    program: Program
+    digests: Mapping[str, str]
+
+
+def begun(recording: Recording, board: Board) -> tuple[Recording, Beginning]:
+    """Return a recording and what its first turn follows from.
+
+    It is that of the whole run when another version wrote down where it stood later. Raises: CodecError, StoreError.
+    """
+    try:
+        return recording, beginning(recording.head, board)
+    except CodecError:
+        if STATE not in recording.head:
+            raise
+    whole = open_recording(recording.files[-1], whole=True)
+    return whole, beginning(whole.head, board)
+
+
+def beginning(head: Mapping[str, Any], board: Board) -> Beginning:
+    """Return what the first turn of a recording follows from. Raises: CodecError, StoreError."""
+    if STATE in head:
+        earlier = [text for name, told in head["pinned"] for text in spec_texts({name: told})]
+        return _compiled(head, earlier, state_of(head[STATE], board))
+    records = [record_of(text) for text in head["records"]]
+    events = decode(EventCalendar, head["events"])
+    numbers = int(head["number"]), int(head["order_id"])
+    takes_hooks = bool(head.get("takes_hooks"))  # an earlier version had none
+    resumed = resume(records, utc_time(head["at"]), board, events, *numbers, takes_hooks=takes_hooks)
+    return _compiled(head, resumed.texts, resumed.state)
+
+
+def _compiled(head: Mapping[str, Any], earlier: Iterable[SpecText], state: State) -> Beginning:
+    pinned = {text.digest: compile_text(text) for text in earlier}
+    desk = desk_of(head)
+    program = desk.program(str(head["install"]), pinned, int(head["line_limit"]))
+    return Beginning(state, program, desk.digests)
+
+
+def desk_of(told: Mapping[str, Any]) -> LoadedBots:
+    """Return the bots and limits that `told_desk` tells of.
+
+    Raises: StoreError when this version cannot read one of the texts any more.
+    """
+    found = tuple(spec_texts(told["specs"]))
+    bots = {text.name: compile_text(text) for text in found}
+    account = str(told["account"])
+    return LoadedBots(bots, found, account_of(account), (), account_text=account)
+
+
+# --- Which recordings beside a store are to go
+
+
+def trimmed(folder: Path, days: int) -> Sequence[RecordingFile]:
+    """Return the files that are not of the last so many recorded days, nor needed to replay one of those."""
+    known = listed(folder)
+    kept = set(sorted({each.day for each in known})[-days:])
+    needed = {file for each in known if each.day in kept for file in _needed(each.file)}
+    return [each for each in known if each.file not in needed]
+
+
+def _needed(file: Path) -> tuple[Path, ...]:
+    """Return the files that a replay of one reads: those of its run before it too, where another version wrote it."""
+    try:
+        return begun(open_recording(file), Board())[0].files
+    except (StoreError, CodecError):
+        return (file,)

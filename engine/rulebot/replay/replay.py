@@ -4,11 +4,14 @@ Nothing is sent and nothing is written: commands are dropped, since what came of
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, time, timedelta
+from math import isnan
+from pathlib import Path
 from typing import Any
 
+from rulebot.adapters.recorded.file import instant, span
 from rulebot.adapters.recorded.recording import (
     EventHeard,
     InstantPassed,
@@ -17,18 +20,23 @@ from rulebot.adapters.recorded.recording import (
     RecordsWritten,
     RequestsExchanged,
     SessionBegan,
+    open_recording,
     play,
 )
 from rulebot.core.handle_event import handle_event, start_run
-from rulebot.core.program import Program
+from rulebot.core.program import CompiledBot, CompiledRule, Program
 from rulebot.core.reloading import changes_between, have_other_limits, reload
 from rulebot.core.state import State
-from rulebot.core.state_builder import Turn
-from rulebot.model.errors import InvariantError
+from rulebot.core.state_builder import StateBuilder, Turn
+from rulebot.evaluate.evaluation import Verdict
+from rulebot.evaluate.wording import describe
+from rulebot.model.contract import Underlying
+from rulebot.model.errors import InvariantError, MisuseError, RulebotError
 from rulebot.model.market import Board
+from rulebot.model.session import EXCHANGE_ZONE, at_exchange_time, session_on
 from rulebot.record.codec import CodecError, line, record_of
 from rulebot.record.record import ACCOUNT_SEEN, CLOSING, NEAREST, Kind, Record
-from rulebot.replay.recording_header import begun, desk_of
+from rulebot.replay.recordings import begun, desk_of
 
 _ENTITIES = frozenset({Kind.ORDER, Kind.POSITION, Kind.BOT_DAY})
 """The kinds of records that tell the whole of something."""
@@ -170,3 +178,141 @@ def _only_what_was_told(now: object, then: object) -> Any:
     if isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
         return [_only_what_was_told(*pair) for pair in zip(now, then, strict=True)]
     return now
+
+
+# --- What a bot saw at an instant of a replay
+
+_TRUTHS = {True: "yes", False: "no", None: "unknown"}
+_QUOTED = ("bid", "ask", "last", "iv", "delta")
+
+
+def view_lines(found: Replayed, at: datetime) -> Iterator[str]:
+    """Yield, for each bot that ran, what its entry conditions say; then the levels and quotes that are streamed."""
+    for name, bot in found.program.bots.items():
+        verdicts = list(conditions(found, bot, at))
+        if not verdicts:
+            continue
+        yield ""
+        yield f" {name}, if it were to enter now:"
+        width = max(len(called) for called, _, _ in verdicts)
+        for called, rule, verdict in verdicts:
+            words = describe(rule.rule, verdict).removeprefix("unknown").lstrip()
+            yield f"   {called:<{width}}  {_TRUTHS[verdict.truth]:<7}  {words}"
+    yield ""
+    yield " what was streamed:"
+    for name, row in sorted((str(contract), row) for contract, row in found.state.board.rows.items()):
+        yield f"   {_quote(found.state.board, row, name)}"
+
+
+def view_document(found: Replayed, asked: datetime, at: datetime) -> dict[str, Any]:
+    """Return the same for machines. asked: which instant was, beyond the end of the recording where that is later."""
+    board = found.state.board
+    return {
+        "at": asked.isoformat(),
+        "until": found.at.isoformat(),
+        "bots": {
+            name: [
+                {"rule": called, "truth": verdict.truth, "why": describe(rule.rule, verdict)}
+                for called, rule, verdict in conditions(found, bot, at)
+            ]
+            for name, bot in found.program.bots.items()
+        },
+        "quotes": {
+            str(contract): {name: known_number(board, name, row) for name in _QUOTED}
+            for contract, row in board.rows.items()
+        },
+        "positions": sorted(found.state.active),
+    }
+
+
+def conditions(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tuple[str, CompiledRule, Verdict]]:
+    """Yield what each entry condition of a bot is called, and says.
+
+    Those of a universe for each of its symbols, those of an alternative of `choose` behind its name.
+    """
+    for each in [member.bot for member in bot.members] or [bot]:
+        for rule, verdict in entry_verdicts(found, each, at):
+            yield f"{each.symbol} {rule.rule.name}".strip(), rule, verdict
+        view = StateBuilder(found.program, found.state, at).view()
+        for choice in each.choices:
+            for rule in choice.when:
+                yield f"{each.symbol} {choice.name}: {rule.rule.name}".strip(), rule, rule.judge(view)
+
+
+def entry_verdicts(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tuple[CompiledRule, Verdict]]:
+    """Yield each entry condition of a bot on one underlying with what it says at that instant."""
+    view = StateBuilder(found.program, found.state, at).view()
+    for rule in bot.when:
+        yield rule, rule.judge(view)
+
+
+def known_number(board: Board, name: str, row: int) -> float | None:
+    """Return a column of a row, None when it is missing."""
+    value: float = getattr(board, name)[row]
+    return None if isnan(value) else round(value, 6)
+
+
+def _quote(board: Board, row: int, name: str) -> str:
+    bid, ask, last, iv, delta = (known_number(board, each, row) for each in _QUOTED)
+    if bid is None and ask is None:
+        return f"{name}  {'-' if last is None else f'{last:.2f}'}"
+    sides = " / ".join("-" if side is None else f"{side:.2f}" for side in (bid, ask))
+    if isinstance(board.contracts[row], Underlying):
+        return f"{name}  {sides}"
+    greeks = [f"{word} {value:.3f}" for word, value in (("iv", iv), ("delta", delta)) if value is not None]
+    return "  ".join((name, sides, *greeks))
+
+
+# --- An instant of a recorded day
+
+
+class OtherwiseError(RulebotError):
+    """This version decides otherwise before an instant of a recording: what the engine knew then is not known."""
+
+    exit_code = 1
+
+
+def instant_of(files: Sequence[Path], clock: time | None) -> datetime:
+    """Return this time of the day of these recordings, without one the last recorded instant of its session.
+
+    Raises: StoreError.
+    """
+    recording = open_recording(files[-1])
+    if clock is not None:
+        return at_exchange_time(recording.day, clock)
+    last, session = instant(span(files[-1])[1]), session_on(recording.day)
+    return last if session is None else min(last, session.close - timedelta(seconds=1))
+
+
+def recording_at(files: Sequence[Path], at: datetime) -> Recording:
+    """Return the recording of the last run that had begun by then, else the first one. Raises: StoreError."""
+    recordings = [open_recording(file) for file in files]
+    begun = [each for each in recordings if datetime.fromisoformat(each.head["at"]) <= at]
+    return (begun or recordings)[-1 if begun else 0]
+
+
+def known_until(files: Sequence[Path], at: datetime) -> datetime:
+    """Return when the recording of these that has an instant ends. Raises: StoreError."""
+    return instant(span(recording_at(files, at).files[-1])[1])
+
+
+def lived_until(files: Sequence[Path], at: datetime) -> Replayed:
+    """Live through the recording of these that has an instant, up to it.
+
+    Raises: MisuseError when nothing was recorded by then; OtherwiseError, StoreError, CodecError.
+    """
+    recording = recording_at(files, at)
+    found = replay(recording, until=at)
+    began, asked = (each.astimezone(EXCHANGE_ZONE) for each in (datetime.fromisoformat(recording.head["at"]), at))
+    if found.difference is not None:
+        since = found.difference.at.astimezone(EXCHANGE_ZONE)
+        raise OtherwiseError(
+            f"this version of rulebot decides otherwise at {since:%H:%M:%S} of {recording.day}: what stood at "
+            f"{asked:%H:%M:%S} it cannot say",
+            "'rulebot replay' without --at shows the difference",
+        )
+    if not found.turns:
+        raise MisuseError(
+            f"nothing was recorded of {recording.day} by {asked:%H:%M:%S}", f"its recording begins at {began:%H:%M:%S}"
+        )
+    return found

@@ -6,10 +6,23 @@ from decimal import Decimal
 from rulebot.core.program import USUAL_BAND
 from rulebot.decide.account_rules import ends_of, measures_of
 from rulebot.model.session import DayTime
-from rulebot.review import amounts
+from rulebot.review import rule_sentence as amounts
 from rulebot.review.explanation import Explanation, Line, Section
-from rulebot.spec.nouns.account import AccountDocument, Between, Demand, LiveRules, PromotionEvidence, Shown
-from rulebot.spec.nouns.condition import Amount, Condition, Group, GroupKind, MeasureTest, Op, Unit
+from rulebot.spec.nouns import (
+    AccountDocument,
+    Amount,
+    Between,
+    Condition,
+    Demand,
+    Group,
+    GroupKind,
+    LiveRules,
+    MeasureTest,
+    Op,
+    PromotionEvidence,
+    Shown,
+    Unit,
+)
 
 
 def explain_account(document: AccountDocument) -> Explanation:

@@ -12,7 +12,7 @@ from pathlib import Path
 from rulebot.compile import problem
 from rulebot.model.values import dataclass
 from rulebot.review.explanation import Explanation, Line, Section
-from rulebot.spec import codes
+from rulebot.spec import diagnostic as codes
 
 CODES: Mapping[str, str] = dict(sorted({**problem.CODES, **codes.CODES}.items()))
 """What each code means, in one line."""

@@ -1,30 +1,147 @@
 """One example of a bot's position: which strikes, at what price, with what commissions; and where its exits lie."""
 
 from dataclasses import replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cache, lru_cache
+from math import sqrt
 
-from rulebot.compile.plan import Plan
+from rulebot.compile.data_needs import calls_of
+from rulebot.compile.per_leg_exits import OF_SHORTS
+from rulebot.compile.plan import Argument, Call, Compare, ExitPlan, Holds, Plan, RollPlan, Rule, Truth
+from rulebot.compile.variants import variants
 from rulebot.core.price_limits import risk_floor, size_floor, stated_floor
+from rulebot.core.program import CompiledBot, compile_bot
 from rulebot.core.structure_selection import counted, opening_commission, opening_parts, price_legs, show_candidate
+from rulebot.evaluate.listings import expiry_on
+from rulebot.evaluate.phrases import NamingContext, naming_context
 from rulebot.evaluate.rules import compile_expected_move, compile_rule
 from rulebot.evaluate.select import StructureSelection, select
 from rulebot.evaluate.snapshot import View
+from rulebot.model import black
 from rulebot.model.commission import estimate
-from rulebot.model.contract import LOT, Option
-from rulebot.model.example_market import level
+from rulebot.model.contract import LOT, Option, Right, Underlying, listed, product, share, strike_of, structure_text
+from rulebot.model.facts import Facts, Listing
 from rulebot.model.loss_bound import loss_bound, min_proceeds, most_commissions, trade_bound
+from rulebot.model.market import Board, example_level, middle, volatility
 from rulebot.model.money import CENT, ZERO, Rounding, on_tick
 from rulebot.model.payoff import least_payoff
 from rulebot.model.position import Position, PositionLeg
-from rulebot.model.quotes import middle
-from rulebot.model.structure import strike_of, structure_text
+from rulebot.model.session import sessions
 from rulebot.model.values import dataclass
-from rulebot.order.ladder import start_net
-from rulebot.order.price import ticks_of
-from rulebot.review.amounts import FULL_DAY, clock, money, plain
-from rulebot.review.market import deviation, example_view
-from rulebot.spec.nouns.condition import Unit
-from rulebot.spec.nouns.order import PriceFrom
+from rulebot.order.price import start_net, ticks_of
+from rulebot.review.rule_sentence import FULL_DAY, clock, money, plain
+from rulebot.spec.nouns import Unit
+from rulebot.spec.spec import PriceFrom, Spec
+
+# --- A market to show an example in
+
+_REACH = 6.0
+"""Standard deviations around spot in which strikes are listed."""
+_AHEAD = timedelta(days=400)
+
+
+def example_view(plan: Plan) -> View:
+    """Return the market at the start of the bot's first window: levels and the chains that its legs take."""
+    at = plan.entry.windows[0].start.on(FULL_DAY)
+    chains = {
+        (leg.symbol, leg.trading_class, expiry_on(leg.expiry, _expiries(), FULL_DAY.date))
+        for leg in plan.legs
+        if not leg.is_shares
+    }
+    wanted = tuple(sorted((symbol, each, expiry) for symbol, each, expiry in chains if expiry is not None))
+    shares = tuple(dict.fromkeys(leg.symbol for leg in plan.legs if leg.is_shares))
+    board, facts = _quoted(at, plan.underlyings, shares, wanted)
+    return View(now=at.timestamp(), session=FULL_DAY, board=board, facts=facts)
+
+
+@lru_cache(maxsize=16)
+def _quoted(
+    at: datetime,
+    underlyings: tuple[str, ...],
+    shares: tuple[str, ...],
+    chains: tuple[tuple[str, str, date], ...],
+) -> tuple[Board, Facts]:
+    """Return the market of an instant, which all subjects that take the same of it share: nobody writes to it.
+
+    chains: the underlying's symbol, the trading class and the expiry of the options of which all strikes are known.
+    """
+    board = Board()
+    board.alive_at = at.timestamp()
+    for symbol in underlyings:
+        _add_level(board, symbol, at)
+    for symbol in shares:
+        _add_share(board, symbol, at.timestamp())
+    strikes: dict[tuple[str, str], dict[date, tuple[Decimal, ...]]] = {}
+    for symbol, trading_class, expiry in chains:
+        found = _chain(board, symbol, trading_class, expiry, at)
+        strikes.setdefault((symbol, trading_class), {})[expiry] = found
+    listings = {key: Listing(*key, _expiries(), known) for key, known in strikes.items()}
+    return board, Facts(listings=listings)
+
+
+@cache
+def _expiries() -> tuple[date, ...]:
+    return tuple(session.date for session in sessions(FULL_DAY.date, FULL_DAY.date + _AHEAD))
+
+
+def _chain(board: Board, symbol: str, trading_class: str, expiry: date, at: datetime) -> tuple[Decimal, ...]:
+    """Return the strikes of an expiry, with quotes of both rights on the board."""
+    strikes = _strikes(symbol, expiry, at)
+    for strike in strikes:
+        for right in Right:
+            option = listed(symbol, trading_class, expiry, strike, right is Right.CALL)
+            _add_quote(board, option, at.timestamp())
+    return strikes
+
+
+def _add_level(board: Board, symbol: str, at: datetime) -> None:
+    row = board.add(Underlying(symbol))
+    board.last[row], board.last_at[row] = float(example_level(symbol)), at.timestamp()
+
+
+def _add_share(board: Board, symbol: str, now: float) -> None:
+    row = board.add(share(symbol))
+    board.bid[row], board.ask[row] = example_level(symbol) - 0.01, example_level(symbol) + 0.01
+    board.bid_size[row] = board.ask_size[row] = 1000.0
+    board.quote_at[row] = now
+
+
+def deviation(symbol: str, expiry: date, at: datetime) -> float:
+    """Return one standard deviation of an underlying until an expiry, in points."""
+    return example_level(symbol) * _volatility(expiry) * sqrt(black.years_until(expiry, at.timestamp()) or 0.0)
+
+
+def _volatility(expiry: date) -> float:
+    return volatility((expiry - FULL_DAY.date).days)
+
+
+def _strikes(symbol: str, expiry: date, at: datetime) -> tuple[Decimal, ...]:
+    step = product(symbol).strike_step
+    spot = example_level(symbol)
+    reach = max(int(deviation(symbol, expiry, at) * _REACH // step), 20)
+    return tuple(Decimal(strike) for at in range(-reach, reach + 1) if (strike := spot + at * step) > 0)
+
+
+def _add_quote(board: Board, option: Option, now: float) -> None:
+    terms = (float(example_level(option.symbol)), float(option.strike), black.years_until(option.expiry, now) or 0.0)
+    annual, is_call = _volatility(option.expiry), option.right is Right.CALL
+    ticks = product(option.symbol).option_ticks
+    worth = black.price(*terms, annual, is_call)
+    bid = ticks.round(worth, Rounding.DOWN)
+    ask = bid + ticks.tick(bid)
+    row = board.add(option)
+    if bid > 0:
+        board.bid[row], board.bid_size[row] = float(bid), 10.0
+    else:
+        board.bid_size[row] = 0.0
+    board.ask[row], board.ask_size[row] = float(ask), 10.0
+    board.quote_at[row] = board.model_at[row] = now
+    board.delta[row] = black.delta(*terms, annual, is_call)
+    board.iv[row] = annual
+
+
+# --- One example of a bot's position
 
 ACCOUNT = Decimal(100_000)
 """Dollars that the account of the example is worth."""
@@ -248,9 +365,120 @@ def _legs(
 def _market(plan: Plan, selection: StructureSelection) -> str:
     """Return `SPX 6000 at 10:30, expected move 35 points`."""
     at = plan.entry.windows[0].start.on(FULL_DAY)
-    levels = ", ".join(f"{symbol} {plain(level(symbol))}" for symbol in plan.underlyings)
+    levels = ", ".join(f"{symbol} {plain(example_level(symbol))}" for symbol in plan.underlyings)
     option = next(leg.option for leg in selection.legs if not leg.option.is_share)
     points = deviation(option.symbol, option.expiry, at)
     of_account = plan.size is not None and plan.size.amount.unit is Unit.MULTIPLE
     account = f", an account of {money(ACCOUNT)}" if of_account else ""
     return f"{levels} at {clock(at)}, expected move {points:.{0 if points >= 10 else 1}f} points{account}"
+
+
+# --- The exits of a plan as its spec says them
+
+EACH_WORDS = {"each_side": "each side", "each_short": "each short leg"}
+
+
+def exits_as_written(plan: Plan) -> tuple[ExitPlan, ...]:
+    """Return the exits by their written names, in order; the parts of one that is judged part by part are merged."""
+    parts: dict[str, list[ExitPlan]] = {}
+    for planned in plan.exits:
+        parts.setdefault(planned.written or planned.name, []).append(planned)
+    return tuple(_merged(name, found) if found[0].each else found[0] for name, found in parts.items())
+
+
+def _merged(name: str, parts: list[ExitPlan]) -> ExitPlan:
+    rule, legs = parts[0].rule, tuple(dict.fromkeys(leg for part in parts for leg in part.legs))
+    assert rule is not None
+    judged = tuple(dict.fromkeys(leg for part in parts for leg in _judged(part)))
+    rule = replace(rule, name=name, test=_of(rule.test, judged))
+    return replace(parts[0], name=name, legs=legs, rule=rule, roll=_rolled(parts))
+
+
+def _rolled(parts: list[ExitPlan]) -> RollPlan | None:
+    """Return what the parts roll into as one, each leg once; None where they close."""
+    first = parts[0].roll
+    if first is None:
+        return None
+    legs = {leg.name: leg for part in parts if part.roll is not None for leg in part.roll.legs}
+    return replace(first, legs=tuple(legs.values()))
+
+
+def _call(test: Truth) -> Call:
+    call = test.left if isinstance(test, Compare) else test.call if isinstance(test, Holds) else None
+    assert isinstance(call, Call)
+    return call
+
+
+def _judged(planned: ExitPlan) -> tuple[str, ...]:
+    of = _call(planned.rule.test).argument("of") if planned.rule is not None else ()
+    return of if isinstance(of, tuple) else ()
+
+
+def _of(test: Truth, judged: tuple[str, ...]) -> Truth:
+    """Return the test of all legs that are judged; what is of the whole position unless it names legs, names none."""
+    call = _call(test)
+    given: dict[str, Argument] = dict(call.arguments)
+    given.pop("of")
+    if call.measure in OF_SHORTS:
+        given["of"] = judged
+    call = replace(call, arguments=tuple(sorted(given.items(), key=lambda item: item[0])))
+    return replace(test, left=call) if isinstance(test, Compare) else Holds(call)
+
+
+def each_words(planned: ExitPlan) -> str:
+    """Return `each side by itself`, "" for an exit that is judged as one."""
+    if not planned.each or planned.rule is None:
+        return ""
+    return f"{EACH_WORDS[planned.each]} by itself{_against(planned.rule)}"
+
+
+def naming_context_for(planned: ExitPlan, cast: NamingContext) -> NamingContext:
+    """Return whom an exit speaks of: percentages of one that is judged part by part are of the part's own price."""
+    return replace(cast, entry="entry price of that part") if planned.each else cast
+
+
+def _against(rule: Rule) -> str:
+    """Return what a multiple of the credit is of: of the whole structure's, also for a part of it."""
+    base = {call.measure for call in calls_of(rule.test)} & {"credit", "debit"}
+    return f", against the {base.pop()} of the whole structure" if base else ""
+
+
+# --- What an explanation is about
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One bot. `example` is None when the example's market has no strikes that its legs would take.
+
+    alternatives: of `choose`, each by its name as a bot that has no other structure; the rest is that of the first.
+    """
+
+    spec: Spec
+    bot: CompiledBot
+    example: Example | None
+    alternatives: "tuple[tuple[str, Subject], ...]" = ()
+
+    @property
+    def plan(self) -> Plan:
+        """Return the bot, compiled."""
+        return self.bot.plan
+
+    @property
+    def exits(self) -> tuple[ExitPlan, ...]:
+        """Return its exits as the spec says them, in order of priority."""
+        return exits_as_written(self.plan)
+
+    @property
+    def cast(self) -> NamingContext:
+        """Return whom its rules speak of."""
+        return naming_context(self.plan)
+
+
+def subject_of(spec: Spec, plan: Plan) -> Subject:
+    """Return the bot with its example."""
+    bot = compile_bot(plan)
+    if not plan.choices:
+        return Subject(spec, bot, example_of(plan))
+    pairs = zip(variants(spec), bot.choices, strict=True)
+    found = [(choice.name, Subject(variant.spec, choice.bot, example_of(choice.bot.plan))) for variant, choice in pairs]
+    return Subject(spec, bot, found[0][1].example, tuple(found))

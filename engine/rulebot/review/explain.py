@@ -1,30 +1,78 @@
 """The front door: a spec and its plan to an Explanation."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 from rulebot.compile.build import values_of
 from rulebot.compile.expression import number_of_name
 from rulebot.compile.plan import Plan
 from rulebot.compile.scope import scope_of_let
 from rulebot.compile.variants import variants
-from rulebot.model.example_market import level
+from rulebot.model.market import example_level
 from rulebot.model.payoff import ends_together
-from rulebot.review.alternatives import for_each, structures
-from rulebot.review.amounts import price
-from rulebot.review.enters import entry_section
+from rulebot.review.entry import entry_section, rule_lines, universe_section
+from rulebot.review.example import Subject, subject_of
+from rulebot.review.exit_levels import level_of
+from rulebot.review.exits import exits_section
 from rulebot.review.explanation import Explanation, Line, Section
-from rulebot.review.leaves import exits_section
-from rulebot.review.levels import level_of
-from rulebot.review.members import universe_section
-from rulebot.review.numbers import number_words
+from rulebot.review.max_loss import max_loss_of
 from rulebot.review.orders import orders_section
 from rulebot.review.payoff import Payoff, payoff_of
-from rulebot.review.risks import risk_section
+from rulebot.review.risk import risk_section
+from rulebot.review.rule_sentence import number_words, price
 from rulebot.review.states import labels, paths
-from rulebot.review.subject import Subject, subject_of
-from rulebot.review.worst import max_loss_of
-from rulebot.spec.nouns.condition import Let
+from rulebot.review.structure import legs_section
+from rulebot.spec.nouns import Let
 from rulebot.spec.spec import Spec
+
+# --- A bot with a choice, explained
+
+_UNKNOWN = "one that is unknown ends the choice without a trade"
+_AGAIN = "chosen again before each try, and another choice ends the order"
+
+
+def structures(subject: Subject) -> tuple[Section, ...]:
+    """Return the legs; of a bot with a choice how it chooses, and the legs of each alternative under its name."""
+    if not subject.alternatives:
+        return (legs_section(subject),)
+    return (_chooses(subject), *(Section(name, legs_section(each).lines) for name, each in subject.alternatives))
+
+
+def _chooses(subject: Subject) -> Section:
+    last = subject.bot.choices[-1]
+    none = "" if not last.when else "; none, no trade"
+    lines = [Line(words=_AGAIN), Line(words=f"the first of these that holds is taken; {_UNKNOWN}{none}:")]
+    for number, choice in enumerate(subject.bot.choices, 1):
+        words = "when all of this holds" if choice.when else "always"
+        lines.append(Line(mark=str(number), name=choice.name, words=words))
+        rules = tuple(compiled.rule for compiled in choice.when)
+        lines += [
+            Line(words=line.words, name=line.name, depth=line.depth + 1) for line in rule_lines(rules, subject.cast)
+        ]
+    return Section("Chooses", tuple(lines))
+
+
+def for_each(subject: Subject, told: Callable[[Subject], Section]) -> Section:
+    """Return a section told of every alternative under its name; what all share stands once, at its head or its end."""
+    if not subject.alternatives:
+        return told(subject)
+    found = [(name, told(each)) for name, each in subject.alternatives]
+    shared = [line for line in found[0][1].lines if _is_shared(line, [section for _, section in found])]
+    own = [(name, [line for line in section.lines if line not in shared]) for name, section in found]
+    head = tuple(takewhile(lambda line: line in shared, found[0][1].lines))
+    shared = shared[len(head) :]
+    lines = [line for name, lines in own if lines for line in (Line(words=f"{name}:"), *lines)]
+    if lines and shared:
+        lines.append(Line(words="both:" if len(found) == 2 else "all of them:"))
+    return Section(found[0][1].title, (*head, *lines, *shared))
+
+
+def _is_shared(line: Line, sections: Sequence[Section]) -> bool:
+    return not line.name and not line.words.endswith(":") and all(line in section.lines for section in sections)
+
+
+# --- The front door
 
 
 def explain_bot(spec: Spec, plan: Plan) -> Explanation:
@@ -76,7 +124,7 @@ def _payoffs(subject: Subject) -> dict[str, Payoff]:
 
     Legs that do not end together have no such line.
     """
-    levels = [(symbol, level(symbol)) for symbol in subject.plan.underlyings]
+    levels = [(symbol, example_level(symbol)) for symbol in subject.plan.underlyings]
     covered = subject.plan.overwrite is not None
     found = [(name, each.example) for name, each in subject.alternatives or (("", subject),)]
     return {

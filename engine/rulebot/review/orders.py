@@ -2,18 +2,17 @@
 
 from decimal import Decimal
 
+from rulebot.compile.data_needs import judged_by_price
 from rulebot.compile.orders import exit_order_of
 from rulebot.compile.plan import Order, Plan
-from rulebot.compile.priced import judged_by_price
 from rulebot.core.close_plan import UNWIND_LADDER
 from rulebot.evaluate.phrases import listed
-from rulebot.model.counted import counted
-from rulebot.review import amounts
-from rulebot.review.example import Example
+from rulebot.model.text import counted
+from rulebot.review import rule_sentence as amounts
+from rulebot.review.example import Example, Subject
 from rulebot.review.explanation import Line, Section, sentence_line
-from rulebot.review.subject import Subject
-from rulebot.review.worst import is_fixed
-from rulebot.spec.nouns.order import OnUnfilled, PriceFrom
+from rulebot.review.max_loss import is_fixed
+from rulebot.spec.spec import OnUnfilled, PriceFrom
 
 _ENDS_OF_ENTRIES = (OnUnfilled.CANCEL, OnUnfilled.UNWIND)
 

@@ -5,12 +5,10 @@ from html import escape
 
 from rulebot.compile.plan import Lifecycle
 from rulebot.evaluate.phrases import listed
-from rulebot.review import amounts
-from rulebot.review.diagram import Labels, meaning
+from rulebot.review import rule_sentence as amounts
 from rulebot.review.explanation import Explanation, Line, Section
-from rulebot.review.payoff import Payoff
-from rulebot.review.payoff_svg import loss_words, payoff_svg, profit_words
-from rulebot.review.state_svg import state_svg
+from rulebot.review.payoff import Payoff, loss_words, payoff_svg, profit_words
+from rulebot.review.states import Labels, meaning, state_svg
 
 STYLE = """
 :root{color-scheme:light dark;--paper:#fbfaf8;--box:#fff;--ink:#1d1d1b;--soft:#6b6862;--rule:#dcd8d0;

@@ -1,12 +1,11 @@
-"""What a position makes at expiry by the price of its underlying: the corners of a line, where it is 0, its best and
-worst.
+"""The payoff at expiry as SVG: gain and loss filled, strikes, break-evens and spot named, dollars at its corners.
 
-Commissions of opening are taken off. With two underlyings the second is taken to move with the first, in the ratio of
-their levels in the example.
+It is as narrow as its words allow: a telephone shows the whole, with letters that can be read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from html import escape
 from itertools import pairwise
 
 from rulebot.model.contract import Right
@@ -14,6 +13,9 @@ from rulebot.model.money import ZERO
 from rulebot.model.payoff import intrinsic
 from rulebot.model.position import PositionLeg
 from rulebot.model.values import dataclass
+from rulebot.review import rule_sentence as amounts
+
+# --- What a position makes at expiry by the price of its underlying
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,3 +88,166 @@ def break_evens(points: Sequence[tuple[Decimal, Decimal]]) -> tuple[Decimal, ...
     ]
     touched = [price for price, made in points[1:-1] if made == 0]
     return tuple(sorted({round(price, 2) for price in (*crossed, *touched)}))
+
+
+# --- The payoff at expiry as SVG: gain and loss filled, strikes, break-evens and spot named, dollars at its corners
+
+_WIDTH, _HEIGHT = 520, 300
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 20, 44, 76
+_LETTER = 8.3
+"""Points of a digit in a wide face."""
+_APART = 16.0
+"""Points between two amounts beside the axis of dollars."""
+
+STYLE = """
+.payoff .gain{fill:var(--gain,#2a7d4f);opacity:.18} .payoff .loss{fill:var(--loss,#b3382c);opacity:.18}
+.payoff .line{fill:none;stroke:var(--ink,#222);stroke-width:2} .payoff .axis{stroke:var(--soft,#777)}
+.payoff .thin{stroke:var(--soft,#bbb);stroke-dasharray:3 3} .payoff .dot{fill:var(--ink,#222)}
+.payoff text{font:13px system-ui,sans-serif;fill:var(--ink,#222)} .payoff .soft{fill:var(--soft,#666)}
+"""
+
+
+class _Scale:
+    """Where a price and dollars stand on the drawing."""
+
+    def __init__(self, payoff: Payoff) -> None:
+        self.first, self.last = payoff.points[0][0], payoff.points[-1][0]
+        made = [Decimal(0), *(dollars for _, dollars in payoff.points)]
+        self.low, self.high = min(made), max(made)
+        room = (self.high - self.low) / 12 or Decimal(1)
+        self.low, self.high = self.low - room, self.high + room
+
+    def x(self, price: Decimal) -> float:
+        part = (price - self.first) / ((self.last - self.first) or Decimal(1))
+        return _LEFT + float(part) * (_WIDTH - _LEFT - _RIGHT)
+
+    def y(self, dollars: Decimal) -> float:
+        part = (self.high - dollars) / (self.high - self.low)
+        return _TOP + float(part) * (_HEIGHT - _TOP - _BOTTOM)
+
+
+def payoff_svg(payoff: Payoff, *, has_style: bool = True, words: str = "profit and loss at expiry") -> str:
+    """Return the drawing; it stands by itself, and takes the colours of a page that names them.
+
+    has_style: it brings its style sheet, which a page that allows none has in its own. words: say what is drawn.
+    """
+    scale = _Scale(payoff)
+    body = [*_areas(payoff, scale), *_axes(payoff, scale), *_strikes(payoff, scale), _line(payoff, scale)]
+    body += [*_break_evens(payoff, scale), *_dollars(payoff, scale), *_spot(payoff, scale)]
+    style = f"<style>{STYLE}</style>" if has_style else ""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="payoff" role="img" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
+        f'aria-label="{escape(words)}">{style}{"".join(body)}</svg>'
+    )
+
+
+def _text(x: float, y: float, words: str, anchor: str = "middle", kind: str = "") -> str:
+    named = f' class="{kind}"' if kind else ""
+    return f'<text{named} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+
+
+def _line(payoff: Payoff, scale: _Scale) -> str:
+    points = " ".join(f"{scale.x(price):.1f},{scale.y(dollars):.1f}" for price, dollars in payoff.points)
+    return f'<polyline class="line" points="{points}"/>'
+
+
+def _areas(payoff: Payoff, scale: _Scale) -> Iterator[str]:
+    """Yield what lies between the line and zero, gains and losses apart."""
+    corners = sorted({*payoff.points, *((price, Decimal(0)) for price in payoff.break_evens)})
+    zero = scale.y(Decimal(0))
+    for kind, sign in (("gain", 1), ("loss", -1)):
+        kept = [(scale.x(price), scale.y(made) if made * sign > 0 else zero) for price, made in corners]
+        outline = [(kept[0][0], zero), *kept, (kept[-1][0], zero)]
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in outline)
+        yield f'<polygon class="{kind}" points="{points}"/>'
+
+
+def _axes(payoff: Payoff, scale: _Scale) -> Iterator[str]:
+    zero = scale.y(Decimal(0))
+    yield f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{zero:.1f}" y2="{zero:.1f}"/>'
+    yield _text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 8, _axis_words(payoff), kind="soft")
+    yield _text(4, 16, "dollars made at expiry", "start", "soft")
+
+
+def _axis_words(payoff: Payoff) -> str:
+    return f"{payoff.symbol} at expiry, points" + (f", with {payoff.assumed}" if payoff.assumed else "")
+
+
+def _dollars(payoff: Payoff, scale: _Scale) -> Iterator[str]:
+    """Yield the most and the least that is drawn beside the axis, kept apart from what is beside zero."""
+    zero = scale.y(ZERO)
+    yield _text(_LEFT - 8, zero + 4, "$0", "end", "soft")
+    best, worst = (choose(made for _, made in payoff.points) for choose in (max, min))
+    if best > 0:
+        yield _text(_LEFT - 8, min(scale.y(best), zero - _APART) + 4, f"+{amounts.money(round(best))}", "end")
+    if worst < 0:
+        yield _text(_LEFT - 8, max(scale.y(worst), zero + _APART) + 4, amounts.money(round(worst)), "end")
+
+
+def _spot(payoff: Payoff, scale: _Scale) -> Iterator[str]:
+    """Yield where the underlying stands in the example, where the drawing reaches it."""
+    if scale.first <= payoff.spot <= scale.last:
+        x = scale.x(payoff.spot)
+        yield f'<path class="dot" d="M{x:.1f} {_TOP}l-5 -8h10z"/>'
+        words = f"{payoff.symbol} {amounts.plain(payoff.spot)} at entry"
+        half = len(words) * _LETTER / 2
+        yield _text(min(max(x, half), _WIDTH - half), _TOP - 14, words, kind="soft")
+
+
+def _strikes(payoff: Payoff, scale: _Scale) -> Iterator[str]:
+    """Yield a mark and a number for every strike."""
+    prices = list(dict.fromkeys(price for price, _ in payoff.points[1:-1]))
+    places = [scale.x(price) for price in prices]
+    for x in places:
+        yield f'<line class="thin" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
+    yield from _numbers(prices, places, _HEIGHT - _BOTTOM + 18, "soft")
+    yield _text(_LEFT - 8, _HEIGHT - _BOTTOM + 18, "strike", "end", "soft")
+
+
+def _numbers(prices: Sequence[Decimal], places: Sequence[float], y: float, kind: str) -> Iterator[str]:
+    """Yield prices below their places: those of near ones lean apart, and one without room is left out."""
+    right = -1.0
+    for at, (price, place) in enumerate(zip(prices, places, strict=True)):
+        words = amounts.plain(price)
+        width = len(words) * _LETTER
+        follows = at + 1 < len(places) and places[at + 1] - place < width + 8
+        x = place - width / 2 + 4 if follows else place
+        x = max(x, right + width / 2)
+        if x - place > width:
+            continue
+        right = x + width / 2 + 8
+        yield _text(x, y, words, kind=kind)
+
+
+def _break_evens(payoff: Payoff, scale: _Scale) -> Iterator[str]:
+    """Yield a dot on the axis for each, and its price in a row of its own below the strikes."""
+    zero, row = scale.y(Decimal(0)), _HEIGHT - _BOTTOM + 38
+    places = [scale.x(price) for price in payoff.break_evens]
+    for x in places:
+        yield f'<circle class="dot" cx="{x:.1f}" cy="{zero:.1f}" r="4"/>'
+    yield from _numbers(payoff.break_evens, places, row, "")
+    if payoff.break_evens:
+        yield _text(_LEFT - 8, row, "break-even", "end", "soft")
+
+
+def profit_words(payoff: Payoff) -> str:
+    """Return `max profit $45`."""
+    if payoff.best is None:
+        return "max profit without a bound"
+    return f"max profit {amounts.money(round(payoff.best))}{_undrawn(payoff, payoff.best)}"
+
+
+def loss_words(payoff: Payoff) -> str:
+    """Return `max loss $955`."""
+    if payoff.covered:
+        return "drawn without the shares that cover it, which gain what it loses"
+    if payoff.worst is None:
+        return "max loss without a bound"
+    if payoff.worst >= 0:
+        return "no loss"
+    return f"max loss {amounts.money(round(-payoff.worst))}{_undrawn(payoff, payoff.worst)}"
+
+
+def _undrawn(payoff: Payoff, made: Decimal) -> str:
+    """Return where an extreme lies that the drawing does not reach: with the underlying at 0."""
+    return "" if made in [drawn for _, drawn in payoff.points] else f" with {payoff.symbol} at 0, which is not drawn"

@@ -4,14 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 
 from rulebot.compile.plan import Expiry, IfHeld, LegPlan, Overwrite, Plan, Strike
 from rulebot.evaluate.phrases import listed
-from rulebot.model.contract import Right
-from rulebot.model.namesakes import NAMESAKES
-from rulebot.review import amounts
-from rulebot.review.enters import rule_lines
+from rulebot.model.contract import NAMESAKES, Right
+from rulebot.review import rule_sentence as amounts
+from rulebot.review.entry import rule_lines
+from rulebot.review.example import Subject
 from rulebot.review.explanation import Line, Section
-from rulebot.review.subject import Subject
-from rulebot.spec.nouns.condition import Amount, Unit, Word
-from rulebot.spec.nouns.legs import Bound, DteRule, Edge, StrikeBy, StrikeOf, StrikeRounding
+from rulebot.spec.nouns import Amount, Bound, DteRule, Edge, StrikeBy, StrikeOf, StrikeRounding, Unit, Word
 from rulebot.spec.spec import Fits, Growth, Size
 
 

@@ -17,13 +17,12 @@ from rulebot.core.rule_evaluation import rounded
 from rulebot.core.state import Named, State
 from rulebot.core.state_builder import StateBuilder, Turn
 from rulebot.evaluate.snapshot import View
-from rulebot.model.command import AskMargin, Submit
 from rulebot.model.event import MarketMoved, OperatorRequest, Request
-from rulebot.model.order import Purpose
+from rulebot.model.order import AskMargin, Purpose, Submit
 from rulebot.model.values import dataclass
-from rulebot.narrate.structure_view import ShownLeg, payoff_at_expiry, shown_legs, structure_of_legs
-from rulebot.narrate.text_table import one_line
-from rulebot.order.ladder import limited_at
+from rulebot.narrate.positions import ShownLeg, payoff_at_expiry, shown_legs, structure_of_legs
+from rulebot.narrate.text import one_line
+from rulebot.order.price import limited_at
 from rulebot.preview.candidate import Candidate, JudgedCandidate, judge
 from rulebot.record.record import Kind, Record
 from rulebot.review.payoff import Payoff

@@ -7,12 +7,9 @@ from itertools import groupby
 from rulebot.compile.plan import Ranking
 from rulebot.core.program import CompiledBot
 from rulebot.core.rule_evaluation import rounded
-from rulebot.model.structure import strike_of, structure_text
+from rulebot.model.contract import strike_of, structure_text
 from rulebot.preview.candidate import Candidate
-from rulebot.scan.first_failure import holding
-from rulebot.scan.measure_structure import GREEKS, NO_RANK, MeasuredStructure
-from rulebot.scan.measures import LOWEST_FIRST, MEASURES
-from rulebot.scan.scan_row import ScanRow
+from rulebot.scan.scan_row import GREEKS, LOWEST_FIRST, MEASURES, NO_RANK, MeasuredStructure, ScanRow, holding
 
 _COUNTS = ("dte",)
 

@@ -3,29 +3,36 @@
 Nothing is sent but questions. A scan is a reader: its numbers may be delayed, and say so; no bot trades on them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from rulebot.adapters.cboe import place
+from rulebot.adapters.clock import Clock, WallClock
 from rulebot.calendars.calendars import load_calendar
-from rulebot.decide.opportunity import shut
+from rulebot.core.handle_event import start_run
+from rulebot.core.state import State
+from rulebot.core.state_builder import StateBuilder
+from rulebot.decide.entry_window import shut
 from rulebot.documents.load_bots import LoadedBots, check_overrides, load_desk
-from rulebot.live.environments import World
-from rulebot.live.preview_environment import world_to_look_at
+from rulebot.evaluate.snapshot import View
+from rulebot.live.environments import World, world_to_look_at
+from rulebot.model.contract import Option, Underlying
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import EXCHANGE_ZONE, Session, session_after
+from rulebot.model.text import counted
 from rulebot.model.values import dataclass
-from rulebot.preview.choose_structure import Looked, facts_of, look
-from rulebot.preview.read_only_session import FEW_LINES, ReadOnlySession, into_the_day
-from rulebot.preview.running_engine import is_held
-from rulebot.process.reconnect_backoff import first_batch
+from rulebot.narrate.text import clock as clock_text
+from rulebot.preview.candidate import Candidate, Looked, facts_of, judge, look
+from rulebot.preview.connection import FEW_LINES, INSTALL, ReadOnlySession, into_the_day, is_held
+from rulebot.preview.delayed_data import WORLD, DelayedSight, read_delayed, symbols_of
+from rulebot.process.connection_state import first_batch
 from rulebot.process.settings import Settings, folder_of, read_settings
-from rulebot.scan.measure_structure import StructureMeasurer, is_delayed
-from rulebot.scan.measures import widened
+from rulebot.replay.replay import known_until, lived_until
 from rulebot.scan.ranking import ranked
-from rulebot.scan.scan_row import Scan
+from rulebot.scan.scan_row import Scan, StructureMeasurer, is_delayed, widened
 
 CLIENT_ID = 73
 """Which client scans: neither the one that an engine trades as, nor that of another command."""
@@ -153,3 +160,112 @@ def hours_notes(session: Session, at: datetime, desk: LoadedBots) -> Iterator[st
 
 def _clock(at: datetime) -> str:
     return f"{at.astimezone(EXCHANGE_ZONE):%H:%M}"
+
+
+# --- A scan of a recorded instant
+
+RECORDED = "recorded"
+"""What the market of such a scan is called; the day follows."""
+
+
+class RecordedSight:
+    """What an engine knew at an instant, as the bots of another desk would see it; none of them holds anything."""
+
+    def __init__(self, desk: LoadedBots, known: State, at: datetime, line_limit: int) -> None:
+        self.at, self.session = at, known.session
+        state = State(
+            session=known.session,
+            board=known.board,
+            facts=known.facts,
+            is_linked=known.is_linked,
+            is_ready=known.is_ready,
+            account=known.account,
+            holdings=known.holdings,
+            costs=known.costs,
+        )
+        program = desk.program(INSTALL, {}, line_limit)
+        begun = start_run(program, state, at).state
+        self._work = StateBuilder(
+            program, begun._replace(facts=known.facts), at
+        )  # a day that begins forgets its opening moves
+
+    def work(self) -> StateBuilder:
+        """Return what the functions of a turn read; nothing of it is kept."""
+        return self._work
+
+    def view(self) -> View:
+        """Return what rules see."""
+        return self._work.view()
+
+
+def scan_recorded(wanted: ScanRequest, files: Sequence[Path], at: datetime, clock: Clock | None = None) -> Scan:
+    """Scan what is wanted on what is recorded of an instant.
+
+    Raises: SpecError, MisuseError, StoreError.
+    """
+    clock = clock or WallClock()
+    began = clock.elapsed()
+    desk = load_desk(wanted.specs, wanted.overrides, None)
+    check_overrides(desk, wanted.overrides)
+    desk = widened(desk, wanted.sort)
+    found = lived_until(files, at)
+    sight = RecordedSight(desk, found.state, at, found.program.line_limit)
+    measuring = StructureMeasurer(lambda _: False, wanted.sort)
+    candidates = [Candidate(each, bot) for bot in desk.bots.values() for each in bot.structures()]
+    for candidate in candidates:
+        measuring(candidate, judge(sight, candidate))
+    measured = [(each, measuring.found[each.bot.key]) for each in candidates]
+    rows = ranked(desk.bots.values(), measured, wanted.sort)
+    streamed = found.state.board.rows
+    levels = counted(sum(isinstance(each, Underlying) for each in streamed), "level")
+    options = counted(sum(isinstance(each, Option) for each in streamed), "option")
+    ran = ", ".join(found.program.bots) or "the exits of what was open"
+    told = f"{levels} and {options} were streamed then, for {ran}; of anything else nothing is known"
+    return Scan(
+        at=at,
+        world=f"{RECORDED} {at.astimezone(EXCHANGE_ZONE):%Y-%m-%d}",
+        bots={text.name: text.file for text in desk.texts},
+        rows=tuple(rows),
+        structures=len(candidates),
+        seconds=clock.elapsed() - began,
+        notes=(told, *_end_notes(files, at), *hours_notes(sight.session, at, desk)),
+    )
+
+
+def _end_notes(files: Sequence[Path], at: datetime) -> Iterator[str]:
+    """Yield that an instant lies after the end of the recording that was scanned."""
+    ends = known_until(files, at)
+    if at > ends:
+        yield f"its recording ends at {clock_text(ends)}: nothing is known of what came after"
+
+
+# --- A scan of Cboe's delayed quotes
+
+
+async def scan_delayed(wanted: ScanRequest, clock: Clock | None = None) -> Scan:
+    """Scan what is wanted on Cboe's files. Raises: SpecError, MisuseError, StoreError, DelayedDataError."""
+    clock = clock or WallClock()
+    desk = load_desk(wanted.specs, wanted.overrides, None)
+    check_overrides(desk, wanted.overrides)
+    desk = widened(desk, wanted.sort)
+    began = clock.elapsed()
+    chains, troubles = await read_delayed(symbols_of(desk), place(), clock.now())
+    sight = DelayedSight(desk, load_calendar(wanted.data), chains)
+    measuring = StructureMeasurer(lambda _: True, wanted.sort)
+    candidates = sight.candidates(desk)
+    for candidate, view in candidates:
+        measuring(candidate, view)
+    measured = [(each, measuring.found[each.bot.key]) for each, _ in candidates]
+    rows = ranked(desk.bots.values(), measured, wanted.sort)
+    left_out = [
+        f"{each.symbol}: {counted(each.unreadable, 'option')} could not be read" for each in chains if each.unreadable
+    ]
+    return Scan(
+        at=sight.at,
+        world=WORLD,
+        bots={text.name: text.file for text in desk.texts},
+        rows=tuple(rows),
+        structures=len(candidates),
+        seconds=clock.elapsed() - began,
+        notes=(*troubles, *left_out, *hours_notes(sight.session, sight.at, desk)),
+    )

@@ -11,10 +11,10 @@ from rulebot.live.environments import World
 from rulebot.model.contract import product
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.facts import SymbolFacts
-from rulebot.process.reconnect_backoff import first_batch
+from rulebot.process.connection_state import first_batch
+from rulebot.spec.files import write_whole
 from rulebot.spec.load import Loaded, load_document
-from rulebot.spec.universe_refresh import without_symbols
-from rulebot.spec.whole_file import write_whole
+from rulebot.spec.universe import without_symbols
 
 CLIENT_ID = 71
 """Which client asks, unless told otherwise: not the one that an engine trades as."""

@@ -4,36 +4,103 @@ It holds no connection, so there is nothing by which an order could leave. How o
 need as margin is as in a backtest (`backtest/broker.py`), so that both say the same of the same quotes.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass as mutable_dataclass
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from rulebot.backtest.broker import BacktestBroker, paid_so_far
+from rulebot.backtest.run import costs_on_record
 from rulebot.backtest.scheduler import AM_SETTLES, SETTLES
 from rulebot.backtest.simulated_broker import WorkingOrder, expired
-from rulebot.fill.apply import leg_of
-from rulebot.model.command import AskMargin, Cancel, Command, Replace, RequestOpenOrders, Submit
-from rulebot.model.contract import Contract, Option, Underlying
-from rulebot.model.cover import delivers
-from rulebot.model.delivery import DELIVERING
+from rulebot.core.state import State
+from rulebot.fill.ledger import leg_of
+from rulebot.model.commission import fill_commission
+from rulebot.model.contract import Contract, Option, Underlying, strike_of, structure_text
 from rulebot.model.event import BrokerStatus, CommissionReport, Event, ExecutionReport
-from rulebot.model.order import Order, OrderStatus, Purpose, Side, TimeInForce
+from rulebot.model.order import (
+    AskMargin,
+    Cancel,
+    Command,
+    Order,
+    OrderStatus,
+    Purpose,
+    Replace,
+    RequestOpenOrders,
+    Side,
+    Submit,
+    TimeInForce,
+)
 from rulebot.model.position import Position
 from rulebot.model.session import Session, exchange_date, session_before
-from rulebot.model.structure import strike_of, structure_text
-from rulebot.narrate.position_text import order_price
-from rulebot.narrate.text_table import price
-from rulebot.order.draft import net_price, order_parts
-from rulebot.order.price import net_quote
+from rulebot.model.share_coverage import DELIVERING, delivers, shares_delivered
+from rulebot.model.values import dataclass
+from rulebot.narrate.positions import order_price
+from rulebot.narrate.text import price
+from rulebot.order.price import net_price, net_quote, order_parts
 from rulebot.record.record import Json, Kind, Record
-from rulebot.shadow.restore import RestoredState
+from rulebot.recovery.resume import resume_from
+from rulebot.store.finance.books import positions_of
+from rulebot.store.patient_journal import PatientJournal
+
+# --- What an observing broker knows again after a start
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredState:
+    """The state that the store leads to, shares by symbol that assignments and exercises have moved beside those of
+    positions, what one of each contract has cost, and commissions of executions that were told without one."""
+
+    state: State
+    delivered: Mapping[str, int]
+    costs: Mapping[Contract, Decimal]
+    unpaid: tuple[tuple[str, Decimal], ...]
+
+
+def read_memory(journal: PatientJournal, at: datetime) -> RestoredState:
+    """Return what a store says of the account of an observing engine. Raises: StoreError."""
+    state = resume_from(journal.recall(at), at).state
+    settled = journal.read((Kind.SETTLEMENT,))
+    moved = [record for record in settled if record.data["how"] in {*DELIVERING, "delivered"}]
+    last = {record.position: record for record in journal.read((Kind.POSITION,))}
+    positions = positions_of(last.values())
+    costs = costs_on_record(journal, (leg.option for position in positions.values() for leg in position.legs))
+    return RestoredState(state, delivered_shares(moved, positions), costs, _unpaid(state))
+
+
+def delivered_shares(settled: Sequence[Record], positions: Mapping[str, Position]) -> dict[str, int]:
+    """Return the shares that settlements have brought or taken, by symbol, beside those that positions hold."""
+    found: dict[str, int] = {}
+    for record in settled:
+        leg = next(leg for leg in positions[record.position].legs if leg.name == record.data["leg"])
+        count = leg.sign * int(str(record.data["quantity"]))
+        if not leg.option.is_share:
+            count = shares_delivered(leg.option, count)
+        found[leg.option.symbol] = found.get(leg.option.symbol, 0) + count
+    return {symbol: count for symbol, count in found.items() if count}
+
+
+def _unpaid(state: State) -> tuple[tuple[str, Decimal], ...]:
+    """Return what executions cost whose commission was not heard any more."""
+    found = []
+    for booked in state.booked.values():
+        position = state.positions.get(booked.position)
+        leg = next((leg for leg in position.legs if leg.name == booked.leg), None) if position is not None else None
+        if leg is not None and not booked.is_paid and booked.quantity:
+            price = abs(booked.cash) / (booked.quantity * leg.option.multiplier)
+            count = booked.quantity if booked.cash < 0 else -booked.quantity
+            found.append((booked.exec_id, fill_commission(leg.option, count, float(price))))
+    return tuple(found)
+
+
+# --- The broker of an observing engine
 
 WOULD_ENTER = "would enter"
 """What the decision is called that stands for an entry that was not sent."""
 
 
-@dataclass
+@mutable_dataclass
 class ObservingBroker(BacktestBroker):
     """The Broker port without a broker: what it answers waits in `answers` for the link to hand on.
 

@@ -4,12 +4,13 @@ What the real account says of orders, executions and options is not heard: it is
 are, for rules may ask for them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
 from rulebot.backtest.simulated_broker import CLIENT
+from rulebot.core.state import State
 from rulebot.model.contract import Contract, Underlying
 from rulebot.model.event import (
     CommissionReport,
@@ -25,10 +26,69 @@ from rulebot.model.event import (
 )
 from rulebot.model.money import ZERO
 from rulebot.model.session import exchange_date, session_from
-from rulebot.ports import Batch
-from rulebot.shadow.broker import ObservingBroker
-from rulebot.shadow.link_proxy import LinkProxy
-from rulebot.shadow.restore import RestoredState
+from rulebot.narrate.happenings import ENTRY_SENT, EventLine, event_line
+from rulebot.ports import Batch, Link
+from rulebot.record.record import Json, Kind, Record
+from rulebot.shadow.broker import ObservingBroker, RestoredState
+from rulebot.store.queries import OBSERVE
+
+# --- What an observing engine says of itself
+
+_WOULD = (
+    ("to rest at the broker:", "would rest at the broker:"),
+    ("filled", "would be filled"),
+    ("closed:", "would be closed:"),
+)
+
+
+def observed(record: Record, state: State) -> EventLine | None:
+    """Return the line of a record of an observing engine; a decision tells of an entry before its order does."""
+    told = event_line(record, state)
+    if told is None or told.text.startswith(ENTRY_SENT):
+        return None
+    was, now = next(((was, now) for was, now in _WOULD if told.text.startswith(was)), ("", ""))
+    return replace(told, text=now + told.text.removeprefix(was)) if was and record.kind is not Kind.ALARM else told
+
+
+def title(settings: Mapping[str, Json]) -> str:
+    """Return what nobody may overlook of an observing engine, "" of any other."""
+    if settings.get("mode") != OBSERVE:
+        return ""
+    shadows = settings.get("shadow_of")
+    what = f"SHADOW of {shadows}" if shadows else "OBSERVING"
+    return f"{what}: nothing is sent, orders fill by a model ({settings.get('fills')})"
+
+
+# --- A link around another one
+
+
+@dataclass
+class LinkProxy:
+    """What a Link port that stands around another one has of it."""
+
+    inner: Link
+
+    @property
+    def account(self) -> str:
+        """The account of the inner link."""
+        return self.inner.account
+
+    @property
+    def is_lockstep(self) -> bool:
+        """True when the gateway's virtual clock waits for us."""
+        return self.inner.is_lockstep
+
+    @property
+    def is_up(self) -> bool:
+        """True while the inner link's socket stands."""
+        return self.inner.is_up
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self.inner.close()
+
+
+# --- The link of an observing engine
 
 _OF_OTHERS = (OrderReport, OrderMessage, ExecutionReport, CommissionReport, OrdersListed, MarginReport)
 

@@ -3,13 +3,22 @@
 from collections.abc import Iterator
 
 from rulebot.spec.checks import list_problems
-from rulebot.spec.conditions import GROUPS, Tree, condition, mapping, sequence
+from rulebot.spec.conditions import GROUPS, Tree, condition, mapping, number, sequence
 from rulebot.spec.diagnostic import Diagnostic
-from rulebot.spec.nouns.account import AccountDocument, Between, Demand, LiveRules, PromotionEvidence, Shown
-from rulebot.spec.nouns.condition import Amount, Condition, Op, Path
+from rulebot.spec.nouns import (
+    AccountDocument,
+    Amount,
+    Between,
+    Condition,
+    Demand,
+    LiveRules,
+    Op,
+    Path,
+    PromotionEvidence,
+    Shown,
+)
 from rulebot.spec.scalar import amount
 from rulebot.spec.source import Plain, Source
-from rulebot.spec.strikes import number
 
 OWED = (Shown.COMPLIANT_SESSIONS, Shown.EXPECTANCY)
 """What no document may leave out: real money asks for sessions as planned, and for trades that pay."""

@@ -4,26 +4,38 @@ How a measure's arguments are kept: `time` has `at` (a DayTime); `no_event` and 
 `breach` has `spot_within` or `spot_beyond`; a target or stop is the measure it names with the comparison of its kind.
 """
 
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
 from typing import TypeVar
 
-from rulebot.spec.nouns.condition import (
+from rulebot.spec.nouns import (
     Argument,
+    Bound,
     Comparison,
     Condition,
     Confirm,
+    Edge,
     ExpressionTest,
     Group,
     GroupKind,
+    Let,
     MeasureTest,
     Op,
     Operand,
     Path,
+    Strike,
+    StrikeBy,
+    StrikeOf,
+    StrikeRounding,
     Test,
     Unit,
+    Word,
 )
-from rulebot.spec.nouns.exits import ExitKind
 from rulebot.spec.scalar import amount, day_time, operand, seconds
 from rulebot.spec.source import Plain
+from rulebot.spec.spec import ExitKind, Spec
 
 Tree = dict[str, Plain]
 T = TypeVar("T")
@@ -183,3 +195,125 @@ def _confirm(value: Plain) -> Confirm | None:
     found = sure(amount(text))
     assert found.unit is Unit.SECONDS
     return Confirm(seconds=float(found.value))
+
+
+# --- How a strike is chosen
+
+BY_NUMBER = (StrikeBy.DELTA, StrikeBy.PREMIUM, StrikeBy.SIDE_CREDIT, StrikeBy.OTM, StrikeBy.EXPECTED_MOVE)
+"""Selectors that are a number, or a bound on it."""
+_STRIKE_OF = re.compile(r"strike\((?P<leg>[a-z][a-z0-9_]*)\)")
+
+
+def strike(tree: Tree, path: Path) -> Strike:
+    """Return `strike:`; the schema has found exactly one selector."""
+    by, reference, wanted = _selector(tree)
+    bound, targets = _targets(wanted)
+    return Strike(
+        by=by,
+        target=targets[0] if targets else None,
+        reference=reference,
+        bound=bound,
+        is_percent=by is StrikeBy.OTM and _is_percent(wanted),
+        widths=targets[1:],
+        round=StrikeRounding(tree.get("round", "nearest")),
+        multiple_of=number(tree.get("multiple_of")),
+        prefer_multiple_of=number(tree.get("prefer_multiple_of")),
+        at_least_from_spot=number(tree.get("at_least_from_spot")),
+        not_below=_edge(tree.get("not_below")),
+        not_above=_edge(tree.get("not_above")),
+        within=number(tree.get("within")),
+        path=path,
+    )
+
+
+def _selector(tree: Tree) -> tuple[StrikeBy, str | None, Plain]:
+    for by in BY_NUMBER:
+        if by.value in tree:
+            return by, None, tree[by.value]
+    for by in (StrikeBy.BELOW, StrikeBy.ABOVE):
+        if by.value in tree:
+            return by, str(tree[by.value]), tree["by"]
+    at = str(tree["at"])
+    return (StrikeBy.AT_SPOT, None, None) if at == "spot" else (StrikeBy.AT_LEG, at, None)
+
+
+def _targets(wanted: Plain) -> tuple[Bound, tuple[Decimal, ...]]:
+    """Return what is asked for: a number, a bound on one, or widths in order of preference."""
+    bound = Bound.NEAREST
+    if isinstance(wanted, dict):
+        ((word, wanted),) = mapping(wanted).items()
+        bound = Bound(word)
+    return bound, tuple(sure(number(each)) for each in sequence(wanted))
+
+
+def _is_percent(wanted: Plain) -> bool:
+    value = next(iter(wanted.values())) if isinstance(wanted, dict) else wanted
+    return sure(amount(value)).unit is Unit.PERCENT
+
+
+def _edge(value: Plain) -> Edge | None:
+    if value is None:
+        return None
+    found = _STRIKE_OF.fullmatch(value) if isinstance(value, str) else None
+    return StrikeOf(found["leg"]) if found is not None else amount(value) or Word(str(value))
+
+
+def number(value: Plain) -> Decimal | None:
+    """Return the number of an amount whose unit the schema has checked."""
+    return None if value is None else sure(amount(value)).value
+
+
+# --- Conditions on a let
+
+Lets = Mapping[str, Let]
+Conditions = tuple[Condition, ...]
+
+
+def with_lets(spec: Spec) -> Spec:
+    """Return the spec with the measures of its lets in the place of their names, where those are compared."""
+    lets = {let.name: let for let in spec.lets if let.measure is not None}
+    if not lets:
+        return spec
+    legs, risk, universe = spec.legs, spec.risk, spec.universe
+    choose = tuple(replace(each, when=_all(each.when, lets), require=_some(each.require, lets)) for each in legs.choose)
+    exits = tuple(
+        replace(
+            rule,
+            condition=None if rule.condition is None else _named(rule.condition, lets),
+            armed_by=_all(rule.armed_by, lets),
+            roll=None if rule.roll is None else replace(rule.roll, require=_all(rule.roll.require, lets)),
+        )
+        for rule in spec.exits
+    )
+    return replace(
+        spec,
+        universe=None if universe is None else replace(universe, require=_all(universe.require, lets)),
+        entry=replace(spec.entry, when=_all(spec.entry.when, lets)),
+        legs=replace(legs, require=_all(legs.require, lets), choose=choose),
+        exits=exits,
+        risk=replace(risk, require=_all(risk.require, lets), halt_when=_all(risk.halt_when, lets)),
+    )
+
+
+def _some(conditions: Conditions | None, lets: Lets) -> Conditions | None:
+    return None if conditions is None else _all(conditions, lets)
+
+
+def _all(conditions: Conditions, lets: Lets) -> Conditions:
+    return tuple(_named(condition, lets) for condition in conditions)
+
+
+def _named(condition: Condition, lets: Lets) -> Condition:
+    test = _named_test(condition.test, lets)
+    return condition if test is condition.test else replace(condition, test=test)
+
+
+def _named_test(test: Test, lets: Lets) -> Test:
+    if isinstance(test, ExpressionTest):
+        return test
+    if isinstance(test, Group):
+        return replace(test, members=_all(test.members, lets))
+    let = lets.get(test.measure)
+    if let is None or let.measure is None:
+        return test
+    return replace(test, measure=let.measure, arguments=let.arguments, let=let.name)

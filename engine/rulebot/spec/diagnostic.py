@@ -1,11 +1,11 @@
 """One problem of a document: where it stands, what it is, and what to do about it."""
 
 import json
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import field, replace
 from enum import StrEnum
 
-from rulebot.model.printable import printable
+from rulebot.model.text import printable
 from rulebot.model.values import dataclass
 
 _KEPT = "\t"
@@ -110,3 +110,79 @@ def _data(text: str) -> str:
 
 def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+# --- Every code that reading a document can give, in one line each
+
+CODES = {
+    "RB101": "The file is not UTF-8.",
+    "RB102": "A character that cannot be seen, such as an escape or a mark that turns the direction of text.",
+    "RB103": "Not YAML: a bracket, quote, colon or indentation that does not fit.",
+    "RB104": "A tab where spaces indent, or between words.",
+    "RB105": "Not one document: the file is empty, or a second one begins.",
+    "RB106": "A YAML directive.",
+    "RB107": "An anchor, alias, merge key or tag: a spec holds plain values only.",
+    "RB108": "A key that stands twice in one mapping.",
+    "RB109": "Larger than a spec may be: bytes, lines, values, nesting or the length of a text.",
+    "RB110": "A key that is not one word.",
+    "RB111": "A key that the language does not have in this place.",
+    "RB112": "A measure that the vocabulary does not have.",
+    "RB113": "A key that must be there and is not.",
+    "RB114": "An `expr`, `all` or `any` that must be given a name.",
+    "RB115": "A bot whose name is not that of its file.",
+    "RB116": "A name that is not lower-case letters, digits and underscores.",
+    "RB117": "A parameter that the spec does not have.",
+    "RB118": "More, or less, than one of several keys of which exactly one is owed.",
+    "RB119": "A document of a kind or version that this engine does not read.",
+    "RB120": "A mapping, a list or a single value in a place that owes another of the three.",
+    "RB121": "A list that is too short, too long, or holds one thing twice.",
+    "RB122": "A modifier that may not stand beside what it stands beside.",
+    "RB123": "An `accept` of a code that is not a warning.",
+    "RB124": "An `extends` that leads nowhere, in a circle, out of the folder, or to what is no bot.",
+    "RB125": "A `universe` of a file that is not there or is no universe, or that lacks a category or symbol named.",
+    "RB126": "A `model` of a file that is not there or is no model, or that is not the one whose hash is named.",
+    "RB151": "A number not written in plain decimal digits.",
+    "RB152": "A value without its unit, with a wrong one, or of another shape than its place owes.",
+    "RB153": "A word that is none of those its place takes.",
+    "RB156": "A number outside its range.",
+    "RB157": "A number that is not whole where a count is owed.",
+    "RB204": "A loss said as a price, or a cost said as a part: the two ways of saying a stop are kept apart.",
+    "RB214": "A let or a leg whose name is already a word of the language.",
+    "RB250": "A limit of risk that makes no sense.",
+    "RB270": "Two rules of one list with the same name.",
+    "RB213": "An expression that is too long or too deep to read.",
+    "RB280": "A test that cannot be: a day that is no session, a time outside it, a quote or a spec that is not there.",
+    "RB301": "A parameter that stands nowhere.",
+    "RB303": "A name that hides a word of the language where that word is looked for.",
+    "RB304": "A word that does nothing beside what it stands with.",
+}
+
+
+# --- Which known word a wrong one may have been meant to be
+
+
+def closest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """Return the known word nearest to `word`, or None when none is near; VIX is as near to vix as can be.
+
+    The only one that begins with all of it, as max_loss_per_trade does with max_loss, is nearest, unless another
+    differs in a letter alone, as exits does from exit.
+    """
+    from difflib import get_close_matches  # only what is wrong needs it
+
+    folded = {each.casefold(): each for each in known}
+    longer = [each for each in folded if each.startswith(f"{word.casefold()}_")]
+    found = get_close_matches(word[:60].casefold(), folded, n=1, cutoff=likeness)
+    if len(longer) == 1 and not get_close_matches(word[:60].casefold(), found, cutoff=0.85):
+        return folded[longer[0]]
+    return folded[found[0]] if found else None
+
+
+def is_misspelt(key: str, found: Iterable[str], known: Collection[str]) -> bool:
+    """Say whether one of the keys found was meant to be this one."""
+    return any(closest(each, known) == key for each in found if each not in known)
+
+
+def did_you_mean(word: str, known: Iterable[str], mark: str = "") -> str | None:
+    """Return `did you mean 'vix_change'?`, or None when nothing is near."""
+    found = closest(word, known)
+    return f"did you mean '{mark}{found}'?" if found else None

@@ -4,15 +4,17 @@ Nothing else of the text changes: comments, layout and quotes stay as they are.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from pathlib import Path as File
 
 from rulebot.model.values import dataclass
-from rulebot.spec.nouns.condition import Path
-from rulebot.spec.source import Plain, Source
-from rulebot.spec.text import decode
-from rulebot.spec.walk import read_source
+from rulebot.spec.load import is_alone, resolved_text
+from rulebot.spec.nouns import Path
+from rulebot.spec.source import Plain, Source, decode
+from rulebot.spec.yaml import read_source
 
 _NO_NUMBERS = ("rulebot", "name", "about", "extends", "accept")
 """Sections without a number that a person would change: the version, names, and codes of warnings."""
@@ -152,3 +154,40 @@ def _check_others(before: Source, after: Source, names: Mapping[Path, str]) -> N
 def same_text(content: bytes, file: str, text: str) -> bool:
     """Say whether a file's content is this text, whatever its line ends."""
     return decode(content, file)[0] == text
+
+
+# --- The text that a new spec begins with
+
+_BLANK = File(__file__).with_name("new_bot.yaml")
+_SCHEMA = File("schemas", "strategy.schema.json")
+_SCHEMA_LINE = re.compile(r"^# yaml-language-server:.*\n", re.MULTILINE)
+_NAME_LINE = re.compile(r"^name:.*$", re.MULTILINE)
+
+
+def template_text(file: File) -> str:
+    """Return a small spec of the name of `file`, which says of every part what it is for."""
+    text = _BLANK.read_text(encoding="utf-8")
+    return schema_line(file) + _NAME_LINE.sub(f"name: {file.stem}", text, count=1)
+
+
+def copied_spec_text(source: Source, file: File) -> str:
+    """Return another spec's text under the name of `file`; one that needs files of another folder is written out."""
+    if not is_alone(source) and File(source.file).parent.resolve() != file.parent.resolve():
+        return schema_line(file) + _NAME_LINE.sub(f"name: {file.stem}", resolved_text(source), count=1)
+    lines = list(source.lines)
+    place = source.values["name",]
+    line = lines[place.line - 1]
+    lines[place.line - 1] = line[: place.col - 1] + file.stem + line[place.end_col - 1 :]
+    return schema_line(file) + _SCHEMA_LINE.sub("", "\n".join(lines))
+
+
+def schema_line(file: File) -> str:
+    """Return the line by which editors find the schema, "" when no `schemas/` stands in a folder above `file`."""
+    folder = file.parent.resolve()
+    for above in (folder, *folder.parents):
+        if (above / _SCHEMA).is_file():
+            way = os.path.relpath(above / _SCHEMA, folder)
+            return f"# yaml-language-server: $schema={File(way).as_posix()}\n"
+        if (above / ".git").exists():
+            break
+    return ""

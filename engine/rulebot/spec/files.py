@@ -5,11 +5,55 @@ import re
 from collections.abc import Iterable, Iterator
 from glob import glob, has_magic
 from pathlib import Path as File
+from shutil import copymode
 
+import rulebot
 from rulebot.model.errors import RulebotError, StoreError
-from rulebot.spec.shipped import is_packaged, shipped
-from rulebot.spec.suggest import did_you_mean
-from rulebot.spec.text import other_kind
+from rulebot.spec.diagnostic import did_you_mean
+from rulebot.spec.source import other_kind
+
+# --- Files written whole or not at all
+
+
+def write_whole(file: File, content: bytes) -> None:
+    """Write content to a file, or in the place of one: its rights stay, and a link stays a link. Raises: OSError.
+
+    Then, and when it is interrupted, nothing has changed. What is no file of a disk (/dev/stdout) is written straight.
+    """
+    if file.exists() and not file.is_file():  # a pipe has no name that could be resolved
+        file.write_bytes(content)
+        return
+    goal = file.resolve()
+    partial = goal.with_name(f".{goal.name}.{os.getpid()}")
+    try:
+        with partial.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if goal.exists():
+            copymode(goal, partial)
+        partial.replace(goal)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+# --- The files that come with the engine
+
+
+def shipped(folder: str) -> File:
+    """Return the folder `schemas` or `specs`: inside the package of a wheel, else beside it in the checkout."""
+    package = File(rulebot.__file__).resolve().parent
+    inside = package / folder
+    return inside if inside.is_dir() else package.parents[1] / folder
+
+
+def is_packaged(folder: File) -> bool:
+    """Say whether a folder lies inside the package of a wheel, where nobody keeps files of their own."""
+    return folder.resolve().is_relative_to(File(rulebot.__file__).resolve().parent)
+
+
+# --- The documents that paths of a command line name
 
 SUFFIXES = (".yaml", ".yml")
 TEST_SUFFIXES = (".test.yaml", ".test.yml")

@@ -1,31 +1,33 @@
 """A document's text to its nouns, with every problem found on the way."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+import hashlib
+import json
+from collections.abc import Container, Mapping
+from dataclasses import MISSING, fields, is_dataclass, replace
+from decimal import Decimal
+from enum import Enum
+from functools import cache
 from pathlib import Path as File
-from typing import TYPE_CHECKING
+from typing import Any
 
+from rulebot.model.session import DayTime
 from rulebot.model.values import dataclass
 from rulebot.spec import sections
 from rulebot.spec.account import account_document, check_account
 from rulebot.spec.checks import check
-from rulebot.spec.conditions import mapping
+from rulebot.spec.conditions import mapping, with_lets
 from rulebot.spec.diagnostic import Diagnostic, in_file_order
-from rulebot.spec.kind import Kind, kind_of_document
-from rulebot.spec.lineage import EXTENDS, Beside, parents_of, relative_to
-from rulebot.spec.model_files import models_of
-from rulebot.spec.naming import with_lets
-from rulebot.spec.nouns.account import AccountDocument
+from rulebot.spec.extends import EXTENDS, Beside, parents_of, relative_to
+from rulebot.spec.layout import text_of
+from rulebot.spec.model_files import models_of, with_models
+from rulebot.spec.nouns import AccountDocument
 from rulebot.spec.parameters import ReplacedParameters, replace_parameters
 from rulebot.spec.shape import shape_problems
-from rulebot.spec.source import Plain, Source
+from rulebot.spec.source import Kind, Plain, Source, kind_of_document, read_bytes
 from rulebot.spec.spec import Spec, Taken, UniverseDocument
-from rulebot.spec.text import read_bytes
+from rulebot.spec.spec_test_nouns import TrialDocument
 from rulebot.spec.universe import filled, names_a_file, universe_document, written_out
-from rulebot.spec.walk import read_source
-
-if TYPE_CHECKING:
-    from rulebot.spec.trial import TrialDocument
+from rulebot.spec.yaml import plain_scalar, read_source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,7 @@ def load(
 
 
 def _load_child(source: Source, read: Beside | None, overrides: Mapping[str, str], digested: bool) -> Loaded:
-    from rulebot.spec.overlay import merged  # most documents extend nothing
+    from rulebot.spec.extends import merged  # most documents extend nothing
 
     parents, problems = parents_of(source, read)
     if problems:
@@ -122,8 +124,6 @@ def _load_strategy(
     source = replace(source, models=models.taken)
     spec = replace(_strategy(replaced, taken), models=models.known)
     if digested:
-        from rulebot.spec.digest import with_digest
-
         spec = with_digest(spec, replaced.in_expressions)
     return Loaded(source=source, spec=spec, diagnostics=found)
 
@@ -136,7 +136,7 @@ def _load_account(source: Source, tree: dict[str, Plain]) -> Loaded:
 
 
 def _load_tests(source: Source, tree: dict[str, Plain]) -> Loaded:
-    from rulebot.spec.trial_document import check_trials, trial_document  # most documents are no tests
+    from rulebot.spec.spec_test_document import check_trials, trial_document  # most documents are no tests
 
     problems = (*source.problems, *shape_problems(source, tree, "test", {}), *check_trials(source, tree))
     found = in_file_order(problems)
@@ -176,3 +176,96 @@ def _strategy(replaced: ReplacedParameters, taken: Taken | None) -> Spec:
         accept={code: str(reason) for code, reason in mapping(tree.get("accept", {})).items()},
     )
     return with_lets(spec)
+
+
+# --- The digest of a spec's meaning
+
+_NOT_MEANING = frozenset({"path", "digest", "parameters", "taken", "models"})
+
+
+def with_digest(spec: Spec, in_expressions: Container[str] = ()) -> Spec:
+    """Return the spec with SHA-256 over the canonical form of its meaning as its digest.
+
+    Numbers count by value (0.50 is 0.5), places in the file not at all, parameters by the values they gave; only those
+    that an `expr:` names count by name.
+    """
+    named = {one.name: _named(one.text) for one in spec.parameters if one.name in in_expressions}
+    text = json.dumps([_canonical(spec), named], sort_keys=True, separators=(",", ":"))
+    return replace(spec, digest=hashlib.sha256(text.encode()).hexdigest())
+
+
+def _named(text: str) -> object:
+    """Return what a parameter says to an expression, to which quotes mean nothing."""
+    return _canonical(plain_scalar(text.strip().strip("\"'")))
+
+
+@cache
+def _kept(kind: type) -> tuple[tuple[str, object], ...]:
+    """Return the fields that mean something, each with what it is when a document does not say it."""
+    found = []
+    for field in fields(kind):
+        if field.name not in _NOT_MEANING:
+            unsaid = field.default if field.default_factory is MISSING else field.default_factory()
+            found.append((field.name, unsaid))
+    return tuple(found)
+
+
+def _said(value: Any) -> dict[str, object]:
+    """Return what a noun says; what is as it would be unsaid is left out, so that words to come change no digest."""
+    said = ((name, getattr(value, name), default) for name, default in _kept(value.__class__))
+    return {name: _canonical(found) for name, found, default in said if found != default}
+
+
+def _canonical(value: object) -> object:
+    if isinstance(value, str) and not isinstance(value, Enum):
+        return value
+    if isinstance(value, DayTime):
+        return [value.anchor.value, value.offset.total_seconds(), *([value.zone] if value.zone else [])]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {"is": type(value).__name__, **_said(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Decimal | int) and not isinstance(value, bool):
+        return format(Decimal(value).normalize(), "f")
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_canonical(item) for item in value]
+    return value
+
+
+# --- A document with all that it takes from other files written out
+
+
+def resolved_text(source: Source) -> str:
+    """Return a document that has been read as one text that needs no other file, without comments."""
+    assert isinstance(source.tree, dict)
+    tree = written_out(source.tree, source.symbols) if source.symbols else source.tree
+    return text_of(with_models(tree, source.models))
+
+
+def is_alone(source: Source) -> bool:
+    """Say whether a document takes nothing from another file."""
+    return not (source.above or source.symbols or source.models)
+
+
+def governing_text(source: Source) -> str:
+    """Return the text that alone says all of a document: its own, unless it takes from others."""
+    return source.text if is_alone(source) else resolved_text(source)
+
+
+# --- The spec that a test document is about
+
+
+def tested_file(tests: Loaded, document: TrialDocument) -> File:
+    """Return the file of the tested spec, with as few detours as can be."""
+    folder, name = File(tests.source.file).parent, File(document.spec)
+    steps = list(name.parts)
+    while steps[:1] == [".."] and folder.name not in ("", ".."):
+        folder, steps = folder.parent, steps[1:]
+    return folder.joinpath(*steps)
+
+
+def tested_spec(tests: Loaded, document: TrialDocument, settings: Mapping[str, str]) -> Loaded:
+    """Return the tested spec with the parameters that a test overrides. Raises: OSError."""
+    return load_document(tested_file(tests, document), settings)

@@ -6,12 +6,12 @@ them: there `models` has the lines of each.
 
 from collections.abc import Iterator, Mapping
 
-from rulebot.model.learned import LearnedModel, ModelError, digest_of, model_of
+from rulebot.model.learned_model import LearnedModel, ModelError, digest_of, model_of
 from rulebot.model.values import dataclass
 from rulebot.spec.conditions import Tree, mapping, sequence
 from rulebot.spec.diagnostic import Diagnostic
-from rulebot.spec.lineage import Beside, OutsideError
-from rulebot.spec.nouns.condition import Path
+from rulebot.spec.extends import Beside, OutsideError
+from rulebot.spec.nouns import Path
 from rulebot.spec.source import Plain, Source
 
 MODEL = "model"

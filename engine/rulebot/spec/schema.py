@@ -18,15 +18,10 @@ from jsonschema.validators import extend
 
 from rulebot.model.values import dataclass
 from rulebot.spec.conditions import ENDINGS, JUDGING, LEAVING
-from rulebot.spec.diagnostic import Diagnostic
-from rulebot.spec.fits import lets_of, schema_with
-from rulebot.spec.misfit import expected_words, scalar_problem, shown_value
-from rulebot.spec.nouns.condition import Path
-from rulebot.spec.readings import probable_meanings
-from rulebot.spec.sections import NOT_LEGS
-from rulebot.spec.source import Plain, Source
-from rulebot.spec.suggest import closest, did_you_mean
-from rulebot.spec.words import (
+from rulebot.spec.diagnostic import Diagnostic, closest, did_you_mean
+from rulebot.spec.fast_schema import lets_of, schema_with
+from rulebot.spec.nouns import Path
+from rulebot.spec.parameters import (
     BOUNDED,
     KEYS_ELSEWHERE,
     KEYS_TO_COME,
@@ -35,6 +30,10 @@ from rulebot.spec.words import (
     SPELT_BEFORE,
     WORDS_OF_OTHERS,
 )
+from rulebot.spec.scalar import probable_meanings
+from rulebot.spec.scalar_error import expected_words, scalar_problem, shown_value
+from rulebot.spec.sections import NOT_LEGS
+from rulebot.spec.source import Plain, Source
 
 
 @lru_cache(maxsize=8)
@@ -132,7 +131,7 @@ def _diagnose(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
         if (whole := _of_thousands(look.source, path)) is not None:
             yield replace(found, help=_whole_help(look, path, whole, _schema(error)))
         else:
-            from rulebot.spec.habits import normalised_scalar  # only what is wrong needs it
+            from rulebot.spec.scalar import normalised_scalar  # only what is wrong needs it
 
             help = normalised_scalar(error.instance, look.fits(_schema(error)))
             yield found if help is None else replace(found, help=help)
@@ -454,13 +453,13 @@ def _ends(path: Path, instance: Plain) -> str | None:
     """Return as a list of two what was written as a range, as in `between: 12-22`."""
     if path[-1:] not in (("between",), ("outside",)) or not isinstance(instance, str):
         return None
-    from rulebot.spec.habits import ends
+    from rulebot.spec.scalar import ends
 
     return None if (found := ends(instance)) is None else f"write '{path[-1]}: [{', '.join(found)}]'"
 
 
 def _odd_beginning(keys: Iterable[str]) -> str | None:
-    from rulebot.spec.habits import odd_beginning
+    from rulebot.spec.scalar import odd_beginning
 
     return next(filter(None, map(odd_beginning, keys)), None)
 
@@ -473,3 +472,27 @@ def _example(path: Path, schema: Mapping[str, Any]) -> str | None:
         return None
     body = ", ".join(f"{key}: {value}" for key, value in examples[0].items())
     return f"as in '{path[-1]}: {{{body}}}'"
+
+
+# --- What the JSON Schema alone says of misspelt measures, for editors and validators that know no names of lets
+
+_ANY = "[a-z0-9_]"
+_SHORT = 3
+"""Words of so many letters or fewer have too many neighbours: of those only doubled and swapped letters are refused."""
+
+
+def one_slip_from(words: Iterable[str]) -> str:
+    """Return the pattern of all names that are one letter more, less, other or swapped from a word, and are no word."""
+    known = sorted(words)
+    slips = sorted({slip for word in known for slip in _slips(word)})
+    return f"^(?!({'|'.join(known)})$)({'|'.join(slips)})$"
+
+
+def _slips(word: str) -> Iterator[str]:
+    for at in range(len(word)):
+        yield f"{word[:at]}{word[at]}{word[at:]}"
+        if at + 1 < len(word) and word[at] != word[at + 1]:
+            yield f"{word[:at]}{word[at + 1]}{word[at]}{word[at + 2 :]}"
+        if len(word) > _SHORT:
+            yield f"{word[:at]}{_ANY}?{word[at + 1 :]}"
+            yield f"{word[:at]}{_ANY}{word[at:]}"

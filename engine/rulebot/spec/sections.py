@@ -11,20 +11,55 @@ from rulebot.spec.conditions import (
     conditions,
     kind_of,
     mapping,
+    number,
     own_name,
     sequence,
+    strike,
     sure,
     texts,
 )
-from rulebot.spec.nouns.condition import Amount, Condition, Let, Path, Unit
-from rulebot.spec.nouns.entry import Entry, Reentry, Window
-from rulebot.spec.nouns.exits import HALT, Exit, ExitKind, IfUnknown, OnUnknown, Roll
-from rulebot.spec.nouns.legs import Alternative, DteRule, Expiry, IfHeld, Leg, Legs, Side, Strike, StrikeBy
-from rulebot.spec.nouns.order import OnUnfilled, Order, PriceFrom, Priority
+from rulebot.spec.nouns import (
+    Alternative,
+    Amount,
+    Condition,
+    DteRule,
+    Expiry,
+    IfHeld,
+    Leg,
+    Legs,
+    Let,
+    Path,
+    Side,
+    Strike,
+    StrikeBy,
+    Unit,
+)
 from rulebot.spec.scalar import amount, day_time, seconds
 from rulebot.spec.source import Plain
-from rulebot.spec.spec import Fits, Growth, Overwrite, Protect, Rank, Risk, Size, Taken, Universe
-from rulebot.spec.strikes import number, strike
+from rulebot.spec.spec import (
+    HALT,
+    Entry,
+    Exit,
+    ExitKind,
+    Fits,
+    Growth,
+    IfUnknown,
+    OnUnfilled,
+    OnUnknown,
+    Order,
+    Overwrite,
+    PriceFrom,
+    Priority,
+    Protect,
+    Rank,
+    Reentry,
+    Risk,
+    Roll,
+    Size,
+    Taken,
+    Universe,
+    Window,
+)
 
 ATTEMPT_SECONDS = 300.0
 _HALTS: Path = ("risk", "halt_when")

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from rulebot.spec.diagnostic import Diagnostic
-from rulebot.spec.fits import fits_schema
-from rulebot.spec.nouns.condition import Path
+from rulebot.spec.fast_schema import fits_schema
+from rulebot.spec.nouns import Path
 from rulebot.spec.source import Plain, Source
 
 

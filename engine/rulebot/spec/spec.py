@@ -5,18 +5,219 @@ those written. `path` leads from the document's root to the value (keys and list
 into line and column.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 
-from rulebot.model.learned import LearnedModel
+from rulebot.model.learned_model import LearnedModel
+from rulebot.model.session import DayTime, Session
 from rulebot.model.values import dataclass
-from rulebot.spec.nouns.condition import Amount, Condition, Let, Path
-from rulebot.spec.nouns.entry import Entry
-from rulebot.spec.nouns.exits import Exit
-from rulebot.spec.nouns.legs import Legs
-from rulebot.spec.nouns.order import Order
+from rulebot.spec.nouns import Amount, Condition, Expiry, Legs, Let, Path, Strike
+
+# --- How an order is worked
+
+
+class PriceFrom(Enum):
+    """Where a ladder starts, besides a price of its own."""
+
+    MID = "mid"
+    NATURAL = "natural"
+    MARKET = "market"
+
+
+class OnUnfilled(Enum):
+    """What follows the last try."""
+
+    CANCEL = "cancel"
+    UNWIND = "unwind"
+    MARKET = "market"
+    AGAIN = "again"
+
+
+class Priority(Enum):
+    """Priority of the broker's adaptive algorithm."""
+
+    PATIENT = "patient"
+    NORMAL = "normal"
+    URGENT = "urgent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A limit ladder, an adaptive order, or a market order. Units: step per share; wait and pause in seconds.
+
+    `price` is set instead of `start` when the ladder begins at a given price. `adaptive` has one priority a try (the
+    last one is kept for further tries).
+    """
+
+    start: PriceFrom = PriceFrom.MID
+    price: Decimal | None = None
+    step: Decimal | None = None
+    wait: float = 10.0
+    tries: int = 1
+    pause: float = 0.0
+    then: OnUnfilled = OnUnfilled.CANCEL
+    adaptive: tuple[Priority, ...] = ()
+    leg_by_leg: tuple[str, ...] = ()
+    path: Path
+
+    @property
+    def seconds(self) -> float:
+        """Return how long its tries take; 0 for a market order."""
+        return 0.0 if self.start is PriceFrom.MARKET else self.tries * self.wait + (self.tries - 1) * self.pause
+
+    @property
+    def ends_at_market(self) -> bool:
+        """Say whether it comes to a market order, which needs no quotes."""
+        return self.start is PriceFrom.MARKET or self.then is OnUnfilled.MARKET
+
+
+# --- How a bot leaves
+
+
+class ExitKind(Enum):
+    """What kind of exit a rule is; it names the exit in reports and decides what may rest at the broker."""
+
+    CONDITION = "condition"
+    TARGET = "target"
+    STOP = "stop"
+    AT_EXPIRY = "at_expiry"
+
+
+class IfUnknown(Enum):
+    """What an exit does while it cannot be judged for longer than its grace."""
+
+    HOLD = "hold"
+    EXIT = "exit"
+
+
+HALT = "halt."
+"""How the name of an exit begins that a halt with `close: all` comes to; behind it stands the name of that halt."""
+
+
+class OnUnknown(Enum):
+    """What an exit that rolls does when it finds nothing to roll into."""
+
+    HOLD = "hold"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roll:
+    """What a position is rolled into: its own legs anew, closed and opened by one order.
+
+    expiry: None keeps that of the position. strikes: by leg; a leg without one keeps its strike. require: asked of the
+    new legs, its `credit` and `debit` of both together.
+    """
+
+    expiry: Expiry | None = None
+    strikes: tuple[tuple[str, Strike], ...] = ()
+    require: tuple[Condition, ...] = ()
+    otherwise: OnUnknown = OnUnknown.HOLD
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """One exit, in order of priority. `condition` is None for AT_EXPIRY (whatever is left settles).
+
+    A target or stop is a MeasureTest on profit, loss, cost or value with the comparison of its kind. Units: grace in
+    seconds. What it closes: `close_all` the whole position, `close_part` that part of what is open (0.5 is half),
+    `close_legs` legs by name, `put_side` or `call_side`; with none of them the legs that its `of` judged, else all.
+    `repeat`: a part is closed again each time the condition becomes true anew. `armed_by`: it exists from the first
+    moment at which all of these were true; () is from the first fill on. `roll`: it opens the same legs anew with what
+    it closes. `any_price`: a target closes at any price once it was true, instead of at its price or better.
+    """
+
+    name: str
+    kind: ExitKind
+    condition: Condition | None
+    enabled: bool = True
+    resting: bool = False
+    order: Order | None = None
+    if_unknown: IfUnknown = IfUnknown.HOLD
+    grace: float = 30.0
+    close_all: bool = False
+    close_part: Decimal | None = None
+    close_legs: tuple[str, ...] = ()
+    repeat: bool = False
+    armed_by: tuple[Condition, ...] = ()
+    roll: Roll | None = None
+    any_price: bool = False
+    path: Path
+
+
+def is_all(part: Decimal | None, quantity: int | None) -> bool:
+    """Say whether an exit closes all of so many structures, or of fewer: a part of them is rounded up.
+
+    quantity: None where nobody knows how many there will be, as where calls are written on shares.
+    """
+    if part is None or part == 1:
+        return True
+    return quantity is not None and math.ceil(part * quantity) >= quantity
+
+
+# --- When a bot may enter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reentry:
+    """`again:`: more than one entry per opportunity. `after` holds `filled`, `unfilled` and names of exits."""
+
+    after: tuple[str, ...]
+    wait: float = 60.0
+    until: DayTime | None = None
+    at_most: int | None = None
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A part of the session in which to enter: to `end`, or open for `lasts` seconds."""
+
+    start: DayTime
+    end: DayTime | None = None
+    lasts: float | None = None
+
+    def starts(self, session: Session) -> datetime:
+        """Return when it begins: with the session at the earliest, as where it is counted from an early close."""
+        return max(self.start.on(session), session.open)
+
+    def ends(self, session: Session) -> datetime:
+        """Return when it ends by its own words, be it after the close."""
+        if self.end is not None:
+            return self.end.on(session)
+        return self.start.on(session) + timedelta(seconds=self.lasts or 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """When to enter. A window has `start` and `end`; a time (`at`) has `start` and `lasts` seconds.
+
+    `others`: the windows or times after the first, in order. `days`: week days on which it enters, () is all of them.
+    Units: `every` and `lasts` in seconds. `per_day` None means the default, one a window; `max_open` None means
+    per_day.
+    """
+
+    start: DayTime
+    end: DayTime | None = None
+    lasts: float | None = None
+    every: float | None = None
+    once: bool = False
+    others: tuple[Window, ...] = ()
+    days: tuple[str, ...] = ()
+    per_day: int | None = None
+    per_week: int | None = None
+    max_open: int | None = None
+    again: Reentry | None = None
+    when: tuple[Condition, ...] = ()
+    path: Path
+
+
+# --- The nouns of a spec
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,23 +4,23 @@ The file stands beside the bot's, and is called by its name alone. What the bot 
 it does not take, comments and the way the file is laid out change nothing of it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from io import StringIO
 from pathlib import Path as File
 from pathlib import PurePath
 
-from rulebot.model.counted import counted
+from ruamel.yaml import YAML
+
+from rulebot.model.text import counted
 from rulebot.model.values import dataclass
 from rulebot.spec.conditions import Tree, mapping, sequence
-from rulebot.spec.diagnostic import Diagnostic
-from rulebot.spec.kind import Kind, kind_of_document
-from rulebot.spec.lineage import Beside, OutsideError
-from rulebot.spec.nouns.condition import Path
+from rulebot.spec.diagnostic import Diagnostic, did_you_mean
+from rulebot.spec.extends import Beside, OutsideError
+from rulebot.spec.nouns import Path
 from rulebot.spec.shape import shape_problems
-from rulebot.spec.source import Plain, Source
+from rulebot.spec.source import Kind, Plain, Source, kind_of_document, read_bytes
 from rulebot.spec.spec import Taken, UniverseDocument
-from rulebot.spec.suggest import did_you_mean
-from rulebot.spec.text import read_bytes
-from rulebot.spec.walk import read_source
+from rulebot.spec.yaml import read_source
 
 FEWEST, MOST = 2, 40
 """How many symbols a bot's universe has; the schema says it of those written in the bot's own text."""
@@ -138,3 +138,30 @@ def _unknown(
         if symbol not in symbols:
             help = did_you_mean(symbol, sorted(symbols)) or "remove it: nothing is left out by it"
             yield source.diagnostic("RB125", (*_EXCEPT, at), f"'{name}' has no symbol '{symbol}'", help)
+
+
+# --- A universe document without symbols that nobody can trade any more
+
+_WIDEST = 4096
+
+
+def without_symbols(text: str, gone: Collection[str]) -> str:
+    """Return a sound universe document without these symbols, and without a category that has no other.
+
+    Comments, quotes and the order of keys stay. Raises: ValueError where no symbol would be left.
+    """
+    yaml = YAML(typ="rt", pure=True, plug_ins=[])
+    yaml.width, yaml.preserve_quotes = _WIDEST, True
+    tree = yaml.load(text)
+    categories = tree["categories"]
+    for name in list(categories):
+        listed = categories[name]
+        for place in reversed([place for place, symbol in enumerate(listed) if str(symbol) in gone]):
+            del listed[place]
+        if not listed:
+            del categories[name]
+    if not categories:
+        raise ValueError("no symbol would be left")
+    written = StringIO()
+    yaml.dump(tree, written)
+    return written.getvalue()

@@ -8,7 +8,7 @@ that the broker of tests can bring about; the rest (late fills, positions that v
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from rulebot.compile.plan import Plan, Rule
-from rulebot.compile.universe import rules_of_members
+from rulebot.compile.variants import rules_of_members
 from rulebot.model.values import dataclass
 from rulebot.record.record import Kind
 from rulebot.spec_tests.outcome import OutcomeKind

@@ -4,39 +4,180 @@ What the engine asks to be woken for it is woken for; in between a minute passes
 """
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass as mutable_dataclass
+from dataclasses import field, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import NamedTuple
 
 from rulebot.backtest.load_session_data import needed_bars, read_today
-from rulebot.backtest.simulated_broker import expired
-from rulebot.compile.plan import Rule
+from rulebot.backtest.simulated_broker import SimulatedBroker, WorkingOrder, expired, natural_fill
+from rulebot.compile.plan import Plan, Rule
 from rulebot.compile.series import Series
-from rulebot.compile.trial_plans import PlannedTest
+from rulebot.compile.spec_tests import PlannedTest
 from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import BUILT_IN, CompiledBot, Program, compile_bot
 from rulebot.core.state import BotState, State
 from rulebot.core.state_builder import StateBuilder, Turn
 from rulebot.evaluate.evaluation import Verdict
+from rulebot.evaluate.listings import expiry_on
 from rulebot.evaluate.measure_bars import last_end
-from rulebot.fill.pnl import profit
-from rulebot.model.command import Submit, Subscribe
+from rulebot.evaluate.measure_options import SESSIONS
+from rulebot.fill.exit_level import profit
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import InvariantError
-from rulebot.model.event import BarsReport, Event, HookCame, LinkDown, MarketMoved
-from rulebot.model.facts import EventCalendar, Facts, Hook
+from rulebot.model.event import (
+    AccountReport,
+    BarsReport,
+    ClosesReport,
+    Event,
+    HookCame,
+    ImpliedReport,
+    LinkDown,
+    ListingReport,
+    MarginReport,
+    MarketMoved,
+    OpeningMoveReport,
+    OrderMessage,
+)
+from rulebot.model.facts import Account, EventCalendar, Facts, Hook, Listing
 from rulebot.model.market import Board
-from rulebot.model.order import Order
+from rulebot.model.order import Order, OrderType, Purpose, Submit, Subscribe
 from rulebot.model.position import Position
 from rulebot.model.session import Session, session_from
+from rulebot.model.values import dataclass
+from rulebot.order.price import net_price, order_parts, ticks_of
 from rulebot.record.record import Record
-from rulebot.spec.trial import BrokerAction, Opening, Trial
-from rulebot.spec_tests.broker import TestBroker
-from rulebot.spec_tests.first_facts import ACCOUNT, FirstFacts, first_facts
-from rulebot.spec_tests.market import Market
+from rulebot.spec.spec_test_nouns import BrokerAction, BrokerEvent, Opening, Trial
+from rulebot.spec_tests.market import Market, PastBars
 from rulebot.spec_tests.opening import day_after_opening, open_position
-from rulebot.spec_tests.past import PastBars
+
+# --- The broker of a test
+
+REJECTED = 201
+
+
+@mutable_dataclass
+class TestBroker(SimulatedBroker):
+    """The broker of one test, with what the test makes it do."""
+
+    session: Session
+    mishaps: tuple[BrokerEvent, ...]
+    begins: datetime
+
+    def does(self, kind: BrokerAction, at: datetime) -> tuple[BrokerEvent, ...]:
+        """Return everything of a kind that it does at an instant."""
+        spans = ((each, *self.span(each)) for each in self.mishaps if each.does is kind)
+        return tuple(each for each, start, end in spans if start <= at < end)
+
+    def span(self, mishap: BrokerEvent) -> tuple[datetime, datetime]:
+        """Return from when to when it does so."""
+        start = self.begins if mishap.at is None else mishap.at.on(self.session)
+        end = self.session.close + timedelta(hours=1)
+        return start, end if mishap.lasts is None else start + timedelta(seconds=mishap.lasts)
+
+    def instants(self) -> Iterator[datetime]:
+        """Yield when what it does begins and ends."""
+        for mishap in self.mishaps:
+            yield from self.span(mishap)
+
+    def _submit(self, order: Order, at: datetime) -> Iterator[Event]:
+        kind = "entry" if order.purpose is Purpose.ENTRY else "exit"
+        if any(each.what in ("all", kind) for each in self.does(BrokerAction.REJECTS, at)):
+            yield OrderMessage(at, order.order_id, REJECTED, "Order rejected - reason: the test says so")
+            return
+        yield from super()._submit(order, at)
+
+    def _margin(self, order: Order, at: datetime) -> Iterator[Event]:
+        """Yield the largest margin that the test gives, nothing where it is unknown; by default that of a backtest."""
+        told = [each.margin for each in self.does(BrokerAction.MARGIN, at)]
+        known = [each for each in told if each is not None]
+        if not told:
+            yield from super()._margin(order, at)
+        elif len(known) == len(told):
+            yield MarginReport(at, order.order_id, self.margin() + max(known), max(known))
+
+    def is_open(self, at: datetime) -> bool:
+        """Say whether the session of the test is on."""
+        return self.session.is_on(at)
+
+    def count(self, found: WorkingOrder, at: datetime) -> int:
+        """Return the whole, or the part that the test lets fill."""
+        part = min((each.part for each in self.does(BrokerAction.FILLS, at)), default=Decimal(1))
+        return int(found.order.quantity * part) - found.filled
+
+    def price(self, found: WorkingOrder, at: datetime) -> Decimal | None:
+        """Return the net price at which it fills now, None when it does not."""
+        order = found.order
+        parts = order_parts(order.legs, order.side)
+        quote = self.quote_of(order, at)
+        if quote.mid is None or quote.natural is None:
+            return None
+        if order.kind in (OrderType.MARKET, OrderType.STOP):
+            return natural_fill(order, parts, quote)
+        assert order.limit_price is not None
+        net = net_price(order.limit_price, order.side)
+        tick = ticks_of(parts).tick(net)
+        return net if float(net) < quote.mid + float(tick) else None
+
+
+# --- What the engine of a test is told before anything moves
+
+EQUITY = Decimal(1_000_000)
+"""Dollars of the account: no test fails for want of them."""
+ACCOUNT = Account("DU0000001", net_liquidation=EQUITY, cash=EQUITY, buying_power=EQUITY, available_funds=EQUITY)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstFacts:
+    """Facts of the session. opening_moves: for a test that begins after the open, by symbol and expiry."""
+
+    listings: tuple[Listing, ...]
+    closes: tuple[tuple[str, tuple[float, ...]], ...]
+    opening_moves: tuple[tuple[str, date, float], ...]
+    implied: tuple[tuple[str, tuple[float, ...]], ...]
+
+    @property
+    def known(self) -> Facts:
+        """The listings and the account as rules see them."""
+        return Facts(listings={(each.symbol, each.trading_class): each for each in self.listings}, account=ACCOUNT)
+
+    def events(self, at: datetime) -> Iterator[Event]:
+        """Yield them as the engine is told."""
+        yield AccountReport(at, ACCOUNT)
+        for listing in self.listings:
+            yield ListingReport(at, listing)
+        for symbol, closes in self.closes:
+            yield ClosesReport(at, symbol, closes)
+        for symbol, values in self.implied:
+            yield ImpliedReport(at, symbol, values)
+        for symbol, expiry, points in self.opening_moves:
+            yield OpeningMoveReport(at, symbol, expiry, points)
+
+
+def first_facts(plan: Plan, market: Market, opening: Opening | None) -> FirstFacts:
+    """Return the facts of a test's session."""
+    today = market.session.date
+    besides = () if opening is None or opening.dte is None else (today + timedelta(days=opening.dte),)
+    listings = tuple(market.listings(plan, besides))
+    closes = tuple((symbol, market.closes(symbol, count)) for symbol, count in plan.needs.daily.items())
+    implied = tuple((symbol, market.implied(symbol, SESSIONS)) for symbol in plan.needs.implied)
+    moves = () if opening is None else tuple(_opening_moves(plan, market, listings))
+    return FirstFacts(listings, closes, moves, implied)
+
+
+def _opening_moves(plan: Plan, market: Market, listings: tuple[Listing, ...]) -> Iterator[tuple[str, date, float]]:
+    rules = dict.fromkeys((plan.expiry, *(each.expiry for each in plan.structures_of_all())))
+    for listing, rule in ((listing, rule) for listing in listings for rule in rules):
+        if listing.symbol in plan.needs.opening_move:
+            expiry = expiry_on(rule, listing.expiries, market.session.date)
+            points = None if expiry is None else market.opening_move(listing, expiry)
+            if expiry is not None and points is not None:
+                yield listing.symbol, expiry, points
+
+
+# --- One test, lived through
 
 BEFORE_OPEN = timedelta(minutes=1)
 QUOTE_EVERY = timedelta(seconds=1)
@@ -60,7 +201,7 @@ class Observed(NamedTuple):
     verdict: Verdict
 
 
-@dataclass(frozen=True)
+@mutable_dataclass(frozen=True)
 class SimulatedTest:
     """What came of one test: its records, the orders that were sent, when each quote stood, and the last state.
 
@@ -102,7 +243,7 @@ def run_day(planned: PlannedTest, calendar: EventCalendar, until: datetime) -> S
     )
 
 
-@dataclass
+@mutable_dataclass
 class Day:
     """The loop of one test: events go into the turn, its commands to the market and the broker, until all is quiet."""
 

@@ -4,22 +4,25 @@ Nothing is quoted before somebody asks for it; what is asked for is written to t
 told at every step, as an index is every second; an option's quote only when it has changed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from math import exp, floor, isnan, nan, sqrt
+from itertools import islice, pairwise
+from math import exp, floor, isnan, log, nan, sqrt
 from typing import NamedTuple
 
 from rulebot.compile.plan import Plan
+from rulebot.compile.series import DAY, FIVE_MINUTES, INTRADAY
+from rulebot.evaluate.measure_bars import last_end
 from rulebot.model.black import MEAN_MOVE, price, valued, years_until
 from rulebot.model.contract import SHARE_TICKS, Contract, Option, Right, Underlying, product
-from rulebot.model.facts import Listing
-from rulebot.model.market import Board
+from rulebot.model.facts import Bar, Bars, Listing
+from rulebot.model.market import OPTION_AGE, Board
 from rulebot.model.position import PositionLeg
-from rulebot.model.quotes import OPTION_AGE
-from rulebot.model.session import SESSIONS_A_YEAR, Session, trades_on, trading_day_before
-from rulebot.spec.trial import ExpectedMark, TrialMarket, UnquotedStrike
-from rulebot.spec.trial_document import level_of
+from rulebot.model.session import SESSIONS_A_YEAR, Session, sessions_before, trades_on, trading_day_before
+from rulebot.spec.spec_test_document import level_of
+from rulebot.spec.spec_test_nouns import ExpectedMark, TrialMarket, UnquotedStrike
 
 DAYS_LISTED = 14
 """Days ahead in which every session has an expiry; after them only Fridays."""
@@ -314,3 +317,156 @@ def _expiries(today: date) -> Iterable[date]:
             yield day
         elif ahead > DAYS_LISTED and day.weekday() == 4:
             yield day if trades_on(day) else trading_day_before(day)
+
+
+# --- Bars of earlier sessions of a test that come to the realised volatility it gives, by whichever estimator reads
+#     them
+
+VOLUME = 1000.0
+"""Shares of every bar: in a test each minute weighs the same."""
+_RANGE = 4.0 * log(2.0)
+"""The squared range of a session over its variance. Source: Parkinson 1980."""
+
+
+def shaped_days(bars: Sequence[Bar], rv: float, window: int) -> tuple[Bar, ...]:
+    """Return daily bars with the closes of these and the volatility `rv` (% a year) by their ranges.
+
+    window: sessions of the estimator of Yang and Zhang that comes to it too, 0 without one.
+    """
+    variance = (rv / 100.0) ** 2 / SESSIONS_A_YEAR
+    return tuple(_shaped(bar, *_parts(abs(log(bar.close / bar.open)), variance, window)) for bar in bars)
+
+
+def _parts(step: float, variance: float, window: int) -> tuple[float, float]:
+    """Return which part of the step from close to close is made between open and close, and the range, as logarithms.
+
+    With nights of +-p, days of +-q and p + q = step the estimator is f p^2 + k f q^2 + (1 - k) (range^2 - q^2) / 2,
+    where f is the sample variance of +-1.
+    """
+    reach = sqrt(_RANGE * variance)
+    if window < 2:
+        return step, max(reach, step)
+    f = window / (window - 1) if window % 2 == 0 else (window + 1) / window
+    k = 0.34 / (1.34 + (window + 1) / (window - 1))
+    a, b = f * (1 + k) - (1 - k) / 2, f * step
+    c = f * step * step + (1 - k) * reach * reach / 2 - variance
+    if b * b >= a * c:
+        day = (b - sqrt(b * b - a * c)) / a
+        if day <= reach:
+            return day, reach
+    half = step / 2  # of two sessions no range has both volatilities: that of Yang and Zhang counts
+    return half, sqrt(half * half + max(2 * (variance - f * half * half * (1 + k)) / (1 - k), 0.0))
+
+
+def _shaped(bar: Bar, day: float, reach: float) -> Bar:
+    opened = bar.close * exp(-day if bar.close > bar.open else day)
+    beyond = exp((reach - day) / 2)
+    high, low = max(opened, bar.close) * beyond, min(opened, bar.close) / beyond
+    return bar._replace(open=opened, high=high, low=low, average=(high + low + bar.close) / 3)
+
+
+def shaped_sessions(
+    sessions: Iterable[Session], closes: Sequence[float], count: int, rv: float | None
+) -> tuple[Bar, ...]:
+    """Return the last so many bars of five minutes of these sessions, which come newest first; `closes` oldest first.
+
+    rv: % a year that each session moves; None where it opens at its close, so that the nights alone move.
+    """
+    found: list[Bar] = []
+    for session, close in zip(sessions, reversed(closes), strict=False):
+        found = [*_session(session, closes[-1] if rv is not None else close, rv or 0.0), *found]
+        if len(found) >= count:
+            break
+    return tuple(found[-count:])
+
+
+def _session(session: Session, level: float, rv: float) -> Iterator[Bar]:
+    starts = range(int(session.open.timestamp()), int(session.close.timestamp()), FIVE_MINUTES)
+    high = level * exp(rv / 100.0 / sqrt(SESSIONS_A_YEAR * len(starts)))
+    for number, at in enumerate(starts):
+        first, last = (high, level) if number % 2 else (level, high)
+        yield Bar(float(at), first, high, level, last, VOLUME, (first + last) / 2)
+
+
+# --- Bars of a test
+
+
+@dataclass
+class PastBars:
+    """The bars of one test. What was made of them is kept: a bar that has ended does not change.
+
+    realised: which volatilities are read of bars, by symbol, estimator and window: these come to what the test says.
+    """
+
+    market: Market
+    realised: frozenset[tuple[str, str, int]] = frozenset()
+    before: dict[tuple[str, int, int], tuple[Bar, ...]] = field(default_factory=dict)
+    today: dict[tuple[str, int], list[Bar | None]] = field(default_factory=dict)
+
+    def of(self, symbol: str, seconds: int, count: int, now: float) -> Bars:
+        """Return the finished bars of one size that are known at `now` (epoch seconds), with so many of days before."""
+        if seconds == DAY:
+            return Bars(now, self._days(symbol, count))
+        key = (symbol, seconds, count)
+        if key not in self.before:
+            self.before[key] = self._before(symbol, seconds, count)
+        return Bars(now, (*self.before[key], *self._today(symbol, seconds, now)))
+
+    def _days(self, symbol: str, count: int) -> tuple[Bar, ...]:
+        windows = [window for of, estimator, window in self.realised if (of, estimator) == (symbol, "yang_zhang")]
+        is_shaped = bool(windows) or any(each[:2] == (symbol, "parkinson") for each in self.realised)
+        bars, rv = _days(self.market, symbol, count), self.market.given.rv
+        if not is_shaped or rv is None or symbol in self.market.given.days:
+            return bars
+        return shaped_days(bars, rv, max(windows, default=0))
+
+    def _before(self, symbol: str, seconds: int, count: int) -> tuple[Bar, ...]:
+        is_shaped = seconds == FIVE_MINUTES and any(each[:2] == (symbol, INTRADAY) for each in self.realised)
+        closes = _closes(self.market, symbol, count) if is_shaped else ()
+        if not closes:
+            return _before(self.market, symbol, seconds, count)
+        rv = None if symbol in self.market.given.days else self.market.given.rv
+        return shaped_sessions(sessions_before(self.market.session.date), closes, count, rv)
+
+    def _today(self, symbol: str, seconds: int, now: float) -> Iterator[Bar]:
+        found, session = self.today.setdefault((symbol, seconds), []), self.market.session
+        ended = round((last_end(session, seconds, now) - session.open.timestamp()) / seconds)
+        found += [_of_session(self.market, symbol, seconds, number) for number in range(len(found), ended)]
+        return (each for each in found[:ended] if each is not None)
+
+
+def _days(market: Market, symbol: str, count: int) -> tuple[Bar, ...]:
+    closes = _closes(market, symbol, count)
+    opens = [each.open.timestamp() for each in islice(sessions_before(market.session.date), len(closes[1:]))][::-1]
+    return tuple(_bar(at, pair) for at, pair in zip(opens, pairwise(closes), strict=True))
+
+
+def _closes(market: Market, symbol: str, count: int) -> tuple[float, ...]:
+    closes = market.closes(symbol, count)
+    return closes if all(each == each for each in closes) else ()
+
+
+def _before(market: Market, symbol: str, seconds: int, count: int) -> tuple[Bar, ...]:
+    """Return bars of the sessions before, in which nothing moved from the last close."""
+    closes = _closes(market, symbol, 1)
+    return (
+        tuple(_bar(at, (closes[-1],)) for at in islice(_starts(market.session, seconds), count))[::-1] if closes else ()
+    )
+
+
+def _starts(session: Session, seconds: int) -> Iterator[float]:
+    for each in sessions_before(session.date):
+        opened, closed = int(each.open.timestamp()), int(each.close.timestamp())
+        yield from (float(at) for at in reversed(range(opened, closed, seconds)))
+
+
+def _of_session(market: Market, symbol: str, seconds: int, number: int) -> Bar | None:
+    """Return the session's bar of this number, from 0 on; None where no level of it is known."""
+    minutes, level = seconds // 60, level_of(market.given, symbol)
+    seen = [level.at(minute) for minute in range(number * minutes, (number + 1) * minutes + 1)]
+    known = tuple(each for each in seen if each == each)
+    return _bar(market.session.open.timestamp() + number * seconds, known) if known else None
+
+
+def _bar(at: float, levels: tuple[float, ...]) -> Bar:
+    return Bar(at, levels[0], max(levels), min(levels), levels[-1], VOLUME, sum(levels) / len(levels))

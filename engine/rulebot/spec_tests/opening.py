@@ -10,7 +10,7 @@ from rulebot.compile.plan import LegPlan, Overwrite, Plan
 from rulebot.core.covered_calls import most_within, too_few
 from rulebot.core.program import CompiledBot
 from rulebot.core.session_start import is_same_week
-from rulebot.decide.bot_day import BotDay
+from rulebot.decide.entry_window import BotDay
 from rulebot.decide.sizing import Priced, fitting
 from rulebot.evaluate.listings import expiry_on
 from rulebot.evaluate.rules import compile_expected_move
@@ -19,7 +19,6 @@ from rulebot.evaluate.snapshot import LegView, View
 from rulebot.evaluate.strike_terms import option_of
 from rulebot.model.commission import fill_commission
 from rulebot.model.contract import LOT, Contract, Option, listed, share
-from rulebot.model.cover import ShareHolding, uncovered_calls
 from rulebot.model.errors import SpecError
 from rulebot.model.facts import Facts
 from rulebot.model.loss_bound import loss_bound, most_commissions
@@ -27,8 +26,9 @@ from rulebot.model.market import Board
 from rulebot.model.money import CENT, ZERO
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import Session, session_on
-from rulebot.spec.nouns.legs import DteRule, Expiry
-from rulebot.spec.trial import Opening
+from rulebot.model.share_coverage import ShareHolding, uncovered_calls
+from rulebot.spec.nouns import DteRule, Expiry
+from rulebot.spec.spec_test_nouns import Opening
 from rulebot.spec_tests.market import Market
 
 

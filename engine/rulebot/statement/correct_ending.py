@@ -6,18 +6,27 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
-from rulebot.model.counted import counted
-from rulebot.model.delivery import DELIVERING
+from rulebot.fill.ledger import leg_of
 from rulebot.model.errors import MisuseError
-from rulebot.model.event import EndingCorrected, ExecutionReport
-from rulebot.model.order import Order, TimeInForce
-from rulebot.model.position import Position, PositionLeg
+from rulebot.model.event import EndingCorrected, ExecutionReport, GonePriced
+from rulebot.model.order import Order, TimeInForce, first_revision, missed_base, next_revision, unseen_base
+from rulebot.model.position import MissingLeg, Position, PositionLeg
 from rulebot.model.session import exchange_date, session_from
-from rulebot.model.unseen import first_revision, missed_base, next_revision, unseen_base
+from rulebot.model.share_coverage import DELIVERING
+from rulebot.model.text import counted
 from rulebot.record.codec import decode, utc_time
 from rulebot.record.record import Kind, Record
-from rulebot.statement.ask_leg import ambiguous_leg
 from rulebot.store.finance.books import HOW
+
+# --- What a person who corrects a fill is asked where it is not clear which leg is meant
+
+
+def ambiguous_leg(ref: str, legs: Iterable[str]) -> MisuseError:
+    """Return the error that names the legs which may be meant."""
+    return MisuseError(f"which leg of {ref} is meant is not clear", f"say --leg with one of: {', '.join(legs)}")
+
+
+# --- A trade before expiry that nobody told, for `rulebot store correct`: its option is booked as ended
 
 _T = TypeVar("_T")
 
@@ -187,3 +196,44 @@ def _last(records: Sequence[Record], kind: Kind, key: str, name: str, of: type[_
     """Return the last value recorded of an order or a position."""
     found = next((each for each in reversed(records) if each.kind is kind and each.data[key] == name), None)
     return None if found is None else decode(of, dict(found.data))
+
+
+# --- What others have closed and nobody told, for `rulebot store correct`: our books hold it, and the account no
+#     more
+
+
+class ExternalClose(NamedTuple):
+    """What the account lacks of one leg of a position that is on hold."""
+
+    position: Position
+    missed: MissingLeg
+
+
+def find_gone(records: Sequence[Record], ref: str, leg: str) -> ExternalClose | None:
+    """Return what the account lacks of a position, or of one leg; None where nothing is missed.
+
+    Of shares that were split all must be gone: their number is not that of our books.
+    Raises: MisuseError when it is not clear which leg is meant.
+    """
+    last = next((each for each in reversed(records) if each.kind is Kind.POSITION and each.data["id"] == ref), None)
+    position = None if last is None else decode(Position, dict(last.data))
+    if position is None or not position.hold or position.state not in ("open", "exiting"):
+        return None
+    found = [each for each in position.missed if each.contracts and leg in ("", each.leg)]
+    found = [each for each in found if _is_whole(position, each)]
+    if len(found) > 1:
+        raise ambiguous_leg(ref, (each.leg for each in found))
+    return ExternalClose(position, found[0]) if found else None
+
+
+def _is_whole(position: Position, missed: MissingLeg) -> bool:
+    leg = leg_of(position, missed.leg)
+    return not position.is_split_in(leg.option) or missed.contracts == leg.held
+
+
+def priced(gone: ExternalClose, price: Decimal, at: datetime) -> GonePriced:
+    """Return the event that books it."""
+    name, leg = gone.position.id, gone.missed.leg
+    closed = leg_of(gone.position, leg).closed
+    exec_id = next_revision(first_revision(missed_base(name, leg, closed)))
+    return GonePriced(at=at, position=name, leg=leg, price=price, exec_id=exec_id)

@@ -15,25 +15,32 @@ from rulebot.core.handle_event import handle_event
 from rulebot.core.program import AccountLimits, Program
 from rulebot.core.state import State
 from rulebot.documents.load_bots import compile_text
-from rulebot.fill.apply import leg_of
-from rulebot.fill.book import BY_OTHERS
+from rulebot.fill.ledger import BY_OTHERS, leg_of
 from rulebot.model.contract import Option
 from rulebot.model.errors import InvariantError, MisuseError
 from rulebot.model.event import CommissionReport, EndingCorrected, Event, ExecutionReport
 from rulebot.model.facts import EventCalendar
 from rulebot.model.market import Board
+from rulebot.model.order import is_synthetic, next_revision
 from rulebot.model.session import exchange_date
-from rulebot.model.unseen import is_synthetic, next_revision
 from rulebot.model.values import replace
 from rulebot.record.codec import utc_time
 from rulebot.record.record import CORRECTED, Json, Kind, Record
 from rulebot.recovery.resume import resume
-from rulebot.statement.ask_leg import ambiguous_leg
-from rulebot.statement.correct_ending import RecordedEnding, ended_legs, find_ending, traded, two_parts
-from rulebot.statement.correct_external_close import ExternalClose, find_gone, priced
+from rulebot.statement.correct_ending import (
+    ExternalClose,
+    RecordedEnding,
+    ambiguous_leg,
+    ended_legs,
+    find_ending,
+    find_gone,
+    priced,
+    traded,
+    two_parts,
+)
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.place import Place
+from rulebot.store.registry import open_store
 
 
 def correct(

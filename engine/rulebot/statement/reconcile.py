@@ -5,20 +5,329 @@ the statement has under an order reference of this store is ours, known or not, 
 else is somebody else's.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass as mutable
+from dataclasses import field, replace
 from datetime import date
 from decimal import Decimal
+from enum import Enum
+from pathlib import Path
 from typing import NamedTuple
 
+from rulebot.core.other_engines import PREFIX
+from rulebot.model.contract import Option, Right
 from rulebot.model.money import CENT, ZERO
+from rulebot.model.share_coverage import DELIVERING
 from rulebot.model.values import dataclass
-from rulebot.statement.difference import Contracts, Difference, DifferenceKind, amount, dealt
-from rulebot.statement.endings import endings_that_differ
-from rulebot.statement.estimates import as_one, correction_command, mend_ending, told_by_others, told_of_estimates
-from rulebot.statement.statement import Statement, StatementEvent, StatementExecution
-from rulebot.store.finance.books import BookedFill, Books, LegEnding, base_of
-from rulebot.store.finance.contract import occ_symbol
+from rulebot.record.record import Kind
+from rulebot.statement.flex import Contract, Statement, StatementEvent, StatementExecution, read_flex
+from rulebot.store.dialect import to_step
+from rulebot.store.export import exact
+from rulebot.store.finance.books import SHARE_TYPE, BookedFill, Books, LegEnding, base_of, is_section_1256, occ_symbol
+from rulebot.store.place import Place
+from rulebot.store.queries import StoreReader
+
+# --- What may differ, and how contracts, amounts and deals are named on both sides
+
+
+class DifferenceKind(Enum):
+    """What is wrong."""
+
+    DIFFERS = "differs"
+    ESTIMATE = "estimate"
+    DOUBLED = "doubled in the statement"
+    NOT_IN_STATEMENT = "not in the statement"
+    NOT_IN_STORE = "not in the store"
+    CANCELLED = "cancelled in the statement"
+    ENDING = "ended otherwise"
+    SECTION = "section missing"
+    SUM = "sum differs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing that does not tie: which value (`name`), and what each side has of it, in words.
+
+    mend: the command that mends it, where there is one.
+    """
+
+    what: DifferenceKind
+    name: str
+    exec_id: str = ""
+    bot: str = ""
+    contract: str = ""
+    ours: str = ""
+    theirs: str = ""
+    mend: str = ""
+
+
+class Contracts:
+    """Names a contract alike on both sides: by the broker's number where both know it, else by its OCC symbol."""
+
+    def __init__(self, books: Books) -> None:
+        options = [fill.of.option for fill in books.fills] + [ending.of.option for ending in books.endings]
+        self._by_id = {option.con_id: self.key_of(option) for option in options if option.con_id}
+
+    def key_of(self, option: Option) -> str:
+        """Return the name of a contract of ours."""
+        return _plain(occ_symbol(option))
+
+    def key(self, contract: Contract) -> str:
+        """Return the name of one of theirs."""
+        return self._by_id.get(contract.con_id) or _plain(contract.symbol)
+
+
+def _plain(symbol: str) -> str:
+    return "".join(symbol.split())
+
+
+def amount(found: Decimal) -> str:
+    """Return dollars with all their digits."""
+    return exact(found)
+
+
+def dealt(signed: Decimal | int, price: Decimal, day: date) -> str:
+    """Return `sold 1 at 4.72 on 2026-10-21`."""
+    return f"{'sold' if signed < 0 else 'bought'} {abs(Decimal(signed)):f} at {exact(price)} on {day}"
+
+
+# --- What ended without a trade, against the statement's exercises, assignments and expirations
+
+CASH = "Cash Settlement"
+_WORDS = {
+    "Expiration": "expired",
+    "Expire": "expired",
+    "Assignment": "assigned",
+    "Exercise": "exercised",
+}
+_OF_CASH = {1: "exercised", -1: "assigned"}
+
+
+@mutable(slots=True)
+class _Side:
+    """Of one contract: contracts that left (as the holding changes), their cash, and how."""
+
+    signed: Decimal = ZERO
+    cash: Decimal = ZERO
+    hows: set[str] = field(default_factory=set)
+
+
+def endings_that_differ(
+    books: Books, statement: Statement, contracts: Contracts, strangers: Iterable[StatementExecution]
+) -> tuple[list[Difference], list[StatementEvent]]:
+    """Return what differs, and events of contracts that are not ours."""
+    events = [event for event in statement.events if event.contract.category != SHARE_TYPE]
+    known = _held_or_ended(books, contracts)
+    told = _theirs(events, contracts)
+    ours, options = _ours(books, statement, contracts, told.keys())
+    strange = [event for event in events if contracts.key(event.contract) not in known]
+    if ours and not statement.has_events:
+        text = f"{len(ours)} contracts ended, and the query has no Option Exercises, Assignments and Expirations"
+        return [Difference(what=DifferenceKind.SECTION, name="endings", ours=text)], strange
+    others = _traded(strangers, contracts)
+    symbols = {contracts.key(event.contract): event.contract.symbol for event in events}
+    differences: list[Difference] = []
+    for key in sorted({*ours, *(told.keys() & known)}):
+        mine, other = ours.get(key, _Side()), told.get(key, _Side())
+        name = occ_symbol(options[key]) if key in options else symbols[key]
+        differences += _compared(name, mine, other, others[key])
+    gone = [(option, told[key]) for key, option in options.items() if key in told]
+    return [*differences, *_of_shares(gone, statement.events, strange)], strange
+
+
+def _held_or_ended(books: Books, contracts: Contracts) -> set[str]:
+    """Return the contracts of which something of ours ended, or by our books still stands."""
+    ended = {contracts.key_of(ending.of.option) for ending in books.endings}
+    held: dict[str, int] = defaultdict(int)
+    for fill in books.fills:
+        held[contracts.key_of(fill.of.option)] += fill.signed
+    return ended | {key for key, signed in held.items() if signed and key not in ended}
+
+
+def _ours(
+    books: Books, statement: Statement, contracts: Contracts, told: Iterable[str]
+) -> tuple[dict[str, _Side], dict[str, Option]]:
+    """Return our endings of options that the statement should have, by contract, and the contracts.
+
+    Those of its days; of a contract that is in the file, and of which none ended in these, all: it is booked later.
+    """
+    found: dict[str, _Side] = defaultdict(_Side)
+    options: dict[str, Option] = {}
+    of_account = [each for each in books.endings if each.of.account in ("", statement.account)]
+    ours = [(contracts.key_of(each.of.option), each) for each in of_account if not each.of.option.is_share]
+    due = {key for key, ending in ours if statement.covers(ending.date)}
+    late = set(told) - due
+    for key, ending in ours:
+        option = ending.of.option
+        if not statement.covers(ending.date) and key not in late:
+            continue
+        side = found[key]
+        side.signed += ending.signed
+        side.cash += ZERO if ending.how in DELIVERING else ending.cash
+        side.hows.add(_how(ending))
+        options[key] = option
+    return dict(found), options
+
+
+def _how(ending: LegEnding) -> str:
+    """Return the statement's word for an ending: an index option in the money is assigned, or exercised, for cash."""
+    return _OF_CASH[ending.of.sign] if ending.how == "cash settled" else ending.how
+
+
+def _theirs(events: Iterable[StatementEvent], contracts: Contracts) -> dict[str, _Side]:
+    found: dict[str, _Side] = defaultdict(_Side)
+    for event in events:
+        side = found[contracts.key(event.contract)]
+        side.signed += event.signed
+        side.cash += event.proceeds
+        if event.kind != CASH:
+            side.hows.add(_WORDS.get(event.kind, event.kind))
+    return dict(found)
+
+
+def _traded(strangers: Iterable[StatementExecution], contracts: Contracts) -> defaultdict[str, Decimal]:
+    found: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for told in strangers:
+        found[contracts.key(told.contract)] += told.signed
+    return found
+
+
+def _compared(name: str, mine: _Side, other: _Side, held: Decimal) -> Iterator[Difference]:
+    """Yield what differs of one contract; `held`: what others have bought of it, in the statement's days."""
+    if other.signed not in (mine.signed, mine.signed - held):
+        sides = (f"{side.signed:+f} {_listed(side.hows)}" for side in (mine, other))
+        yield _ending_difference(name, "quantity", *sides)
+        return
+    hows = _expected(mine)
+    if mine.signed and hows != other.hows:
+        yield _ending_difference(name, "how", _listed(hows), _listed(other.hows))
+    due = mine.cash if other.signed == mine.signed or not mine.signed else mine.cash * other.signed / mine.signed
+    if abs(due - other.cash) >= CENT / 2:
+        yield _ending_difference(name, "cash", amount(due), amount(other.cash))
+
+
+def _of_shares(
+    gone: Iterable[tuple[Option, _Side]], events: Iterable[StatementEvent], strange: Iterable[StatementEvent]
+) -> Iterator[Difference]:
+    """Yield shares that should have come or gone for the options of ours that left, and did not at that strike.
+
+    An underlying on which options of others ended too is left out: nobody says whose shares are whose.
+    """
+    others = {_root(event) for event in strange}
+    wanted: defaultdict[tuple[str, Decimal], Decimal] = defaultdict(Decimal)
+    for option, side in gone:
+        if side.hows & DELIVERING and not is_section_1256(option) and option.trading_class not in others:
+            direction = 1 if option.right is Right.CALL else -1
+            wanted[option.symbol, option.strike] -= side.signed * option.multiplier * direction
+    moved: defaultdict[tuple[str, Decimal], _Side] = defaultdict(_Side)
+    for event in events:
+        if event.contract.category == SHARE_TYPE:
+            moved[event.contract.symbol, event.price].signed += event.signed
+            moved[event.contract.symbol, event.price].cash += event.proceeds
+    for (symbol, strike), shares in wanted.items():
+        found = moved[symbol, strike]
+        if shares != found.signed or abs(found.cash + shares * strike) >= CENT / 2:
+            words = f"at {amount(strike)} for"
+            mine = f"{shares:+f} {words} {amount(-shares * strike)}"
+            yield _ending_difference(
+                symbol, "shares delivered", mine, f"{found.signed:+f} {words} {amount(found.cash)}"
+            )
+
+
+def _root(event: StatementEvent) -> str:
+    """Return the class of an option, with which its OCC symbol begins."""
+    return event.contract.symbol[:6].strip()
+
+
+def _expected(mine: _Side) -> set[str]:
+    """Return how the account's line must end: what several bots held long and short is set off first."""
+    if mine.hows <= DELIVERING:
+        return {"assigned"} if mine.signed > 0 else {"exercised"}
+    return mine.hows
+
+
+def _ending_difference(contract: str, name: str, mine: str, other: str) -> Difference:
+    return Difference(what=DifferenceKind.ENDING, contract=contract, name=name, ours=mine, theirs=other)
+
+
+def _listed(hows: set[str]) -> str:
+    return ", ".join(sorted(hows)) or "ended"
+
+
+# --- Fills that nobody told us, against what the broker's statement has of their orders
+
+
+def told_of_estimates(
+    ours: Mapping[str, BookedFill], unknown: Iterable[StatementExecution], contracts: Contracts
+) -> dict[str, tuple[StatementExecution, ...]]:
+    """Return the executions that each estimate stands for, by its id: those of its order in its contract."""
+    found: dict[str, tuple[StatementExecution, ...]] = {}
+    for base, fill in ours.items():
+        if fill.is_estimate and fill.quantity:
+            key = contracts.key_of(fill.of.option)
+            found[base] = tuple(
+                told for told in unknown if told.ref == fill.ref and contracts.key(told.contract) == key
+            )
+    return {base: told for base, told in found.items() if told}
+
+
+def told_by_others(
+    ours: Mapping[str, BookedFill], strangers: Iterable[StatementExecution], contracts: Contracts
+) -> dict[str, tuple[StatementExecution, ...]]:
+    """Return the trades of others that each fill stands for which somebody else has dealt of ours, by its id.
+
+    They have no reference: those of its contract count, and its way, where together they are as many.
+    """
+    found: dict[str, tuple[StatementExecution, ...]] = {}
+    left = [told for told in strangers if not told.ref]
+    for base, fill in ours.items():
+        if fill.is_estimate and fill.quantity and fill.ref == fill.of.position:
+            key = contracts.key_of(fill.of.option)
+            alike = [told for told in left if contracts.key(told.contract) == key]
+            right = tuple(told for told in alike if (told.signed > 0) == (fill.signed > 0))
+            if _estimates_total(told.signed for told in right) == fill.signed:
+                found[base] = right
+                left = [told for told in left if told not in right]
+    return found
+
+
+def as_one(told: tuple[StatementExecution, ...], multiplier: int) -> StatementExecution:
+    """Return executions of one contract as a single one, at their average price."""
+    signed, proceeds = _estimates_total(each.signed for each in told), _estimates_total(each.proceeds for each in told)
+    price = to_step(-proceeds / (signed * multiplier)) if signed else told[0].price
+    commission = _estimates_total(each.commission for each in told)
+    return replace(told[0], signed=signed, price=price, proceeds=proceeds, commission=commission, net_cash=None)
+
+
+def correction_command(fill: BookedFill, told: StatementExecution) -> str:
+    """Return the command that puts the statement's figures in an estimate's place."""
+    paid = f" --commission {told.commission:f}" if told.commission else ""
+    ref = fill.exec_id if fill.ref == fill.of.position else fill.ref
+    return f"rulebot store correct {ref} {told.price.normalize():f} --leg {fill.of.leg}{paid}"
+
+
+def mend_ending(
+    told: StatementExecution, unknown: Iterable[StatementExecution], endings: Iterable[LegEnding], contracts: Contracts
+) -> str:
+    """Return the command that puts a trade in the place of an ending of ours; "" where there is none, or several."""
+    key, way = contracts.key(told.contract), told.signed > 0
+    legs = {each.of.leg for each in endings if contracts.key_of(each.of.option) == key and (each.signed > 0) is way}
+    multipliers = {each.of.option.multiplier for each in endings if contracts.key_of(each.of.option) == key}
+    if not told.ref or len(legs) != 1:
+        return ""
+    alike = tuple(each for each in unknown if each.ref == told.ref and contracts.key(each.contract) == key)
+    one = as_one(alike, multipliers.pop())
+    paid = f" --commission {one.commission:f}" if one.commission else ""
+    what = f"--leg {legs.pop()} --contracts {abs(one.signed):f} --day {one.day}"
+    return f"rulebot store correct {told.ref} {one.price.normalize():f} {what}{paid}"
+
+
+def _estimates_total(amounts: Iterable[Decimal]) -> Decimal:
+    return sum(amounts, ZERO)
+
+
+# --- The account's statement against our store
 
 _PRICE_STEP = Decimal("0.0001")
 _HALF = Decimal("0.5")
@@ -228,3 +537,21 @@ def _of_sums(sums: Iterable[StatementSum]) -> Iterator[Difference]:
             yield Difference(
                 what=DifferenceKind.SUM, name=each.name, ours=amount(each.ours), theirs=amount(each.theirs)
             )
+
+
+# --- The front door
+
+
+def reconcile_file(store: Place, statement: Path) -> Reconciliation:
+    """Compare a store with an Activity Flex Query. Raises: MisuseError for a file that is none of it; StoreError."""
+    with StoreReader(store) as reader:
+        books, found = reader.books(("orders",))
+        installs = {record.data.get("install") for record in reader.records((Kind.RUN_STARTED,))} - {None}
+    orders = found["orders"]
+    ref, perm_id = orders.columns.index("ref"), orders.columns.index("ibkr_perm_id")
+    known = Orders(
+        refs=frozenset(str(row[ref]) for row in orders.rows),
+        perm_ids=frozenset(int(row[perm_id]) for row in orders.rows if row[perm_id]),
+        begin=tuple(f"{PREFIX}{install}:" for install in installs),
+    )
+    return reconcile(books, known, read_flex(statement, books.accounts))

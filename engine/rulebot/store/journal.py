@@ -19,17 +19,14 @@ from rulebot.model.collector import seldom_collected
 from rulebot.model.errors import InvariantError, StoreError, UnwrittenError
 from rulebot.record.codec import json_text, line_of, utc_text
 from rulebot.record.record import Kind, Record
-from rulebot.store.chain import FIRST_HASH, ChainBreak, chained, verify
 from rulebot.store.dialect import dialect_of
-from rulebot.store.failures import error_text, failures, sentences
-from rulebot.store.jsonlines import KINDS, JsonLines
-from rulebot.store.lease import check_lease, take_lease
-from rulebot.store.project import Projector
+from rulebot.store.export import KINDS, JsonLines
+from rulebot.store.failures import error_text, failures, is_full, sentences
+from rulebot.store.projections import Projector, rebuild, refresh, upgrade
 from rulebot.store.recall import COLUMNS, StartupRecords, of_kinds, read_rows, recall, recall_lines
-from rulebot.store.refresh import rebuild, refresh, upgrade
-from rulebot.store.reserve import is_full
+from rulebot.store.registry import check_lease, take_lease
+from rulebot.store.schema import FIRST_HASH, ChainBreak, chained, journal, verify
 from rulebot.store.store import Store
-from rulebot.store.tables import journal
 
 log = logging.getLogger("rulebot.store")
 

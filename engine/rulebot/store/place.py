@@ -3,16 +3,21 @@
 What a person reads of a server, and what rulebot keeps of it, never has its password.
 """
 
+import errno
 import hashlib
 import os
 import re
+import secrets
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from rulebot.model.errors import MisuseError
+import platformdirs
+
+from rulebot.model.errors import MisuseError, StoreError, in_words, unread
 from rulebot.model.values import dataclass
 
 SCHEMES = ("postgresql", "postgres")
@@ -133,3 +138,179 @@ def shown_path(path: Place) -> str:
     with suppress(ValueError):
         return str(whole.relative_to(here))
     return str(path)
+
+
+# --- Where rulebot keeps things for this person
+
+DATA_VARIABLE = "RULEBOT_DATA"
+PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+"""What rulebot makes is its owner's alone: it says what is traded, and who reads a store can lock it."""
+
+
+def data_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of what rulebot keeps for this person: RULEBOT_DATA, else the system's own place for it."""
+    named = environ.get(DATA_VARIABLE, "")
+    return Path(named) if named else platformdirs.user_data_path("rulebot", appauthor=False)
+
+
+def make_folder(folder: Path, environ: Mapping[str, str] = os.environ) -> None:
+    """Make a folder, and those above it that are not there: for this person alone, and so is the data folder.
+
+    Who can read a store can lock it, too, and keep its engine from entering. Source: XDG Base Directory Specification,
+    0700. Raises: OSError.
+    """
+    lacking = [each for each in (folder, *folder.parents) if not each.exists()]
+    if folder.absolute().is_relative_to(data := data_folder(environ).absolute()):
+        data.parent.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+    for made in reversed(lacking):
+        made.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        give_to_owner(made)
+    folder.mkdir(exist_ok=True)
+
+
+def private(path: str, flags: int) -> int:
+    """Open a plain file, made for its owner alone; an `opener` of `open`. It never waits for the other end of a pipe.
+
+    Raises: OSError, also for what is no plain file.
+    """
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0), PRIVATE_FILE)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is no plain file", path)
+    return handle
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file for its owner alone, unless there is one. Raises: OSError."""
+    os.close(private(str(path), os.O_WRONLY | os.O_CREAT))
+
+
+def give_to_owner(made: Path, like: Path | None = None) -> None:
+    """Let what root has made belong to the owner of what it is to be `like`, if that exists, else of its folder.
+
+    So does SQLite with what it makes beside a store.
+
+    Who runs the engine could not read or write it. A link is not followed, and of a file with another name nothing is
+    given away: whoever owns the folder may have made either, of a file of root's.
+    """
+    if os.name != "posix" or os.geteuid() != 0:
+        return
+    with suppress(OSError):  # of a disk where root may not either
+        owner = (like if like is not None and like.exists() else made.parent).stat()
+        found = made.lstat()
+        if found.st_nlink == 1 or stat.S_ISDIR(found.st_mode):
+            os.chown(made, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
+def runs_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of real stores and of the pointer: RULEBOT_DATA, else the system's own place, `runs` in it."""
+    return data_folder(environ) / "runs"
+
+
+def accounts_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of the locks of accounts: RULEBOT_DATA, else the system's own place, `accounts` in it."""
+    return data_folder(environ) / "accounts"
+
+
+def new_sim_store(name: str, folder: Path | None = None) -> Path:
+    """Return a path for a simulated run's store that is not taken yet: `runs/2026-11-18-7.db`, then `...-7-2.db`."""
+    folder = Path("runs") if folder is None else folder
+    path, count = folder / f"{name}.db", 1
+    while path.exists():
+        count += 1
+        path = folder / f"{name}-{count}.db"
+    return path
+
+
+# --- Secrets
+
+DATABASE_PASSWORD = "RULEBOT_DB_PASSWORD"
+HOOK_SECRET = "RULEBOT_HOOK_SECRET"
+LEAST = 16
+"""Characters that a secret has at least."""
+_FILE = "_FILE"
+
+
+def read_secret(name: str, environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
+    """Return the secret of a variable, else of the file that the variable NAME_FILE names; and in words where it was.
+
+    Both are "" when neither is set. Who names a file answers for who can read it. Raises: MisuseError, StoreError.
+    """
+    given, file = environ.get(name, ""), environ.get(name + _FILE, "")
+    if given and file:
+        raise MisuseError(f"{name} and {name}{_FILE} are both set", "keep one of them")
+    if given or not file:
+        return given, f"the environment's {name}" if given else ""
+    try:
+        text = Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{file}, which {name}{_FILE} names, cannot be read: {unread(error)}") from error
+    if not text:
+        raise MisuseError(f"{file}, which {name}{_FILE} names, is empty")
+    return text, file
+
+
+def database_password(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the password for a server whose URL has none, "" when none is given here. Raises: as `read_secret`."""
+    return read_secret(DATABASE_PASSWORD, environ)[0]
+
+
+def hook_secret(folder: Path, environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
+    """Return what web hooks must bring, and in words where it is kept; both are "" while none is set, nor any received.
+
+    folder: that of what rulebot keeps for this person. Raises: MisuseError, StoreError.
+    """
+    given, where = read_secret(HOOK_SECRET, environ)
+    if given:
+        return checked_secret(given, where), where
+    file = hook_secret_file(folder)
+    return (kept_secret(file), str(file)) if file.exists() else ("", "")
+
+
+def hook_secret_file(folder: Path) -> Path:
+    """Return the file that keeps the secret of web hooks."""
+    return folder / "hook-secret"
+
+
+# ---------------------------------------------------------------- files of our own
+
+
+def make_secret(file: Path) -> None:
+    """Make a file with a new secret that its owner alone can read, unless it is there. Raises: StoreError."""
+    if file.exists():
+        return
+    try:
+        make_folder(file.parent)
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "w", encoding="ascii") as made:
+                made.write(secrets.token_urlsafe(24))
+        except OSError:
+            file.unlink()  # an empty one would be taken for a secret that is none, at every start
+            raise
+        give_to_owner(file)
+    except OSError as error:
+        raise StoreError(f"{file} cannot be made: {in_words(error)}") from error
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Say whether others than its owner may use a file or folder, where the system tells. Raises: OSError."""
+    return os.name == "posix" and bool(path.stat().st_mode & 0o077)
+
+
+def kept_secret(file: Path) -> str:
+    """Return what a file of ours keeps. Raises: MisuseError when others can read it too or it is none, StoreError."""
+    try:
+        if is_open_to_others(file):
+            raise MisuseError(f"{file} can be read by others, and holds a secret", f"chmod 600 {file}")
+        return checked_secret(file.read_text(encoding="ascii").strip(), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{file} cannot be read: {unread(error)}") from error
+
+
+def checked_secret(text: str, where: str) -> str:
+    """Return a secret that is one. Raises: MisuseError."""
+    if len(text) < LEAST or not text.isascii() or not text.isprintable():
+        raise MisuseError(f"what is kept in {where} is no secret", f"it has at least {LEAST} plain characters")
+    return text

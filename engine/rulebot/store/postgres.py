@@ -17,12 +17,9 @@ from sqlalchemy.pool import NullPool, Pool, StaticPool
 
 from rulebot.model.errors import StoreError, UnwrittenError
 from rulebot.store.failures import RESTORE_DUMP, sentences
-from rulebot.store.place import Server
-from rulebot.store.schema import check_version, create
-from rulebot.store.secret import database_password
+from rulebot.store.place import Server, database_password
+from rulebot.store.schema import APPLICATION_ID, NAMES, check_version, create
 from rulebot.store.store import Store
-from rulebot.store.tables import APPLICATION_ID
-from rulebot.store.views import NAMES
 
 if TYPE_CHECKING:
     import psycopg

@@ -1,29 +1,124 @@
 """What the commands and pages ask a store: plain rows of the views, and records by bot and day. Read-only."""
 
-from collections.abc import Collection, Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from sqlalchemy import ColumnElement, Select, func, literal, select, text, union
+from sqlalchemy import ColumnElement, Connection, Select, Text, func, literal, select, text, type_coerce, union
+from sqlalchemy import Row as SqlRow
 
+from rulebot.model.order import FIRST_REVISION, UNSEEN
 from rulebot.model.position import Position
 from rulebot.model.session import at_exchange_time, exchange_date, session_on
-from rulebot.model.unseen import FIRST_REVISION, UNSEEN
 from rulebot.model.values import dataclass
 from rulebot.record.codec import decode, utc_text, utc_time
 from rulebot.record.explain import OF_LINKS, TimeSpan, outages
-from rulebot.record.record import CORRECTED, DATA_TROUBLE, NAMED_ABOVE, Kind, Record
-from rulebot.store.chain import ChainBreak, verify
+from rulebot.record.record import COMPUTER_AHEAD, CORRECTED, DATA_TROUBLE, NAMED_ABOVE, Kind, Record
 from rulebot.store.dialect import place_in
 from rulebot.store.failures import error_text, failures
 from rulebot.store.finance.books import KINDS as BOOKED
 from rulebot.store.finance.books import Books, books_of, positions_of
-from rulebot.store.open import is_in_use, read_store
 from rulebot.store.place import Place
 from rulebot.store.recall import COLUMNS, StartupRecords, certain, of_kinds, read_rows, readable, recall
-from rulebot.store.tables import OF_ONE, bot_day_rows, fill_rows, journal, lease, of_position, trade_rows
-from rulebot.store.tally import Known, Tally, tally
+from rulebot.store.registry import is_in_use, read_store
+from rulebot.store.rows import dollars_of_a_point
+from rulebot.store.schema import (
+    OF_ONE,
+    ChainBreak,
+    bot_day_rows,
+    fill_rows,
+    journal,
+    lease,
+    of_position,
+    order_rows,
+    trade_rows,
+    verify,
+)
+
+# --- Orders, fills, alarms and profit of a store counted for other programs
+
+FETCHED = 500
+"""Orders that are asked for at once by their numbers; when more are new, all are read."""
+
+
+class OrderTally(NamedTuple):
+    """One order as it stands.
+
+    seconds: from writing it down to its last execution, None unless it is filled. slippage: dollars that what has
+    filled was worse than the mid when the order was first priced, None without a fill or a mid.
+    """
+
+    bot: str
+    purpose: str
+    state: str
+    attempt: int
+    seconds: float | None
+    slippage: Decimal | None
+
+
+Known = MutableMapping[int, tuple[object, OrderTally]]
+"""Orders that were read before, by number, each with the mark that tells whether it is still the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What a store holds, counted. fills, alarms, net: by bot, "" for those of no bot; losses: lost connections.
+
+    net: dollars that closed trades made after commissions.
+    """
+
+    orders: tuple[OrderTally, ...]
+    fills: Mapping[str, int]
+    alarms: Mapping[str, int]
+    losses: int
+    net: Mapping[str, Decimal]
+
+
+def tally(connection: Connection, known: Known) -> Tally:
+    """Return everything counted, of one instant; of the orders that are `known` only what has changed is read."""
+    links = select(journal.c.data).where(journal.c.kind == Kind.LINK.value)
+    alarms = select(journal.c.bot, func.count()).where(journal.c.kind == Kind.ALARM.value).group_by(journal.c.bot)
+    fills = select(fill_rows.c.bot, func.count()).group_by(fill_rows.c.bot)
+    net = connection.execute(text("SELECT strategy_id, net_pnl FROM strategy_summary"))
+    return Tally(
+        orders=_orders(connection, known),
+        fills={str(bot): int(count) for bot, count in connection.execute(fills)},
+        alarms={str(bot): int(count) for bot, count in connection.execute(alarms)},
+        losses=sum(not json.loads(data).get("up") for data in connection.execute(links).scalars()),
+        net={str(bot): Decimal(str(amount)) for bot, amount in net},
+    )
+
+
+def _orders(connection: Connection, known: Known) -> tuple[OrderTally, ...]:
+    """Bring `known` up to date, and return the orders by number."""
+    columns = order_rows.c
+    seen = (type_coerce(columns[name], Text()) for name in ("state", "changed_at", "fill_price", "fill_time"))
+    marks = {row[0]: tuple(row[1:]) for row in connection.execute(select(columns.number, *seen))}
+    for number in known.keys() - marks.keys():
+        del known[number]
+    changed = [number for number, mark in marks.items() if number not in known or known[number][0] != mark]
+    query = select(order_rows)
+    if len(changed) <= FETCHED:
+        query = query.where(columns.number.in_(changed))
+    for row in connection.execute(query) if changed else ():
+        known[row.number] = (marks[row.number], _read(row))
+    return tuple(known[number][1] for number in sorted(known))
+
+
+def _read(row: SqlRow[Any]) -> OrderTally:
+    is_filled = row.state == "filled" and row.fill_time is not None
+    seconds = max(0.0, (row.fill_time - row.prepared_at).total_seconds()) if is_filled else None
+    slippage = None
+    if row.fill_price is not None and row.mid is not None and row.filled:
+        worse = row.fill_price - row.mid if row.action == "BUY" else row.mid - row.fill_price
+        slippage = worse * row.filled * dollars_of_a_point(row.legs)
+    return OrderTally(row.bot, row.purpose, row.state, row.attempt, seconds, slippage)
+
+
+# --- What the commands and pages ask a store
 
 Row = Mapping[str, Any]
 OBSERVE = "observe"
@@ -507,3 +602,14 @@ def _has_opened(day: date, by: datetime) -> bool:
     """Say whether there is a session on a day, and it has begun by an instant."""
     session = session_on(day)
     return session is not None and by >= session.open
+
+
+# --- The broker's time for those who look at a store
+
+
+def broker_now(reader: StoreReader, now: datetime) -> datetime:
+    """Return the broker's time at `now` of this computer's clock, as far as the last run has told how they differ."""
+    told, began = reader.last_record(Kind.ALARM, field=COMPUTER_AHEAD), reader.last_record(Kind.RUN_STARTED)
+    if told is None or began is None or told[0] < began[0]:
+        return now
+    return now - timedelta(seconds=float(str(told[1].data[COMPUTER_AHEAD])))

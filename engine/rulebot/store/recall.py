@@ -46,11 +46,19 @@ from rulebot.record.record import (
     Kind,
     Record,
 )
-from rulebot.store.chain import FIRST_HASH, LAST, NOT_WRITTEN, is_link
-from rulebot.store.dialect import dialect_of, place_in
+from rulebot.store.dialect import UtcText, dialect_of, place_in
 from rulebot.store.failures import RESTORE
-from rulebot.store.tables import OF_ONE, journal, order_rows, snapshot_rows, trade_rows
-from rulebot.store.types import UtcText
+from rulebot.store.schema import (
+    FIRST_HASH,
+    LAST,
+    NOT_WRITTEN,
+    OF_ONE,
+    is_link,
+    journal,
+    order_rows,
+    snapshot_rows,
+    trade_rows,
+)
 
 LINES_KEPT = timedelta(days=10)
 SET_BACK = timedelta(days=2)

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
 from rulebot.store.failures import error_text
-from rulebot.store.folders import give_to_owner, make_folder, private
-from rulebot.store.place import Place, Server
+from rulebot.store.place import Place, Server, give_to_owner, make_folder, private
 
 if TYPE_CHECKING:
     import psycopg

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rulebot.model.errors import StoreError, in_words
-from rulebot.store.folders import data_folder, give_to_owner, make_folder
+from rulebot.store.place import data_folder, give_to_owner, make_folder
 
 FILE_NAME = "scans.db"
 KEPT = 2000

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, create_engine, event, select, text
@@ -16,13 +16,53 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, Pool, StaticPool
 
 from rulebot.model.errors import StoreError, UnwrittenError
-from rulebot.store.chain import FIRST_HASH, LAST, verify
 from rulebot.store.failures import RESTORE, error_text, sentences
-from rulebot.store.folders import PRIVATE_FILE, give_to_owner, make_folder, make_private, private
-from rulebot.store.schema import check_version, create
+from rulebot.store.place import PRIVATE_FILE, give_to_owner, make_folder, make_private, private
+from rulebot.store.schema import APPLICATION_ID, FIRST_HASH, LAST, check_version, create, journal, verify
 from rulebot.store.store import Head, Store
-from rulebot.store.tables import APPLICATION_ID, journal
-from rulebot.store.untouched import stamps_of, what_happened
+
+# --- Whether anybody else has written to a store's file since we did
+
+
+class FileStamp(NamedTuple):
+    """What the system tells of a file. changed: nanoseconds since 1970."""
+
+    device: int
+    inode: int
+    size: int
+    changed: int
+
+
+class Stamps(NamedTuple):
+    """Those of a store's file and of the database's log beside it, None where one is not there."""
+
+    file: FileStamp | None
+    log: FileStamp | None
+
+
+def stamps_of(path: Path) -> Stamps:
+    """Return what the system tells of a store now."""
+    return Stamps(_stamp(path), _stamp(Path(f"{path}-wal")))
+
+
+def _stamp(path: Path) -> FileStamp | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return FileStamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def what_happened(before: Stamps, now: Stamps) -> str:
+    """Return what somebody has done to the file: "deleted", "replaced", "overwritten", or "" where it is as it was."""
+    if now.file is None or before.file is None:
+        return "deleted"
+    if now.file[:2] != before.file[:2]:
+        return "replaced"
+    return "" if now == before else "overwritten"
+
+
+# --- A store in a file
 
 if sys.platform != "win32":
     import fcntl

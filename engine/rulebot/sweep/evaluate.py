@@ -1,19 +1,23 @@
 """Variants of a bot lived through the same sessions: each is read once for all, each variant has its account."""
 
+import ctypes
 import dataclasses
+import os
+import platform
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import field
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import cycle
 
-from rulebot.adapters.history.day import Finding, Source
-from rulebot.backtest.alarms import alarms_of
-from rulebot.backtest.missing_data import gaps_of
+from rulebot.adapters.history.session import Finding, Source
+from rulebot.backtest.caveats import alarms_of
+from rulebot.backtest.historical_market import gaps_of
+from rulebot.backtest.look_ahead import is_independent
 from rulebot.backtest.results import strained_days
 from rulebot.backtest.run import run_session_alone
-from rulebot.backtest.session_independence import is_independent
 from rulebot.backtest.shared_source import SharedSource
 from rulebot.backtest.simulation import BacktestSimulation, SimulatedDay
 from rulebot.core.program import CompiledBot
@@ -24,15 +28,60 @@ from rulebot.model.facts import EventCalendar
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position
 from rulebot.model.session import session_on, sessions_after
-from rulebot.sweep.compiling import Compiling, VariantTerms
-from rulebot.sweep.malloc_tuning import memory_kept
-from rulebot.sweep.variant import PeriodResult, Variant, VariantTrade, whole
+from rulebot.model.values import SharedFlag
+from rulebot.sweep.variant import Compiling, PeriodResult, Variant, VariantTerms, VariantTrade, whole
 from rulebot.sweep.vectorized.eligibility import unsuited
+from rulebot.sweep.vectorized.entries import Groups
+from rulebot.sweep.vectorized.entry_window import ArrayBot, Numbers
 from rulebot.sweep.vectorized.exit_orders import UndecidedByArrays
-from rulebot.sweep.vectorized.groups import Groups
 from rulebot.sweep.vectorized.session import ArraySession, SessionResult
 from rulebot.sweep.vectorized.session_arrays import ArrayDay
-from rulebot.sweep.vectorized.variant_plan import ArrayBot, Numbers
+
+# --- Memory that is freed, kept for what comes next
+
+TRIM, MMAP = -1, -3
+"""M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of mallopt(3)."""
+SETTINGS = {TRIM: ("MALLOC_TRIM_THRESHOLD_", 1 << 30), MMAP: ("MALLOC_MMAP_THRESHOLD_", 32 << 20)}
+"""Where the environment has them, and how many bytes are kept here. From 32 MiB on the library maps on its own."""
+DEFAULT = 128 << 10
+"""Bytes of both where nobody says anything. Source: mallopt(3)."""
+
+
+@contextmanager
+def memory_kept() -> Iterator[None]:
+    """Do not give freed memory back to the system meanwhile: for arrays that are made and freed over and over.
+
+    Given back at once, as workers of dask ask for, each array costs the system's work of making its pages anew.
+    Of several at once (threads), the last to end puts all back, and gives back what is free.
+    """
+    with _kept.asked():
+        yield
+
+
+def _keep() -> Callable[[], None]:
+    if platform.libc_ver()[0] != "glibc":
+        return lambda: None
+    library = ctypes.CDLL(None)
+    for setting, (_, kept) in SETTINGS.items():
+        library.mallopt(setting, kept)
+
+    def put_back() -> None:
+        for setting, (name, _) in SETTINGS.items():
+            library.mallopt(setting, _of_environment(name))
+        library.malloc_trim(0)
+
+    return put_back
+
+
+_kept = SharedFlag(_keep)
+
+
+def _of_environment(name: str) -> int:
+    value = os.environ.get(name, "")
+    return int(value) if value.isdecimal() else DEFAULT
+
+
+# --- Variants of a bot lived through the same sessions
 
 Asked = tuple[int, tuple[str, ...], str]
 """One variant to be tried: its number, its values, its text."""

@@ -6,12 +6,11 @@ from itertools import accumulate, combinations
 from statistics import fmean
 from typing import Any
 
-from rulebot.backtest.report.charts import curves, key
-from rulebot.backtest.report.page import html_page
-from rulebot.backtest.report.tables import coloured, percent, ratio, table
-from rulebot.backtest.report.tables import findings as told_findings
-from rulebot.model.counted import counted
+from rulebot.backtest.report_charts import coloured, curves, key, percent, ratio, table
+from rulebot.backtest.report_charts import findings as told_findings
+from rulebot.backtest.report_page import html_page
 from rulebot.model.money import dollars
+from rulebot.model.text import counted
 from rulebot.sweep.parameters import Axis, Point
 from rulebot.sweep.statistics import Forward
 from rulebot.sweep.variant import (

@@ -13,10 +13,9 @@ from random import Random
 
 from rulebot.model.errors import MisuseError
 from rulebot.model.values import dataclass
-from rulebot.spec.diagnostic import Span
-from rulebot.spec.nouns.condition import Path
+from rulebot.spec.diagnostic import Span, closest
+from rulebot.spec.nouns import Path
 from rulebot.spec.source import Plain, Source
-from rulebot.spec.suggest import closest
 
 MOST = 100_000
 """Variants of one sweep at most: more is a slip of the pen."""

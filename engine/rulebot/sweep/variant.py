@@ -1,20 +1,32 @@
 """What came of one variant of a bot, and its parts: some sessions each, whose sums it is."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from rulebot.adapters.history.day import Finding
-from rulebot.backtest.alarms import SHOWN, most_often
-from rulebot.backtest.result_rows import MARGIN_TOOK_ALL, NOT_CARRIED
-from rulebot.model.counted import counted
+from rulebot.adapters.history.session import Finding, Source
+from rulebot.backtest.broker import FillModel
+from rulebot.backtest.caveats import SHOWN, most_often
+from rulebot.backtest.look_ahead import is_independent
+from rulebot.backtest.results import MARGIN_TOOK_ALL, NOT_CARRIED
+from rulebot.compile.build import build_plan
+from rulebot.compile.plan import Plan
+from rulebot.core.program import AccountLimits, Program, compile_bot
+from rulebot.model.errors import MisuseError
+from rulebot.model.facts import EventCalendar
 from rulebot.model.money import ZERO, cents
 from rulebot.model.performance import drawdown, expectancy, sharpe, win_rate
-from rulebot.model.values import dataclass
+from rulebot.model.text import counted
+from rulebot.model.values import ValuePool, dataclass
+from rulebot.spec.diagnostic import render
+from rulebot.spec.fast_reload import ReloadCache
+from rulebot.spec.load import load
+from rulebot.spec.nouns import Condition
 from rulebot.sweep.statistics import FEWEST, is_few
+from rulebot.sweep.vectorized.eligibility import unsuited
 
 FALLING = ("max_drawdown",)
 """Figures of which less is better."""
@@ -251,3 +263,86 @@ def _sums(parts: Iterable[Iterable[tuple[str, int]]]) -> Counter[str]:
     for part in parts:
         found.update(dict(part))
     return found
+
+
+# --- The variants of a sweep from their texts to programs, each made of what it has in common with those before it
+
+INSTALL = "sweep"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantTerms:
+    """What is the same for all variants. opens: the source, opened anew in each process.
+
+    limits, require: those of the account document. shares: of each symbol, what each account begins with, paid for out
+    of `cash`. every_turn: no session is lived through by arrays.
+    """
+
+    opens: Callable[[], Source]
+    first: date
+    last: date
+    fills: FillModel
+    cash: Decimal
+    lines: int
+    file: str
+    calendar: EventCalendar
+    limits: AccountLimits = field(default_factory=AccountLimits)
+    require: tuple[Condition, ...] = ()
+    shares: tuple[tuple[str, int], ...] = ()
+    every_turn: bool = False
+
+
+class Compiling:
+    """Compiles variants, each with what it has in common with those before it."""
+
+    def __init__(self, terms: VariantTerms) -> None:
+        self._terms, self._texts, self._pool = terms, ReloadCache(terms.file), ValuePool()
+
+    def program(self, text: str) -> Program:
+        """Return the program of one variant's text. Raises: MisuseError with its first problem."""
+        bot = compile_bot(self._plan(text), self._pool)
+        terms = self._terms
+        return Program(
+            bots={bot.plan.name: bot},
+            pinned={},
+            limits=terms.limits,
+            install=INSTALL,
+            line_limit=terms.lines,
+            require=terms.require,
+        )
+
+    def _plan(self, text: str) -> Plan:
+        loaded = load(self._texts.read(text), digested=False)
+        if loaded.spec is None:
+            raise MisuseError(render(next(each for each in loaded.diagnostics if each.is_error)))
+        plan, problems = build_plan(loaded.spec, loaded.source, with_warnings=False)
+        if plan is None:
+            raise MisuseError(render(next(each for each in problems if each.is_error)))
+        return plan
+
+
+def program_of(text: str, terms: VariantTerms) -> Program:
+    """Return the program of one variant's text. Raises: MisuseError with its first problem."""
+    return Compiling(terms).program(text)
+
+
+def reads_events(text: str, terms: VariantTerms) -> bool:
+    """Say whether a text asks for events of calendars. Raises: MisuseError with its first problem."""
+    return any(bot.plan.needs.events for bot in program_of(text, terms).bots.values())
+
+
+class EvaluationWay(NamedTuple):
+    """How a variant's sessions are lived through: by arrays where they are plain, and apart from each other."""
+
+    by_arrays: bool
+    is_apart: bool
+
+
+def way_of(text: str, terms: VariantTerms) -> EvaluationWay:
+    """Return how the sessions of a variant's text are lived through."""
+    try:
+        program = program_of(text, terms)
+    except MisuseError:
+        return EvaluationWay(by_arrays=False, is_apart=False)
+    by_arrays = not terms.every_turn and not unsuited(program, terms.fills, terms.shares, terms.cash)
+    return EvaluationWay(by_arrays, is_independent(program, terms.shares))

@@ -4,21 +4,96 @@ Everything that is reported was foreseen by a model that had not seen the trade,
 the end is fitted on all samples, on the scale that those forecasts are calibrated by.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from math import sqrt
 from random import Random
 from statistics import mean, stdev
+from typing import Any
 
-from rulebot.model.errors import SpecError
-from rulebot.model.learned import Kind, LearnedModel, logistic
+from rulebot.model.errors import InvariantError, SpecError
+from rulebot.model.learned_model import FORMAT, Kind, LearnedModel, ModelError, Tree, logistic, model_of
 from rulebot.model.values import dataclass
-from rulebot.train.fit import area, calibrated, fitted
-from rulebot.train.folds import Fold, walk_forward
-from rulebot.train.report import Band, FoldFigures, KindFigures, Report, Weight
-from rulebot.train.samples import Sample, Samples, only
+from rulebot.train.fit import Band, FoldFigures, KindFigures, Report, Weight, area, calibrated, fitted
+from rulebot.train.minutes import Sample, Samples, only
+
+# --- A trained model as the text of its file
+
+
+def text_of_model(model: LearnedModel, trained: Mapping[str, Any]) -> str:
+    """Return the text of a model file; `trained` says where it comes from. Raises: InvariantError."""
+    parts = [
+        f'"rulebot_model": {FORMAT}',
+        f'"kind": {_json(model.kind.value)}',
+        f'"features": {model.features}',
+        f'"inputs": {_list([_input(each, model.kind) for each in model.inputs])}',
+        f'"start": {_json(model.start)}',
+        f'"calibration": {_json({"slope": model.slope, "offset": model.offset})}',
+        *([f'"trees": {_list([_tree(each) for each in model.trees])}'] if model.trees else []),
+        f'"trained": {_mapping(trained)}',
+    ]
+    text = "{\n " + ",\n ".join(parts) + "\n}\n"
+    try:
+        again = model_of(text)
+    except ModelError as error:
+        raise InvariantError(f"the model that was trained cannot be read: {error}") from error
+    if (again.inputs, again.trees, again.start) != (model.inputs, model.trees, model.start):
+        raise InvariantError("the model that was trained reads otherwise")
+    return text
+
+
+def _input(each: Any, kind: Kind) -> dict[str, Any]:
+    found = {"name": each.name, "missing": each.missing}
+    scaled = {"mean": each.mean, "scale": each.scale, "weight": each.weight}
+    return {**found, **scaled} if kind is Kind.LOGISTIC else found
+
+
+def _tree(tree: Tree) -> dict[str, Any]:
+    return {name: [*getattr(tree, name)] for name in ("feature", "threshold", "left", "right", "value")}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False)
+
+
+def _list(rows: list[Any]) -> str:
+    return "[\n  " + ",\n  ".join(map(_json, rows)) + "\n ]"
+
+
+def _mapping(found: Mapping[str, Any]) -> str:
+    rows = []
+    for key, value in found.items():
+        is_long = isinstance(value, list) and value and isinstance(value[0], dict)
+        rows.append(f"{_json(key)}: {_list(value) if is_long else _json(value)}")
+    return "{\n  " + ",\n  ".join(rows) + "\n }"
+
+
+# --- Splits in the order of time
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Places of the samples that are trained on, and of those that the model is tried on after them."""
+
+    train: tuple[int, ...]
+    trial: tuple[int, ...]
+
+
+def walk_forward(rows: Sequence[Sample], count: int, embargo: timedelta) -> tuple[Fold, ...]:
+    """Return so many folds over samples in the order of their entries; the first part is only ever trained on."""
+    edges = [len(rows) * at // (count + 1) for at in range(count + 2)]
+    folds = []
+    for first, last in pairwise(edges[1:]):
+        begins = rows[first].entered - embargo
+        train = tuple(at for at in range(first) if rows[at].left <= begins)
+        folds.append(Fold(train, tuple(range(first, last))))
+    return tuple(folds)
+
+
+# --- Training
 
 FEWEST, FEWEST_OF_A_CLASS = 100, 20
 """Trades, and trades won or lost, below which nothing is trained."""

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -14,19 +14,77 @@ from fastapi import HTTPException
 from rulebot.core.state import Named
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.event import Request
-from rulebot.operator.request_inbox import NoEngineError, post
-from rulebot.operator.requests import LEFT_UNSEEN, UnknownTargetError, leave
-from rulebot.operator.scan_row_entry import check_world, document_of, named_of
+from rulebot.operator_requests.requests import (
+    LEFT_UNSEEN,
+    NoEngineError,
+    NotKeptError,
+    UnknownTargetError,
+    check_world,
+    document_of,
+    kept_scan,
+    leave,
+    named_of,
+    post,
+    rows_of_bot,
+)
 from rulebot.record.record import Kind
-from rulebot.store.open import is_in_use
 from rulebot.store.place import Place
-from rulebot.store.queries import StoreReader
+from rulebot.store.queries import Run, StoreReader
+from rulebot.store.registry import is_in_use
 from rulebot.store.requests import waiting_requests
-from rulebot.web.answers import ChangedError, NotFoundError, RequestAccepted
-from rulebot.web.entries import entries_by_now
-from rulebot.web.kept_rows import stored_scan_row
-from rulebot.web.numbers import save
-from rulebot.web.parameters import preview
+from rulebot.store.scans import Row, scans_file
+from rulebot.web.parameters import preview, save
+from rulebot.web.rest_models import ChangedError, HelpfulError, NotFoundError, RequestAccepted
+
+# --- How often bots have entered, or were asked to
+
+
+def entries(entered: Mapping[str, int], run: Run, waiting: Iterable[Mapping[str, Any]] = ()) -> Counter[str]:
+    """Return by bot how many trades it has (`entered`), and how many entries were asked for since the run began.
+
+    waiting: what lies in the box of the store; a request on record may lie there still, and counts once.
+    """
+    asked = {str(each.get("id")): str(each.get("bot")) for each in waiting if _is_entry(each)}
+    asked |= {str(each.data.get("id")): each.bot for each in run.requests if _is_entry(each.data)}
+    return Counter(entered) + Counter(asked.values())
+
+
+def entries_by_now(store: Place, bot: str) -> int:
+    """Return how many a bot has now, and was asked for, those that lie in the box included. Raises: StoreError."""
+    with StoreReader(store) as reader:
+        return entries(reader.entered(bot), reader.run(), waiting_requests(store))[bot]
+
+
+def _is_entry(told: Mapping[str, Any]) -> bool:
+    return told.get("request") == Request.ENTER.value
+
+
+# --- Rows of kept scans, as a preview and an entry by hand name them
+
+
+def stored_scan_row(bot: str, scan: int, number: int | None) -> tuple[Row | None, Row | None]:
+    """Return a scan (0 is the last one) and the row of it that is meant; without a number the bot's best one.
+
+    Raises: HTTPException 404 for a scan or row that is not kept, or is another bot's; StoreError.
+    """
+    path = scans_file()
+    try:
+        head = kept_scan(path, scan)
+    except NotKeptError as error:
+        help = "leave out `scan` for the last one, or scan once more: 'rulebot scan'"
+        raise HelpfulError(404, error.message, help) from error
+    rows = rows_of_bot(path, head, bot)
+    if number is None and (rows or not scan):
+        return (head, rows[0]) if rows else (None, None)
+    found = next((each for each in rows if each["number"] == number), None)
+    if found is None:
+        which = f"scan {scan}" if scan else "the last scan"
+        row = "row" if number is None else f"row {number}"
+        raise HTTPException(404, f"{which} keeps no {row} of {bot[:60]}")
+    return head, found
+
+
+# --- What a person asks for on the page
 
 KEPT = 1000
 OTHER_USE = "this key has asked for something else: take a new one"

@@ -22,10 +22,10 @@ from starlette.concurrency import run_in_threadpool
 
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.values import dataclass
-from rulebot.operator.request_inbox import NoEngineError, post_hook
+from rulebot.operator_requests.requests import NoEngineError, post_hook
 from rulebot.store.place import Place
 from rulebot.web.access import HOOKS
-from rulebot.web.answers import NotFoundError
+from rulebot.web.rest_models import NotFoundError
 
 MOST_BYTES = 4096
 OLDEST = 120.0

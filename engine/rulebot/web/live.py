@@ -14,26 +14,106 @@ from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rulebot.adapters.clock import WallClock
+from rulebot.alerts.notifier import outbox_path
+from rulebot.alerts.outbox import Outbox
 from rulebot.core.state import Named
 from rulebot.model.errors import StoreError
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.values import dataclass
-from rulebot.narrate.event_text import EventLine
-from rulebot.process.heartbeat import Heartbeat, Stage
+from rulebot.narrate.happenings import EventLine
+from rulebot.process.service import Heartbeat, Stage
 from rulebot.record.record import Kind
 from rulebot.recovery.operator_state import asked_of
 from rulebot.scan.entry_preview import Preview, preview_now
 from rulebot.store.place import Place
 from rulebot.store.queries import Row, StoreReader
-from rulebot.web.alert_list import AlertList, shown_alerts
-from rulebot.web.entries import entries
-from rulebot.web.picture import AlarmLine, PageSnapshot
-from rulebot.web.picture_of_run import snapshot_of_run
-from rulebot.web.picture_of_store import alarms_of, snapshot_of_store
+from rulebot.web.actions import entries
+from rulebot.web.rest_models import AlertModel
+from rulebot.web.snapshot import AlarmLine, PageSnapshot
+from rulebot.web.snapshot_of_run import snapshot_of_run
+from rulebot.web.snapshot_of_store import alarms_of, snapshot_of_store
 
 if TYPE_CHECKING:
     from rulebot.live.health_metrics import Vitals
     from rulebot.live.start import Run
+
+# --- The alerts on the page
+
+SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class AlertList:
+    """The newest alerts, newest first. is_told: whether anybody tells of this store, or ever did.
+
+    problem: why they cannot be read, "" where they can.
+    """
+
+    alerts: tuple[AlertModel, ...] = ()
+    is_told: bool = False
+    problem: str = ""
+
+    @property
+    def waiting(self) -> int:
+        """How many grave ones nobody has acknowledged."""
+        return sum(each.grade == "grave" and not each.acknowledged for each in self.alerts)
+
+    @property
+    def newest(self) -> int:
+        """The newest alert that is shown, 0 without any: what comes later nobody has seen here."""
+        return max((each.id for each in self.alerts), default=0)
+
+
+def alert_list(store: Place) -> AlertList:
+    """Return the alerts of a store. Raises: StoreError."""
+    path = outbox_path(store)
+    if not path.is_file():
+        return AlertList()
+    outbox = Outbox(path)
+    try:
+        found = outbox.newest(SHOWN)
+    finally:
+        outbox.close()
+    return AlertList(
+        tuple(
+            AlertModel(
+                id=kept.id,
+                at=f"{kept.alert.at.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}",
+                grade=kept.alert.grade.value,
+                bot=kept.alert.bot,
+                text=kept.alert.text,
+                count=kept.count,
+                acknowledged=kept.is_acknowledged,
+                deliveries=list(fates),
+            )
+            for kept, fates in found
+        ),
+        is_told=True,
+    )
+
+
+def shown_alerts(store: Place) -> AlertList:
+    """Return the same, or why they cannot be read: the rest of the page is there without them."""
+    try:
+        return alert_list(store)
+    except StoreError as error:
+        return AlertList(is_told=True, problem=error.message)
+
+
+def acknowledge(store: Place, id: int | None, until: int | None) -> int:
+    """Mark an alert as seen, or all, or all up to one; return how many were not before. Raises: StoreError."""
+    path = outbox_path(store)
+    if not path.is_file():
+        return 0
+    outbox = Outbox(path)
+    try:
+        return outbox.acknowledge(id, WallClock().now(), until)
+    finally:
+        outbox.close()
+
+
+# --- Where the page's pictures come from
 
 log = logging.getLogger(__name__)
 

@@ -2,11 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from hashlib import sha256
+from html import escape
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
@@ -14,21 +18,216 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.routing import Mount
 
+from rulebot.adapters.clock import WallClock
+from rulebot.chart.chart import chart_of_day
+from rulebot.chart.svg import chart_svg, mark_words
+from rulebot.compile.build import build_plan
+from rulebot.documents.reload_specs import kept_in
 from rulebot.model.errors import StoreError
-from rulebot.model.kept import end_of_row
 from rulebot.model.money import cents, dollars
-from rulebot.model.session import CalendarError, check_day
-from rulebot.narrate import asking_words
-from rulebot.narrate.periods import SPANS
-from rulebot.narrate.text_table import price
-from rulebot.narrate.trade_text import closing, provisional_text, structure_of
+from rulebot.model.position import end_of_row
+from rulebot.model.session import EXCHANGE_ZONE, CalendarError, check_day
+from rulebot.narrate import notices as asking_words
+from rulebot.narrate.periods import SPANS, period_of
+from rulebot.narrate.text import price
+from rulebot.narrate.trades import closing, kept_lines, provisional_text, read_kept, structure_of
+from rulebot.narrate.why import explanation_lines, why_day
+from rulebot.record.codec import utc_time
+from rulebot.record.record import Kind
+from rulebot.review.explain import explain_bot
+from rulebot.review.explanation import text_of
+from rulebot.review.states import state_svg
+from rulebot.spec.load import load_text
 from rulebot.store.place import Place
+from rulebot.store.queries import Row, StoreReader, broker_now
+from rulebot.store.scans import Row as ScanStoreRow
+from rulebot.store.scans import is_about, rows_about, rows_of, scans, scans_file
 from rulebot.web.access import STAYS
-from rulebot.web.bot_page import bot_page
-from rulebot.web.chart import days_svg
 from rulebot.web.live import Live, PageData
-from rulebot.web.query import check_span
-from rulebot.web.trades_page import STATES, trades_page
+from rulebot.web.parameters import numbers_of_bot, parameter_lines
+from rulebot.web.rest import REFUSALS, STRICT, check_span
+from rulebot.web.rest_mapping import is_between
+from rulebot.web.rest_models import LastScan, ScanModel, ScanRowModel
+from rulebot.web.snapshot_of_store import standby_bots
+
+# --- One bot's page
+
+SHOWN_VERDICTS = 200
+"""Changes of verdicts that are listed of a day, the last ones."""
+_TRUTH = {True: "true", False: "false", None: "unknown"}
+
+
+def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None:
+    """Return what the page of a bot shows of a session (None: its last one); None for a bot the store does not know.
+
+    Raises: StoreError.
+    """
+    with StoreReader(store) as reader:
+        if name not in reader.bots():
+            return None
+        run = reader.run()
+        session = day or reader.last_day(name, broker_now(reader, WallClock().now()))
+        records = reader.day(name, session) if session else ()
+        trades = reader.trades(strategy_id=name)
+        told = why_day(reader, session, records, trades) if session and records else None
+        kept = kept_in(reader)
+        chart = chart_of_day(reader, name, session) if session else None
+        states = [str(row["state"]) for row in reader.view("open_positions", strategy_id=name)]
+    text = run.specs.get(name) or {}
+    lit = frozenset(states or ("flat",))
+    explained, drawing = _explained(
+        str(text.get("text") or ""), tuple(sorted(dict(text.get("overrides") or {}).items())), lit
+    )
+    verdicts = [
+        {
+            "clock": f"{record.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}",
+            "rule": str(record.data.get("rule") or ""),
+            "place": str(record.data.get("place") or "").partition(":")[0],
+            "truth": _TRUTH[record.data["truth"]],  # type: ignore[index]
+            "words": " ".join(str(record.data.get("words") or "").split()),
+        }
+        for record in records
+        if record.kind is Kind.VERDICT
+    ]
+    return {
+        "name": name,
+        **standby_bots(run),
+        "path": str(text.get("path") or ""),
+        "text": str(text.get("text") or ""),
+        "state": run.state(name, holds=bool(states)),
+        "session": session,
+        "why": "\n".join(explanation_lines(name, session, told)) if session and told else "",
+        "chart": "" if chart is None else chart_svg(chart),
+        "marks": () if chart is None else tuple((mark, mark_words(mark)) for mark in chart.marks),
+        "explained": explained,
+        "drawing": drawing,
+        "verdicts": verdicts[-SHOWN_VERDICTS:],
+        "left_out": max(len(verdicts) - SHOWN_VERDICTS, 0),
+        "trades": trades[::-1],
+        "parameters": parameter_lines(text, kept, name),
+        "numbers": numbers_of_bot(text),
+    }
+
+
+@lru_cache(maxsize=64)
+def _explained(text: str, overrides: tuple[tuple[str, str], ...], lit: frozenset[str]) -> tuple[str, str]:
+    """Return a spec in words, and its states as SVG; "" for what this version cannot read any more."""
+    if not text:
+        return "", ""
+    loaded = load_text(text, "the store", dict(overrides))
+    plan = None if loaded.spec is None else build_plan(loaded.spec, with_warnings=False)[0]
+    if loaded.spec is None or plan is None:
+        return "", ""
+    found = explain_bot(loaded.spec, plan)
+    drawing = state_svg(found.lifecycle, found.labels, lit=lit, has_style=False) if found.lifecycle else ""
+    return text_of(found), drawing
+
+
+# --- Profit by day as SVG: a bar for each day, and a line of their sum
+
+WIDTH, HEIGHT, MARGIN, SCALE = 640, 180, 18, 84
+"""Points: SCALE is what the amounts at the left take."""
+LETTERS = 20
+"""How high a letter is on a telephone, in points of the drawing."""
+WIDEST = 40
+"""Points that a bar is wide at most: one day alone is no wall."""
+_ROOM = HEIGHT - 2 * MARGIN
+
+
+def days_svg(days: Sequence[tuple[str, float]]) -> str:
+    """Return the drawing of (name, dollars), oldest first; "" without any."""
+    if not days:
+        return ""
+    sums = list(accumulate(amount for _, amount in days))
+    found = [amount for _, amount in days]
+    most, least = max(0.0, *found, *sums), min(0.0, *found, *sums)
+    scale = _ROOM / ((most - least) or 1.0)
+    step = (WIDTH - SCALE - MARGIN) / len(days)
+    zero = MARGIN + most * scale
+
+    def y(amount: float) -> float:
+        return zero - amount * scale
+
+    bars = "".join(
+        _bar(name, amount, SCALE + at * step, step, zero, y(amount)) for at, (name, amount) in enumerate(days)
+    )
+    points = " ".join(f"{SCALE + (at + 0.5) * step:.1f},{y(total):.1f}" for at, total in enumerate(sums))
+    scale_marks = [each for each in (most, least) if each and abs(zero - y(each)) > LETTERS]
+    labels = "".join(_label(amount, y(amount)) for amount in (0.0, *scale_marks))
+    words = f"net profit by day, {days[0][0]} to {days[-1][0]}, {sums[-1]:+,.2f} dollars in all"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="days" role="img" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'aria-label="{escape(words)}"><line class="zero" x1="{SCALE}" x2="{WIDTH - MARGIN}" '
+        f'y1="{zero:.1f}" y2="{zero:.1f}"/>{bars}<polyline class="sum" points="{points}"/>{labels}</svg>'
+    )
+
+
+def _label(amount: float, y: float) -> str:
+    """Return whole dollars at their height."""
+    return f'<text x="0" y="{y + 5:.1f}">{escape(dollars(round(amount)).removesuffix(".00"))}</text>'
+
+
+def _bar(name: str, amount: float, left: float, step: float, zero: float, end: float) -> str:
+    top, tall = min(zero, end), max(abs(zero - end), 0.5)
+    wide = min(max(step * 0.7, 0.5), WIDEST)
+    tone = "good" if amount >= 0 else "bad"
+    return (
+        f'<rect class="{tone}" x="{left + (step - wide) / 2:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{tall:.1f}">'
+        f"<title>{escape(name)}: {amount:+,.2f}</title></rect>"
+    )
+
+
+# --- The page of all trades
+
+SHOWN = 500
+STATES = ("OPEN", "CLOSED", "PENDING", "ERROR")
+
+
+def trades_page(
+    store: Place,
+    *,
+    bot: str = "",
+    first: date | None = None,
+    last: date | None = None,
+    state: str = "",
+    span: str = "day",
+) -> Mapping[str, Any]:
+    """Return what the template shows; the newest trades first. Profit counts on the day of the exit."""
+    equal = {name: value for name, value in (("strategy_id", bot), ("status", state)) if value}
+    with StoreReader(store) as reader:
+        rows = [row for row in reader.trades(**equal) if is_between(row["trade_date"], first, last)]
+        bots, standing = reader.bots(), standby_bots(reader.run())
+        kept = kept_lines(read_kept(reader, bot), is_named=not bot)
+    closed = sorted((row for row in rows if row["final_pnl"] is not None and row["exit_time"]), key=_exit)
+    sums = [
+        (name, sum(float(row["final_pnl"]) for row in group))
+        for name, group in groupby(closed, lambda row: period_of(_exit(row)[:10], span))
+    ]
+    asked = {"from": first, "to": last, "status": state, "format": "csv"}
+    return {
+        "rows": rows[::-1][:SHOWN],
+        "count": len(rows),
+        "is_provisional": any(row["commissions_owed"] for row in closed),
+        "made": sum(amount for _, amount in sums),
+        "wins": sum(row["final_pnl"] > 0 for row in closed),
+        "closed": len(closed),
+        "kept": kept,
+        "in_error": sum(row["status"] == "ERROR" for row in rows),
+        "drawing": days_svg(sums),
+        "bots": bots,
+        **standing,
+        "states": STATES,
+        "spans": SPANS,
+        "asked": {"bot": bot, "from": first or "", "to": last or "", "status": state, "period": span},
+        "table": "/api/trades?" + urlencode({name: value for name, value in asked.items() if value}),
+    }
+
+
+def _exit(row: Row) -> str:
+    return str(row["exit_time"])
+
+
+# --- The pages a person looks at, and the push that keeps them true
 
 log = logging.getLogger(__name__)
 
@@ -220,3 +419,58 @@ TEMPLATES.filters |= {
     "provisional": provisional_text,
 }  # fmt: skip
 TEMPLATES.globals |= {"words": asking_words, "made": MADE}
+
+
+# --- The scanner's page, and the same over REST: what the last `rulebot scan` kept
+
+EARLIER = 25
+"""Earlier rows of a symbol that are shown."""
+Symbol = Annotated[str, Query(max_length=20)]
+
+
+def router(store: Place) -> APIRouter:
+    """Return the routes of the scanner."""
+    found = APIRouter(responses=REFUSALS, dependencies=STRICT)
+
+    @found.get("/api/scan")
+    def last_scan(symbol: Symbol = "") -> LastScan:
+        """The last scan, with all its rows or those of one symbol; nothing is scanned by this."""
+        scan, rows = _last(symbol)
+        if scan is None:
+            return LastScan(scan=None, rows=[])
+        told = {name: scan[name] for name in ScanModel.model_fields} | {"at": _clock(scan)}
+        return LastScan(scan=ScanModel(**told), rows=[ScanRowModel(**_same(row)) for row in rows])
+
+    @found.get("/scan", response_class=HTMLResponse, include_in_schema=False)
+    def page(symbol: Symbol = "") -> HTMLResponse:
+        scan, rows = _last(symbol)
+        with StoreReader(store) as reader:
+            known = frozenset(reader.bots())
+        earlier = [] if scan is None or not symbol.strip() else _earlier(symbol, scan["id"])
+        shown = {"scan": scan, "rows": rows, "symbol": symbol.strip(), "known": known, "earlier": earlier}
+        return HTMLResponse(TEMPLATES.get_template("scan.html").render(clock=_clock, **shown))
+
+    return found
+
+
+def _last(symbol: str) -> tuple[ScanStoreRow | None, list[ScanStoreRow]]:
+    """Return the last scan and its rows, those of a symbol alone if one is named. Raises: StoreError."""
+    path = scans_file()
+    scan = next(iter(scans(path, 1)), None)
+    if scan is None:
+        return None, []
+    named = symbol.strip()
+    return scan, [row for row in rows_of(path, scan["id"]) if not named or is_about(row, named)]
+
+
+def _earlier(symbol: str, last: int) -> list[ScanStoreRow]:
+    found = rows_about(scans_file(), symbol.strip(), EARLIER + 1)
+    return [row for row in found if row["scan"] != last][:EARLIER]
+
+
+def _same(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ScanRowModel.model_fields}
+
+
+def _clock(scan: ScanStoreRow) -> str:
+    return f"{utc_time(scan['at']).astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}"

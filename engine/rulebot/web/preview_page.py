@@ -10,26 +10,23 @@ from fastapi.responses import HTMLResponse
 from rulebot.core.state import Named
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.values import dataclass
-from rulebot.narrate import asking_words
-from rulebot.narrate.structure_view import ShownLeg, leg_document
-from rulebot.operator.scan_row_entry import named_of
+from rulebot.narrate import notices as asking_words
+from rulebot.narrate.positions import ShownLeg, leg_document
+from rulebot.operator_requests.requests import named_of
 from rulebot.record.codec import utc_time
-from rulebot.review.payoff_svg import loss_words, payoff_svg, profit_words
+from rulebot.review.payoff import loss_words, payoff_svg, profit_words
 from rulebot.scan.entry_preview import Preview
-from rulebot.store.latest import engine_store, naming
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import engine_store, naming
 from rulebot.store.scans import Row
-from rulebot.web.answers import HelpfulError
-from rulebot.web.entries import entries
-from rulebot.web.kept_rows import stored_scan_row
-from rulebot.web.known import standby_bots
+from rulebot.web.actions import entries, stored_scan_row
 from rulebot.web.live import Live
 from rulebot.web.pages import TEMPLATES
-from rulebot.web.picture import BotLine, PageSnapshot
-from rulebot.web.query import STRICT
-from rulebot.web.rest import REFUSALS
-from rulebot.web.scan_answers import PreviewTold
+from rulebot.web.rest import REFUSALS, STRICT
+from rulebot.web.rest_models import HelpfulError, PreviewTold
+from rulebot.web.snapshot import BotLine, PageSnapshot
+from rulebot.web.snapshot_of_store import standby_bots
 
 MOST = 2**31
 Scan = Annotated[int, Query(ge=0, le=MOST)]

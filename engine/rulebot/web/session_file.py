@@ -17,7 +17,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from rulebot.store.folders import give_to_owner, make_folder
+from rulebot.store.place import give_to_owner, make_folder
 
 log = logging.getLogger(__name__)
 

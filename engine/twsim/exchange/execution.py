@@ -7,13 +7,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from rulebot.model.money import ZERO
-from twsim.exchange.book import WorkingOrder
-from twsim.exchange.chance import seeded_fraction
-from twsim.exchange.combo import Leg, leg_prices
-from twsim.exchange.commission import charge
-from twsim.exchange.desk import BrokerState, contract_name
-from twsim.exchange.matching import MatchedFill
-from twsim.exchange.touch import Nbbo
+from twsim.exchange.broker_state import BrokerState, WorkingOrder, contract_name
+from twsim.exchange.matching import REMOVED, MatchedFill, QuoteInstant, match
+from twsim.exchange.nbbo import Leg, Nbbo, leg_prices, seeded_fraction, widest_touch
+from twsim.instrument import Instrument
 from twsim.seams import (
     Commissioned,
     Executed,
@@ -23,6 +20,89 @@ from twsim.seams import (
     Report,
     Status,
 )
+
+# --- Commissions and fees, as the broker charges US customers
+
+BASIS = Decimal("0.0001")
+ORDER_MINIMUM = Decimal("1.00")
+ORF = Decimal("0.02685")
+CLEARING = Decimal("0.02")
+SEC_RATE = Decimal("0.000008")
+TAF_OPTION = Decimal("0.00279")
+TAF_SHARE = Decimal("0.000166")
+SHARE = Decimal("0.005")
+SHARE_CAP = Decimal("0.01")
+
+Steps = tuple[tuple[Decimal, Decimal], ...]
+_OPTION_RATE: Steps = (
+    (ZERO, Decimal("0.25")),
+    (Decimal("0.05"), Decimal("0.50")),
+    (Decimal("0.10"), Decimal("0.65")),
+)
+_CLASS_FEE: dict[str, Steps] = {
+    "SPX": ((ZERO, Decimal("0.57")), (Decimal(1), Decimal("0.66"))),
+    "SPXW": ((ZERO, Decimal("0.49")), (Decimal(1), Decimal("0.58"))),
+    "VIX": (
+        (ZERO, Decimal("0.10")),
+        (Decimal("0.11"), Decimal("0.25")),
+        (Decimal(1), Decimal("0.45")),
+        (Decimal(2), Decimal("0.50")),
+    ),
+}
+_CLASS_FEE["VIXW"] = _CLASS_FEE["VIX"]
+_CLASS_FEE["RUT"] = _CLASS_FEE["RUTW"] = ((ZERO, Decimal("0.18")),)
+_CLASS_FEE["NDX"] = _CLASS_FEE["NDXP"] = ((ZERO, Decimal("0.25")),)
+_COMPLEX_FEE = {"NDX": Decimal("0.25"), "NDXP": Decimal("0.25")}
+
+
+def _step(steps: Steps, price: Decimal) -> Decimal:
+    found = steps[0][1]
+    for edge, rate in steps:
+        if price >= edge:
+            found = rate
+    return found
+
+
+def broker_fee(instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
+    """Return the broker's own part in dollars, before the minimum of the order."""
+    if instrument.is_option:
+        return quantity * _step(_OPTION_RATE, price)
+    return min(quantity * SHARE, max(ORDER_MINIMUM, quantity * price * SHARE_CAP))
+
+
+def third_party_fee(
+    instrument: Instrument, quantity: Decimal, price: Decimal, *, sold: bool, single: bool = True
+) -> Decimal:
+    """Return exchange, clearing and regulatory fees in dollars; single: it is no leg of a combo."""
+    fee = ZERO
+    if instrument.is_option:
+        fee += quantity * (ORF + CLEARING)
+        if (steps := _CLASS_FEE.get(instrument.trading_class)) is not None:
+            fee += quantity * _step(steps, price)
+        if not single:
+            fee += quantity * _COMPLEX_FEE.get(instrument.trading_class, ZERO)
+    if sold:
+        fee += quantity * price * instrument.multiplier * SEC_RATE
+        fee += quantity * (TAF_OPTION if instrument.is_option else TAF_SHARE)
+    return fee
+
+
+def charge(
+    instrument: Instrument, quantity: Decimal, price: Decimal, *, sold: bool, paid: Decimal, single: bool
+) -> tuple[Decimal, Decimal]:
+    """Return the commission of one fill and the broker's part of the order so far, `paid` being that before it.
+
+    The first fill of a single order bears the minimum; later fills pay only what exceeds it.
+    Units: dollars, to a hundredth of a cent.
+    """
+    fee = third_party_fee(instrument, quantity, price, sold=sold, single=single)
+    total = paid + broker_fee(instrument, quantity, price)
+    floor = ORDER_MINIMUM if single else ZERO
+    before = max(floor, paid) if paid else ZERO
+    return (max(floor, total) - before + fee).quantize(BASIS), total
+
+
+# --- A fill becomes executions, commissions, positions, cash and reports
 
 SIDE_NAMES = {1: "BOT", -1: "SLD"}
 
@@ -188,3 +268,60 @@ def _ordered(desk: BrokerState, order: WorkingOrder, executed: list[Executed], c
     if seeded_fraction(desk.seed, order.perm_id, "status first") < desk.settings.status_before_execution:
         return [*status, *executed, again]
     return [*executed, *status, again]
+
+
+# --- Non-guaranteed combos
+
+
+def fill_leg_by_leg(
+    order: WorkingOrder, quotes: dict[int, Nbbo], moment: QuoteInstant
+) -> tuple[MatchedFill, list[LegFill]] | None:
+    """Return what the legs trade at this instant and what that completes; None when nothing trades."""
+    started = max((_filled(order, leg) + leg.ratio - 1) // leg.ratio for leg in order.legs)
+    if started > order.filled:
+        parts, liquidity = _catch_up(order, started, quotes), REMOVED
+    else:
+        fills = match(order, widest_touch(order.legs, quotes), moment)
+        parts = [_within_size(order, part, quotes) for part in parts_of(order, fills[0], quotes)] if fills else []
+        liquidity = fills[0].liquidity if fills else REMOVED
+    parts = [part for part in parts if part.quantity]
+    return (_completed(order, parts, liquidity), parts) if parts else None
+
+
+def _filled(order: WorkingOrder, leg: Leg) -> Decimal:
+    return order.leg_filled.get(leg.instrument.con_id, ZERO)
+
+
+def _within_size(order: WorkingOrder, part: LegFill, quotes: dict[int, Nbbo]) -> LegFill:
+    size = quotes[part.leg.instrument.con_id].far_size(order.side * part.leg.sign)
+    return part._replace(quantity=min(part.quantity, Decimal(size)))
+
+
+def _catch_up(order: WorkingOrder, started: Decimal, quotes: dict[int, Nbbo]) -> list[LegFill]:
+    """Return what the legs that are behind can trade at their own far side."""
+    parts = []
+    for leg in order.legs:
+        price = quotes[leg.instrument.con_id].far(order.side * leg.sign)
+        missing = started * leg.ratio - _filled(order, leg)
+        if price is not None and missing > 0:
+            parts.append(_within_size(order, LegFill(leg, missing, price), quotes))
+    return parts
+
+
+def _completed(order: WorkingOrder, parts: list[LegFill], liquidity: int) -> MatchedFill:
+    """Return how many combos the parts complete, at the average price of their legs.
+
+    The order's value follows that of its legs, so its average price is theirs once all legs are level.
+    """
+    counts, values = dict(order.leg_filled), dict(order.leg_values)
+    for part in parts:
+        con_id = part.leg.instrument.con_id
+        counts[con_id] = counts.get(con_id, ZERO) + part.quantity
+        values[con_id] = values.get(con_id, ZERO) + part.quantity * part.price
+    whole = min(counts.get(leg.instrument.con_id, ZERO) // leg.ratio for leg in order.legs)
+    done = int(whole - order.filled)
+    if done <= 0:
+        return MatchedFill(order.last_price, 0, liquidity)
+    averages = {con_id: values[con_id] / counts[con_id] for con_id in counts}
+    net = sum((leg.sign * leg.weight * averages[leg.instrument.con_id] for leg in order.legs), ZERO)
+    return MatchedFill(((net * whole - order.value) / done).quantize(BASIS), done, liquidity)

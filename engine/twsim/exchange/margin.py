@@ -1,27 +1,22 @@
-"""Margin by strategy, as exchange rules ask of a Reg T account.
-
-Sources: Cboe "Margin Manual" and Cboe Rule 10.3 (strategy-based margin): a short option alone needs its market
-value plus the larger of 20 % of the underlying (15 % for a broad-based index) less the amount out of the money,
-and 10 % of the strike (put) or of the underlying (call); a spread whose long leg lives as long as the short
-needs its width where that is a loss, and several of one right and expiry, as a butterfly is, the most that they can
-lose together (FINRA Regulatory Notice 12-44); of a short call side and a short put side of one expiry only the larger
-counts, plus the market value of the other when it is naked, or what both can lose where their spreads overlap; a
-call against shares or a put against short shares needs nothing more; long options are paid in full and carry no
-loan value. Stock: Regulation T, 50 % initial, and 25 % (long) or 30 % (short) maintenance.
-
-Longs are paired with shorts greedily: what cannot lose, then shares, then what can, of one expiry before others.
-"""
+"""How the account stands: positions at market, equity, margin, and what an order would change."""
 
 import operator
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from math import isnan
 from typing import NamedTuple
 
 from rulebot.model.money import CENT, ZERO
+from twsim.exchange.broker_state import BrokerState, Holding, WorkingOrder
+from twsim.exchange.execution import charge
+from twsim.exchange.nbbo import Nbbo, exact, leg_prices, order_touch
 from twsim.instrument import Instrument, SecType
+from twsim.seams import Margin, PositionView
+
+# --- Margin by strategy, as exchange rules ask of a Reg T account
 
 BROAD_INDEX = Decimal("0.15")
 EQUITY = Decimal("0.20")
@@ -196,3 +191,254 @@ def _naked(short: Line, cash_secured_puts: bool) -> Decimal:
     out = max(ZERO, spot - strike if is_put else strike - spot)
     floor = MINIMUM * (strike if is_put else spot)
     return (short.price + max(rate * spot - out, floor)) * instrument.multiplier
+
+
+# --- How the account stands
+
+BUYING_POWER_FACTOR = 4
+
+
+class AccountStanding(NamedTuple):
+    """Equity and margin in dollars. `equity` is equity with loan value: cash and stock, without options."""
+
+    cash: Decimal
+    equity: Decimal
+    net_liquidation: Decimal
+    gross: Decimal
+    needs: Needs
+
+    @property
+    def available(self) -> Decimal:
+        """Funds free for new positions."""
+        return self.equity - self.needs.initial
+
+
+def mark_to_market(touch: Nbbo) -> Decimal:
+    """Return the price a contract is valued at, 0 where nothing says one."""
+    return _quoted(touch) or touch.last or ZERO
+
+
+def _quoted(touch: Nbbo) -> Decimal | None:
+    """Return the mid, or the last trade as far as the one quote there is allows it; None where nobody quotes."""
+    if touch.mid is not None:
+        return touch.mid
+    if touch.bid is not None:
+        return touch.bid if touch.last is None else max(touch.last, touch.bid)
+    if touch.ask is not None:
+        return touch.ask if touch.last is None else min(touch.last, touch.ask)
+    return None
+
+
+def _line(desk: BrokerState, instrument: Instrument, quantity: Decimal, touch: Nbbo) -> Line:
+    """Return a position at market; after the close it is worth what it was, as the real broker shows it.
+
+    Shares have a closing price then; an option's last trade may be hours old.
+    """
+    price = _quoted(touch)
+    if price is None and not instrument.is_option:
+        price = touch.last
+    if price is None:
+        price = desk.marks.get(instrument.con_id, touch.last or ZERO)
+    else:
+        desk.marks[instrument.con_id] = price
+    return Line(instrument, quantity, price, _level(desk, instrument, touch) or price)
+
+
+def _level(desk: BrokerState, instrument: Instrument, touch: Nbbo) -> Decimal | None:
+    """Return where the underlying stands: while the market is closed its last price, or that of the day before."""
+    if not isnan(touch.spot) or not instrument.is_option:
+        return exact(touch.spot)
+    day = desk.market.stats(instrument.underlying_id)
+    known = day.previous_close if day.last is None else day.last
+    return None if known is None else exact(known)
+
+
+def standing(desk: BrokerState, cash: Decimal, quantities: Mapping[int, Decimal]) -> AccountStanding:
+    """Return how an account with this cash and these positions stands at the present market."""
+    held = {con_id: quantity for con_id, quantity in quantities.items() if quantity}
+    quotes = desk.quotes(held)
+    lines = [_line(desk, desk.instrument(con_id), quantity, quotes[con_id]) for con_id, quantity in held.items()]
+    stock = sum((line.value for line in lines if line.instrument.sec_type is SecType.STOCK), ZERO)
+    value = sum((line.value for line in lines), ZERO)
+    gross = sum((abs(line.value) for line in lines), ZERO)
+    needs = margin_needs(lines, cash_secured_puts=desk.settings.cash_secured_puts)
+    return AccountStanding(cash, cash + stock, cash + value, gross, needs)
+
+
+def present(desk: BrokerState) -> AccountStanding:
+    """Return how the account stands now."""
+    return standing(desk, desk.account.cash, _quantities(desk))
+
+
+def _quantities(desk: BrokerState) -> dict[int, Decimal]:
+    return {con_id: held.quantity for con_id, held in desk.account.holdings.items() if held.quantity}
+
+
+def preview(desk: BrokerState, order: WorkingOrder) -> tuple[AccountStanding, AccountStanding, Decimal]:
+    """Return how the account stands now, how it would after the rest of the order fills, and the commission."""
+    quotes = desk.quotes(leg.instrument.con_id for leg in order.legs)
+    price = _expected_price(order, quotes)
+    prices = leg_prices(order.legs, quotes, price)
+    quantities, cash, commission, paid = _quantities(desk), desk.account.cash, ZERO, order.broker_fee
+    for leg, leg_price in zip(order.legs, prices, strict=True):
+        side, instrument = order.side * leg.sign, leg.instrument
+        count = order.remaining * leg.ratio
+        fee, paid = charge(instrument, count, leg_price, sold=side < 0, paid=paid, single=not order.is_combo)
+        commission += fee
+        cash -= side * count * leg_price * instrument.multiplier + fee
+        quantities[instrument.con_id] = quantities.get(instrument.con_id, ZERO) + side * count
+    return present(desk), standing(desk, cash, quantities), commission
+
+
+def _expected_price(order: WorkingOrder, quotes: dict[int, Nbbo]) -> Decimal:
+    ticket, touch = order.ticket, order_touch(order.legs, quotes)
+    if ticket.order_type in ("LMT", "STP LMT") and ticket.limit_price is not None:
+        return ticket.limit_price
+    if ticket.order_type == "STP" and ticket.aux_price is not None:
+        return ticket.aux_price
+    far = touch.far(order.side)
+    return far if far is not None else mark_to_market(touch)
+
+
+def margin_answer(desk: BrokerState, order: WorkingOrder) -> Margin:
+    """Return the what-if of an order."""
+    before, after, commission = preview(desk, order)
+    short = after.available < 0
+    return Margin(
+        initial_before=before.needs.initial,
+        maintenance_before=before.needs.maintenance,
+        equity_before=before.equity.quantize(CENT),
+        initial_after=after.needs.initial,
+        maintenance_after=after.needs.maintenance,
+        equity_after=after.equity.quantize(CENT),
+        commission=commission,
+        warning=margin_text(after) if short else "",
+    )
+
+
+def margin_text(after: AccountStanding) -> str:
+    """Return the broker's words for an order that the account cannot carry."""
+    return (
+        "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY WITH LOAN VALUE "
+        f"[{after.equity:.2f} USD] MUST EXCEED THE INITIAL MARGIN [{after.needs.initial:.2f} USD]"
+    )
+
+
+def margin_problem(desk: BrokerState, order: WorkingOrder) -> str | None:
+    """Return why the account cannot carry the order, None when it can or when it closes what needs margin.
+
+    What closes without that is asked as any other: a long that covers a short, shares under a call, and a covered call,
+    whose price is paid in cash.
+    """
+    if not desk.settings.check_margin:
+        return None
+    before, after, _ = preview(desk, order)
+    if after.needs.initial < before.needs.initial and _only_closes(desk, order):
+        return None
+    return margin_text(after) if after.available < 0 and after.available < before.available else None
+
+
+def _only_closes(desk: BrokerState, order: WorkingOrder) -> bool:
+    for leg in order.legs:
+        held = desk.account.quantity(leg.instrument.con_id)
+        change = order.side * leg.sign * order.remaining * leg.ratio
+        if held * change >= 0 or abs(change) > abs(held):
+            return False
+    return True
+
+
+def position_views(desk: BrokerState) -> list[PositionView]:
+    """Return the net positions at market, by contract id."""
+    return _views(desk, {con_id: one for con_id, one in sorted(desk.account.holdings.items()) if one.quantity})
+
+
+def all_views(desk: BrokerState) -> list[PositionView]:
+    """Return also those that are flat."""
+    return _views(desk, dict(sorted(desk.account.holdings.items())))
+
+
+def position_view(desk: BrokerState, con_id: int) -> PositionView:
+    """Return one position, also when it is flat or never was."""
+    held = desk.account.holdings.get(con_id)
+    if held is None:
+        return PositionView(con_id, ZERO, ZERO, None, None, None, ZERO)
+    return _views(desk, {con_id: held})[0]
+
+
+def begin_day(desk: BrokerState) -> None:
+    """Note what each position had made until now: profits of the day count from here."""
+    for view in all_views(desk):
+        one = desk.account.holdings[view.con_id]
+        one.realized_before, one.made_before = one.realized, one.realized + (view.unrealized or ZERO)
+
+
+def begin_with(desk: BrokerState) -> None:
+    """Value positions that are held from the start at the last close before, and note what they had made."""
+    for con_id, one in desk.account.holdings.items():
+        closed = desk.market.stats(con_id).previous_close
+        if closed is not None and (price := exact(closed)) is not None:
+            desk.marks[con_id] = price
+            one.made_before = one.quantity * price * desk.instrument(con_id).multiplier - one.cost
+
+
+def _views(desk: BrokerState, held: Mapping[int, Holding]) -> list[PositionView]:
+    quotes = desk.quotes(con_id for con_id, one in held.items() if one.quantity)
+    return [_view(desk, con_id, one, quotes.get(con_id)) for con_id, one in held.items()]
+
+
+def _view(desk: BrokerState, con_id: int, one: Holding, touch: Nbbo | None) -> PositionView:
+    """Return a position; a flat one has no quote, and its contract may be gone."""
+    line = None if touch is None else _line(desk, desk.instrument(con_id), one.quantity, touch)
+    value = ZERO if line is None else line.value
+    unrealized = value - one.cost
+    return PositionView(
+        con_id,
+        one.quantity,
+        one.average_cost,
+        None if line is None else float(line.price),
+        value.quantize(CENT),
+        unrealized.quantize(CENT),
+        one.realized - one.realized_before,
+        (unrealized + one.realized - one.made_before).quantize(CENT),
+    )
+
+
+def account_values(desk: BrokerState, unrealized: Sequence[Decimal | None]) -> dict[str, str]:
+    """Return the account keys of the wire; dollars with two decimals."""
+    now = present(desk)
+    initial, maintenance = now.needs
+    excess = now.equity - maintenance
+    cushion = excess / now.net_liquidation if now.net_liquidation else ZERO
+    amounts = {
+        "NetLiquidation": now.net_liquidation,
+        "TotalCashValue": now.cash,
+        "TotalCashBalance": now.cash,
+        "CashBalance": now.cash,
+        "SettledCash": now.cash,
+        "EquityWithLoanValue": now.equity,
+        "PreviousDayEquityWithLoanValue": now.equity,
+        "GrossPositionValue": now.gross,
+        "OptionMarketValue": now.net_liquidation - now.equity,
+        "StockMarketValue": now.equity - now.cash,
+        "BuyingPower": max(ZERO, now.available) * BUYING_POWER_FACTOR,
+        "AvailableFunds": now.available,
+        "FullAvailableFunds": now.available,
+        "LookAheadAvailableFunds": now.available,
+        "ExcessLiquidity": excess,
+        "FullExcessLiquidity": excess,
+        "LookAheadExcessLiquidity": excess,
+        "InitMarginReq": initial,
+        "FullInitMarginReq": initial,
+        "LookAheadInitMarginReq": initial,
+        "MaintMarginReq": maintenance,
+        "FullMaintMarginReq": maintenance,
+        "LookAheadMaintMarginReq": maintenance,
+        "RegTEquity": now.equity,
+        "RegTMargin": initial,
+        "SMA": now.available,
+        "UnrealizedPnL": sum((amount for amount in unrealized if amount is not None), ZERO),
+        "RealizedPnL": desk.account.realized_today,
+    }
+    texts = {"AccountType": "INDIVIDUAL", "AccountReady": "true", "AccountCode": desk.account_id, "Currency": "USD"}
+    texts["DayTradesRemaining"] = str(desk.day_trades.remaining(now.net_liquidation))
+    return texts | {key: f"{amount:.2f}" for key, amount in amounts.items()} | {"Cushion": f"{cushion:.6f}"}

@@ -13,14 +13,51 @@ from decimal import Decimal
 from math import exp
 from typing import NamedTuple
 
-from rulebot.model.money import ZERO
+from rulebot.model.money import ZERO, Rounding
 from rulebot.model.session import exchange_date, session_from
 from rulebot.model.values import dataclass
-from twsim.exchange.adaptive import adaptive_limit
-from twsim.exchange.book import WorkingOrder
-from twsim.exchange.chance import seeded_fraction
-from twsim.exchange.settings import ExchangeSettings
-from twsim.exchange.touch import Nbbo
+from twsim.exchange.broker_state import ExchangeSettings, WorkingOrder
+from twsim.exchange.nbbo import Nbbo, between, seeded_fraction
+
+# --- The broker's Adaptive algorithm
+
+PRIORITY = "adaptivePriority"
+WALK_SECONDS = {"Urgent": (1.0, 5.0), "Normal": (5.0, 45.0), "Patient": (30.0, 180.0)}
+
+
+def algo_problem(algo: str, params: tuple[tuple[str, str], ...]) -> tuple[int, str] | None:
+    """Return the error that refuses an algorithm or its parameters, None when they are known."""
+    if algo != "Adaptive":
+        return 201, f"Order rejected - reason:Unknown algorithm strategy '{algo}'"
+    for tag, value in params:
+        if tag != PRIORITY:
+            return 442, f"Algo parameter '{tag}' is not supported by strategy 'Adaptive'"
+        if value not in WALK_SECONDS:
+            return 442, f"Algo parameter '{PRIORITY}' has the wrong value '{value}'"
+    return None
+
+
+def adaptive_limit(order: WorkingOrder, touch: Nbbo, seed: int, at: datetime) -> Decimal | None:
+    """Return the price it shows now: from the mid to the far side, never beyond the limit."""
+    far, mid, own = touch.far(order.side), touch.mid, order.ticket.limit_price
+    if order.ticket.order_type == "MKT":
+        own = far
+    if far is None or own is None or mid is None:
+        return own
+    goal = min(far, own) if order.side > 0 else max(far, own)
+    if order.side * (goal - mid) <= 0:
+        return goal
+    low, high = WALK_SECONDS[dict(order.ticket.algo_params).get(PRIORITY, "Normal")]
+    lasts = between(low, high, seed, order.perm_id, "walk")
+    elapsed = (at - (order.live_since or order.since)).total_seconds()
+    if elapsed >= lasts:
+        return goal
+    toward = Rounding.DOWN if order.side > 0 else Rounding.UP
+    shown = order.ticks.round(mid + (goal - mid) * Decimal(str(round(elapsed / lasts, 6))), toward)
+    return shown if order.side * (goal - shown) >= 0 else goal
+
+
+# --- When and at what price one order trades against one instant's quotes
 
 LONGEST_STEP_SECONDS = 60.0
 ADDED, REMOVED = 1, 2
@@ -113,3 +150,39 @@ def _way_through(order: WorkingOrder, limit: Decimal, touch: Nbbo) -> float | No
 def _seconds_tested(order: WorkingOrder, at: datetime) -> float:
     since = max(order.tested_at or order.since, session_from(exchange_date(at)).open)
     return min((at - since).total_seconds(), LONGEST_STEP_SECONDS)
+
+
+# --- When a stop becomes a market or limit order
+
+DOUBLE_QUOTE, LAST, DOUBLE_LAST, QUOTE, LAST_OR_QUOTE, MIDPOINT = 1, 2, 3, 4, 7, 8
+_TWICE = (DOUBLE_QUOTE, DOUBLE_LAST)
+_METHODS = {str(each): each for each in (DOUBLE_QUOTE, LAST, DOUBLE_LAST, QUOTE, LAST_OR_QUOTE, MIDPOINT)}
+
+
+def trigger_method(order: WorkingOrder) -> int:
+    """Return the method of an order: its own, or the default of its contract."""
+    if (asked := _METHODS.get(order.ticket.echo.get("triggerMethod", ""))) is not None:
+        return asked
+    return LAST if order.ticket.sec_type == "STK" else DOUBLE_QUOTE
+
+
+def stop_reached(order: WorkingOrder, touch: Nbbo) -> bool:
+    """Look at one instant's quotes and say whether the stop triggers; counts consecutive hits on the order."""
+    stop = order.ticket.aux_price
+    method = trigger_method(order)
+    if stop is None or not any(
+        price is not None and order.side * (price - stop) >= 0 for price in _watched(method, order.side, touch)
+    ):
+        order.stop_hits = 0
+        return False
+    order.stop_hits += 1
+    return order.stop_hits >= (2 if method in _TWICE else 1)
+
+
+def _watched(method: int, side: int, touch: Nbbo) -> tuple[Decimal | None, ...]:
+    quote = touch.bid if side > 0 else touch.ask
+    if method in (LAST, DOUBLE_LAST):
+        return (touch.last,)
+    if method == LAST_OR_QUOTE:
+        return (touch.last, quote)
+    return (touch.mid,) if method == MIDPOINT else (quote,)

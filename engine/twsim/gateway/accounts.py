@@ -10,8 +10,7 @@ from decimal import Decimal
 from rulebot.model.session import EXCHANGE_ZONE
 from twsim.gateway.encode_orders import contract_row
 from twsim.gateway.hub import ServerState
-from twsim.gateway.session import Session
-from twsim.gateway.wire import UNSET_DOUBLE, Fields, Value
+from twsim.gateway.wire import UNSET_DOUBLE, Fields, Session, Value
 from twsim.seams import Exchange, PositionView
 
 REFRESH_SECONDS = 180

@@ -12,12 +12,12 @@ import logging
 from collections.abc import Callable
 from time import perf_counter
 
-from twsim.gateway import accounts, generic_ticks, history
+from twsim.gateway import accounts, history
+from twsim.gateway import market_data as generic_ticks
 from twsim.gateway.hub import ServerState
 from twsim.gateway.market_data import send_day_changes, send_halts
 from twsim.gateway.orders import deliver, deliver_unchanged, run_commands
-from twsim.gateway.session import Session
-from twsim.gateway.wire import from_epoch
+from twsim.gateway.wire import Session, from_epoch
 
 log = logging.getLogger("rulebot.gateway")
 

@@ -7,13 +7,12 @@ from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
 
-from twsim.gateway.parse_contracts import COMBO_CON_ID
-from twsim.gateway.parse_orders import DELTA_NEUTRAL, JOIN, PEG_BENCH, SCALE
-from twsim.gateway.session import Session
+from twsim.gateway.parse import COMBO_CON_ID, DELTA_NEUTRAL, JOIN, PEG_BENCH, SCALE
 from twsim.gateway.wire import (
     UNSET_DOUBLE,
     UNSET_INT,
     UNSET_LONG,
+    Session,
     Value,
     exchange_time,
     field_names,

@@ -2,13 +2,21 @@
 
 from datetime import date, datetime, timedelta
 
-from rulebot.model.exchange_days import FIRST_YEAR
-from rulebot.model.session import EXCHANGE_ZONE, CalendarError, session_before, session_on, sessions
+from rulebot.model.session import EXCHANGE_ZONE, FIRST_YEAR, CalendarError, session_before, session_on, sessions
 from twsim.gateway.hub import ServerState
-from twsim.gateway.lines import BarRequest, KeptBars
-from twsim.gateway.parse_contracts import contract_query, matches, no_contract, quote_legs
-from twsim.gateway.session import Session
-from twsim.gateway.wire import Fields, MalformedError, Value, digits, exchange_time, request_time, symbol_out
+from twsim.gateway.parse import contract_query, matches, no_contract, quote_legs
+from twsim.gateway.wire import (
+    BarRequest,
+    Fields,
+    KeptBars,
+    MalformedError,
+    Session,
+    Value,
+    digits,
+    exchange_time,
+    request_time,
+    symbol_out,
+)
 from twsim.seams import Bar
 
 INVALID = "Error validating request.-'bO' : cause - "

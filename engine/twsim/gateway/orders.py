@@ -6,12 +6,9 @@ from dataclasses import replace
 from twsim.exchange.exchange import SimExchange
 from twsim.gateway import encode_orders
 from twsim.gateway.accounts import send_position_change, tell_values
-from twsim.gateway.hub import Command, ServerState
-from twsim.gateway.parse_contracts import ContractQuery, matches, no_contract
-from twsim.gateway.parse_orders import placed_order
-from twsim.gateway.policy import FaultPolicy
-from twsim.gateway.session import Session
-from twsim.gateway.wire import Fields, request_time, symbol_in
+from twsim.gateway.hub import Command, FaultPolicy, ServerState
+from twsim.gateway.parse import ContractQuery, matches, no_contract, placed_order
+from twsim.gateway.wire import Fields, Session, request_time, symbol_in
 from twsim.instrument import Instrument
 from twsim.seams import (
     Commissioned,

@@ -11,12 +11,12 @@ from twsim.gateway.hub import ServerState
 from twsim.gateway.market_data import quote_together
 from twsim.gateway.orders import open_orders_unasked
 from twsim.gateway.requests import answer
-from twsim.gateway.session import Session
 from twsim.gateway.wire import (
     MAX_VERSION,
     MIN_VERSION,
     Fields,
     MalformedError,
+    Session,
     WireError,
     frame,
     take_frames,

@@ -9,10 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from twsim.gateway.combo_quotes import combo_pieces
-from twsim.gateway.lines import MarketDataLine
-from twsim.gateway.session import Session
-from twsim.gateway.tick_text import (
+from twsim.gateway.tick_messages import (
     COMPUTATION,
     PRICE,
     SIZE,
@@ -24,10 +21,12 @@ from twsim.gateway.tick_text import (
     bid_tail,
     board,
     changes,
+    combo_pieces,
     in_lots,
     last_tail,
     size_tail,
 )
+from twsim.gateway.wire import MarketDataLine, Session
 from twsim.instrument import Instrument
 from twsim.seams import Market, TickValues
 

@@ -8,16 +8,12 @@ from numpy.typing import NDArray
 
 from rulebot.model.session import Session, session_after, session_from
 from twsim.instrument import Instrument, SecType, Settle
-from twsim.market.ahead import PrefetchedQuotes, option_board
-from twsim.market.catalogue import Listings, option_id
-from twsim.market.chronicle import HistoryBars
-from twsim.market.desk import Layout
-from twsim.market.floor import MarketSession
-from twsim.market.history import History
-from twsim.market.path import starting_levels
-from twsim.market.quotes import share_quote
-from twsim.market.reporting import earnings_around
+from twsim.market.bars import History
+from twsim.market.listings import Listings, option_id
+from twsim.market.path import earnings_around, starting_levels
+from twsim.market.quote_engine import Layout, share_quote
 from twsim.market.scenario import Outage, Scenario
+from twsim.market.session import HistoryBars, MarketSession, PrefetchedQuotes, option_board
 from twsim.market.surface import Expiry, ExpiryTerms
 from twsim.market.universe import ASSETS, StrikeLadder
 from twsim.seams import Bar, Catalogue, DayStats, OptionTotals, TickValues

@@ -9,8 +9,10 @@ follow by beta and add their own noise; SPY keeps to SPX within a fraction of a 
 a multiple of QQQ and IWM a part of RUT, to the cent.
 """
 
+import hashlib
 import math
-from datetime import date, datetime
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 from functools import lru_cache, partial
 
 import numpy as np
@@ -18,10 +20,105 @@ from numpy.typing import NDArray
 
 from rulebot.model.session import Session, session_before
 from rulebot.model.values import dataclass
-from twsim.market.chance import generator, stable_fraction
-from twsim.market.reporting import EARNINGS_MOVE, earnings_around
+from twsim.market import listings as listing
 from twsim.market.scenario import Scenario
 from twsim.market.universe import ASSETS, FOLLOWERS, VOLATILITY_INDICES, Asset
+
+# --- Chance that is the same on every machine
+
+Words = NDArray[np.uint64]
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_ONE = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_TWO = np.uint64(0x94D049BB133111EB)
+_S30, _S27, _S31 = np.uint64(30), np.uint64(27), np.uint64(31)
+_LOW64 = (1 << 64) - 1
+_LOW16 = np.uint64(0xFFFF)
+_LANES = np.array([[0], [16], [32], [48]], dtype=np.uint64)
+
+
+def stable_number(*names: object) -> int:
+    """Return 64 bits that depend on the names alone, in every process (`hash` is salted)."""
+    text = "|".join(str(name) for name in names)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def stable_fraction(*names: object) -> float:
+    """Return a number in [0, 1) that depends on the names alone."""
+    return (stable_number(*names) >> 11) / float(1 << 53)
+
+
+def generator(seed: int, day: date, name: str) -> np.random.Generator:
+    """Return the generator of one thing on one day; no two things share draws."""
+    return np.random.Generator(np.random.PCG64(stable_number(seed, day.isoformat(), name)))
+
+
+def scramble(words: Words) -> Words:
+    """Return well-mixed words. Source: Steele, Lea, Flood (2014), SplitMix64."""
+    mixed = words + _GOLDEN
+    mixed = (mixed ^ (mixed >> _S30)) * _MIX_ONE
+    mixed = (mixed ^ (mixed >> _S27)) * _MIX_TWO
+    result: Words = mixed ^ (mixed >> _S31)
+    return result
+
+
+def seeded(ids: NDArray[np.int64], seed: int, spread: int) -> Words:
+    """Return well-mixed words, one for each id, that are others for another seed. Units: `spread` is odd."""
+    return scramble(ids.astype(np.uint64) + np.uint64(seed * spread & _LOW64))
+
+
+def fractions(words: Words, lane: int) -> NDArray[np.float64]:
+    """Return numbers in [0, 1) from 16 of the 64 bits; `lane` is 0 to 3."""
+    picked: NDArray[np.float64] = ((words >> np.uint64(16 * lane)) & _LOW16).astype(np.float64)
+    return picked * (1.0 / 65536.0)
+
+
+def all_fractions(words: Words) -> NDArray[np.float64]:
+    """Return the `fractions` of all four lanes, one matrix row for each."""
+    picked: NDArray[np.float64] = ((words >> _LANES) & _LOW16).astype(np.float64)
+    picked *= 1.0 / 65536.0
+    return picked
+
+
+# --- When companies report
+
+EARNINGS_MOVE = 0.18
+"""Standard deviation of the move on a report, as a fraction of the stock's annual volatility."""
+
+_QUARTERS_AROUND = range(-4, 6)
+
+
+@lru_cache(maxsize=2048)
+def _report(symbol: str, year: int, month: int) -> date:
+    """Return a session from the 18th of the quarter's first month to some three weeks later."""
+    earliest = date(year, month, 18) + timedelta(days=stable_number(symbol, "report") % 21)
+    return listing.on_or_before(earliest + timedelta(days=(stable_number(symbol, year, month) % 3)))
+
+
+def _quarter(day: date) -> int:
+    return day.year * 4 + (day.month - 1) // 3
+
+
+def _reports(symbol: str, quarters: Iterable[int]) -> tuple[date, ...]:
+    asset = ASSETS.get(symbol)
+    if asset is None or not asset.has_earnings:
+        return ()
+    dates = (divmod(each, 4) for each in quarters)
+    return tuple(_report(symbol, year, 3 * number + 1) for year, number in dates)
+
+
+@lru_cache(maxsize=1024)
+def earnings_around(symbol: str, today: date) -> tuple[date, ...]:
+    """Return the reports from a year before to a year after `today`, in order; none for indices and ETFs."""
+    return _reports(symbol, (_quarter(today) + step for step in _QUARTERS_AROUND))
+
+
+def reports_before(symbol: str, today: date, until: date) -> int:
+    """Count the reports that are to come from the evening of `today` on, up to the one before `until`."""
+    return sum(today <= day < until for day in _reports(symbol, range(_quarter(today), _quarter(until) + 1)))
+
+
+# --- The levels of every underlying through one session, second by second
 
 Floats = NDArray[np.float64]
 

@@ -29,10 +29,8 @@ from rulebot.model.session import (
 )
 from rulebot.model.values import dataclass
 from twsim.instrument import Instrument, Settle
-from twsim.market import listing
-from twsim.market.chance import stable_fraction
-from twsim.market.path import IMPLIED_DAY, SessionLevels
-from twsim.market.reporting import EARNINGS_MOVE, reports_before
+from twsim.market import listings as listing
+from twsim.market.path import EARNINGS_MOVE, IMPLIED_DAY, SessionLevels, reports_before, stable_fraction
 from twsim.market.universe import ASSETS, Asset
 
 Floats = NDArray[np.float64]

@@ -14,18 +14,17 @@ import pytest
 from past_days import PastDays
 from pyarrow import parquet
 
-from rulebot.adapters.history.chain import ChainSource
+from rulebot.adapters.history.chain_file import ChainSource, write_day
 from rulebot.adapters.history.daily import Daily
-from rulebot.adapters.history.day import OF_UNDERLYING, HistoryDay, Source
-from rulebot.adapters.history.write import write_day
-from rulebot.backtest.fills import NATURAL
+from rulebot.adapters.history.session import OF_UNDERLYING, HistoryDay, Source
+from rulebot.backtest.broker import NATURAL
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.contract import Underlying, product
+from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.errors import StoreError
 from rulebot.model.event import HoursReport, OpeningMoveReport
-from rulebot.model.events import event_calendar
 from rulebot.model.facts import Bar, Bars, Listing
 from rulebot.model.session import Hours
 from rulebot.record.record import Kind, Record

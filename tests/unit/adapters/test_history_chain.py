@@ -18,12 +18,12 @@ import pytest
 from past_days import PastDays
 from pyarrow import parquet
 
+from rulebot.adapters.history.chain_file import write_day
 from rulebot.adapters.history.daily import NO_BARS
-from rulebot.adapters.history.day import HistoryDay, Severity
-from rulebot.adapters.history.even import EVEN, read_even
 from rulebot.adapters.history.parity import replaced
+from rulebot.adapters.history.regular_grid import EVEN, read_even
+from rulebot.adapters.history.session import HistoryDay, Severity
 from rulebot.adapters.history.table import flat
-from rulebot.adapters.history.write import write_day
 from rulebot.adapters.sources import open_source
 from rulebot.model.contract import Option, Right
 from rulebot.model.errors import MisuseError, StoreError
@@ -743,7 +743,7 @@ def test_other_writers_leave_the_limits_of_a_column_out_as_soon_as_one_value_is_
 ) -> None:
     file = tmp_path / f"{DAY}.parquet"
     write_day(a_day(40, gamma=NOTHING), file)
-    monkeypatch.setattr("rulebot.adapters.history.even._ARROW", "another writer ")
+    monkeypatch.setattr("rulebot.adapters.history.regular_grid._ARROW", "another writer ")
     found = read_even(file)
     assert found is not None
     assert found.values["gamma"].strides == (8,)  # read: one number stands for all of those that are not

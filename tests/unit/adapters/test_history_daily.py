@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from rulebot.adapters.history.daily import NO_BARS, Daily
-from rulebot.adapters.history.day import DailyBar, Severity
-from rulebot.model.named_day import is_morning_settled, last_day
+from rulebot.adapters.history.session import DailyBar, Severity
+from rulebot.model.contract import is_morning_settled, last_day
 from rulebot.model.session import sessions
 
 HEAD = "date,open,high,low,close"

@@ -8,10 +8,9 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from rulebot.adapters.history.chained import KeyedChain, KeyedDay
-from rulebot.adapters.history.day import HistoryDay
-from rulebot.adapters.history.keys import HIGHEST_STRIKE, option_keys
-from rulebot.adapters.history.pairs import near_pairs, terms_of
+from rulebot.adapters.history.lazy_chain import HIGHEST_STRIKE, KeyedChain, KeyedDay, option_keys
+from rulebot.adapters.history.parity import near_pairs, terms_of
+from rulebot.adapters.history.session import HistoryDay
 from rulebot.model.contract import Option, Right, listed, share
 
 FRIDAY, LATER = date(2019, 5, 24), date(2019, 6, 20)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rulebot.adapters.history import lean_files
-from rulebot.adapters.history.day import HistoryDay, Severity
+from rulebot.adapters.history.session import HistoryDay, Severity
 from rulebot.adapters.sources import open_source, written
 from rulebot.model.contract import Right
 from rulebot.model.errors import MisuseError, StoreError

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rulebot.adapters.history.day import HistoryDay, Severity
+from rulebot.adapters.history.session import HistoryDay, Severity
 from rulebot.adapters.sources import open_source
 from rulebot.model.contract import Option
 from rulebot.model.errors import MisuseError, StoreError

@@ -10,14 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rulebot.adapters.history.blackscholes import normal
-from rulebot.adapters.history.day import DailyBar, HistoryDay
-from rulebot.adapters.history.modelled.chain import BLOCK, QUOTED
-from rulebot.adapters.history.modelled.day import ModelledDay
-from rulebot.adapters.history.modelled.listing import expiries, third_friday
-from rulebot.adapters.history.modelled.path import level_path
-from rulebot.adapters.history.modelled.skew import index_over_money, ratio
-from rulebot.adapters.history.vix import vix_of
+from rulebot.adapters.history.black_columns import normal, vix_of
+from rulebot.adapters.history.modelled.source import BLOCK, QUOTED, ModelledDay, level_path
+from rulebot.adapters.history.modelled.surface import expiries, index_over_money, ratio, third_friday
+from rulebot.adapters.history.session import DailyBar, HistoryDay
 from rulebot.adapters.sources import open_source
 from rulebot.model.contract import Right
 from rulebot.model.errors import MisuseError, StoreError

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rulebot.adapters.history.day import DailyBar, HistoryDay
-from rulebot.adapters.history.modelled.listing import expiries
+from rulebot.adapters.history.modelled.surface import expiries
+from rulebot.adapters.history.session import DailyBar, HistoryDay
 from rulebot.adapters.sources import open_source
-from rulebot.backtest.fills import fill_model
+from rulebot.backtest.broker import fill_model
 from rulebot.backtest.results import read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.calendars.calendars import load_calendar
-from rulebot.cli.backtest_text import result_lines
+from rulebot.cli.past.backtest import result_lines
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.contract import Option, Right
 from rulebot.model.errors import MisuseError, StoreError

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rulebot.adapters.history.day import HistoryDay
-from rulebot.adapters.history.modelled.listing import expiries
+from rulebot.adapters.history.modelled.surface import expiries
+from rulebot.adapters.history.session import HistoryDay
 from rulebot.adapters.sources import open_source
 from rulebot.model.contract import Option, Right
 from rulebot.model.errors import MisuseError

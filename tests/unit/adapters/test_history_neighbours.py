@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from rulebot.adapters.history.neighbours import odd_quotes, out_of_step, overpriced_asks
-from rulebot.adapters.history.pairs import PairTerms
+from rulebot.adapters.history.parity import PairTerms
+from rulebot.adapters.history.quote_checks import odd_quotes, out_of_step, overpriced_asks
 
 SPOT = 5100.0
 

@@ -7,7 +7,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from rulebot.adapters.history.partitions import day_of, others_with_parquet, partition_value
+from rulebot.adapters.history.table import day_of, others_with_parquet, partition_value
 from rulebot.adapters.sources import open_source
 from rulebot.model.errors import StoreError
 

@@ -8,7 +8,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from rulebot.adapters.history.day import HistoryDay, Severity
+from rulebot.adapters.history.session import HistoryDay, Severity
 from rulebot.adapters.sources import open_source
 from rulebot.model.errors import StoreError
 

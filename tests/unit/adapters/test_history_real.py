@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.fidelity import chains, model
-from rulebot.adapters.history.day import Finding, Severity
+from rulebot.adapters.history.session import Finding, Severity
 from rulebot.adapters.sources import open_source
 from rulebot.cli.main import main
 from rulebot.model.errors import StoreError

@@ -8,7 +8,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from rulebot.adapters.history.day import HistoryDay
+from rulebot.adapters.history.session import HistoryDay
 from rulebot.adapters.sources import open_source
 from rulebot.model.errors import StoreError
 from rulebot.model.session import session_on

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from rulebot.adapters.history.daily import NO_BARS
-from rulebot.adapters.history.day import HistoryDay, Severity, Source
+from rulebot.adapters.history.session import HistoryDay, Severity, Source
 from rulebot.adapters.sources import open_source, written
 from rulebot.model.contract import Right
 from rulebot.model.errors import MisuseError, StoreError

@@ -8,7 +8,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from rulebot.adapters.history.day import Finding, HistoryDay, Severity, Source
+from rulebot.adapters.history.session import Finding, HistoryDay, Severity, Source
 from rulebot.adapters.sources import open_source
 from rulebot.model.errors import MisuseError, StoreError
 

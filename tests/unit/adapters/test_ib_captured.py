@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from test_ib_reports import recorded
 
-from rulebot.adapters.ib import convert, reports
-from rulebot.adapters.ib.account import AccountValues
+from rulebot.adapters.ib import convert
+from rulebot.adapters.ib import order_reports as reports
 from rulebot.adapters.ib.contracts import ContractBook, both_rights
-from rulebot.adapters.ib.hours import ToldHours
+from rulebot.adapters.ib.market_rules import ToldHours
+from rulebot.adapters.ib.order_reports import AccountValues
 from rulebot.adapters.ib.quotes import QuoteColumns
 from rulebot.evaluate.listings import neighbours
 from rulebot.model.contract import Option, Right, Underlying
@@ -26,7 +27,7 @@ from rulebot.model.event import BrokerStatus, ExecutionReport, PositionReport
 from rulebot.model.market import COLUMNS, Board
 from rulebot.model.order import Side
 from rulebot.model.session import Hours, session_on
-from twsim.market.given_contracts import given_option, given_underlying
+from twsim.market.replayed import given_option, given_underlying
 
 FILE = Path(__file__).parent / "captured" / "ib_objects.json"
 AT = datetime(2018, 5, 25, 17, 50, 3, tzinfo=UTC)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from ib_async import ComboLeg, Contract
 
-from rulebot.adapters.ib.combos import Combos, learn_legs
 from rulebot.adapters.ib.contracts import ContractBook
+from rulebot.adapters.ib.order_reports import Combos, learn_legs
 from rulebot.adapters.ib.requests import RefusedError
 
 ROWS = {

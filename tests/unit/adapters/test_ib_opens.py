@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from rulebot.adapters.ib.history import Bar
-from rulebot.adapters.ib.opens import SessionOpenPrices
+from rulebot.adapters.ib.history import Bar, SessionOpenPrices
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.errors import BrokerError
 from rulebot.model.market import Board

@@ -13,14 +13,14 @@ import ib_async
 import pytest
 
 from rulebot.adapters.clock import WallClock
-from rulebot.adapters.ib import history, self_check
-from rulebot.adapters.ib.account import AccountValues
+from rulebot.adapters.ib import handshake as self_check
+from rulebot.adapters.ib import history
 from rulebot.adapters.ib.broker import IbBroker, combo_to_broker, order_to_broker
 from rulebot.adapters.ib.contracts import ContractBook, both_rights, subscription
 from rulebot.adapters.ib.inbox import ENDS, NEXT_VALID_ID, ORDERS, Inbox
 from rulebot.adapters.ib.link import IbLink
-from rulebot.adapters.ib.pace import ORDER_ROOM, MessagePriority, RateLimiter
-from rulebot.adapters.ib.requests import RefusedError, Requests
+from rulebot.adapters.ib.order_reports import AccountValues
+from rulebot.adapters.ib.requests import ORDER_ROOM, MessagePriority, RateLimiter, RefusedError, Requests
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.model.contract import Option, Right, Underlying, share
 from rulebot.model.errors import BrokerError, InvariantError, UnansweredError

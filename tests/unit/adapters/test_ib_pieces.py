@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from rulebot.adapters.ib.settings import IbSettings
-from rulebot.adapters.ib.wire import PIECE, Wire
+from rulebot.adapters.ib.transport import PIECE, Wire
 from rulebot.model.contract import Underlying
 from rulebot.model.market import Board
 

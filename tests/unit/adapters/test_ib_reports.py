@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from rulebot.adapters.ib import reports
+from rulebot.adapters.ib import order_reports as reports
 from rulebot.model.contract import Underlying, share
 from rulebot.model.event import BrokerStatus, CommissionReport, MarginReport, OrderMessage, OrderReport
 from rulebot.model.order import Side

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from rulebot.adapters.ib.silence import AT_ONCE, LONGEST, StaleLines
+from rulebot.adapters.ib.stale_lines import AT_ONCE, LONGEST, StaleLines
 from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.market import Board
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from rulebot.adapters.ib.connection_errors import incomplete, why_lost
 from rulebot.adapters.ib.settings import IbSettings
-from rulebot.adapters.ib.trouble import incomplete, why_lost
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from rulebot.adapters.ib.zone_names import LONG_NAMES, SHORT_NAMES
-from rulebot.adapters.ib.zones import (
+from rulebot.adapters.ib.time_zones import (
+    LONG_NAMES,
+    SHORT_NAMES,
     candidate_zones,
     instant_by_greeting,
     unknown_words,

@@ -15,10 +15,10 @@ from shutil import copy
 import pytest
 
 from rulebot.adapters.recorded import file as file_side
-from rulebot.adapters.recorded import inflate
+from rulebot.adapters.recorded import file as inflate
 from rulebot.adapters.recorded import recorder as recording_side
 from rulebot.adapters.recorded.file import Frame, RecordingWriter, read_frames, read_head, span
-from rulebot.adapters.recorded.recorder import Recorder
+from rulebot.adapters.recorded.recorder import Recorder, repack
 from rulebot.adapters.recorded.recording import (
     EventHeard,
     QuotesMoved,
@@ -28,7 +28,6 @@ from rulebot.adapters.recorded.recording import (
     open_recording,
     play,
 )
-from rulebot.adapters.recorded.repack import repack
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Event, LinkUp, ListingReport, MarketMoved, OrdersListed

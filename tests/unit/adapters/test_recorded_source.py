@@ -13,8 +13,8 @@ import pytest
 
 from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.adapters.recorded.source import RecordingSource
+from rulebot.backtest.historical_feed import settlement
 from rulebot.backtest.historical_market import DayMarket
-from rulebot.backtest.session_close import settlement
 from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.errors import StoreError
 from rulebot.model.event import (
@@ -28,8 +28,7 @@ from rulebot.model.event import (
     OpeningMoveReport,
 )
 from rulebot.model.facts import Bar, Bars, Listing
-from rulebot.model.market import Board
-from rulebot.model.quotes import level_of, quote_problem
+from rulebot.model.market import Board, level_of, quote_problem
 from rulebot.model.session import session_from
 from rulebot.record.codec import line
 from rulebot.record.record import Json, Kind, Record

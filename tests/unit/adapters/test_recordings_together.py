@@ -8,7 +8,7 @@ import pytest
 
 from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.adapters.recorded.source import RecordingSource
-from rulebot.backtest.recorded.recorded_replies import cuts
+from rulebot.backtest.recorded_replies import cuts
 from rulebot.model.contract import Underlying
 from rulebot.model.event import MarketMoved
 from rulebot.model.market import Board

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from past_days import PastDays
 
-from rulebot.adapters.history.write import write_day
+from rulebot.adapters.history.chain_file import write_day
 from rulebot.adapters.sources import from_anywhere, open_source, separate_files
 from rulebot.model.errors import MisuseError, StoreError
 

@@ -14,16 +14,16 @@ from typing import Any
 import pytest
 from store_day import DAY, at, entity, small_day
 
-from rulebot.alerts import chat as chat_file
-from rulebot.alerts.chat import LONGEST, ChatError, TelegramChat, in_parts, status_words
+from rulebot.alerts import send as chat_file
+from rulebot.alerts.notifier import Notifier, _listen
 from rulebot.alerts.outbox import Outbox
 from rulebot.alerts.people import ChatSettings, People, Person, people_of
-from rulebot.alerts.teller import Notifier, _listen
-from rulebot.decide.bot_day import BotDay
+from rulebot.alerts.send import LONGEST, ChatError, TelegramChat, in_parts, status_words
+from rulebot.decide.entry_window import BotDay
 from rulebot.model.errors import SpecError, StoreError
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 from rulebot.store.requests import box_of, folder_of
 
 NOW = datetime(2026, 11, 18, 17, tzinfo=UTC)

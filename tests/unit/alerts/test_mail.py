@@ -17,14 +17,13 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from store_day import small_day
 
-from rulebot.alerts.alert import Grade
+from rulebot.alerts.find import Grade
+from rulebot.alerts.notifier import Notifier
 from rulebot.alerts.people import DeliveryPolicy, People, Person
-from rulebot.alerts.post import NotSentError
-from rulebot.alerts.send import DeliveryService
-from rulebot.alerts.teller import Notifier
+from rulebot.alerts.send import DeliveryService, NotSentError
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 
 USER, PASSWORD = "desk", "hunter2hunter2"
 

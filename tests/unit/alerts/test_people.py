@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.alerts.alert import FOR_PEOPLE, Grade
+from rulebot.alerts.find import FOR_PEOPLE, Grade
 from rulebot.alerts.people import Person, people_of, read_people
 from rulebot.model.errors import SpecError, StoreError
 

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from rulebot.alerts import post as posting
-from rulebot.alerts.alert import Grade
-from rulebot.alerts.message import hello
+from rulebot.alerts import send as posting
+from rulebot.alerts.find import Grade
+from rulebot.alerts.notifier import hello
 from rulebot.alerts.people import Person
-from rulebot.alerts.post import NotSentError, post
-from rulebot.alerts.send import DeliveryService
+from rulebot.alerts.send import DeliveryService, NotSentError, post
 
 SECRET = "a-secret-path"
 

@@ -15,21 +15,20 @@ from zoneinfo import ZoneInfo
 import pytest
 from store_day import CONDOR, DAY, SELLER, at, condor_records, entity, small_day
 
-from rulebot.alerts.alert import Alert, Grade
-from rulebot.alerts.find import _day_of, digest, find_alerts
+from rulebot.alerts.find import Alert, Grade, _day_of, digest, find_alerts
+from rulebot.alerts.notifier import Notifier, outbox_path
 from rulebot.alerts.outbox import Outbox
 from rulebot.alerts.people import DeliveryPolicy, People, Person
-from rulebot.alerts.post import NotSentError
-from rulebot.alerts.teller import Notifier, outbox_path
-from rulebot.decide.bot_day import BotDay
+from rulebot.alerts.send import NotSentError
+from rulebot.decide.entry_window import BotDay
+from rulebot.model.cause import Halt, Shut
 from rulebot.model.errors import MisuseError, StoreError
-from rulebot.model.halt import Halt, Shut
 from rulebot.record.codec import utc_text, utc_time
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.maintenance import RESTORED, back_up, restore
 from rulebot.store.queries import StoreReader
-from rulebot.store.upkeep import RESTORED, back_up, restore
+from rulebot.store.registry import open_store
 
 NOW = datetime(2026, 11, 18, 17, tzinfo=UTC)
 PHONE = Person(name="phone", url="json://localhost")

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from store_day import small_day
 
-from rulebot.alerts import teller as teller_file
-from rulebot.alerts.alert import Grade
+from rulebot.alerts import notifier as teller_file
+from rulebot.alerts.find import Grade
+from rulebot.alerts.notifier import Notifier, work
 from rulebot.alerts.outbox import Outbox
 from rulebot.alerts.people import People, Person
-from rulebot.alerts.post import NotSentError
-from rulebot.alerts.teller import Notifier, work
+from rulebot.alerts.send import NotSentError
 from rulebot.model.errors import StoreError
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 
 NOW = datetime(2026, 11, 18, 17, tzinfo=UTC)
 PHONE = Person(name="phone", url="json://localhost")

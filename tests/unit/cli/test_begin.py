@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from rulebot.cli.begin import begin
+from rulebot.__main__ import begin
 from rulebot.cli.exit_codes import STOPPED_BY_HAND
 
 ROOT = Path(__file__).parents[3]

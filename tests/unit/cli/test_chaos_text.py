@@ -2,7 +2,7 @@
 
 from rulebot.chaos.generator import CHOICE
 from rulebot.chaos.seeds import ChaosOptions, SeedResult, SeedTally, SmallestScenario, worth_shrinking
-from rulebot.cli.chaos import _command, _document, _lines
+from rulebot.cli.past.chaos import _command, _document, _lines
 
 PLAN = '# crash: after write 2\nfaults:\n  - kind: "cut"\n    at: "10:31:00"\n'
 

@@ -7,11 +7,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from rulebot.cli.command_pages import document
-from rulebot.cli.main import COMMANDS, main
+from rulebot.cli.main import COMMANDS, document, main
 
 PAGE = Path(__file__).parents[3] / "docs" / "commands.md"
-MADE_BY = "python -c 'from rulebot.cli.command_pages import document; print(document(), end=\"\")' > docs/commands.md"
+MADE_BY = "python -c 'from rulebot.cli.main import document; print(document(), end=\"\")' > docs/commands.md"
 
 
 def test_the_page_is_what_the_commands_are() -> None:

@@ -57,6 +57,8 @@ def test_a_tab_imports_little() -> None:
     assert {name for name in imported if name.startswith("rulebot.cli.")} == {
         "rulebot.cli.exit_codes",
         "rulebot.cli.main",
+        "rulebot.cli.past",
+        "rulebot.cli.terminal",
     }
 
 

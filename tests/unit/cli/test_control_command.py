@@ -13,15 +13,14 @@ from hand_desk import Desk as TradingDesk
 
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.cli.main import main
-from rulebot.cli.screen import start_lines
+from rulebot.cli.terminal.screen import start_lines
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.live.start import RunOptions
 from rulebot.model.errors import BrokerError
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.latest import remember_engine
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store, remember_engine
 from rulebot.store.requests import box_of
 
 AT = datetime(2026, 11, 18, 15, 31, tzinfo=UTC)
@@ -182,7 +181,7 @@ def test_an_engine_that_closes_all_does_not_say_that_exits_are_watched(
         run.loop = SimpleNamespace(state=SimpleNamespace(facts=SimpleNamespace(events=None)))
         said.extend(start_lines(desk, run))
 
-    monkeypatch.setattr("rulebot.cli.close_all.drive", drive)
+    monkeypatch.setattr("rulebot.cli.control.drive", drive)
     settings: dict[str, Json] = {"gateway": "127.0.0.1:4002", "client_id": 1, "exits_only": True}
     with closing(SqlJournal(open_store(store))) as journal:
         data: dict[str, Json] = {"account": "DU1", "specs": {}, "install": "abc123", "settings": settings}

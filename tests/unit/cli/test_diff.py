@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rulebot.cli.main import main
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 from tests.unit.compile.document import CONDOR as PLAIN
 
 PUT_LITE = (shipped("specs") / "put_lite.yaml").read_text(encoding="utf-8")

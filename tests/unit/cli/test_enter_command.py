@@ -12,11 +12,11 @@ from scan_rows import row, scan_of
 from store_day import small_day
 
 from rulebot.cli.main import main
-from rulebot.narrate.asking_words import structure_name
-from rulebot.narrate.structure_view import ShownLeg
+from rulebot.narrate.notices import structure_name
+from rulebot.narrate.positions import ShownLeg
 from rulebot.scan.scan_row import document, head
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 from rulebot.store.requests import box_of
 from rulebot.store.scans import keep, scans_file
 

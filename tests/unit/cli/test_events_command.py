@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from rulebot.cli.events import events
+from rulebot.cli.explain import events
 from rulebot.cli.main import main
 
 

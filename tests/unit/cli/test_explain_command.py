@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rulebot.cli.main import main
+from rulebot.spec.files import shipped
 from rulebot.spec.load import load_document, load_text
-from rulebot.spec.shipped import shipped
 
 BAD = "rulebot: 1\nname: bad\n"
 

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rulebot.cli.main import main
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 
 SPEC = (shipped("specs") / "put_lite.yaml").read_text(encoding="utf-8")
 MESSY = SPEC.replace("  per_day: 1\n", "").replace(
@@ -103,7 +103,7 @@ def test_a_disk_that_fails_leaves_the_file(file: Path, monkeypatch: pytest.Monke
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("rulebot.spec.whole_file.os.replace", refuse)
+    monkeypatch.setattr("rulebot.spec.files.os.replace", refuse)
     result = fmt(file)
     assert result.exit_code == 3
     assert result.stderr == f"error: cannot write '{file}': No space left on device\n  = help: it is as it was\n"

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from rulebot.cli import validate
 from rulebot.cli.main import main
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 
 HOOKS: dict[str, Any] = {
     hook["id"]: hook for hook in YAML(typ="safe").load(Path(__file__).parents[3] / ".pre-commit-hooks.yaml")

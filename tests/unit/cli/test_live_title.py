@@ -10,9 +10,8 @@ from rich.console import Console
 from rich.text import Text
 from store_day import at, condor, position
 
-from rulebot.cli.live import admitted
-from rulebot.cli.live_table import LiveTable
-from rulebot.cli.screen import OWN_CLOCK, closed_lines, framed, live_title, resumed_lines, warnings
+from rulebot.cli.run_modes import admitted
+from rulebot.cli.terminal.screen import OWN_CLOCK, LiveTable, closed_lines, framed, live_title, resumed_lines, warnings
 from rulebot.core.state import OperatorState, TradingMode
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.position import HoldReason
@@ -77,9 +76,9 @@ def test_who_confirms_an_account_reads_what_will_trade_it(
     async def offered(settings: object) -> tuple[int, object, str]:
         return 4001, SimpleNamespace(is_simulated=False, told_at=datetime.fromisoformat("2026-11-30T14:00Z")), ""
 
-    monkeypatch.setattr("rulebot.cli.live._offered", offered)
-    monkeypatch.setattr("rulebot.promotion.admission.missing", lambda asked: [])
-    monkeypatch.setattr("rulebot.cli.live._is_terminal", lambda: True)
+    monkeypatch.setattr("rulebot.cli.run_modes._offered", offered)
+    monkeypatch.setattr("rulebot.promotion.promotion.missing", lambda asked: [])
+    monkeypatch.setattr("rulebot.cli.run_modes._is_terminal", lambda: True)
     monkeypatch.setattr("click.prompt", lambda text, **options: " U1234567 ")
     rules = SimpleNamespace(live=SimpleNamespace(account="U1234567"))
     desk: Any = SimpleNamespace(bots=dict.fromkeys(bots), texts=(), account=rules)
@@ -90,7 +89,7 @@ def test_who_confirms_an_account_reads_what_will_trade_it(
 
 @pytest.mark.parametrize("width", [30, 120])
 def test_the_table_bears_it_cut_to_the_width(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rulebot.cli.live_table.glance_lines", lambda shown, width: [])
+    monkeypatch.setattr("rulebot.cli.terminal.screen.glance_lines", lambda shown, width: [])
     table = LiveTable(Console(width=width, height=20))
     assert [line.plain for line in table._lines(None)] == [""]  # type: ignore[arg-type]
     table.title = REAL
@@ -102,7 +101,7 @@ def test_the_table_bears_it_cut_to_the_width(width: int, monkeypatch: pytest.Mon
 
 def test_a_table_that_is_too_high_names_what_shows_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """It named `rulebot status`, which says nothing of bots that wait."""
-    monkeypatch.setattr("rulebot.cli.live_table.glance_lines", lambda shown, width: [Text("")] * 30)
+    monkeypatch.setattr("rulebot.cli.terminal.screen.glance_lines", lambda shown, width: [Text("")] * 30)
     lines = LiveTable(Console(width=80, height=20))._lines(SimpleNamespace(notice=""))  # type: ignore[arg-type]
     assert lines[-1].plain == " 14 more lines: 'rulebot top' has all"
 

@@ -4,9 +4,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rulebot.cli.main import main
-from rulebot.spec.files import shipped_names
+from rulebot.spec.files import shipped, shipped_names
 from rulebot.spec.load import load_document
-from rulebot.spec.shipped import shipped
 
 IN_TIME = ("--date", "2026-10-21")
 """A day on which the dates of events that are shipped do not end soon."""

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from rulebot.cli.main import COMMANDS, main
-from rulebot.cli.numbers import Number, WholeNumber
+from rulebot.cli.options import Number, WholeNumber
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import pytest
 from click.testing import CliRunner
 
 from rulebot.cli.main import main
-from rulebot.cli.outputs import LEDGER, MODEL, PAGE, SAMPLES, XML, Output, check_output
+from rulebot.cli.past_options import LEDGER, MODEL, PAGE, SAMPLES, XML, Output, check_output
 from rulebot.model.errors import MisuseError
-from rulebot.spec.shipped import shipped
-from rulebot.train.samples import Samples, table_of
+from rulebot.spec.files import shipped
+from rulebot.train.minutes import Samples, table_of
 
 SPEC = shipped("specs") / "put_lite.yaml"
 MODEL_FILE = Path(__file__).parents[3] / "examples" / "models" / "learned.json"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rulebot.cli.screen import Screen
+from rulebot.cli.terminal.screen import Screen
 
 FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
@@ -67,9 +67,11 @@ def test_no_engine_ends_because_nothing_can_be_shown(number: int, monkeypatch: p
         raise OSError(number, os.strerror(number))
 
     redirected: list[int] = []
-    monkeypatch.setattr("rulebot.cli.screen.echo", fail)
-    monkeypatch.setattr("rulebot.cli.screen.os.dup2", lambda *ends: redirected.append(ends[0]))
-    monkeypatch.setattr("rulebot.cli.screen.sys.stdout", SimpleNamespace(fileno=lambda: 1, isatty=lambda: False))
+    monkeypatch.setattr("rulebot.cli.terminal.screen.echo", fail)
+    monkeypatch.setattr("rulebot.cli.terminal.screen.os.dup2", lambda *ends: redirected.append(ends[0]))
+    monkeypatch.setattr(
+        "rulebot.cli.terminal.screen.sys.stdout", SimpleNamespace(fileno=lambda: 1, isatty=lambda: False)
+    )
     screen = Screen(SimpleNamespace(), SimpleNamespace(), plain=True)  # type: ignore[arg-type]
     screen.say("one")
     screen.say("two")

@@ -17,7 +17,7 @@ from rulebot.promotion.promotion import Promotion
 from rulebot.record.codec import encode
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 
 ACCOUNT = """rulebot_account: 1
 about: For a test.

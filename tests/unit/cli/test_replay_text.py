@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rulebot.cli.replay_text import compared_document, drift_lines, next_line, replay_lines
+from rulebot.cli.past.replay_text import compared_document, drift_lines, next_line, replay_lines
 from rulebot.record.codec import line
 from rulebot.record.record import Kind, Record
 from rulebot.replay.drift import DayComparison

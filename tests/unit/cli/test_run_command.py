@@ -10,7 +10,7 @@ from free_port import free_port
 from rulebot.cli.main import main
 from rulebot.cli.run import _paper_world
 from rulebot.process.settings import Settings
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 
 ROOT = Path(__file__).parents[3]
 SPEC = str(ROOT / "specs" / "put_lite.yaml")

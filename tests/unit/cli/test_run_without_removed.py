@@ -14,7 +14,7 @@ from rulebot.documents.load_bots import load_desk
 from rulebot.documents.reload_specs import reread, told_limits, told_sources, told_specs
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 
 ACCOUNT = "rulebot_account: 1\nabout: Limits of a test.\naccount: DU1234567\nrisk: {max_open: 3}\n"
 PATHS = ("specs/one.yaml", "specs/two.yaml")

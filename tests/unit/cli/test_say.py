@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from rich.text import Text
 
-from rulebot.cli.glance_text import cut
-from rulebot.cli.say import harmless
+from rulebot.cli.output import harmless
+from rulebot.cli.report import cut
 
 ENGINE = Path(__file__).parents[3] / "engine" / "rulebot"
 ECHOES = re.compile(r"click\.s?echo\w*\(")
@@ -40,7 +40,7 @@ def test_a_line_of_a_table_keeps_its_colours() -> None:
 
 def said_to(stream: int) -> None:
     """Have a process say on a stream what writes over itself."""
-    words = [sys.executable, "-c", r"from rulebot.cli.say import print_text; print_text('one\rtwo')"]
+    words = [sys.executable, "-c", r"from rulebot.cli.output import print_text; print_text('one\rtwo')"]
     subprocess.run(words, stdout=stream, check=True, timeout=100)
     os.close(stream)
 
@@ -76,4 +76,4 @@ def test_commands_say_what_they_say_by_it() -> None:
     """`rulebot chaos` writes signs of its own, its progress; the start imports nothing for words of its own."""
     own = {file: len(ECHOES.findall(file.read_text(encoding="utf-8"))) for file in ENGINE.rglob("*.py")}
     found = {file.relative_to(ENGINE).as_posix(): count for file, count in own.items() if count}
-    assert found == {"cli/say.py": 1, "cli/chaos.py": 1, "cli/main.py": 3}
+    assert found == {"cli/output.py": 1, "cli/past/chaos.py": 1, "cli/main.py": 3}

@@ -7,8 +7,8 @@ from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
 from rulebot.cli.main import main
-from rulebot.spec.partial import partial_schema
-from rulebot.spec.shipped import shipped
+from rulebot.spec.extends import partial_schema
+from rulebot.spec.files import shipped
 
 CHILD: dict[str, Any] = {"rulebot": 1, "name": "child", "about": "x", "extends": "put_lite"}
 
@@ -57,6 +57,6 @@ def test_it_is_made_of_a_copy() -> None:
     partial_schema()
     assert "if" in json.loads(Path(shipped("schemas") / "strategy.schema.json").read_text())
     assert partial_schema() == partial_schema()
-    from rulebot.spec.fits import read_schema
+    from rulebot.spec.fast_schema import read_schema
 
     assert "if" in read_schema("strategy")

@@ -10,7 +10,7 @@ from hand_desk import Desk, kept, text_of
 from rulebot.cli.status import status
 from rulebot.model.event import OperatorRequest, Request
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 
 
 def test_a_halt_reads_as_in_the_report_of_the_run(tmp_path: Path) -> None:

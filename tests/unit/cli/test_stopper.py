@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from rulebot.cli import stopper as stopping
-from rulebot.cli.stopper import StopSignals
+from rulebot.cli import signals as stopping
+from rulebot.cli.signals import StopSignals
 from rulebot.model.event import Request
-from rulebot.operator.request_inbox import clear_box, post
+from rulebot.operator_requests.requests import clear_box, post
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 
 
 async def waits(store: Path, *asked: Request) -> bool:

@@ -13,7 +13,7 @@ from engine_day import sound_day
 from rulebot.cli.main import main
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rulebot.cli.main import main
-from rulebot.store.finance.books import BookedFill
-from rulebot.store.finance.contract import occ_symbol
+from rulebot.store.finance.books import BookedFill, occ_symbol
 from rulebot.store.queries import Run, StoreReader
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from rulebot.cli.main import main
 from rulebot.compile.lifecycle import LIFECYCLE
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 from rulebot.spec_tests.coverage import CHAOS, WALKS, TestCoverage
 
 FINE = """

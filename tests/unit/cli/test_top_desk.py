@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 from store_day import WATCHER, at
 
-from rulebot.alerts.alert import Alert, Grade
+from rulebot.alerts.find import Alert, Grade
+from rulebot.alerts.notifier import outbox_path
 from rulebot.alerts.outbox import Outbox
-from rulebot.alerts.teller import outbox_path
-from rulebot.cli.top import ScreenState
-from rulebot.cli.top_keys import ConfirmQuestion, Focus, after_key
+from rulebot.cli.terminal.top import ScreenState
+from rulebot.cli.terminal.top_keys import ConfirmQuestion, Focus, after_key
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
-from rulebot.narrate.asking_words import ACKNOWLEDGE_ALL
+from rulebot.narrate.notices import ACKNOWLEDGE_ALL
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 from rulebot.store.requests import box_of
 
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from rulebot.cli.terminal import keys_in
-from rulebot.cli.top_keys import KEYS, ConfirmQuestion, Focus, Row, after_key, present, rows_of
+from rulebot.cli.terminal.top import keys_in
+from rulebot.cli.terminal.top_keys import KEYS, ConfirmQuestion, Focus, Row, after_key, present, rows_of
 from rulebot.model.event import Request
-from rulebot.narrate import asking_words as words
-from rulebot.web.picture import BotLine, PageSnapshot, PositionLine
+from rulebot.narrate import notices as words
+from rulebot.web.snapshot import BotLine, PageSnapshot, PositionLine
 
 
 def position(bot: str, number: int = 1, state: str = "open") -> PositionLine:

@@ -4,10 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rulebot.cli.train import _own_models
-from rulebot.cli.train_text import report_lines
+from rulebot.cli.past.train import _own_models, report_lines
 from rulebot.documents.load_bots import load_desk
-from rulebot.train.report import KindFigures, Report
+from rulebot.train.fit import KindFigures, Report
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 AT = datetime(2025, 1, 2, 15, 30, tzinfo=UTC)

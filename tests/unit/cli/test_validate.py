@@ -10,13 +10,13 @@ from click.testing import CliRunner, Result
 
 from rulebot.cli.main import COMMANDS, main
 from rulebot.cli.validate import problems_in
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 
 DEFECTS = Path(__file__).parents[2] / "snapshot" / "defects"
 NOT_FOR_VALIDATE = ("sqlalchemy", "numpy", "ib_async", "rich", "asyncio", "transitions", "jsonschema")
 FOR_EVENTS = {"rulebot.calendars", "rulebot.calendars.calendars", "rulebot.calendars.calendar_file"} | {
     "rulebot.store",
-    "rulebot.store.folders",
+    "rulebot.store.place",
 }
 NOT_OURS = ("twsim", "rulebot.store", "rulebot.adapters", "rulebot.live", "rulebot.calendars", "rulebot.documents")
 

@@ -32,7 +32,7 @@ def test_a_page_without_its_packages_is_refused_before_anything_runs(
 ) -> None:
     """Installed without the extra, `rulebot serve` ended in a traceback, with its engine begun."""
     monkeypatch.chdir(tmp_path)
-    for module in ("rulebot.web.app", "rulebot.web.live"):
+    for module in ("rulebot.web.server", "rulebot.web.live"):
         monkeypatch.setitem(sys.modules, module, None)
     found = CliRunner().invoke(main, ["serve", "--paper", "--sim", "put_lite"])
     assert (found.exit_code, found.stdout, Path("runs").exists()) == (2, "", False)

@@ -11,10 +11,10 @@ from rulebot.cli.main import main
 from rulebot.documents.load_bots import load_desk
 from rulebot.documents.reload_specs import told_specs
 from rulebot.model.event import HookCame
-from rulebot.operator.request_inbox import RequestInbox
+from rulebot.operator_requests.requests import RequestInbox
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 

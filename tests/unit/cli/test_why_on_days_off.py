@@ -10,8 +10,8 @@ from hand_desk import SELLER, Desk, clock, kept, text_of
 from rulebot.cli.why import why
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 
 FRIDAY, SATURDAY = date(2026, 11, 20), date(2026, 11, 21)
 

@@ -12,17 +12,16 @@ from click.testing import CliRunner
 from scan_rows import row
 from store_day import small_day
 
-from rulebot.cli.compare import _told
 from rulebot.cli.main import as_it_fits, main
-from rulebot.cli.scan_text import symbol_lines
+from rulebot.cli.output import LEAST, echo, fitted, hung, prose_width, table, terminal_width
+from rulebot.cli.past.scan import symbol_lines
+from rulebot.cli.past.sweep import sweep_lines
 from rulebot.cli.status import _position_lines
-from rulebot.cli.summary import NOTHING, tables
-from rulebot.cli.sweep_text import sweep_lines
-from rulebot.cli.width import LEAST, echo, fitted, hung, prose_width, table, terminal_width
+from rulebot.cli.summary import NOTHING, _told, tables
 from rulebot.scan.scan_row import document
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import OBSERVE
+from rulebot.store.registry import open_store
 from rulebot.sweep.parameters import axis
 from rulebot.sweep.sweep import variant_of
 from rulebot.sweep.variant import Variant
@@ -66,7 +65,7 @@ def test_what_was_typed_wrongly_is_said_between_words_too(monkeypatch: pytest.Mo
     [("explain", "calm_tape_condor"), ("explain", "monthly_condor"), ("diff", "put_lite", "dte0_condor")],
 )
 def test_what_is_read_fits_the_terminal(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rulebot.cli.width.terminal_width", lambda: 80)
+    monkeypatch.setattr("rulebot.cli.output.terminal_width", lambda: 80)
     command, *names = words
     files = [str(SPECS / f"{name}.yaml") for name in names]
     narrow = CliRunner().invoke(main, [command, *files]).output
@@ -80,7 +79,7 @@ def test_what_is_read_fits_the_terminal(words: tuple[str, ...], monkeypatch: pyt
 def test_bots_and_positions_fit_the_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RULEBOT_DATA", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("rulebot.cli.list.terminal_width", lambda: 60)
+    monkeypatch.setattr("rulebot.cli.status.terminal_width", lambda: 60)
     shown = CliRunner().invoke(main, ["list", str(SPECS / "put_lite.yaml")]).output
     assert shown.startswith(" bot       state    file\n put_lite  stopped  "), shown
     assert " not in 60 columns: spec, mode, last activity; --format json has all\n" in shown
@@ -222,7 +221,7 @@ def test_what_goes_over_hangs_below_its_text(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_what_is_refused_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rulebot.cli.width.error_width", lambda: 70)
+    monkeypatch.setattr("rulebot.cli.output.error_width", lambda: 70)
     words = ("backtest", str(SPECS / "put_lite.yaml"), "--data", "nowhere")
     narrow = CliRunner().invoke(main, words).stderr
     monkeypatch.undo()
@@ -241,7 +240,7 @@ def test_what_a_store_is_fits_the_terminal(
     monkeypatch.chdir(tmp_path)
     with closing(SqlJournal(open_store(Path("s.db")))) as journal:
         journal.append([replace(started, data={**started.data, "settings": settings}), *others], durable=True)
-    monkeypatch.setattr("rulebot.cli.width.terminal_width", lambda: 80)
+    monkeypatch.setattr("rulebot.cli.output.terminal_width", lambda: 80)
     lines = CliRunner().invoke(main, [*words, "--store", "s.db"]).output.splitlines()
     assert lines[-1].endswith("by a model (natural)")
     assert max(map(len, lines)) <= 80
@@ -258,8 +257,8 @@ def test_what_is_said_in_sentences_fits_the_terminal(
     Path("none.json").write_text("[]")
     said = [*words, "--store", "s.db"] if words[0] == "pause" else [*words]
     whole = CliRunner().invoke(main, said).output
-    monkeypatch.setattr("rulebot.cli.width.terminal_width", lambda: 40)
-    monkeypatch.setattr("rulebot.cli.width.error_width", lambda: 40)
+    monkeypatch.setattr("rulebot.cli.output.terminal_width", lambda: 40)
+    monkeypatch.setattr("rulebot.cli.output.error_width", lambda: 40)
     narrow = CliRunner().invoke(main, said).output
     assert narrow.split() == whole.split()
     assert len(narrow.splitlines()) > len(whole.splitlines())
@@ -274,7 +273,7 @@ def test_a_problem_of_a_spec_fits_the_terminal_but_for_its_line(
     text = (SPECS / "put_lite.yaml").read_text(encoding="utf-8").replace("vix_change", "vix_chnage")
     Path("put_lite.yaml").write_text(text, encoding="utf-8")
     head, line, caret, *more = CliRunner().invoke(main, ["validate", "put_lite.yaml"]).output.splitlines()
-    monkeypatch.setattr("rulebot.cli.width.terminal_width", lambda: 30)
+    monkeypatch.setattr("rulebot.cli.output.terminal_width", lambda: 30)
     narrow = CliRunner().invoke(main, ["validate", "put_lite.yaml"]).output.splitlines()
     at = narrow.index(line)
     assert (" ".join(map(str.strip, narrow[:at])), narrow[at + 1]) == (head, caret)
@@ -283,7 +282,7 @@ def test_a_problem_of_a_spec_fits_the_terminal_but_for_its_line(
 
 
 def test_several_lines_are_fitted_each(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("rulebot.cli.width.terminal_width", lambda: 10)
+    monkeypatch.setattr("rulebot.cli.output.terminal_width", lambda: 10)
     echo("one two three\n four five six")
     assert capsys.readouterr().out == "one two\n  three\n four five\n   six\n"
 
@@ -306,7 +305,7 @@ def test_a_sentence_stands_below_its_row_where_there_is_no_room_beside_it(monkey
         "   at     rule    because",
         "   10:30  target  the shadow's: -9.1% at least 50%: 59.1% too little",
     ]
-    monkeypatch.setattr("rulebot.cli.compare.terminal_width", lambda: 60)
+    monkeypatch.setattr("rulebot.cli.summary.terminal_width", lambda: 60)
     assert list(_told(rows)) == [
         "   at     rule",
         "   10:30  target",

@@ -8,15 +8,15 @@ from itertools import combinations, product
 import pytest
 
 from rulebot.compile.build import build_plan, check
-from rulebot.compile.expiries import ends_no_earlier
-from rulebot.compile.lint.look import LintEnvironment
+from rulebot.compile.lint.lint_context import LintEnvironment
 from rulebot.compile.plan import Plan
+from rulebot.compile.strikes import ends_no_earlier
 from rulebot.evaluate.listings import expiry_on, is_monthly
 from rulebot.model.contract import Option, Right
 from rulebot.model.facts import EventCalendar
 from rulebot.model.payoff import best_case, worst_case
 from rulebot.spec.load import load_text
-from rulebot.spec.nouns.legs import DteRule, Expiry
+from rulebot.spec.nouns import DteRule, Expiry
 
 FRONT = "front: {sell: put, expiry: {dte: {nearest: 4}}, strike: {delta: 0.30}}"
 BACK = "back: {buy: put, expiry: {dte: {nearest: 11}}, strike: {at: front}}"

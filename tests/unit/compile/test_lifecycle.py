@@ -9,8 +9,8 @@ from rulebot.compile.build import build_plan
 from rulebot.compile.lifecycle import LIFECYCLE, ROWS, faults_of, sound
 from rulebot.compile.plan import Row
 from rulebot.model.errors import InvariantError
+from rulebot.spec.files import shipped
 from rulebot.spec.load import load_document
-from rulebot.spec.shipped import shipped
 
 
 def test_the_table_is_sound() -> None:

@@ -7,7 +7,7 @@ import pytest
 from document import CONDOR as SAFE
 
 from rulebot.compile.build import check, check_together
-from rulebot.compile.lint.look import LintEnvironment
+from rulebot.compile.lint.lint_context import LintEnvironment
 from rulebot.compile.lint.reach import NATURE
 from rulebot.compile.plan import ExitPlan
 from rulebot.compile.vocabulary import VOCABULARY
@@ -15,8 +15,7 @@ from rulebot.model.facts import EventCalendar
 from rulebot.model.session import half_days
 from rulebot.spec.diagnostic import Diagnostic, Severity
 from rulebot.spec.load import load_text
-from rulebot.spec.nouns.entry import Entry
-from rulebot.spec.nouns.exits import Exit
+from rulebot.spec.spec import Entry, Exit
 
 TODAY = date(2026, 11, 2)
 ENDS = EventCalendar(

@@ -3,8 +3,7 @@
 import pytest
 from document import changed, problems
 
-from rulebot.model.contract import INDICES, product
-from rulebot.model.namesakes import NAMESAKES
+from rulebot.model.contract import INDICES, NAMESAKES, product
 from tests.unit.review.test_sections import told
 
 

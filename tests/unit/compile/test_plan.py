@@ -6,8 +6,8 @@ from document import CONDOR, changed, plan_of
 from rulebot.compile.build import build_plan
 from rulebot.compile.plan import Arithmetic, Call, Compare, Constant, Op, Quantity
 from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.spec.files import shipped
 from rulebot.spec.load import load_text
-from rulebot.spec.shipped import shipped
 
 SHIPPED = ("calm_tape_condor", "put_lite", "dte0_condor", "spx_spy_parity", "spy_put_seller")
 

@@ -6,7 +6,7 @@ from document import CONDOR, changed, places, plan_of, problems
 from rulebot.compile.build import build_plan
 from rulebot.compile.problem import CODES
 from rulebot.spec.load import load_text
-from rulebot.spec.nouns.order import OnUnfilled
+from rulebot.spec.spec import OnUnfilled
 
 VIX = "- vix: {between: [12, 22]}"
 ALL_LEGS = "short_put, long_put, short_call, long_call"

@@ -6,8 +6,8 @@ import pytest
 
 from rulebot.compile.build import build_plan, check
 from rulebot.compile.plan import ProtectPlan
+from rulebot.spec.files import shipped
 from rulebot.spec.load import load_text
-from rulebot.spec.shipped import shipped
 
 CONDOR = (shipped("specs") / "dte0_condor.yaml").read_text(encoding="utf-8")
 SELLER = (shipped("specs") / "spy_put_seller.yaml").read_text(encoding="utf-8")

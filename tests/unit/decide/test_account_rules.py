@@ -9,7 +9,7 @@ from rulebot.decide.account_rules import AccountFacts, AccountInputs, reads_marg
 from rulebot.evaluate.exposure import Exposure, Greeks
 from rulebot.model.session import session_on
 from rulebot.spec.load import load_text
-from rulebot.spec.nouns.condition import Condition
+from rulebot.spec.nouns import Condition
 
 TODAY = session_on(date(2026, 11, 18))
 HALF_DAY = session_on(date(2026, 11, 27))

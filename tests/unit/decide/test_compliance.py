@@ -5,9 +5,9 @@ from datetime import date
 
 import pytest
 
-from rulebot.decide.bot_day import BotDay
-from rulebot.decide.compliance import grown, row_of, with_row
-from rulebot.model.halt import Halt, Shut
+from rulebot.decide.account_rules import grown, row_of, with_row
+from rulebot.decide.entry_window import BotDay
+from rulebot.model.cause import Halt, Shut
 from rulebot.spec.spec import Growth
 
 TEXT = "abc"

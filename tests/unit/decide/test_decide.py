@@ -8,14 +8,13 @@ import pytest
 from hand_desk import DAY, HALF_DAY, bot_of, clock, text_of
 
 from rulebot.compile.lifecycle import LIFECYCLE
-from rulebot.compile.lint.wording import window_words
+from rulebot.compile.lint.lint_context import window_words
 from rulebot.compile.plan import DayBounds
-from rulebot.decide.bot_day import BotDay
+from rulebot.decide.entry_window import BotDay, Opportunity, opportunity
 from rulebot.decide.limits import Cap, DayTrades, PreTradeCheck, refusal
 from rulebot.decide.machine import can, next_state
-from rulebot.decide.opportunity import Opportunity, opportunity
+from rulebot.model.cause import Halt
 from rulebot.model.errors import InvariantError
-from rulebot.model.halt import Halt
 from rulebot.model.session import session_from
 from rulebot.spec.load import load_text
 

@@ -15,7 +15,7 @@ from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.facts import Facts, Listing
 from rulebot.model.market import Board
 from rulebot.model.session import Session, session_on
-from rulebot.spec.nouns.legs import DteRule
+from rulebot.spec.nouns import DteRule
 
 DAY = date(2026, 11, 18)
 CONTEXT = Context(

@@ -6,16 +6,16 @@ from math import exp
 import pytest
 from market_view import CONTEXT, NAN, NOW, view
 
+from rulebot.compile.data_needs import calls_of, reads_of
 from rulebot.compile.features import inputs_of
 from rulebot.compile.measures.measure import Place
 from rulebot.compile.plan import Call, Quantity, Score
-from rulebot.compile.reads import calls_of, reads_of
 from rulebot.compile.scope import Scope
 from rulebot.evaluate.measure import reader_of
 from rulebot.evaluate.reading import Reading, UnknownValue
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Underlying
-from rulebot.model.learned import model_of
+from rulebot.model.learned_model import model_of
 
 SCOPE = Scope(Place.FILTER, ("SPX",), {}, {}, {})
 

@@ -12,7 +12,7 @@ from rulebot.evaluate.select import StructureSelection, select
 from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.watch import SubscriptionRequest, entry_aims, entry_wish, watch_list
 from rulebot.model.contract import Option, Underlying
-from rulebot.spec.nouns.legs import DteRule, Expiry
+from rulebot.spec.nouns import DteRule, Expiry
 
 
 def view_of(desk: Desk) -> View:

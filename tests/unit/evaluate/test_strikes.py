@@ -15,7 +15,7 @@ from rulebot.evaluate.select import StructureSelection, select
 from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.watch import entry_aims, entry_wish
 from rulebot.model.contract import Option, Right, Underlying
-from rulebot.spec.nouns.legs import DteRule, Expiry, StrikeBy
+from rulebot.spec.nouns import DteRule, Expiry, StrikeBy
 
 
 def view_of(desk: Desk) -> View:

@@ -3,8 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
-from rulebot.fill.apply import book, unbook
-from rulebot.fill.book import BookedExecution
+from rulebot.fill.ledger import BookedExecution, book, unbook
 from rulebot.model.contract import Option, Right
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position, PositionLeg

@@ -6,7 +6,7 @@ from math import nan
 
 import pytest
 
-from rulebot.fill.pnl import open_value, profit
+from rulebot.fill.exit_level import open_value, profit
 from rulebot.model.contract import Option, Right
 from rulebot.model.market import Board
 from rulebot.model.position import Position, PositionLeg

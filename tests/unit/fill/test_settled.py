@@ -5,13 +5,13 @@ from decimal import Decimal
 
 import pytest
 
-from rulebot.fill.apply import assigned, delivered, priced, settled, unsettled
+from rulebot.fill.ledger import assigned, delivered, priced, settled, unsettled
 from rulebot.model.contract import Option, Right, share
-from rulebot.model.delivery import counting_shares
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position, PositionLeg
+from rulebot.model.share_coverage import counting_shares
 from rulebot.model.values import replace
-from rulebot.narrate.position_text import exit_text
+from rulebot.narrate.positions import exit_text
 
 DAY = date(2026, 11, 18)
 PUT, CALL = Right.PUT, Right.CALL

@@ -3,9 +3,8 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from rulebot.fill.apply import add_commission, book
-from rulebot.fill.book import BookedExecution
-from rulebot.fill.today import realized_since
+from rulebot.fill.exit_level import realized_since
+from rulebot.fill.ledger import BookedExecution, add_commission, book
 from rulebot.model.contract import Option, Right
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position, PositionLeg

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rulebot.calendars.calendars import shipped_dates
-from rulebot.model.events import (
+from rulebot.model.economic_calendar import (
     KNOWN_UNTIL,
     PROJECTIONS,
     Published,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rulebot.model.learned import ModelError, logistic, model_of, single
+from rulebot.model.learned_model import ModelError, logistic, model_of, single
 
 STUMP = {"feature": [0, -1, -1], "threshold": [20.0, 0.0, 0.0], "left": [1, -1, -1], "right": [2, -1, -1]}
 

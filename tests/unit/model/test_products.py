@@ -18,7 +18,7 @@ from rulebot.model.contract import (
     product,
 )
 from rulebot.model.money import Rounding
-from rulebot.review.leaves import settles
+from rulebot.review.exits import settles
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,7 @@ from math import nan
 import pytest
 
 from rulebot.model.contract import Underlying
-from rulebot.model.market import Board
-from rulebot.model.quotes import FEED_SILENCE, age_problem, fresh_rows
+from rulebot.model.market import FEED_SILENCE, Board, age_problem, fresh_rows
 
 NOW = 1_000_000.0
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rulebot.model.exchange_days import FIRST_YEAR, LAST_YEAR
 from rulebot.model.session import (
     EXCHANGE_ZONE,
+    FIRST_YEAR,
+    LAST_YEAR,
     Anchor,
     CalendarError,
     DayTime,

@@ -4,8 +4,7 @@ from datetime import date
 
 import pytest
 
-from rulebot.model.session import CalendarError
-from rulebot.model.settle_days import is_bank_holiday, settlement_date
+from rulebot.model.session import CalendarError, is_bank_holiday, settlement_date
 
 
 @pytest.mark.parametrize(

@@ -4,18 +4,15 @@ from datetime import date
 from decimal import Decimal
 
 from rulebot.model.commission import estimate, max_commission
-from rulebot.model.contract import LOT, Option, Right, share
-from rulebot.model.cover import shares_covering
+from rulebot.model.contract import LOT, Option, Right, share, strike_of, structure_text
 from rulebot.model.loss_bound import dollars_at_risk
-from rulebot.model.market import Board
+from rulebot.model.market import LEVEL_AGE, Board, usual_age
 from rulebot.model.money import ZERO
 from rulebot.model.payoff import intrinsic, least_payoff, worst_case
 from rulebot.model.position import PositionLeg
-from rulebot.model.quotes import LEVEL_AGE, usual_age
-from rulebot.model.structure import strike_of, structure_text
-from rulebot.order.band import price_band
-from rulebot.order.price import Part, ticks_of
-from rulebot.spec.nouns.condition import Amount, Unit
+from rulebot.model.share_coverage import shares_covering
+from rulebot.order.price import Part, price_band, ticks_of
+from rulebot.spec.nouns import Amount, Unit
 
 DAY = date(2026, 11, 18)
 STOCK = share("SPY")

@@ -3,8 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
-from rulebot.model.contract import Option, Right
-from rulebot.model.structure import strike_of, structure_text
+from rulebot.model.contract import Option, Right, strike_of, structure_text
 
 NEAR, FAR = date(2026, 11, 23), date(2026, 11, 30)
 

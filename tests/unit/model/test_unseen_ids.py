@@ -1,6 +1,6 @@
 """Names of executions that nobody told."""
 
-from rulebot.model.unseen import first_revision, is_estimate, is_synthetic, next_revision, unseen_base
+from rulebot.model.order import first_revision, is_estimate, is_synthetic, next_revision, unseen_base
 
 
 def test_an_estimate_is_one_until_something_takes_its_place() -> None:

@@ -11,8 +11,19 @@ from hand_desk import Desk, call, put
 from rulebot.model.contract import product
 from rulebot.model.order import OrderLeg, OrderType, Purpose, Side
 from rulebot.model.position import PositionLeg
-from rulebot.order.draft import Ticket, closing_legs, draft, net_price, opening_legs, order_parts, wire_price
-from rulebot.order.price import Part, limit_net, net_quote, ticks_of
+from rulebot.order.price import (
+    Part,
+    Ticket,
+    closing_legs,
+    draft,
+    limit_net,
+    net_price,
+    net_quote,
+    opening_legs,
+    order_parts,
+    ticks_of,
+    wire_price,
+)
 
 AT = datetime(2026, 11, 18, 15, 0, tzinfo=UTC)
 TICKET = Ticket("rb:x:000001", 1, 1, "bot", "bot-1", Purpose.ENTRY, "entry", "d", AT)

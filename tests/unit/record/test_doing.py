@@ -2,10 +2,8 @@
 
 from store_day import WATCHER, at
 
-from rulebot.narrate.explain_day import DayFacts
-from rulebot.narrate.explain_text import explanation_lines, instant_document, instant_lines
-from rulebot.record.doing import activity_at
-from rulebot.record.explain import explain_day, state_at
+from rulebot.narrate.why import DayFacts, explanation_lines, instant_document, instant_lines
+from rulebot.record.explain import activity_at, explain_day, state_at
 from rulebot.record.record import Json, Kind, Record
 
 

@@ -7,9 +7,8 @@ from hand_desk import Desk, clock, text_of
 from store_day import DAY, WATCHER, at, condor_records, verdict, watcher_records
 
 from rulebot.model.event import Request
-from rulebot.narrate.explain_day import DayFacts
-from rulebot.narrate.explain_text import explanation_lines, instant_lines, rule_lines
-from rulebot.narrate.trade_text import asked_at, with_parts
+from rulebot.narrate.trades import asked_at, with_parts
+from rulebot.narrate.why import DayFacts, explanation_lines, instant_lines, rule_lines
 from rulebot.record.explain import (
     TimeSpan,
     exits_within,

@@ -5,13 +5,10 @@ from typing import Any
 import pytest
 from store_day import seller_records
 
-from rulebot.decide.bot_day import BotDay
-from rulebot.model.broker_message import EndedBy, MessageMeaning, broker_message
-from rulebot.model.cause import Cause, cause_text
-from rulebot.model.halt import Halt
+from rulebot.decide.entry_window import BotDay
+from rulebot.model.cause import Cause, EndedBy, Halt, MessageMeaning, broker_message, cause_text
 from rulebot.model.order import Order, OrderStatus
-from rulebot.record.codec import decode, encode
-from rulebot.record.older import _BY_FIELDS
+from rulebot.record.codec import _BY_FIELDS, decode, encode
 from rulebot.record.record import Kind
 
 NOW = ("cause", "about", "detail", "heard", "answer")

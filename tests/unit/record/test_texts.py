@@ -13,15 +13,13 @@ from hand_desk import Desk
 from store_day import at, entity, small_day
 
 from rulebot.core.state import AccountSeen, NearestMiss
-from rulebot.decide.bot_day import BotDay
-from rulebot.model.cause import Cause
+from rulebot.decide.entry_window import BotDay
+from rulebot.model.cause import Cause, Reader
 from rulebot.model.event import Request
 from rulebot.model.order import Order
 from rulebot.model.position import Position
-from rulebot.model.texts import Reader
 from rulebot.record.codec import decode
-from rulebot.record.record import Kind, Record
-from rulebot.record.texts import NAMED, NAMES, TEXTS, hints_of, is_text, rotated, scrambled
+from rulebot.record.record import NAMED, NAMES, TEXTS, Kind, Record, hints_of, is_text, rotated, scrambled
 from rulebot.recovery.resume import RESUMED
 
 ENGINE = Path(__file__).parents[3] / "engine" / "rulebot"
@@ -32,8 +30,7 @@ START_UP = (
     "live/start.py",
     "live/loop.py",
     "recovery/operator_state.py",
-    "process/store_guard.py",
-    "process/crash_loop.py",
+    "process/connection_state.py",
 )
 READING = frozenset(
     ("startswith", "endswith", "split", "rsplit", "partition", "rpartition", "removeprefix", "removesuffix", "find")

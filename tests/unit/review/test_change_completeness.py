@@ -6,22 +6,16 @@ from dataclasses import fields
 import pytest
 
 from rulebot.compile.vocabulary import VOCABULARY
-from rulebot.review.change.entering import ENTRY
-from rulebot.review.change.key import Keys, Within
-from rulebot.review.change.leaving import EXIT
+from rulebot.review.change.entry import ENTRY
+from rulebot.review.change.exits import EXIT
+from rulebot.review.change.field import ORDER, REACHES, Keys, Within
 from rulebot.review.change.legs import LEG, LEGS, NEARER, STRIKE
 from rulebot.review.change.orders import ENTRY_ORDER, EXIT_ORDER
-from rulebot.review.change.parts import SPEC
-from rulebot.review.change.reach import ORDER, REACHES
-from rulebot.review.change.risking import RISK
+from rulebot.review.change.parts import RISK, SPEC
 from rulebot.review.change.rules import ADDED, JUDGING, LISTS, REMOVED
-from rulebot.review.lexicon import APPLIES, vocabulary_index
-from rulebot.spec.nouns.condition import Condition
-from rulebot.spec.nouns.entry import Entry
-from rulebot.spec.nouns.exits import Exit
-from rulebot.spec.nouns.legs import Leg, Legs, Strike, StrikeBy
-from rulebot.spec.nouns.order import Order
-from rulebot.spec.spec import Risk, Spec
+from rulebot.review.word_pages import APPLIES, vocabulary_index
+from rulebot.spec.nouns import Condition, Leg, Legs, Strike, StrikeBy
+from rulebot.spec.spec import Entry, Exit, Order, Risk, Spec
 
 TABLES: Mapping[type, tuple[Keys, ...]] = {
     Spec: (SPEC,),

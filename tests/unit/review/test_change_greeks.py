@@ -5,7 +5,7 @@ import pytest
 from rulebot.review.account import explain_account
 from rulebot.review.change.account import compare_accounts
 from rulebot.spec.load import load_text
-from rulebot.spec.nouns.account import AccountDocument
+from rulebot.spec.nouns import AccountDocument
 
 HEAD = "rulebot_account: 1\nabout: For a test.\naccount: DU1234567\nrisk:\n  max_open: 3\n"
 MORE = "it holds more often: entries that it kept out are made"

@@ -10,13 +10,13 @@ import pytest
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.cli.validate import problems_of
 from rulebot.compile.build import check, check_together
-from rulebot.compile.lint.look import LintEnvironment
-from rulebot.model.events import calendar_ends
+from rulebot.compile.lint.lint_context import LintEnvironment
+from rulebot.model.economic_calendar import calendar_ends
 from rulebot.model.session import half_days
 from rulebot.review.code_pages import CODES, Page, document, page_of, pages
 from rulebot.spec.diagnostic import Diagnostic, not_accepted
 from rulebot.spec.load import Loaded, load
-from rulebot.spec.walk import read_source
+from rulebot.spec.yaml import read_source
 
 ROOT = Path(__file__).parents[3]
 REST = """\

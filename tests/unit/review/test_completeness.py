@@ -8,20 +8,24 @@ from rulebot.compile.vocabulary import FUNCTIONS as EXPRESSION_FUNCTIONS
 from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.model.contract import Settlement
 from rulebot.review.account import BACKINGS, LIMITS, SHOWN
-from rulebot.review.enters import DAYS, OUTCOMES
-from rulebot.review.leaves import RESTING, SETTLES, UNKNOWN
-from rulebot.review.lexicon import given, vocabulary_index
-from rulebot.review.meanings import COMPARISONS, FUNCTIONS, VALUES
-from rulebot.review.rolls import OTHERWISE
+from rulebot.review.entry import DAYS, OUTCOMES
+from rulebot.review.exits import OTHERWISE, RESTING, SETTLES, UNKNOWN
 from rulebot.review.states import TRIGGERS
 from rulebot.review.structure import EXPIRIES, IF_HELD, MODIFIERS, ROUNDS, SIZES, STRIKES
-from rulebot.review.word_page import known_words, word_page
-from rulebot.spec.fits import read_schema
-from rulebot.spec.nouns.account import AccountDocument, PromotionEvidence, Shown
-from rulebot.spec.nouns.condition import Op
-from rulebot.spec.nouns.exits import ExitKind, IfUnknown, OnUnknown
-from rulebot.spec.nouns.legs import DteRule, IfHeld, Strike, StrikeBy, StrikeRounding
-from rulebot.spec.spec import Fits
+from rulebot.review.word_pages import COMPARISONS, FUNCTIONS, VALUES, given, known_words, vocabulary_index, word_page
+from rulebot.spec.fast_schema import read_schema
+from rulebot.spec.nouns import (
+    AccountDocument,
+    DteRule,
+    IfHeld,
+    Op,
+    PromotionEvidence,
+    Shown,
+    Strike,
+    StrikeBy,
+    StrikeRounding,
+)
+from rulebot.spec.spec import ExitKind, Fits, IfUnknown, OnUnknown
 
 HEAD = {"version", "about", "account", "live"}
 

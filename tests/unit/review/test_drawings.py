@@ -12,18 +12,15 @@ from rulebot.compile.build import build_plan
 from rulebot.compile.lifecycle import LIFECYCLE
 from rulebot.compile.plan import Lifecycle, Row
 from rulebot.review.account import explain_account
-from rulebot.review.diagram import mermaid, text_diagram
+from rulebot.review.entry import explain_universe
 from rulebot.review.explain import explain_bot
 from rulebot.review.explanation import Explanation
-from rulebot.review.members import explain_universe
 from rulebot.review.page import page_of
-from rulebot.review.payoff import Payoff
-from rulebot.review.payoff_svg import payoff_svg
-from rulebot.review.state_svg import state_svg
-from rulebot.review.states import TRIGGERS
-from rulebot.review.word_page import word_page
+from rulebot.review.payoff import Payoff, payoff_svg
+from rulebot.review.states import TRIGGERS, mermaid, state_svg, text_diagram
+from rulebot.review.word_pages import word_page
+from rulebot.spec.files import shipped
 from rulebot.spec.load import load_document
-from rulebot.spec.shipped import shipped
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 FILES = [*sorted(shipped("specs").glob("*.yaml")), *sorted(EXAMPLES.glob("*.yaml"))]

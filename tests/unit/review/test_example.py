@@ -5,10 +5,9 @@ from decimal import Decimal
 import pytest
 
 from rulebot.compile.build import build_plan
-from rulebot.review.levels import level_of, level_words
-from rulebot.review.market import example_view
-from rulebot.review.subject import Subject, subject_of
-from rulebot.review.worst import Certainty, MaxLoss, max_loss_of
+from rulebot.review.example import Subject, example_view, subject_of
+from rulebot.review.exit_levels import level_of, level_words
+from rulebot.review.max_loss import Certainty, MaxLoss, max_loss_of
 from rulebot.spec.load import load_text
 from tests.unit.compile.document import CONDOR, changed
 from tests.unit.review.test_sections import told

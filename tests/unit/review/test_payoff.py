@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from rulebot.model.contract import Option, Right
 from rulebot.model.payoff import worst_case
 from rulebot.model.position import PositionLeg
-from rulebot.review.payoff import break_evens, payoff_of
-from rulebot.review.payoff_svg import loss_words, payoff_svg, profit_words
+from rulebot.review.payoff import break_evens, loss_words, payoff_of, payoff_svg, profit_words
 
 DAY = date(2026, 11, 18)
 

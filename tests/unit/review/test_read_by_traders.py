@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 from tests.unit.compile.document import CONDOR, changed
 from tests.unit.review.test_choices import CHOICE
 from tests.unit.review.test_sections import told

@@ -5,7 +5,7 @@ import pytest
 from rulebot.compile.build import build_plan
 from rulebot.review.account import explain_account
 from rulebot.review.explain import explain_bot
-from rulebot.review.text import text_of
+from rulebot.review.explanation import text_of
 from rulebot.spec.load import load_text
 from tests.unit.compile.document import CONDOR, changed
 from tests.unit.review.test_change_marks import PUT, edited

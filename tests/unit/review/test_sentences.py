@@ -6,10 +6,8 @@ from rulebot.compile.measures.measure import BEFORE_IT_IS_SENT, WITH_AN_ENTRY
 from rulebot.compile.plan import Op, Quantity
 from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.evaluate.phrases import PHRASES, naming_context
-from rulebot.review.amounts import SAID
-from rulebot.review.manners import COMPARED, HELD
-from rulebot.review.sentences import ENDINGS, outline, rule_words
-from rulebot.spec.fits import read_schema
+from rulebot.review.rule_sentence import COMPARED, ENDINGS, HELD, SAID, outline, rule_words
+from rulebot.spec.fast_schema import read_schema
 from tests.unit.compile.document import CONDOR, changed, plan_of
 
 WHEN = CONDOR[CONDOR.index("    - vix: {") : CONDOR.index("legs:")]

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 from rulebot.cli.main import main
 from rulebot.compile.build import build_plan
+from rulebot.review.example import Subject, subject_of
 from rulebot.review.states import labels
-from rulebot.review.subject import Subject, subject_of
 from rulebot.spec.load import load_text
 
 ROOT = Path(__file__).parents[3]

@@ -3,8 +3,7 @@
 import re
 from pathlib import Path
 
-from rulebot.review.word_page import known_words
-from rulebot.review.word_pages import document
+from rulebot.review.word_pages import document, known_words
 
 PAGE = Path(__file__).parents[3] / "docs" / "language" / "words.md"
 MADE_BY = (

@@ -14,9 +14,8 @@ from rulebot.documents.load_bots import load_desk
 from rulebot.model.errors import RulebotError
 from rulebot.model.event import AccountReport
 from rulebot.model.facts import Account
-from rulebot.spec.files import find_files
-from rulebot.spec.nouns.account import PromotionEvidence
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import find_files, shipped
+from rulebot.spec.nouns import PromotionEvidence
 
 ACCOUNT = "rulebot_account: 1\nabout: x\naccount: DU1234567\nrisk: {max_open: 1}\n"
 DAY = date(2026, 11, 18)

@@ -7,9 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from rulebot.chaos.crash_points import CrashingJournal, CrashPlan
-from rulebot.chaos.leftovers_check import Leftovers
-from rulebot.chaos.operator_actions import ACTS, CLOCK, OF_STORE, OperatorAction, OperatorActions
-from rulebot.chaos.scenario import ChaosScenario, yaml_of
+from rulebot.chaos.invariants import Leftovers
+from rulebot.chaos.scenario import ACTS, CLOCK, OF_STORE, ChaosScenario, OperatorAction, OperatorActions, yaml_of
 from rulebot.live.start import RunOptions
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request

@@ -14,15 +14,15 @@ import pytest
 
 from rulebot.adapters.recorded.file import Frame, RecordingWriter, micros
 from rulebot.adapters.recorded.recorder import Recorder
-from rulebot.live import daily_drift_report as after_close
-from rulebot.live.daily_drift_report import AfterClose
+from rulebot.live import daily_jobs as after_close
+from rulebot.live.daily_jobs import AfterClose
 from rulebot.model.market import Board
-from rulebot.narrate.drift_summary import compared_words, last_compared, summed, unexplained
-from rulebot.process.heartbeat import Heartbeat
+from rulebot.narrate.periods import compared_words, last_compared, summed, unexplained
+from rulebot.process.service import Heartbeat
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 
 CLOSE = datetime(2026, 10, 21, 20, tzinfo=UTC)
 DAY = CLOSE.date()

@@ -6,9 +6,8 @@ from decimal import Decimal
 import pytest
 from engine_day import BOT, FLAT, ID, LEG, PUT, at
 
-from rulebot.checks.against_ledger.books import UNDERLYINGS, compare_books, fill_differences
-from rulebot.checks.against_ledger.day import CheckedDay
-from rulebot.checks.against_ledger.delivered import delivery_differences
+from rulebot.checks.against_ledger.books import UNDERLYINGS, CheckedDay, compare_books, fill_differences
+from rulebot.checks.against_ledger.holdings import delivery_differences
 from rulebot.model.contract import LOT, Right, share
 from rulebot.model.position import PositionLeg
 from rulebot.record.record import Json, Kind, Record

@@ -14,15 +14,11 @@ from rulebot.model.black import delta, price, years_until
 from rulebot.model.contract import Option, Right
 from rulebot.model.market import Board
 from rulebot.model.session import session_on
-from rulebot.replay.as_test import RecordedMoment
-from rulebot.replay.as_test_market import MINUTE, Watch
-from rulebot.replay.as_test_smile import By, SmileSeen, seen_smile
-from rulebot.replay.as_test_text import _expected
-from rulebot.replay.as_test_volatility import OptionSeen, fitted, of_opening_move
+from rulebot.replay.as_test import MOST, RecordedMoment, _expected, series_text
+from rulebot.replay.as_test_market import MINUTE, By, OptionSeen, SmileSeen, Watch, fitted, of_opening_move, seen_smile
 from rulebot.replay.replay import Replayed
-from rulebot.replay.series_text import MOST, series_text
 from rulebot.spec.load import load_text
-from rulebot.spec.series import series
+from rulebot.spec.spec_test_nouns import series
 from rulebot.spec_tests.market import LEAST, Market
 from rulebot.spec_tests.outcome import Outcome
 from tests.store_day import position

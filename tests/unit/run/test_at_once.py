@@ -4,8 +4,8 @@ from decimal import Decimal
 
 from engine_day import FLAT, ID, PUT, at, order
 
-from rulebot.checks.against_ledger.at_once import entries_at_once, exits_at_once
-from rulebot.checks.against_ledger.day import CheckedDay
+from rulebot.checks.against_ledger.books import CheckedDay
+from rulebot.checks.against_ledger.holdings import entries_at_once, exits_at_once
 from rulebot.model.order import Order, OrderStatus, Purpose
 from twsim.exchange.ledger import LedgerTotals, Row
 

@@ -27,7 +27,7 @@ from rulebot.documents.load_bots import SpecText, compile_text, load_desk
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import session_from
 from rulebot.record.record import COMPUTER_AHEAD, Json, Kind, Record
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 
 Days = list[Record]
 

@@ -11,21 +11,20 @@ import pytest
 from past_days import PastDays
 from plain_specs import ASSIGNED, WITH_SHARES
 
-from rulebot.backtest.average_costs import costs_on_record
-from rulebot.backtest.fills import fill_model
-from rulebot.backtest.run import BacktestOptions, run_backtest
+from rulebot.backtest.broker import fill_model
+from rulebot.backtest.run import BacktestOptions, costs_on_record, run_backtest
 from rulebot.backtest.simulated_broker import average_cost
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.contract import Underlying
-from rulebot.model.events import event_calendar
+from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.position import Position
 from rulebot.record.codec import decode
 from rulebot.record.record import Json, Kind
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
-from twsim.exchange.account import Account
+from rulebot.store.registry import open_store
+from twsim.exchange.broker_state import Account
 
 OF_SPY = PastDays(every=10, strikes=25, expiries=3, symbol="SPY", trading_class="SPY")
 HELD_TWICE = (

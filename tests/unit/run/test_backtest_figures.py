@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from test_backtest_results import trade
 
-from rulebot.backtest.performance_figures import PerformanceFigures, figure_words, figures_of
-from rulebot.backtest.result_rows import AccountDay, ClosedTrade
+from rulebot.backtest.results import AccountDay, ClosedTrade, PerformanceFigures, figure_words, figures_of
 
 DAY = "2026-09-01"
 

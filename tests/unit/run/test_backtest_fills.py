@@ -9,22 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rulebot.adapters.history.blackscholes import black, normal
-from rulebot.backtest.black_columns import greeks, volatilities
-from rulebot.backtest.broker import BacktestBroker
-from rulebot.backtest.fills import fill_model
+from rulebot.adapters.history.black_columns import black, normal
+from rulebot.backtest.broker import BacktestBroker, fill_model
+from rulebot.backtest.implied_surface import greeks, volatilities
 from rulebot.backtest.simulated_broker import WorkingOrder
 from rulebot.cli.past_options import asked_fills
 from rulebot.model.black import delta, implied_volatility, sensitivities
-from rulebot.model.command import Submit
 from rulebot.model.contract import Option, Right
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.event import ExecutionReport
 from rulebot.model.market import Board
-from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side
+from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side, Submit
 from rulebot.model.session import session_on
-from rulebot.order.draft import order_parts
-from rulebot.order.price import NetQuote
+from rulebot.order.price import NetQuote, order_parts
 
 DAY = date(2026, 9, 1)
 

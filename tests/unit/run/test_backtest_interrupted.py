@@ -12,20 +12,20 @@ from past_days import PastDays
 from plain_specs import random_spec
 from rolling_specs import rolling_spec
 
-from rulebot.adapters.history.day import HistoryDay
-from rulebot.backtest.fills import fill_model
+from rulebot.adapters.history.session import HistoryDay
+from rulebot.backtest.broker import fill_model
 from rulebot.backtest.results import Results, read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.core.entry_rate_limit import MOST, WITHIN
 from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.model.contract import Option, Right
+from rulebot.model.economic_calendar import Published, event_calendar
 from rulebot.model.errors import InvariantError, MisuseError
-from rulebot.model.events import Published, event_calendar
 from rulebot.model.facts import EventCalendar, EventDay
 from rulebot.record.record import Kind, Record
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 
 FIRST, LAST = date(2026, 9, 1), date(2026, 9, 10)
 SPREAD = """rulebot: 1

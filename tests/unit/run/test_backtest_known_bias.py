@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from rulebot.backtest.known_bias import KnownBias, bias_words, known_bias
+from rulebot.backtest.caveats import KnownBias, bias_words, known_bias
 
 
 def leg(right: str, sign: int, price: str, delta: float | None, expiry: str = "2018-03-02") -> dict[str, object]:

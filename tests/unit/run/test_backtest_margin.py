@@ -8,14 +8,12 @@ import pytest
 from past_days import PastDays
 from test_backtest_walk import CONDOR, desk_of, run
 
-from rulebot.backtest.broker import BacktestBroker
-from rulebot.backtest.fills import NATURAL
-from rulebot.cli.backtest_text import result_lines
-from rulebot.model.command import AskMargin
+from rulebot.backtest.broker import NATURAL, BacktestBroker
+from rulebot.cli.past.backtest import result_lines
 from rulebot.model.contract import Contract, Option, Right, Underlying, share
 from rulebot.model.event import MarginReport, PositionReport
 from rulebot.model.market import Board
-from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side
+from rulebot.model.order import AskMargin, Order, OrderLeg, OrderType, Purpose, Side
 from rulebot.model.session import session_on
 
 DAY = date(2026, 9, 1)

@@ -9,18 +9,17 @@ from pathlib import Path
 import pytest
 from leaks import FutureQuotes, LeakyFeed
 
-from rulebot.adapters.history.day import DailyBar, Finding, HistoryDay, Source
-from rulebot.adapters.history.modelled.chain import ModelledChain
-from rulebot.adapters.history.modelled.day import ModelledDay
+from rulebot.adapters.history.modelled.source import ModelledChain, ModelledDay
+from rulebot.adapters.history.session import DailyBar, Finding, HistoryDay, Source
 from rulebot.adapters.sources import open_source
-from rulebot.backtest.fills import fill_model
+from rulebot.backtest.broker import fill_model
 from rulebot.backtest.look_ahead import check_look_ahead
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.core.program import Program
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.contract import Option
-from rulebot.model.events import event_calendar
+from rulebot.model.economic_calendar import event_calendar
 from rulebot.record.record import Kind, Record
 
 ROOT = Path(__file__).parents[3]

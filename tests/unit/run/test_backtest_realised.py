@@ -13,11 +13,10 @@ import pytest
 from past_days import PastDays
 from test_backtest_walk import CONDOR, FIRST, LAST, desk_of, walk
 
-from rulebot.adapters.history.day import DailyBar, HistoryDay
-from rulebot.backtest.fills import fill_model
+from rulebot.adapters.history.session import DailyBar, HistoryDay
+from rulebot.backtest.broker import fill_model
 from rulebot.backtest.historical_feed import KEPT, HistoryFeed
-from rulebot.backtest.look_ahead import check_look_ahead
-from rulebot.backtest.session_independence import is_independent
+from rulebot.backtest.look_ahead import check_look_ahead, is_independent
 from rulebot.model.event import BarsReport, Event
 from rulebot.model.market import Board
 from rulebot.model.session import session_after, session_on

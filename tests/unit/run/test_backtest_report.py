@@ -8,16 +8,11 @@ from typing import Any
 
 import pytest
 
-from rulebot.adapters.history.day import Finding, Severity
-from rulebot.adapters.history.finding import data_of, left_out
-from rulebot.backtest.document import FORMAT, read_document
-from rulebot.backtest.report.charts import calendar, curves, falls, histogram
-from rulebot.backtest.report.page import comparison_page, falls_of, report_page
-from rulebot.backtest.report.scale import plain_money, scale_of, steps
-from rulebot.backtest.report.style import STYLE
-from rulebot.backtest.report.tables import months
+from rulebot.adapters.history.session import Finding, Severity, data_of, left_out
+from rulebot.backtest.report_charts import calendar, curves, falls, histogram, months, plain_money, scale_of, steps
+from rulebot.backtest.report_page import FORMAT, STYLE, comparison_page, falls_of, read_document, report_page
 from rulebot.backtest.results import regime, ruined_words
-from rulebot.cli.data_text import finding_lines
+from rulebot.cli.past_options import finding_lines
 from rulebot.compare.spec_comparison import flaws_of
 from rulebot.model.errors import MisuseError
 

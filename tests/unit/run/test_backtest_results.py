@@ -11,15 +11,23 @@ from hand_desk import bot_of, text_of
 from store_day import CONDOR, DAY, at, small_day
 
 from rulebot.backtest.entry_funnel import LATER, BlockedMinutes, EntryFunnel, funnels
-from rulebot.backtest.report.whys import reasons_of
-from rulebot.backtest.result_rows import AccountDay, ClosedTrade
-from rulebot.backtest.results import Results, by_regime, choosing_freely, drawdowns, read_results, sums
-from rulebot.cli.backtest_text import SHOWN_RULES, result_lines
-from rulebot.narrate.explain_day import parts_told
+from rulebot.backtest.report_page import reasons_of
+from rulebot.backtest.results import (
+    AccountDay,
+    ClosedTrade,
+    Results,
+    by_regime,
+    choosing_freely,
+    drawdowns,
+    read_results,
+    sums,
+)
+from rulebot.cli.past.backtest import SHOWN_RULES, result_lines
+from rulebot.narrate.why import parts_told
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 
 
 def backtest(store: Path, fills: str, *, wing_expires: bool = False) -> Results:

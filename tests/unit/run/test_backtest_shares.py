@@ -11,22 +11,21 @@ import numpy as np
 import pytest
 from past_days import PastDays
 
-from rulebot.adapters.history.day import Columns, DailyBar
-from rulebot.backtest.document import text_of
-from rulebot.backtest.fills import RECORDED, fill_model
-from rulebot.backtest.notes import HELD
-from rulebot.backtest.report.page import report_page
+from rulebot.adapters.history.session import Columns, DailyBar
+from rulebot.backtest.broker import RECORDED, fill_model
+from rulebot.backtest.report_page import report_page, text_of
 from rulebot.backtest.results import Results, of_sessions, read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest
+from rulebot.backtest.sampling import HELD
 from rulebot.calendars.calendars import shipped_dates
-from rulebot.cli.backtest_text import result_lines
+from rulebot.cli.past.backtest import result_lines
 from rulebot.documents.load_bots import load_desk
+from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.errors import MisuseError, StoreError
-from rulebot.model.events import event_calendar
 from rulebot.record.record import Kind
 from rulebot.store.queries import StoreReader
-from rulebot.sweep.compiling import VariantTerms
 from rulebot.sweep.evaluate import evaluate
+from rulebot.sweep.variant import VariantTerms
 
 FIRST, LAST = date(2026, 9, 1), date(2026, 9, 4)
 OVERWRITE = """

@@ -14,18 +14,18 @@ import pytest
 from both_ways import terms
 from past_days import PastDays
 
-from rulebot.adapters.history.day import Columns, DailyBar, HistoryDay
-from rulebot.backtest.fills import fill_model
+from rulebot.adapters.history.session import Columns, DailyBar, HistoryDay
+from rulebot.backtest.broker import fill_model
 from rulebot.backtest.historical_feed import HistoryFeed
 from rulebot.backtest.look_ahead import check_look_ahead
 from rulebot.backtest.results import Results, read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest, simulations_of
 from rulebot.calendars.calendars import shipped_dates
-from rulebot.cli.sweep_text import SweepData, document_of, sweep_lines
+from rulebot.cli.past.sweep import SweepData, document_of, sweep_lines
 from rulebot.compile.series import DAY
 from rulebot.documents.load_bots import LoadedBots, load_desk
+from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.errors import StoreError
-from rulebot.model.events import event_calendar
 from rulebot.model.market import Board
 from rulebot.model.session import session_on
 from rulebot.sweep.evaluate import evaluate

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from past_days import PastDays
 
-from rulebot.adapters.history.day import Columns, HistoryDay
+from rulebot.adapters.history.session import Columns, HistoryDay
 from rulebot.backtest.implied_surface import Surface
 from rulebot.model.session import session_on
 

@@ -13,10 +13,9 @@ from past_days import PastDays
 
 from benchmarks.engine_desk import compiled
 from benchmarks.task import Task
-from rulebot.adapters.history.day import HistoryDay, Severity
-from rulebot.backtest.fills import NATURAL
-from rulebot.backtest.historical_market import DayMarket
-from rulebot.backtest.missing_data import missing_measures, unseen_windows
+from rulebot.adapters.history.session import HistoryDay, Severity
+from rulebot.backtest.broker import NATURAL
+from rulebot.backtest.historical_market import DayMarket, missing_measures, unseen_windows
 from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.backtest.shared_source import SharedSource
 from rulebot.backtest.simulation import CASH, BacktestSimulation, SimulatedDay
@@ -24,8 +23,8 @@ from rulebot.calendars.calendars import shipped_dates
 from rulebot.compare.git_revisions import Text
 from rulebot.compare.spec_comparison import desk_of
 from rulebot.core.program import CompiledBot
+from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.errors import StoreError
-from rulebot.model.events import event_calendar
 from rulebot.model.market import Board
 from rulebot.model.session import at_exchange_time, session_on
 from rulebot.record.record import Kind

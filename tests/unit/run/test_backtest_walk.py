@@ -21,40 +21,36 @@ from pyarrow import parquet
 
 from benchmarks.engine_desk import compiled
 from benchmarks.task import variants
-from rulebot.adapters.history.day import DailyBar, Finding, HistoryDay, Source
-from rulebot.adapters.history.finding import finding_text
-from rulebot.adapters.history.write import write_day
+from rulebot.adapters.history.chain_file import write_day
+from rulebot.adapters.history.session import DailyBar, Finding, HistoryDay, Source, finding_text
 from rulebot.adapters.sources import open_source, written
 from rulebot.backtest import historical_market as markets
 from rulebot.backtest import run as backtest
-from rulebot.backtest.document import text_of
-from rulebot.backtest.fill_calibration import calibrated
-from rulebot.backtest.fills import fill_model
+from rulebot.backtest.broker import calibrated, fill_model
 from rulebot.backtest.historical_feed import HistoryFeed
-from rulebot.backtest.look_ahead import check_look_ahead, garbled
-from rulebot.backtest.report.page import report_page
+from rulebot.backtest.look_ahead import carried_state, check_look_ahead, garbled, is_independent
+from rulebot.backtest.report_page import report_page, text_of
 from rulebot.backtest.results import Results, read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest, run_session_alone, simulations_of
 from rulebot.backtest.sampling import sampling
-from rulebot.backtest.session_independence import carried_state, is_independent
 from rulebot.backtest.simulation import BacktestSimulation, SimulatedDay
 from rulebot.calendars.calendars import shipped_dates
-from rulebot.chart.chart_data import chart_of_day
+from rulebot.chart.chart import chart_of_day
 from rulebot.checks.journal.audit import audit_store
-from rulebot.cli.backtest_text import result_lines
+from rulebot.cli.past.backtest import result_lines
 from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.model.contract import Right, Underlying, product
+from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.event import OpeningMoveReport
-from rulebot.model.events import event_calendar
 from rulebot.model.facts import Bar, Bars, EventCalendar, Listing
 from rulebot.model.market import Board
 from rulebot.model.money import Rounding, dollars
 from rulebot.model.session import EXCHANGE_ZONE, Session, at_exchange_time, exchange_date, session_before, session_on
-from rulebot.narrate.explain_day import parts_told
-from rulebot.narrate.share_pnl import InShares, read_in_shares
+from rulebot.narrate.trades import InShares, read_in_shares
+from rulebot.narrate.why import parts_told
 from rulebot.record.record import Kind, Record
-from rulebot.spec.nouns.account import AccountDocument
+from rulebot.spec.nouns import AccountDocument
 from rulebot.store.queries import StoreReader
 
 SPECS = Path(__file__).parents[3] / "specs"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from rulebot.calendars import calendar_file
-from rulebot.calendars.calendar_codes import CODES
 from rulebot.calendars.calendar_file import read_calendar
-from rulebot.model.events import lacks_time
+from rulebot.calendars.calendars import CODES
+from rulebot.model.economic_calendar import lacks_time
 from rulebot.model.facts import EventDay, Moment
 from rulebot.process import settings
 

@@ -13,9 +13,9 @@ from rulebot.calendars.calendars import (
     load_calendar,
     shipped_dates,
 )
+from rulebot.model.economic_calendar import months_without
 from rulebot.model.errors import MisuseError, SpecError, StoreError
-from rulebot.model.events import months_without
-from rulebot.store.folders import data_folder
+from rulebot.store.place import data_folder
 
 
 def calendar(path: Path, *days: str, name: str = "CPI", until: str = "2027-03-31", **more: object) -> Path:

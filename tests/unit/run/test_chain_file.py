@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rulebot.capture.captured import chains_at, still_day
+from rulebot.capture.captured import captured, chains_at, still_day
 from rulebot.capture.chain import NO_ACCOUNT, CapturedChain, chain_text, read_chain
-from rulebot.capture.market import captured
 from rulebot.capture.recorded import Recorded
 from rulebot.model.contract import Option, Right
 from rulebot.model.errors import MisuseError, SpecError, StoreError
 from rulebot.model.facts import Account, Listing
-from twsim.market.given_market import ReplayedMarket
+from twsim.market.replayed_market import ReplayedMarket
 
 AT = datetime(2026, 10, 21, 14, 30, 3, tzinfo=UTC)
 DAY, NEXT = date(2026, 10, 21), date(2026, 10, 22)

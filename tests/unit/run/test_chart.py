@@ -15,18 +15,16 @@ from click.testing import CliRunner
 from hand_desk import Desk, clock, text_of
 from store_day import CONDOR, DAY, SELLER, WATCHER, at, entity, position, small_day
 
-from rulebot.chart.chart import Chart, Mark, MarkKind
-from rulebot.chart.chart_data import MOST_POINTS, chart_of_day, chart_of_trade
-from rulebot.chart.pine import pine_script
+from rulebot.chart.chart import MOST_POINTS, Chart, Mark, MarkKind, chart_of_day, chart_of_trade, pine_script
 from rulebot.chart.svg import chart_svg, mark_words, summary
 from rulebot.cli.main import main
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.errors import RulebotError
-from rulebot.narrate.minute_prices import PriceNotes
+from rulebot.narrate.periods import PriceNotes
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 
 ROOT = Path(__file__).parents[3]
 SVG = "{http://www.w3.org/2000/svg}"

@@ -2,10 +2,10 @@
 
 from hand_desk import Desk, put, text_of
 
-from rulebot.narrate.position_text import ending_text, exits_text
-from rulebot.narrate.trade_text import closing, closing_text
+from rulebot.narrate.positions import ending_text, exits_text
+from rulebot.narrate.trades import closing, closing_text
 from rulebot.web.pages import TEMPLATES
-from rulebot.web.picture_of_run import _position_line
+from rulebot.web.snapshot_of_run import _position_line
 
 WING = """
   upper: {buy: put, strike: {otm: 20 pts}}

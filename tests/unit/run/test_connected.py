@@ -9,12 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from rulebot.cli.main import main
-from rulebot.process import broker_status as looked
-from rulebot.process.broker_status import connected
+from rulebot.process import connection_state as looked
+from rulebot.process.connection_state import connected
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 
 AT = datetime(2026, 11, 18, 15, 31, tzinfo=UTC)
 CLOSE = datetime(2026, 11, 18, 21, 0, tzinfo=UTC)

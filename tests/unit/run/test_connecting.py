@@ -10,8 +10,8 @@ import pytest
 from rulebot.live.start import Run
 from rulebot.model.errors import BrokerError, IdInUseError, UnansweredError
 from rulebot.ports import Batch
-from rulebot.process import reconnect_backoff as connecting
-from rulebot.process.reconnect_backoff import FIRST_WAIT, LONGEST_WAIT, first_batch, first_of_run, waits
+from rulebot.process import connection_state as connecting
+from rulebot.process.connection_state import FIRST_WAIT, LONGEST_WAIT, first_batch, first_of_run, waits
 
 BATCH = Batch(datetime(2026, 11, 18, 15, tzinfo=UTC), ())
 

@@ -22,14 +22,14 @@ from rulebot.model.session import session_after, session_from
 from rulebot.model.values import replace
 from rulebot.record.codec import decode, encode
 from rulebot.record.record import Kind, Record
-from rulebot.shadow.restore import delivered_shares
+from rulebot.shadow.broker import delivered_shares
 from rulebot.statement.correct_ending import find_ending, traded
 from rulebot.statement.correct_fill import correct
 from rulebot.store.export import export_sheets
 from rulebot.store.finance.books import positions_of
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 
 AT = datetime(2026, 11, 20, 14, tzinfo=UTC)
 LEGS = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {delta: 0.15}}\n"

@@ -8,8 +8,7 @@ import pytest
 from click.testing import CliRunner
 from hand_desk import DAY, SELLER, Desk, kept, put, text_of
 
-from rulebot.checks.journal.books import positions_follow_fills
-from rulebot.checks.journal.tape import journal_index
+from rulebot.checks.journal.books import journal_index, positions_follow_fills
 from rulebot.cli.why import why
 from rulebot.model.errors import MisuseError
 from rulebot.model.event import MarketMoved
@@ -21,8 +20,8 @@ from rulebot.record.codec import decode
 from rulebot.record.record import Kind
 from rulebot.statement.correct_fill import correct
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 
 AT = datetime(2026, 11, 19, 14, tzinfo=UTC)
 

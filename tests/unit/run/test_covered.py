@@ -6,9 +6,8 @@ from decimal import Decimal
 
 from engine_day import FLAT, ID, LEG, PUT, order
 
-from rulebot.checks.against_ledger.covered import calls_without_shares
-from rulebot.checks.against_ledger.day import CheckedDay
-from rulebot.checks.against_ledger.exposure import uncovered_shorts
+from rulebot.checks.against_ledger.books import CheckedDay
+from rulebot.checks.against_ledger.holdings import calls_without_shares, uncovered_shorts
 from rulebot.model.contract import Right
 from rulebot.model.order import OrderLeg, Purpose, Side
 from twsim.exchange.ledger import LedgerTotals, Row

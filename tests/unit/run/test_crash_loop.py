@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rulebot.process.crash_loop import is_crash_loop
+from rulebot.process.connection_state import is_crash_loop
 from rulebot.record.record import Kind, Record
 
 NOW = datetime(2026, 11, 18, 15, 0, tzinfo=UTC)

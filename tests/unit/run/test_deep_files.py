@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.backtest.document import read_document
+from rulebot.backtest.report_page import read_document
 from rulebot.calendars.calendar_file import read_calendar
 from rulebot.capture.chain import read_chain
 from rulebot.model.errors import RulebotError
+from twsim.exchange.exchange import load_positions
 from twsim.exchange.ledger import read_ledger
-from twsim.exchange.start_book import load_positions
-from twsim.gateway.fault_plan import load_faults
+from twsim.faults.plan import load_faults
 from twsim.market.load import read_scenario
 from twsim.market.market import SimMarket
 

@@ -18,11 +18,10 @@ import pytest
 from cboe_file import Reply, bytes_of, document, serving
 from click.testing import CliRunner
 
-import rulebot.adapters.cboe.fetch as fetch_module
+import rulebot.adapters.cboe as fetch_module
 import rulebot.doctor.examine as examine_module
-import rulebot.scan.delayed as delayed_module
-from rulebot.adapters.cboe.fetch import VARIABLE, fetch, place
-from rulebot.adapters.cboe.parse import DelayedChain, DelayedDataError, parse
+import rulebot.scan.scan as delayed_module
+from rulebot.adapters.cboe import VARIABLE, DelayedChain, DelayedDataError, fetch, parse, place
 from rulebot.adapters.clock import WallClock
 from rulebot.cli.main import main
 from rulebot.documents.load_bots import load_desk
@@ -31,7 +30,7 @@ from rulebot.model.contract import Option, Right, Underlying, product
 from rulebot.model.errors import MisuseError
 from rulebot.model.facts import EventCalendar
 from rulebot.preview.delayed_data import WORLD, DelayedSight, read_delayed, symbols_of
-from rulebot.store.finance.contract import occ_symbol
+from rulebot.store.finance.books import occ_symbol
 from rulebot.store.scans import rows_of, scans, scans_file
 
 ROOT = Path(__file__).parents[3]
@@ -418,6 +417,6 @@ def test_the_engine_has_no_way_to_it() -> None:
     }
     assert {name for name in named if not name.startswith("engine/rulebot/adapters/cboe/")} == {
         "engine/rulebot/preview/delayed_data.py",
-        "engine/rulebot/scan/delayed.py",
-        "engine/rulebot/doctor/delayed.py",
+        "engine/rulebot/scan/scan.py",
+        "engine/rulebot/doctor/market_checks.py",
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rulebot.compare.git_revisions import side_of
 from rulebot.compare.spec_comparison import desk_of, whole
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 
 
 def test_a_bot_that_extends_another_goes_to_another_process_as_a_whole(tmp_path: Path) -> None:

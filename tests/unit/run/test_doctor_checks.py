@@ -12,23 +12,41 @@ from places import drop_triggers, run
 from store_day import at
 
 from rulebot.cli.doctor import document, summary
-from rulebot.doctor.clocks import hours, judged
-from rulebot.doctor.configured import found_settings
-from rulebot.doctor.dates import events_ahead, found_calendar, sessions_ahead
-from rulebot.doctor.disk import privacy, room
-from rulebot.doctor.finding import Finding, Group, Level, exit_code, fault, fine, outage, unchecked, warning
-from rulebot.doctor.hooks import hooks_received
-from rulebot.doctor.packages import Requirement, problem_with, python_and_packages, requirements
-from rulebot.doctor.records import integrity
-from rulebot.doctor.texts import found_desk, found_for_exits
+from rulebot.doctor.account_checks import found_desk, found_for_exits, found_settings
+from rulebot.doctor.examine import (
+    Requirement,
+    hooks_received,
+    integrity,
+    privacy,
+    problem_with,
+    python_and_packages,
+    requirements,
+    room,
+)
+from rulebot.doctor.market_checks import (
+    Finding,
+    Group,
+    Level,
+    events_ahead,
+    exit_code,
+    fault,
+    fine,
+    found_calendar,
+    hours,
+    judged,
+    outage,
+    sessions_ahead,
+    unchecked,
+    warning,
+)
 from rulebot.documents.load_bots import load_desk
+from rulebot.model.economic_calendar import Published, event_calendar
 from rulebot.model.errors import BrokerError
-from rulebot.model.events import Published, event_calendar
-from rulebot.preview.running_engine import is_held
+from rulebot.preview.connection import is_held
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.place import Place, place_of
+from rulebot.store.registry import open_store
 
 SPECS = Path(__file__).parents[3] / "specs"
 Usage = namedtuple("Usage", "total used free")
@@ -90,7 +108,7 @@ def test_an_extra_is_a_fault_only_where_the_settings_need_it(monkeypatch: pytest
     asked = ["click>=8", "no-such-driver>=1; extra == 'postgres'"]
     monkeypatch.setattr("importlib.metadata.requires", lambda name: asked)
     monkeypatch.setattr("importlib.metadata.version", {"rulebot": "0.1.0", "click": "8.3"}.__getitem__)
-    monkeypatch.setattr("rulebot.doctor.packages.problem_with", lambda each: "missing" if each.extra else "")
+    monkeypatch.setattr("rulebot.doctor.examine.problem_with", lambda each: "missing" if each.extra else "")
     server = place_of("postgresql://desk@localhost/bots")
     assert levels(python_and_packages(None))["extra postgres"] is Level.OK
     told = {each.name: each for each in python_and_packages(server)}["extra postgres"]

@@ -13,10 +13,19 @@ from rulebot.model.market import Board
 from rulebot.model.order import OrderStatus
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import session_on
-from rulebot.replay.difference_reasons import RecordedDay, of_fills
-from rulebot.replay.drift import AtNatural, DriftKind, SpecDrift, _as_left, _judged, _trades, by_fills, total
-from rulebot.replay.recorded_causes import EntryTries, RecordedCause
-from rulebot.replay.reruns import Rerun, StateAt
+from rulebot.replay.drift import (
+    AtNatural,
+    DriftKind,
+    RecordedDay,
+    SpecDrift,
+    _as_left,
+    _judged,
+    _trades,
+    by_fills,
+    of_fills,
+    total,
+)
+from rulebot.replay.reruns import EntryTries, RecordedCause, Rerun, StateAt
 
 DAY = date(2026, 10, 21)
 OPTION = Option("SPX", "SPXW", DAY, Decimal(5900), Right.PUT)

@@ -7,23 +7,24 @@ from typing import Any, cast
 
 import pytest
 
-from rulebot.cli.replay_text import drift_lines
+from rulebot.cli.past.replay_text import drift_lines
 from rulebot.core.program import Program
 from rulebot.core.state import State
 from rulebot.model.market import Board
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.values import replace
-from rulebot.replay.difference_reasons import (
+from rulebot.replay.drift import (
+    DayComparison,
+    DriftKind,
     RecordedDay,
+    _not_entered,
     came_to_nothing,
     lacking,
     never_tried,
     reasons,
     unseen_at_natural,
 )
-from rulebot.replay.drift import DayComparison, DriftKind, _not_entered
-from rulebot.replay.recorded_causes import EntryTries, Line, RecordedCause, Said
-from rulebot.replay.reruns import Lack, Rerun
+from rulebot.replay.reruns import EntryTries, Lack, Line, RecordedCause, Rerun, Said
 from tests.store_day import condor, position
 
 AT = datetime(2026, 10, 21, 15, 30, tzinfo=UTC)

@@ -7,39 +7,37 @@ from random import Random
 
 import pytest
 
-from rulebot.chaos.documents import (
+from rulebot.chaos.spec_files import (
+    AWAY,
+    BREAKS,
+    BROKEN,
     DRAWN,
+    EDITED,
     EXTENDED,
     EXTENDED_BROKEN,
+    GONE,
     LIMITS,
     LIMITS_BROKEN,
     LIMITS_GONE,
     OF_ACCOUNT,
-    Limits,
-    drawn_limits,
-    limits_said,
-    of_account,
-    with_limits,
-)
-from rulebot.chaos.spec_edits import (
-    AWAY,
-    BREAKS,
-    BROKEN,
-    EDITED,
-    GONE,
     RELOADS,
     REMOVED,
     TWIN,
+    Limits,
     Reload,
+    SpecVersions,
     drawn,
+    drawn_limits,
     edited,
+    limits_said,
+    of_account,
     places,
+    with_limits,
 )
-from rulebot.chaos.spec_files import SpecVersions
 from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.spec.files import shipped
 from rulebot.spec.load import load_text
-from rulebot.spec.shipped import shipped
 
 TEN = datetime(2026, 10, 21, 10, 0, tzinfo=EXCHANGE_ZONE)
 TARGET = ("exits", 1, "target", "profit")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rulebot.live import start
-from rulebot.live.daily_drift_report import AFTER_CLOSE
+from rulebot.live.daily_jobs import AFTER_CLOSE
 from rulebot.live.start import end_of
 from rulebot.model.session import session_from
 

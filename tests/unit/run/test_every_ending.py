@@ -31,13 +31,12 @@ from paper_days import BOT, FIRST, at, entity, session, spec_text
 
 from rulebot.alerts.find import digest
 from rulebot.backtest.results import read_results
-from rulebot.chart.chart_data import chart_of_day
-from rulebot.checks.journal.tape import journal_index
+from rulebot.chart.chart import chart_of_day
+from rulebot.checks.journal.books import journal_index
 from rulebot.cli.main import main
-from rulebot.decide.bot_day import BotDay
-from rulebot.fill.apply import add_commission, book, settled
-from rulebot.fill.book import BookedExecution
-from rulebot.fill.today import realized_since
+from rulebot.decide.entry_window import BotDay
+from rulebot.fill.exit_level import realized_since
+from rulebot.fill.ledger import BookedExecution, add_commission, book, settled
 from rulebot.model.contract import Option, Right
 from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from rulebot.model.position import Position, PositionLeg
@@ -48,17 +47,16 @@ from rulebot.promotion.figures import figures
 from rulebot.promotion.paper import Key, closed_trades, read_paper
 from rulebot.promotion.sessions import judge
 from rulebot.record.record import Json, Kind, Record
-from rulebot.store.finance.lots import lots_of
+from rulebot.store.export import LineMaker
+from rulebot.store.finance.books import lots_of
 from rulebot.store.journal import SqlJournal
-from rulebot.store.jsonlines import LineMaker
-from rulebot.store.open import open_store
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
-from rulebot.web import book as rest
-from rulebot.web.known import store_state
-from rulebot.web.metrics.of_store import samples_of_store
-from rulebot.web.picture_of_store import snapshot_of_store
-from rulebot.web.trades_page import trades_page
+from rulebot.store.registry import open_store
+from rulebot.web import rest_mapping as rest
+from rulebot.web.metrics.samples import samples_of_store
+from rulebot.web.pages import trades_page
+from rulebot.web.snapshot_of_store import snapshot_of_store, store_state
 
 BY_HAND = {
     "target": 48, "stop": -202, "time": 18, "worthless": 59, "assigned": -251, "exercised": 49, "cash": -81,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rulebot.adapters.history.day import Severity
+from rulebot.adapters.history.session import Severity
 from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.adapters.sources import open_source
@@ -17,8 +17,7 @@ from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.event import BarsReport, ClosesReport, ImpliedReport, MarketMoved
 from rulebot.model.facts import Bar, Bars
 from rulebot.model.market import Board
-from rulebot.replay.export import export
-from rulebot.replay.recordings import meant
+from rulebot.replay.recordings import export, meant
 
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
 DAY = date(2026, 10, 21)

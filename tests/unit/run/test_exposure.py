@@ -7,9 +7,8 @@ from decimal import Decimal
 import pytest
 from engine_day import BOT, FLAT, ID, LEG, PUT, at, entity, fill, order
 
-from rulebot.checks.against_ledger.books import fill_differences
-from rulebot.checks.against_ledger.day import CheckedDay
-from rulebot.checks.against_ledger.exposure import closed_too_much, closed_without_holding, uncovered_shorts
+from rulebot.checks.against_ledger.books import CheckedDay, fill_differences
+from rulebot.checks.against_ledger.holdings import closed_too_much, closed_without_holding, uncovered_shorts
 from rulebot.model.contract import LOT, Right, share
 from rulebot.model.order import OrderLeg, OrderStatus, Purpose, Side
 from rulebot.record.record import Kind, Record

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from rulebot.model.errors import MisuseError, RulebotError
-from rulebot.statement import safe_xml as xml
-from rulebot.statement.flex_query import read_flex
-from rulebot.statement.statement import Statement, StatementExecution
+from rulebot.statement import flex as xml
+from rulebot.statement.flex import Statement, StatementExecution, read_flex
 
 TRADE = {
     "accountId": "U1",

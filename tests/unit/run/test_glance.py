@@ -11,16 +11,16 @@ from store_day import CONDOR, DAY, SELLER, WATCHER, at
 from rulebot.compare.spec_comparison import tried_day
 from rulebot.core.pnl_at_exits import dollars_at
 from rulebot.core.state import BotState, OperatorState, State, TradingMode
-from rulebot.decide.bot_day import BotDay
-from rulebot.model.halt import Halt, Shut
+from rulebot.decide.entry_window import BotDay
+from rulebot.model.cause import Halt, Shut
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.position import HoldReason
 from rulebot.model.session import session_on
 from rulebot.narrate.day_report import day_outcome
-from rulebot.narrate.position_text import exits_text
-from rulebot.narrate.run_snapshot import BotActivity, RunSnapshot, progress, run_snapshot
-from rulebot.narrate.text_table import one_line
-from rulebot.spec.nouns.exits import ExitKind
+from rulebot.narrate.positions import exits_text
+from rulebot.narrate.snapshot import BotActivity, RunSnapshot, progress, run_snapshot
+from rulebot.narrate.text import one_line
+from rulebot.spec.spec import ExitKind
 
 PROGRAM = day_program()
 

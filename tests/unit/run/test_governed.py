@@ -9,17 +9,16 @@ from typing import Any, cast
 import pytest
 from hand_desk import bot_of
 
+from rulebot.chaos.limits_check import governed
 from rulebot.chaos.result import ChaosResult
-from rulebot.chaos.spec_edits import edited
-from rulebot.chaos.spec_files import RecordedVersion
-from rulebot.chaos.spec_version_check import governed
+from rulebot.chaos.spec_files import RecordedVersion, edited
 from rulebot.core.program import CompiledBot
 from rulebot.model.contract import Option, Right
 from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from rulebot.model.position import Position
 from rulebot.record.codec import encode
 from rulebot.record.record import Kind, Record
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 
 BOT, ID = "put_lite", "reload-1"
 NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)

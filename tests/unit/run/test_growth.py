@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from past_days import PastDays
 
-from rulebot.backtest.fills import fill_model
-from rulebot.backtest.session_independence import carried_state
+from rulebot.backtest.broker import fill_model
+from rulebot.backtest.look_ahead import carried_state
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.documents.load_bots import load_desk
-from rulebot.model.events import event_calendar
+from rulebot.model.economic_calendar import event_calendar
 from rulebot.record.record import Kind
 
 TEXT = """rulebot: 1

@@ -5,8 +5,8 @@ from datetime import date
 
 import pytest
 
-from rulebot.decide.bot_day import BotDay
-from rulebot.narrate.growth_text import grown_of
+from rulebot.decide.entry_window import BotDay
+from rulebot.narrate.notices import grown_of
 from rulebot.spec.spec import Growth
 
 TEXT = "abc"

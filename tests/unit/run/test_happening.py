@@ -7,13 +7,13 @@ import pytest
 from store_day import CONDOR, DAY, at, condor, entity, position
 
 from rulebot.core.state import State
-from rulebot.model.broker_message import broker_message
+from rulebot.model.cause import broker_message
 from rulebot.model.contract import Option, Right
 from rulebot.model.market import Board
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.position import PositionLeg
 from rulebot.model.session import session_from
-from rulebot.narrate.event_text import event_line, event_lines
+from rulebot.narrate.happenings import event_line, event_lines
 from rulebot.record.record import Json, Kind, Record
 
 

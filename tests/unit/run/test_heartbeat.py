@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.process.heartbeat import HUNG_AFTER, START_PATIENCE, Heartbeat, Stage
-from rulebot.process.systemd import Systemd
+from rulebot.process.service import HUNG_AFTER, START_PATIENCE, Heartbeat, Stage, Systemd
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs UNIX sockets")
 

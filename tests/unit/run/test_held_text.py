@@ -8,10 +8,10 @@ from hand_desk import CONDOR, Desk, kept, put, text_of
 
 from rulebot.cli.status import status
 from rulebot.model.order import Order, OrderStatus
-from rulebot.narrate.event_text import event_line
-from rulebot.narrate.position_text import entry_text
-from rulebot.narrate.run_snapshot import run_snapshot
-from rulebot.web.picture_of_run import position_lines
+from rulebot.narrate.happenings import event_line
+from rulebot.narrate.positions import entry_text
+from rulebot.narrate.snapshot import run_snapshot
+from rulebot.web.snapshot_of_run import position_lines
 
 STRIKES = "5935/5945p"
 PART = '\n  - target: {profit: 50%}\n    close: 50%\n  - time: "15:45"\n'

@@ -8,7 +8,7 @@ import pytest
 
 from rulebot.model.errors import StoreError
 from rulebot.model.event import HookCame, Request
-from rulebot.operator.request_inbox import MOST_WAITING, NANOSECONDS, RequestInbox, post, post_hook
+from rulebot.operator_requests.requests import MOST_WAITING, NANOSECONDS, RequestInbox, post, post_hook
 from rulebot.store.place import Place
 from rulebot.store.requests import folder_of
 

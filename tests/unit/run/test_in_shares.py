@@ -4,7 +4,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from rulebot.narrate.share_pnl import InShares, in_shares_lines, trades_in_shares
+from rulebot.narrate.trades import InShares, in_shares_lines, trades_in_shares
 
 
 def row(position: str, net: float | None, *legs: tuple[str, int]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
-from rulebot.operator.request_inbox import RequestInbox, clear_box, post
+from rulebot.operator_requests.requests import RequestInbox, clear_box, post
 from rulebot.store.requests import folder_of, remove_requests
 from rulebot.store.sqlite import hold_store
 

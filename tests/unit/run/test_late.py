@@ -8,11 +8,11 @@ from pathlib import Path
 from hand_desk import Desk, text_of
 
 from rulebot.model.contract import Underlying
-from rulebot.narrate.delayed_data import DelayedSymbol, delayed_now, delayed_on_record
+from rulebot.narrate.notices import DelayedSymbol, delayed_now, delayed_on_record
 from rulebot.record.record import DATA_TROUBLE, LATE, Json, Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 
 AT = datetime(2026, 10, 21, 13, 31, tzinfo=UTC)
 

@@ -7,13 +7,10 @@ from random import Random
 import pytest
 
 from rulebot.model.errors import SpecError
-from rulebot.model.learned import Kind, LearnedModel, digest_of, model_of
-from rulebot.train.fit import fitted
-from rulebot.train.folds import walk_forward
-from rulebot.train.report import Report, figures
-from rulebot.train.samples import Sample, Samples
-from rulebot.train.train import TrainOptions, _area_error, _forecast, _weights, train
-from rulebot.train.write import text_of_model
+from rulebot.model.learned_model import Kind, LearnedModel, digest_of, model_of
+from rulebot.train.fit import Report, figures, fitted
+from rulebot.train.minutes import Sample, Samples
+from rulebot.train.train import TrainOptions, _area_error, _forecast, _weights, text_of_model, train, walk_forward
 
 START = datetime(2025, 1, 2, 15, 30, tzinfo=UTC)
 DAY = timedelta(days=1)

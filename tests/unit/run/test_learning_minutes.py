@@ -10,18 +10,17 @@ import pytest
 from past_days import PastDays, fallen
 from plain_specs import ASSIGNED
 
-from rulebot.adapters.history.day import HistoryDay
-from rulebot.backtest.fills import fill_model
+from rulebot.adapters.history.session import HistoryDay
+from rulebot.backtest.broker import fill_model
 from rulebot.backtest.results import read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.backtest.sampling import sampling
 from rulebot.core.program import CompiledBot
 from rulebot.documents.load_bots import LoadedBots, load_desk
-from rulebot.model.events import event_calendar
+from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.train.minutes import MinuteSamplingOptions, at_minute, minutes_of, of_days, sampled
-from rulebot.train.samples import read_samples
+from rulebot.train.minutes import MinuteSamplingOptions, at_minute, minutes_of, of_days, read_samples, sampled
 
 SPEC = """rulebot: 1
 name: overnight

@@ -14,19 +14,18 @@ from rulebot.chaos.result import ChaosResult
 from rulebot.chaos.spec_files import ReadVersion, RecordedVersion
 from rulebot.compile.plan import DayBounds
 from rulebot.core.program import AccountLimits
-from rulebot.decide.bot_day import BotDay
+from rulebot.decide.entry_window import BotDay
 from rulebot.decide.limits import account_day_problem
 from rulebot.documents.load_bots import NO_BOTS, load_desk
 from rulebot.live.start import UNLIMITED
+from rulebot.model.cause import Halt
 from rulebot.model.contract import Option, Right
-from rulebot.model.halt import Halt
 from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from rulebot.model.position import Position, PositionLeg
 from rulebot.record.codec import encode
 from rulebot.record.record import NO_LIMITS_TOLD, Json, Kind, Record
-from rulebot.spec.nouns.account import PromotionEvidence
-from rulebot.spec.nouns.condition import Amount, Unit
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
+from rulebot.spec.nouns import Amount, PromotionEvidence, Unit
 
 BOT, ID = "put_lite", "reload-1"
 NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)

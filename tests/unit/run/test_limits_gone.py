@@ -11,7 +11,7 @@ import pytest
 from rulebot.live import start
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 
 NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)
 LIMITS: Json = {"max_open": 3}

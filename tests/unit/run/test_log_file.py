@@ -14,13 +14,21 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from rulebot.cli.screen import Screen, ScreenHandler, begin_log, note
+from rulebot.cli.terminal.screen import Screen, ScreenHandler, begin_log, note
 from rulebot.model.errors import MisuseError, StoreError
-from rulebot.narrate.event_text import EventLine, Tone
-from rulebot.process import log_file
-from rulebot.process.log_file import LogConsole, LogFile, LogLimits, write_logs
-from rulebot.process.redaction import keep_address_secret, keep_environment_secret, keep_secret, redacted
-from rulebot.process.settings import load_settings
+from rulebot.narrate.happenings import EventLine, Tone
+from rulebot.process import settings as log_file
+from rulebot.process.settings import (
+    LogConsole,
+    LogFile,
+    LogLimits,
+    keep_address_secret,
+    keep_environment_secret,
+    keep_secret,
+    load_settings,
+    redacted,
+    write_logs,
+)
 
 log = logging.getLogger("rulebot.test")
 
@@ -134,7 +142,7 @@ def test_a_browser_that_leaves_is_no_warning(tmp_path: Path) -> None:
 def test_the_file_can_be_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     console = StringIO()
     monkeypatch.setattr("sys.stderr", console)
-    monkeypatch.setattr("rulebot.cli.screen._console", lambda: Console(file=StringIO()))
+    monkeypatch.setattr("rulebot.cli.terminal.screen._console", lambda: Console(file=StringIO()))
     limits = load_settings(environ={"RULEBOT_LOG_TO_FILE": "false", "RULEBOT_LOG_CONSOLE": "true"}).log_limits
     options = SimpleNamespace(log=limits, logs=tmp_path, store=tmp_path / "a.db")
     begin_log(Screen(SimpleNamespace(), options, plain=True), options)  # type: ignore[arg-type]
@@ -189,7 +197,7 @@ def test_a_terminal_that_has_the_log_has_no_table(
 ) -> None:
     """Lines between would tear it. The standard error output of a run with a table may go to a file."""
     monkeypatch.setattr("sys.stderr", stream)
-    monkeypatch.setattr("rulebot.cli.screen._console", lambda: Console(force_terminal=True, file=StringIO()))
+    monkeypatch.setattr("rulebot.cli.terminal.screen._console", lambda: Console(force_terminal=True, file=StringIO()))
     limits = load_settings(environ={"RULEBOT_LOG_CONSOLE": said}).log_limits
     screen = Screen(SimpleNamespace(), SimpleNamespace(log=limits), plain=False)  # type: ignore[arg-type]
     assert (screen._table is None) is is_taken
@@ -266,7 +274,7 @@ def test_words_stay_as_they_are(text: str) -> None:
 
 
 def test_what_is_known_as_a_secret_is_left_out_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rulebot.process.redaction._known", set())
+    monkeypatch.setattr("rulebot.process.settings._known", set())
     keep_secret("a-token-of-the-page")
     keep_secret("abc")  # too short: it would blot out words
     environ = {"TWS_PASSWORD": "pass word 1", "HOME": "/home/someone", "DB_PASSWORD_FILE": "/run/secrets/db"}
@@ -291,7 +299,7 @@ def test_what_is_known_as_a_secret_is_left_out_wherever_it_stands(monkeypatch: p
 def test_the_address_of_a_person_is_left_out_and_its_secret_parts(
     monkeypatch: pytest.MonkeyPatch, address: str, text: str, shown: str
 ) -> None:
-    monkeypatch.setattr("rulebot.process.redaction._known", set())
+    monkeypatch.setattr("rulebot.process.settings._known", set())
     keep_address_secret(address)
     assert redacted(f"{address} failed: {text}") == f"... failed: {shown}"
 

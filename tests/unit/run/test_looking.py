@@ -10,13 +10,12 @@ from hand_desk import DAY, Desk, put, text_of
 from rulebot.core.rule_evaluation import first_missing
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.universe_requirements import evaluate_universe_member
-from rulebot.doctor.legs import told_legs
+from rulebot.doctor.market_checks import told_legs
 from rulebot.evaluate.snapshot import View
 from rulebot.model.contract import Underlying
 from rulebot.model.facts import Listing
 from rulebot.preview.candidate import Candidate, judge
-from rulebot.scan.first_failure import holding
-from rulebot.scan.measure_structure import MeasuredStructure, StructureMeasurer
+from rulebot.scan.scan_row import MeasuredStructure, StructureMeasurer, holding
 
 LEGS = """
   expiry: {dte: 0}

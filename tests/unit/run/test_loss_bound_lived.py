@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from rulebot.adapters.sources import open_source
-from rulebot.backtest.fills import fill_model
+from rulebot.backtest.broker import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.documents.load_bots import load_desk
-from rulebot.model.events import event_calendar
+from rulebot.model.economic_calendar import event_calendar
 from rulebot.record.record import Kind, Record
 
 ROOT = Path(__file__).parents[3]

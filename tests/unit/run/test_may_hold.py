@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from rulebot.backtest.vectorized.rule_masks import HAIR, may_hold, surely_holds
+from rulebot.backtest.arrays import HAIR, may_hold, surely_holds
 from rulebot.compile.plan import AllOf, AnyOf, Call, Compare, Constant, Not, Op, Quantity
 from rulebot.evaluate.reading import exact
 from rulebot.evaluate.rules import _HOLDS

@@ -6,21 +6,33 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from rulebot.backtest.fills import FillModel, fill_model
+from rulebot.backtest.broker import FillModel, fill_model
 from rulebot.backtest.simulated_broker import margin_of
 from rulebot.model.commission import EDGES, estimate, fees_per_contract, max_commission, per_contract
 from rulebot.model.contract import Option, Right, product
 from rulebot.model.money import CENT, ZERO, Rounding
 from rulebot.model.payoff import least_payoff
 from rulebot.model.values import replace
-from rulebot.order.ladder import Bound, start_net
-from rulebot.order.price import NetQuote, Part, limit_net, surely_lost_below, ticks_of
-from rulebot.spec.nouns.order import OnUnfilled, Order, PriceFrom
+from rulebot.order.price import Bound, NetQuote, Part, limit_net, start_net, surely_lost_below, ticks_of
+from rulebot.spec.spec import OnUnfilled, Order, PriceFrom
 from rulebot.sweep.vectorized.entry_order import EntryOrder, EvaluationInstant, FilledAt
-from rulebot.sweep.vectorized.exit_orders import SLACK, Fill, Outcome, Quoted, UndecidedByArrays, Unfilled, work_exit
-from rulebot.sweep.vectorized.ladder_columns import Orders
-from rulebot.sweep.vectorized.money_columns import UNIT, Grid, Quotes, four_digits, least_payoffs, margins
-from rulebot.sweep.vectorized.money_columns import surely_lost_below as columns_below
+from rulebot.sweep.vectorized.exit_orders import (
+    SLACK,
+    UNIT,
+    Fill,
+    Grid,
+    Orders,
+    Outcome,
+    Quoted,
+    Quotes,
+    UndecidedByArrays,
+    Unfilled,
+    four_digits,
+    least_payoffs,
+    margins,
+    work_exit,
+)
+from rulebot.sweep.vectorized.exit_orders import surely_lost_below as columns_below
 
 COUNT = 120
 FLOWS = {1: (1,), 2: (-1, 1), 4: (1, -1, 1, -1)}

@@ -11,12 +11,12 @@ import pytest
 from past_days import PastDays, fallen
 from plain_specs import ASSIGNED
 
-from rulebot.backtest.fills import fill_model
+from rulebot.backtest.broker import fill_model
 from rulebot.backtest.run import BacktestOptions, run_backtest
-from rulebot.cli.compare import _lines
+from rulebot.cli.summary import _lines
 from rulebot.compare.shadow_comparison import compare
 from rulebot.documents.load_bots import load_desk
-from rulebot.model.events import event_calendar
+from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.session import exchange_date
 from rulebot.record.record import Kind, Record
 from rulebot.store.queries import StoreReader

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import pytest
 
-from rulebot.backtest.fills import NATURAL
+from rulebot.backtest.broker import NATURAL
 from rulebot.core.state import State
-from rulebot.fill.book import BookedExecution
+from rulebot.fill.ledger import BookedExecution
 from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.event import (
     CommissionReport,
@@ -29,9 +29,8 @@ from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import session_on
 from rulebot.ports import Batch
 from rulebot.record.record import Kind, Record
-from rulebot.shadow.broker import ObservingBroker
+from rulebot.shadow.broker import ObservingBroker, RestoredState, delivered_shares
 from rulebot.shadow.link import ObservingLink
-from rulebot.shadow.restore import RestoredState, delivered_shares
 
 DAY = date(2026, 10, 21)
 SESSION = session_on(DAY)

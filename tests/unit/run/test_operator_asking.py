@@ -12,13 +12,12 @@ from store_day import entity
 from rulebot.model.errors import MisuseError
 from rulebot.model.event import Request
 from rulebot.model.position import FLATTENED, Position
-from rulebot.operator.request_inbox import NoEngineError
-from rulebot.operator.requests import UnknownTargetError, leave
+from rulebot.operator_requests.requests import NoEngineError, UnknownTargetError, leave
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 from rulebot.store.requests import box_of
 
 

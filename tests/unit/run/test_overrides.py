@@ -10,17 +10,16 @@ from store_day import at
 from test_reloader import Engine, forget_listings, played
 
 from rulebot.cli.main import main
-from rulebot.doctor.texts import found_desk, with_set
+from rulebot.doctor.account_checks import found_desk, with_set
 from rulebot.documents.load_bots import check_overrides, load_desk
-from rulebot.documents.parameter_overrides import kept_in, parameters_of, with_kept, with_values
-from rulebot.documents.reload_specs import told_sources, told_specs
+from rulebot.documents.reload_specs import kept_in, parameters_of, told_sources, told_specs, with_kept, with_values
 from rulebot.model.errors import MisuseError
 from rulebot.model.event import OperatorRequest, Request
 from rulebot.record.record import Kind, Record
 from rulebot.spec.parameters import of_bot
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 
 TEXT = text_of(parameters="{most: 22}", entry='{window: {from: "10:00", to: "11:00"}, when: [{vix: {below: $most}}]}')
 

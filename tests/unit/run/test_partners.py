@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from rulebot.checks.against_ledger.day import CheckedDay
+from rulebot.checks.against_ledger.books import CheckedDay
 from rulebot.checks.against_ledger.findings import without_partner
 from rulebot.model.contract import Option, Right
 from rulebot.model.position import Position, PositionLeg

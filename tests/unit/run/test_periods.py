@@ -15,11 +15,10 @@ from store_day import at, entity, position, small_day
 from rulebot.cli.main import main
 from rulebot.narrate.periods import period_of, periods
 from rulebot.record.record import Json, Kind, Record
-from rulebot.spec.nouns.account import Demand, Shown
-from rulebot.spec.nouns.condition import Op
+from rulebot.spec.nouns import Demand, Op, Shown
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from paper_days import BOT, FIRST, at, entity, position, session
 
 from rulebot.alerts.find import digest
 from rulebot.model.position import ExitTerms, Position
-from rulebot.narrate.target_kept import TargetResult, kept_by_exit, kept_lines, kept_words, read_kept
+from rulebot.narrate.trades import TargetResult, kept_by_exit, kept_lines, kept_words, read_kept
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 
 HALF = Decimal("0.5")
 

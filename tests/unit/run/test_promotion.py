@@ -11,7 +11,7 @@ import pytest
 from paper_days import BOT, FIRST, alarm, at, days, entity, halt, position, put, request, session, spec_text, together
 
 from rulebot.checks.journal.audit import audit_tape
-from rulebot.checks.journal.tape import journal_index
+from rulebot.checks.journal.books import journal_index
 from rulebot.compile.build import build_plan
 from rulebot.model.event import Request
 from rulebot.model.performance import sharpe
@@ -22,10 +22,9 @@ from rulebot.promotion.promotion import Promotion, good_until, keep, read_live_s
 from rulebot.promotion.sessions import BotSession, audit_faults, judge
 from rulebot.record.record import BY_HAND, HOURS, NEAREST, Json, Kind, Record
 from rulebot.spec.load import load_text
-from rulebot.spec.nouns.account import Demand, Shown
-from rulebot.spec.nouns.condition import Op
+from rulebot.spec.nouns import Demand, Op, Shown
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 
 KEY = Key(BOT, spec_text().digest)
 A, B, C = days(3)

@@ -11,15 +11,15 @@ from passed_by import FILLS, FIRST, both, difference, odd, program_of
 from past_days import PastDays, beside_another
 from plain_specs import random_spec
 
-from rulebot.adapters.history.day import HistoryDay
-from rulebot.backtest.fills import fill_model
-from rulebot.backtest.held_position_arrays import made_texts, rounded_columns
+from rulebot.adapters.history.session import HistoryDay
+from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fast_forward import made_texts, rounded_columns
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.core.program import AccountLimits
 from rulebot.core.rule_evaluation import rounded
 from rulebot.documents.load_bots import load_desk
-from rulebot.model.events import event_calendar
+from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.money import CENT
 from rulebot.model.session import at_exchange_time
 from rulebot.record.record import Kind

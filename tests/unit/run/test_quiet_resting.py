@@ -9,10 +9,10 @@ import pytest
 from passed_by import FILLS, FIRST, both, difference, odd, program_of
 from past_days import PastDays
 
-from rulebot.backtest.fills import fill_model
+from rulebot.backtest.broker import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
-from rulebot.model.events import event_calendar
+from rulebot.model.economic_calendar import event_calendar
 from rulebot.record.record import Kind
 
 SELLS = """rulebot: 1

@@ -11,13 +11,9 @@ import pytest
 
 from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.adapters.recorded.recording import Recording
-from rulebot.backtest.broker import ACCOUNT
-from rulebot.backtest.fills import RECORDED
-from rulebot.backtest.recorded.board_mirror import BoardMirror
-from rulebot.backtest.recorded.broker import RecordedBroker
-from rulebot.backtest.recorded.followed_order import FollowedOrder
-from rulebot.backtest.recorded.recorded_replies import RecordedReply, ReplyScript, fact_of
-from rulebot.model.command import AskMargin, Cancel, Command, Replace, RequestOpenOrders, Submit
+from rulebot.backtest.broker import ACCOUNT, RECORDED
+from rulebot.backtest.recorded_broker import FollowedOrder, RecordedBroker
+from rulebot.backtest.recorded_replies import BoardMirror, RecordedReply, ReplyScript, fact_of
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.errors import StoreError
 from rulebot.model.event import (
@@ -35,7 +31,22 @@ from rulebot.model.event import (
 )
 from rulebot.model.facts import Account
 from rulebot.model.market import Board
-from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderTerms, OrderType, Purpose, Side, TimeInForce
+from rulebot.model.order import (
+    AskMargin,
+    Cancel,
+    Command,
+    Order,
+    OrderLeg,
+    OrderStatus,
+    OrderTerms,
+    OrderType,
+    Purpose,
+    Replace,
+    RequestOpenOrders,
+    Side,
+    Submit,
+    TimeInForce,
+)
 from rulebot.model.position import ESTIMATED, LIQUIDATED
 from rulebot.model.session import session_on
 from rulebot.record.codec import encode

@@ -13,15 +13,15 @@ from hand_desk import SELLER, Desk, text_of
 from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.adapters.recorded.recording import Recording, open_recording
 from rulebot.adapters.recorded.source import RecordingSource
-from rulebot.backtest.fills import NATURAL, RECORDED, FillModel
-from rulebot.backtest.recorded.simulation import RecordedSimulation
-from rulebot.backtest.session_close import empty_day
+from rulebot.backtest.broker import NATURAL, RECORDED, FillModel
+from rulebot.backtest.historical_feed import empty_day
+from rulebot.backtest.recorded_simulation import RecordedSimulation
 from rulebot.backtest.simulation import CASH, BacktestSimulation, SimulatedDay
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.contract import Underlying
+from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.event import AccountReport, Event, ExecutionReport, LinkUp, MarketMoved, OrdersListed
-from rulebot.model.events import event_calendar
 from rulebot.model.facts import Account
 from rulebot.model.market import Board
 from rulebot.model.order import OrderType, Purpose
@@ -30,7 +30,7 @@ from rulebot.model.session import session_from
 from rulebot.record.codec import line
 from rulebot.record.record import Json, Kind, Record
 from rulebot.replay.reruns import Rerun, StateAt, answered, at_natural
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
 DAY = date(2026, 10, 21)

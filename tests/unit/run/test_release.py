@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rulebot.process.version import code_digest
+from rulebot.process.processes import code_digest
 
 
 def _written(folder: Path, commission: str) -> str:

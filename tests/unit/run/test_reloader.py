@@ -18,14 +18,13 @@ from rulebot.core.program import Program
 from rulebot.documents.load_bots import SpecSources, load_desk
 from rulebot.documents.reload_specs import limit_words, reread, sources_of, told_limits, told_sources
 from rulebot.live.loop import Loop
-from rulebot.live.reload import ASK_AGAIN, WAITS_LONG, Reloader
-from rulebot.live.reload_limits import LiveRun, refuse_account
+from rulebot.live.reload import ASK_AGAIN, WAITS_LONG, LiveRun, Reloader, refuse_account
 from rulebot.model.errors import BrokerError, MisuseError, RulebotError, SpecError, StoreError, UnavailableError
 from rulebot.model.event import OperatorRequest, Request
 from rulebot.model.facts import Listing
 from rulebot.model.session import Session, session_after
-from rulebot.narrate.event_text import event_line
-from rulebot.operator.request_inbox import clear_box, post
+from rulebot.narrate.happenings import event_line
+from rulebot.operator_requests.requests import clear_box, post
 from rulebot.record.record import Kind, Record
 from rulebot.recovery.resume import resume
 from rulebot.store.requests import folder_of

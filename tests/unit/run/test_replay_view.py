@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from rulebot.replay import bot_view as view
-from rulebot.replay.bot_view import conditions
+from rulebot.replay import replay as view
+from rulebot.replay.replay import conditions
 
 AT = datetime(2026, 10, 21, 14, 30, tzinfo=UTC)
 

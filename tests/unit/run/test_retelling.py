@@ -9,7 +9,7 @@ from typing import Any
 from rulebot.model.contract import listed
 from rulebot.model.position import Position, PositionLeg
 from rulebot.record.record import Kind, Record
-from rulebot.replay.replay_text import PATIENCE, ReplayText
+from rulebot.replay.as_test import PATIENCE, ReplayText
 
 DAY = date(2026, 10, 21)
 AT = datetime(2026, 10, 21, 14, 48, 30, tzinfo=UTC)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from scan_rows import row, scan_of
 
-from rulebot.cli.scan_text import next_lines, scan_lines, trade_text, value_text
+from rulebot.cli.past.scan import next_lines, scan_lines, trade_text, value_text
 from rulebot.core.program import CompiledBot
 from rulebot.documents.load_bots import load_desk
 from rulebot.evaluate.evaluation import Verdict
@@ -19,12 +19,9 @@ from rulebot.model.errors import MisuseError
 from rulebot.model.session import at_exchange_time, session_from
 from rulebot.order.price import NetQuote
 from rulebot.preview.candidate import Candidate, JudgedCandidate
-from rulebot.scan.first_failure import holding
-from rulebot.scan.measure_structure import MeasuredStructure
-from rulebot.scan.measures import MEASURES, calls, widened
 from rulebot.scan.ranking import rows_of
 from rulebot.scan.scan import hours_notes
-from rulebot.scan.scan_row import ScanRow
+from rulebot.scan.scan_row import MEASURES, MeasuredStructure, ScanRow, calls, holding, widened
 
 ROOT = Path(__file__).parents[3]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.cli.stores import STORE
+from rulebot.cli.store_options import STORE
 from rulebot.model.errors import MisuseError, SpecError, StoreError
 from rulebot.process.settings import Settings, folder_of, load_settings, read_settings
 from rulebot.store.place import beside, place_of

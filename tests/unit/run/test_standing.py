@@ -11,7 +11,7 @@ from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.model.market import Board
 from rulebot.model.session import session_from
 from rulebot.record.codec import CodecError
-from rulebot.replay.recording_header import beginning, told_standing
+from rulebot.replay.recordings import beginning, told_standing
 
 FILE = Path(__file__).parents[3] / "examples" / "parameters_and_let.yaml"
 NOON = datetime(2026, 11, 18, 17, tzinfo=UTC)

@@ -12,25 +12,31 @@ from typing import Any
 import pytest
 
 from rulebot.chaos.crash_points import CrashedError, CrashingJournal, CrashPlan
-from rulebot.chaos.documents import DOCUMENTS
-from rulebot.chaos.faults_while_open import NOT_ELSEWHERE, WHILE_OPEN, with_acts_beside
 from rulebot.chaos.generator import CHOICE, CRASHES, EVES, NEED_TIME, NOT_DRAWN, SELLS_SHARES, chosen_kinds, draw
-from rulebot.chaos.operator_actions import ACTS, CLOCK, OF_STORE
 from rulebot.chaos.runner import MOST_LIVES, _Trial
-from rulebot.chaos.scenario import ChaosScenario, Crash, ScenarioMoment, yaml_of
-from rulebot.chaos.shrink import shrink
-from rulebot.chaos.size_check import larger_text, sized
-from rulebot.chaos.spec_edits import RELOADS
+from rulebot.chaos.scenario import (
+    ACTS,
+    CLOCK,
+    NOT_ELSEWHERE,
+    OF_STORE,
+    WHILE_OPEN,
+    ChaosScenario,
+    Crash,
+    ScenarioMoment,
+    with_acts_beside,
+    yaml_of,
+)
+from rulebot.chaos.seeds import larger_text, shrink, sized
+from rulebot.chaos.spec_files import DOCUMENTS, RELOADS
 from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.live.start import RunOptions
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import session_from
 from rulebot.record.record import Kind, Record
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
-from twsim.gateway.fault_kinds import KINDS
-from twsim.gateway.fault_plan import read_faults
+from rulebot.store.registry import open_store
+from twsim.faults.plan import KINDS, read_faults
 
 NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)
 

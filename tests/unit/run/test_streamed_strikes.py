@@ -8,7 +8,7 @@ from past_days import PastDays
 
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.record.record import Kind
-from rulebot.sweep.compiling import program_of
+from rulebot.sweep.variant import program_of
 
 MOVED = """rulebot: 1
 name: plain

@@ -18,25 +18,22 @@ import pytest
 from past_days import PastDays
 from plain_specs import ASSIGNED
 
-from rulebot.adapters.history.day import DailyBar, HistoryDay
-from rulebot.adapters.history.finding import finding_text
-from rulebot.backtest.fills import fill_model
+from rulebot.adapters.history.session import DailyBar, HistoryDay, finding_text
+from rulebot.backtest.broker import fill_model
 from rulebot.backtest.results import read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.calendars.calendars import shipped_dates
-from rulebot.cli.sweep_text import sweep_lines
+from rulebot.cli.past.sweep import sweep_lines
 from rulebot.documents.load_bots import load_desk
+from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.errors import MisuseError
-from rulebot.model.events import event_calendar
 from rulebot.model.performance import sharpe
 from rulebot.spec.load import load_text
 from rulebot.sweep import executors as places
-from rulebot.sweep.compiling import EvaluationWay, VariantTerms
 from rulebot.sweep.evaluate import Passed, Span, evaluate, run_variants
-from rulebot.sweep.executors import here, in_processes
+from rulebot.sweep.executors import BY_ARRAYS, BY_TURNS, Task, here, in_processes, shape_of, spans_of, tasks
 from rulebot.sweep.page import sweep_page
 from rulebot.sweep.parameters import axis, check_axes, drawn, grid, place_of, with_values
-from rulebot.sweep.partition import BY_ARRAYS, BY_TURNS, Task, shape_of, spans_of, tasks
 from rulebot.sweep.statistics import (
     Forward,
     deflated,
@@ -47,7 +44,7 @@ from rulebot.sweep.statistics import (
     walk_forward,
 )
 from rulebot.sweep.sweep import StoredVariants, sweep
-from rulebot.sweep.variant import PeriodResult, Variant, VariantTrade, whole
+from rulebot.sweep.variant import EvaluationWay, PeriodResult, Variant, VariantTerms, VariantTrade, whole
 
 SPECS = Path(__file__).parents[3] / "specs"
 DTE0 = (SPECS / "dte0_condor.yaml").read_text(encoding="utf-8")

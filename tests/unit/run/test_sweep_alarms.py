@@ -8,7 +8,7 @@ import pytest
 from both_ways import PLAIN, terms, together_and_alone
 from past_days import PastDays, unchanged
 
-from rulebot.adapters.history.day import HistoryDay
+from rulebot.adapters.history.session import HistoryDay
 
 TIMED = '  - vix: {above: 100}\n  - time: "15:20"\n'
 SPREAD = PLAIN.replace("10:30", "12:00").replace('  - target: {profit: 50%, at: natural}\n  - time: "15:45"\n', TIMED)

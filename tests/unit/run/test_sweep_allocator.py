@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from rulebot.sweep.malloc_tuning import memory_kept
+from rulebot.sweep.evaluate import memory_kept
 
 PROGRAM = """
 import ctypes, json, resource
-from rulebot.sweep.malloc_tuning import memory_kept
+from rulebot.sweep.evaluate import memory_kept
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]

@@ -12,8 +12,8 @@ from both_ways import FILLS, FIRST, PLAIN, both, by_arrays, calendar, terms, tog
 from past_days import Leaps, PastDays, crossed
 from plain_specs import alike_specs, random_spec
 
-from rulebot.adapters.history.day import HistoryDay
-from rulebot.backtest.fills import NATURAL, RECORDED
+from rulebot.adapters.history.session import HistoryDay
+from rulebot.backtest.broker import NATURAL, RECORDED
 from rulebot.backtest.historical_feed import HistoryFeed
 from rulebot.backtest.shared_source import SharedSource
 from rulebot.model.contract import Underlying
@@ -21,15 +21,14 @@ from rulebot.model.errors import InvariantError
 from rulebot.model.market import COLUMNS, Board
 from rulebot.model.session import session_on
 from rulebot.sweep import evaluate as evaluating
-from rulebot.sweep.compiling import program_of
 from rulebot.sweep.evaluate import evaluate, run_variants
-from rulebot.sweep.variant import Variant, turned
-from rulebot.sweep.vectorized import groups
+from rulebot.sweep.variant import Variant, program_of, turned
+from rulebot.sweep.vectorized import entries as groups
 from rulebot.sweep.vectorized.eligibility import unsuited
 from rulebot.sweep.vectorized.entry_order import EntryOrder
+from rulebot.sweep.vectorized.entry_window import ArrayBot, Numbers
 from rulebot.sweep.vectorized.session import ArraySession, SessionResult
 from rulebot.sweep.vectorized.session_arrays import ArrayDay
-from rulebot.sweep.vectorized.variant_plan import ArrayBot, Numbers
 
 
 def compare(seeds: range, days: int, source: PastDays, fills: str) -> int:

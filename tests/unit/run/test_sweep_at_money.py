@@ -13,8 +13,8 @@ from both_ways import FILLS, FIRST, both, calendar, terms, together_and_alone
 from past_days import Leaps, PastDays, crossed, with_spy
 from plain_specs import calm_spec
 
-from rulebot.adapters.history.day import DailyBar, HistoryDay
-from rulebot.backtest.fills import NATURAL
+from rulebot.adapters.history.session import DailyBar, HistoryDay
+from rulebot.backtest.broker import NATURAL
 from rulebot.backtest.historical_market import DayMarket
 from rulebot.backtest.shared_source import SharedSource
 from rulebot.backtest.simulation import BacktestSimulation
@@ -22,12 +22,11 @@ from rulebot.core.program import Program
 from rulebot.model.contract import Contract
 from rulebot.model.session import session_on
 from rulebot.record.record import Kind, Record
-from rulebot.sweep.compiling import program_of
-from rulebot.sweep.vectorized import groups
-from rulebot.sweep.vectorized.atm_options import AtMoney
-from rulebot.sweep.vectorized.conditions import Conditions
+from rulebot.sweep.variant import program_of
+from rulebot.sweep.vectorized import entries as groups
+from rulebot.sweep.vectorized.entry_window import ArrayBot, Conditions, Numbers
 from rulebot.sweep.vectorized.session_arrays import ArrayDay
-from rulebot.sweep.vectorized.variant_plan import ArrayBot, Numbers
+from rulebot.sweep.vectorized.strikes import AtMoney
 
 LADDER = "mid, step: 0.10, wait: 25s, tries: 12"
 STRANGLE = """rulebot: 1

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from rulebot.adapters.history.finding import finding_text
+from rulebot.adapters.history.session import finding_text
 from rulebot.sweep.variant import PeriodResult, VariantTrade
 
 DAY, LATER = date(2026, 9, 1), date(2026, 9, 18)

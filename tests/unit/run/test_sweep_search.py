@@ -10,16 +10,13 @@ from random import Random
 import pytest
 from past_days import PastDays
 
-from rulebot.backtest.fills import fill_model
-from rulebot.model.events import event_calendar
-from rulebot.sweep.compiling import VariantTerms
+from rulebot.backtest.broker import fill_model
+from rulebot.model.economic_calendar import event_calendar
 from rulebot.sweep.evaluate import Asked, Passed
-from rulebot.sweep.executors import Runs
+from rulebot.sweep.executors import Runs, Task
 from rulebot.sweep.parameters import Axis, Point, axis
-from rulebot.sweep.partition import Task
-from rulebot.sweep.search import Search, _drawn, _space, _study, next_batch
-from rulebot.sweep.sweep import StoredVariants, search_for
-from rulebot.sweep.variant import PeriodResult, Variant, VariantTrade, whole
+from rulebot.sweep.sweep import Search, StoredVariants, _drawn, _space, _study, next_batch, search_for
+from rulebot.sweep.variant import PeriodResult, Variant, VariantTerms, VariantTrade, whole
 
 pytest.importorskip("optuna")
 

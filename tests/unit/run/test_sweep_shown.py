@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from rulebot.cli.sweep_text import SweepData, document_of, ordered, sweep_lines
+from rulebot.cli.past.sweep import SweepData, document_of, ordered, sweep_lines
 from rulebot.sweep import statistics
 from rulebot.sweep.page import sweep_page
 from rulebot.sweep.parameters import axis

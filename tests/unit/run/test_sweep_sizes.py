@@ -6,7 +6,7 @@ import numpy as np
 from both_ways import PLAIN, both, terms
 from past_days import PastDays
 
-from rulebot.adapters.history.day import HistoryDay
+from rulebot.adapters.history.session import HistoryDay
 
 SPREAD = PLAIN.replace("target: {profit: 50%, at: natural}", "vix: {above: 1}")  # it is bought back at once
 

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from rulebot.checks.against_ledger.day import CheckedDay
+from rulebot.checks.against_ledger.books import CheckedDay
 from rulebot.checks.against_ledger.findings import taken_over_without_end
 from rulebot.record.record import Kind, Record
 

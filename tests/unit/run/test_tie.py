@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 from store_day import DAY, at, put
 
-from rulebot.statement.difference import Difference, DifferenceKind
-from rulebot.statement.reconcile import Orders, Reconciliation, reconcile
-from rulebot.statement.statement import Contract, Statement, StatementEvent, StatementExecution
-from rulebot.store.finance.books import BookedFill, Books, LegContract, LegEnding, base_of
-from rulebot.store.finance.contract import occ_symbol
+from rulebot.statement.flex import Contract, Statement, StatementEvent, StatementExecution
+from rulebot.statement.reconcile import Difference, DifferenceKind, Orders, Reconciliation, reconcile
+from rulebot.store.finance.books import BookedFill, Books, LegContract, LegEnding, base_of, occ_symbol
 
 SHORT = LegContract(account="U1", bot="a", position="P", leg="short_put", option=put(5930), sign=-1)
 LONG = LegContract(account="U1", bot="b", position="Q", leg="long_put", option=put(5920), sign=1)

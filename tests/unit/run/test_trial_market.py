@@ -11,13 +11,11 @@ import pytest
 from rulebot.compile.series import DAY as DAY_LONG
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.contract import Option, Right
-from rulebot.model.exchange_days import LAST_YEAR
 from rulebot.model.market import Board
-from rulebot.model.session import session_before, session_on
+from rulebot.model.session import LAST_YEAR, session_before, session_on
+from rulebot.spec.files import shipped
 from rulebot.spec.load import load_text
-from rulebot.spec.shipped import shipped
-from rulebot.spec_tests.market import LEAST_VOLATILITY, Market
-from rulebot.spec_tests.past import PastBars
+from rulebot.spec_tests.market import LEAST_VOLATILITY, Market, PastBars
 
 DAY = date(2026, 11, 18)
 NOON = datetime(2026, 11, 18, 17, 0, tzinfo=UTC)

@@ -11,8 +11,8 @@ from rulebot.evaluate.measure_realised import rv
 from rulebot.evaluate.reading import Context, UnknownValue
 from rulebot.evaluate.snapshot import View
 from rulebot.model.facts import Facts
-from rulebot.spec.nouns.legs import DteRule
-from rulebot.spec_tests.past import PastBars
+from rulebot.spec.nouns import DteRule
+from rulebot.spec_tests.market import PastBars
 
 
 def volatility(past: PastBars, estimator: str, window: int, count: int = 0) -> object:

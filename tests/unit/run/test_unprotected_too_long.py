@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hand_desk import CONDOR, Desk, put, text_of
 
-from rulebot.chaos.protection_check import unprotected_too_long
+from rulebot.chaos.limits_check import unprotected_too_long
 from rulebot.core import exit_rules as leaving
 from rulebot.record.record import Kind, Record
 

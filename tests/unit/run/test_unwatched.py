@@ -8,8 +8,8 @@ import pytest
 from store_day import at
 
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.narrate import unmonitored_alert as unwatched
-from rulebot.narrate.unmonitored_alert import told_when_unwatched
+from rulebot.narrate import notices as unwatched
+from rulebot.narrate.notices import told_when_unwatched
 from rulebot.record.record import Kind, Record
 from rulebot.store.queries import StoreReader
 

@@ -13,15 +13,15 @@ from rulebot.chaos.crash_points import CrashPoints
 from rulebot.chaos.invariants import CHECKS
 from rulebot.chaos.result import ChaosResult
 from rulebot.chaos.scenario import ChaosScenario
-from rulebot.checks.against_ledger.day import CheckedDay
-from rulebot.checks.against_ledger.outside import LedgerOrders
+from rulebot.checks.against_ledger.books import CheckedDay
+from rulebot.checks.against_ledger.findings import LedgerOrders
 from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.model.contract import Option, Right
 from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from rulebot.model.position import Position, PositionLeg
 from rulebot.record.codec import encode
 from rulebot.record.record import FILLS_OWED, Json, Kind, Record
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 from twsim.exchange.ledger import LedgerTotals
 
 DAY = date(2026, 10, 21)

@@ -4,11 +4,11 @@ import asyncio
 import subprocess
 import sys
 
-from rulebot.process.watchdog import ENDED_AFTER, EVERY, TOLD_AFTER, Pulse, watched
+from rulebot.process.service import ENDED_AFTER, EVERY, TOLD_AFTER, Pulse, watched
 
 BLOCKED = """
 import asyncio, time
-from rulebot.process import watchdog
+from rulebot.process import service as watchdog
 watchdog.EVERY, watchdog.TOLD_AFTER, watchdog.ENDED_AFTER = 0.02, 5.0, 0.2
 
 async def main():
@@ -61,7 +61,7 @@ def test_15_a_loop_of_ours_that_ends_no_batch_ends_the_process_though_the_event_
     stuck = BLOCKED.replace("is_on=True", "is_on=True, silence=lambda: 60.0").replace(
         "time.sleep", "await asyncio.sleep"
     )
-    stuck = stuck.replace("import watchdog\n", "import watchdog\nwatchdog.STUCK_AFTER = {}\n")
+    stuck = stuck.replace("as watchdog\n", "as watchdog\nwatchdog.STUCK_AFTER = {}\n")
     done = subprocess.run(
         [sys.executable, "-c", stuck.format("0.2")], capture_output=True, text=True, timeout=60, check=False
     )

@@ -10,12 +10,11 @@ from both_ways import calendar, terms
 from past_days import PastDays
 
 from rulebot.backtest.simulation import BacktestSimulation
-from rulebot.narrate.explain_day import why_day
-from rulebot.narrate.explain_text import explanation_document, explanation_lines
+from rulebot.narrate.why import explanation_document, explanation_lines, why_day
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
-from rulebot.sweep.compiling import program_of
+from rulebot.store.registry import open_store
+from rulebot.sweep.variant import program_of
 
 HALVING = """rulebot: 1
 name: halving

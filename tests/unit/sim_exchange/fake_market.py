@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from rulebot.model.session import session_on
+from twsim.exchange.broker_state import ExchangeSettings
 from twsim.exchange.exchange import SimExchange
-from twsim.exchange.settings import ExchangeSettings
 from twsim.instrument import Instrument, SecType, Settle
 from twsim.seams import Bar, Catalogue, DayStats, OptionParams, Report, Ticket, TicketLeg, TickValues
 

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from twsim.exchange.day_trades import DayTrades
+from twsim.exchange.broker_state import DayTrades
 
 POOR, RICH = Decimal("24999.99"), Decimal(25000)
 

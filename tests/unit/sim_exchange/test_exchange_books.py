@@ -33,11 +33,11 @@ from fake_market import (
     option,
 )
 
-from twsim.exchange.account import Account
-from twsim.exchange.commission import charge
+from twsim.exchange.broker_state import Account
+from twsim.exchange.exchange import PositionsError, StartPosition, load_positions
+from twsim.exchange.execution import charge
 from twsim.exchange.ledger import LedgerError, open_ledger, read_ledger, summary, totals
 from twsim.exchange.margin import Line, margin_needs
-from twsim.exchange.start_book import PositionsError, StartPosition, load_positions
 from twsim.instrument import Instrument
 from twsim.seams import Commissioned, DayStats, PositionChanged
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fake_market import C5100, C5110, CONDOR, LATER, P4990, P5000, QUIET, SPX, SPY, SPY_C, SPY_P, Desktop, option
 
-from twsim.exchange.checks import OTHER_SIDE
+from twsim.exchange.intake import OTHER_SIDE
 from twsim.seams import OrderChanged, OrderError, Report, Status, TicketLeg, WhatIfAnswer
 
 

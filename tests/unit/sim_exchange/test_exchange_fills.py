@@ -8,9 +8,8 @@ from itertools import pairwise
 import pytest
 from fake_market import AAPL, C5100, C5110, CONDOR, NAN, OPEN, P4990, P5000, QUIET, SPY, SPY_C, SPY_P, Desktop
 
-from twsim.exchange.combo import leg_prices, order_touch, weighted
-from twsim.exchange.settings import ExchangeSettings
-from twsim.exchange.touch import Nbbo
+from twsim.exchange.broker_state import ExchangeSettings
+from twsim.exchange.nbbo import Nbbo, leg_prices, order_touch, weighted
 from twsim.seams import Executed, Execution, OrderChanged, Report
 
 LIVELY = replace(QUIET, resting_rate=ExchangeSettings().resting_rate)

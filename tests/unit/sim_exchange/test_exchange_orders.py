@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from fake_market import AAPL_P, CLOSE, DAY, P5000, SPX_AM, SPY, SPY_C, SPY_P, TEN, Desktop
 
-from twsim.exchange.settings import ExchangeSettings
+from twsim.exchange.broker_state import ExchangeSettings
 from twsim.seams import Commissioned, Executed, OrderChanged, OrderError, PositionChanged, Report, Status
 
 NOISY = ExchangeSettings(duplicate_status=1, status_before_execution=1, resting_rate=0, pending_cancel=1)

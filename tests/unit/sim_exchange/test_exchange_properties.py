@@ -8,7 +8,7 @@ from fake_market import C5100, C5110, CLOSE, CONDOR, DAY, P4990, P5000, SPX, SPY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twsim.exchange.settings import ExchangeSettings
+from twsim.exchange.broker_state import ExchangeSettings
 from twsim.seams import Commissioned, Executed, OrderChanged, Report, Status
 
 NICKELS = st.integers(1, 120).map(lambda n: n / 20 if n < 60 else round(3 + (n - 60) / 10, 2))

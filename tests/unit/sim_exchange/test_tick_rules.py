@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from fake_market import P4990, P5000, SPY_P, Desktop
 
-from twsim.exchange.tick_rules import combo_tick_rule, on_grid, tick_rule
+from twsim.exchange.nbbo import combo_tick_rule, on_grid, tick_rule
 from twsim.instrument import Instrument
 
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from twsim.market.ahead import MOST_STEPS
-from twsim.market.desk import QuoteEngine
 from twsim.market.load import load_market_file
 from twsim.market.market import SimMarket
+from twsim.market.quote_engine import QuoteEngine
+from twsim.market.session import MOST_STEPS
 from twsim.seams import TickValues
 
 from .market_day import DAY, chain, near, spot_of

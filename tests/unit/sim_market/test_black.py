@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from twsim.market.american import put_premium
-from twsim.market.black import black_price, greeks
+from twsim.market.quote_engine import black_price, greeks, put_premium
 
 STRIKES = np.linspace(80.0, 125.0, 19)
 ONE = np.ones(19)

@@ -6,7 +6,7 @@ import pytest
 
 from rulebot.model.session import is_session, session_on
 from twsim.instrument import Instrument, SecType, Settle
-from twsim.market import listing
+from twsim.market import listings as listing
 from twsim.market.market import SimMarket
 from twsim.market.universe import OPTION_CLASSES, UNDERLYINGS
 

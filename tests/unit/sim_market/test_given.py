@@ -9,9 +9,8 @@ import pytest
 
 from rulebot.model.session import session_from
 from twsim.instrument import Instrument
-from twsim.market.given import Opening, ReplayedColumn, ReplayedDay
-from twsim.market.given_contracts import FIRST_FREE_ID, given_option, given_underlying
-from twsim.market.given_market import ReplayedMarket
+from twsim.market.replayed import FIRST_FREE_ID, Opening, ReplayedColumn, ReplayedDay, given_option, given_underlying
+from twsim.market.replayed_market import ReplayedMarket
 from twsim.seams import Bar, OptionParams
 
 DAY = date(2026, 10, 21)

@@ -7,11 +7,11 @@ import pytest
 
 from rulebot.model.session import session_on
 from twsim.instrument import SecType, Settle
-from twsim.market.catalogue import option_id
-from twsim.market.given_contracts import FIRST_FREE_ID, given_option
-from twsim.market.history import History
+from twsim.market.bars import History
+from twsim.market.listings import option_id
 from twsim.market.market import SimMarket
 from twsim.market.path import SessionLevels, starting_levels
+from twsim.market.replayed import FIRST_FREE_ID, given_option
 from twsim.market.scenario import Move, Scenario, ScenarioSpan
 from twsim.market.universe import ASSETS, OPTION_CLASSES, UNDERLYINGS, class_of_step, last_step
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from rulebot.model.session import session_after, session_from, session_on
-from twsim.market.floor import MarketSession
 from twsim.market.market import SimMarket
 from twsim.market.path import SessionLevels
+from twsim.market.session import MarketSession
 from twsim.market.surface import Expiry, expiry_of
 from twsim.seams import Bar
 

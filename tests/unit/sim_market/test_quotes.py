@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from rulebot.model.session import session_after
-from twsim.market.chance import all_fractions, fractions, scramble, seeded
 from twsim.market.market import SimMarket
+from twsim.market.path import all_fractions, fractions, scramble, seeded
 from twsim.market.surface import Expiry, Surface
 
 from .market_day import DAY, chain, market_at, near, spot_of

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from rulebot.compile import problem
-from rulebot.spec import codes
+from rulebot.spec import diagnostic as codes
 
 ROOT = Path(__file__).parents[3]
 KNOWN = {**problem.CODES, **codes.CODES}

@@ -6,7 +6,7 @@ import pytest
 
 from rulebot.spec.edit import EditError, edited, numbers_of
 from rulebot.spec.load import load_text
-from rulebot.spec.walk import read_source
+from rulebot.spec.yaml import read_source
 
 ROOT = Path(__file__).parents[3]
 FILES = sorted(

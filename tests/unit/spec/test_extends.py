@@ -8,13 +8,11 @@ from click.testing import CliRunner
 
 from rulebot.cli.main import main
 from rulebot.compile.build import check
-from rulebot.spec.lineage import MAX_PARENTS
-from rulebot.spec.load import Loaded, load_document, load_text
-from rulebot.spec.nouns.condition import MeasureTest
-from rulebot.spec.nouns.legs import StrikeBy
-from rulebot.spec.resolved import governing_text, resolved_text
+from rulebot.spec.extends import MAX_PARENTS
+from rulebot.spec.load import Loaded, governing_text, load_document, load_text, resolved_text
+from rulebot.spec.nouns import MeasureTest, StrikeBy
+from rulebot.spec.source import MAX_BYTES
 from rulebot.spec.spec import Spec
-from rulebot.spec.text import MAX_BYTES
 
 VALID = (Path(__file__).parents[2] / "snapshot" / "defects" / "valid.yaml").read_text()
 CHILD = "rulebot: 1\nname: child\nabout: A child.\nextends: condor\n"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from rulebot.spec.files import shipped
 from rulebot.spec.load import load_text
-from rulebot.spec.shipped import shipped
 from tests.unit.test_cookbook import problems
 
 PAGE = (Path(__file__).parents[3] / "docs" / "language.md").read_text(encoding="utf-8")

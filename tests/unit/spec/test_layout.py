@@ -3,11 +3,10 @@
 import pytest
 
 from rulebot.model.errors import InvariantError
-from rulebot.spec.kind import Kind
-from rulebot.spec.layout import format as front_door
-from rulebot.spec.layout.format import formatted, text_of
-from rulebot.spec.layout.scalars import quoted, rewritten
-from rulebot.spec.layout.write import WIDTH
+from rulebot.spec import layout as front_door
+from rulebot.spec.layout import formatted, text_of
+from rulebot.spec.layout_write import WIDTH, quoted, rewritten
+from rulebot.spec.source import Kind
 
 
 def laid_out(text: str) -> str:

@@ -3,14 +3,25 @@ from pathlib import Path
 
 import pytest
 
+from rulebot.spec.files import shipped
 from rulebot.spec.load import load_document, load_text
-from rulebot.spec.nouns.account import AccountDocument, Demand, LiveRules, PromotionEvidence, Shown
-from rulebot.spec.nouns.condition import Amount, Comparison, Confirm, Group, GroupKind, MeasureTest, Op, Unit
-from rulebot.spec.nouns.exits import ExitKind
-from rulebot.spec.nouns.legs import StrikeBy
-from rulebot.spec.nouns.order import OnUnfilled
-from rulebot.spec.shipped import shipped
-from rulebot.spec.spec import Spec
+from rulebot.spec.nouns import (
+    AccountDocument,
+    Amount,
+    Comparison,
+    Confirm,
+    Demand,
+    Group,
+    GroupKind,
+    LiveRules,
+    MeasureTest,
+    Op,
+    PromotionEvidence,
+    Shown,
+    StrikeBy,
+    Unit,
+)
+from rulebot.spec.spec import ExitKind, OnUnfilled, Spec
 
 VALID = (Path(__file__).parents[2] / "snapshot" / "defects" / "valid.yaml").read_text()
 SHIPPED = [each for each in sorted(shipped("specs").glob("*.yaml")) if each.name != "account.yaml"]

@@ -9,9 +9,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from rulebot.compile.vocabulary import VOCABULARY
-from rulebot.spec.fits import read_schema
-from rulebot.spec.misspelt import one_slip_from
-from rulebot.spec.shipped import shipped
+from rulebot.spec.fast_schema import read_schema
+from rulebot.spec.files import shipped
+from rulebot.spec.schema import one_slip_from
 
 SCHEMA = json.loads((shipped("schemas") / "strategy.schema.json").read_text(encoding="utf-8"))
 JUDGE = Draft202012Validator(SCHEMA)

@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 
 ROOT = Path(__file__).parents[3]
 FILES = sorted(file for folder in ("specs", "examples") for file in (ROOT / folder).glob("*.yaml"))

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from rulebot.compile.build import build_plan
-from rulebot.model.learned import digest_of
-from rulebot.spec.load import Loaded, load_document, load_text
-from rulebot.spec.resolved import governing_text, is_alone
+from rulebot.model.learned_model import digest_of
+from rulebot.spec.load import Loaded, governing_text, is_alone, load_document, load_text
 
 SPEC = """rulebot: 1
 name: calm

@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 
 from rulebot.model.session import Anchor, DayTime
-from rulebot.spec.nouns.condition import Amount, Unit, Word
+from rulebot.spec.nouns import Amount, Unit, Word
 from rulebot.spec.scalar import amount, day_time, operand, parameter_name, seconds
 
 

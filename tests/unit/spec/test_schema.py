@@ -8,17 +8,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from rulebot.spec.fits import FOR_EDITORS
-from rulebot.spec.nouns.account import AccountDocument, LiveRules, Shown
-from rulebot.spec.nouns.condition import GroupKind, Op
-from rulebot.spec.nouns.entry import Entry, Reentry
-from rulebot.spec.nouns.legs import Leg, Strike
-from rulebot.spec.nouns.order import Order
-from rulebot.spec.shipped import shipped
-from rulebot.spec.spec import Risk, Spec, Taken, Universe, UniverseDocument
+from rulebot.spec.fast_schema import FOR_EDITORS
+from rulebot.spec.files import shipped
+from rulebot.spec.nouns import AccountDocument, GroupKind, Leg, LiveRules, Op, Shown, Strike
+from rulebot.spec.parameters import RESERVED
+from rulebot.spec.spec import Entry, Order, Reentry, Risk, Spec, Taken, Universe, UniverseDocument
 from rulebot.spec.universe import FEWEST, MOST
-from rulebot.spec.walk import read_source
-from rulebot.spec.words import RESERVED
+from rulebot.spec.yaml import read_source
 
 KINDS = ("strategy", "account", "test", "universe")
 APPLIES = {"next", "pinned", "at_once"}

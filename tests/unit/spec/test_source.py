@@ -3,7 +3,7 @@ from decimal import Decimal
 import pytest
 
 from rulebot.spec.diagnostic import Span
-from rulebot.spec.walk import MAX_DEPTH, read_source
+from rulebot.spec.yaml import MAX_DEPTH, read_source
 
 
 def tree_of(text: str) -> object:

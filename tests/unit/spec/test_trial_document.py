@@ -5,9 +5,7 @@ from math import isnan
 import pytest
 
 from rulebot.spec.load import load_text
-from rulebot.spec.series import series
-from rulebot.spec.smile import smile
-from rulebot.spec.trial import Span, UnquotedStrike
+from rulebot.spec.spec_test_nouns import Span, UnquotedStrike, series, smile
 
 HEAD = "rulebot_test: 1\nspec: ../put_lite.yaml\ntests:\n"
 

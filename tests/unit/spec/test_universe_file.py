@@ -7,12 +7,10 @@ import pytest
 
 from rulebot.documents.load_bots import compile_text, load_desk
 from rulebot.documents.reload_specs import reread
-from rulebot.spec.kind import Kind
-from rulebot.spec.layout.format import formatted
-from rulebot.spec.load import Loaded, load_document, load_text
-from rulebot.spec.resolved import governing_text, resolved_text
+from rulebot.spec.layout import formatted
+from rulebot.spec.load import Loaded, governing_text, load_document, load_text, resolved_text
+from rulebot.spec.source import MAX_BYTES, Kind
 from rulebot.spec.spec import Spec, Taken
-from rulebot.spec.text import MAX_BYTES
 
 VALID = (Path(__file__).parents[2] / "snapshot" / "defects" / "valid.yaml").read_text()
 LIQUID = """rulebot_universe: 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rulebot.spec.universe_refresh import without_symbols
+from rulebot.spec.universe import without_symbols
 
 TEXT = """\
 # yaml-language-server: $schema=../schemas/universe.schema.json

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.spec.whole_file import write_whole
+from rulebot.spec.files import write_whole
 
 
 def test_a_disk_that_fails_leaves_what_was_there_and_nothing_else(

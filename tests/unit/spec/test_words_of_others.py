@@ -6,7 +6,7 @@ import pytest
 
 from rulebot.compile.build import check
 from rulebot.spec.load import load_text
-from rulebot.spec.words import BOUNDED, MEASURES, MEASURES_OF_OTHERS, WORDS_OF_OTHERS
+from rulebot.spec.parameters import BOUNDED, MEASURES, MEASURES_OF_OTHERS, WORDS_OF_OTHERS
 
 SPEC = """\
 rulebot: 1

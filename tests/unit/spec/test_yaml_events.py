@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from rulebot.spec.yaml_events import events
+from rulebot.spec.yaml import events
 
 TEXT = """\
 %YAML 1.2

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.model.errors import StoreError
-from rulebot.store.account_lock import hold_account
+from rulebot.store.registry import hold_account
 
 ROOT = Path(__file__).parents[3]
 
@@ -39,7 +39,7 @@ def test_the_account_of_a_killed_engine_is_free_at_once(tmp_path: Path) -> None:
     program = f"""
         import time
         from pathlib import Path
-        from rulebot.store.account_lock import hold_account
+        from rulebot.store.registry import hold_account
         with hold_account("DU1", Path("one.db"), Path({str(tmp_path)!r})):
             print("held", flush=True)
             time.sleep(600)

@@ -5,14 +5,12 @@ from pathlib import Path
 
 from store_day import at, small_day
 
-from rulebot.alerts.alert import Grade
-from rulebot.alerts.find import find_alerts
-from rulebot.process.broker_status import connected
+from rulebot.alerts.find import Grade, find_alerts
+from rulebot.process.connection_state import connected
 from rulebot.record.record import COMPUTER_AHEAD, Kind, Record
-from rulebot.store.broker_time import broker_now
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
-from rulebot.store.queries import StoreReader
+from rulebot.store.queries import StoreReader, broker_now
+from rulebot.store.registry import open_store
 
 AHEAD = timedelta(hours=6)
 

@@ -12,12 +12,11 @@ from store_day import at, condor_records
 from rulebot.live.start import RunOptions, open_journal
 from rulebot.model.errors import LockedStoreError, StoreError, UnwrittenError
 from rulebot.record.record import Kind, Record
-from rulebot.store import lease
-from rulebot.store.copied import CopiedJournal
-from rulebot.store.emergency import places
+from rulebot.store import registry as lease
+from rulebot.store.emergency_journal import places
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
-from rulebot.store.patient import PatientJournal
+from rulebot.store.patient_journal import CopiedJournal, PatientJournal
+from rulebot.store.registry import open_store
 
 NOON = at("12:00")
 

@@ -15,20 +15,29 @@ from store_day import CONDOR, DAY, at, call, entity, position, put
 from rulebot.model.contract import Option, Right, share
 from rulebot.model.errors import StoreError
 from rulebot.model.money import ZERO
-from rulebot.model.unseen import UNSEEN
+from rulebot.model.order import UNSEEN
 from rulebot.record.record import Kind, Record
-from rulebot.statement.difference import DifferenceKind
-from rulebot.statement.flex_query import EVENT_FIELDS, TRADE_FIELDS
+from rulebot.statement.flex import EVENT_FIELDS, TRADE_FIELDS
+from rulebot.statement.reconcile import DifferenceKind
 from rulebot.store.export import _write, exact, export_sheets
-from rulebot.store.finance.books import BookedFill, Books, LegContract, LegEnding, books_of, positions_of
-from rulebot.store.finance.contract import is_section_1256, occ_symbol, security_type
-from rulebot.store.finance.lots import Lot, lots_of
-from rulebot.store.finance.sheet import Column, Holds, Sheet
-from rulebot.store.finance.sheets import NAMES, finance_sheets
+from rulebot.store.finance.books import (
+    BookedFill,
+    Books,
+    LegContract,
+    LegEnding,
+    Lot,
+    books_of,
+    is_section_1256,
+    lots_of,
+    occ_symbol,
+    positions_of,
+    security_type,
+)
+from rulebot.store.finance.sheets import NAMES, Column, Holds, Sheet, finance_sheets
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 
 SHORT = LegContract(account="DU1", bot="a", position="P", leg="short_put", option=put(5930), sign=-1)
 LONG = LegContract(account="DU1", bot="a", position="P", leg="long_put", option=put(5920), sign=1)

@@ -7,12 +7,9 @@ from pathlib import Path
 import pytest
 
 from rulebot.alerts.outbox import Outbox
-from rulebot.process.log_file import LogFile, LogLimits
-from rulebot.store.account_lock import hold_account
-from rulebot.store.folders import accounts_folder, give_to_owner, make_folder, new_sim_store
-from rulebot.store.latest import remember_store
-from rulebot.store.open import open_store
-from rulebot.store.secret import make_secret
+from rulebot.process.settings import LogFile, LogLimits
+from rulebot.store.place import accounts_folder, give_to_owner, make_folder, make_secret, new_sim_store
+from rulebot.store.registry import hold_account, open_store, remember_store
 from rulebot.store.sqlite import hold_store
 from rulebot.web.session_file import SessionFile
 

@@ -15,9 +15,9 @@ from store_day import DAY, at, small_day, verdict
 from rulebot.model.errors import InvariantError, UnwrittenError
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store, read_store
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store, read_store
 
 NOON = at("12:00")
 
@@ -73,7 +73,7 @@ def test_a_killed_engine_loses_no_durable_record(place: Place) -> None:
         from store_day import verdict
         from rulebot.record.record import Kind, Record
         from rulebot.store.journal import SqlJournal
-        from rulebot.store.open import open_store
+        from rulebot.store.registry import open_store
         from rulebot.store.place import place_of
         journal = SqlJournal(open_store(place_of({spelled(place)!r})))
         journal.append([verdict("10:00", "vix", True, 1.0)], durable=False)

@@ -10,10 +10,10 @@ from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose
 from rulebot.model.position import Position
 from rulebot.record.codec import decode
 from rulebot.record.record import Json, Kind, Record
+from rulebot.store.export import AGAIN, LineMaker
 from rulebot.store.journal import SqlJournal
-from rulebot.store.jsonlines import AGAIN, LineMaker
-from rulebot.store.open import open_store
 from rulebot.store.recall import LINES_KEPT
+from rulebot.store.registry import open_store
 
 ORDER_FIELDS = {
     "event", "order_id", "action", "expiry", "short_put", "long_put", "short_call", "long_call", "limit_price", "qty",

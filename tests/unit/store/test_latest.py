@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from rulebot.model.errors import MisuseError, StoreError
-from rulebot.store.folders import runs_folder
-from rulebot.store.latest import (
+from rulebot.store.place import runs_folder
+from rulebot.store.registry import (
     chosen_store,
     engine_store,
     last_store,

@@ -16,9 +16,8 @@ from rulebot.model.errors import StoreError
 from rulebot.record.record import Kind, Record
 from rulebot.store import postgres
 from rulebot.store.journal import SqlJournal
-from rulebot.store.lease import check_lease
-from rulebot.store.open import open_store
 from rulebot.store.place import Place, Server
+from rulebot.store.registry import check_lease, open_store
 
 ROOT = Path(__file__).parents[3]
 
@@ -70,7 +69,7 @@ def test_the_lease_of_a_killed_process_is_taken_over_at_once(place: Place) -> No
     program = f"""
         import time
         from rulebot.store.journal import SqlJournal
-        from rulebot.store.open import open_store
+        from rulebot.store.registry import open_store
         from rulebot.store.place import place_of
         journal = SqlJournal(open_store(place_of({spelled(place)!r})))
         print(journal.epoch, flush=True)

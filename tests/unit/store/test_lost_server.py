@@ -13,9 +13,9 @@ from store_day import at, condor_records, small_day
 from rulebot.model.errors import StoreError, UnwrittenError
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.maintenance import differing_tables
 from rulebot.store.place import Server
-from rulebot.store.upkeep import differing_tables
+from rulebot.store.registry import open_store
 
 pytestmark = pytest.mark.postgres
 

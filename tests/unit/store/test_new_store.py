@@ -4,8 +4,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from rulebot.store.open import open_store
-from rulebot.store.tables import metadata
+from rulebot.store.registry import open_store
+from rulebot.store.schema import metadata
 
 
 def test_every_store_that_a_process_makes_has_all_tables_and_indexes(tmp_path: Path) -> None:

@@ -17,11 +17,11 @@ from rulebot.model.errors import StoreError
 from rulebot.record.record import Kind
 from rulebot.store.failures import error_text
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import is_in_use, open_store, read_store
 from rulebot.store.place import place_of
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import is_in_use, open_store, read_store
+from rulebot.store.schema import SCHEMA_VERSION, journal
 from rulebot.store.sqlite import backup
-from rulebot.store.tables import SCHEMA_VERSION, journal
 
 
 def test_pragmas_of_a_writer(tmp_path: Path) -> None:

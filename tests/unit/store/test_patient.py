@@ -15,13 +15,13 @@ from store_day import at
 
 from rulebot.model.errors import StoreError, UnkeptError, UnwrittenError
 from rulebot.record.record import Kind, Record
-from rulebot.store import emergency, patient
-from rulebot.store.emergency import places
+from rulebot.store import emergency_journal as emergency
+from rulebot.store import patient_journal as patient
+from rulebot.store.emergency_journal import places
+from rulebot.store.failures import Reserve
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
-from rulebot.store.patience import PATIENCE, Patience
-from rulebot.store.patient import PatientJournal
-from rulebot.store.reserve import Reserve
+from rulebot.store.patient_journal import PATIENCE, Patience, PatientJournal
+from rulebot.store.registry import open_store
 
 TIME = at("10:00")
 
@@ -243,7 +243,7 @@ def test_records_in_memory_alone_are_kept_for_ten_minutes(path: Path, monkeypatc
 def test_a_reserve_is_held_freed_when_the_disk_is_full_and_held_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rulebot.store.reserve.SIZE", 2**17)
+    monkeypatch.setattr("rulebot.store.failures.SIZE", 2**17)
     journal = opened(path, holds_reserve=True)
     reserve = Reserve(path).path
     assert (reserve.stat().st_size, reserve.stat().st_mode & 0o777) == (2**17, 0o600)
@@ -259,10 +259,10 @@ def test_a_reserve_is_held_freed_when_the_disk_is_full_and_held_again(
     monkeypatch.setattr(journal._inner, "append", full)
     journal.append([alarm(1)], durable=True)
     assert (reserve.exists(), journal.is_full, journal.waiting) == (False, True, 0)
-    monkeypatch.setattr("rulebot.store.reserve._free", lambda path: 2**17)
+    monkeypatch.setattr("rulebot.store.failures._free", lambda path: 2**17)
     journal.catch_up(TIME + timedelta(seconds=2))
     assert journal.is_full, "the disk has no room for another reserve and as much again"
-    monkeypatch.setattr("rulebot.store.reserve._free", lambda path: 2**20)
+    monkeypatch.setattr("rulebot.store.failures._free", lambda path: 2**20)
     journal.catch_up(TIME + timedelta(seconds=4))
     assert (reserve.exists(), journal.problem) == (True, "")
     journal.close()
@@ -283,7 +283,7 @@ def test_a_store_that_another_engine_has_taken_is_no_matter_of_patience(path: Pa
 @pytest.fixture
 def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Let every write wait until the event is set."""
-    monkeypatch.setattr("rulebot.store.reserve.SIZE", 2**17)
+    monkeypatch.setattr("rulebot.store.failures.SIZE", 2**17)
     answers, write = threading.Event(), SqlJournal._write
     answers.set()
 
@@ -363,7 +363,7 @@ def test_a_run_that_dies_while_its_store_hangs_loses_nothing(
 def test_the_end_of_a_run_names_where_its_records_are(
     path: Path, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rulebot.store.patient.CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr("rulebot.store.patient_journal.CLOSE_SECONDS", 0.1)
     journal = opened(path, holds_reserve=True, patience=QUICK)
     hanging.clear()
     journal.append([alarm(1)], durable=True)

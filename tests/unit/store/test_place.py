@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import pytest
 
-from rulebot.cli.stores import STORE
+from rulebot.cli.store_options import STORE
 from rulebot.model.errors import MisuseError
 from rulebot.store.place import Server, beside, full_name, place_of, shown_path, without_link, without_urls
 

@@ -18,20 +18,18 @@ from store_day import at, small_day
 from rulebot.core.state import OperatorState, TradingMode
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
-from rulebot.operator.request_inbox import RequestInbox, clear_box, post
+from rulebot.operator_requests.requests import RequestInbox, clear_box, post
 from rulebot.record.record import Kind, Record
 from rulebot.recovery.resume import resume_from
 from rulebot.store import postgres
 from rulebot.store.dialect import POSTGRES, SQLITE
 from rulebot.store.journal import SqlJournal
-from rulebot.store.latest import last_store, remember_store
-from rulebot.store.open import is_in_use, is_there, open_store, read_store
+from rulebot.store.maintenance import RESTORED, back_up, differing_tables, opened_journal, restore
 from rulebot.store.place import Place, Server, place_of
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import is_in_use, is_there, last_store, open_store, read_store, remember_store
 from rulebot.store.requests import box_of
-from rulebot.store.tables import SCHEMA_VERSION
-from rulebot.store.upkeep import RESTORED, back_up, differing_tables, opened_journal, restore
-from rulebot.store.views import NAMES
+from rulebot.store.schema import NAMES, SCHEMA_VERSION
 
 pytestmark = pytest.mark.postgres
 
@@ -273,7 +271,7 @@ import sys
 from pathlib import Path
 import rulebot.live.start, rulebot.store.queries
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 SqlJournal(open_store(Path({str(tmp_path / "a.db")!r}))).close()
 print(sorted({{"psycopg", "sqlalchemy.dialects.postgresql"}} & set(sys.modules)))
 """

@@ -10,12 +10,12 @@ import pytest
 from store_day import at, small_day
 
 from rulebot.adapters.recorded.file import RecordingWriter
-from rulebot.doctor.disk import readable
+from rulebot.doctor.examine import readable
 from rulebot.model.errors import LockedStoreError
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.maintenance import opened_journal
+from rulebot.store.registry import open_store
 from rulebot.store.requests import box_of
-from rulebot.store.upkeep import opened_journal
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="files have no such modes here")
 

@@ -15,9 +15,8 @@ from places import rows
 from sqlalchemy import Engine, event
 from store_day import CONDOR, DAY, SELLER, at, condor_records, entity, seller_records, small_day
 
-from rulebot.decide.bot_day import BotDay
-from rulebot.model.broker_message import broker_message
-from rulebot.model.cause import Cause
+from rulebot.decide.entry_window import BotDay
+from rulebot.model.cause import Cause, broker_message
 from rulebot.model.contract import Option, Right
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
 from rulebot.model.position import Position, PositionLeg
@@ -26,12 +25,12 @@ from rulebot.record.codec import decode
 from rulebot.record.record import Kind, Record
 from rulebot.store.dialect import SQLITE
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
-from rulebot.store.tables import PROJECTIONS
-from rulebot.web.book import greeks
-from rulebot.web.picture_of_store import snapshot_of_store
+from rulebot.store.registry import open_store
+from rulebot.store.schema import PROJECTIONS
+from rulebot.web.rest_mapping import greeks
+from rulebot.web.snapshot_of_store import snapshot_of_store
 
 
 def store_of(path: Place, records: Sequence[Record], pieces: int = 1) -> Place:
@@ -69,7 +68,7 @@ def test_a_position_whose_choice_of_strikes_is_made_anew_before_it_takes_no_othe
     journal.append([entity(Kind.POSITION, at("10:01"), second)], durable=True)
     before = dump(path)
     assert [row["position"] for row in before["trade_rows"]] == [first.id, "P9"]
-    monkeypatch.setattr("rulebot.store.refresh._AT_ONCE", 2)
+    monkeypatch.setattr("rulebot.store.projections._AT_ONCE", 2)
     journal.rebuild()
     journal.close()
     assert dump(path) == before

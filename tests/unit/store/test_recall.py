@@ -8,10 +8,9 @@ import pytest
 from engine_day import at, changed, sound_day
 from places import run
 
-from rulebot.checks.journal.audit import audit_store
-from rulebot.checks.journal.starts import differing_starts
+from rulebot.checks.journal.audit import audit_store, differing_starts
 from rulebot.core.state import AccountSeen
-from rulebot.decide.bot_day import BotDay
+from rulebot.decide.entry_window import BotDay
 from rulebot.model.contract import Option, Right, Underlying, product
 from rulebot.model.event import ExecutionReport
 from rulebot.model.facts import EventCalendar, Hook
@@ -22,8 +21,8 @@ from rulebot.record.codec import encode, utc_text
 from rulebot.record.record import ACCOUNT_SEEN, EXECUTION, SURPLUS, TICKS, Json, Kind, Record
 from rulebot.recovery.resume import ResumedRun, resume
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.place import Place
+from rulebot.store.registry import open_store
 
 NOON = at("12:00")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.model.errors import MisuseError, StoreError
-from rulebot.store.secret import (
+from rulebot.store.place import (
     database_password,
     hook_secret,
     hook_secret_file,

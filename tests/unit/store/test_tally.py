@@ -11,12 +11,11 @@ from rulebot.model.contract import share
 from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind
-from rulebot.store import tally as tally_module
+from rulebot.store import queries as tally_module
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.place import Place
-from rulebot.store.queries import StoreReader
-from rulebot.store.tally import Known, Tally
+from rulebot.store.queries import Known, StoreReader, Tally
+from rulebot.store.registry import open_store
 
 
 def counted(place: Place, known: Known) -> Tally:

@@ -12,10 +12,9 @@ from rulebot.model.order import Order
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
-from rulebot.store.tables import SCHEMA_VERSION
-from rulebot.store.views import NAMES
+from rulebot.store.registry import open_store
+from rulebot.store.schema import NAMES, SCHEMA_VERSION
 
 ADDED = {"order_rows": ("cause", "broker_code", "broker_meaning"), "bot_day_rows": ("halt", "skip")}
 GONE = {Kind.ORDER: ("cause", "about", "detail", "heard", "answer"), Kind.BOT_DAY: ("halt", "halt_rule", "skip")}

@@ -16,18 +16,18 @@ from places import drop_triggers, rows, run
 from rulebot.core.state import OperatorState, State, TradingMode
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
-from rulebot.operator.request_inbox import post
+from rulebot.operator_requests.requests import post
 from rulebot.record.codec import NEWER, CodecError
 from rulebot.record.record import NAMED_ABOVE, Json, Kind, Record
 from rulebot.recovery.resume import resume_from
 from rulebot.store.export import export_sheets
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.maintenance import RESTORED, back_up, check_sound, differing_tables, has_tables_of_another, restore
 from rulebot.store.place import Place, Server
 from rulebot.store.queries import RestoredStore, StoreReader
 from rulebot.store.recall import certain
+from rulebot.store.registry import open_store
 from rulebot.store.requests import box_of
-from rulebot.store.upkeep import RESTORED, back_up, check_sound, differing_tables, has_tables_of_another, restore
 
 NOW = datetime(2026, 11, 19, 12, 0, tzinfo=UTC)
 
@@ -311,7 +311,7 @@ def test_rows_that_cannot_be_made_anew_keep_no_engine_from_its_positions(
 ) -> None:
     as_another_rulebot_left_it(day_place)
     with monkeypatch.context() as patched:
-        patched.setattr("rulebot.store.refresh.views", lambda sql: ("CREATE VIEW orders AS SELECT nothing",))
+        patched.setattr("rulebot.store.projections.views", lambda sql: ("CREATE VIEW orders AS SELECT nothing",))
         with closing(SqlJournal(open_store(day_place))) as journal:
             assert journal.verify() is None
     told = caplog.records[-1].getMessage()
@@ -326,7 +326,7 @@ def test_more_snapshots_than_a_start_has_time_for_stay_and_are_not_called_broken
 ) -> None:
     as_another_rulebot_left_it(day_place)
     left = rows(day_place, "SELECT * FROM snapshot_rows ORDER BY seq")
-    monkeypatch.setattr("rulebot.store.refresh.MOST_MARKS", 0)
+    monkeypatch.setattr("rulebot.store.projections.MOST_MARKS", 0)
     SqlJournal(open_store(day_place)).close()
     assert caplog.records[-1].getMessage().endswith("snapshots are more than a start makes anew")
     assert rows(day_place, "SELECT * FROM snapshot_rows ORDER BY seq") == left

@@ -9,8 +9,8 @@ from hand_desk import Desk, bot_of, put, text_of
 
 from rulebot.core.program import AccountLimits
 from rulebot.core.reloading import changes_between, reload
+from rulebot.model.cause import Halt
 from rulebot.model.event import Request
-from rulebot.model.halt import Halt
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import session_after
 from rulebot.record.record import Kind

@@ -5,9 +5,8 @@ from datetime import timedelta
 import pytest
 from hand_desk import SELLER, Desk, text_of
 
-from rulebot.model.command import RequestOpenOrders
 from rulebot.model.event import MarketMoved, Request
-from rulebot.model.order import OrderStatus, Purpose
+from rulebot.model.order import OrderStatus, Purpose, RequestOpenOrders
 from rulebot.model.session import session_after
 
 AGAIN = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m}}'

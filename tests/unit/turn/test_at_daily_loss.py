@@ -7,7 +7,7 @@ import pytest
 from hand_desk import Desk, put, text_of
 
 from rulebot.core.program import AccountLimits
-from rulebot.model.halt import Halt
+from rulebot.model.cause import Halt
 from rulebot.model.order import Order, Purpose
 
 RISK = "{max_loss_per_trade: $2000}"

@@ -6,8 +6,7 @@ from datetime import timedelta
 from hand_desk import Desk, clock, put
 
 from rulebot.core.entry_obstacles import Blocked, without_numbers
-from rulebot.narrate.explain_day import DayFacts
-from rulebot.narrate.explain_text import explanation_lines
+from rulebot.narrate.why import DayFacts, explanation_lines
 from rulebot.record.explain import Blocked as Told
 from rulebot.record.explain import explain_day
 from rulebot.record.record import Kind

@@ -6,7 +6,7 @@ from hand_desk import SELLER, Desk, put, text_of
 from rulebot.core.state import OperatorState, after_request
 from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus, Purpose
-from rulebot.narrate.asking_words import START_ALL
+from rulebot.narrate.notices import START_ALL
 from rulebot.record.record import Kind
 from rulebot.recovery.operator_state import standing_of
 

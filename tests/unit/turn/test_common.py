@@ -13,7 +13,7 @@ from rulebot.model.contract import Option
 from rulebot.model.event import Request
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.position import HoldReason
-from rulebot.operator.requests import leave
+from rulebot.operator_requests.requests import leave
 from rulebot.record.record import Kind
 
 RESTED = {

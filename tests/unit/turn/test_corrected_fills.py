@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from hand_desk import Desk, kept, text_of
 
-from rulebot.chart.chart_data import _parts
+from rulebot.chart.chart import _parts
 from rulebot.model.event import BrokerStatus, ExecutionReport
 from rulebot.narrate.day_report import day_outcome
-from rulebot.narrate.explain_day import why_day
-from rulebot.narrate.explain_text import explanation_document, explanation_lines
+from rulebot.narrate.why import explanation_document, explanation_lines, why_day
 from rulebot.store.queries import StoreReader
 
 DAY = date(2026, 11, 18)

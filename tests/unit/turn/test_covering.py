@@ -9,11 +9,11 @@ from rulebot.compile.plan import Overwrite
 from rulebot.core.covered_calls import most_within
 from rulebot.core.program import AccountLimits
 from rulebot.model.contract import Underlying, share
-from rulebot.model.cover import ShareHolding
 from rulebot.model.event import PositionReport
 from rulebot.model.order import OrderStatus
+from rulebot.model.share_coverage import ShareHolding
 from rulebot.record.record import Kind
-from rulebot.spec.nouns.condition import Amount, Unit
+from rulebot.spec.nouns import Amount, Unit
 
 SPY = Underlying("SPY")
 CALLS = {

@@ -11,12 +11,12 @@ from hand_desk import CONDOR, Desk, call, put, text_of
 from rulebot.core.pnl_at_exits import dollars_at
 from rulebot.model.contract import Option
 from rulebot.model.event import BrokerStatus, MarketMoved
+from rulebot.model.market import quote_problem
 from rulebot.model.order import Order, OrderStatus, Purpose
-from rulebot.model.quotes import quote_problem
-from rulebot.narrate.position_text import exits_text
+from rulebot.narrate.positions import exits_text
 from rulebot.record.record import Kind
-from rulebot.spec.nouns.exits import ExitKind
-from rulebot.web.picture_of_run import position_lines
+from rulebot.spec.spec import ExitKind
+from rulebot.web.snapshot_of_run import position_lines
 
 ENDING = '\n  - time: "15:45"\n    order: market\n'
 RISK = "{max_loss_per_trade: $20000}"

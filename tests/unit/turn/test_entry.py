@@ -10,9 +10,9 @@ from rulebot.core.program import AccountLimits
 from rulebot.model.contract import Underlying
 from rulebot.model.event import BrokerStatus, MarketMoved
 from rulebot.model.order import OrderStatus, Purpose, Side
-from rulebot.narrate.event_text import event_line
+from rulebot.narrate.happenings import event_line
 from rulebot.record.record import Kind
-from rulebot.replay.recorded_causes import EntryTries
+from rulebot.replay.reruns import EntryTries
 
 AGAIN = """
   window: {from: "10:00", to: "11:00"}

@@ -12,11 +12,11 @@ from hand_desk import DAY, HALF_DAY, SELLER, Desk, clock, kept, text_of
 from rulebot.model.contract import Option
 from rulebot.model.event import HoursReport, Request
 from rulebot.model.session import Hours, hours_of
-from rulebot.narrate.position_text import exits_text
+from rulebot.narrate.positions import exits_text
 from rulebot.record.record import Kind
 from rulebot.recovery.resume import resume_from
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 
 CLOSED = "by the broker's hours there is no trading today in SPX"
 EARLY = "the broker closes at 13:00 today, earlier than the calendar has it: this is a half day"

@@ -7,10 +7,9 @@ from decimal import Decimal
 import pytest
 from hand_desk import CONDOR, SECTIONS, Desk, call, order_report, put, text_of
 
-from rulebot.model.command import RequestOpenOrders
 from rulebot.model.contract import Underlying
 from rulebot.model.event import BrokerStatus, Request
-from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Side
+from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, RequestOpenOrders, Side
 from rulebot.record.record import Kind
 
 

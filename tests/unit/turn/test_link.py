@@ -9,7 +9,6 @@ import pytest
 from hand_desk import SELLER, Desk, clock, order_report, put, text_of
 
 from rulebot.core.state import TradingMode
-from rulebot.model.command import Submit
 from rulebot.model.contract import Underlying
 from rulebot.model.event import (
     BarsReport,
@@ -22,11 +21,11 @@ from rulebot.model.event import (
     Request,
 )
 from rulebot.model.facts import Bar, Bars
-from rulebot.model.order import OrderStatus, Purpose
+from rulebot.model.order import OrderStatus, Purpose, Submit
 from rulebot.model.position import Position
 from rulebot.model.session import EXCHANGE_ZONE, Session, restarts_over, session_after, session_on
 from rulebot.narrate.day_report import left_at
-from rulebot.narrate.position_text import exits_text
+from rulebot.narrate.positions import exits_text
 from rulebot.record.record import Json, Kind, Record
 
 AGAIN = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m}}'

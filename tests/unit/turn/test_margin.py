@@ -7,11 +7,11 @@ import pytest
 from hand_desk import Desk, text_of
 
 from rulebot.core.program import AccountLimits
-from rulebot.model.command import AskMargin, Cancel
 from rulebot.model.event import AccountReport, MarginReport, OrderMessage, OrderUnsent
 from rulebot.model.facts import Account
+from rulebot.model.order import AskMargin, Cancel
 from rulebot.record.record import Kind
-from rulebot.spec.nouns.condition import Amount, Unit
+from rulebot.spec.nouns import Amount, Unit
 
 CALLS = """
   expiry: {dte: 0}

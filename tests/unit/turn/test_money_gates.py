@@ -10,16 +10,14 @@ from hand_desk import SELLER, Desk, put, text_of
 
 from rulebot.core.handle_event import start_run
 from rulebot.core.program import BUILT_IN, AccountLimits
-from rulebot.model.command import AskMargin
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.event import AccountReport, MarginReport
 from rulebot.model.facts import Account, EventCalendar
-from rulebot.model.order import Purpose
+from rulebot.model.order import AskMargin, Purpose
 from rulebot.record.record import Kind
 from rulebot.recovery.resume import resume
 from rulebot.spec.load import load_text
-from rulebot.spec.nouns.account import Between, PromotionEvidence
-from rulebot.spec.nouns.condition import Amount, Unit
+from rulebot.spec.nouns import Amount, Between, PromotionEvidence, Unit
 
 HALF = Amount(Decimal("0.5"), Unit.MULTIPLE, "net_liquidation")
 CALLS = """

@@ -12,13 +12,13 @@ from rulebot.alerts.find import digest
 from rulebot.cli.main import main
 from rulebot.core.pnl_at_exits import dollars_at
 from rulebot.model.event import BrokerStatus, Request
-from rulebot.model.max_loss import max_loss
+from rulebot.model.loss_bound import max_loss
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.narrate.day_report import day_outcome
-from rulebot.narrate.event_text import event_line
-from rulebot.narrate.position_text import exits_text
+from rulebot.narrate.happenings import event_line
+from rulebot.narrate.positions import exits_text
 from rulebot.record.record import Kind
-from rulebot.spec.nouns.exits import ExitKind
+from rulebot.spec.spec import ExitKind
 from rulebot.store.queries import StoreReader
 
 RISK = "{max_loss_per_trade: $20000}"

@@ -8,12 +8,11 @@ from hand_desk import CONDOR, Desk, call, kept, put, text_of
 from test_part_closing import ENDING, closed_at, settle_stops, told_by
 
 from rulebot.alerts.find import digest
-from rulebot.chart.chart_data import chart_of_day
+from rulebot.chart.chart import chart_of_day
 from rulebot.model.order import OrderStatus, Purpose
-from rulebot.narrate.event_text import event_line
-from rulebot.narrate.explain_day import DayFacts, parts_told
-from rulebot.narrate.explain_text import explanation_lines
-from rulebot.narrate.position_text import ending_text
+from rulebot.narrate.happenings import event_line
+from rulebot.narrate.positions import ending_text
+from rulebot.narrate.why import DayFacts, explanation_lines, parts_told
 from rulebot.record.explain import explain_day
 from rulebot.record.record import Kind
 from rulebot.store.queries import StoreReader

@@ -12,7 +12,7 @@ from hand_desk import SELLER, Desk, clock, kept, put, text_of
 
 from rulebot.alerts.find import digest
 from rulebot.cli.summary import summary
-from rulebot.fill.pnl import profit
+from rulebot.fill.exit_level import profit
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.event import BrokerStatus, CommissionReport, ExecutionReport, Request
 from rulebot.model.facts import EventCalendar
@@ -20,14 +20,13 @@ from rulebot.model.market import Board
 from rulebot.model.order import Purpose
 from rulebot.model.session import session_after
 from rulebot.narrate.day_report import day_outcome
-from rulebot.narrate.explain_day import why_day
-from rulebot.narrate.explain_text import explanation_lines
-from rulebot.narrate.position_text import exit_text
+from rulebot.narrate.positions import exit_text
+from rulebot.narrate.why import explanation_lines, why_day
 from rulebot.record.record import Kind
 from rulebot.recovery.resume import resume
 from rulebot.store.queries import StoreReader
-from rulebot.web.book import positions
-from rulebot.web.picture_of_store import snapshot_of_store
+from rulebot.web.rest_mapping import positions
+from rulebot.web.snapshot_of_store import snapshot_of_store
 
 SHORT, LONG = put(5945), put(5935)
 SOLD = put(586, "SPY", date(2027, 2, 19))

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 from hand_desk import SELLER, Desk, put, text_of
 
-from rulebot.checks.against_ledger.day import CheckedDay
+from rulebot.checks.against_ledger.books import CheckedDay
 from rulebot.checks.against_ledger.findings import off_tick
 from rulebot.model.event import ListingReport
 from rulebot.model.money import TickRule

@@ -6,9 +6,8 @@ from decimal import Decimal
 import pytest
 from hand_desk import CONDOR, Desk, call, order_report, put, text_of
 
-from rulebot.model.command import RequestOpenOrders
 from rulebot.model.event import BrokerStatus, Request
-from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
+from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, RequestOpenOrders, TimeInForce
 from rulebot.model.session import session_after
 from rulebot.record.record import Kind
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from hand_desk import Desk, kept, text_of
 
 from rulebot.model.event import Request
+from rulebot.store.maintenance import RESTORED, back_up, restore
 from rulebot.store.queries import StoreReader
-from rulebot.store.upkeep import RESTORED, back_up, restore
 
 AGAIN = text_of(entry='{window: {from: "10:00", to: "11:00"}, max_open: 1}')
 

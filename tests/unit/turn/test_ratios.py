@@ -6,8 +6,8 @@ import pytest
 from hand_desk import SELLER, Desk, text_of
 
 from rulebot.core.program import AccountLimits
-from rulebot.model.command import AskMargin
-from rulebot.spec.nouns.condition import Amount, Unit
+from rulebot.model.order import AskMargin
+from rulebot.spec.nouns import Amount, Unit
 
 TWICE = """
   expiry: {dte: {nearest: 90}}

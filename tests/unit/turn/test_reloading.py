@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from hand_desk import SELLER, Desk, bot_of, clock, put, text_of
 
-from rulebot.checks.journal.rules import unknown_is_never_true
-from rulebot.checks.journal.tape import journal_index
+from rulebot.checks.journal.books import journal_index
+from rulebot.checks.journal.orders import unknown_is_never_true
 from rulebot.core.handle_event import start_run
 from rulebot.core.program import AccountLimits, Program
 from rulebot.core.reloading import changes_between, have_other_limits, not_quiet, reload
@@ -16,7 +16,7 @@ from rulebot.model.event import ReloadWaits, Request
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import session_after
 from rulebot.narrate.day_report import day_outcome
-from rulebot.narrate.run_snapshot import run_snapshot
+from rulebot.narrate.snapshot import run_snapshot
 from rulebot.record.record import Kind, Record
 from rulebot.recovery.resume import resume
 

@@ -8,10 +8,10 @@ from hand_desk import CONDOR, Desk, clock, put, text_of
 
 from rulebot.core.pnl_at_exits import dollars_at
 from rulebot.model.event import BrokerStatus, CommissionReport, ExecutionReport, Request
-from rulebot.model.kept import end_of
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
+from rulebot.model.position import end_of
 from rulebot.record.record import Kind
-from rulebot.spec.nouns.exits import ExitKind
+from rulebot.spec.spec import ExitKind
 
 EXITS = """
   - time: "15:45"

@@ -6,13 +6,13 @@ from hand_desk import call, kept
 from test_rolling_parts import UNTESTED, held, positions, rolls, spot
 
 from rulebot.alerts.find import digest
-from rulebot.chart.chart_data import chart_of_trade
+from rulebot.chart.chart import chart_of_trade
 from rulebot.narrate.day_report import day_outcome
-from rulebot.narrate.event_text import event_line
-from rulebot.narrate.position_text import exits_text
+from rulebot.narrate.happenings import event_line
+from rulebot.narrate.positions import exits_text
 from rulebot.record.record import Kind
 from rulebot.store.queries import StoreReader
-from rulebot.web.picture_of_run import position_lines
+from rulebot.web.snapshot_of_run import position_lines
 
 PART = "short_put and long_put rolled"
 

@@ -9,7 +9,7 @@ import pytest
 from hand_desk import DAY, NO_LIMITS, SELLER, Desk, clock, put, text_of
 
 from rulebot.core.program import AccountLimits
-from rulebot.decide.bot_day import BotDay
+from rulebot.decide.entry_window import BotDay
 from rulebot.model.cause import Cause, cause_text
 from rulebot.model.contract import Option
 from rulebot.model.event import BrokerStatus, ClocksApart, HoursReport, Request
@@ -19,7 +19,7 @@ from rulebot.model.position import Position
 from rulebot.model.session import Hours
 from rulebot.record.codec import decode, encode
 from rulebot.record.record import Kind
-from rulebot.spec.nouns.condition import Amount, Unit
+from rulebot.spec.nouns import Amount, Unit
 
 LATER = date(2027, 2, 19)
 SHORT, LONG = put(5945), put(5935)

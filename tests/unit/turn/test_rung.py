@@ -6,9 +6,8 @@ from decimal import Decimal
 import pytest
 
 from rulebot.model.contract import Option, Right
-from rulebot.order.ladder import Bound, ladder_price
-from rulebot.order.price import NetQuote, Part, at_market
-from rulebot.spec.nouns.order import Order, PriceFrom
+from rulebot.order.price import Bound, NetQuote, Part, at_market, ladder_price
+from rulebot.spec.spec import Order, PriceFrom
 
 EXPIRY = date(2026, 10, 21)
 CALL = Option("SPX", "SPXW", EXPIRY, Decimal(6100), Right.CALL)

@@ -4,8 +4,7 @@ from datetime import timedelta
 
 from hand_desk import Desk, put, text_of
 
-from rulebot.model.command import Replace
-from rulebot.model.order import Purpose
+from rulebot.model.order import Purpose, Replace
 
 TIMED = '\n  - time: "15:30"\n'
 LADDER = "{start: mid, step: 0.05, wait: 10s, tries: 9, then: cancel}"

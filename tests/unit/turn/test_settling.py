@@ -7,16 +7,15 @@ from math import nan
 import pytest
 from hand_desk import Desk, clock, put, text_of
 
-from rulebot.checks.journal.books import positions_follow_fills
-from rulebot.checks.journal.exits import never_more_than_held
-from rulebot.checks.journal.tape import journal_index
+from rulebot.checks.journal.books import journal_index, positions_follow_fills
+from rulebot.checks.journal.orders import never_more_than_held
 from rulebot.model.contract import Option, Underlying, share
 from rulebot.model.event import ListingReport, PositionReport
 from rulebot.model.order import Purpose
 from rulebot.model.session import session_after, session_from
 from rulebot.model.values import replace
 from rulebot.narrate.day_report import day_outcome
-from rulebot.narrate.event_text import event_line
+from rulebot.narrate.happenings import event_line
 from rulebot.record.record import Kind
 
 

@@ -14,7 +14,7 @@ from rulebot.model.event import BrokerStatus, MarketMoved, PositionReport
 from rulebot.model.order import Side
 from rulebot.model.session import session_after
 from rulebot.record.record import Kind
-from rulebot.spec.nouns.condition import Amount, Unit
+from rulebot.spec.nouns import Amount, Unit
 
 SPY = Underlying("SPY")
 STOCK = share("SPY")

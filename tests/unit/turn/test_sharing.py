@@ -4,7 +4,7 @@ from hand_desk import text_of
 
 from rulebot.compile.build import build_plan
 from rulebot.core.program import CompiledBot, compile_bot
-from rulebot.model.pool import ValuePool
+from rulebot.model.values import ValuePool
 from rulebot.spec.load import load_text
 
 

@@ -7,9 +7,9 @@ import pytest
 from hand_desk import CONDOR, Desk, call, put, text_of
 from hand_desk import kept as stored
 
-from rulebot.model.kept import kept_of
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
-from rulebot.narrate.event_text import event_line
+from rulebot.model.position import kept_of
+from rulebot.narrate.happenings import event_line
 from rulebot.record.record import Kind
 from rulebot.store.queries import StoreReader
 

@@ -10,9 +10,8 @@ from hand_desk import SELLER, Desk, order_report, text_of
 
 from rulebot.core import order_updates
 from rulebot.core.state_builder import StateBuilder
-from rulebot.model.command import RequestOpenOrders
 from rulebot.model.event import BrokerStatus, OrderReport
-from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.order import Order, OrderStatus, Purpose, RequestOpenOrders
 
 SECOND = 777
 OVER = (BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED, BrokerStatus.INACTIVE)

@@ -9,14 +9,14 @@ from hand_desk import Desk, call, put, text_of
 
 from rulebot.core import universe_requirements as offering
 from rulebot.core.program import CompiledBot
-from rulebot.decide.bot_day import BotDay
+from rulebot.decide.entry_window import BotDay
 from rulebot.evaluate.snapshot import LegView, View
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.event import Request
 from rulebot.model.facts import Listing
 from rulebot.model.market import Extra
 from rulebot.model.order import Order, OrderStatus
-from rulebot.narrate.run_snapshot import run_snapshot
+from rulebot.narrate.snapshot import run_snapshot
 from rulebot.record.codec import decode, encode
 from rulebot.record.record import Kind
 
@@ -345,7 +345,7 @@ def test_skew_is_streamed_for_a_symbol_out_of_focus_too() -> None:
 
 
 def test_the_line_of_levels_leaves_out_what_comes_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rulebot.narrate.run_snapshot._USUAL", ("VIX",))
+    monkeypatch.setattr("rulebot.narrate.snapshot._USUAL", ("VIX",))
     universe = text_of("many", underlyings="", universe="{symbols: [SPY, SPX]}", entry=TWO, legs=LEGS, exits=EXITS)
     alone, both = Desk((universe,)), Desk((universe, text_of()))
     for desk, levels in ((alone, ["VIX"]), (both, ["VIX", "SPX"])):

@@ -6,9 +6,9 @@ from math import nan
 import pytest
 from hand_desk import Desk, clock, put, text_of
 
-from rulebot.model.command import Subscribe
 from rulebot.model.contract import Option
 from rulebot.model.event import ListingReport
+from rulebot.model.order import Subscribe
 from rulebot.model.session import session_after
 from rulebot.model.values import replace
 from rulebot.record.record import Kind

@@ -6,14 +6,14 @@ from datetime import date, timedelta
 import pytest
 from hand_desk import SELLER, Desk, clock, put, text_of
 
-from rulebot.decide.opportunity import opportunity
+from rulebot.decide.entry_window import opportunity
+from rulebot.model.cause import Halt
 from rulebot.model.contract import Option
 from rulebot.model.event import Request
-from rulebot.model.halt import Halt
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import session_on
 from rulebot.narrate.day_report import day_outcome
-from rulebot.narrate.run_snapshot import run_snapshot
+from rulebot.narrate.snapshot import run_snapshot
 from rulebot.record.record import Kind
 
 THURSDAY, MONDAY = date(2026, 11, 19), date(2026, 11, 23)

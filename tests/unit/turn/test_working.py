@@ -10,7 +10,7 @@ from hand_desk import SELLER, Desk, call, clock, put, text_of
 from rulebot.model.event import BrokerStatus, CommissionReport
 from rulebot.model.facts import EventCalendar
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Side
-from rulebot.narrate.trade_text import provisional_text
+from rulebot.narrate.trades import provisional_text
 from rulebot.record.record import Kind
 from rulebot.recovery.resume import resume
 

@@ -10,12 +10,11 @@ from store_day import small_day
 from web_client import OF_METRICS, TOKEN, Client, Elapsed
 
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.place import Place
+from rulebot.store.registry import open_store
 from rulebot.web.access import Access
-from rulebot.web.app import application
 from rulebot.web.live import Live
-from rulebot.web.server import Bind, Server
+from rulebot.web.server import Bind, Server, application
 
 ENDING: list[threading.Thread] = []
 """Servers that end beside the next test: each waits two tenths of a second for whoever is still connected."""

@@ -14,13 +14,13 @@ from web_client import TOKEN, Client
 from rulebot.documents.load_bots import load_desk
 from rulebot.documents.reload_specs import told_specs
 from rulebot.model.event import OperatorRequest, Request
-from rulebot.narrate.structure_view import ShownLeg
-from rulebot.operator.request_inbox import RequestInbox
+from rulebot.narrate.positions import ShownLeg
+from rulebot.operator_requests.requests import RequestInbox
 from rulebot.record.record import Json, Kind, Record
 from rulebot.scan.scan_row import document, head
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 from rulebot.store.requests import box_of
 from rulebot.store.scans import keep, scans_file
 

@@ -5,9 +5,9 @@ import json
 from store_day import at
 from web_client import TOKEN, Client
 
-from rulebot.alerts.alert import Alert, Grade
+from rulebot.alerts.find import Alert, Grade
+from rulebot.alerts.notifier import outbox_path
 from rulebot.alerts.outbox import Outbox
-from rulebot.alerts.teller import outbox_path
 from rulebot.web.live import Live
 from rulebot.web.pages import Parts
 

@@ -15,19 +15,18 @@ from store_day import CONDOR, DAY, SELLER, WATCHER, at, entity, position, small_
 
 from rulebot.cli.main import main
 from rulebot.core.manual_entry import ASKED
-from rulebot.decide.bot_day import BotDay
+from rulebot.decide.entry_window import BotDay
 from rulebot.documents.load_bots import load_desk
-from rulebot.model.halt import Halt
+from rulebot.model.cause import Halt
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.record.record import DATA_TROUBLE, LATE, Json, Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
-from rulebot.web import book
-from rulebot.web.known import next_window
-from rulebot.web.picture import BotLine, PageSnapshot
-from rulebot.web.picture_of_store import snapshot_of_store
+from rulebot.store.registry import open_store
+from rulebot.web import rest_mapping as book
+from rulebot.web.snapshot import BotLine, PageSnapshot
+from rulebot.web.snapshot_of_store import next_window, snapshot_of_store
 
 PROGRAM = day_program()
 

@@ -10,8 +10,8 @@ from rulebot.model.position import Position
 from rulebot.record.codec import decode
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 
 
 def page(client: Client, path: str) -> str:

@@ -12,9 +12,8 @@ import pytest
 from promql import grouped_labels, matched_labels, metric_names
 from ruamel.yaml import YAML
 
-from rulebot.narrate.run_snapshot import BotActivity
-from rulebot.web.metrics.catalogue import METRICS, Kind, series
-from rulebot.web.metrics.of_store import LIVE, OVER
+from rulebot.narrate.snapshot import BotActivity
+from rulebot.web.metrics.samples import LIVE, METRICS, OVER, Kind, series
 
 ROOT = Path(__file__).parents[3]
 DEPLOY, PAGE = ROOT / "deploy", ROOT / "docs" / "metrics.md"

@@ -7,7 +7,7 @@ import pytest
 
 from rulebot.compile.series import DAY
 from rulebot.model.facts import Bar, Bars
-from rulebot.web.greek_totals import (
+from rulebot.web.snapshot import (
     LEAST_RETURNS,
     SymbolGreeks,
     added,

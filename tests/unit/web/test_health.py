@@ -10,13 +10,12 @@ from click.testing import CliRunner
 from web_client import TOKEN
 
 from rulebot.cli.main import main
-from rulebot.process.heartbeat import HUNG_AFTER, Heartbeat
+from rulebot.process.service import HUNG_AFTER, Heartbeat
 from rulebot.store.queries import StoreReader
 from rulebot.web.access import Access
-from rulebot.web.app import application
-from rulebot.web.book import status
 from rulebot.web.live import Live
-from rulebot.web.server import Bind, Server
+from rulebot.web.rest_mapping import status
+from rulebot.web.server import Bind, Server, application
 
 
 class Clock:

@@ -15,16 +15,15 @@ from web_client import TOKEN, Answer, Client, Elapsed
 
 from rulebot.cli.web import WHERE_NAMES, serve_store
 from rulebot.model.event import HookCame
-from rulebot.operator.request_inbox import MOST_WAITING, RequestInbox, post_hook
+from rulebot.operator_requests.requests import MOST_WAITING, RequestInbox, post_hook
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 from rulebot.store.requests import folder_of
 from rulebot.web.access import MOST_BODY, Access
-from rulebot.web.answers import NotFoundError
-from rulebot.web.app import application
 from rulebot.web.hooks import AHEAD, AT_ONCE, MOST_BYTES, OLDEST, SAME_WITHIN, WebhookGate
-from rulebot.web.server import Bind, Server
+from rulebot.web.rest_models import NotFoundError
+from rulebot.web.server import Bind, Server, application
 
 SECRET = "a-secret-of-hooks-0123"
 NOW = datetime(2026, 11, 18, 15, 35, tzinfo=UTC).timestamp()

@@ -24,23 +24,31 @@ from rulebot.live.start import Run
 from rulebot.model.contract import Underlying
 from rulebot.model.facts import Account
 from rulebot.model.order import OrderStatus, Purpose
-from rulebot.narrate.day_pnl import today_of
-from rulebot.process.heartbeat import Heartbeat
+from rulebot.narrate.snapshot import today_of
+from rulebot.process.service import Heartbeat
 from rulebot.record.record import Kind as RecordKind
 from rulebot.record.record import Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 from rulebot.web.access import Access
-from rulebot.web.app import application
 from rulebot.web.live import Live
-from rulebot.web.metrics import of_store
-from rulebot.web.metrics.catalogue import ENGINE, METRICS, PROCESS, STORE, series
+from rulebot.web.metrics import samples as of_store
 from rulebot.web.metrics.exposition import registry
-from rulebot.web.metrics.of_run import samples_of_run, samples_of_waiting, unprotected_since
-from rulebot.web.metrics.of_store import StoreSamples, samples_of_store
-from rulebot.web.picture_of_run import snapshot_of_run
-from rulebot.web.server import Bind, Server
+from rulebot.web.metrics.samples import (
+    ENGINE,
+    METRICS,
+    PROCESS,
+    STORE,
+    StoreSamples,
+    samples_of_run,
+    samples_of_store,
+    samples_of_waiting,
+    series,
+    unprotected_since,
+)
+from rulebot.web.server import Bind, Server, application
+from rulebot.web.snapshot_of_run import snapshot_of_run
 
 Values = dict[tuple[str, tuple[str, ...]], float]
 

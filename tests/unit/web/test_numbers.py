@@ -13,13 +13,13 @@ from web_client import Client
 from rulebot.documents.load_bots import load_desk
 from rulebot.documents.reload_specs import told_specs
 from rulebot.model.event import OperatorRequest, Request
-from rulebot.operator.request_inbox import RequestInbox
+from rulebot.operator_requests.requests import RequestInbox
 from rulebot.record.record import Kind, Record
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 from rulebot.store.requests import box_of
-from rulebot.web import numbers
+from rulebot.web import parameters as numbers
 
 KEY = "a-key-of-a-test"
 BOT = "dte0_condor"

@@ -21,18 +21,17 @@ from web_client import TOKEN, Client, Elapsed
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import StoreError
 from rulebot.model.money import dollars
-from rulebot.narrate.event_text import EventLine, Tone
+from rulebot.narrate.happenings import EventLine, Tone
 from rulebot.record.record import Json, Kind
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 from rulebot.web import live as pages_live
 from rulebot.web import pages
-from rulebot.web.chart import days_svg
 from rulebot.web.live import Live
-from rulebot.web.pages import PARTS, Parts
-from rulebot.web.picture_of_run import snapshot_of_run
-from rulebot.web.picture_of_store import snapshot_of_store
+from rulebot.web.pages import PARTS, Parts, days_svg
+from rulebot.web.snapshot_of_run import snapshot_of_run
+from rulebot.web.snapshot_of_store import snapshot_of_store
 
 
 def test_a_run_is_shown_as_it_stands() -> None:

@@ -18,17 +18,16 @@ from web_client import Client
 import rulebot.web.live as live_module
 from rulebot.core.state import Named
 from rulebot.model.errors import InvariantError
-from rulebot.narrate.structure_view import ShownLeg
+from rulebot.narrate.positions import ShownLeg
 from rulebot.scan.entry_preview import preview_now
 from rulebot.scan.scan_row import document, head
-from rulebot.store.folders import DATA_VARIABLE
 from rulebot.store.journal import SqlJournal
-from rulebot.store.latest import remember_store
-from rulebot.store.open import open_store
+from rulebot.store.place import DATA_VARIABLE
+from rulebot.store.registry import open_store, remember_store
 from rulebot.store.scans import keep, scans_file
 from rulebot.web.live import Live
-from rulebot.web.picture import BotLine, PageSnapshot
 from rulebot.web.preview_page import next_step
+from rulebot.web.snapshot import BotLine, PageSnapshot
 
 PUTS = tuple(
     ShownLeg(

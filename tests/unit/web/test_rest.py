@@ -25,15 +25,15 @@ from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.contract import Contract, Underlying
 from rulebot.model.session import at_exchange_time
 from rulebot.record.record import Json, Kind, Record
-from rulebot.spec.shipped import shipped
+from rulebot.spec.files import shipped
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
-from rulebot.web.answers import Trade
-from rulebot.web.book import added, columns_of, history, performance
+from rulebot.store.registry import open_store
 from rulebot.web.live import Live
-from rulebot.web.picture_of_run import snapshot_of_run
-from rulebot.web.picture_of_store import snapshot_of_store
+from rulebot.web.rest_mapping import added, columns_of, history, performance
+from rulebot.web.rest_models import Trade
+from rulebot.web.snapshot_of_run import snapshot_of_run
+from rulebot.web.snapshot_of_store import snapshot_of_store
 from tests.e2e.worlds import run_days, spec_files
 
 GETS = [

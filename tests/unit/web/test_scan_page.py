@@ -10,7 +10,7 @@ from web_client import Client
 
 from rulebot.scan.scan_row import COLUMNS, DETAILS, document, head
 from rulebot.store.scans import keep, scans_file
-from rulebot.web.scan_answers import ScanRowModel
+from rulebot.web.rest_models import ScanRowModel
 
 
 @pytest.fixture(autouse=True)

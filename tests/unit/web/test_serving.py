@@ -15,15 +15,11 @@ from click.testing import CliRunner
 
 from rulebot.cli.main import main
 from rulebot.model.errors import MisuseError, StoreError
-from rulebot.spec.shipped import shipped
-from rulebot.store.open import open_store
+from rulebot.spec.files import shipped
 from rulebot.store.queries import StoreReader
-from rulebot.web.access import Access, Receive, Scope, Send
-from rulebot.web.app import application
-from rulebot.web.by_proxy import ProxyGate, trusted_networks
-from rulebot.web.listener import MOST
-from rulebot.web.server import Bind, Server, ServerError
-from rulebot.web.token import VARIABLE, read_token
+from rulebot.store.registry import open_store
+from rulebot.web.access import VARIABLE, Access, ProxyGate, Receive, Scope, Send, read_token, trusted_networks
+from rulebot.web.server import MOST, Bind, Server, ServerError, application
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])

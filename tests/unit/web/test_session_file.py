@@ -11,10 +11,9 @@ from web_client import TOKEN, Client, Elapsed
 
 import rulebot.web.session_file as session_module
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
+from rulebot.store.registry import open_store
 from rulebot.web.access import Access
-from rulebot.web.app import application
-from rulebot.web.server import Bind, Server
+from rulebot.web.server import Bind, Server, application
 from rulebot.web.session_file import BEFORE, MOST_SESSIONS, SESSION_SECONDS, SessionFile, name_of
 
 OTHER = "another-token-of-a-test-456"

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from rulebot.model.errors import own_failure
-from rulebot.web import days_page, timeline
-from rulebot.web.timeline import Gap, Timeline, replay_for_page
+from rulebot.web import recorded_days as days_page
+from rulebot.web import recorded_days as timeline
+from rulebot.web.recorded_days import Gap, Timeline, replay_for_page
 
 START = datetime(2026, 10, 21, 14, 30, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ from store_day import CONDOR, at, small_day
 
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
-from rulebot.store.open import open_store
 from rulebot.store.queries import StoreReader
+from rulebot.store.registry import open_store
 from rulebot.web.live import TradingStatus, _trading
 
 

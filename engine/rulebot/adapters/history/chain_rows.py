@@ -5,17 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rulebot.adapters.history.chosen import class_of, underlying_of
-from rulebot.adapters.history.day import Columns
-from rulebot.adapters.history.finding import lacks, refusal, refused
-from rulebot.adapters.history.index import GridIndex, Index, RowIndex
-from rulebot.adapters.history.instants import instants
-from rulebot.adapters.history.keys import HIGHEST_STRIKE, LATEST_DAY, option_keys
-from rulebot.adapters.history.missing import APART, parse_day
-from rulebot.adapters.history.rows import BY_QUOTE, Rows, repeated_after
+from rulebot.adapters.history.build_session import instants
+from rulebot.adapters.history.lazy_chain import HIGHEST_STRIKE, LATEST_DAY, option_keys
+from rulebot.adapters.history.many_day_csv import class_of, underlying_of
+from rulebot.adapters.history.row_index import BY_QUOTE, GridIndex, Index, RowIndex, Rows, repeated_after
+from rulebot.adapters.history.session import APART, Columns, lacks, parse_day, refusal, refused
 from rulebot.adapters.history.table import Table, Whole
-from rulebot.model.contract import INDICES, class_of_shares, product
-from rulebot.model.named_day import last_day
+from rulebot.model.contract import INDICES, class_of_shares, last_day, product
 from rulebot.model.session import Session
 
 NO_ROWS = "it has no rows"

@@ -10,12 +10,20 @@ from datetime import UTC, date, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from rulebot.adapters.history.day import Columns, Finding, is_unknown
-from rulebot.adapters.history.finding import File, finding_text, left_out, refusal, refused
-from rulebot.adapters.history.hours import other_zone
-from rulebot.adapters.history.keys import expiry_of, is_call_of
-from rulebot.adapters.history.middle import nan_median
-from rulebot.adapters.history.rows import Rows, width_of
+from rulebot.adapters.history.lazy_chain import expiry_of, is_call_of
+from rulebot.adapters.history.parity import other_zone
+from rulebot.adapters.history.row_index import Rows, width_of
+from rulebot.adapters.history.session import (
+    Columns,
+    File,
+    Finding,
+    finding_text,
+    is_unknown,
+    left_out,
+    nan_median,
+    refusal,
+    refused,
+)
 from rulebot.model.session import EXCHANGE_ZONE, Session
 
 Mask = NDArray[np.bool_]

@@ -14,10 +14,22 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from rulebot.adapters.history.day import SLACK, Columns, DailyBar, Finding
-from rulebot.adapters.history.finding import OUTSIDE, File, finding_text, left_out, refused, split_mismatch
-from rulebot.adapters.history.levels import not_in_percent
-from rulebot.adapters.history.missing import DAY_FIRST, is_day_first, parse_day
+from rulebot.adapters.history.quote_checks import not_in_percent
+from rulebot.adapters.history.session import (
+    DAY_FIRST,
+    OUTSIDE,
+    SLACK,
+    Columns,
+    DailyBar,
+    File,
+    Finding,
+    finding_text,
+    is_day_first,
+    left_out,
+    parse_day,
+    refused,
+    split_mismatch,
+)
 from rulebot.adapters.history.table import CsvTable, Whole, fields_of, header_of, read_csv, reading
 from rulebot.model.contract import Kind, product
 from rulebot.model.errors import StoreError

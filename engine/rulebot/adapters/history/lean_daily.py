@@ -10,13 +10,12 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from rulebot.adapters.history.csv_days import DayExtent
 from rulebot.adapters.history.daily import Daily
-from rulebot.adapters.history.day import Finding
-from rulebot.adapters.history.eod import EodSource, at_time
-from rulebot.adapters.history.finding import File, Parts, left_out, refusal, refused
+from rulebot.adapters.history.end_of_day import EodSource, at_time
 from rulebot.adapters.history.lean import CLASSES, daily_series, data_root
 from rulebot.adapters.history.lean_files import SCALE, contract_of, entries
+from rulebot.adapters.history.many_day_csv import DayExtent
+from rulebot.adapters.history.session import File, Finding, Parts, left_out, refusal, refused
 from rulebot.adapters.history.table import CsvTable, Table
 from rulebot.model.contract import Kind, product
 from rulebot.model.errors import MisuseError

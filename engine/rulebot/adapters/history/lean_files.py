@@ -14,9 +14,8 @@ from zlib import error as ZlibError
 import numpy as np
 
 from rulebot.adapters.history.checks import DEAR
-from rulebot.adapters.history.day import SLACK, Columns, Finding
-from rulebot.adapters.history.finding import OUTSIDE, finding_text, left_out, refusal, refused
-from rulebot.adapters.history.levels import known_level, sound_levels
+from rulebot.adapters.history.quote_checks import known_level, sound_levels
+from rulebot.adapters.history.session import OUTSIDE, SLACK, Columns, Finding, finding_text, left_out, refusal, refused
 from rulebot.adapters.history.table import CUT_OFF, Whole
 from rulebot.model.contract import class_of_shares
 

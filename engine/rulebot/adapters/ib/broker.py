@@ -10,14 +10,19 @@ from functools import partial
 
 import ib_async
 
+from rulebot.adapters.clock import Clock, WallClock
 from rulebot.adapters.ib import convert
 from rulebot.adapters.ib.contracts import SMART, ContractBook
+from rulebot.adapters.ib.feed import IbFeed
 from rulebot.adapters.ib.link import IbLink
-from rulebot.adapters.ib.pace import MessagePriority
 from rulebot.adapters.ib.quotes import FAULTS
-from rulebot.adapters.ib.wire import REQUEST_IDS, Wire
+from rulebot.adapters.ib.requests import MessagePriority
+from rulebot.adapters.ib.settings import IbSettings
+from rulebot.adapters.ib.transport import REQUEST_IDS, Wire
 from rulebot.model.errors import BrokerError, InvariantError, RulebotError, own_failure
+from rulebot.model.market import Board
 from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
+from rulebot.model.values import dataclass
 
 log = logging.getLogger("rulebot.ib")
 
@@ -190,3 +195,23 @@ class IbBroker:
         if (wire := self._wire()) is not None:
             wire.pace.in_turn(wire.client.reqPositions)
             wire.pace.in_turn(self._link.inquire)
+
+
+# --- Link, feed and broker around one connection
+
+
+@dataclass(frozen=True, slots=True)
+class IbConnection:
+    """The three ports to Interactive Brokers."""
+
+    link: IbLink
+    feed: IbFeed
+    broker: IbBroker
+
+
+def ib_world(settings: IbSettings, clock: Clock | None = None, board: Board | None = None) -> IbConnection:
+    """Put the ports together; nothing is connected until `link.connect`. `clock` stamps events outside lockstep."""
+    book = ContractBook()
+    feed = IbFeed(settings, book, Board() if board is None else board)
+    link = IbLink(settings, WallClock() if clock is None else clock, feed, book)
+    return IbConnection(link, feed, IbBroker(link, book))

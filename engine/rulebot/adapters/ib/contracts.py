@@ -10,6 +10,8 @@ import ib_async
 
 from rulebot.adapters.ib import convert
 from rulebot.model.contract import Contract, Kind, Option, Underlying, product
+from rulebot.model.errors import UnavailableError
+from rulebot.model.facts import Listing
 
 SMART = "SMART"
 AMERICAN = frozenset(("AMEX", "ARCA", "BATS", "NASDAQ", "NYSE"))
@@ -181,3 +183,20 @@ def both_rights(options: list[Option]) -> tuple[Decimal, ...]:
     for option in options:
         rights.setdefault(option.strike, set()).add(option.right.letter)
     return tuple(sorted(strike for strike, found in rights.items() if len(found) == 2))
+
+
+# --- Which expiries are listed, as option parameters tell them
+
+
+def expiries_listed(symbol: str, trading_class: str, rows: list[list[str]]) -> Listing:
+    """Return the expiries of a class listed in option parameters (75). Raises: UnavailableError."""
+    ours = [row for row in rows if row[4] == trading_class]
+    row = next((each for each in ours if each[2] == "SMART"), ours[0] if ours else None)
+    if row is None:
+        if not rows:
+            raise UnavailableError(symbol, f"the broker lists no options on {symbol}")
+        classes = ", ".join(sorted({each[4] for each in rows}))
+        words = f"the broker lists no options {trading_class} on {symbol}; it lists {classes}"
+        raise UnavailableError(symbol, words)
+    expiries = row[7 : 7 + convert.whole(row[6])]
+    return Listing(symbol, trading_class, tuple(sorted(convert.day(each) for each in expiries)))

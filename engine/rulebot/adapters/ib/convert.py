@@ -10,13 +10,13 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
-from rulebot.adapters.ib.zones import candidate_zones
+from rulebot.adapters.ib.time_zones import candidate_zones
 from rulebot.model.contract import UNKNOWN_INDICES, Contract, Option, Right, Underlying, class_of_shares
+from rulebot.model.contract import last_day as last_trading_day
 from rulebot.model.event import BrokerStatus
 from rulebot.model.facts import Dividend
-from rulebot.model.named_day import last_day as last_trading_day
-from rulebot.model.printable import printable
 from rulebot.model.session import exchange_date
+from rulebot.model.text import printable
 
 UNSET_INTEGERS = frozenset(("", "2147483647", "9223372036854775807"))
 HUGE = Decimal("1e307")

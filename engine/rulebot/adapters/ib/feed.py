@@ -8,33 +8,32 @@ from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from rulebot.adapters.ib import convert, history
+from rulebot.adapters.ib.connection_errors import INFORMATION
 from rulebot.adapters.ib.contracts import (
     ContractBook,
     both_rights,
     chain_contract,
+    expiries_listed,
     in_america,
     is_index,
     subscription,
     underlying_contract,
 )
-from rulebot.adapters.ib.hours import ToldHours, hours_in
-from rulebot.adapters.ib.listings import expiries_listed
-from rulebot.adapters.ib.no_data import (
+from rulebot.adapters.ib.history import SessionOpenPrices
+from rulebot.adapters.ib.market_rules import MarketRules, ToldHours, hours_in
+from rulebot.adapters.ib.requests import NO_CONTRACT, RefusedError, reading
+from rulebot.adapters.ib.settings import IbSettings
+from rulebot.adapters.ib.stale_lines import (
     DELAYED,
     DISCONNECTED,
     ELSEWHERE,
     LINES_USED_UP,
     OR_DELAYED,
     PARTLY,
+    StaleLines,
     no_data_reason,
 )
-from rulebot.adapters.ib.opens import SessionOpenPrices
-from rulebot.adapters.ib.requests import NO_CONTRACT, RefusedError, reading
-from rulebot.adapters.ib.rules import MarketRules
-from rulebot.adapters.ib.settings import IbSettings
-from rulebot.adapters.ib.silence import StaleLines
-from rulebot.adapters.ib.trouble import INFORMATION
-from rulebot.adapters.ib.wire import REQUEST_IDS, Wire
+from rulebot.adapters.ib.transport import REQUEST_IDS, Wire
 from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.errors import UnansweredError, UnavailableError
 from rulebot.model.event import DataTrouble

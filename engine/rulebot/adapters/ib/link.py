@@ -14,18 +14,16 @@ from functools import partial
 from ib_async import ExecutionFilter
 
 from rulebot.adapters.clock import BrokerClock, Clock
-from rulebot.adapters.ib import convert, trouble
-from rulebot.adapters.ib.account import AccountValues
-from rulebot.adapters.ib.combos import Combos, learn_legs
+from rulebot.adapters.ib import connection_errors as trouble
+from rulebot.adapters.ib import convert
 from rulebot.adapters.ib.contracts import ContractBook
 from rulebot.adapters.ib.feed import IbFeed
-from rulebot.adapters.ib.lists import positions_settled, request_initial_lists
+from rulebot.adapters.ib.handshake import check_seams, positions_settled, request_initial_lists
+from rulebot.adapters.ib.order_reports import AccountValues, Combos, Reader, combo_legs, dividends, learn_legs, readers
 from rulebot.adapters.ib.quotes import FAULTS
-from rulebot.adapters.ib.reports import Reader, combo_legs, dividends, readers
-from rulebot.adapters.ib.self_check import check_seams
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.adapters.ib.timekeeping import DAY_IN_DOUBT, Timekeeper
-from rulebot.adapters.ib.wire import REQUEST_IDS, Wire
+from rulebot.adapters.ib.transport import REQUEST_IDS, Wire
 from rulebot.model.contract import Contract, Option
 from rulebot.model.errors import BrokerError
 from rulebot.model.event import (

@@ -9,15 +9,140 @@ seen (330): that is no answer then.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple
 
 from rulebot.adapters.ib import convert
-from rulebot.adapters.ib.in_flight import RequestBound
 from rulebot.adapters.ib.quotes import FAULTS, Handler
 from rulebot.adapters.ib.settings import REQUESTS
 from rulebot.model.errors import BrokerError, UnansweredError
+
+# --- The broker's limit on messages, counted in our own time
+
+ORDER_ROOM = 3
+"""Messages in a second that only orders may use, beyond the limit of all others; TWS closes the socket at 50."""
+
+
+class MessagePriority(IntEnum):
+    """Who goes first when orders wait: cancels and changes of what closes, then what opens.
+
+    A new order that closes goes first, too, unless a new one that opens waits already.
+    """
+
+    REDUCING = 0
+    OPENING = 1
+
+
+class _Waiting(NamedTuple):
+    """A message of an order that waits. is_new: it brings the order to the gateway."""
+
+    order_id: int
+    is_new: bool
+    send: Callable[[], None]
+
+
+class RateLimiter:
+    """Sends at most `limit` messages in any second, and ORDER_ROOM orders more."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._now = 0.0
+        self._sent: deque[float] = deque()
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._orders: dict[MessagePriority, deque[_Waiting]] = {rank: deque() for rank in MessagePriority}
+
+    @property
+    def is_waiting(self) -> bool:
+        """True while messages wait for the next second."""
+        return bool(self._waiting or any(self._orders.values()))
+
+    @property
+    def waiting(self) -> int:
+        """How many messages wait for the next second."""
+        return len(self._waiting) + sum(len(orders) for orders in self._orders.values())
+
+    def clear(self) -> None:
+        """Forget what waits: its connection is gone."""
+        self._waiting.clear()
+        self._sent.clear()
+        for waiting in self._orders.values():
+            waiting.clear()
+
+    def order(self, order_id: int, rank: MessagePriority, send: Callable[[], None], *, is_new: bool = False) -> None:
+        """Send an order message, now if this second has room.
+
+        Messages of one order never pass each other, nor do new orders.
+        """
+        behind = [
+            each
+            for each, waiting in self._orders.items()
+            if any(one.order_id == order_id or (is_new and one.is_new) for one in waiting)
+        ]
+        self._orders[max([rank, *behind])].append(_Waiting(order_id, is_new, send))
+        self._drain()
+
+    def in_turn(self, send: Callable[[], None]) -> None:
+        """Send now if this second has room, else later, in order."""
+        self._waiting.append(send)
+        self._drain()
+
+    def release(self, now: float) -> None:
+        """Let time come to `now` (epoch seconds) and send what may leave."""
+        self._now = now
+        while self._sent and not 0 <= now - self._sent[0] < 1:  # the clock may have been set back
+            self._sent.popleft()
+        self._drain()
+
+    def _drain(self) -> None:
+        for waiting in self._orders.values():
+            while waiting and len(self._sent) < self._limit + ORDER_ROOM:
+                self._sent.append(self._now)
+                waiting.popleft().send()
+        while self._waiting and len(self._sent) < self._limit:
+            self._sent.append(self._now)
+            self._waiting.popleft()()
+
+
+# --- A bound on the questions that the broker has not answered yet
+
+
+class RequestBound:
+    """Lets at most `limit` questions be open; further ones wait and are sent in their order."""
+
+    def __init__(self, limit: int) -> None:
+        self.open = 0
+        self.waiting = 0
+        self._free = asyncio.Semaphore(limit)
+        self._losses = 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a free place and hold it. Raises: ConnectionError when the connection is lost meanwhile."""
+        losses = self._losses
+        self.waiting += 1
+        try:
+            await self._free.acquire()
+        finally:
+            self.waiting -= 1
+        self.open += 1
+        try:
+            if self._losses != losses:
+                raise ConnectionError("the connection is gone")
+            yield
+        finally:
+            self.open -= 1
+            self._free.release()
+
+    def lose(self) -> None:
+        """Send none of the questions that wait: their connection is gone, and the open ones end at once."""
+        self._losses += 1
+
+
+# --- Questions with one answer
 
 log = logging.getLogger("rulebot.ib")
 

@@ -20,9 +20,28 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rulebot.adapters.recorded.inflate import decompress
 from rulebot.model.errors import StoreError, in_words
 from rulebot.record.record import Json
+
+# --- What zlib has made small, made large again
+
+MOST = 256 * 1024 * 1024
+"""Bytes of either part of a frame; of those that are written none has ever had a tenth of it."""
+
+
+def decompress(body: bytes) -> bytes:
+    """Return the bytes. Raises: ValueError for more than there can be, which a few bytes may stand for, or for less."""
+    stream = zlib.decompressobj()
+    try:
+        found = stream.decompress(body, MOST)
+    except zlib.error as error:
+        raise ValueError(f"what was made small cannot be read: {error}") from error
+    if not stream.eof:
+        raise ValueError(f"more than {MOST >> 20} MB were made small, or not all of it is there")
+    return found
+
+
+# --- The file of a recording
 
 FORMAT = 2
 _UNCHECKED = 1

@@ -18,13 +18,18 @@ from typing import Any
 import numpy as np
 
 from rulebot.adapters.history.daily import split_of
-from rulebot.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, ToldBars
-from rulebot.adapters.history.finding import finding_text
-from rulebot.adapters.history.missing import missing_sessions
+from rulebot.adapters.history.session import (
+    Columns,
+    DailyBar,
+    Finding,
+    HistoryDay,
+    ToldBars,
+    finding_text,
+    missing_sessions,
+)
+from rulebot.adapters.recorded.columns import SessionCount, StreamedColumns, counting
 from rulebot.adapters.recorded.file import SUFFIX, day_of, file_at, named_day, read_head
 from rulebot.adapters.recorded.recording import EventHeard, QuotesMoved, RecordsWritten, Step, play
-from rulebot.adapters.recorded.streamed import StreamedColumns
-from rulebot.adapters.recorded.together import SessionCount, counting
 from rulebot.model.contract import Contract, Settlement, Underlying, product
 from rulebot.model.errors import StoreError
 from rulebot.model.event import (

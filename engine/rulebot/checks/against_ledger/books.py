@@ -1,23 +1,98 @@
 """The engine's books against the ledger of its broker: cash, commissions, holdings and every execution, to the cent."""
 
+import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
-from rulebot.checks.against_ledger.day import CheckedDay
-from rulebot.fill.book import BY_OTHERS
+from rulebot.decide.entry_window import BotDay
+from rulebot.fill.ledger import BY_OTHERS
 from rulebot.model.contract import Option
-from rulebot.model.cover import shares_delivered
-from rulebot.model.delivery import DELIVERING
+from rulebot.model.event import Request
 from rulebot.model.money import CENT, ZERO
-from rulebot.model.unseen import is_synthetic
-from rulebot.record.record import Json, Kind
-from twsim.exchange.ledger import DELIVERY, Row, money_of
-from twsim.exchange.strangers import EARLY
+from rulebot.model.order import Order, is_synthetic
+from rulebot.model.position import Position
+from rulebot.model.share_coverage import DELIVERING, shares_delivered
+from rulebot.record.codec import decode, json_text, line_of
+from rulebot.record.record import Json, Kind, Record
+from rulebot.store.journal import SqlJournal
+from rulebot.store.place import Place
+from rulebot.store.registry import open_store
+from rulebot.store.schema import ChainBreak
+from twsim.exchange.external_trades import EARLY
+from twsim.exchange.ledger import DELIVERY, LedgerTotals, Row, money_of
 from twsim.market.universe import ASSETS
+
+# --- What a run left
+
+DECISIONS = frozenset(Kind) - {Kind.RUN_STARTED, Kind.RUN_ENDED}
+"""What a repeated run repeats; the start has the paths of this machine, the end what was done by hand."""
+
+
+@dataclass(frozen=True)
+class CheckedDay:
+    """What one run left; `broken` is where the hash chain of its store breaks. Units: `seconds` are real."""
+
+    records: tuple[Record, ...]
+    positions: dict[str, Position]
+    orders: dict[str, Order]
+    bot_days: tuple[BotDay, ...]
+    ledger: LedgerTotals
+    seconds: dict[str, float]
+    broken: ChainBreak | None = None
+
+    @property
+    def decisions(self) -> str:
+        """A hash over everything that was decided and everything that happened."""
+        return _hash(self.records)
+
+    @property
+    def exits(self) -> dict[str, list[str]]:
+        """Exit reasons of closed positions by bot (entries that never filled are left out)."""
+        found: dict[str, list[str]] = {}
+        for position in self.positions.values():
+            if position.state == "closed" and position.opened_at is not None:
+                found.setdefault(position.bot, []).append(position.exit_reason)
+        return found
+
+    @property
+    def entered(self) -> set[str]:
+        """Bots that opened a position."""
+        return {position.bot for position in self.positions.values() if position.opened_at is not None}
+
+
+def dealt_for(day: CheckedDay, order: Order, con_id: int) -> tuple[Position, Option] | None:
+    """Return the position for which an order deals in this contract, with it; None where no row tells of either."""
+    for position in (day.positions.get(name) for name in order.positions):
+        option = next((leg.option for leg in position.legs if leg.option.con_id == con_id), None) if position else None
+        if position is not None and option is not None:
+            return position, option
+    return None
+
+
+def _hash(records: Iterable[Record]) -> str:
+    lines = (line_of(record, json_text(record.data)) for record in records if record.kind in DECISIONS)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def read_day(store: Place, ledger: LedgerTotals, seconds: dict[str, float]) -> CheckedDay:
+    """Return what a store holds, read back from its journal. Raises: StoreError."""
+    journal = SqlJournal(open_store(store))
+    try:
+        records, broken = tuple(journal.read()), journal.verify()
+    finally:
+        journal.close()
+    positions = {r.position: decode(Position, dict(r.data)) for r in records if r.kind is Kind.POSITION}
+    orders = [decode(Order, dict(r.data)) for r in records if r.kind is Kind.ORDER]
+    bot_days = {(r.bot, r.data["date"]): decode(BotDay, dict(r.data)) for r in records if r.kind is Kind.BOT_DAY}
+    return CheckedDay(records, positions, {o.ref: o for o in orders}, tuple(bot_days.values()), ledger, seconds, broken)
+
+
+# --- The engine's books against the ledger of its broker
 
 UNDERLYINGS = frozenset(asset.instrument.con_id for asset in ASSETS.values())
 """Contract ids that are no options: their cash flows come from deliveries, and somebody may hold shares of them."""
@@ -288,3 +363,92 @@ def _shown(terms: _Terms | None) -> str:
     if terms is None:
         return "has none"
     return f"{terms.exec_id} of {terms.ref}, {terms.quantity} of {terms.con_id} at {terms.price}"
+
+
+# --- What others have closed of ours, as our books have it
+
+
+def closed_by_others(day: CheckedDay) -> Mapping[str, tuple[str, Option]]:
+    """Return of which position and contract the executions of others are that are booked to ours, by their base."""
+    found = {}
+    for record in day.records:
+        if record.kind is Kind.FILL and record.data["purpose"] == BY_OTHERS and record.position in day.positions:
+            legs = day.positions[record.position].legs
+            option = next(leg.option for leg in legs if leg.name == record.data["leg"])
+            found[base_of(record.data["exec_id"])] = record.position, option
+    return found
+
+
+class DealtByOthers:
+    """Divides what others have dealt among our positions, row after row, as the ledger has it.
+
+    What our books have booked counts to its position. All else counts to the positions that hold the contract then, the
+    newest first, as the engine leaves it to them. What they do not hold is the own of others, which they may close.
+    """
+
+    def __init__(self, day: CheckedDay) -> None:
+        self._booked = closed_by_others(day)
+        self._holders: dict[int, list[tuple[str, Option]]] = {}
+        for position in reversed(day.positions.values()):
+            for leg in position.legs:
+                self._holders.setdefault(leg.option.con_id, []).append((position.id, leg.option))
+        self._counted: Counter[str] = Counter()
+        self._taken: Counter[tuple[str, Option]] = Counter()
+        self._own: Counter[int] = Counter()
+
+    def deals_in_ours(self, row: Row) -> bool:
+        """Say whether a row is an execution of others in a contract of ours."""
+        is_of_others = row["kind"] == "execution" and not str(row.get("order_ref", "")).startswith(PREFIX)
+        return is_of_others and (int(str(row["con_id"])) in self._holders or base_of(row["exec_id"]) in self._booked)
+
+    def changes(self, row: Row, held: Callable[[str, Option], int]) -> Iterator[tuple[str, Option, int]]:
+        """Yield what the row changes: position, contract, + bought. held: contracts of a position before it, + long."""
+        base, con_id = base_of(row["exec_id"]), int(str(row["con_id"]))
+        left = signed(row) - self._counted[base]
+        self._counted[base] += left
+        if base in self._booked:
+            yield *self._booked[base], left
+            return
+        holders = self._holders[con_id]
+        for key in reversed(holders):  # what they had closed and have opened again
+            count = _within(left, -self._taken[key])
+            left -= count
+            yield from self._move(key, count)
+        own = _within(left, -self._own[con_id])
+        self._own[con_id] += own
+        left -= own
+        for key in holders:
+            count = _within(left, -held(*key))
+            left -= count
+            yield from self._move(key, count)
+        self._own[con_id] += left
+
+    def _move(self, key: tuple[str, Option], count: int) -> Iterator[tuple[str, Option, int]]:
+        self._taken[key] += count
+        if count:
+            yield *key, count
+
+
+def _within(count: int, limit: int) -> int:
+    """Return as much of a signed count as lies between 0 and a limit of the same sign."""
+    return max(min(count, limit), 0) if limit > 0 else min(max(count, limit), 0)
+
+
+def left_to_go_on(day: CheckedDay) -> Counter[tuple[str, str]]:
+    """Return how many contracts others have closed, by position and leg, of what a person has let go on since.
+
+    What is left of it stands without them because that person wants it so.
+    """
+    closed: dict[str, tuple[str, str, str, int]] = {}
+    let: set[str] = set()
+    for record in day.records:
+        if record.kind is Kind.FILL and record.data["purpose"] == BY_OTHERS:
+            base = base_of(record.data["exec_id"])
+            closed[base] = record.bot, record.position, str(record.data["leg"]), int(str(record.data["quantity"]))
+        elif record.kind is Kind.OPERATOR and record.data["request"] == Request.RESUME.value:
+            let |= {base for base, (bot, *_) in closed.items() if record.data["bot"] in ("", bot)}
+    found: Counter[tuple[str, str]] = Counter()
+    for base in let:
+        _, position, leg, count = closed[base]
+        found[position, leg] += count
+    return found

@@ -1,28 +1,72 @@
 """`rulebot store audit`: which of the invariants a journal alone can show hold, and where one does not."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from itertools import islice
 from types import MappingProxyType
 
-from rulebot.checks.journal.books import changes_recorded, positions_follow_fills
-from rulebot.checks.journal.exits import never_more_at_work, never_more_than_held
+from rulebot.checks.journal.books import (
+    Check,
+    Finding,
+    JournalIndex,
+    changes_recorded,
+    journal_index,
+    positions_follow_fills,
+)
 from rulebot.checks.journal.orders import (
+    declared_moves,
     final_is_final,
+    in_order,
+    inside_the_session,
+    never_more_at_work,
+    never_more_than_held,
     one_identity,
     one_live_entry,
+    one_text,
     only_what_reduces,
     only_with_a_link,
     recorded_first,
+    unknown_is_never_true,
 )
-from rulebot.checks.journal.rules import declared_moves, in_order, inside_the_session, one_text, unknown_is_never_true
-from rulebot.checks.journal.starts import differing_starts
-from rulebot.checks.journal.tape import Check, Finding, JournalIndex, journal_index
+from rulebot.core.state import State
+from rulebot.model.errors import StoreError
+from rulebot.model.facts import EventCalendar
+from rulebot.model.market import Board
 from rulebot.model.values import dataclass, replace
 from rulebot.record.record import Record
-from rulebot.store.chain import ChainBreak
+from rulebot.recovery.resume import RESUMED, resume, resume_from
+from rulebot.store.maintenance import differing_tables, has_tables_of_another
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
-from rulebot.store.upkeep import differing_tables, has_tables_of_another
+from rulebot.store.schema import ChainBreak
+
+# --- Invariant 22: a start, which reads what stands, goes on from the state that the whole journal leads to
+
+LATER = (timedelta(0), timedelta(days=1), timedelta(days=4))
+"""How long after the last record that it reads a start is tried: at once, on the next day, after a long weekend."""
+
+
+def differing_starts(path: Place) -> list[str]:
+    """Return what a start would know otherwise, or why none is possible, in words. Raises: StoreError."""
+    with StoreReader(path) as reader:
+        try:
+            records = reader.records(RESUMED)
+            instants = [records[-1].at + later for later in LATER] if records else []
+            return [f"a start at {at:%Y-%m-%d %H:%M:%S} UTC would know other {name}"
+                    for at in instants for name in _differing(reader, records, at)]  # fmt: skip
+        except (ArithmeticError, KeyError, StoreError, TypeError, ValueError) as error:
+            return [f"a start cannot read it: {error!r}"]
+
+
+def _differing(reader: StoreReader, records: Sequence[Record], at: datetime) -> list[str]:
+    board, events = Board(), EventCalendar()
+    whole = resume(records, at, board, events)
+    lean = resume_from(reader.recall(at), at, board, events)
+    names = [name for name in State._fields if getattr(whole.state, name) != getattr(lean.state, name)]
+    return names + (["texts"] if (whole.texts, whole.install) != (lean.texts, lean.install) else [])
+
+
+# --- `rulebot store audit`: which of the invariants a journal alone can show hold, and where one does not
 
 SHOWN = 5
 """Offences that are kept of one invariant; all are counted."""

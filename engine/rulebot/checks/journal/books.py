@@ -1,14 +1,116 @@
 """Checks on what is owned: positions are made again from fills, commissions and settlements, and compared."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 
-from rulebot.checks.journal.tape import Entry, Finding, JournalIndex
 from rulebot.model.money import CENT, ZERO
-from rulebot.model.order import Order, Purpose
+from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.position import Position, PositionLeg
-from rulebot.record.record import Kind
+from rulebot.record.codec import CodecError, decode
+from rulebot.record.record import Kind, Record
+
+# --- A journal as the checks read it
+
+_ENTITIES = (Kind.ORDER, Kind.POSITION, Kind.BOT_DAY)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One offence: the record it stands in, when that was, and what is wrong, in words."""
+
+    seq: int
+    at: datetime | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record with its number; `order` and `position` are set where it holds one."""
+
+    seq: int
+    record: Record
+    order: Order | None = None
+    position: Position | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """The record's kind."""
+        return self.record.kind
+
+    def text(self, name: str) -> str:
+        """Return a field of the record as text, "" when it is not there."""
+        found = self.record.data.get(name)
+        return "" if found is None else str(found)
+
+    def finding(self, text: str) -> Finding:
+        """Return an offence that stands in this record."""
+        return Finding(self.seq, self.record.at, text)
+
+
+@dataclass(frozen=True)
+class JournalIndex:
+    """All records of a journal that could be read; `unreadable` are those that could not."""
+
+    entries: tuple[Entry, ...]
+    unreadable: tuple[Finding, ...] = ()
+
+    @cached_property
+    def turns(self) -> tuple[tuple[Entry, ...], ...]:
+        """The records in pieces that were written as one: what happened, then the entities it changed."""
+        return tuple(_turns(self.entries))
+
+    def of(self, *kinds: Kind) -> Iterator[Entry]:
+        """Yield the records of some kinds, in order."""
+        return (entry for entry in self.entries if entry.kind in kinds)
+
+
+Check = Callable[[JournalIndex], Iterator[Finding]]
+
+
+def journal_index(rows: Iterable[tuple[int, Record | str]]) -> JournalIndex:
+    """Return the tape of numbered records; text in the place of a record says why it could not be read."""
+    entries: list[Entry] = []
+    unreadable: list[Finding] = []
+    for seq, record in rows:
+        if isinstance(record, str):
+            unreadable.append(Finding(seq, None, record))
+            continue
+        try:
+            entries.append(_entry(seq, record))
+        except CodecError as error:
+            unreadable.append(Finding(seq, record.at, f"no whole {record.kind.value}: {error}"))
+    return JournalIndex(tuple(entries), tuple(unreadable))
+
+
+def _entry(seq: int, record: Record) -> Entry:
+    if record.kind is Kind.ORDER:
+        return Entry(seq, record, order=decode(Order, dict(record.data)))
+    if record.kind is Kind.POSITION:
+        return Entry(seq, record, position=decode(Position, dict(record.data)))
+    return Entry(seq, record)
+
+
+def _turns(entries: Sequence[Entry]) -> Iterator[tuple[Entry, ...]]:
+    turn: list[Entry] = []
+    for entry in entries:
+        if turn and _begins(turn[-1], entry):
+            yield tuple(turn)
+            turn = []
+        turn.append(entry)
+    if turn:
+        yield tuple(turn)
+
+
+def _begins(last: Entry, entry: Entry) -> bool:
+    """Say whether a record is of another turn than the one before: later, or a happening after an entity."""
+    is_over = last.kind in _ENTITIES and entry.kind not in _ENTITIES
+    return is_over or last.record.at != entry.record.at
+
+
+# --- Checks on what is owned
 
 _BOOKED = (Kind.POSITION, Kind.FILL, Kind.COMMISSION, Kind.SETTLEMENT)
 
@@ -200,3 +302,31 @@ def _order_differs(filled: Mapping[tuple[str, str, str], int], order: Order) -> 
         if ours != count:
             return f"{count} of {leg.name} are filled, its fills give {ours}"
     return ""
+
+
+# --- Orders that were given up as they may be, and of which nobody could know that they would come to life
+
+GRACE = timedelta(seconds=40)
+"""How long an order of which nothing was heard counts as on its way."""
+
+
+class AbandonedOrders:
+    """Orders that were given up when the broker had been asked for them `GRACE` after they were sent, and had none.
+
+    One that was given up earlier is not among them: it may have been on its way.
+    """
+
+    def __init__(self) -> None:
+        self._asked: set[str] = set()
+        self._refs: set[str] = set()
+
+    def __contains__(self, ref: str) -> bool:
+        return ref in self._refs
+
+    def note(self, order: Order, at: datetime) -> None:
+        """Take an order as it was recorded; each cancel of it is."""
+        if order.status is OrderStatus.CANCELLING:
+            if order.sent_at is not None and at - order.sent_at >= GRACE:
+                self._asked.add(order.ref)
+        elif order.status is OrderStatus.ABANDONED and order.ref in self._asked:
+            self._refs.add(order.ref)

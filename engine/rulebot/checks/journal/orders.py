@@ -1,13 +1,252 @@
-"""Checks on orders: one at a time, each recorded before the world sees it, none where none may be."""
+"""Checks on exits: they reduce what is held, never more of it, however many of them work at once."""
 
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
-from rulebot.checks.journal.tape import Entry, Finding, JournalIndex
+from rulebot.checks.journal.books import AbandonedOrders, Books, Entry, Finding, JournalIndex, buys_back
+from rulebot.compile.lifecycle import LIFECYCLE
+from rulebot.core.program import CompiledBot
 from rulebot.core.state import OperatorState, TradingMode
-from rulebot.fill.book import BY_OTHERS
+from rulebot.documents.load_bots import SpecText, compile_text
+from rulebot.fill.ledger import BY_OTHERS
+from rulebot.model.errors import RulebotError
 from rulebot.model.order import Order, OrderStatus, Purpose
-from rulebot.record.record import Kind
+from rulebot.model.position import PositionLeg
+from rulebot.model.session import Session, exchange_date, session_from
+from rulebot.record.record import BY_HAND, COMPUTER_AHEAD, IS_NAMED, Kind, Record
 from rulebot.recovery.operator_state import after_record
+
+
+def never_more_than_held(tape: JournalIndex) -> Iterator[Finding]:
+    """8: No fill of an exit, and no settlement, closes more of a leg than is held at that moment.
+
+    Where the broker has taken back a trade, or fills an exit that it had called over or said it had not, an exit that
+    was already at work may do so. What it fills of one order beyond the size of that nobody can prevent;
+    then a person must have been told.
+    """
+    books = Books()
+    busted: set[str] = set()
+    over: set[str] = set()
+    given_up = AbandonedOrders()
+    asked = _Asked()
+    told = {entry.record.position for entry in tape.of(Kind.ALARM)}
+    for entry in tape.of(Kind.POSITION, Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.SETTLEMENT):
+        if entry.order is not None:
+            (over.discard if entry.order.status.is_live else over.add)(entry.order.ref)
+            given_up.note(entry.order, entry.record.at)
+            asked.note(entry.order)
+            continue
+        is_exit = entry.kind is Kind.FILL and entry.text("purpose") != Purpose.ENTRY.value
+        is_late = is_exit and (entry.text("ref") in over or entry.text("ref") in given_up)
+        if is_late or (entry.kind is Kind.FILL and _added(books, entry) < 0):
+            busted.add(entry.record.position)
+        if is_exit:
+            asked.fill(entry)
+        if books.take(entry) or entry.kind not in (Kind.FILL, Kind.SETTLEMENT):
+            continue
+        name = entry.text("leg")
+        leg = books.leg(entry.record.position, name)
+        beyond = asked.beyond[entry.record.position, name] if entry.record.position in told else 0
+        if leg.closed > leg.opened + beyond and entry.record.position not in busted:
+            yield entry.finding(f"{entry.record.position}: {leg.closed} of {name} are closed, {leg.opened} were opened")
+        if entry.kind is Kind.FILL and _is_wrong_way(books, entry) and not _takes_back(books, entry):
+            side = "buys" if entry.record.data.get("is_buy") else "sells"
+            yield entry.finding(f"{entry.record.position}: its {entry.text('purpose')} {side} {name}")
+
+
+def _takes_back(books: Books, entry: Entry) -> bool:
+    """Say whether a fill has bought back no more than was closed beyond what was held."""
+    leg = books.leg(entry.record.position, entry.text("leg"))
+    return buys_back(entry, books.contracts[entry.record.position, entry.text("leg")]) and leg.closed >= leg.opened
+
+
+def _buys_back(order: Order, leg: PositionLeg) -> bool:
+    return order.purpose is Purpose.UNWIND and not order.is_combo and order.side.sign == leg.sign
+
+
+class _Asked:
+    """What exits were to close, and what the broker has filled of each of them beyond that, by position and leg."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[tuple[str, str], int] = {}
+        self._filled: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+        self.beyond: Counter[tuple[str, str]] = Counter()
+
+    def note(self, order: Order) -> None:
+        """Take an order as it was recorded: the largest that it was ever sent as counts."""
+        for leg in order.legs:
+            key = order.ref, leg.name
+            self._sizes[key] = max(self._sizes.get(key, 0), order.quantity * leg.ratio)
+
+    def fill(self, entry: Entry) -> None:
+        """Count a fill of an exit; a correction takes the place of what it corrects."""
+        key = entry.text("ref"), entry.text("leg")
+        if (size := self._sizes.get(key)) is None:
+            return
+        filled = self._filled[key]
+        before = max(sum(filled.values()) - size, 0)
+        filled[entry.text("exec_id").rpartition(".")[0]] = int(str(entry.record.data["quantity"]))
+        self.beyond[entry.record.position, key[1]] += max(sum(filled.values()) - size, 0) - before
+
+
+def _is_wrong_way(books: Books, entry: Entry) -> bool:
+    contract = books.contracts[entry.record.position, entry.text("leg")]
+    is_entry = entry.text("purpose") == Purpose.ENTRY.value
+    return bool(entry.record.data.get("is_buy")) is not ((contract.sign > 0) is is_entry)
+
+
+@dataclass(slots=True)
+class _Working:
+    """A live exit: the order as last recorded, and what its group filled since its quantity was set, by leg.
+
+    beside: of one that had been given up, or had ended by the broker's word, the exits that were live when it came to
+    life.
+    """
+
+    order: Order
+    since: dict[str, int] = field(default_factory=dict)
+    beside: frozenset[str] | None = None
+
+    @property
+    def is_leaving(self) -> bool:
+        """True while a cancel is on its way."""
+        return self.order.status is OrderStatus.CANCELLING
+
+    def remaining(self, leg: str) -> int:
+        """Return contracts of a leg that it may still close."""
+        order = self.order
+        index = next((i for i, each in enumerate(order.legs) if each.name == leg), -1)
+        if index < 0:
+            return 0
+        if order.ended is not None and order.reported < order.quantity:
+            wanted = order.reported * order.legs[index].ratio
+        else:
+            wanted = order.quantity * order.legs[index].ratio
+        return max(wanted - self.since.get(leg, 0), 0)
+
+
+def never_more_at_work(tape: JournalIndex) -> Iterator[Finding]:
+    """9: Working exits of a leg never exceed what is held; those of one OCA group count once, as the largest.
+
+    Where the broker has taken back a trade, or an exit that was over has filled after all, one that is being cancelled
+    for it counts no more; what is told of before the connection stands is fitted to once it does. Neither does one that
+    was given up, or had been cancelled or refused, and has come to life, while it is being taken back beside exits that
+    had been sent before, nor what rests in an option that trades no more.
+    """
+    books = Books()
+    busted: set[str] = set()
+    working: dict[str, _Working] = {}
+    given_up = AbandonedOrders()
+    told: set[str] = set()
+    ended: set[str] = set()
+    is_linked = True
+    for turn in tape.turns:
+        touched: dict[str, Entry] = {}
+        for entry in turn:
+            if entry.kind is Kind.RUN_STARTED or entry.kind is Kind.LINK:
+                is_linked = entry.record.data.get("up") is True
+            if entry.kind is Kind.FILL:
+                added = _added(books, entry)
+                if added < 0 or _is_late(working, entry):
+                    busted.add(entry.record.position)
+                _note_fill(working, entry, added)
+            if entry.kind in (Kind.POSITION, Kind.FILL, Kind.SETTLEMENT):
+                books.take(entry)
+                touched[entry.record.position] = entry
+            if entry.order is not None and entry.order.purpose is not Purpose.ENTRY:
+                given_up.note(entry.order, entry.record.at)
+                _note_order(working, entry.order, is_unawaited=entry.order.ref in given_up or entry.order.ref in ended)
+                if entry.order.status in (OrderStatus.CANCELLED, OrderStatus.REFUSED):
+                    ended.add(entry.order.ref)
+                touched[entry.order.position] = entry
+        for position, entry in touched.items():
+            if position in busted and not is_linked:
+                continue
+            live = [each for each in working.values() if each.order.position == position]
+            counted = [each for each in live if not each.is_leaving or (position not in busted and _counts(each, live))]
+            if (text := _too_much(books, counted, position, entry.record.at)) and position not in told:
+                told.add(position)
+                yield entry.finding(f"{position}: {text}")
+
+
+def _is_late(working: dict[str, _Working], entry: Entry) -> bool:
+    """Say whether an exit that was over, or had been given up, has filled."""
+    known = working.get(entry.text("ref"))
+    return entry.text("purpose") != Purpose.ENTRY.value and (known is None or known.beside is not None)
+
+
+def _counts(each: _Working, live: Iterable[_Working]) -> bool:
+    """Say no of an exit that nobody awaited when it came to life, unless another one was sent since.
+
+    One that came to life after it, as the other of its pair, was not.
+    """
+    if each.beside is None:
+        return True
+    sent = (other.order.ref for other in live if other is not each and other.beside is None)
+    return any(ref not in each.beside for ref in sent)
+
+
+def _added(books: Books, entry: Entry) -> int:
+    """Return how many contracts a fill adds, below 0 where a correction to fewer takes the place of another."""
+    before = books.fills.get(entry.text("exec_id").rpartition(".")[0])
+    return int(entry.text("quantity")) - (abs(before.quantity) if before is not None else 0)
+
+
+def _note_fill(working: dict[str, _Working], entry: Entry, added: int) -> None:
+    """Count a fill against its order, and against the others of its OCA group: the broker takes them back.
+
+    A trade that is taken back leaves nothing more at work.
+    """
+    filled = working.get(entry.text("ref"))
+    if filled is None or entry.text("purpose") == Purpose.ENTRY.value:
+        return
+    group = filled.order.oca_group
+    leg = entry.text("leg")
+    for each in working.values():
+        if each is filled or (group and each.order.oca_group == group):
+            each.since[leg] = each.since.get(leg, 0) + max(added, 0)
+
+
+def _note_order(working: dict[str, _Working], order: Order, *, is_unawaited: bool) -> None:
+    if not order.status.is_live:
+        working.pop(order.ref, None)
+        return
+    known = working.get(order.ref)
+    if known is None or known.order.quantity != order.quantity:
+        counts = order.counts
+        since = {leg.name: count for leg, count in zip(order.legs, counts, strict=True) if not leg.opens}
+        beside = frozenset(working) if known is None and is_unawaited else None
+        working[order.ref] = _Working(order, since, beside)
+    else:
+        known.order = order
+
+
+def _too_much(books: Books, live: list[_Working], position: str, at: datetime) -> str:
+    for name in {leg.name: None for each in live for leg in each.order.legs}:
+        groups: dict[str, int] = {}
+        for each in live:
+            key = each.order.oca_group or each.order.ref
+            groups[key] = max(groups.get(key, 0), each.remaining(name))
+        leg, contract = books.leg(position, name), books.contracts.get((position, name))
+        held, total = leg.opened - leg.closed, sum(groups.values())
+        if contract is not None and held < 0 and all(_buys_back(each.order, contract) for each in live):
+            held = -held  # what was closed too far is bought back
+        is_over = total > max(held, 0)  # what the broker filled beyond an order is not at work any more
+        if is_over and not _has_expired(books.contracts.get((position, name)), at):
+            refs = ", ".join(each.order.ref for each in live)
+            return f"{total} of {name} work to be closed ({refs}), {held} are held"
+    return ""
+
+
+def _has_expired(leg: PositionLeg | None, at: datetime) -> bool:
+    """Say whether a leg trades no more: no order can fill in it, and the broker may end what rests there later."""
+    return leg is not None and not leg.option.is_share and at >= session_from(leg.option.expiry).close
+
+
+# --- Checks on orders
 
 _UNTOLD = (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.DENIED)
 _LEAVING = (OrderStatus.PREPARED, OrderStatus.SENDING)
@@ -142,3 +381,182 @@ def only_with_a_link(tape: JournalIndex) -> Iterator[Finding]:
         sent.add(order.ref)
         if not is_up and order.can_increase_risk:
             yield entry.finding(f"{order.ref} enters while there is no connection")
+
+
+# --- Checks on decisions
+
+_TO_CHOOSE = ("universe", "choose")
+"""Conditions that lead to a structure, of one that an operator has named asked no more."""
+_CONDITIONS = ("universe", "when", "require", "risk")
+_BEGINNINGS = (Kind.RUN_STARTED, Kind.PROMOTION)
+"""Records that are of no run before them."""
+_MOVES = frozenset((row.state, row.trigger, row.next) for row in LIFECYCLE.rows)
+
+
+def inside_the_session(tape: JournalIndex) -> Iterator[Finding]:
+    """11: No entry leaves outside the session, nor has another try, and none begins outside the window of its bot.
+
+    One that is entered by hand begins when it is asked for.
+    """
+    session: Session | None = None
+    last: dict[str, Order] = {}
+    bots: dict[str, CompiledBot | None] = {}
+    for entry in tape.of(Kind.RUN_STARTED, Kind.RELOAD, Kind.SESSION, Kind.ORDER, Kind.DECISION):
+        if entry.kind in (Kind.RUN_STARTED, Kind.RELOAD):
+            bots |= {name: _compiled(name, found) for name, found in _specs(entry.record).items()}
+        elif entry.kind is Kind.SESSION:
+            session = session_told(entry)
+        elif entry.text("what") == "enter" and not entry.record.data.get("by_hand"):
+            yield from _outside_window(entry, session, bots.get(entry.record.bot))
+        elif entry.order is not None:
+            order, before = entry.order, last.get(entry.order.ref)
+            last[order.ref] = order
+            is_sent = order_reaches_broker(before, order) or is_tried_again(before, order)
+            if order.can_increase_risk and is_sent and not _is_within(session, entry.record.at):
+                yield entry.finding(f"{order.ref} {'enters' if before is None else 'is sent'} outside the session")
+
+
+def _specs(record: Record) -> Mapping[str, Any]:
+    found: Any = record.data.get("specs")
+    return found or {}
+
+
+def _compiled(name: str, found: Mapping[str, Any]) -> CompiledBot | None:
+    """Return a bot as it ran, None when this version cannot compile its text: then its window is not known."""
+    overrides = {key: str(value) for key, value in (found.get("overrides") or {}).items()}
+    try:
+        return compile_text(SpecText(name, str(found["digest"]), str(found["path"]), str(found["text"]), overrides))
+    except RulebotError:
+        return None
+
+
+def session_told(entry: Entry) -> Session:
+    """Return the session that a record of one tells."""
+    opens, closes = (datetime.fromisoformat(entry.text(name)) for name in ("open", "close"))
+    return Session(date.fromisoformat(entry.text("date")), opens, closes, bool(entry.record.data.get("half")))
+
+
+def _is_within(session: Session | None, at: datetime) -> bool:
+    return session is not None and session.date == exchange_date(at) and session.is_on(at)
+
+
+def _outside_window(entry: Entry, session: Session | None, bot: CompiledBot | None) -> Iterator[Finding]:
+    if bot is None or session is None:
+        return
+    spans = bot.windows(session)
+    if not any(start <= entry.record.at < end for start, end in spans):
+        words = ", ".join(f"{start:%H:%M:%S} to {end:%H:%M:%S} UTC" for start, end in spans)
+        yield entry.finding(f"{entry.record.position} begins outside its window, {words}")
+
+
+class _Rule(NamedTuple):
+    """One rule of a bot, of one symbol and alternative where there are several."""
+
+    bot: str
+    place: str
+    rule: str
+    symbol: str
+    alternative: str
+
+    def is_asked(self, entry: Entry) -> bool:
+        """Say whether it had to be true for this entry; of a choice what asks for the alternative that was taken."""
+        data = entry.record.data
+        if (self.place == "when" and data.get(BY_HAND)) or (self.place in _TO_CHOOSE and data.get(IS_NAMED)):
+            return False
+        if self.bot != entry.record.bot or self.symbol not in ("", entry.text("symbol")):
+            return False
+        taken = entry.text("alternative")
+        if self.place == "choose":
+            return bool(taken) and self.rule.startswith(f"{taken}.")
+        return self.place in _CONDITIONS and self.alternative in ("", taken)
+
+
+def unknown_is_never_true(tape: JournalIndex) -> Iterator[Finding]:
+    """16: No rule is true of what is missing, and a bot enters only when each of its conditions was true last."""
+    truths: dict[_Rule, object] = {}
+    judged: set[tuple[str, str, str]] = set()
+    bots: dict[str, CompiledBot | None] = {}
+    for entry in tape.of(Kind.RUN_STARTED, Kind.RELOAD, Kind.VERDICT, Kind.DECISION):
+        truth = entry.record.data.get("truth")
+        if entry.kind in (Kind.RUN_STARTED, Kind.RELOAD):
+            bots |= {name: _compiled(name, found) for name, found in _specs(entry.record).items()}
+        if entry.kind is Kind.RUN_STARTED:
+            truths.clear()
+            judged.clear()
+        elif entry.kind is Kind.RELOAD:
+            truths = {key: last for key, last in truths.items() if key.bot != entry.record.bot}
+        elif entry.kind is Kind.VERDICT:
+            place, rule, *of = (entry.text(name) for name in ("place", "rule", "symbol", "alternative"))
+            truths[_Rule(entry.record.bot, place, rule, *of)] = truth
+            judged.add((entry.record.bot, place, rule))
+            if truth is True and entry.text("missing"):
+                yield entry.finding(f"{entry.record.bot}: {entry.text('rule')} is true without {entry.text('missing')}")
+        elif entry.text("what") == "enter":
+            for key, last in truths.items():
+                if key.is_asked(entry) and last is not True:
+                    word = "unknown" if last is None else "false"
+                    yield entry.finding(f"{entry.record.position} is entered while {key.rule} is {word}")
+            for place, rule in _owed(bots.get(entry.record.bot), entry):
+                if (entry.record.bot, place, rule) not in judged:
+                    yield entry.finding(f"{entry.record.position} is entered and {rule} was never judged")
+
+
+def _owed(bot: CompiledBot | None, entry: Entry) -> Iterator[tuple[str, str]]:
+    """Yield the conditions that were to be judged before an entry, with their places: of a bot without a universe.
+
+    What a structure requires is told of those alone that have no others to choose from.
+    """
+    if bot is None or bot.members:
+        return
+    if not entry.record.data.get("by_hand"):
+        yield from (("when", rule.name) for rule in bot.plan.entry.when)
+    if not bot.plan.choices:
+        yield from (("require", rule.name) for rule in bot.plan.require)
+
+
+def declared_moves(tape: JournalIndex) -> Iterator[Finding]:
+    """17: A position moves only along the rows of the lifecycle, each move from where it stood."""
+    states: dict[str, str] = {}
+    for entry in tape.of(Kind.DECISION):
+        values = entry.record.data.get("values")
+        if entry.text("what") != "state" or not isinstance(values, list) or len(values) != 2:
+            continue
+        position, before, after = entry.record.position, str(values[0]), str(values[1])
+        stood = states.get(position, LIFECYCLE.initial)
+        states[position] = after
+        if before != stood:
+            yield entry.finding(f"{position} moves from {before}, it stood at {stood}")
+        if (before, entry.text("reason"), after) not in _MOVES:
+            yield entry.finding(f"{position}: no move '{entry.text('reason')}' leads from {before} to {after}")
+
+
+def one_text(tape: JournalIndex) -> Iterator[Finding]:
+    """18: A position, and each of its orders, is governed by the text it was opened under."""
+    digests: dict[str, str] = {}
+    for entry in tape.of(Kind.POSITION):
+        assert entry.position is not None
+        if digests.setdefault(entry.position.id, entry.position.digest) != entry.position.digest:
+            yield entry.finding(f"{entry.position.id} has another digest than when it was opened")
+    for entry in tape.of(Kind.ORDER):
+        assert entry.order is not None
+        if digests.get(entry.order.position, entry.order.digest) != entry.order.digest:
+            yield entry.finding(f"{entry.order.ref} has another digest than its position {entry.order.position}")
+
+
+def in_order(tape: JournalIndex) -> Iterator[Finding]:
+    """20: Records can be read, their numbers follow each other, and within a run time never goes back.
+
+    But at a connection that begins by the broker's time after one that went by this computer's clock: its first record
+    is the alarm that tells how far these are apart.
+    """
+    yield from tape.unreadable
+    last: Entry | None = None
+    is_up = False
+    for entry in tape.entries:
+        is_back = last is not None and entry.record.at < last.record.at
+        is_begun = entry.kind in _BEGINNINGS or (not is_up and COMPUTER_AHEAD in entry.record.data)
+        if last is not None and is_back and not is_begun:
+            yield entry.finding(f"it is earlier than number {last.seq}, {last.record.at:%Y-%m-%d %H:%M:%S} UTC")
+        if entry.kind is Kind.LINK:
+            is_up = bool(entry.record.data["up"])
+        last = entry

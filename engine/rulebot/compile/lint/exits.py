@@ -1,18 +1,220 @@
 """Exits that never act, act at once, or stand in the shadow of another."""
 
 from collections.abc import Iterator
+from math import inf
 
-from rulebot.compile.lint.clauses import can_hold, contradictory, satisfiable
-from rulebot.compile.lint.confirming import asked_of, is_too_long, most_seconds
-from rulebot.compile.lint.endings import ends, is_of_an_hour
-from rulebot.compile.lint.literals import TIME, Subject
-from rulebot.compile.lint.look import LintContext
-from rulebot.compile.lint.ranges import ALL, Range
-from rulebot.compile.lint.wording import dates, duration, said
-from rulebot.compile.plan import ExitPlan, Rule
+from rulebot.compile.data_needs import calls_of
+from rulebot.compile.lint.comparisons import (
+    ALL,
+    TIME,
+    Clause,
+    LinearTerms,
+    Range,
+    Subject,
+    can_hold,
+    contradictory,
+    satisfiable,
+)
+from rulebot.compile.lint.lint_context import LintContext, dates, duration, said
+from rulebot.compile.lint.reach import Places
+from rulebot.compile.per_leg_exits import WHOLE, Legs, legs_in_condition
+from rulebot.compile.plan import ExitPlan, Quantity, Rule
 from rulebot.compile.problem import Problem
-from rulebot.spec.nouns.condition import Confirm
-from rulebot.spec.nouns.exits import ExitKind, IfUnknown
+from rulebot.compile.structure import left_bare, symbol_of
+from rulebot.model.text import counted
+from rulebot.spec.nouns import Confirm, Side
+from rulebot.spec.spec import Exit, ExitKind, IfUnknown, OnUnknown, is_all
+
+# --- Exits that close something else than they seem to, a part that is all, or what covers the rest
+
+
+def closing_unsaid(look: LintContext) -> Iterator[Problem]:
+    """Yield RB339 for an exit that judges some legs in one part and others, or all, in another, without `close`."""
+    written = {each.name: each for each in look.spec.exits}
+    for planned, rule in look.exit_rules():
+        condition = written[planned.written].condition
+        if condition is None or planned.each or _says_what(written[planned.written]):
+            continue
+        found = legs_in_condition(condition.test, rule.test)
+        if len(found) > 1:
+            parts = " and in another ".join(map(_words, found))
+            message = f"'{planned.written}' judges in one part {parts}, so it closes the whole position"
+            yield Problem("RB339", look.marked(rule), message, f"write 'close: all', or {_close_instead(found)}")
+
+
+def parts_of_one(look: LintContext) -> Iterator[Problem]:
+    """Yield RB348 for each exit of a part that, rounded up, is all of the structures there can be."""
+    if look.plan.overwrite is not None:
+        return
+    count = look.plan.quantity
+    for rule in look.spec.exits:
+        part = rule.close_part
+        if rule.enabled and part is not None and part < 1 and is_all(part, count):
+            said = f"{(part * 100).normalize():f}% of {counted(count, 'structure')}"
+            message = f"'{rule.name}' closes {said}, rounded up, and so the whole position"
+            yield Problem("RB348", (*rule.path, "close"), message, "leave 'close' out, or enter more ('quantity')")
+
+
+def uncovering(look: LintContext) -> Iterator[Problem]:
+    """Yield RB355 for each exit that closes what covers an option, or shares, that it leaves."""
+    told = set()
+    for planned, rule in look.exit_rules():
+        bare = left_bare(look.spec, planned.legs) if planned.legs and planned.roll is None else ()
+        if bare and planned.written not in told:
+            told.add(planned.written)
+            message = f"'{planned.written}' closes {_words(planned.legs)} alone, and leaves {_words(bare)} uncovered"
+            help_text = "close both, as 'close: all' does, or write 'undefined_risk: allow' under 'risk'"
+            yield Problem("RB355", look.marked(rule), message, help_text)
+
+
+def _says_what(written: Exit) -> bool:
+    return written.close_all or written.close_part is not None or bool(written.close_legs)
+
+
+def _words(legs: Legs) -> str:
+    return "the whole position" if legs == WHOLE else " and ".join(legs)
+
+
+def _close_instead(found: tuple[Legs, ...]) -> str:
+    legs = next(legs for legs in found if legs != WHOLE)
+    return f"'close: [{', '.join(legs)}]' for these alone"
+
+
+# --- Whether an exit can be true for as long, or as often, as its `confirm` asks
+
+BETWEEN_READINGS = 1.0
+"""Seconds from one reading that counts to the next: each is on newer quotes of all that is read."""
+_LASTING = Subject("time_in_trade", Quantity.SECONDS)
+
+
+def is_too_long(rule: Rule, terms: LinearTerms, places: Places) -> bool:
+    """Say whether an exit that may be true is never so for long enough."""
+    return asked_of(rule) > most_seconds(rule, terms, places)
+
+
+def asked_of(rule: Rule) -> float:
+    """Return the seconds for which a rule has to be true, at the least."""
+    confirm = rule.confirm
+    if confirm is None:
+        return 0.0
+    return (confirm.seconds or 0.0) if confirm.quotes is None else (confirm.quotes - 1) * BETWEEN_READINGS
+
+
+def most_seconds(rule: Rule, terms: LinearTerms, places: Places) -> float:
+    """Return for how long an exit can be true at a stretch: while a position lasts, from a time of day to the close."""
+    ways = satisfiable([(rule.test, True)], places.open, terms)
+    lasting = places.open(_LASTING)[-1][1][0]
+    return lasting if ways is None else max((min(lasting, _left(way, terms)) for way in ways), default=0.0)
+
+
+def _left(way: Clause, terms: LinearTerms) -> float:
+    """Return the seconds that a way of being true leaves of a session; infinite where it asks for no time of day."""
+    if not way.get(TIME):
+        return inf
+    day = (terms.session.close - terms.session.open).total_seconds()
+    return day - way[TIME][0][0][0]
+
+
+# --- Short options that nothing closes on some path
+
+_CLOCKS = ("time", "dte", "sessions_in_trade")
+_MARKET = ("spot", "legs", "index", "strikes")
+
+
+def shorts_without_exit(look: LintContext) -> Iterator[Problem]:
+    """Yield RB335 where a short option would stay open once the data is gone, RB336 where no exit bounds its loss."""
+    if not _sells(look):
+        return
+    yield from _without_data(look)
+    yield from _without_bound(look)
+
+
+def _sells(look: LintContext) -> bool:
+    return any(leg.sign < 0 for leg in look.plan.legs)
+
+
+def _without_data(look: LintContext) -> Iterator[Problem]:
+    where = ("exits",)
+    help_text = "add 'time: close - 15m', or 'at_expiry: settle' if it may be held to the end"
+    if not ends(look, look.terms, look.places):
+        message = "no exit that needs no market data is ever reached: blind, the short options would stay open"
+        yield Problem("RB335", where, f"{message}{_at_no_hour(look)}", help_text, None, True)
+        return
+    found = [terms.session for terms, places in look.halves if not ends(look, terms, places)]
+    if found:
+        message = f"on {dates(found)} no exit that needs no market data is reached: the short options would stay open"
+        yield Problem("RB335", where, message, help_text, None, True)
+
+
+def _at_no_hour(look: LintContext) -> str:
+    """Return which exits by the clock alone wait for an hour at which nothing trades, "" where none does."""
+    clocks = [rule for _, rule in look.exit_rules() if is_of_an_hour(rule)]
+    never = [said(rule) for rule in clocks if not can_hold([(rule.test, True)], look.places.open, look.terms)]
+    return f"; never true from 09:30 to 16:00 New York: {', '.join(never)}" if never else ""
+
+
+def is_of_an_hour(rule: Rule) -> bool:
+    """Say whether an exit asks for times of day alone; that none is reached is told of all together."""
+    return {call.measure for call in calls_of(rule.test)} == {"time"}
+
+
+def ends(look: LintContext, terms: LinearTerms, places: Places) -> bool:
+    """Say whether some exit comes true by the clock and the calendar alone, or nothing is sold that needs one."""
+    if not _sells(look):
+        return True
+    return any(_ends(look, planned, terms, places) for planned in look.plan.exits)
+
+
+def _ends(look: LintContext, planned: ExitPlan, terms: LinearTerms, places: Places) -> bool:
+    """Say whether an exit leaves nothing of a position, and is armed and comes true by the clock and the calendar."""
+    if planned.rule is None:
+        return True
+    count = look.plan.quantity if look.plan.overwrite is None else None
+    if planned.roll is not None or not is_all(planned.part, count):
+        return False
+    if planned.legs and len(planned.legs) < len(look.plan.legs):
+        return False
+    if is_too_long(planned.rule, terms, places):
+        return False
+    found = (satisfiable([(rule.test, True)], places.open, terms) for rule in (planned.rule, *planned.armed_by))
+    return all(ways is None or any(map(_is_by_clock, ways)) for ways in found)
+
+
+def _is_by_clock(way: Clause) -> bool:
+    return all(subject == TIME or subject.measure in _CLOCKS for subject in way)
+
+
+def _without_bound(look: LintContext) -> Iterator[Problem]:
+    if look.plan.overwrite is not None:
+        return
+    protect = look.plan.risk.protect
+    for symbol in dict.fromkeys(leg.symbol for leg in look.plan.legs):
+        legs = [leg for leg in look.spec.legs.legs if symbol_of(leg, look.spec) == symbol]
+        calls = [leg for leg in legs if leg.right == "call" or leg.is_shares]
+        sold = [leg for leg in calls if leg.side is Side.SELL and not (protect and protect.covers(leg.name))]
+        if sum(leg.ratio for leg in sold) <= sum(leg.ratio for leg in calls if leg.side is Side.BUY):
+            continue
+        if not any(_watches(look)):
+            message = f"the call sold by '{sold[-1].name}' can lose without bound, and no exit acts when it does"
+            help_text = (
+                "add a stop, a breach or 'protect: {cost: 4x credit}'; "
+                "against shares that the account holds 'quantity: {overwrite: {between: [50%, 100%]}}'"
+            )
+            yield Problem("RB336", sold[-1].path, message, help_text, None, True)
+
+
+def _watches(look: LintContext) -> Iterator[bool]:
+    """Say of each exit but targets, and but those that may hold, whether it looks at the market at all."""
+    for planned, rule in look.exit_rules():
+        is_bound = planned.roll is None or planned.roll.otherwise is OnUnknown.CLOSE
+        yield (
+            is_bound
+            and planned.kind is not ExitKind.TARGET
+            and any(name.partition(":")[0] in _MARKET for name in rule.reads)
+        )
+
+
+# --- Exits that never act, act at once, or stand in the shadow of another
 
 _GAINS = ("gain", "gain in dollars", "gain in risk", "cost")
 

@@ -1,53 +1,106 @@
 """Lint: what is legal and unlikely. `accept: {RB310: reason}` switches a warning off for one spec."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 
-from rulebot.compile.lint.ages import ineffective_max_age
-from rulebot.compile.lint.bases import against_the_whole, near_zero_basis, of_next_to_nothing
-from rulebot.compile.lint.caps import out_of_reach, past_built_in_cap
-from rulebot.compile.lint.closing import closing_unsaid, parts_of_one, uncovering
-from rulebot.compile.lint.endings import shorts_without_exit
-from rulebot.compile.lint.entering import excluded, past_the_exit, sessions_without_window, unaffordable
-from rulebot.compile.lint.exits import never_true_exits, never_true_halts
-from rulebot.compile.lint.hedged import unbalanced_pairs
-from rulebot.compile.lint.keys import out_of_range
-from rulebot.compile.lint.look import Check, LintEnvironment, lint_context
-from rulebot.compile.lint.models import trained_elsewhere
-from rulebot.compile.lint.names import unused_lets
-from rulebot.compile.lint.news import too_short_blackouts, unknown_events
-from rulebot.compile.lint.opened import immediate_exits, left_by_the_market
-from rulebot.compile.lint.opening import before_members_open
+from rulebot.compile.lint.conditions import always, at_once_in_the_example
+from rulebot.compile.lint.entries import (
+    before_members_open,
+    excluded,
+    out_of_reach,
+    past_built_in_cap,
+    past_the_exit,
+    sessions_without_window,
+    unaffordable,
+)
+from rulebot.compile.lint.exits import (
+    closing_unsaid,
+    never_true_exits,
+    never_true_halts,
+    parts_of_one,
+    shorts_without_exit,
+    uncovering,
+)
+from rulebot.compile.lint.exits_at_entry import (
+    against_the_whole,
+    immediate_exits,
+    left_by_the_market,
+    near_zero_basis,
+    of_next_to_nothing,
+    rolled_again,
+    rolled_at_any_price,
+)
+from rulebot.compile.lint.lint_context import Check, LintContext, LintEnvironment, lint_context
+from rulebot.compile.lint.news import too_short_blackouts, trained_elsewhere, unknown_events
 from rulebot.compile.lint.orders import (
     hardly_protected,
     late,
     naked_between,
+    of_a_share,
+    of_a_tick,
+    off_tick_prices,
     on_one_reading,
     stuck_at_mid,
     unreduced,
     waiting_for_quotes,
 )
-from rulebot.compile.lint.outcomes import inside_the_spread, never_in_the_example, of_few_dollars
-from rulebot.compile.lint.prices import of_a_share, of_a_tick, off_tick_prices
-from rulebot.compile.lint.rolls import rolled_again, rolled_at_any_price
-from rulebot.compile.lint.scenarios import unmet
-from rulebot.compile.lint.settled import always, at_once_in_the_example
-from rulebot.compile.lint.shapes import (
+from rulebot.compile.lint.outcomes import inside_the_spread, never_in_the_example, of_few_dollars, unmet
+from rulebot.compile.lint.structure import (
+    ambiguous_symbols,
     crossed,
     far_apart,
     misnamed,
     out_on_the_first_day,
     sold_inside,
     twice,
+    unbalanced_pairs,
     without_bid,
 )
-from rulebot.compile.lint.symbols import ambiguous_symbols
-from rulebot.compile.lint.unitless import read_otherwise
-from rulebot.compile.lint.unusual import unusual
+from rulebot.compile.lint.usual_bounds import ineffective_max_age, read_otherwise, unusual
+from rulebot.compile.lint.usual_numbers import out_of_range
 from rulebot.compile.plan import Plan
 from rulebot.compile.problem import CODES, Problem, did_you_mean
-from rulebot.spec.codes import CODES as READERS
-from rulebot.spec.nouns.condition import Path
+from rulebot.spec.diagnostic import CODES as READERS
+from rulebot.spec.nouns import Path, Word
 from rulebot.spec.spec import Spec
+
+# --- Names that stand nowhere
+
+_WORD = re.compile(r"[a-z_][a-z0-9_]*")
+_NO_USE = frozenset({"name", "about", "path", "accept", "lets", "parameters", "digest"})
+"""Fields whose words use nothing: what a thing is called, and where it stands."""
+
+
+def unused_lets(look: LintContext) -> Iterator[Problem]:
+    """Yield RB302 for each let that no part of the spec names. Any word of any text may be a use of it."""
+    if not look.spec.lets:
+        return
+    used = set(_words(look.spec))
+    for let in look.spec.lets:
+        if let.name not in used:
+            help_text = f"write '{let.name}' where it belongs, or remove it"
+            yield Problem("RB302", let.path, f"the let '{let.name}' is not used", help_text, None, True)
+
+
+def _words(value: object) -> Iterator[str]:
+    """Yield every word of every text in a noun of the spec, whatever fields the nouns have."""
+    if isinstance(value, Word):
+        yield value.name
+    elif isinstance(value, str):
+        yield from _WORD.findall(value)
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _words(item)
+    elif isinstance(value, Mapping):
+        yield from _words(tuple(value.values()))
+    elif is_dataclass(value):
+        for field in fields(value):
+            if field.name not in _NO_USE:
+                yield from _words(getattr(value, field.name))
+
+
+# --- Lint
 
 WARNINGS = tuple(sorted(code for code in {*CODES, *READERS} if code.startswith("RB3")))
 

@@ -8,16 +8,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from rulebot.compile.distance import place_of
 from rulebot.compile.lint.reach import window_seconds
 from rulebot.compile.problem import Problem
-from rulebot.compile.structure import symbol_of
+from rulebot.compile.structure import place_of, symbol_of
 from rulebot.compile.timing import full_session
 from rulebot.compile.variants import read_for, variants
 from rulebot.model.contract import product
 from rulebot.model.values import dataclass
-from rulebot.spec.nouns.condition import Path
-from rulebot.spec.nouns.legs import DteRule, Expiry, IfHeld, Leg, Side, Strike, StrikeBy
+from rulebot.spec.nouns import DteRule, Expiry, IfHeld, Leg, Path, Side, Strike, StrikeBy
 from rulebot.spec.spec import Spec
 
 Terms = tuple[object, ...]

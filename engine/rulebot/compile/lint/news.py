@@ -3,13 +3,12 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from rulebot.compile.lint.look import LintContext
+from rulebot.compile.lint.lint_context import LintContext
 from rulebot.compile.problem import Problem, did_you_mean
 from rulebot.compile.timing import outlives_its_day
-from rulebot.model.events import calendars_of, expiry_warnings
+from rulebot.model.economic_calendar import calendars_of, expiry_warnings
 from rulebot.model.facts import EventCalendar
-from rulebot.spec.nouns.condition import Argument, Condition, ExpressionTest, Group, GroupKind, MeasureTest, Path
-from rulebot.spec.nouns.legs import DteRule, Expiry
+from rulebot.spec.nouns import Argument, Condition, DteRule, Expiry, ExpressionTest, Group, GroupKind, MeasureTest, Path
 from rulebot.spec.spec import Spec
 
 LONG = 7
@@ -112,3 +111,28 @@ def _blackouts(condition: Condition, *, wanted: bool) -> Iterator[MeasureTest]:
 def _listed(test: MeasureTest) -> str:
     of = test.arguments.get("of")
     return ", ".join(of) if isinstance(of, tuple) else str(of)
+
+
+# --- What lint says of learned models
+
+UNDERLYING = "underlying"
+"""The key in `trained` of a model file that says on what it was trained; older files do not have it."""
+
+
+def trained_elsewhere(look: LintContext) -> Iterator[Problem]:
+    """Yield RB347 for each model that was trained on another underlying than the one it reads.
+
+    With a universe it reads several, and was trained on one of them at most: that is meant.
+    """
+    spec = look.spec
+    for condition in look.conditions.values() if spec.universe is None else ():
+        test = condition.test
+        if not isinstance(test, MeasureTest) or test.measure != "model":
+            continue
+        file, of = str(test.arguments.get("file")), str(test.arguments.get("of", spec.underlyings[0]))
+        model = spec.models.get(file)
+        trained_on = of if model is None else model.trained.get(UNDERLYING, of)
+        if trained_on != of:
+            message = f"'{file}' was trained on {trained_on}, and here it reads {of}"
+            help_text = f"train one on {of} ('rulebot train'), or accept it if that is meant"
+            yield Problem("RB347", (*test.path, "file"), message, help_text)

@@ -1,21 +1,192 @@
-"""Orders that do what their author hardly means: at market on one reading, not without quotes, short without cover
-between two legs, or in numbers that the broker may refuse.
-"""
+"""Prices that no order can have, and dollars that are hardly any: the exchange deals in ticks of a price per share."""
 
-from collections.abc import Iterator
-from math import gcd
+from collections.abc import Collection, Iterator, Sequence
+from datetime import date
+from decimal import Decimal
+from math import gcd, inf
+from typing import NamedTuple
 
-from rulebot.compile.clock_exits import late_warnings
-from rulebot.compile.lint.confirming import asked_of
-from rulebot.compile.lint.look import LintContext
-from rulebot.compile.lint.wording import duration
+from rulebot.compile.exits import late_warnings
+from rulebot.compile.lint.comparisons import literal
+from rulebot.compile.lint.exits import asked_of
+from rulebot.compile.lint.lint_context import LintContext, duration, said
+from rulebot.compile.orders import is_pair
+from rulebot.compile.plan import Compare, ExitPlan, LegPlan, Rule
 from rulebot.compile.problem import Problem
 from rulebot.compile.structure import symbol_of
-from rulebot.spec.nouns.condition import Path
-from rulebot.spec.nouns.exits import ExitKind, IfUnknown
-from rulebot.spec.nouns.legs import Leg, Side
-from rulebot.spec.nouns.order import Order, PriceFrom
-from rulebot.spec.spec import Spec
+from rulebot.model.commission import estimate
+from rulebot.model.contract import LOT, Option, product
+from rulebot.model.money import ZERO, Rounding, TickRule, dollars, on_tick
+from rulebot.spec.nouns import Amount, Condition, Group, Leg, MeasureTest, Path, Side, Unit
+from rulebot.spec.spec import ExitKind, IfUnknown, Order, PriceFrom, Spec
+
+PRICED = frozenset({"credit", "debit", "profit", "loss", "give_back"})
+"""What is said per share, or as a part, and with `$` of the whole position."""
+
+
+def off_tick_prices(look: LintContext) -> Iterator[Problem]:
+    """Yield RB340 for steps, starts, bounds on the price and resting prices that lie between two ticks."""
+    spec = look.spec
+    for order in (spec.order, spec.exit_order, *(rule.order for rule in spec.exits)):
+        if order is not None:
+            yield from _order_prices(order, spec, is_entry=order is spec.order)
+    if spec.order.leg_by_leg:
+        return
+    resting = tuple(rule.condition for rule in spec.exits if rule.resting and rule.condition is not None)
+    for condition, measures in (
+        *((each, ("credit", "debit")) for each in spec.legs.require),
+        *((each, ("cost", "value")) for each in resting),
+    ):
+        for path, price in _amounts(condition, measures, Unit.NUMBER):
+            yield from _between_ticks(path, price, _whole(spec))
+
+
+def of_a_share(look: LintContext) -> Iterator[Problem]:
+    """Yield RB344 for dollars of a whole position that are less than the least change of its price."""
+    spec = look.spec
+    shares = LOT * (1 if spec.size or spec.overwrite else spec.quantity)
+    tick = _whole(spec).ticks.steps[0][1]
+    judged = (*spec.legs.require, *(rule.condition for rule in spec.exits if rule.condition is not None))
+    for path, amount in (found for each in judged for found in _amounts(each, PRICED, Unit.DOLLARS)):
+        if 0 < abs(amount) < tick * shares:
+            message = f"${abs(amount):f} is of the whole position: {abs(amount) / shares:.3f} a share"
+            help = f"{abs(amount):f} a share is ${abs(amount) * shares:.0f}"
+            if "credit" in path or "debit" in path:
+                help += f", or '{abs(amount):f}' without '$'"
+            yield Problem("RB344", path, message, help)
+
+
+def of_a_tick(look: LintContext) -> Iterator[Problem]:
+    """Yield RB344 for a target or stop that at the least price asked for is nearer to it than the next price there is.
+
+    And for a target that wins less there than opening and closing cost.
+    """
+    tick, least = _whole(look.spec).ticks.steps[0][1], Decimal(str(look.bounds.least))
+    for planned, rule in look.exit_rules():
+        part = abs(_part_of_entry(planned, rule, look))
+        if least < tick or not part:
+            continue
+        name, share = look.plan.opens_for, part * least
+        of_least = f"{said(rule)} of the least {name}, {least:.2f}, is"
+        is_target, costs = planned.kind is ExitKind.TARGET, _least_commissions(look)
+        won = share * LOT * look.plan.quantity
+        if share < tick:
+            then = "nothing may be won, and commissions are lost" if is_target else "the next quotes may close it"
+            message = f"{of_least} {share:.3f} a share, and prices change by {tick}: {then}"
+        elif is_target and won <= costs:
+            message = (
+                f"{of_least} {dollars(won)}, and opening and closing cost {dollars(costs)} or more: nothing is won"
+            )
+        else:
+            continue
+        help_text = f"'require' a larger {name}, or {'win' if is_target else 'risk'} a larger part"
+        yield Problem("RB344", look.marked(rule), message, help_text)
+
+
+def _part_of_entry(planned: ExitPlan, rule: Rule, look: LintContext) -> Decimal:
+    """Return which part of the entry price a target wins, or a stop loses, below 0; 0 where it is no such part."""
+    if planned.kind not in (ExitKind.TARGET, ExitKind.STOP) or not isinstance(rule.test, Compare):
+        return Decimal(0)
+    subject, passing = literal(rule.test, look.terms)
+    if subject.measure != "gain" or not passing:
+        return Decimal(0)
+    edge, _ = passing[0][0] if planned.kind is ExitKind.TARGET else passing[-1][1]
+    is_of_kind = 0 < edge < inf if planned.kind is ExitKind.TARGET else -inf < edge < 0
+    return Decimal(str(edge)) if is_of_kind else Decimal(0)
+
+
+def _least_commissions(look: LintContext) -> Decimal:
+    """Return the dollars that opening and closing all of it cost at least, 0 where its count is not known.
+
+    What was bought beside what was sold may be left to expire.
+    """
+    plan = look.plan
+    if plan.size is not None or plan.overwrite is not None or any(leg.is_shares for leg in plan.legs):
+        return ZERO
+    sold = [leg for leg in plan.legs if leg.sign < 0] or plan.legs
+    parts = [[(_of(leg), leg.ratio * plan.quantity, 0.0) for leg in legs] for legs in (plan.legs, sold)]
+    is_single = bool(look.spec.order.leg_by_leg), is_pair(look.spec)
+    return sum((_estimated(legs, is_single=each) for legs, each in zip(parts, is_single, strict=True)), ZERO)
+
+
+def _estimated(parts: Sequence[tuple[Option, int, float]], *, is_single: bool) -> Decimal:
+    """Return the dollars of one order of these parts, or of an order for each of them."""
+    return sum((estimate([each]) for each in parts), ZERO) if is_single else estimate(parts)
+
+
+def _of(leg: LegPlan) -> Option:
+    """Return an option whose commissions are those of a leg."""
+    return Option(leg.symbol, leg.trading_class, date.min, Decimal(1), leg.right)
+
+
+def _order_prices(order: Order, spec: Spec, *, is_entry: bool) -> Iterator[Problem]:
+    is_single = bool(order.leg_by_leg) if is_entry else is_pair(spec)
+    grids = tuple(_single(leg, spec) for leg in spec.legs.legs) if is_single else (_whole(spec),)
+    if order.step is not None:
+        coarsest = max(grids, key=lambda grid: grid.ticks.steps[0][1])
+        yield from _between_ticks((*order.path, "step"), order.step, coarsest._replace(is_step=True))
+    if order.price is not None:
+        price = order.price
+        yield from _between_ticks((*order.path, "start"), price, max(grids, key=lambda grid: grid.ticks.tick(price)))
+
+
+class PriceGrid(NamedTuple):
+    """The prices that orders of a kind can have; `is_step`: the finest of them, which a step goes by."""
+
+    what: str
+    ticks: TickRule
+    is_step: bool = False
+
+
+def _whole(spec: Spec) -> PriceGrid:
+    """Return the grid of an order for the whole structure."""
+    legs = spec.legs.legs
+    symbol = symbol_of(legs[0], spec)
+    return _single(legs[0], spec) if len(legs) == 1 else PriceGrid(f"{symbol} combos", product(symbol).combo_ticks)
+
+
+def _single(leg: Leg, spec: Spec) -> PriceGrid:
+    symbol = symbol_of(leg, spec)
+    return PriceGrid(f"{symbol} options", product(symbol).option_ticks)
+
+
+def _between_ticks(path: Path, price: Decimal, grid: PriceGrid) -> Iterator[Problem]:
+    tick = grid.ticks.steps[0][1] if grid.is_step else grid.ticks.tick(price)
+    below, above = on_tick(price, tick, Rounding.DOWN), on_tick(price, tick, Rounding.UP)
+    if below == above:
+        return
+    word = "step" if grid.is_step else "price"
+    message = f"{grid.what} are priced in steps of {tick}: a {word} of {price:f} lies between"
+    if below <= 0:
+        help_text = f"write {above}" + (": with less several tries have the same price" if grid.is_step else "")
+    else:
+        help_text = f"write {below} or {above}"
+    yield Problem("RB340", path, message, help_text)
+
+
+def _amounts(condition: Condition, measures: Collection[str], unit: Unit) -> Iterator[tuple[Path, Decimal]]:
+    """Yield the amounts in a unit that a condition compares one of these measures with."""
+    test = condition.test
+    if isinstance(test, Group):
+        for member in test.members:
+            yield from _amounts(member, measures, unit)
+    if not isinstance(test, MeasureTest) or test.measure not in measures or test.comparison is None:
+        return
+    several = len(test.comparison.operands) > 1
+    for at, operand in enumerate(test.comparison.operands):
+        if isinstance(operand, Amount) and operand.unit is unit:
+            yield _bound_path(test, at if several else None), operand.value
+
+
+def _bound_path(test: MeasureTest, at: int | None) -> Path:
+    if len(test.path) > 1 and test.path[-2] in ("target", "stop"):
+        return test.path
+    assert test.comparison is not None
+    path: Path = (*test.path, test.comparison.op.value)
+    return path if at is None else (*path, at)
+
+
+# --- Orders that do what their author hardly means
 
 _QUOTED = ("legs", "spot", "strikes", "index")
 LEAST_PROMISE = 2.0

@@ -2,7 +2,7 @@
 
 from rulebot.compile.measures.measure import EVERYWHERE, PLAIN, SYMBOL, TRUTH, Measure, Parameter, Takes
 from rulebot.compile.plan import Quantity
-from rulebot.spec.nouns.condition import Unit
+from rulebot.spec.nouns import Unit
 
 SHARES = (
     Measure(

@@ -2,8 +2,8 @@
 
 from rulebot.compile.measures.measure import EVERYWHERE, PLAIN, SPOT_LEVEL, SYMBOL, Measure, Parameter, Takes
 from rulebot.compile.plan import Quantity
-from rulebot.model.quotes import LEVEL_AGE
-from rulebot.spec.nouns.condition import Unit
+from rulebot.model.market import LEVEL_AGE
+from rulebot.spec.nouns import Unit
 
 _WINDOW = Parameter(name="window", takes=Takes.COUNT, required=True)
 

@@ -17,8 +17,8 @@ from rulebot.compile.measures.measure import (
 )
 from rulebot.compile.plan import SINCE_ENTRY, Quantity
 from rulebot.compile.series import CLOSE_TO_CLOSE, ESTIMATORS
-from rulebot.model.quotes import FEED_SILENCE, IMPLIED_AGE, LEVEL_AGE, OPTION_AGE, VOLATILITY_INDEX_AGE
-from rulebot.spec.nouns.condition import Unit
+from rulebot.model.market import FEED_SILENCE, IMPLIED_AGE, LEVEL_AGE, OPTION_AGE, VOLATILITY_INDEX_AGE
+from rulebot.spec.nouns import Unit
 
 
 def _since(default: str, *in_exits: str) -> Parameter:

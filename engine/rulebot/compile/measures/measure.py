@@ -4,7 +4,7 @@ from enum import Enum
 
 from rulebot.compile.plan import Quantity
 from rulebot.model.values import dataclass
-from rulebot.spec.nouns.condition import Unit
+from rulebot.spec.nouns import Unit
 
 
 class Place(Enum):

@@ -23,8 +23,8 @@ from rulebot.compile.measures.measure import (
     Takes,
 )
 from rulebot.compile.plan import Quantity
-from rulebot.model.quotes import FEED_SILENCE, LEVEL_AGE, OPTION_AGE
-from rulebot.spec.nouns.condition import Unit
+from rulebot.model.market import FEED_SILENCE, LEVEL_AGE, OPTION_AGE
+from rulebot.spec.nouns import Unit
 
 OF_STRUCTURE = (
     Measure(

@@ -1,16 +1,163 @@
 """Two account documents: limits that grew or went, and what admits a bot to real money."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from enum import Enum
 
+from rulebot.compile.plan import AllOf, AnyOf, Arithmetic, Call, Compare, Constant, Holds, Not, Number, Quantity, Truth
 from rulebot.core.program import USUAL_BAND
+from rulebot.decide.account_rules import ends_of
+from rulebot.decide.limits import NET
+from rulebot.evaluate.phrases import listed
+from rulebot.model.session import DayTime
 from rulebot.review.account import LIMITS, SHOWN, UNSAID, rule_words
-from rulebot.review.change.account_truth import truth_of
-from rulebot.review.change.difference import Change, Difference, Status
+from rulebot.review.change.difference import Change, Difference, Kind, Status
+from rulebot.review.change.field import Edit, Verdict, reach_of
+from rulebot.review.change.legs import UNDERLYING
 from rulebot.review.change.rules import in_one_order, judge_holding
-from rulebot.spec.nouns.account import AccountDocument, Between, Demand, LiveRules, PromotionEvidence, Shown
-from rulebot.spec.nouns.condition import Amount, Op
+from rulebot.review.entry import taken_words
+from rulebot.spec.nouns import (
+    AccountDocument,
+    Amount,
+    Between,
+    Condition,
+    Demand,
+    Group,
+    GroupKind,
+    LiveRules,
+    MeasureTest,
+    Op,
+    PromotionEvidence,
+    Shown,
+    Unit,
+)
+from rulebot.spec.spec import UniverseDocument
+
+# --- Symbols that come and go
+
+Symbols = tuple[str, ...]
+
+
+def judge_symbols(edit: Edit) -> Verdict:
+    """One symbol more is one more to lose in; of a bot on one underlying another one is another market."""
+    universes = [side.spec.universe for side in edit.sides.both]
+    if None in universes:
+        return UNDERLYING(edit)
+    now = universes[1]
+    source = "" if now is None or now.taken is None else f"; {taken_words(now.taken)}"
+    return Verdict(f"{came_and_went(edit.old, edit.new)}{source}", is_worse=bool(set(edit.new) - set(edit.old)))
+
+
+def came_and_went(was: Symbols, now: Symbols) -> str:
+    """Return `NFLX and SHOP come, TSLA goes`; the same symbols in another order are said to be that."""
+    came, gone = ([each for each in one if each not in other] for one, other in ((now, was), (was, now)))
+    said = [_said(came, "comes", "come"), _said(gone, "goes", "go")]
+    return ", ".join(part for part in said if part) or "the same symbols in another order"
+
+
+def _said(symbols: list[str], one: str, many: str) -> str:
+    return f"{listed(tuple(symbols), 'and')} {one if len(symbols) == 1 else many}" if symbols else ""
+
+
+# ---------------------------------------------------------------- the document
+
+
+def compare_universes(was: UniverseDocument, now: UniverseDocument, name: str, was_name: str) -> Difference:
+    """Return what becomes of a universe document; bots that take of it are told by themselves."""
+    changes = (*_universe_head(was, now), *_categories(was.categories, now.categories))
+    return Difference(
+        name=name,
+        was_name=was_name,
+        kind="universe",
+        about=now.about,
+        status=Status.CHANGED if changes else Status.SAME,
+        changes=changes,
+    )
+
+
+def lone_universe(document: UniverseDocument, name: str, status: Status) -> Difference:
+    """Return a universe document that only one side has."""
+    return Difference(name=name, kind="universe", about=document.about, status=status)
+
+
+def _universe_head(was: UniverseDocument, now: UniverseDocument) -> Iterator[Change]:
+    if was.about != now.about:
+        yield Change(path="about", old=was.about, new=now.about, applies=reach_of("about", "universe"))
+
+
+def _categories(was: Mapping[str, Symbols], now: Mapping[str, Symbols]) -> Iterator[Change]:
+    applies = reach_of("categories", "universe")
+    for name, symbols in now.items():
+        path, old = f"categories.{name}", was.get(name)
+        if old is None:
+            words = "no bot takes it before its text names it"
+            yield Change(kind=Kind.ADDED, path=path, new=", ".join(symbols), words=words, applies=applies)
+        elif old != symbols:
+            yield Change(
+                path=path,
+                old=", ".join(old),
+                new=", ".join(symbols),
+                words=came_and_went(old, symbols),
+                is_worse=bool(set(symbols) - set(old)),
+                applies=applies,
+            )
+    for name, symbols in was.items():
+        if name not in now:
+            words = "a bot that names it cannot be read any more"
+            path = f"categories.{name}"
+            yield Change(
+                kind=Kind.REMOVED, path=path, old=", ".join(symbols), words=words, is_worse=True, applies=applies
+            )
+
+
+# --- Conditions of an account document as tests of a plan, so that two are compared like those of a bot
+
+
+def truth_of(rule: Condition) -> Truth:
+    """Return what a condition of `require` tests."""
+    test = rule.test
+    if isinstance(test, Group):
+        return _grouped(test)
+    assert isinstance(test, MeasureTest)
+    if test.comparison is None:
+        at = test.arguments["at"]
+        assert isinstance(at, DayTime)
+        return Holds(Call("time", (("at", at),), Quantity.TRUTH))
+    if test.measure in NET:
+        return _between(test.measure, ends_of(test.comparison))
+    (bound,) = test.comparison.operands
+    assert isinstance(bound, Amount)
+    return Compare(Op.AT_MOST, Call(test.measure, (), Quantity.DOLLARS), (_dollars(bound),))
+
+
+def _grouped(group: Group) -> Truth:
+    members = tuple(truth_of(member) for member in group.members)
+    if group.kind is GroupKind.NOT:
+        return Not(members[0])
+    names = tuple(member.name for member in group.members)
+    return AllOf(members, names) if group.kind is GroupKind.ALL else AnyOf(members, names)
+
+
+def _between(measure: str, ends: Between) -> Truth:
+    found = tuple(
+        _end(op, measure, end) for op, end in ((Op.AT_LEAST, ends.low), (Op.AT_MOST, ends.high)) if end is not None
+    )
+    return AllOf(found, tuple(each.op.value for each in found))
+
+
+def _end(op: Op, measure: str, end: Decimal) -> Compare:
+    extreme = Call(measure, (("of", "least" if op is Op.AT_LEAST else "greatest"),), Quantity.PLAIN)
+    return Compare(op, extreme, (Constant(float(end), Quantity.PLAIN),))
+
+
+def _dollars(bound: Amount) -> Number:
+    if bound.unit is not Unit.MULTIPLE:
+        return Constant(float(bound.value), Quantity.DOLLARS)
+    times = Constant(float(bound.value), Quantity.PLAIN)
+    return Arithmetic("*", (times, Call("net_liquidation", (), Quantity.DOLLARS)), Quantity.DOLLARS)
+
+
+# --- Two account documents
 
 _NOT_SET = "not limited"
 

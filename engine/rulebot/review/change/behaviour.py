@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from rulebot.model.money import ZERO
 from rulebot.model.values import dataclass
-from rulebot.review import amounts
+from rulebot.review import rule_sentence as amounts
 
 SHOWN = 3
 """Days that differ and are told one by one, unless all are wanted."""

@@ -2,21 +2,218 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from pathlib import PurePath
 
 from rulebot.compile.build import build_plan
 from rulebot.evaluate.phrases import listed
+from rulebot.model.errors import MisuseError
 from rulebot.model.values import replace
-from rulebot.review.change.choices import PLACE, changes_between, most_of
+from rulebot.review.change.account import compare_accounts, compare_universes, lone_account, lone_universe
 from rulebot.review.change.difference import Change, Difference, Kind, Loss, Status
-from rulebot.review.change.entering import open_worst, trade_worst
-from rulebot.review.change.facet import Bot, Sides
-from rulebot.review.change.names import aligned, alternative_names, leg_names, structures, with_alternatives_called
-from rulebot.review.change.parameters import split
-from rulebot.review.change.reach import reach_of
-from rulebot.review.risks import worst_day_amount
+from rulebot.review.change.entry import open_worst, trade_worst
+from rulebot.review.change.field import ORDER, Bot, Key, Sides, reach_of
+from rulebot.review.change.match import (
+    aligned,
+    alternative_names,
+    leg_names,
+    match_edits,
+    paired,
+    structures,
+    with_alternatives_called,
+)
+from rulebot.review.change.parts import parts_of
+from rulebot.review.change.rules import JUDGING
+from rulebot.review.example import Subject, subject_of
+from rulebot.review.risk import worst_day_amount
 from rulebot.review.states import paths
-from rulebot.review.subject import Subject, subject_of
-from rulebot.spec.spec import Spec
+from rulebot.spec.extends import Beside
+from rulebot.spec.load import Loaded, load, with_digest
+from rulebot.spec.nouns import AccountDocument
+from rulebot.spec.scalar import day_time, operand, seconds
+from rulebot.spec.spec import Spec, UniverseDocument
+from rulebot.spec.yaml import plain_scalar, read_source
+
+# --- Edits of a bot with a choice
+
+PLACE = "legs.choose"
+_OF_ALL = "legs.if_held"
+
+
+def changes_between(sides: Sides) -> tuple[Change, ...]:
+    """Return every change between two bots, in the order of the new text."""
+    if not any(side.alternatives for side in sides.both):
+        return match_edits(sides, parts_of(sides.was), parts_of(sides.now))
+    was, now = (_alternatives(side) for side in sides.both)
+    found = [(new, change) for old, new in paired(was, now) for change in _of_one(new, Sides(was[old], now[new]))]
+    return (*_choice(list(was), list(now)), *_told_once(found))
+
+
+def _of_one(name: str, pair: Sides) -> Iterator[Change]:
+    return (_placed(each, name, pair) for each in match_edits(pair, parts_of(pair.was), parts_of(pair.now)))
+
+
+def _told_once(found: Sequence[tuple[str, Change]]) -> Iterator[Change]:
+    """Yield every edit once: what it comes to is told of each alternative for which that is something else."""
+    edits: dict[Change, dict[str, Change]] = {}
+    for name, change in found:
+        edits.setdefault(replace(change, words="", is_worse=False), {})[name] = change
+    for edit, told in edits.items():
+        by_words: dict[str, list[str]] = {}
+        for name, change in told.items():
+            by_words.setdefault(change.words, []).append(name)
+        each = (f"{listed(tuple(names), 'and')}: {words}" for words, names in by_words.items() if words)
+        words = next(iter(by_words)) if len(by_words) == 1 else "; ".join(each)
+        yield replace(edit, words=words, is_worse=any(change.is_worse for change in told.values()))
+
+
+def most_of(subject: Subject, amount: Callable[[Subject], Decimal | None]) -> Decimal | None:
+    """Return the most of all alternatives, None as soon as one has no bound."""
+    found = [amount(each) for each in _alternatives(subject).values()]
+    known = [each for each in found if each is not None]
+    return max(known) if len(known) == len(found) else None
+
+
+def _alternatives(subject: Subject) -> dict[str, Subject]:
+    return dict(subject.alternatives) or {"": subject}
+
+
+def _choice(was: list[str], now: list[str]) -> Iterator[Change]:
+    """Yield what becomes of the choice as such: alternatives that came, went, or stand in another order."""
+    applies = reach_of("legs")
+    if "" in was or "" in now:
+        kind = Kind.ADDED if "" in was else Kind.REMOVED
+        words = "the market decides which structure is entered" if "" in was else "always the same structure"
+        yield Change(kind=kind, path=PLACE, old=_said(was), new=_said(now), words=words, is_worse=True, applies=applies)
+        return
+    for name in (each for each in now if each not in was):
+        words = "another structure that may be entered"
+        yield Change(kind=Kind.ADDED, path=f"{PLACE}.{name}", new=name, words=words, is_worse=True, applies=applies)
+    for name in (each for each in was if each not in now):
+        words = "a structure less; where it was taken, the next that holds is, or none"
+        yield Change(kind=Kind.REMOVED, path=f"{PLACE}.{name}", old=name, words=words, is_worse=True, applies=applies)
+    old, new = [each for each in was if each in now], [each for each in now if each in was]
+    if old != new:
+        words = "where several hold another one is taken"
+        yield Change(path=PLACE, old=_said(old), new=_said(new), words=words, is_worse=True, applies=applies)
+
+
+def _said(names: list[str]) -> str:
+    return listed(tuple(names), "and") if names != [""] else ""
+
+
+def _placed(change: Change, name: str, sides: Sides) -> Change:
+    """Return a change at the place where the text of a bot with a choice says it."""
+    if not name:
+        return change
+    path, was_path = (_path(each, name, sides) for each in (change.path, change.was_path))
+    reaches = tuple(_placed(each, name, sides) for each in change.reaches)
+    return replace(change, path=path, was_path=was_path, reaches=reaches)
+
+
+def _path(path: str, name: str, sides: Sides) -> str:
+    for of_plain, key in (("entry.when", "when"), ("legs.require", "require")):
+        if path.startswith(f"{of_plain}.{name}.") and not _is_judging(path.removeprefix(f"{of_plain}.{name}.")):
+            return f"{PLACE}.{name}.{key}.{path.removeprefix(f'{of_plain}.{name}.')}"
+        if path.startswith(f"{of_plain}."):
+            return path
+    if not path.startswith("legs.") or path == _OF_ALL or _is_shared_expiry(path, sides):
+        return path
+    return f"{PLACE}.{name}.{path.removeprefix('legs.')}"
+
+
+def _is_judging(rest: str) -> bool:
+    """Say whether a rule of all is meant that is called as the alternative is: `entry.when.vix.confirm`."""
+    return any(isinstance(key, Key) and key.key == rest for key in JUDGING.values())
+
+
+def _is_shared_expiry(path: str, sides: Sides) -> bool:
+    """Say whether it is the expiry that stands in `legs` for all, in both texts."""
+    written = (side.spec.legs.expiry for side in sides.both)
+    where = [each.path for each in written if each is not None]
+    return path.startswith("legs.expiry") and all(each == ("legs", "expiry") for each in where)
+
+
+# --- Parameters with another default
+
+
+def split(was: Bot, now: Bot) -> tuple[Spec, tuple[Change, ...]]:
+    """Return the new text with the old defaults, and what each new default changes in it.
+
+    A default that the new text cannot take as it was is no change of its own: all that it reaches is told by itself.
+    """
+    old, new = _texts(was.spec), _texts(now.spec)
+    changed = [name for name in new if name in old and _meaning(old[name]) != _meaning(new[name])]
+    before = {name: old[name] for name in changed}
+    bare = _with(now, before)
+    found = [_new_default(name, now, bare, before, new[name]) for name in changed] if bare is not None else []
+    found += [_plain(name, old[name], new[name]) for name in changed if bare is None]
+    found += [
+        Change(kind=Kind.ADDED, path=f"parameters.{name}", new=new[name], words=_SETTABLE)
+        for name in new
+        if name not in old
+    ]
+    found += [
+        Change(kind=Kind.REMOVED, path=f"parameters.{name}", old=old[name], words=_FIXED)
+        for name in old
+        if name not in new
+    ]
+    return (now.spec if bare is None else bare.spec), tuple(found)
+
+
+_SETTABLE = "--set may give it another value"
+_FIXED = "--set may no longer give it another value"
+
+
+def _texts(spec: Spec) -> dict[str, str]:
+    return {parameter.name: parameter.text.strip().strip("\"'") for parameter in spec.parameters}
+
+
+def _meaning(text: str) -> object:
+    """Return what a default says, however it is written: `10 pts` and `10.0 pts` say the same."""
+    plain = plain_scalar(text)
+    said = ((read.__name__, read(plain)) for read in (seconds, day_time, operand))
+    return next((each for each in said if each[1] is not None), plain)
+
+
+def _with(bot: Bot, defaults: dict[str, str]) -> Subject | None:
+    """Return a bot with these values for its parameters, None when its text does not take them."""
+    loaded = load(bot.loaded.source, overrides=defaults)
+    if loaded.spec is None:
+        return None
+    plan = build_plan(loaded.spec, with_warnings=False)[0]
+    return None if plan is None else subject_of(loaded.spec, plan)
+
+
+def _new_default(name: str, now: Bot, bare: Subject, before: dict[str, str], text: str) -> Change:
+    """Return one default with what it alone changes, all others as they were."""
+    alone = _with(now, {other: value for other, value in before.items() if other != name})
+    if alone is None:
+        return _plain(name, before[name], text)
+    return _reaching(name, before[name], text, changes_between(Sides(bare, alone)))
+
+
+def _reaching(name: str, old: str, new: str, reached: tuple[Change, ...]) -> Change:
+    applies = [change.applies for change in reached]
+    latest = max((ORDER.index(each) for each in applies if each in ORDER), default=0)
+    said = dict.fromkeys(change.words for change in reached if change.words)
+    places = ", ".join(change.path for change in reached)
+    return Change(
+        path=f"parameters.{name}",
+        old=old,
+        new=new,
+        words="; ".join((*said, f"reaches {places}")) if reached else "nothing that it reaches changes",
+        is_worse=any(change.is_worse for change in reached),
+        applies=ORDER[latest],
+        reaches=reached,
+    )
+
+
+def _plain(name: str, old: str, new: str) -> Change:
+    """Return a default of which only the values can be told: what it reaches stands below by itself."""
+    return Change(path=f"parameters.{name}", old=old, new=new, applies=reach_of("parameters"))
+
+
+# --- The front door
 
 
 def compare_bots(was: Bot, now: Bot) -> Difference:
@@ -176,3 +373,111 @@ def lone_bot(bot: Bot, status: Status) -> Difference:
     else:
         told = tuple(Loss(name, amount, nothing) for name, amount in found)
     return Difference(name=bot.spec.name, about=bot.spec.about, status=status, losses=told)
+
+
+# --- Two sets of documents to their differences
+
+_OTHER_NAME = "RB115"
+"""The problem of a document whose file is called otherwise: a copy to compare with may be called anything."""
+
+
+def read_document(content: bytes, label: str, read: Beside | None = None) -> Loaded:
+    """Return one document, whatever its file is called. `read` gives what it extends."""
+    loaded = load(read_source(content, label), read=read)
+    if {found.code for found in loaded.diagnostics if found.is_error} == {_OTHER_NAME}:
+        return load(read_source(content, f"{label} "), read=read)
+    return loaded
+
+
+def compare(was: Sequence[Loaded], now: Sequence[Loaded]) -> tuple[Difference, ...]:
+    """Return what becomes of every sound document of two sides, in the order of the new ones, what is gone last.
+
+    Raises: MisuseError for a side with two of one name: an edit of one of them would be told by nobody.
+    """
+    for side in (was, now):
+        _refuse_same_names(side)
+    return (
+        *_bots(_sound(was), _sound(now)),
+        *_accounts(_accounts_of(was), _accounts_of(now)),
+        *_universes(_universes_of(was), _universes_of(now)),
+    )
+
+
+def _refuse_same_names(side: Sequence[Loaded]) -> None:
+    seen: dict[str, Loaded] = {}
+    for each in side:
+        other = seen.setdefault(name := _called(each), each)
+        if name and other is not each:
+            files = " and ".join(found.source.file.rstrip() for found in (other, each))
+            raise MisuseError(
+                f"two documents are the {name}: {files}", "compare their folders one by one, or the files"
+            )
+
+
+def _called(each: Loaded) -> str:
+    """Return what a document is matched by, in words; "" for one that is not compared."""
+    if each.spec is not None:
+        return f"bot '{each.spec.name}'"
+    if each.account is not None:
+        return f"account '{each.account.account}'" if each.account.account else "the account"
+    return f"universe '{PurePath(each.source.file).stem}'" if each.universe is not None else ""
+
+
+def _sound(side: Sequence[Loaded]) -> list[Bot]:
+    return [Bot(loaded, loaded.spec) for loaded in side if loaded.spec is not None]
+
+
+def _bots(was: list[Bot], now: list[Bot]) -> Iterator[Difference]:
+    gone = {bot.spec.name: bot for bot in was}
+    come = {bot.spec.name: bot for bot in now}
+    twins = {name: name for name in come if name in gone}
+    twins |= _renamed(
+        [bot for name, bot in gone.items() if name not in come], [bot for name, bot in come.items() if name not in gone]
+    )
+    if not twins and len(gone) == len(come) == 1:
+        twins = dict(zip(come, gone, strict=True))
+    for name, bot in come.items():
+        yield compare_bots(gone[twins[name]], bot) if name in twins else lone_bot(bot, Status.ADDED)
+    for name, bot in gone.items():
+        if name not in twins.values():
+            yield lone_bot(bot, Status.REMOVED)
+
+
+def _renamed(gone: list[Bot], come: list[Bot]) -> dict[str, str]:
+    """Return the old name, by the new one, of bots that mean the same but for their name; a second copy is new."""
+    left = {_nameless(bot): bot.spec.name for bot in reversed(gone)}
+    return {bot.spec.name: left.pop(meaning) for bot in come if (meaning := _nameless(bot)) in left}
+
+
+def _nameless(bot: Bot) -> str:
+    return with_digest(replace(bot.spec, name="", about="")).digest
+
+
+def _accounts_of(side: Sequence[Loaded]) -> list[AccountDocument]:
+    return [loaded.account for loaded in side if loaded.account is not None]
+
+
+def _accounts(was: list[AccountDocument], now: list[AccountDocument]) -> Iterator[Difference]:
+    if len(was) == len(now) == 1:
+        yield compare_accounts(was[0], now[0])
+        return
+    gone = {each.account: each for each in was}
+    come = {each.account: each for each in now}
+    for name, each in come.items():
+        yield compare_accounts(gone[name], each) if name in gone else lone_account(each, Status.ADDED)
+    yield from (lone_account(each, Status.REMOVED) for name, each in gone.items() if name not in come)
+
+
+def _universes_of(side: Sequence[Loaded]) -> dict[str, UniverseDocument]:
+    """Return the universes of a side by the names of their files, which are all the names they have."""
+    return {PurePath(each.source.file).stem: each.universe for each in side if each.universe is not None}
+
+
+def _universes(was: dict[str, UniverseDocument], now: dict[str, UniverseDocument]) -> Iterator[Difference]:
+    if len(was) == len(now) == 1:
+        ((old, gone),), ((new, come),) = was.items(), now.items()
+        yield compare_universes(gone, come, new, old)
+        return
+    for name, each in now.items():
+        yield compare_universes(was[name], each, name, name) if name in was else lone_universe(each, name, Status.ADDED)
+    yield from (lone_universe(each, name, Status.REMOVED) for name, each in was.items() if name not in now)

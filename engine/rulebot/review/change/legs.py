@@ -7,15 +7,14 @@ from typing import Any
 from rulebot.compile.plan import Constant, Number
 from rulebot.compile.timing import outlives_its_day
 from rulebot.model.contract import Right
-from rulebot.review import amounts
-from rulebot.review.change.facet import Edit, Judge, Sides, Verdict, judge_if_worse
-from rulebot.review.change.key import Key, Keys, Within
-from rulebot.review.leaves import SETTLES, settles
-from rulebot.review.numbers import number_words
+from rulebot.review import rule_sentence as amounts
+from rulebot.review.change.field import Edit, Judge, Key, Keys, Sides, Verdict, Within, judge_if_worse
+from rulebot.review.example import Subject
+from rulebot.review.exits import SETTLES, settles
+from rulebot.review.max_loss import loss_of_example, max_loss_of
+from rulebot.review.rule_sentence import number_words
 from rulebot.review.structure import STRIKES, expiry_words
-from rulebot.review.subject import Subject
-from rulebot.review.worst import loss_of_example, max_loss_of
-from rulebot.spec.nouns.legs import DteRule, Expiry, IfHeld, Leg, Side, Strike, StrikeBy, StrikeRounding
+from rulebot.spec.nouns import DteRule, Expiry, IfHeld, Leg, Side, Strike, StrikeBy, StrikeRounding
 
 NEARER: Mapping[StrikeBy, int] = {
     StrikeBy.DELTA: 1,

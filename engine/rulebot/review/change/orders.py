@@ -7,12 +7,11 @@ from typing import Any
 
 from rulebot.compile.orders import exit_order_of
 from rulebot.compile.plan import Order
-from rulebot.review import amounts
-from rulebot.review.change.facet import Edit, Judge, Verdict
-from rulebot.review.change.key import Key, Keys, Within
+from rulebot.review import rule_sentence as amounts
+from rulebot.review.change.field import Edit, Judge, Key, Keys, Verdict, Within
+from rulebot.review.example import Subject
 from rulebot.review.orders import floor_words, ladder_words, start_words
-from rulebot.review.subject import Subject
-from rulebot.spec.nouns.order import OnUnfilled, PriceFrom
+from rulebot.spec.spec import OnUnfilled, PriceFrom
 
 _BOLDNESS = {PriceFrom.MID: 0, PriceFrom.NATURAL: 1, PriceFrom.MARKET: 2}
 """How much of the spread the first try gives away."""

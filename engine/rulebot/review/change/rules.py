@@ -1,19 +1,264 @@
-"""Edits of conditions: what a filter, a requirement, a halt or an exit now lets through."""
+"""Whether one test is true more often than another, as far as their texts decide it.
 
-from collections.abc import Mapping
+What numbers decide is asked of the same ranges by which filters are found that exclude each other, on a full day and on
+a half day. What they do not tell (events, formulas, web hooks) is compared part by part.
+"""
+
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import fields
+from enum import Enum
 from typing import Any
 
-from rulebot.compile.plan import AllOf, AnyOf, Arithmetic, Call, Compare, Constant, Holds, Not, Rule, Truth
+from rulebot.compile.data_needs import calls_of
+from rulebot.compile.lint.comparisons import (
+    FALSE,
+    KIND,
+    SIGNED,
+    TIME,
+    TRUE,
+    LinearTerms,
+    Range,
+    Subject,
+    can_hold,
+    stretch,
+)
+from rulebot.compile.lint.reach import by_nature
+from rulebot.compile.plan import (
+    AllOf,
+    AnyOf,
+    Argument,
+    Arithmetic,
+    Call,
+    Compare,
+    Constant,
+    Holds,
+    Not,
+    Number,
+    Op,
+    Rule,
+    Truth,
+)
+from rulebot.model.session import Session, Sessions
 from rulebot.model.values import replace
-from rulebot.review import amounts
-from rulebot.review.change.facet import BotSection, Edit, FieldSpec, Judge, Verdict
-from rulebot.review.change.key import Key, Keys, Within, facets
+from rulebot.review import rule_sentence as amounts
+from rulebot.review.change.field import BotSection, Edit, FieldSpec, Judge, Key, Keys, Verdict, Within, facets
 from rulebot.review.change.legs import trade_words
-from rulebot.review.change.looser import Implication, holding
-from rulebot.review.sentences import confirmed, sentence
-from rulebot.review.subject import Subject
-from rulebot.spec.nouns.condition import Condition, Confirm
+from rulebot.review.example import Subject as ReviewSubject
+from rulebot.review.rule_sentence import FULL_DAY, HALF_DAY, confirmed, sentence
+from rulebot.spec.nouns import Condition, Confirm
+
+
+class Implication(Enum):
+    """How often the new test holds, beside the old one."""
+
+    SAME = "as often"
+    OFTENER = "more often"
+    RARER = "less often"
+    OTHERWISE = "otherwise"
+
+
+_TURNED = {Implication.OFTENER: Implication.RARER, Implication.RARER: Implication.OFTENER}
+_UPWARD = (Op.ABOVE, Op.AT_LEAST)
+_DOWNWARD = (Op.BELOW, Op.AT_MOST)
+_STRICT = (Op.ABOVE, Op.BELOW)
+
+
+def holding(old: Truth, new: Truth) -> Implication:
+    """Return how often `new` holds beside `old`; OTHERWISE where only a person can say."""
+    if old == new:
+        return Implication.SAME
+    if (decided := _decided(old, new)) is not None:
+        return decided
+    match old, new:
+        case Compare(), Compare() if old.left == new.left:
+            return _compared(old, new)
+        case Compare(_, Call() as was), Compare(_, Call() as now) if _is_priced_otherwise(was, now):
+            return together((_priced(old.op, was), holding(replace(old, left=now), new)))
+        case Holds(was), Holds(now) if was.measure == now.measure:
+            return _held(was, now)
+        case Not(was_not), Not(now_not):
+            inner = holding(was_not, now_not)
+            return _TURNED.get(inner, inner)
+        case ((AllOf() | AnyOf()), (AllOf() | AnyOf())):
+            return _grouped(old, new)
+        case _:
+            return Implication.OTHERWISE
+
+
+def together(found: Iterable[Implication]) -> Implication:
+    """Return what several come to when each pulls its own way."""
+    kinds = set(found) - {Implication.SAME}
+    if not kinds:
+        return Implication.SAME
+    return kinds.pop() if len(kinds) == 1 else Implication.OTHERWISE
+
+
+# ---------------------------------------------------------------- by what numbers let through
+
+_NEVER_UNKNOWN = ("time", "session")
+_DECIDED = {(False, False): Implication.SAME, (False, True): Implication.OFTENER, (True, False): Implication.RARER}
+
+
+def _decided(old: Truth, new: Truth) -> Implication | None:
+    """Return what follows when one of them never holds without the other; None when each may.
+
+    What the one that follows reads beside the other may be unknown while that one holds.
+    """
+    was, now = _reads(old), _reads(new)
+    is_lost = not now <= was or _may_part(old, new)
+    is_won = not was <= now or _may_part(new, old)
+    return _DECIDED.get((is_lost, is_won))
+
+
+def _reads(test: Truth) -> set[object]:
+    """Return what may leave a test unknown: its measures; an opening range that forms, the words beside it too."""
+    match test:
+        case Not(member):
+            return _reads(member)
+        case AllOf(members) | AnyOf(members):
+            return set().union(*map(_reads, members))
+        case Compare(_, Call("opening_range")):
+            return {test}
+        case _:
+            return {call for call in calls_of(test) if call.measure not in _NEVER_UNKNOWN}
+
+
+def _may_part(one: Truth, other: Truth) -> bool:
+    """Say whether there may be a moment, on a full day or on a half day, at which only the first holds."""
+    return any(
+        can_hold([(one, True), (other, False)], _reach(day), LinearTerms(day, is_whole=False))
+        for day in (FULL_DAY, HALF_DAY)
+    )
+
+
+def _reach(session: Session) -> Callable[[Subject], Range]:
+    seconds = stretch(0.0, (session.close - session.open).total_seconds(), high_open=True)
+    known = {TIME: seconds, KIND: TRUE if session.is_half else FALSE}
+    return lambda subject: known.get(subject) or by_nature(subject)
+
+
+# ---------------------------------------------------------------- comparisons
+
+
+_MORE_AT_NATURAL = {"cost": True, "loss": True, "value": False, "profit": False}
+"""What closing costs and brings at natural, beside the same at mid."""
+
+
+def _is_priced_otherwise(was: Call, now: Call) -> bool:
+    """Say whether two measures of a position differ by nothing but the price at which it would be closed."""
+    one, other = ({name: value for name, value in each.arguments if name != "at"} for each in (was, now))
+    return was.measure == now.measure and was.measure in _MORE_AT_NATURAL and one == other
+
+
+def _priced(op: Op, was: Call) -> Implication:
+    """Return what another price comes to, from mid to natural or the other way round."""
+    if op not in (*_UPWARD, *_DOWNWARD):
+        return Implication.OTHERWISE
+    is_more = _MORE_AT_NATURAL[was.measure] is (was.argument("at") != "natural")
+    return Implication.OFTENER if is_more is (op in _UPWARD) else Implication.RARER
+
+
+def _compared(old: Compare, new: Compare) -> Implication:
+    was, now = ([_factor(bound) for bound in test.right] for test in (old, new))
+    if (
+        any(each is None for each in (*was, *now))
+        or len({base for each in (*was, *now) if each for base in each[1]}) > 1
+    ):
+        return Implication.OTHERWISE
+    before, after = ([each[0] for each in found if each] for found in (was, now))
+    for ops, sign in ((_UPWARD, 1), (_DOWNWARD, -1)):
+        if old.op in ops and new.op in ops:
+            return _ordered((sign * before[0], old.op in _STRICT), (sign * after[0], new.op in _STRICT))
+    if old.op is not new.op:
+        return Implication.OTHERWISE
+    return _same_op(old.op, before, after)
+
+
+def _same_op(op: Op, before: list[float], after: list[float]) -> Implication:
+    if op is Op.BEYOND:
+        return _ordered((before[0], True), (after[0], True))
+    if op in (Op.BETWEEN, Op.OUTSIDE):
+        found = together((_ordered((before[0],), (after[0],)), _ordered((-before[-1],), (-after[-1],))))
+        return _TURNED.get(found, found) if op is Op.OUTSIDE else found
+    return Implication.OTHERWISE
+
+
+def _ordered(old: tuple[float | bool, ...], new: tuple[float | bool, ...]) -> Implication:
+    """Return what a lower bound comes to that was `old` and is `new`."""
+    if old == new:
+        return Implication.SAME
+    return Implication.OFTENER if new < old else Implication.RARER
+
+
+def _factor(bound: Number) -> tuple[float, tuple[str, ...]] | None:
+    """Return a bound as a number, with what it multiplies; None for what is neither, and for what may be below 0."""
+    match bound:
+        case Call(measure) | Arithmetic("*", (_, Call(measure))) if measure in SIGNED:
+            return None
+        case Constant(value, quantity):
+            return value, (quantity.value,)
+        case Call():
+            return 1.0, (repr(bound),)
+        case Arithmetic("*", (Constant(value), Call() as call)):
+            return value, (repr(call),)
+        case _:
+            return None
+
+
+# ---------------------------------------------------------------- what holds by itself, and groups
+
+_OFTENER_WHEN_MORE = {"spot_within": True, "spot_beyond": False, "before": True, "after": True, "within": True}
+
+
+def _held(old: Call, new: Call) -> Implication:
+    was, now = dict(old.arguments), dict(new.arguments)
+    differing = [name for name in was.keys() | now.keys() if was.get(name) != now.get(name)]
+    finding = _finding(old.measure, was, now)
+    found = together(_argued(name, was.get(name), now.get(name), finding) for name in differing)
+    return _TURNED.get(found, found) if old.measure == "no_event" else found
+
+
+def _finding(measure: str, was: Mapping[str, Argument], now: Mapping[str, Argument]) -> tuple[str, ...]:
+    """Return the arguments of events that only find more: where one of them is not written, fewer are found.
+
+    Without a span, and without the expiry, an event counts all of its day. Where the expiry is not known, nothing is:
+    to `no_event` that is the same as an event, to `event` it is not.
+    """
+    is_spanned = all(each.get("before") or each.get("after") for each in (was, now))
+    is_until_expiry = all(each.get("until") for each in (was, now))
+    spans = ("before", "after") if is_spanned or is_until_expiry else ()
+    return (*spans, "until") if measure == "no_event" else spans
+
+
+def _argued(name: str, old: Argument, new: Argument, finding: Container[str]) -> Implication:
+    """Return what one argument does to what holds by itself; of events, more of them happen more often."""
+    if name in finding and None in (old, new):
+        return Implication.OFTENER if old is None else Implication.RARER
+    if isinstance(old, tuple) and isinstance(new, tuple):
+        before, after = set(old), set(new)
+        return Implication.OFTENER if before < after else Implication.RARER if after < before else Implication.OTHERWISE
+    if name == "says" and None in (old, new):
+        return Implication.OFTENER if new is None else Implication.RARER
+    if isinstance(old, Sessions) and isinstance(new, Sessions):
+        return Implication.OFTENER if new.count > old.count else Implication.RARER
+    if name in _OFTENER_WHEN_MORE and isinstance(old, float) and isinstance(new, float):
+        return Implication.OFTENER if (new > old) is _OFTENER_WHEN_MORE[name] else Implication.RARER
+    return Implication.OTHERWISE
+
+
+def _grouped(old: AllOf | AnyOf, new: AllOf | AnyOf) -> Implication:
+    was, now = (dict(zip(each.names, each.members, strict=True)) for each in (old, new))
+    found = [holding(was[name], now[name]) for name in was.keys() & now.keys()]
+    if type(old) is not type(new):
+        kept = Implication.OFTENER if isinstance(new, AnyOf) else Implication.RARER
+        return together((*found, kept)) if was.keys() == now.keys() else Implication.OTHERWISE
+    grows = Implication.OFTENER if isinstance(new, AnyOf) else Implication.RARER
+    found += [grows for _ in now.keys() - was.keys()]
+    found += [_TURNED[grows] for _ in was.keys() - now.keys()]
+    return together(found)
+
+
+# --- Edits of conditions
 
 LISTS = {
     "universe.require": "enters",
@@ -101,16 +346,16 @@ def judge_age(edit: Edit) -> Verdict:
     return Verdict("older data no longer counts: it is unknown sooner")
 
 
-def _confirm(noun: Condition, field: str, subject: Subject) -> Confirm | None:
+def _confirm(noun: Condition, field: str, subject: ReviewSubject) -> Confirm | None:
     """Return how a condition is confirmed, None where the first reading does, as without any."""
     return None if noun.confirm is None or noun.confirm.quotes == 1 else noun.confirm
 
 
-def _confirm_words(value: Any, subject: Subject) -> str:
+def _confirm_words(value: Any, subject: ReviewSubject) -> str:
     return confirmed(value)
 
 
-def _seconds(value: Any, subject: Subject) -> str:
+def _seconds(value: Any, subject: ReviewSubject) -> str:
     return amounts.duration(value)
 
 
@@ -124,7 +369,7 @@ JUDGING: Keys = {
 """How a condition is judged; its test is the head of its part."""
 
 
-def rule_part(place: str, written: Condition, rule: Rule, subject: Subject) -> BotSection:
+def rule_part(place: str, written: Condition, rule: Rule, subject: ReviewSubject) -> BotSection:
     """Return a rule of a list as a part."""
     said, test = sentence(rule.test, subject.cast), in_one_order(rule.test)
     found = {"": head(test, said, judge_test), **facets(written, JUDGING, subject)}

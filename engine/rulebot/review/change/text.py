@@ -1,12 +1,15 @@
 """A difference as text: the head, one line a change, what may be lost, what stays."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from textwrap import wrap
+from typing import Any
 
-from rulebot.review import amounts
+from rulebot.review import rule_sentence as amounts
+from rulebot.review.change.behaviour import Days, TriedDay
 from rulebot.review.change.difference import Change, Difference, Kind, Loss, Status
-from rulebot.review.change.reach import ORDER, REACHES
+from rulebot.review.change.field import ORDER, REACHES
 
 WIDTH = 120
 _MARK, _SIDE = "(!)", 32
@@ -165,3 +168,106 @@ def reached(found: Difference) -> Iterator[tuple[str, str]]:
         places = dict.fromkeys(change.path for change in found.changes if change.applies == applies)
         if places:
             yield applies, ", ".join(places)
+
+
+# --- A difference as plain data, for machines
+
+
+def document_of(found: Difference) -> dict[str, Any]:
+    """Return a difference as what JSON can hold; dollars are text, so that no digit is lost."""
+    told: dict[str, Any] = {
+        "kind": found.kind,
+        "name": found.name,
+        "status": found.status.value,
+        "changes": [_change_document(change) for change in found.changes],
+        "worst_case": [_loss(loss) for loss in found.losses],
+    }
+    was, now = found.priorities
+    if was or now:
+        told["exits"] = {"old": list(was), "new": list(now)}
+    if found.kind == "bot" and found.changes:
+        told["states"] = found.states or "unchanged"
+    old, new = found.days
+    if old or new:
+        told["days"] = days_document(old, new, found.flaws)
+    return told
+
+
+def days_document(old: Days, new: Days, flaws: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what both sides did on the same days; of past ones also what was wrong with their data."""
+    told: dict[str, Any] = {"old": [_day(day) for day in old], "new": [_day(day) for day in new]}
+    return told | {"flaws": list(flaws)} if flaws or any(day.day for day in old) else told
+
+
+def _day(day: TriedDay) -> dict[str, Any]:
+    trades = [
+        {"words": each.words, "ended_by": each.ended_by, "carried": each.is_carried, "net_pnl": str(each.made)}
+        for each in day.trades
+    ]
+    named = {"seed": day.seed} if day.day is None else {"date": day.day.isoformat()}
+    return {**named, "net_pnl": str(day.net), "trades": trades, "why_not": day.why_not}
+
+
+def _change_document(change: Change) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "kind": change.kind.value,
+        "path": change.path,
+        "old": change.old,
+        "new": change.new,
+        "words": change.words,
+        "worse": change.is_worse,
+        "applies": change.applies,
+    }
+    if change.was_path:
+        told["was_path"] = change.was_path
+    if change.reaches:
+        told["reaches"] = [_change_document(each) for each in change.reaches]
+    return told
+
+
+def _loss(loss: Loss) -> dict[str, Any]:
+    return {
+        "of": loss.name,
+        "old": None if loss.was is None else str(loss.was),
+        "new": None if loss.now is None else str(loss.now),
+    }
+
+
+# --- A difference as Markdown, for a pull request
+
+_ESCAPED = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]|~#"} | {"\n": " ", "<": "&lt;"})
+_LINKED = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)")
+"""Where an address or a mention goes on, which GitHub links as it stands, also one that is escaped letter by letter."""
+_NOTHING = "<!-- -->"
+
+
+def markdown_of(found: Difference) -> str:
+    """Return a section: the changes as a table, what follows as a list."""
+    name, _, rest = head(found).partition("  ")
+    lines = [f"### {_plain(name)}", "", _plain(rest)]
+    if found.status is Status.CHANGED:
+        lines += ["", "| | where | was | is now | what follows |", "|---|---|---|---|---|"]
+        lines += [_row(change) for change in found.changes]
+        lines += ["", *_facts(found)]
+    if found.behaviour:
+        lines += ["", "```text", *(line.replace("```", "'''") for line in found.behaviour), "```"]
+    return "\n".join(lines)
+
+
+def _row(change: Change) -> str:
+    mark = "**(!)**" if change.is_worse else ""
+    kind = "" if change.kind is Kind.CHANGED else f" ({change.kind.value})"
+    cells = (f"{_plain(change.path)}{kind}", _plain(change.old), _plain(change.new), _plain(change.words))
+    return f"| {mark} | {' | '.join(cells)} |"
+
+
+def _facts(found: Difference) -> Iterator[str]:
+    title = ""
+    for given, words in facts(found):
+        title = given or title
+        yield f"- {title}: {_plain(words)}"
+
+
+def _plain(text: str) -> str:
+    """Return what a document says as it stands there: nothing in it becomes a link, a mention or a picture."""
+    return _LINKED.sub(_NOTHING, text.translate(_ESCAPED))

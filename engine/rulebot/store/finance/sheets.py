@@ -1,15 +1,90 @@
 """The sheets for an accountant: executions, settlements, tax lots. docs/export.md explains each column."""
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from rulebot.model.session import CalendarError
-from rulebot.model.settle_days import settlement_date
-from rulebot.store.finance.books import BookedFill, Books, LegContract, LegEnding
-from rulebot.store.finance.contract import occ_symbol, security_type
-from rulebot.store.finance.lots import Lot, lots_of
-from rulebot.store.finance.sheet import Column, Holds, Sheet
+from rulebot.model.errors import StoreError
+from rulebot.model.session import CalendarError, settlement_date
+from rulebot.model.values import dataclass
+from rulebot.store.finance.books import (
+    BookedFill,
+    Books,
+    LegContract,
+    LegEnding,
+    Lot,
+    lots_of,
+    occ_symbol,
+    security_type,
+)
+
+# --- A sheet
+
+
+class Holds(Enum):
+    """What a column holds. `MONEY` is exact; `NEW_YORK` and `UTC` are instants, and where they are shown."""
+
+    TEXT = "text"
+    WHOLE = "whole"
+    NUMBER = "number"
+    MONEY = "money"
+    DATE = "date"
+    NEW_YORK = "new york"
+    UTC = "utc"
+
+
+class Column(NamedTuple):
+    """A column: its name, and what it holds beside None."""
+
+    name: str
+    holds: Holds
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Rows have a value for each column: str, int, float, Decimal, date or an aware datetime, as it holds; or None."""
+
+    name: str
+    columns: tuple[Column, ...]
+    rows: Sequence[tuple[Any, ...]]
+
+
+_FORMULA = re.compile(r"[=@\t\r]|[+-](?!(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$)")
+
+
+def as_text(value: Any) -> Any:
+    """Return a cell of CSV that no spreadsheet takes for a formula: a text that would be one gets a quote in front."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+_TEXTS = frozenset((
+    "strategy_id", "trade_date", "symbol", "expiration", "entry_time", "exit_time", "exit_reason", "exit_name",
+    "status", "position", "state", "digest", "legs", "ref", "action", "bracket_type", "fill_time",
+    "algo_strategy", "algo_priority", "order_type", "purpose", "reason", "cancel_reason", "message", "oca_group",
+    "prepared_at", "changed_at", "exec_id", "leg", "contract", "executed_at", "snapshot_time", "date",
+))  # fmt: skip
+_WHOLES = frozenset((
+    "id", "trade_id", "trades_count", "winning_trades", "losing_trades", "entry_filled", "ibkr_order_id",
+    "ibkr_perm_id", "ibkr_con_id", "con_id", "parent_order_id", "filled", "attempt",
+))  # fmt: skip
+
+
+def sheet_of_view(name: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> Sheet:
+    """Return a view as a sheet. A column's kind goes by its name, so that a month without a value has the same one."""
+    return Sheet(name, tuple(Column(column, _holds(column)) for column in columns), rows)
+
+
+def _holds(column: str) -> Holds:
+    if column in _TEXTS:
+        return Holds.TEXT
+    return Holds.WHOLE if column in _WHOLES else Holds.NUMBER
+
+
+# --- The sheets for an accountant
 
 NAMES = ("executions", "settlements", "tax_lots")
 
@@ -115,3 +190,49 @@ def finance_sheets(books: Books) -> tuple[Sheet, ...]:
 def _sheet(name: str, fields: tuple[_Field, ...], found: Iterable[object]) -> Sheet:
     columns = tuple(Column(field.name, field.holds) for field in fields)
     return Sheet(name, columns, [tuple(field.of(one) for field in fields) for one in found])
+
+
+# --- Sheets as Parquet, for pandas, polars, DuckDB and their kin
+
+_DIGITS, _PLACES = 24, 8
+
+
+def check_installed() -> None:
+    """Raises: StoreError that says what to install."""
+    _pyarrow()
+
+
+def write_parquet(sheet: Sheet, target: Path) -> None:
+    """Write a sheet: dollars as exact decimals, times as instants; one without rows has its types too."""
+    arrow, parquet = _pyarrow()
+    schema = arrow.schema([(column.name, _type(arrow, column.holds)) for column in sheet.columns])
+    names = [column.name for column in sheet.columns]
+    rows = [dict(zip(names, map(_fitting, row), strict=True)) for row in sheet.rows]
+    parquet.write_table(arrow.Table.from_pylist(rows, schema=schema), target, compression="zstd")
+
+
+def _fitting(value: Any) -> Any:
+    """Return dollars with no more digits than the column has."""
+    return round(value, _PLACES) if isinstance(value, Decimal) else value
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise StoreError("Parquet needs a package that is not installed", "pip install 'rulebot[parquet]'") from error
+    return pyarrow, parquet
+
+
+def _type(arrow: Any, holds: Holds) -> Any:
+    found = {
+        Holds.TEXT: arrow.string(),
+        Holds.WHOLE: arrow.int64(),
+        Holds.NUMBER: arrow.float64(),
+        Holds.MONEY: arrow.decimal128(_DIGITS, _PLACES),
+        Holds.DATE: arrow.date32(),
+        Holds.NEW_YORK: arrow.timestamp("us", tz="America/New_York"),
+        Holds.UTC: arrow.timestamp("us", tz="UTC"),
+    }
+    return found[holds]

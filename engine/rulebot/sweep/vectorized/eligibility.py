@@ -6,22 +6,21 @@ What is not named here goes turn by turn. So does every single session that turn
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from rulebot.backtest.fills import RECORDED, FillModel
-from rulebot.backtest.session_independence import carried_state
+from rulebot.backtest.broker import RECORDED, FillModel
+from rulebot.backtest.look_ahead import carried_state
 from rulebot.backtest.simulation import CASH
+from rulebot.compile.data_needs import calls_of
+from rulebot.compile.orders import needs_cash_for_puts
 from rulebot.compile.plan import SINCE_ENTRY, Call, ExitPlan, LegPlan, Plan, Rule
-from rulebot.compile.reads import calls_of
-from rulebot.compile.size import needs_cash_for_puts
 from rulebot.core.program import AccountLimits, Program
 from rulebot.evaluate.listings import BAND
 from rulebot.evaluate.measure_volatility import class_of
 from rulebot.evaluate.reading import context_of
 from rulebot.fill.exit_level import net_of_whole
 from rulebot.model.contract import LOT
-from rulebot.spec.nouns.legs import StrikeBy
-from rulebot.spec.nouns.order import Order
-from rulebot.sweep.vectorized.conditions import rising_to
-from rulebot.sweep.vectorized.variant_plan import OF_VOLATILITY, is_at_money, is_of_open
+from rulebot.spec.nouns import StrikeBy
+from rulebot.spec.spec import Order
+from rulebot.sweep.vectorized.entry_window import OF_VOLATILITY, is_at_money, is_of_open, rising_to
 
 OF_MARKET = frozenset(
     (

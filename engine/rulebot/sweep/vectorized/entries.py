@@ -1,28 +1,30 @@
 """Entries of variants of one kind: when each is sent, and what it comes to, where a column of each is sure."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rulebot.adapters.history.day import Columns, Places
-from rulebot.backtest.vectorized.rule_masks import Mask, Measure, may_hold, surely_holds
+from rulebot.adapters.history.session import Columns, Places
+from rulebot.backtest.arrays import Mask, Measure, may_hold, surely_holds
 from rulebot.compile.plan import Truth
 from rulebot.model.contract import LOT
-from rulebot.order.band import LEAST_BAND
-from rulebot.spec.nouns.condition import Unit
-from rulebot.sweep.vectorized.entry_window import STREAMED_IN
-from rulebot.sweep.vectorized.ladder_columns import Orders
-from rulebot.sweep.vectorized.money_columns import (
+from rulebot.order.price import LEAST_BAND
+from rulebot.spec.nouns import Unit
+from rulebot.sweep.vectorized.entry_window import STREAMED_IN, ArrayBot
+from rulebot.sweep.vectorized.exit_orders import (
     UNIT,
     Cents,
+    Orders,
     Quotes,
+    UndecidedByArrays,
     Units,
     least_payoffs,
     surely_lost_below,
 )
-from rulebot.sweep.vectorized.result_sheet import Entries, ResultSheet
-from rulebot.sweep.vectorized.strike_choice import NEAR
+from rulebot.sweep.vectorized.grouping import VariantGroup, kind_of
+from rulebot.sweep.vectorized.session import ArraySession, Entries, LeavingTogether, ResultSheet, SessionResult
+from rulebot.sweep.vectorized.strikes import NEAR
 
 _NEAR = 1e-6
 """Dollars or points by which two numbers must differ for it to be clear which is larger."""
@@ -238,3 +240,52 @@ def _differ(columns: Places) -> Mask:
     """Say which structures have an option for each leg, and no option twice."""
     ordered = np.sort(columns, axis=1)
     return np.asarray((ordered[:, 0] >= 0) & (np.diff(ordered, axis=1) > 0).all(axis=1))
+
+
+# --- Sessions of variants of one kind, judged together
+
+
+def live_together(session: ArraySession, group: VariantGroup) -> list[SessionResult | UndecidedByArrays]:
+    """Return what came of a session for each variant of a kind."""
+    sheet = ResultSheet(session, group)
+    if not session.day.is_day_of(group.plan):
+        return sheet.found
+    entries = EnteringTogether(sheet).entries()
+    if entries is not None and len(entries.rows):
+        LeavingTogether(sheet).leave(entries)
+    for row in sheet.alone:
+        sheet.found[row] = session.live(group.bots[row])
+    return sheet.found
+
+
+# --- Variants by their kind
+
+FEWEST = 4
+"""Variants of a kind from which on it pays to judge them together."""
+MOST = 2_000
+"""Variants that are judged together at most: their columns are held in memory at once."""
+
+
+class Groups:
+    """All variants that are lived through by arrays, by their numbers."""
+
+    def __init__(self, bots: Mapping[int, ArrayBot]) -> None:
+        self._bots = bots
+        kinds: dict[Hashable, list[int]] = {}
+        for number, bot in bots.items():
+            kinds.setdefault(kind_of(bot), []).append(number)
+        self._together: list[tuple[list[int], VariantGroup]] = []
+        self._alone: list[int] = []
+        for kind, numbers in kinds.items():
+            if len(numbers) < FEWEST or kind is None:
+                self._alone += numbers
+                continue
+            for part in (numbers[since : since + MOST] for since in range(0, len(numbers), MOST)):
+                self._together.append((part, VariantGroup([bots[number] for number in part])))
+
+    def live(self, session: ArraySession) -> dict[int, SessionResult | UndecidedByArrays]:
+        """Return what came of a session for each variant, or why that is not clear."""
+        found = {number: session.live(self._bots[number]) for number in self._alone}
+        for numbers, alike in self._together:
+            found |= zip(numbers, live_together(session, alike), strict=True)
+        return found

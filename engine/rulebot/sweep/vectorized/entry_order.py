@@ -9,13 +9,18 @@ from decimal import Decimal
 from itertools import count
 from typing import NamedTuple, Protocol
 
-from rulebot.adapters.history.day import Columns
-from rulebot.backtest.fills import FillModel
+import numpy as np
+
+from rulebot.adapters.history.session import Columns
+from rulebot.backtest.arrays import Mask
+from rulebot.backtest.broker import FillModel
+from rulebot.backtest.scheduler import SOON
+from rulebot.compile.plan import EntryPlan
+from rulebot.decide.entry_window import ANY_END
 from rulebot.decide.limits import price_problem
-from rulebot.order.ladder import Bound, costs, is_past_zero, ladder_price
-from rulebot.order.price import at_market
-from rulebot.spec.nouns.order import Order as Ladder
-from rulebot.spec.nouns.order import PriceFrom
+from rulebot.order.price import Bound, at_market, costs, is_past_zero, ladder_price
+from rulebot.spec.spec import Order as Ladder
+from rulebot.spec.spec import PriceFrom
 from rulebot.sweep.vectorized.exit_orders import (
     ACKNOWLEDGED,
     NO_PRICE,
@@ -26,6 +31,7 @@ from rulebot.sweep.vectorized.exit_orders import (
     Unfilled,
     filled,
 )
+from rulebot.sweep.vectorized.session_arrays import ArrayDay
 
 
 class EvaluationInstant(NamedTuple):
@@ -123,3 +129,61 @@ class EntryOrder(NamedTuple):
             return self.fills.of_limit(limit, now.parts, now.net, is_resting=is_resting)
         assert now.net.natural is not None
         return at_market(now.net.natural, now.parts)
+
+
+# --- The moments at which an entry is judged
+
+
+class EvaluationTimes:
+    """The looks of one window, in order. may: at which instants from the window's first one an entry may be sent.
+
+    Between two instants the market stands: a bot without `every` is judged there too, and nothing new comes of it.
+    """
+
+    def __init__(self, day: ArrayDay, entry: EntryPlan, start: float, end: float, may: Mask | None) -> None:
+        self._day, self._entry, self._end, self._may = day, entry, end, may
+        self._first = int(np.searchsorted(day.times, start))
+        self._grid, self._sent = start, 0
+        self._coming = self._from(start, end)
+
+    def __iter__(self) -> Iterator[EvaluationInstant]:
+        """Yield the looks at which an entry may be sent; after one that ended unfilled those that `again` has."""
+        while (look := next(self._coming, None)) is not None:
+            yield look
+
+    def again(self, unfilled: Unfilled) -> bool:
+        """Go on after an entry that ended unfilled; say whether there may be another (`decide.opportunity`).
+
+        While an entry works the bot does not watch: with `every` its grid begins anew, a second after the end at least.
+        """
+        again = self._entry.again
+        self._sent += 1
+        if again is None or not {"unfilled", ANY_END} & set(again.after):
+            return False
+        if again.at_most is not None and self._sent > again.at_most:
+            return False
+        self._grid = due = unfilled.at + max(again.wait, SOON.total_seconds())
+        end = self._end
+        if again.until is not None:
+            end = min(end, again.until.on(self._day.session).timestamp() - self._day.opens_at)
+        self._coming = self._from(due, end)
+        return due < end
+
+    def _on_grid_after(self, at: float) -> float:
+        assert self._entry.every is not None
+        return self._grid + ((at - self._grid) // self._entry.every + 1) * self._entry.every
+
+    def _from(self, since: float, end: float) -> Iterator[EvaluationInstant]:
+        """Yield a look at this time, and those after it."""
+        if self._entry.every is None:
+            times = self._day.times
+            later = times[np.searchsorted(times, since, side="right") :]
+        else:
+            later = np.arange(self._on_grid_after(since), end, self._entry.every)
+        at = np.concatenate(([since], later))
+        at = at[at < end]
+        places = np.searchsorted(self._day.times, at, side="right") - 1
+        if self._may is not None:
+            may = self._may[places - self._first]
+            at, places = at[may], places[may]
+        return map(EvaluationInstant, at.tolist(), places.tolist())

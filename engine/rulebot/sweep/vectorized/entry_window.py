@@ -3,34 +3,42 @@
 At each look the rules of the engine are judged, on the board of its instant.
 """
 
+from collections.abc import Callable, Hashable
 from copy import copy
 from decimal import Decimal
 from functools import cache, partial
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
 
-from rulebot.backtest.fills import FillModel
+from rulebot.adapters.history.session import Columns
+from rulebot.backtest.arrays import HAIR, Market, Mask, Series, may_hold
+from rulebot.backtest.broker import FillModel
+from rulebot.compile.data_needs import calls_of
+from rulebot.compile.plan import Call, Compare, Constant, LegPlan, Op, Quantity, Rule, Truth
 from rulebot.core.entry_rate_limit import MOST
 from rulebot.core.price_limits import holds_at, risk_floor, stated_floor
+from rulebot.core.program import CompiledBot, CompiledRule, Program
+from rulebot.core.rule_evaluation import REREAD
+from rulebot.core.session_start import OPENING_MINUTES
 from rulebot.core.structure_selection import opening_commission, show_candidate
 from rulebot.decide.limits import price_problem, worst_case_problem
 from rulebot.evaluate.select import StructureSelection
 from rulebot.evaluate.snapshot import Held, Ledger, View
+from rulebot.model.black import years_until
 from rulebot.model.commission import estimate
 from rulebot.model.contract import LOT, Option
 from rulebot.model.facts import Facts
 from rulebot.model.loss_bound import min_close_cost, most_commissions
 from rulebot.model.money import ZERO
-from rulebot.order.band import price_band
-from rulebot.order.ladder import Bound, Holds, limited_at
-from rulebot.spec.nouns.legs import StrikeBy
-from rulebot.sweep.vectorized.conditions import Conditions
-from rulebot.sweep.vectorized.entry_order import EntryOrder, EvaluationInstant, FilledAt, Meets
-from rulebot.sweep.vectorized.evaluation_times import EvaluationTimes
+from rulebot.order.price import Bound, Holds, limited_at, price_band, ticks_of_options
+from rulebot.spec.nouns import StrikeBy
+from rulebot.sweep.vectorized.entry_order import EntryOrder, EvaluationInstant, EvaluationTimes, FilledAt, Meets
 from rulebot.sweep.vectorized.exit_orders import (
     NOT_QUOTED,
     Fill,
+    Grid,
     Quoted,
     UndecidedByArrays,
     Unfilled,
@@ -38,8 +46,255 @@ from rulebot.sweep.vectorized.exit_orders import (
     quoted_at,
 )
 from rulebot.sweep.vectorized.session_arrays import ArrayDay
-from rulebot.sweep.vectorized.strike_choice import NEAR, NONE, StrikeChoices
-from rulebot.sweep.vectorized.variant_plan import ArrayBot
+from rulebot.sweep.vectorized.strikes import NEAR, NONE, AtMoney, StrikeChoices
+
+# --- A variant made ready for sessions by arrays, and what it has in common with others
+
+OF_VOLATILITY = frozenset(("iv", "iv_over_rv"))
+"""Measures that rise while the market stands: the same price over less time."""
+OF_PRICE = frozenset(("profit", "loss", "credit", "debit", "max_risk"))
+"""Measures that depend on the price that a position was entered at."""
+
+
+class Numbers:
+    """Gives what is written alike the same number, so that variants know what they have in common."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Hashable, ...], int] = {}
+
+    def __call__(self, *parts: Hashable) -> int:
+        """Return the number of these parts."""
+        return self._known.setdefault(parts, len(self._known))
+
+
+class ArrayBot:
+    """One variant, made ready once for all sessions.
+
+    keys, when, require, entry, exit_orders: the numbers of its legs, its conditions of entry and of what it enters, all
+    that an entry follows from, and the order of each exit; needs: what tells which slow facts it is told.
+    exits: their tests, with a number where a test is the same for every position in the same options. sides: classes
+    and rights of its legs, by_delta: of those that are chosen by delta. grid: of the prices of the whole.
+    halts: the numbers of what halts it. money: the symbol and class at whose money it reads, None without any;
+    when_at_money: which of its conditions do, chosen_at_money: whether a strike is chosen so, require_at_money: whether
+    `require` does. opens: whether it reads the expected move of the open.
+    """
+
+    def __init__(self, program: Program, numbers: Numbers) -> None:
+        self.program = program
+        (bot,) = program.bots.values()
+        self.compiled: CompiledBot = bot
+        self.plan = plan = bot.plan
+        self.keys = tuple(numbers("leg", plan.expiry, _terms(each)) for each in plan.legs)
+        self.when = tuple(numbers("test", rule.test) for rule in plan.entry.when)
+        self.require = tuple(numbers("test", rule.test) for rule in plan.require)
+        entry = (plan.entry, plan.expiry, plan.legs, plan.require, plan.order, plan.quantity, plan.risk)
+        self.entry = numbers("entry", entry)
+        self.exit_orders = tuple(numbers("order", planned.order) for planned in plan.exits)
+        self.needs = numbers("needs", repr((plan.needs.chains, plan.needs.daily, plan.needs.opening_move)))
+        self.opens = bool(plan.needs.opening_move)
+        self.halts = tuple(numbers("test", rule.test) for rule in plan.risk.halt_when)
+        self.when_at_money = tuple(_any(rule.test, is_at_money) for rule in plan.entry.when)
+        self.require_at_money = any(_any(rule.test, is_at_money) for rule in plan.require)
+        self.chosen_at_money = any(leg.strike.by is StrikeBy.EXPECTED_MOVE for leg in plan.legs)
+        reads = self.chosen_at_money or self.require_at_money or any(self.when_at_money)
+        self.money = (plan.legs[0].symbol, plan.legs[0].trading_class) if reads else None
+        self.names = tuple(leg.name for leg in plan.legs)
+        tests = (planned.rule.test for planned in plan.exits if planned.rule is not None)
+        self.exits = tuple((test, None if _any(test, _is_of_price) else numbers("test", test)) for test in tests)
+        self.sides = frozenset((leg.trading_class, leg.right) for leg in plan.legs)
+        by_delta = (leg for leg in plan.legs if leg.strike.by is StrikeBy.DELTA)
+        self.by_delta = frozenset((leg.trading_class, leg.right) for leg in by_delta)
+        self.grid = Grid(ticks_of_options(plan.legs[0].symbol, len(plan.legs)))
+        self._clocks: dict[float, tuple[tuple[float, float], tuple[float, ...]]] = {}
+
+    def clock(self, day: ArrayDay) -> tuple[tuple[float, float], tuple[float, ...]]:
+        """Return its window and all its times of day, in seconds after the open; alike on days of one length."""
+        if day.length not in self._clocks:
+            ((start, end),) = self.compiled.windows(day.session)
+            instants = (at.timestamp() - day.opens_at for at in self.compiled.instants(day.session))
+            window = (start.timestamp() - day.opens_at, end.timestamp() - day.opens_at)
+            self._clocks[day.length] = (window, tuple(instants))
+        return self._clocks[day.length]
+
+    def opened_at(self, facts: Facts) -> float:
+        """Return from when on what it reads of the open is known, in seconds after the open; infinite for never."""
+        if not self.opens:
+            return -inf
+        return OPENING_MINUTES.total_seconds() if facts.opening_moves else inf
+
+
+def delay_of(rule: Rule) -> float:
+    """Return the seconds until a rule that has become true is confirmed, while the market stands."""
+    confirm = rule.confirm
+    if confirm is None:
+        return 0.0
+    return REREAD * (confirm.quotes - 1) if confirm.quotes is not None else confirm.seconds or 0.0
+
+
+def _terms(leg: LegPlan) -> Hashable:
+    """Return what a leg is, and what its strike depends on."""
+    return leg.name, leg.symbol, leg.trading_class, leg.right, leg.sign, leg.strike
+
+
+def _any(test: Truth, holds: Callable[[Call], bool]) -> bool:
+    return any(map(holds, calls_of(test)))
+
+
+def is_at_money(call: Call) -> bool:
+    """Say whether a measure is read from the quotes at the money of its instant."""
+    return call.measure in OF_VOLATILITY or (call.measure == "expected_move" and not is_of_open(call))
+
+
+def is_of_open(call: Call) -> bool:
+    """Say whether a measure is the expected move of the open."""
+    return call.measure == "expected_move" and dict(call.arguments).get("asof") == "open"
+
+
+def _is_of_price(call: Call) -> bool:
+    return call.measure in OF_PRICE
+
+
+# --- Conditions that read the market alone, of entry and of what halts a bot
+
+_SLACK = 1e-9
+_LAST, _OPEN, _HIGH, _LOW = range(4)
+"""The rows of a range (`ArrayDay.ranges`)."""
+
+
+class Conditions:
+    """The conditions of one session, with what each came to kept for all variants."""
+
+    def __init__(self, day: ArrayDay, at_money: AtMoney) -> None:
+        self._day, self.at_money = day, at_money
+        self._market = Market(day)
+        self._truths: dict[tuple[int, int, int, bool], bool | None] = {}
+        self._halts: dict[tuple[int, int], float | None] = {}
+        self._known: dict[Call, Series | None] = {}
+
+    def first_halt(self, bot: ArrayBot, facts: tuple[int, Facts]) -> float | None:
+        """Return when a bot is halted, in seconds after the open; infinite when never, None where that is not clear."""
+        found = []
+        for rule, number in zip(bot.compiled.halts, bot.halts, strict=True):
+            key = (number, facts[0])
+            if key not in self._halts:
+                self._halts[key] = self._first_true(bot, rule, facts)
+            found.append(self._halts[key])
+        known = [each for each in found if each is not None]
+        return min(known, default=inf) if len(known) == len(found) else None
+
+    def _first_true(self, bot: ArrayBot, rule: CompiledRule, facts: tuple[int, Facts]) -> float | None:
+        """Return when a rule is first true; None where it is not known, or true before it is sure what it reads."""
+        day = self._day
+        may = may_hold(rule.rule.test, self.measure, day.times.shape)
+        places = np.arange(day.first, day.end)
+        for place in (places if may is None else places[may[places]]).tolist():
+            truth = rule.judge(self.view_of(bot, place, facts)).truth
+            if truth is None or (truth and place == day.first and any(map(is_of_open, calls_of(rule.rule.test)))):
+                return None  # the expected move of the open comes to be known after it
+            if truth:
+                return float(day.times[place])
+        return inf
+
+    def holds(
+        self, bot: ArrayBot, number: int, place: int, facts: tuple[int, Facts], *, hidden: bool = False
+    ) -> bool | None:
+        """Say whether a condition of entry is true at an instant; None where that changes while the market stands.
+
+        hidden: without the strike nearest to spot.
+        """
+        key = (bot.when[number], facts[0], place, hidden)
+        if key not in self._truths:
+            view = self.view_of(bot, place, facts, hidden=hidden)
+            self._truths[key] = self._judged(bot.compiled.when[number], place, view)
+        return self._truths[key]
+
+    def _judged(self, rule: CompiledRule, place: int, view: View) -> bool | None:
+        verdict = rule.judge(view)
+        bound = rising_to(rule.rule.test)
+        if bound is not None and verdict.truth is not None and verdict.value is not None:
+            rise = self._rise(place)
+            if rise is None or verdict.value - _SLACK <= bound <= verdict.value * rise + _SLACK:
+                return None
+        return verdict.truth is True
+
+    def _rise(self, place: int) -> float | None:
+        """Return how many times as large a volatility is when the next instant comes; None at the end of the session.
+
+        A price at the money tells the product of the volatility and the root of the time that is left (Black, 1976).
+        """
+        day, now = self._day, float(self._day.times[place]) + self._day.opens_at
+        before = years_until(day.session.date, now)
+        after = years_until(day.session.date, now + day.room(place))
+        return (before / after) ** 0.5 if before and after else None
+
+    def surely_reads(self, bot: ArrayBot, reached: int) -> Mask | None:
+        """Return where a bot reads at the money what it would with all strikes streamed, None when it reads none.
+
+        reached: the instant from which on its strikes are streamed.
+        """
+        return None if bot.money is None else self.at_money.surely_read(*bot.money, reached)
+
+    def surely_guesses(self, bot: ArrayBot) -> Mask | None:
+        """Return where it is sure about which strikes a bot asks for, None when nothing at the money tells it."""
+        return None if bot.money is None else self.at_money.are_guessed(*bot.money)
+
+    def view_of(self, bot: ArrayBot, place: int, facts: tuple[int, Facts], *, hidden: bool = False) -> View:
+        """Return the view of an instant for a bot that holds nothing. hidden: without the strike nearest to spot."""
+        if hidden and bot.money:
+            view = self.at_money.hidden_view_at(place, facts, *bot.money)
+        else:
+            view = self._day.view_at(place, facts)
+        view.legs, view.held, view.quantity = (), None, 0
+        return view
+
+    # ------------------------------------------------------------ arrays
+
+    def measure(self, call: Call) -> Series | None:
+        """Return a measure of the market, None where there is no array of it."""
+        if call not in self._known:
+            self._known[call] = self._measure(call)
+        return self._known[call]
+
+    def _measure(self, call: Call) -> Series | None:
+        arguments = dict(call.arguments)
+        match call.measure:
+            case "expected_move" if arguments.get("asof") == "open":
+                move = self._day.opening_move(str(arguments["of"]))
+                return None if move is None else (move, HAIR)
+            case "vix_change" | "move":
+                symbol = "VIX" if call.measure == "vix_change" else str(arguments["of"])
+                return self._of_range(symbol, lambda told: self._change(symbol, told, call))
+            case "vix_spike":
+                return self._of_range("VIX", lambda told: np.maximum(told[_LAST] - told[_LOW], 0.0))
+            case "day_range":
+                return self._of_range(str(arguments["of"]), lambda told: told[_HIGH] - told[_LOW])
+            case _:
+                return self._market.measure(call)
+
+    def _of_range(self, symbol: str, find: Callable[[Columns], Columns | None]) -> Series | None:
+        """Return what follows from the range of a level so far, None where it is not known."""
+        found = None if self._day.level(symbol) is None else find(self._day.ranges(symbol))
+        return None if found is None else (found, HAIR)
+
+    def _change(self, symbol: str, told: Columns, call: Call) -> Columns | None:
+        day = self._day
+        since_open = call.argument("since") == "open"
+        base = float(told[_OPEN, day.first]) if since_open else day.previous_close(symbol)
+        if not base > 0.0:
+            return None
+        change: Columns = told[_LAST] / base - 1.0 if call.quantity is Quantity.FRACTION else told[_LAST] - base
+        return change
+
+
+def rising_to(test: Truth) -> float | None:
+    """Return the bound of a comparison of something that rises while the market stands, None for other tests."""
+    match test:
+        case Compare(Op.ABOVE | Op.BELOW | Op.AT_LEAST | Op.AT_MOST, Call(measure), (Constant(bound),)):
+            return bound if measure in OF_VOLATILITY else None
+    return None
+
+
+# --- One bot's window by arrays
 
 
 class Entered(NamedTuple):

@@ -5,7 +5,8 @@ from typing import TypeVar, cast
 
 import numpy as np
 
-from rulebot.adapters.history.day import Columns, Places
+from rulebot.adapters.history.session import Columns, Places
+from rulebot.compile.data_needs import calls_of
 from rulebot.compile.plan import (
     AllOf,
     AnyOf,
@@ -20,14 +21,13 @@ from rulebot.compile.plan import (
     Rule,
 )
 from rulebot.compile.plan import Truth as Test
-from rulebot.compile.reads import calls_of
 from rulebot.core.price_limits import stated_floor
 from rulebot.fill.exit_level import net_of_whole
 from rulebot.model.money import ZERO
-from rulebot.spec.nouns.order import Order, PriceFrom
-from rulebot.sweep.vectorized.money_columns import UNIT
+from rulebot.spec.spec import Order, PriceFrom
+from rulebot.sweep.vectorized.entry_window import ArrayBot, delay_of
+from rulebot.sweep.vectorized.exit_orders import UNIT
 from rulebot.sweep.vectorized.session_arrays import ArrayDay
-from rulebot.sweep.vectorized.variant_plan import ArrayBot, delay_of
 
 Key = TypeVar("Key", bound=Hashable)
 NO_LIMIT = np.iinfo(np.int64).max

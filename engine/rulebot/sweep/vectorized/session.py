@@ -8,45 +8,129 @@ whole at a moment that matters, a clock time between two instants.
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
-from rulebot.adapters.history.day import Columns
-from rulebot.backtest.fills import FillModel
-from rulebot.backtest.session_close import settlement
+from rulebot.adapters.history.session import Columns, Places
+from rulebot.backtest.arrays import Mask, Position, Structure, may_hold, surely_holds
+from rulebot.backtest.broker import FillModel
+from rulebot.backtest.historical_feed import settlement
 from rulebot.backtest.simulated_broker import margin_of
-from rulebot.backtest.vectorized.measures import Position, Structure
-from rulebot.backtest.vectorized.rule_masks import Mask, may_hold
-from rulebot.compile.clock_exits import HURRY, clock_time
+from rulebot.compile.exits import HURRY, clock_time
 from rulebot.compile.plan import ExitPlan, Truth
 from rulebot.core.rule_evaluation import first_missing
 from rulebot.evaluate.evaluation import NotOpen
 from rulebot.evaluate.select import StructureSelection
-from rulebot.evaluate.snapshot import LegView
+from rulebot.evaluate.snapshot import Held, LegView
 from rulebot.fill.exit_level import net_of_whole
-from rulebot.model.contract import Option
+from rulebot.model.contract import LOT, Option
 from rulebot.model.facts import Facts
 from rulebot.model.money import CENT, ZERO, Rounding
-from rulebot.model.payoff import intrinsic
-from rulebot.narrate.text_table import clock
+from rulebot.model.payoff import ends_together, intrinsic
+from rulebot.model.session import Session
+from rulebot.narrate.text import clock
 from rulebot.order.price import ticks_of
-from rulebot.spec.nouns.order import Order
-from rulebot.sweep.vectorized.entry_times import EntryTimes
-from rulebot.sweep.vectorized.entry_window import Entered
+from rulebot.spec.spec import Order
+from rulebot.sweep.vectorized.entry_order import EvaluationTimes
+from rulebot.sweep.vectorized.entry_window import ArrayBot, Conditions, Entered, Entry, Window, delay_of
 from rulebot.sweep.vectorized.exit_orders import (
     FOR_NOTHING,
     NOT_QUOTED,
+    UNIT,
+    Cents,
     Fill,
+    LadderFill,
+    Orders,
     Outcome,
+    Quotes,
+    Rows,
     UndecidedByArrays,
     Unfilled,
+    Units,
     lacks_size,
+    margins,
+    payoffs,
     quoted_at,
+    surely_lost_below,
     work_exit,
 )
+from rulebot.sweep.vectorized.grouping import VariantGroup
 from rulebot.sweep.vectorized.session_arrays import ArrayDay
-from rulebot.sweep.vectorized.variant_plan import ArrayBot, delay_of
+from rulebot.sweep.vectorized.strikes import AtMoney, Candidate, StrikeChoice, StrikeChoices
+
+# --- Entries by arrays
+
+
+class EntryTimes:
+    """Entries of one session, with what each variant has worked out kept for the others."""
+
+    def __init__(self, day: ArrayDay, fills: FillModel) -> None:
+        self.day = day
+        self.fills = fills
+        at_money = AtMoney(day)
+        self.picks = StrikeChoices(day, at_money)
+        self.conditions = Conditions(day, at_money)
+        self._when: dict[int, Mask | None] = {}
+        self._kept: dict[object, Columns] = {}
+        self._entries: dict[tuple[int, float, float], Entry] = {}
+        self._payoffs: dict[tuple[tuple[Option, int], ...], Decimal | None] = {}
+
+    def first(self, bot: ArrayBot, start: float, end: float, facts: tuple[int, Facts]) -> Entry:
+        """Return what came of the one entry of a window, in seconds after the open; None when none is sent."""
+        key = (bot.entry, start, end)
+        if key not in self._entries:
+            self._entries[key] = self._first(bot, start, end, facts)
+        return self._entries[key]
+
+    def _first(self, bot: ArrayBot, start: float, end: float, facts: tuple[int, Facts]) -> Entry:
+        day = self.day
+        halt = self.conditions.first_halt(bot, facts)
+        if halt is None:
+            return UndecidedByArrays("whether `halt_when` halts it is not sure")
+        end = min(end, halt)  # halts are judged before entries
+        if start >= end:
+            return None
+        first, last = (int(each) for each in np.searchsorted(day.times, (start, end)))
+        reached = int(day.reached_from(np.array([start]))[0])
+        may = self._may_enter(bot, slice(first, last), reached)
+        if may is not None and not may.any():
+            return None
+        window = Window(day, self.picks, self.conditions, self.fills, self._payoffs, bot, facts, reached, halt)
+        return window.entry(EvaluationTimes(day, bot.plan.entry, start, end, may))
+
+    def _may_enter(self, bot: ArrayBot, window: slice, reached: int) -> Mask | None:
+        """Return at which instants of the window an entry may be sent, None for all."""
+        plan, found = bot.plan, []
+        for rule, number in zip(plan.entry.when, bot.when, strict=True):
+            if number not in self._when:
+                self._when[number] = may_hold(rule.test, self.conditions.measure, self.day.times.shape)
+            mask = self._when[number]
+            if mask is not None:
+                found.append(mask[window])
+        if found and not (may := np.logical_and.reduce(found)).any():
+            return np.asarray(may)
+        picked = self.picks.picked(plan.legs, bot.keys) if plan.require else None
+        if picked is not None:
+            surely = self.conditions.surely_reads(bot, reached)
+            doubtful = False if surely is None else ~surely[window]
+            found += [mask | doubtful for mask in self._required(bot, picked, window)]
+        return np.asarray(np.logical_and.reduce(found)) if found else None
+
+    def _required(self, bot: ArrayBot, picked: tuple[StrikeChoice, ...], window: slice) -> list[Mask]:
+        candidate = self.candidate(bot, picked)
+        masks = (may_hold(rule.test, candidate.measure, self.day.times.shape) for rule in bot.plan.require)
+        return [mask[window] for mask in masks if mask is not None]
+
+    def candidate(self, bot: ArrayBot, picked: tuple[StrikeChoice, ...]) -> Candidate:
+        """Return the measures of what a bot would enter, with its legs at all instants."""
+        plan = bot.plan
+        starts = plan.order.start.value if plan.order.price is None else ""
+        legs = {leg.name: (each.columns, leg.sign) for each, leg in zip(picked, plan.legs, strict=True)}
+        return Candidate(self.day, legs, starts, bot.grid, bot.keys, self._kept, self.conditions.measure)
+
+
+# --- One session of one bot by arrays
 
 
 class SessionResult(NamedTuple):
@@ -258,3 +342,240 @@ def target_net(planned: ExitPlan, entry: float) -> Decimal | None:
 def tied_of(margin: Decimal, opened: Decimal, net: Decimal) -> Decimal:
     """Return what an account had to begin with more than (`Lived`). opened: what the entry brought; net: the trade."""
     return max(margin - opened, -net, ZERO)
+
+
+# --- What comes of one session for variants of one kind, as it becomes known
+
+
+class Entries(NamedTuple):
+    """Entries that were filled: which variants, at which instants, in which options, and what came of it.
+
+    Shape: (N,), columns (N, legs). commissions: of the entries; worst: the most each may lose
+    per share, None without a bound.
+    """
+
+    rows: Places
+    places: Places
+    columns: Places
+    worked: LadderFill
+    commissions: Cents
+    worst: Units | None
+
+    def only(self, rows: Rows) -> "Entries":
+        """Return some of them."""
+        worst = None if self.worst is None else self.worst[rows]
+        return Entries(
+            self.rows[rows],
+            self.places[rows],
+            self.columns[rows],
+            self.worked.only(rows),
+            self.commissions[rows],
+            worst,
+        )
+
+
+class ResultSheet:
+    """A line for each variant: what came of its session, or why that is not clear.
+
+    alone: the lines of those that are to be judged by themselves.
+    """
+
+    def __init__(self, session: ArraySession, group: VariantGroup) -> None:
+        self.session, self.day, self.group = session, session.day, group
+        self.found: list[SessionResult | UndecidedByArrays] = [NOTHING] * len(group.bots)
+        self.alone: list[int] = []
+
+    def leave_alone(self, rows: Places) -> None:
+        """Have these variants judged by themselves."""
+        self.alone += rows.tolist()
+
+    def leave_to_turns(self, rows: Places, why: UndecidedByArrays) -> None:
+        """Tell of these variants that their session is not clear."""
+        for row in rows.tolist():
+            self.found[row] = why
+
+    def quotes(self, columns: Places, places: Places, flows: tuple[int, ...]) -> Quotes:
+        """Return the quotes of structures, each at its instant."""
+        day = self.day
+        at = places[:, None]
+        options = [day.options[column] for column in columns[0].tolist()]
+        return Quotes(day.bid[columns, at], day.ask[columns, at], flows, options)
+
+    def strikes(self, columns: Places) -> Units:
+        """Return the strikes of options."""
+        return np.rint(self.day.strikes[columns] * UNIT).astype(np.int64)
+
+    def lacks_size(self, quotes: Quotes, columns: Places, places: Places) -> Mask:
+        """Say where less is quoted of a leg than an order would take, or that is not known."""
+        lacks = np.zeros(len(places), dtype=bool)
+        sizes = self.day.sizes
+        if sizes is None:
+            return lacks
+        for leg, flow in enumerate(quotes.flows):
+            lacks |= ~(sizes[0 if flow > 0 else 1][columns[:, leg], places] >= self.group.plan.quantity)
+        return lacks
+
+
+# --- Exits of variants of one kind
+
+AT_ONCE = 64
+"""Positions whose exits are judged at once: their columns fit into the processor's cache."""
+NEVER = -1
+"""In place of the exit that acts."""
+
+
+class ExitActions(NamedTuple):
+    """Where the first exit of each position acts, which, or NEVER, and whether others are true at once. Shape: (N,)."""
+
+    places: Places
+    acting: Places
+    is_clear: Mask
+    is_among_others: Mask
+
+
+class Rest(NamedTuple):
+    """A session from an instant on, for measures. Shape: options x instants."""
+
+    session: Session
+    opens_at: float
+    times: Columns
+    options: list[Option]
+    bid: Columns
+    ask: Columns
+    delta: Columns
+    day: ArrayDay
+    since: int
+
+    def level(self, symbol: str) -> Columns | None:
+        """Return an underlying's level, None where it is not known."""
+        level = self.day.level(symbol)
+        return None if level is None else level[self.since : self.day.end]
+
+
+class LeavingTogether:
+    """Exits of one session."""
+
+    def __init__(self, sheet: ResultSheet) -> None:
+        self._sheet, self._day, self._group, self._session = sheet, sheet.day, sheet.group, sheet.session
+
+    def leave(self, entries: Entries) -> None:
+        """Tell what came of positions."""
+        if not self._group.exits and self._group.plan.risk.day.loss is not None:
+            self._sheet.leave_alone(entries.rows)  # where its worth is not known there is an alarm
+            return
+        entries = entries.only(np.argsort(entries.places, kind="stable"))
+        parts = [entries.only(slice(since, since + AT_ONCE)) for since in range(0, len(entries.rows), AT_ONCE)]
+        known = [acts for each in parts if (acts := self._acts(each)) is not None]
+        if len(known) < len(parts):
+            self._sheet.leave_alone(entries.rows)
+            return
+        acts = ExitActions(*map(np.concatenate, zip(*known, strict=True)))
+        self._sheet.leave_alone(entries.rows[~acts.is_clear])
+        self._expire(entries.only(acts.is_clear & (acts.acting == NEVER)))
+        for number in range(len(self._group.exits)):
+            by_this = acts.is_clear & (acts.acting == number)
+            if by_this.any():
+                self._close(entries.only(by_this), acts.places[by_this], number, acts.is_among_others[by_this])
+
+    def _acts(self, held: Entries) -> ExitActions | None:
+        """Return which exits act first, and where; None where a rule is not told by arrays."""
+        group, day, size = self._group, self._day, len(held.rows)
+        since, every = int(held.places.min()), slice(int(held.places.min()), day.end)
+        measure = self._position(held, since).measure
+        may: list[Mask] = []
+        sure: list[Mask] = []
+        shape = (size, day.end - since)
+        for test in group.tests(held.rows):
+            one, other = may_hold(test, measure, shape), surely_holds(test, measure, shape)
+            if one is None or other is None:
+                return None
+            may.append(one)
+            sure.append(other)
+        lines = np.arange(size)
+        if not may:
+            return ExitActions(lines, np.full(size, NEVER), lines >= 0, lines < 0)
+        any_act = np.logical_or.reduce(may)
+        doubtful = np.zeros(shape, dtype=bool)
+        for leg in range(len(group.signs)):
+            doubtful |= day.is_doubtful[held.columns[:, leg], every]
+        any_act = (any_act | doubtful) & (np.arange(shape[1]) >= held.places[:, None] - since)
+        acts, places = any_act.any(axis=1), any_act.argmax(axis=1)
+        may_now, sure_now = (np.array([each[lines, places] for each in masks], dtype=bool) for masks in (may, sure))
+        is_clear = ~doubtful[lines, places] & (may_now == sure_now).all(axis=0)
+        delays = np.where(sure_now, np.array([delay for _, delay in group.exits])[:, None], np.inf)
+        first = delays.min(axis=0)
+        is_clear &= ~((delays > first) & (delays <= first + TOGETHER)).any(axis=0)
+        several = np.asarray(sure_now.sum(axis=0) > 1)
+        return ExitActions(places + since, np.where(acts, delays.argmin(axis=0), NEVER), is_clear | ~acts, several)
+
+    def _position(self, held: Entries, since: int) -> Position:
+        """Return measures of all these positions at once, from an instant to the close."""
+        day, group = self._day, self._group
+        rest = slice(since, day.end)
+        numbers = Held(
+            entry_price=_column(held.worked.net / UNIT),
+            quantity=group.plan.quantity,
+            realized=0.0,
+            commissions=_column(held.commissions / 100.0),
+            opened_at=0.0,
+            max_risk=None if held.worst is None else _column(held.worst / 100.0 / LOT),
+            opened_on=day.session.date,
+        )
+        columns = Rest(day.session, day.opens_at, day.times[rest], day.options, day.bid[:, rest], day.ask[:, rest],
+                       day.delta[:, rest], day, since)  # fmt: skip
+        legs = [(held.columns[:, leg], sign) for leg, sign in enumerate(group.signs)]
+        bot = group.bots[0]
+        return Position(columns, legs, bot.names, numbers, {}, "")
+
+    def _close(self, held: Entries, places: Places, number: int, is_among_others: Mask) -> None:
+        """Tell what came of closing positions by one exit."""
+        order, delay = self._group.exits[number]
+        quotes = self._sheet.quotes(held.columns, places, self._group.signs)
+        begins = delay + np.where(places == held.places, held.worked.after, 0.0)
+        floor = surely_lost_below(self._sheet.strikes(held.columns), quotes)
+        planned = self._group.planned(number)
+        left = self._day.length - self._day.times[places] - begins
+        in_time = np.array([not is_hurried(planned, each) for each in left.tolist()], dtype=bool)
+        targets = self._group.targets(number, held.rows, held.worked.net / UNIT)
+        orders = Orders(quotes, order, self._session.fills, floor, targets, worth=floor)
+        worked = orders.work(self._day.rooms(places) - begins, closing=True)
+        commission = quotes.commission(worked.net, self._group.plan.quantity)
+        fine = worked.is_clear & worked.is_filled & commission.is_clear & ~(is_among_others & (worked.tries > 1))
+        fine &= ~self._sheet.lacks_size(quotes, held.columns, places)
+        fine &= in_time
+        if targets is not None:
+            fine &= ~orders.are_for_nothing
+        self._sheet.leave_alone(held.rows[~fine])
+        self._over(held.only(fine), worked.net[fine], commission.units[fine])
+
+    def _expire(self, held: Entries) -> None:
+        """Tell what came of positions that no exit has closed."""
+        if not len(held.rows):
+            return
+        group = self._group
+        level = self._session.settled(self._day.options[held.columns[0, 0]])
+        if level is None:
+            self._sheet.leave_to_turns(held.rows, NO_LEVEL)
+            return
+        at = np.array([[int(Decimal(f"{level:.4f}") * UNIT)]])
+        worth = payoffs(self._sheet.strikes(held.columns), group.rights, group.signs, at)[:, 0]
+        self._over(held, worth, np.zeros_like(worth))
+
+    def _over(self, held: Entries, net: Units, commissions: Cents) -> None:
+        """Tell what came of positions that were closed at net prices."""
+        group, contracts = self._group, self._group.plan.quantity * LOT
+        if not ends_together((self._day.options[column], 1) for column in held.columns[:1].ravel().tolist()):
+            self._sheet.leave_alone(held.rows)
+            return
+        cents = (held.worked.net + net) * contracts // (UNIT // 100) - held.commissions - commissions
+        margin = margins(self._sheet.strikes(held.columns), group.rights, group.signs)
+        beside = (margin - held.worked.net) * contracts // (UNIT // 100) + held.commissions
+        bound = np.maximum(np.maximum(beside, -cents), 0)
+        for row, each, most in zip(held.rows.tolist(), cents.tolist(), bound.tolist(), strict=True):
+            made = each * CENT
+            self._sheet.found[row] = SessionResult(made, made, most * CENT)
+
+
+def _column(numbers: Columns) -> float:
+    """Return numbers of many positions in place of one's."""
+    return cast(float, numbers[:, None])

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rulebot.adapters.history.daily import IMPLIED_BY
-from rulebot.adapters.history.day import Columns, HistoryDay, Places, Source
-from rulebot.backtest.event_pump import drain_events
+from rulebot.adapters.history.session import Columns, HistoryDay, Places, Source
 from rulebot.backtest.historical_feed import HistoryFeed
 from rulebot.backtest.historical_market import ranges
 from rulebot.backtest.implied_surface import GREEKS
 from rulebot.backtest.load_session_data import prepare
+from rulebot.backtest.scheduler import drain_events
 from rulebot.compile.plan import Plan
 from rulebot.core.program import Program
 from rulebot.core.subscriptions import WATCH_AHEAD, WATCH_CLOSELY

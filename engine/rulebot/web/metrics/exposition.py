@@ -10,9 +10,16 @@ from rulebot.adapters.clock import Clock, WallClock
 from rulebot.live.health_metrics import Spread
 from rulebot.store.place import Place
 from rulebot.web.live import Live
-from rulebot.web.metrics.catalogue import ENGINE, STORE, Kind, Metric, Sample
-from rulebot.web.metrics.of_run import samples_of_run, samples_of_waiting
-from rulebot.web.metrics.of_store import StoreSamples
+from rulebot.web.metrics.samples import (
+    ENGINE,
+    STORE,
+    Kind,
+    Metric,
+    Sample,
+    StoreSamples,
+    samples_of_run,
+    samples_of_waiting,
+)
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric as Family

@@ -4,29 +4,277 @@ Everything about options here is computed; reports say so (`is_modelled`). Level
 the day's open, high, low and close.
 """
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from functools import cached_property, reduce
+from itertools import accumulate
 from math import isnan
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rulebot.adapters.history.daily import Daily, DailySeries
-from rulebot.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
-from rulebot.adapters.history.finding import finding_text, refusal, refused
-from rulebot.adapters.history.missing import missing_sessions
-from rulebot.adapters.history.modelled.chain import ModelledChain
-from rulebot.adapters.history.modelled.day import ModelledDay
-from rulebot.adapters.history.modelled.expiry import ExpiryInputs, ModelledExpiry, settles_at, variance_left
-from rulebot.adapters.history.modelled.listing import MODELLED, SYMBOL, days_listed, expiries
-from rulebot.adapters.history.modelled.path import level_path, vix_path
-from rulebot.adapters.history.modelled.rates import Rates
-from rulebot.adapters.history.modelled.term import NODES, term_of
-from rulebot.model.contract import product
+from rulebot.adapters.history.lazy_chain import Chain, ChainedDay
+from rulebot.adapters.history.modelled.surface import (
+    MODELLED,
+    NODES,
+    RIGHTS,
+    SYMBOL,
+    ExpiryInputs,
+    ModelledExpiry,
+    Quotes,
+    days_listed,
+    expiries,
+    settles_at,
+    term_of,
+    variance_left,
+)
+from rulebot.adapters.history.session import (
+    Columns,
+    DailyBar,
+    Finding,
+    HistoryDay,
+    Places,
+    finding_text,
+    missing_sessions,
+    parse_day,
+    refusal,
+    refused,
+)
+from rulebot.adapters.history.table import read_csv
+from rulebot.model.contract import Option, product
 from rulebot.model.errors import StoreError
 from rulebot.model.session import CalendarError, Session, session_on
 from rulebot.model.values import dataclass
+
+# --- The options of one modelled session
+
+BLOCK = 32
+"""Strikes that are made together."""
+QUOTED = Quotes._fields
+
+
+class ModelledChain(Chain):
+    """A modelled chain, and the columns of those of its options that were asked for.
+
+    Shape: options by expiry, of each first the puts, then the calls, lowest strike first.
+    """
+
+    def __init__(self, instants: int, expiries: Iterable[ModelledExpiry]) -> None:
+        self._expiries = tuple(expiries)
+        self._by_name = {each.name: number for number, each in enumerate(self._expiries)}
+        self._starts = (0, *accumulate(len(RIGHTS) * len(each.strikes) for each in self._expiries))
+        self._made: dict[str, Columns] = dict.fromkeys(QUOTED, np.empty((instants, 0)))
+        self._standing: dict[int, int] = {}
+        self._found: dict[Option, int] = {}
+
+    # ------------------------------------------------------------ which options there are
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def __iter__(self) -> Iterator[Option]:
+        for each in self._expiries:
+            yield from each.options()
+
+    def __getitem__(self, option: Option) -> int:
+        found = self._found.get(option)
+        if found is None:
+            number = self._by_name[option.trading_class, option.expiry]
+            within = self._expiries[number].place_of(option)
+            if within is None:
+                raise KeyError(option)
+            found = self._found[option] = self._starts[number] + within
+        return found
+
+    def classes(self) -> frozenset[tuple[str, str]]:
+        """Return the symbol and trading class of all."""
+        return frozenset((each.symbol, each.trading_class) for each in self._expiries if each.strikes)
+
+    def expiries(self, symbol: str, trading_class: str) -> Sequence[date]:
+        """Return the expiries of a class, earliest first."""
+        return sorted({each.last for each in self._expiries if each.is_of(symbol, trading_class)})
+
+    def strikes(self, symbol: str, trading_class: str, expiry: date) -> Sequence[Decimal]:
+        """Return the strikes of an expiry of a class, lowest first."""
+        number = self._by_name.get((trading_class, expiry))
+        if number is None or not self._expiries[number].is_of(symbol, trading_class):
+            return ()
+        return self._expiries[number].exact_strikes()
+
+    # ------------------------------------------------------------ what they are quoted at
+
+    def holding(self, places: Places) -> tuple[Mapping[str, Columns], Places]:
+        """Return columns that hold the options at these places, and where each stands in them."""
+        asked: list[int] = places.tolist()
+        lacking = dict.fromkeys(self._block_of(place) for place in asked if place not in self._standing)
+        if lacking:
+            self._make(lacking)
+        return self._made, np.array([self._standing[place] for place in asked], dtype=np.intp)
+
+    def _block_of(self, place: int) -> tuple[int, int]:
+        """Return the expiry of an option and the first strike of its block, by their numbers."""
+        number = bisect_right(self._starts, place) - 1
+        strike = (place - self._starts[number]) % len(self._expiries[number].strikes)
+        return number, strike - strike % BLOCK
+
+    def _make(self, blocks: Iterable[tuple[int, int]]) -> None:
+        made: list[Quotes] = []
+        for number, first in blocks:
+            for place, quotes in self._block(number, first):
+                made.append(quotes)
+                for each in range(quotes.bid.shape[1]):
+                    self._standing[place + each] = len(self._standing)
+        self._made = {
+            name: np.concatenate([column, *(getattr(quotes, name) for quotes in made)], axis=1)
+            for name, column in self._made.items()
+        }
+
+    def _block(self, number: int, first: int) -> Iterator[tuple[int, Quotes]]:
+        """Yield the quotes of the puts and of the calls of a block, with the place of the first option of each."""
+        expiry = self._expiries[number]
+        found = expiry.quotes(slice(first, first + BLOCK))
+        for side, right in enumerate(RIGHTS):
+            yield self._starts[number] + side * len(expiry.strikes) + first, found[right]
+
+    def whole(self) -> Mapping[str, Columns]:
+        """Return the columns of all options."""
+        instants = len(self._made["bid"])
+        found = {name: np.empty((instants, len(self))) for name in QUOTED}
+        for number, expiry in enumerate(self._expiries):
+            for first in range(0, len(expiry.strikes), BLOCK):
+                for place, quotes in self._block(number, first):
+                    for name, column in found.items():
+                        column[:, place : place + quotes.bid.shape[1]] = getattr(quotes, name)
+        return found
+
+
+# --- A path through a session that ends where its daily bar says
+
+_TRIES = 64
+_STRETCHED = 1.5
+"""How far a bridge may be stretched; where none of the tries is good enough the best one is taken."""
+_ELASTICITY = 5.0
+"""The VIX falls by so many percent when the index rises by one within a day. Source: data of 1990 to 2026."""
+
+
+def level_path(bar: DailyBar, minutes: int) -> Columns:
+    """Return the level at the end of each minute; the last is the close."""
+    chance = np.random.default_rng(bar.date.toordinal())
+    opened, close = np.log(bar.open), np.log(bar.close)
+    high, low = np.log(max(bar.high, bar.open, bar.close)), np.log(min(bar.low, bar.open, bar.close))
+    top, bottom = max(opened, close), min(opened, close)
+    scale = max(high - low, 1e-6) / (1.6 * np.sqrt(minutes))
+    line = opened + (close - opened) * np.arange(1, minutes + 1) / minutes
+    path, least = line, np.inf
+    for _ in range(_TRIES):
+        steps = np.cumsum(chance.normal(0.0, scale, minutes))
+        tried = line + steps - steps[-1] * np.arange(1, minutes + 1) / minutes
+        stretch = max(_stretch(high - top, tried.max() - top), _stretch(bottom - low, bottom - tried.min()))
+        if stretch < least:
+            path, least = tried, stretch
+        if least <= _STRETCHED:
+            break
+    above, below = path > top, path < bottom
+    if above.any():
+        path = np.where(above, top + (path - top) * (high - top) / (path.max() - top), path)
+    if below.any():
+        path = np.where(below, bottom - (bottom - path) * (bottom - low) / (bottom - path.min()), path)
+    found: Columns = np.exp(path)
+    found[-1] = bar.close
+    return found
+
+
+def _stretch(wanted: float, has: float) -> float:
+    """Return by how much a bridge that goes so far beyond open and close must be stretched."""
+    if wanted <= 1e-12:
+        return 0.0
+    return wanted / has if has > 0.0 else np.inf
+
+
+def vix_path(bar: DailyBar, level: Columns, opened: float) -> Columns:
+    """Return the VIX at the end of each minute: from open to close, against the index, within the day's range."""
+    part = np.arange(1, len(level) + 1) / len(level)
+    line = bar.open + (bar.close - bar.open) * part
+    straight = np.log(opened) + (np.log(level[-1]) - np.log(opened)) * part
+    moved = line * np.exp(-_ELASTICITY * (np.log(level) - straight))
+    low, high = min(bar.low, bar.open, bar.close), max(bar.high, bar.open, bar.close)
+    found: Columns = np.clip(moved, low, high)
+    found[-1] = bar.close
+    return found
+
+
+# --- Short interest rates by day from a file with a date and a column of percent
+
+COLUMNS = ("rate", "gs3m", "dtb3", "tb3ms", "pcredit8")
+"""What a column of rates is called: three-month bills, or the primary credit rate."""
+USUAL = 0.02
+
+
+class Rates:
+    """Rates, each known from the day after its own."""
+
+    def __init__(self, days: Sequence[date] = (), percent: Sequence[float] = ()) -> None:
+        self._days, self._percent = list(days), list(percent)
+
+    @property
+    def is_known(self) -> bool:
+        """True when there is a file."""
+        return bool(self._days)
+
+    def on(self, day: date) -> float:
+        """Return the last rate of before a day, an annual fraction; the first one for days before all."""
+        if not self._days:
+            return USUAL
+        return self._percent[max(bisect_left(self._days, day) - 1, 0)] / 100.0
+
+
+def read_rates(path: Path) -> Rates:
+    """Read a file of rates. Raises: StoreError when it has no column of them."""
+    if not path.is_file():
+        raise StoreError(f"the file of rates {path} does not exist")
+    table = read_csv(path)
+    name = next((each for each in COLUMNS if each in table.names), None)
+    if name is None or "date" not in table.names:
+        raise refusal(refused(table.file, 1, f"rates have `date` and one of {', '.join(COLUMNS)}, in percent"))
+    codes, texts = table.texts("date")
+    try:
+        days = [_day(texts[code]) for code in codes.tolist()]
+    except ValueError as error:
+        raise refusal(refused(table.file, 0, f"a date is like 2019-05-24: {error}")) from error
+    known = sorted(
+        (day, value) for day, value in zip(days, table.numbers(name).tolist(), strict=True) if value == value
+    )
+    return Rates([day for day, _ in known], [value for _, value in known])
+
+
+def _day(text: str) -> date:
+    return parse_day(text if "-" in text or "/" in text else f"{text[:4]}-{text[4:6]}-{text[6:8]}")
+
+
+# --- A modelled session, as every source gives one
+
+
+class ModelledDay(ChainedDay):
+    """A session with a modelled chain, whose columns too are made whole when they are read."""
+
+    __slots__ = ()
+    _chain: ModelledChain
+    made = ("options", *QUOTED)
+
+    def make(self, name: str) -> Mapping[str, Any]:
+        """Return its options, or all columns of them."""
+        return super().make(name) if name == "options" else self._chain.whole()
+
+    def holding(self, places: Places) -> tuple[Mapping[str, Columns], Places]:
+        """Return columns that hold the options at these places, and where; what is not there yet is made."""
+        return self._chain.holding(places)
+
+
+# --- Sessions of SPX, XSP or SPY that nobody has chains of
 
 FUND = "SPY"
 """A fund on the index, whose open is a trade."""

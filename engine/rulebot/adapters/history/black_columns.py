@@ -1,0 +1,208 @@
+"""The volatility index of a chain by the published formula.
+
+Source: Cboe, "Volatility Index Methodology: Cboe Volatility Index" (VIX): out-of-the-money options of two expiries
+around 30 days weighted by strike, until two strikes in a row have no bid; variance interpolated to 30 days of minutes.
+Expiries have 23 to 37 days; those that settle at the open count to 09:30 of the day in their name.
+"""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from math import exp, pi, sqrt
+from typing import NamedTuple
+
+import numpy as np
+
+from rulebot.adapters.history.session import Columns, HistoryDay
+from rulebot.model.contract import Right, is_morning_settled
+from rulebot.model.session import session_after, session_on
+
+_MINUTES = 525_600.0
+_TARGET = 30 * 1440.0
+_NEAREST, _FARTHEST = 23 * 1440.0, 37 * 1440.0
+_DAYS = (16, 38)
+"""Last days that may settle so soon: the open that some settle at may come some days later, over holidays."""
+Strikes = dict[float, dict[Right, tuple[float, float]]]
+
+
+def vix_of(day: HistoryDay, rate: float | Callable[[float], float], place: int = -1) -> float | None:
+    """Return the index at an instant, in points; None when no two expiries are around 30 days.
+
+    rate: the risk-free rate, an annual fraction, or a function of years.
+    """
+    now = float(day.times[place])
+    chains = _chains(day, place)
+    found: list[tuple[float, float]] = []
+    for (trading_class, expiry), strikes in chains.items():
+        minutes = (_settles(day, trading_class, expiry) - now) / 60.0
+        if not _NEAREST <= minutes <= _FARTHEST:
+            continue
+        years = minutes / _MINUTES
+        variance = expiry_variance(strikes, years, rate(years) if callable(rate) else rate)
+        if variance is not None and variance > 0.0:  # of strikes far apart, less than nothing may come out
+            found.append((minutes, variance))
+    return _between(sorted(found))
+
+
+def _between(found: list[tuple[float, float]]) -> float | None:
+    near = max((each for each in found if each[0] <= _TARGET), default=None)
+    far = min((each for each in found if each[0] > _TARGET), default=None)
+    if near is None or far is None:
+        return None
+    weight = (far[0] - _TARGET) / (far[0] - near[0])
+    total = near[0] * near[1] * weight + far[0] * far[1] * (1.0 - weight)
+    return 100.0 * sqrt(total / _TARGET)
+
+
+def _chains(day: HistoryDay, place: int) -> dict[tuple[str, date], Strikes]:
+    """Return the quotes at an instant of the expiries that may count, by class and expiry."""
+    found: dict[tuple[str, date], Strikes] = {}
+    nearest, farthest = (day.date + timedelta(days=days) for days in _DAYS)
+    rows = zip(day.options, day.bid[place].tolist(), day.ask[place].tolist(), strict=True)
+    for option, bid, ask in rows:
+        if nearest <= option.expiry <= farthest and ask == ask:
+            of = found.setdefault((option.trading_class, option.expiry), {})
+            of.setdefault(float(option.strike), {})[option.right] = (0.0 if bid != bid else bid, ask)
+    return found
+
+
+def _settles(day: HistoryDay, trading_class: str, expiry: date) -> float:
+    symbol = next(option.symbol for option in day.options if option.trading_class == trading_class)
+    if is_morning_settled(symbol, trading_class):
+        return session_after(expiry).open.timestamp()
+    session = session_on(expiry)
+    return session.close.timestamp() if session is not None else 0.0
+
+
+def expiry_variance(strikes: Strikes, years: float, rate: float) -> float | None:
+    """Return the annual variance of one expiry by the formula; None without options out of the money on both sides."""
+    both = {strike: sides for strike, sides in strikes.items() if len(sides) == 2}
+    if len(both) < 2:
+        return None
+    mids = {strike: {right: sum(sides[right]) / 2.0 for right in Right} for strike, sides in both.items()}
+    grown = exp(rate * years)
+    closest = min(mids, key=lambda strike: abs(mids[strike][Right.CALL] - mids[strike][Right.PUT]))
+    forward = closest + grown * (mids[closest][Right.CALL] - mids[closest][Right.PUT])
+    below = [strike for strike in mids if strike <= forward]
+    if not below:
+        return None
+    base = max(below)
+    puts = _side(strikes, [each for each in sorted(strikes, reverse=True) if each < base], Right.PUT)
+    calls = _side(strikes, [each for each in sorted(strikes) if each > base], Right.CALL)
+    if not puts or not calls:
+        return None
+    chosen = {base: (mids[base][Right.CALL] + mids[base][Right.PUT]) / 2.0, **puts, **calls}
+    k = np.array(sorted(chosen))
+    price = np.array([chosen[strike] for strike in k.tolist()])
+    gap = np.gradient(k)
+    gap[1:-1] = (k[2:] - k[:-2]) / 2.0
+    total = 2.0 / years * grown * float((gap / k**2 * price).sum())
+    return total - (forward / base - 1.0) ** 2 / years
+
+
+def _side(strikes: Strikes, order: list[float], right: Right) -> dict[float, float]:
+    """Return mid prices going away from the money until two strikes in a row have no bid."""
+    found: dict[float, float] = {}
+    missing = 0
+    for strike in order:
+        sides = strikes[strike].get(right)
+        if sides is None or not sides[0] > 0:
+            missing += 1
+            if missing == 2:
+                break
+            continue
+        missing = 0
+        found[strike] = (sides[0] + sides[1]) / 2.0
+    return found
+
+
+# --- Black's formula and its greeks by columns, on a forward
+
+_ROOT_TWO_PI = sqrt(2.0 * pi)
+_FAR, _FURTHEST = 7.07106781186547, 37.0
+_ABOVE = (
+    3.52624965998911e-02,
+    0.700383064443688,
+    6.37396220353165,
+    33.912866078383,
+    112.079291497871,
+    221.213596169931,
+    220.206867912376,
+)
+_BELOW = (
+    8.83883476483184e-02,
+    1.75566716318264,
+    16.064177579207,
+    86.7807322029461,
+    296.564248779674,
+    637.333633378831,
+    793.826512519948,
+    440.413735824752,
+)
+DAYS_A_YEAR = 365.0
+
+
+class Greeks(NamedTuple):
+    """Columns: per point of the forward, theta per calendar day, vega per volatility point."""
+
+    delta: Columns
+    gamma: Columns
+    vega: Columns
+    theta: Columns
+
+
+def normal(x: Columns) -> Columns:
+    """Return the standard normal distribution function, to 15 digits.
+
+    Source: G. West, "Better approximations to cumulative normal functions", Wilmott Magazine (2005).
+    """
+    size = np.minimum(np.abs(x), _FURTHEST)
+    density = np.exp(-0.5 * size * size)
+    tail = density * _polynomial(_ABOVE, size) / _polynomial(_BELOW, size)
+    far = size > _FAR
+    if far.any():
+        away = size[far]
+        build = away + 0.65
+        for step in (4.0, 3.0, 2.0, 1.0):
+            build = away + step / build
+        tail[far] = density[far] / build / _ROOT_TWO_PI
+        tail[np.abs(x) > _FURTHEST] = 0.0
+    found: Columns = np.where(x > 0, 1.0 - tail, tail)
+    return found
+
+
+def _polynomial(factors: tuple[float, ...], x: Columns) -> Columns:
+    """Return a polynomial, that of the highest power first, as `np.polyval`, without a new array for each power."""
+    found = np.full_like(x, factors[0])
+    for factor in factors[1:]:
+        found *= x
+        found += factor
+    return found
+
+
+def d1_of(forward: Columns, strike: Columns, deviation: Columns) -> Columns:
+    """Return d1 of the formula. Units: deviation is volatility x sqrt(years), positive."""
+    return np.log(forward / strike) / deviation + 0.5 * deviation
+
+
+def black(
+    forward: Columns, strike: Columns, deviation: Columns, discount: Columns | float, sign: Columns
+) -> tuple[Columns, Columns]:
+    """Return prices and d1. Units: deviation is volatility x sqrt(years), positive; sign +1 for calls, -1 for puts."""
+    d1 = d1_of(forward, strike, deviation)
+    price = discount * sign * (forward * normal(sign * d1) - strike * normal(sign * (d1 - deviation)))
+    return price, d1
+
+
+def greeks(
+    forward: Columns, d1: Columns, deviation: Columns, years: Columns, discount: Columns, sign: Columns
+) -> Greeks:
+    """Return the greeks that belong to `black`; theta is the decay of the diffusion alone."""
+    density = np.exp(-0.5 * d1 * d1) / _ROOT_TWO_PI
+    root = np.sqrt(years)
+    vega = discount * forward * density * root
+    return Greeks(
+        delta=sign * discount * normal(sign * d1),
+        gamma=discount * density / (forward * deviation),
+        vega=vega / 100.0,
+        theta=-vega * (deviation / root) / (2.0 * years * DAYS_A_YEAR),
+    )

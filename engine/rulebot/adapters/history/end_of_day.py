@@ -1,0 +1,478 @@
+"""Chains of vendors with one state a day: a file for each day (snapshots), or one file of many days (end of day).
+
+Such files have no time of day. Their quotes are put at one time, 15 minutes before the close unless another is asked
+for, and are taken to stand for a while; a rule's window has to hold that. Column names: `vendor.py`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, time, timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from rulebot.adapters.history.black_columns import vix_of
+from rulebot.adapters.history.build_session import instants, session_day
+from rulebot.adapters.history.chain_rows import chain_rows
+from rulebot.adapters.history.daily import Daily
+from rulebot.adapters.history.many_day_csv import CsvDays, DayExtent, SymbolFilter, names_of, underlying_of
+from rulebot.adapters.history.parity import ForwardLine, parity, replaced, with_parity
+from rulebot.adapters.history.quote_checks import first_level, known_level, levels_by_instant, sound_levels
+from rulebot.adapters.history.row_index import BY_QUOTE, Rows, renamed
+from rulebot.adapters.history.session import (
+    Columns,
+    DailyBar,
+    Finding,
+    HistoryDay,
+    day_of_name,
+    finding_text,
+    has_several_days,
+    in_two_files,
+    lacks_any,
+    missing_sessions,
+    nan_median,
+    parse_day,
+    refusal,
+    refused,
+)
+from rulebot.adapters.history.table import Table, Whole, header_of, parquet_file, read_csv, read_parquet, reading
+from rulebot.adapters.history.vendor_columns import NAMES, NEEDED, VendorTable, fits, in_our_units
+from rulebot.model.contract import product
+from rulebot.model.errors import MisuseError, StoreError
+from rulebot.model.session import Session, session_on
+
+BEFORE_CLOSE = timedelta(minutes=15)
+STANDS = 10
+"""Minutes for which the one state of a day is taken to stand, so that orders can walk their ladders."""
+ENDINGS = (".parquet", ".csv", ".csv.gz")
+_STALE, _ALL = 0.6, 0.9
+_KEPT = 0.5
+_JUMP = 1.4
+
+
+class FolderListing(NamedTuple):
+    """What a day is compared with the next one by."""
+
+    date: date
+    level: float
+    key: Whole
+    expiry: Whole
+    bid: Columns
+
+
+class Days(Protocol):
+    """A file of many days; `spans` has each of them. cut_off: the day within which it ends, and the row."""
+
+    path: Path
+    findings: list[Finding]
+    cut_off: tuple[date, int] | None
+    spans: dict[date, list[DayExtent]]
+
+    def table(self, day: date) -> Table:
+        """Return the rows of a day. Raises: StoreError."""
+
+
+class Choice(NamedTuple):
+    """The underlying that is read of files of several, "" where none was chosen.
+
+    written: what a person writes before the symbol to choose one, "" where there is no choice.
+    """
+
+    symbol: str = ""
+    written: str = ""
+
+
+NO_CHOICE = Choice()
+
+
+class EodSource:
+    """One state of a chain a day, out of vendors' files."""
+
+    is_modelled = False
+
+    def __init__(self, path: Path, daily: Daily, *, at: str, stands: int, words: str, choice: Choice) -> None:
+        choice = choice._replace(symbol=underlying_of(choice.symbol))
+        files: dict[date, Path] = {}
+        many: list[CsvDays] = []
+        several: dict[date, tuple[Path, Path]] = {}
+        for file in _files(path):
+            is_parquet = file.suffix == ".parquet"
+            day = None if file == path and not is_parquet else _day_of(file)  # a lone one may be named after its export
+            if day is not None:
+                if (other := files.setdefault(day, file)) != file:
+                    several[day] = (other, file)
+            elif not is_parquet:
+                many.append(CsvDays(file, NAMES["date"], choice.symbol))
+        others = {symbol for each in many for symbol in each.others}
+        if others and not files and not any(each.spans for each in many):
+            raise MisuseError(f"{path.name} has no row of {choice.symbol}", f"there are: {names_of(others)}")
+        self.begin(path, daily, at=at_time(at), stands=stands, words=words, files=files, many=many, choice=choice)
+        self._several |= several
+
+    def begin(
+        self,
+        path: Path,
+        daily: Daily,
+        *,
+        at: time | None,
+        stands: int,
+        words: str,
+        many: Sequence[Days],
+        files: Mapping[date, Path] = MappingProxyType({}),
+        choice: Choice = NO_CHOICE,
+    ) -> None:
+        """Take what there is: files of a day each, and files of many. Raises: StoreError where there is no day."""
+        self.path, self.background, self._words = path, daily, words
+        self._at, self._stands, self._choice = at, stands, choice
+        self._files, self._many = files, many
+        self._several: dict[date, tuple[Path, Path]] = {}
+        self._days: dict[date, Days] = {}
+        for each in self._many:
+            for day in each.spans:
+                other = self._files[day] if day in self._files else self._days.setdefault(day, each).path
+                if other != each.path:
+                    self._several[day] = (other, each.path)
+        self._seen: FolderListing | None = None
+        self._classes: dict[str, int] = {}
+        if not self._files and not self._days:
+            raise StoreError(f"{path} holds no day of a chain", "docs/history-data.md describes the layouts")
+
+    @property
+    def name(self) -> str:
+        """What a report calls it."""
+        of = f"{self._choice.symbol} in {self.path.name}" if self._choice.symbol else self.path.name
+        return f"{self._words} of {of}"
+
+    def _all(self, first: date, last: date) -> list[date]:
+        return sorted(day for day in {*self._files, *self._days} if first <= day <= last)
+
+    def dates(self, first: date, last: date) -> Sequence[date]:
+        """Return the sessions it has."""
+        return [day for day in self._all(first, last) if session_on(day) is not None]
+
+    def gaps(self, first: date, last: date) -> Sequence[Finding]:
+        """Return sessions that are missing, days that are none with whose quotes they repeat, and torn files."""
+        found = [finding_text(self.path.name, 0, self._when(first, last))]
+        if self._is_spx(first, last) and not self._clock(first, last):
+            found.append(
+                finding_text(
+                    self.path.name, 0, "the VIX is computed by its formula where expiries around 30 days are there"
+                )
+            )
+        for finding in missing_sessions(self.path.name, self._all(first, last), first, last):
+            day = day_of_name(finding.text)
+            repeats = self._repeats(day) if day is not None and session_on(day) is None else ""
+            found.append(finding if not repeats else refused(finding.file, finding.row, finding.text + repeats))
+        torn = [
+            refused(many.path.name, many.cut_off[1], f"the file ends within a row of {many.cut_off[0]}: it is cut off")
+            for many in self._many
+            if many.cut_off is not None
+        ]
+        daily = self.background.findings_for(self._all(first, last))
+        return (*found, *torn, *(each for many in self._many for each in many.findings), *daily)
+
+    def _is_spx(self, first: date, last: date) -> bool:
+        try:
+            return any(self._table(day).symbol == "SPX" for day in self._all(first, last)[:1])
+        except StoreError:
+            return False
+
+    def _when(self, first: date, last: date) -> str:
+        """Return in words when the quotes of a day stand."""
+        stand = f", and for {self._stands} min" if self._stands else ""
+        if self._at is not None:
+            return f"quotes stand at {self._at:%H:%M}{stand}"
+        if clock := self._clock(first, last):
+            return f"quotes have the times of `{clock}`; on a day with one time they stand for {self._stands} min"
+        return f"there is no time of day; quotes stand 15 min before the close{stand}"
+
+    def _clock(self, first: date, last: date) -> str:
+        """Return the column with the time of each quote, "" where the first day has none, or cannot be read."""
+        try:
+            return next((self._table(day).clock for day in self._all(first, last)[:1]), "")
+        except StoreError:
+            return ""
+
+    def _repeats(self, day: date) -> str:
+        """Return whose quotes a day repeats, in words; "" when it does not."""
+        before = self._before(day)
+        now, then = (None if each is None else self._seen_on(each) for each in (day, before))
+        if now is None or then is None or now.level != then.level:
+            return ""
+        return f"; the level {now.level:g} is that of {before}"
+
+    def _seen_on(self, day: date) -> FolderListing | None:
+        """Return what another day is compared with this one by; None where this one cannot be read."""
+        try:
+            return _seen(self._rows(self._table(day), None)[0], day, self._classes)
+        except StoreError:
+            return None
+
+    def _before(self, day: date) -> date | None:
+        return max((each for each in {*self._files, *self._days} if each < day), default=None)
+
+    def _table(self, day: date) -> VendorTable:
+        if (file := self._files.get(day)) is not None:
+            table = VendorTable(_read(file, self._choice.symbol), self._choice.written)
+            _check_date(table, day)
+            return table
+        if day not in self._days:
+            raise StoreError(f"{self.path} has nothing of {day}")
+        return VendorTable(self._days[day].table(day), self._choice.written)
+
+    def _rows(self, table: VendorTable, session: Session | None) -> tuple[Rows, list[Finding]]:
+        """Return the quotes of a day, each with the level that counts, and what is odd about both."""
+        rows = chain_rows(table, session, table.symbol, None if session is None else self._instant(session, table))
+        rows, apart = table.agreeing(rows)
+        levels, odd = sound_levels(table.file, rows.row, rows.values["underlying"], table.symbol)
+        level, others = first_level(table.file, rows.row, levels)
+        return rows.of({**rows.values, "underlying": np.full(len(levels), level)}), [*apart, *odd, *others]
+
+    def _instant(self, session: Session, table: VendorTable) -> float:
+        """Return when the one state of a day stands: as asked for, at its own time, or a while before the close."""
+        if self._at is not None:
+            found = session.at(self._at)
+            if not session.is_on(found):
+                raise refusal(
+                    refused(self.path.name, 0, f"at={self._at:%H:%M} is outside of the session of {session.date}")
+                )
+            return found.timestamp()
+        latest = (session.close - BEFORE_CLOSE).timestamp()
+        own = float(instants(table, session)[0]) if table.has_times and len(table.rows) else latest
+        if own <= session.open.timestamp():
+            text = f"`{table.clock}` says a time before the open of {session.date}"
+            raise refusal(refused(table.file, int(table.rows[0]), text))
+        return min(own, latest)
+
+    def day(self, day: date) -> HistoryDay:
+        """Return one session. Raises: StoreError when it is refused."""
+        session = session_on(day)
+        if session is None:
+            raise refusal(refused(self.path.name, 0, f"{day} is no session of the exchange: what it holds is stale"))
+        if day in self._several:
+            raise in_two_files(day, *self._several[day])
+        table = self._table(day)
+        if self._has_several_times(table, session):
+            return self._day_by_time(table, session)
+        rows, odd = self._rows(table, session)
+        level = known_level(table.file, table.symbol, rows.values["underlying"])
+        table.findings = (*table.findings, *odd)
+        against = self.background.against(table.symbol, day, level, table.file)
+        findings = [*table.findings, *self._against_before(rows, day), *against]
+        rows, more = in_our_units(rows, level, day.toordinal())
+        findings += more
+        at = rows.time[:1]
+        found = session_day(
+            rows,
+            session,
+            levels={table.symbol: (at, np.array([level]))},
+            findings=findings,
+            settled=self.background.settled(table.symbol, day, product(table.symbol).same_day_class, level),
+        )
+        line = parity(found)
+        return self._standing(with_index(with_parity(found, line, table.file, level), line), session)
+
+    def _has_several_times(self, table: VendorTable, session: Session) -> bool:
+        """Say whether a day has quotes of several instants. Raises: StoreError where `at=` asks for one of them."""
+        if not table.has_times or len(table.texts("time")[1]) < 2 or len(np.unique(instants(table, session))) < 2:
+            return False
+        if self._at is not None:
+            text = f"`{table.clock}` tells the time of each quote: leave `at=` out"
+            raise refusal(refused(table.file, 0, text))
+        return True
+
+    def _day_by_time(self, table: VendorTable, session: Session) -> HistoryDay:
+        """Return a session whose quotes have each a time of their own. Raises: StoreError when it is refused."""
+        rows, apart = table.agreeing(chain_rows(table, session, table.symbol))
+        (at, levels), odd = levels_by_instant(rows, rows.values["underlying"])
+        level = known_level(table.file, table.symbol, levels)
+        against = self.background.against(table.symbol, session.date, level, table.file)
+        rows, units = in_our_units(rows, level, session.date.toordinal())
+        return session_day(
+            rows,
+            session,
+            levels={table.symbol: (at, levels)},
+            findings=[*table.findings, *apart, *odd, *against, *units],
+            settled=self.background.settled(table.symbol, session.date, product(table.symbol).same_day_class, level),
+        )
+
+    def _standing(self, day: HistoryDay, session: Session) -> HistoryDay:
+        """Return the session with its one state once a minute, for as long as it is taken to stand."""
+        times = day.times[0] + 60.0 * np.arange(self._stands + 1)
+        times = times[times < session.close.timestamp()]
+        if len(times) == 1:
+            return day
+        columns = {name: getattr(day, name) for name in BY_QUOTE if getattr(day, name) is not None}
+        return replaced(
+            day,
+            times=times,
+            levels={symbol: np.repeat(level, len(times)) for symbol, level in day.levels.items()},
+            **{name: np.repeat(column, len(times), axis=0) for name, column in columns.items()},
+        )
+
+    def _against_before(self, rows: Rows, day: date) -> Iterable[Finding]:
+        """Compare with the day before: the same quotes are stale; most contracts gone, or a split, is told."""
+        before = self._before(day)
+        now = _seen(rows, day, self._classes)
+        if before is not None and (self._seen is None or self._seen.date != before):
+            self._seen = self._seen_on(before)
+        then, self._seen = (self._seen if before is not None else None), now
+        if then is None:
+            if before is not None:
+                yield finding_text(rows.file, 0, f"it is compared with no day before: {before} cannot be read")
+            return
+        same = _share_of_same(now, then)
+        if same > _STALE and now.level == then.level:
+            yield refused(
+                rows.file, int(rows.row[0]), f"{same:.0%} of its quotes are those of {then.date}: it is stale"
+            )
+        elif same > _ALL:
+            text = f"{same:.0%} of its quotes are those of {then.date}, and its level is not: are they stale?"
+            yield finding_text(rows.file, int(rows.row[0]), text)
+        alive = then.key[then.expiry >= day.toordinal()]
+        here = np.isin(alive, now.key).sum()
+        if len(alive) and here < _KEPT * len(alive):
+            text = f"only {here} of the {len(alive)} contracts of {then.date} that have not expired are there"
+            yield finding_text(rows.file, 0, text)
+        ratio = max(now.level / then.level, then.level / now.level)
+        if ratio > _JUMP:
+            text = f"the underlying is at {now.level:g} after {then.level:g} on {then.date}, as after a split of "
+            yield finding_text(rows.file, int(rows.row[0]), f"{text}{ratio:.2g}: contracts of before it are others now")
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        """Return finished sessions from the daily files."""
+        return self.background.daily(symbol, before, count)
+
+    def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
+        """Return the closes of the volatility index from the daily files."""
+        return self.background.implied(symbol, before, count)
+
+    def was_split(self, symbol: str, since: date, until: date) -> bool:
+        """Say whether the daily bars tell a split after one day and up to another."""
+        return self.background.was_split(symbol, since, until)
+
+
+def with_index(day: HistoryDay, line: ForwardLine | None) -> HistoryDay:
+    """Return a session of SPX with the VIX of its chain at the rate of that line, which such files do not bring."""
+    if "SPX" not in day.levels or "VIX" in day.levels:
+        return day
+    index = vix_of(day, 0.0 if line is None else line.rate)
+    if index is None:
+        return day
+    return replaced(day, levels={**day.levels, "VIX": np.array([index])})
+
+
+def _read(file: Path, symbol: str) -> Table:
+    """Return the file of a day, of an underlying if one is chosen. Raises: StoreError."""
+    is_parquet = file.suffix == ".parquet"
+    if not symbol:
+        return read_parquet(file) if is_parquet else read_csv(file)
+    chosen = SymbolFilter(symbol)
+    table = chosen.of(read_parquet(file)) if is_parquet else read_csv(file, chosen)
+    chosen.demand(table.file, len(table.rows))
+    table.findings = (*table.findings, *chosen.findings(table.file))
+    return table
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return sorted(file for file in path.iterdir() if file.name.endswith(ENDINGS) and file.name[0] != ".")
+
+
+def at_time(text: str) -> time | None:
+    """Return the time that `at=` asks for, None where it does not. Raises: MisuseError."""
+    if not text:
+        return None
+    try:
+        return time.fromisoformat(text)
+    except ValueError:
+        raise MisuseError(f"at= is a time of the exchange like 15:45, is {text!r}") from None
+
+
+def _check_date(table: VendorTable, day: date) -> None:
+    codes, texts = table.texts("date")
+    for place, text in enumerate(texts):
+        if day_of_name(text) != day and _american(text) != day:
+            row = int(table.rows[np.flatnonzero(codes == place)[0]])
+            raise refusal(refused(table.file, row, f"the row is of {text}, the file of {day}"))
+
+
+def _american(text: str) -> date | None:
+    try:
+        return parse_day(text)
+    except ValueError:
+        return None
+
+
+def _seen(rows: Rows, day: date, classes: dict[str, int]) -> FolderListing:
+    key = renamed(rows, classes)
+    order = np.argsort(key)
+    level = nan_median(rows.values["underlying"])
+    return FolderListing(day, level, key[order], rows.expiry[order], rows.values["bid"][order])
+
+
+def _share_of_same(now: FolderListing, then: FolderListing) -> float:
+    """Return which part of the quoted contracts of both days has the same bid."""
+    _, mine, theirs = np.intersect1d(now.key, then.key, return_indices=True)
+    quoted = (now.bid[mine] > 0) | (then.bid[theirs] > 0)
+    return float((now.bid[mine] == then.bid[theirs])[quoted].mean()) if quoted.any() else 0.0
+
+
+def _day_of(file: Path) -> date | None:
+    """Return the day of which a file is by its name; None of one of many, which has a column of the day."""
+    is_of_many = file.suffix != ".parquet" and has_several_days(file.name)
+    return None if is_of_many else day_of_name(file.name)
+
+
+def looks_like_snapshots(path: Path) -> bool:
+    """Say whether a folder has a vendor's file for each day."""
+    if path.is_file():
+        return False
+    return fits(_first_header([file for file in _files(path) if _day_of(file) is not None]))
+
+
+def _first_header(files: Iterable[Path]) -> Sequence[str]:
+    """Return the header of the first file that has one: one that is damaged is refused with its day, and not with all.
+
+    Raises: StoreError where none can be read.
+    """
+    wrong: StoreError | None = None
+    for file in files:
+        try:
+            if any(header := _header(file)):
+                return header
+        except StoreError as error:
+            wrong = wrong or error
+    if wrong is not None:
+        raise wrong
+    return ()
+
+
+def looks_like_days(path: Path) -> bool:
+    """Say whether a file, or the files of a folder, have a vendor's chain of many days."""
+    files = [file for file in _files(path) if not file.name.endswith(".parquet")]
+    return bool(files) and all(fits(_header(file)) for file in files)
+
+
+def data_kind_of(path: Path) -> str:
+    """Return why a file, or the files of a folder, are no chain of a vendor, "" of a folder that is empty."""
+    files = [file for file in _files(path) if file.name.endswith(ENDINGS)]
+    if files:
+        header = _header(files[0])
+        lacking = next((NAMES[ours] for ours in NEEDED if not set(NAMES[ours]) & set(header)), None)
+        return "" if lacking is None else f"{files[0].name}: {lacks_any(lacking, header)}"
+    below = sorted(path.rglob("*")) if path.is_dir() else [path]
+    if read := [file for file in below if file.name.endswith(ENDINGS)]:
+        return f"name the folder that files lie in, as {read[0].parent}: those of folders below are not read"
+    if others := [file for file in below if file.is_file()]:
+        return f"{others[0].name} is not read: files end in {', '.join(ENDINGS)}, in small letters"
+    return ""
+
+
+def _header(file: Path) -> Sequence[str]:
+    if file.suffix == ".parquet":
+        return [name.lower() for name in parquet_file(file).schema_arrow.names]
+    with reading(file) as stream:
+        return header_of(next((line for line in stream if not line.startswith("#")), ""))

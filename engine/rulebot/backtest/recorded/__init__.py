@@ -1,1 +1,0 @@
-"""Past sessions as they were recorded: orders that the recording knows get the answers that it has."""

@@ -1,1 +1,0 @@
-"""Rules by arrays: at which instants of a past session a test may be true at all."""

@@ -1,0 +1,491 @@
+"""`rulebot replay`: a recorded day through the engine once more, compared with what it led to then."""
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rulebot.cli.options import CLOCK, WholeNumber
+from rulebot.cli.output import LEAST, echo, print_text, terminal_width
+from rulebot.cli.past.replay_text import (
+    BYTES,
+    compared_document,
+    drift_lines,
+    named_problem,
+    next_line,
+    replay_document,
+    replay_lines,
+    tape_document,
+    tape_line,
+    there_ran,
+)
+from rulebot.cli.store_options import print_json, reads_store
+from rulebot.model.errors import MisuseError, StoreError, in_words
+from rulebot.spec.files import write_whole
+from rulebot.store.place import Place, shown_path
+from rulebot.store.registry import run_store
+
+if TYPE_CHECKING:
+    from rulebot.adapters.recorded.recording import Recording
+    from rulebot.compare.git_revisions import Text
+    from rulebot.documents.load_bots import SpecText
+    from rulebot.narrate.happenings import EventLine
+    from rulebot.replay.recordings import SpecVersionSpan
+    from rulebot.replay.replay import Replayed
+    from rulebot.spec.spec import Spec
+
+ELSEWHERE = 100
+"""How wide the table of bots is where no terminal shows it."""
+
+
+@click.command("replay", short_help="Live through a recorded day again.")
+@click.argument("what", nargs=-1, metavar="[DAY|FILE] [SPEC]...")
+@click.option("--list", "lists", is_flag=True, help="List what is recorded.")
+@click.option("--verify", is_flag=True, help="Replay everything that is recorded, or all of DAY; one line each.")
+@click.option(
+    "--at", "clock", type=CLOCK, metavar="HH:MM[:SS]", help="Stop there (New York time), and show what stood."
+)
+@click.option("--step", is_flag=True, help="Show each thing that was decided; on a terminal, one at a time.")
+@click.option("--drift", is_flag=True, help="Compare what was done with what the specs would have done, and say why.")
+@click.option(
+    "--as-test", "moment", type=CLOCK, metavar="HH:MM", help="Write that moment of a bot as a 'rulebot test'."
+)
+@click.option("--bot", default="", metavar="BOT", help="Of which bot the test is, where several ran.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where the test goes (default: printed).")
+@click.option(
+    "--export",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write the market data of DAY as Parquet chains.",
+)
+@click.option("--trim", "days", type=WholeNumber(1), metavar="N", help="Delete all but the last N recorded days.")
+@reads_store
+def replay(**given: Any) -> None:
+    """Live through DAY again (default: the last one recorded), and compare each decision with the one made then.
+
+    A recording has all that the engine knew: texts, limits, calendars, market data and what the broker said, so that it
+    leads to the same decisions on any machine. Where it does not, the first difference is shown: another version of
+    rulebot decides otherwise.
+
+    With SPEC, files of bots that ran on DAY: what each recorded text and its new one would have done on that day's
+    market, both by the same model of fills. A strike that nobody streamed then is not there.
+
+    With --as-test a moment becomes a 'rulebot test': the market that the bot saw, as far as a test has it, and what it
+    did. The test is tried at once; what its market does not lead to is told.
+
+    Exit code: 0 when all is the same, 1 when something differs (with --drift a trade, by more than its price), 2 for
+    misuse, 3 when a recording cannot be read.
+    """
+    asked = [
+        name
+        for name in ("lists", "verify", "clock", "step", "drift", "moment", "export", "days")
+        if given[name] not in (None, False)
+    ]
+    if len(asked) > 1:
+        raise MisuseError("one of --list, --verify, --at, --step, --drift, --as-test, --export and --trim at a time")
+    if given["moment"] is None and (given["bot"] or given["out"] is not None):
+        raise MisuseError("--bot and --out are of a test: they go with --as-test HH:MM")
+    what, specs = _split(given["what"])
+    is_json = given["form"] == "json"
+    if given["step"] and is_json:
+        raise MisuseError("--step is for eyes: --format json does not go with it")
+    if what and (given["lists"] or given["days"]):
+        raise MisuseError(f"--list and --trim are of all that is recorded beside a store, not of '{what}'")
+    folder = _folder(what, given["store"])
+    if specs:
+        if asked:
+            raise MisuseError(
+                "SPEC is held against the text that ran on that day, and no other question goes with it",
+                "leave out the option, or SPEC",
+            )
+        _against(what, folder, specs, is_json=is_json)
+    elif given["lists"]:
+        _list(folder, is_json=is_json)
+    elif given["days"]:
+        _trim(folder, int(given["days"]), is_json=is_json)
+    elif given["drift"]:
+        _drift(what, folder, is_json=is_json)
+    elif given["export"] is not None:
+        _export(what, folder, given["export"], is_json=is_json)
+    elif given["moment"] is not None:
+        _as_test(what, folder, given)
+    elif given["clock"] is not None:
+        _at(what, folder, given["clock"], is_json=is_json)
+    else:
+        _compare(what, folder, verify=given["verify"], step=given["step"], is_json=is_json)
+
+
+def _split(words: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Return the day or recording that is meant, "" for the last one, and the specs behind it."""
+    if words and words[0].lower().endswith((".yaml", ".yml")):
+        return "", words
+    return (words[0], words[1:]) if words else ("", ())
+
+
+def _folder(what: str, store: Place | None) -> Path:
+    from rulebot.replay.recordings import recorded_beside
+
+    return Path() if what.endswith(".tape") else recorded_beside(run_store(store))
+
+
+# ---------------------------------------------------------------- comparing
+
+
+def _compare(what: str, folder: Path, *, verify: bool, step: bool, is_json: bool) -> None:
+    from rulebot.adapters.recorded.recording import open_recording
+    from rulebot.replay.recordings import EMPTY, listed, meant
+
+    empty: list[Path] = []
+    if verify and not what:
+        known = listed(folder)
+        files = [each.file for each in known if each.problem != EMPTY]
+        empty = [each.file for each in known if each.problem == EMPTY]
+    else:
+        files = meant(what, folder)
+    told, unread = [], []
+    for file in files:
+        try:
+            recording = open_recording(file)
+            found, seconds = _replayed(recording, step=step and not is_json)
+        except StoreError as error:
+            if not verify:
+                raise
+            unread.append({"file": shown_path(file), "problem": error.whole})
+            if not is_json:
+                echo(f" NOT REPLAYED: {named_problem(file, error.whole)}")
+            continue
+        told.append(replay_document(recording, found, seconds))
+        if not is_json:
+            for line in replay_lines(told[-1], found.difference, short=verify):
+                echo(line)
+    for file in () if is_json else empty:
+        print_text(f" {shown_path(file)}: {EMPTY}")
+    differs = any(each["difference"] for each in told)
+    if is_json:
+        print_json({"replays": told, **({"unread": unread} if verify else {})})
+    if unread:
+        raise click.exceptions.Exit(StoreError.exit_code)
+    if differs:
+        raise click.exceptions.Exit(1)
+
+
+def _replayed(recording: "Recording", *, step: bool) -> "tuple[Replayed, float]":
+    import time as real
+
+    from rulebot.model.collector import seldom_collected
+    from rulebot.replay.replay import replay as live_through
+
+    began = real.perf_counter()
+    with seldom_collected():
+        stepper = _Stepper() if step else None
+        found = live_through(recording) if stepper is None else live_through(recording, watcher=stepper.see)
+        if stepper is not None:
+            stepper.end(found)
+    return found, real.perf_counter() - began
+
+
+class _Stepper:
+    """Shows what each turn led to; on a terminal it waits for a key, and q ends it."""
+
+    def __init__(self) -> None:
+        from rulebot.replay.as_test import ReplayText
+
+        self.retelling = ReplayText()
+        self.is_over = False
+
+    def see(self, found: "Replayed", at: datetime) -> bool:
+        """Show what is new; True ends the replay."""
+        lines = self.retelling.fresh(found, at)
+        _show(lines)
+        if lines and sys.stdin.isatty():
+            self.is_over = click.getchar(echo=False) in ("q", "\x03")
+        return self.is_over
+
+    def end(self, found: "Replayed") -> None:
+        """Show what the end of the recording left to be shown."""
+        _show([] if self.is_over else self.retelling.rest(found))
+
+
+def _show(lines: "Sequence[EventLine]") -> None:
+    from rulebot.cli.report import happening_line
+
+    for told in lines:
+        echo(happening_line(told).plain)
+
+
+# ---------------------------------------------------------------- other texts
+
+
+def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) -> None:
+    from rulebot.adapters.recorded.recording import open_recording
+    from rulebot.cli.diff import refuse_problems
+    from rulebot.compare.git_revisions import Text, side_of
+    from rulebot.compare.spec_comparison import relive_each, whole
+    from rulebot.narrate.text import clock
+    from rulebot.replay.recordings import known_texts, meant, reigns, set_alike
+    from rulebot.review.change.behaviour import behaviour_lines, flaw_lines
+    from rulebot.review.change.text import days_document
+    from rulebot.spec.load import load_text
+
+    files = meant(what, folder)
+    recordings = [open_recording(file) for file in files]
+    day, then = recordings[-1].day, known_texts([each for recording in recordings for each in reigns(recording)])
+    market = f"tapes:{files[0] if what.endswith('.tape') else folder}"
+    pairs, overrides = [], []
+    texts: dict[str, tuple[Text, Spec]] = {}
+    for text in (each for spec in specs for each in side_of(spec)):
+        spec_now = _spec_of(text)
+        name = spec_now.name
+        if name in texts:
+            raise MisuseError(
+                f"{texts[name][0].label} and {text.label} are both the bot {name}", "compare one at a time"
+            )
+        texts[name] = text, spec_now
+    for name, (text, spec_now) in texts.items():
+        if name not in then:
+            raise MisuseError(f"no bot {name} ran on {day}", there_ran(then))
+        since, was = then[name][-1]
+        if len(then[name]) > 1:
+            print_text(
+                f"{name}: {len(then[name])} texts of it ran that day; compared is the last, since {clock(since)}",
+                err=True,
+            )
+        given, said = set_alike(was, spec_now)
+        for words in said:
+            print_text(f"{name}: {words}", err=True)
+        refuse_problems([load_text(whole(text).content.decode(), f"{text.label} ", given)])
+        pairs.append((Text(f"{name} as recorded", was.text.encode()), text))
+        overrides.append((was.overrides, given))
+    print_text(f"{', '.join(texts)}: walking twice through {day} ...", err=True)
+    told = dict(zip(texts, relive_each(pairs, market, (day,), overrides), strict=True))
+    if is_json:
+        documents = {}
+        for name, found in told.items():
+            old, new = found.sides
+            documents[name] = days_document(old, new, found.flaws)
+        print_json({"compared": documents})
+    for name, found in told.items() if not is_json else ():
+        print_text(name)
+        for line in (*behaviour_lines(*found.sides, is_all=True), *flaw_lines(found.flaws)):
+            echo(line)
+    if any(old[0].trades != new[0].trades for old, new in (found.sides for found in told.values())):
+        raise click.exceptions.Exit(1)
+
+
+def _spec_of(text: "Text") -> "Spec":
+    """Return the bot that a text is. Raises: MisuseError for a text with problems."""
+    from rulebot.cli.diff import refuse_problems
+    from rulebot.review.change.compare import read_document
+
+    loaded = read_document(text.content, text.label, text.beside)
+    refuse_problems([loaded])
+    if loaded.spec is None:
+        raise MisuseError(f"{text.label} is no bot", "a bot's document has the key 'rulebot: 1'")
+    return loaded.spec
+
+
+# ---------------------------------------------------------------- drift
+
+
+def _drift(what: str, folder: Path, *, is_json: bool) -> None:
+    from rulebot.adapters.recorded.recording import open_recording
+    from rulebot.replay.drift import compared
+    from rulebot.replay.recordings import meant
+
+    files = meant(what, folder)
+    found = []
+    for file in files:
+        recording = open_recording(file)
+        begun = partial(_say_begun, recording.day)
+        found.append(compared(recording, begun))
+        if not is_json:
+            if len(files) > 1:
+                echo(f" {shown_path(file)}")
+            for line in drift_lines(found[-1]):
+                echo(line)
+    if is_json:
+        *earlier, last = map(compared_document, found)
+        print_json({**last, "earlier": earlier})
+    if any(trade.differs for each in found for trade in each.trades):
+        raise click.exceptions.Exit(1)
+
+
+def _say_begun(day: date, words: str) -> None:
+    print_text(f"{day}: {words} ...", err=True)
+
+
+# ---------------------------------------------------------------- one instant
+
+
+def _as_test(what: str, folder: Path, given: dict[str, Any]) -> None:
+    from rulebot.replay.recordings import meant
+
+    if given["form"] == "json":
+        raise MisuseError("a test is YAML: --format json does not go with --as-test")
+    as_test(meant(what, folder), given["moment"], given["bot"], given["out"])
+
+
+def _at(what: str, folder: Path, clock: time, *, is_json: bool) -> None:
+    from rulebot.replay.recordings import meant
+    from rulebot.replay.replay import instant_of, known_until, lived_until, view_document, view_lines
+
+    files = meant(what, folder)
+    at = instant_of(files, clock)
+    found, ends = lived_until(files, at), known_until(files, at)
+    stands = min(at, ends)
+    if is_json:
+        print_json(view_document(found, at, stands))
+        return
+    from rulebot.cli.report import glance_lines
+    from rulebot.narrate.snapshot import run_snapshot
+    from rulebot.narrate.text import clock as why_clock
+
+    shown = run_snapshot(found.program, found.state, stands, stands - timedelta(days=1), None)
+    width = max(terminal_width() or ELSEWHERE, LEAST)
+    for line in (*(each.plain.rstrip() for each in glance_lines(shown, width)), *view_lines(found, stands)):
+        echo(line)
+    if at > ends:
+        stood = f" its recording ends at {why_clock(ends)}, and this is what stood then"
+        echo(f"{stood}: nothing is known of what came after")
+
+
+# ---------------------------------------------------------------- files
+
+
+def _export(what: str, folder: Path, target: Path, *, is_json: bool) -> None:
+    from rulebot.replay.recordings import export, meant
+
+    written = export(meant(what, folder), target)
+    if is_json:
+        rows = [{"file": shown_path(file), "instants": many, "options": wide} for file, many, wide in written]
+        print_json({"written": rows})
+        return
+    for file, many, wide in written:
+        print_text(f" {shown_path(file)}  {many:,} instants of {wide} options")
+    echo(next_line(written))
+
+
+def _list(folder: Path, *, is_json: bool) -> None:
+    from rulebot.replay.recordings import listed
+
+    known = listed(folder)
+    if is_json:
+        print_json({"folder": shown_path(folder), "recordings": [tape_document(each) for each in known]})
+        return
+    if not known:
+        print_text(f"nothing is recorded in {shown_path(folder)}")
+    for each in known:
+        echo(tape_line(each))
+
+
+def _trim(folder: Path, days: int, *, is_json: bool) -> None:
+    from rulebot.replay.recordings import trimmed
+
+    gone = list(trimmed(folder, days))
+    for tape in gone:
+        for file in tape.file.parent.glob(f"{tape.file.name}*"):
+            _delete(file)
+    for parent in {tape.file.parent for tape in gone}:
+        if not any(parent.iterdir()):
+            parent.rmdir()
+    if is_json:
+        print_json({"deleted": [tape_document(each) for each in gone]})
+        return
+    size = sum(tape.size for tape in gone) / BYTES
+    print_text(f" {len(gone)} deleted, {size:.1f} MB" if gone else " nothing is older than that")
+
+
+def _delete(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{shown_path(file)} cannot be deleted: {in_words(error)}",
+            "what is older has been deleted; mend that, and trim once more",
+        ) from error
+
+
+# --- `rulebot replay DAY --as-test HH:MM`: a recorded moment becomes a test of its bot, on a terminal or in a file
+
+FAILED = 1
+
+
+def as_test(files: Sequence[Path], clock: time, bot: str, out: Path | None) -> None:
+    """Print the test, or write it. Raises: RulebotError; click's Exit when its market does not lead to the same."""
+    from rulebot.adapters.recorded.recording import open_recording
+    from rulebot.replay.as_test import seen_day, written
+    from rulebot.replay.recordings import known_texts, reigns
+    from rulebot.replay.replay import instant_of, recording_at
+
+    at = instant_of(files, clock).replace(second=0)
+    recording = recording_at(files, at)
+    known = reigns(recording)
+    texts = known_texts(known)
+    if not texts or (bot and bot not in texts):
+        raise _not_there(bot, at, [open_recording(file) for file in files])
+    if not bot and len(texts) > 1:
+        raise MisuseError(f"{len(texts)} bots ran on {recording.day}: a test is of one", f"--bot {' | '.join(texts)}")
+    name = bot or next(iter(texts))
+    text = _text_at(known, name, at)
+    others = [since for since, each in texts[name] if each.digest != text.digest]
+    seen = seen_day(recording, text, at, others)
+    found = written(seen, text, _spec_path(text.file, out))
+    if out is None:
+        print_text(found.text, nl=False)
+    else:
+        _write(out, found.text)
+        print_text(f" {shown_path(out)}   rulebot test {shlex.quote(shown_path(out))}")
+    for note in found.notes if out is not None else ():
+        print_text(f" not carried over: {note}", err=True)
+    if found.missed:
+        for missed in found.missed:
+            print_text(f" the market of the test does not lead to what was decided then: {missed}", err=True)
+        raise click.exceptions.Exit(FAILED)
+
+
+def _not_there(bot: str, at: datetime, recordings: "Sequence[Recording]") -> MisuseError:
+    """Return that the run of a moment had no such bot, or none at all; another run of the day may have had it."""
+    from rulebot.narrate.text import clock
+
+    day, ran = recordings[-1].day, sorted({name for each in recordings for name in each.head["specs"]})
+    if bot in ran:
+        told = f"another run of {day} had it: 'rulebot replay --list' shows from when to when"
+        return MisuseError(f"the bot {bot} did not run at {clock(at, seconds=False)}", told)
+    if not bot and ran:
+        return MisuseError(f"no bot ran at {clock(at, seconds=False)}: exits alone were watched", there_ran(ran))
+    return MisuseError(f"no bot{bot and f' {bot!r}'} ran on {day}", there_ran(ran))
+
+
+def _text_at(known: "Sequence[SpecVersionSpan]", name: str, at: datetime) -> "SpecText":
+    """Return the text that a bot had at a moment. Raises: MisuseError when it did not run then."""
+    from rulebot.narrate.text import clock
+
+    reign = ([each for each in known if each.since <= at] or known)[-1 if known[0].since <= at else 0]
+    if name in reign.texts:
+        return reign.texts[name]
+    later = [each.since for each in known if each.since > at and name in each.texts]
+    told = f"it ran from {clock(later[0])} on" if later else f"it ran until {clock(reign.since)} at the latest"
+    raise MisuseError(f"the bot {name} did not run at {clock(at, seconds=False)}", told)
+
+
+def _spec_path(file: str, out: Path | None) -> str:
+    """Return the path of a spec seen from the test; without a file as the test would stand in `tests` beside it."""
+    spec = Path(file)
+    if out is None:
+        return f"../{spec.name}"
+    return Path(os.path.relpath(spec.absolute(), out.absolute().parent)).as_posix()
+
+
+def _write(file: Path, text: str) -> None:
+    if file.exists():
+        raise MisuseError(f"{shown_path(file)} is there already", "name another file: no test is written over")
+    try:
+        write_whole(file, text.encode())
+    except OSError as error:
+        raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error

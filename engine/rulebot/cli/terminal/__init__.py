@@ -1,0 +1,1 @@
+"""What the terminal shows while bots run: the screen of `run`, and `top`."""

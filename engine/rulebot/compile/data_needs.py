@@ -1,0 +1,316 @@
+"""What a test looks at, and from it the data a bot needs before it can judge anything."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+
+from rulebot.compile.plan import (
+    AllOf,
+    AnyOf,
+    Arithmetic,
+    Call,
+    Compare,
+    Constant,
+    Expiry,
+    Holds,
+    LegPlan,
+    Needs,
+    Not,
+    Number,
+    Op,
+    Rule,
+    Truth,
+)
+from rulebot.compile.series import CLOSE_TO_CLOSE, DAY, OF_REALISED, Series, estimator_of, reads_today, series_of
+from rulebot.compile.vocabulary import INDICES, MEASURES
+from rulebot.model.contract import Right, product
+from rulebot.model.market import Extra
+from rulebot.model.values import replace
+from rulebot.spec.nouns import DteRule, Strike, StrikeBy
+
+# --- What measures read of the market beside quotes
+
+WING_DELTA = Decimal("0.25")
+"""The delta at which skew compares a put with a call."""
+
+_OF_SYMBOL = {
+    "iv_rank": (Extra.IMPLIED,),
+    "iv_percentile": (Extra.IMPLIED,),
+    "put_call_volume": (Extra.OPTION_VOLUME,),
+    "option_volume": (Extra.OPTION_VOLUME,),
+    "volume_rank": (Extra.OPTION_VOLUME,),
+    "put_call_imbalance": (Extra.COUNTS,),
+    "crowding": (Extra.IMPLIED, Extra.OPTION_VOLUME, Extra.COUNTS),
+}
+_OF_LEGS = ("volume", "open_interest")
+_OF_WINGS = ("skew", "crowding")
+_OF_TODAY = ("put_call_imbalance",)
+TODAY_EXPIRY = Expiry(rule=DteRule.EXACT, days=(0,), path=())
+"""The expiry of options that end on the session's date."""
+
+
+def extras_of(calls: Iterable[Call], legs: tuple[LegPlan, ...], symbol: str) -> Iterator[tuple[str, Extra]]:
+    """Yield what lines must bring beside quotes, by the symbol of the underlying; `symbol` has what is no leg."""
+    symbols = {leg.name: leg.symbol for leg in legs}
+    for call in calls:
+        of = call.argument("of") if call.measure in (*_OF_SYMBOL, *_OF_LEGS) else None
+        if call.measure in _OF_SYMBOL:
+            yield from ((each, extra) for each in _symbols(call) for extra in _OF_SYMBOL[call.measure])
+        elif isinstance(of, tuple):
+            yield from ((found, Extra.COUNTS) for name in of if (found := symbols.get(name, symbol)))
+
+
+def _symbols(call: Call) -> tuple[str, ...]:
+    """Return the underlyings whose lines a call reads: its own, and those that it is ranked among."""
+    among = dict(call.arguments).get("among")
+    return (str(call.argument("of")), *(among if isinstance(among, tuple) else ()))
+
+
+def implied_of(calls: Iterable[Call]) -> tuple[str, ...]:
+    """Return the symbols whose history of 30-day volatility is read."""
+    found = (str(call.argument("of")) for call in calls if Extra.IMPLIED in _OF_SYMBOL.get(call.measure, ()))
+    return tuple(dict.fromkeys(found))
+
+
+def wings_of(calls: Iterable[Call], legs: tuple[LegPlan, ...], expiry: Expiry) -> tuple[LegPlan, ...]:
+    """Return the options that skew and crowding are read from, as if they were legs: nobody trades them."""
+    symbols = _named(calls, _OF_WINGS)
+    classes = {leg.symbol: leg.trading_class for leg in reversed(legs) if leg.expiry.terms == expiry.terms}
+    strike = Strike(by=StrikeBy.DELTA, target=WING_DELTA, path=())
+    return tuple(
+        _beside(f"skew_{right.value}", symbol, classes.get(symbol), right, expiry, strike)
+        for symbol in symbols
+        for right in (Right.PUT, Right.CALL)
+    )
+
+
+def todays_of(calls: Iterable[Call]) -> tuple[LegPlan, ...]:
+    """Return the options of today that put_call_imbalance counts around spot, as if they were legs."""
+    strike = Strike(by=StrikeBy.AT_SPOT, path=())
+    return tuple(
+        _beside(f"today_{right.value}", symbol, None, right, TODAY_EXPIRY, strike)
+        for symbol in _named(calls, _OF_TODAY)
+        for right in (Right.PUT, Right.CALL)
+    )
+
+
+def _named(calls: Iterable[Call], measures: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(call.argument("of")) for call in calls if call.measure in measures))
+
+
+def _beside(name: str, symbol: str, trading_class: str | None, right: Right, expiry: Expiry, strike: Strike) -> LegPlan:
+    return LegPlan(
+        name=name,
+        symbol=symbol,
+        trading_class=trading_class or product(symbol).same_day_class,
+        right=right,
+        sign=-1,
+        ratio=1,
+        expiry=expiry,
+        strike=strike,
+        path=(),
+    )
+
+
+# --- What a test looks at, and from it the data a bot needs before it can judge anything
+
+_WHOLE = ("legs", "time", "facts", "hooks", "position", "margin")
+_EXTRA_CLOSES = 1
+
+
+def calls_of(test: Truth | Number) -> Iterator[Call]:
+    """Yield every measure of a test, from left to right; behind a model those that it reads."""
+    match test:
+        case Call(score=score):
+            yield test
+            for number in () if score is None else score.inputs:
+                yield from calls_of(number)
+        case Holds(call):
+            yield call
+        case Not(member):
+            yield from calls_of(member)
+        case Compare(_, left, right):
+            for number in (left, *right):
+                yield from calls_of(number)
+        case AllOf(members) | AnyOf(members):
+            for part in members:
+                yield from calls_of(part)
+        case Arithmetic(_, operands):
+            for operand in operands:
+                yield from calls_of(operand)
+        case _:
+            return
+
+
+def reads_of(test: Truth | Number, leg_symbols: Mapping[str, str], symbol: str) -> frozenset[str]:
+    """Return the names of what a test looks at; `symbol` is meant where a measure names neither symbol nor legs."""
+    return frozenset(name for call in calls_of(test) for name in _reads(call, leg_symbols, symbol))
+
+
+def _reads(call: Call, leg_symbols: Mapping[str, str], symbol: str) -> Iterator[str]:
+    arguments = dict(call.arguments)
+    if call.measure == "expected_move" and arguments.get("asof") == "open":
+        yield "facts"
+        return
+    about = _about(arguments.get("of"), leg_symbols, symbol)
+    if isinstance(among := arguments.get("among"), tuple):
+        about = tuple(dict.fromkeys((*about, *map(str, among))))
+    for name in MEASURES[call.measure].reads:
+        if name in _WHOLE or ":" in name:
+            yield name
+        else:
+            yield from (f"{name}:{one}" for one in about)
+
+
+def _about(of: object, leg_symbols: Mapping[str, str], symbol: str) -> tuple[str, ...]:
+    if isinstance(of, tuple):
+        return tuple(dict.fromkeys(leg_symbols[name] for name in of if name in leg_symbols)) or (symbol,)
+    return (of,) if isinstance(of, str) and of not in leg_symbols else (symbol,)
+
+
+def needs_of(
+    rules: tuple[Rule, ...],
+    legs: tuple[LegPlan, ...],
+    expiry: Expiry,
+    numbers: tuple[Number, ...] = (),
+    symbol: str = "",
+) -> Needs:
+    """Return the data that the rules and legs of one bot need, and `numbers` that are read besides.
+
+    expiry: of which volatility is read. symbol: whose options are meant where a rule names none of the legs, as a
+    universe does at the money.
+    """
+    tests = [*(rule.test for rule in rules), *numbers]
+    calls = tuple(call for test in tests for call in calls_of(test))
+    leg_symbols = tuple(dict.fromkeys(leg.symbol for leg in legs))
+    besides = {name for number in numbers for name in reads_of(number, {}, symbol)}
+    read = sorted({name for rule in rules for name in rule.reads} | besides)
+    beside = (*wings_of(calls, legs, expiry), *todays_of(calls))
+    others = tuple(name[5:] for name in read if name.startswith("spot:"))
+    return Needs(
+        symbols=tuple(dict.fromkeys((*leg_symbols, *others))),
+        indices=tuple(name for name in INDICES if f"index:{name}" in read),
+        chains=_chains((*legs, *beside)),
+        daily=_daily(calls),
+        opening_move=opening_moves(calls),
+        events=tuple(dict.fromkeys(name for call in calls for name in _events(call))),
+        bars=_bars(calls),
+        today=frozenset(_of_today(calls)),
+        realised=frozenset(_realised(calls)),
+        implied=implied_of(calls),
+        extras=frozenset(extras_of(calls, legs, symbol)),
+        beside=beside,
+        bots=frozenset(str(call.argument("called")) for call in calls if call.measure in ("bot", "last_exit")),
+        hooks=frozenset(_hooks(calls)),
+    )
+
+
+def needs_together(all_needs: Iterable[Needs]) -> Needs:
+    """Return the data that several plans of one bot need together."""
+    found = tuple(all_needs)
+    daily: dict[str, int] = {}
+    for symbol, count in (pair for needs in found for pair in needs.daily.items()):
+        daily[symbol] = max(daily.get(symbol, 0), count)
+    bars: dict[Series, int] = {}
+    for series, count in (pair for needs in found for pair in needs.bars.items()):
+        bars[series] = max(bars.get(series, 0), count)
+    return Needs(
+        symbols=tuple(dict.fromkeys(each for needs in found for each in needs.symbols)),
+        indices=tuple(name for name in INDICES if any(name in needs.indices for needs in found)),
+        chains=tuple(dict.fromkeys(each for needs in found for each in needs.chains)),
+        daily=daily,
+        opening_move=tuple(dict.fromkeys(each for needs in found for each in needs.opening_move)),
+        bars=bars,
+        today=frozenset(each for needs in found for each in needs.today),
+        realised=frozenset(each for needs in found for each in needs.realised),
+        events=tuple(dict.fromkeys(each for needs in found for each in needs.events)),
+        implied=tuple(dict.fromkeys(each for needs in found for each in needs.implied)),
+        extras=frozenset(each for needs in found for each in needs.extras),
+        beside=tuple(dict.fromkeys(each for needs in found for each in needs.beside)),
+        bots=frozenset(each for needs in found for each in needs.bots),
+        hooks=frozenset(each for needs in found for each in needs.hooks),
+    )
+
+
+def _chains(legs: Iterable[LegPlan]) -> tuple[tuple[str, str, Expiry], ...]:
+    return tuple(dict.fromkeys((leg.symbol, leg.trading_class, leg.expiry) for leg in legs if not leg.is_shares))
+
+
+def _bars(calls: tuple[Call, ...]) -> dict[Series, int]:
+    wanted: dict[Series, int] = {}
+    for call in calls:
+        for series, count in series_of(call).items():
+            wanted[series] = max(wanted.get(series, 0), count)
+    return wanted
+
+
+def _of_today(calls: tuple[Call, ...]) -> Iterator[Series]:
+    for call in calls:
+        if reads_today(call):
+            yield from (series for series in series_of(call) if series[1] != DAY)
+
+
+def _realised(calls: tuple[Call, ...]) -> Iterator[tuple[str, str, int]]:
+    for call in calls:
+        if call.measure in OF_REALISED:
+            yield str(call.argument("of")), estimator_of(call), int(str(call.argument("window")))
+
+
+def _daily(calls: tuple[Call, ...]) -> dict[str, int]:
+    wanted: dict[str, int] = {}
+    for call in (each for each in calls if each.measure in OF_REALISED):
+        if estimator_of(call) != CLOSE_TO_CLOSE:
+            continue
+        arguments = dict(call.arguments)
+        window, symbol = arguments.get("window"), arguments.get("of")
+        if isinstance(window, int) and isinstance(symbol, str):
+            wanted[symbol] = max(wanted.get(symbol, 0), window + _EXTRA_CLOSES)
+    return wanted
+
+
+def opening_moves(calls: Iterable[Call]) -> tuple[str, ...]:
+    """Return the underlyings of which these measures read the expected move of the open."""
+    found = [dict(call.arguments) for call in calls if call.measure == "expected_move"]
+    return tuple(dict.fromkeys(str(given["of"]) for given in found if given.get("asof") == "open"))
+
+
+def _events(call: Call) -> tuple[str, ...]:
+    names = dict(call.arguments).get("of")
+    return names if call.measure in ("event", "no_event") and isinstance(names, tuple) else ()
+
+
+def _hooks(calls: tuple[Call, ...]) -> Iterator[tuple[str, float]]:
+    for call in calls:
+        if call.measure == "webhook":
+            yield str(call.argument("name")), float(str(call.argument("within")))
+
+
+# --- Which conditions of `require` hold or not by the price of the order, and which of them a number says it all of
+
+BY_PRICE = frozenset(("credit", "debit", "max_risk", "return_on_risk", "probability_of_profit"))
+"""Measures of a structure that is not entered yet which are counted at the price of its order."""
+_ONE_WAY = (Op.AT_LEAST, Op.ABOVE, Op.AT_MOST, Op.BELOW, Op.BETWEEN)
+
+
+def price_free_parts(test: Truth) -> Iterator[Truth]:
+    """Yield the tests that all hold when this one does: its members, as deep as `all` goes."""
+    if not isinstance(test, AllOf):
+        yield test
+        return
+    for member in test.members:
+        yield from price_free_parts(member)
+
+
+def judged_by_price(rule: Rule) -> tuple[Rule, ...]:
+    """Return the parts of a condition that are to be judged at the price of each try.
+
+    Those that compare a credit or a debit with numbers are not among them: `turn.bounds` reads how far they let it go.
+    """
+    tests = (test for test in price_free_parts(rule.test) if not _is_number(test))
+    return tuple(replace(rule, test=test) for test in tests if any(call.measure in BY_PRICE for call in calls_of(test)))
+
+
+def _is_number(test: Truth) -> bool:
+    """Say whether a test bounds a credit or a debit by numbers, so that it breaks on one side only."""
+    if not isinstance(test, Compare) or not isinstance(test.left, Call) or test.op not in _ONE_WAY:
+        return False
+    return test.left.measure in ("credit", "debit") and all(isinstance(each, Constant) for each in test.right)

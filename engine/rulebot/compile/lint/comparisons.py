@@ -1,0 +1,426 @@
+"""One comparison as a subject and the numbers it lets through, however it was written.
+
+`vix: {below: 12}`, `not: {vix: {at_least: 12}}` and `expr: 12 > vix` say the same of one subject. So do a cost and a
+profit: bought back at 2x the credit is a loss of 100%. What cannot be said so is a subject of its own, true or false.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from math import inf
+from typing import NamedTuple
+
+from rulebot.compile.plan import (
+    AllOf,
+    AnyOf,
+    Arithmetic,
+    Call,
+    Compare,
+    Constant,
+    Holds,
+    Not,
+    Number,
+    Quantity,
+    Text,
+    Truth,
+)
+from rulebot.model.session import DayTime, Session
+from rulebot.model.values import dataclass
+from rulebot.spec.nouns import Op
+
+# --- Sets of numbers, as stretches from one edge to another
+
+Edge = tuple[float, int]
+Stretch = tuple[Edge, Edge]
+Range = tuple[Stretch, ...]
+
+ALL: Range = (((-inf, 0), (inf, 0)),)
+NONE: Range = ()
+POSITIVE: Range = (((0.0, 1), (inf, 0)),)
+NOT_NEGATIVE: Range = (((0.0, 0), (inf, 0)),)
+TRUE: Range = (((1.0, 0), (1.0, 0)),)
+FALSE: Range = (((0.0, 0), (0.0, 0)),)
+TRUE_OR_FALSE: Range = (*FALSE, *TRUE)
+
+_DIGITS = 9
+
+
+def stretch(low: float, high: float, *, low_open: bool = False, high_open: bool = False) -> Range:
+    """Return everything from `low` to `high`; nothing when they do not stand in that order."""
+    edges = ((low, int(low_open)), (high, -int(high_open)))
+    return (edges,) if edges[0] <= edges[1] else NONE
+
+
+def meet(one: Range, other: Range) -> Range:
+    """Return what lies in both."""
+    if one is ALL or other is ALL:
+        return other if one is ALL else one
+    pairs = ((max(a, c), min(b, d)) for a, b in one for c, d in other)
+    return tuple((low, high) for low, high in pairs if low <= high)
+
+
+def rest(found: Range) -> Range:
+    """Return what does not lie in it."""
+    left: Range = ALL
+    for (low, low_shade), (high, high_shade) in found:
+        outside = (((-inf, 0), (low, low_shade - 1)), ((high, high_shade + 1), (inf, 0)))
+        left = meet(left, tuple(part for part in outside if part[0] <= part[1]))
+    return left
+
+
+def shifted(found: Range, by: float, *, mirrored: bool = False) -> Range:
+    """Return `by` + x, or `by` - x, for every x in it."""
+    if mirrored:
+        found = tuple(((-high, -b), (-low, -a)) for (low, a), (high, b) in reversed(found))
+    return tuple(((_clean(low + by), a), (_clean(high + by), b)) for (low, a), (high, b) in found)
+
+
+def divided(found: Range, by: float) -> Range:
+    """Return x / `by` for every x in it; `by` is not 0."""
+    if by < 0:
+        found, by = shifted(found, 0.0, mirrored=True), -by
+    return tuple(((_clean(low / by), a), (_clean(high / by), b)) for (low, a), (high, b) in found)
+
+
+def compared(op: Op, bounds: Iterable[float]) -> Range:
+    """Return what passes a comparison."""
+    low, *more = bounds
+    high = more[0] if more else low
+    match op:
+        case Op.ABOVE:
+            return stretch(low, inf, low_open=True)
+        case Op.AT_LEAST:
+            return stretch(low, inf)
+        case Op.BELOW:
+            return stretch(-inf, low, high_open=True)
+        case Op.AT_MOST:
+            return stretch(-inf, low)
+        case Op.BEYOND:
+            return rest(stretch(-low, low)) if low >= 0 else ALL
+        case _:
+            inside = stretch(low, high)
+            return rest(inside) if op is Op.OUTSIDE else inside
+
+
+def _clean(number: float) -> float:
+    """Forget what only the arithmetic of floats made: 1 - 0.9 is 0.1."""
+    return round(number, _DIGITS)
+
+
+# --- One comparison as a subject and the numbers it lets through, however it was written
+
+_FLIPPED = {Op.ABOVE: Op.BELOW, Op.AT_LEAST: Op.AT_MOST, Op.BELOW: Op.ABOVE, Op.AT_MOST: Op.AT_LEAST}
+_NUMBERS: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "session": {"full": (0.0, 0.0), "half": (1.0, 1.0)},
+    "trend": {"up": (0.0, 0.0), "down": (1.0, 1.0), "neutral": (2.0, 2.0)},
+    "opening_range": {"above": (1.0, 1.0), "below": (2.0, 2.0), "inside": (3.0, 3.0), "formed": (1.0, 3.0)},
+    "bot": {"open": (0.0, 0.0), "flat": (1.0, 1.0)},
+}
+"""Words as numbers: those that exclude each other lie apart. Names of exits are not among them.
+
+Of `opening_range` 0 is one that still forms, of `bot` 2 is one that holds nothing and whose entry works.
+"""
+
+
+SIGNED = frozenset(
+    {
+        "vix_change",
+        "move",
+        "gap",
+        "skew",
+        "return_on_risk",
+        "put_call_imbalance",
+        "cost",
+        "value",
+        "profit",
+        "loss",
+        "give_back",
+    }
+    | {f"{whose}_{greek}" for whose in ("position", "net") for greek in ("delta", "gamma", "theta", "vega")}
+)
+"""Measures that are below 0 at times: of these twice as much may be less."""
+
+
+class Subject(NamedTuple):
+    """What a test is about: a measure, maybe as a multiple of another. `measure` is "" for what is only true or false.
+
+    The gain of a position is one subject for profit, loss, cost and value: "gain" is a part of the entry price, "gain
+    in dollars" and "gain in risk" (a part of the worst case) are subjects of their own. A "difference" is a measure
+    less a multiple of one that may be below 0.
+    """
+
+    measure: str
+    quantity: Quantity
+    arguments: Hashable = ()
+    of: Call | None = None
+
+
+Literal = tuple[Subject, Range]
+
+TIME = Subject("time", Quantity.SECONDS)
+"""Seconds since the open of the session."""
+KIND = Subject("session", Quantity.TEXT)
+_SETTLED = Subject("constant", Quantity.TRUTH)
+
+
+@dataclass(frozen=True, slots=True)
+class LinearTerms:
+    """How tests are read: on which session, and whether exits only ever close the whole position.
+
+    A part that was closed changes what `profit` is a part of, and leaves the credit as it was; then the two differ.
+    """
+
+    session: Session
+    is_whole: bool
+
+
+def literal(test: Compare | Holds, terms: LinearTerms) -> Literal:
+    """Return the subject of a test, and where the subject is when the test is true."""
+    if isinstance(test, Holds):
+        return _held(test, terms)
+    if test.op is Op.IS and isinstance(test.right[0], Text) and isinstance(test.left, Call):
+        call, word = test.left, test.right[0].value
+        if (numbers := _NUMBERS.get(call.measure)) is None:
+            return Subject("", Quantity.TRUTH, test), TRUE
+        return Subject(call.measure, Quantity.TEXT, call.arguments), stretch(*numbers[word])
+    return _compared(test, terms) or (Subject("", Quantity.TRUTH, test), TRUE)
+
+
+# ---------------------------------------------------------------- true by itself
+
+
+def _held(test: Holds, terms: LinearTerms) -> Literal:
+    call = test.call
+    arguments = dict(call.arguments)
+    match call.measure:
+        case "time" if isinstance(arguments["at"], DayTime):
+            return TIME, stretch(seconds_into(arguments["at"], terms.session), inf)
+        case "breach":
+            return _breach(arguments)
+        case "no_event" | "event":
+            found = TRUE if call.measure == "event" else stretch(0.0, 0.0)
+            return Subject("event", Quantity.TRUTH, call.arguments), found
+        case _:
+            return Subject("", Quantity.TRUTH, call), TRUE
+
+
+def seconds_into(at: DayTime, session: Session) -> float:
+    """Return a time of day as seconds since the open, as a time exit takes it: it moves with an early close."""
+    return (at.before_close(session) - session.open).total_seconds()
+
+
+def _breach(arguments: Mapping[str, object]) -> Literal:
+    """The points from spot to the nearest strike on its safe side, negative when spot is past it."""
+    subject = Subject("breach", Quantity.POINTS, (("of", arguments["of"]),))
+    if "spot_within" in arguments:
+        return subject, stretch(-inf, float(str(arguments["spot_within"])))
+    return subject, stretch(-inf, -float(str(arguments["spot_beyond"])), high_open=True)
+
+
+# ---------------------------------------------------------------- compared
+
+
+def _compared(test: Compare, terms: LinearTerms) -> Literal | None:
+    left, right = linear(test.left), [linear(bound) for bound in test.right]
+    op = test.op
+    if (is_true := _settled(op, left, right)) is not None:
+        return _SETTLED, ALL if is_true else NONE
+    if left is not None and left[1] is None and len(right) == 1 and right[0] is not None:
+        left, right, flipped = right[0], [left], _FLIPPED.get(op)
+        if flipped is None:
+            return None
+        op = flipped
+    bounds = [found for found in right if found is not None]
+    if left is None or left[1] is None or not left[0] or len(bounds) < len(right) or (op is Op.BEYOND and left[0] < 0):
+        return None
+    if len({found[1] for found in bounds}) > 1:
+        return None
+    if bounds[0][1] is not None and bounds[0][1].measure in SIGNED:
+        return _difference(op, left, bounds)
+    passing = divided(compared(op, [number for number, _ in bounds]), left[0])
+    return _gain(Subject(left[1].measure, left[1].quantity, left[1].arguments, bounds[0][1]), passing, terms)
+
+
+def _settled(
+    op: Op, left: tuple[float, Call | None] | None, right: list[tuple[float, Call | None] | None]
+) -> bool | None:
+    """Return the answer of a test of constants, or of a measure with itself; None where it depends on the market."""
+    if left is None or any(found is None or found[1] != left[1] for found in right):
+        return None
+    numbers = [found[0] for found in right if found is not None]
+    if left[1] is None:
+        return bool(meet(stretch(left[0], left[0]), compared(op, numbers)))
+    if op is Op.BEYOND or any(number != left[0] for number in numbers):
+        return None
+    return bool(meet(stretch(0.0, 0.0), compared(op, [0.0 for _ in numbers])))
+
+
+def _difference(op: Op, left: tuple[float, Call | None], bounds: list[tuple[float, Call | None]]) -> Literal | None:
+    """What a test says of how far a measure is from a multiple that may turn: a larger one may be the lower of two."""
+    if len(bounds) > 1 or op is Op.BEYOND:
+        return None
+    return Subject("difference", Quantity.TRUTH, (*left, *bounds[0])), compared(op, [0.0])
+
+
+def linear(number: Number) -> tuple[float, Call | None] | None:
+    """Return a number as so many times a measure, or as a constant; None for anything else."""
+    match number:
+        case Constant(value):
+            return value, None
+        case Call():
+            return 1.0, number
+        case Arithmetic("neg", (one,)) if (found := linear(one)) is not None:
+            return -found[0], found[1]
+        case Arithmetic("*" | "/" as operator, (one, other)):
+            return _product(operator, linear(one), linear(other))
+        case _:
+            return None
+
+
+def _product(
+    operator: str, one: tuple[float, Call | None] | None, other: tuple[float, Call | None] | None
+) -> tuple[float, Call | None] | None:
+    if one is None or other is None:
+        return None
+    if operator == "/":
+        return (one[0] / other[0], one[1]) if other[1] is None and other[0] else None
+    if one[1] is not None and other[1] is not None:
+        return None
+    return one[0] * other[0], one[1] or other[1]
+
+
+# ---------------------------------------------------------------- profit, loss, cost and value are one
+
+
+def _gain(subject: Subject, passing: Range, terms: LinearTerms) -> Literal:
+    arguments = dict(subject.arguments) if isinstance(subject.arguments, tuple) else {}
+    if subject.measure not in ("profit", "loss", "cost", "value") or arguments.keys() - {"at"}:
+        return subject, passing
+    at = subject.arguments
+    mirrored = subject.measure in ("loss", "value")
+    basis = subject.of.measure if subject.of is not None else ""
+    match subject.measure, subject.quantity, basis:
+        case "profit" | "loss", Quantity.FRACTION, "":
+            return Subject("gain", Quantity.FRACTION, at), shifted(passing, 0.0, mirrored=mirrored)
+        case "profit" | "loss", Quantity.DOLLARS, "":
+            return Subject("gain in dollars", Quantity.DOLLARS, at), shifted(passing, 0.0, mirrored=mirrored)
+        case "profit" | "loss", _, "max_risk":
+            return Subject("gain in risk", Quantity.FRACTION, at), shifted(passing, 0.0, mirrored=mirrored)
+        case "cost" | "value", _, "":
+            return Subject("cost", Quantity.PRICE, at), shifted(passing, 0.0, mirrored=mirrored)
+        case "cost", _, "credit" if terms.is_whole:
+            return Subject("gain", Quantity.FRACTION, at), shifted(passing, 1.0, mirrored=True)
+        case "value", _, "debit" if terms.is_whole:
+            return Subject("gain", Quantity.FRACTION, at), shifted(passing, -1.0)
+        case _:
+            return subject, passing
+
+
+# --- Whether several tests can be true together, by what each lets through of every subject
+
+Clause = Mapping[Subject, Range]
+"""Where each subject is, all of it at once."""
+Reach = Callable[[Subject], Range]
+"""Where a subject can be at all, in the place that is looked at."""
+
+MOST_CLAUSES = 256
+"""Beyond so many combinations nothing is claimed."""
+
+_MORE_LEGS = {
+    **{"breach": -1, "volume": -1, "open_interest": -1, "quote_width": 1, "event": 1},
+    **dict.fromkeys(("leg_delta", "leg_gamma", "leg_theta", "leg_vega", "probability_in_the_money"), 1),
+}
+"""Measures of the worst of several: with more of them it only goes down (-1) or up."""
+
+
+class TooMany(Exception):
+    """The tests combine in more ways than are looked at."""
+
+
+def satisfiable(tests: Iterable[tuple[Truth, bool]], reach: Reach, terms: LinearTerms) -> list[Clause] | None:
+    """Return the ways in which all tests come out as wanted, none when they never do; None when nobody can say."""
+    try:
+        found: list[Clause] = [{}]
+        for test, wanted in tests:
+            found = _both(found, _clauses(test, wanted, terms))
+    except TooMany:
+        return None
+    return [clause for clause in found if not contradictory(clause, reach)]
+
+
+def can_hold(tests: Iterable[tuple[Truth, bool]], reach: Reach, terms: LinearTerms) -> bool:
+    """Say whether there may be a moment at which all tests come out as wanted."""
+    return satisfiable(tests, reach, terms) != []
+
+
+def contradictory(clause: Clause, reach: Reach) -> tuple[Subject, ...]:
+    """Return the subjects that cannot be where the clause needs them."""
+    placed = {subject: meet(found, reach(subject)) for subject, found in clause.items()}
+    return tuple(subject for subject, found in _nested(placed).items() if not found)
+
+
+def _clauses(test: Truth, wanted: bool, terms: LinearTerms) -> list[Clause]:
+    if isinstance(test, Not):
+        return _clauses(test.member, not wanted, terms)
+    if isinstance(test, AllOf | AnyOf):
+        members = [_clauses(member, wanted, terms) for member in test.members]
+        if isinstance(test, AllOf) is not wanted:
+            return [clause for found in members for clause in found]
+        joined: list[Clause] = [{}]
+        for found in members:
+            joined = _both(joined, found)
+        return joined
+    subject, passing = literal(test, terms)
+    return [{subject: passing if wanted else rest(passing)}]
+
+
+def _both(one: list[Clause], other: list[Clause]) -> list[Clause]:
+    if len(one) * len(other) > MOST_CLAUSES:
+        raise TooMany
+    return [_joined(first, second) for first in one for second in other]
+
+
+def _joined(one: Clause, other: Clause) -> Clause:
+    found = {**one, **other}
+    for subject in one.keys() & other.keys():
+        found[subject] = meet(one[subject], other[subject])
+    return found
+
+
+# ---------------------------------------------------------------- of some legs, and of more
+
+
+def _nested(clause: Mapping[Subject, Range]) -> dict[Subject, Range]:
+    """Let what is known of some legs bound what is known of more: the nearest of two strikes is no further than one."""
+    found = dict(clause)
+    several = [subject for subject in found if subject.measure in _MORE_LEGS and legs_of(subject)]
+    for few in several:
+        for many in several:
+            if few != many and _is_alike(few, many) and legs_of(few) < legs_of(many):
+                downward = _MORE_LEGS[few.measure] < 0
+                found[many] = meet(found[many], _beside(found[few], below=downward))
+                found[few] = meet(found[few], _beside(found[many], below=not downward))
+    return found
+
+
+def legs_of(subject: Subject) -> frozenset[str]:
+    """Return the legs, or the events, that a subject is about; none when it is about no several."""
+    arguments = dict(subject.arguments) if isinstance(subject.arguments, tuple) else {}
+    of = arguments.get("of")
+    return frozenset(of) if isinstance(of, tuple) else frozenset()
+
+
+def _is_alike(one: Subject, other: Subject) -> bool:
+    alike = ((each.measure, each.quantity, each.of, _others(each)) for each in (one, other))
+    return next(alike) == next(alike)
+
+
+def _others(subject: Subject) -> tuple[object, ...]:
+    arguments = subject.arguments if isinstance(subject.arguments, tuple) else ()
+    return tuple(pair for pair in arguments if pair[0] != "of")
+
+
+def _beside(found: Range, *, below: bool) -> Range:
+    """Return everything up to the highest of it, or from the lowest of it on."""
+    if not found:
+        return NONE
+    low, high = found[0][0], found[-1][1]
+    return ((ALL[0][0], high),) if below else ((low, ALL[0][1]),)

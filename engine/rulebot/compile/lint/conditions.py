@@ -1,0 +1,206 @@
+"""Conditions whose answer is known before any market is there, and exits that act at once in the example market."""
+
+from collections.abc import Iterator
+from enum import Enum
+from itertools import chain
+
+from rulebot.compile.condition import is_ending
+from rulebot.compile.lint.comparisons import Range, Reach, Subject, can_hold, legs_of, meet, stretch
+from rulebot.compile.lint.example import ExamplePayoff, Sample, SampleLeg, right_after_the_fill
+from rulebot.compile.lint.lint_context import LintContext, said
+from rulebot.compile.lint.outcomes import PriceRange, holds_everywhere, paid_about
+from rulebot.compile.plan import AllOf, AnyOf, Compare, Holds, Not, Quantity, Rule, Truth
+from rulebot.compile.problem import Problem
+from rulebot.model.contract import LOT, product
+from rulebot.model.values import dataclass
+from rulebot.spec.nouns import Amount, Condition, ExpressionTest, Group, MeasureTest, Path, StrikeBy
+
+AT_THE_MONEY = (StrikeBy.AT_SPOT, StrikeBy.AT_LEG)
+_ROOM, _NEAR = 1.5, 1.2
+"""How far prices, and parts of the entry price, may lie from those of the example."""
+
+
+def always(look: LintContext) -> Iterator[Problem]:
+    """Yield RB364 for a condition of entry that holds whatever the market does."""
+    for rule in look.entry_rules():
+        if not can_hold([(rule.test, False)], look.places.entry, look.terms):
+            message = f"{said(rule)} is always true: it blocks no entry"
+            yield Problem("RB364", look.marked(rule), message, "remove it, or write the bound that you mean")
+
+
+def at_once_in_the_example(look: LintContext) -> Iterator[Problem]:
+    """Yield RB368 for an exit that is true right after the fill in the example market."""
+    if len(look.sample.legs) < sum(1 for leg in look.plan.legs if not leg.is_shares):
+        return
+    reach = _in_the_example(look)
+    for planned, rule in look.exit_rules():
+        if planned.armed_by or not can_hold([(rule.test, True)], look.places.open, look.terms):
+            continue
+        if not can_hold([(rule.test, False)], reach, look.terms) or holds_everywhere(look, rule):
+            message = f"{said(rule)} is true right after the fill in the example: the position is closed at once"
+            yield Problem("RB368", look.marked(rule), message, _in_words(look))
+
+
+def _in_words(look: LintContext) -> str:
+    sample = look.sample
+    strikes = ", ".join(f"{leg.plan.name} {leg.strike:g}" for leg in sample.legs.values())
+    return f"the example has {sample.levels} and {strikes}; leave room between what is entered and the exit"
+
+
+def _in_the_example(look: LintContext) -> Reach:
+    sample, stake = look.sample, look.stake
+
+    def reach(subject: Subject) -> Range:
+        found = look.places.opened(subject)
+        known = _known(subject, sample) or right_after_the_fill(subject, sample) if subject.of is None else None
+        if known is None and stake is not None:
+            known = _money(subject, look, stake)
+        return found if known is None else meet(found, known)
+
+    return reach
+
+
+def _money(subject: Subject, look: LintContext, stake: ExamplePayoff) -> Range | None:
+    """Return what closing costs right after the fill, of the whole or of some legs, and what is lost by then."""
+    if subject.measure not in ("gain in dollars", "cost"):
+        return None
+    paid, legs = paid_about(look, PriceRange(1 / _ROOM, _ROOM)), legs_of(subject)
+    if subject.measure == "gain in dollars" and not legs:
+        return stretch(-stake.commission * look.plan.quantity, -stake.commission * look.plan.quantity)
+    if subject.measure != "cost" or subject.quantity is not Quantity.PRICE or paid is None:
+        return None
+    if not legs and subject.of is None:
+        return stretch(paid.least, paid.most) if stake.is_sold else stretch(-paid.most, -paid.least)
+    mids = [leg.mid * leg.plan.ratio * -leg.plan.sign for name, leg in look.sample.legs.items() if name in legs]
+    cost = sum(mids)
+    if subject.of is not None and subject.of.measure == "credit" and stake.is_sold and cost > 0:
+        return stretch(cost / stake.entry / _NEAR, cost / stake.entry * _NEAR)
+    return stretch(cost / _ROOM, cost * _ROOM) if subject.of is None and cost > 0 else None
+
+
+def _off_the_strike(leg: SampleLeg) -> float:
+    """Return how far spot is past a strike at the money, in the mean: a quarter of the distance to the next one."""
+    return float(product(leg.plan.symbol).strike_step) / 4 if leg.plan.strike.by in AT_THE_MONEY else 0.0
+
+
+def _known(subject: Subject, sample: Sample) -> Range | None:
+    """Return what a subject is right after the fill in the example; None where the example does not tell."""
+    is_of_legs = subject.measure in ("breach", "leg_delta")
+    legs = [sample.legs[name] for name in sorted(legs_of(subject)) if name in sample.legs] if is_of_legs else []
+    match subject.measure:
+        case "breach" if legs:
+            nearest = min(leg.outward - _off_the_strike(leg) for leg in legs)
+            return stretch(nearest, nearest)
+        case "leg_delta" if legs:
+            largest = max(abs(leg.delta) for leg in legs)
+            return stretch(largest, largest)
+        case "dte":
+            named = legs_of(subject) or sample.legs.keys()
+            days = min((leg.days for name, leg in sample.legs.items() if name in named), default=0)
+            return stretch(days, days)
+        case "position_delta":
+            return stretch(sample.delta * LOT, sample.delta * LOT)
+        case _:
+            return None
+
+
+# --- The single tests of a rule, each as the text says it beside what it was compiled to
+
+
+@dataclass(frozen=True, slots=True)
+class SingleTest:
+    """One comparison of a rule. wanted: False under `not`. is_alone: the rule is this test and nothing else."""
+
+    said: MeasureTest | ExpressionTest
+    test: Compare | Holds
+    wanted: bool
+    is_alone: bool
+
+    def path(self, at: int = 0) -> Path:
+        """Return where its bound stands; `at` is which of two."""
+        said = self.said
+        if not isinstance(said, MeasureTest) or said.comparison is None or is_ending(said.path):
+            return said.path
+        path: Path = (*said.path, said.comparison.op.value)
+        return (*path, at) if len(said.comparison.operands) > 1 else path
+
+    def amount(self, at: int = 0) -> Amount | None:
+        """Return the bound as the text has it; None in an expression, or where it is a name."""
+        said = self.said
+        if not isinstance(said, MeasureTest) or said.comparison is None:
+            return None
+        operands = said.comparison.operands
+        found = operands[at] if at < len(operands) else None
+        return found if isinstance(found, Amount) else None
+
+
+def singles(condition: Condition, truth: Truth) -> Iterator[SingleTest]:
+    """Yield the tests of a condition and of what it was compiled to, in the order of the text."""
+    is_alone = not isinstance(condition.test, Group) and isinstance(truth, Compare | Holds)
+    yield from _of(condition, truth, wanted=True, is_alone=is_alone)
+
+
+def _of(condition: Condition, truth: Truth, *, wanted: bool, is_alone: bool) -> Iterator[SingleTest]:
+    match condition.test, truth:
+        case Group(members=(only,)), Not(member):
+            yield from _of(only, member, wanted=not wanted, is_alone=False)
+        case Group(members=members), AllOf(members=truths) | AnyOf(members=truths):
+            for each, one in zip(members, truths, strict=True):
+                yield from _of(each, one, wanted=wanted, is_alone=False)
+        case (MeasureTest() | ExpressionTest()) as said, _:
+            yield from _inside(said, truth, wanted=wanted, is_alone=is_alone)
+
+
+def _inside(said: MeasureTest | ExpressionTest, truth: Truth, *, wanted: bool, is_alone: bool) -> Iterator[SingleTest]:
+    match truth:
+        case Not(member):
+            yield from _inside(said, member, wanted=not wanted, is_alone=False)
+        case AllOf(members=members) | AnyOf(members=members):
+            for member in members:
+                yield from _inside(said, member, wanted=wanted, is_alone=False)
+        case Compare() | Holds():
+            yield SingleTest(said, truth, wanted, is_alone)
+
+
+# --- Every condition of a spec beside the rule that it was compiled to, and what follows when it holds
+
+
+class RulePlace(Enum):
+    """What a condition decides."""
+
+    ENTRY = "whether the bot enters"
+    EXIT = "whether an exit acts"
+    HALT = "whether the bot is halted"
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionRule:
+    """One condition as written and as compiled."""
+
+    condition: Condition
+    rule: Rule
+    standing: RulePlace
+
+
+def pairs_of(look: LintContext) -> Iterator[ConditionRule]:
+    """Yield every condition of a bot once: of the universe, the entry, the legs, the exits and the limits."""
+    spec, plan = look.spec, look.plan
+    universe = () if spec.universe is None else spec.universe.require
+    member = plan.members[0].require if plan.members else ()
+    exits = {each.condition.path for each in spec.exits if each.condition is not None}
+    entering: dict[Path, Condition] = {each.path: each for each in (*spec.entry.when, *spec.legs.require)}
+    entering |= {each.path: each for each in (*universe, *spec.risk.require)}
+    entering |= {each.path: each for rule in spec.exits if rule.roll is not None for each in rule.roll.require}
+    leaving = {each.path: each for rule in spec.exits for each in rule.armed_by}
+    leaving |= {path: each for path, each in look.conditions.items() if path in exits}
+    halting = {each.path: each for each in spec.risk.halt_when}
+    known = {RulePlace.ENTRY: entering, RulePlace.EXIT: leaving, RulePlace.HALT: halting}
+    seen: set[Path] = set()
+    rolls = (each.roll.require for each in plan.exits if each.roll is not None)
+    armed = (each.armed_by for each in plan.exits)
+    rules = chain(member, plan.entry.when, plan.require, plan.risk.require, plan.risk.halt_when, *rolls, *armed)
+    for rule in chain(rules, (rule for _, rule in look.exit_rules())):
+        for standing, conditions in known.items():
+            if rule.path in conditions and rule.path not in seen:
+                seen.add(rule.path)
+                yield ConditionRule(conditions[rule.path], rule, standing)

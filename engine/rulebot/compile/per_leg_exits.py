@@ -1,0 +1,142 @@
+"""`of: each_side` and `of: each_short`: one exit of a spec that is judged part by part, as an exit for each part.
+
+Each part is judged on its own and acts on that one alone (language.md, Exits). A side is named `put_side` or
+`call_side`, a short leg by its name; the exit of a part is called like the written one with the part's name added.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from rulebot.compile.data_needs import calls_of
+from rulebot.compile.plan import AllOf, AnyOf, Call, Not, Truth
+from rulebot.compile.problem import Problem
+from rulebot.compile.vocabulary import MEASURES
+from rulebot.model.values import dataclass
+from rulebot.spec.nouns import Condition, Group, GroupKind, MeasureTest, Side, Test
+from rulebot.spec.spec import Exit, Spec
+
+EACH = ("each_side", "each_short")
+SIDES = {"put_side": "put", "call_side": "call"}
+OF_SHORTS = ("breach", "leg_delta", "leg_gamma", "leg_theta", "leg_vega", "probability_in_the_money")
+"""Measures that are of short legs unless they name others: of a side too its short legs are judged."""
+JUDGES_LEGS = (
+    *OF_SHORTS,
+    "quote_width",
+    "volume",
+    "open_interest",
+    "profit",
+    "loss",
+    "give_back",
+    "cost",
+    "value",
+)
+"""Measures of which an exit closes the legs that `of` names; of others it names a symbol, events, or whose day."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegPart:
+    """What is judged, and what is closed, on its own."""
+
+    name: str
+    judged: tuple[str, ...]
+    closed: tuple[str, ...]
+
+
+def each_of(rule: Exit) -> str:
+    """Return `each_side` or `each_short`, "" for an exit that is judged as one."""
+    test = rule.condition.test if rule.condition is not None else None
+    of = test.arguments.get("of") if isinstance(test, MeasureTest) else None
+    return of if isinstance(of, str) and of in EACH else ""
+
+
+def named_legs(names: tuple[str, ...], spec: Spec) -> set[str]:
+    """Return the legs that these words name: legs themselves, or a side."""
+    rights = {"put" if name == "put_side" else "call" for name in names if name in SIDES}
+    return {leg.name for leg in spec.legs.legs if leg.name in names or leg.right in rights}
+
+
+def expand_per_leg(rule: Exit, spec: Spec) -> tuple[Exit, ...]:
+    """Return the exits that one written exit comes to: itself, or one for each part."""
+    if not each_of(rule) or rule.condition is None:
+        return (rule,)
+    return tuple(_of_part(rule, rule.condition, part) for part in _parts(rule, spec))
+
+
+def _of_part(rule: Exit, condition: Condition, part: LegPart) -> Exit:
+    test, name = condition.test, f"{rule.name}.{part.name}"
+    assert isinstance(test, MeasureTest)
+    judged = replace(condition, name=name, test=replace(test, arguments={**test.arguments, "of": part.judged}))
+    return replace(rule, name=name, condition=judged, close_legs=() if rule.close_all else part.closed)
+
+
+def _parts(rule: Exit, spec: Spec) -> tuple[LegPart, ...]:
+    test = rule.condition.test if rule.condition is not None else None
+    sold = tuple(leg.name for leg in spec.legs.legs if leg.side is Side.SELL and not leg.is_shares)
+    if each_of(rule) == "each_short":
+        return tuple(LegPart(name, (name,), (name,)) for name in sold)
+    found = []
+    for name, right in SIDES.items():
+        closed = tuple(leg.name for leg in spec.legs.legs if leg.right == right)
+        shorts_only = isinstance(test, MeasureTest) and test.measure in OF_SHORTS
+        judged = tuple(leg for leg in closed if leg in sold) if shorts_only else closed
+        if judged:
+            found.append(LegPart(name, judged, closed))
+    return tuple(found)
+
+
+def alone_problems(spec: Spec) -> Iterator[Problem]:
+    """Yield what is wrong with exits that are judged part by part."""
+    for rule in spec.exits:
+        if not (each := each_of(rule)):
+            continue
+        if not _parts(rule, spec):
+            yield Problem("RB207", rule.path, f"'of: {each}' judges short legs, and this bot has none")
+        if rule.close_part is not None or rule.close_legs:
+            message = f"'of: {each}' closes what it judged, that one alone"
+            yield Problem("RB227", (*rule.path, "close"), message, "leave it out, or write 'close: all'", None, True)
+
+
+# --- Which legs the parts of an exit's condition judge
+
+Legs = tuple[str, ...]
+WHOLE: Legs = ()
+_AS_FILLED = ("credit", "debit", "max_risk", "return_on_risk", "strike")
+"""Measures of the structure that stay what they are for as long as it is held."""
+
+
+def legs_in_condition(test: Test, truth: Truth) -> tuple[Legs, ...]:
+    """Return the different sets of legs that a condition judges, `WHOLE` for all; () where no part of it reads legs.
+
+    truth: the same condition compiled. What is true by itself of no legs, beside others under `any`, speaks of all.
+    """
+    found: dict[frozenset[str], Legs] = {}
+    for legs in _judged(test, truth, is_denied=False):
+        found.setdefault(frozenset(legs), legs)
+    return tuple(found.values())
+
+
+def _judged(test: Test, truth: Truth, *, is_denied: bool) -> Iterator[Legs]:
+    match test, truth:
+        case Group(members=(only,)), Not(member):
+            yield from _judged(only.test, member, is_denied=not is_denied)
+        case Group(kind=kind, members=members), AllOf(members=truths) | AnyOf(members=truths):
+            pairs = zip(members, truths, strict=True)
+            parts = [list(_judged(each.test, one, is_denied=is_denied)) for each, one in pairs]
+            yield from (legs for part in parts for legs in part)
+            if (kind is GroupKind.ANY) is not is_denied and any(parts) and not all(parts):
+                yield WHOLE
+        case MeasureTest(arguments=arguments), _:
+            call = next(calls_of(truth))
+            of = dict(call.arguments).get("of")
+            if call.measure in JUDGES_LEGS and "of" in arguments and isinstance(of, tuple):
+                yield of
+            elif _reads_legs(call):
+                yield WHOLE
+        case _:
+            yield from (WHOLE for call in calls_of(truth) if _reads_legs(call))
+
+
+def _reads_legs(call: Call) -> bool:
+    if call.measure in JUDGES_LEGS:
+        return True
+    return "legs" in MEASURES[call.measure].reads and call.measure not in _AS_FILLED

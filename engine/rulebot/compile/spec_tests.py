@@ -1,0 +1,251 @@
+"""What a test says against the spec that it tests: every name is one of the spec's, everything given is read."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from rulebot.compile.build import build_plan, diagnosed
+from rulebot.compile.plan import ExitPlan, Plan
+from rulebot.compile.problem import Problem, did_you_mean
+from rulebot.compile.variants import rules_of_members
+from rulebot.model.economic_calendar import calendars_of, earnings_of
+from rulebot.model.market import Extra
+from rulebot.model.values import dataclass
+from rulebot.spec.conditions import mapping, sequence
+from rulebot.spec.diagnostic import Diagnostic, headline, in_file_order
+from rulebot.spec.load import Loaded
+from rulebot.spec.nouns import Path
+from rulebot.spec.spec_test_document import NOT_LEVELS
+from rulebot.spec.spec_test_nouns import DAILY_LOSS, DAILY_PROFIT, ENDINGS, Expectation, Opening, Trial, TrialMarket
+
+KNOWN_LEVELS = ("SPX", "SPY", "XSP", "VIX", "VIX9D", "VIX1D", "VIX3M")
+"""Levels that a market has although a test does not give them."""
+
+
+def trial_problems(trial: Trial, plan: Plan, given: Iterable[str]) -> Iterator[Problem]:
+    """Yield what one test says that fits its spec not; `given` are the keys of its market."""
+    market: Path = (*trial.path, "market")
+    yield from _levels(trial.market, plan, tuple(given), market)
+    yield from _account(trial, plan)
+    if trial.opening is not None:
+        found = list(_opening(trial.opening, plan, (*trial.path, "from", "open")))
+        yield from found or _quotes(trial, trial.opening, plan)
+    yield from _hooks(trial, plan)
+    for expected in trial.expect:
+        yield from _expected(expected, plan)
+
+
+def rule_names(plan: Plan) -> tuple[str, ...]:
+    """Return the names of all rules of a plan."""
+    found = plan.structures()
+    rules = [rule for each in found for rule in (*each.entry.when, *each.require)]
+    rules += [rule for each in found for rule in (*each.risk.require, *each.risk.halt_when)]
+    rolls = (planned.roll for each in found for planned in each.exits if planned.roll is not None)
+    rules += [rule for roll in rolls for rule in roll.require]
+    rules = [*rules_of_members(plan), *rules]
+    return tuple(dict.fromkeys([rule.name for rule in rules] + [each.name for each in _judged(plan)]))
+
+
+def leg_names(plan: Plan) -> tuple[str, ...]:
+    """Return the names of all legs that the bot may open."""
+    return tuple(dict.fromkeys(leg.name for each in plan.structures() for leg in each.legs))
+
+
+def _judged(plan: Plan) -> list[ExitPlan]:
+    return [each for each in plan.exits if each.rule is not None]
+
+
+def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path) -> Iterator[Problem]:
+    read = {*plan.needs.symbols, *plan.needs.indices}
+    priced = {leg.symbol for each in plan.structures_of_all() for leg in each.legs}
+    counted = {symbol for symbol, extra in plan.needs.extras if extra is Extra.COUNTS}
+    traded = {symbol for symbol, extra in plan.needs.extras if extra is Extra.OPTION_VOLUME}
+    for name in given:
+        symbol = name.upper()
+        if name == "rv" and not plan.needs.realised:
+            yield Problem("RB281", (*path, name), "this bot reads no realised volatility", "remove it", on_key=True)
+        elif name in NOT_LEVELS:
+            continue
+        elif symbol not in read and not (symbol == "SPX" and {"SPY", "XSP"} & read):
+            yield _not_read(symbol, read, (*path, name))
+    for key, of, known in (
+        ("iv", market.ivs, priced),
+        ("smile", market.smiles, priced),
+        ("expiries", market.expiries, priced),
+        ("width", market.widths, priced),
+        ("previous_close", market.before, read),
+        ("days", market.days, {*plan.needs.daily, *(symbol for symbol, _ in plan.needs.bars)}),
+        ("iv_days", market.iv_days, set(plan.needs.implied)),
+        ("volume", market.volumes, counted),
+        ("open_interest", market.open_interests, counted),
+        ("put_call_volume", market.put_call, traded | counted),
+        ("option_volume", market.option_volumes, traded),
+        (
+            "earnings",
+            market.earnings,
+            {each for each in read if earnings_of(each) in calendars_of(plan.needs.events, (each,))},
+        ),
+    ):
+        for symbol in of:
+            if symbol not in known:
+                yield _not_read(symbol, known, (*path, key, symbol.lower()))
+    for symbol in sorted(read - market.levels.keys() - set(KNOWN_LEVELS)):
+        help = f"add '{symbol.lower()}: 100'"
+        yield Problem("RB281", path, f"this bot reads {symbol}, and the market does not say where it stands", help)
+
+
+def _account(trial: Trial, plan: Plan) -> Iterator[Problem]:
+    read, path = {*plan.needs.symbols, *plan.needs.indices}, (*trial.path, "account")
+    for symbol in trial.shares:
+        if symbol not in read:
+            yield _not_read(symbol, read, (*path, "shares", symbol.lower()))
+    for symbol in trial.costs:
+        if symbol not in trial.shares:
+            message = f"the account holds no shares of {symbol}"
+            help = f"add '{symbol.lower()}' to 'shares', or remove it"
+            yield Problem("RB281", (*path, "cost_basis", symbol.lower()), message, help, on_key=True)
+
+
+def _not_read(symbol: str, read: Iterable[str], path: Path) -> Problem:
+    names = tuple(sorted(each.lower() for each in read))
+    help = did_you_mean(symbol.lower(), names) or (f"it reads {', '.join(names)}" if names else "remove it")
+    return Problem("RB281", path, f"this bot does not read {symbol}", help, on_key=True)
+
+
+def _opening(opening: Opening, bot: Plan, path: Path) -> Iterator[Problem]:
+    choices = (
+        ("symbol", opening.symbol, tuple(member.symbol for member in bot.members)),
+        ("alternative", opening.alternative, tuple(choice.name for choice in bot.choices)),
+    )
+    for word, said, known in choices:
+        if known and not said:
+            yield Problem("RB281", path, f"of which {word} is it?", f"add '{word}: {known[0]}'", on_key=True)
+            return
+        if said and said not in known:
+            yield _unknown(word, said, known, (*path, word))
+            return
+    plan = bot.on(opening.symbol).taking(opening.alternative)
+    word = "credit" if opening.net > 0 else "debit"
+    if word != plan.opens_for:
+        message = f"this bot opens for a {plan.opens_for}, is a {word}"
+        yield Problem("RB205", (*path, word), message, f"write '{plan.opens_for}'", on_key=True)
+    names = tuple(leg.name for leg in plan.legs)
+    yield from _legs(opening.legs, names, (*path, "legs"))
+    missing = [leg.name for leg in plan.legs if leg.name not in opening.legs and not leg.is_shares]
+    if opening.legs and missing:
+        message = f"'legs' lacks {', '.join(missing)}"
+        yield Problem("RB281", (*path, "legs"), message, "give all of them, or none", on_key=True)
+
+
+def _quotes(trial: Trial, opening: Opening, bot: Plan) -> Iterator[Problem]:
+    """Yield quotes that a position cannot have: what is only sold costs something to close, what is only bought brings
+    something.
+    """
+    signs = {leg.sign for leg in bot.on(opening.symbol).taking(opening.alternative).legs}
+    if len(signs) != 1:
+        return
+    (sign,) = signs
+    owed, said = ("value", "only bought: closing it brings") if sign > 0 else ("cost", "only sold: closing it costs")
+    for at, mark in enumerate(trial.market.quotes):
+        if mark.cost * sign >= 0:
+            path: Path = (*trial.path, "market", "quotes", at)
+            yield Problem("RB281", path, f"this position is {said} something", f"as in '{owed}: 0.05'")
+
+
+def _hooks(trial: Trial, plan: Plan) -> Iterator[Problem]:
+    known = tuple(sorted(plan.needs.hook_names))
+    path: Path = (*trial.path, "webhooks")
+    if trial.hooks is None and not known:
+        yield Problem("RB281", path, "this bot asks for no web hook", "remove it", on_key=True)
+    for place, hook in enumerate(trial.hooks or ()):
+        if hook.name not in known:
+            help = did_you_mean(hook.name, known) or (f"it asks for {', '.join(known)}" if known else "remove it")
+            yield Problem("RB281", (*path, place, "name"), f"this bot asks for no web hook '{hook.name}'", help)
+
+
+def _legs(strikes: Iterable[str], names: tuple[str, ...], path: Path) -> Iterator[Problem]:
+    for name in strikes:
+        if name not in names:
+            yield _unknown("leg", name, names, (*path, name), on_key=True)
+
+
+def _expected(expected: Expectation, plan: Plan) -> Iterator[Problem]:
+    path = expected.path
+    yield from _legs(expected.enters or (), leg_names(plan), (*path, "enters"))
+    exits = tuple(each.name for each in plan.exits)
+    if expected.exits and expected.exits not in (*exits, *ENDINGS):
+        yield _unknown("exit", expected.exits, (*exits, *ENDINGS), (*path, "exits"))
+    days = ((DAILY_LOSS, plan.risk.day.loss), (DAILY_PROFIT, plan.risk.day.profit))
+    halts = (*(rule.name for rule in plan.risk.halt_when), *(name for name, bound in days if bound is not None))
+    if expected.halts and expected.halts not in halts:
+        yield _unknown("halt", expected.halts, halts, (*path, "halts"))
+    resting = tuple(each.name for each in plan.exits if each.resting)
+    for name in expected.rests:
+        if name not in resting:
+            yield _unknown("resting exit", name, resting, (*path, "rests", name), on_key=True)
+    for name in expected.because:
+        if name not in rule_names(plan):
+            yield _unknown("rule", name, rule_names(plan), (*path, "because", name), on_key=True)
+
+
+def _unknown(what: str, name: str, known: tuple[str, ...], path: Path, *, on_key: bool = False) -> Problem:
+    help = did_you_mean(name, known) or (f"known are {', '.join(known)}" if known else f"it has no {what}")
+    return Problem("RB201", path, f"the spec has no {what} '{name}'", help, on_key=on_key)
+
+
+# --- A test document against its spec
+
+Read = Callable[[Mapping[str, str]], Loaded]
+"""Returns the tested spec with parameters overridden. Raises: OSError."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTest:
+    """A test with the plan it runs."""
+
+    trial: Trial
+    plan: Plan
+
+
+def planned_trials(tests: Loaded, read: Read) -> tuple[tuple[PlannedTest, ...], tuple[Diagnostic, ...]]:
+    """Return the tests of a document with their plans, and the problems; with problems no test can be run."""
+    planned: list[PlannedTest] = []
+    problems: list[Problem] = []
+    plans: dict[tuple[tuple[str, str], ...], Plan | Problem] = {}
+    for trial in tests.tests.trials if tests.tests is not None else ():
+        key = tuple(sorted(trial.settings.items()))
+        if key not in plans:
+            plans[key] = _plan(trial, read)
+        plan = plans[key]
+        if isinstance(plan, Problem):
+            problems.append(plan)
+            continue
+        planned.append(PlannedTest(trial, plan))
+        problems += trial_problems(trial, plan, _given(tests, trial))
+    return tuple(planned), in_file_order(diagnosed(problem, tests.source) for problem in problems)
+
+
+def _plan(trial: Trial, read: Read) -> Plan | Problem:
+    try:
+        spec = read(trial.settings)
+    except OSError as error:
+        return Problem("RB281", ("spec",), f"the spec cannot be read: {error.strerror or error}")
+    plan, found = (None, []) if spec.spec is None else build_plan(spec.spec, spec.source, with_warnings=False)
+    if plan is not None:
+        return plan
+    if trial.settings and _is_fine(read):
+        named = ", ".join(f"{name}={value}" for name, value in trial.settings.items())
+        first = next((headline(each) for each in (*spec.diagnostics, *found) if each.is_error), "")
+        return Problem("RB281", (*trial.path, "set"), f"the spec has problems with {named}", first, on_key=True)
+    help = f"'rulebot validate {spec.source.file}' says which"
+    message = "this is no spec of a bot" if not spec.diagnostics else "the spec has problems"
+    return Problem("RB281", ("spec",), message, help)
+
+
+def _is_fine(read: Read) -> bool:
+    return read({}).is_fine
+
+
+def _given(tests: Loaded, trial: Trial) -> tuple[str, ...]:
+    """Return the keys of a test's market as they are written."""
+    assert isinstance(tests.source.tree, dict)
+    tree = mapping(sequence(tests.source.tree["tests"])[int(trial.path[1])])
+    return tuple(mapping(tree.get("market", {})))

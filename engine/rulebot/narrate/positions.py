@@ -1,0 +1,472 @@
+"""A position and its orders in a few words, the same on the screen, in the lines of a pipe and in the report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from rulebot.compile.plan import Compare, ExitPlan, Holds, Rule
+from rulebot.core.bracket_orders import RESTING
+from rulebot.core.close_plan import CLOSING
+from rulebot.core.pnl_at_exits import has_acted
+from rulebot.core.program import CompiledBot, Program
+from rulebot.core.rule_evaluation import first_missing
+from rulebot.core.state import BotState, Reading, State, exits_of
+from rulebot.evaluate.evaluation import NotOpen
+from rulebot.evaluate.select import StructureSelection
+from rulebot.evaluate.snapshot import LegView
+from rulebot.evaluate.wording import shown
+from rulebot.fill.exit_level import level_net, open_value
+from rulebot.model.contract import LOT, SHARES, Option, Right, Strike, share, strike_of, structure_text
+from rulebot.model.market import Board
+from rulebot.model.money import CENT
+from rulebot.model.order import Order, OrderType, Purpose
+from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position, PositionLeg
+from rulebot.model.session import EXCHANGE_ZONE, DayTime, Session
+from rulebot.model.share_coverage import DELIVERING, shares_delivered
+from rulebot.model.values import dataclass
+from rulebot.narrate.trades import (
+    NO_PART,
+    bare_text,
+    closing_text,
+    closing_verb,
+    others_words,
+    part_held,
+    part_words,
+    rolled_words,
+    unwound_words,
+)
+from rulebot.order.price import net_price
+from rulebot.review.payoff import Payoff, payoff_of
+from rulebot.spec.spec import ExitKind
+
+_LEVELS = ("profit", "loss", "cost", "value")
+_FIRST = {ExitKind.TARGET: 0, ExitKind.STOP: 1}
+
+
+def structure(position: Position) -> str:
+    """Return what was asked for, `2 x 5920/5930p 6065/6075c`, with the expiry when it is not the day it was opened."""
+    return _counted(position.quantity) + _without_count(position)
+
+
+def opened_text(position: Position) -> str:
+    """Return what was opened, as `structure` does: the rest of what was asked for has not filled."""
+    return _counted(opened_count(position)) + _without_count(position)
+
+
+def held_text(position: Position) -> str:
+    """Return what is held, as `structure` does: `1 of 2 x 5920/5930p`, `6065/6075c of ..` once a part is closed.
+
+    What the account lacks of it does not count.
+    """
+    if position.state == "entering":
+        return structure(position)
+    legs = position.common.legs
+    counts = ((strike_of(leg.option, leg.ratio, leg.sign), leg.opened, leg.held) for leg in legs)
+    return part_held(counts, is_gone=legs != position.legs) + opened_text(position)
+
+
+def opened_count(position: Position) -> int:
+    """Return how many structures were opened; while none is, how many were asked for."""
+    return min((leg.opened // leg.ratio for leg in position.legs), default=0) or position.quantity
+
+
+def _counted(count: int) -> str:
+    return f"{count} x " if count != 1 else ""
+
+
+def _without_count(position: Position) -> str:
+    legs = position.legs
+    text = structure_text(strike_of(x.option, x.ratio, x.sign) for x in legs)
+    expiries = {leg.option.expiry for leg in legs if not leg.option.is_share}
+    later = "".join(f" {expiry}" for expiry in expiries if len(expiries) == 1 and expiry != position.session)
+    return f"{text}{later}"
+
+
+def entry_text(position: Position) -> str:
+    """Return `sold 5920/5930p 6065/6075c at 0.85 (mid 0.90)`."""
+    entry = position.entry_price
+    if entry is None:
+        return f"part of {structure(position)}"
+    mid = "" if position.entry_mid is None else f" (mid {price(position.entry_mid)})"
+    return f"{'sold' if entry > 0 else 'bought'} {opened_text(position)} at {price(entry)}{mid}"
+
+
+def exit_text(position: Position) -> str:
+    """Return `bought back at 0.40`, `expired worthless`, `settled at 5.48`: how a closed position ended.
+
+    It is `closed` where a leg never filled: then there is no price of the whole.
+    """
+    settled, paid = [leg for leg in position.legs if leg.settled], position.exit_price
+    at = "" if paid is None else f" at {closes_at(position, -float(paid))}"
+    if position.exit_reason == ESTIMATED:
+        return f"closed by hand, estimated{at}"
+    if position.exit_reason == CLOSED_BY_HAND:
+        return f"closed by hand{', counted as settled' if settled else ''}{at}"
+    if all(leg.settled == leg.closed for leg in position.legs):
+        if all(not leg.exit_cash for leg in settled):
+            return position.exit_reason if position.exit_reason in DELIVERING else "expired worthless"
+        return f"settled{at}"
+    words = "closed" if paid is None else f"{closing_verb(-float(paid), _entry(position))} at {price(paid)}"
+    return f"{words} (the rest expired)" if settled else words
+
+
+def closed_parts(state: State, position: Position) -> list[Order]:
+    """Return the orders that closed a part of a position that went on, oldest first: not those of its last exit."""
+    closing = (order for order in state.orders.values() if order.is_of(position.id) and not order.opens(position.id))
+    is_over = position.state == "closed"
+    return [
+        order
+        for order in closing
+        if order.has_fills
+        and (order.purpose not in NO_PART or _rolls_part(order, position) or _unwinds(order, position))
+        if not (is_over and order.reason == position.exit_reason)
+    ]
+
+
+def _rolls_part(order: Order, position: Position) -> bool:
+    """Say whether an order rolled some legs of a position apart from the others."""
+    return order.position == position.id and bool(order.into) and len(order.legs_of(position.id)) < len(position.legs)
+
+
+def _unwinds(order: Order, position: Position) -> bool:
+    """Say whether an order closed what had no partner of a position that has an entry price: the rest went on."""
+    return order.purpose is Purpose.UNWIND and position.entry_price is not None
+
+
+def closed_by_others(state: State, position: Position) -> list[str]:
+    """Return what others have closed of a position that went on: `1 SPXW 2026-10-21 5890P sold at 0.95`, sorted."""
+    if position.exit_reason in PAST_US:
+        return []
+    legs = {leg.name: leg for leg in position.legs}
+    booked = [each for each in state.booked.values() if each.by_others and each.position == position.id]
+    told = ((legs[each.leg], each.quantity, abs(each.cash)) for each in booked if each.quantity)
+    return sorted(
+        others_words(count, str(leg.option), float(cash / count / leg.option.multiplier), is_sale=leg.sign > 0)
+        for leg, count, cash in told
+    )
+
+
+def ending_text(state: State, position: Position) -> str:
+    """Return how a closed position ended; `bought back in all at 4.75` where parts of it were closed before."""
+    words, has_parts = exit_text(position), closed_parts(state, position) or closed_by_others(state, position)
+    return words.replace(" at ", " in all at ", 1) if has_parts else words
+
+
+def part_text(order: Order, position: Position) -> str:
+    """Return `2 of 4 bought back at 1.65`."""
+    if order.into:
+        return rolled_words([leg.name for leg in order.legs_of(position.id)], order.filled, position.quantity)
+    dealt = order.average_price
+    cost = None if dealt is None else -float(net_price(dealt, order.wire_side))
+    if order.purpose is Purpose.UNWIND:
+        return unwound_words([leg.name for leg in order.legs], order.filled, cost)
+    leg = order.legs[0].name if len(order.legs) == 1 < len(position.legs) else ""
+    return part_words(order.filled, position.quantity, cost, _entry(position), leg)
+
+
+def closes_at(position: Position, cost: float) -> str:
+    """Return a price per share at which a position closes, as `closing_text` writes it beside its entry."""
+    return closing_text(cost, _entry(position))
+
+
+def _entry(position: Position) -> float:
+    """Return what opening brought per share, 0 while it is not known."""
+    return float(position.entry_price or 0)
+
+
+def shares_moved(option: Option, count: int) -> str:
+    """Return `200 SPY shares came at 598.00`: what assignment, or exercise, of so many options (+ long) moves."""
+    shares = shares_delivered(option, count)
+    return f"{abs(shares):,} {option.symbol} shares {'came' if shares > 0 else 'went'} at {price(option.strike)}"
+
+
+def price(amount: Decimal | float) -> str:
+    """Return a price without its sign, in cents; half a cent stays."""
+    exact = abs(Decimal(f"{amount:.4f}"))
+    return f"{exact:.2f}" if exact == exact.quantize(CENT) else f"{exact.normalize():f}"
+
+
+def order_price(order: Order) -> str:
+    """Return what an order asks for: `at 0.25`, `at market`, `stop 14.16`."""
+    if order.stop_price is not None:
+        return f"stop {price(order.stop_price)}"
+    if order.kind is OrderType.MARKET or order.limit_price is None:
+        return "at market"
+    return f"at {price(order.limit_price)}"
+
+
+def live_orders(state: State, position: Position, *purposes: Purpose) -> list[Order]:
+    """Return the position's orders of these purposes that may still fill, oldest first."""
+    return [
+        order
+        for order in state.orders.values()
+        if order.position == position.id and order.status.is_live and order.purpose in purposes
+    ]
+
+
+def opening_orders(state: State, position: Position) -> list[Order]:
+    """Return the orders that open the position and may still fill, oldest first."""
+    return [order for order in state.orders.values() if order.opens(position.id) and order.status.is_live]
+
+
+def hold_text(position: Position) -> str:
+    """Return why nothing is sent for a position, or only for a part of it."""
+    return f"on hold{'' if position.is_frozen else ' in part'}: {position.freeze_reason}"
+
+
+def unprotected_text(position: Position) -> str:
+    """Return which short legs stand without protection that need it, why and since when, "" where none does."""
+    since = position.unprotected_since
+    if since is None or not position.unprotected:
+        return ""
+    return bare_text(position.unprotected, since)
+
+
+def acts_on_none(position: Position) -> bool:
+    """Say whether no exit acts on a position now: it is on hold, or the account holds nothing of it."""
+    return position.is_frozen or (bool(position.freeze_reason) and position.common.is_flat)
+
+
+def resting_text(state: State, position: Position) -> str:
+    """Return what rests at the broker for a position: `target 2.03, stop 15.21`, "" when nothing does."""
+    found = []
+    for order in live_orders(state, position, *RESTING):
+        level = order.stop_price if order.stop_price is not None else order.limit_price
+        found.append(order.reason if level is None else f"{order.reason} {price(level)}")
+    return ", ".join(found)
+
+
+def close_price(position: Position, board: Board, now: float) -> float | None:
+    """Return what closing one structure costs per share at mid (negative: it brings), None while unknown."""
+    if not position.open_structures:
+        return None
+    value = open_value(position, board, now)
+    if value is None:
+        return None
+    return -value / (position.open_structures * LOT)
+
+
+def is_unclosed(state: State, position: Position) -> bool:
+    """Say whether an exit has left only long legs, and nothing is at work that closes them."""
+    return position.waits_for_expiry and not live_orders(state, position, *CLOSING)
+
+
+def left_text(position: Position) -> str:
+    """Return what is said of what an exit has left: `target: what is left is long and nobody bids for it`."""
+    return f"{position.exit_reason}: what is left is long and nobody bids for it"
+
+
+def exits_text(program: Program, state: State, position: Position, now: float) -> str:
+    """Return each exit of an open position with its level and the present value; of one on hold, that none acts.
+
+    Of what an exit has left to expire it says that, for no level means anything for it.
+    """
+    bot = program.governing(position)
+    resting = resting_text(state, position)
+    if acts_on_none(position):
+        return hold_text(position) + (f"; resting: {resting}" if resting else "")
+    if is_unclosed(state, position):
+        return left_text(position)
+    parts = [f"resting: {resting}"] if resting else []
+    is_said = False
+    for planned in sorted(bot.plan.exits, key=_rank):
+        if planned.rule is None or has_acted(position, planned) or (planned.resting and resting):
+            continue
+        reading = _reading(state.bots.get(position.bot), position, planned)
+        if reading is not None and isinstance(first_missing(reading.verdict), NotOpen):
+            continue  # it judges legs that this position does not have
+        if planned.armed_by and planned.name not in position.armed:
+            parts.append(f"{planned.name}, once {' and '.join(rule.name for rule in planned.armed_by)} arms it")
+            continue
+        level = level_net(position, planned) if planned.basis in _LEVELS else None
+        if level is None:
+            parts.append(_rule_text(planned, reading, state.session))
+            continue
+        present = None if is_said else close_price(position, state.board, now)
+        is_said = is_said or present is not None
+        beside = "" if present is None else f" (now {closes_at(position, float(f'{present:.2f}'))})"
+        parts.append(f"{planned.name} {closes_at(position, float(f'{-level:.2f}'))}{beside}")
+    held = hold_text(position) if position.freeze_reason else ""
+    return "; ".join(filter(None, (unprotected_text(position), *(parts or [_only_expiry(bot, position)]), held)))
+
+
+def _rank(planned: ExitPlan) -> int:
+    """Order exits for people: what the price decides, then the clock, then the rest."""
+    return _FIRST.get(planned.kind, 2 if _is_time(planned) else 3)
+
+
+def _is_time(planned: ExitPlan) -> bool:
+    test = None if planned.rule is None else planned.rule.test
+    return isinstance(test, Holds) and test.call.measure == "time"
+
+
+def _earlier_today(rule: Rule, session: Session) -> str:
+    """Return when the time of a time exit is in a session that closes before it, if ever; "" in any other one."""
+    assert isinstance(rule.test, Holds)
+    (at,) = (value for _, value in rule.test.call.arguments if isinstance(value, DayTime))
+    due = at.before_close(session)
+    if session.is_half and due >= session.close:
+        return " (not today)"
+    return "" if due == at.on(session) else f" ({due.astimezone(EXCHANGE_ZONE):%H:%M} today)"
+
+
+def _is_breach(rule: Rule) -> bool:
+    return isinstance(rule.test, Holds) and rule.test.call.measure == "breach"
+
+
+def _only_expiry(bot: CompiledBot, position: Position) -> str:
+    return (
+        f"its expiry, {min(leg.option.expiry for leg in position.legs)}"
+        if bot.plan.exits
+        else "nothing: it has no exit"
+    )
+
+
+def _reading(bot: BotState | None, position: Position, planned: ExitPlan) -> Reading | None:
+    return None if bot is None else bot.readings.get((exits_of(position.id), planned.name))
+
+
+def _rule_text(planned: ExitPlan, reading: Reading | None, session: Session) -> str:
+    """Return `breach 15 pts (now 33.2 pts)`, `leg_delta beyond 0.15 (now 0.06)`, `time 15:45 (12:45 today)`."""
+    rule = planned.rule
+    assert rule is not None
+    said = f"{planned.name} {rule.text}"
+    if _is_time(planned):
+        return said + _earlier_today(rule, session)
+    if reading is None or reading.verdict.value is None:
+        return said if reading is None or reading.verdict.truth is not None else f"{said} (now unknown)"
+    if isinstance(rule.test, Compare):
+        return f"{said} (now {shown(reading.verdict.value, rule.test.left)})"
+    if not _is_breach(rule):
+        return said
+    return f"{planned.name} {rule.text.removeprefix('spot_')} (now {reading.verdict.value:.1f})"
+
+
+# --- A structure as people are shown it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownLeg:
+    """One leg. side: buy or sell; right: put, call or shares, which have neither strike nor expiry.
+
+    Units: bid and ask per share, None where there is none. Greeks are of an option held long: delta and gamma (a point)
+    of one share, theta (a calendar day) and vega (a volatility point) in dollars of one contract.
+    """
+
+    name: str
+    side: str
+    symbol: str
+    trading_class: str
+    right: str
+    strike: str | None
+    expiry: str | None
+    ratio: int
+    bid: float | None = None
+    ask: float | None = None
+    delta: float | None = None
+    gamma: float | None = None
+    theta: float | None = None
+    vega: float | None = None
+
+    @property
+    def mid(self) -> float | None:
+        """The midpoint, None without both sides."""
+        return None if self.bid is None or self.ask is None else (self.bid + self.ask) / 2
+
+    @property
+    def option(self) -> Option:
+        """The contract."""
+        if self.right == SHARES or self.strike is None or self.expiry is None:
+            return share(self.symbol)
+        day, right = date.fromisoformat(self.expiry), Right(self.right)
+        return Option(self.symbol, self.trading_class, day, Decimal(self.strike), right)
+
+
+def leg_document(leg: ShownLeg) -> dict[str, Any]:
+    """Return a leg as plain data."""
+    return {each.name: getattr(leg, each.name) for each in fields(ShownLeg)}
+
+
+def shown_legs(selection: StructureSelection, board: Board) -> tuple[ShownLeg, ...]:
+    """Return the legs of a structure that was chosen, in its order."""
+    return tuple(
+        ShownLeg(
+            name=leg.name,
+            side="buy" if leg.sign > 0 else "sell",
+            symbol=leg.option.symbol,
+            trading_class=leg.option.trading_class,
+            right=SHARES if leg.option.is_share else leg.option.right.value,
+            strike=None if leg.option.is_share else f"{leg.option.strike:f}",
+            expiry=None if leg.option.is_share else leg.option.expiry.isoformat(),
+            ratio=leg.ratio,
+            bid=_known(board.bid, leg.row),
+            ask=_known(board.ask, leg.row),
+            **_greeks(leg, board),
+        )
+        for leg in selection.legs
+    )
+
+
+def _greeks(leg: LegView, board: Board) -> dict[str, float | None]:
+    """Return what the broker's model says of one option held long; nothing of shares."""
+    if leg.option.is_share:
+        return {}
+    found = {name: _known(getattr(board, name), leg.row, 6) for name in ("gamma", "theta", "vega")}
+    for name in ("theta", "vega"):
+        value = found[name]
+        found[name] = None if value is None else round(value * leg.option.multiplier, 4)
+    return {"delta": _known(board.delta, leg.row), **found}
+
+
+def structure_of_legs(legs: Sequence[ShownLeg]) -> str:
+    """Return `5920/5930p 6065/6075c`."""
+    return structure_text(
+        Strike(
+            leg.symbol,
+            leg.right,
+            Decimal(leg.strike or 0),
+            leg.ratio,
+            leg.expiry,
+            1 if leg.side == "buy" else -1,
+        )
+        for leg in legs
+    )
+
+
+def payoff_at_expiry(
+    legs: Sequence[ShownLeg],
+    quantity: int,
+    price: float,
+    commission: float,
+    levels: Mapping[str, float],
+    *,
+    covered: bool = False,
+) -> Payoff | None:
+    """Return what so many structures make, opened at this net price per share (+ received).
+
+    None where nobody can say: a level is not known, or the legs do not all expire on one day.
+    """
+    symbols = list(dict.fromkeys(leg.symbol for leg in legs))
+    expiries = {leg.expiry for leg in legs if leg.expiry is not None}
+    if len(expiries) != 1 or any(not levels.get(symbol) for symbol in symbols):
+        return None
+    held = [
+        PositionLeg(
+            name=leg.name,
+            option=leg.option,
+            sign=1 if leg.side == "buy" else -1,
+            ratio=leg.ratio,
+            opened=leg.ratio * quantity,
+        )
+        for leg in legs
+    ]
+    spots = [(symbol, Decimal(f"{levels[symbol]:.2f}")) for symbol in symbols]
+    net = Decimal(f"{price:.4f}") * LOT * quantity - Decimal(f"{commission:.2f}")
+    return replace(payoff_of(held, spots, net), covered=covered)
+
+
+def _known(column: Sequence[float], row: int, places: int = 4) -> float | None:
+    number = float("nan") if row < 0 else float(column[row])
+    return None if number != number else round(number, places)

@@ -1,0 +1,522 @@
+"""A trade as the rows of the store keep it: whether it was opened, and its structure in a few letters.
+
+Like `5920/5930p 6065/6075c`, `547p 2027-02-19`.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from rulebot.fill.ledger import BY_OTHERS
+from rulebot.model.contract import Option, Right, Strike, structure_text
+from rulebot.model.money import CENT, ZERO, cents, signed_dollars
+from rulebot.model.order import Purpose, Side
+from rulebot.model.position import PAST_US, Position, ProfitKept, kept_of
+from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.model.text import counted
+from rulebot.model.values import dataclass
+from rulebot.narrate.text import price
+from rulebot.store.queries import StoreReader
+
+Rows = Iterable[Mapping[str, Any]]
+NO_PART = (Purpose.ENTRY, Purpose.UNWIND, Purpose.ROLL)
+"""What orders are for whose fills close no part of a trade that goes on."""
+CLOSING = tuple(each.value for each in Purpose if each not in NO_PART)
+SETTLED = ("EXPIRED_WORTHLESS", "CASH_SETTLED", "ASSIGNED", "EXERCISED")
+"""Reasons for which a trade ended that no exit had closed before."""
+OTHERS = "others"
+"""Stands where the name of an exit does for what was closed past us."""
+
+
+def is_opened(trade: Mapping[str, Any]) -> bool:
+    """Say whether the entry of a row of `trades` is over and has filled, wholly or in part."""
+    return bool(trade["entry_time"]) and trade["state"] != "entering"
+
+
+def is_entered(orders: Rows) -> bool:
+    """Say whether a trade was entered by an order of its own, not rolled into. orders: rows of its position."""
+    return any(each["purpose"] == Purpose.ENTRY.value for each in orders)
+
+
+def profit_text(profit: float | None) -> str:
+    """Return `+$36.80`: what a closed trade has made; one without a profit was assigned at a price not known yet."""
+    return "its shares have no settlement price yet" if profit is None else signed_dollars(profit)
+
+
+def provisional_text(owed: int) -> str:
+    """Return that commissions are missing in a profit, "" when none is. owed: fills whose commission is not told."""
+    return f", provisional: the commission of {counted(owed, 'fill')} is not told yet" if owed > 0 else ""
+
+
+def asked_at(orders: Rows) -> str:
+    """Return what the last order of an entry asked for: `last at 4.19, try 2; mid 4.21 when it began`, "" of none.
+
+    orders: rows of `orders` of its position, in their order.
+    """
+    entries = [each for each in orders if each["purpose"] == Purpose.ENTRY.value]
+    if not entries:
+        return ""
+    last = entries[-1]
+    limit, mid = last["limit_price"], last["mid"]
+    words = "at market" if limit is None else f"last at {price(abs(limit))}"
+    words += f", try {last['attempt']}" if last["attempt"] else ""
+    return words if mid is None else f"{words}; mid {price(abs(mid))} when it began"
+
+
+def parts_closed(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> list[dict[str, Any]]:
+    """Return what closed a part of a row of `trades` that went on: which exit, or others; count, price, time.
+
+    A price is negative where closing brought money. What others have closed is of one contract, which is named with it,
+    at its price. A part that was rolled has its legs under `rolled`, and no price: that of the order is of what it
+    opened, too. One leg alone of some structures is named under `leg`; what had lost its partner under `unwound`.
+    orders, fills: rows of its position.
+    """
+    count = len(json.loads(trade["legs"]))
+    closing = ((each, rolled_part(each, count)) for each in orders if each["fill_time"])
+    found: list[dict[str, Any]] = [
+        {
+            "exit": each["reason"],
+            "quantity": each["filled"],
+            "price": None if rolled else _cost(each),
+            "time": each["fill_time"],
+            **({"rolled": rolled} if rolled else _unwound(each) or _alone(each, count, trade["quantity"])),
+        }
+        for each, rolled in closing
+        if (rolled or Purpose(each["purpose"]) not in NO_PART or (_unwound(each) and trade["entry_price"] is not None))
+        and (not trade["exit_time"] or each["reason"] != trade["exit_name"])
+    ]
+    if trade["exit_name"] not in PAST_US:
+        found += [
+            {
+                "exit": OTHERS,
+                "quantity": int(each["quantity"]),
+                "price": each["price"],
+                "time": each["executed_at"],
+                "contract": each["contract"],
+                "action": each["action"],
+            }
+            for each in fills
+            if each["purpose"] == BY_OTHERS
+        ]
+    return sorted(found, key=lambda each: str(each["time"]))
+
+
+def _cost(order: Mapping[str, Any]) -> float | None:
+    """Return what a row of `orders` dealt at, + paid, - received: a sale of one contract is told without a sign."""
+    dealt: float | None = order["fill_price"]
+    return -dealt if dealt is not None and order["action"] == Side.SELL.name else dealt
+
+
+def rolled_part(order: Mapping[str, Any], count: int) -> list[str]:
+    """Return the legs of a position of so many that a row of `orders` rolled apart from the others; [] of any other."""
+    if order["purpose"] != Purpose.ROLL.value:
+        return []
+    names = [leg["name"] for leg in json.loads(order["legs"]) if not leg.get("opens")]
+    return names if len(names) < count else []
+
+
+def _alone(order: Mapping[str, Any], count: int, of: int) -> dict[str, str]:
+    """Return the one leg that a row of `orders` dealt in for some of the structures; {} of any other."""
+    names = [leg["name"] for leg in json.loads(order.get("legs") or "[]")]
+    return {"leg": names[0]} if len(names) == 1 < count and 0 < order["filled"] < of else {}
+
+
+def _unwound(order: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the legs of a row of `orders` that closed what had no partner; {} of any other."""
+    is_unwind = order["purpose"] == Purpose.UNWIND.value
+    return {"unwound": [leg["name"] for leg in json.loads(order["legs"])]} if is_unwind else {}
+
+
+def closing(cost: float, entry: float) -> float:
+    """Return a price at which a structure closes beside that of its entry, both without the sign of what was dealt.
+
+    It is negative where closing goes the other way: what was sold brings still more, what was bought costs again.
+    cost: per share, negative when closing brings. entry: what opening brought, negative when it cost.
+    """
+    return cost if entry >= 0 else -cost
+
+
+def closing_text(cost: float, entry: float) -> str:
+    """Return that price in words: `1.85`, or the other way `a credit of 1.85`, of what was bought `a debit of 0.10`."""
+    words = price(abs(cost))
+    return words if round(closing(cost, entry), 4) >= 0 else f"a {'credit' if entry >= 0 else 'debit'} of {words}"
+
+
+def closing_verb(cost: float | None, entry: float) -> str:
+    """Return `bought back` of what cost money to close, `sold` of what brought some, whatever its entry did.
+
+    Where neither is known, or nothing was paid, it is by the entry. cost, entry: as `closing` has them.
+    """
+    brings = -cost if cost else -entry
+    return "sold" if brings > 0 else "bought back"
+
+
+def part_words(filled: int, of: int, cost: float | None, entry: float, leg: str = "") -> str:
+    """Return `2 of 4 bought back at 1.65`; a model that fills leg by leg tells no price of the whole.
+
+    cost, entry: as `closing` has them, of the part and of the whole. leg: that alone was dealt in, as a wing which
+    nobody bid for when the others were closed.
+    """
+    count = f"{filled} of {of}{leg and f' {leg}'}" if 0 < filled < of else "a part"
+    return f"{count} {closing_verb(cost, entry)}" + ("" if cost is None else f" at {price(abs(cost))}")
+
+
+def rolled_words(legs: Iterable[str], filled: int, of: int) -> str:
+    """Return `short_put and long_put rolled`, of a part of the structures `2 of 3 short_put and long_put rolled`."""
+    return (f"{filled} of {of} " if 0 < filled < of else "") + f"{' and '.join(legs)} rolled"
+
+
+def unwound_words(legs: Iterable[str], count: int, cost: float | None) -> str:
+    """Return `1 long_put sold at 3.40`: what was closed since it had no partner. cost: as `closing` has it."""
+    words = f"{count} {' and '.join(legs)}"
+    return f"{words} closed" if cost is None else f"{words} {closing_verb(cost, 0.0)} at {price(abs(cost))}"
+
+
+def others_words(count: int, contract: str, average: float, *, is_sale: bool) -> str:
+    """Return `1 SPXW 2026-10-21 5890P sold at 0.95`: what others have closed of a trade."""
+    return f"{count} {contract} {'sold' if is_sale else 'bought back'} at {price(average)}"
+
+
+def part_of_row(part: Mapping[str, Any], trade: Mapping[str, Any]) -> str:
+    """Return one of `parts_closed` in words."""
+    if "contract" in part:
+        return others_words(part["quantity"], part["contract"], part["price"], is_sale=part["action"] == "SELL")
+    if "rolled" in part:
+        return rolled_words(part["rolled"], part["quantity"], trade["quantity"])
+    if "unwound" in part:
+        return unwound_words(part["unwound"], part["quantity"], part["price"])
+    entry = trade["entry_price"] or 0
+    return part_words(part["quantity"], trade["quantity"], part["price"], entry, part.get("leg", ""))
+
+
+def left_at(trade: Mapping[str, Any], orders: Rows) -> str | None:
+    """Return when a row of `trades` was left: when its exit last filled, where nothing or only wings expired after it.
+
+    A wing is what was bought beside something that was sold. Else it is its end. orders: rows of its position. None
+    while it is open.
+    """
+    end = None if trade["exit_time"] is None else str(trade["exit_time"])
+    if end is None or trade["exit_reason"] in SETTLED:
+        return end
+    legs = json.loads(trade["legs"])
+    expired = [leg for leg in legs if leg["settled"]]
+    if expired and (any(leg["sign"] < 0 for leg in expired) or all(leg["sign"] > 0 for leg in legs)):
+        return end
+    filled = (
+        str(each["fill_time"])
+        for each in orders
+        if each["fill_time"] and each["purpose"] in CLOSING and each["reason"] == trade["exit_name"]
+    )
+    return max(filled, default=end)
+
+
+def with_parts(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> Mapping[str, Any]:
+    """Return a row of `trades` with the parts of it that were closed before its end, where there are some.
+
+    `left` is added where that was before its end; `asked`, where fewer filled, is how many structures were asked for.
+    """
+    told, parts, left = dict(trade), parts_closed(trade, orders, fills), left_at(trade, orders)
+    if parts:
+        told["parts"] = parts
+    if left is not None and left < str(trade["exit_time"]):
+        told["left"] = left
+    if (asked := asked_for(trade, orders)) > trade["quantity"]:
+        told["asked"] = asked
+    return told
+
+
+def asked_for(trade: Mapping[str, Any], orders: Rows) -> int:
+    """Return how many structures an entry asked for in an order of all its legs, 0 of any other."""
+    legs = json.loads(trade["legs"])
+    if len(legs) == 1 and legs[0]["ratio"] != 1:
+        return 0  # such an order counts pieces of its one leg
+    filled = (each for each in orders if each["purpose"] == Purpose.ENTRY.value and each["filled"])
+    return max((each["quantity"] for each in filled if len(json.loads(each["legs"])) == len(legs)), default=0)
+
+
+def leg_words(leg: Mapping[str, Any]) -> str:
+    """Return what was dealt in a leg of a row of `trades`: `1 long_put bought at 0.50, sold at 0.40`."""
+    opening, ending = ("bought", "sold") if leg["sign"] > 0 else ("sold", "bought back")
+    words = f"{leg['opened']} {leg['name']} {opening} at {price(float(leg['entry_price']))}"
+    if leg["closed"] and leg["closed"] == leg["settled"]:
+        ending = "settled"
+    return words if leg["exit_price"] is None else f"{words}, {ending} at {price(float(leg['exit_price']))}"
+
+
+def option_of(leg: Mapping[str, Any]) -> Option:
+    """Return the contract of a leg that is an option, as `legs` of a row of `trades` has it."""
+    expiry, right = date.fromisoformat(leg["expiry"]), Right(leg["right"])
+    return Option(leg["symbol"], leg["symbol"], expiry, Decimal(str(leg["strike"])), right)
+
+
+def structure_of(trade: Mapping[str, Any]) -> str:
+    """Return what a row of `trades` or `open_positions` holds: strikes by right, and an expiry that is not its day."""
+    strikes = map(_strike_of, json.loads(trade["legs"]))
+    expiry = trade["expiration"]
+    opened = str(trade.get("entry_time") or "")[:10]
+    later = f" {expiry}" if expiry and opened and expiry != opened else ""
+    count = f"{trade['quantity']} x " if trade["quantity"] != 1 else ""
+    return count + structure_text(strikes) + later
+
+
+def _strike_of(leg: Mapping[str, Any]) -> Strike:
+    strike = Decimal(str(leg["strike"] or 0))
+    return Strike(leg["symbol"], leg["right"], strike, leg["ratio"], leg.get("expiry"), leg.get("sign", 0))
+
+
+def part_held(legs: Iterable[tuple[Strike, int, int]], *, is_gone: bool = False) -> str:
+    """Return `1 of ` of so many structures that were opened, or `6080/6095c of ` where but these legs are held.
+
+    It is "" where all is held that was opened, and `0 of ` where the account lacks all of it (`is_gone`). legs: of each
+    its strike, and contracts opened and held.
+    """
+    every = tuple(legs)
+    counts = {(opened // strike.ratio, held / strike.ratio) for strike, opened, held in every}
+    if len(counts) == 1:
+        ((opened, held),) = counts
+        return f"{held:.0f} of " if (held or is_gone) and held < opened and held == int(held) else ""
+    left = [strike for strike, _, held in every if held]
+    return f"{structure_text(left)} of " if 0 < len(left) < len(every) else ""
+
+
+def holding_of(trade: Mapping[str, Any], absent: Mapping[str, int] = MappingProxyType({})) -> str:
+    """Return what a row of `open_positions` holds: `1 of 2 x 546p` once a part of what was opened is closed.
+
+    absent: contracts by leg that the account lacks.
+    """
+    if trade["state"] == "entering":
+        return structure_of(trade)
+    legs = json.loads(trade["legs"])
+    gone = {leg["name"]: leg["closed"] + absent.get(leg["name"], 0) for leg in legs}
+    counts = ((_strike_of(leg), leg["opened"], leg["opened"] - gone[leg["name"]]) for leg in legs)
+    part = part_held(counts, is_gone=bool(absent))
+    return part + structure_of(trade)
+
+
+def error_text(trade: Mapping[str, Any]) -> str:
+    """Return what a trade that is over has left in the account, `in error, it has left +1 SPXW ..`; "" if nothing."""
+    if trade["status"] != "ERROR":
+        return ""
+    counts = ((leg["sign"] * (leg["opened"] - leg["closed"]), leg["contract"]) for leg in json.loads(trade["legs"]))
+    return "in error, it has left " + ", ".join(f"{count:+d} {contract}" for count, contract in counts if count)
+
+
+def bare_text(words: str, since: datetime) -> str:
+    """Return what is said of short legs that stand without protection. words: which, and why."""
+    return f"no protection since {since.astimezone(EXCHANGE_ZONE):%H:%M:%S}: {words}"
+
+
+# --- What exits kept of what they promised, and how far from their price they filled
+
+_DIGITS = Decimal("0.0001")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetResult:
+    """How one exit of a bot did over its closed trades.
+
+    promised_share: the part of the entry price that it promises to keep, kept_share what it kept of it, over all of
+    them together; None of an exit that promises dollars, or nothing. promised, kept: dollars a trade on average.
+    least_share, least: the same of the trade that kept least of its promise.
+    made_share: what the trades made before commissions, by their entry price, of an exit that promises nothing. missed:
+    trades that kept less than was promised. slippage: dollars per contract of the structure on average, + where it
+    filled better than its price (without one: than the mid when it was first priced); None where no trade has one.
+    """
+
+    bot: str
+    exit: str
+    trades: int
+    promised_share: Decimal | None
+    kept_share: Decimal | None
+    promised: Decimal | None
+    kept: Decimal | None
+    made_share: Decimal | None
+    missed: int
+    slippage: Decimal | None
+    least_share: Decimal | None = None
+    least: Decimal | None = None
+
+    def as_document(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        shares, dollars = ("promised_share", "kept_share", "least_share"), ("promised", "kept", "least")
+        numbers = (*shares, *dollars, "made_share", "slippage")
+        amounts = {name: getattr(self, name) for name in numbers}
+        told = {name: None if amount is None else float(amount) for name, amount in amounts.items()}
+        return {"bot": self.bot, "exit": self.exit, "trades": self.trades, "missed": self.missed, **told}
+
+    @classmethod
+    def from_document(cls, told: Mapping[str, Any]) -> "TargetResult":
+        """Return it of plain data, whose floats become the Decimals they stand for: both are shown alike."""
+        exact: dict[str, Any] = {
+            name: Decimal(str(each)) if isinstance(each, float) else each for name, each in told.items()
+        }
+        return cls(**exact)
+
+
+class _Done(NamedTuple):
+    """One closed trade: how its exit did, and its slippage in dollars per contract."""
+
+    kept: ProfitKept
+    position: Position
+    slippage: Decimal | None
+
+    @property
+    def entry(self) -> Decimal:
+        """Dollars that it was sold or bought for."""
+        return abs(sum((leg.entry_cash for leg in self.position.legs), ZERO))
+
+
+def read_kept(reader: StoreReader, bot: str = "", day: str = "") -> list[TargetResult]:
+    """Return how each exit of a bot, "" of all, did over the closed trades of a store. Raises: StoreError.
+
+    day: of those that ended on it alone, as `exit_time` begins; "" of all.
+    """
+    rows = reader.view("trades", status="CLOSED", **({"strategy_id": bot} if bot else {}))
+    slipped = {str(row["position"]): row["slippage"] for row in rows if str(row["exit_time"]).startswith(day)}
+    return kept_by_exit((each for each in reader.closed_positions(bot) if each.id in slipped), slipped)
+
+
+def kept_by_exit(positions: Iterable[Position], slipped: Mapping[str, float | None]) -> list[TargetResult]:
+    """Return how the exits that closed these positions did, by bot and exit; what no exit closed is left out.
+
+    slipped: `slippage` of the view `trades`, dollars per share and + where it is worse, by position: it counts where an
+    exit has no price.
+    """
+    groups: dict[tuple[str, str, Decimal | None], list[_Done]] = {}
+    for position in positions:
+        if (kept := kept_of(position)) is not None:
+            share = None if kept.promised_share is None else kept.promised_share.quantize(_DIGITS)
+            done = _Done(kept, position, _slippage(kept, slipped.get(position.id)))
+            groups.setdefault((position.bot, kept.exit, share), []).append(done)
+    return [_summed(*key, found) for key, found in sorted(groups.items(), key=lambda each: str(each[0]))]
+
+
+def _slippage(kept: ProfitKept, slipped: float | None) -> Decimal | None:
+    if kept.slippage is not None or slipped is None:
+        return kept.slippage
+    return (-Decimal(str(slipped)) * 100).quantize(CENT)
+
+
+def _summed(bot: str, exit: str, share: Decimal | None, found: list[_Done]) -> TargetResult:
+    kept_by = (each.kept for each in found)
+    promising = [kept for kept in kept_by if kept.promised_dollars is not None and kept.kept_dollars is not None]
+    promised = sum((kept.promised_dollars or ZERO for kept in promising), ZERO)
+    made = sum((kept.kept_dollars or ZERO for kept in promising), ZERO)
+    slippages = [each.slippage for each in found if each.slippage is not None]
+    entries = sum((each.entry for each in found), ZERO)
+    gross = sum((each.position.gross for each in found), ZERO)
+    least = min(promising, key=_beyond_promise, default=None)
+    least_share = None if least is None else least.kept_share
+    return TargetResult(
+        bot=bot,
+        exit=exit,
+        trades=len(found),
+        promised_share=share,
+        kept_share=(share * made / promised).quantize(_DIGITS) if share and promised else None,
+        promised=(promised / len(promising)).quantize(CENT) if promising else None,
+        kept=(made / len(promising)).quantize(CENT) if promising else None,
+        made_share=(gross / entries).quantize(_DIGITS) if entries and not promising else None,
+        missed=sum(kept.is_missed for kept in promising),
+        slippage=(sum(slippages, ZERO) / len(slippages)).quantize(CENT) if slippages else None,
+        least_share=None if least_share is None else least_share.quantize(_DIGITS),
+        least=None if least is None or least.kept_dollars is None else least.kept_dollars.quantize(CENT),
+    )
+
+
+def _beyond_promise(kept: ProfitKept) -> Decimal:
+    """Return what a trade kept beyond its promise, as a share of the entry price, or in dollars."""
+    if kept.kept_share is not None and kept.promised_share is not None:
+        return kept.kept_share - kept.promised_share
+    return (kept.kept_dollars or ZERO) - (kept.promised_dollars or ZERO)
+
+
+def kept_words(found: TargetResult) -> str:
+    """Return `target 50 %: kept 51 %, at least 50 %, slippage +$0.40 a contract, n 31`."""
+    promise, parts, several = "", [], found.trades > 1
+    if found.promised_share is not None and found.kept_share is not None:
+        promise, parts = f" {_percent(found.promised_share)}", [f"kept {_percent(found.kept_share)}"]
+        parts += [f"at least {_percent(found.least_share)}"] if several and found.least_share is not None else []
+    elif found.promised is not None and found.kept is not None:
+        promise, parts = f" {signed_dollars(found.promised)}", [f"kept {signed_dollars(found.kept)} on average"]
+        parts += [f"at least {signed_dollars(found.least)}"] if several and found.least is not None else []
+    elif found.made_share is not None:
+        parts = [f"made {_percent(found.made_share)} of the entry price"]
+    if found.missed:
+        parts.append(f"{found.missed} kept less than promised")
+    if found.slippage is not None:
+        parts.append(f"slippage {signed_dollars(found.slippage)} a contract")
+    return f"{found.exit}{promise}: {', '.join([*parts, f'n {found.trades}'])}"
+
+
+def kept_lines(found: Iterable[TargetResult], *, is_named: bool) -> list[str]:
+    """Return a line for each exit. is_named: with the name of its bot in front."""
+    return [f"{each.bot} {kept_words(each)}" if is_named else kept_words(each) for each in found]
+
+
+def _percent(share: Decimal) -> str:
+    text = f"{share * 100:.1f}"
+    return f"{text.removesuffix('.0')} %"
+
+
+# --- Trades that ended in shares
+
+
+class InShares(NamedTuple):
+    """One trade that was assigned or exercised.
+
+    net: its profit, shares included; None while the trade is open or `worth` is not known. worth: the part of it that
+    its shares made, at the official settlement price against the strike; None while that price is not known.
+    """
+
+    position: str
+    net: Decimal | None
+    worth: Decimal | None
+
+    def as_document(self) -> dict[str, str | float | None]:
+        """Return it as plain data."""
+        return {
+            "position": self.position,
+            "net": None if self.net is None else float(self.net),
+            "worth": None if self.worth is None else float(self.worth),
+        }
+
+
+def read_in_shares(reader: StoreReader, bot: str = "") -> list[InShares]:
+    """Return the trades of a bot, "" of all, that ended in shares of the account, in order. Raises: StoreError."""
+    return trades_in_shares(reader.view("trades", **({"strategy_id": bot} if bot else {})))
+
+
+def trades_in_shares(rows: Iterable[Mapping[str, Any]]) -> list[InShares]:
+    """Return those of some rows of the view `trades` that ended in shares of the account."""
+    found = []
+    for row in rows:
+        legs = json.loads(row["legs"])
+        if any(_moved(leg) for leg in legs):
+            net = row["final_pnl"]
+            found.append(InShares(str(row["position"]), None if net is None else cents(float(net)), _worth(legs)))
+    return found
+
+
+def _moved(leg: Mapping[str, Any]) -> bool:
+    return bool(leg.get("unpriced") or Decimal(str(leg.get("shares_profit") or 0)))
+
+
+def _worth(legs: Iterable[Mapping[str, Any]]) -> Decimal | None:
+    moved = [leg for leg in legs if _moved(leg)]
+    if any(leg.get("unpriced") for leg in moved):
+        return None
+    return sum((Decimal(str(leg["shares_profit"])) for leg in moved), ZERO)
+
+
+def in_shares_lines(trades: Sequence[InShares]) -> Iterator[str]:
+    """Yield what to say of them, nothing of none."""
+    if not trades:
+        return
+    yield f"ended in shares: {counted(len(trades), 'trade')}, counted at the official settlement price of the shares"
+    if known := [each.worth for each in trades if each.worth is not None]:
+        yield f"the shares made {signed_dollars(sum(known, ZERO))} of the profit"
+    if unknown := sum(each.worth is None for each in trades):
+        yield f"in no sum: {counted(unknown, 'trade')}, as the price of the shares is not known yet"

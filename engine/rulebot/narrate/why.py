@@ -1,0 +1,609 @@
+"""The words of `rulebot why`, and the same as plain data. Times are those of New York."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from rulebot.model.money import dollars
+from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, end_of_row
+from rulebot.model.session import exchange_date, is_session
+from rulebot.model.text import counted
+from rulebot.model.values import dataclass
+from rulebot.narrate.text import GAP, aligned, clock, price, signed
+from rulebot.narrate.trades import (
+    asked_at,
+    closing_text,
+    closing_verb,
+    error_text,
+    leg_words,
+    part_of_row,
+    provisional_text,
+    structure_of,
+    with_parts,
+)
+from rulebot.record.explain import (
+    ActivityAt,
+    Blocked,
+    Condition,
+    DayExplanation,
+    ExitExplanation,
+    RuleSnapshot,
+    TimeSpan,
+    Told,
+    explain_day,
+    total,
+)
+from rulebot.record.record import Kind, Record
+from rulebot.store.queries import Row, StoreReader
+
+# --- What a store knows of one bot on one day, gathered in one way for `rulebot why` and for the bot's page
+
+
+@dataclass(frozen=True, slots=True)
+class DayFacts:
+    """A bot's story and what stands beside it.
+
+    trades: opened or closed on that day, or of which a part was, with the parts that exits closed. held: others of
+    earlier days that were still open when the day was over, with theirs. away: when no engine was connected; blind: why
+    market data did not come. on_hold: positions for which nothing is sent, and why. asked: what entries asked for that
+    did not fill, by position. alarms: what a person was told of it, and when, each once.
+    """
+
+    told: DayExplanation
+    trades: Sequence[Row] = ()
+    held: Sequence[Row] = ()
+    away: Sequence[TimeSpan] = ()
+    blind: Sequence[Told] = ()
+    on_hold: Mapping[str, str] = field(default_factory=dict)
+    asked: Mapping[str, str] = field(default_factory=dict)
+    alarms: Sequence[Told] = ()
+
+
+def why_day(reader: StoreReader, session: date, records: Sequence[Record], trades: Sequence[Row]) -> DayFacts:
+    """Return a day of a bot by its records of it (at least one), and its rows of `trades` of all days."""
+    told, alarms = explain_day(records), dict[str, datetime]()
+    for each in reader.day(records[0].bot, session, (Kind.ALARM,)):
+        alarms.setdefault(str(each.data["text"]), each.at)
+    of_day: list[Row] = []
+    held: list[Row] = []
+    for row in trades:
+        if _is_of(row, session):
+            of_day.append(parts_told(row, reader))
+        elif is_held(row, session):
+            orders, fills = _dealt(row, reader)
+            whole = with_parts(row, orders, fills)
+            (of_day if _was_dealt_in(whole, orders, session) else held).append(whole)
+    return DayFacts(
+        told,
+        of_day,
+        held,
+        reader.outages(session),
+        reader.data_troubles(session),
+        reader.on_hold(),
+        {each: asked_at(reader.view("orders", position=each)) for each in told.tried},
+        [(at, text) for text, at in alarms.items()],
+    )
+
+
+def parts_told(trade: Row, reader: StoreReader) -> Row:
+    """Return a row of `trades` with the parts of it that were closed before its end."""
+    return with_parts(trade, *_dealt(trade, reader))
+
+
+def _dealt(trade: Row, reader: StoreReader) -> tuple[Sequence[Row], Sequence[Row]]:
+    """Return the orders and the fills of a trade."""
+    of_it = {"position": trade["position"]}
+    return reader.view("orders", **of_it), reader.view("fills", **of_it)
+
+
+def is_held(trade: Row, session: date) -> bool:
+    """Say whether a trade was open all that day."""
+    return str(trade["entry_time"] or "9")[:10] < str(session) < str(trade["exit_time"] or "9")[:10]
+
+
+def _is_of(trade: Row, session: date) -> bool:
+    """Say whether a trade was opened or closed on that day."""
+    return str(session) in (str(trade["entry_time"] or trade["trade_date"])[:10], str(trade["exit_time"] or "")[:10])
+
+
+def _was_dealt_in(trade: Row, orders: Sequence[Row], session: date) -> bool:
+    """Say whether something of a trade was closed on that day, by an exit or by others."""
+    times = (*(each["fill_time"] for each in orders), *(part["time"] for part in trade.get("parts", ())))
+    return any(str(time or "")[:10] == str(session) for time in times)
+
+
+# --- The words of `rulebot why`, and the same as plain data
+
+_TRUTH = {True: "true", False: "FALSE", None: "unknown"}
+_REASONS_SHOWN = 4
+_RANKINGS_SHOWN = 3
+_ALARMS_SHOWN = 6
+_SPANS = 3
+"""Stretches of watching that are told one by one; of more, how many they were."""
+_GAP = timedelta(minutes=1)
+"""What lies between two stretches that are told as one: an entry that was tried, a restart."""
+
+
+def explanation_lines(bot: str, session: date, day: DayFacts) -> list[str]:
+    """Return a day's story: the headline, the nearest miss in full, what was unknown, what came of it.
+
+    What was away and what was blind is told of a bot that did not trade.
+    """
+    told, trades, on_hold, asked, blind = day.told, day.trades, day.on_hold, day.asked, day.blind
+    lines = [_headline(bot, session, told, trades)]
+    lines += [] if told.compliant is None else [f"  {row_words(told.compliant, has_breach=told.breach)}"]
+    lines += [f"  {_trade_line(trade, session)}{_hold_words(trade, on_hold)}" for trade in trades]
+    for trade in day.held:
+        lines.append(f"  {_held_line(trade, session)}{_hold_words(trade, on_hold)}")
+    for (at, text), position in zip(told.unfilled, told.tried, strict=True):
+        lines.append(f"  {clock(at)}   not filled: {text}{f' ({asked[position]})' if asked.get(position) else ''}")
+    if not _opened(session, trades):
+        lines += _away_lines(day.away)
+        lines += [f"  {clock(at)}   {text}" for at, text in blind[:_REASONS_SHOWN]]
+        lines += [f"  and {len(blind) - _REASONS_SHOWN} more of market data"] if len(blind) > _REASONS_SHOWN else []
+    if not told.watched and not told.entered:
+        lines += [f"  its halt {one.name} was unknown: {one.bound}" for one in told.blind]
+    if not _opened(session, trades) and (moment := told.nearest or _last_look(told)):
+        lines += ["", *moment_lines(moment)] if moment.conditions else []
+    lines += [f"  {clock(at)}   ranked: {words}" for at, words in told.ranked[-_RANKINGS_SHOWN:]]
+    lines += [f"  {clock(at)}   {words}" for at, words in told.reloaded]
+    lines += _unknown_lines(told.unknown)
+    told_already = {one.rule for one in told.nearest.conditions} if told.nearest else set()
+    lines += [f"  {clock(at)}   refused: {text}" for at, text in told.refused if text not in told_already]
+    lines += [] if _opened(session, trades) else _blocked_lines(told.blocked)
+    lines += [f"  {clock(at)}   {text}" for at, text in told.rolled]
+    if told.halted:
+        lines.append(f"  {f'{clock(told.halted_at)}   ' if told.halted_at else ''}halted: {told.halted}")
+    if told.skipped and told.watched and not _opened(session, trades) and told.nearest is None:
+        lines.append(f"  {told.skipped}")
+    return [*lines, *_alarm_lines(day.alarms, " ".join(lines))]
+
+
+def row_words(compliant: int, *, has_breach: bool) -> str:
+    """Return what a growing quantity counts: `quantity: 7 compliant sessions in a row before this one`."""
+    words = f"quantity: {counted(compliant, 'compliant session')} in a row before this one"
+    return f"{words}; this one has a breach, which takes it back to its first count" if has_breach else words
+
+
+def _blocked_document(found: Blocked) -> dict[str, Any]:
+    since, longest = found.since.isoformat(), found.longest
+    return {"last": found.last, "since": since, "longest": longest, "seconds": found.seconds}
+
+
+def _blocked_lines(blocked: Sequence[Blocked]) -> list[str]:
+    """Return of the last watch what blocked its entries last, and longest."""
+    if not blocked:
+        return []
+    found = blocked[-1]
+    lasted = _duration(timedelta(seconds=round(found.seconds)))
+    if found.last == found.longest:
+        return [f"  {clock(found.since)}   blocked to the end, and longest ({lasted}), by: {found.last}"]
+    return [
+        f"  {clock(found.since)}   blocked to the end by: {found.last}",
+        f"  {' ' * 8}   blocked longest ({lasted}) by: {found.longest}",
+    ]
+
+
+def _alarm_lines(alarms: Sequence[Told], said: str) -> list[str]:
+    """Return the first alarms of what is not said already, and how many more there were."""
+    left = [(at, text) for at, text in alarms if text not in said]
+    lines = [f"  {clock(at)}   alarm: {text}" for at, text in left[:_ALARMS_SHOWN]]
+    more = len(left) - len(lines)
+    return lines + ([f"  and {counted(more, 'more alarm')}: rulebot alerts"] if more else [])
+
+
+def _away_lines(away: Sequence[TimeSpan]) -> list[str]:
+    """Return the longest stretches without a connection, and how many more there were."""
+    longest = sorted(away, key=lambda span: span.start - span.end)[:_REASONS_SHOWN]
+    shown = (span for span in away if span in longest)
+    lines = [f"  {clock(span.start)}   could not watch until {clock(span.end)}: {span.why}" for span in shown]
+    more = len(away) - len(longest)
+    return lines + ([f"  and {more} shorter {'times' if more > 1 else 'time'}"] if more else [])
+
+
+def _headline(bot: str, session: date, told: DayExplanation, trades: Sequence[Row]) -> str:
+    opened = _opened(session, trades)
+    verb = "traded" if opened else "asked for a trade that was not filled" if told.entered else "did not trade"
+    parts = [f"{bot} {verb} on {session}."]
+    if told.watched:
+        nearest = ""
+        if told.nearest is not None and not opened and not told.entered:
+            nearest = f" and came nearest at {clock(told.nearest.at, seconds=False)}"
+        if told.watched[0].start < told.watched[-1].end:
+            parts.append(f"It watched {_spans(told.watched)}{nearest}.")
+    elif not opened and not told.entered and not is_session(session):
+        parts.append("The exchange is closed on that day.")
+    elif not opened and not told.entered:
+        parts.append(f"It did not watch: {told.skipped}." if told.skipped else "It did not watch.")
+    if told.entered:
+        held = [at for at in told.entered if at not in told.by_hand]
+        if held:
+            parts.append(f"All conditions held at {', '.join(clock(at) for at in held)}.")
+        if told.by_hand:
+            parts.append(f"An operator had it enter at {', '.join(clock(at) for at in told.by_hand)}.")
+    return "  ".join(parts)
+
+
+def _spans(watched: Sequence[TimeSpan]) -> str:
+    """Return when it watched: `from 10:00 to 10:10 and from 13:30 to 13:35`; of many stretches how many they were."""
+    stretches: list[tuple[datetime, datetime]] = []
+    for each in watched:
+        if stretches and each.start - stretches[-1][1] <= _GAP:
+            stretches[-1] = (stretches[-1][0], each.end)
+        else:
+            stretches.append((each.start, each.end))
+    if len(stretches) > _SPANS:
+        whole = f"from {clock(stretches[0][0], seconds=False)} to {clock(stretches[-1][1], seconds=False)}"
+        return f"{whole}, in {len(stretches)} stretches"
+    told = [_stretch(clock(start, seconds=False), clock(end, seconds=False)) for start, end in stretches]
+    return f"{', '.join(told[:-1])} and {told[-1]}" if len(told) > 1 else told[0]
+
+
+def _stretch(start: str, end: str) -> str:
+    return f"at {start}" if start == end else f"from {start} to {end}"
+
+
+def _last_look(told: DayExplanation) -> RuleSnapshot | None:
+    """Return what the conditions said last, when a watch was cut short before a nearest miss was recorded."""
+    return told.last if told.last.conditions and not told.entered else None
+
+
+def _opened(session: date, trades: Sequence[Row]) -> list[Row]:
+    return [trade for trade in trades if str(trade["entry_time"] or "")[:10] == str(session)]
+
+
+def _trade_line(trade: Row, session: date) -> str:
+    entry, opened = trade["entry_price"], _on(trade["entry_time"], session)
+    if entry is None:
+        return _incomplete_line(trade, session)
+    line = f"{'bought' if entry < 0 else 'sold'} {structure_of(trade)} at {price(abs(entry))}"
+    if trade["entry_mid"] is not None:
+        line += f" (mid {price(abs(trade['entry_mid']))})"
+    line += f" {opened}" + (f", {trade['quantity']} of {trade['asked']} filled" if "asked" in trade else "")
+    parts = trade.get("parts") or ()
+    line += "".join(f", {_part_words(trade, part, session)}" for part in parts)
+    if trade["status"] != "CLOSED":
+        return f"{line}; {error_text(trade) or _goes_on(trade)}"
+    return f"{line}, {_end_words(trade, session)}{_made_words(trade)}"
+
+
+def _held_line(trade: Row, session: date) -> str:
+    """Return `held 4 x 2525/2545p 2017-11-20 since 2017-11-15`, and what of it had been closed by then."""
+    line = f"held {structure_of(trade)} since {str(trade['entry_time'])[:10]}"
+    before = (part for part in trade.get("parts") or () if str(part["time"])[:10] < str(session))
+    line += "".join(f", {_part_words(trade, part, session)}" for part in before)
+    left = str(trade.get("left") or "9")
+    return line if left[:10] > str(session) else f"{line}, left {left[:16]}: {end_of_row(trade)}"
+
+
+def _incomplete_line(trade: Row, session: date) -> str:
+    """Return what came of an entry of which not every leg has filled: `part of 5920/5930p 10:00: 1 long_put ..`."""
+    dealt = [leg for leg in json.loads(trade["legs"]) if leg["opened"]]
+    if not dealt:
+        return f"{structure_of(trade)}: not filled yet"
+    line = f"part of {structure_of(trade)} {_on(trade['entry_time'], session)}: {', '.join(map(leg_words, dealt))}"
+    if trade["status"] != "CLOSED":
+        return f"{line}; {error_text(trade) or _goes_on(trade)}"
+    return f"{line} {_on(trade['exit_time'], session)}: {end_of_row(trade)}{_made_words(trade)}"
+
+
+def _goes_on(trade: Row) -> str:
+    """Return what a trade that is not over is at: `open`, or that its entry still works."""
+    return "the rest is not filled yet" if trade["state"] == "entering" else str(trade["state"])
+
+
+def _made_words(trade: Row) -> str:
+    """Return `   +$36.80 after commissions of $2.60`."""
+    made = f"   {signed(trade['final_pnl'])} after commissions of {dollars(trade['commissions'])}"
+    return made + provisional_text(trade.get("commissions_owed", 0))
+
+
+def _hold_words(trade: Row, on_hold: Mapping[str, str]) -> str:
+    return f", on hold: {why}" if (why := on_hold.get(str(trade.get("position")))) else ""
+
+
+def _part_words(trade: Row, part: Mapping[str, Any], session: date) -> str:
+    """Return `2 of 4 bought back at 1.65 10:31: half`."""
+    return f"{part_of_row(part, trade)} {_on(part['time'], session)}: {part['exit']}"
+
+
+def _on(at: Any, session: date) -> str:
+    """Return the clock time of a view's instant, with its date where that is another one."""
+    text = str(at or "")
+    return text[11:16] if text[:10] in ("", str(session)) else text[:16]
+
+
+def _dealt_words(trade: Row) -> str:
+    """Return `bought back at 0.40`, `sold in all at 0.65` where parts of it were closed before."""
+    cost = trade["exit_price"]
+    verb = closing_verb(cost, trade["entry_price"])
+    return f"{verb}{' in all' if trade.get('parts') else ''} at {price(abs(cost))}"
+
+
+def _end_words(trade: Row, session: date) -> str:
+    closed, cost = _on(trade["exit_time"], session), closing_text(trade["exit_price"], trade["entry_price"])
+    settled = {"EXPIRED_WORTHLESS": f"expired worthless {closed}", "CASH_SETTLED": f"settled at {cost} {closed}"}
+    settled |= {word: f"{word.lower()} {closed}" for word in ("ASSIGNED", "EXERCISED")}
+    if trade["exit_name"] == ESTIMATED:
+        return f"closed by hand, estimated at {cost} {closed}"
+    if trade["exit_name"] == CLOSED_BY_HAND:
+        is_settled = any(leg["settled"] for leg in json.loads(trade["legs"]))
+        return f"closed by hand{', counted as settled' if is_settled else ''} at {cost} {closed}"
+    if trade["exit_reason"] in settled and _is_dealt(trade):
+        return f"{_dealt_words(trade)} {_rest_words(trade, closed)}"
+    if trade["exit_reason"] in settled:
+        return settled[trade["exit_reason"]]
+    if any(leg["settled"] for leg in json.loads(trade["legs"])):
+        left = f" {_on(trade['left'], session)}" if "left" in trade else ""
+        return f"{_dealt_words(trade)}{left}: {end_of_row(trade)} (the rest expired {closed})"
+    return f"{_dealt_words(trade)} {closed}: {end_of_row(trade)}"
+
+
+def _rest_words(trade: Row, closed: str) -> str:
+    """Return `(the rest expired) 16:05`; where it became shares before an exit closed what was left, that exit too."""
+    how = str(trade["exit_reason"])
+    if how not in ("ASSIGNED", "EXERCISED"):
+        return f"(the rest expired) {closed}"
+    rest = f"(the rest {how.lower()})"
+    return f"{rest} {closed}" if trade["exit_name"] == how.lower() else f"{closed}: {trade['exit_name']} {rest}"
+
+
+def _is_dealt(trade: Row) -> bool:
+    """Say whether a part of it was closed by an order before the rest expired."""
+    return any(leg["closed"] != leg["settled"] for leg in json.loads(trade["legs"]))
+
+
+def moment_lines(moment: RuleSnapshot) -> list[str]:
+    """Return every condition at one instant: verdict, value, bound."""
+    count = len(moment.conditions)
+    lines = [f"  {clock(moment.at)}   {moment.held} of {counted(count, 'condition')} held"]
+    return lines + _condition_lines(moment.conditions, indent="    ")
+
+
+def _condition_lines(conditions: Sequence[Condition], indent: str) -> list[str]:
+    rows = [(one.name, _TRUTH[one.truth], one.value, _bound(one)) for one in conditions]
+    return aligned(rows, indent=indent)
+
+
+def _bound(condition: Condition) -> str:
+    return GAP.join(filter(None, (condition.bound, condition.note)))
+
+
+def _unknown_lines(spans: Sequence[TimeSpan]) -> list[str]:
+    if not spans:
+        return []
+    by_reason: dict[str, list[TimeSpan]] = {}
+    for span in spans:
+        by_reason.setdefault(span.why or f"{span.rule} unknown", []).append(span)
+    shown = [_reason_words(reason, found) for reason, found in by_reason.items()]
+    more = len(shown) - _REASONS_SHOWN
+    tail = f"; and {more} more" if more > 0 else ""
+    return [f"  unknown for {_duration(total(spans))} in all: {'; '.join(shown[:_REASONS_SHOWN])}{tail}"]
+
+
+def _reason_words(reason: str, spans: Sequence[TimeSpan]) -> str:
+    longest = max(spans, key=lambda span: span.end - span.start)
+    stretch = f"{clock(longest.start)} to {clock(longest.end)}"
+    return f"{reason}, {stretch}" if len(spans) == 1 else f"{reason}, {len(spans)} times, the longest {stretch}"
+
+
+def _duration(length: timedelta) -> str:
+    minutes, seconds = divmod(int(length.total_seconds()), 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
+
+
+def instant_lines(
+    bot: str,
+    moment: RuleSnapshot,
+    soon: Sequence[ExitExplanation] = (),
+    recorded: str | None = None,
+    doing: ActivityAt | None = None,
+) -> list[str]:
+    """Return what a bot did at one instant, and what every rule said then, by place.
+
+    soon: what was left later in that minute. recorded: the option that names the store to 'rulebot replay', None where
+    that instant is not recorded.
+    """
+    did = _doing_lines(doing) if doing else []
+    if not moment.conditions and not moment.leaving:
+        return [f"{bot} had judged no rule by {_instant(moment.at)}.", *did, *_soon_lines(soon)]
+    lines = [f"{bot}, {_instant(moment.at)}", *did, *place_lines(moment)]
+    if any(one.since is not None and one.since < moment.at for one in moment.conditions):
+        at = clock(moment.at)
+        again = f"; those of {at}: rulebot replay {exchange_date(moment.at)} --at {at}{recorded}"
+        lines.append(f"  numbers are of each 'since'{'' if recorded is None else again}")
+    return lines + _soon_lines(soon)
+
+
+def _doing_lines(doing: ActivityAt) -> list[str]:
+    """Return whether a bot watched, what was at work and held, and what kept it out."""
+    parts = [f"watching since {clock(doing.watching)}"] if doing.watching else []
+    parts += [f"not watching since {clock(at)}: {why}" for at, why in filter(None, (doing.ended,))]
+    parts += [f"entering {name} since {clock(at)}" for at, name in doing.entering]
+    parts += [f"holding {name} since {clock(at)}" for at, name in doing.held]
+    lines = [f"  {'; '.join(parts)}"] if parts else []
+    lines += [f"  {name} acted at {clock(at)}, and left it open" for at, name in doing.passed]
+    lines += [f"  not filled at {clock(at)}: {why}" for at, why in filter(None, (doing.unfilled,))]
+    lines += [f"  refused, first at {clock(at)}: {why}" for at, why in doing.refused[-_REASONS_SHOWN:]]
+    return lines + [f"  halted since {clock(at)}: {why}" for at, why in filter(None, (doing.halted,))]
+
+
+def place_lines(moment: RuleSnapshot) -> list[str]:
+    """Return what every rule said last, since when, by place; of a position that was left also how."""
+    lines = []
+    left = {one.position: one for one in moment.leaving}
+    judged = [(one.place, one.position) for one in moment.conditions]
+    for place in dict.fromkeys((*judged, *(("exit", position) for position in left))):
+        found = [one for one in moment.conditions if (one.place, one.position) == place]
+        gone = f": {_leaving_words(left[place[1]])}" if place[1] in left else ""
+        lines.append(f"  {_place_words(*place)}{gone}")
+        rows = [(one.name, _TRUTH[one.truth], _since(one), one.value, _bound(one)) for one in found]
+        lines += aligned(rows, indent="    ")
+    return lines
+
+
+def _instant(at: datetime) -> str:
+    return f"{exchange_date(at)} {clock(at)}"
+
+
+def _soon_lines(soon: Sequence[ExitExplanation]) -> list[str]:
+    return [f"  later in this minute, exit of {one.position}: {_leaving_words(one)}" for one in soon]
+
+
+def _leaving_words(leaving: ExitExplanation) -> str:
+    """Return which exit acted, when and on what, and when the position was closed."""
+    ended = "" if leaving.closed is None else f"closed at {clock(leaving.closed)}"
+    if leaving.acted is None:
+        return f"{ended}, {leaving.reason}"
+    said = "" if leaving.rule is None or not leaving.rule.value else f" ({leaving.rule.value})"
+    return f"{leaving.reason}{said} acted at {clock(leaving.acted)}, {ended or 'not closed yet'}"
+
+
+def _since(condition: Condition) -> str:
+    return f"since {clock(condition.since)}" if condition.since else ""
+
+
+def rule_lines(session: date, changes: Sequence[Condition]) -> list[str]:
+    """Return the changes of one rule in a session, one a line; of several rules of one name place by place."""
+    lines = [f"{changes[0].rule}, {session}"]
+    places = dict.fromkeys(_place_words(one.place, one.position) for one in changes)
+    for place in places:
+        found = [one for one in changes if _place_words(one.place, one.position) == place]
+        rows = [
+            (clock(one.since) if one.since else "", *_of(one), _TRUTH[one.truth], one.value, _bound(one))
+            for one in found
+        ]
+        lines += [f"  {place}", *aligned(rows, indent="    ")] if len(places) > 1 else aligned(rows, indent="  ")
+    return lines
+
+
+def _place_words(place: str, position: str) -> str:
+    return f"{place} of {position}" if position else place
+
+
+def _of(condition: Condition) -> tuple[str, ...]:
+    return (condition.symbol,) if condition.symbol else ()
+
+
+def selection_lines(at: datetime, leg: Any) -> list[str]:
+    """Return how one leg's strike was chosen: what was asked and the candidates looked at."""
+    lines = [f"{leg['name']}   {leg.get('asked') or ''}   {_instant(at)}: {leg.get('found') or 'none'}"]
+    candidates = leg.get("candidates") or [leg]
+    rows = []
+    for one in candidates:
+        bid, ask = _number(one.get("bid")), _number(one.get("ask"))
+        width = None if bid is None or ask is None else ask - bid
+        delta = _number(one.get("delta"))
+        away = _number(one.get("distance"))
+        rows.append(
+            (
+                str(one.get("strike") or one.get("found") or ""),
+                f"{price(bid)} x {price(ask)}",
+                f"width {price(width)}",
+                "" if delta is None else f"delta {delta:.2f}",
+                "" if away is None else f"{away:.4g} away",
+            )
+        )
+    return lines + aligned(rows, indent="  ")
+
+
+def _number(value: Any) -> float | None:
+    return None if value in (None, "") else float(value)
+
+
+# The same as plain data
+
+
+def explanation_document(bot: str, session: date, day: DayFacts) -> dict[str, Any]:
+    """Return a day's story as plain data."""
+    told, trades, held = day.told, day.trades, day.held
+    return {
+        "bot": bot,
+        "date": str(session),
+        "traded": bool(_opened(session, trades)),
+        "watched": [_span(span) for span in told.watched],
+        "entered": [at.isoformat() for at in told.entered],
+        "nearest": None if told.nearest is None else {"rule": told.nearest_rule, **instant_document(bot, told.nearest)},
+        "unknown": [_span(span) | {"rule": span.rule} for span in told.unknown],
+        "unknown_seconds": total(told.unknown).total_seconds(),
+        "refused": [{"at": at.isoformat(), "reason": text} for at, text in told.refused],
+        "unfilled": [
+            {"at": at.isoformat(), "reason": text, "asked": day.asked.get(position, "")}
+            for (at, text), position in zip(told.unfilled, told.tried, strict=True)
+        ],
+        "rolled": [{"at": at.isoformat(), "reason": text} for at, text in told.rolled],
+        "alarms": [{"at": at.isoformat(), "text": text} for at, text in day.alarms],
+        "reloaded": [{"at": at.isoformat(), "what": words} for at, words in told.reloaded],
+        "ends": list(told.ends),
+        "halted": told.halted,
+        "skipped": told.skipped,
+        "compliant_sessions": told.compliant,
+        "trades": [dict(trade) for trade in trades],
+        **({"held": [dict(trade) for trade in held]} if held else {}),
+        **({"on_hold": told_of} if (told_of := _holds_of((*trades, *held), day.on_hold)) else {}),
+        **({"away": [_span(span) for span in day.away]} if day.away else {}),
+        **({"market_data": [{"at": at.isoformat(), "told": text} for at, text in day.blind]} if day.blind else {}),
+        **({"blocked": [_blocked_document(each) for each in told.blocked]} if told.blocked else {}),
+        **({"halted_at": told.halted_at.isoformat()} if told.halted_at else {}),
+        **({"blind": [condition_document(one) for one in told.blind]} if told.blind else {}),
+        **({"ranked": [{"at": at.isoformat(), "ranking": words} for at, words in told.ranked]} if told.ranked else {}),
+    }
+
+
+def _holds_of(trades: Sequence[Row], on_hold: Mapping[str, str]) -> dict[str, str]:
+    return {name: on_hold[name] for trade in trades if (name := str(trade.get("position"))) in on_hold}
+
+
+def instant_document(bot: str, moment: RuleSnapshot, doing: ActivityAt | None = None) -> dict[str, Any]:
+    """Return the conditions at one instant as plain data, and what the bot did then."""
+    return {
+        "bot": bot,
+        "at": moment.at.isoformat(),
+        "conditions": [condition_document(condition) for condition in moment.conditions],
+        **({"leaving": [_leaving_document(one) for one in moment.leaving]} if moment.leaving else {}),
+        **({"doing": did} if (did := _doing_document(doing) if doing else {}) else {}),
+    }
+
+
+def _doing_document(doing: ActivityAt) -> dict[str, Any]:
+    """Return what a bot did at one instant as plain data; what it did not is left out."""
+    found: dict[str, Any] = {"watching": doing.watching.isoformat()} if doing.watching else {}
+    single = {"ended": doing.ended, "halted": doing.halted, "unfilled": doing.unfilled}
+    found |= {name: _told(each) for name, each in single.items() if each}
+    several = {"entering": doing.entering, "held": doing.held, "passed": doing.passed, "refused": doing.refused}
+    return found | {name: [_told(one) for one in each] for name, each in several.items() if each}
+
+
+def _told(told: Told) -> dict[str, str]:
+    return {"at": told[0].isoformat(), "what": told[1]}
+
+
+def _leaving_document(leaving: ExitExplanation) -> dict[str, Any]:
+    return {
+        "position": leaving.position,
+        "reason": leaving.reason,
+        "acted": leaving.acted and leaving.acted.isoformat(),
+        "rule": leaving.rule and condition_document(leaving.rule),
+        "closed": leaving.closed and leaving.closed.isoformat(),
+    }
+
+
+def condition_document(condition: Condition) -> dict[str, Any]:
+    """Return one condition as plain data."""
+    return {
+        "rule": condition.rule,
+        "place": condition.place,
+        "truth": condition.truth,
+        "value": condition.value,
+        "bound": condition.bound,
+        "note": condition.note,
+        "position": condition.position,
+        "since": condition.since.isoformat() if condition.since else None,
+        **({"symbol": condition.symbol} if condition.symbol else {}),
+    }
+
+
+def _span(span: TimeSpan) -> dict[str, Any]:
+    return {"start": span.start.isoformat(), "end": span.end.isoformat(), "why": span.why}

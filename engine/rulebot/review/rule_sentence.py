@@ -1,0 +1,596 @@
+"""How comparisons are said, and the measures that read better in a way of their own.
+
+A new measure needs no entry here: `the measure is above 3` is the usual way. One that is true or false by itself does.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+
+from rulebot.compile.data_needs import calls_of
+from rulebot.compile.plan import (
+    AllOf,
+    AnyOf,
+    Argument,
+    Arithmetic,
+    Call,
+    Compare,
+    Confirm,
+    Constant,
+    Holds,
+    Not,
+    Number,
+    Op,
+    Quantity,
+    Rule,
+    Text,
+    Truth,
+)
+from rulebot.compile.units import number_quantity
+from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.evaluate.phrases import MeasureText, NamingContext, phrase
+from rulebot.evaluate.wording import OP_WORDS
+from rulebot.model.economic_calendar import PROJECTIONS
+from rulebot.model.money import CENT
+from rulebot.model.session import EXCHANGE_ZONE, Anchor, DayTime, Session, Sessions, session_on
+from rulebot.model.values import dataclass
+from rulebot.spec.nouns import Unit
+
+# --- Bounds as a person says them
+
+
+def _session(day: date) -> Session:
+    found = session_on(day)
+    assert found is not None
+    return found
+
+
+FULL_DAY = _session(date(2026, 11, 18))
+HALF_DAY = _session(date(2026, 11, 27))
+"""Any full session and any with an early close: what times of day come to is said for both."""
+
+_LEVELS = ("spot", "strike", "sma", "ema", "vwap")
+"""Measures whose points are a level of the underlying, not a distance."""
+
+
+def counted(number: float | Decimal | int, word: str) -> str:
+    """Return `1 point`, `2.5 points`."""
+    return f"{plain(number)} {word}" if number == 1 else f"{plain(number)} {word}s"
+
+
+def plain(number: float | Decimal | int) -> str:
+    """Return a number without digits that say nothing: `6000`, `0.1`, `2.5`."""
+    text = f"{Decimal(str(number)):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def price(amount: float | Decimal) -> str:
+    """Return a price per share, in cents at least; never with a sign."""
+    exact = abs(Decimal(str(amount)))
+    return f"{exact:,.2f}" if exact == exact.quantize(CENT) else f"{exact.normalize():,f}"
+
+
+def _signed_amount(amount: float) -> str:
+    return f"-{price(amount)}" if amount < 0 else price(amount)
+
+
+def money(amount: float | Decimal) -> str:
+    """Return `$1,000` or `$8.50`: cents only where there are some."""
+    exact = Decimal(str(amount)).quantize(CENT)
+    digits = f"{abs(exact):,.2f}".removesuffix(".00")
+    return f"-${digits}" if exact < 0 else f"${digits}"
+
+
+def about(amount: Decimal) -> str:
+    """Return whole dollars with their sign, for what is estimated: `+$15`, `-$55`."""
+    return f"{'-' if round(amount) < 0 else '+'}${abs(round(amount)):,}"
+
+
+def percent(part: float | Decimal) -> str:
+    """Return a fraction as `50%`."""
+    return f"{plain(round(Decimal(str(part)) * 100, 6))}%"
+
+
+def duration(seconds: float) -> str:
+    """Return `45 s`, `5 minutes`, `2 hours`: whole units only."""
+    for size, word in ((3600, "hour"), (60, "minute")):
+        if seconds and not seconds % size:
+            return counted(int(seconds // size), word)
+    return f"{plain(seconds)} s"
+
+
+def times(count: int) -> str:
+    """Return `once`, `twice`, `3 times`."""
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+SAID: Mapping[Quantity, Callable[[float], str]] = {
+    Quantity.PLAIN: plain,
+    Quantity.LEVEL: plain,
+    Quantity.POINTS: lambda value: counted(value, "point"),
+    Quantity.PRICE: lambda value: f"{_signed_amount(value)} per share",
+    Quantity.DOLLARS: money,
+    Quantity.FRACTION: percent,
+    Quantity.PERCENT: lambda value: f"{plain(value)}%",
+    Quantity.DELTA: _signed_amount,
+    Quantity.SECONDS: duration,
+    Quantity.DAYS: lambda value: counted(int(value), "day"),
+    Quantity.TRUTH: lambda value: str(bool(value)).lower(),
+    Quantity.TEXT: str,
+}
+"""Every quantity; a test asks for each."""
+
+
+def constant(number: Constant, left: Number | None = None) -> str:
+    """Return a number of the spec with its unit; `left` is what it is compared with, which may give the unit."""
+    value = number.value
+    if isinstance(left, Call) and left.measure in _LEVELS:
+        return plain(value)
+    if number.quantity is Quantity.LEVEL and is_change_of_level(left):
+        return counted(value, "point")
+    return SAID[number.quantity](value)
+
+
+def is_change_of_level(left: Number | None) -> bool:
+    """Say whether a measure counts index points, and not a level."""
+    return isinstance(left, Call) and VOCABULARY[left.measure].units[0][0] is Unit.POINTS
+
+
+# ---------------------------------------------------------------- times of day
+
+
+def clock(at: datetime) -> str:
+    """Return New York clock time, with seconds only where there are some."""
+    local = at.astimezone(EXCHANGE_ZONE)
+    return local.strftime("%H:%M:%S" if local.second else "%H:%M")
+
+
+def from_on(at: DayTime) -> str:
+    """Return the time from which a `time` acts: `15:30 (half days 12:30)`, `15:30 (half days never)`."""
+    half = at.before_close(HALF_DAY)
+    return _both(at, clock(at.before_close(FULL_DAY)), "never" if half > HALF_DAY.close else clock(half))
+
+
+def _both(at: DayTime, full: str, half: str) -> str:
+    said = full if at.anchor is Anchor.CLOCK and not at.zone else f"{anchored(at)}, {full}"
+    return said if full == half else f"{said} (half days {half})"
+
+
+def anchored(at: DayTime) -> str:
+    """Return `the close`, `50 minutes after the open` or `15:30 Europe/Berlin`."""
+    if at.zone:
+        return str(at)
+    seconds = at.offset.total_seconds()
+    if not seconds:
+        return f"the {at.anchor.value}"
+    return f"{duration(abs(seconds))} {'after' if seconds > 0 else 'before'} the {at.anchor.value}"
+
+
+# --- Numbers of a test in words
+
+
+def bound_words(bound: Number, left: Number, cast: NamingContext) -> str:
+    """Return the other side of a comparison: `20`, `3 points`, `0.6 times the open's expected move`."""
+    if isinstance(bound, Constant):
+        return constant(bound, left)
+    is_part = isinstance(left, Call) and left.measure in _OF_LEGS and "of" in dict(left.arguments)
+    named = [_OF_THE_WHOLE[call.measure] for call in calls_of(bound) if is_part and call.measure in _OF_THE_WHOLE]
+    return f"{number_words(bound, cast)}{''.join(named[:1])}"
+
+
+_OF_LEGS = ("cost", "value", "profit", "loss")
+_OF_THE_WHOLE = {
+    "credit": " of the whole structure",
+    "debit": " of the whole structure",
+    "max_risk": ", the whole structure",
+}
+"""What stays that of the whole structure where some legs are measured against it, and how it is said."""
+
+
+_SIGNS = {"+": "plus", "-": "less", "*": "times", "/": "over"}
+_FUNCTIONS = {
+    "abs": "the size of",
+    "min": "the least of",
+    "max": "the largest of",
+    "round": "the rounded",
+    "neg": "minus",
+}
+
+
+def number_words(number: Number, cast: NamingContext) -> str:
+    """Return a number of the tree: a measure by its phrase, arithmetic read aloud."""
+    match number:
+        case Constant():
+            return constant(number)
+        case Text(value):
+            return value
+        case Call():
+            return phrase(number, cast)
+        case Arithmetic("*", (Constant(1), other)):
+            return number_words(other, cast)
+        case Arithmetic(operator, operands):
+            parts = [_factor_words(part, cast) if operator == "*" else operand_words(part, cast) for part in operands]
+            if operator in _SIGNS:
+                return f" {_SIGNS[operator]} ".join(parts)
+            return f"{_FUNCTIONS[operator]} {' and '.join(parts)}"
+
+
+def _factor_words(number: Number, cast: NamingContext) -> str:
+    """Return a part of a product: a number there has no unit, whatever the product is compared with."""
+    return plain(number.value) if isinstance(number, Constant) else operand_words(number, cast)
+
+
+def operand_words(number: Number, cast: NamingContext) -> str:
+    """Return a number inside a larger one: sums and products in brackets."""
+    words = number_words(number, cast)
+    is_sum = isinstance(number, Arithmetic) and number.operator in _SIGNS
+    return f"({words})" if is_sum else words
+
+
+# --- How comparisons are said, and the measures that read better in a way of their own
+
+
+def comparison_words(test: Compare, cast: NamingContext) -> str:
+    """Return a comparison as most measures have it: `VIX is above 20`."""
+    return f"{number_words(test.left, cast)} {_is(test, cast)}"
+
+
+def _is(test: Compare, cast: NamingContext) -> str:
+    bounds = [bound_words(bound, test.left, cast) for bound in test.right]
+    if test.op is Op.BEYOND:
+        return f"is more than {bounds[0]} on either side of zero"
+    if test.op is Op.BETWEEN:
+        return f"is {bounds[0]} to {bounds[-1]}"
+    return f"is {OP_WORDS[test.op]} {' to '.join(bounds)}" if test.op is not Op.IS else f"is {bounds[0]}"
+
+
+# ---------------------------------------------------------------- measures with a way of their own
+
+
+def _changed(
+    subject: Callable[[MeasureText], str], tail: Callable[[MeasureText], str]
+) -> Callable[[Compare, NamingContext], str]:
+    """Return how a signed change is said: up, down or both, whatever the sign of its bound."""
+
+    def words(test: Compare, cast: NamingContext) -> str:
+        assert isinstance(test.left, Call)
+        among = MeasureText(test.left, cast)
+        said = _moved(test, [_signed(bound, test.left, cast) for bound in test.right], tail(among))
+        return f"{subject(among)} {said}"
+
+    return words
+
+
+def _signed(bound: Number, left: Number, cast: NamingContext) -> tuple[int, str]:
+    """Return the sign of a bound and its size in words."""
+    match bound:
+        case Constant(value, quantity):
+            return _sign(value), constant(Constant(abs(value), quantity), left)
+        case Arithmetic("*", (factor, other)) if (times := _constant(factor)) is not None:
+            return _sign(times), f"{plain(abs(times))} times {operand_words(other, cast)}"
+        case _:
+            return 1, number_words(bound, cast)
+
+
+def _sign(value: float) -> int:
+    return (value > 0) - (value < 0)
+
+
+def _constant(number: Number) -> float | None:
+    match number:
+        case Constant(value):
+            return value
+        case Arithmetic("neg", (Constant(value),)):
+            return -value
+        case _:
+            return None
+
+
+_MOVED = {
+    Op.ABOVE: ("is up {}", "is up more than {} {}", "is up, or down less than {} {}"),
+    Op.AT_LEAST: ("is up or unchanged {}", "is up {} or more {}", "is up, or down {} at most {}"),
+    Op.BELOW: ("is down {}", "is up less than {} {}, or down", "is down more than {} {}"),
+    Op.AT_MOST: ("is down or unchanged {}", "is up {} at most {}, or down", "is down {} or more {}"),
+}
+"""By comparison: against nothing, against a rise, against a fall."""
+
+
+def _moved(test: Compare, bounds: list[tuple[int, str]], since: str) -> str:
+    sign, size = bounds[0]
+    if test.op is Op.BEYOND:
+        return f"is up or down more than {size} {since}"
+    if test.op in _MOVED:
+        return _MOVED[test.op][sign].format(*((size, since) if sign else (since,)))
+    ends = [f"{'down ' if sign < 0 else 'up ' if sign > 0 else ''}{size}" for sign, size in bounds]
+    return f"is {'outside' if test.op is Op.OUTSIDE else 'between'} {' and '.join(ends)} {since}"
+
+
+_OF_ALL = {Op.AT_MOST: "each leg", Op.BELOW: "each leg", Op.ABOVE: "some leg", Op.AT_LEAST: "some leg"}
+"""The widest quote stands for all: whom a bound on it speaks of."""
+
+
+def _width(test: Compare, cast: NamingContext) -> str:
+    assert isinstance(test.left, Call)
+    words = MeasureText(test.left, cast)
+    legs = words.given("of")
+    subject = words.all_legs()
+    if isinstance(legs, tuple) and len(legs) > 1:
+        whole = set(legs) == set(cast.legs)
+        subject = f"{_OF_ALL.get(test.op, 'the widest leg')}{'' if whole else f' of {subject}'}"
+    bounds = [bound_words(bound, test.left, cast).removesuffix(" per share") for bound in test.right]
+    of = " of its mid" if number_quantity(test.left) is Quantity.FRACTION else ""
+    return f"{subject} is quoted {OP_WORDS[test.op]} {' to '.join(bounds)}{of} wide"
+
+
+_FEWEST = {Op.AT_MOST: "some leg", Op.BELOW: "some leg", Op.ABOVE: "each leg", Op.AT_LEAST: "each leg"}
+"""The leg with the fewest stands for all."""
+
+
+def _counted(test: Compare, cast: NamingContext) -> str:
+    assert isinstance(test.left, Call)
+    words = MeasureText(test.left, cast)
+    what, legs = test.left.measure.replace("_", " "), words.given("of")
+    whose = words.all_legs()
+    if isinstance(legs, tuple) and len(legs) > 1:
+        rest = "" if set(legs) == set(cast.legs) else f" of {whose}"
+        whose = f"{_FEWEST.get(test.op, 'the leg with the fewest')}{rest}"
+    day = "day's " if what == "volume" else ""
+    return f"the {day}{what} of {whose} {_is(test, cast)}"
+
+
+def _priced(test: Compare, cast: NamingContext) -> str:
+    """Return a comparison of money, with what its unit takes in: dollars count commissions, a part is of the entry."""
+    return f"{comparison_words(test, cast)}{basis_words(test, cast)}"
+
+
+def basis_words(test: Compare, cast: NamingContext) -> str:
+    """Return what a bound in money or in parts is counted of: ` of the credit`, ` with commissions`."""
+    assert isinstance(test.left, Call)
+    quantity = number_quantity(test.left)
+    if quantity is Quantity.FRACTION:
+        return f" of the {cast.entry}" if "of" not in dict(test.left.arguments) else " of their own entry price"
+    is_before = test.left.measure in ("credit", "debit")
+    if quantity is not Quantity.DOLLARS or test.left.measure == "give_back":
+        return ""
+    return " after commissions" if is_before else ", commissions so far included"
+
+
+def _absolute(test: Compare, cast: NamingContext) -> str:
+    """An absolute delta is beyond a bound when it is above it."""
+    op = Op.ABOVE if test.op is Op.BEYOND else test.op
+    return comparison_words(Compare(op, test.left, test.right), cast)
+
+
+def _days(test: Compare, cast: NamingContext) -> str:
+    assert isinstance(test.left, Call)
+    words = MeasureText(test.left, cast)
+    bounds = [bound_words(bound, test.left, cast) for bound in test.right]
+    whose = f" of {words.all_legs()}" if words.given("of") is not None else ""
+    return f"{OP_WORDS[test.op]} {' to '.join(bounds)} to the expiry{whose}"
+
+
+def _sessions(test: Compare, cast: NamingContext) -> str:
+    bounds = [bound_words(bound, test.left, cast).removesuffix(" days").removesuffix(" day") for bound in test.right]
+    noun = "session" if bounds == ["1"] else "sessions"
+    return f"{OP_WORDS[test.op]} {' to '.join(bounds)} {noun} after the day of entry"
+
+
+def _session_kind(test: Compare, cast: NamingContext) -> str:
+    return f"a {number_words(test.right[0], cast)} session"
+
+
+def _trend(test: Compare, cast: NamingContext) -> str:
+    """Return a trend with the strength that makes it one, or that it lacks."""
+    assert isinstance(test.left, Call)
+    words = MeasureText(test.left, cast)
+    least = "below" if number_words(test.right[0], cast) == "neutral" else "at least"
+    return f"{comparison_words(test, cast)}: ADX over {words.given('window')} is {least} {words.given('strength')}"
+
+
+def _opening_range(test: Compare, cast: NamingContext) -> str:
+    assert isinstance(test.left, Call)
+    said, word = phrase(test.left, cast), number_words(test.right[0], cast)
+    return f"{said} is formed" if word == "formed" else f"{MeasureText(test.left, cast).symbol} is {word} {said}"
+
+
+COMPARED: Mapping[str, Callable[[Compare, NamingContext], str]] = {
+    "vix_change": _changed(lambda words: "VIX", lambda words: words.since),
+    "move": _changed(lambda words: words.symbol, lambda words: words.since),
+    "gap": _changed(lambda words: f"the open of {words.symbol}", lambda words: "from the previous close"),
+    "quote_width": _width,
+    "volume": _counted,
+    "open_interest": _counted,
+    "credit": _priced,
+    "debit": _priced,
+    "profit": _priced,
+    "loss": _priced,
+    "give_back": _priced,
+    "leg_delta": _absolute,
+    "dte": _days,
+    "sessions_in_trade": _sessions,
+    "session": _session_kind,
+    "trend": _trend,
+    "opening_range": _opening_range,
+}
+"""Measures that read better in another way than `the measure is above 3`."""
+
+
+# ---------------------------------------------------------------- what is true by itself
+
+
+def _time(words: MeasureText) -> str:
+    at = words.given("at")
+    assert isinstance(at, DayTime)
+    return f"from {from_on(at)}"
+
+
+def _before(words: MeasureText) -> str:
+    at = words.given("at")
+    assert isinstance(at, DayTime)
+    return f"before {from_on(at)}"
+
+
+def _breach(words: MeasureText) -> str:
+    within, beyond = words.given("spot_within"), words.given("spot_beyond")
+    spot = "its underlying" if len(words.cast.symbols) > 1 else "spot"
+    if isinstance(within, float):
+        return f"{spot} is within {counted(within, 'point')} of {phrase(words.call, words.cast)}, or past it"
+    size = counted(beyond if isinstance(beyond, float) else 0.0, "point")
+    return f"{spot} is more than {size} past {phrase(words.call, words.cast)}, in the money"
+
+
+def _no_event(words: MeasureText) -> str:
+    return f"{phrase(words.call, words.cast)} {_around(words, 'nor')}"
+
+
+def _event(words: MeasureText) -> str:
+    return f"{phrase(words.call, words.cast)} {_around(words, 'or')}"
+
+
+def _around(words: MeasureText, between: str) -> str:
+    """Return the time in which an event counts; a span `before` it is what lies ahead of now."""
+    spans = ((words.given("before"), "in the next"), (words.given("after"), "in the last"))
+    said = [_span(span, when) for span, when in spans if span]
+    lasts = _lasts(words) if said else ""
+    if words.given("until") == "expiry":
+        said.append("from today until the expiry")
+    return f"{f' {between} '.join(said)}{lasts}" or "today"
+
+
+def _lasts(words: MeasureText) -> str:
+    """Return what counts of events without a time; those that are shipped have theirs."""
+    of = words.given("of")
+    others = set(of if isinstance(of, tuple) else (str(of),)) - PROJECTIONS.keys()
+    earnings = "; earnings without a time, bmo or amc are unknown" if "earnings" in others else ""
+    return earnings + ("; one without a time lasts its whole day" if others - {"earnings"} else "")
+
+
+def _span(span: Argument, when: str) -> str:
+    """Return `in the next 2 hours`; sessions end at the time of day that it is now."""
+    if not isinstance(span, Sessions):
+        assert isinstance(span, float)
+        return f"{when} {duration(span)}"
+    ahead = when == "in the next"
+    if span.count == 1:
+        return "up to this time of the next session" if ahead else "since this time of the session before"
+    return f"up to this time {span.count} sessions ahead" if ahead else f"since this time {span.count} sessions ago"
+
+
+def _webhook(words: MeasureText) -> str:
+    within, says = words.given("within"), words.given("says")
+    assert isinstance(within, float)
+    span = duration(within)
+    if says is None:
+        return f"{phrase(words.call, words.cast)} came today, in the last {span}"
+    return f"the last web hook {words.given('name')} says {says} and came today, in the last {span}"
+
+
+HELD: Mapping[str, Callable[[MeasureText], str]] = {
+    "time": _time,
+    "breach": _breach,
+    "no_event": _no_event,
+    "event": _event,
+    "webhook": _webhook,
+}
+"""Every measure that is true or false by itself; a test asks for each."""
+
+HELD_NOT: Mapping[str, Callable[[MeasureText], str]] = {"time": _before}
+"""Those whose `not` has words of its own."""
+
+
+# --- A rule as a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class RuleLine:
+    """One line of a rule: `words` under its name, or the head of a group whose members follow one deeper."""
+
+    depth: int
+    name: str
+    words: str
+
+
+def rule_words(rule: Rule, cast: NamingContext) -> str:
+    """Return a rule in one sentence, with how it is judged: `VIX is above 20, 2 readings in a row`."""
+    return f"{sentence(rule.test, cast)}{confirmation_words(rule)}"
+
+
+def confirmation_words(rule: Rule) -> str:
+    """Return what must be so besides before a rule counts: its confirmation and the age of its data."""
+    words = [confirmed(rule.confirm)] if rule.confirm is not None else []
+    if rule.max_age is not None:
+        words.append(f"on data at most {duration(rule.max_age)} old")
+    return "".join(f", {each}" for each in words)
+
+
+def confirmed(confirm: Confirm) -> str:
+    """Return how long, or how often in a row, a rule must have been true."""
+    if confirm.quotes is not None:
+        return f"{counted(confirm.quotes, 'reading')} in a row"
+    return f"for {duration(confirm.seconds or 0.0)} without a break"
+
+
+def outline(rule: Rule, cast: NamingContext) -> tuple[RuleLine, ...]:
+    """Return a rule as lines: one, or for a group its head and then every member by name."""
+    head, *members = _outlined(rule.name, rule.name, rule.test, cast, 0)
+    return (RuleLine(0, head.name, f"{head.words}{confirmation_words(rule)}"), *members)
+
+
+def _outlined(name: str, shown: str, test: Truth, cast: NamingContext, depth: int) -> tuple[RuleLine, ...]:
+    """Return a test's lines; members are shown without the name of their group, which stands above them."""
+    if not isinstance(test, AllOf | AnyOf):
+        return (RuleLine(depth, shown, sentence(test, cast)),)
+    head = RuleLine(depth, shown, "all of these" if isinstance(test, AllOf) else "any of these")
+    members = [
+        _outlined(each, each.removeprefix(f"{name}."), member, cast, depth + 1)
+        for each, member in zip(test.names, test.members, strict=True)
+    ]
+    return (head, *(line for member in members for line in member))
+
+
+def sentence(test: Truth, cast: NamingContext) -> str:
+    """Return a test as a sentence, groups in it joined by `and` and `or`."""
+    match test:
+        case Compare(left=Call() as call):
+            return COMPARED.get(call.measure, comparison_words)(test, cast)
+        case Compare():
+            return comparison_words(test, cast)
+        case Holds(call):
+            return HELD[call.measure](MeasureText(call, cast))
+        case Not(Holds(call)) if call.measure in HELD_NOT:
+            return HELD_NOT[call.measure](MeasureText(call, cast))
+        case Not(member):
+            return f"not: {_inner(member, cast)}"
+        case AllOf(members):
+            return " and ".join(_inner(member, cast) for member in members)
+        case AnyOf(members):
+            return " or ".join(_inner(member, cast) for member in members)
+
+
+def _inner(test: Truth, cast: NamingContext) -> str:
+    words = sentence(test, cast)
+    is_group = isinstance(test, AllOf | AnyOf) and len(test.members) > 1
+    return f"({words})" if is_group else words
+
+
+# ---------------------------------------------------------------- targets and stops
+
+ENDINGS: Mapping[str, str] = {
+    "profit": "at a profit of {}",
+    "loss": "at a loss of {}",
+    "give_back": "once {} or {} was given back from the best profit",
+    "cost": "once closing costs {} or {}",
+    "value": "once closing brings {} or {}",
+}
+"""What a target or stop measures, before its bound; a test asks for each that the schema takes."""
+
+
+def ending(test: Truth, cast: NamingContext) -> str:
+    """Return what makes a target or stop act: `at a loss of $50`, `once closing costs 2 times the credit or more`."""
+    if not isinstance(test, Compare) or not isinstance(test.left, Call):
+        return sentence(test, cast)
+    bound = f"{bound_words(test.right[0], test.left, cast)}{basis_words(test, cast)}"
+    or_so = "less" if test.op is Op.AT_MOST else "more"
+    words = MeasureText(test.left, cast)
+    of = words.some_legs
+    return f"{'of' + of + ': ' if of else ''}{ENDINGS[test.left.measure].format(bound, or_so)}{words.at_natural}"

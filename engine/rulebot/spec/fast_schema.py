@@ -1,0 +1,337 @@
+"""Whether a document plainly fits its schema, in a thousandth of the time that it takes to say why one does not.
+
+The jsonschema library is the judge, but to load it takes as long as all else that `rulebot validate` does, and most
+documents are fine. So this goes through the keywords that our schemas have and says yes or "not sure"; only who is not
+sure asks the library. A keyword that is not known here is "not sure". Draft 2020-12, for what YAML gives: no float.
+
+Each part of a schema is made into a test when a document first comes to it, and kept: most documents need few.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sized
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, cast
+
+from rulebot.model.values import dataclass
+from rulebot.spec.files import shipped
+from rulebot.spec.source import Plain
+
+Schema = Mapping[str, Any]
+
+Test = Callable[[Plain], bool]
+"""Says of a value whether it is certainly what a part of a schema asks for."""
+
+
+@lru_cache(maxsize=4)
+def read_schema(kind: str) -> dict[str, Any]:
+    """Return the schema of `strategy`, `account`, `test` or `universe`, read once.
+
+    Without what stands there for editors alone, which know no names of lets (`misspelt.py`).
+    """
+    found: dict[str, Any] = json.loads((shipped("schemas") / f"{kind}.schema.json").read_text(encoding="utf-8"))
+    found.pop("allOf", None)
+    for name in FOR_EDITORS:
+        found.get("$defs", {}).pop(name, None)
+    for each in found.get("$defs", {}).values():
+        if each.get("propertyNames") == _NO_SLIP:
+            del each["propertyNames"]
+    return found
+
+
+FOR_EDITORS = (
+    "no_slip",
+    "known_condition",
+    "known_exit",
+    "known_halt",
+    "known_measure",
+    "ranked_without_slip",
+    "without_lets",
+)
+"""Definitions by which the schema alone refuses misspelt measures."""
+_NO_SLIP = {"$ref": "#/$defs/no_slip"}
+
+
+_COMPARED = {"$ref": "#/$defs/let_compared"}
+"""What the schema says of a condition on a word that it does not have: it cannot know what an author calls his lets."""
+
+
+def lets_of(tree: Plain) -> tuple[str, ...]:
+    """Return the names that a document gives to measures."""
+    named = tree.get("let") if isinstance(tree, dict) else None
+    return tuple(name for name, body in named.items() if isinstance(body, dict)) if isinstance(named, dict) else ()
+
+
+@lru_cache(maxsize=8)
+def schema_with(kind: str, lets: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the schema for a document with these lets: of all names these alone may be compared like measures."""
+    schema = read_schema(kind)
+    definitions = dict(schema["$defs"])
+    for name, each in definitions.items():
+        if each.get("additionalProperties") == _COMPARED:
+            known = each["properties"]
+            named = {let: _COMPARED for let in lets if let not in known}
+            definitions[name] = {**each, "properties": {**known, **named}, "additionalProperties": False}
+    return {**schema, "$defs": definitions}
+
+
+def fits_schema(tree: Plain, kind: str) -> bool:
+    """Say whether a document is certainly what its schema asks for; False is not a no."""
+    return _test_of(kind, lets_of(tree))(tree)
+
+
+@lru_cache(maxsize=8)
+def _test_of(kind: str, lets: tuple[str, ...]) -> Test:
+    schema = schema_with(kind, lets)
+    return _Tests(schema["$defs"]).of(schema)
+
+
+class _Tests:
+    """The tests of one schema, each made when it is first asked for."""
+
+    def __init__(self, definitions: Schema) -> None:
+        self._definitions = definitions
+        self._named: dict[str, Test] = {}
+
+    def named(self, reference: str) -> Test:
+        """Return the test of a definition."""
+        if reference not in self._named:
+            self._named[reference] = self.of(self._definitions[reference.removeprefix("#/$defs/")])
+        return self._named[reference]
+
+    def of(self, schema: Schema) -> Test:
+        """Return the test of a part of the schema."""
+        checks: tuple[Test, ...] | None = None
+
+        def test(value: Plain) -> bool:
+            nonlocal checks
+            if checks is None:
+                checks = tuple(self._checks(schema))
+            return all(check(value) for check in checks)
+
+        return test
+
+    def _checks(self, schema: Schema) -> Iterator[Test]:
+        for keyword, owed in schema.items():
+            if keyword in _OF_PARTS:
+                yield _OF_PARTS[keyword](self, owed, schema)
+            elif keyword in _CHECKS:
+                yield _CHECKS[keyword](owed)
+            elif keyword not in _SAYS_NOTHING:
+                yield _unsure
+
+    # ------------------------------------------------------------ keywords with schemas in them
+
+    def any_of(self, owed: list[Schema], _: Schema) -> Test:
+        tests = [self.of(each) for each in owed]
+        return lambda value: any(test(value) for test in tests)
+
+    def properties(self, owed: Schema, _: Schema) -> Test:
+        tests = {key: self.of(each) for key, each in owed.items()}
+
+        def check(value: Plain) -> bool:
+            if isinstance(value, dict):
+                for key, item in value.items():
+                    if (test := tests.get(key)) is not None and not test(item):
+                        return False
+            return True
+
+        return check
+
+    def additional(self, owed: bool | Schema, schema: Schema) -> Test:
+        if owed is True:
+            return _sure
+        known = schema.get("properties", {}).keys()
+        if owed is False:
+            return lambda value: not isinstance(value, dict) or value.keys() <= known
+        test = self.of(owed)
+        return lambda value: (
+            not isinstance(value, dict) or all(test(item) for key, item in value.items() if key not in known)
+        )
+
+    def property_names(self, owed: Schema, _: Schema) -> Test:
+        test = self.of(owed)
+        return lambda value: not isinstance(value, dict) or all(test(key) for key in value)
+
+    def items(self, owed: Schema, _: Schema) -> Test:
+        test = self.of(owed)
+        return lambda value: not isinstance(value, list) or all(test(item) for item in value)
+
+    def when(self, owed: Schema, schema: Schema) -> Test:
+        if owed.keys() != {"required"}:  # of anything else a False would not be a no
+            return _unsure
+        test = self.of(owed)
+        follows = [None if (part := schema.get(name)) is None else self.of(part) for name in ("else", "then")]
+
+        def check(value: Plain) -> bool:
+            following = follows[test(value)]
+            return following is None or following(value)
+
+        return check
+
+
+def _sure(_: Plain) -> bool:
+    return True
+
+
+def _unsure(_: Plain) -> bool:
+    return False
+
+
+_OF_PARTS: Mapping[str, Callable[[_Tests, Any, Schema], Test]] = {
+    "$ref": lambda tests, owed, _: tests.named(owed),
+    "anyOf": _Tests.any_of,
+    "properties": _Tests.properties,
+    "additionalProperties": _Tests.additional,
+    "propertyNames": _Tests.property_names,
+    "items": _Tests.items,
+    "if": _Tests.when,
+}
+
+
+# ---------------------------------------------------------------- keywords of a value
+
+
+def _is_number(value: Plain) -> bool:
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+
+
+_TYPES: Mapping[str, Test] = {
+    "object": lambda value: isinstance(value, dict),
+    "array": lambda value: isinstance(value, list),
+    "string": lambda value: isinstance(value, str),
+    "boolean": lambda value: isinstance(value, bool),
+    "null": lambda value: value is None,
+    "number": _is_number,
+    "integer": lambda value: _is_number(value) and not isinstance(value, Decimal),
+}
+
+
+def _type(owed: str | list[str]) -> Test:
+    if isinstance(owed, str):
+        return _TYPES[owed]
+    tests = [_TYPES[name] for name in owed]
+    return lambda value: any(test(value) for test in tests)
+
+
+def _is(value: Plain, wanted: Plain) -> bool:
+    """Say whether two scalars are the same; collections and what may be 1, 1.0 or true is left to the library."""
+    return type(value) is type(wanted) and not isinstance(value, list | dict) and value == wanted
+
+
+def _required(owed: list[str]) -> Test:
+    return lambda value: not isinstance(value, dict) or all(key in value for key in owed)
+
+
+def _dependent(owed: Mapping[str, list[str]]) -> Test:
+    def check(value: Plain) -> bool:
+        if not isinstance(value, dict):
+            return True
+        return all(other in value for key, others in owed.items() if key in value for other in others)
+
+    return check
+
+
+def _pattern(owed: str) -> Test:
+    found = re.compile(owed).search
+    return lambda value: not isinstance(value, str) or found(value) is not None
+
+
+def _length(kind: type, is_enough: Callable[[int, int], bool]) -> Callable[[int], Test]:
+    def made(owed: int) -> Test:
+        return lambda value: type(value) is not kind or is_enough(len(cast(Sized, value)), owed)
+
+    return made
+
+
+def _range(is_inside: Callable[[Any, Any], bool]) -> Callable[[float], Test]:
+    def made(owed: float) -> Test:
+        return lambda value: not _is_number(value) or is_inside(value, owed)
+
+    return made
+
+
+def _unique(owed: bool) -> Test:
+    def check(value: Plain) -> bool:
+        if not isinstance(value, list):
+            return True
+        return all(isinstance(item, str) for item in value) and len({str(item) for item in value}) == len(value)
+
+    return check if owed else _sure
+
+
+def _named(count: int, *, besides: bool) -> Callable[[list[str]], Test]:
+    def made(owed: list[str]) -> Test:
+        return lambda value: not isinstance(value, dict) or sum((key in owed) is not besides for key in value) == count
+
+    return made
+
+
+_CHECKS: Mapping[str, Callable[[Any], Test]] = {
+    "type": _type,
+    "required": _required,
+    "dependentRequired": _dependent,
+    "const": lambda owed: lambda value: _is(value, owed),
+    "enum": lambda owed: lambda value: any(_is(value, each) for each in owed),
+    "pattern": _pattern,
+    "minLength": _length(str, lambda have, owed: have >= owed),
+    "maxLength": _length(str, lambda have, owed: have <= owed),
+    "minItems": _length(list, lambda have, owed: have >= owed),
+    "maxItems": _length(list, lambda have, owed: have <= owed),
+    "minProperties": _length(dict, lambda have, owed: have >= owed),
+    "maxProperties": _length(dict, lambda have, owed: have <= owed),
+    "uniqueItems": _unique,
+    "minimum": _range(lambda have, owed: have >= owed),
+    "maximum": _range(lambda have, owed: have <= owed),
+    "exclusiveMinimum": _range(lambda have, owed: have > owed),
+    "x-exactly-one": _named(1, besides=False),
+    "x-one-besides": _named(1, besides=True),
+}
+_SAYS_NOTHING = frozenset(
+    {"$schema", "$id", "$defs", "title", "description", "examples", "x-owed", "x-code", "x-units", "x-usual", "x-words"}
+    | {"x-applies", "x-unknown", "then", "else"}
+)
+
+
+# --- What the schema says of a slot of a document
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where something may stand, by its schema; an empty one where nothing is known."""
+
+    schema: Schema
+    definitions: Schema
+
+    def below(self, key: str, value: Plain) -> "Slot":
+        """Return the slot under a key; of several shapes that may stand there, the one of `value`."""
+        owed = self.schema.get("properties", {}).get(key)
+        if owed is None:
+            owed = self.schema.get("additionalProperties")
+        return self._of(owed if isinstance(owed, Mapping) else {}, value)
+
+    def item(self, value: Plain) -> "Slot":
+        """Return the slot of an item of the list that stands here."""
+        return self._of(self.schema.get("items", {}), value)
+
+    def _of(self, schema: Schema, value: Plain) -> "Slot":
+        while "$ref" in schema:
+            named = self.definitions[schema["$ref"].removeprefix("#/$defs/")]
+            schema = {**named, **{key: said for key, said in schema.items() if key != "$ref"}}
+        shapes = [self._of(each, value) for each in schema.get("anyOf", ())]
+        fitting = [each for each in shapes if each._takes(value)]
+        return fitting[0] if fitting else Slot(schema, self.definitions)
+
+    def _takes(self, value: Plain) -> bool:
+        """Say whether a mapping or list with these keys is meant here; a scalar has no slot of its own."""
+        if isinstance(value, list):
+            return "items" in self.schema
+        known = self.schema.get("properties")
+        return isinstance(value, dict) and known is not None and (not value or not known.keys().isdisjoint(value))
+
+
+def root_slot(kind: str) -> Slot:
+    """Return the slot of a whole document of a kind, `strategy`, `account` or `universe`."""
+    schema = read_schema(kind)
+    return Slot(schema, schema["$defs"])

@@ -1,0 +1,277 @@
+"""What others do in the account: they trade, cancel and change what is ours; the broker liquidates and assigns."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from heapq import heappop, heappush
+
+from twsim.exchange.exchange import SimExchange
+from twsim.exchange.nbbo import seeded_fraction
+from twsim.faults.plan import Fault
+from twsim.gateway.accounts import READY, is_amount, tell_ready, tell_values
+from twsim.gateway.hub import ServerState
+from twsim.instrument import SecType
+from twsim.seams import Commissioned, Executed, OrderView, PositionView, Report, Ticket
+
+# --- What faults put off
+
+
+class FaultScheduler:
+    """Things to do, by time and then in the order they were put in."""
+
+    def __init__(self, hub: ServerState) -> None:
+        self._hub = hub
+        self._due: list[tuple[int, int, Callable[[], None]]] = []
+        self._sequence = 0
+        self._fail: Callable[[BaseException], None] | None = None
+
+    def attach(self, fail: Callable[[BaseException], None]) -> None:
+        """Learn how an error of our own ends the run."""
+        self._fail = fail
+
+    def later(self, seconds: float, run: Callable[[], None]) -> None:
+        """Do something so many virtual seconds from now."""
+        self._sequence += 1
+        heappush(self._due, (self._hub.now + int(seconds), self._sequence, run))
+
+    def really_later(self, seconds: float, run: Callable[[], None]) -> None:
+        """Do something so many seconds of the computer's from now."""
+        asyncio.get_running_loop().call_later(seconds, self._guarded, run)
+
+    def run_due(self) -> None:
+        """Do what is due at this instant."""
+        while self._due and self._due[0][0] <= self._hub.now:
+            heappop(self._due)[2]()
+
+    def _guarded(self, run: Callable[[], None]) -> None:
+        try:
+            run()
+        except Exception as problem:  # noqa: BLE001 - any error of our own ends the run, loudly
+            if self._fail is not None:
+                self._fail(problem)
+
+
+# --- What others do in the account
+
+STRANGER = 77
+"""The client id of another program in the account."""
+FIRST_STRANGE_ID = 1000
+Send = Callable[[Fault, list[Report]], None]
+
+
+def told_to_all(hub: ServerState, reports: list[Report]) -> list[Report]:
+    """Return the reports with what is of a liquidation, and corrected of one, for every client that is connected."""
+    told: list[Report] = []
+    for report in reports:
+        if isinstance(report, Executed):
+            told += [Executed(replace(report.execution, client_id=each)) for each in hub.sessions]
+        elif isinstance(report, Commissioned):
+            told += [replace(report, client_id=each) for each in hub.sessions]
+        else:
+            told.append(report)
+    return told
+
+
+class ExternalActionFaults:
+    """Acts in the account `seconds` after a fault was triggered. `send` notes a fault that had an effect."""
+
+    def __init__(self, hub: ServerState, agenda: FaultScheduler, send: Send) -> None:
+        self._hub = hub
+        self._agenda = agenda
+        self._send = send
+        self._orders = 0
+        self._acts: dict[str, Callable[[SimExchange, Fault], list[Report]]] = {
+            "person_closes": self._close_all,
+            "person_closes_part": self._close_one,
+            "person_halves": self._halve,
+            "person_closes_leg": self._close_leg,
+            "person_adds": self._add_one,
+            "person_sells_shares": self._sell_shares,
+            "liquidation": self._liquidate,
+            "assignment": self._assign,
+            "person_cancels": self._cancel,
+            "person_cancels_all": self._cancel_all,
+            "person_changes": self._change,
+            "strange_order": self._place,
+        }
+
+    def begin(self, fault: Fault, client_id: int | None) -> None:
+        """Let somebody act, some seconds from now."""
+        self._agenda.later(fault.seconds(), lambda: self._act(fault))
+
+    def _act(self, fault: Fault) -> None:
+        exchange = self._hub.exchange
+        assert isinstance(exchange, SimExchange)
+        if reports := self._acts[fault.kind](exchange, fault):
+            self._send(fault, reports)
+
+    # ------------------------------------------------------------ positions
+
+    def _options(self) -> list[PositionView]:
+        held = self._hub.exchange.positions()
+        return [each for each in held if (found := self._hub.market.catalogue.by_id(each.con_id)) and found.is_option]
+
+    @property
+    def holds_options(self) -> bool:
+        """True while the account holds options."""
+        return any(each.quantity for each in self._options())
+
+    def _one(self, fault: Fault) -> PositionView | None:
+        held = self._options()
+        return held[self._draw(fault, len(held))] if held else None
+
+    def _draw(self, fault: Fault, count: int) -> int:
+        return int(seeded_fraction(self._hub.settings.seed, fault.kind, fault.place, self._hub.now) * count)
+
+    def _close_all(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+        return [report for each in self._options() for report in exchange.trade(each.con_id, -int(each.quantity))]
+
+    def _close_one(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+        one = self._one(fault)
+        return [] if one is None else exchange.trade(one.con_id, -1 if one.quantity > 0 else 1)
+
+    def _halve(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+        """Close half of each option position, rounded down."""
+        halves = ((each.con_id, int(each.quantity / 2)) for each in self._options())
+        return [report for con_id, half in halves if half for report in exchange.trade(con_id, -half)]
+
+    def _close_leg(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+        """Close all contracts of one option."""
+        one = self._one(fault)
+        return [] if one is None else exchange.trade(one.con_id, -int(one.quantity))
+
+    def _add_one(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+        one = self._one(fault)
+        return [] if one is None else exchange.trade(one.con_id, 1 if one.quantity > 0 else -1)
+
+    def _sell_shares(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+        """Sell a part of all shares that are held, at least one."""
+        found: list[Report] = []
+        for each in exchange.positions():
+            instrument = self._hub.market.catalogue.by_id(each.con_id)
+            if instrument is not None and instrument.sec_type is SecType.STOCK and each.quantity > 0:
+                found += exchange.trade(each.con_id, -max(int(float(each.quantity) * fault.seconds("part")), 1))
+        return found
+
+    def _liquidate(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+        """Close a position in the broker's name, under no order of a client."""
+        one = self._one(fault)
+        return told_to_all(self._hub, exchange.trade(one.con_id, -int(one.quantity), liquidation=True) if one else [])
+
+    def _assign(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+        for each in self._options():
+            if reports := exchange.assign(each.con_id):
+                return reports
+        return []
+
+    # ------------------------------------------------------------ orders
+
+    def _working(self, fault: Fault) -> OrderView | None:
+        orders = [each for each in self._hub.exchange.open_orders() if each.ticket.client_id != STRANGER]
+        return orders[self._draw(fault, len(orders))] if orders else None
+
+    def _cancel(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+        view = self._working(fault)
+        return [] if view is None else exchange.end(view.ticket.client_id, view.ticket.order_id, "Cancelled by Trader")
+
+    def _cancel_all(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+        """Cancel every order of the clients, as by TWS's own button."""
+        tickets = [each.ticket for each in exchange.open_orders() if each.ticket.client_id != STRANGER]
+        ended = (exchange.end(each.client_id, each.order_id, "Cancelled by Trader") for each in tickets)
+        return [report for reports in ended for report in reports]
+
+    def _change(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+        """Change the limit (or the stop) of an order of a client."""
+        view = self._working(fault)
+        if view is None:
+            return []
+        by = Decimal(str(fault.seconds("price_by")))
+        ticket = view.ticket
+        if ticket.order_type == "LMT" and ticket.limit_price is not None:
+            return exchange.place(replace(ticket, limit_price=ticket.limit_price + by))
+        if ticket.order_type == "STP" and ticket.aux_price is not None:
+            return exchange.place(replace(ticket, aux_price=ticket.aux_price + by))
+        return []
+
+    def _place(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+        """Let another program have an order in a contract that is streamed, far from the market."""
+        lines = (line.instrument for session in self._hub.sessions.values() for line in session.wants.lines.values())
+        found = sorted({each.con_id for each in lines if each is not None and each.is_option})
+        if not found:
+            return []
+        self._orders += 1
+        con_id = found[self._draw(fault, len(found))]
+        instrument = self._hub.market.catalogue.by_id(con_id)
+        assert instrument is not None
+        return exchange.place(_strange(FIRST_STRANGE_ID + self._orders, con_id, instrument.symbol, exchange.account))
+
+
+def _strange(order_id: int, con_id: int, symbol: str, account: str) -> Ticket:
+    return Ticket(
+        client_id=STRANGER,
+        order_id=order_id,
+        con_id=con_id,
+        symbol=symbol,
+        sec_type="OPT",
+        action="BUY",
+        quantity=Decimal(1),
+        order_type="LMT",
+        limit_price=Decimal("0.05"),
+        aux_price=None,
+        tif="DAY",
+        oca_group="",
+        oca_type=0,
+        account=account,
+        order_ref="somebody else's",
+    )
+
+
+OF_PEOPLE = frozenset(
+    {"person_closes", "person_closes_part", "person_adds", "person_cancels", "person_changes"}
+    | {"person_sells_shares", "person_halves", "person_closes_leg", "person_cancels_all"}
+    | {"liquidation", "assignment", "strange_order"}
+)
+OF_POSITIONS = frozenset(
+    {"person_closes", "person_closes_part", "person_adds", "person_halves", "person_closes_leg"}
+    | {"liquidation", "assignment"}
+)
+"""Those that do something to a position that the account holds."""
+
+
+# --- Faults of the account
+
+NOTHING = "0.00"
+
+
+class AccountFaults:
+    """Knows until when the account is not ready. What is told of it until then is that it has nothing."""
+
+    def __init__(self, hub: ServerState, agenda: FaultScheduler) -> None:
+        self._hub = hub
+        self._agenda = agenda
+        self._until = 0
+
+    def begin(self, fault: Fault, client_id: int | None) -> None:
+        """Let the account be not ready, and tell every client that hears of it."""
+        self._until = max(self._until, self._hub.now + int(fault.seconds()))
+        tell_values(self._hub, self._hub.brokers[0])
+        self._agenda.later(fault.seconds(), self._end)
+
+    def _end(self) -> None:
+        """Say that it is ready, and no more: the rest is told when it is asked for, or within three minutes."""
+        if self._until and self._until <= self._hub.now:
+            self._until = 0
+            tell_ready(self._hub, self._hub.exchange)
+
+    def calm(self) -> None:
+        """Let it be ready."""
+        self._until = min(self._until, self._hub.now)
+        self._end()
+
+    def told(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Return the account values as clients are told them."""
+        if not self._until:
+            return dict(values)
+        found = {key: NOTHING if is_amount(key, value) else value for key, value in values.items()}
+        return found | {READY: "false"}

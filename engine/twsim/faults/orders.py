@@ -1,0 +1,248 @@
+"""Faults of an order on its way to the broker: lost, refused, or taken as something else than was asked."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+
+from twsim.exchange.exchange import SimExchange
+from twsim.faults.plan import NEVER_ENDS, Fault
+from twsim.faults.reports import Key, Later
+from twsim.gateway.parse import JOIN, LEG_FIELDS
+from twsim.seams import Exchange, OrderChanged, OrderError, OrderView, Report, Status, Ticket, second_id
+
+FIRST_REFUSED_PERM_ID = 500_000_000
+PACING = 100, "Max rate of messages per second has been exceeded:max=50 rec=51 (1)"
+
+
+class IntakeFaults:
+    """What becomes of new orders. `fired` hears of each fault that does something."""
+
+    def __init__(self, fired: Callable[[Fault], None]) -> None:
+        self._fired = fired
+        self._swallowed: set[Key] = set()
+        self._refused: set[Key] = set()
+
+    def is_swallowed(self, key: Key) -> bool:
+        """Say whether an order never reached the broker, and nobody was told."""
+        return key in self._swallowed
+
+    def is_refused(self, key: Key) -> bool:
+        """Say whether a fault refused an order, so that its id is used up."""
+        return key in self._refused
+
+    def forget(self, orders: set[Key]) -> None:
+        """Let ids mean other orders from now on."""
+        self._swallowed -= orders
+        self._refused -= orders
+
+    def keeps(self, fault: Fault, ticket: Ticket) -> list[Report] | None:
+        """Return what the client hears of an order that the broker never sees; None when it goes on."""
+        key = ticket.client_id, ticket.order_id
+        if fault.kind == "swallow_order":
+            self._fired(fault)
+            self._swallowed.add(key)
+            return []
+        if fault.kind == "pacing":
+            self._fired(fault)
+            self._swallowed.add(key)
+            return [OrderError(key[0], -1, *PACING)]
+        if fault.kind == "reject":
+            self._fired(fault)
+            return self._refusal(fault, ticket)
+        return None
+
+    def _refusal(self, fault: Fault, ticket: Ticket) -> list[Report]:
+        key = ticket.client_id, ticket.order_id
+        self._refused.add(key)
+        refused = OrderError(*key, fault.whole("code"), fault.text("text"))
+        if (status := fault.text("status")) == "none":
+            return [refused]
+        view = OrderView(
+            ticket=ticket,
+            perm_id=FIRST_REFUSED_PERM_ID + len(self._refused),
+            status=Status(status),
+            filled=Decimal(0),
+            remaining=ticket.quantity,
+            average_price=0.0,
+            last_price=0.0,
+        )
+        return [OrderChanged(view), refused]
+
+    def taken_as(self, faults: list[Fault], ticket: Ticket) -> Ticket:
+        """Return the order as presets of the broker's window make it, and as the broker writes it."""
+        for fault in faults:
+            if (make := _MADE_BY.get(fault.kind)) is not None and (made := make(fault, ticket)) != ticket:
+                self._fired(fault)
+                ticket = made
+        return ticket
+
+    def hinder(self, faults: list[Fault], ticket: Ticket, exchange: SimExchange) -> None:
+        """Let an order that is with the broker fill otherwise than it should."""
+        for fault in faults:
+            if fault.kind == "worse_fill":
+                slip = Decimal(str(fault.seconds("price_by")))
+                exchange.hinder(ticket.client_id, ticket.order_id, slip=slip, met=partial(self._fired, fault))
+            elif fault.kind == "one_leg":
+                leg = fault.whole("leg")
+                exchange.hinder(ticket.client_id, ticket.order_id, lone_leg=leg, met=partial(self._fired, fault))
+
+
+def as_preset(fault: Fault, ticket: Ticket) -> Ticket:
+    """Return an order with another price (worse for us), one more of it, or the other time in force."""
+    what = fault.text("what")
+    if what == "quantity":
+        return replace(ticket, quantity=ticket.quantity + 1)
+    if what == "tif":
+        return replace(ticket, tif="DAY" if ticket.tif == "GTC" else "GTC")
+    if ticket.limit_price is None or ticket.order_type != "LMT":
+        return ticket
+    by = Decimal(str(fault.seconds("price_by"))) * (1 if ticket.action == "BUY" else -1)
+    changed = ticket.limit_price + by
+    return ticket if changed <= 0 and ticket.sec_type != "BAG" else replace(ticket, limit_price=changed)
+
+
+def _rewritten(_: Fault, ticket: Ticket) -> Ticket:
+    """Return a combo with its legs in another order: the broker takes a change only under those words of its own."""
+    kept = ticket.echo.get("Legs", "").split(JOIN)
+    rows = [kept[at : at + LEG_FIELDS] for at in range(0, len(kept), LEG_FIELDS)]
+    echo = {**ticket.echo, "Legs": JOIN.join(field for row in reversed(rows) for field in row)}
+    return replace(ticket, legs=ticket.legs[::-1], echo=echo) if ticket.legs else ticket
+
+
+_MADE_BY: Mapping[str, Callable[[Fault, Ticket], Ticket]] = {"preset": as_preset, "legs_rewritten": _rewritten}
+
+
+# --- Faults of a change of an order
+
+NOT_SAME = 105, "Order being modified does not match original order"
+
+
+class ChangeFaults:
+    """What becomes of changes. fired: hears of each fault that does something. hide: lets lists alone tell an order."""
+
+    def __init__(self, exchange: Exchange, fired: Callable[[Fault], None], hide: Callable[[Fault, Key], None]) -> None:
+        self._exchange = exchange
+        self._fired = fired
+        self._hide = hide
+        self._answered: dict[Key, Fault] = {}
+        self._fixed: dict[Key, Fault] = {}
+        self._doubled: dict[Key, Fault] = {}
+        self._seconds: set[Key] = set()
+
+    def mark(self, faults: Iterable[Fault], ticket: Ticket) -> None:
+        """Let the faults of a new order that are of its changes act on them."""
+        key = ticket.client_id, ticket.order_id
+        for fault in faults:
+            if fault.kind == "warning" and fault.text("of") == "change":
+                self._answered[key] = fault
+            elif fault.kind == "legs_rewritten" and ticket.legs and fault.text("changes") == "refused":
+                self._fixed[key] = fault
+            elif fault.kind == "change_doubled":
+                self._doubled[key] = fault
+
+    def forget(self, orders: set[Key]) -> None:
+        """Let ids mean other orders from now on."""
+        for key in orders:
+            self._answered.pop(key, None)
+            self._fixed.pop(key, None)
+            self._doubled.pop(key, None)
+            self._seconds.discard(_second_of(key))
+
+    def takes(self, ticket: Ticket) -> list[Report]:
+        """Give a change to the broker, unless a fault answers it otherwise."""
+        key = ticket.client_id, ticket.order_id
+        if (refuses := self._fixed.get(key)) is not None:
+            self._fired(refuses)
+            return [OrderError(*key, *NOT_SAME)]
+        if (fault := self._answered.pop(key, None)) is None:
+            return self._double(key, ticket) if key in self._doubled else self._exchange.place(ticket)
+        made = self._exchange.place(ticket) if fault.flag("made") else []
+        self._fired(fault)
+        return [*made, OrderError(*key, fault.whole("code"), fault.text("text"))]
+
+    def cancelled_by(self, key: Key) -> Key:
+        """Return which order a cancel of an id ends: of two that work under it the one that its fault says."""
+        second = _second_of(key)
+        if second not in self._seconds or not self._works(second):
+            return key
+        is_first = self._doubled[key].text("cancels") == "first" and self._works(key)
+        return key if is_first else second
+
+    def _double(self, key: Key, ticket: Ticket) -> list[Report]:
+        """Take the first change of an order as a second order under its id, and later ones as changes of that one."""
+        second, fault = _second_of(key), self._doubled[key]
+        changed = replace(ticket, order_id=second[1])
+        if second in self._seconds:
+            return self._exchange.place(changed if self._works(second) else ticket)
+        self._fired(fault)
+        self._seconds.add(second)
+        if fault.text("told") == "listed":
+            self._hide(fault, second)
+        assert isinstance(self._exchange, SimExchange)
+        return self._exchange.arrive(changed)
+
+    def _works(self, key: Key) -> bool:
+        views = self._exchange.open_orders()
+        return any((each.ticket.client_id, each.ticket.order_id) == key for each in views)
+
+
+def _second_of(key: Key) -> Key:
+    """Return the name of a second order under the id of one."""
+    client_id, order_id = key
+    return client_id, second_id(order_id)
+
+
+# --- Faults of a cancel
+
+OF_CANCELS = frozenset({"swallow_cancel", "refuse_cancel", "pending_cancel"})
+
+
+class CancelFaults:
+    """Keeps cancels from the broker. `send` delivers what comes of those that are only late."""
+
+    def __init__(self, exchange: Exchange, later: Later, send: Callable[[list[Report]], None]) -> None:
+        self._exchange = exchange
+        self._later = later
+        self._send = send
+        self._pending: set[Key] = set()
+
+    def takes(self, fault: Fault, key: Key) -> list[Report] | None:
+        """Return what the client hears instead of the broker's answer; None for an order that does not work."""
+        view = self._working(key)
+        if view is None:
+            return None
+        if fault.kind == "swallow_cancel":
+            return []
+        if fault.kind == "refuse_cancel":
+            words = f"OrderId {key[1]} that needs to be cancelled cannot be cancelled, state: {view.status.value}."
+            return [OrderError(*key, fault.whole("code"), fault.text("text") or words)]
+        if key not in self._pending:
+            self._pending.add(key)
+            if (seconds := fault.seconds()) != NEVER_ENDS:
+                self._later(seconds, lambda: self._end(key))
+        return [_pending(view)]
+
+    def waits(self, key: Key) -> list[Report] | None:
+        """Return the answer to a further cancel of an order whose cancel is pending, None when it is not."""
+        view = self._working(key) if key in self._pending else None
+        return None if view is None else [_pending(view)]
+
+    def calm(self) -> None:
+        """Let every cancel that is pending go through."""
+        for key in sorted(self._pending):
+            self._end(key)
+
+    def _end(self, key: Key) -> None:
+        if key in self._pending:
+            self._pending.discard(key)
+            if self._working(key) is not None:
+                self._send(self._exchange.cancel(*key))
+
+    def _working(self, key: Key) -> OrderView | None:
+        views = self._exchange.open_orders()
+        return next((view for view in views if (view.ticket.client_id, view.ticket.order_id) == key), None)
+
+
+def _pending(view: OrderView) -> Report:
+    return OrderChanged(replace(view, status=Status.PENDING_CANCEL), echo_open=False)

@@ -1,0 +1,505 @@
+"""Read a fault plan: which faults a gateway has, when, and with what parameters. docs/faults.md describes the file.
+
+Every message names the file, the key and what to do about it.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import field
+from datetime import time
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from rulebot.model.errors import unread
+from rulebot.model.values import dataclass
+from twsim.exchange.nbbo import seeded_fraction
+from twsim.seams import Ticket
+
+# --- Which kinds of faults there are
+
+ORDER, FILL, CANCEL, CONNECT = "order", "fill", "cancel", "connect"
+EVENTS = (ORDER, FILL, CANCEL, CONNECT)
+AT = "at"
+STANDING = "standing"
+"""A fault that needs no trigger: without `at` it holds from the start."""
+NEVER_ENDS = 0.0
+LINK = (AT, *EVENTS)
+SOON = (AT, ORDER, FILL)
+
+
+@dataclass(frozen=True, slots=True)
+class FaultParameter:
+    """One parameter of a kind. A number unless it has choices or its default is a text or a flag.
+
+    apart: its values that are counted as kinds of their own, since another behaviour is required of each.
+    """
+
+    default: Any
+    choices: tuple[str, ...] = ()
+    least: float | None = 0.0
+    apart: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FaultKind:
+    """What a kind of fault can be triggered by, and its parameters."""
+
+    triggers: tuple[str, ...]
+    params: Mapping[str, FaultParameter] = field(default_factory=dict)
+
+
+def _one_of(*choices: str) -> FaultParameter:
+    """Return a parameter with these choices, the first by default, each a kind of its own."""
+    return FaultParameter(choices[0], choices, apart=choices)
+
+
+def _for(seconds: float) -> FaultParameter:
+    return FaultParameter(seconds, least=1.0)
+
+
+def label(kind: str, values: Mapping[str, Any]) -> str:
+    """Return the name under which a fault is counted: its kind, and the value that makes it one of its own."""
+    for name, param in KINDS[kind].params.items():
+        value = values.get(name, param.default)
+        word = name if value is True else f"{value:g}" if isinstance(value, int | float) else str(value)
+        if value is not False and word in param.apart:
+            return f"{kind} {word}"
+    return kind
+
+
+def labels(kind: str) -> tuple[str, ...]:
+    """Return every name under which faults of a kind may be counted."""
+    found = [f"{kind} {word}" for param in KINDS[kind].params.values() for word in param.apart]
+    return tuple(found) or (kind,)
+
+
+_SYMBOL = FaultParameter("all")
+_SOME_TIME = {"seconds": FaultParameter(5.0)}
+_LISTS = ("orders", "positions", "executions", "completed")
+_QUOTES = {"seconds": _for(30.0), "symbol": _SYMBOL, "of": FaultParameter("options", ("options", "underlying", "all"))}
+KINDS: dict[str, FaultKind] = {
+    "cut": FaultKind(
+        LINK,
+        {
+            "mid_frame": FaultParameter(False, apart=("mid_frame",)),
+            "how": _one_of("reset", "fin"),
+        },
+    ),
+    "silence": FaultKind(LINK, {"real_seconds": FaultParameter(NEVER_ENDS)}),
+    "lost_connectivity": FaultKind(
+        SOON,
+        {
+            "seconds": _for(30.0),
+            "restored": FaultParameter("1102", ("1101", "1102"), apart=("1101", "1102")),
+            "executions": FaultParameter("after", ("after", "asked")),
+        },
+    ),
+    "swallow_order": FaultKind((ORDER,)),
+    "late_order": FaultKind((ORDER,), {"seconds": _for(60.0)}),
+    "pacing": FaultKind((ORDER,)),
+    "lose_ack": FaultKind((ORDER,)),
+    "inactive": FaultKind((ORDER,), {"seconds": _for(30.0)}),
+    "preset": FaultKind(
+        (ORDER,), {"what": _one_of("price", "quantity", "tif"), "price_by": FaultParameter(0.1, least=0.01)}
+    ),
+    "legs_rewritten": FaultKind((ORDER,), {"changes": _one_of("told", "refused")}),
+    "change_doubled": FaultKind(
+        (ORDER,), {"told": _one_of("listed", "at_once"), "cancels": FaultParameter("second", ("second", "first"))}
+    ),
+    "worse_fill": FaultKind((ORDER,), {"price_by": FaultParameter(0.05, least=0.01)}),
+    "overfill": FaultKind((FILL,), {"seconds": FaultParameter(1.0)}),
+    "one_leg": FaultKind((ORDER,), {"leg": FaultParameter(1.0, least=1.0)}),
+    "expires": FaultKind((ORDER, FILL), {"seconds": FaultParameter(20.0)}),
+    "duplicate": FaultKind(
+        (ORDER, FILL),
+        {
+            "what": FaultParameter(
+                "all", ("all", "status", "execution", "commission"), apart=("status", "execution", "commission")
+            )
+        },
+    ),
+    "execution_first": FaultKind((ORDER,), {"seconds": _for(10.0)}),
+    "lost_execution": FaultKind((FILL,), {"status": _one_of("told", "lost")}),
+    "late_leg": FaultKind((FILL,), {"seconds": _for(20.0)}),
+    "no_summary": FaultKind((FILL,)),
+    "late_summary": FaultKind((FILL,), {"seconds": _for(20.0)}),
+    "swallow_cancel": FaultKind((CANCEL,)),
+    "refuse_cancel": FaultKind((CANCEL,), {"code": FaultParameter(10148.0), "text": FaultParameter("")}),
+    "pending_cancel": FaultKind((CANCEL,), {"seconds": FaultParameter(45.0)}),
+    "late_fill": FaultKind((CANCEL,), {"seconds": FaultParameter(5.0)}),
+    "correction": FaultKind(
+        (FILL,),
+        {
+            "seconds": FaultParameter(30.0),
+            "price_by": FaultParameter(0.0, least=None),
+            "quantity_by": FaultParameter(0.0, least=None),
+        },
+    ),
+    "late_commission": FaultKind((ORDER, FILL), {"seconds": _for(30.0)}),
+    "unset_commission": FaultKind((FILL,), {"seconds": _for(30.0)}),
+    "no_commission": FaultKind((ORDER, FILL)),
+    "roll_back_ids": FaultKind((CONNECT,), {"to": FaultParameter(1.0, least=1.0)}),
+    "id_in_use": FaultKind((CONNECT,), {"attempts": FaultParameter(1.0, least=1.0)}),
+    "reject": FaultKind(
+        (ORDER,),
+        {
+            "code": FaultParameter(201.0, apart=("103", "110", "200", "201", "321", "460")),
+            "text": FaultParameter("Order rejected - reason:The order was refused by a fault plan"),
+            "status": FaultParameter("Inactive", ("Inactive", "Cancelled", "none")),
+        },
+    ),
+    "warning": FaultKind(
+        (ORDER,),
+        {
+            "code": FaultParameter(399.0, apart=("202", "399", "2109", "10148", "10349")),
+            "text": FaultParameter("Order Message:\nWarning: nothing has changed"),
+            "of": FaultParameter("order", ("order", "change")),
+            "made": FaultParameter(True),
+        },
+    ),
+    "farm_down": FaultKind(
+        LINK,
+        {"seconds": _for(30.0), "farm": FaultParameter("usopt"), "lines": FaultParameter("resume", ("resume", "die"))},
+    ),
+    "dead_line": FaultKind(
+        SOON, {"symbol": _SYMBOL, "of": FaultParameter("underlying", ("underlying", "options", "all"))}
+    ),
+    "competing_session": FaultKind(LINK, {"seconds": FaultParameter(NEVER_ENDS)}),
+    "restart": FaultKind(LINK, {"seconds": _for(30.0)}),
+    "hang_up": FaultKind((CONNECT,), {"attempts": FaultParameter(1.0, least=1.0)}),
+    "wrong_account": FaultKind(
+        (CONNECT,), {"accounts": _one_of("live", "several", "none"), "attempts": FaultParameter(1.0, least=1.0)}
+    ),
+    "incomplete": FaultKind(
+        (CONNECT,), {"what": _one_of(*_LISTS, "account"), "then": FaultParameter("silence", ("silence", "cut"))}
+    ),
+    "short_list": FaultKind((CONNECT,), {"what": _one_of(*_LISTS), "seconds": FaultParameter(20.0)}),
+    "account_not_ready": FaultKind((AT, ORDER, CONNECT), {"seconds": _for(60.0)}),
+    "read_only": FaultKind((AT, ORDER, CONNECT), {"seconds": _for(60.0)}),
+    "time_passes": FaultKind(SOON, {"seconds": _for(300.0)}),
+    "person_closes": FaultKind(SOON, _SOME_TIME),
+    "person_closes_part": FaultKind(SOON, _SOME_TIME),
+    "person_halves": FaultKind(SOON, _SOME_TIME),
+    "person_closes_leg": FaultKind(SOON, _SOME_TIME),
+    "person_adds": FaultKind(SOON, _SOME_TIME),
+    "person_sells_shares": FaultKind(SOON, {**_SOME_TIME, "part": FaultParameter(1.0)}),
+    "person_cancels": FaultKind(SOON, _SOME_TIME),
+    "person_cancels_all": FaultKind(SOON, _SOME_TIME),
+    "person_changes": FaultKind(SOON, {**_SOME_TIME, "price_by": FaultParameter(0.1, least=None)}),
+    "strange_order": FaultKind(SOON, _SOME_TIME),
+    "liquidation": FaultKind(SOON, _SOME_TIME),
+    "assignment": FaultKind(SOON, _SOME_TIME),
+    "no_quote": FaultKind(SOON, _QUOTES),
+    "zero_size": FaultKind(SOON, _QUOTES),
+    "zero_bid": FaultKind(SOON, _QUOTES),
+    "crossed": FaultKind(SOON, _QUOTES),
+    "wide_spread": FaultKind(SOON, _QUOTES),
+    "spike": FaultKind(SOON, _QUOTES),
+    "one_stale": FaultKind(SOON, {"seconds": _for(60.0)}),
+    "frozen": FaultKind(SOON, {"seconds": _for(60.0)}),
+    "halt": FaultKind(SOON, {"seconds": _for(300.0), "symbol": _SYMBOL}),
+    "short_day": FaultKind((AT, STANDING), {"close": _one_of("13:00", "closed")}),
+    "bad_greeks": FaultKind(
+        SOON, {"seconds": _for(30.0), "symbol": _SYMBOL, "what": _one_of("missing", "zero_iv", "wrong_sign")}
+    ),
+    "line_limit": FaultKind((AT, CONNECT), {"seconds": _for(60.0)}),
+    "chain_hole": FaultKind(
+        (AT, CONNECT, STANDING),
+        {"seconds": FaultParameter(NEVER_ENDS), "symbol": _SYMBOL, "share": FaultParameter(0.3)},
+    ),
+    "adjusted": FaultKind((AT, CONNECT, STANDING), {"seconds": FaultParameter(NEVER_ENDS), "symbol": _SYMBOL}),
+    "not_subscribed": FaultKind(
+        (AT, STANDING), {"symbol": _SYMBOL, "code": FaultParameter("354", ("354", "10089"), apart=("354", "10089"))}
+    ),
+    "delayed_data": FaultKind((AT, STANDING), {"symbol": _SYMBOL}),
+    "time_zone": FaultKind(
+        (AT, STANDING),
+        {
+            "name": FaultParameter("British Summer Time"),
+            "place": FaultParameter(""),
+            "of": FaultParameter("all", ("all", "executions", "last_days", "hours")),
+        },
+    ),
+    "broker_clock": FaultKind(
+        (AT, STANDING), {"seconds": FaultParameter(0.0, least=None), "answers": FaultParameter(True)}
+    ),
+    "garbage": FaultKind(LINK, {"what": _one_of("unknown", "short", "length")}),
+    "slow": FaultKind(
+        (*LINK, STANDING),
+        {"seconds": FaultParameter(0.0), "real_seconds": FaultParameter(0.0), "lasts": FaultParameter(NEVER_ENDS)},
+    ),
+}
+
+
+# --- Read a fault plan
+
+EACH = 0
+"""The number of a fault that hits every event."""
+
+FIRST, LAST = time(9, 29), time(16, 6)
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
+_COMMON = ("kind", "at", "session", "on", "number", "chance", "client", "order_ref", "action")
+
+
+class FaultError(ValueError):
+    """A fault plan that cannot be used; the text names the file and the key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One fault. `place` is where it stands in the plan, from 1; `at` is New York time of session `session`."""
+
+    place: int
+    kind: str
+    at: time | None = None
+    session: int = 1
+    on: str = ""
+    number: int = 1
+    chance: float | None = None
+    client: int | None = None
+    order_ref: str = ""
+    action: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The name under which it is counted: its kind, and what makes it one of its own."""
+        return label(self.kind, self.values)
+
+    def text(self, name: str) -> str:
+        """Return a parameter as text."""
+        return str(self.values[name])
+
+    def seconds(self, name: str = "seconds") -> float:
+        """Return a parameter as seconds (or any number)."""
+        return float(self.values[name])
+
+    def whole(self, name: str) -> int:
+        """Return a parameter as a whole number."""
+        return int(self.values[name])
+
+    def flag(self, name: str) -> bool:
+        """Return a parameter as a flag."""
+        return bool(self.values[name])
+
+    def concerns(self, client_id: int, ticket: Ticket | None) -> bool:
+        """Say whether an event of this client, and of this order if it is one of an order, is meant."""
+        if self.client not in (None, client_id):
+            return False
+        if ticket is None:
+            return not (self.order_ref or self.action)
+        return ticket.order_ref.startswith(self.order_ref) and self.action in ("", ticket.action)
+
+    def hits(self, count: int, seed: int) -> bool:
+        """Say whether the matching event number `count` is hit."""
+        if self.chance is not None:
+            return seeded_fraction(seed, "fault", self.place, count) < self.chance
+        if self.number == EACH:
+            return True
+        attempts = int(self.values.get("attempts", 1))
+        return self.number <= count < self.number + attempts
+
+
+@dataclass(frozen=True, slots=True)
+class FaultPlan:
+    """All faults of a run, in the order of the file."""
+
+    faults: tuple[Fault, ...] = ()
+
+
+def load_faults(path: Path | str) -> FaultPlan:
+    """Return the plan of a YAML or JSON file. Raises: FaultError."""
+    path = Path(path)
+    if not path.is_file():
+        raise FaultError(f"{path}: no such fault plan; give a .yaml or .json file")
+    try:
+        return read_faults(path.read_text(encoding="utf-8-sig"), path.name)
+    except (OSError, UnicodeDecodeError) as problem:
+        raise FaultError(f"{path}: cannot be read: {unread(problem)}") from problem
+
+
+def read_faults(text: str, name: str = "faults.yaml") -> FaultPlan:
+    """Return the plan of a text: JSON when the name ends so, else YAML. Raises: FaultError."""
+    loaded = _parsed(text, name)
+    if not isinstance(loaded, Mapping) or not isinstance(loaded.get("faults"), list):
+        raise FaultError(f"{name}: faults: is missing or is no list; write `faults:` and each fault with a dash")
+    for key in loaded:
+        if key != "faults":
+            raise FaultError(f"{name}: {key}: is not known here; a plan has the one key `faults`")
+    return FaultPlan(tuple(_fault(item, place, name) for place, item in enumerate(loaded["faults"], 1)))
+
+
+def _parsed(text: str, name: str) -> Any:
+    try:
+        if name.lower().endswith(".json"):
+            return json.loads(text)
+        return YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, ValueError) as problem:
+        words = str(problem).replace("\n", " ")
+        raise FaultError(f"{name}: is not {'JSON' if name.lower().endswith('.json') else 'YAML'}: {words}") from problem
+    except RecursionError as problem:
+        raise FaultError(f"{name}: is nested too deep") from problem
+
+
+class _Entry:
+    """One entry of the list; each key is taken once."""
+
+    def __init__(self, value: object, where: str) -> None:
+        if not isinstance(value, Mapping):
+            raise FaultError(f"{where}: is {value!r}; write a mapping that begins with `kind`")
+        self._left: dict[str, Any] = {str(key): each for key, each in value.items()}
+        self.where = where
+
+    def has(self, key: str) -> bool:
+        return key in self._left
+
+    def take(self, key: str, default: Any = None) -> Any:
+        return self._left.pop(key, default)
+
+    def wrong(self, key: str, words: str) -> FaultError:
+        return FaultError(f"{self.where}.{key}: {words}")
+
+    def choice(self, key: str, default: str, options: Iterable[str]) -> str:
+        known = tuple(options)
+        value = str(self.take(key, default))
+        if value not in known:
+            raise self.wrong(key, f"is {value!r}; {_suggestion(value, known)}")
+        return value
+
+    def number(self, key: str, default: float, least: float | None) -> float:
+        value = self.take(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e9:
+            raise self.wrong(key, f"is {value!r}; write a number")
+        if least is not None and value < least:
+            raise self.wrong(key, f"is {value}; write {least:g} or more")
+        return float(value)
+
+    def whole(self, key: str, default: int, least: int) -> int:
+        value = self.number(key, default, least)
+        if value != int(value):
+            raise self.wrong(key, f"is {value:g}; write a whole number")
+        return int(value)
+
+    def done(self, known: Iterable[str]) -> None:
+        for key in self._left:
+            raise self.wrong(key, f"is not known here; {_suggestion(key, tuple(known))}")
+
+
+def _suggestion(word: str, known: tuple[str, ...]) -> str:
+    near = get_close_matches(word[:60], known, n=1, cutoff=0.6)
+    return f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(known)}"
+
+
+def _fault(item: object, place: int, name: str) -> Fault:
+    entry = _Entry(item, f"{name}: faults[{place}]")
+    if not entry.has("kind"):
+        raise entry.wrong("kind", f"is missing; use one of {', '.join(KINDS)}")
+    kind_name = entry.choice("kind", "", KINDS)
+    kind = KINDS[kind_name]
+    _check_trigger(entry, kind_name, kind)
+    found = Fault(
+        place=place,
+        kind=kind_name,
+        at=_clock(entry),
+        session=entry.whole("session", 1, 1),
+        on=entry.choice("on", "", EVENTS) if entry.has("on") else "",
+        number=_number(entry),
+        chance=_chance(entry),
+        client=entry.whole("client", 0, 0) if entry.has("client") else None,
+        order_ref=str(entry.take("order_ref", "")),
+        action=entry.choice("action", "", ("BUY", "SELL")) if entry.has("action") else "",
+        values={key: _value(entry, key, param) for key, param in kind.params.items()},
+    )
+    entry.done((*_COMMON, *kind.params))
+    _check_values(entry, found)
+    return found
+
+
+def _check_trigger(entry: _Entry, name: str, kind: FaultKind) -> None:
+    """Let a fault have one trigger, which its kind knows, and the keys that belong to that trigger."""
+    events = tuple(each for each in kind.triggers if each in EVENTS)
+    ways = [*(["at"] if AT in kind.triggers else []), *([f"on: {', '.join(events)}"] if events else [])]
+    if entry.has("at") and entry.has("on"):
+        raise entry.wrong("on", "is there with at; a fault has one of them")
+    if entry.has("at") and AT not in kind.triggers:
+        raise entry.wrong("at", f"is not for {name}; use {' or '.join(ways)}")
+    if not entry.has("at") and not entry.has("on") and STANDING not in kind.triggers:
+        raise FaultError(f"{entry.where}: {name} has no trigger; write {' or '.join(ways)}")
+    for key in ("number", "chance", "order_ref", "action"):
+        if entry.has(key) and not entry.has("on"):
+            raise entry.wrong(key, "goes with on")
+    if entry.has("session") and not entry.has("at"):
+        raise entry.wrong("session", "goes with at")
+    if entry.has("on"):
+        event = entry.choice("on", "", events) if events else ""
+        if not events:
+            raise entry.wrong("on", f"is not for {name}; use {' or '.join(ways)}")
+        entry._left["on"] = event
+        if event == CONNECT and (entry.has("order_ref") or entry.has("action")):
+            raise entry.wrong("on", "is connect, which has no order_ref and no action")
+
+
+def _clock(entry: _Entry) -> time | None:
+    if not entry.has("at"):
+        return None
+    value = entry.take("at")
+    match = _CLOCK.fullmatch(str(value))
+    if match is None:
+        raise entry.wrong("at", f'is {value!r}; write New York time in quotes, such as "10:31:00"')
+    try:
+        found = time(int(match[1]), int(match[2]), int(match[3] or 0))
+    except ValueError:
+        raise entry.wrong("at", f"is {value!r}; there is no such time of day") from None
+    if not FIRST <= found <= LAST:
+        raise entry.wrong("at", f"is {value!r}; a session is lived from {FIRST} to {LAST}")
+    return found
+
+
+def _number(entry: _Entry) -> int:
+    if entry.has("number") and entry.has("chance"):
+        raise entry.wrong("chance", "is there with number; a fault has one of them")
+    value = entry.take("number", 1)
+    if value == "each":
+        return EACH
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise entry.wrong("number", f"is {value!r}; write 1 for the first, 2, ..., or each")
+    return value
+
+
+def _chance(entry: _Entry) -> float | None:
+    if not entry.has("chance"):
+        return None
+    value = entry.number("chance", 0.0, 0.0)
+    if value > 1:
+        raise entry.wrong("chance", f"is {value:g}; write a number from 0 to 1")
+    return value
+
+
+def _value(entry: _Entry, key: str, param: FaultParameter) -> object:
+    if param.choices:
+        return entry.choice(key, str(param.default), param.choices)
+    if isinstance(param.default, bool):
+        value = entry.take(key, param.default)
+        if not isinstance(value, bool):
+            raise entry.wrong(key, f"is {value!r}; write true or false")
+        return value
+    if isinstance(param.default, str):
+        return str(entry.take(key, param.default))
+    return entry.number(key, param.default, param.least)
+
+
+def _check_values(entry: _Entry, found: Fault) -> None:
+    """Refuse parameters that do not go together."""
+    values = found.values
+    if found.kind == "correction" and bool(values["price_by"]) == bool(values["quantity_by"]):
+        raise FaultError(f"{entry.where}: a correction has either price_by or quantity_by, which is not 0")
+    if found.kind == "slow" and bool(values["seconds"]) == bool(values["real_seconds"]):
+        raise FaultError(f"{entry.where}: slow has either seconds or real_seconds, above 0")
+    for key in ("code", "to", "attempts", "quantity_by"):
+        if isinstance(values.get(key), float) and values[key] != int(values[key]):
+            raise entry.wrong(key, f"is {values[key]:g}; write a whole number")
