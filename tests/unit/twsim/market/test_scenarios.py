@@ -40,7 +40,7 @@ def test_every_shipped_scenario_loads_and_says_what_it_is() -> None:
 
 
 def test_every_shipped_scenario_is_documented() -> None:
-    page = Path(__file__).parents[3] / "docs" / "market-scenarios.md"
+    page = Path(__file__).parents[4] / "docs" / "market-scenarios.md"
     text = page.read_text(encoding="utf-8")
     assert all(f"`{name}`" in text for name in shipped_scenarios())
 
