@@ -4,7 +4,7 @@ Orders, positions and bot days are entities: the last value recorded is the trut
 broker is compared with at LinkUp.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -119,186 +119,270 @@ def resume(
     all orders, told apart since not all of them are here.
     takes_hooks: web hooks can come.
     """
-    session = session_from(exchange_date(at))
-    midnight = at_exchange_time(session.date, time())
-    begins = at_exchange_time(session_before(session.date).date + timedelta(days=1), time())
-    entities: dict[Kind, dict[str, Mapping[str, Json]]] = {Kind.ORDER: {}, Kind.POSITION: {}, Kind.BOT_DAY: {}}
-    booked: dict[str, BookedExecution] = {}
-    marks: dict[str, Json] = {}
-    bases: dict[str, Json] = {}
-    texts: dict[str, SpecText] = {}
-    requests: set[str] = set()
-    accepted: set[str] = set()
-    surplus: dict[Option, Surplus] = {}
-    standing = OperatorState()
-    named_above = 0
-    hooks: Hooks | None = {} if takes_hooks else None
-    hook_ids: set[str] = set()
-    moves: dict[tuple[str, date], float] = {}
-    hours: dict[str, Hours] = {}
-    ticks: dict[str, TickRule] = {}
-    settled: list[Record] = []
-    ended: dict[str, list[Mapping[str, Any]]] = {}
-    closing: dict[str, float] = {}
-    by_hand: dict[str, list[str]] = {}
-    named: set[str] = set()
-    watched: dict[str, datetime | None] = {}
-    nearest: dict[str, NearestMiss] = {}
-    alarmed: dict[str, set[str]] = {}
-    seen, seen_at, is_linked = AccountSeen(), None, True
-    marked_at: dict[str, datetime] = {}
-    told_cash: list[tuple[datetime, Decimal]] = []
-    install = ""
+    recovery = _Recovery(at, takes_hooks=takes_hooks)
+    handlers = recovery.handlers()
     for record in records:
+        if (handler := handlers.get(record.kind)) is not None:
+            handler(record)
+    return recovery.resumed(board, events, number, order_id)
+
+
+class _Recovery:
+    """What the records taken so far say."""
+
+    def __init__(self, at: datetime, *, takes_hooks: bool) -> None:
+        self.at = at
+        self.session = session_from(exchange_date(at))
+        self.midnight = at_exchange_time(self.session.date, time())
+        self.begins = at_exchange_time(session_before(self.session.date).date + timedelta(days=1), time())
+        self.entities: dict[Kind, dict[str, Mapping[str, Json]]] = {kind: {} for kind in _KEYS}
+        self.booked: dict[str, BookedExecution] = {}
+        self.marks: dict[str, Json] = {}
+        self.marked_at: dict[str, datetime] = {}
+        self.bases: dict[str, Json] = {}
+        self.texts: dict[str, SpecText] = {}
+        self.install = ""
+        self.standing = OperatorState()
+        self.requests: set[str] = set()
+        self.accepted: set[str] = set()
+        self.named_above = 0
+        self.hooks: Hooks | None = {} if takes_hooks else None
+        self.hook_ids: set[str] = set()
+        self.surplus: dict[Option, Surplus] = {}
+        self.alarmed: dict[str, set[str]] = {}
+        self.seen = AccountSeen()
+        self.seen_at: datetime | None = None
+        self.is_linked = True
+        self.told_cash: list[tuple[datetime, Decimal]] = []
+        self.hours: dict[str, Hours] = {}
+        self.ticks: dict[str, TickRule] = {}
+        self.moves: dict[tuple[str, date], float] = {}
+        self.closing: dict[str, float] = {}
+        self.settled: list[Record] = []
+        self.ended: dict[str, list[Mapping[str, Any]]] = {}
+        self.by_hand: dict[str, list[str]] = {}
+        self.named: set[str] = set()
+        self.watched: dict[str, datetime | None] = {}
+        self.nearest: dict[str, NearestMiss] = {}
+
+    def handlers(self) -> Mapping[Kind, Callable[[Record], None]]:
+        """Return what takes the records of each kind."""
+        return {
+            Kind.MARK: self._mark,
+            **dict.fromkeys(_KEYS, self._entity),
+            Kind.FILL: lambda record: _book(self.booked, record, self.entities[Kind.ORDER]),
+            Kind.COMMISSION: self._commission,
+            Kind.SETTLEMENT: self._settlement,
+            Kind.ALARM: self._alarm,
+            Kind.OPERATOR: self._operator,
+            Kind.WEBHOOK: self._webhook,
+            Kind.DECISION: self._decision,
+            Kind.FACTS: self._facts,
+            Kind.ACCOUNT: self._account,
+            Kind.LINK: self._link,
+            Kind.RUN_STARTED: self._run_started,
+            Kind.RELOAD: self._specs,
+            Kind.RUN_ENDED: self._run_ended,
+        }
+
+    # ---------------------------------------------------------------- records
+
+    def _mark(self, record: Record) -> None:
+        if record.data.get("profit") is not None:
+            self.marks[record.position], self.marked_at[record.position] = record.data["profit"], record.at
+            if record.at < self.midnight:
+                self.bases[record.position] = record.data["profit"]
+
+    def _entity(self, record: Record) -> None:
+        self.entities[record.kind][str(record.data[_KEYS[record.kind]])] = record.data
+
+    def _commission(self, record: Record) -> None:
+        base = str(record.data["exec_id"]).rpartition(".")[0]
+        if base in self.booked:
+            amount = Decimal(str(record.data["amount"]))
+            self.booked[base] = replace(self.booked[base], commission=amount, is_paid=True)
+
+    def _settlement(self, record: Record) -> None:
+        if record.at >= self.midnight:
+            self.ended.setdefault(record.position, []).append(record.data)
+        if record.data["level"] is not None:
+            self.settled.append(record)
+
+    def _alarm(self, record: Record) -> None:
         data = record.data
-        if record.kind is Kind.MARK:  # nearly all records are
-            if data.get("profit") is not None:
-                marks[record.position], marked_at[record.position] = data["profit"], record.at
-                if record.at < midnight:
-                    bases[record.position] = data["profit"]
-            continue
-        if (key := _KEYS.get(record.kind)) is not None:
-            entities[record.kind][str(data[key])] = data
-        elif record.kind is Kind.FILL:
-            _book(booked, record, entities[Kind.ORDER])
-        elif record.kind is Kind.COMMISSION:
-            base = str(data["exec_id"]).rpartition(".")[0]
-            if base in booked:
-                booked[base] = replace(booked[base], commission=Decimal(str(data["amount"])), is_paid=True)
-        elif record.kind is Kind.SETTLEMENT:
-            if record.at >= midnight:
-                ended.setdefault(record.position, []).append(data)
-            if data["level"] is not None:
-                settled.append(record)
-        elif record.kind is Kind.ALARM:
-            if (told := data.get(EXECUTION)) is not None:
-                report = decode(ExecutionReport, told)
-                base = report.exec_id.rpartition(".")[0]
-                if not record.position:
-                    booked[base] = of_others(report)
-                elif base in booked:  # what was ours was corrected too late: nothing but its name changes
-                    booked[base] = replace(booked[base], exec_id=report.exec_id)
-            if record.at >= begins:  # on days off before it, too
-                surplus.update(_told_surplus(record))
-                alarmed.setdefault(record.bot, set()).add(
-                    alarm_key(record.position, str(data.get("key") or key_of(str(data["text"]))))
-                )
-        elif record.kind is Kind.OPERATOR:
-            requests.add(str(data["id"]))
-            standing = after_record(standing, record)
-            if data.get(NAMED_ABOVE):  # the store was put back: what came after it is not known
-                named_above = max(named_above, int(str(data[NAMED_ABOVE])))
-                seen, seen_at = AccountSeen(), None
-            let_be = data.get("accepted") or []
-            assert isinstance(let_be, list)
-            accepted.update(str(key) for key in let_be)
-        elif record.kind is Kind.WEBHOOK and exchange_date(record.at) >= session.date:
-            hook_ids.add(str(data["id"]))
-            hooks = after_hook(hooks, str(data["name"]), str(data["says"]), utc_time(str(data["came"])))
-        elif record.kind is Kind.DECISION:
-            if data.get(BY_HAND):
-                by_hand.setdefault(record.bot, []).append(record.position)
-                named |= {record.position} if data.get(IS_NAMED) else set()
-            if data.get("what") in GRID and exchange_date(record.at) == session.date:
-                since = data.get("since")
-                began = record.at if since is None else utc_time(str(since))
-                watched[record.bot] = began if data["what"] == WATCH else None
-        elif record.kind is Kind.FACTS and data.get("what") == BASE:
-            if record.at >= begins:
-                bases[record.position] = data["value"]
-        elif record.kind is Kind.FACTS and data.get("what") == ACCOUNT_SEEN:
-            if record.at >= midnight - LINES_KEPT:
+        if (told := data.get(EXECUTION)) is not None:
+            report = decode(ExecutionReport, told)
+            base = report.exec_id.rpartition(".")[0]
+            if not record.position:
+                self.booked[base] = of_others(report)
+            elif base in self.booked:  # what was ours was corrected too late: nothing but its name changes
+                self.booked[base] = replace(self.booked[base], exec_id=report.exec_id)
+        if record.at >= self.begins:  # on days off before it, too
+            self.surplus.update(_told_surplus(record))
+            key = str(data.get("key") or key_of(str(data["text"])))
+            self.alarmed.setdefault(record.bot, set()).add(alarm_key(record.position, key))
+
+    def _operator(self, record: Record) -> None:
+        data = record.data
+        self.requests.add(str(data["id"]))
+        self.standing = after_record(self.standing, record)
+        if data.get(NAMED_ABOVE):  # the store was put back: what came after it is not known
+            self.named_above = max(self.named_above, int(str(data[NAMED_ABOVE])))
+            self.seen, self.seen_at = AccountSeen(), None
+        accepted = data.get("accepted") or []
+        assert isinstance(accepted, list)
+        self.accepted.update(str(key) for key in accepted)
+
+    def _webhook(self, record: Record) -> None:
+        data = record.data
+        if exchange_date(record.at) >= self.session.date:
+            self.hook_ids.add(str(data["id"]))
+            came = utc_time(str(data["came"]))
+            self.hooks = after_hook(self.hooks, str(data["name"]), str(data["says"]), came)
+
+    def _decision(self, record: Record) -> None:
+        data = record.data
+        if data.get(BY_HAND):
+            self.by_hand.setdefault(record.bot, []).append(record.position)
+            if data.get(IS_NAMED):
+                self.named.add(record.position)
+        if data.get("what") in GRID and exchange_date(record.at) == self.session.date:
+            since = data.get("since")
+            began = record.at if since is None else utc_time(str(since))
+            self.watched[record.bot] = began if data["what"] == WATCH else None
+
+    def _facts(self, record: Record) -> None:
+        data, what = record.data, record.data.get("what")
+        if what == BASE:
+            if record.at >= self.begins:
+                self.bases[record.position] = data["value"]
+        elif what == ACCOUNT_SEEN:
+            if record.at >= self.midnight - LINES_KEPT:
                 until = data.get("until")
-                seen, seen_at = decode(AccountSeen, data["value"]), utc_time(str(until)) if until else record.at
-        elif record.kind is Kind.FACTS and data.get("what") == TICKS:
-            if record.at >= midnight - LINES_KEPT:
-                ticks[str(data["trading_class"])] = decode(TickRule, data["value"])
-        elif record.kind is Kind.FACTS and exchange_date(record.at) != session.date:
-            continue
-        elif record.kind is Kind.FACTS and data.get("what") == HOURS:
-            hours[str(data["symbol"])] = hours_of(str(data["value"]), session.date)
-        elif record.kind is Kind.FACTS and data.get("what") == NEAREST:
-            nearest[record.bot] = decode(NearestMiss, data["value"])
-        elif record.kind is Kind.FACTS and data.get("what") == CLOSING:
-            closing[str(data["symbol"])] = float(str(data["value"]))
-        elif record.kind is Kind.FACTS and data.get("what") == OPENING_MOVE:
-            moves[str(data["symbol"]), date.fromisoformat(str(data["expiry"]))] = float(str(data["value"]))
-        elif record.kind is Kind.ACCOUNT:
-            if data["cash"] is not None:
-                told_cash.append((record.at, Decimal(str(data["cash"]))))
-        elif record.kind is Kind.LINK:
-            is_linked = bool(data["up"])
-        elif record.kind is Kind.RUN_ENDED:
-            seen_at = record.at if data.get("is_linked") else seen_at
-        elif record.kind is Kind.RUN_STARTED:
-            install = str(data["install"])
-        if (specs := data.get("specs")) is not None:
-            texts.update({text.digest: text for text in spec_texts(specs)})
-    session = as_told(session, hours.values())
-    settled = [record for record in settled if record.at >= session.close]
-    orders = {ref: decode(Order, dict(data)) for ref, data in entities[Kind.ORDER].items()}
-    written = {name: decode(Position, dict(data)) for name, data in entities[Kind.POSITION].items()}
-    positions = {name: counting_shares(each, ended.get(name, ())) for name, each in written.items()}
-    days = {bot: decode(BotDay, dict(data)) for bot, data in entities[Kind.BOT_DAY].items()}
-    working = {name for o in orders.values() if o.status.is_live for name in o.positions}
-    kept = {name: found for name, found in positions.items() if name in working or not is_over(found, session)}
-    known = {ref: o for ref, o in orders.items() if o.status.is_live or kept.keys() >= {*o.positions}}
-    if seen_at is not None and is_linked:
-        seen_at = max([seen_at, *(found for name, found in marked_at.items() if name in kept)])
-    held = {leg.option for each in kept.values() for leg in each.legs if leg.held}
-    sent = sorted(o.sent_at for o in known.values() if o.sent_at is not None and at - o.sent_at < RECENT)
-    snapshots = {name: Decimal(str(made)) for name, made in marks.items() if name in kept}
-    entered = {name: next((each for each in reversed(ids) if each in kept), "") for name, ids in by_hand.items()}
-    state = State(
-        session=session,
-        board=board,
-        facts=Facts(events=events, hooks=hooks, opening_moves=moves, hours=hours, ticks=ticks),
-        standing=standing,
-        positions=kept,
-        orders=known,
-        live=live_refs(known),
-        twins=cancelled_for_duplicate(known.values()),
-        active=active_ids(kept),
-        by_id={o.order_id: ref for ref, o in known.items() if o.order_id},
-        booked=retained_executions(booked, kept, session),
-        sent=tuple(sent),
-        marks=snapshots,
-        snapshots=snapshots,
-        bases={name: Decimal(str(made)) for name, made in bases.items() if name in kept},
-        bots={
+                self.seen, self.seen_at = (
+                    decode(AccountSeen, data["value"]),
+                    utc_time(str(until)) if until else record.at,
+                )
+        elif what == TICKS:
+            if record.at >= self.midnight - LINES_KEPT:
+                self.ticks[str(data["trading_class"])] = decode(TickRule, data["value"])
+        elif exchange_date(record.at) == self.session.date:
+            self._facts_of_today(what, record)
+
+    def _facts_of_today(self, what: Json, record: Record) -> None:
+        data = record.data
+        if what == HOURS:
+            self.hours[str(data["symbol"])] = hours_of(str(data["value"]), self.session.date)
+        elif what == NEAREST:
+            self.nearest[record.bot] = decode(NearestMiss, data["value"])
+        elif what == CLOSING:
+            self.closing[str(data["symbol"])] = float(str(data["value"]))
+        elif what == OPENING_MOVE:
+            expiry = date.fromisoformat(str(data["expiry"]))
+            self.moves[str(data["symbol"]), expiry] = float(str(data["value"]))
+
+    def _account(self, record: Record) -> None:
+        if record.data["cash"] is not None:
+            self.told_cash.append((record.at, Decimal(str(record.data["cash"]))))
+
+    def _link(self, record: Record) -> None:
+        self.is_linked = bool(record.data["up"])
+
+    def _run_started(self, record: Record) -> None:
+        self.install = str(record.data["install"])
+        self._specs(record)
+
+    def _specs(self, record: Record) -> None:
+        if (specs := record.data.get("specs")) is not None:
+            self.texts.update({text.digest: text for text in spec_texts(specs)})
+
+    def _run_ended(self, record: Record) -> None:
+        if record.data.get("is_linked"):
+            self.seen_at = record.at
+
+    # ---------------------------------------------------------------- the state they lead to
+
+    def resumed(self, board: Board, events: EventCalendar, number: int, order_id: int) -> ResumedRun:
+        """Return the state. number, order_id: the highest of all orders, those included that are not here."""
+        session = as_told(self.session, self.hours.values())
+        orders = {ref: decode(Order, dict(data)) for ref, data in self.entities[Kind.ORDER].items()}
+        kept = self._positions(orders, session)
+        known = {ref: o for ref, o in orders.items() if o.status.is_live or kept.keys() >= {*o.positions}}
+        marks = {name: Decimal(str(made)) for name, made in self.marks.items() if name in kept}
+        settled = [record for record in self.settled if record.at >= session.close]
+        held = {leg.option for each in kept.values() for leg in each.legs if leg.held}
+        sent = sorted(o.sent_at for o in known.values() if o.sent_at is not None and self.at - o.sent_at < RECENT)
+        seen = self.seen
+        facts = Facts(events=events, hooks=self.hooks, opening_moves=self.moves, hours=self.hours, ticks=self.ticks)
+        state = State(
+            session=session,
+            board=board,
+            facts=facts,
+            standing=self.standing,
+            positions=kept,
+            orders=known,
+            live=live_refs(known),
+            twins=cancelled_for_duplicate(known.values()),
+            active=active_ids(kept),
+            by_id={o.order_id: ref for ref, o in known.items() if o.order_id},
+            booked=retained_executions(self.booked, kept, session),
+            sent=tuple(sent),
+            marks=marks,
+            snapshots=marks,
+            bases={name: Decimal(str(made)) for name, made in self.bases.items() if name in kept},
+            bots=self._bots(kept, known, session),
+            next_number=max((number, self.named_above, *(o.number for o in orders.values()))) + 1,
+            named_above=self.named_above,
+            next_order_id=max((order_id, *(o.order_id for o in orders.values()))) + 1,
+            closing={**_closing_levels(settled, kept, session), **self.closing},
+            requests=frozenset(self.requests),
+            hook_ids=frozenset(self.hook_ids),
+            accepted=frozenset(self.accepted),
+            surplus=self.surplus,
+            holdings=seen.holdings,
+            costs=seen.costs,
+            seen_at=self._seen_until(kept) if seen.holdings or seen.doubts else None,
+            doubts=seen.doubts,
+            shifts=seen.shifts,
+            adjusted=seen.adjusted,
+            cashes=_recent_cash(self.told_cash, self.at),
+            at_last={option: count for option, count in seen.at_last.items() if option in held},
+        )
+        needed = {position.digest for position in kept.values()} & self.texts.keys()
+        texts = tuple(self.texts[digest] for digest in sorted(needed))
+        return ResumedRun(state, texts, self.install, not orders and not self.install)
+
+    def _positions(self, orders: Mapping[str, Order], session: Session) -> dict[str, Position]:
+        """Return the positions that are not over, or that a live order is of."""
+        written = {name: decode(Position, dict(data)) for name, data in self.entities[Kind.POSITION].items()}
+        found = {name: counting_shares(each, self.ended.get(name, ())) for name, each in written.items()}
+        working = {name for o in orders.values() if o.status.is_live for name in o.positions}
+        return {name: each for name, each in found.items() if name in working or not is_over(each, session)}
+
+    def _bots(self, kept: Mapping[str, Position], orders: Mapping[str, Order], session: Session) -> dict[str, BotState]:
+        days = {bot: decode(BotDay, dict(data)) for bot, data in self.entities[Kind.BOT_DAY].items()}
+        entered = {
+            name: next((each for each in reversed(ids) if each in kept), "") for name, ids in self.by_hand.items()
+        }
+        return {
             name: BotState(
                 day=day,
                 hand_entered=entered.get(name, ""),
-                is_named=entered.get(name) in named,
-                grid_since=watched.get(name),
-                nearest=nearest.get(name),
-                alarmed=frozenset(alarmed.get(name, ())),
-                blocked=blocked_today(name, known.values()),
+                is_named=entered.get(name) in self.named,
+                grid_since=self.watched.get(name),
+                nearest=self.nearest.get(name),
+                alarmed=frozenset(self.alarmed.get(name, ())),
+                blocked=blocked_today(name, orders.values()),
             )
             for name, day in days.items()
             if is_same_week(day.date, session.date) or day.row_of
-        },
-        next_number=max((number, named_above, *(o.number for o in orders.values()))) + 1,
-        named_above=named_above,
-        next_order_id=max((order_id, *(o.order_id for o in orders.values()))) + 1,
-        closing={**_closing_levels(settled, kept, session), **closing},
-        requests=frozenset(requests),
-        hook_ids=frozenset(hook_ids),
-        accepted=frozenset(accepted),
-        surplus=surplus,
-        holdings=seen.holdings,
-        costs=seen.costs,
-        seen_at=seen_at if seen.holdings or seen.doubts else None,
-        doubts=seen.doubts,
-        shifts=seen.shifts,
-        adjusted=seen.adjusted,
-        cashes=_recent_cash(told_cash, at),
-        at_last={option: count for option, count in seen.at_last.items() if option in held},
-    )
-    needed = {position.digest for position in kept.values()}
-    return ResumedRun(
-        state, tuple(texts[d] for d in sorted(needed & texts.keys())), install, not orders and not install
-    )
+        }
+
+    def _seen_until(self, kept: Mapping[str, Position]) -> datetime | None:
+        """Return until when the account was watched: with a connection that stands, to the last mark."""
+        if self.seen_at is None or not self.is_linked:
+            return self.seen_at
+        return max([self.seen_at, *(found for name, found in self.marked_at.items() if name in kept)])
 
 
 def resume_from(
