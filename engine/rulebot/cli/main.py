@@ -283,38 +283,59 @@ if __name__ == "__main__":
 _HEAD = """\
 # Commands
 
-What `rulebot COMMAND --help` says, of all commands. This page is made of the commands themselves.
+Every command with its options. `rulebot COMMAND --help` says more of each. This page is generated.
 
-Where nobody reads on (`rulebot why BOT | head`) a command ends with 141, as programs do that SIGPIPE ends.
+| exit code | meaning |
+|---|---|
+| 0 | success |
+| 1 | the answer is no: errors in a document, a failed check or test, a difference |
+| 2 | misuse of the command |
+| 3 | a file, store, broker or data source failed |
+| 130, 141 | interrupted; nobody reads the output (`rulebot why BOT \\| head`) |
+
+Other codes are in `--help`. "As above" lists options that an earlier command explains.
 """
+_Record = tuple[str, str]
 
 
 def document() -> str:
-    """Return the page: the commands by what a person is about, each with what it takes."""
-    context = click.Context(main, info_name="rulebot")
-    parts = [_HEAD.rstrip()]
+    """Return the page: the commands by purpose, each with its usage and one line an option."""
+    root = click.Context(main, info_name="rulebot")
+    parts, shown = [_HEAD.rstrip()], set[_Record]()
     for title, section in SECTIONS.items():
         parts.append(f"## {title}")
-        for name in section:
-            command = main.get_command(context, name)
-            assert command is not None, f"{name} is listed and is no command"
-            parts += _command(command, click.Context(command, context, name))
+        for context in (each for name in section for each in _with_parts(name, root)):
+            parts += _command(context, shown)
+            shown.update(_records(context))
     return "\n\n".join(parts) + "\n"
 
 
-def _command(command: click.Command, context: click.Context) -> Iterator[str]:
-    yield f"### {context.command_path}"
-    yield f"```console\n$ {context.command_path} {' '.join(command.collect_usage_pieces(context))}\n```"
-    yield "\n\n".join(" ".join(each.split()) for each in (command.help or "").replace("\b\n", "").split("\n\n"))
-    if options := [each for each in command.params if isinstance(each, click.Option) and not each.hidden]:
-        rows = [record for each in options if (record := each.get_help_record(context)) is not None]
-        yield "\n".join(("| option | |", "|---|---|", *(f"| `{_cell(name)}` | {_cell(text)} |" for name, text in rows)))
+def _with_parts(name: str, parent: click.Context) -> Iterator[click.Context]:
+    """Yield the context of a command, and those of the commands below it."""
+    assert isinstance(parent.command, click.Group)
+    command = parent.command.get_command(parent, name)
+    assert command is not None, f"{name} is listed and is no command"
+    context = click.Context(command, parent, name)
+    yield context
     if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            inner = command.get_command(context, name)
-            assert inner is not None, f"{name} is listed and is no command"
-            yield from _command(inner, click.Context(inner, context, name))
+        for inner in command.list_commands(context):
+            yield from _with_parts(inner, context)
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+def _records(context: click.Context) -> list[_Record]:
+    """Return name and text of the options that a command shows."""
+    options = [each for each in context.command.params if isinstance(each, click.Option) and not each.hidden]
+    return [record for each in options if (record := each.get_help_record(context)) is not None]
+
+
+def _command(context: click.Context, shown: set[_Record]) -> Iterator[str]:
+    yield f"### {context.command_path}"
+    usage = " ".join(each for each in context.command.collect_usage_pieces(context) if each != "[OPTIONS]")
+    first = " ".join((context.command.help or "").partition("\n\n")[0].split())
+    yield f"`{context.command_path} {usage}`".replace(" `", "`") + f": {first}"
+    records = _records(context)
+    rows = [f"- `{name}`: {' '.join(text.split())}" for name, text in records if (name, text) not in shown]
+    if known := [f"`{name.split()[0]}`" for name, text in records if (name, text) in shown]:
+        rows.append(f"- As above: {', '.join(known)}")
+    if rows:
+        yield "\n".join(rows)

@@ -1,7 +1,6 @@
-"""A page for every code: what it means, a wrong and a right example, and why it matters.
+"""A page for every code: its meaning, a wrong and a right example, the remedy and the reason.
 
-The pages stand in `code_pages.md`, one below the other; what each code means, in one line, stands with the checks that
-give it. `docs/diagnostics.md` is made of both, and a test tries every example.
+The pages are in `code_pages.md`; the meaning is in the CODES of the checks. `docs/diagnostics.md` is a table of both.
 """
 
 import re
@@ -18,6 +17,7 @@ CODES: Mapping[str, str] = dict(sorted({**problem.CODES, **codes.CODES}.items())
 """What each code means, in one line."""
 
 _CHAPTERS = (("RB1", "Text, structure, scalars and names"), ("RB2", "Meaning"), ("RB3", "Lint"))
+_FIX = re.compile(r"^Fix: (.+)\n", re.MULTILINE)
 _EXAMPLE = re.compile(r"```yaml (wrong|right)(?: on (\d{4}-\d\d-\d\d))?\n(.*?)```\n", re.DOTALL)
 
 
@@ -29,6 +29,7 @@ class Page:
     meaning: str
     wrong: str
     right: str
+    fix: str
     why: str
     on: str = ""
 
@@ -44,6 +45,7 @@ def page_of(code: str) -> Explanation | None:
         Section("Is", (Line(words=kind),)),
         Section("Wrong", _lines(page.wrong, on)),
         Section("Right", _lines(page.right, on)),
+        Section("Fix", (Line(words=page.fix),)),
         Section("Why", (Line(words=page.why),)),
     )
     return Explanation(kind="code", name=page.code, about=page.meaning, sections=sections)
@@ -63,8 +65,9 @@ def pages() -> Mapping[str, Page]:
 def _page(code: str, body: str) -> Page:
     examples = {kind: (text, day) for kind, day, text in _EXAMPLE.findall(body)}
     (wrong, day), (right, _) = examples["wrong"], examples["right"]
-    why = " ".join(_EXAMPLE.sub("", body).split())
-    return Page(code, CODES[code], wrong, right, why, day)
+    text = _EXAMPLE.sub("", body)
+    (fix,) = _FIX.findall(text)
+    return Page(code, CODES[code], wrong, right, fix, " ".join(_FIX.sub("", text).split()), day)
 
 
 @cache
@@ -81,20 +84,11 @@ def _bodies() -> dict[str, str]:
 
 
 def document() -> str:
-    """Return docs/diagnostics.md: the introduction, a table of all codes, and their pages."""
+    """Return docs/diagnostics.md: the introduction, and a table of codes with meaning and remedy."""
     head = re.split(r"^## RB", _written(), maxsplit=1, flags=re.MULTILINE)[0].rstrip()
-    tables = [_table(prefix, title) for prefix, title in _CHAPTERS]
-    shown = [_section(page) for page in pages().values()]
-    return "\n\n".join((head, *tables, "## Pages", *shown)) + "\n"
+    return "\n\n".join((head, *(_table(prefix, title) for prefix, title in _CHAPTERS))) + "\n"
 
 
 def _table(prefix: str, title: str) -> str:
-    rows = [f"| {code} | {meaning} |" for code, meaning in CODES.items() if code.startswith(prefix)]
-    return "\n".join((f"## {title}", "", "| code | what it is |", "|---|---|", *rows))
-
-
-def _section(page: Page) -> str:
-    on = f", on {page.on}" if page.on else ""
-    examples = ((f"Wrong{on}:", page.wrong), (f"Right{on}:", page.right))
-    shown = "\n\n".join(f"{title}\n\n```yaml\n{text}```" for title, text in examples)
-    return f"### {page.code}\n\n{page.meaning}\n\n{shown}\n\n{page.why}"
+    rows = [f"| {code} | {page.meaning} | {page.fix} |" for code, page in pages().items() if code.startswith(prefix)]
+    return "\n".join((f"## {title}", "", "| code | what it is | remedy |", "|---|---|---|", *rows))

@@ -14,6 +14,7 @@ from rulebot.review import rule_sentence as amounts
 from rulebot.review.explanation import Explanation, Line, Section
 from rulebot.spec import diagnostic as suggest
 from rulebot.spec.fast_schema import read_schema
+from rulebot.spec.nouns import Unit
 
 # --- Every word of the language with the places where it may stand, read from the schemas
 
@@ -473,19 +474,30 @@ def flow(value: Any) -> str:
 _HEAD = """\
 # Every word
 
-What `rulebot explain WORD` says, of all words that a spec or an account document may hold. This page is made of the
-schemas and of the engine's own vocabulary; [language.md](../language.md) is the one to read first.
+Each word of specs and account documents, with its unit and one sentence. `rulebot explain WORD` prints formula, source,
+arguments, places and examples. Start with [language.md](../language.md). This page is generated.
 """
 _CHAPTERS = ("Measures", "Keys", "Comparisons", "Functions of expressions", "Values")
+_CLAUSE = re.compile(r"((?:\S+ ){2}.+?)(?:[.;:] .*|\.)?", re.DOTALL)
+"""What a word means up to the first full stop, semicolon or colon behind its third word."""
+_SHORT_UNITS = {
+    Unit.NUMBER: "number",
+    Unit.POINTS: "pts",
+    Unit.DOLLARS: "$",
+    Unit.PERCENT: "%",
+    Unit.MULTIPLE: "multiple",
+    Unit.SECONDS: "duration",
+    Unit.SESSIONS: "sessions",
+    Unit.R: "R",
+}
 
 
 def document() -> str:
-    """Return the page: a list of the words of each kind, then one below the other, in the order of the alphabet."""
+    """Return the page: one row a word, by kind, in the order of the alphabet."""
     kinds: dict[str, list[str]] = {chapter: [] for chapter in _CHAPTERS}
     for word in sorted(known_words()):
-        kinds[_kind(word)].append(word)
-    shown = [part for chapter, words in kinds.items() for part in _chapter(chapter, words)]
-    return "\n\n".join((_HEAD.rstrip(), *shown)) + "\n"
+        kinds[_kind(word)].append(_row(word))
+    return "\n\n".join((_HEAD.rstrip(), *(f"## {title}\n\n" + "\n".join(rows) for title, rows in kinds.items()))) + "\n"
 
 
 def _kind(word: str) -> str:
@@ -498,26 +510,18 @@ def _kind(word: str) -> str:
     return "Functions of expressions" if word in FUNCTIONS else "Values"
 
 
-def _chapter(title: str, words: list[str]) -> Iterator[str]:
-    yield f"## {title}"
-    yield ", ".join(f"[`{word}`](#{word.lower()})" for word in words)
-    for word in words:
-        page = word_page(word)
-        assert page is not None, f"{word} is known and has no page"
-        yield from _page(page)
+def _row(word: str) -> str:
+    """Return a word, its unit, and the first clause of what it means."""
+    measure = VOCABULARY.get(word)
+    unit = f" ({_short_units(measure)})" if measure else ""
+    about = _about(word)
+    found = _CLAUSE.fullmatch(about)
+    return f"- `{word}`{unit}: {found[1] if found else about.rstrip('.')}"
 
 
-def _page(page: Explanation) -> Iterator[str]:
-    yield f"### {page.name}"
-    yield page.about[:1].upper() + page.about[1:] + ("" if page.about.endswith(".") else ".")
-    yield from (_table(section) for section in page.sections)
-
-
-def _table(section: Section) -> str:
-    rows = [f"| {line.name} | {_cell(line.words, is_code=line.name == 'as in')} |" for line in section.lines]
-    return "\n".join((f"| {section.title} | |", "|---|---|", *rows))
-
-
-def _cell(words: str, *, is_code: bool) -> str:
-    plain = words.replace("|", "\\|")
-    return "<br>".join(f"`{each}`" for each in plain.split("; ")) if is_code else plain
+def _short_units(measure: Measure) -> str:
+    if measure.is_truth:
+        return "true/false"
+    if measure.words or measure.name == "last_exit":
+        return "word"
+    return "/".join(_SHORT_UNITS[unit] for unit, _ in measure.units)
