@@ -1,6 +1,6 @@
 """What part 5 of the work takes of CI: the processor time of its tests, and of the processes that they start.
 
-`docs/ci-budget.md` gives it two minutes of two cores. With RULEBOT_TEST_TIMES=FILE a run of pytest adds what each file
+`docs/contributing.md` gives it two minutes of two cores. With RULEBOT_TEST_TIMES=FILE a run of pytest adds what each file
 of tests took to that file; `python tests/processor_time.py FILE` says what it comes to.
 """
 

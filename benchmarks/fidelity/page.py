@@ -5,21 +5,20 @@ from math import log
 
 from benchmarks.fidelity.figure import Figure, table
 from benchmarks.fidelity.indices import Replica
+from rulebot.adapters.history.session import Severity
 
 _HEAD = """# How near the past comes
 
-Measured on real data that is not part of this project: chains of three vendors, Lean's sample data, daily bars, and
-month-end levels of Cboe's strategy indices. `python -m benchmarks.fidelity FOLDER` repeats it where that data is, and
-writes this page; it takes some minutes. The data is not shipped, since its owners do not allow it; what stands here are
-our figures about it. [history-data.md](history-data.md) says what is read and how the model works.
+Measured on data that is not part of this project and may not be shipped: chains of three vendors, Lean's sample data,
+daily bars, month-end levels of Cboe's strategy indices. `python -m benchmarks.fidelity FOLDER` repeats it on a folder
+with that data, and writes this page. [history-data.md](history-data.md) says how the model works.
 """
 _INDICES = """## Cboe's strategy indices, replicated on the model
 
 The bots in [examples/index](../examples/index/cboe_put.yaml) are backtested from January 1999 to December 2015 on the
-modelled market: nothing of the indices, and no option price of those years, is known to it. Fills at the middle. Their
-trades and the daily worth of what they hold become an index as Cboe's methodology says: PUT keeps bills worth its puts'
-strikes, CNDR bills of ten times the most its condor can lose; BXM and BXMD hold the S&P 500 with its dividends. Monthly
-returns, at the ends of months, are compared with the published ones; beta is the slope of ours on theirs.
+modelled market, which knows nothing of the indices and no option price of those years. Fills at the middle. Trades and
+holdings become an index by Cboe's methodology. Monthly returns are compared with the published ones; beta is the slope
+of ours on theirs.
 """
 _COLOURS = {"PUT": "#1f6fb4", "BXM": "#c23b22", "BXMD": "#2a8c4a", "CNDR": "#8a5fb0"}
 
@@ -32,25 +31,15 @@ def page(
 ) -> str:
     """Return the page."""
     parts = [_HEAD, _INDICES, table([each.figure() for each in replicas]), ""]
-    parts += ["![Our own curves, 100 in January 1999, a logarithmic scale](fidelity.svg)", "", _years(replicas), ""]
+    parts += ["![Our own curves, 100 in January 1999, a logarithmic scale](fidelity.svg)", ""]
     parts += ["## The model", "", table(list(model)), "", "## Real chains", "", table(list(chains)), ""]
+    parts += ["## Sessions read, and what was refused or left out", "", "| data | severity | what | days or findings |"]
+    kept = [each for each in found if each[1] != Severity.TOLD.value]
     parts += [
-        "## What was found wrong with the real data",
-        "",
-        "| data | severity | what | days or findings |",
         "|---|---|---|---|",
+        *(f"| {words} | {severity} | {what} | {count or ''} |" for words, severity, what, count in kept),
     ]
-    parts += [f"| {words} | {severity} | {what} | {count or ''} |" for words, severity, what, count in found]
     return "\n".join(parts) + "\n"
-
-
-def _years(replicas: Sequence[Replica]) -> str:
-    """Return our level at the end of each year."""
-    names = [each.name for each in replicas]
-    years = sorted({month[:4] for each in replicas for month in each.curve})
-    lines = [f"Ours at the end of | {' | '.join(names)}", "|".join(["---"] * (len(names) + 1))]
-    lines += [f"{year} | " + " | ".join(f"{each.curve[f'{year}-12']:.1f}" for each in replicas) for year in years]
-    return "\n".join(f"| {line} |" for line in lines)
 
 
 def curves(replicas: Sequence[Replica], width: int = 720, height: int = 320) -> str:
