@@ -12,8 +12,9 @@ OPENING = """# Benchmarks
 
 How fast rulebot is beside other programs on the same machine in the same minutes. `python -m benchmarks` measures all
 of it, or parts: `commands`, `turns`, `growth`, `gateway`, `day`, `past`, `modelled`, `peers`, `push`, `recordings`,
-`restart`, `safety`, `sweeps`, `weeks`. It keeps figures, earlier ones and remarks in `benchmarks/measured.json` and writes this page from it;
-`--print` only prints. What is compared with is installed into `benchmarks/.anchors` at the first run.
+`restart`, `safety`, `sweeps`, `weeks`. It keeps figures, earlier ones and remarks in `benchmarks/measured.json` and
+writes this page from it; `--print` only prints. What is compared with is installed into `benchmarks/.anchors` at the
+first run.
 
 **How.** Runs of both sides alternate in one script, in at least five rounds; a ratio is the median of the rounds'
 ratios. Read ratios, not milliseconds: a shared machine differs twofold between minutes. F is the floor that must be
