@@ -1,7 +1,7 @@
 """What part 5 of the work takes of CI: the processor time of its tests, and of the processes that they start.
 
-`docs/contributing.md` gives it two minutes of two cores. With RULEBOT_TEST_TIMES=FILE a run of pytest adds what each file
-of tests took to that file; `python tests/processor_time.py FILE` says what it comes to.
+`docs/contributing.md` gives it two minutes of two cores. With RULEBOT_TEST_TIMES=FILE a run of pytest adds what each
+file of tests took to that file; `python tests/processor_time.py FILE` prints the sum.
 """
 
 import json
