@@ -17,9 +17,9 @@ from tempfile import TemporaryDirectory
 from benchmarks.anchors import environment
 from benchmarks.measure import Goal, Rounds, peak_memory
 from rulebot.documents.load_bots import LoadedBots, load_desk
-from rulebot.evaluate.listings import neighbours
 from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import Run, RunOptions, Watcher, execute
+from rulebot.measure.listings import neighbours
 from rulebot.model.contract import Contract, Option, Right
 from rulebot.model.market import Extras, level_of
 from rulebot.spec.files import shipped

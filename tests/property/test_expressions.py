@@ -10,13 +10,13 @@ from simpleeval import SimpleEval
 from tries import tries
 
 from rulebot.compile.expression import truth_of
-from rulebot.compile.measures.measure import Place
 from rulebot.compile.plan import AllOf, AnyOf, Not, Quantity, Truth
 from rulebot.compile.problem import Fault
 from rulebot.compile.scope import Scope
-from rulebot.evaluate.reading import Context
 from rulebot.evaluate.rules import compile_test
-from rulebot.evaluate.snapshot import View
+from rulebot.measure.definition import Place
+from rulebot.measure.reading import Context
+from rulebot.measure.view import View
 from rulebot.model.contract import Underlying
 from rulebot.model.facts import Facts
 from rulebot.model.market import Board

@@ -4,9 +4,10 @@ from comparing import HOLDS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rulebot.compile.lint.comparisons import ALL, LinearTerms, Range, can_hold, compared, divided, meet, rest, shifted
+from rulebot.compile.lint.comparisons import LinearTerms, can_hold
 from rulebot.compile.plan import AllOf, AnyOf, Call, Compare, Constant, Not, Op, Quantity, Truth
 from rulebot.compile.timing import full_session
+from rulebot.measure.ranges import ALL, Range, compared, divided, meet, rest, shifted
 
 TERMS = LinearTerms(full_session(), True)
 NUMBERS = [number / 2 for number in range(-9, 10)]

@@ -23,8 +23,8 @@ from rulebot.compile.plan import (
     Quantity,
     Truth,
 )
-from rulebot.evaluate.measure_structure import names_of
-from rulebot.evaluate.snapshot import Held
+from rulebot.measure.view import Held
+from rulebot.measures.structure import names_of
 from rulebot.model.contract import LOT, Option, Right
 from rulebot.model.session import DayTime, Session, sessions_after
 

@@ -19,8 +19,8 @@ from rulebot.adapters.history.daily import can_split, split_at_open
 from rulebot.adapters.history.session import Columns, DailyBar, HistoryDay, Source, ToldBars, nan_median
 from rulebot.backtest.historical_market import DayMarket
 from rulebot.backtest.sampling import NO_DATA
-from rulebot.compile.series import DAY, MOST_SESSIONS, Series
-from rulebot.evaluate.measure_bars import last_end
+from rulebot.measure.series import DAY, MOST_SESSIONS, Series
+from rulebot.measures.bars import last_end
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.facts import Bar, Bars, Listing

@@ -28,9 +28,9 @@ from rulebot.adapters.history.session import (
 )
 from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.backtest.implied_surface import GREEKS, surface_of
-from rulebot.compile.series import BARS_A_SESSION, DAY, Series, name_of
 from rulebot.core.program import CompiledBot
-from rulebot.evaluate.measure_bars import last_end
+from rulebot.measure.series import BARS_A_SESSION, DAY, Series, name_of
+from rulebot.measures.bars import last_end
 from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.market import FEED_SILENCE, Board, usual_age
 from rulebot.model.position import Position, PositionLeg

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
-from rulebot.compile.series import DAY, Series
 from rulebot.core.program import CompiledBot, Program
 from rulebot.core.settlement import ended_earlier
-from rulebot.evaluate.listings import expiry_on
-from rulebot.evaluate.measure_options import SESSIONS
+from rulebot.measure.listings import expiry_on
+from rulebot.measure.series import DAY, Series
+from rulebot.measures.options import SESSIONS
 from rulebot.model.contract import Option
 from rulebot.model.errors import UnavailableError
 from rulebot.model.event import (

@@ -10,17 +10,17 @@ from datetime import datetime
 
 from rulebot.compile.data_needs import needs_of, needs_together
 from rulebot.compile.features import VERSION, inputs_at, usual_features
-from rulebot.compile.measures.measure import Place
 from rulebot.compile.plan import Number, Plan
 from rulebot.compile.problem import Fault
 from rulebot.core.program import CompiledBot, Program, compile_bot
 from rulebot.core.state import State
 from rulebot.core.structure_selection import opening_commission, price_legs, show_candidate
-from rulebot.evaluate.measure import reader_of
-from rulebot.evaluate.measure_model import features_read
-from rulebot.evaluate.reading import Read, context_of, number_of
+from rulebot.evaluate.measure import context_of, reader_of
 from rulebot.evaluate.select import StructureSelection
-from rulebot.evaluate.snapshot import LegView, View
+from rulebot.measure.definition import Place
+from rulebot.measure.reading import Read, number_of
+from rulebot.measure.view import LegView, View
+from rulebot.measures.model import features_read
 from rulebot.model.errors import MisuseError
 from rulebot.model.order import Command, Purpose, Submit
 from rulebot.model.position import Position

@@ -53,13 +53,13 @@ from rulebot.backtest.scheduler import (
     wake_times,
 )
 from rulebot.backtest.simulated_broker import expired
-from rulebot.compile.series import DAY, Series
 from rulebot.core.handle_event import start_run
 from rulebot.core.order_status_requests import ASK_EVERY, ask_at
 from rulebot.core.program import CompiledBot, Program
 from rulebot.core.state import NEVER, State
 from rulebot.core.state_builder import StateBuilder
-from rulebot.evaluate.measure_bars import last_end
+from rulebot.measure.series import DAY, Series
+from rulebot.measures.bars import last_end
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.errors import InvariantError, StoreError
 from rulebot.model.event import AccountReport, BarsReport, Event, HoursReport, MarketMoved, OpeningMoveReport

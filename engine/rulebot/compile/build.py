@@ -20,7 +20,6 @@ from rulebot.compile.lifecycle import LIFECYCLE, sound
 from rulebot.compile.lint.lint import lint, unaccepted
 from rulebot.compile.lint.lint_context import LintEnvironment
 from rulebot.compile.lint.neighbours import conflicting_bots
-from rulebot.compile.measures.measure import Place
 from rulebot.compile.orders import growth_problems, order_problems, size_problems
 from rulebot.compile.per_leg_exits import alone_problems
 from rulebot.compile.plan import Choice, DayBounds, ExitPlan, Needs, Plan, ProtectPlan, RiskPlan, RollPlan, Rule
@@ -42,6 +41,7 @@ from rulebot.compile.variants import (
     variants,
     with_members,
 )
+from rulebot.measure.definition import Place
 from rulebot.model.contract import product
 from rulebot.spec.diagnostic import Diagnostic, Span, in_file_order
 from rulebot.spec.load import Loaded

@@ -3,7 +3,6 @@
 from rulebot.compile.data_needs import calls_of, reads_of
 from rulebot.compile.expression import amount_named, number_of_name, truth_of
 from rulebot.compile.features import with_score
-from rulebot.compile.measures.measure import Measure
 from rulebot.compile.plan import (
     AllOf,
     AnyOf,
@@ -22,6 +21,7 @@ from rulebot.compile.plan import (
 from rulebot.compile.problem import Fault, Problem, did_you_mean
 from rulebot.compile.scope import Scope, call_of, measure_named
 from rulebot.compile.units import WRITTEN, coerce, is_comparable, number_quantity, scaled, written
+from rulebot.measure.definition import Measure
 from rulebot.model.session import DayTime
 from rulebot.model.values import replace
 from rulebot.spec.nouns import (

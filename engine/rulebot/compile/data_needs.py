@@ -1,7 +1,6 @@
 """What a test looks at, and from it the data a bot needs before it can judge anything."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
 
 from rulebot.compile.plan import (
     AllOf,
@@ -20,17 +19,15 @@ from rulebot.compile.plan import (
     Rule,
     Truth,
 )
-from rulebot.compile.series import CLOSE_TO_CLOSE, DAY, OF_REALISED, Series, estimator_of, reads_today, series_of
 from rulebot.compile.vocabulary import INDICES, MEASURES
+from rulebot.measure.series import CLOSE_TO_CLOSE, DAY, OF_REALISED, Series, estimator_of, reads_today, series_of
+from rulebot.measures.options import WING_DELTA
 from rulebot.model.contract import Right, product
 from rulebot.model.market import Extra
 from rulebot.model.values import replace
 from rulebot.spec.nouns import DteRule, Strike, StrikeBy
 
 # --- What measures read of the market beside quotes
-
-WING_DELTA = Decimal("0.25")
-"""The delta at which skew compares a put with a call."""
 
 _OF_SYMBOL = {
     "iv_rank": (Extra.IMPLIED,),

@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 from simpleeval import InvalidExpression, SimpleEval
 
-from rulebot.compile.measures.measure import Measure, Takes
 from rulebot.compile.plan import (
     AllOf,
     AnyOf,
@@ -31,6 +30,7 @@ from rulebot.compile.problem import Fault, Problem
 from rulebot.compile.scope import Scope, call_of, measure_named
 from rulebot.compile.units import is_bare, natural_quantity, number_quantity, product_quantity, scaled, unify
 from rulebot.compile.vocabulary import FUNCTIONS, VOCABULARY
+from rulebot.measure.definition import Measure, Takes
 from rulebot.spec.nouns import Amount, Argument, Path
 
 MAX_LENGTH = 500

@@ -7,11 +7,11 @@ means never changes within a version of the list; a new meaning is a new name, a
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from rulebot.compile.measures.measure import Place, Takes, may_stand
 from rulebot.compile.plan import Arithmetic, Call, Number, Plan, Quantity, Score
 from rulebot.compile.problem import Fault, Problem, did_you_mean
 from rulebot.compile.scope import Scope, call_of
 from rulebot.compile.vocabulary import MEASURES
+from rulebot.measure.definition import Place, Takes, may_stand
 from rulebot.model.values import dataclass
 from rulebot.spec.nouns import Leg, Path, Side
 

@@ -10,7 +10,6 @@ from itertools import chain
 
 from rulebot.compile.condition import rules_of
 from rulebot.compile.data_needs import calls_of
-from rulebot.compile.measures.measure import Place
 from rulebot.compile.orders import exit_order_of
 from rulebot.compile.plan import RollPlan, Rule
 from rulebot.compile.problem import Problem, did_you_mean
@@ -24,6 +23,7 @@ from rulebot.compile.structure import (
     missing_cover,
     references_of,
 )
+from rulebot.measure.definition import Place
 from rulebot.model.values import dataclass
 from rulebot.spec.nouns import Amount, Leg, Path, Side, Strike, StrikeBy
 from rulebot.spec.spec import Exit, PriceFrom, Roll, Spec

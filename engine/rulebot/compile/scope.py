@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from rulebot.compile.measures.account import SHARES
-from rulebot.compile.measures.measure import (
+from rulebot.compile.plan import OPEN_LEGS, SINCE_ENTRY, Argument, Call
+from rulebot.compile.problem import Fault, Problem, did_you_mean
+from rulebot.compile.units import written as as_written
+from rulebot.compile.vocabulary import INDICES, VOCABULARY
+from rulebot.measure.definition import (
     BEFORE_IT_IS_SENT,
     WITH_AN_ENTRY,
     Measure,
@@ -13,11 +17,7 @@ from rulebot.compile.measures.measure import (
     Takes,
     may_stand,
 )
-from rulebot.compile.plan import OPEN_LEGS, SINCE_ENTRY, Argument, Call
-from rulebot.compile.problem import Fault, Problem, did_you_mean
-from rulebot.compile.series import INTRADAY, MINUTE, MOST_SESSIONS, OF_REALISED, OF_SAMPLES, SIZES
-from rulebot.compile.units import written as as_written
-from rulebot.compile.vocabulary import INDICES, VOCABULARY
+from rulebot.measure.series import INTRADAY, MINUTE, MOST_SESSIONS, OF_REALISED, OF_SAMPLES, SIZES
 from rulebot.model.contract import product
 from rulebot.model.learned_model import LearnedModel
 from rulebot.model.position import TARGET_MISSED

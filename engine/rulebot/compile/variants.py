@@ -6,11 +6,11 @@ from dataclasses import replace
 from rulebot.compile.condition import rules_of
 from rulebot.compile.data_needs import calls_of, needs_of, needs_together
 from rulebot.compile.expression import number_of_name
-from rulebot.compile.measures.measure import Place
 from rulebot.compile.plan import Call, Constant, Member, Number, Plan, Quantity, Ranking, Rule
 from rulebot.compile.problem import Fault, Problem
 from rulebot.compile.scope import scope_of
 from rulebot.compile.units import coerce, number_quantity
+from rulebot.measure.definition import Place
 from rulebot.model.values import dataclass
 from rulebot.spec.nouns import Alternative, Amount, Path
 from rulebot.spec.spec import Spec, Universe

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from rulebot.compile.measures.account import DESK, HOOKS, SHARES
 from rulebot.compile.measures.bars import BAR_MEASURES
 from rulebot.compile.measures.market import CALENDAR, CLOCK, FLOW, LEARNED, MARKET, RANKS, VOLATILITIES
-from rulebot.compile.measures.measure import Measure
 from rulebot.compile.measures.trade import COUNTS, EXPOSURE, GREEKS, OF_POSITION, OF_STRUCTURE
+from rulebot.measure.definition import Measure
 
 VOCABULARY: Mapping[str, Measure] = {
     measure.name: measure

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from rulebot.compile.series import name_of
 from rulebot.core.state_builder import StateBuilder
+from rulebot.measure.series import name_of
 from rulebot.model.event import BarsReport, ImpliedReport
 from rulebot.model.values import replace
 from rulebot.record.record import Kind

@@ -17,8 +17,8 @@ from rulebot.core.share_coverage import shares_needed
 from rulebot.core.state_builder import StateBuilder
 from rulebot.decide.limits import ShareCoverage
 from rulebot.decide.sizing import SizeLimits
-from rulebot.evaluate.measure_account import NOT_TOLD
 from rulebot.evaluate.select import StructureSelection
+from rulebot.measures.account import NOT_TOLD
 from rulebot.model.cause import Cause
 from rulebot.model.contract import LOT
 from rulebot.model.money import ZERO

@@ -10,7 +10,7 @@ from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import record_selection
 from rulebot.decide.limits import price_problem
 from rulebot.evaluate.select import StructureSelection
-from rulebot.evaluate.snapshot import View
+from rulebot.measure.view import View
 from rulebot.model.cause import Text
 from rulebot.model.contract import LOT
 from rulebot.model.loss_bound import loss_bound

@@ -46,9 +46,9 @@ from rulebot.core.state_builder import StateBuilder
 from rulebot.core.target_price import is_within_reach, target_at_work
 from rulebot.core.trailing import note_best
 from rulebot.core.unknown_exits import acts_unknown, known_again
-from rulebot.evaluate.evaluation import NotOpen
-from rulebot.evaluate.snapshot import View
 from rulebot.fill.exit_level import terms_of
+from rulebot.measure.verdict import NotOpen
+from rulebot.measure.view import View
 from rulebot.model.position import FLATTENED, Position
 from rulebot.model.values import replace
 from rulebot.record.record import Kind

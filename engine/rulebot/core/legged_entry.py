@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from rulebot.core.program import CompiledBot
 from rulebot.core.state_builder import StateBuilder
-from rulebot.evaluate.snapshot import LegView
+from rulebot.measure.view import LegView
 from rulebot.model.contract import LOT
 from rulebot.model.loss_bound import GroupedLeg, most_commissions
 from rulebot.model.money import ZERO, dollars

@@ -18,7 +18,7 @@ from rulebot.core.state_builder import StateBuilder
 from rulebot.decide.account_rules import AccountInputs, bound_in_dollars
 from rulebot.decide.limits import Cap
 from rulebot.evaluate.select import StructureSelection
-from rulebot.evaluate.snapshot import Margin, View
+from rulebot.measure.view import Margin, View
 from rulebot.model.contract import Option
 from rulebot.model.event import MarginReport, OrderMessage, OrderUnsent
 from rulebot.model.money import ZERO

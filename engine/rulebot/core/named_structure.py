@@ -7,9 +7,9 @@ from rulebot.core.program import CompiledBot
 from rulebot.core.state import Named
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import taken_for
-from rulebot.evaluate.listings import expiry_on
 from rulebot.evaluate.select import StructureSelection
-from rulebot.evaluate.snapshot import LegView, View
+from rulebot.measure.listings import expiry_on
+from rulebot.measure.view import LegView, View
 from rulebot.model.contract import Option
 
 ANEW = "scan again, and enter a new row"

@@ -13,7 +13,7 @@ from rulebot.core.legged_entry import legging_floor, received
 from rulebot.core.program import CompiledBot, CompiledRule
 from rulebot.core.state_builder import StateBuilder
 from rulebot.decide.sizing import Priced, floor_of
-from rulebot.evaluate.snapshot import LegView, View
+from rulebot.measure.view import LegView, View
 from rulebot.model.commission import broker_part, estimate
 from rulebot.model.contract import LOT, Option
 from rulebot.model.loss_bound import min_proceeds, most_commissions

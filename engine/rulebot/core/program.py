@@ -26,14 +26,14 @@ from rulebot.compile.plan import (
 )
 from rulebot.decide.account_rules import reads_margin
 from rulebot.decide.entry_window import Span, at_hand, spans
-from rulebot.evaluate.listings import expiry_on
-from rulebot.evaluate.measure import bind, reader_of
-from rulebot.evaluate.measure_position import measured_by
-from rulebot.evaluate.reading import Read, context_of
+from rulebot.evaluate.measure import bind, context_of, reader_of
 from rulebot.evaluate.rules import Judge, compile_expected_move, compile_rule
-from rulebot.evaluate.snapshot import LegView, View
 from rulebot.evaluate.strike_target import ExpectedMove
 from rulebot.evaluate.watch import exit_levels, exit_moves, exit_reads, levels
+from rulebot.measure.listings import expiry_on
+from rulebot.measure.reading import Read
+from rulebot.measure.view import LegView, View
+from rulebot.measures.position import measured_by
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.facts import Facts
 from rulebot.model.market import Extras

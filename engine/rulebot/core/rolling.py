@@ -30,9 +30,9 @@ from rulebot.core.structure_selection import record_selection
 from rulebot.core.unknown_exits import is_unknown, known_again, note_unknown
 from rulebot.decide.limits import price_problem
 from rulebot.evaluate.select import StructureSelection, select
-from rulebot.evaluate.snapshot import LegView, View
 from rulebot.evaluate.watch import SubscriptionRequest, entry_aims, entry_wish
 from rulebot.evaluate.wording import describe
+from rulebot.measure.view import LegView, View
 from rulebot.model.cause import Text
 from rulebot.model.commission import estimate
 from rulebot.model.contract import LOT, Option

@@ -7,9 +7,9 @@ from rulebot.compile.plan import Rule
 from rulebot.core.program import CompiledRule
 from rulebot.core.state import NEVER, ConfirmationProgress, Reading
 from rulebot.core.state_builder import StateBuilder
-from rulebot.evaluate.evaluation import Verdict
-from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.wording import describe
+from rulebot.measure.verdict import Verdict
+from rulebot.measure.view import View
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.values import replace
 from rulebot.record.record import Json, Kind

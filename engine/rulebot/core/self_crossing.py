@@ -24,7 +24,7 @@ from rulebot.core.protective_stops import place_protection
 from rulebot.core.rule_evaluation import wake
 from rulebot.core.state import State
 from rulebot.core.state_builder import StateBuilder
-from rulebot.evaluate.snapshot import LegView
+from rulebot.measure.view import LegView
 from rulebot.model.cause import Cause
 from rulebot.model.contract import Option
 from rulebot.model.order import Order, OrderLeg, Purpose, Side

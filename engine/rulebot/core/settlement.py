@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import nan
 
-from rulebot.compile.series import DAY
 from rulebot.core.account_shortfall import recompute_shortfalls
 from rulebot.core.bracket_orders import has_expired, option_has_expired
 from rulebot.core.close_plan import exit_has_dealt
@@ -16,6 +15,7 @@ from rulebot.core.order_ended import part_is_closed
 from rulebot.core.position_closed import count_closed, on_position_closed
 from rulebot.core.state_builder import StateBuilder
 from rulebot.fill.ledger import Settled, assigned, delivered, how_settled, leg_of, priced, settled
+from rulebot.measure.series import DAY
 from rulebot.model.contract import Option, Right, Settlement, Underlying, product
 from rulebot.model.money import ZERO
 from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position, PositionLeg

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple, TypeVar
 from rulebot.compile.plan import Rule
 from rulebot.core.entry_obstacles import Blocked
 from rulebot.decide.entry_window import BotDay
-from rulebot.evaluate.evaluation import Verdict
 from rulebot.evaluate.select import StructureSelection
-from rulebot.evaluate.snapshot import Held, LegView
 from rulebot.evaluate.watch import StrikeTarget, SubscriptionRequest
 from rulebot.fill.exit_level import HeldLeg
 from rulebot.fill.ledger import BookedExecution
+from rulebot.measure.verdict import Verdict
+from rulebot.measure.view import Held, LegView
 from rulebot.model.cause import Name, Shut, Text
 from rulebot.model.contract import Contract, Option
 from rulebot.model.event import Request

@@ -17,9 +17,9 @@ from rulebot.core.share_coverage import account_shares
 from rulebot.core.state import NOTHING, PLACES, BotState, DuplicateOrder, Reading, State, Structure
 from rulebot.decide.entry_window import BotDay
 from rulebot.decide.machine import can, next_state
-from rulebot.evaluate.snapshot import BotView, LegView, View
 from rulebot.fill.exit_level import ended_by
 from rulebot.fill.ledger import BookedExecution
+from rulebot.measure.view import BotView, LegView, View
 from rulebot.model.cause import Name, Text
 from rulebot.model.contract import Option
 from rulebot.model.order import Command, Order, OrderStatus, RequestOpenOrders, Submit

@@ -20,8 +20,8 @@ from rulebot.core.universe_requirements import still_offers
 from rulebot.decide.account_rules import grown
 from rulebot.decide.sizing import Priced, SizeLimits, fitting
 from rulebot.evaluate.select import StructureSelection, select
-from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.wording import describe
+from rulebot.measure.view import View
 from rulebot.model.commission import estimate
 from rulebot.model.contract import LOT, Option
 from rulebot.model.loss_bound import loss_bound, most_commissions

@@ -18,8 +18,8 @@ from rulebot.core.state import NEVER, NOTHING
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.universe_subscriptions import UniverseSubscriptions, lines_of, member_aims, member_wishes
 from rulebot.decide.entry_window import is_spent
-from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.watch import StrikeTarget, SubscriptionRequest, entry_aims, money_wish, watch_list
+from rulebot.measure.view import View
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.market import Board
 from rulebot.model.order import Subscribe

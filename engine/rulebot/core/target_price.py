@@ -17,10 +17,10 @@ from rulebot.compile.plan import ExitPlan
 from rulebot.core.close_plan import CLOSING, closing_bound, exit_ladder, is_worthless_long, legs_to_close, planned_exit
 from rulebot.core.day_pnl import structure
 from rulebot.core.state_builder import StateBuilder
-from rulebot.evaluate.measure_structure import mark
-from rulebot.evaluate.reading import Reading, UnknownValue
-from rulebot.evaluate.snapshot import LegView
 from rulebot.fill.exit_level import needed_dollars
+from rulebot.measure.reading import Reading, UnknownValue
+from rulebot.measure.view import LegView
+from rulebot.measures.structure import mark
 from rulebot.model.cause import Cause
 from rulebot.model.contract import LOT
 from rulebot.model.market import OPTION_AGE

@@ -12,7 +12,7 @@ from rulebot.core.program import CompiledBot
 from rulebot.core.rule_evaluation import REREAD, wake
 from rulebot.core.state import SeenHolding
 from rulebot.core.state_builder import StateBuilder
-from rulebot.evaluate.snapshot import View
+from rulebot.measure.view import View
 from rulebot.model.position import Best, Position
 from rulebot.model.values import replace
 

@@ -7,9 +7,10 @@ from rulebot.core.program import CompiledBot, CompiledMember, CompiledRule
 from rulebot.core.rule_evaluation import confirmed, evaluate_rules
 from rulebot.core.state import Reading
 from rulebot.core.state_builder import StateBuilder
-from rulebot.evaluate.evaluation import NotOpen, Verdict
-from rulebot.evaluate.listings import listing_of, neighbours
-from rulebot.evaluate.snapshot import LegView, View
+from rulebot.evaluate.strike_terms import listing_of
+from rulebot.measure.listings import neighbours
+from rulebot.measure.verdict import NotOpen, Verdict
+from rulebot.measure.view import LegView, View
 from rulebot.model.contract import listed
 from rulebot.model.values import replace
 

@@ -12,8 +12,8 @@ from math import gcd
 from rulebot.compile.plan import Plan
 from rulebot.core.program import CompiledBot, CompiledMember
 from rulebot.core.state_builder import StateBuilder
-from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.watch import StrikeTarget, SubscriptionRequest, at_money, entry_aims, entry_wish, money_aims
+from rulebot.measure.view import View
 from rulebot.model.contract import Contract, Underlying
 from rulebot.model.facts import Facts
 

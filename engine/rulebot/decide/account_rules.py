@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from rulebot.decide.entry_window import BotDay
 from rulebot.decide.limits import NET, net_held
-from rulebot.evaluate.evaluation import group_truth, negated
-from rulebot.evaluate.exposure import Exposure
+from rulebot.measure.verdict import group_truth, negated
+from rulebot.measure.view import Exposure
 from rulebot.model.cause import Halt, Shut
 from rulebot.model.money import ZERO, dollars
 from rulebot.model.session import DayTime, Session

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from rulebot.compile.plan import DayBounds
-from rulebot.evaluate.exposure import Exposure
+from rulebot.measure.view import Exposure
 from rulebot.model.cause import Halt, Text
 from rulebot.model.money import RAISED_BY, dollars
 from rulebot.model.text import counted

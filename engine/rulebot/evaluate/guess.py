@@ -14,11 +14,11 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 from rulebot.compile.plan import LegPlan, Plan
-from rulebot.evaluate.listings import BAND, listing_of, neighbours
-from rulebot.evaluate.reading import UnknownValue
-from rulebot.evaluate.snapshot import View
-from rulebot.evaluate.strike_terms import VALUED, edge_of, of_two, partner_of, preferred, side_of
+from rulebot.evaluate.strike_terms import VALUED, edge_of, listing_of, of_two, partner_of, preferred, side_of
 from rulebot.evaluate.strike_values import premiums_of
+from rulebot.measure.listings import BAND, neighbours
+from rulebot.measure.reading import UnknownValue
+from rulebot.measure.view import View
 from rulebot.model.contract import Right, listed
 from rulebot.model.money import ZERO
 from rulebot.model.session import SESSIONS_A_YEAR

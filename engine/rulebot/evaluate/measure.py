@@ -4,22 +4,29 @@ import math
 from collections.abc import Callable
 from functools import partial
 
-from rulebot.compile.plan import Arithmetic, Call, Constant, Number, Quantity
-from rulebot.evaluate.measure_account import ACCOUNT
-from rulebot.evaluate.measure_bars import BARS
-from rulebot.evaluate.measure_crowding import CROWDING
-from rulebot.evaluate.measure_desk import DESK
-from rulebot.evaluate.measure_exposure import EXPOSURE
-from rulebot.evaluate.measure_greeks import GREEKS
-from rulebot.evaluate.measure_market import MARKET
-from rulebot.evaluate.measure_model import CLOCK, modelled
-from rulebot.evaluate.measure_options import OPTIONS
-from rulebot.evaluate.measure_position import POSITION
-from rulebot.evaluate.measure_reward import REWARD
-from rulebot.evaluate.measure_structure import STRUCTURE
-from rulebot.evaluate.measure_volatility import VOLATILITY
-from rulebot.evaluate.reading import Context, Read, Reading, UnknownValue, exact
-from rulebot.evaluate.snapshot import View
+from rulebot.compile.plan import Arithmetic, Call, Constant, Number, Plan, Quantity
+from rulebot.measure.reading import Context, Read, Reading, UnknownValue, exact
+from rulebot.measure.view import View
+from rulebot.measures.account import ACCOUNT
+from rulebot.measures.bars import BARS
+from rulebot.measures.bots import DESK
+from rulebot.measures.crowding import CROWDING
+from rulebot.measures.exposure import EXPOSURE
+from rulebot.measures.greeks import GREEKS
+from rulebot.measures.market import MARKET
+from rulebot.measures.model import CLOCK, modelled
+from rulebot.measures.options import OPTIONS
+from rulebot.measures.position import POSITION
+from rulebot.measures.reward import REWARD
+from rulebot.measures.structure import STRUCTURE
+from rulebot.measures.volatility import VOLATILITY
+
+
+def context_of(plan: Plan, max_age: float | None = None) -> Context:
+    """Return the context of one rule of a plan."""
+    legs = {leg.symbol: plan.nearest_leg(leg.symbol) or leg for leg in plan.legs}
+    classes = {symbol: leg.trading_class for symbol, leg in legs.items()}
+    return Context(symbols=plan.underlyings, classes=classes, expiry=plan.expiry, max_age=max_age)
 
 
 def _model(call: Call, context: Context) -> Read:

@@ -21,17 +21,17 @@ from rulebot.compile.plan import (
     Text,
     Truth,
 )
-from rulebot.evaluate.evaluation import Verdict, group_truth, negated
-from rulebot.evaluate.measure import bind, reader_of
-from rulebot.evaluate.measure_bars import WORDS as WORDS_OF_BARS
-from rulebot.evaluate.measure_crowding import crowding_detail
-from rulebot.evaluate.measure_desk import WORDS as WORDS_OF_DESK
-from rulebot.evaluate.measure_position import best_detail
-from rulebot.evaluate.measure_truth import TRUTHS, Judge, session
-from rulebot.evaluate.measure_volatility import iv_over_rv_detail, move_by_straddle
-from rulebot.evaluate.reading import AtLeast, Context, Read, Reading, UnknownValue, context_of, number_of
-from rulebot.evaluate.snapshot import Held, View
+from rulebot.evaluate.measure import bind, context_of, reader_of
 from rulebot.evaluate.strike_target import ExpectedMove
+from rulebot.measure.reading import AtLeast, Context, Read, Reading, UnknownValue, number_of
+from rulebot.measure.verdict import Verdict, group_truth, negated
+from rulebot.measure.view import Held, View
+from rulebot.measures.bars import WORDS as WORDS_OF_BARS
+from rulebot.measures.bots import WORDS as WORDS_OF_DESK
+from rulebot.measures.calendar import TRUTHS, Judge, session
+from rulebot.measures.crowding import crowding_detail
+from rulebot.measures.position import best_detail
+from rulebot.measures.volatility import iv_over_rv_detail, move_by_straddle
 
 __all__ = ["Judge", "bind", "compile_expected_move", "compile_rule", "compile_test"]
 

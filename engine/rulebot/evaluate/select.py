@@ -6,10 +6,10 @@ selection, with the reason. Meanings: language.md, Legs.
 
 from rulebot.compile.plan import LegPlan
 from rulebot.evaluate.choice import LegChoice
-from rulebot.evaluate.snapshot import LegView, View
 from rulebot.evaluate.strike_target import ExpectedMove
 from rulebot.evaluate.strike_terms import partner_of
 from rulebot.evaluate.strikes import StrikeChooser
+from rulebot.measure.view import LegView, View
 from rulebot.model.contract import Option, share
 from rulebot.model.values import dataclass
 from rulebot.spec.nouns import StrikeBy

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from rulebot.compile.plan import LegPlan
-from rulebot.evaluate.snapshot import View
+from rulebot.measure.view import View
 from rulebot.model.contract import Option, Right
 from rulebot.spec.nouns import Bound, Strike, StrikeBy
 

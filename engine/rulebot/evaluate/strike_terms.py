@@ -7,9 +7,11 @@ from functools import lru_cache
 
 from rulebot.compile.plan import Call, Expiry, LegPlan, Number
 from rulebot.evaluate.measure import reader_of
-from rulebot.evaluate.reading import Context, Read, UnknownValue
-from rulebot.evaluate.snapshot import View
+from rulebot.measure.listings import expiry_on
+from rulebot.measure.reading import Context, Read, UnknownValue
+from rulebot.measure.view import View
 from rulebot.model.contract import Option, Right, listed
+from rulebot.model.facts import Listing
 from rulebot.spec.nouns import Bound, Strike, StrikeBy, StrikeRounding
 
 VALUED = (StrikeBy.DELTA, StrikeBy.PREMIUM, StrikeBy.SIDE_CREDIT)
@@ -19,6 +21,16 @@ Valued = tuple[Decimal, float]
 OFFSETS = (StrikeBy.BELOW, StrikeBy.ABOVE)
 HAIR = 1e-9
 """Points, deltas and prices nearer than this are the same."""
+
+
+def listing_of(leg: LegPlan, view: View) -> tuple[Listing | None, date | None]:
+    """Return what is listed of the leg's class, and the expiry that it means today; looked up once an instant."""
+    key = ("listing", leg.symbol, leg.trading_class, id(leg.expiry))  # lives longer than the view
+    if (known := view.memo.get(key)) is None:
+        listing = view.facts.listings.get((leg.symbol, leg.trading_class))
+        expiry = expiry_on(leg.expiry, listing.expiries, view.session.date) if listing else None
+        known = view.memo[key] = (listing, expiry)
+    return known
 
 
 def option_of(leg: LegPlan, expiry: date, strike: Decimal) -> Option:

@@ -7,8 +7,8 @@ from math import isnan
 
 from rulebot.compile.plan import LegPlan
 from rulebot.evaluate.choice import Candidate
-from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.strike_terms import outward
+from rulebot.measure.view import View
 from rulebot.model.market import OPTION_AGE, QuoteFault, fresh_rows, lacks_bid, quote_fault
 
 Values = Mapping[Decimal, float]

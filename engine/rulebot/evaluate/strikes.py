@@ -13,15 +13,13 @@ from itertools import pairwise
 
 from rulebot.compile.plan import LegPlan
 from rulebot.evaluate.choice import Candidate, LegChoice
-from rulebot.evaluate.listings import listing_of, multiples, nearest_listed, neighbours
-from rulebot.evaluate.reading import UnknownValue
-from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.strike_target import ExpectedMove, bounded, target_of
 from rulebot.evaluate.strike_terms import (
     HAIR,
     OFFSETS,
     VALUED,
     edge_of,
+    listing_of,
     of_two,
     option_of,
     outward,
@@ -29,6 +27,9 @@ from rulebot.evaluate.strike_terms import (
     side_of,
 )
 from rulebot.evaluate.strike_values import candidate_of, deltas_of, mid_of, premiums_of
+from rulebot.measure.listings import multiples, nearest_listed, neighbours
+from rulebot.measure.reading import UnknownValue
+from rulebot.measure.view import View
 from rulebot.model.contract import Option, Right
 from rulebot.model.values import replace
 from rulebot.spec.nouns import Bound, StrikeBy, StrikeRounding

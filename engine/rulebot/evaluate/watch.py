@@ -14,9 +14,9 @@ from typing import NamedTuple, TypeVar
 from rulebot.compile.data_needs import calls_of, opening_moves
 from rulebot.compile.plan import LegPlan, Plan, Rule
 from rulebot.evaluate.guess import StrikeEstimator, guess_of
-from rulebot.evaluate.listings import BAND, listing_of, multiples, options_of, place_among_listed
-from rulebot.evaluate.snapshot import View
-from rulebot.evaluate.strike_terms import option_of, preferred
+from rulebot.evaluate.strike_terms import listing_of, option_of, preferred
+from rulebot.measure.listings import BAND, multiples, options_of, place_among_listed
+from rulebot.measure.view import View
 from rulebot.model.contract import Contract, Option, Right, Underlying, share
 from rulebot.model.facts import Facts
 from rulebot.model.values import dataclass

@@ -22,8 +22,8 @@ from rulebot.compile.plan import (
 )
 from rulebot.compile.units import number_quantity
 from rulebot.compile.vocabulary import VOCABULARY
-from rulebot.evaluate.evaluation import Verdict
 from rulebot.evaluate.phrases import phrase
+from rulebot.measure.verdict import Verdict
 from rulebot.spec.nouns import Unit
 
 OP_WORDS = {op: op.value.replace("_", " ") for op in Op} | {Op.BETWEEN: "in"}

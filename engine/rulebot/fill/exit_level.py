@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from rulebot.compile.plan import ExitLevel, ExitPlan, Plan, Quantity
-from rulebot.evaluate.snapshot import Held, Ledger, LegView
 from rulebot.fill.ledger import BookedExecution
+from rulebot.measure.view import Held, Ledger, LegView
 from rulebot.model.commission import estimate
 from rulebot.model.contract import LOT, Option
 from rulebot.model.market import Board, QuoteFault, quote_fault, usual_age

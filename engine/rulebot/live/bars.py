@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 
 from rulebot.backtest.load_session_data import needed_bars, read_today
-from rulebot.compile.series import DAY, Series
 from rulebot.core.program import Program
-from rulebot.evaluate.measure_bars import last_end
+from rulebot.measure.series import DAY, Series
+from rulebot.measures.bars import last_end
 from rulebot.model.errors import BrokerError
 from rulebot.model.event import BarsReport
 from rulebot.model.facts import Bars, Facts

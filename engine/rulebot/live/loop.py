@@ -19,8 +19,8 @@ from rulebot.core.self_crossing import is_withdrawn_for_other
 from rulebot.core.state import State
 from rulebot.core.state_builder import Turn
 from rulebot.decide.limits import UNRECORDED
-from rulebot.evaluate.listings import forget_listings
 from rulebot.live.bars import BarWatch
+from rulebot.measure.listings import forget_listings
 from rulebot.model.errors import (
     BrokerError,
     RulebotError,

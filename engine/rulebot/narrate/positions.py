@@ -13,11 +13,11 @@ from rulebot.core.pnl_at_exits import has_acted
 from rulebot.core.program import CompiledBot, Program
 from rulebot.core.rule_evaluation import first_missing
 from rulebot.core.state import BotState, Reading, State, exits_of
-from rulebot.evaluate.evaluation import NotOpen
 from rulebot.evaluate.select import StructureSelection
-from rulebot.evaluate.snapshot import LegView
 from rulebot.evaluate.wording import shown
 from rulebot.fill.exit_level import level_net, open_value
+from rulebot.measure.verdict import NotOpen
+from rulebot.measure.view import LegView
 from rulebot.model.contract import LOT, SHARES, Option, Right, Strike, share, strike_of, structure_text
 from rulebot.model.market import Board
 from rulebot.model.money import CENT

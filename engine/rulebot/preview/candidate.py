@@ -16,12 +16,12 @@ from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import how_many, opening_commission, price_legs, show_candidate
 from rulebot.core.universe_requirements import show_pair
 from rulebot.documents.load_bots import LoadedBots
-from rulebot.evaluate.evaluation import Verdict
-from rulebot.evaluate.listings import BAND
 from rulebot.evaluate.select import StructureSelection, select
-from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.watch import StrikeTarget, entry_aims, entry_wish, watch_list
 from rulebot.evaluate.wording import describe
+from rulebot.measure.listings import BAND
+from rulebot.measure.verdict import Verdict
+from rulebot.measure.view import View
 from rulebot.model.contract import Contract
 from rulebot.model.errors import BrokerError
 from rulebot.narrate.text import one_line

@@ -21,9 +21,9 @@ from rulebot.core.program import AccountLimits, Program
 from rulebot.core.state import State
 from rulebot.core.state_builder import StateBuilder
 from rulebot.documents.load_bots import LoadedBots
-from rulebot.evaluate.snapshot import View
 from rulebot.live.bars import BarWatch
 from rulebot.live.environments import World
+from rulebot.measure.view import View
 from rulebot.model.contract import Contract
 from rulebot.model.errors import BrokerError, StoreError
 from rulebot.model.event import Event, LinkDown, LinkUp, MarketMoved

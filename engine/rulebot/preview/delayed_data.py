@@ -15,7 +15,7 @@ from rulebot.core.handle_event import start_run
 from rulebot.core.state import State
 from rulebot.core.state_builder import StateBuilder
 from rulebot.documents.load_bots import LoadedBots
-from rulebot.evaluate.snapshot import View
+from rulebot.measure.view import View
 from rulebot.model.contract import Underlying
 from rulebot.model.facts import EventCalendar, Facts, Listing
 from rulebot.model.market import Board

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from rulebot.compile.plan import Call, Plan, Quantity
 from rulebot.core.state_builder import StateBuilder
-from rulebot.evaluate.measure_realised import rv
-from rulebot.evaluate.reading import context_of
+from rulebot.evaluate.measure import context_of
+from rulebot.measures.realised import rv
 from rulebot.model.black import MEAN_MOVE, delta, implied_volatility, price, years_until
 from rulebot.model.contract import Option, Right
 from rulebot.model.market import Board, Extra, level_of

@@ -28,8 +28,8 @@ from rulebot.core.program import CompiledBot, CompiledRule, Program
 from rulebot.core.reloading import changes_between, have_other_limits, reload
 from rulebot.core.state import State
 from rulebot.core.state_builder import StateBuilder, Turn
-from rulebot.evaluate.evaluation import Verdict
 from rulebot.evaluate.wording import describe
+from rulebot.measure.verdict import Verdict
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import InvariantError, MisuseError, RulebotError
 from rulebot.model.market import Board

@@ -8,7 +8,7 @@ from rulebot.compile.plan import EntryPlan, Reentry, Rule
 from rulebot.compile.timing import windows_of
 from rulebot.core.program import CompiledBot
 from rulebot.decide.entry_window import Span, spans
-from rulebot.evaluate.phrases import NamingContext, listed
+from rulebot.measure.words import NamingContext, listed
 from rulebot.model.session import Anchor, DayTime, Session
 from rulebot.review import rule_sentence as amounts
 from rulebot.review.example import Subject

@@ -13,11 +13,12 @@ from rulebot.compile.variants import variants
 from rulebot.core.price_limits import risk_floor, size_floor, stated_floor
 from rulebot.core.program import CompiledBot, compile_bot
 from rulebot.core.structure_selection import counted, opening_commission, opening_parts, price_legs, show_candidate
-from rulebot.evaluate.listings import expiry_on
-from rulebot.evaluate.phrases import NamingContext, naming_context
+from rulebot.evaluate.phrases import naming_context
 from rulebot.evaluate.rules import compile_expected_move, compile_rule
 from rulebot.evaluate.select import StructureSelection, select
-from rulebot.evaluate.snapshot import View
+from rulebot.measure.listings import expiry_on
+from rulebot.measure.view import View
+from rulebot.measure.words import NamingContext
 from rulebot.model import black
 from rulebot.model.commission import estimate
 from rulebot.model.contract import LOT, Option, Right, Underlying, listed, product, share, strike_of, structure_text

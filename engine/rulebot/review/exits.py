@@ -6,7 +6,7 @@ from decimal import Decimal
 from rulebot.compile.data_needs import calls_of
 from rulebot.compile.per_leg_exits import legs_in_condition
 from rulebot.compile.plan import Call, Compare, ExitPlan, Holds, ProtectPlan, RollPlan, Rule
-from rulebot.evaluate.phrases import NamingContext, listed
+from rulebot.measure.words import NamingContext, listed
 from rulebot.model.contract import Settlement, product
 from rulebot.review import rule_sentence as amounts
 from rulebot.review.example import Example, Subject, each_words, naming_context_for

@@ -6,7 +6,7 @@ from rulebot.compile.data_needs import judged_by_price
 from rulebot.compile.orders import exit_order_of
 from rulebot.compile.plan import Order, Plan
 from rulebot.core.close_plan import UNWIND_LADDER
-from rulebot.evaluate.phrases import listed
+from rulebot.measure.words import listed
 from rulebot.model.text import counted
 from rulebot.review import rule_sentence as amounts
 from rulebot.review.example import Example, Subject

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from rulebot.compile.plan import Lifecycle
-from rulebot.evaluate.phrases import listed
+from rulebot.measure.words import listed
 from rulebot.review import rule_sentence as amounts
 from rulebot.review.explanation import Explanation, Line, Section
 from rulebot.review.payoff import Payoff, loss_words, payoff_svg, profit_words

@@ -6,7 +6,7 @@ from decimal import Decimal
 from rulebot.compile.plan import LegPlan, Plan
 from rulebot.compile.timing import outlives_its_day
 from rulebot.compile.units import written as written_as
-from rulebot.evaluate.phrases import listed
+from rulebot.measure.words import listed
 from rulebot.model.contract import Kind, Right, product
 from rulebot.model.loss_bound import groups_of, shortfall, why_unbound
 from rulebot.model.money import MOST_STRUCTURES, RAISED_BY, ZERO

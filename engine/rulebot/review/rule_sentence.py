@@ -28,8 +28,9 @@ from rulebot.compile.plan import (
 )
 from rulebot.compile.units import number_quantity
 from rulebot.compile.vocabulary import VOCABULARY
-from rulebot.evaluate.phrases import MeasureText, NamingContext, phrase
+from rulebot.evaluate.phrases import phrase
 from rulebot.evaluate.wording import OP_WORDS
+from rulebot.measure.words import MeasureText, NamingContext
 from rulebot.model.economic_calendar import PROJECTIONS
 from rulebot.model.money import CENT
 from rulebot.model.session import EXCHANGE_ZONE, Anchor, DayTime, Session, Sessions, session_on

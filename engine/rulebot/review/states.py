@@ -11,7 +11,7 @@ from html import escape
 from itertools import pairwise
 
 from rulebot.compile.plan import ExitPlan, Lifecycle, Plan, Row
-from rulebot.evaluate.phrases import listed
+from rulebot.measure.words import listed
 from rulebot.model.values import dataclass
 from rulebot.review import rule_sentence as amounts
 from rulebot.review.example import Subject

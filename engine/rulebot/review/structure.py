@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from rulebot.compile.plan import Expiry, IfHeld, LegPlan, Overwrite, Plan, Strike
-from rulebot.evaluate.phrases import listed
+from rulebot.measure.words import listed
 from rulebot.model.contract import NAMESAKES, Right
 from rulebot.review import rule_sentence as amounts
 from rulebot.review.entry import rule_lines

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from rulebot.compile.measures.measure import Measure, Parameter, Place, may_stand
 from rulebot.compile.units import WRITTEN
 from rulebot.compile.vocabulary import VOCABULARY
-from rulebot.evaluate.phrases import listed
+from rulebot.measure.definition import Measure, Parameter, Place, may_stand
+from rulebot.measure.words import listed
 from rulebot.model.values import dataclass
 from rulebot.review import rule_sentence as amounts
 from rulebot.review.explanation import Explanation, Line, Section

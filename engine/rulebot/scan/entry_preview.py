@@ -16,7 +16,7 @@ from rulebot.core.program import Program
 from rulebot.core.rule_evaluation import rounded
 from rulebot.core.state import Named, State
 from rulebot.core.state_builder import StateBuilder, Turn
-from rulebot.evaluate.snapshot import View
+from rulebot.measure.view import View
 from rulebot.model.event import MarketMoved, OperatorRequest, Request
 from rulebot.model.order import AskMargin, Purpose, Submit
 from rulebot.model.values import dataclass

@@ -17,8 +17,8 @@ from rulebot.core.state import State
 from rulebot.core.state_builder import StateBuilder
 from rulebot.decide.entry_window import shut
 from rulebot.documents.load_bots import LoadedBots, check_overrides, load_desk
-from rulebot.evaluate.snapshot import View
 from rulebot.live.environments import World, world_to_look_at
+from rulebot.measure.view import View
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import EXCHANGE_ZONE, Session, session_after

@@ -9,17 +9,17 @@ from math import isnan
 from typing import Any, NamedTuple
 
 from rulebot.compile.data_needs import needs_of, needs_together
-from rulebot.compile.measures.measure import Place, Takes, may_stand
 from rulebot.compile.plan import Call, LegPlan, Plan, Quantity
 from rulebot.compile.problem import Fault
 from rulebot.compile.scope import Scope, call_of, measure_named
 from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.core.program import compile_bot
 from rulebot.documents.load_bots import LoadedBots
-from rulebot.evaluate.measure import reader_of
-from rulebot.evaluate.reading import AtLeast, AtMost, Read, Reading, UnknownValue, context_of
-from rulebot.evaluate.snapshot import LegView, View
+from rulebot.evaluate.measure import context_of, reader_of
 from rulebot.evaluate.wording import shortfall
+from rulebot.measure.definition import Place, Takes, may_stand
+from rulebot.measure.reading import AtLeast, AtMost, Read, Reading, UnknownValue
+from rulebot.measure.view import LegView, View
 from rulebot.model.errors import MisuseError
 from rulebot.model.loss_bound import trade_bound
 from rulebot.model.market import OPTION_AGE, Board, age_problem

@@ -14,17 +14,17 @@ from typing import NamedTuple
 from rulebot.backtest.load_session_data import needed_bars, read_today
 from rulebot.backtest.simulated_broker import SimulatedBroker, WorkingOrder, expired, natural_fill
 from rulebot.compile.plan import Plan, Rule
-from rulebot.compile.series import Series
 from rulebot.compile.spec_tests import PlannedTest
 from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import BUILT_IN, CompiledBot, Program, compile_bot
 from rulebot.core.state import BotState, State
 from rulebot.core.state_builder import StateBuilder, Turn
-from rulebot.evaluate.evaluation import Verdict
-from rulebot.evaluate.listings import expiry_on
-from rulebot.evaluate.measure_bars import last_end
-from rulebot.evaluate.measure_options import SESSIONS
 from rulebot.fill.exit_level import profit
+from rulebot.measure.listings import expiry_on
+from rulebot.measure.series import Series
+from rulebot.measure.verdict import Verdict
+from rulebot.measures.bars import last_end
+from rulebot.measures.options import SESSIONS
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import InvariantError
 from rulebot.model.event import (

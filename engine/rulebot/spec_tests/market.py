@@ -13,8 +13,8 @@ from math import exp, floor, isnan, log, nan, sqrt
 from typing import NamedTuple
 
 from rulebot.compile.plan import Plan
-from rulebot.compile.series import DAY, FIVE_MINUTES, INTRADAY
-from rulebot.evaluate.measure_bars import last_end
+from rulebot.measure.series import DAY, FIVE_MINUTES, INTRADAY
+from rulebot.measures.bars import last_end
 from rulebot.model.black import MEAN_MOVE, price, valued, years_until
 from rulebot.model.contract import SHARE_TICKS, Contract, Option, Right, Underlying, product
 from rulebot.model.facts import Bar, Bars, Listing

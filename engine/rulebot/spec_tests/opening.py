@@ -12,11 +12,11 @@ from rulebot.core.program import CompiledBot
 from rulebot.core.session_start import is_same_week
 from rulebot.decide.entry_window import BotDay
 from rulebot.decide.sizing import Priced, fitting
-from rulebot.evaluate.listings import expiry_on
 from rulebot.evaluate.rules import compile_expected_move
 from rulebot.evaluate.select import select
-from rulebot.evaluate.snapshot import LegView, View
 from rulebot.evaluate.strike_terms import option_of
+from rulebot.measure.listings import expiry_on
+from rulebot.measure.view import LegView, View
 from rulebot.model.commission import fill_commission
 from rulebot.model.contract import LOT, Contract, Option, listed, share
 from rulebot.model.errors import SpecError

@@ -8,9 +8,9 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from rulebot.compile.build import build_plan
-from rulebot.compile.series import DAY
 from rulebot.core.program import CompiledBot, Program, compile_bot
-from rulebot.evaluate.snapshot import View
+from rulebot.measure.series import DAY
+from rulebot.measure.view import View
 from rulebot.model.facts import Bars
 from rulebot.model.market import Board, level_of
 from rulebot.model.position import Position

@@ -21,7 +21,7 @@ from rulebot.adapters.ib.contracts import ContractBook, both_rights
 from rulebot.adapters.ib.market_rules import ToldHours
 from rulebot.adapters.ib.order_reports import AccountValues
 from rulebot.adapters.ib.quotes import QuoteColumns
-from rulebot.evaluate.listings import neighbours
+from rulebot.measure.listings import neighbours
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.event import BrokerStatus, ExecutionReport, PositionReport
 from rulebot.model.market import COLUMNS, Board

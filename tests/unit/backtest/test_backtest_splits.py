@@ -22,8 +22,8 @@ from rulebot.backtest.results import Results, read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest, simulations_of
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.cli.past.sweep import SweepData, document_of, sweep_lines
-from rulebot.compile.series import DAY
 from rulebot.documents.load_bots import LoadedBots, load_desk
+from rulebot.measure.series import DAY
 from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.errors import StoreError
 from rulebot.model.market import Board

@@ -11,7 +11,7 @@ from rulebot.compile.build import build_plan, check
 from rulebot.compile.lint.lint_context import LintEnvironment
 from rulebot.compile.plan import Plan
 from rulebot.compile.strikes import ends_no_earlier
-from rulebot.evaluate.listings import expiry_on, is_monthly
+from rulebot.measure.listings import expiry_on, is_monthly
 from rulebot.model.contract import Option, Right
 from rulebot.model.facts import EventCalendar
 from rulebot.model.payoff import best_case, worst_case

@@ -7,11 +7,10 @@ import pytest
 
 from rulebot.compile.build import build_plan
 from rulebot.compile.features import FEATURES, VERSION, inputs_at, usual_features
-from rulebot.compile.measures.measure import Place
 from rulebot.compile.plan import Plan
 from rulebot.compile.problem import Fault
-from rulebot.evaluate.measure import reader_of
-from rulebot.evaluate.reading import context_of
+from rulebot.evaluate.measure import context_of, reader_of
+from rulebot.measure.definition import Place
 from rulebot.spec.load import load_document
 
 ROOT = Path(__file__).parents[3]

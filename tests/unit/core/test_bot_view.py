@@ -5,7 +5,7 @@ from datetime import date
 from hand_desk import Desk, clock, put, text_of
 
 from rulebot.core.state_builder import StateBuilder
-from rulebot.evaluate.snapshot import BotView
+from rulebot.measure.view import BotView
 from rulebot.model.event import MarketMoved
 
 EXITS = '\n  - time: "15:45"\n  - name: half\n    target: {profit: 50%}\n'

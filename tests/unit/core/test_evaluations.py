@@ -6,8 +6,8 @@ from dataclasses import replace
 from hand_desk import DAY, Desk, text_of
 
 from rulebot.core.program import CompiledBot, CompiledRule
-from rulebot.evaluate.evaluation import Verdict
-from rulebot.evaluate.snapshot import View
+from rulebot.measure.verdict import Verdict
+from rulebot.measure.view import View
 from rulebot.model.contract import Contract, Underlying
 from rulebot.model.event import MarketMoved
 

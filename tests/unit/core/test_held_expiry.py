@@ -10,8 +10,8 @@ import pytest
 from hand_desk import Desk, call, clock, put, text_of
 
 from rulebot.backtest.load_session_data import prepare
-from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.watch import money_wish
+from rulebot.measure.view import View
 from rulebot.model.event import Event, ListingReport, OpeningMoveReport
 from rulebot.model.facts import Bars, Listing
 from rulebot.model.session import Session, session_on

@@ -9,7 +9,7 @@ import pytest
 from hand_desk import DAY, Desk, bot_of, call, clock, text_of
 
 from rulebot.evaluate.select import select
-from rulebot.evaluate.snapshot import View
+from rulebot.measure.view import View
 from rulebot.model.contract import Option
 from rulebot.model.event import MarketMoved
 from rulebot.record.record import Kind

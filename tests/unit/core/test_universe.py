@@ -10,7 +10,7 @@ from hand_desk import Desk, call, put, text_of
 from rulebot.core import universe_requirements as offering
 from rulebot.core.program import CompiledBot
 from rulebot.decide.entry_window import BotDay
-from rulebot.evaluate.snapshot import LegView, View
+from rulebot.measure.view import LegView, View
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.event import Request
 from rulebot.model.facts import Listing

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from rulebot.decide.account_rules import AccountFacts, AccountInputs, reads_margin, rules_problem
-from rulebot.evaluate.exposure import Exposure, Greeks
+from rulebot.measure.view import Exposure, Greeks
 from rulebot.model.session import session_on
 from rulebot.spec.load import load_text
 from rulebot.spec.nouns import Condition

@@ -4,14 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from market_view import ALL, CONTEXT, NOW, condor, view
 
 from rulebot.compile.plan import Call
 from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.evaluate.measure import reader_of
-from rulebot.evaluate.reading import Reading, UnknownValue
-from rulebot.evaluate.snapshot import View
+from rulebot.measure.reading import Reading, UnknownValue
+from rulebot.measure.view import View
 from rulebot.model.contract import Underlying
+from tests.unit.measures.market_view import ALL, CONTEXT, NOW, condor, view
 
 OLD = "short_put: stale for 11 s"
 

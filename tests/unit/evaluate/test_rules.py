@@ -5,7 +5,6 @@ from decimal import Decimal
 from itertools import product
 
 import pytest
-from market_view import ALL, CONTEXT, DAY, NAN, NOW, SHORT, condor, level, quote, session, view
 
 from rulebot.compile.plan import (
     AllOf,
@@ -22,14 +21,15 @@ from rulebot.compile.plan import (
     Text,
     Truth,
 )
-from rulebot.evaluate.evaluation import Verdict
-from rulebot.evaluate.reading import Context
 from rulebot.evaluate.rules import compile_test
-from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.wording import describe, shortfall
+from rulebot.measure.reading import Context
+from rulebot.measure.verdict import Verdict
+from rulebot.measure.view import View
 from rulebot.model.contract import Underlying
 from rulebot.model.facts import EventCalendar, EventDay, Facts, Moment
 from rulebot.model.session import Anchor, DayTime, Sessions, at_exchange_time
+from tests.unit.measures.market_view import ALL, CONTEXT, DAY, NAN, NOW, SHORT, condor, level, quote, session, view
 
 VIX = Call("vix", (), Quantity.LEVEL)
 NEVER = Call("vix9d", (), Quantity.LEVEL)

@@ -7,10 +7,10 @@ from math import nan
 import pytest
 from hand_desk import DAY, Desk, bot_of, call, put, text_of
 
-from rulebot.evaluate.listings import expiry_on
 from rulebot.evaluate.select import StructureSelection, select
-from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.watch import SubscriptionRequest, entry_aims, entry_wish, watch_list
+from rulebot.measure.listings import expiry_on
+from rulebot.measure.view import View
 from rulebot.model.contract import Option, Underlying
 from rulebot.spec.nouns import DteRule, Expiry
 

@@ -10,10 +10,10 @@ import pytest
 from hand_desk import DAY, Desk, bot_of, call, put, text_of
 
 from rulebot.evaluate.guess import GUESSES, normal_premium
-from rulebot.evaluate.listings import expiry_on, nearest_listed
 from rulebot.evaluate.select import StructureSelection, select
-from rulebot.evaluate.snapshot import View
 from rulebot.evaluate.watch import entry_aims, entry_wish
+from rulebot.measure.listings import expiry_on, nearest_listed
+from rulebot.measure.view import View
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.spec.nouns import DteRule, Expiry, StrikeBy
 

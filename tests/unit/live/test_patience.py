@@ -9,8 +9,8 @@ import pytest
 from hand_desk import DAY, Desk, clock
 from store_day import at
 
-from rulebot.evaluate.listings import options_of
 from rulebot.live.loop import PREPARE_AGAIN, STOPPED, Loop
+from rulebot.measure.listings import options_of
 from rulebot.model.errors import BrokerError, UnansweredError, UnavailableError
 from rulebot.model.event import OperatorRequest, Request
 from rulebot.record.record import Kind, Record

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from rulebot.evaluate.listings import is_monthly
+from rulebot.measure.listings import is_monthly
 from rulebot.model.contract import (
     CLASSES_OF_INDICES,
     INDICES,

@@ -25,7 +25,7 @@ from rulebot.adapters.cboe import VARIABLE, DelayedChain, DelayedDataError, fetc
 from rulebot.adapters.clock import WallClock
 from rulebot.cli.main import main
 from rulebot.documents.load_bots import load_desk
-from rulebot.evaluate.listings import is_monthly
+from rulebot.measure.listings import is_monthly
 from rulebot.model.contract import Option, Right, Underlying, product
 from rulebot.model.errors import MisuseError
 from rulebot.model.facts import EventCalendar

@@ -11,7 +11,7 @@ from rulebot.core.rule_evaluation import first_missing
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.universe_requirements import evaluate_universe_member
 from rulebot.doctor.market_checks import told_legs
-from rulebot.evaluate.snapshot import View
+from rulebot.measure.view import View
 from rulebot.model.contract import Underlying
 from rulebot.model.facts import Listing
 from rulebot.preview.candidate import Candidate, judge

@@ -2,10 +2,10 @@
 
 import pytest
 
-from rulebot.compile.measures.measure import BEFORE_IT_IS_SENT, WITH_AN_ENTRY
 from rulebot.compile.plan import Op, Quantity
 from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.evaluate.phrases import PHRASES, naming_context
+from rulebot.measure.definition import BEFORE_IT_IS_SENT, WITH_AN_ENTRY
 from rulebot.review.rule_sentence import COMPARED, ENDINGS, HELD, SAID, outline, rule_words
 from rulebot.spec.fast_schema import read_schema
 from tests.unit.compile.document import CONDOR, changed, plan_of

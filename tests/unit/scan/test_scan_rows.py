@@ -10,10 +10,10 @@ from scan_rows import row, scan_of
 from rulebot.cli.past.scan import next_lines, scan_lines, trade_text, value_text
 from rulebot.core.program import CompiledBot
 from rulebot.documents.load_bots import load_desk
-from rulebot.evaluate.evaluation import Verdict
-from rulebot.evaluate.reading import AtLeast, UnknownValue
 from rulebot.evaluate.select import StructureSelection
-from rulebot.evaluate.snapshot import LegView
+from rulebot.measure.reading import AtLeast, UnknownValue
+from rulebot.measure.verdict import Verdict
+from rulebot.measure.view import LegView
 from rulebot.model.contract import Option, Right
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import at_exchange_time, session_from

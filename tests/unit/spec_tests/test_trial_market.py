@@ -8,8 +8,8 @@ from statistics import stdev
 
 import pytest
 
-from rulebot.compile.series import DAY as DAY_LONG
 from rulebot.documents.load_bots import load_desk
+from rulebot.measure.series import DAY as DAY_LONG
 from rulebot.model.contract import Option, Right
 from rulebot.model.market import Board
 from rulebot.model.session import LAST_YEAR, session_before, session_on

@@ -6,10 +6,10 @@ import pytest
 from test_trial_market import market
 
 from rulebot.compile.plan import Call, Expiry, Quantity
-from rulebot.compile.series import DAY, series_of
-from rulebot.evaluate.measure_realised import rv
-from rulebot.evaluate.reading import Context, UnknownValue
-from rulebot.evaluate.snapshot import View
+from rulebot.measure.reading import Context, UnknownValue
+from rulebot.measure.series import DAY, series_of
+from rulebot.measure.view import View
+from rulebot.measures.realised import rv
 from rulebot.model.facts import Facts
 from rulebot.spec.nouns import DteRule
 from rulebot.spec_tests.market import PastBars

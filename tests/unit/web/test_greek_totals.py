@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from rulebot.compile.series import DAY
+from rulebot.measure.series import DAY
 from rulebot.model.facts import Bar, Bars
 from rulebot.web.snapshot import (
     LEAST_RETURNS,

@@ -5,12 +5,13 @@ from enum import Enum
 from itertools import chain
 
 from rulebot.compile.condition import is_ending
-from rulebot.compile.lint.comparisons import Range, Reach, Subject, can_hold, legs_of, meet, stretch
+from rulebot.compile.lint.comparisons import Reach, Subject, can_hold, legs_of
 from rulebot.compile.lint.example import ExamplePayoff, Sample, SampleLeg, right_after_the_fill
 from rulebot.compile.lint.lint_context import LintContext, said
 from rulebot.compile.lint.outcomes import PriceRange, holds_everywhere, paid_about
 from rulebot.compile.plan import AllOf, AnyOf, Compare, Holds, Not, Quantity, Rule, Truth
 from rulebot.compile.problem import Problem
+from rulebot.measure.ranges import Range, meet, stretch
 from rulebot.model.contract import LOT, product
 from rulebot.model.values import dataclass
 from rulebot.spec.nouns import Amount, Condition, ExpressionTest, Group, MeasureTest, Path, StrikeBy

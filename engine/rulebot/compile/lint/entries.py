@@ -6,28 +6,16 @@ from functools import partial
 from math import inf
 
 from rulebot.compile.data_needs import calls_of, opening_moves
-from rulebot.compile.lint.comparisons import (
-    ALL,
-    KIND,
-    TIME,
-    TRUE,
-    Range,
-    Reach,
-    Subject,
-    can_hold,
-    contradictory,
-    meet,
-    satisfiable,
-    stretch,
-)
+from rulebot.compile.lint.comparisons import KIND, TIME, Reach, Subject, can_hold, contradictory, satisfiable
 from rulebot.compile.lint.exits import asked_of
 from rulebot.compile.lint.lint_context import LintContext, dates, duration, said, window_words
 from rulebot.compile.lint.reach import MULTIPLIER, spans_in_seconds, window_seconds
 from rulebot.compile.plan import ExitPlan, Quantity, Reentry, RollPlan, Rule, Truth
 from rulebot.compile.problem import Problem
-from rulebot.compile.series import TODAY, series_of
 from rulebot.compile.structure import symbol_of
 from rulebot.compile.timing import end_of_day, full_session, outlives_its_day, windows_of
+from rulebot.measure.ranges import ALL, TRUE, Range, meet, stretch
+from rulebot.measure.series import TODAY, series_of
 from rulebot.model.contract import INDICES
 from rulebot.model.money import MOST_STRUCTURES, RAISED_BY, dollars
 from rulebot.model.text import counted

@@ -11,10 +11,11 @@ from math import exp, inf, log, sqrt
 from statistics import NormalDist
 from typing import NamedTuple
 
-from rulebot.compile.lint.comparisons import Range, Subject, legs_of, stretch
+from rulebot.compile.lint.comparisons import Subject, legs_of
 from rulebot.compile.lint.reach import same_everywhere
 from rulebot.compile.plan import LegPlan, Plan
 from rulebot.compile.timing import full_session
+from rulebot.measure.ranges import Range, stretch
 from rulebot.model import black
 from rulebot.model.commission import estimate
 from rulebot.model.contract import LOT, Option, Right, product

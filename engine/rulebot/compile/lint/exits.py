@@ -4,23 +4,14 @@ from collections.abc import Iterator
 from math import inf
 
 from rulebot.compile.data_needs import calls_of
-from rulebot.compile.lint.comparisons import (
-    ALL,
-    TIME,
-    Clause,
-    LinearTerms,
-    Range,
-    Subject,
-    can_hold,
-    contradictory,
-    satisfiable,
-)
+from rulebot.compile.lint.comparisons import TIME, Clause, LinearTerms, Subject, can_hold, contradictory, satisfiable
 from rulebot.compile.lint.lint_context import LintContext, dates, duration, said
 from rulebot.compile.lint.reach import Places
 from rulebot.compile.per_leg_exits import WHOLE, Legs, legs_in_condition
 from rulebot.compile.plan import ExitPlan, Quantity, Rule
 from rulebot.compile.problem import Problem
 from rulebot.compile.structure import left_bare, symbol_of
+from rulebot.measure.ranges import ALL, Range
 from rulebot.model.text import counted
 from rulebot.spec.nouns import Confirm, Side
 from rulebot.spec.spec import Exit, ExitKind, IfUnknown, OnUnknown, is_all

@@ -4,26 +4,16 @@ from collections.abc import Iterable, Iterator
 from math import inf
 
 from rulebot.compile.data_needs import calls_of
-from rulebot.compile.lint.comparisons import (
-    TIME,
-    Range,
-    Reach,
-    Subject,
-    can_hold,
-    legs_of,
-    linear,
-    meet,
-    satisfiable,
-    stretch,
-)
+from rulebot.compile.lint.comparisons import TIME, Reach, Subject, can_hold, legs_of, linear, satisfiable
 from rulebot.compile.lint.lint_context import LintContext, said
 from rulebot.compile.lint.reach import delta_chosen, is_sure, same_everywhere
-from rulebot.compile.measures.measure import Place
 from rulebot.compile.plan import SINCE_ENTRY, Call, Compare, ExitPlan, LegPlan, Quantity, RollPlan, Rule
 from rulebot.compile.problem import Problem
 from rulebot.compile.structure import NOTHING
 from rulebot.compile.timing import WEEK_DAYS, outlives_its_day
 from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.measure.definition import Place
+from rulebot.measure.ranges import Range, meet, stretch
 from rulebot.model.contract import INDICES, OPENING_CLASSES
 from rulebot.spec.nouns import Bound, DteRule, Expiry, Side, StrikeBy
 

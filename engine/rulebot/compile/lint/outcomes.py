@@ -6,18 +6,7 @@ from math import exp, inf, sqrt
 from typing import NamedTuple
 
 from rulebot.compile.data_needs import calls_of
-from rulebot.compile.lint.comparisons import (
-    ALL,
-    Range,
-    Reach,
-    Subject,
-    can_hold,
-    compared,
-    legs_of,
-    literal,
-    meet,
-    stretch,
-)
+from rulebot.compile.lint.comparisons import Reach, Subject, can_hold, legs_of, literal
 from rulebot.compile.lint.example import (
     LEFT,
     NEXT_TO_NOTHING,
@@ -49,6 +38,7 @@ from rulebot.compile.plan import (
     Truth,
 )
 from rulebot.compile.problem import Problem
+from rulebot.measure.ranges import ALL, Range, compared, meet, stretch
 from rulebot.model import black
 from rulebot.model.contract import LOT
 from rulebot.model.market import example_level

@@ -9,25 +9,7 @@ from math import inf, sqrt
 from statistics import NormalDist
 from types import MappingProxyType
 
-from rulebot.compile.lint.comparisons import (
-    ALL,
-    FALSE,
-    KIND,
-    NOT_NEGATIVE,
-    POSITIVE,
-    TIME,
-    TRUE,
-    TRUE_OR_FALSE,
-    LinearTerms,
-    Literal,
-    Range,
-    Reach,
-    Subject,
-    legs_of,
-    literal,
-    meet,
-    stretch,
-)
+from rulebot.compile.lint.comparisons import KIND, TIME, LinearTerms, Literal, Reach, Subject, legs_of, literal
 from rulebot.compile.plan import SINCE_ENTRY, AllOf, Compare, LegPlan, Plan, Quantity, Rule, Truth
 from rulebot.compile.strikes import dte_range
 from rulebot.compile.structure import (
@@ -42,6 +24,7 @@ from rulebot.compile.structure import (
     symbol_of,
 )
 from rulebot.compile.timing import end_of_day, outlives_its_day, windows_of
+from rulebot.measure.ranges import ALL, FALSE, NOT_NEGATIVE, POSITIVE, TRUE, TRUE_OR_FALSE, Range, meet, stretch
 from rulebot.model.contract import Right
 from rulebot.model.session import Session
 from rulebot.model.values import dataclass

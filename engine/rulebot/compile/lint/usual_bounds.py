@@ -9,16 +9,17 @@ from typing import NamedTuple
 
 from rulebot.compile.condition import operand_words
 from rulebot.compile.data_needs import calls_of
-from rulebot.compile.lint.comparisons import Range, compared, linear, meet, rest, stretch
+from rulebot.compile.lint.comparisons import linear
 from rulebot.compile.lint.conditions import ConditionRule, RulePlace, SingleTest, pairs_of, singles
 from rulebot.compile.lint.example import expected, spots
 from rulebot.compile.lint.lint_context import LintContext
-from rulebot.compile.measures.measure import WITH_AN_ENTRY
 from rulebot.compile.measures.usual import PERCENTILES, USUAL, Scale, Usual, multiple
 from rulebot.compile.plan import Call, Compare, Plan, Quantity, Rule
 from rulebot.compile.problem import Problem
 from rulebot.compile.units import scaled, written
 from rulebot.compile.vocabulary import MEASURES, VOCABULARY
+from rulebot.measure.definition import WITH_AN_ENTRY
+from rulebot.measure.ranges import Range, compared, meet, rest, stretch
 from rulebot.model.contract import LOT, product
 from rulebot.spec.nouns import Amount, Condition, ExpressionTest, Group, Op, Unit
 

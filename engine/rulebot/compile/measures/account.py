@@ -1,7 +1,7 @@
 """Measures of the account, of other bots, and of what other programs send."""
 
-from rulebot.compile.measures.measure import EVERYWHERE, PLAIN, SYMBOL, TRUTH, Measure, Parameter, Takes
 from rulebot.compile.plan import Quantity
+from rulebot.measure.definition import EVERYWHERE, PLAIN, SYMBOL, TRUTH, Measure, Parameter, Takes
 from rulebot.spec.nouns import Unit
 
 SHARES = (

@@ -1,7 +1,7 @@
 """Measures of bars: averages, strength, trend, ranges."""
 
-from rulebot.compile.measures.measure import EVERYWHERE, PLAIN, SPOT_LEVEL, SYMBOL, Measure, Parameter, Takes
 from rulebot.compile.plan import Quantity
+from rulebot.measure.definition import EVERYWHERE, PLAIN, SPOT_LEVEL, SYMBOL, Measure, Parameter, Takes
 from rulebot.model.market import LEVEL_AGE
 from rulebot.spec.nouns import Unit
 

@@ -1,6 +1,7 @@
 """Measures of the market: levels, volatilities and their ranks, what is traded, and the calendar and clock."""
 
-from rulebot.compile.measures.measure import (
+from rulebot.compile.plan import SINCE_ENTRY, Quantity
+from rulebot.measure.definition import (
     EVERYWHERE,
     LEVEL_CHANGE,
     NUMBER_LEVEL,
@@ -15,8 +16,7 @@ from rulebot.compile.measures.measure import (
     Place,
     Takes,
 )
-from rulebot.compile.plan import SINCE_ENTRY, Quantity
-from rulebot.compile.series import CLOSE_TO_CLOSE, ESTIMATORS
+from rulebot.measure.series import CLOSE_TO_CLOSE, ESTIMATORS
 from rulebot.model.market import FEED_SILENCE, IMPLIED_AGE, LEVEL_AGE, OPTION_AGE, VOLATILITY_INDEX_AGE
 from rulebot.spec.nouns import Unit
 

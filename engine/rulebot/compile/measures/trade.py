@@ -1,9 +1,9 @@
 """Measures of a structure that may be opened, of its quotes and counts, of a position, and of all of a bot."""
 
-from rulebot.compile.measures.measure import (
+from rulebot.compile.plan import Quantity
+from rulebot.measure.definition import (
     ALL_LEGS,
     BEFORE_IT_IS_SENT,
-    DELTA,
     DOLLARS,
     MARK,
     OPEN_POSITION,
@@ -22,7 +22,7 @@ from rulebot.compile.measures.measure import (
     Parameter,
     Takes,
 )
-from rulebot.compile.plan import Quantity
+from rulebot.measures.greeks import GREEK_OF_LEG, GREEK_OF_STRUCTURE
 from rulebot.model.market import FEED_SILENCE, LEVEL_AGE, OPTION_AGE
 from rulebot.spec.nouns import Unit
 
@@ -140,22 +140,6 @@ def _count(name: str, formula: str) -> Measure:
         reads=("legs",),
         formula=formula,
     )
-
-
-GREEK_OF_LEG = (
-    ("leg_delta", DELTA, "delta", "Absolute delta of a leg"),
-    ("leg_gamma", PLAIN, "gamma", "What the delta of a leg changes for one point of the underlying"),
-    ("leg_theta", DOLLARS, "theta", "Multiplier x absolute theta of a leg: dollars of one contract a calendar day"),
-    ("leg_vega", DOLLARS, "vega", "Multiplier x absolute vega of a leg: dollars of one contract a volatility point"),
-)
-"""Each with its unit, the greek that it reads, and what of a leg that is; of several legs it is the largest."""
-GREEK_OF_STRUCTURE = (
-    ("position_delta", PLAIN, "delta", "shares of the underlying, the scale of net_delta"),
-    ("position_gamma", PLAIN, "gamma", "shares a point of the underlying, the scale of net_gamma"),
-    ("position_theta", DOLLARS, "theta", "dollars a calendar day, the scale of net_theta"),
-    ("position_vega", DOLLARS, "vega", "dollars a volatility point, the scale of net_vega"),
-)
-"""Each with its unit, the greek that it sums, and what the sum is."""
 
 
 def _greek(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from rulebot.adapters.ib.broker import IbBroker
 from rulebot.adapters.ib.connection_errors import is_paper
 from rulebot.adapters.ib.convert import decimal
-from rulebot.evaluate.listings import neighbours
+from rulebot.measure.listings import neighbours
 from rulebot.model.contract import Option, Right, Underlying, product
 from rulebot.model.errors import BrokerError, InvariantError
 from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce

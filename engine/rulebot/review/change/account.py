@@ -8,7 +8,7 @@ from rulebot.compile.plan import AllOf, AnyOf, Arithmetic, Call, Compare, Consta
 from rulebot.core.program import USUAL_BAND
 from rulebot.decide.account_rules import ends_of
 from rulebot.decide.limits import NET
-from rulebot.evaluate.phrases import listed
+from rulebot.measure.words import listed
 from rulebot.model.session import DayTime
 from rulebot.review.account import LIMITS, SHOWN, UNSAID, rule_words
 from rulebot.review.change.difference import Change, Difference, Kind, Status

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import PurePath
 
 from rulebot.compile.build import build_plan
-from rulebot.evaluate.phrases import listed
+from rulebot.measure.words import listed
 from rulebot.model.errors import MisuseError
 from rulebot.model.values import replace
 from rulebot.review.change.account import compare_accounts, compare_universes, lone_account, lone_universe

@@ -7,12 +7,12 @@ from typing import Any
 from rulebot.compile.build import values_of
 from rulebot.compile.condition import rules_of
 from rulebot.compile.expression import number_of_name
-from rulebot.compile.measures.measure import Place
 from rulebot.compile.orders import exit_order_of
 from rulebot.compile.plan import Quantity, Rule
 from rulebot.compile.scope import scope_of, scope_of_let
 from rulebot.compile.variants import ranked_by, read_for
-from rulebot.evaluate.phrases import listed
+from rulebot.measure.definition import Place
+from rulebot.measure.words import listed
 from rulebot.model.values import dataclass
 from rulebot.review import rule_sentence as amounts
 from rulebot.review.change.account import judge_symbols

@@ -10,18 +10,7 @@ from enum import Enum
 from typing import Any
 
 from rulebot.compile.data_needs import calls_of
-from rulebot.compile.lint.comparisons import (
-    FALSE,
-    KIND,
-    SIGNED,
-    TIME,
-    TRUE,
-    LinearTerms,
-    Range,
-    Subject,
-    can_hold,
-    stretch,
-)
+from rulebot.compile.lint.comparisons import KIND, SIGNED, TIME, LinearTerms, Subject, can_hold
 from rulebot.compile.lint.reach import by_nature
 from rulebot.compile.plan import (
     AllOf,
@@ -38,6 +27,7 @@ from rulebot.compile.plan import (
     Rule,
     Truth,
 )
+from rulebot.measure.ranges import FALSE, TRUE, Range, stretch
 from rulebot.model.session import Session, Sessions
 from rulebot.model.values import replace
 from rulebot.review import rule_sentence as amounts

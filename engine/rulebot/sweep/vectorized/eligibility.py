@@ -13,10 +13,10 @@ from rulebot.compile.data_needs import calls_of
 from rulebot.compile.orders import needs_cash_for_puts
 from rulebot.compile.plan import SINCE_ENTRY, Call, ExitPlan, LegPlan, Plan, Rule
 from rulebot.core.program import AccountLimits, Program
-from rulebot.evaluate.listings import BAND
-from rulebot.evaluate.measure_volatility import class_of
-from rulebot.evaluate.reading import context_of
+from rulebot.evaluate.measure import context_of
 from rulebot.fill.exit_level import net_of_whole
+from rulebot.measure.listings import BAND
+from rulebot.measures.volatility import class_of
 from rulebot.model.contract import LOT
 from rulebot.spec.nouns import StrikeBy
 from rulebot.spec.spec import Order

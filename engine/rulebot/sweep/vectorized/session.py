@@ -20,10 +20,10 @@ from rulebot.backtest.simulated_broker import margin_of
 from rulebot.compile.exits import HURRY, clock_time
 from rulebot.compile.plan import ExitPlan, Truth
 from rulebot.core.rule_evaluation import first_missing
-from rulebot.evaluate.evaluation import NotOpen
 from rulebot.evaluate.select import StructureSelection
-from rulebot.evaluate.snapshot import Held, LegView
 from rulebot.fill.exit_level import net_of_whole
+from rulebot.measure.verdict import NotOpen
+from rulebot.measure.view import Held, LegView
 from rulebot.model.contract import LOT, Option
 from rulebot.model.facts import Facts
 from rulebot.model.money import CENT, ZERO, Rounding

@@ -22,7 +22,7 @@ from rulebot.backtest.scheduler import drain_events
 from rulebot.compile.plan import Plan
 from rulebot.core.program import Program
 from rulebot.core.subscriptions import WATCH_AHEAD, WATCH_CLOSELY
-from rulebot.evaluate.snapshot import View
+from rulebot.measure.view import View
 from rulebot.model.contract import LOT, Option, Right, Underlying
 from rulebot.model.event import ClosesReport, ListingReport
 from rulebot.model.facts import EventCalendar, Facts

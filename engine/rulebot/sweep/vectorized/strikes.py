@@ -13,13 +13,13 @@ from rulebot.adapters.history.session import Columns, Places
 from rulebot.backtest.arrays import HAIR, Mask, Measure, Series
 from rulebot.compile.plan import Call, LegPlan, Quantity
 from rulebot.core.program import CompiledBot
-from rulebot.evaluate.listings import BAND
-from rulebot.evaluate.measure_structure import names_of
 from rulebot.evaluate.select import StructureSelection
-from rulebot.evaluate.snapshot import LegView, View
 from rulebot.evaluate.strike_terms import OFFSETS
 from rulebot.evaluate.strikes import StrikeChooser
 from rulebot.evaluate.watch import MONEY_KEPT
+from rulebot.measure.listings import BAND
+from rulebot.measure.view import LegView, View
+from rulebot.measures.structure import names_of
 from rulebot.model.black import MEAN_MOVE
 from rulebot.model.contract import Option, Right
 from rulebot.model.facts import Facts

@@ -1,0 +1,1 @@
+"""What a measure is: its definition, and what its formula reads at one instant."""

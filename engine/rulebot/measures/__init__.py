@@ -1,0 +1,1 @@
+"""The measures, a family in each file; `registry` is all of them."""

@@ -1,0 +1,269 @@
+"""Measures of bars: averages, oscillators, the session's average price, trend and opening range.
+
+Only finished bars count. Daily ones are those of finished sessions. Bars within the session are asked for whenever one
+has ended; for half a minute after that the one before may be the last that is known.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from rulebot.measure.reading import Context, Read, Reading, UnknownValue, kept
+from rulebot.measure.series import DAY, FUNDS, MINUTE, depth, depth_of, name_of, size_of
+from rulebot.measure.tree import Call, Quantity
+from rulebot.measure.verdict import Verdict
+from rulebot.measure.view import View
+from rulebot.measures.market import spot_of
+from rulebot.model.facts import Bar, Bars
+from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, session_before
+
+LATE = 30.0
+"""Seconds that bars within the session may be late."""
+
+Judge = Callable[[View], Verdict]
+BarsRead = Callable[[View], Bars | UnknownValue]
+
+
+# ---------------------------------------------------------------- the bars
+
+
+def finished_bars(symbol: str, seconds: int) -> BarsRead:
+    """Return the reader of the finished bars of one size, unknown when the newest are missing."""
+    name, daily_problem = name_of(seconds), kept(_daily_problem)
+
+    def read(view: View) -> Bars | UnknownValue:
+        found = view.facts.bars.get((symbol, seconds))
+        if found is None:
+            return UnknownValue(f"{symbol}: {name} bars are not known yet")
+        problem = daily_problem(found, view.session) if seconds == DAY else _late_problem(found, seconds, view)
+        return UnknownValue(f"{symbol}: {name} bars {problem}") if problem else found
+
+    return read
+
+
+def _daily_problem(found: Bars, session: Session) -> str:
+    if not found.bars:
+        return "are missing"
+    last = exchange_date(datetime.fromtimestamp(found.bars[-1].at, UTC))
+    return "" if last == session_before(session.date).date else f"end on {last}"
+
+
+def _late_problem(found: Bars, seconds: int, view: View) -> str:
+    session, due = view.session, last_end(view.session, seconds, view.now)
+    if found.known_until >= due:
+        return ""
+    before = max(due - seconds, session.open.timestamp()) if view.now <= due + LATE else due
+    if found.known_until >= before:
+        return ""
+    if before == session.open.timestamp() and found.known_until >= session_before(session.date).close.timestamp():
+        return ""  # none of today has ended, or only just: the newest is that of the session before
+    at = datetime.fromtimestamp(found.known_until, UTC).astimezone(EXCHANGE_ZONE)
+    return f"are known until {at:%H:%M} only"
+
+
+def last_end(session: Session, seconds: int, now: float) -> float:
+    """Return when the newest finished bar of the session ended, epoch seconds; its open before the first has."""
+    opened, closed = session.open.timestamp(), session.close.timestamp()
+    return opened + max((min(now, closed) - opened) // seconds, 0) * seconds
+
+
+def _today(found: Bars, session: Session) -> list[Bar]:
+    opened = session.open.timestamp()
+    return [bar for bar in found.bars if bar.at >= opened]
+
+
+def _column(bars: Iterable[Bar], name: str) -> list[float]:
+    return [getattr(bar, name) for bar in bars]
+
+
+def _formula(name: str) -> Callable[..., Any]:
+    """Return an indicator by its name; numpy is loaded with the first: who computes none does not wait for it."""
+    from rulebot.measure import indicators
+
+    return getattr(indicators, name)  # type: ignore[no-any-return]
+
+
+# ---------------------------------------------------------------- averages and oscillators
+
+
+def _indicator(call: Call, compute: Callable[[tuple[Bar, ...], int], float]) -> Read:
+    symbol, seconds, window = str(call.argument("of")), size_of(call), int(str(call.argument("window")))
+    asked, least = depth_of(call)
+
+    def make(found: Bars) -> Reading:
+        if len(found.bars) < least:
+            return too_few(symbol, seconds, len(found.bars), least)
+        return compute(found.bars[-asked:], window)
+
+    bars_of, made = finished_bars(symbol, seconds), kept(make)
+
+    def read(view: View) -> Reading:
+        found = bars_of(view)
+        return found if isinstance(found, UnknownValue) else made(found)
+
+    return read
+
+
+def too_few(symbol: str, seconds: int, count: int, least: int) -> UnknownValue:
+    return UnknownValue(f"{symbol}: {count} {name_of(seconds)} bars, {least} are needed")
+
+
+def of_closes(call: Call, context: Context) -> Read:
+    """Bind `sma`, `ema` and `rsi`."""
+    return _indicator(call, lambda bars, window: float(_formula(call.measure)(_column(bars, "close"), window)))
+
+
+def _adx(bars: tuple[Bar, ...], window: int) -> float:
+    return float(_formula("adx")(_column(bars, "high"), _column(bars, "low"), _column(bars, "close"), window))
+
+
+def adx(call: Call, context: Context) -> Read:
+    """Bind `adx`."""
+    return _indicator(call, _adx)
+
+
+# ---------------------------------------------------------------- the session's average price
+
+
+def vwap(call: Call, context: Context) -> Read:
+    """Bind `vwap`: of a stock its own; an index has no volume, so each of its minutes weighs what its ETF traded."""
+    symbol = str(call.argument("of"))
+    fund = FUNDS.get(symbol, symbol)
+    own, traded, made = finished_bars(symbol, MINUTE), finished_bars(fund, MINUTE), kept(_vwap)
+
+    def read(view: View) -> Reading:
+        prices, volumes = own(view), traded(view)
+        if isinstance(prices, UnknownValue):
+            return prices
+        if isinstance(volumes, UnknownValue):
+            return volumes
+        found: Reading = made(prices, volumes, view.session, fund)
+        return found
+
+    return read
+
+
+def _vwap(prices: Bars, volumes: Bars, session: Session, fund: str) -> Reading:
+    traded = {bar.at: bar.volume for bar in _today(volumes, session)}
+    both = [bar for bar in _today(prices, session) if bar.at in traded]
+    if not both:
+        return UnknownValue(f"{fund}: nothing was traded in the session yet")
+    paid = [bar.average if bar.average > 0.0 else (bar.high + bar.low + bar.close) / 3.0 for bar in both]
+    found: float | None = _formula("vwap")(paid, [traded[bar.at] for bar in both])
+    return UnknownValue(f"{fund}: the minutes of the session have no volume") if found is None else found
+
+
+def breadth(call: Call, context: Context) -> Read:
+    """Bind `breadth`: unknown while one of the symbols is."""
+    symbols, window = call.argument("of"), int(str(call.argument("window")))
+    assert isinstance(symbols, tuple)
+    parts = [(_last_close(symbol), of_closes(_average(symbol, window), context)) for symbol in symbols]
+
+    def read(view: View) -> Reading:
+        above = 0
+        for close_of, average_of in parts:
+            close, average = close_of(view), average_of(view)
+            if not isinstance(average, float):
+                return average
+            if not isinstance(close, float):
+                return close
+            above += close > average
+        return above / len(parts)
+
+    return read
+
+
+def _average(symbol: str, window: int) -> Call:
+    return Call("sma", (("of", symbol), ("window", window)), Quantity.POINTS)
+
+
+def _last_close(symbol: str) -> Read:
+    bars_of = finished_bars(symbol, DAY)
+
+    def read(view: View) -> Reading:
+        found = bars_of(view)
+        return found if isinstance(found, UnknownValue) else found.bars[-1].close
+
+    return read
+
+
+BARS: dict[str, Callable[[Call, Context], Read]] = {
+    "sma": of_closes,
+    "ema": of_closes,
+    "rsi": of_closes,
+    "adx": adx,
+    "vwap": vwap,
+    "breadth": breadth,
+}
+
+
+# ---------------------------------------------------------------- words
+
+
+def trend(call: Call, context: Context, word: str) -> Judge:
+    """Bind `trend`: up or down by the order of the two averages, neutral while adx is below the strength."""
+    given = dict(call.arguments)
+    symbol, seconds, average = str(given["of"]), size_of(call), str(given["average"])
+    fast, slow, window, strength = (int(str(given[name])) for name in ("fast", "slow", "window", "strength"))
+    least = depth_of(call).least
+
+    def make(found: Bars) -> Verdict:
+        bars = found.bars
+        if len(bars) < least:
+            return Verdict(None, missing=too_few(symbol, seconds, len(bars), least).reason)
+        closes = _column(bars, "close")
+        formula = _formula(average)
+        quick, steady = (float(formula(closes[-depth(average, each).asked :], each)) for each in (fast, slow))
+        force = _adx(bars[-depth("adx", window).asked :], window)
+        way = "neutral" if force < strength or quick == steady else "up" if quick > steady else "down"
+        words = f"{way}: {average} {fast} {quick:.2f}, {slow} {steady:.2f}, adx {force:.1f}"
+        return Verdict(way == word, detail=words)
+
+    bars_of, made = finished_bars(symbol, seconds), kept(make)
+
+    def judge(view: View) -> Verdict:
+        found = bars_of(view)
+        return Verdict(None, missing=found.reason) if isinstance(found, UnknownValue) else made(found)
+
+    return judge
+
+
+def opening_range(call: Call, context: Context, word: str) -> Judge:
+    """Bind `opening_range`: formed once the first minutes are over; until then there is nothing to be above of."""
+    symbol, first = str(call.argument("of")), float(str(call.argument("first")))
+    level, bars_of, made = spot_of(symbol, context), finished_bars(symbol, MINUTE), kept(_range)
+
+    def judge(view: View) -> Verdict:
+        until = view.session.open.timestamp() + first
+        if view.now < until:
+            ends = datetime.fromtimestamp(until, UTC).astimezone(EXCHANGE_ZONE)
+            words = f"{symbol}: the opening range forms until {ends:%H:%M}"
+            return Verdict(False, detail=words) if word == "formed" else Verdict(None, missing=words)
+        found = bars_of(view)
+        bounds = found if isinstance(found, UnknownValue) else made(found, view.session, symbol, first)
+        if isinstance(bounds, UnknownValue):
+            return Verdict(None, missing=bounds.reason)
+        low, high = bounds
+        if word == "formed":
+            return Verdict(True, detail=f"{low:.2f} to {high:.2f}")
+        spot = level(view)
+        if not isinstance(spot, float):
+            return Verdict(None, missing=spot.reason)
+        side = "above" if spot > high else "below" if spot < low else "inside"
+        return Verdict(side == word, detail=f"{side}: {spot:.2f}, range {low:.2f} to {high:.2f}")
+
+    return judge
+
+
+def _range(found: Bars, session: Session, symbol: str, first: float) -> tuple[float, float] | UnknownValue:
+    until = session.open.timestamp() + first
+    if found.known_until < until:
+        return UnknownValue(f"{symbol}: the last minute of the opening range is not known yet")
+    bars = [bar for bar in _today(found, session) if bar.at < until]
+    if not bars:
+        return UnknownValue(f"{symbol}: nothing was traded in the opening range")
+    return min(bar.low for bar in bars), max(bar.high for bar in bars)
+
+
+WORDS: dict[str, Callable[[Call, Context, str], Judge]] = {"trend": trend, "opening_range": opening_range}
+"""Measures that are compared with a word: true while it is the word that fits."""

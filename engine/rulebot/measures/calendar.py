@@ -1,0 +1,254 @@
+"""Measures that are true or false by themselves: breach, time, events; and the session's kind."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+from rulebot.measure.reading import Context, Reading, UnknownValue, exact, kept
+from rulebot.measure.tree import Argument, Call
+from rulebot.measure.verdict import NOT_OPEN, Verdict
+from rulebot.measure.view import LegView, View
+from rulebot.measures.market import spot_of
+from rulebot.measures.structure import legs_named, names_of
+from rulebot.measures.volatility import expiry_in
+from rulebot.measures.webhook import webhook
+from rulebot.model.contract import Right
+from rulebot.model.economic_calendar import SAME_REPORT, calendars_of, is_of_earnings, lacks_time, span_of
+from rulebot.model.facts import EventCalendar, EventDay
+from rulebot.model.session import EXCHANGE_ZONE, CalendarError, DayTime, Sessions, exchange_date
+
+Judge = Callable[[View], Verdict]
+
+
+def breach(call: Call, context: Context) -> Judge:
+    """Bind `breach`.
+
+    `spot_within`: the value is the distance to the nearest strike on its safe side (negative: past it), the bound the
+    distance allowed. `spot_beyond`: the value is how far spot is past the strike furthest in the money.
+    """
+    names = names_of(call)
+    arguments = dict(call.arguments)
+    is_within = "spot_within" in arguments
+    bound = float(str(arguments["spot_within" if is_within else "spot_beyond"]))
+    levels = {symbol: spot_of(symbol, context) for symbol in context.symbols}
+
+    def judge(view: View) -> Verdict:
+        legs = legs_named(view, names)
+        readings = [_safety(leg, levels[leg.option.symbol](view)) for leg in legs]
+        known = [reading for reading in readings if isinstance(reading, float)]
+        missing = next((reading.reason for reading in readings if isinstance(reading, UnknownValue)), "")
+        if not known:
+            return Verdict(None, missing=missing or NOT_OPEN, low=bound)
+        nearest = min(known)
+        is_breached = nearest <= bound if is_within else -nearest > bound
+        value = nearest if is_within else -nearest
+        if missing and not is_breached:
+            return Verdict(None, value, bound, missing=missing)
+        return Verdict(is_breached, value, bound, detail=_nearest_leg(legs, readings, nearest))
+
+    return judge
+
+
+def _safety(leg: LegView, spot: Reading) -> Reading:
+    """Return the points from spot to the strike on its safe side; negative when spot is past it."""
+    if not isinstance(spot, float):
+        return spot
+    strike = float(leg.option.strike)
+    return exact(spot - strike if leg.option.right is Right.PUT else strike - spot)
+
+
+def _nearest_leg(legs: tuple[LegView, ...], readings: list[Reading], nearest: float) -> str:
+    found = next(leg for leg, reading in zip(legs, readings, strict=True) if reading == nearest)
+    return f"{found.name} {found.option.strike:f}"
+
+
+def time(call: Call, context: Context) -> Judge:
+    """Bind `time`: true from that time on; at or past an early close it keeps its distance from the close.
+
+    The detail is the time that it becomes so.
+    """
+    at = call.argument("at")
+    assert isinstance(at, DayTime)
+    kept: dict[datetime, tuple[float, str]] = {}
+
+    def judge(view: View) -> Verdict:
+        close = view.session.close
+        if close not in kept:
+            kept.clear()
+            begins = at.before_close(view.session)
+            moved = "" if begins == at.on(view.session) else f"{begins.astimezone(EXCHANGE_ZONE):%H:%M}"
+            kept[close] = begins.timestamp(), moved
+        begin, detail = kept[close]
+        return Verdict(view.now >= begin, view.now, begin, detail=detail)
+
+    return judge
+
+
+# ---------------------------------------------------------------- events
+
+
+def event(call: Call, context: Context) -> Judge:
+    """Bind `event`: one of the named events is on."""
+    return _event_judge(call, context, wanted=True)
+
+
+def no_event(call: Call, context: Context) -> Judge:
+    """Bind `no_event`: none of the named events is on."""
+    return _event_judge(call, context, wanted=False)
+
+
+def _event_judge(call: Call, context: Context, wanted: bool) -> Judge:
+    arguments = dict(call.arguments)
+    calendars = calendars_of(names_of(call), context.symbols)
+    before, after = arguments.get("before"), arguments.get("after")
+    is_until_expiry, is_spanned = arguments.get("until") == "expiry", bool(before or after)
+
+    @kept
+    def by_day(calendar: EventCalendar, today: date, last: date) -> Verdict:
+        return _judged_of(_events_on(calendar, calendars, today, last), calendar, calendars, today, last, wanted=wanted)
+
+    def judge(view: View) -> Verdict:
+        calendar, today = view.facts.events, view.session.date
+        last = today
+        if is_until_expiry:
+            expiry = expiry_in(view, context.symbols[0], context)
+            if isinstance(expiry, UnknownValue):
+                return Verdict(None, missing=expiry.reason)
+            last = expiry
+        if not is_spanned:
+            judged: Verdict = by_day(calendar, today, last)
+            return judged
+        found = _events_on(calendar, calendars, today, last) if is_until_expiry else []
+        if not found:
+            try:
+                span = _Span(_before(view.now, after), _after(view.now, before))
+            except CalendarError as error:
+                return Verdict(None, missing=str(error))
+            around = _events_on(calendar, calendars, exchange_date(span.begins), span.latest)
+            found, last = [day for day in around if span.may_hold(day)], max(last, span.latest)
+            if wanted and (missing := _unsure(calendar, found)):
+                return Verdict(None, missing=missing)
+            if wanted and found and not any(map(span.holds, found)):
+                return Verdict(None, missing=_no_time(found[0]))
+        return _judged_of(found, calendar, calendars, today, last, wanted=wanted)
+
+    return judge
+
+
+def _judged_of(
+    found: list[EventDay], calendar: EventCalendar, names: tuple[str, ...], today: date, last: date, *, wanted: bool
+) -> Verdict:
+    """Judge by the events that are on; where there is none, whether that is known until the last day."""
+    if found:
+        return Verdict(wanted, detail=_named(found[0]))
+    if missing := _unknown_after(calendar, names, last):
+        return Verdict(None, missing=missing)
+    return Verdict(not wanted, detail=_next(calendar, names, today))
+
+
+def _events_on(calendar: EventCalendar, names: tuple[str, ...], first: date, last: date) -> list[EventDay]:
+    found = []
+    for name in names:
+        days = calendar.days.get(name, {})
+        if first == last:
+            found += [days[first]] if first in days else []
+        else:
+            found += [event_day for day, event_day in days.items() if first <= day <= last]
+    return sorted(found, key=lambda event_day: event_day.day)
+
+
+def _after(now: float, span: Argument) -> datetime:
+    """Return the end of a span that begins now. Raises: CalendarError."""
+    at = datetime.fromtimestamp(now, UTC)
+    return span.ahead(at) if isinstance(span, Sessions) else at + timedelta(seconds=float(str(span or 0)))
+
+
+def _before(now: float, span: Argument) -> datetime:
+    """Return the start of a span that ends now. Raises: CalendarError."""
+    at = datetime.fromtimestamp(now, UTC)
+    return span.back(at) if isinstance(span, Sessions) else at - timedelta(seconds=float(str(span or 0)))
+
+
+class _Span(NamedTuple):
+    """The time from one instant to another, both included."""
+
+    begins: datetime
+    ends: datetime
+
+    @property
+    def latest(self) -> date:
+        """The day at the exchange on which it ends."""
+        return exchange_date(self.ends)
+
+    def may_hold(self, event_day: EventDay) -> bool:
+        """Say whether an event may fall into it."""
+        first, last = span_of(event_day)
+        return first <= self.ends and last >= self.begins
+
+    def holds(self, event_day: EventDay) -> bool:
+        """Say whether an event that may falls into it: earnings without a time may be before the open or after it."""
+        first, last = span_of(event_day)
+        return not lacks_time(event_day) or (self.begins <= first and last <= self.ends)
+
+
+def _unsure(calendar: EventCalendar, found: Iterable[EventDay]) -> str:
+    """Return that a report near now has a second date, "" where none has: one of the two is wrong, or was moved."""
+    for event_day in found:
+        days = calendar.days.get(event_day.name, {}) if is_of_earnings(event_day) else {}
+        others = [day for day in days if 0 < abs((day - event_day.day).days) <= SAME_REPORT]
+        if others:
+            first, second = sorted((event_day.day, others[0]))
+            return f"{event_day.name} has two dates for one report, {first} and {second}: remove the wrong one"
+    return ""
+
+
+def _no_time(event_day: EventDay) -> str:
+    """Return that of earnings only the day is known, and how to bring the time."""
+    return (
+        f'{event_day.name} on {event_day.day} has no time: write "when": "bmo" (before the open) or "amc" '
+        "(after the close) beside that day in the calendar, and import it"
+    )
+
+
+def _unknown_after(calendar: EventCalendar, names: tuple[str, ...], last: date) -> str:
+    for name in names:
+        until = calendar.known_until.get(name)
+        if until is None:
+            return f"no calendar of {name}"
+        if last > until:
+            return f"the calendar of {name} ends on {until}"
+    return ""
+
+
+def _named(event_day: EventDay) -> str:
+    mark = " (projected)" if event_day.projected else ""
+    return f"{event_day.name} on {event_day.day}{mark}"
+
+
+def _next(calendar: EventCalendar, names: tuple[str, ...], today: date) -> str:
+    """Return `next: NFP 2026-12-04`, looking 60 days ahead."""
+    for ahead in range(1, 61):
+        day = today + timedelta(days=ahead)
+        for name in names:
+            if (found := calendar.days.get(name, {}).get(day)) is not None:
+                return f"next: {found.name} {found.day}{' (projected)' if found.projected else ''}"
+    return ""
+
+
+TRUTHS: dict[str, Callable[[Call, Context], Judge]] = {
+    "breach": breach,
+    "time": time,
+    "event": event,
+    "no_event": no_event,
+    "webhook": webhook,
+}
+
+
+def session(call: Call, context: Context, word: str) -> Judge:
+    """Bind `session`: `full` or `half`."""
+
+    def judge(view: View) -> Verdict:
+        found = "half" if view.session.is_half else "full"
+        return Verdict(found == word, detail=found)
+
+    return judge

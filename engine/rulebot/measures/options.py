@@ -1,0 +1,266 @@
+"""Measures of an underlying's options beside their prices: ranks of volatility, skew, volume and open interest."""
+
+from collections.abc import Callable, Iterable
+from datetime import date
+from decimal import Decimal
+from itertools import pairwise
+from math import isnan
+
+from rulebot.measure.listings import BAND
+from rulebot.measure.reading import Context, Read, Reading, UnknownValue, kept
+from rulebot.measure.tree import Call
+from rulebot.measure.view import View
+from rulebot.measures.market import spot_of
+from rulebot.measures.structure import fewest, legs_named, names_of
+from rulebot.measures.volatility import class_at, expiry_in
+from rulebot.model.contract import Right, Underlying, product
+from rulebot.model.market import FEED_SILENCE, IMPLIED_AGE, OPTION_AGE, age_problem
+
+WING_DELTA = Decimal("0.25")
+"""The delta at which skew compares a put with a call."""
+
+SESSIONS = 252
+LEAST_SESSIONS = 200
+"""Sessions with a volatility, of the last 252, without which no rank is given."""
+_WIDEST = 0.15
+"""How far apart in delta two options may lie between which the volatility at 25 is read."""
+
+
+# ---------------------------------------------------------------- ranks
+
+
+def _ranked(call: Call, context: Context, rank: Callable[[float, tuple[float, ...]], Reading]) -> Read:
+    symbol = str(call.argument("of"))
+    contract, limit = Underlying(symbol), context.limit(IMPLIED_AGE)
+    lately = kept(lambda days: days[-SESSIONS:])
+
+    def read(view: View) -> Reading:
+        row = view.board.rows.get(contract, -1)
+        if row < 0:
+            return UnknownValue(f"{symbol}: not streamed")
+        now = view.board.iv[row]
+        if problem := age_problem(view.board, row, view.board.model_at[row], view.now, limit):
+            return UnknownValue(f"{symbol}: 30-day volatility: {problem}")
+        if isnan(now):
+            return UnknownValue(f"{symbol}: no 30-day volatility")
+        days = lately(view.facts.implied.get(symbol, ()))
+        if len(days) < LEAST_SESSIONS:
+            return UnknownValue(f"{symbol}: 30-day volatility of {len(days)} sessions, {LEAST_SESSIONS} are needed")
+        return rank(now, days)
+
+    return read
+
+
+def _percentile(now: float, days: tuple[float, ...]) -> Reading:
+    return 100.0 * sum(day < now for day in days) / len(days)
+
+
+def iv_rank(call: Call, context: Context) -> Read:
+    """Bind `iv_rank`: where volatility now stands between the lowest and the highest, themselves included."""
+    range_of = kept(lambda days: (min(days), max(days)))
+
+    def rank(now: float, days: tuple[float, ...]) -> Reading:
+        least, most = range_of(days)
+        low, high = min(least, now), max(most, now)
+        return (now - low) / (high - low) * 100.0 if high > low else UnknownValue("30-day volatility has not moved")
+
+    return _ranked(call, context, rank)
+
+
+def iv_percentile(call: Call, context: Context) -> Read:
+    """Bind `iv_percentile`: the share of sessions that closed with less."""
+    return _ranked(call, context, _percentile)
+
+
+# ---------------------------------------------------------------- counts
+
+
+def count_of(view: View, row: int, column: str, what: str, limit: float = FEED_SILENCE) -> Reading:
+    """Return a count of the day; it is told again when it changes, so it is as fresh as the feed lives."""
+    board = view.board
+    if row < 0:
+        return UnknownValue(f"{what}: not streamed")
+    if row in board.frozen:
+        return UnknownValue(f"{what}: not live data")
+    if view.now - board.alive_at > limit:
+        return UnknownValue(f"{what}: no market data for {view.now - board.alive_at:.0f} s")
+    value: float = getattr(board, column)[row]
+    return UnknownValue(f"{what}: no {column.replace('_', ' ')} yet") if isnan(value) else value
+
+
+def counted(call: Call, context: Context) -> Read:
+    """Bind `volume` and `open_interest`: of the leg that has least."""
+    names, column, limit = names_of(call), call.measure, context.limit(FEED_SILENCE)
+    return lambda view: fewest(count_of(view, leg.row, column, leg.name, limit) for leg in legs_named(view, names))
+
+
+def put_call_volume(call: Call, context: Context) -> Read:
+    """Bind `put_call_volume`."""
+    symbol = str(call.argument("of"))
+    contract, limit = Underlying(symbol), context.limit(FEED_SILENCE)
+
+    def read(view: View) -> Reading:
+        row = view.board.rows.get(contract, -1)
+        puts, calls = (count_of(view, row, name, symbol, limit) for name in ("put_volume", "call_volume"))
+        if not isinstance(puts, float):
+            return puts
+        if not isinstance(calls, float):
+            return calls
+        return puts / calls if calls > 0.0 else UnknownValue(f"{symbol}: no call was traded yet")
+
+    return read
+
+
+def put_call_imbalance(call: Call, context: Context) -> Read:
+    """Bind `put_call_imbalance`: of the listed strikes around spot, puts and calls of the same ones."""
+    symbol, column = str(call.argument("of")), str(call.argument("count"))
+    level, limit = spot_of(symbol, context), context.limit(FEED_SILENCE)
+
+    def read(view: View) -> Reading:
+        spot = level(view)
+        if not isinstance(spot, float):
+            return spot
+        strikes = _todays_strikes(view, symbol, spot)
+        if isinstance(strikes, UnknownValue):
+            return strikes
+        puts, calls = (_counted_today(view, symbol, strikes, right, column, limit) for right in (Right.PUT, Right.CALL))
+        if not isinstance(puts, float):
+            return puts
+        if not isinstance(calls, float):
+            return calls
+        both = puts + calls
+        return (puts - calls) / both if both > 0.0 else UnknownValue(f"{symbol}: no option of today was counted yet")
+
+    return read
+
+
+def _todays_strikes(view: View, symbol: str, spot: float) -> tuple[Decimal, ...] | UnknownValue:
+    """Return the strikes that are counted: those which the feed streams around the strike nearest spot."""
+    listing = view.facts.listings.get((symbol, product(symbol).same_day_class))
+    if listing is None:
+        return UnknownValue(f"{symbol}: expiries are not listed yet")
+    listed = listing.strikes.get(view.session.date, ())
+    if not listed:
+        return UnknownValue(f"{symbol}: no options expire today")
+    nearest = min(range(len(listed)), key=lambda place: (abs(float(listed[place]) - spot), place))
+    return listed[max(0, nearest - BAND) : nearest + BAND + 1]
+
+
+def _counted_today(
+    view: View, symbol: str, strikes: Iterable[Decimal], right: Right, column: str, limit: float
+) -> Reading:
+    """Return the contracts of one side; unknown while one of its options is."""
+    trading_class = product(symbol).same_day_class
+    rows = view.chain(trading_class, view.session.date, right)
+    total = 0.0
+    for strike in strikes:
+        found = count_of(view, rows.get(strike, -1), column, f"{trading_class} {strike:f} {right.value}", limit)
+        if not isinstance(found, float):
+            return found
+        total += found
+    return total
+
+
+def option_volume(call: Call, context: Context) -> Read:
+    """Bind `option_volume`."""
+    return _volume_of(str(call.argument("of")), context.limit(FEED_SILENCE))
+
+
+def _volume_of(symbol: str, limit: float) -> Read:
+    contract = Underlying(symbol)
+
+    def read(view: View) -> Reading:
+        row = view.board.rows.get(contract, -1)
+        total = 0.0
+        for name in ("put_volume", "call_volume"):
+            found = count_of(view, row, name, symbol, limit)
+            if not isinstance(found, float):
+                return found
+            total += found
+        return total
+
+    return read
+
+
+def volume_rank(call: Call, context: Context) -> Read:
+    """Bind `volume_rank`: unknown while the volume of one of the symbols is."""
+    symbol, among, limit = str(call.argument("of")), call.argument("among"), context.limit(FEED_SILENCE)
+    assert isinstance(among, tuple)
+    own = _volume_of(symbol, limit)
+    others = [_volume_of(str(each), limit) for each in among if each != symbol]
+
+    def read(view: View) -> Reading:
+        traded = own(view)
+        if not isinstance(traded, float):
+            return traded
+        place = 1.0
+        for other in others:
+            found = other(view)
+            if not isinstance(found, float):
+                return found
+            place += found > traded
+        return place
+
+    return read
+
+
+# ---------------------------------------------------------------- skew
+
+
+def skew(call: Call, context: Context) -> Read:
+    """Bind `skew`: the volatility at 25 delta of the puts less that of the calls, percent a year."""
+    symbol = str(call.argument("of"))
+    limit = context.limit(OPTION_AGE)
+
+    def read(view: View) -> Reading:
+        found = wings(view, symbol, context, limit)
+        return found if isinstance(found, UnknownValue) else (found[0] - found[1]) * 100.0
+
+    return read
+
+
+def wings(view: View, symbol: str, context: Context, limit: float) -> tuple[float, float] | UnknownValue:
+    """Return the volatilities of the put and of the call at 25 delta, as fractions a year."""
+    expiry = expiry_in(view, symbol, context)
+    if isinstance(expiry, UnknownValue):
+        return expiry
+    trading_class = class_at(view, symbol, context)
+    puts, calls = (_wing(view, trading_class, expiry, right, limit) for right in (Right.PUT, Right.CALL))
+    if not isinstance(puts, float):
+        return UnknownValue(puts.reason)
+    return (puts, calls) if isinstance(calls, float) else UnknownValue(calls.reason)
+
+
+def _wing(view: View, trading_class: str, expiry: date, right: Right, limit: float) -> Reading:
+    """Return the volatility at 25 delta of one side, shared by all rules of one instant."""
+    key = ("wing", trading_class, expiry, right, limit)
+    found: Reading | None = view.memo.get(key)
+    if found is None:
+        rows = view.chain(trading_class, expiry, right).values()
+        found = view.memo[key] = _at_25(view, rows, f"{trading_class} {expiry} {right.value}s", limit)
+    return found
+
+
+def _at_25(view: View, rows: Iterable[int], what: str, limit: float) -> Reading:
+    """Return the volatility at 25 delta, on the line between the two options that enclose it."""
+    board, wanted = view.board, float(WING_DELTA)
+    fresh = (row for row in rows if not age_problem(board, row, board.model_at[row], view.now, limit))
+    known = ((abs(board.delta[row]), board.iv[row]) for row in fresh if board.iv[row] > 0.0)
+    for (low, low_iv), (high, high_iv) in pairwise(sorted(each for each in known if not isnan(each[0]))):
+        if low <= wanted <= high and high - low <= _WIDEST:
+            part = (wanted - low) / (high - low) if high > low else 0.0
+            return low_iv + part * (high_iv - low_iv)
+    return UnknownValue(f"{what}: none around 25 delta are streamed")
+
+
+OPTIONS: dict[str, Callable[[Call, Context], Read]] = {
+    "iv_rank": iv_rank,
+    "iv_percentile": iv_percentile,
+    "volume": counted,
+    "open_interest": counted,
+    "put_call_volume": put_call_volume,
+    "put_call_imbalance": put_call_imbalance,
+    "option_volume": option_volume,
+    "volume_rank": volume_rank,
+    "skew": skew,
+}

@@ -1,0 +1,228 @@
+"""Measures of an open position: what closing it costs, profit and loss, time."""
+
+from collections.abc import Callable
+
+from rulebot.measure.reading import Context, Read, Reading, UnknownValue, exact
+from rulebot.measure.tree import OPEN_LEGS, Call, Quantity
+from rulebot.measure.verdict import NOT_OPEN
+from rulebot.measure.view import Held, Ledger, LegView, View
+from rulebot.measures.structure import entry_of, legs_named, mark, net_price
+from rulebot.model.contract import LOT
+from rulebot.model.market import OPTION_AGE
+from rulebot.model.session import sessions_after
+
+_NOTHING = UnknownValue(NOT_OPEN)
+
+
+def _legs_of(call: Call) -> tuple[str, ...] | None:
+    """Return the legs that a call is about, None when it is about the whole trade or its open legs."""
+    of = dict(call.arguments).get("of")
+    return of if isinstance(of, tuple) else None
+
+
+def _is_of_open(call: Call) -> bool:
+    """Say whether a call is about the legs that are still open alone."""
+    return dict(call.arguments).get("of") == OPEN_LEGS
+
+
+def _worth(call: Call, context: Context) -> Read:
+    """Return the reader of what closing brings per share, kept for the other rules that ask at this instant."""
+    at, names, limit = str(call.argument("at")), _legs_of(call), context.limit(OPTION_AGE)
+    key = ("worth", at, names, limit)
+
+    def read(view: View) -> Reading:
+        kept = view.memo.get(key)
+        if kept is not None and kept[0] is view.legs:
+            return kept[1]  # type: ignore[no-any-return]
+        found = net_price(view, at, True, limit, names)
+        view.memo[key] = (view.legs, found)
+        return found
+
+    return read
+
+
+def value(call: Call, context: Context) -> Read:
+    """Bind `value`: of the whole trade what closed legs brought counts too.
+
+    It is what was made less the entry price, so that contracts that filled beside the structures count with both.
+    """
+    worth, names, is_of_open = _worth(call, context), _legs_of(call), _is_of_open(call)
+    in_dollars = _open_dollars(call, context)
+
+    def read(view: View) -> Reading:
+        found, held = worth(view), view.held
+        if not isinstance(found, float) or held is None or held.is_intact or is_of_open:
+            return found
+        still = in_dollars(view, held)
+        if not isinstance(still, float):
+            return still
+        ledgers = _ledgers(held, names)
+        made = still + sum(ledger.entry_cash + ledger.exit_cash for ledger in ledgers)
+        return exact(made / (LOT * held.opened) - sum(ledger.entry_price for ledger in ledgers))
+
+    return read
+
+
+def cost(call: Call, context: Context) -> Read:
+    """Bind `cost`: minus value."""
+    worth = value(call, context)
+
+    def read(view: View) -> Reading:
+        found = worth(view)
+        return 0.0 - found if isinstance(found, float) else found
+
+    return read
+
+
+def _gain(call: Call, context: Context, sign: float) -> Read:
+    worth, quantity, names = _worth(call, context), call.quantity, _legs_of(call)
+    is_of_open, open_dollars = _is_of_open(call), _open_dollars(call, context)
+    in_dollars = _dollars(call, context) if quantity is Quantity.DOLLARS else None
+
+    def read(view: View) -> Reading:
+        held = view.held
+        if held is None:
+            return _NOTHING
+        found = worth(view)
+        if not isinstance(found, float):
+            return found
+        if in_dollars is not None:
+            made = in_dollars(view, held, found)
+            return exact(sign * made) if isinstance(made, float) else made
+        if not (held.is_intact or is_of_open):
+            return _gain_of_trade(view, held)
+        entry = entry_of(view, held, names)
+        if quantity is Quantity.PRICE:
+            return exact(sign * (entry + found))
+        base = abs(entry)
+        return exact(sign * (entry + found) / base) if base > 0.0 else UnknownValue("the entry price is 0")
+
+    def _gain_of_trade(view: View, held: Held) -> Reading:
+        still = open_dollars(view, held)
+        if not isinstance(still, float):
+            return still
+        ledgers = _ledgers(held, names)
+        made = still + sum(ledger.entry_cash + ledger.exit_cash for ledger in ledgers)
+        if quantity is Quantity.PRICE:
+            return exact(sign * made / (LOT * held.opened))
+        base = abs(sum(ledger.entry_price for ledger in ledgers)) * LOT * held.opened
+        return exact(sign * made / base) if base > 0.0 else UnknownValue("the entry price is 0")
+
+    return read
+
+
+def _ledgers(held: Held, names: tuple[str, ...] | None) -> list[Ledger]:
+    """Return the books of these legs, closed or not; of all without names."""
+    return [ledger for name, ledger in held.legs.items() if names is None or name in names]
+
+
+def _open_dollars(call: Call, context: Context) -> Callable[[View, Held], Reading]:
+    """Return what closing what is held of the legs of a call brings, in dollars."""
+    at, names, limit = str(call.argument("at")), _legs_of(call), context.limit(OPTION_AGE)
+
+    def still(view: View, held: Held) -> Reading:
+        total = 0.0
+        for leg in view.legs if names is None else legs_named(view, names):
+            price = mark(view, leg, at, True, limit)
+            if not isinstance(price, float):
+                return price
+            total += held.legs[leg.name].held * price * leg.option.multiplier
+        return total
+
+    return still
+
+
+def _dollars(call: Call, context: Context) -> Callable[[View, Held, float], Reading]:
+    """Return what a position, or these legs of it, have made since it began, given what closing brings per share."""
+    names, is_of_open, open_dollars = _legs_of(call), _is_of_open(call), _open_dollars(call, context)
+
+    def made(view: View, held: Held, worth: float) -> Reading:
+        if names is None and held.is_whole and not is_of_open:
+            gain = held.entry_price + worth
+            return held.realized + gain * LOT * held.quantity - held.commissions
+        still = open_dollars(view, held)
+        if not isinstance(still, float):
+            return still
+        if is_of_open:
+            ledgers = [held.legs[leg.name] for leg in view.legs]
+            return still + sum(_entered_for(ledger) for ledger in ledgers)
+        return still + sum(ledger.made for ledger in _ledgers(held, names))
+
+    return made
+
+
+def _entered_for(ledger: Ledger) -> float:
+    """Return the dollars that what is held of a leg was entered for, less all commissions of the leg."""
+    commissions = ledger.entry_cash + ledger.exit_cash - ledger.made
+    return ledger.entry_cash * abs(ledger.held) / ledger.opened - commissions
+
+
+def profit(call: Call, context: Context) -> Read:
+    """Bind `profit`, as a part of the entry price, in dollars, or per share."""
+    return _gain(call, context, 1.0)
+
+
+def loss(call: Call, context: Context) -> Read:
+    """Bind `loss`: minus profit."""
+    return _gain(call, context, -1.0)
+
+
+def give_back(call: Call, context: Context) -> Read:
+    """Bind `give_back`: the best profit that is on record less the profit now."""
+    gain = _gain(call, context, 1.0)
+
+    def read(view: View) -> Reading:
+        found = gain(view)
+        if not isinstance(found, float) or view.held is None:
+            return found
+        best = view.held.best.get(measured_by(call, view.legs))
+        return UnknownValue("no best profit yet: it takes two readings") if best is None else exact(best - found)
+
+    return read
+
+
+def measured_by(call: Call, legs: tuple[LegView, ...]) -> str:
+    """Return the name under which the best profit of a `give_back` is kept.
+
+    Of the legs that are still open it begins anew when one is closed.
+    """
+    names = tuple(leg.name for leg in legs) if _is_of_open(call) else _legs_of(call)
+    return " ".join((str(call.argument("at")), call.quantity.value, *(names or ())))
+
+
+def best_detail(call: Call) -> Callable[[View], str]:
+    """Return the words for the best profit that a `give_back` counts from."""
+
+    def words(view: View) -> str:
+        best = view.held.best.get(measured_by(call, view.legs)) if view.held is not None else None
+        if best is None:
+            return ""
+        return f"best ${best:,.2f}" if call.quantity is Quantity.DOLLARS else f"best {best * 100:.1f}%"
+
+    return words
+
+
+def time_in_trade(call: Call, context: Context) -> Read:
+    """Bind `time_in_trade`: seconds since the first fill."""
+    return lambda view: _NOTHING if view.held is None else max(view.now - view.held.opened_at, 0.0)
+
+
+def sessions_in_trade(call: Call, context: Context) -> Read:
+    """Bind `sessions_in_trade`: sessions after that of the entry, up to the present one."""
+
+    def read(view: View) -> Reading:
+        held = view.held
+        return _NOTHING if held is None else float(sessions_after(held.opened_on, view.session.date))
+
+    return read
+
+
+POSITION: dict[str, Callable[[Call, Context], Read]] = {
+    "value": value,
+    "cost": cost,
+    "profit": profit,
+    "loss": loss,
+    "give_back": give_back,
+    "time_in_trade": time_in_trade,
+    "sessions_in_trade": sessions_in_trade,
+}

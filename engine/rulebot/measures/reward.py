@@ -1,0 +1,131 @@
+"""Measures of what a structure may bring for its risk: return on risk, probabilities of profit and in the money.
+
+The first two are of the structure at its price and before commissions: in `require` at the price the order would start
+from, after a fill as filled. Once legs are closed the probability is that of those left, at what they were filled at.
+"""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from rulebot.measure.reading import Context, Read, Reading, UnknownValue
+from rulebot.measure.tree import Call
+from rulebot.measure.verdict import NOT_OPEN
+from rulebot.measure.view import LegView, View
+from rulebot.measures.market import spot_of
+from rulebot.measures.structure import entry_of, entry_price, legs_named, names_of, risk_of
+from rulebot.measures.volatility import ExpectedMoveView, expiry_in, outlook
+from rulebot.model.black import probability_below
+from rulebot.model.contract import Right
+from rulebot.model.market import OPTION_AGE
+from rulebot.model.payoff import Part, best_case, ends_together, gaining_ranges
+
+_NO_BEST = {True: "the best case has no bound", False: "the legs end at different times"}
+"""Why there is no best case, by whether the legs end together."""
+
+
+def _parts(view: View) -> tuple[Part, ...]:
+    return tuple((leg.option, leg.sign * leg.price_multiplier) for leg in view.legs)
+
+
+def return_on_risk(call: Call, context: Context) -> Read:
+    """Bind `return_on_risk`: best case over worst case at expiry, a fraction."""
+    limit = context.limit(OPTION_AGE)
+
+    def read(view: View) -> Reading:
+        price, risk = entry_price(view, "start", limit), risk_of(view, limit)
+        if not isinstance(price, float):
+            return price
+        if not isinstance(risk, float):
+            return risk
+        best = best_case(_parts(view), Decimal(f"{price:.10f}"))
+        if best is None:
+            return UnknownValue(_NO_BEST[ends_together(_parts(view))])
+        return float(best) / risk if risk > 0.0 else UnknownValue("nothing can be lost")
+
+    return read
+
+
+def probability_of_profit(call: Call, context: Context) -> Read:
+    """Bind `probability_of_profit`, a fraction: the probability of every range of prices in which it gains.
+
+    Source: as of `probability_below`, with the forward and the implied volatility at the money of the legs' expiry for
+    all prices, so that the probabilities add up to 1; the skew is left out.
+    """
+    level, limit = spot_of(context.symbols[0], context), context.limit(OPTION_AGE)
+
+    def read(view: View) -> Reading:
+        if not view.legs:
+            return UnknownValue("no structure")
+        held = view.held
+        price = entry_price(view, "start", limit) if held is None else entry_of(view, held)
+        spot = level(view)
+        if not isinstance(price, float):
+            return price
+        if not isinstance(spot, float):
+            return spot
+        if not ends_together(_parts(view)):
+            return UnknownValue(_NO_BEST[False])
+        symbol = view.legs[0].option.symbol
+        expiry = expiry_in(view, symbol, context)
+        if isinstance(expiry, UnknownValue):
+            return expiry
+        found = outlook(view, symbol, expiry, spot, context)
+        return found if isinstance(found, UnknownValue) else chance(_parts(view), price, found)
+
+    return read
+
+
+def chance(parts: tuple[Part, ...], net_price: float, expected: ExpectedMoveView) -> float:
+    """Return the probability that these options on one underlying gain at expiry. Units: net per share, + received."""
+    forward, years, volatility = expected
+
+    def below(level: Decimal | None) -> float:
+        return 1.0 if level is None else probability_below(forward, float(level), years, volatility)
+
+    ranges = gaining_ranges(parts, Decimal(f"{net_price:.10f}"))
+    return min(max(sum(below(high) - below(low) for low, high in ranges), 0.0), 1.0)
+
+
+def probability_in_the_money(call: Call, context: Context) -> Read:
+    """Bind `probability_in_the_money`, a fraction: that any of the legs named is in the money at the nearest expiry.
+
+    Source: as of `probability_of_profit`. A put is in the money below its strike, a call above it; no price is both
+    below the one and above the other unless the strikes cross, and then the probability is at most 1.
+    """
+    names, level = names_of(call), spot_of(context.symbols[0], context)
+
+    def read(view: View) -> Reading:
+        near = _ending_first(legs_named(view, names))
+        spot = level(view)
+        if not near:
+            return UnknownValue(NOT_OPEN if view.legs else "no structure")
+        if not isinstance(spot, float):
+            return spot
+        found = outlook(view, near[0].option.symbol, near[0].option.expiry, spot, context)
+        return found if isinstance(found, UnknownValue) else _any_in_the_money(near, found)
+
+    return read
+
+
+def _ending_first(legs: Sequence[LegView]) -> list[LegView]:
+    expiry = min((leg.option.expiry for leg in legs), default=None)
+    return [leg for leg in legs if leg.option.expiry == expiry]
+
+
+def _any_in_the_money(legs: Sequence[LegView], expected: ExpectedMoveView) -> float:
+    def below(strike: float) -> float:
+        return probability_below(expected.forward, strike, expected.years, expected.volatility)
+
+    puts, calls = (
+        [float(leg.option.strike) for leg in legs if leg.option.right is right] for right in (Right.PUT, Right.CALL)
+    )
+    down = below(max(puts)) if puts else 0.0
+    up = 1.0 - below(min(calls)) if calls else 0.0
+    return min(down + up, 1.0)
+
+
+REWARD: dict[str, Callable[[Call, Context], Read]] = {
+    "return_on_risk": return_on_risk,
+    "probability_of_profit": probability_of_profit,
+    "probability_in_the_money": probability_in_the_money,
+}
