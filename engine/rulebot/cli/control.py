@@ -16,6 +16,8 @@ from rulebot.model.text import counted
 from rulebot.store.place import Place, shown_path
 
 if TYPE_CHECKING:
+    from rulebot.documents.load_bots import LoadedBots
+    from rulebot.store.queries import Run as StoredRun
     from rulebot.store.queries import StoreReader
 
 _STORE = click.option(
@@ -204,62 +206,17 @@ def reload(store: Place | None) -> None:
     Exit code: 0 when the engine was asked, 1 for problems in the files, 2 when nothing is left to run, 3 when no engine
     runs.
     """
-    from rulebot.cli.validate import show_problems
     from rulebot.core.reloading import changes_between
-    from rulebot.documents.load_bots import ProblemsError
-    from rulebot.documents.reload_specs import (
-        TAKEN_BACK,
-        digests_of,
-        kept_in,
-        left_out_words,
-        limit_words,
-        reread,
-        sources_of,
-        told_limits,
-    )
-    from rulebot.live.reload import LiveRun, refuse_account
-    from rulebot.model.errors import StoreError
+    from rulebot.documents.reload_specs import TAKEN_BACK, digests_of, left_out_words, limit_words, told_limits
     from rulebot.model.event import Request
     from rulebot.operator_requests.requests import post
     from rulebot.spec.diagnostic import headline
-    from rulebot.store.queries import OBSERVE, StoreReader
-    from rulebot.store.registry import engine_store, is_in_use
+    from rulebot.store.registry import engine_store
 
     found = engine_store(store)
-    if not is_in_use(found):
-        raise StoreError(f"no engine is running on {found}", "nothing is to be done: the next start reads the files")
-    with StoreReader(found) as reader:
-        run, kept = reader.run(), kept_in(reader)
-    if run.started is None or run.ended is not None:
-        raise StoreError(
-            f"the engine of {found} is only starting, or waits for its gateway",
-            "it has read its files by now: ask again once it is connected, or start it anew",
-        )
-    told = run.started.data
-    sources = sources_of(told.get("sources"))
-    if sources is None:
-        raise StoreError(
-            f"the engine of {found} runs no specs that could be read again", "stop it and start it with the specs"
-        )
-    try:
-        desk = reread(sources, kept)
-    except ProblemsError as error:
-        show_problems(error.found, "text", err=True)
-        raise click.exceptions.Exit(error.exit_code) from error
-    settings: Any = told.get("settings") or {}
-    is_free = bool(told.get("lockstep")) or settings.get("mode") == OBSERVE
-    live = LiveRun(found, bool(told.get("simulated"))) if settings.get("mode") == "live" else None
-    today = run.session or date.fromisoformat(str(told["session"]))
+    run, desk = _reread(found)
     running = digests_of(run.specs)
-    refuse_account(
-        desk,
-        str(told.get("account")),
-        today,
-        running=running,
-        had_limits=run.limits is not None,
-        any_account=is_free,
-        live=live,
-    )
+    _refuse_account(found, run, desk, running)
     for warning in dict.fromkeys(desk.warnings):
         echo(f" warning: {headline(warning)}")
     for words in left_out_words(desk):
@@ -273,6 +230,57 @@ def reload(store: Place | None) -> None:
         echo(f"the files say what the engine of {found} runs already")
         return
     echo(f"asked the engine of {found} to reload; it does so when these bots have nothing in flight")
+
+
+def _reread(found: Place) -> "tuple[StoredRun, LoadedBots]":
+    """Return the run of the engine of a store, and its files as they are now. Raises: StoreError; Exit for problems."""
+    from rulebot.cli.validate import show_problems
+    from rulebot.documents.load_bots import ProblemsError
+    from rulebot.documents.reload_specs import kept_in, reread, sources_of
+    from rulebot.model.errors import StoreError
+    from rulebot.store.queries import StoreReader
+    from rulebot.store.registry import is_in_use
+
+    if not is_in_use(found):
+        raise StoreError(f"no engine is running on {found}", "nothing is to be done: the next start reads the files")
+    with StoreReader(found) as reader:
+        run, kept = reader.run(), kept_in(reader)
+    if run.started is None or run.ended is not None:
+        raise StoreError(
+            f"the engine of {found} is only starting, or waits for its gateway",
+            "it has read its files by now: ask again once it is connected, or start it anew",
+        )
+    sources = sources_of(run.started.data.get("sources"))
+    if sources is None:
+        raise StoreError(
+            f"the engine of {found} runs no specs that could be read again", "stop it and start it with the specs"
+        )
+    try:
+        return run, reread(sources, kept)
+    except ProblemsError as error:
+        show_problems(error.found, "text", err=True)
+        raise click.exceptions.Exit(error.exit_code) from error
+
+
+def _refuse_account(found: Place, run: "StoredRun", desk: "LoadedBots", running: Mapping[str, str]) -> None:
+    """Refuse, as the engine would, what the account document may not become. Raises: MisuseError, PromotionError."""
+    from rulebot.live.reload import LiveRun, refuse_account
+    from rulebot.store.queries import OBSERVE
+
+    assert run.started is not None  # of an engine that runs
+    told = run.started.data
+    settings: Any = told.get("settings") or {}
+    is_free = bool(told.get("lockstep")) or settings.get("mode") == OBSERVE
+    live = LiveRun(found, bool(told.get("simulated"))) if settings.get("mode") == "live" else None
+    refuse_account(
+        desk,
+        str(told.get("account")),
+        run.session or date.fromisoformat(str(told["session"])),
+        running=running,
+        had_limits=run.limits is not None,
+        any_account=is_free,
+        live=live,
+    )
 
 
 # --- `rulebot enter`: have a bot enter at once, also a row of a scan

@@ -162,9 +162,8 @@ def run_with(options: dict[str, Any], page: "EmbeddedPage | None" = None) -> Non
     if options["sim"] and options.get("gateway_port") is not None:
         options["address"] = f"127.0.0.1:{options['gateway_port']}"
     from rulebot.cli.validate import parse_settings, show_problems
-    from rulebot.documents.load_bots import NO_BOTS, ProblemsError, check_live_data, check_overrides, load_desk
+    from rulebot.documents.load_bots import NO_BOTS, ProblemsError, load_desk
     from rulebot.documents.reload_specs import is_named, parameters_of
-    from rulebot.live.start import without_removed
     from rulebot.process.service import Heartbeat, Systemd
     from rulebot.replay.recordings import tapes_of
     from rulebot.store.place import data_folder, hook_secret
@@ -172,7 +171,6 @@ def run_with(options: dict[str, Any], page: "EmbeddedPage | None" = None) -> Non
     overrides = {**parameters_of(os.environ), **parse_settings(options["overrides"])}
     paths = options["specs"]
     there = [path for path in paths if is_named(path)]
-    gone = [path for path in paths if path not in there]
     try:
         desk = load_desk(there, overrides, options["account"]) if there else NO_BOTS
         beside_it = load_desk(options["shadows"], overrides, options["account"]) if options["shadows"] else None
@@ -180,24 +178,7 @@ def run_with(options: dict[str, Any], page: "EmbeddedPage | None" = None) -> Non
         show_problems(error.found, "text", err=True)
         raise click.exceptions.Exit(error.exit_code) from error
     settings = _settings(options, desk, desk.files or paths)
-    store = _meant_store(options, settings)
-    if gone and options["exits_only"]:
-        print_text(f"{', '.join(gone)}: not there; what is open is watched under the texts that opened it", err=True)
-    elif gone:
-        desk = without_removed(desk, paths, gone, store)
-    check_overrides(desk, overrides)
-    if options["live"]:
-        check_live_data(desk)
-    if options["exits_only"]:
-        desk = replace(NO_BOTS, account=desk.account, account_text=desk.account_text)
-    elif store is not None:
-        from rulebot.documents.reload_specs import with_kept
-
-        desk = with_kept(desk, store)
-    if options["sim"] and not options["address"] and options["recording"] is None:
-        from rulebot.live.start import check_sim_symbols
-
-        check_sim_symbols(desk.bots.values())
+    desk = _desk_of_run(options, desk, paths, [path for path in paths if path not in there], settings, overrides)
     struck = _struck(options)
     heartbeat = Heartbeat(Systemd()) if page is None else page.heartbeat
     world, run_options = _world(options, desk, settings, heartbeat, page)
@@ -216,6 +197,36 @@ def run_with(options: dict[str, Any], page: "EmbeddedPage | None" = None) -> Non
         shadow = Shadow(beside_it, desk, run_options, options["fills"])
         world = shadow.beside(world)
     drive(desk, run_options, world, plain=options["plain"], struck=struck, page=page, shadow=shadow)
+
+
+def _desk_of_run(
+    options: Mapping[str, Any],
+    desk: "LoadedBots",
+    paths: Sequence[str],
+    gone: Sequence[str],
+    settings: "Settings",
+    overrides: Mapping[str, str],
+) -> "LoadedBots":
+    """Return the bots that a run enters with: without those of specs that are gone, with edits kept in its store."""
+    from rulebot.documents.load_bots import NO_BOTS, check_live_data, check_overrides
+    from rulebot.documents.reload_specs import with_kept
+    from rulebot.live.start import check_sim_symbols, without_removed
+
+    store = _meant_store(options, settings)
+    if gone and options["exits_only"]:
+        print_text(f"{', '.join(gone)}: not there; what is open is watched under the texts that opened it", err=True)
+    elif gone:
+        desk = without_removed(desk, paths, gone, store)
+    check_overrides(desk, overrides)
+    if options["live"]:
+        check_live_data(desk)
+    if options["exits_only"]:
+        desk = replace(NO_BOTS, account=desk.account, account_text=desk.account_text)
+    elif store is not None:
+        desk = with_kept(desk, store)
+    if options["sim"] and not options["address"] and options["recording"] is None:
+        check_sim_symbols(desk.bots.values())
+    return desk
 
 
 def drive(
@@ -310,68 +321,101 @@ def _paper_world(
     options: Mapping[str, Any], settings: "Settings", waiting: "Callable[[str], None] | None", sessions: int | None
 ) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
     """Return the world of a paper account or a simulated market; where a run observes, nothing can be sent in it."""
-    from rulebot.capture.captured import recorded
-    from rulebot.live.environments import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
-    from rulebot.live.start import RunOptions
-    from rulebot.store.place import accounts_folder, data_folder, new_sim_store
-    from rulebot.store.registry import is_in_use
-
-    host, port = gateway_address(options["address"])
-    log = settings.log_limits
     observes, client_id = options["observe"], settings.client_id
     if observes and options["client_id"] is None:
         client_id += 1  # the engine that trades has the other one
     if not options["sim"]:
-        store, logs = settings.store, settings.logs
-        if observes:  # what filled by a model does not stand among what was traded
-            store, logs = settings.observe_store, options["logs"] or logs.with_name(f"{logs.name}-observe")
-        check_store(store, observes=observes)
-        who = client_id, settings.account
-        where = attached(
-            settings.host,
-            settings.port,
-            *who,
-            lockstep=False,
-            sends_orders=not observes,
-            share=settings.share,
-            waiting=waiting,
-        )
-        said: dict[str, Any] = {"mode": "paper", "gateway": f"{settings.host}:{settings.port or '4002 or 7497'}"}
-        said |= {"client_id": client_id, "exits_only": options["exits_only"]}
-        return where, RunOptions(
-            store=store,
-            logs=logs,
-            sessions=sessions,
-            line_limit=settings.lines,
-            settings=said,
-            accounts=accounts_folder(),
-            log=log,
-            patience=settings.patience,
-        )
+        return _paper_account(options, settings, waiting, sessions, client_id)
+    return _simulated_market(options, settings, waiting, sessions, client_id)
+
+
+def _paper_account(
+    options: Mapping[str, Any],
+    settings: "Settings",
+    waiting: "Callable[[str], None] | None",
+    sessions: int | None,
+    client_id: int,
+) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
+    from rulebot.live.environments import attached
+    from rulebot.live.start import RunOptions
+    from rulebot.store.place import accounts_folder
+
+    observes = options["observe"]
+    store, logs = settings.store, settings.logs
+    if observes:  # what filled by a model does not stand among what was traded
+        store, logs = settings.observe_store, options["logs"] or logs.with_name(f"{logs.name}-observe")
+    check_store(store, observes=observes)
+    where = attached(
+        settings.host,
+        settings.port,
+        client_id,
+        settings.account,
+        lockstep=False,
+        sends_orders=not observes,
+        share=settings.share,
+        waiting=waiting,
+    )
+    said = {
+        "mode": "paper",
+        "gateway": f"{settings.host}:{settings.port or '4002 or 7497'}",
+        "client_id": client_id,
+        "exits_only": options["exits_only"],
+    }
+    return where, RunOptions(
+        store=store,
+        logs=logs,
+        sessions=sessions,
+        line_limit=settings.lines,
+        settings=said,
+        accounts=accounts_folder(),
+        log=settings.log_limits,
+        patience=settings.patience,
+    )
+
+
+def _simulated_market(
+    options: Mapping[str, Any],
+    settings: "Settings",
+    waiting: "Callable[[str], None] | None",
+    sessions: int | None,
+    client_id: int,
+) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
+    """Return the world of a simulated gateway: of one that stands, or of one that this process brings along."""
+    from rulebot.capture.captured import recorded
+    from rulebot.live.environments import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
+    from rulebot.live.start import RunOptions
+    from rulebot.store.place import data_folder, new_sim_store
+    from rulebot.store.registry import is_in_use
+
+    host, port = gateway_address(options["address"])
+    observes = options["observe"]
     seed = DEFAULT_SEED if options["seed"] is None else options["seed"]
     given = None if options["recording"] is None or options["address"] else recorded(options["recording"]).market
     day: date = given.day if given is not None else first_session(options["day"] or DEFAULT_DATE)
-    market = f"gateway-{port}" if options["address"] else f"{day}-{seed}"
-    store = options["store"] or new_sim_store(market)
+    store = options["store"] or new_sim_store(f"gateway-{port}" if options["address"] else f"{day}-{seed}")
     check_store(store, observes=observes)
-    logs = options["logs"] or beside(store, data_folder(), "-logs")
+    run_options = RunOptions(
+        store=store,
+        logs=options["logs"] or beside(store, data_folder(), "-logs"),
+        sessions=sessions,
+        line_limit=settings.lines,
+        log=settings.log_limits,
+    )
+    said: dict[str, Any] = {"mode": "paper", "sim": True}
     if options["address"]:
-        who = client_id, ""
         where = attached(
             host or "127.0.0.1",
             port or 0,
-            *who,
+            client_id,
+            "",
             lockstep=True,
             among=settings.account,
             sends_orders=not observes,
             share=settings.share,
             waiting=waiting,
         )
-        said = {"mode": "paper", "gateway": options["address"], "sim": True, "client_id": client_id}
-        said["exits_only"] = options["exits_only"]
-        return where, RunOptions(
-            store=store, logs=logs, sessions=sessions, line_limit=settings.lines, settings=said, log=log
-        )
+        said |= {"gateway": options["address"], "client_id": client_id, "exits_only": options["exits_only"]}
+        return where, replace(run_options, settings=said)
     if is_written(store) and not is_in_use(store):
         raise MisuseError(
             f"{store} holds an earlier run, and the account of a new --sim run knows nothing of it",
@@ -390,19 +434,10 @@ def _paper_world(
         sends_orders=not observes,
         share=settings.share,
     )
-    said = {"mode": "paper", "sim": True, "seed": seed, "date": day.isoformat(), "market": options["market"]}
+    said |= {"seed": seed, "date": day.isoformat(), "market": options["market"]}
     if given is not None:
         said["recording"] = options["recording"]
-    install = f"s{seed}"
-    return simulated(sim, client_id), RunOptions(
-        store=store,
-        logs=logs,
-        sessions=sessions,
-        install=install,
-        line_limit=settings.lines,
-        settings=said,
-        log=log,
-    )
+    return simulated(sim, client_id), replace(run_options, install=f"s{seed}", settings=said)
 
 
 def gateway_address(text: str | None) -> tuple[str | None, int | None]:
@@ -486,41 +521,84 @@ def _flag(name: str) -> str:
 
 def check_together(options: Mapping[str, Any]) -> None:
     """Refuse what does not go together. Raises: MisuseError."""
-    if options["live"] + options["paper"] + options["observe"] > 1:
-        raise MisuseError("--observe, --paper and --live are runs of their own, each with its own store")
-    if options["address"] and options.get("gateway_port") is not None:
-        raise MisuseError("--gateway HOST:PORT names a port already: leave --port out")
-    if options["fills"] is not None and not options["observe"] and not options["shadows"]:
-        raise MisuseError("--fills is for --observe and --shadow: elsewhere the broker fills")
-    if options["shadows"] and (options["observe"] or options["exits_only"]):
-        raise MisuseError("--shadow is beside bots that trade: not with --observe, nor --exits-only")
-    if options["exits_only"] and options["observe"]:
-        raise MisuseError("--exits-only watches what an account holds, and --observe holds nothing")
-    if options["live"] and options["sim"]:
-        raise MisuseError(
-            "--sim is no real money: --live does not go with it",
-            "to try --live, let 'rulebot gateway --account U1234567' play the account (docs/live.md)",
-        )
-    if options["yes_i_mean"] is not None and not options["live"]:
-        raise MisuseError("--yes-i-mean confirms the account of --live")
+    for applies, words, hint in _APART:
+        if applies(options):
+            raise MisuseError(words, hint)
     if not options["sim"]:
-        for name in _OF_THE_MARKET:
-            if options[name] is not None:
-                raise MisuseError(f"--{_flag(name)} is for the simulated market: add --sim")
-    attaches = options["address"] or options.get("gateway_port") is not None
-    if options["sim"] and attaches:
-        for name in _OF_THE_MARKET:
-            if options[name] is not None:
-                raise MisuseError(f"--{_flag(name)} is the gateway's own: give it to 'rulebot gateway'")
+        _refuse_any(options, _OF_THE_MARKET, "is for the simulated market: add --sim")
+    elif _attaches(options):
+        _refuse_any(options, _OF_THE_MARKET, "is the gateway's own: give it to 'rulebot gateway'")
     if options["recording"] is not None:
         for name in ("day", "days", "market"):
             if options[name] is not None:
                 raise MisuseError(f"--recording is the market of its own day: leave --{_flag(name)} out")
-    if options["exits_only"] and options["sim"] and not attaches:
-        raise MisuseError("--exits-only has nothing to watch in a new simulated market", "attach with --gateway")
-    if options["wait_for_gateway"] and options["sim"] and not attaches:
-        raise MisuseError("--wait-for-gateway has nothing to wait for: --sim brings its gateway")
-    if options["drift"] and options["no_tape"]:
-        raise MisuseError("--drift reads the recording of the day: leave --no-tape out")
-    if options["until"] and options["days"]:
-        raise MisuseError("--until close is one session: leave --days out")
+
+
+def _refuse_any(options: Mapping[str, Any], names: Sequence[str], why: str) -> None:
+    for name in names:
+        if options[name] is not None:
+            raise MisuseError(f"--{_flag(name)} {why}")
+
+
+def _attaches(options: Mapping[str, Any]) -> bool:
+    return bool(options["address"]) or options.get("gateway_port") is not None
+
+
+def _both(one: str, *others: str) -> Callable[[Mapping[str, Any]], bool]:
+    return lambda options: bool(options[one]) and any(options[other] for other in others)
+
+
+def _in_new_market(one: str) -> Callable[[Mapping[str, Any]], bool]:
+    return lambda options: bool(options[one]) and bool(options["sim"]) and not _attaches(options)
+
+
+_APART: tuple[tuple[Callable[[Mapping[str, Any]], bool], str, str], ...] = (
+    (
+        lambda options: options["live"] + options["paper"] + options["observe"] > 1,
+        "--observe, --paper and --live are runs of their own, each with its own store",
+        "",
+    ),
+    (
+        lambda options: bool(options["address"]) and options.get("gateway_port") is not None,
+        "--gateway HOST:PORT names a port already: leave --port out",
+        "",
+    ),
+    (
+        lambda options: options["fills"] is not None and not options["observe"] and not options["shadows"],
+        "--fills is for --observe and --shadow: elsewhere the broker fills",
+        "",
+    ),
+    (
+        _both("shadows", "observe", "exits_only"),
+        "--shadow is beside bots that trade: not with --observe, nor --exits-only",
+        "",
+    ),
+    (
+        _both("exits_only", "observe"),
+        "--exits-only watches what an account holds, and --observe holds nothing",
+        "",
+    ),
+    (
+        _both("live", "sim"),
+        "--sim is no real money: --live does not go with it",
+        "to try --live, let 'rulebot gateway --account U1234567' play the account (docs/live.md)",
+    ),
+    (
+        lambda options: options["yes_i_mean"] is not None and not options["live"],
+        "--yes-i-mean confirms the account of --live",
+        "",
+    ),
+    (
+        _in_new_market("exits_only"),
+        "--exits-only has nothing to watch in a new simulated market",
+        "attach with --gateway",
+    ),
+    (
+        _in_new_market("wait_for_gateway"),
+        "--wait-for-gateway has nothing to wait for: --sim brings its gateway",
+        "",
+    ),
+    (_both("drift", "no_tape"), "--drift reads the recording of the day: leave --no-tape out", ""),
+    (_both("until", "days"), "--until close is one session: leave --days out", ""),
+)
+"""What does not go together: when, why, and what to do."""

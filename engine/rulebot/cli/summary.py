@@ -68,17 +68,20 @@ def summary(
     path = chosen_store(store)
     if sessions is not None and not compares:
         raise click.UsageError("--sessions is for --compare")
-    if compares:
-        if span is not None or account is not None:
-            raise click.UsageError("--compare has neither --by nor --account")
-
-        show_compared(path, bot, sessions, form)
-        return
-    if account is not None and span is None:
+    if compares and (span is not None or account is not None):
+        raise click.UsageError("--compare has neither --by nor --account")
+    if not compares and account is not None and span is None:
         raise click.UsageError("--account is compared with periods: say --by day, week or month")
-    if span is not None:
+    if compares:
+        show_compared(path, bot, sessions, form)
+    elif span is not None:
         _by_period(path, bot, span, account, form)
-        return
+    else:
+        _sums(path, bot, form)
+
+
+def _sums(path: Place, bot: str | None, form: str) -> None:
+    """Show the sums of a bot, or of each and all together."""
     from rulebot.narrate.periods import compared_words, last_compared
 
     with StoreReader(path) as reader:

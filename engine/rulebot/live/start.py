@@ -337,14 +337,19 @@ def _assemble(
     session = session_from(resumed.state.session.date)
     last = None if options.sessions is None else end_of(session, options.sessions, at)
     run = Run(desk, options, world, loop, inbox, at, last, resumed, reloader)
-    if world.observer is not None:
-        world.observer.broker.tells = loop.note
-        hears = world.observer.broker.hears
-        loop.recorded.append(lambda records: hears(records, loop.state.positions))
+    _let_observe(world, loop)
     _guard(run, journal)
     _tell_unlimited(run, journal)
     journal.append([_start_record(run, journal.epoch)], durable=True)
     return run
+
+
+def _let_observe(world: World, loop: Loop) -> None:
+    """Tell the broker of a run that sends nothing what is recorded, and take its notes."""
+    if world.observer is not None:
+        world.observer.broker.tells = loop.note
+        hears = world.observer.broker.hears
+        loop.recorded.append(lambda records: hears(records, loop.state.positions))
 
 
 def _check_account(options: RunOptions, records: Sequence[Record], state: State, account: str) -> None:

@@ -61,11 +61,7 @@ def session_day(
     all_findings += holes(rows.file, times, session)
     if width_of(rows) is None:
         all_findings += scattered(rows.file, columns["ask"])
-    for symbol in sorted({rows.symbol, "VIX"} & levels.keys()):
-        at, values = levels[symbol]
-        known = at[~np.isnan(values)]
-        if len(times) >= SEVERAL and not (np.array_equal(times, known) or np.isin(times, known).all()):
-            all_findings += holes(rows.file, known, session, f"the level of {symbol}")
+    all_findings += _holes_of_levels(rows, times, session, levels)
     of_quotes = times
     aligned, times, columns = _with_levels(times, columns, levels)
     of_level, terms = aligned[rows.symbol], chain.terms()
@@ -97,6 +93,18 @@ def session_day(
         findings=tuple(all_findings),
         **columns,
     )
+
+
+def _holes_of_levels(
+    rows: Rows, times: Columns, session: Session, levels: Mapping[str, tuple[Columns, Columns]]
+) -> list[Finding]:
+    found: list[Finding] = []
+    for symbol in sorted({rows.symbol, "VIX"} & levels.keys()):
+        at, values = levels[symbol]
+        known = at[~np.isnan(values)]
+        if len(times) >= SEVERAL and not (np.array_equal(times, known) or np.isin(times, known).all()):
+            found += holes(rows.file, known, session, f"the level of {symbol}")
+    return found
 
 
 def _refuse(findings: Sequence[Finding]) -> None:

@@ -123,6 +123,25 @@ class DayExtent(NamedTuple):
     lines: int
 
 
+class _Days:
+    """The session that each text of a date column means; each text is read once."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._known: dict[str, date | None] = {}
+        self.first_odd = ""
+
+    def of(self, text: str, row: int) -> date | None:
+        """Return the day, None for what is none. Raises: StoreError for a day that stands before its month."""
+        if text not in self._known:
+            found = self._known[text] = _day(text)
+            if found is None and not self.first_odd:
+                self.first_odd = text
+            if is_day_first(text.strip()):
+                raise refusal(refused(self._file, row, f"{text} {DAY_FIRST}"))
+        return self._known[text]
+
+
 class CsvDays:
     """Where the days of a file stand. `cut_off` is the day within which the file ends, if it does.
 
@@ -140,53 +159,59 @@ class CsvDays:
         self._scan(date_columns)
 
     def _scan(self, date_columns: Sequence[str]) -> None:
-        place, offset, odd, day, line, row = -1, 0, [], None, "\n", 0
+        place, odd, day, line, row, begun, before, known = -1, [], None, "\n", 0, 0, None, 0
         chosen = SymbolFilter(self._symbol) if self._symbol else None
-        begun, before, known, wrong, returned = 0, None, 0, "", False
-        texts: dict[str, date | None] = {}
-        with reading(self.path) as stream:
-            for row, line in enumerate(stream, 1):
-                if returned and line.strip():
-                    raise refusal(refused(self.path.name, row - 1, LONE_RETURN))
-                returned = line.endswith("\r")
-                begins, offset = offset, offset + len(line.encode())
-                if line.startswith("#") or not line.strip():
-                    continue
-                fields = fields_of(line)
-                if not self.header:
-                    self.header = header_of(line)
-                    place = self._place(date_columns)
-                    if chosen is not None:
-                        chosen.under(self.header)
-                    continue
-                text = fields[place] if place < len(fields) else ""
-                if text not in texts:
-                    texts[text] = _day(text)
-                    if is_day_first(text.strip()):
-                        raise refusal(refused(self.path.name, row, f"{text} {DAY_FIRST}"))
-                day = texts[text]
-                if day != before or row != known + 1:
-                    begun = row
-                before, known = day, row
-                if day is None:
-                    odd.append(row)
-                    wrong = text if len(odd) == 1 else wrong
-                elif chosen is None or chosen.has(row, fields):
-                    self._add(day, begins, row, begun)
+        days = _Days(self.path.name)
+        for row, line, begins in self._numbered_lines():
+            if line.startswith("#") or not line.strip():
+                continue
+            fields = fields_of(line)
+            if not self.header:
+                self.header = header_of(line)
+                place = self._place(date_columns)
+                if chosen is not None:
+                    chosen.under(self.header)
+                continue
+            day = days.of(fields[place] if place < len(fields) else "", row)
+            if day != before or row != known + 1:
+                begun = row
+            before, known = day, row
+            if day is None:
+                odd.append(row)
+            elif chosen is None or chosen.has(row, fields):
+                self._add(day, begins, row, begun)
         if not self.header:
             raise refusal(refused(self.path.name, 1, "the file is empty"))
         if chosen is not None:
             self.others = frozenset(chosen.others)
             self.findings += chosen.findings(self.path.name)
-        if odd and not self.spans and not self.others:
-            raise refusal(refused(self.path.name, odd[0], f"{self.header[place]} is like 2019-05-24, is {wrong!r}"))
         if odd:
-            self.findings.append(left_out(self.path.name, odd, f"{self.header[place]} is no date"))
+            self._tell_odd(odd, self.header[place], days.first_odd)
+        self._tell_end(line, row, day)
+        self._tell_order()
+
+    def _numbered_lines(self) -> Iterator[tuple[int, str, int]]:
+        """Yield each line with its number and the byte it begins at. Raises: StoreError for a carriage return alone."""
+        offset, returned = 0, False
+        with reading(self.path) as stream:
+            for row, line in enumerate(stream, 1):
+                if returned and line.strip():
+                    raise refusal(refused(self.path.name, row - 1, LONE_RETURN))
+                returned = line.endswith("\r")
+                yield row, line, offset
+                offset += len(line.encode())
+
+    def _tell_odd(self, rows: Sequence[int], column: str, text: str) -> None:
+        if not self.spans and not self.others:
+            raise refusal(refused(self.path.name, rows[0], f"{column} is like 2019-05-24, is {text!r}"))
+        self.findings.append(left_out(self.path.name, rows, f"{column} is no date"))
+
+    def _tell_end(self, line: str, row: int, day: date | None) -> None:
+        """Tell of a last line that is cut off, or lacks its end."""
         if not line.endswith("\n") and len(fields_of(line)) != len(self.header) and self.spans:
             self.cut_off = (day or max(self.spans), row)
         elif not line.endswith(("\n", "\r")):
             self.findings.append(finding_text(self.path.name, row, NO_END))
-        self._tell_order()
 
     def _place(self, date_columns: Sequence[str]) -> int:
         for name in date_columns:

@@ -236,19 +236,25 @@ def _measured(call: Call, market: Scenario) -> float | None:
             return sample.legs[str(arguments["of"])].strike
         case "expected_move":
             return sample.move
-        case "leg_delta":
-            found = [abs(sample.legs[name].delta) for name in _legs(arguments) if name in sample.legs]
-            return max(found, default=None)
-        case measure if measure in _GREEKS:
-            return _greek(measure, market)
-        case measure if measure in _OF_POSITION:
-            return _greek(measure.replace("position", "net"), replace(market, count=1))
-        case "leg_gamma" | "leg_theta" | "leg_vega" | "probability_in_the_money" as measure:
-            found_of = of_legs(measure, (sample.legs[name] for name in _legs(arguments) if name in sample.legs))
-            is_sure = measure == "probability_in_the_money"
-            return None if found_of is None else found_of * (1.0 if is_sure else market.greeks)
         case "probability_of_profit":
             return _probability(market)
+        case measure:
+            return _measured_greek(measure, arguments, market)
+
+
+def _measured_greek(measure: str, arguments: Mapping[str, object], market: Scenario) -> float | None:
+    if measure in _GREEKS:
+        return _greek(measure, market)
+    if measure in _OF_POSITION:
+        return _greek(measure.replace("position", "net"), replace(market, count=1))
+    legs = [market.sample.legs[name] for name in _legs(arguments) if name in market.sample.legs]
+    match measure:
+        case "leg_delta":
+            return max((abs(leg.delta) for leg in legs), default=None)
+        case "leg_gamma" | "leg_theta" | "leg_vega" | "probability_in_the_money":
+            found = of_legs(measure, legs)
+            is_sure = measure == "probability_in_the_money"
+            return None if found is None else found * (1.0 if is_sure else market.greeks)
         case _:
             return None
 
