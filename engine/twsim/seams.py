@@ -15,8 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rulebot.model.values import dataclass
-from twsim.instrument import Instrument
+from twsim.nouns import Instrument, dataclass
 
 Floats = NDArray[np.float64]
 

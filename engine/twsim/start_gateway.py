@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from rulebot.model.values import dataclass
 from twsim.exchange.exchange import OpeningPositions, PositionsError, SimExchange, StartPosition, load_positions
 from twsim.exchange.ledger import Ledger, Row, open_ledger
 from twsim.faults.market import HaltingMarket, ShownMarket
@@ -14,9 +13,9 @@ from twsim.gateway.hub import GatewaySettings, ServerState, Timeline
 from twsim.gateway.server import Gateway
 from twsim.gateway.tick_feed import TickFeed
 from twsim.gateway.wire import Traffic, from_epoch
-from twsim.instrument import Instrument, SecType
 from twsim.market.load import load_market_file
 from twsim.market.market import SimMarket
+from twsim.nouns import Instrument, SecType, dataclass
 from twsim.seams import Exchange, Market
 
 

@@ -18,8 +18,9 @@ from rulebot.model.errors import SpecError
 from rulebot.model.facts import Account, Grids, Listing
 from rulebot.model.session import EXCHANGE_ZONE, exchange_date, session_on
 from rulebot.model.values import dataclass
-from twsim.instrument import Instrument
 from twsim.market.replayed import FIRST_FREE_ID, given_option, given_underlying
+from twsim.nouns import Instrument
+from twsim.nouns import TickRule as SimulatedTicks
 from twsim.seams import OptionParams
 
 FORMAT = "captured chain 1"
@@ -341,6 +342,7 @@ def _underlying(contract: Underlying) -> Instrument:
 
 
 def _option(option: Option, unders: Mapping[str, Instrument], grids: Grids) -> Instrument:
+    grid = grids.get(option.trading_class)
     return given_option(
         unders[option.symbol],
         trading_class=option.trading_class,
@@ -349,7 +351,7 @@ def _option(option: Option, unders: Mapping[str, Instrument], grids: Grids) -> I
         right=option.right.letter,
         con_id=option.con_id,
         multiplier=option.multiplier,
-        ticks=grids.get(option.trading_class),
+        ticks=None if grid is None else SimulatedTicks(grid.steps),
     )
 
 

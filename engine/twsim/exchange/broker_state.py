@@ -6,13 +6,11 @@ from dataclasses import field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from rulebot.model.money import ZERO, TickRule
-from rulebot.model.session import exchange_date
-from rulebot.model.values import dataclass
 from twsim.exchange.ledger import Ledger
 from twsim.exchange.nbbo import Leg, Nbbo, nbbo_of, seeded_fraction
-from twsim.instrument import Instrument
+from twsim.nouns import ZERO, Instrument, TickRule, dataclass
 from twsim.seams import Commissioned, Execution, Market, OrderChanged, OrderError, OrderView, Report, Status, Ticket
+from twsim.sessions import exchange_date
 
 Key = tuple[int, int]
 FINAL = frozenset({Status.FILLED, Status.CANCELLED, Status.INACTIVE})

@@ -12,10 +12,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from rulebot.model.errors import unread
-from rulebot.model.money import ZERO
-from rulebot.model.session import session_from, trades_on
-from rulebot.model.values import dataclass
 from twsim.exchange.broker_state import (
     Account,
     BrokerState,
@@ -50,7 +46,7 @@ from twsim.exchange.matching import QuoteInstant, match, stop_reached
 from twsim.exchange.nbbo import Nbbo, order_touch, seeded_fraction
 from twsim.exchange.order_end import OcaRound, end_cancelled
 from twsim.exchange.settlement import is_midnight, next_time, settle_due
-from twsim.instrument import Instrument
+from twsim.nouns import ZERO, Instrument, dataclass, unread
 from twsim.seams import (
     Catalogue,
     Commissioned,
@@ -64,6 +60,7 @@ from twsim.seams import (
     Status,
     Ticket,
 )
+from twsim.sessions import session_from, trades_on
 
 # --- What an account holds before the first day
 

@@ -6,11 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from rulebot.model.money import ZERO
 from twsim.exchange.broker_state import BrokerState, WorkingOrder, contract_name
 from twsim.exchange.matching import REMOVED, MatchedFill, QuoteInstant, match
 from twsim.exchange.nbbo import Leg, Nbbo, leg_prices, seeded_fraction, widest_touch
-from twsim.instrument import Instrument
+from twsim.nouns import ZERO, Instrument
 from twsim.seams import (
     Commissioned,
     Executed,

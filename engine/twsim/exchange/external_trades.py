@@ -6,7 +6,6 @@ All move the books and the ledger as an ordinary trade does, so that the ledger 
 from dataclasses import replace
 from decimal import Decimal
 
-from rulebot.model.money import CENT, ZERO
 from twsim.exchange.broker_state import Account, BrokerState, WorkingOrder
 from twsim.exchange.execution import execute, parts_of, record
 from twsim.exchange.intake import release_children
@@ -14,7 +13,7 @@ from twsim.exchange.matching import ADDED, REMOVED, MatchedFill
 from twsim.exchange.nbbo import Nbbo, order_touch, tick_rule, weighted
 from twsim.exchange.order_end import end_cancelled, on_oca_fill
 from twsim.exchange.settlement import deliver
-from twsim.instrument import Settle
+from twsim.nouns import CENT, ZERO, Settle
 from twsim.seams import Commissioned, Executed, Execution, OrderChanged, PositionChanged, Report, Status, Ticket
 
 

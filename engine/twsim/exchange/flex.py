@@ -12,9 +12,9 @@ from datetime import datetime
 from decimal import Decimal
 from xml.sax.saxutils import quoteattr
 
-from rulebot.model.money import ZERO
-from rulebot.model.session import EXCHANGE_ZONE
 from twsim.exchange.ledger import DELIVERY, Row, latest_run, money_of
+from twsim.nouns import ZERO
+from twsim.sessions import EXCHANGE_ZONE
 
 _OCC_LENGTH = 21
 _UNDERLYINGS = {"SPXW": "SPX", "NDXP": "NDX", "RUTW": "RUT", "VIXW": "VIX"}

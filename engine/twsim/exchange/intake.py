@@ -6,7 +6,15 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from rulebot.model.session import (
+from twsim.exchange.broker_state import BrokerState, WorkingOrder
+from twsim.exchange.margin import margin_answer, margin_problem
+from twsim.exchange.matching import algo_problem
+from twsim.exchange.nbbo import Leg, Nbbo, combo_tick_rule, on_grid, order_touch, tick_rule, weighted
+from twsim.exchange.order_end import end_refused
+from twsim.exchange.settlement import LATER, hours_of
+from twsim.nouns import Instrument, SecType
+from twsim.seams import OrderCondition, Report, Status, Ticket, WhatIfAnswer
+from twsim.sessions import (
     EXCHANGE_ZONE,
     FULL_CLOSE,
     CalendarError,
@@ -15,14 +23,6 @@ from rulebot.model.session import (
     session_after,
     session_from,
 )
-from twsim.exchange.broker_state import BrokerState, WorkingOrder
-from twsim.exchange.margin import margin_answer, margin_problem
-from twsim.exchange.matching import algo_problem
-from twsim.exchange.nbbo import Leg, Nbbo, combo_tick_rule, on_grid, order_touch, tick_rule, weighted
-from twsim.exchange.order_end import end_refused
-from twsim.exchange.settlement import LATER, hours_of
-from twsim.instrument import Instrument, SecType
-from twsim.seams import OrderCondition, Report, Status, Ticket, WhatIfAnswer
 
 # --- Conditions of an order
 

@@ -17,7 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TextIO
 
-from rulebot.model.money import ZERO
+from twsim.nouns import ZERO
 
 Row = dict[str, object]
 DELIVERY = "delivery"

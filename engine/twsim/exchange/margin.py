@@ -9,11 +9,10 @@ from decimal import Decimal
 from math import isnan
 from typing import NamedTuple
 
-from rulebot.model.money import CENT, ZERO
 from twsim.exchange.broker_state import BrokerState, Holding, WorkingOrder
 from twsim.exchange.execution import charge
 from twsim.exchange.nbbo import Nbbo, exact, leg_prices, order_touch
-from twsim.instrument import Instrument, SecType
+from twsim.nouns import CENT, ZERO, Instrument, SecType
 from twsim.seams import Margin, PositionView
 
 # --- Margin by strategy, as exchange rules ask of a Reg T account

@@ -13,11 +13,10 @@ from decimal import Decimal
 from math import exp
 from typing import NamedTuple
 
-from rulebot.model.money import ZERO, Rounding
-from rulebot.model.session import exchange_date, session_from
-from rulebot.model.values import dataclass
 from twsim.exchange.broker_state import ExchangeSettings, WorkingOrder
 from twsim.exchange.nbbo import Nbbo, between, seeded_fraction
+from twsim.nouns import ZERO, Rounding, dataclass
+from twsim.sessions import exchange_date, session_from
 
 # --- The broker's Adaptive algorithm
 

@@ -14,8 +14,7 @@ from hashlib import blake2b
 from math import isnan
 from typing import NamedTuple
 
-from rulebot.model.money import CENT, ZERO, Rounding, TickRule, on_tick
-from twsim.instrument import Instrument, SecType
+from twsim.nouns import CENT, ZERO, Instrument, Rounding, SecType, TickRule, on_tick
 from twsim.seams import Market
 
 # --- The best bid and ask that an order meets, single or combo, with what is left of their sizes at this instant

@@ -11,13 +11,12 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from rulebot.model.money import CENT, ZERO
-from rulebot.model.session import FULL_CLOSE, OPEN_TIME, at_exchange_time, exchange_date, is_tabled, session_from
 from twsim.exchange.broker_state import BrokerState, ExchangeSettings, contract_name
 from twsim.exchange.ledger import DELIVERY
 from twsim.exchange.nbbo import exact
-from twsim.instrument import Instrument, Settle
+from twsim.nouns import CENT, ZERO, Instrument, Settle
 from twsim.seams import PositionChanged, Report
+from twsim.sessions import FULL_CLOSE, OPEN_TIME, at_exchange_time, exchange_date, is_tabled, session_from
 
 # --- The times of day at which the broker acts by itself
 

@@ -11,7 +11,7 @@ from twsim.exchange.nbbo import seeded_fraction
 from twsim.faults.plan import Fault
 from twsim.gateway.accounts import READY, is_amount, tell_ready, tell_values
 from twsim.gateway.hub import ServerState
-from twsim.instrument import SecType
+from twsim.nouns import SecType
 from twsim.seams import Commissioned, Executed, OrderView, PositionView, Report, Ticket
 
 # --- What faults put off

@@ -13,15 +13,14 @@ from itertools import pairwise
 from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from rulebot.model.money import ZERO
-from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.model.values import dataclass
 from twsim.faults.account import FaultScheduler
 from twsim.faults.plan import NEVER_ENDS, Fault, FaultError
 from twsim.gateway.hub import ServerState
 from twsim.gateway.requests import answer
 from twsim.gateway.wire import Session, Traffic, Value, raw_frame, take_frames
+from twsim.nouns import ZERO, dataclass
 from twsim.seams import Commissioned, Exchange, Execution, OrderView, PositionView, Report, Ticket
+from twsim.sessions import EXCHANGE_ZONE
 
 # --- A gateway whose login has another time zone
 

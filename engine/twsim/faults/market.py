@@ -12,7 +12,6 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from rulebot.model.session import exchange_date, session_on
 from twsim.exchange.nbbo import seeded_fraction
 from twsim.faults.account import FaultScheduler
 from twsim.faults.connection import FaultySession
@@ -20,8 +19,9 @@ from twsim.faults.plan import NEVER_ENDS, Fault
 from twsim.gateway.hub import ServerState
 from twsim.gateway.market_data import begin_line, first_set
 from twsim.gateway.wire import MarketDataLine, Session
-from twsim.instrument import Instrument
+from twsim.nouns import Instrument
 from twsim.seams import Bar, Catalogue, DayStats, Floats, Market, OptionParams, OptionTotals, TickValues
+from twsim.sessions import exchange_date, session_on
 
 Rows = NDArray[np.bool_]
 Distortion = Callable[[Sequence[int], TickValues], TickValues]

@@ -15,9 +15,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from rulebot.model.errors import unread
-from rulebot.model.values import dataclass
 from twsim.exchange.nbbo import seeded_fraction
+from twsim.nouns import dataclass, unread
 from twsim.seams import Ticket
 
 # --- Which kinds of faults there are

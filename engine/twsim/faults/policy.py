@@ -14,7 +14,6 @@ from datetime import datetime
 from decimal import Decimal
 from functools import partial
 
-from rulebot.model.session import EXCHANGE_ZONE
 from twsim.exchange.exchange import SimExchange
 from twsim.faults.account import (
     OF_PEOPLE,
@@ -42,8 +41,9 @@ from twsim.seams import (
     Ticket,
     told_id,
 )
+from twsim.sessions import EXCHANGE_ZONE
 
-log = logging.getLogger("rulebot.gateway")
+log = logging.getLogger("twsim")
 
 CONNECTIVITY = {
     1100: "Connectivity between IB and Trader Workstation has been lost.",

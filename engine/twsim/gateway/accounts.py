@@ -7,11 +7,11 @@ none where there are several is told of the first.
 from collections.abc import Iterable
 from decimal import Decimal
 
-from rulebot.model.session import EXCHANGE_ZONE
 from twsim.gateway.encode_orders import contract_row
 from twsim.gateway.hub import ServerState
 from twsim.gateway.wire import UNSET_DOUBLE, Fields, Session, Value
 from twsim.seams import Exchange, PositionView
+from twsim.sessions import EXCHANGE_ZONE
 
 REFRESH_SECONDS = 180
 """Account values and summaries are sent again this often, virtual time."""

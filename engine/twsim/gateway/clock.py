@@ -19,7 +19,7 @@ from twsim.gateway.market_data import send_day_changes, send_halts
 from twsim.gateway.orders import deliver, deliver_unchanged, run_commands
 from twsim.gateway.wire import Session, from_epoch
 
-log = logging.getLogger("rulebot.gateway")
+log = logging.getLogger("twsim")
 
 FREE_BATCH_SECONDS = 0.02
 """How long free running may go on without giving way to the clients, real seconds."""

@@ -6,15 +6,14 @@ from decimal import Decimal
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from rulebot.model.money import TickRule
-from rulebot.model.session import EXCHANGE_ZONE, exchange_date, is_tabled, session_on
-from rulebot.model.session import Session as TradingSession
 from twsim.exchange.nbbo import EQUITY_OPTION, NICKEL_DIME, PENNY, tick_rule
 from twsim.gateway.encode_orders import day, strike
 from twsim.gateway.hub import ServerState
 from twsim.gateway.parse import contract_query, matches, no_contract
 from twsim.gateway.wire import Fields, Session, Value, joined, prose, symbol_in, symbol_out, text
-from twsim.instrument import Instrument, SecType
+from twsim.nouns import Instrument, SecType, TickRule
+from twsim.sessions import EXCHANGE_ZONE, exchange_date, is_tabled, session_on
+from twsim.sessions import Session as TradingSession
 
 ShortDays = tuple[tuple[date, datetime | None], ...]
 """Days that end earlier than the calendar has it, and when, UTC; None where nothing trades."""

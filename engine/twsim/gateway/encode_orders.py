@@ -20,7 +20,7 @@ from twsim.gateway.wire import (
     joined,
     symbol_out,
 )
-from twsim.instrument import Instrument
+from twsim.nouns import Instrument
 from twsim.seams import Commissioned, Execution, Margin, OrderView, Ticket, told_id
 
 M = UNSET_DOUBLE

@@ -2,7 +2,6 @@
 
 from datetime import date, datetime, timedelta
 
-from rulebot.model.session import EXCHANGE_ZONE, FIRST_YEAR, CalendarError, session_before, session_on, sessions
 from twsim.gateway.hub import ServerState
 from twsim.gateway.parse import contract_query, matches, no_contract, quote_legs
 from twsim.gateway.wire import (
@@ -18,6 +17,7 @@ from twsim.gateway.wire import (
     symbol_out,
 )
 from twsim.seams import Bar
+from twsim.sessions import EXCHANGE_ZONE, FIRST_YEAR, CalendarError, session_before, session_on, sessions
 
 INVALID = "Error validating request.-'bO' : cause - "
 INVALID_DURATION = INVALID + "Historical data query duration is invalid"

@@ -12,12 +12,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from rulebot.model.session import Session as TradingSession
-from rulebot.model.session import session_after, session_from
-from rulebot.model.values import dataclass
 from twsim.gateway.tick_feed import TickFeed
 from twsim.gateway.wire import MarketDataLine, Session, Traffic, from_epoch
+from twsim.nouns import dataclass
 from twsim.seams import Exchange, Market, OrderView, Report, Ticket
+from twsim.sessions import Session as TradingSession
+from twsim.sessions import session_after, session_from
 
 Row = TypeVar("Row")
 
@@ -235,7 +235,7 @@ class Timeline:
 
 # --- What all parts of the gateway share
 
-log = logging.getLogger("rulebot.gateway")
+log = logging.getLogger("twsim")
 
 Command = Callable[[], list[Report]]
 

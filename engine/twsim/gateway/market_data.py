@@ -27,7 +27,7 @@ from twsim.gateway.tick_messages import (
     size_tail,
 )
 from twsim.gateway.wire import Fields, MalformedError, MarketDataLine, Session, digits, text
-from twsim.instrument import Instrument, SecType
+from twsim.nouns import Instrument, SecType
 from twsim.seams import Bar, TicketLeg
 
 # --- Generic ticks

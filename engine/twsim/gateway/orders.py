@@ -9,7 +9,7 @@ from twsim.gateway.accounts import send_position_change, tell_values
 from twsim.gateway.hub import Command, FaultPolicy, ServerState
 from twsim.gateway.parse import ContractQuery, matches, no_contract, placed_order
 from twsim.gateway.wire import Fields, Session, request_time, symbol_in
-from twsim.instrument import Instrument
+from twsim.nouns import Instrument
 from twsim.seams import (
     Commissioned,
     Exchange,

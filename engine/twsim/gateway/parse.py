@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
-from rulebot.model.session import exchange_date, is_tabled, session_on
-from rulebot.model.values import dataclass
 from twsim.gateway.wire import (
     Fields,
     MalformedError,
@@ -20,8 +18,9 @@ from twsim.gateway.wire import (
     symbol_in,
     symbol_out,
 )
-from twsim.instrument import Instrument
+from twsim.nouns import Instrument, dataclass
 from twsim.seams import Catalogue, OrderCondition, Ticket, TicketLeg
+from twsim.sessions import exchange_date, is_tabled, session_on
 
 # --- Contracts as clients describe them, and what the catalogue makes of that
 

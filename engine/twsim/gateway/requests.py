@@ -9,9 +9,9 @@ from twsim.gateway import accounts, contracts, history, market_data, orders
 from twsim.gateway.hub import ServerState, log
 from twsim.gateway.parse import contract_query, matches, no_contract
 from twsim.gateway.wire import Fields, MalformedError, Session, symbol_in, symbol_out
-from twsim.instrument import Instrument, SecType
 from twsim.market.quote_engine import black_price
 from twsim.market.surface import YEAR_SECONDS, expiry_of, settlement_instant
+from twsim.nouns import Instrument, SecType
 
 # --- What an option would be worth at another volatility, and what volatility a price of it means, at any level
 

@@ -5,7 +5,6 @@ import logging
 import re
 from itertools import groupby
 
-from rulebot.model.session import EXCHANGE_ZONE
 from twsim.gateway.clock import Clock
 from twsim.gateway.hub import ServerState
 from twsim.gateway.market_data import quote_together
@@ -21,8 +20,9 @@ from twsim.gateway.wire import (
     frame,
     take_frames,
 )
+from twsim.sessions import EXCHANGE_ZONE
 
-log = logging.getLogger("rulebot.gateway")
+log = logging.getLogger("twsim")
 
 PREFIX = b"API\0"
 MAX_HELLO = 4096

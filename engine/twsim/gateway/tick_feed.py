@@ -27,7 +27,7 @@ from twsim.gateway.tick_messages import (
     size_tail,
 )
 from twsim.gateway.wire import MarketDataLine, Session
-from twsim.instrument import Instrument
+from twsim.nouns import Instrument
 from twsim.seams import Market, TickValues
 
 KEPT_TAILS = 200_000

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from rulebot.model.session import EXCHANGE_ZONE
-from twsim.instrument import Instrument, SecType
+from twsim.nouns import Instrument, SecType
 from twsim.seams import Bar, TicketLeg
+from twsim.sessions import EXCHANGE_ZONE
 
 MIN_VERSION = 157
 MAX_VERSION = 178

@@ -8,6 +8,7 @@ within a day; stocks follow by beta.
 import math
 from bisect import bisect_left
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
@@ -15,12 +16,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from rulebot.model.session import Session, session_before, sessions
-from rulebot.model.values import dataclass, replace
 from twsim.market.path import SessionLevels, generator, spx_spy_ratio, stable_fraction, usually_done_by, vix_relative
 from twsim.market.surface import at_the_money
 from twsim.market.universe import ASSETS, FOLLOWERS, VOLATILITY_INDICES
+from twsim.nouns import dataclass
 from twsim.seams import Bar
+from twsim.sessions import Session, session_before, sessions
 
 Floats = NDArray[np.float64]
 

@@ -12,9 +12,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from rulebot.model.session import half_days, trades_on, trading_day_before
-from twsim.instrument import Instrument, Settle
-from twsim.instrument import SecType as Kind
 from twsim.market.universe import (
     CLASSES_OF,
     OPTION_CLASSES,
@@ -25,7 +22,10 @@ from twsim.market.universe import (
     class_of_step,
     last_step,
 )
+from twsim.nouns import Instrument, Settle
+from twsim.nouns import SecType as Kind
 from twsim.seams import OptionParams
+from twsim.sessions import half_days, trades_on, trading_day_before
 
 # --- Which expiries and strikes are listed on a day
 

@@ -14,11 +14,11 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from rulebot.model.errors import unread
-from rulebot.model.session import EXCHANGE_ZONE, FULL_CLOSE, OPEN_TIME
 from twsim.market.path import LEAST_VIX, MOST_VIX
 from twsim.market.scenario import Distortion, Move, Outage, RecordedLevels, Scenario, ScenarioError, ScenarioSpan
 from twsim.market.universe import ASSETS, UNDERLYINGS, highest_level
+from twsim.nouns import unread
+from twsim.sessions import EXCHANGE_ZONE, FULL_CLOSE, OPEN_TIME
 
 _KINDS = ("calm", "trend", "volatile", "reversal")
 _EVENTS = ("drift", "jump", "dislocation", "widen", "glitch", "halt", "stale", "missing")

@@ -6,8 +6,6 @@ from datetime import UTC, date, datetime, time
 import numpy as np
 from numpy.typing import NDArray
 
-from rulebot.model.session import Session, session_after, session_from
-from twsim.instrument import Instrument, SecType, Settle
 from twsim.market.bars import History
 from twsim.market.listings import Listings, option_id
 from twsim.market.path import earnings_around, starting_levels
@@ -16,7 +14,9 @@ from twsim.market.scenario import Outage, Scenario
 from twsim.market.session import HistoryBars, MarketSession, PrefetchedQuotes, option_board
 from twsim.market.surface import Expiry, ExpiryTerms
 from twsim.market.universe import ASSETS, StrikeLadder
+from twsim.nouns import Instrument, SecType, Settle
 from twsim.seams import Bar, Catalogue, DayStats, OptionTotals, TickValues
+from twsim.sessions import Session, session_after, session_from
 
 Floats = NDArray[np.float64]
 

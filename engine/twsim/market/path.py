@@ -18,11 +18,11 @@ from functools import lru_cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from rulebot.model.session import Session, session_before
-from rulebot.model.values import dataclass
 from twsim.market import listings as listing
 from twsim.market.scenario import Scenario
 from twsim.market.universe import ASSETS, FOLLOWERS, VOLATILITY_INDICES, Asset
+from twsim.nouns import dataclass
+from twsim.sessions import Session, session_before
 
 # --- Chance that is the same on every machine
 

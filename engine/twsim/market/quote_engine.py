@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rulebot.model.session import Session
-from twsim.instrument import Instrument, SecType, Settle
 from twsim.market.listings import expiry_code
 from twsim.market.path import Words, all_fractions, scramble, seeded
 from twsim.market.scenario import Distortion, Scenario
 from twsim.market.surface import RATE, Expiry, ExpiryTerms, Surface, expiry_of, smile
 from twsim.market.universe import ASSETS
+from twsim.nouns import Instrument, SecType, Settle
+from twsim.sessions import Session
 
 Floats = NDArray[np.float64]
 

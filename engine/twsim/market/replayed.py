@@ -8,13 +8,11 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from rulebot.model.money import TickRule
-from rulebot.model.session import trading_day_after
-from rulebot.model.values import dataclass
-from twsim.instrument import Instrument, SecType, Settle
 from twsim.market.listings import CLASS_BITS, option_id
 from twsim.market.universe import LAST_NUMBER, OPTION_CLASSES, UNDERLYINGS, last_step
+from twsim.nouns import Instrument, SecType, Settle, TickRule, dataclass
 from twsim.seams import Bar, OptionParams
+from twsim.sessions import trading_day_after
 
 FIRST_FREE_ID = (LAST_NUMBER + 1) << CLASS_BITS
 """Ids from here on are given to what neither its source nor the simulated exchange has a number for."""

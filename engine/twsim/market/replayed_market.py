@@ -7,11 +7,11 @@ from math import isnan
 
 import numpy as np
 
-from rulebot.model.session import Session, exchange_date, session_from
-from twsim.instrument import Instrument, SecType, Settle
 from twsim.market.bars import DAY_SECONDS, bar_edges, starts_within
 from twsim.market.replayed import Floats, Ints, ReplayedColumn, ReplayedDay, ReplayedListings
+from twsim.nouns import Instrument, SecType, Settle
 from twsim.seams import Bar, Catalogue, DayStats, OptionTotals, TickValues
+from twsim.sessions import Session, exchange_date, session_from
 
 IMPLIED = "OPTION_IMPLIED_VOLATILITY"
 _SIDES = ("BID", "ASK", "MIDPOINT", "BID_ASK")

@@ -6,8 +6,8 @@ from datetime import time
 import numpy as np
 from numpy.typing import NDArray
 
-from rulebot.model.session import Session
-from rulebot.model.values import dataclass
+from twsim.nouns import dataclass
+from twsim.sessions import Session
 
 Floats = NDArray[np.float64]
 

@@ -6,8 +6,6 @@ from datetime import date, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from rulebot.model.session import Session, exchange_date
-from twsim.instrument import Instrument, SecType
 from twsim.market import listings as listing
 from twsim.market.bars import (
     DAY_SECONDS,
@@ -27,7 +25,9 @@ from twsim.market.quote_engine import Layout, QuoteEngine, Quotes, share_sides
 from twsim.market.scenario import Scenario
 from twsim.market.surface import Expiry, ExpiryTerms, Surface, expiry_of
 from twsim.market.universe import ASSETS
+from twsim.nouns import Instrument, SecType
 from twsim.seams import Bar
+from twsim.sessions import Session, exchange_date
 
 Floats = NDArray[np.float64]
 

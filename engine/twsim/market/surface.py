@@ -17,7 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rulebot.model.session import (
+from twsim.market import listings as listing
+from twsim.market.path import EARNINGS_MOVE, IMPLIED_DAY, SessionLevels, reports_before, stable_fraction
+from twsim.market.universe import ASSETS, Asset
+from twsim.nouns import Instrument, Settle, dataclass
+from twsim.sessions import (
     FULL_CLOSE,
     HALF_CLOSE,
     OPEN_TIME,
@@ -27,11 +31,6 @@ from rulebot.model.session import (
     session_on,
     trading_day_before,
 )
-from rulebot.model.values import dataclass
-from twsim.instrument import Instrument, Settle
-from twsim.market import listings as listing
-from twsim.market.path import EARNINGS_MOVE, IMPLIED_DAY, SessionLevels, reports_before, stable_fraction
-from twsim.market.universe import ASSETS, Asset
 
 Floats = NDArray[np.float64]
 

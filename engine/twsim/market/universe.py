@@ -1,9 +1,9 @@
 """The underlyings of the simulated world: what they are called, where they stand, and how they move."""
 
+from dataclasses import replace
 from enum import Enum
 
-from rulebot.model.values import dataclass, replace
-from twsim.instrument import Instrument, SecType
+from twsim.nouns import Instrument, SecType, dataclass
 
 
 class StrikeLadder(Enum):

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from rulebot.model.session import session_on
 from twsim.exchange.broker_state import ExchangeSettings
 from twsim.exchange.exchange import SimExchange
-from twsim.instrument import Instrument, SecType, Settle
+from twsim.nouns import Instrument, SecType, Settle
 from twsim.seams import Bar, Catalogue, DayStats, OptionParams, Report, Ticket, TicketLeg, TickValues
+from twsim.sessions import session_on
 
 NAN = float("nan")
 DAY = date(2024, 5, 6)

@@ -38,7 +38,7 @@ from twsim.exchange.exchange import PositionsError, StartPosition, load_position
 from twsim.exchange.execution import charge
 from twsim.exchange.ledger import LedgerError, open_ledger, read_ledger, summary, totals
 from twsim.exchange.margin import Line, margin_needs
-from twsim.instrument import Instrument
+from twsim.nouns import Instrument
 from twsim.seams import Commissioned, DayStats, PositionChanged
 
 D = Decimal

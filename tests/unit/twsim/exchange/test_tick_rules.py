@@ -7,7 +7,7 @@ import pytest
 from fake_market import P4990, P5000, SPY_P, Desktop
 
 from twsim.exchange.nbbo import combo_tick_rule, on_grid, tick_rule
-from twsim.instrument import Instrument
+from twsim.nouns import Instrument
 
 
 def known(con_id: int) -> Instrument:

@@ -4,9 +4,9 @@ from datetime import date, time
 
 import numpy as np
 
-from rulebot.model.session import session_on
-from twsim.instrument import Instrument
 from twsim.market.market import SimMarket
+from twsim.nouns import Instrument
+from twsim.sessions import session_on
 
 DAY = date(2026, 10, 21)
 

@@ -5,9 +5,9 @@ from itertools import groupby
 
 import pytest
 
-from rulebot.model.session import Session, session_after, session_before, session_on
 from twsim.market.market import SimMarket
 from twsim.seams import Bar
+from twsim.sessions import Session, session_after, session_before, session_on
 
 from .market_day import DAY, chain, market_at
 

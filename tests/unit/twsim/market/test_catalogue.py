@@ -4,11 +4,11 @@ from datetime import date, datetime, time
 
 import pytest
 
-from rulebot.model.session import is_session, session_on
-from twsim.instrument import Instrument, SecType, Settle
 from twsim.market import listings as listing
 from twsim.market.market import SimMarket
 from twsim.market.universe import OPTION_CLASSES, UNDERLYINGS
+from twsim.nouns import Instrument, SecType, Settle
+from twsim.sessions import session_on, trades_on
 
 from .market_day import DAY
 
@@ -96,9 +96,7 @@ def test_option_params_list_what_search_finds(market: SimMarket) -> None:
     assert set(rows) == {"SPX", "SPXW"}
     weekly, monthly = rows["SPXW"], rows["SPX"]
     for_five_weeks = [each for each in weekly.expiries if (each - DAY).days <= 35]
-    assert for_five_weeks == [
-        each for step in range(36) if is_session(each := date.fromordinal(DAY.toordinal() + step))
-    ]
+    assert for_five_weeks == [each for step in range(36) if trades_on(each := date.fromordinal(DAY.toordinal() + step))]
     assert all(each.weekday() == 3 for each in monthly.expiries[:6])
     assert {5995.0, 6000.0, 6005.0} <= set(weekly.strikes)
     spy = market.catalogue.option_params(756733)[0]

@@ -7,11 +7,11 @@ from math import isnan, nan
 import numpy as np
 import pytest
 
-from rulebot.model.session import session_from
-from twsim.instrument import Instrument
 from twsim.market.replayed import FIRST_FREE_ID, Opening, ReplayedColumn, ReplayedDay, given_option, given_underlying
 from twsim.market.replayed_market import ReplayedMarket
+from twsim.nouns import Instrument
 from twsim.seams import Bar, OptionParams
+from twsim.sessions import session_from
 
 DAY = date(2026, 10, 21)
 SESSION = session_from(DAY)

@@ -5,8 +5,6 @@ from datetime import date, time
 import numpy as np
 import pytest
 
-from rulebot.model.session import session_on
-from twsim.instrument import SecType, Settle
 from twsim.market.bars import History
 from twsim.market.listings import option_id
 from twsim.market.market import SimMarket
@@ -14,6 +12,8 @@ from twsim.market.path import SessionLevels, starting_levels
 from twsim.market.replayed import FIRST_FREE_ID, given_option
 from twsim.market.scenario import Move, Scenario, ScenarioSpan
 from twsim.market.universe import ASSETS, OPTION_CLASSES, UNDERLYINGS, class_of_step, last_step
+from twsim.nouns import SecType, Settle
+from twsim.sessions import session_on
 
 from .market_day import DAY, chain, market_at, spot_of
 

@@ -6,10 +6,10 @@ from datetime import date, time, timedelta
 import numpy as np
 import pytest
 
-from rulebot.model.session import session_after
 from twsim.market.market import SimMarket
 from twsim.market.path import all_fractions, fractions, scramble, seeded
 from twsim.market.surface import Expiry, Surface
+from twsim.sessions import session_after
 
 from .market_day import DAY, chain, market_at, near, spot_of
 

@@ -6,12 +6,12 @@ from datetime import date, datetime, time, timedelta
 import numpy as np
 import pytest
 
-from rulebot.model.session import session_after, session_from, session_on
 from twsim.market.market import SimMarket
 from twsim.market.path import SessionLevels
 from twsim.market.session import MarketSession
 from twsim.market.surface import Expiry, expiry_of
 from twsim.seams import Bar
+from twsim.sessions import session_after, session_from, session_on
 
 from .market_day import DAY, chain, market_at, spot_of
 

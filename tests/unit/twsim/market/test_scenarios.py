@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rulebot.model.session import session_after, session_before, session_from
 from twsim.market.load import load_market_file, read_bars, read_scenario, shipped_scenarios
 from twsim.market.market import SimMarket
 from twsim.market.scenario import Scenario, ScenarioError
 from twsim.market.universe import UNDERLYING_BY_ID
+from twsim.sessions import session_after, session_before, session_from
 
 from .market_day import DAY
 
