@@ -23,15 +23,14 @@ from benchmarks.anchors import environment
 from benchmarks.engine_desk import compiled
 from benchmarks.measure import Goal, Rounds, peak_memory, quiet_collector
 from benchmarks.task import Task
-from rulebot.adapters.history.black_columns import black
 from rulebot.adapters.history.chain_file import write_day
 from rulebot.adapters.history.session import HistoryDay
 from rulebot.adapters.sources import open_source
 from rulebot.backtest.broker import NATURAL
-from rulebot.backtest.implied_surface import greeks
 from rulebot.backtest.run import run_session_alone
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.core.program import Program
+from rulebot.model.black_columns import black, greeks
 from rulebot.model.contract import Option, Right
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import session_on, sessions

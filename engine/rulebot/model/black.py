@@ -1,4 +1,4 @@
-"""Black's model of an option on a forward, for one option at a time.
+"""Black's model of an option on a forward, for one option at a time, and its formulas.
 
 Source: F. Black, "The pricing of commodity contracts", Journal of Financial Economics 3 (1976), without discounting: a
 same-day option has nothing to discount, and a forward taken from put-call parity carries the rest. Units: prices,
@@ -9,10 +9,15 @@ counts.
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from math import erfc, exp, isfinite, log, pi, sqrt
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from rulebot.model.session import LAST_YEAR, CalendarError, Session, exchange_date, session_from, sessions, trades_on
 
+if TYPE_CHECKING:  # turns do without numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+Number = TypeVar("Number", float, "NDArray[np.float64]")
 _SESSION_SECONDS = 6.5 * 3600.0
 DAYS_A_YEAR = 365.0
 """Calendar days over which a year's theta is spread."""
@@ -29,7 +34,9 @@ than at the money. Carry to expiries of two years is less."""
 LEAST_TIME_VALUE = 0.01
 """Points of time value below which a volatility has no meaning."""
 
-_LOWEST, _HIGHEST = 1e-4, 20.0
+LOWEST, HIGHEST = 1e-4, 20.0
+"""Annual fractions between which a volatility is looked for."""
+_ROOT_TWO_PI = sqrt(2.0 * pi)
 _STEPS = 100
 
 
@@ -38,66 +45,84 @@ def norm_cdf(x: float) -> float:
     return 0.5 * erfc(-x / sqrt(2.0))
 
 
+# --- The formulas, of numbers and of columns (`model/black_columns.py`)
+
+
+def d1_of(log_moneyness: Number, deviation: Number) -> Number:
+    """Return d1. Units: log(forward / strike), and volatility x sqrt(years)."""
+    return log_moneyness / deviation + deviation / 2.0
+
+
+def worth_of(forward: Number, strike: Number, sign: Number, likely: Number, likely_paid: Number) -> Number:
+    """Return the undiscounted value; sign: +1 of a call. likely: N(sign x d1), likely_paid: N(sign x d2)."""
+    return sign * (forward * likely - strike * likely_paid)
+
+
+def vega_of(forward: Number, bell: Number, root: Number) -> Number:
+    """Return vega for a volatility of 1. bell: exp(-d1^2 / 2); root: that of the years."""
+    return forward * bell / _ROOT_TWO_PI * root
+
+
+class Sensitivities(NamedTuple, Generic[Number]):
+    """Gamma a point, theta a calendar day, vega a point of volatility: the same of a call and a put, per share."""
+
+    gamma: Number
+    theta: Number
+    vega: Number
+
+
+def sensitivities_of(vega: Number, forward: Number, years: Number, volatility: Number) -> Sensitivities[Number]:
+    """Return the sensitivities that belong to a vega.
+
+    Source: Hull, "Options, Futures, and Other Derivatives", chapter on the greeks, without rates: gamma = n(d1) / (F s
+    sqrt(T)), theta = -F n(d1) s / (2 sqrt(T)) a year, vega = F n(d1) sqrt(T) for a volatility of 1. A calendar day has
+    1 / 365 of a year's theta, as in the broker's model.
+    """
+    gamma = vega / (forward * forward * volatility * years)
+    return Sensitivities(gamma, -vega * volatility / (2.0 * years) / DAYS_A_YEAR, vega / 100.0)
+
+
+# --- One option
+
+
 def price(forward: float, strike: float, years: float, volatility: float, is_call: bool) -> float:
     """Return the undiscounted value; the intrinsic one when no time or volatility is left."""
     sign = 1.0 if is_call else -1.0
     deviation = volatility * sqrt(max(years, 0.0))
     if deviation <= 0.0:
         return max(sign * (forward - strike), 0.0)
-    d1 = log(forward / strike) / deviation + deviation / 2.0
-    return sign * (forward * norm_cdf(sign * d1) - strike * norm_cdf(sign * (d1 - deviation)))
+    d1 = d1_of(log(forward / strike), deviation)
+    return worth_of(forward, strike, sign, norm_cdf(sign * d1), norm_cdf(sign * (d1 - deviation)))
 
 
 def delta(forward: float, strike: float, years: float, volatility: float, is_call: bool) -> float:
     """Return the change of the value for one point of the forward: 0 to 1 of a call, -1 to 0 of a put."""
-    sign = 1.0 if is_call else -1.0
-    deviation = volatility * sqrt(max(years, 0.0))
-    if deviation <= 0.0:
-        return sign if sign * (forward - strike) > 0.0 else 0.0
-    return sign * norm_cdf(sign * (log(forward / strike) / deviation + deviation / 2.0))
+    return valued(forward, strike, years, volatility, is_call)[1]
 
 
-class Sensitivities(NamedTuple):
-    """Gamma a point, theta a calendar day, vega a point of volatility: the same of a call and a put, per share."""
-
-    gamma: float
-    theta: float
-    vega: float
-
-
-def sensitivities(forward: float, strike: float, years: float, volatility: float) -> Sensitivities:
-    """Return the derivatives of the value; all 0 when no time or volatility is left.
-
-    Source: Hull, "Options, Futures, and Other Derivatives", chapter on the greeks, without rates: gamma = n(d1) / (F s
-    sqrt(T)), theta = -F n(d1) s / (2 sqrt(T)) a year, vega = F n(d1) sqrt(T) for a volatility of 1. A calendar day has
-    1 / 365 of a year's theta, as in the broker's model.
-    """
-    if volatility * sqrt(max(years, 0.0)) <= 0.0:
-        return _INSENSITIVE
-    return _of_vega(_vega(forward, strike, years, volatility), forward, years, volatility)
+def sensitivities(forward: float, strike: float, years: float, volatility: float) -> Sensitivities[float]:
+    """Return the derivatives of the value; all 0 when no time or volatility is left."""
+    return valued(forward, strike, years, volatility, is_call=True)[2]
 
 
 _INSENSITIVE = Sensitivities(0.0, 0.0, 0.0)
 
 
-def _of_vega(vega: float, forward: float, years: float, volatility: float) -> Sensitivities:
-    gamma = vega / (forward * forward * volatility * years)
-    return Sensitivities(gamma, -vega * volatility / (2.0 * years) / DAYS_A_YEAR, vega / 100.0)
-
-
 def valued(
     forward: float, strike: float, years: float, volatility: float, is_call: bool
-) -> tuple[float, float, Sensitivities]:
-    """Return `price`, `delta` and `sensitivities`, to the last bit, with what they share worked out once."""
+) -> tuple[float, float, Sensitivities[float]]:
+    """Return `price`, `delta` and `sensitivities`."""
     sign = 1.0 if is_call else -1.0
-    deviation = volatility * sqrt(max(years, 0.0))
+    root = sqrt(max(years, 0.0))
+    deviation = volatility * root
     if deviation <= 0.0:
-        worth = price(forward, strike, years, volatility, is_call)
-        return worth, delta(forward, strike, years, volatility, is_call), _INSENSITIVE
-    d1 = log(forward / strike) / deviation + deviation / 2.0
+        gain = sign * (forward - strike)
+        return max(gain, 0.0), sign if gain > 0.0 else 0.0, _INSENSITIVE
+    d1 = d1_of(log(forward / strike), deviation)
     likely = norm_cdf(sign * d1)
-    worth = sign * (forward * likely - strike * norm_cdf(sign * (d1 - deviation)))
-    return worth, sign * likely, _of_vega(_vega_at(d1, forward, years), forward, years, volatility)
+    worth = worth_of(forward, strike, sign, likely, norm_cdf(sign * (d1 - deviation)))
+    vega = vega_of(forward, exp(-d1 * d1 / 2.0), root)
+    return worth, sign * likely, sensitivities_of(vega, forward, years, volatility)
 
 
 def probability_below(forward: float, level: float, years: float, volatility: float) -> float:
@@ -124,27 +149,23 @@ def implied_volatility(value: float, forward: float, strike: float, years: float
     intrinsic = max(forward - strike if is_call else strike - forward, 0.0)
     if value - intrinsic < LEAST_TIME_VALUE or value >= (forward if is_call else strike):
         return None
-    low, high = _LOWEST, _HIGHEST
-    volatility = min(max(value / (0.4 * forward * sqrt(years)), low), high)
+    low, high, root = LOWEST, HIGHEST, sqrt(years)
+    volatility = min(max(value / (0.4 * forward * root), low), high)
     for _ in range(_STEPS):
         error = price(forward, strike, years, volatility, is_call) - value
         low, high = (low, volatility) if error > 0.0 else (volatility, high)
-        slope = _vega(forward, strike, years, volatility)
+        slope = _vega(forward, strike, root, volatility)
         new = volatility - error / slope if slope > 0.0 else low
         new = new if low < new < high else (low + high) / 2.0
         if abs(new - volatility) < 1e-12 * volatility:
             break
         volatility = new
-    return volatility if _LOWEST * 1.01 < volatility < _HIGHEST * 0.99 else None
+    return volatility if LOWEST * 1.01 < volatility < HIGHEST * 0.99 else None
 
 
-def _vega(forward: float, strike: float, years: float, volatility: float) -> float:
-    deviation = volatility * sqrt(years)
-    return _vega_at(log(forward / strike) / deviation + deviation / 2.0, forward, years)
-
-
-def _vega_at(d1: float, forward: float, years: float) -> float:
-    return forward * exp(-d1 * d1 / 2.0) / sqrt(2.0 * pi) * sqrt(years)
+def _vega(forward: float, strike: float, root: float, volatility: float) -> float:
+    d1 = d1_of(log(forward / strike), volatility * root)
+    return vega_of(forward, exp(-d1 * d1 / 2.0), root)
 
 
 @lru_cache(maxsize=256)

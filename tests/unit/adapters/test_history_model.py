@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rulebot.adapters.history.black_columns import normal, vix_of
 from rulebot.adapters.history.modelled.source import BLOCK, QUOTED, ModelledDay, level_path
 from rulebot.adapters.history.modelled.surface import expiries, index_over_money, ratio, third_friday
 from rulebot.adapters.history.session import DailyBar, HistoryDay
+from rulebot.adapters.history.vix import vix_of
 from rulebot.adapters.sources import open_source
+from rulebot.model.black_columns import normal
 from rulebot.model.contract import Right
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.session import sessions

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rulebot.adapters.history.black_columns import black, normal
 from rulebot.backtest.broker import BacktestBroker, fill_model
-from rulebot.backtest.implied_surface import greeks, volatilities
 from rulebot.backtest.simulated_broker import WorkingOrder
 from rulebot.cli.past_options import asked_fills
 from rulebot.model.black import delta, implied_volatility, sensitivities
+from rulebot.model.black_columns import black, greeks, normal, volatilities
 from rulebot.model.contract import Option, Right
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.event import ExecutionReport

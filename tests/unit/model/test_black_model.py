@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, time
-from math import log, sqrt
+from math import sqrt
 
+import numpy as np
 import pytest
 
 from rulebot.model.black import delta, implied_volatility, norm_cdf, price, sensitivities, valued, years_until
+from rulebot.model.black_columns import black
 from rulebot.model.session import session_on
 
 
@@ -106,10 +108,13 @@ def test_years_are_trading_time_to_the_close() -> None:
     assert years_until(date(2026, 11, 21), session.close.timestamp()) is None
 
 
-def test_prices_agree_with_scipy() -> None:
+def test_prices_of_numbers_and_of_columns_agree_with_scipy() -> None:
     norm = pytest.importorskip("scipy.stats").norm
-    for strike in (5500.0, 5990.0, 6000.0, 6300.0):
-        deviation = 0.18 * sqrt(0.1)
-        d1 = log(6000.0 / strike) / deviation + deviation / 2
-        expected = 6000.0 * norm.cdf(d1) - strike * norm.cdf(d1 - deviation)
-        assert price(6000.0, strike, 0.1, 0.18, True) == pytest.approx(expected, abs=1e-9)
+    strikes, deviation = np.array([5500.0, 5990.0, 6000.0, 6300.0]), 0.18 * sqrt(0.1)
+    d1 = np.log(6000.0 / strikes) / deviation + deviation / 2
+    for sign in (1.0, -1.0):
+        expected = sign * (6000.0 * norm.cdf(sign * d1) - strikes * norm.cdf(sign * (d1 - deviation)))
+        alone = [price(6000.0, strike, 0.1, 0.18, sign > 0) for strike in strikes.tolist()]
+        columns, _ = black(np.full(4, 6000.0), strikes, np.full(4, deviation), 1.0, np.full(4, sign))
+        assert alone == pytest.approx(expected, abs=1e-9)
+        assert columns == pytest.approx(expected, abs=1e-9)

@@ -12,7 +12,6 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from rulebot.adapters.history.black_columns import vix_of
 from rulebot.adapters.history.build_session import instants, session_day
 from rulebot.adapters.history.chain_rows import chain_rows
 from rulebot.adapters.history.daily import Daily
@@ -38,6 +37,7 @@ from rulebot.adapters.history.session import (
 )
 from rulebot.adapters.history.table import Table, Whole, header_of, parquet_file, read_csv, read_parquet, reading
 from rulebot.adapters.history.vendor_columns import NAMES, NEEDED, VendorTable, fits, in_our_units
+from rulebot.adapters.history.vix import vix_of
 from rulebot.model.contract import product
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.session import Session, session_on

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rulebot.adapters.history.black_columns import DAYS_A_YEAR, black, greeks
 from rulebot.adapters.history.many_day_csv import SYMBOLS, class_of, names_of, underlying_of
 from rulebot.adapters.history.row_index import Rows
 from rulebot.adapters.history.session import (
@@ -22,6 +21,8 @@ from rulebot.adapters.history.session import (
     refused,
 )
 from rulebot.adapters.history.table import Table, Whole
+from rulebot.model.black import DAYS_A_YEAR
+from rulebot.model.black_columns import greeks
 from rulebot.model.contract import product
 
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -277,14 +278,13 @@ def in_our_units(rows: Rows, level: float, day: int) -> tuple[Rows, list[Finding
     days = (rows.expiry - day).astype(np.float64)
     near = (values["iv"] > 0.01) & (days > _WEEK) & (np.abs(np.log(rows.strike / level)) < 0.1)
     years, iv = days[near] / DAYS_A_YEAR, values["iv"][near]
-    deviation, one = iv * np.sqrt(years), np.ones(int(near.sum()))
     sign = np.where(rows.is_call[near], 1.0, -1.0)
-    _, d1 = black(one * level, rows.strike[near], deviation, one, sign)
-    ours = greeks(one * level, d1, deviation, years, one, sign)
+    _, _, theta, vega = greeks(np.full(len(iv), level), rows.strike[near], years, iv, sign)
+    ours = {"theta": theta, "vega": vega}
     for name, units in _UNITS.items():
         if name not in values or near.sum() < _LEAST:
             continue
-        ratio = _ratio(values[name][near], getattr(ours, name))
+        ratio = _ratio(values[name][near], ours[name])
         unit = next(((factor, words) for factor, words in units if _LOW < ratio * factor < _HIGH), None)
         if unit is None:
             values.pop(name)

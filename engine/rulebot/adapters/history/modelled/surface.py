@@ -25,11 +25,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rulebot.adapters.history.black_columns import black, d1_of, normal
 from rulebot.adapters.history.daily import Daily
 from rulebot.adapters.history.lazy_chain import strike_of
 from rulebot.adapters.history.session import Columns
-from rulebot.model.black import DAYS_A_YEAR, YEAR_SECONDS, years_until
+from rulebot.model.black import YEAR_SECONDS, d1_of, sensitivities_of, vega_of, worth_of, years_until
+from rulebot.model.black_columns import black, normal
 from rulebot.model.contract import OPENING_CLASSES, Option, Right, listed, product
 from rulebot.model.session import Session, is_session, session_after, session_before, session_on, sessions_after
 from rulebot.model.values import dataclass
@@ -389,16 +389,13 @@ def quotes(
     """
     f, dev, t = forward[:, None], deviation[:, None], np.maximum(years, 1e-9)[:, None]
     own = dev * ratio(np.log(strike / f) / dev, days)
-    d1 = d1_of(f, strike, own)
-    density = np.exp(-0.5 * d1 * d1) / np.sqrt(2.0 * np.pi)
-    iv = own / np.sqrt(t)
-    gamma = density / (f * own)
-    vega = f * density * np.sqrt(t) / 100.0
-    theta = -f * density * own / (2.0 * t) / DAYS_A_YEAR
+    d1, root = d1_of(np.log(f / strike), own), np.sqrt(t)
+    iv = own / root
+    gamma, theta, vega = sensitivities_of(vega_of(f, np.exp(-d1 * d1 / 2.0), root), f, t, iv)
     found, ticks = {}, QUOTED_ON[symbol]
-    for right, sign in ((Right.CALL, 1.0), (Right.PUT, -1.0)):
+    for right, sign in ((Right.CALL, np.ones(1)), (Right.PUT, -np.ones(1))):
         chance = normal(sign * d1)
-        price = discount * sign * (f * chance - strike * normal(sign * (d1 - own)))
+        price = discount * worth_of(f, strike, sign, chance, normal(sign * (d1 - own)))
         if spot is not None:
             price = np.maximum(price, sign * (spot[:, None] - strike))
         half = width / 2.0 * np.interp(price, *WIDTHS[symbol])
