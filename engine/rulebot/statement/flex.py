@@ -14,8 +14,11 @@ from dataclasses import field, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
-from xml.parsers import expat
+from xml.sax import SAXParseException
+from xml.sax.handler import ContentHandler
+from xml.sax.xmlreader import AttributesImpl, Locator
+
+from defusedxml import DefusedXmlException, sax
 
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.money import ZERO
@@ -93,33 +96,47 @@ class Statement:
 MOST_BYTES = 64 * 1024 * 1024
 MOST_DEPTH = 32
 
-Begin = Callable[[tuple[str, ...], str, Mapping[str, str], int], None]
-"""Is told the names of the elements around it, its own name, its attributes and its line."""
+Begin = Callable[[int, str, Mapping[str, str], int], None]
+"""Is told how many elements are around it, its own name, its attributes and its line."""
+
+
+class _Elements(ContentHandler):
+    """Tells `begin` of each element, as the parser comes to it."""
+
+    def __init__(self, path: Path, begin: Begin) -> None:
+        super().__init__()
+        self._path, self._begin = path, begin
+        self._depth = 0
+        self._locator: Locator | None = None
+
+    def setDocumentLocator(self, locator: Locator) -> None:
+        self._locator = locator
+
+    @property
+    def line(self) -> int:
+        """The line at which the parser stands."""
+        return 0 if self._locator is None else self._locator.getLineNumber() or 0
+
+    def startElement(self, name: str, attrs: AttributesImpl) -> None:
+        if self._depth >= MOST_DEPTH:
+            raise MisuseError(f"{self._path}:{self.line}: elements are nested deeper than {MOST_DEPTH}")
+        self._begin(self._depth, name, dict(attrs.items()), self.line)
+        self._depth += 1
+
+    def endElement(self, name: str) -> None:
+        self._depth -= 1
 
 
 def read_elements(path: Path, begin: Begin) -> None:
     """Tell `begin` of each element of a file, in order. Raises: MisuseError for what is no such XML; StoreError."""
-    text = _bytes(path)
-    parser = expat.ParserCreate()
-    around: list[str] = []
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        if len(around) >= MOST_DEPTH:
-            raise MisuseError(f"{path}:{parser.CurrentLineNumber}: elements are nested deeper than {MOST_DEPTH}")
-        begin(tuple(around), name, attributes, parser.CurrentLineNumber)
-        around.append(name)
-
-    def refuse(*_: Any) -> None:
-        raise MisuseError(f"{path}:{parser.CurrentLineNumber}: it declares a document type, which a statement has not")
-
-    parser.StartElementHandler = start
-    parser.EndElementHandler = lambda _: around.pop()
-    parser.StartDoctypeDeclHandler = refuse
-    parser.EntityDeclHandler = refuse
+    elements = _Elements(path, begin)
     try:
-        parser.Parse(text, True)
-    except expat.ExpatError as error:
-        raise MisuseError(f"{path}:{error.lineno}: this is no XML: {expat.ErrorString(error.code)}") from error
+        sax.parseString(_bytes(path), elements, forbid_dtd=True)
+    except DefusedXmlException as error:
+        line = f"{path}:{elements.line}"
+        raise MisuseError(f"{line}: it declares a document type, which a statement has not") from error
+    except SAXParseException as error:
+        raise MisuseError(f"{path}:{error.getLineNumber()}: this is no XML: {error.getMessage()}") from error
     except (LookupError, UnicodeError, ValueError) as error:
         raise MisuseError(f"{path}: its encoding cannot be read") from error
 
@@ -219,10 +236,10 @@ class _Reader:
         self._now = _Found()
         self._line = 0
 
-    def begin(self, around: tuple[str, ...], name: str, attributes: Attributes, line: int) -> None:
+    def begin(self, depth: int, name: str, attributes: Attributes, line: int) -> None:
         """Take an element."""
         self._line = line
-        if not around:
+        if not depth:
             self._root(name, attributes)
         elif name == "FlexStatement":
             self._statement(attributes)
