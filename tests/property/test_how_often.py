@@ -24,7 +24,7 @@ from rulebot.compile.plan import (
 )
 from rulebot.model.session import Anchor, DayTime, Session
 from rulebot.review.change.rules import Implication, holding
-from rulebot.review.rule_sentence import FULL_DAY, HALF_DAY
+from rulebot.wording.number import FULL_DAY, HALF_DAY
 
 LEVELS = tuple(Call(name, (), Quantity.LEVEL) for name in ("vix", "gap", "move"))
 """Of these the last two are below 0 at times."""

@@ -14,10 +14,10 @@ from rulebot.model.money import signed_dollars
 from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, FLATTENED, LIQUIDATED, end_of_row
 from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, session_after, session_from
 from rulebot.model.share_coverage import ASSIGNED, DELIVERING
+from rulebot.model.text import one_line, price
 from rulebot.model.values import dataclass
 from rulebot.narrate.happenings import asked_words
 from rulebot.narrate.positions import shares_moved
-from rulebot.narrate.text import one_line, price
 from rulebot.narrate.trades import (
     error_text,
     holding_of,

@@ -35,7 +35,7 @@ from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.market import FEED_SILENCE, Board, usual_age
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import EXCHANGE_ZONE, Session
-from rulebot.narrate.text import clock
+from rulebot.model.text import clock
 
 SHARE_SPREAD = 0.02
 """Dollars between bid and ask of a share, of which sources of options bring the level alone."""

@@ -27,7 +27,7 @@ from rulebot.core.state import NEVER
 from rulebot.model.errors import InvariantError
 from rulebot.model.event import AccountReport, BarsReport, MarketMoved
 from rulebot.model.session import Session
-from rulebot.narrate.text import clock
+from rulebot.model.text import clock
 
 
 @dataclass

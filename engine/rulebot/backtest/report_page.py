@@ -35,8 +35,7 @@ from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.money import dollars, signed_dollars
 from rulebot.model.performance import below_best
 from rulebot.model.session import EXCHANGE_ZONE, exchange_date
-from rulebot.model.text import counted
-from rulebot.narrate.text import price
+from rulebot.model.text import counted, signed_price
 from rulebot.narrate.trades import InShares, TargetResult, in_shares_lines, kept_lines
 from rulebot.narrate.why import instant_lines
 from rulebot.record.explain import state_at
@@ -380,9 +379,9 @@ def _trades(trades: Sequence[Mapping[str, Any]], whys: Mapping[str, str]) -> Ite
             f'<a href="#{escape(trade["name"])}">{escape(trade["entered"][:16])}</a>',
             escape(trade["bot"]),
             escape(_filled(trade)),
-            price(trade["entry"]),
+            signed_price(trade["entry"]),
             escape((trade["left"] or "open")[:16]),
-            price(trade["exit"]),
+            signed_price(trade["exit"]),
             escape(exits_words(trade["parts"], trade["reason"])),
             "" if trade["left"] is None else tables.coloured(trade["net"]),
         )

@@ -13,13 +13,12 @@ from rulebot.core.program import CompiledBot
 from rulebot.documents.load_bots import SpecText, compile_text
 from rulebot.fill.exit_level import level_net
 from rulebot.model.errors import RulebotError
-from rulebot.model.money import ZERO
+from rulebot.model.money import ZERO, signed_dollars
 from rulebot.model.order import Purpose
 from rulebot.model.position import Position, end_of_row
 from rulebot.model.session import EXCHANGE_ZONE, at_exchange_time, exchange_date, is_session, session_from
-from rulebot.model.text import printable
+from rulebot.model.text import price, printable
 from rulebot.model.values import dataclass, replace
-from rulebot.narrate.text import price, signed
 from rulebot.narrate.trades import closing_text, left_at, structure_of, unwound_words
 from rulebot.narrate.why import parts_told
 from rulebot.record.codec import decode
@@ -173,7 +172,7 @@ def _part_words(part: Mapping[str, Any], row: Row) -> str:
     if "unwound" in part:
         return unwound_words(part["unwound"], part["quantity"], part["price"])
     is_of_others = "contract" in part
-    return f"a part at {_price(part['price']) if is_of_others else _closed_at(part['price'], row)}"
+    return f"a part at {price(part['price']) if is_of_others else _closed_at(part['price'], row)}"
 
 
 def _closed_at(cost: float | None, row: Row) -> str:
@@ -198,7 +197,7 @@ def _marks(
         gain = row["final_pnl"]
         in_all = " in all" if parts else ""
         at = "" if row["exit_price"] is None else f"{in_all} at {_closed_at(row['exit_price'], row)}"
-        words = f"{end_of_row(row)}{at}, {signed(gain)}"
+        words = f"{end_of_row(row)}{at}, {signed_dollars(gain)}"
         yield Mark(at=closed, kind=MarkKind.EXIT, symbol=symbol, words=words, trade=row["id"], gain=gain)
 
 
@@ -206,11 +205,7 @@ def _entry_words(structure: str, entry: float | None) -> str:
     """Return `sold 5935/5945p at 0.70`; there is no price of the whole where a leg never filled."""
     if entry is None:
         return f"part of {structure}"
-    return f"{'bought' if entry < 0 else 'sold'} {structure} at {_price(entry)}"
-
-
-def _price(amount: float | None) -> str:
-    return price(None if amount is None else abs(amount))
+    return f"{'bought' if entry < 0 else 'sold'} {structure} at {price(entry)}"
 
 
 def _refusals(reader: StoreReader, bot: str, session: date, drawn: Sequence[str]) -> list[Mark]:

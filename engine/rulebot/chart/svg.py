@@ -12,7 +12,7 @@ from math import floor, log10
 from rulebot.chart.chart import Chart, HeldSpan, Mark, MarkKind, Point
 from rulebot.model.session import EXCHANGE_ZONE, Session, sessions
 from rulebot.model.text import counted
-from rulebot.narrate.text import price as price_text
+from rulebot.model.text import signed_price as price_text
 
 WIDTH, LEFT, RIGHT = 760, 66, 28
 PRICE_HEIGHT, COST_HEIGHT, TITLE, FOOT = 230, 130, 24, 26

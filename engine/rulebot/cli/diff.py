@@ -247,8 +247,8 @@ def _shown(found: "Sequence[Difference]", form: str) -> str:
 
 
 def _exit(found: "Sequence[Difference]", most: float | None) -> None:
+    from rulebot.model.text import percent
     from rulebot.review.change.difference import Status
-    from rulebot.review.rule_sentence import percent
 
     if most is not None and (grown := [each for each in found if each.growth > most]):
         for each in grown:
@@ -260,8 +260,8 @@ def _exit(found: "Sequence[Difference]", most: float | None) -> None:
 
 def _grown(found: "Difference") -> str:
     """Return by how much the worst case grew, to a tenth of a percent and never less than it did."""
+    from rulebot.model.text import percent
     from rulebot.review.change.difference import Status
-    from rulebot.review.rule_sentence import percent
 
     if math.isinf(found.growth):
         return "from nothing: the bot is new" if found.status is Status.ADDED else "without a bound"

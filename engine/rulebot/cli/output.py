@@ -98,7 +98,7 @@ def narrowed(
 
     width: of the terminal, None where none is. going: columns that a narrow one does without, the first to go first.
     """
-    from rulebot.narrate.text import aligned
+    from rulebot.model.text import aligned
 
     kept, left_out, waiting = list(range(len(rows[0]))), dict[str, None](), list(going)
     while True:

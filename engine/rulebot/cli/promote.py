@@ -11,8 +11,7 @@ from rulebot.cli.output import echo
 from rulebot.cli.store_options import STORE, print_json, reads_store
 from rulebot.model.errors import MisuseError
 from rulebot.model.money import dollars, signed_dollars
-from rulebot.model.text import counted
-from rulebot.narrate.text import aligned
+from rulebot.model.text import aligned, counted
 from rulebot.store.place import Place, data_folder, shown_path
 from rulebot.store.registry import run_store
 

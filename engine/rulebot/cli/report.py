@@ -10,11 +10,10 @@ from rich.text import Text
 from rulebot.cli.output import harmless
 from rulebot.model.money import ZERO, signed_dollars
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.model.text import counted
+from rulebot.model.text import aligned, counted
 from rulebot.narrate.day_report import BotOutcome, DayOutcome, ReportedTrade
 from rulebot.narrate.happenings import EventLine, Tone
 from rulebot.narrate.snapshot import BotActivity, BotRow, RunSnapshot
-from rulebot.narrate.text import aligned
 from rulebot.narrate.trades import kept_lines, provisional_text
 
 NARROW = 100

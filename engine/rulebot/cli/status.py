@@ -15,11 +15,11 @@ from rulebot.cli.store_options import other_version_words, print_json, shows_sto
 from rulebot.core.state import OperatorState, State
 from rulebot.documents.load_bots import bot_of
 from rulebot.model.errors import RulebotError, StoreError
-from rulebot.model.money import ZERO
+from rulebot.model.money import ZERO, signed_dollars
 from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.model.text import aligned, one_line, signed_price
 from rulebot.narrate.notices import delayed_on_record, grown_by
 from rulebot.narrate.snapshot import open_as_marked, owed_today, realized_today
-from rulebot.narrate.text import aligned, one_line, price, signed
 from rulebot.narrate.trades import (
     TargetResult,
     bare_text,
@@ -177,7 +177,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
     lines = [
         *([f" {document['mark']}"] if document["mark"] else []),
         f" {document['engine']}, trading {document['trading']}, {when}"
-        f"   today {signed(document['realized_today'])} realised, {signed(document['open_today'])} open"
+        f"   today {signed_dollars(document['realized_today'])} realised, {signed_dollars(document['open_today'])} open"
         f"{provisional_text(document['commissions_owed'])}",
         *([f" {document['connection']}"] if document["connection"] else []),
         *(f" {one['words']}" for one in document["delayed_data"]),
@@ -235,10 +235,10 @@ def _position_lines(positions: Sequence[dict[str, Any]]) -> list[str]:
             one["structure"],
             one["state"],
             (one["entry_time"] or "-")[:16],
-            price(one["entry_price"]),
-            price(one["mark"]),
+            signed_price(one["entry_price"]),
+            signed_price(one["mark"]),
             str(one["mark_time"] or "-")[11:16] or "-",
-            signed(one["unrealized_pnl"]),
+            signed_dollars(one["unrealized_pnl"]),
             ", ".join(_resting(order) for order in one["protection"]) or "none",
             ", ".join(_resting(order) for order in one["resting_targets"]) or "none",
         )
@@ -251,7 +251,7 @@ def _position_lines(positions: Sequence[dict[str, Any]]) -> list[str]:
 def _resting(order: dict[str, Any]) -> str:
     at = order["limit_price"] if order["purpose"] == _TARGET else order["stop_price"]
     doubt = "" if order["state"] == "working" else f" ({order['state']})"
-    return f"{order['reason']} {price(at)}{doubt}"
+    return f"{order['reason']} {signed_price(at)}{doubt}"
 
 
 def _order_lines(orders: Sequence[dict[str, Any]]) -> list[str]:
@@ -262,7 +262,7 @@ def _order_lines(orders: Sequence[dict[str, Any]]) -> list[str]:
             f"{one['action'].lower()} {one['reason']}",
             one["state"],
             f"{one['filled']} of {one['quantity']}",
-            price(one["limit_price"]),
+            signed_price(one["limit_price"]),
             str(one["attempt"]),
         )
         for one in orders

@@ -11,10 +11,9 @@ from rulebot.cli.options import WholeNumber
 from rulebot.cli.output import echo, print_text, terminal_width
 from rulebot.cli.store_options import check_bot, other_version_words, print_json, reads_store
 from rulebot.model.errors import MisuseError
-from rulebot.model.money import dollars
-from rulebot.model.text import counted
+from rulebot.model.money import dollars, signed_dollars
+from rulebot.model.text import aligned, counted
 from rulebot.narrate.periods import Period
-from rulebot.narrate.text import aligned, signed
 from rulebot.narrate.trades import InShares, error_text, in_shares_lines, kept_lines, read_in_shares, read_kept
 from rulebot.store.place import Place, shown_path
 from rulebot.store.queries import StoreReader
@@ -260,7 +259,7 @@ def _cell(name: str, value: Any) -> str:
         return str(value)
     if name == "win_rate":
         return f"{value * 100:.1f} %"
-    return signed(value).lstrip("+")
+    return signed_dollars(value).lstrip("+")
 
 
 # --- `rulebot summary --compare`: bots and their shadows side by side
@@ -390,4 +389,4 @@ def _compared_cell(side: "Side", name: str) -> str:
         return "-"
     if name in _POINTS:
         return f"{value:+.3f}"
-    return str(value) if isinstance(value, int) else signed(value).lstrip("+")
+    return str(value) if isinstance(value, int) else signed_dollars(value).lstrip("+")

@@ -11,7 +11,7 @@ from rulebot.cli.output import echo, print_text
 from rulebot.cli.store_options import STORE, check_bot, print_json, reads_store
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import at_exchange_time, is_session
-from rulebot.narrate.text import clock as clock_text
+from rulebot.model.text import clock as clock_text
 from rulebot.narrate.why import (
     condition_document,
     explanation_document,

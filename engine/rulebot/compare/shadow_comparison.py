@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from rulebot.model.money import ZERO
 from rulebot.model.position import end_of_row
 from rulebot.model.session import EXCHANGE_ZONE, exchange_date, session_on
+from rulebot.model.text import clock
 from rulebot.model.values import dataclass
-from rulebot.narrate.text import clock
 from rulebot.narrate.trades import is_entered, is_opened, left_at, read_in_shares, structure_of
 from rulebot.record.explain import ENTRY_PLACES, Condition, explain_day, selection_at, state_at
 from rulebot.record.record import GRID, Kind, Record

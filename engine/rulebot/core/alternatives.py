@@ -9,9 +9,9 @@ from rulebot.core.program import CompiledBot
 from rulebot.core.rule_evaluation import confirmed, evaluate_rules, failing, first_missing
 from rulebot.core.state import Reading
 from rulebot.core.state_builder import StateBuilder
-from rulebot.evaluate.wording import describe
 from rulebot.measure.view import View
 from rulebot.model.values import replace
+from rulebot.wording.verdict import describe
 
 PLACE = "choose"
 """Where the conditions of alternatives stand, on record."""

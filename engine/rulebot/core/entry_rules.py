@@ -21,7 +21,6 @@ from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import note_selection, price_legs, record_structure_miss, require_holds, taken_for
 from rulebot.decide.entry_window import AHEAD, OVER, Opportunity, is_day_of, opportunity
 from rulebot.evaluate.select import StructureSelection, select
-from rulebot.evaluate.wording import describe
 from rulebot.measure.view import View
 from rulebot.model.cause import Shut
 from rulebot.model.order import Purpose
@@ -29,6 +28,7 @@ from rulebot.model.position import count_trades
 from rulebot.model.values import replace
 from rulebot.record.codec import utc_text
 from rulebot.record.record import WATCH, Json, Kind
+from rulebot.wording.verdict import describe
 
 RECHECK = 15.0
 """Seconds after which a watching bot is judged again even if nothing moved (data may have gone stale)."""

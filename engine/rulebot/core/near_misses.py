@@ -5,11 +5,12 @@ from rulebot.core.program import CompiledBot
 from rulebot.core.rule_evaluation import first_missing, reading_data
 from rulebot.core.state import BotState, NearestMiss, Reading
 from rulebot.core.state_builder import StateBuilder
-from rulebot.evaluate.wording import describe, shortfall
+from rulebot.evaluate.rules import shortfall
 from rulebot.model.cause import Shut, Text
 from rulebot.model.values import replace
 from rulebot.record.codec import encode
 from rulebot.record.record import NEAREST, Json, Kind
+from rulebot.wording.verdict import describe
 
 
 def record_miss(work: StateBuilder, bot: CompiledBot, missed: list[Reading], readings: tuple[Reading, ...]) -> None:

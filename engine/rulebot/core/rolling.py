@@ -31,7 +31,6 @@ from rulebot.core.unknown_exits import is_unknown, known_again, note_unknown
 from rulebot.decide.limits import price_problem
 from rulebot.evaluate.select import StructureSelection, select
 from rulebot.evaluate.watch import SubscriptionRequest, entry_aims, entry_wish
-from rulebot.evaluate.wording import describe
 from rulebot.measure.view import LegView, View
 from rulebot.model.cause import Text
 from rulebot.model.commission import estimate
@@ -56,6 +55,7 @@ from rulebot.order.price import (
 from rulebot.record.record import Kind
 from rulebot.spec.nouns import DteRule, Expiry, StrikeBy
 from rulebot.spec.spec import OnUnknown
+from rulebot.wording.verdict import describe
 
 SOON = 1.0
 """Seconds after which a roll that waits for quotes looks again, though none has come."""

@@ -7,12 +7,12 @@ from rulebot.compile.plan import Rule
 from rulebot.core.program import CompiledRule
 from rulebot.core.state import NEVER, ConfirmationProgress, Reading
 from rulebot.core.state_builder import StateBuilder
-from rulebot.evaluate.wording import describe
 from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import View
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.values import replace
 from rulebot.record.record import Json, Kind
+from rulebot.wording.verdict import describe
 
 REREAD = 2.0
 """Seconds after which a reading counts again although a quote it reads is not newer (language.md, Conditions)."""

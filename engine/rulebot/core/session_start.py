@@ -19,7 +19,6 @@ from rulebot.decide.account_rules import with_row
 from rulebot.decide.entry_window import BotDay, at_hand, in_window
 from rulebot.decide.limits import account_day_problem, day_problem
 from rulebot.evaluate.strike_target import ExpectedMove
-from rulebot.evaluate.wording import describe
 from rulebot.fill.ledger import BookedExecution
 from rulebot.measure.view import LegView
 from rulebot.model.cause import OF_ACCOUNT, Cause, Halt, Name, Shut, Text
@@ -32,6 +31,7 @@ from rulebot.model.session import Session, at_exchange_time, exchange_date, sess
 from rulebot.model.values import replace
 from rulebot.record.record import OPENING_MOVE, Kind
 from rulebot.spec.spec import HALT
+from rulebot.wording.verdict import describe
 
 DAILY_LOSS = "daily_loss"
 LIQUIDATES = "the broker liquidates in this account"

@@ -20,7 +20,6 @@ from rulebot.core.universe_requirements import still_offers
 from rulebot.decide.account_rules import grown
 from rulebot.decide.sizing import Priced, SizeLimits, fitting
 from rulebot.evaluate.select import StructureSelection, select
-from rulebot.evaluate.wording import describe
 from rulebot.measure.view import View
 from rulebot.model.commission import estimate
 from rulebot.model.contract import LOT, Option
@@ -32,6 +31,7 @@ from rulebot.order.price import NetQuote, Part, last_net, net_quote, start_net
 from rulebot.record.record import Json, Kind
 from rulebot.spec.nouns import IfHeld
 from rulebot.spec.spec import Fits
+from rulebot.wording.verdict import describe
 
 NO_LONGER = "its conditions no longer hold"
 """Why an entry is taken back."""

@@ -23,11 +23,11 @@ from rulebot.core.structure_selection import opening_commission, price_legs, sho
 from rulebot.core.universe_requirements import at_the_money, evaluate_universe_member
 from rulebot.decide.entry_window import opportunity
 from rulebot.evaluate.select import select
-from rulebot.evaluate.wording import describe
 from rulebot.measure.reading import UnknownValue
 from rulebot.measure.view import View
 from rulebot.model.values import replace
 from rulebot.record.record import Json, Kind
+from rulebot.wording.verdict import describe
 
 RANK_AGE = timedelta(minutes=5)
 """How long the rank of a symbol counts that waits for its turn of market data lines."""

@@ -32,9 +32,8 @@ from rulebot.model.session import (
     session_from,
     sessions,
 )
-from rulebot.model.text import counted
+from rulebot.model.text import counted, price
 from rulebot.model.values import dataclass
-from rulebot.narrate.positions import price
 from rulebot.preview.candidate import Candidate, Looked
 from rulebot.preview.connection import CODE, PreviewData, ReadOnlySession, Stream, coming_session
 from rulebot.preview.delayed_data import MARK, DelayedSight, read_delayed, symbols_of

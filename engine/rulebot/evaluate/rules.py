@@ -4,6 +4,7 @@ Everything that does not change is looked up once; a closure only reads, compare
 """
 
 from collections.abc import Callable
+from math import isfinite
 
 from rulebot.compile.plan import (
     AllOf,
@@ -33,7 +34,7 @@ from rulebot.measures.crowding import crowding_detail
 from rulebot.measures.position import best_detail
 from rulebot.measures.volatility import iv_over_rv_detail, move_by_straddle
 
-__all__ = ["Judge", "bind", "compile_expected_move", "compile_rule", "compile_test"]
+__all__ = ["Judge", "bind", "compile_expected_move", "compile_rule", "compile_test", "shortfall"]
 
 _HOLDS: dict[Op, Callable[[float, float, float], bool]] = {
     Op.ABOVE: lambda value, low, high: value > low,
@@ -222,3 +223,59 @@ def _is(test: Compare, context: Context) -> Judge:
     assert isinstance(call, Call)
     assert isinstance(wanted, Text)
     return WORDS[call.measure](call, context, wanted.value)
+
+
+# --- How far a rule is from passing, for the nearest miss
+
+_LEAST_MISS = 1e-9
+"""What a rule lacks whose value lies on a bound that it must pass."""
+
+
+def shortfall(rule: Rule, verdict: Verdict) -> float | None:
+    """Return how far a rule is from passing: 0.0 when true, None when unknown, else a part of its bound.
+
+    Of a group the sum of what its members lack, of `any` the least; what is simply true or false lacks 1.0.
+    """
+    return _shortfall(rule.test, verdict)
+
+
+def _shortfall(test: Truth, verdict: Verdict) -> float | None:
+    if verdict.truth is None:
+        return None
+    if verdict.truth:
+        return 0.0
+    match test:
+        case Compare(op):
+            return _distance(op, verdict) or _LEAST_MISS
+        case Holds(call) if call.measure == "breach":
+            return _relative(verdict.value, verdict.low) or _LEAST_MISS
+        case AllOf(members):
+            return sum(_members(members, verdict))
+        case AnyOf(members):
+            return min(_members(members, verdict), default=1.0)
+        case _:
+            return 1.0
+
+
+def _members(members: tuple[Truth, ...], verdict: Verdict) -> list[float]:
+    lacks = [_shortfall(test, inner) for test, (_, inner) in zip(members, verdict.members, strict=True)]
+    return [lack for lack in lacks if lack is not None]
+
+
+def _distance(op: Op, verdict: Verdict) -> float:
+    if op is Op.IS or op is Op.OUTSIDE:
+        return 1.0
+    value, bound = verdict.value, verdict.low
+    if value is not None and op is Op.BEYOND:
+        value = abs(value)
+    if value is not None and verdict.high is not None and value > verdict.high:
+        bound = verdict.high
+    return _relative(value, bound)
+
+
+def _relative(value: float | None, bound: float | None) -> float:
+    if value is None or bound is None:
+        return 1.0
+    scale = abs(bound) or abs(value) or 1.0
+    found = abs(value - bound) / scale
+    return found if isfinite(found) else 1.0

@@ -84,10 +84,22 @@ def dollars(amount: float | Decimal) -> str:
     return f"{'-' if exact < 0 else ''}${abs(exact):,}"
 
 
-def signed_dollars(amount: float | Decimal) -> str:
-    """Return `+$36.80` or `-$1,234.50` for a report."""
+def signed_dollars(amount: float | Decimal | None) -> str:
+    """Return `+$36.80` or `-$1,234.50` for a report, a dash for None."""
+    if amount is None:
+        return "-"
     text = dollars(amount)
     return text if text.startswith("-") else f"+{text}"
+
+
+def short_dollars(amount: float | Decimal) -> str:
+    """Return `$1,000` or `-$8.50`: cents only where there are some."""
+    return dollars(amount).removesuffix(".00")
+
+
+def whole_dollars(amount: Decimal) -> str:
+    """Return whole dollars with their sign, for what is estimated: `+$15`, `-$55`."""
+    return f"{'-' if round(amount) < 0 else '+'}${abs(round(amount)):,}"
 
 
 # --- The built-in caps on one entry order

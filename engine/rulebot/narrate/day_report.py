@@ -16,6 +16,7 @@ from rulebot.model.money import ZERO, dollars, signed_dollars
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.position import CLOSED_BY_HAND, Position, end_of
 from rulebot.model.session import EXCHANGE_ZONE, exchange_date
+from rulebot.model.text import one_line
 from rulebot.model.values import dataclass
 from rulebot.narrate.happenings import EventLine, clock_happenings, event_line
 from rulebot.narrate.positions import (
@@ -32,7 +33,6 @@ from rulebot.narrate.positions import (
     unprotected_text,
 )
 from rulebot.narrate.snapshot import open_of, owed_today, realized_today, since_the_open, today_of, waits_text
-from rulebot.narrate.text import one_line
 from rulebot.narrate.trades import OTHERS, TargetResult, kept_by_exit, provisional_text
 from rulebot.record.record import Record
 from rulebot.spec.spec_test_nouns import ENDINGS

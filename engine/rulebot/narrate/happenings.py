@@ -14,6 +14,7 @@ from rulebot.model.money import dollars, signed_dollars
 from rulebot.model.order import Order, Purpose
 from rulebot.model.position import Position
 from rulebot.model.share_coverage import DELIVERING
+from rulebot.model.text import one_line
 from rulebot.model.values import dataclass
 from rulebot.narrate.periods import DRIFT, compared_words, unexplained
 from rulebot.narrate.positions import (
@@ -25,7 +26,6 @@ from rulebot.narrate.positions import (
     shares_moved,
     structure,
 )
-from rulebot.narrate.text import one_line
 from rulebot.narrate.trades import provisional_text
 from rulebot.record.codec import decode
 from rulebot.record.record import TAKEN_BACK, Kind, Record

@@ -13,9 +13,8 @@ from rulebot.model.market import level_of
 from rulebot.model.money import ZERO, dollars
 from rulebot.model.performance import drawdown, expectancy, win_rate
 from rulebot.model.session import EXCHANGE_ZONE, session_on
-from rulebot.model.text import counted
+from rulebot.model.text import counted, short_clock
 from rulebot.model.values import dataclass
-from rulebot.narrate.text import clock
 from rulebot.narrate.trades import is_opened
 from rulebot.record.record import Json, Kind, Record
 from rulebot.spec.nouns import Demand, Op, Shown
@@ -269,8 +268,8 @@ def _goes_on(until: datetime | None, since: datetime | None) -> bool:
 
 def _span(since: datetime | None, until: datetime | None) -> str:
     if since is None:
-        return "" if until is None else f" until {clock(until, seconds=False)}"
-    return f" from {clock(since, seconds=False)} {'on' if until is None else f'to {clock(until, seconds=False)}'}"
+        return "" if until is None else f" until {short_clock(until)}"
+    return f" from {short_clock(since)} {'on' if until is None else f'to {short_clock(until)}'}"
 
 
 # --- Where underlyings stood through the day, kept by the minute

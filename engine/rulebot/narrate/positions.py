@@ -14,17 +14,16 @@ from rulebot.core.program import CompiledBot, Program
 from rulebot.core.rule_evaluation import first_missing
 from rulebot.core.state import BotState, Reading, State, exits_of
 from rulebot.evaluate.select import StructureSelection
-from rulebot.evaluate.wording import shown
 from rulebot.fill.exit_level import level_net, open_value
 from rulebot.measure.verdict import NotOpen
 from rulebot.measure.view import LegView
 from rulebot.model.contract import LOT, SHARES, Option, Right, Strike, share, strike_of, structure_text
 from rulebot.model.market import Board
-from rulebot.model.money import CENT
 from rulebot.model.order import Order, OrderType, Purpose
 from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position, PositionLeg
 from rulebot.model.session import EXCHANGE_ZONE, DayTime, Session
 from rulebot.model.share_coverage import DELIVERING, shares_delivered
+from rulebot.model.text import price
 from rulebot.model.values import dataclass
 from rulebot.narrate.trades import (
     NO_PART,
@@ -40,6 +39,7 @@ from rulebot.narrate.trades import (
 from rulebot.order.price import net_price
 from rulebot.review.payoff import Payoff, payoff_of
 from rulebot.spec.spec import ExitKind
+from rulebot.wording.number import measured
 
 _LEVELS = ("profit", "loss", "cost", "value")
 _FIRST = {ExitKind.TARGET: 0, ExitKind.STOP: 1}
@@ -180,12 +180,6 @@ def shares_moved(option: Option, count: int) -> str:
     """Return `200 SPY shares came at 598.00`: what assignment, or exercise, of so many options (+ long) moves."""
     shares = shares_delivered(option, count)
     return f"{abs(shares):,} {option.symbol} shares {'came' if shares > 0 else 'went'} at {price(option.strike)}"
-
-
-def price(amount: Decimal | float) -> str:
-    """Return a price without its sign, in cents; half a cent stays."""
-    exact = abs(Decimal(f"{amount:.4f}"))
-    return f"{exact:.2f}" if exact == exact.quantize(CENT) else f"{exact.normalize():f}"
 
 
 def order_price(order: Order) -> str:
@@ -338,7 +332,7 @@ def _rule_text(planned: ExitPlan, reading: Reading | None, session: Session) -> 
     if reading is None or reading.verdict.value is None:
         return said if reading is None or reading.verdict.truth is not None else f"{said} (now unknown)"
     if isinstance(rule.test, Compare):
-        return f"{said} (now {shown(reading.verdict.value, rule.test.left)})"
+        return f"{said} (now {measured(reading.verdict.value, rule.test.left)})"
     if not _is_breach(rule):
         return said
     return f"{planned.name} {rule.text.removeprefix('spot_')} (now {reading.verdict.value:.1f})"

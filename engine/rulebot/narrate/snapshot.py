@@ -17,6 +17,7 @@ from rulebot.model.money import ZERO
 from rulebot.model.order import Order, OrderStatus
 from rulebot.model.position import Position, end_of
 from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, sessions
+from rulebot.model.text import one_line, price
 from rulebot.model.values import dataclass
 from rulebot.narrate.positions import (
     acts_on_none,
@@ -27,9 +28,7 @@ from rulebot.narrate.positions import (
     live_orders,
     opening_orders,
     order_price,
-    price,
 )
-from rulebot.narrate.text import one_line
 from rulebot.recovery.operator_state import TO_BE_CLOSED
 
 # --- What was made since the session began

@@ -16,9 +16,8 @@ from rulebot.model.money import CENT, ZERO, cents, signed_dollars
 from rulebot.model.order import Purpose, Side
 from rulebot.model.position import PAST_US, Position, ProfitKept, kept_of
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.model.text import counted
+from rulebot.model.text import counted, price
 from rulebot.model.values import dataclass
-from rulebot.narrate.text import price
 from rulebot.store.queries import StoreReader
 
 Rows = Iterable[Mapping[str, Any]]
@@ -61,9 +60,9 @@ def asked_at(orders: Rows) -> str:
         return ""
     last = entries[-1]
     limit, mid = last["limit_price"], last["mid"]
-    words = "at market" if limit is None else f"last at {price(abs(limit))}"
+    words = "at market" if limit is None else f"last at {price(limit)}"
     words += f", try {last['attempt']}" if last["attempt"] else ""
-    return words if mid is None else f"{words}; mid {price(abs(mid))} when it began"
+    return words if mid is None else f"{words}; mid {price(mid)} when it began"
 
 
 def parts_closed(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> list[dict[str, Any]]:
@@ -141,7 +140,7 @@ def closing(cost: float, entry: float) -> float:
 
 def closing_text(cost: float, entry: float) -> str:
     """Return that price in words: `1.85`, or the other way `a credit of 1.85`, of what was bought `a debit of 0.10`."""
-    words = price(abs(cost))
+    words = price(cost)
     return words if round(closing(cost, entry), 4) >= 0 else f"a {'credit' if entry >= 0 else 'debit'} of {words}"
 
 
@@ -161,7 +160,7 @@ def part_words(filled: int, of: int, cost: float | None, entry: float, leg: str 
     nobody bid for when the others were closed.
     """
     count = f"{filled} of {of}{leg and f' {leg}'}" if 0 < filled < of else "a part"
-    return f"{count} {closing_verb(cost, entry)}" + ("" if cost is None else f" at {price(abs(cost))}")
+    return f"{count} {closing_verb(cost, entry)}" + ("" if cost is None else f" at {price(cost)}")
 
 
 def rolled_words(legs: Iterable[str], filled: int, of: int) -> str:
@@ -172,7 +171,7 @@ def rolled_words(legs: Iterable[str], filled: int, of: int) -> str:
 def unwound_words(legs: Iterable[str], count: int, cost: float | None) -> str:
     """Return `1 long_put sold at 3.40`: what was closed since it had no partner. cost: as `closing` has it."""
     words = f"{count} {' and '.join(legs)}"
-    return f"{words} closed" if cost is None else f"{words} {closing_verb(cost, 0.0)} at {price(abs(cost))}"
+    return f"{words} closed" if cost is None else f"{words} {closing_verb(cost, 0.0)} at {price(cost)}"
 
 
 def others_words(count: int, contract: str, average: float, *, is_sale: bool) -> str:

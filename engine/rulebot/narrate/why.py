@@ -6,12 +6,11 @@ from dataclasses import field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from rulebot.model.money import dollars
+from rulebot.model.money import dollars, signed_dollars
 from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, end_of_row
 from rulebot.model.session import exchange_date, is_session
-from rulebot.model.text import counted
+from rulebot.model.text import GAP, aligned, clock, counted, price, short_clock
 from rulebot.model.values import dataclass
-from rulebot.narrate.text import GAP, aligned, clock, price, signed
 from rulebot.narrate.trades import (
     asked_at,
     closing_text,
@@ -210,7 +209,7 @@ def _headline(bot: str, session: date, told: DayExplanation, trades: Sequence[Ro
     if told.watched:
         nearest = ""
         if told.nearest is not None and not opened and not told.entered:
-            nearest = f" and came nearest at {clock(told.nearest.at, seconds=False)}"
+            nearest = f" and came nearest at {short_clock(told.nearest.at)}"
         if told.watched[0].start < told.watched[-1].end:
             parts.append(f"It watched {_spans(told.watched)}{nearest}.")
     elif not opened and not told.entered and not is_session(session):
@@ -235,9 +234,9 @@ def _spans(watched: Sequence[TimeSpan]) -> str:
         else:
             stretches.append((each.start, each.end))
     if len(stretches) > _SPANS:
-        whole = f"from {clock(stretches[0][0], seconds=False)} to {clock(stretches[-1][1], seconds=False)}"
+        whole = f"from {short_clock(stretches[0][0])} to {short_clock(stretches[-1][1])}"
         return f"{whole}, in {len(stretches)} stretches"
-    told = [_stretch(clock(start, seconds=False), clock(end, seconds=False)) for start, end in stretches]
+    told = [_stretch(short_clock(start), short_clock(end)) for start, end in stretches]
     return f"{', '.join(told[:-1])} and {told[-1]}" if len(told) > 1 else told[0]
 
 
@@ -258,9 +257,9 @@ def _trade_line(trade: Row, session: date) -> str:
     entry, opened = trade["entry_price"], _on(trade["entry_time"], session)
     if entry is None:
         return _incomplete_line(trade, session)
-    line = f"{'bought' if entry < 0 else 'sold'} {structure_of(trade)} at {price(abs(entry))}"
+    line = f"{'bought' if entry < 0 else 'sold'} {structure_of(trade)} at {price(entry)}"
     if trade["entry_mid"] is not None:
-        line += f" (mid {price(abs(trade['entry_mid']))})"
+        line += f" (mid {price(trade['entry_mid'])})"
     line += f" {opened}" + (f", {trade['quantity']} of {trade['asked']} filled" if "asked" in trade else "")
     parts = trade.get("parts") or ()
     line += "".join(f", {_part_words(trade, part, session)}" for part in parts)
@@ -296,7 +295,7 @@ def _goes_on(trade: Row) -> str:
 
 def _made_words(trade: Row) -> str:
     """Return `   +$36.80 after commissions of $2.60`."""
-    made = f"   {signed(trade['final_pnl'])} after commissions of {dollars(trade['commissions'])}"
+    made = f"   {signed_dollars(trade['final_pnl'])} after commissions of {dollars(trade['commissions'])}"
     return made + provisional_text(trade.get("commissions_owed", 0))
 
 
@@ -319,7 +318,7 @@ def _dealt_words(trade: Row) -> str:
     """Return `bought back at 0.40`, `sold in all at 0.65` where parts of it were closed before."""
     cost = trade["exit_price"]
     verb = closing_verb(cost, trade["entry_price"])
-    return f"{verb}{' in all' if trade.get('parts') else ''} at {price(abs(cost))}"
+    return f"{verb}{' in all' if trade.get('parts') else ''} at {price(cost)}"
 
 
 def _end_words(trade: Row, session: date) -> str:

@@ -18,15 +18,15 @@ from rulebot.core.universe_requirements import show_pair
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.evaluate.select import StructureSelection, select
 from rulebot.evaluate.watch import StrikeTarget, entry_aims, entry_wish, watch_list
-from rulebot.evaluate.wording import describe
 from rulebot.measure.listings import BAND
 from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import View
 from rulebot.model.contract import Contract
 from rulebot.model.errors import BrokerError
-from rulebot.narrate.text import one_line
+from rulebot.model.text import one_line
 from rulebot.order.price import NetQuote, limited_at
 from rulebot.preview.connection import PreviewData, ReadOnlySession, Stream, seen_on
+from rulebot.wording.verdict import describe
 
 
 class MarketPreview(Protocol):

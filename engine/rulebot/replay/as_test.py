@@ -16,10 +16,9 @@ from rulebot.compile.plan import Plan
 from rulebot.documents.load_bots import SpecText, compile_text
 from rulebot.model.errors import MisuseError, RulebotError
 from rulebot.model.session import EXCHANGE_ZONE, Session, session_on
-from rulebot.model.text import counted
+from rulebot.model.text import clock, counted, short_clock
 from rulebot.model.values import dataclass
 from rulebot.narrate.happenings import EventLine, event_lines
-from rulebot.narrate.text import clock
 from rulebot.record.codec import utc_time
 from rulebot.record.record import Kind, Record
 from rulebot.replay.as_test_market import MINUTE, MarketSeen, Watch, markets
@@ -64,7 +63,7 @@ def seen_day(recording: Recording, text: SpecText, at: datetime, others: Sequenc
     """
     session = session_on(recording.day)
     if session is None or not session.is_on(at):
-        asked = clock(at, seconds=False)
+        asked = short_clock(at)
         raise MisuseError(f"a test is of a session, and {asked} of {recording.day} is outside of it")
     minutes = [session.open + MINUTE * number for number in range(int((session.close - session.open) / MINUTE) + 1)]
     name, plan = text.name, _plan_of(text)

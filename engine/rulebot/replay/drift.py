@@ -27,6 +27,7 @@ from rulebot.model.money import ZERO
 from rulebot.model.order import Purpose
 from rulebot.model.position import Position
 from rulebot.model.session import Session, exchange_date, session_on
+from rulebot.model.text import clock
 from rulebot.model.values import dataclass
 from rulebot.narrate.day_report import left_at
 from rulebot.narrate.positions import (
@@ -39,7 +40,6 @@ from rulebot.narrate.positions import (
     structure,
 )
 from rulebot.narrate.snapshot import today_of
-from rulebot.narrate.text import clock
 from rulebot.record.codec import utc_time
 from rulebot.replay.replay import Replayed, replay
 from rulebot.replay.reruns import MOST, Line, RecordedCause, Rerun, StateAt, TradeMatch, answered, at_natural, together

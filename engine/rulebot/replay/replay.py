@@ -28,7 +28,6 @@ from rulebot.core.program import CompiledBot, CompiledRule, Program
 from rulebot.core.reloading import changes_between, have_other_limits, reload
 from rulebot.core.state import State
 from rulebot.core.state_builder import StateBuilder, Turn
-from rulebot.evaluate.wording import describe
 from rulebot.measure.verdict import Verdict
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import InvariantError, MisuseError, RulebotError
@@ -37,6 +36,7 @@ from rulebot.model.session import EXCHANGE_ZONE, at_exchange_time, session_on
 from rulebot.record.codec import CodecError, line, record_of
 from rulebot.record.record import ACCOUNT_SEEN, CLOSING, NEAREST, Kind, Record
 from rulebot.replay.recordings import begun, desk_of
+from rulebot.wording.verdict import describe
 
 _ENTITIES = frozenset({Kind.ORDER, Kind.POSITION, Kind.BOT_DAY})
 """The kinds of records that tell the whole of something."""

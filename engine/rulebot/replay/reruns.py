@@ -28,9 +28,9 @@ from rulebot.model.market import Board
 from rulebot.model.order import Order, Purpose
 from rulebot.model.position import Position
 from rulebot.model.session import Session, exchange_date
+from rulebot.model.text import clock
 from rulebot.model.values import dataclass
 from rulebot.narrate.happenings import event_line
-from rulebot.narrate.text import clock
 from rulebot.record.record import Kind, Record
 from rulebot.replay.replay import Replayed
 

@@ -5,8 +5,9 @@ from decimal import Decimal
 
 from rulebot.core.program import USUAL_BAND
 from rulebot.decide.account_rules import ends_of, measures_of
+from rulebot.model.money import short_dollars
 from rulebot.model.session import DayTime
-from rulebot.review import rule_sentence as amounts
+from rulebot.model.text import counted, plain, price
 from rulebot.review.explanation import Explanation, Line, Section
 from rulebot.spec.nouns import (
     AccountDocument,
@@ -23,6 +24,7 @@ from rulebot.spec.nouns import (
     Shown,
     Unit,
 )
+from rulebot.wording.number import from_on
 
 
 def explain_account(document: AccountDocument) -> Explanation:
@@ -45,14 +47,14 @@ def explain_account(document: AccountDocument) -> Explanation:
 
 def _in_dollars(bound: Amount) -> str:
     if bound.unit is Unit.MULTIPLE:
-        return f"{amounts.plain(bound.value)} times the net liquidation"
-    return amounts.money(bound.value)
+        return f"{plain(bound.value)} times the net liquidation"
+    return short_dollars(bound.value)
 
 
 def _band(band: Amount) -> str:
     if band.unit is Unit.PERCENT:
-        return f"{amounts.plain(band.value)}% of what the legs are worth at mid, added up, and at least 0.50"
-    return f"{amounts.price(band.value)} per share"
+        return f"{plain(band.value)}% of what the legs are worth at mid, added up, and at least 0.50"
+    return f"{price(band.value)} per share"
 
 
 BACKINGS: Mapping[PromotionEvidence, str] = {
@@ -79,13 +81,11 @@ LIMITS: Mapping[str, Callable[[AccountDocument], str]] = {
     "daily_profit": lambda d: (
         f"all bots halt for the day once they have made {_dollars(d.daily_profit)} together since the session began"
     ),
-    "max_open": lambda d: f"at most {amounts.counted(d.max_open or 0, 'position')} open",
-    "orders_per_minute": lambda d: f"at most {amounts.counted(d.orders_per_minute or 0, 'order')} sent within a minute",
-    "entries_per_day": lambda d: (
-        f"at most {amounts.counted(d.entries_per_day or 0, 'entry order')} a session, filled or not"
-    ),
+    "max_open": lambda d: f"at most {counted(d.max_open or 0, 'position')} open",
+    "orders_per_minute": lambda d: f"at most {counted(d.orders_per_minute or 0, 'order')} sent within a minute",
+    "entries_per_day": lambda d: f"at most {counted(d.entries_per_day or 0, 'entry order')} a session, filled or not",
     "max_contracts_per_order": lambda d: (
-        f"at most {amounts.counted(d.max_contracts_per_order or 0, 'contract')} in an entry, all legs added up"
+        f"at most {counted(d.max_contracts_per_order or 0, 'contract')} in an entry, all legs added up"
     ),
     "max_notional_per_order": lambda d: (
         f"strike x multiplier x contracts of an entry, all legs added up, at most {_bound(d.max_notional_per_order)}"
@@ -99,8 +99,8 @@ LIMITS: Mapping[str, Callable[[AccountDocument], str]] = {
     "margin": lambda d: f"{REQUIRED['margin']}, at most {_bound(d.margin)}",
     "net_delta": lambda d: f"{REQUIRED['net_delta']}, {_ends(d.net_delta)}",
     "net_gamma": lambda d: f"{REQUIRED['net_gamma']}, {_ends(d.net_gamma)}",
-    "net_theta": lambda d: f"{REQUIRED['net_theta']}, {_ends(d.net_theta, amounts.money)}",
-    "net_vega": lambda d: f"{REQUIRED['net_vega']}, {_ends(d.net_vega, amounts.money)}",
+    "net_theta": lambda d: f"{REQUIRED['net_theta']}, {_ends(d.net_theta, short_dollars)}",
+    "net_vega": lambda d: f"{REQUIRED['net_vega']}, {_ends(d.net_vega, short_dollars)}",
     "require": lambda d: "; ".join(f"{rule.name}: {rule_words(rule)}" for rule in d.require),
     "pattern_day_trading": lambda d: f"passed over: {d.pattern_day_trading}",
 }
@@ -108,10 +108,10 @@ LIMITS: Mapping[str, Callable[[AccountDocument], str]] = {
 
 
 def _dollars(amount: Decimal | None) -> str:
-    return amounts.money(amount or Decimal(0))
+    return short_dollars(amount or Decimal(0))
 
 
-def _ends(ends: Between | None, said: Callable[[Decimal], str] = amounts.plain) -> str:
+def _ends(ends: Between | None, said: Callable[[Decimal], str] = plain) -> str:
     """Return `-50 to 50`, `at least -50`, `at most 50`."""
     if ends is None:
         return ""
@@ -138,13 +138,13 @@ def _measure_words(test: MeasureTest) -> str:
     if test.comparison is None:
         at = test.arguments["at"]
         assert isinstance(at, DayTime)
-        return f"it is {amounts.from_on(at)} or later"
+        return f"it is {from_on(at)} or later"
     if test.measure in ("worst_case", "margin"):
         (bound,) = test.comparison.operands
         assert isinstance(bound, Amount)
         return f"{REQUIRED[test.measure]}, at most {_in_dollars(bound)}"
     is_money = test.measure in ("net_theta", "net_vega")
-    return f"{REQUIRED[test.measure]}, {_ends(ends_of(test.comparison), amounts.money if is_money else amounts.plain)}"
+    return f"{REQUIRED[test.measure]}, {_ends(ends_of(test.comparison), short_dollars if is_money else plain)}"
 
 
 def _rule_lines(rules: tuple[Condition, ...], prefix: str = "", depth: int = 0) -> Iterator[Line]:
@@ -190,15 +190,15 @@ _NO_RISK = "daily_profit"
 SHOWN: Mapping[Shown, Callable[[Demand], str]] = {
     Shown.COMPLIANT_SESSIONS: lambda d: f"{_least(d)} whole sessions in a row on which it did as its plan says",
     Shown.TRADES: lambda d: f"{_least(d)} closed trades",
-    Shown.EXPECTANCY: lambda d: f"a mean net profit of its closed trades {_least(d, amounts.money)}",
-    Shown.WIN_RATE: lambda d: f"{_least(d, lambda bound: f'{amounts.plain(bound)}%')} of its trades made money",
+    Shown.EXPECTANCY: lambda d: f"a mean net profit of its closed trades {_least(d, short_dollars)}",
+    Shown.WIN_RATE: lambda d: f"{_least(d, lambda bound: f'{plain(bound)}%')} of its trades made money",
     Shown.SHARPE: lambda d: f"a Sharpe ratio of its sessions, a year's, {_least(d)}",
-    Shown.ALARMS: lambda d: f"no more than {amounts.plain(d.bound)} alarms since the first of those sessions",
+    Shown.ALARMS: lambda d: f"no more than {plain(d.bound)} alarms since the first of those sessions",
 }
 """What a record on paper may have to show; a test asks for each."""
 
 
-def _least(demand: Demand, said: Callable[[Decimal], str] = amounts.plain) -> str:
+def _least(demand: Demand, said: Callable[[Decimal], str] = plain) -> str:
     return f"{'above' if demand.op is Op.ABOVE else 'at least'} {said(demand.bound)}"
 
 
@@ -209,5 +209,5 @@ def _live(live: LiveRules | None) -> Iterator[Line]:
     yield Line(words=f"{live.account} trades real money with bots that have shown on paper, all of it:")
     for demand in live.require:
         yield Line(name=demand.shown.value, words=SHOWN[demand.shown](demand))
-    sessions = amounts.counted(live.good_for, "session")
+    sessions = counted(live.good_for, "session")
     yield Line(words=f"that is good for {sessions} after the last of them on paper")

@@ -10,11 +10,12 @@ from rulebot.core.program import CompiledBot
 from rulebot.decide.entry_window import Span, spans
 from rulebot.measure.words import NamingContext, listed
 from rulebot.model.session import Anchor, DayTime, Session
-from rulebot.review import rule_sentence as amounts
+from rulebot.model.text import counted, duration, short_clock, times
 from rulebot.review.example import Subject
 from rulebot.review.explanation import Explanation, Line, Section, sentence_line
-from rulebot.review.rule_sentence import FULL_DAY, HALF_DAY, counted, outline
 from rulebot.spec.spec import Taken, UniverseDocument, Window
+from rulebot.wording.condition import outline
+from rulebot.wording.number import FULL_DAY, HALF_DAY, anchored
 
 
 def entry_section(subject: Subject) -> Section:
@@ -61,16 +62,16 @@ def window_words(subject: Subject) -> str:
 def _span(window: Window, last: datetime) -> str:
     start = window.start.on(FULL_DAY)
     end = start + timedelta(seconds=window.lasts or 0.0) if window.end is None else window.end.on(FULL_DAY)
-    own = amounts.clock(end) if window.end is None else _at(window.end)
+    own = short_clock(end) if window.end is None else _at(window.end)
     if end <= last:
         return f"{_at(window.start)} to {own}"
     why = "the close" if last >= FULL_DAY.close else "the time exit"
-    return f"{_at(window.start)} to {amounts.clock(last)} ({why}; its own end is {own})"
+    return f"{_at(window.start)} to {short_clock(last)} ({why}; its own end is {own})"
 
 
 def _at(at: DayTime) -> str:
-    clock = amounts.clock(at.on(FULL_DAY))
-    return clock if at.anchor is Anchor.CLOCK and not at.zone else f"{clock} ({amounts.anchored(at)})"
+    clock = short_clock(at.on(FULL_DAY))
+    return clock if at.anchor is Anchor.CLOCK and not at.zone else f"{clock} ({anchored(at)})"
 
 
 def _on_half_days(bot: CompiledBot) -> str:
@@ -96,7 +97,7 @@ def _one_after_another(found: Iterable[Span]) -> Iterator[Span]:
 
 
 def _clocks(found: Iterable[Span]) -> list[tuple[str, str]]:
-    return [(amounts.clock(start), amounts.clock(end)) for start, end in found]
+    return [(short_clock(start), short_clock(end)) for start, end in found]
 
 
 def spans_on(bot: CompiledBot, day: Session) -> tuple[Span, ...]:
@@ -109,9 +110,9 @@ def spans_on(bot: CompiledBot, day: Session) -> tuple[Span, ...]:
 
 def caps_words(entry: EntryPlan) -> str:
     """Return `once a day`, with how many may be open at once where that is another number."""
-    parts = [f"{amounts.times(entry.per_day)} a day" + (" at most" if entry.per_day > 1 else "")]
+    parts = [f"{times(entry.per_day)} a day" + (" at most" if entry.per_day > 1 else "")]
     if entry.per_week is not None:
-        parts.append(f"{amounts.times(entry.per_week)} a week at most")
+        parts.append(f"{times(entry.per_week)} a week at most")
     if entry.max_open != entry.per_day:
         parts.append(f"{entry.max_open} open at once at most")
     return ", ".join(parts)
@@ -120,7 +121,7 @@ def caps_words(entry: EntryPlan) -> str:
 def _judged(entry: EntryPlan) -> str:
     often = "judged at every change" if entry.when else ""
     if entry.every:
-        often = f"judged every {amounts.duration(entry.every).removeprefix('1 ')}"
+        often = f"judged every {duration(entry.every).removeprefix('1 ')}"
     once = "decided by the first clear answer (try: once)" if entry.once else ""
     return ", ".join(part for part in (often, once) if part)
 
@@ -142,8 +143,8 @@ def again_words(again: Reentry) -> str:
     if exits:
         after.append(f"a position closed by {listed(exits, 'or')}")
     until = f" until {_at(again.until)}" if again.until is not None else ", until the window's end"
-    most = f", {amounts.counted(again.at_most, 'time')} at most" if again.at_most is not None else ""
-    return f"may enter again {amounts.duration(again.wait)} after {_either(after)}{until}{most}"
+    most = f", {counted(again.at_most, 'time')} at most" if again.at_most is not None else ""
+    return f"may enter again {duration(again.wait)} after {_either(after)}{until}{most}"
 
 
 def _either(parts: Sequence[str]) -> str:

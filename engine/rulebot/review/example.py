@@ -25,15 +25,16 @@ from rulebot.model.contract import LOT, Option, Right, Underlying, listed, produ
 from rulebot.model.facts import Facts, Listing
 from rulebot.model.loss_bound import loss_bound, min_proceeds, most_commissions, trade_bound
 from rulebot.model.market import Board, example_level, middle, volatility
-from rulebot.model.money import CENT, ZERO, Rounding, on_tick
+from rulebot.model.money import CENT, ZERO, Rounding, on_tick, short_dollars
 from rulebot.model.payoff import least_payoff
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import sessions
+from rulebot.model.text import plain, short_clock
 from rulebot.model.values import dataclass
 from rulebot.order.price import start_net, ticks_of
-from rulebot.review.rule_sentence import FULL_DAY, clock, money, plain
 from rulebot.spec.nouns import Unit
 from rulebot.spec.spec import PriceFrom, Spec
+from rulebot.wording.number import FULL_DAY
 
 # --- A market to show an example in
 
@@ -370,8 +371,8 @@ def _market(plan: Plan, selection: StructureSelection) -> str:
     option = next(leg.option for leg in selection.legs if not leg.option.is_share)
     points = deviation(option.symbol, option.expiry, at)
     of_account = plan.size is not None and plan.size.amount.unit is Unit.MULTIPLE
-    account = f", an account of {money(ACCOUNT)}" if of_account else ""
-    return f"{levels} at {clock(at)}, expected move {points:.{0 if points >= 10 else 1}f} points{account}"
+    account = f", an account of {short_dollars(ACCOUNT)}" if of_account else ""
+    return f"{levels} at {short_clock(at)}, expected move {points:.{0 if points >= 10 else 1}f} points{account}"
 
 
 # --- The exits of a plan as its spec says them

@@ -23,12 +23,12 @@ from rulebot.core.resting_order import resting_net
 from rulebot.evaluate.rules import compile_rule
 from rulebot.fill.exit_level import held, leg_views, level_net
 from rulebot.model.contract import LOT
-from rulebot.model.money import ZERO, Rounding
+from rulebot.model.money import ZERO, Rounding, whole_dollars
 from rulebot.model.order import Side
 from rulebot.model.payoff import best_case, least_payoff
+from rulebot.model.text import price
 from rulebot.model.values import dataclass
 from rulebot.order.price import closing_legs, order_parts, ticks_of
-from rulebot.review import rule_sentence as amounts
 from rulebot.review.example import Example, example_view
 
 AT_ONCE = "true as soon as the position is open"
@@ -105,7 +105,7 @@ def level_words(
     """
     said = _closing_words(example.net, level.net, "about " if is_about else "")
     said = f"{said} or better" if is_price else said
-    return f"{said}, {amounts.about(level.made)}" if whole else said
+    return f"{said}, {whole_dollars(level.made)}" if whole else said
 
 
 def _closing_words(entry: Decimal, net: Decimal, about: str) -> str:
@@ -113,7 +113,7 @@ def _closing_words(entry: Decimal, net: Decimal, about: str) -> str:
     if net * entry > 0:
         closing = "closed for a credit of" if net > 0 else "closed for a debit of"
     verb = "sold" if entry >= 0 else "bought"
-    return f"{amounts.price(entry)} {verb}: {closing} {about}{amounts.price(round(net, 2))}"
+    return f"{price(entry)} {verb}: {closing} {about}{price(round(net, 2))}"
 
 
 def legs_words(planned: ExitPlan, example: Example) -> str:

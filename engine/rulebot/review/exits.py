@@ -8,7 +8,7 @@ from rulebot.compile.per_leg_exits import legs_in_condition
 from rulebot.compile.plan import Call, Compare, ExitPlan, Holds, ProtectPlan, RollPlan, Rule
 from rulebot.measure.words import NamingContext, listed
 from rulebot.model.contract import Settlement, product
-from rulebot.review import rule_sentence as amounts
+from rulebot.model.text import duration, percent, plain, price
 from rulebot.review.example import Example, Subject, each_words, naming_context_for
 from rulebot.review.exit_levels import (
     AT_ONCE,
@@ -22,10 +22,10 @@ from rulebot.review.exit_levels import (
 )
 from rulebot.review.explanation import Line, Section
 from rulebot.review.orders import ladder_words
-from rulebot.review.rule_sentence import confirmation_words, ending, outline, rule_words
 from rulebot.review.structure import expiry_words, has_several, strike_words
 from rulebot.spec.nouns import Op, StrikeBy
 from rulebot.spec.spec import Exit, ExitKind, IfUnknown, OnUnknown, PriceFrom
+from rulebot.wording.condition import confirmation_words, ending, outline, rule_words
 
 # --- What an exit rolls into, in words
 
@@ -79,7 +79,7 @@ def _head(subject: Subject) -> Iterator[Line]:
     yield Line(words=f"{watched}the first that holds acts{taking_over(subject)}")
     if example is None:
         return
-    sold = f"{_how_many(subject, example)}{amounts.price(example.net)} {example.verb}, {example.basis}"
+    sold = f"{_how_many(subject, example)}{price(example.net)} {example.verb}, {example.basis}"
     yield Line(words=f"dollars are those of {sold}, after all commissions")
 
 
@@ -173,7 +173,7 @@ def closed_words(legs: tuple[str, ...], part: Decimal | None) -> str:
     """Return what of the position an exit closes: these legs (none named is all), or a part of what is open."""
     if legs:
         return f"{listed(legs, 'and')} alone"
-    return "the whole position" if part is None else f"{amounts.percent(part)} of the structures open, rounded up"
+    return "the whole position" if part is None else f"{percent(part)} of the structures open, rounded up"
 
 
 def _how_often(planned: ExitPlan) -> str:
@@ -197,9 +197,9 @@ def _note(planned: ExitPlan, subject: Subject) -> str:
 
 def _price_note(planned: ExitPlan, subject: Subject) -> str:
     example = subject.example
-    if example is not None and planned.each and (price := part_price(planned, example)) is not None:
-        sold, closing = f"{amounts.price(example.net)} {example.verb}", "bought back" if example.net >= 0 else "sold"
-        return f"{sold}: each {closing} at about {amounts.price(round(price, 2))}"
+    if example is not None and planned.each and (part := part_price(planned, example)) is not None:
+        sold, closing = f"{price(example.net)} {example.verb}", "bought back" if example.net >= 0 else "sold"
+        return f"{sold}: each {closing} at about {price(round(part, 2))}"
     if example is None:
         return ""
     if with_level(planned) is None:
@@ -227,7 +227,7 @@ def _unknown(subject: Subject) -> Iterator[Line]:
         for grace in sorted({planned.grace for planned in judged if planned.if_unknown is does}):
             names = tuple(each.name for each in judged if (each.if_unknown, each.grace) == (does, grace))
             does_what = words[len(names) > 1]
-            yield Line(words=f"{amounts.duration(grace)} without data: {listed(names, 'and')} {does_what}")
+            yield Line(words=f"{duration(grace)} without data: {listed(names, 'and')} {does_what}")
 
 
 def _blind(subject: Subject) -> Iterator[Line]:
@@ -240,7 +240,7 @@ def _blind(subject: Subject) -> Iterator[Line]:
         yield Line(words=f"while a leg is not quoted {listed(waits, 'and')} {sends}")
     for planned in acts:
         if planned.order.ends_at_market and planned.order.start is not PriceFrom.MARKET:
-            later = amounts.duration(planned.order.tries * planned.order.wait)
+            later = duration(planned.order.tries * planned.order.wait)
             yield Line(words=f"while a leg is not quoted {planned.name} goes to market {later} later")
 
 
@@ -305,7 +305,7 @@ def protect_words(subject: Subject) -> str:
     if plan is None:
         return ""
     basis = "the credit of the structure" if plan.of_whole else "what that leg brought"
-    stop = f"it is bought back once it costs {amounts.plain(plan.times)} times {basis}"
+    stop = f"it is bought back once it costs {plain(plan.times)} times {basis}"
     words = f"{plan.leg or 'each short leg'} has a stop order at the broker: {stop}"
     if bare := tuple(leg.name for leg in subject.plan.legs if leg.sign < 0 and not plan.covers(leg.name)):
         words = f"{listed(bare, 'and')} {'has' if len(bare) == 1 else 'have'} no stop at the broker; {words}"
@@ -318,7 +318,7 @@ def protected_at(subject: Subject) -> str:
     """Return at which prices its protective stops would rest on the example, "" when none would."""
     plan, example = subject.plan.risk.protect, subject.example
     prices = {} if plan is None or example is None else protection_prices(example, plan)
-    return ", ".join(f"{name} at {amounts.price(price)}" for name, price in prices.items())
+    return ", ".join(f"{name} at {price(level)}" for name, level in prices.items())
 
 
 def _sold_at(example: Example, plan: ProtectPlan) -> str:

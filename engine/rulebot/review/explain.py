@@ -11,6 +11,7 @@ from rulebot.compile.scope import scope_of_let
 from rulebot.compile.variants import variants
 from rulebot.model.market import example_level
 from rulebot.model.payoff import ends_together
+from rulebot.model.text import price
 from rulebot.review.entry import entry_section, rule_lines, universe_section
 from rulebot.review.example import Subject, subject_of
 from rulebot.review.exit_levels import level_of
@@ -20,11 +21,11 @@ from rulebot.review.max_loss import max_loss_of
 from rulebot.review.orders import orders_section
 from rulebot.review.payoff import Payoff, payoff_of
 from rulebot.review.risk import risk_section
-from rulebot.review.rule_sentence import number_words, price
 from rulebot.review.states import labels, paths
 from rulebot.review.structure import legs_section
 from rulebot.spec.nouns import Let
 from rulebot.spec.spec import Spec
+from rulebot.wording.number import number_words
 
 # --- A bot with a choice, explained
 

@@ -7,8 +7,7 @@ from rulebot.compile.orders import exit_order_of
 from rulebot.compile.plan import Order, Plan
 from rulebot.core.close_plan import UNWIND_LADDER
 from rulebot.measure.words import listed
-from rulebot.model.text import counted
-from rulebot.review import rule_sentence as amounts
+from rulebot.model.text import counted, duration, price
 from rulebot.review.example import Example, Subject
 from rulebot.review.explanation import Line, Section, sentence_line
 from rulebot.review.max_loss import is_fixed
@@ -60,29 +59,29 @@ def ladder_words(order: Order) -> str:
 
 def _entry_at_market(order: Order) -> str:
     """Return how an order that enters at market is worked: an exit's has no tries and no algorithm."""
-    wait = amounts.duration(order.wait)
+    wait = duration(order.wait)
     often = f"for {wait}, 1 try" if order.tries == 1 else f"{order.tries} tries of {wait}{_between_two(order)}"
     return ", ".join(part for part in ("a market order, which no price bounds", often, _algorithm(order)) if part)
 
 
 def start_words(order: Order) -> str:
     """Return where the first try is priced."""
-    return amounts.price(order.price) if order.price is not None else order.start.value
+    return price(order.price) if order.price is not None else order.start.value
 
 
 def _stepped(order: Order) -> str:
-    wait = amounts.duration(order.wait)
+    wait = duration(order.wait)
     tries = counted(order.tries, "try", "tries")
     is_endless = order.then is OnUnfilled.AGAIN
     pause = ""
     if order.pause and is_endless:
-        pause = f", after each a pause of {amounts.duration(order.pause)} without an order"
+        pause = f", after each a pause of {duration(order.pause)} without an order"
     else:
         pause = _between_two(order)
     if order.step is None or order.start is PriceFrom.NATURAL or (order.tries == 1 and not is_endless):
         moves = f"set anew to the quote every {wait}" if is_endless or order.tries > 1 else f"for {wait}"
         return f"{moves}{pause}" if is_endless else f"{moves}, {tries}{pause}"
-    step = f"{amounts.price(order.step)} worse every {wait}"
+    step = f"{price(order.step)} worse every {wait}"
     if is_endless:
         return f"{step}{pause}, never past natural"
     return f"{step}, {tries}{pause}{_furthest(order)}, never past natural"
@@ -90,13 +89,13 @@ def _stepped(order: Order) -> str:
 
 def _between_two(order: Order) -> str:
     has_pause = order.pause and order.tries > 1
-    return f" and a pause of {amounts.duration(order.pause)} between two" if has_pause else ""
+    return f" and a pause of {duration(order.pause)} between two" if has_pause else ""
 
 
 def _furthest(order: Order) -> str:
     """Return how far from its start the last try is."""
     away: Decimal = (order.step or Decimal(0)) * (order.tries - 1)
-    return f" ({amounts.price(away)} from {start_words(order)} at the last)" if order.tries > 1 else ""
+    return f" ({price(away)} from {start_words(order)} at the last)" if order.tries > 1 else ""
 
 
 def _algorithm(order: Order) -> str:
@@ -144,11 +143,11 @@ def _price_words(subject: Subject) -> str:
         word = "under" if example.net >= 0 else "over"
         is_floor = example.floor is not None and example.floor >= example.net
         source = _floor_source(subject.plan, example) if is_floor else "(require)"
-        return f"never {word} {amounts.price(example.net)} {source}"
+        return f"never {word} {price(example.net)} {source}"
     if example.floor is None or not is_fixed(subject.plan.legs) or example.floor * example.net <= 0:
         return ""
     word = "under" if example.floor > 0 else "over"
-    return f"never {word} {amounts.price(example.floor)} {_floor_source(subject.plan, example)}"
+    return f"never {word} {price(example.floor)} {_floor_source(subject.plan, example)}"
 
 
 def _floor_source(plan: Plan, example: Example) -> str:
@@ -169,14 +168,14 @@ def ending_words(order: Order, subject: Subject) -> str:
     entry = subject.plan.entry
     last = "then" if order.tries == 1 else "after the last"
     if order.then is OnUnfilled.UNWIND:
-        steps = amounts.counted(UNWIND_LADDER.tries, "time")
-        how = f"at natural {steps} for {amounts.duration(UNWIND_LADDER.wait)}, then at market"
+        steps = counted(UNWIND_LADDER.tries, "time")
+        how = f"at natural {steps} for {duration(UNWIND_LADDER.wait)}, then at market"
         kept = f"{last} it is cancelled, and a leg without its partner is closed: {how}"
     else:
         kept = f"{last} it is cancelled; what filled stays"
     again = entry.again is not None and ({"unfilled", "any"} & set(entry.again.after))
     if again and entry.again is not None:
-        return f"{kept}; unfilled it may enter again {amounts.duration(entry.again.wait)} later"
+        return f"{kept}; unfilled it may enter again {duration(entry.again.wait)} later"
     what = "that symbol " if subject.spec.universe is not None else ""
     when = "that day" if len(entry.windows) == 1 else "in that window"
     return f"{kept}; unfilled it does not enter {what}again {when}"

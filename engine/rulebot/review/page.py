@@ -5,7 +5,7 @@ from html import escape
 
 from rulebot.compile.plan import Lifecycle
 from rulebot.measure.words import listed
-from rulebot.review import rule_sentence as amounts
+from rulebot.model.text import plain
 from rulebot.review.explanation import Explanation, Line, Section
 from rulebot.review.payoff import Payoff, loss_words, payoff_svg, profit_words
 from rulebot.review.states import Labels, meaning, state_svg
@@ -90,7 +90,7 @@ def payoff_words(figures: Mapping[str, object], payoff: Payoff) -> str:
     parts = [f"{figures.get('structure', '')} at {figures.get('price', '')}"]
     if payoff.assumed:
         parts.append(f"drawn with {payoff.assumed} at expiry, which nothing holds there")
-    even = listed(tuple(amounts.plain(each) for each in payoff.break_evens), "and")
+    even = listed(tuple(plain(each) for each in payoff.break_evens), "and")
     if even or not payoff.assumed:
         parts.append(f"breaks even at {even}" if even else "breaks even nowhere")
     return "; ".join([*parts, profit_words(payoff), loss_words(payoff)])

@@ -9,11 +9,11 @@ from html import escape
 from itertools import pairwise
 
 from rulebot.model.contract import Right
-from rulebot.model.money import ZERO
+from rulebot.model.money import ZERO, short_dollars
 from rulebot.model.payoff import intrinsic
 from rulebot.model.position import PositionLeg
+from rulebot.model.text import plain
 from rulebot.model.values import dataclass
-from rulebot.review import rule_sentence as amounts
 
 # --- What a position makes at expiry by the price of its underlying
 
@@ -179,9 +179,9 @@ def _dollars(payoff: Payoff, scale: _Scale) -> Iterator[str]:
     yield _text(_LEFT - 8, zero + 4, "$0", "end", "soft")
     best, worst = (choose(made for _, made in payoff.points) for choose in (max, min))
     if best > 0:
-        yield _text(_LEFT - 8, min(scale.y(best), zero - _APART) + 4, f"+{amounts.money(round(best))}", "end")
+        yield _text(_LEFT - 8, min(scale.y(best), zero - _APART) + 4, f"+{short_dollars(round(best))}", "end")
     if worst < 0:
-        yield _text(_LEFT - 8, max(scale.y(worst), zero + _APART) + 4, amounts.money(round(worst)), "end")
+        yield _text(_LEFT - 8, max(scale.y(worst), zero + _APART) + 4, short_dollars(round(worst)), "end")
 
 
 def _spot(payoff: Payoff, scale: _Scale) -> Iterator[str]:
@@ -189,7 +189,7 @@ def _spot(payoff: Payoff, scale: _Scale) -> Iterator[str]:
     if scale.first <= payoff.spot <= scale.last:
         x = scale.x(payoff.spot)
         yield f'<path class="dot" d="M{x:.1f} {_TOP}l-5 -8h10z"/>'
-        words = f"{payoff.symbol} {amounts.plain(payoff.spot)} at entry"
+        words = f"{payoff.symbol} {plain(payoff.spot)} at entry"
         half = len(words) * _LETTER / 2
         yield _text(min(max(x, half), _WIDTH - half), _TOP - 14, words, kind="soft")
 
@@ -208,7 +208,7 @@ def _numbers(prices: Sequence[Decimal], places: Sequence[float], y: float, kind:
     """Yield prices below their places: those of near ones lean apart, and one without room is left out."""
     right = -1.0
     for at, (price, place) in enumerate(zip(prices, places, strict=True)):
-        words = amounts.plain(price)
+        words = plain(price)
         width = len(words) * _LETTER
         follows = at + 1 < len(places) and places[at + 1] - place < width + 8
         x = place - width / 2 + 4 if follows else place
@@ -234,7 +234,7 @@ def profit_words(payoff: Payoff) -> str:
     """Return `max profit $45`."""
     if payoff.best is None:
         return "max profit without a bound"
-    return f"max profit {amounts.money(round(payoff.best))}{_undrawn(payoff, payoff.best)}"
+    return f"max profit {short_dollars(round(payoff.best))}{_undrawn(payoff, payoff.best)}"
 
 
 def loss_words(payoff: Payoff) -> str:
@@ -245,7 +245,7 @@ def loss_words(payoff: Payoff) -> str:
         return "max loss without a bound"
     if payoff.worst >= 0:
         return "no loss"
-    return f"max loss {amounts.money(round(-payoff.worst))}{_undrawn(payoff, payoff.worst)}"
+    return f"max loss {short_dollars(round(-payoff.worst))}{_undrawn(payoff, payoff.worst)}"
 
 
 def _undrawn(payoff: Payoff, made: Decimal) -> str:

@@ -9,9 +9,9 @@ from rulebot.compile.units import written as written_as
 from rulebot.measure.words import listed
 from rulebot.model.contract import Kind, Right, product
 from rulebot.model.loss_bound import groups_of, shortfall, why_unbound
-from rulebot.model.money import MOST_STRUCTURES, RAISED_BY, ZERO
+from rulebot.model.money import MOST_STRUCTURES, RAISED_BY, ZERO, short_dollars
 from rulebot.model.position import PositionLeg
-from rulebot.review import rule_sentence as amounts
+from rulebot.model.text import counted, duration, plain, price
 from rulebot.review.entry import rule_lines
 from rulebot.review.example import Example, Subject
 from rulebot.review.exits import acts_without_engine
@@ -60,14 +60,14 @@ def _trade(subject: Subject) -> Iterator[Line]:
     if limit is None or example is None:
         return
     if example.worst is not None and example.worst > limit:
-        yield Line(words=f"the example could lose {amounts.money(example.worst)}: it would be refused")
+        yield Line(words=f"the example could lose {short_dollars(example.worst)}: it would be refused")
     elif worst.sure is not Certainty.LIMIT:
         yield from _refused(limit)
 
 
 def _refused(limit: Decimal | None) -> Iterator[Line]:
     if limit is not None:
-        yield Line(words=f"an entry that could lose more than {amounts.money(limit)} is refused (max_loss_per_trade)")
+        yield Line(words=f"an entry that could lose more than {short_dollars(limit)} is refused (max_loss_per_trade)")
 
 
 def _rolled_on(subject: Subject) -> Iterator[Line]:
@@ -82,7 +82,7 @@ def _rolled_apart(subject: Subject) -> Iterator[Line]:
     names = tuple(each.name for each in subject.exits if each.roll is not None and each.roll.is_moved and each.legs)
     if names:
         limit = subject.plan.risk.max_loss_per_trade
-        most = "nothing limits" if limit is None else f"{amounts.money(limit)} limits"
+        most = "nothing limits" if limit is None else f"{short_dollars(limit)} limits"
         rolls = f"{listed(names, 'and')} {'roll' if len(names) > 1 else 'rolls'} a part to another expiry"
         yield Line(words=f"{rolls}: it may be lost beside what stays, and {most} what both lose (max_loss_per_trade)")
 
@@ -101,7 +101,7 @@ def _coming_apart(subject: Subject) -> Iterator[Line]:
         yield Line(words=f"{words}: the bound takes it that they close at one price of {subject.plan.underlyings[0]}")
     if example is not None and is_bound and (short := _below_exercise(example)):
         of_index = ", and by interest" if _is_on_an_index(subject.plan) else ""
-        words = f"the bound counts {amounts.counted(short, 'point')} for closing below the exercise value"
+        words = f"the bound counts {counted(short, 'point')} for closing below the exercise value"
         yield Line(words=f"{words}: by the bid-ask spread{of_index}")
 
 
@@ -143,7 +143,7 @@ def _words_of(worst: MaxLoss, subject: Subject) -> str:
     example = subject.example
     if worst.amount is None:
         return f"without a bound: {_bare(subject)} (undefined_risk: allow)"
-    most = f"at most {amounts.money(round(worst.amount))} a trade"
+    most = f"at most {short_dollars(round(worst.amount))} a trade"
     if worst.sure is Certainty.LIMIT:
         return f"{most}: an entry that could lose more is refused (max_loss_per_trade){_in_example(example)}"
     if worst.sure is Certainty.SIZE:
@@ -153,26 +153,26 @@ def _words_of(worst: MaxLoss, subject: Subject) -> str:
     assert example is not None
     if worst.sure is Certainty.STRIKES:
         return f"{most}: {_computed(worst, subject, example)}"
-    return f"{amounts.money(round(worst.amount))} a trade in the example: {_single(subject, example)}"
+    return f"{short_dollars(round(worst.amount))} a trade in the example: {_single(subject, example)}"
 
 
 def _in_example(example: Example | None) -> str:
     if example is None or example.worst is None:
         return ""
-    loss = amounts.money(round(example.worst))
-    return f"; the example, {example.structure} at {amounts.price(example.net)}, could lose {loss}"
+    loss = short_dollars(round(example.worst))
+    return f"; the example, {example.structure} at {price(example.net)}, could lose {loss}"
 
 
 def _computed(worst: MaxLoss, subject: Subject, example: Example) -> str:
     """Return the sum: width less credit, or the debit, times shares, and commissions."""
     most, of_example = Decimal(subject.plan.quantity), example.position.quantity
-    fees = amounts.money(round(example.fees * most / of_example))
-    times = f"x {amounts.plain(example.shares * most / of_example)}, plus at most {fees} of commissions"
-    price = amounts.price(example.net)
+    fees = short_dollars(round(example.fees * most / of_example))
+    times = f"x {plain(example.shares * most / of_example)}, plus at most {fees} of commissions"
+    net = price(example.net)
     if not worst.width:
-        return f"{example.basis}, {price}, {times}"
-    less = f" less {example.basis}, {price}," if example.is_bound and example.net > 0 else ""
-    more = f" and {example.basis}, {price}," if example.is_bound and example.net < 0 else ""
+        return f"{example.basis}, {net}, {times}"
+    less = f" less {example.basis}, {net}," if example.is_bound and example.net > 0 else ""
+    more = f" and {example.basis}, {net}," if example.is_bound and example.net < 0 else ""
     return f"{_lost_points(worst.width, subject, example)}{less}{more} {times}"
 
 
@@ -180,8 +180,8 @@ def _lost_points(points: Decimal, subject: Subject, example: Example) -> str:
     """Return what is lost before the price: from strike to strike, and by closing below the exercise value."""
     short = _below_exercise(example)
     both = ", added up," if len(_groups(subject.plan.legs)) > 1 else ""
-    widths = f"{amounts.counted(points - short, 'point')} from strike to strike{both}" if points != short else ""
-    below = f"{amounts.counted(short, 'point')} below the exercise value" if short else ""
+    widths = f"{counted(points - short, 'point')} from strike to strike{both}" if points != short else ""
+    below = f"{counted(short, 'point')} below the exercise value" if short else ""
     return " and ".join(filter(None, (widths, below)))
 
 
@@ -189,7 +189,7 @@ def _single(subject: Subject, example: Example) -> str:
     falls = tuple(leg.name for leg in example.position.legs if _falls(leg))
     at_zero = f"{listed(falls, 'and')} with the underlying at 0" if falls else "all that was paid"
     allowed = " (undefined_risk: allow)" if subject.plan.risk.undefined_risk else ""
-    return f"{example.structure} at {amounts.price(example.net)}, {at_zero}{allowed}"
+    return f"{example.structure} at {price(example.net)}, {at_zero}{allowed}"
 
 
 def _falls(leg: PositionLeg) -> bool:
@@ -228,7 +228,7 @@ def _together(subject: Subject) -> Iterator[Line]:
     plan, worst = subject.plan, max_loss_of(subject)
     count = plan.entry.max_open
     amount = None if worst is None or subject.plan.overwrite is not None else worst.dollars
-    most = "" if amount is None else amounts.money(amount * count)
+    most = "" if amount is None else short_dollars(amount * count)
     at_once = f"open at once: {count}" + (f", {most} together" if most and count > 1 else "")
     day = worst_day(subject)
     yield Line(words=f"{at_once}; {day}" if day else at_once)
@@ -244,7 +244,7 @@ def _together(subject: Subject) -> Iterator[Line]:
 def _of_day(what: str, dollars: Decimal, written: Decimal | Amount | None, key: str, *, closes: bool = False) -> Line:
     """Return at what the bot halts for the day, in R too where the spec has it so."""
     in_r = f" ({written_as(written)})" if isinstance(written, Amount) and written.unit is Unit.R else ""
-    words = f"at a {what} of {amounts.money(dollars)}{in_r} since the session began, open positions included"
+    words = f"at a {what} of {short_dollars(dollars)}{in_r} since the session began, open positions included"
     then = "all that is open is closed (close: all)" if closes else "exits go on"
     return Line(words=f"{words}, it enters no more that day ({key}); {then}")
 
@@ -267,7 +267,7 @@ def worst_day(subject: Subject) -> str:
     entry = subject.plan.entry
     held = _held(subject)
     by_count, by_halt = _day_bounds(subject, worst.dollars or ZERO)
-    words = f"a day's worst case {amounts.money(round(_least(by_count, by_halt)))}"
+    words = f"a day's worst case {short_dollars(round(_least(by_count, by_halt)))}"
     if by_halt is not None and by_halt < by_count:
         then = "the one" if entry.max_open == 1 else f"all {entry.max_open}"
         return f"{words}: first just under daily_loss, then {then} that may be open"
@@ -333,7 +333,7 @@ def _unwatched(subject: Subject) -> Iterator[Line]:
     yield Line(words=f"while no engine runs {acts_without_engine(subject) or _nothing_acts(subject)}")
     seconds = subject.plan.risk.max_unprotected
     if seconds is not None:
-        words = f"a short leg without a stop at the broker or a closing order for {amounts.duration(seconds)}"
+        words = f"a short leg without a stop at the broker or a closing order for {duration(seconds)}"
         yield Line(words=f"{words} closes the position at market (max_unprotected)")
 
 

@@ -12,11 +12,11 @@ from itertools import pairwise
 
 from rulebot.compile.plan import ExitPlan, Lifecycle, Plan, Row
 from rulebot.measure.words import listed
+from rulebot.model.text import short_clock
 from rulebot.model.values import dataclass
-from rulebot.review import rule_sentence as amounts
 from rulebot.review.example import Subject
-from rulebot.review.rule_sentence import FULL_DAY
 from rulebot.spec.spec import Window
+from rulebot.wording.number import FULL_DAY
 
 # --- The life of a position in words
 
@@ -76,8 +76,8 @@ def window_text(window: Window) -> str:
 
 def _clocks(window: Window, latest: datetime) -> str:
     """Return a window by the clock of a full session, on which nothing is entered after `latest`: `10:00 to 15:00`."""
-    start = amounts.clock(window.start.on(FULL_DAY))
-    return start if window.end is None else f"{start} to {amounts.clock(min(window.end.on(FULL_DAY), latest))}"
+    start = short_clock(window.start.on(FULL_DAY))
+    return start if window.end is None else f"{start} to {short_clock(min(window.end.on(FULL_DAY), latest))}"
 
 
 def labels(subject: Subject) -> dict[tuple[str, str], str]:

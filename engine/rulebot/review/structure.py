@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from rulebot.compile.plan import Expiry, IfHeld, LegPlan, Overwrite, Plan, Strike
 from rulebot.measure.words import listed
 from rulebot.model.contract import NAMESAKES, Right
-from rulebot.review import rule_sentence as amounts
+from rulebot.model.money import short_dollars
+from rulebot.model.text import counted, percent, plain, price
 from rulebot.review.entry import rule_lines
 from rulebot.review.example import Subject
 from rulebot.review.explanation import Line, Section
@@ -20,7 +21,7 @@ def legs_section(subject: Subject) -> Section:
     lines = [Line(words=_head(plan)), *_namesakes(plan)]
     lines += [Line(name=leg.name, words=leg_words(by_name[leg.name], plan)) for leg in subject.spec.legs.legs]
     if example is not None:
-        count = f"{amounts.counted(example.position.quantity, 'structure')} of " if plan.size is not None else ""
+        count = f"{counted(example.position.quantity, 'structure')} of " if plan.size is not None else ""
         lines.append(Line(words=f"for example {count}{example.structure}: {example.market}"))
         if example.missed:
             verb = "is" if len(example.missed) == 1 else "are"
@@ -62,7 +63,7 @@ def has_several(plan: Plan) -> bool:
 
 def overwrite_words(band: Overwrite, symbol: str) -> str:
     """Return how many calls are sold: `as many as 25% to 50% of the SPY shares held cover`."""
-    least, most = (f"{amounts.plain(part * 100)}%" for part in (band.least, band.most))
+    least, most = (f"{plain(part * 100)}%" for part in (band.least, band.most))
     return f"as many as {least} to {most} of the {symbol} shares held cover, in whole contracts"
 
 
@@ -76,7 +77,7 @@ def size_words(size: Size, at_most: int) -> str:
     """Return how many structures a budget allows: `as many as could lose $500 at expiry, 10 at most`."""
     amount = size.amount
     in_dollars = amount.unit is Unit.DOLLARS
-    budget = amounts.money(amount.value) if in_dollars else f"{amounts.percent(amount.value)} of the account"
+    budget = short_dollars(amount.value) if in_dollars else f"{percent(amount.value)} of the account"
     return f"{SIZES[size.fits].format(budget)}, {at_most} at most"
 
 
@@ -99,28 +100,26 @@ def expiry_words(expiry: Expiry, classes: str) -> str:
 
 def _exact(expiry: Expiry) -> str:
     days = expiry.days[0]
-    return "same-day {} options" if not days else f"{{}} options that expire in exactly {amounts.counted(days, 'day')}"
+    return "same-day {} options" if not days else f"{{}} options that expire in exactly {counted(days, 'day')}"
 
 
 def _at_most(expiry: Expiry) -> str:
     days = expiry.days[0]
     if not days:
         return "same-day {} options"
-    within = f"{{}} options of the earliest expiry within {amounts.counted(days, 'day')}"
+    within = f"{{}} options of the earliest expiry within {counted(days, 'day')}"
     return within if expiry.is_latest or expiry.is_monthly else f"{within}, today's where there is one"
 
 
 EXPIRIES: Mapping[DteRule, Callable[[Expiry], str]] = {
     DteRule.EXACT: _exact,
     DteRule.AT_MOST: _at_most,
-    DteRule.NEAREST: lambda expiry: (
-        f"{{}} options of the expiry nearest {amounts.counted(expiry.days[0], 'day')} from now"
-    ),
+    DteRule.NEAREST: lambda expiry: f"{{}} options of the expiry nearest {counted(expiry.days[0], 'day')} from now",
     DteRule.AT_LEAST: lambda expiry: (
-        f"{{}} options of the earliest expiry {amounts.counted(expiry.days[0], 'day')} or more from now"
+        f"{{}} options of the earliest expiry {counted(expiry.days[0], 'day')} or more from now"
     ),
     DteRule.BETWEEN: lambda expiry: (
-        f"{{}} options of the earliest expiry {expiry.days[0]} to {amounts.counted(expiry.days[1], 'day')} from now"
+        f"{{}} options of the earliest expiry {expiry.days[0]} to {counted(expiry.days[1], 'day')} from now"
     ),
 }
 """Every rule of days to expiry; a test asks for each."""
@@ -159,21 +158,19 @@ def _from_spot(leg: LegPlan, strike: Strike, distance: str) -> str:
 
 
 def _expected_move(leg: LegPlan, strike: Strike) -> str:
-    return _from_spot(leg, strike, amounts.counted(strike.target or 0, "expected move"))
+    return _from_spot(leg, strike, counted(strike.target or 0, "expected move"))
 
 
 def _otm(leg: LegPlan, strike: Strike) -> str:
     wanted = strike.target or 0
-    return _from_spot(
-        leg, strike, f"{amounts.plain(wanted)}%" if strike.is_percent else amounts.counted(wanted, "point")
-    )
+    return _from_spot(leg, strike, f"{plain(wanted)}%" if strike.is_percent else counted(wanted, "point"))
 
 
 def _valued(noun: str) -> Callable[[LegPlan, Strike], str]:
     """Return the words of a selector by a value: the nearest, or the nearest that respects a bound."""
 
     def said(leg: LegPlan, strike: Strike) -> str:
-        wanted = amounts.price(strike.target or 0)
+        wanted = price(strike.target or 0)
         if strike.bound is Bound.NEAREST:
             return f"whose {noun} is nearest {wanted}"
         return f"whose {noun} is {_BOUNDS[strike.bound]}{wanted}, the nearest such"
@@ -182,10 +179,10 @@ def _valued(noun: str) -> Callable[[LegPlan, Strike], str]:
 
 
 def _offset(leg: LegPlan, strike: Strike) -> str:
-    widths = [amounts.plain(each) for each in (strike.target or 0, *strike.widths)]
+    widths = [plain(each) for each in (strike.target or 0, *strike.widths)]
     where = f"{strike.by.value} {strike.reference}"
     if not strike.widths:
-        return f"{amounts.counted(strike.target or 0, 'point')} {where}"
+        return f"{counted(strike.target or 0, 'point')} {where}"
     return f"{listed(tuple(widths), 'or')} points {where}, the first at which one is listed"
 
 
@@ -208,12 +205,12 @@ STRIKES: Mapping[StrikeBy, Callable[[LegPlan, Strike], str]] = {
 def _within(strike: Strike) -> str:
     assert strike.within is not None
     away = {
-        StrikeBy.DELTA: f"{amounts.price(strike.within)} away in delta",
-        StrikeBy.PREMIUM: f"{amounts.price(strike.within)} away in price",
-        StrikeBy.SIDE_CREDIT: f"{amounts.price(strike.within)} away in credit",
-        StrikeBy.EXPECTED_MOVE: f"{amounts.counted(strike.within, 'expected move')} away",
-    }.get(strike.by, f"{amounts.plain(strike.within)}% of spot away" if strike.is_percent else "")
-    away = away or f"{amounts.counted(strike.within, 'point')} away"
+        StrikeBy.DELTA: f"{price(strike.within)} away in delta",
+        StrikeBy.PREMIUM: f"{price(strike.within)} away in price",
+        StrikeBy.SIDE_CREDIT: f"{price(strike.within)} away in credit",
+        StrikeBy.EXPECTED_MOVE: f"{counted(strike.within, 'expected move')} away",
+    }.get(strike.by, f"{plain(strike.within)}% of spot away" if strike.is_percent else "")
+    away = away or f"{counted(strike.within, 'point')} away"
     return f"no trade if the nearest is more than {away}"
 
 
@@ -225,7 +222,7 @@ def edge_words(edge: Edge | None) -> str:
         case Word(name):
             return name
         case Amount(value):
-            return amounts.plain(value)
+            return plain(value)
         case None:
             return "nothing"
 
@@ -239,13 +236,13 @@ ROUNDS: Mapping[StrikeRounding, str] = {
 
 MODIFIERS: Mapping[str, Callable[[Strike], str]] = {
     "round": lambda strike: ROUNDS[strike.round],
-    "multiple_of": lambda strike: f"of strikes that are multiples of {amounts.plain(strike.multiple_of or 0)}",
+    "multiple_of": lambda strike: f"of strikes that are multiples of {plain(strike.multiple_of or 0)}",
     "prefer_multiple_of": lambda strike: (
-        f"on the nearest multiple of {amounts.plain(strike.prefer_multiple_of or 0)} where one is listed"
+        f"on the nearest multiple of {plain(strike.prefer_multiple_of or 0)} where one is listed"
     ),
     "at_least_from_spot": lambda strike: (
         f"{'' if strike.by is StrikeBy.AT_LEG else 'moved out to '}"
-        f"at least {amounts.counted(strike.at_least_from_spot or 0, 'point')} from spot"
+        f"at least {counted(strike.at_least_from_spot or 0, 'point')} from spot"
     ),
     "not_below": lambda strike: f"moved up to be not below {edge_words(strike.not_below)}",
     "not_above": lambda strike: f"moved down to be not above {edge_words(strike.not_above)}",

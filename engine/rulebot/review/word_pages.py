@@ -9,8 +9,8 @@ from rulebot.compile.units import WRITTEN
 from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.measure.definition import Measure, Parameter, Place, may_stand
 from rulebot.measure.words import listed
+from rulebot.model.text import duration
 from rulebot.model.values import dataclass
-from rulebot.review import rule_sentence as amounts
 from rulebot.review.explanation import Explanation, Line, Section
 from rulebot.spec import diagnostic as suggest
 from rulebot.spec.fast_schema import read_schema
@@ -335,7 +335,7 @@ def _units(measure: Measure) -> str:
 def _source(measure: Measure) -> str:
     if measure.max_age is None:
         return measure.source
-    return f"{measure.source}; unknown when older than {amounts.duration(measure.max_age)}"
+    return f"{measure.source}; unknown when older than {duration(measure.max_age)}"
 
 
 def _arguments(measure: Measure) -> Iterator[str]:

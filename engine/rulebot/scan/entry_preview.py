@@ -19,9 +19,9 @@ from rulebot.core.state_builder import StateBuilder, Turn
 from rulebot.measure.view import View
 from rulebot.model.event import MarketMoved, OperatorRequest, Request
 from rulebot.model.order import AskMargin, Purpose, Submit
+from rulebot.model.text import one_line
 from rulebot.model.values import dataclass
 from rulebot.narrate.positions import ShownLeg, payoff_at_expiry, shown_legs, structure_of_legs
-from rulebot.narrate.text import one_line
 from rulebot.order.price import limited_at
 from rulebot.preview.candidate import Candidate, JudgedCandidate, judge
 from rulebot.record.record import Kind, Record

@@ -22,9 +22,9 @@ from rulebot.measure.view import View
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import EXCHANGE_ZONE, Session, session_after
+from rulebot.model.text import clock as clock_text
 from rulebot.model.text import counted
 from rulebot.model.values import dataclass
-from rulebot.narrate.text import clock as clock_text
 from rulebot.preview.candidate import Candidate, Looked, facts_of, judge, look
 from rulebot.preview.connection import FEW_LINES, INSTALL, ReadOnlySession, into_the_day, is_held
 from rulebot.preview.delayed_data import WORLD, DelayedSight, read_delayed, symbols_of

@@ -16,7 +16,7 @@ from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.core.program import compile_bot
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.evaluate.measure import context_of, reader_of
-from rulebot.evaluate.wording import shortfall
+from rulebot.evaluate.rules import shortfall
 from rulebot.measure.definition import Place, Takes, may_stand
 from rulebot.measure.reading import AtLeast, AtMost, Read, Reading, UnknownValue
 from rulebot.measure.view import LegView, View

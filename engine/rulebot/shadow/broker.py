@@ -35,9 +35,9 @@ from rulebot.model.order import (
 from rulebot.model.position import Position
 from rulebot.model.session import Session, exchange_date, session_before
 from rulebot.model.share_coverage import DELIVERING, delivers, shares_delivered
+from rulebot.model.text import signed_price
 from rulebot.model.values import dataclass
 from rulebot.narrate.positions import order_price
-from rulebot.narrate.text import price
 from rulebot.order.price import net_price, net_quote, order_parts
 from rulebot.record.record import Json, Kind, Record
 from rulebot.recovery.resume import resume_from
@@ -280,4 +280,4 @@ def _is_sold(order: Order) -> bool:
 
 def _seen(net: float | None, order: Order) -> str:
     """Return a net price (+ received) as the order has its own: what it is sold for, or what is paid."""
-    return "unknown" if net is None else price(net if _is_sold(order) else 0.0 - net)
+    return "unknown" if net is None else signed_price(net if _is_sold(order) else 0.0 - net)

@@ -7,7 +7,6 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from rulebot.evaluate.wording import describe
 from rulebot.model.cause import Halt
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.position import Position, PositionLeg, count_structures
@@ -19,6 +18,7 @@ from rulebot.record.explain import ENTRY_PLACES
 from rulebot.record.record import Kind, Record
 from rulebot.spec.spec_test_nouns import DAILY_LOSS, DAILY_PROFIT, ENDINGS, Expectation, Span
 from rulebot.spec_tests.day import SimulatedTest
+from rulebot.wording.verdict import describe
 
 # --- What happened in a test, read from its records
 

@@ -27,9 +27,9 @@ from rulebot.model.errors import StoreError
 from rulebot.model.money import cents, dollars
 from rulebot.model.position import end_of_row
 from rulebot.model.session import EXCHANGE_ZONE, CalendarError, check_day
+from rulebot.model.text import signed_price
 from rulebot.narrate import notices as asking_words
 from rulebot.narrate.periods import SPANS, period_of
-from rulebot.narrate.text import price
 from rulebot.narrate.trades import closing, kept_lines, provisional_text, read_kept, structure_of
 from rulebot.narrate.why import explanation_lines, why_day
 from rulebot.record.codec import utc_time
@@ -415,7 +415,7 @@ TEMPLATES = Environment(
 )
 TEMPLATES.filters |= {
     "dollars": _dollars, "signed": _signed, "tone": _tone, "number": _number, "price": _price, "percent": _percent,
-    "closing": _closing, "ended": end_of_row, "structure": structure_of, "exact": price, "made": _made,
+    "closing": _closing, "ended": end_of_row, "structure": structure_of, "exact": signed_price, "made": _made,
     "provisional": provisional_text,
 }  # fmt: skip
 TEMPLATES.globals |= {"words": asking_words, "made": MADE}

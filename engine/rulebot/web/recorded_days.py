@@ -29,17 +29,16 @@ from rulebot.adapters.recorded.file import SUFFIX, instant, span
 from rulebot.adapters.recorded.recording import open_recording
 from rulebot.core.program import CompiledBot
 from rulebot.core.rule_evaluation import first_missing
-from rulebot.evaluate.wording import describe
 from rulebot.model.collector import leave_at_end
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import RulebotError, StoreError, own_failure
 from rulebot.model.market import Board
 from rulebot.model.session import EXCHANGE_ZONE, at_exchange_time, session_on
+from rulebot.model.text import one_line
 from rulebot.model.values import dataclass
 from rulebot.narrate.happenings import EventLine
 from rulebot.narrate.periods import compared_words, last_compared
 from rulebot.narrate.snapshot import run_snapshot
-from rulebot.narrate.text import one_line
 from rulebot.replay.as_test import ReplayText
 from rulebot.replay.recordings import RecordingFile, listed, sizes_of, tapes_of
 from rulebot.replay.replay import Replayed, conditions, known_number, replay
@@ -48,6 +47,7 @@ from rulebot.store.queries import StoreReader
 from rulebot.web.pages import TEMPLATES, day_of
 from rulebot.web.snapshot import BotLine, OrderLine, PositionLine
 from rulebot.web.snapshot_of_run import bot_lines, order_lines, position_lines
+from rulebot.wording.verdict import describe
 
 # --- One instant of a recorded day as its page shows it
 

@@ -17,11 +17,11 @@ from rulebot.model.loss_bound import max_loss
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position, end_of
 from rulebot.model.session import EXCHANGE_ZONE, exchange_date, session_after, session_from
+from rulebot.model.text import one_line, signed_price
 from rulebot.model.values import dataclass
 from rulebot.narrate.notices import GrowingQuantity, delayed_on_record, grown_by
 from rulebot.narrate.positions import exits_text, held_text, is_unclosed, left_text, live_orders
 from rulebot.narrate.snapshot import open_as_marked, owed_today, realized_by, realized_today
-from rulebot.narrate.text import one_line, price
 from rulebot.narrate.trades import closing, holding_of, structure_of
 from rulebot.process.connection_state import connected
 from rulebot.record.codec import decode
@@ -444,7 +444,7 @@ def _greeks(reader: StoreReader, row: Row, quantity: int, found: StoreState | No
 def _resting(order: Row) -> str:
     level = order["stop_price"] if order["stop_price"] is not None else order["limit_price"]
     doubt = "" if order["state"] == "working" else f" ({order['state']})"
-    return f"{order['reason']} {price(level)}{doubt}"
+    return f"{order['reason']} {signed_price(level)}{doubt}"
 
 
 def _order_line(row: Row) -> OrderLine:
@@ -454,6 +454,10 @@ def _order_line(row: Row) -> OrderLine:
         words=row["reason"] if row["reason"] == row["purpose"] else f"{row['purpose']} {row['reason']}",
         state=row["state"],
         filled=f"{row['filled']} of {row['quantity']}",
-        price=f"stop {price(stop)}" if stop is not None else "at market" if level is None else f"at {price(level)}",
+        price=f"stop {signed_price(stop)}"
+        if stop is not None
+        else "at market"
+        if level is None
+        else f"at {signed_price(level)}",
         attempt=row["attempt"],
     )

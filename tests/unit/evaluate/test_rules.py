@@ -21,14 +21,14 @@ from rulebot.compile.plan import (
     Text,
     Truth,
 )
-from rulebot.evaluate.rules import compile_test
-from rulebot.evaluate.wording import describe, shortfall
+from rulebot.evaluate.rules import compile_test, shortfall
 from rulebot.measure.reading import Context
 from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import View
 from rulebot.model.contract import Underlying
 from rulebot.model.facts import EventCalendar, EventDay, Facts, Moment
 from rulebot.model.session import Anchor, DayTime, Sessions, at_exchange_time
+from rulebot.wording.verdict import describe
 from tests.unit.measures.market_view import ALL, CONTEXT, DAY, NAN, NOW, SHORT, condor, level, quote, session, view
 
 VIX = Call("vix", (), Quantity.LEVEL)

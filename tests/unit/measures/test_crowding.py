@@ -6,11 +6,11 @@ import pytest
 
 from rulebot.compile.plan import Call, Compare, Constant, Op, Quantity, Rule
 from rulebot.evaluate.rules import compile_test
-from rulebot.evaluate.wording import describe
 from rulebot.measure.reading import UnknownValue
 from rulebot.measure.view import View
 from rulebot.measures.crowding import WEIGHTS
 from rulebot.model.contract import Right, Underlying
+from rulebot.wording.verdict import describe
 from tests.unit.measures.market_view import CONTEXT, DAY, NAN, NOW, YEAR, option, quote, ranked, read
 
 

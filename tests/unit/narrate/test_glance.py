@@ -16,10 +16,10 @@ from rulebot.model.cause import Halt, Shut
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.position import HoldReason
 from rulebot.model.session import session_on
+from rulebot.model.text import one_line
 from rulebot.narrate.day_report import day_outcome
 from rulebot.narrate.positions import exits_text
 from rulebot.narrate.snapshot import BotActivity, RunSnapshot, progress, run_snapshot
-from rulebot.narrate.text import one_line
 from rulebot.spec.spec import ExitKind
 
 PROGRAM = day_program()

@@ -6,8 +6,9 @@ from rulebot.compile.plan import Op, Quantity
 from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.evaluate.phrases import PHRASES, naming_context
 from rulebot.measure.definition import BEFORE_IT_IS_SENT, WITH_AN_ENTRY
-from rulebot.review.rule_sentence import COMPARED, ENDINGS, HELD, SAID, outline, rule_words
 from rulebot.spec.fast_schema import read_schema
+from rulebot.wording.condition import COMPARED, ENDINGS, HELD, outline, rule_words
+from rulebot.wording.number import WRITTEN
 from tests.unit.compile.document import CONDOR, changed, plan_of
 
 WHEN = CONDOR[CONDOR.index("    - vix: {") : CONDOR.index("legs:")]
@@ -279,7 +280,7 @@ def test_every_measure_that_is_a_truth_has_its_sentence() -> None:
 
 
 def test_every_quantity_is_said() -> None:
-    assert set(SAID) == set(Quantity)
+    assert set(WRITTEN) == set(Quantity)
 
 
 def test_every_basis_of_a_target_or_stop_has_words() -> None:

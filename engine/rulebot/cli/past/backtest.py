@@ -44,9 +44,8 @@ from rulebot.cli.past_options import (
     write_file,
 )
 from rulebot.model.errors import MisuseError, StoreError
-from rulebot.model.money import dollars
-from rulebot.model.text import counted
-from rulebot.narrate.text import aligned, price, signed
+from rulebot.model.money import dollars, signed_dollars
+from rulebot.model.text import aligned, counted, signed_price
 from rulebot.narrate.trades import InShares, in_shares_lines, kept_lines
 
 if TYPE_CHECKING:
@@ -372,8 +371,8 @@ def _head(results: Results) -> Iterator[str]:
     for words in () if results.bias is None else bias_words(**asdict(results.bias)):
         yield f" {words}"
     sharpe = "-" if results.sharpe is None else f"{results.sharpe:.2f} +/- {results.sharpe_error or 0.0:.2f}"
-    drawdown = dollars(results.max_drawdown)
-    yield f" fills {told['fills']}; account {signed(float(results.profit))}, drawdown {drawdown}, Sharpe {sharpe}"
+    drawdown, profit = dollars(results.max_drawdown), signed_dollars(results.profit)
+    yield f" fills {told['fills']}; account {profit}, drawdown {drawdown}, Sharpe {sharpe}"
     if figures := figure_words(results.figures):
         yield f" {', '.join(f'{name} {value}' for name, value in figures)}"
     short = ruined_words({f"{day.date}": day.equity for day in results.days}) or strained_words(
@@ -412,15 +411,20 @@ def _row(name: str, each: TradeSums) -> tuple[str, ...]:
     won = "-" if each.win_rate is None else f"{each.win_rate * 100:.0f} %"
     factor = "-" if each.profit_factor is None else f"{each.profit_factor:.2f}"
     money = (each.net, each.expectancy, each.best, each.worst)
-    shown = tuple("-" if amount is None else signed(float(amount)) for amount in money)
+    shown = tuple("-" if amount is None else signed_dollars(float(amount)) for amount in money)
     return (name, str(each.trades), won, *shown, factor, dollars(each.commissions))
 
 
 def _trades(results: Results, width: int | None) -> Iterator[str]:
     rows: list[tuple[str, ...]] = [("entered", "bot", "", "price", "left", "price", "exit", "net")]
     for trade in results.trades:
-        ends = (_left(trade), price(trade.exit), trade.exits, "" if trade.left is None else signed(float(trade.net)))
-        rows.append((trade.entered[:16], trade.bot, trade.filled, price(trade.entry), *ends))
+        ends = (
+            _left(trade),
+            signed_price(trade.exit),
+            trade.exits,
+            "" if trade.left is None else signed_dollars(float(trade.net)),
+        )
+        rows.append((trade.entered[:16], trade.bot, trade.filled, signed_price(trade.entry), *ends))
     yield from table(rows, width, _TRADES_GO, right=frozenset((3, 5, 7)), whole=_WHOLE)
 
 

@@ -27,6 +27,7 @@ from rulebot.cli.past.replay_text import (
 )
 from rulebot.cli.store_options import print_json, reads_store
 from rulebot.model.errors import MisuseError, StoreError, in_words
+from rulebot.model.text import clock, short_clock
 from rulebot.spec.files import write_whole
 from rulebot.store.place import Place, shown_path
 from rulebot.store.registry import run_store
@@ -227,7 +228,6 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
     from rulebot.cli.diff import refuse_problems
     from rulebot.compare.git_revisions import Text, side_of
     from rulebot.compare.spec_comparison import relive_each, whole
-    from rulebot.narrate.text import clock
     from rulebot.replay.recordings import known_texts, meant, reigns, set_alike
     from rulebot.review.change.behaviour import behaviour_lines, flaw_lines
     from rulebot.review.change.text import days_document
@@ -344,14 +344,13 @@ def _at(what: str, folder: Path, clock: time, *, is_json: bool) -> None:
         return
     from rulebot.cli.report import glance_lines
     from rulebot.narrate.snapshot import run_snapshot
-    from rulebot.narrate.text import clock as why_clock
 
     shown = run_snapshot(found.program, found.state, stands, stands - timedelta(days=1), None)
     width = max(terminal_width() or ELSEWHERE, LEAST)
     for line in (*(each.plain.rstrip() for each in glance_lines(shown, width)), *view_lines(found, stands)):
         echo(line)
     if at > ends:
-        stood = f" its recording ends at {why_clock(ends)}, and this is what stood then"
+        stood = f" its recording ends at {short_clock(ends)}, and this is what stood then"
         echo(f"{stood}: nothing is known of what came after")
 
 
@@ -451,27 +450,25 @@ def as_test(files: Sequence[Path], clock: time, bot: str, out: Path | None) -> N
 
 def _not_there(bot: str, at: datetime, recordings: "Sequence[Recording]") -> MisuseError:
     """Return that the run of a moment had no such bot, or none at all; another run of the day may have had it."""
-    from rulebot.narrate.text import clock
 
     day, ran = recordings[-1].day, sorted({name for each in recordings for name in each.head["specs"]})
     if bot in ran:
         told = f"another run of {day} had it: 'rulebot replay --list' shows from when to when"
-        return MisuseError(f"the bot {bot} did not run at {clock(at, seconds=False)}", told)
+        return MisuseError(f"the bot {bot} did not run at {short_clock(at)}", told)
     if not bot and ran:
-        return MisuseError(f"no bot ran at {clock(at, seconds=False)}: exits alone were watched", there_ran(ran))
+        return MisuseError(f"no bot ran at {short_clock(at)}: exits alone were watched", there_ran(ran))
     return MisuseError(f"no bot{bot and f' {bot!r}'} ran on {day}", there_ran(ran))
 
 
 def _text_at(known: "Sequence[SpecVersionSpan]", name: str, at: datetime) -> "SpecText":
     """Return the text that a bot had at a moment. Raises: MisuseError when it did not run then."""
-    from rulebot.narrate.text import clock
 
     reign = ([each for each in known if each.since <= at] or known)[-1 if known[0].since <= at else 0]
     if name in reign.texts:
         return reign.texts[name]
     later = [each.since for each in known if each.since > at and name in each.texts]
     told = f"it ran from {clock(later[0])} on" if later else f"it ran until {clock(reign.since)} at the latest"
-    raise MisuseError(f"the bot {name} did not run at {clock(at, seconds=False)}", told)
+    raise MisuseError(f"the bot {name} did not run at {short_clock(at)}", told)
 
 
 def _spec_path(file: str, out: Path | None) -> str:

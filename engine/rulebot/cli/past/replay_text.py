@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rulebot.model.money import signed_dollars
 from rulebot.model.session import exchange_date
+from rulebot.model.text import clock, short_clock
 from rulebot.store.place import shown_path
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ def replay_document(recording: "Recording", found: "Replayed", seconds: float) -
 
 
 def replay_lines(told: dict[str, Any], differs: "Difference | None", *, short: bool) -> Iterator[str]:
-    from rulebot.narrate.text import clock
 
     counts = f"{told['decisions']} records of {told['turns']} turns"
     until = clock(datetime.fromisoformat(told["until"]))
@@ -147,12 +147,11 @@ def tape_document(tape: "RecordingFile") -> dict[str, Any]:
 
 
 def tape_line(tape: "RecordingFile") -> str:
-    from rulebot.narrate.text import clock
 
     size = f"{tape.size / BYTES:.1f} MB"
     if tape.first is None or tape.last is None:
         return f" {tape.day}  {named_problem(tape.file, tape.problem)}"
-    span = f"{clock(tape.first, seconds=False)} to {clock(tape.last, seconds=False)}"
+    span = f"{short_clock(tape.first)} to {short_clock(tape.last)}"
     bots = ", ".join(tape.bots) or ("goes on from the day before" if tape.goes_on else "no bot: exits only")
     return f" {tape.day}  {span}  {tape.entries:>9,} quotes  {size:>9}  {bots}  {shown_path(tape.file)}"
 
@@ -175,7 +174,6 @@ def named_problem(file: "Path", problem: str) -> str:
 
 def drift_lines(compared: "DayComparison") -> Iterator[str]:
     """Yield each trade: what was done, what the spec would have done, and what was recorded where they part."""
-    from rulebot.narrate.text import clock
     from rulebot.replay.drift import by_fills, total
 
     day, found = compared.day, compared.trades

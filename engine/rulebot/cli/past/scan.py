@@ -19,15 +19,13 @@ from rulebot.cli.output import lacking, narrowed, print_text
 from rulebot.cli.store_options import STORE
 from rulebot.compile.plan import Call
 from rulebot.compile.vocabulary import VOCABULARY
-from rulebot.evaluate.wording import shown
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.model.text import counted
-from rulebot.narrate.positions import price
-from rulebot.narrate.text import aligned
+from rulebot.model.text import aligned, counted, price
 from rulebot.preview.delayed_data import MARK, WORLD
 from rulebot.record.codec import utc_time
 from rulebot.scan.scan_row import Scan, ScanRow
+from rulebot.wording.number import measured
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -372,7 +370,7 @@ def value_text(measure: str, value: float | None) -> str:
     if value is None:
         return "-"
     found = VOCABULARY.get(measure)
-    return f"{value:g}" if found is None else shown(value, Call(measure, (), found.quantity))
+    return f"{value:g}" if found is None else measured(value, Call(measure, (), found.quantity))
 
 
 def taken(scan: Scan) -> str:

@@ -27,9 +27,8 @@ from rulebot.cli.past_options import (
     stopped_by_hand,
 )
 from rulebot.model.errors import MisuseError, StoreError
-from rulebot.model.money import dollars
-from rulebot.model.text import counted
-from rulebot.narrate.text import aligned, signed
+from rulebot.model.money import dollars, signed_dollars
+from rulebot.model.text import aligned, counted
 from rulebot.sweep.parameters import Axis, Point
 from rulebot.sweep.statistics import Forward, expected_best_of, merit
 from rulebot.sweep.sweep import findings_of
@@ -173,8 +172,8 @@ def _row(each: Variant, by_chance: float) -> tuple[str, ...]:
         *each.point,
         str(each.trades),
         won,
-        signed(each.net),
-        signed(each.expectancy),
+        signed_dollars(each.net),
+        signed_dollars(each.expectancy),
         dollars(each.max_drawdown),
         "-" if each.sharpe is None else f"{each.sharpe:.2f}",
         "-" if found is None else f"{found:.2f}",
@@ -194,7 +193,7 @@ def _map(found: Sequence[Variant], axes: Sequence[Axis], by: str) -> Iterator[st
 
 def _walked(walked: Forward, found: Sequence[Variant], width: int | None) -> Iterator[str]:
     sharpe = "-" if walked.sharpe is None else f"{walked.sharpe:.2f}"
-    made = signed(sum(walked.profits))
+    made = signed_dollars(sum(walked.profits))
     sessions = counted(len(walked.profits), "session")
     yield f" walking forward: {made} in {sessions}, each after those that its variant was chosen by, Sharpe {sharpe}"
     points, days = {each.number: each.point for each in found}, sessions_of(found)
@@ -211,7 +210,7 @@ def _walked(walked: Forward, found: Sequence[Variant], width: int | None) -> Ite
 def _steps(walked: Forward, points: Mapping[int, Point], days: Sequence[str]) -> Iterator[tuple[str, ...]]:
     for step in walked.steps:
         then = "-" if step.chosen_for is None else f"{step.chosen_for:.2f}"
-        yield (*step.stretch.words(days), step.words(points), then, signed(step.made))
+        yield (*step.stretch.words(days), step.words(points), then, signed_dollars(step.made))
 
 
 def document_of(

@@ -14,8 +14,7 @@ from rulebot.cli.output import echo, print_text
 from rulebot.cli.past_options import XML, check_output
 from rulebot.model.collector import no_collection
 from rulebot.model.errors import StoreError
-from rulebot.model.text import counted
-from rulebot.narrate.text import clock
+from rulebot.model.text import clock, counted
 from rulebot.narrate.why import condition_document, place_lines
 from rulebot.record.explain import ENTRY_PLACES, RuleSnapshot, explain_day, selection_at, state_at
 from rulebot.record.record import Record

@@ -11,8 +11,7 @@ from rulebot.cli.options import DAY, SPECS, WholeNumber, is_explicit
 from rulebot.cli.output import echo, print_text
 from rulebot.cli.past_options import MODEL, SAMPLES, check_output, named
 from rulebot.model.errors import MisuseError, RulebotError, StoreError
-from rulebot.model.text import counted
-from rulebot.narrate.text import aligned
+from rulebot.model.text import aligned, counted
 from rulebot.train.fit import Report
 
 if TYPE_CHECKING:

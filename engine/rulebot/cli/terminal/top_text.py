@@ -7,9 +7,9 @@ from rich.text import Text
 
 from rulebot.cli.report import cut, fitted, wrapped
 from rulebot.cli.terminal.top_keys import KEYS, Focus, Row, rows_of
-from rulebot.model.money import dollars
+from rulebot.model.money import dollars, signed_dollars
+from rulebot.model.text import aligned
 from rulebot.model.values import dataclass
-from rulebot.narrate.text import aligned, signed
 from rulebot.web.snapshot import GREEKS, AlarmLine, BotLine, OrderLine, PageSnapshot, PositionLine
 
 # --- The tables of `rulebot top`: bots and open positions, each line with what it lets a person choose
@@ -63,13 +63,13 @@ def bot_table(picture: PageSnapshot, width: int) -> Table:
 def _bot_cells(bot: BotLine, is_wide: bool) -> tuple[str, ...]:
     state = f"{bot.doing}, paused" if bot.is_paused and bot.doing != "paused" else bot.doing
     since = bot.since if is_wide else bot.since[:_DATE]
-    return bot.bot, state, since, "" if bot.profit is None else signed(bot.profit), bot.position
+    return bot.bot, state, since, "" if bot.profit is None else signed_dollars(bot.profit), bot.position
 
 
 def position_table(picture: PageSnapshot, width: int) -> Table:
     """Return a line a position: entry, what it costs now, profit, days to expiry, its greeks; the sums of several."""
     cells = [_cells(each) for each in picture.positions]
-    sums = ("", "", "", signed(picture.profit), *(_number(picture.greeks[name], name) for name in GREEKS))
+    sums = ("", "", "", signed_dollars(picture.profit), *(_number(picture.greeks[name], name) for name in GREEKS))
     heads = ("DTE", "entry", "now", "P/L", *GREEKS)
     rows = [heads, *cells, *([sums] if len(cells) > 1 else [])]
     widths = [max(len(row[at]) for row in rows) for at in range(len(heads))]
@@ -102,8 +102,8 @@ def position_table(picture: PageSnapshot, width: int) -> Table:
 
 def _book_text(picture: PageSnapshot) -> str:
     worst = "not bounded" if picture.max_loss is None else dollars(picture.max_loss)
-    at_target = signed(picture.at_targets) + _besides(picture.without_target)
-    at_stop = signed(picture.at_stops) + _besides(picture.without_stop)
+    at_target = signed_dollars(picture.at_targets) + _besides(picture.without_target)
+    at_stop = signed_dollars(picture.at_stops) + _besides(picture.without_stop)
     return f"at target {at_target}, at stop {at_stop}, max loss {worst}{_across_text(picture)}"
 
 
@@ -127,7 +127,7 @@ def _cells(position: PositionLine) -> tuple[str, ...]:
         "-" if position.dte is None else str(position.dte),
         _number(_unsigned(position.entry), "price"),
         _number(position.mark, "price"),
-        signed(position.profit),
+        signed_dollars(position.profit),
         *(_number(getattr(position, name), name) for name in GREEKS),
     )
 
@@ -258,7 +258,7 @@ def _spread(parts: Sequence[Text], end: Text, width: int) -> Text:
 
 def _money(name: str, amount: float | None) -> Text:
     style = "" if not amount else "green" if amount > 0 else "red"
-    return Text(f"{name} ").append(signed(amount), style=style)
+    return Text(f"{name} ").append(signed_dollars(amount), style=style)
 
 
 def _below(seen: ScreenData, focus: Focus, width: int, height: int) -> list[Text]:
@@ -282,7 +282,9 @@ def _chosen_words(picture: PageSnapshot, chosen: Row | None) -> str:
         bot = next((each for each in picture.bots if each.bot == chosen.bot), None)
         return "" if bot is None or not bot.waits else f"{bot.bot}: {bot.waits}"
     worst = "not bounded" if position.max_loss is None else dollars(position.max_loss)
-    made = f"at target {signed(position.at_target)}, at stop {signed(position.at_stop)}, max loss {worst}"
+    made = (
+        f"at target {signed_dollars(position.at_target)}, at stop {signed_dollars(position.at_stop)}, max loss {worst}"
+    )
     return "; ".join(filter(None, (f"{position.bot}, since {position.since}: {made}", position.exits)))
 
 

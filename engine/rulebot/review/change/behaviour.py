@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 
-from rulebot.model.money import ZERO
+from rulebot.model.money import ZERO, short_dollars, whole_dollars
+from rulebot.model.text import counted
 from rulebot.model.values import dataclass
-from rulebot.review import rule_sentence as amounts
 
 SHOWN = 3
 """Days that differ and are told one by one, unless all are wanted."""
@@ -63,7 +63,7 @@ def without_it(days: Days) -> Days:
 def flaw_lines(flaws: Sequence[str]) -> tuple[str, ...]:
     """Return what was wrong with the data of past sessions, the first few of it."""
     left = len(flaws) - SHOWN
-    more = (f"    and {amounts.counted(left, 'more flaw')} of the data",) if left > 0 else ()
+    more = (f"    and {counted(left, 'more flaw')} of the data",) if left > 0 else ()
     return (*(f"    {flaw}" for flaw in flaws[:SHOWN]), *more)
 
 
@@ -72,14 +72,14 @@ def behaviour_lines(was: Days, now: Days, *, is_all: bool = False) -> tuple[str,
 
     Of a bot that only one side has all trades differ; where it has none, the days are told for their reasons.
     """
-    head = f"  {amounts.counted(len(was), _kind(was))} ({_names([each.name for each in was], was, is_range=True)})"
+    head = f"  {counted(len(was), _kind(was))} ({_names([each.name for each in was], was, is_range=True)})"
     pairs = list(zip(was, now, strict=True))
     differing = [(old, new) for old, new in pairs if old.trades != new.trades]
     if differing:
         lines = (f"    {_entered(was, now)}", f"    {_made(was, now)}", f"    {_exits(was, now)}")
         return (head, *lines, *_day_by_day(differing, "differ", is_all=is_all))
     if _are_both(was, now):
-        return (head, f"    every one the same: {_entries(was)}, net {amounts.about(_net(was))}")
+        return (head, f"    every one the same: {_entries(was)}, net {whole_dollars(_net(was))}")
     return (head, "    no trade", *_day_by_day(pairs, "without one", is_all=is_all))
 
 
@@ -90,7 +90,7 @@ def _day_by_day(pairs: Sequence[tuple[TriedDay, TriedDay]], word: str, *, is_all
         yield from _day(old, new)
     if left := len(pairs) - len(shown):
         verb = "differs" if word == "differ" and left == 1 else word
-        yield f"    {amounts.counted(left, 'more day')} {verb}: --all tells {'it' if left == 1 else 'them'}"
+        yield f"    {counted(left, 'more day')} {verb}: --all tells {'it' if left == 1 else 'them'}"
 
 
 def _are_both(was: Days, now: Days) -> bool:
@@ -138,7 +138,7 @@ def _entered(was: Days, now: Days) -> str:
 
 def _made(was: Days, now: Days) -> str:
     worst = [min(day.net for day in days) for days in (was, now)]
-    net, day = ((amounts.about(old), amounts.about(new)) for old, new in ((_net(was), _net(now)), worst))
+    net, day = ((whole_dollars(old), whole_dollars(new)) for old, new in ((_net(was), _net(now)), worst))
     return f"net {net[0]} -> {net[1]}   worst day {day[0]} -> {day[1]}"
 
 
@@ -159,6 +159,6 @@ def _day(was: TriedDay, now: TriedDay) -> Iterator[str]:
     yield f"    {was.name}" if was.day else f"    seed {was.seed}"
     for word, day in (("was", was), ("now", now)):
         for trade in day.trades:
-            yield f"      {word} {trade.words}: {trade.ended_by or trade.stands}, {amounts.money(trade.made)}"
+            yield f"      {word} {trade.words}: {trade.ended_by or trade.stands}, {short_dollars(trade.made)}"
         if not day.trades and day.is_there:
             yield f"      {word} no trade: {day.why_not}"

@@ -5,17 +5,18 @@ from typing import Any
 
 from rulebot.compile.timing import windows_of
 from rulebot.decide.entry_window import ANY_END
+from rulebot.model.money import short_dollars
 from rulebot.model.session import DayTime, Session
+from rulebot.model.text import counted, duration, plain
 from rulebot.model.values import replace
-from rulebot.review import rule_sentence as amounts
 from rulebot.review.change.field import Edit, Key, Keys, Sides, Verdict, Within, judge_by_text
 from rulebot.review.entry import DAYS, again_words, spans_on
 from rulebot.review.example import Subject
 from rulebot.review.max_loss import max_loss_of
 from rulebot.review.risk import worst_day_amount
-from rulebot.review.rule_sentence import FULL_DAY, HALF_DAY
 from rulebot.review.states import window_text
 from rulebot.spec.spec import Entry, Reentry, Window
+from rulebot.wording.number import FULL_DAY, HALF_DAY
 
 
 def day_words(sides: Sides) -> str:
@@ -35,7 +36,7 @@ def _change(name: str, was: Decimal | None, now: Decimal | None) -> str:
 
 
 def _dollars(amount: Any) -> str:
-    return "without a bound" if amount is None else amounts.money(round(amount))
+    return "without a bound" if amount is None else short_dollars(round(amount))
 
 
 def trade_worst(subject: Subject) -> Decimal | None:
@@ -71,11 +72,11 @@ def _listed(value: Any, subject: Subject) -> str:
 
 
 def _duration(value: Any, subject: Subject) -> str:
-    return amounts.duration(value)
+    return duration(value)
 
 
 def _number(value: Any, subject: Subject) -> str:
-    return amounts.plain(value)
+    return plain(value)
 
 
 def _planned(noun: Entry, field: str, subject: Subject) -> Any:
@@ -100,14 +101,14 @@ def judge_windows(edit: Edit) -> Verdict:
     was, now = (each.plan.entry for each in edit.sides.both)
     chances = len(now.windows) - len(was.windows)
     if chances > 0:
-        words = f"{amounts.counted(chances, 'more chance')} a day to enter"
+        words = f"{counted(chances, 'more chance')} a day to enter"
         return Verdict(_with(words, day_words(edit.sides)), is_worse=True)
     full, half = (_minutes(edit.sides.now, day) - _minutes(edit.sides.was, day) for day in (FULL_DAY, HALF_DAY))
     told = [(full, ""), (half, " on half days")] if full * half <= 0 else [(full, "")]
     lasts = "; ".join(f"{_more_or_less(minutes)} in which it may enter{where}" for minutes, where in told if minutes)
     is_longer = max(full, half) > 0
     if chances < 0:
-        fewer = _with(f"{amounts.counted(-chances, 'chance')} a day less", day_words(edit.sides))
+        fewer = _with(f"{counted(-chances, 'chance')} a day less", day_words(edit.sides))
         return Verdict(f"{fewer}; {lasts}", is_worse=True) if is_longer else Verdict(fewer)
     return Verdict(lasts, is_worse=is_longer)
 
@@ -119,7 +120,7 @@ def _minutes(subject: Subject, day: Session) -> int:
 
 
 def _more_or_less(minutes: int) -> str:
-    return f"{amounts.counted(abs(minutes), 'minute')} {'more' if minutes > 0 else 'less'}"
+    return f"{counted(abs(minutes), 'minute')} {'more' if minutes > 0 else 'less'}"
 
 
 def _with(words: str, more: str) -> str:

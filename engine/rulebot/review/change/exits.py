@@ -8,9 +8,10 @@ from typing import Any
 
 from rulebot.compile.plan import Call, Compare, ExitPlan, Holds, Rule, Truth
 from rulebot.compile.timing import end_of_day
+from rulebot.model.money import short_dollars
 from rulebot.model.session import DayTime
+from rulebot.model.text import counted, duration, short_clock
 from rulebot.model.values import dataclass
-from rulebot.review import rule_sentence as amounts
 from rulebot.review.change.field import BotSection, Edit, Key, Keys, Sides, Verdict, Within, facets
 from rulebot.review.change.legs import nights
 from rulebot.review.change.orders import judge_own_order, own_order_words
@@ -19,8 +20,9 @@ from rulebot.review.example import EACH_WORDS, Example, Subject, each_words, nam
 from rulebot.review.exit_levels import legs_words, level_of, level_words, with_level
 from rulebot.review.exits import acting, acts_without_engine, closed_words, roll_words
 from rulebot.review.max_loss import max_loss_of
-from rulebot.review.rule_sentence import FULL_DAY, HALF_DAY, rule_words, sentence
 from rulebot.spec.spec import Exit, ExitKind, IfUnknown, OnUnfilled
+from rulebot.wording.condition import rule_words, sentence
+from rulebot.wording.number import FULL_DAY, HALF_DAY
 
 
 def exit_part(written: Exit, subject: Subject) -> BotSection:
@@ -163,13 +165,13 @@ def judge_time(was: DayTime, now: DayTime) -> Verdict:
     later = any(new > old for old, new in pairs)
     sooner = any(new < old for old, new in pairs) and not later
     sooner_said = "leaves sooner: " if sooner else ""
-    close = "at the close" if not left else f"{amounts.counted(left, 'minute')} before the close"
+    close = "at the close" if not left else f"{counted(left, 'minute')} before the close"
     return Verdict(f"{sooner_said}{close}; half days {_half(pairs[1][1])}", is_worse=later)
 
 
 def _half(at: datetime) -> str:
     """Return when a time exit acts on a half day: one that is counted from the open may come after the close."""
-    return amounts.clock(at) if at <= HALF_DAY.close else f"never, they close at {amounts.clock(HALF_DAY.close)}"
+    return short_clock(at) if at <= HALF_DAY.close else f"never, they close at {short_clock(HALF_DAY.close)}"
 
 
 # ---------------------------------------------------------------- an exit less, or more
@@ -202,7 +204,7 @@ def worst_trade(subject: Subject) -> str:
     worst = max_loss_of(subject)
     if worst is None or worst.amount is None:
         return "a loss that nothing bounds"
-    return f"the worst case, {amounts.money(round(worst.amount))}"
+    return f"the worst case, {short_dollars(round(worst.amount))}"
 
 
 def judge_enabled(edit: Edit) -> Verdict:
@@ -230,7 +232,7 @@ def judge_unknown(edit: Edit) -> Verdict:
     """Holding while quotes are blind is the fault that `exit` was there for."""
     if edit.new is IfUnknown.HOLD:
         return Verdict("while quotes are missing it waits: a blind quote keeps the position open", is_worse=True)
-    grace = amounts.duration(edit.now.noun.grace)
+    grace = duration(edit.now.noun.grace)
     is_sure = edit.now.noun.order.ends_at_market or edit.now.noun.roll is not None
     waits = "" if is_sure else ", at a limit: while a leg is not quoted nothing is sent"
     return Verdict(f"{grace} without data close the position{waits}")
@@ -396,7 +398,7 @@ EXIT: Keys = {
         is_written=lambda noun: noun.order is not None,
     ),
     "if_unknown": Key(key="unknown", said=lambda value, _: value.value, judge=judge_unknown),
-    "grace": Key(key="grace", said=lambda value, _: amounts.duration(value), judge=judge_grace),
+    "grace": Key(key="grace", said=lambda value, _: duration(value), judge=judge_grace),
     "close_all": Within("close"),
     "close_part": Key(key="close", said=_closed_words, judge=judge_part, read=_closed),
     "close_legs": Within("close"),

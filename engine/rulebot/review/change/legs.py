@@ -7,14 +7,15 @@ from typing import Any
 from rulebot.compile.plan import Constant, Number
 from rulebot.compile.timing import outlives_its_day
 from rulebot.model.contract import Right
-from rulebot.review import rule_sentence as amounts
+from rulebot.model.money import short_dollars
+from rulebot.model.text import counted, plain
 from rulebot.review.change.field import Edit, Judge, Key, Keys, Sides, Verdict, Within, judge_if_worse
 from rulebot.review.example import Subject
 from rulebot.review.exits import SETTLES, settles
 from rulebot.review.max_loss import loss_of_example, max_loss_of
-from rulebot.review.rule_sentence import number_words
 from rulebot.review.structure import STRIKES, expiry_words
 from rulebot.spec.nouns import DteRule, Expiry, IfHeld, Leg, Side, Strike, StrikeBy, StrikeRounding
+from rulebot.wording.number import number_words
 
 NEARER: Mapping[StrikeBy, int] = {
     StrikeBy.DELTA: 1,
@@ -32,13 +33,13 @@ def trade_words(sides: Sides) -> str:
     was, now = (max_loss_of(each) for each in sides.both)
     if was is None or now is None:
         return ""
-    old, new = ("without a bound" if each.amount is None else amounts.money(round(each.amount)) for each in (was, now))
+    old, new = ("without a bound" if each.amount is None else short_dollars(round(each.amount)) for each in (was, now))
     if old != new:
         return f"worst case of a trade {old} -> {new}"
     before, after = (loss_of_example(each) for each in sides.both)
     if before is None or after is None or round(before) == round(after):
         return ""
-    return f"the example could lose {amounts.money(round(before))} -> {amounts.money(round(after))}"
+    return f"the example could lose {short_dollars(round(before))} -> {short_dollars(round(after))}"
 
 
 def _example_words(sides: Sides) -> str:
@@ -176,7 +177,7 @@ def _strike_words(value: Any, subject: Subject) -> str:
 
 
 def _amount(value: Any, subject: Subject) -> str:
-    return amounts.plain(value)
+    return plain(value)
 
 
 def _held_against(noun: Strike, field: str, subject: Subject) -> Number | None:
@@ -187,7 +188,7 @@ def _held_against(noun: Strike, field: str, subject: Subject) -> Number | None:
 
 
 def _edge(value: Number, subject: Subject) -> str:
-    return amounts.plain(value.value) if isinstance(value, Constant) else number_words(value, subject.cast)
+    return plain(value.value) if isinstance(value, Constant) else number_words(value, subject.cast)
 
 
 def _rounded(noun: Strike, field: str, subject: Subject) -> StrikeRounding:
@@ -199,7 +200,7 @@ def _is_rounded(noun: Strike) -> bool:
 
 
 def _points(value: Any, subject: Subject) -> str:
-    return amounts.counted(value, "point")
+    return counted(value, "point")
 
 
 STRIKE: Keys = {
@@ -310,7 +311,7 @@ def nights(subject: Subject) -> str:
     most = max(furthest(each.rule, each.days) for each in subject.spec.legs.expiries)
     if not most:
         return "held over no night"
-    how_many = "as many nights as its expiry is away" if most == float("inf") else amounts.counted(int(most), "night")
+    how_many = "as many nights as its expiry is away" if most == float("inf") else counted(int(most), "night")
     if outlives_its_day(subject.spec):
         return f"held over up to {how_many}"
     return f"expires up to {how_many} later, and a time exit is all that closes it on its day"

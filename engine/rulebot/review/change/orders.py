@@ -7,7 +7,7 @@ from typing import Any
 
 from rulebot.compile.orders import exit_order_of
 from rulebot.compile.plan import Order
-from rulebot.review import rule_sentence as amounts
+from rulebot.model.text import duration, plain, price
 from rulebot.review.change.field import Edit, Judge, Key, Keys, Verdict, Within
 from rulebot.review.example import Subject
 from rulebot.review.orders import floor_words, ladder_words, start_words
@@ -49,7 +49,7 @@ def worst_price(order: Order, leaving: bool, subject: Subject) -> str:
         return "natural"
     away = (order.step or Decimal(0)) * (order.tries - 1)
     floor = floor_words(subject)
-    return f"{amounts.price(away)} from {start_words(order)}, at most natural{', ' if floor else ''}{floor}"
+    return f"{price(away)} from {start_words(order)}, at most natural{', ' if floor else ''}{floor}"
 
 
 def _stays(order: Order) -> bool:
@@ -79,7 +79,7 @@ def _tries(leaving: bool) -> Callable[[Order, str, Subject], int | None]:
 
 
 def _start(value: Any, subject: Subject) -> str:
-    return value.value if isinstance(value, PriceFrom) else amounts.price(value)
+    return value.value if isinstance(value, PriceFrom) else price(value)
 
 
 def is_slower(was: Order, now: Order) -> bool:
@@ -216,21 +216,21 @@ def keys_of_order(leaving: bool) -> Keys:
     return {
         "start": Key(key="start", said=_start, judge=_judged(leaving, "start"), read=_first),
         "price": Within("start"),
-        "step": Key(key="step", said=lambda value, _: amounts.price(value), judge=_judged(leaving, "step")),
+        "step": Key(key="step", said=lambda value, _: price(value), judge=_judged(leaving, "step")),
         "wait": Key(
             key="wait",
-            said=lambda value, _: amounts.duration(value),
+            said=lambda value, _: duration(value),
             judge=_paced(leaving, "how long each try works", "wait"),
         ),
         "tries": Key(
             key="tries",
-            said=lambda value, _: amounts.plain(value),
+            said=lambda value, _: plain(value),
             judge=_judged(leaving, "tries"),
             read=_tries(leaving),
         ),
         "pause": Key(
             key="pause",
-            said=lambda value, _: amounts.duration(value),
+            said=lambda value, _: duration(value),
             judge=_paced(leaving, "between two tries", "pause"),
         ),
         "then": Key(key="then", said=lambda value, _: value.value, judge=judge_then(leaving)),

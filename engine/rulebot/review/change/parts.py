@@ -13,8 +13,9 @@ from rulebot.compile.scope import scope_of, scope_of_let
 from rulebot.compile.variants import ranked_by, read_for
 from rulebot.measure.definition import Place
 from rulebot.measure.words import listed
+from rulebot.model.money import short_dollars
+from rulebot.model.text import duration, plain
 from rulebot.model.values import dataclass
-from rulebot.review import rule_sentence as amounts
 from rulebot.review.change.account import judge_symbols
 from rulebot.review.change.entry import ENTRY, day_words, worst_day_words
 from rulebot.review.change.exits import exit_part
@@ -37,10 +38,10 @@ from rulebot.review.entry import rank_words
 from rulebot.review.example import Subject
 from rulebot.review.exits import acts_without_engine, protected_at
 from rulebot.review.risk import is_day_bound_by_halt
-from rulebot.review.rule_sentence import number_words
 from rulebot.review.structure import growth_words, leg_words, overwrite_words, size_words
 from rulebot.spec.nouns import Condition, Leg
 from rulebot.spec.spec import Protect, Risk, Size, Spec
+from rulebot.wording.number import number_words
 
 # --- Edits of `risk`: larger limits, and protection that goes
 
@@ -51,7 +52,7 @@ def _of_day(noun: Risk, field: str, subject: Subject) -> Any:
 
 
 def _money(value: Any, subject: Subject) -> str:
-    return amounts.money(value)
+    return short_dollars(value)
 
 
 def judge_trade(edit: Edit) -> Verdict:
@@ -110,7 +111,7 @@ def _protected(edit: Edit) -> str:
 
 def _protection(value: Any, subject: Subject) -> str:
     of = " of each short leg" if value.each_short else f" of {value.leg}" if value.leg is not None else ""
-    return f"{amounts.plain(value.times)}x credit{of}"
+    return f"{plain(value.times)}x credit{of}"
 
 
 def _judge_closing(edit: Edit) -> Verdict:
@@ -151,7 +152,7 @@ RISK: Keys = {
     "protect": Key(key="protect", said=_protection, judge=judge_protect),
     "max_unprotected": Key(
         key="max_unprotected",
-        said=lambda value, _: amounts.duration(value),
+        said=lambda value, _: duration(value),
         judge=judge_if_more(
             "a short leg may stand longer without a stop or a closing order",
             "a short leg that stands alone is closed sooner",
@@ -194,7 +195,7 @@ def _counted(noun: Spec, field: str, subject: Subject) -> tuple[int, Size | None
 
 def _count(value: tuple[int, Size | None], subject: Subject) -> str:
     count, size = value
-    return amounts.plain(count) if size is None else size_words(size, count)
+    return plain(count) if size is None else size_words(size, count)
 
 
 def judge_growth(edit: Edit) -> Verdict:
@@ -225,8 +226,8 @@ def _dollar_stops(edit: Edit) -> str:
     for rule in edit.sides.now.exits:
         level = rule.compares
         if level is not None and level.legs is None and level.of is None and level.quantity is Quantity.DOLLARS:
-            each = [amounts.money(round(level.value / count, 2)) for count, _ in (edit.old, edit.new)]
-            said.append(f"{rule.name} {amounts.money(level.value)} is {each[0]} -> {each[1]} a structure")
+            each = [short_dollars(round(level.value / count, 2)) for count, _ in (edit.old, edit.new)]
+            said.append(f"{rule.name} {short_dollars(level.value)} is {each[0]} -> {each[1]} a structure")
     return ", ".join(said)
 
 

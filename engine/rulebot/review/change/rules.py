@@ -29,13 +29,14 @@ from rulebot.compile.plan import (
 )
 from rulebot.measure.ranges import FALSE, TRUE, Range, stretch
 from rulebot.model.session import Session, Sessions
+from rulebot.model.text import counted, duration, price
 from rulebot.model.values import replace
-from rulebot.review import rule_sentence as amounts
 from rulebot.review.change.field import BotSection, Edit, FieldSpec, Judge, Key, Keys, Verdict, Within, facets
 from rulebot.review.change.legs import trade_words
 from rulebot.review.example import Subject as ReviewSubject
-from rulebot.review.rule_sentence import FULL_DAY, HALF_DAY, confirmed, sentence
 from rulebot.spec.nouns import Condition, Confirm
+from rulebot.wording.condition import confirmed, sentence
+from rulebot.wording.number import FULL_DAY, HALF_DAY
 
 
 class Implication(Enum):
@@ -296,8 +297,8 @@ def _price_words(edit: Edit) -> str:
     was, now = (side.example for side in edit.sides.both)
     if edit.now.place != "legs.require" or was is None or now is None or was.net == now.net:
         return ""
-    price = f"may be {now.verb} at {amounts.price(now.net)}, before at {amounts.price(was.net)}"
-    return "; ".join(part for part in (price, trade_words(edit.sides)) if part)
+    words = f"may be {now.verb} at {price(now.net)}, before at {price(was.net)}"
+    return "; ".join(part for part in (words, trade_words(edit.sides)) if part)
 
 
 # ---------------------------------------------------------------- how a rule is judged
@@ -319,7 +320,7 @@ def judge_confirm(edit: Edit) -> Verdict:
     if None not in (old, new) and (edit.old.quotes is None) is not (edit.new.quotes is None):
         return Verdict("counted in another way: readings follow the quotes, seconds do not", is_worse=True)
     if new is None or (old is not None and new < old):
-        many = f"{amounts.counted(edit.new.quotes, 'reading')} in a row" if edit.new and edit.new.quotes else ""
+        many = f"{counted(edit.new.quotes, 'reading')} in a row" if edit.new and edit.new.quotes else ""
         few = "one broken quote" if new is None or new <= 1 else many or "a shorter disturbance"
         return Verdict(f"{few} can now {_ACTS[does]}", is_worse=does != "halts")
     return Verdict(_LATER[does], is_worse=does != "enters")
@@ -346,7 +347,7 @@ def _confirm_words(value: Any, subject: ReviewSubject) -> str:
 
 
 def _seconds(value: Any, subject: ReviewSubject) -> str:
-    return amounts.duration(value)
+    return duration(value)
 
 
 JUDGING: Keys = {

@@ -6,7 +6,8 @@ from dataclasses import replace
 from textwrap import wrap
 from typing import Any
 
-from rulebot.review import rule_sentence as amounts
+from rulebot.model.money import short_dollars
+from rulebot.model.text import counted
 from rulebot.review.change.behaviour import Days, TriedDay
 from rulebot.review.change.difference import Change, Difference, Kind, Loss, Status
 from rulebot.review.change.field import ORDER, REACHES
@@ -70,7 +71,7 @@ def head(found: Difference) -> str:
     worse, count = sum(change.is_worse for change in found.changes), len(found.changes)
     how_many = "" if count == 1 else f"{worse} of them "
     marked = f", {how_many}(!): a larger, likelier or longer loss, or a fault let through" if worse else ""
-    return f"{found.name}  {amounts.counted(count, 'change')}{marked}"
+    return f"{found.name}  {counted(count, 'change')}{marked}"
 
 
 # ---------------------------------------------------------------- changes
@@ -159,7 +160,7 @@ def loss_words(loss: Loss) -> str:
 
 def dollars(amount: object) -> str:
     """Return whole dollars, or that nothing bounds them."""
-    return "without a bound" if amount is None else amounts.money(round(amount))  # type: ignore[call-overload]
+    return "without a bound" if amount is None else short_dollars(round(amount))  # type: ignore[call-overload]
 
 
 def reached(found: Difference) -> Iterator[tuple[str, str]]:

@@ -29,7 +29,7 @@ from rulebot.model.facts import Facts
 from rulebot.model.money import CENT, ZERO, Rounding
 from rulebot.model.payoff import ends_together, intrinsic
 from rulebot.model.session import Session
-from rulebot.narrate.text import clock
+from rulebot.model.text import clock
 from rulebot.order.price import ticks_of
 from rulebot.spec.spec import Order
 from rulebot.sweep.vectorized.entry_order import EvaluationTimes

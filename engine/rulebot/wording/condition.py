@@ -1,13 +1,10 @@
-"""How comparisons are said, and the measures that read better in a way of their own.
+"""A rule in words: its comparisons, and the measures that read better in a way of their own.
 
 A new measure needs no entry here: `the measure is above 3` is the usual way. One that is true or false by itself does.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
-from decimal import Decimal
 
-from rulebot.compile.data_needs import calls_of
 from rulebot.compile.plan import (
     AllOf,
     AnyOf,
@@ -23,212 +20,19 @@ from rulebot.compile.plan import (
     Op,
     Quantity,
     Rule,
-    Text,
     Truth,
 )
 from rulebot.compile.units import number_quantity
-from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.evaluate.phrases import phrase
-from rulebot.evaluate.wording import OP_WORDS
 from rulebot.measure.words import MeasureText, NamingContext
 from rulebot.model.economic_calendar import PROJECTIONS
-from rulebot.model.money import CENT
-from rulebot.model.session import EXCHANGE_ZONE, Anchor, DayTime, Session, Sessions, session_on
+from rulebot.model.session import DayTime, Sessions
+from rulebot.model.text import counted, duration, plain
 from rulebot.model.values import dataclass
-from rulebot.spec.nouns import Unit
+from rulebot.wording.number import bound_words, from_on, number_words, operand_words, written
 
-# --- Bounds as a person says them
-
-
-def _session(day: date) -> Session:
-    found = session_on(day)
-    assert found is not None
-    return found
-
-
-FULL_DAY = _session(date(2026, 11, 18))
-HALF_DAY = _session(date(2026, 11, 27))
-"""Any full session and any with an early close: what times of day come to is said for both."""
-
-_LEVELS = ("spot", "strike", "sma", "ema", "vwap")
-"""Measures whose points are a level of the underlying, not a distance."""
-
-
-def counted(number: float | Decimal | int, word: str) -> str:
-    """Return `1 point`, `2.5 points`."""
-    return f"{plain(number)} {word}" if number == 1 else f"{plain(number)} {word}s"
-
-
-def plain(number: float | Decimal | int) -> str:
-    """Return a number without digits that say nothing: `6000`, `0.1`, `2.5`."""
-    text = f"{Decimal(str(number)):f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def price(amount: float | Decimal) -> str:
-    """Return a price per share, in cents at least; never with a sign."""
-    exact = abs(Decimal(str(amount)))
-    return f"{exact:,.2f}" if exact == exact.quantize(CENT) else f"{exact.normalize():,f}"
-
-
-def _signed_amount(amount: float) -> str:
-    return f"-{price(amount)}" if amount < 0 else price(amount)
-
-
-def money(amount: float | Decimal) -> str:
-    """Return `$1,000` or `$8.50`: cents only where there are some."""
-    exact = Decimal(str(amount)).quantize(CENT)
-    digits = f"{abs(exact):,.2f}".removesuffix(".00")
-    return f"-${digits}" if exact < 0 else f"${digits}"
-
-
-def about(amount: Decimal) -> str:
-    """Return whole dollars with their sign, for what is estimated: `+$15`, `-$55`."""
-    return f"{'-' if round(amount) < 0 else '+'}${abs(round(amount)):,}"
-
-
-def percent(part: float | Decimal) -> str:
-    """Return a fraction as `50%`."""
-    return f"{plain(round(Decimal(str(part)) * 100, 6))}%"
-
-
-def duration(seconds: float) -> str:
-    """Return `45 s`, `5 minutes`, `2 hours`: whole units only."""
-    for size, word in ((3600, "hour"), (60, "minute")):
-        if seconds and not seconds % size:
-            return counted(int(seconds // size), word)
-    return f"{plain(seconds)} s"
-
-
-def times(count: int) -> str:
-    """Return `once`, `twice`, `3 times`."""
-    return {1: "once", 2: "twice"}.get(count, f"{count} times")
-
-
-SAID: Mapping[Quantity, Callable[[float], str]] = {
-    Quantity.PLAIN: plain,
-    Quantity.LEVEL: plain,
-    Quantity.POINTS: lambda value: counted(value, "point"),
-    Quantity.PRICE: lambda value: f"{_signed_amount(value)} per share",
-    Quantity.DOLLARS: money,
-    Quantity.FRACTION: percent,
-    Quantity.PERCENT: lambda value: f"{plain(value)}%",
-    Quantity.DELTA: _signed_amount,
-    Quantity.SECONDS: duration,
-    Quantity.DAYS: lambda value: counted(int(value), "day"),
-    Quantity.TRUTH: lambda value: str(bool(value)).lower(),
-    Quantity.TEXT: str,
-}
-"""Every quantity; a test asks for each."""
-
-
-def constant(number: Constant, left: Number | None = None) -> str:
-    """Return a number of the spec with its unit; `left` is what it is compared with, which may give the unit."""
-    value = number.value
-    if isinstance(left, Call) and left.measure in _LEVELS:
-        return plain(value)
-    if number.quantity is Quantity.LEVEL and is_change_of_level(left):
-        return counted(value, "point")
-    return SAID[number.quantity](value)
-
-
-def is_change_of_level(left: Number | None) -> bool:
-    """Say whether a measure counts index points, and not a level."""
-    return isinstance(left, Call) and VOCABULARY[left.measure].units[0][0] is Unit.POINTS
-
-
-# ---------------------------------------------------------------- times of day
-
-
-def clock(at: datetime) -> str:
-    """Return New York clock time, with seconds only where there are some."""
-    local = at.astimezone(EXCHANGE_ZONE)
-    return local.strftime("%H:%M:%S" if local.second else "%H:%M")
-
-
-def from_on(at: DayTime) -> str:
-    """Return the time from which a `time` acts: `15:30 (half days 12:30)`, `15:30 (half days never)`."""
-    half = at.before_close(HALF_DAY)
-    return _both(at, clock(at.before_close(FULL_DAY)), "never" if half > HALF_DAY.close else clock(half))
-
-
-def _both(at: DayTime, full: str, half: str) -> str:
-    said = full if at.anchor is Anchor.CLOCK and not at.zone else f"{anchored(at)}, {full}"
-    return said if full == half else f"{said} (half days {half})"
-
-
-def anchored(at: DayTime) -> str:
-    """Return `the close`, `50 minutes after the open` or `15:30 Europe/Berlin`."""
-    if at.zone:
-        return str(at)
-    seconds = at.offset.total_seconds()
-    if not seconds:
-        return f"the {at.anchor.value}"
-    return f"{duration(abs(seconds))} {'after' if seconds > 0 else 'before'} the {at.anchor.value}"
-
-
-# --- Numbers of a test in words
-
-
-def bound_words(bound: Number, left: Number, cast: NamingContext) -> str:
-    """Return the other side of a comparison: `20`, `3 points`, `0.6 times the open's expected move`."""
-    if isinstance(bound, Constant):
-        return constant(bound, left)
-    is_part = isinstance(left, Call) and left.measure in _OF_LEGS and "of" in dict(left.arguments)
-    named = [_OF_THE_WHOLE[call.measure] for call in calls_of(bound) if is_part and call.measure in _OF_THE_WHOLE]
-    return f"{number_words(bound, cast)}{''.join(named[:1])}"
-
-
-_OF_LEGS = ("cost", "value", "profit", "loss")
-_OF_THE_WHOLE = {
-    "credit": " of the whole structure",
-    "debit": " of the whole structure",
-    "max_risk": ", the whole structure",
-}
-"""What stays that of the whole structure where some legs are measured against it, and how it is said."""
-
-
-_SIGNS = {"+": "plus", "-": "less", "*": "times", "/": "over"}
-_FUNCTIONS = {
-    "abs": "the size of",
-    "min": "the least of",
-    "max": "the largest of",
-    "round": "the rounded",
-    "neg": "minus",
-}
-
-
-def number_words(number: Number, cast: NamingContext) -> str:
-    """Return a number of the tree: a measure by its phrase, arithmetic read aloud."""
-    match number:
-        case Constant():
-            return constant(number)
-        case Text(value):
-            return value
-        case Call():
-            return phrase(number, cast)
-        case Arithmetic("*", (Constant(1), other)):
-            return number_words(other, cast)
-        case Arithmetic(operator, operands):
-            parts = [_factor_words(part, cast) if operator == "*" else operand_words(part, cast) for part in operands]
-            if operator in _SIGNS:
-                return f" {_SIGNS[operator]} ".join(parts)
-            return f"{_FUNCTIONS[operator]} {' and '.join(parts)}"
-
-
-def _factor_words(number: Number, cast: NamingContext) -> str:
-    """Return a part of a product: a number there has no unit, whatever the product is compared with."""
-    return plain(number.value) if isinstance(number, Constant) else operand_words(number, cast)
-
-
-def operand_words(number: Number, cast: NamingContext) -> str:
-    """Return a number inside a larger one: sums and products in brackets."""
-    words = number_words(number, cast)
-    is_sum = isinstance(number, Arithmetic) and number.operator in _SIGNS
-    return f"({words})" if is_sum else words
-
-
-# --- How comparisons are said, and the measures that read better in a way of their own
+OP_WORDS = {op: op.value.replace("_", " ") for op in Op} | {Op.BETWEEN: "in"}
+"""How a comparison is said, before its bound."""
 
 
 def comparison_words(test: Compare, cast: NamingContext) -> str:
@@ -266,7 +70,7 @@ def _signed(bound: Number, left: Number, cast: NamingContext) -> tuple[int, str]
     """Return the sign of a bound and its size in words."""
     match bound:
         case Constant(value, quantity):
-            return _sign(value), constant(Constant(abs(value), quantity), left)
+            return _sign(value), written(Constant(abs(value), quantity), left)
         case Arithmetic("*", (factor, other)) if (times := _constant(factor)) is not None:
             return _sign(times), f"{plain(abs(times))} times {operand_words(other, cast)}"
         case _:

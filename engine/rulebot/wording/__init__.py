@@ -1,0 +1,1 @@
+"""Words for the numbers and rules of a plan."""
