@@ -71,9 +71,17 @@ def check_account(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     rules: list[Plain] = [each if isinstance(each, dict) and _is_rule(each) else None for each in members]
     yield from list_problems(source, rules, _ENTRIES)
     yield from _backwards(source, members, _ENTRIES)
-    named = [name for each in _conditions(tree, _LIVE) or () for name in each]
+    yield from _left_out(source, tree)
+
+
+def _left_out(source: Source, tree: Tree) -> Iterator[Diagnostic]:
+    """Yield the conditions that `live.require` lacks; nothing while it has one that is unknown."""
+    required = _conditions(tree, _LIVE)
+    if required is None:
+        return
+    named = [name for each in required for name in each]
     has_unknown = not set(named) <= {shown.value for shown in Shown}
-    for shown in OWED if _conditions(tree, _LIVE) is not None else ():
+    for shown in OWED:
         if shown.value not in named and not has_unknown:
             example = "{above: $0}" if shown is Shown.EXPECTANCY else "{at_least: 20}"
             message = f"'require' lacks '{shown.value}'"

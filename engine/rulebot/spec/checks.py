@@ -3,7 +3,7 @@
 Every check takes the tree with its parameters in place, sound or not, and passes over what the schema refuses.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -233,10 +233,26 @@ def _keys_of(noun: str) -> Collection[str]:
 
 def _choices(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     """Yield the same of the rules of alternatives, two of one name, and legs that stand beside a choice."""
-    first: dict[str, Path] = {}
-    for path, each in _alternatives(tree):
+    alternatives = list(_alternatives(tree))
+    for path, each in alternatives:
         for key in ("when", "require"):
             yield from list_problems(source, each.get(key), (*path, key))
+    yield from _names_of_alternatives(source, alternatives)
+    legs = _mapping(tree, "legs")
+    is_named = any(isinstance(each.get("name"), str) for _, each in alternatives)
+    if is_named and "require" in legs and all("require" in each for _, each in alternatives):
+        message = "'require' is asked of no structure: each alternative has its own"
+        yield source.diagnostic("RB122", ("legs", "require"), message, "remove it", at_key=True)
+    beside = [name for name in legs if name not in NOT_LEGS]
+    if "choose" in legs and beside:
+        message = f"'{beside[0]}' stands beside 'choose': the legs of each alternative stand in it"
+        yield source.diagnostic("RB118", ("legs", beside[0]), message, "move it there", at_key=True)
+
+
+def _names_of_alternatives(source: Source, alternatives: Iterable[tuple[Path, Tree]]) -> Iterator[Diagnostic]:
+    """Yield alternatives of one name, and those without a leg."""
+    first: dict[str, Path] = {}
+    for path, each in alternatives:
         name = each.get("name")
         if isinstance(name, str) and name in first:
             place = source.span(first[name])
@@ -248,13 +264,6 @@ def _choices(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         if all(key in NOT_LEGS_OF_ONE for key in each):
             message = f"the alternative '{name}' has no leg"
             yield source.diagnostic("RB121", (*path, "name"), message, "no trade at all is 'when' of the entry")
-    if first and "require" in _mapping(tree, "legs") and all("require" in each for _, each in _alternatives(tree)):
-        message = "'require' is asked of no structure: each alternative has its own"
-        yield source.diagnostic("RB122", ("legs", "require"), message, "remove it", at_key=True)
-    beside = [name for name in _mapping(tree, "legs") if name not in NOT_LEGS]
-    if "choose" in _mapping(tree, "legs") and beside:
-        message = f"'{beside[0]}' stands beside 'choose': the legs of each alternative stand in it"
-        yield source.diagnostic("RB118", ("legs", beside[0]), message, "move it there", at_key=True)
 
 
 def _accepted(source: Source, tree: Tree) -> Iterator[Diagnostic]:
@@ -392,29 +401,42 @@ def _strikes(source: Source, tree: Tree) -> Iterator[Diagnostic]:
 def _expiries(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     """Every option has an expiry, its own or that of all; shares have none."""
     legs = _mapping(tree, "legs")
-    if legs and all(key in NOT_LEGS and key != "choose" for key in legs):
+    if not legs:
+        return
+    if all(key in NOT_LEGS and key != "choose" for key in legs):
         help = "add one, as in 'short_put: {sell: put, strike: {delta: 0.10}}'"
         yield source.diagnostic("RB121", ("legs",), "'legs' has no leg", help, at_key=True)
         return
-    unlike_legs = [name for name, leg in legs.items() if not (isinstance(leg, dict) and {"buy", "sell"} & leg.keys())]
+    unlike_legs = [name for name, leg in legs.items() if not _trades(leg)]
     if "expiry" not in legs and is_misspelt("expiry", unlike_legs, NOT_LEGS):
         return
-    if legs and "choose" in legs and "expiry" not in legs:
+    if "choose" in legs and "expiry" not in legs:
         help = "expiry: Which expiry the legs have that name none of their own; conditions of entry are read of it."
         yield source.diagnostic("RB113", ("legs",), "'legs' lacks 'expiry'", help, at_key=True)
     places = list(_alternatives(tree)) if "choose" in legs else [(("legs",), legs)]
-    for place, found in places if legs else ():
+    for place, found in places:
         bodies = [(path, leg) for path, leg in _legs(tree) if path[:-1] == place and isinstance(leg, dict)]
-        options = [(path, leg) for path, leg in bodies if "shares" not in (leg.get("buy"), leg.get("sell"))]
-        shares = [(path, leg) for path, leg in bodies if (path, leg) not in options]
-        lacking = [path for path, leg in options if "expiry" not in leg]
-        if "expiry" not in found and "choose" not in legs:
-            yield from _lacking_expiry(source, lacking if len(lacking) < len(options) else [("legs",)])
-        elif options and not lacking and "expiry" in found:
-            message = "this 'expiry' is that of no leg: each has its own"
-            yield source.diagnostic("RB122", (*place, "expiry"), message, "remove it", at_key=True)
-        for path in (path for path, leg in shares if "expiry" in leg):
-            yield source.diagnostic("RB122", (*path, "expiry"), "shares do not expire", "remove it", at_key=True)
+        yield from _expiries_of_legs(source, place, found, bodies, is_choice="choose" in legs)
+
+
+def _trades(leg: Plain) -> bool:
+    return isinstance(leg, dict) and not {"buy", "sell"}.isdisjoint(leg)
+
+
+def _expiries_of_legs(
+    source: Source, place: Path, found: Tree, bodies: Sequence[tuple[Path, Tree]], *, is_choice: bool
+) -> Iterator[Diagnostic]:
+    """Yield what is wrong with the expiries of one list of legs."""
+    options = [(path, leg) for path, leg in bodies if "shares" not in (leg.get("buy"), leg.get("sell"))]
+    shares = [path for path, leg in bodies if (path, leg) not in options and "expiry" in leg]
+    lacking = [path for path, leg in options if "expiry" not in leg]
+    if "expiry" not in found and not is_choice:
+        yield from _lacking_expiry(source, lacking if len(lacking) < len(options) else [("legs",)])
+    elif options and not lacking and "expiry" in found:
+        message = "this 'expiry' is that of no leg: each has its own"
+        yield source.diagnostic("RB122", (*place, "expiry"), message, "remove it", at_key=True)
+    for path in shares:
+        yield source.diagnostic("RB122", (*path, "expiry"), "shares do not expire", "remove it", at_key=True)
 
 
 def _lacking_expiry(source: Source, places: Iterable[Path]) -> Iterator[Diagnostic]:

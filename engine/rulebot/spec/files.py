@@ -117,18 +117,22 @@ def _shown(file: File) -> File:
     return file.relative_to(here) if file.is_relative_to(here) else file
 
 
+def _under_folder(path: str, tests: bool) -> list[File]:
+    all_below = sorted(_in_folder(File(path)))
+    below = [each for each in all_below if tests or not is_test(each)]
+    if not below and all_below:
+        raise NoSuchFiles(f"the folder '{path}' holds nothing but tests of bots", "'rulebot test' runs them")
+    if not below:
+        raise NoSuchFiles(f"the folder '{path}' holds no {' or '.join(SUFFIXES)} file")
+    return _checked(below, File(path))
+
+
 def _under(path: str, tests: bool) -> list[File]:
     file = File(path)
     if not path:
         raise NoSuchFiles("an empty path names no file", "is a variable of the shell empty? '.' is this folder")
     if file.is_dir():
-        all_below = sorted(_in_folder(file))
-        below = [each for each in all_below if tests or not is_test(each)]
-        if not below and all_below:
-            raise NoSuchFiles(f"the folder '{path}' holds nothing but tests of bots", "'rulebot test' runs them")
-        if not below:
-            raise NoSuchFiles(f"the folder '{path}' holds no {' or '.join(SUFFIXES)} file")
-        return _checked(below, file)
+        return _under_folder(path, tests)
     if file.exists():
         return _checked([file], file.parent)
     if has_magic(path) and (matches := [each for each in _matches(path) if tests or not is_test(File(each))]):

@@ -267,16 +267,22 @@ def _is_leg(entry: Entry, indent: int) -> bool:
     return value.entries[0].key in ("buy", "sell") and _is_on_one_line(value, start)
 
 
+def _alike(legs: Sequence[Collection]) -> int:
+    """Return how many keys legs begin with alike; buy and sell are one key, and the last key of a leg is none."""
+    keys = [["side" if each.key in ("buy", "sell") else each.key for each in leg.entries] for leg in legs]
+    alike = 0
+    while keys and all(alike < len(each) - 1 and each[alike] == keys[0][alike] for each in keys):
+        alike += 1
+    return alike
+
+
 def _columns(collection: Collection, group: list[int], indent: int) -> dict[int, str]:
     """Return legs as lines: what they begin with alike stands below each other."""
     entries = [collection.entries[at] for at in group]
     legs = [entry.value for entry in entries if isinstance(entry.value, Collection)]
     names = [f"{key_text(entry.key or '')}:" for entry in entries]
     cells = [_cells(leg) for leg in legs]
-    keys = [["side" if each.key in ("buy", "sell") else each.key for each in leg.entries] for leg in legs]
-    alike = 0
-    while legs and all(alike < len(each) - 1 and each[alike] == keys[0][alike] for each in keys):
-        alike += 1
+    alike = _alike(legs)
     widths = [max(len(row[at]) for row in cells) + 2 for at in range(alike)]
     left = max((len(name) for name in names), default=0)
     return {
@@ -344,6 +350,16 @@ def _ranks(collection: Collection, slot: Slot) -> Mapping[str | None, int]:
 
 def _style(collection: Collection, owner: Entry, depth: int) -> None:
     """Say of a collection and all below whether it goes into braces. depth: 1 for a section of the document."""
+    _choose_braces(collection, owner, depth)
+    for entry in collection.entries:
+        if isinstance(entry.value, Collection):
+            entry.value.is_flow &= collection.is_flow or entry.key is not None or not entry.value.is_rule
+            _style(entry.value, entry, depth + 1)
+            if entry.key is None and entry.value.is_mapping:
+                _hoist(entry, entry.value)
+
+
+def _choose_braces(collection: Collection, owner: Entry, depth: int) -> None:
     if _has_comments(collection) or _holds_rules(collection) or (depth == 1 and owner.key in _SPREAD):
         if collection.is_flow:
             _draw_near([owner, *collection.entries])
@@ -351,12 +367,6 @@ def _style(collection: Collection, owner: Entry, depth: int) -> None:
     elif not collection.is_flow and owner.key is not None:
         is_below = depth > 1 or owner.key in _ON_ONE_LINE
         collection.is_flow = _is_small(collection) and (is_below or not collection.is_mapping)
-    for entry in collection.entries:
-        if isinstance(entry.value, Collection):
-            entry.value.is_flow &= collection.is_flow or entry.key is not None or not entry.value.is_rule
-            _style(entry.value, entry, depth + 1)
-            if entry.key is None and entry.value.is_mapping:
-                _hoist(entry, entry.value)
 
 
 def _draw_near(entries: list[Entry]) -> None:

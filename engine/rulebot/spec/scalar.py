@@ -190,14 +190,17 @@ def _in_plain_digits(found: re.Match[str]) -> str:
     return whole if not found[2] or not int(found[2]) else f"{whole}.{found[2]}"
 
 
+def _time_of_day(hours: int, minutes: str | None, half: str) -> Iterator[str]:
+    if half and 1 <= hours <= 12:
+        yield f"{hours % 12 + (12 if half == 'p' else 0):02}:{minutes or '00'}"
+    elif not half and hours < 24:
+        yield f"{hours + 12 if 1 <= hours <= 5 else hours:02}:{minutes}"  # 3:30 is of the afternoon
+
+
 def _time(text: str) -> Iterator[str]:
     """Yield a time of day, or a duration, as it is written here."""
     if (clock := _HABITS_CLOCK.fullmatch(text)) is not None and (clock[2] or clock[3]):
-        hours, half = int(clock[1]), (clock[3] or "").lower()
-        if half and 1 <= hours <= 12:
-            yield f"{hours % 12 + (12 if half == 'p' else 0):02}:{clock[2] or '00'}"
-        elif not half and hours < 24:
-            yield f"{hours + 12 if 1 <= hours <= 5 else hours:02}:{clock[2]}"  # 3:30 is of the afternoon
+        yield from _time_of_day(int(clock[1]), clock[2], (clock[3] or "").lower())
     if (length := _HABITS_LENGTH.fullmatch(text)) is not None:
         minutes, seconds, hours_, rest = (int(each or 0) for each in length.groups())
         yield f"{hours_ * 60 + rest}m" if hours_ else f"{minutes * 60 + seconds}s"
@@ -229,15 +232,19 @@ def probable_meanings(value: Plain, schema: Mapping[str, Any]) -> str | None:
 def _with_unit(number: Decimal, units: Sequence[str], schema: Mapping[str, Any]) -> str | None:
     """Return the readings of a bare number where a unit is owed, None where none is usual."""
     usual: Mapping[str, Sequence[float]] = schema.get("x-usual", {})
-    as_is = [unit for unit in units if _lies_in(number, usual.get(unit))]
-    times = [unit for unit in units if unit == "%" and _is_part(number, unit in as_is)]
-    times = [unit for unit in times if _lies_in(number * _HUNDRED, usual.get(unit))]
-    parts = [unit for unit in units if unit == "x" and not as_is and _lies_in(number / _HUNDRED, usual.get(unit))]
+
+    def lies_in(value: Decimal, unit: str) -> bool:
+        return unit in units and _lies_in(value, usual.get(unit))
+
+    as_is = [unit for unit in units if lies_in(number, unit)]
+    times = _is_part(number, "%" in as_is) and lies_in(number * _HUNDRED, "%")
     found = [_written(number, unit) for unit in as_is]
-    found += [_written(number * 100, unit) for unit in times] + [_written(number / 100, unit) for unit in parts]
-    if not found:
-        part = number / _HUNDRED
-        found = [_written(part, unit) for unit in units if unit == "%" and _lies_in(part, usual.get(unit))]
+    if times:
+        found.append(_written(number * 100, "%"))
+    if not as_is and lies_in(number / _HUNDRED, "x"):
+        found.append(_written(number / 100, "x"))
+    if not found and lies_in(number / _HUNDRED, "%"):
+        found.append(_written(number / _HUNDRED, "%"))
     if not found:
         return None
     if times and not as_is:

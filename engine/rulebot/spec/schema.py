@@ -114,27 +114,31 @@ def _diagnose(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
         yield from _missing_keys(look.source, path, error)
     elif error.validator in ("x-exactly-one", "x-one-besides"):
         yield from _not_one(look.source, path, error)
-    elif error.validator in _LENGTH:
-        yield _wrong_length(look.source, path, error)
-    elif error.validator in _RANGE:
-        yield _out_of_range(look, path, error)
-    elif error.instance is None:
-        yield look.source.diagnostic("RB152", path, f"{_called(path)} has no value", _owed(error), at_key=True)
-    elif error.validator == "maxLength":
+    else:
+        yield _diagnose_value(look, path, error)
+
+
+def _diagnose_value(look: _Look, path: Path, error: Any) -> Diagnostic:
+    """Return what is wrong with a value, its keys aside."""
+    if error.validator in _LENGTH:
+        return _wrong_length(look.source, path, error)
+    if error.validator in _RANGE:
+        return _out_of_range(look, path, error)
+    if error.instance is None:
+        return look.source.diagnostic("RB152", path, f"{_called(path)} has no value", _owed(error), at_key=True)
+    if error.validator == "maxLength":
         message = f"{_called(path)} has at most {error.validator_value} characters, is {len(error.instance)} long"
         code = {"expr": "RB213"}.get(str(path[-1]), "RB116" if _schema(error).get("x-code") == "RB116" else "RB109")
-        yield look.source.diagnostic(code, path, message)
-    elif isinstance(error.instance, dict | list) or _wants_collection(error):
-        yield _wrong_shape(look, path, error)
-    else:
-        found = scalar_problem(look.source, path, error.instance, _schema(error), look.places.get(path))
-        if (whole := _of_thousands(look.source, path)) is not None:
-            yield replace(found, help=_whole_help(look, path, whole, _schema(error)))
-        else:
-            from rulebot.spec.scalar import normalised_scalar  # only what is wrong needs it
+        return look.source.diagnostic(code, path, message)
+    if isinstance(error.instance, dict | list) or _wants_collection(error):
+        return _wrong_shape(look, path, error)
+    found = scalar_problem(look.source, path, error.instance, _schema(error), look.places.get(path))
+    if (whole := _of_thousands(look.source, path)) is not None:
+        return replace(found, help=_whole_help(look, path, whole, _schema(error)))
+    from rulebot.spec.scalar import normalised_scalar  # only what is wrong needs it
 
-            help = normalised_scalar(error.instance, look.fits(_schema(error)))
-            yield found if help is None else replace(found, help=help)
+    help = normalised_scalar(error.instance, look.fits(_schema(error)))
+    return found if help is None else replace(found, help=help)
 
 
 def _schema(error: Any) -> dict[str, Any]:
@@ -189,11 +193,7 @@ def _unknown_keys(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
             or _run_together(key, known)
             or _odd_beginning([key])
             or _home(look.whole, schema, path, key)
-            or _one_step_out(look.whole, path, key)
-            or _elsewhere(path, key, is_measure=is_measure)
-            or did_you_mean(key, likely)
-            or did_you_mean(key, known)
-            or _known(known, is_measure)
+            or _by_place_or_likeness(look, path, key, likely, known, is_measure=is_measure)
         )
         yield source.diagnostic(code, (*path, key), f"unknown {word} '{shown_value(key)}'", help, at_key=True)
 
@@ -310,11 +310,29 @@ def _keys_of(whole: Mapping[str, Any], schema: Mapping[str, Any]) -> Collection[
     return keys
 
 
-def _elsewhere(path: Path, key: str, *, is_measure: bool = False) -> str | None:
+def _by_place_or_likeness(
+    look: _Look, path: Path, key: str, likely: list[str], known: list[str], *, is_measure: bool
+) -> str | None:
+    return (
+        _one_step_out(look.whole, path, key)
+        or _elsewhere(path, key, is_measure=is_measure)
+        or did_you_mean(key, likely)
+        or did_you_mean(key, known)
+        or _known(known, is_measure)
+    )
+
+
+def _in_braces_of(path: Path, key: str) -> str | None:
+    """Return the measure in whose braces a key stands that belongs beside it."""
     measured = str(path[-1]) if path else ""
     is_measured = measured in MEASURES or measured in ENDINGS
-    if is_measured and (key in JUDGING or (key in LEAVING and path[0] == "exits")):
-        return f"'{key}' stands beside '{measured}', not in its braces"
+    is_of_rule = key in JUDGING or (key in LEAVING and path[:1] == ("exits",))
+    return measured if is_measured and is_of_rule else None
+
+
+def _elsewhere(path: Path, key: str, *, is_measure: bool = False) -> str | None:
+    if (inside := _in_braces_of(path, key)) is not None:
+        return f"'{key}' stands beside '{inside}', not in its braces"
     if key in ENDINGS or key in LEAVING:
         return f"'{key}' belongs to an exit, under 'exits'"
     if key in KEYS_ELSEWHERE or key in MEASURES:

@@ -261,6 +261,10 @@ def _dates(source: Source, test: Tree, path: Path) -> Iterator[Diagnostic]:
         if isinstance(text, str) and (problem := _no_session(text)):
             yield source.diagnostic("RB280", place, problem, "a test lives on a day on which the exchange trades")
     yield from _expiring(source, opening, day, (*path, "from", "open", "dte"))
+    yield from _dates_of_market(source, test, path)
+
+
+def _dates_of_market(source: Source, test: Tree, path: Path) -> Iterator[Diagnostic]:
     for name, days in _inner(test, "market", "expiries").items():
         for at, text in enumerate(days if isinstance(days, list) else ()):
             if isinstance(text, str) and (problem := _no_session(text)):
