@@ -1,4 +1,6 @@
-"""Print the figures of the code base beside what is wanted: `python -m tests.house`."""
+"""Print the figures of the code base beside what is wanted: `python -m tests.house`; `--markdown` as a table."""
+
+import sys
 
 from tests.house import figures
 
@@ -29,8 +31,17 @@ def rows() -> list[tuple[str, str, str]]:
     ]
 
 
+def table() -> str:
+    """Return the figures as the table of docs/architecture.md."""
+    lines = [f"| {name} | {found} | {wanted} |" for name, found, wanted in rows()]
+    return "\n".join(("| figure | now | wanted |", "|---|---|---|", *lines))
+
+
 def main() -> None:
     """Print one line a figure."""
+    if "--markdown" in sys.argv[1:]:
+        print(table())
+        return
     for name, found, wanted in rows():
         print(f"{name:<26} {found}   (wanted: {wanted})")
 
