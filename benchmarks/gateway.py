@@ -21,8 +21,7 @@ from benchmarks.measure import Goal, Rounds
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import attached
 from rulebot.live.start import Run, RunOptions, execute
-from twsim.gateway.hub import GatewaySettings
-from twsim.start_gateway import start_gateway
+from twsim import GatewaySettings, start_gateway
 
 ROUNDS = 5
 DAY = date(2026, 10, 21)

@@ -26,8 +26,7 @@ from rulebot.record.record import Kind, Record
 from rulebot.spec.files import shipped
 from rulebot.store.journal import SqlJournal
 from rulebot.store.registry import open_store
-from twsim.gateway.hub import GatewaySettings
-from twsim.start_gateway import RunningGateway, start_gateway
+from twsim import GatewaySettings, RunningGateway, start_gateway
 
 CLIENT_ID = 1
 OPEN_ORDERS = 100

@@ -19,8 +19,7 @@ from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import attached
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.spec.files import shipped
-from twsim.gateway.hub import GatewaySettings
-from twsim.start_gateway import start_gateway
+from twsim import GatewaySettings, start_gateway
 
 DAY = date(2026, 2, 23)
 DAYS, FEW = 30, 10

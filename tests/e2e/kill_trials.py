@@ -29,12 +29,11 @@ from rulebot.model.session import exchange_date, session_after, session_from
 from rulebot.record.record import Kind
 from tests.e2e.kill_checks import Findings, findings_of
 from tests.e2e.worlds import spec_files
+from twsim import GatewaySettings, RunningGateway, start_gateway
 from twsim.exchange.exchange import SimExchange
 from twsim.exchange.ledger import Ledger
-from twsim.gateway.hub import GatewaySettings
 from twsim.market.load import load_market_file
 from twsim.market.market import SimMarket
-from twsim.start_gateway import RunningGateway, start_gateway
 
 FIRST_DAY = date(2026, 10, 21)
 SPECS = ("spy_put_seller", "dte0_condor", "calm_tape_condor")

@@ -23,7 +23,7 @@ from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.session import EXCHANGE_ZONE
 from tests.e2e.worlds import spec_files
-from twsim.exchange.ledger import LedgerTotals
+from twsim import LedgerTotals
 
 SPECS = ("put_lite", "dte0_condor", "spy_put_seller")
 FIRST_DAY = date(2026, 10, 21)

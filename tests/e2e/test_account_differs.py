@@ -21,9 +21,7 @@ from rulebot.spec.files import shipped
 from rulebot.store.queries import StoreReader
 from rulebot.web.rest_mapping import positions
 from rulebot.web.snapshot_of_store import snapshot_of_store
-from twsim.faults.plan import read_faults
-from twsim.gateway.hub import GatewaySettings
-from twsim.start_gateway import start_gateway
+from twsim import GatewaySettings, read_faults, start_gateway
 
 DAY = date(2026, 10, 21)
 HAND_PUT = Path(__file__).with_name("hand_put.yaml")

@@ -20,8 +20,7 @@ from rulebot.record.record import Kind
 from tests.e2e.test_restart import new_york
 from tests.e2e.test_short_day import BOT, DAY
 from tests.e2e.worlds import check_replays
-from twsim.gateway.hub import GatewaySettings
-from twsim.start_gateway import RunningGateway, start_gateway
+from twsim import GatewaySettings, RunningGateway, start_gateway
 
 
 class WrongClock:

@@ -23,7 +23,7 @@ from rulebot.replay.replay import replay
 from rulebot.replay.reruns import RecordedCause
 from tests.e2e.test_restart import in_loop, new_york, run_until
 from tests.e2e.worlds import run_days, spec_files
-from twsim.start_gateway import RunningGateway
+from twsim import RunningGateway
 
 HALF_DAY = date(2026, 12, 24)
 """The session before Christmas, which ends at 13:00."""

@@ -20,9 +20,7 @@ from rulebot.record.explain import explain_day
 from rulebot.record.record import Kind
 from rulebot.store.queries import StoreReader
 from tests.e2e.worlds import check_replays, spec_files
-from twsim.faults.plan import read_faults
-from twsim.gateway.hub import GatewaySettings
-from twsim.start_gateway import start_gateway
+from twsim import GatewaySettings, read_faults, start_gateway
 
 DAY = date(2026, 10, 21)
 STOP_AT = datetime(2026, 10, 21, 13, 36, tzinfo=UTC)

@@ -40,8 +40,7 @@ from tests.e2e.test_real_time import free_running
 from tests.e2e.test_restart import DAY, new_york
 from tests.e2e.worlds import check_replays, spec_files
 from tests.wire.tally import PLACES_ORDER, Tally, tallied
-from twsim.gateway.hub import GatewaySettings
-from twsim.start_gateway import RunningGateway, start_gateway
+from twsim import GatewaySettings, RunningGateway, start_gateway
 
 BOTS = ("dte0_condor", "put_lite", "spy_put_seller")
 CANCELS_ORDER = "4"

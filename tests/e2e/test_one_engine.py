@@ -22,8 +22,7 @@ from rulebot.store.queries import StoreReader
 from rulebot.store.registry import open_store
 from tests.e2e.test_restart import in_loop, new_york, run_until, working
 from tests.e2e.worlds import spec_files
-from twsim.gateway.hub import GatewaySettings
-from twsim.start_gateway import RunningGateway, start_gateway
+from twsim import GatewaySettings, RunningGateway, start_gateway
 
 SPEC = spec_files(["put_lite"])[0]
 SECONDS = 60.0

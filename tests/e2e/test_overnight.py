@@ -25,8 +25,7 @@ from rulebot.record.codec import decode
 from rulebot.record.record import Kind
 from rulebot.store.queries import StoreReader
 from tests.e2e.worlds import spec_files
-from twsim.gateway.hub import GatewaySettings
-from twsim.start_gateway import RunningGateway, start_gateway
+from twsim import GatewaySettings, RunningGateway, start_gateway
 
 DAY = date(2026, 10, 21)
 SELLER = "spy_put_seller"

@@ -16,8 +16,7 @@ from rulebot.live.environments import World
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from tests.e2e.worlds import check_replays, spec_files
-from twsim.gateway.hub import GatewaySettings
-from twsim.start_gateway import RunningGateway, start_gateway
+from twsim import GatewaySettings, RunningGateway, start_gateway
 
 
 class GatewayClock:

@@ -27,7 +27,7 @@ from rulebot.store.queries import StoreReader
 from tests.e2e.test_four_worlds import Lived, check_worlds, lived_through
 from tests.e2e.test_restart import DAY, in_loop, new_york
 from tests.e2e.worlds import check_replays
-from twsim.start_gateway import RunningGateway
+from twsim import RunningGateway
 
 WINDOW = 6
 AFTER_A_HALF_DAY = date(2026, 11, 30)

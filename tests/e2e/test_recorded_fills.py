@@ -24,7 +24,7 @@ from rulebot.replay.recordings import beginning, listed
 from rulebot.spec.files import shipped
 from tests.e2e.test_restart import in_loop, new_york, run_until
 from tests.e2e.worlds import spec_files
-from twsim.start_gateway import RunningGateway
+from twsim import RunningGateway
 
 FIRST, LAST = date(2026, 10, 21), date(2026, 10, 22)
 PUT_LITE = (shipped("specs") / "put_lite.yaml").read_text(encoding="utf-8")

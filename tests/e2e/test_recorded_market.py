@@ -21,10 +21,7 @@ from rulebot.model.session import at_exchange_time
 from rulebot.record.record import Kind
 from rulebot.replay.recordings import listed
 from tests.e2e.worlds import SHIPPED, run_days, spec_files
-from twsim.gateway.hub import GatewaySettings
-from twsim.market.replayed import ReplayedDay
-from twsim.market.replayed_market import ReplayedMarket
-from twsim.start_gateway import start_gateway
+from twsim import GatewaySettings, ReplayedDay, ReplayedMarket, start_gateway
 
 HALF_DAY = date(2026, 12, 24)
 """The session before Christmas, which ends at 13:00."""

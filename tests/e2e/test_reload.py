@@ -37,8 +37,7 @@ from rulebot.store.sqlite import hold_store
 from tests.e2e.test_real_time import free_running
 from tests.e2e.test_restart import in_loop, new_york
 from tests.e2e.worlds import check_replays
-from twsim.gateway.hub import GatewaySettings
-from twsim.start_gateway import RunningGateway, start_gateway
+from twsim import GatewaySettings, RunningGateway, start_gateway
 
 Moment = Callable[[Run, datetime], bool]
 Step = tuple[Moment, Callable[[Run], None]]

@@ -14,7 +14,7 @@ from rulebot.web.pages import TEMPLATES
 from rulebot.web.recorded_days import _neighbours, _shown, replay_for_page
 from tests.e2e.test_reload import account, ask, at, bot, live, specs_in, stop, writes
 from tests.e2e.test_restart import in_loop, new_york
-from twsim.start_gateway import RunningGateway
+from twsim import RunningGateway
 
 
 def replay(store: Path, *words: str) -> Result:

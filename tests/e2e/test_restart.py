@@ -23,9 +23,7 @@ from rulebot.replay.recordings import listed
 from rulebot.store.journal import SqlJournal
 from rulebot.store.place import Place
 from tests.e2e.worlds import check_replays, spec_files
-from twsim.gateway.hub import GatewaySettings
-from twsim.seams import OrderView, Status
-from twsim.start_gateway import RunningGateway, start_gateway
+from twsim import GatewaySettings, OrderView, RunningGateway, Status, start_gateway
 
 DAY = date(2026, 10, 21)
 SELLER = "spy_put_seller"

@@ -18,12 +18,10 @@ from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.position import end_of
 from rulebot.spec.files import shipped
 from tests.e2e.test_overnight import Died, live_on, new_york, run, stop_at
+from twsim import GatewaySettings, OrderView, RunningGateway, Status, start_gateway
 from twsim.exchange.broker_state import ExchangeSettings
 from twsim.exchange.exchange import SimExchange
-from twsim.gateway.hub import GatewaySettings
 from twsim.market.market import SimMarket
-from twsim.seams import OrderView, Status
-from twsim.start_gateway import RunningGateway, start_gateway
 
 DAY = date(2026, 10, 21)
 TEXT = (shipped("examples") / "resting_condor.yaml").read_text(encoding="utf-8")

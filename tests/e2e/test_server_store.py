@@ -32,7 +32,7 @@ from tests.e2e.conftest import Lived
 from tests.e2e.findings import problems_of
 from tests.e2e.test_restart import in_loop, new_york, run_until, working
 from tests.e2e.worlds import run_days, spec_files
-from twsim.start_gateway import RunningGateway
+from twsim import RunningGateway
 
 pytestmark = pytest.mark.postgres
 

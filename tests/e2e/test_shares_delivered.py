@@ -13,7 +13,7 @@ from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.record.record import Kind
-from twsim.exchange.ledger import Row, money_of
+from twsim import Row, money_of
 
 SPEC = """\
 rulebot: 1

@@ -21,9 +21,7 @@ from rulebot.record.record import Kind
 from rulebot.store.queries import StoreReader
 from tests.e2e.test_restart import new_york
 from tests.e2e.worlds import check_replays
-from twsim.faults.plan import read_faults
-from twsim.gateway.hub import GatewaySettings
-from twsim.start_gateway import start_gateway
+from twsim import GatewaySettings, read_faults, start_gateway
 
 DAY = date(2026, 10, 21)
 EARLY = "the broker closes at 13:00 today, earlier than the calendar has it: this is a half day"

@@ -21,7 +21,7 @@ from rulebot.store.journal import SqlJournal
 from rulebot.store.registry import open_store, read_store
 from rulebot.store.schema import verify
 from tests.wire.connection_trial import Breakage, Outcome, at, live_through
-from twsim.start_gateway import RunningGateway
+from twsim import RunningGateway
 
 SPEC = """
 rulebot: 1

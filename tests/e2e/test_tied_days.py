@@ -22,11 +22,8 @@ from rulebot.model.order import Purpose
 from rulebot.statement.reconcile import DifferenceKind, Reconciliation, reconcile_file
 from tests.e2e.test_overnight import Died, over_a_night
 from tests.e2e.worlds import spec_files
+from twsim import GatewaySettings, Row, read_faults, start_gateway
 from twsim.exchange.flex import flex_statement
-from twsim.exchange.ledger import Row
-from twsim.faults.plan import read_faults
-from twsim.gateway.hub import GatewaySettings
-from twsim.start_gateway import start_gateway
 
 DAY = date(2026, 10, 21)
 STOP_AT = datetime(2026, 10, 21, 13, 36, tzinfo=UTC)

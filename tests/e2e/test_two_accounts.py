@@ -17,8 +17,7 @@ from rulebot.model.contract import Option
 from rulebot.record.codec import line
 from rulebot.record.record import Kind
 from tests.e2e.worlds import spec_files
-from twsim.gateway.hub import GatewaySettings
-from twsim.start_gateway import RunningGateway, start_gateway
+from twsim import GatewaySettings, RunningGateway, start_gateway
 
 OURS, OTHER = "DU1111111", "DU2222222"
 BOTS = ("dte0_condor", "put_lite")

@@ -27,8 +27,7 @@ from rulebot.web.access import Access
 from rulebot.web.hooks import WebhookGate
 from rulebot.web.server import Bind, Server, application
 from tests.e2e.examples import FOLDER
-from twsim.gateway.hub import GatewaySettings
-from twsim.start_gateway import RunningGateway, start_gateway
+from twsim import GatewaySettings, RunningGateway, start_gateway
 
 SECRET = "a-secret-of-hooks-0123"
 SPEC = """

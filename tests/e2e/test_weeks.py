@@ -22,10 +22,10 @@ from rulebot.model.session import EXCHANGE_ZONE, session_from
 from rulebot.record.record import Kind, Record
 from tests.e2e.test_real_time import free_running
 from tests.e2e.worlds import spec_files
-from twsim import start_gateway as embed
-from twsim.gateway.hub import GatewaySettings, Timeline
+from twsim import GatewaySettings, RunningGateway, start_gateway
+from twsim import launch as embed
+from twsim.gateway.hub import Timeline
 from twsim.gateway.wire import Session
-from twsim.start_gateway import RunningGateway, start_gateway
 
 STEP = 15
 """Seconds between two instants, by day and by night."""

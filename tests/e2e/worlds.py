@@ -15,8 +15,7 @@ from rulebot.replay.recordings import listed
 from rulebot.replay.replay import replay
 from rulebot.spec.files import shipped
 from rulebot.store.place import Place
-from twsim.exchange.ledger import LedgerTotals
-from twsim.market.replayed import ReplayedDay
+from twsim import LedgerTotals, ReplayedDay
 
 FIRST_BOTS = ("calm_tape_condor", "dte0_condor", "put_lite", "spx_spy_parity", "spy_put_seller")
 """Those of one or two underlyings, each of which trades on many simulated days."""

@@ -22,12 +22,10 @@ from rulebot.model.event import Request
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.record.record import Kind, Record
 from rulebot.store.queries import StoreReader
+from twsim import GatewaySettings, RunningGateway, read_faults, start_gateway
 from twsim.faults.connection import FaultySession
-from twsim.faults.plan import read_faults
 from twsim.faults.policy import Faults
-from twsim.gateway.hub import GatewaySettings
 from twsim.gateway.wire import Session
-from twsim.start_gateway import RunningGateway, start_gateway
 
 DAY = date(2026, 10, 21)
 PHASES = {

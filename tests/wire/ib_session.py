@@ -12,9 +12,7 @@ from rulebot.adapters.ib.settings import IbSettings
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.event import Event
 from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
-from twsim.faults.plan import read_faults
-from twsim.gateway.hub import GatewaySettings
-from twsim.start_gateway import RunningGateway, start_gateway
+from twsim import GatewaySettings, RunningGateway, read_faults, start_gateway
 
 DAY = date(2025, 11, 24)
 LIMIT_SECONDS = 90

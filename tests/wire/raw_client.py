@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import date
 from typing import Any
 
-from twsim.gateway.hub import GatewaySettings
-from twsim.start_gateway import RunningGateway, start_gateway
+from twsim import GatewaySettings, RunningGateway, start_gateway
 
 DAY = date(2025, 11, 24)
 SECONDS = 60.0

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from twsim.start_gateway import RunningGateway
+from twsim import RunningGateway
 
 ASKS_LINE, GIVES_UP_LINE, PLACES_ORDER, ASKS_TIME, BEGINS = "1", "2", "3", "49", "71"
 

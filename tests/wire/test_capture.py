@@ -19,9 +19,7 @@ from rulebot.capture import captured as asking
 from rulebot.capture.captured import captured
 from rulebot.capture.chain import read_chain
 from rulebot.cli.main import main
-from twsim.gateway.hub import GatewaySettings
-from twsim.market.replayed_market import ReplayedMarket
-from twsim.start_gateway import start_gateway
+from twsim import GatewaySettings, ReplayedMarket, start_gateway
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "chains" / "spx.json"
 

@@ -8,7 +8,8 @@ import pytest
 from raw_client import RawClient, con_id, gateway, order, run
 
 from rulebot.model.session import session_on
-from twsim.gateway.hub import GatewaySettings, Timeline
+from twsim import GatewaySettings
+from twsim.gateway.hub import Timeline
 
 HOLD = "v100..178 +LOCKSTEP"
 

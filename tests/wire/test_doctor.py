@@ -30,12 +30,10 @@ from rulebot.ports import Batch
 from rulebot.preview.connection import ReadOnlySession
 from rulebot.store.journal import SqlJournal
 from rulebot.store.registry import open_store
+from twsim import GatewaySettings, RunningGateway, read_faults, start_gateway
 from twsim.exchange.broker_state import ExchangeSettings
 from twsim.exchange.exchange import SimExchange
-from twsim.faults.plan import read_faults
-from twsim.gateway.hub import GatewaySettings
 from twsim.market.market import SimMarket
-from twsim.start_gateway import RunningGateway, start_gateway
 
 SPECS = Path(__file__).parents[2] / "specs"
 SIM_DAY = date(2026, 10, 21)

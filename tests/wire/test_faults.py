@@ -11,10 +11,9 @@ from click.testing import CliRunner
 from raw_client import DAY, Message, RawClient, con_id, contract, order, run
 
 from rulebot.cli.gateway import gateway
-from twsim.faults.plan import KINDS, FaultError, load_faults, read_faults
-from twsim.gateway.hub import GatewaySettings
+from twsim import KINDS, GatewaySettings, RunningGateway, read_faults, start_gateway
+from twsim.faults.plan import FaultError, load_faults
 from twsim.gateway.wire import take_frames
-from twsim.start_gateway import RunningGateway, start_gateway
 
 OFFER = "v100..178 +LOCKSTEP"
 FENCES_TO_OPEN = 12

@@ -8,8 +8,7 @@ import pytest
 
 from rulebot.model.errors import BrokerError
 from tests.paper.paper_checks import FAR, OVER, WORKS, account_of, connection, sent_and_cancelled
-from twsim.gateway.hub import GatewaySettings
-from twsim.start_gateway import start_gateway
+from twsim import GatewaySettings, start_gateway
 
 DAY = date(2025, 11, 24)
 

@@ -24,7 +24,7 @@ from rulebot.scan.scan import CLIENT_ID, ScanRequest, allowed_lines, run_scan, s
 from rulebot.scan.scan_row import Scan, ScanRow, widened
 from rulebot.store.journal import SqlJournal
 from rulebot.store.registry import open_store
-from twsim.start_gateway import RunningGateway
+from twsim import RunningGateway
 
 SIM_DAY = date(2026, 10, 21)
 IN_HOURS = datetime(2026, 10, 21, 14, 0, tzinfo=UTC)

@@ -47,9 +47,7 @@ from rulebot.process.settings import read_settings
 from rulebot.replay.recordings import meant, recorded_beside
 from rulebot.store.place import Place
 from rulebot.store.registry import run_store
-from twsim.market.replayed import Floats, ReplayedColumn, ReplayedDay
-from twsim.nouns import Instrument
-from twsim.seams import Bar
+from twsim import Bar, Floats, Instrument, ReplayedColumn, ReplayedDay
 
 # --- Captured chains
 

@@ -18,10 +18,8 @@ from rulebot.model.errors import SpecError
 from rulebot.model.facts import Account, Grids, Listing
 from rulebot.model.session import EXCHANGE_ZONE, exchange_date, session_on
 from rulebot.model.values import dataclass
-from twsim.market.replayed import FIRST_FREE_ID, given_option, given_underlying
-from twsim.nouns import Instrument
-from twsim.nouns import TickRule as SimulatedTicks
-from twsim.seams import OptionParams
+from twsim import FIRST_FREE_ID, Instrument, OptionParams, given_option, given_underlying
+from twsim import TickRule as SimulatedTicks
 
 FORMAT = "captured chain 1"
 NO_ACCOUNT = "DU0000000"

@@ -33,8 +33,7 @@ from rulebot.model.facts import Account, Listing
 from rulebot.model.facts import Bar as FactBar
 from rulebot.model.market import Board
 from rulebot.model.session import exchange_date, session_before, session_on
-from twsim.market.replayed import Opening, ReplayedColumn, ReplayedDay
-from twsim.seams import Bar
+from twsim import Bar, Opening, ReplayedColumn, ReplayedDay
 
 # --- The slow facts of a recorded day as the history that a gateway answers from
 

@@ -31,8 +31,7 @@ from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, session_after, session_from
 from rulebot.spec.diagnostic import did_you_mean
-from twsim.faults.plan import KINDS, STANDING, labels
-from twsim.gateway.hub import AFTER_CLOSE, BEFORE_OPEN
+from twsim import AFTER_CLOSE, BEFORE_OPEN, KINDS, STANDING, fault_labels
 
 Value = str | int | float | bool
 
@@ -101,7 +100,7 @@ def labels_of(kinds: Sequence[str]) -> tuple[str, ...]:
         elif kind in (*ACTS, CLOCK, *RELOADS, *DOCUMENTS):
             found.append(kind)
         else:
-            found += [each for each in labels(kind) if each not in LABELS_NOT_DRAWN]
+            found += [each for each in fault_labels(kind) if each not in LABELS_NOT_DRAWN]
     return tuple(found)
 
 

@@ -16,7 +16,7 @@ from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.position import Position
 from rulebot.model.values import dataclass
 from rulebot.record.record import Kind
-from twsim.exchange.ledger import Row
+from twsim import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

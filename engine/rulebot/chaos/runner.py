@@ -37,9 +37,7 @@ from rulebot.model.order import OrderStatus
 from rulebot.model.session import exchange_date
 from rulebot.store.maintenance import differing_tables
 from rulebot.store.place import Place
-from twsim.exchange.ledger import Row
-from twsim.gateway.hub import GatewaySettings
-from twsim.start_gateway import RunningGateway, start_gateway
+from twsim import GatewaySettings, Row, RunningGateway, start_gateway
 
 # --- Hears what an engine would have printed with a traceback
 

@@ -23,8 +23,7 @@ from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, session
 from rulebot.model.values import dataclass
 from rulebot.store.place import Place
 from rulebot.store.sqlite import BUSY_MS
-from twsim.faults.connection import PLACES
-from twsim.faults.plan import FaultPlan, read_faults
+from twsim import PLACES, FaultPlan, read_faults
 
 REQUESTS = {
     "kill": Request.KILL,

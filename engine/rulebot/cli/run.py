@@ -210,7 +210,8 @@ def _desk_of_run(
     """Return the bots that a run enters with: without those of specs that are gone, with edits kept in its store."""
     from rulebot.documents.load_bots import NO_BOTS, check_live_data, check_overrides
     from rulebot.documents.reload_specs import with_kept
-    from rulebot.live.start import check_sim_symbols, without_removed
+    from rulebot.live.environments import check_sim_symbols
+    from rulebot.live.start import without_removed
 
     store = _meant_store(options, settings)
     if gone and options["exits_only"]:

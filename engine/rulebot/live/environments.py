@@ -4,7 +4,7 @@ No other file asks which world it is in.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import date, datetime
@@ -16,6 +16,7 @@ from rulebot.adapters.ib.connection_errors import nothing_listens
 from rulebot.adapters.ib.handshake import read_greeting
 from rulebot.adapters.ib.settings import WHOLE, IbSettings, Share
 from rulebot.backtest.broker import FillModel
+from rulebot.core.program import CompiledBot
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import exchange_date, session_from
 from rulebot.model.values import dataclass
@@ -24,11 +25,18 @@ from rulebot.process.connection_state import patiently
 from rulebot.process.settings import Settings
 from rulebot.shadow.broker import ObservingBroker
 from rulebot.shadow.link import ObservingLink
-from twsim.gateway.hub import GatewaySettings
-from twsim.market.replayed import ReplayedDay
-from twsim.market.replayed_market import ReplayedMarket
-from twsim.seams import Market
-from twsim.start_gateway import RunningGateway, check_start, market_of, start_gateway
+from twsim import (
+    ASSETS,
+    OPTION_CLASSES,
+    GatewaySettings,
+    Market,
+    ReplayedDay,
+    ReplayedMarket,
+    RunningGateway,
+    check_start,
+    market_of,
+    start_gateway,
+)
 
 DEFAULT_DATE = date(2026, 10, 21)
 DEFAULT_SEED = 7
@@ -288,3 +296,21 @@ async def observing(world: AbstractAsyncContextManager[World], fills: FillModel)
     """Yield a world in which nothing is sent; the connection itself refuses to."""
     async with world as found:
         yield replace(found, observer=observer(found.ib.link, found.ib.feed, fills, found.ib.link.now))
+
+
+# --- Which symbols a simulated market has
+
+
+def check_sim_symbols(bots: Iterable[CompiledBot]) -> None:
+    """Raises: MisuseError for a bot that reads a symbol, or trades options, which the simulated market has not."""
+    optioned = {each.symbol for each in OPTION_CLASSES.values()}
+    for bot in bots:
+        needs = bot.plan.needs
+        unknown = sorted({each for each in needs.symbols if each not in ASSETS})
+        lacking = sorted({symbol for symbol, *_ in needs.chains if symbol in ASSETS and symbol not in optioned})
+        if unknown or lacking:
+            what = f"no {', '.join(unknown)}" if unknown else f"no options on {', '.join(lacking)}"
+            raise MisuseError(
+                f"the simulated market has {what}, which {bot.plan.name} reads",
+                f"it has options on {', '.join(sorted(optioned))}; 'rulebot backtest' takes data of others",
+            )

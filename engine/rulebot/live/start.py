@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -21,7 +21,6 @@ from pathlib import Path
 from rulebot.adapters.clock import WallClock
 from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.calendars.calendars import load_calendar
-from rulebot.core.program import CompiledBot
 from rulebot.core.state import State
 from rulebot.documents.load_bots import LoadedBots, compile_text
 from rulebot.documents.reload_specs import sources_of, told_limits, told_sources, told_specs
@@ -34,7 +33,6 @@ from rulebot.model.errors import (
     BrokerError,
     FullStoreError,
     LockedStoreError,
-    MisuseError,
     RulebotError,
     StoreError,
     UnwrittenError,
@@ -71,7 +69,6 @@ from rulebot.store.place import Place, Server
 from rulebot.store.queries import Run as StoredRun
 from rulebot.store.queries import StoreReader
 from rulebot.store.registry import hold_account, is_there
-from twsim.market.universe import ASSETS, OPTION_CLASSES
 
 log = logging.getLogger("rulebot.run")
 
@@ -486,21 +483,3 @@ def _refuse(gone: Sequence[str], count: int, store: Place) -> None:
             f"{error.message}, and {counted(count, 'open position')} in {store} {stand} without an engine",
             "'--exits-only' watches them, each under the text that opened it; so does a start without that path",
         ) from error
-
-
-# --- Which symbols of some bots a simulated market has not
-
-
-def check_sim_symbols(bots: Iterable[CompiledBot]) -> None:
-    """Raises: MisuseError for a bot that reads a symbol, or trades options, which the simulated market has not."""
-    optioned = {each.symbol for each in OPTION_CLASSES.values()}
-    for bot in bots:
-        needs = bot.plan.needs
-        unknown = sorted({each for each in needs.symbols if each not in ASSETS})
-        lacking = sorted({symbol for symbol, *_ in needs.chains if symbol in ASSETS and symbol not in optioned})
-        if unknown or lacking:
-            what = f"no {', '.join(unknown)}" if unknown else f"no options on {', '.join(lacking)}"
-            raise MisuseError(
-                f"the simulated market has {what}, which {bot.plan.name} reads",
-                f"it has options on {', '.join(sorted(optioned))}; 'rulebot backtest' takes data of others",
-            )

@@ -155,7 +155,7 @@ def totals(rows: Iterable[Row]) -> LedgerTotals:
     return LedgerTotals(start, start + cash, dict(sums["trade"]), paid, held, dict(sums["realized"]))
 
 
-def summary(rows: Iterable[Row]) -> str:
+def ledger_summary(rows: Iterable[Row]) -> str:
     """Return executions, positions, cash by day and realised P/L by contract of the last run, as text tables."""
     rows = latest_run(rows)
     names = {_id(row): str(row["name"]) for row in rows if "con_id" in row and "name" in row}

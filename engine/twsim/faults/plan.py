@@ -71,7 +71,7 @@ def label(kind: str, values: Mapping[str, Any]) -> str:
     return kind
 
 
-def labels(kind: str) -> tuple[str, ...]:
+def fault_labels(kind: str) -> tuple[str, ...]:
     """Return every name under which faults of a kind may be counted."""
     found = [f"{kind} {word}" for param in KINDS[kind].params.values() for word in param.apart]
     return tuple(found) or (kind,)

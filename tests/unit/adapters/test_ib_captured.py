@@ -27,7 +27,7 @@ from rulebot.model.event import BrokerStatus, ExecutionReport, PositionReport
 from rulebot.model.market import COLUMNS, Board
 from rulebot.model.order import Side
 from rulebot.model.session import Hours, session_on
-from twsim.market.replayed import given_option, given_underlying
+from twsim import given_option, given_underlying
 
 FILE = Path(__file__).parent / "captured" / "ib_objects.json"
 AT = datetime(2018, 5, 25, 17, 50, 3, tzinfo=UTC)

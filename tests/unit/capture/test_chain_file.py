@@ -17,7 +17,7 @@ from rulebot.capture.recorded import Recorded
 from rulebot.model.contract import Option, Right
 from rulebot.model.errors import MisuseError, SpecError, StoreError
 from rulebot.model.facts import Account, Listing
-from twsim.market.replayed_market import ReplayedMarket
+from twsim import ReplayedMarket
 
 AT = datetime(2026, 10, 21, 14, 30, 3, tzinfo=UTC)
 DAY, NEXT = date(2026, 10, 21), date(2026, 10, 22)

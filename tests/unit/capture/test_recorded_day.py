@@ -25,8 +25,8 @@ from rulebot.model.facts import Bar, Bars, Listing
 from rulebot.model.market import Board
 from rulebot.model.money import TickRule
 from tests.tape_file import rewrite
+from twsim import ReplayedMarket
 from twsim.exchange.nbbo import tick_rule
-from twsim.market.replayed_market import ReplayedMarket
 
 DAY = date(2026, 10, 21)
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)

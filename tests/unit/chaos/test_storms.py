@@ -36,7 +36,7 @@ from rulebot.record.record import Kind, Record
 from rulebot.spec.files import shipped
 from rulebot.store.journal import SqlJournal
 from rulebot.store.registry import open_store
-from twsim.faults.plan import KINDS, read_faults
+from twsim import KINDS, read_faults
 
 NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)
 

@@ -22,7 +22,7 @@ from rulebot.model.position import Position, PositionLeg
 from rulebot.record.codec import encode
 from rulebot.record.record import FILLS_OWED, Json, Kind, Record
 from rulebot.spec.files import shipped
-from twsim.exchange.ledger import LedgerTotals
+from twsim import LedgerTotals
 
 DAY = date(2026, 10, 21)
 NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)

@@ -11,7 +11,7 @@ from rulebot.checks.against_ledger.holdings import delivery_differences
 from rulebot.model.contract import LOT, Right, share
 from rulebot.model.position import PositionLeg
 from rulebot.record.record import Json, Kind, Record
-from twsim.exchange.ledger import LedgerTotals, Row
+from twsim import LedgerTotals, Row
 
 STOCK = PositionLeg(
     name="stock", option=share("SPY", 13), sign=1, ratio=LOT, opened=LOT, entry_cash=Decimal(-60000),

@@ -7,7 +7,7 @@ from engine_day import FLAT, ID, PUT, at, order
 from rulebot.checks.against_ledger.books import CheckedDay
 from rulebot.checks.against_ledger.holdings import entries_at_once, exits_at_once
 from rulebot.model.order import Order, OrderStatus, Purpose
-from twsim.exchange.ledger import LedgerTotals, Row
+from twsim import LedgerTotals, Row
 
 NOTHING = LedgerTotals(Decimal(0), Decimal(0), {}, {}, {}, {})
 

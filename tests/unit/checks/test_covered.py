@@ -10,7 +10,7 @@ from rulebot.checks.against_ledger.books import CheckedDay
 from rulebot.checks.against_ledger.holdings import calls_without_shares, uncovered_shorts
 from rulebot.model.contract import Right
 from rulebot.model.order import OrderLeg, Purpose, Side
-from twsim.exchange.ledger import LedgerTotals, Row
+from twsim import LedgerTotals, Row
 
 CALL = replace(PUT, right=Right.CALL)
 ENTRY = order(1, Purpose.ENTRY, quantity=2, legs=(OrderLeg("call", CALL, Side.SELL),))

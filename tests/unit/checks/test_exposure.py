@@ -12,7 +12,7 @@ from rulebot.checks.against_ledger.holdings import closed_too_much, closed_witho
 from rulebot.model.contract import LOT, Right, share
 from rulebot.model.order import OrderLeg, OrderStatus, Purpose, Side
 from rulebot.record.record import Kind, Record
-from twsim.exchange.ledger import LedgerTotals, Row
+from twsim import LedgerTotals, Row
 
 LONG = replace(PUT, strike=Decimal(580), con_id=12)
 WING = replace(LEG, name="wing", option=LONG, sign=1)

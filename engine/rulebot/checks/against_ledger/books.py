@@ -23,9 +23,7 @@ from rulebot.store.journal import SqlJournal
 from rulebot.store.place import Place
 from rulebot.store.registry import open_store
 from rulebot.store.schema import ChainBreak
-from twsim.exchange.external_trades import EARLY
-from twsim.exchange.ledger import DELIVERY, LedgerTotals, Row, money_of
-from twsim.market.universe import ASSETS
+from twsim import ASSETS, DELIVERY, EARLY, LedgerTotals, Row, money_of
 
 # --- What a run left
 

@@ -19,8 +19,7 @@ from rulebot.order.price import option_ticks
 from rulebot.record.codec import decode
 from rulebot.record.record import FILLS_OWED, TICKS, Json, Kind, Record
 from rulebot.recovery.operator_state import after_record
-from twsim.exchange.ledger import Row
-from twsim.seams import OrderView, Status
+from twsim import OrderView, Row, Status
 
 OFTEN, SOON = 8, timedelta(minutes=2)
 """How often in how short a time one exit takes over from another at least, where they do so without end."""

@@ -27,9 +27,7 @@ from rulebot.model.session import exchange_date
 from rulebot.model.share_coverage import DELIVERING, shares_covering, shares_delivered
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind
-from twsim.exchange.external_trades import EARLY
-from twsim.exchange.ledger import DELIVERY, Row, money_of
-from twsim.seams import Status
+from twsim import DELIVERY, EARLY, Row, Status, money_of
 
 KNOWN = timedelta(minutes=1)
 """How long an engine may not know that somebody else has closed what it holds."""

@@ -36,7 +36,7 @@ from fake_market import (
 from twsim.exchange.broker_state import Account
 from twsim.exchange.exchange import PositionsError, StartPosition, load_positions
 from twsim.exchange.execution import charge
-from twsim.exchange.ledger import LedgerError, open_ledger, read_ledger, summary, totals
+from twsim.exchange.ledger import LedgerError, ledger_summary, open_ledger, read_ledger, totals
 from twsim.exchange.margin import Line, margin_needs
 from twsim.nouns import Instrument
 from twsim.seams import Commissioned, DayStats, PositionChanged
@@ -509,11 +509,11 @@ def test_totals_agree_with_the_account() -> None:
 
 
 def test_summary_prints_tables() -> None:
-    text = summary(traded(None).broker.ledger.rows)
+    text = ledger_summary(traded(None).broker.ledger.rows)
     assert "SPXW  240506P05000000  SLD   2         2.0" in text
     assert "SPX combo" in text
     assert "2024-05-06" in text
-    assert summary([]).count("(none)") == 4
+    assert ledger_summary([]).count("(none)") == 4
 
 
 def test_a_file_that_is_no_ledger_is_named(tmp_path: Path) -> None:
