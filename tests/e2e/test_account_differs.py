@@ -16,11 +16,11 @@ from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.model.order import OrderType, Purpose
 from rulebot.model.session import at_exchange_time
+from rulebot.narrate.snapshot_of_store import snapshot_of_store
 from rulebot.record.record import Kind
 from rulebot.spec.files import shipped
 from rulebot.store.queries import StoreReader
 from rulebot.web.rest_mapping import positions
-from rulebot.web.snapshot_of_store import snapshot_of_store
 from twsim import GatewaySettings, read_faults, start_gateway
 
 DAY = date(2026, 10, 21)

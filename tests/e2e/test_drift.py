@@ -16,7 +16,7 @@ from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.model.session import at_exchange_time
-from rulebot.narrate.snapshot import open_today
+from rulebot.narrate.snapshot_of_state import open_today
 from rulebot.replay.drift import DayComparison, DriftKind, by_fills, compared, total
 from rulebot.replay.recordings import listed
 from rulebot.replay.replay import replay

@@ -27,6 +27,7 @@ from rulebot.model.errors import InvariantError
 from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus
 from rulebot.model.session import at_exchange_time
+from rulebot.narrate.snapshot_of_store import snapshot_of_store
 from rulebot.promotion.promotion import read_evidence, read_live_store
 from rulebot.record.record import Json, Kind, Record
 from rulebot.spec.files import shipped
@@ -35,7 +36,6 @@ from rulebot.store.queries import StoreReader
 from rulebot.store.registry import open_store
 from rulebot.web.pages import bot_page, trades_page
 from rulebot.web.rest_mapping import status
-from rulebot.web.snapshot_of_store import snapshot_of_store
 from tests.e2e.test_real_time import free_running
 from tests.e2e.test_restart import DAY, new_york
 from tests.e2e.worlds import check_replays, spec_files

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,12 +24,12 @@ from store_day import small_day
 
 from rulebot.cli.main import main
 from rulebot.narrate.positions import ShownLeg
+from rulebot.narrate.snapshot import BotActivity, BotSnapshot, PositionSnapshot, SymbolGreeks
 from rulebot.spec.files import shipped
 from rulebot.store.journal import SqlJournal
 from rulebot.store.registry import open_store
 from rulebot.store.requests import box_of
 from rulebot.web import pages
-from rulebot.web.snapshot import BotLine, PositionLine, SymbolGreeks
 from tests.e2e.conftest import NEEDED
 from tests.e2e.worlds import run_days, spec_files
 from tests.scan_rows import kept, row
@@ -58,6 +59,8 @@ CUT = """[...document.querySelectorAll(".scroll, .told, pre")]
     .filter(each => each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 1)
     .map(each => `${each.ariaLabel}: ${each.scrollWidth} of ${each.clientWidth}`)"""
 """Tables, lists and texts of which a part is out of sight."""
+OPENED, LATER = datetime(2026, 10, 21, 13, 45, tzinfo=UTC), datetime(2026, 10, 22, 14, tzinfo=UTC)
+"""When a position was opened, and a time of the next session."""
 UNDER_HEADER = """document.querySelector("#why h2").getBoundingClientRect().top
     - document.querySelector("header").getBoundingClientRect().bottom"""
 """How far below the line at the top a heading stands that a link leads to."""
@@ -357,15 +360,15 @@ def test_ci_what_was_never_answered_may_have_been_asked_for(tmp_path: Path, brow
 @pytest.mark.parametrize("width", [1280, 1440, 1600])
 def test_a_long_name_hides_no_column_of_what_is_open(width: int, browser: Any) -> None:
     """Above 1440 pixels nothing was broken into lines, and up to five columns lay beyond the right edge."""
-    row = PositionLine(
+    row = PositionSnapshot(
         id="a-20261021-1",
         bot="a_bot_with_a_name_of_just_forty_letters1",
         structure="5890/5900p 6035/6045c 2026-10-21",
         state="open",
-        since="Oct 21 09:45",
+        opened_at=OPENED,
         dte=0,
         entry=0.55,
-        mark=0.42,
+        mid=0.42,
         profit=-1253.71,
         exits="target 0.28 (now 0.42); stop 1.10",
         max_loss=12945.0,
@@ -377,7 +380,9 @@ def test_a_long_name_hides_no_column_of_what_is_open(width: int, browser: Any) -
     greeks = dict.fromkeys(("delta", "gamma", "theta", "vega"), -123.4)
     held = (SymbolGreeks("SPX", price=6012.34, beta=1.0, **greeks), SymbolGreeks("GOOGL", price=None, **greeks))
     across = {"underlyings": held, "dollar_greeks": greeks, "spx_delta": None, "without_beta": ("GOOGL",)}
-    picture = SimpleNamespace(positions=(row,), engine="running", profit=-1253.71, greeks=greeks, **across, **sums)
+    picture = SimpleNamespace(
+        positions=(row,), engine="running", at=LATER, profit=-1253.71, greeks=greeks, **across, **sums
+    )
     words, known = SimpleNamespace(close="close {} of {}".format), SimpleNamespace(open_trades={row.id: 123})
     template = pages.TEMPLATES.get_template("parts/positions.html")
     shown = template.render(picture=picture, shown=known, words=words)
@@ -391,15 +396,17 @@ def test_a_long_name_hides_no_column_of_what_is_open(width: int, browser: Any) -
 
 def test_a_long_name_and_a_condor_hide_no_button_of_a_bot(browser: Any) -> None:
     """On a screen of 1280 pixels Pause lay beyond the table's right edge."""
-    left = BotLine(
+    left = BotSnapshot(
         bot="a_bot_with_a_name_of_just_forty_letters1",
-        doing="exiting",
-        since="Oct 21 09:45",
-        position="6045c of 5890/5900p 6035/6045c 0.55",
+        doing=BotActivity.EXITING,
+        since=OPENED,
+        structure="6045c of 5890/5900p 6035/6045c 0.55",
         profit=-1253.71,
         waits="target 0.28 (now 0.35); stop 1.10; time 15:45; breach within 15 pts (now 57.4)",
     )
-    picture = SimpleNamespace(bots=(left, replace(left, doing="watching")), engine="running", trading="active")
+    picture = SimpleNamespace(
+        bots=(left, replace(left, doing=BotActivity.WATCHING)), engine="running", trading="active", at=LATER
+    )
     known = SimpleNamespace(entries={})
     shown = pages.TEMPLATES.get_template("parts/bots.html").render(picture=picture, shown=known)
     style = (Path(pages.__file__).parent / "static" / "page.css").read_text(encoding="utf-8")

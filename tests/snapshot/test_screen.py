@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from rich.console import Console, Group
@@ -12,12 +13,13 @@ from syrupy.assertion import SnapshotAssertion
 
 from rulebot.cli.report import NextCommands, glance_lines, happening_line, report_lines
 from rulebot.narrate.day_report import BotOutcome, DayOutcome, ReportedTrade, RunLog, day_outcome
-from rulebot.narrate.snapshot import BotActivity, BotRow, RunSnapshot, run_snapshot
+from rulebot.narrate.snapshot import BotActivity, BotSnapshot, OrderSnapshot, Snapshot
+from rulebot.narrate.snapshot_of_state import summary_of
 
 PROGRAM = day_program()
 
 
-def drawn(shown: RunSnapshot, width: int) -> str:
+def drawn(shown: Snapshot, width: int) -> str:
     console = Console(width=width, color_system=None, force_terminal=False)
     with console.capture() as found:
         console.print(Group(*glance_lines(shown, width)))
@@ -29,36 +31,38 @@ def drawn(shown: RunSnapshot, width: int) -> str:
 @pytest.mark.parametrize("width", [80, 100, 120, 160])
 @pytest.mark.parametrize("clock", ["11:42", "14:00"])
 def test_table(clock: str, width: int, snapshot: SnapshotAssertion) -> None:
-    shown = run_snapshot(PROGRAM, day_state(clock), at(clock), at("09:29"), at("16:06"))
+    shown = summary_of(PROGRAM, day_state(clock), at(clock), at("09:29"), at("16:06"))
     assert drawn(shown, width) == snapshot
 
 
 @pytest.mark.parametrize("name", [CONDOR, "a_bot_with_a_name_of_forty_letters_or_so"])
 def test_a_narrow_table_has_the_profit_of_every_bot(name: str) -> None:
     """At 60 columns it was cut off behind an ellipsis, at 80 that of a bot with a long name."""
-    shown = run_snapshot(PROGRAM, day_state("14:00"), at("14:00"), at("09:29"), at("16:06"))
-    held = next(row for row in shown.rows if row.profit is not None and row.position)
-    lines = drawn(replace(shown, rows=(replace(held, bot=name, profit=Decimal("-1234.5")),)), 60).splitlines()
+    shown = summary_of(PROGRAM, day_state("14:00"), at("14:00"), at("09:29"), at("16:06"))
+    held = next(row for row in shown.bots if row.profit is not None and row.position)
+    lines = drawn(replace(shown, bots=(replace(held, bot=name, profit=-1234.5),)), 60).splitlines()
     assert lines[1].endswith("P/L")
     assert lines[2].endswith("-$1,234.50")
     assert lines[3].strip() == held.position
 
 
 def test_every_state_has_a_line(snapshot: SnapshotAssertion) -> None:
+    order = OrderSnapshot(bot="bot_entering", limit=0.25)
+    entering: dict[str, Any] = {"structure": "5950/5955p", "order": order, "attempt": 2, "tries": 5}
     rows = tuple(
-        BotRow(
+        BotSnapshot(
             bot=f"bot_{doing.value}",
             doing=doing,
             since=at("10:00"),
-            position="5950/5955p  try 2 of 5 at 0.25" if doing is BotActivity.ENTERING else "",
-            profit=Decimal("-1234.5") if doing is BotActivity.EXITING else None,
+            **(entering if doing is BotActivity.ENTERING else {}),
+            profit=-1234.5 if doing is BotActivity.EXITING else None,
             waits="a fill",
         )
-        for doing in BotActivity
+        for doing in list(BotActivity)[:7]
     )
-    shown = RunSnapshot(
-        at=at("12:00"), is_in_hours=True, progress=0.38, net_liquidation=None, levels=(("SPX", None),),
-        realized=Decimal(0), open_profit=Decimal("-1234.5"), rows=rows, notice="stopping",
+    shown = Snapshot(
+        at=at("12:00"), engine="stopping", trading="active", progress=0.38, levels=(("SPX", None),),
+        open_profit=-1234.5, bots=rows, notice="stopping",
     )  # fmt: skip
     assert drawn(shown, 120) == snapshot
 

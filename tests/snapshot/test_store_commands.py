@@ -12,12 +12,12 @@ from store_day import CONDOR, DAY, SELLER, WATCHER, at
 from syrupy.assertion import SnapshotAssertion
 
 from rulebot.cli.main import main
+from rulebot.narrate.snapshot_of_store import snapshot_of_store
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.journal import SqlJournal
 from rulebot.store.queries import StoreReader
 from rulebot.store.registry import open_store
 from rulebot.web.pages import bot_page
-from rulebot.web.snapshot_of_store import snapshot_of_store
 
 COMMANDS = {
     "list": "list",

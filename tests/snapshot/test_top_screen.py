@@ -1,6 +1,7 @@
 """What `rulebot top` draws, to the letter: at the usual widths, with a question, with help, and when it gets narrow."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from rich.console import Console, Group
@@ -9,42 +10,84 @@ from syrupy.assertion import SnapshotAssertion
 
 from rulebot.cli.terminal.top_keys import Focus, Row, after_key, rows_of
 from rulebot.cli.terminal.top_text import ScreenData, top_lines
-from rulebot.web.snapshot import AlarmLine, BotLine, OrderLine, PageSnapshot, PositionLine, SymbolGreeks
+from rulebot.narrate.happenings import EventLine, Tone
+from rulebot.narrate.snapshot import (
+    AccountFigures,
+    BotActivity,
+    BotSnapshot,
+    OrderSnapshot,
+    PositionSnapshot,
+    Snapshot,
+    SymbolGreeks,
+)
 
-CONDOR = PositionLine(
-    id="dte0_condor-1", bot="dte0_condor", structure="5890/5900p 6035/6045c", state="open", since="09:45", dte=0,
-    entry=0.55, mark=0.7, profit=-19.93,
+CONDOR = PositionSnapshot(
+    id="dte0_condor-1", bot="dte0_condor", structure="5890/5900p 6035/6045c", state="open", opened_at=at("09:45"),
+    dte=0, entry=0.55, mid=0.7, profit=-19.93,
     underlyings=(SymbolGreeks("SPX", -0.66, -0.158, 445.6, -9.71, price=5976.12, beta=1.0),),
     exits="target 0.28; stop 1.10; time 15:45; breach spot_within 15 pts; leg_delta beyond 0.15", max_loss=930.0,
     at_target=27.5, at_stop=-55.0,
 )  # fmt: skip
-PUT = PositionLine(
+PUT = PositionSnapshot(
     id="spy_put_seller-1", bot="spy_put_seller", structure="12 x 546p 2027-01-15", state="exiting",
-    since="Oct 20 09:32", dte=86, entry=4.72, mark=4.685, profit=1_234.5,
+    opened_at=at("08:32", date(2026, 10, 20)), dte=86, entry=4.72, mid=4.685, profit=1_234.5,
     underlyings=(SymbolGreeks("SPY", 15.1, None, 7.8, -1067.6, price=596.84, beta=1.0),),
     exits="resting: target 1.89, stop 14.16",
 )  # fmt: skip
-PICTURE = PageSnapshot(
-    at=at("10:47"), engine="running", trading="active", mode="paper", is_simulated=True, account="DU0000007",
-    net_liquidation=999_996.2, buying_power=3_999_844.1, cash=1_000_521.0, realized=-19.1, unrealized=1_214.57,
+PICTURE = Snapshot(
+    at=at("10:47"),
+    engine="running",
+    trading="active",
+    mode="paper",
+    is_simulated=True,
+    realized=-19.1,
+    open_profit=1_214.57,
+    account=AccountFigures(id="DU0000007", net_liquidation=999_996.2, buying_power=3_999_844.1, cash=1_000_521.0),
     levels=(("SPX", 5976.12), ("SPY", 596.84), ("VIX", None)),
     bots=(
-        BotLine(bot="calm_tape_condor", doing="flat", waits="its window, 10:30"),
-        BotLine(bot="dte0_condor", doing="open", since="09:45", position=CONDOR.structure, profit=-19.93,
-                waits=CONDOR.exits, is_paused=True),
-        BotLine(bot="monthly_condor", doing="watching", waits="vix_change 2.0%, at least 20%: 18.0% too little"),
-        BotLine(bot="spy_put_seller", doing="exiting", since="Oct 20 09:32", position=PUT.structure, profit=1_234.5,
-                waits="flattened: closing"),
-        BotLine(bot="a_bot_whose_name_is_longer_than_its_column", doing="halted", profit=-19.1,
-                waits="day_range 37.2 pts, above 37.1 (the open's expected move)"),
+        BotSnapshot(bot="calm_tape_condor", doing=BotActivity.FLAT, waits="its window, 10:30"),
+        BotSnapshot(
+            bot="dte0_condor",
+            doing=BotActivity.OPEN,
+            since=at("09:45"),
+            structure=CONDOR.structure,
+            profit=-19.93,
+            waits=CONDOR.exits,
+            is_paused=True,
+        ),
+        BotSnapshot(
+            bot="monthly_condor", doing=BotActivity.WATCHING, waits="vix_change 2.0%, at least 20%: 18.0% too little"
+        ),
+        BotSnapshot(
+            bot="spy_put_seller",
+            doing=BotActivity.EXITING,
+            since=at("08:32", date(2026, 10, 20)),
+            structure=PUT.structure,
+            profit=1_234.5,
+            waits="flattened: closing",
+        ),
+        BotSnapshot(
+            bot="a_bot_whose_name_is_longer_than_its_column",
+            doing=BotActivity.HALTED,
+            profit=-19.1,
+            waits="day_range 37.2 pts, above 37.1 (the open's expected move)",
+        ),
     ),
     positions=(CONDOR, PUT),
-    orders=(OrderLine(bot="spy_put_seller", words="exit flattened", state="working", filled="0 of 12",
-                      price="at 4.69", attempt=2),),
-)  # fmt: skip
+    orders=(
+        OrderSnapshot(
+            bot="spy_put_seller",
+            purpose="exit",
+            reason="flattened",
+            state="working",
+            quantity=12,
+            limit=4.69,
+            attempt=2,
+        ),
+    ),
+)
 ALARMS = tuple(
-    AlarmLine(clock=f"Nov 18 10:{40 - n}", bot="spy_put_seller", text=f"no quote of SPY 546P for {n} s", tone="alarm")
-    for n in range(7)
+    EventLine(at(f"10:{40 - n}"), "spy_put_seller", f"no quote of SPY 546P for {n} s", Tone.ALARM) for n in range(7)
 )
 SEEN = ScreenData(PICTURE, ALARMS, waiting=0, store="runs/2026-11-18-7.db")
 SIZES = ((80, 24), (120, 34))
@@ -65,12 +108,12 @@ def drawn(seen: ScreenData, focus: Focus, width: int, height: int) -> str:
 
 def test_the_sum_of_the_profits_is_that_of_the_lines_above_it() -> None:
     """It was today's, beside lines of positions that were opened days ago."""
-    shown = drawn(replace(SEEN, picture=replace(PICTURE, unrealized=14.57)), Focus(), *SIZES[1])
+    shown = drawn(replace(SEEN, picture=replace(PICTURE, open_profit=14.57)), Focus(), *SIZES[1])
     (line,) = (each for each in shown.splitlines() if each.startswith(" all "))
     assert "+$1,214.57" in line
 
 
-def all_line(*positions: PositionLine) -> list[str]:
+def all_line(*positions: PositionSnapshot) -> list[str]:
     """Return the sums of delta, gamma, theta and vega on the line of all positions."""
     shown = drawn(replace(SEEN, picture=replace(PICTURE, positions=positions)), Focus(), *SIZES[1])
     (line,) = (each for each in shown.splitlines() if each.startswith(" all "))
@@ -107,7 +150,7 @@ def test_screen_that_has_something_to_say(width: int, height: int, snapshot: Sna
 
 
 def test_screen_of_a_store_in_which_nothing_has_run(snapshot: SnapshotAssertion) -> None:
-    empty = PageSnapshot(at=None, engine="stopped", trading="stopped", notice="nothing has run on this store")
+    empty = Snapshot(at=None, engine="stopped", trading="stopped", notice="nothing has run on this store")
     assert drawn(ScreenData(empty, store="a.db"), Focus(), 80, 24) == snapshot
 
 

@@ -13,7 +13,7 @@ from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.text import aligned, counted
 from rulebot.narrate.day_report import BotOutcome, DayOutcome, ReportedTrade
 from rulebot.narrate.happenings import EventLine, Tone
-from rulebot.narrate.snapshot import BotActivity, BotRow, RunSnapshot
+from rulebot.narrate.snapshot import BotActivity, BotSnapshot, Snapshot
 from rulebot.narrate.trades import kept_lines, provisional_text
 
 NARROW = 100
@@ -193,7 +193,7 @@ _LEAST_OF_NAME = 12
 """Columns that a bot keeps for its name where there are too few for all."""
 _LEAST = (0, 8, 5, 27, 9)
 """Least widths of the columns, so that the table seldom moves while a day goes on."""
-_STYLES = {
+STYLES = {
     BotActivity.WATCHING: "cyan",
     BotActivity.ENTERING: "yellow",
     BotActivity.OPEN: "bold",
@@ -204,7 +204,7 @@ _STYLES = {
 _TONES = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.BAD: "red", Tone.ALARM: "bold red"}
 
 
-def glance_lines(shown: RunSnapshot, width: int) -> list[Text]:
+def glance_lines(shown: Snapshot, width: int) -> list[Text]:
     """Return the whole picture, every line cut to `width` columns."""
     lines = [_clock_line(shown, width), *_table(shown, width)]
     if shown.notice:
@@ -232,33 +232,34 @@ def cut(line: Text, width: int) -> Text:
 # ---------------------------------------------------------------- the clock
 
 
-def _clock_line(shown: RunSnapshot, width: int) -> Text:
-    local = shown.at.astimezone(EXCHANGE_ZONE)
+def _clock_line(shown: Snapshot, width: int) -> Text:
+    assert shown.at is not None
+    local, done = shown.at.astimezone(EXCHANGE_ZONE), shown.progress or 0.0
     bar = 33 if width >= WIDE else 20 if width >= _ROOMY else 0
-    done = round(shown.progress * bar)
     left = Text(f" {local:%Y-%m-%d  %H:%M:%S}  ")
-    left.append("█" * done, style="cyan")
-    left.append("░" * (bar - done), style="dim")
-    left.append(f" {shown.progress * 100:3.0f} %  " if bar else f"{shown.progress * 100:.0f} %  ")
+    left.append("█" * round(done * bar), style="cyan")
+    left.append("░" * (bar - round(done * bar)), style="dim")
+    left.append(f" {done * 100:3.0f} %  " if bar else f"{done * 100:.0f} %  ")
     left.append("  ".join(f"{name} {'-' if level is None else f'{level:.2f}'}" for name, level in shown.levels))
+    today = (shown.realized or 0.0) + shown.open_profit
     right = Text("P/L today  " if bar else "P/L ")
-    right.append(f"{signed_dollars(shown.today)} ", style=_colour(shown.today))
+    right.append(f"{signed_dollars(today)} ", style=_colour(today))
     if len(left) + 2 + len(right) <= width:
         return left + Text(" " * (width - len(left) - len(right))) + right
     return cut(left, max(width - len(right) - 1, 0)) + Text(" ") + right
 
 
-def _colour(amount: object) -> str:
-    return "green" if amount > ZERO else "red" if amount < ZERO else ""  # type: ignore[operator]
+def _colour(amount: float) -> str:
+    return "green" if amount > 0 else "red" if amount < 0 else ""
 
 
 # ---------------------------------------------------------------- the table
 
 
-def _table(shown: RunSnapshot, width: int) -> Iterator[Text]:
+def _table(shown: Snapshot, width: int) -> Iterator[Text]:
     names: set[str] = set()
     cells = []
-    for row in shown.rows:
+    for row in shown.bots:
         cells.append(_cells(row, shown, is_first=row.bot not in names))
         names.add(row.bot)
     widths = [max(least, *(len(row[at]) for row in (_HEADINGS, *cells))) for at, least in enumerate(_LEAST)]
@@ -269,7 +270,7 @@ def _table(shown: RunSnapshot, width: int) -> Iterator[Text]:
         over = len(_joined(_HEADINGS, widths)) - width
         widths[_BOT] = min(widths[_BOT], max(widths[_BOT] - over, _LEAST_OF_NAME))
     yield Text(_joined(_HEADINGS, widths) + ("  waits for" if is_wide else ""), style="dim")
-    for row, each in zip(shown.rows, cells, strict=True):
+    for row, each in zip(shown.bots, cells, strict=True):
         line = _coloured(row, each, widths)
         if is_wide:
             yield from _beside(line, row.waits, width)
@@ -307,14 +308,14 @@ def wrapped(text: str, width: int) -> list[str]:
     return [*lines[: _MOST_LINES - 1], lines[_MOST_LINES - 1][: width - 1] + "…"]
 
 
-def _cells(row: BotRow, shown: RunSnapshot, *, is_first: bool) -> tuple[str, ...]:
+def _cells(row: BotSnapshot, shown: Snapshot, *, is_first: bool) -> tuple[str, ...]:
     since = ""
     if row.since is not None:
         local = row.since.astimezone(EXCHANGE_ZONE)
-        is_today = local.date() == shown.at.astimezone(EXCHANGE_ZONE).date()
+        is_today = shown.at is not None and local.date() == shown.at.astimezone(EXCHANGE_ZONE).date()
         since = f"{local:%H:%M}" if is_today else f"{local:%m-%d}"
     profit = "" if row.profit is None else signed_dollars(row.profit)
-    return (row.bot if is_first else "", row.doing.value, since, row.position, profit)
+    return (row.bot if is_first else "", row.doing, since, row.position, profit)
 
 
 def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -327,10 +328,10 @@ def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:
     return " " + "  ".join(placed)
 
 
-def _coloured(row: BotRow, cells: Sequence[str], widths: Sequence[int]) -> Text:
+def _coloured(row: BotSnapshot, cells: Sequence[str], widths: Sequence[int]) -> Text:
     line = Text(_joined(cells, widths))
     state_at = 1 + widths[0] + 2
-    line.stylize(_STYLES.get(row.doing, ""), state_at, state_at + len(cells[1]))
+    line.stylize(STYLES.get(row.doing, ""), state_at, state_at + len(cells[1]))
     if row.profit is not None:
         line.stylize(_colour(row.profit), len(line) - widths[_PROFIT])
     return line

@@ -2,7 +2,7 @@
 
 import json
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
@@ -12,34 +12,25 @@ import click
 from rulebot.cli.options import SPECS, WholeNumber
 from rulebot.cli.output import echo, print_text, table, terminal_width
 from rulebot.cli.store_options import other_version_words, print_json, shows_store
-from rulebot.core.state import OperatorState, State
-from rulebot.documents.load_bots import bot_of
 from rulebot.model.errors import RulebotError, StoreError
-from rulebot.model.money import ZERO, signed_dollars
+from rulebot.model.money import signed_dollars
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.text import aligned, one_line, signed_price
-from rulebot.narrate.notices import delayed_on_record, grown_by
-from rulebot.narrate.snapshot import open_as_marked, owed_today, realized_today
-from rulebot.narrate.trades import (
-    TargetResult,
-    bare_text,
-    error_text,
-    holding_of,
-    kept_lines,
-    provisional_text,
-    read_kept,
-)
+from rulebot.narrate.notices import delayed_on_record
+from rulebot.narrate.snapshot import OrderSnapshot, PositionSnapshot, instant_text
+from rulebot.narrate.snapshot_of_state import owed_today, realized_today
+from rulebot.narrate.snapshot_of_store import RESTING, StoredRun, growing_in, orders_of, positions_of
+from rulebot.narrate.trades import TargetResult, bare_text, error_text, kept_lines, provisional_text, read_kept
 from rulebot.process.connection_state import connected
 from rulebot.record.record import Record
 from rulebot.recovery.operator_state import TO_BE_CLOSED, kept_out, named_in, reason_of, standing_of, trading_of
-from rulebot.recovery.resume import resume_from
 from rulebot.store.place import Place, shown_path
-from rulebot.store.queries import Row, Run, StoreReader
+from rulebot.store.queries import StoreReader
 from rulebot.store.registry import shown_store
 
 _TARGET = "target"
-_RESTING = (_TARGET, "stop", "protect")
-"""Purposes of orders that rest at the broker. A target limits no loss: it is no protection."""
+"""The purpose of a resting order that limits no loss: it is no protection."""
+_SAME = ("quantity", "filled", "purpose", "reason", "state", "attempt", "message")
 
 
 @click.command("status", short_help="Show what is open and what protects it.")
@@ -52,7 +43,7 @@ def status(store: Place | None, form: str) -> None:
     """
     path = shown_store(store)
     with StoreReader(path) as reader:
-        document = _document(reader, reader.run())
+        document = _document(reader)
     document["store"] = shown_path(path)
     if form == "json":
         print_json(document)
@@ -63,24 +54,20 @@ def status(store: Place | None, form: str) -> None:
         echo(f" {words}")
 
 
-def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
+def _document(reader: StoreReader) -> dict[str, Any]:
     """Return everything that is shown, as plain data.
 
     realized_today and open_today are what was made since the session began, as on the page; unrealized is since each
     position was opened. commissions_owed: fills whose commission is not told, so that profit is provisional. paused:
     bots that a person has paused or killed by name; reason: why none may enter, None where that is not so.
     """
-    orders = reader.view("pending_orders")
-    day, link = reader.last_day(), connected(reader, run)
-    held = reader.view("open_positions")
-    on_hold, standing = reader.on_hold(), standing_of((*run.earlier, *run.requests))
-    bare = {name: bare_text(*found) for name, found in reader.unprotected().items()}
-    absent = reader.absent()
-    positions = [_position(row, orders, on_hold, standing, absent.get(row["position"], {})) for row in held]
-    positions = [{**each, "unprotected": bare.get(each["position"], "")} for each in positions]
+    stored = StoredRun(reader)
+    run, state = stored.run, stored.state
+    day, link, orders = reader.last_day(), connected(reader, run), orders_of(stored)
+    standing = standing_of((*run.earlier, *run.requests))
+    held = positions_of(stored)
+    positions = [_position(each, [order for order in orders if order.position == each.id]) for each in held]
     resting = {each["ref"] for one in positions for each in (*one["protection"], *one["resting_targets"])}
-    state = (reader.view("system_state") or [{}])[0]
-    known, kept = _known(reader), read_kept(reader)
     return {
         "engine": run.state(),
         "mark": run.mark,
@@ -90,17 +77,17 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
         "connected": link.is_linked,
         "connection": link.words,
         "date": None if day is None else str(day),
-        "as_of": state.get("last_updated"),
-        "alarms_today": state.get("errors_today", 0),
-        "realized_today": round(float(ZERO if known is None else realized_today(known)), 6),
-        "open_today": round(float(ZERO if known is None else open_as_marked(known, held)), 6),
-        "commissions_owed": 0 if known is None else owed_today(known),
-        "unrealized": round(sum((float(row["unrealized_pnl"] or 0.0) for row in held), 0.0), 6),
+        "as_of": instant_text(stored.at) or None,
+        "alarms_today": next(iter(reader.view("system_state")), {}).get("errors_today", 0),
+        "realized_today": round(0.0 if state is None else float(realized_today(state)), 6),
+        "open_today": round(stored.open_profit, 6),
+        "commissions_owed": 0 if state is None else owed_today(state),
+        "unrealized": round(sum((each.profit or 0.0 for each in held), 0.0), 6),
         "reload": None if run.state() == "stopped" else _reload(run.reload),
         "positions": positions,
-        "orders": [_order(row) for row in orders if row["ref"] not in resting],
-        "exits": [each.as_document() for each in kept],
-        "growing": _growing(run, known),
+        "orders": [_order(order) for order in orders if order.ref not in resting],
+        "exits": [each.as_document() for each in read_kept(reader)],
+        "growing": [{"bot": bot, **asdict(grown), "words": grown.words} for bot, grown in growing_in(stored)],
         "delayed_data": [
             {"symbol": each.symbol, "bots": list(each.bots), "words": each.words} for each in delayed_on_record(reader)
         ],
@@ -117,24 +104,6 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
     }
 
 
-def _known(reader: StoreReader) -> State | None:
-    """Return the state that the store leads to, None of an empty one."""
-    at = reader.last_at()
-    return None if at is None else resume_from(reader.recall(at), at).state
-
-
-def _growing(run: Run, known: State | None) -> list[dict[str, Any]]:
-    """Return what the quantities stand at that grow with compliant sessions."""
-    days = {} if known is None else {name: state.day for name, state in known.bots.items() if state.day.row_of}
-    found = []
-    for name, day in days.items():
-        bot = bot_of(run, name) if name in run.specs else None
-        told = None if bot is None else grown_by(bot.plan, day)
-        if told is not None:
-            found.append({"bot": name, **asdict(told), "words": told.words})
-    return found
-
-
 def _reload(record: Record | None) -> dict[str, Any] | None:
     """Return a reload that was refused, or that waits and for what."""
     if record is None:
@@ -143,33 +112,38 @@ def _reload(record: Record | None) -> dict[str, Any] | None:
     return {"what": "refused" if record.data["what"] == "refused" else "waits", "reason": reason}
 
 
-def _position(
-    row: Row, orders: Sequence[Row], on_hold: Mapping[str, str], standing: OperatorState, absent: Mapping[str, int]
-) -> dict[str, Any]:
-    resting = [o for o in orders if o["position"] == row["position"] and o["purpose"] in _RESTING]
-    is_open = row["state"] == "open" and row["position"] not in on_hold
+def _position(held: PositionSnapshot, orders: Sequence[OrderSnapshot]) -> dict[str, Any]:
+    resting = [order for order in orders if order.purpose in RESTING]
+    since = held.unprotected_since
     return {
-        "bot": row["strategy_id"],
-        "position": row["position"],
-        "structure": holding_of(row, absent),
-        "quantity": row["quantity"],
-        "state": row["state"],
-        "entry_time": row["entry_time"],
-        "entry_price": row["entry_price"],
-        "mark": row["current_mid"],
-        "mark_time": row["snapshot_time"],
-        "unrealized_pnl": row["unrealized_pnl"],
-        "protection": [_order(order) for order in resting if order["purpose"] != _TARGET],
-        "resting_targets": [_order(order) for order in resting if order["purpose"] == _TARGET],
-        "on_hold": on_hold.get(row["position"], ""),
-        "to_be_closed": is_open and standing.must_close(row["strategy_id"], row["position"]),
+        "bot": held.bot,
+        "position": held.id,
+        "structure": held.structure,
+        "quantity": held.quantity,
+        "state": held.state,
+        "entry_time": instant_text(held.opened_at) or None,
+        "entry_price": held.entry,
+        "mark": held.mid,
+        "mark_time": instant_text(held.priced_at) or None,
+        "unrealized_pnl": held.profit,
+        "protection": [_order(order) for order in resting if order.purpose != _TARGET],
+        "resting_targets": [_order(order) for order in resting if order.purpose == _TARGET],
+        "on_hold": held.on_hold,
+        "to_be_closed": held.state == "open" and not held.on_hold and held.waits_to_close,
+        "unprotected": "" if since is None else bare_text(held.unprotected, since),
     }
 
 
-def _order(row: Row) -> dict[str, Any]:
-    kept = ("ref", "ibkr_order_id", "action", "quantity", "filled", "purpose", "reason", "state", "attempt", "message")
-    prices = {"limit_price": row["limit_price"], "stop_price": row["stop_price"]}
-    return {"bot": row["strategy_id"], **{name: row[name] for name in kept}, **prices}
+def _order(order: OrderSnapshot) -> dict[str, Any]:
+    return {
+        "bot": order.bot,
+        "ref": order.ref,
+        "ibkr_order_id": order.order_id,
+        "action": order.side,
+        **{name: getattr(order, name) for name in _SAME},
+        "limit_price": order.limit,
+        "stop_price": order.stop,
+    }
 
 
 def _lines(document: dict[str, Any]) -> list[str]:

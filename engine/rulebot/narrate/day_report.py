@@ -32,7 +32,7 @@ from rulebot.narrate.positions import (
     resting_text,
     unprotected_text,
 )
-from rulebot.narrate.snapshot import open_of, owed_today, realized_today, since_the_open, today_of, waits_text
+from rulebot.narrate.snapshot_of_state import open_of, owed_today, realized_today, since_the_open, today_of, waits_text
 from rulebot.narrate.trades import OTHERS, TargetResult, kept_by_exit, provisional_text
 from rulebot.record.record import Record
 from rulebot.spec.spec_test_nouns import ENDINGS

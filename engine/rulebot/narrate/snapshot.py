@@ -1,107 +1,108 @@
-"""What a person wants to see of a run at a glance: one value made from its state, with nothing of a terminal in it."""
+"""A run or a store at one instant: rows of raw values. Pages, screens and metrics format them where they are shown."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from decimal import Decimal
-from enum import Enum
-from typing import Any
+from enum import StrEnum
+from typing import NamedTuple
 
-from rulebot.core.close_plan import CLOSING, exit_ladder
-from rulebot.core.program import Program
-from rulebot.core.state import BotState, State, TradingMode
-from rulebot.fill.exit_level import profit, realized_since
-from rulebot.model.cause import Shut
-from rulebot.model.contract import Underlying
-from rulebot.model.market import Board, level_of
-from rulebot.model.money import ZERO
-from rulebot.model.order import Order, OrderStatus
-from rulebot.model.position import Position, end_of
-from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, sessions
-from rulebot.model.text import one_line, price
+from rulebot.model.session import EXCHANGE_ZONE, Session
+from rulebot.model.text import price
 from rulebot.model.values import dataclass
-from rulebot.narrate.positions import (
-    acts_on_none,
-    exits_text,
-    held_text,
-    hold_text,
-    left_text,
-    live_orders,
-    opening_orders,
-    order_price,
-)
-from rulebot.recovery.operator_state import TO_BE_CLOSED
+from rulebot.narrate.notices import DelayedSymbol, GrowingQuantity
+from rulebot.narrate.trades import closing
 
-# --- What was made since the session began
+# --- Greeks of what is open, by underlying and in dollars
+
+GREEKS = ("delta", "gamma", "theta", "vega")
+UNKNOWN: dict[str, float | None] = dict.fromkeys(GREEKS)
+"""The greeks of what has none that are known."""
+INDEX = "SPX"
+DIGITS = 4
 
 
-def today_of(state: State, position: Position, at: datetime) -> Decimal | None:
-    """Return what a position has made since the session began, by the last known prices; None before any."""
-    made = profit(position, state.board, at.timestamp())
-    return since_the_open(state, position.id, state.marks.get(position.id) if made is None else made)
+class SymbolGreeks(NamedTuple):
+    """Greeks of what is held on one underlying: greek x contracts x multiplier, a share has a delta of 1 and no other.
+
+    price: of the underlying. beta: to SPX. None where it is not known.
+    """
+
+    symbol: str
+    delta: float | None
+    gamma: float | None
+    theta: float | None
+    vega: float | None
+    price: float | None
+    beta: float | None = None
+
+    @property
+    def dollar_delta(self) -> float | None:
+        """What is held, in dollars of the underlying: delta x price."""
+        return None if self.delta is None or self.price is None else self.delta * self.price
+
+    @property
+    def weighted_delta(self) -> float | None:
+        """The same, times the beta of the underlying to SPX."""
+        return None if self.beta is None or self.dollar_delta is None else self.beta * self.dollar_delta
+
+    @property
+    def dollar_gamma(self) -> float | None:
+        """How `dollar_delta` changes when the underlying moves 1 %: gamma x price^2 / 100."""
+        return None if self.gamma is None or self.price is None else self.gamma * self.price**2 / 100
 
 
-def since_the_open(state: State, position: str, made: Decimal | None) -> Decimal | None:
-    """Return what a position has made since the session began of all that it has made since it was opened."""
-    return None if made is None else made - state.bases.get(position, ZERO)
+def added(found: Iterable[SymbolGreeks]) -> tuple[SymbolGreeks, ...]:
+    """Return the sums by underlying, in order of their symbols."""
+    by_symbol: dict[str, list[SymbolGreeks]] = {}
+    for each in found:
+        by_symbol.setdefault(each.symbol, []).append(each)
+    return tuple(
+        SymbolGreeks(
+            symbol=symbol,
+            price=next((part.price for part in parts if part.price is not None), None),
+            beta=parts[0].beta,
+            **{name: total(getattr(part, name) for part in parts) for name in GREEKS},
+        )
+        for symbol, parts in sorted(by_symbol.items())
+    )
 
 
-def realized_of(state: State, position: Position) -> Decimal:
-    """Return what closing a position, or a part of it, has made since the session began."""
-    base = state.bases.get(position.id, ZERO)
-    return realized_since(position, state.booked.values(), base, state.session.date)
+def totals(found: Sequence[SymbolGreeks]) -> dict[str, float | None]:
+    """Return the sums over underlyings: delta and gamma are None of several, which have no unit in common."""
+    sums = {name: total(getattr(each, name) for each in found) for name in GREEKS}
+    return sums if len(found) < 2 else sums | {"delta": None, "gamma": None}
 
 
-def realized_by(state: State, positions: Iterable[Position]) -> Decimal:
-    """Return what closing these, or parts of them, has made since the session began."""
-    return sum((realized_of(state, position) for position in positions), ZERO)
+def in_dollars(found: Sequence[SymbolGreeks]) -> dict[str, float | None]:
+    """Return the sums over underlyings in dollars: delta x price, gamma for 1 %, theta a day, vega a point."""
+    return {
+        "delta": total(each.dollar_delta for each in found),
+        "gamma": total(each.dollar_gamma for each in found),
+        "theta": total(each.theta for each in found),
+        "vega": total(each.vega for each in found),
+    }
 
 
-def realized_today(state: State) -> Decimal:
-    """Return the same of all positions."""
-    return realized_by(state, state.positions.values())
+def spx_delta(found: Sequence[SymbolGreeks], index: float | None) -> float | None:
+    """Return all deltas as so many of SPX: beta x delta x price, by the price of SPX; None where one is not known."""
+    if not found:
+        return 0.0
+    summed = total(each.weighted_delta for each in found)
+    index = index or next((each.price for each in found if each.symbol == INDEX), None)
+    return None if summed is None or not index else round(summed / index, DIGITS)
 
 
-def owed_today(state: State) -> int:
-    """Return of how many fills the broker has not told the commission: until then what was made is provisional."""
-    return sum(max(position.owed, 0) for position in state.positions.values())
+def total(amounts: Iterable[float | None]) -> float | None:
+    """Return a sum, None where one of them is not known."""
+    found = list(amounts)
+    known = [each for each in found if each is not None]
+    return round(sum(known, 0.0), DIGITS) if len(known) == len(found) else None
 
 
-def open_of(state: State, position: Position, today: Decimal | None) -> Decimal:
-    """Return what is open of a position has made, of all that it has made since the session began; 0 if unknown."""
-    return ZERO if today is None else today - realized_of(state, position)
+# --- The rows
 
 
-def open_today(state: State, at: datetime) -> Decimal:
-    """Return what is open has made since the session began; 0 for one of which that is unknown."""
-    return sum((open_of(state, position, today_of(state, position, at)) for position in _alive(state)), ZERO)
-
-
-def is_known_today(state: State, at: datetime) -> bool:
-    """Say whether each that is open has a sound price, or had one, by which it counts."""
-    return all(today_of(state, position, at) is not None for position in _alive(state))
-
-
-def _alive(state: State) -> Iterator[Position]:
-    return (position for position in state.positions.values() if position.state != "closed")
-
-
-def open_as_marked(state: State, rows: Iterable[Mapping[str, Any]]) -> Decimal:
-    """Return the same by rows of `open_positions`, whose profit is of the last mark; 0 for one without."""
-    found = ((state.positions.get(row["position"]), row["unrealized_pnl"]) for row in rows)
-    marked = ((each, Decimal(str(made))) for each, made in found if each is not None and made is not None)
-    return sum((open_of(state, each, since_the_open(state, each.id, made)) for each, made in marked), ZERO)
-
-
-# --- What a person wants to see of a run at a glance
-
-SHOWN_POSITIONS = 3
-"""Positions of one bot that have a row of their own; the others share one."""
-_USUAL = ("SPX", "SPY", "VIX")
-_SHOWN_LEVELS = 5
-
-
-class BotActivity(Enum):
-    """What a bot, or one of its positions, is doing."""
+class BotActivity(StrEnum):
+    """What a bot, or one of its positions, is doing. The last three are those of an engine that lets no bot enter."""
 
     FLAT = "flat"
     WATCHING = "watching"
@@ -110,208 +111,356 @@ class BotActivity(Enum):
     EXITING = "exiting"
     HALTED = "halted"
     PAUSED = "paused"
+    STOPPED = "stopped"
+    STARTING = "starting"
+    STOPPING = "stopping"
+
+
+AT_REST = (BotActivity.FLAT, BotActivity.WATCHING)
+"""What a bot does when a person may have it enter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BotRow:
-    """One line of a bot. `profit` is today's in dollars, None where there is nothing to count or it is unknown."""
+class OrderSnapshot:
+    """One order that may still fill. Prices per share; limit: None of a market order."""
+
+    bot: str
+    ref: str = ""
+    order_id: int | None = None
+    position: str = ""
+    purpose: str = ""
+    reason: str = ""
+    side: str = ""
+    state: str = ""
+    quantity: int = 0
+    filled: int = 0
+    limit: float | None = None
+    stop: float | None = None
+    attempt: int = 0
+    message: str = ""
+
+    @property
+    def words(self) -> str:
+        """Return `target`, or `exit flattened`."""
+        return self.reason if self.reason == self.purpose else f"{self.purpose} {self.reason}"
+
+    @property
+    def price(self) -> str:
+        """Return what it asks for: `at 0.25`, `at market`, `stop 14.16`."""
+        if self.stop is not None:
+            return f"stop {price(self.stop)}"
+        return "at market" if self.limit is None else f"at {price(self.limit)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotSnapshot:
+    """What a bot, or one of its positions, does.
+
+    structure: what is held or entered, entry its price per share. order: the one that enters, at try `attempt` of
+    `tries`, 0 where that is not known. ended: how today's last position ended. more: positions without a row of their
+    own. profit: today's in dollars, None where there is nothing to count or it is unknown. is_paused: by its name; all
+    may be paused besides. has_universe: it chooses among symbols, so no one can have it enter by hand. grown: what its
+    quantity stands at, None where it does not grow by compliant sessions.
+    """
 
     bot: str
     doing: BotActivity
     since: datetime | None = None
-    position: str = ""
-    profit: Decimal | None = None
+    structure: str = ""
+    entry: float | None = None
+    order: OrderSnapshot | None = None
+    attempt: int = 0
+    tries: int = 0
+    ended: str = ""
+    more: int = 0
+    profit: float | None = None
     waits: str = ""
+    is_paused: bool = False
+    has_universe: bool = False
+    grown: GrowingQuantity | None = None
+
+    @property
+    def position(self) -> str:
+        """Return `5920/5930p  0.85`, `5950/5955p  try 2 of 5 at 0.25`, `closed: target` or `+2 more`."""
+        if self.more:
+            return f"+{self.more} more"
+        if self.ended:
+            return f"closed: {self.ended}"
+        if self.order is not None:
+            tried = f"try {self.attempt} of {self.tries} " if self.tries > 1 else ""
+            return f"{self.structure}  {tried}{self.order.price}"
+        if self.tries:
+            return f"{self.structure}  try {self.attempt} of {self.tries}"
+        return self.structure if self.entry is None else f"{self.structure}  {price(self.entry)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunSnapshot:
-    """A run at one instant. `progress` is the part of all its sessions that is over, 0 to 1.
+class PositionSnapshot:
+    """One open position. Money in dollars, prices net per share.
 
-    `today` is realised plus open profit since the session began; `notice` one sentence when not everything is usual.
+    quantity: structures that were opened, count: that are open. mid: what closing costs, negative when it brings.
+    priced_at: of when mid, profit and greeks are, None before any price. profit: since it was opened, open_today: of
+    what is open since the session began. max_loss: at expiry, None when it is not bounded or not known. at_target,
+    at_stop: what the position makes when these act, before commissions, None without a price. underlyings: its greeks
+    on each of its underlyings, () where no greeks are known. dte: calendar days to the nearest expiry. exits: each exit
+    with its level. on_hold: why nothing is sent for it, or only for a part. unprotected: which short legs need
+    protection that they lack, and why. is_flattening: all of it is being closed, as asked; waits_to_close: it was
+    asked, and is not begun.
     """
 
-    at: datetime
-    is_in_hours: bool
-    progress: float
-    net_liquidation: Decimal | None
-    levels: tuple[tuple[str, float | None], ...]
-    realized: Decimal
-    open_profit: Decimal
-    rows: tuple[BotRow, ...]
-    notice: str = ""
+    id: str
+    bot: str
+    structure: str
+    state: str
+    opened_at: datetime | None = None
+    dte: int | None = None
+    quantity: int = 0
+    count: int = 0
+    entry: float | None = None
+    mid: float | None = None
+    priced_at: datetime | None = None
+    profit: float | None = None
+    open_today: float | None = None
+    max_loss: float | None = None
+    at_target: float | None = None
+    at_stop: float | None = None
+    underlyings: tuple[SymbolGreeks, ...] = ()
+    exits: str = ""
+    on_hold: str = ""
+    unprotected: str = ""
+    unprotected_since: datetime | None = None
+    is_flattening: bool = False
+    waits_to_close: bool = False
 
     @property
-    def today(self) -> Decimal:
-        """Realised and open profit since the session began."""
-        return self.realized + self.open_profit
+    def mark(self) -> float | None:
+        """What closing costs of what was sold, or brings of what was bought, per share."""
+        return None if self.mid is None else closing(self.mid, self.entry or 0.0) + 0.0
+
+    @property
+    def greeks(self) -> dict[str, float | None]:
+        """The greeks of the whole position. Delta and gamma are None on several underlyings."""
+        return totals(self.underlyings) if self.underlyings else UNKNOWN
 
 
-def run_snapshot(program: Program, state: State, at: datetime, first: datetime, last: datetime | None) -> RunSnapshot:
-    """Return the run as it stands at `at`; it began at `first` and ends at `last` (None: not by itself)."""
-    return RunSnapshot(
-        at=at,
-        is_in_hours=state.session.is_on(at),
-        progress=progress(state.session, at, first, last),
-        net_liquidation=state.facts.account.net_liquidation if state.facts.account else None,
-        levels=tuple(_levels(program, state.board, at)),
-        realized=realized_today(state),
-        open_profit=open_today(state, at),
-        rows=tuple(row for name in state.present for row in _rows(program, state, name, at)),
-        notice=_notice(state),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketStat:
+    """One underlying. expected: the move that the open expected, day_range: what there was of it, both in its points.
 
-
-def progress(session: Session, at: datetime, first: datetime, last: datetime | None) -> float:
-    """Return the part of the run's trading time that is over; of this session when the run has no end."""
-    if last is None:
-        days = [session]
-    else:
-        days = list(sessions(exchange_date(first), exchange_date(last))) or [session]
-    total = sum((day.close - day.open).total_seconds() for day in days)
-    done = sum(max(0.0, (min(at, day.close) - day.open).total_seconds()) for day in days)
-    return min(1.0, done / total)
-
-
-# ---------------------------------------------------------------- levels
-
-
-def _levels(program: Program, board: Board, at: datetime) -> Iterator[tuple[str, float | None]]:
-    """Yield the levels that stay: the symbols of a universe come and go, and would push out the rest of the line."""
-    symbols = {symbol for bot in program.bots.values() if bot.members for symbol in bot.symbols}
-    symbols -= {symbol for bot in program.bots.values() if not bot.members for symbol in bot.plan.underlyings}
-    streamed = [contract.symbol for contract in board.rows if isinstance(contract, Underlying)]
-    streamed = [name for name in streamed if name in _USUAL or name not in symbols]
-    ordered = [name for name in _USUAL if name in streamed]
-    ordered += [name for name in streamed if name not in _USUAL]
-    for name in ordered[:_SHOWN_LEVELS]:
-        last = board.last[board.rows[Underlying(name)]]
-        found = level_of(board, name, at.timestamp())
-        yield name, found if found is not None else (None if last != last else last)
-
-
-# ---------------------------------------------------------------- rows
-
-
-def _rows(program: Program, state: State, name: str, at: datetime) -> Iterator[BotRow]:
-    bot = state.bots[name]
-    held = [p for p in state.positions.values() if p.bot == name and p.state != "closed" and _counts(p)]
-    held.sort(key=lambda p: (p.state == "open", -(p.opened_at or at).timestamp()))
-    for position in held[:SHOWN_POSITIONS]:
-        yield _position_row(program, state, position, at)
-    if len(held) > SHOWN_POSITIONS:
-        rest = held[SHOWN_POSITIONS:]
-        total = sum((today_of(state, position, at) or ZERO for position in rest), ZERO)
-        yield BotRow(bot=name, doing=BotActivity.OPEN, position=f"+{len(rest)} more", profit=total)
-    closed = [p for p in state.positions.values() if p.bot == name and p.state == "closed" and p.opened_at is not None]
-    if not held or bot.is_watching or bot.day.halt or closed:
-        yield _bot_row(state, name, bot, closed, at)
-
-
-def _counts(position: Position) -> bool:
-    """Say whether a position holds something or works: one that was left flat by a crash does neither."""
-    return position.state != "flat" and (not position.is_flat or position.state in ("entering", "exiting"))
-
-
-def _bot_row(state: State, name: str, bot: BotState, closed: Sequence[Position], at: datetime) -> BotRow:
-    """Return the line of the bot itself, with what it has realised today by the positions that are closed."""
-    if bot.day.halt:
-        doing, waits = BotActivity.HALTED, bot.day.halted
-    elif paused := state.standing.paused & {"", name}:
-        whom = "" if "" in paused else f" {name}"  # a resume of all ends what holds other bots as well
-        doing, waits = BotActivity.PAUSED, f"'rulebot resume{whom}' lets it enter again"
-    elif bot.is_watching:
-        doing, waits = BotActivity.WATCHING, bot.waits
-    else:
-        doing, waits = BotActivity.FLAT, _flat_text(bot)
-        if waits and bot.shut is Shut.AHEAD and state.session.date != exchange_date(at):
-            waits += f" on {state.session.date:%A, %Y-%m-%d}"
-    position = f"closed: {end_of(closed[-1])}" if closed else ""
-    realized = realized_by(state, closed) if closed else None
-    return BotRow(bot=name, doing=doing, since=bot.since, position=position, profit=realized, waits=one_line(waits))
-
-
-def _flat_text(bot: BotState) -> str:
-    nearest = bot.nearest
-    if nearest is None or bot.day.opened:
-        return waits_text(bot)
-    clock = nearest.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
-    return f"{bot.waits}; nearest {clock}: {nearest.words}"
-
-
-def waits_text(bot: BotState) -> str:
-    """Return what a bot waits for; after a watch also what came of it, or was unknown when it ended.
-
-    Once its window is over it is what kept it out of that, if anything did.
+    iv_rank and crowding go from 0 to 100.
     """
-    day = bot.day
-    was_kept_out = bot.shut is Shut.WINDOW_OVER and day.skip is not None and not day.entries
-    tells_more = bool(bot.waits) and day.skipped.startswith(f"{bot.waits}; ")
-    return day.skipped if was_kept_out or tells_more else bot.waits
+
+    symbol: str
+    expected: float | None
+    day_range: float | None
+    iv_rank: float | None
+    crowding: float | None
+
+    @property
+    def used(self) -> float | None:
+        """The part of the expected move that the day has covered."""
+        if self.expected is None or self.day_range is None or not self.expected:
+            return None
+        return self.day_range / self.expected
 
 
-def _position_row(program: Program, state: State, position: Position, at: datetime) -> BotRow:
-    words = held_text(position)
-    if position.state == "entering":
-        orders = opening_orders(state, position)
-        tried, waits = _entering(program, position, orders[0] if orders else None)
-        since = min((order.prepared_at for order in orders), default=state.bots[position.bot].since)
-        return BotRow(bot=position.bot, doing=BotActivity.ENTERING, since=since, position=words + tried, waits=waits)
-    entry = position.entry_price
-    words += "" if entry is None else f"  {price(entry)}"
-    made = today_of(state, position, at)
-    if position.state == "exiting":
-        since, waits = position.opened_at, _exiting(state, position)
-        return BotRow(
-            bot=position.bot, doing=BotActivity.EXITING, since=since, position=words, profit=made, waits=waits
-        )
-    if state.waits_to_close(position) and not position.is_frozen:
-        waits = TO_BE_CLOSED
-    else:
-        waits = exits_text(program, state, position, at.timestamp())
-        waits += "; watched by the engine for now" if position.suspended else ""
-    return BotRow(
-        bot=position.bot, doing=BotActivity.OPEN, since=position.opened_at, position=words, profit=made, waits=waits
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountFigures:
+    """An account as the broker last told, in dollars."""
+
+    id: str = ""
+    net_liquidation: float | None = None
+    cash: float | None = None
+    available_funds: float | None = None
+    buying_power: float | None = None
+    maintenance_margin: float | None = None
+
+    @property
+    def buying_power_used(self) -> float | None:
+        """The part of net liquidation that is not available funds any more, 0 to 1, by the broker's own figures."""
+        if self.available_funds is None or not self.net_liquidation:
+            return None
+        return 1 - self.available_funds / self.net_liquidation
+
+
+def account_figures(id: str, figure: Callable[[str], object]) -> AccountFigures:
+    """Return an account by what tells each of its figures."""
+    return AccountFigures(
+        id=id,
+        net_liquidation=number(figure("net_liquidation")),
+        cash=number(figure("cash")),
+        available_funds=number(figure("available_funds")),
+        buying_power=number(figure("buying_power")),
+        maintenance_margin=number(figure("maintenance_margin")),
     )
 
 
-def _entering(program: Program, position: Position, order: Order | None) -> tuple[str, str]:
-    bot = program.governing(position)
-    ladder = bot.plan.order if order is None or not order.into else exit_ladder(bot, order.reason)
-    if order is None:
-        return f"  try {position.attempts} of {ladder.tries}", "its next order"
-    tried = f"try {order.attempt} of {ladder.tries} " if ladder.tries > 1 else ""
-    waits = "its cancel" if order.status is OrderStatus.CANCELLING else "a fill"
-    if order.is_combo is False and len(position.legs) > 1:
-        waits = f"a fill of {order.legs[0].name}"
-    return f"  {tried}{order_price(order)}", waits
+def number(amount: object) -> float | None:
+    """Return an amount as a float, None of none."""
+    return None if amount is None else float(str(amount))
 
 
-def _exiting(state: State, position: Position) -> str:
-    if acts_on_none(position):
-        return hold_text(position)
-    orders = live_orders(state, position, *CLOSING)
-    reason = position.exit_reason
-    if orders:
-        does = "rolling" if orders[0].into else "closing"
-        return f"{reason}: {does} {order_price(orders[0])}, try {orders[0].attempt}"
-    if all(leg.sign > 0 for leg in position.legs if leg.held):
-        return left_text(position)
-    return f"{reason}: a price to close at"
+# --- The whole
 
 
-def _notice(state: State) -> str:
-    if state.is_stopping:
-        return "stopping: entries are cancelled, exits stay at the broker"
-    if not state.is_linked:
-        return "the connection to the gateway is lost; it is tried again, exits that rest stay at the broker"
-    standing = state.standing
-    if "" in standing.flattening:
-        return "flattened: what all bots hold is closed, nothing is opened; 'rulebot resume' lets bots enter again"
-    if standing.trading is not TradingMode.ACTIVE:
-        why = standing.reason or "killed"
-        return f"{why}: nothing is opened, exits go on; 'rulebot resume' lets bots enter again"
-    if standing.flattening:
-        whose = ", ".join(sorted(standing.flattening))
-        return f"flattened: what {whose} held is closed, other bots go on; 'rulebot resume' of it lets it enter again"
-    return ""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A run or a store at one instant. Money in dollars.
+
+    at: None before anything was recorded. engine: stopped, waiting, starting, running or stopping. trading: active,
+    reducing or stopped. mark: what must stand beside all of it. is_linked: None when no engine tells it. progress: the
+    part of the run that is over, of its session where the run has no end (has_end). shares: None when no engine tells
+    them. realized: since the session began, by bot in realized_by; open_profit: of what is open, without positions
+    that have no price yet; is_priced: whether each has one. commissions_owed: fills whose commission the broker has not
+    told, so that these are provisional. figures: that another version made the tables, "" where this one did. late:
+    symbols whose market data comes 10 to 15 minutes late.
+    """
+
+    at: datetime | None
+    engine: str
+    trading: str
+    mode: str = ""
+    mark: str = ""
+    is_linked: bool | None = None
+    is_simulated: bool = False
+    session: Session | None = None
+    progress: float | None = None
+    has_end: bool = False
+    notice: str = ""
+    figures: str = ""
+    account: AccountFigures = AccountFigures()
+    shares: tuple[tuple[str, float], ...] | None = None
+    realized: float | None = 0.0
+    realized_by: tuple[tuple[str, float], ...] = ()
+    open_profit: float = 0.0
+    is_priced: bool = True
+    commissions_owed: int = 0
+    levels: tuple[tuple[str, float | None], ...] = ()
+    stats: tuple[MarketStat, ...] = ()
+    bots: tuple[BotSnapshot, ...] = ()
+    positions: tuple[PositionSnapshot, ...] = ()
+    orders: tuple[OrderSnapshot, ...] = ()
+    late: tuple[DelayedSymbol, ...] = ()
+
+    @property
+    def unrealized(self) -> float | None:
+        """What is open has made since the session began; None before each position has a price."""
+        return self.open_profit if self.is_priced else None
+
+    @property
+    def today(self) -> float | None:
+        """Realised and open profit since the session began; None when one is not known."""
+        return sum_of_all([self.realized, self.unrealized])
+
+    @property
+    def priced_at(self) -> datetime | None:
+        """The time of the oldest prices of what is open; of the snapshot where nothing has one."""
+        return min((each.priced_at for each in self.positions if each.priced_at), default=self.at)
+
+    @property
+    def ratio(self) -> float | None:
+        """SPX over SPY, None unless both are known."""
+        levels = dict(self.levels)
+        spx, spy = levels.get("SPX"), levels.get("SPY")
+        return spx / spy if spx and spy else None
+
+    @property
+    def underlyings(self) -> tuple[SymbolGreeks, ...]:
+        """The greeks of all positions, by underlying."""
+        return added(part for each in self.positions for part in each.underlyings)
+
+    @property
+    def greeks(self) -> dict[str, float | None]:
+        """The sums over all positions; None when that of one is not known, or has no unit in common."""
+        return totals(self.underlyings) if self._has_greeks else UNKNOWN
+
+    @property
+    def dollar_greeks(self) -> dict[str, float | None]:
+        """The sums over all underlyings in dollars: see `in_dollars`."""
+        return in_dollars(self.underlyings) if self._has_greeks else UNKNOWN
+
+    @property
+    def spx_delta(self) -> float | None:
+        """All deltas as so many of SPX, None where a beta, a price or a delta is missing."""
+        if not self._has_greeks:
+            return None
+        return spx_delta(self.underlyings, dict(self.levels).get("SPX"))
+
+    @property
+    def _has_greeks(self) -> bool:
+        """False while a position is open whose greeks are not known: a sum without it would be wrong."""
+        return all(each.underlyings for each in self.positions)
+
+    @property
+    def without_beta(self) -> tuple[str, ...]:
+        """The underlyings for which no bars give a beta to SPX."""
+        return tuple(each.symbol for each in self.underlyings if each.beta is None)
+
+    @property
+    def profit(self) -> float | None:
+        """What all positions have made since they were opened; None when that of one is not known."""
+        return sum_of_all([each.profit for each in self.positions])
+
+    @property
+    def max_loss(self) -> float | None:
+        """What all positions can lose at expiry together, each by itself; None when one is not bounded."""
+        return sum_of_all([each.max_loss for each in self.positions])
+
+    @property
+    def at_targets(self) -> float | None:
+        """What the positions that have a target make when each reaches it; None when none of them has one."""
+        return sum_of_known([each.at_target for each in self.positions])
+
+    @property
+    def at_stops(self) -> float | None:
+        """The same at their stops."""
+        return sum_of_known([each.at_stop for each in self.positions])
+
+    @property
+    def without_target(self) -> int:
+        """How many positions are not in `at_targets`."""
+        return sum(each.at_target is None for each in self.positions)
+
+    @property
+    def without_stop(self) -> int:
+        """How many positions are not in `at_stops`."""
+        return sum(each.at_stop is None for each in self.positions)
+
+
+def sum_of_all(found: Sequence[float | None]) -> float | None:
+    """Return a sum, None where one of them is not known."""
+    known = [each for each in found if each is not None]
+    return sum(known) if len(known) == len(found) else None
+
+
+def sum_of_known(found: Sequence[float | None]) -> float | None:
+    """Return the sum of those that are known; None when there are some and none of them is."""
+    known = [each for each in found if each is not None]
+    return sum(known) if known or not found else None
+
+
+# --- Times as they are shown
+
+
+def instant_text(at: datetime | None) -> str:
+    """Return New York date and time as the views of the store write them, "" of none."""
+    return "" if at is None else f"{at.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}"
+
+
+def clock_text(at: datetime | None, today: datetime | None) -> str:
+    """Return New York time, with the date when it is another day than `today`."""
+    if at is None:
+        return ""
+    local = at.astimezone(EXCHANGE_ZONE)
+    is_today = today is not None and today.astimezone(EXCHANGE_ZONE).date() == local.date()
+    return f"{local:%H:%M}" if is_today else f"{local:%b %d %H:%M}"
+
+
+def session_text(session: Session | None, at: datetime | None) -> str:
+    """Return `closes 16:00`, `opens 09:30` or `closed 13:00, a half day`, "" without a session."""
+    if session is None or at is None:
+        return ""
+    if at < session.open:
+        return f"opens {clock_text(session.open, at)}"
+    half = ", a half day" if session.is_half else ""
+    return f"{'closes' if at < session.close else 'closed'} {clock_text(session.close, at)}{half}"

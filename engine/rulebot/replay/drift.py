@@ -39,7 +39,7 @@ from rulebot.narrate.positions import (
     part_text,
     structure,
 )
-from rulebot.narrate.snapshot import today_of
+from rulebot.narrate.snapshot_of_state import today_of
 from rulebot.record.codec import utc_time
 from rulebot.replay.replay import Replayed, replay
 from rulebot.replay.reruns import MOST, Line, RecordedCause, Rerun, StateAt, TradeMatch, answered, at_natural, together

@@ -10,11 +10,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from rulebot.adapters.clock import WallClock
 from rulebot.chart.chart import Chart, chart_of_day, chart_of_trade, pine_script
 from rulebot.chart.svg import chart_svg, mark_words
+from rulebot.narrate.snapshot_of_store import standby_bots
 from rulebot.narrate.trades import error_text, left_at
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader, broker_now
 from rulebot.web.pages import TEMPLATES, session_of
-from rulebot.web.snapshot_of_store import standby_bots
 
 Number = Annotated[int, Path(ge=1, le=2**31)]
 

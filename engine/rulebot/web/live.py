@@ -22,6 +22,8 @@ from rulebot.model.errors import StoreError
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.values import dataclass
 from rulebot.narrate.happenings import EventLine
+from rulebot.narrate.snapshot import Snapshot
+from rulebot.narrate.snapshot_of_store import alarms_of, snapshot_of_store
 from rulebot.process.service import Heartbeat, Stage
 from rulebot.record.record import Kind
 from rulebot.recovery.operator_state import asked_of
@@ -30,9 +32,7 @@ from rulebot.store.place import Place
 from rulebot.store.queries import Row, StoreReader
 from rulebot.web.actions import entries
 from rulebot.web.rest_models import AlertModel
-from rulebot.web.snapshot import AlarmLine, PageSnapshot
 from rulebot.web.snapshot_of_run import snapshot_of_run
-from rulebot.web.snapshot_of_store import alarms_of, snapshot_of_store
 
 if TYPE_CHECKING:
     from rulebot.live.health_metrics import Vitals
@@ -155,12 +155,14 @@ class TradingStatus:
 class PageData:
     """Everything on the first page. trades: newest first; days: profit by day; number: grows with each.
 
-    open_trades: the number of the trade of each open position; entries: how many each bot has had, or was asked for.
+    told: newest first, by the engine of this process (is_told_live), else the alarms of the store. open_trades: the
+    number of the trade of each open position; entries: how many each bot has had, or was asked for.
     """
 
     number: int
-    picture: PageSnapshot
-    told: tuple[AlarmLine, ...]
+    picture: Snapshot
+    told: tuple[EventLine, ...]
+    is_told_live: bool
     trades: tuple[Row, ...]
     days: tuple[tuple[str, float], ...]
     trades_today: int
@@ -182,9 +184,9 @@ class Live:
         self._store = store
         self._elapsed = elapsed
         self._lock = threading.Lock()
-        self._picture: PageSnapshot | None = None
+        self._picture: Snapshot | None = None
         self._trouble = ""
-        self._told: deque[AlarmLine] = deque(maxlen=KEPT)
+        self._told: deque[EventLine] = deque(maxlen=KEPT)
         self._count = 0
         self._drawn_at = float("-inf")
         self._batch_at = elapsed()
@@ -205,8 +207,7 @@ class Live:
     def tell(self, happenings: Iterable[EventLine]) -> None:
         """Keep what happened."""
         for each in happenings:
-            clock = f"{each.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}"
-            self._told.appendleft(AlarmLine(clock=clock, bot=each.bot, text=each.text, tone=each.tone.value))
+            self._told.appendleft(each)
             self._count += 1
 
     def attend(self, vitals: "Vitals") -> None:
@@ -241,7 +242,7 @@ class Live:
     # ------------------------------------------------------------ the server's side
 
     @property
-    def picture(self) -> PageSnapshot | None:
+    def picture(self) -> Snapshot | None:
         """The last picture of the engine of this process, None without one."""
         return self._picture
 
@@ -299,11 +300,12 @@ class Live:
         if self._fault is not None:
             raise self._fault.with_traceback(None)
 
-    def _made(self, picture: PageSnapshot | None) -> PageData:
+    def _made(self, picture: Snapshot | None) -> PageData:
         number = 1 if self._shown is None else self._shown.number + 1
         if self._shown is not None and picture is not None and self._shown_head == self._head:
             old = self._shown
-            return replace(old, number=number, picture=picture, told=tuple(self._told), alerts=self._alerts)
+            told = tuple(self._told)
+            return replace(old, number=number, picture=picture, told=told, is_told_live=bool(told), alerts=self._alerts)
         with StoreReader(self._store) as reader:
             found = self._trading = _trading(reader, self._trading)
             had = entries(found.entered, reader.run())
@@ -319,6 +321,7 @@ class Live:
             number=number,
             picture=seen,
             told=told,
+            is_told_live=bool(self._told),
             trades=found.newest,
             days=found.days,
             trades_today=found.today,

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from hashlib import sha256
 from html import escape
@@ -30,6 +30,8 @@ from rulebot.model.session import EXCHANGE_ZONE, CalendarError, check_day
 from rulebot.model.text import signed_price
 from rulebot.narrate import notices as asking_words
 from rulebot.narrate.periods import SPANS, period_of
+from rulebot.narrate.snapshot import clock_text, instant_text, session_text
+from rulebot.narrate.snapshot_of_store import standby_bots
 from rulebot.narrate.trades import closing, kept_lines, provisional_text, read_kept, structure_of
 from rulebot.narrate.why import explanation_lines, why_day
 from rulebot.record.codec import utc_time
@@ -48,7 +50,6 @@ from rulebot.web.parameters import numbers_of_bot, parameter_lines
 from rulebot.web.rest import REFUSALS, STRICT, check_span
 from rulebot.web.rest_mapping import is_between
 from rulebot.web.rest_models import LastScan, ScanModel, ScanRowModel
-from rulebot.web.snapshot_of_store import standby_bots
 
 # --- One bot's page
 
@@ -401,6 +402,11 @@ def _closing(cost: float | None, entry: float | None) -> str:
     return "–" if cost is None else _number(closing(cost, entry or 0.0) + 0.0)
 
 
+def _moment(at: datetime, is_live: bool) -> str:
+    """Return New York time: of an engine of this process to the second, of a store with the date."""
+    return f"{at.astimezone(EXCHANGE_ZONE):{'%H:%M:%S' if is_live else '%b %d %H:%M'}}"
+
+
 def _percent(part: float | None) -> str:
     return "–" if part is None else f"{part:.1%}"
 
@@ -416,7 +422,8 @@ TEMPLATES = Environment(
 TEMPLATES.filters |= {
     "dollars": _dollars, "signed": _signed, "tone": _tone, "number": _number, "price": _price, "percent": _percent,
     "closing": _closing, "ended": end_of_row, "structure": structure_of, "exact": signed_price, "made": _made,
-    "provisional": provisional_text,
+    "provisional": provisional_text, "clock": clock_text, "instant": instant_text, "session": session_text,
+    "moment": _moment,
 }  # fmt: skip
 TEMPLATES.globals |= {"words": asking_words, "made": MADE}
 

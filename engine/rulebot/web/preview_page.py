@@ -12,6 +12,8 @@ from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.values import dataclass
 from rulebot.narrate import notices as asking_words
 from rulebot.narrate.positions import ShownLeg, leg_document
+from rulebot.narrate.snapshot import AT_REST, BotActivity, BotSnapshot, Snapshot
+from rulebot.narrate.snapshot_of_store import standby_bots
 from rulebot.operator_requests.requests import named_of
 from rulebot.record.codec import utc_time
 from rulebot.review.payoff import loss_words, payoff_svg, profit_words
@@ -25,8 +27,6 @@ from rulebot.web.live import Live
 from rulebot.web.pages import TEMPLATES
 from rulebot.web.rest import REFUSALS, STRICT
 from rulebot.web.rest_models import HelpfulError, PreviewTold
-from rulebot.web.snapshot import BotLine, PageSnapshot
-from rulebot.web.snapshot_of_store import standby_bots
 
 MOST = 2**31
 Scan = Annotated[int, Query(ge=0, le=MOST)]
@@ -183,7 +183,7 @@ def _is_simulated(scan: Row) -> bool:
 def next_step(
     bot: str,
     seen: Preview | None,
-    picture: PageSnapshot,
+    picture: Snapshot,
     file: str,
     store: Place,
     *,
@@ -209,7 +209,7 @@ def next_step(
     if picture.trading != "active" or line.is_paused:
         why, whom = _not_let(line, picture)
         return NextStep("", why, (f"rulebot resume{whom}{naming(store, lambda: engine_store(None))}",))
-    if line.doing not in ("flat", "watching") and not (line.has_universe and line.doing == "open"):
+    if line.doing not in AT_REST and not (line.has_universe and line.doing is BotActivity.OPEN):
         why = f"{bot} is {line.doing} now: {line.waits or line.position}"
         return NextStep("", why, (f"rulebot why {bot}{naming(store)}",))
     if is_of_row and seen is not None:
@@ -222,7 +222,7 @@ def _expiries(seen: Preview) -> list[str]:
     return sorted({leg.expiry for leg in seen.legs if leg.expiry})
 
 
-def _not_let(line: BotLine, picture: PageSnapshot) -> tuple[str, str]:
+def _not_let(line: BotSnapshot, picture: Snapshot) -> tuple[str, str]:
     """Return why a bot is let enter nothing, and whom to resume: a resume of all ends what holds other bots as well."""
     if picture.trading != "active":
         return "bots are let enter nothing now: Start on the first page lets them again", ""

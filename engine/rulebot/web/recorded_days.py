@@ -38,15 +38,14 @@ from rulebot.model.text import one_line
 from rulebot.model.values import dataclass
 from rulebot.narrate.happenings import EventLine
 from rulebot.narrate.periods import compared_words, last_compared
-from rulebot.narrate.snapshot import run_snapshot
+from rulebot.narrate.snapshot import Snapshot
+from rulebot.narrate.snapshot_of_state import snapshot_of
 from rulebot.replay.as_test import ReplayText
 from rulebot.replay.recordings import RecordingFile, listed, sizes_of, tapes_of
 from rulebot.replay.replay import Replayed, conditions, known_number, replay
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 from rulebot.web.pages import TEMPLATES, day_of
-from rulebot.web.snapshot import BotLine, OrderLine, PositionLine
-from rulebot.web.snapshot_of_run import bot_lines, order_lines, position_lines
 from rulebot.wording.verdict import describe
 
 # --- One instant of a recorded day as its page shows it
@@ -79,46 +78,25 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaySnapshot:
-    """What the engine knew and did at an instant. Money in dollars.
+    """What the engine knew and did at an instant.
 
     ran: the bots that might enter then: others may hold something. conditions: what they would enter by.
     """
 
+    seen: Snapshot
     at: datetime
-    realized: float
-    unrealized: float
-    net_liquidation: float | None
-    is_linked: bool
-    notice: str
     ran: tuple[str, ...]
-    bots: tuple[BotLine, ...]
-    positions: tuple[PositionLine, ...]
-    orders: tuple[OrderLine, ...]
     conditions: tuple[Condition, ...]
     quotes: tuple[Quote, ...]
-
-    @property
-    def today(self) -> float:
-        """Realised and open profit since the session began."""
-        return self.realized + self.unrealized
 
 
 def replay_snapshot(found: Replayed, at: datetime) -> ReplaySnapshot:
     """Return what stands in a replay that has come to an instant."""
     program, state = found.program, found.state
-    seen = run_snapshot(program, state, at, state.session.open, None)
-    worth = seen.net_liquidation
     return ReplaySnapshot(
+        seen=snapshot_of(program, state, at, state.session.open, None),
         at=at,
-        realized=float(seen.realized),
-        unrealized=float(seen.open_profit),
-        net_liquidation=None if worth is None else float(worth),
-        is_linked=state.is_linked,
-        notice=seen.notice,
         ran=tuple(program.bots),
-        bots=bot_lines(program, state, seen, at),
-        positions=position_lines(program, state, at),
-        orders=order_lines(state),
         conditions=tuple(each for bot in program.bots.values() for each in _conditions(found, bot, at)),
         quotes=tuple(_quotes(state.board, at.timestamp())),
     )
@@ -532,6 +510,7 @@ def _shown(seen: Timeline, day: date, clock: time_of_day | None) -> dict[str, An
     return {
         "day": day,
         "moment": moment,
+        "picture": moment.seen,
         "clock": _clock(moment.at, seconds=True),
         "minute": _minute(at),
         "first": _minute(seen.instants[0]),

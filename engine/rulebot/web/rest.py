@@ -16,6 +16,8 @@ from fastapi.routing import APIRoute
 from pydantic import BeforeValidator
 
 from rulebot.model.errors import RulebotError
+from rulebot.narrate.snapshot import Snapshot
+from rulebot.narrate.snapshot_of_store import snapshot_of_store
 from rulebot.process.service import Stage
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
@@ -25,8 +27,6 @@ from rulebot.web.actions import PageActions
 from rulebot.web.live import Live, acknowledge, alert_list
 from rulebot.web.parameters import look, numbers_of_bot, preview
 from rulebot.web.rest_models import unknown_words
-from rulebot.web.snapshot import PageSnapshot
-from rulebot.web.snapshot_of_store import snapshot_of_store
 
 # --- Queries and bodies of the REST interface
 
@@ -164,7 +164,7 @@ def router(store: Place, live: Live) -> APIRouter:
         with StoreReader(store) as reader:
             return ask(reader)
 
-    def shown(ask: Callable[[StoreReader, PageSnapshot], Answer]) -> Answer:
+    def shown(ask: Callable[[StoreReader, Snapshot], Answer]) -> Answer:
         """Answer by the engine of this process as it stands, else by what the store has of the last one."""
         return read(lambda reader: ask(reader, live.picture or snapshot_of_store(reader)))
 

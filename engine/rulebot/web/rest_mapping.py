@@ -9,7 +9,9 @@ from typing import Any
 from rulebot.documents.load_bots import bot_of
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.narrate.periods import period_of
-from rulebot.narrate.trades import bare_text, closing, holding_of, structure_of
+from rulebot.narrate.snapshot import GREEKS, PositionSnapshot, Snapshot, instant_text, sum_of_known
+from rulebot.narrate.snapshot_of_store import StoredRun, last_instant, next_window, positions_of
+from rulebot.narrate.trades import bare_text, structure_of
 from rulebot.process.service import Stage
 from rulebot.recovery.operator_state import trading_of
 from rulebot.store.finance.sheets import as_text
@@ -31,8 +33,6 @@ from rulebot.web.rest_models import (
     Trade,
     UnderlyingGreeks,
 )
-from rulebot.web.snapshot import GREEKS, PageSnapshot, PositionLine, sum_of_known
-from rulebot.web.snapshot_of_store import next_window
 
 WAITING = Stage.CONNECTING.value
 ACTIVE = "ACTIVE"
@@ -41,7 +41,7 @@ DIGITS = 6
 """Decimals of what is added up, or multiplied: those of dollars in the store."""
 
 
-def status(reader: StoreReader, picture: PageSnapshot) -> Status:
+def status(reader: StoreReader, picture: Snapshot) -> Status:
     """Return /api/status."""
     run, system = reader.run(), _system(reader)
     at = last_instant(reader)
@@ -75,12 +75,6 @@ def status(reader: StoreReader, picture: PageSnapshot) -> Status:
     )
 
 
-def last_instant(reader: StoreReader) -> datetime | None:
-    """Return when the store was last written, by its own records."""
-    text = _system(reader).get("last_updated")
-    return None if not text else datetime.fromisoformat(str(text)).replace(tzinfo=EXCHANGE_ZONE)
-
-
 def _system(reader: StoreReader) -> Row:
     return next(iter(reader.view("system_state")), {})
 
@@ -97,39 +91,28 @@ def _next(reader: StoreReader, run: Run, name: str, at: datetime | None) -> str 
 # ---------------------------------------------------------------- positions
 
 
-def positions(reader: StoreReader, picture: PageSnapshot) -> list[OpenPosition]:
+def positions(reader: StoreReader, picture: Snapshot) -> list[OpenPosition]:
     """Return /api/positions: what the store has of each, and its present values as a picture has them."""
     trades = {row["position"]: row for row in reader.trades(status="OPEN")}
-    why, absent = reader.on_hold(), reader.absent()
-    bare = {name: bare_text(*found) for name, found in reader.unprotected().items()}
-    return [
-        _position(
-            row,
-            line,
-            trades.get(row["position"], {}),
-            why.get(row["position"], ""),
-            bare.get(row["position"], ""),
-            absent.get(row["position"], {}),
-        )
-        for row, line in _lines(reader, picture)
-    ]
+    lines = _lines(reader, picture)
+    kept = {} if all(line for _, line in lines) else {each.id: each for each in positions_of(StoredRun(reader))}
+    return [_position(row, line, line or kept[row["position"]], trades.get(row["position"], {})) for row, line in lines]
 
 
-def _lines(reader: StoreReader, picture: PageSnapshot) -> list[tuple[Row, PositionLine | None]]:
+def _lines(reader: StoreReader, picture: Snapshot) -> list[tuple[Row, PositionSnapshot | None]]:
     """Return each open trade with its line of a picture, None where an engine has not shown it yet."""
     lines = {line.id: line for line in picture.positions}
     return [(row, lines.get(row["position"])) for row in reader.view("open_positions")]
 
 
-def _position(
-    row: Row, line: PositionLine | None, trade: Row, on_hold: str, unprotected: str, absent: Mapping[str, int]
-) -> OpenPosition:
+def _position(row: Row, line: PositionSnapshot | None, held: PositionSnapshot, trade: Row) -> OpenPosition:
+    """Return one position. line: of the picture, None where an engine has not shown it yet; held: else of the store."""
     price, made, at = _worth(row, line)
     return OpenPosition(
         trade_id=row["id"],
         position=row["position"],
         strategy_id=row["strategy_id"],
-        structure=holding_of(row, absent) if line is None else line.structure,
+        structure=held.structure,
         symbol=row["symbol"],
         strike=row["strike"],
         expiration=row["expiration"],
@@ -146,21 +129,20 @@ def _position(
         commissions_owed=trade.get("commissions_owed", 0),
         status=ACTIVE,
         state=row["state"],
-        on_hold=on_hold,
-        unprotected=unprotected,
+        on_hold=held.on_hold,
+        unprotected="" if held.unprotected_since is None else bare_text(held.unprotected, held.unprotected_since),
         as_of=at,
     )
 
 
-def _worth(row: Row, line: PositionLine | None) -> tuple[float | None, float | None, str | None]:
+def _worth(row: Row, line: PositionSnapshot | None) -> tuple[float | None, float | None, str | None]:
     """Return what closing costs, what was made and of when that is: now, else as of the last snapshot."""
     if line is None or line.profit is None:
         return row["current_mid"], row["unrealized_pnl"], row["snapshot_time"]
-    price = None if line.mark is None else _cost(line.mark, row["entry_price"])
-    return price, line.profit, line.as_of or None
+    return None if line.mid is None else line.mid + 0.0, line.profit, instant_text(line.priced_at) or None
 
 
-def _priced_at(lines: Iterable[tuple[Row, PositionLine | None]], picture: PageSnapshot) -> str | None:
+def _priced_at(lines: Iterable[tuple[Row, PositionSnapshot | None]], picture: Snapshot) -> str | None:
     """Return of when the oldest price is that what is open counts by; None of one that no snapshot tells the time of.
 
     It is the time of the picture where nothing that is open has a price.
@@ -168,15 +150,10 @@ def _priced_at(lines: Iterable[tuple[Row, PositionLine | None]], picture: PageSn
     found = [_worth(row, line)[2] for row, line in lines if line is not None]
     if None in found and picture.unrealized is not None:
         return None
-    return min(filter(None, found), default=picture.clock or None)
+    return min(filter(None, found), default=instant_text(picture.at) or None)
 
 
-def _cost(mark: float, entry: float | None) -> float:
-    """Return what closing costs, negative when it brings, of a price that is written beside that of its entry."""
-    return closing(mark, entry or 0.0) + 0.0
-
-
-def greeks(reader: StoreReader, picture: PageSnapshot) -> Greeks:
+def greeks(reader: StoreReader, picture: Snapshot) -> Greeks:
     """Return /api/positions/greeks."""
     lines = _lines(reader, picture)
     found = [
@@ -184,7 +161,7 @@ def greeks(reader: StoreReader, picture: PageSnapshot) -> Greeks:
             trade_id=row["id"],
             strategy_id=row["strategy_id"],
             as_of=None if line is None else _worth(row, line)[2],
-            **{name: None if line is None else _rounded(getattr(line, name)) for name in GREEKS},
+            **{name: None if line is None else _rounded(line.greeks[name]) for name in GREEKS},
         )
         for row, line in lines
     ]
@@ -213,13 +190,13 @@ def _all_rounded(amounts: Mapping[str, float | None]) -> dict[str, float | None]
     return {name: _rounded(amounts.get(name)) for name in GREEKS}
 
 
-def risk(reader: StoreReader, picture: PageSnapshot) -> Risk:
+def risk(reader: StoreReader, picture: Snapshot) -> Risk:
     """Return /api/positions/risk: (entry - target) and (stop - entry) x quantity x 100, each and summed."""
     found = [_risk(row, line) for row, line in _lines(reader, picture)]
-    used = picture.buying_power_used
+    used = picture.account.buying_power_used
     return Risk(
-        as_of=picture.as_of,
-        maintenance_margin=picture.maintenance_margin,
+        as_of=instant_text(picture.priced_at) or None,
+        maintenance_margin=picture.account.maintenance_margin,
         buying_power_used=None if used is None else round(100 * used, DIGITS),
         max_profit=_rounded(sum_of_known([each.max_profit for each in found])),
         max_loss=_rounded(sum_of_known([each.max_loss for each in found])),
@@ -230,7 +207,7 @@ def risk(reader: StoreReader, picture: PageSnapshot) -> Risk:
     )
 
 
-def _risk(row: Row, line: PositionLine | None) -> PositionRisk:
+def _risk(row: Row, line: PositionSnapshot | None) -> PositionRisk:
     stop = None if line is None else line.at_stop
     return PositionRisk(
         position=row["position"],
@@ -281,7 +258,7 @@ def _trade(row: Row) -> Trade:
     return Trade(**same, structure=structure_of(row))
 
 
-def profit(reader: StoreReader, picture: PageSnapshot) -> Profit:
+def profit(reader: StoreReader, picture: Snapshot) -> Profit:
     """Return /api/pnl: what was made since the session began, also by positions of earlier days."""
     day = reader.last_day()
     return Profit(
@@ -320,7 +297,7 @@ def _owed_by_day(reader: StoreReader) -> Counter[str]:
     return owed
 
 
-def performance(reader: StoreReader, picture: PageSnapshot) -> Performance:
+def performance(reader: StoreReader, picture: Snapshot) -> Performance:
     """Return /api/performance."""
     system, worst = _system(reader), _most_a_day(reader.run())
     return Performance(
@@ -356,20 +333,20 @@ def _most_a_day(run: Run) -> float | None:
 # ---------------------------------------------------------------- account and market
 
 
-def account(picture: PageSnapshot) -> Account:
+def account(picture: Snapshot) -> Account:
     """Return /api/account."""
     return Account(
-        account_id=picture.account,
-        net_liquidation=picture.net_liquidation,
-        total_cash=picture.cash,
-        available_funds=picture.available_funds,
-        buying_power=picture.buying_power,
-        maintenance_margin=picture.maintenance_margin,
+        account_id=picture.account.id,
+        net_liquidation=picture.account.net_liquidation,
+        total_cash=picture.account.cash,
+        available_funds=picture.account.available_funds,
+        buying_power=picture.account.buying_power,
+        maintenance_margin=picture.account.maintenance_margin,
         shares=None if picture.shares is None else dict(picture.shares),
     )
 
 
-def market(picture: PageSnapshot) -> Market:
+def market(picture: Snapshot) -> Market:
     """Return /api/market."""
     levels = dict(picture.levels)
     return Market(

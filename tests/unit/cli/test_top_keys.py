@@ -8,26 +8,26 @@ from rulebot.cli.terminal.top import keys_in
 from rulebot.cli.terminal.top_keys import KEYS, ConfirmQuestion, Focus, Row, after_key, present, rows_of
 from rulebot.model.event import Request
 from rulebot.narrate import notices as words
-from rulebot.web.snapshot import BotLine, PageSnapshot, PositionLine
+from rulebot.narrate.snapshot import BotActivity, BotSnapshot, PositionSnapshot, Snapshot
 
 
-def position(bot: str, number: int = 1, state: str = "open") -> PositionLine:
-    return PositionLine(
-        id=f"{bot}-{number}", bot=bot, structure=f"{number}p", state=state, since="10:00", dte=0, entry=1.0, mark=0.5,
+def position(bot: str, number: int = 1, state: str = "open") -> PositionSnapshot:
+    return PositionSnapshot(
+        id=f"{bot}-{number}", bot=bot, structure=f"{number}p", state=state, dte=0, entry=1.0, mid=0.5,
         profit=50.0,
     )  # fmt: skip
 
 
-PICTURE = PageSnapshot(
+PICTURE = Snapshot(
     at=None,
     engine="running",
     trading="active",
     bots=(
-        BotLine(bot="flat_one", doing="flat"),
-        BotLine(bot="holder", doing="open"),
-        BotLine(bot="paused_one", doing="paused", is_paused=True),
-        BotLine(bot="several", doing="open"),
-        BotLine(bot="chooser", doing="watching", has_universe=True),
+        BotSnapshot(bot="flat_one", doing=BotActivity.FLAT),
+        BotSnapshot(bot="holder", doing=BotActivity.OPEN),
+        BotSnapshot(bot="paused_one", doing=BotActivity.PAUSED, is_paused=True),
+        BotSnapshot(bot="several", doing=BotActivity.OPEN),
+        BotSnapshot(bot="chooser", doing=BotActivity.WATCHING, has_universe=True),
     ),
     positions=(position("holder"), position("several", 1), position("several", 2, "exiting")),
 )
@@ -36,7 +36,7 @@ REDUCING = replace(PICTURE, trading="reducing")
 
 
 def pressed(
-    keys: str, bot: str = "flat_one", place: str = "", picture: PageSnapshot = PICTURE
+    keys: str, bot: str = "flat_one", place: str = "", picture: Snapshot = PICTURE
 ) -> tuple[Focus, list[ConfirmQuestion]]:
     """Return the focus after keys, and what was answered with yes."""
     focus, answered = Focus(chosen=Row(bot, place)), []
@@ -63,7 +63,7 @@ def pressed(
     ],
 )
 def test_a_key_asks_and_y_does_it(
-    key: str, bot: str, place: str, picture: PageSnapshot, asked: str, request_: Request | None, of: tuple[str, str]
+    key: str, bot: str, place: str, picture: Snapshot, asked: str, request_: Request | None, of: tuple[str, str]
 ) -> None:
     focus, answered = pressed(key, bot, place, picture)
     assert focus.question is not None
@@ -103,7 +103,7 @@ def test_nothing_else_answers_a_question(other: str) -> None:
         *((key, "flat_one", STOPPED, "no engine runs on this store: there is nobody to ask") for key in "preccCsS"),
     ],
 )
-def test_what_cannot_be_done_is_said_and_not_asked(key: str, bot: str, picture: PageSnapshot, said: str) -> None:
+def test_what_cannot_be_done_is_said_and_not_asked(key: str, bot: str, picture: Snapshot, said: str) -> None:
     focus, answered = pressed(key, bot, picture=picture)
     assert (focus.question, focus.said, answered) == (None, said, [])
 
@@ -160,7 +160,7 @@ def test_a_question_stays_about_what_was_chosen_when_it_was_asked() -> None:
 
 @pytest.mark.parametrize("key", [*"preccCsSajkgG", "up", "down", "home", "end", "y", "n", "é"])
 def test_an_empty_store_takes_every_key(key: str) -> None:
-    empty = PageSnapshot(at=None, engine="running", trading="active")
+    empty = Snapshot(at=None, engine="running", trading="active")
     focus, answered = after_key(Focus(), key, empty)
     assert answered is None
     assert focus.chosen is None

@@ -14,9 +14,9 @@ from rulebot.model.event import BrokerStatus, MarketMoved
 from rulebot.model.market import quote_problem
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.narrate.positions import exits_text
+from rulebot.narrate.snapshot_of_state import snapshot_of
 from rulebot.record.record import Kind
 from rulebot.spec.spec import ExitKind
-from rulebot.web.snapshot_of_run import position_lines
 
 ENDING = '\n  - time: "15:45"\n    order: market\n'
 RISK = "{max_loss_per_trade: $20000}"
@@ -432,7 +432,7 @@ def test_what_stays_open_after_a_side_is_shown_with_its_worst_case() -> None:
     desk = held()
     sides(desk, 1.40, 0.40)
     desk.fill(desk.last)
-    (line,) = position_lines(desk.program, desk.state, desk.now)
+    (line,) = snapshot_of(desk.program, desk.state, desk.now, desk.now, None).positions
     assert desk.position.max_risk == 1860, "both sides, 10 wide, less the 1.40 that they brought"
     assert line.max_loss == 1003.26, "70 lost, 930 that the other side can lose, and 3.26 of commissions to close it"
 
@@ -452,12 +452,12 @@ def test_what_is_left_of_a_condor_can_still_lose_at_expiry() -> None:
     desk = held(quantity=2)
     at_entry = desk.position.max_risk
     assert at_entry is not None
-    (whole,) = position_lines(desk.program, desk.state, desk.now)
+    (whole,) = snapshot_of(desk.program, desk.state, desk.now, desk.now, None).positions
     assert whole.max_loss == 2 * float(at_entry) + 2 * 4 * 1.63
     sides(desk, 1.40, 0.40)
     desk.fill(desk.last)
     assert open_legs(desk) == ["short_call", "long_call"]
-    (left,) = position_lines(desk.program, desk.state, desk.now)
+    (left,) = snapshot_of(desk.program, desk.state, desk.now, desk.now, None).positions
     assert left.max_loss == 2 * (70 + 1000 - 70) + 4 * 1.63, "70 lost, ten points wide, 0.70 sold, twice"
 
 

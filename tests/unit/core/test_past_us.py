@@ -21,12 +21,12 @@ from rulebot.model.order import Purpose
 from rulebot.model.session import session_after
 from rulebot.narrate.day_report import day_outcome
 from rulebot.narrate.positions import exit_text
+from rulebot.narrate.snapshot_of_store import snapshot_of_store
 from rulebot.narrate.why import explanation_lines, why_day
 from rulebot.record.record import Kind
 from rulebot.recovery.resume import resume
 from rulebot.store.queries import StoreReader
 from rulebot.web.rest_mapping import positions
-from rulebot.web.snapshot_of_store import snapshot_of_store
 
 SHORT, LONG = put(5945), put(5935)
 SOLD = put(586, "SPY", date(2027, 2, 19))

@@ -16,7 +16,7 @@ from rulebot.model.event import ReloadWaits, Request
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import session_after
 from rulebot.narrate.day_report import day_outcome
-from rulebot.narrate.snapshot import run_snapshot
+from rulebot.narrate.snapshot_of_state import summary_of
 from rulebot.record.record import Kind, Record
 from rulebot.recovery.resume import resume
 
@@ -385,8 +385,8 @@ def test_a_removed_bot_whose_trades_are_closed_is_in_no_report_of_the_next_day_a
         again.now = clock("09:31", desk.day)
         again.tick(1)
         assert [each.bot for each in day_outcome(again.state, again.now).bots] == ["two"]
-        shown = run_snapshot(again.program, again.state, again.now, again.now, None)
-        assert {row.bot for row in shown.rows} == {"two"}
+        shown = summary_of(again.program, again.state, again.now, again.now, None)
+        assert {row.bot for row in shown.bots} == {"two"}
     reloaded(desk, text_of("one"), text_of("two", entry=CALM))
     assert desk.state.bots["one"].day.week == 1
     assert sorted(desk.state.present) == ["one", "two"]

@@ -10,9 +10,9 @@ from rulebot.chart.chart import chart_of_trade
 from rulebot.narrate.day_report import day_outcome
 from rulebot.narrate.happenings import event_line
 from rulebot.narrate.positions import exits_text
+from rulebot.narrate.snapshot_of_state import snapshot_of
 from rulebot.record.record import Kind
 from rulebot.store.queries import StoreReader
-from rulebot.web.snapshot_of_run import position_lines
 
 PART = "short_put and long_put rolled"
 
@@ -48,7 +48,7 @@ def test_each_position_is_told_with_the_exits_of_its_own_legs() -> None:
     assert "tested_call" not in old + new, "its legs are gone from the one, and what it judges from the other"
     assert ("stop.call_side" in old, "stop.put_side" in old) == (True, False)
     assert ("stop.put_side" in new, "stop.call_side" in new) == (True, False)
-    lines = position_lines(desk.program, desk.state, desk.now)
+    lines = snapshot_of(desk.program, desk.state, desk.now, desk.now, None).positions
     assert len(lines) == 2
 
 

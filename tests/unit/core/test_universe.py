@@ -16,7 +16,7 @@ from rulebot.model.event import Request
 from rulebot.model.facts import Listing
 from rulebot.model.market import Extra
 from rulebot.model.order import Order, OrderStatus
-from rulebot.narrate.snapshot import run_snapshot
+from rulebot.narrate.snapshot_of_state import summary_of
 from rulebot.record.codec import decode, encode
 from rulebot.record.record import Kind
 
@@ -345,12 +345,12 @@ def test_skew_is_streamed_for_a_symbol_out_of_focus_too() -> None:
 
 
 def test_the_line_of_levels_leaves_out_what_comes_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rulebot.narrate.snapshot._USUAL", ("VIX",))
+    monkeypatch.setattr("rulebot.narrate.snapshot_of_state._USUAL", ("VIX",))
     universe = text_of("many", underlyings="", universe="{symbols: [SPY, SPX]}", entry=TWO, legs=LEGS, exits=EXITS)
     alone, both = Desk((universe,)), Desk((universe, text_of()))
     for desk, levels in ((alone, ["VIX"]), (both, ["VIX", "SPX"])):
         desk.until("10:00")
-        shown = run_snapshot(desk.program, desk.state, desk.now, desk.now, None)
+        shown = summary_of(desk.program, desk.state, desk.now, desk.now, None)
         assert [name for name, _ in shown.levels] == levels
 
 

@@ -13,7 +13,7 @@ from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import session_on
 from rulebot.narrate.day_report import day_outcome
-from rulebot.narrate.snapshot import run_snapshot
+from rulebot.narrate.snapshot_of_state import summary_of
 from rulebot.record.record import Kind
 
 THURSDAY, MONDAY = date(2026, 11, 19), date(2026, 11, 23)
@@ -209,7 +209,7 @@ def test_a_watch_in_which_a_condition_was_unknown_to_the_end_says_so() -> None:
     said = "its window is over; waited for vix VIX: no price"
     assert desk.state.bots["spread"].day.skipped == said
     desk.until("11:31", step=60)
-    (row,) = run_snapshot(desk.program, desk.state, desk.now, clock("09:29"), clock("16:06")).rows
+    (row,) = summary_of(desk.program, desk.state, desk.now, clock("09:29"), clock("16:06")).bots
     assert row.waits == said
     (bot,) = day_outcome(desk.state, None).bots
     assert bot.lines[0].parts == (said,)

@@ -3,9 +3,9 @@
 from hand_desk import Desk, put, text_of
 
 from rulebot.narrate.positions import ending_text, exits_text
+from rulebot.narrate.snapshot_of_state import position_snapshot
 from rulebot.narrate.trades import closing, closing_text
 from rulebot.web.pages import TEMPLATES
-from rulebot.web.snapshot_of_run import _position_line
 
 WING = """
   upper: {buy: put, strike: {otm: 20 pts}}
@@ -46,7 +46,7 @@ def test_what_was_sold_and_brought_still_more_when_it_closed_was_sold() -> None:
 def test_pages_and_top_show_a_minus_only_where_closing_goes_the_other_way() -> None:
     desk = held()
     desk.quote(put(5980), 13.95, 14.05, -0.30)
-    line = _position_line(desk.program, desk.state, desk.position, desk.now)
+    line = position_snapshot(desk.program, desk.state, desk.position, desk.now)
     assert (line.entry, line.mark) == (1.2, -3.7)
     shown = TEMPLATES.from_string("{{ cost|closing(entry) }}")
     assert [shown.render(cost=cost, entry=entry) for cost, entry in ((0.1, 1.2), (-3.7, 1.2), (-2.54, -3.15))] == [

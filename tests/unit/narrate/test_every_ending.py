@@ -43,6 +43,7 @@ from rulebot.model.position import Position, PositionLeg
 from rulebot.model.values import replace
 from rulebot.narrate.day_report import day_outcome
 from rulebot.narrate.periods import periods
+from rulebot.narrate.snapshot_of_store import StoredRun, snapshot_of_store
 from rulebot.promotion.figures import figures
 from rulebot.promotion.paper import Key, closed_trades, read_paper
 from rulebot.promotion.sessions import judge
@@ -56,7 +57,6 @@ from rulebot.store.registry import open_store
 from rulebot.web import rest_mapping as rest
 from rulebot.web.metrics.samples import samples_of_store
 from rulebot.web.pages import trades_page
-from rulebot.web.snapshot_of_store import snapshot_of_store, store_state
 
 BY_HAND = {
     "target": 48, "stop": -202, "time": 18, "worthless": 59, "assigned": -251, "exercised": 49, "cash": -81,
@@ -264,11 +264,12 @@ def test_the_page_and_its_interface_say_so(place: Place) -> None:
 
 
 def test_reports_and_messages_say_so(place: Place) -> None:
-    when = at(FIRST, "16:10")
     with StoreReader(place) as reader:
         (month,) = periods(reader, "month")
         told = digest(reader, FIRST.isoformat())
-        outcome = day_outcome(store_state(reader, when).state, None)
+        state = StoredRun(reader).state
+        assert state is not None
+        outcome = day_outcome(state, None)
         gains = [lot.gain for lot in lots_of(reader.books()[0])]
     assert (month.net, month.wins, month.win_rate) == (NET, WINS, Decimal(WINS) / TRADES)
     assert told.startswith(f"{FIRST}: realised -$266.00, {TRADES} closed")

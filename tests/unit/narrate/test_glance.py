@@ -19,22 +19,23 @@ from rulebot.model.session import session_on
 from rulebot.model.text import one_line
 from rulebot.narrate.day_report import day_outcome
 from rulebot.narrate.positions import exits_text
-from rulebot.narrate.snapshot import BotActivity, RunSnapshot, progress, run_snapshot
+from rulebot.narrate.snapshot import BotActivity, Snapshot
+from rulebot.narrate.snapshot_of_state import progress, summary_of
 from rulebot.spec.spec import ExitKind
 
 PROGRAM = day_program()
 
 
-def seen(state: State, clock: str) -> RunSnapshot:
-    return run_snapshot(PROGRAM, state, at(clock), at("09:29"), at("16:06"))
+def seen(state: State, clock: str) -> Snapshot:
+    return summary_of(PROGRAM, state, at(clock), at("09:29"), at("16:06"))
 
 
 def test_an_open_condor_shows_each_exit_with_its_level_and_the_present_value() -> None:
-    rows = {row.bot: row for row in seen(day_state("11:42"), "11:42").rows}
+    rows = {row.bot: row for row in seen(day_state("11:42"), "11:42").bots}
     row = rows[CONDOR]
     assert (row.doing, row.since, row.position) == (BotActivity.OPEN, at("09:52"), "5920/5930p 6065/6075c  0.85")
     assert row.waits.startswith("target 0.42 (now 0.54); stop 1.70; time 15:45; breach spot_within 15 pts")
-    assert row.profit == Decimal("26.90")
+    assert row.profit == 26.90
 
 
 def test_a_position_on_hold_says_why_nothing_is_sent_for_it() -> None:
@@ -45,7 +46,7 @@ def test_a_position_on_hold_says_why_nothing_is_sent_for_it() -> None:
         name: replace(each, hold=HoldReason.EXIT_CANCELLED, on_hold=why) for name, each in state.positions.items()
     }
     state = state._replace(positions=positions)
-    rows = {row.bot: row for row in seen(state, "11:42").rows}
+    rows = {row.bot: row for row in seen(state, "11:42").bots}
     assert rows[CONDOR].waits == f"on hold: {why}"
     assert rows[SELLER].waits == f"on hold: {why}; resting: target 2.03, stop 15.21"
     told = {bot.bot: bot.lines[0].parts for bot in day_outcome(state, at("11:42")).bots}
@@ -67,7 +68,7 @@ def test_a_position_of_which_more_was_closed_than_was_held_says_what_is_left_tha
     (each,) = [each for each in state.positions.values() if each.bot == SELLER]
     too_far = replace(each, legs=(replace(each.legs[0], closed=each.legs[0].opened + 1),), exit_reason="protect")
     state = state._replace(positions={too_far.id: too_far})
-    rows = {row.bot: row for row in seen(state, "11:42").rows}
+    rows = {row.bot: row for row in seen(state, "11:42").bots}
     left = f"nothing is sent for what is left of it, +1 {each.legs[0].option}"
     assert rows[SELLER].waits.startswith(f"on hold: more was closed of it than was held, {left}")
     told = {bot.bot: bot.lines[0].parts for bot in day_outcome(state, at("11:42")).bots}
@@ -84,7 +85,7 @@ def test_of_a_wing_that_is_left_to_expire_no_exit_is_told() -> None:
     left = replace(each, state="exiting", exit_reason="target", legs=(*gone, wing))
     words = "target: what is left is long and nobody bids for it"
     assert exits_text(PROGRAM, state, left, at("11:42").timestamp()) == words
-    assert {row.bot: row.waits for row in seen(state._replace(positions={left.id: left}), "11:42").rows}[
+    assert {row.bot: row.waits for row in seen(state._replace(positions={left.id: left}), "11:42").bots}[
         CONDOR
     ] == words
     bot = PROGRAM.governing(left)
@@ -99,20 +100,20 @@ def test_a_position_that_a_person_has_asked_to_be_closed_says_what_that_waits_fo
     state = day_state("11:42")
     (asked,) = (name for name, each in state.positions.items() if each.bot == CONDOR and each.state == "open")
     rows = {
-        row.bot: row for row in seen(state._replace(standing=OperatorState(closing=frozenset({asked}))), "11:42").rows
+        row.bot: row for row in seen(state._replace(standing=OperatorState(closing=frozenset({asked}))), "11:42").bots
     }
     assert rows[CONDOR].waits == "to be closed, as asked, once the session is on and the broker is there"
     assert rows[SELLER].waits == "resting: target 2.03, stop 15.21"
 
 
 def test_resting_exits_show_what_is_at_the_broker() -> None:
-    rows = {row.bot: row for row in seen(day_state("11:42"), "11:42").rows}
+    rows = {row.bot: row for row in seen(day_state("11:42"), "11:42").bots}
     assert rows[SELLER].position == "547p 2027-02-19  5.07"
     assert rows[SELLER].waits == "resting: target 2.03, stop 15.21"
 
 
 def test_a_watching_bot_says_what_is_missing() -> None:
-    rows = {row.bot: row for row in seen(day_state("11:42"), "11:42").rows}
+    rows = {row.bot: row for row in seen(day_state("11:42"), "11:42").bots}
     assert rows[WATCHER].doing is BotActivity.WATCHING
     assert rows[WATCHER].waits == "day_range 29.8 pts, below 27.7 (the open's expected move): 2.1 too much"
 
@@ -125,7 +126,7 @@ def test_a_window_of_another_day_says_of_which() -> None:
     monday = session_on(date(2026, 11, 30))
     assert monday is not None
     told = [
-        {row.bot: row for row in seen(each, "11:42").rows}[WATCHER].waits
+        {row.bot: row for row in seen(each, "11:42").bots}[WATCHER].waits
         for each in (state, state._replace(session=monday))
     ]
     assert told == ["its window, from 10:30", "its window, from 10:30 on Monday, 2026-11-30"]
@@ -142,11 +143,11 @@ def test_a_bot_that_holds_something_shows_what_it_has_realised_and_that_it_is_ha
     }
     positions = {**state.positions, lost.id: replace(lost, bot=SELLER)}
     shown = seen(state._replace(bots=bots, positions=positions), "15:00")
-    rows = [row for row in shown.rows if row.bot == SELLER]
+    rows = [row for row in shown.bots if row.bot == SELLER]
     assert [(row.doing, row.position) for row in rows][1] == (BotActivity.FLAT, "closed: target")
-    assert sum(row.profit or 0 for row in shown.rows) == shown.today
+    assert sum(row.profit or 0 for row in shown.bots) == shown.today
     halted = replace(state.bots[SELLER], day=state.bots[SELLER].day.halted_for(Halt.DAY_LOSS, "its daily loss"))
-    rows = [row for row in seen(state._replace(bots={SELLER: halted}), "15:00").rows if row.bot == SELLER]
+    rows = [row for row in seen(state._replace(bots={SELLER: halted}), "15:00").bots if row.bot == SELLER]
     assert [row.doing for row in rows] == [BotActivity.OPEN, BotActivity.HALTED]
     assert rows[1].waits == "its daily loss"
 
@@ -155,9 +156,9 @@ def test_what_a_bot_that_runs_no_more_has_realised_is_counted() -> None:
     """It left the day's open profit when it was closed, and was in no other figure."""
     state = day_state("15:00")
     made = seen(state, "15:00").realized
-    assert made == day_outcome(state, None).realized == state.bots[CONDOR].day.realized != 0
+    assert made == float(day_outcome(state, None).realized) == float(state.bots[CONDOR].day.realized) != 0
     orphaned = state._replace(bots={name: bot for name, bot in state.bots.items() if name != CONDOR})
-    assert seen(orphaned, "15:00").realized == day_outcome(orphaned, None).realized == made
+    assert seen(orphaned, "15:00").realized == float(day_outcome(orphaned, None).realized) == made
 
 
 def test_entering_shows_the_try() -> None:
@@ -170,7 +171,7 @@ def test_entering_shows_the_try() -> None:
     position = next(found for found in state.positions.values() if found.bot == CONDOR)
     bare = replace(position, state="entering", legs=tuple(replace(leg, opened=0) for leg in position.legs))
     state = state._replace(orders=orders, positions={position.id: bare})
-    row = next(row for row in seen(state, "11:42").rows if row.bot == CONDOR)
+    row = next(row for row in seen(state, "11:42").bots if row.bot == CONDOR)
     assert (row.doing, row.waits) == (BotActivity.ENTERING, "a fill")
     assert row.position == "5920/5930p 6065/6075c  try 2 of 4 at 0.25"
 
@@ -189,7 +190,7 @@ def test_many_positions_share_a_row() -> None:
     state = day_state("11:42")
     one = next(found for found in state.positions.values() if found.bot == SELLER)
     many = {f"P{n}": replace(one, id=f"P{n}") for n in range(11)}
-    rows = [row for row in seen(state._replace(positions=many), "11:42").rows if row.bot == SELLER]
+    rows = [row for row in seen(state._replace(positions=many), "11:42").bots if row.bot == SELLER]
     assert [row.position for row in rows][-1] == "+8 more"
     assert len(rows) == 4
 
@@ -198,7 +199,7 @@ def test_many_positions_share_a_row() -> None:
 def test_a_paused_bot(paused: str, command: str) -> None:
     """Without its name a resume would let all others enter again that are paused or killed as well."""
     state = day_state("11:42")._replace(standing=OperatorState(paused=frozenset({paused})))
-    row = next(row for row in seen(state, "11:42").rows if row.bot == WATCHER)
+    row = next(row for row in seen(state, "11:42").bots if row.bot == WATCHER)
     assert (row.doing, row.waits) == (BotActivity.PAUSED, f"'{command}' lets it enter again")
 
 
@@ -231,8 +232,8 @@ def test_a_notice_that_bots_were_closed_says_whether_others_go_on() -> None:
 
 def test_today_is_realised_and_open() -> None:
     shown = seen(day_state("14:00"), "14:00")
-    assert shown.realized == Decimal("36.80")
-    assert shown.today == shown.realized + shown.open_profit
+    assert shown.realized == 36.80
+    assert shown.today == 36.80 + shown.open_profit
     assert shown.levels == (("SPX", 6004.12), ("SPY", 599.93), ("VIX", 16.8))
 
 

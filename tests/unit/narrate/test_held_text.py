@@ -10,8 +10,7 @@ from rulebot.cli.status import status
 from rulebot.model.order import Order, OrderStatus
 from rulebot.narrate.happenings import event_line
 from rulebot.narrate.positions import entry_text
-from rulebot.narrate.snapshot import run_snapshot
-from rulebot.web.snapshot_of_run import position_lines
+from rulebot.narrate.snapshot_of_state import snapshot_of, summary_of
 
 STRIKES = "5935/5945p"
 PART = '\n  - target: {profit: 50%}\n    close: 50%\n  - time: "15:45"\n'
@@ -32,8 +31,8 @@ def opened(quantity: int, filled: int, **sections: str) -> Desk:
 
 def told(desk: Desk) -> list[str]:
     """Return what terminal, page and report say of the position, and what was told last of it."""
-    (line,) = position_lines(desk.program, desk.state, desk.now)
-    rows = run_snapshot(desk.program, desk.state, desk.now, desk.now, None).rows
+    (line,) = snapshot_of(desk.program, desk.state, desk.now, desk.now, None).positions
+    rows = summary_of(desk.program, desk.state, desk.now, desk.now, None).bots
     position = desk.position.id
     news = [event_line(record, desk.state) for record in desk.records if record.position == position]
     return [

@@ -21,6 +21,7 @@ from rulebot.model.contract import Option, Right
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.narrate.snapshot_of_store import snapshot_of_store
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind, Record
 from rulebot.store.dialect import SQLITE
@@ -30,7 +31,6 @@ from rulebot.store.queries import StoreReader
 from rulebot.store.registry import open_store
 from rulebot.store.schema import PROJECTIONS
 from rulebot.web.rest_mapping import greeks
-from rulebot.web.snapshot_of_store import snapshot_of_store
 
 
 def store_of(path: Place, records: Sequence[Record], pieces: int = 1) -> Place:
@@ -592,7 +592,7 @@ def test_risk_is_of_what_is_still_open(
     with StoreReader(path) as reader:
         picture = snapshot_of_store(reader)
         (line,) = picture.positions
-        assert line.theta == pytest.approx(50 * structures)
+        assert line.greeks["theta"] == pytest.approx(50 * structures)
         assert greeks(reader, picture).total["theta"] == pytest.approx(risk["total_theta"])
 
 

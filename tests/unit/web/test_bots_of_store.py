@@ -19,19 +19,19 @@ from rulebot.decide.entry_window import BotDay
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.cause import Halt
 from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.narrate.snapshot import BotSnapshot, Snapshot
+from rulebot.narrate.snapshot_of_store import next_window, snapshot_of_store
 from rulebot.record.record import DATA_TROUBLE, LATE, Json, Kind, Record
 from rulebot.store.journal import SqlJournal
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 from rulebot.store.registry import open_store
 from rulebot.web import rest_mapping as book
-from rulebot.web.snapshot import BotLine, PageSnapshot
-from rulebot.web.snapshot_of_store import next_window, snapshot_of_store
 
 PROGRAM = day_program()
 
 
-def shown(folder: Path, clock: str, *more: Record) -> PageSnapshot:
+def shown(folder: Path, clock: str, *more: Record) -> Snapshot:
     """Return the picture of the hand-made day up to a time and what is added, while an engine has the store."""
     records = [_of_shipped_texts(record) for record in small_day() if record.at <= at(clock)]
     journal = SqlJournal(open_store(folder / "a.db"))
@@ -93,7 +93,7 @@ def decided(clock: str, what: str) -> Record:
     return Record(at(clock), Kind.DECISION, WATCHER, "", {"what": what, "reason": "", "values": []})
 
 
-def line(picture: PageSnapshot, bot: str) -> BotLine:
+def line(picture: Snapshot, bot: str) -> BotSnapshot:
     (found,) = (each for each in picture.bots if each.bot == bot)
     return found
 
@@ -266,13 +266,13 @@ def test_of_a_position_that_is_closed_in_part_what_is_left_is_shown(tmp_path: Pa
     mark = Record(at("10:31"), Kind.MARK, CONDOR, "P1", {**greeks, **worth, "quantity": 2})
     picture = shown(tmp_path, "10:00", _of_shipped_texts(part), mark)
     (found,) = (each for each in picture.positions if each.bot == CONDOR)
-    assert found.delta == pytest.approx(0.03 * 2 * 100)
-    assert found.theta == pytest.approx(3 * 2 * 100)
+    assert found.greeks["delta"] == pytest.approx(0.03 * 2 * 100)
+    assert found.greeks["theta"] == pytest.approx(3 * 2 * 100)
     assert found.max_loss == 1677.14, "2000 - 4 x 85, 4.10 paid in commissions, 13.04 to close the other two"
     with StoreReader(tmp_path / "a.db") as reader:
         told, risk = book.greeks(reader, picture), book.risk(reader, picture)
         (open_now,) = (each for each in book.positions(reader, picture) if each.strategy_id == CONDOR)
-    assert [each.delta for each in told.positions if each.strategy_id == CONDOR] == [found.delta]
+    assert [each.delta for each in told.positions if each.strategy_id == CONDOR] == [found.greeks["delta"]]
     assert [each.worst_case for each in risk.positions if each.strategy_id == CONDOR] == [1677.14]
     assert (open_now.quantity, open_now.open_quantity) == (4, 2)
     assert open_now.structure == found.structure == "2 of 4 x 5920/5930p 6065/6075c"

@@ -7,17 +7,9 @@ import pytest
 
 from rulebot.measure.series import DAY
 from rulebot.model.facts import Bar, Bars
-from rulebot.web.snapshot import (
-    LEAST_RETURNS,
-    SymbolGreeks,
-    added,
-    beta,
-    greeks_of_mark,
-    in_dollars,
-    spx_delta,
-    totals,
-    with_beta,
-)
+from rulebot.narrate.snapshot import SymbolGreeks, added, in_dollars, spx_delta, totals
+from rulebot.narrate.snapshot_of_state import LEAST_RETURNS, beta, with_beta
+from rulebot.narrate.snapshot_of_store import greeks_of_mark
 
 SPX = SymbolGreeks("SPX", delta=100.0, gamma=2.0, theta=-50.0, vega=30.0, price=6000.0, beta=1.0)
 SPY = SymbolGreeks("SPY", delta=-1000.0, gamma=-20.0, theta=40.0, vega=-25.0, price=600.0, beta=1.0)

@@ -24,7 +24,7 @@ from rulebot.live.start import Run
 from rulebot.model.contract import Underlying
 from rulebot.model.facts import Account
 from rulebot.model.order import OrderStatus, Purpose
-from rulebot.narrate.snapshot import today_of
+from rulebot.narrate.snapshot_of_state import today_of
 from rulebot.process.service import Heartbeat
 from rulebot.record.record import Kind as RecordKind
 from rulebot.record.record import Record

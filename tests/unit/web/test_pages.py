@@ -22,6 +22,8 @@ from rulebot.model.contract import Underlying
 from rulebot.model.errors import StoreError
 from rulebot.model.money import dollars
 from rulebot.narrate.happenings import EventLine, Tone
+from rulebot.narrate.snapshot import session_text
+from rulebot.narrate.snapshot_of_store import snapshot_of_store
 from rulebot.record.record import Json, Kind
 from rulebot.store.journal import SqlJournal
 from rulebot.store.queries import StoreReader
@@ -31,14 +33,13 @@ from rulebot.web import pages
 from rulebot.web.live import Live
 from rulebot.web.pages import PARTS, Parts, days_svg
 from rulebot.web.snapshot_of_run import snapshot_of_run
-from rulebot.web.snapshot_of_store import snapshot_of_store
 
 
 def test_a_run_is_shown_as_it_stands() -> None:
     picture = snapshot_of_run(run_at("12:00"), at("12:00"))
     assert (picture.engine, picture.trading, picture.is_linked, picture.mode) == ("running", "active", True, "paper")
-    assert picture.clock == "2026-11-18 12:00:00"
-    assert picture.session == "closes 16:00"
+    assert picture.at == at("12:00")
+    assert session_text(picture.session, picture.at) == "closes 16:00"
     assert dict(picture.levels) == {"SPX": 6004.12, "SPY": 599.93, "VIX": 16.8}
     assert picture.ratio == pytest.approx(6004.12 / 599.93)
     seller, condor = picture.positions
@@ -354,7 +355,7 @@ def test_a_day_without_profit_is_drawn_too() -> None:
 
 def test_the_clock_of_a_run_is_new_yorks() -> None:
     picture = snapshot_of_run(run_at("09:26"), at("09:26"))
-    assert picture.session == "opens 09:30"
+    assert session_text(picture.session, picture.at) == "opens 09:30"
     assert isinstance(picture.at, datetime)
 
 

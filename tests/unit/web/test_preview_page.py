@@ -19,6 +19,7 @@ import rulebot.web.live as live_module
 from rulebot.core.state import Named
 from rulebot.model.errors import InvariantError
 from rulebot.narrate.positions import ShownLeg
+from rulebot.narrate.snapshot import BotActivity, BotSnapshot, Snapshot
 from rulebot.scan.entry_preview import preview_now
 from rulebot.scan.scan_row import document, head
 from rulebot.store.journal import SqlJournal
@@ -27,7 +28,6 @@ from rulebot.store.registry import open_store, remember_store
 from rulebot.store.scans import keep, scans_file
 from rulebot.web.live import Live
 from rulebot.web.preview_page import next_step
-from rulebot.web.snapshot import BotLine, PageSnapshot
 
 PUTS = tuple(
     ShownLeg(
@@ -38,7 +38,9 @@ PUTS = tuple(
         ("short_put", "sell", "575", 3.0, 3.1, -0.3), ("long_put", "buy", "570", 2.0, 2.1, -0.2),
     )
 )  # fmt: skip
-LIVE = PageSnapshot(at=None, engine="running", trading="active", bots=(BotLine(bot="of_all", doing="watching"),))
+LIVE = Snapshot(
+    at=None, engine="running", trading="active", bots=(BotSnapshot(bot="of_all", doing=BotActivity.WATCHING),)
+)
 
 
 @pytest.fixture(autouse=True)
@@ -216,8 +218,8 @@ def test_a_row_of_a_universe_has_a_button_and_one_of_another_market_has_none() -
     assert other.commands == ("rulebot scan a.yaml",)
 
 
-def doing(word: str, **more: Any) -> PageSnapshot:
-    return replace(LIVE, bots=(BotLine(bot="of_all", doing=word, **more),))
+def doing(word: str, **more: Any) -> Snapshot:
+    return replace(LIVE, bots=(BotSnapshot(bot="of_all", doing=BotActivity(word), **more),))
 
 
 DAY = Path("runs/day.db")
@@ -238,7 +240,7 @@ RESUME, WHY = f"rulebot resume --store {DAY}", f"rulebot why of_all --store {DAY
         (doing("flat", has_universe=True), "chooses among", WHY),
     ],
 )
-def test_without_a_button_the_next_command_is_named(picture: PageSnapshot, words: str, command: str) -> None:
+def test_without_a_button_the_next_command_is_named(picture: Snapshot, words: str, command: str) -> None:
     way = next_step("of_all", None, picture, "a.yaml", DAY, is_simulated=True)
     assert way.ask == ""
     assert words in way.why

@@ -24,6 +24,7 @@ from rulebot.documents.reload_specs import told_specs
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.contract import Contract, Underlying
 from rulebot.model.session import at_exchange_time
+from rulebot.narrate.snapshot_of_store import snapshot_of_store
 from rulebot.record.record import Json, Kind, Record
 from rulebot.spec.files import shipped
 from rulebot.store.journal import SqlJournal
@@ -33,7 +34,6 @@ from rulebot.web.live import Live
 from rulebot.web.rest_mapping import added, columns_of, history, performance
 from rulebot.web.rest_models import Trade
 from rulebot.web.snapshot_of_run import snapshot_of_run
-from rulebot.web.snapshot_of_store import snapshot_of_store
 from tests.e2e.worlds import run_days, spec_files
 
 GETS = [

@@ -343,9 +343,9 @@ def _at(what: str, folder: Path, clock: time, *, is_json: bool) -> None:
         print_json(view_document(found, at, stands))
         return
     from rulebot.cli.report import glance_lines
-    from rulebot.narrate.snapshot import run_snapshot
+    from rulebot.narrate.snapshot_of_state import summary_of
 
-    shown = run_snapshot(found.program, found.state, stands, stands - timedelta(days=1), None)
+    shown = summary_of(found.program, found.state, stands, stands - timedelta(days=1), None)
     width = max(terminal_width() or ELSEWHERE, LEAST)
     for line in (*(each.plain.rstrip() for each in glance_lines(shown, width)), *view_lines(found, stands)):
         echo(line)

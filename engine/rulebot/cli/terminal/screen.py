@@ -25,7 +25,8 @@ from rulebot.model.session import EXCHANGE_ZONE, exchange_date, session_after, s
 from rulebot.model.text import counted
 from rulebot.narrate.day_report import RunLog
 from rulebot.narrate.happenings import EventLine, Tone, event_line
-from rulebot.narrate.snapshot import RunSnapshot, run_snapshot
+from rulebot.narrate.snapshot import Snapshot
+from rulebot.narrate.snapshot_of_state import summary_of
 from rulebot.process.processes import release
 from rulebot.process.settings import ENGINE, LogConsole, LogFile, keep_secret, redacted, takes_terminal, write_logs
 from rulebot.record.record import Kind, Record
@@ -65,7 +66,7 @@ class LiveTable:
         self._latest: deque[EventLine] = deque(maxlen=LATEST)
         self._note = ""
         self.title = ""
-        self._shown: RunSnapshot | None = None
+        self._shown: Snapshot | None = None
         self.is_open = False
 
     def open(self) -> None:
@@ -97,7 +98,7 @@ class LiveTable:
         """Say whether enough real time has passed since the last drawing."""
         return time.monotonic() - self._drawn_at >= EVERY
 
-    def draw(self, shown: RunSnapshot) -> None:
+    def draw(self, shown: Snapshot) -> None:
         """Draw, unless the lines are those that stand there."""
         self._shown, self._drawn_at = shown, time.monotonic()
         lines = self._lines(shown)
@@ -106,7 +107,7 @@ class LiveTable:
         self._drawn = lines
         self._live.update(Group(*lines), refresh=True)
 
-    def _lines(self, shown: RunSnapshot) -> list[Text]:
+    def _lines(self, shown: Snapshot) -> list[Text]:
         width, height = self._console.size
         title = [Text(f" {self.title}", style="bold white on red")] if self.title else []
         for line in title:
@@ -203,7 +204,7 @@ class Screen:
         self._table.add(found)
         if self._table.is_due():
             with self._unheard():
-                self._table.draw(run_snapshot(run.loop.program, run.loop.state, at, run.first, run.last))
+                self._table.draw(summary_of(run.loop.program, run.loop.state, at, run.first, run.last))
 
     def show_beside(self, found: Sequence[EventLine]) -> None:
         """Show what the shadows did."""

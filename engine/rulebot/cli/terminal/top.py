@@ -25,13 +25,13 @@ from rulebot.cli.terminal.top_keys import QUIT, ConfirmQuestion, Focus, after_ke
 from rulebot.cli.terminal.top_text import ScreenData, top_lines
 from rulebot.model.errors import MisuseError, RulebotError, StoreError
 from rulebot.model.event import Request
+from rulebot.narrate.snapshot import Snapshot
+from rulebot.narrate.snapshot_of_store import alarms_of, snapshot_of_store
 from rulebot.operator_requests.requests import leave
 from rulebot.store.place import Place, shown_path
 from rulebot.store.queries import StoreReader
 from rulebot.store.registry import shown_store
 from rulebot.web.actions import entries_by_now
-from rulebot.web.snapshot import PageSnapshot
-from rulebot.web.snapshot_of_store import alarms_of, snapshot_of_store
 
 # --- A terminal that is read key by key, and given back as it was at any end
 
@@ -218,7 +218,7 @@ class ScreenState:
         self._place = place
         self._of: object = None
         self._after: int | None = None
-        self.seen = ScreenData(PageSnapshot(at=None, engine="stopped", trading="stopped"), store=shown_path(place))
+        self.seen = ScreenData(Snapshot(at=None, engine="stopped", trading="stopped"), store=shown_path(place))
 
     def look(self) -> None:
         """Read the store, unless nothing was written since. Raises: StoreError."""

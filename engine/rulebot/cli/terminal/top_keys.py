@@ -7,7 +7,7 @@ from typing import NamedTuple
 from rulebot.model.event import Request
 from rulebot.model.values import dataclass
 from rulebot.narrate import notices as words
-from rulebot.web.snapshot import BotLine, PageSnapshot, PositionLine
+from rulebot.narrate.snapshot import AT_REST, BotSnapshot, PositionSnapshot, Snapshot
 
 QUIT = "q"
 KEYS = (
@@ -58,13 +58,13 @@ class Focus:
     is_helping: bool = False
 
 
-def rows_of(picture: PageSnapshot) -> tuple[Row, ...]:
+def rows_of(picture: Snapshot) -> tuple[Row, ...]:
     """Return what can be chosen, in the order in which it stands: bots, then positions."""
     positions = (Row(each.bot, each.id) for each in picture.positions)
     return (*(Row(each.bot) for each in picture.bots), *positions)
 
 
-def present(focus: Focus, picture: PageSnapshot) -> Focus:
+def present(focus: Focus, picture: Snapshot) -> Focus:
     """Return the focus on something that is there: a position that is gone gives way to its bot."""
     rows = rows_of(picture)
     if focus.chosen in rows:
@@ -74,7 +74,7 @@ def present(focus: Focus, picture: PageSnapshot) -> Focus:
 
 
 def after_key(
-    focus: Focus, key: str, picture: PageSnapshot, waiting: int = 0, newest: int = 0
+    focus: Focus, key: str, picture: Snapshot, waiting: int = 0, newest: int = 0
 ) -> tuple[Focus, ConfirmQuestion | None]:
     """Return the focus after a key, and the question that it answers with yes.
 
@@ -116,7 +116,7 @@ _MOVES: dict[str, Callable[[int, int], int]] = {
 }
 
 
-def _moved(focus: Focus, key: str, picture: PageSnapshot) -> Focus:
+def _moved(focus: Focus, key: str, picture: Snapshot) -> Focus:
     rows = rows_of(picture)
     if focus.chosen is None:
         return focus
@@ -127,11 +127,11 @@ def _moved(focus: Focus, key: str, picture: PageSnapshot) -> Focus:
 # ---------------------------------------------------------------- what each key asks; a string says why it does not
 
 
-def _bot(chosen: Row | None, picture: PageSnapshot) -> BotLine | None:
+def _bot(chosen: Row | None, picture: Snapshot) -> BotSnapshot | None:
     return None if chosen is None else next((each for each in picture.bots if each.bot == chosen.bot), None)
 
 
-def _pause(chosen: Row | None, picture: PageSnapshot) -> ConfirmQuestion | str:
+def _pause(chosen: Row | None, picture: Snapshot) -> ConfirmQuestion | str:
     bot = _bot(chosen, picture)
     if bot is None:
         return "no bot is chosen"
@@ -140,7 +140,7 @@ def _pause(chosen: Row | None, picture: PageSnapshot) -> ConfirmQuestion | str:
     return ConfirmQuestion(f"Pause {bot.bot}", words.pause(bot.bot), Request.PAUSE, bot.bot)
 
 
-def _resume(chosen: Row | None, picture: PageSnapshot) -> ConfirmQuestion | str:
+def _resume(chosen: Row | None, picture: Snapshot) -> ConfirmQuestion | str:
     bot = _bot(chosen, picture)
     if bot is None:
         return "no bot is chosen"
@@ -150,7 +150,7 @@ def _resume(chosen: Row | None, picture: PageSnapshot) -> ConfirmQuestion | str:
     return ConfirmQuestion(f"Resume {bot.bot}", words.resume(bot.bot), Request.RESUME, bot.bot)
 
 
-def _enter(chosen: Row | None, picture: PageSnapshot) -> ConfirmQuestion | str:
+def _enter(chosen: Row | None, picture: Snapshot) -> ConfirmQuestion | str:
     bot = _bot(chosen, picture)
     if bot is None:
         return "no bot is chosen"
@@ -160,12 +160,12 @@ def _enter(chosen: Row | None, picture: PageSnapshot) -> ConfirmQuestion | str:
         return f"{bot.bot} is paused: r resumes it"
     if picture.trading != "active":
         return "no bot may enter: S starts them"
-    if bot.doing not in ("flat", "watching"):
+    if bot.doing not in AT_REST:
         return f"{bot.bot} is {bot.doing}: by hand it enters while it is flat or watching"
     return ConfirmQuestion(f"Enter {bot.bot}", words.enter(bot.bot), Request.ENTER, bot.bot)
 
 
-def _close(chosen: Row | None, picture: PageSnapshot) -> ConfirmQuestion | str:
+def _close(chosen: Row | None, picture: Snapshot) -> ConfirmQuestion | str:
     position = _position(chosen, picture)
     if isinstance(position, str):
         return position
@@ -181,7 +181,7 @@ def _close(chosen: Row | None, picture: PageSnapshot) -> ConfirmQuestion | str:
     return ConfirmQuestion(title, asked, Request.CLOSE, position.bot, position.id)
 
 
-def _position(chosen: Row | None, picture: PageSnapshot) -> PositionLine | str:
+def _position(chosen: Row | None, picture: Snapshot) -> PositionSnapshot | str:
     """Return the position that is chosen, or the only one of the bot that is."""
     if chosen is None:
         return "nothing is open"
@@ -192,17 +192,17 @@ def _position(chosen: Row | None, picture: PageSnapshot) -> PositionLine | str:
     return f"{chosen.bot} has {len(held)} positions: choose one of them" if held else f"{chosen.bot} holds nothing"
 
 
-def _close_all(_: Row | None, __: PageSnapshot) -> ConfirmQuestion | str:
+def _close_all(_: Row | None, __: Snapshot) -> ConfirmQuestion | str:
     return ConfirmQuestion("Close all", words.CLOSE_ALL, Request.FLATTEN)
 
 
-def _stop(_: Row | None, picture: PageSnapshot) -> ConfirmQuestion | str:
+def _stop(_: Row | None, picture: Snapshot) -> ConfirmQuestion | str:
     if picture.trading != "active":
         return "no bot may enter as it is: S starts them"
     return ConfirmQuestion("Stop", words.STOP_ALL, Request.PAUSE)
 
 
-def _start(_: Row | None, picture: PageSnapshot) -> ConfirmQuestion | str:
+def _start(_: Row | None, picture: Snapshot) -> ConfirmQuestion | str:
     if picture.trading == "active" and not any(each.is_paused for each in picture.bots):
         return "bots may enter as it is"
     return ConfirmQuestion("Start", words.START_ALL, Request.RESUME)
@@ -214,7 +214,7 @@ def _acknowledging(waiting: int, newest: int) -> ConfirmQuestion | str:
     return ConfirmQuestion("Acknowledge all", words.ACKNOWLEDGE_ALL, None, until=newest)
 
 
-_ASKS: dict[str, Callable[[Row | None, PageSnapshot], ConfirmQuestion | str]] = {
+_ASKS: dict[str, Callable[[Row | None, Snapshot], ConfirmQuestion | str]] = {
     "p": _pause,
     "r": _resume,
     "e": _enter,

@@ -1,16 +1,28 @@
 """What `rulebot top` draws: a picture of a store as the lines of a screen, of just its width and height."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from textwrap import wrap
 
 from rich.text import Text
 
-from rulebot.cli.report import cut, fitted, wrapped
+from rulebot.cli.report import STYLES, cut, fitted, wrapped
 from rulebot.cli.terminal.top_keys import KEYS, Focus, Row, rows_of
 from rulebot.model.money import dollars, signed_dollars
+from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.text import aligned
 from rulebot.model.values import dataclass
-from rulebot.web.snapshot import GREEKS, AlarmLine, BotLine, OrderLine, PageSnapshot, PositionLine
+from rulebot.narrate.happenings import EventLine
+from rulebot.narrate.snapshot import (
+    GREEKS,
+    BotActivity,
+    BotSnapshot,
+    OrderSnapshot,
+    PositionSnapshot,
+    Snapshot,
+    clock_text,
+    instant_text,
+)
 
 # --- The tables of `rulebot top`: bots and open positions, each line with what it lets a person choose
 
@@ -18,14 +30,6 @@ WIDE = 105
 """Columns from which a position has its bot and its exits beside it, and a bot what it waits for."""
 _ALARMS = 5
 _GAP = "  "
-_STYLES = {
-    "watching": "cyan",
-    "entering": "yellow",
-    "open": "bold",
-    "exiting": "magenta",
-    "halted": "red",
-    "paused": "yellow",
-}
 _PLACES = {"gamma": 2}
 _BOT, _NARROW_BOT, _POSITION = 24, 18, 22
 """Columns that a bot's name may take, also of a narrow screen, and the least of a position."""
@@ -38,18 +42,18 @@ Table = tuple[Text, list[tuple[Row | None, Text]]]
 """A heading, and lines with what they let choose."""
 
 
-def bot_table(picture: PageSnapshot, width: int) -> Table:
+def bot_table(picture: Snapshot, width: int) -> Table:
     """Return a line a bot: state, since when, today's profit, its position, and what it waits for without one."""
     is_wide = width >= WIDE
     heads = ("bot", "state", "since", "today", "position" if is_wide else "position, or waits for")
-    cells = [_bot_cells(each, is_wide) for each in picture.bots]
+    cells = [_bot_cells(each, picture.at, is_wide) for each in picture.bots]
     sizes = [max(len(row[at]) for row in (heads, *cells)) for at in range(len(heads))]
     sizes[0] = min(sizes[0], _BOT if is_wide else _NARROW_BOT)
     sizes[1:4] = (max(size, least) for size, least in zip(sizes[1:4], _LEAST, strict=True))
     sizes[4] = min(max(sizes[4], _POSITION), width // 4) if is_wide else 0
 
-    def line(row: Sequence[str], waits: str, doing: str = "", profit: float | None = None) -> Text:
-        found = Text(f" {fitted(row[0], sizes[0])}{_GAP}").append(row[1].ljust(sizes[1]), style=_STYLES.get(doing, ""))
+    def line(row: Sequence[str], waits: str, style: str = "", profit: float | None = None) -> Text:
+        found = Text(f" {fitted(row[0], sizes[0])}{_GAP}").append(row[1].ljust(sizes[1]), style=style)
         found.append(f"{_GAP}{row[2].ljust(sizes[2])}{_GAP}").append(row[3].rjust(sizes[3]), style=_colour(profit))
         position = fitted(row[4], sizes[4]) + _GAP if is_wide else row[4]
         return cut(found.append(_GAP + position).append(waits if is_wide or not position else "", style="dim"), width)
@@ -57,16 +61,19 @@ def bot_table(picture: PageSnapshot, width: int) -> Table:
     heading = line(heads, "waits for")
     heading.stylize("dim")
     rows = zip(picture.bots, cells, strict=True)
-    return heading, [(Row(each.bot), line(row, each.waits, each.doing, each.profit)) for each, row in rows]
+    return heading, [
+        (Row(each.bot), line(row, each.waits, STYLES.get(each.doing, ""), each.profit)) for each, row in rows
+    ]
 
 
-def _bot_cells(bot: BotLine, is_wide: bool) -> tuple[str, ...]:
-    state = f"{bot.doing}, paused" if bot.is_paused and bot.doing != "paused" else bot.doing
-    since = bot.since if is_wide else bot.since[:_DATE]
+def _bot_cells(bot: BotSnapshot, at: datetime | None, is_wide: bool) -> tuple[str, ...]:
+    is_said = bot.is_paused and bot.doing is not BotActivity.PAUSED
+    state = f"{bot.doing}, paused" if is_said else bot.doing
+    since = clock_text(bot.since, at)[: None if is_wide else _DATE]
     return bot.bot, state, since, "" if bot.profit is None else signed_dollars(bot.profit), bot.position
 
 
-def position_table(picture: PageSnapshot, width: int) -> Table:
+def position_table(picture: Snapshot, width: int) -> Table:
     """Return a line a position: entry, what it costs now, profit, days to expiry, its greeks; the sums of several."""
     cells = [_cells(each) for each in picture.positions]
     sums = ("", "", "", signed_dollars(picture.profit), *(_number(picture.greeks[name], name) for name in GREEKS))
@@ -100,14 +107,14 @@ def position_table(picture: PageSnapshot, width: int) -> Table:
     return heading, found
 
 
-def _book_text(picture: PageSnapshot) -> str:
+def _book_text(picture: Snapshot) -> str:
     worst = "not bounded" if picture.max_loss is None else dollars(picture.max_loss)
     at_target = signed_dollars(picture.at_targets) + _besides(picture.without_target)
     at_stop = signed_dollars(picture.at_stops) + _besides(picture.without_stop)
     return f"at target {at_target}, at stop {at_stop}, max loss {worst}{_across_text(picture)}"
 
 
-def _across_text(picture: PageSnapshot) -> str:
+def _across_text(picture: Snapshot) -> str:
     """Return the delta of several underlyings as that of SPX, which their own deltas cannot be added up to."""
     if len(picture.underlyings) < 2:
         return ""
@@ -122,32 +129,35 @@ _PROFIT = 3
 """The column of profit among the numbers of a position."""
 
 
-def _cells(position: PositionLine) -> tuple[str, ...]:
+def _cells(position: PositionSnapshot) -> tuple[str, ...]:
     return (
         "-" if position.dte is None else str(position.dte),
         _number(_unsigned(position.entry), "price"),
         _number(position.mark, "price"),
         signed_dollars(position.profit),
-        *(_number(getattr(position, name), name) for name in GREEKS),
+        *(_number(position.greeks[name], name) for name in GREEKS),
     )
 
 
-def _exits(position: PositionLine) -> str:
+def _exits(position: PositionSnapshot) -> str:
     return position.exits if position.state == "open" else f"{position.state}; {position.exits}"
 
 
-def order_lines(orders: Sequence[OrderLine]) -> list[Text]:
+def order_lines(orders: Sequence[OrderSnapshot]) -> list[Text]:
     """Return the orders that may still fill, with a heading."""
-    rows = [(each.bot, each.words, each.state, each.filled, each.price, f"try {each.attempt}") for each in orders]
+    rows = [
+        (each.bot, each.words, each.state, f"{each.filled} of {each.quantity}", each.price, f"try {each.attempt}")
+        for each in orders
+    ]
     heading = [Text(" orders at work", style="dim")] if rows else []
     return [*heading, *(Text(line) for line in aligned(rows))]
 
 
-def alarm_lines(alarms: Sequence[AlarmLine], width: int) -> list[Text]:
+def alarm_lines(alarms: Sequence[EventLine], width: int) -> list[Text]:
     """Return the last alarms, newest first, with a heading."""
     heading = [Text(" last alarms", style="dim")] if alarms else []
-    shown = [_joined(each.clock, *([each.bot] if each.bot else []), each.text) for each in alarms[:_ALARMS]]
-    return [*heading, *(cut(Text(f" {line}", style="red"), width) for line in shown)]
+    shown = ((f"{each.at.astimezone(EXCHANGE_ZONE):%b %d %H:%M}", each.bot, each.text) for each in alarms[:_ALARMS])
+    return [*heading, *(cut(Text(f" {_joined(*filter(None, cells))}", style="red"), width) for cells in shown)]
 
 
 def _joined(*cells: str) -> str:
@@ -190,8 +200,8 @@ class ScreenData:
     fault: why it is old, if it is.
     """
 
-    picture: PageSnapshot
-    alarms: tuple[AlarmLine, ...] = ()
+    picture: Snapshot
+    alarms: tuple[EventLine, ...] = ()
     waiting: int = 0
     newest: int = 0
     store: str = ""
@@ -215,13 +225,13 @@ def top_lines(seen: ScreenData, focus: Focus, width: int, height: int) -> list[T
 
 def _head(seen: ScreenData, width: int) -> list[Text]:
     picture = seen.picture
-    amounts = (("net", picture.net_liquidation), ("buying power", picture.buying_power))
+    amounts = (("net", picture.account.net_liquidation), ("buying power", picture.account.buying_power))
     money = [Text(f"{name} ${amount:,.0f}") for name, amount in amounts if amount is not None]
     levels = [Text(f"{name} {level:.2f}") for name, level in picture.levels if level is not None]
     done = [_money("realised", picture.realized), _money("open", picture.unrealized)]
     lines = [
         _spread(_states(picture), _money("today", picture.today), width),
-        _spread([*done, *levels, *money, Text(picture.account)], Text(""), width),
+        _spread([*done, *levels, *money, Text(picture.account.id)], Text(""), width),
     ]
     if seen.fault:
         lines.append(Text(f" this is old, and read again soon: {seen.fault}", style="bold red"))
@@ -235,9 +245,9 @@ def _head(seen: ScreenData, width: int) -> list[Text]:
     return [*lines, Text("")]
 
 
-def _states(picture: PageSnapshot) -> list[Text]:
+def _states(picture: Snapshot) -> list[Text]:
     """Return when, whether an engine runs and trades, and with what money, the gravest first."""
-    clock = Text(picture.clock)
+    clock = Text(instant_text(picture.at))
     engine = Text(picture.engine, style="green" if picture.engine == "running" else "yellow")
     trading = Text("trading ").append(picture.trading, style="green" if picture.trading == "active" else "bold yellow")
     if picture.mark:
@@ -274,7 +284,7 @@ def _below(seen: ScreenData, focus: Focus, width: int, height: int) -> list[Text
     return [rule, *lines, *(Text("") for _ in range(room - len(lines))), *foot]
 
 
-def _chosen_words(picture: PageSnapshot, chosen: Row | None) -> str:
+def _chosen_words(picture: Snapshot, chosen: Row | None) -> str:
     if chosen is None:
         return ""
     position = next((each for each in picture.positions if each.id == chosen.position), None)
@@ -282,10 +292,10 @@ def _chosen_words(picture: PageSnapshot, chosen: Row | None) -> str:
         bot = next((each for each in picture.bots if each.bot == chosen.bot), None)
         return "" if bot is None or not bot.waits else f"{bot.bot}: {bot.waits}"
     worst = "not bounded" if position.max_loss is None else dollars(position.max_loss)
-    made = (
-        f"at target {signed_dollars(position.at_target)}, at stop {signed_dollars(position.at_stop)}, max loss {worst}"
-    )
-    return "; ".join(filter(None, (f"{position.bot}, since {position.since}: {made}", position.exits)))
+    target, stop = signed_dollars(position.at_target), signed_dollars(position.at_stop)
+    made = f"at target {target}, at stop {stop}, max loss {worst}"
+    since = clock_text(position.opened_at, picture.at)
+    return "; ".join(filter(None, (f"{position.bot}, since {since}: {made}", position.exits)))
 
 
 def _foot(focus: Focus, width: int) -> list[Text]:

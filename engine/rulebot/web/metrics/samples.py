@@ -25,13 +25,13 @@ from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.position import Position
 from rulebot.model.session import exchange_date, session_from
 from rulebot.model.values import dataclass
-from rulebot.narrate.snapshot import BotActivity, open_of, realized_of, today_of
+from rulebot.narrate.snapshot import BotActivity, Snapshot
+from rulebot.narrate.snapshot_of_state import open_of, realized_of, today_of
+from rulebot.narrate.snapshot_of_store import last_instant
 from rulebot.process.processes import release
 from rulebot.recovery.operator_state import trading_of
 from rulebot.store.place import Place
 from rulebot.store.queries import Known, OrderTally, StoreReader, Tally
-from rulebot.web.rest_mapping import last_instant
-from rulebot.web.snapshot import PageSnapshot
 
 # --- Every metric there is
 
@@ -221,7 +221,7 @@ _BY_IMPORTANCE = (
 """Of a bot with several rows the first of these that one of them has is what it does."""
 
 
-def samples_of_run(vitals: Vitals, picture: PageSnapshot, silence: float) -> list[Sample]:
+def samples_of_run(vitals: Vitals, picture: Snapshot, silence: float) -> list[Sample]:
     """Return what a run shows now. picture: the last one of it; silence: real seconds since its last batch."""
     run = vitals.run
     state, at = run.loop.state, run.loop.at or run.first
@@ -319,8 +319,8 @@ def _open(state: State) -> list[Position]:
 # ---------------------------------------------------------------- bots
 
 
-def _bots(picture: PageSnapshot, state: State, at: datetime) -> Iterator[Sample]:
-    rows: defaultdict[str, set[str]] = defaultdict(set)
+def _bots(picture: Snapshot, state: State, at: datetime) -> Iterator[Sample]:
+    rows: defaultdict[str, set[BotActivity]] = defaultdict(set)
     for row in picture.bots:
         rows[row.bot].add(row.doing)
     profits: defaultdict[str, Decimal] = defaultdict(Decimal)
@@ -332,8 +332,8 @@ def _bots(picture: PageSnapshot, state: State, at: datetime) -> Iterator[Sample]
     for position in state.positions.values():
         realized[position.bot] += realized_of(state, position)
     for name, bot in state.present.items():
-        doing = next((each for each in _BY_IMPORTANCE if each.value in rows[name]), BotActivity.FLAT)
-        for each in BotActivity:
+        doing = next((each for each in _BY_IMPORTANCE if each in rows[name]), BotActivity.FLAT)
+        for each in _BY_IMPORTANCE:
             yield Sample("rulebot_bot_state", each is doing, (name, each.value))
         yield Sample("rulebot_bot_entries_today", bot.day.entries, (name,))
     for name in {*state.present, *held}:
