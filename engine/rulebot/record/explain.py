@@ -3,7 +3,8 @@
 Verdicts are recorded when they change, so the state of a rule at an instant is its last verdict up to then.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -13,6 +14,8 @@ from rulebot.model.values import dataclass
 from rulebot.record.codec import utc_time
 from rulebot.record.record import Json, Kind, Record
 
+Told = tuple[datetime, str]
+"""Since when, and what."""
 ENTRY_PLACES = ("universe", "when", "choose", "require", "risk")
 JUDGED_BY_THE_PRESENT = (*ENTRY_PLACES, "halts")
 """Places whose rules are those of the present text; an exit's are those of the text its position was opened under."""
@@ -131,33 +134,47 @@ class DayExplanation:
 
 def explain_day(records: Sequence[Record]) -> DayExplanation:
     """Return the story of one bot's records of one day (at least one), in order."""
-    watched = _watched(records)
+    watched, decided = _watched(records), _by_decision(records)
     nearest_rule, nearest = _nearest(records)
-    days = [record.data for record in records if record.kind is Kind.BOT_DAY]
-    day: Any = days[-1] if days else {}
+    entered, stopped, unfilled = decided["enter"], decided["stop watching"], decided["unfilled"]
+    halted, halts = decided["halt"], state_at(records, records[-1].at, ("halts",)).conditions
+    day: Any = next((record.data for record in reversed(records) if record.kind is Kind.BOT_DAY), {})
     return DayExplanation(
         watched=watched,
-        entered=tuple(record.at for record in _decisions(records, "enter")),
-        by_hand=tuple(record.at for record in _decisions(records, "enter") if record.data.get("by_hand")),
+        entered=tuple(record.at for record in entered),
+        by_hand=tuple(record.at for record in entered if record.data.get("by_hand")),
         nearest=nearest,
         nearest_rule=nearest_rule,
         last=state_at(records, watched[-1].end if watched else records[-1].at, ENTRY_PLACES),
         unknown=_unknown(records, watched),
-        ends=tuple(dict.fromkeys(_reason(record) for record in _decisions(records, "stop watching"))),
-        blocked=tuple(found for each in _decisions(records, "stop watching") if (found := _blocked(each)) is not None),
+        ends=tuple(dict.fromkeys(map(_reason, stopped))),
+        blocked=tuple(filter(None, map(_blocked, stopped))),
         refused=refusals(records),
-        unfilled=tuple((record.at, _reason(record)) for record in _decisions(records, "unfilled")),
-        tried=tuple(record.position for record in _decisions(records, "unfilled")),
-        rolled=tuple((each.at, _reason(each)) for each in _decisions(records, "roll", "no_roll")),
-        ranked=tuple((record.at, _reason(record)) for record in _decisions(records, "rank")),
+        unfilled=tuple(map(_told, unfilled)),
+        tried=tuple(record.position for record in unfilled),
+        rolled=tuple(map(_told, decided["roll"])),
+        ranked=tuple(map(_told, decided["rank"])),
         reloaded=tuple((record.at, _reload_words(record)) for record in records if record.kind is Kind.RELOAD),
-        blind=tuple(one for one in state_at(records, records[-1].at, ("halts",)).conditions if one.truth is None),
+        blind=tuple(one for one in halts if one.truth is None),
         halted=_on_one_line(day.get("halted")),
-        halted_at=next((record.at for record in reversed(_decisions(records, "halt"))), None),
+        halted_at=halted[-1].at if halted else None,
         skipped=_on_one_line(day.get("skipped") or day.get("decided")),
         compliant=int(day["compliant"]) if day.get("row_of") else None,
         breach=bool(day.get("breach")),
     )
+
+
+def _by_decision(records: Iterable[Record]) -> Mapping[str, list[Record]]:
+    """Return the decisions by what was decided; those of a roll that was not made stand with the rolls."""
+    found: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.kind is Kind.DECISION:
+            found[str(record.data.get("what")).removeprefix("no_")].append(record)
+    return found
+
+
+def _told(record: Record) -> Told:
+    return record.at, _reason(record)
 
 
 def _blocked(record: Record) -> Blocked | None:
@@ -174,23 +191,54 @@ def state_at(records: Iterable[Record], at: datetime, places: Sequence[str] = ()
 
     Exits of a position that is closed by then are those of the instant at which one acted, not what they said later.
     """
-    last: dict[tuple[str, ...], Condition] = {}
-    leaving: dict[str, ExitExplanation] = {}
-    acted: dict[str, dict[tuple[str, ...], Condition]] = {}
+    found = _RulesSoFar(places)
     for record in records:
         if record.at > at:
             break
+        found.take(record)
+    return found.snapshot(at)
+
+
+class _RulesSoFar:
+    """The last verdict of each rule of some places, () for all, and the positions that are being left."""
+
+    def __init__(self, places: Sequence[str]) -> None:
+        self._places = places
+        self._last: dict[tuple[str, ...], Condition] = {}
+        self._leaving: dict[str, ExitExplanation] = {}
+        self._acted: dict[str, dict[tuple[str, ...], Condition]] = {}
+
+    def take(self, record: Record) -> None:
         if record.kind is Kind.RELOAD:
-            last = {key: found for key, found in last.items() if found.place not in JUDGED_BY_THE_PRESENT}
-        if record.kind is Kind.VERDICT and (not places or record.data.get("place") in places):
+            self._last = {key: one for key, one in self._last.items() if one.place not in JUDGED_BY_THE_PRESENT}
+        elif record.kind is Kind.VERDICT and (not self._places or record.data.get("place") in self._places):
             condition = _condition(record.data, record)
-            last[condition.place, condition.position, condition.symbol, condition.rule] = condition
-        if record.kind is Kind.DECISION and record.position and _leaves(record, leaving, last.values()):
-            acted[record.position] = {key: one for key, one in last.items() if one.position == record.position}
-    for position, found in leaving.items():
-        if found.closed is not None:
-            last.update(acted.get(position, {}))
-    return RuleSnapshot(at, tuple(last.values()), tuple(leaving.values()))
+            self._last[condition.place, condition.position, condition.symbol, condition.rule] = condition
+        elif record.kind is Kind.DECISION and record.position:
+            self._decided(record)
+
+    def _decided(self, record: Record) -> None:
+        """Note what a decision says of leaving its position."""
+        what, position, reason = record.data.get("what"), record.position, _reason(record)
+        values: Any = record.data.get("values") or ()
+        if what == "exit":
+            of_it = {key: one for key, one in self._last.items() if one.position == position}
+            rules = (one for one in of_it.values() if one.place == "exit" and one.rule == reason)
+            self._acted[position] = of_it
+            self._leaving[position] = ExitExplanation(
+                position=position, reason=reason, acted=record.at, rule=next(rules, None)
+            )
+        elif what == "state" and values and values[-1] == "open":
+            self._leaving.pop(position, None)
+        elif what == "closed":
+            was = self._leaving.get(position, ExitExplanation(position=position, reason=reason))
+            self._leaving[position] = replace(was, closed=record.at)
+
+    def snapshot(self, at: datetime) -> RuleSnapshot:
+        for position, found in self._leaving.items():
+            if found.closed is not None:
+                self._last.update(self._acted.get(position, {}))
+        return RuleSnapshot(at, tuple(self._last.values()), tuple(self._leaving.values()))
 
 
 def exits_within(records: Sequence[Record], after: datetime, until: datetime) -> tuple[ExitExplanation, ...]:
@@ -202,23 +250,6 @@ def exits_within(records: Sequence[Record], after: datetime, until: datetime) ->
     )
 
 
-def _leaves(record: Record, leaving: dict[str, ExitExplanation], known: Iterable[Condition]) -> bool:
-    """Note what a decision says of leaving a position; return whether an exit acted by it."""
-    what, position = record.data.get("what"), record.position
-    values: Any = record.data.get("values") or ()
-    if what == "exit":
-        reason = _reason(record)
-        rules = (one for one in known if one.place == "exit" and one.position == position and one.rule == reason)
-        leaving[position] = ExitExplanation(position=position, reason=reason, acted=record.at, rule=next(rules, None))
-        return True
-    if what == "state" and values and values[-1] == "open":
-        leaving.pop(position, None)
-    if what == "closed":
-        was = leaving.get(position, ExitExplanation(position=position, reason=_reason(record)))
-        leaving[position] = replace(was, closed=record.at)
-    return False
-
-
 def outages(records: Iterable[Record], session: Record, *, is_running: bool) -> tuple[TimeSpan, ...]:
     """Return the stretches of a session in which no engine was connected to the broker, and why.
 
@@ -226,23 +257,18 @@ def outages(records: Iterable[Record], session: Record, *, is_running: bool) -> 
     record, in order. Empty where no connection was recorded, and of a backtest, which ends when no window is ahead.
     """
     opened, closed = (datetime.fromisoformat(str(session.data[key])) for key in ("open", "close"))
-    away: tuple[datetime, str] | None = (opened, "no engine ran")
+    away: Told | None = (opened, "no engine ran")
     last, was_linked = opened, False
     spans: list[TimeSpan] = []
     for record in records:
-        if record.kind is Kind.RUN_STARTED:
-            settings: Any = record.data.get("settings")
-            if (settings or {}).get("mode") == "backtest":
-                return ()
-            away = away or (last, ENDED_UNTOLD)
-        elif record.kind is Kind.RUN_ENDED:
-            away = away or (record.at, f"the engine had ended: {_reason(record)}")
-        elif record.kind is Kind.LINK and not record.data["up"]:
-            away = away or (record.at, f"the connection was lost: {_reason(record)}")
-        elif record.kind is Kind.LINK:
+        if record.kind is Kind.RUN_STARTED and _is_backtest(record):
+            return ()
+        if record.kind is Kind.LINK and record.data["up"]:
             was_linked = True
             spans += [TimeSpan(start=away[0], end=record.at, why=away[1])] if away else []
             away = None
+        else:
+            away = away or _away(record, last)
         last = record.at
     if away is None and not is_running:
         away = (last, ENDED_UNTOLD)
@@ -250,6 +276,20 @@ def outages(records: Iterable[Record], session: Record, *, is_running: bool) -> 
         spans.append(TimeSpan(start=away[0], end=last if is_running else closed, why=away[1]))
     cut = (replace(span, start=max(span.start, opened), end=min(span.end, closed)) for span in spans)
     return tuple(span for span in cut if span.start < span.end) if was_linked else ()
+
+
+def _is_backtest(started: Record) -> bool:
+    settings: Any = started.data.get("settings")
+    return (settings or {}).get("mode") == "backtest"
+
+
+def _away(record: Record, last: datetime) -> Told | None:
+    """Return since when, and why, no engine is connected by a record, None where it does not say that."""
+    if record.kind is Kind.RUN_STARTED:
+        return last, ENDED_UNTOLD
+    if record.kind is Kind.RUN_ENDED:
+        return record.at, f"the engine had ended: {_reason(record)}"
+    return (record.at, f"the connection was lost: {_reason(record)}") if record.kind is Kind.LINK else None
 
 
 def history(records: Iterable[Record], rule: str) -> tuple[Condition, ...]:
@@ -312,10 +352,6 @@ def total(spans: Iterable[TimeSpan]) -> timedelta:
     return covered
 
 
-def _decisions(records: Iterable[Record], *what: str) -> list[Record]:
-    return [record for record in records if record.kind is Kind.DECISION and record.data.get("what") in what]
-
-
 def _reason(record: Record) -> str:
     return _on_one_line(record.data.get("reason"))
 
@@ -364,23 +400,30 @@ def _nearest(records: Sequence[Record]) -> tuple[str, RuleSnapshot | None]:
 def _unknown(records: Sequence[Record], watched: Sequence[TimeSpan]) -> tuple[TimeSpan, ...]:
     """Return the stretches in which an entry condition was unknown while the bot watched."""
     spans: list[TimeSpan] = []
-    since: dict[str, tuple[datetime, str]] = {}
-    end = watched[-1].end if watched else None
+    since: dict[str, Told] = {}
+
+    def end(rule: str, at: datetime) -> None:
+        if begun := since.pop(rule, None):
+            spans.append(TimeSpan(start=begun[0], end=at, rule=rule, why=begun[1]))
+
     for record in records:
         if record.kind is Kind.RELOAD:
-            spans += [TimeSpan(start=at, end=record.at, rule=rule, why=why) for rule, (at, why) in since.items()]
-            since.clear()
-        if record.kind is not Kind.VERDICT or record.data.get("place") not in ENTRY_PLACES:
-            continue
-        rule = " ".join(filter(None, (str(record.data.get("symbol") or ""), str(record.data["rule"]))))
-        if begun := since.pop(rule, None):
-            spans.append(TimeSpan(start=begun[0], end=record.at, rule=rule, why=begun[1]))
-        if record.data.get("truth") is None:
-            since[rule] = (record.at, str(record.data.get("missing") or ""))
-    if end is not None:
-        spans += [TimeSpan(start=at, end=end, rule=rule, why=why) for rule, (at, why) in since.items() if at < end]
-    cut = [part for span in spans for part in _while_watching(span, watched)] if watched else spans
-    return tuple(sorted(cut, key=lambda span: (span.start, span.rule)))
+            for rule in tuple(since):
+                end(rule, record.at)
+        elif record.kind is Kind.VERDICT and record.data.get("place") in ENTRY_PLACES:
+            rule = " ".join(filter(None, (str(record.data.get("symbol") or ""), str(record.data["rule"]))))
+            end(rule, record.at)
+            if record.data.get("truth") is None:
+                since[rule] = (record.at, str(record.data.get("missing") or ""))
+    if not watched:
+        return tuple(sorted(spans, key=_by_start))
+    for rule in tuple(since):
+        end(rule, watched[-1].end)
+    return tuple(sorted((part for span in spans for part in _while_watching(span, watched)), key=_by_start))
+
+
+def _by_start(span: TimeSpan) -> tuple[datetime, str]:
+    return span.start, span.rule
 
 
 def _while_watching(span: TimeSpan, watched: Sequence[TimeSpan]) -> Iterator[TimeSpan]:
@@ -436,19 +479,14 @@ def _condition(data: Any, record: Record | None = None) -> Condition:
 
 # --- What a bot did at an instant, beside what its rules said
 
-Told = tuple[datetime, str]
-"""Since when, and what."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivityAt:
     """What a bot did at an instant.
 
-    watching: since when, None while it does not. ended: when its last watch ended and why. halted: when and why.
-    entering, held: its positions that were being entered, and those that held something, each with since when; those of
-    earlier days are not among them. passed: exits that acted and left their position open, as one of a part does.
-    unfilled: its last entry that came to nothing. refused: what kept it out since it entered last, each text with the
-    instant at which it was first told.
+    watching: since when. ended: when its last watch ended and why. entering, held: its positions of that day, each with
+    since when. passed: exits that acted and left their position open. unfilled: its last entry that came to nothing.
+    refused: what kept it out since it entered last, each text with the instant at which it was first told.
     """
 
     watching: datetime | None = None
@@ -464,54 +502,56 @@ class ActivityAt:
 def activity_at(records: Sequence[Record], at: datetime) -> ActivityAt:
     """Return what a bot did at an instant, by its records of that day."""
     until = [record for record in records if record.at <= at]
-    decided = [record for record in until if record.kind is Kind.DECISION]
-    watching: datetime | None = None
-    ended: Told | None = None
-    states: dict[str, Told] = {}
-    acted: dict[str, Told] = {}
-    parts: list[Told] = []
-    entered: datetime | None = None
-    for record in decided:
-        what, reason = record.data.get("what"), _words(record)
-        if what == "watch":
-            watching = record.at
-        elif what in ("stop watching", "enter"):
-            watching, ended = None, (record.at, reason if what == "stop watching" else "it entered")
-        if what == "enter":
-            entered = record.at
-        elif what == "exit":
-            acted[record.position] = (record.at, reason)
-        elif what == "state" and (moved := _moved(record)):
-            keeps = record.position in states and set(moved) == _HOLDING
-            states[record.position] = (states[record.position][0] if keeps else record.at, moved[1])
-            if moved == ("exiting", "open") and record.position in acted:
-                since, exit_name = acted.pop(record.position)
-                parts.append((since, f"{exit_name} of {record.position}"))
+    decided = _by_decision(until)
+    entered = decided["enter"][-1].at if decided["enter"] else None
+    watching, ended = _last_watch(until)
+    states, passed = _states(until)
     return ActivityAt(
         watching=watching,
-        ended=None if watching is not None else ended,
-        halted=_last(decided, "halt"),
+        ended=ended,
+        halted=_last(decided["halt"]),
         entering=tuple((since, name) for name, (since, state) in states.items() if state == "entering"),
         held=tuple((since, name) for name, (since, state) in states.items() if state in _HOLDING),
-        passed=tuple(parts),
-        unfilled=_last(decided, "unfilled"),
+        passed=passed,
+        unfilled=_last(decided["unfilled"]),
         refused=tuple(each for each in refusals(until) if entered is None or each[0] > entered),
     )
+
+
+def _last_watch(records: Iterable[Record]) -> tuple[datetime | None, Told | None]:
+    """Return since when it watches, or when its last watch ended and why."""
+    decided = (record for record in records if record.kind is Kind.DECISION)
+    found = [record for record in decided if record.data.get("what") in ("watch", "stop watching", "enter")]
+    if not found:
+        return None, None
+    last, what = found[-1], found[-1].data.get("what")
+    if what == "watch":
+        return last.at, None
+    return None, (last.at, "it entered" if what == "enter" else _reason(last))
 
 
 _HOLDING = {"open", "exiting"}
 
 
-def _moved(record: Record) -> tuple[str, str] | None:
-    """Return from which state to which a position has moved."""
-    values = record.data.get("values")
-    return (str(values[0]), str(values[-1])) if isinstance(values, list) and values else None
+def _states(records: Iterable[Record]) -> tuple[Mapping[str, Told], tuple[Told, ...]]:
+    """Return since when each position is in its state, and the exits that left theirs open."""
+    states: dict[str, Told] = {}
+    acted: dict[str, Told] = {}
+    passed: list[Told] = []
+    for record in records:
+        what = record.data.get("what") if record.kind is Kind.DECISION else None
+        name, values = record.position, record.data.get("values")
+        if what == "exit":
+            acted[name] = _told(record)
+        elif what == "state" and isinstance(values, list) and values:
+            moved = (str(values[0]), str(values[-1]))
+            keeps = name in states and set(moved) == _HOLDING
+            states[name] = (states[name][0] if keeps else record.at, moved[1])
+            if moved == ("exiting", "open") and name in acted:
+                since, exit_name = acted.pop(name)
+                passed.append((since, f"{exit_name} of {name}"))
+    return states, tuple(passed)
 
 
-def _last(decided: Sequence[Record], what: str) -> Told | None:
-    found = [record for record in decided if record.data.get("what") == what]
-    return (found[-1].at, _words(found[-1])) if found else None
-
-
-def _words(record: Record) -> str:
-    return " ".join(str(record.data.get("reason") or "").split())
+def _last(decided: Sequence[Record]) -> Told | None:
+    return _told(decided[-1]) if decided else None
