@@ -1,15 +1,15 @@
 """The words of `rulebot why`, and the same as plain data. Times are those of New York."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from rulebot.model.money import dollars, signed_dollars
 from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, end_of_row
 from rulebot.model.session import exchange_date, is_session
-from rulebot.model.text import GAP, aligned, clock, counted, price, short_clock
+from rulebot.model.text import GAP, aligned, clock, counted, elapsed, price, short_clock
 from rulebot.model.values import dataclass
 from rulebot.narrate.trades import (
     asked_at,
@@ -130,34 +130,62 @@ def explanation_lines(bot: str, session: date, day: DayFacts) -> list[str]:
 
     What was away and what was blind is told of a bot that did not trade.
     """
-    told, trades, on_hold, asked, blind = day.told, day.trades, day.on_hold, day.asked, day.blind
-    lines = [_headline(bot, session, told, trades)]
-    lines += [] if told.compliant is None else [f"  {row_words(told.compliant, has_breach=told.breach)}"]
-    lines += [f"  {_trade_line(trade, session)}{_hold_words(trade, on_hold)}" for trade in trades]
-    for trade in day.held:
-        lines.append(f"  {_held_line(trade, session)}{_hold_words(trade, on_hold)}")
-    for (at, text), position in zip(told.unfilled, told.tried, strict=True):
-        lines.append(f"  {clock(at)}   not filled: {text}{f' ({asked[position]})' if asked.get(position) else ''}")
-    if not _opened(session, trades):
-        lines += _away_lines(day.away)
-        lines += [f"  {clock(at)}   {text}" for at, text in blind[:_REASONS_SHOWN]]
-        lines += [f"  and {len(blind) - _REASONS_SHOWN} more of market data"] if len(blind) > _REASONS_SHOWN else []
-    if not told.watched and not told.entered:
-        lines += [f"  its halt {one.name} was unknown: {one.bound}" for one in told.blind]
-    if not _opened(session, trades) and (moment := told.nearest or _last_look(told)):
-        lines += ["", *moment_lines(moment)] if moment.conditions else []
-    lines += [f"  {clock(at)}   ranked: {words}" for at, words in told.ranked[-_RANKINGS_SHOWN:]]
-    lines += [f"  {clock(at)}   {words}" for at, words in told.reloaded]
-    lines += _unknown_lines(told.unknown)
-    told_already = {one.rule for one in told.nearest.conditions} if told.nearest else set()
-    lines += [f"  {clock(at)}   refused: {text}" for at, text in told.refused if text not in told_already]
-    lines += [] if _opened(session, trades) else _blocked_lines(told.blocked)
-    lines += [f"  {clock(at)}   {text}" for at, text in told.rolled]
-    if told.halted:
-        lines.append(f"  {f'{clock(told.halted_at)}   ' if told.halted_at else ''}halted: {told.halted}")
-    if told.skipped and told.watched and not _opened(session, trades) and told.nearest is None:
-        lines.append(f"  {told.skipped}")
+    told = day.told
+    is_out = not _opened(session, day.trades)
+    looks = {one.rule for one in told.nearest.conditions} if told.nearest else set()
+    lines = [
+        _headline(bot, session, told, day.trades),
+        *([] if told.compliant is None else [f"  {row_words(told.compliant, has_breach=told.breach)}"]),
+        *_dealt_lines(day, session),
+        *(_outage_lines(day) if is_out else []),
+        *([] if told.watched or told.entered else _blind_lines(told)),
+        *(_nearest_lines(told) if is_out else []),
+        *_stamped(told.ranked[-_RANKINGS_SHOWN:], "ranked: "),
+        *_stamped(told.reloaded),
+        *_unknown_lines(told.unknown),
+        *_stamped(((at, text) for at, text in told.refused if text not in looks), "refused: "),
+        *(_blocked_lines(told.blocked) if is_out else []),
+        *_stamped(told.rolled),
+        *_ended_lines(told, is_out=is_out),
+    ]
     return [*lines, *_alarm_lines(day.alarms, " ".join(lines))]
+
+
+def _stamped(told: Iterable[Told], words: str = "") -> list[str]:
+    return [f"  {clock(at)}   {words}{text}" for at, text in told]
+
+
+def _dealt_lines(day: DayFacts, session: date) -> list[str]:
+    """Return a line for each trade, for each position that was held, and for each entry that was not filled."""
+    lines = [f"  {_trade_line(trade, session)}{_hold_words(trade, day.on_hold)}" for trade in day.trades]
+    lines += [f"  {_held_line(trade, session)}{_hold_words(trade, day.on_hold)}" for trade in day.held]
+    for (at, text), position in zip(day.told.unfilled, day.told.tried, strict=True):
+        asked = day.asked.get(position)
+        lines += _stamped([(at, f"{text} ({asked})" if asked else text)], "not filled: ")
+    return lines
+
+
+def _outage_lines(day: DayFacts) -> list[str]:
+    more = len(day.blind) - _REASONS_SHOWN
+    lines = [*_away_lines(day.away), *_stamped(day.blind[:_REASONS_SHOWN])]
+    return [*lines, f"  and {more} more of market data"] if more > 0 else lines
+
+
+def _blind_lines(told: DayExplanation) -> list[str]:
+    return [f"  its halt {one.name} was unknown: {one.bound}" for one in told.blind]
+
+
+def _nearest_lines(told: DayExplanation) -> list[str]:
+    """Return the nearest miss, or what the conditions said last when a watch was cut short before there was one."""
+    moment = told.nearest or (None if told.entered else told.last)
+    return ["", *moment_lines(moment)] if moment is not None and moment.conditions else []
+
+
+def _ended_lines(told: DayExplanation, *, is_out: bool) -> list[str]:
+    since = f"{clock(told.halted_at)}   " if told.halted_at else ""
+    lines = [f"  {since}halted: {told.halted}"] if told.halted else []
+    is_skipped = told.skipped and told.watched and is_out and told.nearest is None
+    return [*lines, f"  {told.skipped}"] if is_skipped else lines
 
 
 def row_words(compliant: int, *, has_breach: bool) -> str:
@@ -166,17 +194,12 @@ def row_words(compliant: int, *, has_breach: bool) -> str:
     return f"{words}; this one has a breach, which takes it back to its first count" if has_breach else words
 
 
-def _blocked_document(found: Blocked) -> dict[str, Any]:
-    since, longest = found.since.isoformat(), found.longest
-    return {"last": found.last, "since": since, "longest": longest, "seconds": found.seconds}
-
-
 def _blocked_lines(blocked: Sequence[Blocked]) -> list[str]:
     """Return of the last watch what blocked its entries last, and longest."""
     if not blocked:
         return []
     found = blocked[-1]
-    lasted = _duration(timedelta(seconds=round(found.seconds)))
+    lasted = elapsed(found.seconds)
     if found.last == found.longest:
         return [f"  {clock(found.since)}   blocked to the end, and longest ({lasted}), by: {found.last}"]
     return [
@@ -203,26 +226,27 @@ def _away_lines(away: Sequence[TimeSpan]) -> list[str]:
 
 
 def _headline(bot: str, session: date, told: DayExplanation, trades: Sequence[Row]) -> str:
-    opened = _opened(session, trades)
-    verb = "traded" if opened else "asked for a trade that was not filled" if told.entered else "did not trade"
-    parts = [f"{bot} {verb} on {session}."]
+    is_opened = bool(_opened(session, trades))
+    verb = "traded" if is_opened else "asked for a trade that was not filled" if told.entered else "did not trade"
+    parts = [f"{bot} {verb} on {session}.", _watched_words(session, told, is_out=not is_opened and not told.entered)]
+    if judged := [clock(at) for at in told.entered if at not in told.by_hand]:
+        parts.append(f"All conditions held at {', '.join(judged)}.")
+    if told.by_hand:
+        parts.append(f"An operator had it enter at {', '.join(map(clock, told.by_hand))}.")
+    return "  ".join(filter(None, parts))
+
+
+def _watched_words(session: date, told: DayExplanation, *, is_out: bool) -> str:
+    """Return when it watched and came nearest, or why it did not watch. is_out: no entry was tried."""
     if told.watched:
-        nearest = ""
-        if told.nearest is not None and not opened and not told.entered:
-            nearest = f" and came nearest at {short_clock(told.nearest.at)}"
-        if told.watched[0].start < told.watched[-1].end:
-            parts.append(f"It watched {_spans(told.watched)}{nearest}.")
-    elif not opened and not told.entered and not is_session(session):
-        parts.append("The exchange is closed on that day.")
-    elif not opened and not told.entered:
-        parts.append(f"It did not watch: {told.skipped}." if told.skipped else "It did not watch.")
-    if told.entered:
-        held = [at for at in told.entered if at not in told.by_hand]
-        if held:
-            parts.append(f"All conditions held at {', '.join(clock(at) for at in held)}.")
-        if told.by_hand:
-            parts.append(f"An operator had it enter at {', '.join(clock(at) for at in told.by_hand)}.")
-    return "  ".join(parts)
+        nearest = f" and came nearest at {short_clock(told.nearest.at)}" if is_out and told.nearest else ""
+        is_long = told.watched[0].start < told.watched[-1].end
+        return f"It watched {_spans(told.watched)}{nearest}." if is_long else ""
+    if not is_out:
+        return ""
+    if not is_session(session):
+        return "The exchange is closed on that day."
+    return f"It did not watch: {told.skipped}." if told.skipped else "It did not watch."
 
 
 def _spans(watched: Sequence[TimeSpan]) -> str:
@@ -242,11 +266,6 @@ def _spans(watched: Sequence[TimeSpan]) -> str:
 
 def _stretch(start: str, end: str) -> str:
     return f"at {start}" if start == end else f"from {start} to {end}"
-
-
-def _last_look(told: DayExplanation) -> RuleSnapshot | None:
-    """Return what the conditions said last, when a watch was cut short before a nearest miss was recorded."""
-    return told.last if told.last.conditions and not told.entered else None
 
 
 def _opened(session: date, trades: Sequence[Row]) -> list[Row]:
@@ -379,18 +398,13 @@ def _unknown_lines(spans: Sequence[TimeSpan]) -> list[str]:
     shown = [_reason_words(reason, found) for reason, found in by_reason.items()]
     more = len(shown) - _REASONS_SHOWN
     tail = f"; and {more} more" if more > 0 else ""
-    return [f"  unknown for {_duration(total(spans))} in all: {'; '.join(shown[:_REASONS_SHOWN])}{tail}"]
+    return [f"  unknown for {elapsed(total(spans).total_seconds())} in all: {'; '.join(shown[:_REASONS_SHOWN])}{tail}"]
 
 
 def _reason_words(reason: str, spans: Sequence[TimeSpan]) -> str:
     longest = max(spans, key=lambda span: span.end - span.start)
     stretch = f"{clock(longest.start)} to {clock(longest.end)}"
     return f"{reason}, {stretch}" if len(spans) == 1 else f"{reason}, {len(spans)} times, the longest {stretch}"
-
-
-def _duration(length: timedelta) -> str:
-    minutes, seconds = divmod(int(length.total_seconds()), 60)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
 
 
 def instant_lines(
@@ -512,71 +526,73 @@ def _number(value: Any) -> float | None:
     return None if value in (None, "") else float(value)
 
 
-# The same as plain data
+# --- The same as plain data
 
 
 def explanation_document(bot: str, session: date, day: DayFacts) -> dict[str, Any]:
     """Return a day's story as plain data."""
-    told, trades, held = day.told, day.trades, day.held
-    return {
+    told, nearest = day.told, day.told.nearest
+    unfilled = zip(told.unfilled, told.tried, strict=True)
+    always = {
         "bot": bot,
         "date": str(session),
-        "traded": bool(_opened(session, trades)),
+        "traded": bool(_opened(session, day.trades)),
         "watched": [_span(span) for span in told.watched],
         "entered": [at.isoformat() for at in told.entered],
-        "nearest": None if told.nearest is None else {"rule": told.nearest_rule, **instant_document(bot, told.nearest)},
+        "nearest": nearest and {"rule": told.nearest_rule, **instant_document(bot, nearest)},
         "unknown": [_span(span) | {"rule": span.rule} for span in told.unknown],
         "unknown_seconds": total(told.unknown).total_seconds(),
-        "refused": [{"at": at.isoformat(), "reason": text} for at, text in told.refused],
-        "unfilled": [
-            {"at": at.isoformat(), "reason": text, "asked": day.asked.get(position, "")}
-            for (at, text), position in zip(told.unfilled, told.tried, strict=True)
-        ],
-        "rolled": [{"at": at.isoformat(), "reason": text} for at, text in told.rolled],
-        "alarms": [{"at": at.isoformat(), "text": text} for at, text in day.alarms],
-        "reloaded": [{"at": at.isoformat(), "what": words} for at, words in told.reloaded],
+        "refused": _told(told.refused, "reason"),
+        "unfilled": [_at(each, "reason") | {"asked": day.asked.get(name, "")} for each, name in unfilled],
+        "rolled": _told(told.rolled, "reason"),
+        "alarms": _told(day.alarms, "text"),
+        "reloaded": _told(told.reloaded, "what"),
         "ends": list(told.ends),
         "halted": told.halted,
         "skipped": told.skipped,
         "compliant_sessions": told.compliant,
-        "trades": [dict(trade) for trade in trades],
-        **({"held": [dict(trade) for trade in held]} if held else {}),
-        **({"on_hold": told_of} if (told_of := _holds_of((*trades, *held), day.on_hold)) else {}),
-        **({"away": [_span(span) for span in day.away]} if day.away else {}),
-        **({"market_data": [{"at": at.isoformat(), "told": text} for at, text in day.blind]} if day.blind else {}),
-        **({"blocked": [_blocked_document(each) for each in told.blocked]} if told.blocked else {}),
-        **({"halted_at": told.halted_at.isoformat()} if told.halted_at else {}),
-        **({"blind": [condition_document(one) for one in told.blind]} if told.blind else {}),
-        **({"ranked": [{"at": at.isoformat(), "ranking": words} for at, words in told.ranked]} if told.ranked else {}),
+        "trades": [dict(trade) for trade in day.trades],
     }
+    names = [str(trade.get("position")) for trade in (*day.trades, *day.held)]
+    sometimes = {
+        "held": [dict(trade) for trade in day.held],
+        "on_hold": {name: day.on_hold[name] for name in names if name in day.on_hold},
+        "away": [_span(span) for span in day.away],
+        "market_data": _told(day.blind, "told"),
+        "blocked": [asdict(each) | {"since": each.since.isoformat()} for each in told.blocked],
+        "halted_at": told.halted_at and told.halted_at.isoformat(),
+        "blind": [condition_document(one) for one in told.blind],
+        "ranked": _told(told.ranked, "ranking"),
+    }
+    return always | _known(sometimes)
 
 
-def _holds_of(trades: Sequence[Row], on_hold: Mapping[str, str]) -> dict[str, str]:
-    return {name: on_hold[name] for trade in trades if (name := str(trade.get("position"))) in on_hold}
+def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value}
+
+
+def _at(told: Told, name: str = "what") -> dict[str, str]:
+    return {"at": told[0].isoformat(), name: told[1]}
+
+
+def _told(told: Iterable[Told], name: str = "what") -> list[dict[str, str]]:
+    return [_at(each, name) for each in told]
 
 
 def instant_document(bot: str, moment: RuleSnapshot, doing: ActivityAt | None = None) -> dict[str, Any]:
     """Return the conditions at one instant as plain data, and what the bot did then."""
-    return {
-        "bot": bot,
-        "at": moment.at.isoformat(),
-        "conditions": [condition_document(condition) for condition in moment.conditions],
-        **({"leaving": [_leaving_document(one) for one in moment.leaving]} if moment.leaving else {}),
-        **({"doing": did} if (did := _doing_document(doing) if doing else {}) else {}),
-    }
+    conditions = [condition_document(condition) for condition in moment.conditions]
+    beside = {"leaving": [_leaving_document(one) for one in moment.leaving], "doing": doing and _doing_document(doing)}
+    return {"bot": bot, "at": moment.at.isoformat(), "conditions": conditions, **_known(beside)}
 
 
 def _doing_document(doing: ActivityAt) -> dict[str, Any]:
     """Return what a bot did at one instant as plain data; what it did not is left out."""
-    found: dict[str, Any] = {"watching": doing.watching.isoformat()} if doing.watching else {}
     single = {"ended": doing.ended, "halted": doing.halted, "unfilled": doing.unfilled}
-    found |= {name: _told(each) for name, each in single.items() if each}
     several = {"entering": doing.entering, "held": doing.held, "passed": doing.passed, "refused": doing.refused}
-    return found | {name: [_told(one) for one in each] for name, each in several.items() if each}
-
-
-def _told(told: Told) -> dict[str, str]:
-    return {"at": told[0].isoformat(), "what": told[1]}
+    found: dict[str, Any] = {"watching": doing.watching and doing.watching.isoformat()}
+    found |= {name: each and _at(each) for name, each in single.items()}
+    return _known(found | {name: _told(each) for name, each in several.items()})
 
 
 def _leaving_document(leaving: ExitExplanation) -> dict[str, Any]:
@@ -591,17 +607,8 @@ def _leaving_document(leaving: ExitExplanation) -> dict[str, Any]:
 
 def condition_document(condition: Condition) -> dict[str, Any]:
     """Return one condition as plain data."""
-    return {
-        "rule": condition.rule,
-        "place": condition.place,
-        "truth": condition.truth,
-        "value": condition.value,
-        "bound": condition.bound,
-        "note": condition.note,
-        "position": condition.position,
-        "since": condition.since.isoformat() if condition.since else None,
-        **({"symbol": condition.symbol} if condition.symbol else {}),
-    }
+    found = asdict(condition) | {"since": condition.since and condition.since.isoformat()}
+    return found if condition.symbol else {name: value for name, value in found.items() if name != "symbol"}
 
 
 def _span(span: TimeSpan) -> dict[str, Any]:

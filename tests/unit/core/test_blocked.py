@@ -58,5 +58,5 @@ def test_two_reasons_are_told_apart() -> None:
     lines = explanation_lines("spread", desk.now.date(), DayFacts(told, (), []))
     assert lines[-2:] == [
         "  10:40:00   blocked to the end by: b: no ask",
-        "             blocked longest (00:40:00) by: a: no bid",
+        "             blocked longest (40m 00s) by: a: no bid",
     ]
