@@ -1,7 +1,7 @@
 """What the commands about past sessions share: days, dollars, shares, fills, processes, a bar, and writing a page."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -17,7 +17,7 @@ from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.text import counted
 
 if TYPE_CHECKING:
-    from rulebot.adapters.history.session import Source
+    from rulebot.adapters.history.session import Finding, Source
     from rulebot.backtest.broker import FillModel
 
 # --- Files that a command writes where it is told to
@@ -98,15 +98,18 @@ def session_range(source: "Source", name: str, first: date | None, last: date | 
         raise MisuseError(f"--to {last} is before --from {first}")
     days = source.dates(first or FIRST, last or LAST)
     if not days:
-        gaps = source.gaps(first or FIRST, last or LAST)
-        odd = next((each.text for each in gaps if each.severity.value == "refused"), None)
-        known = source.dates(FIRST, LAST)
-        if not odd and known:
-            odd = f"its sessions are those of {known[0]} to {known[-1]}"
-        if not odd:
-            raise MisuseError(f"{name} has no session at all", "docs/history-data.md says what has to lie there")
-        raise MisuseError(f"{name} has no session in that time", odd)
+        raise _no_session(source, name, source.gaps(first or FIRST, last or LAST))
     return first or days[0], last or days[-1]
+
+
+def _no_session(source: "Source", name: str, gaps: "Sequence[Finding]") -> MisuseError:
+    """Return why data has no session in a time. gaps: what is wrong with its days."""
+    if odd := next((each.text for each in gaps if each.severity.value == "refused"), ""):
+        return MisuseError(f"{name} has no session in that time", odd)
+    if known := source.dates(FIRST, LAST):
+        told = f"its sessions are those of {known[0]} to {known[-1]}"
+        return MisuseError(f"{name} has no session in that time", told)
+    return MisuseError(f"{name} has no session at all", "docs/history-data.md says what has to lie there")
 
 
 def asked_fills(text: str, *, recorded: bool = False) -> "FillModel":

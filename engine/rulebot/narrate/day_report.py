@@ -16,7 +16,7 @@ from rulebot.model.money import ZERO, dollars, signed_dollars
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.position import CLOSED_BY_HAND, Position, end_of
 from rulebot.model.session import EXCHANGE_ZONE, exchange_date
-from rulebot.model.text import one_line
+from rulebot.model.text import minute, one_line
 from rulebot.model.values import dataclass
 from rulebot.narrate.happenings import EventLine, clock_happenings, event_line
 from rulebot.narrate.positions import (
@@ -116,23 +116,32 @@ def made_today(state: State, position: Position, at: datetime | None) -> Decimal
 
 def _bot(state: State, name: str, bot: BotState, profits: dict[str, Decimal | None]) -> BotOutcome:
     own = [p for p in state.positions.values() if p.bot == name and p.opened_at is not None]
-    total = sum((profits[p.id] or ZERO for p in own), ZERO)
     if not own:
-        return BotOutcome(
-            bot=name, profit=total, traded=False, lines=(ReportedTrade(None, _why_nothing(state, name, bot)),)
-        )
-    fresh = [p for p in own if p.session == state.session.date or p.state == "closed"]
-    old = [p for p in own if p not in fresh]
-    shown = [*fresh, *old[-SHOWN_OLD:]]
-    lines = [ReportedTrade(profits[p.id], (*_position(state, p), *_of_shares(p))) for p in shown]
+        lines = [ReportedTrade(None, _why_nothing(state, name, bot))]
+    else:
+        lines = [*_position_lines(state, own, profits), *(ReportedTrade(None, (words,)) for words in _halted(bot))]
+    return BotOutcome(bot=name, profit=_sum(own, profits), traded=bool(own), lines=tuple(lines))
+
+
+def _sum(positions: Sequence[Position], profits: dict[str, Decimal | None]) -> Decimal:
+    return sum((profits[each.id] or ZERO for each in positions), ZERO)
+
+
+def _position_lines(
+    state: State, own: Sequence[Position], profits: dict[str, Decimal | None]
+) -> Iterator[ReportedTrade]:
+    """Yield a line for each position of today, and for the newest of earlier days; one for all others."""
+    fresh = [each for each in own if each.session == state.session.date or each.state == "closed"]
+    old = [each for each in own if each not in fresh]
+    for each in (*fresh, *old[-SHOWN_OLD:]):
+        yield ReportedTrade(profits[each.id], (*_position(state, each), *_of_shares(each)))
     if rest := old[:-SHOWN_OLD]:
-        earlier = sum((profits[p.id] or ZERO for p in rest), ZERO)
-        lines.append(
-            ReportedTrade(earlier, (f"{len(rest)} more {'is' if len(rest) == 1 else 'are'} open since earlier days",))
-        )
-    if bot.day.halt:
-        lines.append(ReportedTrade(None, (f"halted: {one_line(bot.day.halted)}",)))
-    return BotOutcome(bot=name, profit=total, traded=True, lines=tuple(lines))
+        words = f"{len(rest)} more {'is' if len(rest) == 1 else 'are'} open since earlier days"
+        yield ReportedTrade(_sum(rest, profits), (words,))
+
+
+def _halted(bot: BotState) -> tuple[str, ...]:
+    return (f"halted: {one_line(bot.day.halted)}",) if bot.day.halt else ()
 
 
 def _position(state: State, position: Position) -> Iterator[str]:
@@ -199,26 +208,31 @@ def _order_words(order: Order) -> str:
 
 
 def _why_nothing(state: State, name: str, bot: BotState) -> tuple[str, ...]:
-    day, nearest = bot.day, bot.nearest
-    of_bot = [order for order in state.orders.values() if order.bot == name and order.purpose is Purpose.ENTRY]
-    if working := [order for order in of_bot if order.status.is_live]:
-        return (f"{_order_words(working[0])} works at the broker",)
-    halted = (f"halted: {one_line(day.halted)}",) if day.halt else ()
+    day, nearest, halted = bot.day, bot.nearest, _halted(bot)
+    entries = [order for order in state.orders.values() if order.bot == name and order.purpose is Purpose.ENTRY]
+    if working := [f"{_order_words(order)} works at the broker" for order in entries if order.status.is_live]:
+        return (working[0],)
     if day.entries:
-        count = "its entry was not filled" if day.entries == 1 else f"{day.entries} entries were not filled, the last"
-        last = max(of_bot, key=lambda order: order.number, default=None)
-        why = "" if last is None else f": {one_line(why_over(last, asked=False))}"
-        return (f"{count}{why}", *halted)
+        return (_unfilled_words(day.entries, entries), *halted)
     if halted and not day.was_over:
         return halted
     if day.decided:
         return (f"decided once: {one_line(day.decided)}", *halted)
     if nearest is not None:
-        clock = nearest.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
-        return (f"{clock} came nearest: {one_line(nearest.words)}", *halted)
+        return (f"{minute(nearest.at)} came nearest: {one_line(nearest.words)}", *halted)
+    return (_waited_words(bot), *halted)
+
+
+def _waited_words(bot: BotState) -> str:
     waited = "waited for " if bot.waits and bot.shut is Shut.AHEAD else ""
-    waits = "" if halted else waits_text(bot)
-    return (waited + one_line(waits or day.skipped or "nothing was judged"), *halted)
+    waits = "" if bot.day.halt else waits_text(bot)
+    return waited + one_line(waits or bot.day.skipped or "nothing was judged")
+
+
+def _unfilled_words(count: int, orders: Sequence[Order]) -> str:
+    words = "its entry was not filled" if count == 1 else f"{count} entries were not filled, the last"
+    last = max(orders, key=lambda order: order.number, default=None)
+    return words if last is None else f"{words}: {one_line(why_over(last, asked=False))}"
 
 
 def _clock(at: datetime | None, state: State) -> str:

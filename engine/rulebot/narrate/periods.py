@@ -69,40 +69,48 @@ def periods(
     """
     of_bot = {"strategy_id": bot} if bot else {}
     trades = reader.trades(**of_bot)
-    closed = [row for row in trades if row["final_pnl"] is not None and row["exit_time"]]
-    opened = {str(row["entry_time"])[:10] for row in trades if is_opened(row)}
     days = {str(row["date"]) for row in reader.view("bot_days", **of_bot)} - {each.isoformat() for each in unseen}
-    alarms = [
-        f"{record.at.astimezone(EXCHANGE_ZONE):%Y-%m-%d}"
-        for record in reader.records((Kind.ALARM,))
-        if not bot or record.bot in ("", bot)
-    ]
-    by_name = _grouped(closed, span)
-    unpriced = _grouped([row for row in trades if row["status"] == "CLOSED" and row["final_pnl"] is None], span)
-    names = sorted({*by_name, *unpriced, *(period_of(day, span) for day in (*days, *alarms))})
-    wanted = tuple(expected)
-    is_named = not bot and len(reader.bots()) > 1
+    closed = [row for row in trades if row["final_pnl"] is not None and row["exit_time"]]
+    unpriced = [row for row in trades if row["status"] == "CLOSED" and row["final_pnl"] is None]
+    opened = {str(row["entry_time"])[:10] for row in trades if is_opened(row)}
+    sessions, errors = _by_period(days, span), _by_period(_alarm_days(reader, bot), span)
+    priced, others = _grouped(closed, span), _grouped(unpriced, span)
+    wanted, is_named = tuple(expected), not bot and len(reader.bots()) > 1
     found = []
-    for name in names:
-        own = sorted(day for day in days if period_of(day, span) == name)
-        made = [Decimal(str(row["final_pnl"])) for row in by_name.get(name, ())]
-        rate, mean = win_rate(made), expectancy(made)
-        found.append(
-            Period(
-                name=name,
-                sessions=len(own),
-                idle=sum(day not in opened for day in own),
-                trades=len(made),
-                wins=sum(each > 0 for each in made),
-                win_rate=None if rate is None else Decimal(rate),
-                average=mean,
-                net=sum(made, ZERO),
-                drawdown=drawdown(made),
-                errors=sum(period_of(day, span) == name for day in alarms),
-                short=tuple(_shortfalls(wanted, [*by_name.get(name, ()), *unpriced.get(name, ())], is_named=is_named)),
-            )
-        )
+    for name in sorted({*priced, *others, *sessions, *errors}):
+        own, rows = sessions[name], priced.get(name, [])
+        short = tuple(_shortfalls(wanted, [*rows, *others.get(name, ())], is_named=is_named))
+        idle = sum(day not in opened for day in own)
+        found.append(_period(name, rows, sessions=len(own), idle=idle, errors=len(errors[name]), short=short))
     return tuple(found)
+
+
+def _alarm_days(reader: StoreReader, bot: str) -> list[str]:
+    alarms = (each for each in reader.records((Kind.ALARM,)) if not bot or each.bot in ("", bot))
+    return [f"{each.at.astimezone(EXCHANGE_ZONE):%Y-%m-%d}" for each in alarms]
+
+
+def _by_period(days: Iterable[str], span: str) -> defaultdict[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for day in days:
+        found[period_of(day, span)].append(day)
+    return found
+
+
+def _period(name: str, rows: Iterable[Row], **counts: Any) -> Period:
+    """Return one period by its closed trades in order. counts: the other fields."""
+    made = [Decimal(str(row["final_pnl"])) for row in rows]
+    rate = win_rate(made)
+    return Period(
+        name=name,
+        trades=len(made),
+        wins=sum(each > 0 for each in made),
+        win_rate=None if rate is None else Decimal(rate),
+        average=expectancy(made),
+        net=sum(made, ZERO),
+        drawdown=drawdown(made),
+        **counts,
+    )
 
 
 def _grouped(closed: Sequence[Row], span: str) -> Mapping[str, list[Row]]:
@@ -129,16 +137,14 @@ def _short(demand: Demand, rows: Sequence[Row]) -> str:
     if judge is None:
         return ""
     name, value_of = judge
-    word = "above" if demand.op is Op.ABOVE else "at least"
     bound = f"{demand.bound.normalize():f}%" if demand.shown is Shown.WIN_RATE else dollars(demand.bound)
+    words = f"{name} {'above' if demand.op is Op.ABOVE else 'at least'} {bound}"
     if unpriced := sum(row["final_pnl"] is None for row in rows):
-        return (
-            f"{name} {word} {bound} (the settlement price of the shares of {counted(unpriced, 'trade')} is not known)"
-        )
+        return f"{words} (the settlement price of the shares of {counted(unpriced, 'trade')} is not known)"
     if owed := sum(bool(row["commissions_owed"]) for row in rows):
-        return f"{name} {word} {bound} (the commissions of {counted(owed, 'trade')} are not told yet)"
+        return f"{words} (the commissions of {counted(owed, 'trade')} are not told yet)"
     value = value_of([Decimal(str(row["final_pnl"])) for row in rows])
-    return "" if demand.missed_by(value) is None else f"{name} {word} {bound}"
+    return "" if demand.missed_by(value) is None else words
 
 
 def _percent_won(made: Sequence[Decimal]) -> Decimal:
@@ -171,25 +177,30 @@ def summed(day: date, found: Sequence[Mapping[str, Any]], traded: Mapping[str, s
     entries all came to nothing. not_recorded: the bots of trades that no recording has.
     """
     known = [each for each in found if "problem" not in each]
-    told = _each_once(trade for each in known for trade in each["trades"])
-    trades = [each for each in told if each["position"] or each["differs"]]
-    differs = [each for each in trades if each["differs"]]
-    by_fills = [each["bot"] for each in told if (each["natural"] or {}).get("differs")]
-    known_of = {*by_fills, *(each["bot"] for each in trades)}
-    compared = {each["position"] for each in trades}
+    trades = _differing(_each_once(trade for each in known for trade in each["trades"]), traded)
     return {
         "symbol": "",
         "what": DRIFT,
-        "value": len(differs),
+        "value": len(trades["differs"]),
         "day": day.isoformat(),
         "spans": [[each["since"], each["until"]] for each in known],
-        "trades": len(trades),
-        "differs": differs,
-        "by_fills": by_fills,
-        "unfilled": [each["bot"] for each in told if each["bot"] not in known_of],
-        "not_recorded": [bot for position, bot in traded.items() if position not in compared],
+        **trades,
         "decides_otherwise": any(each["decides_otherwise"] for each in known),
         "problem": "; ".join(str(each["problem"]) for each in found if "problem" in each),
+    }
+
+
+def _differing(told: Sequence[Mapping[str, Any]], traded: Mapping[str, str]) -> dict[str, Any]:
+    """Return how many trades were compared, and those that differ."""
+    trades = [each for each in told if each["position"] or each["differs"]]
+    by_fills = [each["bot"] for each in told if (each["natural"] or {}).get("differs")]
+    known, compared = {*by_fills, *(each["bot"] for each in trades)}, {each["position"] for each in trades}
+    return {
+        "trades": len(trades),
+        "differs": [each for each in trades if each["differs"]],
+        "by_fills": by_fills,
+        "unfilled": [each["bot"] for each in told if each["bot"] not in known],
+        "not_recorded": [bot for position, bot in traded.items() if position not in compared],
     }
 
 

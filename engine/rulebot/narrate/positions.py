@@ -253,37 +253,49 @@ def left_text(position: Position) -> str:
 
 
 def exits_text(program: Program, state: State, position: Position, now: float) -> str:
-    """Return each exit of an open position with its level and the present value; of one on hold, that none acts.
-
-    Of what an exit has left to expire it says that, for no level means anything for it.
-    """
-    bot = program.governing(position)
-    resting = resting_text(state, position)
+    """Return each exit of an open position with its level and the present value; of one on hold, that none acts."""
+    bot, resting = program.governing(position), resting_text(state, position)
     if acts_on_none(position):
         return hold_text(position) + (f"; resting: {resting}" if resting else "")
     if is_unclosed(state, position):
         return left_text(position)
     parts = [f"resting: {resting}"] if resting else []
-    is_said = False
+    shown = _Closing(position, close_price(position, state.board, now))
     for planned in sorted(bot.plan.exits, key=_rank):
-        if planned.rule is None or has_acted(position, planned) or (planned.resting and resting):
-            continue
         reading = _reading(state.bots.get(position.bot), position, planned)
-        if reading is not None and isinstance(first_missing(reading.verdict), NotOpen):
-            continue  # it judges legs that this position does not have
-        if planned.armed_by and planned.name not in position.armed:
-            parts.append(f"{planned.name}, once {' and '.join(rule.name for rule in planned.armed_by)} arms it")
-            continue
-        level = level_net(position, planned) if planned.basis in _LEVELS else None
-        if level is None:
-            parts.append(_rule_text(planned, reading, state.session))
-            continue
-        present = None if is_said else close_price(position, state.board, now)
-        is_said = is_said or present is not None
-        beside = "" if present is None else f" (now {closes_at(position, float(f'{present:.2f}'))})"
-        parts.append(f"{planned.name} {closes_at(position, float(f'{-level:.2f}'))}{beside}")
+        if _is_to_act(planned, reading, position) and not (planned.resting and resting):
+            parts.append(_exit_text(planned, reading, position, state.session, shown))
     held = hold_text(position) if position.freeze_reason else ""
     return "; ".join(filter(None, (unprotected_text(position), *(parts or [_only_expiry(bot, position)]), held)))
+
+
+def _is_to_act(planned: ExitPlan, reading: Reading | None, position: Position) -> bool:
+    """Say whether an exit has a rule, has not acted yet, and judges legs that the position has."""
+    if planned.rule is None or has_acted(position, planned):
+        return False
+    return reading is None or not isinstance(first_missing(reading.verdict), NotOpen)
+
+
+class _Closing:
+    """What closing a position costs now, which is said beside one level only."""
+
+    def __init__(self, position: Position, present: float | None) -> None:
+        self._position, self._present = position, present
+
+    def beside(self) -> str:
+        present, self._present = self._present, None
+        return "" if present is None else f" (now {closes_at(self._position, float(f'{present:.2f}'))})"
+
+
+def _exit_text(
+    planned: ExitPlan, reading: Reading | None, position: Position, session: Session, closing: _Closing
+) -> str:
+    if planned.armed_by and planned.name not in position.armed:
+        return f"{planned.name}, once {' and '.join(rule.name for rule in planned.armed_by)} arms it"
+    level = level_net(position, planned) if planned.basis in _LEVELS else None
+    if level is None:
+        return _rule_text(planned, reading, session)
+    return f"{planned.name} {closes_at(position, float(f'{-level:.2f}'))}{closing.beside()}"
 
 
 def _rank(planned: ExitPlan) -> int:

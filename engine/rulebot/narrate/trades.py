@@ -17,7 +17,7 @@ from rulebot.model.order import Purpose, Side
 from rulebot.model.position import PAST_US, Position, ProfitKept, kept_of
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.text import counted, price
-from rulebot.model.values import dataclass
+from rulebot.model.values import dataclass, replace
 from rulebot.store.queries import StoreReader
 
 Rows = Iterable[Mapping[str, Any]]
@@ -74,33 +74,31 @@ def parts_closed(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> list[di
     orders, fills: rows of its position.
     """
     count = len(json.loads(trade["legs"]))
-    closing = ((each, rolled_part(each, count)) for each in orders if each["fill_time"])
-    found: list[dict[str, Any]] = [
-        {
-            "exit": each["reason"],
-            "quantity": each["filled"],
-            "price": None if rolled else _cost(each),
-            "time": each["fill_time"],
-            **({"rolled": rolled} if rolled else _unwound(each) or _alone(each, count, trade["quantity"])),
-        }
-        for each, rolled in closing
+    found = [
+        _part_of(each, rolled, count, trade["quantity"])
+        for each, rolled in ((each, rolled_part(each, count)) for each in orders if each["fill_time"])
         if (rolled or Purpose(each["purpose"]) not in NO_PART or (_unwound(each) and trade["entry_price"] is not None))
         and (not trade["exit_time"] or each["reason"] != trade["exit_name"])
     ]
     if trade["exit_name"] not in PAST_US:
-        found += [
-            {
-                "exit": OTHERS,
-                "quantity": int(each["quantity"]),
-                "price": each["price"],
-                "time": each["executed_at"],
-                "contract": each["contract"],
-                "action": each["action"],
-            }
-            for each in fills
-            if each["purpose"] == BY_OTHERS
-        ]
+        found += [_part_of_others(each) for each in fills if each["purpose"] == BY_OTHERS]
     return sorted(found, key=lambda each: str(each["time"]))
+
+
+def _part_of(order: Mapping[str, Any], rolled: list[str], count: int, of: int) -> dict[str, Any]:
+    """Return what a row of `orders` closed. count: legs of the position; of: its structures."""
+    return {
+        "exit": order["reason"],
+        "quantity": order["filled"],
+        "price": None if rolled else _cost(order),
+        "time": order["fill_time"],
+        **({"rolled": rolled} if rolled else _unwound(order) or _alone(order, count, of)),
+    }
+
+
+def _part_of_others(fill: Mapping[str, Any]) -> dict[str, Any]:
+    same = {name: fill[name] for name in ("price", "contract", "action")}
+    return {"exit": OTHERS, "quantity": int(fill["quantity"]), "time": fill["executed_at"], **same}
 
 
 def _cost(order: Mapping[str, Any]) -> float | None:
@@ -329,12 +327,12 @@ class TargetResult:
     exit: str
     trades: int
     promised_share: Decimal | None
-    kept_share: Decimal | None
-    promised: Decimal | None
-    kept: Decimal | None
-    made_share: Decimal | None
-    missed: int
-    slippage: Decimal | None
+    kept_share: Decimal | None = None
+    promised: Decimal | None = None
+    kept: Decimal | None = None
+    made_share: Decimal | None = None
+    missed: int = 0
+    slippage: Decimal | None = None
     least_share: Decimal | None = None
     least: Decimal | None = None
 
@@ -400,29 +398,34 @@ def _slippage(kept: ProfitKept, slipped: float | None) -> Decimal | None:
 
 
 def _summed(bot: str, exit: str, share: Decimal | None, found: list[_Done]) -> TargetResult:
-    kept_by = (each.kept for each in found)
-    promising = [kept for kept in kept_by if kept.promised_dollars is not None and kept.kept_dollars is not None]
-    promised = sum((kept.promised_dollars or ZERO for kept in promising), ZERO)
-    made = sum((kept.kept_dollars or ZERO for kept in promising), ZERO)
-    slippages = [each.slippage for each in found if each.slippage is not None]
+    promising = [each.kept for each in found if each.kept.promised_dollars is not None]
+    slippage = _mean([each.slippage for each in found if each.slippage is not None])
+    result = TargetResult(bot=bot, exit=exit, trades=len(found), promised_share=share, slippage=slippage)
+    if promising:
+        return _with_promise(result, promising)
     entries = sum((each.entry for each in found), ZERO)
     gross = sum((each.position.gross for each in found), ZERO)
-    least = min(promising, key=_beyond_promise, default=None)
-    least_share = None if least is None else least.kept_share
-    return TargetResult(
-        bot=bot,
-        exit=exit,
-        trades=len(found),
-        promised_share=share,
-        kept_share=(share * made / promised).quantize(_DIGITS) if share and promised else None,
-        promised=(promised / len(promising)).quantize(CENT) if promising else None,
-        kept=(made / len(promising)).quantize(CENT) if promising else None,
-        made_share=(gross / entries).quantize(_DIGITS) if entries and not promising else None,
-        missed=sum(kept.is_missed for kept in promising),
-        slippage=(sum(slippages, ZERO) / len(slippages)).quantize(CENT) if slippages else None,
-        least_share=None if least_share is None else least_share.quantize(_DIGITS),
-        least=None if least is None or least.kept_dollars is None else least.kept_dollars.quantize(CENT),
+    return replace(result, made_share=(gross / entries).quantize(_DIGITS) if entries else None)
+
+
+def _with_promise(result: TargetResult, promising: Sequence[ProfitKept]) -> TargetResult:
+    promised = [each.promised_dollars or ZERO for each in promising]
+    kept = [each.kept_dollars or ZERO for each in promising]
+    least, share = min(promising, key=_beyond_promise), result.promised_share
+    total = sum(promised, ZERO)
+    return replace(
+        result,
+        kept_share=(share * sum(kept, ZERO) / total).quantize(_DIGITS) if share and total else None,
+        promised=_mean(promised),
+        kept=_mean(kept),
+        missed=sum(each.is_missed for each in promising),
+        least_share=None if least.kept_share is None else least.kept_share.quantize(_DIGITS),
+        least=(least.kept_dollars or ZERO).quantize(CENT),
     )
+
+
+def _mean(amounts: Sequence[Decimal]) -> Decimal | None:
+    return (sum(amounts, ZERO) / len(amounts)).quantize(CENT) if amounts else None
 
 
 def _beyond_promise(kept: ProfitKept) -> Decimal:

@@ -274,8 +274,12 @@ def outages(records: Iterable[Record], session: Record, *, is_running: bool) -> 
         away = (last, ENDED_UNTOLD)
     if away is not None:
         spans.append(TimeSpan(start=away[0], end=last if is_running else closed, why=away[1]))
-    cut = (replace(span, start=max(span.start, opened), end=min(span.end, closed)) for span in spans)
-    return tuple(span for span in cut if span.start < span.end) if was_linked else ()
+    return _within(spans, opened, closed) if was_linked else ()
+
+
+def _within(spans: Iterable[TimeSpan], start: datetime, end: datetime) -> tuple[TimeSpan, ...]:
+    cut = (replace(span, start=max(span.start, start), end=min(span.end, end)) for span in spans)
+    return tuple(span for span in cut if span.start < span.end)
 
 
 def _is_backtest(started: Record) -> bool:

@@ -187,20 +187,21 @@ def _check(specs: tuple[str, ...], options: dict[str, Any]) -> None:
         raise MisuseError("a backtest needs past sessions", "name them with --data (docs/history-data.md)")
     if not specs and (len(options["compared"]) < 2 or options["out"] is None):
         raise MisuseError("no spec was named", "name specs, or several --compare and --out to compare them")
-    for name, word in () if specs else _OF_ONE.items():
-        if is_explicit(name):
-            raise MisuseError(f"{word} is of a backtest, and no spec was named", "name specs, or leave it out")
-    if options["fills"] == "recorded" and options["check_look_ahead"]:
-        raise MisuseError("what was recorded does not fit garbled data", "--check-look-ahead with --fills natural")
+    if not specs and (word := next((word for name, word in _OF_ONE.items() if is_explicit(name)), "")):
+        raise MisuseError(f"{word} is of a backtest, and no spec was named", "name specs, or leave it out")
     if options["check_look_ahead"]:
-        for name, word in _KEEPING.items():
-            if options[name]:
-                raise MisuseError(
-                    f"--check-look-ahead keeps and writes nothing: {word} says what to do with a backtest"
-                )
+        _check_kept(options)
     if options["compared"] and options["out"] is None:
         raise MisuseError("--compare is for a report: name its file with --out")
     check_output("--out", options["out"], PAGE, options["store"])
+
+
+def _check_kept(options: dict[str, Any]) -> None:
+    """Refuse what is of a backtest that is kept. Raises: MisuseError."""
+    if options["fills"] == "recorded":
+        raise MisuseError("what was recorded does not fit garbled data", "--check-look-ahead with --fills natural")
+    for word in (word for name, word in _KEEPING.items() if options[name]):
+        raise MisuseError(f"--check-look-ahead keeps and writes nothing: {word} says what to do with a backtest")
 
 
 def _earlier(files: tuple[Path, ...]) -> "Backtests":
@@ -365,27 +366,34 @@ def result_lines(results: Results, *, width: int | None = None) -> Iterator[str]
 def _head(results: Results) -> Iterator[str]:
     told = results.settings
     sessions = sessions_words([day.has_data for day in results.days], named(told["source"], told["is_modelled"]))
-    yield f" {told['from']} to {told['to']}, {sessions}"
-    if words := span_words(told, [day.date for day in results.days]):
-        yield f" {words}"
-    for words in () if results.bias is None else bias_words(**asdict(results.bias)):
-        yield f" {words}"
-    sharpe = "-" if results.sharpe is None else f"{results.sharpe:.2f} +/- {results.sharpe_error or 0.0:.2f}"
-    drawdown, profit = dollars(results.max_drawdown), signed_dollars(results.profit)
-    yield f" fills {told['fills']}; account {profit}, drawdown {drawdown}, Sharpe {sharpe}"
-    if figures := figure_words(results.figures):
-        yield f" {', '.join(f'{name} {value}' for name, value in figures)}"
+    bias = () if results.bias is None else bias_words(**asdict(results.bias))
+    figures = ", ".join(f"{name} {value}" for name, value in figure_words(results.figures))
+    days = [day.date for day in results.days]
     short = ruined_words({f"{day.date}": day.equity for day in results.days}) or strained_words(
         [f"{day.date}" for day in results.days if day.is_strained]
     )
-    for words in filter(None, (short, brought_words(told), undivided_words(holds_shares=results.holds_shares))):
-        yield f" {words}"
-    if still := sum(trade.left is None for trade in results.trades):
-        yield f" open at the end: {counted(still, 'position')}, which the account counts at the last mid"
-    for words in kept_lines(results.kept, is_named=len(results.by_bot) > 1):
-        yield f" {words}"
-    for words in in_shares_lines([_in_shares(each) for each in results.trades if each.in_shares]):
-        yield f" {words}"
+    still = sum(trade.left is None for trade in results.trades)
+    at_last = f"open at the end: {counted(still, 'position')}, which the account counts at the last mid"
+    lines = [
+        f"{told['from']} to {told['to']}, {sessions}",
+        span_words(told, days),
+        *bias,
+        _account_words(results),
+        figures,
+        short,
+        brought_words(told),
+        undivided_words(holds_shares=results.holds_shares),
+        at_last if still else "",
+        *kept_lines(results.kept, is_named=len(results.by_bot) > 1),
+        *in_shares_lines([_in_shares(each) for each in results.trades if each.in_shares]),
+    ]
+    yield from (f" {words}" for words in lines if words)
+
+
+def _account_words(results: Results) -> str:
+    sharpe = "-" if results.sharpe is None else f"{results.sharpe:.2f} +/- {results.sharpe_error or 0.0:.2f}"
+    drawdown, profit = dollars(results.max_drawdown), signed_dollars(results.profit)
+    return f"fills {results.settings['fills']}; account {profit}, drawdown {drawdown}, Sharpe {sharpe}"
 
 
 def _in_shares(trade: ClosedTrade) -> InShares:
@@ -410,20 +418,15 @@ def _sums(results: Results, width: int | None) -> Iterator[str]:
 def _row(name: str, each: TradeSums) -> tuple[str, ...]:
     won = "-" if each.win_rate is None else f"{each.win_rate * 100:.0f} %"
     factor = "-" if each.profit_factor is None else f"{each.profit_factor:.2f}"
-    money = (each.net, each.expectancy, each.best, each.worst)
-    shown = tuple("-" if amount is None else signed_dollars(float(amount)) for amount in money)
+    shown = map(signed_dollars, (each.net, each.expectancy, each.best, each.worst))
     return (name, str(each.trades), won, *shown, factor, dollars(each.commissions))
 
 
 def _trades(results: Results, width: int | None) -> Iterator[str]:
     rows: list[tuple[str, ...]] = [("entered", "bot", "", "price", "left", "price", "exit", "net")]
     for trade in results.trades:
-        ends = (
-            _left(trade),
-            signed_price(trade.exit),
-            trade.exits,
-            "" if trade.left is None else signed_dollars(float(trade.net)),
-        )
+        net = "" if trade.left is None else signed_dollars(trade.net)
+        ends = (_left(trade), signed_price(trade.exit), trade.exits, net)
         rows.append((trade.entered[:16], trade.bot, trade.filled, signed_price(trade.entry), *ends))
     yield from table(rows, width, _TRADES_GO, right=frozenset((3, 5, 7)), whole=_WHOLE)
 

@@ -121,13 +121,23 @@ def _progress(text: str) -> None:
 
 
 def _lines(tally: "SeedTally", kinds: Sequence[str], bots: Sequence[str], again: str, seconds: float) -> Iterator[str]:
-    from collections import Counter
+    yield from _held_lines(tally)
+    for each in {each.seed: each for each in tally.smallest}.values():
+        yield f"\n seed {each.seed}, again with: {again.format(seed=each.seed)}"
+        yield from (f"   {number}: {text}" for number, said in each.violations.items() for text in said[:1])
+        yield "   the least that breaks it:"
+        yield from (f"     {line}" for line in each.plan.splitlines())
+    yield from _reworded(tally)
+    yield from _fired_lines(tally, kinds)
+    if idle := tally.never_opened(bots):
+        yield f" what never opened a position ({counted(len(idle), 'bot')}): {', '.join(idle)}"
+    yield f" {_totals(tally)} in {seconds:.0f} s"
 
-    from rulebot.chaos.generator import labels_of
+
+def _held_lines(tally: "SeedTally") -> Iterator[str]:
+    """Yield each invariant, with the first seeds that broke it."""
     from rulebot.chaos.invariants import INVARIANTS
-    from rulebot.chaos.scenario import WHILE_OPEN
 
-    smallest = {each.seed: each for each in tally.smallest}
     count = len(tally.tried)
     for each in INVARIANTS:
         breakers = tally.breakers(each.number)
@@ -137,22 +147,22 @@ def _lines(tally: "SeedTally", kinds: Sequence[str], bots: Sequence[str], again:
             yield from (f"       seed {one.seed}: {text}" for text in one.violations[each.number][:1])
         if more := breakers[SHOWN:]:
             yield f"       and {len(more)} more: {_some(more)}"
-    for seed, each_smallest in smallest.items():
-        yield f"\n seed {seed}, again with: {again.format(seed=seed)}"
-        yield from (f"   {number}: {text}" for number, said in each_smallest.violations.items() for text in said[:1])
-        yield "   the least that breaks it:"
-        yield from (f"     {line}" for line in each_smallest.plan.splitlines())
-    yield from _reworded(tally)
-    fired = tally.fired
-    kinds_fired, times = counted(len(+fired), "kind"), counted(fired.total(), "time")
-    yield f"\n what fired ({kinds_fired}, {times}): " + (_counts(+fired) or "nothing")
+
+
+def _fired_lines(tally: "SeedTally", kinds: Sequence[str]) -> Iterator[str]:
+    """Yield which faults fired, and which never did."""
+    from collections import Counter
+
+    from rulebot.chaos.generator import labels_of
+    from rulebot.chaos.scenario import WHILE_OPEN
+
+    fired = +tally.fired
+    counts = f"{counted(len(fired), 'kind')}, {counted(tally.fired.total(), 'time')}"
+    yield f"\n what fired ({counts}): {_counts(fired) or 'nothing'}"
     if beside := +Counter({kind: tally.fired_open[kind] for kind in labels_of(WHILE_OPEN)}):
         yield f" of these while a position was open: {_counts(beside)}"
     if never := tally.never_fired(kinds):
         yield f" what never fired ({counted(len(never), 'kind')}): {', '.join(never)}"
-    if idle := tally.never_opened(bots):
-        yield f" what never opened a position ({counted(len(idle), 'bot')}): {', '.join(idle)}"
-    yield f" {_totals(tally)} in {seconds:.0f} s"
 
 
 def _reworded(tally: "SeedTally") -> Iterator[str]:

@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
@@ -83,22 +83,11 @@ def replay(**given: Any) -> None:
     Exit code: 0 when all is the same, 1 when something differs (with --drift a trade, by more than its price), 2 for
     misuse, 3 when a recording cannot be read.
     """
-    asked = [
-        name
-        for name in ("lists", "verify", "clock", "step", "drift", "moment", "export", "days")
-        if given[name] not in (None, False)
-    ]
-    if len(asked) > 1:
-        raise MisuseError("one of --list, --verify, --at, --step, --drift, --as-test, --export and --trim at a time")
-    if given["moment"] is None and (given["bot"] or given["out"] is not None):
-        raise MisuseError("--bot and --out are of a test: they go with --as-test HH:MM")
+    names = ("lists", "verify", "clock", "step", "drift", "moment", "export", "days")
+    asked = [name for name in names if given[name] not in (None, False)]
     what, specs = _split(given["what"])
-    is_json = given["form"] == "json"
-    if given["step"] and is_json:
-        raise MisuseError("--step is for eyes: --format json does not go with it")
-    if what and (given["lists"] or given["days"]):
-        raise MisuseError(f"--list and --trim are of all that is recorded beside a store, not of '{what}'")
-    folder = _folder(what, given["store"])
+    _check(what, asked, given)
+    folder, is_json = _folder(what, given["store"]), given["form"] == "json"
     if specs:
         if asked:
             raise MisuseError(
@@ -106,20 +95,29 @@ def replay(**given: Any) -> None:
                 "leave out the option, or SPEC",
             )
         _against(what, folder, specs, is_json=is_json)
-    elif given["lists"]:
-        _list(folder, is_json=is_json)
-    elif given["days"]:
-        _trim(folder, int(given["days"]), is_json=is_json)
-    elif given["drift"]:
-        _drift(what, folder, is_json=is_json)
-    elif given["export"] is not None:
-        _export(what, folder, given["export"], is_json=is_json)
-    elif given["moment"] is not None:
-        _as_test(what, folder, given)
-    elif given["clock"] is not None:
-        _at(what, folder, given["clock"], is_json=is_json)
-    else:
-        _compare(what, folder, verify=given["verify"], step=given["step"], is_json=is_json)
+        return
+    answers: dict[str, Callable[[], None]] = {
+        "lists": lambda: _list(folder, is_json=is_json),
+        "days": lambda: _trim(folder, int(given["days"]), is_json=is_json),
+        "drift": lambda: _drift(what, folder, is_json=is_json),
+        "export": lambda: _export(what, folder, given["export"], is_json=is_json),
+        "moment": lambda: _as_test(what, folder, given),
+        "clock": lambda: _at(what, folder, given["clock"], is_json=is_json),
+    }
+    compare = partial(_compare, what, folder, verify=given["verify"], step=given["step"], is_json=is_json)
+    answers.get(asked[0] if asked else "", compare)()
+
+
+def _check(what: str, asked: Sequence[str], given: Mapping[str, Any]) -> None:
+    """Refuse options that do not go together. Raises: MisuseError."""
+    if len(asked) > 1:
+        raise MisuseError("one of --list, --verify, --at, --step, --drift, --as-test, --export and --trim at a time")
+    if given["moment"] is None and (given["bot"] or given["out"] is not None):
+        raise MisuseError("--bot and --out are of a test: they go with --as-test HH:MM")
+    if given["step"] and given["form"] == "json":
+        raise MisuseError("--step is for eyes: --format json does not go with it")
+    if what and (given["lists"] or given["days"]):
+        raise MisuseError(f"--list and --trim are of all that is recorded beside a store, not of '{what}'")
 
 
 def _split(words: Sequence[str]) -> tuple[str, Sequence[str]]:
@@ -139,41 +137,55 @@ def _folder(what: str, store: Place | None) -> Path:
 
 
 def _compare(what: str, folder: Path, *, verify: bool, step: bool, is_json: bool) -> None:
-    from rulebot.adapters.recorded.recording import open_recording
-    from rulebot.replay.recordings import EMPTY, listed, meant
+    from rulebot.replay.recordings import EMPTY
 
-    empty: list[Path] = []
-    if verify and not what:
-        known = listed(folder)
-        files = [each.file for each in known if each.problem != EMPTY]
-        empty = [each.file for each in known if each.problem == EMPTY]
-    else:
-        files = meant(what, folder)
+    files, empty = _to_compare(what, folder, verify=verify)
     told, unread = [], []
     for file in files:
         try:
-            recording = open_recording(file)
-            found, seconds = _replayed(recording, step=step and not is_json)
+            told.append(_compare_one(file, short=verify, step=step, is_json=is_json))
         except StoreError as error:
             if not verify:
                 raise
             unread.append({"file": shown_path(file), "problem": error.whole})
             if not is_json:
                 echo(f" NOT REPLAYED: {named_problem(file, error.whole)}")
-            continue
-        told.append(replay_document(recording, found, seconds))
-        if not is_json:
-            for line in replay_lines(told[-1], found.difference, short=verify):
-                echo(line)
-    for file in () if is_json else empty:
-        print_text(f" {shown_path(file)}: {EMPTY}")
-    differs = any(each["difference"] for each in told)
     if is_json:
         print_json({"replays": told, **({"unread": unread} if verify else {})})
+    else:
+        _echo_all(f" {shown_path(file)}: {EMPTY}" for file in empty)
     if unread:
         raise click.exceptions.Exit(StoreError.exit_code)
-    if differs:
+    if any(each["difference"] for each in told):
         raise click.exceptions.Exit(1)
+
+
+def _echo_all(lines: Iterable[str]) -> None:
+    for line in lines:
+        echo(line)
+
+
+def _to_compare(what: str, folder: Path, *, verify: bool) -> tuple[Sequence[Path], Sequence[Path]]:
+    """Return the recordings that are meant, and those in which nothing is."""
+    from rulebot.replay.recordings import EMPTY, listed, meant
+
+    if not verify or what:
+        return meant(what, folder), ()
+    known = listed(folder)
+    empty = [each.file for each in known if each.problem == EMPTY]
+    return [each.file for each in known if each.problem != EMPTY], empty
+
+
+def _compare_one(file: Path, *, short: bool, step: bool, is_json: bool) -> dict[str, Any]:
+    """Replay a recording and print what came of it; return the same as plain data. Raises: StoreError."""
+    from rulebot.adapters.recorded.recording import open_recording
+
+    recording = open_recording(file)
+    found, seconds = _replayed(recording, step=step and not is_json)
+    told = replay_document(recording, found, seconds)
+    if not is_json:
+        _echo_all(replay_lines(told, found.difference, short=short))
+    return told
 
 
 def _replayed(recording: "Recording", *, step: bool) -> "tuple[Replayed, float]":
@@ -225,57 +237,67 @@ def _show(lines: "Sequence[EventLine]") -> None:
 
 def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) -> None:
     from rulebot.adapters.recorded.recording import open_recording
-    from rulebot.cli.diff import refuse_problems
-    from rulebot.compare.git_revisions import Text, side_of
-    from rulebot.compare.spec_comparison import relive_each, whole
-    from rulebot.replay.recordings import known_texts, meant, reigns, set_alike
+    from rulebot.compare.git_revisions import Text
+    from rulebot.compare.spec_comparison import relive_each
+    from rulebot.replay.recordings import known_texts, meant, reigns
     from rulebot.review.change.behaviour import behaviour_lines, flaw_lines
     from rulebot.review.change.text import days_document
-    from rulebot.spec.load import load_text
 
     files = meant(what, folder)
     recordings = [open_recording(file) for file in files]
     day, then = recordings[-1].day, known_texts([each for recording in recordings for each in reigns(recording)])
-    market = f"tapes:{files[0] if what.endswith('.tape') else folder}"
+    texts = _new_texts(specs)
     pairs, overrides = [], []
-    texts: dict[str, tuple[Text, Spec]] = {}
-    for text in (each for spec in specs for each in side_of(spec)):
-        spec_now = _spec_of(text)
-        name = spec_now.name
-        if name in texts:
-            raise MisuseError(
-                f"{texts[name][0].label} and {text.label} are both the bot {name}", "compare one at a time"
-            )
-        texts[name] = text, spec_now
-    for name, (text, spec_now) in texts.items():
+    for name, (text, spec) in texts.items():
         if name not in then:
             raise MisuseError(f"no bot {name} ran on {day}", there_ran(then))
-        since, was = then[name][-1]
-        if len(then[name]) > 1:
-            print_text(
-                f"{name}: {len(then[name])} texts of it ran that day; compared is the last, since {clock(since)}",
-                err=True,
-            )
-        given, said = set_alike(was, spec_now)
-        for words in said:
-            print_text(f"{name}: {words}", err=True)
-        refuse_problems([load_text(whole(text).content.decode(), f"{text.label} ", given)])
+        was = then[name][-1][1]
         pairs.append((Text(f"{name} as recorded", was.text.encode()), text))
-        overrides.append((was.overrides, given))
+        overrides.append((was.overrides, _set_as_then(name, text, spec, then[name])))
     print_text(f"{', '.join(texts)}: walking twice through {day} ...", err=True)
+    market = f"tapes:{files[0] if what.endswith('.tape') else folder}"
     told = dict(zip(texts, relive_each(pairs, market, (day,), overrides), strict=True))
     if is_json:
-        documents = {}
-        for name, found in told.items():
-            old, new = found.sides
-            documents[name] = days_document(old, new, found.flaws)
+        documents = {name: days_document(each.sides[0], each.sides[1], each.flaws) for name, each in told.items()}
         print_json({"compared": documents})
-    for name, found in told.items() if not is_json else ():
-        print_text(name)
-        for line in (*behaviour_lines(*found.sides, is_all=True), *flaw_lines(found.flaws)):
-            echo(line)
+    else:
+        for name, found in told.items():
+            print_text(name)
+            _echo_all((*behaviour_lines(*found.sides, is_all=True), *flaw_lines(found.flaws)))
     if any(old[0].trades != new[0].trades for old, new in (found.sides for found in told.values())):
         raise click.exceptions.Exit(1)
+
+
+def _new_texts(specs: Sequence[str]) -> "dict[str, tuple[Text, Spec]]":
+    """Return the texts by the bot that each is. Raises: MisuseError where two are the same bot."""
+    from rulebot.compare.git_revisions import side_of
+
+    texts: dict[str, tuple[Text, Spec]] = {}
+    for text in (each for spec in specs for each in side_of(spec)):
+        found = _spec_of(text)
+        if found.name in texts:
+            both = f"{texts[found.name][0].label} and {text.label}"
+            raise MisuseError(f"{both} are both the bot {found.name}", "compare one at a time")
+        texts[found.name] = text, found
+    return texts
+
+
+def _set_as_then(
+    name: str, text: "Text", spec: "Spec", then: "Sequence[tuple[datetime, SpecText]]"
+) -> "Mapping[str, str]":
+    """Return the parameters of the new text, set as those of the last one that ran. Raises: MisuseError."""
+    from rulebot.cli.diff import refuse_problems
+    from rulebot.compare.spec_comparison import whole
+    from rulebot.replay.recordings import set_alike
+    from rulebot.spec.load import load_text
+
+    since, was = then[-1]
+    given, said = set_alike(was, spec)
+    several = f"{len(then)} texts of it ran that day; compared is the last, since {clock(since)}"
+    for words in (*([several] if len(then) > 1 else []), *said):
+        print_text(f"{name}: {words}", err=True)
+    refuse_problems([load_text(whole(text).content.decode(), f"{text.label} ", given)])
+    return given
 
 
 def _spec_of(text: "Text") -> "Spec":

@@ -138,17 +138,7 @@ def _wanted(options: Mapping[str, Any]) -> "ScanRequest":
         raise MisuseError("no spec was named", "name files or folders, such as specs/*.yaml; --history needs none")
     if options["live"] and options["sim"]:
         raise MisuseError("--live is an account with real money: --sim does not go with it")
-    source = "--recording" if options["recording"] is not None else "--source cboe"
-    is_offline = options["recording"] is not None or options["source"] == "cboe"
-    for flag in ("sim", "live", "address", "lines", "settings"):
-        if is_offline and options[flag]:
-            named = "gateway" if flag == "address" else flag
-            raise MisuseError(f"--{named} is of a gateway: with {source} none is asked")
-    if options["recording"] is not None and options["source"] == "cboe":
-        raise MisuseError("either --recording or --source cboe: one market at a time")
-    for flag, named in (("clock", "at"), ("store", "store")):
-        if options["recording"] is None and options[flag] is not None:
-            raise MisuseError(f"--{named} says where to look in a recording: it goes with --recording DAY")
+    _check_market(options)
     host, port = gateway_address(options["address"])
     return ScanRequest(
         specs=options["specs"],
@@ -161,6 +151,21 @@ def _wanted(options: Mapping[str, Any]) -> "ScanRequest":
         lines=options["lines"],
         data=data_folder(),
     )
+
+
+def _check_market(options: Mapping[str, Any]) -> None:
+    """Refuse options of another market than the one that is asked. Raises: MisuseError."""
+    source = "--recording" if options["recording"] is not None else "--source cboe"
+    is_offline = options["recording"] is not None or options["source"] == "cboe"
+    for flag in ("sim", "live", "address", "lines", "settings"):
+        if is_offline and options[flag]:
+            named = "gateway" if flag == "address" else flag
+            raise MisuseError(f"--{named} is of a gateway: with {source} none is asked")
+    if options["recording"] is not None and options["source"] == "cboe":
+        raise MisuseError("either --recording or --source cboe: one market at a time")
+    for flag, named in (("clock", "at"), ("store", "store")):
+        if options["recording"] is None and options[flag] is not None:
+            raise MisuseError(f"--{named} says where to look in a recording: it goes with --recording DAY")
 
 
 def _recorded(wanted: "ScanRequest", options: Mapping[str, Any]) -> "Scan":
@@ -311,9 +316,9 @@ def _table(rows: Sequence[ScanRow], width: int | None, *, all_shown: bool) -> li
     whole = [[row[at] for at in known] for row in (heads, *cells)]
     going = [whole[0].index(name) for name in _FIRST_TO_GO if name in whole[0] and name != _OWN.get(by)]
     (head, *lines), left_out = narrowed(whole, width, going, right=frozenset(range(_NAMED, len(known))))
-    lacks = [f"      lacks {row.why}" if all_shown and row.why else "" for row in rows]
-    told = lacking(left_out, width, "--format csv")
-    return [head, *(line for both in zip(lines, lacks, strict=True) for line in both if line), *told]
+    for line, row in zip(lines, rows, strict=True):
+        head += f"\n{line}" + (f"\n      lacks {row.why}" if all_shown and row.why else "")
+    return [*head.splitlines(), *lacking(left_out, width, "--format csv")]
 
 
 def _with_something(heads: Sequence[str], rows: Sequence[Sequence[str]], always: int, nothing: str) -> list[int]:

@@ -308,13 +308,9 @@ def sweep(spec: str, **options: Any) -> None:
     """
     import logging
 
-    from rulebot.adapters.clock import WallClock
     from rulebot.adapters.sources import from_anywhere
     from rulebot.cli.past.backtest import load
-    from rulebot.sweep.executors import in_processes, on_cluster, same_as_here
     from rulebot.sweep.parameters import axis
-    from rulebot.sweep.statistics import stretches
-    from rulebot.sweep.sweep import StoredVariants
 
     logging.getLogger("rulebot").setLevel(logging.ERROR)
     axes = [axis(text) for text in options["varied"]]
@@ -328,36 +324,12 @@ def sweep(spec: str, **options: Any) -> None:
     desk = load((str(file),), (), options["account"])
     options["data"] = from_anywhere(options["data"])
     terms = _terms(desk, options)
-    if parts is not None:
-        stretches(len(terms.opens().dates(terms.first, terms.last)), *parts, options["purge"] or 0)
-    found = _finder(desk, axes, search, terms, options)
-    workers = options["workers"] or cores()
-    elapsed = None if options["workers"] else WallClock().elapsed
-    kept = (
-        None if options["out"] is None else StoredVariants(options["out"], _about(desk, axes, search, options, terms))
-    )
-    goes_on = "--out FILE keeps what is done, for the same command to go on with"
-    if kept is not None:
-        goes_on = f"the same command goes on with what {kept.file} keeps"
-    if options["scheduler"] is None:
-        places = in_processes(workers, elapsed)
-    else:
-        places = on_cluster(options["scheduler"], same_as_here(options["data"], terms.last), goes_on)
-    with stopped_by_hand(goes_on), sessions_bar(options["form"]) as told, places as runs:
-        variants = found(runs, told, kept, workers)
+    _check_stretches(parts, terms, options["purge"])
+    variants = _tried(desk, axes, search, terms, options)
     options["sort"] = options["sort"] or (search.goal if search else "sharpe")
-    walked, misfit, unwritten = None, None, None
-    if parts is not None:
-        try:
-            walked = _walk(variants, *parts, options["purge"])
-        except MisuseError as error:  # what was tried is shown all the same
-            misfit = error
+    walked, misfit = _walk_or_misfit(variants, parts, options["purge"])
     data = _data(file, terms)
-    if options["html"] is not None:
-        try:
-            _write_page(variants, axes, walked, search, data, options)
-        except StoreError as error:
-            unwritten = error
+    unwritten = _unwritten_page(variants, axes, walked, search, data, options)
     _show(variants, axes, walked, search, data, options)
     if unwritten is not None:
         raise unwritten
@@ -365,10 +337,61 @@ def sweep(spec: str, **options: Any) -> None:
         print_text(f" page {options['html']}")
     if misfit is not None:
         raise misfit
+    _check_tried(variants)
+
+
+def _check_tried(variants: Sequence[Variant]) -> None:
+    """End with the exit code of variants that could not be run. Raises: StoreError where none could."""
     if not any(each.profits or each.problem for each in variants):
         raise StoreError("no session could be lived through", "what was wrong with each is told above")
     if any(each.problem for each in variants):
         raise click.exceptions.Exit(1)
+
+
+def _check_stretches(parts: tuple[int, int] | None, terms: "VariantTerms", purge: int | None) -> None:
+    """Refuse a walk that the sessions are too few for. Raises: MisuseError."""
+    from rulebot.sweep.statistics import stretches
+
+    if parts is not None:
+        stretches(len(terms.opens().dates(terms.first, terms.last)), *parts, purge or 0)
+
+
+def _tried(
+    desk: "LoadedBots",
+    axes: "Sequence[Axis]",
+    search: "Search | None",
+    terms: "VariantTerms",
+    options: Mapping[str, Any],
+) -> list[Variant]:
+    """Run the variants here or on a cluster."""
+    from rulebot.adapters.clock import WallClock
+    from rulebot.sweep.executors import in_processes, on_cluster, same_as_here
+    from rulebot.sweep.sweep import StoredVariants
+
+    found = _finder(desk, axes, search, terms, options)
+    workers, out = options["workers"] or cores(), options["out"]
+    kept = None if out is None else StoredVariants(out, _about(desk, axes, search, options, terms))
+    goes_on = "--out FILE keeps what is done, for the same command to go on with"
+    if kept is not None:
+        goes_on = f"the same command goes on with what {kept.file} keeps"
+    if options["scheduler"] is None:
+        places = in_processes(workers, None if options["workers"] else WallClock().elapsed)
+    else:
+        places = on_cluster(options["scheduler"], same_as_here(options["data"], terms.last), goes_on)
+    with stopped_by_hand(goes_on), sessions_bar(options["form"]) as told, places as runs:
+        return found(runs, told, kept, workers)
+
+
+def _walk_or_misfit(
+    variants: Sequence[Variant], parts: tuple[int, int] | None, purge: int | None
+) -> "tuple[Forward | None, MisuseError | None]":
+    """Return the walk, or why there is none: what was tried is shown all the same."""
+    if parts is None:
+        return None, None
+    try:
+        return _walk(variants, *parts, purge), None
+    except MisuseError as error:
+        return None, error
 
 
 def _search(options: Mapping[str, Any]) -> "Search | None":
@@ -567,21 +590,20 @@ def _show(
         print_text(f"\n kept in {options['out']}")
 
 
-def _write_page(
+def _unwritten_page(
     found: "Sequence[Variant]",
     axes: "Sequence[Axis]",
     walked: "Forward | None",
     search: "Search | None",
     data: "SweepData",
     options: Mapping[str, Any],
-) -> None:
-    from rulebot.adapters.history.session import data_of
+) -> StoreError | None:
+    """Write the page where one is asked for; return why it could not be written."""
     from rulebot.cli.past_options import write_file
     from rulebot.sweep.page import sweep_page
-    from rulebot.sweep.statistics import expected_best_of, merit
-    from rulebot.sweep.sweep import findings_of
-    from rulebot.sweep.variant import not_run_lines
 
+    if options["html"] is None:
+        return None
     best = ordered(found, options["sort"])
     by_chance = expected_best_of(each.profits for each in best)
     merits = {each.number: merit(each.profits, each.trades, by_chance) for each in best}
@@ -590,4 +612,8 @@ def _write_page(
     warning = [] if search is None else [search.warning]
     words = [*data.lines(), *warning, *not_run_lines(found)]
     page = sweep_page(title, best, axes, options["sort"], merits, walked, words, flaws)
-    write_file(options["html"], page)
+    try:
+        write_file(options["html"], page)
+    except StoreError as error:
+        return error
+    return None

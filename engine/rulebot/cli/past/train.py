@@ -1,5 +1,6 @@
 """`rulebot train`: a model of when a bot's trades end well, tried forward in time, and written as plain numbers."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -95,7 +96,6 @@ def train(spec: str, **options: Any) -> None:
     Exit code: 0 when a model was trained, 1 for problems in SPEC or too few trades, 2 for misuse, 3 when scikit-learn
     is not installed, or data, store or file cannot be read or written.
     """
-    import json
     import logging
 
     from rulebot.cli.past_options import finding_lines, write_file
@@ -105,7 +105,7 @@ def train(spec: str, **options: Any) -> None:
     from rulebot.train.train import text_of_model
     from rulebot.train.train import train as trained
 
-    asked, out = _asked(options), options["out"]
+    asked, out, is_json = _asked(options), options["out"], options["form"] == "json"
     if out is not None and out.suffix != ".json":
         raise MisuseError(f"a model is a .json file, is '{out}'")
     check_output("--out", out, MODEL)
@@ -114,11 +114,8 @@ def train(spec: str, **options: Any) -> None:
     logging.getLogger("rulebot").setLevel(logging.ERROR)
     desk = _desk(spec, options)
     samples, tried = _samples(desk, options)
-    lines = [f" {tried}"] if tried else []
-    if samples.findings:
-        lines += [*finding_lines(samples.findings), ""]
-    if options["form"] == "json":
-        lines.clear()
+    lines = [f" {tried}"] if tried and not is_json else []
+    lines += [*finding_lines(samples.findings), ""] if samples.findings and not is_json else []
     try:
         if options["table"] is not None:
             write_file(options["table"], table_of(samples))
@@ -131,18 +128,25 @@ def train(spec: str, **options: Any) -> None:
     text = text_of_model(model, {**origin, "let_through_by": own})
     unwritten = _unwritten(out, text)  # before anything is shown: whoever reads it may go away
     kept = None if unwritten else out
-    if options["form"] == "json":
-        sha256 = digest_of(text) if kept is not None else None
-        data = {key: samples.settings.get(key) for key in DATA}
-        file, findings = None if kept is None else str(kept), {"findings": samples.findings}
-        told = {"file": file, "sha256": sha256, **data, "let_through_by": own, **figures(report), **findings}
-        print_text(json.dumps(told, indent=1, default=str))
+    if is_json:
+        _print_document(kept, text, samples, own, figures(report))
     else:
         _show([*lines, *report_lines(report, samples.settings, own)])
         if kept is not None:
             _show_condition(kept, Path(desk.texts[0].file), samples.place, digest_of(text), report.rate)
     if unwritten is not None:
         raise unwritten
+
+
+def _print_document(
+    kept: Path | None, text: str, samples: "Samples", own: Sequence[str], figures: Mapping[str, Any]
+) -> None:
+    from rulebot.model.learned_model import digest_of
+
+    file, sha256 = (None, None) if kept is None else (str(kept), digest_of(text))
+    data = {key: samples.settings.get(key) for key in DATA}
+    told = {"file": file, "sha256": sha256, **data, "let_through_by": own, **figures, "findings": samples.findings}
+    print_text(json.dumps(told, indent=1, default=str))
 
 
 def _show(lines: Iterable[str]) -> None:
