@@ -40,7 +40,7 @@ from rulebot.model.market import QuoteFault, quote_fault
 from rulebot.model.money import Rounding
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Replace, TimeInForce
 from rulebot.model.position import Position, PositionLeg
-from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.model.text import clock
 from rulebot.model.values import replace
 from rulebot.order.price import NONE_TOLD, closing_legs, draft, option_ticks
 
@@ -294,7 +294,7 @@ def note_protection(work: StateBuilder, position: Position) -> Position:
     is_closed_anyway = position.state == "exiting" and position.exit_reason == LIQUIDATION
     if since is not None and not is_closed_anyway and any(each.has_lost_cover or position.is_frozen for each in bare):
         then = _left_alone_or_closed(work, position, since)
-        text = f"{words} of {position.id} has no protection since {_clock(since)}: {then}"
+        text = f"{words} of {position.id} has no protection since {clock(since)}: {then}"
         work.alarm(position.bot, text, position.id)
     return work.put_position(replace(position, unprotected_since=since, unprotected=words, bare=names))
 
@@ -302,15 +302,11 @@ def note_protection(work: StateBuilder, position: Position) -> Position:
 def _left_alone_or_closed(work: StateBuilder, position: Position, since: datetime) -> str:
     if position.is_frozen and not position.may_buy_back:
         return "rulebot sends no order for it. A person must close it"
-    return f"without a stop it is closed at market at {_clock(since + most_unprotected(work, position))}"
+    return f"without a stop it is closed at market at {clock(since + most_unprotected(work, position))}"
 
 
 def _why(bare: UnprotectedLeg) -> str:
     return " (others closed what covered it)" if bare.has_lost_cover else " (no stop rests)"
-
-
-def _clock(at: datetime) -> str:
-    return f"{at.astimezone(EXCHANGE_ZONE):%H:%M:%S}"
 
 
 def most_unprotected(work: StateBuilder, position: Position) -> timedelta:

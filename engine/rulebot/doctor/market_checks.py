@@ -32,7 +32,7 @@ from rulebot.model.session import (
     session_from,
     sessions,
 )
-from rulebot.model.text import counted, price
+from rulebot.model.text import counted, minute, price
 from rulebot.model.values import dataclass
 from rulebot.preview.candidate import Candidate, Looked
 from rulebot.preview.connection import CODE, PreviewData, ReadOnlySession, Stream, coming_session
@@ -373,18 +373,18 @@ def hours(at: datetime, *, simulated: bool) -> Iterator[Finding]:
     """Yield which session is on or comes, and whether the broker's restarts are near."""
     session = coming_session(at)
     if session.open <= at:
-        yield fine(Group.CLOCK, "session", f"open until {_clock(session.close)} New York time")
+        yield fine(Group.CLOCK, "session", f"open until {minute(session.close)} New York time")
     else:
         length = ", a half day" if session.is_half else ""
         yield fine(
-            Group.CLOCK, "session", f"closed; the next opens on {session.date} at {_clock(session.open)}{length}"
+            Group.CLOCK, "session", f"closed; the next opens on {session.date} at {minute(session.open)}{length}"
         )
     if simulated:
         yield unchecked(Group.CLOCK, "restarts", "a simulated gateway has none")
         return
     mend = "connect after it; after Sunday's reset (01:00) somebody must log in"
     if (over := restarts_over(at)) is not None:
-        text = f"the broker and TWS restart in these hours, until {_clock(over)} New York time"
+        text = f"the broker and TWS restart in these hours, until {minute(over)} New York time"
         yield warning(Group.CLOCK, "restarts", text, mend)
     elif restarts_over(at + SOON) is not None:
         yield warning(Group.CLOCK, "restarts", "the broker and TWS restart from 23:00 New York time on, soon", mend)
@@ -403,13 +403,9 @@ async def shorter(visit: ReadOnlySession) -> AsyncIterator[Finding]:
         for session in sessions(first, last):
             told = await visit.feed.hours(symbol, session)
             if told is not None and told.is_less(session):
-                ends = "does not trade" if told.close is None else f"trades until {_clock(told.close)} alone"
+                ends = "does not trade" if told.close is None else f"trades until {minute(told.close)} alone"
                 text = f"by the broker's hours it {ends} on {session.date}; bots keep to it, not to the calendar"
                 yield warning(Group.CLOCK, f"hours of {symbol}", text, "a newer rulebot knows such days")
-
-
-def _clock(at: datetime) -> str:
-    return at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
 
 
 # --- The gateway

@@ -21,8 +21,8 @@ from rulebot.documents.load_bots import compile_text
 from rulebot.model.errors import RulebotError
 from rulebot.model.money import ZERO, dollars
 from rulebot.model.position import BY_A_PERSON, Position
-from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, session_on
-from rulebot.model.text import counted
+from rulebot.model.session import Session, exchange_date, session_on
+from rulebot.model.text import counted, minute
 from rulebot.model.values import dataclass
 from rulebot.promotion.paper import Key, Paper, SessionSpan, key_of
 
@@ -187,7 +187,7 @@ def _unknown(paper: Paper, name: str, bot: CompiledBot | None, session: Session)
     if not rule and bot is not None and (rule := _undecided(paper, bot, start, end)):
         return f"nothing could be entered: {rule} was unknown whenever an alternative was to be chosen"
     if rule:
-        return f"nothing could be entered: {rule} was unknown from {_clock(start)} to {_clock(end)}"
+        return f"nothing could be entered: {rule} was unknown from {minute(start)} to {minute(end)}"
     key = name, session.date
     if key in paper.decided or not (lacked := paper.lacked.get(key, "")):
         return ""
@@ -217,17 +217,13 @@ def _away(spans: Iterable[SessionSpan], start: datetime, end: datetime) -> str:
         gap = SessionSpan(at, min(span.start, end))
         if gap.end > gap.start:
             gone += gap.end - gap.start
-            lasted = f"from {_clock(gap.start)} to {_clock(gap.end)}"
+            lasted = f"from {minute(gap.start)} to {minute(gap.end)}"
             if gap.start == start or gap.end == end or gap.end - gap.start > PATIENCE:
                 return lasted
             if gone > PATIENCE:
                 return f"for {gone.total_seconds() / 60:.0f} minutes in all, the last time {lasted}"
         at = max(at, span.end)
     return ""
-
-
-def _clock(at: datetime) -> str:
-    return at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
 
 
 def _compiled(paper: Paper, key: Key) -> CompiledBot | None:

@@ -15,8 +15,8 @@ from rulebot.adapters.recorded.recording import Recording
 from rulebot.compile.plan import Plan
 from rulebot.documents.load_bots import SpecText, compile_text
 from rulebot.model.errors import MisuseError, RulebotError
-from rulebot.model.session import EXCHANGE_ZONE, Session, session_on
-from rulebot.model.text import clock, counted, short_clock
+from rulebot.model.session import Session, session_on
+from rulebot.model.text import clock, counted, minute, short_clock
 from rulebot.model.values import dataclass
 from rulebot.narrate.happenings import EventLine, event_lines
 from rulebot.record.codec import utc_time
@@ -283,7 +283,7 @@ def _expected(seen: RecordedMoment) -> Iterator[Expected]:
         facts += [f"state: {seen.state}"] if seen.state in ("flat", "open") or not facts else []
         truths = ", ".join(f"{name}: {str(truth).lower()}" for name, truth in seen.truths.items())
         facts += [f"because: {{{truths}}}"] if truths and seen.state == "flat" else []
-        yield Expected(f'{{at: "{_clock(seen.at)}", {", ".join(facts)}}}', is_moment=True)
+        yield Expected(f'{{at: "{minute(seen.at)}", {", ".join(facts)}}}', is_moment=True)
     for each in seen.happenings:
         if each not in now:
             yield _of(seen, each)
@@ -300,11 +300,7 @@ def _of(seen: RecordedMoment, each: OutcomeEvent) -> Expected:
     else:
         fact = f"{'halts' if each.what is OutcomeKind.HALTS else 'exits'}: {each.name}"
     until = min(each.at + SLACK, seen.session.close)
-    return Expected(f'{{at: "{_clock(each.at)}", {fact}}}', f'{{by: "{_clock(until)}", {fact}}}')
-
-
-def _clock(at: datetime) -> str:
-    return f"{at.astimezone(EXCHANGE_ZONE):%H:%M}"
+    return Expected(f'{{at: "{minute(each.at)}", {fact}}}', f'{{by: "{minute(until)}", {fact}}}')
 
 
 def _tried(seen: RecordedMoment, market: MarketSeen, spec: SpecText, lines: Sequence[Expected]) -> list[Expected]:
@@ -337,7 +333,7 @@ def _document(seen: RecordedMoment, market: MarketSeen, spec: SpecText, path: st
 def _lines(
     seen: RecordedMoment, market: MarketSeen, spec: SpecText, path: str, lines: Sequence[Expected]
 ) -> Iterator[str]:
-    clock = _clock(seen.at)
+    clock = minute(seen.at)
     yield f"# Made by 'rulebot replay {seen.session.date} --as-test {clock} --bot {spec.name}'."
     yield "# What could not be carried over:"
     yield from (f"# - {note}" for note in (market.note, *seen.notes, *_apart(seen, market)))

@@ -23,7 +23,7 @@ from rulebot.model.contract import Option, Underlying
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import EXCHANGE_ZONE, Session, session_after
 from rulebot.model.text import clock as clock_text
-from rulebot.model.text import counted
+from rulebot.model.text import counted, minute
 from rulebot.model.values import dataclass
 from rulebot.preview.candidate import Candidate, Looked, facts_of, judge, look
 from rulebot.preview.connection import FEW_LINES, INSTALL, ReadOnlySession, into_the_day, is_held
@@ -154,12 +154,8 @@ def hours_notes(session: Session, at: datetime, desk: LoadedBots) -> Iterator[st
         if reason := shut(bot.plan.entry, session, windows):
             yield f"{name}: {reason}"
             continue
-        hours = " and ".join(f"{_clock(first)} to {_clock(last)}" for first, last in windows if first < last)
-        yield f"{name} enters {hours} only, and it is {_clock(at)}"
-
-
-def _clock(at: datetime) -> str:
-    return f"{at.astimezone(EXCHANGE_ZONE):%H:%M}"
+        hours = " and ".join(f"{minute(first)} to {minute(last)}" for first, last in windows if first < last)
+        yield f"{name} enters {hours} only, and it is {minute(at)}"
 
 
 # --- A scan of a recorded instant

@@ -24,7 +24,8 @@ from rulebot.adapters.recorded.file import decompress, instant, span
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.errors import StoreError
 from rulebot.model.market import COLUMNS, Board, level
-from rulebot.model.session import EXCHANGE_ZONE, Session
+from rulebot.model.session import Session
+from rulebot.model.text import clock
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -415,14 +416,10 @@ def _around(file: Path, spans: dict[Path, _Span]) -> Path | None:
 def _mixed(kept: Sequence[tuple[Path, _Span]]) -> Iterator[Finding]:
     for (file, (_, last)), (after, (begins, _)) in pairwise(kept):
         if (last - begins).total_seconds() > APART:
-            text = f"goes on until {_clock(last)}, and from {_clock(begins)} on {after} counts, which began then"
+            text = f"goes on until {clock(last)}, and from {clock(begins)} on {after} counts, which began then"
             yield finding_text(str(file), 0, text)
 
 
 def _times(found: _Span) -> str:
     first, last = found
-    return f"{_clock(first)} to {_clock(last)}"
-
-
-def _clock(at: datetime) -> str:
-    return f"{at.astimezone(EXCHANGE_ZONE):%H:%M:%S}"
+    return f"{clock(first)} to {clock(last)}"
