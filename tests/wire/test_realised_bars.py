@@ -10,9 +10,9 @@ from ib_session import DAY, SPX, connected, gateway, play, run
 
 from rulebot.compile.plan import Call, Expiry, Quantity
 from rulebot.measure.reading import Context, Reading, UnknownValue
-from rulebot.measure.series import series_of
 from rulebot.measure.view import View
 from rulebot.measures.realised import rv
+from rulebot.measures.registry import series_of
 from rulebot.model.facts import Bar, Bars, Facts
 from rulebot.model.market import Board
 from rulebot.model.session import Session, exchange_date, session_before, session_from

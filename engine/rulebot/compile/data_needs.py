@@ -20,8 +20,9 @@ from rulebot.compile.plan import (
     Truth,
 )
 from rulebot.compile.vocabulary import INDICES, MEASURES
-from rulebot.measure.series import CLOSE_TO_CLOSE, DAY, OF_REALISED, Series, estimator_of, reads_today, series_of
+from rulebot.measure.series import CLOSE_TO_CLOSE, DAY, Series, estimator_of
 from rulebot.measures.options import WING_DELTA
+from rulebot.measures.registry import series_of
 from rulebot.model.contract import Right, product
 from rulebot.model.market import Extra
 from rulebot.model.values import replace
@@ -29,15 +30,6 @@ from rulebot.spec.nouns import DteRule, Strike, StrikeBy
 
 # --- What measures read of the market beside quotes
 
-_OF_SYMBOL = {
-    "iv_rank": (Extra.IMPLIED,),
-    "iv_percentile": (Extra.IMPLIED,),
-    "put_call_volume": (Extra.OPTION_VOLUME,),
-    "option_volume": (Extra.OPTION_VOLUME,),
-    "volume_rank": (Extra.OPTION_VOLUME,),
-    "put_call_imbalance": (Extra.COUNTS,),
-    "crowding": (Extra.IMPLIED, Extra.OPTION_VOLUME, Extra.COUNTS),
-}
 _OF_LEGS = ("volume", "open_interest")
 _OF_WINGS = ("skew", "crowding")
 _OF_TODAY = ("put_call_imbalance",)
@@ -49,10 +41,10 @@ def extras_of(calls: Iterable[Call], legs: tuple[LegPlan, ...], symbol: str) -> 
     """Yield what lines must bring beside quotes, by the symbol of the underlying; `symbol` has what is no leg."""
     symbols = {leg.name: leg.symbol for leg in legs}
     for call in calls:
-        of = call.argument("of") if call.measure in (*_OF_SYMBOL, *_OF_LEGS) else None
-        if call.measure in _OF_SYMBOL:
-            yield from ((each, extra) for each in _symbols(call) for extra in _OF_SYMBOL[call.measure])
-        elif isinstance(of, tuple):
+        for extra in MEASURES[call.measure].extras:
+            yield from ((each, extra) for each in _symbols(call))
+        of = call.argument("of") if call.measure in _OF_LEGS else None
+        if isinstance(of, tuple):
             yield from ((found, Extra.COUNTS) for name in of if (found := symbols.get(name, symbol)))
 
 
@@ -64,7 +56,7 @@ def _symbols(call: Call) -> tuple[str, ...]:
 
 def implied_of(calls: Iterable[Call]) -> tuple[str, ...]:
     """Return the symbols whose history of 30-day volatility is read."""
-    found = (str(call.argument("of")) for call in calls if Extra.IMPLIED in _OF_SYMBOL.get(call.measure, ()))
+    found = (str(call.argument("of")) for call in calls if Extra.IMPLIED in MEASURES[call.measure].extras)
     return tuple(dict.fromkeys(found))
 
 
@@ -242,19 +234,19 @@ def _bars(calls: tuple[Call, ...]) -> dict[Series, int]:
 
 def _of_today(calls: tuple[Call, ...]) -> Iterator[Series]:
     for call in calls:
-        if reads_today(call):
+        if not MEASURES[call.measure].is_realised:
             yield from (series for series in series_of(call) if series[1] != DAY)
 
 
 def _realised(calls: tuple[Call, ...]) -> Iterator[tuple[str, str, int]]:
     for call in calls:
-        if call.measure in OF_REALISED:
+        if MEASURES[call.measure].is_realised:
             yield str(call.argument("of")), estimator_of(call), int(str(call.argument("window")))
 
 
 def _daily(calls: tuple[Call, ...]) -> dict[str, int]:
     wanted: dict[str, int] = {}
-    for call in (each for each in calls if each.measure in OF_REALISED):
+    for call in (each for each in calls if MEASURES[each.measure].is_realised):
         if estimator_of(call) != CLOSE_TO_CLOSE:
             continue
         arguments = dict(call.arguments)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import field
 
-from rulebot.compile.measures.account import SHARES
 from rulebot.compile.plan import OPEN_LEGS, SINCE_ENTRY, Argument, Call
 from rulebot.compile.problem import Fault, Problem, did_you_mean
 from rulebot.compile.units import written as as_written
@@ -17,7 +16,7 @@ from rulebot.measure.definition import (
     Takes,
     may_stand,
 )
-from rulebot.measure.series import INTRADAY, MINUTE, MOST_SESSIONS, OF_REALISED, OF_SAMPLES, SIZES
+from rulebot.measure.series import INTRADAY, MINUTE, MOST_SESSIONS, OF_SAMPLES, SIZES
 from rulebot.model.contract import product
 from rulebot.model.learned_model import LearnedModel
 from rulebot.model.position import TARGET_MISSED
@@ -29,6 +28,7 @@ from rulebot.spec.spec import Spec
 
 OF_OPEN_LEGS = ("profit", "loss", "give_back", "cost", "value")
 """Measures that count the whole trade unless `of` says otherwise, as `open_legs` does."""
+OF_SHARES = ("shares_held", "cost_basis")
 OF_ONE_UNDERLYING = ("probability_of_profit", "probability_in_the_money")
 """Measures of one price at expiry."""
 LONGEST_OPENING = 3 * 3600.0
@@ -135,12 +135,12 @@ def call_of(
             f"the fast average of a trend is over fewer bars than the slow one, is {found['fast']}, {found['slow']}"
         )
         raise Fault(Problem("RB207", path, message, "", columns))
-    if measure.name in OF_REALISED:
+    if measure.is_realised:
         _refuse_window(found, path, columns)
     if measure.name == "expected_move" and (found.get("asof"), found["method"]) == ("open", "iv"):
         message = "the expected move of the open is that of its straddle: 'method' is of the one now"
         raise Fault(Problem("RB207", path, message, "take away 'asof', or 'method'", columns))
-    if measure in SHARES and not product(str(found["of"])).is_tradable:
+    if measure.name in OF_SHARES and not product(str(found["of"])).is_tradable:
         message = f"'{measure.name}' is of an ETF or a stock: nobody holds shares of {found['of']}, an index"
         raise Fault(Problem("RB207", path, message, "", columns, columns is None))
     if found.get("since") == SINCE_ENTRY and found["of"] != scope.symbols[0]:

@@ -7,19 +7,8 @@ from functools import partial
 from rulebot.compile.plan import Arithmetic, Call, Constant, Number, Plan, Quantity
 from rulebot.measure.reading import Context, Read, Reading, UnknownValue, exact
 from rulebot.measure.view import View
-from rulebot.measures.account import ACCOUNT
-from rulebot.measures.bars import BARS
-from rulebot.measures.bots import DESK
-from rulebot.measures.crowding import CROWDING
-from rulebot.measures.exposure import EXPOSURE
-from rulebot.measures.greeks import GREEKS
-from rulebot.measures.market import MARKET
-from rulebot.measures.model import CLOCK, modelled
-from rulebot.measures.options import OPTIONS
-from rulebot.measures.position import POSITION
-from rulebot.measures.reward import REWARD
-from rulebot.measures.structure import STRUCTURE
-from rulebot.measures.volatility import VOLATILITY
+from rulebot.measures.model import modelled
+from rulebot.measures.registry import MEASURES
 
 
 def context_of(plan: Plan, max_age: float | None = None) -> Context:
@@ -34,23 +23,6 @@ def _model(call: Call, context: Context) -> Read:
         raise TypeError(f"a model without its numbers: {call}")
     return modelled(call.score.model, tuple(reader_of(number, context) for number in call.score.inputs))
 
-
-NUMBERS: dict[str, Callable[[Call, Context], Read]] = {
-    "model": _model,
-    **CLOCK,
-    **MARKET,
-    **VOLATILITY,
-    **BARS,
-    **OPTIONS,
-    **CROWDING,
-    **ACCOUNT,
-    **STRUCTURE,
-    **GREEKS,
-    **REWARD,
-    **POSITION,
-    **DESK,
-    **EXPOSURE,
-}
 
 _PRICES = (Quantity.PRICE, Quantity.DOLLARS)
 
@@ -72,7 +44,8 @@ def reader_of(number: Number, context: Context) -> Read:
         case Constant(value):
             return lambda view: value
         case Call(measure):
-            return NUMBERS[measure](number, context)
+            reader = MEASURES[measure].read
+            return _model(number, context) if reader is None else reader(number, context)
         case Arithmetic(operator, operands, quantity):
             read = _arithmetic(operator, tuple(reader_of(operand, context) for operand in operands))
             return partial(_exactly, read) if quantity in _PRICES else read

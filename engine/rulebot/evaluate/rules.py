@@ -24,15 +24,11 @@ from rulebot.compile.plan import (
 )
 from rulebot.evaluate.measure import bind, context_of, reader_of
 from rulebot.evaluate.strike_target import ExpectedMove
-from rulebot.measure.reading import AtLeast, Context, Read, Reading, UnknownValue, number_of
+from rulebot.measure.reading import AtLeast, Context, Judge, Read, Reading, UnknownValue, number_of
 from rulebot.measure.verdict import Verdict, group_truth, negated
 from rulebot.measure.view import Held, View
-from rulebot.measures.bars import WORDS as WORDS_OF_BARS
-from rulebot.measures.bots import WORDS as WORDS_OF_DESK
-from rulebot.measures.calendar import TRUTHS, Judge, session
-from rulebot.measures.crowding import crowding_detail
-from rulebot.measures.position import best_detail
-from rulebot.measures.volatility import iv_over_rv_detail, move_by_straddle
+from rulebot.measures.registry import MEASURES
+from rulebot.measures.volatility import move_by_straddle
 
 __all__ = ["Judge", "bind", "compile_expected_move", "compile_rule", "compile_test", "shortfall"]
 
@@ -45,8 +41,6 @@ _HOLDS: dict[Op, Callable[[float, float, float], bool]] = {
     Op.OUTSIDE: lambda value, low, high: not low <= value <= high,
     Op.BEYOND: lambda value, low, high: abs(value) > low,
 }
-WORDS: dict[str, Callable[[Call, Context, str], Judge]] = {"session": session, **WORDS_OF_BARS, **WORDS_OF_DESK}
-"""Measures that are compared with a word."""
 _MORE_IS_TRUE = (Op.ABOVE, Op.AT_LEAST, Op.BEYOND)
 _LESS_IS_TRUE = (Op.BELOW, Op.AT_MOST)
 
@@ -72,7 +66,7 @@ def compile_test(test: Truth, context: Context) -> Judge:
         case Compare():
             return _compare(test, context)
         case Holds(call):
-            return TRUTHS[call.measure](call, context)
+            return _by_itself(call, context)
         case Not(member):
             return _negated(compile_test(member, context))
         case AllOf(members, names):
@@ -145,13 +139,9 @@ def _kept(read: Read) -> Read:
 
 
 def _detail(left: Number, context: Context) -> Callable[[View], str] | None:
-    if isinstance(left, Call) and left.measure == "iv_over_rv":
-        return iv_over_rv_detail(left, context)
-    if isinstance(left, Call) and left.measure == "crowding":
-        return crowding_detail(left, context)
-    if isinstance(left, Call) and left.measure == "give_back":
-        return best_detail(left)
-    return None
+    if not isinstance(left, Call) or (detail := MEASURES[left.measure].detail) is None:
+        return None
+    return detail(left, context)
 
 
 def _against_numbers(op: Op, read: Read, low: float, high: float | None) -> Judge:
@@ -222,7 +212,17 @@ def _is(test: Compare, context: Context) -> Judge:
     call, wanted = test.left, test.right[0]
     assert isinstance(call, Call)
     assert isinstance(wanted, Text)
-    return WORDS[call.measure](call, context, wanted.value)
+    judge = MEASURES[call.measure].judge_word
+    if judge is None:
+        raise TypeError(f"'{call.measure}' is compared with no word")
+    return judge(call, context, wanted.value)
+
+
+def _by_itself(call: Call, context: Context) -> Judge:
+    judge = MEASURES[call.measure].judge
+    if judge is None:
+        raise TypeError(f"'{call.measure}' does not hold by itself")
+    return judge(call, context)
 
 
 # --- How far a rule is from passing, for the nearest miss

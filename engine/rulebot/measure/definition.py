@@ -1,8 +1,17 @@
 """What a measure is: its unit, arguments, source, age, place and formula; and the units and arguments many share."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import field
 from enum import Enum
 
-from rulebot.measure.tree import Quantity
+from rulebot.measure.ranges import ALL, Range
+from rulebot.measure.reading import Context, Judge, Read
+from rulebot.measure.series import Series
+from rulebot.measure.tree import Argument, Call, Quantity
+from rulebot.measure.usual import Likeness, UsualRanges
+from rulebot.measure.view import View
+from rulebot.measure.words import Phrase
+from rulebot.model.market import Extra
 from rulebot.model.values import dataclass
 from rulebot.spec.nouns import Unit
 
@@ -47,6 +56,7 @@ class Parameter:
     resolved against the bot: its only underlying, its short legs, all its legs.
 
     in_exits: those of its choices that are of an open position, and mean nothing but under `exits`.
+    about, example: its description and example in the JSON Schema. ref: the definition there of what it takes.
     """
 
     name: str
@@ -55,16 +65,35 @@ class Parameter:
     choices: tuple[str, ...] = ()
     in_exits: tuple[str, ...] = ()
     required: bool = False
+    about: str = ""
+    example: object = None
+    ref: str = ""
+
+
+COMPARISONS = ("above", "at_least", "below", "at_most", "between", "outside", "beyond")
+WITHOUT_BEYOND = COMPARISONS[:-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """One word of the vocabulary.
+    """One word of the vocabulary: all that is known of it.
 
     `units`: the units that may be written beside it and the quantity each chooses; the first is its quantity in
     `expr:`. `multiples`: measures it may be compared with a multiple of (empty: any of the same quantity). `reads` are
     prefixes completed with the symbol (`spot`, `strikes`) or whole names. `max_age` in seconds. `words`: what may stand
-    after `is`.
+    after `is`. in_text: a text may name it; else models alone read it.
+
+    One of `read` (a number), `judge` (true by itself) and `judge_word` (compared with a word) reads it. detail: the
+    words behind its value. usual: of the numbers written beside it. reach: what it can be at all.
+
+    title, about, subject, bound, examples, bounds, let_example: what the JSON Schema says of it (`compile/schema.py`).
+    subject: of the sentence "True while {subject} is greater than this.", "" where the schema is written by hand.
+    bound: the definition there of what it is compared with. bounds: an example of a low and a high one.
+
+    bars: how many of which bars a call reads. extras: what lines of its underlyings must bring beside quotes.
+    index: the level beside the underlyings that it is. likeness: measures whose multiples of each other are usual.
+    is_percentile: it is from 0 to 100, and one that counts sessions is beside it. is_realised: of finished sessions,
+    by an `estimator` over a `window`. refuse: what is wrong with its arguments.
     """
 
     name: str
@@ -72,12 +101,35 @@ class Measure:
     parameters: tuple[Parameter, ...] = ()
     source: str
     max_age: float | None
-    places: frozenset[Place]
+    places: frozenset[Place] = frozenset(Place)
     reads: tuple[str, ...]
     formula: str
     multiples: tuple[str, ...] = ()
     hidden: tuple[Quantity, ...] = ()
     words: tuple[str, ...] = ()
+    in_text: bool = True
+    phrase: Phrase
+    read: Callable[[Call, Context], Read] | None = None
+    judge: Callable[[Call, Context], Judge] | None = None
+    judge_word: Callable[[Call, Context, str], Judge] | None = None
+    detail: Callable[[Call, Context], Callable[[View], str]] | None = None
+    usual: UsualRanges = field(default_factory=dict)
+    reach: Range = ALL
+    title: str = ""
+    about: str = ""
+    subject: str = ""
+    bound: str = ""
+    examples: tuple[object, ...] = ()
+    bounds: tuple[object, object] | None = None
+    ops: tuple[str, ...] = COMPARISONS
+    let_example: Mapping[str, object] | None = None
+    bars: Callable[[Call], Mapping[Series, int]] | None = None
+    extras: tuple[Extra, ...] = ()
+    index: str = ""
+    likeness: Likeness | None = None
+    is_percentile: bool = False
+    is_realised: bool = False
+    refuse: Callable[[Mapping[str, Argument]], str | None] | None = None
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -106,6 +158,7 @@ EVERYWHERE = frozenset(Place)
 
 STRUCTURE = frozenset({Place.REQUIRE, Place.EXIT})
 BEFORE_IT_IS_SENT = frozenset({Place.REQUIRE})
+BEFORE_AN_ENTRY = frozenset({Place.FILTER, Place.REQUIRE})
 
 AT_THE_MONEY = frozenset({"quote_width", "volume", "open_interest"})
 """Measures of legs that a universe asks of the options at the money, where no legs are chosen yet."""
@@ -120,6 +173,7 @@ POINT_CHANGE = ((Unit.POINTS, Quantity.POINTS), (Unit.PERCENT, Quantity.FRACTION
 VOLATILITY = ((Unit.PERCENT, Quantity.PERCENT),)
 PLAIN = ((Unit.NUMBER, Quantity.PLAIN),)
 TRUTH = ((Unit.NUMBER, Quantity.TRUTH),)
+TEXT = ((Unit.NUMBER, Quantity.TEXT),)
 
 PRICE_OR_DOLLARS = ((Unit.NUMBER, Quantity.PRICE), (Unit.DOLLARS, Quantity.DOLLARS))
 
@@ -128,10 +182,41 @@ DOLLARS = ((Unit.DOLLARS, Quantity.DOLLARS),)
 PART = ((Unit.PERCENT, Quantity.FRACTION),)
 DELTA = ((Unit.NUMBER, Quantity.DELTA),)
 
-SYMBOL = Parameter(name="of", takes=Takes.SYMBOL)
+SYMBOL = Parameter(
+    name="of",
+    takes=Takes.SYMBOL,
+    about="Which underlying, when the bot has two.",
+    example="SPY",
+    ref="symbol",
+)
+BARS = Parameter(
+    name="bars",
+    takes=Takes.BARS,
+    about="The size of the bars, within the session; by default daily bars. Only finished ones count.",
+    example="5m",
+    ref="bar_size",
+)
 SHORT_LEGS = Parameter(name="of", takes=Takes.LEGS, default="short_legs")
 ALL_LEGS = Parameter(name="of", takes=Takes.LEGS, default="all")
 START = Parameter(name="at", takes=Takes.CHOICE, default="start", choices=("start", "mid", "natural"))
 MARK = Parameter(name="at", takes=Takes.CHOICE, default="mid", choices=("mid", "natural"))
 SOME_LEGS = Parameter(name="of", takes=Takes.LEGS)
 """Left out it is the whole position."""
+
+
+def count(name: str, default: int | None, about: str, example: int, ref: str = "bar_count") -> Parameter:
+    """Return an argument that is a whole number; without a default it must be given."""
+    return Parameter(
+        name=name,
+        takes=Takes.COUNT,
+        default=default,
+        required=default is None,
+        about=about,
+        example=example,
+        ref=ref,
+    )
+
+
+def choice(name: str, default: str | None, choices: tuple[str, ...], about: str, example: str) -> Parameter:
+    """Return an argument that is one of a few words."""
+    return Parameter(name=name, takes=Takes.CHOICE, default=default, choices=choices, about=about, example=example)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import View
 from rulebot.model.values import dataclass
 from rulebot.spec.nouns import Expiry
@@ -30,6 +31,7 @@ class AtMost(NamedTuple):
 
 Reading = float | UnknownValue | AtLeast | AtMost
 Read = Callable[[View], Reading]
+Judge = Callable[[View], Verdict]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

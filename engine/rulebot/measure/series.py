@@ -23,7 +23,6 @@ ESTIMATORS = (CLOSE_TO_CLOSE, "parkinson", "yang_zhang", INTRADAY)
 """How realised volatility is estimated; the first is that of closes, which are no bars."""
 OF_SAMPLES = (CLOSE_TO_CLOSE, "yang_zhang")
 """Those that are sample variances of returns, which one return does not have."""
-OF_REALISED = ("rv", "iv_over_rv")
 MOST_SESSIONS = 40
 """Sessions of bars of five minutes that are read at most: 3,199 bars. Source: TWS API, historical data limitations: a
 request has to be such that a few thousand bars are returned at most."""
@@ -74,45 +73,26 @@ def estimator_of(call: Call) -> str:
     return str(dict(call.arguments).get("estimator", CLOSE_TO_CLOSE))
 
 
-def _of_realised(call: Call) -> Mapping[Series, int]:
-    """Return the bars of an estimator: with the close before the first session where a move over night is read.
-
-    Of five minutes so many as reach back far enough while the session of today is over, whose bars come with them.
-    """
-    symbol, window = str(call.argument("of")), int(str(call.argument("window")))
-    match estimator_of(call):
-        case "parkinson":
-            return {(symbol, DAY): window}
-        case "yang_zhang":
-            return {(symbol, DAY): window + 1}
-        case "intraday":
-            return {(symbol, FIVE_MINUTES): BARS_A_SESSION * (window + 1) + 1}
-        case _:
-            return {}
+def of_bars(call: Call) -> Mapping[Series, int]:
+    """Return the bars of an average, an oscillator or a trend."""
+    return {(str(call.argument("of")), size_of(call)): depth_of(call).asked}
 
 
-def reads_today(call: Call) -> bool:
-    """Say whether a call reads the bars of the session at hand, and not those of finished ones alone."""
-    return call.measure not in OF_REALISED
+def of_closes_of_all(call: Call) -> Mapping[Series, int]:
+    """Return the daily bars of an average of each of several symbols."""
+    symbols = call.argument("of")
+    return {(symbol, DAY): depth_of(call).asked for symbol in symbols} if isinstance(symbols, tuple) else {}
 
 
-def series_of(call: Call) -> Mapping[Series, int]:
-    """Return how many bars of what a call reads; none for a measure of anything else."""
-    match call.measure:
-        case "sma" | "ema" | "rsi" | "adx" | "trend":
-            return {(str(call.argument("of")), size_of(call)): depth_of(call).asked}
-        case "rv" | "iv_over_rv":
-            return _of_realised(call)
-        case "breadth":
-            symbols = call.argument("of")
-            return {(symbol, DAY): depth_of(call).asked for symbol in symbols} if isinstance(symbols, tuple) else {}
-        case "vwap":
-            symbol = str(call.argument("of"))
-            return dict.fromkeys(((symbol, MINUTE), (FUNDS.get(symbol, symbol), MINUTE)), TODAY)
-        case "opening_range":
-            return {(str(call.argument("of")), MINUTE): TODAY}
-        case _:
-            return {}
+def of_session(call: Call) -> Mapping[Series, int]:
+    """Return the minutes of the session at hand: of a symbol, and of the ETF whose volume is its own."""
+    symbol = str(call.argument("of"))
+    return dict.fromkeys(((symbol, MINUTE), (FUNDS.get(symbol, symbol), MINUTE)), TODAY)
+
+
+def of_first_minutes(call: Call) -> Mapping[Series, int]:
+    """Return the minutes of the session at hand."""
+    return {(str(call.argument("of")), MINUTE): TODAY}
 
 
 def name_of(seconds: int) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from rulebot.measure.series import SIZES
 from rulebot.measure.tree import OPEN_LEGS, Argument, Call
 from rulebot.model.values import dataclass
 
@@ -111,9 +112,12 @@ def listed(names: tuple[str, ...], between: str) -> str:
     return f"{', '.join(names[:-1])} {between} {names[-1]}" if len(names) > 1 else "".join(names)
 
 
-BY_ESTIMATOR = {
-    "parkinson": " by Parkinson",
-    "yang_zhang": " by Yang and Zhang",
-    "intraday": " by moves of 5 minutes",
-}
-"""How realised volatility is estimated; nothing is said of closes, which everybody expects."""
+def fixed(text: str) -> Phrase:
+    """Return the phrase that is the same whatever the arguments."""
+    return lambda words: text
+
+
+def over(words: MeasureText, name: str = "window") -> str:
+    """Return `20 days`, or `9 bars of 5m`."""
+    count, size = words.given(name), words.given("bars")
+    return f"{count} days" if size is None else f"{count} bars of {SIZES[int(float(str(size)))]}"

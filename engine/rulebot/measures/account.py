@@ -1,10 +1,12 @@
 """Measures of the account: the shares that it holds, and what they have cost."""
 
-from collections.abc import Callable
-
+from rulebot.measure.definition import DOLLARS, PLAIN, SPOT_LEVEL, SYMBOL, Measure
+from rulebot.measure.ranges import NOT_NEGATIVE
 from rulebot.measure.reading import Context, Read, Reading, UnknownValue
-from rulebot.measure.tree import Call
+from rulebot.measure.tree import Call, Quantity
+from rulebot.measure.usual import ACCOUNT, PRICE_LEVEL, Likeness, Usual
 from rulebot.measure.view import View
+from rulebot.measure.words import fixed
 
 NOT_TOLD = "the account's positions are not known yet"
 
@@ -33,4 +35,94 @@ def cost_basis(call: Call, context: Context) -> Read:
     return read
 
 
-ACCOUNT: dict[str, Callable[[Call, Context], Read]] = {"shares_held": shares_held, "cost_basis": cost_basis}
+def of_account(call: Call, context: Context) -> Read:
+    """Bind `buying_power` and `net_liquidation`, dollars."""
+    name = call.measure
+
+    def read(view: View) -> Reading:
+        found = getattr(view.facts.account, name)
+        return UnknownValue(f"the account has not told its {name.replace('_', ' ')}") if found is None else float(found)
+
+    return read
+
+
+MEASURES: tuple[Measure, ...] = (
+    Measure(
+        name="shares_held",
+        title="Shares held",
+        about="Shares of the underlying in the account that no short call needs already.",
+        formula="Shares in the account less those that short calls need, of all bots and sold by hand; never below 0.",
+        source="positions of the account and of all bots",
+        units=PLAIN,
+        parameters=(SYMBOL,),
+        max_age=None,
+        reads=("facts", "position"),
+        read=shares_held,
+        usual={Quantity.PLAIN: Usual(99.0, 1000000.0, zero=True)},
+        reach=NOT_NEGATIVE,
+        phrase=lambda words: f"the count of {words.of_shares} that no call needs",
+        subject="shares held",
+        bound="shares",
+        examples=({"above": 100},),
+        bounds=(100, 1000),
+        let_example={"of": "SPY"},
+    ),
+    Measure(
+        name="cost_basis",
+        title="Cost basis",
+        about="What the shares of the underlying in the account have cost on average, dollars a share.",
+        formula=(
+            "The broker's average cost of the shares in the account, commissions included, and the premium of an "
+            "option that brought them, which IBKR counts a day or two later; unknown without shares."
+        ),
+        source="positions of the account",
+        units=SPOT_LEVEL,
+        parameters=(SYMBOL,),
+        max_age=None,
+        reads=("facts",),
+        read=cost_basis,
+        usual=PRICE_LEVEL,
+        reach=NOT_NEGATIVE,
+        phrase=lambda words: f"the average cost of the {words.of_shares} held",
+        subject="the cost basis",
+        bound="level",
+        examples=({"above": 580},),
+        bounds=(580, 600),
+        let_example={"of": "SPY"},
+        likeness=Likeness.PRICE,
+    ),
+    Measure(
+        name="buying_power",
+        title="Buying power",
+        about="What the account can still buy, by the rules of the broker.",
+        formula="What the account can still buy, dollars, by the broker's own rules.",
+        source="the account as the broker last told",
+        units=DOLLARS,
+        max_age=None,
+        reads=("facts",),
+        read=of_account,
+        usual=ACCOUNT,
+        phrase=fixed("the account's buying power"),
+        subject="it",
+        bound="account_dollars",
+        examples=({"at_least": "$25000"},),
+        bounds=("$25000", "$50000"),
+    ),
+    Measure(
+        name="net_liquidation",
+        title="Net liquidation",
+        about="What the account would come to if all of it were closed now.",
+        formula="What the account would come to if all of it were closed now, dollars.",
+        source="the account as the broker last told",
+        units=DOLLARS,
+        max_age=None,
+        reads=("facts",),
+        read=of_account,
+        usual=ACCOUNT,
+        phrase=fixed("the account's net liquidation value"),
+        subject="it",
+        bound="account_dollars",
+        examples=({"at_least": "$25000"},),
+        bounds=("$25000", "$50000"),
+    ),
+)

@@ -8,19 +8,47 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from rulebot.measure.reading import Context, Read, Reading, UnknownValue, kept
-from rulebot.measure.series import DAY, FUNDS, MINUTE, depth, depth_of, name_of, size_of
+from rulebot.measure.definition import (
+    BARS,
+    PART,
+    PLAIN,
+    SPOT_LEVEL,
+    SYMBOL,
+    TEXT,
+    Measure,
+    Parameter,
+    Takes,
+    choice,
+    count,
+)
+from rulebot.measure.ranges import POSITIVE, stretch
+from rulebot.measure.reading import Context, Judge, Read, Reading, UnknownValue, kept
+from rulebot.measure.series import (
+    DAY,
+    FUNDS,
+    MINUTE,
+    depth,
+    depth_of,
+    name_of,
+    of_bars,
+    of_closes_of_all,
+    of_first_minutes,
+    of_session,
+    size_of,
+)
 from rulebot.measure.tree import Call, Quantity
+from rulebot.measure.usual import PRICE_LEVEL, RANK, Likeness, usual
 from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import View
+from rulebot.measure.words import MeasureText, Phrase, over
 from rulebot.measures.market import spot_of
 from rulebot.model.facts import Bar, Bars
+from rulebot.model.market import LEVEL_AGE
 from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, session_before
 
 LATE = 30.0
 """Seconds that bars within the session may be late."""
 
-Judge = Callable[[View], Verdict]
 BarsRead = Callable[[View], Bars | UnknownValue]
 
 
@@ -187,16 +215,6 @@ def _last_close(symbol: str) -> Read:
     return read
 
 
-BARS: dict[str, Callable[[Call, Context], Read]] = {
-    "sma": of_closes,
-    "ema": of_closes,
-    "rsi": of_closes,
-    "adx": adx,
-    "vwap": vwap,
-    "breadth": breadth,
-}
-
-
 # ---------------------------------------------------------------- words
 
 
@@ -265,5 +283,200 @@ def _range(found: Bars, session: Session, symbol: str, first: float) -> tuple[fl
     return min(bar.low for bar in bars), max(bar.high for bar in bars)
 
 
-WORDS: dict[str, Callable[[Call, Context, str], Judge]] = {"trend": trend, "opening_range": opening_range}
-"""Measures that are compared with a word: true while it is the word that fits."""
+def _averaged(kind: str) -> Phrase:
+    return lambda words: f"the {kind} average{words.of_symbol} over {over(words)}"
+
+
+def _breadth_words(words: MeasureText) -> str:
+    of = words.given("of")
+    count = len(of) if isinstance(of, tuple) else 0
+    return f"the part of {count} symbols that closed above their average over {over(words)}"
+
+
+def _trend_words(words: MeasureText) -> str:
+    average = "exponential" if words.given("average") == "ema" else "simple"
+    return f"the trend{words.of_symbol} by {average} averages over {words.given('fast')} and {over(words, 'slow')}"
+
+
+def _opening_range_words(words: MeasureText) -> str:
+    minutes = float(str(words.given("first"))) / 60.0
+    return f"the range{words.of_symbol} of the first {minutes:.0f} minutes"
+
+
+MEASURES: tuple[Measure, ...] = (
+    Measure(
+        name="sma",
+        title="Simple average",
+        about="Mean of the last closes: daily ones, or those of bars within the session.",
+        formula="Mean of the last `window` closes.",
+        source="daily bars of finished sessions; with `bars`, finished bars of the regular session",
+        units=SPOT_LEVEL,
+        parameters=(SYMBOL, count("window", None, "How many bars the average is over.", 20), BARS),
+        max_age=None,
+        reads=("facts",),
+        read=of_closes,
+        usual=PRICE_LEVEL,
+        reach=POSITIVE,
+        phrase=_averaged("simple"),
+        subject="the average",
+        bound="level",
+        examples=({"window": 50, "below": 6000},),
+        bounds=(6000, 6100),
+        let_example={"window": 50},
+        likeness=Likeness.PRICE,
+        bars=of_bars,
+    ),
+    Measure(
+        name="ema",
+        title="Exponential average",
+        about=(
+            "Exponential mean of the last closes, which weighs the newest most: daily ones, or those of bars "
+            "within the session."
+        ),
+        formula=(
+            "Exponential mean of the last 4 x `window` closes: from the mean of the first, each moves it by 2 / "
+            "(window + 1)."
+        ),
+        source="daily bars of finished sessions; with `bars`, finished bars of the regular session",
+        units=SPOT_LEVEL,
+        parameters=(SYMBOL, count("window", None, "How many bars the average is over.", 20), BARS),
+        max_age=None,
+        reads=("facts",),
+        read=of_closes,
+        usual=PRICE_LEVEL,
+        reach=POSITIVE,
+        phrase=_averaged("exponential"),
+        subject="the average",
+        bound="level",
+        examples=({"window": 20, "bars": "5m", "above": 6000},),
+        bounds=(6000, 6100),
+        let_example={"window": 9, "bars": "5m"},
+        likeness=Likeness.PRICE,
+        bars=of_bars,
+    ),
+    Measure(
+        name="rsi",
+        title="Relative strength",
+        about="Wilder's relative strength index: the part of the movement that went up, 0 to 100.",
+        formula=(
+            "100 x gains / (gains + losses), Wilder's averages of the changes of the last 8 x `window` closes; 0 "
+            "to 100."
+        ),
+        source="daily bars of finished sessions; with `bars`, finished bars of the regular session",
+        units=PLAIN,
+        parameters=(SYMBOL, count("window", 14, "How many bars it is over; by default 14.", 14), BARS),
+        max_age=None,
+        reads=("facts",),
+        read=of_closes,
+        usual=RANK,
+        reach=stretch(0.0, 100.0),
+        phrase=lambda words: f"RSI{words.of_symbol} over {over(words)}",
+        subject="it",
+        bound="score",
+        examples=({"below": 30},),
+        bounds=(30, 70),
+        let_example={"bars": "5m"},
+        bars=of_bars,
+    ),
+    Measure(
+        name="adx",
+        title="Directional index",
+        about="Wilder's average directional index: how much of the movement goes one way, up or down, 0 to 100.",
+        formula="Wilder's average of 100 x |+DI - -DI| / (+DI + -DI) over the last 10 x `window` bars; 0 to 100.",
+        source="daily bars of finished sessions; with `bars`, finished bars of the regular session",
+        units=PLAIN,
+        parameters=(SYMBOL, count("window", 14, "How many bars it is over; by default 14.", 14), BARS),
+        max_age=None,
+        reads=("facts",),
+        read=adx,
+        usual=RANK,
+        reach=stretch(0.0, 100.0),
+        phrase=lambda words: f"ADX{words.of_symbol} over {over(words)}",
+        subject="it",
+        bound="score",
+        examples=({"window": 14, "bars": "5m", "above": 20},),
+        bounds=(20, 40),
+        let_example={"bars": "5m"},
+        bars=of_bars,
+    ),
+    Measure(
+        name="vwap",
+        title="Session average price",
+        about="Mean price of the session so far, weighted by volume; an index takes the volume of its ETF.",
+        formula="Price of the session's finished minutes, weighted by the shares traded in each; SPX by those of SPY.",
+        source="finished minutes of the session; volume of an index from its ETF",
+        units=SPOT_LEVEL,
+        parameters=(SYMBOL,),
+        max_age=None,
+        reads=("facts",),
+        read=vwap,
+        usual=PRICE_LEVEL,
+        reach=POSITIVE,
+        phrase=lambda words: f"the session's average price{words.of_symbol}, weighted by volume",
+        subject="the average",
+        bound="level",
+        examples=({"above": 6000},),
+        bounds=(6000, 6100),
+        let_example={"of": "SPY"},
+        likeness=Likeness.PRICE,
+        bars=of_session,
+    ),
+    Measure(
+        name="breadth",
+        formula="The share of the symbols whose last close is above the mean of their last `window` closes.",
+        source="daily bars of finished sessions",
+        units=PART,
+        parameters=(
+            Parameter(name="of", takes=Takes.SYMBOLS, required=True),
+            count("window", 50, "How many days the average of each symbol is over; by default 50.", 50),
+        ),
+        max_age=None,
+        reads=("facts",),
+        read=breadth,
+        usual=usual(Quantity.FRACTION, 0.01, 1.0),
+        reach=stretch(0.0, 1.0),
+        phrase=_breadth_words,
+        bars=of_closes_of_all,
+    ),
+    Measure(
+        name="trend",
+        formula=(
+            "`neutral` while adx over `window` is below `strength`, else `up` while the fast average is above "
+            "the slow one, `down` while it is below."
+        ),
+        source="daily bars of finished sessions; with `bars`, finished bars of the regular session",
+        units=TEXT,
+        words=("up", "down", "neutral"),
+        parameters=(
+            SYMBOL,
+            count("fast", 20, "How many bars the fast average is over; by default 20.", 20),
+            count("slow", 50, "How many bars the slow average is over; by default 50.", 50),
+            choice("average", "ema", ("ema", "sma"), "Which kind of average; by default ema.", "ema"),
+            count("window", 14, "How many bars adx is over; by default 14.", 14),
+            count("strength", 20, "Below this adx the trend is neutral; by default 20.", 25, ref="count"),
+            BARS,
+        ),
+        max_age=None,
+        reads=("facts",),
+        judge_word=trend,
+        reach=(*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
+        phrase=_trend_words,
+        bars=of_bars,
+    ),
+    Measure(
+        name="opening_range",
+        formula=(
+            "`formed` once the first minutes are over; then spot is `above` their high, `below` their low, or `inside`."
+        ),
+        source="finished minutes of the session, and spot",
+        units=TEXT,
+        words=("formed", "above", "below", "inside"),
+        parameters=(SYMBOL, Parameter(name="first", takes=Takes.OPENING, required=True)),
+        max_age=LEVEL_AGE,
+        reads=("facts", "spot"),
+        judge_word=opening_range,
+        reach=(*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0), *stretch(3.0, 3.0)),
+        phrase=_opening_range_words,
+        bars=of_first_minutes,
+    ),
+)

@@ -2,26 +2,12 @@
 
 from collections.abc import Callable
 
-from rulebot.measure.reading import Context, Read, Reading, UnknownValue
+from rulebot.measure.definition import TEXT, Measure, Parameter, Takes
+from rulebot.measure.ranges import TRUE_OR_FALSE, stretch
+from rulebot.measure.reading import Context, Judge
 from rulebot.measure.tree import Call
 from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import BotView, View
-
-Judge = Callable[[View], Verdict]
-
-
-def of_account(call: Call, context: Context) -> Read:
-    """Bind `buying_power` and `net_liquidation`, dollars."""
-    name = call.measure
-
-    def read(view: View) -> Reading:
-        found = getattr(view.facts.account, name)
-        return UnknownValue(f"the account has not told its {name.replace('_', ' ')}") if found is None else float(found)
-
-    return read
-
-
-DESK: dict[str, Callable[[Call, Context], Read]] = {"buying_power": of_account, "net_liquidation": of_account}
 
 
 def bot(call: Call, context: Context, word: str) -> Judge:
@@ -52,5 +38,30 @@ def _of_bot(call: Call, said: Callable[[BotView], tuple[bool, str]]) -> Judge:
     return judge
 
 
-WORDS: dict[str, Callable[[Call, Context, str], Judge]] = {"bot": bot, "last_exit": last_exit}
-"""Measures that are compared with a word: true while it is the word that fits."""
+MEASURES: tuple[Measure, ...] = (
+    Measure(
+        name="bot",
+        formula="`open` while that bot holds anything, `flat` while it holds nothing and no order of it works.",
+        source="positions and orders of the bots of this run",
+        units=TEXT,
+        words=("open", "flat"),
+        parameters=(Parameter(name="called", takes=Takes.BOT, required=True),),
+        max_age=None,
+        reads=("time",),
+        judge_word=bot,
+        reach=(*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
+        phrase=lambda words: f"the bot {words.given('called')}",
+    ),
+    Measure(
+        name="last_exit",
+        formula="The name of the exit that ended a position of that bot last in this session; false while none has.",
+        source="positions and orders of the bots of this run",
+        units=TEXT,
+        parameters=(Parameter(name="called", takes=Takes.BOT, default="this one"),),
+        max_age=None,
+        reads=("time",),
+        judge_word=last_exit,
+        reach=TRUE_OR_FALSE,
+        phrase=lambda words: f"the last exit of {words.given('called')} today",
+    ),
+)

@@ -1,23 +1,25 @@
 """Measures that are true or false by themselves: breach, time, events; and the session's kind."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
-from rulebot.measure.reading import Context, Reading, UnknownValue, exact, kept
-from rulebot.measure.tree import Argument, Call
+from rulebot.measure.definition import OPEN_POSITION, SHORT_LEGS, TEXT, TRUTH, Measure, Parameter, Takes, choice
+from rulebot.measure.ranges import TRUE_OR_FALSE
+from rulebot.measure.reading import Context, Judge, Reading, UnknownValue, exact, kept
+from rulebot.measure.tree import Argument, Call, Quantity
+from rulebot.measure.usual import Scale, Usual
 from rulebot.measure.verdict import NOT_OPEN, Verdict
 from rulebot.measure.view import LegView, View
+from rulebot.measure.words import MeasureText, fixed, listed
 from rulebot.measures.market import spot_of
 from rulebot.measures.structure import legs_named, names_of
 from rulebot.measures.volatility import expiry_in
-from rulebot.measures.webhook import webhook
 from rulebot.model.contract import Right
 from rulebot.model.economic_calendar import SAME_REPORT, calendars_of, is_of_earnings, lacks_time, span_of
 from rulebot.model.facts import EventCalendar, EventDay
+from rulebot.model.market import LEVEL_AGE
 from rulebot.model.session import EXCHANGE_ZONE, CalendarError, DayTime, Sessions, exchange_date
-
-Judge = Callable[[View], Verdict]
 
 
 def breach(call: Call, context: Context) -> Judge:
@@ -235,15 +237,6 @@ def _next(calendar: EventCalendar, names: tuple[str, ...], today: date) -> str:
     return ""
 
 
-TRUTHS: dict[str, Callable[[Call, Context], Judge]] = {
-    "breach": breach,
-    "time": time,
-    "event": event,
-    "no_event": no_event,
-    "webhook": webhook,
-}
-
-
 def session(call: Call, context: Context, word: str) -> Judge:
     """Bind `session`: `full` or `half`."""
 
@@ -252,3 +245,98 @@ def session(call: Call, context: Context, word: str) -> Judge:
         return Verdict(found == word, detail=found)
 
     return judge
+
+
+def _event_words(words: MeasureText) -> str:
+    of = words.given("of")
+    return listed(of if isinstance(of, tuple) else (str(of),), "or")
+
+
+MEASURES: tuple[Measure, ...] = (
+    Measure(
+        name="no_event",
+        formula=(
+            "None of the named events is today, or now within before / after, or until the expiry; one without a "
+            "time lasts its whole day."
+        ),
+        source="event calendars",
+        units=TRUTH,
+        parameters=(
+            Parameter(name="of", takes=Takes.NAMES, required=True),
+            Parameter(name="before", takes=Takes.SPAN),
+            Parameter(name="after", takes=Takes.SPAN),
+            choice("until", None, ("expiry",), "`expiry`: any such event up to the legs' expiry.", "expiry"),
+        ),
+        max_age=None,
+        reads=("facts", "time"),
+        judge=no_event,
+        reach=TRUE_OR_FALSE,
+        phrase=lambda words: f"no {_event_words(words)}",
+    ),
+    Measure(
+        name="event",
+        formula=(
+            "One of the named events is today, or now within before / after, or until the expiry; one without a "
+            "time lasts its whole day."
+        ),
+        source="event calendars",
+        units=TRUTH,
+        parameters=(
+            Parameter(name="of", takes=Takes.NAMES, required=True),
+            Parameter(name="before", takes=Takes.SPAN),
+            Parameter(name="after", takes=Takes.SPAN),
+            choice("until", None, ("expiry",), "`expiry`: any such event up to the legs' expiry.", "expiry"),
+        ),
+        max_age=None,
+        reads=("facts", "time"),
+        judge=event,
+        reach=TRUE_OR_FALSE,
+        phrase=_event_words,
+    ),
+    Measure(
+        name="time",
+        formula=(
+            "True from that time of the session on; at or past an early close it keeps its distance from the "
+            "close: 15:45 is 12:45."
+        ),
+        source="the clock of the session",
+        units=TRUTH,
+        parameters=(Parameter(name="at", takes=Takes.CLOCK, required=True),),
+        max_age=None,
+        reads=("time",),
+        judge=time,
+        phrase=lambda words: str(words.given("at")),
+    ),
+    Measure(
+        name="session",
+        formula="`full`, or `half` on a day with an early close.",
+        source="the exchange calendar",
+        units=TEXT,
+        words=("full", "half"),
+        max_age=None,
+        reads=("time",),
+        judge_word=session,
+        reach=TRUE_OR_FALSE,
+        phrase=fixed("the session"),
+    ),
+    Measure(
+        name="breach",
+        formula=(
+            "Spot is at most spot_within points from a strike on its safe side or past it; or past it by more "
+            "than spot_beyond."
+        ),
+        source="spot and the strikes of the legs",
+        units=TRUTH,
+        parameters=(
+            SHORT_LEGS,
+            Parameter(name="spot_within", takes=Takes.POINTS),
+            Parameter(name="spot_beyond", takes=Takes.POINTS),
+        ),
+        places=OPEN_POSITION,
+        max_age=LEVEL_AGE,
+        reads=("spot", "position"),
+        judge=breach,
+        usual={Quantity.POINTS: Usual(0.01, 10.0, Scale.MOVE, zero=True, shifts=False)},
+        phrase=lambda words: f"the strike of {words.one_leg()}",
+    ),
+)

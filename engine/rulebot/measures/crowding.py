@@ -15,14 +15,17 @@ expiry. With any part unknown the whole is: three parts of four would be another
 from collections.abc import Callable, Iterable
 from math import log2
 
+from rulebot.measure.definition import BEFORE_AN_ENTRY, PLAIN, SYMBOL, Measure
+from rulebot.measure.ranges import stretch
 from rulebot.measure.reading import Context, Read, Reading, UnknownValue
 from rulebot.measure.tree import Call
+from rulebot.measure.usual import RANK
 from rulebot.measure.verdict import of_part
 from rulebot.measure.view import View
 from rulebot.measures.options import count_of, iv_percentile, put_call_volume, wings
 from rulebot.measures.volatility import class_at, expiry_in
 from rulebot.model.contract import Right
-from rulebot.model.market import OPTION_AGE
+from rulebot.model.market import OPTION_AGE, Extra
 
 WEIGHTS = {"volatility": 0.4, "puts": 0.2, "skew": 0.2, "flow": 0.2}
 """What each part counts; they add up to 1."""
@@ -149,4 +152,25 @@ def _counts(view: View, rows: Iterable[int], what: str) -> tuple[float, float] |
     return UnknownValue(next(missing, f"{what}: none are streamed"))
 
 
-CROWDING: dict[str, Callable[[Call, Context], Read]] = {"crowding": crowding}
+MEASURES: tuple[Measure, ...] = (
+    Measure(
+        name="crowding",
+        formula=(
+            "0.4 x iv_percentile + 0.2 x (50 + 50 x log2(put_call_volume)) + 0.2 x 100 x (put - call) / mean of "
+            "the volatilities at 25 delta + 0.2 x 100 x volume / (volume + open interest) of the options of the "
+            "legs' expiry that are streamed; each part within 0 and 100. Only the first is a percentile."
+        ),
+        source="what iv_percentile, put_call_volume and skew read; volume and open interest of the legs' expiry",
+        units=PLAIN,
+        parameters=(SYMBOL,),
+        places=BEFORE_AN_ENTRY,
+        max_age=OPTION_AGE,
+        reads=("spot", "strikes", "facts"),
+        read=crowding,
+        usual=RANK,
+        reach=stretch(0.0, 100.0),
+        phrase=lambda words: f"the crowding meter{words.of_symbol}",
+        extras=(Extra.IMPLIED, Extra.OPTION_VOLUME, Extra.COUNTS),
+        detail=crowding_detail,
+    ),
+)

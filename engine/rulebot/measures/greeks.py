@@ -4,33 +4,20 @@ Of a leg they are sizes, of several legs the largest. Of the structure they are 
 on the scales of `net_delta` to `net_vega`.
 """
 
-from collections.abc import Callable
 from functools import partial
-from math import isnan
+from math import inf, isnan
 
-from rulebot.measure.definition import DELTA, DOLLARS, PLAIN
+from rulebot.measure.definition import DELTA, DOLLARS, PLAIN, SHORT_LEGS, STRUCTURE, Measure
+from rulebot.measure.ranges import NOT_NEGATIVE, stretch
 from rulebot.measure.reading import Context, Read, Reading, UnknownValue
 from rulebot.measure.tree import Call, Quantity
+from rulebot.measure.usual import Usual, usual
 from rulebot.measure.verdict import NOT_OPEN
 from rulebot.measure.view import LegView, View
+from rulebot.measure.words import fixed
 from rulebot.measures.structure import legs_named, names_of, worst
 from rulebot.model.contract import LOT
 from rulebot.model.market import OPTION_AGE, age_problem
-
-GREEK_OF_LEG = (
-    ("leg_delta", DELTA, "delta", "Absolute delta of a leg"),
-    ("leg_gamma", PLAIN, "gamma", "What the delta of a leg changes for one point of the underlying"),
-    ("leg_theta", DOLLARS, "theta", "Multiplier x absolute theta of a leg: dollars of one contract a calendar day"),
-    ("leg_vega", DOLLARS, "vega", "Multiplier x absolute vega of a leg: dollars of one contract a volatility point"),
-)
-"""Each with its unit, the greek that it reads, and what of a leg that is; of several legs it is the largest."""
-GREEK_OF_STRUCTURE = (
-    ("position_delta", PLAIN, "delta", "shares of the underlying, the scale of net_delta"),
-    ("position_gamma", PLAIN, "gamma", "shares a point of the underlying, the scale of net_gamma"),
-    ("position_theta", DOLLARS, "theta", "dollars a calendar day, the scale of net_theta"),
-    ("position_vega", DOLLARS, "vega", "dollars a volatility point, the scale of net_vega"),
-)
-"""Each with its unit, the greek that it sums, and what the sum is."""
 
 
 def _greek(view: View, leg: LegView, greek: str, limit: float) -> Reading:
@@ -78,7 +65,123 @@ def _of_structure(greek: str, call: Call, context: Context) -> Read:
     return read
 
 
-GREEKS: dict[str, Callable[[Call, Context], Read]] = {
-    **{name: partial(_of_leg, greek) for name, _, greek, _ in GREEK_OF_LEG},
-    **{name: partial(_of_structure, greek) for name, _, greek, _ in GREEK_OF_STRUCTURE},
-}
+MEASURES: tuple[Measure, ...] = (
+    Measure(
+        name="leg_delta",
+        formula="Absolute delta of a leg; of several the largest.",
+        source="the broker's model",
+        units=DELTA,
+        parameters=(SHORT_LEGS,),
+        places=STRUCTURE,
+        max_age=OPTION_AGE,
+        reads=("legs",),
+        read=partial(_of_leg, "delta"),
+        usual=usual(Quantity.DELTA, 0.01, 0.97),
+        reach=stretch(0.0, 1.0),
+        phrase=lambda words: f"the absolute delta of {words.one_leg()}",
+    ),
+    Measure(
+        name="leg_gamma",
+        formula="What the delta of a leg changes for one point of the underlying; of several the largest.",
+        source="the broker's model",
+        units=PLAIN,
+        parameters=(SHORT_LEGS,),
+        places=STRUCTURE,
+        max_age=OPTION_AGE,
+        reads=("legs",),
+        read=partial(_of_leg, "gamma"),
+        usual=usual(Quantity.PLAIN, 5e-05, 1.0),
+        reach=NOT_NEGATIVE,
+        phrase=lambda words: f"the gamma of {words.one_leg()}",
+    ),
+    Measure(
+        name="leg_theta",
+        formula="Multiplier x absolute theta of a leg: dollars of one contract a calendar day; of several the largest.",
+        source="the broker's model",
+        units=DOLLARS,
+        parameters=(SHORT_LEGS,),
+        places=STRUCTURE,
+        max_age=OPTION_AGE,
+        reads=("legs",),
+        read=partial(_of_leg, "theta"),
+        usual=usual(Quantity.DOLLARS, 0.2, 20000.0),
+        reach=NOT_NEGATIVE,
+        phrase=lambda words: f"the theta a day of one contract of {words.one_leg()}",
+    ),
+    Measure(
+        name="leg_vega",
+        formula=(
+            "Multiplier x absolute vega of a leg: dollars of one contract a volatility point; of several the largest."
+        ),
+        source="the broker's model",
+        units=DOLLARS,
+        parameters=(SHORT_LEGS,),
+        places=STRUCTURE,
+        max_age=OPTION_AGE,
+        reads=("legs",),
+        read=partial(_of_leg, "vega"),
+        usual=usual(Quantity.DOLLARS, 0.2, 20000.0),
+        reach=NOT_NEGATIVE,
+        phrase=lambda words: f"the vega of one contract of {words.one_leg()}",
+    ),
+    Measure(
+        name="position_delta",
+        formula=(
+            "Sum over the legs of one structure of sign x ratio x multiplier x delta, signed: shares of the "
+            "underlying, the scale of net_delta."
+        ),
+        source="the broker's model",
+        units=PLAIN,
+        places=STRUCTURE,
+        max_age=OPTION_AGE,
+        reads=("legs",),
+        read=partial(_of_structure, "delta"),
+        usual={Quantity.PLAIN: Usual(0.99, inf, signed=True, zero=True)},
+        phrase=fixed("the delta of one structure in shares"),
+    ),
+    Measure(
+        name="position_gamma",
+        formula=(
+            "Sum over the legs of one structure of sign x ratio x multiplier x gamma, signed: shares a point of "
+            "the underlying, the scale of net_gamma."
+        ),
+        source="the broker's model",
+        units=PLAIN,
+        places=STRUCTURE,
+        max_age=OPTION_AGE,
+        reads=("legs",),
+        read=partial(_of_structure, "gamma"),
+        usual=usual(Quantity.PLAIN, 0.005, 2000.0, signed=True, zero=True),
+        phrase=fixed("the gamma of one structure in shares a point"),
+    ),
+    Measure(
+        name="position_theta",
+        formula=(
+            "Sum over the legs of one structure of sign x ratio x multiplier x theta, signed: dollars a calendar "
+            "day, the scale of net_theta."
+        ),
+        source="the broker's model",
+        units=DOLLARS,
+        places=STRUCTURE,
+        max_age=OPTION_AGE,
+        reads=("legs",),
+        read=partial(_of_structure, "theta"),
+        usual=usual(Quantity.DOLLARS, 0.5, 50000.0, signed=True, zero=True),
+        phrase=fixed("the theta a day of one structure"),
+    ),
+    Measure(
+        name="position_vega",
+        formula=(
+            "Sum over the legs of one structure of sign x ratio x multiplier x vega, signed: dollars a "
+            "volatility point, the scale of net_vega."
+        ),
+        source="the broker's model",
+        units=DOLLARS,
+        places=STRUCTURE,
+        max_age=OPTION_AGE,
+        reads=("legs",),
+        read=partial(_of_structure, "vega"),
+        usual=usual(Quantity.DOLLARS, 0.5, 50000.0, signed=True, zero=True),
+        phrase=fixed("the vega of one structure"),
+    ),
+)

@@ -1,11 +1,15 @@
 """A learned model: the probability that its features lead to; and the clock, which only models read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from rulebot.measure.definition import EVERYWHERE, PLAIN, SYMBOL, Measure, Parameter, Place, Takes
+from rulebot.measure.ranges import NOT_NEGATIVE, stretch
 from rulebot.measure.reading import Context, Read, Reading, UnknownValue, number_of
-from rulebot.measure.tree import Call
+from rulebot.measure.tree import Call, Quantity
+from rulebot.measure.usual import usual
 from rulebot.measure.verdict import of_part
 from rulebot.measure.view import View
+from rulebot.measure.words import MeasureText, fixed
 from rulebot.model.learned_model import LearnedModel
 
 
@@ -38,7 +42,52 @@ def _minutes_to_close(call: Call, context: Context) -> Read:
     return lambda view: (view.session.close.timestamp() - view.now) / 60.0
 
 
-CLOCK: dict[str, Callable[[Call, Context], Read]] = {
-    "minutes_since_open": _minutes_since_open,
-    "minutes_to_close": _minutes_to_close,
-}
+def _model_words(words: MeasureText) -> str:
+    digest = words.given("sha256")
+    which = f" ({str(digest)[:8]})" if digest is not None else ""
+    return f"what the model {words.given('file')}{which} gives{words.of_symbol}"
+
+
+MEASURES: tuple[Measure, ...] = (
+    Measure(
+        name="model",
+        formula="The probability, 0 to 1, that the model of that file gives what it was trained to foresee.",
+        source="the features that the file names, each of its own source",
+        units=PLAIN,
+        parameters=(
+            SYMBOL,
+            Parameter(name="file", takes=Takes.FILE, required=True),
+            Parameter(name="sha256", takes=Takes.DIGEST, required=True),
+        ),
+        places=EVERYWHERE - {Place.RISK},
+        max_age=None,
+        reads=("facts",),
+        usual=usual(Quantity.PLAIN, 0.01, 1.0),
+        reach=stretch(0.0, 1.0),
+        phrase=_model_words,
+    ),
+    Measure(
+        name="minutes_since_open",
+        formula="Minutes since the open of the session.",
+        source="the clock of the session",
+        units=PLAIN,
+        max_age=None,
+        reads=("time",),
+        read=_minutes_since_open,
+        reach=NOT_NEGATIVE,
+        in_text=False,
+        phrase=fixed("the minutes since open"),
+    ),
+    Measure(
+        name="minutes_to_close",
+        formula="Minutes to the close of the session, an early one too.",
+        source="the clock of the session",
+        units=PLAIN,
+        max_age=None,
+        reads=("time",),
+        read=_minutes_to_close,
+        reach=NOT_NEGATIVE,
+        in_text=False,
+        phrase=fixed("the minutes to close"),
+    ),
+)

@@ -6,15 +6,31 @@ from decimal import Decimal
 from itertools import pairwise
 from math import isnan
 
+from rulebot.measure.definition import (
+    ALL_LEGS,
+    BEFORE_AN_ENTRY,
+    PART,
+    PLAIN,
+    STRUCTURE,
+    SYMBOL,
+    VOLATILITY,
+    Measure,
+    Parameter,
+    Takes,
+    choice,
+)
 from rulebot.measure.listings import BAND
+from rulebot.measure.ranges import NOT_NEGATIVE, POSITIVE, stretch
 from rulebot.measure.reading import Context, Read, Reading, UnknownValue, kept
-from rulebot.measure.tree import Call
+from rulebot.measure.tree import Call, Quantity
+from rulebot.measure.usual import COUNT, RANK, usual
 from rulebot.measure.view import View
+from rulebot.measure.words import MeasureText
 from rulebot.measures.market import spot_of
 from rulebot.measures.structure import fewest, legs_named, names_of
 from rulebot.measures.volatility import class_at, expiry_in
 from rulebot.model.contract import Right, Underlying, product
-from rulebot.model.market import FEED_SILENCE, IMPLIED_AGE, OPTION_AGE, age_problem
+from rulebot.model.market import FEED_SILENCE, IMPLIED_AGE, OPTION_AGE, Extra, age_problem
 
 WING_DELTA = Decimal("0.25")
 """The delta at which skew compares a put with a call."""
@@ -253,14 +269,195 @@ def _at_25(view: View, rows: Iterable[int], what: str, limit: float) -> Reading:
     return UnknownValue(f"{what}: none around 25 delta are streamed")
 
 
-OPTIONS: dict[str, Callable[[Call, Context], Read]] = {
-    "iv_rank": iv_rank,
-    "iv_percentile": iv_percentile,
-    "volume": counted,
-    "open_interest": counted,
-    "put_call_volume": put_call_volume,
-    "put_call_imbalance": put_call_imbalance,
-    "option_volume": option_volume,
-    "volume_rank": volume_rank,
-    "skew": skew,
-}
+def _imbalance_words(words: MeasureText) -> str:
+    counted = "open in" if words.given("count") == "open_interest" else "traded of"
+    return f"the excess of puts over calls {counted} today's options{words.of_symbol}"
+
+
+def _volume_rank_words(words: MeasureText) -> str:
+    among = words.given("among")
+    count = len(among) if isinstance(among, tuple) else 0
+    return f"the place{words.of_symbol} by option volume among {count} symbols"
+
+
+MEASURES: tuple[Measure, ...] = (
+    Measure(
+        name="iv_rank",
+        title="Rank of volatility",
+        about=(
+            "Where the underlying's 30-day implied volatility stands between the lowest and the highest of 252 "
+            "sessions, 0 to 100."
+        ),
+        formula="100 x (now - lowest) / (highest - lowest) of the underlying's 30-day volatility; now counts too.",
+        source="the broker's 30-day implied volatility, now and at the close of 252 sessions",
+        units=PLAIN,
+        parameters=(SYMBOL,),
+        max_age=IMPLIED_AGE,
+        reads=("spot", "facts"),
+        read=iv_rank,
+        usual=RANK,
+        reach=stretch(0.0, 100.0),
+        phrase=lambda words: f"the rank of implied volatility{words.of_symbol} over a year",
+        subject="the rank",
+        bound="score",
+        examples=({"above": 30},),
+        bounds=(30, 70),
+        let_example={"of": "SPY"},
+        is_percentile=True,
+        extras=(Extra.IMPLIED,),
+    ),
+    Measure(
+        name="iv_percentile",
+        title="Percentile of volatility",
+        about=(
+            "In which share of 252 sessions the underlying's 30-day implied volatility closed lower than now, 0 to 100."
+        ),
+        formula="100 x the share of the sessions that closed with less 30-day volatility than now.",
+        source="the broker's 30-day implied volatility, now and at the close of 252 sessions",
+        units=PLAIN,
+        parameters=(SYMBOL,),
+        max_age=IMPLIED_AGE,
+        reads=("spot", "facts"),
+        read=iv_percentile,
+        usual=RANK,
+        reach=stretch(0.0, 100.0),
+        phrase=lambda words: f"the percentile of implied volatility{words.of_symbol} over a year",
+        subject="the percentile",
+        bound="score",
+        examples=({"above": 30},),
+        bounds=(30, 70),
+        let_example={"of": "SPY"},
+        is_percentile=True,
+        extras=(Extra.IMPLIED,),
+    ),
+    Measure(
+        name="volume",
+        formula="Contracts of a leg traded today; of several legs the least.",
+        source="the exchange's counts of the legs",
+        units=PLAIN,
+        parameters=(ALL_LEGS,),
+        places=STRUCTURE,
+        max_age=FEED_SILENCE,
+        reads=("legs",),
+        read=counted,
+        usual=COUNT,
+        reach=NOT_NEGATIVE,
+        phrase=lambda words: f"the day's volume of {words.one_leg()}",
+    ),
+    Measure(
+        name="open_interest",
+        formula="Contracts of a leg open since yesterday's close; of several legs the least.",
+        source="the exchange's counts of the legs",
+        units=PLAIN,
+        parameters=(ALL_LEGS,),
+        places=STRUCTURE,
+        max_age=FEED_SILENCE,
+        reads=("legs",),
+        read=counted,
+        usual=COUNT,
+        reach=NOT_NEGATIVE,
+        phrase=lambda words: f"the open interest of {words.one_leg()}",
+    ),
+    Measure(
+        name="put_call_volume",
+        title="Puts over calls",
+        about="Puts over calls traded today, of all the underlying's options.",
+        formula="Puts traded today / calls traded today, all expiries of the underlying.",
+        source="the broker's count of all options of the underlying",
+        units=PLAIN,
+        parameters=(SYMBOL,),
+        max_age=FEED_SILENCE,
+        reads=("spot",),
+        read=put_call_volume,
+        usual=usual(Quantity.PLAIN, 0.1, 10.0),
+        reach=NOT_NEGATIVE,
+        phrase=lambda words: f"puts over calls traded today{words.of_symbol}",
+        subject="the ratio",
+        bound="ratio",
+        examples=({"below": 1.2},),
+        bounds=(1.0, 1.5),
+        let_example={"of": "SPY"},
+        extras=(Extra.OPTION_VOLUME,),
+    ),
+    Measure(
+        name="put_call_imbalance",
+        formula=(
+            "(puts - calls) / (puts + calls) of the options that expire today, at the five listed strikes around "
+            "spot; contracts traded today, or open with `count: open_interest`. Unknown without an expiry today."
+        ),
+        source="volume, or open interest, of the options that expire today",
+        units=PART,
+        parameters=(
+            SYMBOL,
+            choice(
+                "count",
+                "volume",
+                ("volume", "open_interest"),
+                "What is counted: contracts traded today (by default), or contracts open.",
+                "open_interest",
+            ),
+        ),
+        places=BEFORE_AN_ENTRY,
+        max_age=FEED_SILENCE,
+        reads=("spot",),
+        read=put_call_imbalance,
+        usual=usual(Quantity.FRACTION, 0.01, 1.0, signed=True, zero=True),
+        reach=stretch(-1.0, 1.0),
+        phrase=_imbalance_words,
+        extras=(Extra.COUNTS,),
+    ),
+    Measure(
+        name="option_volume",
+        formula="Puts and calls traded today, contracts of all expiries of the underlying.",
+        source="the broker's count of all options of the underlying",
+        units=PLAIN,
+        parameters=(SYMBOL,),
+        max_age=FEED_SILENCE,
+        reads=("spot",),
+        read=option_volume,
+        usual=COUNT,
+        reach=NOT_NEGATIVE,
+        phrase=lambda words: f"the day's option volume{words.of_symbol}",
+        extras=(Extra.OPTION_VOLUME,),
+    ),
+    Measure(
+        name="volume_rank",
+        formula=(
+            "1 + how many of the symbols have a larger option_volume; 1 is the leader. Unknown while the volume "
+            "of one of them is."
+        ),
+        source="the broker's count of all options of each symbol",
+        units=PLAIN,
+        parameters=(SYMBOL, Parameter(name="among", takes=Takes.SYMBOLS)),
+        max_age=FEED_SILENCE,
+        reads=("spot",),
+        read=volume_rank,
+        usual=usual(Quantity.PLAIN, 1.0, 1000.0),
+        reach=POSITIVE,
+        phrase=_volume_rank_words,
+        extras=(Extra.OPTION_VOLUME,),
+    ),
+    Measure(
+        name="skew",
+        title="Skew",
+        about=(
+            "Implied volatility of the 25-delta put minus that of the 25-delta call of the legs' expiry, annual "
+            "per cent."
+        ),
+        formula="Volatility of the 25-delta put - that of the 25-delta call, % a year; between two strikes on a line.",
+        source="the broker's model of the options around 25 delta, legs' expiry",
+        units=VOLATILITY,
+        parameters=(SYMBOL,),
+        places=BEFORE_AN_ENTRY,
+        max_age=OPTION_AGE,
+        reads=("spot", "strikes"),
+        read=skew,
+        usual=usual(Quantity.PERCENT, 0.1, 60.0, signed=True, zero=True),
+        phrase=lambda words: f"the skew of implied volatility{words.of_symbol}",
+        subject="the skew",
+        bound="rate_difference",
+        examples=({"above": "4%"},),
+        bounds=("4%", "8%"),
+        let_example={"of": "SPY"},
+    ),
+)

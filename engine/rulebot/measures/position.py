@@ -1,15 +1,21 @@
 """Measures of an open position: what closing it costs, profit and loss, time."""
 
 from collections.abc import Callable
+from math import inf
 
+from rulebot.measure.definition import OPEN_POSITION, PART_OR_DOLLARS, SOME_LEGS, Measure, choice
+from rulebot.measure.ranges import NOT_NEGATIVE
 from rulebot.measure.reading import Context, Read, Reading, UnknownValue, exact
 from rulebot.measure.tree import OPEN_LEGS, Call, Quantity
+from rulebot.measure.usual import WORTH, Usual, gain
 from rulebot.measure.verdict import NOT_OPEN
 from rulebot.measure.view import Held, Ledger, LegView, View
+from rulebot.measure.words import fixed
 from rulebot.measures.structure import entry_of, legs_named, mark, net_price
 from rulebot.model.contract import LOT
 from rulebot.model.market import OPTION_AGE
 from rulebot.model.session import sessions_after
+from rulebot.spec.nouns import Unit
 
 _NOTHING = UnknownValue(NOT_OPEN)
 
@@ -190,7 +196,7 @@ def measured_by(call: Call, legs: tuple[LegView, ...]) -> str:
     return " ".join((str(call.argument("at")), call.quantity.value, *(names or ())))
 
 
-def best_detail(call: Call) -> Callable[[View], str]:
+def best_detail(call: Call, context: Context) -> Callable[[View], str]:
     """Return the words for the best profit that a `give_back` counts from."""
 
     def words(view: View) -> str:
@@ -217,12 +223,118 @@ def sessions_in_trade(call: Call, context: Context) -> Read:
     return read
 
 
-POSITION: dict[str, Callable[[Call, Context], Read]] = {
-    "value": value,
-    "cost": cost,
-    "profit": profit,
-    "loss": loss,
-    "give_back": give_back,
-    "time_in_trade": time_in_trade,
-    "sessions_in_trade": sessions_in_trade,
-}
+MEASURES: tuple[Measure, ...] = (
+    Measure(
+        name="cost",
+        formula="What closing costs per share: ratio x mid of short legs less that of long legs (natural: ask, bid).",
+        source="quotes of the legs",
+        units=((Unit.NUMBER, Quantity.PRICE),),
+        multiples=("credit",),
+        parameters=(
+            choice("at", "mid", ("mid", "natural"), "Which price of the market it is measured at.", "mid"),
+            SOME_LEGS,
+        ),
+        places=OPEN_POSITION,
+        max_age=OPTION_AGE,
+        reads=("legs", "position"),
+        read=cost,
+        usual=WORTH,
+        phrase=lambda words: f"the cost of closing{words.some_legs}{words.at_natural}",
+    ),
+    Measure(
+        name="value",
+        formula="What closing brings per share: minus cost.",
+        source="quotes of the legs",
+        units=((Unit.NUMBER, Quantity.PRICE),),
+        multiples=("debit",),
+        parameters=(
+            choice("at", "mid", ("mid", "natural"), "Which price of the market it is measured at.", "mid"),
+            SOME_LEGS,
+        ),
+        places=OPEN_POSITION,
+        max_age=OPTION_AGE,
+        reads=("legs", "position"),
+        read=value,
+        usual=WORTH,
+        phrase=lambda words: f"what closing{words.some_legs} brings{words.at_natural}",
+    ),
+    Measure(
+        name="profit",
+        formula="(entry price - cost) / |entry price|; $ is realised + open - commissions paid so far.",
+        source="quotes of the legs and the fills",
+        units=PART_OR_DOLLARS,
+        hidden=(Quantity.PRICE,),
+        multiples=("max_risk",),
+        parameters=(
+            choice("at", "mid", ("mid", "natural"), "Which price of the market it is measured at.", "mid"),
+            SOME_LEGS,
+        ),
+        places=OPEN_POSITION,
+        max_age=OPTION_AGE,
+        reads=("legs", "position"),
+        read=profit,
+        usual=gain(0.02, 10.0),
+        phrase=lambda words: f"the profit{words.of_legs}{words.at_natural}",
+    ),
+    Measure(
+        name="loss",
+        formula="Minus profit.",
+        source="quotes of the legs and the fills",
+        units=PART_OR_DOLLARS,
+        hidden=(Quantity.PRICE,),
+        multiples=("max_risk",),
+        parameters=(
+            choice("at", "mid", ("mid", "natural"), "Which price of the market it is measured at.", "mid"),
+            SOME_LEGS,
+        ),
+        places=OPEN_POSITION,
+        max_age=OPTION_AGE,
+        reads=("legs", "position"),
+        read=loss,
+        usual=gain(0.03, 15.0),
+        phrase=lambda words: f"the loss{words.of_legs}{words.at_natural}",
+    ),
+    Measure(
+        name="give_back",
+        formula="Best profit so far - profit; the best is the largest of min(reading, reading before it).",
+        source="quotes of the legs, the fills, and the best profit that is kept with the position",
+        units=PART_OR_DOLLARS,
+        parameters=(
+            choice("at", "mid", ("mid", "natural"), "Which price of the market it is measured at.", "mid"),
+            SOME_LEGS,
+        ),
+        places=OPEN_POSITION,
+        max_age=OPTION_AGE,
+        reads=("legs", "position"),
+        read=give_back,
+        usual=gain(0.02, 1.5),
+        phrase=lambda words: f"what was given back of the best profit{words.of_legs}{words.at_natural}",
+        detail=best_detail,
+    ),
+    Measure(
+        name="time_in_trade",
+        formula="Seconds since the first fill.",
+        source="the clock and the first fill",
+        units=((Unit.SECONDS, Quantity.SECONDS),),
+        places=OPEN_POSITION,
+        max_age=None,
+        reads=("time", "position"),
+        read=time_in_trade,
+        usual={Quantity.SECONDS: Usual(5.0, inf, shifts=False)},
+        reach=NOT_NEGATIVE,
+        phrase=fixed("the time since the first fill"),
+    ),
+    Measure(
+        name="sessions_in_trade",
+        formula="Sessions after that of the entry, up to the present one; 0 on the day of entry.",
+        source="the exchange calendar and the day of entry",
+        units=((Unit.NUMBER, Quantity.DAYS),),
+        places=OPEN_POSITION,
+        max_age=None,
+        reads=("time", "position"),
+        read=sessions_in_trade,
+        usual={Quantity.DAYS: Usual(0.5, 800.0, zero=True)},
+        reach=NOT_NEGATIVE,
+        phrase=fixed("the sessions since the day of entry"),
+    ),
+)

@@ -13,15 +13,19 @@ Forecast Comparison of Volatility Models, Journal of Applied Econometrics 20 (20
 that makes it one of whole days.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from math import inf, log, sqrt
 
+from rulebot.measure.definition import SYMBOL, VOLATILITY, Measure, choice, count
+from rulebot.measure.ranges import NOT_NEGATIVE
 from rulebot.measure.reading import Context, Read, Reading, UnknownValue, kept
-from rulebot.measure.series import DAY, FIVE_MINUTES, estimator_of
+from rulebot.measure.series import BARS_A_SESSION, DAY, FIVE_MINUTES, Series, estimator_of
 from rulebot.measure.tree import Call
+from rulebot.measure.usual import RATE, Likeness
 from rulebot.measure.view import View
+from rulebot.measure.words import MeasureText
 from rulebot.measures.bars import finished_bars, too_few
 from rulebot.model.facts import Bar, Bars
 from rulebot.model.session import (
@@ -230,3 +234,83 @@ def _problem(bar: Bar, *, is_close_alone: bool) -> str:
     if not all(bar.low - slack <= each <= bar.high + slack for each in (bar.open, bar.close)):
         return f"opens at {bar.open:g} and closes at {bar.close:g}, not both within {bar.low:g} to {bar.high:g}"
     return ""
+
+
+BY_ESTIMATOR = {
+    "parkinson": " by Parkinson",
+    "yang_zhang": " by Yang and Zhang",
+    "intraday": " by moves of 5 minutes",
+}
+"""How realised volatility is estimated; nothing is said of closes, which everybody expects."""
+
+
+def realised_words(words: MeasureText) -> str:
+    """Return ` of SPY by Parkinson (20 sessions)`, as far as it is not what everybody expects."""
+    by, window = BY_ESTIMATOR.get(str(words.given("estimator")), ""), words.given("window")
+    return f"{words.of_symbol}{by}{f' ({window} sessions)' if window is not None else ''}"
+
+
+def bars_of_estimator(call: Call) -> Mapping[Series, int]:
+    """Return the bars of an estimator: with the close before the first session where a move over night is read.
+
+    Of five minutes so many as reach back far enough while the session of today is over, whose bars come with them.
+    """
+    symbol, window = str(call.argument("of")), int(str(call.argument("window")))
+    match estimator_of(call):
+        case "parkinson":
+            return {(symbol, DAY): window}
+        case "yang_zhang":
+            return {(symbol, DAY): window + 1}
+        case "intraday":
+            return {(symbol, FIVE_MINUTES): BARS_A_SESSION * (window + 1) + 1}
+        case _:
+            return {}
+
+
+MEASURES: tuple[Measure, ...] = (
+    Measure(
+        name="rv",
+        title="Realised volatility",
+        about="Realised volatility, annual per cent.",
+        formula=(
+            "The root of the variance of a day over the last `window` sessions x 252, annualised %. "
+            "`close_to_close`: the sample variance of log returns between closes. `parkinson`: mean of ln(high / "
+            "low)^2 / (4 ln 2), without the nights. `yang_zhang`: sample variance of ln(open / close before) + k "
+            "x that of ln(close / open) + (1 - k) x mean of ln(high / close) ln(high / open) + ln(low / close) "
+            "ln(low / open), k = 0.34 / (1.34 + (n + 1) / (n - 1)). `intraday`: mean over sessions of the "
+            "squared log returns of five minutes added up, with the square of ln(open / close before)."
+        ),
+        source="closes, daily bars, or bars of five minutes, of finished sessions",
+        units=VOLATILITY,
+        parameters=(
+            SYMBOL,
+            count(
+                "window", 20, "How many sessions the realised volatility looks back; by default 20.", 20, ref="count"
+            ),
+            choice(
+                "estimator",
+                "close_to_close",
+                ("close_to_close", "parkinson", "yang_zhang", "intraday"),
+                (
+                    "How realised volatility is estimated: from closes (the default), from daily highs and lows, from "
+                    "whole daily bars, or from bars of five minutes."
+                ),
+                "yang_zhang",
+            ),
+        ),
+        max_age=None,
+        reads=("facts",),
+        read=rv,
+        usual=RATE,
+        reach=NOT_NEGATIVE,
+        phrase=lambda words: f"realised volatility{realised_words(words)}",
+        subject="realised volatility",
+        bound="rate",
+        examples=({"above": "12%"},),
+        bounds=("12%", "20%"),
+        let_example={"window": 20},
+        is_realised=True,
+        likeness=Likeness.VOLATILITY,
+        bars=bars_of_estimator,
+    ),
+)

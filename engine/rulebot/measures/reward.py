@@ -4,13 +4,17 @@ The first two are of the structure at its price and before commissions: in `requ
 from, after a fill as filled. Once legs are closed the probability is that of those left, at what they were filled at.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
+from rulebot.measure.definition import PART, SHORT_LEGS, STRUCTURE, WITHOUT_BEYOND, Measure
+from rulebot.measure.ranges import stretch
 from rulebot.measure.reading import Context, Read, Reading, UnknownValue
-from rulebot.measure.tree import Call
+from rulebot.measure.tree import Call, Quantity
+from rulebot.measure.usual import usual
 from rulebot.measure.verdict import NOT_OPEN
 from rulebot.measure.view import LegView, View
+from rulebot.measure.words import fixed
 from rulebot.measures.market import spot_of
 from rulebot.measures.structure import entry_of, entry_price, legs_named, names_of, risk_of
 from rulebot.measures.volatility import ExpectedMoveView, expiry_in, outlook
@@ -124,8 +128,71 @@ def _any_in_the_money(legs: Sequence[LegView], expected: ExpectedMoveView) -> fl
     return min(down + up, 1.0)
 
 
-REWARD: dict[str, Callable[[Call, Context], Read]] = {
-    "return_on_risk": return_on_risk,
-    "probability_of_profit": probability_of_profit,
-    "probability_in_the_money": probability_in_the_money,
-}
+MEASURES: tuple[Measure, ...] = (
+    Measure(
+        name="return_on_risk",
+        title="Return on risk",
+        about=(
+            "The most the structure can gain at expiry over the most it can lose, before commissions: before "
+            "entry at the price the order would start from, after it as filled."
+        ),
+        formula="The most it can gain at expiry over the most it can lose, at its price, before commissions.",
+        source="strikes of the legs and the price of the structure",
+        units=PART,
+        places=STRUCTURE,
+        max_age=OPTION_AGE,
+        reads=("legs",),
+        read=return_on_risk,
+        usual=usual(Quantity.FRACTION, 0.01, 10.0, zero=True),
+        phrase=fixed("the return on risk"),
+        subject="the return on risk",
+        bound="share",
+        examples=({"at_least": "15%"},),
+        bounds=("15%", "40%"),
+        ops=WITHOUT_BEYOND,
+    ),
+    Measure(
+        name="probability_of_profit",
+        title="Probability of profit",
+        about=(
+            "How likely the structure gains at expiry, at its price and before commissions, if the underlying "
+            "moves as the at-the-money options say."
+        ),
+        formula=(
+            "Probability that the structure gains at expiry at its price: of a lognormal price with the forward "
+            "F and the volatility s at the money, P(S < K) = N((ln(K / F) + s^2 T / 2) / (s sqrt(T))); once legs "
+            "are closed it is of those left, at what they were filled at."
+        ),
+        source="strikes and price of the structure; forward and volatility of the at-the-money options of its expiry",
+        units=PART,
+        places=STRUCTURE,
+        max_age=OPTION_AGE,
+        reads=("spot", "strikes", "legs", "time"),
+        read=probability_of_profit,
+        usual=usual(Quantity.FRACTION, 0.02, 1.0),
+        reach=stretch(0.0, 1.0),
+        phrase=fixed("the probability of profit"),
+        subject="the probability of profit",
+        bound="share",
+        examples=({"at_least": "60%"},),
+        bounds=("60%", "90%"),
+        ops=WITHOUT_BEYOND,
+    ),
+    Measure(
+        name="probability_in_the_money",
+        formula=(
+            "Probability that any of the legs is in the money at the nearest of their expiries, of the lognormal "
+            "price of probability_of_profit: a put below its strike, a call above it."
+        ),
+        source="strikes of the legs; forward and volatility of the at-the-money options of their nearest expiry",
+        units=PART,
+        parameters=(SHORT_LEGS,),
+        places=STRUCTURE,
+        max_age=OPTION_AGE,
+        reads=("spot", "strikes", "legs", "time"),
+        read=probability_in_the_money,
+        usual=usual(Quantity.FRACTION, 0.005, 1.0),
+        reach=stretch(0.0, 1.0),
+        phrase=lambda words: f"the probability that {words.one_leg()} ends in the money",
+    ),
+)

@@ -7,13 +7,30 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from math import isnan
 
+from rulebot.measure.definition import (
+    ALL_LEGS,
+    BEFORE_IT_IS_SENT,
+    DOLLARS,
+    PRICE_OR_DOLLARS,
+    SOME_LEGS,
+    SPOT_LEVEL,
+    START,
+    STRUCTURE,
+    Measure,
+    Parameter,
+    Takes,
+)
+from rulebot.measure.ranges import NOT_NEGATIVE, POSITIVE
 from rulebot.measure.reading import AtLeast, AtMost, Context, Read, Reading, UnknownValue, exact
 from rulebot.measure.tree import Call, Quantity
+from rulebot.measure.usual import PREMIUM, PRICE_LEVEL, Likeness, Scale, Usual, scaled
 from rulebot.measure.verdict import NOT_OPEN
 from rulebot.measure.view import Held, LegView, View
+from rulebot.measure.words import fixed
 from rulebot.model.contract import LOT
 from rulebot.model.loss_bound import loss_bound, most_commissions, why_unbound
 from rulebot.model.market import OPTION_AGE, QuoteFault, age_problem, lacks_bid, quote_fault, quote_problem
+from rulebot.spec.nouns import Unit
 
 
 def legs_named(view: View, names: tuple[str, ...]) -> tuple[LegView, ...]:
@@ -250,12 +267,114 @@ def dte(call: Call, context: Context) -> Read:
     return read
 
 
-STRUCTURE: dict[str, Callable[[Call, Context], Read]] = {
-    "quote_width": quote_width,
-    "credit": credit,
-    "debit": debit,
-    "max_risk": max_risk,
-    "margin": margin,
-    "strike": strike,
-    "dte": dte,
-}
+MEASURES: tuple[Measure, ...] = (
+    Measure(
+        name="quote_width",
+        formula="ask - bid per share, or (ask - bid) / mid; of several legs the widest.",
+        source="quotes of the legs",
+        units=(
+            (Unit.NUMBER, Quantity.PRICE),
+            (Unit.PERCENT, Quantity.FRACTION),
+        ),
+        parameters=(ALL_LEGS,),
+        places=STRUCTURE,
+        max_age=OPTION_AGE,
+        reads=("legs",),
+        read=quote_width,
+        usual={**scaled(Quantity.PRICE, 1.5e-06, 0.0008, Scale.SPOT), Quantity.FRACTION: Usual(0.004, 0.9)},
+        reach=NOT_NEGATIVE,
+        phrase=lambda words: f"the quote of {words.one_leg()}",
+    ),
+    Measure(
+        name="credit",
+        formula="Net price received for one structure, per share before commissions; $ is the position after them.",
+        source="the price the order starts from; after a fill, the fills",
+        units=PRICE_OR_DOLLARS,
+        parameters=(START,),
+        places=STRUCTURE,
+        max_age=OPTION_AGE,
+        reads=("legs",),
+        read=credit,
+        usual=PREMIUM,
+        phrase=lambda words: f"the credit{words.at_price}",
+    ),
+    Measure(
+        name="debit",
+        formula="Net price paid for one structure, per share before commissions; $ is the position including them.",
+        source="the price the order starts from; after a fill, the fills",
+        units=PRICE_OR_DOLLARS,
+        parameters=(START,),
+        places=STRUCTURE,
+        max_age=OPTION_AGE,
+        reads=("legs",),
+        read=debit,
+        usual=PREMIUM,
+        phrase=lambda words: f"the debit{words.at_price}",
+    ),
+    Measure(
+        name="max_risk",
+        title="Max risk",
+        about=(
+            "The most the structure can lose, dollars of the whole position. Legs that exits close at different "
+            "times are added up."
+        ),
+        formula="The worst loss at expiry of the structure at its price, per share; $ is the position.",
+        source="strikes of the legs and the price of the structure",
+        units=PRICE_OR_DOLLARS,
+        places=STRUCTURE,
+        max_age=OPTION_AGE,
+        reads=("legs",),
+        read=max_risk,
+        usual={
+            **scaled(Quantity.PRICE, 0.03, 20.0, Scale.WIDTH),
+            **scaled(Quantity.DOLLARS, 0.03, 20.0, Scale.WIDTH_IN_DOLLARS),
+        },
+        reach=NOT_NEGATIVE,
+        phrase=fixed("the most it can lose"),
+        subject="the largest loss",
+        bound="risk_dollars",
+        examples=({"above": "$500"},),
+        bounds=("$500", "$1000"),
+    ),
+    Measure(
+        name="margin",
+        formula="The initial margin that the entry order adds, all its structures together, dollars.",
+        source="the broker's answer to the entry order before it is sent (what-if), good for 15 s",
+        units=DOLLARS,
+        places=BEFORE_IT_IS_SENT,
+        max_age=None,
+        reads=("legs", "margin"),
+        read=margin,
+        usual=scaled(Quantity.DOLLARS, 0.0002, 2.0, Scale.NOTIONAL),
+        phrase=fixed("the margin that the broker, asked before the entry is sent, wants for it"),
+    ),
+    Measure(
+        name="strike",
+        formula="The strike of one leg.",
+        source="the leg's contract",
+        units=SPOT_LEVEL,
+        parameters=(Parameter(name="of", takes=Takes.LEG, required=True),),
+        places=STRUCTURE,
+        max_age=None,
+        reads=("legs",),
+        read=strike,
+        usual=PRICE_LEVEL,
+        reach=POSITIVE,
+        phrase=lambda words: f"the strike of {words.given('of')}",
+        likeness=Likeness.PRICE,
+    ),
+    Measure(
+        name="dte",
+        formula="Calendar days from the session's date to the nearest expiry of the legs; below 0 once that is over.",
+        source="the legs' contracts and the session's date",
+        units=((Unit.NUMBER, Quantity.DAYS),),
+        parameters=(SOME_LEGS,),
+        places=STRUCTURE,
+        max_age=None,
+        reads=("time",),
+        read=dte,
+        usual={Quantity.DAYS: Usual(0.5, 1200.0, zero=True)},
+        reach=NOT_NEGATIVE,
+        phrase=fixed("the days to expiry"),
+    ),
+)

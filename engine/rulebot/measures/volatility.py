@@ -9,14 +9,17 @@ from datetime import date
 from math import sqrt
 from typing import NamedTuple
 
+from rulebot.measure.definition import PLAIN, POINTS, SYMBOL, VOLATILITY, Measure, Parameter, Takes, choice, count
 from rulebot.measure.listings import expiry_on, neighbours
+from rulebot.measure.ranges import POSITIVE
 from rulebot.measure.reading import Context, Read, Reading, UnknownValue
 from rulebot.measure.series import estimator_of
-from rulebot.measure.tree import Call
+from rulebot.measure.tree import Call, Quantity
+from rulebot.measure.usual import RATE, Likeness, Scale, scaled, usual
 from rulebot.measure.view import View
-from rulebot.measure.words import BY_ESTIMATOR
+from rulebot.measure.words import MeasureText
 from rulebot.measures.market import spot_of
-from rulebot.measures.realised import rv
+from rulebot.measures.realised import BY_ESTIMATOR, bars_of_estimator, realised_words, rv
 from rulebot.model.black import MEAN_MOVE, implied_volatility, quotes_follow_spot, years_until
 from rulebot.model.contract import Right, product
 from rulebot.model.market import OPTION_AGE, quote_problem
@@ -229,9 +232,96 @@ def _move_by_iv(symbol: str, context: Context) -> Read:
     return read
 
 
-VOLATILITY: dict[str, Callable[[Call, Context], Read]] = {
-    "iv": iv,
-    "rv": rv,
-    "iv_over_rv": iv_over_rv,
-    "expected_move": expected_move,
-}
+def _expected_move_words(words: MeasureText) -> str:
+    by = " by implied volatility" if words.given("method") == "iv" else ""
+    whose = "the open's" if words.given("asof") == "open" else "the"
+    return f"{whose} expected move{words.of_symbol}{by}"
+
+
+MEASURES: tuple[Measure, ...] = (
+    Measure(
+        name="iv",
+        title="Implied volatility",
+        about="At-the-money implied volatility, annual per cent.",
+        formula="Black-76 volatility of the at-the-money mids, forward = strike + call - put; % of 252 sessions.",
+        source="quotes of the at-the-money call and put of the legs' expiry",
+        units=VOLATILITY,
+        parameters=(SYMBOL,),
+        max_age=OPTION_AGE,
+        reads=("spot", "strikes"),
+        read=iv,
+        usual=RATE,
+        reach=POSITIVE,
+        phrase=lambda words: f"implied volatility{words.of_symbol}",
+        subject="implied volatility",
+        bound="rate",
+        examples=({"above": "12%"},),
+        bounds=("12%", "20%"),
+        let_example={"of": "SPY"},
+        likeness=Likeness.VOLATILITY,
+    ),
+    Measure(
+        name="iv_over_rv",
+        title="Implied over realised",
+        about="Implied volatility divided by realised volatility.",
+        formula="iv / rv, by the same `window` and `estimator`.",
+        source="as iv and rv",
+        units=PLAIN,
+        parameters=(
+            SYMBOL,
+            count(
+                "window", 20, "How many sessions the realised volatility looks back; by default 20.", 20, ref="count"
+            ),
+            choice(
+                "estimator",
+                "close_to_close",
+                ("close_to_close", "parkinson", "yang_zhang", "intraday"),
+                (
+                    "How realised volatility is estimated: from closes (the default), from daily highs and lows, from "
+                    "whole daily bars, or from bars of five minutes."
+                ),
+                "yang_zhang",
+            ),
+        ),
+        max_age=OPTION_AGE,
+        reads=("spot", "strikes", "facts"),
+        read=iv_over_rv,
+        usual=usual(Quantity.PLAIN, 0.3, 5.0),
+        reach=POSITIVE,
+        phrase=lambda words: f"implied over realised volatility{realised_words(words)}",
+        subject="the ratio",
+        bound="ratio",
+        examples=({"above": 1.0},),
+        bounds=(1.0, 1.5),
+        let_example={"window": 20},
+        is_realised=True,
+        detail=iv_over_rv_detail,
+        bars=bars_of_estimator,
+    ),
+    Measure(
+        name="expected_move",
+        formula="Mid of the at-the-money straddle x sqrt(pi / 2), points.",
+        source="quotes of the at-the-money straddle of the legs' expiry",
+        units=POINTS,
+        parameters=(
+            SYMBOL,
+            Parameter(name="asof", takes=Takes.CHOICE, default="now", choices=("now", "open")),
+            choice(
+                "method",
+                "straddle",
+                ("straddle", "iv"),
+                (
+                    "`straddle` (default): the at-the-money straddle's mid times the root of half pi; `iv`: spot times "
+                    "`iv` times the root of the time that is left."
+                ),
+                "iv",
+            ),
+        ),
+        max_age=OPTION_AGE,
+        reads=("spot", "strikes"),
+        read=expected_move,
+        usual=scaled(Quantity.POINTS, 0.15, 8.0, Scale.MOVE),
+        reach=POSITIVE,
+        phrase=_expected_move_words,
+    ),
+)

@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from datetime import date, datetime, time
 
+from rulebot.measure.definition import TRUTH, Measure, Parameter, Takes
+from rulebot.measure.ranges import TRUE_OR_FALSE
 from rulebot.measure.reading import Context
-from rulebot.measure.tree import Call
+from rulebot.measure.tree import Call, Quantity
+from rulebot.measure.usual import Usual
 from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import View
 from rulebot.model.facts import Hook
@@ -39,3 +42,27 @@ def _told(hook: Hook, *, is_old: bool) -> str:
     """Return `came 10:35:00, says up`."""
     came = f"came {datetime.fromtimestamp(hook.came, EXCHANGE_ZONE):%H:%M:%S}"
     return ", ".join((came, *([f"says {hook.says}"] if hook.says else []), *(["too long ago"] if is_old else [])))
+
+
+MEASURES: tuple[Measure, ...] = (
+    Measure(
+        name="webhook",
+        formula=(
+            "The last hook of that name came today, less than `within` ago, and brought the word that it `says`; "
+            "unknown while no hooks can come."
+        ),
+        source="web hooks of other programs",
+        units=TRUTH,
+        parameters=(
+            Parameter(name="name", takes=Takes.HOOK, required=True),
+            Parameter(name="within", takes=Takes.SECONDS, required=True),
+            Parameter(name="says", takes=Takes.WORD),
+        ),
+        max_age=None,
+        reads=("hooks",),
+        judge=webhook,
+        usual={Quantity.SECONDS: Usual(1.0, 86399.0, shifts=False)},
+        reach=TRUE_OR_FALSE,
+        phrase=lambda words: f"a web hook {words.given('name')}",
+    ),
+)

@@ -13,7 +13,6 @@ from rulebot.compile.variants import variants
 from rulebot.core.price_limits import risk_floor, size_floor, stated_floor
 from rulebot.core.program import CompiledBot, compile_bot
 from rulebot.core.structure_selection import counted, opening_commission, opening_parts, price_legs, show_candidate
-from rulebot.evaluate.phrases import naming_context
 from rulebot.evaluate.rules import compile_expected_move, compile_rule
 from rulebot.evaluate.select import StructureSelection, select
 from rulebot.measure.listings import expiry_on
@@ -34,7 +33,7 @@ from rulebot.model.values import dataclass
 from rulebot.order.price import start_net, ticks_of
 from rulebot.spec.nouns import Unit
 from rulebot.spec.spec import PriceFrom, Spec
-from rulebot.wording.number import FULL_DAY
+from rulebot.wording.number import FULL_DAY, naming_context
 
 # --- A market to show an example in
 

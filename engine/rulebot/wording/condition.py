@@ -23,13 +23,12 @@ from rulebot.compile.plan import (
     Truth,
 )
 from rulebot.compile.units import number_quantity
-from rulebot.evaluate.phrases import phrase
 from rulebot.measure.words import MeasureText, NamingContext
 from rulebot.model.economic_calendar import PROJECTIONS
 from rulebot.model.session import DayTime, Sessions
 from rulebot.model.text import counted, duration, plain
 from rulebot.model.values import dataclass
-from rulebot.wording.number import bound_words, from_on, number_words, operand_words, written
+from rulebot.wording.number import bound_words, from_on, number_words, operand_words, phrase, written
 
 OP_WORDS = {op: op.value.replace("_", " ") for op in Op} | {Op.BETWEEN: "in"}
 """How a comparison is said, before its bound."""

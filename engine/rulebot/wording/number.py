@@ -5,15 +5,31 @@ from datetime import date
 from decimal import Decimal
 
 from rulebot.compile.data_needs import calls_of
-from rulebot.compile.plan import Arithmetic, Call, Constant, Number, Quantity, Text
+from rulebot.compile.plan import Arithmetic, Call, Constant, Number, Plan, Quantity, Text
 from rulebot.compile.units import number_quantity
 from rulebot.compile.vocabulary import VOCABULARY
-from rulebot.evaluate.phrases import phrase
-from rulebot.measure.words import NamingContext
+from rulebot.measure.words import NOBODY, MeasureText, NamingContext
+from rulebot.measures.registry import MEASURES
 from rulebot.model.money import CENT, short_dollars
 from rulebot.model.session import Anchor, DayTime, Session, session_on
 from rulebot.model.text import counted, duration, elapsed, percent, plain, short_clock
 from rulebot.spec.nouns import Unit
+
+
+def naming_context(plan: Plan) -> NamingContext:
+    """Return whom the rules of a plan speak of."""
+    return NamingContext(
+        symbols=plan.underlyings,
+        shorts=tuple(leg.name for leg in plan.legs if leg.sign < 0),
+        longs=tuple(leg.name for leg in plan.legs if leg.sign > 0),
+        entry=plan.opens_for,
+    )
+
+
+def phrase(call: Call, cast: NamingContext = NOBODY) -> str:
+    """Return what a measure with its arguments is called: `the open's expected move`, `VIX`, `SPX`."""
+    found = MEASURES.get(call.measure)
+    return f"the {call.measure.replace('_', ' ')}" if found is None else found.phrase(MeasureText(call, cast))
 
 
 def _session(day: date) -> Session:

@@ -18,10 +18,9 @@ from rulebot.compile.plan import (
     Text,
     Truth,
 )
-from rulebot.evaluate.phrases import phrase
 from rulebot.measure.verdict import Verdict
 from rulebot.wording.condition import OP_WORDS
-from rulebot.wording.number import measured
+from rulebot.wording.number import measured, phrase
 
 _MORE = range(4)
 """How many digits more may be shown."""

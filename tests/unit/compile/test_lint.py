@@ -8,9 +8,7 @@ from document import CONDOR as SAFE
 
 from rulebot.compile.build import check, check_together
 from rulebot.compile.lint.lint_context import LintEnvironment
-from rulebot.compile.lint.reach import NATURE
 from rulebot.compile.plan import ExitPlan
-from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import half_days
 from rulebot.spec.diagnostic import Diagnostic, Severity
@@ -689,10 +687,6 @@ def test_a_combo_that_rests_gives_way_to_any_entry() -> None:
 
 
 # ---------------------------------------------------------------- what must be thought of when the language grows
-
-
-def test_every_measure_has_its_nature() -> None:
-    assert NATURE.keys() == VOCABULARY.keys()
 
 
 def test_lint_has_looked_at_every_field_of_an_exit() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from document import changed, problems
 
-from rulebot.compile.measures.usual import USUAL, Scale
 from rulebot.compile.plan import Quantity
 from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.measure.usual import Scale
 
 WITHOUT_NUMBERS = {Quantity.TRUTH, Quantity.TEXT}
 VIX = "    - vix: {between: [12, 22]}\n"
@@ -19,15 +19,14 @@ RISK = "  max_loss_per_trade: $1000\n"
 
 
 def test_every_measure_declares_its_usual_range_and_nothing_else_does() -> None:
-    assert set(USUAL) == set(VOCABULARY)
     for name, measure in VOCABULARY.items():
         numbers = {each for each in measure.quantities if each not in WITHOUT_NUMBERS}
-        assert numbers <= set(USUAL[name]), name
+        assert numbers <= set(measure.usual), name
 
 
 @pytest.mark.parametrize("name", VOCABULARY)
 def test_a_range_is_wide_and_begins_below_its_end(name: str) -> None:
-    for usual in USUAL[name].values():
+    for usual in VOCABULARY[name].usual.values():
         assert 0 < usual.low < usual.high
 
 
@@ -143,7 +142,7 @@ OF_EXITS = {"gain": "profit", "loss_amount": "loss", "given_back": "give_back"}
 def measures_by_definition() -> dict[str, set[str]]:
     """Return which measures compare with a number of each definition of the schema."""
     found = {name: {measure} for name, measure in OF_EXITS.items()}
-    for name in USUAL:
+    for name in VOCABULARY:
         bounds = SCHEMA.get(f"m_{name}", {}).get("properties", {})
         for op in ("above", "at_least", "below", "at_most"):
             if (definition := bounds.get(op, {}).get("$ref", "").removeprefix("#/$defs/")) in SCHEMA:
@@ -155,7 +154,7 @@ def measures_by_definition() -> dict[str, set[str]]:
 def test_the_schema_offers_the_readings_of_the_usual_ranges(definition: str, measures: set[str]) -> None:
     """Of several measures the narrower low end counts: a reading is usual for each of them."""
     for unit, said in SCHEMA[definition].get("x-usual", {}).items():
-        known = [(each, usual) for name in measures for each, usual in USUAL[name].items()]
+        known = [(each, usual) for name in measures for each, usual in VOCABULARY[name].usual.items()]
         ends = [
             (usual.low * times, usual.high * times)
             for each, usual in known

@@ -9,7 +9,7 @@ import pytest
 
 from rulebot.compile.plan import Call, Quantity
 from rulebot.compile.vocabulary import VOCABULARY
-from rulebot.evaluate.measure import NUMBERS, reader_of
+from rulebot.evaluate.measure import reader_of
 from rulebot.measure.reading import Reading
 from rulebot.measure.view import Ledger, Margin, View
 from rulebot.model.facts import Facts
@@ -34,7 +34,7 @@ NEEDED = ("breadth", "volume_rank")
 
 def calls() -> Iterator[Call]:
     legs = ("short_put", "long_put", "short_call", "long_call")
-    for name in sorted((NUMBERS.keys() - {"model"}) & VOCABULARY.keys()):
+    for name in sorted(name for name, measure in VOCABULARY.items() if measure.read is not None):
         entry = VOCABULARY[name]
         known: dict[str, Any] = {each.name: each.default for each in entry.parameters}
         of = legs if known.get("of") in ("all", "short_legs") else "SPX"

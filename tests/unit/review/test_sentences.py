@@ -4,11 +4,10 @@ import pytest
 
 from rulebot.compile.plan import Op, Quantity
 from rulebot.compile.vocabulary import VOCABULARY
-from rulebot.evaluate.phrases import PHRASES, naming_context
 from rulebot.measure.definition import BEFORE_IT_IS_SENT, WITH_AN_ENTRY
 from rulebot.spec.fast_schema import read_schema
 from rulebot.wording.condition import COMPARED, ENDINGS, HELD, outline, rule_words
-from rulebot.wording.number import WRITTEN
+from rulebot.wording.number import WRITTEN, naming_context
 from tests.unit.compile.document import CONDOR, changed, plan_of
 
 WHEN = CONDOR[CONDOR.index("    - vix: {") : CONDOR.index("legs:")]
@@ -268,10 +267,6 @@ def test_how_realised_volatility_is_estimated_is_said(estimator: str, words: str
 
 
 # ---------------------------------------------------------------- nothing is without words
-
-
-def test_every_measure_has_its_phrase() -> None:
-    assert PHRASES.keys() == VOCABULARY.keys()
 
 
 def test_every_measure_that_is_a_truth_has_its_sentence() -> None:

@@ -7,9 +7,10 @@ from test_trial_market import market
 
 from rulebot.compile.plan import Call, Expiry, Quantity
 from rulebot.measure.reading import Context, UnknownValue
-from rulebot.measure.series import DAY, series_of
+from rulebot.measure.series import DAY
 from rulebot.measure.view import View
 from rulebot.measures.realised import rv
+from rulebot.measures.registry import series_of
 from rulebot.model.facts import Facts
 from rulebot.spec.nouns import DteRule
 from rulebot.spec_tests.market import PastBars

@@ -15,7 +15,8 @@ from rulebot.compile.problem import Problem
 from rulebot.compile.structure import symbol_of
 from rulebot.compile.timing import end_of_day, full_session, outlives_its_day, windows_of
 from rulebot.measure.ranges import ALL, TRUE, Range, meet, stretch
-from rulebot.measure.series import TODAY, series_of
+from rulebot.measure.series import TODAY
+from rulebot.measures.registry import series_of
 from rulebot.model.contract import INDICES
 from rulebot.model.money import MOST_STRUCTURES, RAISED_BY, dollars
 from rulebot.model.text import counted

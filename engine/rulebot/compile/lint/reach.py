@@ -1,7 +1,4 @@
-"""What every subject can be at all: by its nature, by the structure, and by when the bot looks at it.
-
-A new measure needs its line in NATURE. A test fails when one is missing.
-"""
+"""What every subject can be at all: by its nature, by the structure, and by when the bot looks at it."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -25,6 +22,7 @@ from rulebot.compile.structure import (
 )
 from rulebot.compile.timing import end_of_day, outlives_its_day, windows_of
 from rulebot.measure.ranges import ALL, FALSE, NOT_NEGATIVE, POSITIVE, TRUE, TRUE_OR_FALSE, Range, meet, stretch
+from rulebot.measures.registry import VOCABULARY
 from rulebot.model.contract import Right
 from rulebot.model.session import Session
 from rulebot.model.values import dataclass
@@ -159,86 +157,6 @@ def _is_out_of_the_money(leg: Leg) -> bool:
 
 # --- What every subject can be at all
 
-NATURE: Mapping[str, Range] = {
-    "spot": POSITIVE,
-    "vix": POSITIVE,
-    "vix9d": POSITIVE,
-    "vix1d": POSITIVE,
-    "vix3m": POSITIVE,
-    "vix_change": ALL,
-    "move": ALL,
-    "vix_spike": NOT_NEGATIVE,
-    "spx_spy_ratio": POSITIVE,
-    "gap": ALL,
-    "day_range": NOT_NEGATIVE,
-    "iv": POSITIVE,
-    "rv": NOT_NEGATIVE,
-    "iv_over_rv": POSITIVE,
-    "expected_move": POSITIVE,
-    "iv_rank": stretch(0.0, 100.0),
-    "iv_percentile": stretch(0.0, 100.0),
-    "volume": NOT_NEGATIVE,
-    "open_interest": NOT_NEGATIVE,
-    "put_call_volume": NOT_NEGATIVE,
-    "put_call_imbalance": stretch(-1.0, 1.0),
-    "option_volume": NOT_NEGATIVE,
-    "volume_rank": POSITIVE,
-    "skew": ALL,
-    "crowding": stretch(0.0, 100.0),
-    "model": stretch(0.0, 1.0),
-    "sma": POSITIVE,
-    "ema": POSITIVE,
-    "rsi": stretch(0.0, 100.0),
-    "adx": stretch(0.0, 100.0),
-    "vwap": POSITIVE,
-    "breadth": stretch(0.0, 1.0),
-    "trend": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
-    "opening_range": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0), *stretch(3.0, 3.0)),
-    "no_event": TRUE_OR_FALSE,
-    "event": TRUE_OR_FALSE,
-    "time": ALL,
-    "session": TRUE_OR_FALSE,
-    "shares_held": NOT_NEGATIVE,
-    "cost_basis": NOT_NEGATIVE,
-    "quote_width": NOT_NEGATIVE,
-    "credit": ALL,
-    "debit": ALL,
-    "max_risk": NOT_NEGATIVE,
-    "return_on_risk": ALL,
-    "probability_of_profit": stretch(0.0, 1.0),
-    "probability_in_the_money": stretch(0.0, 1.0),
-    "margin": ALL,
-    "strike": POSITIVE,
-    "dte": NOT_NEGATIVE,
-    "cost": ALL,
-    "value": ALL,
-    "profit": ALL,
-    "loss": ALL,
-    "give_back": ALL,
-    "breach": ALL,
-    "leg_delta": stretch(0.0, 1.0),
-    "leg_gamma": NOT_NEGATIVE,
-    "leg_theta": NOT_NEGATIVE,
-    "leg_vega": NOT_NEGATIVE,
-    "position_delta": ALL,
-    "position_gamma": ALL,
-    "position_theta": ALL,
-    "position_vega": ALL,
-    "time_in_trade": NOT_NEGATIVE,
-    "sessions_in_trade": NOT_NEGATIVE,
-    "buying_power": ALL,
-    "net_liquidation": ALL,
-    "bot": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
-    "last_exit": TRUE_OR_FALSE,
-    "webhook": TRUE_OR_FALSE,
-    "net_delta": ALL,
-    "net_gamma": ALL,
-    "net_theta": ALL,
-    "net_vega": ALL,
-    "worst_case": NOT_NEGATIVE,
-}
-"""Every measure of the vocabulary, and the numbers that it can be."""
-
 MONTH = 36
 """Days within which something always expires: from a third Friday to the next, or the session before it."""
 DAY = 86400.0
@@ -249,13 +167,13 @@ _LOST_WHOLE = stretch(-1.0, inf, low_open=True)
 
 def by_nature(subject: Subject) -> Range:
     """Return what a subject can be, whatever bot asks."""
-    if subject.measure not in NATURE:
+    if (measure := VOCABULARY.get(subject.measure)) is None:
         return TRUE_OR_FALSE if not subject.measure else ALL
     if subject.of is not None:
-        return NATURE[subject.measure] if NATURE[subject.measure] in (POSITIVE, NOT_NEGATIVE) else ALL
+        return measure.reach if measure.reach in (POSITIVE, NOT_NEGATIVE) else ALL
     if subject.measure in _CHANGES and subject.quantity is Quantity.FRACTION:
         return _LOST_WHOLE
-    return NATURE[subject.measure]
+    return measure.reach
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from rulebot.compile.lint.comparisons import linear
 from rulebot.compile.lint.conditions import ConditionRule, RulePlace, SingleTest, pairs_of, singles
 from rulebot.compile.lint.example import expected, spots
 from rulebot.compile.lint.lint_context import LintContext
-from rulebot.compile.measures.usual import PERCENTILES, USUAL, Scale, Usual, multiple
 from rulebot.compile.plan import Call, Compare, Plan, Quantity, Rule
 from rulebot.compile.problem import Problem
 from rulebot.compile.units import scaled, written
 from rulebot.compile.vocabulary import MEASURES, VOCABULARY
 from rulebot.measure.definition import WITH_AN_ENTRY
 from rulebot.measure.ranges import Range, compared, meet, rest, stretch
+from rulebot.measure.usual import MULTIPLE, Scale, Usual
 from rulebot.model.contract import LOT, product
 from rulebot.spec.nouns import Amount, Condition, ExpressionTest, Group, Op, Unit
 
@@ -50,7 +50,7 @@ class UsualRange(NamedTuple):
 
 def span_of(call: Call, look: LintContext) -> UsualRange | None:
     """Return the usual range of a measure as one bot reads it, None where it is compared with no number."""
-    usual = USUAL[call.measure].get(call.quantity) if call.measure in USUAL else None
+    usual = MEASURES[call.measure].usual.get(call.quantity) if call.measure in MEASURES else None
     if usual is None:
         return None
     usual = _of_this_bot(usual, call, look)
@@ -245,6 +245,14 @@ def _judged(look: LintContext, pair: ConditionRule, single: SingleTest, test: Co
     yield _problem(look, pair, single, test, call, span, [number for number, _ in bounds], at, of)
 
 
+def multiple(measure: str, of: str) -> Usual:
+    """Return the usual range of one measure as a multiple of another."""
+    likeness = MEASURES[measure].likeness
+    if likeness is None or likeness is not MEASURES[of].likeness:
+        return MULTIPLE
+    return Usual(*likeness.value, signed=True)
+
+
 def _of_another(call: Call, of: Call) -> UsualRange:
     usual = multiple(call.measure, of.measure)
     return UsualRange(usual.low, usual.high, usual)
@@ -289,7 +297,7 @@ def _held(look: LintContext, single: SingleTest, call: Call) -> Iterator[Problem
     for name, given in call.arguments:
         if name not in _OF_ARGUMENTS or not isinstance(given, int | float):
             continue
-        quantity = next(iter(USUAL[call.measure]))
+        quantity = next(iter(MEASURES[call.measure].usual))
         span = span_of(replace(call, quantity=quantity), look)
         if span is not None and not _is_usual(float(given), span, Op.BETWEEN, 1):
             usual, bound = _range(span, replace(call, quantity=quantity), None), shown(float(given), quantity)
@@ -431,7 +439,7 @@ def _meaning(number: float, call: Call, of: Call | None) -> str:
             return f"{_plain(number)} dollars of the whole position"
         case Quantity.PRICE:
             return f"{_plain(number)} per share"
-        case Quantity.PLAIN if call.measure in PERCENTILES:
+        case Quantity.PLAIN if MEASURES[call.measure].is_percentile:
             return "below one percentile" if number < 1 else f"{_plain(number)} percentiles"
         case _:
             return f"{_plain(number)} as it stands"

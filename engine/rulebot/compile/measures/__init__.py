@@ -1,1 +1,0 @@
-"""The measures of the vocabulary, each part in its own file; `compile.vocabulary` is all of them."""
