@@ -18,9 +18,9 @@ from rulebot.decide.entry_window import OVER
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
 from rulebot.record.record import Kind, Record
+from rulebot.spec.exit_kinds import ExitKind
 from rulebot.spec.load import load_text
 from rulebot.spec.nouns import Condition, ExpressionTest, Group, GroupKind, MeasureTest, Test
-from rulebot.spec.spec import ExitKind
 
 EXIT_KINDS = (
     "time",

@@ -21,7 +21,8 @@ from rulebot.model.order import Order
 from rulebot.model.position import Position, PositionLeg
 from rulebot.order.price import limit_net
 from rulebot.recovery.resume import resume
-from rulebot.spec.spec import ExitKind, IfUnknown
+from rulebot.spec.exit_kinds import ExitKind
+from rulebot.spec.spec import IfUnknown
 from rulebot.spec.spec import Order as Ladder
 
 PRICES = st.decimals("0.05", "9", places=2)

@@ -48,7 +48,7 @@ from rulebot.spec.load import Loaded
 from rulebot.spec.nouns import Amount, Path, Side, Unit
 from rulebot.spec.scalar import amount
 from rulebot.spec.source import Source
-from rulebot.spec.spec import ExitKind, Protect, Risk, Spec
+from rulebot.spec.spec import Protect, Risk, Spec
 
 # --- `protect` and `max_unprotected`: what may stand at the broker behind the exits that the engine watches
 
@@ -104,7 +104,7 @@ def _leg_problems(spec: Spec, name: str, sold: list[str], where: Path) -> Iterat
 
 
 def _is_resting_stop(spec: Spec) -> Iterator[bool]:
-    return (rule.resting and rule.enabled and rule.kind is ExitKind.STOP for rule in spec.exits)
+    return (rule.resting and rule.enabled and rule.kind.limits_loss for rule in spec.exits)
 
 
 def protect_plan(spec: Spec) -> ProtectPlan | None:

@@ -24,6 +24,7 @@ from rulebot.compile.units import WRITTEN, coerce, is_comparable, number_quantit
 from rulebot.measure.definition import Measure
 from rulebot.model.session import DayTime
 from rulebot.model.values import replace
+from rulebot.spec.exit_kinds import LEVELS
 from rulebot.spec.nouns import (
     Amount,
     Comparison,
@@ -220,7 +221,7 @@ def _operand_path(test: MeasureTest, comparison: Comparison, at: int) -> Path:
 
 def is_ending(path: Path) -> bool:
     """Say whether a measure stands under `target:` or `stop:`, where its value is the bound itself."""
-    return len(path) > 1 and path[-2] in ("target", "stop")
+    return len(path) > 1 and path[-2] in LEVELS
 
 
 def _operand(

@@ -13,8 +13,9 @@ from rulebot.compile.rolling import RollTarget, roll_plan
 from rulebot.compile.scope import Scope
 from rulebot.compile.structure import certain_direction, left_bare
 from rulebot.model.session import DayTime, Session, session_on
+from rulebot.spec.exit_kinds import LEVELS
 from rulebot.spec.nouns import Amount, Condition, Group, GroupKind, Leg, MeasureTest, Path, Side, Unit, Word
-from rulebot.spec.spec import Exit, ExitKind, Fits, Order, Spec
+from rulebot.spec.spec import Exit, Fits, Order, Spec
 
 _NEEDS_NO_DATA = ("time", "dte", "sessions_in_trade")
 _OTHER_WAY = {
@@ -53,7 +54,7 @@ def _needs_no_data(rule: Exit) -> bool:
 def _acts_without_data(rule: Exit) -> bool:
     if rule.roll is not None:
         return False
-    return rule.kind is ExitKind.AT_EXPIRY or (rule.condition is not None and _is_clock(rule.condition))
+    return rule.kind.is_ending or (rule.condition is not None and _is_clock(rule.condition))
 
 
 def _is_clock(condition: Condition) -> bool:
@@ -106,7 +107,7 @@ def closing_problems(spec: Spec) -> Iterator[Problem]:
 
 def _has_no_price(rule: Exit) -> str:
     """Return why `any_price` says nothing of an exit, "" where it does: a target that the engine closes at a price."""
-    if rule.kind is not ExitKind.TARGET:
+    if not rule.kind.takes_profit:
         return "is no target: other exits close at any price anyway"
     if rule.resting:
         return "rests at the broker, as a limit order at its price"
@@ -182,7 +183,7 @@ def _named_in(test: MeasureTest, name: str) -> Iterator[Path]:
         return
     for operand in test.comparison.operands:
         if (isinstance(operand, Amount) and operand.of == name) or (isinstance(operand, Word) and operand.name == name):
-            ending = len(test.path) > 1 and test.path[-2] in ("target", "stop")
+            ending = len(test.path) > 1 and test.path[-2] in LEVELS
             yield test.path if ending else (*test.path, test.comparison.op.value)
 
 
@@ -291,7 +292,7 @@ def _compared(rule: Exit, compiled: Rule | None) -> tuple[str | None, ExitLevel 
     One that follows the best profit acts at no one price.
     """
     test = rule.condition.test if rule.condition else None
-    if rule.kind not in (ExitKind.TARGET, ExitKind.STOP) or not isinstance(test, MeasureTest) or not test.comparison:
+    if not rule.kind.is_level or not isinstance(test, MeasureTest) or not test.comparison:
         return None, None
     operand = test.comparison.operands[0]
     if test.measure == "give_back" or compiled is None or not isinstance(operand, (Amount, Word)):

@@ -9,7 +9,7 @@ from rulebot.compile.problem import Problem, did_you_mean
 from rulebot.compile.structure import certain_direction, missing_cover
 from rulebot.model.contract import Right
 from rulebot.spec.nouns import MeasureTest, Path, Side, Unit
-from rulebot.spec.spec import Exit, ExitKind, Fits, OnUnfilled, Order, PriceFrom, Spec
+from rulebot.spec.spec import Exit, Fits, OnUnfilled, Order, PriceFrom, Spec
 
 _UNLIMITED_TRIES = 100
 
@@ -94,7 +94,7 @@ def _resting(rule: Exit, spec: Spec) -> Iterator[Problem]:
     if not rule.resting:
         return
     where = (*rule.path, "resting")
-    if rule.kind not in (ExitKind.TARGET, ExitKind.STOP):
+    if rule.kind.traits.resting is None:
         yield Problem("RB220", where, f"only a target or a stop can rest at the broker, and '{rule.name}' is neither")
         return
     if rule.condition is not None and rule.condition.confirm is not None:
@@ -116,14 +116,15 @@ def _resting_combo(rule: Exit, spec: Spec) -> Iterator[Problem]:
     """Yield why an exit of several legs cannot rest: one limit order must close them all."""
     where, help_text = (*rule.path, "resting"), "without 'resting' the engine watches it and closes the structure"
     count = len(spec.legs.legs)
-    if rule.kind is ExitKind.STOP:
+    takes_combo = rule.kind.traits.resting is not None and rule.kind.traits.resting.takes_combo
+    if not takes_combo:
         message = (
             f"'{rule.name}' closes {count} legs, and only a target of several legs rests: "
             "the broker may take no stop order of a combo"
         )
         yield Problem("RB220", where, message, help_text)
         return
-    first = next((each for each in spec.exits if each.resting and each.enabled and each.kind is ExitKind.TARGET), rule)
+    first = next((each for each in spec.exits if each.resting and each.enabled and each.kind.takes_profit), rule)
     if rule.enabled and first is not rule:
         message = f"'{first.name}' rests already, and both would close the same {count} legs"
         yield Problem("RB220", where, message, help_text)

@@ -34,8 +34,9 @@ from rulebot.measure.tree import (
 from rulebot.model.contract import Right
 from rulebot.model.market import Extras
 from rulebot.model.values import KnowsItsHash, dataclass
+from rulebot.spec.exit_kinds import ExitKind
 from rulebot.spec.nouns import Comparison, Confirm, Expiry, IfHeld, Op, Path, Strike, StrikeBy
-from rulebot.spec.spec import ExitKind, Growth, IfUnknown, OnUnknown, Order, Overwrite, Reentry, Size, Window
+from rulebot.spec.spec import Growth, IfUnknown, OnUnknown, Order, Overwrite, Reentry, Size, Window
 
 __all__ = [
     "OPEN_LEGS",
@@ -210,7 +211,7 @@ class ExitPlan:
     @property
     def promises(self) -> bool:
         """Say whether it is a target that promises to keep a profit or to close at a price."""
-        return self.kind is ExitKind.TARGET and self.compares is not None and self.roll is None
+        return self.kind.takes_profit and self.compares is not None and self.roll is None
 
 
 @dataclass(frozen=True, slots=True)

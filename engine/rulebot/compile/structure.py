@@ -18,7 +18,7 @@ from rulebot.compile.strikes import (
 )
 from rulebot.model.contract import CLASSES_OF_INDICES, INDICES, LOT, UNKNOWN_INDICES, Right, product
 from rulebot.spec.nouns import Bound, Leg, Path, Side, Strike, StrikeBy
-from rulebot.spec.spec import ExitKind, Spec
+from rulebot.spec.spec import Spec
 
 # --- Legs of one right by the points between their strikes
 
@@ -133,7 +133,7 @@ def _share_problems(spec: Spec) -> Iterator[Problem]:
                 "RB234", leg.path, f"shares of {symbol} stand in two legs", "one 'ratio' says it", on_key=True
             )
     for rule in spec.exits:
-        if rule.kind is ExitKind.AT_EXPIRY:
+        if rule.kind.is_ending:
             message = "shares do not expire: whatever is left of them must be closed"
             yield Problem("RB234", rule.path, message, "add 'time: close - 15m' instead, or 'dte'", on_key=True)
     if spec.risk.protect is not None:

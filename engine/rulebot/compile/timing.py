@@ -10,7 +10,7 @@ from rulebot.compile.problem import Problem, did_you_mean
 from rulebot.model.position import TARGET_MISSED
 from rulebot.model.session import Anchor, DayTime, Session, session_on
 from rulebot.spec.nouns import DteRule, MeasureTest, Path
-from rulebot.spec.spec import Entry, Exit, ExitKind, Reentry, Spec, Window, is_all
+from rulebot.spec.spec import Entry, Exit, Reentry, Spec, Window, is_all
 
 _FULL_DAY = date(2025, 6, 3)
 """Any full session."""
@@ -123,11 +123,11 @@ def outlives_its_day(spec: Spec) -> bool:
 
 def missed_name(spec: Spec) -> tuple[str, ...]:
     """Return the name under which a target ends that kept less than it promised, () of a bot without targets."""
-    return (TARGET_MISSED,) if any(rule.kind is ExitKind.TARGET for rule in spec.exits) else ()
+    return (TARGET_MISSED,) if any(rule.kind.takes_profit for rule in spec.exits) else ()
 
 
 def _again_problems(again: Reentry, spec: Spec) -> Iterator[Problem]:
-    names = tuple(rule.name for rule in spec.exits if rule.kind is not ExitKind.AT_EXPIRY)
+    names = tuple(rule.name for rule in spec.exits if not rule.kind.is_ending)
     outcomes = (*_OUTCOMES, *missed_name(spec))
     for at, name in enumerate(again.after):
         where = (*again.path, "after", at)

@@ -17,14 +17,13 @@ from rulebot.core.rule_evaluation import wake
 from rulebot.core.state_builder import StateBuilder
 from rulebot.model.cause import Cause, Name, Text
 from rulebot.model.contract import Option
-from rulebot.model.order import Cancel, Order, OrderLeg, OrderStatus, OrderType, Purpose, TimeInForce
+from rulebot.model.order import Cancel, Order, OrderLeg, OrderStatus, Purpose, TimeInForce
 from rulebot.model.order import Replace as ReplaceOrder
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import restarts_over, trades_no_more
 from rulebot.model.values import replace
 from rulebot.order.price import Ticket, draft
 from rulebot.record.record import Kind
-from rulebot.spec.spec import ExitKind
 
 RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
 LEAVING = (Purpose.EXIT, Purpose.UNWIND)
@@ -242,9 +241,10 @@ def _place(work: StateBuilder, position: Position, planned: ExitPlan, group: str
     rest = rest_of(position, planned, work.state.facts.ticks)
     if rest is None:
         return
-    is_stop = planned.kind is ExitKind.STOP
+    resting = planned.kind.traits.resting
+    assert resting is not None  # others do not rest: the compiler refuses it
     number, order_id = work.take_numbers()
-    purpose = Purpose.STOP if is_stop else Purpose.TARGET
+    purpose = resting.purpose
     order = draft(
         Ticket(
             work.ref(number),
@@ -259,9 +259,9 @@ def _place(work: StateBuilder, position: Position, planned: ExitPlan, group: str
         ),
         rest.legs,
         rest.quantity,
-        OrderType.STOP if is_stop else OrderType.LIMIT,
-        net=None if is_stop else rest.net,
-        stop=rest.price if is_stop else None,
+        resting.order_type,
+        net=None if resting.acts_at_market else rest.net,
+        stop=rest.price if resting.acts_at_market else None,
         time_in_force=TimeInForce.GTC,
         oca_group=group if len(rest.legs) == 1 else "",
     )

@@ -30,7 +30,7 @@ from rulebot.order.price import (
     order_parts,
     surely_lost_below,
 )
-from rulebot.spec.spec import ExitKind, OnUnfilled, PriceFrom
+from rulebot.spec.spec import OnUnfilled, PriceFrom
 from rulebot.spec.spec import Order as Ladder
 
 CLOSING = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL)
@@ -55,7 +55,7 @@ def exit_ladder(bot: CompiledBot, reason: str) -> Ladder:
     planned = planned_exit(bot, reason)
     if planned is None:
         return UNWIND_LADDER
-    if planned.resting and planned.kind is ExitKind.STOP:
+    if planned.resting and planned.kind.limits_loss:
         return STOP_ORDER
     return planned.order
 
@@ -330,12 +330,12 @@ def outranks(bot: CompiledBot, position: Position, planned: ExitPlan) -> bool:
     if position.exit_reason not in names:
         is_all = not planned.legs and planned.roll is None and (planned.part or 1) >= 1
         is_passed = position.exit_reason == PROTECT and planned.compares is not None
-        return is_all and planned.kind is not ExitKind.TARGET and not is_passed
+        return is_all and not planned.kind.takes_profit and not is_passed
     at_work = bot.plan.exits[names.index(position.exit_reason)]
     if planned.each and planned.written == at_work.written:
         return False  # one part after the other
-    if (planned.kind is ExitKind.TARGET) is not (at_work.kind is ExitKind.TARGET):
-        return at_work.kind is ExitKind.TARGET
+    if (planned.kind.takes_profit) is not (at_work.kind.takes_profit):
+        return at_work.kind.takes_profit
     if _closes_more(position, planned, at_work):
         return True
     is_higher = names.index(planned.name) < names.index(at_work.name)

@@ -11,7 +11,7 @@ from rulebot.model.contract import LOT
 from rulebot.model.loss_bound import max_loss
 from rulebot.model.order import Order
 from rulebot.model.position import Position
-from rulebot.spec.spec import ExitKind
+from rulebot.spec.exit_kinds import ExitKind
 
 
 def dollars_at(bot: CompiledBot, position: Position, kind: ExitKind, orders: Sequence[Order] = ()) -> Decimal | None:
@@ -25,14 +25,18 @@ def dollars_at(bot: CompiledBot, position: Position, kind: ExitKind, orders: Seq
         return None
     for planned in bot.plan.exits:
         if (
-            planned.kind is kind
+            _is_alike(planned.kind, kind)
             and not has_acted(position, planned)
             and (level := _net_at(position, planned, orders)) is not None
         ):
             made = position.gross + level * position.open_structures * LOT
-            worst = max_loss(position) if kind is ExitKind.STOP else None
+            worst = max_loss(position) if kind.limits_loss else None
             return made if worst is None else max(made, -worst)
     return None
+
+
+def _is_alike(one: ExitKind, other: ExitKind) -> bool:
+    return one.takes_profit == other.takes_profit and one.limits_loss == other.limits_loss
 
 
 def _net_at(position: Position, planned: ExitPlan, orders: Sequence[Order]) -> Decimal | None:

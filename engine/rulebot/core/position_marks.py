@@ -17,7 +17,7 @@ from rulebot.model.order import Order
 from rulebot.model.position import Position
 from rulebot.model.session import Session
 from rulebot.record.record import Json, Kind
-from rulebot.spec.spec import ExitKind
+from rulebot.spec.exit_kinds import ExitKind
 
 MARK_EVERY = timedelta(seconds=60)
 FAR_EVERY, FAR = 5, timedelta(days=7)

@@ -25,7 +25,6 @@ from rulebot.order.price import (
     ticks_of,
     wire_price,
 )
-from rulebot.spec.spec import ExitKind
 
 
 class Rest(NamedTuple):
@@ -59,7 +58,8 @@ def rest_of(position: Position, planned: ExitPlan, told: Grids = NONE_TOLD) -> R
         price = level_price(position, held[0], planned, told)
         (closing,) = closing_legs(held)
         return None if price is None else Rest((replace(closing, ratio=1),), held[0].held, price)
-    if not held or planned.kind is not ExitKind.TARGET:
+    resting = planned.kind.traits.resting
+    if not held or resting is None or not resting.takes_combo:
         return None
     legs, net = closing_legs(held), combo_net(position, held, planned, told)
     count = min(leg.held // leg.ratio for leg in held)
@@ -98,9 +98,9 @@ def level_price(position: Position, leg: PositionLeg, planned: ExitPlan, told: G
 
 def _rounding(leg: PositionLeg, planned: ExitPlan) -> Rounding:
     """Return which neighbour a level between two ticks takes: a target brings no less than is asked."""
-    if planned.kind is ExitKind.STOP:
-        return Rounding.NEAREST
-    return Rounding.DOWN if leg.sign < 0 else Rounding.UP
+    resting = planned.kind.traits.resting
+    assert resting is not None  # others do not rest: the compiler refuses it
+    return resting.buys if leg.sign < 0 else resting.sells
 
 
 def combo_net(

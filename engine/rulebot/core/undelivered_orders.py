@@ -22,7 +22,7 @@ from rulebot.model.event import LinkUp
 from rulebot.model.order import Order, OrderStatus
 from rulebot.model.position import Position
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.spec.spec import ExitKind, OnUnknown
+from rulebot.spec.spec import OnUnknown
 
 SAME_GATEWAY = timedelta(seconds=30)
 """An order that was sent this short a time ago was sent to the gateway of now: no TWS or Gateway is ended, started and
@@ -102,5 +102,5 @@ def _what_follows(work: StateBuilder, position: Position, until: datetime) -> st
     holds = planned is not None and planned.roll is not None and planned.roll.otherwise is OnUnknown.HOLD
     if (position.state == "exiting" and not holds) or (limit is not None and until >= began + timedelta(seconds=limit)):
         return "it is closed"
-    is_guarded = bot.plan.risk.protect is not None or any(each.kind is ExitKind.STOP for each in bot.resting)
+    is_guarded = bot.plan.risk.protect is not None or any(each.kind.limits_loss for each in bot.resting)
     return "it stays open" if holds and not is_guarded else "protection is sent anew"

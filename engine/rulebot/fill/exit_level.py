@@ -19,7 +19,6 @@ from rulebot.model.money import CENT, ZERO
 from rulebot.model.position import TARGET_MISSED, ExitTerms, Position, PositionLeg, is_target_missed
 from rulebot.model.session import exchange_date, session_after
 from rulebot.model.values import dataclass, replace
-from rulebot.spec.spec import ExitKind
 
 # --- What a position is worth and has made, and how rules see it
 
@@ -238,7 +237,7 @@ def _gain(position: Position, planned: ExitPlan, counted: _Counted) -> Decimal |
     if level.of is not None or level.quantity is Quantity.PRICE:
         return sign * price * shares
     if level.quantity is Quantity.DOLLARS:
-        closing = closing_commission(counted.legs) if planned.kind is ExitKind.TARGET else ZERO
+        closing = closing_commission(counted.legs) if planned.kind.takes_profit else ZERO
         return sign * value + counted.commissions + closing
     return sign * value * abs(counted.entry)
 

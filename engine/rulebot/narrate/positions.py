@@ -38,11 +38,9 @@ from rulebot.narrate.trades import (
 )
 from rulebot.order.price import net_price
 from rulebot.review.payoff import Payoff, payoff_of
-from rulebot.spec.spec import ExitKind
 from rulebot.wording.number import measured
 
 _LEVELS = ("profit", "loss", "cost", "value")
-_FIRST = {ExitKind.TARGET: 0, ExitKind.STOP: 1}
 
 
 def structure(position: Position) -> str:
@@ -300,7 +298,11 @@ def _exit_text(
 
 def _rank(planned: ExitPlan) -> int:
     """Order exits for people: what the price decides, then the clock, then the rest."""
-    return _FIRST.get(planned.kind, 2 if _is_time(planned) else 3)
+    if planned.kind.takes_profit:
+        return 0
+    if planned.kind.limits_loss:
+        return 1
+    return 2 if _is_time(planned) else 3
 
 
 def _is_time(planned: ExitPlan) -> bool:

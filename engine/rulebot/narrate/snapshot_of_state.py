@@ -51,7 +51,7 @@ from rulebot.narrate.snapshot import (
     number,
 )
 from rulebot.recovery.operator_state import TO_BE_CLOSED
-from rulebot.spec.spec import ExitKind
+from rulebot.spec.exit_kinds import ExitKind
 
 # --- What was made since the session began
 

@@ -24,7 +24,7 @@ from rulebot.review.explanation import Line, Section
 from rulebot.review.orders import ladder_words
 from rulebot.review.structure import expiry_words, has_several, strike_words
 from rulebot.spec.nouns import Op, StrikeBy
-from rulebot.spec.spec import Exit, ExitKind, IfUnknown, OnUnknown, PriceFrom
+from rulebot.spec.spec import Exit, IfUnknown, OnUnknown, PriceFrom
 from rulebot.wording.condition import confirmation_words, ending, outline, rule_words
 
 # --- What an exit rolls into, in words
@@ -99,7 +99,7 @@ def taking_over(subject: Subject) -> str:
     words = "; one above it takes over"
     if any(planned.legs or planned.part for planned in watched):
         words = "; one above it that closes no less, or any that closes more, takes over"
-    kinds = {planned.kind is ExitKind.TARGET for planned in watched}
+    kinds = {planned.kind.takes_profit for planned in watched}
     return f"{words}; targets give way to all other exits and take over from none" if len(kinds) > 1 else words
 
 
@@ -146,7 +146,9 @@ def _how(planned: ExitPlan, written: Exit, subject: Subject) -> Iterator[str]:
     if planned.roll is not None:
         yield rolling_words(planned, cast)
     if planned.resting:
-        yield RESTING_COMBO if len(subject.plan.legs) > 1 else RESTING[planned.kind]
+        resting = planned.kind.traits.resting
+        assert resting is not None  # others do not rest: the compiler refuses it
+        yield RESTING_COMBO if len(subject.plan.legs) > 1 else resting.words
     elif written.order is not None:
         yield ladder_words(planned.order)
     if planned.any_price:
@@ -180,10 +182,6 @@ def _how_often(planned: ExitPlan) -> str:
     return "each time it becomes true anew" if planned.repeat else "once"
 
 
-RESTING: Mapping[ExitKind, str] = {
-    ExitKind.TARGET: "a limit order at the broker",
-    ExitKind.STOP: "a stop order at the broker, at market once touched",
-}
 RESTING_COMBO = "a limit order of all legs at the broker; any other exit cancels it first"
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TypeVar
 
+from rulebot.spec.exit_kinds import LEVELS, ExitKind
 from rulebot.spec.nouns import (
     Argument,
     Bound,
@@ -35,7 +36,7 @@ from rulebot.spec.nouns import (
 )
 from rulebot.spec.scalar import amount, day_time, operand, seconds
 from rulebot.spec.source import Plain
-from rulebot.spec.spec import ExitKind, Spec
+from rulebot.spec.spec import Spec
 
 Tree = dict[str, Plain]
 T = TypeVar("T")
@@ -46,16 +47,6 @@ JUDGING = frozenset({"name", "confirm", "max_age"})
 LEAVING = frozenset(
     {"enabled", "resting", "order", "unknown", "grace", "close", "repeat", "armed_by", "roll", "any_price"}
 )
-ENDINGS = frozenset({"target", "stop", "at_expiry"})
-
-_STOP_OPS = {
-    "profit": Op.AT_MOST,
-    "loss": Op.AT_LEAST,
-    "give_back": Op.AT_LEAST,
-    "cost": Op.AT_LEAST,
-    "value": Op.AT_MOST,
-}
-_TARGET_OPS = {"profit": Op.AT_LEAST, "loss": Op.AT_MOST, "cost": Op.AT_MOST, "value": Op.AT_LEAST}
 
 
 def sure(value: T | None) -> T:
@@ -131,15 +122,14 @@ def _test(tree: Tree, path: Path, name: str) -> Test:
         return Group(kind=GroupKind.NOT, members=(member,), path=where)
     if kind in GROUPS:
         return Group(kind=GroupKind(kind), members=conditions(body, where, f"{name}."), path=where)
-    if kind in ("target", "stop"):
-        return _ending(ExitKind(kind), mapping(body), where)
+    if (level := LEVELS.get(kind)) is not None:
+        return _ending(level, mapping(body), where)
     return measure_test(kind, body, where)
 
 
 def _ending(kind: ExitKind, body: Tree, path: Path) -> MeasureTest:
     ((measure, bound),) = ((key, value) for key, value in body.items() if key not in ("of", "at"))
-    ops = _TARGET_OPS if kind is ExitKind.TARGET else _STOP_OPS
-    comparison = Comparison(ops[measure], (_operand(bound),))
+    comparison = Comparison(kind.traits.levels[measure], (_operand(bound),))
     arguments: dict[str, Argument] = {key: argument(body[key]) for key in ("of", "at") if key in body}
     return MeasureTest(measure=measure, arguments=arguments, comparison=comparison, path=(*path, measure))
 

@@ -17,8 +17,9 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from rulebot.model.values import dataclass
-from rulebot.spec.conditions import ENDINGS, JUDGING, LEAVING
+from rulebot.spec.conditions import JUDGING, LEAVING
 from rulebot.spec.diagnostic import Diagnostic, closest, did_you_mean
+from rulebot.spec.exit_kinds import EXIT_KEYS
 from rulebot.spec.fast_schema import lets_of, schema_with
 from rulebot.spec.nouns import Path
 from rulebot.spec.parameters import (
@@ -96,7 +97,7 @@ class _Look:
 _RANGE = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
 SECTIONS = ("entry", "legs", "order", "exit_order", "risk")
 """Where a key is looked for that stands in a wrong place."""
-NOT_MEASURES = KEYS_ELSEWHERE | ENDINGS | LEAVING
+NOT_MEASURES = KEYS_ELSEWHERE | EXIT_KEYS.keys() | LEAVING
 _LENGTH = frozenset({"minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"})
 
 
@@ -325,7 +326,7 @@ def _by_place_or_likeness(
 def _in_braces_of(path: Path, key: str) -> str | None:
     """Return the measure in whose braces a key stands that belongs beside it."""
     measured = str(path[-1]) if path else ""
-    is_measured = measured in MEASURES or measured in ENDINGS
+    is_measured = measured in MEASURES or measured in EXIT_KEYS
     is_of_rule = key in JUDGING or (key in LEAVING and path[:1] == ("exits",))
     return measured if is_measured and is_of_rule else None
 
@@ -333,7 +334,7 @@ def _in_braces_of(path: Path, key: str) -> str | None:
 def _elsewhere(path: Path, key: str, *, is_measure: bool = False) -> str | None:
     if (inside := _in_braces_of(path, key)) is not None:
         return f"'{key}' stands beside '{inside}', not in its braces"
-    if key in ENDINGS or key in LEAVING:
+    if key in EXIT_KEYS or key in LEAVING:
         return f"'{key}' belongs to an exit, under 'exits'"
     if key in KEYS_ELSEWHERE or key in MEASURES:
         return f"'{key}' is a word of the language, but not in this place: 'rulebot explain {key}' says where it stands"

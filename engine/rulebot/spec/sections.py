@@ -18,6 +18,7 @@ from rulebot.spec.conditions import (
     sure,
     texts,
 )
+from rulebot.spec.exit_kinds import EXIT_KEYS, ExitKind
 from rulebot.spec.nouns import (
     Alternative,
     Amount,
@@ -40,7 +41,6 @@ from rulebot.spec.spec import (
     HALT,
     Entry,
     Exit,
-    ExitKind,
     Fits,
     Growth,
     IfUnknown,
@@ -225,13 +225,13 @@ def exits(value: Plain) -> tuple[Exit, ...]:
 
 def _exit(tree: Tree, path: Path) -> Exit:
     kind = kind_of(tree)
-    exit_kind = ExitKind(kind) if kind in ("target", "stop", "at_expiry") else ExitKind.CONDITION
+    exit_kind = EXIT_KEYS.get(kind or "", ExitKind.CONDITION)
     judged = {key: item for key, item in tree.items() if key not in LEAVING}
     grace = seconds(tree.get("grace"))
     return Exit(
         name=sure(own_name(tree)),
         kind=exit_kind,
-        condition=None if exit_kind is ExitKind.AT_EXPIRY else condition(judged, path),
+        condition=None if exit_kind.is_ending else condition(judged, path),
         enabled=tree.get("enabled") is not False,
         resting=tree.get("resting") is True,
         order=order(tree["order"], (*path, "order"), leaving=True) if "order" in tree else None,

@@ -15,6 +15,7 @@ from enum import Enum
 from rulebot.model.learned_model import LearnedModel
 from rulebot.model.session import DayTime, Session
 from rulebot.model.values import dataclass
+from rulebot.spec.exit_kinds import ExitKind
 from rulebot.spec.nouns import Amount, Condition, Expiry, Legs, Let, Path, Strike
 
 # --- How an order is worked
@@ -76,15 +77,6 @@ class Order:
 
 
 # --- How a bot leaves
-
-
-class ExitKind(Enum):
-    """What kind of exit a rule is; it names the exit in reports and decides what may rest at the broker."""
-
-    CONDITION = "condition"
-    TARGET = "target"
-    STOP = "stop"
-    AT_EXPIRY = "at_expiry"
 
 
 class IfUnknown(Enum):

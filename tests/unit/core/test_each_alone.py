@@ -16,7 +16,7 @@ from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.narrate.positions import exits_text
 from rulebot.narrate.snapshot_of_state import snapshot_of
 from rulebot.record.record import Kind
-from rulebot.spec.spec import ExitKind
+from rulebot.spec.exit_kinds import ExitKind
 
 ENDING = '\n  - time: "15:45"\n    order: market\n'
 RISK = "{max_loss_per_trade: $20000}"

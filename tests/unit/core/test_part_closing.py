@@ -18,7 +18,7 @@ from rulebot.narrate.day_report import day_outcome
 from rulebot.narrate.happenings import event_line
 from rulebot.narrate.positions import exits_text
 from rulebot.record.record import Kind
-from rulebot.spec.spec import ExitKind
+from rulebot.spec.exit_kinds import ExitKind
 from rulebot.store.queries import StoreReader
 
 RISK = "{max_loss_per_trade: $20000}"

@@ -12,7 +12,7 @@ from rulebot.model.event import BrokerStatus, CommissionReport
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from rulebot.model.session import session_after
 from rulebot.record.record import Kind
-from rulebot.spec.spec import ExitKind
+from rulebot.spec.exit_kinds import ExitKind
 
 SHORT = put(586, "SPY", date(2027, 2, 19))
 RESTING_TILL = """

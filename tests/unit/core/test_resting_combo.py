@@ -11,7 +11,7 @@ from rulebot.model.event import BrokerStatus, CommissionReport, ExecutionReport,
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from rulebot.model.position import end_of
 from rulebot.record.record import Kind
-from rulebot.spec.spec import ExitKind
+from rulebot.spec.exit_kinds import ExitKind
 
 EXITS = """
   - time: "15:45"

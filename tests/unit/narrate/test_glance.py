@@ -21,7 +21,7 @@ from rulebot.narrate.day_report import day_outcome
 from rulebot.narrate.positions import exits_text
 from rulebot.narrate.snapshot import BotActivity, Snapshot
 from rulebot.narrate.snapshot_of_state import progress, summary_of
-from rulebot.spec.spec import ExitKind
+from rulebot.spec.exit_kinds import ExitKind
 
 PROGRAM = day_program()
 

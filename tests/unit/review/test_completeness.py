@@ -9,7 +9,7 @@ from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.model.contract import Settlement
 from rulebot.review.account import BACKINGS, LIMITS, SHOWN
 from rulebot.review.entry import DAYS, OUTCOMES
-from rulebot.review.exits import OTHERWISE, RESTING, SETTLES, UNKNOWN
+from rulebot.review.exits import OTHERWISE, SETTLES, UNKNOWN
 from rulebot.review.states import TRIGGERS
 from rulebot.review.structure import EXPIRIES, IF_HELD, MODIFIERS, ROUNDS, SIZES, STRIKES
 from rulebot.review.word_pages import COMPARISONS, FUNCTIONS, VALUES, given, known_words, vocabulary_index, word_page
@@ -25,7 +25,7 @@ from rulebot.spec.nouns import (
     StrikeBy,
     StrikeRounding,
 )
-from rulebot.spec.spec import ExitKind, Fits, IfUnknown, OnUnknown
+from rulebot.spec.spec import Fits, IfUnknown, OnUnknown
 
 HEAD = {"version", "about", "account", "live"}
 
@@ -40,7 +40,6 @@ def test_every_choice_of_a_spec_has_words() -> None:
     assert IF_HELD.keys() == set(IfHeld)
     assert UNKNOWN.keys() == set(IfUnknown)
     assert OTHERWISE.keys() == set(OnUnknown)
-    assert RESTING.keys() == {ExitKind.TARGET, ExitKind.STOP}
     assert OUTCOMES.keys() == set(_OUTCOMES)
     assert [day[:3].lower() for day in DAYS] == list(WEEK_DAYS)
     assert {how for how, _ in SETTLES} == set(Settlement)

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from rulebot.spec.exit_kinds import ExitKind
 from rulebot.spec.files import shipped
 from rulebot.spec.load import load_document, load_text
 from rulebot.spec.nouns import (
@@ -21,7 +22,7 @@ from rulebot.spec.nouns import (
     StrikeBy,
     Unit,
 )
-from rulebot.spec.spec import ExitKind, OnUnfilled, Spec
+from rulebot.spec.spec import OnUnfilled, Spec
 
 VALID = (Path(__file__).parents[2] / "snapshot" / "defects" / "valid.yaml").read_text()
 SHIPPED = [each for each in sorted(shipped("specs").glob("*.yaml")) if each.name != "account.yaml"]

@@ -14,7 +14,7 @@ from rulebot.compile.structure import left_bare, symbol_of
 from rulebot.measure.ranges import ALL, Range
 from rulebot.model.text import counted
 from rulebot.spec.nouns import Confirm, Side
-from rulebot.spec.spec import Exit, ExitKind, IfUnknown, OnUnknown, is_all
+from rulebot.spec.spec import Exit, IfUnknown, OnUnknown, is_all
 
 # --- Exits that close something else than they seem to, a part that is all, or what covers the rest
 
@@ -199,9 +199,7 @@ def _watches(look: LintContext) -> Iterator[bool]:
     for planned, rule in look.exit_rules():
         is_bound = planned.roll is None or planned.roll.otherwise is OnUnknown.CLOSE
         yield (
-            is_bound
-            and planned.kind is not ExitKind.TARGET
-            and any(name.partition(":")[0] in _MARKET for name in rule.reads)
+            is_bound and not planned.kind.takes_profit and any(name.partition(":")[0] in _MARKET for name in rule.reads)
         )
 
 
@@ -344,7 +342,7 @@ def _closed_by(look: LintContext, armed: ExitPlan) -> Rule | None:
     arming = [(each.test, True) for each in armed.armed_by]
     for other, rule in look.exit_rules():
         is_part = bool(other.legs) or other.part is not None or other.roll is not None
-        if other.kind is not ExitKind.TARGET or is_part or other.armed_by or rule.confirm is not None:
+        if not other.kind.takes_profit or is_part or other.armed_by or rule.confirm is not None:
             continue
         if not can_hold([*arming, (rule.test, False)], look.places.open, look.terms):
             return rule
@@ -360,7 +358,7 @@ def _leaves_nothing(other: ExitPlan, wider: Rule, planned: ExitPlan, rule: Rule)
         return False
     if other.armed_by:
         return False
-    if other.kind is ExitKind.TARGET and planned.kind is not ExitKind.TARGET:
+    if other.kind.takes_profit and not planned.kind.takes_profit:
         return False
     if other.legs and not (planned.legs and set(planned.legs) <= set(other.legs)):
         return False

@@ -17,8 +17,9 @@ from rulebot.compile.structure import symbol_of
 from rulebot.model.commission import estimate
 from rulebot.model.contract import LOT, Option, product
 from rulebot.model.money import ZERO, Rounding, TickRule, dollars, on_tick
+from rulebot.spec.exit_kinds import LEVELS
 from rulebot.spec.nouns import Amount, Condition, Group, Leg, MeasureTest, Path, Side, Unit
-from rulebot.spec.spec import ExitKind, IfUnknown, Order, PriceFrom, Spec
+from rulebot.spec.spec import IfUnknown, Order, PriceFrom, Spec
 
 PRICED = frozenset({"credit", "debit", "profit", "loss", "give_back"})
 """What is said per share, or as a part, and with `$` of the whole position."""
@@ -68,7 +69,7 @@ def of_a_tick(look: LintContext) -> Iterator[Problem]:
             continue
         name, share = look.plan.opens_for, part * least
         of_least = f"{said(rule)} of the least {name}, {least:.2f}, is"
-        is_target, costs = planned.kind is ExitKind.TARGET, _least_commissions(look)
+        is_target, costs = planned.kind.takes_profit, _least_commissions(look)
         won = share * LOT * look.plan.quantity
         if share < tick:
             then = "nothing may be won, and commissions are lost" if is_target else "the next quotes may close it"
@@ -85,13 +86,13 @@ def of_a_tick(look: LintContext) -> Iterator[Problem]:
 
 def _part_of_entry(planned: ExitPlan, rule: Rule, look: LintContext) -> Decimal:
     """Return which part of the entry price a target wins, or a stop loses, below 0; 0 where it is no such part."""
-    if planned.kind not in (ExitKind.TARGET, ExitKind.STOP) or not isinstance(rule.test, Compare):
+    if not planned.kind.is_level or not isinstance(rule.test, Compare):
         return Decimal(0)
     subject, passing = literal(rule.test, look.terms)
     if subject.measure != "gain" or not passing:
         return Decimal(0)
-    edge, _ = passing[0][0] if planned.kind is ExitKind.TARGET else passing[-1][1]
-    is_of_kind = 0 < edge < inf if planned.kind is ExitKind.TARGET else -inf < edge < 0
+    edge, _ = passing[0][0] if planned.kind.takes_profit else passing[-1][1]
+    is_of_kind = 0 < edge < inf if planned.kind.takes_profit else -inf < edge < 0
     return Decimal(str(edge)) if is_of_kind else Decimal(0)
 
 
@@ -179,7 +180,7 @@ def _amounts(condition: Condition, measures: Collection[str], unit: Unit) -> Ite
 
 
 def _bound_path(test: MeasureTest, at: int | None) -> Path:
-    if len(test.path) > 1 and test.path[-2] in ("target", "stop"):
+    if len(test.path) > 1 and test.path[-2] in LEVELS:
         return test.path
     assert test.comparison is not None
     path: Path = (*test.path, test.comparison.op.value)
@@ -213,7 +214,7 @@ def waiting_for_quotes(look: LintContext) -> Iterator[Problem]:
     """Yield RB343 for a stop or target that acts while its legs are not quoted, by a limit that needs their quotes."""
     by_name = {planned.written: (planned, rule) for planned, rule in look.exit_rules()}
     for name, (planned, rule) in by_name.items():
-        is_of_quotes = planned.kind in (ExitKind.STOP, ExitKind.TARGET) and planned.roll is None
+        is_of_quotes = planned.kind.is_level and planned.roll is None
         if is_of_quotes and planned.if_unknown is IfUnknown.EXIT and not planned.order.ends_at_market:
             message = f"'{name}' acts while its legs are not quoted, and its order waits for their quotes"
             help_text = "give it 'order: market', or a ladder with 'then: market'"
@@ -229,7 +230,7 @@ def stuck_at_mid(look: LintContext) -> Iterator[Problem]:
     """Yield RB346 for each order that asks for the mid alone, by which exits leave that do not take a profit."""
     leaving: dict[Path, list[str]] = {}
     for planned, rule in look.exit_rules():
-        takes_profit = planned.kind is ExitKind.TARGET or "profit" in rule.reads
+        takes_profit = planned.kind.takes_profit or "profit" in rule.reads
         if not (planned.resting or planned.roll or takes_profit) and _stays_at_mid(planned.order):
             leaving.setdefault(planned.order.path, []).append(f"'{planned.written}'")
     for path, names in leaving.items():

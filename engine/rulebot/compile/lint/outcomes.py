@@ -43,8 +43,8 @@ from rulebot.model import black
 from rulebot.model.contract import LOT
 from rulebot.model.market import example_level
 from rulebot.model.values import dataclass
+from rulebot.spec.exit_kinds import ExitKind
 from rulebot.spec.nouns import StrikeBy
-from rulebot.spec.spec import ExitKind
 
 # --- Conditions on the structure, judged in the example market and in markets calmer and wilder than it
 
@@ -383,7 +383,7 @@ def never_in_the_example(look: LintContext) -> Iterator[Problem]:
             if not can_hold([(arming.test, True)], reaches[False], look.terms):
                 message = f"{said(rule)} is armed by {said(arming)}, which never holds in the example"
                 yield Problem("RB369", look.marked(rule), message, f"with {look.sample.levels}: choose a smaller bound")
-        reach = reaches[planned.kind is ExitKind.TARGET]
+        reach = reaches[planned.kind.takes_profit]
         is_told = not can_hold([(rule.test, True)], look.places.open, look.terms)
         if not is_told and not can_hold([(rule.test, True)], reach, look.terms):
             yield _never(look, stake, rule)
@@ -525,7 +525,7 @@ def _edge(look: LintContext, rule: Rule, kind: ExitKind) -> tuple[Subject, float
     subject, passing = literal(rule.test, look.terms)
     if not _is_whole(subject) or not passing:
         return None
-    is_from_below = (kind is ExitKind.TARGET) is not (subject.measure == "cost") or subject.measure == "give_back"
+    is_from_below = kind.takes_profit is not (subject.measure == "cost") or subject.measure == "give_back"
     edge = passing[0][0][0] if is_from_below else passing[-1][1][0]
     return (subject, edge) if -inf < edge < inf else None
 
@@ -533,12 +533,12 @@ def _edge(look: LintContext, rule: Rule, kind: ExitKind) -> tuple[Subject, float
 def _distance(look: LintContext, stake: ExamplePayoff, planned: ExitPlan, rule: Rule) -> float | None:
     """Return how far, per share, the price moves from the entry until a target or a stop acts; None where unknown."""
     found, paid = _edge(look, rule, planned.kind), paid_about(look, AS_IT_IS)
-    if found is None or planned.kind not in (ExitKind.TARGET, ExitKind.STOP):
+    if found is None or not planned.kind.is_level:
         return None
     subject, edge = found
     if planned.armed_by and subject.measure != "give_back":
         return None
-    side = 1 if planned.kind is ExitKind.TARGET else -1
+    side = 1 if planned.kind.takes_profit else -1
     less = stake.spread if side < 0 and dict(_arguments(subject)).get("at") == "natural" else 0.0
     distance = _moved(look, stake, paid, subject, edge, side)
     return None if distance is None else distance - less
@@ -576,7 +576,7 @@ def inside_the_spread(look: LintContext) -> Iterator[Problem]:
     part = TIGHT_SHARES if any(leg.is_shares for leg in look.plan.legs) else TIGHT_BOUGHT
     part = TIGHT_SOLD if stake.is_sold else part
     for planned, rule in look.exit_rules():
-        distance = _distance(look, stake, planned, rule) if planned.kind is ExitKind.STOP else None
+        distance = _distance(look, stake, planned, rule) if planned.kind.limits_loss else None
         is_trailing = planned.basis == "give_back"
         room = stake.noise if is_trailing else max(stake.noise, stake.swing, part * abs(stake.entry))
         if distance is not None and distance < room * _BELOW:
@@ -591,7 +591,7 @@ def of_few_dollars(look: LintContext) -> Iterator[Problem]:
     if stake is None:
         return
     for planned, rule in look.exit_rules():
-        distance = _distance(look, stake, planned, rule) if planned.kind is ExitKind.TARGET else None
+        distance = _distance(look, stake, planned, rule) if planned.kind.takes_profit else None
         if distance is None or distance <= 0:
             continue
         costs = 2 * stake.commission * look.plan.quantity

@@ -20,7 +20,7 @@ from rulebot.review.example import EACH_WORDS, Example, Subject, each_words, nam
 from rulebot.review.exit_levels import legs_words, level_of, level_words, with_level
 from rulebot.review.exits import acting, acts_without_engine, closed_words, roll_words
 from rulebot.review.max_loss import max_loss_of
-from rulebot.spec.spec import Exit, ExitKind, IfUnknown, OnUnfilled
+from rulebot.spec.spec import Exit, IfUnknown, OnUnfilled
 from rulebot.wording.condition import rule_words, sentence
 from rulebot.wording.number import FULL_DAY, HALF_DAY
 
@@ -188,11 +188,7 @@ def _lost(planned: ExitPlan, sides: Sides) -> str:
         if end_of_day(sides.now.spec, FULL_DAY) is not None:
             return "it no longer leaves at that time"
         return nights(sides.now) if _held_over(sides.now) else "no time of day closes it: held to its expiry"
-    if planned.kind is ExitKind.STOP:
-        return f"a loss runs on to {worst_trade(sides.now)}"
-    if planned.kind is ExitKind.TARGET:
-        return "a profit is not taken"
-    return "it no longer leaves when this holds"
+    return planned.kind.traits.lost.format(worst=worst_trade(sides.now))
 
 
 def _held_over(subject: Subject) -> bool:
@@ -223,7 +219,8 @@ def judge_resting(edit: Edit) -> Verdict:
     if not edit.new:
         left = acts_without_engine(edit.sides.now) or "nothing acts"
         return Verdict(f"a dead engine no longer closes by it: while none runs {left}", is_worse=True)
-    if edit.now.noun.kind is ExitKind.STOP:
+    resting = edit.now.noun.kind.traits.resting
+    if resting is not None and resting.acts_at_market:
         return Verdict("acts also while no engine runs; one print at its price sends it to market", is_worse=True)
     return Verdict("acts also while no engine runs")
 

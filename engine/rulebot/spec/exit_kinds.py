@@ -1,0 +1,130 @@
+"""The kinds of exit, one row each: what the rest of the program must know of a kind stands here and nowhere else.
+
+To add a kind that closes: add its row, its key in the schema, a paragraph in docs/language.md, an example and a test.
+What else a kind may do (a price at the broker, another order) is asked of its row's fields, never of its name.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+
+from rulebot.model.money import Rounding
+from rulebot.model.order import OrderType, Purpose
+from rulebot.model.values import dataclass
+from rulebot.spec.nouns import Op
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resting:
+    """What stands at the broker for an exit of a kind that may rest there.
+
+    buys, sells: which neighbour of its price between two ticks the order takes. takes_combo: several legs rest as one
+    order. acts_at_market: once touched it fills at any price. words: what it is, for `explain`.
+    """
+
+    order_type: OrderType
+    purpose: Purpose
+    buys: Rounding
+    sells: Rounding
+    takes_combo: bool
+    acts_at_market: bool
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """What a kind of exit is.
+
+    levels: the measures it may be given, with the comparison that each means; none for a kind that is no level of
+    profit or loss. takes_profit: it closes at its price or not at all, and gives way to every other exit. limits_loss:
+    it guards against a loss, which the trade's worst case bounds. is_ending: it is never judged, since it is what
+    happens anyway. lost: what a spec loses with it, for `diff`; {worst} is the worst trade.
+    """
+
+    levels: Mapping[str, Op]
+    takes_profit: bool = False
+    limits_loss: bool = False
+    is_ending: bool = False
+    resting: Resting | None = None
+    lost: str = "it no longer leaves when this holds"
+
+
+class ExitKind(Enum):
+    """What kind of exit a rule is: its key in a spec, which names it in records too, and its traits."""
+
+    traits: Traits
+
+    def __new__(cls, word: str, traits: Traits) -> "ExitKind":
+        """Make a kind whose value is its word."""
+        kind = object.__new__(cls)
+        kind._value_ = word
+        kind.traits = traits
+        return kind
+
+    CONDITION = "condition", Traits(levels={})
+    TARGET = (
+        "target",
+        Traits(
+            levels={"profit": Op.AT_LEAST, "loss": Op.AT_MOST, "cost": Op.AT_MOST, "value": Op.AT_LEAST},
+            takes_profit=True,
+            resting=Resting(
+                order_type=OrderType.LIMIT,
+                purpose=Purpose.TARGET,
+                buys=Rounding.DOWN,
+                sells=Rounding.UP,
+                takes_combo=True,
+                acts_at_market=False,
+                words="a limit order at the broker",
+            ),
+            lost="a profit is not taken",
+        ),
+    )
+    STOP = (
+        "stop",
+        Traits(
+            levels={
+                "profit": Op.AT_MOST,
+                "loss": Op.AT_LEAST,
+                "give_back": Op.AT_LEAST,
+                "cost": Op.AT_LEAST,
+                "value": Op.AT_MOST,
+            },
+            limits_loss=True,
+            resting=Resting(
+                order_type=OrderType.STOP,
+                purpose=Purpose.STOP,
+                buys=Rounding.NEAREST,
+                sells=Rounding.NEAREST,
+                takes_combo=False,
+                acts_at_market=True,
+                words="a stop order at the broker, at market once touched",
+            ),
+            lost="a loss runs on to {worst}",
+        ),
+    )
+    AT_EXPIRY = "at_expiry", Traits(levels={}, is_ending=True)
+
+    @property
+    def takes_profit(self) -> bool:
+        """True when it closes at its price or not at all, and gives way to every other exit."""
+        return self.traits.takes_profit
+
+    @property
+    def limits_loss(self) -> bool:
+        """True when it guards against a loss."""
+        return self.traits.limits_loss
+
+    @property
+    def is_level(self) -> bool:
+        """True when it acts at a level of profit or loss."""
+        return bool(self.traits.levels)
+
+    @property
+    def is_ending(self) -> bool:
+        """True when it is never judged, since it is what happens anyway."""
+        return self.traits.is_ending
+
+
+EXIT_KEYS: Mapping[str, ExitKind] = {kind.value: kind for kind in ExitKind if kind.is_level or kind.is_ending}
+"""The keys that say what kind of exit a rule is; one without any of them is a condition."""
+LEVELS: Mapping[str, ExitKind] = {word: kind for word, kind in EXIT_KEYS.items() if kind.is_level}
+"""Those of exits at a level of profit or loss."""
