@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rulebot.chaos.limits_check import documents_taken_up, entries_and_refusals, governed, unprotected_too_long
 from rulebot.chaos.result import ChaosResult
-from rulebot.checks.against_ledger.books import PREFIX, CheckedDay, base_of, compare_books, fill_differences
+from rulebot.checks.against_ledger.books import PREFIX, CheckedDay, compare_books, fill_differences
 from rulebot.checks.against_ledger.findings import (
     at_work_otherwise,
     goes_on_after_kill,
@@ -52,6 +52,7 @@ from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.position import Position
 from rulebot.model.session import Session, exchange_date, session_from, trades_no_more
 from rulebot.model.values import dataclass
+from rulebot.record.books import base_of
 from rulebot.record.record import Kind, Record
 from rulebot.recovery.operator_state import standing_of
 from rulebot.store.emergency_journal import places

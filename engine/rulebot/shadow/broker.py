@@ -41,7 +41,7 @@ from rulebot.narrate.positions import order_price
 from rulebot.order.price import net_price, net_quote, order_parts
 from rulebot.record.record import Json, Kind, Record
 from rulebot.recovery.resume import resume_from
-from rulebot.store.finance.books import positions_of
+from rulebot.store.finance.deals import positions_of
 from rulebot.store.patient_journal import PatientJournal
 
 # --- What an observing broker knows again after a start

@@ -14,9 +14,9 @@ from rulebot.model.position import MissingLeg, Position, PositionLeg
 from rulebot.model.session import exchange_date, session_from
 from rulebot.model.share_coverage import DELIVERING
 from rulebot.model.text import counted
+from rulebot.record.books import HOW
 from rulebot.record.codec import decode, utc_time
 from rulebot.record.record import Kind, Record
-from rulebot.store.finance.books import HOW
 
 # --- What a person who corrects a fill is asked where it is not clear which leg is meant
 

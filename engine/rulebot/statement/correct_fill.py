@@ -24,6 +24,7 @@ from rulebot.model.market import Board
 from rulebot.model.order import is_synthetic, next_revision
 from rulebot.model.session import exchange_date
 from rulebot.model.values import replace
+from rulebot.record.books import base_of
 from rulebot.record.codec import utc_time
 from rulebot.record.record import CORRECTED, Json, Kind, Record
 from rulebot.recovery.resume import resume
@@ -67,7 +68,7 @@ def correct(
         records = journal.read()
         every = _estimates(records)
         found = [
-            each for each in every if ref == each.data["ref"] or (is_synthetic(ref) and _base_of(ref) == _base(each))
+            each for each in every if ref == each.data["ref"] or (is_synthetic(ref) and base_of(ref) == _base(each))
         ]
         of_legs = {_leg_of(each): each for each in found}  # of one that went part by part the last
         meant = [each for name, each in of_legs.items() if leg in ("", name)]
@@ -137,11 +138,7 @@ def _ended_beside(records: Sequence[Record], position: str, meant: Sequence[Reco
 
 
 def _base(fill: Record) -> str:
-    return _base_of(str(fill.data["exec_id"]))
-
-
-def _base_of(exec_id: str) -> str:
-    return exec_id.rpartition(".")[0]
+    return base_of(str(fill.data["exec_id"]))
 
 
 def _leg_of(record: Record) -> str:

@@ -24,7 +24,7 @@ from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.money import ZERO
 from rulebot.model.text import printable
 from rulebot.model.values import dataclass
-from rulebot.store.finance.books import base_of
+from rulebot.record.books import base_of
 
 # --- The nouns of a statement of the broker
 

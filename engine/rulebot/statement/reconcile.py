@@ -20,11 +20,12 @@ from rulebot.model.contract import Option, Right
 from rulebot.model.money import CENT, ZERO
 from rulebot.model.share_coverage import DELIVERING
 from rulebot.model.values import dataclass
+from rulebot.record.books import BookedFill, LegEnding, base_of
 from rulebot.record.record import Kind
 from rulebot.statement.flex import Contract, Statement, StatementEvent, StatementExecution, read_flex
 from rulebot.store.dialect import to_step
 from rulebot.store.export import exact
-from rulebot.store.finance.books import SHARE_TYPE, BookedFill, Books, LegEnding, base_of, is_section_1256, occ_symbol
+from rulebot.store.finance.deals import SHARE_TYPE, Deals, is_section_1256, occ_symbol
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 
@@ -65,8 +66,8 @@ class Difference:
 class Contracts:
     """Names a contract alike on both sides: by the broker's number where both know it, else by its OCC symbol."""
 
-    def __init__(self, books: Books) -> None:
-        options = [fill.of.option for fill in books.fills] + [ending.of.option for ending in books.endings]
+    def __init__(self, deals: Deals) -> None:
+        options = [fill.of.option for fill in deals.fills] + [ending.of.option for ending in deals.endings]
         self._by_id = {option.con_id: self.key_of(option) for option in options if option.con_id}
 
     def key_of(self, option: Option) -> str:
@@ -114,13 +115,13 @@ class _Side:
 
 
 def endings_that_differ(
-    books: Books, statement: Statement, contracts: Contracts, strangers: Iterable[StatementExecution]
+    deals: Deals, statement: Statement, contracts: Contracts, strangers: Iterable[StatementExecution]
 ) -> tuple[list[Difference], list[StatementEvent]]:
     """Return what differs, and events of contracts that are not ours."""
     events = [event for event in statement.events if event.contract.category != SHARE_TYPE]
-    known = _held_or_ended(books, contracts)
+    known = _held_or_ended(deals, contracts)
     told = _theirs(events, contracts)
-    ours, options = _ours(books, statement, contracts, told.keys())
+    ours, options = _ours(deals, statement, contracts, told.keys())
     strange = [event for event in events if contracts.key(event.contract) not in known]
     if ours and not statement.has_events:
         text = f"{len(ours)} contracts ended, and the query has no Option Exercises, Assignments and Expirations"
@@ -136,17 +137,17 @@ def endings_that_differ(
     return [*differences, *_of_shares(gone, statement.events, strange)], strange
 
 
-def _held_or_ended(books: Books, contracts: Contracts) -> set[str]:
+def _held_or_ended(deals: Deals, contracts: Contracts) -> set[str]:
     """Return the contracts of which something of ours ended, or by our books still stands."""
-    ended = {contracts.key_of(ending.of.option) for ending in books.endings}
+    ended = {contracts.key_of(ending.of.option) for ending in deals.endings}
     held: dict[str, int] = defaultdict(int)
-    for fill in books.fills:
+    for fill in deals.fills:
         held[contracts.key_of(fill.of.option)] += fill.signed
     return ended | {key for key, signed in held.items() if signed and key not in ended}
 
 
 def _ours(
-    books: Books, statement: Statement, contracts: Contracts, told: Iterable[str]
+    deals: Deals, statement: Statement, contracts: Contracts, told: Iterable[str]
 ) -> tuple[dict[str, _Side], dict[str, Option]]:
     """Return our endings of options that the statement should have, by contract, and the contracts.
 
@@ -154,7 +155,7 @@ def _ours(
     """
     found: dict[str, _Side] = defaultdict(_Side)
     options: dict[str, Option] = {}
-    of_account = [each for each in books.endings if each.of.account in ("", statement.account)]
+    of_account = [each for each in deals.endings if each.of.account in ("", statement.account)]
     ours = [(contracts.key_of(each.of.option), each) for each in of_account if not each.of.option.is_share]
     due = {key for key, ending in ours if statement.covers(ending.date)}
     late = set(told) - due
@@ -377,25 +378,25 @@ class Orders:
         return told.ref in self.refs or told.order_id in self.perm_ids or told.ref.startswith(self.begin)
 
 
-def reconcile(books: Books, orders: Orders, statement: Statement) -> Reconciliation:
+def reconcile(deals: Deals, orders: Orders, statement: Statement) -> Reconciliation:
     """Return every difference between the books and the statement, and what in the statement is not ours."""
     theirs = {base_of(told.exec_id): told for told in statement.trades if told.exec_id}
-    of_account = [fill for fill in books.fills if fill.of.account in ("", statement.account)]
+    of_account = [fill for fill in deals.fills if fill.of.account in ("", statement.account)]
     ours = {base_of(fill.exec_id): fill for fill in of_account}
     untold = [told for told in statement.trades if base_of(told.exec_id) not in ours]
     unknown = [told for told in untold if orders.has(told)]
     strangers = [told for told in untold if not orders.has(told)]
-    contracts = Contracts(books)
+    contracts = Contracts(deals)
     stand_ins = told_of_estimates(ours, unknown, contracts) | told_by_others(ours, strangers, contracts)
     for base, found in stand_ins.items():
         theirs[base] = as_one(found, ours[base].of.option.multiplier)
         unknown = [told for told in unknown if told not in found]
         strangers = [told for told in strangers if told not in found]
     within = {base: fill for base, fill in ours.items() if base in theirs or _is_due(fill, statement)}
-    endings, strange = endings_that_differ(books, statement, contracts, strangers)
+    endings, strange = endings_that_differ(deals, statement, contracts, strangers)
     differences = [
         *_of_executions(within, theirs, contracts),
-        *(replace(_lost(told), mend=_mend(told, orders, unknown, books.endings, contracts)) for told in unknown),
+        *(replace(_lost(told), mend=_mend(told, orders, unknown, deals.endings, contracts)) for told in unknown),
         *(_cancelled(told) for told in statement.orphans if orders.has(told)),
         *endings,
     ]
@@ -404,7 +405,7 @@ def reconcile(books: Books, orders: Orders, statement: Statement) -> Reconciliat
         account=statement.account,
         periods=statement.periods,
         executions=len(within),
-        endings=sum(_is_in(ending, statement) for ending in books.endings),
+        endings=sum(_is_in(ending, statement) for ending in deals.endings),
         differences=tuple(differences or _of_sums(sums)),
         sums=sums,
         strangers=tuple(strangers),
@@ -545,7 +546,7 @@ def _of_sums(sums: Iterable[StatementSum]) -> Iterator[Difference]:
 def reconcile_file(store: Place, statement: Path) -> Reconciliation:
     """Compare a store with an Activity Flex Query. Raises: MisuseError for a file that is none of it; StoreError."""
     with StoreReader(store) as reader:
-        books, found = reader.books(("orders",))
+        deals, found = reader.deals(("orders",))
         installs = {record.data.get("install") for record in reader.records((Kind.RUN_STARTED,))} - {None}
     orders = found["orders"]
     ref, perm_id = orders.columns.index("ref"), orders.columns.index("ibkr_perm_id")
@@ -554,4 +555,4 @@ def reconcile_file(store: Place, statement: Path) -> Reconciliation:
         perm_ids=frozenset(int(row[perm_id]) for row in orders.rows if row[perm_id]),
         begin=tuple(f"{PREFIX}{install}:" for install in installs),
     )
-    return reconcile(books, known, read_flex(statement, books.accounts))
+    return reconcile(deals, known, read_flex(statement, deals.accounts))

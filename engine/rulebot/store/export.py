@@ -384,8 +384,8 @@ def export_sheets(path: Place, folder: Path, views: Sequence[str], form: str) ->
     if form == "parquet":
         check_installed()
     with StoreReader(path) as reader:
-        books, found = reader.books(views)
-    sheets = (*(sheet_of_view(name, *found[name]) for name in views), *finance_sheets(books))
+        deals, found = reader.deals(views)
+    sheets = (*(sheet_of_view(name, *found[name]) for name in views), *finance_sheets(deals))
     for sheet in sheets:
         target = folder / f"{sheet.name}.{form}"
         try:

@@ -19,8 +19,8 @@ from rulebot.record.explain import OF_LINKS, TimeSpan, outages
 from rulebot.record.record import COMPUTER_AHEAD, CORRECTED, DATA_TROUBLE, NAMED_ABOVE, Kind, Record
 from rulebot.store.dialect import place_in
 from rulebot.store.failures import error_text, failures
-from rulebot.store.finance.books import KINDS as BOOKED
-from rulebot.store.finance.books import Books, books_of, positions_of
+from rulebot.store.finance.deals import KINDS as BOOKED
+from rulebot.store.finance.deals import Deals, deals_of, positions_of
 from rulebot.store.place import Place
 from rulebot.store.recall import COLUMNS, StartupRecords, certain, of_kinds, read_rows, readable, recall
 from rulebot.store.registry import is_in_use, read_store
@@ -434,13 +434,13 @@ class StoreReader:
         with self._connection.begin():
             return self._tables(views)
 
-    def books(self, views: Collection[str] = ()) -> tuple[Books, dict[str, ListedRun]]:
+    def deals(self, views: Collection[str] = ()) -> tuple[Deals, dict[str, ListedRun]]:
         """Return every execution and settlement, and some views of the same instant. Raises: StoreError."""
         last = select(func.max(journal.c.seq)).where(journal.c.kind == Kind.POSITION.value).group_by(journal.c.position)
         with self._connection.begin():
             positions = self._records(select(*COLUMNS).where(journal.c.seq.in_(last)))
             told = self._records(select(*COLUMNS).where(journal.c.seq.in_(of_kinds(BOOKED))))
-            return books_of(told, positions_of(positions)), self._tables(views)
+            return deals_of(told, positions_of(positions)), self._tables(views)
 
     def records(self, kinds: Collection[Kind]) -> Sequence[Record]:
         """Return all records of some kinds, in order. Raises: StoreError for one that cannot be read."""

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rulebot.cli.main import main
-from rulebot.store.finance.books import BookedFill, occ_symbol
+from rulebot.record.books import BookedFill
+from rulebot.store.finance.deals import occ_symbol
 from rulebot.store.queries import Run, StoreReader
 
 
@@ -26,7 +27,7 @@ def line(fill: BookedFill) -> str:
 def statement(day_store: Path) -> Path:
     """Return a statement of the day that says what the store says."""
     with StoreReader(day_store) as reader:
-        books, _ = reader.books()
+        books, _ = reader.deals()
     path = day_store.with_name("flex.xml")
     path.write_text(
         '<FlexQueryResponse type="AF">\n<FlexStatements>\n'

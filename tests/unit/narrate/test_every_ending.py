@@ -49,7 +49,7 @@ from rulebot.promotion.paper import Key, closed_trades, read_paper
 from rulebot.promotion.sessions import judge
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.export import LineMaker
-from rulebot.store.finance.books import lots_of
+from rulebot.store.finance.deals import lots_of
 from rulebot.store.journal import SqlJournal
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
@@ -270,7 +270,7 @@ def test_reports_and_messages_say_so(place: Place) -> None:
         state = StoredRun(reader).state
         assert state is not None
         outcome = day_outcome(state, None)
-        gains = [lot.gain for lot in lots_of(reader.books()[0])]
+        gains = [lot.gain for lot in lots_of(reader.deals()[0])]
     assert (month.net, month.wins, month.win_rate) == (NET, WINS, Decimal(WINS) / TRADES)
     assert told.startswith(f"{FIRST}: realised -$266.00, {TRADES} closed")
     assert (outcome.realized, outcome.profit, outcome.exits) == (NET, NET, TRADES)

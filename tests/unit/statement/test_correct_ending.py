@@ -26,7 +26,7 @@ from rulebot.shadow.broker import delivered_shares
 from rulebot.statement.correct_ending import find_ending, traded
 from rulebot.statement.correct_fill import correct
 from rulebot.store.export import export_sheets
-from rulebot.store.finance.books import positions_of
+from rulebot.store.finance.deals import positions_of
 from rulebot.store.journal import SqlJournal
 from rulebot.store.queries import StoreReader
 from rulebot.store.registry import open_store

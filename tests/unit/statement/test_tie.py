@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from store_day import DAY, at, put
 
+from rulebot.record.books import BookedFill, LegContract, LegEnding, base_of
 from rulebot.statement.flex import Contract, Statement, StatementEvent, StatementExecution
 from rulebot.statement.reconcile import Difference, DifferenceKind, Orders, Reconciliation, reconcile
-from rulebot.store.finance.books import BookedFill, Books, LegContract, LegEnding, base_of, occ_symbol
+from rulebot.store.finance.deals import Deals, occ_symbol
 
 SHORT = LegContract(account="U1", bot="a", position="P", leg="short_put", option=put(5930), sign=-1)
 LONG = LegContract(account="U1", bot="b", position="Q", leg="long_put", option=put(5920), sign=1)
@@ -95,7 +96,7 @@ def statement(
 def compared(
     found: Statement, fills: tuple[BookedFill, ...] = FILLS, endings: tuple[LegEnding, ...] = ()
 ) -> Reconciliation:
-    return reconcile(Books(fills, endings), ORDERS, found)
+    return reconcile(Deals(fills, endings), ORDERS, found)
 
 
 def shown(found: Reconciliation) -> list[tuple[str, str, str, str]]:
@@ -164,7 +165,7 @@ def test_missing_on_either_side() -> None:
 
 
 def test_an_execution_on_record_is_ours_whatever_its_order_is_called() -> None:
-    found = reconcile(Books(FILLS, ()), Orders(refs=frozenset(), perm_ids=frozenset()), statement(*BOTH))
+    found = reconcile(Deals(FILLS, ()), Orders(refs=frozenset(), perm_ids=frozenset()), statement(*BOTH))
     assert found.ties
     assert found.strangers == ()
 

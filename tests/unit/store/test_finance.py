@@ -16,17 +16,15 @@ from rulebot.model.contract import Option, Right, share
 from rulebot.model.errors import StoreError
 from rulebot.model.money import ZERO
 from rulebot.model.order import UNSEEN
+from rulebot.record.books import BookedFill, LegContract, LegEnding
 from rulebot.record.record import Kind, Record
 from rulebot.statement.flex import EVENT_FIELDS, TRADE_FIELDS
 from rulebot.statement.reconcile import DifferenceKind
 from rulebot.store.export import _write, exact, export_sheets
-from rulebot.store.finance.books import (
-    BookedFill,
-    Books,
-    LegContract,
-    LegEnding,
+from rulebot.store.finance.deals import (
+    Deals,
     Lot,
-    books_of,
+    deals_of,
     is_section_1256,
     lots_of,
     occ_symbol,
@@ -61,7 +59,7 @@ def ending(of: LegContract, quantity: int, price: str, how: str, when: datetime)
 
 
 def lots(*fills: BookedFill, endings: tuple[LegEnding, ...] = ()) -> list[Lot]:
-    return lots_of(Books(fills, endings))
+    return lots_of(Deals(fills, endings))
 
 
 def shown(found: list[Lot]) -> list[tuple[int, str, str, str, str]]:
@@ -237,10 +235,10 @@ def test_shares_that_were_called_away() -> None:
 def test_each_sheet_says_which_way_it_was() -> None:
     moves = (fill(SHORT, "10:00", -1, "2.50"), fill(LONG, "10:00", 1, "1.10"), fill(SHORT, "11:00", 1, "1.00"))
     gone = (ending(LONG, 1, "0", "expired", at("16:00")), ending(SHORT, -1, "0", "expired", at("16:00")))
-    executions, settlements, lots_sheet = finance_sheets(Books(moves, gone))
+    executions, settlements, lots_sheet = finance_sheets(Deals(moves, gone))
     assert said(executions, "side", "open_close") == [("SELL", "O"), ("BUY", "O"), ("BUY", "C")]
     assert said(settlements, "held", "quantity") == [("long", 1), ("long", 1)]
-    (short_settled,) = finance_sheets(Books(moves, (ending(SHORT, 1, "0", "expired", at("16:00")),)))[1:2]
+    (short_settled,) = finance_sheets(Deals(moves, (ending(SHORT, 1, "0", "expired", at("16:00")),)))[1:2]
     assert said(short_settled, "held", "quantity") == [("short", 1)]
     assert said(lots_sheet, "leg", "held") == [("long_put", "long"), ("short_put", "short")]
 
@@ -253,7 +251,7 @@ def said(sheet: Sheet, *names: str) -> list[tuple[Any, ...]]:
 def test_shares_of_an_earlier_year_settle_later_than_the_option_beside_them() -> None:
     day = date(2023, 11, 15)
     of = LegContract(account="", bot="a", position="P", leg="shares", option=share("SPY"), sign=1)
-    sheet = finance_sheets(Books((fill(of, "10:00", 100, "450", day=day), fill(SHORT, "10:00", -1, "2", day=day)), ()))[
+    sheet = finance_sheets(Deals((fill(of, "10:00", 100, "450", day=day), fill(SHORT, "10:00", -1, "2", day=day)), ()))[
         0
     ]
     at_column = [column.name for column in sheet.columns].index("settlement_date")
@@ -328,9 +326,9 @@ def test_what_settles_at_opening_prints_ends_on_the_day_after_its_last() -> None
     assert (lot.opened, lot.closed, lot.holding_days) == (date(2026, 11, 18), friday, 2)
 
 
-def records(*found: Record) -> Books:
+def records(*found: Record) -> Deals:
     held = positions_of([entity(Kind.POSITION, at("09:52"), position("open", True, False))])
-    return books_of(found, held)
+    return deals_of(found, held)
 
 
 def told(exec_id: str, quantity: int, price: str = "0.60") -> Record:
@@ -393,7 +391,7 @@ def test_a_fill_on_a_leg_that_no_position_has_is_an_error(tmp_path: Path) -> Non
         pytest.raises(StoreError, match="on a leg that no position has: P1 short_put"),
         StoreReader(tmp_path / "a.db") as it,
     ):
-        it.books()
+        it.deals()
 
 
 def test_amounts_have_all_their_digits_and_at_least_cents() -> None:
@@ -408,7 +406,7 @@ def test_amounts_have_all_their_digits_and_at_least_cents() -> None:
 
 def test_every_column_and_every_difference_is_documented() -> None:
     page = (Path(__file__).parents[3] / "docs" / "export.md").read_text(encoding="utf-8")
-    columns = {column.name for sheet in finance_sheets(Books((), ())) for column in sheet.columns}
+    columns = {column.name for sheet in finance_sheets(Deals((), ())) for column in sheet.columns}
     assert sorted(name for name in columns if f"`{name}`" not in page) == []
     assert sorted(name for name in NAMES if f"### `{name}`" not in page) == []
     assert sorted(what.value for what in DifferenceKind if f"`{what.value.upper()}`" not in page) == []

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -17,6 +17,7 @@ from rulebot.model.money import CENT, ZERO
 from rulebot.model.order import Order, is_synthetic
 from rulebot.model.position import Position
 from rulebot.model.share_coverage import DELIVERING, shares_delivered
+from rulebot.record.books import base_of
 from rulebot.record.codec import decode, json_text, line_of
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.journal import SqlJournal
@@ -109,60 +110,84 @@ def compare_books(
     that nobody was there to hear on their day; at what they traded is not compared, nor is what others have closed at a
     price that nobody has told.
     """
-    past_us = _past_us(day)
-    rows = list(rows)
+    rows, past_us, estimated = list(rows), _past_us(day), _estimated(day)
     others = _of_others((row for row in rows if base_of(row.get("exec_id", "")) not in past_us), _settled(day))
-    estimated = _estimated(day)
     for key, count in estimated.items():
         others["held", key] -= count
-    cash, paid, held = dict[int, Decimal](), dict[int, Decimal](), dict[int, Decimal]()
+    dealt, apart = _not_compared(day, rows, unheard, estimated, others)
+    ours = _our_sums(day)
+    theirs = {
+        "cash": day.ledger.cash_flow,
+        "commission": _told_commissions(day, rows, untold, past_us),
+        "held": day.ledger.positions,
+    }
+    known = {key for key in (*ours["cash"], *theirs["cash"], *theirs["held"]) if key not in UNDERLYINGS}
+    return [
+        f"{what} of {key}: ours {mine.get(key, ZERO)}, the ledger's {theirs[what].get(key, ZERO)}"
+        for key in sorted(known | dealt)
+        for what, mine in ours.items()
+        if key not in apart[what]
+        and abs(mine.get(key, ZERO) - theirs[what].get(key, ZERO) + others.get((what, key), ZERO)) >= CENT / 2
+    ]
+
+
+def _our_sums(day: CheckedDay) -> dict[str, dict[int, Decimal]]:
+    """Return what our positions come to, by contract, as the ledger counts it."""
+    cash, paid, held = (defaultdict[int, Decimal](Decimal) for _ in range(3))
     for position in day.positions.values():
         for leg in position.legs:
             key = leg.option.con_id
-            cash[key] = cash.get(key, ZERO) + leg.entry_cash + leg.exit_cash
-            paid[key] = paid.get(key, ZERO) + leg.commissions
-            held[key] = held.get(key, ZERO) + leg.signed_held
+            cash[key] += leg.entry_cash + leg.exit_cash
+            paid[key] += leg.commissions
+            held[key] += leg.signed_held
     for key, amount in _set_off(day):
         cash[key] -= amount
     for key, amount in _by_account_alone(day):
         cash[key] += amount
-    theirs_paid = dict(day.ledger.commissions)
-    of_others = {
-        base_of(row["exec_id"]) for row in rows if _is_of_others(row) and base_of(row["exec_id"]) not in past_us
-    }  # their commissions are in `others`, told or not
-    kept = set[str]()
+    return {"cash": cash, "commission": paid, "held": held}
+
+
+def _told_commissions(
+    day: CheckedDay, rows: Iterable[Row], untold: Iterable[Row], past_us: Collection[str]
+) -> dict[int, Decimal]:
+    """Return the ledger's commissions, by contract, without those that were kept from us.
+
+    What others pay is told once, to whoever is connected; commissions of their trades in their own contracts are
+    counted with them, told or not.
+    """
+    found, kept = dict(day.ledger.commissions), set[str]()
+    of_others = {base_of(row["exec_id"]) for row in rows if _is_of_others(row)} - set(past_us)
     for row in untold:
         kept.add(base_of(row["exec_id"]))
         if base_of(row["exec_id"]) not in of_others:
-            theirs_paid[int(str(row["con_id"]))] -= money_of(row, "commission")
+            found[int(str(row["con_id"]))] -= money_of(row, "commission")
     paid_for = {base_of(record.data["exec_id"]) for record in day.records if record.kind is Kind.COMMISSION}
-    for row in rows:  # what others pay is told once: to who is there
-        if row["kind"] == "commission" and base_of(row["exec_id"]) in past_us - paid_for - kept:
-            theirs_paid[int(str(row["con_id"]))] -= money_of(row, "commission")
-    sums = (
-        ("cash", cash, day.ledger.cash_flow),
-        ("commission", paid, theirs_paid),
-        ("held", held, day.ledger.positions),
-    )
-    known = {key for key in (*cash, *day.ledger.cash_flow, *day.ledger.positions) if key not in UNDERLYINGS}
-    dealt = set() if any(_is_early(row) for row in rows) else _shares_dealt(day)
+    for row in rows:
+        if row["kind"] == "commission" and base_of(row["exec_id"]) in set(past_us) - paid_for - kept:
+            found[int(str(row["con_id"]))] -= money_of(row, "commission")
+    return found
+
+
+def _not_compared(
+    day: CheckedDay,
+    rows: Sequence[Row],
+    unheard: Collection[str],
+    estimated: Collection[int],
+    others: Mapping[tuple[str, int], Decimal],
+) -> tuple[set[int], dict[str, set[int]]]:
+    """Return the shares that are legs of ours and are compared, and the contracts that are not, for each sum."""
     waiting = {option.con_id for option in waiting_for_level(day, rows)}
     guessed = {int(str(row["con_id"])) for row in executions(rows) if base_of(row["exec_id"]) in unheard}
     ended = {leg.option.con_id for position in day.positions.values() for leg in position.legs if leg.settled}
     ended |= {int(str(row["con_id"])) for row in rows if row["kind"] == "settlement" and not _is_early(row)}
     shared = {key for key in ended if others.get(("held", key))}  # what others have of it is settled with ours
+    dealt = set[int]() if any(_is_early(row) for row in rows) else _shares_dealt(day)
     dealt -= _moved_by(rows, shared)
-    return [
-        f"{what} of {key}: ours {ours.get(key, ZERO)}, the ledger's {theirs.get(key, ZERO)}"
-        for key in sorted(known | dealt)
-        for what, ours, theirs in sums
-        if not (key in dealt and what == "held")  # the account may hold others
-        and not (key in guessed and what != "held")
-        and not (key in estimated and what == "cash")
-        and not (key in shared and what != "commission")
-        and not (key in waiting and what != "commission")
-        and abs(ours.get(key, ZERO) - theirs.get(key, ZERO) + others.get((what, key), ZERO)) >= CENT / 2
-    ]
+    return dealt, {
+        "cash": guessed | set(estimated) | shared | waiting,
+        "commission": guessed,
+        "held": dealt | shared | waiting,  # of shares the account may hold others
+    }
 
 
 def waiting_for_level(day: CheckedDay, rows: Iterable[Row]) -> set[Option]:
@@ -346,11 +371,6 @@ def contracts_of(row: Row) -> int:
 def signed(row: Row) -> int:
     """Return what an execution brings the account: + bought."""
     return contracts_of(row) * (1 if row["side"] == "BOT" else -1)
-
-
-def base_of(exec_id: object) -> str:
-    """Return what the id of an execution and those of its corrections have in common; "" of none."""
-    return str(exec_id).rpartition(".")[0]
 
 
 def _terms(exec_id: object, ref: object, con_id: object, quantity: object, price: object) -> _Terms:

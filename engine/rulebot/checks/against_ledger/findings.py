@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from rulebot.checks.against_ledger.books import PREFIX, CheckedDay, base_of, contracts_of, executions, left_to_go_on
+from rulebot.checks.against_ledger.books import PREFIX, CheckedDay, contracts_of, executions, left_to_go_on
 from rulebot.checks.journal.audit import audit
 from rulebot.core.state import OperatorState, TradingMode
 from rulebot.fill.ledger import BY_OTHERS
@@ -16,6 +16,7 @@ from rulebot.model.money import Rounding, TickRule
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.position import Position, PositionLeg
 from rulebot.order.price import option_ticks
+from rulebot.record.books import base_of
 from rulebot.record.codec import decode
 from rulebot.record.record import FILLS_OWED, TICKS, Json, Kind, Record
 from rulebot.recovery.operator_state import after_record

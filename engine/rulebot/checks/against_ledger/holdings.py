@@ -11,7 +11,6 @@ from rulebot.checks.against_ledger.books import (
     PREFIX,
     CheckedDay,
     DealtByOthers,
-    base_of,
     contracts_of,
     dealt_for,
     executions,
@@ -25,6 +24,7 @@ from rulebot.model.money import ZERO
 from rulebot.model.order import Order, OrderLeg, Purpose
 from rulebot.model.session import exchange_date
 from rulebot.model.share_coverage import DELIVERING, shares_covering, shares_delivered
+from rulebot.record.books import base_of
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind
 from twsim import DELIVERY, EARLY, Row, Status, money_of

@@ -1,14 +1,15 @@
 """Checks on what is owned: positions are made again from fills, commissions and settlements, and compared."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 
-from rulebot.model.money import CENT, ZERO
-from rulebot.model.order import Order, OrderStatus, Purpose
-from rulebot.model.position import Position, PositionLeg
+from rulebot.model.money import CENT
+from rulebot.model.order import Order, OrderStatus
+from rulebot.model.position import Position
+from rulebot.record.books import Books
 from rulebot.record.codec import CodecError, decode
 from rulebot.record.record import Kind, Record
 
@@ -113,132 +114,19 @@ def _begins(last: Entry, entry: Entry) -> bool:
 # --- Checks on what is owned
 
 _BOOKED = (Kind.POSITION, Kind.FILL, Kind.COMMISSION, Kind.SETTLEMENT)
+_BOOKED_FIELDS = ("opened", "closed", "settled", "entry_cash", "exit_cash", "commissions", "shares_profit")
 
 
-@dataclass(slots=True)
-class Leg:
-    """What the happenings alone say of one leg, in the units of PositionLeg."""
-
-    opened: int = 0
-    closed: int = 0
-    settled: int = 0
-    entry_cash: Decimal = ZERO
-    exit_cash: Decimal = ZERO
-    commissions: Decimal = ZERO
-    shares_profit: Decimal = ZERO
-
-    def differs(self, leg: PositionLeg) -> str:
-        """Return the first difference to a recorded leg in words, "" when there is none."""
-        for name in ("opened", "closed", "settled", "entry_cash", "exit_cash", "commissions", "shares_profit"):
-            ours, theirs = getattr(self, name), getattr(leg, name)
-            if abs(ours - theirs) >= (CENT / 2 if isinstance(ours, Decimal) else 1):
-                return f"{name} of {leg.name} is {theirs}, its fills and settlements give {ours}"
-        return ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Fill:
-    """One execution as it counts now."""
-
-    exec_id: str
-    position: str
-    leg: str
-    is_entry: bool
-    quantity: int
-    cash: Decimal
-    commission: Decimal = ZERO
-
-
-def buys_back(entry: Entry, leg: PositionLeg) -> bool:
-    """Say whether a fill takes back what was closed beyond what was held: it deals as the entry did."""
-    is_unwind = entry.text("purpose") == Purpose.UNWIND.value
-    return is_unwind and bool(entry.record.data.get("is_buy")) is (leg.sign > 0)
-
-
-@dataclass(slots=True)
-class Books:
-    """The fold: legs by position and name, executions by their base, and each position's contracts."""
-
-    legs: dict[tuple[str, str], Leg] = field(default_factory=dict)
-    fills: dict[str, _Fill] = field(default_factory=dict)
-    contracts: dict[tuple[str, str], PositionLeg] = field(default_factory=dict)
-
-    def leg(self, position: str, name: str) -> Leg:
-        """Return a leg, empty when nothing was booked on it."""
-        return self.legs.setdefault((position, name), Leg())
-
-    def take(self, entry: Entry) -> str:
-        """Count a record; return what is wrong with it in words, "" when nothing is."""
-        if entry.position is not None:
-            for leg in entry.position.legs:
-                self.contracts[entry.position.id, leg.name] = leg
-            return ""
-        if entry.kind is Kind.COMMISSION:
-            return self._commission(entry)
-        if (entry.record.position, entry.text("leg")) not in self.contracts:
-            return f"a {entry.kind.value} on a leg that no position has: {entry.record.position} {entry.text('leg')}"
-        return self._fill(entry) if entry.kind is Kind.FILL else self._settlement(entry)
-
-    def _fill(self, entry: Entry) -> str:
-        exec_id = entry.text("exec_id")
-        base, _, revision = exec_id.rpartition(".")
-        known = self.fills.get(base)
-        if known is not None and known.exec_id.rpartition(".")[2] >= revision:
-            return f"execution {exec_id} is recorded a second time"
-        if known is not None:
-            self._count(known, -1)
-        contract = self.contracts[entry.record.position, entry.text("leg")]
-        quantity, sign = int(entry.text("quantity")), -1 if entry.record.data.get("is_buy") else 1
-        fill = _Fill(
-            exec_id=exec_id,
-            position=entry.record.position,
-            leg=contract.name,
-            is_entry=entry.text("purpose") == Purpose.ENTRY.value,
-            quantity=-quantity if buys_back(entry, contract) else quantity,
-            cash=Decimal(entry.text("price")) * quantity * contract.option.multiplier * sign,
-            commission=known.commission if known else ZERO,
-        )
-        self.fills[base] = fill
-        self._count(fill, 1)
-        return ""
-
-    def _count(self, fill: _Fill, times: int) -> None:
-        leg = self.leg(fill.position, fill.leg)
-        if fill.is_entry:
-            leg.opened += times * fill.quantity
-            leg.entry_cash += times * fill.cash
-        else:
-            leg.closed += times * fill.quantity
-            leg.exit_cash += times * fill.cash
-        leg.commissions += times * fill.commission
-
-    def _commission(self, entry: Entry) -> str:
-        base = entry.text("exec_id").rpartition(".")[0]
-        known = self.fills.get(base)
-        if known is None:
-            return f"a commission on execution {entry.text('exec_id')}, which is not recorded"
-        amount = Decimal(entry.text("amount"))
-        self.leg(known.position, known.leg).commissions += amount - known.commission
-        fields = (known.exec_id, known.position, known.leg, known.is_entry, known.quantity, known.cash)
-        self.fills[base] = _Fill(*fields, amount)
-        return ""
-
-    def _settlement(self, entry: Entry) -> str:
-        contract = self.contracts[entry.record.position, entry.text("leg")]
-        leg, quantity = self.leg(entry.record.position, contract.name), int(entry.text("quantity"))
-        cash = contract.sign * quantity * Decimal(entry.text("price")) * contract.option.multiplier
-        leg.closed += quantity
-        leg.settled += quantity
-        leg.exit_cash += cash.quantize(CENT)
-        leg.shares_profit += Decimal(entry.text("shares_profit") or 0)
-        return ""
+def take(books: Books, entry: Entry) -> str:
+    """Book an entry; return what is wrong with it in words, "" when nothing is."""
+    return books.take(entry.record, entry.position)
 
 
 def positions_follow_fills(tape: JournalIndex) -> Iterator[Finding]:
     """5: Each execution counts once, and every position ends as the fold of what happened to it, to the cent."""
     books, last = Books(), dict[str, Entry]()
     for entry in tape.of(*_BOOKED):
-        if wrong := books.take(entry):
+        if wrong := take(books, entry):
             yield entry.finding(wrong)
         if entry.position is not None:
             last[entry.position.id] = entry
@@ -275,10 +163,10 @@ def _moved(entry: Entry) -> Mapping[str, str]:
 
 def _booked(books: Books, filled: dict[tuple[str, str, str], int], entry: Entry) -> str:
     """Count a record; what is wrong with it is told by the check of invariant 5."""
-    before = books.fills.get(entry.text("exec_id").rpartition(".")[0])
-    if not books.take(entry) and entry.kind is Kind.FILL:
+    added = books.added(entry.record) if entry.kind is Kind.FILL else 0
+    if not take(books, entry) and added:
         key = entry.text("ref"), entry.record.position, entry.text("leg")
-        filled[key] = filled.get(key, 0) + int(entry.text("quantity")) - (before.quantity if before else 0)
+        filled[key] = filled.get(key, 0) + added
     return ""
 
 
@@ -291,8 +179,12 @@ def _position_differs(books: Books, states: Mapping[str, str], position: Positio
 
 def _differences(books: Books, position: Position) -> Iterator[str]:
     for leg in position.legs:
-        if text := books.leg(position.id, leg.name).differs(leg):
-            yield text
+        totals = books.of_leg(position.id, leg.name)
+        for name in _BOOKED_FIELDS:
+            ours, theirs = getattr(totals, name), getattr(leg, name)
+            if abs(ours - theirs) >= (CENT / 2 if isinstance(ours, Decimal) else 1):
+                yield f"{name} of {leg.name} is {theirs}, its fills and settlements give {ours}"
+                break
 
 
 def _order_differs(filled: Mapping[tuple[str, str, str], int], order: Order) -> str:

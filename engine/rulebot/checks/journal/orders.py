@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from rulebot.checks.journal.books import AbandonedOrders, Books, Entry, Finding, JournalIndex, buys_back
+from rulebot.checks.journal.books import AbandonedOrders, Entry, Finding, JournalIndex, take
 from rulebot.compile.lifecycle import LIFECYCLE
 from rulebot.core.program import CompiledBot
 from rulebot.core.state import OperatorState, TradingMode
@@ -16,6 +16,7 @@ from rulebot.model.errors import RulebotError
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.position import PositionLeg
 from rulebot.model.session import Session, exchange_date, session_from
+from rulebot.record.books import Books, base_of
 from rulebot.record.record import BY_HAND, COMPUTER_AHEAD, IS_NAMED, Kind, Record
 from rulebot.recovery.operator_state import after_record
 
@@ -41,14 +42,14 @@ def never_more_than_held(tape: JournalIndex) -> Iterator[Finding]:
             continue
         is_exit = entry.kind is Kind.FILL and entry.text("purpose") != Purpose.ENTRY.value
         is_late = is_exit and (entry.text("ref") in over or entry.text("ref") in given_up)
-        if is_late or (entry.kind is Kind.FILL and _added(books, entry) < 0):
+        if is_late or (entry.kind is Kind.FILL and books.added(entry.record) < 0):
             busted.add(entry.record.position)
         if is_exit:
             asked.fill(entry)
-        if books.take(entry) or entry.kind not in (Kind.FILL, Kind.SETTLEMENT):
+        if take(books, entry) or entry.kind not in (Kind.FILL, Kind.SETTLEMENT):
             continue
         name = entry.text("leg")
-        leg = books.leg(entry.record.position, name)
+        leg = books.of_leg(entry.record.position, name)
         beyond = asked.beyond[entry.record.position, name] if entry.record.position in told else 0
         if leg.closed > leg.opened + beyond and entry.record.position not in busted:
             yield entry.finding(f"{entry.record.position}: {leg.closed} of {name} are closed, {leg.opened} were opened")
@@ -59,8 +60,8 @@ def never_more_than_held(tape: JournalIndex) -> Iterator[Finding]:
 
 def _takes_back(books: Books, entry: Entry) -> bool:
     """Say whether a fill has bought back no more than was closed beyond what was held."""
-    leg = books.leg(entry.record.position, entry.text("leg"))
-    return buys_back(entry, books.contracts[entry.record.position, entry.text("leg")]) and leg.closed >= leg.opened
+    leg = books.of_leg(entry.record.position, entry.text("leg"))
+    return books.fills[base_of(entry.text("exec_id"))].unwinds and leg.closed >= leg.opened
 
 
 def _buys_back(order: Order, leg: PositionLeg) -> bool:
@@ -88,12 +89,12 @@ class _Asked:
             return
         filled = self._filled[key]
         before = max(sum(filled.values()) - size, 0)
-        filled[entry.text("exec_id").rpartition(".")[0]] = int(str(entry.record.data["quantity"]))
+        filled[base_of(entry.text("exec_id"))] = int(str(entry.record.data["quantity"]))
         self.beyond[entry.record.position, key[1]] += max(sum(filled.values()) - size, 0) - before
 
 
 def _is_wrong_way(books: Books, entry: Entry) -> bool:
-    contract = books.contracts[entry.record.position, entry.text("leg")]
+    contract = books.legs[entry.record.position, entry.text("leg")]
     is_entry = entry.text("purpose") == Purpose.ENTRY.value
     return bool(entry.record.data.get("is_buy")) is not ((contract.sign > 0) is is_entry)
 
@@ -149,12 +150,12 @@ def never_more_at_work(tape: JournalIndex) -> Iterator[Finding]:
             if entry.kind is Kind.RUN_STARTED or entry.kind is Kind.LINK:
                 is_linked = entry.record.data.get("up") is True
             if entry.kind is Kind.FILL:
-                added = _added(books, entry)
+                added = books.added(entry.record)
                 if added < 0 or _is_late(working, entry):
                     busted.add(entry.record.position)
                 _note_fill(working, entry, added)
             if entry.kind in (Kind.POSITION, Kind.FILL, Kind.SETTLEMENT):
-                books.take(entry)
+                take(books, entry)
                 touched[entry.record.position] = entry
             if entry.order is not None and entry.order.purpose is not Purpose.ENTRY:
                 given_up.note(entry.order, entry.record.at)
@@ -187,12 +188,6 @@ def _counts(each: _Working, live: Iterable[_Working]) -> bool:
         return True
     sent = (other.order.ref for other in live if other is not each and other.beside is None)
     return any(ref not in each.beside for ref in sent)
-
-
-def _added(books: Books, entry: Entry) -> int:
-    """Return how many contracts a fill adds, below 0 where a correction to fewer takes the place of another."""
-    before = books.fills.get(entry.text("exec_id").rpartition(".")[0])
-    return int(entry.text("quantity")) - (abs(before.quantity) if before is not None else 0)
 
 
 def _note_fill(working: dict[str, _Working], entry: Entry, added: int) -> None:
@@ -230,12 +225,12 @@ def _too_much(books: Books, live: list[_Working], position: str, at: datetime) -
         for each in live:
             key = each.order.oca_group or each.order.ref
             groups[key] = max(groups.get(key, 0), each.remaining(name))
-        leg, contract = books.leg(position, name), books.contracts.get((position, name))
+        leg, contract = books.of_leg(position, name), books.legs.get((position, name))
         held, total = leg.opened - leg.closed, sum(groups.values())
         if contract is not None and held < 0 and all(_buys_back(each.order, contract) for each in live):
             held = -held  # what was closed too far is bought back
         is_over = total > max(held, 0)  # what the broker filled beyond an order is not at work any more
-        if is_over and not _has_expired(books.contracts.get((position, name)), at):
+        if is_over and not _has_expired(books.legs.get((position, name)), at):
             refs = ", ".join(each.order.ref for each in live)
             return f"{total} of {name} work to be closed ({refs}), {held} are held"
     return ""

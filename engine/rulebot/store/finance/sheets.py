@@ -11,16 +11,8 @@ from typing import Any, NamedTuple
 from rulebot.model.errors import StoreError
 from rulebot.model.session import CalendarError, settlement_date
 from rulebot.model.values import dataclass
-from rulebot.store.finance.books import (
-    BookedFill,
-    Books,
-    LegContract,
-    LegEnding,
-    Lot,
-    lots_of,
-    occ_symbol,
-    security_type,
-)
+from rulebot.record.books import BookedFill, LegContract, LegEnding
+from rulebot.store.finance.deals import Deals, Lot, lots_of, occ_symbol, security_type
 
 # --- A sheet
 
@@ -178,12 +170,12 @@ _LOTS: tuple[_Field, ...] = (
 )
 
 
-def finance_sheets(books: Books) -> tuple[Sheet, ...]:
+def finance_sheets(deals: Deals) -> tuple[Sheet, ...]:
     """Return the sheets of `NAMES`, in that order."""
     return (
-        _sheet(NAMES[0], _EXECUTIONS, books.fills),
-        _sheet(NAMES[1], _SETTLEMENTS, books.endings),
-        _sheet(NAMES[2], _LOTS, lots_of(books)),
+        _sheet(NAMES[0], _EXECUTIONS, deals.fills),
+        _sheet(NAMES[1], _SETTLEMENTS, deals.endings),
+        _sheet(NAMES[2], _LOTS, lots_of(deals)),
     )
 
 
