@@ -26,7 +26,7 @@ from benchmarks.task import Task
 from rulebot.adapters.history.chain_file import write_day
 from rulebot.adapters.history.session import HistoryDay
 from rulebot.adapters.sources import open_source
-from rulebot.backtest.broker import NATURAL
+from rulebot.backtest.fill_model import NATURAL
 from rulebot.backtest.run import run_session_alone
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.core.program import Program

@@ -22,7 +22,7 @@ from benchmarks.past import make_days, trades_of
 from benchmarks.sweep_by_hand import Trade, by_arrays
 from benchmarks.task import Task, document, variants
 from rulebot.adapters.sources import open_source
-from rulebot.backtest.broker import NATURAL
+from rulebot.backtest.fill_model import NATURAL
 from rulebot.backtest.run import run_session_alone
 from rulebot.backtest.simulation import CASH, BacktestSimulation
 from rulebot.model.facts import EventCalendar

@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 from past_days import PastDays
 
-from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.model.economic_calendar import event_calendar
 from rulebot.sweep.evaluate import evaluate

@@ -9,7 +9,7 @@ import numpy as np
 from past_days import PastDays
 
 from rulebot.adapters.history.session import HistoryDay
-from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.core.program import Program

@@ -18,9 +18,9 @@ from functools import lru_cache
 from multiprocessing import get_context
 from random import Random
 
-from rulebot.backtest.broker import BacktestBroker, fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.historical_market import DayMarket
-from rulebot.backtest.simulated_broker import WorkingOrder
+from rulebot.backtest.simulated_broker import SimulatedBroker, WorkingOrder
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.compile.build import build_plan
 from rulebot.core.close_plan import is_balanced
@@ -83,7 +83,7 @@ class Path:
 
 
 @dataclass
-class LeftOutBroker(BacktestBroker):
+class LeftOutBroker(SimulatedBroker):
     """A broker that measures in dollars what the bound leaves out.
 
     It is what bid-ask spreads took of legs that closed without others of their group, what the market moved legs while
@@ -195,7 +195,7 @@ class BoundWalk(BacktestSimulation):
     liquidates: bool = False
     is_liquidated: bool = False
 
-    def broker_of(self, session: Session, cash: Decimal) -> BacktestBroker:
+    def broker_of(self, session: Session, cash: Decimal) -> SimulatedBroker:
         """Return a broker that measures what the bound leaves out."""
         return LeftOutBroker(self.board, "BOUND", self.fills, session, lambda: self._positions, cash=cash)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.adapters.recorded.source import RecordingSource
-from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import load_calendar
 from rulebot.checks.against_ledger.books import CheckedDay

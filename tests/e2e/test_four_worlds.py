@@ -21,7 +21,7 @@ import pytest
 
 from rulebot.adapters.recorded.recording import Recording, open_recording
 from rulebot.adapters.recorded.source import EVERY, RecordingSource
-from rulebot.backtest.broker import NATURAL, RECORDED
+from rulebot.backtest.fill_model import NATURAL, RECORDED
 from rulebot.backtest.recorded_simulation import RecordedSimulation
 from rulebot.backtest.sampling import HELD, REGIME
 from rulebot.backtest.scheduler import SETTLES

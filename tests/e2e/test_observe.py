@@ -16,7 +16,7 @@ from rulebot.adapters.ib.broker import IbBroker
 from rulebot.adapters.ib.contracts import ContractBook
 from rulebot.alerts.find import find_alerts
 from rulebot.alerts.notifier import message
-from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.cli.main import main
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import attached, observing

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from rulebot.adapters.history.session import Finding
 from rulebot.adapters.recorded.recording import RecordsWritten, open_recording, play_told
 from rulebot.adapters.recorded.source import RecordingSource
-from rulebot.backtest.broker import RECORDED
+from rulebot.backtest.fill_model import RECORDED
 from rulebot.backtest.recorded_simulation import RecordedSimulation
 from rulebot.backtest.simulation import CASH
 from rulebot.cli.main import main

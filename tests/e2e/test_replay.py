@@ -19,7 +19,7 @@ from rulebot.adapters.recorded.columns import NumberColumns, pack
 from rulebot.adapters.recorded.file import Frame, RecordingWriter, micros, read_head
 from rulebot.adapters.recorded.recording import open_recording
 from rulebot.adapters.recorded.source import RecordingSource
-from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import load_calendar
 from rulebot.cli.main import main

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rulebot.adapters.sources import open_source
-from rulebot.backtest.broker import NATURAL
+from rulebot.backtest.fill_model import NATURAL
 from rulebot.backtest.simulation import CASH
 from rulebot.model.errors import StoreError
 from rulebot.model.facts import EventCalendar

@@ -13,7 +13,7 @@ from past_days import Leaps, PastDays, with_spy
 from plain_specs import calm_spec, random_spec
 from rolling_specs import rolling_spec
 
-from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.core.handle_event import handle_event
 from rulebot.core.program import Program

@@ -21,8 +21,8 @@ from past_days import Leaps, PastDays, with_spy
 from plain_specs import calm_spec, random_spec
 from tries import tries
 
-from rulebot.backtest.broker import fill_model
 from rulebot.backtest.fast_forward import FastForward
+from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.simulation import CASH, BacktestSimulation
 from rulebot.core.program import AccountLimits, Program
 from rulebot.core.reloading import changes_between, not_quiet, reload

@@ -12,9 +12,9 @@ from decimal import Decimal
 from math import nan
 from typing import NamedTuple
 
-from rulebot.backtest.broker import ACCOUNT, BacktestBroker
+from rulebot.backtest.fill_model import ACCOUNT
 from rulebot.backtest.recorded_replies import LATE, RecordedReply, ReplyScript
-from rulebot.backtest.simulated_broker import CLIENT, PACE, WorkingOrder
+from rulebot.backtest.simulated_broker import CLIENT, PACE, SimulatedBroker, WorkingOrder
 from rulebot.model.commission import broker_part
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.event import (
@@ -101,7 +101,7 @@ class RecordedExecution(NamedTuple):
 
 
 @dataclass
-class RecordedBroker(BacktestBroker):
+class RecordedBroker(SimulatedBroker):
     """left: bots that do otherwise than the recording, since when, and what they did. asked: our questions of margin by
     the recorded ones. executed: whose order an execution is of; booked: those in the account, without their revision;
     charged: the commission of each. unlike: what the recording told last of contracts, where something else is booked:

@@ -17,11 +17,12 @@ from rulebot.adapters.history.session import Finding, HistoryDay, finding_text
 from rulebot.adapters.recorded.file import file_at, instant, span
 from rulebot.adapters.recorded.recording import EventHeard, QuotesMoved, Step, play
 from rulebot.adapters.recorded.source import RecordingSource
-from rulebot.backtest.broker import ACCOUNT, BacktestBroker
+from rulebot.backtest.fill_model import ACCOUNT
 from rulebot.backtest.historical_market import DayMarket
 from rulebot.backtest.recorded_broker import RecordedBroker
 from rulebot.backtest.recorded_replies import LATE, BoardMirror, RecordedReply, cuts, fact_of
 from rulebot.backtest.scheduler import ENDS, SOON, wake_times
+from rulebot.backtest.simulated_broker import SimulatedBroker
 from rulebot.backtest.simulation import BEFORE_OPEN, WAKES_AT_MOST, BacktestSimulation, SimulatedDay
 from rulebot.core.state import NEVER
 from rulebot.model.errors import InvariantError
@@ -53,7 +54,7 @@ class RecordedSimulation(BacktestSimulation):
         super().renew(number)
         self.told_there = RecordedReply()
 
-    def broker_of(self, session: Session, cash: Decimal) -> BacktestBroker:
+    def broker_of(self, session: Session, cash: Decimal) -> SimulatedBroker:
         """Return a broker that answers as the recording does."""
         return RecordedBroker(self.board, ACCOUNT, self.fills, session, cash=cash, told_there=self.told_there)
 
@@ -209,7 +210,7 @@ class RecordedSimulation(BacktestSimulation):
         self._tell_bars(session)
         self._hear(MarketMoved(self.now, rows))
 
-    def _tell_account(self, broker: BacktestBroker) -> None:
+    def _tell_account(self, broker: SimulatedBroker) -> None:
         """Tell what the account is worth, unless the recording does."""
         if self._broker.has_left:
             super()._tell_account(broker)

@@ -15,9 +15,9 @@ from statistics import median
 from typing import Any
 
 from rulebot.backtest import entry_funnel as funnel
-from rulebot.backtest.broker import NATURAL, RECORDED
 from rulebot.backtest.caveats import KnownBias, alarms_of, known_bias
 from rulebot.backtest.entry_funnel import EntryFunnel
+from rulebot.backtest.fill_model import NATURAL, RECORDED
 from rulebot.backtest.sampling import FINDING, HELD, NO_DATA, REGIME
 from rulebot.backtest.scheduler import SETTLES
 from rulebot.documents.load_bots import compile_text

@@ -17,13 +17,13 @@ from pathlib import Path
 from rulebot.adapters.history import session as finding
 from rulebot.adapters.history.session import Finding, Source, day_of_name
 from rulebot.adapters.recorded.source import RecordingSource
-from rulebot.backtest.broker import ACCOUNT, NATURAL, RECORDED, BacktestBroker, FillModel, paid_so_far
+from rulebot.backtest.fill_model import ACCOUNT, NATURAL, RECORDED, FillModel
 from rulebot.backtest.historical_feed import check_brought, empty_day, keep_marks
 from rulebot.backtest.historical_market import gaps_of
 from rulebot.backtest.look_ahead import is_independent
 from rulebot.backtest.recorded_simulation import RecordedSimulation
 from rulebot.backtest.sampling import FINDING, HELD, SPLIT, Sampler, SamplingOptions, streaming
-from rulebot.backtest.simulated_broker import WorkingOrder, average_cost
+from rulebot.backtest.simulated_broker import SimulatedBroker, WorkingOrder, average_cost, paid_so_far
 from rulebot.backtest.simulation import BEFORE_OPEN, CASH, BacktestSimulation, SimulatedDay
 from rulebot.calendars.calendars import event_digests, load_calendar
 from rulebot.core.program import Program
@@ -179,7 +179,7 @@ def _begun(journal: SqlJournal) -> date:
     return date.fromisoformat(str(next(iter(journal.read((Kind.SESSION,)))).data["date"]))
 
 
-def _marks(walk: BacktestSimulation, broker: BacktestBroker, begun: date, first: date) -> dict[Contract, float]:
+def _marks(walk: BacktestSimulation, broker: SimulatedBroker, begun: date, first: date) -> dict[Contract, float]:
     """Return what is held was worth last, each by the last session before this one that has a price of it.
 
     Shares that never had one are worth what they were bought at. begun: the first session.

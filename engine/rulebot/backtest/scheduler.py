@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from rulebot.adapters.history.session import Columns
-from rulebot.backtest.broker import BacktestBroker
 from rulebot.backtest.historical_feed import HistoryFeed
 from rulebot.backtest.load_session_data import read_today
 from rulebot.backtest.sampling import Sampler
+from rulebot.backtest.simulated_broker import SimulatedBroker
 from rulebot.core.bracket_orders import RESTING
 from rulebot.core.handle_event import handle_event
 from rulebot.core.program import CompiledBot, Program
@@ -152,7 +152,7 @@ class EventPump:
 
     program: Program
     state: State | None
-    broker: BacktestBroker | None
+    broker: SimulatedBroker | None
     feed: HistoryFeed
     queue: deque[Event]
     records: list[Record]

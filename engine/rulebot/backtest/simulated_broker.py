@@ -1,7 +1,11 @@
-"""What the pretended brokers of tests and backtests share: orders with a memory, fills leg by leg, what is held.
+"""The simulated broker of backtests, spec tests and shadows: orders with a memory, fills leg by leg, what is held.
 
 Every answer is an event for the engine, with the codes and words of a real one. What an order fills at, and how much
-of it, says whoever derives from it.
+of it, says its `FillPolicy`.
+
+An order may fill a second after it was sent, at the quotes that stand then: those of the instant at which it was
+decided until the next one comes, which is what a snapshot says of the time after it. So an order never fills at a quote
+that is older than the decision, nor at one of a later instant.
 """
 
 from abc import ABC, abstractmethod
@@ -9,9 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from math import nan
+from math import isnan, nan
 
-from rulebot.model.commission import fill_commission
+from rulebot.core.state import State
+from rulebot.model.commission import broker_part, fill_commission, minimum_shortfall
 from rulebot.model.contract import LOT, Contract, Option, Right, Underlying
 from rulebot.model.event import (
     BrokerStatus,
@@ -25,7 +30,7 @@ from rulebot.model.event import (
     OrdersListed,
     PositionReport,
 )
-from rulebot.model.facts import Grids
+from rulebot.model.facts import Account, Grids
 from rulebot.model.market import Board, middle
 from rulebot.model.money import CENT, ZERO
 from rulebot.model.order import (
@@ -37,10 +42,11 @@ from rulebot.model.order import (
     Purpose,
     Replace,
     RequestOpenOrders,
-    Side,
     Submit,
+    TimeInForce,
 )
 from rulebot.model.payoff import Part, Way, by_expiry, intrinsic, worst_case
+from rulebot.model.session import Session
 from rulebot.model.share_coverage import delivers, shares_covering, shares_delivered, without_covered_calls
 from rulebot.order.price import NONE_TOLD, NetQuote, at_market, net_quote, order_parts
 from rulebot.order.price import Part as OrderPart
@@ -116,20 +122,64 @@ class WorkingOrder:
         self.average = (value / self.filled).quantize(_EXACT) if is_known else None
 
 
+class FillPolicy(ABC):
+    """At what orders fill and how much of them, and what a broker does otherwise than this one."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def net(self, broker: "SimulatedBroker", found: WorkingOrder, at: datetime) -> Decimal | None:
+        """Return the net price per share at which an order fills now, + received, None when it does not."""
+
+    @abstractmethod
+    def count(self, broker: "SimulatedBroker", found: WorkingOrder, at: datetime) -> int:
+        """Return how many structures of it fill now."""
+
+    def refusal(self, order: Order, at: datetime) -> OrderMessage | None:
+        """Return why an order is refused, None when it is taken."""
+        return None
+
+    def margins(self, at: datetime) -> Sequence[Decimal | None] | None:
+        """Return the dollars of margin that any order needs, of which the largest counts; None for its worst case.
+
+        None among them: nobody knows.
+        """
+        return None
+
+    def commissions(self, parts: Sequence[tuple[Option, int, Decimal]], before: Decimal) -> list[Decimal]:
+        """Return the dollars of each execution of a fill: option, contracts (- sold) and price of its legs.
+
+        before: the broker's own part of what the order has filled already.
+        """
+        return [each.quantize(CENT) for each in commissions_of(parts, before)]
+
+
 @dataclass
-class SimulatedBroker(ABC):
+class SimulatedBroker:
     """A broker with a memory: working orders, and what the account holds beside its dollars of cash.
 
     costs: dollars that one of what is held has cost on average (received, where it is short), commissions included.
+    paid: the broker's own part of what orders have cost so far, before the least of an order. grids: price grids as the
+    day's broker had told them by now. taken: how much of an option's asks (1) and of its bids (-1) has filled orders,
+    with the time of the quote that it was of.
     """
 
     board: Board
     account: str
+    fills: FillPolicy
+    session: Session
     working: dict[str, WorkingOrder] = field(default_factory=dict, kw_only=True)
     holdings: dict[Contract, int] = field(default_factory=dict, kw_only=True)
     costs: dict[Contract, Decimal] = field(default_factory=dict, kw_only=True)
     executions: int = field(default=0, kw_only=True)
     cash: Decimal = field(default=ZERO, kw_only=True)
+    paid: dict[str, Decimal] = field(default_factory=dict, kw_only=True)
+    taken: dict[tuple[Option, int], tuple[float, int]] = field(default_factory=dict, kw_only=True)
+    grids: Grids = field(default_factory=dict, kw_only=True)
+
+    def begin(self, session: Session) -> None:
+        """Go on with another session."""
+        self.session, self.executions = session, 0
 
     # ------------------------------------------------------------ commands
 
@@ -149,6 +199,10 @@ class SimulatedBroker(ABC):
             yield from self._margin(command.order, at)
 
     def _submit(self, order: Order, at: datetime) -> Iterator[Event]:
+        if (refused := self.fills.refusal(order, at)) is not None:
+            yield refused
+            return
+        self.paid.pop(order.ref, None)
         self.working[order.ref] = WorkingOrder(order, at + PACE)
         yield self.report(order, BrokerStatus.SUBMITTED, 0, at)
 
@@ -181,6 +235,11 @@ class SimulatedBroker(ABC):
 
     def _margin(self, order: Order, at: datetime) -> Iterator[Event]:
         """Yield what the order would add: its worst case at expiry, or a part of the strike where that has no end."""
+        if (given := self.fills.margins(at)) is not None:
+            if None not in given:
+                most = max(each for each in given if each is not None)
+                yield MarginReport(at, order.order_id, self.margin() + most, most)
+            return
         dealt_in = tuple((leg.option, order.side_of(leg).sign * leg.ratio * order.quantity, ZERO) for leg in order.legs)
         legs = without_covered_calls(dealt_in, {leg.option.symbol: self._free(leg.option.symbol) for leg in order.legs})
         net = ZERO if order.limit_price is None else -order.wire_side.sign * order.limit_price
@@ -229,8 +288,8 @@ class SimulatedBroker(ABC):
             found = self.working.get(ref)
             if found is None or at < found.ready_at or self._is_halted(found.order):
                 continue
-            net = self.price(found, at)
-            if net is not None and (count := self.count(found, at)) > 0:
+            net = self.fills.net(self, found, at)
+            if net is not None and (count := self.fills.count(self, found, at)) > 0:
                 yield from self._filled(found, count, net, at)
             found.is_resting = True
 
@@ -256,17 +315,36 @@ class SimulatedBroker(ABC):
         rows = ((board.rows.get(leg.option, -1), board.level_row(leg.option.symbol)) for leg in order.legs)
         return any(row in board.halted for both in rows for row in both)
 
-    @abstractmethod
     def is_open(self, at: datetime) -> bool:
-        """Say whether the exchange trades."""
+        """Say whether the session is on."""
+        return self.session.is_on(at)
 
-    @abstractmethod
-    def price(self, found: WorkingOrder, at: datetime) -> Decimal | None:
-        """Return the net price per share at which it fills now, + received, None when it does not."""
+    def take_sizes(self, found: WorkingOrder) -> int:
+        """Return how many structures the quoted sizes let fill, and use them up; where the data has none, all."""
+        order, most = found.order, found.order.quantity - found.filled
+        for leg in order.legs:
+            if (size := self._size(leg.option, order.side_of(leg).sign)) is not None:
+                most = min(most, size // leg.ratio)
+        for leg in order.legs if most > 0 else ():
+            self._take_size(leg.option, order.side_of(leg).sign, most * leg.ratio)
+        return max(most, 0)
 
-    @abstractmethod
-    def count(self, found: WorkingOrder, at: datetime) -> int:
-        """Return how many structures of it fill now."""
+    def _size(self, option: Option, sign: int) -> int | None:
+        """Return how many of an option are left of what is quoted on the other side, None when it is not told.
+
+        Of what is sold without a bid it is as many as are offered.
+        """
+        row = self.board.rows[option]
+        size = (self.board.ask_size if sign > 0 or isnan(self.board.bid[row]) else self.board.bid_size)[row]
+        if size != size:
+            return None
+        at, taken = self.taken.get((option, sign), (0.0, 0))
+        return int(size) - (taken if at == self.board.quote_at[row] else 0)
+
+    def _take_size(self, option: Option, sign: int, count: int) -> None:
+        stamp = self.board.quote_at[self.board.rows[option]]
+        at, taken = self.taken.get((option, sign), (0.0, 0))
+        self.taken[option, sign] = (stamp, count + (taken if at == stamp else 0))
 
     def _filled(self, found: WorkingOrder, count: int, net: Decimal, at: datetime) -> Iterator[Event]:
         order = found.order
@@ -275,17 +353,14 @@ class SimulatedBroker(ABC):
         if is_done:
             del self.working[order.ref]
         prices = self.leg_prices(order, net)
-        counts = [count * leg.ratio for leg in order.legs]
-        paid = self.commissions(
-            found,
-            [
-                (leg.option, order.side_of(leg).sign * n, p)
-                for leg, n, p in zip(order.legs, counts, prices, strict=True)
-            ],
-        )
-        for leg, number, price, commission in zip(order.legs, counts, prices, paid, strict=True):
-            is_buy = order.side_of(leg) is Side.BUY
-            yield from self._execution(order, leg.option, number, price, commission, is_buy, at)
+        signed = [count * leg.ratio * order.side_of(leg).sign for leg in order.legs]
+        parts = [(leg.option, n, price) for leg, n, price in zip(order.legs, signed, prices, strict=True)]
+        for place, ((option, number, price), commission) in enumerate(
+            zip(parts, self.charge(order, parts), strict=True)
+        ):
+            self.executions += 1
+            exec_id = self.execution_id(found, place)
+            yield from self._execution(order, option, number, price, commission, exec_id, at)
         status = BrokerStatus.FILLED if is_done else BrokerStatus.SUBMITTED
         yield self.report(order, status, found.filled, at, found.average)
         if order.oca_group:
@@ -293,9 +368,11 @@ class SimulatedBroker(ABC):
                 if other.order.ref != order.ref:
                     yield from self.cancelled(other.order, at)
 
-    def commissions(self, found: WorkingOrder, parts: list[tuple[Option, int, Decimal]]) -> list[Decimal]:
-        """Return the dollars of each execution of a fill: option, contracts (- sold) and price of its legs."""
-        return [fill_commission(option, count, float(price)) for option, count, price in parts]
+    def charge(self, order: Order, parts: Sequence[tuple[Option, int, Decimal]]) -> list[Decimal]:
+        """Return the commission of each execution of a fill, which counts for the next one of the order."""
+        before = self.paid.get(order.ref, ZERO)
+        self.paid[order.ref] = before + broker_part((option, count, float(price)) for option, count, price in parts)
+        return self.fills.commissions(parts, before)
 
     def leg_prices(self, order: Order, net: Decimal) -> list[Decimal]:
         """Return a price for each leg: its mid, and the dearest one makes up what the net price differs."""
@@ -309,10 +386,9 @@ class SimulatedBroker(ABC):
         return order_mid(self.board.bid[row], self.board.ask[row])
 
     def _execution(
-        self, order: Order, option: Option, count: int, price: Decimal, commission: Decimal, is_buy: bool, at: datetime
+        self, order: Order, option: Option, count: int, price: Decimal, commission: Decimal, exec_id: str, at: datetime
     ) -> Iterator[Event]:
-        self.executions += 1
-        exec_id = self.execution_id(self.executions)
+        """Yield one execution, and what it leads to. Units: contracts, - sold."""
         yield ExecutionReport(
             at=at,
             exec_id=exec_id,
@@ -322,19 +398,21 @@ class SimulatedBroker(ABC):
             client_id=CLIENT,
             option=option,
             is_combo=False,
-            is_buy=is_buy,
-            quantity=Decimal(count),
+            is_buy=count > 0,
+            quantity=Decimal(abs(count)),
             price=price,
             executed_at=at,
         )
         yield CommissionReport(at, exec_id, commission)
-        count = count if is_buy else -count
         held: Contract = Underlying(option.symbol) if option.is_share else option
         yield from self._moved(held, count, price * count * option.multiplier + commission, at)
 
-    def execution_id(self, number: int) -> str:
-        """Return the id of an execution, with its revision."""
-        return f"0001.{number:06d}.01"
+    def execution_id(self, found: WorkingOrder, place: int) -> str:
+        """Return an id that no other session has: executions are numbered within one.
+
+        place: of the leg in the order, which has been counted as filled.
+        """
+        return f"{self.session.date:%Y%m%d}.{self.executions:06d}.01"
 
     def _moved(
         self, contract: Contract, count: int, paid: Decimal, at: datetime, *, premium: Decimal = ZERO
@@ -391,6 +469,72 @@ class SimulatedBroker(ABC):
         """
         shares, premium = shares_delivered(option, count), self.costs.get(option, ZERO) * count
         yield from self._moved(Underlying(option.symbol), shares, option.strike * shares, at, premium=premium)
+
+    # ------------------------------------------------------------ cash
+
+    def settle(self, option: Option, level: Decimal, at: datetime) -> Iterator[Event]:
+        """Yield that an option that has expired is gone at a level; what is settled in cash pays its worth there."""
+        if not delivers(option):
+            self.cash += intrinsic(option, level) * self.holdings.get(option, 0) * option.multiplier
+        yield from self.ended(option, level, at)
+
+    def end_of_day(self, at: datetime) -> Iterator[Event]:
+        """Yield that orders for the day work no more."""
+        for found in list(self.working.values()):
+            if found.order.time_in_force is TimeInForce.DAY:
+                yield from self.cancelled(found.order, at)
+
+    def worth(self, marks: Mapping[Contract, float]) -> Decimal:
+        """Return the dollars of the account at these prices; what has none counts nothing."""
+        return (self.cash + sum((self._valued(each, marks) for each in self.holdings), ZERO)).quantize(CENT)
+
+    def _valued(self, contract: Contract, marks: Mapping[Contract, float]) -> Decimal:
+        count, price = self.holdings[contract], marks.get(contract)
+        if not count or price is None:
+            return ZERO
+        multiplier = contract.multiplier if isinstance(contract, Option) else 1
+        return Decimal(f"{price:.4f}") * count * multiplier
+
+    def told(self, marks: Mapping[Contract, float]) -> Account:
+        """Return the values of the account as the broker tells them.
+
+        Options have no loan value: what they are worth buys nothing. Source: IBKR, Equity with Loan Value.
+        """
+        margin = self.margin()
+        shares = sum((self._valued(each, marks) for each in self.holdings if isinstance(each, Underlying)), ZERO)
+        free = max((self.cash + shares).quantize(CENT) - margin, ZERO)
+        return Account(
+            self.account,
+            net_liquidation=self.worth(marks),
+            cash=self.cash.quantize(CENT),
+            buying_power=free,
+            available_funds=free,
+            maintenance_margin=margin,
+        )
+
+
+def commissions_of(parts: Sequence[tuple[Option, int, Decimal]], before: Decimal = ZERO) -> list[Decimal]:
+    """Return the dollars of each execution of one order: option, contracts (- sold) and price of its legs.
+
+    before: the broker's own part of what the order has filled already. What a fill lacks of the least of the order is
+    told with its first execution, and given back there when more of the order fills.
+    """
+    priced = [(option, count, float(price)) for option, count, price in parts]
+    told = [fill_commission(*part) for part in priced]
+    told[0] += minimum_shortfall(priced, before)
+    return told
+
+
+def paid_so_far(state: State) -> dict[str, Decimal]:
+    """Return the broker's own part of what working orders have cost, by ref, for a start (`SimulatedBroker.paid`)."""
+    options = {(ref, leg.name): leg.option for ref in state.live for leg in state.orders[ref].legs}
+    found: dict[str, Decimal] = {}
+    for booked in state.booked.values():
+        option = options.get((booked.ref, booked.leg))
+        if option is not None and booked.quantity:
+            price = abs(booked.cash) / (booked.quantity * option.multiplier)
+            found[booked.ref] = found.get(booked.ref, ZERO) + broker_part([(option, booked.quantity, float(price))])
+    return found
 
 
 def average_cost(held: int, cost: Decimal, count: int, paid: Decimal) -> Decimal:

@@ -15,8 +15,8 @@ from math import isnan
 from typing import ClassVar
 
 from rulebot.adapters.history.session import Finding, HistoryDay, Severity, Source, finding_text
-from rulebot.backtest.broker import ACCOUNT, BacktestBroker, FillModel
 from rulebot.backtest.fast_forward import FastForward
+from rulebot.backtest.fill_model import ACCOUNT, FillModel
 from rulebot.backtest.historical_feed import (
     HistoryFeed,
     empty_day,
@@ -52,7 +52,7 @@ from rulebot.backtest.scheduler import (
     only_looks_again,
     wake_times,
 )
-from rulebot.backtest.simulated_broker import expired
+from rulebot.backtest.simulated_broker import SimulatedBroker, expired
 from rulebot.core.handle_event import start_run
 from rulebot.core.order_status_requests import ASK_EVERY, ask_at
 from rulebot.core.program import CompiledBot, Program
@@ -109,7 +109,7 @@ class BacktestSimulation(EventPump):
 
     def __post_init__(self) -> None:
         self.feed = HistoryFeed(self.source, self.board, shows_others=self.shows_others)
-        self.broker: BacktestBroker | None = None
+        self.broker: SimulatedBroker | None = None
         self.queue: deque[Event] = deque()
         self.records: list[Record] = []
         self.marks: dict[Contract, float] = {}
@@ -249,7 +249,7 @@ class BacktestSimulation(EventPump):
             self._bring(broker, symbol, count, session)
         self.begin(state, broker, self.now)
 
-    def _bring(self, broker: BacktestBroker, symbol: str, count: int, session: Session) -> None:
+    def _bring(self, broker: SimulatedBroker, symbol: str, count: int, session: Session) -> None:
         """Have the account hold shares, bought at the close before the session. Raises: StoreError, MisuseError."""
         price = share_cost(self.source, self.feed, symbol, count, session.date, broker.cash)
         held = Underlying(symbol)
@@ -257,11 +257,11 @@ class BacktestSimulation(EventPump):
         broker.cash -= cents(price * count)
         self.marks[held] = float(price)
 
-    def broker_of(self, session: Session, cash: Decimal) -> BacktestBroker:
+    def broker_of(self, session: Session, cash: Decimal) -> SimulatedBroker:
         """Return a broker for this walk that holds nothing yet."""
-        return BacktestBroker(self.board, ACCOUNT, self.fills, session, cash=cash)
+        return SimulatedBroker(self.board, ACCOUNT, self.fills, session, cash=cash)
 
-    def begin(self, state: State, broker: BacktestBroker, at: datetime, first: Iterable[Event] = ()) -> None:
+    def begin(self, state: State, broker: SimulatedBroker, at: datetime, first: Iterable[Event] = ()) -> None:
         """Go on from a state, with a broker that knows what it holds. first: what it tells before it is connected."""
         self.now, self.state, self.broker = at, state, broker
         self._took(start_run(self.program, state, at))
@@ -363,7 +363,7 @@ class BacktestSimulation(EventPump):
         if self.broker.executions > before:
             self._tell_account(self.broker)
 
-    def _tell_account(self, broker: BacktestBroker) -> None:
+    def _tell_account(self, broker: SimulatedBroker) -> None:
         marks = marks_now(self.marks, broker.holdings, self.board)
         self._hear(AccountReport(self.now, broker.told(marks)))
 

@@ -18,7 +18,7 @@ from rulebot.model.text import counted
 
 if TYPE_CHECKING:
     from rulebot.adapters.history.session import Finding, Source
-    from rulebot.backtest.broker import FillModel
+    from rulebot.backtest.fill_model import FillModel
 
 # --- Files that a command writes where it is told to
 
@@ -117,14 +117,14 @@ def asked_fills(text: str, *, recorded: bool = False) -> "FillModel":
 
     recorded: what a recording answered can be asked for, too. Raises: MisuseError, StoreError.
     """
-    from rulebot.backtest.broker import RECORDED, WORDS, fill_model
+    from rulebot.backtest.fill_model import RECORDED, WORDS, fill_model
 
     if recorded and text == RECORDED.name:
         return RECORDED
     kind, _, store = text.partition(":")
     if kind != "from" or not store:
         return fill_model(text, (*WORDS, "from:STORE", *([RECORDED.name] if recorded else [])))
-    from rulebot.backtest.broker import calibrated
+    from rulebot.backtest.fill_model import calibrated
     from rulebot.store.place import place_of
     from rulebot.store.registry import is_there
 

@@ -174,7 +174,7 @@ def observed_world(
     world: "AbstractAsyncContextManager[World]", options: "RunOptions", fills: str | None
 ) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
     """Return a world in which nothing is sent, and the options that say so. Raises: MisuseError."""
-    from rulebot.backtest.broker import fill_model
+    from rulebot.backtest.fill_model import fill_model
     from rulebot.live.environments import observing
     from rulebot.store.queries import OBSERVE
 
@@ -211,7 +211,7 @@ class Shadow:
     """
 
     def __init__(self, desk: "LoadedBots", beside: "LoadedBots", options: "RunOptions", fills: str | None) -> None:
-        from rulebot.backtest.broker import fill_model
+        from rulebot.backtest.fill_model import fill_model
         from rulebot.live.shadow_connection import Relay
         from rulebot.promotion.promotion import refuse_traded_store
         from rulebot.replay.recordings import tapes_of

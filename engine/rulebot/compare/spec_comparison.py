@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from rulebot.adapters.history.session import Finding, Source, data_of
 from rulebot.adapters.sources import open_source
-from rulebot.backtest.broker import NATURAL
+from rulebot.backtest.fill_model import NATURAL
 from rulebot.backtest.historical_feed import made_by
 from rulebot.backtest.report_charts import gravest_first
 from rulebot.backtest.shared_source import SharedSource

@@ -15,7 +15,7 @@ from rulebot.adapters.ib.broker import IbConnection, ib_world
 from rulebot.adapters.ib.connection_errors import nothing_listens
 from rulebot.adapters.ib.handshake import read_greeting
 from rulebot.adapters.ib.settings import WHOLE, IbSettings, Share
-from rulebot.backtest.broker import FillModel
+from rulebot.backtest.fill_model import FillModel
 from rulebot.core.program import CompiledBot
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import exchange_date, session_from

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from rulebot.adapters.ib.feed import WITHIN
-from rulebot.backtest.broker import FillModel
+from rulebot.backtest.fill_model import FillModel
 from rulebot.live.environments import World, observer
 from rulebot.model.contract import Contract
 from rulebot.model.errors import InvariantError

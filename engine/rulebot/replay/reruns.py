@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from rulebot.adapters.recorded.recording import EventHeard, Recording, Step, play_told
 from rulebot.adapters.recorded.source import RecordingSource
-from rulebot.backtest.broker import NATURAL, RECORDED, BacktestBroker, paid_so_far
+from rulebot.backtest.fill_model import NATURAL, RECORDED
 from rulebot.backtest.historical_market import DayMarket
 from rulebot.backtest.recorded_broker import FollowedOrder, RecordedBroker, RecordedExecution
 from rulebot.backtest.recorded_replies import ReplyScript
 from rulebot.backtest.recorded_simulation import RecordedSimulation
-from rulebot.backtest.simulated_broker import WorkingOrder
+from rulebot.backtest.simulated_broker import SimulatedBroker, WorkingOrder, paid_so_far
 from rulebot.backtest.simulation import CASH, BacktestSimulation
 from rulebot.core.program import Program
 from rulebot.core.reloading import BotChange
@@ -341,7 +341,7 @@ def _stand(walk: BacktestSimulation, recording: Recording, stood: StateAt) -> No
     walk.begin(state, broker, stood.at, first)
 
 
-def _adopt(broker: BacktestBroker, walk: BacktestSimulation, state: State, ref: str, at: datetime) -> None:
+def _adopt(broker: SimulatedBroker, walk: BacktestSimulation, state: State, ref: str, at: datetime) -> None:
     order = state.orders[ref]
     if isinstance(walk, RecordedSimulation) and isinstance(broker, RecordedBroker):
         script = walk.told_there.scripts[ref] = ReplyScript(order)

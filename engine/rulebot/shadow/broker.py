@@ -1,24 +1,23 @@
 """The broker of an observing engine: it takes every order, and answers with fills of a model at the board's quotes.
 
 It holds no connection, so there is nothing by which an order could leave. How orders fill, what they cost and what they
-need as margin is as in a backtest (`backtest/broker.py`), so that both say the same of the same quotes.
+need as margin is as in a backtest (`backtest/simulated_broker.py`), so that both say the same of the same quotes.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass as mutable_dataclass
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from rulebot.backtest.broker import BacktestBroker, paid_so_far
 from rulebot.backtest.run import costs_on_record
 from rulebot.backtest.scheduler import AM_SETTLES, SETTLES
-from rulebot.backtest.simulated_broker import WorkingOrder, expired
+from rulebot.backtest.simulated_broker import SimulatedBroker, WorkingOrder, expired, paid_so_far
 from rulebot.core.state import State
 from rulebot.fill.ledger import leg_of
 from rulebot.model.commission import fill_commission
 from rulebot.model.contract import Contract, Option, Underlying, strike_of, structure_text
-from rulebot.model.event import BrokerStatus, CommissionReport, Event, ExecutionReport
+from rulebot.model.event import BrokerStatus, CommissionReport, Event
 from rulebot.model.order import (
     AskMargin,
     Cancel,
@@ -101,7 +100,7 @@ WOULD_ENTER = "would enter"
 
 
 @mutable_dataclass
-class ObservingBroker(BacktestBroker):
+class ObservingBroker(SimulatedBroker):
     """The Broker port without a broker: what it answers waits in `answers` for the link to hand on.
 
     tells: is given the decision that stands for an entry that is not sent. owed: options that have expired while nobody
@@ -150,18 +149,9 @@ class ObservingBroker(BacktestBroker):
         data: dict[str, Json] = {"what": WOULD_ENTER, "reason": text, "values": [limit, quote.mid, quote.natural]}
         return Record(self.now, Kind.DECISION, order.bot, order.position, data=data)
 
-    # ------------------------------------------------------------ what differs from a backtest
-
-    def _execution(
-        self, order: Order, option: Option, count: int, price: Decimal, commission: Decimal, is_buy: bool, at: datetime
-    ) -> Iterator[Event]:
-        """Yield an execution under an id that says which one of the order it is: told again, it is the same one."""
-        place = next(number for number, leg in enumerate(order.legs) if leg.option == option)
-        found = self.working.get(order.ref)
-        filled = order.quantity if found is None else found.filled
-        name = f"observed.{order.number:06d}.{filled}.{place}.01"
-        for event in super()._execution(order, option, count, price, commission, is_buy, at):
-            yield _named(event, name)
+    def execution_id(self, found: WorkingOrder, place: int) -> str:
+        """Return an id that says which execution of the order it is: told again after a start, it is the same one."""
+        return f"observed.{found.order.number:06d}.{found.filled}.{place}.01"
 
     # ------------------------------------------------------------ the clock
 
@@ -258,10 +248,6 @@ class ObservingBroker(BacktestBroker):
         """Say whether an order was for a day that is over."""
         sent = exchange_date(order.sent_at or order.prepared_at)
         return order.time_in_force is TimeInForce.DAY and (sent < self.session.date or at >= self.session.close)
-
-
-def _named(event: Event, exec_id: str) -> Event:
-    return replace(event, exec_id=exec_id) if isinstance(event, ExecutionReport | CommissionReport) else event
 
 
 def _deal(order: Order) -> str:

@@ -4,7 +4,7 @@ What the engine asks to be woken for it is woken for; in between a minute passes
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass as mutable_dataclass
 from dataclasses import field, replace
 from datetime import date, datetime, timedelta
@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from rulebot.backtest.load_session_data import needed_bars, read_today
-from rulebot.backtest.simulated_broker import SimulatedBroker, WorkingOrder, expired, natural_fill
+from rulebot.backtest.simulated_broker import FillPolicy, SimulatedBroker, WorkingOrder, expired, natural_fill
 from rulebot.compile.plan import Plan, Rule
 from rulebot.compile.spec_tests import PlannedTest
 from rulebot.core.handle_event import handle_event, start_run
@@ -25,7 +25,8 @@ from rulebot.measure.series import Series
 from rulebot.measure.verdict import Verdict
 from rulebot.measures.bars import last_end
 from rulebot.measures.options import SESSIONS
-from rulebot.model.contract import Underlying
+from rulebot.model.commission import fill_commission
+from rulebot.model.contract import Option, Underlying
 from rulebot.model.errors import InvariantError
 from rulebot.model.event import (
     AccountReport,
@@ -36,7 +37,6 @@ from rulebot.model.event import (
     ImpliedReport,
     LinkDown,
     ListingReport,
-    MarginReport,
     MarketMoved,
     OpeningMoveReport,
     OrderMessage,
@@ -59,8 +59,8 @@ REJECTED = 201
 
 
 @mutable_dataclass
-class TestBroker(SimulatedBroker):
-    """The broker of one test, with what the test makes it do."""
+class WrittenFills(FillPolicy):
+    """Fills at limits that are better than the mid and a tick, unless the test makes its broker do otherwise."""
 
     session: Session
     mishaps: tuple[BrokerEvent, ...]
@@ -82,36 +82,31 @@ class TestBroker(SimulatedBroker):
         for mishap in self.mishaps:
             yield from self.span(mishap)
 
-    def _submit(self, order: Order, at: datetime) -> Iterator[Event]:
+    def refusal(self, order: Order, at: datetime) -> OrderMessage | None:
+        """Return the refusal that the test asks for."""
         kind = "entry" if order.purpose is Purpose.ENTRY else "exit"
         if any(each.what in ("all", kind) for each in self.does(BrokerAction.REJECTS, at)):
-            yield OrderMessage(at, order.order_id, REJECTED, "Order rejected - reason: the test says so")
-            return
-        yield from super()._submit(order, at)
+            return OrderMessage(at, order.order_id, REJECTED, "Order rejected - reason: the test says so")
+        return None
 
-    def _margin(self, order: Order, at: datetime) -> Iterator[Event]:
-        """Yield the largest margin that the test gives, nothing where it is unknown; by default that of a backtest."""
-        told = [each.margin for each in self.does(BrokerAction.MARGIN, at)]
-        known = [each for each in told if each is not None]
-        if not told:
-            yield from super()._margin(order, at)
-        elif len(known) == len(told):
-            yield MarginReport(at, order.order_id, self.margin() + max(known), max(known))
+    def margins(self, at: datetime) -> list[Decimal | None] | None:
+        """Return the margins that the test gives."""
+        return [each.margin for each in self.does(BrokerAction.MARGIN, at)] or None
 
-    def is_open(self, at: datetime) -> bool:
-        """Say whether the session of the test is on."""
-        return self.session.is_on(at)
+    def commissions(self, parts: Sequence[tuple[Option, int, Decimal]], before: Decimal) -> list[Decimal]:
+        """Return what each execution costs; a test knows no least of an order."""
+        return [fill_commission(option, count, float(price)) for option, count, price in parts]
 
-    def count(self, found: WorkingOrder, at: datetime) -> int:
+    def count(self, broker: SimulatedBroker, found: WorkingOrder, at: datetime) -> int:
         """Return the whole, or the part that the test lets fill."""
         part = min((each.part for each in self.does(BrokerAction.FILLS, at)), default=Decimal(1))
         return int(found.order.quantity * part) - found.filled
 
-    def price(self, found: WorkingOrder, at: datetime) -> Decimal | None:
-        """Return the net price at which it fills now, None when it does not."""
+    def net(self, broker: SimulatedBroker, found: WorkingOrder, at: datetime) -> Decimal | None:
+        """Return the limit of an order, or what it fills at without one."""
         order = found.order
         parts = order_parts(order.legs, order.side)
-        quote = self.quote_of(order, at)
+        quote = broker.quote_of(order, at)
         if quote.mid is None or quote.natural is None:
             return None
         if order.kind in (OrderType.MARKET, OrderType.STOP):
@@ -261,7 +256,8 @@ class Day:
         self.market = Market(self.trial.market, self.session, self.board)
         self.market.minute = self.market.minute_of(self.now)
         self.past = PastBars(self.market, self.bot.plan.needs.realised)
-        self.broker = TestBroker(self.board, ACCOUNT.id, self.session, self.trial.broker, self.begins)
+        self.fills = WrittenFills(self.session, self.trial.broker, self.begins)
+        self.broker = SimulatedBroker(self.board, ACCOUNT.id, self.fills, self.session)
         self.program = Program(
             bots={self.bot.plan.name: self.bot}, pinned={}, limits=BUILT_IN, install="test", line_limit=1000
         )
@@ -333,7 +329,7 @@ class Day:
 
     def _agenda(self) -> deque[datetime]:
         """Return when the market or the broker does something by itself."""
-        found = {*self.quote_times, *self.broker.instants(), *self.bot.instants(self.session)}
+        found = {*self.quote_times, *self.fills.instants(), *self.bot.instants(self.session)}
         found.update(at for at, _, _ in self.hooks)
         minute = self.session.open + MINUTE * max(self.market.minute, -1)
         while (minute := minute + MINUTE) <= self.session.close + ENDS:
@@ -418,7 +414,7 @@ class Day:
 
     def _is_away(self) -> bool:
         """Say whether the connection is lost, and tell the engine when that changes."""
-        is_away = bool(self.broker.does(BrokerAction.DISCONNECTS, self.now))
+        is_away = bool(self.fills.does(BrokerAction.DISCONNECTS, self.now))
         if is_away:
             if self.state.is_linked:
                 self._hear(LinkDown(self.now, "the test says so"))

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from rulebot.adapters.history.session import Finding, Source
-from rulebot.backtest.broker import FillModel
 from rulebot.backtest.caveats import SHOWN, most_often
+from rulebot.backtest.fill_model import FillModel
 from rulebot.backtest.look_ahead import is_independent
 from rulebot.backtest.results import MARGIN_TOOK_ALL, NOT_CARRIED
 from rulebot.compile.build import build_plan

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from rulebot.adapters.history.session import Finding, Source, data_of
-from rulebot.backtest.broker import FillModel
+from rulebot.backtest.fill_model import FillModel
 from rulebot.backtest.results import ClosedTrade, read_results
 from rulebot.backtest.sampling import FEATURES, Sampler, SamplingOptions, streaming
 from rulebot.backtest.shared_source import SharedSource

@@ -17,7 +17,7 @@ from pyarrow import parquet
 from rulebot.adapters.history.chain_file import ChainSource, write_day
 from rulebot.adapters.history.daily import Daily
 from rulebot.adapters.history.session import OF_UNDERLYING, HistoryDay, Source
-from rulebot.backtest.broker import NATURAL
+from rulebot.backtest.fill_model import NATURAL
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.documents.load_bots import load_desk

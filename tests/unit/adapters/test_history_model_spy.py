@@ -11,7 +11,7 @@ import pytest
 from rulebot.adapters.history.modelled.surface import expiries
 from rulebot.adapters.history.session import DailyBar, HistoryDay
 from rulebot.adapters.sources import open_source
-from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.results import read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.calendars.calendars import load_calendar

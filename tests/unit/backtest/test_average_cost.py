@@ -11,7 +11,7 @@ import pytest
 from past_days import PastDays
 from plain_specs import ASSIGNED, WITH_SHARES
 
-from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.run import BacktestOptions, costs_on_record, run_backtest
 from rulebot.backtest.simulated_broker import average_cost
 from rulebot.calendars.calendars import shipped_dates

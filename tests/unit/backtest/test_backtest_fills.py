@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rulebot.backtest.broker import BacktestBroker, fill_model
-from rulebot.backtest.simulated_broker import WorkingOrder
+from rulebot.backtest.fill_model import fill_model
+from rulebot.backtest.simulated_broker import SimulatedBroker, WorkingOrder
 from rulebot.cli.past_options import asked_fills
 from rulebot.model.black import delta, implied_volatility, sensitivities
 from rulebot.model.black_columns import black, greeks, normal, volatilities
@@ -102,7 +102,7 @@ def test_what_is_quoted_on_the_side_that_is_dealt_with_fills_once_for_all_orders
     """Sold are bids, bought are asks; what one order has taken of a quote is gone for the next, until another comes."""
     session = session_on(DAY)
     assert session is not None
-    broker = BacktestBroker(Board(), "A", fill_model("natural"), session, cash=Decimal(10_000))
+    broker = SimulatedBroker(Board(), "A", fill_model("natural"), session, cash=Decimal(10_000))
     board, at = broker.board, session.open + timedelta(minutes=5)
     sizes = {option(5900): (5.0, 0.0, 1.20, 1.30), option(5890): (0.0, 9.0, 0.20, 0.30)}
 
@@ -131,7 +131,7 @@ def test_what_was_sold_at_the_bids_leaves_the_asks_as_they_were() -> None:
     """An exit within the minute of its entry filled a part, or nothing, of what was quoted on its side."""
     session = session_on(DAY)
     assert session is not None
-    broker = BacktestBroker(Board(), "A", fill_model("natural"), session, cash=Decimal(10_000))
+    broker = SimulatedBroker(Board(), "A", fill_model("natural"), session, cash=Decimal(10_000))
     board, at = broker.board, session.open + timedelta(minutes=5)
     for each, bid in ((option(5900), 1.20), (option(5890), 0.20)):
         row = board.add(each)
@@ -218,7 +218,7 @@ def test_a_resting_combo_sells_a_wing_that_nobody_bids_for_at_nothing(purpose: P
     """As the simulated exchange does. Other exits leave such a wing to expire."""
     session = session_on(DAY)
     assert session is not None
-    broker = BacktestBroker(Board(), "A", fill_model("natural"), session, cash=Decimal(10_000))
+    broker = SimulatedBroker(Board(), "A", fill_model("natural"), session, cash=Decimal(10_000))
     board, at = broker.board, session.open + timedelta(minutes=5)
     for found, bid, ask in ((option(5900), 0.20, 0.30), (option(5890), nan, 0.05)):
         row = board.add(found)

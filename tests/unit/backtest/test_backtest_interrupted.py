@@ -13,7 +13,7 @@ from plain_specs import random_spec
 from rolling_specs import rolling_spec
 
 from rulebot.adapters.history.session import HistoryDay
-from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.results import Results, read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.calendars.calendars import shipped_dates

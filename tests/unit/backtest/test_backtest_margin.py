@@ -8,7 +8,8 @@ import pytest
 from past_days import PastDays
 from test_backtest_walk import CONDOR, desk_of, run
 
-from rulebot.backtest.broker import NATURAL, BacktestBroker
+from rulebot.backtest.fill_model import NATURAL
+from rulebot.backtest.simulated_broker import SimulatedBroker
 from rulebot.cli.past.backtest import result_lines
 from rulebot.model.contract import Contract, Option, Right, Underlying, share
 from rulebot.model.event import MarginReport, PositionReport
@@ -31,10 +32,10 @@ def put(strike: int, expiry: date = DAY) -> Option:
     return of(strike, Right.PUT, expiry)
 
 
-def broker(held: dict[Contract, int]) -> BacktestBroker:
+def broker(held: dict[Contract, int]) -> SimulatedBroker:
     session = session_on(DAY)
     assert session is not None
-    return BacktestBroker(Board(), "A", NATURAL, session, holdings=held, cash=Decimal(100_000))
+    return SimulatedBroker(Board(), "A", NATURAL, session, holdings=held, cash=Decimal(100_000))
 
 
 def added(held: dict[Contract, int], limit: str, *legs: OrderLeg, quantity: int = 1, side: Side = Side.BUY) -> Decimal:

@@ -12,7 +12,7 @@ from leaks import FutureQuotes, LeakyFeed
 from rulebot.adapters.history.modelled.source import ModelledChain, ModelledDay
 from rulebot.adapters.history.session import DailyBar, Finding, HistoryDay, Source
 from rulebot.adapters.sources import open_source
-from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.look_ahead import check_look_ahead
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates

@@ -14,7 +14,7 @@ from past_days import PastDays
 from test_backtest_walk import CONDOR, FIRST, LAST, desk_of, walk
 
 from rulebot.adapters.history.session import DailyBar, HistoryDay
-from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.historical_feed import KEPT, HistoryFeed
 from rulebot.backtest.look_ahead import check_look_ahead, is_independent
 from rulebot.model.event import BarsReport, Event

@@ -12,7 +12,7 @@ import pytest
 from past_days import PastDays
 
 from rulebot.adapters.history.session import Columns, DailyBar
-from rulebot.backtest.broker import RECORDED, fill_model
+from rulebot.backtest.fill_model import RECORDED, fill_model
 from rulebot.backtest.report_page import report_page, text_of
 from rulebot.backtest.results import Results, of_sessions, read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest

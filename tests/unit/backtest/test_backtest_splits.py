@@ -15,7 +15,7 @@ from both_ways import terms
 from past_days import PastDays
 
 from rulebot.adapters.history.session import Columns, DailyBar, HistoryDay
-from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.historical_feed import HistoryFeed
 from rulebot.backtest.look_ahead import check_look_ahead
 from rulebot.backtest.results import Results, read_results

@@ -14,7 +14,7 @@ from past_days import PastDays
 from benchmarks.engine_desk import compiled
 from benchmarks.task import Task
 from rulebot.adapters.history.session import HistoryDay, Severity
-from rulebot.backtest.broker import NATURAL
+from rulebot.backtest.fill_model import NATURAL
 from rulebot.backtest.historical_market import DayMarket, missing_measures, unseen_windows
 from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.backtest.shared_source import SharedSource

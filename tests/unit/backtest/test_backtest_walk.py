@@ -26,7 +26,7 @@ from rulebot.adapters.history.session import DailyBar, Finding, HistoryDay, Sour
 from rulebot.adapters.sources import open_source, written
 from rulebot.backtest import historical_market as markets
 from rulebot.backtest import run as backtest
-from rulebot.backtest.broker import calibrated, fill_model
+from rulebot.backtest.fill_model import calibrated, fill_model
 from rulebot.backtest.historical_feed import HistoryFeed
 from rulebot.backtest.look_ahead import carried_state, check_look_ahead, garbled, is_independent
 from rulebot.backtest.report_page import report_page, text_of

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from past_days import PastDays
 
-from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.look_ahead import carried_state
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates

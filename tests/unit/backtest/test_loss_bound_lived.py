@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.adapters.sources import open_source
-from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.documents.load_bots import load_desk

@@ -11,7 +11,7 @@ import pytest
 from past_days import PastDays, fallen
 from plain_specs import ASSIGNED
 
-from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.cli.summary import _lines
 from rulebot.compare.shadow_comparison import compare

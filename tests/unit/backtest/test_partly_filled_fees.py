@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import SELLER, Desk, text_of
 
-from rulebot.backtest.broker import commissions_of
+from rulebot.backtest.simulated_broker import commissions_of
 from rulebot.core.price_limits import _commission
 from rulebot.core.state_builder import StateBuilder
 from rulebot.model.commission import estimate

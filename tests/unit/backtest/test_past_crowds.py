@@ -18,7 +18,7 @@ from passed_by import difference, odd
 from past_days import PastDays, beside_another
 from plain_specs import random_spec
 
-from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.chaos.limits_check import entries_and_refusals
 from rulebot.chaos.result import ChaosResult

@@ -12,8 +12,8 @@ from past_days import PastDays, beside_another
 from plain_specs import random_spec
 
 from rulebot.adapters.history.session import HistoryDay
-from rulebot.backtest.broker import fill_model
 from rulebot.backtest.fast_forward import made_texts, rounded_columns
+from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.core.program import AccountLimits

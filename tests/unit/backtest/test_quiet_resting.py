@@ -9,7 +9,7 @@ import pytest
 from passed_by import FILLS, FIRST, both, difference, odd, program_of
 from past_days import PastDays
 
-from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.model.economic_calendar import event_calendar

@@ -11,7 +11,7 @@ import pytest
 
 from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.adapters.recorded.recording import Recording
-from rulebot.backtest.broker import ACCOUNT, RECORDED
+from rulebot.backtest.fill_model import ACCOUNT, RECORDED
 from rulebot.backtest.recorded_broker import FollowedOrder, RecordedBroker
 from rulebot.backtest.recorded_replies import BoardMirror, RecordedReply, ReplyScript, fact_of
 from rulebot.model.contract import Option, Right, Underlying

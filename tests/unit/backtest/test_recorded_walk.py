@@ -13,7 +13,7 @@ from hand_desk import SELLER, Desk, text_of
 from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.adapters.recorded.recording import Recording, open_recording
 from rulebot.adapters.recorded.source import RecordingSource
-from rulebot.backtest.broker import NATURAL, RECORDED, FillModel
+from rulebot.backtest.fill_model import NATURAL, RECORDED, FillModel
 from rulebot.backtest.historical_feed import empty_day
 from rulebot.backtest.recorded_simulation import RecordedSimulation
 from rulebot.backtest.simulation import CASH, BacktestSimulation, SimulatedDay

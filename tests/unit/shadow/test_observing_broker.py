@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from rulebot.backtest.broker import NATURAL
+from rulebot.backtest.fill_model import NATURAL
 from rulebot.core.state import State
 from rulebot.fill.ledger import BookedExecution
 from rulebot.model.contract import Contract, Option, Right, Underlying
@@ -187,7 +187,7 @@ def test_what_an_order_has_cost_so_far_counts_after_a_start() -> None:
         ref="rb:obs:000001",
     )  # fmt: skip
     found = remembered(order(leg_filled=(1,)), booked=[part])
-    (rest,) = found.commissions(found.working["rb:obs:000001"], [(PUT, 1, Decimal("0.40"))])
+    (rest,) = found.charge(found.working["rb:obs:000001"].order, [(PUT, 1, Decimal("0.40"))])
     assert rest == Decimal("1.19") - Decimal("0.35")
 
 

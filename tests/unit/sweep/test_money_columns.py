@@ -6,7 +6,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from rulebot.backtest.broker import FillModel, fill_model
+from rulebot.backtest.fill_model import FillModel, fill_model
 from rulebot.backtest.simulated_broker import margin_of
 from rulebot.model.commission import EDGES, estimate, fees_per_contract, max_commission, per_contract
 from rulebot.model.contract import Option, Right, product

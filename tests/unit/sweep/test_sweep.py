@@ -19,7 +19,7 @@ from past_days import PastDays
 from plain_specs import ASSIGNED
 
 from rulebot.adapters.history.session import DailyBar, HistoryDay, finding_text
-from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.results import read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.calendars.calendars import shipped_dates

@@ -13,7 +13,7 @@ from past_days import Leaps, PastDays, crossed
 from plain_specs import alike_specs, random_spec
 
 from rulebot.adapters.history.session import HistoryDay
-from rulebot.backtest.broker import NATURAL, RECORDED
+from rulebot.backtest.fill_model import NATURAL, RECORDED
 from rulebot.backtest.historical_feed import HistoryFeed
 from rulebot.backtest.shared_source import SharedSource
 from rulebot.model.contract import Underlying

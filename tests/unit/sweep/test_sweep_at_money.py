@@ -14,7 +14,7 @@ from past_days import Leaps, PastDays, crossed, with_spy
 from plain_specs import calm_spec
 
 from rulebot.adapters.history.session import DailyBar, HistoryDay
-from rulebot.backtest.broker import NATURAL
+from rulebot.backtest.fill_model import NATURAL
 from rulebot.backtest.historical_market import DayMarket
 from rulebot.backtest.shared_source import SharedSource
 from rulebot.backtest.simulation import BacktestSimulation

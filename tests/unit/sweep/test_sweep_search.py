@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from past_days import PastDays
 
-from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.model.economic_calendar import event_calendar
 from rulebot.sweep.evaluate import Asked, Passed
 from rulebot.sweep.executors import Runs, Task

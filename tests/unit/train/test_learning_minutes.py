@@ -11,7 +11,7 @@ from past_days import PastDays, fallen
 from plain_specs import ASSIGNED
 
 from rulebot.adapters.history.session import HistoryDay
-from rulebot.backtest.broker import fill_model
+from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.results import read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.backtest.sampling import sampling

@@ -6,7 +6,7 @@ What is not named here goes turn by turn. So does every single session that turn
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from rulebot.backtest.broker import RECORDED, FillModel
+from rulebot.backtest.fill_model import RECORDED, FillModel
 from rulebot.backtest.look_ahead import carried_state
 from rulebot.backtest.simulation import CASH
 from rulebot.compile.data_needs import calls_of

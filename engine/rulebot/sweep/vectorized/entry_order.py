@@ -13,7 +13,7 @@ import numpy as np
 
 from rulebot.adapters.history.session import Columns
 from rulebot.backtest.arrays import Mask
-from rulebot.backtest.broker import FillModel
+from rulebot.backtest.fill_model import FillModel
 from rulebot.backtest.scheduler import SOON
 from rulebot.compile.plan import EntryPlan
 from rulebot.decide.entry_window import ANY_END

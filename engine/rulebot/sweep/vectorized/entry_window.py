@@ -14,7 +14,7 @@ import numpy as np
 
 from rulebot.adapters.history.session import Columns
 from rulebot.backtest.arrays import HAIR, Market, Mask, Series, may_hold
-from rulebot.backtest.broker import FillModel
+from rulebot.backtest.fill_model import FillModel
 from rulebot.compile.data_needs import calls_of
 from rulebot.compile.plan import Call, Compare, Constant, LegPlan, Op, Quantity, Rule, Truth
 from rulebot.core.entry_rate_limit import MOST

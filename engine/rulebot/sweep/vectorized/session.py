@@ -14,7 +14,7 @@ import numpy as np
 
 from rulebot.adapters.history.session import Columns, Places
 from rulebot.backtest.arrays import Mask, Position, Structure, may_hold, surely_holds
-from rulebot.backtest.broker import FillModel
+from rulebot.backtest.fill_model import FillModel
 from rulebot.backtest.historical_feed import settlement
 from rulebot.backtest.simulated_broker import margin_of
 from rulebot.compile.exits import HURRY, clock_time
