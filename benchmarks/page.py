@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 
-from benchmarks.measure import Goal
 from benchmarks.measured import Measured
 
 NAMED = 1000
@@ -12,9 +11,9 @@ OPENING = """# Benchmarks
 
 How fast rulebot is beside other programs on the same machine in the same minutes. `python -m benchmarks` measures all
 of it, or parts: `commands`, `turns`, `growth`, `gateway`, `day`, `past`, `modelled`, `peers`, `push`, `recordings`,
-`restart`, `safety`, `sweeps`, `weeks`. It keeps figures, earlier ones and remarks in `benchmarks/measured.json` and
-writes this page from it; `--print` only prints. What is compared with is installed into `benchmarks/.anchors` at the
-first run.
+`restart`, `safety`, `sweeps`, `weeks`. It keeps figures, earlier ones, remarks and how each was measured in
+`benchmarks/measured.json`, and writes this page from it; `--print` only prints. What is compared with is installed
+into `benchmarks/.anchors` at the first run.
 
 **How.** Runs of both sides alternate in one script, in at least five rounds; a ratio is the median of the rounds'
 ratios. Read ratios, not milliseconds: a shared machine differs twofold between minutes. F is the floor that must be
@@ -67,15 +66,5 @@ def _space(unit: str) -> str:
 def page(measured: Sequence[Measured], facts: list[str]) -> str:
     """Return the whole page, of all goals by their numbers, on a machine of which these are the facts."""
     rows = sorted(measured, key=lambda each: int(each.goal.number) if each.goal.number.isdigit() else NAMED)
-    hows = "\n".join(f"- {names}: {how}." for how, names in _by_how([each.goal for each in rows]).items())
     machine = "; ".join(facts)
-    return f"{OPENING}\n**Where.** {machine}.\n\n{table(rows)}\n\n## How each was measured\n\n{hows}\n{CLOSING}"
-
-
-def _by_how(goals: list[Goal]) -> dict[str, str]:
-    """Return for each way of measuring the numbers of its goals, or their names where they have none."""
-    found: dict[str, list[str]] = {}
-    for goal in goals:
-        name = goal.number if goal.number.isdigit() else f"{goal.number} ({goal.what})"
-        found.setdefault(goal.how, []).append(name)
-    return {how: "; ".join(dict.fromkeys(names)) for how, names in found.items()}
+    return f"{OPENING}\n**Where.** {machine}.\n\n{table(rows)}\n{CLOSING}"

@@ -1,4 +1,4 @@
-"""docs/glossary.md: each word has one row, and its home is in the code."""
+"""docs/glossary.md: each word has one row, and its home is in the code. docs/architecture.md names files that exist."""
 
 import ast
 import re
@@ -10,6 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| (?!word \|)([^|-][^|]*) \| ([^|]+) \| `([^`]+):(\w+)` \|$", PAGE, re.MULTILINE)
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+NAMED = sorted(set(re.findall(r"`([a-z_]+(?:/[a-z_]+)*/[a-z_.]+\.(?:py|json|md))(?::\w+)?`", ARCHITECTURE)))
 FIELD = """
 assignment, bar, bid-ask spread, bracket, cancel, cash settlement, combo, commission, corporate action, cost basis,
 covered call, credit, day P&L, debit, duplicate order, early assignment, execution report, exercise, expected move,
@@ -62,3 +64,8 @@ def test_the_words_of_the_field_stand_in_it() -> None:
 
 def test_a_meaning_is_one_sentence_or_two_short_ones() -> None:
     assert [word for word, meaning, *_ in ROWS if len(meaning.split()) > 25 or not meaning.endswith(".")] == []
+
+
+@pytest.mark.parametrize("path", NAMED)
+def test_a_file_that_the_architecture_names_exists(path: str) -> None:
+    assert any((ROOT / start / path).is_file() for start in ("", "engine/rulebot", "engine/rulebot/web"))
