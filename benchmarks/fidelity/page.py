@@ -33,8 +33,8 @@ def page(
     parts = [_HEAD, _INDICES, table([each.figure() for each in replicas]), ""]
     parts += ["![Our own curves, 100 in January 1999, a logarithmic scale](fidelity.svg)", ""]
     parts += ["## The model", "", table(list(model)), "", "## Real chains", "", table(list(chains)), ""]
-    parts += ["## Sessions read, and what was refused or left out", "", "| data | severity | what | days or findings |"]
-    kept = [each for each in found if each[1] != Severity.TOLD.value]
+    parts += ["## Sessions read, and refused", "", "| data | severity | what | days or findings |"]
+    kept = [each for each in found if each[1] in ("", Severity.REFUSED.value)]
     parts += [
         "|---|---|---|---|",
         *(f"| {words} | {severity} | {what} | {count or ''} |" for words, severity, what, count in kept),
