@@ -35,55 +35,51 @@ class _Entry(NamedTuple):
 
 SECTIONS = {
     "Write a bot": {
-        "new": _Entry("rulebot.cli.write_spec:new", "Begin a spec that is sound from its first line on."),
-        "validate": _Entry("rulebot.cli.validate:validate", "Check specs; say every problem with its place."),
-        "explain": _Entry("rulebot.cli.explain:explain", "Say in words what a spec does, or what a word means."),
-        "diff": _Entry("rulebot.cli.diff:diff", "Say what an edit of specs means, and mark what risks more."),
-        "fmt": _Entry("rulebot.cli.write_spec:fmt", "Lay specs out alike; meaning and comments stay."),
-        "symbols": _Entry("rulebot.cli.past.scan:symbols", "Ask the broker which symbols are gone or have no options."),
-        "schema": _Entry("rulebot.cli.write_spec:schema", "Print the schema that editors complete from."),
+        "new": _Entry("rulebot.cli.write_spec:new", "Write a new spec."),
+        "validate": _Entry("rulebot.cli.validate:validate", "Check specs; report every problem with its place."),
+        "explain": _Entry("rulebot.cli.explain:explain", "Explain a spec, a word or a code in plain words."),
+        "diff": _Entry("rulebot.cli.diff:diff", "Compare specs by meaning; mark what risks more."),
+        "fmt": _Entry("rulebot.cli.write_spec:fmt", "Format specs; meaning and comments stay."),
+        "symbols": _Entry("rulebot.cli.past.scan:symbols", "Ask the broker which symbols cannot be traded."),
+        "schema": _Entry("rulebot.cli.write_spec:schema", "Print the JSON Schema for editors."),
     },
     "Try it without a broker": {
         "test": _Entry("rulebot.cli.past.test:test", "Run the tests of specs."),
         "backtest": _Entry("rulebot.cli.past.backtest:backtest", "Run bots over past sessions."),
-        "sweep": _Entry("rulebot.cli.past.sweep:sweep", "Try variants of a bot over past sessions."),
-        "train": _Entry("rulebot.cli.past.train:train", "Train a model of when a bot's trades end well."),
+        "sweep": _Entry("rulebot.cli.past.sweep:sweep", "Run variants of a bot over past sessions."),
+        "train": _Entry("rulebot.cli.past.train:train", "Train a model on a bot's trades."),
         "gateway": _Entry("rulebot.cli.gateway:gateway", "Serve a simulated market to any TWS client."),
-        "replay": _Entry("rulebot.cli.past.replay:replay", "Live through a recorded day again."),
-        "capture": _Entry("rulebot.cli.gateway:capture", "Keep a chain at a moment as a file, for tests."),
-        "chaos": _Entry(
-            "rulebot.cli.past.chaos:chaos", "Try bots under faults and crashes; a verdict for each invariant."
-        ),
+        "replay": _Entry("rulebot.cli.past.replay:replay", "Replay a recorded day and compare decisions."),
+        "capture": _Entry("rulebot.cli.gateway:capture", "Write an option chain at one moment to a file."),
+        "chaos": _Entry("rulebot.cli.past.chaos:chaos", "Test bots under faults and crashes."),
     },
     "Run it": {
-        "doctor": _Entry("rulebot.cli.doctor:doctor", "Check that all is ready for a run."),
+        "doctor": _Entry("rulebot.cli.doctor:doctor", "Check that everything is ready for a run."),
         "run": _Entry("rulebot.cli.run:run", "Run bots, on paper or live."),
-        "serve": _Entry("rulebot.cli.serve:serve", "Run bots with their page in the browser."),
-        "promote": _Entry(
-            "rulebot.cli.promote:promote", "Let a bot leave paper, if its sessions show what is demanded."
-        ),
+        "serve": _Entry("rulebot.cli.serve:serve", "Run bots with a page in the browser."),
+        "promote": _Entry("rulebot.cli.promote:promote", "Promote a bot to live if its paper record qualifies."),
     },
     "Look": {
-        "scan": _Entry("rulebot.cli.past.scan:scan", "Measure and rank what each symbol's trade would be now."),
-        "status": _Entry("rulebot.cli.status:status", "Show what is open and what protects it."),
+        "scan": _Entry("rulebot.cli.past.scan:scan", "Measure and rank the trades that bots would make now."),
+        "status": _Entry("rulebot.cli.status:status", "Show open positions and their protection."),
         "list": _Entry("rulebot.cli.status:list_bots", "List the bots that ran."),
-        "summary": _Entry("rulebot.cli.summary:summary", "Sum up the closed trades."),
-        "why": _Entry("rulebot.cli.why:why", "Say why a bot did, or did not, trade."),
-        "chart": _Entry("rulebot.cli.why:chart", "Draw a bot's decisions, also for TradingView."),
-        "alerts": _Entry("rulebot.cli.alerts:alerts", "Show what people were told, and tell them."),
-        "web": _Entry("rulebot.cli.web:web", "Show a store as a page in the browser."),
+        "summary": _Entry("rulebot.cli.summary:summary", "Summarise closed trades."),
+        "why": _Entry("rulebot.cli.why:why", "Explain why a bot did, or did not, trade."),
+        "chart": _Entry("rulebot.cli.why:chart", "Chart a bot's decisions, also for TradingView."),
+        "alerts": _Entry("rulebot.cli.alerts:alerts", "Show and send alerts."),
+        "web": _Entry("rulebot.cli.web:web", "Show a store in the browser."),
         "top": _Entry("rulebot.cli.terminal.top:top", "Show a store in the terminal, with keys to act."),
-        "health": _Entry("rulebot.cli.status:health", "Ask the page whether its engine is well."),
+        "health": _Entry("rulebot.cli.status:health", "Check a running page and its engine."),
     },
     "Operate": {
-        "enter": _Entry("rulebot.cli.control:enter", "Have a bot enter at once, also a row of a scan."),
-        "pause": _Entry("rulebot.cli.control:pause", "Let no bot enter; exits go on."),
-        "resume": _Entry("rulebot.cli.control:resume", "Let bots enter again."),
-        "reload": _Entry("rulebot.cli.control:reload", "Let a running engine take up changed specs."),
-        "stop": _Entry("rulebot.cli.control:stop", "End the engine; positions stay as they are."),
-        "kill": _Entry("rulebot.cli.control:kill", "Cancel entries and open nothing more; exits go on."),
-        "store": _Entry("rulebot.cli.store:store", "Audit, back up, export and tie what was recorded."),
-        "hooks": _Entry("rulebot.cli.alerts:hooks", "Let web hooks of other programs in, and try one."),
+        "enter": _Entry("rulebot.cli.control:enter", "Enter at once by hand, also from a scan."),
+        "pause": _Entry("rulebot.cli.control:pause", "Stop entries; exits go on."),
+        "resume": _Entry("rulebot.cli.control:resume", "Allow entries again."),
+        "reload": _Entry("rulebot.cli.control:reload", "Load changed specs into the running engine."),
+        "stop": _Entry("rulebot.cli.control:stop", "Stop the engine; positions stay."),
+        "kill": _Entry("rulebot.cli.control:kill", "Cancel entries and stop new ones; exits go on."),
+        "store": _Entry("rulebot.cli.store:store", "Audit, back up, export and reconcile the store."),
+        "hooks": _Entry("rulebot.cli.alerts:hooks", "Set up and test web hooks."),
         "events": _Entry("rulebot.cli.explain:events", "List and import event calendars."),
     },
 }
@@ -301,7 +297,10 @@ _Record = tuple[str, str]
 def document() -> str:
     """Return the page: the commands by purpose, each with its usage and one line an option."""
     root = click.Context(main, info_name="rulebot")
-    parts, shown = [_HEAD.rstrip()], set[_Record]()
+    contents = "\n".join(
+        f"- [{title}](#{title.lower().replace(' ', '-')}): {', '.join(names)}" for title, names in SECTIONS.items()
+    )
+    parts, shown = [_HEAD.rstrip(), contents], set[_Record]()
     for title, section in SECTIONS.items():
         parts.append(f"## {title}")
         for context in (each for name in section for each in _with_parts(name, root)):
