@@ -111,8 +111,8 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         name="net_liquidation",
         title="Net liquidation",
-        about="What the account would come to if all of it were closed now.",
-        formula="What the account would come to if all of it were closed now, dollars.",
+        about="The account's value if everything were closed now.",
+        formula="The account's value if everything were closed now, dollars.",
         source="the account as the broker last told",
         units=DOLLARS,
         max_age=None,

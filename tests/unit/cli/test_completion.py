@@ -30,7 +30,7 @@ def test_commands_and_their_options() -> None:
 
 def test_commands_come_with_their_line() -> None:
     assert completed("rulebot", "va", shell="fish") == [
-        "plain,validate\tCheck specs; say every problem with its place."
+        "plain,validate\tCheck specs; report every problem with its place."
     ]
 
 
