@@ -11,8 +11,8 @@ OPENING = """# Benchmarks
 
 How fast rulebot is beside other programs on the same machine in the same minutes. `python -m benchmarks` measures all
 of it, or parts: `commands`, `turns`, `growth`, `gateway`, `day`, `past`, `modelled`, `peers`, `push`, `recordings`,
-`restart`, `safety`, `sweeps`, `weeks`. It keeps figures, earlier ones, remarks and how each was measured in
-`benchmarks/measured.json`, and writes this page from it; `--print` only prints. What is compared with is installed
+`restart`, `safety`, `sweeps`, `weeks`. `benchmarks/measured.json` keeps figures with their dates, earlier ones, remarks
+and how each was measured; this page is written from it (`--print` only prints). What is compared with is installed
 into `benchmarks/.anchors` at the first run.
 
 **How.** Runs of both sides alternate in one script, in at least five rounds; a ratio is the median of the rounds'
@@ -40,7 +40,7 @@ of verdicts, snapshots of positions, and the choice of what to stream.
 
 def table(rows: Iterable[Measured]) -> str:
     """Return what was measured as a Markdown table."""
-    lines = ["| goal | what | figure | F | S | | on |", "|---|---|---|---|---|---|---|"]
+    lines = ["| goal | what | figure | F | S | |", "|---|---|---|---|---|---|"]
     for row in rows:
         goal = row.goal
         bound = "<=" if goal.at_most else ">="
@@ -50,7 +50,7 @@ def table(rows: Iterable[Measured]) -> str:
         stretch = "" if goal.stretch is None else f"{bound} {goal.stretch:g}{_space(goal.unit)}"
         figure = "SKIPPED" if goal.figure is None else f"{_number(goal.figure)}{_space(goal.unit)}"
         met = {None: "", True: "met", False: "**missed**"}[goal.is_met]
-        cells = (goal.number, goal.what, figure, floor, stretch, met, row.on)
+        cells = (goal.number, goal.what, figure, floor, stretch, met)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 READ = {page: page.read_text(encoding="utf-8") for page in PAGES}
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
+SECTION = re.compile(r"\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)")
 CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(?:`|^|/|\$ |run )rulebot ([a-z]+)", re.MULTILINE)
 
@@ -136,3 +137,27 @@ def test_the_mistake_that_the_readme_shows_is_told_so(tmp_path: Path, monkeypatc
     (tmp_path / "specs" / "condor.yaml").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     assert CliRunner().invoke(main, ["validate", "specs/"]).output == printed + "\n1 file: 1 with 1 error\n"
+
+
+def test_the_changelog_has_at_most_150_short_entries() -> None:
+    """After a merge that brought old lines back: take the file of main and add yours, at most one a feature."""
+    entries = re.findall(r"^- .*(?:\n  .*)*", READ[ROOT / "CHANGELOG.md"], re.MULTILINE)
+    assert 0 < len(entries) <= 150
+    assert [entry for entry in entries if len(entry.split()) > 21] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_sections_that_are_linked_exist(page: Path) -> None:
+    wrong = []
+    for link, anchor in SECTION.findall(READ[page]):
+        target = page.parent / link if link else page
+        if target.suffix == ".md" and anchor not in anchors_of(target):
+            wrong.append(f"{link}#{anchor}")
+    assert wrong == []
+
+
+def anchors_of(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as they are made where it is shown."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    plain = (re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title) for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE))
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in plain}
