@@ -155,51 +155,47 @@ def health_of(live: Live, recorded: str) -> answers.Health:
     )
 
 
-def router(store: Place, live: Live) -> APIRouter:
-    """Return the routes of /api and /health."""
-    found = APIRouter(responses=REFUSALS, dependencies=STRICT)
-    actions = PageActions(store)
+class _Routes:
+    """What answers each path. live: the engine of this process, if one runs."""
 
-    def read(ask: Callable[[StoreReader], Answer]) -> Answer:
-        with StoreReader(store) as reader:
+    def __init__(self, store: Place, live: Live) -> None:
+        self._store, self._live, self._actions = store, live, PageActions(store)
+
+    def _read(self, ask: Callable[[StoreReader], Answer]) -> Answer:
+        with StoreReader(self._store) as reader:
             return ask(reader)
 
-    def shown(ask: Callable[[StoreReader, Snapshot], Answer]) -> Answer:
+    def _shown(self, ask: Callable[[StoreReader, Snapshot], Answer]) -> Answer:
         """Answer by the engine of this process as it stands, else by what the store has of the last one."""
-        return read(lambda reader: ask(reader, live.picture or snapshot_of_store(reader)))
+        return self._read(lambda reader: ask(reader, self._live.picture or snapshot_of_store(reader)))
 
-    @found.get("/health", responses=DESCRIBES_REFUSED | {503: {"model": answers.Health}})
-    def health(response: Response) -> answers.Health:
+    def health(self, response: Response) -> answers.Health:
         """Say whether this program can do its work; needs no token and tells nothing of the account."""
         try:
-            found = health_of(live, read(lambda reader: reader.run().state()))
+            found = health_of(self._live, self._read(lambda reader: reader.run().state()))
         except RulebotError:
             found = answers.Health(status="failing", why="the store cannot be read", engine="unknown")
         response.status_code = 200 if found.status == "ok" else 503
         return found
 
-    @found.get("/api/status")
-    def status() -> answers.Status:
+    def status(self) -> answers.Status:
         """The bots' states, whether they may trade, and when the next of them may enter."""
-        return read(lambda reader: book.status(reader, live.now().picture))
+        return self._read(lambda reader: book.status(reader, self._live.now().picture))
 
-    @found.get("/api/positions")
-    def positions() -> list[answers.OpenPosition]:
+    def positions(self) -> list[answers.OpenPosition]:
         """What is open."""
-        return shown(book.positions)
+        return self._shown(book.positions)
 
-    @found.get("/api/positions/greeks")
-    def greeks() -> answers.Greeks:
+    def greeks(self) -> answers.Greeks:
         """Delta, gamma, theta and vega, each and summed: greek x contracts x 100."""
-        return shown(book.greeks)
+        return self._shown(book.greeks)
 
-    @found.get("/api/positions/risk")
-    def risk() -> answers.Risk:
+    def risk(self) -> answers.Risk:
         """Margin, and what the book makes at its targets, loses at its stops, and loses at expiry at worst."""
-        return shown(book.risk)
+        return self._shown(book.risk)
 
-    @found.get("/api/trades", response_model=list[answers.Trade], responses=AS_TABLE)
     def trades(
+        self,
         limit: Annotated[int | None, Query(ge=1, le=MOST_TRADES)] = None,
         first: Annotated[Day | None, Query(alias="from")] = None,
         last: Annotated[Day | None, Query(alias="to")] = None,
@@ -210,78 +206,67 @@ def router(store: Place, live: Live) -> APIRouter:
         check_span(first, last)
         status = None if state is None else state.value
         limit = FEW_TRADES if limit is None and form is Form.JSON else limit
-        kept = read(lambda reader: book.trades(reader, first, last, status, limit))
+        kept = self._read(lambda reader: book.trades(reader, first, last, status, limit))
         if form is Form.JSON:
             return kept
         text = io.StringIO()
         csv.writer(text).writerows(book.columns_of(kept))
         return Response(text.getvalue(), media_type="text/csv; charset=utf-8")
 
-    @found.get("/api/pnl")
-    def profit() -> answers.Profit:
+    def profit(self) -> answers.Profit:
         """The day's profit: realised, open, and both."""
-        return shown(book.profit)
+        return self._shown(book.profit)
 
-    @found.get("/api/pnl/history")
-    def history(period: Span = Span.DAY) -> list[answers.Period]:
+    def history(self, period: Span = Span.DAY) -> list[answers.Period]:
         """Net profit by day, week or month, oldest first: each trade whole, where it ended."""
-        return read(lambda reader: book.history(reader, period.value))
+        return self._read(lambda reader: book.history(reader, period.value))
 
-    @found.get("/api/account")
-    def account() -> answers.Account:
+    def account(self) -> answers.Account:
         """The account as the broker last told."""
-        return book.account(live.now().picture)
+        return book.account(self._live.now().picture)
 
-    @found.get("/api/market")
-    def market() -> answers.Market:
+    def market(self) -> answers.Market:
         """Levels of SPY, SPX and VIX, and the ratio."""
-        return book.market(live.now().picture)
+        return book.market(self._live.now().picture)
 
-    @found.get("/api/performance")
-    def performance() -> answers.Performance:
+    def performance(self) -> answers.Performance:
         """The day against its limit."""
-        return shown(book.performance)
+        return self._shown(book.performance)
 
-    @found.post("/api/action/{name}", status_code=202)
-    def act(name: str, ask: answers.Ask, key: Key) -> answers.RequestAccepted:
+    def act(self, name: str, ask: answers.Ask, key: Key) -> answers.RequestAccepted:
         """Leave a request for the engine: start, stop, close, keep, close_all, pause, resume. The same key asks once.
 
         start and resume let bots enter again; stop and pause let them enter nothing more, and positions stay;
         close_all closes every position and opens nothing until start. `bot` names one bot; without it all are meant.
         close closes the one `position`, and changes nothing else; keep takes that back while it is not begun.
         """
-        return actions.leave(name, ask.bot, key, ask.position)
+        return self._actions.leave(name, ask.bot, key, ask.position)
 
-    @found.get("/api/alerts")
-    def alerts() -> list[answers.AlertModel]:
+    def alerts(self) -> list[answers.AlertModel]:
         """The newest alerts, and who was told."""
-        return list(alert_list(store).alerts)
+        return list(alert_list(self._store).alerts)
 
-    @found.post("/api/alerts/acknowledge")
-    def seen(what: answers.AcknowledgeRequest) -> answers.Acknowledged:
+    def seen(self, what: answers.AcknowledgeRequest) -> answers.Acknowledged:
         """Say that an alert was seen and need not be told again; without an id all were, or those up to `until`."""
-        count = acknowledge(store, what.id, what.until)
+        count = acknowledge(self._store, what.id, what.until)
         return answers.Acknowledged(acknowledged=count, message=f"{count} acknowledged")
 
-    @found.post("/api/parameters/preview")
-    def look_ahead(what: answers.Values) -> answers.Preview:
+    def look_ahead(self, what: answers.Values) -> answers.Preview:
         """Say what other parameters of a bot would change; nothing does."""
-        looked = preview(store, what.bot, what.values)
+        looked = preview(self._store, what.bot, what.values)
         return answers.Preview(bot=what.bot, text=looked.text, of=looked.of)
 
-    @found.post("/api/parameters", status_code=202)
-    def parameters(what: answers.Change, key: Key) -> answers.RequestAccepted:
+    def parameters(self, what: answers.Change, key: Key) -> answers.RequestAccepted:
         """Ask for other parameters of a bot: kept in the store over restarts, taken up at a quiet point.
 
         Open positions keep the text that they were opened under. The spec's file is not written. With the `of` of a
         preview it is refused (409, `changed`) once the bot's parameters are others than those it was held against.
         """
-        return actions.set_values(what.bot, what.values, key, what.of)
+        return self._actions.set_values(what.bot, what.values, key, what.of)
 
-    @found.get("/api/numbers/{bot}")
-    def numbers(bot: str) -> answers.NumbersModel:
+    def numbers(self, bot: str) -> answers.NumbersModel:
         """Every number of a bot's file as it is now, with its path and line."""
-        with StoreReader(store) as reader:
+        with StoreReader(self._store) as reader:
             text = reader.run().specs.get(bot) or {}
         seen = numbers_of_bot(text)
         if seen is None:
@@ -295,33 +280,54 @@ def router(store: Place, live: Live) -> APIRouter:
             bot=bot, file=seen.file, of=seen.of, why=seen.why, notes=list(seen.notes), numbers=lines
         )
 
-    @found.post("/api/spec/preview")
-    def look_at_text(what: answers.Edits) -> answers.Preview:
+    def look_at_text(self, what: answers.Edits) -> answers.Preview:
         """Say what other numbers of a bot's text would change, risk first; nothing does.
 
         What `rulebot validate` refuses is refused (422), with a message for each number under `fields`. A file that is
         another than `of` is refused, too (409, `changed`).
         """
-        return answers.Preview(bot=what.bot, text=look(store, what.bot, what.of, what.edits).text, of=what.of)
+        return answers.Preview(bot=what.bot, text=look(self._store, what.bot, what.of, what.edits).text, of=what.of)
 
-    @found.post("/api/spec", status_code=202)
-    def write_text(what: answers.Edits, key: Key, request: Request) -> answers.RequestAccepted:
+    def write_text(self, what: answers.Edits, key: Key, request: Request) -> answers.RequestAccepted:
         """Write other numbers into a bot's file, comments kept, and have its engine take it up at a quiet point.
 
         Refused as by the preview, without an engine (409, `no_engine`), and where the file cannot be written. Open
         positions keep the text that they were opened under. The engine records what was changed, and from where.
         """
         by = "the page" if request.client is None else f"the page, from {request.client.host}"
-        return actions.edit(what.bot, what.of, what.edits, by, key)
+        return self._actions.edit(what.bot, what.of, what.edits, by, key)
 
-    @found.post("/api/trade/trigger", status_code=202)
-    def trigger(what: answers.Trigger, key: Key) -> answers.RequestAccepted:
+    def trigger(self, what: answers.Trigger, key: Key) -> answers.RequestAccepted:
         """Ask a bot to enter at once, whatever its window and its `when` say.
 
         The caps of the day, what its legs must offer, its limits and those of the account hold; `/api/trades` and the
         page say what came of it. With `row` it is that structure of a scan: where quotes have moved so that its limits
         refuse it, nothing is entered in its place.
         """
-        return actions.enter(what.bot, key, what.after, what.scan, what.row)
+        return self._actions.enter(what.bot, key, what.after, what.scan, what.row)
 
+
+def router(store: Place, live: Live) -> APIRouter:
+    """Return the routes of /api and /health."""
+    found, of = APIRouter(responses=REFUSALS, dependencies=STRICT), _Routes(store, live)
+    found.get("/health", responses=DESCRIBES_REFUSED | {503: {"model": answers.Health}})(of.health)
+    found.get("/api/status")(of.status)
+    found.get("/api/positions")(of.positions)
+    found.get("/api/positions/greeks")(of.greeks)
+    found.get("/api/positions/risk")(of.risk)
+    found.get("/api/trades", response_model=list[answers.Trade], responses=AS_TABLE)(of.trades)
+    found.get("/api/pnl")(of.profit)
+    found.get("/api/pnl/history")(of.history)
+    found.get("/api/account")(of.account)
+    found.get("/api/market")(of.market)
+    found.get("/api/performance")(of.performance)
+    found.post("/api/action/{name}", status_code=202)(of.act)
+    found.get("/api/alerts")(of.alerts)
+    found.post("/api/alerts/acknowledge")(of.seen)
+    found.post("/api/parameters/preview")(of.look_ahead)
+    found.post("/api/parameters", status_code=202)(of.parameters)
+    found.get("/api/numbers/{bot}")(of.numbers)
+    found.post("/api/spec/preview")(of.look_at_text)
+    found.post("/api/spec", status_code=202)(of.write_text)
+    found.post("/api/trade/trigger", status_code=202)(of.trigger)
     return found
