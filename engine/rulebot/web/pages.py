@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from hashlib import sha256
-from html import escape
 from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Annotated, Any
@@ -140,42 +139,35 @@ def days_svg(days: Sequence[tuple[str, float]]) -> str:
     if not days:
         return ""
     sums = list(accumulate(amount for _, amount in days))
-    found = [amount for _, amount in days]
-    most, least = max(0.0, *found, *sums), min(0.0, *found, *sums)
-    scale = _ROOM / ((most - least) or 1.0)
-    step = (WIDTH - SCALE - MARGIN) / len(days)
+    most, least = max(0.0, *(amount for _, amount in days), *sums), min(0.0, *(amount for _, amount in days), *sums)
+    scale, step = _ROOM / ((most - least) or 1.0), (WIDTH - SCALE - MARGIN) / len(days)
     zero = MARGIN + most * scale
-
-    def y(amount: float) -> float:
-        return zero - amount * scale
-
-    bars = "".join(
-        _bar(name, amount, SCALE + at * step, step, zero, y(amount)) for at, (name, amount) in enumerate(days)
-    )
-    points = " ".join(f"{SCALE + (at + 0.5) * step:.1f},{y(total):.1f}" for at, total in enumerate(sums))
-    scale_marks = [each for each in (most, least) if each and abs(zero - y(each)) > LETTERS]
-    labels = "".join(_label(amount, y(amount)) for amount in (0.0, *scale_marks))
-    words = f"net profit by day, {days[0][0]} to {days[-1][0]}, {sums[-1]:+,.2f} dollars in all"
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="days" role="img" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        f'aria-label="{escape(words)}"><line class="zero" x1="{SCALE}" x2="{WIDTH - MARGIN}" '
-        f'y1="{zero:.1f}" y2="{zero:.1f}"/>{bars}<polyline class="sum" points="{points}"/>{labels}</svg>'
+    marked = [each for each in (most, least) if each and abs(each * scale) > LETTERS]
+    return TEMPLATES.get_template("parts/drawing.html").render(
+        width=WIDTH,
+        height=HEIGHT,
+        left=SCALE,
+        right=WIDTH - MARGIN,
+        zero=zero,
+        words=f"net profit by day, {days[0][0]} to {days[-1][0]}, {sums[-1]:+,.2f} dollars in all",
+        bars=[
+            _bar(name, amount, SCALE + (at + 0.5) * step, step, zero, scale) for at, (name, amount) in enumerate(days)
+        ],
+        points=[(SCALE + (at + 0.5) * step, zero - total * scale) for at, total in enumerate(sums)],
+        labels=[(zero - each * scale + 5, dollars(round(each)).removesuffix(".00")) for each in (0.0, *marked)],
     )
 
 
-def _label(amount: float, y: float) -> str:
-    """Return whole dollars at their height."""
-    return f'<text x="0" y="{y + 5:.1f}">{escape(dollars(round(amount)).removesuffix(".00"))}</text>'
-
-
-def _bar(name: str, amount: float, left: float, step: float, zero: float, end: float) -> str:
-    top, tall = min(zero, end), max(abs(zero - end), 0.5)
+def _bar(name: str, amount: float, middle: float, step: float, zero: float, scale: float) -> dict[str, Any]:
     wide = min(max(step * 0.7, 0.5), WIDEST)
-    tone = "good" if amount >= 0 else "bad"
-    return (
-        f'<rect class="{tone}" x="{left + (step - wide) / 2:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{tall:.1f}">'
-        f"<title>{escape(name)}: {amount:+,.2f}</title></rect>"
-    )
+    return {
+        "tone": "good" if amount >= 0 else "bad",
+        "x": middle - wide / 2,
+        "y": min(zero, zero - amount * scale),
+        "wide": wide,
+        "tall": max(abs(amount * scale), 0.5),
+        "words": f"{name}: {amount:+,.2f}",
+    }
 
 
 # --- The page of all trades
