@@ -174,6 +174,7 @@ class BotSnapshot:
     ended: str = ""
     more: int = 0
     profit: float | None = None
+    entries_today: int = 0
     waits: str = ""
     is_paused: bool = False
     has_universe: bool = False

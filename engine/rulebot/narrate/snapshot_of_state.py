@@ -208,7 +208,8 @@ def _rows(program: Program, state: State, name: str, at: datetime) -> Iterator[B
     grown = None if planned is None else grown_by(planned.plan, bot.day)
     is_paused, has_universe = name in state.standing.paused, planned is not None and bool(planned.members)
     for row in _each_row(program, state, name, at):
-        yield replace(row, is_paused=is_paused, has_universe=has_universe, grown=grown)
+        entered = bot.day.entries
+        yield replace(row, is_paused=is_paused, has_universe=has_universe, grown=grown, entries_today=entered)
 
 
 def _each_row(program: Program, state: State, name: str, at: datetime) -> Iterator[BotSnapshot]:

@@ -465,6 +465,7 @@ def test_every_metric_of_the_catalogue_is_told_by_someone(client: Client) -> Non
     amount = Decimal("1000.50")
     account = Account("DU1", amount, amount, amount, amount, amount)
     run = engine(facts=replace(day_state("10:30").facts, account=account))
+    picture = snapshot_of_run(run, at("10:30"))
     run.loop.program = SimpleNamespace(
         bots=run.loop.program.bots,
         governing=lambda _: SimpleNamespace(
@@ -475,7 +476,6 @@ def test_every_metric_of_the_catalogue_is_told_by_someone(client: Client) -> Non
         ),
     )
     vitals = Vitals(run, Clock())
-    picture = snapshot_of_run(engine(), at("10:30"))
     of_engine = {each.name for each in samples_of_run(vitals, picture, 0.0)}
     with StoreReader(client.place) as reader:
         of_store = {each.name for each in samples_of_store(reader, {})}

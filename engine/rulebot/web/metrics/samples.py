@@ -10,7 +10,6 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
 from enum import Enum
 from itertools import product
 
@@ -26,7 +25,6 @@ from rulebot.model.position import Position
 from rulebot.model.session import exchange_date, session_from
 from rulebot.model.values import dataclass
 from rulebot.narrate.snapshot import BotActivity, Snapshot
-from rulebot.narrate.snapshot_of_state import open_of, realized_of, today_of
 from rulebot.narrate.snapshot_of_store import last_instant
 from rulebot.process.processes import release
 from rulebot.recovery.operator_state import trading_of
@@ -231,10 +229,10 @@ def samples_of_run(vitals: Vitals, picture: Snapshot, silence: float) -> list[Sa
         *_engine(vitals, state, at, silence),
         *_broker(vitals, state),
         *_market_data(run, vitals, state, at),
-        *_bots(picture, state, at),
+        *_bots(picture),
         *_protection(run, state, at),
         *_reconciling(state, at),
-        *_account(state),
+        *_account(picture),
     ]
 
 
@@ -319,27 +317,25 @@ def _open(state: State) -> list[Position]:
 # ---------------------------------------------------------------- bots
 
 
-def _bots(picture: Snapshot, state: State, at: datetime) -> Iterator[Sample]:
+def _bots(picture: Snapshot) -> Iterator[Sample]:
     rows: defaultdict[str, set[BotActivity]] = defaultdict(set)
+    entries: dict[str, int] = {}
     for row in picture.bots:
         rows[row.bot].add(row.doing)
-    profits: defaultdict[str, Decimal] = defaultdict(Decimal)
-    held: defaultdict[str, int] = defaultdict(int)
-    for position in _open(state):
-        held[position.bot] += 1
-        profits[position.bot] += open_of(state, position, today_of(state, position, at))
-    realized: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for position in state.positions.values():
-        realized[position.bot] += realized_of(state, position)
-    for name, bot in state.present.items():
-        doing = next((each for each in _BY_IMPORTANCE if each in rows[name]), BotActivity.FLAT)
+        entries[row.bot] = row.entries_today
+    held, profits = Counter(each.bot for each in picture.positions), defaultdict[str, float](float)
+    for position in picture.positions:
+        profits[position.bot] += position.open_today or 0.0
+    realized = dict(picture.realized_by)
+    for name, doing in rows.items():
+        first = next(each for each in _BY_IMPORTANCE if each in doing)
         for each in _BY_IMPORTANCE:
-            yield Sample("rulebot_bot_state", each is doing, (name, each.value))
-        yield Sample("rulebot_bot_entries_today", bot.day.entries, (name,))
-    for name in {*state.present, *held}:
+            yield Sample("rulebot_bot_state", each is first, (name, each.value))
+        yield Sample("rulebot_bot_entries_today", entries[name], (name,))
+    for name in {*rows, *held}:
         yield Sample("rulebot_positions_open", held[name], (name,))
-        yield Sample("rulebot_bot_realized_profit_dollars", float(realized[name]), (name,))
-        yield Sample("rulebot_bot_open_profit_dollars", float(profits[name]), (name,))
+        yield Sample("rulebot_bot_realized_profit_dollars", realized.get(name, 0.0), (name,))
+        yield Sample("rulebot_bot_open_profit_dollars", round(profits[name], 6), (name,))
 
 
 # ---------------------------------------------------------------- protection
@@ -392,12 +388,11 @@ def _passed(since: datetime | None, at: datetime) -> float:
     return 0.0 if since is None else max(0.0, (at - since).total_seconds())
 
 
-def _account(state: State) -> Iterator[Sample]:
-    account = state.facts.account
+def _account(picture: Snapshot) -> Iterator[Sample]:
     for name in ("net_liquidation", "cash", "available_funds", "buying_power", "maintenance_margin"):
-        amount = getattr(account, name)
+        amount = getattr(picture.account, name)
         if amount is not None:
-            yield Sample(f"rulebot_account_{name}_dollars", float(amount))
+            yield Sample(f"rulebot_account_{name}_dollars", amount)
 
 
 # --- What a store knows, as samples
