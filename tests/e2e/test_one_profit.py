@@ -8,10 +8,9 @@ from typing import Any
 from click.testing import CliRunner
 
 from rulebot.cli.main import main
-from rulebot.promotion.figures import Figures, figures
 from rulebot.promotion.paper import closed_trades, key_of
 from rulebot.promotion.promotion import read_evidence
-from rulebot.promotion.sessions import judge
+from rulebot.promotion.sessions import Figures, figures, judge
 
 SPEC = """\
 rulebot: 1

@@ -16,8 +16,8 @@ from syrupy.assertion import SnapshotAssertion
 
 from rulebot.adapters.ib.handshake import Greeting
 from rulebot.cli.main import main
-from rulebot.promotion.figures import Figures
 from rulebot.promotion.promotion import AdmissionRequest, LiveStore, Promotion, missing, refusal
+from rulebot.promotion.sessions import Figures
 from rulebot.record.record import Kind, Record
 from rulebot.spec.load import load_text
 from rulebot.spec.nouns import AccountDocument

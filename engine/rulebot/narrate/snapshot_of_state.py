@@ -388,7 +388,7 @@ def order_snapshot(order: Order) -> OrderSnapshot:
         position=order.position,
         purpose=order.purpose.value,
         reason=order.reason,
-        side=order.side.value,
+        side=order.side.name,
         state=order.status.value,
         quantity=order.quantity,
         filled=order.filled,

@@ -17,9 +17,18 @@ from rulebot.model.errors import RulebotError, StoreError
 from rulebot.model.position import Position
 from rulebot.model.session import exchange_date, session_after, session_from
 from rulebot.model.values import dataclass
-from rulebot.promotion.figures import Figures, FigureVerdict, compare, figures
 from rulebot.promotion.paper import LIVE, Key, Paper, closed_trades, is_simulated, mode_of, read_paper
-from rulebot.promotion.sessions import Audited, BotSession, audit_faults, days_of, judge
+from rulebot.promotion.sessions import (
+    Audited,
+    BotSession,
+    Figures,
+    FigureVerdict,
+    audit_faults,
+    compare,
+    days_of,
+    figures,
+    judge,
+)
 from rulebot.record.codec import CodecError, decode, encode
 from rulebot.record.record import Json, Kind, Record
 from rulebot.spec.nouns import AccountDocument, LiveRules

@@ -488,12 +488,6 @@ class StoreReader:
         closed = select(trade_rows.c.position).where(*is_closed)
         return self._positions(journal.c.position.in_(closed))
 
-    def unprotected(self) -> dict[str, tuple[str, datetime]]:
-        """Return by open position which short legs stand without protection that need it, and why, and since when."""
-        still_open = select(trade_rows.c.position).where(trade_rows.c.status == "OPEN")
-        found = self._positions(journal.c.position.in_(still_open))
-        return {each.id: (each.unprotected, each.unprotected_since) for each in found if each.unprotected_since}
-
     def absent(self) -> dict[str, dict[str, int]]:
         """Return by open position and leg how many contracts the account lacks of what the books hold."""
         still_open = select(trade_rows.c.position).where(trade_rows.c.status == "OPEN")

@@ -12,8 +12,8 @@ from store_day import at
 from rulebot.cli.main import main
 from rulebot.documents.load_bots import SpecSources
 from rulebot.documents.reload_specs import reread, told_sources
-from rulebot.promotion.figures import Figures
 from rulebot.promotion.promotion import Promotion
+from rulebot.promotion.sessions import Figures
 from rulebot.record.codec import encode
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.journal import SqlJournal

@@ -44,9 +44,8 @@ from rulebot.model.values import replace
 from rulebot.narrate.day_report import day_outcome
 from rulebot.narrate.periods import periods
 from rulebot.narrate.snapshot_of_store import StoredRun, snapshot_of_store
-from rulebot.promotion.figures import figures
 from rulebot.promotion.paper import Key, closed_trades, read_paper
-from rulebot.promotion.sessions import judge
+from rulebot.promotion.sessions import figures, judge
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.export import LineMaker
 from rulebot.store.finance.deals import lots_of

@@ -16,10 +16,9 @@ from rulebot.compile.build import build_plan
 from rulebot.model.event import Request
 from rulebot.model.performance import sharpe
 from rulebot.model.position import HoldReason
-from rulebot.promotion.figures import Figures, compare, figures
 from rulebot.promotion.paper import Key, Paper, SessionSpan, closed_trades, read_paper
 from rulebot.promotion.promotion import Promotion, good_until, keep, read_live_store
-from rulebot.promotion.sessions import BotSession, audit_faults, judge
+from rulebot.promotion.sessions import BotSession, Figures, audit_faults, compare, figures, judge
 from rulebot.record.record import BY_HAND, HOURS, NEAREST, Json, Kind, Record
 from rulebot.spec.load import load_text
 from rulebot.spec.nouns import Demand, Op, Shown

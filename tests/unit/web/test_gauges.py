@@ -5,7 +5,7 @@ from hand_desk import Desk, text_of
 
 from rulebot.core.state_builder import StateBuilder
 from rulebot.narrate.snapshot import MarketStat
-from rulebot.web.snapshot_of_run import market_stats
+from rulebot.web.live import market_stats
 
 READS = '{window: {from: "10:00", to: "11:00"}, when: [{day_range: {below: 0.6x day_move}}]}'
 

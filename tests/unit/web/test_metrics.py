@@ -32,7 +32,7 @@ from rulebot.store.journal import SqlJournal
 from rulebot.store.queries import StoreReader
 from rulebot.store.registry import open_store
 from rulebot.web.access import Access
-from rulebot.web.live import Live
+from rulebot.web.live import Live, snapshot_of_run
 from rulebot.web.metrics import samples as of_store
 from rulebot.web.metrics.exposition import registry
 from rulebot.web.metrics.samples import (
@@ -48,7 +48,6 @@ from rulebot.web.metrics.samples import (
     unprotected_since,
 )
 from rulebot.web.server import Bind, Server, application
-from rulebot.web.snapshot_of_run import snapshot_of_run
 
 Values = dict[tuple[str, tuple[str, ...]], float]
 

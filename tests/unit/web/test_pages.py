@@ -30,9 +30,8 @@ from rulebot.store.queries import StoreReader
 from rulebot.store.registry import open_store
 from rulebot.web import live as pages_live
 from rulebot.web import pages
-from rulebot.web.live import Live
+from rulebot.web.live import Live, snapshot_of_run
 from rulebot.web.pages import PARTS, Parts, days_svg
-from rulebot.web.snapshot_of_run import snapshot_of_run
 
 
 def test_a_run_is_shown_as_it_stands() -> None:

@@ -30,10 +30,9 @@ from rulebot.spec.files import shipped
 from rulebot.store.journal import SqlJournal
 from rulebot.store.queries import StoreReader
 from rulebot.store.registry import open_store
-from rulebot.web.live import Live
+from rulebot.web.live import Live, snapshot_of_run
 from rulebot.web.rest_mapping import added, columns_of, history, performance
 from rulebot.web.rest_models import Trade
-from rulebot.web.snapshot_of_run import snapshot_of_run
 from tests.e2e.worlds import run_days, spec_files
 
 GETS = [
