@@ -217,7 +217,6 @@ def _of_settlement(reader: StoreReader, number: int, record: Record) -> Iterator
 
 
 def _trades(rows: list[Row], owed: int) -> Iterator[Alert]:
-    """Yield that a position was opened, and closed. owed: its fills whose commission is not told yet."""
     for row in rows:
         name, bot, held = row["position"], str(row["strategy_id"]), structure_of(row)
         if is_opened(row):
@@ -292,12 +291,10 @@ def _were_gone(reader: StoreReader, after: int) -> Iterator[Alert]:
 
 
 def _within(session: Session, first: datetime, last: datetime) -> timedelta:
-    """Return how much of a session lies between two instants."""
     return min(last, session.close) - max(first, session.open)
 
 
 def _open(reader: StoreReader) -> str:
-    """Return what is open: who is woken must know whether it can wait."""
     absent = reader.absent()
     rows = reader.view("open_positions")
     held = [f"{row['strategy_id']} {holding_of(row, absent.get(row['position'], {}))}" for row in rows]
@@ -331,7 +328,6 @@ def of_waiting(reader: StoreReader, words: str, since: datetime, now: datetime) 
 
 
 def _digest(reader: StoreReader, at: datetime, run: Run, digested: str) -> Iterator[Alert]:
-    """Yield what each bot did on the last day, or why it did not, once the day is over."""
     told = reader.last_record(Kind.SESSION)
     if told is None:
         return
@@ -383,18 +379,15 @@ def digest(reader: StoreReader, date: str, bots: Collection[str] = ()) -> str:
 
 
 def _ended(reason: str) -> str:
-    """Return how a trade ended: by an exit of its bot, or without one."""
     return _WITHOUT_EXIT.get(reason) or f"closed by {reason}"
 
 
 def _may_be(row: Row, date: str) -> bool:
-    """Say whether a day may have something to tell of a trade."""
     days = (str(row[each] or "")[:10] for each in ("entry_time", "exit_time"))
     return row["status"] == "PENDING" or date in days or _is_open_after(row, date)
 
 
 def _is_open_after(row: Row, date: str) -> bool:
-    """Say whether a trade was open when a day was over."""
     entered, ended = (str(row[each] or "")[:10] for each in ("entry_time", "exit_time"))
     if row["status"] == "OPEN":
         return entered <= date

@@ -77,13 +77,11 @@ def _marked(title: str, *, is_simulated: bool, is_observed: bool) -> str:
 
 
 def _clock(alert: Alert, now: datetime, zone: ZoneInfo) -> str:
-    """Return when it happened, in New York; where who reads it has another clock, by that one before."""
     exchange, own = (_at(alert.at.astimezone(each), now.astimezone(each)) for each in (EXCHANGE_ZONE, zone))
     return exchange if own == exchange else f"{own} ({exchange} New York)"
 
 
 def _at(at: datetime, now: datetime) -> str:
-    """Return a time of day: of another day than today with its date."""
     return f"{at:%H:%M}" if at.date() == now.date() else f"{at:%b %d %H:%M}"
 
 
@@ -342,7 +340,6 @@ class Notifier:
             del self._on_way[person]  # not before: what cannot be marked now is marked at the next look
 
     def _warn(self, person: str, error: BaseException | None) -> None:
-        """Log the first failure of a service, and that it takes messages again."""
         if error is not None and person not in self._unreached:
             self._unreached.add(person)
             log.warning("alerts: '%s' was not told: %s. The message is kept and sent again", person, error)

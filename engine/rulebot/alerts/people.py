@@ -232,12 +232,10 @@ def _hook(table: Mapping[str, Any], folder: Path, environ: Mapping[str, str]) ->
 
 
 def _is_safe(address: str) -> bool:
-    """Say whether nobody on the way reads what is sent there."""
     return re.match(r"https://|http://(127\.0\.0\.1|localhost)[:/]", f"{address}/") is not None
 
 
 def _secret(table: Mapping[str, Any], key: str, folder: Path, environ: Mapping[str, str]) -> str:
-    """Return a secret that stands in the file, in another one, or in the environment."""
     names = (key, f"{key}_file", f"{key}_env")
     given = [name for name in names if name in table]
     if len(given) != 1 or not isinstance(table[given[0]], str):

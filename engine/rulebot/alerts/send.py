@@ -101,7 +101,6 @@ class TelegramChat:
                 self._call("sendMessage", {"chat_id": sender, "text": part}, 15)
 
     def _said(self, text: str, number: int, date: int) -> str:
-        """Return the answer to a message; that of one which fails says so, since it is not done a second time."""
         try:
             return self._answer(text, number, date)
         except RulebotError as error:
@@ -109,7 +108,6 @@ class TelegramChat:
             return f"nothing was done: {error.message}. Send it again if it is still meant."
 
     def _answer(self, text: str, number: int, date: int) -> str:
-        """Do what a message asks, and return what is said to it."""
         words = text.strip().removeprefix("/").split()
         name = words[0].partition("@")[0].lower() if words else ""
         if self._now() - datetime.fromtimestamp(date, UTC) > TOO_OLD:

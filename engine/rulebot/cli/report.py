@@ -112,7 +112,6 @@ def _profit(bot: BotOutcome, line: ReportedTrade, *, is_only: bool) -> str:
 
 
 def _flowed(head: str, parts: Sequence[str], width: int) -> list[str]:
-    """Return the parts joined by "; ", going on below the first one where the width is used up."""
     lines = [head]
     for part in parts:
         joint = "" if lines[-1] == head else "; "
@@ -319,7 +318,6 @@ def _cells(row: BotSnapshot, shown: Snapshot, *, is_first: bool) -> tuple[str, .
 
 
 def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:
-    """Return the cells of a row side by side, but for those of a column without a width."""
     placed = [
         cell.rjust(size) if at == _PROFIT else fitted(cell, size)
         for at, (cell, size) in enumerate(zip(cells, widths, strict=True))

@@ -105,7 +105,6 @@ def _document(reader: StoreReader) -> dict[str, Any]:
 
 
 def _reload(record: Record | None) -> dict[str, Any] | None:
-    """Return a reload that was refused, or that waits and for what."""
     if record is None:
         return None
     reason = str(record.data.get("reason") or "a quiet point")

@@ -156,7 +156,6 @@ def progress(session: Session, at: datetime, first: datetime, last: datetime | N
 
 
 def _shares(state: State) -> tuple[tuple[str, float], ...]:
-    """Return the shares of the account by symbol, those that came or went by assignment and exercise among them."""
     held = ((each.symbol, float(n)) for each, n in state.holdings.items() if isinstance(each, Underlying) and n)
     return tuple(sorted(held))
 
@@ -203,7 +202,6 @@ def _notice(state: State) -> str:
 
 
 def _rows(program: Program, state: State, name: str, at: datetime) -> Iterator[BotSnapshot]:
-    """Yield the rows of a bot with what is the same in all of them."""
     bot, planned = state.bots[name], program.bots.get(name)
     grown = None if planned is None else grown_by(planned.plan, bot.day)
     is_paused, has_universe = name in state.standing.paused, planned is not None and bool(planned.members)

@@ -102,7 +102,6 @@ def last_instant(reader: StoreReader) -> datetime | None:
 
 
 def _instant(text: str | None) -> datetime | None:
-    """Return the time that a view tells in New York words."""
     return None if not text else datetime.fromisoformat(str(text)).replace(tzinfo=EXCHANGE_ZONE)
 
 
@@ -259,7 +258,6 @@ def _greeks(stored: StoredRun, row: Row, count: int) -> tuple[SymbolGreeks, ...]
 
 
 def _resting_words(stored: StoredRun, row: Row) -> str:
-    """Return what rests at the broker for a position whose text cannot be read any more."""
     resting = [each for each in stored.pending if each["position"] == row["position"] and each["purpose"] in RESTING]
     return "resting: " + ", ".join(map(_resting, resting)) if resting else ""
 
@@ -390,12 +388,10 @@ class _BotOfStore:
         return "" if self._row is None else str(self._row["skipped"] or "")
 
     def _entering(self) -> str:
-        """Return what is being entered, of which nothing is filled."""
         entering = [each.id for each in self._own if each.state == "entering"]
         return ", ".join(structure_of(row) for id in entering for row in self._reader.view("trades", position=id))
 
     def _ended(self) -> str:
-        """Return how today's last position ended, "" while the bot holds or enters something."""
         closed = [each for each in self._own if each.state == "closed" and each.opened_at is not None]
         is_entering = any(each.state == "entering" for each in self._own)
         return "" if self._held or is_entering or not closed else end_of(closed[-1])
@@ -420,7 +416,6 @@ class _BotOfStore:
 
 
 def _today(state: State, held: PositionSnapshot) -> float | None:
-    """Return dollars that a position has made since the session began."""
     made = None if held.profit is None else _decimal(held.profit)
     return number(since_the_open(state, held.id, made))
 
@@ -466,7 +461,6 @@ def _condition_text(found: Condition) -> str:
 
 
 def _coming(reader: StoreReader, run: Run, name: str, at: datetime | None) -> str:
-    """Return when its window opens next, or that it is open."""
     found = next_window(reader, run, name, at)
     if found is None or at is None:
         return ""
@@ -491,7 +485,6 @@ def next_window(reader: StoreReader, run: Run, name: str, at: datetime | None) -
 
 
 def _day_of(reader: StoreReader, bot: str, day: date) -> BotDay:
-    """Return what a bot has used up of a day, as it was recorded last."""
     records = reader.day(bot, day, (Kind.BOT_DAY,))
     return decode(BotDay, dict(records[-1].data)) if records else BotDay(bot=bot, date=day)
 

@@ -222,7 +222,6 @@ class _Reader:
         self.paper.last_texts |= {text.name: replace(text, file=str(self.folder / text.file)) for text in texts}
 
     def _texts(self, record: Record) -> None:
-        """Take the texts that run from now on, and the limits over all of them, at a start or within a run."""
         was_up = self.up_since is not None
         self._down(record.at)
         self.up_since = record.at if was_up else None
@@ -330,7 +329,6 @@ class _Reader:
             self._of_entry(entry)
 
     def _of_entry(self, entry: Entry) -> None:
-        """Keep that a condition of an entry is false, or the first that is unknown."""
         if (truth := entry.record.data.get("truth")) is None:
             self._lacks(entry, entry.text("rule"))
         elif truth is False:

@@ -197,7 +197,6 @@ def _unknown(paper: Paper, name: str, bot: CompiledBot | None, session: Session)
 
 
 def _undecided(paper: Paper, bot: CompiledBot, start: datetime, end: datetime) -> str:
-    """Return what ended the choice of an alternative, being unknown, each time that it was made; "" without any."""
     known = {look.at: look.truths for look in paper.looks.get(bot.plan.name, ()) if start <= look.at < end}
     ends = [_ends_choice(bot, truths) for truths in known.values()]
     return ends[0] if ends and all(ends) else ""
@@ -213,7 +212,6 @@ def _ends_choice(bot: CompiledBot, truths: Mapping[str, bool | None]) -> str:
 
 
 def _away(spans: Iterable[SessionSpan], start: datetime, end: datetime) -> str:
-    """Say when nobody was there between two instants, "" when all gaps within them are short, and so together."""
     at, gone = start, timedelta(0)
     for span in (*sorted(each for each in spans if each.meets(start, end)), SessionSpan(end, end)):
         gap = SessionSpan(at, min(span.start, end))
@@ -313,7 +311,6 @@ def figures(
 
 
 def _row(sessions: Sequence[BotSession]) -> list[BotSession]:
-    """Return the compliant sessions in a row up to the last, in order; those left out are passed over."""
     row: list[BotSession] = []
     for session in reversed(sessions):
         if session.is_compliant:
@@ -324,7 +321,6 @@ def _row(sessions: Sequence[BotSession]) -> list[BotSession]:
 
 
 def _risked(trade: Position) -> Decimal | None:
-    """Return what a trade could lose at expiry when it was opened, in dollars; None without a bound."""
     if not trade.max_risk:
         return None
     return trade.max_risk * min(Decimal(leg.opened) / leg.ratio for leg in trade.legs) or None
@@ -400,7 +396,6 @@ def _why_unknown(found: Figures, shown: Shown) -> str:
 
 
 def _value(found: Figures, shown: Shown) -> Decimal | None:
-    """Return what was found in the unit of the demand."""
     if shown is Shown.WIN_RATE:
         return None if found.win_rate is None else found.win_rate * 100
     values = {

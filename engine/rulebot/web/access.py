@@ -156,7 +156,6 @@ class Sessions:
         return is_right
 
     def _count(self, sender: str, *, is_right: bool) -> None:
-        """Count wrong tokens on end."""
         count = self._wrong.pop(sender, (0, 0.0))[0] + 1
         if is_right:
             return
@@ -272,13 +271,11 @@ class Gate:
 
 
 def _login_for(scope: Scope) -> bytes:
-    """Return the login that leads to the page that was asked for, once it is passed."""
     asked = _asked_of(scope)
     return b"/login" if asked == "/" else b"/login?to=" + quote(asked, safe="/").encode()
 
 
 def _asked_of(scope: Scope) -> str:
-    """Return the path of this page that was asked for, with its query."""
     query = scope["query_string"].decode("latin-1")
     return own_path(quote(scope["path"]) + (f"?{query}" if query else ""))
 

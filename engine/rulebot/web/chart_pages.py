@@ -81,7 +81,6 @@ def router(store: Place) -> APIRouter:
 
 
 def _opened_trades(reader: StoreReader, positions: Iterable[str]) -> list[int]:
-    """Return the numbers of the trades of these positions, of those that were opened."""
     rows = (row for name in positions for row in reader.view("trades", position=name))
     return [int(row["id"]) for row in rows if row["status"] != "NONE"]
 

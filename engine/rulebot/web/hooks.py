@@ -166,7 +166,6 @@ def router(door: WebhookGate) -> APIRouter:
 
 
 async def _read(request: Request) -> bytes:
-    """Return what was sent. Raises: Refused when it is too large, whether it says so or not."""
     body = b""
     async for part in request.stream():
         body += part
@@ -194,7 +193,6 @@ def _fields(body: bytes) -> dict[str, Any]:
 
 
 def _message(fields: dict[str, Any]) -> Message:
-    """Return what the fields say; others than ours may stand beside them. Raises: Refused."""
     says, name, sent = fields.get("says"), fields.get("id"), fields.get("time")
     word = "" if says is None else str(says).strip().lower()
     if word and not _WORD.fullmatch(word):

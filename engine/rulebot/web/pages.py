@@ -371,7 +371,6 @@ def _signed(amount: float | None) -> str:
 
 
 def _made(trade: Mapping[str, Any]) -> str:
-    """Return what a row of `StoreReader.trades` has made, "" before its end."""
     if trade["final_pnl"] is None:
         return ""
     return f"{_signed(trade['final_pnl'])}{' provisional' if trade['commissions_owed'] else ''}"
@@ -453,7 +452,6 @@ def router(store: Place) -> APIRouter:
 
 
 def _last(symbol: str) -> tuple[ScanStoreRow | None, list[ScanStoreRow]]:
-    """Return the last scan and its rows, those of a symbol alone if one is named. Raises: StoreError."""
     path = scans_file()
     scan = next(iter(scans(path, 1)), None)
     if scan is None:

@@ -117,7 +117,6 @@ def look(store: Place, bot: str, of: str, edits: Mapping[str, str]) -> NumberPre
 
 
 def _new_warnings(before: Loaded, then: Loaded) -> list[str]:
-    """Return what `rulebot validate` warns of once it is written, and does not now."""
     known, found = (
         [] if each.spec is None else [one for one in build_plan(each.spec, each.source)[1] if not one.is_error]
         for each in (before, then)
@@ -295,7 +294,6 @@ def _texts(given: Any) -> dict[str, str]:
 
 
 def _laid(over: Mapping[str, str], kept: Mapping[str, str], bot: str, values: Mapping[str, str]) -> dict[str, str]:
-    """Return what stands over a file once these are set; "" takes back what an operator has kept."""
     taken_back = {name for name, value in values.items() if not value and f"{bot}.{name}" in kept}
     found = {name: value for name, value in over.items() if name not in taken_back}
     return found | {name: value for name, value in values.items() if value}

@@ -156,7 +156,6 @@ def preview_of_row(row: Row, scan: Row) -> Preview:
 
 
 def _named(row: Row | None) -> Named | None:
-    """Return the structure of a row, None for one without legs."""
     return None if row is None or not row["legs"] else named_of(row)
 
 
@@ -246,7 +245,6 @@ def _now_words(seen: Preview | None, *, is_of_row: bool = False) -> str:
 
 
 def _drawn(seen: Preview | None) -> dict[str, Any]:
-    """Return what the template draws: payoff, its words, and dollars of all of it."""
     payoff = None if seen is None else seen.payoff
     if seen is None or payoff is None:
         return {"payoff": None, "drawing": "", "most": "", "least": "", "dollars": None, "clock": _clock(seen)}

@@ -103,14 +103,12 @@ def replay_snapshot(found: Replayed, at: datetime) -> ReplaySnapshot:
 
 
 def _conditions(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[Condition]:
-    """Yield what the entry conditions of a bot say."""
     for called, rule, verdict in conditions(found, bot, at):
         words = one_line(first_missing(verdict) or describe(rule.rule, verdict))
         yield Condition(bot=bot.plan.name, rule=called, truth=verdict.truth, words=words)
 
 
 def _quotes(board: Board, now: float) -> Iterator[Quote]:
-    """Yield what is streamed: levels, then options by expiry, right and strike."""
     known = sorted(board.rows.items(), key=lambda each: (not isinstance(each[0], Underlying), str(each[0])))
     for contract, row in known:
         numbers = {name: known_number(board, name, row) for name in ("bid", "ask", "last", "iv", "delta")}
@@ -362,7 +360,6 @@ class TimelineInProgress:
 
 
 def _has_frames(file: Path) -> bool:
-    """Say whether anything is recorded in a file; why one cannot be read is said of its day."""
     try:
         return bool(span(file)[3])
     except StoreError:
@@ -560,7 +557,6 @@ def _neighbours(known: Sequence[date], day: date) -> dict[str, date | None]:
 
 
 def _part_of(day: date, reached: datetime | None) -> float | None:
-    """Return how much of the day's session is lived through, None while that is an earlier day's."""
     if reached is None or reached.astimezone(EXCHANGE_ZONE).date() != day:
         return None
     opened, closed = at_exchange_time(day, time_of_day(9, 30)), at_exchange_time(day, time_of_day(16, 0))

@@ -83,7 +83,6 @@ Key = Annotated[str, Header(alias="Idempotency-Key", min_length=8, max_length=20
 
 
 def _written_day(given: Any) -> Any:
-    """Return what was given for a day; what would be taken for seconds since 1970 is none."""
     if isinstance(given, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", given):
         raise ValueError("a day is written 2026-10-21")
     return given

@@ -186,7 +186,6 @@ def greeks(reader: StoreReader, picture: Snapshot) -> Greeks:
 
 
 def _all_rounded(amounts: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Return the greeks, None of each that is not there."""
     return {name: _rounded(amounts.get(name)) for name in GREEKS}
 
 
@@ -290,7 +289,6 @@ def history(reader: StoreReader, period: str) -> list[Period]:
 
 
 def _owed_by_day(reader: StoreReader) -> Counter[str]:
-    """Return of how many fills of the trades that ended on a day the commission is not told yet."""
     owed: Counter[str] = Counter()
     for row in reader.trades(status="CLOSED"):
         owed[str(row["exit_time"])[:10]] += row["commissions_owed"]

@@ -151,7 +151,6 @@ def _add_login(app: FastAPI, sessions: Sessions) -> None:
 
 
 def _form(body: bytes) -> dict[str, list[str]]:
-    """Return the fields of a form; of more than our login has, none."""
     try:
         return parse_qs(body.decode("utf-8", "replace"), max_num_fields=4)
     except ValueError:
@@ -234,7 +233,6 @@ async def _unreadable(request: Request, error: Exception) -> Response:
 
 
 def _misread(place: Sequence[object], message: str) -> str:
-    """Return what is wrong with a parameter; pydantic says of our own checks whose they are."""
     return f"{'.'.join(map(str, place))}: {message.removeprefix('Value error, ')}"
 
 

@@ -73,7 +73,6 @@ class SessionFile:
             self._write()
 
     def _look(self) -> None:
-        """Read the file when it is another one than at the last look."""
         if self._path is None:
             return
         try:
@@ -117,7 +116,6 @@ def _is_open(span: Span, now: float) -> bool:
 
 
 def _read(path: Path) -> dict[str, Span]:
-    """Return the sessions of a file, none of one that cannot be read."""
     try:
         with path.open("rb") as file:
             found = json.loads(file.read(MOST_BYTES))

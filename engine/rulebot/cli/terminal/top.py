@@ -134,7 +134,6 @@ def _raw(termios: Any, before: list[Any]) -> list[Any]:
 
 
 def _listen(keys: Keys, undo: ExitStack) -> None:
-    """Have signals ask to leave, and wake whoever waits for a key."""
     for name in _ENDS:
         if (number := getattr(signal, name, None)) is not None:
             undo.callback(signal.signal, number, signal.signal(number, keys.end) or signal.SIG_DFL)
@@ -182,7 +181,6 @@ def top(store: Place | None) -> None:
 
 
 def _stay(desk: "ScreenState", keys: Keys, console: Console, live: Live) -> None:
-    """Draw and act until somebody leaves."""
     focus = Focus()
     drawn: list[Text] = []
     drawn_at = console.size

@@ -182,7 +182,6 @@ def _close(chosen: Row | None, picture: Snapshot) -> ConfirmQuestion | str:
 
 
 def _position(chosen: Row | None, picture: Snapshot) -> PositionSnapshot | str:
-    """Return the position that is chosen, or the only one of the bot that is."""
     if chosen is None:
         return "nothing is open"
     held = [each for each in picture.positions if each.bot == chosen.bot]

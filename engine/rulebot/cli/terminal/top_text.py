@@ -169,7 +169,6 @@ def _unsigned(amount: float | None) -> float | None:
 
 
 def _number(amount: float | None, name: str) -> str:
-    """Return a number with the places that its column has: prices and gamma two, the other greeks one."""
     return "-" if amount is None else f"{amount:,.{2 if name == 'price' else _PLACES.get(name, 1)}f}"
 
 
@@ -246,7 +245,6 @@ def _head(seen: ScreenData, width: int) -> list[Text]:
 
 
 def _states(picture: Snapshot) -> list[Text]:
-    """Return when, whether an engine runs and trades, and with what money, the gravest first."""
     clock = Text(instant_text(picture.at))
     engine = Text(picture.engine, style="green" if picture.engine == "running" else "yellow")
     trading = Text("trading ").append(picture.trading, style="green" if picture.trading == "active" else "bold yellow")
@@ -317,7 +315,6 @@ def _all_of(text: str, width: int) -> list[str]:
 
 
 def _body(seen: ScreenData, focus: Focus, width: int) -> tuple[list[Text], int]:
-    """Return every line between head and foot, and the number of the one that is chosen."""
     picture = seen.picture
     lines: list[Text] = []
     at = 0

@@ -304,7 +304,6 @@ def _market_data(run: Run, vitals: Vitals, state: State, at: datetime) -> Iterat
 
 
 def _age(board: Board, row: int, now: float) -> float | None:
-    """Return the age of a row's last quote or price, whichever is younger; None before any."""
     times = [each for each in (board.quote_at[row], board.last_at[row]) if not math.isnan(each)]
     return max(0.0, now - max(times)) if times else None
 
