@@ -113,8 +113,8 @@ _DECISIONS = {
 class FoundAlert:
     """What was found up to record number `head`.
 
-    is_simulated: of a store of no real account. is_observed: of one whose trades never were. began: when the run that
-    is on began, None when none is. put_back: which restore of the store that was after, 0 before any.
+    is_simulated, is_observed: no real account, or no order was sent. began: when the present run began, None without
+    one. put_back: number of the last restore of the store before it, 0 without one.
     """
 
     alerts: tuple[Alert, ...]
@@ -126,12 +126,10 @@ class FoundAlert:
 
 
 def find_alerts(reader: StoreReader, after: int, now: datetime, digested: str = "", put_back: int = 0) -> FoundAlert:
-    """Return what is worth telling of the records after number `after`, and what has lasted too long by now.
+    """Return what is worth an alert in the records after number `after`, and what has lasted too long by now.
 
-    put_back: after which restore that number was read. Since a later one all of it is new, and has keys of its own.
-
-    What was returned before is returned again with the same key, but for the digest of the day `digested`, which is
-    not made again: it reads every trade. Raises: StoreError.
+    put_back: the restore after which that number was read; after a later restore all records are new. The same find has
+    the same key each time. The digest of the day `digested` is not made again. Raises: StoreError.
     """
     head, run, restored = reader.head()[0], reader.run(), reader.put_back()
     if restored.above != put_back:
@@ -357,11 +355,9 @@ def _digest_of(date: str, close: datetime, text: str) -> Alert:
 
 
 def digest(reader: StoreReader, date: str, bots: Collection[str] = ()) -> str:
-    """Return a day in a few lines: its profit, then each of the bots, and those that run no more and hold something or
-    have closed it that day.
+    """Return a day in a few lines: its profit, then each bot that ran, and removed ones that held something that day.
 
-    bots: without them those that are on record of the day. The profit of the day is what closing has made on it, a
-    part of a trade too; that of a trade is all it has made.
+    bots: by default those on record of the day. The day counts what closing made on it, a trade all that it made.
     """
     trades, days = reader.trades(), {row["strategy_id"]: row for row in reader.view("bot_days", date=date)}
     bots = bots or sorted(days)

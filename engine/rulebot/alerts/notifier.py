@@ -1,6 +1,6 @@
-"""The teller: looks into the store, keeps what is worth telling in the outbox, and tells it. Nothing waits for it.
+"""The notifier: finds what is worth an alert in the store, keeps it in the outbox, and sends it. Nothing waits for it.
 
-One teller to an outbox: a second one is refused. Times are real ones, also of a simulated day.
+Each outbox has one notifier: a second one is refused. Times are real ones, also of a simulated day.
 """
 
 import json
@@ -165,11 +165,10 @@ def outbox_path(store: Place) -> Path:
 
 
 class Notifier:
-    """Tells people of one store. `step` is a round of its work; `run` goes on until it is stopped.
+    """Sends the alerts of one store. `step` is one round; `run` goes on until it is stopped.
 
-    waits_for: says why the engine of this process, which was never connected, is not; None of any other.
-
-    Raises: MisuseError when another teller works on this outbox, StoreError.
+    waits_for: why the engine of this process was never connected, None of any other. Raises: StoreError; MisuseError
+    when another notifier has this outbox.
     """
 
     def __init__(self, store: Place, people: People, send: Send, now: Callable[[], datetime] = _CLOCK.now) -> None:

@@ -1,7 +1,7 @@
-"""The outbox: what is to be told to whom, and what became of it; a file beside the store, which survives any crash.
+"""The outbox: what is sent to whom, and what became of it, in a file beside the store.
 
-An alert is in it before it is sent, and a delivery is marked before and after. Whoever dies between the two marks
-cannot know whether somebody was told: it is told again, and says so. So each is told at least once, twice only then.
+An alert is written before it is sent, and a delivery is marked before and after. After a crash between the two
+marks it is sent again and says so: each is sent at least once.
 """
 
 import json
@@ -207,10 +207,10 @@ class Outbox:
             )
 
     def unheard(self, before: datetime, rounds: int, now: datetime) -> list[StoredAlert]:
-        """Return grave alerts that nobody has acknowledged, and of which the last was told `before` then.
+        """Return grave alerts that nobody has acknowledged and that were last sent before `before`.
 
-        What could be told to nobody counts from when it was to be: a service that fails keeps it from nobody else. What
-        was told after `now` was so by a clock that has been set back since.
+        One that could not be sent counts from when it was due. One sent after `now` dates from before a clock was set
+        back.
         """
         with _said(self.path):
             rows = self._connection.execute(

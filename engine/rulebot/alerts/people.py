@@ -49,10 +49,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryPolicy:
-    """How people are told. Units: seconds.
+    """How alerts are sent, in seconds.
 
-    again_after: how long a grave alert waits to be acknowledged until it is told again, `times` in all.
-    every: the least between two messages to one person, if nothing is grave; what comes meanwhile is told together.
+    again_after: a grave alert that nobody acknowledges is sent again after this, `times` in all. every: the least time
+    between two messages to one person unless one is grave; what comes meanwhile is sent together.
     """
 
     again_after: float = 600.0

@@ -81,19 +81,15 @@ _PLANNED = (Halt.DAY_PROFIT, Halt.ACCOUNT_PROFIT)
 
 @dataclass(slots=True)
 class Paper:
-    """The runs on paper of one world.
+    """The paper runs of one world: paper or simulated.
 
-    up: when a bot ran and the broker could be reached. daily_losses: what the account might lose a day meanwhile.
-    barred: when a person let a bot enter nothing. unknown: when a condition of entry, or one that halts, could not
-    be decided, by bot, with its name: meanwhile it entered nothing. looks: each change of what was known of the
-    conditions of its alternatives, by bot. lacked: what was unknown first of an entry in a session, also of its
-    strikes and price, and of a symbol; decided: whether anything else kept the bot out in it, or it was asked to
-    enter. profits: what a position made in a session, an
-    open one at its marks. by_hand: positions that an operator
-    had a bot enter. said: what stands against a bot in a session. alarms: how many were raised on a day, by bot, ""
-    of none. outside: fills in the account that are not ours, by session. shut: what did not trade on a day, by the
-    broker's hours. passed_over: sessions of other runs, by what they were. last_texts: what each bot ran under last,
-    in any run, with the whole paths of their files.
+    up: when a bot ran with the broker connected. barred: when a person kept a bot from entering. unknown: when a
+    condition of entry, or one that halts, could not be decided, by bot and name. looks: each change of the conditions
+    of its alternatives, by bot. lacked: the first unknown value of an entry in a session; decided: whether something
+    else kept the bot out of it, or a person asked it to enter. profits: of a position in a session, an open one at its
+    marks. by_hand: positions that an operator had a bot enter. said: what counts against a bot in a session. alarms: by
+    day and bot, "" of none. outside: fills in the account that are not ours, by session. shut: what did not trade on a
+    day. passed_over: sessions of other runs, by their kind. last_texts: the last text of each bot in any run.
     """
 
     texts: dict[str, SpecText] = field(default_factory=dict)

@@ -1,8 +1,8 @@
-"""A promotion: the record that one text of a bot may trade one account with real money, and what that rests on.
+"""A promotion: the record that one text of a bot may trade one account with real money, and its reasons.
 
-It is a record in the journal of the live store, written by the store's one writer, so the hash chain covers it. It is
-bound to the digest of the text, the live account, and the world it was earned in: sessions at a simulated gateway
-promote for a simulated account only. It carries the head of the paper journal that it was judged by.
+It stands in the journal of the live store, so the hash chain covers it. It is bound to the digest of the text, the
+live account and the world of its sessions: simulated sessions promote for a simulated account only. It names the
+head of the paper journal that was judged.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -191,11 +191,10 @@ class NotAdmittedError(RulebotError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionRequest:
-    """What a live run was asked for. digests: of its bots by name, none when only exits are watched. today: its first
-    session.
+    """What a live run asks for. digests: of its bots by name, none with --exits-only. today: its first session.
 
-    document: None without one. offered: None when `unreachable` says why nobody answered. confirmed: what
-    `--yes-i-mean` says, None when a person will be asked at the terminal, "" when nobody can be.
+    document: None without one. offered: None when `unreachable` says why no gateway answered. confirmed: what
+    `--yes-i-mean` says, None when a person will be asked, "" when nobody can be.
     """
 
     digests: Mapping[str, str]

@@ -1,11 +1,9 @@
-"""A bot's sessions on paper, judged: was each whole, did the bot do as its plan says, and what did it make.
+"""A bot's paper sessions: whether each was whole and kept to the plan, and what it made.
 
-A session is **compliant** when it was whole and nothing is held against it. It is **left out** when the bot could do
-nothing in it by its plan, the engine was not there for all that it could have done, a condition was unknown in all of
-its windows, or something that an entry needs whenever it was judged, a person held the bot back, or the broker has not
-told all commissions: it neither counts nor ends a row of compliant ones. Anything else is held against it, and ends the
-row.
-What is made and lost counts in any case, except by what a person had the bot enter.
+A session is compliant when it was whole and nothing counts against it. It is left out when the bot could not trade
+by its plan, the engine was away, a condition was unknown in all of its windows, a person held the bot back, or a
+commission is missing. It then neither counts nor ends a row of compliant sessions. Any other session ends the row.
+Profit and loss count in every session, except of entries that a person asked for.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -243,16 +241,13 @@ _CENTS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """The record of a bot under one text, made of all its sessions; only `compliant_sessions` is of a row of them.
+    """The record of a bot under one text, over all its sessions; `compliant_sessions` is the last row of them.
 
-    compliant_sessions: in a row up to the last, those left out passed over. since, last: the first and last of them.
-    R of a trade is what it could lose at expiry when it was opened; expectancy_r is over trades for which it has a
-    bound. net, marked: dollars of closed trades, and of all sessions with what is open; shares that options became
-    count at the settlement price (`Position.gross`). in_shares: trades of which shares came or went. unvalued: those
-    whose settlement price is not known; owed: trades of which the broker has not told all commissions; while there is
-    one of either, nothing that is made of profits is known. sharpe: see model/performance. alarms: raised since the
-    first session of the row,
-    None in promotions of before they counted.
+    since, last: its first and last session. expectancy_r: over trades with a bounded loss; R is what a trade could lose
+    at expiry when it was opened. net: dollars of closed trades; marked: with what is open. Shares from options count at
+    the settlement price. in_shares: trades with such shares. unvalued: trades without a settlement price; owed: trades
+    without all commissions; profits are unknown while there is one of either. alarms: since the first session of the
+    row, None in older promotions.
     """
 
     sessions: int

@@ -1,7 +1,7 @@
-"""Web hooks in: `POST /hooks/NAME` with a secret leaves a hook in the box of the store, once.
+"""Web hooks: `POST /hooks/NAME` with a secret leaves a hook in the request box of the store, once.
 
-TradingView and the like can set no header, so the secret may stand in the message; it is never part of an address, an
-answer or a log. Who has it can say one word, once a second: nothing else of the page opens to it.
+TradingView can set no header, so the secret may stand in the message. It is never part of an address, an answer or
+a log, and allows nothing but one hook a second.
 """
 
 import hashlib

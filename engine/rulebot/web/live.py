@@ -1,6 +1,6 @@
-"""Where the page's pictures come from: an engine in this process that shows itself, else the store, looked at again.
+"""The snapshots of the page: of an engine in this process, else of the store, read again when it has changed.
 
-The engine's loop calls `show` between two batches and never waits; the web server's thread takes what was shown last.
+The engine's loop calls `show` between two batches and never waits; the web server takes the last snapshot.
 """
 
 import logging
@@ -216,9 +216,10 @@ _NO_TRADES = frozenset((Kind.ACCOUNT, Kind.MARK, Kind.VERDICT))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradingStatus:
-    """What the store has of trades at a record: read again once another one may have changed them, or on another day.
+    """The trades of a store, read again when a record may have changed them, or on another day.
 
-    newest: `TRADES_SHOWN` of them, newest first; entered: how many each bot has; days, today, open_trades: see `Shown`.
+    newest: the last `TRADES_SHOWN`, newest first; entered: how many each bot has; days, today, open_trades: see
+    `PageData`.
     """
 
     number: int
@@ -232,10 +233,10 @@ class TradingStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageData:
-    """Everything on the first page. trades: newest first; days: profit by day; number: grows with each.
+    """Everything on the first page. number grows with each change. trades: newest first; days: profit by day.
 
-    told: newest first, by the engine of this process (is_told_live), else the alarms of the store. open_trades: the
-    number of the trade of each open position; entries: how many each bot has had, or was asked for.
+    told: newest first, by the engine of this process (is_told_live), else the alarms of the store. open_trades: trade
+    numbers by open position; entries: how many each bot has had, or was asked for.
     """
 
     number: int

@@ -1,7 +1,7 @@
 """Every number of a bot's text on its page: what another one would change, and writing it into the file.
 
-The file is written as it is but for these numbers, so comments stay. The running engine then takes it up like any other
-change of its files: by a reload, at a quiet point. It alone keeps the record of who changed what.
+Only these numbers change in the file; comments stay. The running engine reloads it at a quiet point and keeps the
+record of who changed what.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""A recorded day lived through once for its page: what stood at each minute, and at each thing that happened.
+"""The page of a recorded day: what stood at each minute, and at each event.
 
-It is done in a process of its own, at low priority, so that neither the page nor an engine beside it waits. What it
-finds is kept compressed, of the days that were looked at last.
+A process of its own replays the day at low priority, so no page and no engine waits. The days looked at last are
+kept compressed.
 """
 
 import os
@@ -244,10 +244,10 @@ class _Keeper:
 
 
 def replay_for_page(files: Sequence[Path], told: Callable[[datetime], None] = lambda _: None) -> Timeline:
-    """Return the timeline of a day of which these are the recordings, of runs in the order of their beginning.
+    """Return the timeline of a day from its recordings, in the order in which their runs began.
 
-    What an earlier run recorded of the time from the beginning of a later one on is left out, and so is one that cannot
-    be read, unless there is no other. Raises: RulebotError.
+    A later run replaces what an earlier one recorded after its begin. A recording that cannot be read is left out
+    unless it is the only one. Raises: RulebotError.
     """
     moments: dict[datetime, bytes] = {}
     happened: list[TimelineEvent] = []

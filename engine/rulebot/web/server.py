@@ -76,7 +76,7 @@ def application(
     door: WebhookGate | None = None,
     kept: SessionFile | None = None,
 ) -> FastAPI:
-    """Return the application over a store. `live` shows an engine of this process; without one the store is shown.
+    """Return the application over a store. live: shows an engine of this process, None shows the store.
 
     door: lets web hooks in; without one there is no such path. kept: where sessions are kept over restarts; without it
     they end with this server.
@@ -289,10 +289,9 @@ class ServerError(RulebotError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bind:
-    """Where to listen. port 0 takes a free one. proxy: addresses and networks of proxies whose word on
-    clients is taken.
+    """Where to listen. port 0 takes a free one. proxy: addresses and networks of trusted proxies.
 
-    in_container: the address is a container's own, and its port is published on the loopback of the machine alone.
+    in_container: the address is a container's own, and its port is published on this machine's loopback alone.
     """
 
     host: str = "127.0.0.1"

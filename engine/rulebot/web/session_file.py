@@ -1,7 +1,7 @@
-"""Sessions that outlive the server: a small file beside the store, which opens nothing for whoever reads it.
+"""Browser sessions that outlive the server, in a small file beside the store.
 
-A session is kept as an HMAC of its cookie under the token, with when it began and ends. So nobody can make one of the
-file without both, a logout ends it for good, and with another token none of them is known any more.
+It keeps an HMAC of each cookie under the token, with its begin and end. The file alone opens nothing, a logout ends
+a session for good, and a new token ends all.
 """
 
 import hashlib
@@ -40,8 +40,8 @@ def name_of(cookie: str, token: str) -> str:
 class SessionFile:
     """The sessions of a store's page; without a path they are kept in memory alone.
 
-    Several servers may show one store: the file is read again when it has changed, and written whole. What cannot be
-    read or written costs a person another login, and never lets anybody in.
+    Several servers may share the file: each reads it again when it has changed. A file that cannot be read or written
+    costs a new login.
     """
 
     def __init__(self, path: Path | None, now: Callable[[], float]) -> None:

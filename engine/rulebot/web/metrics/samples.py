@@ -1,7 +1,7 @@
-"""What a running engine shows of itself, as samples. Read by the server's thread: the state never changes under it.
+"""The metrics, and their samples of a running engine and of a store.
 
-The board alone is written meanwhile: what is read of it is one number at a time, and a row that has just been given to
-another contract makes one sample wrong and nothing else.
+The server's thread reads them. A state never changes under it; the board does: it is read one number at a time, and
+a row that was just given to another contract makes one sample wrong.
 """
 
 import math
