@@ -7,6 +7,7 @@ from html import escape
 from math import ceil, floor, isfinite, log10
 from typing import Any, NamedTuple
 
+from rulebot.drawing import across, circle, down, polygon, polyline, text
 from rulebot.model.money import dollars, signed_dollars
 from rulebot.model.text import counted
 from rulebot.model.values import dataclass
@@ -69,9 +70,9 @@ def svg(name: str, height: int, body: str, width: int = WIDTH) -> str:
     return f'<div class="wide" tabindex="0"><svg {said}>{body}</svg></div>'
 
 
-def words(x: float, y: float, text: str, anchor: str = "start", kind: str = "soft") -> str:
+def words(x: float, y: float, told: str, anchor: str = "start", kind: str = "soft") -> str:
     """Return text on a drawing."""
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+    return text(x, y, told, anchor, kind)
 
 
 def axis(scale: Scale, days: Sequence[str]) -> str:
@@ -79,7 +80,7 @@ def axis(scale: Scale, days: Sequence[str]) -> str:
     found = []
     for value in steps(scale.low, scale.high):
         y = scale.y(value)
-        found.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        found.append(across("grid", LEFT, WIDTH - RIGHT, y))
         found.append(words(LEFT - 6, y + 4, plain_money(value), "end"))
     shown = min(6, len(days))
     for number in range(shown):
@@ -104,13 +105,10 @@ def curves(name: str, days: Sequence[str], series: Mapping[str, Sequence[float |
     body = axis(scale, days)
     for number, (label, values) in enumerate(series.items()):
         known = [(place, value) for place, value in enumerate(values) if value is not None]
-        points = " ".join(f"{scale.x(place):.1f},{scale.y(value):.1f}" for place, value in known)
-        body += f'<polyline class="curve {_kind(number)}" points="{points}"/>'
+        body += polyline(f"curve {_kind(number)}", ((scale.x(place), scale.y(value)) for place, value in known))
         if len(known) == 1:
             place, value = known[0]
-            body += (
-                f'<circle class="dot c{number % COLOURS}" cx="{scale.x(place):.1f}" cy="{scale.y(value):.1f}" r="1.5"/>'
-            )
+            body += circle(f"dot c{number % COLOURS}", scale.x(place), scale.y(value), 1.5)
         body += _tips(scale, days, values, label if len(series) > 1 else "")
     return svg(name, height, body)
 
@@ -130,8 +128,7 @@ def _tips(scale: Scale, days: Sequence[str], values: Sequence[float | None], lab
     if len(values) > TIPS:
         return ""
     return "".join(
-        f'<circle class="tip" cx="{scale.x(place):.1f}" cy="{scale.y(value):.1f}" r="5">'
-        f"<title>{escape(' '.join(filter(None, (label, days[place], dollars(value)))))}</title></circle>"
+        circle("tip", scale.x(place), scale.y(value), 5, " ".join(filter(None, (label, days[place], dollars(value)))))
         for place, value in enumerate(values)
         if value is not None
     )
@@ -143,12 +140,11 @@ def falls(days: Sequence[str], values: Sequence[float], height: int = 150) -> st
         return '<p class="soft">The account was never below its best at the end of a session.</p>'
     below = [-value for value in values]
     scale = scale_of([below], height, zero=True)
-    points = " ".join(f"{scale.x(place):.1f},{scale.y(value):.1f}" for place, value in enumerate(below))
-    top = scale.y(0.0)
-    ends = f"{scale.x(0):.1f},{top:.1f} {points} {scale.x(len(below) - 1):.1f},{top:.1f}"
-    body = axis(scale, days) + f'<polygon class="loss soft-fill" points="{ends}"/>'
+    top, last = scale.y(0.0), scale.x(len(below) - 1)
+    edge = ((scale.x(place), scale.y(value)) for place, value in enumerate(below))
+    body = axis(scale, days) + polygon("loss soft-fill", [(scale.x(0), top), *edge, (last, top)])
     if len(below) == 1:
-        body += f'<circle class="loss" cx="{scale.x(0):.1f}" cy="{scale.y(below[0]):.1f}" r="3"/>'
+        body += circle("loss", scale.x(0), scale.y(below[0]), 3)
     return svg("drawdown", height, body + _tips(scale, days, below, ""))
 
 
@@ -217,7 +213,7 @@ def histogram(values: Sequence[float], name: str, height: int = 150, columns: in
         tip = f"{low + place * width:.3f} to {low + (place + 1) * width:.3f}: {count}"
         body += f'<rect class="plain" {box}><title>{tip}</title></rect>'
     zero = LEFT + (0.0 - low) / (width * columns) * (WIDTH - LEFT - RIGHT)
-    body += f'<line class="axis" x1="{zero:.1f}" x2="{zero:.1f}" y1="{TOP}" y2="{bottom}"/>'
+    body += down("axis", zero, TOP, bottom)
     end = low + width * columns
     body += words(LEFT, height - 6, f"{low:.3f}") + words(WIDTH - RIGHT, height - 6, f"{end:.3f}", "end")
     return svg(name, height, body + words(LEFT - 6, TOP + 10, str(most), "end"))

@@ -10,6 +10,7 @@ from html import escape
 from math import floor, log10
 
 from rulebot.chart.chart import Chart, HeldSpan, Mark, MarkKind, Point
+from rulebot.drawing import across, circle, down, frame, path, polyline, text
 from rulebot.model.session import EXCHANGE_ZONE, Session, sessions
 from rulebot.model.text import counted
 from rulebot.model.text import signed_price as price_text
@@ -111,11 +112,8 @@ def chart_svg(chart: Chart, *, is_alone: bool = False) -> str:
     for held in [each for each in chart.held if each.points][:MOST_PANELS]:
         body += _cost_panel(held, axis, top)
         top += TITLE + COST_HEIGHT + FOOT
-    style = f"<style>{STYLE}</style>" if is_alone else ""
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="group" viewBox="0 0 {WIDTH} {top:.0f}" '
-        f'aria-label="{escape(summary(chart))}">{style}{"".join(body)}</svg>'
-    )
+    style = STYLE if is_alone else ""
+    return frame("chart", f"0 0 {WIDTH} {top:.0f}", summary(chart), body, style, role="group")
 
 
 def summary(chart: Chart) -> str:
@@ -156,13 +154,13 @@ def _price_panel(
     prices = [price for _, price in points] + [mark.price for _, mark in marks if mark.price is not None]
     strikes = _strikes_near(chart, symbol, prices)
     scale = _Scale([*prices, *strikes], top + TITLE, PRICE_HEIGHT)
-    yield _text(4, top + 15, symbol or "no price was kept", "start")
+    yield text(4, top + 15, symbol or "no price was kept", "start")
     yield from _grid(axis, scale)
     yield from (_level(scale.y(strike), "strike") for strike in strikes)
     if points:
         yield _line(axis, scale, points)
     else:
-        yield _text(WIDTH / 2, top + TITLE + PRICE_HEIGHT / 2, "no price of it was kept", kind="soft")
+        yield text(WIDTH / 2, top + TITLE + PRICE_HEIGHT / 2, "no price of it was kept", kind="soft")
     yield from (_named(scale.y(strike), words) for strike, words in strikes.items())
     yield from _marks(axis, scale, marks, is_linked=is_linked)
 
@@ -192,7 +190,7 @@ def _marks(axis: _Axis, scale: _Scale, marks: Sequence[tuple[int, Mark]], *, is_
         y = min(max(y, scale.top + 4), scale.top + scale.height - 4)
         taken.append((x, y))
         words = mark_words(mark)
-        drawn = f"<title>{escape(words)}</title>{_shape(mark, x, y)}{_text(x + 9, y + 4, str(number), 'start')}"
+        drawn = f"<title>{escape(words)}</title>{_shape(mark, x, y)}{text(x + 9, y + 4, str(number), 'start')}"
         if is_linked:
             yield f'<a href="#mark-{number}" aria-label="{number}: {escape(words)}">{drawn}</a>'
         else:
@@ -207,17 +205,24 @@ def mark_words(mark: Mark) -> str:
 
 
 def _shape(mark: Mark, x: float, y: float) -> str:
-    hit = f'<circle class="hit" cx="{x:.1f}" cy="{y:.1f}" r="10"/>'
+    hit = circle("hit", x, y, 10)
     match mark.kind:
         case MarkKind.ENTRY:
-            return f'{hit}<path class="entry" d="M{x:.1f} {y:.1f}l-6 11h12z"/>'
+            return hit + _entry(x, y)
         case MarkKind.EXIT:
-            tone = " bad" if mark.gain is not None and mark.gain < 0 else ""
-            return f'{hit}<path class="exit{tone}" d="M{x:.1f} {y:.1f}l-6 -11h12z"/>'
+            return hit + _exit(x, y, " bad" if mark.gain is not None and mark.gain < 0 else "")
         case MarkKind.REFUSED:
-            return f'{hit}<path class="refused" d="M{x - 5:.1f} {y - 5:.1f}l10 10m0 -10l-10 10"/>'
+            return hit + path("refused", f"M{x - 5:.1f} {y - 5:.1f}l10 10m0 -10l-10 10")
         case MarkKind.UNFILLED:
-            return f'{hit}<circle class="unfilled" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
+            return hit + circle("unfilled", x, y, 5)
+
+
+def _entry(x: float, y: float) -> str:
+    return path("entry", f"M{x:.1f} {y:.1f}l-6 11h12z")
+
+
+def _exit(x: float, y: float, tone: str = "") -> str:
+    return path(f"exit{tone}", f"M{x:.1f} {y:.1f}l-6 -11h12z")
 
 
 # ---------------------------------------------------------------- what a position costs to close
@@ -228,19 +233,25 @@ def _cost_panel(held: HeldSpan, axis: _Axis, top: float) -> Iterator[str]:
     ends = [each for each in (held.entry, held.exit) if each is not None]
     scale = _Scale([*costs, *ends, *(level for _, level in held.levels)], top + TITLE, COST_HEIGHT)
     does = "brings when it is closed" if held.is_debit else "costs to close"
-    yield _text(4, top + 15, f"trade {held.trade}, {held.structure}: what it {does}, per share", "start")
+    yield text(4, top + 15, f"trade {held.trade}, {held.structure}: what it {does}, per share", "start")
     yield from _grid(axis, scale)
-    named = {} if held.entry is None else {f"entry {price_text(held.entry)}": (held.entry, "level")}
-    for name, level in held.levels:
-        is_gain = held.entry is not None and (level < held.entry) is not held.is_debit
-        named[f"{name} {price_text(level)}"] = (level, f"level {'good' if is_gain else 'bad'}")
+    named = _levels(held)
     yield from (_level(scale.y(level), kind) for level, kind in named.values())
     yield _line(axis, scale, held.points)
     yield from (_named(scale.y(level), words) for words, (level, _) in named.items())
     if held.entry_at is not None and held.entry is not None and held.entry_at >= axis.sessions[0].open:
-        yield f'<path class="entry" d="M{axis.x(held.entry_at):.1f} {scale.y(held.entry):.1f}l-6 11h12z"/>'
+        yield _entry(axis.x(held.entry_at), scale.y(held.entry))
     if held.exit_at is not None and held.exit is not None:
-        yield f'<path class="exit" d="M{axis.x(held.exit_at):.1f} {scale.y(held.exit):.1f}l-6 -11h12z"/>'
+        yield _exit(axis.x(held.exit_at), scale.y(held.exit))
+
+
+def _levels(held: HeldSpan) -> dict[str, tuple[float, str]]:
+    """Return the entry and the prices of the exits, by name, each with its class."""
+    named = {} if held.entry is None else {f"entry {price_text(held.entry)}": (held.entry, "level")}
+    for name, level in held.levels:
+        is_gain = held.entry is not None and (level < held.entry) is not held.is_debit
+        named[f"{name} {price_text(level)}"] = (level, f"level {'good' if is_gain else 'bad'}")
+    return named
 
 
 # ---------------------------------------------------------------- strokes
@@ -252,27 +263,21 @@ def _grid(axis: _Axis, scale: _Scale) -> Iterator[str]:
     places = 0 if amounts and all(abs(amount - round(amount)) < 1e-9 for amount in amounts) else 2
     for amount in amounts:
         y = scale.y(amount)
-        yield f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        yield _text(LEFT - 6, y + 4, f"{amount:,.{places}f}", "end", "soft")
+        yield _level(y, "grid")
+        yield text(LEFT - 6, y + 4, f"{amount:,.{places}f}", "end", "soft")
     for x, words in axis.ticks():
-        yield f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{scale.top:.1f}" y2="{bottom:.1f}"/>'
-        yield _text(x, bottom + 16, words, "middle", "soft")
+        yield down("grid", x, float(scale.top), float(bottom))
+        yield text(x, bottom + 16, words, "middle", "soft")
 
 
 def _level(y: float, kind: str) -> str:
-    return f'<line class="{kind}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+    return across(kind, LEFT, WIDTH - RIGHT, y)
 
 
 def _named(y: float, words: str) -> str:
     """Return the name of a level, above its line; it is drawn last, so that no line lies on it."""
-    return _text(WIDTH - RIGHT - 2, y - 3, words, "end")
+    return text(WIDTH - RIGHT - 2, y - 3, words, "end")
 
 
 def _line(axis: _Axis, scale: _Scale, points: Sequence[Point]) -> str:
-    placed = " ".join(f"{axis.x(at):.1f},{scale.y(amount):.1f}" for at, amount in points)
-    return f'<polyline class="price" points="{placed}"/>'
-
-
-def _text(x: float, y: float, words: str, anchor: str = "middle", kind: str = "") -> str:
-    named = f' class="{kind}"' if kind else ""
-    return f'<text{named} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+    return polyline("price", ((axis.x(at), scale.y(amount)) for at, amount in points))

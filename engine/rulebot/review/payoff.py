@@ -5,9 +5,9 @@ It is as narrow as its words allow: a telephone shows the whole, with letters th
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from html import escape
 from itertools import pairwise
 
+from rulebot.drawing import across, circle, down, frame, path, polygon, polyline, text
 from rulebot.model.contract import Right
 from rulebot.model.money import ZERO, short_dollars
 from rulebot.model.payoff import intrinsic
@@ -134,21 +134,11 @@ def payoff_svg(payoff: Payoff, *, has_style: bool = True, words: str = "profit a
     scale = _Scale(payoff)
     body = [*_areas(payoff, scale), *_axes(payoff, scale), *_strikes(payoff, scale), _line(payoff, scale)]
     body += [*_break_evens(payoff, scale), *_dollars(payoff, scale), *_spot(payoff, scale)]
-    style = f"<style>{STYLE}</style>" if has_style else ""
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="payoff" role="img" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-        f'aria-label="{escape(words)}">{style}{"".join(body)}</svg>'
-    )
-
-
-def _text(x: float, y: float, words: str, anchor: str = "middle", kind: str = "") -> str:
-    named = f' class="{kind}"' if kind else ""
-    return f'<text{named} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+    return frame("payoff", f"0 0 {_WIDTH} {_HEIGHT}", words, body, STYLE if has_style else "")
 
 
 def _line(payoff: Payoff, scale: _Scale) -> str:
-    points = " ".join(f"{scale.x(price):.1f},{scale.y(dollars):.1f}" for price, dollars in payoff.points)
-    return f'<polyline class="line" points="{points}"/>'
+    return polyline("line", ((scale.x(price), scale.y(dollars)) for price, dollars in payoff.points))
 
 
 def _areas(payoff: Payoff, scale: _Scale) -> Iterator[str]:
@@ -157,16 +147,14 @@ def _areas(payoff: Payoff, scale: _Scale) -> Iterator[str]:
     zero = scale.y(Decimal(0))
     for kind, sign in (("gain", 1), ("loss", -1)):
         kept = [(scale.x(price), scale.y(made) if made * sign > 0 else zero) for price, made in corners]
-        outline = [(kept[0][0], zero), *kept, (kept[-1][0], zero)]
-        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in outline)
-        yield f'<polygon class="{kind}" points="{points}"/>'
+        yield polygon(kind, [(kept[0][0], zero), *kept, (kept[-1][0], zero)])
 
 
 def _axes(payoff: Payoff, scale: _Scale) -> Iterator[str]:
     zero = scale.y(Decimal(0))
-    yield f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{zero:.1f}" y2="{zero:.1f}"/>'
-    yield _text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 8, _axis_words(payoff), kind="soft")
-    yield _text(4, 16, "dollars made at expiry", "start", "soft")
+    yield across("axis", _LEFT, _WIDTH - _RIGHT, zero)
+    yield text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 8, _axis_words(payoff), kind="soft")
+    yield text(4, 16, "dollars made at expiry", "start", "soft")
 
 
 def _axis_words(payoff: Payoff) -> str:
@@ -176,22 +164,22 @@ def _axis_words(payoff: Payoff) -> str:
 def _dollars(payoff: Payoff, scale: _Scale) -> Iterator[str]:
     """Yield the most and the least that is drawn beside the axis, kept apart from what is beside zero."""
     zero = scale.y(ZERO)
-    yield _text(_LEFT - 8, zero + 4, "$0", "end", "soft")
+    yield text(_LEFT - 8, zero + 4, "$0", "end", "soft")
     best, worst = (choose(made for _, made in payoff.points) for choose in (max, min))
     if best > 0:
-        yield _text(_LEFT - 8, min(scale.y(best), zero - _APART) + 4, f"+{short_dollars(round(best))}", "end")
+        yield text(_LEFT - 8, min(scale.y(best), zero - _APART) + 4, f"+{short_dollars(round(best))}", "end")
     if worst < 0:
-        yield _text(_LEFT - 8, max(scale.y(worst), zero + _APART) + 4, short_dollars(round(worst)), "end")
+        yield text(_LEFT - 8, max(scale.y(worst), zero + _APART) + 4, short_dollars(round(worst)), "end")
 
 
 def _spot(payoff: Payoff, scale: _Scale) -> Iterator[str]:
     """Yield where the underlying stands in the example, where the drawing reaches it."""
     if scale.first <= payoff.spot <= scale.last:
         x = scale.x(payoff.spot)
-        yield f'<path class="dot" d="M{x:.1f} {_TOP}l-5 -8h10z"/>'
+        yield path("dot", f"M{x:.1f} {_TOP}l-5 -8h10z")
         words = f"{payoff.symbol} {plain(payoff.spot)} at entry"
         half = len(words) * _LETTER / 2
-        yield _text(min(max(x, half), _WIDTH - half), _TOP - 14, words, kind="soft")
+        yield text(min(max(x, half), _WIDTH - half), _TOP - 14, words, kind="soft")
 
 
 def _strikes(payoff: Payoff, scale: _Scale) -> Iterator[str]:
@@ -199,9 +187,9 @@ def _strikes(payoff: Payoff, scale: _Scale) -> Iterator[str]:
     prices = list(dict.fromkeys(price for price, _ in payoff.points[1:-1]))
     places = [scale.x(price) for price in prices]
     for x in places:
-        yield f'<line class="thin" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
+        yield down("thin", x, _TOP, _HEIGHT - _BOTTOM)
     yield from _numbers(prices, places, _HEIGHT - _BOTTOM + 18, "soft")
-    yield _text(_LEFT - 8, _HEIGHT - _BOTTOM + 18, "strike", "end", "soft")
+    yield text(_LEFT - 8, _HEIGHT - _BOTTOM + 18, "strike", "end", "soft")
 
 
 def _numbers(prices: Sequence[Decimal], places: Sequence[float], y: float, kind: str) -> Iterator[str]:
@@ -216,7 +204,7 @@ def _numbers(prices: Sequence[Decimal], places: Sequence[float], y: float, kind:
         if x - place > width:
             continue
         right = x + width / 2 + 8
-        yield _text(x, y, words, kind=kind)
+        yield text(x, y, words, kind=kind)
 
 
 def _break_evens(payoff: Payoff, scale: _Scale) -> Iterator[str]:
@@ -224,10 +212,10 @@ def _break_evens(payoff: Payoff, scale: _Scale) -> Iterator[str]:
     zero, row = scale.y(Decimal(0)), _HEIGHT - _BOTTOM + 38
     places = [scale.x(price) for price in payoff.break_evens]
     for x in places:
-        yield f'<circle class="dot" cx="{x:.1f}" cy="{zero:.1f}" r="4"/>'
+        yield circle("dot", x, zero, 4)
     yield from _numbers(payoff.break_evens, places, row, "")
     if payoff.break_evens:
-        yield _text(_LEFT - 8, row, "break-even", "end", "soft")
+        yield text(_LEFT - 8, row, "break-even", "end", "soft")
 
 
 def profit_words(payoff: Payoff) -> str:

@@ -11,6 +11,7 @@ from html import escape
 from itertools import pairwise
 
 from rulebot.compile.plan import ExitPlan, Lifecycle, Plan, Row
+from rulebot.drawing import frame
 from rulebot.measure.words import listed
 from rulebot.model.text import short_clock
 from rulebot.model.values import dataclass
@@ -232,12 +233,8 @@ def state_svg(table: Lifecycle, labels: Labels, *, lit: frozenset[str] = frozens
     height = layout.tops[-1] + layout.heights[-1] + 2 * _MARGIN
     body = [_drawn(move, layout, lanes) for move in moves]
     body += [_box(at, state, table, layout, is_lit=state in lit) for at, state in enumerate(table.states)]
-    style = f"<style>{STYLE}</style>" if has_style else ""
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" class="states" role="img" '
-        f'viewBox="{least:.0f} {-_MARGIN} {most - least:.0f} {height:.0f}" '
-        f'aria-label="states of a position">{style}{"".join(body)}</svg>'
-    )
+    box = f"{least:.0f} {-_MARGIN} {most - least:.0f} {height:.0f}"
+    return frame("states", box, "states of a position", body, STYLE if has_style else "")
 
 
 # ---------------------------------------------------------------- where everything stands
