@@ -6,7 +6,7 @@ does; of dense data (`is_dense`) a quiet row grows old as live.
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from math import nan
 
@@ -28,6 +28,7 @@ from rulebot.adapters.history.session import (
 )
 from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.backtest.implied_surface import GREEKS, surface_of
+from rulebot.compile.plan import Needs
 from rulebot.core.program import CompiledBot
 from rulebot.measure.series import BARS_A_SESSION, DAY, Series, name_of
 from rulebot.measures.bars import last_end
@@ -370,8 +371,7 @@ def _without_daily(bots: Iterable[CompiledBot], source: Source, days: Sequence[d
     There may be some that end long before, or begin later.
     """
     read = [bot.plan.needs for bot in bots]
-    of_days = (symbol for needs in read for symbol, seconds in needs.bars if seconds == DAY)
-    for symbol in sorted({*of_days, *(symbol for needs in read for symbol in (*needs.symbols, *needs.daily))}):
+    for symbol in sorted(set().union(*map(_daily_symbols, read))):
         if not any(source.daily(symbol, day, 1) for day in days):
             text = f"no session has daily bars of {symbol} before it: its previous closes and averages are unknown"
             yield finding.finding_text("daily", 0, text)
@@ -380,6 +380,11 @@ def _without_daily(bots: Iterable[CompiledBot], source: Source, days: Sequence[d
             index = f"daily bars of {IMPLIED_BY[symbol]}" if symbol in IMPLIED_BY else "volatilities of days"
             text = f"no session has {index} before it: ranks of volatility of {symbol} are unknown"
             yield finding.finding_text("daily", 0, text)
+
+
+def _daily_symbols(needs: Needs) -> set[str]:
+    """Return the symbols whose bars of days are read."""
+    return {*needs.symbols, *needs.daily, *(symbol for symbol, seconds in needs.bars if seconds == DAY)}
 
 
 def missing_bars(
@@ -471,20 +476,11 @@ def missing_measures(bots: Iterable[CompiledBot], day: HistoryDay, *, is_modelle
         yield f"{', '.join(others)} did not run then: of options there is only {streamed}"
     classes = day.classes()
     quoted = {symbol for symbol, _ in classes}
-    unread: dict[str, list[str]] = {}
-    untraded: dict[str, list[str]] = {}
-    unlisted: dict[tuple[str, str], list[str]] = {}
-    for bot in bots:
-        needs = bot.plan.needs
-        for symbol in dict.fromkeys((*needs.symbols, *needs.indices)):
-            if symbol not in day.levels:
-                unread.setdefault(symbol, []).append(bot.plan.name)
-        for symbol in dict.fromkeys(symbol for symbol, _, _ in needs.chains):
-            if quoted and symbol not in quoted:
-                untraded.setdefault(symbol, []).append(bot.plan.name)
-        for symbol, trading_class in dict.fromkeys((symbol, of_class) for symbol, of_class, _ in needs.chains):
-            if symbol in quoted and not is_modelled and (symbol, trading_class) not in classes:
-                unlisted.setdefault((symbol, trading_class), []).append(bot.plan.name)
+    unread, untraded, unlisted = _unread(bots, day), _untraded(bots, quoted), dict[tuple[str, str], list[str]]()
+    for bot in bots if not is_modelled else ():
+        for key in dict.fromkeys((symbol, of_class) for symbol, of_class, _ in bot.plan.needs.chains):
+            if key[0] in quoted and key not in classes:
+                unlisted.setdefault(key, []).append(bot.plan.name)
     for names, symbols in _by_bots(unread):
         yield f"there is no level of {symbols}: what {names} would make of it is unknown"
     for names, symbols in _by_bots(untraded):
@@ -493,6 +489,26 @@ def missing_measures(bots: Iterable[CompiledBot], day: HistoryDay, *, is_modelle
         there = ", ".join(sorted(other for on, other in classes if on == symbol))
         none = f"there are no options of class {trading_class} on {symbol}"
         yield f"{none}, of which {', '.join(legs_of)} would make legs, but of class {there}"
+
+
+def _unread(bots: Iterable[CompiledBot], day: HistoryDay) -> dict[str, list[str]]:
+    """Return the bots that read symbols of which the session has no level, by symbol."""
+    found: dict[str, list[str]] = {}
+    for bot in bots:
+        for symbol in dict.fromkeys((*bot.plan.needs.symbols, *bot.plan.needs.indices)):
+            if symbol not in day.levels:
+                found.setdefault(symbol, []).append(bot.plan.name)
+    return found
+
+
+def _untraded(bots: Iterable[CompiledBot], quoted: Collection[str]) -> dict[str, list[str]]:
+    """Return the bots that trade options on symbols that have none quoted, by symbol; none where nothing is quoted."""
+    found: dict[str, list[str]] = {}
+    for bot in bots if quoted else ():
+        for symbol in dict.fromkeys(symbol for symbol, _, _ in bot.plan.needs.chains):
+            if symbol not in quoted:
+                found.setdefault(symbol, []).append(bot.plan.name)
+    return found
 
 
 def _by_bots(found: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:

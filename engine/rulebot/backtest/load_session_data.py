@@ -58,6 +58,23 @@ async def prepare(
     held = [(program.governing(position), position) for position in positions if not position.is_flat]
     texts = (*program.bots.values(), *(bot for bot, _ in held))
     listings = await _listings(texts, held, feed, session, known, lacks)
+    async for event in _hours_and_listings(listings, feed, session, at, known, lacks):
+        yield event
+    async for event in _histories(texts, held, feed, session, at, known, lacks):
+        yield event
+    if at >= session.open + OPENING_MINUTE:
+        async for event in _new_opening_moves(program.bots.values(), held, feed, listings, session, at, known, lacks):
+            yield event
+
+
+async def _hours_and_listings(
+    listings: dict[tuple[str, str], Listing],
+    feed: Feed,
+    session: Session,
+    at: datetime,
+    known: Facts,
+    lacks: Lacking | None,
+) -> AsyncIterator[Event]:
     for symbol in dict.fromkeys(symbol for symbol, _ in listings):
         hours = await _had(feed.hours(symbol, session), lacks)
         if hours is not None and (hours.is_less(session_from(session.date)) or symbol in known.hours):
@@ -65,6 +82,18 @@ async def prepare(
     for key, listing in listings.items():
         if listing != known.listings.get(key):
             yield ListingReport(at, listing)
+
+
+async def _histories(
+    texts: Iterable[CompiledBot],
+    held: Held,
+    feed: Feed,
+    session: Session,
+    at: datetime,
+    known: Facts,
+    lacks: Lacking | None,
+) -> AsyncIterator[Event]:
+    """Yield closes, bars of days and volatilities that rules read and that are not known."""
     for symbol, count in _daily(texts).items():
         if len(known.closes.get(symbol, ())) < count:
             closes = await _had(feed.closes(symbol, count), lacks)
@@ -80,10 +109,21 @@ async def prepare(
             implied = await _had(feed.implied(symbol, SESSIONS), lacks)
             if implied is not None:
                 yield ImpliedReport(at, symbol, implied)
-    if at < session.open + OPENING_MINUTE:
-        return
+
+
+async def _new_opening_moves(
+    bots: Iterable[CompiledBot],
+    held: Held,
+    feed: Feed,
+    listings: dict[tuple[str, str], Listing],
+    session: Session,
+    at: datetime,
+    known: Facts,
+    lacks: Lacking | None,
+) -> AsyncIterator[Event]:
+    """Yield the expected moves of the open that are not known: of what may be entered, then of what is held."""
     told = set(known.opening_moves)
-    for text in [each for bot in program.bots.values() for each in bot.expiries()]:
+    for text in [each for bot in bots for each in bot.expiries()]:
         async for event in _opening_moves(text, feed, listings, session, at, lacks):
             if (event.symbol, event.expiry) not in known.opening_moves:
                 told.add((event.symbol, event.expiry))

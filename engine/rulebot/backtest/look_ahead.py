@@ -24,6 +24,7 @@ from rulebot.compile.variants import rules_of_members
 from rulebot.core.program import Program
 from rulebot.model.contract import OPENING_CLASSES, Settlement, product
 from rulebot.model.errors import StoreError
+from rulebot.model.event import OpeningMoveReport
 from rulebot.model.facts import Bar
 from rulebot.model.values import dataclass
 from rulebot.record.record import Kind, Record
@@ -54,20 +55,23 @@ def _carried(program: Program) -> Iterator[str]:
     if any(each is not None for each in counts) or program.require:
         yield "limits of the account"
     for bot in program.bots.values():
-        plan = bot.plan
-        for structure in plan.structures_of_all():
-            yield from _outliving(structure)
-        if plan.size is not None or plan.overwrite is not None:
-            yield "a size that is counted by the account"
-        if plan.growth is not None:
-            yield "a size that grows with compliant sessions"
-        if plan.entry.per_week is not None:
-            yield "a cap of the week"
-        for measure in (call.measure for rule in _rules(plan) for call in calls_of(rule.test)):
-            if measure in OF_ACCOUNT:
-                yield f"a condition on {measure}"
-        if limits.cash_secured_puts is not None and any(map(needs_cash_for_puts, plan.structures_of_all())):
-            yield "the cash for short puts"
+        yield from _carried_by(bot.plan, is_cash_kept=limits.cash_secured_puts is not None)
+
+
+def _carried_by(plan: Plan, *, is_cash_kept: bool) -> Iterator[str]:
+    for structure in plan.structures_of_all():
+        yield from _outliving(structure)
+    if plan.size is not None or plan.overwrite is not None:
+        yield "a size that is counted by the account"
+    if plan.growth is not None:
+        yield "a size that grows with compliant sessions"
+    if plan.entry.per_week is not None:
+        yield "a cap of the week"
+    for measure in (call.measure for rule in _rules(plan) for call in calls_of(rule.test)):
+        if measure in OF_ACCOUNT:
+            yield f"a condition on {measure}"
+    if is_cash_kept and any(map(needs_cash_for_puts, plan.structures_of_all())):
+        yield "the cash for short puts"
 
 
 def _outliving(plan: Plan) -> Iterator[str]:
@@ -186,14 +190,16 @@ def garbled(day: HistoryDay, later: "np.ndarray", seed: int) -> HistoryDay:
         levels={symbol: strange(level) for symbol, level in day.levels.items()},
         told=None if day.told is None else {symbol: _each(strange, of) for symbol, of in day.told.items()},
         bars=None if day.bars is None else {series: _strange_bars(each, since) for series, each in day.bars.items()},
-        moves=tuple(
-            each if each.at.timestamp() < since else replace(each, points=_STRANGE * each.points) for each in day.moves
-        ),
+        moves=tuple(_strange_move(each, since) for each in day.moves),
         halts=tuple(each for each in day.halts if each[0] < since),
         hours=tuple(each for each in day.hours if each.at.timestamp() < since),
         settled={key: _STRANGE * level for key, level in day.settled.items()},
         **columns,
     )
+
+
+def _strange_move(told: OpeningMoveReport, since: float) -> OpeningMoveReport:
+    return told if told.at.timestamp() < since else replace(told, points=_STRANGE * told.points)
 
 
 def _strange_bars(told: ToldBars, since: float) -> ToldBars:

@@ -277,17 +277,13 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         trades, orders = reader.view("trades"), _by_position(reader.view("orders"))
         bots, in_shares = reader.bots(), {each.position: each for each in read_in_shares(reader)}
         kept = tuple(read_kept(reader))
-        unseen = {exchange_date(record.at) for record in records if _is_fact(record, NO_DATA)}
+        unseen = {exchange_date(record.at) for record in _facts(records, NO_DATA)}
         months = periods(reader, "month", expected=expected, unseen=unseen)
-    started = next((record for record in reversed(records) if record.kind is Kind.RUN_STARTED), None)
-    settings: Any = None if started is None else started.data.get("settings")
-    if started is None or not settings or settings.get("mode") != "backtest":
-        raise StoreError(f"{shown} holds no backtest", "'rulebot summary' sums up what a run has traded")
+    started, settings = _run_of(records, shown)
     vix = _vix(records)
+    opened = [row for row in trades if is_opened(row)]
     found = tuple(
-        _trade(row, orders.get(row["position"], ()), vix, shown, in_shares.get(str(row["position"])))
-        for row in trades
-        if is_opened(row)
+        _trade(row, orders.get(row["position"], ()), vix, shown, in_shares.get(str(row["position"]))) for row in opened
     )
     closed = [trade for trade in found if trade.left is not None]
     days = _days(records, settings, vix, found, unseen)
@@ -315,10 +311,23 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         months=months,
         funnels=funnel.funnels(records, bots, entered, choosing_freely(records, specs)),
         alarms=alarms_of(records),
-        findings=tuple(_finding(record) for record in records if _is_fact(record, FINDING)),
-        bias=known_bias(row for row in trades if is_opened(row)) if settings.get("is_modelled") else None,
+        findings=tuple(map(_finding, _facts(records, FINDING))),
+        bias=known_bias(opened) if settings.get("is_modelled") else None,
         shown=shown,
     )
+
+
+def _run_of(records: Sequence[Record], shown: str) -> tuple[Record, Any]:
+    """Return the last start with its settings. Raises: StoreError when it is of no backtest."""
+    started = next((record for record in reversed(records) if record.kind is Kind.RUN_STARTED), None)
+    settings: Any = None if started is None else started.data.get("settings")
+    if started is None or not settings or settings.get("mode") != "backtest":
+        raise StoreError(f"{shown} holds no backtest", "'rulebot summary' sums up what a run has traded")
+    return started, settings
+
+
+def _facts(records: Sequence[Record], name: str) -> list[Record]:
+    return [record for record in records if _is_fact(record, name)]
 
 
 def span_words(settings: Mapping[str, Any], days: Sequence[date]) -> str:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 from rulebot.adapters.history import session as finding
 from rulebot.adapters.history.session import Finding, Source, day_of_name
@@ -70,8 +71,7 @@ def costs_on_record(journal: SqlJournal | PatientJournal, options: Iterable[Opti
         leg = record.position, str(data["leg"])
         if record.kind is Kind.FILL and (option := known.get(str(data["contract"]))) is not None:
             legs[leg] = option
-            count = int(str(data["quantity"])) * (1 if data["is_buy"] else -1)
-            paid = Decimal(str(data["price"])) * count * option.multiplier
+            count, paid = _dealt(data, option)
             commission = charged.get(str(data["exec_id"]), ZERO)
             move(Underlying(option.symbol) if option.is_share else option, count, paid + commission)
         elif record.kind is Kind.SETTLEMENT and (option := legs.get(leg)) is not None and not option.is_share:
@@ -80,6 +80,12 @@ def costs_on_record(journal: SqlJournal | PatientJournal, options: Iterable[Opti
                 shares = shares_delivered(option, count)
                 move(Underlying(option.symbol), shares, option.strike * shares + premium * count)
     return {contract: cost for contract, cost in costs.items() if held[contract]}
+
+
+def _dealt(fill: Mapping[str, Any], option: Option) -> tuple[int, Decimal]:
+    """Return the contracts of a fill, - sold, and the dollars paid for them."""
+    count = int(fill["quantity"]) * (1 if fill["is_buy"] else -1)
+    return count, Decimal(str(fill["price"])) * count * option.multiplier
 
 
 def _charged(journal: SqlJournal | PatientJournal) -> dict[str, Decimal]:
@@ -254,12 +260,7 @@ def run_backtest(desk: LoadedBots, options: BacktestOptions, told: Told) -> None
 
     Raises: MisuseError for a store that is there or that does not fit, StoreError.
     """
-    if options.fills == RECORDED and options.shares:
-        text = "--shares goes with fills of a model: with --fills recorded the account is the recorded one"
-        raise MisuseError(text, "leave --fills out")
-    source = options.opens()
-    if options.fills == RECORDED and not isinstance(source, RecordingSource):
-        raise MisuseError(f"{source.name} has no recorded fills", "--fills recorded needs --data tapes:FOLDER")
+    source = _opened(options)
     program = _program(desk, options)
     started = _start_record(desk, program, source, options)
     first = _goes_on_at(options, started)
@@ -289,6 +290,17 @@ def run_backtest(desk: LoadedBots, options: BacktestOptions, told: Told) -> None
         journal.append(
             [Record(ended, Kind.RUN_ENDED, data={"reason": "the last session", "is_clean": True})], durable=True
         )
+
+
+def _opened(options: BacktestOptions) -> Source:
+    """Return the data. Raises: MisuseError where recorded fills are asked for and it has none."""
+    if options.fills == RECORDED and options.shares:
+        text = "--shares goes with fills of a model: with --fills recorded the account is the recorded one"
+        raise MisuseError(text, "leave --fills out")
+    source = options.opens()
+    if options.fills == RECORDED and not isinstance(source, RecordingSource):
+        raise MisuseError(f"{source.name} has no recorded fills", "--fills recorded needs --data tapes:FOLDER")
+    return source
 
 
 def simulations_of(desk: LoadedBots, options: BacktestOptions) -> Callable[[Source], BacktestSimulation]:

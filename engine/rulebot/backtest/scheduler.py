@@ -79,15 +79,18 @@ def only_looks_again(program: Program, state: State, now: datetime, step_at: dat
     positions = [state.positions[name] for name in state.active]
     if any(each.state != "open" or each.retry_at is not None or each.unprotected_since for each in positions):
         return False
-    for name, bot in program.bots.items():
-        of_bot, entry = state.bots[name], bot.plan.entry
-        if any(position in state.active for position, _ in of_bot.unknown_since):
-            return False
-        if (entry.every is not None or entry.again) and _has_a_clock(StateBuilder(program, state, now), bot, of_bot):
-            return False
-        if any(each.count and _is_judged(state, of_bot, place) for (place, _), each in of_bot.confirming.items()):
-            return False
-    return True
+    return not any(_has_a_time(program, state, now, name) for name in program.bots)
+
+
+def _has_a_time(program: Program, state: State, now: datetime, name: str) -> bool:
+    """Say whether something of a bot may come at a time of its own: an exit, an entry or a confirmation."""
+    bot, of_bot = program.bots[name], state.bots[name]
+    entry = bot.plan.entry
+    if any(position in state.active for position, _ in of_bot.unknown_since):
+        return True
+    if (entry.every is not None or entry.again) and _has_a_clock(StateBuilder(program, state, now), bot, of_bot):
+        return True
+    return any(each.count and _is_judged(state, of_bot, place) for (place, _), each in of_bot.confirming.items())
 
 
 def _has_a_clock(work: StateBuilder, bot: CompiledBot, of_bot: BotState) -> bool:

@@ -310,11 +310,7 @@ class BacktestSimulation(EventPump):
         """
         assert self.state is not None
         assert self.broker is not None
-        if not self.skips or market.is_dense or market.day.halts or self.fresh_at is not None:
-            return None
-        if not all(order.is_resting for order in self.broker.working.values()):
-            return None
-        if self.noted != market.session.date and REGIME in market.day.levels:
+        if not self._may_pass(self.broker, market):
             return None
         until = next_wake(self.state, market.session, self.now)
         if until is None:
@@ -334,6 +330,14 @@ class BacktestSimulation(EventPump):
             market.skip(last)
             self.state = self.state._replace(asked_at=asked_at)
         return at, min([ask or NEVER, *self.state.wakes.values()])
+
+    def _may_pass(self, broker: SimulatedBroker, market: DayMarket) -> bool:
+        """Say whether instants of this session may be passed by at all now."""
+        if not self.skips or market.is_dense or market.day.halts or self.fresh_at is not None:
+            return False
+        if self.noted != market.session.date and REGIME in market.day.levels:
+            return False
+        return all(order.is_resting for order in broker.working.values())
 
     def _step(self, session: Session, market: DayMarket, place: int) -> None:
         assert self.broker is not None

@@ -331,13 +331,8 @@ def _held(reader: StoreReader, row: Row, first: date, last: date, left: datetime
     is_debit = entry is not None and entry < 0
     sign = -1.0 if is_debit else 1.0
     is_over = left is not None and exchange_date(left) <= last
-    begin, end = session_from(first).open, session_from(last).close + timedelta(minutes=10)
-    points = []
-    for each in reader.view("position_snapshots", position=row["position"]):
-        at = _time(each["snapshot_time"])
-        is_held = at is not None and (left is None or at <= left)
-        if at is not None and is_held and begin <= at <= end and each["current_mid"] is not None:
-            points.append((at, sign * float(each["current_mid"])))
+    end = session_from(last).close + timedelta(minutes=10)
+    points = _costs(reader, row, session_from(first).open, end if left is None else min(end, left), sign)
     return HeldSpan(
         trade=row["id"],
         structure=structure_of(row),
@@ -350,6 +345,16 @@ def _held(reader: StoreReader, row: Row, first: date, last: date, left: datetime
         levels=tuple((name, sign * level) for name, level in _levels(reader, row)),
         strikes=_strikes(row),
     )
+
+
+def _costs(reader: StoreReader, row: Row, begin: datetime, end: datetime, sign: float) -> list[Point]:
+    """Return what a position cost to close between two instants."""
+    points = []
+    for each in reader.view("position_snapshots", position=row["position"]):
+        at = _time(each["snapshot_time"])
+        if at is not None and begin <= at <= end and each["current_mid"] is not None:
+            points.append((at, sign * float(each["current_mid"])))
+    return points
 
 
 def _strikes(row: Row) -> tuple[tuple[str, float, bool], ...]:

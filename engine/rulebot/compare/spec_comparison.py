@@ -15,12 +15,11 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from rulebot.adapters.history.session import Finding, Source, data_of
+from rulebot.adapters.history.session import Finding, SharedSource, Source, data_of
 from rulebot.adapters.sources import open_source
 from rulebot.backtest.fill_model import NATURAL
 from rulebot.backtest.historical_feed import made_by
 from rulebot.backtest.report_charts import gravest_first
-from rulebot.backtest.shared_source import SharedSource
 from rulebot.backtest.simulation import CASH, BacktestSimulation
 from rulebot.calendars.calendars import load_calendar
 from rulebot.chaos.virtual_loop import run_virtually

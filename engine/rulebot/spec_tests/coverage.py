@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from rulebot.compile.plan import Plan, Rule
 from rulebot.compile.variants import rules_of_members
 from rulebot.model.values import dataclass
-from rulebot.record.record import Kind
+from rulebot.record.record import Kind, Record
 from rulebot.spec_tests.outcome import OutcomeKind
 from rulebot.spec_tests.run import Result
 
@@ -64,6 +64,13 @@ def _wanted(plan: Plan) -> Iterator[str]:
         yield from _truths("require", rule, (True, False))
     for rule in plan.risk.require:
         yield from _truths("risk", rule, (True, False))
+    yield from _wanted_of_exits(plan)
+    for row in plan.lifecycle.rows:
+        if (row.state, row.trigger) in WALKS and WALKS[row.state, row.trigger](plan):
+            yield _move(row.state, row.trigger)
+
+
+def _wanted_of_exits(plan: Plan) -> Iterator[str]:
     for planned in plan.exits:
         if planned.rule is not None and not planned.resting:
             yield from _truths("exit", planned.rule, (True, False))
@@ -77,9 +84,6 @@ def _wanted(plan: Plan) -> Iterator[str]:
         yield "halts daily_loss"
     if plan.risk.day.profit is not None:
         yield "halts daily_profit"
-    for row in plan.lifecycle.rows:
-        if (row.state, row.trigger) in WALKS and WALKS[row.state, row.trigger](plan):
-            yield _move(row.state, row.trigger)
 
 
 def _truths(place: str, rule: Rule, truths: Iterable[bool | None]) -> Iterator[str]:
@@ -176,11 +180,16 @@ def _seen(result: Result) -> Iterator[str]:
         elif happening.what is OutcomeKind.HALTS:
             yield f"halts {happening.name}"
     for record in outcome.lived.records:
-        if record.kind is Kind.SELECTION and (taken := record.data.get("alternative")):
-            yield _taken(str(taken))
-        if record.kind is Kind.DECISION and record.data["what"] == "state":
-            values = record.data["values"]
-            assert isinstance(values, list)
-            yield _move(str(values[0]), str(record.data["reason"]))
-            if record.data["reason"] == "settled":
-                yield from (_acts(name) for name in endings)
+        yield from _seen_in(record, endings)
+
+
+def _seen_in(record: Record, endings: Iterable[str]) -> Iterator[str]:
+    """Yield what a record shows; endings: exits without a rule, which act as a position settles."""
+    if record.kind is Kind.SELECTION and (taken := record.data.get("alternative")):
+        yield _taken(str(taken))
+    if record.kind is Kind.DECISION and record.data["what"] == "state":
+        values = record.data["values"]
+        assert isinstance(values, list)
+        yield _move(str(values[0]), str(record.data["reason"]))
+        if record.data["reason"] == "settled":
+            yield from map(_acts, endings)

@@ -65,38 +65,65 @@ def correct(
         raise MisuseError(f"there is no store {store}")
     journal = SqlJournal(open_store(store))
     try:
-        records = journal.read()
-        every = _estimates(records)
-        found = [
-            each for each in every if ref == each.data["ref"] or (is_synthetic(ref) and base_of(ref) == _base(each))
-        ]
-        of_legs = {_leg_of(each): each for each in found}  # of one that went part by part the last
-        meant = [each for name, each in of_legs.items() if leg in ("", name)]
-        if found and not leg and (others := ended_legs(records, ref) - {*map(_leg_of, found)}):
-            raise ambiguous_leg(ref, [*map(_leg_of, found), *sorted(others)])
-        gone = find_gone(records, ref, leg)
-        if gone is not None and not leg and (others := {*map(_leg_of, found)} - {gone.missed.leg}):
-            raise ambiguous_leg(ref, [gone.missed.leg, *sorted(others)])
-        is_of_ending = contracts is not None or on is not None
-        beside = _ended_beside(records, ref, meant)
-        if beside and gone is None and not is_of_ending:
-            raise two_parts(ref, beside, str(meant[0].data["exec_id"]))
-        ending = None if gone is not None or (meant and not beside) else find_ending(records, ref, beside or leg)
-        if ending is not None:
-            done = _in_place_of(records, ending, traded(records, ending, price, contracts, on, at), commission)
-        elif (meant or gone is not None) and is_of_ending:
-            what = f"a fill of '{ref}' is booked" if gone is None else f"the account has no more what {ref} holds"
-            raise MisuseError(f"{what}: of that its price and commission can be corrected alone")
-        elif gone is not None:
-            done = _of_gone(records, gone, price, commission, at)
-        else:
-            done = _anew(records, _only(ref, found, meant, every), price, commission, at)
+        done = _correction(journal.read(), ref, price, leg, commission, contracts, on, at)
         if not dry_run:
             journal.append(done.records, durable=True)
     finally:
         journal.close()
     paid = "" if commission is None else f", commission {commission}"
     return f"{'would record ' if dry_run else ''}{done.words}{paid}"
+
+
+def _correction(
+    records: Sequence[Record],
+    ref: str,
+    price: Decimal,
+    leg: str,
+    commission: Decimal | None,
+    contracts: int | None,
+    on: date | None,
+    at: datetime,
+) -> "_Done":
+    """Return what the correction records. Raises: MisuseError when it is not clear what is meant."""
+    every = _estimates(records)
+    found = _of_ref(every, ref)
+    meant = _meant(records, ref, leg, found)
+    gone = _gone(records, ref, leg, found)
+    is_of_ending = contracts is not None or on is not None
+    beside = _ended_beside(records, ref, meant)
+    if beside and gone is None and not is_of_ending:
+        raise two_parts(ref, beside, str(meant[0].data["exec_id"]))
+    ending = None if gone is not None or (meant and not beside) else find_ending(records, ref, beside or leg)
+    if ending is not None:
+        return _in_place_of(records, ending, traded(records, ending, price, contracts, on, at), commission)
+    if is_of_ending and (meant or gone is not None):
+        what = f"a fill of '{ref}' is booked" if gone is None else f"the account has no more what {ref} holds"
+        raise MisuseError(f"{what}: of that its price and commission can be corrected alone")
+    if gone is not None:
+        return _of_gone(records, gone, price, commission, at)
+    return _anew(records, _only(ref, found, meant, every), price, commission, at)
+
+
+def _of_ref(estimates: Sequence[Record], ref: str) -> list[Record]:
+    """Return the estimates of an order, or the one with this id."""
+    base = base_of(ref) if is_synthetic(ref) else None
+    return [each for each in estimates if ref == each.data["ref"] or _base(each) == base]
+
+
+def _meant(records: Sequence[Record], ref: str, leg: str, found: Sequence[Record]) -> list[Record]:
+    """Return the estimates of the leg, of one that went part by part the last. Raises: MisuseError."""
+    of_legs = {_leg_of(each): each for each in found}
+    if found and not leg and (others := ended_legs(records, ref) - of_legs.keys()):
+        raise ambiguous_leg(ref, [*map(_leg_of, found), *sorted(others)])
+    return [each for name, each in of_legs.items() if leg in ("", name)]
+
+
+def _gone(records: Sequence[Record], ref: str, leg: str, found: Sequence[Record]) -> ExternalClose | None:
+    """Return what the account has no more of a position. Raises: MisuseError."""
+    gone = find_gone(records, ref, leg)
+    if gone is not None and not leg and (others := {*map(_leg_of, found)} - {gone.missed.leg}):
+        raise ambiguous_leg(ref, [gone.missed.leg, *sorted(others)])
+    return gone
 
 
 class _Done(NamedTuple):

@@ -380,18 +380,16 @@ class Orders:
 
 def reconcile(deals: Deals, orders: Orders, statement: Statement) -> Reconciliation:
     """Return every difference between the books and the statement, and what in the statement is not ours."""
+    contracts = Contracts(deals)
     theirs = {base_of(told.exec_id): told for told in statement.trades if told.exec_id}
     of_account = [fill for fill in deals.fills if fill.of.account in ("", statement.account)]
     ours = {base_of(fill.exec_id): fill for fill in of_account}
     untold = [told for told in statement.trades if base_of(told.exec_id) not in ours]
-    unknown = [told for told in untold if orders.has(told)]
-    strangers = [told for told in untold if not orders.has(told)]
-    contracts = Contracts(deals)
+    unknown, strangers = _parted(untold, orders)
     stand_ins = told_of_estimates(ours, unknown, contracts) | told_by_others(ours, strangers, contracts)
-    for base, found in stand_ins.items():
-        theirs[base] = as_one(found, ours[base].of.option.multiplier)
-        unknown = [told for told in unknown if told not in found]
-        strangers = [told for told in strangers if told not in found]
+    theirs |= {base: as_one(found, ours[base].of.option.multiplier) for base, found in stand_ins.items()}
+    taken = [told for found in stand_ins.values() for told in found]
+    unknown, strangers = _parted([told for told in untold if told not in taken], orders)
     within = {base: fill for base, fill in ours.items() if base in theirs or _is_due(fill, statement)}
     endings, strange = endings_that_differ(deals, statement, contracts, strangers)
     differences = [
@@ -412,6 +410,16 @@ def reconcile(deals: Deals, orders: Orders, statement: Statement) -> Reconciliat
         strange_events=tuple(strange),
         others=statement.others,
     )
+
+
+def _parted(
+    untold: Iterable[StatementExecution], orders: Orders
+) -> tuple[list[StatementExecution], list[StatementExecution]]:
+    """Return the executions that are of orders of this store, and all others."""
+    found: tuple[list[StatementExecution], list[StatementExecution]] = ([], [])
+    for told in untold:
+        found[0 if orders.has(told) else 1].append(told)
+    return found
 
 
 def _mend(

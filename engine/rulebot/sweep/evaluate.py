@@ -12,13 +12,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 from itertools import cycle
 
-from rulebot.adapters.history.session import Finding, Source
+from rulebot.adapters.history.session import Finding, SharedSource, Source
 from rulebot.backtest.caveats import alarms_of
 from rulebot.backtest.historical_market import gaps_of
 from rulebot.backtest.look_ahead import is_independent
 from rulebot.backtest.results import strained_days
 from rulebot.backtest.run import run_session_alone
-from rulebot.backtest.shared_source import SharedSource
 from rulebot.backtest.simulation import BacktestSimulation, SimulatedDay
 from rulebot.core.program import CompiledBot
 from rulebot.model.collector import seldom_collected

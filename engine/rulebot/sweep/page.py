@@ -64,17 +64,31 @@ def _body(
     yield from (f"<p>{escape(words)}.</p>" for words in (*apart_lines(best), *strained_lines(best), *few_lines(best)))
     yield from (f"<p>{escape(words)}</p>" for words in alarm_lines(best))
     if best:
-        days = sessions_of(best)
-        places = days or [str(number + 1) for number in range(len(best[0].profits))]
-        made = {", ".join(best[0].point): list(accumulate(best[0].profits))}
-        if walked is not None and walked.profits:
-            after = [0.0] * (len(places) - walked.first - len(walked.profits))  # sessions that fill no stretch
-            made["walking forward"] = list(accumulate([*[0.0] * walked.first, *walked.profits, *after]))
-        yield "<h2>Profit by session</h2>" + curves("profit by session", places, made)
-        keys = "".join(key(number, name) for number, name in enumerate(made))
-        yield f"<p>{keys}</p>"
-        if walked is not None:
-            yield "<h2>Walking forward</h2>" + _walk(walked, {each.number: each.point for each in best}, days)
+        yield from _made(best, walked)
+    yield from _maps(best, axes, by)
+    yield "<h2>Variants</h2>" + _table(best[:SHOWN], axes, deflated)
+    if len(best) > SHOWN:
+        yield f"<p>Shown are the first {SHOWN} of {len(best):,}; --format json has all.</p>"
+    yield f'<p class="soft">{_DEFLATED}</p>'
+
+
+def _made(best: Sequence[Variant], walked: Forward | None) -> Iterator[str]:
+    """Yield what the best variant made, beside what walking forward did."""
+    days = sessions_of(best)
+    places = days or [str(number + 1) for number in range(len(best[0].profits))]
+    made = {", ".join(best[0].point): list(accumulate(best[0].profits))}
+    if walked is not None and walked.profits:
+        after = [0.0] * (len(places) - walked.first - len(walked.profits))  # sessions that fill no stretch
+        made["walking forward"] = list(accumulate([*[0.0] * walked.first, *walked.profits, *after]))
+    yield "<h2>Profit by session</h2>" + curves("profit by session", places, made)
+    keys = "".join(key(number, name) for number, name in enumerate(made))
+    yield f"<p>{keys}</p>"
+    if walked is not None:
+        yield "<h2>Walking forward</h2>" + _walk(walked, {each.number: each.point for each in best}, days)
+
+
+def _maps(best: Sequence[Variant], axes: Sequence[Axis], by: str) -> Iterator[str]:
+    """Yield a map of each two axes that have several values."""
     several = [place for place, each in enumerate(axes) if len(each.values) > 1]
     for first, second in combinations(several if len(several) > 1 else range(len(axes)), 2):
         yield f"<h2>{escape(by)} by {escape(axes[first].name)} and {escape(axes[second].name)}</h2>"
@@ -84,10 +98,6 @@ def _body(
             yield f'<p class="soft">A map of {cells:,} cells is not drawn: {CELLS:,} at most.</p>'
     if len(axes) > 2:
         yield '<p class="soft">Each cell is the mean of the variants there that have the figure.</p>'
-    yield "<h2>Variants</h2>" + _table(best[:SHOWN], axes, deflated)
-    if len(best) > SHOWN:
-        yield f"<p>Shown are the first {SHOWN} of {len(best):,}; --format json has all.</p>"
-    yield f'<p class="soft">{_DEFLATED}</p>'
 
 
 def _walk(walked: Forward, points: Mapping[int, Point], days: Sequence[str]) -> str:

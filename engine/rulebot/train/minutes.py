@@ -14,11 +14,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any
 
-from rulebot.adapters.history.session import Finding, Source, data_of
+from rulebot.adapters.history.session import Finding, SharedSource, Source, data_of
 from rulebot.backtest.fill_model import FillModel
 from rulebot.backtest.results import ClosedTrade, read_results
 from rulebot.backtest.sampling import FEATURES, Sampler, SamplingOptions, streaming
-from rulebot.backtest.shared_source import SharedSource
 from rulebot.backtest.simulation import CASH, BacktestSimulation
 from rulebot.compile.data_needs import calls_of
 from rulebot.compile.features import VERSION

@@ -13,11 +13,10 @@ from past_days import PastDays
 
 from benchmarks.engine_desk import compiled
 from benchmarks.task import Task
-from rulebot.adapters.history.session import HistoryDay, Severity
+from rulebot.adapters.history.session import HistoryDay, Severity, SharedSource
 from rulebot.backtest.fill_model import NATURAL
 from rulebot.backtest.historical_market import DayMarket, missing_measures, unseen_windows
 from rulebot.backtest.run import BacktestOptions, run_backtest
-from rulebot.backtest.shared_source import SharedSource
 from rulebot.backtest.simulation import CASH, BacktestSimulation, SimulatedDay
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.compare.git_revisions import Text

@@ -12,10 +12,9 @@ from both_ways import FILLS, FIRST, PLAIN, both, by_arrays, calendar, terms, tog
 from past_days import Leaps, PastDays, crossed
 from plain_specs import alike_specs, random_spec
 
-from rulebot.adapters.history.session import HistoryDay
+from rulebot.adapters.history.session import HistoryDay, SharedSource
 from rulebot.backtest.fill_model import NATURAL, RECORDED
 from rulebot.backtest.historical_feed import HistoryFeed
-from rulebot.backtest.shared_source import SharedSource
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import InvariantError
 from rulebot.model.market import COLUMNS, Board

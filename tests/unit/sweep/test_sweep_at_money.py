@@ -13,10 +13,9 @@ from both_ways import FILLS, FIRST, both, calendar, terms, together_and_alone
 from past_days import Leaps, PastDays, crossed, with_spy
 from plain_specs import calm_spec
 
-from rulebot.adapters.history.session import DailyBar, HistoryDay
+from rulebot.adapters.history.session import DailyBar, HistoryDay, SharedSource
 from rulebot.backtest.fill_model import NATURAL
 from rulebot.backtest.historical_market import DayMarket
-from rulebot.backtest.shared_source import SharedSource
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.core.program import Program
 from rulebot.model.contract import Contract

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rulebot.decide.entry_window import BotDay
 from rulebot.fill.ledger import BY_OTHERS
@@ -330,29 +330,31 @@ def fill_differences(day: CheckedDay, rows: Iterable[Row], unheard: Collection[s
     for exec_id, count in Counter(str(fill["exec_id"]) for fill in fills).items():
         if count > 1:
             yield f"the execution {exec_id} is counted {count} times"
-    ours = {
-        base_of(fill["exec_id"]): _terms(fill["exec_id"], fill["ref"], fill["con_id"], fill["quantity"], fill["price"])
-        for fill in fills
-    }
-    theirs = {
-        base_of(row["exec_id"]): _terms(row["exec_id"], row["order_ref"], row["con_id"], row["quantity"], row["price"])
-        for row in executions(rows)
-    }
+    ours = {base_of(fill["exec_id"]): _terms(fill, fill["ref"]) for fill in fills}
+    theirs = _ledger_terms(day, rows)
+    spared = {*unheard, *_booked_estimates(fills, rows)}
+    for base in sorted({*ours, *theirs} - spared):
+        mine, other = ours.get(base), theirs.get(base)
+        if other is None and mine is not None and mine.quantity == 0:
+            continue
+        if is_synthetic(base) and mine is not None and mine.ref in taken_up:
+            continue
+        if mine != other:
+            yield f"the execution {base}: ours {_shown(mine)}, the ledger's {_shown(other)}"
+
+
+def _ledger_terms(day: CheckedDay, rows: Sequence[Row]) -> dict[str, "_Terms"]:
+    """Return the executions of the ledger that are ours, and those of others that have closed what was ours."""
     past_us = _past_us(day)
+    others = (row for row in rows if _is_of_others(row) and base_of(row["exec_id"]) in past_us)
+    ours = {base_of(row["exec_id"]): _terms(row, row["order_ref"]) for row in executions(rows)}
+    return ours | {base_of(row["exec_id"]): _terms(row, "") for row in others}
+
+
+def _booked_estimates(fills: Iterable[Mapping[str, Json]], rows: Iterable[Row]) -> set[str]:
+    """Return the estimates of contracts that others have dealt in, or that were assigned early."""
     dealt = {int(str(row["con_id"])) for row in rows if _is_of_others(row) or _is_early(row)}
-    estimates = {base_of(fill["exec_id"]) for fill in fills if _is_estimate(fill) and int(str(fill["con_id"])) in dealt}
-    theirs |= {
-        base_of(row["exec_id"]): _terms(row["exec_id"], "", row["con_id"], row["quantity"], row["price"])
-        for row in rows
-        if _is_of_others(row) and base_of(row["exec_id"]) in past_us
-    }
-    for base in sorted({*ours, *theirs}):
-        if base in unheard or (base not in theirs and ours[base].quantity == 0):
-            continue
-        if base in estimates or (is_synthetic(base) and ours[base].ref in taken_up):
-            continue
-        if ours.get(base) != theirs.get(base):
-            yield f"the execution {base}: ours {_shown(ours.get(base))}, the ledger's {_shown(theirs.get(base))}"
+    return {base_of(fill["exec_id"]) for fill in fills if _is_estimate(fill) and int(str(fill["con_id"])) in dealt}
 
 
 class _Terms(NamedTuple):
@@ -373,8 +375,9 @@ def signed(row: Row) -> int:
     return contracts_of(row) * (1 if row["side"] == "BOT" else -1)
 
 
-def _terms(exec_id: object, ref: object, con_id: object, quantity: object, price: object) -> _Terms:
-    return _Terms(str(exec_id), str(ref), int(str(con_id)), Decimal(str(quantity)), Decimal(str(price)))
+def _terms(found: Mapping[str, Any], ref: object) -> _Terms:
+    exec_id, con_id, quantity, price = (str(found[name]) for name in ("exec_id", "con_id", "quantity", "price"))
+    return _Terms(exec_id, str(ref), int(con_id), Decimal(quantity), Decimal(price))
 
 
 def _shown(terms: _Terms | None) -> str:

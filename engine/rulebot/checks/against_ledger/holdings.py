@@ -287,15 +287,20 @@ def _torn(day: CheckedDay, rows: Sequence[Row]) -> set[str]:
     traded: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for row in executions(rows):
         traded[str(row["order_ref"])][int(str(row["con_id"]))] += float(str(row["quantity"]))
-    found = set()
+    found = set[str]()
     for ref, counts in traded.items():
         order = day.orders.get(ref)
-        positions = [] if order is None else [day.positions[name] for name in order.positions if name in day.positions]
-        if order is not None and positions and order.is_combo and last.get(ref) == Status.CANCELLED.value:
-            ratios = {leg.option.con_id: leg.ratio for position in positions for leg in position.legs}
-            whole = {count / ratios.get(con_id, 1) for con_id, count in counts.items()}
-            found |= {*order.positions} if len(whole) > 1 or len(counts) < len(order.legs) else set()
+        if order is not None and last.get(ref) == Status.CANCELLED.value and _is_uneven(day, order, counts):
+            found |= {*order.positions}
     return found
+
+
+def _is_uneven(day: CheckedDay, order: Order, counts: Mapping[int, float]) -> bool:
+    """Say whether the legs of a combo have traded in other numbers than their ratios."""
+    positions = [day.positions[name] for name in order.positions if name in day.positions]
+    ratios = {leg.option.con_id: leg.ratio for position in positions for leg in position.legs}
+    whole = {count / ratios.get(con_id, 1) for con_id, count in counts.items()}
+    return bool(positions) and order.is_combo and (len(whole) > 1 or len(counts) < len(order.legs))
 
 
 def _filled_after_the_end(day: CheckedDay) -> set[str]:

@@ -46,16 +46,20 @@ def never_more_than_held(tape: JournalIndex) -> Iterator[Finding]:
             busted.add(entry.record.position)
         if is_exit:
             asked.fill(entry)
-        if take(books, entry) or entry.kind not in (Kind.FILL, Kind.SETTLEMENT):
-            continue
-        name = entry.text("leg")
-        leg = books.of_leg(entry.record.position, name)
-        beyond = asked.beyond[entry.record.position, name] if entry.record.position in told else 0
-        if leg.closed > leg.opened + beyond and entry.record.position not in busted:
-            yield entry.finding(f"{entry.record.position}: {leg.closed} of {name} are closed, {leg.opened} were opened")
-        if entry.kind is Kind.FILL and _is_wrong_way(books, entry) and not _takes_back(books, entry):
-            side = "buys" if entry.record.data.get("is_buy") else "sells"
-            yield entry.finding(f"{entry.record.position}: its {entry.text('purpose')} {side} {name}")
+        if not take(books, entry) and entry.kind in (Kind.FILL, Kind.SETTLEMENT):
+            beyond = asked.beyond[entry.record.position, entry.text("leg")] if entry.record.position in told else 0
+            yield from _closes_too_much(books, entry, None if entry.record.position in busted else beyond)
+
+
+def _closes_too_much(books: Books, entry: Entry, beyond: int | None) -> Iterator[Finding]:
+    """Yield what is wrong with a fill or settlement; beyond: what may be closed too much, None for any number."""
+    position, name = entry.record.position, entry.text("leg")
+    leg = books.of_leg(position, name)
+    if beyond is not None and leg.closed > leg.opened + beyond:
+        yield entry.finding(f"{position}: {leg.closed} of {name} are closed, {leg.opened} were opened")
+    if entry.kind is Kind.FILL and _is_wrong_way(books, entry) and not _takes_back(books, entry):
+        side = "buys" if entry.record.data.get("is_buy") else "sells"
+        yield entry.finding(f"{position}: its {entry.text('purpose')} {side} {name}")
 
 
 def _takes_back(books: Books, entry: Entry) -> bool:
@@ -137,40 +141,57 @@ def never_more_at_work(tape: JournalIndex) -> Iterator[Finding]:
     was given up, or had been cancelled or refused, and has come to life, while it is being taken back beside exits that
     had been sent before, nor what rests in an option that trades no more.
     """
-    books = Books()
-    busted: set[str] = set()
-    working: dict[str, _Working] = {}
-    given_up = AbandonedOrders()
-    told: set[str] = set()
-    ended: set[str] = set()
-    is_linked = True
+    exits, told = _ExitsAtWork(), set[str]()
     for turn in tape.turns:
-        touched: dict[str, Entry] = {}
-        for entry in turn:
-            if entry.kind is Kind.RUN_STARTED or entry.kind is Kind.LINK:
-                is_linked = entry.record.data.get("up") is True
-            if entry.kind is Kind.FILL:
-                added = books.added(entry.record)
-                if added < 0 or _is_late(working, entry):
-                    busted.add(entry.record.position)
-                _note_fill(working, entry, added)
-            if entry.kind in (Kind.POSITION, Kind.FILL, Kind.SETTLEMENT):
-                take(books, entry)
-                touched[entry.record.position] = entry
-            if entry.order is not None and entry.order.purpose is not Purpose.ENTRY:
-                given_up.note(entry.order, entry.record.at)
-                _note_order(working, entry.order, is_unawaited=entry.order.ref in given_up or entry.order.ref in ended)
-                if entry.order.status in (OrderStatus.CANCELLED, OrderStatus.REFUSED):
-                    ended.add(entry.order.ref)
-                touched[entry.order.position] = entry
+        touched = {position: entry for entry in turn if (position := exits.take(entry))}
         for position, entry in touched.items():
-            if position in busted and not is_linked:
-                continue
-            live = [each for each in working.values() if each.order.position == position]
-            counted = [each for each in live if not each.is_leaving or (position not in busted and _counts(each, live))]
-            if (text := _too_much(books, counted, position, entry.record.at)) and position not in told:
+            if position not in told and (text := exits.too_much(position, entry.record.at)):
                 told.add(position)
                 yield entry.finding(f"{position}: {text}")
+
+
+class _ExitsAtWork:
+    """The exits at work, record by record."""
+
+    def __init__(self) -> None:
+        self._books = Books()
+        self._busted: set[str] = set()
+        self._working: dict[str, _Working] = {}
+        self._given_up = AbandonedOrders()
+        self._ended: set[str] = set()
+        self._is_linked = True
+
+    def take(self, entry: Entry) -> str:
+        """Take a record; return the position of which something changes, "" of none."""
+        if entry.kind in (Kind.RUN_STARTED, Kind.LINK):
+            self._is_linked = entry.record.data.get("up") is True
+        if entry.kind is Kind.FILL:
+            added = self._books.added(entry.record)
+            if added < 0 or _is_late(self._working, entry):
+                self._busted.add(entry.record.position)
+            _note_fill(self._working, entry, added)
+        if entry.kind in (Kind.POSITION, Kind.FILL, Kind.SETTLEMENT):
+            take(self._books, entry)
+            return entry.record.position
+        if entry.order is not None and entry.order.purpose is not Purpose.ENTRY:
+            return self._order(entry.order, entry.record.at)
+        return ""
+
+    def _order(self, order: Order, at: datetime) -> str:
+        self._given_up.note(order, at)
+        _note_order(self._working, order, is_unawaited=order.ref in self._given_up or order.ref in self._ended)
+        if order.status in (OrderStatus.CANCELLED, OrderStatus.REFUSED):
+            self._ended.add(order.ref)
+        return order.position
+
+    def too_much(self, position: str, at: datetime) -> str:
+        """Return how much more of a position its exits would close than is held, in words, "" where it is not more."""
+        is_busted = position in self._busted
+        if is_busted and not self._is_linked:
+            return ""
+        live = [each for each in self._working.values() if each.order.position == position]
+        counted = [each for each in live if not each.is_leaving or (not is_busted and _counts(each, live))]
+        return _too_much(self._books, counted, position, at)
 
 
 def _is_late(working: dict[str, _Working], entry: Entry) -> bool:
@@ -487,13 +508,18 @@ def unknown_is_never_true(tape: JournalIndex) -> Iterator[Finding]:
             if truth is True and entry.text("missing"):
                 yield entry.finding(f"{entry.record.bot}: {entry.text('rule')} is true without {entry.text('missing')}")
         elif entry.text("what") == "enter":
-            for key, last in truths.items():
-                if key.is_asked(entry) and last is not True:
-                    word = "unknown" if last is None else "false"
-                    yield entry.finding(f"{entry.record.position} is entered while {key.rule} is {word}")
+            yield from _untrue(entry, truths)
             for place, rule in _owed(bots.get(entry.record.bot), entry):
                 if (entry.record.bot, place, rule) not in judged:
                     yield entry.finding(f"{entry.record.position} is entered and {rule} was never judged")
+
+
+def _untrue(entry: Entry, truths: Mapping[_Rule, object]) -> Iterator[Finding]:
+    """Yield the conditions of an entry that were not true last."""
+    for key, last in truths.items():
+        if key.is_asked(entry) and last is not True:
+            word = "unknown" if last is None else "false"
+            yield entry.finding(f"{entry.record.position} is entered while {key.rule} is {word}")
 
 
 def _owed(bot: CompiledBot | None, entry: Entry) -> Iterator[tuple[str, str]]:
