@@ -193,7 +193,7 @@ def _cleaned(numbers: dict[str, float]) -> dict[str, float]:
 ADDRESS = "https://cdn.cboe.com/api/global/delayed_quotes/options"
 VARIABLE = "RULEBOT_CBOE_URL"
 """Names another place with files of this layout, such as a mirror of one's own."""
-INDICES = frozenset({"SPX", "XSP", "VIX", "VIX1D", "VIX9D", "VIX3M", "VVIX", "NDX", "RUT", "DJX", "OEX"})
+INDICES = frozenset({"SPX", "XSP", "VIX", "VIX1D", "VIX9D", "VIX3M", "VVIX", "SKEW", "NDX", "RUT", "DJX", "OEX"})
 """Symbols whose files are named with an underscore before them."""
 PATIENCE, IN_ALL = 20.0, 90.0
 """Seconds without anything, and for a whole file."""

@@ -24,6 +24,7 @@ from rulebot.compile.plan import (
     Truth,
 )
 from rulebot.measure.view import Held
+from rulebot.measures.registry import MEASURES
 from rulebot.measures.structure import names_of
 from rulebot.model.contract import LOT, Option, Right
 from rulebot.model.session import DayTime, Session, sessions_after
@@ -157,7 +158,6 @@ Structure = tuple[tuple[int, int], ...]
 """Legs in order: the column of each one's option, and how many of it a structure has, negative when sold."""
 Leg = tuple[int | Places, int]
 """The same of one leg; of many positions at once with a column for each of them. Shape: (N,)."""
-_INDICES = ("vix", "vix9d", "vix1d", "vix3m")
 
 
 class SessionColumns(Protocol):
@@ -194,7 +194,8 @@ class Market(NamedTuple):
         """Return a level."""
         if call.measure == "spot":
             return self._level(str(call.argument("of")))
-        return self._level(call.measure.upper()) if call.measure in _INDICES else None
+        index = MEASURES[call.measure].index
+        return self._level(index) if index else None
 
     def _level(self, symbol: str) -> Series | None:
         level = self.day.level(symbol)

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import field
+from decimal import Decimal
 
 from rulebot.compile.plan import OPEN_LEGS, SINCE_ENTRY, Argument, Call
 from rulebot.compile.problem import Fault, Problem, did_you_mean
 from rulebot.compile.units import written as as_written
-from rulebot.compile.vocabulary import INDICES, VOCABULARY
+from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.measure.definition import (
     BEFORE_IT_IS_SENT,
     WITH_AN_ENTRY,
@@ -16,8 +17,8 @@ from rulebot.measure.definition import (
     Takes,
     may_stand,
 )
-from rulebot.measure.series import INTRADAY, MINUTE, MOST_SESSIONS, OF_SAMPLES, SIZES
-from rulebot.model.contract import product
+from rulebot.measure.series import MINUTE, SIZES
+from rulebot.model.contract import is_known
 from rulebot.model.learned_model import LearnedModel
 from rulebot.model.position import TARGET_MISSED
 from rulebot.model.session import Anchor, DayTime, Sessions
@@ -28,7 +29,6 @@ from rulebot.spec.spec import Spec
 
 OF_OPEN_LEGS = ("profit", "loss", "give_back", "cost", "value")
 """Measures that count the whole trade unless `of` says otherwise, as `open_legs` does."""
-OF_SHARES = ("shares_held", "cost_basis")
 OF_ONE_UNDERLYING = ("probability_of_profit", "probability_in_the_money")
 """Measures of one price at expiry."""
 LONGEST_OPENING = 3 * 3600.0
@@ -128,21 +128,10 @@ def call_of(
         value = _resolved(measure, parameter, written, scope, where, columns)
         if value is not None:
             found[parameter.name] = value
-    if measure.name == "breach" and ("spot_within" in found) == ("spot_beyond" in found):
-        raise Fault(Problem("RB207", path, "a breach takes one of spot_within and spot_beyond", "", columns))
-    if measure.name == "trend" and int(str(found["fast"])) >= int(str(found["slow"])):
-        message = (
-            f"the fast average of a trend is over fewer bars than the slow one, is {found['fast']}, {found['slow']}"
-        )
-        raise Fault(Problem("RB207", path, message, "", columns))
-    if measure.is_realised:
-        _refuse_window(found, path, columns)
-    if measure.name == "expected_move" and (found.get("asof"), found["method"]) == ("open", "iv"):
-        message = "the expected move of the open is that of its straddle: 'method' is of the one now"
-        raise Fault(Problem("RB207", path, message, "take away 'asof', or 'method'", columns))
-    if measure.name in OF_SHARES and not product(str(found["of"])).is_tradable:
-        message = f"'{measure.name}' is of an ETF or a stock: nobody holds shares of {found['of']}, an index"
-        raise Fault(Problem("RB207", path, message, "", columns, columns is None))
+    if measure.refuse is not None and (refusal := measure.refuse(found)) is not None:
+        where = (*path, refusal.argument) if refusal.argument and not columns else path
+        on_key = refusal.on_key and columns is None
+        raise Fault(Problem("RB207", where, refusal.message, refusal.help, columns, on_key))
     if found.get("since") == SINCE_ENTRY and found["of"] != scope.symbols[0]:
         message = f"the entry of a position keeps the spot of {scope.symbols[0]}, and none of {found['of']}"
         raise Fault(Problem("RB207", path, message, f"write 'of: {scope.symbols[0]}'", columns))
@@ -150,20 +139,6 @@ def call_of(
         message = f"'{measure.name}' is of one underlying, and this bot has {' and '.join(scope.symbols)}"
         raise Fault(Problem("RB207", path, message, "", columns, columns is None))
     return Call(measure.name, tuple(sorted(found.items(), key=lambda item: item[0])), measure.quantity)
-
-
-def _refuse_window(found: Mapping[str, Argument], path: Path, columns: tuple[int, int] | None) -> None:
-    """Refuse sessions of which an estimator makes nothing, or more than the broker tells bars of. Raises: Fault."""
-    window, estimator = int(str(found["window"])), found["estimator"]
-    where = path if columns else (*path, "window")
-    if estimator in OF_SAMPLES and window < 2:
-        help_text = "one return has no variance: 'parkinson' and 'intraday' take one session"
-        message = f"'{estimator}' is over 2 sessions at least, is {window}"
-        raise Fault(Problem("RB207", where, message, help_text, columns))
-    if estimator == INTRADAY and window > MOST_SESSIONS:
-        message = f"'intraday' is over {MOST_SESSIONS} sessions at most, is {window}"
-        help_text = "the broker tells a few thousand bars at a time; the other estimators read one a session"
-        raise Fault(Problem("RB207", where, message, help_text, columns))
 
 
 def _refuse_unknown(
@@ -236,7 +211,7 @@ class _Misfit(Exception):
 def _taken(parameter: Parameter, written: Written, scope: Scope) -> Argument:
     match parameter.takes:
         case Takes.SYMBOL:
-            return _symbol(_word(written), scope)
+            return _symbol(_word(written), scope, is_of_market=parameter.is_of_market)
         case Takes.LEGS:
             return OPEN_LEGS if _means_open_legs(written) else _legs_named(written, scope)
         case Takes.LEG:
@@ -255,6 +230,8 @@ def _taken(parameter: Parameter, written: Written, scope: Scope) -> Argument:
             return _span(parameter, written)
         case Takes.COUNT:
             return _count(parameter, written)
+        case Takes.NUMBER:
+            return _positive(parameter, written)
         case Takes.SYMBOLS if isinstance(written, tuple):
             return tuple(dict.fromkeys(written))
         case Takes.BOT | Takes.HOOK | Takes.WORD | Takes.FILE | Takes.DIGEST:
@@ -289,11 +266,12 @@ def _shown(written: Written) -> str:
     return as_written(written) if isinstance(written, Amount) else f"'{written}'"
 
 
-def _symbol(name: str, scope: Scope) -> str:
-    if name in scope.symbols:
+def _symbol(name: str, scope: Scope, *, is_of_market: bool) -> str:
+    if name in scope.symbols or (is_of_market and is_known(name)):
         return name
-    if name in INDICES:
-        raise _Misfit("RB201", f"'{name}' is no underlying of this bot", f"'{name.lower()}' is its level")
+    own = next((each.name for each in VOCABULARY.values() if each.index == name), "")
+    if own:
+        raise _Misfit("RB201", f"'{name}' is no underlying of this bot", f"'{own}' is its level")
     raise _Misfit("RB201", f"unknown underlying '{name}'", did_you_mean(name, scope.symbols))
 
 
@@ -348,6 +326,13 @@ def _count(parameter: Parameter, written: Written) -> int:
     number = int(written.value) if isinstance(written, Amount) and written.unit is Unit.NUMBER else written
     if isinstance(number, int) and number > 0:
         return number
+    raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")
+
+
+def _positive(parameter: Parameter, written: Written) -> float:
+    number = written.value if isinstance(written, Amount) and written.unit is Unit.NUMBER else written
+    if isinstance(number, int | float | Decimal) and number > 0:
+        return float(number)
     raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")
 
 

@@ -28,7 +28,7 @@ from rulebot.decide.account_rules import reads_margin
 from rulebot.decide.entry_window import Span, at_hand, spans
 from rulebot.evaluate.measure import bind, context_of, reader_of
 from rulebot.evaluate.rules import Judge, compile_expected_move, compile_rule
-from rulebot.evaluate.strike_target import ExpectedMove
+from rulebot.evaluate.strike_terms import ExpectedMove
 from rulebot.evaluate.watch import exit_levels, exit_moves, exit_reads, levels
 from rulebot.measure.listings import expiry_on
 from rulebot.measure.reading import Read

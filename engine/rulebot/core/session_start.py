@@ -18,7 +18,7 @@ from rulebot.core.state_builder import StateBuilder
 from rulebot.decide.account_rules import with_row
 from rulebot.decide.entry_window import BotDay, at_hand, in_window
 from rulebot.decide.limits import account_day_problem, day_problem
-from rulebot.evaluate.strike_target import ExpectedMove
+from rulebot.evaluate.strike_terms import ExpectedMove
 from rulebot.fill.ledger import BookedExecution
 from rulebot.measure.view import LegView
 from rulebot.model.cause import OF_ACCOUNT, Cause, Halt, Name, Shut, Text

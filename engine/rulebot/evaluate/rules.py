@@ -23,7 +23,7 @@ from rulebot.compile.plan import (
     Truth,
 )
 from rulebot.evaluate.measure import bind, context_of, reader_of
-from rulebot.evaluate.strike_target import ExpectedMove
+from rulebot.evaluate.strike_terms import ExpectedMove
 from rulebot.measure.reading import AtLeast, Context, Judge, Read, Reading, UnknownValue, number_of
 from rulebot.measure.verdict import Verdict, group_truth, negated
 from rulebot.measure.view import Held, View

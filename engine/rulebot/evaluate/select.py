@@ -5,9 +5,8 @@ selection, with the reason. Meanings: language.md, Legs.
 """
 
 from rulebot.compile.plan import LegPlan
-from rulebot.evaluate.choice import LegChoice
-from rulebot.evaluate.strike_target import ExpectedMove
-from rulebot.evaluate.strike_terms import partner_of
+from rulebot.evaluate.strike_terms import ExpectedMove, partner_of
+from rulebot.evaluate.strike_values import LegChoice
 from rulebot.evaluate.strikes import StrikeChooser
 from rulebot.measure.view import LegView, View
 from rulebot.model.contract import Option, share

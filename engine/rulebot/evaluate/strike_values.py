@@ -6,10 +6,49 @@ from decimal import Decimal
 from math import isnan
 
 from rulebot.compile.plan import LegPlan
-from rulebot.evaluate.choice import Candidate
 from rulebot.evaluate.strike_terms import outward
 from rulebot.measure.view import View
+from rulebot.model.contract import Option
 from rulebot.model.market import OPTION_AGE, QuoteFault, fresh_rows, lacks_bid, quote_fault
+from rulebot.model.values import dataclass
+
+# --- What choosing one leg's strike came to
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One strike that was looked at, for `why`. distance: from what was asked, None where that is not known."""
+
+    strike: Decimal
+    bid: float | None
+    ask: float | None
+    delta: float | None
+    distance: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LegChoice:
+    """What one leg asked for, and, when explained, the strikes nearest to it, best first.
+
+    The one taken is among them. `asked` is words and numbers. `missing` is unknown data, `refused` a rule of the spec:
+    both empty with an option. is_past_held: the nearest strike is held the other way round.
+    """
+
+    name: str
+    asked: str
+    option: Option | None
+    candidates: tuple[Candidate, ...] = ()
+    missing: str = ""
+    refused: str = ""
+    is_past_held: bool = False
+
+    @property
+    def is_without_expiry(self) -> bool:
+        """True when no listed expiry matches: no strike was asked for."""
+        return bool(self.refused) and not self.asked
+
+
+# --- What strikes of one expiry and right are worth, from the money outward, looked up once an instant
 
 Values = Mapping[Decimal, float]
 """Values by strike, the strikes from the money outward; those that are not known are left out."""

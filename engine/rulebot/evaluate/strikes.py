@@ -12,12 +12,12 @@ from heapq import nsmallest
 from itertools import pairwise
 
 from rulebot.compile.plan import LegPlan
-from rulebot.evaluate.choice import Candidate, LegChoice
-from rulebot.evaluate.strike_target import ExpectedMove, bounded, target_of
 from rulebot.evaluate.strike_terms import (
     HAIR,
     OFFSETS,
     VALUED,
+    ExpectedMove,
+    bounded,
     edge_of,
     listing_of,
     of_two,
@@ -25,8 +25,9 @@ from rulebot.evaluate.strike_terms import (
     outward,
     preferred,
     side_of,
+    target_of,
 )
-from rulebot.evaluate.strike_values import candidate_of, deltas_of, mid_of, premiums_of
+from rulebot.evaluate.strike_values import Candidate, LegChoice, candidate_of, deltas_of, mid_of, premiums_of
 from rulebot.measure.listings import multiples, nearest_listed, neighbours
 from rulebot.measure.reading import UnknownValue
 from rulebot.measure.view import View

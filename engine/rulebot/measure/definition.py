@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from enum import Enum
+from typing import NamedTuple
 
 from rulebot.measure.ranges import ALL, Range
 from rulebot.measure.reading import Context, Judge, Read
@@ -40,6 +41,7 @@ class Takes(Enum):
     SECONDS = "a duration"
     SPAN = "a duration, or sessions as in 1d"
     COUNT = "a whole number"
+    NUMBER = "a number above 0"
     SYMBOLS = "symbols of stocks, ETFs or indices"
     BOT = "the name of a bot"
     HOOK = "the name of a web hook"
@@ -57,6 +59,7 @@ class Parameter:
 
     in_exits: those of its choices that are of an open position, and mean nothing but under `exits`.
     about, example: its description and example in the JSON Schema. ref: the definition there of what it takes.
+    is_of_market: an index or ETF that the bot does not trade may be meant as well. meanings: of its choices, in words.
     """
 
     name: str
@@ -68,10 +71,22 @@ class Parameter:
     about: str = ""
     example: object = None
     ref: str = ""
+    is_of_market: bool = False
+    meanings: Mapping[str, str] = field(default_factory=dict)
 
 
+OF_BARS = "daily bars of finished sessions; with `bars`, finished bars of the regular session"
 COMPARISONS = ("above", "at_least", "below", "at_most", "between", "outside", "beyond")
 WITHOUT_BEYOND = COMPARISONS[:-1]
+
+
+class Refusal(NamedTuple):
+    """Why a measure refuses its arguments, and of which one that is said. on_key: it is said of the measure's name."""
+
+    message: str
+    help: str = ""
+    argument: str = ""
+    on_key: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +144,7 @@ class Measure:
     likeness: Likeness | None = None
     is_percentile: bool = False
     is_realised: bool = False
-    refuse: Callable[[Mapping[str, Argument]], str | None] | None = None
+    refuse: Callable[[Mapping[str, Argument]], Refusal | None] | None = None
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -189,6 +204,14 @@ SYMBOL = Parameter(
     example="SPY",
     ref="symbol",
 )
+SYMBOL_OF_MARKET = Parameter(
+    name="of",
+    takes=Takes.SYMBOL,
+    is_of_market=True,
+    about="Which underlying, when the bot has two; or an index or ETF that it does not trade, as QQQ.",
+    example="SPY",
+    ref="symbol",
+)
 BARS = Parameter(
     name="bars",
     takes=Takes.BARS,
@@ -217,6 +240,16 @@ def count(name: str, default: int | None, about: str, example: int, ref: str = "
     )
 
 
-def choice(name: str, default: str | None, choices: tuple[str, ...], about: str, example: str) -> Parameter:
-    """Return an argument that is one of a few words."""
-    return Parameter(name=name, takes=Takes.CHOICE, default=default, choices=choices, about=about, example=example)
+def choice(
+    name: str, default: str | None, choices: tuple[str, ...] | Mapping[str, str], about: str, example: str
+) -> Parameter:
+    """Return an argument that is one of a few words, each with its meaning where the language has none yet."""
+    return Parameter(
+        name=name,
+        takes=Takes.CHOICE,
+        default=default,
+        choices=tuple(choices),
+        meanings=choices if isinstance(choices, Mapping) else {},
+        about=about,
+        example=example,
+    )

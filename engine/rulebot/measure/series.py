@@ -62,6 +62,11 @@ def depth_of(call: Call) -> Depth:
     return Depth(max(part.asked for part in parts), max(part.least for part in parts))
 
 
+def given_count(call: Call, name: str) -> int:
+    """Return an argument that is a whole number. Raises: KeyError."""
+    return int(str(call.argument(name)))
+
+
 def size_of(call: Call) -> int:
     """Return the seconds of the bars that a call reads."""
     given = dict(call.arguments).get("bars")
@@ -71,11 +76,6 @@ def size_of(call: Call) -> int:
 def estimator_of(call: Call) -> str:
     """Return how a call estimates realised volatility."""
     return str(dict(call.arguments).get("estimator", CLOSE_TO_CLOSE))
-
-
-def of_bars(call: Call) -> Mapping[Series, int]:
-    """Return the bars of an average, an oscillator or a trend."""
-    return {(str(call.argument("of")), size_of(call)): depth_of(call).asked}
 
 
 def of_closes_of_all(call: Call) -> Mapping[Series, int]:

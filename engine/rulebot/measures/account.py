@@ -1,12 +1,15 @@
 """Measures of the account: the shares that it holds, and what they have cost."""
 
-from rulebot.measure.definition import DOLLARS, PLAIN, SPOT_LEVEL, SYMBOL, Measure
+from collections.abc import Callable, Mapping
+
+from rulebot.measure.definition import DOLLARS, PLAIN, SPOT_LEVEL, SYMBOL, Measure, Refusal
 from rulebot.measure.ranges import NOT_NEGATIVE
 from rulebot.measure.reading import Context, Read, Reading, UnknownValue
-from rulebot.measure.tree import Call, Quantity
+from rulebot.measure.tree import Argument, Call, Quantity
 from rulebot.measure.usual import ACCOUNT, PRICE_LEVEL, Likeness, Usual
 from rulebot.measure.view import View
 from rulebot.measure.words import fixed
+from rulebot.model.contract import product
 
 NOT_TOLD = "the account's positions are not known yet"
 
@@ -46,6 +49,15 @@ def of_account(call: Call, context: Context) -> Read:
     return read
 
 
+def _refuse_index(measure: str) -> Callable[[Mapping[str, Argument]], Refusal | None]:
+    def refuse(given: Mapping[str, Argument]) -> Refusal | None:
+        of = str(given["of"])
+        message = f"'{measure}' is of an ETF or a stock: nobody holds shares of {of}, an index"
+        return None if product(of).is_tradable else Refusal(message, on_key=True)
+
+    return refuse
+
+
 MEASURES: tuple[Measure, ...] = (
     Measure(
         name="shares_held",
@@ -58,6 +70,7 @@ MEASURES: tuple[Measure, ...] = (
         max_age=None,
         reads=("facts", "position"),
         read=shares_held,
+        refuse=_refuse_index("shares_held"),
         usual={Quantity.PLAIN: Usual(99.0, 1000000.0, zero=True)},
         reach=NOT_NEGATIVE,
         phrase=lambda words: f"the count of {words.of_shares} that no call needs",
@@ -81,6 +94,7 @@ MEASURES: tuple[Measure, ...] = (
         max_age=None,
         reads=("facts",),
         read=cost_basis,
+        refuse=_refuse_index("cost_basis"),
         usual=PRICE_LEVEL,
         reach=NOT_NEGATIVE,
         phrase=lambda words: f"the average cost of the {words.of_shares} held",

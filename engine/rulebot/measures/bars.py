@@ -4,12 +4,14 @@ Only finished bars count. Daily ones are those of finished sessions. Bars within
 has ended; for half a minute after that the one before may be the last that is known.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from statistics import fmean
 from typing import Any
 
 from rulebot.measure.definition import (
     BARS,
+    OF_BARS,
     PART,
     PLAIN,
     SPOT_LEVEL,
@@ -17,6 +19,7 @@ from rulebot.measure.definition import (
     TEXT,
     Measure,
     Parameter,
+    Refusal,
     Takes,
     choice,
     count,
@@ -27,16 +30,18 @@ from rulebot.measure.series import (
     DAY,
     FUNDS,
     MINUTE,
+    Depth,
+    Series,
     depth,
     depth_of,
+    given_count,
     name_of,
-    of_bars,
     of_closes_of_all,
     of_first_minutes,
     of_session,
     size_of,
 )
-from rulebot.measure.tree import Call, Quantity
+from rulebot.measure.tree import Argument, Call, Quantity
 from rulebot.measure.usual import PRICE_LEVEL, RANK, Likeness, usual
 from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import View
@@ -49,6 +54,7 @@ from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, session
 LATE = 30.0
 """Seconds that bars within the session may be late."""
 
+ReadOf = Callable[[Call, Context], Read]
 BarsRead = Callable[[View], Bars | UnknownValue]
 
 
@@ -114,40 +120,66 @@ def _formula(name: str) -> Callable[..., Any]:
 # ---------------------------------------------------------------- averages and oscillators
 
 
-def _indicator(call: Call, compute: Callable[[tuple[Bar, ...], int], float]) -> Read:
-    symbol, seconds, window = str(call.argument("of")), size_of(call), int(str(call.argument("window")))
-    asked, least = depth_of(call)
+def read_by(depth: Callable[[Call], Depth], compute: Callable[[tuple[Bar, ...], Call], float]) -> ReadOf:
+    """Return what binds a measure that is computed from as many of the newest bars as its depth says."""
 
-    def make(found: Bars) -> Reading:
-        if len(found.bars) < least:
-            return too_few(symbol, seconds, len(found.bars), least)
-        return compute(found.bars[-asked:], window)
+    def bound(call: Call, context: Context) -> Read:
+        symbol, seconds = str(call.argument("of")), size_of(call)
+        asked, least = depth(call)
 
-    bars_of, made = finished_bars(symbol, seconds), kept(make)
+        def make(found: Bars) -> Reading:
+            if len(found.bars) < least:
+                return too_few(symbol, seconds, len(found.bars), least)
+            return compute(found.bars[-asked:], call)
 
-    def read(view: View) -> Reading:
-        found = bars_of(view)
-        return found if isinstance(found, UnknownValue) else made(found)
+        bars_of, made = finished_bars(symbol, seconds), kept(make)
 
-    return read
+        def read(view: View) -> Reading:
+            found = bars_of(view)
+            return found if isinstance(found, UnknownValue) else made(found)
+
+        return read
+
+    return bound
+
+
+def bars_by(depth: Callable[[Call], Depth]) -> Callable[[Call], Mapping[Series, int]]:
+    """Return what says which bars such a measure reads."""
+    return lambda call: {(str(call.argument("of")), size_of(call)): depth(call).asked}
+
+
+def smoothed(values: Sequence[float], window: int, weight: float) -> list[float]:
+    """Return the mean of the first `window` values, then after each that follows a step of `weight` toward it."""
+    found = [fmean(values[:window])]
+    for value in values[window:]:
+        found.append(found[-1] + weight * (value - found[-1]))
+    return found
+
+
+def averaged(values: Sequence[float], window: int) -> list[float]:
+    """Return the exponential averages of the values, from the `window`th on."""
+    return smoothed(values, window, 2.0 / (window + 1.0))
+
+
+def means(values: Sequence[float], window: int) -> list[float]:
+    """Return the means of each `window` values that stand together."""
+    return [fmean(values[end - window : end]) for end in range(window, len(values) + 1)]
 
 
 def too_few(symbol: str, seconds: int, count: int, least: int) -> UnknownValue:
     return UnknownValue(f"{symbol}: {count} {name_of(seconds)} bars, {least} are needed")
 
 
-def of_closes(call: Call, context: Context) -> Read:
-    """Bind `sma`, `ema` and `rsi`."""
-    return _indicator(call, lambda bars, window: float(_formula(call.measure)(_column(bars, "close"), window)))
+def _of_closes(bars: tuple[Bar, ...], call: Call) -> float:
+    return float(_formula(call.measure)(_column(bars, "close"), given_count(call, "window")))
 
 
 def _adx(bars: tuple[Bar, ...], window: int) -> float:
     return float(_formula("adx")(_column(bars, "high"), _column(bars, "low"), _column(bars, "close"), window))
 
 
-def adx(call: Call, context: Context) -> Read:
-    """Bind `adx`."""
-    return _indicator(call, _adx)
+of_closes = read_by(depth_of, _of_closes)
+"""Binds `sma`, `ema` and `rsi`."""
 
 
 # ---------------------------------------------------------------- the session's average price
@@ -246,6 +278,12 @@ def trend(call: Call, context: Context, word: str) -> Judge:
     return judge
 
 
+def _refuse_trend(given: Mapping[str, Argument]) -> Refusal | None:
+    fast, slow = int(str(given["fast"])), int(str(given["slow"]))
+    message = f"the fast average of a trend is over fewer bars than the slow one, is {fast}, {slow}"
+    return Refusal(message) if fast >= slow else None
+
+
 def opening_range(call: Call, context: Context, word: str) -> Judge:
     """Bind `opening_range`: formed once the first minutes are over; until then there is nothing to be above of."""
     symbol, first = str(call.argument("of")), float(str(call.argument("first")))
@@ -309,7 +347,7 @@ MEASURES: tuple[Measure, ...] = (
         title="Simple average",
         about="Mean of the last closes: daily ones, or those of bars within the session.",
         formula="Mean of the last `window` closes.",
-        source="daily bars of finished sessions; with `bars`, finished bars of the regular session",
+        source=OF_BARS,
         units=SPOT_LEVEL,
         parameters=(SYMBOL, count("window", None, "How many bars the average is over.", 20), BARS),
         max_age=None,
@@ -324,7 +362,7 @@ MEASURES: tuple[Measure, ...] = (
         bounds=(6000, 6100),
         let_example={"window": 50},
         likeness=Likeness.PRICE,
-        bars=of_bars,
+        bars=bars_by(depth_of),
     ),
     Measure(
         name="ema",
@@ -337,7 +375,7 @@ MEASURES: tuple[Measure, ...] = (
             "Exponential mean of the last 4 x `window` closes: from the mean of the first, each moves it by 2 / "
             "(window + 1)."
         ),
-        source="daily bars of finished sessions; with `bars`, finished bars of the regular session",
+        source=OF_BARS,
         units=SPOT_LEVEL,
         parameters=(SYMBOL, count("window", None, "How many bars the average is over.", 20), BARS),
         max_age=None,
@@ -352,7 +390,7 @@ MEASURES: tuple[Measure, ...] = (
         bounds=(6000, 6100),
         let_example={"window": 9, "bars": "5m"},
         likeness=Likeness.PRICE,
-        bars=of_bars,
+        bars=bars_by(depth_of),
     ),
     Measure(
         name="rsi",
@@ -362,7 +400,7 @@ MEASURES: tuple[Measure, ...] = (
             "100 x gains / (gains + losses), Wilder's averages of the changes of the last 8 x `window` closes; 0 "
             "to 100."
         ),
-        source="daily bars of finished sessions; with `bars`, finished bars of the regular session",
+        source=OF_BARS,
         units=PLAIN,
         parameters=(SYMBOL, count("window", 14, "How many bars it is over; by default 14.", 14), BARS),
         max_age=None,
@@ -376,19 +414,19 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"below": 30},),
         bounds=(30, 70),
         let_example={"bars": "5m"},
-        bars=of_bars,
+        bars=bars_by(depth_of),
     ),
     Measure(
         name="adx",
         title="Directional index",
         about="Wilder's average directional index: how much of the movement goes one way, up or down, 0 to 100.",
         formula="Wilder's average of 100 x |+DI - -DI| / (+DI + -DI) over the last 10 x `window` bars; 0 to 100.",
-        source="daily bars of finished sessions; with `bars`, finished bars of the regular session",
+        source=OF_BARS,
         units=PLAIN,
         parameters=(SYMBOL, count("window", 14, "How many bars it is over; by default 14.", 14), BARS),
         max_age=None,
         reads=("facts",),
-        read=adx,
+        read=read_by(depth_of, lambda bars, call: _adx(bars, given_count(call, "window"))),
         usual=RANK,
         reach=stretch(0.0, 100.0),
         phrase=lambda words: f"ADX{words.of_symbol} over {over(words)}",
@@ -397,7 +435,7 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"window": 14, "bars": "5m", "above": 20},),
         bounds=(20, 40),
         let_example={"bars": "5m"},
-        bars=of_bars,
+        bars=bars_by(depth_of),
     ),
     Measure(
         name="vwap",
@@ -444,7 +482,7 @@ MEASURES: tuple[Measure, ...] = (
             "`neutral` while adx over `window` is below `strength`, else `up` while the fast average is above "
             "the slow one, `down` while it is below."
         ),
-        source="daily bars of finished sessions; with `bars`, finished bars of the regular session",
+        source=OF_BARS,
         units=TEXT,
         words=("up", "down", "neutral"),
         parameters=(
@@ -459,9 +497,10 @@ MEASURES: tuple[Measure, ...] = (
         max_age=None,
         reads=("facts",),
         judge_word=trend,
+        refuse=_refuse_trend,
         reach=(*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
         phrase=_trend_words,
-        bars=of_bars,
+        bars=bars_by(depth_of),
     ),
     Measure(
         name="opening_range",

@@ -1,10 +1,20 @@
 """Measures that are true or false by themselves: breach, time, events; and the session's kind."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
-from rulebot.measure.definition import OPEN_POSITION, SHORT_LEGS, TEXT, TRUTH, Measure, Parameter, Takes, choice
+from rulebot.measure.definition import (
+    OPEN_POSITION,
+    SHORT_LEGS,
+    TEXT,
+    TRUTH,
+    Measure,
+    Parameter,
+    Refusal,
+    Takes,
+    choice,
+)
 from rulebot.measure.ranges import TRUE_OR_FALSE
 from rulebot.measure.reading import Context, Judge, Reading, UnknownValue, exact, kept
 from rulebot.measure.tree import Argument, Call, Quantity
@@ -49,6 +59,11 @@ def breach(call: Call, context: Context) -> Judge:
         return Verdict(is_breached, value, bound, detail=_nearest_leg(legs, readings, nearest))
 
     return judge
+
+
+def _refuse_breach(given: Mapping[str, Argument]) -> Refusal | None:
+    is_one = ("spot_within" in given) != ("spot_beyond" in given)
+    return None if is_one else Refusal("a breach takes one of spot_within and spot_beyond")
 
 
 def _safety(leg: LegView, spot: Reading) -> Reading:
@@ -336,6 +351,7 @@ MEASURES: tuple[Measure, ...] = (
         max_age=LEVEL_AGE,
         reads=("spot", "position"),
         judge=breach,
+        refuse=_refuse_breach,
         usual={Quantity.POINTS: Usual(0.01, 10.0, Scale.MOVE, zero=True, shifts=False)},
         phrase=lambda words: f"the strike of {words.one_leg()}",
     ),

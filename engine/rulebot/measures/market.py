@@ -4,6 +4,7 @@ The level of an underlying is its midpoint when its quote is sound, else its las
 old a price may be is said in `rulebot.model.market`; every price is unknown when the feed has been silent for 15 s.
 """
 
+from collections.abc import Callable
 from math import isnan
 
 from rulebot.measure.definition import (
@@ -14,6 +15,7 @@ from rulebot.measure.definition import (
     POINTS,
     SPOT_LEVEL,
     SYMBOL,
+    SYMBOL_OF_MARKET,
     Measure,
     Parameter,
     Takes,
@@ -66,9 +68,9 @@ def spot(call: Call, context: Context) -> Read:
     return spot_of(str(call.argument("of")), context)
 
 
-def index(call: Call, context: Context) -> Read:
-    """Bind `vix`, `vix9d`, `vix1d` and `vix3m`."""
-    return spot_of(call.measure.upper(), context)
+def level_of(symbol: str) -> Callable[[Call, Context], Read]:
+    """Return what binds the level of an index."""
+    return lambda call, context: spot_of(symbol, context)
 
 
 _BASES = {"open": "no open of the session yet", "close": "no previous close"}
@@ -208,7 +210,7 @@ MEASURES: tuple[Measure, ...] = (
         formula="The last level of an index; (bid + ask) / 2 of an ETF or stock when bid < ask, else its last trade.",
         source="last of an index; quote of an ETF or stock",
         units=SPOT_LEVEL,
-        parameters=(SYMBOL,),
+        parameters=(SYMBOL_OF_MARKET,),
         max_age=LEVEL_AGE,
         reads=("spot",),
         read=spot,
@@ -231,7 +233,7 @@ MEASURES: tuple[Measure, ...] = (
         units=NUMBER_LEVEL,
         max_age=VOLATILITY_INDEX_AGE,
         reads=("index:VIX",),
-        read=index,
+        read=level_of("VIX"),
         usual=INDEX_OF_VOLATILITY,
         reach=POSITIVE,
         phrase=fixed("VIX"),
@@ -251,7 +253,7 @@ MEASURES: tuple[Measure, ...] = (
         units=NUMBER_LEVEL,
         max_age=VOLATILITY_INDEX_AGE,
         reads=("index:VIX9D",),
-        read=index,
+        read=level_of("VIX9D"),
         usual=INDEX_OF_VOLATILITY,
         reach=POSITIVE,
         phrase=fixed("VIX9D"),
@@ -271,7 +273,7 @@ MEASURES: tuple[Measure, ...] = (
         units=NUMBER_LEVEL,
         max_age=VOLATILITY_INDEX_AGE,
         reads=("index:VIX1D",),
-        read=index,
+        read=level_of("VIX1D"),
         usual=INDEX_OF_VOLATILITY,
         reach=POSITIVE,
         phrase=fixed("VIX1D"),
@@ -291,7 +293,7 @@ MEASURES: tuple[Measure, ...] = (
         units=NUMBER_LEVEL,
         max_age=VOLATILITY_INDEX_AGE,
         reads=("index:VIX3M",),
-        read=index,
+        read=level_of("VIX3M"),
         usual=INDEX_OF_VOLATILITY,
         reach=POSITIVE,
         phrase=fixed("VIX3M"),

@@ -18,11 +18,20 @@ from datetime import UTC, date, datetime
 from itertools import pairwise
 from math import inf, log, sqrt
 
-from rulebot.measure.definition import SYMBOL, VOLATILITY, Measure, choice, count
+from rulebot.measure.definition import SYMBOL, VOLATILITY, Measure, Refusal, choice, count
 from rulebot.measure.ranges import NOT_NEGATIVE
 from rulebot.measure.reading import Context, Read, Reading, UnknownValue, kept
-from rulebot.measure.series import BARS_A_SESSION, DAY, FIVE_MINUTES, Series, estimator_of
-from rulebot.measure.tree import Call
+from rulebot.measure.series import (
+    BARS_A_SESSION,
+    DAY,
+    FIVE_MINUTES,
+    INTRADAY,
+    MOST_SESSIONS,
+    OF_SAMPLES,
+    Series,
+    estimator_of,
+)
+from rulebot.measure.tree import Argument, Call
 from rulebot.measure.usual import RATE, Likeness
 from rulebot.measure.view import View
 from rulebot.measure.words import MeasureText
@@ -267,6 +276,18 @@ def bars_of_estimator(call: Call) -> Mapping[Series, int]:
             return {}
 
 
+def refuse_window(given: Mapping[str, Argument]) -> Refusal | None:
+    """Refuse sessions of which an estimator makes nothing, or more than the broker tells bars of."""
+    window, estimator = int(str(given["window"])), given["estimator"]
+    if estimator in OF_SAMPLES and window < 2:
+        help_text = "one return has no variance: 'parkinson' and 'intraday' take one session"
+        return Refusal(f"'{estimator}' is over 2 sessions at least, is {window}", help_text, "window")
+    if estimator == INTRADAY and window > MOST_SESSIONS:
+        help_text = "the broker tells a few thousand bars at a time; the other estimators read one a session"
+        return Refusal(f"'intraday' is over {MOST_SESSIONS} sessions at most, is {window}", help_text, "window")
+    return None
+
+
 MEASURES: tuple[Measure, ...] = (
     Measure(
         name="rv",
@@ -301,6 +322,7 @@ MEASURES: tuple[Measure, ...] = (
         max_age=None,
         reads=("facts",),
         read=rv,
+        refuse=refuse_window,
         usual=RATE,
         reach=NOT_NEGATIVE,
         phrase=lambda words: f"realised volatility{realised_words(words)}",

@@ -4,22 +4,33 @@ The expiry is the nearest of the structure's legs; before there is a structure, 
 the money is the listed strike nearest spot with sound quotes on both sides, of the two that enclose spot.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from math import sqrt
 from typing import NamedTuple
 
-from rulebot.measure.definition import PLAIN, POINTS, SYMBOL, VOLATILITY, Measure, Parameter, Takes, choice, count
+from rulebot.measure.definition import (
+    PLAIN,
+    POINTS,
+    SYMBOL,
+    VOLATILITY,
+    Measure,
+    Parameter,
+    Refusal,
+    Takes,
+    choice,
+    count,
+)
 from rulebot.measure.listings import expiry_on, neighbours
 from rulebot.measure.ranges import POSITIVE
 from rulebot.measure.reading import Context, Read, Reading, UnknownValue
 from rulebot.measure.series import estimator_of
-from rulebot.measure.tree import Call, Quantity
+from rulebot.measure.tree import Argument, Call, Quantity
 from rulebot.measure.usual import RATE, Likeness, Scale, scaled, usual
 from rulebot.measure.view import View
 from rulebot.measure.words import MeasureText
 from rulebot.measures.market import spot_of
-from rulebot.measures.realised import BY_ESTIMATOR, bars_of_estimator, realised_words, rv
+from rulebot.measures.realised import BY_ESTIMATOR, bars_of_estimator, realised_words, refuse_window, rv
 from rulebot.model.black import MEAN_MOVE, implied_volatility, quotes_follow_spot, years_until
 from rulebot.model.contract import Right, product
 from rulebot.model.market import OPTION_AGE, quote_problem
@@ -180,6 +191,12 @@ def expected_move(call: Call, context: Context) -> Read:
     return move_by_straddle(symbol, context)
 
 
+def _refuse_method(given: Mapping[str, Argument]) -> Refusal | None:
+    message = "the expected move of the open is that of its straddle: 'method' is of the one now"
+    is_both = (given.get("asof"), given["method"]) == ("open", "iv")
+    return Refusal(message, "take away 'asof', or 'method'") if is_both else None
+
+
 def _opening_move(symbol: str, context: Context) -> Read:
     def read(view: View) -> Reading:
         expiry = expiry_in(view, symbol, context)
@@ -286,6 +303,7 @@ MEASURES: tuple[Measure, ...] = (
         max_age=OPTION_AGE,
         reads=("spot", "strikes", "facts"),
         read=iv_over_rv,
+        refuse=refuse_window,
         usual=usual(Quantity.PLAIN, 0.3, 5.0),
         reach=POSITIVE,
         phrase=lambda words: f"implied over realised volatility{realised_words(words)}",
@@ -320,6 +338,7 @@ MEASURES: tuple[Measure, ...] = (
         max_age=OPTION_AGE,
         reads=("spot", "strikes"),
         read=expected_move,
+        refuse=_refuse_method,
         usual=scaled(Quantity.POINTS, 0.15, 8.0, Scale.MOVE),
         reach=POSITIVE,
         phrase=_expected_move_words,

@@ -135,6 +135,11 @@ def product(symbol: str) -> Product:
     return Product(symbol, Kind.STOCK, _EQUITY_OPTION, _PENNY, class_of_shares(symbol))
 
 
+def is_known(symbol: str) -> bool:
+    """Say whether a symbol is an index or ETF of the tables here; any other is taken for a stock."""
+    return symbol in INDICES or symbol in _ETFS
+
+
 def class_of_shares(symbol: str) -> str:
     """Return the trading class of the options on a stock: its symbol, without the dot before a class of shares.
 

@@ -231,6 +231,12 @@ VALUES: Mapping[str, str] = {
     "cash": "the cash of the account",
     "ignore": "nothing is checked",
     "net_liquidation": "the account's value if everything were closed now",
+    **{
+        word: meaning
+        for measure in VOCABULARY.values()
+        for parameter in measure.parameters
+        for word, meaning in parameter.meanings.items()
+    },
 }
 """Words that stand behind a key."""
 

@@ -8,6 +8,7 @@ from rulebot.compile.data_needs import calls_of
 from rulebot.compile.plan import Arithmetic, Call, Constant, Number, Plan, Quantity, Text
 from rulebot.compile.units import number_quantity
 from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.measure.usual import Likeness
 from rulebot.measure.words import NOBODY, MeasureText, NamingContext
 from rulebot.measures.registry import MEASURES
 from rulebot.model.money import CENT, short_dollars
@@ -42,7 +43,7 @@ FULL_DAY = _session(date(2026, 11, 18))
 HALF_DAY = _session(date(2026, 11, 27))
 """Any full session and any with an early close: what times of day come to is said for both."""
 
-_LEVELS = ("spot", "strike", "sma", "ema", "vwap")
+_LEVELS = tuple(name for name, measure in MEASURES.items() if measure.likeness is Likeness.PRICE)
 """Measures whose points are a level of the underlying, not a distance."""
 
 # --- As a spec writes them

@@ -70,7 +70,7 @@ CASES = [
     (expr("spot > True"), "RB210", "True"),
     (expr("max(spot) > 3"), "RB207", "max(spot)"),
     (expr("eval(3) > 3"), "RB112", "eval"),
-    (expr("spot(SPY) > 3"), "RB201", "spot(SPY)"),
+    (expr("spot(ABC) > 3"), "RB201", "spot(ABC)"),
     (expr("spot > 3; vix > 2"), "RB210", ";"),
     (expr("spot = 3"), "RB210", "="),
     (expr("spot > 3;"), "RB210", ";"),

@@ -2,8 +2,12 @@
 
 import json
 
+import pytest
+from jsonschema import Draft202012Validator
+
 from rulebot.compile.schema import document
 from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.measure.definition import Measure
 from rulebot.spec.files import shipped
 
 FILE = shipped("schemas") / "strategy.schema.json"
@@ -31,3 +35,25 @@ def test_every_measure_but_the_strike_can_be_a_condition() -> None:
 
 def test_the_way_to_make_it_is_told_to_who_adds_a_measure() -> None:
     assert MADE_BY in (FILE.parents[1] / "docs" / "contributing.md").read_text(encoding="utf-8")
+
+
+DESCRIBED = [measure for measure in VOCABULARY.values() if measure.subject]
+
+
+def fits(measure: str, body: object) -> bool:
+    """Say whether the schema takes a condition on a measure."""
+    schema = json.loads(FILE.read_text(encoding="utf-8"))
+    return bool(Draft202012Validator({"$ref": f"#/$defs/m_{measure}", "$defs": schema["$defs"]}).is_valid(body))
+
+
+@pytest.mark.parametrize("measure", DESCRIBED, ids=lambda measure: measure.name)
+def test_its_examples_fit_and_a_wrong_bound_or_argument_does_not(measure: Measure) -> None:
+    example = dict(measure.examples[0])  # type: ignore[call-overload]
+    given = {each.name: each.example for each in measure.parameters if each.required} | example
+    assert fits(measure.name, given)
+    op = next(each for each in measure.ops if each in given)
+    assert not fits(measure.name, given | {op: "two elephants"})
+    for parameter in measure.parameters:
+        assert fits(measure.name, given | {parameter.name: parameter.example}), parameter.name
+        assert not fits(measure.name, given | {parameter.name: ["two", "elephants"]}), parameter.name
+    assert not fits(measure.name, given | {"elephants": 2})

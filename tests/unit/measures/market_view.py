@@ -1,5 +1,7 @@
 """A board with a same-day SPX chain, SPY and VIX at 10:30 of a full session, and readers of one measure."""
 
+import math
+import random
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -12,9 +14,9 @@ from rulebot.evaluate.measure import reader_of
 from rulebot.measure.reading import Context, Reading
 from rulebot.measure.view import Held, LegView, View
 from rulebot.model.contract import Option, Right, Underlying
-from rulebot.model.facts import Facts, Listing
+from rulebot.model.facts import Bar, Bars, Facts, Listing
 from rulebot.model.market import Board
-from rulebot.model.session import Session, session_on
+from rulebot.model.session import Session, session_before, session_on
 from rulebot.spec.nouns import DteRule
 
 DAY = date(2026, 11, 18)
@@ -117,3 +119,18 @@ SHORT = ("short_put", "short_call")
 NAN = nan
 YEAR = tuple(0.10 + 0.10 * at / 251 for at in range(252))
 """30-day volatilities of a year, rising from 10 % to 20 %."""
+
+
+def walked(count: int, seed: int = 5) -> tuple[View, tuple[Bar, ...]]:
+    """Return the view with so many daily bars of SPX of a random walk, and the bars."""
+    dice, at = random.Random(seed), view()
+    close, day, bars = 6000.0, at.session, []
+    for _ in range(count):
+        day = session_before(day.date)
+        before, close = close, close * math.exp(dice.gauss(0.0003, 0.011))
+        high, low = (max(before, close) * (1 + dice.random() / 99), min(before, close) * (1 - dice.random() / 99))
+        bars.append(Bar(day.open.timestamp(), before, high, low, close, 0.0, 0.0))
+    starts = reversed([bar.at for bar in bars])
+    walk = tuple(bar._replace(at=start) for start, bar in zip(starts, bars, strict=True))
+    at.facts = Facts(bars={("SPX", 86400): Bars(NOW, walk)})
+    return at, walk

@@ -7,7 +7,7 @@ import pytest
 from rulebot.compile.plan import Argument, Call, Holds, Not, Quantity
 from rulebot.evaluate.rules import compile_test
 from rulebot.measure.verdict import Verdict
-from rulebot.measures.webhook import NO_DOOR
+from rulebot.measures.bots import NO_DOOR
 from rulebot.model.facts import Hook
 from tests.unit.measures.market_view import CONTEXT, NOW, view
 

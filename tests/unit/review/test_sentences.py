@@ -306,6 +306,7 @@ def test_every_measure_is_said_with_every_comparison_it_takes(name: str, op: Op)
     bound = ({"max_risk": "$50", "cost_basis": "580"} | dict.fromkeys(("spot", "sma", "ema", "vwap"), "6000")).get(
         name, bound
     )
+    bound = str((VOCABULARY[name].bounds or (bound,))[0])
     arguments = {"sma": "window: 20, ", "ema": "window: 20, ", "breadth": "of: [AAPL, MSFT], "}.get(name, "")
     arguments = "among: [SPX, SPY], " if name == "volume_rank" else arguments
     body = f"[{bound}, {bound}]" if op in (Op.BETWEEN, Op.OUTSIDE) else bound

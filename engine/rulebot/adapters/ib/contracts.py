@@ -25,6 +25,7 @@ INDEX_EXCHANGES = {
     "VIX3M": "CBOE",
     "VIX9D": "CBOE",
     "VVIX": "CBOE",
+    "SKEW": "CBOE",
     "NDX": "NASDAQ",
     "RUT": "RUSSELL",
 }
