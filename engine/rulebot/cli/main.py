@@ -279,7 +279,8 @@ if __name__ == "__main__":
 _HEAD = """\
 # Commands
 
-Every command with its options. `rulebot COMMAND --help` says more of each. This page is generated.
+Every command with its options. `rulebot COMMAND --help` says more of each. This page is generated. PATH and SPEC are
+files, folders with all below them, or patterns; BOT is a name, STORE a file or a postgresql:// URL.
 
 | exit code | meaning |
 |---|---|
@@ -330,7 +331,12 @@ def _records(context: click.Context) -> list[_Record]:
 def _command(context: click.Context, shown: set[_Record]) -> Iterator[str]:
     yield f"### {context.command_path}"
     usage = " ".join(each for each in context.command.collect_usage_pieces(context) if each != "[OPTIONS]")
-    first = " ".join((context.command.help or "").partition("\n\n")[0].split())
+    path = context.command_path.split()[1:]
+    first = (
+        COMMANDS[path[0]].help
+        if len(path) == 1
+        else " ".join((context.command.help or "").partition("\n\n")[0].split())
+    )
     yield f"`{context.command_path} {usage}`".replace(" `", "`") + f": {first}"
     records = _records(context)
     rows = [f"- `{name}`: {' '.join(text.split())}" for name, text in records if (name, text) not in shown]
