@@ -32,7 +32,7 @@ FAULTY = """
 import sys
 import rulebot.cli.terminal.top as top
 def fault(self): raise RuntimeError("a fault of ours")
-top.Desk.look_again = fault
+top.ScreenState.look_again = fault
 top.top.main(["--store", sys.argv[1]], standalone_mode=True)
 """
 WITHOUT_WEB = """

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from filelock import FileLock, Timeout
@@ -19,7 +20,6 @@ from rulebot.adapters.clock import WallClock
 from rulebot.alerts.find import Alert, Grade, find_alerts, gravest, of_waiting
 from rulebot.alerts.outbox import LONGEST_WAIT, Delivery, Outbox
 from rulebot.alerts.people import People, Person
-from rulebot.alerts.send import TelegramChat
 from rulebot.model.errors import MisuseError, StoreError, in_words, own_failure
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.record.codec import utc_text
@@ -27,6 +27,9 @@ from rulebot.record.record import Json
 from rulebot.store.place import Place, beside, data_folder, give_to_owner, make_folder
 from rulebot.store.queries import StoreReader
 from rulebot.store.registry import is_there
+
+if TYPE_CHECKING:
+    from rulebot.alerts.send import TelegramChat
 
 # --- The words of a message
 
@@ -196,8 +199,10 @@ class Notifier:
         self._since: datetime | None = None
         self._untold: dict[str, tuple[Future[None], datetime]] = {}
 
-    def chat(self) -> TelegramChat | None:
+    def chat(self) -> "TelegramChat | None":
         """Return what takes commands, None when nobody may send any."""
+        from rulebot.alerts.send import TelegramChat  # here: apprise is not installed with every page or `top`
+
         chat = self._people.chat
         return None if chat is None else TelegramChat(chat, self._store, self._now)
 
@@ -404,7 +409,7 @@ def _why(error: Exception, before: str) -> str:
     return words
 
 
-def _listen(chat: TelegramChat, teller: Notifier, stop: threading.Event) -> None:
+def _listen(chat: "TelegramChat", teller: Notifier, stop: threading.Event) -> None:
     """Take commands over an opening of the outbox of this thread's own, which may fail as that of the teller may."""
     while not stop.is_set():
         try:

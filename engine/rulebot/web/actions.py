@@ -3,8 +3,8 @@
 import hashlib
 import json
 import threading
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from rulebot.operator_requests.requests import (
     UnknownTargetError,
     check_world,
     document_of,
+    entries_by_now,
     kept_scan,
     leave,
     named_of,
@@ -29,35 +30,12 @@ from rulebot.operator_requests.requests import (
 )
 from rulebot.record.record import Kind
 from rulebot.store.place import Place
-from rulebot.store.queries import Run, StoreReader
+from rulebot.store.queries import StoreReader
 from rulebot.store.registry import is_in_use
 from rulebot.store.requests import waiting_requests
 from rulebot.store.scans import Row, scans_file
 from rulebot.web.parameters import preview, save
 from rulebot.web.rest_models import ChangedError, HelpfulError, NotFoundError, RequestAccepted
-
-# --- How often bots have entered, or were asked to
-
-
-def entries(entered: Mapping[str, int], run: Run, waiting: Iterable[Mapping[str, Any]] = ()) -> Counter[str]:
-    """Return by bot how many trades it has (`entered`), and how many entries were asked for since the run began.
-
-    waiting: what lies in the box of the store; a request on record may lie there still, and counts once.
-    """
-    asked = {str(each.get("id")): str(each.get("bot")) for each in waiting if _is_entry(each)}
-    asked |= {str(each.data.get("id")): each.bot for each in run.requests if _is_entry(each.data)}
-    return Counter(entered) + Counter(asked.values())
-
-
-def entries_by_now(store: Place, bot: str) -> int:
-    """Return how many a bot has now, and was asked for, those that lie in the box included. Raises: StoreError."""
-    with StoreReader(store) as reader:
-        return entries(reader.entered(bot), reader.run(), waiting_requests(store))[bot]
-
-
-def _is_entry(told: Mapping[str, Any]) -> bool:
-    return told.get("request") == Request.ENTER.value
-
 
 # --- Rows of kept scans, as a preview and an entry by hand name them
 

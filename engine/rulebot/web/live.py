@@ -28,6 +28,7 @@ from rulebot.narrate.happenings import EventLine
 from rulebot.narrate.snapshot import MarketStat, Snapshot
 from rulebot.narrate.snapshot_of_state import snapshot_of
 from rulebot.narrate.snapshot_of_store import alarms_of, snapshot_of_store
+from rulebot.operator_requests.requests import entries
 from rulebot.process.service import Heartbeat, Stage
 from rulebot.record.record import Kind
 from rulebot.recovery.operator_state import asked_of
@@ -36,7 +37,6 @@ from rulebot.shadow.link import title
 from rulebot.spec.load import load_text
 from rulebot.store.place import Place
 from rulebot.store.queries import Row, StoreReader
-from rulebot.web.actions import entries
 from rulebot.web.rest_models import AlertModel
 
 if TYPE_CHECKING:

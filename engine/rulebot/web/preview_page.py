@@ -14,7 +14,7 @@ from rulebot.narrate import notices as asking_words
 from rulebot.narrate.positions import ShownLeg, leg_document
 from rulebot.narrate.snapshot import AT_REST, BotActivity, BotSnapshot, Snapshot
 from rulebot.narrate.snapshot_of_store import standby_bots
-from rulebot.operator_requests.requests import named_of
+from rulebot.operator_requests.requests import entries, named_of
 from rulebot.record.codec import utc_time
 from rulebot.review.payoff import loss_words, payoff_svg, profit_words
 from rulebot.scan.entry_preview import Preview
@@ -22,7 +22,7 @@ from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 from rulebot.store.registry import engine_store, naming
 from rulebot.store.scans import Row
-from rulebot.web.actions import entries, stored_scan_row
+from rulebot.web.actions import stored_scan_row
 from rulebot.web.live import Live
 from rulebot.web.pages import TEMPLATES
 from rulebot.web.rest import REFUSALS, STRICT

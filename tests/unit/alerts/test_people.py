@@ -1,6 +1,8 @@
 """The file of people: who is told what, faults with their place, secrets that are not repeated."""
 
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -181,3 +183,13 @@ def test_a_file_with_the_address_of_a_program_is_a_secret_too(tmp_path: Path) ->
     file.chmod(0o644)
     with pytest.raises(StoreError, match="can be read by others"):
         read_people(file)
+
+
+@pytest.mark.parametrize(
+    ("module", "without"),
+    [("web.live", ["apprise"]), ("cli.terminal.top", ["apprise", "fastapi", "starlette", "pydantic", "jinja2"])],
+)
+def test_neither_page_nor_top_needs_a_package_that_it_does_not_use(module: str, without: list[str]) -> None:
+    """Since modules were folded into one, `rulebot top` failed where apprise and FastAPI were not installed."""
+    words = f"import sys; sys.modules.update(dict.fromkeys({without})); import rulebot.{module}"
+    assert subprocess.run([sys.executable, "-c", words], check=False).returncode == 0

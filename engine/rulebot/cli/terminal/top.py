@@ -27,11 +27,10 @@ from rulebot.model.errors import MisuseError, RulebotError, StoreError
 from rulebot.model.event import Request
 from rulebot.narrate.snapshot import Snapshot
 from rulebot.narrate.snapshot_of_store import alarms_of, snapshot_of_store
-from rulebot.operator_requests.requests import leave
+from rulebot.operator_requests.requests import entries_by_now, leave
 from rulebot.store.place import Place, shown_path
 from rulebot.store.queries import StoreReader
 from rulebot.store.registry import shown_store
-from rulebot.web.actions import entries_by_now
 
 # --- A terminal that is read key by key, and given back as it was at any end
 
