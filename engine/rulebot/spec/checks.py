@@ -13,7 +13,7 @@ from rulebot.spec.diagnostic import Diagnostic, did_you_mean, is_misspelt
 from rulebot.spec.fast_schema import read_schema
 from rulebot.spec.model_files import MODELS, files_named
 from rulebot.spec.nouns import Path, Unit
-from rulebot.spec.parameters import RESERVED
+from rulebot.spec.parameters import reserved
 from rulebot.spec.scalar import amount, zone_of, zones
 from rulebot.spec.sections import NOT_LEGS, NOT_LEGS_OF_ONE
 from rulebot.spec.source import Plain, Source
@@ -204,7 +204,7 @@ def _file_name(source: Source, tree: Tree) -> Iterator[Diagnostic]:
 def _own_words(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     named = [("let", ("let", name)) for name in _mapping(tree, "let")]
     for what, path in (*(("leg", path) for path, _ in _legs(tree)), *named):
-        if path[-1] in RESERVED:
+        if path[-1] in reserved():
             message = f"a {what} cannot be called '{path[-1]}': that is a word of the language"
             yield source.diagnostic("RB214", path, message, f"as in 'my_{path[-1]}'", at_key=True)
 

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from rulebot.model.values import dataclass
 from rulebot.spec.diagnostic import Diagnostic, did_you_mean
+from rulebot.spec.fast_schema import read_schema
 from rulebot.spec.nouns import Path
 from rulebot.spec.scalar import parameter_name
 from rulebot.spec.source import Plain, Source
@@ -18,16 +20,6 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-MEASURES = _words(
-    """spot vix vix9d vix1d vix3m vix_change move vix_spike spx_spy_ratio gap day_range opening_range iv rv iv_over_rv
-    iv_rank iv_percentile expected_move skew put_call_volume put_call_imbalance option_volume
-    volume_rank crowding breadth sma ema rsi adx vwap trend no_event event
-    time session quote_width volume open_interest credit debit max_risk return_on_risk probability_of_profit
-    probability_in_the_money margin cost value profit loss give_back breach strike leg_delta leg_gamma leg_theta
-    leg_vega position_delta position_gamma position_theta position_vega time_in_trade sessions_in_trade dte
-    shares_held cost_basis model buying_power net_liquidation net_delta net_gamma net_theta net_vega
-    worst_case compliant_sessions sharpe bot last_exit webhook"""
-)
 GRAMMAR = _words(
     """all any not expr and or abs min max round true false unknown above at_least below at_most between outside beyond
     is name confirm max_age enabled armed_by close roll order resting grace repeat any_price of at by within take class
@@ -38,7 +30,19 @@ GRAMMAR = _words(
     delta premium side_credit otm let parameters extends entry exits exit_order risk protect max_unprotected filled
     unfilled hold exit nearest cancel unwind again patient normal urgent else null rank highest lowest symbols models"""
 )
-RESERVED = MEASURES | GRAMMAR
+
+
+@lru_cache(maxsize=1)
+def measures() -> frozenset[str]:
+    """Return the measures that the schema has, and those that only a promotion counts."""
+    names = {name[2:] for name in read_schema("strategy")["$defs"] if name.startswith("m_")}
+    return frozenset(names - GRAMMAR | {"strike", "compliant_sessions", "sharpe"})
+
+
+def reserved() -> frozenset[str]:
+    """Return the words that no leg and no let may be called."""
+    return measures() | GRAMMAR
+
 
 KEYS_ELSEWHERE = _words("""method bars live require overwrite""")
 """Keys that may be taken for measures, each with a place of its own."""
@@ -226,7 +230,7 @@ def _hiding(source: Source, in_expressions: frozenset[str]) -> list[Diagnostic]:
             severity="warning",
             at_key=True,
         )
-        for name in sorted(in_expressions & MEASURES)
+        for name in sorted(in_expressions & measures())
     ]
 
 

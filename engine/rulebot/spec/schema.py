@@ -26,10 +26,10 @@ from rulebot.spec.parameters import (
     BOUNDED,
     KEYS_ELSEWHERE,
     KEYS_TO_COME,
-    MEASURES,
     MEASURES_OF_OTHERS,
     SPELT_BEFORE,
     WORDS_OF_OTHERS,
+    measures,
 )
 from rulebot.spec.scalar import probable_meanings
 from rulebot.spec.scalar_error import expected_words, scalar_problem, shown_value
@@ -326,7 +326,7 @@ def _by_place_or_likeness(
 def _in_braces_of(path: Path, key: str) -> str | None:
     """Return the measure in whose braces a key stands that belongs beside it."""
     measured = str(path[-1]) if path else ""
-    is_measured = measured in MEASURES or measured in EXIT_KEYS
+    is_measured = measured in measures() or measured in EXIT_KEYS
     is_of_rule = key in JUDGING or (key in LEAVING and path[:1] == ("exits",))
     return measured if is_measured and is_of_rule else None
 
@@ -336,7 +336,7 @@ def _elsewhere(path: Path, key: str, *, is_measure: bool = False) -> str | None:
         return f"'{key}' stands beside '{inside}', not in its braces"
     if key in EXIT_KEYS or key in LEAVING:
         return f"'{key}' belongs to an exit, under 'exits'"
-    if key in KEYS_ELSEWHERE or key in MEASURES:
+    if key in KEYS_ELSEWHERE or key in measures():
         return f"'{key}' is a word of the language, but not in this place: 'rulebot explain {key}' says where it stands"
     if path and "strike" in path:
         return BOUNDED.get(str(path[-1])) if key == "between" else None

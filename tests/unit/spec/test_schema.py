@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from rulebot.spec.fast_schema import FOR_EDITORS
 from rulebot.spec.files import shipped
 from rulebot.spec.nouns import AccountDocument, GroupKind, Leg, LiveRules, Op, Shown, Strike
-from rulebot.spec.parameters import RESERVED
+from rulebot.spec.parameters import reserved
 from rulebot.spec.spec import Entry, Order, Reentry, Risk, Spec, Taken, Universe, UniverseDocument
 from rulebot.spec.universe import FEWEST, MOST
 from rulebot.spec.yaml import read_source
@@ -164,5 +164,5 @@ def test_keys_of_a_universe_are_fields_of_its_nouns() -> None:
 
 
 def test_words_of_conditions_are_reserved() -> None:
-    assert keys("$defs", "exit") - {"unknown", "name"} <= RESERVED
-    assert {op.value for op in Op} <= RESERVED
+    assert keys("$defs", "exit") - {"unknown", "name"} <= reserved()
+    assert {op.value for op in Op} <= reserved()

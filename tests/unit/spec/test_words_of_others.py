@@ -6,7 +6,7 @@ import pytest
 
 from rulebot.compile.build import check
 from rulebot.spec.load import load_text
-from rulebot.spec.parameters import BOUNDED, MEASURES, MEASURES_OF_OTHERS, WORDS_OF_OTHERS
+from rulebot.spec.parameters import BOUNDED, MEASURES_OF_OTHERS, WORDS_OF_OTHERS, measures
 
 SPEC = """\
 rulebot: 1
@@ -35,7 +35,7 @@ def said(old: str, new: str) -> list[tuple[str, str | None]]:
 
 @pytest.mark.parametrize("word", MEASURES_OF_OTHERS)
 def test_a_measure_of_another_program_is_answered_with_the_words_here(word: str) -> None:
-    assert word not in MEASURES
+    assert word not in measures()
     assert said("target: {profit: 50%}", f"{word}: {{above: 1}}") == [("RB112", MEASURES_OF_OTHERS[word])]
 
 
