@@ -476,19 +476,27 @@ def missing_measures(bots: Iterable[CompiledBot], day: HistoryDay, *, is_modelle
         yield f"{', '.join(others)} did not run then: of options there is only {streamed}"
     classes = day.classes()
     quoted = {symbol for symbol, _ in classes}
-    unread, untraded, unlisted = _unread(bots, day), _untraded(bots, quoted), dict[tuple[str, str], list[str]]()
-    for bot in bots if not is_modelled else ():
-        for key in dict.fromkeys((symbol, of_class) for symbol, of_class, _ in bot.plan.needs.chains):
-            if key[0] in quoted and key not in classes:
-                unlisted.setdefault(key, []).append(bot.plan.name)
-    for names, symbols in _by_bots(unread):
+    unlisted = {} if is_modelled else _unlisted(bots, quoted, classes)
+    for names, symbols in _by_bots(_unread(bots, day)):
         yield f"there is no level of {symbols}: what {names} would make of it is unknown"
-    for names, symbols in _by_bots(untraded):
+    for names, symbols in _by_bots(_untraded(bots, quoted)):
         yield f"there are no options on {symbols}, of which {names} would make legs, but on {', '.join(sorted(quoted))}"
     for (symbol, trading_class), legs_of in unlisted.items():
         there = ", ".join(sorted(other for on, other in classes if on == symbol))
         none = f"there are no options of class {trading_class} on {symbol}"
         yield f"{none}, of which {', '.join(legs_of)} would make legs, but of class {there}"
+
+
+def _unlisted(
+    bots: Iterable[CompiledBot], quoted: Collection[str], classes: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], list[str]]:
+    """Return the bots that trade classes of which nothing is quoted, though others on their symbol are, by class."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for bot in bots:
+        for key in dict.fromkeys((symbol, of_class) for symbol, of_class, _ in bot.plan.needs.chains):
+            if key[0] in quoted and key not in classes:
+                found.setdefault(key, []).append(bot.plan.name)
+    return found
 
 
 def _unread(bots: Iterable[CompiledBot], day: HistoryDay) -> dict[str, list[str]]:

@@ -288,7 +288,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
     closed = [trade for trade in found if trade.left is not None]
     days = _days(records, settings, vix, found, unseen)
     profits = of_sessions(days)
-    entered = {name: frozenset(_day_of(each.entered) for each in found if each.bot == name) for name in bots}
+    entered = {name: _entered(name, found) for name in bots}
     specs: Any = started.data["specs"]
     return Results(
         settings=settings,
@@ -303,7 +303,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         by_vix=by_regime(closed),
         by_hour=_grouped(closed, lambda trade: trade.entered[11:13] + ":00"),
         profit=sum((day.profit for day in days), ZERO),
-        max_drawdown=max((fall for _, fall in drawdowns(days)), default=ZERO),
+        max_drawdown=_deepest(days),
         figures=figures_of(found, days),
         sharpe=sharpe(profits),
         sharpe_error=sharpe_error(profits),
@@ -324,6 +324,15 @@ def _run_of(records: Sequence[Record], shown: str) -> tuple[Record, Any]:
     if started is None or not settings or settings.get("mode") != "backtest":
         raise StoreError(f"{shown} holds no backtest", "'rulebot summary' sums up what a run has traded")
     return started, settings
+
+
+def _deepest(days: Sequence[AccountDay]) -> Decimal:
+    return max((fall for _, fall in drawdowns(days)), default=ZERO)
+
+
+def _entered(bot: str, trades: Iterable[ClosedTrade]) -> frozenset[date]:
+    """Return the sessions in which a bot entered."""
+    return frozenset(_day_of(each.entered) for each in trades if each.bot == bot)
 
 
 def _facts(records: Sequence[Record], name: str) -> list[Record]:

@@ -264,10 +264,7 @@ def run_backtest(desk: LoadedBots, options: BacktestOptions, told: Told) -> None
     program = _program(desk, options)
     started = _start_record(desk, program, source, options)
     first = _goes_on_at(options, started)
-    if first != options.first and options.fills == RECORDED and not is_independent(program):
-        raise MisuseError(
-            "--resume cannot know which orders of the recording are followed over a night", "begin in another --store"
-        )
+    _check_resumed(program, options, first)
     days = source.dates(first, options.last)
     if not days and not source.dates(options.first, options.last):
         raise MisuseError(f"{source.name} has no session from {options.first} to {options.last}")
@@ -289,6 +286,13 @@ def run_backtest(desk: LoadedBots, options: BacktestOptions, told: Told) -> None
             told(done, bisect_right(days, done.date), len(days))  # of those without data some are lived through, too
         journal.append(
             [Record(ended, Kind.RUN_ENDED, data={"reason": "the last session", "is_clean": True})], durable=True
+        )
+
+
+def _check_resumed(program: Program, options: BacktestOptions, first: date) -> None:
+    if first != options.first and options.fills == RECORDED and not is_independent(program):
+        raise MisuseError(
+            "--resume cannot know which orders of the recording are followed over a night", "begin in another --store"
         )
 
 

@@ -50,13 +50,7 @@ def payoff_of(legs: Sequence[PositionLeg], levels: Sequence[tuple[str, int | Dec
     slope = _slope_above(legs, ratios)
     beyond = abs(made(corners[-1]) / slope) * 2 if slope else ZERO
     even = break_evens([(price, made(price)) for price in (ZERO, *corners, corners[-1] + beyond)])
-    away = min(abs(spot - corner) for corner in corners)
-    margin = max((corners[-1] - corners[0]) * 2 / 3, corners[-1] / 100, away)
-    edge = margin / 4
-    ends = (
-        max(min(corners[0] - margin, *(price - edge for price in (spot, *even))), ZERO),
-        max(corners[-1] + margin, *(price + edge for price in (spot, *even))),
-    )
+    ends = _ends(corners, Decimal(spot), even)
     points = tuple((price, made(price)) for price in (ends[0], *corners, ends[1]))
     others = [f"{name} at {symbol} x {ratios[name].normalize():f}" for name, _ in levels[1:]]
     extremes = [made(price) for price in (ZERO, *corners)]
@@ -69,6 +63,14 @@ def payoff_of(legs: Sequence[PositionLeg], levels: Sequence[tuple[str, int | Dec
         worst=None if slope < 0 or others else min(extremes),
         assumed=", ".join(others),
     )
+
+
+def _ends(corners: Sequence[Decimal], spot: Decimal, even: Sequence[Decimal]) -> tuple[Decimal, Decimal]:
+    """Return the prices at which the drawing begins and ends."""
+    margin = max((corners[-1] - corners[0]) * 2 / 3, corners[-1] / 100, min(abs(spot - corner) for corner in corners))
+    shown = [spot, *even]
+    first, last = min(shown) - margin / 4, max(shown) + margin / 4
+    return max(min(corners[0] - margin, first), ZERO), max(corners[-1] + margin, last)
 
 
 def _worth(leg: PositionLeg, price: Decimal) -> Decimal:

@@ -381,9 +381,8 @@ class Orders:
 def reconcile(deals: Deals, orders: Orders, statement: Statement) -> Reconciliation:
     """Return every difference between the books and the statement, and what in the statement is not ours."""
     contracts = Contracts(deals)
-    theirs = {base_of(told.exec_id): told for told in statement.trades if told.exec_id}
-    of_account = [fill for fill in deals.fills if fill.of.account in ("", statement.account)]
-    ours = {base_of(fill.exec_id): fill for fill in of_account}
+    theirs = _by_base(statement.trades)
+    ours = _of_account(deals, statement.account)
     untold = [told for told in statement.trades if base_of(told.exec_id) not in ours]
     unknown, strangers = _parted(untold, orders)
     stand_ins = told_of_estimates(ours, unknown, contracts) | told_by_others(ours, strangers, contracts)
@@ -395,10 +394,10 @@ def reconcile(deals: Deals, orders: Orders, statement: Statement) -> Reconciliat
     differences = [
         *_of_executions(within, theirs, contracts),
         *(replace(_lost(told), mend=_mend(told, orders, unknown, deals.endings, contracts)) for told in unknown),
-        *(_cancelled(told) for told in statement.orphans if orders.has(told)),
+        *map(_cancelled, _parted(statement.orphans, orders)[0]),
         *endings,
     ]
-    sums = _sums(within.values(), [theirs[base] for base in within if base in theirs] + unknown)
+    sums = _sums(within.values(), [*(theirs[base] for base in within.keys() & theirs), *unknown])
     return Reconciliation(
         account=statement.account,
         periods=statement.periods,
@@ -410,6 +409,15 @@ def reconcile(deals: Deals, orders: Orders, statement: Statement) -> Reconciliat
         strange_events=tuple(strange),
         others=statement.others,
     )
+
+
+def _by_base(trades: Iterable[StatementExecution]) -> dict[str, StatementExecution]:
+    return {base_of(told.exec_id): told for told in trades if told.exec_id}
+
+
+def _of_account(deals: Deals, account: str) -> dict[str, BookedFill]:
+    """Return the executions of an account, and of those whose account is not known, by `base_of` their ids."""
+    return {base_of(fill.exec_id): fill for fill in deals.fills if fill.of.account in ("", account)}
 
 
 def _parted(

@@ -325,7 +325,7 @@ def fill_differences(day: CheckedDay, rows: Iterable[Row], unheard: Collection[s
     is left out with them.
     """
     rows = list(rows)
-    taken_up = {str(row["order_ref"]) for row in executions(rows) if base_of(row["exec_id"]) in unheard}
+    taken_up = _unheard_orders(rows, unheard)
     fills = [record.data for record in day.records if record.kind is Kind.FILL]
     for exec_id, count in Counter(str(fill["exec_id"]) for fill in fills).items():
         if count > 1:
@@ -341,6 +341,11 @@ def fill_differences(day: CheckedDay, rows: Iterable[Row], unheard: Collection[s
             continue
         if mine != other:
             yield f"the execution {base}: ours {_shown(mine)}, the ledger's {_shown(other)}"
+
+
+def _unheard_orders(rows: Iterable[Row], unheard: Collection[str]) -> set[str]:
+    """Return the references of orders with executions that nobody was there to hear."""
+    return {str(row["order_ref"]) for row in executions(rows) if base_of(row["exec_id"]) in unheard}
 
 
 def _ledger_terms(day: CheckedDay, rows: Sequence[Row]) -> dict[str, "_Terms"]:

@@ -33,7 +33,7 @@ def never_more_than_held(tape: JournalIndex) -> Iterator[Finding]:
     over: set[str] = set()
     given_up = AbandonedOrders()
     asked = _Asked()
-    told = {entry.record.position for entry in tape.of(Kind.ALARM)}
+    told = _alarmed(tape)
     for entry in tape.of(Kind.POSITION, Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.SETTLEMENT):
         if entry.order is not None:
             (over.discard if entry.order.status.is_live else over.add)(entry.order.ref)
@@ -49,6 +49,11 @@ def never_more_than_held(tape: JournalIndex) -> Iterator[Finding]:
         if not take(books, entry) and entry.kind in (Kind.FILL, Kind.SETTLEMENT):
             beyond = asked.beyond[entry.record.position, entry.text("leg")] if entry.record.position in told else 0
             yield from _closes_too_much(books, entry, None if entry.record.position in busted else beyond)
+
+
+def _alarmed(tape: JournalIndex) -> set[str]:
+    """Return the positions of which a person was told."""
+    return {entry.record.position for entry in tape.of(Kind.ALARM)}
 
 
 def _closes_too_much(books: Books, entry: Entry, beyond: int | None) -> Iterator[Finding]:
