@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from twsim.exchange.ledger import Row as Row
     from twsim.exchange.ledger import money_of as money_of
     from twsim.faults.connection import PLACES as PLACES
-    from twsim.faults.plan import KINDS as KINDS
-    from twsim.faults.plan import STANDING as STANDING
+    from twsim.faults.kinds import KINDS as KINDS
+    from twsim.faults.kinds import STANDING as STANDING
+    from twsim.faults.kinds import fault_labels as fault_labels
     from twsim.faults.plan import FaultPlan as FaultPlan
-    from twsim.faults.plan import fault_labels as fault_labels
     from twsim.faults.plan import read_faults as read_faults
     from twsim.gateway.hub import AFTER_CLOSE as AFTER_CLOSE
     from twsim.gateway.hub import BEFORE_OPEN as BEFORE_OPEN
@@ -55,7 +55,8 @@ _NAMES = {
     "twsim.exchange.external_trades": "EARLY",
     "twsim.exchange.ledger": "DELIVERY LedgerTotals Row money_of",
     "twsim.faults.connection": "PLACES",
-    "twsim.faults.plan": "FaultPlan KINDS STANDING fault_labels read_faults",
+    "twsim.faults.kinds": "KINDS STANDING fault_labels",
+    "twsim.faults.plan": "FaultPlan read_faults",
     "twsim.gateway.hub": "AFTER_CLOSE BEFORE_OPEN GatewaySettings",
     "twsim.launch": "RunningGateway check_start market_of start_gateway",
     "twsim.market.replayed": "FIRST_FREE_ID Opening ReplayedColumn ReplayedDay given_option given_underlying",

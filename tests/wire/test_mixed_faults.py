@@ -8,7 +8,7 @@ from raw_client import DAY, Message, RawClient, con_id, contract, order, run
 
 from rulebot.chaos.generator import PARAMETERS
 from twsim import KINDS, STANDING, GatewaySettings, RunningGateway, read_faults, start_gateway
-from twsim.faults.plan import CONNECT
+from twsim.faults.kinds import CONNECT
 
 OF_CONNECTIONS = {"cut", "silence", "garbage", "slow", "restart", "hang_up", "id_in_use", "incomplete", "time_passes"}
 OTHER_CONTRACTS = {"chain_hole", "adjusted", "not_subscribed", "delayed_data", "short_day", "time_zone", "broker_clock"}

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial, wraps
 from heapq import heappop, heappush
 
 from twsim.exchange.exchange import SimExchange
 from twsim.exchange.nbbo import seeded_fraction
-from twsim.faults.plan import Fault
+from twsim.faults.plan import Event, Fault
 from twsim.gateway.accounts import READY, is_amount, tell_ready, tell_values
 from twsim.gateway.hub import ServerState
 from twsim.nouns import SecType
@@ -73,6 +74,19 @@ def told_to_all(hub: ServerState, reports: list[Report]) -> list[Report]:
     return told
 
 
+Act = Callable[["ExternalActionFaults", SimExchange, Fault], list[Report]]
+
+
+def _by_others(act: Act) -> Callable[["ExternalActionFaults", Fault, Event], None]:
+    """Return the hook of what somebody does in the account, some seconds from now."""
+
+    @wraps(act)
+    def begin(self: "ExternalActionFaults", fault: Fault, event: Event) -> None:
+        self.begin(fault, partial(act, self))
+
+    return begin
+
+
 class ExternalActionFaults:
     """Acts in the account `seconds` after a fault was triggered. `send` notes a fault that had an effect."""
 
@@ -81,29 +95,15 @@ class ExternalActionFaults:
         self._agenda = agenda
         self._send = send
         self._orders = 0
-        self._acts: dict[str, Callable[[SimExchange, Fault], list[Report]]] = {
-            "person_closes": self._close_all,
-            "person_closes_part": self._close_one,
-            "person_halves": self._halve,
-            "person_closes_leg": self._close_leg,
-            "person_adds": self._add_one,
-            "person_sells_shares": self._sell_shares,
-            "liquidation": self._liquidate,
-            "assignment": self._assign,
-            "person_cancels": self._cancel,
-            "person_cancels_all": self._cancel_all,
-            "person_changes": self._change,
-            "strange_order": self._place,
-        }
 
-    def begin(self, fault: Fault, client_id: int | None) -> None:
+    def begin(self, fault: Fault, act: Callable[[SimExchange, Fault], list[Report]]) -> None:
         """Let somebody act, some seconds from now."""
-        self._agenda.later(fault.seconds(), lambda: self._act(fault))
+        self._agenda.later(fault.seconds(), lambda: self._act(fault, act))
 
-    def _act(self, fault: Fault) -> None:
+    def _act(self, fault: Fault, act: Callable[[SimExchange, Fault], list[Report]]) -> None:
         exchange = self._hub.exchange
         assert isinstance(exchange, SimExchange)
-        if reports := self._acts[fault.kind](exchange, fault):
+        if reports := act(exchange, fault):
             self._send(fault, reports)
 
     # ------------------------------------------------------------ positions
@@ -124,28 +124,34 @@ class ExternalActionFaults:
     def _draw(self, fault: Fault, count: int) -> int:
         return int(seeded_fraction(self._hub.settings.seed, fault.kind, fault.place, self._hub.now) * count)
 
-    def _close_all(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+    @_by_others
+    def close_all(self, exchange: SimExchange, fault: Fault) -> list[Report]:
         return [report for each in self._options() for report in exchange.trade(each.con_id, -int(each.quantity))]
 
-    def _close_one(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+    @_by_others
+    def close_one(self, exchange: SimExchange, fault: Fault) -> list[Report]:
         one = self._one(fault)
         return [] if one is None else exchange.trade(one.con_id, -1 if one.quantity > 0 else 1)
 
-    def _halve(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+    @_by_others
+    def halve(self, exchange: SimExchange, fault: Fault) -> list[Report]:
         """Close half of each option position, rounded down."""
         halves = ((each.con_id, int(each.quantity / 2)) for each in self._options())
         return [report for con_id, half in halves if half for report in exchange.trade(con_id, -half)]
 
-    def _close_leg(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+    @_by_others
+    def close_leg(self, exchange: SimExchange, fault: Fault) -> list[Report]:
         """Close all contracts of one option."""
         one = self._one(fault)
         return [] if one is None else exchange.trade(one.con_id, -int(one.quantity))
 
-    def _add_one(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+    @_by_others
+    def add_one(self, exchange: SimExchange, fault: Fault) -> list[Report]:
         one = self._one(fault)
         return [] if one is None else exchange.trade(one.con_id, 1 if one.quantity > 0 else -1)
 
-    def _sell_shares(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+    @_by_others
+    def sell_shares(self, exchange: SimExchange, fault: Fault) -> list[Report]:
         """Sell a part of all shares that are held, at least one."""
         found: list[Report] = []
         for each in exchange.positions():
@@ -154,12 +160,14 @@ class ExternalActionFaults:
                 found += exchange.trade(each.con_id, -max(int(float(each.quantity) * fault.seconds("part")), 1))
         return found
 
-    def _liquidate(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+    @_by_others
+    def liquidate(self, exchange: SimExchange, fault: Fault) -> list[Report]:
         """Close a position in the broker's name, under no order of a client."""
         one = self._one(fault)
         return told_to_all(self._hub, exchange.trade(one.con_id, -int(one.quantity), liquidation=True) if one else [])
 
-    def _assign(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+    @_by_others
+    def assign(self, exchange: SimExchange, fault: Fault) -> list[Report]:
         for each in self._options():
             if reports := exchange.assign(each.con_id):
                 return reports
@@ -171,17 +179,20 @@ class ExternalActionFaults:
         orders = [each for each in self._hub.exchange.open_orders() if each.ticket.client_id != STRANGER]
         return orders[self._draw(fault, len(orders))] if orders else None
 
-    def _cancel(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+    @_by_others
+    def cancel(self, exchange: SimExchange, fault: Fault) -> list[Report]:
         view = self._working(fault)
         return [] if view is None else exchange.end(view.ticket.client_id, view.ticket.order_id, "Cancelled by Trader")
 
-    def _cancel_all(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+    @_by_others
+    def cancel_all(self, exchange: SimExchange, fault: Fault) -> list[Report]:
         """Cancel every order of the clients, as by TWS's own button."""
         tickets = [each.ticket for each in exchange.open_orders() if each.ticket.client_id != STRANGER]
         ended = (exchange.end(each.client_id, each.order_id, "Cancelled by Trader") for each in tickets)
         return [report for reports in ended for report in reports]
 
-    def _change(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+    @_by_others
+    def change(self, exchange: SimExchange, fault: Fault) -> list[Report]:
         """Change the limit (or the stop) of an order of a client."""
         view = self._working(fault)
         if view is None:
@@ -194,7 +205,8 @@ class ExternalActionFaults:
             return exchange.place(replace(ticket, aux_price=ticket.aux_price + by))
         return []
 
-    def _place(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+    @_by_others
+    def place(self, exchange: SimExchange, fault: Fault) -> list[Report]:
         """Let another program have an order in a contract that is streamed, far from the market."""
         lines = (line.instrument for session in self._hub.sessions.values() for line in session.wants.lines.values())
         found = sorted({each.con_id for each in lines if each is not None and each.is_option})
@@ -227,18 +239,6 @@ def _strange(order_id: int, con_id: int, symbol: str, account: str) -> Ticket:
     )
 
 
-OF_PEOPLE = frozenset(
-    {"person_closes", "person_closes_part", "person_adds", "person_cancels", "person_changes"}
-    | {"person_sells_shares", "person_halves", "person_closes_leg", "person_cancels_all"}
-    | {"liquidation", "assignment", "strange_order"}
-)
-OF_POSITIONS = frozenset(
-    {"person_closes", "person_closes_part", "person_adds", "person_halves", "person_closes_leg"}
-    | {"liquidation", "assignment"}
-)
-"""Those that do something to a position that the account holds."""
-
-
 # --- Faults of the account
 
 NOTHING = "0.00"
@@ -252,7 +252,7 @@ class AccountFaults:
         self._agenda = agenda
         self._until = 0
 
-    def begin(self, fault: Fault, client_id: int | None) -> None:
+    def begin(self, fault: Fault, event: Event) -> None:
         """Let the account be not ready, and tell every client that hears of it."""
         self._until = max(self._until, self._hub.now + int(fault.seconds()))
         tell_values(self._hub, self._hub.brokers[0])

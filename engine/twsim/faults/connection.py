@@ -5,7 +5,7 @@ import re
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass as mutable_dataclass
 from datetime import datetime, tzinfo
 from decimal import Decimal
@@ -14,7 +14,8 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from twsim.faults.account import FaultScheduler
-from twsim.faults.plan import NEVER_ENDS, Fault, FaultError
+from twsim.faults.kinds import NEVER_ENDS
+from twsim.faults.plan import ConnectEvent, Event, Fault, FaultError
 from twsim.gateway.hub import ServerState
 from twsim.gateway.requests import answer
 from twsim.gateway.wire import Session, Traffic, Value, raw_frame, take_frames
@@ -239,11 +240,12 @@ class _Slow:
 
 
 class LinkFaults:
-    """Acts on one client's connection, or on all (`client_id` None)."""
+    """Acts on one client's connection, or on all. `fired` hears of a fault that has met a client."""
 
-    def __init__(self, hub: ServerState, agenda: FaultScheduler) -> None:
+    def __init__(self, hub: ServerState, agenda: FaultScheduler, fired: Callable[[Fault], None]) -> None:
         self._hub = hub
         self._agenda = agenda
+        self._fired = fired
         self._slow: list[_Slow] = []
         self._waiting: dict[Session, deque[bytes]] = {}
         self._last_slow: dict[Session, Fault] = {}
@@ -254,23 +256,28 @@ class LinkFaults:
         wanted = [each for each in sessions if client_id in (None, each.client_id)]
         return [each for each in wanted if isinstance(each, FaultySession)]
 
-    def cut(self, fault: Fault, client_id: int | None) -> None:
+    def _met(self, fault: Fault, event: Event) -> list[FaultySession]:
+        if found := self.clients(event.client_id):
+            self._fired(fault)
+        return found
+
+    def cut(self, fault: Fault, event: Event) -> None:
         """Break connections."""
-        for session in self.clients(client_id):
+        for session in self._met(fault, event):
             session.cut(fault.text("how"), in_frame=fault.flag("mid_frame"))
 
-    def silence(self, fault: Fault, client_id: int | None) -> None:
+    def silence(self, fault: Fault, event: Event) -> None:
         """Let connections fall silent."""
-        for session in self.clients(client_id):
+        for session in self._met(fault, event):
             session.flush()
             session.fall_silent()
             if (seconds := fault.seconds("real_seconds")) != NEVER_ENDS:
                 self._agenda.really_later(seconds, session.wake)
 
-    def garbage(self, fault: Fault, client_id: int | None) -> None:
+    def garbage(self, fault: Fault, event: Event) -> None:
         """Send what no client can read."""
         what = fault.text("what")
-        for session in self.clients(client_id):
+        for session in self._met(fault, event):
             if what == "unknown":
                 session.send(9999, 1, "garbage")
             elif what == "short":
@@ -278,11 +285,11 @@ class LinkFaults:
             else:
                 session.out.append(GARBAGE_LENGTH)
 
-    def slow_down(self, fault: Fault, client_id: int | None) -> None:
+    def slow_down(self, fault: Fault, event: Event) -> None:
         """Answer late from now on."""
         lasts = fault.seconds("lasts")
         ends = None if lasts == NEVER_ENDS else self._hub.now + int(lasts)
-        self._slow.append(_Slow(fault, client_id, ends))
+        self._slow.append(_Slow(fault, event.client_id, ends))
 
     def calm(self) -> None:
         """Answer new requests at once; those that wait keep their order."""
@@ -321,7 +328,6 @@ class LinkFaults:
 
 Row = TypeVar("Row")
 ACCOUNTS = {"live": "U1234567", "several": "{own},DU7654321", "none": ""}
-OF_STARTS = frozenset({"wrong_account", "incomplete", "short_list"})
 
 
 class StartFaults:
@@ -334,9 +340,9 @@ class StartFaults:
         self._marks: dict[Session, list[Fault]] = {}
         self._until = 0
 
-    def mark(self, session: Session, faults: Sequence[Fault]) -> None:
-        """Let faults act on a connection."""
-        self._marks[session] = [each for each in faults if each.kind in OF_STARTS]
+    def mark(self, fault: Fault, event: ConnectEvent) -> None:
+        """Let a fault act on a connection."""
+        self._marks.setdefault(event.session, []).append(fault)
 
     # ------------------------------------------------------------ the gateway restarts
 
@@ -345,7 +351,7 @@ class StartFaults:
         """True while nobody can connect."""
         return self._hub.now < self._until
 
-    def restart(self, fault: Fault, client_id: int | None) -> None:
+    def restart(self, fault: Fault, event: Event) -> None:
         """Cut every connection, and accept none for a while."""
         self._until = self._hub.now + int(fault.seconds())
         for session in list(self._hub.sessions.values()):

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from twsim.exchange.nbbo import seeded_fraction
 from twsim.faults.account import FaultScheduler
 from twsim.faults.connection import FaultySession
-from twsim.faults.plan import NEVER_ENDS, Fault
+from twsim.faults.kinds import NEVER_ENDS
+from twsim.faults.plan import Event, Fault
 from twsim.gateway.hub import ServerState
 from twsim.gateway.market_data import begin_line, first_set
 from twsim.gateway.wire import MarketDataLine, Session
@@ -318,8 +319,6 @@ _DISTORT: dict[str, Callable[[TickValues, Rows, Fault], TickValues]] = {
     "spike": _spike,
     "bad_greeks": _greeks,
 }
-OF_MARKET = frozenset({*_DISTORT, "one_stale"})
-OF_CHAIN = frozenset({"chain_hole", "adjusted"})
 
 
 # --- Faults of market data
@@ -334,9 +333,6 @@ NOT_SUBSCRIBED = {
 
 SNAPSHOT_SECONDS = 11
 """How long the gateway waits for what a snapshot lacks, before it ends it."""
-
-OF_LINES = frozenset({"not_subscribed", "delayed_data"})
-"""Kinds that act on each line that is asked for, not when they begin."""
 
 
 class QuoteFaults:
@@ -373,7 +369,7 @@ class QuoteFaults:
                 (first_set if line.is_begun else begin_line)(self._hub, session, line)
         self._hub.feed.said_anew()
 
-    def farm_down(self, fault: Fault, client_id: int | None) -> None:
+    def farm_down(self, fault: Fault, event: Event) -> None:
         """Break a market data farm, for a time."""
         farm = fault.text("farm")
         self.stop("farm")
@@ -387,7 +383,7 @@ class QuoteFaults:
                 self._forget(session, list(session.wants.lines))
         self.resume("farm")
 
-    def die(self, fault: Fault, client_id: int | None) -> None:
+    def die(self, fault: Fault, event: Event) -> None:
         """Let lines end of which nobody is told: only who asks for them anew has quotes again."""
         for session in self._hub.sessions.values():
             lines = [line for line in session.wants.lines.values() if self._is_of(fault, session, line)]
@@ -407,7 +403,7 @@ class QuoteFaults:
         is_option = line.instrument is None or line.instrument.is_option
         return fault.text("of") in ("all", "options" if is_option else "underlying")
 
-    def compete(self, fault: Fault, client_id: int | None) -> None:
+    def compete(self, fault: Fault, event: Event) -> None:
         """Let another session of the user have the data."""
         self.stop("session")
         self._competing = True
@@ -421,7 +417,7 @@ class QuoteFaults:
         self._competing = self._quiet["session"] > 1
         self.resume("session")
 
-    def stand(self, fault: Fault, client_id: int | None) -> None:
+    def stand(self, fault: Fault, event: Event) -> None:
         """Let a symbol be not subscribed, or delayed, from now on."""
         self._standing.append(fault)
 
@@ -488,7 +484,6 @@ class QuoteFaults:
 
 # --- Faults of what clients are shown of the market begin and end here
 
-OF_VIEWS = OF_MARKET | OF_CHAIN | {"frozen", "line_limit", "short_day"}
 MARKET_DATA_TYPE = 58
 LIVE, FROZEN = 1, 2
 
@@ -509,22 +504,9 @@ class ViewFaults:
         if isinstance(hub.market, ShownMarket):
             hub.market.shown.met = self._once
 
-    def begin(self, fault: Fault, client_id: int | None) -> None:
-        """Let a fault begin, and end when its seconds are over."""
-        end: Callable[[], None] | None
-        if fault.kind in OF_CHAIN:
-            end = self._change_chain(fault)
-        elif fault.kind == "line_limit":
-            end = self._quotes.limit_lines(fault)
-        elif fault.kind == "frozen":
-            end = self._freeze()
-        elif fault.kind == "short_day":
-            end = self._shorten(fault)
-        else:
-            end = self._distort(fault)
-        if end is None:
-            return
-        if fault.kind not in OF_CHAIN and fault.kind != "line_limit":
+    def _begin(self, fault: Fault, end: Callable[[], None], *, is_met: bool = True) -> None:
+        """Let a fault end when its seconds are over. is_met: it changes something from now on."""
+        if is_met:
             self._fired(fault)
         self._number += 1
         number = self._number
@@ -553,16 +535,24 @@ class ViewFaults:
         assert isinstance(self._hub.market, ShownMarket)
         return self._hub.market
 
-    def _change_chain(self, fault: Fault) -> Callable[[], None]:
+    def adjust(self, fault: Fault, event: Event) -> None:
+        """Show an adjusted twin of each option."""
         shown = self._market().shown
-        if fault.kind == "adjusted":
-            shown.adjusted.append(fault)
-            return lambda: shown.adjusted.remove(fault)
+        shown.adjusted.append(fault)
+        self._begin(fault, lambda: shown.adjusted.remove(fault), is_met=False)
+
+    def make_hole(self, fault: Fault, event: Event) -> None:
+        """Leave strikes out of the chain."""
+        shown = self._market().shown
         hole = fault, self._hub.settings.seed
         shown.holes.append(hole)
-        return lambda: shown.holes.remove(hole)
+        self._begin(fault, lambda: shown.holes.remove(hole), is_met=False)
 
-    def _freeze(self) -> Callable[[], None]:
+    def limit_lines(self, fault: Fault, event: Event) -> None:
+        """Let no further line be opened."""
+        self._begin(fault, self._quotes.limit_lines(fault), is_met=False)
+
+    def freeze(self, fault: Fault, event: Event) -> None:
         """Show what stood last, marked as frozen."""
         self._quotes.stop("frozen")
         self._tell_type(FROZEN)
@@ -573,44 +563,54 @@ class ViewFaults:
             self._tell_type(LIVE)
             self._quotes.resume("frozen")
 
-        return thaw
+        self._begin(fault, thaw)
 
-    def _shorten(self, fault: Fault) -> Callable[[], None] | None:
+    def shorten(self, fault: Fault, event: Event) -> None:
         """Let the day end early, or not trade at all, as contracts tell it and as orders and quotes find it."""
         session = session_on(exchange_date(self._hub.at))
         if session is None:
-            return None
+            return
         close = None if fault.text("close") == "closed" else session.at(time.fromisoformat(fault.text("close")))
         self._hub.short_days[session.date] = close
         stops = max(0.0, ((close or session.open) - self._hub.at).total_seconds())
         lasts = (session.close - self._hub.at).total_seconds() - stops
         halt = replace(fault, kind="halt", values={"symbol": "all", "seconds": lasts})
         if lasts > 0:
-            self._agenda.later(stops, lambda: self.begin(halt, None))
-        return self._hub.short_days.clear
+            self._agenda.later(stops, lambda: self.halt(halt, event))
+        self._begin(fault, self._hub.short_days.clear)
 
     def _tell_type(self, kind: int) -> None:
         for session in self._hub.sessions.values():
             for req_id in session.wants.lines:
                 session.send(MARKET_DATA_TYPE, 1, req_id, kind)
 
-    def _distort(self, fault: Fault) -> Callable[[], None] | None:
+    def distort(self, fault: Fault, event: Event) -> None:
+        """Show wrong quotes."""
+        self._begin(fault, self._distorted(fault))
+
+    def make_stale(self, fault: Fault, event: Event) -> None:
+        """Let one option that is streamed keep its quote."""
+        if (one := self._streamed_option(fault)) is not None:
+            self._begin(fault, self._distorted(fault, one))
+
+    def halt(self, fault: Fault, event: Event) -> None:
+        """Halt trading, and show no quotes."""
+        resume = self._distorted(fault)
+        halts, symbol = self._market().true.halts, fault.text("symbol")
+        halts.append(symbol)
+
+        def end() -> None:
+            resume()
+            halts.remove(symbol)
+
+        self._begin(fault, end)
+
+    def _distorted(self, fault: Fault, one: int | None = None) -> Callable[[], None]:
+        """Distort quotes, those of all or of one contract; return what ends it."""
         market = self._market()
-        one = self._streamed_option(fault) if fault.kind == "one_stale" else None
-        if fault.kind == "one_stale" and one is None:
-            return None
         wrong: Distortion = distortion(fault, market, one)
         market.distortions.append(wrong)
-        if fault.kind != "halt":
-            return lambda: market.distortions.remove(wrong)
-        symbol = fault.text("symbol")
-        market.true.halts.append(symbol)
-
-        def resume() -> None:
-            market.distortions.remove(wrong)
-            market.true.halts.remove(symbol)
-
-        return resume
+        return lambda: market.distortions.remove(wrong)
 
     def _streamed_option(self, fault: Fault) -> int | None:
         """Return one of the options that are streamed, drawn from the seed; None when there is none."""

@@ -1,13 +1,14 @@
 """Faults of an order on its way to the broker: lost, refused, or taken as something else than was asked."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
 from twsim.exchange.exchange import SimExchange
-from twsim.faults.plan import NEVER_ENDS, Fault
-from twsim.faults.reports import Key, Later
+from twsim.faults.kinds import NEVER_ENDS
+from twsim.faults.plan import CancelEvent, Fault, Key, OrderEvent
+from twsim.faults.reports import Later
 from twsim.gateway.parse import JOIN, LEG_FIELDS
 from twsim.seams import Exchange, OrderChanged, OrderError, OrderView, Report, Status, Ticket, second_id
 
@@ -18,7 +19,8 @@ PACING = 100, "Max rate of messages per second has been exceeded:max=50 rec=51 (
 class IntakeFaults:
     """What becomes of new orders. `fired` hears of each fault that does something."""
 
-    def __init__(self, fired: Callable[[Fault], None]) -> None:
+    def __init__(self, exchange: Exchange, fired: Callable[[Fault], None]) -> None:
+        self._exchange = exchange
         self._fired = fired
         self._swallowed: set[Key] = set()
         self._refused: set[Key] = set()
@@ -36,24 +38,19 @@ class IntakeFaults:
         self._swallowed -= orders
         self._refused -= orders
 
-    def keeps(self, fault: Fault, ticket: Ticket) -> list[Report] | None:
-        """Return what the client hears of an order that the broker never sees; None when it goes on."""
-        key = ticket.client_id, ticket.order_id
-        if fault.kind == "swallow_order":
-            self._fired(fault)
-            self._swallowed.add(key)
-            return []
-        if fault.kind == "pacing":
-            self._fired(fault)
-            self._swallowed.add(key)
-            return [OrderError(key[0], -1, *PACING)]
-        if fault.kind == "reject":
-            self._fired(fault)
-            return self._refusal(fault, ticket)
-        return None
+    def swallow(self, fault: Fault, event: OrderEvent) -> list[Report]:
+        """Lose an order; nobody is told."""
+        self._swallowed.add(event.key)
+        return []
 
-    def _refusal(self, fault: Fault, ticket: Ticket) -> list[Report]:
-        key = ticket.client_id, ticket.order_id
+    def pace(self, fault: Fault, event: OrderEvent) -> list[Report]:
+        """Lose an order, and say that there were too many messages."""
+        self._swallowed.add(event.key)
+        return [OrderError(event.key[0], -1, *PACING)]
+
+    def reject(self, fault: Fault, event: OrderEvent) -> list[Report]:
+        """Refuse an order, with the status that the fault says."""
+        key, ticket = event.key, event.ticket
         self._refused.add(key)
         refused = OrderError(*key, fault.whole("code"), fault.text("text"))
         if (status := fault.text("status")) == "none":
@@ -69,26 +66,32 @@ class IntakeFaults:
         )
         return [OrderChanged(view), refused]
 
-    def taken_as(self, faults: list[Fault], ticket: Ticket) -> Ticket:
-        """Return the order as presets of the broker's window make it, and as the broker writes it."""
-        for fault in faults:
-            if (make := _MADE_BY.get(fault.kind)) is not None and (made := make(fault, ticket)) != ticket:
-                self._fired(fault)
-                ticket = made
-        return ticket
+    def preset(self, fault: Fault, event: OrderEvent) -> None:
+        """Let the broker take an order as a preset of its window makes it."""
+        self._take(fault, event, _as_preset(fault, event.ticket))
 
-    def hinder(self, faults: list[Fault], ticket: Ticket, exchange: SimExchange) -> None:
-        """Let an order that is with the broker fill otherwise than it should."""
-        for fault in faults:
-            if fault.kind == "worse_fill":
-                slip = Decimal(str(fault.seconds("price_by")))
-                exchange.hinder(ticket.client_id, ticket.order_id, slip=slip, met=partial(self._fired, fault))
-            elif fault.kind == "one_leg":
-                leg = fault.whole("leg")
-                exchange.hinder(ticket.client_id, ticket.order_id, lone_leg=leg, met=partial(self._fired, fault))
+    def rewrite_legs(self, fault: Fault, event: OrderEvent) -> None:
+        """Let the broker write the legs of a combo in another order."""
+        self._take(fault, event, _rewritten(event.ticket))
+
+    def _take(self, fault: Fault, event: OrderEvent, made: Ticket) -> None:
+        if made != event.ticket:
+            self._fired(fault)
+            event.ticket = made
+
+    def slip(self, fault: Fault, event: OrderEvent) -> None:
+        """Let an order fill at a worse price."""
+        assert isinstance(self._exchange, SimExchange)
+        by = Decimal(str(fault.seconds("price_by")))
+        self._exchange.hinder(*event.key, slip=by, met=partial(self._fired, fault))
+
+    def fill_one_leg(self, fault: Fault, event: OrderEvent) -> None:
+        """Let one leg of a combo fill alone."""
+        assert isinstance(self._exchange, SimExchange)
+        self._exchange.hinder(*event.key, lone_leg=fault.whole("leg"), met=partial(self._fired, fault))
 
 
-def as_preset(fault: Fault, ticket: Ticket) -> Ticket:
+def _as_preset(fault: Fault, ticket: Ticket) -> Ticket:
     """Return an order with another price (worse for us), one more of it, or the other time in force."""
     what = fault.text("what")
     if what == "quantity":
@@ -102,15 +105,12 @@ def as_preset(fault: Fault, ticket: Ticket) -> Ticket:
     return ticket if changed <= 0 and ticket.sec_type != "BAG" else replace(ticket, limit_price=changed)
 
 
-def _rewritten(_: Fault, ticket: Ticket) -> Ticket:
+def _rewritten(ticket: Ticket) -> Ticket:
     """Return a combo with its legs in another order: the broker takes a change only under those words of its own."""
     kept = ticket.echo.get("Legs", "").split(JOIN)
     rows = [kept[at : at + LEG_FIELDS] for at in range(0, len(kept), LEG_FIELDS)]
     echo = {**ticket.echo, "Legs": JOIN.join(field for row in reversed(rows) for field in row)}
     return replace(ticket, legs=ticket.legs[::-1], echo=echo) if ticket.legs else ticket
-
-
-_MADE_BY: Mapping[str, Callable[[Fault, Ticket], Ticket]] = {"preset": as_preset, "legs_rewritten": _rewritten}
 
 
 # --- Faults of a change of an order
@@ -130,16 +130,19 @@ class ChangeFaults:
         self._doubled: dict[Key, Fault] = {}
         self._seconds: set[Key] = set()
 
-    def mark(self, faults: Iterable[Fault], ticket: Ticket) -> None:
-        """Let the faults of a new order that are of its changes act on them."""
-        key = ticket.client_id, ticket.order_id
-        for fault in faults:
-            if fault.kind == "warning" and fault.text("of") == "change":
-                self._answered[key] = fault
-            elif fault.kind == "legs_rewritten" and ticket.legs and fault.text("changes") == "refused":
-                self._fixed[key] = fault
-            elif fault.kind == "change_doubled":
-                self._doubled[key] = fault
+    def answer(self, fault: Fault, event: OrderEvent) -> None:
+        """Answer the next change of an order with a warning, if the fault is of changes."""
+        if fault.text("of") == "change":
+            self._answered[event.key] = fault
+
+    def fix(self, fault: Fault, event: OrderEvent) -> None:
+        """Refuse changes of a combo, if the fault says so."""
+        if event.ticket.legs and fault.text("changes") == "refused":
+            self._fixed[event.key] = fault
+
+    def double(self, fault: Fault, event: OrderEvent) -> None:
+        """Take the next change of an order as a second order."""
+        self._doubled[event.key] = fault
 
     def forget(self, orders: set[Key]) -> None:
         """Let ids mean other orders from now on."""
@@ -195,33 +198,52 @@ def _second_of(key: Key) -> Key:
 
 # --- Faults of a cancel
 
-OF_CANCELS = frozenset({"swallow_cancel", "refuse_cancel", "pending_cancel"})
-
 
 class CancelFaults:
-    """Keeps cancels from the broker. `send` delivers what comes of those that are only late."""
+    """Keeps cancels from the broker. `send` delivers what comes of those that are only late.
 
-    def __init__(self, exchange: Exchange, later: Later, send: Callable[[list[Report]], None]) -> None:
+    A fault does nothing to the cancel of an order that does not work: it returns None, else what the client hears.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        later: Later,
+        send: Callable[[list[Report]], None],
+        fired: Callable[[Fault], None],
+    ) -> None:
         self._exchange = exchange
+        self._fired = fired
         self._later = later
         self._send = send
         self._pending: set[Key] = set()
 
-    def takes(self, fault: Fault, key: Key) -> list[Report] | None:
-        """Return what the client hears instead of the broker's answer; None for an order that does not work."""
-        view = self._working(key)
-        if view is None:
+    def swallow(self, fault: Fault, event: CancelEvent) -> list[Report] | None:
+        """Lose a cancel; nobody is told."""
+        return None if self._met(fault, event) is None else []
+
+    def refuse(self, fault: Fault, event: CancelEvent) -> list[Report] | None:
+        """Refuse a cancel."""
+        if (view := self._met(fault, event)) is None:
             return None
-        if fault.kind == "swallow_cancel":
-            return []
-        if fault.kind == "refuse_cancel":
-            words = f"OrderId {key[1]} that needs to be cancelled cannot be cancelled, state: {view.status.value}."
-            return [OrderError(*key, fault.whole("code"), fault.text("text") or words)]
-        if key not in self._pending:
-            self._pending.add(key)
+        words = f"OrderId {event.key[1]} that needs to be cancelled cannot be cancelled, state: {view.status.value}."
+        return [OrderError(*event.key, fault.whole("code"), fault.text("text") or words)]
+
+    def put_off(self, fault: Fault, event: CancelEvent) -> list[Report] | None:
+        """Say that a cancel is pending; it reaches the broker some seconds later, or never."""
+        if (view := self._met(fault, event)) is None:
+            return None
+        if event.key not in self._pending:
+            self._pending.add(event.key)
             if (seconds := fault.seconds()) != NEVER_ENDS:
-                self._later(seconds, lambda: self._end(key))
+                self._later(seconds, partial(self._end, event.key))
         return [_pending(view)]
+
+    def _met(self, fault: Fault, event: CancelEvent) -> OrderView | None:
+        """Return the order that works, and note the fault."""
+        if (view := self._working(event.key)) is not None:
+            self._fired(fault)
+        return view
 
     def waits(self, key: Key) -> list[Report] | None:
         """Return the answer to a further cancel of an order whose cancel is pending, None when it is not."""

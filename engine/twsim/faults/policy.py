@@ -8,26 +8,31 @@ the computer's.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from twsim.exchange.exchange import SimExchange
-from twsim.faults.account import (
-    OF_PEOPLE,
-    OF_POSITIONS,
-    AccountFaults,
-    ExternalActionFaults,
-    FaultScheduler,
-    told_to_all,
-)
+from twsim.faults.account import AccountFaults, ExternalActionFaults, FaultScheduler, told_to_all
 from twsim.faults.connection import FaultySession, LinkFaults, Row, ShownZone, StaleAnswers, StartFaults, shown_zone
-from twsim.faults.market import OF_LINES, OF_VIEWS, QuoteFaults, ViewFaults
-from twsim.faults.orders import OF_CANCELS, CancelFaults, ChangeFaults, IntakeFaults
-from twsim.faults.plan import CANCEL, CONNECT, FILL, ORDER, Fault, FaultError, FaultPlan
-from twsim.faults.reports import OF_EXECUTIONS, OF_FILLS, OF_ORDERS, ExecutionFaults, Key, ReportFaults
+from twsim.faults.kinds import CANCEL, CONNECT, FILL, KINDS, ORDER, Phase
+from twsim.faults.market import QuoteFaults, ViewFaults
+from twsim.faults.orders import CancelFaults, ChangeFaults, IntakeFaults
+from twsim.faults.plan import (
+    CancelEvent,
+    ConnectEvent,
+    Event,
+    Fault,
+    FaultError,
+    FaultPlan,
+    FillEvent,
+    Key,
+    OrderEvent,
+)
+from twsim.faults.reports import ExecutionFaults, ReportFaults
 from twsim.gateway.hub import ServerState
 from twsim.gateway.orders import deliver_unchanged
 from twsim.gateway.wire import MarketDataLine, Session, Traffic
@@ -51,12 +56,6 @@ CONNECTIVITY = {
     1102: "Connectivity between IB and Trader Workstation has been restored - data maintained. "
     "All data farms are connected.",
 }
-OF_A_CLIENT = frozenset({"cut", "silence", "garbage"})
-"""Kinds that do nothing while nobody is connected."""
-AFTER_FILLS = frozenset({"correction", "overfill", "expires"})
-NEEDS_BROKER = frozenset({"late_fill", "worse_fill", "one_leg", "change_doubled"}) | AFTER_FILLS | OF_PEOPLE
-NOTED_LATER = OF_LINES | OF_VIEWS | OF_PEOPLE | {"dead_line"}
-"""Kinds that are noted when they change something, not when they begin."""
 READ_ONLY = 321, "Error validating request.-'bA' : cause - The API interface is currently in Read-Only mode."
 
 
@@ -66,6 +65,9 @@ class _Lost:
 
     fault: Fault
     kept: list[Report] = field(default_factory=list)
+
+
+Hook = Callable[[Fault, Any], list[Report] | None]
 
 
 class Faults:
@@ -81,10 +83,15 @@ class Faults:
         self._agenda = FaultScheduler(hub)
         self._quotes = QuoteFaults(hub, self._agenda, self._note)
         self._views = ViewFaults(hub, self._agenda, self._quotes, self._note)
-        self._links = LinkFaults(hub, self._agenda)
+        self._links = LinkFaults(hub, self._agenda, self._note)
         self._account = AccountFaults(hub, self._agenda)
         self._starts = StartFaults(hub, self._agenda, self._note)
         self._people = ExternalActionFaults(hub, self._agenda, self._broker_sends)
+        self._intake = IntakeFaults(hub.exchange, self._note)
+        self._cancels = CancelFaults(hub.exchange, self._agenda.later, self._broker_says, self._note)
+        self._orders = ReportFaults(self._filled, self._agenda.later, self._send)
+        self._changes = ChangeFaults(hub.exchange, self._note, self._orders.hide)
+        self._executions = ExecutionFaults(self._agenda.later, self._send, self._note)
         self._read_only = 0
         self._asleep_until = 0
         self._zone: ShownZone | None = None
@@ -92,40 +99,31 @@ class Faults:
         self._late: dict[Key, Ticket] = {}
         self._tickets: dict[Key, Ticket] = {}
         self._greeted: dict[Session, list[Fault]] = {}
-        self._intake = IntakeFaults(self._note)
-        self._cancels = CancelFaults(hub.exchange, self._agenda.later, self._broker_says)
-        self._orders = ReportFaults(self._filled, self._agenda.later, self._send)
-        self._changes = ChangeFaults(hub.exchange, self._note, self._orders.hide)
-        self._executions = ExecutionFaults(self._agenda.later, self._send, self._note)
+        self._hangs_up: dict[Session, Fault] = {}
         self._lost: _Lost | None = None
-        self._acts: dict[str, Callable[[Fault, int | None], None]] = {
-            "cut": self._links.cut,
-            "silence": self._links.silence,
-            "lost_connectivity": self._lose_link,
-            "farm_down": self._quotes.farm_down,
-            "dead_line": self._quotes.die,
-            "competing_session": self._quotes.compete,
-            "not_subscribed": self._quotes.stand,
-            "delayed_data": self._quotes.stand,
-            "garbage": self._links.garbage,
-            "slow": self._links.slow_down,
-            "time_zone": self._tell_zone,
-            "broker_clock": self._set_clock,
-            "restart": self._starts.restart,
-            "account_not_ready": self._account.begin,
-            "read_only": self._go_read_only,
-            "time_passes": self._fall_asleep,
-            **dict.fromkeys(OF_VIEWS, self._views.begin),
-            **dict.fromkeys(OF_PEOPLE, self._people.begin),
-        }
+        self._hooks = self._all_hooks()
         self._check()
         for each in plan.faults:
             if each.at is None and not each.on:
-                self._act(each, each.client)
+                self._run(Phase.BEGIN, [each], Event(each.client))
+
+    def _all_hooks(self) -> dict[tuple[str, Phase], Hook]:
+        """Return what acts for each kind, by the phase in which it does."""
+        actors = (
+            *(self._quotes, self._views, self._links, self._account, self._starts, self._people),
+            *(self._intake, self._cancels, self._orders, self._changes, self._executions, self),
+        )
+        by_name = {type(each).__name__: each for each in actors}
+        found: dict[tuple[str, Phase], Hook] = {}
+        for name, kind in KINDS.items():
+            for phase, acts in kind.hooks.items():
+                actor, _, method = acts.partition(".")
+                found[name, phase] = getattr(by_name[actor], method)
+        return found
 
     def _check(self) -> None:
         for each in self._plan:
-            if each.kind in NEEDS_BROKER and not isinstance(self._hub.exchange, SimExchange):
+            if KINDS[each.kind].needs_broker and not isinstance(self._hub.exchange, SimExchange):
                 raise FaultError(f"faults[{each.place}]: {each.kind} needs the simulated broker, not another exchange")
 
     def _epoch(self, fault: Fault) -> int:
@@ -158,7 +156,7 @@ class Faults:
         """Let the faults begin whose time has come."""
         while self._timed and self._timed[0][0] <= self._hub.now:
             fault = self._timed.pop(0)[2]
-            self._act(fault, fault.client)
+            self._run(Phase.BEGIN, [fault], Event(fault.client))
 
     def after_move(self) -> None:
         """Do what is due: late reports, late answers, and the ends of faults."""
@@ -176,14 +174,20 @@ class Faults:
                     found.append(fault)
         return found
 
-    def _act(self, fault: Fault, client_id: int | None) -> None:
-        """Let a fault of the link or of the data begin, if it is one."""
-        if (act := self._acts.get(fault.kind)) is None:
-            return
-        is_idle = fault.kind in OF_A_CLIENT and not self._links.clients(client_id)
-        if not is_idle and fault.kind not in NOTED_LATER:
-            self._note(fault)
-        act(fault, client_id)
+    def _run(self, phase: Phase, hits: Iterable[Fault], event: Event) -> list[Report]:
+        """Let faults act that do so in this phase, in the order of the plan; return what they tell the client."""
+        return [report for answer in self._answers(phase, hits, event) for report in answer or ()]
+
+    def _kept(self, phase: Phase, hits: Iterable[Fault], event: Event) -> list[Report] | None:
+        """Return the answer of the first fault by which an event goes no further, None when it goes on."""
+        return next((each for each in self._answers(phase, hits, event) if each is not None), None)
+
+    def _answers(self, phase: Phase, hits: Iterable[Fault], event: Event) -> Iterator[list[Report] | None]:
+        for fault in hits:
+            if (hook := self._hooks.get((fault.kind, phase))) is not None:
+                if KINDS[fault.kind].noted_first:
+                    self._note(fault)
+                yield hook(fault, event)
 
     @property
     def fired(self) -> Mapping[int, int]:
@@ -197,7 +201,7 @@ class Faults:
 
     def _note(self, fault: Fault) -> None:
         self._fired[fault.place] += 1
-        self._fired_open[fault.place] += fault.kind in OF_POSITIONS or self._people.holds_options
+        self._fired_open[fault.place] += KINDS[fault.kind].of_position or self._people.holds_options
         log.info("faults[%d], %s, fires at %s", fault.place, fault.kind, self._hub.at.isoformat())
 
     # ------------------------------------------------------------ connections
@@ -210,17 +214,16 @@ class Faults:
 
     def refuses(self, session: Session) -> bool:
         """Count a connection, and say whether it is told that its id is in use."""
-        hits = self._hits(CONNECT, session.client_id)
-        if busy := [each for each in hits if each.kind == "id_in_use"]:
-            self._note(busy[0])
+        hits, event = self._hits(CONNECT, session.client_id), ConnectEvent(session.client_id, session)
+        if self._kept(Phase.KEEP, hits, event) is not None:
             return True
-        for fault in hits:
-            if fault.kind == "roll_back_ids":
-                self._note(fault)
-                self._roll_back(session.client_id, fault.whole("to"))
+        self._run(Phase.GREET, hits, event)
         self._greeted[session] = hits
-        self._starts.mark(session, hits)
         return False
+
+    def say_id_in_use(self, fault: Fault, event: ConnectEvent) -> list[Report]:
+        """Refuse a connection."""
+        return []
 
     @property
     def is_down(self) -> bool:
@@ -234,12 +237,15 @@ class Faults:
 
     def hangs_up(self, session: Session) -> bool:
         """Say whether this client is turned away without a word."""
-        found = next((each for each in self._greeted[session] if each.kind == "hang_up"), None)
-        if found is None:
+        if (fault := self._hangs_up.pop(session, None)) is None:
             return False
-        self._note(found)
+        self._note(fault)
         del self._greeted[session]
         return True
+
+    def mark_hang_up(self, fault: Fault, event: ConnectEvent) -> None:
+        """Let a client be turned away once it has connected; the first such fault is the one that is noted."""
+        self._hangs_up.setdefault(event.session, fault)
 
     def accounts(self, session: Session, own: str) -> str:
         """Return the accounts that a client is told of."""
@@ -257,15 +263,18 @@ class Faults:
         """Say whether the end of a list is told."""
         return self._starts.ends(session, what)
 
-    def _go_read_only(self, fault: Fault, client_id: int | None) -> None:
+    def go_read_only(self, fault: Fault, event: Event) -> None:
+        """Refuse orders and cancels, for a time."""
         self._read_only = self._hub.now + int(fault.seconds())
 
-    def _tell_zone(self, fault: Fault, client_id: int | None) -> None:
+    def tell_zone(self, fault: Fault, event: Event) -> None:
+        """Tell times in another zone."""
         self._zone = shown_zone(fault)
         for session in self._links.clients(None):
             session.zone = self._zone
 
-    def _set_clock(self, fault: Fault, client_id: int | None) -> None:
+    def set_clock(self, fault: Fault, event: Event) -> None:
+        """Tell another time, or none."""
         self._clock = fault
 
     def told_time(self, now: int) -> int | None:
@@ -274,11 +283,13 @@ class Faults:
             return now
         return now + self._clock.whole("seconds") if self._clock.flag("answers") else None
 
-    def _fall_asleep(self, fault: Fault, client_id: int | None) -> None:
+    def fall_asleep(self, fault: Fault, event: Event) -> None:
+        """Let time pass without the clients."""
         self._asleep_until = self._hub.now + int(fault.seconds())
 
-    def _roll_back(self, client_id: int, first: int) -> None:
-        hub = self._hub
+    def roll_back_ids(self, fault: Fault, event: ConnectEvent) -> None:
+        """Forget the order ids of a client but those of working orders, and begin again at a lower one."""
+        hub, client_id, first = self._hub, event.session.client_id, fault.whole("to")
         hub.highest_id[client_id] = first - 1
         hub.passed_id.pop(client_id, None)
         working = {(view.ticket.client_id, told_id(view.ticket.order_id)) for view in hub.exchange.open_orders()}
@@ -296,8 +307,8 @@ class Faults:
         """Act on a client that has just had its greeting."""
         if self._lost is not None:
             session.error(-1, 1100, CONNECTIVITY[1100])
-        for fault in self._greeted.pop(session, []):
-            self._act(fault, session.client_id)
+        hits = self._greeted.pop(session, [])
+        self._run(Phase.BEGIN, hits, ConnectEvent(session.client_id, session))
 
     def holds(self, session: Session, payload: bytes) -> bool:
         """Say whether this request is kept, to be answered later."""
@@ -321,7 +332,8 @@ class Faults:
         """True while the gateway has lost the broker."""
         return self._lost is not None
 
-    def _lose_link(self, fault: Fault, client_id: int | None) -> None:
+    def lose_link(self, fault: Fault, event: Event) -> None:
+        """Lose the broker, for a time."""
         if self._lost is not None:
             return
         self._lost = _Lost(fault)
@@ -369,42 +381,39 @@ class Faults:
         if known:
             again = OrderError(*key, 103, "Duplicate order id")
             return [again] if self._intake.is_refused(key) else self._changes.takes(ticket)
-        hits = self._hits(ORDER, ticket.client_id, ticket)
-        for fault in hits:
-            if (answer := self._intake.keeps(fault, ticket)) is not None:
+        hits, event = self._hits(ORDER, ticket.client_id, ticket), OrderEvent(ticket.client_id, key, ticket)
+        for phase in (Phase.KEEP, Phase.DELAY):
+            if (answer := self._kept(phase, hits, event)) is not None:
                 return answer
-        if late := [each for each in hits if each.kind == "late_order"]:
-            self._note(late[0])
-            self._late[key] = ticket
-            self._agenda.later(late[0].seconds(), lambda: self._arrive(key))
-            return []
-        for fault in hits:
-            self._begin(fault, key)
-        self._changes.mark(hits, ticket)
-        warned = [each for each in hits if each.kind == "warning" and each.text("of") == "order"]
-        warnings = [self._warning(each, key) for each in warned]
-        reports = self._hub.exchange.place(self._intake.taken_as(hits, ticket))
-        if isinstance(self._hub.exchange, SimExchange):
-            self._intake.hinder(hits, ticket, self._hub.exchange)
+        self._run(Phase.BEGIN, hits, event)
+        self._run(Phase.CHANGE, hits, event)
+        warnings = self._run(Phase.ANSWER, hits, event)
+        self._run(Phase.TAKE, hits, event)
+        reports = self._hub.exchange.place(event.ticket)
+        self._run(Phase.HINDER, hits, event)
         return [*reports, *warnings]
 
-    def _warning(self, fault: Fault, key: Key) -> Report:
+    def warn(self, fault: Fault, event: OrderEvent) -> list[Report]:
+        """Send a warning after an order, if the fault is of orders."""
+        if fault.text("of") != "order":
+            return []
         self._note(fault)
-        return OrderError(*key, fault.whole("code"), fault.text("text"))
+        return [OrderError(*event.key, fault.whole("code"), fault.text("text"))]
+
+    def delay_order(self, fault: Fault, event: OrderEvent) -> list[Report]:
+        """Let an order reach the broker later, as it stands then."""
+        self._late[event.key] = event.ticket
+        self._agenda.later(fault.seconds(), partial(self._arrive, event.key))
+        return []
 
     def _arrive(self, key: Key) -> None:
         """Let an order reach the broker after all."""
         exchange, ticket = self._hub.exchange, self._late.pop(key)
         self._broker_says(exchange.arrive(ticket) if isinstance(exchange, SimExchange) else exchange.place(ticket))
 
-    def _begin(self, fault: Fault, key: Key) -> None:
-        if fault.kind in OF_ORDERS:
-            self._note(fault)
-            self._orders.mark_order(fault, key)
-        elif fault.kind == "expires":
-            self._agenda.later(fault.seconds(), partial(self._expire, fault, key))
-        else:
-            self._act(fault, key[0])
+    def expire(self, fault: Fault, event: OrderEvent | FillEvent) -> None:
+        """Let an order end, some seconds from now."""
+        self._agenda.later(fault.seconds(), partial(self._expire, fault, event.key))
 
     def _expire(self, fault: Fault, key: Key) -> None:
         assert isinstance(self._hub.exchange, SimExchange)
@@ -418,17 +427,15 @@ class Faults:
             return [OrderError(*key, *READ_ONLY)]
         if (waits := self._cancels.waits(key)) is not None:
             return waits
-        hits = self._hits(CANCEL, client_id, ticket) if ticket is not None else []
-        for fault in hits:
-            if fault.kind in OF_CANCELS and (answer := self._cancels.takes(fault, key)) is not None:
-                self._note(fault)
-                return answer
-        for fault in hits:
-            if fault.kind == "late_fill":
-                self._agenda.later(fault.seconds(), partial(self._late_fill, fault, client_id, order_id))
-            else:
-                self._act(fault, client_id)
+        hits, event = self._hits(CANCEL, client_id, ticket) if ticket is not None else [], CancelEvent(client_id, key)
+        if (answer := self._kept(Phase.KEEP, hits, event)) is not None:
+            return answer
+        self._run(Phase.BEGIN, hits, event)
         return self._hub.exchange.cancel(*self._changes.cancelled_by(key))
+
+    def fill_late(self, fault: Fault, event: CancelEvent) -> None:
+        """Let a cancelled order fill, some seconds from now."""
+        self._agenda.later(fault.seconds(), partial(self._late_fill, fault, *event.key))
 
     def _late_fill(self, fault: Fault, client_id: int, order_id: int) -> None:
         assert isinstance(self._hub.exchange, SimExchange)
@@ -437,25 +444,16 @@ class Faults:
     def _filled(self, done: Execution) -> None:
         """Count a fill and let its faults begin."""
         ticket = self._tickets.get((done.client_id, told_id(done.order_id)))
-        for fault in self._hits(FILL, done.client_id, ticket):
-            if fault.kind in OF_FILLS:
-                self._note(fault)
-                self._orders.mark_fill(fault, done)
-            elif fault.kind in OF_EXECUTIONS:
-                self._executions.mark(fault, done)
-            elif fault.kind in AFTER_FILLS:
-                self._after_fill(fault, done)
-            else:
-                self._act(fault, done.client_id)
+        event = FillEvent(done.client_id, (done.client_id, done.order_id), done)
+        self._run(Phase.BEGIN, self._hits(FILL, done.client_id, ticket), event)
 
-    def _after_fill(self, fault: Fault, done: Execution) -> None:
-        if fault.kind == "correction":
-            exec_id = _traded(done)
-            self._agenda.later(fault.seconds(), lambda: self._correct(fault, exec_id))
-        elif fault.kind == "overfill":
-            self._agenda.later(fault.seconds(), lambda: self._overfill(fault, done.exec_id))
-        else:
-            self._agenda.later(fault.seconds(), partial(self._expire, fault, (done.client_id, done.order_id)))
+    def correct(self, fault: Fault, event: FillEvent) -> None:
+        """Correct a fill, some seconds from now."""
+        self._agenda.later(fault.seconds(), partial(self._correct, fault, _traded(event.done)))
+
+    def overfill(self, fault: Fault, event: FillEvent) -> None:
+        """Fill more than was ordered, some seconds from now."""
+        self._agenda.later(fault.seconds(), partial(self._overfill, fault, event.done.exec_id))
 
     def _overfill(self, fault: Fault, exec_id: str) -> None:
         assert isinstance(self._hub.exchange, SimExchange)

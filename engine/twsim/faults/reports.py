@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple
 
-from twsim.faults.plan import Fault
+from twsim.faults.plan import Fault, FillEvent, Key, OrderEvent
 from twsim.seams import (
     Commissioned,
     Executed,
@@ -17,11 +18,8 @@ from twsim.seams import (
     Status,
 )
 
-Key = tuple[int, int]
 Later = Callable[[float, Callable[[], None]], None]
 FINAL = frozenset({Status.FILLED, Status.CANCELLED, Status.INACTIVE})
-OF_ORDERS = frozenset({"lose_ack", "inactive", "duplicate", "execution_first", "late_commission", "no_commission"})
-OF_FILLS = frozenset({"duplicate", "late_commission", "no_commission"})
 
 
 class _Name(NamedTuple):
@@ -52,21 +50,24 @@ class ReportFaults:
         self.hidden: set[str] = set()
         """Executions whose commission is not known yet, or never."""
 
-    def mark_order(self, fault: Fault, order: Key) -> None:
-        """Let a fault act on all reports of an order."""
-        self._marks[fault.kind, _Name(order)] = fault
-        if fault.kind == "execution_first":
-            self._later(fault.seconds(), lambda: self._give_up(order))
-        elif fault.kind == "inactive":
-            self._later(fault.seconds(), lambda: self._activate(order))
+    def mark(self, fault: Fault, event: OrderEvent | FillEvent) -> None:
+        """Let a fault act on all reports of an order, or on those of one fill."""
+        fill = fill_of(event.done.exec_id) if isinstance(event, FillEvent) else ""
+        self._marks[fault.kind, _Name(event.key, fill)] = fault
+
+    def hold_back(self, fault: Fault, event: OrderEvent) -> None:
+        """Acknowledge an order after its execution, or when it has not filled in time."""
+        self.mark(fault, event)
+        self._later(fault.seconds(), partial(self._give_up, event.key))
+
+    def show_inactive(self, fault: Fault, event: OrderEvent) -> None:
+        """Show an order that works as inactive, for a time."""
+        self.mark(fault, event)
+        self._later(fault.seconds(), partial(self._activate, event.key))
 
     def hide(self, fault: Fault, order: Key) -> None:
         """Let an order be told in lists alone until it fills or ends."""
         self._marks["lose_ack", _Name(order)] = fault
-
-    def mark_fill(self, fault: Fault, done: Execution) -> None:
-        """Let a fault act on the reports of a fill."""
-        self._marks[fault.kind, _Name((done.client_id, done.order_id), fill_of(done.exec_id))] = fault
 
     def forget(self, orders: set[Key]) -> None:
         """Let ids mean other orders from now on."""
@@ -184,7 +185,6 @@ class ReportFaults:
 # --- Faults in what a client hears of its fills
 
 UNSET = Decimal(repr(1.7976931348623157e308))
-OF_EXECUTIONS = frozenset({"lost_execution", "late_leg", "no_summary", "late_summary", "unset_commission"})
 FIRST_LEG = "02"
 
 
@@ -206,11 +206,15 @@ class ExecutionFaults:
         self.late: dict[str, list[Report]] = {}
         self.unpaid: set[str] = set()
 
-    def mark(self, fault: Fault, done: Execution) -> None:
+    def mark(self, fault: Fault, event: FillEvent) -> None:
         """Let a fault act on the executions of a fill."""
-        self._marks.setdefault(fill_of(done.exec_id), []).append(fault)
-        if fault.kind == "lost_execution" and fault.text("status") == "lost":
-            self._silent_orders.add((done.client_id, done.order_id))
+        self._marks.setdefault(fill_of(event.done.exec_id), []).append(fault)
+
+    def lose(self, fault: Fault, event: FillEvent) -> None:
+        """Lose the executions of a fill, and if the fault says so the order's status as well."""
+        self.mark(fault, event)
+        if fault.text("status") == "lost":
+            self._silent_orders.add(event.key)
 
     def forget(self, orders: set[Key]) -> None:
         """Let ids mean other orders from now on."""
