@@ -73,13 +73,15 @@ def chains_at(recorded: Recorded, at: datetime, symbols: Sequence[str] = ()) -> 
     Raises: StoreError when there is none, naming the symbols and the times that there are.
     """
     day = recorded.day
-    stood = _standing(day, at)
-    levels = {each.symbol: _values(each, stood[row]) for row, each in enumerate(day.contracts) if not each.is_option}
-    levels = {symbol: values for symbol, values in levels.items() if values}
+    levels: dict[str, Values] = {}
     options: dict[str, dict[Option, Values]] = {}
-    for row, each in enumerate(day.contracts):
-        if each.is_option and (values := _values(each, stood[row])):
+    for each, row in zip(day.contracts, _standing(day, at), strict=True):
+        if not (values := _values(each, row)):
+            continue
+        if each.is_option:
             options.setdefault(each.symbol, {})[_option(each)] = values
+        else:
+            levels[each.symbol] = values
     wanted = symbols or sorted(options)
     if not options or any(each not in options for each in wanted):
         raise _nothing(day, at, [each for each in wanted if each not in options], sorted(options))

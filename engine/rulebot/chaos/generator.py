@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from rulebot.chaos.scenario import (
     ACTS,
@@ -139,20 +139,13 @@ def draw(
     session = session_from(chance.choice(EVES if overnight else DAYS))
     market = chance.choice(MARKETS)
     stretch = (_over_night if overnight else _stretch)(chance, desk, session, whole_day=whole_day)
-    elsewhere = {*CRASHES, *ACTS, *RELOADS, *DOCUMENTS, *NOT_ELSEWHERE}
-    gateway = [kind for kind in kinds if kind not in elsewhere]
     shares = shares_wanted(desk)
-    structures = (each.plan for bot in desk.bots.values() for each in bot.structures())
-    if not shares and not any(leg.is_shares for plan in structures for leg in plan.legs):
-        gateway = [kind for kind in gateway if kind != SELLS_SHARES]
-    acting = [kind for kind in kinds if kind in ACTS]
+    gateway = _of_gateway(desk, kinds, has_shares=bool(shares))
     crashing = [kind for kind in kinds if kind in CRASHES]
-    count = chance.choice((1, 1, 2, 2, 3, 4, 6)) if gateway else 0
-    faults = tuple(_fault(chance, chance.choice(gateway), stretch) for _ in range(count))
-    ends = chance.choice((0, 1, 1, 2, 3, 5) if gateway else (1, 2, 3, 5)) if crashing else 0
-    crashes = tuple(_crash(chance, chance.choice(crashing), stretch) for _ in range(ends))
-    doing = chance.choice((0, 0, 1, 1, 2) if gateway or crashing else (1, 2, 3)) if acting else 0
-    acts = tuple(_act(chance, chance.choice(acting), stretch) for _ in range(doing))
+    faults = _some(chance, gateway, (1, 1, 2, 2, 3, 4, 6), _fault, stretch)
+    crashes = _some(chance, crashing, (0, 1, 1, 2, 3, 5) if gateway else (1, 2, 3, 5), _crash, stretch)
+    acting = [kind for kind in kinds if kind in ACTS]
+    acts = _some(chance, acting, (0, 0, 1, 1, 2) if gateway or crashing else (1, 2, 3), _act, stretch)
     reloads, ends_beside = _reloads(seed, desk, kinds, stretch)
     documents = _documents(seed, desk, kinds, stretch)
     lockstep = not any(fault["kind"] in NEED_TIME for fault in faults) and chance.random() < 0.5
@@ -174,6 +167,30 @@ def draw(
         shares=shares,
         delay=0.0 if lockstep else chance.choice(DELAYS),
     )
+
+
+Drawn = TypeVar("Drawn")
+
+
+def _some(
+    chance: Random,
+    kinds: Sequence[str],
+    counts: Sequence[int],
+    make: Callable[[Random, str, TimeSpan], Drawn],
+    stretch: TimeSpan,
+) -> tuple[Drawn, ...]:
+    """Return as many things of these kinds as one of `counts`, drawn; nothing is drawn where there is no kind."""
+    if not kinds:
+        return ()
+    return tuple(make(chance, chance.choice(kinds), stretch) for _ in range(chance.choice(counts)))
+
+
+def _of_gateway(desk: LoadedBots, kinds: Sequence[str], *, has_shares: bool) -> list[str]:
+    """Return the kinds that the gateway has; shares are sold only where there are any."""
+    elsewhere = {*CRASHES, *ACTS, *RELOADS, *DOCUMENTS, *NOT_ELSEWHERE}
+    structures = (each.plan for bot in desk.bots.values() for each in bot.structures())
+    sells = has_shares or any(leg.is_shares for plan in structures for leg in plan.legs)
+    return [kind for kind in kinds if kind not in elsewhere and (sells or kind != SELLS_SHARES)]
 
 
 def shares_wanted(desk: LoadedBots) -> tuple[tuple[str, int], ...]:
@@ -472,7 +489,6 @@ def _documents(seed: int, desk: LoadedBots, kinds: Sequence[str], stretch: TimeS
     """
     of_limits = [kind for kind in kinds if kind in OF_ACCOUNT]
     of_parents = [kind for kind in kinds if kind in OF_EXTENDED]
-    crashing = [kind for kind in kinds if kind in CRASHES]
     chance = Random(f"documents {seed}")
     is_asked = set(kinds) <= {*DOCUMENTS, *CRASHES}
     changes: list[Reload] = []
@@ -482,12 +498,17 @@ def _documents(seed: int, desk: LoadedBots, kinds: Sequence[str], stretch: TimeS
     if of_parents and (is_asked or chance.random() < 1 / 4):
         instants = _instants(chance, stretch, chance.choice((1, 1, 2)))
         changes += of_extended(chance, of_parents, {text.name: text.text for text in desk.texts}, instants)
-    ends: list[Crash] = []
-    for each in changes:
-        if crashing and chance.random() < 0.4:
-            ends += _end_beside(chance, chance.choice(crashing), each.at, stretch)
+    ends = [end for each in changes for end in _end_of_change(chance, kinds, each.at, stretch)]
     is_named = chance.random() < 0.5 or not any(each.kind in OF_ACCOUNT for each in changes)
     return _Documents(tuple(changes), tuple(ends), is_named)
+
+
+def _end_of_change(chance: Random, kinds: Sequence[str], at: datetime, stretch: TimeSpan) -> list[Crash]:
+    """Return an end of the engine beside a change, in two of five of them."""
+    crashing = [kind for kind in kinds if kind in CRASHES]
+    if not crashing or chance.random() >= 0.4:
+        return []
+    return _end_beside(chance, chance.choice(crashing), at, stretch)
 
 
 def _instants(chance: Random, stretch: TimeSpan, count: int) -> list[datetime]:

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -190,15 +190,18 @@ def _too_large(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
             continue
         if bot.plan.overwrite is None and position.quantity > bot.plan.quantity:
             yield f"{position.id} is for {position.quantity} structures, at most {bot.plan.quantity} are asked for"
-        budget, limit = loss_budget(bot.plan), bot.plan.risk.max_loss_per_trade
-        if position.id in told:
-            continue
-        risk = None if position.max_risk is None else position.max_risk * position.quantity
-        if budget is not None and (risk is None or risk > budget):
-            yield f"{position.id} could lose more than ${budget:,}, which its quantity counts by"
-        is_entered = not position.rolled_from and position.id not in corrected
-        if is_entered and limit is not None and risk is not None and risk > limit:
-            yield f"{position.id} could lose ${risk:,.2f}, max_loss_per_trade is ${limit:,}"
+        if position.id not in told:
+            yield from _too_risky(position, bot, is_corrected=position.id in corrected)
+
+
+def _too_risky(position: Position, bot: CompiledBot, *, is_corrected: bool) -> Iterator[str]:
+    budget, limit = loss_budget(bot.plan), bot.plan.risk.max_loss_per_trade
+    risk = None if position.max_risk is None else position.max_risk * position.quantity
+    if budget is not None and (risk is None or risk > budget):
+        yield f"{position.id} could lose more than ${budget:,}, which its quantity counts by"
+    is_entered = not position.rolled_from and not is_corrected
+    if is_entered and limit is not None and risk is not None and risk > limit:
+        yield f"{position.id} could lose ${risk:,.2f}, max_loss_per_trade is ${limit:,}"
 
 
 def _corrected(day: CheckedDay) -> set[str]:
@@ -222,10 +225,13 @@ def _too_many_open(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
     caps = [(name, bot.plan.entry.max_open) for name, bot in desk.bots.items()]
     together = None if aftermath.reads else desk.limits().max_open
     for name, most in (*caps, ("", together)):
-        spans = [_span(each) for each in trades.values() if name in ("", each[0].bot)]
-        count = max((sum(one[0] <= begins < one[1] for one in spans) for begins, _ in spans), default=0)
+        count = _most_at_once([_span(each) for each in trades.values() if name in ("", each[0].bot)])
         if most is not None and count > most:
             yield f"{count} trades of {name or 'all bots'} were open at once, max_open is {most}"
+
+
+def _most_at_once(spans: Sequence[tuple[datetime, datetime]]) -> int:
+    return max((sum(one[0] <= begins < one[1] for one in spans) for begins, _ in spans), default=0)
 
 
 def _span(trade: Iterable[Position]) -> tuple[datetime, datetime]:
@@ -243,32 +249,54 @@ def _settled(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
     yield from at_work_otherwise(day, outside)
     told, grids = told_of(day), grids_told(day)
     for position in day.positions.values():
-        if position.is_frozen:
-            continue
-        live = [order for order in day.orders.values() if order.is_of(position.id) and order.status.is_live]
-        bot = aftermath.governing(position, desk)
-        is_left = position.waits_for_expiry if bot is None else leaves_to_expire(position, bot.of(position))
-        is_between = position.state in ("entering", "exiting") and not is_left
-        is_told = position.id in told
-        if is_between and not live and not is_told and not _is_due(position, outside.last):
-            yield f"{position.id} of {position.bot} ends {position.state} without an order"
-        if position.state == "closed" and not position.is_flat and not is_told:
-            yield f"{position.id} of {position.bot} ends closed and holds something"
-        is_watched = position.suspended or position.is_lost or position.rearmed >= NEVER_AGAIN
-        if position.state == "open" and not is_watched:
-            yield from _unprotected(position, live, bot)
-            yield from _without_stop(position, live, bot, outside.last)
-            yield from () if is_told else _priced_otherwise(position, live, bot, grids)
-        if position.state == "open" and not position.common.is_flat:
-            yield from _overdue(position, bot, day, outside.last)
-    excused = {name for name in told if name not in day.positions or day.positions[name].state != "open"}
-    excused |= left_to_a_person(day)
-    excused |= {each.id for each in day.positions.values() if each.closed_by_others or each.missed}
+        if not position.is_frozen:
+            bot = aftermath.governing(position, desk)
+            live = [order for order in day.orders.values() if order.is_of(position.id) and order.status.is_live]
+            if position.id not in told:
+                yield from _between(position, live, bot, outside.last)
+            if position.state == "open":
+                yield from _unwatched(position, live, bot, outside.last, None if position.id in told else grids)
+            if position.state == "open" and not position.common.is_flat:
+                yield from _overdue(position, bot, day, outside.last)
     yield from _held_otherwise(day, outside.last)
     yield from taken_over_without_end(day)
+    excused = _excused(day, told)
     yield from (each for each in without_partner(day) if each.partition(" ")[0] not in excused)
     if aftermath.storm.ends_with_day:
         yield from orders_outlived(day, outside)
+
+
+def _excused(day: CheckedDay, told: Iterable[str]) -> set[str]:
+    """Return positions that may lack a leg: a person was told, or has closed it."""
+    found = {name for name in told if name not in day.positions or day.positions[name].state != "open"}
+    found |= {each.id for each in day.positions.values() if each.closed_by_others or each.missed}
+    return found | left_to_a_person(day)
+
+
+def _between(position: Position, live: list[Order], bot: CompiledBot | None, now: datetime) -> Iterator[str]:
+    """Return a position that neither is open nor has ended."""
+    is_left = position.waits_for_expiry if bot is None else leaves_to_expire(position, bot.of(position))
+    is_between = position.state in ("entering", "exiting") and not is_left
+    if is_between and not live and not _is_due(position, now):
+        yield f"{position.id} of {position.bot} ends {position.state} without an order"
+    if position.state == "closed" and not position.is_flat:
+        yield f"{position.id} of {position.bot} ends closed and holds something"
+
+
+def _unwatched(
+    position: Position,
+    live: list[Order],
+    bot: CompiledBot | None,
+    now: datetime,
+    grids: Grids | None,
+) -> Iterator[str]:
+    """Return what an open position lacks of the orders that watch it. grids: None leaves their prices out."""
+    if position.suspended or position.is_lost or position.rearmed >= NEVER_AGAIN:
+        return
+    yield from _unprotected(position, live, bot)
+    yield from _without_stop(position, live, bot, now)
+    if grids is not None:
+        yield from _priced_otherwise(position, live, bot, grids)
 
 
 def _held_otherwise(day: CheckedDay, now: datetime) -> Iterator[str]:
@@ -367,11 +395,15 @@ def _overdue(position: Position, bot: CompiledBot | None, day: CheckedDay, now: 
     closes = bot.of(position).latest_entry(session)
     if closes < session.close and closes <= there:
         yield f"{position.id} of {position.bot} is open, its time to be closed was {closes:%H:%M:%S} UTC"
-    asked = [record for record in day.records if record.kind is Kind.OPERATOR]
-    if asked and asked[-1].at <= there and standing_of(asked).must_close(position.bot, position.id):
+    if _is_asked_to_close(day, position, there):
         yield f"{position.id} of {position.bot} is open, and a person has asked for it to be closed"
     if any(record.at <= there for record in _closing_days(day, position, session)):
         yield f"{position.id} of {position.bot} is open, and the loss of the day closes everything"
+
+
+def _is_asked_to_close(day: CheckedDay, position: Position, there: datetime) -> bool:
+    asked = [record for record in day.records if record.kind is Kind.OPERATOR]
+    return bool(asked) and asked[-1].at <= there and standing_of(asked).must_close(position.bot, position.id)
 
 
 def _closing_days(day: CheckedDay, position: Position, session: Session) -> list[Record]:

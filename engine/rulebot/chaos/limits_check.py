@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.spec_files import RecordedVersion
 from rulebot.core.close_plan import CLOSING, legs_to_close
 from rulebot.core.lost_cover import CLOSED_AFTER, without_cover
 from rulebot.core.program import BUILT_IN, AccountLimits, CompiledBot, closing_times
@@ -338,12 +339,12 @@ class _Watch:
         orders = [order for order in self._orders.values() if order.is_of(position.id) and order.status.is_live]
         if any(order.purpose in GUARDING and not order.is_working for order in orders):
             return False
+        shorts = (leg for leg in position.common.legs if leg.sign < 0 and leg.held > 0)
         closing = self._closing(position, orders)
         return any(
             guarded(orders, position, leg) < (leg.held if is_each else lost.get(leg.name, 0))
-            for leg in position.common.legs
-            if leg.sign < 0 and leg.held > 0 and leg.name not in closing
-            if not trades_no_more(leg.option.expiry, session, at)
+            for leg in shorts
+            if leg.name not in closing and not trades_no_more(leg.option.expiry, session, at)
         )
 
     def _closing(self, position: Position, orders: Sequence[Order]) -> set[str]:
@@ -471,14 +472,20 @@ def _taken_up_otherwise(aftermath: ChaosResult) -> Iterator[str]:
         if record.kind is not Kind.RELOAD or record.bot:
             continue
         what, id = record.data["what"], str(record.data.get("id", ""))
-        is_fine = bool(id) and told[id].digests is not None and (told[id].limits is not None or not has_limits)
-        if id and is_fine is (what == "refused"):
-            said = "could be run" if is_fine else "could not be run"
-            yield f"of {id}, of files that {said}, came: {what} {record.data.get('reason', '')}"
+        if id:
+            yield from _answered_otherwise(record, told[id], has_limits=has_limits)
         if what == "asked":
             asked = told[id].digests
         elif what == "applied" and (specs := _specs(record)) is not None and tuple(sorted(specs.items())) != asked:
             yield f"at {record.at} other texts were taken up than the files said"
+
+
+def _answered_otherwise(record: Record, told: RecordedVersion, *, has_limits: bool) -> Iterator[str]:
+    """Return a reload that was refused though its files can be run, or taken up though they cannot."""
+    is_fine = told.digests is not None and (told.limits is not None or not has_limits)
+    if is_fine is (record.data["what"] == "refused"):
+        said = "could be run" if is_fine else "could not be run"
+        yield f"of {told.id}, of files that {said}, came: {record.data['what']} {record.data.get('reason', '')}"
 
 
 def _waits_for_nothing(aftermath: ChaosResult) -> Iterator[str]:

@@ -363,6 +363,8 @@ TOLD_LATER = (-20, -2, 2, 20)
 STALLS = (8, 20, 50)
 TIMES = (1, 2, 90)
 DELAYS = (0.0, 0.002, 0.05, 0.4)
+OWN_ACTS = (*STORE, CLOCK)
+"""What happens to the engine itself; all else is of the gateway."""
 SOON = (0, 0, 5, 60)
 """Seconds from a fill to the act of a person."""
 
@@ -376,10 +378,11 @@ def with_acts_beside(storm: ChaosScenario, kinds: Sequence[str]) -> ChaosScenari
     if not able or chance.random() >= SHARE:
         return storm
     chosen = [chance.choice(able) for _ in range(chance.choice((1, 1, 2, 3)))]
-    acts = [_act(chance, kind, storm) for kind in chosen if kind in (*STORE, CLOCK)]
-    faults = [_fault(chance, kind, storm) for kind in chosen if kind not in (*STORE, CLOCK)]
-    people = [kind for kind in able if kind in PEOPLE]
-    faults += [_soon_after(chance, people, act, storm) for act in acts if people and act.kind in STORE]
+    own, of_gateway = [kind for kind in chosen if kind in OWN_ACTS], [kind for kind in chosen if kind not in OWN_ACTS]
+    acts = [_act(chance, kind, storm) for kind in own]
+    faults = [_fault(chance, kind, storm) for kind in of_gateway]
+    if people := [kind for kind in able if kind in PEOPLE]:
+        faults += [_soon_after(chance, people, act, storm) for act in acts if act.kind in STORE]
     if storm.lockstep and {STALL, *CLOCKS}.intersection(chosen):
         storm = replace(storm, lockstep=False, delay=chance.choice(DELAYS))
     storm = replace(storm, tells_time=bool({*CLOCKS}.intersection(chosen)))

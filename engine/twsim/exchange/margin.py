@@ -139,14 +139,19 @@ def _fill_sides(sides: _Sides, lines: list[Line], cover: Decimal, cash_secured_p
                 able = [each for each in longs if lives_as_long(_expiry(each), _expiry(short))]
                 pairs = [each for each in able if (_loss(short, each) > 0) is loses]
                 left[short.instrument.con_id] -= _pair(short, left[short.instrument.con_id], pairs, free, sides)
-        for short in shorts if not loses else ():
-            covered = min(left[short.instrument.con_id], cover // short.instrument.multiplier)
-            left[short.instrument.con_id] -= covered
-            cover -= covered * short.instrument.multiplier
+        if not loses:
+            _cover_with_shares(shorts, left, cover)
     for short in shorts:
         side, naked = sides[_expiry(short)][short.instrument.right], left[short.instrument.con_id]
         side.naked += naked * _naked(short, cash_secured_puts)
         side.naked_value += naked * short.price * short.instrument.multiplier
+
+
+def _cover_with_shares(shorts: list[Line], left: dict[int, Decimal], cover: Decimal) -> None:
+    for short in shorts:
+        covered = min(left[short.instrument.con_id], cover // short.instrument.multiplier)
+        left[short.instrument.con_id] -= covered
+        cover -= covered * short.instrument.multiplier
 
 
 def _pair(short: Line, left: Decimal, able: list[Line], free: dict[int, Decimal], sides: _Sides) -> Decimal:

@@ -261,18 +261,20 @@ def _check_trigger(entry: _Entry, name: str, kind: FaultKind) -> None:
         raise entry.wrong("at", f"is not for {name}; use {' or '.join(ways)}")
     if not entry.has("at") and not entry.has("on") and STANDING not in kind.triggers:
         raise FaultError(f"{entry.where}: {name} has no trigger; write {' or '.join(ways)}")
-    for key in ("number", "chance", "order_ref", "action"):
-        if entry.has(key) and not entry.has("on"):
-            raise entry.wrong(key, "goes with on")
-    if entry.has("session") and not entry.has("at"):
-        raise entry.wrong("session", "goes with at")
+    for key, trigger in (("number", "on"), ("chance", "on"), ("order_ref", "on"), ("action", "on"), ("session", "at")):
+        if entry.has(key) and not entry.has(trigger):
+            raise entry.wrong(key, f"goes with {trigger}")
     if entry.has("on"):
-        event = entry.choice("on", "", events) if events else ""
         if not events:
             raise entry.wrong("on", f"is not for {name}; use {' or '.join(ways)}")
-        entry._left["on"] = event
-        if event == CONNECT and (entry.has("order_ref") or entry.has("action")):
-            raise entry.wrong("on", "is connect, which has no order_ref and no action")
+        _check_event(entry, events)
+
+
+def _check_event(entry: _Entry, events: tuple[str, ...]) -> None:
+    event = entry.choice("on", "", events)
+    entry._left["on"] = event
+    if event == CONNECT and (entry.has("order_ref") or entry.has("action")):
+        raise entry.wrong("on", "is connect, which has no order_ref and no action")
 
 
 def _clock(entry: _Entry) -> time | None:

@@ -211,13 +211,7 @@ def _line(
 ) -> MarketDataLine | None:
     """Resolve the contract; answers the error and returns None when there is not exactly one."""
     if query.is_combo:
-        known = [each for leg in legs if (each := hub.market.catalogue.by_id(leg.con_id)) is not None]
-        if not legs or len(known) < len(legs) or any(leg.ratio < 1 for leg in legs):
-            session.error(req_id, 321 if not legs else 200, "Invalid combo legs")
-            return None
-        parts = weighted([(each, 1, leg.ratio) for each, leg in zip(known, legs, strict=True)])
-        step = text(combo_tick_rule(known).tick(Decimal(0)))
-        return MarketDataLine(req_id, None, legs, tuple(float(part.weight) for part in parts), step)
+        return _combo_line(hub, session, req_id, legs)
     found = matches(hub.market.catalogue, query)
     if query.exchange and len(found) > 1:
         found = [each for each in found if each.exchange == query.exchange] or found
@@ -225,6 +219,16 @@ def _line(
         session.error(req_id, 200, no_contract(len(found), query))
         return None
     return MarketDataLine(req_id, found[0])
+
+
+def _combo_line(hub: ServerState, session: Session, req_id: int, legs: tuple[TicketLeg, ...]) -> MarketDataLine | None:
+    known = [each for leg in legs if (each := hub.market.catalogue.by_id(leg.con_id)) is not None]
+    if not legs or len(known) < len(legs) or any(leg.ratio < 1 for leg in legs):
+        session.error(req_id, 321 if not legs else 200, "Invalid combo legs")
+        return None
+    parts = weighted([(each, 1, leg.ratio) for each, leg in zip(known, legs, strict=True)])
+    step = text(combo_tick_rule(known).tick(Decimal(0)))
+    return MarketDataLine(req_id, None, legs, tuple(float(part.weight) for part in parts), step)
 
 
 def begin_line(hub: ServerState, session: Session, line: MarketDataLine) -> None:

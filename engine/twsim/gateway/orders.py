@@ -289,28 +289,30 @@ def executions(hub: ServerState, session: Session, fields: Fields) -> None:
     account, words = fields.text(), fields.text().strip()
     since = request_time(words) if words else None
     symbol, sec_type, _, side = symbol_in(fields.text()), fields.text().upper(), fields.text(), fields.text().upper()
-    sees_all = session.client_id in (0, hub.settings.master_client_id)
     side = {"BUY": "BOT", "SELL": "SLD", "SSHORT": "SLD"}.get(side, side)
+    sees_all = session.client_id in (0, hub.settings.master_client_id)
+
+    def is_wanted(done: Execution) -> bool:
+        pairs = ((account, done.account), (symbol, done.symbol), (sec_type, done.sec_type), (side, done.side))
+        is_shown = sees_all or done.client_id == session.client_id
+        is_of = is_shown and client_id in (0, done.client_id)
+        return is_of and (since is None or done.at >= since) and all(asked in ("", has) for asked, has in pairs)
+
     made = [done for broker in hub.brokers for done in broker.executions()]
-    for done in hub.told(session, "executions", made, nothing):
-        wanted = (
-            (sees_all or done.client_id == session.client_id)
-            and client_id in (0, done.client_id)
-            and account in ("", done.account)
-            and (since is None or done.at >= since)
-            and symbol in ("", done.symbol)
-            and sec_type in ("", done.sec_type)
-            and side in ("", done.side)
-        )
-        if not wanted or (hub.faults is not None and not hub.faults.shows_execution(done.exec_id)):
-            continue
-        _send_execution(hub, session, req_id, done)
-        hidden = hub.faults is not None and not hub.faults.shows_commission(done.exec_id)
-        broker = hub.broker_of(done.account)
-        if not hidden and broker is not None and (paid := broker.commission_of(done.exec_id)) is not None:
-            encode_orders.send_commission(session, paid)
+    for done in filter(is_wanted, hub.told(session, "executions", made, nothing)):
+        if hub.faults is None or hub.faults.shows_execution(done.exec_id):
+            _send_execution(hub, session, req_id, done)
+            _send_commission_of(hub, session, done)
     if hub.ends(session, "executions"):
         session.send(55, 1, req_id)
+
+
+def _send_commission_of(hub: ServerState, session: Session, done: Execution) -> None:
+    if hub.faults is not None and not hub.faults.shows_commission(done.exec_id):
+        return
+    broker = hub.broker_of(done.account)
+    if broker is not None and (paid := broker.commission_of(done.exec_id)) is not None:
+        encode_orders.send_commission(session, paid)
 
 
 def next_ids(hub: ServerState, session: Session, fields: Fields) -> None:

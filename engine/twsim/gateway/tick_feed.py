@@ -4,7 +4,7 @@ All lines of all clients share one board. What changed is found by comparing who
 printed, once for all clients, and each line puts its request id between head and tail.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import numpy as np
@@ -120,13 +120,16 @@ class TickFeed:
         self._con_ids = tuple(sorted({con for each in served for con in each.con_ids()}))
         row_of = {con_id: row for row, con_id in enumerate(self._con_ids)}
         self._layouts = [_Layout(each, row_of) for each in served]
-        kinds = [self._market.catalogue.by_id(con_id) for con_id in self._con_ids]
-        options = [row for row, kind in enumerate(kinds) if kind is not None and kind.is_option]
-        self._greeks = GreeksPrinter(options, len(kinds))
-        self._tradable = [kind is None or kind.sec_type.value != "IND" for kind in kinds]
+        self._print_by([self._market.catalogue.by_id(con_id) for con_id in self._con_ids])
         self._old = self._sent(before)
         self._sort([(each, line, line.instrument) for each in served for line in each.wants.lines.values()])
         self._stale = False
+
+    def _print_by(self, kinds: Sequence[Instrument | None]) -> None:
+        """Learn which rows are options, and which have a bid and an ask."""
+        options = [row for row, kind in enumerate(kinds) if kind is not None and kind.is_option]
+        self._greeks = GreeksPrinter(options, len(kinds))
+        self._tradable = [kind is None or kind.sec_type.value != "IND" for kind in kinds]
 
     def _sent(self, before: dict[int, int]) -> PrintedBoard | None:
         """Return what clients have been sent; `before` is where the contracts of the old board stand in it.

@@ -275,6 +275,10 @@ def _outage(keys: _Keys) -> Outage:
     return found
 
 
+MinuteBar = tuple[int, float, float, float, float]
+"""Minute of the session, open, high, low, close."""
+
+
 def read_bars(text: str, name: str) -> Scenario:
     """Return a scenario that follows minute bars: columns time, open, high, low, close and, if wanted, symbol.
 
@@ -288,7 +292,21 @@ def read_bars(text: str, name: str) -> Scenario:
     for column in _COLUMNS:
         if column not in header:
             raise ScenarioError(f"{name}:1: {column}: no such column; the first line names {', '.join(_COLUMNS)}")
-    bars: dict[str, list[tuple[int, float, float, float, float]]] = {}
+    bars = _bars_by_symbol(found, header, name)
+    if "SPX" not in bars:
+        raise ScenarioError(f"{name}: no bars of SPX; every other underlying is derived from it, so add them")
+    for symbol, each in bars.items():
+        if [bar[0] for bar in each] != sorted({bar[0] for bar in each}):
+            raise ScenarioError(f"{name}: time: the bars of {symbol} are not in order, one a minute; sort them")
+    tapes = {
+        symbol: RecordedLevels(*(tuple(column) for column in zip(*each, strict=True))) for symbol, each in bars.items()
+    }
+    return Scenario(name=name.rsplit(".", 1)[0], about=f"follows the bars of {name}", first_gap=0.0, tapes=tapes)
+
+
+def _bars_by_symbol(found: Iterable[dict[str, str]], header: dict[str, str], name: str) -> dict[str, list[MinuteBar]]:
+    """Return the bars of each symbol, in the order of the file. Raises: ScenarioError."""
+    bars: dict[str, list[MinuteBar]] = {}
     days: set[date] = set()
     for line, row in enumerate(found, 2):
         cells = {column: (row[original] or "").strip() for column, original in header.items()}
@@ -301,15 +319,7 @@ def read_bars(text: str, name: str) -> Scenario:
             told = " and ".join(f"{each}" for each in sorted(days))
             raise ScenarioError(f"{name}:{line}: time: the bars are of {told}; write those of one session")
         bars.setdefault(symbol, []).append((minute, *_prices(cells, symbol, f"{name}:{line}")))
-    if "SPX" not in bars:
-        raise ScenarioError(f"{name}: no bars of SPX; every other underlying is derived from it, so add them")
-    for symbol, each in bars.items():
-        if [bar[0] for bar in each] != sorted({bar[0] for bar in each}):
-            raise ScenarioError(f"{name}: time: the bars of {symbol} are not in order, one a minute; sort them")
-    tapes = {
-        symbol: RecordedLevels(*(tuple(column) for column in zip(*each, strict=True))) for symbol, each in bars.items()
-    }
-    return Scenario(name=name.rsplit(".", 1)[0], about=f"follows the bars of {name}", first_gap=0.0, tapes=tapes)
+    return bars
 
 
 def _start_of_bar(stamp: str, where: str) -> tuple[date | None, int]:
