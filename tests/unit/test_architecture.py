@@ -80,6 +80,24 @@ def test_no_file_is_named_for_what_does_not_belong_together() -> None:
     assert [shown(path) for path, names in parts.items() if any(map(FORBIDDEN_NAME.search, names))] == []
 
 
+WORLD_FOLDERS = frozenset(
+    {"adapters", "live", "shadow"}  # the worlds themselves, and who plugs them together
+    | {"cli", "doctor", "scan", "capture", "preview", "promotion"}  # what a person chose, by a flag
+    | {"process", "operator_requests"}  # whether the gateway or this computer has the clock
+    | {"store", "record", "backtest", "narrate"}  # which run wrote a record
+    | {"alerts", "web"}  # what a person is told
+)
+MOST_THAT_ASK = 32
+"""Modules that ask which world runs. The number may only fall."""
+ASKS_WORLD = re.compile(r"\.(is_simulated|is_lockstep|is_embedded)\b(?!\()|get\(\"(sim|simulated|mode|lockstep)\"\)")
+
+
+def test_decisions_do_not_depend_on_the_world_that_runs() -> None:
+    asking = [path.relative_to(ENGINE) for path in MODULES if ASKS_WORLD.search(text_of(path))]
+    assert [str(path) for path in asking if path.parts[0] not in WORLD_FOLDERS] == []
+    assert len(asking) <= MOST_THAT_ASK, sorted(map(str, asking))
+
+
 def test_time_comes_through_the_clock() -> None:
     asking = [path for path in CLOCK_FREE if NOW_CALLED.search(text_of(path))]
     found = [shown(path, call.lineno) for path in asking for call in calls(path) if attribute_called(call) in NOW]

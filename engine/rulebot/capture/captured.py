@@ -1,7 +1,6 @@
 """A chain asked of a gateway now, by a connection that only looks: options take turns on the market data lines."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from datetime import date, datetime, time
 from decimal import Decimal
 from math import isnan
@@ -25,7 +24,7 @@ from rulebot.capture.chain import (
 )
 from rulebot.capture.recorded import NAMES, Recorded, recorded_day, streamed
 from rulebot.documents.load_bots import LoadedBots
-from rulebot.live.environments import world_to_look_at
+from rulebot.live.environments import WantedWorld
 from rulebot.model.contract import Contract, Option, Right, Underlying, product
 from rulebot.model.errors import BrokerError, MisuseError, StoreError, unread
 from rulebot.model.facts import Account, EventCalendar, Listing
@@ -43,7 +42,6 @@ from rulebot.model.values import dataclass
 from rulebot.preview.candidate import CLOSED_PATIENCE, PATIENCE
 from rulebot.preview.connection import FEW_LINES, ReadOnlySession, into_the_day, is_held
 from rulebot.process.connection_state import first_batch
-from rulebot.process.settings import read_settings
 from rulebot.replay.recordings import meant, recorded_beside
 from rulebot.store.place import Place
 from rulebot.store.registry import run_store
@@ -208,12 +206,11 @@ COMPANIONS = ("SPX", "SPY", "VIX")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CaptureOptions:
+class CaptureOptions(WantedWorld):
     """What is to be captured, and where.
 
     expiries: () is the nearest one; trading_class: "" is that of same-day options. within: how far strikes lie from the
-    spot at most, as a fraction of it. clock: when, in a simulated market of our own. flags: settings that were given
-    with the command.
+    spot at most, as a fraction of it. clock: when, in a simulated market of our own.
     """
 
     symbol: str
@@ -221,25 +218,13 @@ class CaptureOptions:
     expiries: tuple[date, ...] = ()
     within: float = 0.03
     clock: time | None = None
-    settings: Path | None = None
-    flags: Mapping[str, object] = field(default_factory=dict)
-    live: bool = False
-    sim: bool = False
-    data: Path
-
-    @property
-    def is_embedded(self) -> bool:
-        """True when the market is one of our own, made for this."""
-        return self.sim and self.flags.get("host") is None
 
 
 async def request_chain(asked: CaptureOptions) -> CapturedChain:
     """Return the chain that a gateway shows now. Raises: BrokerError, MisuseError, SpecError, StoreError."""
-    settings = read_settings(asked.settings, Path(), asked.data, flags=dict(asked.flags))
-    stores = () if asked.sim else (settings.store, settings.live_store)
-    lines = FEW_LINES if any(is_held(each) for each in stores) else settings.lines
-    looked_at = world_to_look_at(settings, CLIENT_ID, sim=asked.sim, live=asked.live, is_embedded=asked.is_embedded)
-    async with looked_at as world:
+    settings = asked.read_settings(Path())
+    lines = FEW_LINES if any(is_held(each) for each in asked.neighbours(settings)) else settings.lines
+    async with asked.opened(settings, CLIENT_ID) as world:
         first = await first_batch(world.ib.link, "capture")
         visit = ReadOnlySession(world, LoadedBots({}, (), None, ()), EventCalendar(), first, lines)
         try:
@@ -286,17 +271,13 @@ async def _captured(visit: ReadOnlySession, asked: CaptureOptions) -> CapturedCh
     return CapturedChain(
         at=visit.at,
         seconds=(visit.at - began).total_seconds(),
-        source=_source(visit, asked),
+        source=asked.kind(visit.link),
         symbol=asked.symbol,
         levels={each.symbol: seen[each] for each in levels if each in seen},
         listings=tuple(listings),
         options=quoted,
         account=visit.state.facts.account,
     )
-
-
-def _source(visit: ReadOnlySession, asked: CaptureOptions) -> str:
-    return "simulated" if visit.link.is_simulated else "live" if asked.live else "paper"
 
 
 async def _listings(visit: ReadOnlySession, asked: CaptureOptions) -> list[Listing]:

@@ -45,7 +45,7 @@ from rulebot.doctor.market_checks import (
 from rulebot.doctor.probe.probe import USUAL, probed
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.documents.reload_specs import is_named
-from rulebot.live.environments import SimSettings, World, attached, simulated
+from rulebot.live.environments import SimSettings, WantedWorld, World, attached, simulated
 from rulebot.model.errors import BrokerError, RulebotError, StoreError
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import exchange_date
@@ -331,11 +331,10 @@ CLIENT_ID = 72
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DoctorOptions:
+class DoctorOptions(WantedWorld):
     """What is to be looked at.
 
-    flags: settings that were given with the command; their `host` and `port` name a gateway. sim: a simulated one, of
-    its own when the flags name none. data: the folder of what rulebot keeps. environ: as in `read_settings`.
+    environ: as in `read_settings`.
     probe: the file for the raw bytes of a probe, which sends orders; None sends none. audits: reads the whole store.
     delayed: chooses legs on Cboe's delayed quotes too. exits_only: nothing of the specs is entered.
     """
@@ -343,21 +342,11 @@ class DoctorOptions:
     specs: tuple[str, ...] = ()
     overrides: Mapping[str, str] = field(default_factory=dict)
     account: Path | None = None
-    settings: Path | None = None
-    flags: Mapping[str, object] = field(default_factory=dict)
-    live: bool = False
-    sim: bool = False
     probe: Path | None = None
     audits: bool = True
     delayed: bool = False
     exits_only: bool = False
-    data: Path
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-
-    @property
-    def is_embedded(self) -> bool:
-        """True when the market is one of our own, made for this check-up."""
-        return self.sim and self.flags.get("host") is None
 
 
 async def examine(wanted: DoctorOptions, clock: Clock | None = None) -> AsyncIterator[Finding]:

@@ -4,9 +4,9 @@ No other file asks which world it is in.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
+from dataclasses import field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 from rulebot.adapters.ib.broker import IbConnection, ib_world
 from rulebot.adapters.ib.connection_errors import nothing_listens
 from rulebot.adapters.ib.handshake import read_greeting
+from rulebot.adapters.ib.link import IbLink
 from rulebot.adapters.ib.settings import WHOLE, IbSettings, Share
 from rulebot.backtest.fill_model import FillModel
 from rulebot.core.program import CompiledBot
@@ -22,9 +23,10 @@ from rulebot.model.session import exchange_date, session_from
 from rulebot.model.values import dataclass
 from rulebot.ports import Broker, Feed, Link
 from rulebot.process.connection_state import patiently
-from rulebot.process.settings import Settings
+from rulebot.process.settings import Settings, read_settings
 from rulebot.shadow.broker import ObservingBroker
 from rulebot.shadow.link import ObservingLink
+from rulebot.store.place import Place
 from twsim import (
     ASSETS,
     OPTION_CLASSES,
@@ -248,36 +250,64 @@ async def attached(
 # --- Where a command that only looks connects to
 
 
-@asynccontextmanager
-async def world_to_look_at(
-    settings: Settings, client_id: int, *, sim: bool, live: bool, is_embedded: bool
-) -> AsyncIterator[World]:
-    """Yield the world in which a command looks, as a client of its own. Raises: BrokerError, MisuseError.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedWorld:
+    """The world in which a command looks, and sends nothing.
 
-    sim: behind a simulated gateway; is_embedded: one of its own, made for this. A gateway that says that it is
-    simulated is looked at by its own time in any case. Of several accounts behind a login it takes the one of the
-    settings; where there is one alone it takes that, unless it looks at a paper account that has to be the one of the
-    settings.
+    flags: settings that were given with the command; their `host` and `port` name a gateway. sim: a simulated one, of
+    its own when the flags name none. live: of the account with real money. data: the folder of what rulebot keeps.
     """
-    if is_embedded:
-        async with simulated(SimSettings(), client_id) as world:
+
+    settings: Path | None = None
+    flags: Mapping[str, object] = field(default_factory=dict)
+    live: bool = False
+    sim: bool = False
+    data: Path
+
+    @property
+    def is_embedded(self) -> bool:
+        """True when the market is one of our own, made for this."""
+        return self.sim and self.flags.get("host") is None
+
+    def read_settings(self, folder: Path) -> Settings:
+        """Return the settings of a run beside this folder, with the flags. Raises: MisuseError, SpecError."""
+        return read_settings(self.settings, folder, self.data, flags=dict(self.flags))
+
+    def neighbours(self, settings: Settings) -> tuple[Place, ...]:
+        """Return the stores whose engines share the market data lines of this machine's user."""
+        return () if self.sim else (settings.store, settings.live_store)
+
+    def kind(self, link: IbLink) -> str:
+        """Return what world it is: simulated, live or paper."""
+        return "simulated" if link.is_simulated else "live" if self.live else "paper"
+
+    @asynccontextmanager
+    async def opened(self, settings: Settings, client_id: int) -> AsyncIterator[World]:
+        """Yield the world, to a client of its own. Raises: BrokerError, MisuseError.
+
+        A gateway that says that it is simulated is looked at by its own time in any case. Of several accounts behind a
+        login it takes the one of the settings; where there is one alone it takes that, unless it looks at a paper
+        account that has to be the one of the settings.
+        """
+        if self.is_embedded:
+            async with simulated(SimSettings(), client_id) as world:
+                yield world
+            return
+        port = settings.live_port if self.live else settings.port
+        if port is None:
+            port = await listening_port(settings.host, LIVE_PORTS if self.live else PAPER_PORTS)
+        looked_at = attached(
+            settings.host,
+            port,
+            client_id,
+            "" if self.sim or self.live else settings.account,
+            lockstep=self.sim or (await read_greeting(settings.host, port)).is_simulated,
+            among=settings.account,
+            live=self.live,
+            share=settings.share,
+        )
+        async with looked_at as world:
             yield world
-        return
-    port = settings.live_port if live else settings.port
-    if port is None:
-        port = await listening_port(settings.host, LIVE_PORTS if live else PAPER_PORTS)
-    looked_at = attached(
-        settings.host,
-        port,
-        client_id,
-        "" if sim or live else settings.account,
-        lockstep=sim or (await read_greeting(settings.host, port)).is_simulated,
-        among=settings.account,
-        live=live,
-        share=settings.share,
-    )
-    async with looked_at as world:
-        yield world
 
 
 # --- The world of an observing engine

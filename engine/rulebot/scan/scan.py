@@ -17,7 +17,7 @@ from rulebot.core.state import State
 from rulebot.core.state_builder import StateBuilder
 from rulebot.decide.entry_window import shut
 from rulebot.documents.load_bots import LoadedBots, check_overrides, load_desk
-from rulebot.live.environments import World, world_to_look_at
+from rulebot.live.environments import WantedWorld, World
 from rulebot.measure.view import View
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.facts import EventCalendar
@@ -29,7 +29,7 @@ from rulebot.preview.candidate import Candidate, Looked, facts_of, judge, look
 from rulebot.preview.connection import FEW_LINES, INSTALL, ReadOnlySession, into_the_day, is_held
 from rulebot.preview.delayed_data import WORLD, DelayedSight, read_delayed, symbols_of
 from rulebot.process.connection_state import first_batch
-from rulebot.process.settings import Settings, folder_of, read_settings
+from rulebot.process.settings import Settings, folder_of
 from rulebot.replay.replay import known_until, lived_until
 from rulebot.scan.ranking import ranked
 from rulebot.scan.scan_row import Scan, StructureMeasurer, is_delayed, widened
@@ -39,28 +39,17 @@ CLIENT_ID = 73
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScanRequest:
+class ScanRequest(WantedWorld):
     """What is to be scanned, and where.
 
-    flags: settings that were given with the command; their `host` and `port` name a gateway. sim: a simulated one, of
-    its own when the flags name none. sort: a measure to go by, "" is the spec's rank. lines: market data lines to use
-    at most, None is as many as a run beside an engine of this machine allows. data: the folder of what rulebot keeps.
+    sort: a measure to go by, "" is the spec's rank. lines: market data lines to use at most, None is as many as a run
+    beside an engine of this machine allows.
     """
 
     specs: tuple[str, ...]
     overrides: Mapping[str, str] = field(default_factory=dict)
-    settings: Path | None = None
-    flags: Mapping[str, object] = field(default_factory=dict)
-    live: bool = False
-    sim: bool = False
     sort: str = ""
     lines: int | None = None
-    data: Path
-
-    @property
-    def is_embedded(self) -> bool:
-        """True when the market is one of our own, made for this scan."""
-        return self.sim and self.flags.get("host") is None
 
 
 async def scan(wanted: ScanRequest) -> Scan:
@@ -69,10 +58,9 @@ async def scan(wanted: ScanRequest) -> Scan:
     check_overrides(desk, wanted.overrides)
     desk = widened(desk, wanted.sort)
     folder = folder_of(wanted.settings, desk.files)
-    settings = read_settings(wanted.settings, folder, wanted.data, flags=dict(wanted.flags))
+    settings = wanted.read_settings(folder)
     limit, note = allowed_lines(wanted, settings)
-    looked_at = world_to_look_at(settings, CLIENT_ID, sim=wanted.sim, live=wanted.live, is_embedded=wanted.is_embedded)
-    async with looked_at as world:
+    async with wanted.opened(settings, CLIENT_ID) as world:
         found = await run_scan(world, desk, load_calendar(wanted.data), wanted, limit)
     return found.noting(note) if note else found
 
@@ -81,8 +69,7 @@ def allowed_lines(wanted: ScanRequest, settings: Settings) -> tuple[int, str]:
     """Return how many market data lines may be used, and why so few: an engine that runs here needs the others."""
     if wanted.lines is not None:
         return wanted.lines, ""
-    stores = () if wanted.sim else (settings.store, settings.live_store)
-    held = next((each for each in stores if is_held(each)), None)
+    held = next((each for each in wanted.neighbours(settings) if is_held(each)), None)
     if held is None:
         return settings.lines, ""
     return (
@@ -117,7 +104,7 @@ async def _scanned(visit: ReadOnlySession, desk: LoadedBots, wanted: ScanRequest
     usage = visit.usage
     return Scan(
         at=visit.at,
-        world="simulated" if visit.link.is_simulated else "live" if wanted.live else "paper",
+        world=wanted.kind(visit.link),
         bots={text.name: text.file for text in desk.texts},
         rows=tuple(rows),
         structures=len(looked.candidates),
