@@ -44,8 +44,7 @@ from twsim.exchange.margin import (
 )
 from twsim.exchange.matching import QuoteInstant, match, stop_reached
 from twsim.exchange.nbbo import Nbbo, order_touch, seeded_fraction
-from twsim.exchange.order_end import OcaRound, end_cancelled
-from twsim.exchange.settlement import is_midnight, next_time, settle_due
+from twsim.exchange.settlement import OcaRound, end_cancelled, is_midnight, next_time, settle_due
 from twsim.nouns import ZERO, Instrument, dataclass, unread
 from twsim.seams import (
     Catalogue,

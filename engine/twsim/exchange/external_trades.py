@@ -11,8 +11,7 @@ from twsim.exchange.execution import execute, parts_of, record
 from twsim.exchange.intake import release_children
 from twsim.exchange.matching import ADDED, REMOVED, MatchedFill
 from twsim.exchange.nbbo import Nbbo, order_touch, tick_rule, weighted
-from twsim.exchange.order_end import end_cancelled, on_oca_fill
-from twsim.exchange.settlement import deliver
+from twsim.exchange.settlement import deliver, end_cancelled, on_oca_fill
 from twsim.nouns import CENT, ZERO, Settle
 from twsim.seams import Commissioned, Executed, Execution, OrderChanged, PositionChanged, Report, Status, Ticket
 

@@ -10,8 +10,7 @@ from twsim.exchange.broker_state import BrokerState, WorkingOrder
 from twsim.exchange.margin import margin_answer, margin_problem
 from twsim.exchange.matching import algo_problem
 from twsim.exchange.nbbo import Leg, Nbbo, combo_tick_rule, on_grid, order_touch, tick_rule, weighted
-from twsim.exchange.order_end import end_refused
-from twsim.exchange.settlement import LATER, hours_of
+from twsim.exchange.settlement import LATER, end_refused, hours_of
 from twsim.nouns import Instrument, SecType
 from twsim.seams import OrderCondition, Report, Status, Ticket, WhatIfAnswer
 from twsim.sessions import (

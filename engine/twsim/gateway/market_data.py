@@ -9,9 +9,9 @@ from twsim.exchange.nbbo import combo_tick_rule, weighted
 from twsim.gateway.contracts import min_tick
 from twsim.gateway.hub import ServerState
 from twsim.gateway.parse import ContractQuery, contract_query, matches, no_contract, quote_legs
-from twsim.gateway.tick_feed import LAST_SIZE
-from twsim.gateway.tick_messages import (
+from twsim.gateway.tick_feed import (
     COMPUTATION,
+    LAST_SIZE,
     NO_PRICE,
     PRICE,
     SIZE,
