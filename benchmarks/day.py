@@ -142,11 +142,11 @@ def fill_up(run: Run) -> None:
 
 def _around_spot(run: Run) -> list[Contract]:
     state = run.loop.state
-    spot = level_of(state.board, "SPX", (run.loop.at or run.first).timestamp())
-    listing = next(iter(state.facts.listings.values()), None)
+    spot = level_of(state.market.board, "SPX", (run.loop.at or run.first).timestamp())
+    listing = next(iter(state.market.facts.listings.values()), None)
     if spot is None or listing is None:
         return []
-    expiry = state.session.date
+    expiry = state.schedule.session.date
     near = neighbours(listing.strikes.get(expiry, ()), spot, LINES // 4)
     return [Option("SPX", "SPXW", expiry, strike, right) for strike in near for right in Right]
 

@@ -16,7 +16,7 @@ from benchmarks.workload import OPTION, Day
 from rulebot.compile.build import build_plan
 from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import AccountLimits, CompiledBot, Program, compile_bot
-from rulebot.core.state import State
+from rulebot.core.state import MarketData, Schedule, State
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.event import (
     BrokerStatus,
@@ -79,7 +79,7 @@ class EngineDesk:
             board.add(contract)
         self.board = board
         at = self.day.session.open - timedelta(minutes=1)
-        result = start_run(self.program, State(session=self.day.session, board=board), at)
+        result = start_run(self.program, State(Schedule(self.day.session), MarketData(board)), at)
         self.state = result.state
         self.records += result.records
         strikes = {self.day.session.date: self.day.strikes}
@@ -157,7 +157,9 @@ class EngineDesk:
 
     def trades(self) -> list[Trade]:
         """Return the finished trades as the prototype tells them, in order of entry."""
-        return sorted(self._trade(position) for position in self.state.positions.values() if position.state == "closed")
+        return sorted(
+            self._trade(position) for position in self.state.positions.by_id.values() if position.state == "closed"
+        )
 
     def _trade(self, position: Position) -> Trade:
         assert position.opened_at is not None

@@ -175,7 +175,7 @@ def trades_of(walk: BacktestSimulation, day: date) -> list[Trade]:
     assert session is not None
     assert walk.state is not None
     found: list[Trade] = []
-    for each in walk.state.positions.values():
+    for each in walk.state.positions.by_id.values():
         if each.opened_at is None or each.closed_at is None or each.entry_price is None or each.exit_price is None:
             continue
         minutes = (int((at - session.open).total_seconds() // 60) for at in (each.opened_at, each.closed_at))

@@ -106,7 +106,7 @@ def live_through(*, has_page: bool) -> Behind:
             if has_page:
                 live.show(run, at)
                 ended.append((_clock(at), time.monotonic()))
-            if at >= run.loop.state.session.open + LASTS and not told.events:
+            if at >= run.loop.state.schedule.session.open + LASTS and not told.events:
                 told.turns, told.events = run.loop.spent.turns, run.loop.spent.events
                 assert run.world.gateway is not None
                 told.quotes = run.world.gateway.statistics.messages / (LASTS.total_seconds() / SPEED)

@@ -92,11 +92,11 @@ async def _starts(folder: Path) -> tuple[list[float], int]:
     gateway = await start_gateway(GatewaySettings(first_day=DEFAULT_DATE, seed=7))
     found: list[float] = []
     try:
-        await _until(desk, options, gateway, lambda run: len(run.loop.state.live) >= OPEN_ORDERS)
+        await _until(desk, options, gateway, lambda run: len(run.loop.state.orders.live) >= OPEN_ORDERS)
         live = 0
         for _ in range(STARTS):
             began = time.perf_counter()
-            live = await _until(desk, options, gateway, lambda run: run.loop.state.is_ready)
+            live = await _until(desk, options, gateway, lambda run: run.loop.state.connection.is_ready)
             found.append(time.perf_counter() - began)
     finally:
         await gateway.stop()
@@ -111,7 +111,7 @@ async def _until(
 
     def watcher(run: Run, _: datetime) -> None:
         nonlocal live
-        live = len(run.loop.state.live)
+        live = len(run.loop.state.orders.live)
         if has_come(run):
             raise _SeenError
 
@@ -158,24 +158,24 @@ async def _in_real_time(folder: Path) -> tuple[list[float], list[float]]:
     world = _beside(gateway, lockstep=False)
     engine = asyncio.ensure_future(execute(desk, options, world, runs.append, lambda *_: None))
     try:
-        await _seen(engine, lambda: bool(runs) and bool(runs[0].loop.state.facts.listings))
+        await _seen(engine, lambda: bool(runs) and bool(runs[0].loop.state.market.facts.listings))
         state = runs[0].loop
         again = []
         for _ in range(CUTS):
             gateway.cut(CLIENT_ID)
             began = time.perf_counter()
-            await _seen(engine, lambda: not state.state.is_linked)
-            await _seen(engine, lambda: state.state.is_ready)
+            await _seen(engine, lambda: not state.state.connection.is_linked)
+            await _seen(engine, lambda: state.state.connection.is_ready)
             again.append(time.perf_counter() - began)
         kills = []
         for number in range(KILLS):
             await asyncio.sleep(0.037 * (number % 29))
             began = time.perf_counter()
             post(options.store, Request.KILL)
-            await _seen(engine, lambda: state.state.standing.trading is TradingMode.REDUCING)
+            await _seen(engine, lambda: state.state.requests.standing.trading is TradingMode.REDUCING)
             kills.append(time.perf_counter() - began)
             post(options.store, Request.RESUME)
-            await _seen(engine, lambda: state.state.standing.trading is TradingMode.ACTIVE)
+            await _seen(engine, lambda: state.state.requests.standing.trading is TradingMode.ACTIVE)
     finally:
         engine.cancel()
         with suppress(asyncio.CancelledError):

@@ -67,7 +67,7 @@ async def stand(port: int) -> list[float]:
     ends: dict[date, float] = {}
 
     def watcher(run: Run, _: datetime) -> None:
-        ends[run.loop.state.session.date] = peak_memory()
+        ends[run.loop.state.schedule.session.date] = peak_memory()
 
     with TemporaryDirectory() as name:
         folder = Path(name)

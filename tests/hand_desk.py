@@ -14,7 +14,7 @@ from pathlib import Path
 from rulebot.compile.build import build_plan
 from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import AccountLimits, CompiledBot, Program, compile_bot
-from rulebot.core.state import State
+from rulebot.core.state import MarketData, Schedule, State
 from rulebot.core.state_builder import Turn
 from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.event import (
@@ -177,7 +177,7 @@ class Desk:
         bots = {bot.plan.name: bot for bot in map(bot_of, self.texts)}
         self.program = Program(bots=bots, pinned={}, limits=self.limits, install="abc123")
         self.board = Board()
-        self.state = State(session=session_from(self.day), board=self.board, facts=Facts())
+        self.state = State(Schedule(session_from(self.day)), MarketData(self.board, facts=Facts()))
         self.market()
         self.take(start_run(self.program, self.state, self.now))
         for listing in self.listings():
@@ -192,9 +192,11 @@ class Desk:
 
         Every text for people is scrambled before: no order may depend on one.
         """
-        facts = self.state.facts
+        facts = self.state.market.facts
         known = [scrambled(record) for record in self.records] if self.scrambles else self.records
-        self.state = resume(known, self.now, self.board, facts.events).state._replace(facts=facts)
+        self.state = resume(known, self.now, self.board, facts.events).state._replace(
+            market=replace(resume(known, self.now, self.board, facts.events).state.market, facts=facts)
+        )
         return self.take(start_run(self.program, self.state, self.now))
 
     def take(self, result: Turn) -> Turn:
@@ -236,13 +238,13 @@ class Desk:
         """Wake the engine as often as it asks within so many seconds. Fails when it never comes to rest."""
         end = self.now + timedelta(seconds=seconds)
         for _ in range(limit):
-            wake = self.state.wake_at
+            wake = self.state.schedule.wake_at
             if wake > end:
                 self.now = end
                 return
             self.now = max(wake, self.now)
             self.tick(quiet=True)
-        raise AssertionError(f"the engine asks to be woken again and again, now at {self.state.wake_at}")
+        raise AssertionError(f"the engine asks to be woken again and again, now at {self.state.schedule.wake_at}")
 
     # ------------------------------------------------------------ the market
 
@@ -315,7 +317,7 @@ class Desk:
     ) -> Turn:
         """Connect; without arguments the broker agrees with our books. `counted`: the next order id, by its count."""
         if refs is None:
-            refs = [order.ref for order in self.state.orders.values() if order.status.is_live]
+            refs = [order.ref for order in self.state.orders.by_ref.values() if order.status.is_live]
         held = self.books() if positions is None else dict(positions)
         return self.send(
             LinkUp(
@@ -350,7 +352,7 @@ class Desk:
     def books(self) -> dict[Contract, int]:
         """Return what our positions hold, by contract."""
         found: dict[Contract, int] = {}
-        for position in self.state.positions.values():
+        for position in self.state.positions.by_id.values():
             for leg in position.legs:
                 found[leg.option] = found.get(leg.option, 0) + leg.signed_held
         return found
@@ -471,7 +473,7 @@ class Desk:
     # ------------------------------------------------------------ what came of it
 
     def order(self, ref: str) -> Order:
-        return self.state.orders[ref]
+        return self.state.orders.by_ref[ref]
 
     @property
     def submitted(self) -> list[Order]:
@@ -488,7 +490,7 @@ class Desk:
 
     @property
     def live(self) -> list[Order]:
-        return [order for order in self.state.orders.values() if order.status.is_live]
+        return [order for order in self.state.orders.by_ref.values() if order.status.is_live]
 
     @property
     def last(self) -> Order:
@@ -498,10 +500,10 @@ class Desk:
     @property
     def position(self) -> Position:
         """The position that was opened last."""
-        return list(self.state.positions.values())[-1]
+        return list(self.state.positions.by_id.values())[-1]
 
     def day_of(self, bot: str = "spread") -> object:
-        return self.state.bots[bot].day
+        return self.state.bots.by_name[bot].day
 
     def said(self, kind: Kind, what: str = "") -> list[Record]:
         """Return records of a kind; of decisions those of one sort."""
@@ -518,7 +520,7 @@ class Desk:
         """Go to the window and return the entry that was sent."""
         before = len(self.submitted)
         self.until(at)
-        assert len(self.submitted) == before + 1, self.state.bots
+        assert len(self.submitted) == before + 1, self.state.bots.by_name
         return self.last
 
     def opened(self, at: str = "10:00") -> Position:

@@ -202,7 +202,7 @@ class BoundWalk(BacktestSimulation):
     @property
     def _positions(self) -> Mapping[str, Position]:
         assert self.state is not None
-        return self.state.positions
+        return self.state.positions.by_id
 
     def _step(self, session: Session, market: DayMarket, place: int) -> None:
         has_moved = place != market.place and self.now.minute % BLOCK == 0
@@ -213,8 +213,8 @@ class BoundWalk(BacktestSimulation):
     def _liquidate(self) -> None:
         assert self.state is not None
         assert isinstance(self.broker, LeftOutBroker)
-        for name in self.state.active:
-            position = self.state.positions[name]
+        for name in self.state.positions.active:
+            position = self.state.positions.by_id[name]
             held = [leg for leg in position.legs if leg.held and self._is_quoted(leg)]
             if position.state == "open" and len(held) > 1:
                 leg = self.chance.choice(held)
@@ -256,10 +256,10 @@ def path_of(number: int) -> Path:
         CASH, chance=chance, liquidates=chance.random() < LIQUIDATED,
     )  # fmt: skip
     for _ in walk.through(FIRST, FIRST + SESSIONS):
-        if walk.state is not None and not walk.state.active and walk.state.positions:
+        if walk.state is not None and not walk.state.positions.active and walk.state.positions.by_id:
             break
     assert walk.state is not None
-    found = [each for each in walk.state.positions.values() if any(leg.opened for leg in each.legs)]
+    found = [each for each in walk.state.positions.by_id.values() if any(leg.opened for leg in each.legs)]
     if not found:
         return Path(number, kind)
     return _held_against(walk, number, kind, found[0])
@@ -291,7 +291,7 @@ def _held_against(walk: BoundWalk, number: int, kind: str, position: Position) -
 def _cause(walk: BoundWalk, position: Position, broker: LeftOutBroker) -> str:
     """Return what the bound does not answer for on this path, of `CAUSES`."""
     assert walk.state is not None
-    orders = (each for each in walk.state.orders.values() if each.position == position.id)
+    orders = (each for each in walk.state.orders.by_ref.values() if each.position == position.id)
     if walk.is_liquidated:
         return CAUSES[0]
     if any(each.purpose is Purpose.PROTECT and each.has_fills for each in orders):
@@ -307,7 +307,7 @@ def _entry(position: Position, opened: int) -> Decimal:
 
 def _closed_in_parts(walk: BoundWalk, position: Position) -> bool:
     assert walk.state is not None
-    exits = [each for each in walk.state.orders.values() if each.position == position.id]
+    exits = [each for each in walk.state.orders.by_ref.values() if each.position == position.id]
     return sum(1 for each in exits if each.purpose is not Purpose.ENTRY and each.has_fills) > 1
 
 

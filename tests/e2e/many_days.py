@@ -70,7 +70,7 @@ def live_through(folder: Path, days: int, *, seed: int = 7, first_day: date = FI
 
     def watcher(run: Run, at: datetime) -> None:
         nonlocal began
-        session = run.loop.state.session
+        session = run.loop.state.schedule.session
         if at >= session.close and session.date not in seen:
             seen.append(session.date)
             now = time.perf_counter()

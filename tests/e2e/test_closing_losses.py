@@ -87,10 +87,10 @@ def test_a_day_on_which_everything_is_closed_replays_and_backtests_alike(
     (plain, slow), (quick, fast) = (walked(desk, tmp_path / "tapes", skips=skips) for skips in (False, True))
     for walk in (plain, quick):
         assert walk.state is not None
-        found = {each.bot: (each.state, each.exit_reason) for each in walk.state.positions.values()}
+        found = {each.bot: (each.state, each.exit_reason) for each in walk.state.positions.by_id.values()}
         assert found == closed
     assert [line(record) for record in fast] == [line(record) for record in slow]
     live = sorted(position.closed_at for position in day.positions.values() if position.closed_at)
     assert quick.state is not None
-    past = sorted(each.closed_at for each in quick.state.positions.values() if each.closed_at)
+    past = sorted(each.closed_at for each in quick.state.positions.by_id.values() if each.closed_at)
     assert all(abs((one - other).total_seconds()) <= 60 for one, other in zip(live, past, strict=True))

@@ -88,7 +88,7 @@ def check_worlds(lived: Lived) -> list[str]:
     assert [line(each) for each in again.records] == [line(each) for each in wire if each.kind not in OF_NO_TURN]
     state, program, _ = beginning(recording.head, Board())
     source = RecordingSource(recording.files[-1])
-    walk = RecordedSimulation(program, source, state.facts.events, RECORDED, CASH)
+    walk = RecordedSimulation(program, source, state.market.facts.events, RECORDED, CASH)
     (done,) = walk.through(recording.day, recording.day)
     ends = max(each.at for each in again.records)
     assert of_turns(each for each in done.records if each.at <= ends) == of_turns(again.records)
@@ -122,7 +122,7 @@ def sent_by_the_model(recording: Recording, alone: str = "") -> tuple[Program, d
     """Return what the bots of a recording, or one alone, send first in a walk through it with fills of a model."""
     state, program, _ = beginning(recording.head, Board())
     program = replace(program, bots={alone: program.bots[alone]}) if alone else program
-    walk = BacktestSimulation(program, RecordingSource(recording.files[-1]), state.facts.events, NATURAL, CASH)
+    walk = BacktestSimulation(program, RecordingSource(recording.files[-1]), state.market.facts.events, NATURAL, CASH)
     walked = [record for done in walk.through(recording.day, recording.day) for record in done.records]
     return program, first_sent(walked)
 

@@ -40,5 +40,5 @@ def test_a_recorded_day_replays_to_the_quantity_that_its_row_allows(tmp_path: Pa
     assert done.difference is None
     again = [each for each in done.records if each.kind is Kind.ORDER and each.data["purpose"] == "entry"]
     assert {each.data["quantity"] for each in again} == {3}
-    (position,) = (each for each in done.state.positions.values() if each.bot == "growing")
+    (position,) = (each for each in done.state.positions.by_id.values() if each.bot == "growing")
     assert sum(leg.opened for leg in position.legs) == 6

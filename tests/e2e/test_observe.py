@@ -202,8 +202,8 @@ def test_shares_of_a_put_that_expired_while_nobody_looked_are_in_its_account(tmp
             await gateway.stop()
 
     state = asyncio.run(body()).loop.state
-    assert [each.exit_reason for each in state.positions.values()] == ["assigned"]
-    assert {each.symbol: count for each, count in state.holdings.items() if isinstance(each, Underlying)} == {
+    assert [each.exit_reason for each in state.positions.by_id.values()] == ["assigned"]
+    assert {each.symbol: count for each, count in state.account.holdings.items() if isinstance(each, Underlying)} == {
         "SPY": 100
     }
 

@@ -168,16 +168,16 @@ def test_ci_a_second_store_at_the_broker_enters_nothing_until_a_person_says_so(t
         resting = [view.perm_id for view in working(gateway)]
         assert len(resting) == 2
         second = await run_until(gateway, folder / "two.db", new_york(11, 0), ["put_lite"])
-        assert not second.loop.state.orders
+        assert not second.loop.state.orders.by_ref
         with StoreReader(folder / "two.db") as reader:
             alarms = [one for _, one in reader.numbered() if not isinstance(one, str) and one.kind is Kind.ALARM]
         (told,) = [text for one in alarms if "another rulebot" in (text := str(one.data["text"]))]
         assert "nothing is entered until 'rulebot resume'; exits go on" in told
-        assert "trades this account" in second.loop.state.bots["put_lite"].waits
+        assert "trades this account" in second.loop.state.bots.by_name["put_lite"].waits
         assert [view.perm_id for view in working(gateway)] == resting
         post(folder / "two.db", Request.RESUME)
         third = await run_until(gateway, folder / "two.db", new_york(11, 30), ["put_lite"])
-        assert [order.purpose for order in third.loop.state.orders.values()][:1] == [Purpose.ENTRY]
+        assert [order.purpose for order in third.loop.state.orders.by_ref.values()][:1] == [Purpose.ENTRY]
         assert set(resting) <= {view.perm_id for view in working(gateway)}
 
     in_loop(body, tmp_path, seed=7)
@@ -191,14 +191,16 @@ def test_a_backup_of_the_morning_enters_nothing_again(tmp_path: Path) -> None:
         await run_until(gateway, store, new_york(9, 30))
         back_up(store, folder / "backup.db")
         first = await run_until(gateway, store, new_york(10, 0))
-        sent = set(first.loop.state.orders)
+        sent = set(first.loop.state.orders.by_ref)
         assert len(sent) == 3
         restore(folder / "backup.db", store, datetime.now(UTC))
         second = await run_until(gateway, store, new_york(10, 30))
-        assert not second.loop.state.orders
-        assert second.loop.state.standing.reason == RESTORED
+        assert not second.loop.state.orders.by_ref
+        assert second.loop.state.requests.standing.reason == RESTORED
         assert len(working(gateway)) == 2
-        assert second.loop.state.rivals
-        assert second.loop.state.next_number > max(order.number for order in first.loop.state.orders.values())
+        assert second.loop.state.inquiries.rivals
+        assert second.loop.state.orders.next_number > max(
+            order.number for order in first.loop.state.orders.by_ref.values()
+        )
 
     in_loop(body, tmp_path, seed=7)

@@ -104,7 +104,7 @@ def alarms(day: CheckedDay) -> list[str]:
 
 def test_an_entry_that_filled_after_the_engine_had_died_is_a_protected_position_in_the_morning(tmp_path: Path) -> None:
     def ends(run: Run, now: datetime) -> None:
-        if any(order.purpose is Purpose.ENTRY for order in run.loop.state.orders.values()):
+        if any(order.purpose is Purpose.ENTRY for order in run.loop.state.orders.by_ref.values()):
             raise Died
 
     day, _ = over_a_night(tmp_path, ends)

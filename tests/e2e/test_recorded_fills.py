@@ -42,7 +42,7 @@ def walked(tapes: Path, program: Program | None = None) -> tuple[list[Record], l
     """Return what is recorded of a walk through both sessions, and what is told of it."""
     recording = open_recording(listed(tapes)[0].file)
     state, recorded, _ = beginning(recording.head, Board())
-    walk = RecordedSimulation(program or recorded, RecordingSource(tapes), state.facts.events, RECORDED, CASH)
+    walk = RecordedSimulation(program or recorded, RecordingSource(tapes), state.market.facts.events, RECORDED, CASH)
     done = list(walk.through(FIRST, LAST))
     return [record for day in done for record in day.records], [each for day in done for each in day.findings]
 
@@ -143,7 +143,7 @@ def test_a_day_of_two_runs_is_one_session(tmp_path: Path) -> None:
     assert len(parts) == 2
     was = wire(tmp_path / "tapes")
     state, program, _ = beginning(parts[0].head, Board())
-    walk = RecordedSimulation(program, RecordingSource(tmp_path / "tapes"), state.facts.events, RECORDED, CASH)
+    walk = RecordedSimulation(program, RecordingSource(tmp_path / "tapes"), state.market.facts.events, RECORDED, CASH)
     (done,) = walk.through(FIRST, FIRST)
     assert [each.text.rpartition(": ")[2] for each in done.findings[1:]] == ["the recording ends"]
     assert {Path(each.file) for each in done.findings[1:]} == {parts[1].files[-1]}

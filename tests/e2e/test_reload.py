@@ -256,7 +256,7 @@ def test_an_order_in_flight_is_waited_for(tmp_path: Path) -> None:
         shown: list[str] = []
 
         def at_work(run: Run, now: datetime) -> bool:
-            return any(order.purpose is Purpose.ENTRY for order in run.loop.state.orders.values())
+            return any(order.purpose is Purpose.ENTRY for order in run.loop.state.orders.by_ref.values())
 
         def show(run: Run) -> None:
             shown.append(CliRunner().invoke(main, ["status", "--store", str(folder / "s.db")]).output)
@@ -311,7 +311,7 @@ def test_while_it_waits_what_it_takes_away_holds_already(tmp_path: Path, what: s
             ask(run)
 
         def answer(run: Run) -> None:
-            waits.append(run.loop.state.bots["two"].waits)
+            waits.append(run.loop.state.bots.by_name["two"].waits)
             run.loop.feed = cast(Silent, run.loop.feed).feed
 
         day = await live(gateway, folder, (at(10, 0), change), (at(10, 25), answer), (at(10, 35), stop))
@@ -547,7 +547,7 @@ def test_ci_without_lockstep_what_a_new_bot_needs_is_asked_for_beside_the_loop(t
         added = writes(tmp_path, one=bot("one", leave="15:30"), two=bot("two", start="09:31", symbol="SPY"))
 
         def has_entered(run: Run, now: datetime) -> bool:
-            return any(order.bot == "two" for order in run.loop.state.orders.values())
+            return any(order.bot == "two" for order in run.loop.state.orders.by_ref.values())
 
         watcher = steps((at(9, 32), added), (has_entered, stop))
         await execute(desk, options, free_running(gateway), lambda run: None, watcher)

@@ -75,7 +75,7 @@ def test_a_later_day_begins_where_the_engine_stood(store: Path) -> None:
     assert recording.files == (second,)
     assert (alone.difference, whole.difference) == (None, None)
     assert alone.turns < whole.turns
-    assert alone.state == whole.state._replace(board=alone.state.board)
+    assert alone.state == whole.state._replace(market=replace(whole.state.market, board=alone.state.market.board))
     lines = [line(record) for record in alone.records]
     assert lines
     assert lines == [line(record) for record in whole.records][-len(lines) :]
@@ -415,7 +415,7 @@ def test_a_recording_as_past_sessions_decides_when_the_run_did(store: Path) -> N
     for _ in walk.through(days[0], days[0]):
         pass
     assert walk.state is not None
-    (found,) = walk.state.positions.values()
+    (found,) = walk.state.positions.by_id.values()
     then = was[found.id]
     assert found.opened_at is not None
     clock = found.opened_at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")

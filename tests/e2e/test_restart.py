@@ -81,7 +81,7 @@ def test_a_resting_pair_survives_a_stop_and_is_picked_up(tmp_path: Path) -> None
     async def body(gateway: RunningGateway, folder: Path) -> None:
         store = folder / "s.db"
         first = await run_until(gateway, store, new_york(10, 0))
-        (position,) = first.loop.state.positions.values()
+        (position,) = first.loop.state.positions.by_id.values()
         assert position.state == "open"
         before = working(gateway)
         assert sorted(view.ticket.order_type for view in before) == ["LMT", "STP"]
@@ -89,8 +89,8 @@ def test_a_resting_pair_survives_a_stop_and_is_picked_up(tmp_path: Path) -> None
         assert len({view.ticket.oca_group for view in before}) == 1
         second = await run_until(gateway, store, new_york(10, 30))
         assert [view.perm_id for view in working(gateway)] == [view.perm_id for view in before]
-        assert list(second.loop.state.positions) == [position.id]
-        live = [order for order in second.loop.state.orders.values() if order.status.is_live]
+        assert list(second.loop.state.positions.by_id) == [position.id]
+        live = [order for order in second.loop.state.orders.by_ref.values() if order.status.is_live]
         assert {order.status for order in live} == {OrderStatus.WORKING}
         assert {order.purpose for order in live} == {Purpose.TARGET, Purpose.STOP}
         assert gateway.ledger is not None
@@ -109,7 +109,7 @@ def test_34_what_is_open_in_one_account_is_not_compared_with_another(tmp_path: P
 
     async def body(gateway: RunningGateway, _: Path) -> None:
         first = await run_until(gateway, store, new_york(9, 35))
-        assert [position.state for position in first.loop.state.positions.values()] == ["open"]
+        assert [position.state for position in first.loop.state.positions.by_id.values()] == ["open"]
         records.extend(open_journal(first.options).read())
 
     async def other(gateway: RunningGateway, _: Path) -> None:
@@ -126,7 +126,7 @@ def test_34_what_is_open_in_one_account_is_not_compared_with_another(tmp_path: P
 def test_an_entry_at_work_is_cancelled_by_a_stop(tmp_path: Path) -> None:
     async def body(gateway: RunningGateway, folder: Path) -> None:
         run = await run_until(gateway, folder / "s.db", new_york(9, 31))
-        entries = [order for order in run.loop.state.orders.values() if order.purpose is Purpose.ENTRY]
+        entries = [order for order in run.loop.state.orders.by_ref.values() if order.purpose is Purpose.ENTRY]
         assert [order.status for order in entries] == [OrderStatus.CANCELLED]
         assert working(gateway) == []
 
@@ -152,7 +152,7 @@ def test_with_no_engine_running_a_flatten_closes_everything_at_the_next_start(tm
         assert compare_books(day) == []
         assert offences(day) == {}
         third = await run_until(gateway, store, new_york(10, 30))
-        assert not third.loop.state.live
+        assert not third.loop.state.orders.live
 
     in_loop(body, tmp_path, seed=7, days=2)
 
@@ -223,7 +223,7 @@ def test_todays_sale_happens_beside_ten_positions_of_the_same_contract(tmp_path:
 
     async def plain(gateway: RunningGateway, folder: Path) -> None:
         run = await run_until(gateway, folder / "plain.db", new_york(9, 50))
-        (position,) = run.loop.state.positions.values()
+        (position,) = run.loop.state.positions.by_id.values()
         option = position.legs[0].option
         chosen.append(str(option))
         contract = {
@@ -238,7 +238,7 @@ def test_todays_sale_happens_beside_ten_positions_of_the_same_contract(tmp_path:
         before = {view.perm_id for view in working(gateway)}
         assert len(before) == 18
         run = await run_until(gateway, folder / "crowded.db", new_york(9, 50))
-        opened = [found for found in run.loop.state.positions.values() if found.opened_at is not None]
+        opened = [found for found in run.loop.state.positions.by_id.values() if found.opened_at is not None]
         assert len(opened) == 1
         assert str(opened[0].legs[0].option) != chosen[0]
         assert before <= {view.perm_id for view in working(gateway)}
@@ -254,13 +254,13 @@ def test_an_engine_may_start_late_in_the_morning(tmp_path: Path) -> None:
 
     async def body(gateway: RunningGateway, folder: Path) -> None:
         first = await run_until(gateway, folder / "early.db", new_york(10, 45), specs=("put_lite",))
-        seen = first.loop.state.facts.opening_moves
+        seen = first.loop.state.market.facts.opening_moves
         late = await run_until(gateway, folder / "late.db", new_york(10, 50), specs=("put_lite",))
-        learned = late.loop.state.facts.opening_moves
+        learned = late.loop.state.market.facts.opening_moves
         assert learned.keys() == seen.keys()
         for key, points in learned.items():
             assert points == pytest.approx(seen[key], rel=0.15)
-        readings = late.loop.state.bots["put_lite"].readings
+        readings = late.loop.state.bots.by_name["put_lite"].readings
         assert readings[("halts", "day_range")].verdict.truth is False
         assert readings[("halts", "vix_spike")].verdict.truth is False
 

@@ -60,7 +60,7 @@ def working(gateway: RunningGateway) -> list[OrderView]:
 
 def dies_once_it_rests(run: Run, now: datetime) -> None:
     """Die as soon as the broker has the target."""
-    orders = run.loop.state.orders.values()
+    orders = run.loop.state.orders.by_ref.values()
     if any(order.purpose is Purpose.TARGET and order.status is OrderStatus.WORKING for order in orders):
         raise Died
 

@@ -58,7 +58,7 @@ def lived_through(
         run.last = last or run.last
 
     def stop(run: Run, at: datetime, stops_at: datetime | None) -> None:
-        if stops_at is not None and at >= stops_at and not run.loop.state.is_stopping:
+        if stops_at is not None and at >= stops_at and not run.loop.state.requests.is_stopping:
             run.inbox.ask(Request.STOP)
 
     async def body() -> None:

@@ -124,7 +124,7 @@ def test_an_estimate_is_corrected_by_the_statement(tmp_path: Path) -> None:
     """The engine dies once its order is out; what filled is taken up from the account in the morning."""
 
     def ends(run: Run, now: datetime) -> None:
-        if any(order.purpose is Purpose.ENTRY for order in run.loop.state.orders.values()):
+        if any(order.purpose is Purpose.ENTRY for order in run.loop.state.orders.by_ref.values()):
             raise Died
 
     _, gateway = over_a_night(tmp_path, ends)

@@ -40,7 +40,7 @@ class Neighbour:
         """Deal in what is new in the engine's books."""
         assert self._ib is not None
         state = run.loop.state
-        held = {each.option for name in state.active for each in state.positions[name].legs}
+        held = {each.option for name in state.positions.active for each in state.positions.by_id[name].legs}
         for option in sorted(held - self._dealt, key=str):
             self._dealt.add(option)
             right, expiry = option.right.value, f"{option.expiry:%Y%m%d}"

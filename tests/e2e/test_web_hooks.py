@@ -185,7 +185,7 @@ def test_ci_an_engine_that_is_started_between_hook_and_entry_enters(tmp_path: Pa
         await run(gateway, tmp_path / "told.yaml", first)
         assert recorded(store, Kind.ORDER) == []
         second = await run(gateway, tmp_path / "told.yaml", Teller(store, [], stop_at=new_york(10, 40)))
-        (position,) = second.loop.state.positions.values()
+        (position,) = second.loop.state.positions.by_id.values()
         assert position.state in ("open", "entering")
 
     lived(body)

@@ -64,7 +64,7 @@ class Street:
         for command in self.desk.commands[self.seen :]:
             if isinstance(command, Submit):
                 assert command.order.ref not in self.orders, "sent twice"
-                assert self.desk.state.is_linked, "sent while the link is down"
+                assert self.desk.state.connection.is_linked, "sent while the link is down"
                 self.orders[command.order.ref] = Known(command.order)
                 new.append(command.order)
             elif isinstance(command, Replace) and (known := self.orders[command.order.ref]).state != "done":

@@ -20,7 +20,9 @@ COMING = st.tuples(st.sampled_from("abc"), st.sampled_from(["", "up", "down"]), 
 @given(st.lists(st.tuples(COMING, st.booleans()), max_size=12))
 def test_a_restart_folds_the_same_hooks(coming: list[tuple[tuple[str, str, int, int], bool]]) -> None:
     desk = Desk((text_of(entry=ENTRY),))
-    desk.state = desk.state._replace(facts=replace(desk.state.facts, hooks={}))
+    desk.state = desk.state._replace(
+        market=replace(desk.state.market, facts=replace(desk.state.market.facts, hooks={}))
+    )
     heard: dict[int, tuple[str, str, int]] = {}
     for (name, says, number, late), dies in coming:
         desk.tick(20)
@@ -28,14 +30,20 @@ def test_a_restart_folds_the_same_hooks(coming: list[tuple[tuple[str, str, int, 
         desk.send(HookCame(at=desk.now, id=f"h{number}", name=name, says=says, came=came))
         heard.setdefault(number, (name, says, int(came.timestamp())))
         found = resume(desk.records, desk.now, desk.board, EventCalendar(), takes_hooks=True).state
-        assert (found.facts.hooks, found.hook_ids) == (desk.state.facts.hooks, desk.state.hook_ids)
+        assert (found.market.facts.hooks, found.requests.hook_ids) == (
+            desk.state.market.facts.hooks,
+            desk.state.requests.hook_ids,
+        )
         if dies:
             desk.state = desk.state._replace(
-                hook_ids=found.hook_ids, facts=replace(desk.state.facts, hooks=found.facts.hooks)
+                requests=replace(desk.state.requests, hook_ids=found.requests.hook_ids),
+                market=replace(
+                    desk.state.market, facts=replace(desk.state.market.facts, hooks=found.market.facts.hooks)
+                ),
             )
     last: dict[str, tuple[int, str]] = {}
     for name, says, at in heard.values():  # each id once, in the order in which it was first heard
         if name not in last or at >= last[name][0]:
             last[name] = (at, says)
-    assert desk.state.facts.hooks is not None
-    assert {name: (int(hook.came), hook.says) for name, hook in desk.state.facts.hooks.items()} == last
+    assert desk.state.market.facts.hooks is not None
+    assert {name: (int(hook.came), hook.says) for name, hook in desk.state.market.facts.hooks.items()} == last

@@ -72,11 +72,13 @@ def live_through(
     def step_twice(walk: BacktestSimulation, *told: object) -> None:
         step(walk, *told)  # type: ignore[arg-type]
         assert walk.state is not None
-        session, state = walk.state.session, walk.state
-        if not session.open <= walk.now < session.close or state.wake_at <= walk.now + SOON:
+        session, state = walk.state.schedule.session, walk.state
+        if not session.open <= walk.now < session.close or state.schedule.wake_at <= walk.now + SOON:
             return  # what a change lets others do is done a second later
-        rows = tuple(range(len(state.board.contracts)))
-        woken = state._replace(dependents=dict.fromkeys(rows, tuple(state.bots)))
+        rows = tuple(range(len(state.market.board.contracts)))
+        woken = state._replace(
+            subscriptions=replace(state.subscriptions, dependents=dict.fromkeys(rows, tuple(state.bots.by_name)))
+        )
         found = handle_event(walk.program, woken, MarketMoved(walk.now, rows))
         commands = [each for each in found.commands if not isinstance(each, ASKED_BY_THE_CLOCK)]
         decisions = [each.data for each in found.records if each.kind is Kind.DECISION]

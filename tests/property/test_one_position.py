@@ -117,26 +117,26 @@ class OnePosition(RuleBasedStateMachine):
         if (known := self.chosen(index, "working")) is not None:
             self.street.cancel(known)
 
-    @precondition(lambda self: self.street.outbox and self.desk.state.is_linked)
+    @precondition(lambda self: self.street.outbox and self.desk.state.connection.is_linked)
     @rule(index=INDEX)
     def something_is_said(self, index: int) -> None:
         self.street.deliver(index % len(self.street.outbox))
         self.heard()
 
-    @precondition(lambda self: self.street.outbox and self.desk.state.is_linked)
+    @precondition(lambda self: self.street.outbox and self.desk.state.connection.is_linked)
     @rule()
     def everything_is_said(self) -> None:
         while self.street.outbox:
             self.street.deliver()
             self.heard()
 
-    @precondition(lambda self: self.street.delivered and self.desk.state.is_linked)
+    @precondition(lambda self: self.street.delivered and self.desk.state.connection.is_linked)
     @rule(index=INDEX)
     def something_is_said_again(self, index: int) -> None:
         self.street.repeat(index % len(self.street.delivered))
         self.heard()
 
-    @precondition(lambda self: self.desk.state.is_linked)
+    @precondition(lambda self: self.desk.state.connection.is_linked)
     @rule(fate=st.sampled_from(["working", "lost", "transit", "unread"]))
     def the_link_breaks(self, fate: str) -> None:
         self.street.break_over(fate)
@@ -146,14 +146,16 @@ class OnePosition(RuleBasedStateMachine):
         self.street.connect()
         self.heard()
 
-    @precondition(lambda self: self.desk.state.is_linked)
+    @precondition(lambda self: self.desk.state.connection.is_linked)
     @rule(fate=st.sampled_from(["working", "lost", "transit", "unread"]))
     def the_engine_starts_again(self, fate: str) -> None:
         self.street.break_over(fate)
         desk = self.desk
         desk.now += timedelta(seconds=2)
-        facts = desk.state.facts
-        desk.state = resume(desk.records, desk.now, desk.board, EventCalendar()).state._replace(facts=facts)
+        facts = desk.state.market.facts
+        desk.state = resume(desk.records, desk.now, desk.board, EventCalendar()).state._replace(
+            market=replace(resume(desk.records, desk.now, desk.board, EventCalendar()).state.market, facts=facts)
+        )
         desk.take(start_run(desk.program, desk.state, desk.now))
         self.street.connect()
         self.heard()
@@ -176,7 +178,7 @@ class OnePosition(RuleBasedStateMachine):
     @rule()
     def all_goes_well(self) -> None:
         """What is on its way arrives, what is to be cancelled is, and everything is said."""
-        if not self.desk.state.is_linked:
+        if not self.desk.state.connection.is_linked:
             return
         for known in self.street.in_state("transit"):
             self.street.arrive(known)
@@ -189,7 +191,7 @@ class OnePosition(RuleBasedStateMachine):
 
     @rule(index=INDEX)
     def an_order_is_done(self, index: int) -> None:
-        if (known := self.chosen(index, "working")) is not None and self.desk.state.is_linked:
+        if (known := self.chosen(index, "working")) is not None and self.desk.state.connection.is_linked:
             self.street.fill(known, known.order.quantity)
             self.everything_is_said()
 
@@ -208,15 +210,15 @@ class OnePosition(RuleBasedStateMachine):
     def somebody_asks_of_one(self, request: Request) -> None:
         """One is to be closed, or kept after all; what has not begun to be closed then does not wait for it."""
         desk = self.desk
-        if (name := next(iter(desk.state.active), None)) is not None:
+        if (name := next(iter(desk.state.positions.active), None)) is not None:
             desk.ask(request, position=name)
-            assert not (request is Request.KEEP and desk.state.waits_to_close(desk.state.positions[name]))
+            assert not (request is Request.KEEP and desk.state.waits_to_close(desk.state.positions.by_id[name]))
             self.heard()
 
     @rule()
     def it_is_closed_before_orders_arrive(self) -> None:
         """The broker has none of what is on its way, and says so at once; it may arrive all the same."""
-        if not self.desk.state.is_linked:
+        if not self.desk.state.connection.is_linked:
             return
         self.desk.ask(Request.FLATTEN)
         self.desk.tick(0.5)
@@ -230,12 +232,12 @@ class OnePosition(RuleBasedStateMachine):
     def judge_order(self, order: Order) -> None:
         """Judge an order as it leaves: 8, 9, 11, 13 and 16."""
         desk = self.desk
-        position = desk.state.positions[order.position]
+        position = desk.state.positions.by_id[order.position]
         if order.purpose is Purpose.ENTRY:
-            assert desk.state.standing.trading.value == "active", "10: only what reduces"
-            assert not desk.state.standing.paused
+            assert desk.state.requests.standing.trading.value == "active", "10: only what reduces"
+            assert not desk.state.requests.standing.paused
             assert clock("09:30") <= desk.now < clock("16:00")
-            if position.attempts <= 1 and len(desk.state.positions) == 1:
+            if position.attempts <= 1 and len(desk.state.positions.by_id) == 1:
                 start, end = self.window()
                 assert clock(start) <= desk.now < clock(end), "11"
             vix = desk.board.last[desk.board.rows[Underlying("VIX")]]
@@ -248,8 +250,8 @@ class OnePosition(RuleBasedStateMachine):
                 held = next(each.held for each in position.legs if each.name == leg.name)
                 assert order.quantity * leg.ratio <= held, "8"
         if order.into:
-            assert desk.state.standing.trading.value == "active", "10: only what reduces"
-            assert not desk.state.standing.paused
+            assert desk.state.requests.standing.trading.value == "active", "10: only what reduces"
+            assert not desk.state.requests.standing.paused
         self.judge_price(order)
 
     def judge_price(self, order: Order) -> None:
@@ -284,7 +286,7 @@ class OnePosition(RuleBasedStateMachine):
 
         Of a contract that one roll would have bought and another one has sold the account shows the sum.
         """
-        legs = [leg for position in self.desk.state.positions.values() for leg in position.legs]
+        legs = [leg for position in self.desk.state.positions.by_id.values() for leg in position.legs]
         ways = {(leg.option, leg.sign) for leg in legs}
         for leg in legs:
             assert (leg.option, -leg.sign) in ways or self.street.positions.get(leg.option, 0) * leg.sign >= 0
@@ -296,7 +298,7 @@ class OnePosition(RuleBasedStateMachine):
         orders = self.desk.said(Kind.ORDER)
         over = {each.data["ref"] for each in orders if each.data["status"] in ("cancelled", "abandoned")}
         counted = [o for o in self.desk.live if not (o.ref in over and o.status is OrderStatus.CANCELLING)]
-        for position in self.desk.state.positions.values():
+        for position in self.desk.state.positions.by_id.values():
             live = [o for o in counted if o.position == position.id and o.purpose in self.closing]
             groups = {order.oca_group or order.ref: order for order in live}
             for leg in position.legs:
@@ -307,13 +309,13 @@ class OnePosition(RuleBasedStateMachine):
     def positions_are_the_fold_of_executions(self) -> None:
         """5."""
         told = {event.exec_id: event for event in self.street.delivered if hasattr(event, "exec_id")}
-        if self.desk.state.bots and not self.street.outbox:
+        if self.desk.state.bots.by_name and not self.street.outbox:
             told = {report.exec_id: report for report in self.street.executions}
             ours = {option: count for option, count in self.desk.books().items() if count}
             theirs = {option: count for option, count in self.street.positions.items() if count}
             assert ours == theirs
-        cash = sum((p.cash for p in self.desk.state.positions.values()), ZERO)
-        booked = sum((each.cash for each in self.desk.state.booked.values()), ZERO)
+        cash = sum((p.cash for p in self.desk.state.positions.by_id.values()), ZERO)
+        booked = sum((each.cash for each in self.desk.state.positions.booked.values()), ZERO)
         assert cash == booked
         assert set(told) <= {report.exec_id for report in self.street.executions}
 
@@ -332,20 +334,24 @@ class OnePosition(RuleBasedStateMachine):
         """21 and 22."""
         state = self.desk.state
         again = resume(self.desk.records, self.desk.now, self.desk.board, EventCalendar()).state
-        assert dict(again.positions) == dict(state.positions)
-        assert dict(again.orders) == dict(state.orders)
-        assert {name: found.day for name, found in again.bots.items()} == {n: b.day for n, b in state.bots.items()}
-        assert dict(again.booked) == {base: found for base, found in state.booked.items() if found.position}
-        assert (again.standing, again.requests) == (state.standing, state.requests)
-        assert (again.live, again.active) == (state.live, state.active)
-        assert again.next_number == state.next_number
+        assert dict(again.positions.by_id) == dict(state.positions.by_id)
+        assert dict(again.orders.by_ref) == dict(state.orders.by_ref)
+        assert {name: found.day for name, found in again.bots.by_name.items()} == {
+            n: b.day for n, b in state.bots.by_name.items()
+        }
+        assert dict(again.positions.booked) == {
+            base: found for base, found in state.positions.booked.items() if found.position
+        }
+        assert (again.requests.standing, again.requests.ids) == (state.requests.standing, state.requests.ids)
+        assert (again.orders.live, again.positions.active) == (state.orders.live, state.positions.active)
+        assert again.orders.next_number == state.orders.next_number
 
     @invariant()
     def it_comes_to_rest(self) -> None:
         """Whoever wakes it by its own clock is not asked again at the same instant for ever."""
         desk = self.desk
         for _ in range(8):
-            if not desk.state.is_linked or desk.state.wake_at > desk.now:
+            if not desk.state.connection.is_linked or desk.state.schedule.wake_at > desk.now:
                 return
             desk.send(MarketMoved(desk.now, ()))
             self.heard()
@@ -372,14 +378,14 @@ class OnePosition(RuleBasedStateMachine):
                     street.fill(known, known.order.quantity)
             street.deliver_all()
             desk.tick(5)
-            if any(position.on_hold for position in desk.state.positions.values()):
+            if any(position.on_hold for position in desk.state.positions.by_id.values()):
                 desk.ask(Request.RESUME)
         self.at_the_end()
         assert [found for found in audit(enumerate(desk.records, 1)) if not found.holds] == []
 
     def at_the_end(self) -> None:
         assert not {option: count for option, count in self.street.positions.items() if count}
-        assert {position.state for position in self.desk.state.positions.values()} <= {"closed"}
+        assert {position.state for position in self.desk.state.positions.by_id.values()} <= {"closed"}
         assert not self.desk.live
 
 
@@ -472,7 +478,7 @@ def test_a_roll_that_was_given_up_comes_to_life_beside_the_exit() -> None:
     day.everything_is_said()  # "not found" while it may be on its way, and once more after it was asked again
     day.time_passes(60.0)
     day.something_is_said_again(len(day.street.delivered) - 1)
-    assert day.desk.state.orders[roll.order.ref].status is OrderStatus.ABANDONED
+    assert day.desk.state.orders.by_ref[roll.order.ref].status is OrderStatus.ABANDONED
     (sent,) = (known for known in day.street.in_state("transit") if known is not roll)
     day.street.arrive(sent)
     day.everything_is_said()

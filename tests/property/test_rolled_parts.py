@@ -77,7 +77,7 @@ class RollingSides(OnePosition):
 
     @rule(count=st.integers(1, 3))
     def a_roll_gets_there_and_fills(self, count: int) -> None:
-        if self.desk.state.is_linked:
+        if self.desk.state.connection.is_linked:
             self.all_goes_well()
             self.roll_fills(count)
 

@@ -62,7 +62,7 @@ def test_no_order_of_a_target_goes_past_its_price(
     for amount, width, seconds, how in steps:
         quote(desk, amount, width)
         desk.tick(seconds)
-        if not any(order.has_fills for order in desk.state.orders.values() if order.purpose is Purpose.EXIT):
+        if not any(order.has_fills for order in desk.state.orders.by_ref.values() if order.purpose is Purpose.EXIT):
             assert all(order.limit_price is not None and order.limit_price <= most for order in sent(desk))
         answer(desk, how, amount * (2 if is_condor else 1))
         if desk.position.state == "closed":

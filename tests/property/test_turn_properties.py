@@ -76,10 +76,15 @@ def books(desk: Desk) -> object:
     """Return what must not depend on the order in which reports came."""
     positions = [
         (p.id, p.state, p.exit_reason, [replace(leg, option=replace(leg.option, con_id=0)) for leg in p.legs])
-        for p in desk.state.positions.values()
+        for p in desk.state.positions.by_id.values()
     ]
-    orders = [(o.ref, o.status, o.filled, o.leg_filled) for o in desk.state.orders.values()]
-    return positions, orders, desk.state.bots["spread"].day.realized, desk.state.bots["spread"].day.opened
+    orders = [(o.ref, o.status, o.filled, o.leg_filled) for o in desk.state.orders.by_ref.values()]
+    return (
+        positions,
+        orders,
+        desk.state.bots.by_name["spread"].day.realized,
+        desk.state.bots.by_name["spread"].day.opened,
+    )
 
 
 # ---------------------------------------------------------------- money
@@ -109,7 +114,7 @@ def test_cash_and_profit_agree(data: st.DataObject) -> None:
     else:
         level = data.draw(st.sampled_from([6000, 5945, 5940, 5900]))
         desk.level("SPX", float(level))
-        desk.state = desk.state._replace(is_linked=False)
+        desk.state = desk.state._replace(connection=replace(desk.state.connection, is_linked=False))
         desk.until("16:06")
         for option in (put(5945), put(5935)):
             desk.holds(option, 0)
@@ -126,7 +131,7 @@ def test_cash_and_profit_agree(data: st.DataObject) -> None:
     assert position.state == "closed"
     assert (position.cash, position.commissions) == (expected, paid)
     assert position.net == expected - paid
-    assert desk.state.bots["spread"].day.realized == position.net
+    assert desk.state.bots.by_name["spread"].day.realized == position.net
 
 
 # ---------------------------------------------------------------- order of arrival
@@ -199,11 +204,11 @@ def test_the_records_up_to_any_turn_give_that_state(data: st.DataObject) -> None
     note()
     for kept, state in data.draw(st.lists(st.sampled_from(states), min_size=1, max_size=4)):
         again = resume(desk.records[:kept], desk.now, desk.board, EventCalendar()).state
-        assert dict(again.positions) == dict(state.positions)
-        assert dict(again.orders) == dict(state.orders)
-        assert dict(again.booked) == dict(state.booked)
-        assert {n: b.day for n, b in again.bots.items()} == {n: b.day for n, b in state.bots.items()}
-        assert again.next_number == state.next_number
+        assert dict(again.positions.by_id) == dict(state.positions.by_id)
+        assert dict(again.orders.by_ref) == dict(state.orders.by_ref)
+        assert dict(again.positions.booked) == dict(state.positions.booked)
+        assert {n: b.day for n, b in again.bots.by_name.items()} == {n: b.day for n, b in state.bots.by_name.items()}
+        assert again.orders.next_number == state.orders.next_number
         assert resume(desk.records[:kept], desk.now, desk.board, EventCalendar()).state == again
 
 

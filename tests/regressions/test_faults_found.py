@@ -17,7 +17,7 @@ def report(desk: Desk, order: Order, **changes: object) -> OrderReport:
         ref=order.ref,
         order_id=order.order_id,
         perm_id=5000 + order.number,
-        client_id=desk.state.client_id,
+        client_id=desk.state.connection.client_id,
         status=BrokerStatus.PRE_SUBMITTED,
         quantity=Decimal(order.quantity),
         limit_price=order.limit_price,
@@ -69,7 +69,7 @@ def test_an_entry_that_a_preset_had_changed_was_left_to_work(changes: dict[str, 
     desk.send(report(desk, order, **changes))
     assert desk.order(order.ref).status is OrderStatus.CANCELLING
     assert any("look at the presets" in text for text in desk.alarms)
-    assert "look at the presets" in desk.state.bots[order.bot].day.halted
+    assert "look at the presets" in desk.state.bots.by_name[order.bot].day.halted
 
 
 def test_resting_orders_that_a_preset_had_changed_are_taken_back_and_watched() -> None:
@@ -78,7 +78,7 @@ def test_resting_orders_that_a_preset_had_changed_are_taken_back_and_watched() -
     first, second = desk.live
     desk.send(report(desk, first, quantity=Decimal(2)))
     assert {desk.order(each.ref).status for each in (first, second)} == {OrderStatus.CANCELLING}
-    assert desk.state.positions[first.position].suspended
+    assert desk.state.positions.by_id[first.position].suspended
 
 
 def test_an_order_that_a_person_had_changed_was_thought_to_be_as_it_was_sent() -> None:
@@ -115,7 +115,7 @@ def test_more_filled_than_was_asked_for_and_nobody_was_told() -> None:
         desk.send(each)
     assert desk.position.structures == 2
     assert any("has filled more than its 1" in text for text in desk.alarms)
-    assert "filled more than its 1" in desk.state.bots[order.bot].day.halted
+    assert "filled more than its 1" in desk.state.bots.by_name[order.bot].day.halted
 
 
 def told_late(desk: Desk) -> None:

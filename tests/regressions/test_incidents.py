@@ -53,9 +53,9 @@ def test_ids_rolled_back_after_a_restart_and_cross_attributed() -> None:
     stranger = replace(pair[Purpose.TARGET], ref="somebody:1")
     desk.send(_status(desk, stranger, order_id=pair[Purpose.STOP].order_id, perm_id=77, status=BrokerStatus.FILLED))
     assert desk.order(pair[Purpose.STOP].ref).status is OrderStatus.WORKING
-    assert desk.state.positions[first.id].state == "open"
-    used = {order.order_id for order in desk.state.orders.values()}
-    assert desk.state.next_order_id > max(used)
+    assert desk.state.positions.by_id[first.id].state == "open"
+    used = {order.order_id for order in desk.state.orders.by_ref.values()}
+    assert desk.state.orders.next_order_id > max(used)
 
 
 def test_a_paper_server_that_swallows_orders() -> None:
@@ -134,9 +134,9 @@ def test_a_recovered_stop_attached_to_another_position() -> None:
     desk.link()
     one, two = sorted(stops)
     desk.fill(stops[one], price="12.00")
-    assert desk.state.positions[two].state == "open"
-    assert desk.state.positions[two].structures == 1
-    assert desk.state.positions[one].is_flat
+    assert desk.state.positions.by_id[two].state == "open"
+    assert desk.state.positions.by_id[two].structures == 1
+    assert desk.state.positions.by_id[one].is_flat
     assert desk.order(stops[two].ref).status is OrderStatus.WORKING
 
 
@@ -183,4 +183,4 @@ def test_a_lost_broker_does_not_leave_the_engine_with_something_due_at_once_for_
     desk.unlink()
     for _ in range(200):
         desk.tick(1, quiet=True)
-        assert desk.state.wake_at > desk.now
+        assert desk.state.schedule.wake_at > desk.now

@@ -86,7 +86,7 @@ def _follow_and_resend(old: Any) -> Any:
 
 def _many_entries(at_work: work.StateBuilder, bot: Any) -> None:
     """Judge without looking whether an entry is at work already, until two positions are."""
-    start, end = bot.window(at_work.state.session, at_work.at)
+    start, end = bot.window(at_work.state.schedule.session, at_work.at)
     if start <= at_work.at < end and len(list(at_work.positions_of(bot.plan.name))) < 2:
         entering._judge_entry(at_work, bot)
 
@@ -115,7 +115,8 @@ def _off_the_grid(old: Any) -> Any:
 
 def _every_time(at_work: work.StateBuilder, event: ExecutionReport) -> None:
     base = event.exec_id.rpartition(".")[0]
-    at_work.booked = {key: value for key, value in at_work.booked.items() if key != base}
+    booked = {key: value for key, value in at_work.positions.booked.items() if key != base}
+    at_work.positions = replace(at_work.positions, booked=booked)
     at_work._own.add("booked")
     _ON_EXECUTION(at_work, event)
 
@@ -161,7 +162,7 @@ def _counted_again() -> Any:
 
 def _commission_again(at_work: work.StateBuilder, event: Any) -> None:
     base = event.exec_id.rpartition(".")[0]
-    known: BookedExecution | None = at_work.booked.get(base)
+    known: BookedExecution | None = at_work.positions.booked.get(base)
     if known is not None and known.commission:
         at_work.put_booked(base, replace(known, commission=Decimal(0)))
     _ON_COMMISSION(at_work, event)
@@ -182,7 +183,7 @@ def _commissions_again() -> Any:
 
 
 def _any_code_ends(at_work: work.StateBuilder, event: Any) -> None:
-    order = at_work.orders.get(at_work.by_id.get(event.order_id, ""))
+    order = at_work.orders.by_ref.get(at_work.orders.ref_of_id.get(event.order_id, ""))
     if order is not None and order.status.is_live:
         order = at_work.put_order(
             replace(order.hearing(broker_message(event.code, event.text)), ended=OrderStatus.CANCELLED)
@@ -245,7 +246,7 @@ def _newest_text(self: Program, bot: str, digest: str) -> Any:
 
 def _fresh_day(at_work: work.StateBuilder, name: str) -> None:
     _BEGIN_BOT(at_work, name)
-    at_work.put_day(daily.new_bot_day(at_work, name, at_work.state.session))
+    at_work.put_day(daily.new_bot_day(at_work, name, at_work.state.schedule.session))
 
 
 _BEGIN_BOT = reloading._begin

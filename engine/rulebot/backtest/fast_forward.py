@@ -38,6 +38,7 @@ from rulebot.model.money import CENT
 from rulebot.model.order import Order, OrderType, Side
 from rulebot.model.position import Position
 from rulebot.model.session import Session
+from rulebot.model.values import replace
 from rulebot.order.price import net_price, order_parts
 from rulebot.record.record import Json, Kind, Record
 
@@ -313,11 +314,11 @@ class FastForward:
         names = {each.position.bot for each in held}
         if not all(self._only_holds(work, name) for name in names):
             return None
-        others = (at for name, at in state.wakes.items() if name not in names)
-        agendas = (at for name in names for at in state.bots[name].agenda[:1])
-        assert state.watch_at is not None
+        others = (at for name, at in state.bots.wakes.items() if name not in names)
+        agendas = (at for name in names for at in state.bots.by_name[name].agenda[:1])
+        assert state.schedule.watch_at is not None
         spells = idle_spans(self._program, state, now)
-        until = min(state.watch_at - LOOKS_AGAIN, state.session.close, *others, *agendas, *spells)
+        until = min(state.schedule.watch_at - LOOKS_AGAIN, state.schedule.session.close, *others, *agendas, *spells)
         return until, self._next_stir(work, held)
 
     def _asks(self, state: State, instants: Sequence[Instant]) -> list[tuple[datetime | None, datetime | None]]:
@@ -326,7 +327,10 @@ class FastForward:
         They end with the first instant soon after which it is asked by the clock, without data.
         """
         found: list[tuple[datetime | None, datetime | None]] = []
-        asked_at, ask = state.asked_at, ask_at(StateBuilder(self._program, state, instants[0][0])) if instants else None
+        asked_at, ask = (
+            state.inquiries.asked_at,
+            ask_at(StateBuilder(self._program, state, instants[0][0])) if instants else None,
+        )
         for at, _ in instants:
             if ask is not None and at >= ask:
                 ask, asked_at = at + ASK_EVERY, at
@@ -341,7 +345,7 @@ class FastForward:
         """Return the state after these instants, at which the broker was asked last, and what is recorded at them."""
         held = self._all_held(state)
         assert held
-        mark_at, marked = state.mark_at, list[Instant]()
+        mark_at, marked = state.schedule.mark_at, list[Instant]()
         since = oldest_open_since(each.position for each in held)
         for instant in instants:
             at, _ = instant
@@ -354,13 +358,16 @@ class FastForward:
         snapshots: dict[str, Decimal] = {}
         records: list[Record] = []
         for each in held:
-            due = [one for one in marked if is_snapshot_due(state.session, each.expiry, one[0])]
+            due = [one for one in marked if is_snapshot_due(state.schedule.session, each.expiry, one[0])]
             records += each.marks(due)
             for made in each.made([place for _, place in due[-1:]]):
                 snapshots[each.position.id] = made
         records.sort(key=attrgetter("at"))
-        state = state._replace(marks={**state.marks, **marks}, snapshots={**state.snapshots, **snapshots})
-        return state._replace(asked_at=asked_at, mark_at=mark_at), records
+        known = state.positions
+        positions = replace(known, marks={**known.marks, **marks}, snapshots={**known.snapshots, **snapshots})
+        inquiries = replace(state.inquiries, asked_at=asked_at)
+        schedule = replace(state.schedule, mark_at=mark_at)
+        return state._replace(positions=positions, inquiries=inquiries, schedule=schedule), records
 
     # ------------------------------------------------------------ when a turn does nothing
 
@@ -369,15 +376,30 @@ class FastForward:
 
         Positions are open and whole, wait for no retry, and what is to rest at the broker does.
         """
-        if not state.active or state.doubts or state.uncovered or state.stirring is None or state.is_stopping:
+        if (
+            not state.positions.active
+            or state.account.doubts
+            or state.account.uncovered
+            or state.positions.stirring is None
+            or state.requests.is_stopping
+        ):
             return False
-        if not all(self._rests_whole(state, state.positions[name]) for name in state.stirring):
+        if not all(self._rests_whole(state, state.positions.by_id[name]) for name in state.positions.stirring):
             return False
-        if not state.is_linked or state.standing != OperatorState() or state.facts.dividends or is_untold(state):
+        if (
+            not state.connection.is_linked
+            or state.requests.standing != OperatorState()
+            or state.market.facts.dividends
+            or is_untold(state.account)
+        ):
             return False
-        if now < state.session.open + OPENING_MINUTES or state.watch_at is None or state.aims is None:
+        if (
+            now < state.schedule.session.open + OPENING_MINUTES
+            or state.schedule.watch_at is None
+            or state.subscriptions.aims is None
+        ):
             return False
-        return only_looks_again(self._program, state, now, state.step_at)
+        return only_looks_again(self._program, state, now, state.schedule.step_at)
 
     def _rests_whole(self, state: State, position: Position) -> bool:
         """Say whether an open position stirs only since orders of it rest, each for what its legs hold."""
@@ -389,10 +411,12 @@ class FastForward:
 
     def _all_held(self, state: State) -> tuple[HeldPosition, ...] | None:
         """Return what is held, None when some of it is none of what arrays can tell, or waits for something."""
-        readers = {name for row in state.board.rows.values() for name in state.dependents.get(row, ())}
+        readers = {
+            name for row in state.market.board.rows.values() for name in state.subscriptions.dependents.get(row, ())
+        }
         found = []
-        for name in state.active:
-            held = self._held(state, state.positions[name])
+        for name in state.positions.active:
+            held = self._held(state, state.positions.by_id[name])
             if held is None or not self._has_been_false(state, held):
                 return None
             readers.discard(held.position.bot)
@@ -402,7 +426,7 @@ class FastForward:
     def _held(self, state: State, position: Position) -> HeldPosition | None:
         known, resting = self._known.get(position.id), _resting_of(state, position)
         if known is None or known[0] is not position or known[1] != resting:
-            bot, structure = self._program.governing(position), state.structures.get(position.id)
+            bot, structure = self._program.governing(position), state.positions.structures.get(position.id)
             made = None
             if structure is not None and is_plain_bot(bot) and self._is_plain(position, structure):
                 made = HeldPosition(self._market, position, structure, bot, resting)
@@ -422,7 +446,7 @@ class FastForward:
 
     def _has_been_false(self, state: State, held: HeldPosition) -> bool:
         """Say whether each exit was judged before, and was not true: what changes there is put on record."""
-        readings, place = state.bots[held.position.bot].readings, exits_of(held.position.id)
+        readings, place = state.bots.by_name[held.position.bot].readings, exits_of(held.position.id)
         for rule in held.rules:
             before = readings.get((place, rule.name))
             if before is None or before.verdict.truth is not False:
@@ -440,11 +464,11 @@ class FastForward:
         stirs = np.logical_or.reduce([each.may_act[first:] for each in held])
         for name in {each.position.bot for each in held}:
             bot = self._program.bots.get(name)
-            if bot is not None and bot.plan.risk.day.are_set and not work.bots[name].day.halt:
+            if bot is not None and bot.plan.risk.day.are_set and not work.bots.by_name[name].day.halt:
                 own = [each for each in held if each.position.bot == name]
                 stirs |= _may_pass(own, first, bot_today(work, name), bot.plan.risk.day)
         limits = self._program.limits
-        is_over = all(work.bots[name].day.halt for name in self._program.bots) and not limits.at_daily_loss
+        is_over = all(work.bots.by_name[name].day.halt for name in self._program.bots) and not limits.at_daily_loss
         if limits.bounds_a_day and not is_over:
             stirs |= _may_pass(held, first, account_today(work), limits.day)
         found = np.flatnonzero(stirs)
@@ -468,7 +492,7 @@ def _may_pass(held: Sequence[HeldPosition], first: int, today: Decimal, bounds: 
 
 def _resting_of(state: State, position: Position) -> tuple[Order, ...]:
     """Return the orders of a position that may still fill."""
-    return tuple(order for ref in state.live if (order := state.orders[ref]).is_of(position.id))
+    return tuple(order for ref in state.orders.live if (order := state.orders.by_ref[ref]).is_of(position.id))
 
 
 def is_plain_bot(bot: CompiledBot) -> bool:

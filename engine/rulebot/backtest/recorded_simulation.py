@@ -111,7 +111,7 @@ class RecordedSimulation(BacktestSimulation):
     def _come_back(self) -> None:
         """Let bots that hold nothing be compared with the recording of this session anew."""
         assert self.state is not None
-        busy = {self.state.positions[name].bot for name in self.state.active}
+        busy = {self.state.positions.by_id[name].bot for name in self.state.positions.active}
         busy |= {each.order.bot for each in self._broker.working.values()}
         for bot in self._broker.left.keys() - busy:
             del self._broker.left[bot]
@@ -147,7 +147,7 @@ class RecordedSimulation(BacktestSimulation):
         """Tell what the recorded run knew of the open when it began in mid-session, where it is not known yet."""
         assert self.state is not None
         for each in day.moves:
-            if each.at < begins and (each.symbol, each.expiry) not in self.state.facts.opening_moves:
+            if each.at < begins and (each.symbol, each.expiry) not in self.state.market.facts.opening_moves:
                 self._hear(replace(each, at=self.now))
 
     def _take(self, step: Step, session: Session, market: DayMarket) -> None:
@@ -188,7 +188,7 @@ class RecordedSimulation(BacktestSimulation):
     def _due(self, until: datetime) -> datetime | None:
         """Return the next instant before `until` that is not one of the recording, None when there is none."""
         assert self.state is not None
-        wakes = [self.state.wake_at, self._broker.next_at(self.now) or NEVER]
+        wakes = [self.state.schedule.wake_at, self._broker.next_at(self.now) or NEVER]
         if self.fresh_at is not None and self.mirror.is_behind:
             wakes.append(self.fresh_at)
         due = max(min(wakes), self.now + timedelta.resolution)

@@ -135,13 +135,13 @@ def _take_up(walk: BacktestSimulation, journal: SqlJournal, session: Session | N
     broker.holdings = dict(shares.items())
     walk.shares = {share.symbol: (count, broker.costs.get(share, ZERO)) for share, count in shares.items()}
     walk.splits = _splits(journal)
-    for position in found.state.positions.values():
+    for position in found.state.positions.by_id.values():
         for leg in position.legs:
             if leg.held and not leg.option.is_share:
                 broker.holdings[leg.option] = broker.holdings.get(leg.option, 0) + leg.signed_held
     broker.costs |= costs_on_record(journal, (each for each in broker.holdings if isinstance(each, Option)))
-    for ref in found.state.live:
-        order = found.state.orders[ref]
+    for ref in found.state.orders.live:
+        order = found.state.orders.by_ref[ref]
         if order.status is not OrderStatus.WORKING:
             raise StoreError(f"the order {ref} was neither working nor over at the end of its session")
         broker.working[ref] = WorkingOrder(order, at, order.filled, is_resting=True, average=order.average_price)
@@ -387,7 +387,7 @@ def run_session_alone(walk: BacktestSimulation, day: date) -> Iterator[Simulated
     first = (day.toordinal() - _FIRST) * NUMBERS + 1
     walk.renew(first)
     yield from walk.through(day, day)
-    if walk.state is not None and walk.state.next_number > first + NUMBERS:
+    if walk.state is not None and walk.state.orders.next_number > first + NUMBERS:
         raise InvariantError(f"{day}: more than {NUMBERS:,} orders, whose numbers are those of the next session")
 
 

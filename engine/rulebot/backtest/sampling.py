@@ -76,11 +76,13 @@ class Sampler:
         orders = [each.order for each in commands if isinstance(each, Submit)]
         entered = {each.position for each in orders if each.purpose is Purpose.ENTRY} - self._seen
         self._seen |= entered
-        return [self._record(state, state.positions[name], at) for name in sorted(entered)]
+        return [self._record(state, state.positions.by_id[name], at) for name in sorted(entered)]
 
     def _record(self, state: State, position: Position, at: datetime) -> Record:
         bot = self._program.governing(position)
-        view = View(now=at.timestamp(), session=state.session, board=state.board, facts=state.facts)
+        view = View(
+            now=at.timestamp(), session=state.schedule.session, board=state.market.board, facts=state.market.facts
+        )
         if PLACES[self._sampling.place] is Place.REQUIRE:
             _show(view, bot.plan, position)
         values: list[Json] = [number_of(each) for each in features_read(self._reads_of(bot), view)]

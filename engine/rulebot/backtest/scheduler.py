@@ -74,9 +74,13 @@ def wake_times(
 
 def only_looks_again(program: Program, state: State, now: datetime, step_at: datetime) -> bool:
     """Say whether the engine, due at `step_at`, is woken only to look at the same market again, every 15 seconds."""
-    if step_at < now + LOOKS_AGAIN or state.indexed != state.board.version or not only_rests(state):
+    if (
+        step_at < now + LOOKS_AGAIN
+        or state.subscriptions.indexed != state.market.board.version
+        or not only_rests(state)
+    ):
         return False
-    positions = [state.positions[name] for name in state.active]
+    positions = [state.positions.by_id[name] for name in state.positions.active]
     if any(each.state != "open" or each.retry_at is not None or each.unprotected_since for each in positions):
         return False
     return not any(_has_a_time(program, state, now, name) for name in program.bots)
@@ -84,9 +88,9 @@ def only_looks_again(program: Program, state: State, now: datetime, step_at: dat
 
 def _has_a_time(program: Program, state: State, now: datetime, name: str) -> bool:
     """Say whether something of a bot may come at a time of its own: an exit, an entry or a confirmation."""
-    bot, of_bot = program.bots[name], state.bots[name]
+    bot, of_bot = program.bots[name], state.bots.by_name[name]
     entry = bot.plan.entry
-    if any(position in state.active for position, _ in of_bot.unknown_since):
+    if any(position in state.positions.active for position, _ in of_bot.unknown_since):
         return True
     if (entry.every is not None or entry.again) and _has_a_clock(StateBuilder(program, state, now), bot, of_bot):
         return True
@@ -105,15 +109,15 @@ def _has_a_clock(work: StateBuilder, bot: CompiledBot, of_bot: BotState) -> bool
 
 def only_rests(state: State) -> bool:
     """Say whether all orders that may still fill rest at the broker, who has them as they should be."""
-    if state.absent or state.risen or state.twins:
+    if state.inquiries.absent or state.inquiries.risen or state.inquiries.twins:
         return False
-    orders = (state.orders[ref] for ref in state.live)
+    orders = (state.orders.by_ref[ref] for ref in state.orders.live)
     return all(each.purpose in RESTING and each.is_working and each.attempt_until is None for each in orders)
 
 
 def idle_spans(program: Program, state: State, now: datetime) -> list[datetime]:
     """Return when exits may next change by how long a position has been held, of each that they look at so."""
-    held = (state.positions[name] for name in state.active)
+    held = (state.positions.by_id[name] for name in state.positions.active)
     found = (program.governing(each).next_spell(each.opened_at, now) for each in held if each.opened_at is not None)
     return [due for due in found if due is not None]
 
@@ -123,7 +127,7 @@ def _is_judged(state: State, bot: BotState, place: str) -> bool:
     position = position_of(place)
     if place == HALTS:
         return not bot.day.halt
-    return position in state.active if position else bot.is_watching
+    return position in state.positions.active if position else bot.is_watching
 
 
 def next_wake(state: State, session: Session, now: datetime) -> datetime | None:
@@ -133,14 +137,20 @@ def next_wake(state: State, session: Session, now: datetime) -> datetime | None:
     streamed, and who is looked at by the clock, the state itself says; while the open's move may come, what it is read
     from is chosen every few seconds.
     """
-    if state.active or state.live or state.doubts or state.uncovered or state.indexed != state.board.version:
+    if (
+        state.positions.active
+        or state.orders.live
+        or state.account.doubts
+        or state.account.uncovered
+        or state.subscriptions.indexed != state.market.board.version
+    ):
         return None
-    if state.watch_at is None:
+    if state.schedule.watch_at is None:
         return None
-    if any(row in state.dependents for row in state.board.rows.values()):
+    if any(row in state.subscriptions.dependents for row in state.market.board.rows.values()):
         return None
-    choosing = state.watch_at - LOOKS_AGAIN  # before that what is streamed has been chosen
-    until = min(choosing, session.close, min(state.wakes.values(), default=NEVER))
+    choosing = state.schedule.watch_at - LOOKS_AGAIN  # before that what is streamed has been chosen
+    until = min(choosing, session.close, min(state.bots.wakes.values(), default=NEVER))
     return until if until > now else None
 
 
@@ -189,7 +199,7 @@ class EventPump:
     def _is_owed_an_answer(self) -> bool:
         """Say whether a list of open orders could tell the engine anything: here no message is ever lost."""
         assert self.state is not None
-        return bool(self.state.doubts) or not only_rests(self.state)
+        return bool(self.state.account.doubts) or not only_rests(self.state)
 
 
 def drain_events(events: AsyncIterator[Event]) -> Iterator[Event]:

@@ -527,9 +527,9 @@ def commissions_of(parts: Sequence[tuple[Option, int, Decimal]], before: Decimal
 
 def paid_so_far(state: State) -> dict[str, Decimal]:
     """Return the broker's own part of what working orders have cost, by ref, for a start (`SimulatedBroker.paid`)."""
-    options = {(ref, leg.name): leg.option for ref in state.live for leg in state.orders[ref].legs}
+    options = {(ref, leg.name): leg.option for ref in state.orders.live for leg in state.orders.by_ref[ref].legs}
     found: dict[str, Decimal] = {}
-    for booked in state.booked.values():
+    for booked in state.positions.booked.values():
         option = options.get((booked.ref, booked.leg))
         if option is not None and booked.quantity:
             price = abs(booked.cash) / (booked.quantity * option.multiplier)

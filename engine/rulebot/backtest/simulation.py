@@ -56,7 +56,7 @@ from rulebot.backtest.simulated_broker import SimulatedBroker, expired
 from rulebot.core.handle_event import start_run
 from rulebot.core.order_status_requests import ASK_EVERY, ask_at
 from rulebot.core.program import CompiledBot, Program
-from rulebot.core.state import NEVER, State
+from rulebot.core.state import NEVER, MarketData, Orders, Schedule, State
 from rulebot.core.state_builder import StateBuilder
 from rulebot.measure.series import DAY, Series
 from rulebot.measures.bars import last_end
@@ -185,8 +185,8 @@ class BacktestSimulation(EventPump):
         assert self.state is not None
         assert self.broker is not None
         found = {contract: abs(count) for contract, count in self.broker.holdings.items()}
-        for name in self.state.active:
-            for leg in self.state.positions[name].legs:
+        for name in self.state.positions.active:
+            for leg in self.state.positions.by_id[name].legs:
                 if not leg.option.is_share:
                     found[leg.option] = max(found.get(leg.option, 0), leg.held)
         return found
@@ -209,7 +209,7 @@ class BacktestSimulation(EventPump):
         bars = () if day.bars is None else missing_bars(day, session, self._needed(), self.of_today, self.source)
         absent = missing_measures(self.program.bots.values(), day, is_modelled=self.source.is_modelled)
         unseen = unseen_windows(self.program.bots.values(), self.feed.market)
-        held = unquoted_holdings(self.state.positions.values(), self.feed.market)
+        held = unquoted_holdings(self.state.positions.by_id.values(), self.feed.market)
         for text in (*absent, *unseen, *held, *self.feed.lacks, *bars):
             yield finding_text(self.source.name, 0, f"{session.date}: {text}")
 
@@ -237,13 +237,14 @@ class BacktestSimulation(EventPump):
 
     def _prepared(self, session: Session) -> Iterable[Event]:
         """Return what is told before a session to those who hold what they hold now."""
-        held = tuple(self.state.positions.values()) if self.state is not None else ()
+        held = tuple(self.state.positions.by_id.values()) if self.state is not None else ()
         return drain_events(prepare(self.program, self.feed, session, self.now, positions=held))
 
     def _start(self, session: Session) -> None:
         """Start the engine: the first session begins, and the broker is there."""
-        state = State(session=session, board=self.board, facts=Facts(events=self.calendar))
-        state = state._replace(next_number=self.number, next_order_id=self.number)
+        market = MarketData(self.board, Facts(events=self.calendar))
+        orders = Orders(next_number=self.number, next_order_id=self.number)
+        state = State(Schedule(session), market, orders=orders)
         broker = self.broker_of(session, self.cash)
         for symbol, count in self.brought.items():
             self._bring(broker, symbol, count, session)
@@ -267,7 +268,7 @@ class BacktestSimulation(EventPump):
         self._took(start_run(self.program, state, at))
         for event in first:
             self._hear(event)
-        self._hear(broker.link(at, state.next_order_id))
+        self._hear(broker.link(at, state.orders.next_order_id))
 
     # ------------------------------------------------------------ one session
 
@@ -295,7 +296,7 @@ class BacktestSimulation(EventPump):
         coming = agenda[0][0] if agenda else NEVER
         found = [at for at in (self.fresh_at, self.broker.next_at(self.now)) if at is not None]
         found += idle_spans(self.program, self.state, self.now)
-        at, step_at = (self.now, self.state.step_at) if idle is None else idle
+        at, step_at = (self.now, self.state.schedule.step_at) if idle is None else idle
         if not only_looks_again(self.program, self.state, at, step_at):
             found.append(step_at if step_at > at else at + SOON)
         soonest = min(found, default=coming)
@@ -318,7 +319,7 @@ class BacktestSimulation(EventPump):
             self.records += passed
             return None
         at, last = self.now, -1
-        asked_at, ask = self.state.asked_at, ask_at(StateBuilder(self.program, self.state, at))
+        asked_at, ask = self.state.inquiries.asked_at, ask_at(StateBuilder(self.program, self.state, at))
         while agenda:
             coming, place = agenda[0]
             if place < 0 or coming >= until or (ask is not None and ask < coming and ask < at + LOOKS_AGAIN):
@@ -328,8 +329,8 @@ class BacktestSimulation(EventPump):
                 ask, asked_at = at + ASK_EVERY, at
         if last >= 0:
             market.skip(last)
-            self.state = self.state._replace(asked_at=asked_at)
-        return at, min([ask or NEVER, *self.state.wakes.values()])
+            self.state = self.state._replace(inquiries=replace(self.state.inquiries, asked_at=asked_at))
+        return at, min([ask or NEVER, *self.state.bots.wakes.values()])
 
     def _may_pass(self, broker: SimulatedBroker, market: DayMarket) -> bool:
         """Say whether instants of this session may be passed by at all now."""
@@ -361,7 +362,7 @@ class BacktestSimulation(EventPump):
         """Fill what fills at this instant, and tell what the account is worth then: the next entry goes by that."""
         assert self.broker is not None
         assert self.state is not None
-        before, self.broker.grids = self.broker.executions, self.state.facts.ticks
+        before, self.broker.grids = self.broker.executions, self.state.market.facts.ticks
         self.queue.extend(self.broker.fill(self.now))
         self._settle_queue()
         if self.broker.executions > before:
@@ -474,7 +475,7 @@ class BacktestSimulation(EventPump):
     def _entered(self, option: Option, session: Session) -> date:
         """Return the session in which the first position that holds an option was opened."""
         assert self.state is not None
-        positions = [self.state.positions[name] for name in self.state.active]
+        positions = [self.state.positions.by_id[name] for name in self.state.positions.active]
         return min((p.session for p in positions for leg in p.legs if leg.option == option), default=session.date)
 
     # ------------------------------------------------------------ one turn

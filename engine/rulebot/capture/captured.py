@@ -276,7 +276,7 @@ async def _captured(visit: ReadOnlySession, asked: CaptureOptions) -> CapturedCh
         levels={each.symbol: seen[each] for each in levels if each in seen},
         listings=tuple(listings),
         options=quoted,
-        account=visit.state.facts.account,
+        account=visit.state.market.facts.account,
     )
 
 

@@ -367,7 +367,7 @@ class _Trial:
 
     def _after_instant(self, run: Run, at: datetime, gateway: RunningGateway) -> None:
         """Look at the clock after each instant: a crash, the calm or the end may be due."""
-        if run.loop.state.is_ready:
+        if run.loop.state.connection.is_ready:
             self.connected[exchange_date(at)] = at
         if at >= self.storm.calm_at:
             self._calm(gateway)
@@ -449,15 +449,15 @@ class _LoopClock:
 def _is_busy(run: Run, at: datetime) -> bool:
     """Say whether an engine has something under way that it will end by itself, or soon put on hold."""
     state = run.loop.state
-    if any(at - doubt.since <= DOUBT + ASK_AGAIN for doubt in state.doubts.values()):
+    if any(at - doubt.since <= DOUBT + ASK_AGAIN for doubt in state.account.doubts.values()):
         return True
-    positions = (position for position in state.positions.values() if not position.hold)
+    positions = (position for position in state.positions.by_id.values() if not position.hold)
     moving = any(position.state in ("entering", "exiting") for position in positions)
-    return moving or any(order.status in UNDER_WAY for order in state.orders.values())
+    return moving or any(order.status in UNDER_WAY for order in state.orders.by_ref.values())
 
 
 def _waits_for_an_answer(run: Run, at: datetime) -> bool:
-    orders = run.loop.state.orders.values()
+    orders = run.loop.state.orders.by_ref.values()
     return any(order.status in UNDER_WAY and at - order.changed_at < ANSWERED for order in orders)
 
 

@@ -94,7 +94,7 @@ class OperatorActions:
     def _note(self, kind: str) -> None:
         self.done.append(kind)
         state = None if self._loop is None else self._loop.state
-        if state is not None and any(not state.positions[name].is_flat for name in state.active):
+        if state is not None and any(not state.positions.by_id[name].is_flat for name in state.positions.active):
             self.done_open.append(kind)
 
     def ahead(self, at: datetime) -> int:
@@ -175,7 +175,7 @@ class OperatorActions:
 def _whose(request: Request, loop: Loop) -> tuple[str, str]:
     """Return the bot and the position that a request is about: the oldest that is open, the first that runs."""
     if request is Request.CLOSE:
-        return "", next(iter(loop.state.active), "")
+        return "", next(iter(loop.state.positions.active), "")
     return (next(iter(loop.program.bots), ""), "") if request is Request.ENTER else ("", "")
 
 

@@ -425,5 +425,5 @@ def _clients_at_work(reader: "StoreReader") -> set[int]:
 
     if (at := reader.last_at()) is None:
         return set()
-    orders = resume_from(reader.recall(at), at).state.orders.values()
+    orders = resume_from(reader.recall(at), at).state.orders.by_ref.values()
     return {order.client_id for order in orders if order.status.is_live and order.order_id}

@@ -80,7 +80,7 @@ class StopSignals:
         from rulebot.model.event import Request
 
         assert self._task is not None
-        at_once = self.was_asked or self.run is None or self.run.is_over or not self.run.loop.state.is_linked
+        at_once = self.was_asked or self.run is None or self.run.is_over or not self.run.loop.state.connection.is_linked
         self.was_asked = True
         if at_once or self.run is None:
             if self.run is not None and not self.run.is_over:

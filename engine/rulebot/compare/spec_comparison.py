@@ -183,7 +183,7 @@ class _Walker:
 def _made(walk: BacktestSimulation, before: Mapping[str, Decimal]) -> dict[str, Decimal]:
     """Return what each position has made since it began, as the account counts it at the end of a session."""
     assert walk.state is not None
-    found = {name: made_by(position, walk.marks) for name, position in walk.state.positions.items()}
+    found = {name: made_by(position, walk.marks) for name, position in walk.state.positions.by_id.items()}
     return {name: before.get(name, ZERO) if made is None else made for name, made in found.items()}
 
 
@@ -234,7 +234,7 @@ def tried_day(
     state: State, bot: str, seed: int, day: date | None = None, today: Mapping[str, Decimal] | None = None
 ) -> TriedDay:
     """Return what a bot did on a day. today: what each position has made in it, None: as the engine saw it last."""
-    own = [each for each in state.positions.values() if each.bot == bot and each.opened_at is not None]
+    own = [each for each in state.positions.by_id.values() if each.bot == bot and each.opened_at is not None]
     made = {each.id: made_today(state, each, None) or ZERO if today is None else today[each.id] for each in own}
     trades = tuple(_trade(state, each, made[each.id]) for each in own)
     if trades:
@@ -244,7 +244,7 @@ def tried_day(
 
 
 def _trade(state: State, position: Position, made: Decimal) -> Trade:
-    is_over, is_carried = position.state == "closed", position.session < state.session.date
+    is_over, is_carried = position.state == "closed", position.session < state.schedule.session.date
     since = f"held since {position.session}, " if is_carried else ""
     return Trade(
         f"{since}{entry_text(position)}" + (f", {ending_text(state, position)}" if is_over else ""),

@@ -11,10 +11,11 @@ from datetime import timedelta
 
 from rulebot.core.account_shortfall import expected_holdings
 from rulebot.core.bracket_orders import option_has_expired
-from rulebot.core.state import State, Surplus
+from rulebot.core.state import Account, Surplus
 from rulebot.core.state_builder import StateBuilder
 from rulebot.model.contract import Option
 from rulebot.model.money import ZERO
+from rulebot.model.values import replace
 from rulebot.record.codec import encode
 from rulebot.record.record import SURPLUS, Json, Kind
 
@@ -29,28 +30,28 @@ def record_excess(work: StateBuilder, ours: Mapping[Option, int] | None = None) 
 
     ours: our books, where they are at hand.
     """
-    known = work.state.surplus
+    known = work.account.surplus
     found = {}
     for option, contracts in _beyond(work, expected_holdings(work) if ours is None else ours).items():
         before = known.get(option, Surplus(0, work.at, 0))
         if before.contracts != contracts:
             before = before._replace(contracts=contracts, since=work.at)
-        found[option] = before._replace(told=contracts) if option in work.state.doubts else before
+        found[option] = before._replace(told=contracts) if option in work.account.doubts else before
     if found != known:
-        work.state = work.state._replace(surplus=found)
+        work.account = replace(work.account, surplus=found)
 
 
 def report_excess(work: StateBuilder, stays: timedelta = STAYS) -> None:
     """Tell a person what the account has held beyond our books for so long, and was not told yet."""
-    if not is_untold(work.state):
+    if not is_untold(work.account):
         return
     record_excess(work)
-    known = work.state.surplus
+    known = work.account.surplus
     lasting = {x: each.contracts for x, each in known.items() if each.is_untold and work.at - each.since >= stays}
     due = {x: lasting[x] for x in sorted(lasting, key=str) if not _may_be_filled(work, x, lasting[x])}
     if due:
         told = {option: known[option]._replace(told=contracts) for option, contracts in due.items()}
-        work.state = work.state._replace(surplus={**known, **told})
+        work.account = replace(work.account, surplus={**known, **told})
         named = ", ".join(f"{contracts:+d} {option}" for option, contracts in list(due.items())[:NAMED])
         more = f" and {len(due) - NAMED} more" if len(due) > NAMED else ""
         text = f"the account holds {named}{more} that no position of ours explains"
@@ -59,15 +60,15 @@ def report_excess(work: StateBuilder, stays: timedelta = STAYS) -> None:
         work.record(Kind.ALARM, text=words, **beyond)
 
 
-def is_untold(state: State) -> bool:
+def is_untold(account: Account) -> bool:
     """Say whether the account may hold something beyond our books that nobody was told of."""
-    return bool(state.surplus) and any(each.is_untold for each in state.surplus.values())
+    return any(each.is_untold for each in account.surplus.values())
 
 
 def _beyond(work: StateBuilder, ours: Mapping[Option, int]) -> dict[Option, int]:
     """Return how many contracts the account holds beyond our books of what our bots deal in, - short."""
     found = {}
-    for option, held in work.state.holdings.items():
+    for option, held in work.account.holdings.items():
         if isinstance(option, Option) and not option.is_share:
             beyond = _more(int(held), ours.get(option, 0))
             if beyond and not option_has_expired(work, option):
@@ -78,7 +79,7 @@ def _beyond(work: StateBuilder, ours: Mapping[Option, int]) -> dict[Option, int]
 
 def excess_of(work: StateBuilder, option: Option) -> int:
     """Return how many contracts of one option the account holds beyond our books, - short."""
-    held = int(work.state.holdings.get(option, ZERO))
+    held = int(work.account.holdings.get(option, ZERO))
     return _more(held, expected_holdings(work).get(option, 0)) if held else 0
 
 

@@ -54,7 +54,7 @@ def expected_holdings(work: StateBuilder) -> dict[Option, int]:
     Of all positions: one that was closed holds something between a fill that is told late and what follows from it.
     """
     ours: dict[Option, int] = {}
-    for position in work.positions.values():
+    for position in work.positions.by_id.values():
         for leg in _told_of(work, position):
             ours[leg.option] = ours.get(leg.option, 0) + leg.signed_held
     return ours
@@ -72,7 +72,7 @@ def _told_of(work: StateBuilder, position: Position) -> list[PositionLeg]:
 
 def has_delivered(work: StateBuilder, position: Position) -> bool:
     """Say whether the account lacks shares that may have gone with options of a position that have still to settle."""
-    today = work.state.session.date
+    today = work.schedule.session.date
     held = [leg for leg in position.legs if leg.held]
     if not any(leg.option.expiry < today for leg in held):
         return False
@@ -90,11 +90,11 @@ def _doubted(work: StateBuilder, ours: Mapping[Option, int], *, has_fallen: bool
     Where positions hold both sides of one, that is also a count that differs: one of them has lost what it held. Of
     what was closed a moment ago, it is what the account holds on the other side.
     """
-    doubts = work.state.doubts
+    doubts = work.account.doubts
     apart = {option: lacking for option, count in ours.items() if (lacking := lacks(work, option, count))}
     found: dict[Option, int] = {}
     if apart:
-        held = [leg for position in work.positions.values() for leg in _told_of(work, position)]
+        held = [leg for position in work.positions.by_id.values() for leg in _told_of(work, position)]
         short = dict.fromkeys(leg.option for leg in held if leg.signed_held * apart.get(leg.option, 0) > 0)
         found = {option: 1 if apart[option] > 0 else -1 for option in short}
     found |= {leg.option: leg.sign for _, leg in _closed_twice(work, doubts, ours)}
@@ -106,13 +106,13 @@ def lacks(work: StateBuilder, option: Option, ours: int) -> int:
 
     Others may hold shares in the account, and more of them than our books is nothing that it lacks.
     """
-    lacking = ours - int(work.state.holdings.get(option, ZERO)) - _unshown(work, option)
+    lacking = ours - int(work.account.holdings.get(option, ZERO)) - _unshown(work, option)
     return 0 if option.is_share and lacking * ours <= 0 else lacking
 
 
 def _unshown(work: StateBuilder, option: Option) -> int:
     """Return what fills of ours have changed, + bought, that the account has still to show."""
-    doubt = work.state.doubts.get(option)
+    doubt = work.account.doubts.get(option)
     if doubt is None or doubt.filled_at is None or work.at - doubt.filled_at >= TOO_MUCH:
         return 0
     return doubt.fills
@@ -120,15 +120,15 @@ def _unshown(work: StateBuilder, option: Option) -> int:
 
 def note_fill(work: StateBuilder, option: Option, bought: int, executed_at: datetime | None) -> None:
     """Count a fill of ours, - sold, that came after the account lacked an option: that is no part of what it lacks."""
-    doubt = work.state.doubts.get(option)
+    doubt = work.account.doubts.get(option)
     if doubt is not None and (executed_at is None or executed_at > doubt.since):
         fills = _unshown(work, option) + bought
-        _keep(work, {**work.state.doubts, option: doubt._replace(fills=fills, filled_at=work.at)})
+        _keep(work, {**work.account.doubts, option: doubt._replace(fills=fills, filled_at=work.at)})
 
 
 def count_told(work: StateBuilder, options: Iterable[Option]) -> None:
     """Forget fills of ours that the account shows from now on: it has told its count of these options."""
-    doubts = work.state.doubts
+    doubts = work.account.doubts
     told = {option: doubts[option]._replace(fills=0, filled_at=None) for option in options if option in doubts}
     if told:
         _keep(work, {**doubts, **told})
@@ -147,11 +147,11 @@ def _closed_twice(
         return []
     return [
         (position, leg)
-        for position in map(work.positions.__getitem__, told)
+        for position in map(work.positions.by_id.__getitem__, told)
         for leg in position.legs
         if leg.closed > leg.settled and leg.held <= 0
         if not leg.option.is_share and not option_has_expired(work, leg.option)
-        if (work.state.holdings.get(leg.option, ZERO) - ours.get(leg.option, 0)) * leg.sign < 0
+        if (work.account.holdings.get(leg.option, ZERO) - ours.get(leg.option, 0)) * leg.sign < 0
         if leg.option in doubts or work.at - told[position.id] <= TURNED
     ]
 
@@ -160,12 +160,12 @@ def _closed_as_told(work: StateBuilder, since: datetime) -> dict[str, datetime]:
     """Return the positions that were told since then to be closed, or a part of them, and when: it may be hours ago."""
     told = {
         each.id: each.closed_at
-        for each in work.positions.values()
+        for each in work.positions.by_id.values()
         if each.state == "closed" and each.closed_at is not None and each.closed_at >= since
     }
-    for order in work.orders.values():
+    for order in work.orders.by_ref.values():
         name, at = order.position, order.changed_at
-        if at >= since and order.has_fills and order.purpose in CLOSES and name in work.positions:
+        if at >= since and order.has_fills and order.purpose in CLOSES and name in work.positions.by_id:
             told[name] = max(told.get(name, at), at)
     return told
 
@@ -182,21 +182,21 @@ def recompute_shortfalls(
 
 def clear_settled(work: StateBuilder) -> None:
     """Doubt no more, as a run begins, what has been settled since the account was last seen to change."""
-    still = _doubted(work, expected_holdings(work)) if work.state.doubts else {}
-    _keep(work, {option: doubt for option, doubt in work.state.doubts.items() if still.get(option) == doubt})
+    still = _doubted(work, expected_holdings(work)) if work.account.doubts else {}
+    _keep(work, {option: doubt for option, doubt in work.account.doubts.items() if still.get(option) == doubt})
 
 
 def _keep(work: StateBuilder, doubts: Mapping[Option, Shortfall]) -> None:
-    if doubts != work.state.doubts:
-        work.state = work.state._replace(doubts=doubts)
+    if doubts != work.account.doubts:
+        work.account = replace(work.account, doubts=doubts)
 
 
 def review_shortfalls(work: StateBuilder, waiting: frozenset[Option] = frozenset()) -> None:
     """Act on what the account lacks, and tell a person after a while, unless it waits; end what it has again."""
     lasting: set[Option] = set()
-    if work.state.doubts:
+    if work.account.doubts:
         recompute_shortfalls(work)
-        doubts = work.state.doubts
+        doubts = work.account.doubts
         lasting = {option for option, doubt in doubts.items() if work.at - doubt.since >= DOUBT}
         _tell_closed_twice(work, lasting)
     hold(work, lasting - waiting)
@@ -209,7 +209,7 @@ def fit_orders(work: StateBuilder) -> None:
     for position in work.active_positions():
         if position.missed:
             _fit_resting(work, position)
-    if work.state.doubts:
+    if work.account.doubts:
         _take_exits_back(work)
 
 
@@ -232,7 +232,7 @@ def _take_exits_back(work: StateBuilder) -> None:
 
     After a few seconds, and at once where the broker has told that others have traded it.
     """
-    told, doubts = _dealt_by_others(work), work.state.doubts
+    told, doubts = _dealt_by_others(work), work.account.doubts
     doubtful = [option for option, doubt in doubts.items() if option in told or work.at - doubt.since >= TOO_MUCH]
     closing = [order for order in work.all_live_orders() if order.purpose in CLOSING and order.ended is None]
     if not doubtful or not closing:
@@ -244,7 +244,7 @@ def _take_exits_back(work: StateBuilder) -> None:
         left = _held_of(work, option, side) - lacks(work, option, ours.get(option, 0)) * side
         if sum(of_it.values()) > max(left, 0):
             for ref in of_it:
-                cancel(work, work.orders[ref], Cause.ACCOUNT_HOLDS_LESS)
+                cancel(work, work.orders.by_ref[ref], Cause.ACCOUNT_HOLDS_LESS)
 
 
 def waits_for_account(work: StateBuilder, position: Position) -> bool:
@@ -263,12 +263,12 @@ def waits_for_account(work: StateBuilder, position: Position) -> bool:
     if not lacking or position.hold:
         return False
     told = _dealt_by_others(work)
-    return any(option not in told and work.at - work.state.doubts[option].since <= DOUBT for option in lacking)
+    return any(option not in told and work.at - work.account.doubts[option].since <= DOUBT for option in lacking)
 
 
 def _may_be_assigned(work: StateBuilder, position: Position) -> bool:
     """Say whether shares have moved while short options went that deliver them: which is booked after `DOUBT`."""
-    shifts = work.state.shifts
+    shifts = work.account.shifts
     return any(
         leg.sign < 0 and leg.option.symbol in shifts and work.at - shifts[leg.option.symbol].at <= DOUBT + FALLEN
         for leg in position.legs
@@ -284,21 +284,23 @@ def _would_close(order: Order, option: Option, side: int) -> int:
 
 def _held_of(work: StateBuilder, option: Option, side: int) -> int:
     """Return how many contracts of an option our positions hold on one side."""
-    legs = (leg for position in work.positions.values() for leg in _told_of(work, position) if leg.option == option)
+    legs = (
+        leg for position in work.positions.by_id.values() for leg in _told_of(work, position) if leg.option == option
+    )
     return sum(max(leg.signed_held * side, 0) for leg in legs)
 
 
 def _dealt_by_others(work: StateBuilder) -> frozenset[Option]:
     """Return the options in which others were told to have dealt a moment ago, and that is booked to nothing."""
-    reports = (booked.foreign for booked in work.booked.values())
+    reports = (booked.foreign for booked in work.positions.booked.values())
     return frozenset(each.option for each in reports if each and each.option and work.at - each.at <= DOUBT)
 
 
 def _tell_closed_twice(work: StateBuilder, doubts: Collection[Option]) -> None:
     """Tell a person what was closed twice, by an exit of ours and past us: what the account holds now is nobody's."""
-    for position, leg in _closed_twice(work, work.state.doubts, expected_holdings(work)) if doubts else ():
+    for position, leg in _closed_twice(work, work.account.doubts, expected_holdings(work)) if doubts else ():
         if leg.option in doubts:
-            held = work.state.holdings.get(leg.option, ZERO)
+            held = work.account.holdings.get(leg.option, ZERO)
             assigned = _or_assigned(work, leg.option)
             what = position.id if position.state == "closed" else f"{leg.name} of {position.id}"
             text = f"{what} is closed, and the account holds {held} {leg.option}: closed by hand, too{assigned}?"
@@ -307,10 +309,10 @@ def _tell_closed_twice(work: StateBuilder, doubts: Collection[Option]) -> None:
 
 def _or_assigned(work: StateBuilder, option: Option) -> str:
     """Return what else may have become of contracts: assigned, with the shares that the account holds, or adjusted."""
-    adjusted, doubt = work.state.adjusted.get(option.symbol), work.state.doubts.get(option)
+    adjusted, doubt = work.account.adjusted.get(option.symbol), work.account.doubts.get(option)
     if adjusted is not None and doubt is not None and abs(adjusted - doubt.since) <= DOUBT:
         return ", or adjusted, as after a split (other options have come)"
-    shares = work.state.holdings.get(Underlying(option.symbol), ZERO)
+    shares = work.account.holdings.get(Underlying(option.symbol), ZERO)
     return f", or assigned (it holds {shares} {option.symbol})" if shares else ""
 
 
@@ -320,7 +322,7 @@ def record_missing(work: StateBuilder, *, at_once: bool = False) -> None:
     at_once: also what it lacks only since now. Nothing more is told of what has expired. The bot is judged at once: a
     leg that has lost its cover waits for no quote.
     """
-    doubts = work.state.doubts
+    doubts = work.account.doubts
     noted = [each for each in work.active_positions() if each.missed or (doubts and work.is_doubted(each))]
     if not noted:
         return
@@ -335,15 +337,15 @@ def record_missing(work: StateBuilder, *, at_once: bool = False) -> None:
 
 def _due(work: StateBuilder) -> frozenset[Option]:
     """Return the options that the account has lacked long enough, or that others were told to have traded."""
-    told, doubts = _dealt_by_others(work), work.state.doubts
+    told, doubts = _dealt_by_others(work), work.account.doubts
     return frozenset(option for option, doubt in doubts.items() if option in told or work.at >= _due_at(doubt))
 
 
 def doubts_due(work: StateBuilder) -> datetime | None:
     """Return when what the account lacks is to be acted on next, None while nothing waits for that."""
-    unsure = [each for each in work.active_positions() if work.is_unsure(each)] if work.state.doubts else []
+    unsure = [each for each in work.active_positions() if work.is_unsure(each)] if work.account.doubts else []
     lacking = {leg.option for each in unsure for leg in each.legs if work.is_lacking(leg)}
-    return min((_due_at(work.state.doubts[option]) for option in lacking), default=None)
+    return min((_due_at(work.account.doubts[option]) for option in lacking), default=None)
 
 
 def _due_at(doubt: Shortfall) -> datetime:
@@ -361,7 +363,7 @@ def _missed(
             if before is not None and leg.held:
                 yield before
         elif work.is_lacking(leg) and (before is not None or leg.option in due):
-            before = before or MissingLeg(leg.name, 0, None, work.state.doubts[leg.option].since)
+            before = before or MissingLeg(leg.name, 0, None, work.account.doubts[leg.option].since)
             is_unknown = before.price is None and not position.is_split_in(leg.option)
             price = _middle(work, leg) if is_unknown else before.price
             count, absent = _lost(work, leg, ours[leg.option]), _absent(work, position, leg, ours[leg.option])
@@ -389,11 +391,11 @@ def on_late_fill(work: StateBuilder, name: str, leg: str) -> None:
 
     What somebody may have opened anew stays theirs, whatever our orders close beside it.
     """
-    before = work.positions[name].missed
+    before = work.positions.by_id[name].missed
     if not before:
         return
     record_missing(work)
-    position = work.positions[name]
+    position = work.positions.by_id[name]
     if position.hold is HoldReason.OPENED_AGAIN:
         return
     is_there = not work.is_lacking(leg_of(position, leg))
@@ -416,7 +418,7 @@ def _lost(work: StateBuilder, leg: PositionLeg, ours: int) -> int:
 
 def _middle(work: StateBuilder, leg: PositionLeg) -> Decimal | None:
     """Return the middle of the quotes of a leg per share, None while they are not sound."""
-    value = open_value_of(leg, work.state.board, work.now)
+    value = open_value_of(leg, work.market.board, work.now)
     return None if value is None else Decimal(f"{value:.4f}")
 
 
@@ -467,7 +469,7 @@ def _may_be_opened_anew(work: StateBuilder, position: Position) -> bool:
     if since is None or (work.at - since > PUT_RIGHT and not _is_closed_since(work, since)):
         return True
     options = {leg.option for leg in position.legs if leg.held}
-    reports = (booked.foreign for booked in work.booked.values())
+    reports = (booked.foreign for booked in work.positions.booked.values())
     return any(each is not None and each.option in options and _is_since(each, since) for each in reports)
 
 
@@ -478,7 +480,7 @@ def _is_since(report: ExecutionReport, since: datetime) -> bool:
 
 def _is_closed_since(work: StateBuilder, since: datetime) -> bool:
     """Say whether no session was on from then until now."""
-    session, at = work.state.session, work.at
+    session, at = work.schedule.session, work.at
     last = session if at >= session.close else session_before(session.date)
     return since >= last.close and not session.is_on(at)
 
@@ -502,5 +504,5 @@ def check_contract_ids(work: StateBuilder, contracts: Iterable[Contract]) -> Non
                 text = (
                     f"the broker numbers {leg.option} {now.con_id}, and it was {leg.option.con_id}: another contract?"
                 )
-                position = work.put_position(with_leg(work.positions[position.id], leg.name, option=now))
+                position = work.put_position(with_leg(work.positions.by_id[position.id], leg.name, option=now))
                 pause_exits(work, position, HoldReason.CONTRACT_CHANGED, text)

@@ -14,6 +14,7 @@ from rulebot.core.state import AccountSeen, State
 from rulebot.core.state_builder import StateBuilder
 from rulebot.model.contract import Contract, Option
 from rulebot.model.session import session_from
+from rulebot.model.values import replace
 from rulebot.record.codec import encode
 from rulebot.record.record import ACCOUNT_SEEN, Json, Kind
 
@@ -24,7 +25,7 @@ V = TypeVar("V")
 
 def is_known(state: State) -> bool:
     """Say whether it is known what the account held until now: not as a first run begins."""
-    return state.is_ready or state.seen_at is not None
+    return state.connection.is_ready or state.account.seen_at is not None
 
 
 def record_share_change(work: StateBuilder, before: State) -> None:
@@ -32,7 +33,7 @@ def record_share_change(work: StateBuilder, before: State) -> None:
 
     Not while the broker still lists it, one contract after the other.
     """
-    if work.state.is_ready:
+    if work.connection.is_ready:
         symbols = _symbols(work)
         seen = _seen(work.state, symbols)
         if seen != _seen(before, symbols):
@@ -51,17 +52,17 @@ def _record(work: StateBuilder, seen: AccountSeen, **of: Json) -> None:
 
 
 def _symbols(work: StateBuilder) -> set[str]:
-    return {leg.option.symbol for position in work.positions.values() for leg in position.legs}
+    return {leg.option.symbol for position in work.positions.by_id.values() for leg in position.legs}
 
 
 def _seen(state: State, symbols: set[str]) -> AccountSeen:
     return AccountSeen(
-        _of(state.holdings, symbols),
-        _by_symbol(state.costs, symbols),
-        _of(state.at_last, symbols),
-        _of(state.doubts, symbols),
-        _by_symbol(state.shifts, symbols),
-        _by_symbol(state.adjusted, symbols),
+        _of(state.account.holdings, symbols),
+        _by_symbol(state.account.costs, symbols),
+        _of(state.account.at_last, symbols),
+        _of(state.account.doubts, symbols),
+        _by_symbol(state.account.shifts, symbols),
+        _by_symbol(state.account.adjusted, symbols),
     )
 
 
@@ -95,15 +96,15 @@ def note_expired(work: StateBuilder, holdings: Mapping[Contract, Decimal]) -> No
 
     What it had is known if it was seen when nobody could trade it any more.
     """
-    state, seen_at = work.state, work.state.seen_at
+    account, seen_at = work.account, work.account.seen_at
     if seen_at is None:
         return
     ours = {leg.option for leg in work.held_legs()}
     gone = {
         option: count
-        for option, count in state.holdings.items()
+        for option, count in account.holdings.items()
         if isinstance(option, Option) and option in ours and count and not holdings.get(option)
         if option_has_expired(work, option) and seen_at >= session_from(option.expiry).close
     }
     if gone:
-        work.state = state._replace(at_last={**gone, **state.at_last})
+        work.account = replace(account, at_last={**gone, **account.at_last})

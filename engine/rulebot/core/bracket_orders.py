@@ -63,16 +63,16 @@ def is_too_early(work: StateBuilder, order: Order) -> bool:
     The broker answers in the order in which it was asked; what is told twice, before the grace is over, answers
     nothing that was asked after it either. Of an order that never came to the gateway it says the truth at once.
     """
-    if order.ref in work.unarrived:
+    if order.ref in work.inquiries.unarrived:
         return False
-    if work.early.get(order.ref):
+    if work.inquiries.early.get(order.ref):
         work.count_early(order.ref, -1)
         return True
     return _may_be_on_its_way(work, order)
 
 
 def _may_be_on_its_way(work: StateBuilder, order: Order) -> bool:
-    if order.perm_id or order.ref in work.unarrived:
+    if order.perm_id or order.ref in work.inquiries.unarrived:
         return False
     return order.sent_at is not None and work.at - order.sent_at < GRACE
 
@@ -94,7 +94,7 @@ def place_resting(work: StateBuilder, position: Position, *, at_once: bool = Fal
 
     `at_once`: a fill has just made the position, and they do not wait until the account shows it.
     """
-    if not _may_rest(work, position) or position.suspended or position.is_frozen or not work.state.is_linked:
+    if not _may_rest(work, position) or position.suspended or position.is_frozen or not work.connection.is_linked:
         return
     if not at_once and work.is_unsure(position):
         return
@@ -117,7 +117,7 @@ def place_resting(work: StateBuilder, position: Position, *, at_once: bool = Fal
         if position.state == "open":
             withdraw_resting(work, position, "an exit")
         return
-    group = f"rb:{work.program.install}:oca:{work.next_number:06d}"
+    group = f"rb:{work.program.install}:oca:{work.orders.next_number:06d}"
     for each in planned:
         _place(work, position, each, group)
     work.put_position(position)
@@ -125,7 +125,7 @@ def place_resting(work: StateBuilder, position: Position, *, at_once: bool = Fal
 
 def is_between_sessions(work: StateBuilder) -> bool:
     """Say whether nothing is dealt now by the clock: what an exit has not closed it closes from the next open on."""
-    session = work.state.session
+    session = work.schedule.session
     return not session.is_on(work.at)
 
 
@@ -186,7 +186,7 @@ def _is_under_way(order: Order) -> bool:
 
 def has_level(work: StateBuilder, position: Position, planned: ExitPlan) -> bool:
     """Say whether an exit has a price at which it can rest."""
-    return rest_of(position, planned, work.state.facts.ticks) is not None
+    return rest_of(position, planned, work.market.facts.ticks) is not None
 
 
 def has_expired(work: StateBuilder, position: Position) -> bool:
@@ -197,7 +197,7 @@ def has_expired(work: StateBuilder, position: Position) -> bool:
 
 def option_has_expired(work: StateBuilder, option: Option) -> bool:
     """Say whether an option trades no more."""
-    return trades_no_more(option.expiry, work.state.session, work.at)
+    return trades_no_more(option.expiry, work.schedule.session, work.at)
 
 
 def partner_has_filled(work: StateBuilder, order: Order) -> bool:
@@ -220,7 +220,7 @@ def _fit(work: StateBuilder, position: Position, live: list[Order]) -> None:
         planned = by_name.get(order.reason)
         if planned is None or order.status is not OrderStatus.WORKING or order.ended is not None:
             continue
-        rest = rest_of(position, planned, work.state.facts.ticks)
+        rest = rest_of(position, planned, work.market.facts.ticks)
         if rest is not None and _names(rest.legs) == _names(order.legs):
             _change(work, order, rest)
         elif order.is_combo and whole_legs(position):
@@ -238,7 +238,7 @@ def _change(work: StateBuilder, order: Order, rest: Rest) -> None:
 
 
 def _place(work: StateBuilder, position: Position, planned: ExitPlan, group: str) -> None:
-    rest = rest_of(position, planned, work.state.facts.ticks)
+    rest = rest_of(position, planned, work.market.facts.ticks)
     if rest is None:
         return
     resting = planned.kind.traits.resting

@@ -16,7 +16,7 @@ from rulebot.model.values import replace
 def handle_clock_set_back(work: StateBuilder) -> None:
     """Let nothing wait longer than it was to before our clock was set back; where it was not, change nothing."""
     _orders_and_positions(work)
-    for name, state in list(work.bots.items()):
+    for name, state in list(work.bots.by_name.items()):
         if (changed := _bot(work, state)) != state:
             work.set_bot(name, changed)
 

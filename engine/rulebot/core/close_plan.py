@@ -175,7 +175,7 @@ def closes_by_leg(work: StateBuilder, position: Position, *, before: Order | Non
     """
     is_apart, refused = False, 0
     for order in work.orders_of(position.id):
-        is_of_today = exchange_date(order.prepared_at) == work.state.session.date
+        is_of_today = exchange_date(order.prepared_at) == work.schedule.session.date
         if not is_of_today or order.purpose not in CLOSING or order.into or order == before:
             continue
         if not is_rejected_unchanged(order):
@@ -251,7 +251,7 @@ def _whole(legs: Collection[PositionLeg]) -> int:
 
 def is_worthless_long(work: StateBuilder, leg: PositionLeg) -> bool:
     """Say whether a long leg has an ask but nobody bids for it: it is left to expire, the shorts are bought back."""
-    board = work.state.board
+    board = work.market.board
     row = board.rows.get(leg.option, -1)
     return leg.sign > 0 and row >= 0 and quote_fault(board, row, work.now) is QuoteFault.NO_BID
 
@@ -274,7 +274,7 @@ def only_unbid_left(work: StateBuilder, position: Position) -> bool:
 
 
 def _was_unwanted(work: StateBuilder, leg: PositionLeg) -> bool:
-    board = work.state.board
+    board = work.market.board
     row = board.rows.get(leg.option, -1)
     return leg.sign > 0 and row >= 0 and isnan(board.bid[row]) and not isnan(board.ask[row])
 

@@ -58,8 +58,8 @@ FIRST_QUOTE = 30.0
 
 def is_trading(work: StateBuilder) -> bool:
     """Say whether the regular session is on and we are linked."""
-    session = work.state.session
-    return session.is_on(work.at) and work.state.is_linked
+    session = work.schedule.session
+    return session.is_on(work.at) and work.connection.is_linked
 
 
 def close_position(work: StateBuilder, position: Position, reason: str, why: str = "") -> None:
@@ -133,7 +133,7 @@ def waits_for_first_quote(work: StateBuilder, position: Position) -> bool:
 
     In the first seconds after a start nobody knows whether somebody bids for a wing that was left to expire.
     """
-    if position.bot not in work.bots or position.state != "exiting" or work.live_orders(position.id):
+    if position.bot not in work.bots.by_name or position.state != "exiting" or work.live_orders(position.id):
         return False
     held = [leg for leg in position.common.legs if leg.held]
     unseen = [leg for leg in held if leg.sign > 0 and _was_never_quoted(work, leg)]
@@ -150,14 +150,14 @@ def waits_for_first_quote(work: StateBuilder, position: Position) -> bool:
 
 
 def _was_never_quoted(work: StateBuilder, leg: PositionLeg) -> bool:
-    board = work.state.board
+    board = work.market.board
     row = board.rows.get(leg.option, -1)
     return row < 0 or (isnan(board.bid[row]) and isnan(board.ask[row]))
 
 
 def _take_back(work: StateBuilder, order: Order, cause: Cause, about: Name = "") -> None:
     """Have an order cancelled: one that was sent in this turn in the next, once it is on record as sent."""
-    if order.ref in work.state.orders:
+    if order.ref in work.before.orders.by_ref:
         cancel(work, order, cause, about)
     else:
         wake(work, order.bot, 0.0)
@@ -179,7 +179,7 @@ def protect_remaining(work: StateBuilder, position: Position) -> None:
     if position.state != "exiting":
         return
     place_resting(work, position)
-    position = work.positions[position.id]
+    position = work.positions.by_id[position.id]
     is_let_be = position.is_frozen and not buys_back(position)
     closing = set() if is_let_be else leg_names_to_close(work, position)
     at_work = (order for order in work.live_orders(position.id) if order.purpose in CLOSING)
@@ -198,10 +198,10 @@ def _send_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned
     found = find_roll(work, position, bot, planned)
     if found.offer is not None:
         end_roll_search(work, position, planned)
-        send_roll(work, work.positions[position.id], bot, planned, found.offer)
+        send_roll(work, work.positions.by_id[position.id], bot, planned, found.offer)
     elif found.missing:
         start_roll_search(work, position, planned, found.missing)
-        _open_again(work, work.positions[position.id], planned)
+        _open_again(work, work.positions.by_id[position.id], planned)
     else:
         nothing_to_roll_into(work, position, planned, found)
 
@@ -212,7 +212,7 @@ def nothing_to_roll_into(work: StateBuilder, position: Position, planned: ExitPl
     Where the engine stops, or the session is over, that is left to the next one; where the account lacks it, for later.
     """
     assert planned.roll is not None
-    is_later = work.state.is_stopping or work.at >= work.state.session.close or work.is_doubted(position)
+    is_later = work.requests.is_stopping or work.at >= work.schedule.session.close or work.is_doubted(position)
     if is_later or found.is_put_off:
         _open_again(work, position, planned)
         return
@@ -242,12 +242,12 @@ def _withdraw(work: StateBuilder, position: Position, target: ExitPlan) -> None:
     acted = position.acted if exit_has_dealt(work, position) else without(position.acted, target.name)
     position = replace(position, exit_reason="", attempts=0, retry_at=None, keep=0, acted=acted)
     position = work.move(position, "ended")
-    work.set_bot(position.bot, replace(work.bots[position.bot], waits=""))
+    work.set_bot(position.bot, replace(work.bots.by_name[position.bot], waits=""))
     if _is_torn(work, position, target):
         close_position(work, position, UNWIND, "legs stand without their partners")
         return
     place_resting(work, position)
-    place_protection(work, work.positions[position.id])
+    place_protection(work, work.positions.by_id[position.id])
 
 
 def _is_torn(work: StateBuilder, position: Position, target: ExitPlan) -> bool:
@@ -282,7 +282,7 @@ def _send_closing(work: StateBuilder, position: Position) -> None:
     ladder = closing_ladder(work, position, attempt)
     at_market = ladder.start is PriceFrom.MARKET or (ladder.then is OnUnfilled.MARKET and attempt > ladder.tries)
     parts = order_parts(legs, legs[0].side)
-    quote = net_quote(parts, work.state.board, work.now, closing=True, told=work.state.facts.ticks)
+    quote = net_quote(parts, work.market.board, work.now, closing=True, told=work.market.facts.ticks)
     net = None
     bound, missing = bound_of(work, position, legs)
     if at_market and is_beyond(quote, bound):
@@ -302,7 +302,7 @@ def _send_closing(work: StateBuilder, position: Position) -> None:
         return
     price_is_there(work, position)
     check_exit_price(work, position, parts, quote, net)
-    position = work.positions[position.id]
+    position = work.positions.by_id[position.id]
     mid = None if quote.mid is None else Decimal(f"{quote.mid:.4f}")
     purpose = Purpose.UNWIND if position.exit_reason == UNWIND else Purpose.EXIT
     order = draft(

@@ -12,6 +12,7 @@ from rulebot.core.state_builder import StateBuilder
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.money import ZERO
 from rulebot.model.position import HoldReason
+from rulebot.model.values import replace
 
 SAME_COST = Decimal("0.05")
 """By how much the cost of all shares may differ after a split: of a part of one it is cash that comes, and the broker
@@ -25,9 +26,9 @@ def note_options(work: StateBuilder, option: Option, count: Decimal) -> None:
 
     One that has the broker's number of one of ours is that one under another name.
     """
-    if not is_known(work.state) or abs(count) <= abs(work.state.holdings.get(option, ZERO)):
+    if not is_known(work.state) or abs(count) <= abs(work.account.holdings.get(option, ZERO)):
         return
-    ours = [leg.option for each in work.positions.values() for leg in each.legs]
+    ours = [leg.option for each in work.positions.by_id.values() for leg in each.legs]
     if option not in ours:
         _note(work, option.symbol)
         for each in ours:
@@ -40,7 +41,7 @@ def note_split(work: StateBuilder, symbol: str, count: Decimal, cost: Decimal) -
 
     cost: average dollars a share.
     """
-    last = work.state.holdings.get(Underlying(symbol), ZERO), work.state.costs.get(symbol, ZERO)
+    last = work.account.holdings.get(Underlying(symbol), ZERO), work.account.costs.get(symbol, ZERO)
     if last == (count, cost):
         return
     found = next((each for each in (last, _in_our_books(work, symbol)) if _is_split(*each, count, cost)), None)
@@ -76,4 +77,4 @@ def _in_our_books(work: StateBuilder, symbol: str) -> tuple[Decimal, Decimal]:
 
 
 def _note(work: StateBuilder, symbol: str) -> None:
-    work.state = work.state._replace(adjusted={**work.state.adjusted, symbol: work.at})
+    work.account = replace(work.account, adjusted={**work.account.adjusted, symbol: work.at})

@@ -122,12 +122,12 @@ def shares_changed(work: StateBuilder, symbol: str) -> dict[str, datetime]:
         if any(symbol in each.plan.underlyings for each in bot.structures()):
             wake(work, name, 0.0)
     _take_entries_back(work, symbol)
-    return lacking(work, work.state.uncovered)
+    return lacking(work, work.account.uncovered)
 
 
 def _take_entries_back(work: StateBuilder, symbol: str) -> None:
     for order in work.all_live_orders():
-        position = work.positions[order.position]
+        position = work.positions.by_id[order.position]
         bot = work.governing(position)
         is_one = order.purpose is Purpose.ENTRY and symbol in bot.plan.underlyings
         if is_one and (reason := no_cover(work, bot, position)):
@@ -142,7 +142,7 @@ def lacking(work: StateBuilder, known: Mapping[str, datetime]) -> dict[str, date
 
 def close_uncovered_calls(work: StateBuilder) -> dict[str, datetime]:
     """Tell a person of calls that no share has covered for a while; no entry works on where shares went unseen."""
-    found = lacking(work, work.state.uncovered)
+    found = lacking(work, work.account.uncovered)
     for symbol, since in found.items():
         _take_entries_back(work, symbol)
         if work.at - since < PATIENCE:
@@ -170,7 +170,7 @@ def _overwriting(work: StateBuilder) -> list[Position]:
 def _needed_by(work: StateBuilder, position: Position) -> int:
     symbol = _symbol_of(position)
     is_opening = work.is_opening(position)
-    return max(shares_needed(position, symbol, work.state.session, work.at, is_opening=is_opening))
+    return max(shares_needed(position, symbol, work.schedule.session, work.at, is_opening=is_opening))
 
 
 def _symbol_of(position: Position) -> str:

@@ -15,7 +15,7 @@ def marked(work: StateBuilder, position: Position) -> Decimal:
     found = profit_of(work, position)
     if found is not None:
         return found
-    return work.marks.get(position.id, work.bases.get(position.id, ZERO))
+    return work.positions.marks.get(position.id, work.positions.bases.get(position.id, ZERO))
 
 
 def unvalued(work: StateBuilder, bot: str = "") -> tuple[str, ...]:
@@ -25,15 +25,15 @@ def unvalued(work: StateBuilder, bot: str = "") -> tuple[str, ...]:
     """
     asked = (found for found in work.active_positions() if bot in ("", found.bot))
     unknown = (position for position in asked if profit_of(work, position) is None)
-    return tuple(position.id for position in unknown if not position.has_left(work.state.session.open))
+    return tuple(position.id for position in unknown if not position.has_left(work.schedule.session.open))
 
 
 def bot_today(work: StateBuilder, bot: str) -> Decimal:
     """Return the bot's realised and open profit since the session began."""
     return sum(
         (
-            marked(work, position) - work.bases.get(position.id, ZERO)
-            for position in work.positions.values()
+            marked(work, position) - work.positions.bases.get(position.id, ZERO)
+            for position in work.positions.by_id.values()
             if position.bot == bot
         ),
         ZERO,
@@ -43,7 +43,10 @@ def bot_today(work: StateBuilder, bot: str) -> Decimal:
 def account_today(work: StateBuilder) -> Decimal:
     """Return the same over all bots."""
     return sum(
-        (marked(work, position) - work.bases.get(position.id, ZERO) for position in work.positions.values()),
+        (
+            marked(work, position) - work.positions.bases.get(position.id, ZERO)
+            for position in work.positions.by_id.values()
+        ),
         ZERO,
     )
 
@@ -58,18 +61,18 @@ def structure(work: StateBuilder, position: Position) -> Structure:
     """Return what rules see of a position, as it was made before unless the position or the board has changed since."""
     found = _known(work, position)
     if found is None:
-        found = _made(position, work.state.board)
-        if work.positions.get(position.id) is position:
-            work.put_structures({**work.structures, position.id: found})
+        found = _made(position, work.market.board)
+        if work.positions.by_id.get(position.id) is position:
+            work.put_structures({**work.positions.structures, position.id: found})
     return found
 
 
 def _known(work: StateBuilder, position: Position) -> Structure | None:
     """Return what was made of a position as it is, None where its legs have other rows of the board since."""
-    found, board = work.structures.get(position.id), work.state.board
-    if found is None or work.positions.get(position.id) is not position:
+    found, board = work.positions.structures.get(position.id), work.market.board
+    if found is None or work.positions.by_id.get(position.id) is not position:
         return None
-    if work.indexed == board.version:
+    if work.subscriptions.indexed == board.version:
         return found
     rows = [*((leg.option, leg.row) for leg in found.legs), *((part.option, part.row) for part in found.parts)]
     return found if all(board.rows.get(option, -1) == row for option, row in rows) else None
@@ -90,5 +93,5 @@ def profit_of(work: StateBuilder, position: Position) -> Decimal | None:
     """Return the dollars a position has made since it began, None while that cannot be told."""
     known = _known(work, position)
     if known is None:
-        return profit(position, work.state.board, work.now)
-    return made(known.net, known.parts, work.state.board, work.now)
+        return profit(position, work.market.board, work.now)
+    return made(known.net, known.parts, work.market.board, work.now)

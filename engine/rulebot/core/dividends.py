@@ -14,10 +14,10 @@ from rulebot.model.session import session_after
 
 def warn_of_dividends(work: StateBuilder) -> None:
     """Say which short calls are in the money while a dividend is due within two sessions."""
-    dividends = work.state.facts.dividends
+    dividends = work.market.facts.dividends
     if not dividends:
         return
-    today = work.state.session.date
+    today = work.schedule.session.date
     last = session_after(session_after(today).date).date
     for position in work.active_positions():
         for leg in position.legs:
@@ -33,5 +33,5 @@ def warn_of_dividends(work: StateBuilder) -> None:
 def _is_in_the_money(work: StateBuilder, option: Option) -> bool:
     if option.right is not Right.CALL or option.is_share or product(option.symbol).settlement is not Settlement.SHARES:
         return False
-    spot = level_of(work.state.board, option.symbol, work.now)
+    spot = level_of(work.market.board, option.symbol, work.now)
     return spot is not None and Decimal(f"{spot:.4f}") > option.strike

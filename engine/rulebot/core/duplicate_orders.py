@@ -61,22 +61,22 @@ def _ended(work: StateBuilder, order: Order, event: OrderReport) -> None:
 
 
 def _note(work: StateBuilder, ref: str) -> None:
-    known = work.twins.get(ref)
+    known = work.inquiries.twins.get(ref)
     work.put_twin(ref, DuplicateOrder(work.at if known is None else known.since, work.at))
 
 
 def _take_back(work: StateBuilder, order: Order, event: OrderReport) -> None:
     _note(work, order.ref)
     both = f"two orders work at the broker as {order.ref}, with permanent ids {order.perm_id} and {event.perm_id}"
-    is_ours = bool(event.order_id) and event.client_id == work.state.client_id
+    is_ours = bool(event.order_id) and event.client_id == work.connection.client_id
     is_one_id = is_ours and event.order_id == order.order_id and order.status.is_live
     if is_ours:
         text = "both are taken back" if is_one_id else "the second is taken back"
     else:
         text = "the second is of another client: a person must cancel it"
-    halt_on_mismatch(work, work.positions[order.position], f"{both}: {text}")
+    halt_on_mismatch(work, work.positions.by_id[order.position], f"{both}: {text}")
     if is_one_id:
-        cancel(work, work.orders[order.ref], Cause.SECOND_UNDER_ID)
+        cancel(work, work.orders.by_ref[order.ref], Cause.SECOND_UNDER_ID)
     for other in work.live_orders(order.position):
         if order.purpose is not Purpose.ENTRY and other.purpose in CLOSING and other.ref != order.ref:
             cancel(work, other, Cause.SECOND_OF, order.ref)
@@ -99,15 +99,17 @@ def _is_of_second(order: Order, event: OrderReport | ExecutionReport) -> bool:
 def awaits_duplicate_end(work: StateBuilder, order: Order) -> bool:
     """Say whether an order that closes is not over yet, since a second one may still close the same."""
     is_done = order.ended is OrderStatus.FILLED or order.filled >= order.quantity
-    if not work.twins or is_done or order.purpose is Purpose.ENTRY:
+    if not work.inquiries.twins or is_done or order.purpose is Purpose.ENTRY:
         return False
-    closing = (each for each in map(work.orders.get, work.twins) if each and each.purpose is not Purpose.ENTRY)
+    closing = (
+        each for each in map(work.orders.by_ref.get, work.inquiries.twins) if each and each.purpose is not Purpose.ENTRY
+    )
     return any(each.position == order.position for each in closing)
 
 
 def drop_duplicate(work: StateBuilder, ref: str) -> None:
     """Note that no second order works under a reference any more."""
-    if ref in work.twins:
+    if ref in work.inquiries.twins:
         work.put_twin(ref, None)
 
 
@@ -116,16 +118,16 @@ def duplicate_ended(work: StateBuilder, listed: frozenset[str], *, first_list: b
 
     first_list: it came with a connection. One that is listed for a minute is left to a person.
     """
-    since = work.state.down_at if first_list else work.asked_at
+    since = work.connection.down_at if first_list else work.inquiries.asked_at
     found = []
-    for ref, twin in sorted(work.twins.items()):
+    for ref, twin in sorted(work.inquiries.twins.items()):
         if ref not in listed or (since is not None and twin.told_at < since):
             if twin.is_missed:
                 drop_duplicate(work, ref)
                 found.append(ref)
             else:
                 work.put_twin(ref, twin._replace(is_missed=True))
-        elif work.at - twin.since >= PATIENCE and (order := work.orders.get(ref)) is not None:
+        elif work.at - twin.since >= PATIENCE and (order := work.orders.by_ref.get(ref)) is not None:
             text = f"a second order works as {ref} and is not taken back: a person must cancel it in TWS"
             work.alarm(order.bot, text, order.position)
     return found

@@ -58,18 +58,18 @@ def record_share_change(work: StateBuilder, symbol: str, count: Decimal) -> None
 
     What it held before a start is known where it is on record, which is of the symbols of our positions then.
     """
-    held = work.state.holdings.get(Underlying(symbol), ZERO)
-    has_had_some = any(each.symbol == symbol for each in (*work.state.holdings, *work.state.doubts))
+    held = work.account.holdings.get(Underlying(symbol), ZERO)
+    has_had_some = any(each.symbol == symbol for each in (*work.account.holdings, *work.account.doubts))
     if not is_known(work.state) or held == count or not has_had_some:
         return
-    known = work.state.shifts.get(symbol)
-    seen_at = None if work.state.is_ready else work.state.seen_at
-    cost, cash = work.state.costs.get(symbol, ZERO), _cash_before(work.state, work.at)
+    known = work.account.shifts.get(symbol)
+    seen_at = None if work.connection.is_ready else work.account.seen_at
+    cost, cash = work.account.costs.get(symbol, ZERO), _cash_before(work.state, work.at)
     shift = ShareChange(held, work.at, cost, seen_at or work.at, cash)
     if known is not None and work.at - known.at < DOUBT:
         since = known.since if known.since < known.at else shift.since
         shift = known._replace(at=work.at, since=since)
-    work.state = work.state._replace(shifts={**work.state.shifts, symbol: shift})
+    work.account = replace(work.account, shifts={**work.account.shifts, symbol: shift})
 
 
 def note_cash(cashes: Cashes, cash: Decimal | None, at: datetime) -> Cashes:
@@ -88,7 +88,7 @@ def recent_cash(cashes: Cashes, at: datetime) -> Cashes:
 
 def _cash_before(state: State, at: datetime) -> Decimal | None:
     """Return the cash before the last minutes, in which it may have moved with shares that are told only now."""
-    kept = recent_cash(state.cashes, at)
+    kept = recent_cash(state.account.cashes, at)
     return kept[0][1] if kept else None
 
 
@@ -99,7 +99,7 @@ def book_assigned(work: StateBuilder, *, at_once: bool = False) -> frozenset[Opt
 
     at_once: however long it has lacked them.
     """
-    due = {option for option, doubt in work.state.doubts.items() if at_once or work.at - doubt.since >= DOUBT}
+    due = {option for option, doubt in work.account.doubts.items() if at_once or work.at - doubt.since >= DOUBT}
     if not due:
         return frozenset()
     of_symbols = {
@@ -115,7 +115,7 @@ def book_assigned(work: StateBuilder, *, at_once: bool = False) -> frozenset[Opt
         if [gone for gone in found[symbol] if not _is_clear(work, gone)]:
             waiting.update(options)
         elif found[symbol] and not _is_brought(work, symbol, found):
-            if work.at - work.state.shifts[symbol].at < LATE_CASH:
+            if work.at - work.account.shifts[symbol].at < LATE_CASH:
                 waiting.update(options)
         elif gone_of := found.pop(symbol):
             for gone in gone_of:
@@ -132,29 +132,29 @@ def _brings(found: Iterable[_Gone]) -> Decimal:
 
 def _note_booked(work: StateBuilder, symbol: str, brought: Decimal) -> None:
     """Let a further change of the shares be one of its own; cash that these have brought is of no others."""
-    state = work.state
-    booked = state.shifts[symbol].cash
+    account = work.account
+    booked = account.shifts[symbol].cash
 
     def since(cash: Decimal | None) -> Decimal | None:
         return cash if cash is None or cash != booked else cash + brought
 
-    shifts = {name: shift._replace(cash=since(shift.cash)) for name, shift in state.shifts.items()}
-    now, cost = state.holdings.get(Underlying(symbol), ZERO), state.costs.get(symbol, ZERO)
+    shifts = {name: shift._replace(cash=since(shift.cash)) for name, shift in account.shifts.items()}
+    now, cost = account.holdings.get(Underlying(symbol), ZERO), account.costs.get(symbol, ZERO)
     shifts[symbol] = ShareChange(now, work.at, cost, work.at, since(booked))
-    cashes = tuple((at, cash + brought if cash == booked else cash) for at, cash in state.cashes)
-    work.state = state._replace(shifts=shifts, cashes=cashes)
+    cashes = tuple((at, cash + brought if cash == booked else cash) for at, cash in account.cashes)
+    work.account = replace(account, shifts=shifts, cashes=cashes)
 
 
 def _assigned(work: StateBuilder, symbol: str, due: Iterable[Option]) -> list[_Gone]:
     """Return what was assigned of the options on a symbol that the account lacks, nothing where that is not sure."""
-    ours, held, shift = expected_holdings(work), work.state.holdings, work.state.shifts.get(symbol)
+    ours, held, shift = expected_holdings(work), work.account.holdings, work.account.shifts.get(symbol)
     lacking = {option: ours.get(option, 0) - int(held.get(option, ZERO)) for option in due}
     now = held.get(Underlying(symbol), ZERO)
     if shift is None or any(count >= 0 for count in lacking.values()):
         return []
     moved = sum(shares_delivered(option, count) for option, count in lacking.items())
     is_near = all(_is_near(work, shift, option) for option in lacking)
-    adjusted = work.state.adjusted.get(symbol)
+    adjusted = work.account.adjusted.get(symbol)
     is_adjusted = adjusted is not None and abs(adjusted - shift.at) <= DOUBT and not _is_paid(work, shift, lacking)
     is_assignment = now - shift.before == moved and is_near and not is_adjusted
     if not is_assignment or (_may_be_dealt(work, shift, lacking) and _looks_dealt(work, shift, lacking)):
@@ -176,7 +176,7 @@ def _is_near(work: StateBuilder, shift: ShareChange, option: Option) -> bool:
         if leg_of(position, each.leg).option == option
     ]
     first = shift.at if missed else shift.since
-    return first - DOUBT <= min([work.state.doubts[option].since, *missed]) <= shift.at + DOUBT
+    return first - DOUBT <= min([work.account.doubts[option].since, *missed]) <= shift.at + DOUBT
 
 
 def _is_paid(work: StateBuilder, shift: ShareChange, lacking: Mapping[Option, int]) -> bool:
@@ -185,7 +185,7 @@ def _is_paid(work: StateBuilder, shift: ShareChange, lacking: Mapping[Option, in
     An average that is as before may be that of before.
     """
     symbol = next(iter(lacking)).symbol
-    cost, now = work.state.costs.get(symbol, ZERO), work.state.holdings.get(Underlying(symbol), ZERO)
+    cost, now = work.account.costs.get(symbol, ZERO), work.account.holdings.get(Underlying(symbol), ZERO)
     strikes = sum((shares_delivered(option, count) * option.strike for option, count in lacking.items()), ZERO)
     paid = now * cost - shift.before * shift.cost
     return cost != shift.cost and abs(now) > abs(shift.before) and abs(paid - strikes) <= abs(strikes) * OF_PREMIUM
@@ -196,18 +196,18 @@ def _looks_dealt(work: StateBuilder, shift: ShareChange, lacking: Mapping[Option
     cent, or, where nobody watched them come, shares that have cost something else than the strikes.
     """
     symbol = next(iter(lacking)).symbol
-    if abs(work.state.holdings.get(Underlying(symbol), ZERO)) < abs(shift.before):
+    if abs(work.account.holdings.get(Underlying(symbol), ZERO)) < abs(shift.before):
         return not _has_brought(work.state, shift, lacking)
-    is_cost_known = bool(work.state.costs.get(symbol))
+    is_cost_known = bool(work.account.costs.get(symbol))
     return shift.since < shift.at and is_cost_known and not _is_paid(work, shift, lacking)
 
 
 def _has_brought(state: State, shift: ShareChange, lacking: Mapping[Option, int]) -> bool:
     """Say whether the cash has changed by the strikes to the cent. A trade changes it by prices and commissions."""
-    if shift.cash is None or not state.cashes:
+    if shift.cash is None or not state.account.cashes:
         return False
     brings = -sum((shares_delivered(option, count) * option.strike for option, count in lacking.items()), ZERO)
-    return abs(state.cashes[-1][1] - shift.cash - brings) < CENT
+    return abs(state.account.cashes[-1][1] - shift.cash - brings) < CENT
 
 
 def _is_brought(work: StateBuilder, symbol: str, found: Mapping[str, Sequence[_Gone]]) -> bool:
@@ -217,22 +217,24 @@ def _is_brought(work: StateBuilder, symbol: str, found: Mapping[str, Sequence[_G
     strikes together: the cash is of one of these, or of all, whichever it fits best.
     """
     state = work.state
-    shift, now = state.shifts[symbol], state.holdings.get(Underlying(symbol), ZERO)
+    shift, now = state.account.shifts[symbol], state.account.holdings.get(Underlying(symbol), ZERO)
     if abs(now) >= abs(shift.before):
         return True
     if shift.cash is None:
         return False
-    brings = {name: _brings(gone) for name, gone in found.items() if gone and state.shifts[name].cash == shift.cash}
-    brought = state.cashes[-1][1] - shift.cash
+    brings = {
+        name: _brings(gone) for name, gone in found.items() if gone and state.account.shifts[name].cash == shift.cash
+    }
+    brought = state.account.cashes[-1][1] - shift.cash
     ways = {(name,): dollars for name, dollars in brings.items()} | {tuple(brings): sum(brings.values(), ZERO)}
     names, dollars = min(ways.items(), key=lambda way: abs(brought - way[1]))
-    most = ABOUT_CASH if any(state.holdings.values()) else SAME_CASH
+    most = ABOUT_CASH if any(state.account.holdings.values()) else SAME_CASH
     return symbol in names and abs(brought - dollars) <= abs(dollars) * most
 
 
 def _may_be_dealt(work: StateBuilder, shift: ShareChange, lacking: Iterable[Option]) -> bool:
     """Say whether somebody may have traded these options between the time that the account had them and its loss."""
-    since = [work.state.doubts[option].since for option in lacking]
+    since = [work.account.doubts[option].since for option in lacking]
     return _was_open(min([shift.since, *since]), min(since))
 
 
@@ -283,7 +285,7 @@ def _book(work: StateBuilder, gone: _Gone) -> None:
     name, option = gone.position.id, gone.leg.option
     before = _own_shares(work, name)
     assign(work, name, gone.leg, gone.contracts)
-    position = work.positions[name]
+    position = work.positions.by_id[name]
     way = "came" if option.right is Right.PUT else "went"
     whose = ", and no exit acts on them" if _own_shares(work, name) == before else ""
     moved = f"{gone.contracts * option.multiplier} {option.symbol} shares {way} at {option.strike.normalize():f}"
@@ -291,8 +293,8 @@ def _book(work: StateBuilder, gone: _Gone) -> None:
     if position.is_flat:
         on_position_closed(work, replace(release(position), exit_reason=ASSIGNED), "settled")
     elif position.state == "open" or part_is_closed(work, position):
-        sell_shares(work, work.positions[name])
+        sell_shares(work, work.positions.by_id[name])
 
 
 def _own_shares(work: StateBuilder, name: str) -> int:
-    return sum(leg.held for leg in work.positions[name].legs if leg.option.is_share)
+    return sum(leg.held for leg in work.positions.by_id[name].legs if leg.option.is_share)

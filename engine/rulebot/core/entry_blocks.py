@@ -18,7 +18,7 @@ _NO_DIGITS = str.maketrans("", "", "0123456789.,-")
 
 def closed(work: StateBuilder, symbols: Iterable[str]) -> tuple[str, ...]:
     """Return those symbols that do not trade today, by the broker's hours."""
-    hours = work.state.facts.hours
+    hours = work.market.facts.hours
     if not hours:
         return ()
     return tuple(symbol for symbol in dict.fromkeys(symbols) if symbol in hours and hours[symbol].is_closed)
@@ -26,7 +26,7 @@ def closed(work: StateBuilder, symbols: Iterable[str]) -> tuple[str, ...]:
 
 def halted(work: StateBuilder, symbols: Iterable[str]) -> tuple[str, ...]:
     """Return those symbols in which trading is halted: in themselves, or in an option on them."""
-    board = work.state.board
+    board = work.market.board
     if not board.halted:
         return ()
     found = {contract.symbol for row in board.halted if (contract := board.contracts[row]) is not None}
@@ -40,13 +40,13 @@ def not_trading(work: StateBuilder, symbols: Collection[str]) -> str:
 
 def shut_today(work: StateBuilder, bot: CompiledBot) -> str:
     """Return that by the broker's hours a bot can enter nothing today, "" when it may; of a universe no symbol."""
-    return closed_words(bot.barred_by([symbol for symbol, each in work.state.facts.hours.items() if each.is_closed]))
+    return closed_words(bot.barred_by([symbol for symbol, each in work.market.facts.hours.items() if each.is_closed]))
 
 
 def only_reduces(work: StateBuilder) -> str:
     """Return why all only reduces, "" while it does not."""
-    standing = work.state.standing
-    if standing.trading is TradingMode.ACTIVE and not work.state.is_stopping:
+    standing = work.requests.standing
+    if standing.trading is TradingMode.ACTIVE and not work.requests.is_stopping:
         return ""
     return f"only reducing: {standing.reason}" if standing.reason else "only reducing"
 
@@ -56,15 +56,15 @@ def kept_out(work: StateBuilder) -> str:
     over = account_day_problem(account_today(work), work.program.limits.day)
     told = (
         (over.text if over else "")
-        or other_engine_text(work.rivals)
-        or clock_problem(is_known=work.state.is_time_known)
+        or other_engine_text(work.inquiries.rivals)
+        or clock_problem(is_known=work.connection.is_time_known)
     )
-    return told or record_problem(takes_records=work.state.takes_records)
+    return told or record_problem(takes_records=work.connection.takes_records)
 
 
 def waits_for_reload(work: StateBuilder, name: str) -> str:
     """Return that a bot enters nothing before a reload is taken up, "" when it may."""
-    return "a reload waits to be taken up" if work.state.reloading & {"", name} else ""
+    return "a reload waits to be taken up" if work.requests.reloading & {"", name} else ""
 
 
 def skip(work: StateBuilder, name: str, reason: str, symbol: str = "", window: int = 0) -> None:
@@ -72,7 +72,7 @@ def skip(work: StateBuilder, name: str, reason: str, symbol: str = "", window: i
 
     window: of the session, where the same words are told once in each.
     """
-    state = work.bots[name]
+    state = work.bots.by_name[name]
     key = " ".join(filter(None, ("skip", symbol, "#" * window, reason.translate(_NO_DIGITS))))
     if key not in state.alarmed:
         work.set_bot(name, replace(state, alarmed=state.alarmed | {key}))

@@ -65,10 +65,10 @@ def why_over(order: Order, *, asked: bool) -> str:
 
 def next_opening(work: StateBuilder, position: Position) -> None:
     """Send the opening order that is due, or end the entry when nothing more may be opened."""
-    if not work.state.is_linked:
+    if not work.connection.is_linked:
         return
     bot = work.governing(position)
-    if position.bot in work.bots and not work.bots[position.bot].day.halt:
+    if position.bot in work.bots.by_name and not work.bots.by_name[position.bot].day.halt:
         halt_on_entry_rate(work, position.bot)
     if reason := _no_more(work, bot, position):
         if not (position.is_flat and awaits_quotes(work, position.bot)):
@@ -77,7 +77,7 @@ def next_opening(work: StateBuilder, position: Position) -> None:
         wake(work, position.bot, 1.0)
         _count_unsent(work, bot, position, reason)
     elif send_opening(work, bot, position, position.attempts) is None:
-        position = work.positions[position.id]
+        position = work.positions.by_id[position.id]
         _count_unsent(work, bot, position, kept_back(work, bot, position))
 
 
@@ -117,19 +117,19 @@ def _no_more(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
         return "nothing is left to be opened"
     if not bot.plan.order.leg_by_leg and not is_unwound(position):
         return "an earlier try has filled after all, without all its legs"
-    if not is_trading(work) or position.session != work.state.session.date:
+    if not is_trading(work) or position.session != work.schedule.session.date:
         return "the session is over"
     if reason := only_reduces(work):
         return reason
     if position.bot not in work.program.bots:
         return NOT_RUN
-    if {"", position.bot} & work.state.standing.paused:
+    if {"", position.bot} & work.requests.standing.paused:
         return "paused by the operator"
-    if work.state.standing.must_close(position.bot, position.id):
+    if work.requests.standing.must_close(position.bot, position.id):
         return CLOSED_BY_HAND
     if position.freeze_reason:
         return position.freeze_reason
-    if (state := work.bots.get(position.bot)) is not None and state.day.halt:
+    if (state := work.bots.by_name.get(position.bot)) is not None and state.day.halt:
         return f"halted: {state.day.halted}"
     if reason := kept_out(work):
         return reason
@@ -156,10 +156,10 @@ def _no_room(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
     """Return which cap is reached without a position that is being entered, since an earlier entry has filled after
     all; "" if none is.
     """
-    if position.bot not in work.bots:
+    if position.bot not in work.bots.by_name:
         return ""
     others = (each for each in work.positions_of(position.bot) if each.id != position.id)
-    return cap(bot.plan.entry, work.bots[position.bot].day, count_trades(others))
+    return cap(bot.plan.entry, work.bots.by_name[position.bot].day, count_trades(others))
 
 
 def cancel_other_entries(work: StateBuilder, position: Position, order: Order) -> None:
@@ -167,7 +167,7 @@ def cancel_other_entries(work: StateBuilder, position: Position, order: Order) -
     was over.
     """
     for other in work.all_live_orders():
-        entered = work.positions[other.position]
+        entered = work.positions.by_id[other.position]
         is_another = other.purpose is Purpose.ENTRY and other.bot == position.bot and entered.id != position.id
         if is_another and entered.is_flat and (reason := _no_room(work, work.governing(entered), entered)):
             cancel(work, other, Cause.ENTRY_FILLED_LATE, order.ref, reason)
@@ -175,8 +175,8 @@ def cancel_other_entries(work: StateBuilder, position: Position, order: Order) -
 
 def stop_for_today(work: StateBuilder, position: Position, why: Halt, reason: Text) -> None:
     """Let the position's bot enter nothing more today."""
-    if position.bot in work.bots:
-        work.put_day(work.bots[position.bot].day.halted_for(why, reason))
+    if position.bot in work.bots.by_name:
+        work.put_day(work.bots.by_name[position.bot].day.halted_for(why, reason))
 
 
 def _entry_over(
@@ -218,7 +218,7 @@ def _entry_empty(work: StateBuilder, position: Position, reason: str, *, refused
     work.record(Kind.DECISION, position.bot, position.id, what="unfilled", reason=reason, values=[])
     position = replace(position, exit_reason="refused" if refused else "unfilled")
     work.move(position, "refused" if refused else "ended_empty")
-    if is_other_side and position.bot in work.bots:
+    if is_other_side and position.bot in work.bots.by_name:
         _try_another_strike(work, position)
         return
     if refused:
@@ -234,7 +234,7 @@ def blocked_today(bot: str, orders: Iterable[Order]) -> frozenset[Option]:
 
 def _try_another_strike(work: StateBuilder, position: Position) -> None:
     """Orders that are not ours work on the other side of this contract: nothing was sold, the next strike is tried."""
-    state = work.bots[position.bot]
+    state = work.bots.by_name[position.bot]
     blocked = state.blocked | {leg.option for leg in position.legs}
     symbol = work.governing(position).symbol
     day = state.day.count(symbol, -1)
@@ -251,12 +251,12 @@ def _try_another_strike(work: StateBuilder, position: Position) -> None:
 
 def end_of_entry(work: StateBuilder, position: Position, how: str) -> None:
     """Note with its bot how an entry has ended, "filled" or "unfilled", and judge the bot again at once."""
-    if position.bot not in work.bots:
+    if position.bot not in work.bots.by_name:
         return
-    state = work.bots[position.bot]
+    state = work.bots.by_name[position.bot]
     work.put_day(state.day.note(work.governing(position).symbol, last_end=how, last_end_at=work.at))
     waits = "its exits" if how == "filled" else "not filled"
-    work.set_bot(position.bot, replace(work.bots[position.bot], waits=waits, since=work.at))
+    work.set_bot(position.bot, replace(work.bots.by_name[position.bot], waits=waits, since=work.at))
     wake(work, position.bot, 0.0)
 
 
@@ -268,12 +268,12 @@ def note_end(work: StateBuilder, position: Position, *, is_unwound: bool) -> Non
 
 def _is_end_untold(work: StateBuilder, position: Position) -> bool:
     """Say whether this is what a bot entered last, and how that has ended is not known to it."""
-    if position.bot not in work.bots or is_entering(work, position.bot):
+    if position.bot not in work.bots.by_name or is_entering(work, position.bot):
         return False
-    entered = [each.id for each in work.positions.values() if each.bot == position.bot and not each.rolled_from]
+    entered = [each.id for each in work.positions.by_id.values() if each.bot == position.bot and not each.rolled_from]
     if entered[-1:] != [position.id]:
         return False
-    day = work.bots[position.bot].day.of_member(work.governing(position).symbol)
+    day = work.bots.by_name[position.bot].day.of_member(work.governing(position).symbol)
     return day.tried > 0 and not day.last_end
 
 

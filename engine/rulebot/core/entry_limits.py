@@ -70,16 +70,16 @@ def entry_refusal(
         worst_case, unknown = worst_of_roll(work, of_trade, selection, quote, quantity)
     else:
         worst_case = trade_bound(selection.legs, price or ZERO, quantity, is_covered=view.is_covered)
-    state = work.bots[plan.name]
+    state = work.bots.by_name[plan.name]
     counts = [(leg, leg.ratio * quantity) for leg in selection.legs]
     max_notional, notional_missing = _max_notional(work)
     parts = opening_parts(selection)
     return refusal(
         PreTradeCheck(
             at=work.at,
-            is_ready=work.state.is_ready and work.state.is_linked,
+            is_ready=work.connection.is_ready and work.connection.is_linked,
             reduces=only_reduces(work),
-            is_paused=plan.name in work.state.standing.paused or "" in work.state.standing.paused,
+            is_paused=plan.name in work.requests.standing.paused or "" in work.requests.standing.paused,
             halted=state.day.halted,
             worst_case=worst_case,
             unknown=unknown,
@@ -92,7 +92,7 @@ def entry_refusal(
             open_positions=count_trades(others) - bool(of_trade),
             account_max_open=limits.max_open,
             conflicts=_conflicts(work, others, bot, selection),
-            sent=work.sent,
+            sent=work.orders.sent,
             orders_per_minute=limits.orders_per_minute,
             stopped=not_trading(work, plan.underlyings),
             together=worst_case_cap(work, others, selection, quantity),
@@ -110,13 +110,13 @@ def entry_refusal(
             notional_missing=notional_missing,
             price=price,
             mid=None if quote.mid is None else Decimal(f"{quote.mid:.4f}"),
-            band=price_band(limits.price_band, parts, work.state.board),
+            band=price_band(limits.price_band, parts, work.market.board),
             entries_today=_entries_today(work),
             entries_per_day=limits.entries_per_day if replaced is None else None,
             day_trades=_day_trades(work, bot, selection) if limits.heeds_day_trades else None,
-            rival=other_engine_text(work.rivals),
-            is_time_known=work.state.is_time_known,
-            takes_records=work.state.takes_records,
+            rival=other_engine_text(work.inquiries.rivals),
+            is_time_known=work.connection.is_time_known,
+            takes_records=work.connection.takes_records,
             unvalued=unvalued(work, plan.name),
             account_unvalued=unvalued(work),
             cover=cover_of(work, bot, selection, quantity),
@@ -163,14 +163,14 @@ def _notional(work: StateBuilder, option: Option, count: int) -> Decimal:
     """Return the dollars behind so many contracts by their strike, behind shares by their ask."""
     if not option.is_share:
         return option.strike * option.multiplier * count
-    row = work.state.board.rows.get(option, -1)
-    ask = work.state.board.ask[row] if row >= 0 else 0.0
+    row = work.market.board.rows.get(option, -1)
+    ask = work.market.board.ask[row] if row >= 0 else 0.0
     return Decimal(f"{ask if ask == ask else 0.0:.4f}") * count
 
 
 def _max_notional(work: StateBuilder) -> tuple[Decimal | None, str]:
     """Return the dollars of notional that an order may have, None without a limit; None, and why, while unknown."""
-    limits, worth = work.program.limits, work.state.facts.account.net_liquidation
+    limits, worth = work.program.limits, work.market.facts.account.net_liquidation
     flat, times = limits.max_notional_per_order, limits.max_notional_times
     if times is None:
         return flat, ""
@@ -196,26 +196,26 @@ def _required(
         return ""
     exposure = exposure_with(work, view, selection, others, "all bots")
     margin = margin_told(work, bot, selection, view.quantity)
-    account = work.state.facts.account
-    return rules_problem(rules, AccountFacts(work.at, work.state.session, exposure, margin, account.net_liquidation))
+    account = work.market.facts.account
+    return rules_problem(rules, AccountFacts(work.at, work.schedule.session, exposure, margin, account.net_liquidation))
 
 
 def _entries_today(work: StateBuilder) -> int:
     """Return how many entries all bots have sent in this session, also those that run no more."""
-    today = work.state.session.date
-    return sum(state.day.entries for state in work.bots.values() if state.day.date == today)
+    today = work.schedule.session.date
+    return sum(state.day.entries for state in work.bots.by_name.values() if state.day.date == today)
 
 
 def _day_trades(work: StateBuilder, bot: CompiledBot, selection: StructureSelection) -> DayTrades:
-    account = work.state.facts.account
-    at_work = sum(1 for position in work.positions.values() if _needs_day_trade(work, position))
-    closes_today = bot.closes_on_its_day(work.state.session, [leg.option for leg in selection.legs], work.at)
+    account = work.market.facts.account
+    at_work = sum(1 for position in work.positions.by_id.values() if _needs_day_trade(work, position))
+    closes_today = bot.closes_on_its_day(work.schedule.session, [leg.option for leg in selection.legs], work.at)
     return DayTrades(account.day_trades_left, account.net_liquidation, at_work, closes_today)
 
 
 def _needs_day_trade(work: StateBuilder, position: Position) -> bool:
     """Say whether a position of today will take a day trade, or took one that the account values may not show yet."""
-    session = work.state.session
+    session = work.schedule.session
     if position.session != session.date:
         return False
     if position.closed_at is not None:

@@ -58,7 +58,7 @@ def send_entry(
     work: StateBuilder, bot: CompiledBot, view: View, selection: StructureSelection, quote: NetQuote
 ) -> None:
     plan = bot.plan
-    day = work.bots[plan.name].day
+    day = work.bots.by_name[plan.name].day
     spot = level_of(view.board, plan.underlyings[0], view.now)
     worst = loss_bound(selection.legs, Decimal(f"{view.start_price or 0.0:.4f}"), is_covered=view.is_covered)
     own = day.of_member(bot.symbol)
@@ -85,20 +85,21 @@ def send_entry(
     work.put_position(position)
     position = work.move(position, "enter")
     work.set_bot(
-        plan.name, replace(work.bots[plan.name], since=work.at, grid_since=None, is_watching=False, is_clearing=False)
+        plan.name,
+        replace(work.bots.by_name[plan.name], since=work.at, grid_since=None, is_watching=False, is_clearing=False),
     )
     send_opening(work, bot, position, attempt=1)
 
 
 def _reason(work: StateBuilder, bot: CompiledBot) -> str:
-    if work.bots[bot.plan.name].by_hand is not None:
+    if work.bots.by_name[bot.plan.name].by_hand is not None:
         return "asked by the operator"
     return f"all conditions hold: {bot.alternative}" if bot.alternative else "all conditions hold"
 
 
 def _of(work: StateBuilder, bot: CompiledBot) -> dict[str, Json]:
     """Return which symbol and alternative it is, where there are several, and whether a person asked for it."""
-    state = work.bots[bot.plan.name]
+    state = work.bots.by_name[bot.plan.name]
     by_hand = state.by_hand is not None
     is_named = by_hand and state.named is not None
     told = (("symbol", bot.symbol), ("alternative", bot.alternative), (BY_HAND, by_hand), (IS_NAMED, is_named))
@@ -110,8 +111,8 @@ def free_id(work: StateBuilder, name: str, day: date, number: int) -> str:
 
     Entries that another strike was tried for do not count, but keep theirs, and so does what was rolled into.
     """
-    number += work.state.named_above
-    while (found := f"{name}-{day:%Y%m%d}-{number}") in work.positions:
+    number += work.orders.named_above
+    while (found := f"{name}-{day:%Y%m%d}-{number}") in work.positions.by_id:
         number += 1
     return found
 
@@ -146,8 +147,8 @@ def send_opening(work: StateBuilder, bot: CompiledBot, position: Position, attem
         attempt=attempt,
         attempt_until=work.at + timedelta(seconds=ladder.wait),
     )
-    work.put_position(replace(work.positions[position.id], retry_at=None, attempts=attempt))
-    work.set_bot(position.bot, replace(work.bots[position.bot], waits="a fill"))
+    work.put_position(replace(work.positions.by_id[position.id], retry_at=None, attempts=attempt))
+    work.set_bot(position.bot, replace(work.bots.by_name[position.bot], waits="a fill"))
     return work.send(order)
 
 
@@ -166,7 +167,7 @@ def _priced(
     """Return the quote of legs that are to be opened, the price of this try, and why it is not sent, None if it is."""
     ladder, order_legs = bot.plan.order, opening_legs(legs)
     parts = order_parts(order_legs, order_legs[0].side)
-    quote = net_quote(parts, work.state.board, work.now, told=work.state.facts.ticks)
+    quote = net_quote(parts, work.market.board, work.now, told=work.market.facts.ticks)
     net = ladder_price(ladder, quote, parts, attempt, entry_bound(work, bot, position, legs))
     at_market = ladder.start is PriceFrom.MARKET and quote.natural is not None
     judged = Decimal(f"{quote.natural:.4f}") if at_market else net
@@ -179,7 +180,7 @@ def no_price(work: StateBuilder, parts: tuple[Part, ...], quote: NetQuote, net: 
         return Unpriced.UNQUOTED
     if is_past_zero(net, parts):
         return Unpriced.PAST_ZERO
-    band = price_band(work.program.limits.price_band, parts, work.state.board)
+    band = price_band(work.program.limits.price_band, parts, work.market.board)
     return Unpriced.OUT_OF_BAND if price_problem(net, Decimal(f"{quote.mid:.4f}"), band) else None
 
 
@@ -226,13 +227,13 @@ def comes_too_late(work: StateBuilder, bot: CompiledBot, due: datetime | None) -
     """Say whether a try has long been due, and the window is over: nobody was there to send it, or it had no price."""
     if due is None or work.at - due < LATE:
         return False
-    start, end = bot.window(work.state.session, due)
+    start, end = bot.window(work.schedule.session, due)
     return not start <= due <= work.at < end
 
 
 def is_past_exits(work: StateBuilder, bot: CompiledBot, prepared_at: datetime) -> bool:
     """Say whether `time` exits close all since an entry was made: what it opens would be closed at once."""
-    session = work.state.session
+    session = work.schedule.session
     latest = bot.latest_entry(session)
     return prepared_at < latest < session.close and latest <= work.at
 

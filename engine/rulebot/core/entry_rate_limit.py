@@ -20,7 +20,7 @@ def halt_on_entry_rate(work: StateBuilder, name: str) -> bool:
     """Stop the bot for the day when it has sent as many opening orders as no sound one does; say whether it has."""
     sent = [
         order.sent_at
-        for order in work.orders.values()
+        for order in work.orders.by_ref.values()
         if order.bot == name and order.can_increase_risk and order.sent_at is not None
     ]
     recent = sum(1 for at in sent if work.at - at < WITHIN)

@@ -40,7 +40,7 @@ def evaluate_entry(work: StateBuilder, bot: CompiledBot) -> None:
         return
     name = bot.plan.name
     if reason := not_trading(work, bot.plan.underlyings):  # told before its missing quotes are
-        work.set_bot(name, replace(work.bots[name], waits=reason))
+        work.set_bot(name, replace(work.bots.by_name[name], waits=reason))
         skip(work, name, reason)
     else:
         _judge_entry(work, bot)
@@ -49,7 +49,7 @@ def evaluate_entry(work: StateBuilder, bot: CompiledBot) -> None:
 
 def _note_blocker(work: StateBuilder, name: str) -> None:
     """Keep what a watching bot waits for, and since when."""
-    state = work.bots[name]
+    state = work.bots.by_name[name]
     if not state.is_watching or is_entering(work, name) or work.is_about_to_enter(name):
         return
     found = state.blocked_by.by(state.waits, work.at)
@@ -67,7 +67,7 @@ def is_to_be_judged(work: StateBuilder, bot: CompiledBot) -> bool:
     if not found.is_open:
         _not_open(work, bot, found, number)
         return False
-    state = work.bots[name]
+    state = work.bots.by_name[name]
     if not state.is_watching:
         since: dict[str, Json] = {} if state.grid_since is None else {"since": utc_text(state.grid_since)}
         work.record(Kind.DECISION, name, what=WATCH, reason="its window is open", values=[], **since)
@@ -79,43 +79,45 @@ def is_to_be_judged(work: StateBuilder, bot: CompiledBot) -> bool:
     if not _is_due(work, bot):
         return False
     wake(work, name, RECHECK)
-    if work.bots[name].is_clearing:
-        work.set_bot(name, replace(work.bots[name], is_clearing=False))
+    if work.bots.by_name[name].is_clearing:
+        work.set_bot(name, replace(work.bots.by_name[name], is_clearing=False))
     return True
 
 
 def is_entering(work: StateBuilder, name: str) -> bool:
     """Say whether an entry of the bot is at work."""
-    if work.live and any(order.purpose is Purpose.ENTRY and order.bot == name for order in work.all_live_orders()):
+    if work.orders.live and any(
+        order.purpose is Purpose.ENTRY and order.bot == name for order in work.all_live_orders()
+    ):
         return True
     return any(each.state == "entering" and each.bot == name for each in work.active_positions())
 
 
 def start_window(work: StateBuilder, bot: CompiledBot) -> int:
     """Begin a fresh opportunity when another window is at hand than at the last look; return which one is."""
-    state = work.bots[bot.plan.name]
+    state = work.bots.by_name[bot.plan.name]
     day = day_at_hand(work, bot)
     if day is state.day or day == state.day:
         return day.window
     work.put_day(day)
-    work.set_bot(bot.plan.name, replace(work.bots[bot.plan.name], grid_since=None))
+    work.set_bot(bot.plan.name, replace(work.bots.by_name[bot.plan.name], grid_since=None))
     if state.is_watching:
-        work.set_bot(bot.plan.name, replace(work.bots[bot.plan.name], is_watching=False, since=work.at))
+        work.set_bot(bot.plan.name, replace(work.bots.by_name[bot.plan.name], is_watching=False, since=work.at))
         end_watch(work, bot.plan.name, Shut.WINDOW_OVER, OVER)
     return day.window
 
 
 def _opportunity(work: StateBuilder, bot: CompiledBot, window: int) -> Opportunity:
-    state = work.bots[bot.plan.name]
+    state = work.bots.by_name[bot.plan.name]
     open_now = count_trades(work.positions_of(bot.plan.name))
-    session = work.state.session
+    session = work.schedule.session
     day = replace(state.day, before=state.day.entries) if bot.members else state.day  # each has its own
     return opportunity(bot.plan.entry, session, bot.windows(session)[window], day, open_now, work.at)
 
 
 def _grid_point(work: StateBuilder, bot: CompiledBot) -> datetime:
     """Return when a watch that begins judges first: at once, or where the grid of the watch it goes on with lies."""
-    every, since = bot.plan.entry.every, work.bots[bot.plan.name].grid_since
+    every, since = bot.plan.entry.every, work.bots.by_name[bot.plan.name].grid_since
     if every is None or since is None:
         return work.at
     steps = math.ceil((work.at - since) / timedelta(seconds=every))
@@ -127,7 +129,7 @@ def _is_due(work: StateBuilder, bot: CompiledBot) -> bool:
     every = bot.plan.entry.every
     if every is None:
         return True
-    state = work.bots[bot.plan.name]
+    state = work.bots.by_name[bot.plan.name]
     if state.is_clearing:
         return True
     due = state.judge_at or work.at
@@ -143,16 +145,16 @@ def _is_due(work: StateBuilder, bot: CompiledBot) -> bool:
 
 def _not_open(work: StateBuilder, bot: CompiledBot, found: Opportunity, window: int) -> None:
     name = bot.plan.name
-    state = work.bots[name]
+    state = work.bots.by_name[name]
     if state.grid_since is not None:
         work.set_bot(name, replace(state, grid_since=None))
     if state.is_watching:
-        work.set_bot(name, replace(work.bots[name], is_watching=False, since=work.at))
+        work.set_bot(name, replace(work.bots.by_name[name], is_watching=False, since=work.at))
         end_watch(work, name, found.shut or Shut.BLOCKED, found.reason)
     _note_unwatched(work, bot, found, window)
     waits = found.reason or f"{AHEAD} {bot.plan.entry.windows[window].start}"
     shut = found.shut or (None if found.reason else Shut.AHEAD)
-    state = work.bots[name]
+    state = work.bots.by_name[name]
     if (waits, shut) != (state.waits, state.shut):
         work.set_bot(name, replace(state, waits=waits, shut=shut))
     if found.look_again is not None:
@@ -166,12 +168,12 @@ def _note_unwatched(work: StateBuilder, bot: CompiledBot, found: Opportunity, wi
     unless the bot enters in none of them on such a day.
     """
     name = bot.plan.name
-    day = work.bots[name].day
+    day = work.bots.by_name[name].day
     if found.shut in (None, Shut.WINDOW_OVER):
         return
     if not (day.entries or day.halt or day.decided or day.skip):
         work.put_day(replace(day, skip=found.shut, skipped=found.reason))
-    elif window and not day.tried and is_day_of(bot.plan.entry, work.state.session):
+    elif window and not day.tried and is_day_of(bot.plan.entry, work.schedule.session):
         start = bot.plan.entry.windows[window].start
         skip(work, name, f"its window from {start} is shut: {found.reason}", window=window)
 
@@ -179,10 +181,10 @@ def _note_unwatched(work: StateBuilder, bot: CompiledBot, found: Opportunity, wi
 def record_block(work: StateBuilder, bot: CompiledBot, reason: str) -> None:
     """Let a bot wait that may not enter now; within its window the day keeps why, should it come to no watch."""
     name = bot.plan.name
-    work.set_bot(name, replace(work.bots[name], waits=reason, is_clearing=False))
-    if work.bots[name].is_watching or work.bots[name].day.skip:
+    work.set_bot(name, replace(work.bots.by_name[name], waits=reason, is_clearing=False))
+    if work.bots.by_name[name].is_watching or work.bots.by_name[name].day.skip:
         return
-    session, day, held = work.state.session, day_at_hand(work, bot), count_trades(work.positions_of(name))
+    session, day, held = work.schedule.session, day_at_hand(work, bot), count_trades(work.positions_of(name))
     if opportunity(bot.plan.entry, session, bot.windows(session)[day.window], day, held, work.at).is_open:
         _note_unwatched(work, bot, Opportunity(False, reason, shut=Shut.BLOCKED), day.window)
 
@@ -202,9 +204,9 @@ def _judge_entry(work: StateBuilder, bot: CompiledBot) -> None:
         record_miss(work, bot, missed, readings)
         if plan.entry.once and all(r.verdict.truth is not None for r in readings):
             reason = f"{missed[0].rule.name} {describe(missed[0].rule, missed[0].verdict)}"
-            work.put_day(replace(work.bots[name].day, decided=reason))
+            work.put_day(replace(work.bots.by_name[name].day, decided=reason))
     else:
-        work.set_bot(name, replace(work.bots[name], waits="confirmation"))
+        work.set_bot(name, replace(work.bots.by_name[name], waits="confirmation"))
 
 
 def choose_and_send(work: StateBuilder, bot: CompiledBot, view: View, readings: tuple[Reading, ...]) -> None:
@@ -213,15 +215,15 @@ def choose_and_send(work: StateBuilder, bot: CompiledBot, view: View, readings: 
     name = plan.name
     avoid = work.blocked_for(name)
     selection = select(plan.legs, view, bot.expected_move, avoid, taken_for(work, bot))
-    work.set_bot(name, replace(work.bots[name], selection=selection))
+    work.set_bot(name, replace(work.bots.by_name[name], selection=selection))
     if not selection.is_complete:
-        work.set_bot(name, replace(work.bots[name], waits=selection.missing or selection.refused))
+        work.set_bot(name, replace(work.bots.by_name[name], waits=selection.missing or selection.refused))
         if selection.refused:
             what = "expiry" if selection.choices[-1].is_without_expiry else "strikes"
             record_limit_miss(work, bot, what, selection.refused, readings)
         note_selection(work, bot, view, selection, selection.missing or selection.refused)
         if plan.entry.once and selection.refused:
-            work.put_day(work.bots[name].day.note(bot.symbol, decided=selection.refused))
+            work.put_day(work.bots.by_name[name].day.note(bot.symbol, decided=selection.refused))
         return
     send_selected(work, bot, view, selection, readings)
 
@@ -239,7 +241,7 @@ def send_selected(
     if halt_on_entry_rate(work, name):
         return
     if reason := entry_refusal(work, bot, view, selection, quote):
-        work.set_bot(name, replace(work.bots[name], waits=reason))
+        work.set_bot(name, replace(work.bots.by_name[name], waits=reason))
         record_limit_miss(work, bot, LIMITS, reason, readings)
         skip(work, name, reason, bot.symbol)
         return
@@ -247,13 +249,15 @@ def send_selected(
         ask_margin(work, bot, view, selection)
         return
     if leaving := opposing_exit(work, bot, selection.legs):
-        work.set_bot(name, replace(work.bots[name], waits=f"the exit of {leaving} in the same option to be over"))
+        work.set_bot(
+            name, replace(work.bots.by_name[name], waits=f"the exit of {leaving} in the same option to be over")
+        )
         wake(work, name, 1.0)
         return
     if crossing_orders(work, bot, selection.legs):
         cancel_crossing(work, bot, selection.legs)
         waits = "resting orders of the other side to be taken back"
-        work.set_bot(name, replace(work.bots[name], waits=waits, is_clearing=True))
+        work.set_bot(name, replace(work.bots.by_name[name], waits=waits, is_clearing=True))
         wake(work, name, 1.0)
         return
     send_entry(work, bot, view, selection, quote)
@@ -274,5 +278,5 @@ def _risk_holds(
     if missed:
         record_structure_miss(work, bot, view, selection, missed, (*readings, *required))
     else:
-        work.set_bot(name, replace(work.bots[name], waits="confirmation"))
+        work.set_bot(name, replace(work.bots.by_name[name], waits="confirmation"))
     return False

@@ -63,18 +63,18 @@ def on_execution(work: StateBuilder, event: ExecutionReport) -> None:
         _external(work, event)
         return
     base, _, revision = event.exec_id.rpartition(".")
-    known = work.booked.get(base)
+    known = work.positions.booked.get(base)
     if known is not None:
         if known.exec_id.rpartition(".")[2] >= revision:
             return
         _tell_corrected(work, known, event)
         _unbook(work, order, known)
-        order = work.orders[order.ref]
+        order = work.orders.by_ref[order.ref]
         if event.quantity < abs(known.quantity):
             order = work.put_order(replace(order, reported=order.filled))  # what was called filled is not, any more
             if not known.is_entry:
                 on_busted_fill(work, order)
-                order = work.orders[order.ref]
+                order = work.orders.by_ref[order.ref]
     else:
         order = _replace_guess(work, order, event)
         check_price(work, order, event.price)
@@ -84,7 +84,7 @@ def on_execution(work: StateBuilder, event: ExecutionReport) -> None:
 def count_fill(work: StateBuilder, order: Order, event: ExecutionReport) -> None:
     """Count a fill that was not counted before."""
     _replace_guess_of_partner(work, order, event)
-    _book(work, work.orders[order.ref], event, event.exec_id.rpartition(".")[0], None)
+    _book(work, work.orders.by_ref[order.ref], event, event.exec_id.rpartition(".")[0], None)
 
 
 def _tell_corrected(work: StateBuilder, known: BookedExecution, event: ExecutionReport) -> None:
@@ -99,18 +99,18 @@ def _tell_corrected(work: StateBuilder, known: BookedExecution, event: Execution
     if event.quantity:
         now = f"{event.quantity:f} {words} at {event.price:f}"
         text = f"the exchange has corrected a fill of {known.position}: {now}, not {count} at {before:f}"
-    work.record(Kind.ALARM, work.positions[known.position].bot, known.position, text=text)
+    work.record(Kind.ALARM, work.positions.by_id[known.position].bot, known.position, text=text)
 
 
 def _replace_guess(work: StateBuilder, order: Order, event: ExecutionReport) -> Order:
     """Take out what was booked for this leg when nobody had heard its fills, as far as it is told now."""
     leg = next((leg for leg in order.legs if leg.option == event.option), None)
-    guess = None if leg is None else work.booked.get(unseen_base(order.ref, leg.key))
+    guess = None if leg is None else work.positions.booked.get(unseen_base(order.ref, leg.key))
     if leg is None or guess is None or not guess.quantity:
         _replace_guess_of_partner(work, order, event)
     else:
         _take_guess_out(work, order, leg, guess, event, int(event.quantity))
-    return work.orders[order.ref]
+    return work.orders.by_ref[order.ref]
 
 
 def _replace_guess_of_partner(work: StateBuilder, order: Order, event: ExecutionReport) -> None:
@@ -120,20 +120,20 @@ def _replace_guess_of_partner(work: StateBuilder, order: Order, event: Execution
     leg = next((leg for leg in order.legs if leg.option == event.option), None)
     if leg is None:
         return
-    position = work.positions[order.position]
+    position = work.positions.by_id[order.position]
     too_many = int(event.quantity) - max(leg_of(position, leg.name).held, 0)
     for other in work.orders_of(order.position):
-        guess = work.booked.get(unseen_base(other.ref, leg.key))
+        guess = work.positions.booked.get(unseen_base(other.ref, leg.key))
         if other.ref == order.ref or other.oca_group != order.oca_group or guess is None:
             continue
         if guess.quantity and too_many > 0:
             _take_guess_out(work, other, leg, guess, event, too_many)
-            other = work.orders[other.ref]
+            other = work.orders.by_ref[other.ref]
             work.put_order(replace(other, reported=other.filled))
-            if work.bases.get(position.id) == position.net:  # the guess has closed it, and was not made today
+            if work.positions.bases.get(position.id) == position.net:  # the guess has closed it, and was not made today
                 told = event.price * event.quantity * leg.option.multiplier * (-1 if event.is_buy else 1)
-                work.put_base(position.id, work.positions[position.id].net + told)
-            ended_otherwise(work, work.positions[position.id], order.reason)
+                work.put_base(position.id, work.positions.by_id[position.id].net + told)
+            ended_otherwise(work, work.positions.by_id[position.id], order.reason)
 
 
 def _take_guess_out(
@@ -148,8 +148,8 @@ def _take_guess_out(
     rest = replace(guess, exec_id=exec_id, quantity=count, cash=each * count)
     work.put_booked(unseen_base(order.ref, leg.key), rest)
     at = next(at for at, own in enumerate(order.legs) if own.key == leg.key)
-    work.put_order(add_fill(work.orders[order.ref], at, count))
-    work.put_position(book(work.positions[guess.position], rest, option))
+    work.put_order(add_fill(work.orders.by_ref[order.ref], at, count))
+    work.put_position(book(work.positions.by_id[guess.position], rest, option))
     record = replace(event, exec_id=exec_id, quantity=Decimal(count), price=price)
     record_fill(work, record, rest, option, order.ref, order.purpose.value)
     if not count:
@@ -164,7 +164,7 @@ def _take_guess_out(
 
 def _external(work: StateBuilder, event: ExecutionReport) -> None:
     base, _, revision = event.exec_id.rpartition(".")
-    known = work.booked.get(base)
+    known = work.positions.booked.get(base)
     if known is not None:
         if known.foreign is not None or known.by_others:
             note(work, event.ref, f"{_dealt(event)} today")
@@ -175,8 +175,8 @@ def _external(work: StateBuilder, event: ExecutionReport) -> None:
     text = f"not ours: {_dealt(event)} at {event.price}"
     if event.is_liquidation:
         text = f"the broker liquidates: {_dealt(event)} at {event.price}; no bot enters any more today"
-        for name in list(work.bots):
-            work.put_day(work.bots[name].day.halted_for(Halt.LIQUIDATION, LIQUIDATES))
+        for name in list(work.bots.by_name):
+            work.put_day(work.bots.by_name[name].day.halted_for(Halt.LIQUIDATION, LIQUIDATES))
         cancel_entries(work, "", Cause.LIQUIDATION)
     _tell_of_others(work, event, text)
     note(work, event.ref, f"{_dealt(event)} today")
@@ -198,7 +198,7 @@ def _corrected(work: StateBuilder, base: str, known: BookedExecution, event: Exe
         if event.quantity:
             how = f"corrected it: {_dealt(event)} at {event.price}"
         _tell_of_others(work, event, f"not ours, and the exchange has {how}")
-    elif known.position not in work.positions:
+    elif known.position not in work.positions.by_id:
         _corrected_too_late(work, base, known, event)
     elif not is_of_ours(work, event.ref):
         corrected_past_us(work, base, known, event)
@@ -212,14 +212,14 @@ def _corrected_roll(work: StateBuilder, base: str, known: BookedExecution, event
     """Book what the exchange corrects of a fill of a position that is at hand, by a roll that is not any more: what it
     closed was over on an earlier day.
     """
-    leg = leg_of(work.positions[known.position], known.leg)
+    leg = leg_of(work.positions.by_id[known.position], known.leg)
     count = int(event.quantity)
     cash = event.price * count * leg.option.multiplier * (-1 if event.is_buy else 1)
     is_paid = known.is_paid or owes_none(event.exec_id, count)
     gone = taken_back(known, count)
     booked = replace(known, exec_id=event.exec_id, quantity=count, cash=cash, is_paid=is_paid, taken_back=gone)
     work.put_booked(base, booked)
-    position = work.put_position(book(unbook(work.positions[known.position], known), booked, leg.option))
+    position = work.put_position(book(unbook(work.positions.by_id[known.position], known), booked, leg.option))
     record_fill(work, event, booked, event.option or leg.option, event.ref, Purpose.ROLL.value)
     recompute_shortfalls(work)
     wake(work, position.bot, 0.0)
@@ -281,28 +281,28 @@ def _book(
     )
     work.put_booked(base, booked)
     order = work.put_order(add_fill(order, index, count))
-    work.put_position(book(work.positions[holder], booked, event.option))
+    work.put_position(book(work.positions.by_id[holder], booked, event.option))
     record_fill(work, event, booked, event.option, order.ref, order.purpose.value)
     if is_instead:
-        left_before_expiry(work, work.positions[holder])
+        left_before_expiry(work, work.positions.by_id[holder])
     if corrected is None:
         note_fill(work, leg.option, -sign * count, event.executed_at)
     recompute_shortfalls(work)
     on_late_fill(work, holder, leg.name)
-    position = work.positions[holder]
+    position = work.positions.by_id[holder]
     wake(work, order.bot, 0.0)
     is_same = corrected is not None and corrected.quantity == counted
     if not is_same:
         check_count(work, order, position)
-        position_filled(work, position, work.orders[order.ref], event.executed_at)
-        if position.opened_at is None and work.positions[holder].opened_at is not None:
-            check_entry_caps(work, work.orders[order.ref], work.positions[holder])
-        check_owner(work, work.orders[order.ref], event)
+        position_filled(work, position, work.orders.by_ref[order.ref], event.executed_at)
+        if position.opened_at is None and work.positions.by_id[holder].opened_at is not None:
+            check_entry_caps(work, work.orders.by_ref[order.ref], work.positions.by_id[holder])
+        check_owner(work, work.orders.by_ref[order.ref], event)
     count_closed(work, holder)
-    finalize_order(work, work.orders[order.ref])
+    finalize_order(work, work.orders.by_ref[order.ref])
     if corrected is not None and not is_same:
-        _after_correction(work, work.positions[holder])
-        fit_what_works(work, work.positions[holder])
+        _after_correction(work, work.positions.by_id[holder])
+        fit_what_works(work, work.positions.by_id[holder])
 
 
 def record_fill(
@@ -311,7 +311,7 @@ def record_fill(
     """Record a fill with the position it is of; what a roll opens is told as the entry of its new position."""
     work.record(
         Kind.FILL,
-        work.positions[booked.position].bot,
+        work.positions.by_id[booked.position].bot,
         booked.position,
         exec_id=event.exec_id,
         ref=ref,
@@ -366,12 +366,12 @@ def fit_what_works(work: StateBuilder, position: Position) -> None:
         is_for_nothing = held.isdisjoint(leg.name for leg in order.legs)
         if (order.purpose in CLOSING or is_for_nothing) and _is_too_large(position, order):
             cancel(work, order, Cause.PART_BUSTED)
-    position = work.positions[position.id]
+    position = work.positions.by_id[position.id]
     if position.state == "exiting":
         protect_remaining(work, position)
     else:
         place_resting(work, position)
-        place_protection(work, work.positions[position.id])
+        place_protection(work, work.positions.by_id[position.id])
 
 
 def works_too_large(work: StateBuilder, position: Position) -> bool:
@@ -392,21 +392,23 @@ def _unbook(work: StateBuilder, order: Order, known: BookedExecution) -> None:
     told = (known.position, known.leg)
     index = next(i for i, leg in enumerate(order.legs) if (order.position_of(leg), leg.name) == told)
     work.put_order(add_fill(order, index, -abs(known.quantity)))
-    work.put_position(unbook(work.positions[known.position], known))
+    work.put_position(unbook(work.positions.by_id[known.position], known))
 
 
 def on_commission(work: StateBuilder, event: CommissionReport) -> None:
     """Add (or correct) the commission of one execution."""
     base = event.exec_id.rpartition(".")[0]
-    known = work.booked.get(base)
+    known = work.positions.booked.get(base)
     if known is None or (known.is_paid and known.commission == event.commission):
         return
     difference = event.commission - known.commission
     work.put_booked(base, replace(known, commission=event.commission, is_paid=True))
-    position = work.positions.get(known.position)
+    position = work.positions.by_id.get(known.position)
     if position is None:
         return
-    is_of_earlier = position.is_flat and work.bases.get(position.id) == position.net  # it has made nothing today
+    is_of_earlier = (
+        position.is_flat and work.positions.bases.get(position.id) == position.net
+    )  # it has made nothing today
     position = work.put_position(add_commission(position, known.leg, difference, is_first=not known.is_paid))
     if is_of_earlier:
         work.put_base(position.id, position.net)

@@ -82,14 +82,14 @@ def pause_exits(work: StateBuilder, position: Position, why: HoldReason, words: 
     for order in work.live_orders(position.id):
         if order.purpose is not Purpose.PROTECT:
             cancel(work, order, Cause.POSITION_ON_HOLD)
-    return work.put_position(replace(work.positions[position.id], hold=why, on_hold=text, setbacks=SETBACKS))
+    return work.put_position(replace(work.positions.by_id[position.id], hold=why, on_hold=text, setbacks=SETBACKS))
 
 
 def on_busted_fill(work: StateBuilder, order: Order) -> None:
     """Count a closing order of which the exchange takes fills back: once, however many of its legs are."""
     if order.cause is not Cause.BUSTED:
         work.put_order(order.for_cause(Cause.BUSTED))
-        count_failed_close(work, work.positions[order.position], HoldReason.FILL_TAKEN_BACK)
+        count_failed_close(work, work.positions.by_id[order.position], HoldReason.FILL_TAKEN_BACK)
 
 
 def resume_position(work: StateBuilder, bot: str) -> None:
@@ -108,7 +108,7 @@ def begin_session(work: StateBuilder, session: Session) -> None:
     whatever price trading begins with.
     """
     for position in work.active_positions():
-        state = work.bots.get(position.bot)
+        state = work.bots.by_name.get(position.bot)
         if state is not None and state.day.date == session.date:
             continue
         if position.setbacks and not is_stopped(position):
@@ -160,7 +160,7 @@ def check_exit_price(
         return
     price = Decimal(f"{quote.natural:.4f}") if net is None else net
     mid = Decimal(f"{quote.mid:.4f}")
-    band = price_band(work.program.limits.price_band, parts, work.state.board)
+    band = price_band(work.program.limits.price_band, parts, work.market.board)
     if price < mid and price_problem(price, mid, band):
         text = f"{position.id} is closed at a price further from the mid than price_band: look at its quotes"
         work.alarm(position.bot, text, position.id)
@@ -168,7 +168,7 @@ def check_exit_price(
 
 def has_waited_for_price(work: StateBuilder, position: Position, ladder: Ladder, attempt: int) -> bool:
     """Say whether a ladder that ends at market has been without a price for as long as its tries from `attempt` on."""
-    if ladder.then is not OnUnfilled.MARKET or position.bot not in work.bots or not work.state.streamed:
+    if ladder.then is not OnUnfilled.MARKET or position.bot not in work.bots.by_name or not work.subscriptions.streamed:
         return False
     since = note_unknown(work, position, NO_PRICE)
     left = ladder.wait * (ladder.tries + 1 - attempt) - (work.at - since).total_seconds()

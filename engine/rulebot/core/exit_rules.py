@@ -70,16 +70,16 @@ def evaluate_exits(work: StateBuilder, position: Position) -> None:
             _protect_on_hold(work, position)
         return
     found = structure(work, position)
-    if found.expiry < work.state.session.date and (has_expired(work, position) or has_delivered(work, position)):
+    if found.expiry < work.schedule.session.date and (has_expired(work, position) or has_delivered(work, position)):
         return
     bot = work.governing(position)
     if _only_waits_for_expiry(work, position):
         return
-    if work.state.standing.must_close(position.bot, position.id):
+    if work.requests.standing.must_close(position.bot, position.id):
         if position.exit_reason != FLATTENED:
             close_position(work, position, FLATTENED)
         return
-    if work.bots[position.bot].day.closing == DAILY_LOSS:
+    if work.bots.by_name[position.bot].day.closing == DAILY_LOSS:
         if position.exit_reason != DAILY_LOSS:
             close_position(work, position, DAILY_LOSS, "the loss of the day closes it (close: all)")
         return
@@ -107,7 +107,7 @@ def evaluate_exits(work: StateBuilder, position: Position) -> None:
         view.held = structure(work, position).held
     true: list[ExitPlan] = []
     resting = set() if position.suspended else {order.reason for order in resting_orders(work, position.id)}
-    place, halting = exits_of(position.id), work.bots[position.bot].day.closing_of(position.digest)
+    place, halting = exits_of(position.id), work.bots.by_name[position.bot].day.closing_of(position.digest)
     for planned, compiled, arming in zip(bot.plan.exits, bot.exits, bot.arming, strict=True):
         if compiled is None or (planned.resting and planned.name in resting):
             continue
@@ -119,7 +119,7 @@ def evaluate_exits(work: StateBuilder, position: Position) -> None:
             if isinstance(first_missing(reading.verdict), NotOpen) or closed(work, _symbols_held(position)):
                 continue  # no quote is to come
             truth = acts_unknown(work, position, planned, reading)
-        elif work.bots[position.bot].unknown_since:
+        elif work.bots.by_name[position.bot].unknown_since:
             known_again(work, position, planned.name)
         if truth:
             true.append(planned)
@@ -130,7 +130,7 @@ def evaluate_exits(work: StateBuilder, position: Position) -> None:
     wake(work, position.bot, RECHECK)
     if bot.spells and position.opened_at and (due := bot.next_spell(position.opened_at, work.at)) is not None:
         wake(work, position.bot, (due - work.at).total_seconds())
-    position = work.positions[position.id]
+    position = work.positions.by_id[position.id]
     for planned in true:
         if not _may_act(work, position, bot, planned):
             continue
@@ -138,7 +138,7 @@ def evaluate_exits(work: StateBuilder, position: Position) -> None:
             act(work, position, planned)
             return
         step = _step_roll(work, position, bot, planned)
-        position = work.positions[position.id]
+        position = work.positions.by_id[position.id]
         if step is not _Step.NEXT:
             if step is _Step.ACT:
                 act(work, position, planned)
@@ -192,7 +192,7 @@ def _step_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned
     closes = planned.roll.otherwise is OnUnknown.CLOSE
     if planned.name in position.passed:
         return _Step.ACT if closes else _Step.NEXT
-    if work.state.is_stopping:
+    if work.requests.is_stopping:
         return _Step.NEXT
     if position.missed or work.is_doubted(position):
         text = f"the account holds {position.id} otherwise than our books: '{planned.name}' does not roll it meanwhile"
@@ -216,14 +216,14 @@ def _is_armed(
     work: StateBuilder, position: Position, planned: ExitPlan, arming: tuple[CompiledRule, ...], view: View
 ) -> bool:
     """Say whether an exit with `armed_by` exists: from the first moment at which all of that was true."""
-    if planned.name in work.positions[position.id].armed:
+    if planned.name in work.positions.by_id[position.id].armed:
         return True
     place = f"armed_by {planned.name}:{position.id}"
     readings = [evaluate_rule(work, position.bot, place, compiled, view, position.id) for compiled in arming]
     truths = [confirmed(work, position.bot, place, reading, view) for reading in readings]
     if not all(truth is True for truth in truths):
         return False
-    now = work.positions[position.id]
+    now = work.positions.by_id[position.id]
     work.record(Kind.DECISION, position.bot, position.id, what="armed", reason=planned.name, values=[])
     work.put_position(replace(now, armed=(*now.armed, planned.name)))
     return True
@@ -231,7 +231,7 @@ def _is_armed(
 
 def _acts_anew(work: StateBuilder, position: Position, planned: ExitPlan) -> None:
     """Let an exit close its part once more when it is true again, since it no longer is."""
-    position = work.positions[position.id]
+    position = work.positions.by_id[position.id]
     if planned.name in position.acted and position.exit_reason != planned.name:
         left = tuple(name for name in position.acted if name != planned.name)
         work.put_position(replace(position, acted=left))
@@ -258,7 +258,7 @@ def act(work: StateBuilder, position: Position, planned: ExitPlan) -> None:
         position = work.put_position(
             replace(position, keep=kept(position, planned.part), acted=(*position.acted, planned.name))
         )
-    work.set_bot(position.bot, replace(work.bots[position.bot], waits=f"{planned.name}: closing"))
+    work.set_bot(position.bot, replace(work.bots.by_name[position.bot], waits=f"{planned.name}: closing"))
     work_close(work, position)
 
 

@@ -36,7 +36,7 @@ def worst_case_cap(
     bound = work.program.limits.worst_case
     if bound is None:
         return None
-    limit, missing = bound_in_dollars(bound, work.state.facts.account.net_liquidation, "worst_case")
+    limit, missing = bound_in_dollars(bound, work.market.facts.account.net_liquidation, "worst_case")
     if limit is None:
         return Cap(None, None, missing)
     worst, missing = together(work, positions, selection, quantity, "all bots")
@@ -148,7 +148,7 @@ def cash_cap(
     proposed: Way = tuple((leg.option, leg.sign * leg.ratio * quantity, ZERO) for leg in selection.legs)
     if not cash_for_puts(proposed):
         return None
-    account = work.state.facts.account
+    account = work.market.facts.account
     there = account.cash if backing is PromotionEvidence.CASH else account.net_liquidation
     held = (max(map(cash_for_puts, _counts(work, position))) for position in positions)
     missing = f"{backing.value} of the account is unknown, and short puts need it (cash_secured_puts)"
@@ -194,7 +194,7 @@ def _proposed(work: StateBuilder, selection: StructureSelection, quantity: int) 
 
 def _at_once(work: StateBuilder, option: Option, sign: int) -> Decimal | None:
     """Return the price per share at which one is bought (`sign` 1) or sold (-1) at once; None without a sound quote."""
-    board = work.state.board
+    board = work.market.board
     row = board.rows.get(option, -1)
     fault = quote_fault(board, row, work.now)
     if fault and fault is not QuoteFault.NO_BID:

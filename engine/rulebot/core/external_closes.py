@@ -54,12 +54,16 @@ TOO_LATE_TO_SEE = timedelta(minutes=1)
 
 def book_external_close(work: StateBuilder) -> None:
     """Book what others have closed of positions, where the broker has told it."""
-    told = [booked for booked in work.booked.values() if booked.foreign is not None] if work.state.doubts else []
+    told = (
+        [booked for booked in work.positions.booked.values() if booked.foreign is not None]
+        if work.account.doubts
+        else []
+    )
     if not told:
         return
     closed_past_us: dict[str, list[ExecutionReport]] = {}
     ours = expected_holdings(work)
-    for option in sorted(work.state.doubts, key=str):
+    for option in sorted(work.account.doubts, key=str):
         lacking = lacks(work, option, ours.get(option, 0))
         holders = [(each, leg) for each, leg in _holders(work, option) if leg.sign * lacking > 0]
         if len(holders) != 1 or abs(lacking) > holders[0][1].held:  # beyond it somebody has opened something
@@ -72,7 +76,7 @@ def book_external_close(work: StateBuilder) -> None:
     if closed_past_us:
         recompute_shortfalls(work)
     for name, reports in closed_past_us.items():
-        _after(work, work.positions[name], reports)
+        _after(work, work.positions.by_id[name], reports)
         count_closed(work, name)
 
 
@@ -99,7 +103,11 @@ def book_external_before_expiry(work: StateBuilder, option: Option, last: Decima
     is what it had then), else what was told when nobody could see it any more. Of what was told in time it was seen
     that the account had ours all the same.
     """
-    told = [booked for booked in work.booked.values() if booked.foreign is not None and booked.foreign.option == option]
+    told = [
+        booked
+        for booked in work.positions.booked.values()
+        if booked.foreign is not None and booked.foreign.option == option
+    ]
     lacking = _lacking_at_last(work, option, told, last) if told else 0
     holders = [(each, leg) for each, leg in _holders(work, option) if leg.sign * lacking > 0]
     if len(holders) > 1:
@@ -185,7 +193,7 @@ def corrected_past_us(work: StateBuilder, base: str, known: BookedExecution, eve
     Where one that has closed ours is taken back, wholly or in part, ours is held again, and waits for a person. Of an
     estimate a person has told the price.
     """
-    position = work.positions[known.position]
+    position = work.positions.by_id[known.position]
     leg = leg_of(position, known.leg)
     what = f"what others have closed of {position.id}, {leg.option}"
     if event.quantity > known.quantity:
@@ -225,12 +233,12 @@ def _held_again(work: StateBuilder, position: Position) -> None:
 
 def book_estimated_close(work: StateBuilder, name: str, leg: PositionLeg) -> PositionLeg:
     """Book what the account had no more of an expired leg at what it was quoted then; return the leg without it."""
-    missed = next((each for each in work.positions[name].missed if each.leg == leg.name), None)
+    missed = next((each for each in work.positions.by_id[name].missed if each.leg == leg.name), None)
     if missed is not None and not missed.contracts:
-        _tell_shared(work, work.positions[name], leg.option)
+        _tell_shared(work, work.positions.by_id[name], leg.option)
     if missed is None or not missed.contracts:
         return leg
-    price = _price_by_mark(work, work.positions[name], leg) if missed.price is None else missed.price
+    price = _price_by_mark(work, work.positions.by_id[name], leg) if missed.price is None else missed.price
     if price is None:
         return leg
     exec_id = first_revision(missed_base(name, leg.name, leg.closed))
@@ -251,7 +259,7 @@ def book_estimated_close(work: StateBuilder, name: str, leg: PositionLeg) -> Pos
 
 def on_external_price(work: StateBuilder, event: GonePriced) -> None:
     """Book what the account has no more of a leg at the price that a person tells."""
-    position = work.positions[event.position]
+    position = work.positions.by_id[event.position]
     leg = leg_of(position, event.leg)
     missed = next(each for each in position.missed if each.leg == leg.name)
     position = _book_missed(work, position.id, leg, missed, event.price, event.exec_id)
@@ -281,7 +289,7 @@ def _price_by_mark(work: StateBuilder, position: Position, leg: PositionLeg) -> 
 
     Of several legs the first on the side that it was worth has all of it, and the others nothing.
     """
-    made = work.marks.get(position.id)
+    made = work.positions.marks.get(position.id)
     if made is None or not position.has_left():
         return None
     worth = (made - position.net - position.missed_cash) / (leg.sign * leg.held * leg.option.multiplier)
@@ -290,7 +298,7 @@ def _price_by_mark(work: StateBuilder, position: Position, leg: PositionLeg) -> 
 
 def _told_of(work: StateBuilder, position: Position, leg: PositionLeg) -> list[ExecutionReport]:
     """Return what others were told to have closed of an option since a position of it was opened, booked to none."""
-    reports = [booked.foreign for booked in work.booked.values() if booked.foreign is not None]
+    reports = [booked.foreign for booked in work.positions.booked.values() if booked.foreign is not None]
     since = position.opened_at or work.at
     of_it = [each for each in reports if each.option == leg.option and each.is_buy is (leg.sign < 0)]
     return [each for each in of_it if each.quantity and (each.executed_at or each.at) >= since]
@@ -308,9 +316,9 @@ def _tell_shared(work: StateBuilder, position: Position, option: Option) -> None
 
 def replace_estimates(work: StateBuilder) -> None:
     """Put what others are told to have closed after all in the place of what was booked at a price that nobody told."""
-    told = [booked for booked in work.booked.values() if booked.foreign is not None]
-    for base, guess in [(base, booked) for base, booked in work.booked.items() if _is_estimated(booked)]:
-        if (position := work.positions.get(guess.position)) is None:
+    told = [booked for booked in work.positions.booked.values() if booked.foreign is not None]
+    for base, guess in [(base, booked) for base, booked in work.positions.booked.items() if _is_estimated(booked)]:
+        if (position := work.positions.by_id.get(guess.position)) is None:
             continue
         leg = leg_of(position, guess.leg)
         if found := _latest(told, position, leg.option, leg.sign * guess.quantity):
@@ -323,12 +331,12 @@ def _replace_estimate(
     name = guess.position
     unbooked = replace(guess, exec_id=next_revision(guess.exec_id), quantity=0, cash=ZERO)
     work.put_booked(base, unbooked)
-    position = work.put_position(unbook(work.positions[name], guess))
+    position = work.put_position(unbook(work.positions.by_id[name], guess))
     _record(work, position, leg, unbooked, name, ZERO, work.at)
     reports = [booked.foreign for booked in found if booked.foreign is not None]
     for booked in found:
         _book(work, name, leg, booked)
-    position = work.positions[name]
+    position = work.positions.by_id[name]
     if position.exit_reason == ESTIMATED and not has_estimates(work, position):
         position = work.put_position(replace(position, exit_reason=_reason(reports)))
     difference = leg_of(position, leg.name).exit_cash - leg.exit_cash
@@ -341,7 +349,7 @@ def _replace_estimate(
 
 def has_estimates(work: StateBuilder, position: Position) -> bool:
     """Say whether something of a position stands booked that others have closed at a price that nobody has told."""
-    return any(each.position == position.id and _is_estimated(each) for each in work.booked.values())
+    return any(each.position == position.id and _is_estimated(each) for each in work.positions.booked.values())
 
 
 def _is_estimated(booked: BookedExecution) -> bool:
@@ -352,7 +360,7 @@ def _put(
     work: StateBuilder, name: str, leg: PositionLeg, booked: BookedExecution, *, is_liquidation: bool = False
 ) -> Position:
     """Count an execution of others in a position, which misses it no more."""
-    position = book(work.positions[name], booked, leg.option)
+    position = book(work.positions.by_id[name], booked, leg.option)
     left = (
         replace(each, contracts=each.contracts - booked.quantity) if each.leg == leg.name else each
         for each in position.missed
@@ -489,7 +497,7 @@ def not_adopted(work: StateBuilder, position: Position) -> str:
 def _adopt(work: StateBuilder, position: Position) -> None:
     name = position.id
     for missed in position.missed:
-        leg = leg_of(work.positions[name], missed.leg)
+        leg = leg_of(work.positions.by_id[name], missed.leg)
         if not missed.absent or missed.price is None:
             continue
         exec_id = first_revision(missed_base(name, leg.name, leg.closed))
@@ -497,7 +505,7 @@ def _adopt(work: StateBuilder, position: Position) -> None:
         what = f"{missed.absent} {leg.option} of {name} are booked as closed by others at {missed.price.normalize():f}"
         text = f"{what}, an estimate. If the statement has another price, correct it: 'rulebot store correct'"
         work.alarm(position.bot, text, name, again=True)
-    position = work.positions[name]
+    position = work.positions.by_id[name]
     if position.is_flat:
         _end(work, position, ESTIMATED)
     else:

@@ -102,21 +102,21 @@ UNLINKED_AGAIN = timedelta(seconds=1)
 def handle_event(program: Program, state: State, event: Event) -> Turn:
     """Return what one event leads to. Raises: InvariantError when what can never be was found."""
     if type(event) is MarketMoved:
-        is_idle = event.at < state.wake_at and state.dependents.keys().isdisjoint(event.rows)
-        if is_idle and state.indexed == state.board.version:
+        is_idle = event.at < state.schedule.wake_at and state.subscriptions.dependents.keys().isdisjoint(event.rows)
+        if is_idle and state.subscriptions.indexed == state.market.board.version:
             return Turn(state, (), ())
         return _market(program, state, event)
     work = StateBuilder(program, state, event.at)
-    changes = _HANDLERS[type(event)](work, event) or {}
-    return work.finish(step_at=event.at, wake_at=event.at, **changes)
+    _HANDLERS[type(event)](work, event)
+    return work.finish(step_at=event.at, wake_at=event.at)
 
 
 def start_run(program: Program, state: State, at: datetime) -> Turn:
     """Return the first turn of a run: today on record, every bot with its day (as it was before a restart)."""
     work = StateBuilder(program, state, at)
     doubting.clear_settled(work)
-    changes = daily.open_day(work, state.session, resumed=True)
-    return work.finish(step_at=at, wake_at=at, **changes)
+    daily.open_day(work, state.schedule.session, resumed=True)
+    return work.finish(step_at=at, wake_at=at)
 
 
 def emergency_withdraw(program: Program, state: State, at: datetime) -> Turn:
@@ -131,73 +131,77 @@ def emergency_withdraw(program: Program, state: State, at: datetime) -> Turn:
 
 def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     at = event.at
-    dependents = state.dependents
+    dependents = state.subscriptions.dependents
     moved = dependents.keys() & event.rows
     touched = set().union(*map(dependents.__getitem__, moved))
     work = StateBuilder(program, state, at)
-    changes: dict[str, Any] = {}
-    coming = daily.due_session(state.session, at)
+    coming = daily.due_session(state.schedule.session, at)
     if coming is not None:
-        changes = daily.open_day(work, coming)
-        work.state = state._replace(**changes)
-    names = (touched & work.bots.keys()) | {name for name, wake_at in work.wakes.items() if wake_at <= at}
+        daily.open_day(work, coming)
+    names = (touched & work.bots.by_name.keys()) | {name for name, wake_at in work.bots.wakes.items() if wake_at <= at}
     if names:
         _clear_wakes(work, names)
-    is_quiet = not names and at < state.step_at and work.indexed == state.board.version
-    if work.state.is_linked:
-        if not is_quiet or at < state.session.open + daily.OPENING_MINUTES:
+    is_quiet = not names and at < state.schedule.step_at and work.subscriptions.indexed == state.market.board.version
+    if work.connection.is_linked:
+        if not is_quiet or at < state.schedule.session.open + daily.OPENING_MINUTES:
             settling.settle_earlier(work)
-            _step(work, names, changes)
-        _by_the_clock(work, changes, moved=bool(event.rows))
-    step_at = watching.next_step(work) if not is_quiet or work.indexed != state.board.version else state.step_at
-    if work.indexed != state.board.version:
-        if work.indexed < 0:  # what is wished for may differ, and not only what is streamed of it
-            changes["aims"] = None
-            changes["watch_at"] = watching.earlier_of(changes.get("watch_at", state.watch_at), at + datetime.resolution)
-        changes |= _indexed(work)
-    elif "facts" in changes or (not is_quiet and state.step_at <= work.state.session.open <= at):
-        changes |= _indexed(work)  # the open's move has come, or is waited for from now on
-    elif moved and not touched and at >= state.session.open + daily.OPENING_MINUTES:
-        changes |= _indexed(work)  # it has not come, and is waited for no more
-    wake_at = min(step_at, changes.get("watch_at", state.watch_at) or NEVER)
-    if work.active:
-        wake_at = min(wake_at, changes.get("mark_at", state.mark_at) or NEVER)
-    if not work.state.is_linked:
-        changes |= tell_unwatched(work)
+            _step(work, names)
+        _by_the_clock(work, moved=bool(event.rows))
+    step_at = (
+        watching.next_step(work)
+        if not is_quiet or work.subscriptions.indexed != state.market.board.version
+        else state.schedule.step_at
+    )
+    if work.subscriptions.indexed != state.market.board.version:
+        if work.subscriptions.indexed < 0:  # what is wished for may differ, and not only what is streamed of it
+            work.subscriptions = replace(work.subscriptions, aims=None)
+            work.watch_at(watching.earlier_of(work.schedule.watch_at, at + datetime.resolution))
+        _index(work)
+    elif work.market.facts is not state.market.facts or (
+        not is_quiet and state.schedule.step_at <= work.schedule.session.open <= at
+    ):
+        _index(work)  # the open's move has come, or is waited for from now on
+    elif moved and not touched and at >= state.schedule.session.open + daily.OPENING_MINUTES:
+        _index(work)  # it has not come, and is waited for no more
+    wake_at = min(step_at, work.schedule.watch_at or NEVER)
+    if work.positions.active:
+        wake_at = min(wake_at, work.schedule.mark_at or NEVER)
+    if not work.connection.is_linked:
+        tell_unwatched(work)
         wake_at = max(min(wake_at, unwatched_at(state)), at + UNLINKED_AGAIN)
-    return work.finish(step_at=step_at, wake_at=wake_at, **changes)
+    return work.finish(step_at=step_at, wake_at=wake_at)
 
 
 def _clear_wakes(work: StateBuilder, names: set[str]) -> None:
     """Forget when these bots were to be judged next: they are judged now, and say anew when they must be again."""
     for name in names:
-        state = work.bots[name]
+        state = work.bots.by_name[name]
         if state.agenda and state.agenda[0] <= work.at:
             state = replace(state, agenda=tuple(at for at in state.agenda if at > work.at))
             work.set_bot(name, state)
-            work.indexed = -1
+            work.unindex()
         work.set_wake(name, state.agenda[0] if state.agenda else NEVER)
 
 
-def _step(work: StateBuilder, names: set[str], changes: dict[str, Any]) -> None:
-    state = work.state
+def _step(work: StateBuilder, names: set[str]) -> None:
     facts = daily.note_opening_moves(work)
-    if facts is not state.facts:
-        changes["facts"] = facts
-        work.state = state._replace(facts=facts)
+    if facts is not work.market.facts:
+        work.put_facts(facts)
     blocked = _halts_first(work, names)
     for order in work.all_live_orders():
-        advance_order(work, work.orders[order.ref])
+        advance_order(work, work.orders.by_ref[order.ref])
     send_status_requests(work)
-    for name in tuple(work.active):
-        position = work.positions[name]  # as it is by now: an exit of another one may have changed it in this turn
+    for name in tuple(work.positions.active):
+        position = work.positions.by_id[
+            name
+        ]  # as it is by now: an exit of another one may have changed it in this turn
         if position.bot in names and position.state in ("entering", "open", "exiting"):
             evaluate_exits(work, position)
     for position in work.stirring_positions():
-        close_broken_combos(work, work.positions[position.id])
-        _retry(work, work.positions[position.id])
+        close_broken_combos(work, work.positions.by_id[position.id])
+        _retry(work, work.positions.by_id[position.id])
     for name in names:
-        if name in work.bots and work.bots[name].day.halt is Halt.MISMATCH:
+        if name in work.bots.by_name and work.bots.by_name[name].day.halt is Halt.MISMATCH:
             find_reversed(work, name)
     if names:
         _halt_and_enter(work, [(name, bot) for name, bot in work.program.bots.items() if name in names], blocked)
@@ -224,14 +228,14 @@ def _halts_first(work: StateBuilder, names: set[str]) -> dict[str, str]:
 def _retry(work: StateBuilder, position: Position) -> None:
     if position.state == "exiting":
         work_close(work, position)
-        protect_remaining(work, work.positions[position.id])
-        note_restored(work, work.positions[position.id])
+        protect_remaining(work, work.positions.by_id[position.id])
+        note_restored(work, work.positions.by_id[position.id])
     elif entry_due(position, work.at) and not work.has_live_entry(position.id):
         next_opening(work, position)
     elif position.state == "open" and not position.suspended:
         place_resting(work, position)
-        place_protection(work, work.positions[position.id])
-        note_restored(work, work.positions[position.id])
+        place_protection(work, work.positions.by_id[position.id])
+        note_restored(work, work.positions.by_id[position.id])
 
 
 def _halt_and_enter(work: StateBuilder, bots: list[tuple[str, CompiledBot]], known: dict[str, str]) -> None:
@@ -239,10 +243,10 @@ def _halt_and_enter(work: StateBuilder, bots: list[tuple[str, CompiledBot]], kno
     daily.halt_by_account(work)
     halts = {name: known[name] if name in known else daily.evaluate_halts(work, bot) for name, bot in bots}
     blocked = {name: reason or waits_for_reload(work, name) for name, reason in halts.items()}
-    if work.state.is_stopping:
+    if work.requests.is_stopping:
         return
     for name, bot in bots:
-        if work.bots[name].by_hand is not None:
+        if work.bots.by_name[name].by_hand is not None:
             evaluate_manual_entry(work, bot, blocked[name])
         elif blocked[name]:
             record_block(work, bot, blocked[name])
@@ -250,53 +254,55 @@ def _halt_and_enter(work: StateBuilder, bots: list[tuple[str, CompiledBot]], kno
             (evaluate_universe if bot.members else evaluate_entry)(work, bot)
 
 
-def _by_the_clock(work: StateBuilder, changes: dict[str, Any], *, moved: bool) -> None:
-    state = work.state
-    session = state.session
+def _by_the_clock(work: StateBuilder, *, moved: bool) -> None:
+    session, mark_at, watch_at = work.schedule.session, work.schedule.mark_at, work.schedule.watch_at
+    account = work.account
     in_hours = session.is_on(work.at)
-    if in_hours and (state.mark_at is None or (work.active and work.at >= state.mark_at)):
+    if in_hours and (mark_at is None or (work.positions.active and work.at >= mark_at)):
         since = marking.oldest_open_since(work.active_positions())
-        is_due = marking.is_mark_due(state.mark_at, work.at, since)
+        is_due = marking.is_mark_due(mark_at, work.at, since)
         if is_due:
             marking.mark_positions(work)
             warn_of_dividends(work)
-        changes["mark_at"] = marking.next_mark(state.mark_at, work.at, is_due=is_due)
-    if not in_hours and state.mark_at is not None and work.at >= state.mark_at:
-        changes["mark_at"] = None
-    if (closing := settling.keep_closing(work)) is not state.closing:
-        changes["closing"] = closing
-        work.state = work.state._replace(closing=closing)
-    watch_at = state.watch_at
-    if work.indexed < 0 or state.aims is None or state.doubts or state.uncovered or surplus.is_untold(state):
-        changes["watch_at"] = watch_at = watching.earlier_of(watch_at, work.at)
-    if state.doubts:
+        work.schedule = replace(work.schedule, mark_at=marking.next_mark(mark_at, work.at, is_due=is_due))
+    if not in_hours and mark_at is not None and work.at >= mark_at:
+        work.schedule = replace(work.schedule, mark_at=None)
+    if (closing := settling.keep_closing(work)) is not work.market.closing:
+        work.market = replace(work.market, closing=closing)
+    is_unsettled = account.doubts or account.uncovered or surplus.is_untold(account)
+    if work.subscriptions.indexed < 0 or work.subscriptions.aims is None or is_unsettled:
+        watch_at = watching.earlier_of(watch_at, work.at)
+    if account.doubts:
         doubting.fit_orders(work)
     if watching.is_due(watch_at, work.at, moved=moved):
-        changes |= watching.update_subscriptions(work)
-        if work.indexed < 0:
-            changes |= _indexed(work)
+        chosen, watch_at = watching.update_subscriptions(work)
+        if work.subscriptions.indexed < 0:
+            _index(work)
         settling.settle_missed(work)
         settling.price_shares(work)
         doubting.review_shortfalls(work, assigned.book_assigned(work))
         surplus.report_excess(work)
         past_us.book_external_close(work)
-        changes["doubts"] = work.state.doubts
-        changes["uncovered"] = covering.close_uncovered_calls(work)
+        uncovered = covering.close_uncovered_calls(work)
+        work.account = replace(work.account, uncovered=uncovered)
+        watching.keep_choice(work, chosen)
+    if watch_at != work.schedule.watch_at:
+        work.watch_at(watch_at)
 
 
-def _indexed(work: StateBuilder) -> dict[str, Any]:
-    """Return what is found by the rows of the board as it is now."""
+def _index(work: StateBuilder) -> None:
+    """Keep what is found by the rows of the board as it is now."""
     keep_structures(work)
-    return {"dependents": watching.index_rows(work)}
+    watching.index_rows(work)
 
 
 # ---------------------------------------------------------------- slow facts
 
 
-def _on_account(work: StateBuilder, event: AccountReport) -> dict[str, Any]:
-    cashes = assigned.note_cash(work.state.cashes, event.account.cash, event.at)
-    work.state = work.state._replace(cashes=cashes)
-    facts = work.state.facts
+def _on_account(work: StateBuilder, event: AccountReport) -> None:
+    cashes = assigned.note_cash(work.account.cashes, event.account.cash, event.at)
+    work.account = replace(work.account, cashes=cashes)
+    facts = work.market.facts
     if facts.account != event.account:
         account = event.account
         work.record(
@@ -307,43 +313,44 @@ def _on_account(work: StateBuilder, event: AccountReport) -> dict[str, Any]:
             available_funds=None if account.available_funds is None else str(account.available_funds),
             maintenance_margin=None if account.maintenance_margin is None else str(account.maintenance_margin),
         )
-    return {"facts": replace(facts, account=event.account)}
+    work.put_facts(replace(facts, account=event.account))
 
 
-def _on_listing(work: StateBuilder, event: ListingReport) -> dict[str, Any]:
-    facts = work.state.facts
+def _on_listing(work: StateBuilder, event: ListingReport) -> None:
+    facts = work.market.facts
     key = (event.listing.symbol, event.listing.trading_class)
     strikes = sum(len(found) for found in event.listing.strikes.values())
     work.record(Kind.FACTS, symbol=key[0], what=f"listing {key[1]}", value=strikes)
-    work.indexed = -1
+    work.unindex()
     facts = replace(facts, listings={**facts.listings, key: event.listing}, ticks=on_tick_sizes(work, event.listing))
-    return {"facts": facts, "aims": None}
+    work.put_facts(facts)
+    work.subscriptions = replace(work.subscriptions, aims=None)
 
 
-def _on_closes(work: StateBuilder, event: ClosesReport) -> dict[str, Any]:
-    facts = work.state.facts
+def _on_closes(work: StateBuilder, event: ClosesReport) -> None:
+    facts = work.market.facts
     work.record(Kind.FACTS, symbol=event.symbol, what="closes", value=len(event.closes))
-    return {"facts": replace(facts, closes={**facts.closes, event.symbol: event.closes})}
+    work.put_facts(replace(facts, closes={**facts.closes, event.symbol: event.closes}))
 
 
-def _on_opening_move(work: StateBuilder, event: OpeningMoveReport) -> dict[str, Any]:
-    facts = work.state.facts
+def _on_opening_move(work: StateBuilder, event: OpeningMoveReport) -> None:
+    facts = work.market.facts
     if (event.symbol, event.expiry) in facts.opening_moves:
-        return {}  # fixed for the day, however it was learned first
+        return  # fixed for the day, however it was learned first
     moves = {**facts.opening_moves, (event.symbol, event.expiry): event.points}
     work.record(Kind.FACTS, symbol=event.symbol, what=OPENING_MOVE, value=event.points, expiry=event.expiry.isoformat())
-    return {"facts": replace(facts, opening_moves=moves)}
+    work.put_facts(replace(facts, opening_moves=moves))
 
 
-def _on_dividend(work: StateBuilder, event: DividendReport) -> dict[str, Any]:
-    facts = work.state.facts
+def _on_dividend(work: StateBuilder, event: DividendReport) -> None:
+    facts = work.market.facts
     if facts.dividends.get(event.symbol) == event.dividend:
-        return {}
+        return
     told = event.dividend
     work.record(
         Kind.FACTS, symbol=event.symbol, what="dividend", value=str(told.amount), ex_date=told.ex_date.isoformat()
     )
-    return {"facts": replace(facts, dividends={**facts.dividends, event.symbol: told})}
+    work.put_facts(replace(facts, dividends={**facts.dividends, event.symbol: told}))
 
 
 def _on_trouble(work: StateBuilder, event: DataTrouble) -> None:
@@ -369,50 +376,50 @@ def _on_unsent(work: StateBuilder, event: OrderUnsent) -> None:
         order_unsent(work, event)
 
 
-def _on_position(work: StateBuilder, event: PositionReport) -> dict[str, Any] | None:
+def _on_position(work: StateBuilder, event: PositionReport) -> None:
     before = work.state
     if isinstance(event.contract, Underlying):
         adjusted.note_split(work, event.contract.symbol, event.quantity, event.average_cost)
         assigned.record_share_change(work, event.contract.symbol, event.quantity)
     else:
         adjusted.note_options(work, event.contract, event.quantity)
-    last = work.state.holdings.get(event.contract, ZERO)
-    holdings = {**work.state.holdings, event.contract: event.quantity}
-    work.state = work.state._replace(holdings=holdings)
-    is_gone = work.state.is_ready and not event.quantity  # at a start executions of others are still to be told
+    last = work.account.holdings.get(event.contract, ZERO)
+    holdings = {**work.account.holdings, event.contract: event.quantity}
+    work.account = replace(work.account, holdings=holdings)
+    is_gone = work.connection.is_ready and not event.quantity  # at a start executions of others are still to be told
     if is_gone and isinstance(event.contract, Option) and option_has_expired(work, event.contract):
         settling.settle(work, event.contract, last)
-    changes: dict[str, Any] | None = None
+    uncovered = work.account.uncovered
     if isinstance(event.contract, Underlying):
         holdings = {**holdings, share(event.contract.symbol): event.quantity}
-        costs = {**work.state.costs, event.contract.symbol: event.average_cost}
-        work.state = work.state._replace(holdings=holdings, costs=costs)
-        changes = {"uncovered": covering.shares_changed(work, event.contract.symbol)}
+        costs = {**work.account.costs, event.contract.symbol: event.average_cost}
+        work.account = replace(work.account, holdings=holdings, costs=costs)
+        uncovered = covering.shares_changed(work, event.contract.symbol)
     doubting.check_contract_ids(work, [event.contract])
     ours = doubting.expected_holdings(work)
     doubting.count_told(
         work, [event.contract] if isinstance(event.contract, Option) else [share(event.contract.symbol)]
     )
     doubting.recompute_shortfalls(work, ours, has_fallen=abs(event.quantity) < abs(last))
-    if work.state.is_ready:  # else when all is listed, and what still works
+    if work.connection.is_ready:  # else when all is listed, and what still works
         doubting.fit_orders(work)
     surplus.record_excess(work, ours)
     record_share_change(work, before)
-    return changes
+    work.account = replace(work.account, uncovered=uncovered)
 
 
 # ---------------------------------------------------------------- people
 
 
-def _on_operator(work: StateBuilder, event: OperatorRequest) -> dict[str, Any]:
-    if event.id in work.state.requests:
-        return {}
-    changes: dict[str, Any] = {"requests": work.state.requests | {event.id}}
+def _on_operator(work: StateBuilder, event: OperatorRequest) -> None:
+    if event.id in work.requests.ids:
+        return
+    requests = replace(work.requests, ids=work.requests.ids | {event.id})
     told: dict[str, Json] = {}
-    if event.request is Request.RESUME and not event.bot and work.rivals:
-        told["accepted"] = [*sorted(work.rivals)]
-        changes["accepted"] = work.state.accepted | work.rivals
-        work.rivals = frozenset()
+    if event.request is Request.RESUME and not event.bot and work.inquiries.rivals:
+        told["accepted"] = [*sorted(work.inquiries.rivals)]
+        requests = replace(requests, accepted=requests.accepted | work.inquiries.rivals)
+        work.inquiries = replace(work.inquiries, rivals=frozenset())
     if event.reason:
         told["reason"] = event.reason
     if event.legs:
@@ -422,30 +429,28 @@ def _on_operator(work: StateBuilder, event: OperatorRequest) -> dict[str, Any]:
         told["closes"] = [*closes]
     if event.request in (Request.CLOSE, Request.KEEP):
         told["position"] = event.position
-        bot = bot or (work.positions[event.position].bot if event.position in work.positions else "")
+        bot = bot or (work.positions.by_id[event.position].bot if event.position in work.positions.by_id else "")
     work.record(Kind.OPERATOR, bot, "", id=event.id, request=event.request.value, bot=bot, **told)
-    changes["standing"] = after_request(
-        work.state.standing, event.request, event.bot, event.position, event.reason, closes
-    )
+    standing = after_request(requests.standing, event.request, event.bot, event.position, event.reason, closes)
     if event.request is Request.CLOSE:
-        changes["standing"] = _close_too(work, event, bot, changes["standing"])
+        standing = _close_too(work, event, bot, standing)
         _close_one(work, event.position)
     elif event.request is Request.KEEP:
         _keep_one(work, event.position)
     elif event.request is Request.ENTER:
         ask_entry(work, event.bot, Named(event.legs, event.alternative) if event.legs else None)
-        changes["watch_at"] = work.at
+        work.watch_at(work.at)
     elif event.request is Request.RESUME:
         _end_halts(work, event.bot)
     elif event.request in (Request.KILL, Request.FLATTEN):
         cancel_entries(work, event.bot, Cause.KILLED)
-        for name in work.bots if event.request is Request.FLATTEN else ():
+        for name in work.bots.by_name if event.request is Request.FLATTEN else ():
             if event.bot in ("", name):
                 work.set_wake(name, work.at)
     elif event.request is Request.STOP:
-        changes["is_stopping"] = True
+        requests = replace(requests, is_stopping=True)
         cancel_entries(work, event.bot, Cause.STOPPING)
-    return changes
+    work.requests = replace(requests, standing=standing)
 
 
 def _close_too(work: StateBuilder, event: OperatorRequest, bot: str, standing: OperatorState) -> OperatorState:
@@ -464,8 +469,8 @@ def _closes(work: StateBuilder, event: OperatorRequest) -> list[str]:
     As bots may enter again that is what was asked to be closed, with what it is being rolled into, for the order that
     rolls may fill before it is taken back; as all is closed what was kept until now.
     """
-    standing = work.state.standing
-    held = [each for each in work.positions.values() if event.bot in ("", each.bot) and each.state != "closed"]
+    standing = work.requests.standing
+    held = [each for each in work.positions.by_id.values() if event.bot in ("", each.bot) and each.state != "closed"]
     if event.request is Request.FLATTEN:
         return sorted(each.id for each in held if each.id in standing.kept)
     if event.request is not Request.RESUME:
@@ -477,7 +482,7 @@ def _closes(work: StateBuilder, event: OperatorRequest) -> list[str]:
 
 def _keep_one(work: StateBuilder, name: str) -> None:
     """Leave a position to its exits again, unless it is being closed already: an exit goes on until it is done."""
-    position = work.positions.get(name)
+    position = work.positions.by_id.get(name)
     if position is None or position.state == "closed":
         return
     if position.is_flattening:
@@ -487,7 +492,7 @@ def _keep_one(work: StateBuilder, name: str) -> None:
 
 def _close_one(work: StateBuilder, name: str) -> None:
     """Take back what would still open a position, and have it looked at; that it must be closed stands."""
-    position = work.positions.get(name)
+    position = work.positions.by_id.get(name)
     if position is None:
         return
     for order in work.live_orders(name):
@@ -498,7 +503,7 @@ def _close_one(work: StateBuilder, name: str) -> None:
 
 def _end_halts(work: StateBuilder, bot: str) -> None:
     """An operator lets bots enter again today, whatever had halted them; what is still so halts them anew."""
-    for name, state in list(work.bots.items()):
+    for name, state in list(work.bots.by_name.items()):
         if bot in ("", name) and state.day.halt:
             work.put_day(replace(state.day, halt=None, halted="", halt_rule="", closing="", closing_text=""))
             work.set_wake(name, work.at)
@@ -506,7 +511,7 @@ def _end_halts(work: StateBuilder, bot: str) -> None:
     resume_position(work, bot)
 
 
-Handler = Callable[[StateBuilder, Any], dict[str, Any] | None]
+Handler = Callable[[StateBuilder, Any], None]
 
 _HANDLERS: dict[type, Handler] = {
     OrderReport: on_order,

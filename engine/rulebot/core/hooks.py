@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
 
 from rulebot.core.program import CompiledBot
 from rulebot.core.state_builder import StateBuilder
@@ -43,12 +42,12 @@ def of_day(hooks: Hooks | None, session: Session) -> Hooks | None:
     return {name: hook for name, hook in hooks.items() if hook.came >= midnight}
 
 
-def hook_came(work: StateBuilder, event: HookCame) -> dict[str, Any]:
+def hook_came(work: StateBuilder, event: HookCame) -> None:
     """Take a hook, once; whoever asks for its name is judged now, and when it counts no more."""
-    state = work.state
-    if event.id in state.hook_ids:
-        return {}
-    texts_of = {name: work.texts_of(name) for name in work.bots}
+    facts, hook_ids = work.market.facts, work.requests.hook_ids
+    if event.id in hook_ids:
+        return
+    texts_of = {name: work.texts_of(name) for name in work.bots.by_name}
     asking = {
         name: texts
         for name, texts in texts_of.items()
@@ -62,9 +61,10 @@ def hook_came(work: StateBuilder, event: HookCame) -> dict[str, Any]:
         came=utc_text(event.came),
         asked_by=[*sorted(asking)],
     )
-    facts = replace(state.facts, hooks=after_hook(state.facts.hooks, event.name, event.says, event.came))
+    facts = replace(facts, hooks=after_hook(facts.hooks, event.name, event.says, event.came))
     for name, texts in asking.items():
-        agenda = {*work.bots[name].agenda, *expiries(facts.hooks, texts, work.at)}
-        work.set_bot(name, replace(work.bots[name], agenda=tuple(sorted(agenda))))
+        agenda = {*work.bots.by_name[name].agenda, *expiries(facts.hooks, texts, work.at)}
+        work.set_bot(name, replace(work.bots.by_name[name], agenda=tuple(sorted(agenda))))
         work.set_wake(name, work.at)
-    return {"facts": facts, "hook_ids": state.hook_ids | {event.id}}
+    work.put_facts(facts)
+    work.requests = replace(work.requests, hook_ids=hook_ids | {event.id})

@@ -5,8 +5,6 @@ that the calendar knows: options trade as long as stocks do. Source: NYSE Rule 7
 exchanges close for a day of mourning or an emergency, days or hours before.
 """
 
-from typing import Any
-
 from rulebot.core.session_start import resize_session
 from rulebot.core.state_builder import StateBuilder
 from rulebot.model.event import HoursReport
@@ -15,22 +13,23 @@ from rulebot.model.values import replace
 from rulebot.record.record import HOURS, Kind
 
 
-def hours_told(work: StateBuilder, event: HoursReport) -> dict[str, Any]:
-    """Take the broker's hours of an underlying; return the changed fields of the state."""
-    state, hours = work.state, event.hours
-    session, known = state.session, state.facts.hours
+def hours_told(work: StateBuilder, event: HoursReport) -> None:
+    """Take the broker's hours of an underlying."""
+    hours, session, known = event.hours, work.schedule.session, work.market.facts.hours
     if hours.date != session.date or known.get(event.symbol) == hours:
-        return {}
+        return
     work.record(Kind.FACTS, symbol=event.symbol, what=HOURS, value=hours.words)
-    facts = replace(state.facts, hours={**known, event.symbol: hours})
+    facts = replace(work.market.facts, hours={**known, event.symbol: hours})
     if hours.is_closed:
         work.alarm("", f"by the broker's hours there is no trading today in {event.symbol}: nothing on it is entered")
     told = as_told(session_from(session.date), facts.hours.values())
     if told == session:
-        return {"facts": facts}
+        work.put_facts(facts)
+        return
     close = f"{told.close.astimezone(EXCHANGE_ZONE):%H:%M}"
     if told.close < session.close:
         work.alarm("", f"the broker closes at {close} today, earlier than the calendar has it: this is a half day")
     else:
         work.alarm("", f"the broker closes at {close} today, later than it had told before")
-    return {"facts": facts, **resize_session(work, told)}
+    resize_session(work, told)
+    work.put_facts(facts)

@@ -59,7 +59,7 @@ def received(legs: Iterable[PositionLeg]) -> Decimal:
 def _opening(work: StateBuilder, ladder: Ladder, leg: GroupedLeg) -> Decimal:
     """Return the net price of the first order of a leg, per share of one structure."""
     parts = (Part(leg.option, -leg.sign, 1),)
-    quote = net_quote(parts, work.state.board, work.now, told=work.state.facts.ticks)
+    quote = net_quote(parts, work.market.board, work.now, told=work.market.facts.ticks)
     start = start_net(ladder, quote, parts)
     net = limited_at(ladder, None if start is None else float(start), quote) or 0.0
     return Decimal(f"{net:.4f}") * leg.price_multiplier
@@ -68,5 +68,5 @@ def _opening(work: StateBuilder, ladder: Ladder, leg: GroupedLeg) -> Decimal:
 def _closing(work: StateBuilder, legs: Iterable[GroupedLeg]) -> Decimal | None:
     """Return what closing these legs at once brings per share of one structure; None without sound quotes."""
     parts = tuple(Part(leg.option, leg.sign, leg.price_multiplier) for leg in legs)
-    natural = net_quote(parts, work.state.board, work.now, closing=True, sells_dead=True).natural
+    natural = net_quote(parts, work.market.board, work.now, closing=True, sells_dead=True).natural
     return None if natural is None else Decimal(f"{natural:.4f}")

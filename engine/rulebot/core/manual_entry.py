@@ -43,10 +43,10 @@ def ask_entry(work: StateBuilder, name: str, named: Named | None = None) -> None
     if reason := _refusal(work, bot, named):
         _end(work, name, reason)
     else:
-        waits = "to enter, as asked" if work.state.is_linked else NO_BROKER
-        work.set_bot(name, replace(work.bots[name], by_hand=work.at + PATIENCE, named=named, waits=waits))
+        waits = "to enter, as asked" if work.connection.is_linked else NO_BROKER
+        work.set_bot(name, replace(work.bots.by_name[name], by_hand=work.at + PATIENCE, named=named, waits=waits))
         work.set_wake(name, work.at)
-        work.indexed = -1
+        work.unindex()
 
 
 def ask_on(work: StateBuilder, name: str) -> None:
@@ -54,17 +54,17 @@ def ask_on(work: StateBuilder, name: str) -> None:
 
     Where the operator has named them, no others are.
     """
-    if work.bots[name].is_named:
+    if work.bots.by_name[name].is_named:
         _end(work, name, "the broker has orders of the other side in one of its contracts")
         return
-    work.set_bot(name, replace(work.bots[name], by_hand=work.at + PATIENCE))
-    work.indexed = -1
+    work.set_bot(name, replace(work.bots.by_name[name], by_hand=work.at + PATIENCE))
+    work.unindex()
 
 
 def evaluate_manual_entry(work: StateBuilder, bot: CompiledBot, blocked: str) -> None:
     """Enter, as an operator has asked, unless something stands in the way; `blocked`: why nothing may enter now."""
     name = bot.plan.name
-    state = replace(work.bots[name], is_clearing=False)
+    state = replace(work.bots.by_name[name], is_clearing=False)
     assert state.by_hand is not None
     work.set_bot(name, state)
     wake(work, name, LOOK_EVERY)
@@ -80,12 +80,12 @@ def evaluate_manual_entry(work: StateBuilder, bot: CompiledBot, blocked: str) ->
         work.set_bot(name, replace(state, waits=blocked))
         return
     start_window(work, bot)
-    decided, known = work.bots[name].day.of_member(taken.symbol).decided, set(work.positions)
+    decided, known = work.bots.by_name[name].day.of_member(taken.symbol).decided, set(work.positions.by_id)
     _choose_and_send(work, taken, named)
-    if entered := [position for position in work.positions if position not in known]:
-        found = replace(work.bots[name], by_hand=None, hand_entered=entered[0], is_named=named is not None)
+    if entered := [position for position in work.positions.by_id if position not in known]:
+        found = replace(work.bots.by_name[name], by_hand=None, hand_entered=entered[0], is_named=named is not None)
         work.set_bot(name, found)
-    elif (day := work.bots[name].day).of_member(taken.symbol).decided and not decided:
+    elif (day := work.bots.by_name[name].day).of_member(taken.symbol).decided and not decided:
         work.put_day(day.note(taken.symbol, decided=decided))  # of its own try, with `try: once`, that says nothing
 
 
@@ -100,7 +100,7 @@ def _choose_and_send(work: StateBuilder, bot: CompiledBot, named: Named | None) 
 
 def give_up(work: StateBuilder, name: str, reason: str) -> None:
     """Say why an entry that was asked for comes to nothing, where one still waits."""
-    if name in work.bots and work.bots[name].by_hand is not None:
+    if name in work.bots.by_name and work.bots.by_name[name].by_hand is not None:
         _end(work, name, reason)
 
 
@@ -120,18 +120,18 @@ def _spent(work: StateBuilder, bot: CompiledBot) -> str:
     What the bot has decided by its conditions is no cap.
     """
     name = bot.plan.name
-    if not work.state.standing.may_enter(name):
-        return work.state.standing.reason or "the operator lets it enter nothing"
+    if not work.requests.standing.may_enter(name):
+        return work.requests.standing.reason or "the operator lets it enter nothing"
     if is_entering(work, name):
         return "an entry of it is at work"
-    session = work.state.session
+    session = work.schedule.session
     if not session.is_on(work.at):
         return "the market is closed"
     if bot.latest_entry(session) <= work.at:
         return PAST_EXITS
     entry = replace(bot.plan.entry, days=())
     open_now = count_trades(work.positions_of(name))
-    day = replace(work.bots[name].day, decided="")
+    day = replace(work.bots.by_name[name].day, decided="")
     if bot.members:
         day = replace(day, before=day.entries)  # each symbol has an entry of its own
     found = opportunity(entry, session, (session.open, session.close), day, open_now, work.at)
@@ -139,5 +139,5 @@ def _spent(work: StateBuilder, bot: CompiledBot) -> str:
 
 
 def _end(work: StateBuilder, name: str, reason: str) -> None:
-    work.set_bot(name, replace(work.bots[name], by_hand=None, named=None, is_clearing=False))
+    work.set_bot(name, replace(work.bots.by_name[name], by_hand=None, named=None, is_clearing=False))
     work.record(Kind.DECISION, name, what="skip", reason=f"{ASKED}{reason}", values=[], by_hand=True)

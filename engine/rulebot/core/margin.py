@@ -8,7 +8,6 @@ not in the broker's answer on the account, so what they were said to need is add
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from rulebot.core.message_codes import INFORMATION
 from rulebot.core.program import CompiledBot
@@ -43,7 +42,7 @@ def margin_cap(work: StateBuilder, bot: CompiledBot, selection: StructureSelecti
     bound = work.program.limits.margin
     if bound is None:
         return None
-    limit, missing = bound_in_dollars(bound, work.state.facts.account.net_liquidation, "margin")
+    limit, missing = bound_in_dollars(bound, work.market.facts.account.net_liquidation, "margin")
     if limit is None:
         return Cap(None, None, missing)
     told = margin_told(work, bot, selection, quantity)
@@ -86,10 +85,10 @@ def is_told(work: StateBuilder, bot: CompiledBot, selection: StructureSelection,
 def ask_margin(work: StateBuilder, bot: CompiledBot, view: View, selection: StructureSelection) -> None:
     """Ask the broker, unless an answer is owed; the bot is judged again when it has answered, or should have."""
     name = bot.plan.name
-    state = work.bots[name]
+    state = work.bots.by_name[name]
     owed = [each for each in state.margins if each.is_owed and work.at - each.asked_at < PATIENCE]
     if not owed:
-        order_id, work.next_order_id = work.next_order_id, work.next_order_id + 1
+        order_id = work.use_order_id()
         answer = MarginAnswer(_contracts(selection, view.quantity), order_id, work.at)
         work.commands.append(AskMargin(_question(work, bot, view, selection, order_id)))
         state = replace(state, margins=(*_still_of_use(work, name, besides=answer.legs), answer))
@@ -98,7 +97,7 @@ def ask_margin(work: StateBuilder, bot: CompiledBot, view: View, selection: Stru
     work.set_bot(name, replace(state, waits="the broker's answer on margin", is_clearing=True))
 
 
-def on_margin(work: StateBuilder, event: MarginReport) -> dict[str, Any]:
+def on_margin(work: StateBuilder, event: MarginReport) -> None:
     """Take an answer, and have its bot judged at once."""
     name, asked = _asked(work, event.order_id)
     if asked is not None and asked.is_owed:
@@ -106,7 +105,6 @@ def on_margin(work: StateBuilder, event: MarginReport) -> dict[str, Any]:
         symbol = asked.legs[0][0].symbol
         work.record(Kind.FACTS, name, symbol=symbol, what="margin", value=float(event.initial))
         wake(work, name, 0.0)
-    return {}
 
 
 def take_refusal(work: StateBuilder, event: OrderMessage) -> bool:
@@ -132,12 +130,14 @@ def accept_unrequested_margin(work: StateBuilder, event: OrderUnsent) -> bool:
 
 def _asked(work: StateBuilder, order_id: int) -> tuple[str, MarginAnswer | None]:
     """Return which bot asked under this order id, and what."""
-    found = ((name, each) for name, state in work.bots.items() for each in state.margins if each.order_id == order_id)
+    found = (
+        (name, each) for name, state in work.bots.by_name.items() for each in state.margins if each.order_id == order_id
+    )
     return next(found, ("", None))
 
 
 def _put(work: StateBuilder, name: str, answer: MarginAnswer) -> None:
-    state = work.bots[name]
+    state = work.bots.by_name[name]
     margins = tuple(answer if each.order_id == answer.order_id else each for each in state.margins)
     work.set_bot(name, replace(state, margins=margins))
 
@@ -145,7 +145,7 @@ def _put(work: StateBuilder, name: str, answer: MarginAnswer) -> None:
 def _still_of_use(work: StateBuilder, name: str, besides: Asked) -> Iterator[MarginAnswer]:
     """Yield the answers of a bot that are not too old, or of an entry at work."""
     at_work = {_held(each) for each in work.positions_of(name) if work.is_opening(each)}
-    for each in work.bots[name].margins:
+    for each in work.bots.by_name[name].margins:
         if each.legs != besides and (each.legs in at_work or work.at - each.asked_at < GOOD_FOR):
             yield each
 
@@ -165,13 +165,17 @@ def _answer(work: StateBuilder, bot: CompiledBot, selection: StructureSelection,
 
 def _has_filled_since(work: StateBuilder, at: datetime) -> bool:
     """Say whether an entry has filled since: what it needs is then in no answer of before, nor at work any more."""
-    entries = (order for order in work.orders.values() if order.can_increase_risk)
+    entries = (order for order in work.orders.by_ref.values() if order.can_increase_risk)
     return any(order.has_fills and order.changed_at > at for order in entries)
 
 
 def _last(work: StateBuilder, name: str, legs: Asked) -> MarginAnswer | None:
     """Return what a bot asked last for these contracts, however long ago."""
-    return next((each for each in work.bots[name].margins if each.legs == legs), None) if name in work.bots else None
+    return (
+        next((each for each in work.bots.by_name[name].margins if each.legs == legs), None)
+        if name in work.bots.by_name
+        else None
+    )
 
 
 def _contracts(selection: StructureSelection, quantity: int) -> Asked:

@@ -53,7 +53,7 @@ def book_missed_fills(
     `today`: also of orders of this day that the broker has said to be filled, when it was asked in vain. For those its
     word counts, whatever the account holds, in which others may have traded: what it calls filled is filled whole.
     """
-    gone = [order for order in work.orders.values() if _may_have_filled(work, order, at_broker, today)]
+    gone = [order for order in work.orders.by_ref.values() if _may_have_filled(work, order, at_broker, today)]
     said = [order for order in gone if today and has_unreported_fills(work, order) and not _has_expired(work, order)]
     for order in said:
         _book(work, order, unreported_contracts(work, order, order.reported), {})
@@ -63,7 +63,7 @@ def book_missed_fills(
     unclear: set[str] = set()
     ours = expected_holdings(work)
     for option in dict.fromkeys(claim.option for claim in claims):
-        differs = int(work.state.holdings.get(option, ZERO) - ours.get(option, ZERO))
+        differs = int(work.account.holdings.get(option, ZERO) - ours.get(option, ZERO))
         differs = _beyond(differs, _of_others(work, option))
         _share_out(differs, [claim for claim in claims if claim.option == option], filled, unclear)
     for order in gone:
@@ -75,8 +75,8 @@ def book_missed_fills(
             work.alarm(order.bot, f"{text}: a person must look", order.position)
         elif any(counts.values()):
             _book(work, order, counts, costs)
-            if work.positions[order.position].is_flat:
-                work.put_base(order.position, work.positions[order.position].net)  # it was not made today
+            if work.positions.by_id[order.position].is_flat:
+                work.put_base(order.position, work.positions.by_id[order.position].net)  # it was not made today
         elif not _told_legs(work, order):
             text = f"whether {order.ref} filled is not told any more, and its options have expired"
             kept, then = "", ""
@@ -139,7 +139,7 @@ def _share_out(differs: int, claims: list[_Claim], filled: dict[tuple[str, int],
 
 def _of_others(work: StateBuilder, option: Option) -> int:
     """Return how many contracts others were told to have bought in this session, - sold, that are booked to nothing."""
-    reports = (booked.foreign for booked in work.booked.values())
+    reports = (booked.foreign for booked in work.positions.booked.values())
     today = exchange_date(work.at)
     return sum(
         int(each.quantity) * (1 if each.is_buy else -1)
@@ -202,7 +202,7 @@ def _book(work: StateBuilder, order: Order, counts: Mapping[int, int], costs: Ma
     for at, count in counts.items():
         if count:
             option = named.get(order.legs[at].option, order.legs[at].option)
-            count_fill(work, work.orders[order.ref], _execution(work, order, option, at, count, prices[at]))
+            count_fill(work, work.orders.by_ref[order.ref], _execution(work, order, option, at, count, prices[at]))
     how = "account's average cost, commission included" if is_entry else _price_word(work, order)
     priced = zip(prices, order.legs, strict=True)
     net = sum((price * leg.price_multiplier * -leg.side.sign for price, leg in priced), ZERO)
@@ -248,7 +248,7 @@ def _opened_at(
     legs = [order.legs[at] for at in opening]
     if all(costs.get(leg.option) for leg in legs):
         return dict(zip(opening, _average_costs(legs, costs), strict=True))
-    quoted = work.positions[order.into].entry_mid
+    quoted = work.positions.by_id[order.into].entry_mid
     return {} if quoted is None else {opening[0]: -quoted / (legs[0].price_multiplier * legs[0].side.sign)}
 
 
@@ -273,7 +273,7 @@ def _told_price(work: StateBuilder, order: Order, at: int) -> Decimal:
     of_leg = holder, leg.name, order.opens(holder)
     told = [
         booked
-        for booked in work.booked.values()
+        for booked in work.positions.booked.values()
         if (booked.position, booked.leg, booked.is_entry) == of_leg and booked.quantity
     ]
     count = sum(booked.quantity for booked in told)

@@ -49,11 +49,11 @@ def _misfits(work: StateBuilder, leg: LegPlan, option: Option) -> Iterator[str]:
     elif not leg.is_shares:
         if option.right is not leg.right or option.trading_class != leg.trading_class:
             yield f"its text has no {option} there now: {ANEW}"
-        if option.expiry < work.state.session.date:
+        if option.expiry < work.schedule.session.date:
             yield f"{option} is over: {ANEW}"
-        listing = work.state.facts.listings.get((leg.symbol, leg.trading_class))
+        listing = work.market.facts.listings.get((leg.symbol, leg.trading_class))
         if listing is not None:
-            expiry = expiry_on(leg.expiry, listing.expiries, work.state.session.date)
+            expiry = expiry_on(leg.expiry, listing.expiries, work.schedule.session.date)
             if expiry != option.expiry:
                 yield f"its text takes {expiry or 'no expiry'} today, and not {option.expiry}: {ANEW}"
             strikes = listing.strikes.get(option.expiry)

@@ -16,7 +16,7 @@ from rulebot.wording.verdict import describe
 def record_miss(work: StateBuilder, bot: CompiledBot, missed: list[Reading], readings: tuple[Reading, ...]) -> None:
     """Remember the nearest miss, and what is waited for."""
     name = bot.plan.name
-    state = work.bots[name]
+    state = work.bots.by_name[name]
     first = missed[0]
     words = first_missing(first.verdict) or describe(first.rule, first.verdict)
     rule = " ".join(filter(None, (bot.symbol, first.rule.name)))
@@ -44,7 +44,7 @@ def record_limit_miss(
     name = bot.plan.name
     failed, off = (0, 0.0) if is_known else (1, 1.0)
     rule = " ".join(filter(None, (bot.symbol, what)))
-    work.set_bot(name, _nearer(work, bot, work.bots[name], failed, off, rule, reason, readings))
+    work.set_bot(name, _nearer(work, bot, work.bots.by_name[name], failed, off, rule, reason, readings))
 
 
 def _nearer(
@@ -77,7 +77,7 @@ def record_nearest(work: StateBuilder, name: str, nearest: NearestMiss) -> None:
 
 def end_watch(work: StateBuilder, name: str, why: Shut, reason: Text) -> None:
     """Record how a watch ended: the nearest miss of the day stands with it."""
-    state = work.bots[name]
+    state = work.bots.by_name[name]
     if state.nearest is not None:
         record_nearest(work, name, state.nearest)
     blocked = {} if state.day.opened else state.blocked_by.told(work.at)
@@ -91,7 +91,7 @@ def _came_of(work: StateBuilder, name: str) -> str:
 
     That nothing was dealt says it all: nothing else was waited for.
     """
-    state, bot = work.bots[name], work.bot(name)
+    state, bot = work.bots.by_name[name], work.bot(name)
     if nearest := state.nearest:
         return f"nearest {nearest.rule}: {nearest.text}"
     is_stopped = bot is not None and bool(shut_today(work, bot) or not_trading(work, bot.plan.underlyings))

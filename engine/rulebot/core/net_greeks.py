@@ -36,7 +36,7 @@ def exposure_with(
 
 def _summed(work: StateBuilder, counts: dict[Option, int]) -> tuple[dict[str, Greeks], str]:
     """Return the greeks by underlying, and why they are not known, "" when they are."""
-    board = work.state.board
+    board = work.market.board
     sums: dict[str, list[float]] = {}
     for option, count in counts.items():
         if option.is_share:

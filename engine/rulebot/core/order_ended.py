@@ -85,12 +85,14 @@ def position_filled(work: StateBuilder, position: Position, order: Order, execut
         work.move(position, "partly_filled")
     if not is_opening:
         _note_parted(work, order)
-        (_take_back_too_much if order.status.is_live else _closed_after_all)(work, work.positions[position.id], order)
+        (_take_back_too_much if order.status.is_live else _closed_after_all)(
+            work, work.positions.by_id[position.id], order
+        )
 
 
 def _note_parted(work: StateBuilder, order: Order) -> None:
     """Keep with a position the legs that an exit has closed to the end apart from the others: they miss no partner."""
-    position = work.positions[order.position]
+    position = work.positions.by_id[order.position]
     planned = planned_exit(work.governing(position), order.reason)
     if planned is None or not planned.legs:
         return
@@ -115,9 +117,9 @@ def count_opened(work: StateBuilder, order: Order, at: datetime) -> None:
 
     It is of the session in which that was. What a roll opens counts for nothing.
     """
-    if order.into or order.bot not in work.bots:
+    if order.into or order.bot not in work.bots.by_name:
         return
-    day, opened_on = work.bots[order.bot].day, exchange_date(at)
+    day, opened_on = work.bots.by_name[order.bot].day, exchange_date(at)
     if opened_on == day.date:
         work.put_day(replace(day, opened=day.opened + 1))
     elif is_same_week(opened_on, day.date):
@@ -173,7 +175,7 @@ def _closed_after_all(work: StateBuilder, position: Position, order: Order) -> N
 
 def order_ended(work: StateBuilder, order: Order, *, asked: bool = False) -> None:
     """Take the step that the end of an order leads to. `asked`: we wanted it to be cancelled."""
-    position = work.positions[order.position]
+    position = work.positions.by_id[order.position]
     if order.purpose is Purpose.ENTRY and position.state == "exiting":
         _after_closing(work, position)
     elif order.purpose is Purpose.ENTRY:
@@ -211,7 +213,7 @@ def _closing_ended(work: StateBuilder, position: Position, order: Order, *, aske
         pause = exit_ladder(work.governing(position), order.reason).pause
         position = work.put_position(replace(position, retry_at=work.at + timedelta(seconds=pause)))
     if is_buy_back(order):
-        bought_back(work, work.positions[position.id])
+        bought_back(work, work.positions.by_id[position.id])
     else:
         _after_closing(work, position)
 
@@ -246,7 +248,7 @@ def _is_over_unclosed(work: StateBuilder, position: Position, order: Order) -> b
 
 def _has_ended_with_its_day(work: StateBuilder, order: Order) -> bool:
     """Say whether an order of the day was over by the close, at which the broker ends all, however late it is told."""
-    session = work.state.session
+    session = work.schedule.session
     return work.at >= session.close or (order.sent_at is not None and exchange_date(order.sent_at) < session.date)
 
 
@@ -277,9 +279,9 @@ def _ended_by(work: StateBuilder, position: Position) -> str:
     """Return what has closed a position: the exit at work, unless that has closed none, and what rested the last."""
     if exit_has_dealt(work, position):
         return position.exit_reason
-    fills = (each for each in work.booked.values() if each.position == position.id and not each.is_entry)
+    fills = (each for each in work.positions.booked.values() if each.position == position.id and not each.is_entry)
     refs = [each.ref for each in fills if each.quantity]
-    last = work.orders.get(refs[-1]) if refs else None
+    last = work.orders.by_ref.get(refs[-1]) if refs else None
     return last.reason if last is not None and last.purpose in RESTING else position.exit_reason
 
 
@@ -311,8 +313,8 @@ def _acted(work: StateBuilder, position: Position) -> tuple[str, ...]:
 
 def _roll_ended(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
     """An order that rolls is over: what it has opened is a position of its own, what it has not closed is held on."""
-    _rolled_into(work, work.positions[order.into], order)
-    position = work.positions[position.id]
+    _rolled_into(work, work.positions.by_id[order.into], order)
+    position = work.positions.by_id[position.id]
     planned = rolling_exit(work.governing(position), position)
     is_at_work = planned is not None and planned.name == order.reason and position.state == "exiting"
     if order.status is OrderStatus.ABANDONED:
@@ -333,8 +335,8 @@ def _roll_ended(work: StateBuilder, position: Position, order: Order, *, asked: 
     is_put_off = order.cause is Cause.NO_BID_TO_ROLL or _has_ended_with_its_day(work, order)
     is_final = not (asked and is_kept_out(work, position))
     found = RollCandidate(None, refused=why, is_final=is_final, is_put_off=is_put_off)
-    nothing_to_roll_into(work, work.positions[position.id], planned, found)
-    place_resting(work, work.positions[position.id])
+    nothing_to_roll_into(work, work.positions.by_id[position.id], planned, found)
+    place_resting(work, work.positions.by_id[position.id])
 
 
 def _rolled_into(work: StateBuilder, position: Position, order: Order) -> None:
@@ -362,7 +364,7 @@ def _rolled_into(work: StateBuilder, position: Position, order: Order) -> None:
 def _resting_ended(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
     if position.state == "exiting":
         _after_closing(work, position)
-        position = work.positions[position.id]
+        position = work.positions.by_id[position.id]
         if position.state != "exiting" or position.is_flat or not is_between_sessions(work):
             return
     if position.state not in ("open", "exiting"):
@@ -395,7 +397,7 @@ def _protection_ended(work: StateBuilder, position: Position, order: Order, *, a
     elif position.state == "exiting":
         if not order.has_fills and order.legs[0].name not in leg_names_to_close(work, position):
             note_gone(work, position, order, asked=asked)
-        _after_closing(work, work.positions[position.id])
+        _after_closing(work, work.positions.by_id[position.id])
     elif position.state == "open" and position.is_flat:
         if cancel_order(work, position, Cause.POSITION_CLOSED):
             on_position_closed(work, replace(position, exit_reason=position.exit_reason or PROTECT), "closed_out")

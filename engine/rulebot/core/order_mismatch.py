@@ -57,15 +57,15 @@ def check_order_terms(work: StateBuilder, order: Order, event: OrderReport, *, i
     why = _PRESETS if is_of_presets else "somebody has changed it"
     text = f"{told} ({why})"
     key = _key_of_presets(order, told) if is_of_presets else ""
-    position = work.positions[order.position]
+    position = work.positions.by_id[order.position]
     if order.can_increase_risk:
         halt_on_mismatch(work, position, f"{text}: it is taken back", key)
-        cancel(work, work.orders[order.ref], Cause.OTHER_TERMS)
+        cancel(work, work.orders.by_ref[order.ref], Cause.OTHER_TERMS)
     elif _closes_more(order, event):
         work.alarm(order.bot, f"{text}: it would close more than was meant and is taken back", position.id, key=key)
         if order.purpose in RESTING:  # the next one would be no better: the engine watches its price
             work.put_position(replace(position, suspended=True, rearmed=NEVER_AGAIN))
-            cancel_order(work, work.positions[position.id], Cause.PARTNER_CLOSES_MORE)
+            cancel_order(work, work.positions.by_id[position.id], Cause.PARTNER_CLOSES_MORE)
         else:
             _take_back_once(work, position, order)
     else:
@@ -90,7 +90,7 @@ def _take_back_once(work: StateBuilder, position: Position, order: Order) -> Non
 
 def _is_of_presets(work: StateBuilder, order: Order, told: str) -> bool:
     """Say whether the presets were named as the cause of this before: the broker says it again, no person did it."""
-    state = work.bots.get(order.bot)
+    state = work.bots.by_name.get(order.bot)
     return state is not None and alarm_key(order.position, _key_of_presets(order, told)) in state.alarmed
 
 
@@ -144,9 +144,9 @@ def check_entry_caps(work: StateBuilder, order: Order, position: Position) -> No
     """Say when an entry that was over, or is taken back for one that was, opens more than its bot may have."""
     was_over = not order.status.is_live and order.status is not OrderStatus.FILLED
     is_late = was_over or order.cause in LATE_FILLS
-    if order.purpose is not Purpose.ENTRY or not is_late or position.bot not in work.bots:
+    if order.purpose is not Purpose.ENTRY or not is_late or position.bot not in work.bots.by_name:
         return
-    day = work.bots[position.bot].day
+    day = work.bots.by_name[position.bot].day
     others = (each for each in work.positions_of(position.bot) if each.id != position.id and not each.is_flat)
     before = replace(day, opened=day.opened - 1)
     if reason := cap(work.governing(position).plan.entry, before, count_trades(others)):
@@ -167,14 +167,14 @@ def check_price(work: StateBuilder, order: Order, price: Decimal) -> None:
         return
     if (price - limit) * order.side.sign > 0:
         text = f"{order.ref} has filled at {price}, worse than its limit of {limit}"
-        halt_on_mismatch(work, work.positions[order.position], text)
+        halt_on_mismatch(work, work.positions.by_id[order.position], text)
 
 
 def check_net_price(work: StateBuilder, order: Order) -> None:
     """Say when the combos that opened, or closed, these legs have traded at a worse net price than their limits."""
     if not order.has_fills or not order.is_combo:
         return
-    position = work.positions[order.position]
+    position = work.positions.by_id[order.position]
     price = _rolled_at(work, order, position) if order.into else _dealt_by_all(work, order, position)
     if price is None:
         return
@@ -208,7 +208,7 @@ def _dealt_by_all(work: StateBuilder, order: Order, position: Position) -> tuple
 
 def _rolled_at(work: StateBuilder, order: Order, position: Position) -> tuple[Decimal, Decimal] | None:
     """Return the net price of both sides of a roll, and its limit; None where other orders have dealt in a side."""
-    into, total = work.positions[order.into], ZERO
+    into, total = work.positions.by_id[order.into], ZERO
     for each, is_entry in ((position, False), (into, True)):
         names = {leg.name for leg in order.legs_of(each.id)}
         price = _dealt_at(each, names, is_entry)

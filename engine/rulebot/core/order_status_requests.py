@@ -10,7 +10,6 @@ told by itself only once.
 """
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from rulebot.core.account_shortfall import DOUBT, expected_holdings
 from rulebot.core.bracket_orders import cancel, has_run_out, option_has_expired, request_cancel
@@ -45,47 +44,47 @@ wait for the answer."""
 def ask_at(work: StateBuilder) -> datetime | None:
     """Return when the broker is to be asked next, None while it has nothing to say of ours."""
     is_open = _is_open(work)
-    if not work.state.is_linked or not (is_open or work.risen or _may_hear(work)):
+    if not work.connection.is_linked or not (is_open or work.inquiries.risen or _may_hear(work)):
         return None
-    if work.asked_at is None:
+    if work.inquiries.asked_at is None:
         return work.at
-    is_missed = bool(work.twins) and any(twin.is_missed for twin in work.twins.values())
-    is_lost = bool(work.absent) and any(_was_at_work(work, order) for order in work.all_live_orders())
-    if work.risen or is_missed or is_lost:
-        return work.asked_at + ASK_SOON
-    return work.asked_at + (ASK_AGAIN if is_open else ASK_EVERY)
+    is_missed = bool(work.inquiries.twins) and any(twin.is_missed for twin in work.inquiries.twins.values())
+    is_lost = bool(work.inquiries.absent) and any(_was_at_work(work, order) for order in work.all_live_orders())
+    if work.inquiries.risen or is_missed or is_lost:
+        return work.inquiries.asked_at + ASK_SOON
+    return work.inquiries.asked_at + (ASK_AGAIN if is_open else ASK_EVERY)
 
 
 def _may_hear(work: StateBuilder) -> bool:
     """Say whether an order works or was over only today: of earlier days the broker tells no executions."""
-    if work.live:
+    if work.orders.live:
         return True
-    opened = work.state.session.open
-    return any(order.changed_at >= opened for order in work.orders.values())
+    opened = work.schedule.session.open
+    return any(order.changed_at >= opened for order in work.orders.by_ref.values())
 
 
 def _is_open(work: StateBuilder) -> bool:
     """Say whether we wait for the broker's word: on an order, on where contracts have gone, on legs of a combo."""
-    if work.twins:
+    if work.inquiries.twins:
         return True
-    stirring, doubts = work.stirring_positions(), work.state.doubts
+    stirring, doubts = work.stirring_positions(), work.account.doubts
     if doubts and any(work.at - doubt.since < DOUBT for doubt in doubts.values()):
         return True
     if stirring and any(broken_combo_orders(work, position) for position in stirring):
         return True
-    return bool(work.live) and any(_is_doubtful(work, order) for order in work.all_live_orders())
+    return bool(work.orders.live) and any(_is_doubtful(work, order) for order in work.all_live_orders())
 
 
 def _was_at_work(work: StateBuilder, order: Order) -> bool:
     """Say whether the last list lacks an order that was acknowledged, and that is not being taken back."""
-    return bool(order.perm_id) and order.status is OrderStatus.UNKNOWN and order.ref in work.absent
+    return bool(order.perm_id) and order.status is OrderStatus.UNKNOWN and order.ref in work.inquiries.absent
 
 
 def _is_doubtful(work: StateBuilder, order: Order) -> bool:
     is_answered = order.status not in (OrderStatus.UNKNOWN, OrderStatus.CANCELLING) and not has_unreported_fills(
         work, order
     )
-    return not is_answered or order.ref in work.absent
+    return not is_answered or order.ref in work.inquiries.absent
 
 
 def send_status_requests(work: StateBuilder) -> None:
@@ -95,28 +94,27 @@ def send_status_requests(work: StateBuilder) -> None:
         work.ask_broker()
 
 
-def orders_listed(work: StateBuilder, event: OrdersListed) -> dict[str, Any]:
+def orders_listed(work: StateBuilder, event: OrdersListed) -> None:
     """Compare our orders with the broker's complete list.
 
     What works and was over in our books comes first: what is over now lets nothing be sent that would be one too many.
     """
-    asked_at = work.asked_at
+    asked_at = work.inquiries.asked_at
     ours = [order for order in work.all_live_orders() if order.sent_at and asked_at and order.sent_at < asked_at]
     missing = [order for order in ours if order.ref not in event.order_refs]
-    again = {order.ref for order in missing if order.ref in work.absent}
+    again = {order.ref for order in missing if order.ref in work.inquiries.absent}
     book_missed_fills(work, frozenset(order.ref for order in work.all_live_orders()) - again, {}, today=True)
-    for ref in sorted(event.order_refs & work.orders.keys()):
-        found(work, work.orders[ref], ask_again=False)
+    for ref in sorted(event.order_refs & work.orders.by_ref.keys()):
+        found(work, work.orders.by_ref[ref], ask_again=False)
     for order in missing:
-        if work.orders[order.ref].status.is_live:
+        if work.orders.by_ref[order.ref].status.is_live:
             missed = _missed_again if order.ref in again else _missed_once
-            missed(work, work.orders[order.ref])
-    work.absent = frozenset(order.ref for order in missing if work.orders[order.ref].status.is_live)
-    work.risen = frozenset()
+            missed(work, work.orders.by_ref[order.ref])
+    absent = frozenset(order.ref for order in missing if work.orders.by_ref[order.ref].status.is_live)
+    work.inquiries = replace(work.inquiries, absent=absent, risen=frozenset())
     for ref in duplicate_ended(work, event.order_refs, first_list=False):
         finalize_after_duplicate(work, ref)
     record_foreign_refs(work, event.order_refs)
-    return {}
 
 
 def listed_at_first(work: StateBuilder, at_broker: frozenset[str]) -> None:
@@ -125,16 +123,15 @@ def listed_at_first(work: StateBuilder, at_broker: frozenset[str]) -> None:
     Those of which the broker owes executions are left to the lists that follow.
     """
     missing = []
-    for ref in list(work.orders):
-        order = work.orders[ref]  # the end of one may have changed another
+    for ref in list(work.orders.by_ref):
+        order = work.orders.by_ref[ref]  # the end of one may have changed another
         if ref in at_broker:
             found(work, order)
         elif order.status.is_live and not has_unreported_fills(work, order):
             missing.append(ref)
             _missing_at_first(work, order)
-    work.absent = frozenset(ref for ref in missing if work.orders[ref].status.is_live)
-    work.asked_at = work.at
-    work.risen = frozenset()
+    absent = frozenset(ref for ref in missing if work.orders.by_ref[ref].status.is_live)
+    work.inquiries = replace(work.inquiries, absent=absent, asked_at=work.at, risen=frozenset())
     for ref in duplicate_ended(work, at_broker, first_list=True):
         finalize_after_duplicate(work, ref)
     record_foreign_refs(work, at_broker)
@@ -145,7 +142,7 @@ def _missing_at_first(work: StateBuilder, order: Order) -> None:
         not_found(work, order)
     elif order.status is OrderStatus.CANCELLING:
         request_cancel(work, order)  # it may have been lost, and a list may be wrong
-    elif order.ref in work.unarrived:
+    elif order.ref in work.inquiries.unarrived:
         cancel(work, order, Cause.NEVER_ARRIVED)
     elif order.status is OrderStatus.SENDING and order.ended is None:
         work.put_order(replace(order.for_cause(Cause.UNLISTED), status=OrderStatus.UNKNOWN))
@@ -188,7 +185,7 @@ def found(work: StateBuilder, order: Order, *, ask_again: bool = True) -> None:
 
     One that is over in our books comes back only when it was also told to work: rows of dead orders may be listed too.
     """
-    if order.status is OrderStatus.ABANDONED or (order.ref in work.risen and not order.status.is_live):
+    if order.status is OrderStatus.ABANDONED or (order.ref in work.inquiries.risen and not order.status.is_live):
         cancel_revived(work, order)
     elif order.status is OrderStatus.CANCELLING:
         if ask_again:
@@ -236,9 +233,9 @@ def _doubt_the_end(work: StateBuilder, order: Order) -> None:
     ours = expected_holdings(work)
     for leg in order.legs:
         sign = order.side_of(leg).sign
-        held, known = work.state.holdings.get(leg.option, ZERO), ours.get(leg.option, ZERO)
+        held, known = work.account.holdings.get(leg.option, ZERO), ours.get(leg.option, ZERO)
         if (held - known) * sign > 0 and not leg.option.is_share and not option_has_expired(work, leg.option):
             text = f"{order.ref} may have filled unseen: the account holds {held} {leg.option}, our books {known}"
             work.alarm(order.bot, f"{text}. Nobody watches it: a person must look", order.position)
-            stop_for_today(work, work.positions[order.position], Halt.UNSEEN_FILL, text)
+            stop_for_today(work, work.positions.by_id[order.position], Halt.UNSEEN_FILL, text)
             return

@@ -53,13 +53,13 @@ PARTNERS = timedelta(seconds=5)
 
 def find_order(work: StateBuilder, event: OrderReport | ExecutionReport) -> Order | None:
     """Return our order by its ref, else by its permanent id, else by its id: other clients use the same numbers."""
-    if event.ref and (order := work.orders.get(event.ref)) is not None:
+    if event.ref and (order := work.orders.by_ref.get(event.ref)) is not None:
         return order
     if event.perm_id:
-        for order in work.orders.values():
+        for order in work.orders.by_ref.values():
             if order.perm_id == event.perm_id:
                 return order
-    if event.ref or (found := work.orders.get(work.by_id.get(event.order_id, ""))) is None:
+    if event.ref or (found := work.orders.by_ref.get(work.orders.ref_of_id.get(event.order_id, ""))) is None:
         return None
     is_another = event.client_id != found.client_id or (event.perm_id and found.perm_id)
     return None if is_another else found
@@ -67,7 +67,9 @@ def find_order(work: StateBuilder, event: OrderReport | ExecutionReport) -> Orde
 
 def on_order(work: StateBuilder, event: OrderReport) -> None:
     """Reduce one openOrder or orderStatus."""
-    work.next_order_id = above(work.next_order_id, event.order_id)
+    next_order_id = above(work.orders.next_order_id, event.order_id)
+    if next_order_id != work.orders.next_order_id:
+        work.orders = replace(work.orders, next_order_id=next_order_id)
     order = find_order(work, event)
     if order is None:
         note_ended(work, event)
@@ -79,7 +81,7 @@ def on_order(work: StateBuilder, event: OrderReport) -> None:
     changed = numbered = order.with_con_id(event.con_id) if order.status.is_live else order
     if event.perm_id and event.perm_id != order.perm_id:
         changed = replace(changed, perm_id=event.perm_id)
-    if event.order_id and event.order_id != order.order_id and event.client_id == work.state.client_id:
+    if event.order_id and event.order_id != order.order_id and event.client_id == work.connection.client_id:
         changed = replace(changed, order_id=event.order_id)
     if (filled := _told_filled(changed, event)) > changed.reported:
         changed = replace(changed, reported=filled)
@@ -94,7 +96,7 @@ def on_order(work: StateBuilder, event: OrderReport) -> None:
         return
     order = _as_told(work, order, event)
     check_order_terms(work, order, event, is_first=is_first)
-    order = _refused_instead(work, work.orders[order.ref])
+    order = _refused_instead(work, work.orders.by_ref[order.ref])
     if not _waits_for_words(work, order):
         finalize_order(work, order)
 
@@ -175,7 +177,7 @@ def finalize_order(work: StateBuilder, order: Order) -> None:
             _tell_cancelled(work, order, said.text)
     for other in work.live_orders(order.position):  # what has been taken back by that may be over already
         if other.status is OrderStatus.CANCELLING and other.ended is OrderStatus.CANCELLED:
-            finalize_order(work, work.orders[other.ref])  # the end of the one before may have ended it
+            finalize_order(work, work.orders.by_ref[other.ref])  # the end of the one before may have ended it
 
 
 def _waits_for_partners(work: StateBuilder, order: Order) -> bool:
@@ -184,7 +186,7 @@ def _waits_for_partners(work: StateBuilder, order: Order) -> bool:
     if not any(unreported_contracts(work, order, min(most, order.quantity)).values()):
         return False
     left = (order.changed_at + PARTNERS - work.at).total_seconds()
-    if work.asked_at is None or work.asked_at < order.changed_at:
+    if work.inquiries.asked_at is None or work.inquiries.asked_at < order.changed_at:
         work.ask_broker()
     wake(work, order.bot, max(left, 0.0))
     return left > 0
@@ -192,12 +194,12 @@ def _waits_for_partners(work: StateBuilder, order: Order) -> bool:
 
 def finalize_after_duplicate(work: StateBuilder, ref: str) -> None:
     """Finish the orders of a position that were not over while a second one under this reference worked."""
-    if (order := work.orders.get(ref)) is None:
+    if (order := work.orders.by_ref.get(ref)) is None:
         return
     finalize_order(work, order)
     for other in work.live_orders(order.position):
         if other.status is OrderStatus.CANCELLING:
-            finalize_order(work, work.orders[other.ref])
+            finalize_order(work, work.orders.by_ref[other.ref])
 
 
 def _tell_cancelled(work: StateBuilder, order: Order, text: str) -> None:
@@ -207,7 +209,7 @@ def _tell_cancelled(work: StateBuilder, order: Order, text: str) -> None:
 
 def on_message(work: StateBuilder, event: OrderMessage) -> None:
     """Take a broker's message on one of our order ids: refusals end what was never acknowledged, warnings do not."""
-    order = work.orders.get(work.by_id.get(event.order_id, ""))
+    order = work.orders.by_ref.get(work.orders.ref_of_id.get(event.order_id, ""))
     if order is None:
         return
     work.record(Kind.MESSAGE, order.bot, order.position, code=event.code, text=event.text, ref=order.ref)
@@ -251,7 +253,7 @@ def on_message(work: StateBuilder, event: OrderMessage) -> None:
 
 def order_unsent(work: StateBuilder, event: OrderUnsent) -> None:
     """End a new order that rulebot could not send, alone; one whose change was not sent works as it was."""
-    order = work.orders.get(work.by_id.get(event.order_id, ""))
+    order = work.orders.by_ref.get(work.orders.ref_of_id.get(event.order_id, ""))
     if order is None or not order.status.is_live:
         return
     what = f"a change of {order.ref}" if event.is_change else order.ref
@@ -266,7 +268,7 @@ def order_unsent(work: StateBuilder, event: OrderUnsent) -> None:
 def _not_by_somebody(work: StateBuilder, order: Order) -> None:
     """Count a closing order no more as cancelled by a person: the broker has said only now why it is over."""
     if order.purpose in CLOSING:
-        uncount_failed_close(work, work.positions[order.position], HoldReason.EXIT_CANCELLED)
+        uncount_failed_close(work, work.positions.by_id[order.position], HoldReason.EXIT_CANCELLED)
 
 
 def _answers_cancel(order: Order, code: int) -> bool:
@@ -310,7 +312,7 @@ def _keep_former(work: StateBuilder, order: Order, *, is_refused: bool, is_tried
 def _try_anew(work: StateBuilder, order: Order) -> None:
     """Take an order back of which the broker takes no change: the try that it refused so is a new order."""
     attempt = order.attempt - 1
-    work.put_position(replace(work.positions[order.position], attempts=attempt))
+    work.put_position(replace(work.positions.by_id[order.position], attempts=attempt))
     cancel(work, replace(order, attempt=attempt), Cause.NEXT_TRY)
 
 
@@ -319,7 +321,7 @@ def _place_anew(work: StateBuilder, order: Order) -> None:
     if order.purpose is Purpose.PROTECT:
         cancel(work, order, Cause.NOT_CHANGED)
     else:
-        cancel_order(work, work.positions[order.position], Cause.NOT_CHANGED)
+        cancel_order(work, work.positions.by_id[order.position], Cause.NOT_CHANGED)
 
 
 def _is_in_question(order: Order) -> bool:
@@ -344,7 +346,7 @@ def _as_told(work: StateBuilder, order: Order, event: OrderReport) -> Order:
         return order
     if order.purpose in RESTING:
         _place_anew(work, order)
-        return work.orders[order.ref]
+        return work.orders.by_ref[order.ref]
     return work.put_order(order.with_terms(told.quantity, told.price))
 
 

@@ -12,6 +12,7 @@ from rulebot.core.bracket_orders import cancel_entries
 from rulebot.core.state_builder import StateBuilder
 from rulebot.model.cause import Cause
 from rulebot.model.event import BrokerStatus, OrderReport
+from rulebot.model.values import replace
 from rulebot.record.record import Kind
 
 PREFIX = "rb:"
@@ -28,15 +29,15 @@ def record_foreign_refs(work: StateBuilder, refs: Iterable[str]) -> None:
 def note(work: StateBuilder, ref: str, what: str) -> None:
     """Look at one reference that the broker told; say so once when it is no order of this store."""
     install, number = _parts(ref)
-    if not install or ref in work.orders:
+    if not install or ref in work.orders.by_ref:
         return
     is_copy = install == work.program.install
     if is_copy:
-        work.next_number = max(work.next_number, number + 1)
+        _count_above(work, number)
     key = ref if is_copy else install
-    if key in work.rivals or key in work.state.accepted:
+    if key in work.inquiries.rivals or key in work.requests.accepted:
         return
-    work.rivals |= {key}
+    work.inquiries = replace(work.inquiries, rivals=work.inquiries.rivals | {key})
     who = "orphan order" if is_copy else f"another rulebot (install {install}) trades this account:"
     why = " and is in no record of this store: it is a backup, or has a copy that trades" if is_copy else ""
     work.record(Kind.ALARM, text=f"{who} {ref} {what}{why}; {HELP}")
@@ -52,10 +53,14 @@ def note_ended(work: StateBuilder, event: OrderReport) -> None:
     install, number = _parts(event.ref)
     is_ours = install == work.program.install
     has_traded = event.status is BrokerStatus.FILLED or (event.status in _ENDED and event.filled)
-    if has_traded and (not is_ours or number >= work.next_number):
+    if has_traded and (not is_ours or number >= work.orders.next_number):
         note(work, event.ref, "has traded today")
     elif is_ours:
-        work.next_number = max(work.next_number, number + 1)
+        _count_above(work, number)
+
+
+def _count_above(work: StateBuilder, number: int) -> None:
+    work.orders = replace(work.orders, next_number=max(work.orders.next_number, number + 1))
 
 
 def is_of_ours(work: StateBuilder, ref: str) -> bool:

@@ -21,22 +21,22 @@ def on_position_closed(work: StateBuilder, position: Position, trigger: str) -> 
     position = _left(work, work.move(_with_terms(work, position), trigger), left_at)
     values = [str(position.net), str(position.commissions)]
     work.record(Kind.DECISION, position.bot, position.id, what="closed", reason=end_of(position), values=[*values])
-    if position.bot in work.bots:
-        state = work.bots[position.bot]
+    if position.bot in work.bots.by_name:
+        state = work.bots.by_name[position.bot]
         bot = work.governing(position)
         if not _is_rolled(work, position) and _counts_for_again(work, position) and _is_last(work, position):
             work.put_day(state.day.note(bot.symbol, last_end=ended_by(bot.plan, position), last_end_at=left_at))
         count_realized(work, position.bot)
-        work.set_bot(position.bot, replace(work.bots[position.bot], waits="", since=work.at))
+        work.set_bot(position.bot, replace(work.bots.by_name[position.bot], waits="", since=work.at))
         wake(work, position.bot, 0.0)
 
 
 def ended_otherwise(work: StateBuilder, position: Position, reason: str) -> None:
     """Keep that another exit has closed a position than was thought, for `again` too where that goes by its end."""
     position = work.put_position(_with_terms(work, replace(position, exit_reason=reason)))
-    if position.state != "closed" or position.bot not in work.bots:
+    if position.state != "closed" or position.bot not in work.bots.by_name:
         return
-    bot, day = work.governing(position), work.bots[position.bot].day
+    bot, day = work.governing(position), work.bots.by_name[position.bot].day
     own = day.of_member(bot.symbol)
     if own.last_end and own.last_end_at == position.closed_at:
         work.put_day(day.note(bot.symbol, last_end=ended_by(bot.plan, position)))
@@ -44,7 +44,9 @@ def ended_otherwise(work: StateBuilder, position: Position, reason: str) -> None
 
 def _with_terms(work: StateBuilder, position: Position) -> Position:
     """Return a position with the terms of the exit that has closed it: what rested at the broker began by itself."""
-    if position.bot not in work.bots or (position.terms is not None and position.terms.exit == position.exit_reason):
+    if position.bot not in work.bots.by_name or (
+        position.terms is not None and position.terms.exit == position.exit_reason
+    ):
         return position
     planned = planned_exit(work.governing(position), position.exit_reason)
     return replace(position, terms=None if planned is None else terms_of(_as_opened(position), planned))
@@ -65,7 +67,7 @@ def left_before_expiry(work: StateBuilder, position: Position) -> None:
 
 def _left(work: StateBuilder, position: Position, at: datetime) -> Position:
     position = work.put_position(replace(position, closed_at=at))
-    if exchange_date(at) < work.state.session.date:
+    if exchange_date(at) < work.schedule.session.date:
         work.put_base(position.id, position.net)  # it was not made today
     return position
 
@@ -76,7 +78,7 @@ def _left_at(work: StateBuilder, position: Position, trigger: str) -> datetime:
         return work.at
     dealt = (
         booked.dealt_at
-        for booked in work.booked.values()
+        for booked in work.positions.booked.values()
         if booked.position == position.id and booked.quantity and not booked.is_entry and booked.dealt_at is not None
     )
     last = max(dealt, default=work.at)
@@ -91,21 +93,21 @@ def _is_rolled(work: StateBuilder, position: Position) -> bool:
 
 
 def _goes_on(work: StateBuilder, name: str) -> bool:
-    position = work.positions.get(name)
+    position = work.positions.by_id.get(name)
     return position is not None and (position.state != "closed" or _is_rolled(work, position))
 
 
 def _is_last(work: StateBuilder, position: Position) -> bool:
     """Say whether no other position of its bot was left after this one: of several it may be told in any order."""
     symbol = work.governing(position).symbol
-    others = (each for each in work.positions.values() if each.bot == position.bot and each.state == "closed")
+    others = (each for each in work.positions.by_id.values() if each.bot == position.bot and each.state == "closed")
     alike = (each for each in others if each.opened_at is not None and work.governing(each).symbol == symbol)
     return all(each.closed_at <= position.closed_at for each in alike if each.closed_at and position.closed_at)
 
 
 def _counts_for_again(work: StateBuilder, position: Position) -> bool:
     """Say whether `again` asks how a position ended: not when another window has sent an entry since its own."""
-    session, day = work.state.session, work.bots[position.bot].day
+    session, day = work.schedule.session, work.bots.by_name[position.bot].day
     if not day.of_member(work.governing(position).symbol).tried:
         return True
     windows = work.program.bots[position.bot].windows(session) if position.bot in work.program.bots else ()
@@ -123,18 +125,20 @@ def count_closed(work: StateBuilder, name: str) -> None:
 
     Not while it is closed leg by leg.
     """
-    position = work.positions[name]
+    position = work.positions.by_id[name]
     if position.state == "closed" or (position.state == "open" and not position.is_flat):
         count_realized(work, position.bot)
 
 
 def count_realized(work: StateBuilder, bot: str) -> None:
     """Keep what closing positions of the bot, or parts of them, has made today; counted anew, since it may change."""
-    if bot not in work.bots:
+    if bot not in work.bots.by_name:
         return
-    day = work.bots[bot].day
-    own = (found for found in work.positions.values() if found.bot == bot)
-    executions = work.booked.values()
-    made = sum((realized_since(each, executions, work.bases.get(each.id, ZERO), day.date) for each in own), ZERO)
+    day = work.bots.by_name[bot].day
+    own = (found for found in work.positions.by_id.values() if found.bot == bot)
+    executions = work.positions.booked.values()
+    made = sum(
+        (realized_since(each, executions, work.positions.bases.get(each.id, ZERO), day.date) for each in own), ZERO
+    )
     if made != day.realized:
         work.put_day(replace(day, realized=made))

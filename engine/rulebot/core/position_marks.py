@@ -58,12 +58,12 @@ def is_snapshot_due(session: Session, expiry: date, at: datetime) -> bool:
 
 def mark_positions(work: StateBuilder) -> None:
     """Keep the profit of every open position, and a snapshot of those that are due."""
-    session = work.state.session
+    session = work.schedule.session
     for position in work.active_positions():
         if position.is_flat:
             continue
         found = structure(work, position)
-        gain = made(found.net, found.parts, work.state.board, work.now)
+        gain = made(found.net, found.parts, work.market.board, work.now)
         is_due = is_snapshot_due(session, found.expiry, work.at)
         if gain is not None:
             work.put_mark(position.id, gain, is_recorded=is_due)
@@ -72,7 +72,7 @@ def mark_positions(work: StateBuilder) -> None:
 
 
 def _mark(work: StateBuilder, position: Position, legs: tuple[HeldLeg, ...], gain: Decimal | None) -> None:
-    board = work.state.board
+    board = work.market.board
     bids, asks, deltas, gammas, thetas, vegas = board.bid, board.ask, board.delta, board.gamma, board.theta, board.vega
     net_bid = net_ask = mid = delta = gamma = theta = vega = 0.0
     iv: float | None = None
@@ -131,7 +131,7 @@ def _by_symbol(work: StateBuilder, legs: tuple[HeldLeg, ...]) -> dict[str, Json]
 
 
 def _of_symbol(work: StateBuilder, symbol: str, legs: tuple[HeldLeg, ...]) -> dict[str, Json]:
-    board, own = work.state.board, [leg for leg in legs if leg.option.symbol == symbol]
+    board, own = work.market.board, [leg for leg in legs if leg.option.symbol == symbol]
     sums = dict.fromkeys(("delta", "gamma", "theta", "vega"), 0.0)
     for leg in own:
         if leg.option.is_share:

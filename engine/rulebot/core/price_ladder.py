@@ -85,19 +85,19 @@ def advance_order(work: StateBuilder, order: Order) -> None:
 
 def _is_past_exits(work: StateBuilder, order: Order) -> bool:
     """Say whether an entry of which nothing has filled works on past the time at which exits close all."""
-    position = work.positions[order.position]
+    position = work.positions.by_id[order.position]
     return position.is_flat and is_past_exits(work, work.governing(position), order.prepared_at)
 
 
 def _outlives_its_session(work: StateBuilder, order: Order) -> bool:
     """Say whether an order of the day works on after the close: it has no further try, and nobody follows its fills."""
     is_of_the_day = order.status is OrderStatus.WORKING and order.time_in_force is TimeInForce.DAY
-    return is_of_the_day and work.at >= work.state.session.close
+    return is_of_the_day and work.at >= work.schedule.session.close
 
 
 def _end_with_its_session(work: StateBuilder, order: Order) -> None:
     """Take an order of the day back once the broker has had time to say that it is over."""
-    left = (work.state.session.close + PAST_CLOSE - work.at).total_seconds()
+    left = (work.schedule.session.close + PAST_CLOSE - work.at).total_seconds()
     if left > 0:
         wake(work, order.bot, left)
     else:
@@ -117,7 +117,7 @@ def _cancel_again(work: StateBuilder, order: Order) -> None:
     """Ask once more for an order to be taken back, seldom when the broker has it and does not find it."""
     said = order.last_message
     if is_not_found(order):
-        if order.perm_id and order.ref not in work.absent:
+        if order.perm_id and order.ref not in work.inquiries.absent:
             text = f"the broker has {order.ref} and does not find it to cancel it: a person must cancel it in TWS"
             work.alarm(order.bot, text, order.position)
             request_cancel(work, order, NOT_FOUND_PATIENCE)
@@ -135,7 +135,7 @@ def _unknown_since(order: Order) -> datetime | None:
 
 
 def _next_entry_try(work: StateBuilder, order: Order) -> None:
-    position = work.positions[order.position]
+    position = work.positions.by_id[order.position]
     bot = work.governing(position)
     ladder = bot.plan.order
     if order.attempt >= ladder.tries:
@@ -150,7 +150,7 @@ def _next_entry_try(work: StateBuilder, order: Order) -> None:
     if halt or is_lost:
         if not awaits_quotes(work, order.bot):
             cause = Cause.CONDITIONS_LOST if is_lost else Cause.ENTRIES_BLOCKED
-            cancel(work, work.orders[order.ref], cause, detail=halt)
+            cancel(work, work.orders.by_ref[order.ref], cause, detail=halt)
         return
     if is_unwound(position) and comes_too_late(work, bot, order.attempt_until):
         cancel(work, order, Cause.WINDOW_OVER)
@@ -169,7 +169,7 @@ def _next_closing_try(work: StateBuilder, order: Order) -> None:
     if order.kind is OrderType.MARKET:
         _keep_at_market(work, order)
         return
-    position = work.positions[order.position]
+    position = work.positions.by_id[order.position]
     if order.into:
         _next_roll_try(work, order, work.governing(position))
         return
@@ -199,19 +199,19 @@ def _next_closing_try(work: StateBuilder, order: Order) -> None:
 
 def _waits_without_wing(work: StateBuilder, order: Order, bound: Bound) -> bool:
     """Say whether an order waits at its bound, which would close with a wing that somebody bids for again."""
-    position = work.positions[order.position]
+    position = work.positions.by_id[order.position]
     is_at_bound = is_beyond(_quote_of(work, order), bound)
     return is_at_bound and lacks_a_wing(work, position, work.governing(position), order)
 
 
 def _quote_of(work: StateBuilder, order: Order) -> NetQuote:
     parts = order_parts(order.legs, order.side)
-    return net_quote(parts, work.state.board, work.now, closing=True, told=work.state.facts.ticks)
+    return net_quote(parts, work.market.board, work.now, closing=True, told=work.market.facts.ticks)
 
 
 def _go_to_market(work: StateBuilder, order: Order, ladder: Ladder) -> None:
     """Cancel a limit order for a market order; it waits at its bound where the market would deal beyond that."""
-    bound, _ = bound_of(work, work.positions[order.position], order.legs)
+    bound, _ = bound_of(work, work.positions.by_id[order.position], order.legs)
     if is_beyond(_quote_of(work, order), bound) and not _waits_without_wing(work, order, bound):
         _reprice(work, order, to_natural(ladder), bound)
     else:
@@ -248,7 +248,7 @@ def _is_new_order(ladder: Ladder, order: Order) -> bool:
 
 def _keep_at_market(work: StateBuilder, order: Order) -> None:
     """A market order has no next try: it works on, unless nobody bids for one of its legs any more."""
-    quote = net_quote(order_parts(order.legs, order.side), work.state.board, work.now, closing=True)
+    quote = net_quote(order_parts(order.legs, order.side), work.market.board, work.now, closing=True)
     if order.is_combo and quote.fault is QuoteFault.NO_BID:
         cancel(work, order, Cause.NO_BID, detail=quote.missing)
         return
@@ -261,7 +261,7 @@ def _reprice(work: StateBuilder, order: Order, ladder: Ladder, bound: Bound) -> 
     """Step the limit; without a sound quote the order stays as it is until there is one."""
     parts = order_parts(order.legs, order.side)
     closing = order.purpose in CLOSING
-    quote = net_quote(parts, work.state.board, work.now, closing=closing, told=work.state.facts.ticks)
+    quote = net_quote(parts, work.market.board, work.now, closing=closing, told=work.market.facts.ticks)
     if closing:
         net, missing = closing_net(ladder, quote, parts, order.attempt + 1, bound)
     else:
@@ -276,8 +276,8 @@ def _reprice(work: StateBuilder, order: Order, ladder: Ladder, bound: Bound) -> 
                 _go_to_market_blind(work, order, ladder)
         return
     if closing:
-        price_is_there(work, work.positions[order.position])
-        waits_at_target = target_at_work(work, work.positions[order.position]) is not None
+        price_is_there(work, work.positions.by_id[order.position])
+        waits_at_target = target_at_work(work, work.positions.by_id[order.position]) is not None
         if not waits_at_target and order.attempt >= ladder.tries and is_the_last(net, quote, parts, bound):
             text = f"'{order.reason}' waits at {abs(net)} for {order.position}"
             work.alarm(order.bot, f"{text}: more is asked than its legs can be worth", order.position)
@@ -291,7 +291,7 @@ def _reprice(work: StateBuilder, order: Order, ladder: Ladder, bound: Bound) -> 
 
 def _go_to_market_blind(work: StateBuilder, order: Order, ladder: Ladder) -> None:
     """Take a closing order back whose ladder ends at market once its tries would be over, though none has a price."""
-    position = work.positions[order.position]
+    position = work.positions.by_id[order.position]
     if has_waited_for_price(work, position, ladder, order.attempt + 1):
         work.put_position(replace(position, attempts=ladder.tries))
         cancel(work, order, Cause.NO_QUOTES)
@@ -309,5 +309,5 @@ def _count_try(work: StateBuilder, order: Order, ladder: Ladder) -> Order:
     attempt = order.attempt + 1
     changed = replace(order, attempt=attempt, attempt_until=work.at + timedelta(seconds=ladder.wait))
     work.put_order(changed)
-    work.put_position(replace(work.positions[order.position], attempts=attempt))
+    work.put_position(replace(work.positions.by_id[order.position], attempts=attempt))
     return changed

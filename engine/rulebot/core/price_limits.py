@@ -87,7 +87,7 @@ def _structure_floor(bot: CompiledBot, position: Position, work: StateBuilder, c
     fees = most_commissions(position.legs)
     of_risk = risk_floor(bot.plan.risk.max_loss_per_trade, least, shares, fees * position.quantity)
     whole = min_proceeds(position.legs)
-    worth = work.state.facts.account.net_liquidation
+    worth = work.market.facts.account.net_liquidation
     sized = size_floor(bot.plan.size, position.quantity, whole, commission, fees, worth)
     protect, seen = bot.plan.risk.protect, work.legs_seen(position)
     unhit = None if position.structures else unhit_floor(protect, bot.plan.order, seen, work)
@@ -104,7 +104,7 @@ def unhit_floor(
     """
     if protect is None or not protect.of_whole:
         return None
-    legs, board = tuple(legs), work.state.board
+    legs, board = tuple(legs), work.market.board
     parts = tuple(Part(leg.option, -leg.sign, leg.price_multiplier) for leg in legs)
     first = start_net(ladder, net_quote(parts, board, work.now), parts)
     if first is None or first <= 0:
@@ -190,8 +190,8 @@ def _commission(position: Position, work: StateBuilder, *, leg_by_leg: bool) -> 
             filled.setdefault(key, []).append((leg.option, count, float(price)))
         missing = leg.ratio * position.quantity - leg.opened
         if missing > 0:
-            row = work.state.board.rows.get(leg.option, -1)
-            ask = work.state.board.ask[row] if row >= 0 else 0.0
+            row = work.market.board.rows.get(leg.option, -1)
+            ask = work.market.board.ask[row] if row >= 0 else 0.0
             orders.setdefault(key, []).append((leg.option, leg.sign * missing, ask if ask == ask else 0.0))
     due = (estimate(parts, broker_part(filled.get(key, ()))) for key, parts in orders.items())
     return position.commissions + sum(due, ZERO)

@@ -68,7 +68,7 @@ def place_protection(work: StateBuilder, position: Position, closing: Collection
     plan = work.governing(position).plan.risk.protect
     if plan is None or position.state not in ("open", "exiting") or position.suspended:
         return
-    if not work.state.is_linked or has_expired(work, position):
+    if not work.connection.is_linked or has_expired(work, position):
         return
     is_let_be = (position.is_frozen and not is_backed_off(position)) or work.is_unsure(position)
     is_exiting = position.state == "exiting"  # then it is the closing order that waits, of other legs
@@ -96,7 +96,7 @@ def _fit(work: StateBuilder, position: Position, leg: PositionLeg, order: Order,
     """
     count, price = min(order.remaining, leg.held), order.stop_price
     if plan is not None:
-        count, price = leg.held, stop_price(position, leg, plan, work.state.facts.ticks) or price
+        count, price = leg.held, stop_price(position, leg, plan, work.market.facts.ticks) or price
     if (order.remaining, order.stop_price) != (count, price):
         changed = work.put_order(order.with_terms(order.filled + count, price))
         work.commands.append(Replace(changed))
@@ -104,7 +104,7 @@ def _fit(work: StateBuilder, position: Position, leg: PositionLeg, order: Order,
 
 def _wait_for_exit(work: StateBuilder, position: Position) -> None:
     """Let the engine watch the price of a stop that another exit stands against, unless some of the position rest."""
-    position = work.positions[position.id]
+    position = work.positions.by_id[position.id]
     if position.state == "open" and not position.suspended and not resting_orders(work, position.id):
         withdraw_resting(work, position, "an exit")
 
@@ -115,7 +115,7 @@ def _is_at_risk(work: StateBuilder, leg: PositionLeg) -> bool:
 
 
 def _place(work: StateBuilder, position: Position, leg: PositionLeg, plan: ProtectPlan) -> None:
-    price = stop_price(position, leg, plan, work.state.facts.ticks)
+    price = stop_price(position, leg, plan, work.market.facts.ticks)
     if price is None:
         return
     _tell_of_spread(work, position, leg, price)
@@ -134,8 +134,8 @@ def _place(work: StateBuilder, position: Position, leg: PositionLeg, plan: Prote
 
 def _tell_of_spread(work: StateBuilder, position: Position, leg: PositionLeg, price: Decimal) -> None:
     """Say of the first stop of a leg that it lies within the leg's quote, where no move of the market need hit it."""
-    row = work.state.board.rows.get(leg.option, -1)
-    ask = work.state.board.ask[row] if row >= 0 else nan
+    row = work.market.board.rows.get(leg.option, -1)
+    ask = work.market.board.ask[row] if row >= 0 else nan
     guarded = (order.legs[0].name for order in work.orders_of(position.id) if order.purpose is Purpose.PROTECT)
     if float(price) <= ask and leg.name not in guarded:
         text = f"the protective stop of {leg.option} rests at {price:.2f}, within its quote ({ask:.2f} is asked)"
@@ -172,7 +172,7 @@ def hit_at_once(
     """
     if plan is None or not plan.of_whole or net is None or net <= 0:
         return ""
-    board, told = work.state.board, work.state.facts.ticks
+    board, told = work.market.board, work.market.facts.ticks
     for leg in selection.legs:
         if leg.sign > 0 or leg.option.is_share:
             continue
@@ -208,7 +208,7 @@ def watched_stop_hit(
     resting = {order.legs[0].name for order in live if order.status is not OrderStatus.CANCELLING}
     for leg in position.common.legs:
         if _is_at_risk(work, leg) and plan.covers(leg.name) and leg.name not in resting.union(closing):
-            price = stop_price(position, leg, plan, work.state.facts.ticks) or _price_of_last(work, position, leg)
+            price = stop_price(position, leg, plan, work.market.facts.ticks) or _price_of_last(work, position, leg)
             if price is not None and _is_bid(work, position, leg, price):
                 return StopHit(leg.option, price)
     return None
@@ -221,11 +221,11 @@ def _price_of_last(work: StateBuilder, position: Position, leg: PositionLeg) -> 
 
 def _is_bid(work: StateBuilder, position: Position, leg: PositionLeg, price: Decimal) -> bool:
     """Say whether so much was bid in as many quotes as trigger a stop; what is not known neither counts nor ends it."""
-    board = work.state.board
+    board = work.market.board
     row = board.rows.get(leg.option, -1)
     if quote_fault(board, row, work.now) not in (None, QuoteFault.NO_BID):
         return False
-    key, state = (exits_of(position.id), f"{WATCHED_STOP} {leg.name}"), work.bots[position.bot]
+    key, state = (exits_of(position.id), f"{WATCHED_STOP} {leg.name}"), work.bots.by_name[position.bot]
     before, is_bid = state.confirming.get(key, ConfirmationProgress()), board.bid[row] >= float(price)
     after = counted(before, float(board.quote_at[row]), work.now) if is_bid else ConfirmationProgress()
     if after != before:

@@ -7,7 +7,6 @@ open positions have come to stays, since the text that they were opened under go
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import Enum
-from typing import Any
 
 from rulebot.core.account_excess import record_excess
 from rulebot.core.close_plan import CLOSING, leaves_to_expire
@@ -66,15 +65,15 @@ def changes_between(was: Mapping[str, str], now: Mapping[str, str]) -> tuple[Bot
 
 def not_quiet(program: Program, state: State, bots: Iterable[str]) -> str:
     """Return what keeps other texts for these bots from being taken up now, "" when nothing does."""
-    if not state.is_ready:
+    if not state.connection.is_ready:
         return "the connection"
     names = set(bots)
-    for name in state.active:
-        position = state.positions[name]
+    for name in state.positions.active:
+        position = state.positions.by_id[name]
         if position.bot in names and (position.state == "entering" or _is_exiting(program, state, position)):
             return f"{position.id}, which is {position.state}"
-    for ref in state.live:
-        order = state.orders[ref]
+    for ref in state.orders.live:
+        order = state.orders.by_ref[ref]
         if order.bot in names and (order.status in _IN_FLIGHT or order.can_increase_risk):
             return f"the {order.purpose.value} order {ref} of {order.bot}"
     return ""
@@ -84,21 +83,21 @@ def _is_exiting(program: Program, state: State, position: Position) -> bool:
     """Say whether an exit is at work: not where it has left of its legs what may expire, or waits for a person."""
     if position.state != "exiting" or position.is_frozen:
         return False
-    orders = (state.orders[ref] for ref in state.live)
+    orders = (state.orders.by_ref[ref] for ref in state.orders.live)
     is_at_work = any(order.purpose in CLOSING and order.is_of(position.id) for order in orders)
     is_left = leaves_to_expire(position, program.governing(position))
     return is_at_work or position.retry_at is not None or not is_left
 
 
-def reload_waits(work: StateBuilder, event: ReloadWaits) -> dict[str, Any]:
+def reload_waits(work: StateBuilder, event: ReloadWaits) -> None:
     """Let these bots enter nothing until other texts are taken up; who may enter again begins to confirm anew."""
     for name in work.program.bots:
-        state = work.bots[name]
+        state = work.bots.by_name[name]
         halting = {key: found for key, found in state.confirming.items() if key[0] == HALTS}
-        if {"", name} & (event.bots ^ work.state.reloading):
+        if {"", name} & (event.bots ^ work.requests.reloading):
             work.set_bot(name, replace(state, confirming={**of_positions(state.confirming), **halting}))
             work.set_wake(name, work.at)
-    return {"reloading": event.bots}
+    work.requests = replace(work.requests, reloading=event.bots)
 
 
 def have_other_limits(old: Program, new: Program) -> bool:
@@ -114,7 +113,7 @@ def reload(
     has_other_limits: over all bots. What they refuse is told then, also where the old ones did in the same words.
     """
     work = StateBuilder(program, state, at)
-    for name, found in tuple(work.bots.items()) if has_other_limits else ():
+    for name, found in tuple(work.bots.by_name.items()) if has_other_limits else ():
         work.set_bot(name, replace(found, alarmed=_of_alarms(found)))
     for each in changes:
         work.record(Kind.RELOAD, each.bot, what=each.change.value, was=each.was, now=each.now)
@@ -124,14 +123,15 @@ def reload(
         else:
             _begin(work, each.bot)
     record_excess(work)
-    work.indexed = -1
-    renewed: dict[str, Any] = {"aims": None, "watch_at": None, "reloading": frozenset()}
-    return work.finish(step_at=at, wake_at=at, **renewed)
+    work.subscriptions = replace(work.subscriptions, indexed=-1, aims=None)
+    work.requests = replace(work.requests, reloading=frozenset())
+    work.watch_at(None)
+    return work.finish(step_at=at, wake_at=at)
 
 
 def _begin(work: StateBuilder, name: str) -> None:
-    session = work.state.session
-    before = work.bots.get(name)
+    session = work.schedule.session
+    before = work.bots.by_name.get(name)
     if before is None or before.is_gone:
         before = BotState(day=new_bot_day(work, name, session))
     work.set_bot(
@@ -159,14 +159,16 @@ def _of_alarms(state: BotState) -> frozenset[str]:
 
 def _remove(work: StateBuilder, name: str) -> None:
     """Let a bot enter nothing more; what it holds is governed as before, by the text it was opened under."""
-    if name not in work.bots:
+    if name not in work.bots.by_name:
         return
-    if work.bots[name].is_watching:
+    if work.bots.by_name[name].is_watching:
         end_watch(work, name, Shut.REMOVED, "its spec was removed")
     held = bool(work.positions_of(name))
     waits = "its spec was removed; what it holds is closed by the text it was opened under" if held else ""
-    agenda = agenda_of(work, name, work.state.session)
-    state = replace(work.bots[name], is_watching=False, nearest=None, selection=None, waits=waits, agenda=agenda)
+    agenda = agenda_of(work, name, work.schedule.session)
+    state = replace(
+        work.bots.by_name[name], is_watching=False, nearest=None, selection=None, waits=waits, agenda=agenda
+    )
     work.set_bot(name, replace(state, readings=of_positions(state.readings), is_clearing=False, margins=()))
     work.set_wake(name, work.at if held else NEVER)
 

@@ -75,7 +75,7 @@ def _take(covers: dict[str, int], legs: Iterable[PositionLeg], wanted: int) -> i
 
 def find_reversed(work: StateBuilder, bot: str) -> None:
     """Open the closed positions of a bot again of which such options stand, so that they are watched and shown."""
-    for position in [each for each in work.positions.values() if each.bot == bot and each.state == "closed"]:
+    for position in [each for each in work.positions.by_id.values() if each.bot == bot and each.state == "closed"]:
         if position.is_closed_too_far:
             _note(work, position)
 
@@ -100,7 +100,7 @@ def _buy_back_when_due(work: StateBuilder, position: Position, since: datetime) 
         return
     for name, count in _shown(work, position).items():
         leg = leg_of(position, name)
-        if work.state.session.is_on(work.at) and not not_trading(work, [leg.option.symbol]):
+        if work.schedule.session.is_on(work.at) and not not_trading(work, [leg.option.symbol]):
             _buy_back(work, position, leg, count)
     wake(work, position.bot, LOOK_AGAIN)
 
@@ -131,7 +131,7 @@ def _note(work: StateBuilder, position: Position) -> Position | None:
 
 def _since(work: StateBuilder, position: Position) -> datetime:
     """Return since when they stand: what stood without protection before the last fill was something else."""
-    own = (each for each in work.booked.values() if each.position == position.id)
+    own = (each for each in work.positions.booked.values() if each.position == position.id)
     last = max((each.dealt_at for each in own if each.dealt_at is not None), default=work.at)
     known = position.unprotected_since
     return known if known is not None and known >= last else work.at
@@ -141,7 +141,7 @@ def _shown(work: StateBuilder, position: Position) -> dict[str, int]:
     """Return by leg how many contracts of such options the account is short as well."""
     found = {}
     for name, count in reversed_shorts(position).items():
-        in_account = max(-int(work.state.holdings.get(leg_of(position, name).option, ZERO)), 0)
+        in_account = max(-int(work.account.holdings.get(leg_of(position, name).option, ZERO)), 0)
         if shown := min(count, in_account):
             found[name] = shown
     return found

@@ -20,7 +20,7 @@ def on_unexpected_working(work: StateBuilder, order: Order) -> None:
     if order.status is OrderStatus.ABANDONED:
         cancel_revived(work, order)
     else:
-        work.risen |= {order.ref}
+        work.inquiries = replace(work.inquiries, risen=work.inquiries.risen | {order.ref})
 
 
 def cancel_revived(work: StateBuilder, order: Order) -> None:
@@ -31,7 +31,7 @@ def cancel_revived(work: StateBuilder, order: Order) -> None:
     was = "given up" if order.status is OrderStatus.ABANDONED else order.status.value
     text = f"{order.ref} was {was} and works after all"
     if order.can_increase_risk:
-        halt_on_mismatch(work, work.positions[order.position], text)
+        halt_on_mismatch(work, work.positions.by_id[order.position], text)
     else:
         work.alarm(order.bot, f"{text}: it is taken back", order.position)
     for other in work.live_orders(order.position):

@@ -106,7 +106,7 @@ def find_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned:
     if quantity > position.quantity:
         return RollCandidate(None, refused=f"it holds {quantity}, and {position.quantity} were asked for")
     view = work.view()
-    legs = _legs_into(roll, rolled, work.state.session.date)
+    legs = _legs_into(roll, rolled, work.schedule.session.date)
     if not legs:
         return RollCandidate(None, refused="its legs count from one that it does not hold any more")
     selection = select(legs, view, roll.expected_move)
@@ -146,10 +146,10 @@ def find_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned:
 
 def _kept_out(work: StateBuilder, position: Position) -> str:
     """Return why nothing may be opened for this bot whatever it would be, "" when it may."""
-    standing: OperatorState = work.state.standing
-    if not standing.may_enter(position.bot) or work.state.is_stopping:
+    standing: OperatorState = work.requests.standing
+    if not standing.may_enter(position.bot) or work.requests.is_stopping:
         return standing.reason or "the operator allows only what reduces"
-    state = work.bots.get(position.bot)
+    state = work.bots.by_name.get(position.bot)
     if state is None or position.bot not in work.program.bots:
         return NOT_RUN
     return f"halted: {state.day.halted}" if state.day.halt else ""
@@ -162,7 +162,7 @@ def is_kept_out(work: StateBuilder, position: Position) -> bool:
 
 def _runs_away(work: StateBuilder, bot: str) -> str:
     """Return why a bot that opens again and again rolls no more, "" when it does not; it is halted then."""
-    return f"halted: {work.bots[bot].day.halted}" if halt_on_entry_rate(work, bot) else ""
+    return f"halted: {work.bots.by_name[bot].day.halted}" if halt_on_entry_rate(work, bot) else ""
 
 
 def _apart(
@@ -253,7 +253,7 @@ def _parts(legs: tuple[OrderLeg, ...]) -> tuple[Part, ...]:
 
 
 def _quote(work: StateBuilder, legs: tuple[OrderLeg, ...], *, closing: bool) -> NetQuote:
-    return net_quote(_parts(legs), work.state.board, work.now, closing=closing, told=work.state.facts.ticks)
+    return net_quote(_parts(legs), work.market.board, work.now, closing=closing, told=work.market.facts.ticks)
 
 
 def _together(quotes: tuple[NetQuote, NetQuote]) -> NetQuote:
@@ -264,7 +264,7 @@ def _together(quotes: tuple[NetQuote, NetQuote]) -> NetQuote:
 
 def _out_of_band(work: StateBuilder, legs: Iterable[OrderLeg], quote: NetQuote, net: Decimal | None) -> str:
     """Return how far both sides together would be priced from their mid, "" where no more than `price_band` allows."""
-    band = price_band(work.program.limits.price_band, _parts(tuple(legs)), work.state.board)
+    band = price_band(work.program.limits.price_band, _parts(tuple(legs)), work.market.board)
     return price_problem(net, _mid(quote), band)
 
 
@@ -318,7 +318,7 @@ def _bound_of_next(
 
     None while nobody knows what its trade could lose, or that has no bound and must have one.
     """
-    view, rows, risk = work.view(), work.state.board.rows, bot.plan.risk
+    view, rows, risk = work.view(), work.market.board.rows, bot.plan.risk
     new = tuple(leg for leg in order.legs if leg.opens)
     view.legs = tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.side.sign, x.ratio) for x in new)
     commission = _commission(work, order.legs, order.quantity)
@@ -328,7 +328,7 @@ def _bound_of_next(
     if unknown or (worst is None and not risk.undefined_risk):
         return None
     floors = [bound.floor, floor_of_roll(worst, quotes, order.quantity, risk.max_loss_per_trade)]
-    is_begun = work.positions[order.into].has_fills
+    is_begun = work.positions.by_id[order.into].has_fills
     if not is_begun and (unhit := unhit_floor(risk.protect, planned.order, view.legs, work)):
         floors.append(unhit + Decimal(f"{quotes[0].mid or 0.0:.4f}"))
     return bound._replace(floor=max((floor for floor in floors if floor is not None), default=None))
@@ -338,7 +338,7 @@ def _worst_of_next(
     work: StateBuilder, order: Order, planned: ExitPlan, opening: NetQuote, view: View
 ) -> tuple[Decimal | None, str]:
     """Return the dollars that the trade could lose with what a roll at work opens at once, and why they are unknown."""
-    position = work.positions[order.position]
+    position = work.positions.by_id[order.position]
     rolled = {leg.name for leg in rolled_legs(position, planned)} | {leg.name for leg in order.legs_of(position.id)}
     others = Replaced(position, _without(position, rolled)).beside(work.active_positions())
     of_trade = [each for each in others if each.entered_as == position.entered_as and each.id != order.into]
@@ -347,7 +347,7 @@ def _worst_of_next(
 
 def _commission(work: StateBuilder, legs: Iterable[OrderLeg], quantity: int) -> Decimal:
     """Return the estimated dollars of one order of these legs."""
-    board, parts = work.state.board, []
+    board, parts = work.market.board, []
     for leg in legs:
         row = board.rows.get(leg.option, -1)
         mid = (board.bid[row] + board.ask[row]) / 2 if row >= 0 else 0.0
@@ -360,7 +360,7 @@ def _commission(work: StateBuilder, legs: Iterable[OrderLeg], quantity: int) -> 
 
 def is_searching(work: StateBuilder, position: Position, planned: ExitPlan) -> bool:
     """Say whether an exit looks for what it may roll into."""
-    if planned.roll is None or not may_roll(position, planned) or position.bot not in work.bots:
+    if planned.roll is None or not may_roll(position, planned) or position.bot not in work.bots.by_name:
         return False
     if not rolled_legs(position, planned):
         return False
@@ -380,9 +380,9 @@ def roll_wishes(work: StateBuilder, position: Position, view: View) -> list[Subs
     for planned in bot.plan.exits:
         if is_searching(work, position, planned):
             roll = bot.rolls[planned.name]
-            legs = _legs_into(roll, rolled_legs(position, planned), work.state.session.date)
+            legs = _legs_into(roll, rolled_legs(position, planned), work.schedule.session.date)
             plan = replace(roll.plan, legs=legs)
-            found.append(entry_wish(plan, entry_aims(plan, view), work.state.facts))
+            found.append(entry_wish(plan, entry_aims(plan, view), work.market.facts))
     return found
 
 
@@ -402,7 +402,7 @@ def send_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned:
     said = f"{planned.name} rolls {part}{position.id} into {into}{rest}"
     work.record(Kind.DECISION, position.bot, new.id, what="roll", reason=said, values=[position.id])
     roll = bot.rolls[planned.name]
-    told = replace(bot, plan=replace(roll.plan, legs=_legs_into(roll, offer.rolled, work.state.session.date)))
+    told = replace(bot, plan=replace(roll.plan, legs=_legs_into(roll, offer.rolled, work.schedule.session.date)))
     record_selection(work, told, offer.view, offer.selection, "", new.id)
     work.put_position(new)
     new = work.move(new, "enter")
@@ -432,11 +432,11 @@ def _new_position(work: StateBuilder, position: Position, bot: CompiledBot, offe
     spot = level_of(view.board, bot.plan.underlyings[0], view.now)
     worst = loss_bound(selection.legs, _mid(offer.opening) or Decimal(0))
     return Position(
-        id=free_id(work, position.bot, work.state.session.date, work.bots[position.bot].day.entries + 1),
+        id=free_id(work, position.bot, work.schedule.session.date, work.bots.by_name[position.bot].day.entries + 1),
         bot=position.bot,
         digest=position.digest,
         state="flat",
-        session=work.state.session.date,
+        session=work.schedule.session.date,
         quantity=offer.quantity,
         legs=legs_to_open(selection),
         entry_mid=_mid(offer.opening),
@@ -453,8 +453,8 @@ def start_roll_search(work: StateBuilder, position: Position, planned: ExitPlan,
     is_begun = is_unknown(work, position, _looking(planned))
     since = note_unknown(work, position, _looking(planned))
     if not is_begun:
-        work.indexed = -1  # what it reads is to be streamed, at once, and wakes it
-        work.state = work.state._replace(watch_at=work.at)
+        work.unindex()  # what it reads is to be streamed, at once, and wakes it
+        work.watch_at(work.at)
     wake(work, position.bot, SOON)
     left = planned.grace - (work.at - since).total_seconds()
     if left <= 0:
@@ -467,7 +467,7 @@ def end_roll_search(work: StateBuilder, position: Position, planned: ExitPlan) -
     """Forget since when an exit has looked in vain."""
     if is_unknown(work, position, _looking(planned)):
         known_again(work, position, _looking(planned))
-        work.indexed = -1
+        work.unindex()
 
 
 def record_no_roll(work: StateBuilder, position: Position, planned: ExitPlan, found: RollCandidate) -> Position:
@@ -476,11 +476,11 @@ def record_no_roll(work: StateBuilder, position: Position, planned: ExitPlan, fo
     What keeps everything out at the moment is told once, and looked at again; where the exit closes instead, it does.
     """
     end_roll_search(work, position, planned)
-    position = work.positions[position.id]
+    position = work.positions.by_id[position.id]
     reason = f"{planned.name} does not roll: {found.refused or found.missing}"
     closes = planned.roll is not None and planned.roll.otherwise is OnUnknown.CLOSE
     if not found.is_final and not closes:
-        if position.bot in work.bots:
+        if position.bot in work.bots.by_name:
             skip(work, position.bot, reason)
         return position
     then = "it closes" if closes else "it holds until the next session"
@@ -491,7 +491,9 @@ def record_no_roll(work: StateBuilder, position: Position, planned: ExitPlan, fo
 def sells_worthless(work: StateBuilder, order: Order) -> bool:
     """Say whether an order that rolls would sell a leg that nobody bids for any more, beside others."""
     names = {leg.name for leg in order.legs_of(order.position)}
-    dead = [leg for leg in work.positions[order.position].legs if leg.name in names and is_worthless_long(work, leg)]
+    dead = [
+        leg for leg in work.positions.by_id[order.position].legs if leg.name in names and is_worthless_long(work, leg)
+    ]
     return 0 < len(dead) < len(names)
 
 

@@ -50,7 +50,7 @@ def confirmed(work: StateBuilder, bot: str, place: str, reading: Reading, view: 
     if rule.confirm is None:
         return truth
     key = (place, rule.name)
-    state = work.bots[bot]
+    state = work.bots.by_name[bot]
     before = state.confirming.get(key, ConfirmationProgress())
     if truth is None:
         after = replace(before, lost_at=before.lost_at or view.now) if before.count else before
@@ -120,7 +120,7 @@ def rows_read(rule: Rule, view: View) -> frozenset[int]:
 def wake(work: StateBuilder, bot: str, seconds: float) -> None:
     """Have the bot judged again in so many seconds at the latest."""
     at = work.at + timedelta(0.0, seconds) if seconds > 0.0 else work.at
-    if at < work.wakes.get(bot, NEVER):
+    if at < work.bots.wakes.get(bot, NEVER):
         work.set_wake(bot, at)
 
 

@@ -118,7 +118,7 @@ def _give_way(work: StateBuilder, orders: Sequence[Order], to: str) -> None:
     An order is on record before the broker hears of it, as one that is sent.
     """
     for name in dict.fromkeys(order.position for order in orders):
-        position = work.positions[name]
+        position = work.positions.by_id[name]
         if any(order.sent_at == work.at for order in resting_orders(work, name)):
             wake(work, position.bot, 1.0)
             continue
@@ -141,13 +141,13 @@ def restore_orders(work: StateBuilder) -> None:
         position = work.put_position(replace(position, suspended=False))
         if position.state == "open":
             place_resting(work, work.put_position(replace(position, retry_at=None)))
-            place_protection(work, work.positions[position.id])
+            place_protection(work, work.positions.by_id[position.id])
         work.set_wake(position.bot, work.at)
 
 
 def is_withdrawn_for_other(state: State, at: datetime) -> bool:
     """Say whether something that has given way to an order of ours is still to be put back."""
-    positions = (state.positions[name] for name in state.active)
+    positions = (state.positions.by_id[name] for name in state.positions.active)
     return any(each.suspended and each.state == "open" and _may_rest_again(each, at) for each in positions)
 
 
@@ -178,7 +178,7 @@ def _is_wanted(work: StateBuilder, given: Position, contracts: set[Option]) -> b
         opened = {leg.option for leg in order.legs if order.opens(order.position_of(leg))}
         if contracts & opened:
             return True
-    for name, state in work.bots.items():
+    for name, state in work.bots.by_name.items():
         is_looking = state.is_watching or state.by_hand is not None
         if not is_looking or state.selection is None or not state.selection.is_complete:
             continue

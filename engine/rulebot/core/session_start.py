@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
-from typing import Any
 
 from rulebot.core.account_snapshot import record_snapshot
 from rulebot.core.bracket_orders import cancel_entries
@@ -45,32 +44,32 @@ OPENING_MINUTES = timedelta(minutes=5)
 # ---------------------------------------------------------------- a new day
 
 
-def open_day(work: StateBuilder, session: Session, *, resumed: bool = False) -> dict[str, Any]:
-    """Begin a trading day; return the changed fields of the state.
+def open_day(work: StateBuilder, session: Session, *, resumed: bool = False) -> None:
+    """Begin a trading day.
 
     `resumed`: the day may have begun before a restart; what positions were worth when it did is in the bases, and the
     snapshots may be of today. What no record has, a restart would not know: it is no base.
     """
     _note_session(work, session)
     working = {name for order in work.all_live_orders() for name in order.positions}
-    gone = {name for name, p in work.positions.items() if is_over(p, session) and name not in working}
+    gone = {name for name, p in work.positions.by_id.items() if is_over(p, session) and name not in working}
     bases = {
-        name: (NOTHING if resumed else work.snapshots).get(name, work.bases.get(name, ZERO))
-        for name, position in work.positions.items()
+        name: (NOTHING if resumed else work.positions.snapshots).get(name, work.positions.bases.get(name, ZERO))
+        for name, position in work.positions.by_id.items()
         if name not in gone and position.session != session.date
     }
-    positions = {name: found for name, found in work.positions.items() if name not in gone}
-    orders = {ref: o for ref, o in work.orders.items() if o.status.is_live or positions.keys() >= {*o.positions}}
-    work.start_day(positions, orders, retained_executions(work.booked, positions, session))
-    work.bases = bases
+    positions = {name: found for name, found in work.positions.by_id.items() if name not in gone}
+    orders = {ref: o for ref, o in work.orders.by_ref.items() if o.status.is_live or positions.keys() >= {*o.positions}}
+    work.start_day(positions, orders, retained_executions(work.positions.booked, positions, session))
+    work.positions = replace(work.positions, bases=bases)
     begin_session(work, session)
-    if work.state.is_ready and not resumed:
+    if work.connection.is_ready and not resumed:
         record_snapshot(work)
-    for name, found in list(work.bots.items()):
+    for name, found in list(work.bots.by_name.items()):
         if not _is_run(work, name, found, session):
             _leave_out(work, name, found, session)
     for name in _at_hand(work):
-        previous = work.bots.get(name)
+        previous = work.bots.by_name.get(name)
         kept = previous.day if previous is not None and previous.day.date == session.date else None
         day = kept or new_bot_day(work, name, session)
         hand_entered = "" if previous is None else previous.hand_entered
@@ -90,15 +89,11 @@ def open_day(work: StateBuilder, session: Session, *, resumed: bool = False) -> 
         work.put_day(day)
     if not resumed:
         alarm_unclosed(work)
-    return {
-        "session": session,
-        "facts": _of_day(work, session),
-        "hook_ids": work.state.hook_ids if resumed else frozenset(),
-        "watch_at": None,
-        "is_short_told": False,
-        "mark_at": None,
-        "closing": work.state.closing if resumed else NOTHING,
-    }
+    facts, closing = _of_day(work, session), work.market.closing if resumed else NOTHING
+    work.market = replace(work.market, facts=facts, closing=closing)
+    work.requests = replace(work.requests, hook_ids=work.requests.hook_ids if resumed else frozenset())
+    work.subscriptions = replace(work.subscriptions, is_short_told=False)
+    work.schedule = replace(work.schedule, session=session, watch_at=None, mark_at=None)
 
 
 def _still_nearest(work: StateBuilder, name: str, previous: BotState) -> NearestMiss | None:
@@ -107,13 +102,13 @@ def _still_nearest(work: StateBuilder, name: str, previous: BotState) -> Nearest
     return nearest if bot is not None and nearest is not None and nearest.digest == bot.plan.digest else None
 
 
-def resize_session(work: StateBuilder, session: Session) -> dict[str, Any]:
-    """Go on with the day that is on, in a session of other length; return the changed fields of the state."""
+def resize_session(work: StateBuilder, session: Session) -> None:
+    """Go on with the day that is on, in a session of other length."""
     _note_session(work, session)
     for name in _at_hand(work):
-        work.set_bot(name, replace(work.bots[name], agenda=agenda_of(work, name, session)))
+        work.set_bot(name, replace(work.bots.by_name[name], agenda=agenda_of(work, name, session)))
         work.set_wake(name, work.at)
-    return {"session": session, "watch_at": None}
+    work.schedule = replace(work.schedule, session=session, watch_at=None)
 
 
 def _note_session(work: StateBuilder, session: Session) -> None:
@@ -128,23 +123,23 @@ def _note_session(work: StateBuilder, session: Session) -> None:
 
 def _at_hand(work: StateBuilder) -> tuple[str, ...]:
     """Return the bots that run, and those that do not and still have positions."""
-    others = {position.bot for position in work.positions.values()} - work.program.bots.keys()
+    others = {position.bot for position in work.positions.by_id.values()} - work.program.bots.keys()
     return (*work.program.bots, *sorted(others))
 
 
 def _of_day(work: StateBuilder, session: Session) -> Facts:
     """Return the facts that are still so: what ended with the session before is asked for anew on another day."""
-    facts = replace(work.state.facts, hooks=of_day(work.state.facts.hooks, session))
-    if session.date == work.state.session.date:
+    facts = replace(work.market.facts, hooks=of_day(work.market.facts.hooks, session))
+    if session.date == work.schedule.session.date:
         return facts
     return replace(facts, closes={}, implied={}, opening_moves={}, hours={})
 
 
 def new_bot_day(work: StateBuilder, name: str, session: Session) -> BotDay:
     """Return the day of a bot that begins it: halted while others are for what is the whole account's."""
-    days = [state.day for state in work.bots.values() if state.day.date == session.date]
+    days = [state.day for state in work.bots.by_name.values() if state.day.date == session.date]
     halted = next((day for day in days if day.halt in OF_ACCOUNT), None)
-    previous, bot = work.bots.get(name), work.program.bots.get(name)
+    previous, bot = work.bots.by_name.get(name), work.program.bots.get(name)
     week = _opened_this_week(previous, session)
     day = BotDay(bot=name, date=session.date, week=week)
     if bot is not None and bot.plan.growth is not None:
@@ -166,7 +161,7 @@ def is_same_week(day: date, other: date) -> bool:
 
 def _is_run(work: StateBuilder, name: str, state: BotState, session: Session) -> bool:
     """Say whether a bot runs, holds something or has traded on the day that begins."""
-    holds = any(position.bot == name for position in work.positions.values())
+    holds = any(position.bot == name for position in work.positions.by_id.values())
     return name in work.program.bots or holds or state.day.date == session.date
 
 
@@ -181,13 +176,13 @@ def agenda_of(work: StateBuilder, name: str, session: Session) -> tuple[datetime
     """Return when a bot must be looked at by the clock: by its text, and by those its positions were opened under."""
     texts = work.texts_of(name)
     found = {at for text in texts for at in text.instants(session)}
-    return tuple(sorted(found | expiries(work.state.facts.hooks, texts, work.at)))
+    return tuple(sorted(found | expiries(work.market.facts.hooks, texts, work.at)))
 
 
 def day_at_hand(work: StateBuilder, bot: CompiledBot) -> BotDay:
     """Return the day of a bot in the window that is on or comes next."""
-    name, found = bot.plan.name, bot.windows(work.state.session)
-    day, number = work.bots[name].day, at_hand(found, work.at) if len(found) > 1 else 0
+    name, found = bot.plan.name, bot.windows(work.schedule.session)
+    day, number = work.bots.by_name[name].day, at_hand(found, work.at) if len(found) > 1 else 0
     day = day.in_symbols() if bot.members else day.in_one(bot.plan.underlyings[0])
     start, end = span = found[number]
     is_shut = start >= end  # by an early close that may be taken back: what was used up of it stays so
@@ -196,7 +191,7 @@ def day_at_hand(work: StateBuilder, bot: CompiledBot) -> BotDay:
     used = day.window_from, day.window_to
     if day.window_to is not None and used != span and used in found:
         start = max(start, day.window_to)  # by an early close it may have begun within the one before
-    entries = (order for order in work.orders.values() if order.bot == name and order.purpose is Purpose.ENTRY)
+    entries = (order for order in work.orders.by_ref.values() if order.bot == name and order.purpose is Purpose.ENTRY)
     sent = {order.position for order in entries if start <= order.prepared_at < end}
     return in_window(day, number, (start, end), len(sent))
 
@@ -236,8 +231,8 @@ def due_session(session: Session, at: datetime) -> Session | None:
 def evaluate_halts(work: StateBuilder, bot: CompiledBot) -> str:
     """Judge what halts the bot for the day; return why entries are blocked while it cannot be judged."""
     name = bot.plan.name
-    state = work.bots[name]
-    session = work.state.session
+    state = work.bots.by_name[name]
+    session = work.schedule.session
     if state.day.halt or not session.is_on(work.at):
         return ""
     bounds = bot.plan.risk.day
@@ -266,7 +261,7 @@ def halts_at_a_try(work: StateBuilder, name: str) -> str:
     """Return why a further try of an entry is not made, by what halts its bot as it is judged now; "" when it is."""
     bot = work.program.bots.get(name)
     reason = "" if bot is None else evaluate_halts(work, bot)
-    day = work.bots[name].day if name in work.bots else None
+    day = work.bots.by_name[name].day if name in work.bots.by_name else None
     return f"halted: {day.halted}" if day is not None and day.halt else reason
 
 
@@ -278,7 +273,7 @@ def _halt_by(work: StateBuilder, bot: CompiledBot, true: Sequence[Reading]) -> N
     words = f"{rule.name} {describe(rule, found.verdict)}"
     name = bot.plan.name
     if closing in exits:
-        work.put_day(replace(work.bots[name].day, closing=closing, closing_text=bot.plan.digest))
+        work.put_day(replace(work.bots.by_name[name].day, closing=closing, closing_text=bot.plan.digest))
     halt(work, name, Halt.CONDITION, words, rule.name)
 
 
@@ -287,10 +282,10 @@ def halt_by_account(work: StateBuilder) -> None:
 
     Also those that run no more and have something of today: they may be added again.
     """
-    limits, session = work.program.limits, work.state.session
+    limits, session = work.program.limits, work.schedule.session
     if not limits.bounds_a_day or not session.is_on(work.at):
         return
-    going = [name for name, state in work.bots.items() if not (state.is_gone or state.day.halt)]
+    going = [name for name, state in work.bots.by_name.items() if not (state.is_gone or state.day.halt)]
     held = _left_open(work) if limits.at_daily_loss else []
     if not going and not held and not any(order.can_increase_risk for order in work.all_live_orders()):
         return
@@ -304,19 +299,19 @@ def halt_by_account(work: StateBuilder) -> None:
 
 def _close_by_loss(work: StateBuilder, name: str) -> None:
     """Have all that a bot has open closed, under whatever text, in the next turn (`at_daily_loss: {close: all}`)."""
-    work.put_day(replace(work.bots[name].day, closing=DAILY_LOSS, closing_text=""))
+    work.put_day(replace(work.bots.by_name[name].day, closing=DAILY_LOSS, closing_text=""))
     wake(work, name, 0.0)
 
 
 def _left_open(work: StateBuilder) -> list[str]:
     """Return the bots that have something open or on its way, and that no loss of the day closes yet."""
     names = dict.fromkeys(position.bot for position in work.active_positions())
-    return [name for name in names if work.bots[name].day.closing != DAILY_LOSS]
+    return [name for name in names if work.bots.by_name[name].day.closing != DAILY_LOSS]
 
 
 def _note_unvalued(work: StateBuilder, name: str) -> None:
     """Say when a loss of the day has been judged for a while on what a position was last known to be worth."""
-    state = work.bots[name]
+    state = work.bots.by_name[name]
     now = {(position, DAILY_LOSS) for position in unvalued(work, name)}
     since = {key: at for key, at in state.unknown_since.items() if key[1] != DAILY_LOSS or key in now}
     since.update({key: work.at for key in now if key not in since})
@@ -336,13 +331,13 @@ def halt(work: StateBuilder, name: str, why: Halt, reason: Text, rule: Name = ""
 
     rule: the condition that is the cause.
     """
-    state = work.bots[name]
+    state = work.bots.by_name[name]
     work.put_day(state.day.halted_for(why, reason, rule))
     work.record(Kind.DECISION, name, what="halt", reason=reason, values=[], halt=why.value, rule=rule)
     cancel_entries(work, name, Cause.HALTED, reason)
-    work.set_bot(name, replace(work.bots[name], since=work.at))
-    if work.bots[name].is_watching:
-        work.set_bot(name, replace(work.bots[name], is_watching=False, grid_since=None))
+    work.set_bot(name, replace(work.bots.by_name[name], since=work.at))
+    if work.bots.by_name[name].is_watching:
+        work.set_bot(name, replace(work.bots.by_name[name], is_watching=False, grid_since=None))
         end_watch(work, name, Shut.HALTED, f"halted: {reason}")
 
 
@@ -354,7 +349,7 @@ def note_opening_moves(work: StateBuilder) -> Facts:
 
     It is that of the expiries that may be entered today, and of those that are held and whose exits read it.
     """
-    facts, session = work.state.facts, work.state.session
+    facts, session = work.market.facts, work.schedule.session
     if not session.open <= work.at < session.open + OPENING_MINUTES:
         return facts
     view = None
@@ -368,10 +363,10 @@ def note_opening_moves(work: StateBuilder) -> Facts:
 
 def awaited_opening_moves(work: StateBuilder) -> frozenset[str]:
     """Return the symbols of which an expected move of the open is not known yet, and may come now."""
-    opened = work.state.session.open
+    opened = work.schedule.session.open
     if not opened <= work.at < opened + OPENING_MINUTES:
         return frozenset()
-    known = work.state.facts.opening_moves
+    known = work.market.facts.opening_moves
     return frozenset(symbol for _, _, symbol, expiry, _ in _opening_moves(work) if (symbol, expiry) not in known)
 
 
@@ -381,7 +376,7 @@ def _opening_moves(work: StateBuilder) -> Iterator[tuple[str, CompiledBot, str, 
     Bots that are compiled together have one reader for the same expiry of the same class: the first of them stands for
     all.
     """
-    facts, session = work.state.facts, work.state.session
+    facts, session = work.market.facts, work.schedule.session
     texts = ((name, each) for name, bot in work.program.bots.items() for each in bot.expiries())
     seen: set[tuple[ExpectedMove, str]] = set()
     for name, bot in texts:

@@ -43,16 +43,17 @@ def settle(work: StateBuilder, option: Option, last: Decimal = ZERO) -> None:
     has the difference of the strikes. What others have closed of it before has left at the price that is told of it.
     last: what the account had of it until now.
     """
-    known = work.state.at_last
+    known = work.account.at_last
     if not _is_over(work, option):
         if last:
-            work.state = work.state._replace(at_last={**known, option: last})
+            work.account = replace(work.account, at_last={**known, option: last})
         return
     last = last or known.get(option, ZERO)
-    work.state = work.state._replace(at_last={each: count for each, count in known.items() if each != option})
+    at_last = {each: count for each, count in known.items() if each != option}
+    work.account = replace(work.account, at_last=at_last)
     told = book_external_before_expiry(work, option, last)
     level = settlement_level(work, option)
-    for position in [each for each in work.positions.values() if not each.is_flat or each.id in told]:
+    for position in [each for each in work.positions.by_id.values() if not each.is_flat or each.id in told]:
         for leg in position.legs:
             if leg.held and leg.option == option:
                 leg = book_estimated_close(work, position.id, leg)
@@ -65,8 +66,8 @@ def settle(work: StateBuilder, option: Option, last: Decimal = ZERO) -> None:
                     work.alarm_of_price(position.bot, text, position.id)
                     continue
                 _settle_leg(work, position.id, leg, level)
-        if level is not None or work.positions[position.id].is_flat:
-            _after_settlement(work, work.positions[position.id], told.get(position.id, ""))
+        if level is not None or work.positions.by_id[position.id].is_flat:
+            _after_settlement(work, work.positions.by_id[position.id], told.get(position.id, ""))
     recompute_shortfalls(work)
 
 
@@ -76,25 +77,27 @@ def settle_missed(work: StateBuilder) -> None:
     What has paid cash at a close is settled on a later day although the account still lists it: it would keep its bot
     from entering.
     """
-    session = work.state.session
-    if not work.state.is_ready or work.first_expiry() > session.date:
+    session = work.schedule.session
+    if not work.connection.is_ready or work.first_expiry() > session.date:
         return
     held = (leg.option for leg in work.held_legs() if leg.option.expiry <= session.date)
     for option in sorted({option for option in held if option_has_expired(work, option)}, key=str):
         is_told_soon = option.expiry == session.date and work.at < session.close + SETTLED_AFTER
-        listed = work.state.holdings.get(option, ZERO)
+        listed = work.account.holdings.get(option, ZERO)
         if not is_told_soon and (not listed or _is_known_to_pay(work, option)):
             settle(work, option, listed)
 
 
 def price_shares(work: StateBuilder) -> None:
     """Count the shares of early assignments whose price was not known when the account showed them, once it is."""
-    waiting = ((each.id, leg) for each in work.positions.values() if each.unpriced for leg in each.legs if leg.unpriced)
+    waiting = (
+        (each.id, leg) for each in work.positions.by_id.values() if each.unpriced for leg in each.legs if leg.unpriced
+    )
     for name, leg in [*waiting]:
         level = closing_level(work, leg.option.symbol)
         if level is None:
             continue
-        before = work.positions[name]
+        before = work.positions.by_id[name]
         position = work.put_position(priced(before, leg.name, level))
         worth = position.shares_profit - before.shares_profit
         _book(work, Settled(position, 0, ZERO, ASSIGNED, worth), leg.name, level, ASSIGNED, contracts=leg.unpriced)
@@ -103,7 +106,7 @@ def price_shares(work: StateBuilder) -> None:
 
 def settle_earlier(work: StateBuilder) -> None:
     """Settle what expired before this session began, ahead of exits: they would close it together with the rest."""
-    if work.first_expiry() < work.state.session.date:
+    if work.first_expiry() < work.schedule.session.date:
         settle_missed(work)
 
 
@@ -112,7 +115,7 @@ def _is_over(work: StateBuilder, option: Option) -> bool:
 
     Until the next open the close that is streamed may be that of the day before the last one.
     """
-    session = work.state.session
+    session = work.schedule.session
     if ended_earlier(option, session) or (option.expiry == session.date and not option.settles_at_open):
         return True
     wait = OPENED_AFTER if option.settles_at_open else timedelta(0)
@@ -125,7 +128,7 @@ def _is_known_to_pay(work: StateBuilder, option: Option) -> bool:
     IBKR may list what has expired until the next open and longer. Shares come and go when the account shows it. Until
     its index has printed in this session, live, the close that it tells may be an older one.
     """
-    session, board = work.state.session, work.state.board
+    session, board = work.schedule.session, work.market.board
     if option.settles_at_open or product(option.symbol).settlement is Settlement.SHARES:
         return False
     row = board.rows.get(Underlying(option.symbol), -1)
@@ -141,7 +144,7 @@ def settlement_level(work: StateBuilder, option: Option) -> Decimal | None:
     The close of its last day, of what settles at opening prints the open of the session after it: those of today and of
     the session before as they are streamed, earlier ones by their daily bars. Source: Cboe SPX specifications.
     """
-    session, board = work.state.session, work.state.board
+    session, board = work.schedule.session, work.market.board
     if option.expiry == session.date and not option.settles_at_open:
         return closing_level(work, option.symbol)
     if ended_earlier(option, session):
@@ -160,11 +163,11 @@ def ended_earlier(option: Option, session: Session) -> bool:
 
 def _is_asked_for(work: StateBuilder, option: Option) -> bool:
     """Say whether the daily bars that have the level of an option are still to come."""
-    return ended_earlier(option, work.state.session) and (option.symbol, DAY) not in work.state.facts.bars
+    return ended_earlier(option, work.schedule.session) and (option.symbol, DAY) not in work.market.facts.bars
 
 
 def _level_of_bar(work: StateBuilder, option: Option) -> Decimal | None:
-    known = work.state.facts.bars.get((option.symbol, DAY))
+    known = work.market.facts.bars.get((option.symbol, DAY))
     ends = session_after(option.expiry) if option.settles_at_open else session_from(option.expiry)
     for bar in () if known is None else known.bars:
         if exchange_date(datetime.fromtimestamp(bar.at, UTC)) == ends.date:
@@ -178,12 +181,12 @@ def closing_level(work: StateBuilder, symbol: str) -> Decimal | None:
 
     None where the close was not seen and its data is not live, or the print of shares came later: of any time then.
     """
-    board = work.state.board
+    board = work.market.board
     row = board.rows.get(Underlying(symbol), -1)
     if row < 0:
         return None
-    last, kept = board.last[row], work.state.closing.get(symbol)
-    is_later = board.last_at[row] > (work.state.session.close + AT_THE_CLOSE).timestamp()
+    last, kept = board.last[row], work.market.closing.get(symbol)
+    is_later = board.last_at[row] > (work.schedule.session.close + AT_THE_CLOSE).timestamp()
     if row in board.frozen or (is_later and product(symbol).settlement is Settlement.SHARES):
         last = nan if kept is None else kept
     return None if last != last else Decimal(f"{last:.4f}")
@@ -194,22 +197,22 @@ def keep_closing(work: StateBuilder) -> Mapping[str, float]:
 
     Each is on record, for a start to go by.
     """
-    close, board = work.state.session.close, work.state.board
+    close, board = work.schedule.session.close, work.market.board
     if not close <= work.at <= close + AT_THE_CLOSE:
-        return work.state.closing
+        return work.market.closing
     held = {leg.option.symbol for leg in work.held_legs()}
     shares = (symbol for symbol in sorted(held) if product(symbol).settlement is Settlement.SHARES)
     rows = ((symbol, board.rows.get(Underlying(symbol), -1)) for symbol in shares)
     seen = ((symbol, board.last[row]) for symbol, row in rows if row >= 0 and row not in board.frozen)
-    found = {**work.state.closing, **{symbol: last for symbol, last in seen if last == last}}
+    found = {**work.market.closing, **{symbol: last for symbol, last in seen if last == last}}
     for symbol, last in found.items():
-        if last != work.state.closing.get(symbol):
+        if last != work.market.closing.get(symbol):
             work.record(Kind.FACTS, symbol=symbol, what=CLOSING, value=last)
     return found
 
 
 def _settle_leg(work: StateBuilder, name: str, leg: PositionLeg, level: Decimal) -> None:
-    for found in settled(work.positions[name], leg.name, level):
+    for found in settled(work.positions.by_id[name], leg.name, level):
         _book(work, found, leg.name, level, found.how)
         if found.how in DELIVERING and not found.price:
             _deliver(work, name, leg, found.quantity, level)
@@ -218,14 +221,14 @@ def _settle_leg(work: StateBuilder, name: str, leg: PositionLeg, level: Decimal)
 def assign(work: StateBuilder, name: str, leg: PositionLeg, count: int) -> None:
     """Take contracts out of a position that were assigned before their last day, and the shares that they moved."""
     level = closing_level(work, leg.option.symbol)
-    found = assigned(work.positions[name], leg.name, count, level)
+    found = assigned(work.positions.by_id[name], leg.name, count, level)
     _book(work, found, leg.name, level, found.how)
     _deliver(work, name, leg, count, level)
 
 
 def _deliver(work: StateBuilder, name: str, leg: PositionLeg, count: int, level: Decimal | None) -> None:
     """Move the shares of the position that the assignment, or exercise, of one of its legs takes or brings back."""
-    found = delivered(work.positions[name], leg.option, leg.sign * count)
+    found = delivered(work.positions.by_id[name], leg.option, leg.sign * count)
     if found is not None:
         _book(work, found, found.how, level, "delivered")
 
@@ -296,9 +299,9 @@ def _left_but_wings(work: StateBuilder, position: Position) -> str:
     shorts = {leg.name for leg in position.legs if leg.sign < 0}
     if not shorts or any(leg.settled for leg in position.legs if leg.name in shorts):
         return ""
-    fills = (each for each in work.booked.values() if each.position == position.id and each.leg in shorts)
+    fills = (each for each in work.positions.booked.values() if each.position == position.id and each.leg in shorts)
     refs = [each.ref for each in fills if each.quantity and not each.is_entry]
-    last = work.orders.get(refs[-1]) if refs else None
+    last = work.orders.by_ref.get(refs[-1]) if refs else None
     return "" if last is None else last.reason
 
 

@@ -16,7 +16,7 @@ from rulebot.model.values import replace
 def ending_corrected(work: StateBuilder, event: EndingCorrected) -> None:
     """Book a trade in the place of a settlement; what is closed stays closed, at what it has made now."""
     fill, count = event.fill, int(event.fill.quantity)
-    position, order = work.positions[event.position], work.orders.get(event.fill.ref)
+    position, order = work.positions.by_id[event.position], work.orders.by_ref.get(event.fill.ref)
     leg = leg_of(position, event.leg)
     back = reverse_settlement(work, position, leg.name, count, event.price, event.how)
     cash = leg.sign * fill.price * count * leg.option.multiplier

@@ -35,7 +35,7 @@ def make_room(work: StateBuilder, order: Order, name: str, leg: str, count: int,
     Not of a position whose options gave or took shares of its other legs: which of them is not known any more. What has
     left before its expiry was assigned: a fill closes more than was held then. executed_at: None where it is unknown.
     """
-    position = work.positions[name]
+    position = work.positions.by_id[name]
     found = leg_of(position, leg)
     beyond = min(count - found.held, found.settled)
     if (
@@ -60,7 +60,7 @@ def _settled_at(work: StateBuilder, position: Position, leg: PositionLeg) -> tup
     """Return at what price a leg has settled, and how; None where that is not known or has moved shares of others."""
     closings = [
         booked
-        for booked in work.booked.values()
+        for booked in work.positions.booked.values()
         if (booked.position, booked.leg, booked.is_entry) == (position.id, leg.name, False)
     ]
     if sum(booked.quantity for booked in closings) != leg.closed - leg.settled:

@@ -20,19 +20,21 @@ def account_shares(
     Shares that are legs of a bot's structure are that structure's. An entry under way counts as it stands or filled to
     the end, whichever needs more.
     """
-    if not state.is_ready:
+    if not state.connection.is_ready:
         return None
     needed, bought, coming, books = 0, 0, 0, dict[Option, int]()
     for position in positions:
         now = max(_shares_in(position, symbol, is_opening=False), 0)
         bought += now
         coming += max(_shares_in(position, symbol, is_opening=is_opening(position)), 0) - now
-        needed += max(shares_needed(position, symbol, state.session, at, is_opening=is_opening(position)))
+        needed += max(shares_needed(position, symbol, state.schedule.session, at, is_opening=is_opening(position)))
         for leg in position.legs:
             books[leg.option] = books.get(leg.option, 0) + leg.signed_held
-    trading = {each: count for each, count in state.holdings.items() if not _is_over(each, state.session, at)}
-    held = state.holdings.get(Underlying(symbol), ZERO) - bought - coming
-    cost = state.costs.get(symbol) if held else None
+    trading = {
+        each: count for each, count in state.account.holdings.items() if not _is_over(each, state.schedule.session, at)
+    }
+    held = state.account.holdings.get(Underlying(symbol), ZERO) - bought - coming
+    cost = state.account.costs.get(symbol) if held else None
     return ShareHolding(held, Decimal(needed), needed_by_hand(symbol, trading, books), cost, Decimal(coming))
 
 

@@ -355,132 +355,202 @@ class Structure(NamedTuple):
     expiry: date
 
 
-class State(NamedTuple):
-    """The whole engine between two events. A tuple, since nothing else is changed as quickly.
+def nothing() -> Mapping[Any, Any]:
+    """Return the table of which nothing is known."""
+    return NOTHING
 
-    positions: those that hold something, work, or were closed today. orders: live ones and today's, by ref. by_id: our
-    order ids of this connection. booked: executions by execId without its last part. holdings: what the account holds
-    over all bots, while not ready what it was seen to hold last, at seen_at; doubts: options of which it holds less
-    than our books say, surplus: those of which it holds more.
-    live: refs of the orders that may still fill, active: ids of the positions that are not closed, both oldest first.
-    stirring: those of the active ones that may need something although nothing moved that they read, None when it is
-    not known. expires: the first day on which something that is held trades last, None when it is not known. wakes:
-    when each bot must be judged even if nothing it reads moves. bases: each position's profit when the session began;
-    marks: the last one known; snapshots: the last one on record. sent: times of orders sent in the last minute.
-    asked_at: when the broker was last asked what it has; absent: refs of live orders that were not in its
-    answer; risen: refs of orders that are over and that it has told to work since; twins: second orders at work under
-    refs of ours; unarrived: refs of live orders that by the gateway's own count never came there. early: by ref,
-    cancels still to be answered that left while their order may have been on its way. rivals: installs of others who
-    trade this account, and refs of ours that no record knows; accepted: those that a person lets be. named_above:
-    orders and positions bear numbers above it, since the store was put back. clocks_apart: seconds our clock is ahead
-    of the broker's; is_time_known: the broker has told his time, or nobody asked. takes_records: False while the store
-    does not. linked_at: when the connection came last; down_at: when it was lost, None while it stands;
-    is_unwatched_told: a person knows that
-    nobody watches since; is_short_told: and in this session that market data lines do not do. hook_ids: of today's web
-    hooks.
-    structures: what rules see of positions, by id, without those that have changed since it was made.
-    indexed: the version of the board that `dependents` (bots by board row) was made for, and `structures` of all that
-    positions hold, -1 when they must be made anew. aims: where the bots' strikes lay when `streamed`
-    was chosen, None when it must be chosen anew; streamed_at: since when that is so; wishes: what each of them wanted
-    then. step_at: when orders, positions or bots are due although nothing moves; wake_at: the same, with marks and what
-    is streamed. costs: average dollars a share of the account's shares, by symbol (`holdings` has them also as legs);
-    uncovered: symbols of which it has fewer than calls need that were sold against them, and since when; shifts: how
-    its shares last changed, by symbol; cashes: when its cash was told to be how many dollars, the last minutes, and
-    what it was before them, with what assignments were booked to have moved since;
-    adjusted: when what it holds last changed as no trade or assignment changes it, by symbol; at_last: what it had of
-    what has expired and waits for its level.
-    closing: the last prints of the session of shares that options were held on, by symbol. reloading: bots that enter
-    nothing before other texts are taken up, "" being all.
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When something is due although no quote moves.
+
+    step_at: orders, positions or bots; wake_at: the same, with marks and subscriptions. watch_at: when subscriptions
+    and the comparison with the account are due, None when nothing waits. mark_at: when positions are marked next.
     """
 
     session: Session
+    step_at: datetime = NEVER
+    wake_at: datetime = NEVER
+    watch_at: datetime | None = None
+    mark_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MarketData:
+    """Quotes and slow facts. closing: the last prints of the session of shares that options were held on, by symbol."""
+
     board: Board
     facts: Facts = Facts()
-    is_linked: bool = False
-    linked_at: datetime | None = None
-    is_ready: bool = False
-    lockstep: bool = False
-    clocks_apart: float = 0.0
-    is_time_known: bool = True
-    takes_records: bool = True
-    down_at: datetime | None = None
-    is_unwatched_told: bool = False
-    is_short_told: bool = False
-    account: str = ""
-    client_id: int = 0
-    standing: OperatorState = OperatorState()
-    is_stopping: bool = False
-    reloading: frozenset[str] = frozenset()
-    holdings: Mapping[Contract, Decimal] = NOTHING
-    costs: Mapping[str, Decimal] = NOTHING
-    seen_at: datetime | None = None
-    doubts: Mapping[Option, Shortfall] = NOTHING
-    surplus: Mapping[Option, Surplus] = NOTHING
-    uncovered: Mapping[str, datetime] = NOTHING
-    shifts: Mapping[str, ShareChange] = NOTHING
-    cashes: Cashes = ()
-    adjusted: Mapping[str, datetime] = NOTHING
-    at_last: Mapping[Option, Decimal] = NOTHING
-    closing: Mapping[str, float] = NOTHING
-    requests: frozenset[str] = frozenset()
-    hook_ids: frozenset[str] = frozenset()
-    accepted: frozenset[str] = frozenset()
-    named_above: int = 0
+    closing: Mapping[str, float] = field(default_factory=nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriptions:
+    """What is streamed since `streamed_at`, and why.
+
+    aims: where the bots' strikes lay when `streamed` was chosen, None when it must be chosen anew. wishes: what each
+    of them wanted then. dependents: bots by board row. indexed: the version of the board that `dependents` was made
+    for, and `structures` of all that positions hold, -1 when they must be made anew. is_short_told: a person knows in
+    this session that market data lines do not suffice.
+    """
+
     streamed: tuple[Contract, ...] = ()
     streamed_at: datetime | None = None
     aims: Mapping[str, tuple[StrikeTarget | None, ...]] | None = None
-    wishes: Mapping[tuple[str, tuple[StrikeTarget | None, ...]], SubscriptionRequest] = NOTHING
-    watch_at: datetime | None = None
-    mark_at: datetime | None = None
-    dependents: Mapping[int, tuple[str, ...]] = NOTHING
-    step_at: datetime = NEVER
-    wake_at: datetime = NEVER
-    # what a turn has of its own while it is made (`core/state_builder.py`)
-    bots: Mapping[str, BotState] = NOTHING
-    positions: Mapping[str, Position] = NOTHING
-    structures: Mapping[str, Structure] = NOTHING
-    orders: Mapping[str, Order] = NOTHING
-    by_id: Mapping[int, str] = NOTHING
+    wishes: Mapping[tuple[str, tuple[StrikeTarget | None, ...]], SubscriptionRequest] = field(default_factory=nothing)
+    dependents: Mapping[int, tuple[str, ...]] = field(default_factory=nothing)
+    indexed: int = -1
+    is_short_told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The connections to the broker and to the store.
+
+    linked_at: when it came last; down_at: when it was lost, None while it stands. is_ready: the broker has listed
+    account and orders. clocks_apart: seconds our clock is ahead of the broker's. is_time_known: the broker has told
+    his time, or nobody asked. takes_records: False while the store does not. is_unwatched_told: a person knows that
+    nobody watches since.
+    """
+
+    is_linked: bool = False
+    is_ready: bool = False
+    linked_at: datetime | None = None
+    down_at: datetime | None = None
+    account_id: str = ""
+    client_id: int = 0
+    clocks_apart: float = 0.0
+    is_time_known: bool = True
+    takes_records: bool = True
+    is_unwatched_told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """What people and hooks have asked for.
+
+    ids: requests that were taken. accepted: rivals that a person lets be. reloading: bots that enter nothing before
+    other texts are taken up, "" being all. hook_ids: of today's web hooks.
+    """
+
+    standing: OperatorState = OperatorState()
+    is_stopping: bool = False
+    ids: frozenset[str] = frozenset()
+    accepted: frozenset[str] = frozenset()
+    reloading: frozenset[str] = frozenset()
+    hook_ids: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the account holds over all bots, and how that differs from our books.
+
+    holdings: while not ready those seen last, at `seen_at`. costs: average dollars a share of its shares, by symbol
+    (`holdings` has them also as legs). doubts: options of which it holds less than our books say, surplus: more.
+    uncovered: symbols with fewer shares than the calls sold against them need, and since when. shifts: how its shares
+    last changed, by symbol. cashes: its cash of the last minutes and the one before, with what assignments were booked
+    to have moved since. adjusted: when its holdings last changed as no trade or assignment changes them, by symbol.
+    at_last: what it had of what has expired and waits for its level.
+    """
+
+    holdings: Mapping[Contract, Decimal] = field(default_factory=nothing)
+    costs: Mapping[str, Decimal] = field(default_factory=nothing)
+    seen_at: datetime | None = None
+    doubts: Mapping[Option, Shortfall] = field(default_factory=nothing)
+    surplus: Mapping[Option, Surplus] = field(default_factory=nothing)
+    uncovered: Mapping[str, datetime] = field(default_factory=nothing)
+    shifts: Mapping[str, ShareChange] = field(default_factory=nothing)
+    cashes: Cashes = ()
+    adjusted: Mapping[str, datetime] = field(default_factory=nothing)
+    at_last: Mapping[Option, Decimal] = field(default_factory=nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Live orders and today's, by ref, oldest first.
+
+    ref_of_id: by our order ids of this connection. live: refs of the orders that may still fill. sent: times of orders
+    sent in the last minute. named_above: orders and positions bear numbers above it, since the store was put back.
+    """
+
+    by_ref: Mapping[str, Order] = field(default_factory=nothing)
+    ref_of_id: Mapping[int, str] = field(default_factory=nothing)
     live: tuple[str, ...] = ()
-    active: tuple[str, ...] = ()
-    stirring: tuple[str, ...] | None = None
-    expires: date | None = None
-    wakes: Mapping[str, datetime] = NOTHING
-    booked: Mapping[str, BookedExecution] = NOTHING
     next_number: int = 1
     next_order_id: int = 1
     sent: tuple[datetime, ...] = ()
-    indexed: int = -1
-    bases: Mapping[str, Decimal] = NOTHING
-    marks: Mapping[str, Decimal] = NOTHING
-    snapshots: Mapping[str, Decimal] = NOTHING
+    named_above: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiries:
+    """What the broker was asked about orders, and what his answers lack or have too much.
+
+    asked_at: when he was last asked what he has. absent: refs of live orders that were not in his answer. risen: of
+    orders that are over and that he has told to work since. twins: second orders at work under refs of ours.
+    unarrived: refs of live orders that by the gateway's own count never came there. rivals: installs of others who
+    trade this account, and refs of ours that no record knows. early: by ref, cancels still to be answered that left
+    while their order may have been on its way.
+    """
+
     asked_at: datetime | None = None
     absent: frozenset[str] = frozenset()
-    early: Mapping[str, int] = NOTHING
     risen: frozenset[str] = frozenset()
-    twins: Mapping[str, DuplicateOrder] = NOTHING
+    twins: Mapping[str, DuplicateOrder] = field(default_factory=nothing)
     unarrived: frozenset[str] = frozenset()
     rivals: frozenset[str] = frozenset()
+    early: Mapping[str, int] = field(default_factory=nothing)
 
-    def waits_to_close(self, position: Position) -> bool:
-        """Say whether somebody has asked for a position to be closed, which has not begun."""
-        return not position.is_flattening and self.standing.must_close(position.bot, position.id)
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Positions that hold something, work, or were closed today, by id, oldest first.
+
+    active: ids of those that are not closed. stirring: those of them that may need something although nothing moved
+    that they read, None when it is not known. expires: the first day on which something that is held trades last, None
+    when it is not known. structures: what rules see of positions, by id, without those that have changed since. bases:
+    each position's profit when the session began; marks: the last one known; snapshots: the last one on record.
+    booked: executions by execId without its last part.
+    """
+
+    by_id: Mapping[str, Position] = field(default_factory=nothing)
+    active: tuple[str, ...] = ()
+    stirring: tuple[str, ...] | None = None
+    expires: date | None = None
+    structures: Mapping[str, Structure] = field(default_factory=nothing)
+    bases: Mapping[str, Decimal] = field(default_factory=nothing)
+    marks: Mapping[str, Decimal] = field(default_factory=nothing)
+    snapshots: Mapping[str, Decimal] = field(default_factory=nothing)
+    booked: Mapping[str, BookedExecution] = field(default_factory=nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Bots:
+    """Every bot's state by name. wakes: when each must be judged even if nothing it reads moves."""
+
+    by_name: Mapping[str, BotState] = field(default_factory=nothing)
+    wakes: Mapping[str, datetime] = field(default_factory=nothing)
 
     @property
     def present(self) -> dict[str, BotState]:
         """The bots that run, and those that have something of today though they run no more."""
-        return {name: bot for name, bot in self.bots.items() if not bot.is_gone}
+        return {name: bot for name, bot in self.by_name.items() if not bot.is_gone}
 
 
-PLACES = {name: place for place, name in enumerate(State._fields)}
+class State(NamedTuple):
+    """The whole engine between two events, in ten parts. A part that no turn changes is the same object after it."""
 
+    schedule: Schedule
+    market: MarketData
+    subscriptions: Subscriptions = Subscriptions()
+    connection: Connection = Connection()
+    requests: Requests = Requests()
+    account: Account = Account()
+    orders: Orders = Orders()
+    inquiries: Inquiries = Inquiries()
+    positions: Positions = Positions()
+    bots: Bots = Bots()
 
-def _replaced(state: State, /, **changes: Any) -> State:
-    """Return what a named tuple's own `_replace` does, in a third of its time: that one asks after every field."""
-    fields = [*state]
-    for name, value in changes.items():
-        fields[PLACES[name]] = value
-    return State._make(fields)
-
-
-State._replace = _replaced  # type: ignore[assignment, method-assign]
+    def waits_to_close(self, position: Position) -> bool:
+        """Say whether somebody has asked for a position to be closed, which has not begun."""
+        return not position.is_flattening and self.requests.standing.must_close(position.bot, position.id)

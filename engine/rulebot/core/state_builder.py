@@ -9,12 +9,11 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from hashlib import blake2b
-from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 from rulebot.core.program import CompiledBot, Program
 from rulebot.core.share_coverage import account_shares
-from rulebot.core.state import NOTHING, PLACES, BotState, DuplicateOrder, Reading, State, Structure
+from rulebot.core.state import NOTHING, BotState, DuplicateOrder, Reading, State, Structure
 from rulebot.decide.entry_window import BotDay
 from rulebot.decide.machine import can, next_state
 from rulebot.fill.exit_level import ended_by
@@ -22,6 +21,7 @@ from rulebot.fill.ledger import BookedExecution
 from rulebot.measure.view import BotView, LegView, View
 from rulebot.model.cause import Name, Text
 from rulebot.model.contract import Option
+from rulebot.model.facts import Facts
 from rulebot.model.order import Command, Order, OrderStatus, RequestOpenOrders, Submit
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.share_coverage import ShareHolding
@@ -29,10 +29,8 @@ from rulebot.model.values import replace
 from rulebot.record.codec import encode
 from rulebot.record.record import BASE, Json, Kind, Record
 
-_OWN_FROM = PLACES["bots"]
-_OWN_NAMES = State._fields[_OWN_FROM:]
-"""Fields of the state that a turn has of its own while it is made: its last ones."""
-_OWN = attrgetter(*_OWN_NAMES)
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Turn(NamedTuple):
@@ -47,38 +45,25 @@ class StateBuilder:
     """The scratch of one turn. Its tables are the state's own until they change: then they are copied, once."""
 
     __slots__ = (
-        *_OWN_NAMES, "program", "state", "at", "now", "records", "commands", "_own", "_readings",
+        *State._fields, "program", "before", "at", "now", "records", "commands", "_own", "_readings",
         "_dirty_orders", "_dirty_positions", "_dirty_days", "told_ends",
     )  # fmt: skip
 
     def __init__(self, program: Program, state: State, at: datetime) -> None:
         self.program = program
-        self.state = state
+        self.before = state
         self.at = at
         self.now = at.timestamp()
-        self.bots: Mapping[str, BotState] = state.bots
-        self.positions: Mapping[str, Position] = state.positions
-        self.structures: Mapping[str, Structure] = state.structures
-        self.orders: Mapping[str, Order] = state.orders
-        self.by_id: Mapping[int, str] = state.by_id
-        self.booked: Mapping[str, BookedExecution] = state.booked
-        self.live, self.active, self.stirring = state.live, state.active, state.stirring
-        self.expires = state.expires
-        self.next_number = state.next_number
-        self.next_order_id = state.next_order_id
-        self.sent = state.sent
-        self.wakes: Mapping[str, datetime] = state.wakes
+        self.schedule, self.market, self.subscriptions = state.schedule, state.market, state.subscriptions
+        self.connection, self.requests, self.account = state.connection, state.requests, state.account
+        self.orders, self.inquiries, self.positions, self.bots = (
+            state.orders,
+            state.inquiries,
+            state.positions,
+            state.bots,
+        )
         self.records: list[Record] = []
         self.commands: list[Command] = []
-        self.indexed = state.indexed
-        self.bases: Mapping[str, Decimal] = state.bases
-        self.marks: Mapping[str, Decimal] = state.marks
-        self.snapshots: Mapping[str, Decimal] = state.snapshots
-        self.asked_at = state.asked_at
-        self.absent, self.risen, self.unarrived = state.absent, state.risen, state.unarrived
-        self.early: Mapping[str, int] = state.early
-        self.twins: Mapping[str, DuplicateOrder] = state.twins
-        self.rivals = state.rivals
         self._own: set[str] = set()
         self._readings: dict[str, dict[tuple[str, str], Reading]] = {}
         self._dirty_orders: dict[str, None] = {}
@@ -88,16 +73,26 @@ class StateBuilder:
 
     # ------------------------------------------------------------ reading
 
+    @property
+    def state(self) -> State:
+        """The state as it is by now."""
+        return State(
+            self.schedule, self.market, self.subscriptions, self.connection, self.requests, self.account,
+            self.orders, self.inquiries, self.positions, self.bots,
+        )  # fmt: skip
+
     def view(self, entering: str = "") -> View:
         """Return a fresh snapshot of this instant. entering: the position whose own calls are to need no shares yet."""
-        state, shares = self.state, partial(self.shares_of, aside=entering)
-        view = View(now=self.now, session=state.session, board=state.board, facts=state.facts, shares_of=shares)
+        market, shares = self.market, partial(self.shares_of, aside=entering)
+        view = View(
+            now=self.now, session=self.schedule.session, board=market.board, facts=market.facts, shares_of=shares
+        )
         view.bot_view = self.bot_view
         return view
 
     def legs_seen(self, position: Position) -> tuple[LegView, ...]:
         """Return all legs of a position as rules see those of a structure, held or not."""
-        rows = self.state.board.rows
+        rows = self.market.board.rows
         return tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.sign, x.ratio, x.group) for x in position.legs)
 
     def shares_of(self, symbol: str, aside: str = "") -> ShareHolding | None:
@@ -105,18 +100,20 @@ class StateBuilder:
 
         aside: a position that is left out.
         """
-        counted = (position for position in self.positions.values() if position.id != aside)
+        counted = (position for position in self.positions.by_id.values() if position.id != aside)
         return account_shares(self.state, counted, self.is_opening, self.at, symbol)
 
     def held_legs(self) -> list[PositionLeg]:
         """Return the legs that any position holds: a closed one, too, where the broker closed more than was held."""
-        return [leg for position in self.positions.values() for leg in position.legs if leg.held]
+        return [leg for position in self.positions.by_id.values() for leg in position.legs if leg.held]
 
     def first_expiry(self) -> date:
         """Return the first day on which something that is held trades last, the end of all days without any."""
-        if self.expires is None:
-            self.expires = min((leg.option.expiry for leg in self.held_legs()), default=date.max)
-        return self.expires
+        if self.positions.expires is None:
+            expires = min((leg.option.expiry for leg in self.held_legs()), default=date.max)
+            self.positions = replace(self.positions, expires=expires)
+            return expires
+        return self.positions.expires
 
     def is_opening(self, position: Position) -> bool:
         """Say whether an entry of this position is under way."""
@@ -124,12 +121,12 @@ class StateBuilder:
 
     def bot_view(self, name: str) -> BotView | None:
         """Return what the rules of any bot may know of this one, None when it is not run."""
-        if name not in self.bots:
+        if name not in self.bots.by_name:
             return None
         active = self.positions_of(name)
         works = any(order.bot == name for order in self.all_live_orders())
-        ended = (each for each in self.positions.values() if each.bot == name and each.state == "closed")
-        session = self.state.session
+        ended = (each for each in self.positions.by_id.values() if each.bot == name and each.state == "closed")
+        session = self.schedule.session
         today = [
             each for each in ended if each.opened_at is not None and each.closed_at and each.closed_at >= session.open
         ]
@@ -157,26 +154,27 @@ class StateBuilder:
     def readings_of(self, bot: str) -> dict[tuple[str, str], Reading]:
         """Return the bot's last readings, to be changed in this turn."""
         if (found := self._readings.get(bot)) is None:
-            found = self._readings[bot] = dict(self.bots[bot].readings)
+            found = self._readings[bot] = dict(self.bots.by_name[bot].readings)
         return found
 
     def orders_of(self, position: str) -> list[Order]:
         """Return the orders of a position, oldest first."""
-        return [order for order in self.orders.values() if order.is_of(position)]
+        return [order for order in self.orders.by_ref.values() if order.is_of(position)]
 
     def all_live_orders(self) -> list[Order]:
         """Return all orders that may still fill, oldest first."""
-        return [self.orders[ref] for ref in self.live] if self.live else []
+        return [self.orders.by_ref[ref] for ref in self.orders.live] if self.orders.live else []
 
     def active_positions(self) -> list[Position]:
         """Return all positions that are not closed, oldest first."""
-        return [self.positions[name] for name in self.active] if self.active else []
+        return [self.positions.by_id[name] for name in self.positions.active] if self.positions.active else []
 
     def stirring_positions(self) -> list[Position]:
         """Return those that may need something although nothing moved that they read, oldest first."""
-        if self.stirring is None:
-            self.stirring = tuple(position.id for position in self.active_positions() if self._stirs(position))
-        return [self.positions[name] for name in self.stirring] if self.stirring else []
+        if self.positions.stirring is None:
+            stirring = tuple(position.id for position in self.active_positions() if self._stirs(position))
+            self.positions = replace(self.positions, stirring=stirring)
+        return [self.positions.by_id[name] for name in self.positions.stirring or ()]
 
     def _stirs(self, position: Position) -> bool:
         is_between = position.state != "open" or position.retry_at is not None or position.has_unbalanced_legs
@@ -192,27 +190,27 @@ class StateBuilder:
 
     def blocked_for(self, bot: str) -> frozenset[Option]:
         """Return contracts in which the broker has refused the bot's side today (orders of others work there)."""
-        return self.bots[bot].blocked
+        return self.bots.by_name[bot].blocked
 
     def is_doubted(self, position: Position) -> bool:
         """Say whether the account holds less than our books of something that the position holds."""
-        return bool(self.state.doubts) and any(map(self.is_lacking, position.legs))
+        return bool(self.account.doubts) and any(map(self.is_lacking, position.legs))
 
     def is_unsure(self, position: Position) -> bool:
         """Say whether the account lacks something of a position, and it is too soon to act on that."""
-        if not self.state.doubts:
+        if not self.account.doubts:
             return False
         known = {each.leg for each in position.missed}
         return any(leg.name not in known and self.is_lacking(leg) for leg in position.legs)
 
     def is_lacking(self, leg: PositionLeg) -> bool:
         """Say whether the account holds less than our books of a contract, on the side on which a leg holds it."""
-        doubt = self.state.doubts.get(leg.option)
+        doubt = self.account.doubts.get(leg.option)
         return doubt is not None and leg.signed_held * doubt.side > 0
 
     def is_about_to_enter(self, bot: str) -> bool:
         """Say whether the bot waits only for resting orders to be taken back before it enters."""
-        return self.bots[bot].is_clearing and not self.state.is_stopping
+        return self.bots.by_name[bot].is_clearing and not self.requests.is_stopping
 
     def positions_of(self, bot: str) -> list[Position]:
         """Return the bot's positions that are not closed, oldest first."""
@@ -232,7 +230,7 @@ class StateBuilder:
         again: also if it was. key: what it is about; "" makes one of the text. tells: the order whose end it tells.
         """
         key = key or key_of(text)
-        state = self.bots.get(bot)
+        state = self.bots.by_name.get(bot)
         if state is not None:
             known = alarm_key(position, key)
             if known in state.alarmed and not again:
@@ -246,42 +244,57 @@ class StateBuilder:
 
     def alarm_of_price(self, bot: str, text: str, position: str) -> None:
         """Alarm that a price is missing, unless nothing is streamed yet: then the connection has only just come."""
-        if self.state.streamed:
+        if self.subscriptions.streamed:
             self.alarm(bot, text, position)
 
     def put_order(self, order: Order) -> Order:
         """Keep a new value of an order."""
         order = replace(order, changed_at=self.at)
-        is_new = order.ref not in self.orders
-        self._table("orders")[order.ref] = order
-        if order.order_id and self.by_id.get(order.order_id) != order.ref:
-            self._table("by_id")[order.order_id] = order.ref
-        if order.status.is_live is not (order.ref in self.live):
-            self.live = (*self.live, order.ref) if is_new else live_refs(self.orders)
+        by_ref = self._table("by_ref", self.orders.by_ref)
+        is_new = order.ref not in by_ref
+        by_ref[order.ref] = order
+        ref_of_id, live = self.orders.ref_of_id, self.orders.live
+        if order.order_id and ref_of_id.get(order.order_id) != order.ref:
+            ref_of_id = self._table("ref_of_id", ref_of_id)
+            ref_of_id[order.order_id] = order.ref
+        if order.status.is_live is not (order.ref in live):
+            live = (*live, order.ref) if is_new else live_refs(by_ref)
+        self.orders = replace(self.orders, by_ref=by_ref, ref_of_id=ref_of_id, live=live)
         self._dirty_orders[order.ref] = None
         return order
 
     def put_position(self, position: Position) -> Position:
         """Keep a new value of a position."""
-        is_new = position.id not in self.positions
-        self._table("positions")[position.id] = position
-        if position.id in self.structures:
-            del self._table("structures")[position.id]
-        if (position.state != "closed") is not (position.id in self.active):
-            self.active = (*self.active, position.id) if is_new else active_ids(self.positions)
+        by_id = self._table("by_id", self.positions.by_id)
+        is_new = position.id not in by_id
+        by_id[position.id] = position
+        structures, active = self.positions.structures, self.positions.active
+        if position.id in structures:
+            structures = self._table("structures", structures)
+            del structures[position.id]
+        if (position.state != "closed") is not (position.id in active):
+            active = (*active, position.id) if is_new else active_ids(by_id)
+        self.positions = replace(
+            self.positions, by_id=by_id, structures=structures, active=active, stirring=None, expires=None
+        )
         self._dirty_positions[position.id] = None
-        self.indexed, self.stirring, self.expires = -1, None, None
+        self.unindex()
         return position
+
+    def unindex(self) -> None:
+        """Have the bots by board row, and the structures, made anew."""
+        if self.subscriptions.indexed != -1:
+            self.subscriptions = replace(self.subscriptions, indexed=-1)
 
     def put_day(self, day: BotDay) -> None:
         """Keep a new value of a bot's day, from the first use of a window on with when that begins and ends."""
         if day.is_used and day.window_from is None and (bot := self.program.bots.get(day.bot)) is not None:
-            found = bot.windows(self.state.session)
+            found = bot.windows(self.schedule.session)
             if day.window < len(found):
                 day = replace(day, window_from=found[day.window][0], window_to=found[day.window][1])
-        if day.bot in self.bots:
-            self.set_bot(day.bot, replace(self.bots[day.bot], day=day))
-            self.indexed = -1
+        if day.bot in self.bots.by_name:
+            self.set_bot(day.bot, replace(self.bots.by_name[day.bot], day=day))
+            self.unindex()
             self._dirty_days[day.bot] = None
 
     def move(self, position: Position, trigger: str) -> Position:
@@ -302,86 +315,124 @@ class StateBuilder:
 
     def set_bot(self, name: str, state: BotState) -> None:
         """Keep a new value of a bot's state."""
-        self._table("bots")[name] = state
+        by_name = self._table("by_name", self.bots.by_name)
+        by_name[name] = state
+        if by_name is not self.bots.by_name:
+            self.bots = replace(self.bots, by_name=by_name)
 
     def drop_bot(self, name: str) -> None:
         """Forget a bot that runs no more and holds nothing."""
-        self._table("bots").pop(name)
-        self._table("wakes").pop(name, None)
+        by_name, wakes = self._table("by_name", self.bots.by_name), self._table("wakes", self.bots.wakes)
+        del by_name[name]
+        wakes.pop(name, None)
+        self.bots = replace(self.bots, by_name=by_name, wakes=wakes)
 
     def set_wake(self, name: str, at: datetime) -> None:
         """Keep when a bot must be judged next even if nothing moves."""
-        self._table("wakes")[name] = at
+        wakes = self._table("wakes", self.bots.wakes)
+        wakes[name] = at
+        if wakes is not self.bots.wakes:
+            self.bots = replace(self.bots, wakes=wakes)
 
     def put_structures(self, structures: Mapping[str, Structure]) -> None:
         """Keep what rules see of these positions, of each until it changes."""
-        self.structures = structures
+        self.positions = replace(self.positions, structures=structures)
         self._own.discard("structures")
 
     def put_booked(self, base: str, booked: BookedExecution) -> None:
         """Keep an execution as it was booked."""
-        self._table("booked")[base] = booked
+        table = self._table("booked", self.positions.booked)
+        table[base] = booked
+        self.positions = replace(self.positions, booked=table)
 
     def put_mark(self, position: str, made: Decimal, *, is_recorded: bool) -> None:
         """Keep the last known profit of a position."""
-        for table in ("marks", "snapshots") if is_recorded else ("marks",):
-            self._table(table)[position] = made
+        marks, snapshots = self._table("marks", self.positions.marks), self.positions.snapshots
+        marks[position] = made
+        if is_recorded:
+            snapshots = self._table("snapshots", snapshots)
+            snapshots[position] = made
+        self.positions = replace(self.positions, marks=marks, snapshots=snapshots)
 
     def count_early(self, ref: str, change: int) -> None:
         """Keep one more, or one less, cancel of an order that left too early for its answer to say anything."""
-        table = self._table("early")
+        table = self._table("early", self.inquiries.early)
         table[ref] = table.get(ref, 0) + change
+        self.inquiries = replace(self.inquiries, early=table)
 
     def put_twin(self, ref: str, twin: DuplicateOrder | None) -> None:
         """Keep what is known of a second order under a reference, None once there is none."""
-        table = self._table("twins")
+        table = self._table("twins", self.inquiries.twins)
         if twin is None:
             del table[ref]
         else:
             table[ref] = twin
+        self.inquiries = replace(self.inquiries, twins=table)
 
     def put_base(self, position: str, made: Decimal) -> None:
         """Keep what a position had made when the session began, which is learned only now."""
-        self._table("bases")[position] = made
-        self.record(Kind.FACTS, self.positions[position].bot, position, symbol="", what=BASE, value=str(made))
+        bases = self._table("bases", self.positions.bases)
+        bases[position] = made
+        self.positions = replace(self.positions, bases=bases)
+        owner = self.positions.by_id[position].bot
+        self.record(Kind.FACTS, owner, position, symbol="", what=BASE, value=str(made))
 
     def start_day(
         self, positions: Mapping[str, Position], orders: Mapping[str, Order], booked: Mapping[str, BookedExecution]
     ) -> None:
         """Keep only these positions, orders and executions from earlier days, and of the rest what is of them."""
-        self.positions, self.orders, self.booked, self.early = positions, orders, booked, NOTHING
-        self.by_id = {number: ref for number, ref in self.by_id.items() if ref in orders}
-        self.marks = self.snapshots = {name: made for name, made in self.snapshots.items() if name in positions}
-        self._own -= {"positions", "orders", "booked", "early", "by_id", "marks", "snapshots"}
-        self.live, self.active, self.stirring, self.expires = live_refs(orders), active_ids(positions), None, None
+        made = {name: made for name, made in self.positions.snapshots.items() if name in positions}
+        self.positions = replace(
+            self.positions, by_id=positions, booked=booked, marks=made, snapshots=made,
+            active=active_ids(positions), stirring=None, expires=None,
+        )  # fmt: skip
+        ref_of_id = {number: ref for number, ref in self.orders.ref_of_id.items() if ref in orders}
+        self.orders = replace(self.orders, by_ref=orders, ref_of_id=ref_of_id, live=live_refs(orders))
+        self.inquiries = replace(self.inquiries, early=NOTHING)
+        self._own -= {"by_id", "by_ref", "booked", "early", "ref_of_id", "marks", "snapshots"}
 
-    def _table(self, name: str) -> Any:
-        """Return a table to be changed in this turn: a copy of the state's, made at its first change."""
-        if name not in self._own:
-            self._own.add(name)
-            setattr(self, name, dict(getattr(self, name)))
-        return getattr(self, name)
+    def put_facts(self, facts: Facts) -> None:
+        """Keep other slow facts."""
+        self.market = replace(self.market, facts=facts)
+
+    def watch_at(self, at: datetime | None) -> None:
+        """Keep when subscriptions are chosen next, None for at once."""
+        self.schedule = replace(self.schedule, watch_at=at)
+
+    def _table(self, name: str, table: Mapping[K, V]) -> dict[K, V]:
+        """Return a table to be changed in this turn: a copy, made at its first change. Its owner keeps it."""
+        if name in self._own:
+            assert isinstance(table, dict)
+            return table
+        self._own.add(name)
+        return dict(table)
+
+    def use_order_id(self) -> int:
+        """Return the next order id, once."""
+        order_id = self.orders.next_order_id
+        self.orders = replace(self.orders, next_order_id=order_id + 1)
+        return order_id
 
     def take_numbers(self) -> tuple[int, int]:
         """Return the next intent number and the next order id."""
-        number, order_id = self.next_number, self.next_order_id
-        self.next_number += 1
-        self.next_order_id += 1
-        return number, order_id
+        number = self.orders.next_number
+        self.orders = replace(self.orders, next_number=number + 1)
+        return number, self.use_order_id()
 
     def send(self, order: Order) -> Order:
         """Record an intent as leaving, and ask for it to be sent, once."""
         order = self.put_order(
-            replace(order, status=OrderStatus.SENDING, sent_at=self.at, client_id=self.state.client_id)
+            replace(order, status=OrderStatus.SENDING, sent_at=self.at, client_id=self.connection.client_id)
         )
-        self.sent = (*(at for at in self.sent if self.at - at < timedelta(minutes=1)), self.at)
+        sent = (*(at for at in self.orders.sent if self.at - at < timedelta(minutes=1)), self.at)
+        self.orders = replace(self.orders, sent=sent)
         self.commands.append(Submit(order))
         return order
 
     def ask_broker(self) -> None:
         """Ask what the broker has, once an instant."""
-        if self.asked_at != self.at:
-            self.asked_at = self.at
+        if self.inquiries.asked_at != self.at:
+            self.inquiries = replace(self.inquiries, asked_at=self.at)
             self.commands.append(RequestOpenOrders())
 
     def ref(self, number: int) -> str:
@@ -392,12 +443,12 @@ class StateBuilder:
 
     def entities(self) -> list[Record]:
         """Return the records of the entities that changed."""
-        orders = map(self.orders.__getitem__, self._dirty_orders)
-        positions = map(self.positions.__getitem__, self._dirty_positions)
+        orders = map(self.orders.by_ref.__getitem__, self._dirty_orders)
+        positions = map(self.positions.by_id.__getitem__, self._dirty_positions)
         return [
             *[self._entity(Kind.ORDER, order.bot, order.position, order) for order in orders],
             *[self._entity(Kind.POSITION, position.bot, position.id, position) for position in positions],
-            *[self._entity(Kind.BOT_DAY, name, "", self.bots[name].day) for name in self._dirty_days],
+            *[self._entity(Kind.BOT_DAY, name, "", self.bots.by_name[name].day) for name in self._dirty_days],
         ]
 
     def _entity(self, kind: Kind, bot: str, position: str, value: object) -> Record:
@@ -410,25 +461,24 @@ class StateBuilder:
         read = {name: bot.plan.needs.bots for name, bot in self.program.bots.items() if bot.plan.needs.bots}
         if not read:
             return False
-        moved = {self.positions[name].bot for name in self._dirty_positions if name in self.positions}
-        moved |= {self.orders[ref].bot for ref in self._dirty_orders if ref in self.orders}
-        readers = [name for name, others in read.items() if name in self.bots and others & moved - {name}]
+        moved = {self.positions.by_id[name].bot for name in self._dirty_positions if name in self.positions.by_id}
+        moved |= {self.orders.by_ref[ref].bot for ref in self._dirty_orders if ref in self.orders.by_ref}
+        readers = [name for name, others in read.items() if name in self.bots.by_name and others & moved - {name}]
         for name in readers:
             self.set_wake(name, self.at)
         return bool(readers)
 
-    def finish(self, **changes: Any) -> Turn:
-        """Return the turn; `changes` are further fields of the new state."""
+    def finish(self, step_at: datetime | None = None, wake_at: datetime | None = None) -> Turn:
+        """Return the turn. step_at, wake_at: of the schedule, None where they stay."""
         for name, readings in self._readings.items():
-            self.set_bot(name, replace(self.bots[name], readings=readings))
+            self.set_bot(name, replace(self.bots.by_name[name], readings=readings))
         is_changed = self._dirty_orders or self._dirty_positions or self._dirty_days
         if is_changed and self._wake_readers():
-            changes |= {"step_at": self.at, "wake_at": self.at}
-        fields = [*self.state[:_OWN_FROM], *_OWN(self)]
-        for name, value in changes.items():
-            fields[PLACES[name]] = value
+            step_at = wake_at = self.at
+        if step_at is not None and wake_at is not None:
+            self.schedule = replace(self.schedule, step_at=step_at, wake_at=wake_at)
         records = (*self.records, *self.entities()) if is_changed else tuple(self.records)
-        return Turn(State._make(fields), records, tuple(self.commands))
+        return Turn(self.state, records, tuple(self.commands))
 
 
 def key_of(text: Text) -> Name:

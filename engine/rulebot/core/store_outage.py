@@ -1,7 +1,5 @@
 """A store that takes no records for a while: nothing is opened, exits go on."""
 
-from typing import Any
-
 from rulebot.core.bracket_orders import cancel_entries, request_cancel
 from rulebot.core.rule_evaluation import wake
 from rulebot.core.state_builder import StateBuilder
@@ -9,6 +7,7 @@ from rulebot.decide.limits import UNRECORDED
 from rulebot.model.cause import Cause
 from rulebot.model.event import StoreReport
 from rulebot.model.order import OrderStatus
+from rulebot.model.values import replace
 from rulebot.record.record import Kind
 
 
@@ -20,17 +19,17 @@ def withdraw_openings(work: StateBuilder) -> None:
     cancel_entries(work, "", Cause.STORE_FULL)
 
 
-def store_reported(work: StateBuilder, event: StoreReport) -> dict[str, Any]:
+def store_reported(work: StateBuilder, event: StoreReport) -> None:
     """Enter nothing while the store takes no records, and tell both changes."""
-    if event.takes_records is work.state.takes_records:
-        return {}
+    if event.takes_records is work.connection.takes_records:
+        return
     if event.takes_records:
         text = "the store takes records again: those that waited are written, entries go on"
     else:
         text = f"{event.text}; entries are refused ({UNRECORDED}), exits go on and their records wait"
     work.record(Kind.ALARM, text=text)
-    if not event.takes_records and work.state.is_linked:
+    if not event.takes_records and work.connection.is_linked:
         withdraw_openings(work)
-    for name in work.bots:
+    for name in work.bots.by_name:
         wake(work, name, 0.0)
-    return {"takes_records": event.takes_records}
+    work.connection = replace(work.connection, takes_records=event.takes_records)

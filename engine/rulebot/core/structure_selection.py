@@ -58,7 +58,7 @@ def note_selection(
     """Record a selection when its outcome changed."""
     name = bot.plan.name
     key = " ".join(filter(None, ("selection", bot.symbol, bot.alternative, without_numbers(reason))))
-    state = work.bots[name]
+    state = work.bots.by_name[name]
     if key in state.alarmed:
         return
     work.set_bot(name, replace(state, alarmed=state.alarmed | {key}))
@@ -86,7 +86,7 @@ def record_selection(
         ]
         found = "" if choice.option is None else str(choice.option)
         legs.append({"name": choice.name, "asked": choice.asked, "found": found, "candidates": candidates})
-    levels = {leg.option.symbol: level_of(work.state.board, leg.option.symbol, work.now) for leg in selection.legs}
+    levels = {leg.option.symbol: level_of(work.market.board, leg.option.symbol, work.now) for leg in selection.legs}
     spots: dict[str, Json] = {symbol: rounded(level) for symbol, level in levels.items()}
     chosen: dict[str, Json] = {
         key: said for key, said in (("symbol", bot.symbol), ("alternative", bot.alternative)) if said
@@ -147,13 +147,13 @@ def require_holds(
     if missed:
         words = record_structure_miss(work, bot, view, selection, missed, (*readings, *required))
         if plan.entry.once and is_first and not quote.missing and all(r.verdict.truth is not None for r in required):
-            work.put_day(work.bots[plan.name].day.note(bot.symbol, decided=f"{missed[0].rule.name} {words}"))
+            work.put_day(work.bots.by_name[plan.name].day.note(bot.symbol, decided=f"{missed[0].rule.name} {words}"))
     elif quote.missing:
-        work.set_bot(plan.name, replace(work.bots[plan.name], waits=quote.missing))
+        work.set_bot(plan.name, replace(work.bots.by_name[plan.name], waits=quote.missing))
         record_limit_miss(work, bot, "price", quote.missing, (*readings, *required), is_known=False)
         note_selection(work, bot, view, selection, f"price: {quote.missing}")
     else:
-        work.set_bot(plan.name, replace(work.bots[plan.name], waits="confirmation"))
+        work.set_bot(plan.name, replace(work.bots.by_name[plan.name], waits="confirmation"))
     return False
 
 
@@ -191,7 +191,7 @@ def still_holds(work: StateBuilder, bot: CompiledBot, position: Position) -> boo
     whole = work.program.text(position.bot, position.digest)
     head = whole.on(bot.symbol)
     _was_confirmed(work, whole, bot)
-    by_hand = work.bots[name].hand_entered == position.id
+    by_hand = work.bots.by_name[name].hand_entered == position.id
     if not by_hand and not still_offers(work, whole, bot.symbol, view):
         return False
     place = head.place("when")
@@ -213,8 +213,8 @@ def awaits_quotes(work: StateBuilder, name: str) -> bool:
 
     Nothing that was judged at this instant of what leads to the entry is false, and some of it is unknown.
     """
-    linked_at = work.state.linked_at
-    if linked_at is None or work.at - linked_at > FIRST_QUOTES or work.bots[name].day.halt:
+    linked_at = work.connection.linked_at
+    if linked_at is None or work.at - linked_at > FIRST_QUOTES or work.bots.by_name[name].day.halt:
         return False
     readings = work.readings_of(name).items()
     truths = {key: each.verdict.truth for key, each in readings if each.at == work.at and not position_of(key[0])}
@@ -231,7 +231,7 @@ def _was_confirmed(work: StateBuilder, whole: CompiledBot, bot: CompiledBot) -> 
         rules += [(head.place(CHOICE), rule) for rule in choice.when if choice.bot.alternative == bot.alternative]
     for member in whole.members:
         rules += [(head.place(OFFER), rule) for rule in member.require if member.symbol == bot.symbol]
-    state = work.bots[name]
+    state = work.bots.by_name[name]
     keys = {(place, each.rule.name): each.rule.confirm for place, each in rules if each.rule.confirm is not None}
     new = {
         key: ConfirmationProgress(confirm.quotes or 1) for key, confirm in keys.items() if key not in state.confirming
@@ -250,12 +250,12 @@ def _none_fits(
 ) -> None:
     """Remember why not one structure fits: as a miss, where it is known."""
     name, reason = bot.plan.name, fits.missing or fits.refused
-    work.set_bot(name, replace(work.bots[name], waits=reason))
+    work.set_bot(name, replace(work.bots.by_name[name], waits=reason))
     if fits.refused:
         record_limit_miss(work, bot, "quantity", f"0: {fits.refused.removeprefix('quantity: ')}", readings)
     note_selection(work, bot, view, selection, reason)
     if bot.plan.entry.once and fits.refused:
-        work.put_day(work.bots[name].day.note(bot.symbol, decided=fits.refused))
+        work.put_day(work.bots.by_name[name].day.note(bot.symbol, decided=fits.refused))
 
 
 def how_many(
@@ -265,8 +265,10 @@ def how_many(
     if bot.plan.overwrite is not None:
         return structures_covered(work, bot, bot.plan.overwrite, selection)
     if bot.plan.growth is not None:
-        return SizeLimits(grown(bot.plan.growth, work.bots[bot.plan.name].day, bot.plan.quantity, bot.plan.digest))
-    return counted(bot.plan, selection, view, quote, work.state.facts.account.net_liquidation)
+        return SizeLimits(
+            grown(bot.plan.growth, work.bots.by_name[bot.plan.name].day, bot.plan.quantity, bot.plan.digest)
+        )
+    return counted(bot.plan, selection, view, quote, work.market.facts.account.net_liquidation)
 
 
 def counted(

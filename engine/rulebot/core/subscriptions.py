@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, time, timedelta
-from typing import Any
 
 from rulebot.compile.plan import Plan
 from rulebot.core.account_excess import is_untold
@@ -14,7 +13,7 @@ from rulebot.core.program import CompiledBot
 from rulebot.core.rolling import is_searching, roll_wishes
 from rulebot.core.session_start import OPENING_MINUTES, awaited_opening_moves, day_at_hand
 from rulebot.core.settlement import SETTLED_AFTER
-from rulebot.core.state import NEVER, NOTHING
+from rulebot.core.state import NEVER, NOTHING, Subscriptions
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.universe_subscriptions import UniverseSubscriptions, lines_of, member_aims, member_wishes
 from rulebot.decide.entry_window import is_spent
@@ -24,6 +23,7 @@ from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.market import Board
 from rulebot.model.order import Subscribe
 from rulebot.model.session import Session, at_exchange_time
+from rulebot.model.values import replace
 from rulebot.record.record import Kind
 
 Aims = Mapping[str, tuple[StrikeTarget | None, ...]]
@@ -50,7 +50,7 @@ def next_watch(work: StateBuilder, *, is_moving: bool) -> datetime:
     that was before. Every few seconds beside that while the market alone can change the choice. After the close once
     more, where what positions hold nets off: no report will settle it.
     """
-    session = work.state.session
+    session = work.schedule.session
     if work.at >= session.close:
         settles = session.close + SETTLED_AFTER + SOON  # by then a backtest has told the official level
         return settles if work.at < settles and _nets_off(work) else NEVER
@@ -65,9 +65,9 @@ def next_watch(work: StateBuilder, *, is_moving: bool) -> datetime:
 
 def _nets_off(work: StateBuilder) -> bool:
     """Say whether positions hold an option that expires today and of which the account has none."""
-    today = work.state.session.date
+    today = work.schedule.session.date
     held = (leg.option for leg in work.held_legs())
-    return any(option.expiry == today and not work.state.holdings.get(option) for option in held)
+    return any(option.expiry == today and not work.account.holdings.get(option) for option in held)
 
 
 def is_due(watch_at: datetime | None, at: datetime, *, moved: bool) -> bool:
@@ -83,12 +83,12 @@ def earlier_of(watch_at: datetime | None, at: datetime) -> datetime | None:
 
 def _is_moving(work: StateBuilder) -> bool:
     """Say whether the choice is made anew every few seconds, as its quotes come in."""
-    watch_at = work.state.watch_at
+    watch_at = work.schedule.watch_at
     return watch_at is not None and watch_at - work.at <= WATCH_EVERY
 
 
-def update_subscriptions(work: StateBuilder) -> dict[str, Any]:
-    """Choose what to stream now and ask for it when it differs; return the changed fields of the state.
+def update_subscriptions(work: StateBuilder) -> tuple[Subscriptions, datetime]:
+    """Choose what to stream now and ask for it when it differs; return the choice, and when to choose next.
 
     The choice depends on where the bots' strikes lie, on positions and on what is listed; while none of them has
     changed since the last choice, that one stands. What was found for windows that are still to come stands as well.
@@ -102,29 +102,35 @@ def update_subscriptions(work: StateBuilder) -> dict[str, Any]:
     exits = _exit_wishes(work, view)
     follows = bool(exits) or _is_followed(work, reached, entering) or _has_missed(work)
     if not follows and _has_found(work, plain):
-        return {"watch_at": next_watch(work, is_moving=False)}
+        return work.subscriptions, next_watch(work, is_moving=False)
     aims = {each.key: entry_aims(each.plan, view) for each in plain} | member_aims(work, scanned, view)
-    is_same = aims == work.state.aims and work.indexed == work.state.board.version
+    is_same = aims == work.subscriptions.aims and work.subscriptions.indexed == work.market.board.version
     if is_same and not exits:
-        is_moving = follows or _seeks(work, plain, aims, work.state.streamed_at)
-        return {"watch_at": next_watch(work, is_moving=is_moving)}
-    is_anew = work.indexed < 0 or work.state.aims is None
-    known = UniverseSubscriptions(NOTHING if is_anew else work.state.wishes, work.state.facts)
+        is_moving = follows or _seeks(work, plain, aims, work.subscriptions.streamed_at)
+        return work.subscriptions, next_watch(work, is_moving=is_moving)
+    is_anew = work.subscriptions.indexed < 0 or work.subscriptions.aims is None
+    known = UniverseSubscriptions(NOTHING if is_anew else work.subscriptions.wishes, work.market.facts)
     wishes = [known.of(each.key, each.plan, aims[each.key]) for each in plain] + exits
     pinned = _pinned(work)
     if scanned:
         room = work.program.line_limit - lines_of(pinned, wishes)
         wishes += member_wishes(work, scanned, room, known, view)
     chosen = _stream(work, wishes, pinned)
-    is_moving = follows or _seeks(work, plain, aims, chosen["streamed_at"])
-    return {**chosen, "aims": aims, "wishes": known.used, "watch_at": next_watch(work, is_moving=is_moving)}
+    is_moving = follows or _seeks(work, plain, aims, chosen.streamed_at)
+    return replace(chosen, aims=aims, wishes=known.used), next_watch(work, is_moving=is_moving)
+
+
+def keep_choice(work: StateBuilder, chosen: Subscriptions) -> None:
+    """Keep what was chosen to be streamed earlier in this turn."""
+    now = work.subscriptions
+    work.subscriptions = replace(chosen, dependents=now.dependents, indexed=now.indexed)
 
 
 def _plain(work: StateBuilder, bot: CompiledBot) -> tuple[CompiledBot, ...]:
     """Return the structures for which what is streamed is chosen one by one: of a universe that which is named."""
     if not bot.members:
         return bot.expiries()
-    state = work.bots[bot.plan.name]
+    state = work.bots.by_name[bot.plan.name]
     taken = None if state.by_hand is None or state.named is None else bot_of_named(bot, state.named)
     return () if taken is None else (taken,)
 
@@ -143,8 +149,12 @@ def _has_found(work: StateBuilder, plain: list[CompiledBot]) -> bool:
     """Say whether what these bots in reach want was found, and led on to nothing else: a look that comes late, as where
     quotes are minutes apart, is none.
     """
-    aims = work.state.aims
-    if aims is None or work.indexed != work.state.board.version or _leads_on(work, work.state.streamed_at):
+    aims = work.subscriptions.aims
+    if (
+        aims is None
+        or work.subscriptions.indexed != work.market.board.version
+        or _leads_on(work, work.subscriptions.streamed_at)
+    ):
         return False
     return aims.keys() == {each.key for each in plain} and not _lacks_aims(plain, aims)
 
@@ -162,7 +172,7 @@ def _is_unaimed(plan: Plan, aims: Iterable[StrikeTarget | None]) -> bool:
 
 def _has_missed(work: StateBuilder) -> bool:
     """Say whether something waits that is looked at together with what is streamed: doubts, options long expired."""
-    if work.state.doubts or work.state.uncovered or is_untold(work.state):
+    if work.account.doubts or work.account.uncovered or is_untold(work.account):
         return True
     return any(option_has_expired(work, leg.option) for leg in work.held_legs())
 
@@ -173,7 +183,7 @@ def _pinned(work: StateBuilder) -> dict[Contract, None]:
     Exits read those of the text that a position was opened under, which its bot may read no more.
     """
     pinned: dict[Contract, None] = {}
-    for state in work.bots.values():
+    for state in work.bots.by_name.values():
         if state.by_hand is not None and state.named is not None:
             pinned.update(dict.fromkeys(option for _, option in state.named.legs))
             pinned[Underlying(state.named.symbol)] = None
@@ -188,26 +198,26 @@ def _pinned(work: StateBuilder) -> dict[Contract, None]:
     return pinned
 
 
-def _stream(work: StateBuilder, wishes: list[SubscriptionRequest], pinned: dict[Contract, None]) -> dict[str, Any]:
+def _stream(work: StateBuilder, wishes: list[SubscriptionRequest], pinned: dict[Contract, None]) -> Subscriptions:
     """Return what is streamed from now on, and whether a person was told in this session that lines are short."""
-    limit, is_told, since = work.program.line_limit, work.state.is_short_told, work.state.streamed_at
-    wanted = watch_list(wishes, pinned, work.state.streamed)
+    limit, is_told, since = work.program.line_limit, work.subscriptions.is_short_told, work.subscriptions.streamed_at
+    wanted = watch_list(wishes, pinned, work.subscriptions.streamed)
     if len(wanted) > limit:
         if lines_of(pinned, wishes) > limit and not is_told:  # what is only kept goes without a word
             text = f"more market data lines are wanted than the {limit} that may be used: the least important wait"
             work.record(Kind.ALARM, text=text)
             is_told = True
         wanted = wanted[:limit]
-    if wanted != work.state.streamed:
+    if wanted != work.subscriptions.streamed:
         work.commands.append(Subscribe(wanted))
         since = work.at
-    return {"streamed": wanted, "streamed_at": since, "is_short_told": is_told}
+    return replace(work.subscriptions, streamed=wanted, streamed_at=since, is_short_told=is_told)
 
 
 def _exit_wishes(work: StateBuilder, view: View) -> list[SubscriptionRequest]:
     """Return what exits read at the money, for every position that holds something."""
     found = []
-    is_opening = work.at < work.state.session.open + OPENING_MINUTES
+    is_opening = work.at < work.schedule.session.open + OPENING_MINUTES
     for position in work.active_positions():
         bot = work.governing(position)
         symbols = bot.exit_chains | bot.exit_moves if is_opening else bot.exit_chains
@@ -226,8 +236,8 @@ def _entering(work: StateBuilder) -> set[str]:
 
 def _is_in_reach(work: StateBuilder, bot: CompiledBot, is_entering: bool) -> bool:
     """Say whether the bot enters soon, or is entering."""
-    session, at = work.state.session, work.at
-    state = work.bots[bot.plan.name]
+    session, at = work.schedule.session, work.at
+    state = work.bots.by_name[bot.plan.name]
     if is_entering or state.by_hand is not None:
         return True
     start, end = bot.window(session, at)
@@ -240,12 +250,12 @@ def _is_followed(work: StateBuilder, reached: list[CompiledBot], entering: Colle
     """Say whether what is streamed for a bot in reach follows the market: unless all but wait for a window to come."""
     if not reached:
         return False
-    session = work.state.session
+    session = work.schedule.session
     is_opening = work.at < session.open + OPENING_MINUTES
     return any(
         work.at >= bot.window(session, work.at)[0] - WATCH_CLOSELY
         or bot.plan.name in entering
-        or work.bots[bot.plan.name].by_hand is not None
+        or work.bots.by_name[bot.plan.name].by_hand is not None
         or bot.members
         or (is_opening and bot.plan.needs.opening_move)
         for bot in reached
@@ -265,20 +275,20 @@ def _is_over(work: StateBuilder, bot: CompiledBot) -> bool:
     return all(is_spent(bot.plan.entry, day.of_member(symbol)) for symbol in bot.symbols)
 
 
-def index_rows(work: StateBuilder) -> dict[int, tuple[str, ...]]:
-    """Return the bots by the board rows that can change what they do, none where a row tells the open's move alone."""
-    board = work.state.board
+def index_rows(work: StateBuilder) -> None:
+    """Keep the bots by the board rows that can change what they do, none where a row tells the open's move alone."""
+    board = work.market.board
     dependents: dict[int, list[str]] = {}
     entering, options = _entering(work), _option_rows(board)
-    for name in work.bots:
+    for name in work.bots.by_name:
         for row in _entry_rows(work, name, options, is_entering=name in entering) | _position_rows(work, name, options):
             dependents.setdefault(row, []).append(name)
     if symbols := awaited_opening_moves(work):
         for contract, row in board.rows.items():
             if contract.symbol in symbols:
                 dependents.setdefault(row, [])
-    work.indexed = board.version
-    return {row: tuple(names) for row, names in dependents.items()}
+    found = {row: tuple(names) for row, names in dependents.items()}
+    work.subscriptions = replace(work.subscriptions, dependents=found, indexed=board.version)
 
 
 def _option_rows(board: Board) -> dict[str, set[int]]:
@@ -292,10 +302,10 @@ def _option_rows(board: Board) -> dict[str, set[int]]:
 
 def may_enter(work: StateBuilder, name: str) -> bool:
     """Say whether the bot's window is on, or opens within a second, and can still bring an entry."""
-    bot, state = work.program.bots.get(name), work.bots[name]
+    bot, state = work.program.bots.get(name), work.bots.by_name[name]
     if bot is None:
         return False
-    start, end = bot.window(work.state.session, work.at)
+    start, end = bot.window(work.schedule.session, work.at)
     is_on = start - SOON <= work.at < end and not _is_over(work, bot)
     return is_on or state.by_hand is not None
 
@@ -308,14 +318,14 @@ def _entry_rows(work: StateBuilder, name: str, options: Mapping[str, set[int]], 
     bot = work.program.bots.get(name)
     if bot is None:
         return set()
-    session = work.state.session
+    session = work.schedule.session
     start, end = bot.window(session, work.at)
-    asked = work.bots[name].by_hand
+    asked = work.bots.by_name[name].by_hand
     if asked is not None:
         start, end = work.at, asked + WATCH_EVERY
     may_come = work.at < end and (asked is not None or not _is_over(work, bot))
     may_halt = bool(bot.halts) and (may_come or is_entering)  # a halt takes back what is at work
-    rows = work.state.board.rows
+    rows = work.market.board.rows
     found: set[int] = set()
     if may_halt or (may_come and work.at >= start):
         found.update(rows.get(contract, -1) for contract in bot.levels)
@@ -328,7 +338,7 @@ def _entry_rows(work: StateBuilder, name: str, options: Mapping[str, set[int]], 
 
 def _position_rows(work: StateBuilder, name: str, options: Mapping[str, set[int]]) -> set[int]:
     """Return the rows its exits read now: none for positions whose exits all rest at the broker."""
-    rows = work.state.board.rows
+    rows = work.market.board.rows
     found: set[int] = set()
     for position in work.positions_of(name):
         bot = work.governing(position)
@@ -354,13 +364,13 @@ def next_step(work: StateBuilder) -> datetime:
     After a change of positions that is soon: what the change lets others do is not told by a clock.
     """
     at = work.at
-    found = min(_next_clock(work.state.session, at), min(work.wakes.values(), default=NEVER))
-    if work.indexed != work.state.board.version and _is_moving(work):
+    found = min(_next_clock(work.schedule.session, at), min(work.bots.wakes.values(), default=NEVER))
+    if work.subscriptions.indexed != work.market.board.version and _is_moving(work):
         found = min(found, at + WATCH_EVERY)
     if (doubted := doubts_due(work)) is not None and doubted > at:
         found = min(found, doubted)
     due = [ask_at(work)]
-    if work.live:
+    if work.orders.live:
         due += [order.attempt_until for order in work.all_live_orders()]
     if stirring := work.stirring_positions():
         due += [position.retry_at for position in stirring]

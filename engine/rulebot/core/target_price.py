@@ -86,7 +86,7 @@ def in_a_hurry(work: StateBuilder, planned: ExitPlan | None, ladder: Ladder) -> 
     """
     if planned is None or clock_time(planned) is None or ladder.start is PriceFrom.MARKET:
         return ladder
-    left = (work.state.session.close - work.at).total_seconds()
+    left = (work.schedule.session.close - work.at).total_seconds()
     if left > ladder.wait + HURRY:
         return ladder
     is_at_market = ladder.then is OnUnfilled.MARKET
@@ -148,7 +148,7 @@ def _rest(work: StateBuilder, position: Position, planned: ExitPlan, dealt: dict
 
 
 def _price(work: StateBuilder, leg: PositionLeg, at: str) -> Reading:
-    board = work.state.board
+    board = work.market.board
     view = LegView(leg.name, leg.option, board.rows.get(leg.option, -1), leg.sign, leg.ratio)
     return mark(work.view(), view, at, True, OPTION_AGE)
 
@@ -186,7 +186,7 @@ def is_within_reach(
 
 def _is_for_nothing(work: StateBuilder, legs: tuple[OrderLeg, ...], floor: Decimal) -> bool:
     """Say whether legs that can only cost would have to be closed for 0 or a credit: nobody deals at such a price."""
-    parts, told = order_parts(legs, legs[0].side), work.state.facts.ticks
+    parts, told = order_parts(legs, legs[0].side), work.market.facts.ticks
     ticks = option_ticks(parts[0].option, told) if len(parts) == 1 else ticks_of(parts, told)
     return ticks.round(floor, Rounding.UP) >= 0 and never_pays(parts)
 
@@ -211,7 +211,7 @@ def was_withdrawn(work: StateBuilder, position: Position, target: str) -> bool:
 
 def as_judged(work: StateBuilder, order: Order) -> Order:
     """Return an order that works with `unmet_since` as the quotes of now have it; None there while nobody can say."""
-    position = work.positions[order.position]
+    position = work.positions.by_id[order.position]
     planned = target_at_work(work, position)
     if planned is None or planned.name != order.reason or is_met(work, position, planned, order.legs) is not False:
         return replace(order, unmet_since=None)
@@ -225,7 +225,7 @@ def may_wait(work: StateBuilder, order: Order) -> bool:
     """
     if order.unmet_since is None:
         return True
-    position = work.positions[order.position]
+    position = work.positions.by_id[order.position]
     planned = target_at_work(work, position)
     floor = None if planned is None else target_floor(work, position, planned, order.legs)
     if isinstance(floor, Decimal) and _is_for_nothing(work, order.legs, floor):

@@ -26,7 +26,7 @@ _COARSE_WORDS = "multiples of 0.05 below 3.00, and of 0.10 from there"
 def on_tick_sizes(work: StateBuilder, listing: Listing) -> Grids:
     """Return the grids that are known with what a listing tells of its class: it counts, whatever was taken before."""
     if listing.ticks is None:
-        return work.state.facts.ticks
+        return work.market.facts.ticks
     return _noted(work, listing.symbol, listing.trading_class, listing.ticks)
 
 
@@ -42,11 +42,11 @@ def on_off_tick_reject(work: StateBuilder, order: Order, event: OrderMessage) ->
         return
     if _lies_on(COARSE, price):
         return
-    facts = work.state.facts
+    facts = work.market.facts
     ticks = _noted(work, option.symbol, option.trading_class, COARSE)
     if ticks is facts.ticks:
         return
-    work.state = work.state._replace(facts=replace(facts, ticks=ticks))
+    work.put_facts(replace(facts, ticks=ticks))
     text = f"the broker takes no price of {price} for {option}: from now on those of options {option.trading_class} are"
     work.alarm(order.bot, f"{text} {_COARSE_WORDS}", order.position)
 
@@ -57,7 +57,7 @@ def is_off_grid(work: StateBuilder, order: Order) -> bool:
     price = order.terms.price
     if order.is_combo or price is None or not _is_told_off_grid(order):
         return False
-    return not _lies_on(option_ticks(option, work.state.facts.ticks), price)
+    return not _lies_on(option_ticks(option, work.market.facts.ticks), price)
 
 
 def _is_told_off_grid(order: Order) -> bool:
@@ -72,7 +72,7 @@ def _noted(work: StateBuilder, symbol: str, trading_class: str, ticks: TickRule)
     """Return the grids with that of a class. One that is news, or that the table has not, is recorded each time it is
     told: a start goes by it.
     """
-    known, by_table = work.state.facts.ticks, product(symbol).option_ticks
+    known, by_table = work.market.facts.ticks, product(symbol).option_ticks
     before = known.get(trading_class) or by_table
     if (ticks, before) != (by_table, by_table):
         work.record(Kind.FACTS, symbol=symbol, what=TICKS, value=encode(ticks), trading_class=trading_class)

@@ -36,7 +36,7 @@ def _best(
     """Return the best with one more reading; unknown neither counts nor starts again."""
     if gain is None:
         return best
-    state = work.bots[position.bot]
+    state = work.bots.by_name[position.bot]
     key = (position.id, of)
     seen = state.trailing.get(key)
     now = Decimal(f"{gain:.9f}")

@@ -45,7 +45,7 @@ def undelivered_orders(work: StateBuilder, event: LinkUp) -> frozenset[str]:
     An entry waits for its grace whatever is told: it is not missed, and two of them would be a new risk.
     """
     count = event.next_valid_id
-    ours = [order for order in work.orders.values() if order.client_id == event.client_id]
+    ours = [order for order in work.orders.by_ref.values() if order.client_id == event.client_id]
     acknowledged = max((order.order_id for order in ours if order.perm_id), default=0)
     if not 0 < acknowledged < count:
         return frozenset()
@@ -77,7 +77,7 @@ def tell_unprotected(work: StateBuilder) -> None:
 
 
 def _is_doubted_guard(work: StateBuilder, order: Order) -> bool:
-    return order.purpose in GUARDING and _is_unheard(order) and order.ref not in work.unarrived
+    return order.purpose in GUARDING and _is_unheard(order) and order.ref not in work.inquiries.unarrived
 
 
 def _tell(work: StateBuilder, position: Position, doubted: list[Order]) -> None:

@@ -54,7 +54,7 @@ def evaluate_universe(work: StateBuilder, bot: CompiledBot) -> None:
     name = bot.plan.name
     _tell_halts(work, bot)
     if reason := shut_today(work, bot):
-        work.set_bot(name, replace(work.bots[name], waits=reason))
+        work.set_bot(name, replace(work.bots.by_name[name], waits=reason))
         return
     found = [candidate for member in bot.members if (candidate := _judged(work, member)) is not None]
     taken, symbols = _ranked(work, bot, found)
@@ -63,7 +63,7 @@ def evaluate_universe(work: StateBuilder, bot: CompiledBot) -> None:
         if _stands_in_the_way(work, candidate.member.bot):
             continue
         choose_and_send(work, candidate.taken[0], candidate.view, candidate.taken[1])
-        if is_entering(work, name) or work.is_about_to_enter(name) or not work.state.is_ready:
+        if is_entering(work, name) or work.is_about_to_enter(name) or not work.connection.is_ready:
             return
 
 
@@ -97,7 +97,7 @@ def _decide(work: StateBuilder, bot: CompiledBot, missed: list[Reading], reading
     if bot.plan.entry.once and all(reading.verdict.truth is not None for reading in readings):
         words = f"{missed[0].rule.name} {describe(missed[0].rule, missed[0].verdict)}"
         name = bot.plan.name
-        day = work.bots[name].day
+        day = work.bots.by_name[name].day
         if not day.of_member(bot.symbol).decided:
             work.put_day(day.note(bot.symbol, decided=words))
 
@@ -159,17 +159,17 @@ def _ranked(work: StateBuilder, bot: CompiledBot, found: list[Candidate]) -> tup
 def _remember(work: StateBuilder, bot: CompiledBot, values: dict[str, float]) -> None:
     """Keep what symbols were ranked by, for as long as it counts while they wait for lines."""
     name = bot.plan.name
-    kept = {symbol: found for symbol, found in work.bots[name].ranked.items() if work.at - found[1] <= RANK_AGE}
+    kept = {symbol: found for symbol, found in work.bots.by_name[name].ranked.items() if work.at - found[1] <= RANK_AGE}
     new = {**kept, **{symbol: (value, work.at) for symbol, value in values.items()}}
-    work.set_bot(name, replace(work.bots[name], ranked=new))
+    work.set_bot(name, replace(work.bots.by_name[name], ranked=new))
 
 
 def _forget(work: StateBuilder, bot: CompiledBot) -> None:
     """Let a symbol wait without a rank: it is known that a condition of it does not hold."""
     name = bot.plan.name
-    kept = {symbol: found for symbol, found in work.bots[name].ranked.items() if symbol != bot.symbol}
-    if len(kept) < len(work.bots[name].ranked):
-        work.set_bot(name, replace(work.bots[name], ranked=kept))
+    kept = {symbol: found for symbol, found in work.bots.by_name[name].ranked.items() if symbol != bot.symbol}
+    if len(kept) < len(work.bots.by_name[name].ranked):
+        work.set_bot(name, replace(work.bots.by_name[name], ranked=kept))
 
 
 def _waiting(work: StateBuilder, bot: CompiledBot, found: list[Candidate]) -> dict[str, float]:
@@ -177,7 +177,7 @@ def _waiting(work: StateBuilder, bot: CompiledBot, found: list[Candidate]) -> di
     view = work.view()
     missing = {each.member.symbol for each in found if each.value is None}
     judged = {each.member.symbol for each in found} - missing
-    remembered = work.bots[bot.plan.name].ranked
+    remembered = work.bots.by_name[bot.plan.name].ranked
     return {
         member.symbol: remembered[member.symbol][0]
         for member in bot.members
@@ -203,9 +203,9 @@ def _note_ranking(
     """Record a ranking when others are taken or passed over than at the last one."""
     name = bot.plan.name
     ranks = (tuple(taken), tuple(passed))
-    if work.bots[name].ranks == ranks or bot.plan.ranking is None:
+    if work.bots.by_name[name].ranks == ranks or bot.plan.ranking is None:
         return
-    work.set_bot(name, replace(work.bots[name], ranks=ranks))
+    work.set_bot(name, replace(work.bots.by_name[name], ranks=ranks))
     reason = ", ".join(f"{symbol} {bot.plan.ranking.by} {value:g}" for symbol, value in taken.items()) or "none"
     if passed:
         reason += "; passed over: " + ", ".join(f"{symbol} ({missing})" for symbol, missing in passed.items())
@@ -216,10 +216,10 @@ def _note_ranking(
 
 def _note_focus(work: StateBuilder, name: str, taken: list[str]) -> None:
     """Remember which symbols are worth the lines of their strikes: those taken, then all others that could be."""
-    before = work.bots[name].focus
+    before = work.bots.by_name[name].focus
     focus = tuple(dict.fromkeys(taken))
     if focus != before:
-        work.set_bot(name, replace(work.bots[name], focus=focus))
+        work.set_bot(name, replace(work.bots.by_name[name], focus=focus))
 
 
 # ---------------------------------------------------------------- what stands in the way
@@ -237,10 +237,10 @@ def _stands_in_the_way(work: StateBuilder, bot: CompiledBot) -> str:
 
 
 def _reasons(work: StateBuilder, bot: CompiledBot) -> Iterator[str]:
-    name, session = bot.plan.name, work.state.session
+    name, session = bot.plan.name, work.schedule.session
     if any(leg.option.symbol == bot.symbol for position in work.positions_of(name) for leg in position.legs):
         yield "it is held"
-    day = work.bots[name].day.of_member(bot.symbol)
+    day = work.bots.by_name[name].day.of_member(bot.symbol)
     found = opportunity(bot.plan.entry, session, bot.window(session, work.at), day, 0, work.at)
     yield "" if found.is_open else found.reason or "its window"
     yield not_trading(work, (bot.symbol,))

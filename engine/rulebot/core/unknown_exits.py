@@ -19,13 +19,13 @@ TOLD_AGAIN = timedelta(minutes=10)
 
 def is_unknown(work: StateBuilder, position: Position, name: str) -> bool:
     """Say whether it is kept since when this is unknown of a position."""
-    state = work.bots.get(position.bot)
+    state = work.bots.by_name.get(position.bot)
     return state is not None and (position.id, name) in state.unknown_since
 
 
 def note_unknown(work: StateBuilder, position: Position, name: str) -> datetime:
     """Return since when this is unknown of a position of a bot that runs: from now on, if it was known before."""
-    state = work.bots[position.bot]
+    state = work.bots.by_name[position.bot]
     key = (position.id, name)
     if key not in state.unknown_since:
         work.set_bot(position.bot, replace(state, unknown_since={**state.unknown_since, key: work.at}))
@@ -35,7 +35,7 @@ def note_unknown(work: StateBuilder, position: Position, name: str) -> datetime:
 def known_again(work: StateBuilder, position: Position, name: str) -> None:
     """Forget since when this was unknown of a position."""
     if is_unknown(work, position, name):
-        state, key = work.bots[position.bot], (position.id, name)
+        state, key = work.bots.by_name[position.bot], (position.id, name)
         rest = {found: since for found, since in state.unknown_since.items() if found != key}
         work.set_bot(position.bot, replace(state, unknown_since=rest))
 
@@ -53,7 +53,7 @@ def acts_unknown(work: StateBuilder, position: Position, planned: ExitPlan, read
 
 def _tell_unknown(work: StateBuilder, position: Position, planned: ExitPlan, since: datetime, missing: str) -> None:
     """Raise the alarm that an exit cannot be judged: once for each time that is so, and none soon after another."""
-    state = work.bots[position.bot]
+    state = work.bots.by_name[position.bot]
     key = (position.id, planned.name)
     about = f"unknown {planned.name} "
     told = state.told_unknown.get(key)

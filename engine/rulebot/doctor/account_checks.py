@@ -126,7 +126,7 @@ def account(visit: ReadOnlySession, desk: LoadedBots, *, live: bool) -> Iterator
     """Yield what the account is and may do."""
     mode = "real money" if live else "paper"
     simulated = ", simulated" if visit.link.is_simulated else ""
-    text = f"{visit.link.account} ({mode}{simulated}), kept in {visit.state.facts.account.currency}"
+    text = f"{visit.link.account} ({mode}{simulated}), kept in {visit.state.market.facts.account.currency}"
     yield fine(Group.ACCOUNT, "account", text)
     held, working = len(visit.up.positions), len(visit.up.order_refs)
     yield fine(
@@ -138,7 +138,7 @@ def account(visit: ReadOnlySession, desk: LoadedBots, *, live: bool) -> Iterator
 
 
 def _balance(visit: ReadOnlySession, desk: LoadedBots) -> Iterator[Finding]:
-    told = visit.state.facts.account
+    told = visit.state.market.facts.account
     if told.net_liquidation is None:
         mend = "wait until TWS or IB Gateway has loaded the account"
         yield fault(Group.ACCOUNT, "balance", "the broker does not tell what the account is worth", mend)
@@ -163,7 +163,7 @@ def _dollars(amount: Decimal | None) -> str:
 
 
 def _day_trades(visit: ReadOnlySession, desk: LoadedBots) -> Finding:
-    left = visit.state.facts.account.day_trades_left
+    left = visit.state.market.facts.account.day_trades_left
     if left is None:
         return fine(Group.ACCOUNT, "day trades", "the broker tells no limit")
     if left:
@@ -178,7 +178,7 @@ def _day_trades(visit: ReadOnlySession, desk: LoadedBots) -> Finding:
 
 def _closes_on_its_day(visit: ReadOnlySession, bot: CompiledBot) -> bool:
     """Say whether an entry of today would be closed today, by a time exit or since its options expire today."""
-    session, facts = visit.session, visit.state.facts
+    session, facts = visit.session, visit.state.market.facts
     for each in bot.structures():
         expiries = (each.legs_expiry(facts, session, leg.symbol) for leg in each.plan.legs if not leg.is_shares)
         expires = session.date in expiries and any(rule is not None for rule in each.exits)

@@ -399,7 +399,7 @@ async def shorter(visit: ReadOnlySession) -> AsyncIterator[Finding]:
     """
     first = coming_session(visit.at).date
     last = min(first + A_WEEK, date(LAST_YEAR, 12, 31))
-    for symbol in sorted({symbol for symbol, _ in visit.state.facts.listings}):
+    for symbol in sorted({symbol for symbol, _ in visit.state.market.facts.listings}):
         for session in sessions(first, last):
             told = await visit.feed.hours(symbol, session)
             if told is not None and told.is_less(session):

@@ -67,7 +67,7 @@ class Vitals:
         now = self._elapsed()
         passed, self._looked_at = now - self._looked_at, now
         state, link = self.run.loop.state, self.run.world.ib.link
-        if not state.is_linked:
+        if not state.connection.is_linked:
             self.linked_since = None
         elif self.linked_since is None:
             self.linked_since = now
@@ -75,10 +75,10 @@ class Vitals:
             self.linked_seconds += passed
         if link.is_up and link.wire.pace.is_waiting:
             self.throttled_seconds += passed
-        if state.streamed is not self._streamed:
-            if state.streamed:  # nothing is what a new connection begins with, and every night
-                self.evicted += len(set(self._streamed) - set(state.streamed))
-            self._streamed = state.streamed
+        if state.subscriptions.streamed is not self._streamed:
+            if state.subscriptions.streamed:  # nothing is what a new connection begins with, and every night
+                self.evicted += len(set(self._streamed) - set(state.subscriptions.streamed))
+            self._streamed = state.subscriptions.streamed
 
     @property
     def linked_for(self) -> float:

@@ -124,7 +124,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         self._bars = BarWatch(self.feed)
-        self.state.board.allow_delayed(self.program.may_be_delayed())
+        self.state.market.board.allow_delayed(self.program.may_be_delayed())
 
     async def run(self, first: Batch, ends: Callable[[datetime], str]) -> None:
         """Take the first batch (of `link.connect`), then go on until `ends` says why it ends or an operator stops us.
@@ -165,7 +165,7 @@ class Loop:
             if reason := ends(batch.at):
                 self.reason = reason
                 return
-            if self.state.is_stopping:
+            if self.state.requests.is_stopping:
                 stops_by = stops_by or batch.at + STOP_PATIENCE
                 if batch.at >= stops_by or not (
                     self._works_on_entries() or is_withdrawn_for_other(self.state, batch.at)
@@ -197,7 +197,7 @@ class Loop:
         if self.link.is_up and self.link.is_lockstep:
             return await self.link.next(self._rests_until())
         if self.link.is_up and self.at is not None:
-            return await self.link.next(min(self.state.wake_at, self.at + self.inbox_every))
+            return await self.link.next(min(self.state.schedule.wake_at, self.at + self.inbox_every))
         if self.link.is_lockstep:
             raise LostError("the connection to the gateway was lost", "start again: the next run goes on from here")
         return await self._reconnect()
@@ -205,13 +205,13 @@ class Loop:
     def _rests_until(self) -> datetime | None:
         """Return until when nothing of ours is due in lockstep while nothing moves, None for the very next instant."""
         state = self.state
-        if self.at is None or state.is_stopping or state.indexed != state.board.version:
+        if self.at is None or state.requests.is_stopping or state.subscriptions.indexed != state.market.board.version:
             return None
-        return min(state.wake_at, self.at + self.rests)
+        return min(state.schedule.wake_at, self.at + self.rests)
 
     async def _reconnect(self) -> Batch | None:
         clock = asyncio.get_running_loop().time
-        told = self.state.session.date if self.state.is_unwatched_told else None
+        told = self.state.schedule.session.date if self.state.connection.is_unwatched_told else None
         lost = _Lost(clock(), self.at)
         self.journal.flush()  # nothing may follow for hours
         self.heartbeat.waits("")
@@ -236,7 +236,7 @@ class Loop:
         seconds, today = unwatched_for(lost.at, now), exchange_date(now)
         if seconds < UNWATCHED.total_seconds() or told == today:
             return told
-        if count := sum(not self.state.positions[name].is_flat for name in self.state.active):
+        if count := sum(not self.state.positions.by_id[name].is_flat for name in self.state.positions.active):
             self.note(Record(now, Kind.ALARM, data={"text": unwatched_text(seconds, count)}))
         return today
 
@@ -248,7 +248,7 @@ class Loop:
             if lost.at is not None:
                 self.at = lost.at + timedelta(seconds=clock() - lost.since)
                 self._take_requests(self.at)
-            if self.state.is_stopping:
+            if self.state.requests.is_stopping:
                 log.warning("stopped while the broker could not be reached: the next run goes on from here")
                 return True
         return False
@@ -266,14 +266,14 @@ class Loop:
         for event in unsent:
             self._handle(replace(event, at=at))
         takes_records = not self.journal.problem
-        if takes_records is not self.state.takes_records:
+        if takes_records is not self.state.connection.takes_records:
             if self.journal.is_full:
                 self.tape.stop()
             help = f": {self.journal.help}" if self.journal.help else ""
             self._handle(StoreReport(at, takes_records, f"{self.journal.problem}{help}"))
 
     def _works_on_entries(self) -> bool:
-        return any(o.status.is_live and o.can_increase_risk for o in self.state.orders.values())
+        return any(o.status.is_live and o.can_increase_risk for o in self.state.orders.by_ref.values())
 
     def _begin(self, at: datetime) -> None:
         result = start_run(self.program, self.state, at)
@@ -301,22 +301,24 @@ class Loop:
         In lockstep they are waited for, since time stands still until we go on.
         """
         self._asking = asyncio.ensure_future(self._facts(at))
-        self._asked_for, self._asked_on = self.state.session.date, self._connection
+        self._asked_for, self._asked_on = self.state.schedule.session.date, self._connection
         if self.link.is_lockstep:
             await asyncio.wait((self._asking,))
             self._take_facts(at)
 
     async def _facts(self, at: datetime) -> list[Event]:
         state = self.state
-        held = tuple(state.positions.values())
+        held = tuple(state.positions.by_id.values())
         known = self._known(at)
         self._lacking = []
         lacks = None if self._ends_without() else self._lacking.append
-        return [event async for event in prepare(self.program, self.feed, state.session, at, known, held, lacks)]
+        return [
+            event async for event in prepare(self.program, self.feed, state.schedule.session, at, known, held, lacks)
+        ]
 
     def _known(self, at: datetime) -> Facts:
         """Return what need not be asked for: little on a new day, all but what was lacking where it is asked again."""
-        facts = self.state.facts
+        facts = self.state.market.facts
         if self._lacking_on != exchange_date(at):
             return Facts(opening_moves=facts.opening_moves, hours=facts.hours)
         lacking = {error.symbol for error in self._lacking}
@@ -330,7 +332,7 @@ class Loop:
             return True
         if self._prepared is not None or self.is_patient:
             return False
-        return all(self.state.positions[name].is_flat for name in self.state.active)
+        return all(self.state.positions.by_id[name].is_flat for name in self.state.positions.active)
 
     def _take_facts(self, at: datetime) -> None:
         """Take the answers when they are there. A gateway that cannot answer now is asked again.
@@ -367,7 +369,7 @@ class Loop:
 
     def _unanswered(self, error: UnansweredError, at: datetime) -> None:
         """Ask again for facts without an answer: at once on another connection, else in a minute."""
-        if self._asked_on != self._connection or not (self.link.is_up and self.state.is_linked):
+        if self._asked_on != self._connection or not (self.link.is_up and self.state.connection.is_linked):
             log.warning("%s; asked again on the next connection", error.message)
             self._prepare_again = None
         else:
@@ -376,7 +378,7 @@ class Loop:
     def _asked_in_vain(self, error: BrokerError, at: datetime) -> None:
         """Ask again in a minute; a person is told once."""
         log.warning("%s; asked again in a minute", error.message)
-        is_late = self._prepared is not None and at >= self.state.session.open
+        is_late = self._prepared is not None and at >= self.state.schedule.session.open
         if (self._prepared is None or is_late) and self.link.is_up and not self._is_told_late:
             then = "what it is of today is unknown" if is_late else "no bot enters"
             text = f"{error.message}; it is asked again every minute, and {then} before the answer"
@@ -396,9 +398,11 @@ class Loop:
 
     async def _take_bars(self, at: datetime) -> None:
         """Take bars that have ended, and ask for those that are due while there is a broker to ask."""
-        if self.state.is_linked:
+        if self.state.connection.is_linked:
             waits = self.link.is_lockstep
-            for event in await self._bars.step(self.program, self.state.facts, self.state.session, at, waits=waits):
+            for event in await self._bars.step(
+                self.program, self.state.market.facts, self.state.schedule.session, at, waits=waits
+            ):
                 self._handle(replace(event, at=at))
 
     def _is_prepare_due(self, at: datetime) -> bool:
@@ -406,13 +410,13 @@ class Loop:
 
         What was told on a day before, to a run that began then, is asked for anew: hours may have changed since.
         """
-        session = self.state.session
+        session = self.state.schedule.session
         if self._asking is not None:
             return False
         if (
             session.date == self._prepared == self._prepared_on
             or at < session.open - PREPARE_AHEAD
-            or not self.state.is_linked
+            or not self.state.connection.is_linked
         ):
             return False
         return self._prepare_again is None or at >= self._prepare_again
@@ -437,9 +441,9 @@ class Loop:
         self.tape.exchanged(applied.at, told, result.records)
         extras = self.program.extras()
         self.program, self.state = program, result.state
-        self.state.board.allow_delayed(program.may_be_delayed())
+        self.state.market.board.allow_delayed(program.may_be_delayed())
         if program.extras() != extras:
-            self.feed.watch(self.state.streamed, program.extras())
+            self.feed.watch(self.state.subscriptions.streamed, program.extras())
         for event in facts:
             self._handle(event)
 
@@ -475,7 +479,7 @@ class Loop:
     def _write(self, records: tuple[Record, ...], commands: tuple[Command, ...]) -> None:
         leaves = any(not isinstance(command, Subscribe | RequestOpenOrders | AskMargin) for command in commands)
         durable = leaves or any(record.kind in DURABLE for record in records)
-        opens = self.state.takes_records and any(_opens(command) for command in commands)
+        opens = self.state.connection.takes_records and any(_opens(command) for command in commands)
         self.journal.append(records, durable=durable, opens=opens)
         for told in self.recorded:
             told(records)

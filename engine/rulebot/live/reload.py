@@ -173,10 +173,10 @@ class Reloader:
 
     async def step(self, at: datetime) -> None:
         """Take up what is planned, if now is a quiet point; else let its bots enter nothing. Raises: StoreError."""
-        if self.plan is not None and not self.loop.state.is_stopping:
+        if self.plan is not None and not self.loop.state.requests.is_stopping:
             await self._try(self.plan, at)
         waiting = frozenset() if self.plan is None else self.plan.bots
-        if waiting != self.loop.state.reloading:
+        if waiting != self.loop.state.requests.reloading:
             self.loop.hear(ReloadWaits(at, waiting))
 
     async def _try(self, plan: Plan, at: datetime) -> None:
@@ -249,7 +249,7 @@ class Reloader:
         refuse_account(
             desk,
             self.account,
-            self.loop.state.session.date,
+            self.loop.state.schedule.session.date,
             running=self.desk.digests,
             had_limits=self.desk.account is not None,
             any_account=self.any_account,
@@ -262,13 +262,13 @@ class Reloader:
         return Plan(replace(desk, bots=program.bots), program, changes, limits, request.at, is_set)
 
     def _concerned(self, plan: Plan) -> Iterable[str]:
-        return self.loop.state.bots if "" in plan.bots else plan.bots
+        return self.loop.state.bots.by_name if "" in plan.bots else plan.bots
 
     # ------------------------------------------------------------ what new bots need to know
 
     async def _missing(self, plan: Plan, at: datetime) -> str:
         """Return what is not known yet of what the new texts read, "" when all is. Raises: UnavailableError."""
-        today = self.loop.state.session.date
+        today = self.loop.state.schedule.session.date
         if plan.facts is not None and plan.session == today:
             return ""
         if plan.asking is None and (plan.ask_at is None or at >= plan.ask_at):
@@ -291,8 +291,8 @@ class Reloader:
     async def _facts(self, plan: Plan, at: datetime) -> list[Event]:
         state = self.loop.state
         asking = replace(plan.program, bots={name: plan.program.bots[name] for name in _renewed(plan)})
-        known: Facts = state.facts
-        return [event async for event in prepare(asking, self.loop.feed, state.session, at, known)]
+        known: Facts = state.market.facts
+        return [event async for event in prepare(asking, self.loop.feed, state.schedule.session, at, known)]
 
     # ------------------------------------------------------------ the change
 

@@ -300,7 +300,7 @@ def _assemble(
         tape = Recorder(
             tape_folder(options.tapes, at),
             head,
-            resumed.state.board,
+            resumed.state.market.board,
             lambda words: note_alarm(run, words),
             lambda now: told_standing(reloader.desk, reloader.texts, loop.program, loop.state, now, release()),
             options.taped_first,
@@ -331,7 +331,7 @@ def _assemble(
         texts={text.digest: text for text in resumed.texts},
     )
     loop.inbox, loop.between = reloader.read, reloader.step
-    session = session_from(resumed.state.session.date)
+    session = session_from(resumed.state.schedule.session.date)
     last = None if options.sessions is None else end_of(session, options.sessions, at)
     run = Run(desk, options, world, loop, inbox, at, last, resumed, reloader)
     _let_observe(world, loop)
@@ -346,14 +346,14 @@ def _let_observe(world: World, loop: Loop) -> None:
     if world.observer is not None:
         world.observer.broker.tells = loop.note
         hears = world.observer.broker.hears
-        loop.recorded.append(lambda records: hears(records, loop.state.positions))
+        loop.recorded.append(lambda records: hears(records, loop.state.positions.by_id))
 
 
 def _check_account(options: RunOptions, records: Sequence[Record], state: State, account: str) -> None:
     """Raise BrokerError when what is open in the store is of another account: it would be taken for gone."""
     started = [record for record in records if record.kind is Kind.RUN_STARTED]
     before = str(started[-1].data["account"]) if started else account
-    if before != account and (state.active or state.live):
+    if before != account and (state.positions.active or state.orders.live):
         raise BrokerError(
             f"{options.store} has open positions or orders of account {before}, and the gateway has account {account}",
             "log in with the user of that account, or give this one a store of its own (--store)",
@@ -394,12 +394,12 @@ def _is_over(run: Run, at: datetime) -> str:
     if run.world.ib.link.is_at_end:
         return "the gateway has no session any more: one with a larger --days has"
     state = run.loop.state
-    standing = state.standing
-    if not run.options.until_flat or not standing.flattening or not state.is_ready:
+    standing = state.requests.standing
+    if not run.options.until_flat or not standing.flattening or not state.connection.is_ready:
         return ""
-    if any(standing.is_flattening(state.orders[ref].bot) for ref in state.live):
+    if any(standing.is_flattening(state.orders.by_ref[ref].bot) for ref in state.orders.live):
         return ""
-    positions = (state.positions[name] for name in state.active)
+    positions = (state.positions.by_id[name] for name in state.positions.active)
     closable = (position for position in positions if standing.is_flattening(position.bot))
     if any(not position.is_flat and not position.is_frozen and not position.waits_for_expiry for position in closable):
         return ""
@@ -424,7 +424,7 @@ def _start_record(run: Run, epoch: int) -> Record:
         "account": run.world.ib.link.account,
         "install": run.loop.program.install,
         "epoch": epoch,
-        "session": run.loop.state.session.date.isoformat(),
+        "session": run.loop.state.schedule.session.date.isoformat(),
         "lockstep": run.world.ib.link.is_lockstep,
         "simulated": run.world.ib.link.is_simulated,
     }
@@ -435,7 +435,7 @@ def _note_end(run: Run, journal: PatientJournal, *, is_clean: bool) -> None:
     at = run.loop.at or run.first
     reason = run.loop.reason or "an error"
     log.info("the run ended: %s", reason)
-    data: dict[str, Json] = {"reason": reason, "is_clean": is_clean, "is_linked": run.loop.state.is_ready}
+    data: dict[str, Json] = {"reason": reason, "is_clean": is_clean, "is_linked": run.loop.state.connection.is_ready}
     ended = Record(at, Kind.RUN_ENDED, data=data)
     journal.append([*run.loop.unwritten, ended], durable=True)
 

@@ -86,17 +86,17 @@ class DayOutcome:
 
 def day_outcome(state: State, at: datetime | None) -> DayOutcome:
     """Return what one day came to. `at` None takes the last recorded marks: the board has moved on."""
-    profits = {name: made_today(state, position, at) for name, position in state.positions.items()}
-    alive = (position for position in state.positions.values() if position.state != "closed")
-    traded = [position for position in state.positions.values() if position.opened_at is not None]
+    profits = {name: made_today(state, position, at) for name, position in state.positions.by_id.items()}
+    alive = (position for position in state.positions.by_id.values() if position.state != "closed")
+    traded = [position for position in state.positions.by_id.values() if position.opened_at is not None]
     return DayOutcome(
-        date=state.session.date,
-        bots=tuple(_bot(state, name, bot, profits) for name, bot in state.present.items()),
+        date=state.schedule.session.date,
+        bots=tuple(_bot(state, name, bot, profits) for name, bot in state.bots.present.items()),
         realized=realized_today(state),
         open_profit=sum((open_of(state, each, profits[each.id]) for each in alive), ZERO),
-        entries=sum(bot.day.entries for bot in state.bots.values()),
+        entries=sum(bot.day.entries for bot in state.bots.by_name.values()),
         exits=sum(position.state == "closed" for position in traded),
-        rejects=sum(order.status is OrderStatus.REFUSED for order in state.orders.values()),
+        rejects=sum(order.status is OrderStatus.REFUSED for order in state.orders.by_ref.values()),
         owed=owed_today(state),
         kept=tuple(kept_by_exit((each for each in traded if each.state == "closed"), {})),
     )
@@ -107,15 +107,15 @@ def made_today(state: State, position: Position, at: datetime | None) -> Decimal
     if position.opened_at is None:
         return None
     if at is not None or position.is_flat:
-        return today_of(state, position, at or state.session.close)
-    return since_the_open(state, position.id, state.marks.get(position.id))
+        return today_of(state, position, at or state.schedule.session.close)
+    return since_the_open(state, position.id, state.positions.marks.get(position.id))
 
 
 # ---------------------------------------------------------------- one bot
 
 
 def _bot(state: State, name: str, bot: BotState, profits: dict[str, Decimal | None]) -> BotOutcome:
-    own = [p for p in state.positions.values() if p.bot == name and p.opened_at is not None]
+    own = [p for p in state.positions.by_id.values() if p.bot == name and p.opened_at is not None]
     if not own:
         lines = [ReportedTrade(None, _why_nothing(state, name, bot))]
     else:
@@ -131,7 +131,7 @@ def _position_lines(
     state: State, own: Sequence[Position], profits: dict[str, Decimal | None]
 ) -> Iterator[ReportedTrade]:
     """Yield a line for each position of today, and for the newest of earlier days; one for all others."""
-    fresh = [each for each in own if each.session == state.session.date or each.state == "closed"]
+    fresh = [each for each in own if each.session == state.schedule.session.date or each.state == "closed"]
     old = [each for each in own if each not in fresh]
     for each in (*fresh, *old[-SHOWN_OLD:]):
         yield ReportedTrade(profits[each.id], (*_position(state, each), *_of_shares(each)))
@@ -172,7 +172,7 @@ def left_at(state: State, position: Position) -> datetime | None:
     """Return when a closed position was bought back or sold by the exit that ended it; when it settled, if none did."""
     dealt = [
         order.changed_at
-        for order in state.orders.values()
+        for order in state.orders.by_ref.values()
         if order.is_of(position.id) and not order.opens(position.id) and order.has_fills
         if order.reason == position.exit_reason
     ]
@@ -209,7 +209,7 @@ def _order_words(order: Order) -> str:
 
 def _why_nothing(state: State, name: str, bot: BotState) -> tuple[str, ...]:
     day, nearest, halted = bot.day, bot.nearest, _halted(bot)
-    entries = [order for order in state.orders.values() if order.bot == name and order.purpose is Purpose.ENTRY]
+    entries = [order for order in state.orders.by_ref.values() if order.bot == name and order.purpose is Purpose.ENTRY]
     if working := [f"{_order_words(order)} works at the broker" for order in entries if order.status.is_live]:
         return (working[0],)
     if day.entries:
@@ -239,7 +239,7 @@ def _clock(at: datetime | None, state: State) -> str:
     """Return New York clock time, with the date when it was another day."""
     if at is None:
         return "at an unknown time"
-    same = exchange_date(at) == state.session.date
+    same = exchange_date(at) == state.schedule.session.date
     return at.astimezone(EXCHANGE_ZONE).strftime("%H:%M" if same else "%m-%d %H:%M")
 
 
@@ -261,7 +261,7 @@ class RunLog:
 
     def note(self, state: State, at: datetime) -> tuple[EventLine, ...]:
         """Take the state at the end of a batch; return what happened in it, in order."""
-        if self._last is not None and self._last.session.date != state.session.date:
+        if self._last is not None and self._last.schedule.session.date != state.schedule.session.date:
             self._done.append(day_outcome(self._last, None))
         found = [*clock_happenings(state, self._at, at), *(self._tells(record, state) for record in self._written)]
         self._written.clear()

@@ -61,7 +61,7 @@ def event_line(record: Record, state: State) -> EventLine | None:
 
 def clock_happenings(state: State, before: datetime, at: datetime) -> tuple[EventLine, ...]:
     """Return what the clock alone has brought since `before`: the session's open and close."""
-    session = state.session
+    session = state.schedule.session
     found = []
     if before < session.open <= at:
         half = ", a half day" if session.is_half else ""
@@ -76,7 +76,7 @@ def clock_happenings(state: State, before: datetime, at: datetime) -> tuple[Even
 
 def _decision(record: Record, state: State) -> EventLine | None:
     tell = _DECISIONS.get(str(record.data["what"]))
-    position = state.positions.get(record.position)
+    position = state.positions.by_id.get(record.position)
     found = None if tell is None else tell(record, state, position)
     if found is None:
         return None
@@ -112,7 +112,7 @@ def _order(record: Record, state: State) -> EventLine | None:
 
 def _deal(order: Order, state: State) -> str:
     """Return `sell 5890/5900p 6035/6045c`; a combo is bought by the wire's rules, its sign says what it is."""
-    position = state.positions.get(order.position)
+    position = state.positions.by_id.get(order.position)
     if order.is_combo and position is not None:
         verb = "sell" if order.limit_price is not None and order.limit_price < 0 else "buy"
         return f"{verb} {structure(position)}"
@@ -126,7 +126,7 @@ def _deal(order: Order, state: State) -> str:
 def _settlement(record: Record, state: State) -> EventLine | None:
     """Tell what was assigned or exercised, and which shares came or went for it."""
     how, name, count = record.data["how"], record.data["leg"], int(str(record.data["quantity"]))
-    position = state.positions.get(record.position)
+    position = state.positions.by_id.get(record.position)
     leg = next((leg for leg in position.legs if leg.name == name), None) if position is not None else None
     if how not in DELIVERING or leg is None:
         return None
@@ -233,7 +233,7 @@ Told = str | tuple[str, Tone] | None
 
 
 def _stop_watching(record: Record, state: State, _: Position | None) -> Told:
-    bot = state.bots.get(record.bot)
+    bot = state.bots.by_name.get(record.bot)
     if bot is None or bot.day.opened or bot.day.halt:
         return None
     nearest = f"; nearest {bot.nearest.words}" if bot.nearest else ""

@@ -299,11 +299,11 @@ class PriceNotes:
 
     def due(self, program: Program, state: State, at: datetime) -> Record | None:
         """Return the record of this minute, None when it was given or no price is known."""
-        minute, session = at.replace(second=0, microsecond=0), state.session
-        if minute == self._minute or not session.open <= at < session.close + AFTER or not state.is_linked:
+        minute, session = at.replace(second=0, microsecond=0), state.schedule.session
+        if minute == self._minute or not session.open <= at < session.close + AFTER or not state.connection.is_linked:
             return None
         now = at.timestamp()
-        levels = {symbol: level_of(state.board, symbol, now) for symbol in _symbols(program, state)}
+        levels = {symbol: level_of(state.market.board, symbol, now) for symbol in _symbols(program, state)}
         known: dict[str, Json] = {symbol: round(level, 2) for symbol, level in levels.items() if level is not None}
         if not known:
             return None
@@ -319,5 +319,5 @@ def _symbols(program: Program, state: State) -> list[str]:
         for each in (bot, *(member.bot for member in bot.members))
         for symbol in each.plan.underlyings
     )
-    held = (leg.option.symbol for name in state.active for leg in state.positions[name].legs)
+    held = (leg.option.symbol for name in state.positions.active for leg in state.positions.by_id[name].legs)
     return list(dict.fromkeys((*of_bots, *held)))

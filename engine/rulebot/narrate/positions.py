@@ -112,7 +112,9 @@ def exit_text(position: Position) -> str:
 
 def closed_parts(state: State, position: Position) -> list[Order]:
     """Return the orders that closed a part of a position that went on, oldest first: not those of its last exit."""
-    closing = (order for order in state.orders.values() if order.is_of(position.id) and not order.opens(position.id))
+    closing = (
+        order for order in state.orders.by_ref.values() if order.is_of(position.id) and not order.opens(position.id)
+    )
     is_over = position.state == "closed"
     return [
         order
@@ -138,7 +140,7 @@ def closed_by_others(state: State, position: Position) -> list[str]:
     if position.exit_reason in PAST_US:
         return []
     legs = {leg.name: leg for leg in position.legs}
-    booked = [each for each in state.booked.values() if each.by_others and each.position == position.id]
+    booked = [each for each in state.positions.booked.values() if each.by_others and each.position == position.id]
     told = ((legs[each.leg], each.quantity, abs(each.cash)) for each in booked if each.quantity)
     return sorted(
         others_words(count, str(leg.option), float(cash / count / leg.option.multiplier), is_sale=leg.sign > 0)
@@ -193,14 +195,14 @@ def live_orders(state: State, position: Position, *purposes: Purpose) -> list[Or
     """Return the position's orders of these purposes that may still fill, oldest first."""
     return [
         order
-        for order in state.orders.values()
+        for order in state.orders.by_ref.values()
         if order.position == position.id and order.status.is_live and order.purpose in purposes
     ]
 
 
 def opening_orders(state: State, position: Position) -> list[Order]:
     """Return the orders that open the position and may still fill, oldest first."""
-    return [order for order in state.orders.values() if order.opens(position.id) and order.status.is_live]
+    return [order for order in state.orders.by_ref.values() if order.opens(position.id) and order.status.is_live]
 
 
 def hold_text(position: Position) -> str:
@@ -258,11 +260,11 @@ def exits_text(program: Program, state: State, position: Position, now: float) -
     if is_unclosed(state, position):
         return left_text(position)
     parts = [f"resting: {resting}"] if resting else []
-    shown = _Closing(position, close_price(position, state.board, now))
+    shown = _Closing(position, close_price(position, state.market.board, now))
     for planned in sorted(bot.plan.exits, key=_rank):
-        reading = _reading(state.bots.get(position.bot), position, planned)
+        reading = _reading(state.bots.by_name.get(position.bot), position, planned)
         if _is_to_act(planned, reading, position) and not (planned.resting and resting):
-            parts.append(_exit_text(planned, reading, position, state.session, shown))
+            parts.append(_exit_text(planned, reading, position, state.schedule.session, shown))
     held = hold_text(position) if position.freeze_reason else ""
     return "; ".join(filter(None, (unprotected_text(position), *(parts or [_only_expiry(bot, position)]), held)))
 

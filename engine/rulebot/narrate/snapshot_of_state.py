@@ -58,19 +58,19 @@ from rulebot.spec.exit_kinds import ExitKind
 
 def today_of(state: State, position: Position, at: datetime) -> Decimal | None:
     """Return what a position has made since the session began, by the last known prices; None before any."""
-    made = profit(position, state.board, at.timestamp())
-    return since_the_open(state, position.id, state.marks.get(position.id) if made is None else made)
+    made = profit(position, state.market.board, at.timestamp())
+    return since_the_open(state, position.id, state.positions.marks.get(position.id) if made is None else made)
 
 
 def since_the_open(state: State, position: str, made: Decimal | None) -> Decimal | None:
     """Return what a position has made since the session began of all that it has made since it was opened."""
-    return None if made is None else made - state.bases.get(position, ZERO)
+    return None if made is None else made - state.positions.bases.get(position, ZERO)
 
 
 def realized_of(state: State, position: Position) -> Decimal:
     """Return what closing a position, or a part of it, has made since the session began."""
-    base = state.bases.get(position.id, ZERO)
-    return realized_since(position, state.booked.values(), base, state.session.date)
+    base = state.positions.bases.get(position.id, ZERO)
+    return realized_since(position, state.positions.booked.values(), base, state.schedule.session.date)
 
 
 def realized_by(state: State, positions: Iterable[Position]) -> Decimal:
@@ -80,12 +80,12 @@ def realized_by(state: State, positions: Iterable[Position]) -> Decimal:
 
 def realized_today(state: State) -> Decimal:
     """Return the same of all positions."""
-    return realized_by(state, state.positions.values())
+    return realized_by(state, state.positions.by_id.values())
 
 
 def owed_today(state: State) -> int:
     """Return of how many fills the broker has not told the commission: until then profit is provisional."""
-    return sum(max(position.owed, 0) for position in state.positions.values())
+    return sum(max(position.owed, 0) for position in state.positions.by_id.values())
 
 
 def open_of(state: State, position: Position, today: Decimal | None) -> Decimal:
@@ -99,7 +99,7 @@ def open_today(state: State, at: datetime) -> Decimal:
 
 
 def _alive(state: State) -> Iterator[Position]:
-    return (position for position in state.positions.values() if position.state != "closed")
+    return (position for position in state.positions.by_id.values() if position.state != "closed")
 
 
 # --- The whole
@@ -115,21 +115,21 @@ def snapshot_of(program: Program, state: State, at: datetime, first: datetime, l
     return replace(
         summary_of(program, state, at, first, last),
         positions=tuple(position_snapshot(program, state, each, at) for each in _alive(state) if not each.is_flat),
-        orders=tuple(order_snapshot(state.orders[ref]) for ref in state.live),
-        late=delayed_now(program, state.board),
+        orders=tuple(order_snapshot(state.orders.by_ref[ref]) for ref in state.orders.live),
+        late=delayed_now(program, state.market.board),
     )
 
 
 def summary_of(program: Program, state: State, at: datetime, first: datetime, last: datetime | None) -> Snapshot:
     """Return the same without its positions, orders and late symbols: what a screen draws eight times a second."""
-    account = state.facts.account
+    account = state.market.facts.account
     return Snapshot(
         at=at,
-        engine="stopping" if state.is_stopping else "running",
-        trading="active" if state.standing.is_active else "reducing",
-        is_linked=state.is_linked,
-        session=state.session,
-        progress=progress(state.session, at, first, last),
+        engine="stopping" if state.requests.is_stopping else "running",
+        trading="active" if state.requests.standing.is_active else "reducing",
+        is_linked=state.connection.is_linked,
+        session=state.schedule.session,
+        progress=progress(state.schedule.session, at, first, last),
         has_end=last is not None,
         notice=_notice(state),
         account=account_figures("", lambda name: account and getattr(account, name)),
@@ -139,8 +139,8 @@ def summary_of(program: Program, state: State, at: datetime, first: datetime, la
         open_profit=float(open_today(state, at)),
         is_priced=all(today_of(state, each, at) is not None for each in _alive(state)),
         commissions_owed=owed_today(state),
-        levels=tuple(_levels(program, state.board, at)),
-        bots=tuple(row for name in state.present for row in _rows(program, state, name, at)),
+        levels=tuple(_levels(program, state.market.board, at)),
+        bots=tuple(row for name in state.bots.present for row in _rows(program, state, name, at)),
     )
 
 
@@ -156,13 +156,13 @@ def progress(session: Session, at: datetime, first: datetime, last: datetime | N
 
 
 def _shares(state: State) -> tuple[tuple[str, float], ...]:
-    held = ((each.symbol, float(n)) for each, n in state.holdings.items() if isinstance(each, Underlying) and n)
+    held = ((each.symbol, float(n)) for each, n in state.account.holdings.items() if isinstance(each, Underlying) and n)
     return tuple(sorted(held))
 
 
 def _realized_by_bot(state: State) -> tuple[tuple[str, float], ...]:
     found: dict[str, Decimal] = {}
-    for position in state.positions.values():
+    for position in state.positions.by_id.values():
         found[position.bot] = found.get(position.bot, ZERO) + realized_of(state, position)
     return tuple((bot, float(amount)) for bot, amount in found.items())
 
@@ -182,11 +182,11 @@ def _levels(program: Program, board: Board, at: datetime) -> Iterator[tuple[str,
 
 
 def _notice(state: State) -> str:
-    if state.is_stopping:
+    if state.requests.is_stopping:
         return "stopping: entries are cancelled, exits stay at the broker"
-    if not state.is_linked:
+    if not state.connection.is_linked:
         return "the connection to the gateway is lost; it is tried again, exits that rest stay at the broker"
-    standing = state.standing
+    standing = state.requests.standing
     if "" in standing.flattening:
         return "flattened: what all bots hold is closed, nothing is opened; 'rulebot resume' lets bots enter again"
     if standing.trading is not TradingMode.ACTIVE:
@@ -202,9 +202,9 @@ def _notice(state: State) -> str:
 
 
 def _rows(program: Program, state: State, name: str, at: datetime) -> Iterator[BotSnapshot]:
-    bot, planned = state.bots[name], program.bots.get(name)
+    bot, planned = state.bots.by_name[name], program.bots.get(name)
     grown = None if planned is None else grown_by(planned.plan, bot.day)
-    is_paused, has_universe = name in state.standing.paused, planned is not None and bool(planned.members)
+    is_paused, has_universe = name in state.requests.standing.paused, planned is not None and bool(planned.members)
     for row in _each_row(program, state, name, at):
         entered = bot.day.entries
         yield replace(row, is_paused=is_paused, has_universe=has_universe, grown=grown, entries_today=entered)
@@ -212,7 +212,10 @@ def _rows(program: Program, state: State, name: str, at: datetime) -> Iterator[B
 
 def _each_row(program: Program, state: State, name: str, at: datetime) -> Iterator[BotSnapshot]:
     """Yield the first positions of a bot, the others together, and the bot itself where it has more to say."""
-    bot, own = state.bots[name], [position for position in state.positions.values() if position.bot == name]
+    bot, own = (
+        state.bots.by_name[name],
+        [position for position in state.positions.by_id.values() if position.bot == name],
+    )
     held = [position for position in own if position.state != "closed" and _counts(position)]
     held.sort(key=lambda each: (each.state == "open", -(each.opened_at or at).timestamp()))
     for position in held[:SHOWN_POSITIONS]:
@@ -234,15 +237,15 @@ def _bot_row(state: State, name: str, bot: BotState, closed: Sequence[Position],
     """Return the row of the bot itself, with what it has realised today by the positions that are closed."""
     if bot.day.halt:
         doing, waits = BotActivity.HALTED, bot.day.halted
-    elif paused := state.standing.paused & {"", name}:
+    elif paused := state.requests.standing.paused & {"", name}:
         whom = "" if "" in paused else f" {name}"  # a resume of all ends what holds other bots as well
         doing, waits = BotActivity.PAUSED, f"'rulebot resume{whom}' lets it enter again"
     elif bot.is_watching:
         doing, waits = BotActivity.WATCHING, bot.waits
     else:
         doing, waits = BotActivity.FLAT, _flat_text(bot)
-        if waits and bot.shut is Shut.AHEAD and state.session.date != exchange_date(at):
-            waits += f" on {state.session.date:%A, %Y-%m-%d}"
+        if waits and bot.shut is Shut.AHEAD and state.schedule.session.date != exchange_date(at):
+            waits += f" on {state.schedule.session.date:%A, %Y-%m-%d}"
     return BotSnapshot(
         bot=name,
         doing=doing,
@@ -301,7 +304,7 @@ def _entering_row(program: Program, state: State, position: Position) -> BotSnap
     return BotSnapshot(
         bot=position.bot,
         doing=BotActivity.ENTERING,
-        since=min((each.prepared_at for each in orders), default=state.bots[position.bot].since),
+        since=min((each.prepared_at for each in orders), default=state.bots.by_name[position.bot].since),
         structure=held_text(position),
         order=None if order is None else order_snapshot(order),
         attempt=position.attempts if order is None else order.attempt,
@@ -337,7 +340,7 @@ def _exiting(state: State, position: Position) -> str:
 def position_snapshot(program: Program, state: State, position: Position, at: datetime) -> PositionSnapshot:
     """Return an open position by the prices of the board."""
     now = at.timestamp()
-    cost, made = close_price(position, state.board, now), profit(position, state.board, now)
+    cost, made = close_price(position, state.market.board, now), profit(position, state.market.board, now)
     today = today_of(state, position, at)
     return replace(
         held_snapshot(program.governing(position), program, state, position, at),
@@ -345,7 +348,9 @@ def position_snapshot(program: Program, state: State, position: Position, at: da
         priced_at=None if made is None else at,
         profit=number(made),
         open_today=None if today is None else float(open_of(state, position, today)),
-        underlyings=tuple(with_beta(each, state.facts.bars) for each in greeks_of(position, state.board, now)),
+        underlyings=tuple(
+            with_beta(each, state.market.facts.bars) for each in greeks_of(position, state.market.board, now)
+        ),
     )
 
 
@@ -361,7 +366,7 @@ def held_snapshot(
         structure=held_text(position),
         state=position.state,
         opened_at=position.opened_at,
-        dte=(min(held) - state.session.date).days if held else None,
+        dte=(min(held) - state.schedule.session.date).days if held else None,
         quantity=opened_count(position),
         count=open_count(position),
         entry=number(position.entry_price),

@@ -80,7 +80,7 @@ class StoredRun:
 
     def position(self, row: Row) -> Position | None:
         """Return the position of a row of `open_positions`."""
-        return None if self.state is None else self.state.positions.get(row["position"])
+        return None if self.state is None else self.state.positions.by_id.get(row["position"])
 
     @property
     def open_profit(self) -> float:
@@ -252,7 +252,7 @@ def _days(expiry: date, at: datetime | None) -> int | None:
 def _greeks(stored: StoredRun, row: Row, count: int) -> tuple[SymbolGreeks, ...]:
     """Return the greeks of an open trade by its last mark, by underlying; of several the mark has them apart."""
     told = stored.reader.last_record(Kind.MARK, row["position"])
-    bars = {} if stored.state is None else stored.state.facts.bars
+    bars = {} if stored.state is None else stored.state.market.facts.bars
     mark: Mapping[str, Any] = {} if told is None else told[1].data
     return tuple(with_beta(each, bars) for each in greeks_of_mark(mark, row["symbol"], count))
 
@@ -301,7 +301,11 @@ def greeks_of_mark(mark: Mapping[str, Any], symbol: str, structures: int) -> tup
 
 def growing_in(stored: StoredRun) -> list[tuple[str, GrowingQuantity]]:
     """Return what the quantities stand at that grow with compliant sessions, by bot."""
-    days = {} if stored.state is None else {name: bot.day for name, bot in stored.state.bots.items() if bot.day.row_of}
+    days = (
+        {}
+        if stored.state is None
+        else {name: bot.day for name, bot in stored.state.bots.by_name.items() if bot.day.row_of}
+    )
     bots = ((bot_of(stored.run, name), day) for name, day in days.items() if name in stored.run.specs)
     found = ((bot.plan.name, grown_by(bot.plan, day)) for bot, day in bots if bot is not None)
     return [(name, grown) for name, grown in found if grown is not None]
@@ -344,14 +348,14 @@ class _BotOfStore:
             held,
         )
         state = stored.state
-        self._own = [] if state is None else [each for each in state.positions.values() if each.bot == name]
+        self._own = [] if state is None else [each for each in state.positions.by_id.values() if each.bot == name]
         self._records = self._reader.day(name, day, _TELLING) if day else ()
 
     def row(self) -> BotSnapshot:
         """Return its row."""
         state, text = self._stored.state, bot_of(self._stored.run, self._name)
         doing, waits = self._doing()
-        day = None if state is None or text is None else state.bots.get(self._name)
+        day = None if state is None or text is None else state.bots.by_name.get(self._name)
         return BotSnapshot(
             bot=self._name,
             doing=doing,
@@ -360,14 +364,14 @@ class _BotOfStore:
             ended=self._ended(),
             profit=self._profit(),
             waits=one_line(waits),
-            is_paused=state is not None and self._name in state.standing.paused,
+            is_paused=state is not None and self._name in state.requests.standing.paused,
             has_universe=text is not None and bool(text.members),
             grown=None if day is None or text is None else grown_by(text.plan, day.day),
         )
 
     def _doing(self) -> tuple[BotActivity, str]:
         engine, at, name = self._stored.run.state(), self._stored.at, self._name
-        paused = frozenset() if self._stored.state is None else self._stored.state.standing.paused
+        paused = frozenset() if self._stored.state is None else self._stored.state.requests.standing.paused
         if self._row is not None and self._row["halted"]:
             return BotActivity.HALTED, str(self._row["halted"])
         if moving := [each for each in self._own if each.state in ("entering", "exiting")]:

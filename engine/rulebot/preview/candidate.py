@@ -200,7 +200,7 @@ async def facts_of(visit: ReadOnlySession, desk: LoadedBots) -> dict[str, Broker
         alone = replace(visit.program, bots={part.key: part})
         await visit.keep_pace()
         try:
-            async for event in prepare(alone, visit.feed, visit.session, visit.at, visit.state.facts):
+            async for event in prepare(alone, visit.feed, visit.session, visit.at, visit.state.market.facts):
                 visit.learn([event])
         except BrokerError as error:
             found[part.key] = error
@@ -265,7 +265,7 @@ def _patience(visit: ReadOnlySession) -> int:
 
 def _note(visit: ReadOnlySession, looked: Looked) -> None:
     """Keep what every line has brought; one that was live once was, also when it is given up and taken again."""
-    for contract in visit.state.streamed:
+    for contract in visit.state.subscriptions.streamed:
         found = seen_on(visit.feed, contract)
         known = looked.seen.get(contract)
         if found.stream is not Stream.SILENT or known is None:
@@ -286,7 +286,7 @@ def _room(candidates: Iterable[Candidate]) -> int:
 
 
 def _stream(visit: ReadOnlySession, active: Iterable[Candidate]) -> None:
-    view, facts = visit.view(), visit.state.facts
+    view, facts = visit.view(), visit.state.market.facts
     wishes = []
     for candidate in active:
         plan = candidate.bot.plan
@@ -294,4 +294,4 @@ def _stream(visit: ReadOnlySession, active: Iterable[Candidate]) -> None:
         candidate.lines = max(candidate.lines, len({*wish.need, *candidate.bot.levels}))
         wishes.append(wish)
     levels = dict.fromkeys(level for candidate in active for level in candidate.bot.levels)
-    visit.watch(watch_list(wishes, levels, visit.state.streamed))
+    visit.watch(watch_list(wishes, levels, visit.state.subscriptions.streamed))

@@ -18,7 +18,7 @@ from rulebot.adapters.ib.feed import IbFeed
 from rulebot.adapters.ib.stale_lines import DELAYED, ELSEWHERE, LINES_USED_UP, NOT_SUBSCRIBED, PARTLY
 from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import AccountLimits, Program
-from rulebot.core.state import State
+from rulebot.core.state import MarketData, Schedule, State
 from rulebot.core.state_builder import StateBuilder
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.live.bars import BarWatch
@@ -29,7 +29,7 @@ from rulebot.model.errors import BrokerError, StoreError
 from rulebot.model.event import Event, LinkDown, LinkUp, MarketMoved
 from rulebot.model.facts import EventCalendar, Facts
 from rulebot.model.session import Session, exchange_date, session_after, session_from
-from rulebot.model.values import dataclass
+from rulebot.model.values import dataclass, replace
 from rulebot.ports import Batch
 from rulebot.store.place import Place
 from rulebot.store.registry import is_in_use, is_there
@@ -130,7 +130,7 @@ class ReadOnlySession:
         self.at = first.at
         self._bars = BarWatch(self.feed)
         self._quiet = Program(bots={}, pinned={}, limits=AccountLimits(), install=INSTALL, line_limit=line_limit)
-        state = State(session=coming_session(first.at), board=self.feed.board, facts=Facts(events=calendar))
+        state = State(Schedule(coming_session(first.at)), MarketData(self.feed.board, Facts(events=calendar)))
         self.state = start_run(self.program, state, first.at).state
         self.up = next(event for event in first.events if isinstance(event, LinkUp))
         self.usage = SessionUsage()
@@ -144,7 +144,7 @@ class ReadOnlySession:
     @property
     def session(self) -> Session:
         """The session that is on, or comes next."""
-        return self.state.session
+        return self.state.schedule.session
 
     @property
     def is_in_hours(self) -> bool:
@@ -190,21 +190,22 @@ class ReadOnlySession:
     def watch(self, contracts: Iterable[Contract]) -> None:
         """Stream exactly these, as far as the line limit allows."""
         wanted = tuple(contracts)[: self.line_limit]
-        if wanted != self.state.streamed:
-            before, after, usage = set(self.state.streamed), set(wanted), self.usage
+        if wanted != self.state.subscriptions.streamed:
+            before, after, usage = set(self.state.subscriptions.streamed), set(wanted), self.usage
             usage.most = max(usage.most, len(after))
             usage.taken += len(after - before)
             usage.given_up += len(before - after) if after else 0
             self.feed.watch(wanted, self.program.extras())
-            self.state = self.state._replace(streamed=wanted)
+            subscriptions = replace(self.state.subscriptions, streamed=wanted)
+            self.state = self.state._replace(subscriptions=subscriptions)
 
     def work(self) -> StateBuilder:
         """Return what the functions of a turn read; nothing of it is kept."""
         state = self.state
         if self._takes_delayed and (rows := self._delayed_rows()):
-            board = copy(state.board)  # the same columns
+            board = copy(state.market.board)  # the same columns
             board.frozen = board.frozen - rows
-            state = state._replace(board=board)
+            state = state._replace(market=replace(state.market, board=board))
         return StateBuilder(self.program, state, self.at)
 
     def _delayed_rows(self) -> set[int]:
@@ -218,7 +219,7 @@ class ReadOnlySession:
     async def _bars_due(self) -> Sequence[Event]:
         """Return bars within the session that have come, and ask for those that are due, as a run does."""
         state, waits = self.state, self.link.is_lockstep
-        return await self._bars.step(self.program, state.facts, state.session, self.at, waits=waits)
+        return await self._bars.step(self.program, state.market.facts, state.schedule.session, self.at, waits=waits)
 
     def _take(self, batch: Batch) -> None:
         self.at = batch.at

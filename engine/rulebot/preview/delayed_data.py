@@ -12,7 +12,7 @@ from decimal import Decimal
 from rulebot.adapters.cboe import DelayedChain, DelayedDataError, fetch, parse
 from rulebot.adapters.ib.settings import LINES
 from rulebot.core.handle_event import start_run
-from rulebot.core.state import State
+from rulebot.core.state import MarketData, Schedule, State
 from rulebot.core.state_builder import StateBuilder
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.measure.view import View
@@ -44,7 +44,7 @@ class DelayedSight:
         board = _board(self.chains.values(), self.at.timestamp())
         facts = Facts(events=calendar, listings=_listings(self.chains.values()))
         program = desk.program(INSTALL, {}, LINES)
-        state = State(session=self.session, board=board, facts=facts)
+        state = State(Schedule(self.session), MarketData(board, facts))
         self._work = StateBuilder(program, start_run(program, state, self.at).state, self.at)
 
     @property

@@ -16,7 +16,23 @@ from rulebot.core.early_assignment import note_cash, recent_cash
 from rulebot.core.entry_ended import blocked_today
 from rulebot.core.hooks import Hooks, after_hook
 from rulebot.core.session_start import is_over, is_same_week, retained_executions
-from rulebot.core.state import AccountSeen, BotState, Cashes, NearestMiss, OperatorState, State, Surplus
+from rulebot.core.state import (
+    Account,
+    AccountSeen,
+    Bots,
+    BotState,
+    Cashes,
+    Inquiries,
+    MarketData,
+    NearestMiss,
+    OperatorState,
+    Orders,
+    Positions,
+    Requests,
+    Schedule,
+    State,
+    Surplus,
+)
 from rulebot.core.state_builder import active_ids, alarm_key, key_of, live_refs
 from rulebot.decide.entry_window import BotDay
 from rulebot.documents.load_bots import SpecText
@@ -314,39 +330,47 @@ class _Recovery:
         sent = sorted(o.sent_at for o in known.values() if o.sent_at is not None and self.at - o.sent_at < RECENT)
         seen = self.seen
         facts = Facts(events=events, hooks=self.hooks, opening_moves=self.moves, hours=self.hours, ticks=self.ticks)
-        state = State(
-            session=session,
-            board=board,
-            facts=facts,
-            standing=self.standing,
-            positions=kept,
-            orders=known,
+        orders_now = Orders(
+            by_ref=known,
+            ref_of_id={o.order_id: ref for ref, o in known.items() if o.order_id},
             live=live_refs(known),
-            twins=cancelled_for_duplicate(known.values()),
-            active=active_ids(kept),
-            by_id={o.order_id: ref for ref, o in known.items() if o.order_id},
-            booked=retained_executions(self.booked, kept, session),
+            next_number=max((number, self.named_above, *(o.number for o in orders.values()))) + 1,
+            next_order_id=max((order_id, *(o.order_id for o in orders.values()))) + 1,
             sent=tuple(sent),
+            named_above=self.named_above,
+        )
+        positions_now = Positions(
+            by_id=kept,
+            active=active_ids(kept),
+            bases={name: Decimal(str(made)) for name, made in self.bases.items() if name in kept},
             marks=marks,
             snapshots=marks,
-            bases={name: Decimal(str(made)) for name, made in self.bases.items() if name in kept},
-            bots=self._bots(kept, known, session),
-            next_number=max((number, self.named_above, *(o.number for o in orders.values()))) + 1,
-            named_above=self.named_above,
-            next_order_id=max((order_id, *(o.order_id for o in orders.values()))) + 1,
-            closing={**_closing_levels(settled, kept, session), **self.closing},
-            requests=frozenset(self.requests),
-            hook_ids=frozenset(self.hook_ids),
-            accepted=frozenset(self.accepted),
-            surplus=self.surplus,
-            holdings=seen.holdings,
-            costs=seen.costs,
-            seen_at=self._seen_until(kept) if seen.holdings or seen.doubts else None,
-            doubts=seen.doubts,
-            shifts=seen.shifts,
-            adjusted=seen.adjusted,
-            cashes=_recent_cash(self.told_cash, self.at),
-            at_last={option: count for option, count in seen.at_last.items() if option in held},
+            booked=retained_executions(self.booked, kept, session),
+        )
+        state = State(
+            Schedule(session),
+            MarketData(board, facts, {**_closing_levels(settled, kept, session), **self.closing}),
+            requests=Requests(
+                self.standing,
+                ids=frozenset(self.requests),
+                accepted=frozenset(self.accepted),
+                hook_ids=frozenset(self.hook_ids),
+            ),
+            account=Account(
+                holdings=seen.holdings,
+                costs=seen.costs,
+                seen_at=self._seen_until(kept) if seen.holdings or seen.doubts else None,
+                doubts=seen.doubts,
+                surplus=self.surplus,
+                shifts=seen.shifts,
+                cashes=_recent_cash(self.told_cash, self.at),
+                adjusted=seen.adjusted,
+                at_last={option: count for option, count in seen.at_last.items() if option in held},
+            ),
+            orders=orders_now,
+            inquiries=Inquiries(twins=cancelled_for_duplicate(known.values())),
+            positions=positions_now,
+            bots=Bots(self._bots(kept, known, session)),
         )
         needed = {position.digest for position in kept.values()} & self.texts.keys()
         texts = tuple(self.texts[digest] for digest in sorted(needed))

@@ -126,7 +126,7 @@ def _notes(found: Replayed, watch: Watch, plan: Plan, session: Session) -> Itera
     if plan.overwrite is not None:
         yield "shares that the account held are not there: add 'account: {shares: ...}'"
     earlier = [
-        each for each in found.state.positions.values() if each.bot == watch.bot and each.session != session.date
+        each for each in found.state.positions.by_id.values() if each.bot == watch.bot and each.session != session.date
     ]
     if earlier:
         yield f"what was open from earlier sessions is not in the test: {counted(len(earlier), 'position')}"
@@ -464,5 +464,5 @@ def _told(records: list[Record], found: Replayed) -> list[EventLine]:
 
 def _is_owed(record: Record, found: Replayed) -> bool:
     """Say whether a record tells of the end of a position of which the broker has not told all commissions."""
-    position = found.state.positions.get(record.position)
+    position = found.state.positions.by_id.get(record.position)
     return record.kind is Kind.DECISION and position is not None and position.state == "closed" and position.owed > 0

@@ -304,7 +304,7 @@ class Watch:
 
     def see(self, found: Replayed, at: datetime) -> None:
         """Keep a minute."""
-        board, now = found.state.board, at.timestamp()
+        board, now = found.state.market.board, at.timestamp()
         for symbol in self.symbols:
             level = level_of(board, symbol, now)
             self.levels.setdefault(symbol, []).append(nan if level is None else level)
@@ -319,11 +319,11 @@ class Watch:
         """Keep the instant in which the bot first acts within a minute in that minute's place."""
         told, self.told = self.told, len(found.records)
         if any(each.bot == self.bot and _acts(each) for each in found.records[told:]):
-            minute, rest = divmod(at - found.state.session.open, MINUTE)
+            minute, rest = divmod(at - found.state.schedule.session.open, MINUTE)
             if minute not in self.acted and rest and 0 <= minute < len(self.quotes):
-                levels = {symbol: level_of(found.state.board, symbol, at.timestamp()) for symbol in self.symbols}
+                levels = {symbol: level_of(found.state.market.board, symbol, at.timestamp()) for symbol in self.symbols}
                 self.spots[minute] = {name: nan if level is None else level for name, level in levels.items()}
-                self.quotes[minute] = dict(_quotes(found.state.board))
+                self.quotes[minute] = dict(_quotes(found.state.market.board))
                 for symbol, level in self.spots[minute].items():
                     self.levels[symbol][minute] = level
             self.acted.add(minute)
@@ -334,21 +334,21 @@ class Watch:
         return self._state_in(found) if self.state is None else self.state
 
     def _state_in(self, found: Replayed) -> str:
-        alive = [each.state for each in found.state.positions.values() if each.bot == self.bot]
+        alive = [each.state for each in found.state.positions.by_id.values() if each.bot == self.bot]
         return next((state for state in alive if state != "closed"), "flat")
 
     def _see_moment(self, found: Replayed) -> None:
-        if self.bot not in found.state.bots:
+        if self.bot not in found.state.bots.by_name:
             return
         bot = found.program.bots[self.bot]
-        if found.state.bots[self.bot].is_watching:
+        if found.state.bots.by_name[self.bot].is_watching:
             said = [(rule.rule.name, verdict.truth) for rule, verdict in entry_verdicts(found, bot, self.at)]
             names = [name for name, _ in said]
             self.truths = {name: truth for name, truth in said if truth is not None and names.count(name) == 1}
-        selection = found.state.bots[self.bot].selection
+        selection = found.state.bots.by_name[self.bot].selection
         if selection is not None and selection.is_complete:
             self.legs = tuple(leg.option for leg in selection.legs if not leg.option.is_share)
-        board, wanted = found.state.board, ("iv", "previous_close", "bid", "ask", "volume", "open_interest")
+        board, wanted = found.state.market.board, ("iv", "previous_close", "bid", "ask", "volume", "open_interest")
         self.board = {
             str(contract): {name: known_number(board, name, row) for name in wanted}
             for contract, row in board.rows.items()
@@ -430,9 +430,9 @@ def _market(
             for name in ("volume", "open_interest")
         },
         implied_days={
-            symbol: tuple(each * 100.0 * scale.get(symbol, 1.0) for each in found.state.facts.implied[symbol])
+            symbol: tuple(each * 100.0 * scale.get(symbol, 1.0) for each in found.state.market.facts.implied[symbol])
             for symbol in plan.needs.implied
-            if found.state.facts.implied.get(symbol)
+            if found.state.market.facts.implied.get(symbol)
         },
         rv=None if recorded is None else recorded * scale.get(main, 1.0),
         note=note,
@@ -443,7 +443,7 @@ def _expiries(found: Replayed, plan: Plan, session: Session) -> Iterator[tuple[s
     """Yield what was listed of each underlying whose legs do not just end that day: which of them is nearest counts."""
     if all(leg.expiry.days[-1:] == (0,) for leg in plan.legs):
         return
-    listings = found.state.facts.listings
+    listings = found.state.market.facts.listings
     for symbol in dict.fromkeys(leg.symbol for leg in plan.legs if not leg.is_shares):
         classes = {leg.trading_class for leg in plan.legs if leg.symbol == symbol}
         days = {day for each in classes if (symbol, each) in listings for day in listings[symbol, each].expiries}
@@ -494,7 +494,9 @@ def _realised(found: Replayed, plan: Plan, symbol: str) -> float | None:
 
 def _held(found: Replayed, watch: Watch, session: Session) -> list[Position]:
     """Return the positions of the bot that are of this session."""
-    return [each for each in found.state.positions.values() if each.bot == watch.bot and each.session == session.date]
+    return [
+        each for each in found.state.positions.by_id.values() if each.bot == watch.bot and each.session == session.date
+    ]
 
 
 def _legs(found: Replayed, watch: Watch, session: Session) -> tuple[Option, ...]:
@@ -513,7 +515,7 @@ def _volatilities(
     known = {} if smile is None else {smile.minute: smile.iv / 100.0}
     own = FLAT if smile is None else smile.smile
     series = fitted(session, symbol, held, wanted, watch.quotes, spots, usual, own, known)
-    for (of, expiry), points in found.state.facts.opening_moves.items():
+    for (of, expiry), points in found.state.market.facts.opening_moves.items():
         if of == symbol and symbol in plan.needs.opening_move:
             series[0] = of_opening_move(points, expiry, session, spots[0]) or series[0]
     return tuple(round(each * 100.0, 2) for each in series)

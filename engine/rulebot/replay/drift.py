@@ -198,7 +198,7 @@ def unseen_at_natural(bot: str, told: RecordedCause, natural: Rerun) -> str:
 
     The bot that ran gave them up when its own entry had ended.
     """
-    for order in () if natural.state is None else natural.state.orders.values():
+    for order in () if natural.state is None else natural.state.orders.by_ref.values():
         if order.bot == bot and order.purpose is Purpose.ENTRY and order.sent_at is not None:
             gone = (at for leg in order.legs for at in told.given_up.get(leg.option, ()))
             if ends := [at for at in gone if order.sent_at <= at <= order.changed_at]:
@@ -381,7 +381,7 @@ def _trades(
 ) -> Iterator[SpecDrift]:
     close, would = session.close, known.walked.state or done
     seen = known.until or close
-    over = {name for name, each in stood.state.positions.items() if each.closed_at is not None}
+    over = {name for name, each in stood.state.positions.by_id.items() if each.closed_at is not None}
     states = done, would, None if natural is None else natural.state
     differing: set[str] = set()
     held_on: set[str] = set()
@@ -427,7 +427,7 @@ def _not_entered(
         since = next((at for at in tries if exchange_date(at) == day), None)
         if since is None or bot in traded:
             continue
-        entries = (each for each in done.orders.values() if each.bot == bot and each.purpose is Purpose.ENTRY)
+        entries = (each for each in done.orders.by_ref.values() if each.bot == bot and each.purpose is Purpose.ENTRY)
         beside = None
         if natural is not None and not _hears_hooks(program, bot):
             never, unseen = never_tried(bot, known.walked, natural), unseen_at_natural(bot, known.told, natural)

@@ -309,19 +309,38 @@ def set_alike(was: SpecText, now: Spec) -> tuple[dict[str, str], list[str]]:
 
 # --- What a day of a long run goes on from
 
-HINTS = {name: hint for name, hint in get_type_hints(State).items() if name != "board"}
+NAMES = {
+    "connection.account_id": "account",
+    "requests.ids": "requests",
+    "orders.by_ref": "orders",
+    "orders.ref_of_id": "by_id",
+    "positions.by_id": "positions",
+    "bots.by_name": "bots",
+}
+"""Fields that a recording has under other names; of the others it has their own, without that of their part."""
+PARTS = get_type_hints(State)
+FIELDS = {
+    NAMES.get(f"{part}.{name}", name): (part, name, hint)
+    for part, of_part in PARTS.items()
+    for name, hint in get_type_hints(of_part).items()
+    if name != "board"
+}
 
 
 def told_state(state: State) -> dict[str, Json]:
     """Return a state without its board, which the recording has itself. Raises: CodecError where it has no JSON."""
-    return {name: encode_as(hint, getattr(state, name)) for name, hint in HINTS.items()}
+    return {told: encode_as(hint, getattr(getattr(state, part), name)) for told, (part, name, hint) in FIELDS.items()}
 
 
 def state_of(told: Mapping[str, Any], board: Board) -> State:
     """Return the state that `told_state` tells of, on a board. Raises: CodecError."""
-    if told.keys() != HINTS.keys():
+    if told.keys() - {"lockstep"} != FIELDS.keys():  # earlier versions have `lockstep`, which nothing read
         raise CodecError("another version's state")
-    return State(board=board, **{name: decode_as(hint, told[name]) for name, hint in HINTS.items()})
+    parts: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
+    for key, (part, name, hint) in FIELDS.items():
+        parts[part][name] = decode_as(hint, told[key])
+    parts["market"]["board"] = board
+    return State(**{part: PARTS[part](**fields) for part, fields in parts.items()})
 
 
 # --- What a replay begins with
@@ -340,11 +359,11 @@ def told_head(
     """Return all that the first turn of a run follows from, besides what is recorded of it."""
     return {
         **_told_program(desk, program, at, version),
-        "events": encode(state.facts.events),
+        "events": encode(state.market.facts.events),
         "records": [line(record) for record in recalled.records],
         "number": recalled.number,
         "order_id": recalled.order_id,
-        "takes_hooks": state.facts.hooks is not None,
+        "takes_hooks": state.market.facts.hooks is not None,
     }
 
 

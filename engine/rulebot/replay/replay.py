@@ -89,7 +89,7 @@ def replay(
         marks.append(until)
     board = Board()
     recording, (state, program, digests) = begun(recording, board)
-    found = Replayed(program, state, state.session.open, digests=dict(digests))
+    found = Replayed(program, state, state.schedule.session.open, digests=dict(digests))
     pending: Turn | None = None
     for step in play(recording.files, board, marks):
         if type(step) is InstantPassed:
@@ -200,13 +200,13 @@ def view_lines(found: Replayed, at: datetime) -> Iterator[str]:
             yield f"   {called:<{width}}  {_TRUTHS[verdict.truth]:<7}  {words}"
     yield ""
     yield " what was streamed:"
-    for name, row in sorted((str(contract), row) for contract, row in found.state.board.rows.items()):
-        yield f"   {_quote(found.state.board, row, name)}"
+    for name, row in sorted((str(contract), row) for contract, row in found.state.market.board.rows.items()):
+        yield f"   {_quote(found.state.market.board, row, name)}"
 
 
 def view_document(found: Replayed, asked: datetime, at: datetime) -> dict[str, Any]:
     """Return the same for machines. asked: which instant was, beyond the end of the recording where that is later."""
-    board = found.state.board
+    board = found.state.market.board
     return {
         "at": asked.isoformat(),
         "until": found.at.isoformat(),
@@ -221,7 +221,7 @@ def view_document(found: Replayed, asked: datetime, at: datetime) -> dict[str, A
             str(contract): {name: known_number(board, name, row) for name in _QUOTED}
             for contract, row in board.rows.items()
         },
-        "positions": sorted(found.state.active),
+        "positions": sorted(found.state.positions.active),
     }
 
 

@@ -21,7 +21,7 @@ from rulebot.backtest.simulated_broker import SimulatedBroker, WorkingOrder, pai
 from rulebot.backtest.simulation import CASH, BacktestSimulation
 from rulebot.core.program import Program
 from rulebot.core.reloading import BotChange
-from rulebot.core.state import OperatorState, State
+from rulebot.core.state import NOTHING, OperatorState, State
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.event import AccountReport, Event, HookCame, LinkUp
 from rulebot.model.market import Board
@@ -115,7 +115,7 @@ class RecordedCause:
 
     def see(self, found: Replayed, _: datetime) -> bool:
         """Take what is new."""
-        if self._last is not None and found.at - self._last > STILL and found.state.session.open <= self._last:
+        if self._last is not None and found.at - self._last > STILL and found.state.schedule.session.open <= self._last:
             self._stood_still.append((self._last, found.at))
         self._last = found.at
         for record in found.records[self._seen :]:
@@ -128,7 +128,7 @@ class RecordedCause:
                 self.lines.append(_line(record, record.bot, f"no entry: {record.data.get('reason')}"))
         self._seen = len(found.records)
         self._look(found.state, found.at)
-        self._look_at_lines(found.state.board, found.at)
+        self._look_at_lines(found.state.market.board, found.at)
         return False
 
     def _look_at_lines(self, board: Board, at: datetime) -> None:
@@ -142,14 +142,19 @@ class RecordedCause:
 
     def _look(self, state: State, at: datetime) -> None:
         """Note for each bot what keeps it from entering, when that changes."""
-        looked = (state.standing, state.is_linked, state.reloading, *(bot.day.halt for bot in state.bots.values()))
+        looked = (
+            state.requests.standing,
+            state.connection.is_linked,
+            state.requests.reloading,
+            *(bot.day.halt for bot in state.bots.by_name.values()),
+        )
         if looked == self._looked:
             return
         self._looked = looked
-        for name in state.bots:
+        for name in state.bots.by_name:
             known, why = self._kept_out.setdefault(name, []), _kept_out(state, name)
             if why != (known[-1][1] if known else ""):
-                known.append((at, why, not state.is_linked))
+                known.append((at, why, not state.connection.is_linked))
 
     def unlinked(self, bot: str, at: datetime) -> str:
         """Return since when there was no connection at an instant, "" when there was one."""
@@ -201,13 +206,13 @@ def _reloaded(record: Record) -> Line:
 
 
 def _kept_out(state: State, bot: str) -> str:
-    if not state.is_linked:
+    if not state.connection.is_linked:
         return _UNLINKED
-    if not state.standing.may_enter(bot):
+    if not state.requests.standing.may_enter(bot):
         return "entries are switched off by the operator"
-    if state.reloading & {"", bot}:
+    if state.requests.reloading & {"", bot}:
         return "a reload waited to be taken up"
-    return f"halted: {state.bots[bot].day.halted}" if state.bots[bot].day.halt else ""
+    return f"halted: {state.bots.by_name[bot].day.halted}" if state.bots.by_name[bot].day.halt else ""
 
 
 # --- A recorded day walked through by its texts, from where the engine stood
@@ -262,13 +267,15 @@ class _Answered(RecordedSimulation):
 def answered(recording: Recording, stood: StateAt) -> Rerun:
     """Walk through the last day with the answers that it has. Raises: StoreError."""
     source = RecordingSource(recording.files[-1])
-    return _walked(_Answered(stood.program, source, stood.state.facts.events, RECORDED, CASH), recording, stood)
+    return _walked(_Answered(stood.program, source, stood.state.market.facts.events, RECORDED, CASH), recording, stood)
 
 
 def at_natural(recording: Recording, stood: StateAt) -> Rerun:
     """Walk through the last day with all orders filled at natural. Raises: StoreError."""
     source = RecordingSource(recording.files[-1])
-    return _walked(BacktestSimulation(stood.program, source, stood.state.facts.events, NATURAL, CASH), recording, stood)
+    return _walked(
+        BacktestSimulation(stood.program, source, stood.state.market.facts.events, NATURAL, CASH), recording, stood
+    )
 
 
 def _walked(walk: BacktestSimulation, recording: Recording, stood: StateAt) -> Rerun:
@@ -305,33 +312,32 @@ def _walked(walk: BacktestSimulation, recording: Recording, stood: StateAt) -> R
 
 def _stand(walk: BacktestSimulation, recording: Recording, stood: StateAt) -> None:
     """Let a walk go on from where the engine stood, with a broker that has what it held and what worked."""
-    state = stood.state._replace(
-        board=walk.board,
-        standing=OperatorState(),
-        is_linked=False,
-        is_stopping=False,
-        rivals=frozenset(),
-        clocks_apart=0.0,
-        is_time_known=True,
-        takes_records=True,
-        down_at=None,
-        is_unwatched_told=False,
-        absent=frozenset(),
-        risen=frozenset(),
-        twins={},
-        dependents={},
-        structures={},
-        indexed=-1,
+    then = stood.state
+    state = then._replace(
+        market=replace(then.market, board=walk.board),
+        requests=replace(then.requests, standing=OperatorState(), is_stopping=False),
+        connection=replace(
+            then.connection,
+            is_linked=False,
+            clocks_apart=0.0,
+            is_time_known=True,
+            takes_records=True,
+            down_at=None,
+            is_unwatched_told=False,
+        ),
+        inquiries=replace(then.inquiries, rivals=frozenset(), absent=frozenset(), risen=frozenset(), twins=NOTHING),
+        subscriptions=replace(then.subscriptions, dependents=NOTHING, indexed=-1),
+        positions=replace(then.positions, structures=NOTHING),
     )
-    broker = walk.broker_of(state.session, _cash(recording, state))
+    broker = walk.broker_of(state.schedule.session, _cash(recording, state))
     linked = _linked(recording)
     broker.holdings = _holdings(linked, state)
     broker.costs = _costs(linked, state)
     walk.marks = {each: float(cost) for each, cost in broker.costs.items() if isinstance(each, Underlying)}
     broker.paid = paid_so_far(state)
-    live = state.live
+    live = state.orders.live
     first: Iterator[Event] = iter(())
-    if not stood.state.is_linked:
+    if not stood.state.connection.is_linked:
         if isinstance(broker, RecordedBroker):
             first = _told_first(broker, recording, stood.at)
         elif linked is not None:
@@ -342,7 +348,7 @@ def _stand(walk: BacktestSimulation, recording: Recording, stood: StateAt) -> No
 
 
 def _adopt(broker: SimulatedBroker, walk: BacktestSimulation, state: State, ref: str, at: datetime) -> None:
-    order = state.orders[ref]
+    order = state.orders.by_ref[ref]
     if isinstance(walk, RecordedSimulation) and isinstance(broker, RecordedBroker):
         script = walk.told_there.scripts[ref] = ReplyScript(order)
         counts = {leg.option: order.filled * leg.ratio for leg in order.legs}
@@ -357,7 +363,7 @@ def _booked_of(order: Order, state: State) -> dict[str, RecordedExecution]:
     signs = {leg.name: order.side_of(leg).sign for leg in order.legs}
     return {
         execution: RecordedExecution(each.exec_id.rpartition(".")[2], signs[each.leg] * each.quantity, -each.cash)
-        for execution, each in state.booked.items()
+        for execution, each in state.positions.booked.items()
         if each.ref == order.ref
     }
 
@@ -378,8 +384,8 @@ def _told_first(broker: RecordedBroker, recording: Recording, at: datetime) -> I
 
 def _cash(recording: Recording, state: State) -> Decimal:
     """Return the account's dollars: as they were known, else as the recording tells them first."""
-    if state.facts.account.cash is not None:
-        return state.facts.account.cash
+    if state.market.facts.account.cash is not None:
+        return state.market.facts.account.cash
     told = (event.account.cash for event in _heard(recording) if isinstance(event, AccountReport))
     return next((cash for cash in told if cash is not None), CASH)
 
@@ -387,7 +393,11 @@ def _cash(recording: Recording, state: State) -> Decimal:
 def _costs(linked: LinkUp | None, state: State) -> dict[Contract, Decimal]:
     """Return what one of what the account held had cost, as far as the broker told it."""
     told = {} if linked is None else dict(linked.costs)
-    return told | {Underlying(symbol): cost for symbol, cost in state.costs.items()} if state.is_ready else told
+    return (
+        told | {Underlying(symbol): cost for symbol, cost in state.account.costs.items()}
+        if state.connection.is_ready
+        else told
+    )
 
 
 def _linked(recording: Recording) -> LinkUp | None:
@@ -402,11 +412,11 @@ def _heard(recording: Recording) -> Iterator[Event]:
 
 def _holdings(linked: LinkUp | None, state: State) -> dict[Contract, int]:
     """Return what the account held: as the broker told it then, or by our books where it told nothing."""
-    told = state.holdings or None if state.is_ready or linked is None else dict(linked.positions)
+    told = state.account.holdings or None if state.connection.is_ready or linked is None else dict(linked.positions)
     if told is not None:
         return {each: int(n) for each, n in told.items() if n and not (isinstance(each, Option) and each.is_share)}
     found: dict[Contract, int] = {}
-    for leg in chain.from_iterable(position.legs for position in state.positions.values()):
+    for leg in chain.from_iterable(position.legs for position in state.positions.by_id.values()):
         held: Contract = Underlying(leg.option.symbol) if leg.option.is_share else leg.option
         found[held] = found.get(held, 0) + leg.signed_held
     return {each: count for each, count in found.items() if count}
@@ -444,7 +454,7 @@ def traded(day: date, state: State) -> Iterator[Position]:
 
 def _held(state: State | None) -> dict[str, Position]:
     """Return the positions of a state that ever held something."""
-    every = {} if state is None else state.positions
+    every = {} if state is None else state.positions.by_id
     return {name: each for name, each in every.items() if each.opened_at is not None}
 
 

@@ -167,14 +167,14 @@ def _opposite(judged: JudgedCandidate) -> bool | None:
 
 def _outcome(program: Program, state: State, at: datetime, name: str, named: Named | None = None) -> _Outcome:
     """Ask for the entry on a copy of the state, which is thrown away, and say what came of it."""
-    if not state.is_linked:
+    if not state.connection.is_linked:
         return _Outcome("the broker is not connected")
     program = _alone(program, name)
     wanted = named or Named(())
     request = OperatorRequest(at, f"preview {name} {at.isoformat()}", Request.ENTER, name)
     asked = handle_event(program, state, replace(request, legs=wanted.legs, alternative=wanted.alternative))
     judged = handle_event(program, asked.state, MarketMoved(at, ()))
-    asks_quotes = any(option not in state.board.rows for _, option in wanted.legs)
+    asks_quotes = any(option not in state.market.board.rows for _, option in wanted.legs)
     return _said(name, asked, judged, asks_quotes=asks_quotes)
 
 
@@ -202,7 +202,9 @@ def _said(name: str, asked: Turn, judged: Turn, *, asks_quotes: bool) -> _Outcom
             return _Outcome(words, sends=True)
     reasons = [_refusal(record) for record in (*asked.records, *judged.records) if record.bot == name]
     refused = next((reason for reason in reversed(reasons) if reason), "")
-    return _Outcome(one_line(refused or judged.state.bots[name].waits), None if asks_quotes and not refused else False)
+    return _Outcome(
+        one_line(refused or judged.state.bots.by_name[name].waits), None if asks_quotes and not refused else False
+    )
 
 
 def _refusal(record: Record) -> str:

@@ -13,7 +13,7 @@ from rulebot.adapters.cboe import place
 from rulebot.adapters.clock import Clock, WallClock
 from rulebot.calendars.calendars import load_calendar
 from rulebot.core.handle_event import start_run
-from rulebot.core.state import State
+from rulebot.core.state import NOTHING, Account, Connection, Schedule, State
 from rulebot.core.state_builder import StateBuilder
 from rulebot.decide.entry_window import shut
 from rulebot.documents.load_bots import LoadedBots, check_overrides, load_desk
@@ -24,7 +24,7 @@ from rulebot.model.facts import EventCalendar
 from rulebot.model.session import EXCHANGE_ZONE, Session, session_after
 from rulebot.model.text import clock as clock_text
 from rulebot.model.text import counted, minute
-from rulebot.model.values import dataclass
+from rulebot.model.values import dataclass, replace
 from rulebot.preview.candidate import Candidate, Looked, facts_of, judge, look
 from rulebot.preview.connection import FEW_LINES, INSTALL, ReadOnlySession, into_the_day, is_held
 from rulebot.preview.delayed_data import WORLD, DelayedSight, read_delayed, symbols_of
@@ -155,22 +155,21 @@ class RecordedSight:
     """What an engine knew at an instant, as the bots of another desk would see it; none of them holds anything."""
 
     def __init__(self, desk: LoadedBots, known: State, at: datetime, line_limit: int) -> None:
-        self.at, self.session = at, known.session
+        self.at, self.session = at, known.schedule.session
         state = State(
-            session=known.session,
-            board=known.board,
-            facts=known.facts,
-            is_linked=known.is_linked,
-            is_ready=known.is_ready,
-            account=known.account,
-            holdings=known.holdings,
-            costs=known.costs,
+            Schedule(known.schedule.session),
+            replace(known.market, closing=NOTHING),
+            connection=Connection(
+                is_linked=known.connection.is_linked,
+                is_ready=known.connection.is_ready,
+                account_id=known.connection.account_id,
+            ),
+            account=Account(holdings=known.account.holdings, costs=known.account.costs),
         )
         program = desk.program(INSTALL, {}, line_limit)
         begun = start_run(program, state, at).state
-        self._work = StateBuilder(
-            program, begun._replace(facts=known.facts), at
-        )  # a day that begins forgets its opening moves
+        market = replace(begun.market, facts=known.market.facts)  # a day that begins forgets its opening moves
+        self._work = StateBuilder(program, begun._replace(market=market), at)
 
     def work(self) -> StateBuilder:
         """Return what the functions of a turn read; nothing of it is kept."""
@@ -199,7 +198,7 @@ def scan_recorded(wanted: ScanRequest, files: Sequence[Path], at: datetime, cloc
         measuring(candidate, judge(sight, candidate))
     measured = [(each, measuring.found[each.bot.key]) for each in candidates]
     rows = ranked(desk.bots.values(), measured, wanted.sort)
-    streamed = found.state.board.rows
+    streamed = found.state.market.board.rows
     levels = counted(sum(isinstance(each, Underlying) for each in streamed), "level")
     options = counted(sum(isinstance(each, Option) for each in streamed), "option")
     ran = ", ".join(found.program.bots) or "the exits of what was open"

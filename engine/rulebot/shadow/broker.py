@@ -83,8 +83,8 @@ def delivered_shares(settled: Sequence[Record], positions: Mapping[str, Position
 def _unpaid(state: State) -> tuple[tuple[str, Decimal], ...]:
     """Return what executions cost whose commission was not heard any more."""
     found = []
-    for booked in state.booked.values():
-        position = state.positions.get(booked.position)
+    for booked in state.positions.booked.values():
+        position = state.positions.by_id.get(booked.position)
         leg = next((leg for leg in position.legs if leg.name == booked.leg), None) if position is not None else None
         if leg is not None and not booked.is_paid and booked.quantity:
             price = abs(booked.cash) / (booked.quantity * leg.option.multiplier)
@@ -194,11 +194,11 @@ class ObservingBroker(SimulatedBroker):
         self.session, self.now = session, at
         state = memory.state
         self.holdings = {Underlying(symbol): count for symbol, count in memory.delivered.items()}
-        for leg in (leg for position in state.positions.values() for leg in position.legs if leg.held):
+        for leg in (leg for position in state.positions.by_id.values() for leg in position.legs if leg.held):
             self._hold(leg.option, leg.signed_held)
-        for ref in state.live:
-            if state.orders[ref].status is not OrderStatus.PREPARED:
-                self._work_on(state.orders[ref], at)
+        for ref in state.orders.live:
+            if state.orders.by_ref[ref].status is not OrderStatus.PREPARED:
+                self._work_on(state.orders.by_ref[ref], at)
         self.paid = paid_so_far(state)
         self.costs = dict(memory.costs)
         gone = self._gone(session, at)

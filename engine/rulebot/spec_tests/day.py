@@ -17,7 +17,7 @@ from rulebot.compile.plan import Plan, Rule
 from rulebot.compile.spec_tests import PlannedTest
 from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import BUILT_IN, CompiledBot, Program, compile_bot
-from rulebot.core.state import BotState, State
+from rulebot.core.state import Bots, BotState, MarketData, Positions, Schedule, State
 from rulebot.core.state_builder import StateBuilder, Turn
 from rulebot.fill.exit_level import profit
 from rulebot.measure.listings import expiry_on
@@ -280,7 +280,8 @@ class Day:
         """Start the engine with what the test begins with."""
         facts = first_facts(self.bot.plan, self.market, self.trial.opening)
         hooks: Mapping[str, Hook] | None = None if self.trial.hooks is None else {}
-        state = State(session=self.session, board=self.board, facts=Facts(events=self.calendar, hooks=hooks))
+        market = MarketData(self.board, Facts(events=self.calendar, hooks=hooks))
+        state = State(Schedule(self.session), market)
         for symbol, count in self.trial.shares.items():
             held = Underlying(symbol)
             self.broker.holdings[held] = count
@@ -305,10 +306,12 @@ class Day:
         made = profit(position, self.board, self.now.timestamp())
         is_old = position.session != self.session.date
         return state._replace(
-            positions={position.id: position},
-            active=(position.id,),
-            bases={position.id: made} if is_old and made is not None else {},
-            bots={position.bot: BotState(day=day_after_opening(position, self.session))},
+            positions=Positions(
+                by_id={position.id: position},
+                active=(position.id,),
+                bases={position.id: made} if is_old and made is not None else {},
+            ),
+            bots=Bots({position.bot: BotState(day=day_after_opening(position, self.session))}),
         )
 
     # ------------------------------------------------------------ the loop
@@ -325,7 +328,7 @@ class Day:
                 agenda.popleft()
             self.now = coming
             self._step()
-        raise InvariantError(f"the engine asks to be woken again and again, now at {self.state.wake_at}")
+        raise InvariantError(f"the engine asks to be woken again and again, now at {self.state.schedule.wake_at}")
 
     def _agenda(self) -> deque[datetime]:
         """Return when the market or the broker does something by itself."""
@@ -338,8 +341,8 @@ class Day:
 
     def _next(self, agenda: deque[datetime]) -> datetime:
         found = [agenda[0]] if agenda else [self.session.close + ENDS + MINUTE]
-        if self.state.is_linked and not self._only_looks_again():
-            found.append(self.state.step_at if self.state.step_at > self.now else self.now + SOON)
+        if self.state.connection.is_linked and not self._only_looks_again():
+            found.append(self.state.schedule.step_at if self.state.schedule.step_at > self.now else self.now + SOON)
         if self.fresh_at is not None:
             found.append(self.fresh_at)
         if (filled := self.broker.next_at(self.now)) is not None:
@@ -348,12 +351,17 @@ class Day:
 
     def _only_looks_again(self) -> bool:
         """Say whether the engine is woken only to look at the same market again, as it does every 15 seconds."""
-        entry, state = self.bot.plan.entry, self.state.bots[self.bot.plan.name]
-        if self.state.step_at < self.now + LOOKS_AGAIN:
+        entry, state = self.bot.plan.entry, self.state.bots.by_name[self.bot.plan.name]
+        if self.state.schedule.step_at < self.now + LOOKS_AGAIN:
             return False
-        if self.state.indexed != self.board.version or self.state.live or entry.every is not None or entry.again:
+        if (
+            self.state.subscriptions.indexed != self.board.version
+            or self.state.orders.live
+            or entry.every is not None
+            or entry.again
+        ):
             return False
-        moving = any(self.state.positions[name].state != "open" for name in self.state.active)
+        moving = any(self.state.positions.by_id[name].state != "open" for name in self.state.positions.active)
         return not moving and not state.unknown_since and not any(each.count for each in state.confirming.values())
 
     def _step(self) -> None:
@@ -416,13 +424,13 @@ class Day:
         """Say whether the connection is lost, and tell the engine when that changes."""
         is_away = bool(self.fills.does(BrokerAction.DISCONNECTS, self.now))
         if is_away:
-            if self.state.is_linked:
+            if self.state.connection.is_linked:
                 self._hear(LinkDown(self.now, "the test says so"))
             self.missed.extend(self.broker.fill(self.now))
-        elif not self.state.is_linked:
+        elif not self.state.connection.is_linked:
             self.queue.extend(replace(event, at=self.now) for event in self.missed)
             self.missed.clear()
-            self._hear(self.broker.link(self.now, self.state.next_order_id))
+            self._hear(self.broker.link(self.now, self.state.orders.next_order_id))
         return is_away
 
     # ------------------------------------------------------------ one turn

@@ -74,7 +74,7 @@ class Outcome:
 
     def strikes(self, position: str) -> Mapping[str, Decimal]:
         """Return the strike of each leg of a position; shares have none."""
-        legs = self.lived.state.positions[position].legs
+        legs = self.lived.state.positions.by_id[position].legs
         return {leg.name: leg.option.strike for leg in legs if not leg.option.is_share}
 
     def symbols(self, happening: OutcomeEvent) -> frozenset[str]:
@@ -134,7 +134,7 @@ def _happening(record: Record, lived: SimulatedTest, seen: set[tuple[str, str]])
         if ("enters", record.position) in seen:
             return None
         seen.add(("enters", record.position))
-        legs = ", ".join(map(_leg_words, lived.state.positions[record.position].legs))
+        legs = ", ".join(map(_leg_words, lived.state.positions.by_id[record.position].legs))
         return OutcomeEvent(record.at, OutcomeKind.ENTERS, "", record.position, f"entered {legs}")
     if record.kind is not Kind.DECISION:
         return None

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rulebot.core.handle_event import handle_event
 from rulebot.core.program import AccountLimits, Program
-from rulebot.core.state import State
+from rulebot.core.state import Bots, State
 from rulebot.documents.load_bots import compile_text
 from rulebot.fill.ledger import BY_OTHERS, leg_of
 from rulebot.model.contract import Option
@@ -198,7 +198,7 @@ def _of_gone(
 ) -> _Done:
     """Return what others have closed at its price, as the engine would write it."""
     program, state = _as_of(records, gone.position.id, at)
-    if any(order.is_of(gone.position.id) for order in map(state.orders.__getitem__, state.live)):
+    if any(order.is_of(gone.position.id) for order in map(state.orders.by_ref.__getitem__, state.orders.live)):
         raise MisuseError(f"orders of {gone.position.id} may still work: let an engine take them back first")
     event = priced(gone, price, at)
     words = f"{gone.position.id} {event.leg}: {gone.missed.contracts} that the account has no more at {price}"
@@ -211,7 +211,7 @@ def _events(event: Event, exec_id: str, commission: Decimal | None) -> list[Even
 
 def _by_turns(program: Program, state: State, position: str, events: Sequence[Event], words: str) -> _Done:
     """Return what these events lead to, with a decision before it that says what a person has done."""
-    bot = state.positions[position].bot
+    bot = state.positions.by_id[position].bot
     data: dict[str, Json] = {"what": CORRECTED, "reason": f"{words}, by hand", "values": []}
     found = [Record(events[0].at, Kind.DECISION, bot, position, data)]
     for event in events:
@@ -230,12 +230,12 @@ def _as_of(records: Sequence[Record], position: str, at: datetime) -> tuple[Prog
     resumed = resume(records, min(at, utc_time(str(closed_at))) if closed_at else at, Board(), EventCalendar())
     pinned = {text.digest: compile_text(text) for text in resumed.texts}
     program = Program(bots={}, pinned=pinned, limits=AccountLimits(), install=resumed.install)
-    return program, resumed.state._replace(bots={})  # what a bot has used up of a day that is over stays as it was
+    return program, resumed.state._replace(bots=Bots())  # what a bot has used up of a day that is over stays as it was
 
 
 def _ours(state: State, fill: Record, price: Decimal, at: datetime) -> ExecutionReport:
     """Return a correction of a fill of an order of ours. Raises: MisuseError when the order is not known any more."""
-    order = state.orders.get(str(fill.data["ref"]))
+    order = state.orders.by_ref.get(str(fill.data["ref"]))
     if order is None:
         name = fill.data["ref"]
         raise MisuseError(f"the position of {name} was closed before the fill was taken up: it stays as it is")
@@ -251,7 +251,7 @@ def _ours(state: State, fill: Record, price: Decimal, at: datetime) -> Execution
 
 def _of_others(state: State, fill: Record, price: Decimal, at: datetime) -> ExecutionReport:
     """Return a correction of what others have closed of a position: it is of no order."""
-    return _report(fill, leg_of(state.positions[fill.position], str(fill.data["leg"])).option, price, at)
+    return _report(fill, leg_of(state.positions.by_id[fill.position], str(fill.data["leg"])).option, price, at)
 
 
 def _report(fill: Record, option: Option, price: Decimal, at: datetime) -> ExecutionReport:

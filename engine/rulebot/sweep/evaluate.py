@@ -148,7 +148,7 @@ class _Lived:
 
     def _open(self) -> list[Position]:
         """Return the positions that are open."""
-        known = () if self.walk.state is None else self.walk.state.positions.values()
+        known = () if self.walk.state is None else self.walk.state.positions.by_id.values()
         return [each for each in known if each.state != "closed" and each.opened_at is not None]
 
     def pass_session(self, day: date, found: SessionResult | UndecidedByArrays | None, checks: Iterator[bool]) -> None:
@@ -210,7 +210,7 @@ class _Lived:
 
         One for which the account has other shares than it began with is left no earlier than those are.
         """
-        known = {} if self.walk.state is None else self.walk.state.positions
+        known = {} if self.walk.state is None else self.walk.state.positions.by_id
         for position in known.values():
             if position.state == "closed" and position.opened_at is not None and position.id not in self.trades:
                 self.trades[position.id] = VariantTrade(position.net, position.session, done.date)

@@ -269,7 +269,7 @@ class _World:
 
     def _keep_parts(self) -> None:
         """Keep how the trade stands: what is over the next session forgets."""
-        for each in () if self.walk.state is None else self.walk.state.positions.values():
+        for each in () if self.walk.state is None else self.walk.state.positions.by_id.values():
             first = next(iter(self.parts), each.id)
             if each.opened_at is not None and each.entered_as == first:
                 self.parts[each.id] = each

@@ -297,8 +297,8 @@ class Live:
     def show(self, run: "Run", at: datetime) -> None:
         """Show a run as it stands, unless that was done a moment ago."""
         now = self._batch_at = self._elapsed()
-        if now - self._drawn_at >= EVERY or run.loop.state.is_linked is not self.is_linked:
-            self._drawn_at, self.is_linked = now, run.loop.state.is_linked
+        if now - self._drawn_at >= EVERY or run.loop.state.connection.is_linked is not self.is_linked:
+            self._drawn_at, self.is_linked = now, run.loop.state.connection.is_linked
             self._draw(run, at)
 
         while self._previews:

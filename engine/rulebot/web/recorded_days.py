@@ -94,11 +94,11 @@ def replay_snapshot(found: Replayed, at: datetime) -> ReplaySnapshot:
     """Return what stands in a replay that has come to an instant."""
     program, state = found.program, found.state
     return ReplaySnapshot(
-        seen=snapshot_of(program, state, at, state.session.open, None),
+        seen=snapshot_of(program, state, at, state.schedule.session.open, None),
         at=at,
         ran=tuple(program.bots),
         conditions=tuple(each for bot in program.bots.values() for each in _conditions(found, bot, at)),
-        quotes=tuple(_quotes(state.board, at.timestamp())),
+        quotes=tuple(_quotes(state.market.board, at.timestamp())),
     )
 
 

@@ -57,7 +57,7 @@ def books_of(walk: BacktestSimulation) -> dict[Option, int]:
     """Return what all positions hold together, - short, without what nets to nothing."""
     assert walk.state is not None
     held: Counter[Option] = Counter()
-    for position in walk.state.positions.values():
+    for position in walk.state.positions.by_id.values():
         for leg in position.legs:
             held[leg.option] += leg.signed_held
     return {option: count for option, count in held.items() if count}

@@ -112,7 +112,7 @@ def test_the_daily_bars_of_what_expired_days_ago_are_asked_for() -> None:
     desk.opened()
     asking = Program(bots={"spread": bot_of(text_of())}, pinned={}, limits=AccountLimits(), install="test")
     for days, asked in ((0, []), (1, []), (2, [("SPX", 86400, 3)])):
-        feed, session = Answers(), desk.state.session
+        feed, session = Answers(), desk.state.schedule.session
         for _ in range(days):
             session = session_after(session.date)
         coming = prepare(asking, feed, session, desk.now, positions=[desk.position])  # type: ignore[arg-type]

@@ -254,7 +254,9 @@ def test_what_is_held_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     lived: list[int] = []
     step = BacktestSimulation._step
     monkeypatch.setattr(
-        BacktestSimulation, "_step", lambda walk, *where: (lived.append(len(walk.state.active)), step(walk, *where))
+        BacktestSimulation,
+        "_step",
+        lambda walk, *where: (lived.append(len(walk.state.positions.active)), step(walk, *where)),
     )
     told, every = both(program_of(tmp_path, random_spec(3)), PastDays(strikes=30), 1, "mid")
     marks = sum(record.kind is Kind.MARK for record in told)
@@ -267,7 +269,9 @@ def test_a_move_since_the_entry_is_looked_for_in_the_columns(tmp_path: Path, mon
     lived: list[int] = []
     step = BacktestSimulation._step
     monkeypatch.setattr(
-        BacktestSimulation, "_step", lambda walk, *where: (lived.append(len(walk.state.active)), step(walk, *where))
+        BacktestSimulation,
+        "_step",
+        lambda walk, *where: (lived.append(len(walk.state.positions.active)), step(walk, *where)),
     )
     program = program_of(tmp_path, BOUGHT.format(name="plain", at="10:00", exits=exits))
     walk = BacktestSimulation(
@@ -283,7 +287,9 @@ def test_what_comes_before_an_exit_is_passed_by_to_the_last(tmp_path: Path, monk
     lived: list[int] = []
     step = BacktestSimulation._step
     monkeypatch.setattr(
-        BacktestSimulation, "_step", lambda walk, *where: (lived.append(len(walk.state.active)), step(walk, *where))
+        BacktestSimulation,
+        "_step",
+        lambda walk, *where: (lived.append(len(walk.state.positions.active)), step(walk, *where)),
     )
     program, calendar = program_of(tmp_path, random_spec(3)), event_calendar(shipped_dates())
     walk = BacktestSimulation(program, PastDays(strikes=30), calendar, fill_model("mid"), Decimal(1_000_000))
@@ -302,7 +308,10 @@ def test_a_bot_with_all_open_that_it_may_is_woken_by_the_data_alone(
     def noted(walk: BacktestSimulation, *where: object) -> None:
         step(walk, *where)  # type: ignore[arg-type]
         assert walk.state is not None
-        if walk.state.active and walk.state.session.open <= walk.now < walk.state.session.close:
+        if (
+            walk.state.positions.active
+            and walk.state.schedule.session.open <= walk.now < walk.state.schedule.session.close
+        ):
             lived.append(walk.now)
 
     text = BOUGHT.format(name="plain", at="10:00", exits='[{time: "15:30"}, {target: {profit: 900%}}]')
@@ -330,7 +339,7 @@ def test_the_broker_is_asked_at_the_same_times_where_nothing_is_held_or_looked_f
     def noted(walk: BacktestSimulation, *where: object) -> None:
         step(walk, *where)  # type: ignore[arg-type]
         assert walk.state is not None
-        asked[walk.skips][walk.now] = walk.state.asked_at
+        asked[walk.skips][walk.now] = walk.state.inquiries.asked_at
 
     monkeypatch.setattr(BacktestSimulation, "_step", noted)
     text = BOUGHT.format(name="plain", at="10:00", exits='[{sma: {window: 2, bars: 5m, below: 1}}, {time: "10:30"}]')

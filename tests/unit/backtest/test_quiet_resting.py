@@ -140,7 +140,9 @@ def test_what_is_held_with_orders_that_rest_is_passed_by(
     lived: list[int] = []
     step = BacktestSimulation._step
     monkeypatch.setattr(
-        BacktestSimulation, "_step", lambda walk, *where: (lived.append(len(walk.state.active)), step(walk, *where))
+        BacktestSimulation,
+        "_step",
+        lambda walk, *where: (lived.append(len(walk.state.positions.active)), step(walk, *where)),
     )
     given = {"quantity": 1, "most": 1, "again": "", "dte": 0, "delta": 0.08, "others": "", "protect": protect}
     text = SELLS.format(exits=exits.format(profit=95, loss=900) + LAST[0], **given)

@@ -147,7 +147,7 @@ def test_what_fills_on_the_day_after_the_first_part_pays_the_least_of_an_order_o
     desk, _ = half_filled()
     state = at_natural(*stood(desk, BEFORE, tmp_path)).state
     assert state is not None
-    (position,) = state.positions.values()
+    (position,) = state.positions.by_id.values()
     assert (position.state, position.commissions) == ("closed", Decimal("2.80"))
 
 
@@ -159,7 +159,7 @@ def test_a_fill_that_is_told_again_after_a_start_counts_once(tmp_path: Path) -> 
     desk.unlink()
     state = answered(*stood(desk, desk.now, tmp_path, (part, linked))).state
     assert state is not None
-    (position,) = state.positions.values()
+    (position,) = state.positions.by_id.values()
     assert (position.state, position.commissions) == ("closed", Decimal("2.80"))
 
 
@@ -171,7 +171,7 @@ def test_an_order_that_rests_over_the_night_is_the_same_on_the_day_after(
     desk = resting(exits="\n  - dte: {at_most: 84}" + SELLER["exits"])
     found = walk(*stood(desk, BEFORE, tmp_path, bid=1.50))
     assert found.state is not None
-    sent = [order.sent_at for order in found.state.orders.values() if order.purpose is Purpose.EXIT]
+    sent = [order.sent_at for order in found.state.orders.by_ref.values() if order.purpose is Purpose.EXIT]
     assert (sent, found.kept_out) == ([BEFORE + timedelta(minutes=1)], {})
 
 
@@ -182,8 +182,8 @@ def test_a_day_at_natural_begins_with_the_account_of_then(tmp_path: Path) -> Non
     desk.send(AccountReport(desk.now, Account("DU1", cash=Decimal(20000))))
     state = at_natural(*stood(desk, BEFORE, tmp_path, bid=1.50)).state
     assert state is not None
-    assert (state.facts.account.cash, state.costs) == (Decimal(20000), {"SPY": Decimal(590)})
-    assert state.facts.account.net_liquidation == Decimal(20000 + 60000 - 2 * 151)
+    assert (state.market.facts.account.cash, state.account.costs) == (Decimal(20000), {"SPY": Decimal(590)})
+    assert state.market.facts.account.net_liquidation == Decimal(20000 + 60000 - 2 * 151)
 
 
 @pytest.mark.parametrize("walk", [at_natural, answered])
@@ -197,5 +197,5 @@ def test_an_order_that_the_broker_no_longer_had_at_a_start_is_not_at_work(
     linked = LinkUp(at=BEFORE, account="DU1", client_id=7, next_order_id=9, order_refs=(), positions=())
     state = walk(*stood(desk, BEFORE, tmp_path, (linked, *listed), bid=1.50)).state
     assert state is not None
-    (position,) = state.positions.values()
+    (position,) = state.positions.by_id.values()
     assert (position.state, position.exit_reason) == ("closed", "stop")

@@ -178,7 +178,7 @@ def test_an_engine_that_closes_all_does_not_say_that_exits_are_watched(
 
     def drive(desk: LoadedBots, options: RunOptions, _: object) -> None:
         run: Any = SimpleNamespace(options=options, world=world, first=AT, resumed=SimpleNamespace(is_fresh=True))
-        run.loop = SimpleNamespace(state=SimpleNamespace(facts=SimpleNamespace(events=None)))
+        run.loop = SimpleNamespace(state=SimpleNamespace(market=SimpleNamespace(facts=SimpleNamespace(events=None))))
         said.extend(start_lines(desk, run))
 
     monkeypatch.setattr("rulebot.cli.control.drive", drive)

@@ -44,7 +44,7 @@ def test_a_run_by_its_own_clock_at_a_simulated_gateway_is_warned(
 ) -> None:
     """`run --paper --gateway` without --sim waited for its window by the wrong clock, and the gateway's day went by."""
     link = SimpleNamespace(is_simulated=simulated, is_lockstep=lockstep)
-    loop = SimpleNamespace(state=SimpleNamespace(facts=SimpleNamespace(events=None)))
+    loop = SimpleNamespace(state=SimpleNamespace(market=SimpleNamespace(facts=SimpleNamespace(events=None))))
     begun: Any = SimpleNamespace(world=SimpleNamespace(ib=SimpleNamespace(link=link)), loop=loop)
     desk: Any = SimpleNamespace(bots={}, warnings=())
     assert warnings(desk, begun) == warned
@@ -109,15 +109,22 @@ def test_a_table_that_is_too_high_names_what_shows_all_of_it(monkeypatch: pytest
 def test_an_entry_at_work_is_taken_up_as_an_order_and_not_as_a_position() -> None:
     times = {"prepared_at": at("10:00"), "changed_at": at("10:00")}
     entry = condor("rb-1", 1, Purpose.ENTRY, status=OrderStatus.WORKING, reason="", **times)
-    entering = SimpleNamespace(positions={"P1": position("entering", False, False)}, orders={"rb-1": entry})
-    held = SimpleNamespace(positions={"P1": position("open", True, False)}, orders={})
+    entering = SimpleNamespace(
+        positions=SimpleNamespace(by_id={"P1": position("entering", False, False)}),
+        orders=SimpleNamespace(by_ref={"rb-1": entry}),
+    )
+    held = SimpleNamespace(
+        positions=SimpleNamespace(by_id={"P1": position("open", True, False)}), orders=SimpleNamespace(by_ref={})
+    )
     for state, words in ((entering, "0 open positions, 1 order"), (held, "1 open position, 0 orders")):
         assert resumed_lines(resumed(state, "dte0_condor")) == [f" taken up from the last run: {words} at work"]
 
 
 def test_what_a_bot_of_another_name_has_opened_is_named() -> None:
     """A renamed bot entered the same once more, and nothing said that its old position was nobody's."""
-    held = SimpleNamespace(positions={"P1": position("open", True, False)}, orders={})
+    held = SimpleNamespace(
+        positions=SimpleNamespace(by_id={"P1": position("open", True, False)}), orders=SimpleNamespace(by_ref={})
+    )
     assert resumed_lines(resumed(held, "renamed"))[1:] == [
         " of bots that are not run: 1 position of dte0_condor; exits go on, and no bot counts them as its own"
     ]
@@ -136,7 +143,11 @@ def test_what_a_bot_of_another_name_has_opened_is_named() -> None:
 )
 def test_a_kill_that_holds_over_the_start_is_told_with_what_ends_it(standing: OperatorState, told: str) -> None:
     """A service whose bots entered nothing all day said nothing of it in its log."""
-    state = SimpleNamespace(positions={}, orders={}, standing=standing)
+    state = SimpleNamespace(
+        positions=SimpleNamespace(by_id={}),
+        orders=SimpleNamespace(by_ref={}),
+        requests=SimpleNamespace(standing=standing),
+    )
     assert resumed_lines(resumed(state, "dte0_condor"))[1:] == [told]
 
 
@@ -145,14 +156,14 @@ def test_a_position_that_is_on_hold_is_told_with_the_reason() -> None:
     held = position(
         "open", True, False, hold=HoldReason.ACCOUNT_DIFFERS, on_hold="the account holds less than our books"
     )
-    state = SimpleNamespace(positions={"P1": held}, orders={})
+    state = SimpleNamespace(positions=SimpleNamespace(by_id={"P1": held}), orders=SimpleNamespace(by_ref={}))
     told = f" on hold: dte0_condor {held.id}: the account holds less than our books"
     assert resumed_lines(resumed(state, "dte0_condor"))[1:] == [told]
 
 
 def resumed(state: Any, bot: str) -> Any:
     """Return a start of one bot that takes up a state; nobody has asked for anything unless it says so."""
-    state.standing = getattr(state, "standing", OperatorState())
+    state.requests = getattr(state, "requests", SimpleNamespace(standing=OperatorState()))
     loop = SimpleNamespace(program=SimpleNamespace(bots={bot: None}))
     return SimpleNamespace(resumed=SimpleNamespace(is_fresh=False, state=state), loop=loop)
 

@@ -60,7 +60,7 @@ def test_a_bot_that_was_removed_is_halted_with_all_when_it_is_added_again(take_o
     lost_for_a_while(desk)
     take_over(desk, *desk.texts)
     desk.until("11:35", step=60)
-    assert str(desk.state.bots["later"].day.halted).startswith("the account's loss today")
+    assert str(desk.state.bots.by_name["later"].day.halted).startswith("the account's loss today")
     assert [order.bot for order in desk.submitted] == ["one"]
     desk.ask(Request.RESUME, "later")
     desk.tick(1)
@@ -83,14 +83,14 @@ def test_so_is_one_that_was_removed_on_an_earlier_day_of_the_week(halt: Halt, re
     reloaded(desk, other)
     desk.day = session_after(desk.day).date
     desk.until("09:45")
-    assert "one" not in desk.state.present
-    before = desk.state.bots["other"].day
+    assert "one" not in desk.state.bots.present
+    before = desk.state.bots.by_name["other"].day
     halted = before.halted_for(halt, reason)
-    bots = {**desk.state.bots, "other": replace(desk.state.bots["other"], day=halted)}
-    desk.state = desk.state._replace(bots=bots)
+    bots = {**desk.state.bots.by_name, "other": replace(desk.state.bots.by_name["other"], day=halted)}
+    desk.state = desk.state._replace(bots=replace(desk.state.bots, by_name=bots))
     reloaded(desk, one, other)
-    assert desk.state.bots["one"].day.halted == halted.halted
-    assert desk.state.bots["one"].day.week == 1
+    assert desk.state.bots.by_name["one"].day.halted == halted.halted
+    assert desk.state.bots.by_name["one"].day.week == 1
 
 
 # ---------------------------------------------------------------- what is at work to enter

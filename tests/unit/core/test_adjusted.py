@@ -210,7 +210,7 @@ def test_what_a_person_sells_of_split_shares_is_not_counted_as_those_of_before(
     before_next_open(desk, 0)
     desk.quote(share("SPY"), level - 0.01, level + 0.01)
     desk.tick(60)
-    marked = dict(desk.state.marks)
+    marked = dict(desk.state.positions.marks)
     lot = min(count, 100)
     stock = desk.submitted[0]
     for _ in range(count // lot):
@@ -220,7 +220,7 @@ def test_what_a_person_sells_of_split_shares_is_not_counted_as_those_of_before(
     for _ in range(3):
         desk.tick(60)
     assert (desk.position.on_hold[:22], desk.position.legs[0].held) == ("its shares were split:", 100)
-    assert desk.state.marks == marked
+    assert desk.state.positions.marks == marked
     assert "loss" not in desk.day_of("writer").halted  # type: ignore[attr-defined]
 
 
@@ -254,7 +254,7 @@ def test_options_that_exist_no_more_keep_no_bot_from_entering_on_later_days() ->
     desk.tick(5)
     desk.tick(60)
     assert not [text for text in desk.alarms if "daily_loss" in text]
-    desk.day = desk.state.session.date
+    desk.day = desk.state.schedule.session.date
     desk.until("10:00")
     assert len(desk.submitted) == 2
 
@@ -271,7 +271,7 @@ def test_what_exists_no_more_is_booked_at_its_expiry_as_it_was_last_marked(is_sp
     desk.opened()
     held = [leg.option for leg in desk.position.legs]
     desk.until("15:59")
-    made = desk.state.marks[desk.position.id]
+    made = desk.state.positions.marks[desk.position.id]
     desk.until("16:30")
     desk.blind(*held)
     before_next_open(desk, 3)

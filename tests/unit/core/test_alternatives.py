@@ -40,7 +40,7 @@ def desk_of(vix: float | None, vix9d: float | None, entry: str = ENTRY) -> Desk:
 def test_the_first_that_holds_is_taken() -> None:
     desk = desk_of(21.0, 14.0)
     assert [leg.option for leg in desk.enter().legs] == [put(5945), put(5935)]
-    (position,) = desk.state.positions.values()
+    (position,) = desk.state.positions.by_id.values()
     assert position.alternative == "wild"
 
 
@@ -55,19 +55,19 @@ def test_unknown_ends_the_choice_and_none_is_no_trade(vix: float | None, vix9d: 
     desk.until("10:30", step=60)
     assert not desk.submitted
     reason = "wild.vix" if vix is None or vix9d is not None else "calm.vix9d"
-    assert desk.state.bots["spread"].waits.startswith(f"no alternative: {reason}")
+    assert desk.state.bots.by_name["spread"].waits.startswith(f"no alternative: {reason}")
 
 
 def test_a_choice_that_is_known_to_fail_decides_one_try() -> None:
     desk = desk_of(16.0, 16.0, '{window: {from: "10:00", to: "11:00"}, try: once}')
     desk.until("10:01")
-    assert desk.state.bots["spread"].day.decided.startswith("no alternative: wild.vix")
+    assert desk.state.bots.by_name["spread"].day.decided.startswith("no alternative: wild.vix")
 
 
 def test_an_unknown_choice_does_not_decide_one_try() -> None:
     desk = desk_of(None, 14.0, '{window: {from: "10:00", to: "11:00"}, try: once}')
     desk.until("10:01")
-    assert not desk.state.bots["spread"].day.decided
+    assert not desk.state.bots.by_name["spread"].day.decided
 
 
 def test_an_order_ends_when_the_choice_falls_on_another() -> None:
@@ -76,7 +76,7 @@ def test_an_order_ends_when_the_choice_falls_on_another() -> None:
     desk.ack(order)
     desk.level("VIX", 21.0)
     desk.tick(11)
-    assert desk.state.orders[order.ref].status is OrderStatus.CANCELLING
+    assert desk.state.orders.by_ref[order.ref].status is OrderStatus.CANCELLING
 
 
 @pytest.mark.parametrize("once", ["", ", try: once"])
@@ -89,7 +89,7 @@ def test_while_one_is_being_confirmed_none_below_it_is_entered(once: str) -> Non
     desk.until("10:00")
     desk.tick(5)
     assert not desk.submitted
-    assert desk.state.bots["spread"].waits == "confirmation"
+    assert desk.state.bots.by_name["spread"].waits == "confirmation"
     for _ in range(6):
         desk.tick(5)
     assert [leg.option for leg in desk.last.legs] == [put(5945), put(5935)]
@@ -104,7 +104,7 @@ def test_one_that_begins_to_be_confirmed_ends_no_order() -> None:
     desk.ack(order)
     desk.level("VIX", 21.0)
     desk.tick(11)
-    assert desk.state.orders[order.ref].status is not OrderStatus.CANCELLING
+    assert desk.state.orders.by_ref[order.ref].status is not OrderStatus.CANCELLING
 
 
 def test_what_was_bought_leaves_at_a_part_of_its_debit_and_what_was_sold_of_its_credit() -> None:
@@ -113,7 +113,7 @@ def test_what_was_bought_leaves_at_a_part_of_its_debit_and_what_was_sold_of_its_
     desk = desk_of(16.0, 14.0)
     order = desk.enter()
     desk.fill(order)
-    (position,) = desk.state.positions.values()
+    (position,) = desk.state.positions.by_id.values()
     governing = desk.program.governing(position)
     assert (governing.alternative, [leg.name for leg in governing.plan.legs]) == ("calm", ["long_call", "short_call"])
 
@@ -121,7 +121,7 @@ def test_what_was_bought_leaves_at_a_part_of_its_debit_and_what_was_sold_of_its_
 def test_a_position_remembers_its_alternative_on_record() -> None:
     desk = desk_of(21.0, 14.0)
     desk.enter()
-    (position,) = desk.state.positions.values()
+    (position,) = desk.state.positions.by_id.values()
     assert decode(Position, encode(position)).alternative == "wild"
     selections = [record.data["alternative"] for record in desk.records if record.kind is Kind.SELECTION]
     assert selections == ["wild"]
@@ -130,7 +130,7 @@ def test_a_position_remembers_its_alternative_on_record() -> None:
 def test_a_position_of_before_has_none() -> None:
     desk = Desk()
     desk.enter()
-    (position,) = desk.state.positions.values()
+    (position,) = desk.state.positions.by_id.values()
     data = encode(position)
     assert isinstance(data, dict)
     assert data.pop("alternative") == ""

@@ -104,16 +104,16 @@ def test_what_is_no_proof_waits_for_its_grace(counted: Callable[[Order], int], a
 
 def test_the_count_of_another_client_is_no_proof() -> None:
     desk, guard = broken()
-    orders = {ref: replace(order, client_id=8) for ref, order in desk.state.orders.items()}
-    desk.state = desk.state._replace(orders=orders)
+    orders = {ref: replace(order, client_id=8) for ref, order in desk.state.orders.by_ref.items()}
+    desk.state = desk.state._replace(orders=replace(desk.state.orders, by_ref=orders))
     desk.link([], counted=guard.order_id)
     assert desk.order(guard.ref).status is OrderStatus.UNKNOWN
 
 
 def test_without_any_acknowledged_order_the_count_is_no_proof() -> None:
     desk, guard = broken()
-    orders = {ref: replace(order, perm_id=0) for ref, order in desk.state.orders.items()}
-    desk.state = desk.state._replace(orders=orders)
+    orders = {ref: replace(order, perm_id=0) for ref, order in desk.state.orders.by_ref.items()}
+    desk.state = desk.state._replace(orders=replace(desk.state.orders, by_ref=orders))
     desk.link([], counted=guard.order_id)
     assert desk.order(guard.ref).status is OrderStatus.UNKNOWN
 
@@ -125,9 +125,11 @@ def test_without_any_acknowledged_order_the_count_is_no_proof() -> None:
 )
 def test_one_of_which_anything_was_heard_has_come(change: dict[str, Any]) -> None:
     desk, guard = broken()
-    desk.state = desk.state._replace(orders={**desk.state.orders, guard.ref: replace(guard, **change)})
+    desk.state = desk.state._replace(
+        orders=replace(desk.state.orders, by_ref={**desk.state.orders.by_ref, guard.ref: replace(guard, **change)})
+    )
     desk.link([], counted=guard.order_id)
-    assert not desk.state.unarrived
+    assert not desk.state.inquiries.unarrived
     assert not desk.cancels
 
 
@@ -141,7 +143,7 @@ def test_a_clock_that_was_set_back_proves_nothing() -> None:
 def test_what_the_list_has_is_adopted_whatever_the_count() -> None:
     desk, guard = broken()
     desk.link([guard.ref], counted=guard.order_id)
-    assert not desk.state.unarrived
+    assert not desk.state.inquiries.unarrived
     assert desk.order(guard.ref).status is OrderStatus.WORKING
     assert not desk.cancels
 
@@ -188,10 +190,12 @@ def test_an_exit_that_never_came_there_is_sent_anew() -> None:
 
 def test_an_entry_waits_for_its_grace_whatever_is_told() -> None:
     desk = Desk()
-    desk.state = desk.state._replace(next_order_id=10)
+    desk.state = desk.state._replace(orders=replace(desk.state.orders, next_order_id=10))
     entry = desk.enter()
     earlier = replace(entry, ref="earlier", order_id=5, perm_id=9, status=OrderStatus.FILLED)
-    desk.state = desk.state._replace(orders={**desk.state.orders, "earlier": earlier})
+    desk.state = desk.state._replace(
+        orders=replace(desk.state.orders, by_ref={**desk.state.orders.by_ref, "earlier": earlier})
+    )
     desk.unlink()
     desk.tick(1)
     desk.link([], counted=entry.order_id)
@@ -248,8 +252,10 @@ def test_nothing_is_told_of_what_is_protected() -> None:
 def test_nothing_is_told_where_a_closing_order_covers_the_leg() -> None:
     desk, guard = broken()
     closing = replace(guard, ref="out", order_id=1, perm_id=9, status=OrderStatus.WORKING, purpose=Purpose.EXIT)
-    orders = {**desk.state.orders, "out": closing}
-    desk.state = desk.state._replace(orders=orders, live=(*desk.state.live, "out"))
+    orders = {**desk.state.orders.by_ref, "out": closing}
+    desk.state = desk.state._replace(
+        orders=replace(desk.state.orders, by_ref=orders, live=(*desk.state.orders.live, "out"))
+    )
     desk.link([closing.ref], counted=guard.order_id + 1)
     assert not [text for text in desk.alarms if "without protection" in text]
 

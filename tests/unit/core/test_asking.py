@@ -8,6 +8,7 @@ from hand_desk import SELLER, Desk, text_of
 from rulebot.model.event import MarketMoved, Request
 from rulebot.model.order import OrderStatus, Purpose, RequestOpenOrders
 from rulebot.model.session import session_after
+from rulebot.model.values import replace
 
 AGAIN = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m}}'
 WITHOUT_ORDERS = {**SELLER, "entry": "{at: open + 31m, max_open: 1}", "exits": "\n  - dte: {at_most: 30}\n"}
@@ -132,7 +133,7 @@ def test_a_list_that_left_before_the_order_says_nothing_of_it() -> None:
     desk = Desk()
     order = desk.enter()
     desk.ack(order)
-    desk.state = desk.state._replace(asked_at=order.sent_at)
+    desk.state = desk.state._replace(inquiries=replace(desk.state.inquiries, asked_at=order.sent_at))
     answer(desk)
     answer(desk)
     assert desk.last.status is OrderStatus.WORKING
@@ -287,6 +288,6 @@ def test_an_entry_of_an_earlier_day_that_was_never_acknowledged_is_over_and_halt
     desk.start_again()
     desk.link(refs=())
     assert desk.order(desk.submitted[0].ref).status is OrderStatus.CANCELLED
-    assert desk.state.bots["seller"].day.halted == ""
+    assert desk.state.bots.by_name["seller"].day.halted == ""
     desk.until("10:01")
     assert [order.purpose for order in desk.submitted] == [Purpose.ENTRY, Purpose.ENTRY]

@@ -55,7 +55,7 @@ def assign(desk: Desk, count: int, theirs: int = 0) -> None:
 
 
 def end(desk: Desk) -> None:
-    data: dict[str, Json] = {"reason": "stopped", "is_clean": True, "is_linked": desk.state.is_ready}
+    data: dict[str, Json] = {"reason": "stopped", "is_clean": True, "is_linked": desk.state.connection.is_ready}
     desk.records.append(Record(desk.now, Kind.RUN_ENDED, data=data))
 
 
@@ -107,7 +107,7 @@ def test_while_an_exit_or_a_roll_is_taken_back_that_still_holds(count: int, roll
     desk.tick(1)
     order = desk.last
     desk.ack(order)
-    (found, *_) = desk.state.positions.values()
+    (found, *_) = desk.state.positions.by_id.values()
     desk.holds(held, count - 5)
     desk.holds(SPY, 100 * count)
     desk.tick(5)
@@ -115,7 +115,7 @@ def test_while_an_exit_or_a_roll_is_taken_back_that_still_holds(count: int, roll
     desk.cancelled(desk.order(order.ref))
     for _ in range(7):
         desk.tick(5)
-    found = desk.state.positions[found.id]
+    found = desk.state.positions.by_id[found.id]
     assert (found.state, found.legs[0].held, found.on_hold) == ("closed" if count == 5 else "exiting", 5 - count, "")
     assert [(each.purpose, each.quantity) for each in desk.live] == ([] if count == 5 else [(order.purpose, 3)])
     assert len(told(desk)) == 1
@@ -260,7 +260,7 @@ def with_calls_on_qqq(theirs: int, **sections: str) -> Desk:
         desk.fill(order)
     cash(desk, "700000")
     desk.until("16:30", step=600)
-    assert [position.legs[0].held for position in desk.state.positions.values()] == [5, 5]
+    assert [position.legs[0].held for position in desk.state.positions.by_id.values()] == [5, 5]
     return desk
 
 
@@ -279,7 +279,7 @@ def test_what_is_assigned_on_two_symbols_in_one_night_shares_the_cash(
     desk = with_calls_on_qqq(0 if is_put else 500, legs=legs)
     after = 500 if is_put else 0
     whole = 252500 - 295000 if is_put else 252500 + 302500
-    rows = [(position.legs[0].option, 0) for position in desk.state.positions.values()]
+    rows = [(position.legs[0].option, 0) for position in desk.state.positions.by_id.values()]
     of_spy, of_qqq = [rows[0], (SPY, after)], [rows[1], (QQQ, 0)]
     if seen == "at once":
         desk.unlink()
@@ -300,7 +300,7 @@ def test_what_is_assigned_on_two_symbols_in_one_night_shares_the_cash(
             desk.tick(2)
     for _ in range(8):
         desk.tick(60)
-    found = [(each.state, each.exit_reason, each.on_hold) for each in desk.state.positions.values()]
+    found = [(each.state, each.exit_reason, each.on_hold) for each in desk.state.positions.by_id.values()]
     assert found == [("closed", "assigned", "")] * 2
 
 
@@ -501,7 +501,7 @@ def test_a_fill_told_after_the_account_leaves_no_doubt_to_a_start(*, is_told: bo
     if is_told:
         desk.send(desk.execution(resting, resting.legs[0], 2, "1.00"))
     desk.start_again()
-    assert bool(desk.state.doubts) is not is_told
+    assert bool(desk.state.account.doubts) is not is_told
 
 
 @pytest.mark.parametrize("way", ["calls", "puts"])

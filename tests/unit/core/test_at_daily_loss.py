@@ -24,7 +24,7 @@ def test_the_loss_of_the_day_closes_what_is_open_where_that_is_asked(key: str, c
     desk.quote(put(5935), 1.55, 1.65, -0.07)
     desk.tick(1)
     desk.tick(1)
-    assert desk.state.bots["spread"].day.halt is Halt.DAY_LOSS
+    assert desk.state.bots.by_name["spread"].day.halt is Halt.DAY_LOSS
     closing = [order for order in desk.submitted if order.purpose is not Purpose.ENTRY]
     assert bool(closing) is closes
     assert desk.position.exit_reason == ("daily_loss" if closes else "")
@@ -60,21 +60,24 @@ def closing(desk: Desk) -> list[Order]:
 def test_the_loss_of_the_account_closes_what_all_bots_have_open(*, closes: bool) -> None:
     desk = both(daily_loss=Decimal(200), at_daily_loss=closes)
     lose(desk)
-    assert {state.day.halt for state in desk.state.bots.values()} == {Halt.ACCOUNT_LOSS}
+    assert {state.day.halt for state in desk.state.bots.by_name.values()} == {Halt.ACCOUNT_LOSS}
     assert {order.bot for order in closing(desk)} == ({"one", "two"} if closes else set())
     for order in closing(desk):
         desk.fill(order)
-    found = {(each.state, each.exit_reason) for each in desk.state.positions.values()}
+    found = {(each.state, each.exit_reason) for each in desk.state.positions.by_id.values()}
     assert found == ({("closed", "daily_loss")} if closes else {("open", "")})
 
 
 def test_it_closes_also_what_a_bot_holds_that_was_halted_before() -> None:
     desk = both(daily_loss=Decimal(200), at_daily_loss=True)
     desk.state = desk.state._replace(
-        bots={
-            name: replace(state, day=state.day.halted_for(Halt.DAY_PROFIT, "enough"))
-            for name, state in desk.state.bots.items()
-        }
+        bots=replace(
+            desk.state.bots,
+            by_name={
+                name: replace(state, day=state.day.halted_for(Halt.DAY_PROFIT, "enough"))
+                for name, state in desk.state.bots.by_name.items()
+            },
+        )
     )
     lose(desk)
     assert {order.bot for order in closing(desk)} == {"one", "two"}
@@ -95,5 +98,5 @@ def test_a_restart_in_the_middle_of_closing_changes_nothing() -> None:
         desk.tick(1)
     for order in closing(desk):
         desk.fill(order)
-    assert {each.state for each in desk.state.positions.values()} == {"closed"}
-    assert {each.exit_reason for each in desk.state.positions.values()} == {"daily_loss"}
+    assert {each.state for each in desk.state.positions.by_id.values()} == {"closed"}
+    assert {each.exit_reason for each in desk.state.positions.by_id.values()} == {"daily_loss"}

@@ -21,7 +21,7 @@ SPREAD = text_of("spread", exits='\n  - time: "12:00"\n')
 
 
 def of(desk: Desk, bot: str) -> Position:
-    return next(each for each in desk.state.positions.values() if each.bot == bot)
+    return next(each for each in desk.state.positions.by_id.values() if each.bot == bot)
 
 
 def both_sides(first: str = SPREAD, second: str = BUYER) -> Desk:
@@ -78,7 +78,7 @@ def test_what_was_closed_of_it_while_no_engine_ran_is_booked_so_when_it_expires(
     connected(desk)
     (fill,) = [each for each in desk.said(Kind.FILL) if each.data["purpose"] == "by_others"]
     assert fill.bot == ("buyer" if count < 0 else "spread")
-    assert {each.state for each in desk.state.positions.values()} == {"closed"}
+    assert {each.state for each in desk.state.positions.by_id.values()} == {"closed"}
     assert not [text for text in desk.alarms if "nobody can say whose" in text]
 
 
@@ -125,7 +125,7 @@ def test_what_is_there_again_is_no_more_in_doubt() -> None:
     desk.holds(SHARED, 0)
     desk.tick(5)
     assert not of(desk, "buyer").on_hold
-    assert not desk.state.doubts
+    assert not desk.state.account.doubts
 
 
 def test_a_start_finds_the_side_that_is_gone() -> None:

@@ -619,7 +619,7 @@ def test_62_nothing_is_entered_before_the_broker_has_told_its_time() -> None:
     desk.send(ClocksApart(desk.now, 0.0, is_known=False))
     desk.until("10:01")
     assert not desk.submitted
-    assert desk.state.bots["spread"].waits == "the broker has not told its time"
+    assert desk.state.bots.by_name["spread"].waits == "the broker has not told its time"
     desk.send(ClocksApart(desk.now, 0.0))
     assert desk.alarms[-1] == "the broker tells its time again"
     desk.tick(15)

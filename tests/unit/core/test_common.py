@@ -96,7 +96,7 @@ def test_resume_adopts_what_the_account_holds() -> None:
     assert (desk.position.hold, desk.position.missed, desk.position.legs[0].held) == (None, (), 2)
     assert desk.position.cash == before - 2 * 100 * quoted, "at the price of the moment in which it was missed"
     assert any(f"2 {option} of {desk.position.id} are booked as closed by others at" in text for text in desk.alarms)
-    assert not desk.state.doubts
+    assert not desk.state.account.doubts
     assert at_work(desk) == BOTH_2
 
 
@@ -230,7 +230,7 @@ def test_a_position_that_opens_later_does_not_lack_what_an_older_one_lacked() ->
     desk.holds(sold(desk), -7)
     for _ in range(8):
         desk.tick(1)
-    absent = {each.bot: each.absent("short_put") for each in desk.state.positions.values()}
+    absent = {each.bot: each.absent("short_put") for each in desk.state.positions.by_id.values()}
     assert absent == {"seller": 1, "second": 0}
 
 

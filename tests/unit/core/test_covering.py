@@ -46,7 +46,7 @@ def sent(desk: Desk) -> list[tuple[str, int]]:
 
 
 def why(desk: Desk, bot: str = "seller") -> str:
-    return desk.state.bots[bot].waits.removeprefix("quantity: ")
+    return desk.state.bots.by_name[bot].waits.removeprefix("quantity: ")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_none_is_no_trade_and_said(count: int, reason: str) -> None:
     desk.until("10:30")
     assert not desk.submitted
     assert why(desk) == reason
-    nearest = desk.state.bots["seller"].nearest
+    nearest = desk.state.bots.by_name["seller"].nearest
     assert nearest is not None
     assert (nearest.rule, nearest.text) == ("quantity", f"0: {reason}")
     assert [record.data["reason"] for record in desk.said(Kind.SELECTION)] == [f"quantity: {reason}"]
@@ -281,7 +281,7 @@ def test_an_early_assignment_takes_call_and_shares_and_is_told_as_that() -> None
     desk.until("10:00")
     desk.fill(desk.last)
     shares(desk, 500)
-    desk.holds(next(iter(desk.state.positions.values())).legs[0].option, 0)
+    desk.holds(next(iter(desk.state.positions.by_id.values())).legs[0].option, 0)
     desk.settle(60)
     (told,) = [text for text in desk.alarms if "shares" in text or "assigned" in text]
     assert "closed by hand, or assigned (it holds 500 SPY)" in told
@@ -291,7 +291,7 @@ def test_assigned_at_expiry_the_calls_are_gone_with_the_shares() -> None:
     desk = desk_of(1000, exits="\n  - at_expiry: settle\n  - stop: {cost: 9x credit}\n")
     desk.until("10:00")
     desk.fill(desk.last)
-    position = next(iter(desk.state.positions.values()))
+    position = next(iter(desk.state.positions.by_id.values()))
     option = position.legs[0].option
     desk.until("15:59")
     row = desk.board.rows[SPY]
@@ -301,7 +301,7 @@ def test_assigned_at_expiry_the_calls_are_gone_with_the_shares() -> None:
     shares(desk, 500)
     desk.holds(option, 0)
     desk.settle(60)
-    (position,) = desk.state.positions.values()
+    (position,) = desk.state.positions.by_id.values()
     assert (position.state, position.exit_reason) == ("closed", "assigned")
     assert not [text for text in desk.alarms if "shares" in text]
 
@@ -325,7 +325,9 @@ def test_after_a_start_the_account_says_what_is_held() -> None:
     desk.fill(desk.last)
     desk.unlink()
     desk.tick(5)
-    desk.link(positions=[(SPY, 100), (desk.state.positions[next(iter(desk.state.positions))].legs[0].option, -5)])
+    desk.link(
+        positions=[(SPY, 100), (desk.state.positions.by_id[next(iter(desk.state.positions.by_id))].legs[0].option, -5)]
+    )
     desk.settle(60)
     assert [text for text in desk.alarms if "400 fewer than the calls" in text]
-    assert desk.state.session.date == DAY
+    assert desk.state.schedule.session.date == DAY

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.core.handle_event import handle_event, start_run
-from rulebot.core.state import State
+from rulebot.core.state import MarketData, Schedule, State
 from rulebot.documents.load_bots import LoadedBots, check_live_data, load_desk
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import MisuseError
@@ -61,7 +61,7 @@ def test_a_bot_on_late_data_raises_an_alarm_and_others_do_not(tmp_path: Path) ->
     program = desk(tmp_path, {"one": ("SPX", "allow"), "two": ("SPY", "refuse")}).program("t", {}, 90)
     day = session_on(AT.date())
     assert day is not None
-    state = State(session=day, board=Board(), facts=Facts(events=EventCalendar()))
+    state = State(Schedule(day), MarketData(Board(), facts=Facts(events=EventCalendar())))
     state = start_run(program, state, AT).state
     for event, told in (
         (DataTrouble(AT, "SPX", "SPX: delayed data", is_late=True), ["one"]),

@@ -56,7 +56,7 @@ def test_72_on_its_last_day_a_call_is_still_exercised_for_the_dividend(days_left
     (leg,) = desk.position.legs
     last = replace(leg, option=replace(leg.option, expiry=DAY + timedelta(days=days_left)))
     held = replace(desk.position, legs=(last,))
-    desk.state = desk.state._replace(positions={held.id: held})
+    desk.state = desk.state._replace(positions=replace(desk.state.positions, by_id={held.id: held}))
     assert len(told(desk, DAY + timedelta(days=1), 610.0)) == count
 
 

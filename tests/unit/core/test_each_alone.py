@@ -76,7 +76,7 @@ def test_the_other_side_is_stopped_on_the_same_credit_later() -> None:
     desk.fill(desk.last)
     assert desk.position.state == "closed"
     assert not any("worse than its limit" in text for text in desk.alarms), "each order closed its own side"
-    assert desk.state.bots["spread"].day.last_end == "stop", "for `again` it is the exit that the spec names"
+    assert desk.state.bots.by_name["spread"].day.last_end == "stop", "for `again` it is the exit that the spec names"
 
 
 def test_a_side_that_is_closed_worse_than_its_limit_is_told() -> None:

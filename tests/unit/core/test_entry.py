@@ -131,7 +131,7 @@ def test_not_once_the_window_is_over() -> None:
     desk = Desk(at="11:00")
     desk.tick(1)
     assert not desk.submitted
-    assert desk.state.bots["spread"].waits == "its window is over"
+    assert desk.state.bots.by_name["spread"].waits == "its window is over"
 
 
 def test_a_window_past_an_early_close_is_no_trade() -> None:
@@ -163,7 +163,7 @@ def test_a_false_condition_does_not_enter(vix: float) -> None:
     desk.level("VIX", vix)
     desk.until("10:30", step=60)
     assert not desk.submitted
-    assert desk.state.bots["spread"].nearest is not None
+    assert desk.state.bots.by_name["spread"].nearest is not None
 
 
 def test_unknown_does_not_enter() -> None:
@@ -187,7 +187,7 @@ def test_once_decides_at_the_first_false() -> None:
     desk.level("VIX", 16.0)
     desk.tick(5)
     assert not desk.submitted
-    assert desk.state.bots["spread"].day.decided
+    assert desk.state.bots.by_name["spread"].day.decided
 
 
 def test_once_does_not_decide_on_unknown() -> None:
@@ -204,7 +204,7 @@ def test_once_decides_when_the_structure_does_not_pay() -> None:
     legs = text_of().partition("legs:")[2].partition("order:")[0] + "  require: [{credit: {at_least: 0.90}}]\n"
     desk = Desk((text_of(entry=ONCE, legs=legs),))
     desk.until("10:00")
-    assert "credit" in desk.state.bots["spread"].day.decided
+    assert "credit" in desk.state.bots.by_name["spread"].day.decided
 
 
 def test_one_window_sends_one_entry() -> None:
@@ -251,7 +251,7 @@ def test_again_tries_another_strike_for_orders_of_others_like_the_first_entry(at
     desk.settle(1.0)
     assert len(desk.submitted) == 3
     assert desk.last.legs[0].option != refused.legs[0].option
-    assert (desk.state.bots["spread"].day.entries, desk.state.bots["spread"].day.agains) == (2, 1)
+    assert (desk.state.bots.by_name["spread"].day.entries, desk.state.bots.by_name["spread"].day.agains) == (2, 1)
     unfilled(desk)
     desk.tick(61)
     assert len(desk.submitted) == (3 if at_most else 4)
@@ -291,7 +291,7 @@ def test_per_day_and_max_open() -> None:
         if desk.live:
             desk.fill(desk.last)
         desk.tick(61)
-    assert len([p for p in desk.state.positions.values() if p.state == "open"]) == 2
+    assert len([p for p in desk.state.positions.by_id.values() if p.state == "open"]) == 2
 
 
 def test_require_is_judged_on_the_price_the_order_starts_from() -> None:
@@ -344,7 +344,7 @@ def test_what_came_nearest_is_named_after_what_was_not_there(expiry: str, strike
     legs = f"\n  expiry: {expiry}\n  long_put: {{buy: put, strike: {strike}}}\n"
     desk = Desk((text_of(legs=legs, exits='\n  - time: "15:45"\n'),))
     desk.until("10:01")
-    nearest = desk.state.bots["spread"].nearest
+    nearest = desk.state.bots.by_name["spread"].nearest
     assert nearest is not None
     assert (nearest.rule, text in nearest.text) == (rule, True), nearest.text
 
@@ -354,12 +354,12 @@ def test_a_price_that_was_missing_for_a_moment_is_not_what_came_nearest() -> Non
     desk = Desk((text_of(risk="{max_loss_per_trade: $500}"),))
     desk.blind(put(5935))
     desk.until("10:00:10")
-    nearest = desk.state.bots["spread"].nearest
+    nearest = desk.state.bots.by_name["spread"].nearest
     assert nearest is not None
     assert nearest.rule == "price"
     desk.option(put(5935), 65)
     desk.until("10:01")
-    nearest = desk.state.bots["spread"].nearest
+    nearest = desk.state.bots.by_name["spread"].nearest
     assert nearest is not None
     assert (nearest.rule, "max_loss_per_trade" in nearest.text) == ("limits", True)
 
@@ -406,7 +406,7 @@ def test_a_halt_condition_halts_for_the_day() -> None:
     desk.level("VIX", 16.0)
     desk.until("10:30", step=60)
     assert not desk.submitted
-    assert "vix" in desk.state.bots["spread"].day.halted
+    assert "vix" in desk.state.bots.by_name["spread"].day.halted
 
 
 def test_a_halt_condition_halts_once_it_is_confirmed() -> None:
@@ -420,9 +420,9 @@ def test_a_halt_condition_halts_once_it_is_confirmed() -> None:
     desk.level("VIX", 31.0)
     desk.tick(5)
     desk.until("10:00:49", step=5)
-    assert not desk.state.bots["spread"].day.halted
+    assert not desk.state.bots.by_name["spread"].day.halted
     desk.until("10:00:50")
-    assert desk.state.bots["spread"].day.halted.startswith("vix")
+    assert desk.state.bots.by_name["spread"].day.halted.startswith("vix")
 
 
 def test_the_confirmation_of_a_halt_goes_on_when_the_window_opens() -> None:
@@ -430,9 +430,9 @@ def test_the_confirmation_of_a_halt_goes_on_when_the_window_opens() -> None:
     desk.level("VIX", 31.0)
     desk.tick(10)
     desk.settle(1)
-    assert not desk.state.bots["spread"].day.halted
+    assert not desk.state.bots.by_name["spread"].day.halted
     desk.until("10:00:10", step=5)
-    assert desk.state.bots["spread"].day.halted.startswith("vix")
+    assert desk.state.bots.by_name["spread"].day.halted.startswith("vix")
 
 
 def test_an_unknown_halt_condition_blocks_only_while_it_lasts() -> None:
@@ -442,7 +442,7 @@ def test_an_unknown_halt_condition_blocks_only_while_it_lasts() -> None:
     desk.board.last[row] = float("nan")
     desk.until("10:05")
     assert not desk.submitted
-    assert not desk.state.bots["spread"].day.halted
+    assert not desk.state.bots.by_name["spread"].day.halted
     desk.board.last[row] = 16.0
     desk.tick(1)
     assert len(desk.submitted) == 1
@@ -453,9 +453,9 @@ def test_a_halt_that_is_unknown_in_the_window_is_why_a_bot_did_not_watch() -> No
     desk = Desk((text_of(risk="{halt_when: [{vix: {above: 30}}]}"),))
     desk.board.last[desk.board.rows[Underlying("VIX")]] = float("nan")
     desk.until("09:59:59")
-    assert not desk.state.bots["spread"].day.skipped, "its window is still to come"
+    assert not desk.state.bots.by_name["spread"].day.skipped, "its window is still to come"
     desk.until("12:00", step=60)
-    assert desk.state.bots["spread"].day.skipped == "halt condition vix unknown: VIX: no price"
+    assert desk.state.bots.by_name["spread"].day.skipped == "halt condition vix unknown: VIX: no price"
     (told,) = [each for each in desk.records if each.kind is Kind.BOT_DAY and each.data["skipped"]]
     assert told.at == clock("10:00:59")
 
@@ -468,8 +468,8 @@ def test_exits_go_on_when_halted_and_it_is_halted_since_then() -> None:
     desk.level("VIX", 31.0)
     desk.quote(put(5945), 3.9, 4.1, -0.2)
     desk.tick(1)
-    assert desk.state.bots["spread"].day.halted
-    assert desk.state.bots["spread"].since == desk.now
+    assert desk.state.bots.by_name["spread"].day.halted
+    assert desk.state.bots.by_name["spread"].since == desk.now
     assert desk.last.purpose is Purpose.EXIT
 
 
@@ -492,7 +492,7 @@ def test_the_daily_loss_halts() -> None:
     desk.quote(put(5945), 3.65, 3.75, -0.2)
     desk.quote(put(5935), 1.55, 1.65, -0.07)
     desk.tick(1)
-    assert "daily_loss" in desk.state.bots["spread"].day.halted
+    assert "daily_loss" in desk.state.bots.by_name["spread"].day.halted
 
 
 def test_confirmation_by_seconds() -> None:
@@ -599,8 +599,8 @@ SPREAD = """
 def test_a_time_that_an_entry_requires_is_heeded_to_the_second_while_nothing_moves(sections: dict[str, str]) -> None:
     desk = Desk((text_of(**{"entry": '{window: {from: "10:00", to: "11:00"}, per_day: 2}', **sections}),))
     desk.until("10:29:50", step=7)
-    while desk.state.wake_at <= clock("10:30"):
-        desk.now = max(desk.state.wake_at, desk.now)
+    while desk.state.schedule.wake_at <= clock("10:30"):
+        desk.now = max(desk.state.schedule.wake_at, desk.now)
         desk.freshen()
         desk.send(MarketMoved(desk.now, ()))
     assert (len(desk.submitted), desk.now) == (1, clock("10:30"))

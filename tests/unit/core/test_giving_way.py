@@ -43,13 +43,13 @@ def both(first: dict[str, str], second: dict[str, str]) -> Desk:
 
 
 def resting(desk: Desk) -> Order:
-    of_first = [order for order in desk.state.orders.values() if order.bot == "first"]
+    of_first = [order for order in desk.state.orders.by_ref.values() if order.bot == "first"]
     return next(order for order in reversed(of_first) if order.purpose is not Purpose.ENTRY)
 
 
 def held_by_first(desk: Desk) -> Option:
     """Return the option that the first bot holds."""
-    return next(each for each in desk.state.positions.values() if each.bot == "first").legs[0].option
+    return next(each for each in desk.state.positions.by_id.values() if each.bot == "first").legs[0].option
 
 
 def test_what_rests_on_the_other_side_of_an_exit_is_taken_back_first_and_put_back_after_it() -> None:
@@ -139,7 +139,7 @@ def test_what_is_sold_beside_an_exit_rests_only_once_that_is_over(resting: str, 
     for _ in range(5):
         desk.tick(5)
     assert [order.ref for order in desk.live] == [leaving.ref]
-    assert next(each for each in desk.state.positions.values() if each.bot == "second").suspended
+    assert next(each for each in desk.state.positions.by_id.values() if each.bot == "second").suspended
     desk.fill(leaving)
     for _ in range(3):
         desk.tick(1)
@@ -224,9 +224,9 @@ def test_a_protective_stop_that_has_given_way_to_an_entry_is_watched_and_the_ent
     desk, guard, entry = given_way()
     option = bid(desk, guard)
     desk.tick(1)
-    assert desk.state.positions[guard.position].state == "open", "a stop is triggered by two bids in a row"
+    assert desk.state.positions.by_id[guard.position].state == "open", "a stop is triggered by two bids in a row"
     desk.tick(1)
-    position = desk.state.positions[guard.position]
+    position = desk.state.positions.by_id[guard.position]
     assert (position.state, position.exit_reason, position.suspended) == ("exiting", "watched_stop", False)
     said = f"{option} is bid at {guard.stop_price:f}, where its protective stop has given way to another order"
     assert desk.alarms == [f"{said}: the position is closed"]
@@ -239,7 +239,7 @@ def test_a_protective_stop_that_has_given_way_to_an_entry_is_watched_and_the_ent
     assert (closing.position, closing.purpose, closing.side) == (guard.position, Purpose.EXIT, Side.BUY)
     assert (closing.kind, closing.quantity) == (OrderType.MARKET, 1)
     desk.fill(closing)
-    position = desk.state.positions[guard.position]
+    position = desk.state.positions.by_id[guard.position]
     assert (position.state, position.exit_reason) == ("closed", "watched_stop")
     (unfilled,) = desk.said(Kind.DECISION, "unfilled")
     assert unfilled.data["reason"] == f"watched_stop of {guard.position} goes first"
@@ -248,12 +248,12 @@ def test_a_protective_stop_that_has_given_way_to_an_entry_is_watched_and_the_ent
 def test_29_a_stop_that_has_given_way_is_watched_at_the_price_that_the_exchange_corrects() -> None:
     desk, guard, _ = given_way()
     assert guard.stop_price is not None
-    (sold,) = (order for order in desk.state.orders.values() if order.is_of(guard.position) and order.has_fills)
+    (sold,) = (order for order in desk.state.orders.by_ref.values() if order.is_of(guard.position) and order.has_fills)
     desk.send(desk.execution(sold, sold.legs[0], 1, (guard.stop_price - 1) / 4, exec_id="0001.0001.02"))
     bid(desk, guard, -1.0)
     desk.tick(1)
     desk.tick(1)
-    assert desk.state.positions[guard.position].exit_reason == "watched_stop"
+    assert desk.state.positions.by_id[guard.position].exit_reason == "watched_stop"
 
 
 def test_a_stop_is_put_back_where_the_entry_it_gives_way_to_is_not_sent_since_the_engine_is_to_stop() -> None:
@@ -315,7 +315,7 @@ def test_a_stop_on_what_an_exit_leaves_open_is_watched_where_it_has_given_way() 
     bid(desk, guard)
     desk.tick(1)
     desk.tick(1)
-    assert desk.state.positions[guard.position].exit_reason == "watched_stop"
+    assert desk.state.positions.by_id[guard.position].exit_reason == "watched_stop"
 
 
 def test_an_exit_of_another_leg_lets_a_stop_that_has_given_way_wait_for_its_contract() -> None:
@@ -370,7 +370,7 @@ def test_a_stop_that_has_given_way_is_not_hit_by_less_than_would_have_triggered_
 ) -> None:
     desk, guard, entry = given_way()
     what(desk, guard)
-    assert desk.state.positions[guard.position].state == "open"
+    assert desk.state.positions.by_id[guard.position].state == "open"
     assert not desk.alarms
     assert entry.ref not in [order.ref for order in desk.cancels]
 
@@ -380,7 +380,7 @@ def test_a_stop_whose_quote_stands_still_at_its_price_is_hit_all_the_same() -> N
     bid(desk, guard)
     desk.tick(1)
     desk.tick(2, quiet=True)
-    assert desk.state.positions[guard.position].exit_reason == "watched_stop"
+    assert desk.state.positions.by_id[guard.position].exit_reason == "watched_stop"
 
 
 def test_the_price_of_a_stop_is_watched_while_its_cancel_is_under_way_and_no_entry_follows() -> None:
@@ -389,7 +389,7 @@ def test_the_price_of_a_stop_is_watched_while_its_cancel_is_under_way_and_no_ent
     bid(desk, guard)
     desk.tick(1)
     desk.tick(1)
-    assert desk.state.positions[guard.position].exit_reason == "watched_stop"
+    assert desk.state.positions.by_id[guard.position].exit_reason == "watched_stop"
     assert [order.bot for order in desk.submitted] == ["first", "first"]
     desk.cancelled(guard)
     desk.tick(1)
@@ -398,7 +398,7 @@ def test_the_price_of_a_stop_is_watched_while_its_cancel_is_under_way_and_no_ent
     desk.ack(closing)
     desk.tick(5)
     assert desk.last.ref == closing.ref
-    assert desk.state.bots["second"].waits == f"the exit of {guard.position} in the same option to be over"
+    assert desk.state.bots.by_name["second"].waits == f"the exit of {guard.position} in the same option to be over"
     desk.fill(closing)
     desk.tick(1)
     assert (desk.last.bot, desk.last.purpose) == ("second", Purpose.ENTRY)
@@ -411,7 +411,7 @@ def test_a_stop_that_fills_while_its_cancel_is_under_way_leaves_nothing_to_close
     desk.tick(1)
     desk.fill(guard)
     desk.tick(1)
-    position = desk.state.positions[guard.position]
+    position = desk.state.positions.by_id[guard.position]
     assert (position.state, position.is_flat) == ("closed", True)
     assert not [order for order in desk.submitted if order.purpose is Purpose.EXIT]
 
@@ -438,7 +438,7 @@ def test_a_stop_that_is_back_is_watched_by_the_broker_alone() -> None:
     bid(desk, again, 1.0)
     for _ in range(3):
         desk.tick(1)
-    assert desk.state.positions[guard.position].state == "open"
+    assert desk.state.positions.by_id[guard.position].state == "open"
     assert not desk.alarms
 
 
@@ -664,7 +664,7 @@ def test_what_gives_way_to_an_exit_stays_so_where_its_own_exits_are_judged_in_th
     desk.board.ask[row] += 0.30
     desk.until("14:59:30")
     desk.until("15:00")
-    given = next(each for each in desk.state.positions.values() if each.bot == "second")
+    given = next(each for each in desk.state.positions.by_id.values() if each.bot == "second")
     assert [order.ref for order in desk.cancels] == [target.ref]
     assert given.suspended
     assert given.best[0].amount > 0

@@ -76,7 +76,7 @@ def holding(*exits: str) -> Desk:
 
 def told(desk: Desk, feed: Answers, at: str) -> list[Event]:
     """Return what is told of the next session, as a run asks for it at a time of it."""
-    session, held = session_on(NEXT), tuple(desk.state.positions.values())
+    session, held = session_on(NEXT), tuple(desk.state.positions.by_id.values())
     assert session is not None
 
     async def ask() -> list[Event]:
@@ -87,7 +87,9 @@ def told(desk: Desk, feed: Answers, at: str) -> list[Event]:
 
 
 def view_of(desk: Desk) -> View:
-    return View(now=desk.now.timestamp(), session=desk.state.session, board=desk.board, facts=desk.state.facts)
+    return View(
+        now=desk.now.timestamp(), session=desk.state.schedule.session, board=desk.board, facts=desk.state.market.facts
+    )
 
 
 def strikes_of(events: Iterable[Event]) -> set[date]:
@@ -138,9 +140,9 @@ def test_the_expected_move_of_the_open_is_taken_of_what_is_held_too() -> None:
     for event in told(desk, Answers(), "09:25"):
         desk.send(event)
     desk.tick(10)
-    assert {put(600, "SPY", HELD), call(600, "SPY", HELD)} <= set(desk.state.streamed)
+    assert {put(600, "SPY", HELD), call(600, "SPY", HELD)} <= set(desk.state.subscriptions.streamed)
     for right in (put, call):
         desk.quote(right(600, "SPY", HELD), 9.9, 10.1)
     desk.now += timedelta(minutes=5)
     desk.tick()
-    assert desk.state.facts.opening_moves == {("SPY", HELD): pytest.approx(20.0 * 1.2533, abs=0.001)}
+    assert desk.state.market.facts.opening_moves == {("SPY", HELD): pytest.approx(20.0 * 1.2533, abs=0.001)}

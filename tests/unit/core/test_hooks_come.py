@@ -24,7 +24,9 @@ LEAVES = """
 
 def desk_of(**sections: str) -> Desk:
     desk = Desk((text_of(**{"entry": ASKS, **sections}),))
-    desk.state = desk.state._replace(facts=replace(desk.state.facts, hooks={}))
+    desk.state = desk.state._replace(
+        market=replace(desk.state.market, facts=replace(desk.state.market.facts, hooks={}))
+    )
     return desk
 
 
@@ -41,7 +43,7 @@ def test_a_hook_lets_the_bot_enter_in_the_next_instant_though_no_quote_moves() -
     desk.until("10:20", step=60)
     assert not desk.submitted
     sent(desk, "trend", "up")
-    assert desk.state.wake_at <= desk.now
+    assert desk.state.schedule.wake_at <= desk.now
     desk.tick(0.25, quiet=True)
     assert len(desk.submitted) == 1
     (record,) = kept(desk)
@@ -65,8 +67,8 @@ def test_the_same_message_counts_once() -> None:
     sent(desk, "trend", "down", 1)
     sent(desk, "trend", "up", 2)
     sent(desk, "trend", "down", 1)
-    assert desk.state.facts.hooks is not None
-    assert desk.state.facts.hooks["trend"].says == "up"
+    assert desk.state.market.facts.hooks is not None
+    assert desk.state.market.facts.hooks["trend"].says == "up"
     assert len(kept(desk)) == 2
 
 
@@ -74,17 +76,17 @@ def test_one_that_was_under_way_for_longer_does_not_undo_a_later_one() -> None:
     desk = desk_of()
     sent(desk, "trend", "up", 1)
     sent(desk, "trend", "down", 2, desk.now - timedelta(seconds=5))
-    assert desk.state.facts.hooks is not None
-    assert desk.state.facts.hooks["trend"].says == "up"
+    assert desk.state.market.facts.hooks is not None
+    assert desk.state.market.facts.hooks["trend"].says == "up"
 
 
 def test_where_none_could_come_the_first_one_shows_that_they_do() -> None:
     desk = Desk((text_of(entry=ASKS),))
     desk.until("10:20", step=60)
-    assert desk.state.bots["spread"].readings["when", "webhook.trend"].verdict.truth is None
+    assert desk.state.bots.by_name["spread"].readings["when", "webhook.trend"].verdict.truth is None
     sent(desk, "trend", "down")
     desk.tick(1)
-    assert desk.state.bots["spread"].readings["when", "webhook.trend"].verdict.truth is False
+    assert desk.state.bots.by_name["spread"].readings["when", "webhook.trend"].verdict.truth is False
 
 
 def test_what_waits_for_a_hook_to_be_forgotten_is_judged_in_that_second() -> None:
@@ -115,15 +117,15 @@ def test_a_hook_halts_the_day() -> None:
     desk.until("10:01", step=30)
     sent(desk, "news")
     desk.tick(0.25, quiet=True)
-    assert desk.state.bots["spread"].day.halted.startswith("webhook.news came 10:01:00")
+    assert desk.state.bots.by_name["spread"].day.halted.startswith("webhook.news came 10:01:00")
 
 
 def restarted(desk: Desk, *, takes_hooks: bool = True) -> None:
     """End the engine and start it again from its records."""
     desk.now += timedelta(seconds=2)
-    facts = desk.state.facts
+    facts = desk.state.market.facts
     found = resume(desk.records, desk.now, desk.board, EventCalendar(), takes_hooks=takes_hooks).state
-    desk.state = found._replace(facts=replace(facts, hooks=found.facts.hooks))
+    desk.state = found._replace(market=replace(found.market, facts=replace(facts, hooks=found.market.facts.hooks)))
     desk.take(start_run(desk.program, desk.state, desk.now))
     desk.link()
 
@@ -132,9 +134,9 @@ def test_an_engine_that_is_started_between_hook_and_entry_still_knows_it() -> No
     desk = desk_of(entry=ASKS.replace("10:00", "10:30"))
     desk.until("10:10")
     sent(desk, "trend", "up", 1)
-    before = desk.state.facts.hooks, desk.state.hook_ids
+    before = desk.state.market.facts.hooks, desk.state.requests.hook_ids
     restarted(desk)
-    assert (desk.state.facts.hooks, desk.state.hook_ids) == before
+    assert (desk.state.market.facts.hooks, desk.state.requests.hook_ids) == before
     sent(desk, "trend", "up", 1)  # what the dead one had read and not yet removed
     assert len(kept(desk)) == 1
     desk.until("10:29:59", step=30)
@@ -148,13 +150,13 @@ def test_after_a_restart_it_still_ends_in_its_second() -> None:
     desk = desk_of(entry=waits)
     sent(desk, "news")
     restarted(desk)
-    assert clock("10:29") in desk.state.bots["spread"].agenda
+    assert clock("10:29") in desk.state.bots.by_name["spread"].agenda
 
 
 def test_without_a_secret_a_start_knows_nothing_of_hooks() -> None:
     desk = desk_of()
     restarted(desk, takes_hooks=False)
-    assert desk.state.facts.hooks is None
+    assert desk.state.market.facts.hooks is None
 
 
 def test_the_next_day_begins_without_those_of_this_one() -> None:
@@ -162,10 +164,10 @@ def test_the_next_day_begins_without_those_of_this_one() -> None:
     sent(desk, "trend", "up", 1)
     thursday = date(2026, 11, 19)
     found = resume(desk.records, clock("09:00", thursday), desk.board, EventCalendar(), takes_hooks=True).state
-    assert (found.facts.hooks, found.hook_ids) == ({}, frozenset())
+    assert (found.market.facts.hooks, found.requests.hook_ids) == ({}, frozenset())
     desk.now = clock("09:00", thursday)
     desk.send(MarketMoved(desk.now, ()))
-    assert (desk.state.facts.hooks, desk.state.hook_ids) == ({}, frozenset())
+    assert (desk.state.market.facts.hooks, desk.state.requests.hook_ids) == ({}, frozenset())
     desk.day = thursday
     desk.until("09:50")
     assert not desk.submitted

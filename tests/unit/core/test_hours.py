@@ -40,7 +40,7 @@ def test_what_does_not_trade_is_not_entered_and_says_why() -> None:
     assert desk.alarms == [f"{CLOSED}: nothing on it is entered"]
     desk.until("10:30", step=60)
     assert not desk.submitted
-    assert desk.state.bots["spread"].waits == CLOSED
+    assert desk.state.bots.by_name["spread"].waits == CLOSED
     assert [record.data["reason"] for record in desk.said(Kind.DECISION, "skip")] == [CLOSED]
 
 
@@ -56,7 +56,7 @@ def test_a_day_without_trading_is_why_nothing_was_entered_whatever_is_unknown_fo
     desk = Desk((text_of(risk=f"{{max_loss_per_trade: $2000{halts}}}"),), at="09:29")
     shut(desk, "SPX")
     desk.until("11:05", step=60)
-    day = desk.state.bots["spread"].day
+    day = desk.state.bots.by_name["spread"].day
     assert day.skipped == (CLOSED if halts else f"its window is over; {CLOSED}")
 
 
@@ -78,8 +78,10 @@ def test_a_universe_says_so_only_where_nothing_of_it_trades(risk: str) -> None:
     shut(both, "SPX", "SPY")
     for desk in (one, both):
         desk.until("11:05", step=60)
-    assert CLOSED not in one.state.bots["spread"].day.skipped
-    assert both.state.bots["spread"].day.skipped == (f"{CLOSED}, SPY" if risk else f"its window is over; {CLOSED}, SPY")
+    assert CLOSED not in one.state.bots.by_name["spread"].day.skipped
+    assert both.state.bots.by_name["spread"].day.skipped == (
+        f"{CLOSED}, SPY" if risk else f"its window is over; {CLOSED}, SPY"
+    )
 
 
 def test_an_exit_that_cannot_be_judged_for_want_of_trading_neither_acts_nor_alarms() -> None:
@@ -131,7 +133,7 @@ def test_an_early_close_brings_time_exits_forward_and_ends_entries() -> None:
     desk = Desk(at="09:25")
     told(desk, hours("09:30", "13:00"))
     assert EARLY in desk.alarms
-    assert (desk.state.session.close, desk.state.session.is_half) == (clock("13:00"), True)
+    assert (desk.state.schedule.session.close, desk.state.schedule.session.is_half) == (clock("13:00"), True)
     desk.until("09:59", step=60)
     desk.opened()
     desk.until("12:44")
@@ -145,10 +147,10 @@ def test_volatility_is_that_of_the_time_that_is_left_to_an_early_close() -> None
     """Of the time to the calendar's close it was a third too low, by which a bot entered, or did not."""
     desk = Desk((text_of(entry='{window: {from: "10:00", to: "11:00"}, when: [{iv: {above: 500%}}]}'),))
     desk.until("10:00")
-    iv = [reading for (_, name), reading in desk.state.bots["spread"].readings.items() if name == "iv"]
+    iv = [reading for (_, name), reading in desk.state.bots.by_name["spread"].readings.items() if name == "iv"]
     told(desk, hours("09:30", "13:00"))
     desk.tick(0)
-    iv += [reading for (_, name), reading in desk.state.bots["spread"].readings.items() if name == "iv"]
+    iv += [reading for (_, name), reading in desk.state.bots.by_name["spread"].readings.items() if name == "iv"]
     whole, short = (reading.verdict.value for reading in iv)
     assert whole is not None
     assert short == pytest.approx(whole * sqrt(6 / 3), rel=1e-3)
@@ -186,11 +188,11 @@ def test_an_early_close_that_is_told_within_the_session_leaves_what_is_open_gove
     desk = Desk()
     desk.opened()
     before = desk.position
-    day = desk.state.bots["spread"].day
+    day = desk.state.bots.by_name["spread"].day
     desk.until("11:30")
     told(desk, hours("09:30", "13:00"))
     assert desk.position == before
-    assert desk.state.bots["spread"].day == day
+    assert desk.state.bots.by_name["spread"].day == day
     desk.until("12:46", step=15)
     assert desk.position.state == "exiting"
     assert len([each for each in desk.submitted if each.purpose.value == "entry"]) == 1
@@ -202,7 +204,7 @@ def test_a_restart_goes_on_in_the_day_that_was_told_and_alarms_no_more_than_once
     told(desk, hours("09:30", "13:00"))
     told(desk, hours("09:30", "13:00"))
     desk.start_again()
-    assert desk.state.session.close == clock("13:00")  # before the broker has answered
+    assert desk.state.schedule.session.close == clock("13:00")  # before the broker has answered
     told(desk, hours("09:30", "13:00"))
     assert desk.alarms.count(EARLY) == 1
     desk.link()
@@ -216,8 +218,11 @@ def test_a_store_remembers_what_was_told_of_today(tmp_path: Path) -> None:
     told(desk, Hours(DAY), "QQQ")
     with closing(SqlJournal(open_store(kept(desk, tmp_path)))) as journal:
         today, tomorrow = (resume_from(journal.recall(at), at).state for at in (desk.now, desk.now + timedelta(days=1)))
-    assert (today.session, today.facts.hours) == (desk.state.session, desk.state.facts.hours)
-    assert (tomorrow.session.is_half, tomorrow.facts.hours) == (False, {})
+    assert (today.schedule.session, today.market.facts.hours) == (
+        desk.state.schedule.session,
+        desk.state.market.facts.hours,
+    )
+    assert (tomorrow.schedule.session.is_half, tomorrow.market.facts.hours) == (False, {})
 
 
 def test_an_early_close_that_is_taken_back_makes_a_whole_day_again() -> None:
@@ -225,11 +230,11 @@ def test_an_early_close_that_is_taken_back_makes_a_whole_day_again() -> None:
     desk = Desk(at="09:25")
     told(desk, hours("09:30", "13:00"))
     told(desk, hours("09:30", "12:00"), "SPY")
-    assert desk.state.session.close == clock("12:00")
+    assert desk.state.schedule.session.close == clock("12:00")
     told(desk, hours("09:30", "16:00"), "SPY")
-    assert desk.state.session.close == clock("13:00")
+    assert desk.state.schedule.session.close == clock("13:00")
     told(desk, hours("09:30", "16:00"))
-    assert (desk.state.session.close, desk.state.session.is_half) == (clock("16:00"), False)
+    assert (desk.state.schedule.session.close, desk.state.schedule.session.is_half) == (clock("16:00"), False)
     assert desk.alarms[-1] == "the broker closes at 16:00 today, later than it had told before"
     desk.until("09:59", step=60)
     desk.opened()
@@ -256,7 +261,7 @@ def test_a_watch_that_an_early_close_ends_says_what_came_nearest() -> None:
     desk.until("12:50", step=60)
     told(desk, hours("09:30", "13:00"))
     desk.tick(1)
-    day = desk.state.bots["spread"].day
+    day = desk.state.bots.by_name["spread"].day
     assert day.skipped.startswith("its window is over; nearest vix: 16.00")
     assert [each.data["what"] for each in desk.said(Kind.DECISION)] == ["watch", "stop watching"]
 
@@ -282,9 +287,9 @@ def test_hours_are_read_back_from_their_words() -> None:
 def test_hours_that_are_not_an_early_close_of_this_session_change_nothing(opens: str, closes: str) -> None:
     """Where the open differs they are those of something else, or of a time zone that is read wrongly."""
     desk = Desk()
-    before = desk.state.session
+    before = desk.state.schedule.session
     told(desk, hours(opens, closes))
-    assert desk.state.session == before
+    assert desk.state.schedule.session == before
     assert not desk.alarms
 
 
@@ -292,12 +297,12 @@ def test_hours_of_another_day_are_passed_over() -> None:
     desk = Desk()
     told(desk, Hours(HALF_DAY))
     assert not desk.alarms
-    assert not desk.state.facts.hours
+    assert not desk.state.market.facts.hours
 
 
 def test_a_half_day_of_the_calendar_needs_no_word() -> None:
     desk = Desk(day=HALF_DAY)
-    session = desk.state.session
+    session = desk.state.schedule.session
     assert not hours("09:30", "13:00", HALF_DAY).is_less(session)
     assert hours("09:30", "12:00", HALF_DAY).is_less(session)
     assert Hours(HALF_DAY).is_less(session)

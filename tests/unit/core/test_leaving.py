@@ -47,7 +47,7 @@ def test_a_target_buys_back_at_half() -> None:
     desk.fill(order)
     assert desk.position.state == "closed"
     assert desk.position.exit_price == Decimal("-0.35")
-    assert desk.state.bots["spread"].day.realized == Decimal("35.00")
+    assert desk.state.bots.by_name["spread"].day.realized == Decimal("35.00")
 
 
 def test_without_a_price_it_is_tried_when_one_comes_and_not_every_second() -> None:
@@ -56,7 +56,7 @@ def test_without_a_price_it_is_tried_when_one_comes_and_not_every_second() -> No
     desk.until("15:00")
     assert (desk.position.state, exits(desk)) == ("exiting", ["time"])
     sent = len(desk.submitted)
-    assert desk.state.wakes["spread"] - desk.now == timedelta(seconds=15)
+    assert desk.state.bots.wakes["spread"] - desk.now == timedelta(seconds=15)
     desk.tick(3)
     assert len(desk.submitted) == sent
     cost(desk, 0.40)
@@ -250,11 +250,11 @@ def test_each_position_that_has_no_price_to_close_at_is_told_of() -> None:
     for _ in range(2):
         desk.tick(61)
         desk.fill(desk.submitted[-1])
-    desk.blind(*(leg.option for position in desk.state.positions.values() for leg in position.legs))
+    desk.blind(*(leg.option for position in desk.state.positions.by_id.values() for leg in position.legs))
     desk.until("15:45")
     assert len(desk.submitted) == 2
     told = [record.position for record in desk.said(Kind.ALARM) if "no price to close at" in str(record.data["text"])]
-    assert sorted(told) == sorted(desk.state.positions)
+    assert sorted(told) == sorted(desk.state.positions.by_id)
 
 
 def test_unknown_exits_when_the_spec_says_so() -> None:
@@ -747,7 +747,7 @@ def test_a_worthless_expiry() -> None:
     desk.holds(put(5935), 0)
     assert desk.position.exit_reason == "expired_worthless"
     assert desk.position.net == Decimal("70.00")
-    assert desk.state.bots["spread"].day.realized == Decimal("70.00")
+    assert desk.state.bots.by_name["spread"].day.realized == Decimal("70.00")
 
 
 def test_a_position_that_goes_to_nothing_before_the_close_is_not_settled() -> None:

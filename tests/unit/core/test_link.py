@@ -105,7 +105,10 @@ def test_orders_under_another_client_id_cannot_be_cancelled_and_a_person_is_told
     for order in desk.live:
         desk.ack(order)
     desk.state = desk.state._replace(
-        orders={ref: replace(order, client_id=client) for ref, order in desk.state.orders.items()}
+        orders=replace(
+            desk.state.orders,
+            by_ref={ref: replace(order, client_id=client) for ref, order in desk.state.orders.by_ref.items()},
+        )
     )
     desk.unlink()
     desk.link()
@@ -290,7 +293,7 @@ def test_a_fill_that_was_dealt_while_nobody_listened_opened_its_position_then() 
         desk.send(replace(report, executed_at=dealt + timedelta(seconds=1 - at)))
     desk.link([])
     assert (desk.position.state, desk.position.opened_at) == ("open", dealt)
-    assert desk.day_of() == replace(desk.state.bots["spread"].day, opened=1)
+    assert desk.day_of() == replace(desk.state.bots.by_name["spread"].day, opened=1)
     desk.tick(1)
     assert [each.purpose for each in desk.submitted] == [Purpose.ENTRY, Purpose.EXIT]
 
@@ -329,7 +332,7 @@ def test_an_exit_that_was_dealt_while_nobody_listened_closed_its_position_then()
     desk.until("10:10")
     closed = left_unheard(desk, "10:40")
     assert (closed.state, closed.closed_at) == ("closed", clock("10:40"))
-    assert desk.state.bots["spread"].day.last_end_at == clock("10:40")
+    assert desk.state.bots.by_name["spread"].day.last_end_at == clock("10:40")
     assert left_at(desk.state, closed) == clock("10:40")
     desk.tick(1)
     assert [each.purpose for each in desk.submitted] == [Purpose.ENTRY, Purpose.EXIT, Purpose.ENTRY]
@@ -366,8 +369,8 @@ def test_of_two_exits_in_an_outage_the_later_one_counts_in_whatever_order_they_a
             desk.send(replace(report, executed_at=clock(dealt)))
         desk.report(order, BrokerStatus.FILLED, 1)
     desk.link([])
-    assert [each.closed_at for each in desk.state.positions.values()] == [clock("13:10"), clock("13:20")]
-    assert desk.state.bots["spread"].day.last_end_at == clock("13:20")
+    assert [each.closed_at for each in desk.state.positions.by_id.values()] == [clock("13:10"), clock("13:20")]
+    assert desk.state.bots.by_name["spread"].day.last_end_at == clock("13:20")
 
 
 def test_an_exit_by_a_broker_whose_clock_is_behind_closed_nothing_before_it_was_sent() -> None:
@@ -388,9 +391,9 @@ def test_when_an_exit_was_dealt_is_known_over_a_start_before_its_end_is_told() -
     first, second = desk.executions_of(order, 1)
     desk.send(replace(first, executed_at=clock("10:40")))
     desk.now += timedelta(minutes=5)
-    booked = dict(desk.state.booked)
+    booked = dict(desk.state.positions.booked)
     desk.start_again()
-    assert dict(desk.state.booked) == booked
+    assert dict(desk.state.positions.booked) == booked
     desk.send(replace(second, at=desk.now, executed_at=clock("10:39")))
     desk.link([])
     assert (desk.position.state, desk.position.closed_at) == ("closed", clock("10:40"))
@@ -415,7 +418,7 @@ def test_an_exit_that_was_dealt_on_an_earlier_day_is_of_that_day() -> None:
         desk.cancelled(order)
     desk.tick(1)
     assert (desk.position.state, desk.position.closed_at) == ("closed", clock("15:50"))
-    assert desk.state.bots["seller"].day.realized == 0
+    assert desk.state.bots.by_name["seller"].day.realized == 0
 
 
 def test_nothing_is_sent_while_unlinked() -> None:
@@ -685,7 +688,10 @@ def test_what_expired_while_we_were_away_settles_at_that_days_close(close: float
 
 def back_after_two_days(desk: Desk, held: Position) -> list[Session]:
     """Be away from now on, and come back on the second session after this one; return those three sessions."""
-    desk.state = desk.state._replace(positions={held.id: held}, holdings={})
+    desk.state = desk.state._replace(
+        positions=replace(desk.state.positions, by_id={held.id: held}),
+        account=replace(desk.state.account, holdings={}),
+    )
     desk.unlink()
     days = [session_on(day) for day in (desk.day, date(2026, 11, 19), date(2026, 11, 20))]
     desk.now = days[-1].open + timedelta(minutes=40)
@@ -748,7 +754,7 @@ def test_kill_takes_entries_back_and_lets_exits_go_on() -> None:
     desk.opened()
     desk.ask(Request.KILL)
     desk.until("15:45")
-    assert desk.state.standing.trading is TradingMode.REDUCING
+    assert desk.state.requests.standing.trading is TradingMode.REDUCING
     assert desk.last.purpose is Purpose.EXIT
 
 
@@ -798,7 +804,7 @@ def test_stop_takes_entries_back() -> None:
     desk.ack(desk.enter())
     desk.ask(Request.STOP)
     assert desk.last.status is OrderStatus.CANCELLING
-    assert desk.state.is_stopping
+    assert desk.state.requests.is_stopping
 
 
 def test_each_request_acts_once() -> None:
@@ -806,7 +812,7 @@ def test_each_request_acts_once() -> None:
     desk.ask(Request.PAUSE, identity="same")
     desk.ask(Request.RESUME, identity="other")
     desk.ask(Request.PAUSE, identity="same")
-    assert not desk.state.standing.paused
+    assert not desk.state.requests.standing.paused
     assert len(desk.said(Kind.OPERATOR)) == 2
 
 
@@ -842,12 +848,12 @@ def test_a_new_day_resets_caps_and_keeps_positions() -> None:
     desk.until("15:59")
     first = desk.position
     night(desk)
-    day = desk.state.bots["seller"].day
+    day = desk.state.bots.by_name["seller"].day
     assert (day.entries, day.opened, day.last_end) == (0, 0, "")
-    assert first.id in desk.state.positions
-    assert desk.state.bases[first.id] == desk.state.marks[first.id]
+    assert first.id in desk.state.positions.by_id
+    assert desk.state.positions.bases[first.id] == desk.state.positions.marks[first.id]
     desk.until("10:01")
-    assert desk.state.positions[first.id].suspended, "yesterday's pair steps aside for today's sale"
+    assert desk.state.positions.by_id[first.id].suspended, "yesterday's pair steps aside for today's sale"
     for order in desk.live:
         desk.cancelled(order)
     desk.settle(1.0)
@@ -860,9 +866,12 @@ def test_closes_and_volatilities_of_the_day_before_are_not_known_on_a_new_day() 
     desk.send(ClosesReport(desk.now, "SPX", (6000.0, 6010.0)))
     desk.send(ImpliedReport(desk.now, "SPX", (0.2, 0.3)))
     desk.tick(1)
-    assert (desk.state.facts.closes, desk.state.facts.implied) == ({"SPX": (6000.0, 6010.0)}, {"SPX": (0.2, 0.3)})
+    assert (desk.state.market.facts.closes, desk.state.market.facts.implied) == (
+        {"SPX": (6000.0, 6010.0)},
+        {"SPX": (0.2, 0.3)},
+    )
     night(desk)
-    assert (desk.state.facts.closes, desk.state.facts.implied) == ({}, {})
+    assert (desk.state.market.facts.closes, desk.state.market.facts.implied) == ({}, {})
 
 
 @pytest.mark.parametrize(("made", "halts"), [(4.5, False), (5.1, True)])
@@ -877,7 +886,7 @@ def test_the_days_loss_counts_from_the_nights_mark(made: float, halts: bool) -> 
     night(desk)
     desk.quote(option, made, made + 0.1, -0.15)
     desk.until("10:01")
-    assert bool(desk.state.bots["seller"].day.halted) is halts
+    assert bool(desk.state.bots.by_name["seller"].day.halted) is halts
 
 
 def test_a_position_that_ends_a_day_later_with_a_live_order_is_not_forgotten() -> None:
@@ -891,7 +900,7 @@ def test_a_position_that_ends_a_day_later_with_a_live_order_is_not_forgotten() -
     name = desk.position.id
     night(desk)
     desk.cancelled(desk.order(stop.ref))
-    assert desk.state.positions[name].state == "closed"
+    assert desk.state.positions.by_id[name].state == "closed"
 
 
 def test_realized_counts_a_position_once_whatever_comes_later() -> None:
@@ -908,11 +917,11 @@ def test_realized_counts_a_position_once_whatever_comes_later() -> None:
     for report in reports:
         desk.send(report)
     desk.report(closing, BrokerStatus.FILLED, 1)
-    assert desk.state.bots["spread"].day.realized == desk.position.net
+    assert desk.state.bots.by_name["spread"].day.realized == desk.position.net
     desk.commission(reports[0], "1.50")
-    assert desk.state.bots["spread"].day.realized == desk.position.net == Decimal("-1.50")
+    assert desk.state.bots.by_name["spread"].day.realized == desk.position.net == Decimal("-1.50")
     desk.send(replace(reports[0], exec_id=reports[0].exec_id[:-1] + "2", price=Decimal("2.00")))
-    assert desk.state.bots["spread"].day.realized == desk.position.net
+    assert desk.state.bots.by_name["spread"].day.realized == desk.position.net
 
 
 def test_a_quiet_market_costs_nothing() -> None:

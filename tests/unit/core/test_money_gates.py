@@ -55,7 +55,7 @@ def test_the_worst_case_of_one_entry() -> None:
     assert refused(desk).startswith("all bots together could lose $9")
     assert refused(desk).endswith(", worst_case is at most $900.00")
     assert not desk.submitted
-    assert desk.state.bots["spread"].waits == refused(desk)
+    assert desk.state.bots.by_name["spread"].waits == refused(desk)
 
 
 def test_the_worst_case_counts_what_is_open_and_what_works() -> None:
@@ -271,7 +271,7 @@ def test_a_structure_without_a_price_is_told_of() -> None:
     desk.until("10:00")
     assert not desk.submitted
     (chosen,) = desk.said(Kind.SELECTION)
-    assert str(chosen.data["reason"]) == f"price: {desk.state.bots['spread'].waits}"
+    assert str(chosen.data["reason"]) == f"price: {desk.state.bots.by_name['spread'].waits}"
     desk.until("11:01")
     (nearest,) = desk.said(Kind.NEAREST)
     assert nearest.data["rule"] == "price"
@@ -392,7 +392,7 @@ def test_entries_of_the_day_outlive_a_restart() -> None:
     desk = desk_of(text_of("one"), text_of("later", entry='{at: "10:05"}'), entries_per_day=1)
     desk.opened()
     kept = resume(desk.records, desk.now, desk.board, EventCalendar()).state
-    desk.state = kept._replace(facts=desk.state.facts)
+    desk.state = kept._replace(market=replace(kept.market, facts=desk.state.market.facts))
     desk.take(start_run(desk.program, desk.state, desk.now))
     desk.link()
     desk.until("10:05")

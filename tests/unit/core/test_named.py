@@ -78,7 +78,7 @@ def test_its_options_are_streamed_before_it_is_sent() -> None:
     desk = desk_at_half_past()
     desk.enter_named("spread", short_put=put(5890), long_put=put(5880))
     desk.tick(1)
-    assert {put(5890), put(5880), Underlying("SPX")} <= set(desk.state.streamed)
+    assert {put(5890), put(5880), Underlying("SPX")} <= set(desk.state.subscriptions.streamed)
     assert desk.submitted == []
     desk.quote(put(5890), 1.0, 1.1, -0.05)
     desk.quote(put(5880), 0.5, 0.6, -0.04)
@@ -190,7 +190,7 @@ def test_after_a_start_its_tries_go_on_with_the_same_legs() -> None:
     desk.tick(1)
     desk.ack(desk.last)
     desk.start_again()
-    assert desk.state.bots["spread"].is_named
+    assert desk.state.bots.by_name["spread"].is_named
     desk.link()
     desk.tick(11)
     assert sent(desk) == [put(598, "SPY"), put(593, "SPY")]

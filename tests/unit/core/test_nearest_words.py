@@ -35,13 +35,13 @@ def test_what_came_nearest_before_a_restart_is_told_after_it(*, is_edited: bool)
     desk.scrambles = False  # what people are told after the start is looked at
     desk.level("VIX", 11.9)
     desk.until("10:10", step=60)
-    known = desk.state.bots["spread"].nearest
+    known = desk.state.bots.by_name["spread"].nearest
     assert known is not None
     if is_edited:
         desk.program = replace(desk.program, bots={"spread": bot_of(text_of(quantity="2"))})
     desk.level("VIX", 8.0)
     desk.start_again()
-    assert desk.state.bots["spread"].nearest == (None if is_edited else known)
+    assert desk.state.bots.by_name["spread"].nearest == (None if is_edited else known)
     desk.link()
     desk.until("11:01", step=60)
     (told,) = desk.said(Kind.NEAREST)

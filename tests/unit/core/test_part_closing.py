@@ -397,11 +397,11 @@ def test_a_part_that_is_closed_has_realised_what_it_made(tmp_path: Path) -> None
     """Two of three, sold at 0.70, are bought back at 1.60: that is lost, and no more a part of what is open."""
     desk = held("  - stop: {cost: 2x credit}\n    close: 50%\n")
     cost(desk, 1.60)
-    assert desk.state.bots["spread"].day.realized == 0
+    assert desk.state.bots.by_name["spread"].day.realized == 0
     closed_at(desk, "1.60")
     day = day_outcome(desk.state, desk.now)
     made = -2 * 90 - desk.position.commissions * 4 / 5  # six contracts were dealt on the way in, four out
-    assert (day.realized, desk.state.bots["spread"].day.realized) == (made, made)
+    assert (day.realized, desk.state.bots.by_name["spread"].day.realized) == (made, made)
     assert day.open_profit == -90 - desk.position.commissions / 5
     store = kept(desk, tmp_path)
     told = CliRunner().invoke(main, ["status", "--store", str(store), "--format", "json"])
@@ -425,6 +425,6 @@ def test_an_entry_that_a_part_was_closed_of_before_it_was_over_has_filled_for_ag
     desk.tick(1)
     assert (desk.last.purpose, desk.last.quantity) == (Purpose.EXIT, 1)
     desk.fill(desk.last)
-    assert (desk.position.state, desk.state.bots["spread"].day.last_end) == ("open", "filled")
+    assert (desk.position.state, desk.state.bots.by_name["spread"].day.last_end) == ("open", "filled")
     desk.tick(300)
     assert desk.last.purpose is Purpose.ENTRY

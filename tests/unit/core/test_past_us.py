@@ -96,7 +96,9 @@ def test_what_others_close_has_the_contract_number_that_is_told_with_it() -> Non
     desk = Desk()
     opened = desk.opened()
     legs = tuple(replace(leg, option=replace(leg.option, con_id=0)) for leg in opened.legs)
-    desk.state = desk.state._replace(positions={opened.id: replace(opened, legs=legs)})
+    desk.state = desk.state._replace(
+        positions=replace(desk.state.positions, by_id={opened.id: replace(opened, legs=legs)})
+    )
     others(desk, LONG, -1, "4.80", liquidates=True)
     desk.holds(LONG, 0)
     for _ in range(7):
@@ -175,7 +177,7 @@ def test_what_others_have_closed_and_the_exchange_takes_back_is_held_again_and_i
     made = position.cash - kept - commissions
     assert desk.day_of().realized == made
     found = resume(desk.records, desk.now, Board(), EventCalendar()).state
-    assert dict(found.positions) == dict(desk.state.positions)
+    assert dict(found.positions.by_id) == dict(desk.state.positions.by_id)
     desk.until("15:46", step=60)
     assert (desk.last.purpose.value, desk.last.quantity, desk.last.side.value) == ("exit", 2 - left, "buy")
 
@@ -201,8 +203,8 @@ def test_a_start_reads_back_what_others_have_closed_and_what_was_corrected_of_it
         desk.tick(5)
     corrected(desk, report, "7.00")
     found = resume(desk.records, desk.now, Board(), EventCalendar()).state
-    assert dict(found.positions) == dict(desk.state.positions)
-    assert dict(found.booked) == dict(desk.state.booked)
+    assert dict(found.positions.by_id) == dict(desk.state.positions.by_id)
+    assert dict(found.positions.booked) == dict(desk.state.positions.booked)
 
 
 def test_a_commission_that_is_told_later_counts_too() -> None:
@@ -329,12 +331,12 @@ def test_nothing_is_booked_while_the_account_has_it_or_two_positions_hold_it() -
     others(desk, LONG, -1, "4.80")
     for _ in range(7):
         desk.tick(5)
-    assert not any(position.on_hold for position in desk.state.positions.values())
+    assert not any(position.on_hold for position in desk.state.positions.by_id.values())
     desk.holds(LONG, 1)
     for _ in range(7):
         desk.tick(5)
-    assert all(position.on_hold for position in desk.state.positions.values())
-    assert all(position.legs[1].held == 1 for position in desk.state.positions.values())
+    assert all(position.on_hold for position in desk.state.positions.by_id.values())
+    assert all(position.legs[1].held == 1 for position in desk.state.positions.by_id.values())
 
 
 def test_an_older_trade_of_the_same_contract_is_not_taken_for_the_one_that_closed_ours() -> None:
@@ -656,7 +658,7 @@ def test_what_was_closed_of_two_positions_is_told_as_nobodys_when_it_expires(is_
         desk.holds(SHORT, -1)
         for _ in range(8):
             desk.tick(5)
-        assert all(position.on_hold for position in desk.state.positions.values())
+        assert all(position.on_hold for position in desk.state.positions.by_id.values())
     at = evening(desk)
     if not is_seen:
         others(desk, SHORT, 1, "7.40", at=at)
@@ -665,7 +667,7 @@ def test_what_was_closed_of_two_positions_is_told_as_nobodys_when_it_expires(is_
     assert [text.split(" has expired")[0] for text in told] == [
         f"{SHORT} of {name}" for name in ("spread-20261118-1", "other-20261118-1")
     ]
-    assert {position.state for position in desk.state.positions.values()} == {"closed"}
+    assert {position.state for position in desk.state.positions.by_id.values()} == {"closed"}
 
 
 def test_an_estimate_of_what_several_positions_held_says_at_what_price_all_of_it_went() -> None:
@@ -719,13 +721,13 @@ def test_what_the_account_had_all_the_same_is_not_booked_by_what_expires_in_the_
         desk.start_again()
     if way != "told":
         desk.link(positions=())
-    assert desk.state.at_last == {LONG: 1, SHORT: -1}
+    assert desk.state.account.at_last == {LONG: 1, SHORT: -1}
     desk.now = opening
     desk.board.previous_close[desk.board.rows[Underlying("SPX")]] = 6010.0
     for _ in range(3):
         desk.tick(5)
     assert [leg.settled for leg in desk.position.legs] == [1, 1]
-    assert desk.state.at_last == {}
+    assert desk.state.account.at_last == {}
     assert not [text for text in desk.alarms if "before the expiry" in text]
 
 
@@ -759,9 +761,9 @@ def test_what_the_exchange_corrects_of_a_trade_of_others_is_so_after_a_start_too
     desk.opened()
     report = others(desk, LONG, -1, "4.80", paid="")
     corrected(desk, report, price, quantity)
-    known = desk.state.booked
+    known = desk.state.positions.booked
     desk.start_again()
-    assert desk.state.booked == known
+    assert desk.state.positions.booked == known
     assert [text.partition(": ")[0] for text in desk.alarms[-2:]] == [
         "not ours",
         f"not ours, and the exchange has {'corrected it' if quantity else 'taken it back'}",
@@ -837,8 +839,8 @@ def test_a_price_that_is_told_later_takes_the_place_of_an_estimate_once() -> Non
     corrected(desk, bought, "7.00")
     assert desk.position.cash == before + 480 - 700
     found = resume(desk.records, desk.now, Board(), EventCalendar()).state
-    assert dict(found.positions) == dict(desk.state.positions)
-    assert dict(found.booked) == dict(desk.state.booked)
+    assert dict(found.positions.by_id) == dict(desk.state.positions.by_id)
+    assert dict(found.positions.booked) == dict(desk.state.positions.booked)
 
 
 def profit_of(desk: Desk) -> Decimal | None:
@@ -891,7 +893,7 @@ def test_a_hold_does_not_end_by_itself_when_somebody_was_heard_to_trade_the_cont
     others(desk, LONG, 2, "4.80")
     desk.holds(LONG, 2)
     desk.tick(15)
-    assert all("may have opened it anew" in position.on_hold for position in desk.state.positions.values())
+    assert all("may have opened it anew" in position.on_hold for position in desk.state.positions.by_id.values())
 
 
 def test_a_start_does_not_end_a_hold_of_hours() -> None:

@@ -85,8 +85,8 @@ def test_what_is_told_is_on_record_where_the_table_has_another_and_a_start_goes_
     (found,) = desk.said(Kind.FACTS, TICKS)  # of SPY the table has a cent at every price
     told(desk, IN_PROGRAM)
     assert desk.said(Kind.FACTS, TICKS) == [found, found]
-    state = resume(desk.records, desk.now, desk.board, desk.state.facts.events).state
-    assert state.facts.ticks == desk.state.facts.ticks == {"SPY": IN_PROGRAM}
+    state = resume(desk.records, desk.now, desk.board, desk.state.market.facts.events).state
+    assert state.market.facts.ticks == desk.state.market.facts.ticks == {"SPY": IN_PROGRAM}
     assert not seller(PENNIES).said(Kind.FACTS, TICKS)
 
 

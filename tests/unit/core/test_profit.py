@@ -15,16 +15,16 @@ def test_what_rules_see_of_a_position_is_made_anew_with_the_position_alone() -> 
     desk = Desk()
     desk.opened()
     work = StateBuilder(desk.program, desk.state, desk.now)
-    (name,) = work.active
-    before = structure(work, work.positions[name])
+    (name,) = work.positions.active
+    before = structure(work, work.positions.by_id[name])
     keep_structures(work)
-    assert work.structures[name] is before
-    legs = tuple(replace(leg, commissions=leg.commissions + Decimal("7.00")) for leg in work.positions[name].legs)
-    changed = work.put_position(replace(work.positions[name], legs=legs))
+    assert work.positions.structures[name] is before
+    legs = tuple(replace(leg, commissions=leg.commissions + Decimal("7.00")) for leg in work.positions.by_id[name].legs)
+    changed = work.put_position(replace(work.positions.by_id[name], legs=legs))
     after = structure(work, changed)
     assert after.net == before.net - 7 * len(legs)
     keep_structures(work)
-    assert work.structures[name] is after
+    assert work.positions.structures[name] is after
     again = work.put_position(replace(changed, quantity=changed.quantity))
     assert structure(work, again) is not after
 
@@ -34,11 +34,11 @@ def test_a_change_of_one_position_leaves_what_rules_see_of_the_others() -> None:
     desk.opened()
     desk.opened("10:05")
     work = StateBuilder(desk.program, desk.state, desk.now)
-    one, two = (work.positions[name] for name in work.active)
+    one, two = (work.positions.by_id[name] for name in work.positions.active)
     of_one, of_two = structure(work, one), structure(work, two)
     changed = work.put_position(replace(one, quantity=one.quantity))
     state = work.finish().state
-    assert changed.id not in state.structures
+    assert changed.id not in state.positions.structures
     later = StateBuilder(desk.program, state, desk.now)
     assert structure(later, changed) == of_one
     assert structure(later, two) is of_two
@@ -47,9 +47,9 @@ def test_a_change_of_one_position_leaves_what_rules_see_of_the_others() -> None:
 def test_what_rules_see_of_a_position_is_made_anew_when_its_legs_have_other_rows() -> None:
     desk = Desk()
     desk.opened()
-    (position,) = (desk.state.positions[name] for name in desk.state.active)
+    (position,) = (desk.state.positions.by_id[name] for name in desk.state.positions.active)
     before = structure(StateBuilder(desk.program, desk.state, desk.now), position)
-    board, option = desk.state.board, before.legs[0].option
+    board, option = desk.state.market.board, before.legs[0].option
     board.drop(option)
     assert structure(StateBuilder(desk.program, desk.state, desk.now), position).legs[0].row == -1
     board.add(next(each for each in board.rows if each.symbol == "VIX"))
@@ -79,7 +79,11 @@ def test_what_happened_to_a_position_before_the_open_counts_from_the_first_quote
     desk.commission(execution, "1.50")
     desk.now = session_after(desk.day).open
     desk.tick()
-    assert desk.state.structures[desk.position.id].net == desk.position.net == desk.position.cash - Decimal("1.50")
+    assert (
+        desk.state.positions.structures[desk.position.id].net
+        == desk.position.net
+        == desk.position.cash - Decimal("1.50")
+    )
 
 
 def test_what_is_held_to_its_last_day_is_found_again_when_a_position_changes() -> None:
@@ -92,4 +96,4 @@ def test_what_is_held_to_its_last_day_is_found_again_when_a_position_changes() -
     legs = tuple(replace(leg, closed=leg.opened) for leg in position.legs)
     work.put_position(replace(position, legs=legs))
     assert work.first_expiry() == date.max
-    assert work.finish().state.expires == date.max
+    assert work.finish().state.positions.expires == date.max

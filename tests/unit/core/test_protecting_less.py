@@ -59,7 +59,9 @@ def test_29_what_is_sent_as_a_connection_stands_has_its_client_id_and_its_order_
     desk.send(replace(told[0], exec_id=f"{told[0].exec_id[:-1]}2", quantity=Decimal(2)))
     known: list[tuple[int, int]] = []
     monkeypatch.setattr(
-        connection, "fit_what_works", lambda work, _: known.append((work.state.client_id, work.next_order_id))
+        connection,
+        "fit_what_works",
+        lambda work, _: known.append((work.connection.client_id, work.orders.next_order_id)),
     )
     desk.link(client_id=8, next_order_id=500)
     assert known == [(8, 500)]

@@ -51,8 +51,8 @@ def restarted(desk: Desk, *texts: str) -> Desk:
     again.now, again.board = desk.now, desk.board
     again.program = program_of(desk, *texts)
     known = desk.state
-    again.state = resume(desk.records, desk.now, desk.board, known.facts.events).state
-    again.state = again.state._replace(facts=known.facts)
+    again.state = resume(desk.records, desk.now, desk.board, known.market.facts.events).state
+    again.state = again.state._replace(market=replace(again.state.market, facts=known.market.facts))
     again.records, again.commands = [], []
     again.executions, again.perm = desk.executions, desk.perm
     again.take(start_run(again.program, again.state, again.now))
@@ -85,7 +85,7 @@ def test_a_bot_enters_nothing_while_a_reload_that_touches_it_waits(whose: str) -
     desk.ask(Request.ENTER, "spread")
     desk.until("10:20", step=5)
     assert not desk.submitted
-    assert desk.state.bots["spread"].waits == "a reload waits to be taken up"
+    assert desk.state.bots.by_name["spread"].waits == "a reload waits to be taken up"
     waits(desk)
     desk.tick(1)
     assert [order.purpose for order in desk.submitted] == [Purpose.ENTRY]
@@ -207,7 +207,7 @@ def test_what_was_entered_today_counts_on() -> None:
     reloaded(desk, text_of(entry=LATER))
     desk.until("12:30", step=60)
     assert len([order for order in desk.submitted if order.purpose is Purpose.ENTRY]) == 2
-    assert desk.state.bots["spread"].day.entries == 2
+    assert desk.state.bots.by_name["spread"].day.entries == 2
 
 
 def test_a_strike_that_the_broker_refused_for_orders_of_others_stays_passed_over() -> None:
@@ -220,7 +220,7 @@ def test_a_strike_that_the_broker_refused_for_orders_of_others_stays_passed_over
     for each in desk.live:
         desk.ack(each)
     reloaded(desk, text_of("seller", **{**SELLER, "risk": "{undefined_risk: allow, daily_loss: $900}"}))
-    assert desk.state.bots["seller"].blocked == {order.legs[0].option}
+    assert desk.state.bots.by_name["seller"].blocked == {order.legs[0].option}
 
 
 MORNING = '{window: [{from: "10:00", to: "11:00"}, {from: "12:00", to: "12:30"}], max_open: 5}'
@@ -265,7 +265,7 @@ def test_a_window_that_was_decided_once_stays_so_when_others_come_or_go_or_it_is
     desk = take_over(desk, once(now, ALWAYS)) or desk
     desk.until("11:00", step=60)
     assert not desk.submitted
-    assert desk.state.bots["spread"].day.decided.startswith("vix")
+    assert desk.state.bots.by_name["spread"].day.decided.startswith("vix")
 
 
 @pytest.mark.parametrize("take_over", [reloaded, restarted])
@@ -340,7 +340,7 @@ def test_the_positions_of_a_removed_bot_are_closed_by_its_text() -> None:
     desk = Desk((text_of("one"), text_of("two", entry=LATER)))
     desk.fill(desk.enter())
     reloaded(desk, text_of("two", entry=LATER))
-    assert "its spec was removed" in desk.state.bots["one"].waits
+    assert "its spec was removed" in desk.state.bots.by_name["one"].waits
     desk.until("15:45", step=300)
     assert {order.bot for order in desk.submitted if order.purpose is Purpose.EXIT} >= {"one"}
 
@@ -351,22 +351,22 @@ def test_what_exits_of_an_open_position_read_is_streamed_when_its_bot_reads_it_n
     desk = Desk((before,))
     desk.opened()
     desk.tick(6)
-    assert Underlying("VIX9D") in desk.state.streamed
+    assert Underlying("VIX9D") in desk.state.subscriptions.streamed
     reloaded(desk, *(() if is_removed else (text_of(),)))
     desk.tick(6)
-    assert Underlying("VIX9D") in desk.state.streamed
+    assert Underlying("VIX9D") in desk.state.subscriptions.streamed
 
 
 def test_a_removed_bot_that_watched_says_what_came_of_it_and_is_gone_the_next_day() -> None:
     desk = Desk((text_of("one", entry=CALM), text_of("two", entry=LATER)))
     desk.until("10:30", step=60)
     reloaded(desk, text_of("two", entry=LATER))
-    assert "its spec was removed; nearest vix" in desk.state.bots["one"].day.skipped
+    assert "its spec was removed; nearest vix" in desk.state.bots.by_name["one"].day.skipped
     desk.until("11:00", step=60)
     tomorrow = session_after(desk.day)
     desk.now = tomorrow.open
     desk.tick(1)
-    assert set(desk.state.bots) == {"two"}
+    assert set(desk.state.bots.by_name) == {"two"}
 
 
 def test_a_removed_bot_whose_trades_are_closed_is_in_no_report_of_the_next_day_and_its_week_counts_on() -> None:
@@ -388,16 +388,16 @@ def test_a_removed_bot_whose_trades_are_closed_is_in_no_report_of_the_next_day_a
         shown = summary_of(again.program, again.state, again.now, again.now, None)
         assert {row.bot for row in shown.bots} == {"two"}
     reloaded(desk, text_of("one"), text_of("two", entry=CALM))
-    assert desk.state.bots["one"].day.week == 1
-    assert sorted(desk.state.present) == ["one", "two"]
+    assert desk.state.bots.by_name["one"].day.week == 1
+    assert sorted(desk.state.bots.present) == ["one", "two"]
 
 
 def test_unchanged_bots_go_on_as_if_nothing_had_been() -> None:
     desk = Desk((text_of("one", entry=CALM), text_of("two", entry=LATER)))
     desk.until("10:30", step=60)
-    before = desk.state.bots["one"]
+    before = desk.state.bots.by_name["one"]
     reloaded(desk, text_of("one", entry=CALM))
-    assert desk.state.bots["one"] is before
+    assert desk.state.bots.by_name["one"] is before
 
 
 def test_conditions_are_judged_by_the_new_text_alone() -> None:
@@ -415,7 +415,7 @@ def test_a_halt_and_a_pause_hold_over_a_reload() -> None:
     desk.until("10:05")
     reloaded(desk, text_of(entry=ROUGH))
     desk.until("10:30", step=60)
-    assert desk.state.bots["spread"].day.halted
+    assert desk.state.bots.by_name["spread"].day.halted
     assert not desk.submitted
     desk.ask(Request.PAUSE, "spread")
     desk.ask(Request.RESUME)
@@ -520,7 +520,7 @@ def test_what_a_bot_opened_this_week_counts_when_it_is_added_again_on_another_da
     desk.now = clock("09:00", desk.day)
     desk.tick(0)
     if is_started_between:
-        desk.state = resume(desk.records, desk.now, desk.board, desk.state.facts.events).state
+        desk.state = resume(desk.records, desk.now, desk.board, desk.state.market.facts.events).state
         desk.take(start_run(desk.program, desk.state, desk.now))
         desk.link()
     recorded = [record for record in desk.records if record.kind is Kind.BOT_DAY and record.bot == "spread"]
@@ -528,5 +528,5 @@ def test_what_a_bot_opened_this_week_counts_when_it_is_added_again_on_another_da
     desk.until("09:59")
     again = restarted(desk, weekly, other)
     reloaded(desk, weekly, other)
-    assert desk.state.bots["spread"].day == again.state.bots["spread"].day
-    assert desk.state.bots["spread"].day.week == 1
+    assert desk.state.bots.by_name["spread"].day == again.state.bots.by_name["spread"].day
+    assert desk.state.bots.by_name["spread"].day.week == 1

@@ -680,7 +680,7 @@ def test_the_pair_steps_aside_while_an_entry_of_the_other_side_works() -> None:
     desk, name = sold_yesterday()
     desk.until("10:10")
     assert all(order.status is OrderStatus.CANCELLING for order in desk.live)
-    assert desk.state.positions[name].suspended
+    assert desk.state.positions.by_id[name].suspended
     assert len(desk.submitted) == 3, "the entry waits until they are gone"
     for order in desk.live:
         desk.cancelled(order)
@@ -692,7 +692,7 @@ def test_the_pair_steps_aside_while_an_entry_of_the_other_side_works() -> None:
     desk.fill(desk.last)
     desk.tick(0)
     assert [order.purpose for order in desk.submitted[-2:]] == [Purpose.TARGET, Purpose.STOP]
-    assert not desk.state.positions[name].suspended
+    assert not desk.state.positions.by_id[name].suspended
 
 
 def test_a_watched_stop_acts_at_market_while_it_is_taken_back() -> None:
@@ -704,7 +704,7 @@ def test_a_watched_stop_acts_at_market_while_it_is_taken_back() -> None:
     desk.ack(desk.last)
     desk.quote(SHORT, 6.40, 6.60, -0.151)
     desk.tick(1)
-    assert desk.state.positions[name].state == "exiting"
+    assert desk.state.positions.by_id[name].state == "exiting"
     entry = next(order for order in desk.live if order.bot == "second")
     assert entry.status is OrderStatus.CANCELLING, "the broker would refuse both sides at once"
     desk.cancelled(entry)
@@ -720,7 +720,7 @@ def test_a_stop_is_watched_from_when_it_is_asked_back_on() -> None:
     assert {order.status for order in asked_back} == {OrderStatus.CANCELLING}
     desk.quote(SHORT, 6.40, 6.60, -0.151)
     desk.tick(1)
-    assert (desk.state.positions[name].state, len(desk.submitted)) == ("exiting", 3)
+    assert (desk.state.positions.by_id[name].state, len(desk.submitted)) == ("exiting", 3)
     for order in asked_back:
         desk.cancelled(order)
     desk.tick(1)
@@ -735,7 +735,7 @@ def test_put_back_when_the_entry_is_no_longer_wanted() -> None:
         desk.cancelled(order)
     desk.settle(1.0)
     desk.tick(1)
-    assert not desk.state.positions[name].suspended
+    assert not desk.state.positions.by_id[name].suspended
     assert [order.purpose for order in desk.submitted[-2:]] == [Purpose.TARGET, Purpose.STOP]
 
 
@@ -749,7 +749,7 @@ def test_put_back_when_the_gate_refuses_after_all() -> None:
         desk.cancelled(order)
     desk.settle(1.0)
     desk.tick(1)
-    assert not desk.state.positions[name].suspended
+    assert not desk.state.positions.by_id[name].suspended
     assert len(desk.submitted) == 5
 
 
@@ -764,8 +764,8 @@ def test_a_refusal_for_orders_of_others_tries_the_next_strike() -> None:
     second = desk.last
     assert second.legs[0].option != SHORT
     assert second.position != order.position, "the refused attempt stays on record"
-    assert desk.state.positions[order.position].state == "closed"
-    assert desk.state.bots["seller"].day.entries == 1
+    assert desk.state.positions.by_id[order.position].state == "closed"
+    assert desk.state.bots.by_name["seller"].day.entries == 1
     desk.fill(second)
     assert desk.position.state == "open"
 
@@ -782,7 +782,7 @@ def test_a_start_knows_which_strikes_were_refused_for_orders_of_others() -> None
     refused = {order.legs[0].option for order in desk.submitted[:2]}
     assert len({order.legs[0].option for order in desk.submitted}) == 3
     desk.start_again()
-    assert desk.state.bots["seller"].blocked == refused
+    assert desk.state.bots.by_name["seller"].blocked == refused
 
 
 def test_the_resting_pair_needs_no_quotes_and_wakes_nobody() -> None:

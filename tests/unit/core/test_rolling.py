@@ -95,7 +95,7 @@ def rolls(desk: Desk) -> list[Order]:
 
 
 def both(desk: Desk) -> tuple[Position, Position]:
-    old, new = desk.state.positions.values()
+    old, new = desk.state.positions.by_id.values()
     return old, new
 
 
@@ -141,7 +141,7 @@ def test_no_cap_counts_what_was_rolled_into_and_again_does_not_follow_it() -> No
     frighten(desk)
     desk.fill(desk.last)
     desk.settle(60)
-    day = desk.state.bots["spread"].day
+    day = desk.state.bots.by_name["spread"].day
     assert isinstance(day, BotDay)
     assert (day.entries, day.opened, day.last_end) == (1, 1, "filled")
     assert len([order for order in desk.submitted if order.purpose is Purpose.ENTRY]) == 1
@@ -215,7 +215,7 @@ def test_when_its_tries_are_used_up_it_holds_until_the_next_session() -> None:
 def test_what_it_requires_is_asked_before_anything_is_sent() -> None:
     desk = held("{expiry: {dte: {at_least: 1}}, require: [{credit: {at_least: 5.00}}]}")
     frighten(desk)
-    (old,) = desk.state.positions.values()
+    (old,) = desk.state.positions.by_id.values()
     assert (old.state, old.passed, rolls(desk)) == ("open", ("vix",), [])
     (said,) = no_rolls(desk)
     assert said.startswith("vix does not roll: roll.credit ")
@@ -361,7 +361,9 @@ def test_one_that_was_never_acknowledged_has_the_bot_open_nothing_more_that_day(
             desk.message(order, 10147, "is not found.")
     (order,) = rolls(desk)
     assert desk.order(order.ref).status is OrderStatus.ABANDONED
-    assert desk.state.bots["spread"].day.halted == f"{order.ref} was never acknowledged and may still come to life"
+    assert (
+        desk.state.bots.by_name["spread"].day.halted == f"{order.ref} was never acknowledged and may still come to life"
+    )
 
 
 @pytest.mark.parametrize("roll", [ROLL, f"{ROLL[:-1]}, else: close}}"])
@@ -433,7 +435,7 @@ def test_a_bot_that_opens_again_and_again_is_halted_before_it_rolls(monkeypatch:
     monkeypatch.setattr("rulebot.core.entry_rate_limit.MOST", 1)
     frighten(desk)
     assert (rolls(desk), desk.position.state) == ([], "open")
-    assert desk.state.bots["spread"].day.halted == "1 opening orders within 10 minutes"
+    assert desk.state.bots.by_name["spread"].day.halted == "1 opening orders within 10 minutes"
 
 
 def test_what_halts_with_the_same_quotes_that_roll_comes_first() -> None:
@@ -441,7 +443,7 @@ def test_what_halts_with_the_same_quotes_that_roll_comes_first() -> None:
     desk = held(risk="{max_loss_per_trade: $20000, halt_when: [{vix: {above: 20.5}}]}")
     frighten(desk)
     assert (rolls(desk), desk.position.state) == ([], "open")
-    assert desk.state.bots["spread"].day.halted.startswith("vix 21")
+    assert desk.state.bots.by_name["spread"].day.halted.startswith("vix 21")
     assert no_rolls(desk) or desk.said(Kind.DECISION, "skip")
 
 
@@ -527,9 +529,9 @@ def test_what_it_would_roll_into_is_streamed_as_soon_as_it_looks() -> None:
     desk = held()
     desk.blind(NEW_SHORT, NEW_LONG)
     desk.tick(1)
-    assert {NEW_SHORT, NEW_LONG}.isdisjoint(desk.state.streamed)
+    assert {NEW_SHORT, NEW_LONG}.isdisjoint(desk.state.subscriptions.streamed)
     frighten(desk)
-    assert {NEW_SHORT, NEW_LONG} <= {*desk.state.streamed}
+    assert {NEW_SHORT, NEW_LONG} <= {*desk.state.subscriptions.streamed}
 
 
 def test_the_broker_that_refuses_it_is_told_of() -> None:

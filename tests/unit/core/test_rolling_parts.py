@@ -100,7 +100,7 @@ def open_legs(position: Position) -> list[str]:
 
 
 def positions(desk: Desk) -> list[Position]:
-    return list(desk.state.positions.values())
+    return list(desk.state.positions.by_id.values())
 
 
 def no_rolls(desk: Desk) -> list[str]:
@@ -495,4 +495,4 @@ def test_a_trade_is_over_with_the_last_of_its_parts(is_left: bool, again: str) -
     for order in desk.live:
         if order.position == old.id or not is_left:
             desk.fill(order)
-    assert desk.state.bots["spread"].day.last_end == again
+    assert desk.state.bots.by_name["spread"].day.last_end == again

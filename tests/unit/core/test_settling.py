@@ -25,7 +25,10 @@ def of_the_morning() -> Desk:
     position = desk.opened()
     options = (replace(leg.option, trading_class="SPX") for leg in position.legs)
     legs = tuple(replace(leg, option=option) for leg, option in zip(position.legs, options, strict=True))
-    desk.state = desk.state._replace(positions={position.id: replace(position, legs=legs)}, holdings={})
+    desk.state = desk.state._replace(
+        positions=replace(desk.state.positions, by_id={position.id: replace(position, legs=legs)}),
+        account=replace(desk.state.account, holdings={}),
+    )
     for leg in legs:
         desk.holds(leg.option, leg.signed_held)
     desk.until("15:59")
@@ -128,7 +131,7 @@ def test_an_engine_that_has_not_seen_the_close_of_shares_waits_for_it() -> None:
     row = desk.board.rows[Underlying("SPY")]
     desk.until("16:00")
     desk.until("17:00")
-    desk.state = desk.state._replace(closing={})
+    desk.state = desk.state._replace(market=replace(desk.state.market, closing={}))
     desk.board.last[row], desk.board.last_at[row] = 598.0, desk.now.timestamp()
     desk.holds(option, 0)
     assert not settled(desk)
@@ -227,14 +230,14 @@ def closed_beyond() -> Desk:
 def test_what_was_closed_beyond_what_was_held_settles_too() -> None:
     """The broker filled an exit twice: what that left expired in the account, and never came out of our books."""
     desk = closed_beyond()
-    before = desk.state.bots["spread"].day.realized
+    before = desk.state.bots.by_name["spread"].day.realized
     desk.until("15:59")
     desk.board.last[desk.board.rows[Underlying("SPX")]] = 5930.0
     desk.until("16:00")
     for leg in desk.position.legs:
         desk.holds(leg.option, 0)
     assert [leg.held for leg in desk.position.legs] == [0, 0]
-    assert desk.state.bots["spread"].day.realized - before == 15 * 100 - 5 * 100, "long 5945, short 5935"
+    assert desk.state.bots.by_name["spread"].day.realized - before == 15 * 100 - 5 * 100, "long 5945, short 5935"
 
 
 @pytest.mark.parametrize(("executed", "is_before"), [("15:59", True), ("16:00", False)])
@@ -262,7 +265,7 @@ def test_a_fill_before_the_expiry_that_is_told_after_it_takes_its_place(executed
         assert (position.exit_reason, position.closed_at) == ("time", clock(executed))
         paid = sum((each.price * 100 * (-1 if each.is_buy else 1) for each in told), Decimal(0))
         assert position.cash == entry + paid
-        assert desk.state.bots["spread"].day.realized == position.net
+        assert desk.state.bots.by_name["spread"].day.realized == position.net
         assert [each.data["quantity"] for each in desk.said(Kind.SETTLEMENT)] == [1, 1, -1, -1]
         records = tuple(enumerate(desk.records, 1))
         assert (
@@ -363,7 +366,7 @@ def test_what_was_closed_beyond_what_was_held_settles_while_nobody_listens_too(i
     desk.until("15:59")
     desk.board.last[desk.board.rows[Underlying("SPX")]] = 5930.0
     desk.until("16:00")
-    before = desk.state.bots["spread"].day.realized
+    before = desk.state.bots.by_name["spread"].day.realized
     if is_told:
         desk.holds(desk.position.legs[0].option, 0)
     desk.unlink()
@@ -371,7 +374,7 @@ def test_what_was_closed_beyond_what_was_held_settles_while_nobody_listens_too(i
     desk.link([], {})
     desk.until("16:06", step=5)
     assert [leg.held for leg in desk.position.legs] == [0, 0]
-    assert desk.state.bots["spread"].day.realized - before == 15 * 100 - 5 * 100
+    assert desk.state.bots.by_name["spread"].day.realized - before == 15 * 100 - 5 * 100
 
 
 def test_over_a_weekend_what_expired_unseen_waits_for_the_close_of_its_last_day() -> None:

@@ -55,7 +55,7 @@ def filled(desk: Desk, theirs: int = 0) -> None:
 
 
 def position(desk: Desk):  # type: ignore[no-untyped-def]
-    (found,) = desk.state.positions.values()
+    (found,) = desk.state.positions.by_id.values()
     return found
 
 
@@ -278,7 +278,7 @@ def test_the_account_counts_what_a_buy_write_can_lose(limit: int, count: int) ->
     desk.until("10:00")
     assert len(desk.submitted) == count
     if not count:
-        assert "could lose $59,800.14" in desk.state.bots["writer"].waits
+        assert "could lose $59,800.14" in desk.state.bots.by_name["writer"].waits
 
 
 def test_one_lot_with_two_calls_is_refused_by_the_account_too() -> None:
@@ -288,7 +288,7 @@ def test_one_lot_with_two_calls_is_refused_by_the_account_too() -> None:
     desk.quote(STOCK, 599.99, 600.01)
     desk.until("10:00")
     assert not desk.submitted
-    assert "has no bound: nothing covers short_call in this entry" in desk.state.bots["writer"].waits
+    assert "has no bound: nothing covers short_call in this entry" in desk.state.bots.by_name["writer"].waits
 
 
 @pytest.mark.parametrize(("most", "enters"), [("50.1", True), ("49.9", False)])

@@ -27,8 +27,8 @@ def test_instants_five_minutes_apart_have_one_each() -> None:
     """As in data of every fifth minute: the minutes count from when a ladder stepped, and no instant is on one."""
     desk = Desk()
     desk.opened()
-    assert desk.state.mark_at is not None
-    desk.tick((desk.state.mark_at - desk.now).total_seconds() + 2)
+    assert desk.state.schedule.mark_at is not None
+    desk.tick((desk.state.schedule.mark_at - desk.now).total_seconds() + 2)
     desk.records.clear()
     desk.until("10:10")
     desk.until("10:30", step=300)
@@ -53,14 +53,14 @@ def test_what_expires_in_months_has_one_in_five_minutes_and_one_before_the_close
     assert found
     assert {int(minute[3:]) % 5 for minute in found} == {0}
     assert len(found) == len(set(found)) == 6
-    (position,) = desk.state.positions
-    before = desk.state.marks[position]
-    for leg in desk.state.positions[position].legs:
+    (position,) = desk.state.positions.by_id
+    before = desk.state.positions.marks[position]
+    for leg in desk.state.positions.by_id[position].legs:
         row = desk.board.rows[leg.option]
         desk.board.bid[row], desk.board.ask[row] = 9.0, 9.1
     desk.until("10:33", step=20)
     assert minutes_of(desk) == found
-    assert desk.state.marks[position] != before
+    assert desk.state.positions.marks[position] != before
     desk.now = clock("15:58:30")
     desk.until("15:59:59", step=10)
     assert minutes_of(desk)[-1] == "15:59"
@@ -70,7 +70,7 @@ def test_a_long_leg_that_nobody_bids_for_counts_nothing_at_mid() -> None:
     """As in exits: half its ask would show a cost at which no exit acts."""
     desk = Desk()
     desk.opened()
-    short, long = (desk.board.rows[leg.option] for leg in next(iter(desk.state.positions.values())).legs)
+    short, long = (desk.board.rows[leg.option] for leg in next(iter(desk.state.positions.by_id.values())).legs)
     desk.board.bid[short], desk.board.ask[short] = 0.65, 0.75
     desk.board.bid[long], desk.board.bid_size[long], desk.board.ask[long] = float("nan"), 0.0, 0.05
     desk.records.clear()

@@ -293,7 +293,7 @@ def test_any_price_is_said_in_words_of_its_own() -> None:
     kept = kept_of(desk.position)
     assert kept is not None
     assert (kept.promised_dollars, kept.kept_dollars, kept.is_missed) == (35, 10, True), "bought back at 0.60"
-    assert desk.state.bots["spread"].day.last_end == "target_missed"
+    assert desk.state.bots.by_name["spread"].day.last_end == "target_missed"
 
 
 def row_of(desk: Desk, folder: Path) -> dict[str, object]:
@@ -343,7 +343,7 @@ def test_what_it_kept_is_on_record() -> None:
     assert kept is not None
     assert (kept.exit, kept.promised_share, kept.promised_dollars) == ("target", Decimal("0.5"), 35)
     assert (kept.kept_dollars, kept.slippage, kept.is_missed) == (40, 5, False)
-    assert desk.state.bots["spread"].day.last_end == "target"
+    assert desk.state.bots.by_name["spread"].day.last_end == "target"
 
 
 # ---------------------------------------------------------------- the whole trade
@@ -396,9 +396,9 @@ def test_again_goes_by_the_exit_that_closed_the_rest(ends: str, sent: int, tmp_p
         desk.until("14:00")
     sides(desk, 1.30, 0.05)
     desk.fill(desk.last)
-    (position,) = desk.state.positions.values()
+    (position,) = desk.state.positions.by_id.values()
     assert (position.state, position.exit_reason, position.net > 0) == ("closed", ends, True)
-    assert desk.state.bots["spread"].day.last_end == ends
+    assert desk.state.bots.by_name["spread"].day.last_end == ends
     desk.market()
     for _ in range(10):
         desk.tick(10)
@@ -497,4 +497,4 @@ def test_once_a_leg_is_closed_the_other_follows_and_what_was_kept_is_told() -> N
     desk.fill(desk.order(desk.last.ref))
     desk.tick(1)
     assert desk.position.state == "closed"
-    assert desk.state.bots["spread"].day.last_end == "target_missed"
+    assert desk.state.bots.by_name["spread"].day.last_end == "target_missed"

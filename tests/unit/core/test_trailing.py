@@ -155,7 +155,10 @@ def test_the_best_is_on_record_and_a_restart_goes_on_from_it() -> None:
     position = desk.position
     restarted = held()
     restarted.state = restarted.state._replace(
-        positions={position.id: replace(restarted.position, best=position.best)}, indexed=-1
+        positions=replace(
+            restarted.state.positions, by_id={position.id: replace(restarted.position, best=position.best)}
+        ),
+        subscriptions=replace(restarted.state.subscriptions, indexed=-1),
     )
     cost(restarted, 0.49)
     assert exits(restarted) == ["trail"]

@@ -35,7 +35,9 @@ def pair(condition: str = "spx_spy_ratio: {at_least: 9}") -> str:
 
 def test_a_leg_lies_so_many_moves_of_its_own_underlying_away() -> None:
     bot, desk = bot_of(pair()), Desk()
-    view = View(now=desk.now.timestamp(), session=desk.state.session, board=desk.board, facts=desk.state.facts)
+    view = View(
+        now=desk.now.timestamp(), session=desk.state.schedule.session, board=desk.board, facts=desk.state.market.facts
+    )
     chosen = select(bot.plan.legs, view, bot.expected_move)
     assert [int(leg.option.strike) for leg in chosen.legs] == [5950, 595]
     assert [round(bot.expected_move(view, symbol) or 0.0, 2) for symbol in MOVES] == list(MOVES.values())
@@ -47,7 +49,9 @@ def test_the_move_of_the_open_is_that_of_the_underlying_that_is_named(symbol: st
     desk.until("09:31", step=5)
     told = [each.data for each in desk.records if each.kind is Kind.FACTS and each.data["what"] == "opening_move"]
     assert [(each["symbol"], round(float(each["value"]), 2)) for each in told] == [(symbol, move)]
-    assert {key: round(value, 2) for key, value in desk.state.facts.opening_moves.items()} == {(symbol, DAY): move}
+    assert {key: round(value, 2) for key, value in desk.state.market.facts.opening_moves.items()} == {
+        (symbol, DAY): move
+    }
 
 
 def test_the_move_of_the_open_is_read_at_the_first_instant_that_shows_it_whatever_was_streamed_before() -> None:
@@ -57,13 +61,15 @@ def test_the_move_of_the_open_is_read_at_the_first_instant_that_shows_it_whateve
     desk.blind(*options)
     desk.until("09:30")
     desk.settle(0.5)
-    assert not desk.state.facts.opening_moves
+    assert not desk.state.market.facts.opening_moves
     desk.market()
     desk.freshen()
     rows = tuple(desk.board.rows[each] for each in options)
     desk.send(MarketMoved(desk.now, rows))
-    assert {key: round(value, 2) for key, value in desk.state.facts.opening_moves.items()} == {("SPX", DAY): 50.38}
-    assert desk.state.dependents.keys().isdisjoint(rows)
+    assert {key: round(value, 2) for key, value in desk.state.market.facts.opening_moves.items()} == {
+        ("SPX", DAY): 50.38
+    }
+    assert desk.state.subscriptions.dependents.keys().isdisjoint(rows)
 
 
 def test_the_move_of_the_open_waits_until_spot_is_where_its_options_are() -> None:
@@ -74,10 +80,12 @@ def test_the_move_of_the_open_waits_until_spot_is_where_its_options_are() -> Non
     desk.level("SPX", 5975.0)
     desk.quote(call(5975), 32.4, 32.5, 0.8)
     desk.until("09:30:30", step=5)
-    assert not desk.state.facts.opening_moves
+    assert not desk.state.market.facts.opening_moves
     desk.level("SPX", 6000.0)
     desk.tick(1)
-    assert {key: round(value, 2) for key, value in desk.state.facts.opening_moves.items()} == {("SPX", DAY): 50.38}
+    assert {key: round(value, 2) for key, value in desk.state.market.facts.opening_moves.items()} == {
+        ("SPX", DAY): 50.38
+    }
 
 
 def test_quotes_after_the_first_minutes_are_waited_for_no_more_where_the_move_of_the_open_never_came() -> None:
@@ -88,10 +96,10 @@ def test_quotes_after_the_first_minutes_are_waited_for_no_more_where_the_move_of
     desk.until("09:31")
     rows = {desk.board.rows[each] for each in options if each.symbol == "SPX"}
     desk.send(MarketMoved(desk.now, tuple(rows)))
-    assert rows <= desk.state.dependents.keys()
+    assert rows <= desk.state.subscriptions.dependents.keys()
     desk.now = clock("09:35")
     desk.send(MarketMoved(desk.now, tuple(rows)))
-    assert rows.isdisjoint(desk.state.dependents)
+    assert rows.isdisjoint(desk.state.subscriptions.dependents)
 
 
 def test_one_bot_reads_the_move_of_the_open_for_all_that_read_the_same() -> None:

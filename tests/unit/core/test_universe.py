@@ -82,7 +82,7 @@ def test_caps_count_the_bot() -> None:
     fill(desk, desk.last)
     desk.until("10:30", step=60)
     assert symbols_of(desk) == ["SPY"]
-    assert desk.state.bots["spread"].waits == "1 of 1 a day"
+    assert desk.state.bots.by_name["spread"].waits == "1 of 1 a day"
 
 
 def test_each_symbol_has_one_entry_a_window() -> None:
@@ -149,7 +149,7 @@ def test_an_order_ends_when_its_symbol_offers_too_little() -> None:
     desk.ack(desk.last)
     desk.quote(put(6000), 10.0, 12.0, -0.5)
     desk.tick(11)
-    assert desk.state.orders[desk.submitted[0].ref].status is OrderStatus.CANCELLING
+    assert desk.state.orders.by_ref[desk.submitted[0].ref].status is OrderStatus.CANCELLING
 
 
 def skips(desk: Desk) -> list[tuple[str, str]]:
@@ -166,7 +166,7 @@ def test_what_stands_in_the_way_of_a_symbol_is_said_of_that_symbol() -> None:
         ("SPX", "SPX: could lose "),
         ("SPY", "SPY: could lose "),
     ]
-    nearest = desk.state.bots["spread"].nearest
+    nearest = desk.state.bots.by_name["spread"].nearest
     assert nearest is not None
     assert (nearest.symbol, nearest.rule, nearest.failed) == ("SPX", "SPX limits", 0)
 
@@ -220,7 +220,7 @@ def test_one_that_waits_for_lines_has_a_rank_unless_a_condition_of_it_was_false(
 def test_the_day_of_each_symbol_is_on_record() -> None:
     desk = desk_of("{symbols: [SPY, SPX]}")
     desk.until("10:00")
-    day = desk.state.bots["spread"].day
+    day = desk.state.bots.by_name["spread"].day
     assert decode(BotDay, encode(day)) == day
     assert (day.tried, day.of_member("SPY").tried, day.of_member("SPX").tried) == (1, 1, 0)
 
@@ -236,7 +236,7 @@ def test_a_day_of_before_has_no_members() -> None:
 def test_symbols_that_may_take_turns_are_streamed_ten_minutes_before_the_window(minute: str, is_streamed: bool) -> None:
     desk = desk_of("{symbols: [SPY, SPX]}", entry='{window: {from: "11:00", to: "11:30"}, per_day: 2}')
     desk.until(minute)
-    assert any(isinstance(each, Option) for each in desk.state.streamed) is is_streamed
+    assert any(isinstance(each, Option) for each in desk.state.subscriptions.streamed) is is_streamed
 
 
 def test_what_is_streamed_stays_within_the_lines() -> None:
@@ -244,8 +244,10 @@ def test_what_is_streamed_stays_within_the_lines() -> None:
     desk.program = replace(desk.program, line_limit=9)
     desk.until("10:00")
     desk.until("10:05", step=5)
-    assert 0 < len(desk.state.streamed) <= 9
-    assert Underlying("SPX") in desk.state.streamed or Underlying("SPY") in desk.state.streamed
+    assert 0 < len(desk.state.subscriptions.streamed) <= 9
+    assert (
+        Underlying("SPX") in desk.state.subscriptions.streamed or Underlying("SPY") in desk.state.subscriptions.streamed
+    )
 
 
 def test_bots_on_one_underlying_keep_their_lines_before_symbols_of_a_universe() -> None:
@@ -253,11 +255,11 @@ def test_bots_on_one_underlying_keep_their_lines_before_symbols_of_a_universe() 
     alone, both = Desk((text_of(),)), Desk((universe, text_of()))
     for desk in (alone, both):
         desk.until("09:59:30")
-    wanted = set(alone.state.streamed)
+    wanted = set(alone.state.subscriptions.streamed)
     both.program = replace(both.program, line_limit=len(wanted) + 3)
     both.until("09:59:50", step=5)
-    assert wanted <= set(both.state.streamed)
-    assert len(both.state.streamed) <= len(wanted) + 3
+    assert wanted <= set(both.state.subscriptions.streamed)
+    assert len(both.state.subscriptions.streamed) <= len(wanted) + 3
 
 
 class Unlike(Desk):
@@ -302,8 +304,8 @@ def test_a_symbol_that_needs_more_lines_than_the_others_has_its_turn_too() -> No
     desk.until("09:58")
     for _ in range(8):
         desk.tick(60)
-        assert len(desk.state.streamed) <= 20
-        turns.append({contract.symbol for contract in desk.state.streamed} - {"VIX"})
+        assert len(desk.state.subscriptions.streamed) <= 20
+        turns.append({contract.symbol for contract in desk.state.subscriptions.streamed} - {"VIX"})
     assert {symbol: sum(symbol in turn for turn in turns) >= 2 for symbol in ("SPX", "SPY", "QQQ", "IWM")} == {
         "SPX": True, "SPY": True, "QQQ": True, "IWM": True,
     }  # fmt: skip
@@ -339,7 +341,7 @@ def test_skew_is_streamed_for_a_symbol_out_of_focus_too() -> None:
         ("SPX", "put"),
         ("SPX", "call"),
     ]
-    streamed = {(each.symbol, each.right) for each in desk.state.streamed if isinstance(each, Option)}
+    streamed = {(each.symbol, each.right) for each in desk.state.subscriptions.streamed if isinstance(each, Option)}
     assert {symbol for symbol, _ in streamed} == {"SPY", "SPX"}
     assert not desk.submitted
 
@@ -392,16 +394,18 @@ def test_a_choice_of_lines_that_stands_is_the_one_that_would_be_made_anew(lines:
     kept, choices = 0, set()
     for step in range(120):
         levels = {"SPX": 6000 + 3 * (step // 9 % 4), "SPY": 600 + step // 17 % 3}
-        before = stands.state.wishes
+        before = stands.state.subscriptions.wishes
         for desk in (stands, anew):
             for symbol, level in levels.items():
                 desk.quote(Underlying(symbol), level - 0.01, level + 0.01)
             if desk is anew:
-                desk.state = desk.state._replace(aims=desk.state.aims and {})
+                desk.state = desk.state._replace(
+                    subscriptions=replace(desk.state.subscriptions, aims=desk.state.subscriptions.aims and {})
+                )
             desk.tick(5)
-        kept += stands.state.wishes is before
-        choices.add(stands.state.streamed)
-        assert stands.state.streamed == anew.state.streamed
+        kept += stands.state.subscriptions.wishes is before
+        choices.add(stands.state.subscriptions.streamed)
+        assert stands.state.subscriptions.streamed == anew.state.subscriptions.streamed
         assert [each.legs for each in stands.submitted] == [each.legs for each in anew.submitted]
     assert kept > 60
     assert len(choices) > 3

@@ -60,4 +60,4 @@ def test_what_it_has_decided_once_of_a_symbol_stays_so(take_over: Callable[..., 
     take_over(desk, one(entry=always))
     desk.until("10:30", step=30)
     assert not desk.submitted
-    assert desk.state.bots["spread"].day.decided.startswith("vix")
+    assert desk.state.bots.by_name["spread"].day.decided.startswith("vix")

@@ -39,7 +39,7 @@ def made_nothing_today(desk: Desk) -> None:
     """See that nothing counts as made today, before a restart and after it."""
     for _ in range(2):
         assert bot_today(StateBuilder(desk.program, desk.state, desk.now), "seller") == 0
-        assert desk.state.bots["seller"].day.realized == 0
+        assert desk.state.bots.by_name["seller"].day.realized == 0
         desk.start_again()
 
 
@@ -78,7 +78,7 @@ def test_an_entry_that_filled_in_the_evening_is_a_position_with_its_exits_in_the
     desk.until("09:31")
     desk.tick(5)
     assert resting(desk) == [Purpose.STOP, Purpose.TARGET]
-    assert desk.state.bots["seller"].day.opened == 0
+    assert desk.state.bots.by_name["seller"].day.opened == 0
     assert not position.on_hold
 
 
@@ -96,11 +96,11 @@ def test_an_entry_whose_fills_nobody_tells_counts_among_those_of_the_day() -> No
     for _ in range(3):
         desk.tick(11)
         desk.listed()
-    assert (desk.position.state, desk.state.bots["spread"].day.opened) == ("open", 1)
+    assert (desk.position.state, desk.state.bots.by_name["spread"].day.opened) == ("open", 1)
     told = desk.executions_of(order, 1)
     for report in told:
         desk.send(report)
-    assert desk.state.bots["spread"].day.opened == 1, "told after all it is the same one"
+    assert desk.state.bots.by_name["spread"].day.opened == 1, "told after all it is the same one"
     for _ in range(10):
         desk.tick(30)
     assert [each.purpose for each in desk.submitted] == [Purpose.ENTRY]
@@ -112,7 +112,7 @@ def test_an_entry_that_filled_on_an_earlier_day_counts_among_those_of_the_week()
     desk.ack(order)
     night(desk)
     desk.link([], {order.legs[0].option: -1}, [(order.legs[0].option, "411.35")])
-    assert (desk.state.bots["seller"].day.opened, desk.state.bots["seller"].day.week) == (0, 1)
+    assert (desk.state.bots.by_name["seller"].day.opened, desk.state.bots.by_name["seller"].day.week) == (0, 1)
     desk.until("10:05", step=30)
     assert [each.ref for each in desk.submitted if each.purpose is Purpose.ENTRY] == [order.ref]
 
@@ -135,7 +135,7 @@ def test_an_entry_counts_in_the_session_of_its_first_fill_however_late_that_is_t
     else:
         desk.send(fill)
     assert desk.position.opened_at == fill.executed_at
-    day = desk.state.bots["seller"].day
+    day = desk.state.bots.by_name["seller"].day
     assert (day.date, day.opened, day.week) == (desk.day, opened, week)
     if nights:
         desk.until("10:05", step=30)
@@ -255,7 +255,7 @@ def test_a_target_or_stop_that_filled_in_the_night_closes_the_books_at_the_worse
     assert position.exit_price == -(stop.stop_price or Decimal(0))
     assert not desk.live
     assert any("at the stop price it had" in text for text in desk.alarms)
-    assert desk.state.bots["seller"].day.realized == 0
+    assert desk.state.bots.by_name["seller"].day.realized == 0
     assert not position.on_hold
 
 
@@ -344,8 +344,8 @@ def test_of_two_positions_in_one_contract_nobody_can_say_which_was_closed() -> N
     night(desk)
     desk.link([], {option: -1})
     assert any("does not say which" in text for text in desk.alarms)
-    assert {found.state for found in desk.state.positions.values()} == {"open"}
-    assert all(found.on_hold for found in desk.state.positions.values())
+    assert {found.state for found in desk.state.positions.by_id.values()} == {"open"}
+    assert all(found.on_hold for found in desk.state.positions.by_id.values())
 
 
 def test_of_two_positions_in_one_contract_the_one_whose_orders_are_gone_was_closed() -> None:
@@ -358,7 +358,7 @@ def test_of_two_positions_in_one_contract_the_one_whose_orders_are_gone_was_clos
     night(desk)
     desk.link(of_two, {option: -1})
     desk.confirm_gone(*of_two)
-    states = {found.bot: found.state for found in desk.state.positions.values()}
+    states = {found.bot: found.state for found in desk.state.positions.by_id.values()}
     assert states == {"one": "closed", "two": "open"}
 
 
@@ -451,12 +451,12 @@ def test_a_fill_of_the_target_that_is_told_after_all_replaces_what_was_guessed_o
     position = desk.position
     assert (position.state, position.exit_reason, position.legs[0].held) == ("closed", "target", 0)
     assert position.exit_price == Decimal("-0.80")
-    assert desk.state.bots["seller"].day.realized == 0
-    assert desk.state.bots["seller"].day.last_end == "target", "by which `again` goes"
+    assert desk.state.bots.by_name["seller"].day.realized == 0
+    assert desk.state.bots.by_name["seller"].day.last_end == "target", "by which `again` goes"
     assert not any("more was closed" in text for text in desk.alarms)
-    before, made = desk.state.positions, bot_today(StateBuilder(desk.program, desk.state, desk.now), "seller")
+    before, made = desk.state.positions.by_id, bot_today(StateBuilder(desk.program, desk.state, desk.now), "seller")
     desk.start_again()
-    assert desk.state.positions == before
+    assert desk.state.positions.by_id == before
     assert made == bot_today(StateBuilder(desk.program, desk.state, desk.now), "seller") == 0
 
 
@@ -618,10 +618,10 @@ def test_a_roll_that_filled_in_the_evening_opens_at_what_the_account_has_it_at()
     new = next(leg.option for leg in order.legs if leg.opens)
     night(desk)
     desk.link([], {new: -1}, [(new, "250.00")])
-    opened = desk.state.positions[order.into]
+    opened = desk.state.positions.by_id[order.into]
     assert (opened.state, opened.entry_price) == ("open", Decimal("2.5"))
     assert order.limit_price is not None
-    assert desk.state.positions[order.position].legs[0].exit_cash == -250 - order.limit_price * 100
+    assert desk.state.positions.by_id[order.position].legs[0].exit_cash == -250 - order.limit_price * 100
 
 
 def test_a_roll_whose_executions_are_not_told_opens_as_it_was_quoted() -> None:
@@ -631,13 +631,16 @@ def test_a_roll_whose_executions_are_not_told_opens_as_it_was_quoted() -> None:
     for _ in range(3):
         desk.tick(60)
         desk.listed()
-    opened = desk.state.positions[order.into]
+    opened = desk.state.positions.by_id[order.into]
     assert opened.entry_mid is not None
     assert (opened.state, opened.entry_price) == ("open", opened.entry_mid)
     assert opened.opened_at == order.sent_at
     (told,) = [record.data for record in desk.said(Kind.FILL) if record.position == opened.id]
     assert told["executed_at"] == opened.opened_at.isoformat()
-    assert desk.state.positions[order.position].legs[0].exit_cash == -opened.entry_mid * 100 - order.limit_price * 100
+    assert (
+        desk.state.positions.by_id[order.position].legs[0].exit_cash
+        == -opened.entry_mid * 100 - order.limit_price * 100
+    )
 
 
 @pytest.mark.parametrize("is_filled", [True, False])

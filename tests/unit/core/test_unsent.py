@@ -12,7 +12,7 @@ def test_an_entry_that_was_not_sent_is_over_and_told() -> None:
     desk = Desk((text_of(),))
     order = desk.enter()
     desk.send(OrderUnsent(desk.now, order.order_id, WHY))
-    assert desk.state.orders[order.ref].status is OrderStatus.REFUSED
+    assert desk.state.orders.by_ref[order.ref].status is OrderStatus.REFUSED
     assert f"rulebot could not send {order.ref}: {WHY}" in desk.alarms
     assert not desk.cancels
 
@@ -23,10 +23,10 @@ def test_an_exit_that_was_not_sent_is_sent_again() -> None:
     desk.until("15:45")
     first = desk.last
     desk.send(OrderUnsent(desk.now, first.order_id, WHY))
-    assert desk.state.orders[first.ref].status is OrderStatus.REFUSED
+    assert desk.state.orders.by_ref[first.ref].status is OrderStatus.REFUSED
     desk.tick(120)
     assert desk.last.ref != first.ref
-    assert not any(position.is_flat for position in desk.state.positions.values())
+    assert not any(position.is_flat for position in desk.state.positions.by_id.values())
 
 
 def test_an_order_whose_change_was_not_sent_works_as_it_was() -> None:
@@ -37,7 +37,7 @@ def test_an_order_whose_change_was_not_sent_works_as_it_was() -> None:
     changed = desk.replaced[-1]
     assert changed.limit_price != before
     desk.send(OrderUnsent(desk.now, changed.order_id, WHY, is_change=True))
-    order = desk.state.orders[changed.ref]
+    order = desk.state.orders.by_ref[changed.ref]
     assert (order.status, order.limit_price) == (OrderStatus.WORKING, before)
     assert f"rulebot could not send a change of {changed.ref}: {WHY}" in desk.alarms
 

@@ -21,7 +21,7 @@ LEGS = """
 
 
 def streamed_options(desk: Desk) -> set[Option]:
-    return {each for each in desk.state.streamed if isinstance(each, Option)}
+    return {each for each in desk.state.subscriptions.streamed if isinstance(each, Option)}
 
 
 def test_at_once_when_a_position_closes_and_nothing_moves_the_choice() -> None:
@@ -60,10 +60,10 @@ def test_for_a_bot_it_begins_five_minutes_before_its_window_to_the_second(others
     desk.tick(0.4)
     desk.until("09:54:58")
     desk.settle(1.9)
-    assert "own" not in desk.state.aims
-    assert desk.state.wake_at == clock("09:55")
+    assert "own" not in desk.state.subscriptions.aims
+    assert desk.state.schedule.wake_at == clock("09:55")
     desk.settle(0.1)
-    assert "own" in desk.state.aims
+    assert "own" in desk.state.subscriptions.aims
 
 
 def test_strikes_found_before_a_window_stand_until_its_last_minute_whatever_the_market_does() -> None:
@@ -76,7 +76,7 @@ def test_strikes_found_before_a_window_stand_until_its_last_minute_whatever_the_
         desk.level("SPX", level)
         desk.tick(60)
     assert not any(isinstance(each, Subscribe) for each in desk.commands[begun:])
-    assert desk.state.watch_at == clock("09:59")
+    assert desk.state.schedule.watch_at == clock("09:59")
     desk.until("09:59")
     assert streamed_options(desk) != found
     desk.level("SPX", 5900.0)
@@ -107,11 +107,11 @@ def test_too_few_lines_are_told_once_a_session_and_only_of_what_is_needed() -> N
     """How many are wanted changes with each quote; what would only be kept goes without a word."""
     desk = Desk((text_of(entry='{window: {from: "10:00", to: "11:00"}}', legs=LEGS),))
     desk.until("09:58")
-    desk.program = replace(desk.program, line_limit=len(desk.state.streamed))
+    desk.program = replace(desk.program, line_limit=len(desk.state.subscriptions.streamed))
     for level in (6005.0, 6010.0, 6005.0, 6015.0):
         desk.level("SPX", level)
         desk.tick(5)
-    assert len(desk.state.streamed) == desk.program.line_limit
+    assert len(desk.state.subscriptions.streamed) == desk.program.line_limit
     assert [words for words in desk.alarms if "lines" in words] == []
     desk.program = replace(desk.program, line_limit=6)
     for level in (6090.0, 6020.0, 6060.0, 6085.0):

@@ -54,7 +54,7 @@ def test_each_window_sends_one_entry(entry: str) -> None:
     desk.fill(desk.last)
     desk.until("12:00")
     assert entries(desk) == 2
-    day = desk.state.bots["spread"].day
+    day = desk.state.bots.by_name["spread"].day
     assert (day.entries, day.opened, day.window, day.tried) == (2, 2, 1, 1)
 
 
@@ -132,14 +132,14 @@ def test_a_cap_of_the_day_is_of_all_windows() -> None:
     desk.fill(desk.last)
     desk.until("11:05")
     assert entries(desk) == 1
-    assert desk.state.bots["spread"].waits == "1 of 1 a day"
+    assert desk.state.bots.by_name["spread"].waits == "1 of 1 a day"
 
 
 def test_what_was_decided_once_is_open_again_in_the_next_window() -> None:
     desk = desk_of(TWO.replace("max_open", "try: once, max_open"))
     desk.level("VIX", 30.0)
     desk.until("10:05")
-    assert desk.state.bots["spread"].day.decided
+    assert desk.state.bots.by_name["spread"].day.decided
     desk.level("VIX", 16.0)
     desk.until("10:29")
     assert entries(desk) == 0
@@ -152,15 +152,15 @@ def test_between_two_windows_it_waits_for_the_next() -> None:
     desk.until("10:05")
     desk.fill(desk.last)
     desk.until("10:15")
-    assert desk.state.bots["spread"].waits == "its window, from 11:00"
+    assert desk.state.bots.by_name["spread"].waits == "its window, from 11:00"
 
 
 def test_it_enters_on_its_week_days_only() -> None:
     desk = desk_of(TIMES.replace("max_open", "days: [mon, tue], max_open"))
     desk.until("12:00")
-    assert (entries(desk), desk.state.bots["spread"].waits) == (0, "it does not enter on a Wednesday")
+    assert (entries(desk), desk.state.bots.by_name["spread"].waits) == (0, "it does not enter on a Wednesday")
     assert not desk.said(Kind.DECISION, "watch")
-    assert desk.state.bots["spread"].day.skipped == "it does not enter on a Wednesday"
+    assert desk.state.bots.by_name["spread"].day.skipped == "it does not enter on a Wednesday"
 
 
 HOLDS = {
@@ -182,9 +182,9 @@ def held_since_yesterday() -> Desk:
 def test_what_a_bot_that_holds_all_it_may_did_not_watch_for_is_on_record() -> None:
     desk = held_since_yesterday()
     desk.until("09:59")
-    assert not desk.state.bots["seller"].day.skipped, "its window is still to come"
+    assert not desk.state.bots.by_name["seller"].day.skipped, "its window is still to come"
     desk.until("12:00", step=60)
-    assert desk.state.bots["seller"].day.skipped == "1 of 1 open at once"
+    assert desk.state.bots.by_name["seller"].day.skipped == "1 of 1 open at once"
     (told,) = [each for each in desk.records if each.kind is Kind.BOT_DAY and each.data["skipped"]]
     assert told.at == clock("10:00", THURSDAY)
 
@@ -198,7 +198,7 @@ def test_a_watch_that_began_once_a_position_was_closed_says_why_it_brought_nothi
     desk.ask(Request.RESUME)
     desk.level("VIX", 90.0)
     desk.until("11:05", step=60)
-    assert desk.state.bots["seller"].day.skipped.startswith("its window is over; nearest ")
+    assert desk.state.bots.by_name["seller"].day.skipped.startswith("its window is over; nearest ")
 
 
 def test_a_watch_in_which_a_condition_was_unknown_to_the_end_says_so() -> None:
@@ -207,7 +207,7 @@ def test_a_watch_in_which_a_condition_was_unknown_to_the_end_says_so() -> None:
     desk.level("VIX", float("nan"))
     desk.until("10:31", step=60)
     said = "its window is over; waited for vix VIX: no price"
-    assert desk.state.bots["spread"].day.skipped == said
+    assert desk.state.bots.by_name["spread"].day.skipped == said
     desk.until("11:31", step=60)
     (row,) = summary_of(desk.program, desk.state, desk.now, clock("09:29"), clock("16:06")).bots
     assert row.waits == said
@@ -221,19 +221,19 @@ def test_a_cap_of_the_week_counts_what_earlier_days_opened() -> None:
         desk.until(at)
         desk.fill(desk.last)
     desk.tick((clock("09:30", THURSDAY) - desk.now).total_seconds(), quiet=True)
-    assert desk.state.bots["spread"].day.week == 2
+    assert desk.state.bots.by_name["spread"].day.week == 2
     assert at_ten(desk, 0) == ""
     assert at_ten(desk, 1) == "3 of 3 a week"
     desk.tick((clock("09:30", MONDAY) - desk.now).total_seconds(), quiet=True)
-    assert desk.state.bots["spread"].day.week == 0
+    assert desk.state.bots.by_name["spread"].day.week == 0
 
 
 def at_ten(desk: Desk, opened: int) -> str:
     """Return why the bot may not enter at ten o'clock of the desk's present session, "" when it may."""
     state, bot = desk.state, desk.program.bots["spread"]
-    start = bot.windows(state.session)[0]
-    day = replace(state.bots["spread"].day, opened=opened)
-    return opportunity(bot.plan.entry, state.session, start, day, 0, start[0]).reason
+    start = bot.windows(state.schedule.session)[0]
+    day = replace(state.bots.by_name["spread"].day, opened=opened)
+    return opportunity(bot.plan.entry, state.schedule.session, start, day, 0, start[0]).reason
 
 
 @pytest.mark.parametrize("after", ["stop", "unfilled"])
@@ -278,9 +278,9 @@ def test_what_nets_off_in_the_account_is_settled_on_its_day() -> None:
     for contract, count in desk.books().items():
         if count:
             desk.holds(contract, 0)
-    assert [each.state for each in desk.state.positions.values()] == ["open", "open"]
+    assert [each.state for each in desk.state.positions.by_id.values()] == ["open", "open"]
     desk.settle(seconds=302)
-    assert [(each.state, each.exit_reason) for each in desk.state.positions.values()] == [
+    assert [(each.state, each.exit_reason) for each in desk.state.positions.by_id.values()] == [
         ("closed", "expired_worthless")
     ] * 2
 
@@ -289,7 +289,7 @@ def test_what_nets_off_in_the_account_is_settled_on_its_day() -> None:
 def test_options_are_streamed_five_minutes_before_a_window(minute: str, is_streamed: bool) -> None:
     desk = desk_of('{window: {from: "11:00", to: "11:30"}}')
     desk.until(minute)
-    assert any(isinstance(each, Option) for each in desk.state.streamed) is is_streamed
+    assert any(isinstance(each, Option) for each in desk.state.subscriptions.streamed) is is_streamed
 
 
 @pytest.mark.parametrize(
@@ -316,9 +316,11 @@ def test_a_later_window_of_a_bot_that_has_halted_says_why() -> None:
     desk = desk_of(TWO)
     desk.until("10:05")
     desk.fill(desk.last)
-    state = desk.state.bots["spread"]
+    state = desk.state.bots.by_name["spread"]
     halted = replace(state, day=state.day.halted_for(Halt.DAY_LOSS, "the day's loss is $160, daily_loss is $150"))
-    desk.state = desk.state._replace(bots={**desk.state.bots, "spread": halted})
+    desk.state = desk.state._replace(
+        bots=replace(desk.state.bots, by_name={**desk.state.bots.by_name, "spread": halted})
+    )
     desk.until("11:10", step=60)
     assert [record.data["reason"] for record in desk.said(Kind.DECISION, "skip")] == [
         "its window from 11:00 is shut: halted: the day's loss is $160, daily_loss is $150"
@@ -329,7 +331,7 @@ def test_no_window_is_told_as_shut_on_a_day_on_which_the_bot_enters_in_none() ->
     """The day says so itself; the last of them was told at the first look that anything made the bot take."""
     desk = desk_of(TWO.replace("max_open: 5", "max_open: 5, days: [mon]"))
     desk.until("16:00", step=60)
-    assert "Wednesday" in desk.state.bots["spread"].day.skipped
+    assert "Wednesday" in desk.state.bots.by_name["spread"].day.skipped
     assert not desk.said(Kind.DECISION, "skip")
 
 

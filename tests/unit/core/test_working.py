@@ -73,7 +73,7 @@ def test_an_entry_that_takes_no_change_is_sent_anew_at_each_try() -> None:
         ("0.65", 2),
         ("0.60", 3),
     ]
-    assert desk.state.bots["spread"].day.entries == 1
+    assert desk.state.bots.by_name["spread"].day.entries == 1
     desk.fill(desk.last)
     assert desk.position.state == "open"
 
@@ -86,7 +86,7 @@ def test_tries_used_up_cancel_and_leave_nothing() -> None:
     assert desk.last.status is OrderStatus.CANCELLING
     desk.cancelled(desk.last)
     assert desk.position.state == "closed"
-    assert desk.state.bots["spread"].day.last_end == "unfilled"
+    assert desk.state.bots.by_name["spread"].day.last_end == "unfilled"
     assert not desk.live
 
 
@@ -376,7 +376,7 @@ def test_29_what_is_corrected_of_a_position_that_was_over_yesterday_is_told_once
     if is_start:
         desk.start_again()
         desk.link()
-    assert not desk.state.positions
+    assert not desk.state.positions.by_id
     base = told[0].exec_id.removesuffix("01")
     corrected = replace(told[0], exec_id=f"{base}02", price=Decimal("9.99"))
     for report in (corrected, corrected, replace(corrected, exec_id=f"{base}03", quantity=Decimal(0))):
@@ -422,7 +422,7 @@ def test_partial_fills_keep_the_rest_working() -> None:
     assert desk.position.structures == 1
     desk.fill(order, 2)
     assert desk.position.state == "open"
-    assert desk.state.bots["spread"].day.opened == 1
+    assert desk.state.bots.by_name["spread"].day.opened == 1
 
 
 def test_what_filled_stays_when_the_rest_is_cancelled() -> None:
@@ -469,7 +469,7 @@ def test_a_late_fill_after_the_cancel_opens_the_position_again() -> None:
         desk.send(report)
     assert desk.position.state == "open"
     assert desk.position.exit_reason == ""
-    assert desk.state.bots["spread"].day.opened == 1
+    assert desk.state.bots.by_name["spread"].day.opened == 1
     desk.until("15:45")
     assert desk.last.purpose is Purpose.EXIT
 
@@ -499,7 +499,7 @@ def test_a_late_fill_leaves_no_room_for_the_entry_after_it() -> None:
     desk.cancelled(second)
     why = f"{first.ref} has filled after all: 1 of 1 a day"
     assert desk.said(Kind.DECISION, "unfilled")[-1].data["reason"] == why
-    assert [each.state for each in desk.state.positions.values()] == ["open", "closed"]
+    assert [each.state for each in desk.state.positions.by_id.values()] == ["open", "closed"]
 
 
 @pytest.mark.parametrize("per_day", [1, 3])
@@ -513,11 +513,11 @@ def test_a_late_fill_beside_the_entry_after_it_is_told_and_ends_the_day(fills_fi
     desk.fill(late)
     assert desk.alarms == []
     desk.fill(other)
-    assert [each.state for each in desk.state.positions.values()] == ["open", "open"]
+    assert [each.state for each in desk.state.positions.by_id.values()] == ["open", "open"]
     reason = "1 of 1 a day" if per_day == 1 else "1 of 1 open at once"
     told = f"{other.ref} has filled though it was over, or was to be: {reason} without it"
     assert desk.alarms == [f"{told}. spread enters nothing more today: a person must look"]
-    assert desk.state.bots["spread"].day.halted == told
+    assert desk.state.bots.by_name["spread"].day.halted == told
 
 
 def test_a_late_fill_leaves_no_room_for_a_further_try_of_the_entry_after_it() -> None:
@@ -534,7 +534,7 @@ def test_a_late_fill_leaves_no_room_for_a_further_try_of_the_entry_after_it() ->
     desk.fill(first)
     desk.tick(30)
     assert len(desk.submitted) == 3
-    assert [each.state for each in desk.state.positions.values()] == ["open", "closed"]
+    assert [each.state for each in desk.state.positions.by_id.values()] == ["open", "closed"]
 
 
 def test_a_refusal_ends_what_was_never_acknowledged() -> None:
@@ -867,8 +867,8 @@ def test_32_a_profit_is_provisional_until_every_commission_is_told() -> None:
     assert (desk.position.owed, desk.position.commissions) == (0, Decimal("0.70"))
     assert not provisional_text(desk.position.owed)
     again = resume(desk.records, desk.now, desk.board, EventCalendar()).state
-    assert again.booked == desk.state.booked
-    assert again.positions == desk.state.positions
+    assert again.positions.booked == desk.state.positions.booked
+    assert again.positions.by_id == desk.state.positions.by_id
 
 
 def test_32_a_fill_that_was_taken_back_owes_no_commission() -> None:

@@ -17,7 +17,7 @@ from rulebot.spec.nouns import DteRule, Expiry
 
 def view_of(desk: Desk) -> View:
     state = desk.state
-    return View(now=desk.now.timestamp(), session=state.session, board=desk.board, facts=state.facts)
+    return View(now=desk.now.timestamp(), session=state.schedule.session, board=desk.board, facts=state.market.facts)
 
 
 def chosen(
@@ -225,7 +225,7 @@ def test_no_spot_is_unknown() -> None:
 
 def test_no_listing_is_unknown() -> None:
     desk = Desk()
-    desk.state = type(desk.state)(session=desk.state.session, board=desk.board)
+    desk.state = type(desk.state)(session=desk.state.schedule.session, board=desk.board)
     assert "not listed yet" in chosen("{at: spot}", desk=desk).missing
 
 
@@ -271,7 +271,7 @@ def test_expiries(rule: DteRule, days: tuple[int, ...], expected: date | None) -
 
 def wish(desk: Desk) -> SubscriptionRequest:
     plan = desk.program.bots["spread"].plan
-    return entry_wish(plan, entry_aims(plan, view_of(desk)), desk.state.facts)
+    return entry_wish(plan, entry_aims(plan, view_of(desk)), desk.state.market.facts)
 
 
 def test_a_wish_holds_what_can_be_chosen_next() -> None:
@@ -337,6 +337,6 @@ def test_a_leg_beside_one_on_a_wide_grid_is_streamed(strike: str, side: str, bes
         desk.level("SPX", float(spot))
         view = view_of(desk)
         found = select(bot.plan.legs, view, bot.expected_move)
-        wish = entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.facts)
+        wish = entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.market.facts)
         assert found.is_complete
         assert {leg.option for leg in found.legs} <= set(wish.need)

@@ -19,7 +19,9 @@ from rulebot.spec.nouns import DteRule, Expiry, StrikeBy
 
 
 def view_of(desk: Desk) -> View:
-    return View(now=desk.now.timestamp(), session=desk.state.session, board=desk.board, facts=desk.state.facts)
+    return View(
+        now=desk.now.timestamp(), session=desk.state.schedule.session, board=desk.board, facts=desk.state.market.facts
+    )
 
 
 def chosen(
@@ -372,7 +374,7 @@ def test_a_guess_leads_to_the_strikes_that_are_needed(strike: str) -> None:
         found = select(bot.plan.legs, view, bot.expected_move)
         if found.is_complete:
             break
-        for option in entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.facts).need:
+        for option in entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.market.facts).need:
             if isinstance(option, Option) and (row := rows.get(option)) is not None:
                 board = full.board
                 desk.quote(option, board.bid[row], board.ask[row], board.delta[row])
@@ -389,7 +391,7 @@ def test_the_last_strike_is_wished_for_where_a_level_lies_past_all(side: str, ba
     view = view_of(desk)
     wanted = select(bot.plan.legs, view, bot.expected_move)
     assert wanted.is_complete
-    need = entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.facts).need
+    need = entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.market.facts).need
     assert {leg.option for leg in wanted.legs} <= {*need}
 
 
@@ -434,7 +436,7 @@ def lead_to_all(legs: str, *, keeps: bool = False) -> None:
         found = select(bot.plan.legs, view, bot.expected_move)
         if found.is_complete and {leg.option for leg in found.legs} <= streamed:
             break
-        wish = entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.facts)
+        wish = entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.market.facts)
         kept = streamed & wish.keep if keeps else set()
         streamed = {option for option in (*wish.need, *kept) if isinstance(option, Option)}
     assert found.is_complete

@@ -61,7 +61,7 @@ class Engine:
         self.noted: list[Record] = []
         tape = Recorder(folder, {}, Board(), lambda words: None)
         at = CLOSE + timedelta(minutes=6)
-        state = SimpleNamespace(positions={})
+        state = SimpleNamespace(positions=SimpleNamespace(by_id={}))
         self.loop: Any = SimpleNamespace(tape=tape, at=at, note=self.note, heartbeat=Heartbeat(), state=state)
         self.command, self.is_lockstep = command, is_lockstep
         self.first = CLOSE - timedelta(hours=7)

@@ -129,7 +129,7 @@ def test_what_the_broker_lacks_is_told_and_asked_for_again_while_all_else_counts
 
     asyncio.run(lacking(clock("08:30")))
     assert [loop._is_prepare_due(clock(each)) for each in ("08:39", "08:40")] == [False, True]
-    facts = loop.state.facts
+    facts = loop.state.market.facts
     assert facts.listings.keys() == {("SPX", "SPXW"), ("SPY", "SPY")}
     assert loop._known(clock("08:40")).listings == facts.listings, "only what was lacking is asked for again"
     loop._lacking = [UnavailableError("SPY", "the broker lists no options on SPY")]

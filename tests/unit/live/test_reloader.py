@@ -127,7 +127,7 @@ def played(test: Callable[[Engine], Coroutine[Any, Any, None]], folder: Path, **
 
 def forget_listings(engine: Engine) -> None:
     state = engine.loop.state
-    engine.loop.state = state._replace(facts=replace(state.facts, listings={}))
+    engine.loop.state = state._replace(market=replace(state.market, facts=replace(state.market.facts, listings={})))
 
 
 # ---------------------------------------------------------------- what a new bot needs to know
@@ -196,7 +196,9 @@ def test_what_was_asked_for_on_an_earlier_day_is_asked_for_anew(tmp_path: Path) 
         assert engine.feed.asked == 1
         engine.feed.may_answer.set()
         await asyncio.sleep(0)
-        engine.loop.state = engine.loop.state._replace(session=session_after(engine.loop.state.session.date))
+        engine.loop.state = engine.loop.state._replace(
+            schedule=replace(engine.loop.state.schedule, session=session_after(engine.loop.state.schedule.session.date))
+        )
         await engine.step()
         assert engine.said[-1][0] == "waits"
         for _ in range(2):
@@ -220,7 +222,7 @@ def test_what_the_broker_does_not_have_refuses_all_of_it_with_an_alarm(tmp_path:
         assert engine.alarms == [f"a reload is refused, and nothing of it is taken up: {reason}"]
         assert set(engine.loop.program.bots) == {"spread"}
         await engine.step(ASK_AGAIN.total_seconds())
-        assert (engine.feed.asked, engine.loop.state.reloading) == (1, frozenset())
+        assert (engine.feed.asked, engine.loop.state.requests.reloading) == (1, frozenset())
 
     played(body, tmp_path)
 
@@ -233,7 +235,7 @@ def test_what_a_plan_that_waits_touches_enters_nothing_and_after_five_minutes_a_
         engine.write(other=text_of("other", entry=LATER), spread=text_of(exits='[{time: "14:00", order: market}]'))
         engine.ask()
         await engine.step()
-        assert engine.loop.state.reloading == {"other", "spread"}
+        assert engine.loop.state.requests.reloading == {"other", "spread"}
         await engine.step(WAITS_LONG.total_seconds() - 2)
         assert not engine.alarms
         for _ in range(3):
@@ -244,13 +246,13 @@ def test_what_a_plan_that_waits_touches_enters_nothing_and_after_five_minutes_a_
         engine.reloader.account = "DU1234567"
         engine.ask()
         await engine.step()
-        assert engine.loop.state.reloading == {""}
+        assert engine.loop.state.requests.reloading == {""}
         (engine.folder / "account.yaml").unlink()
         (engine.folder / "specs" / "other.yaml").unlink()
         engine.write(spread=text_of())
         engine.ask()
         await engine.step()
-        assert (engine.said[-1][0], engine.loop.state.reloading) == ("nothing", frozenset())
+        assert (engine.said[-1][0], engine.loop.state.requests.reloading) == ("nothing", frozenset())
 
     played(body, tmp_path)
 
@@ -310,7 +312,7 @@ def test_the_old_text_stays_at_hand_for_what_is_open(tmp_path: Path) -> None:
 
 
 def program_events(engine: Engine) -> Any:
-    return engine.hand.state.facts.events
+    return engine.hand.state.market.facts.events
 
 
 def specs_before(engine: Engine) -> Any:
@@ -350,7 +352,7 @@ def test_what_somebody_has_written_into_a_file_is_on_record_and_what_is_open_kee
         for _ in range(3):
             await engine.step()
         assert engine.said[-1][0] == "applied"
-        (position,) = engine.loop.state.positions.values()
+        (position,) = engine.loop.state.positions.by_id.values()
         assert position.digest == opened_under
         assert engine.loop.program.bots["spread"].plan.digest != opened_under
 

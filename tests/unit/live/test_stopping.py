@@ -91,10 +91,10 @@ def stopped(
 
     given: Any = {"link": link, "feed": ports, "broker": ports, "journal": ports}
     loop = Loop(desk.program, desk.state, inbox=inbox, watcher=lambda loop, at: None, **given)
-    loop._prepared = loop._prepared_on = desk.state.session.date
+    loop._prepared = loop._prepared_on = desk.state.schedule.session.date
     loop.at = began
     asyncio.run(loop._go_on(lambda at: ""))
-    return loop, loop.state.orders[order.ref].status, link.at - began
+    return loop, loop.state.orders.by_ref[order.ref].status, link.at - began
 
 
 @pytest.mark.parametrize("every", [BUSY, QUIET])
@@ -109,7 +109,7 @@ def test_what_gives_way_to_an_entry_is_put_back_before_the_engine_ends() -> None
     """It ended at once: nothing rested until the next start, though exits were said to stay."""
     loop, status, _ = stopped(QUIET, timedelta(seconds=2), clearing)
     assert (loop.reason, status) == (STOPPED, OrderStatus.CANCELLED)
-    live = [loop.state.orders[ref] for ref in loop.state.live]
+    live = [loop.state.orders.by_ref[ref] for ref in loop.state.orders.live]
     assert [order.purpose for order in live] == [Purpose.PROTECT]
 
 

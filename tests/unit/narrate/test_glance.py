@@ -43,9 +43,9 @@ def test_a_position_on_hold_says_why_nothing_is_sent_for_it() -> None:
     state = day_state("11:42")
     why = "a closing order was cancelled, and not by us, the 3rd time today: nothing is sent for it any more"
     positions = {
-        name: replace(each, hold=HoldReason.EXIT_CANCELLED, on_hold=why) for name, each in state.positions.items()
+        name: replace(each, hold=HoldReason.EXIT_CANCELLED, on_hold=why) for name, each in state.positions.by_id.items()
     }
-    state = state._replace(positions=positions)
+    state = state._replace(positions=replace(state.positions, by_id=positions))
     rows = {row.bot: row for row in seen(state, "11:42").bots}
     assert rows[CONDOR].waits == f"on hold: {why}"
     assert rows[SELLER].waits == f"on hold: {why}; resting: target 2.03, stop 15.21"
@@ -56,8 +56,12 @@ def test_a_position_on_hold_says_why_nothing_is_sent_for_it() -> None:
 
 def test_one_order_rests_and_two_rest() -> None:
     state = day_state("11:42")
-    stops = [ref for ref, each in state.orders.items() if each.bot == SELLER and each.reason == "stop"]
-    state = state._replace(orders={ref: each for ref, each in state.orders.items() if ref not in stops})
+    stops = [ref for ref, each in state.orders.by_ref.items() if each.bot == SELLER and each.reason == "stop"]
+    state = state._replace(
+        orders=replace(
+            state.orders, by_ref={ref: each for ref, each in state.orders.by_ref.items() if ref not in stops}
+        )
+    )
     told = {bot.bot: bot.lines[0].parts for bot in day_outcome(state, at("11:42")).bots}
     assert "target 2.03 rests at the broker" in told[SELLER]
 
@@ -65,9 +69,9 @@ def test_one_order_rests_and_two_rest() -> None:
 def test_a_position_of_which_more_was_closed_than_was_held_says_what_is_left_that_nothing_is_sent_for() -> None:
     """It went on with the levels of exits of which none acts."""
     state = day_state("11:42")
-    (each,) = [each for each in state.positions.values() if each.bot == SELLER]
+    (each,) = [each for each in state.positions.by_id.values() if each.bot == SELLER]
     too_far = replace(each, legs=(replace(each.legs[0], closed=each.legs[0].opened + 1),), exit_reason="protect")
-    state = state._replace(positions={too_far.id: too_far})
+    state = state._replace(positions=replace(state.positions, by_id={too_far.id: too_far}))
     rows = {row.bot: row for row in seen(state, "11:42").bots}
     left = f"nothing is sent for what is left of it, +1 {each.legs[0].option}"
     assert rows[SELLER].waits.startswith(f"on hold: more was closed of it than was held, {left}")
@@ -78,29 +82,34 @@ def test_a_position_of_which_more_was_closed_than_was_held_says_what_is_left_tha
 def test_of_a_wing_that_is_left_to_expire_no_exit_is_told() -> None:
     """The page told a stop at a credit of 0.14 and a breach at the distance of an hour ago, none of which acts."""
     state = day_state("11:42")
-    (each,) = [each for each in state.positions.values() if each.bot == CONDOR and each.state == "open"]
+    (each,) = [each for each in state.positions.by_id.values() if each.bot == CONDOR and each.state == "open"]
     *others, wing = each.legs
     assert wing.sign > 0
     gone = tuple(replace(leg, closed=leg.opened) for leg in others)
     left = replace(each, state="exiting", exit_reason="target", legs=(*gone, wing))
     words = "target: what is left is long and nobody bids for it"
     assert exits_text(PROGRAM, state, left, at("11:42").timestamp()) == words
-    assert {row.bot: row.waits for row in seen(state._replace(positions={left.id: left}), "11:42").bots}[
-        CONDOR
-    ] == words
+    assert {
+        row.bot: row.waits
+        for row in seen(state._replace(positions=replace(state.positions, by_id={left.id: left})), "11:42").bots
+    }[CONDOR] == words
     bot = PROGRAM.governing(left)
     assert dollars_at(bot, each, ExitKind.STOP) is not None
     assert dollars_at(bot, left, ExitKind.STOP) is None
-    state = state._replace(positions={left.id: left})
+    state = state._replace(positions=replace(state.positions, by_id={left.id: left}))
     assert [trade.stands for trade in tried_day(state, CONDOR, 0).trades] == [words], "of two texts it was still open"
 
 
 def test_a_position_that_a_person_has_asked_to_be_closed_says_what_that_waits_for() -> None:
     """Asked in the evening nothing showed it: the next one to look saw an open position, and in the morning none."""
     state = day_state("11:42")
-    (asked,) = (name for name, each in state.positions.items() if each.bot == CONDOR and each.state == "open")
+    (asked,) = (name for name, each in state.positions.by_id.items() if each.bot == CONDOR and each.state == "open")
     rows = {
-        row.bot: row for row in seen(state._replace(standing=OperatorState(closing=frozenset({asked}))), "11:42").bots
+        row.bot: row
+        for row in seen(
+            state._replace(requests=replace(state.requests, standing=OperatorState(closing=frozenset({asked})))),
+            "11:42",
+        ).bots
     }
     assert rows[CONDOR].waits == "to be closed, as asked, once the session is on and the broker is there"
     assert rows[SELLER].waits == "resting: target 2.03, stop 15.21"
@@ -122,12 +131,12 @@ def test_a_window_of_another_day_says_of_which() -> None:
     """On a Saturday it waited for `its window, from 10:30`, which was Monday's."""
     state = day_state("11:42")
     waiting = BotState(day=BotDay(bot=WATCHER, date=DAY), waits="its window, from 10:30", shut=Shut.AHEAD)
-    state = state._replace(bots={**state.bots, WATCHER: waiting})
+    state = state._replace(bots=replace(state.bots, by_name={**state.bots.by_name, WATCHER: waiting}))
     monday = session_on(date(2026, 11, 30))
     assert monday is not None
     told = [
         {row.bot: row for row in seen(each, "11:42").bots}[WATCHER].waits
-        for each in (state, state._replace(session=monday))
+        for each in (state, state._replace(schedule=replace(state.schedule, session=monday)))
     ]
     assert told == ["its window, from 10:30", "its window, from 10:30 on Monday, 2026-11-30"]
 
@@ -135,19 +144,28 @@ def test_a_window_of_another_day_says_of_which() -> None:
 def test_a_bot_that_holds_something_shows_what_it_has_realised_and_that_it_is_halted() -> None:
     """Its one line was that of its position: a loss of this morning stood in the sum alone, and a halt nowhere."""
     state = day_state("15:00")
-    lost = next(each for each in state.positions.values() if each.state == "closed")
-    made = state.bots[CONDOR].day.realized
+    lost = next(each for each in state.positions.by_id.values() if each.state == "closed")
+    made = state.bots.by_name[CONDOR].day.realized
     bots = {
         CONDOR: BotState(day=BotDay(bot=CONDOR, date=DAY)),
-        SELLER: replace(state.bots[SELLER], day=replace(state.bots[SELLER].day, realized=made)),
+        SELLER: replace(state.bots.by_name[SELLER], day=replace(state.bots.by_name[SELLER].day, realized=made)),
     }
-    positions = {**state.positions, lost.id: replace(lost, bot=SELLER)}
-    shown = seen(state._replace(bots=bots, positions=positions), "15:00")
+    positions = {**state.positions.by_id, lost.id: replace(lost, bot=SELLER)}
+    shown = seen(
+        state._replace(bots=replace(state.bots, by_name=bots), positions=replace(state.positions, by_id=positions)),
+        "15:00",
+    )
     rows = [row for row in shown.bots if row.bot == SELLER]
     assert [(row.doing, row.position) for row in rows][1] == (BotActivity.FLAT, "closed: target")
     assert sum(row.profit or 0 for row in shown.bots) == shown.today
-    halted = replace(state.bots[SELLER], day=state.bots[SELLER].day.halted_for(Halt.DAY_LOSS, "its daily loss"))
-    rows = [row for row in seen(state._replace(bots={SELLER: halted}), "15:00").bots if row.bot == SELLER]
+    halted = replace(
+        state.bots.by_name[SELLER], day=state.bots.by_name[SELLER].day.halted_for(Halt.DAY_LOSS, "its daily loss")
+    )
+    rows = [
+        row
+        for row in seen(state._replace(bots=replace(state.bots, by_name={SELLER: halted})), "15:00").bots
+        if row.bot == SELLER
+    ]
     assert [row.doing for row in rows] == [BotActivity.OPEN, BotActivity.HALTED]
     assert rows[1].waits == "its daily loss"
 
@@ -156,8 +174,10 @@ def test_what_a_bot_that_runs_no_more_has_realised_is_counted() -> None:
     """It left the day's open profit when it was closed, and was in no other figure."""
     state = day_state("15:00")
     made = seen(state, "15:00").realized
-    assert made == float(day_outcome(state, None).realized) == float(state.bots[CONDOR].day.realized) != 0
-    orphaned = state._replace(bots={name: bot for name, bot in state.bots.items() if name != CONDOR})
+    assert made == float(day_outcome(state, None).realized) == float(state.bots.by_name[CONDOR].day.realized) != 0
+    orphaned = state._replace(
+        bots=replace(state.bots, by_name={name: bot for name, bot in state.bots.by_name.items() if name != CONDOR})
+    )
     assert seen(orphaned, "15:00").realized == float(day_outcome(orphaned, None).realized) == made
 
 
@@ -165,12 +185,14 @@ def test_entering_shows_the_try() -> None:
     state = day_state("11:42")
     orders = {
         ref: replace(order, status=OrderStatus.WORKING, attempt=2, limit_price=Decimal("-0.25"))
-        for ref, order in state.orders.items()
+        for ref, order in state.orders.by_ref.items()
         if order.bot == CONDOR and order.purpose is Purpose.ENTRY
     }
-    position = next(found for found in state.positions.values() if found.bot == CONDOR)
+    position = next(found for found in state.positions.by_id.values() if found.bot == CONDOR)
     bare = replace(position, state="entering", legs=tuple(replace(leg, opened=0) for leg in position.legs))
-    state = state._replace(orders=orders, positions={position.id: bare})
+    state = state._replace(
+        orders=replace(state.orders, by_ref=orders), positions=replace(state.positions, by_id={position.id: bare})
+    )
     row = next(row for row in seen(state, "11:42").bots if row.bot == CONDOR)
     assert (row.doing, row.waits) == (BotActivity.ENTERING, "a fill")
     assert row.position == "5920/5930p 6065/6075c  try 2 of 4 at 0.25"
@@ -179,18 +201,26 @@ def test_entering_shows_the_try() -> None:
 def test_an_entry_that_a_run_leaves_at_the_broker_is_told() -> None:
     """As when the disk was full: nothing more could be sent, its cancel neither."""
     state = day_state("11:42")
-    entry = next(order for order in state.orders.values() if order.bot == CONDOR and order.purpose is Purpose.ENTRY)
+    entry = next(
+        order for order in state.orders.by_ref.values() if order.bot == CONDOR and order.purpose is Purpose.ENTRY
+    )
     works = replace(entry, status=OrderStatus.WORKING, limit_price=Decimal("-0.25"))
-    state = state._replace(orders={works.ref: works}, positions={})
+    state = state._replace(
+        orders=replace(state.orders, by_ref={works.ref: works}), positions=replace(state.positions, by_id={})
+    )
     told = next(each for each in day_outcome(state, at("11:42")).bots if each.bot == CONDOR)
     assert [line.parts for line in told.lines] == [("an entry at 0.25 works at the broker",)]
 
 
 def test_many_positions_share_a_row() -> None:
     state = day_state("11:42")
-    one = next(found for found in state.positions.values() if found.bot == SELLER)
+    one = next(found for found in state.positions.by_id.values() if found.bot == SELLER)
     many = {f"P{n}": replace(one, id=f"P{n}") for n in range(11)}
-    rows = [row for row in seen(state._replace(positions=many), "11:42").bots if row.bot == SELLER]
+    rows = [
+        row
+        for row in seen(state._replace(positions=replace(state.positions, by_id=many)), "11:42").bots
+        if row.bot == SELLER
+    ]
     assert [row.position for row in rows][-1] == "+8 more"
     assert len(rows) == 4
 
@@ -198,7 +228,9 @@ def test_many_positions_share_a_row() -> None:
 @pytest.mark.parametrize(("paused", "command"), [(WATCHER, f"rulebot resume {WATCHER}"), ("", "rulebot resume")])
 def test_a_paused_bot(paused: str, command: str) -> None:
     """Without its name a resume would let all others enter again that are paused or killed as well."""
-    state = day_state("11:42")._replace(standing=OperatorState(paused=frozenset({paused})))
+    state = day_state("11:42")._replace(
+        requests=replace(day_state("11:42").requests, standing=OperatorState(paused=frozenset({paused})))
+    )
     row = next(row for row in seen(state, "11:42").bots if row.bot == WATCHER)
     assert (row.doing, row.waits) == (BotActivity.PAUSED, f"'{command}' lets it enter again")
 
@@ -206,17 +238,24 @@ def test_a_paused_bot(paused: str, command: str) -> None:
 def test_notices() -> None:
     state = day_state("11:42")
     assert seen(state, "11:42").notice == ""
-    assert "stopping" in seen(state._replace(is_stopping=True), "11:42").notice
-    assert "connection" in seen(state._replace(is_linked=False), "11:42").notice
-    assert "killed" in seen(state._replace(standing=OperatorState(TradingMode.REDUCING)), "11:42").notice
+    assert "stopping" in seen(state._replace(requests=replace(state.requests, is_stopping=True)), "11:42").notice
+    assert "connection" in seen(state._replace(connection=replace(state.connection, is_linked=False)), "11:42").notice
+    assert (
+        "killed"
+        in seen(
+            state._replace(requests=replace(state.requests, standing=OperatorState(TradingMode.REDUCING))), "11:42"
+        ).notice
+    )
     died = OperatorState(TradingMode.REDUCING, reason="3 starts in 10 minutes")
-    assert seen(state._replace(standing=died), "11:42").notice.startswith("3 starts in 10 minutes: nothing is opened")
+    assert seen(state._replace(requests=replace(state.requests, standing=died)), "11:42").notice.startswith(
+        "3 starts in 10 minutes: nothing is opened"
+    )
 
 
 def test_a_notice_that_bots_were_closed_says_whether_others_go_on() -> None:
     state, one, every = day_state("11:42"), frozenset({WATCHER}), frozenset({""})
     told = {
-        standing: seen(state._replace(standing=standing), "11:42").notice
+        standing: seen(state._replace(requests=replace(state.requests, standing=standing)), "11:42").notice
         for standing in (
             OperatorState(paused=one, flattening=one),
             OperatorState(TradingMode.REDUCING, paused=one, flattening=one),

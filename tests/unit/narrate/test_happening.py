@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from store_day import CONDOR, DAY, at, condor, entity, position
 
-from rulebot.core.state import State
+from rulebot.core.state import MarketData, Positions, Schedule, State
 from rulebot.model.cause import broker_message
 from rulebot.model.contract import Option, Right
 from rulebot.model.market import Board
@@ -19,7 +19,11 @@ from rulebot.record.record import Json, Kind, Record
 
 def test_an_entry_is_told_when_it_is_sent_and_not_when_the_broker_says_more_of_it() -> None:
     sent = at("09:52")
-    state = State(session=session_from(DAY), board=Board(), positions={"P1": position("entering", False, False)})
+    state = State(
+        Schedule(session_from(DAY)),
+        MarketData(Board()),
+        positions=Positions(by_id={"P1": position("entering", False, False)}),
+    )
     sending = condor(
         "rb-1", 1, Purpose.ENTRY, reason="entry", limit_price=Decimal("-0.90"), status=OrderStatus.SENDING,
         sent_at=sent, prepared_at=sent, changed_at=sent,
@@ -32,7 +36,7 @@ def test_an_entry_is_told_when_it_is_sent_and_not_when_the_broker_says_more_of_i
 
 
 def test_a_connection_that_comes_back_is_told_and_that_of_a_start_is_not() -> None:
-    state = State(session=session_from(DAY), board=Board())
+    state = State(Schedule(session_from(DAY)), MarketData(Board()))
     for up, reason, words in (
         (True, "", None),
         (False, "1100", "the connection was lost: 1100"),
@@ -50,7 +54,7 @@ def test_a_connection_that_comes_back_is_told_and_that_of_a_start_is_not() -> No
 def test_an_assignment_says_which_shares_came_or_went(sign: int, right: Right, words: str) -> None:
     leg = PositionLeg(name="put", option=Option("SPY", "SPY", DAY, Decimal(598), right), sign=sign, ratio=1)
     held = replace(position("closed", True, True), id="P9", legs=(leg,))
-    state = State(session=session_from(DAY), board=Board(), positions={"P9": held})
+    state = State(Schedule(session_from(DAY)), MarketData(Board()), positions=Positions(by_id={"P9": held}))
     data: dict[str, Json] = {"leg": "put", "quantity": 2, "price": "0", "how": "assigned" if sign < 0 else "exercised"}
     told = event_line(Record(at("16:05"), Kind.SETTLEMENT, CONDOR, "P9", data), state)
     assert told is not None
@@ -62,7 +66,7 @@ def test_an_assignment_says_which_shares_came_or_went(sign: int, right: Right, w
 
 
 def test_a_day_that_is_lived_through_again_tells_which_text_took_over() -> None:
-    state = State(session=session_from(DAY), board=Board())
+    state = State(Schedule(session_from(DAY)), MarketData(Board()))
     taken_up = Record(at("11:42"), Kind.RELOAD, CONDOR, data={"what": "changed", "was": "1" * 64, "now": "2" * 64})
     assert event_line(taken_up, state) is None  # a run tells of all of them in one line
     told = event_lines(taken_up, state)
@@ -75,7 +79,7 @@ def test_which_values_an_operator_has_set_is_told() -> None:
     change = {"bot": CONDOR, "change": "changed", "was": "1" * 64, "now": "2" * 64}
     asked: dict[str, Json] = {"what": "asked", "id": "1", "changes": [change], "limit_changes": []}
     of_set: dict[str, Json] = {**asked, "bot": CONDOR, "values": {"wing": "", "delta": "0.10"}}
-    state = State(session=session_from(DAY), board=Board())
+    state = State(Schedule(session_from(DAY)), MarketData(Board()))
     told = [event_line(Record(at("11:42"), Kind.RELOAD, data=data), state) for data in (of_set, asked)]
     assert [(each.bot, each.text) for each in told if each is not None] == [
         (CONDOR, "asked by the operator: set delta 0.10, wing as in the file"),
@@ -85,7 +89,7 @@ def test_which_values_an_operator_has_set_is_told() -> None:
 
 def test_a_web_hook_that_no_bot_asks_for_is_told_so() -> None:
     """A name misspelt in an alert was taken like any other, and nothing ever followed from it."""
-    state = State(session=session_from(DAY), board=Board())
+    state = State(Schedule(session_from(DAY)), MarketData(Board()))
     words = []
     for asked_by in (["dte0_condor"], []):
         data: dict[str, Json] = {"name": "trend", "says": "up", "asked_by": list(asked_by)}
@@ -100,16 +104,20 @@ def test_what_settled_is_told_once() -> None:
     held = position("closed", False, False)
     legs = tuple(replace(leg, opened=1, settled=1, closed=1, exit_cash=Decimal(0)) for leg in held.legs)
     state = State(
-        session=session_from(DAY),
-        board=Board(),
-        positions={held.id: replace(held, legs=legs, exit_reason="expired_worthless", state="closed")},
+        Schedule(session_from(DAY)),
+        MarketData(Board()),
+        positions=Positions(by_id={held.id: replace(held, legs=legs, exit_reason="expired_worthless", state="closed")}),
     )
     data: dict[str, Json] = {"what": "closed", "reason": "expired_worthless", "values": ["85.00", "4.80"]}
     told = event_line(Record(at("16:05"), Kind.DECISION, CONDOR, held.id, data), state)
     assert told is not None
     assert told.text.startswith("closed: expired worthless, ")
     priced = tuple(replace(leg, exit_cash=Decimal(-100)) for leg in legs)
-    state = state._replace(positions={held.id: replace(held, legs=priced, exit_reason="settled", state="closed")})
+    state = state._replace(
+        positions=replace(
+            state.positions, by_id={held.id: replace(held, legs=priced, exit_reason="settled", state="closed")}
+        )
+    )
     told = event_line(Record(at("16:05"), Kind.DECISION, CONDOR, held.id, {**data, "reason": "settled"}), state)
     assert told is not None
     assert told.text.startswith("closed: settled at ")

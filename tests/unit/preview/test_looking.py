@@ -45,10 +45,10 @@ def desk_of(*listings: Listing) -> Desk:
     """Return a desk on which of SPX nothing but this is known to be listed."""
     entry = '{window: {from: open + 30m, to: "11:00"}, per_day: 2}'
     desk = Desk((text_of(underlyings="", universe=UNIVERSE, entry=entry, legs=LEGS),))
-    facts = desk.state.facts
+    facts = desk.state.market.facts
     known = {key: each for key, each in facts.listings.items() if key != SPXW}
     known |= {(each.symbol, each.trading_class): each for each in listings}
-    desk.state = desk.state._replace(facts=replace(facts, listings=known))
+    desk.state = desk.state._replace(market=replace(desk.state.market, facts=replace(facts, listings=known)))
     return desk
 
 
@@ -116,7 +116,7 @@ def test_a_check_up_says_of_another_week_day_that_the_bot_does_not_enter_on_it()
     bot, work = desk.program.bots["spread"], Sight(desk).work()
     found = Candidate(bot, bot)
     judge(Sight(desk), found)
-    hours = SimpleNamespace(at=work.at, session=work.state.session, is_in_hours=True)
+    hours = SimpleNamespace(at=work.at, session=work.schedule.session, is_in_hours=True)
     assert told_legs(hours, found).text.endswith(f"; but it does not enter on a {DAY:%A}")
 
 
@@ -131,7 +131,7 @@ def test_it_says_that_a_protective_stop_would_act_at_once() -> None:
     measuring(found, judge(Sight(desk), found))
     words = "4.95 is bid for SPXW 2026-11-18 5945P, whose protective stop would rest at 4.00 and act at once"
     assert holding(found, measuring.found[bot.key]) == (False, words, None)
-    hours = SimpleNamespace(at=work.at, session=work.state.session, is_in_hours=True)
+    hours = SimpleNamespace(at=work.at, session=work.schedule.session, is_in_hours=True)
     assert f"; but {words}" in told_legs(hours, found).text
 
 
@@ -152,5 +152,5 @@ def test_it_says_that_a_leg_entered_alone_could_lose_more_than_the_limit() -> No
     measuring(found, judge(Sight(desk), found))
     words = "if short_put does not fill, closing long_put again would lose $103.26, max_loss_per_trade is $90.00"
     assert holding(found, measuring.found[bot.key]) == (False, words, None)
-    hours = SimpleNamespace(at=work.at, session=work.state.session, is_in_hours=True)
+    hours = SimpleNamespace(at=work.at, session=work.schedule.session, is_in_hours=True)
     assert f"; but {words}" in told_legs(hours, found).text

@@ -209,4 +209,4 @@ def test_what_other_bots_hold_counts_against_it() -> None:
     seen = preview(desk)
     assert seen.would_send is False
     assert "max_open" in seen.answer
-    assert len(desk.state.bots) == 2
+    assert len(desk.state.bots.by_name) == 2

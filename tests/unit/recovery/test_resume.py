@@ -30,7 +30,8 @@ def resumed(desk: Desk, at: datetime | None = None) -> State:
 def restart(desk: Desk) -> None:
     """End the engine and start it again two seconds later."""
     desk.now += timedelta(seconds=2)
-    desk.state = resumed(desk)._replace(facts=desk.state.facts)
+    found = resumed(desk)
+    desk.state = found._replace(market=replace(found.market, facts=desk.state.market.facts))
     desk.take(start_run(desk.program, desk.state, desk.now))
     desk.link()
     desk.tick(0)
@@ -40,7 +41,7 @@ def test_nothing_recorded_is_a_fresh_start() -> None:
     desk = Desk()
     found = resume([], desk.now, Board(), EventCalendar())
     assert found.is_fresh
-    assert (found.state.next_number, found.state.next_order_id) == (1, 1)
+    assert (found.state.orders.next_number, found.state.orders.next_order_id) == (1, 1)
 
 
 def test_texts_that_govern_open_positions_are_kept() -> None:
@@ -58,20 +59,20 @@ def test_what_was_opened_earlier_in_the_week_counts_after_a_restart() -> None:
     """An engine that is started each morning: Wednesday's position counts on Thursday, and no more on Monday."""
     desk = Desk()
     desk.opened()
-    opened = desk.state.bots["spread"].day
+    opened = desk.state.bots.by_name["spread"].day
     assert (opened.date.isoweekday(), opened.opened) == (3, 1)
     thursday = session_after(opened.date)
     for session, count in ((thursday, 1), (session_after(session_after(thursday.date).date), 0)):
         morning = session.open - timedelta(minutes=5)
         state = resumed(desk, morning)
-        found = start_run(desk.program, state, morning).state.bots["spread"].day
+        found = start_run(desk.program, state, morning).state.bots.by_name["spread"].day
         assert (found.date, found.opened, found.week) == (session.date, 0, count)
 
 
 def test_an_order_that_was_on_its_way_is_not_sent_again() -> None:
     desk = Desk()
     order = desk.enter()
-    assert resumed(desk).orders[order.ref].status is OrderStatus.SENDING
+    assert resumed(desk).orders.by_ref[order.ref].status is OrderStatus.SENDING
     restart(desk)
     assert desk.last.status is OrderStatus.WORKING
     assert len(desk.submitted) == 1
@@ -138,7 +139,7 @@ def test_a_request_acts_once_over_restarts() -> None:
     desk.ask(Request.RESUME, identity="two")
     restart(desk)
     desk.ask(Request.KILL, identity="one")
-    assert desk.state.standing.trading is TradingMode.ACTIVE
+    assert desk.state.requests.standing.trading is TradingMode.ACTIVE
 
 
 def seller() -> Desk:
@@ -155,16 +156,16 @@ def test_the_days_loss_is_not_forgotten() -> None:
     desk.quote(option, 3.0, 3.1, -0.2)
     desk.until("11:00", step=60)
     state = resumed(desk)
-    assert state.bases == {}
-    assert state.marks == desk.state.marks
-    assert list(desk.state.marks.values()) == [Decimal("-105.00")]
+    assert state.positions.bases == {}
+    assert state.positions.marks == desk.state.positions.marks
+    assert list(desk.state.positions.marks.values()) == [Decimal("-105.00")]
 
 
 def test_the_base_of_a_position_of_yesterday_is_its_last_mark_then() -> None:
     desk = seller()
     desk.until("15:59", step=600)
     morning = session_after(desk.day).open + timedelta(minutes=1)
-    assert dict(resumed(desk, morning).bases) == dict(desk.state.marks)
+    assert dict(resumed(desk, morning).positions.bases) == dict(desk.state.positions.marks)
 
 
 def test_a_position_closed_today_counts_although_it_began_yesterday() -> None:
@@ -177,11 +178,15 @@ def test_a_position_closed_today_counts_although_it_began_yesterday() -> None:
     desk.fill(desk.order(target.ref))
     desk.cancelled(desk.order(desk.submitted[2].ref))
     name = desk.position.id
-    realized = desk.state.bots["seller"].day.realized
+    realized = desk.state.bots.by_name["seller"].day.realized
     assert desk.position.state == "closed"
     restart(desk)
-    assert name in desk.state.positions
-    assert desk.state.bots["seller"].day.realized == realized == desk.position.net - desk.state.bases[name]
+    assert name in desk.state.positions.by_id
+    assert (
+        desk.state.bots.by_name["seller"].day.realized
+        == realized
+        == desk.position.net - desk.state.positions.bases[name]
+    )
 
 
 def test_what_was_closed_on_earlier_days_is_gone() -> None:
@@ -189,16 +194,16 @@ def test_what_was_closed_on_earlier_days_is_gone() -> None:
     desk.ack(desk.enter())
     desk.cancelled(desk.last)
     state = resumed(desk, session_after(desk.day).open)
-    assert (dict(state.positions), dict(state.orders)) == ({}, {})
-    assert (state.next_number, state.next_order_id) == (2, 2)
+    assert (dict(state.positions.by_id), dict(state.orders.by_ref)) == ({}, {})
+    assert (state.orders.next_number, state.orders.next_order_id) == (2, 2)
 
 
 def test_a_closed_position_whose_order_still_works_is_kept() -> None:
     desk = seller()
     desk.fill(desk.submitted[1])
     state = resumed(desk, session_after(desk.day).open)
-    assert state.live
-    assert [found.state for found in state.positions.values()] == ["open"]
+    assert state.orders.live
+    assert [found.state for found in state.positions.by_id.values()] == ["open"]
 
 
 def test_executions_corrections_and_commissions_count_once_over_a_restart() -> None:
@@ -209,7 +214,7 @@ def test_executions_corrections_and_commissions_count_once_over_a_restart() -> N
     desk.send(first)
     desk.commission(first, "1.30")
     desk.send(second)
-    assert dict(resumed(desk).booked) == dict(desk.state.booked)
+    assert dict(resumed(desk).positions.booked) == dict(desk.state.positions.booked)
     restart(desk)
     for event in (first, second, CommissionReport(desk.now, first.exec_id, Decimal("1.30"))):
         desk.send(event)
@@ -225,20 +230,22 @@ def test_an_engine_that_stands_forgets_what_one_that_starts_would_not_know(weeks
     desk.until("15:45", step=600)
     desk.fill(desk.last)
     assert desk.position.state == "closed"
-    assert desk.state.marks
+    assert desk.state.positions.marks
     desk.now = session_after(desk.day + timedelta(weeks=weeks)).open - timedelta(minutes=5)
     desk.tick(0)
     found = resumed(desk)
-    assert (len(found.booked) == 0) is (weeks > 0)
-    for name in ("booked", "by_id", "marks", "bases", "orders", "positions"):
-        assert dict(getattr(desk.state, name)) == dict(getattr(found, name)), name
+    assert (len(found.positions.booked) == 0) is (weeks > 0)
+    for name in ("booked", "marks", "bases", "by_id"):
+        assert dict(getattr(desk.state.positions, name)) == dict(getattr(found.positions, name)), name
+    for name in ("by_ref", "ref_of_id"):
+        assert dict(getattr(desk.state.orders, name)) == dict(getattr(found.orders, name)), name
 
 
 def test_orders_of_the_last_minute_still_count() -> None:
     desk = Desk()
     desk.enter()
-    assert resumed(desk).sent == desk.state.sent != ()
-    assert resumed(desk, desk.now + timedelta(minutes=2)).sent == ()
+    assert resumed(desk).orders.sent == desk.state.orders.sent != ()
+    assert resumed(desk, desk.now + timedelta(minutes=2)).orders.sent == ()
 
 
 def test_suspended_and_held_positions_stay_so() -> None:
@@ -246,7 +253,7 @@ def test_suspended_and_held_positions_stay_so() -> None:
     desk.unlink()
     desk.link([], [])
     assert desk.position.on_hold
-    assert resumed(desk).positions[desk.position.id] == desk.position
+    assert resumed(desk).positions.by_id[desk.position.id] == desk.position
 
 
 def test_an_old_record_without_the_newer_fields_is_read() -> None:
@@ -258,7 +265,7 @@ def test_an_old_record_without_the_newer_fields_is_read() -> None:
     state = resume(
         [Record(desk.now, Kind.POSITION, "spread", desk.position.id, data)], desk.now, Board(), EventCalendar()
     )
-    assert state.state.positions[desk.position.id].on_hold == ""
+    assert state.state.positions.by_id[desk.position.id].on_hold == ""
 
 
 @pytest.mark.parametrize(
@@ -300,8 +307,8 @@ def test_restarting_twice_is_restarting_once() -> None:
     once = resumed(desk)
     desk.take(start_run(desk.program, once, desk.now))
     twice = resumed(desk)
-    assert twice.positions == once.positions
-    assert twice.orders == once.orders
+    assert twice.positions.by_id == once.positions.by_id
+    assert twice.orders.by_ref == once.orders.by_ref
     assert desk.books() == {put(5945): -1, put(5935): 1}
 
 
@@ -314,19 +321,19 @@ def test_a_position_that_was_never_valued_yesterday_has_no_base_after_a_restart_
     desk.until("15:59:05")
     desk.fill(desk.last)
     desk.until("15:59:59")
-    assert not desk.state.marks
+    assert not desk.state.positions.marks
     desk.day, desk.now = session_after(desk.day).date, session_after(desk.day).open + timedelta(minutes=5)
     desk.tick(0)
     option = desk.position.legs[0].option
     desk.quote(option, 3.0, 3.1, -0.2)
     for _ in range(6):
         desk.tick(60)
-    assert resumed(desk).marks[desk.position.id] == Decimal("-105.00")
+    assert resumed(desk).positions.marks[desk.position.id] == Decimal("-105.00")
     restart(desk)
-    assert desk.state.bases == {desk.position.id: Decimal(0)}
+    assert desk.state.positions.bases == {desk.position.id: Decimal(0)}
     desk.quote(option, 3.7, 3.8, -0.2)
     desk.tick(1)
-    assert desk.state.bots["seller"].day.halted == "the day's loss is $175.00, daily_loss is $150.00"
+    assert desk.state.bots.by_name["seller"].day.halted == "the day's loss is $175.00, daily_loss is $150.00"
 
 
 def test_the_expected_move_of_the_open_is_fixed_for_the_day_over_a_restart() -> None:
@@ -334,7 +341,7 @@ def test_the_expected_move_of_the_open_is_fixed_for_the_day_over_a_restart() -> 
     entry = '{window: {from: "10:00", to: "11:00"}, when: [{expected_move: {at_least: 20 pts, asof: open}}]}'
     desk = Desk((text_of(entry=entry),), at="09:29")
     desk.until("09:30:05")
-    (known,) = desk.state.facts.opening_moves.items()
+    (known,) = desk.state.market.facts.opening_moves.items()
     for option in (put(6000), call(6000)):
         desk.quote(option, 3.0, 3.1, 0.5)
     desk.now += timedelta(minutes=2)
@@ -345,8 +352,8 @@ def test_the_expected_move_of_the_open_is_fixed_for_the_day_over_a_restart() -> 
     desk.link()
     desk.tick(0)
     desk.send(OpeningMoveReport(desk.now, known[0][0], known[0][1], 7.7))
-    assert dict(desk.state.facts.opening_moves) == dict([known])
-    assert resumed(desk, session_after(desk.day).open).facts.opening_moves == {}
+    assert dict(desk.state.market.facts.opening_moves) == dict([known])
+    assert resumed(desk, session_after(desk.day).open).market.facts.opening_moves == {}
 
 
 def test_the_grid_of_every_goes_on_over_restarts() -> None:
@@ -370,7 +377,7 @@ def test_the_grid_of_every_goes_on_over_restarts() -> None:
     desk.level("VIX", 15.0)
     desk.until("10:29:58")
     assert not desk.submitted
-    assert desk.state.bots["spread"].judge_at == at_exchange_time(desk.day, time(10, 30))
+    assert desk.state.bots.by_name["spread"].judge_at == at_exchange_time(desk.day, time(10, 30))
     desk.level("VIX", 15.0)
     desk.until("10:30")
     assert len(desk.submitted) == 1

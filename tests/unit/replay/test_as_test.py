@@ -166,12 +166,17 @@ def test_strikes_on_a_line_between_others_are_left_out() -> None:
 
 def test_a_recording_that_ends_within_the_minute_has_the_bot_in_what_it_was_then() -> None:
     held = position("open", entries=True, exits=False)
-    found = SimpleNamespace(state=SimpleNamespace(positions={held.id: held}, board=Board()))
+    found = SimpleNamespace(
+        state=SimpleNamespace(positions=SimpleNamespace(by_id={held.id: held}), market=SimpleNamespace(board=Board()))
+    )
     at = datetime(2026, 10, 21, 14, 30, tzinfo=UTC)
     watch = Watch(bot=held.bot, at=at, symbols=())
     assert watch.state_after(cast(Replayed, found)) == "open"
     watch.see(cast(Replayed, found), at + MINUTE)
-    assert watch.state_after(cast(Replayed, SimpleNamespace(state=SimpleNamespace(positions={})))) == "open"
+    assert (
+        watch.state_after(cast(Replayed, SimpleNamespace(state=SimpleNamespace(positions=SimpleNamespace(by_id={})))))
+        == "open"
+    )
 
 
 @pytest.mark.parametrize("state", ["entering", "exiting"])

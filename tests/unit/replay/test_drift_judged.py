@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import cast
 
 from rulebot.core.program import Program
-from rulebot.core.state import State
+from rulebot.core.state import MarketData, Positions, Schedule, State
 from rulebot.model.contract import Option, Right
 from rulebot.model.market import Board
 from rulebot.model.order import OrderStatus
@@ -60,7 +60,7 @@ def left(after: timedelta | None, *, closed_at: datetime | None = CLOSE) -> Posi
         reason="stop",
         changed_at=OPENED + (after or timedelta()),
     )
-    state = SimpleNamespace(orders={} if after is None else {"r": dealt})
+    state = SimpleNamespace(orders=SimpleNamespace(by_ref={} if after is None else {"r": dealt}))
     found = _as_left(cast(State, state), position, by_one=True)
     assert found is not None
     return found
@@ -137,8 +137,7 @@ def test_what_was_closed_when_a_recording_began_is_of_the_run_before() -> None:
     known = RecordedDay(told=RecordedCause(), walked=walked, since=OPENED, until=None)
 
     def state(position: Position) -> State:
-        given = {"orders": {}, "booked": {}, "bases": {}, "board": Board(), "session": session}
-        return cast(State, SimpleNamespace(positions={position.id: position}, **given))
+        return State(Schedule(session), MarketData(Board()), positions=Positions(by_id={position.id: position}))
 
     def compared(before: Position) -> list[DriftKind]:
         stood = StateAt(at=OPENED, state=state(before), program=cast(Program, None), records=())

@@ -165,7 +165,7 @@ def test_why_entries_came_to_nothing_is_what_was_said_when_they_ended() -> None:
 def test_an_entry_at_natural_whose_legs_were_given_up_is_not_known() -> None:
     """The bot that ran gave them up seconds after the refusal; the walk called its own entry not filled."""
     waits = entry()
-    state = cast(State, SimpleNamespace(orders={waits.ref: waits}))
+    state = cast(State, SimpleNamespace(orders=SimpleNamespace(by_ref={waits.ref: waits})))
     natural, of_day = replace(walked(), state=state), told()
     assert unseen_at_natural(waits.bot, of_day, natural) == ""
     of_day.given_up = {leg.option: [earlier(60), AT] for leg in waits.legs}
@@ -195,7 +195,7 @@ def test_a_bot_of_which_no_entry_was_filled_is_told(status: OrderStatus, what: D
     )
     of_day.tries.entries[ended.bot] = [AT - timedelta(days=1), AT]
     of_day.given_up = {ended.legs[0].option: [AT]}
-    state = cast(State, SimpleNamespace(orders={ended.ref: ended}))
+    state = cast(State, SimpleNamespace(orders=SimpleNamespace(by_ref={ended.ref: ended})))
     known = RecordedDay(told=of_day, walked=walked(), since=None, until=None)
     program, natural = cast(Program, SimpleNamespace(bots={})), replace(walked(), state=state)
     natural.tries.entries[ended.bot] = [AT]

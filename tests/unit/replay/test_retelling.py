@@ -47,7 +47,11 @@ RECORD = Record(
 
 
 def seen(position: Position) -> Any:
-    state = SimpleNamespace(positions={"p-1": position}, bots={}, orders={}, booked={})
+    state = SimpleNamespace(
+        positions=SimpleNamespace(by_id={"p-1": position}, booked={}),
+        bots=SimpleNamespace(by_name={}),
+        orders=SimpleNamespace(by_ref={}),
+    )
     return SimpleNamespace(state=state, records=[RECORD])
 
 

@@ -6,16 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.core.state import State
+from rulebot.core.state import Connection, MarketData, Orders, Schedule, State
 from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.model.market import Board
 from rulebot.model.session import session_from
+from rulebot.model.values import replace
 from rulebot.record.codec import CodecError
 from rulebot.replay.recordings import beginning, told_standing
 
 FILE = Path(__file__).parents[3] / "examples" / "parameters_and_let.yaml"
 NOON = datetime(2026, 11, 18, 17, tzinfo=UTC)
-STATE = State(session=session_from(date(2026, 11, 18)), board=Board(), account="DU1", next_number=17)
+STATE = State(
+    Schedule(session_from(date(2026, 11, 18))),
+    MarketData(Board()),
+    connection=Connection(account_id="DU1"),
+    orders=Orders(next_number=17),
+)
 
 
 def desk(**values: str) -> LoadedBots:
@@ -28,7 +34,7 @@ def test_texts_that_still_govern_are_told() -> None:
     texts = {text.digest: text for each in (before, after) for text in each.texts}
     told = json.loads(json.dumps(told_standing(after, texts, program, STATE, NOON, "1")))
     found = beginning(told, Board())
-    assert found.state == STATE._replace(board=found.state.board)
+    assert found.state == STATE._replace(market=replace(STATE.market, board=found.state.market.board))
     assert list(found.program.pinned) == list(before.digests.values())
     assert {name: bot.plan.digest for name, bot in found.program.bots.items()} == after.digests
     assert found.digests == after.digests

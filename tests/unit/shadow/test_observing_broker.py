@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from rulebot.backtest.fill_model import NATURAL
-from rulebot.core.state import State
+from rulebot.core.state import MarketData, Positions, Schedule, State
 from rulebot.fill.ledger import BookedExecution
 from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.event import (
@@ -80,12 +80,12 @@ def remembered(*orders: Order, held: int = -2, booked: Sequence[BookedExecution]
     assert SESSION is not None
     leg = PositionLeg(name="short_put", option=PUT, sign=-1, ratio=1, opened=-held)
     position = Position(id="p", bot="one", digest="d", session=DAY, quantity=2, legs=(leg,), state="open")
-    state = State(session=SESSION, board=Board())
+    state = State(Schedule(SESSION), MarketData(Board()))
     state = state._replace(
-        positions={"p": position},
-        orders={each.ref: each for each in orders},
-        live=tuple(each.ref for each in orders),
-        booked={each.exec_id: each for each in booked},
+        positions=replace(state.positions, by_id={"p": position}, booked={each.exec_id: each for each in booked}),
+        orders=replace(
+            state.orders, by_ref={each.ref: each for each in orders}, live=tuple(each.ref for each in orders)
+        ),
     )
     found = broker()
     found.remember(RestoredState(state, {"SPY": 100}, {}, (("observed.1.1.0.01", Decimal("1.30")),)), SESSION, NOON)
@@ -199,10 +199,14 @@ def test_what_expired_while_nobody_looked_is_not_held() -> None:
     assert SESSION is not None
     found = remembered()
     late = SESSION.close + timedelta(minutes=6)
-    state = State(session=SESSION, board=Board())
+    state = State(Schedule(SESSION), MarketData(Board()))
     leg = PositionLeg(name="short_put", option=PUT, sign=-1, ratio=1, opened=2)
     position = Position(id="p", bot="one", digest="d", session=DAY, quantity=2, legs=(leg,), state="open")
-    found.remember(RestoredState(state._replace(positions={"p": position}), {}, {}, ()), SESSION, late)
+    found.remember(
+        RestoredState(state._replace(positions=replace(state.positions, by_id={"p": position})), {}, {}, ()),
+        SESSION,
+        late,
+    )
     assert found.holdings == {}
 
 
@@ -228,7 +232,7 @@ def assigned(found: ObservingBroker, how: str = "assigned") -> list[Event]:
     leg = PositionLeg(name="short_put", option=put, sign=-1, ratio=1, opened=2)
     position = Position(id="p", bot="one", digest="d", session=DAY, quantity=2, legs=(leg,), state="open")
     if not found.holdings:
-        state = State(session=SESSION, board=Board())._replace(positions={"p": position})  # type: ignore[arg-type]
+        state = State(Schedule(SESSION), MarketData(Board()), positions=Positions(by_id={"p": position}))  # type: ignore[arg-type]
         found.remember(RestoredState(state, {}, {put: Decimal(480)}, ()), SESSION, NOON)  # type: ignore[arg-type]
     settled = Record(NOON, Kind.SETTLEMENT, "one", "p", {"leg": "short_put", "quantity": 2, "how": how})
     found.hears([settled], {"p": position})

@@ -65,7 +65,7 @@ def seller(quantity: int = 1, close: float = 600.0) -> Desk:
 
 
 def target_of(desk: Desk) -> Order:
-    return next(order for order in desk.state.orders.values() if order.purpose is Purpose.TARGET)
+    return next(order for order in desk.state.orders.by_ref.values() if order.purpose is Purpose.TARGET)
 
 
 def last(store: Path) -> Position:
@@ -325,7 +325,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_recorded(
 ) -> None:
     desk = seller()
     store = kept(desk, tmp_path)
-    refs = {order.purpose.value: order.ref for order in desk.state.orders.values()}
+    refs = {order.purpose.value: order.ref for order in desk.state.orders.by_ref.values()}
     asked = ["correct", refs.get(arguments[0], arguments[0]), *arguments[1:], "--store", str(store)]
     with pytest.raises(MisuseError, match=words):
         CliRunner().invoke(command, asked, standalone_mode=False, catch_exceptions=False)

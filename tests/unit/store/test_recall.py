@@ -91,7 +91,7 @@ def test_what_the_account_was_seen_to_hold_is_known_for_some_days(days: int, pla
     found = from_what_stands(journal, when, board)
     assert found == from_all(journal, when, board)
     known = (counts[1], ended.at) if days < 10 else ({}, None)
-    assert (found.state.holdings, found.state.seen_at) == known
+    assert (found.state.account.holdings, found.state.account.seen_at) == known
 
 
 @pytest.mark.parametrize("minutes", [0, 3, 5, 8, 10, 11, 600])
@@ -106,7 +106,7 @@ def test_the_cash_of_the_last_minutes_and_of_before_is_known_again(minutes: int,
     when, board = begins + timedelta(minutes=6 + minutes), Board()
     found = from_what_stands(journal, when, board)
     assert found == from_all(journal, when, board)
-    known = [str(cash) for _, cash in found.state.cashes]
+    known = [str(cash) for _, cash in found.state.account.cashes]
     assert known == (["100.00", "250.00"] if minutes < 4 else ["250.00"])
 
 
@@ -124,7 +124,7 @@ def test_a_run_that_was_never_connected_takes_nothing_from_what_is_known_of_the_
     when, board = NOON + timedelta(days=1), Board()
     found = from_what_stands(journal, when, board)
     assert found == from_all(journal, when, board)
-    assert found.state.seen_at == ends[0].at
+    assert found.state.account.seen_at == ends[0].at
     journal.close()
 
 
@@ -138,7 +138,7 @@ def test_what_was_closed_on_a_day_off_is_of_the_session_after_it(place: Place) -
         when = NOON + timedelta(days=days)
         found = from_what_stands(journal, when, board)
         assert found == from_all(journal, when, board)
-        assert (saturday[-2].position in found.state.positions) is is_of_it
+        assert (saturday[-2].position in found.state.positions.by_id) is is_of_it
     journal.close()
 
 
@@ -153,7 +153,7 @@ def test_a_fill_of_a_closed_position_is_known_by_its_own_record(back: int, place
     when, board = NOON, Board()
     found = from_what_stands(journal, when, board)
     assert found == from_all(journal, when, board)
-    assert len(found.state.booked) == 2
+    assert len(found.state.positions.booked) == 2
     journal.close()
 
 
@@ -163,7 +163,7 @@ def test_a_fill_says_when_it_was_dealt_and_how_many_it_counts_for(place: Place) 
     journal = SqlJournal(open_store(place))
     journal.append(told, durable=True)
     for later in (timedelta(0), timedelta(days=4)):
-        booked = from_what_stands(journal, NOON + later, Board()).state.booked["e.1"]
+        booked = from_what_stands(journal, NOON + later, Board()).state.positions.booked["e.1"]
         assert (booked.dealt_at, booked.cash) == (dealt, Decimal("24.00"))
     journal.close()
 
@@ -181,8 +181,8 @@ def test_a_clock_that_was_set_back_takes_no_fill_from_a_start(hours: int, place:
             records[number] = Record(since + timedelta(hours=hours), record.kind, record.bot, record.position, data)
     journal.append(records, durable=True)
     found = from_what_stands(journal, when, Board())
-    assert found.state.booked == from_all(journal, when, Board()).state.booked
-    assert [each.is_paid for each in found.state.booked.values()] == [True, True]
+    assert found.state.positions.booked == from_all(journal, when, Board()).state.positions.booked
+    assert [each.is_paid for each in found.state.positions.booked.values()] == [True, True]
     journal.close()
 
 
@@ -207,8 +207,8 @@ def test_what_is_over_is_not_read(place: Place) -> None:
     assert (recalled.number, recalled.order_id) == (3, 3)
     board = Board()
     assert from_what_stands(journal, when, board) == from_all(journal, when, board)
-    assert not from_all(journal, when, Board()).state.booked
-    assert len(from_all(journal, NOON, Board()).state.booked) == 2
+    assert not from_all(journal, when, Board()).state.positions.booked
+    assert len(from_all(journal, NOON, Board()).state.positions.booked) == 2
     journal.close()
 
 
@@ -275,8 +275,8 @@ def test_web_hooks_of_today_are_known_again_and_those_before_are_not_read(place:
     board = Board()
     found = from_what_stands(journal, NOON, board)
     assert found == from_all(journal, NOON, board)
-    assert found.state.hook_ids == {"h2", "h3"}
-    assert found.state.facts.hooks == {"trend": Hook((today + timedelta(minutes=1)).timestamp(), "down")}
+    assert found.state.requests.hook_ids == {"h2", "h3"}
+    assert found.state.market.facts.hooks == {"trend": Hook((today + timedelta(minutes=1)).timestamp(), "down")}
     assert [r.data["id"] for r in journal.recall(NOON).records if r.kind is Kind.WEBHOOK] == ["h2", "h3"]
     journal.close()
 
@@ -307,7 +307,7 @@ def test_executions_of_others_are_known_again_for_as_long_as_fills_are(place: Pl
     board = Board()
     found = from_what_stands(journal, NOON, board)
     assert found == from_all(journal, NOON, board)
-    assert [base for base, each in found.state.booked.items() if each.foreign] == ["0009.0002", "0009.0000"]
+    assert [base for base, each in found.state.positions.booked.items() if each.foreign] == ["0009.0002", "0009.0000"]
     assert sum(r.kind is Kind.ALARM for r in journal.recall(NOON).records) == 2
     journal.close()
 
@@ -323,12 +323,12 @@ def test_what_was_told_today_of_the_account_is_known_again(place: Place) -> None
     board = Board()
     found = from_what_stands(journal, NOON, board)
     assert found == from_all(journal, NOON, board)
-    assert [(option.strike, each.told) for option, each in found.state.surplus.items()] == [(5900, -1)]
+    assert [(option.strike, each.told) for option, each in found.state.account.surplus.items()] == [(5900, -1)]
     journal.append([told(-3)], durable=True)  # on a Saturday: that is of Monday's session, on a Sunday too
     for days, known in ((4, [5897]), (5, [5897]), (6, [])):
         found = from_what_stands(journal, NOON + timedelta(days=days), board)
         assert found == from_all(journal, NOON + timedelta(days=days), board)
-        assert [option.strike for option in found.state.surplus] == known
+        assert [option.strike for option in found.state.account.surplus] == known
     journal.close()
 
 
@@ -344,7 +344,7 @@ def test_the_expected_move_of_the_open_is_known_again_and_those_before_are_not_r
     board = Board()
     found = from_what_stands(journal, NOON, board)
     assert found == from_all(journal, NOON, board)
-    assert list(found.state.facts.opening_moves.values()) == [42.25]
+    assert list(found.state.market.facts.opening_moves.values()) == [42.25]
     assert [r.data["value"] for r in journal.recall(NOON).records if r.kind is Kind.FACTS] == [42.25]
     journal.close()
 
@@ -363,20 +363,20 @@ def test_the_last_price_grid_of_these_days_is_known_again(place: Place) -> None:
             journal.append([Record(when, Kind.FACTS, data={**data, "trading_class": name})], durable=True)
     nickels = TickRule.of(("0", "0.05"))
     for found in (from_all(journal, NOON, Board()), from_what_stands(journal, NOON, Board())):
-        assert found.state.facts.ticks == {"GGG": product("SPX").option_ticks, "SPY": nickels, "XYZ": nickels}
+        assert found.state.market.facts.ticks == {"GGG": product("SPX").option_ticks, "SPY": nickels, "XYZ": nickels}
     journal.close()
 
 
 def test_what_was_learned_today_to_be_of_an_earlier_day_is_known_again(place: Place) -> None:
     journal = written(place)
-    name = next(iter(from_all(journal, NOON, Board()).state.positions))
+    name = next(iter(from_all(journal, NOON, Board()).state.positions.by_id))
     data = {"symbol": "", "what": "base", "value": "-250.15"}
     noted = [Record(when, Kind.FACTS, "put_lite", name, data) for when in (NOON - timedelta(days=1), NOON)]
     journal.append(noted, durable=True)
     board = Board()
     found = from_what_stands(journal, NOON, board)
     assert found == from_all(journal, NOON, board)
-    assert found.state.bases[name] == Decimal("-250.15")
+    assert found.state.positions.bases[name] == Decimal("-250.15")
     assert sum(r.data.get("what") == "base" for r in journal.recall(NOON).records) == 1
     journal.append(
         [Record(NOON + timedelta(days=days), Kind.FACTS, "put_lite", name, data) for days in (2, 3)], durable=True
@@ -408,7 +408,7 @@ def test_the_grid_of_a_watch_that_was_cut_is_known_again(place: Place) -> None:
         board = Board()
         found = from_what_stands(journal, NOON + timedelta(minutes=9), board)
         assert found == from_all(journal, NOON + timedelta(minutes=9), board)
-        known += [bot.grid_since for bot in found.state.bots.values()]
+        known += [bot.grid_since for bot in found.state.bots.by_name.values()]
     assert known == [None, NOON, NOON, None, NOON + timedelta(minutes=4), None]
     journal.close()
 
@@ -425,7 +425,7 @@ def test_what_an_operator_had_entered_is_known_again(place: Place) -> None:
     board = Board()
     found = from_what_stands(journal, NOON, board)
     assert found == from_all(journal, NOON, board)
-    assert found.state.bots[entered.bot].hand_entered == entered.position
+    assert found.state.bots.by_name[entered.bot].hand_entered == entered.position
     journal.close()
 
 
@@ -445,5 +445,5 @@ def test_an_entry_by_hand_whose_position_is_over_hides_none_that_stands(place: P
     board = Board()
     found = from_what_stands(journal, NOON, board)
     assert found == from_all(journal, NOON, board)
-    assert found.state.bots["seller"].hand_entered == stands[-1].position
+    assert found.state.bots.by_name["seller"].hand_entered == stands[-1].position
     journal.close()

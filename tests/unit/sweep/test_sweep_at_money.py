@@ -143,7 +143,7 @@ def test_the_move_of_the_open_is_that_of_the_engine(number: int) -> None:
     walk, _ = lived(program, source)
     assert walk.state is not None
     found = array_day(source).facts_of(program, 0)[1].opening_moves
-    assert found == walk.state.facts.opening_moves
+    assert found == walk.state.market.facts.opening_moves
     assert [*found] == [("SPX", FIRST)]
 
 

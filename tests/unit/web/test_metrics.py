@@ -17,7 +17,7 @@ from run_day import day_program, day_state
 from store_day import CONDOR, SELLER, WATCHER, at, small_day
 from web_client import TOKEN, Answer, Client, Elapsed
 
-from rulebot.core.state import Shortfall
+from rulebot.core.state import Connection, Inquiries, Shortfall, Subscriptions
 from rulebot.live import health_metrics as vitals_module
 from rulebot.live.health_metrics import LAG_BOUNDS, Spread, Vitals
 from rulebot.live.start import Run
@@ -288,7 +288,7 @@ def test_a_quote_grows_old_until_the_next_one_comes() -> None:
 def test_without_any_market_data_its_age_is_that_of_the_connection() -> None:
     """It was told by nothing, so that no rule fired for an engine that was started and got none."""
     run = engine()
-    run.loop.state.board.alive_at = math.nan
+    run.loop.state.market.board.alive_at = math.nan
     clock = Clock()
     vitals = Vitals(cast(Run, run), clock)
     vitals.look()
@@ -317,11 +317,14 @@ def test_what_a_bot_has_realised_and_what_is_open_add_up_while_an_exit_is_filled
     """What had filled was in neither: the bot's day has it once the position is open again, or closed."""
     run = engine()
     state = run.loop.state
-    held = state.positions["P1"]
+    held = state.positions.by_id["P1"]
     closed = replace(held.legs[0], closed=1, exit_cash=Decimal(-130))
     position = replace(held, state="exiting", legs=(closed, *held.legs[1:]))
-    bots = {name: bot for name, bot in state.bots.items() if is_present or name != CONDOR}
-    run.loop.state = state._replace(positions={**state.positions, "P1": position}, bots=bots)
+    bots = {name: bot for name, bot in state.bots.by_name.items() if is_present or name != CONDOR}
+    run.loop.state = state._replace(
+        positions=replace(state.positions, by_id={**state.positions.by_id, "P1": position}),
+        bots=replace(state.bots, by_name=bots),
+    )
     found = shown(run)
     realized, still = (found[f"rulebot_bot_{name}_profit_dollars", (CONDOR,)] for name in ("realized", "open"))
     assert realized < -70
@@ -329,9 +332,11 @@ def test_what_a_bot_has_realised_and_what_is_open_add_up_while_an_exit_is_filled
 
 
 def test_a_doubt_and_a_question_without_answer_grow_old() -> None:
-    run = engine(asked_at=at("10:27"))
-    option = next(iter(run.loop.state.positions.values())).legs[0].option
-    run.loop.state = run.loop.state._replace(doubts={option: Shortfall(at("10:29"), -1)})
+    run = engine(inquiries=Inquiries(asked_at=at("10:27")))
+    option = next(iter(run.loop.state.positions.by_id.values())).legs[0].option
+    run.loop.state = run.loop.state._replace(
+        account=replace(run.loop.state.account, doubts={option: Shortfall(at("10:29"), -1)})
+    )
     found = shown(run)
     assert found["rulebot_reconcile_age_seconds", ()] == 180
     assert found["rulebot_reconcile_lag_seconds", ()] == 60
@@ -347,7 +352,7 @@ def test_without_a_connection_nothing_is_said_of_its_messages() -> None:
         def wire(self) -> Any:
             raise BrokerError("there is no connection to the broker")
 
-    run = engine(is_linked=False)
+    run = engine(connection=Connection())
     run.world.ib.link = Down()
     found = shown(run)
     assert found["rulebot_broker_connected", ()] == 0
@@ -356,24 +361,28 @@ def test_without_a_connection_nothing_is_said_of_its_messages() -> None:
 
 def test_protection_counts_from_the_last_order_that_covered() -> None:
     state = day_state("10:30")
-    (position,) = [each for each in state.positions.values() if each.bot == SELLER]
+    (position,) = [each for each in state.positions.by_id.values() if each.bot == SELLER]
     assert unprotected_since(state, position) is None
     over = at("10:12")
     orders = {
         ref: replace(order, status=OrderStatus.CANCELLED, changed_at=over) if order.purpose is Purpose.STOP else order
-        for ref, order in state.orders.items()
+        for ref, order in state.orders.by_ref.items()
     }
-    assert unprotected_since(state._replace(orders=orders), position) == over
+    assert unprotected_since(state._replace(orders=replace(state.orders, by_ref=orders)), position) == over
     told = replace(position, unprotected_since=at("10:20"))
-    assert unprotected_since(state._replace(orders=orders), told) == at("10:20")
+    assert unprotected_since(state._replace(orders=replace(state.orders, by_ref=orders)), told) == at("10:20")
 
 
 def test_what_a_roll_opens_covers_nothing_of_what_it_closes() -> None:
     state = day_state("10:30")
-    (position,) = [each for each in state.positions.values() if each.bot == SELLER]
-    stop = next(order for order in state.orders.values() if order.purpose is Purpose.STOP)
+    (position,) = [each for each in state.positions.by_id.values() if each.bot == SELLER]
+    stop = next(order for order in state.orders.by_ref.values() if order.purpose is Purpose.STOP)
     both = (*stop.legs, *(replace(leg, opens=True) for leg in stop.legs))
-    state = state._replace(orders={"roll": replace(stop, purpose=Purpose.ROLL, legs=both, into="the next one")})
+    state = state._replace(
+        orders=replace(
+            state.orders, by_ref={"roll": replace(stop, purpose=Purpose.ROLL, legs=both, into="the next one")}
+        )
+    )
     assert unprotected_since(state, position) is None
     legs = tuple(replace(leg, opened=2 * leg.opened) for leg in position.legs)
     assert unprotected_since(state, replace(position, legs=legs)) == position.opened_at
@@ -383,14 +392,22 @@ def test_what_a_roll_opens_covers_nothing_of_what_it_closes() -> None:
 
 
 def test_vitals_count_connection_throttling_and_evictions() -> None:
-    clock, run = Clock(), engine(streamed=(Underlying("SPX"), Underlying("SPY"), Underlying("QQQ")))
+    clock, run = (
+        Clock(),
+        engine(subscriptions=Subscriptions(streamed=(Underlying("SPX"), Underlying("SPY"), Underlying("QQQ")))),
+    )
     vitals = Vitals(run, clock)
     vitals.look()
     clock.now += 2
-    run.loop.state = run.loop.state._replace(streamed=(Underlying("SPX"), Underlying("IWM")))
+    run.loop.state = run.loop.state._replace(
+        subscriptions=replace(run.loop.state.subscriptions, streamed=(Underlying("SPX"), Underlying("IWM")))
+    )
     vitals.look()
     assert (vitals.linked_seconds, vitals.linked_for, vitals.throttled_seconds, vitals.evicted) == (2, 2, 2, 2)
-    run.loop.state = run.loop.state._replace(is_linked=False, streamed=())
+    run.loop.state = run.loop.state._replace(
+        connection=replace(run.loop.state.connection, is_linked=False),
+        subscriptions=replace(run.loop.state.subscriptions, streamed=()),
+    )
     run.world.ib.link.is_up = False
     clock.now += 5
     vitals.look()
@@ -463,7 +480,9 @@ def test_a_value_is_counted_in_the_first_bucket_that_is_not_below_it() -> None:
 def test_every_metric_of_the_catalogue_is_told_by_someone(client: Client) -> None:
     amount = Decimal("1000.50")
     account = Account("DU1", amount, amount, amount, amount, amount)
-    run = engine(facts=replace(day_state("10:30").facts, account=account))
+    run = engine(
+        market=replace(day_state("10:30").market, facts=replace(day_state("10:30").market.facts, account=account))
+    )
     picture = snapshot_of_run(run, at("10:30"))
     run.loop.program = SimpleNamespace(
         bots=run.loop.program.bots,

@@ -53,13 +53,18 @@ def test_a_run_is_shown_as_it_stands() -> None:
 def test_shares_that_an_assignment_has_left_are_shown_with_the_account() -> None:
     run = run_at("12:00")
     assert snapshot_of_run(run, at("12:00")).shares == ()
-    run.loop.state = run.loop.state._replace(holdings={Underlying("SPY"): Decimal(-200), Underlying("QQQ"): Decimal(0)})
+    run.loop.state = run.loop.state._replace(
+        account=replace(
+            run.loop.state.account,
+            holdings={Underlying("SPY"): Decimal(-200), Underlying("QQQ"): Decimal(0)},
+        )
+    )
     assert snapshot_of_run(run, at("12:00")).shares == (("SPY", -200.0),)
 
 
 def test_what_is_not_known_is_not_made_up() -> None:
     run = run_at("12:00")
-    run.loop.state.board.alive_at = 0.0
+    run.loop.state.market.board.alive_at = 0.0
     picture = snapshot_of_run(run, at("12:00"))
     assert [each.mark for each in picture.positions] == [None, None]
     assert picture.greeks == {"delta": None, "gamma": None, "theta": None, "vega": None}

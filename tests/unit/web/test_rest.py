@@ -177,7 +177,7 @@ def test_shares_are_told_by_a_running_engine(
 ) -> None:
     """Of a store, which does not know them, `{}` was told of an account that was short 1,000 shares."""
     run = run_at("12:00")
-    run.loop.state = run.loop.state._replace(holdings=held)
+    run.loop.state = run.loop.state._replace(account=replace(run.loop.state.account, holdings=held))
     live = Live(client.place)
     live.show(run, at("12:00"))
     with served(client.place, live) as running:
@@ -197,7 +197,7 @@ def until(clock: str, place: Path, *more: Record) -> Path:
 def test_a_running_engine_is_told_as_it_stands(tmp_path: Path) -> None:
     """Answers were of the last snapshots: nothing was made and nothing at risk beside a page with both."""
     place, run = until("12:00", tmp_path / "a.db"), run_at("12:00")
-    board = run.loop.state.board
+    board = run.loop.state.market.board
     for row in board.rows.values():
         board.delta[row], board.gamma[row], board.theta[row], board.vega[row] = 0.1, 0.01, -0.2, 0.3
     page, live = snapshot_of_run(run, at("12:00")), Live(place)
@@ -218,7 +218,7 @@ def test_a_running_engine_is_told_as_it_stands(tmp_path: Path) -> None:
 def test_a_position_without_target_and_stop_is_counted_beside_the_sums_of_the_others(tmp_path: Path) -> None:
     """One wing that an exit had left to expire made both sums of the book unknown for the rest of the day."""
     place, run = until("12:00", tmp_path / "a.db"), run_at("12:00")
-    positions = run.loop.state.positions
+    positions = run.loop.state.positions.by_id
     whole = positions["P1"]
     wings = tuple(replace(leg, closed=leg.opened if leg.sign < 0 else 0) for leg in whole.legs)
     positions["P1"] = replace(whole, state="exiting", legs=wings)
@@ -241,8 +241,8 @@ def test_what_an_exit_is_closing_may_be_closed_at_once_and_what_is_so_already_no
 ) -> None:
     """While the half of a position, or its target, was at work its row had no button to close all of it."""
     place, run = until("12:00", tmp_path / "a.db"), run_at("12:00")
-    held = replace(run.loop.state.positions["P1"], state="exiting", exit_reason=reason)
-    run.loop.state.positions["P1"] = held
+    held = replace(run.loop.state.positions.by_id["P1"], state="exiting", exit_reason=reason)
+    run.loop.state.positions.by_id["P1"] = held
     live = Live(place)
     live.show(run, at("12:00"))
     with served(place, live) as client:
@@ -259,7 +259,7 @@ def test_what_an_exit_is_closing_may_be_closed_at_once_and_what_is_so_already_no
 def test_what_waits_to_be_closed_has_a_button_that_keeps_it(tmp_path: Path) -> None:
     place, run = until("12:00", tmp_path / "a.db"), run_at("12:00")
     asked = OperatorState(closing=frozenset(("P1",)))
-    run.loop.state = run.loop.state._replace(standing=asked)
+    run.loop.state = run.loop.state._replace(requests=replace(run.loop.state.requests, standing=asked))
     live = Live(place)
     live.show(run, at("12:00"))
     with served(place, live) as client:
@@ -278,7 +278,7 @@ def test_what_waits_to_be_closed_has_a_button_that_keeps_it(tmp_path: Path) -> N
 def test_what_a_running_engine_has_no_sound_price_of_is_told_as_of_its_last_snapshot(tmp_path: Path) -> None:
     """After hours nothing is quoted: what a position has made was told as unknown."""
     place, run = until("12:00", tmp_path / "a.db"), run_at("12:00")
-    board = run.loop.state.board
+    board = run.loop.state.market.board
     for row in board.rows.values():
         board.quote_at[row] = 0.0
     live = Live(place)
@@ -299,10 +299,10 @@ def test_a_day_of_old_prices_says_of_when_they_are_and_one_without_is_no_zero(
     """After hours the last prices were told as of now, and nothing was made by what had none at all."""
     snapshot = Record(at("12:00"), Kind.MARK, SELLER, "P2", {"mid": "-5.0", "profit": "7.00"})
     place, run = until("12:00", tmp_path / "a.db", snapshot), run_at("12:00")
-    board = run.loop.state.board
+    board = run.loop.state.market.board
     for row in board.rows.values():
         board.quote_at[row] = 0.0
-    run.loop.state = run.loop.state._replace(marks=marks)
+    run.loop.state = run.loop.state._replace(positions=replace(run.loop.state.positions, marks=marks))
     live = Live(place)
     live.show(run, at("12:03"))
     with served(place, live) as client:
@@ -314,15 +314,17 @@ def test_a_day_of_old_prices_says_of_when_they_are_and_one_without_is_no_zero(
 
 def test_an_old_price_that_no_snapshot_has_is_of_no_known_time(tmp_path: Path) -> None:
     place, run = until("09:52", tmp_path / "a.db"), run_at("09:52")
-    board = run.loop.state.board
+    board = run.loop.state.market.board
     for row in board.rows.values():
         board.quote_at[row] = 0.0
-    run.loop.state = run.loop.state._replace(marks=dict.fromkeys(run.loop.state.positions, Decimal(-5)))
+    run.loop.state = run.loop.state._replace(
+        positions=replace(run.loop.state.positions, marks=dict.fromkeys(run.loop.state.positions.by_id, Decimal(-5)))
+    )
     live = Live(place)
     live.show(run, at("09:54"))
     with served(place, live) as client:
         profit = client.get("/api/pnl").json
-    assert (profit["unrealized_pnl"], profit["as_of"]) == (-5.0 * len(run.loop.state.positions), None)
+    assert (profit["unrealized_pnl"], profit["as_of"]) == (-5.0 * len(run.loop.state.positions.by_id), None)
 
 
 def test_a_store_alone_says_of_when_its_prices_are(tmp_path: Path) -> None:

@@ -62,7 +62,13 @@ def _differing(reader: StoreReader, records: Sequence[Record], at: datetime) -> 
     board, events = Board(), EventCalendar()
     whole = resume(records, at, board, events)
     lean = resume_from(reader.recall(at), at, board, events)
-    names = [name for name in State._fields if getattr(whole.state, name) != getattr(lean.state, name)]
+    parts = ((part, getattr(whole.state, part), getattr(lean.state, part)) for part in State._fields)
+    names = [
+        f"{part}.{name}"
+        for part, one, other in parts
+        for name in one.__slots__
+        if getattr(one, name) != getattr(other, name)
+    ]
     return names + (["texts"] if (whole.texts, whole.install) != (lean.texts, lean.install) else [])
 
 

@@ -364,17 +364,17 @@ def resumed_lines(run: "Run") -> list[str]:
     if run.resumed.is_fresh:
         return []
     state = run.resumed.state
-    held = sum(not position.is_flat for position in state.positions.values())
-    orders = sum(order.status.is_live for order in state.orders.values())
+    held = sum(not position.is_flat for position in state.positions.by_id.values())
+    orders = sum(order.status.is_live for order in state.orders.by_ref.values())
     lines = [f" taken up from the last run: {counted(held, 'open position')}, {counted(orders, 'order')} at work"]
-    bots = Counter(position.bot for position in state.positions.values() if not position.is_flat)
+    bots = Counter(position.bot for position in state.positions.by_id.values() if not position.is_flat)
     strange = [
         f"{counted(count, 'position')} of {bot}" for bot, count in bots.items() if bot not in run.loop.program.bots
     ]
     if strange:
         lines.append(f" of bots that are not run: {', '.join(strange)}; exits go on, and no bot counts them as its own")
-    lines += kept_out(reason_of(state.standing), named_in(state.standing))
-    held_on = [each for each in state.positions.values() if each.freeze_reason and not each.is_flat]
+    lines += kept_out(reason_of(state.requests.standing), named_in(state.requests.standing))
+    held_on = [each for each in state.positions.by_id.values() if each.freeze_reason and not each.is_flat]
     return lines + [f" on hold: {each.bot} {each.id}: {each.freeze_reason}" for each in held_on]
 
 
@@ -382,7 +382,7 @@ def warnings(desk: "LoadedBots", run: "Run") -> list[str]:
     """Return what is odd about the gateway, what validation and calendars warn of, a line each, the rest counted."""
     link = run.world.ib.link
     asked = {name for bot in desk.bots.values() for name in bot.plan.needs.events}
-    events = run.loop.state.facts.events
+    events = run.loop.state.market.facts.events
     found = [OWN_CLOCK] if link.is_simulated and not link.is_lockstep else []
     found += (headline(each) for each in dict.fromkeys(desk.warnings))
     found += expiry_warnings(events, exchange_date(run.first), asked) if asked else ()

@@ -244,7 +244,7 @@ def samples_of_waiting(at: datetime) -> list[Sample]:
 
 
 def _engine(vitals: Vitals, state: State, at: datetime, silence: float) -> Iterator[Sample]:
-    run, standing, session = vitals.run, state.standing, state.session
+    run, standing, session = vitals.run, state.requests.standing, state.schedule.session
     link = run.world.ib.link
     info = (str(run.options.settings.get("mode") or ""), "yes" if link.is_simulated else "no")
     yield Sample("rulebot_engine_info", 1, info)
@@ -258,11 +258,11 @@ def _engine(vitals: Vitals, state: State, at: datetime, silence: float) -> Itera
 
 
 def _broker(vitals: Vitals, state: State) -> Iterator[Sample]:
-    yield Sample("rulebot_broker_connected", state.is_linked)
+    yield Sample("rulebot_broker_connected", state.connection.is_linked)
     yield Sample("rulebot_broker_connection_age_seconds", vitals.linked_for)
     yield Sample("rulebot_broker_connected_seconds", vitals.linked_seconds)
     yield Sample("rulebot_broker_throttled_seconds", vitals.throttled_seconds)
-    yield Sample("rulebot_broker_clock_offset_seconds", state.clocks_apart)
+    yield Sample("rulebot_broker_clock_offset_seconds", state.connection.clocks_apart)
     try:
         wire = vitals.run.world.ib.link.wire
         counted = wire.client.connectionStats()
@@ -281,7 +281,7 @@ def _broker(vitals: Vitals, state: State) -> Iterator[Sample]:
 
 
 def _market_data(run: Run, vitals: Vitals, state: State, at: datetime) -> Iterator[Sample]:
-    feed, board, now = run.world.ib.feed, state.board, at.timestamp()
+    feed, board, now = run.world.ib.feed, state.market.board, at.timestamp()
     yield Sample("rulebot_market_data_lines", feed.lines)
     yield Sample("rulebot_market_data_lines_limit", run.options.line_limit)
     yield Sample("rulebot_market_data_lines_evicted", vitals.evicted)
@@ -309,7 +309,7 @@ def _age(board: Board, row: int, now: float) -> float | None:
 
 
 def _open(state: State) -> list[Position]:
-    found = (state.positions[name] for name in state.active if name in state.positions)
+    found = (state.positions.by_id[name] for name in state.positions.active if name in state.positions.by_id)
     return [position for position in found if not position.is_flat]
 
 
@@ -342,7 +342,7 @@ def _bots(picture: Snapshot) -> Iterator[Sample]:
 
 def _protection(run: Run, state: State, at: datetime) -> Iterator[Sample]:
     resting: defaultdict[str, int] = defaultdict(int)
-    for order in (state.orders[ref] for ref in state.live):
+    for order in (state.orders.by_ref[ref] for ref in state.orders.live):
         resting[order.bot] += order.purpose in RESTING and order.status is OrderStatus.WORKING
     longest: defaultdict[str, float] = defaultdict(float)
     limits: dict[str, float] = {}
@@ -352,7 +352,7 @@ def _protection(run: Run, state: State, at: datetime) -> Iterator[Sample]:
         limit = run.loop.program.governing(position).plan.risk.max_unprotected
         if limit is not None:
             limits[position.bot] = min(limit, limits.get(position.bot, limit))
-    for bot in {*state.present, *resting, *longest}:
+    for bot in {*state.bots.present, *resting, *longest}:
         yield Sample("rulebot_orders_resting", resting[bot], (bot,))
         yield Sample("rulebot_position_unprotected_seconds", longest[bot], (bot,))
     for bot, limit in limits.items():
@@ -364,7 +364,9 @@ def unprotected_since(state: State, position: Position) -> datetime | None:
 
     Since the last order that did is over, or since the position was opened.
     """
-    orders = [each for each in state.orders.values() if each.position == position.id and each.purpose in GUARDING]
+    orders = [
+        each for each in state.orders.by_ref.values() if each.position == position.id and each.purpose in GUARDING
+    ]
     if all(guarded(orders, position, leg) >= leg.held for leg in position.legs if leg.sign < 0 and leg.held > 0):
         return None
     if position.unprotected_since is not None:
@@ -377,9 +379,9 @@ def unprotected_since(state: State, position: Position) -> datetime | None:
 
 
 def _reconciling(state: State, at: datetime) -> Iterator[Sample]:
-    age = _passed(state.asked_at, at) if state.live else 0.0
+    age = _passed(state.inquiries.asked_at, at) if state.orders.live else 0.0
     yield Sample("rulebot_reconcile_age_seconds", age)
-    doubts = [*(doubt.since for doubt in state.doubts.values()), *state.uncovered.values()]
+    doubts = [*(doubt.since for doubt in state.account.doubts.values()), *state.account.uncovered.values()]
     yield Sample("rulebot_reconcile_lag_seconds", _passed(min(doubts, default=None), at))
 
 
