@@ -181,6 +181,8 @@ def _strategy(replaced: ReplacedParameters, taken: Taken | None) -> Spec:
 # --- The digest of a spec's meaning
 
 _NOT_MEANING = frozenset({"path", "digest", "parameters", "taken", "models"})
+_FORMER_NAMES = {"Reentry": "Again"}
+"""What a digest calls a noun whose class was renamed: positions are governed by digests of earlier versions."""
 
 
 def with_digest(spec: Spec, in_expressions: Container[str] = ()) -> Spec:
@@ -190,13 +192,13 @@ def with_digest(spec: Spec, in_expressions: Container[str] = ()) -> Spec:
     that an `expr:` names count by name.
     """
     named = {one.name: _named(one.text) for one in spec.parameters if one.name in in_expressions}
-    text = json.dumps([_canonical(spec), named], sort_keys=True, separators=(",", ":"))
+    text = json.dumps([canonical(spec), named], sort_keys=True, separators=(",", ":"))
     return replace(spec, digest=hashlib.sha256(text.encode()).hexdigest())
 
 
 def _named(text: str) -> object:
     """Return what a parameter says to an expression, to which quotes mean nothing."""
-    return _canonical(plain_scalar(text.strip().strip("\"'")))
+    return canonical(plain_scalar(text.strip().strip("\"'")))
 
 
 @cache
@@ -213,24 +215,26 @@ def _kept(kind: type) -> tuple[tuple[str, object], ...]:
 def _said(value: Any) -> dict[str, object]:
     """Return what a noun says; what is as it would be unsaid is left out, so that words to come change no digest."""
     said = ((name, getattr(value, name), default) for name, default in _kept(value.__class__))
-    return {name: _canonical(found) for name, found, default in said if found != default}
+    return {name: canonical(found) for name, found, default in said if found != default}
 
 
-def _canonical(value: object) -> object:
+def canonical(value: object) -> object:
+    """Return the plain data that the digest of a spec is made over."""
     if isinstance(value, str) and not isinstance(value, Enum):
         return value
     if isinstance(value, DayTime):
         return [value.anchor.value, value.offset.total_seconds(), *([value.zone] if value.zone else [])]
     if is_dataclass(value) and not isinstance(value, type):
-        return {"is": type(value).__name__, **_said(value)}
+        name = type(value).__name__
+        return {"is": _FORMER_NAMES.get(name, name), **_said(value)}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Decimal | int) and not isinstance(value, bool):
         return format(Decimal(value).normalize(), "f")
     if isinstance(value, Mapping):
-        return {str(key): _canonical(item) for key, item in value.items()}
+        return {str(key): canonical(item) for key, item in value.items()}
     if isinstance(value, tuple):
-        return [_canonical(item) for item in value]
+        return [canonical(item) for item in value]
     return value
 
 

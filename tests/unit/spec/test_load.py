@@ -5,7 +5,7 @@ import pytest
 
 from rulebot.spec.exit_kinds import ExitKind
 from rulebot.spec.files import shipped
-from rulebot.spec.load import load_document, load_text
+from rulebot.spec.load import canonical, load_document, load_text
 from rulebot.spec.nouns import (
     AccountDocument,
     Amount,
@@ -26,6 +26,39 @@ from rulebot.spec.spec import OnUnfilled, Spec
 
 VALID = (Path(__file__).parents[2] / "snapshot" / "defects" / "valid.yaml").read_text()
 SHIPPED = [each for each in sorted(shipped("specs").glob("*.yaml")) if each.name != "account.yaml"]
+
+NOUNS_IN_DIGESTS = {
+    "Again",
+    "Alternative",
+    "Amount",
+    "Comparison",
+    "Condition",
+    "Confirm",
+    "Entry",
+    "Exit",
+    "Expiry",
+    "ExpressionTest",
+    "Group",
+    "Growth",
+    "Leg",
+    "Legs",
+    "Let",
+    "MeasureTest",
+    "Order",
+    "Overwrite",
+    "Protect",
+    "Rank",
+    "Risk",
+    "Roll",
+    "Size",
+    "Spec",
+    "Strike",
+    "StrikeOf",
+    "Universe",
+    "Window",
+    "Word",
+}
+"""What a digest calls the nouns of the shipped specs and examples: a name once given stays."""
 
 
 def spec_of(text: str, overrides: dict[str, str] | None = None) -> Spec:
@@ -139,6 +172,21 @@ def test_a_parameter_may_switch_an_exit_off() -> None:
 def test_a_digest_outlives_versions() -> None:
     """It governs open positions: a version that gives this text another digest cannot take them up."""
     assert spec_of(VALID).digest == "707042a480e54cb8430b1c38b462ccdefff5b455c08e7792c645b9c8160030ab"
+
+
+def named_in(canonical: object) -> set[str]:
+    """Return what a canonical form calls the nouns in it."""
+    if isinstance(canonical, dict):
+        own = {str(canonical["is"])} if "is" in canonical else set()
+        return own.union(*map(named_in, canonical.values()))
+    return set().union(*map(named_in, canonical)) if isinstance(canonical, list) else set()
+
+
+def test_a_noun_keeps_its_name_in_digests_when_its_class_gets_another() -> None:
+    """`again` was refused to every store after its class was renamed."""
+    files = (*SHIPPED, *sorted(shipped("specs").parent.glob("examples/*.yaml")))
+    specs = [spec for file in files if (spec := load_document(file).spec) is not None]
+    assert named_in([canonical(spec) for spec in specs]) == NOUNS_IN_DIGESTS
 
 
 def test_digest_counts_meaning_only() -> None:
