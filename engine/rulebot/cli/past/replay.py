@@ -353,12 +353,12 @@ def _as_test(what: str, folder: Path, given: dict[str, Any]) -> None:
     as_test(meant(what, folder), given["moment"], given["bot"], given["out"])
 
 
-def _at(what: str, folder: Path, clock: time, *, is_json: bool) -> None:
+def _at(what: str, folder: Path, asked: time, *, is_json: bool) -> None:
     from rulebot.replay.recordings import meant
     from rulebot.replay.replay import instant_of, known_until, lived_until, view_document, view_lines
 
     files = meant(what, folder)
-    at = instant_of(files, clock)
+    at = instant_of(files, asked)
     found, ends = lived_until(files, at), known_until(files, at)
     stands = min(at, ends)
     if is_json:
@@ -372,7 +372,7 @@ def _at(what: str, folder: Path, clock: time, *, is_json: bool) -> None:
     for line in (*(each.plain.rstrip() for each in glance_lines(shown, width)), *view_lines(found, stands)):
         echo(line)
     if at > ends:
-        stood = f" its recording ends at {short_clock(ends)}, and this is what stood then"
+        stood = f" its recording ends at {clock(ends)}, and this is what stood then"
         echo(f"{stood}: nothing is known of what came after")
 
 
