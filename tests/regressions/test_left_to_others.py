@@ -96,21 +96,41 @@ def test_a_short_leg_whose_long_one_the_broker_has_liquidated_is_bought_back_aft
     assert judge(left, desk) == {}
 
 
-def test_a_short_leg_whose_long_one_the_broker_has_liquidated_stands_alone_while_a_stop_protects_it(
+def test_a_short_leg_whose_long_one_the_broker_has_liquidated_is_closed_at_once_though_a_stop_protects_it(
     tmp_path: Path,
 ) -> None:
-    """It was called torn. Without the stop it is unprotected, and if nobody else has closed the long leg it is torn."""
+    """It stood alone, and could lose more than the trade's bound. While it stands, it is not torn: a stop protects it.
+
+    Without the stop it is unprotected, and if nobody else has closed the long leg it is torn.
+    """
     protect = ", protect: {cost: 4x credit, of: each_short}"
     left, desk = lived(tmp_path, SPREAD, f"\n{LAST}", LIQUIDATION, 7, protect)
-    assert held(left) == {"short_put": 1}
+    assert held(left) == {}
     assert judge(left, desk) == {}
-    bare = tuple(each for each in left.day.records if each.data.get("purpose") != "protect")
-    assert any("a short leg without protection" in each for each in judge(with_records(left, bare), desk)[27])
-    unsaid = tuple(each for each in left.day.records if each.kind is not Kind.OPERATOR)
     (position,) = left.day.positions.values()
-    torn = replace(left.day, records=unsaid, positions={position.id: replace(position, closed_by_others=())})
-    found = judge(replace(left, day=torn), desk)[23]
+    standing = never_closed(left, "short_put")
+    assert held(standing) == {"short_put": 1}
+    said = judge(standing, desk)
+    assert 27 not in said
+    assert not any("without its partner" in each for each in said[23])
+    bare = tuple(each for each in standing.day.records if each.data.get("purpose") != "protect")
+    assert any("a short leg without protection" in each for each in judge(with_records(standing, bare), desk)[27])
+    unsaid = tuple(each for each in standing.day.records if each.kind is not Kind.OPERATOR)
+    (stood,) = standing.day.positions.values()
+    torn = replace(standing.day, records=unsaid, positions={position.id: replace(stood, closed_by_others=())})
+    found = judge(replace(standing, day=torn), desk)[23]
     assert any("holds short_put without its partner" in each for each in found)
+
+
+def never_closed(left: ChaosResult, name: str) -> ChaosResult:
+    """Return the same trial in which nothing was sent for a leg after its protective stop: it is held still."""
+    (position,) = left.day.positions.values()
+    began = min(each.at for each in left.day.records if each.data.get("status") == "cancelling")
+    of_orders = (Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.POSITION)
+    records = tuple(each for each in left.day.records if each.at < began or each.kind not in of_orders)
+    legs = tuple(replace(leg, closed=0) if leg.name == name else leg for leg in position.legs)
+    opened = replace(position, state="open", legs=legs)
+    return replace(left, day=replace(left.day, records=records, positions={position.id: opened}))
 
 
 def with_records(left: ChaosResult, records: tuple[Record, ...]) -> ChaosResult:
