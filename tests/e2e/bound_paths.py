@@ -172,7 +172,7 @@ class LeftOutBroker(SimulatedBroker):
         price = Decimal(f"{(self.board.ask if is_buy else self.board.bid)[row]:.2f}")
         self.spreads += abs(price - self._mid(option)) * abs(count) * option.multiplier
         self.executions += 1
-        base = self.execution_id(self.executions)
+        base = f"{self.session.date:%Y%m%d}.{self.executions:06d}.01"
         commission = max_commission(option, abs(count))
         yield ExecutionReport(
             at=at, exec_id=base, ref="", order_id=0, perm_id=77, client_id=0, option=option, is_combo=False,

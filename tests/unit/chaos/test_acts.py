@@ -68,7 +68,7 @@ class _Idle:
 
     def __init__(self, *positions: object) -> None:
         held = {str(number): each for number, each in enumerate(positions)}
-        self.state = SimpleNamespace(active=tuple(held), positions=held)
+        self.state = SimpleNamespace(positions=SimpleNamespace(active=tuple(held), by_id=held))
 
 
 def requests(*acts: OperatorAction) -> tuple[OperatorActions, list[tuple[str, Request]]]:

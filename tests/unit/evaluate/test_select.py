@@ -7,6 +7,7 @@ from math import nan
 import pytest
 from hand_desk import DAY, Desk, bot_of, call, put, text_of
 
+from rulebot.core.state import MarketData, Schedule, State
 from rulebot.evaluate.select import StructureSelection, select
 from rulebot.evaluate.watch import SubscriptionRequest, entry_aims, entry_wish, watch_list
 from rulebot.measure.listings import expiry_on
@@ -225,7 +226,8 @@ def test_no_spot_is_unknown() -> None:
 
 def test_no_listing_is_unknown() -> None:
     desk = Desk()
-    desk.state = type(desk.state)(session=desk.state.schedule.session, board=desk.board)
+    market = MarketData(board=desk.board)
+    desk.state = State(schedule=Schedule(session=desk.state.schedule.session), market=market)
     assert "not listed yet" in chosen("{at: spot}", desk=desk).missing
 
 

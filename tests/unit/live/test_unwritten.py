@@ -174,7 +174,8 @@ def test_noting_the_end_does_not_hide_what_was_told(monkeypatch: pytest.MonkeyPa
     """The error at the end of the output said that the disk is full, and nothing of the order."""
 
     class Ended(Nothing):
-        reason, at, tape, unwritten, state = "", None, Nothing(), (), Nothing()
+        reason, at, tape, unwritten = "", None, Nothing(), ()
+        state = SimpleNamespace(connection=Nothing())
 
         async def run(self, *_: Any) -> None:
             raise UnwrittenError("1 order to open something asked back")

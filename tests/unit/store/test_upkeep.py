@@ -141,11 +141,11 @@ def test_what_was_put_back_enters_nothing_and_uses_no_name_again(day_store: Path
     back_up(day_store, tmp_path / "copy.db")
     restore(tmp_path / "copy.db", day_store, NOW)
     first = goes_on(day_store)
-    assert first.standing == OperatorState(TradingMode.REDUCING, reason=RESTORED)
-    assert first.next_number == NOW.timestamp() + 1
+    assert first.requests.standing == OperatorState(TradingMode.REDUCING, reason=RESTORED)
+    assert first.orders.next_number == NOW.timestamp() + 1
     assert differing_tables(day_store) == []
     restore(tmp_path / "copy.db", day_store, NOW + timedelta(minutes=5))
-    assert goes_on(day_store).next_number > first.next_number + 200
+    assert goes_on(day_store).orders.next_number > first.orders.next_number + 200
     assert [path.name for path in tmp_path.iterdir() if ".new" in path.name] == []
 
 
@@ -156,7 +156,8 @@ def test_that_it_was_put_back_is_known_after_its_tables_were_made_anew(day_store
     with closing(SqlJournal(open_store(day_store))) as journal:
         journal.rebuild()
     again = goes_on(day_store)
-    assert (again.standing, again.next_number) == (known.standing, known.next_number)
+    assert again.requests.standing == known.requests.standing
+    assert again.orders.next_number == known.orders.next_number
 
 
 def test_who_has_let_bots_enter_before_a_restore_has_not_said_so_of_the_backup(day_store: Path, tmp_path: Path) -> None:
