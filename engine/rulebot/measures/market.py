@@ -4,7 +4,7 @@ The level of an underlying is its midpoint when its quote is sound, else its las
 old a price may be is said in `rulebot.model.market`; every price is unknown when the feed has been silent for 15 s.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import isnan
 
 from rulebot.measure.definition import (
@@ -24,7 +24,17 @@ from rulebot.measure.definition import (
 from rulebot.measure.ranges import NOT_NEGATIVE, POSITIVE
 from rulebot.measure.reading import Context, Read, Reading, UnknownValue, exact
 from rulebot.measure.tree import SINCE_ENTRY, Call, Quantity
-from rulebot.measure.usual import CHANGE, INDEX_OF_VOLATILITY, PRICE_LEVEL, Likeness, Scale, Usual, scaled, usual
+from rulebot.measure.usual import (
+    CHANGE,
+    INDEX_OF_VOLATILITY,
+    PRICE_LEVEL,
+    Likeness,
+    Scale,
+    Usual,
+    UsualRanges,
+    scaled,
+    usual,
+)
 from rulebot.measure.view import View
 from rulebot.measure.words import fixed
 from rulebot.model.contract import Underlying
@@ -71,6 +81,43 @@ def spot(call: Call, context: Context) -> Read:
 def level_of(symbol: str) -> Callable[[Call, Context], Read]:
     """Return what binds the level of an index."""
     return lambda call, context: spot_of(symbol, context)
+
+
+def index_level(
+    symbol: str,
+    about: str,
+    ranges: UsualRanges,
+    bounds: tuple[float, float],
+    example: Mapping[str, float],
+    *,
+    name: str = "",
+    likeness: Likeness | None = None,
+) -> Measure:
+    """Return the measure of an index's level, in points. name: where it is not the symbol in small letters."""
+    return Measure(
+        name=name or symbol.lower(),
+        index=symbol,
+        title=symbol,
+        about=about,
+        formula=f"The last level of {symbol}, in index points.",
+        source=f"last of the index {symbol}",
+        units=NUMBER_LEVEL,
+        max_age=VOLATILITY_INDEX_AGE,
+        reads=(f"index:{symbol}",),
+        read=level_of(symbol),
+        usual=ranges,
+        reach=POSITIVE,
+        phrase=fixed(symbol),
+        subject=symbol,
+        bound="level",
+        examples=(example,),
+        bounds=bounds,
+        likeness=likeness,
+    )
+
+
+def _volatility_index(symbol: str, about: str) -> Measure:
+    return index_level(symbol, about, INDEX_OF_VOLATILITY, (14, 30), {"above": 14}, likeness=Likeness.VOLATILITY_INDEX)
 
 
 _BASES = {"open": "no open of the session yet", "close": "no previous close"}
@@ -224,86 +271,10 @@ MEASURES: tuple[Measure, ...] = (
         let_example={"of": "SPY"},
         likeness=Likeness.PRICE,
     ),
-    Measure(
-        name="vix",
-        title="VIX",
-        about="The level of VIX, the 30-day volatility index.",
-        formula="The last level of VIX, in index points.",
-        source="last of the index VIX",
-        units=NUMBER_LEVEL,
-        max_age=VOLATILITY_INDEX_AGE,
-        reads=("index:VIX",),
-        read=level_of("VIX"),
-        usual=INDEX_OF_VOLATILITY,
-        reach=POSITIVE,
-        phrase=fixed("VIX"),
-        subject="VIX",
-        bound="level",
-        examples=({"above": 14},),
-        bounds=(14, 30),
-        index="VIX",
-        likeness=Likeness.VOLATILITY_INDEX,
-    ),
-    Measure(
-        name="vix9d",
-        title="VIX9D",
-        about="The level of the 9-day volatility index.",
-        formula="The last level of VIX9D, in index points.",
-        source="last of the index VIX9D",
-        units=NUMBER_LEVEL,
-        max_age=VOLATILITY_INDEX_AGE,
-        reads=("index:VIX9D",),
-        read=level_of("VIX9D"),
-        usual=INDEX_OF_VOLATILITY,
-        reach=POSITIVE,
-        phrase=fixed("VIX9D"),
-        subject="VIX9D",
-        bound="level",
-        examples=({"above": 14},),
-        bounds=(14, 30),
-        index="VIX9D",
-        likeness=Likeness.VOLATILITY_INDEX,
-    ),
-    Measure(
-        name="vix1d",
-        title="VIX1D",
-        about="The level of the 1-day volatility index.",
-        formula="The last level of VIX1D, in index points.",
-        source="last of the index VIX1D",
-        units=NUMBER_LEVEL,
-        max_age=VOLATILITY_INDEX_AGE,
-        reads=("index:VIX1D",),
-        read=level_of("VIX1D"),
-        usual=INDEX_OF_VOLATILITY,
-        reach=POSITIVE,
-        phrase=fixed("VIX1D"),
-        subject="VIX1D",
-        bound="level",
-        examples=({"above": 14},),
-        bounds=(14, 30),
-        index="VIX1D",
-        likeness=Likeness.VOLATILITY_INDEX,
-    ),
-    Measure(
-        name="vix3m",
-        title="VIX3M",
-        about="The level of the 3-month volatility index.",
-        formula="The last level of VIX3M, in index points.",
-        source="last of the index VIX3M",
-        units=NUMBER_LEVEL,
-        max_age=VOLATILITY_INDEX_AGE,
-        reads=("index:VIX3M",),
-        read=level_of("VIX3M"),
-        usual=INDEX_OF_VOLATILITY,
-        reach=POSITIVE,
-        phrase=fixed("VIX3M"),
-        subject="VIX3M",
-        bound="level",
-        examples=({"above": 14},),
-        bounds=(14, 30),
-        index="VIX3M",
-        likeness=Likeness.VOLATILITY_INDEX,
-    ),
+    _volatility_index("VIX", "The level of VIX, the 30-day volatility index."),
+    _volatility_index("VIX9D", "The level of the 9-day volatility index."),
+    _volatility_index("VIX1D", "The level of the 1-day volatility index."),
+    _volatility_index("VIX3M", "The level of the 3-month volatility index."),
     Measure(
         name="vix_change",
         title="VIX change",

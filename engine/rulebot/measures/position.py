@@ -223,6 +223,8 @@ def sessions_in_trade(call: Call, context: Context) -> Read:
     return read
 
 
+AT_PRICE = choice("at", "mid", ("mid", "natural"), "Which price of the market it is measured at.", "mid")
+
 MEASURES: tuple[Measure, ...] = (
     Measure(
         name="cost",
@@ -230,10 +232,7 @@ MEASURES: tuple[Measure, ...] = (
         source="quotes of the legs",
         units=((Unit.NUMBER, Quantity.PRICE),),
         multiples=("credit",),
-        parameters=(
-            choice("at", "mid", ("mid", "natural"), "Which price of the market it is measured at.", "mid"),
-            SOME_LEGS,
-        ),
+        parameters=(AT_PRICE, SOME_LEGS),
         places=OPEN_POSITION,
         max_age=OPTION_AGE,
         reads=("legs", "position"),
@@ -247,10 +246,7 @@ MEASURES: tuple[Measure, ...] = (
         source="quotes of the legs",
         units=((Unit.NUMBER, Quantity.PRICE),),
         multiples=("debit",),
-        parameters=(
-            choice("at", "mid", ("mid", "natural"), "Which price of the market it is measured at.", "mid"),
-            SOME_LEGS,
-        ),
+        parameters=(AT_PRICE, SOME_LEGS),
         places=OPEN_POSITION,
         max_age=OPTION_AGE,
         reads=("legs", "position"),
@@ -265,10 +261,7 @@ MEASURES: tuple[Measure, ...] = (
         units=PART_OR_DOLLARS,
         hidden=(Quantity.PRICE,),
         multiples=("max_risk",),
-        parameters=(
-            choice("at", "mid", ("mid", "natural"), "Which price of the market it is measured at.", "mid"),
-            SOME_LEGS,
-        ),
+        parameters=(AT_PRICE, SOME_LEGS),
         places=OPEN_POSITION,
         max_age=OPTION_AGE,
         reads=("legs", "position"),
@@ -283,10 +276,7 @@ MEASURES: tuple[Measure, ...] = (
         units=PART_OR_DOLLARS,
         hidden=(Quantity.PRICE,),
         multiples=("max_risk",),
-        parameters=(
-            choice("at", "mid", ("mid", "natural"), "Which price of the market it is measured at.", "mid"),
-            SOME_LEGS,
-        ),
+        parameters=(AT_PRICE, SOME_LEGS),
         places=OPEN_POSITION,
         max_age=OPTION_AGE,
         reads=("legs", "position"),
@@ -299,10 +289,7 @@ MEASURES: tuple[Measure, ...] = (
         formula="Best profit so far - profit; the best is the largest of min(reading, reading before it).",
         source="quotes of the legs, the fills, and the best profit that is kept with the position",
         units=PART_OR_DOLLARS,
-        parameters=(
-            choice("at", "mid", ("mid", "natural"), "Which price of the market it is measured at.", "mid"),
-            SOME_LEGS,
-        ),
+        parameters=(AT_PRICE, SOME_LEGS),
         places=OPEN_POSITION,
         max_age=OPTION_AGE,
         reads=("legs", "position"),

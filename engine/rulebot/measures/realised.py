@@ -288,6 +288,21 @@ def refuse_window(given: Mapping[str, Argument]) -> Refusal | None:
     return None
 
 
+ESTIMATED = (
+    count("window", 20, "How many sessions the realised volatility looks back; by default 20.", 20, ref="count"),
+    choice(
+        "estimator",
+        "close_to_close",
+        ("close_to_close", "parkinson", "yang_zhang", "intraday"),
+        (
+            "How realised volatility is estimated: from closes (the default), from daily highs and lows, from "
+            "whole daily bars, or from bars of five minutes."
+        ),
+        "yang_zhang",
+    ),
+)
+"""The arguments by which realised volatility is estimated."""
+
 MEASURES: tuple[Measure, ...] = (
     Measure(
         name="rv",
@@ -303,22 +318,7 @@ MEASURES: tuple[Measure, ...] = (
         ),
         source="closes, daily bars, or bars of five minutes, of finished sessions",
         units=VOLATILITY,
-        parameters=(
-            SYMBOL,
-            count(
-                "window", 20, "How many sessions the realised volatility looks back; by default 20.", 20, ref="count"
-            ),
-            choice(
-                "estimator",
-                "close_to_close",
-                ("close_to_close", "parkinson", "yang_zhang", "intraday"),
-                (
-                    "How realised volatility is estimated: from closes (the default), from daily highs and lows, from "
-                    "whole daily bars, or from bars of five minutes."
-                ),
-                "yang_zhang",
-            ),
-        ),
+        parameters=(SYMBOL, *ESTIMATED),
         max_age=None,
         reads=("facts",),
         read=rv,

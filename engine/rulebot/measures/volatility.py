@@ -19,7 +19,6 @@ from rulebot.measure.definition import (
     Refusal,
     Takes,
     choice,
-    count,
 )
 from rulebot.measure.listings import expiry_on, neighbours
 from rulebot.measure.ranges import POSITIVE
@@ -30,7 +29,7 @@ from rulebot.measure.usual import RATE, Likeness, Scale, scaled, usual
 from rulebot.measure.view import View
 from rulebot.measure.words import MeasureText
 from rulebot.measures.market import spot_of
-from rulebot.measures.realised import BY_ESTIMATOR, bars_of_estimator, realised_words, refuse_window, rv
+from rulebot.measures.realised import BY_ESTIMATOR, ESTIMATED, bars_of_estimator, realised_words, refuse_window, rv
 from rulebot.model.black import MEAN_MOVE, implied_volatility, quotes_follow_spot, years_until
 from rulebot.model.contract import Right, product
 from rulebot.model.market import OPTION_AGE, quote_problem
@@ -284,22 +283,7 @@ MEASURES: tuple[Measure, ...] = (
         formula="iv / rv, by the same `window` and `estimator`.",
         source="as iv and rv",
         units=PLAIN,
-        parameters=(
-            SYMBOL,
-            count(
-                "window", 20, "How many sessions the realised volatility looks back; by default 20.", 20, ref="count"
-            ),
-            choice(
-                "estimator",
-                "close_to_close",
-                ("close_to_close", "parkinson", "yang_zhang", "intraday"),
-                (
-                    "How realised volatility is estimated: from closes (the default), from daily highs and lows, from "
-                    "whole daily bars, or from bars of five minutes."
-                ),
-                "yang_zhang",
-            ),
-        ),
+        parameters=(SYMBOL, *ESTIMATED),
         max_age=OPTION_AGE,
         reads=("spot", "strikes", "facts"),
         read=iv_over_rv,
