@@ -35,8 +35,8 @@ from rulebot.measures.bars import last_end
 from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.market import FEED_SILENCE, Board, usual_age
 from rulebot.model.position import Position, PositionLeg
-from rulebot.model.session import EXCHANGE_ZONE, Session
-from rulebot.model.text import clock
+from rulebot.model.session import Session
+from rulebot.model.text import clock, minute
 
 SHARE_SPREAD = 0.02
 """Dollars between bid and ask of a share, of which sources of options bring the level alone."""
@@ -419,7 +419,7 @@ def unseen_windows(bots: Iterable[CompiledBot], market: DayMarket) -> Iterator[s
         spans = [span for span in bot.windows(session) if span[0] < span[1]]
         seen = ((times + market.stands_for >= begin.timestamp()) & (times <= end.timestamp()) for begin, end in spans)
         if spans and not any(each.any() for each in seen):
-            when = ", ".join(" to ".join(f"{at.astimezone(EXCHANGE_ZONE):%H:%M}" for at in span) for span in spans)
+            when = ", ".join(" to ".join(minute(at) for at in span) for span in spans)
             yield f"no quote stands while {bot.plan.name} may enter ({when}): it sees nothing then"
 
 

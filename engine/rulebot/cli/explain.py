@@ -18,6 +18,7 @@ from rulebot.model.economic_calendar import events_between, expiry_warnings, lac
 from rulebot.model.errors import RulebotError, SpecError
 from rulebot.model.facts import EventCalendar, EventDay, Moment
 from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.model.text import minute
 from rulebot.spec.source import MAX_BYTES
 from rulebot.store.place import data_folder
 
@@ -286,7 +287,7 @@ def _show_events(calendar: EventCalendar, first: date, last: date) -> None:
 
 
 def _line(event: EventDay) -> str:
-    clock = _WHEN[event.moment] if event.at is None else event.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
+    clock = _WHEN[event.moment] if event.at is None else minute(event.at)
     clock = "time?" if lacks_time(event) else clock
     return f"{event.day:%Y-%m-%d %a}  {clock:7}  {event.name:12}{'  projected' if event.projected else ''}".rstrip()
 

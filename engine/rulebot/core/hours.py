@@ -8,7 +8,8 @@ exchanges close for a day of mourning or an emergency, days or hours before.
 from rulebot.core.session_start import resize_session
 from rulebot.core.state_builder import StateBuilder
 from rulebot.model.event import HoursReport
-from rulebot.model.session import EXCHANGE_ZONE, as_told, session_from
+from rulebot.model.session import as_told, session_from
+from rulebot.model.text import minute
 from rulebot.model.values import replace
 from rulebot.record.record import HOURS, Kind
 
@@ -26,7 +27,7 @@ def hours_told(work: StateBuilder, event: HoursReport) -> None:
     if told == session:
         work.put_facts(facts)
         return
-    close = f"{told.close.astimezone(EXCHANGE_ZONE):%H:%M}"
+    close = minute(told.close)
     if told.close < session.close:
         work.alarm("", f"the broker closes at {close} today, earlier than the calendar has it: this is a half day")
     else:

@@ -20,7 +20,7 @@ from rulebot.model.contract import Option, Right
 from rulebot.model.money import ZERO
 from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side
 from rulebot.model.position import Position, PositionLeg
-from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.model.text import clock
 from rulebot.model.values import replace
 from rulebot.order.price import draft
 
@@ -123,7 +123,7 @@ def _note(work: StateBuilder, position: Position) -> Position | None:
     if shown and position.state == "closed" and work.may(position, "late_fill"):
         position = work.move(replace(position, closed_at=None), "late_fill")
     if since is not None and since != position.unprotected_since:
-        until = f"{(since + most_unprotected(work, position)).astimezone(EXCHANGE_ZONE):%H:%M:%S}"
+        until = clock(since + most_unprotected(work, position))
         text = f"{words} of {position.id} is short without cover, since more was closed than was held"
         work.alarm(position.bot, f"{text}: rulebot buys it back at market at {until}", position.id)
     return work.put_position(replace(position, unprotected=words, unprotected_since=since))

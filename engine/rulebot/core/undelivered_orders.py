@@ -21,7 +21,7 @@ from rulebot.core.state_builder import StateBuilder
 from rulebot.model.event import LinkUp
 from rulebot.model.order import Order, OrderStatus
 from rulebot.model.position import Position
-from rulebot.model.session import EXCHANGE_ZONE
+from rulebot.model.text import clock
 from rulebot.spec.spec import OnUnknown
 
 SAME_GATEWAY = timedelta(seconds=30)
@@ -87,8 +87,8 @@ def _tell(work: StateBuilder, position: Position, doubted: list[Order]) -> None:
         return
     refs = " and ".join(order.ref for order in doubted)
     text = (
-        f"its short legs may stand without protection since {since.astimezone(EXCHANGE_ZONE):%H:%M:%S}: "
-        f"whether {refs} came to the broker is not known before {until.astimezone(EXCHANGE_ZONE):%H:%M:%S}; "
+        f"its short legs may stand without protection since {clock(since)}: "
+        f"whether {refs} came to the broker is not known before {clock(until)}; "
         f"then {_what_follows(work, position, until)}"
     )
     work.alarm(position.bot, text, position.id)

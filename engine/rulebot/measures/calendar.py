@@ -29,7 +29,8 @@ from rulebot.model.contract import Right
 from rulebot.model.economic_calendar import SAME_REPORT, calendars_of, is_of_earnings, lacks_time, span_of
 from rulebot.model.facts import EventCalendar, EventDay
 from rulebot.model.market import LEVEL_AGE
-from rulebot.model.session import EXCHANGE_ZONE, CalendarError, DayTime, Sessions, exchange_date
+from rulebot.model.session import CalendarError, DayTime, Sessions, exchange_date
+from rulebot.model.text import minute
 
 
 def breach(call: Call, context: Context) -> Judge:
@@ -93,7 +94,7 @@ def time(call: Call, context: Context) -> Judge:
         if close not in kept:
             kept.clear()
             begins = at.before_close(view.session)
-            moved = "" if begins == at.on(view.session) else f"{begins.astimezone(EXCHANGE_ZONE):%H:%M}"
+            moved = "" if begins == at.on(view.session) else minute(begins)
             kept[close] = begins.timestamp(), moved
         begin, detail = kept[close]
         return Verdict(view.now >= begin, view.now, begin, detail=detail)

@@ -21,9 +21,9 @@ from rulebot.model.contract import LOT, SHARES, Option, Right, Strike, share, st
 from rulebot.model.market import Board
 from rulebot.model.order import Order, OrderType, Purpose
 from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position, PositionLeg
-from rulebot.model.session import EXCHANGE_ZONE, DayTime, Session
+from rulebot.model.session import DayTime, Session
 from rulebot.model.share_coverage import DELIVERING, shares_delivered
-from rulebot.model.text import price
+from rulebot.model.text import minute, price
 from rulebot.model.values import dataclass
 from rulebot.narrate.trades import (
     NO_PART,
@@ -319,7 +319,7 @@ def _earlier_today(rule: Rule, session: Session) -> str:
     due = at.before_close(session)
     if session.is_half and due >= session.close:
         return " (not today)"
-    return "" if due == at.on(session) else f" ({due.astimezone(EXCHANGE_ZONE):%H:%M} today)"
+    return "" if due == at.on(session) else f" ({minute(due)} today)"
 
 
 def _is_breach(rule: Rule) -> bool:

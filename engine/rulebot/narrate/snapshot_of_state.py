@@ -21,8 +21,8 @@ from rulebot.model.market import Board, level_of
 from rulebot.model.money import ZERO
 from rulebot.model.order import Order, OrderStatus, OrderType
 from rulebot.model.position import Position, end_of
-from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, sessions
-from rulebot.model.text import one_line
+from rulebot.model.session import Session, exchange_date, sessions
+from rulebot.model.text import minute, one_line
 from rulebot.model.values import replace
 from rulebot.narrate.notices import delayed_now, grown_by
 from rulebot.narrate.positions import (
@@ -260,7 +260,7 @@ def _flat_text(bot: BotState) -> str:
     nearest = bot.nearest
     if nearest is None or bot.day.opened:
         return waits_text(bot)
-    clock = nearest.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
+    clock = minute(nearest.at)
     return f"{bot.waits}; nearest {clock}: {nearest.words}"
 
 

@@ -14,7 +14,7 @@ from rulebot.model.errors import RulebotError
 from rulebot.model.event import Request
 from rulebot.model.position import Position, end_of
 from rulebot.model.session import EXCHANGE_ZONE, exchange_date, session_after, session_from
-from rulebot.model.text import one_line, signed_price
+from rulebot.model.text import minute, one_line, signed_price
 from rulebot.model.values import replace
 from rulebot.narrate.happenings import EventLine, Tone
 from rulebot.narrate.notices import GrowingQuantity, delayed_on_record, grown_by
@@ -461,7 +461,7 @@ def _lacking(reader: StoreReader, bot: str, day: date | None, at: datetime | Non
 def _condition_text(found: Condition) -> str:
     value = found.value or ("unknown" if found.truth is None else "")
     words = ", ".join(filter(None, (" ".join(filter(None, (found.name, value))), found.bound, found.note)))
-    return words if found.since is None else f"{words} (since {found.since.astimezone(EXCHANGE_ZONE):%H:%M})"
+    return words if found.since is None else f"{words} (since {minute(found.since)})"
 
 
 def _coming(reader: StoreReader, run: Run, name: str, at: datetime | None) -> str:

@@ -15,8 +15,7 @@ from rulebot.model.contract import Option, Right, Strike, structure_text
 from rulebot.model.money import CENT, ZERO, cents, signed_dollars
 from rulebot.model.order import Purpose, Side
 from rulebot.model.position import PAST_US, Position, ProfitKept, kept_of
-from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.model.text import counted, price
+from rulebot.model.text import clock, counted, price
 from rulebot.model.values import dataclass, replace
 from rulebot.store.queries import StoreReader
 
@@ -303,7 +302,7 @@ def error_text(trade: Mapping[str, Any]) -> str:
 
 def bare_text(words: str, since: datetime) -> str:
     """Return what is said of short legs that stand without protection. words: which, and why."""
-    return f"no protection since {since.astimezone(EXCHANGE_ZONE):%H:%M:%S}: {words}"
+    return f"no protection since {clock(since)}: {words}"
 
 
 # --- What exits kept of what they promised, and how far from their price they filled

@@ -26,7 +26,7 @@ from rulebot.model.errors import StoreError
 from rulebot.model.money import cents, dollars
 from rulebot.model.position import end_of_row
 from rulebot.model.session import EXCHANGE_ZONE, CalendarError, check_day
-from rulebot.model.text import signed_price
+from rulebot.model.text import clock, signed_price
 from rulebot.narrate import notices as asking_words
 from rulebot.narrate.periods import SPANS, period_of
 from rulebot.narrate.snapshot import clock_text, instant_text, session_text
@@ -80,7 +80,7 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
     )
     verdicts = [
         {
-            "clock": f"{record.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}",
+            "clock": clock(record.at),
             "rule": str(record.data.get("rule") or ""),
             "place": str(record.data.get("place") or "").partition(":")[0],
             "truth": _TRUTH[record.data["truth"]],  # type: ignore[index]

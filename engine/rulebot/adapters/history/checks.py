@@ -25,6 +25,7 @@ from rulebot.adapters.history.session import (
     refused,
 )
 from rulebot.model.session import EXCHANGE_ZONE, Session
+from rulebot.model.text import minute
 
 Mask = NDArray[np.bool_]
 
@@ -374,4 +375,4 @@ def repeated(
 
 
 def _clock(at: float, session: Session) -> str:
-    return f"{datetime.fromtimestamp(at, UTC).astimezone(EXCHANGE_ZONE):%H:%M}"
+    return minute(datetime.fromtimestamp(at, UTC))

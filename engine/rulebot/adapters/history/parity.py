@@ -19,6 +19,7 @@ from rulebot.adapters.history.session import Columns, File, HistoryDay, Places, 
 from rulebot.adapters.history.table import Whole
 from rulebot.model.contract import Option, Right, Settlement, product
 from rulebot.model.session import EXCHANGE_ZONE, Session
+from rulebot.model.text import minute
 
 # --- Whether quotes and level of a state are of the same time
 
@@ -176,7 +177,7 @@ def other_zone(first: float, last: float, step: float, session: Session) -> str 
     hours = round(early / _HOUR)
     if hours == 0 or hours % 24 == 0 or any(abs(each - hours * _HOUR) > allowed for each in (early, late)):
         return None
-    span = " to ".join(f"{datetime.fromtimestamp(at, UTC).astimezone(EXCHANGE_ZONE):%H:%M}" for at in (first, last))
+    span = " to ".join(minute(datetime.fromtimestamp(at, UTC)) for at in (first, last))
     count = "an hour" if abs(hours) == 1 else f"{abs(hours)} hours"
     offset = session.open.astimezone(EXCHANGE_ZONE).utcoffset()
     zone = "UTC" if offset == timedelta(hours=-hours) else _ZONES.get(hours, "the time of another zone")

@@ -44,7 +44,8 @@ from rulebot.model.event import (
 )
 from rulebot.model.facts import Bar, Bars, Listing
 from rulebot.model.market import Board
-from rulebot.model.session import EXCHANGE_ZONE, CalendarError, exchange_date, session_before, session_on
+from rulebot.model.session import CalendarError, exchange_date, session_before, session_on
+from rulebot.model.text import clock
 from rulebot.model.values import dataclass
 from rulebot.record.codec import CodecError, record_of
 from rulebot.record.record import OPENING_MOVE, Kind
@@ -411,4 +412,4 @@ def _instant(at: float) -> datetime:
 
 def _clock(at: float) -> str:
     """Return New York clock time, as everything that people read."""
-    return f"{_instant(at).astimezone(EXCHANGE_ZONE):%H:%M:%S}"
+    return clock(_instant(at))

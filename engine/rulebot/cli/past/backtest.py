@@ -45,7 +45,7 @@ from rulebot.cli.past_options import (
 )
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.money import dollars, signed_dollars
-from rulebot.model.text import aligned, counted, signed_price
+from rulebot.model.text import aligned, clock, counted, signed_price
 from rulebot.narrate.trades import InShares, in_shares_lines, kept_lines
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ def _check_look_ahead(desk: "LoadedBots", asked: "BacktestOptions") -> None:
         known = leak.was or leak.now
         assert known is not None
         until = f"{leak.until.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}"
-        at = f"{known.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}"
+        at = clock(known.at)
         print_text(f" data after {until} changes what is recorded at {at}: {known.kind.value} {known.bot}")
         for word, record in (("as it is", leak.was), ("garbled", leak.now)):
             print_text(f"   {word}: {dict(record.data) if record is not None else 'nothing'}")
