@@ -40,8 +40,8 @@ def _refuse(given: Mapping[str, Argument]) -> Refusal | None:
 
 
 def _words(words: MeasureText) -> str:
-    line = {"macd": "MACD", "signal": "the signal line of MACD", "histogram": "MACD above its signal line"}
-    counts = f"{words.given('fast')}, {over(words, 'slow')} and {words.given('signal')}"
+    line = {"macd": "MACD", "signal": "the signal line of MACD", "histogram": "the histogram of MACD"}
+    counts = f"{words.given('fast')}, {words.given('slow')} and {over(words, 'signal')}"
     return f"{line[str(words.given('line'))]}{words.of_symbol} over {counts}"
 
 

@@ -78,8 +78,9 @@ def text_of(explanation: Explanation, width: int = WIDTH) -> str:
 
 
 def _lowered(about: str) -> str:
-    """Return the sentence as it goes on after a name; a symbol at its start keeps its capitals."""
-    if about[1:2].islower() or about[1:2] == " ":
+    """Return the sentence as it goes on after a name; a symbol or the name of a person keeps its capitals."""
+    is_word = about[1:2].islower() or about[1:2] == " "
+    if is_word and "'" not in about.partition(" ")[0]:
         about = about[0].lower() + about[1:]
     return about.removesuffix(".")
 
