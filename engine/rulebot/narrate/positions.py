@@ -26,10 +26,12 @@ from rulebot.model.share_coverage import DELIVERING, shares_delivered
 from rulebot.model.text import minute, price
 from rulebot.model.values import dataclass
 from rulebot.narrate.trades import (
+    CASH_SETTLED,
     NO_PART,
     bare_text,
     closing_text,
-    closing_verb,
+    ended_words,
+    opened_words,
     others_words,
     part_held,
     part_words,
@@ -84,30 +86,25 @@ def _without_count(position: Position) -> str:
 
 def entry_text(position: Position) -> str:
     """Return `sold 5920/5930p 6065/6075c at 0.85 (mid 0.90)`."""
-    entry = position.entry_price
-    if entry is None:
+    if position.entry_price is None:
         return f"part of {structure(position)}"
-    mid = "" if position.entry_mid is None else f" (mid {price(position.entry_mid)})"
-    return f"{'sold' if entry > 0 else 'bought'} {opened_text(position)} at {price(entry)}{mid}"
+    return opened_words(position.entry_price, opened_text(position), position.entry_mid)
 
 
-def exit_text(position: Position) -> str:
-    """Return `bought back at 0.40`, `expired worthless`, `settled at 5.48`: how a closed position ended.
+def exit_text(position: Position, *, in_all: bool = False) -> str:
+    """Return how a closed position ended, as `ended_words` does; `closed` where a leg never filled.
 
-    It is `closed` where a leg never filled: then there is no price of the whole.
+    in_all: parts of it were closed before.
     """
     settled, paid = [leg for leg in position.legs if leg.settled], position.exit_price
-    at = "" if paid is None else f" at {closes_at(position, -float(paid))}"
-    if position.exit_reason == ESTIMATED:
-        return f"closed by hand, estimated{at}"
-    if position.exit_reason == CLOSED_BY_HAND:
-        return f"closed by hand{', counted as settled' if settled else ''}{at}"
+    cost, entry = None if paid is None else -float(paid), _entry(position)
+    if position.exit_reason in (ESTIMATED, CLOSED_BY_HAND):
+        return ended_words(position.exit_reason, cost, entry, is_settled=bool(settled), in_all=in_all)
     if all(leg.settled == leg.closed for leg in position.legs):
-        if all(not leg.exit_cash for leg in settled):
-            return position.exit_reason if position.exit_reason in DELIVERING else "expired worthless"
-        return f"settled{at}"
-    words = "closed" if paid is None else f"{closing_verb(-float(paid), _entry(position))} at {price(paid)}"
-    return f"{words} (the rest expired)" if settled else words
+        is_free = all(not leg.exit_cash for leg in settled)
+        how = position.exit_reason if position.exit_reason in DELIVERING else "expired worthless"
+        return ended_words(how if is_free else CASH_SETTLED, cost, entry, in_all=in_all)
+    return ended_words("", cost, entry, in_all=in_all) + (" (the rest expired)" if settled else "")
 
 
 def closed_parts(state: State, position: Position) -> list[Order]:
@@ -150,8 +147,7 @@ def closed_by_others(state: State, position: Position) -> list[str]:
 
 def ending_text(state: State, position: Position) -> str:
     """Return how a closed position ended; `bought back in all at 4.75` where parts of it were closed before."""
-    words, has_parts = exit_text(position), closed_parts(state, position) or closed_by_others(state, position)
-    return words.replace(" at ", " in all at ", 1) if has_parts else words
+    return exit_text(position, in_all=bool(closed_parts(state, position) or closed_by_others(state, position)))
 
 
 def part_text(order: Order, position: Position) -> str:

@@ -14,7 +14,7 @@ from rulebot.fill.ledger import BY_OTHERS
 from rulebot.model.contract import Option, Right, Strike, structure_text
 from rulebot.model.money import CENT, ZERO, cents, signed_dollars
 from rulebot.model.order import Purpose, Side
-from rulebot.model.position import PAST_US, Position, ProfitKept, kept_of
+from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position, ProfitKept, kept_of
 from rulebot.model.text import clock, counted, price
 from rulebot.model.values import dataclass, replace
 from rulebot.store.queries import StoreReader
@@ -23,8 +23,14 @@ Rows = Iterable[Mapping[str, Any]]
 NO_PART = (Purpose.ENTRY, Purpose.UNWIND, Purpose.ROLL)
 """What orders are for whose fills close no part of a trade that goes on."""
 CLOSING = tuple(each.value for each in Purpose if each not in NO_PART)
-SETTLED = ("EXPIRED_WORTHLESS", "CASH_SETTLED", "ASSIGNED", "EXERCISED")
-"""Reasons for which a trade ended that no exit had closed before."""
+CASH_SETTLED = "settled"
+WITHOUT_ORDER = {
+    "EXPIRED_WORTHLESS": "expired worthless",
+    "CASH_SETTLED": CASH_SETTLED,
+    "ASSIGNED": "assigned",
+    "EXERCISED": "exercised",
+}
+"""How a trade ended that no exit had closed before, by `exit_reason` of its row."""
 OTHERS = "others"
 """Stands where the name of an exit does for what was closed past us."""
 
@@ -150,6 +156,29 @@ def closing_verb(cost: float | None, entry: float) -> str:
     return "sold" if brings > 0 else "bought back"
 
 
+def opened_words(entry: Decimal | float, held: str, mid: Decimal | float | None = None) -> str:
+    """Return `sold 5920/5930p 6065/6075c at 0.85 (mid 0.90)`. entry: what opening brought, negative when it cost."""
+    beside = "" if mid is None else f" (mid {price(mid)})"
+    return f"{'sold' if entry > 0 else 'bought'} {held} at {price(entry)}{beside}"
+
+
+def ended_words(how: str, cost: float | None, entry: float, *, is_settled: bool = False, in_all: bool = False) -> str:
+    """Return `bought back at 0.40`, `expired worthless`, `settled at 5.48`: how a trade ended.
+
+    how: `CLOSED_BY_HAND`, `ESTIMATED`, a value of `WITHOUT_ORDER`, or "" where an order closed it. cost, entry: as
+    `closing` has them. is_settled: by hand, it is counted as settled. in_all: parts were closed before.
+    """
+    total = " in all" if in_all else ""
+    at = "" if cost is None else f"{total} at {closing_text(cost, entry)}"
+    if how == ESTIMATED:
+        return f"closed by hand, estimated{at}"
+    if how == CLOSED_BY_HAND:
+        return f"closed by hand{', counted as settled' if is_settled else ''}{at}"
+    if how:
+        return f"{how}{at if how == CASH_SETTLED else ''}"
+    return "closed" if cost is None else f"{closing_verb(cost, entry)}{total} at {price(cost)}"
+
+
 def part_words(filled: int, of: int, cost: float | None, entry: float, leg: str = "") -> str:
     """Return `2 of 4 bought back at 1.65`; a model that fills leg by leg tells no price of the whole.
 
@@ -195,7 +224,7 @@ def left_at(trade: Mapping[str, Any], orders: Rows) -> str | None:
     while it is open.
     """
     end = None if trade["exit_time"] is None else str(trade["exit_time"])
-    if end is None or trade["exit_reason"] in SETTLED:
+    if end is None or trade["exit_reason"] in WITHOUT_ORDER:
         return end
     legs = json.loads(trade["legs"])
     expired = [leg for leg in legs if leg["settled"]]

@@ -12,11 +12,12 @@ from rulebot.model.session import exchange_date, is_session
 from rulebot.model.text import GAP, aligned, clock, counted, elapsed, price, short_clock
 from rulebot.model.values import dataclass
 from rulebot.narrate.trades import (
+    WITHOUT_ORDER,
     asked_at,
-    closing_text,
-    closing_verb,
+    ended_words,
     error_text,
     leg_words,
+    opened_words,
     part_of_row,
     provisional_text,
     structure_of,
@@ -276,10 +277,9 @@ def _trade_line(trade: Row, session: date) -> str:
     entry, opened = trade["entry_price"], _on(trade["entry_time"], session)
     if entry is None:
         return _incomplete_line(trade, session)
-    line = f"{'bought' if entry < 0 else 'sold'} {structure_of(trade)} at {price(entry)}"
-    if trade["entry_mid"] is not None:
-        line += f" (mid {price(trade['entry_mid'])})"
-    line += f" {opened}" + (f", {trade['quantity']} of {trade['asked']} filled" if "asked" in trade else "")
+    line = f"{opened_words(entry, structure_of(trade), trade['entry_mid'])} {opened}" + (
+        f", {trade['quantity']} of {trade['asked']} filled" if "asked" in trade else ""
+    )
     parts = trade.get("parts") or ()
     line += "".join(f", {_part_words(trade, part, session)}" for part in parts)
     if trade["status"] != "CLOSED":
@@ -333,30 +333,24 @@ def _on(at: Any, session: date) -> str:
     return text[11:16] if text[:10] in ("", str(session)) else text[:16]
 
 
-def _dealt_words(trade: Row) -> str:
-    """Return `bought back at 0.40`, `sold in all at 0.65` where parts of it were closed before."""
-    cost = trade["exit_price"]
-    verb = closing_verb(cost, trade["entry_price"])
-    return f"{verb}{' in all' if trade.get('parts') else ''} at {price(cost)}"
-
-
 def _end_words(trade: Row, session: date) -> str:
-    closed, cost = _on(trade["exit_time"], session), closing_text(trade["exit_price"], trade["entry_price"])
-    settled = {"EXPIRED_WORTHLESS": f"expired worthless {closed}", "CASH_SETTLED": f"settled at {cost} {closed}"}
-    settled |= {word: f"{word.lower()} {closed}" for word in ("ASSIGNED", "EXERCISED")}
-    if trade["exit_name"] == ESTIMATED:
-        return f"closed by hand, estimated at {cost} {closed}"
-    if trade["exit_name"] == CLOSED_BY_HAND:
-        is_settled = any(leg["settled"] for leg in json.loads(trade["legs"]))
-        return f"closed by hand{', counted as settled' if is_settled else ''} at {cost} {closed}"
-    if trade["exit_reason"] in settled and _is_dealt(trade):
-        return f"{_dealt_words(trade)} {_rest_words(trade, closed)}"
-    if trade["exit_reason"] in settled:
-        return settled[trade["exit_reason"]]
-    if any(leg["settled"] for leg in json.loads(trade["legs"])):
+    closed, reason, name = _on(trade["exit_time"], session), trade["exit_reason"], trade["exit_name"]
+    legs = json.loads(trade["legs"])
+    has_settled = any(leg["settled"] for leg in legs)
+    is_dealt = any(leg["closed"] != leg["settled"] for leg in legs)  # a part was closed before the rest expired
+    how = name if name in (ESTIMATED, CLOSED_BY_HAND) else "" if is_dealt else WITHOUT_ORDER.get(reason, "")
+    is_by_hand = how == CLOSED_BY_HAND
+    in_all = not how and bool(trade.get("parts"))
+    cost, entry = trade["exit_price"], trade["entry_price"]
+    words = ended_words(how, cost, entry, is_settled=is_by_hand and has_settled, in_all=in_all)
+    if how:
+        return f"{words} {closed}"
+    if reason in WITHOUT_ORDER:
+        return f"{words} {_rest_words(trade, closed)}"
+    if has_settled:
         left = f" {_on(trade['left'], session)}" if "left" in trade else ""
-        return f"{_dealt_words(trade)}{left}: {end_of_row(trade)} (the rest expired {closed})"
-    return f"{_dealt_words(trade)} {closed}: {end_of_row(trade)}"
+        return f"{words}{left}: {end_of_row(trade)} (the rest expired {closed})"
+    return f"{words} {closed}: {end_of_row(trade)}"
 
 
 def _rest_words(trade: Row, closed: str) -> str:
@@ -366,11 +360,6 @@ def _rest_words(trade: Row, closed: str) -> str:
         return f"(the rest expired) {closed}"
     rest = f"(the rest {how.lower()})"
     return f"{rest} {closed}" if trade["exit_name"] == how.lower() else f"{closed}: {trade['exit_name']} {rest}"
-
-
-def _is_dealt(trade: Row) -> bool:
-    """Say whether a part of it was closed by an order before the rest expired."""
-    return any(leg["closed"] != leg["settled"] for leg in json.loads(trade["legs"]))
 
 
 def moment_lines(moment: RuleSnapshot) -> list[str]:
