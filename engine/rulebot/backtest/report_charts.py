@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from rulebot.drawing import across, circle, down, polygon, polyline, text
 from rulebot.model.money import dollars, signed_dollars
-from rulebot.model.text import counted
+from rulebot.model.text import counted, figure, whole_percent
 from rulebot.model.values import dataclass
 
 # --- From values to places on a drawing
@@ -325,16 +325,6 @@ def coloured(amount: float | None) -> str:
     return f'<span class="{kind}">{signed_dollars(amount)}</span>'
 
 
-def percent(part: float | None) -> str:
-    """Return a part as a percentage."""
-    return "-" if part is None else f"{part * 100:.0f} %"
-
-
-def ratio(value: float | None) -> str:
-    """Return a ratio."""
-    return "-" if value is None else f"{value:.2f}"
-
-
 _SUMS = ("trades", "won", "net", "", "average", "best", "worst", "profit factor")
 
 
@@ -347,8 +337,8 @@ def groups(title: str, found: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _sums(each: Mapping[str, Any], most: float) -> tuple[str, ...]:
     money_of = tuple(coloured(each[name]) for name in ("expectancy", "best", "worst"))
-    head = (str(each["trades"]), percent(each["win_rate"]), coloured(each["net"]), bar(each["net"], most))
-    return (*head, *money_of, ratio(each["profit_factor"]))
+    head = (str(each["trades"]), whole_percent(each["win_rate"]), coloured(each["net"]), bar(each["net"], most))
+    return (*head, *money_of, figure(each["profit_factor"]))
 
 
 def funnel(found: Mapping[str, Any]) -> str:
@@ -382,7 +372,7 @@ def months(found: Sequence[Mapping[str, Any]]) -> str:
             str(each["sessions"]),
             str(each["idle"]),
             str(each["trades"]),
-            percent(each["win_rate"]),
+            whole_percent(each["win_rate"]),
             coloured(each["average"]),
             coloured(each["net"]),
             dollars(each["drawdown"]),

@@ -35,7 +35,7 @@ from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.money import dollars, signed_dollars
 from rulebot.model.performance import below_best
 from rulebot.model.session import EXCHANGE_ZONE, exchange_date
-from rulebot.model.text import counted, signed_price
+from rulebot.model.text import counted, figure, signed_price, whole_percent
 from rulebot.narrate.trades import InShares, TargetResult, in_shares_lines, kept_lines
 from rulebot.narrate.why import instant_lines
 from rulebot.record.explain import state_at
@@ -346,9 +346,9 @@ def _figures(document: Document) -> str:
     told = (
         ("account", signed_dollars(document["profit"])),
         ("trades", str(all_trades["trades"])),
-        ("won", tables.percent(all_trades["win_rate"])),
-        ("average trade", "-" if all_trades["expectancy"] is None else signed_dollars(all_trades["expectancy"])),
-        ("profit factor", tables.ratio(all_trades["profit_factor"])),
+        ("won", whole_percent(all_trades["win_rate"])),
+        ("average trade", signed_dollars(all_trades["expectancy"])),
+        ("profit factor", figure(all_trades["profit_factor"])),
         ("deepest drawdown", dollars(document["max_drawdown"])),
         ("Sharpe ratio", "-" if sharpe is None else f"{sharpe:.2f} \N{PLUS-MINUS SIGN} {error or 0.0:.2f}"),
         ("commissions", dollars(all_trades["commissions"])),
@@ -456,12 +456,12 @@ def _row(name: str, document: Document) -> tuple[str, ...]:
         escape(told["fills"]),
         str(len(days)),
         str(trades["trades"]),
-        tables.percent(trades["win_rate"]),
+        whole_percent(trades["win_rate"]),
         tables.coloured(document["profit"]),
         tables.coloured(trades["expectancy"]),
-        tables.ratio(trades["profit_factor"]),
+        figure(trades["profit_factor"]),
         dollars(document["max_drawdown"]),
-        "-" if sharpe is None else f"{sharpe:.2f}",
+        figure(sharpe),
     )
 
 

@@ -12,7 +12,7 @@ from rulebot.cli.output import echo, print_text, terminal_width
 from rulebot.cli.store_options import check_bot, other_version_words, print_json, reads_store
 from rulebot.model.errors import MisuseError
 from rulebot.model.money import dollars, signed_dollars
-from rulebot.model.text import aligned, counted
+from rulebot.model.text import aligned, counted, whole_percent
 from rulebot.narrate.periods import Period
 from rulebot.narrate.trades import InShares, error_text, in_shares_lines, kept_lines, read_in_shares, read_kept
 from rulebot.store.place import Place, shown_path
@@ -210,10 +210,9 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
 
 
 def _period_row(each: Period) -> tuple[str, ...]:
-    won = "-" if each.win_rate is None else f"{each.win_rate * 100:.0f} %"
     average = "-" if each.average is None else dollars(each.average)
-    counts = (str(each.sessions), str(each.idle), str(each.trades))
-    return (each.name, *counts, won, average, dollars(each.net), dollars(each.drawdown), str(each.errors))
+    counts = (str(each.sessions), str(each.idle), str(each.trades), whole_percent(each.win_rate))
+    return (each.name, *counts, average, dollars(each.net), dollars(each.drawdown), str(each.errors))
 
 
 def _short(each: Period) -> str:

@@ -59,6 +59,16 @@ def percent(part: float | Decimal) -> str:
     return f"{plain(round(Decimal(str(part)) * 100, 6))}%"
 
 
+def whole_percent(part: float | Decimal | None) -> str:
+    """Return a measured fraction as `57 %`, a dash for None."""
+    return figure(None if part is None else part * 100, ".0f", " %")
+
+
+def figure(value: float | Decimal | None, form: str = ".2f", unit: str = "") -> str:
+    """Return a number of a table, with two digits unless `form` says otherwise; a dash for None."""
+    return "-" if value is None else f"{value:{form}}{unit}"
+
+
 def times(count: int) -> str:
     """Return `once`, `twice`, `3 times`."""
     return {1: "once", 2: "twice"}.get(count, f"{count} times")

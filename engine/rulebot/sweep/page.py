@@ -6,11 +6,11 @@ from itertools import accumulate, combinations
 from statistics import fmean
 from typing import Any
 
-from rulebot.backtest.report_charts import coloured, curves, key, percent, ratio, table
+from rulebot.backtest.report_charts import coloured, curves, key, table
 from rulebot.backtest.report_charts import findings as told_findings
 from rulebot.backtest.report_page import html_page
 from rulebot.model.money import dollars
-from rulebot.model.text import counted
+from rulebot.model.text import counted, figure, whole_percent
 from rulebot.sweep.parameters import Axis, Point
 from rulebot.sweep.statistics import Forward
 from rulebot.sweep.variant import (
@@ -105,13 +105,13 @@ def _walk(walked: Forward, points: Mapping[int, Point], days: Sequence[str]) -> 
         (
             *step.stretch.words(days),
             escape(step.words(points)),
-            ratio(step.chosen_for),
+            figure(step.chosen_for),
             coloured(step.made),
         )
         for step in walked.steps
     ]
     words = f"{counted(len(walked.profits), 'session')}, each after those that its variant was chosen by"
-    made = f"<p>{coloured(sum(walked.profits))} in {words}; Sharpe ratio {ratio(walked.sharpe)}.</p>"
+    made = f"<p>{coloured(sum(walked.profits))} in {words}; Sharpe ratio {figure(walked.sharpe)}.</p>"
     return made + table(("chosen in", "tried in", "variant", "Sharpe then", "made"), rows, frozenset((1, 2)))
 
 
@@ -123,12 +123,12 @@ def _table(best: Sequence[Variant], axes: Sequence[Axis], deflated: Mapping[int,
         (
             *map(escape, each.point),
             str(each.trades),
-            percent(each.win_rate),
+            whole_percent(each.win_rate),
             coloured(each.net),
             coloured(each.expectancy),
             dollars(each.max_drawdown),
-            ratio(each.sharpe),
-            ratio(deflated.get(each.number)),
+            figure(each.sharpe),
+            figure(deflated.get(each.number)),
             *[str(each.strained)] * is_strained,
         )
         for each in best

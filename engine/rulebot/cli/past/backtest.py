@@ -45,7 +45,7 @@ from rulebot.cli.past_options import (
 )
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.money import dollars, signed_dollars
-from rulebot.model.text import aligned, clock, counted, signed_price
+from rulebot.model.text import aligned, clock, counted, figure, signed_price, whole_percent
 from rulebot.narrate.trades import InShares, in_shares_lines, kept_lines
 
 if TYPE_CHECKING:
@@ -416,10 +416,9 @@ def _sums(results: Results, width: int | None) -> Iterator[str]:
 
 
 def _row(name: str, each: TradeSums) -> tuple[str, ...]:
-    won = "-" if each.win_rate is None else f"{each.win_rate * 100:.0f} %"
-    factor = "-" if each.profit_factor is None else f"{each.profit_factor:.2f}"
     shown = map(signed_dollars, (each.net, each.expectancy, each.best, each.worst))
-    return (name, str(each.trades), won, *shown, factor, dollars(each.commissions))
+    made = (whole_percent(each.win_rate), *shown, figure(each.profit_factor))
+    return (name, str(each.trades), *made, dollars(each.commissions))
 
 
 def _trades(results: Results, width: int | None) -> Iterator[str]:

@@ -21,7 +21,7 @@ from rulebot.compile.plan import Call
 from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.model.text import aligned, counted, price
+from rulebot.model.text import aligned, counted, figure, price
 from rulebot.preview.delayed_data import MARK, WORLD
 from rulebot.record.codec import utc_time
 from rulebot.scan.scan_row import Scan, ScanRow
@@ -338,19 +338,15 @@ def _as_dict(row: ScanRow) -> Row:
 
 
 def _numbers(row: ScanRow) -> Iterator[str]:
-    yield "-" if row.dte is None else str(row.dte)
-    yield "-" if row.price is None else price(row.price)
+    yield figure(row.dte, "d")
+    yield price(row.price)
     yield from (_figure(greek) for greek in (row.delta, row.gamma, row.theta, row.vega))
-    yield _plain(row.iv, ".1f", "%")
-    yield from (_plain(each, ".0f") for each in (row.iv_rank, row.iv_percentile))
-    yield from (_plain(each, ",.0f") for each in (row.volume, row.open_interest))
-    yield _plain(row.quote_width, ".2f")
+    yield figure(row.iv, ".1f", "%")
+    yield from (figure(each, ".0f") for each in (row.iv_rank, row.iv_percentile))
+    yield from (figure(each, ",.0f") for each in (row.volume, row.open_interest))
+    yield figure(row.quote_width, ".2f")
     yield from map(_share, (row.probability_of_profit, row.probability_in_the_money, row.return_on_risk))
-    yield _plain(row.crowding, ".0f")
-
-
-def _plain(number: float | None, form: str, unit: str = "") -> str:
-    return "-" if number is None else f"{number:{form}}{unit}"
+    yield figure(row.crowding, ".0f")
 
 
 def _figure(number: float | None) -> str:
@@ -432,8 +428,8 @@ def symbol_lines(rows: Iterable[Row]) -> list[str]:
     heads = ("at (New York)", "market", "bot", "trade", "price", "iv", "rank", "prob", "ror", "by", "value", "lacks")
     found = [
         (clock(each["at"]), f"{each['world']}{' delayed' if each['data'] == 'delayed' else ''}", each["bot"],
-         trade_text(each), "-" if each["price"] is None else price(each["price"]), _plain(each["iv"], ".1f", "%"),
-         _plain(each["iv_rank"], ".0f"), _share(each["probability_of_profit"]), _share(each["return_on_risk"]),
+         trade_text(each), price(each["price"]), figure(each["iv"], ".1f", "%"),
+         figure(each["iv_rank"], ".0f"), _share(each["probability_of_profit"]), _share(each["return_on_risk"]),
          each["by"], value_text(each["by"], each["value"]) if each["by"] else "", each["why"])
         for each in rows
     ]  # fmt: skip
@@ -443,7 +439,7 @@ def symbol_lines(rows: Iterable[Row]) -> list[str]:
 
 
 def _share(part: float | None) -> str:
-    return _plain(None if part is None else part * 100, ".1f", "%")
+    return figure(None if part is None else part * 100, ".1f", "%")
 
 
 # --- `rulebot symbols`: the symbols of universe documents and bots, checked against the broker

@@ -28,7 +28,7 @@ from rulebot.cli.past_options import (
 )
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.money import dollars, signed_dollars
-from rulebot.model.text import aligned, counted
+from rulebot.model.text import aligned, counted, figure, whole_percent
 from rulebot.sweep.parameters import Axis, Point
 from rulebot.sweep.statistics import Forward, expected_best_of, merit
 from rulebot.sweep.sweep import findings_of
@@ -166,17 +166,15 @@ def _table(best: Sequence[Variant], axes: Sequence[Axis], by: str, top: int, wid
 
 
 def _row(each: Variant, by_chance: float) -> tuple[str, ...]:
-    won = "-" if each.win_rate is None else f"{each.win_rate * 100:.0f} %"
-    found = merit(each.profits, each.trades, by_chance)
     return (
         *each.point,
         str(each.trades),
-        won,
+        whole_percent(each.win_rate),
         signed_dollars(each.net),
         signed_dollars(each.expectancy),
         dollars(each.max_drawdown),
-        "-" if each.sharpe is None else f"{each.sharpe:.2f}",
-        "-" if found is None else f"{found:.2f}",
+        figure(each.sharpe),
+        figure(merit(each.profits, each.trades, by_chance)),
     )
 
 
@@ -192,8 +190,7 @@ def _map(found: Sequence[Variant], axes: Sequence[Axis], by: str) -> Iterator[st
 
 
 def _walked(walked: Forward, found: Sequence[Variant], width: int | None) -> Iterator[str]:
-    sharpe = "-" if walked.sharpe is None else f"{walked.sharpe:.2f}"
-    made = signed_dollars(sum(walked.profits))
+    made, sharpe = signed_dollars(sum(walked.profits)), figure(walked.sharpe)
     sessions = counted(len(walked.profits), "session")
     yield f" walking forward: {made} in {sessions}, each after those that its variant was chosen by, Sharpe {sharpe}"
     points, days = {each.number: each.point for each in found}, sessions_of(found)
@@ -209,7 +206,7 @@ def _walked(walked: Forward, found: Sequence[Variant], width: int | None) -> Ite
 
 def _steps(walked: Forward, points: Mapping[int, Point], days: Sequence[str]) -> Iterator[tuple[str, ...]]:
     for step in walked.steps:
-        then = "-" if step.chosen_for is None else f"{step.chosen_for:.2f}"
+        then = figure(step.chosen_for)
         yield (*step.stretch.words(days), step.words(points), then, signed_dollars(step.made))
 
 
