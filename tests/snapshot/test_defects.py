@@ -9,7 +9,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from rulebot.compile.build import check
 from rulebot.compile.lint.lint_context import LintEnvironment
-from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.measures.registry import VOCABULARY
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import half_days
 from rulebot.spec.diagnostic import Diagnostic, in_file_order, render

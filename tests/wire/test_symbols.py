@@ -16,7 +16,7 @@ from rulebot.cli.main import main
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import UnavailableError
 from rulebot.model.facts import KnownContract, SymbolFacts
-from rulebot.scan.symbols import trouble_with
+from rulebot.scan.scan import trouble_with
 
 AAPL = KnownContract(con_id=265598, is_index=False, exchange="NASDAQ", name="APPLE INC")
 LISTED = {"AAPL": (date(2026, 11, 20),)}

@@ -16,7 +16,7 @@ from rulebot.core.program import CompiledBot, Program, compile_bot
 from rulebot.core.state import State
 from rulebot.core.structure_selection import opening_commission, price_legs, show_candidate
 from rulebot.evaluate.measure import context_of, reader_of
-from rulebot.evaluate.select import StructureSelection
+from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measure.definition import Place
 from rulebot.measure.reading import Read, number_of
 from rulebot.measure.view import LegView, View

@@ -19,10 +19,10 @@ from rulebot.compile.plan import (
     Rule,
     Truth,
 )
-from rulebot.compile.vocabulary import INDICES, MEASURES
+from rulebot.compile.units import INDICES
 from rulebot.measure.series import CLOSE_TO_CLOSE, DAY, Series, estimator_of
 from rulebot.measures.options import WING_DELTA
-from rulebot.measures.registry import series_of
+from rulebot.measures.registry import MEASURES, series_of
 from rulebot.model.contract import Right, product
 from rulebot.model.market import Extra
 from rulebot.model.values import replace

@@ -28,9 +28,9 @@ from rulebot.compile.plan import (
 )
 from rulebot.compile.problem import Fault, Problem
 from rulebot.compile.scope import Scope, call_of, measure_named
-from rulebot.compile.units import is_bare, natural_quantity, number_quantity, product_quantity, scaled, unify
-from rulebot.compile.vocabulary import FUNCTIONS, VOCABULARY
+from rulebot.compile.units import FUNCTIONS, is_bare, natural_quantity, number_quantity, product_quantity, scaled, unify
 from rulebot.measure.definition import Measure, Takes
+from rulebot.measures.registry import VOCABULARY
 from rulebot.spec.nouns import Amount, Argument, Path
 
 MAX_LENGTH = 500

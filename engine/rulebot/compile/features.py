@@ -10,8 +10,8 @@ from dataclasses import replace
 from rulebot.compile.plan import Arithmetic, Call, Number, Plan, Quantity, Score
 from rulebot.compile.problem import Fault, Problem, did_you_mean
 from rulebot.compile.scope import Scope, call_of
-from rulebot.compile.vocabulary import MEASURES
 from rulebot.measure.definition import Place, Takes, may_stand
+from rulebot.measures.registry import MEASURES
 from rulebot.model.values import dataclass
 from rulebot.spec.nouns import Leg, Path, Side
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from rulebot.compile.data_needs import calls_of
 from rulebot.compile.plan import AllOf, AnyOf, Call, Not, Truth
 from rulebot.compile.problem import Problem
-from rulebot.compile.vocabulary import MEASURES
+from rulebot.measures.registry import MEASURES
 from rulebot.model.values import dataclass
 from rulebot.spec.nouns import Condition, Group, GroupKind, MeasureTest, Side, Test
 from rulebot.spec.spec import Exit, Spec

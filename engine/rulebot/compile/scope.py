@@ -7,7 +7,6 @@ from decimal import Decimal
 from rulebot.compile.plan import OPEN_LEGS, SINCE_ENTRY, Argument, Call
 from rulebot.compile.problem import Fault, Problem, did_you_mean
 from rulebot.compile.units import written as as_written
-from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.measure.definition import (
     BEFORE_IT_IS_SENT,
     WITH_AN_ENTRY,
@@ -18,6 +17,7 @@ from rulebot.measure.definition import (
     may_stand,
 )
 from rulebot.measure.series import MINUTE, SIZES
+from rulebot.measures.registry import VOCABULARY
 from rulebot.model.contract import is_known
 from rulebot.model.learned_model import LearnedModel
 from rulebot.model.position import TARGET_MISSED

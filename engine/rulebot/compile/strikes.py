@@ -9,7 +9,7 @@ from rulebot.compile.plan import Call, Constant, LegPlan, Number, Quantity
 from rulebot.compile.problem import Fault, Problem, did_you_mean
 from rulebot.compile.scope import scope_of
 from rulebot.compile.timing import WEEK_DAYS
-from rulebot.compile.vocabulary import PRICE_LEVELS
+from rulebot.compile.units import PRICE_LEVELS
 from rulebot.measure.definition import Place
 from rulebot.model.contract import Kind, product
 from rulebot.spec.nouns import (

@@ -15,9 +15,8 @@ from rulebot.core.program import CompiledBot
 from rulebot.core.rule_evaluation import wake
 from rulebot.core.share_coverage import shares_needed
 from rulebot.core.state_builder import StateBuilder
-from rulebot.decide.limits import ShareCoverage
-from rulebot.decide.sizing import SizeLimits
-from rulebot.evaluate.select import StructureSelection
+from rulebot.decide.limits import ShareCoverage, SizeLimits
+from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measures.account import NOT_TOLD
 from rulebot.model.cause import Cause
 from rulebot.model.contract import LOT

@@ -23,7 +23,7 @@ from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import held_or_entering, opening_parts
 from rulebot.decide.account_rules import AccountFacts, rules_problem
 from rulebot.decide.limits import DayTrades, PreTradeCheck, net_problem, refusal
-from rulebot.evaluate.select import StructureSelection
+from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measure.view import View
 from rulebot.model.contract import LOT, Option
 from rulebot.model.loss_bound import trade_bound

@@ -9,7 +9,7 @@ from rulebot.core.program import CompiledBot
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import record_selection
 from rulebot.decide.limits import price_problem
-from rulebot.evaluate.select import StructureSelection
+from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measure.view import View
 from rulebot.model.cause import Text
 from rulebot.model.contract import LOT

@@ -20,7 +20,7 @@ from rulebot.core.state import HALTS, LIMITS, Reading, of_positions
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import note_selection, price_legs, record_structure_miss, require_holds, taken_for
 from rulebot.decide.entry_window import AHEAD, OVER, Opportunity, is_day_of, opportunity
-from rulebot.evaluate.select import StructureSelection, select
+from rulebot.evaluate.strikes import StructureSelection, select
 from rulebot.measure.view import View
 from rulebot.model.cause import Shut
 from rulebot.model.order import Purpose

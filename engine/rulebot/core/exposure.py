@@ -14,7 +14,7 @@ from rulebot.core.share_coverage import owed
 from rulebot.core.state_builder import StateBuilder
 from rulebot.decide.account_rules import bound_in_dollars
 from rulebot.decide.limits import Cap
-from rulebot.evaluate.select import StructureSelection
+from rulebot.evaluate.strikes import StructureSelection
 from rulebot.model.commission import max_commission
 from rulebot.model.contract import Option
 from rulebot.model.loss_bound import GroupedLeg, dollars_at_risk, paid, why_unbound

@@ -16,7 +16,7 @@ from rulebot.core.state import MarginAnswer
 from rulebot.core.state_builder import StateBuilder
 from rulebot.decide.account_rules import AccountInputs, bound_in_dollars
 from rulebot.decide.limits import Cap
-from rulebot.evaluate.select import StructureSelection
+from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measure.view import Margin, View
 from rulebot.model.contract import Option
 from rulebot.model.event import MarginReport, OrderMessage, OrderUnsent

@@ -7,7 +7,7 @@ from rulebot.core.program import CompiledBot
 from rulebot.core.state import Named
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import taken_for
-from rulebot.evaluate.select import StructureSelection
+from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measure.listings import expiry_on
 from rulebot.measure.view import LegView, View
 from rulebot.model.contract import Option

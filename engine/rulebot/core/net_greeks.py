@@ -11,7 +11,7 @@ from math import isnan
 
 from rulebot.core.exposure import filled_count, together
 from rulebot.core.state_builder import StateBuilder
-from rulebot.evaluate.select import StructureSelection
+from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measure.view import Exposure, Greeks, View
 from rulebot.model.contract import Option
 from rulebot.model.market import OPTION_AGE, age_problem

@@ -12,7 +12,7 @@ from rulebot.compile.plan import Call, Compare, Constant, Op, ProtectPlan, Quant
 from rulebot.core.legged_entry import legging_floor, received
 from rulebot.core.program import CompiledBot, CompiledRule
 from rulebot.core.state_builder import StateBuilder
-from rulebot.decide.sizing import Priced, floor_of
+from rulebot.decide.limits import Priced, floor_of
 from rulebot.measure.view import LegView, View
 from rulebot.model.commission import broker_part, estimate
 from rulebot.model.contract import LOT, Option

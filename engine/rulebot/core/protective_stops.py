@@ -33,7 +33,7 @@ from rulebot.core.rule_evaluation import REREAD, counted, wake
 from rulebot.core.state import ConfirmationProgress, exits_of
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.tick_sizes import is_off_grid
-from rulebot.evaluate.select import StructureSelection
+from rulebot.evaluate.strikes import StructureSelection
 from rulebot.model.contract import Option
 from rulebot.model.facts import Grids
 from rulebot.model.market import QuoteFault, quote_fault

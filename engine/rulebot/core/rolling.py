@@ -29,7 +29,7 @@ from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import record_selection
 from rulebot.core.unknown_exits import is_unknown, known_again, note_unknown
 from rulebot.decide.limits import price_problem
-from rulebot.evaluate.select import StructureSelection, select
+from rulebot.evaluate.strikes import StructureSelection, select
 from rulebot.evaluate.watch import SubscriptionRequest, entry_aims, entry_wish
 from rulebot.measure.view import LegView, View
 from rulebot.model.cause import Text

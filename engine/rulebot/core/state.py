@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 from rulebot.compile.plan import Rule
 from rulebot.core.entry_obstacles import Blocked
 from rulebot.decide.entry_window import BotDay
-from rulebot.evaluate.select import StructureSelection
+from rulebot.evaluate.strikes import StructureSelection
 from rulebot.evaluate.watch import StrikeTarget, SubscriptionRequest
 from rulebot.fill.exit_level import HeldLeg
 from rulebot.fill.ledger import BookedExecution

@@ -18,8 +18,8 @@ from rulebot.core.state_builder import StateBuilder
 from rulebot.core.universe_requirements import PLACE as OFFER
 from rulebot.core.universe_requirements import still_offers
 from rulebot.decide.account_rules import grown
-from rulebot.decide.sizing import Priced, SizeLimits, fitting
-from rulebot.evaluate.select import StructureSelection, select
+from rulebot.decide.limits import Priced, SizeLimits, fitting
+from rulebot.evaluate.strikes import StructureSelection, select
 from rulebot.measure.view import View
 from rulebot.model.commission import estimate
 from rulebot.model.contract import LOT, Option

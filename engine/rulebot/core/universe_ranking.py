@@ -22,7 +22,7 @@ from rulebot.core.state_builder import StateBuilder
 from rulebot.core.structure_selection import opening_commission, price_legs, show_candidate, taken_for
 from rulebot.core.universe_requirements import at_the_money, evaluate_universe_member
 from rulebot.decide.entry_window import opportunity
-from rulebot.evaluate.select import select
+from rulebot.evaluate.strikes import select
 from rulebot.measure.reading import UnknownValue
 from rulebot.measure.view import View
 from rulebot.model.values import replace

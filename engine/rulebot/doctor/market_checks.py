@@ -34,9 +34,8 @@ from rulebot.model.session import (
 )
 from rulebot.model.text import counted, minute, price
 from rulebot.model.values import dataclass
-from rulebot.preview.candidate import Candidate, Looked
+from rulebot.preview.candidate import MARK, Candidate, DelayedSight, Looked, read_delayed, symbols_of
 from rulebot.preview.connection import CODE, PreviewData, ReadOnlySession, Stream, coming_session
-from rulebot.preview.delayed_data import MARK, DelayedSight, read_delayed, symbols_of
 from rulebot.process.settings import Settings
 
 # --- What a check says

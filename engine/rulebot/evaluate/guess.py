@@ -14,8 +14,16 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 from rulebot.compile.plan import LegPlan, Plan
-from rulebot.evaluate.strike_terms import VALUED, edge_of, listing_of, of_two, partner_of, preferred, side_of
-from rulebot.evaluate.strike_values import premiums_of
+from rulebot.evaluate.strike_terms import (
+    VALUED,
+    edge_of,
+    listing_of,
+    of_two,
+    partner_of,
+    preferred,
+    premiums_of,
+    side_of,
+)
 from rulebot.measure.listings import BAND, neighbours
 from rulebot.measure.reading import UnknownValue
 from rulebot.measure.view import View

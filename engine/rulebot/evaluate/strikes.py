@@ -16,23 +16,29 @@ from rulebot.evaluate.strike_terms import (
     HAIR,
     OFFSETS,
     VALUED,
+    Candidate,
     ExpectedMove,
+    LegChoice,
     bounded,
+    candidate_of,
+    deltas_of,
     edge_of,
     listing_of,
+    mid_of,
     of_two,
     option_of,
     outward,
+    partner_of,
     preferred,
+    premiums_of,
     side_of,
     target_of,
 )
-from rulebot.evaluate.strike_values import Candidate, LegChoice, candidate_of, deltas_of, mid_of, premiums_of
 from rulebot.measure.listings import multiples, nearest_listed, neighbours
 from rulebot.measure.reading import UnknownValue
-from rulebot.measure.view import View
-from rulebot.model.contract import Option, Right
-from rulebot.model.values import replace
+from rulebot.measure.view import LegView, View
+from rulebot.model.contract import Option, Right, share
+from rulebot.model.values import dataclass, replace
 from rulebot.spec.nouns import Bound, StrikeBy, StrikeRounding
 
 REACH = 12
@@ -402,3 +408,67 @@ class StrikeChooser:
         if not self.explain:
             return ()
         return tuple(candidate_of(self.view, self.leg, self.expiry, *each) for each in found)
+
+
+# --- Which options a structure is made of, right now
+
+
+@dataclass(frozen=True, slots=True)
+class StructureSelection:
+    """The structure chosen, or why there is none: `missing` is unknown data, `refused` a rule of the spec."""
+
+    legs: tuple[LegView, ...]
+    choices: tuple[LegChoice, ...]
+    missing: str = ""
+    refused: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        """True when every leg has its option."""
+        return not self.missing and not self.refused
+
+
+def select(
+    legs: tuple[LegPlan, ...],
+    view: View,
+    expected_move: ExpectedMove,
+    avoid: frozenset[Option] = frozenset(),
+    taken: frozenset[tuple[Option, int]] = frozenset(),
+    *,
+    explain: bool = False,
+) -> StructureSelection:
+    """Return the structure that the legs' selectors choose at this instant.
+
+    `legs` are in the order their references require. `expected_move` is the measure for the legs' expiry. `avoid` are
+    contracts in which the broker refuses an order of our side: their strikes are passed over. `taken` are contracts
+    with the sign of the side that would close what some position holds: a leg of that sign goes to the next strike out.
+    `explain` adds the candidates of every leg: wanted on record, not at every quote.
+    """
+    chosen: dict[str, Option] = {}
+    choices: list[LegChoice] = []
+    for leg in legs:
+        if leg.is_shares:
+            chosen[leg.name] = share(leg.symbol)
+            choices.append(LegChoice(leg.name, f"{leg.ratio} shares", chosen[leg.name]))
+            continue
+        partner = _partner(leg, legs)
+        choice = StrikeChooser(
+            leg, view, expected_move, chosen, avoid, taken, explain=explain, partner=partner
+        ).choose()
+        choices.append(choice)
+        if choice.option is None:
+            return StructureSelection((), tuple(choices), choice.missing, choice.refused)
+        if other := next((name for name, option in chosen.items() if option == choice.option), ""):
+            reason = f"{leg.name} and {other} would be the same contract, {choice.option}"
+            return StructureSelection((), tuple(choices), refused=reason)
+        chosen[leg.name] = choice.option
+    rows = view.board.rows
+    views = tuple(
+        LegView(leg.name, chosen[leg.name], rows.get(chosen[leg.name], -1), leg.sign, leg.ratio, leg.group)
+        for leg in legs
+    )
+    return StructureSelection(views, tuple(choices))
+
+
+def _partner(leg: LegPlan, legs: tuple[LegPlan, ...]) -> LegPlan | None:
+    return partner_of(leg, legs) if leg.strike.by is StrikeBy.SIDE_CREDIT else None

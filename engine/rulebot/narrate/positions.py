@@ -13,7 +13,7 @@ from rulebot.core.pnl_at_exits import has_acted
 from rulebot.core.program import CompiledBot, Program
 from rulebot.core.rule_evaluation import first_missing
 from rulebot.core.state import BotState, Reading, State, exits_of
-from rulebot.evaluate.select import StructureSelection
+from rulebot.evaluate.strikes import StructureSelection
 from rulebot.fill.exit_level import level_net, open_value
 from rulebot.measure.verdict import NotOpen
 from rulebot.measure.view import LegView

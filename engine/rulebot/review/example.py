@@ -14,7 +14,7 @@ from rulebot.core.price_limits import risk_floor, size_floor, stated_floor
 from rulebot.core.program import CompiledBot, compile_bot
 from rulebot.core.structure_selection import counted, opening_commission, opening_parts, price_legs, show_candidate
 from rulebot.evaluate.rules import compile_expected_move, compile_rule
-from rulebot.evaluate.select import StructureSelection, select
+from rulebot.evaluate.strikes import StructureSelection, select
 from rulebot.measure.listings import expiry_on
 from rulebot.measure.view import View
 from rulebot.measure.words import NamingContext

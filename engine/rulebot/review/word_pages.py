@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import Any
 
 from rulebot.compile.units import WRITTEN
-from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.measure.definition import Measure, Parameter, Place, may_stand
 from rulebot.measure.words import listed
+from rulebot.measures.registry import VOCABULARY
 from rulebot.model.text import duration
 from rulebot.model.values import dataclass
 from rulebot.review.explanation import Explanation, Line, Section

@@ -3,7 +3,8 @@
 Nothing is sent but questions. A scan is a reader: its numbers may be delayed, and say so; no bot trades on them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import field
 from datetime import datetime
 from functools import partial
@@ -11,28 +12,42 @@ from pathlib import Path
 
 from rulebot.adapters.cboe import place
 from rulebot.adapters.clock import Clock, WallClock
+from rulebot.adapters.ib.settings import IbSettings
+from rulebot.adapters.ib.symbols import symbol_facts
 from rulebot.calendars.calendars import load_calendar
 from rulebot.core.handle_event import start_run
 from rulebot.core.state import NOTHING, Account, Connection, Schedule, State
 from rulebot.core.state_builder import StateBuilder
 from rulebot.decide.entry_window import shut
-from rulebot.documents.load_bots import LoadedBots, check_overrides, load_desk
+from rulebot.documents.load_bots import LoadedBots, ProblemsError, check_overrides, load_desk
 from rulebot.live.environments import WantedWorld, World
 from rulebot.measure.view import View
-from rulebot.model.contract import Option, Underlying
-from rulebot.model.facts import EventCalendar
+from rulebot.model.contract import Option, Underlying, product
+from rulebot.model.errors import MisuseError, StoreError
+from rulebot.model.facts import EventCalendar, SymbolFacts
 from rulebot.model.session import EXCHANGE_ZONE, Session, session_after
 from rulebot.model.text import clock as clock_text
 from rulebot.model.text import counted, minute
 from rulebot.model.values import dataclass, replace
-from rulebot.preview.candidate import Candidate, Looked, facts_of, judge, look
+from rulebot.preview.candidate import (
+    WORLD,
+    Candidate,
+    DelayedSight,
+    Looked,
+    facts_of,
+    judge,
+    look,
+    read_delayed,
+    symbols_of,
+)
 from rulebot.preview.connection import FEW_LINES, INSTALL, ReadOnlySession, into_the_day, is_held
-from rulebot.preview.delayed_data import WORLD, DelayedSight, read_delayed, symbols_of
 from rulebot.process.connection_state import first_batch
 from rulebot.process.settings import Settings, folder_of
 from rulebot.replay.replay import known_until, lived_until
-from rulebot.scan.ranking import ranked
-from rulebot.scan.scan_row import Scan, StructureMeasurer, is_delayed, widened
+from rulebot.scan.scan_row import Scan, StructureMeasurer, is_delayed, ranked, widened
+from rulebot.spec.files import write_whole
+from rulebot.spec.load import Loaded, load_document
+from rulebot.spec.universe import without_symbols
 
 CLIENT_ID = 73
 """Which client scans: neither the one that an engine trades as, nor that of another command."""
@@ -251,3 +266,85 @@ async def scan_delayed(wanted: ScanRequest, clock: Clock | None = None) -> Scan:
         seconds=clock.elapsed() - began,
         notes=(*troubles, *left_out, *hours_notes(sight.session, sight.at, desk)),
     )
+
+
+# --- The symbols of documents, asked of the broker
+
+SYMBOLS_CLIENT_ID = 71
+"""Which client asks, unless told otherwise: not the one that an engine trades as."""
+
+
+def symbols_in(files: Iterable[Path]) -> tuple[str, ...]:
+    """Return the symbols of universe documents and bots, each once, in their order.
+
+    Raises: ProblemsError with the errors of all of them; MisuseError when none names a symbol; StoreError.
+    """
+    loaded = [_load(file) for file in files]
+    if any(not each.is_fine for each in loaded):
+        raise ProblemsError({each.source.file: each.diagnostics for each in loaded})
+    symbols = tuple(dict.fromkeys(symbol for each in loaded for symbol in _symbols(each)))
+    if not symbols:
+        raise MisuseError("none of these files names a symbol", "name universe documents or bots")
+    return symbols
+
+
+def _load(file: Path) -> Loaded:
+    try:
+        return load_document(file, digested=False)
+    except OSError as error:
+        raise StoreError(f"cannot read '{error.filename or file}': {error.strerror or error}") from error
+
+
+def _symbols(loaded: Loaded) -> tuple[str, ...]:
+    if loaded.universe is not None:
+        return tuple(symbol for listed in loaded.universe.categories.values() for symbol in listed)
+    if loaded.spec is None:
+        return ()
+    return loaded.spec.underlyings if loaded.spec.universe is None else loaded.spec.universe.symbols
+
+
+async def ask_symbols(world: AbstractAsyncContextManager[World], symbols: tuple[str, ...]) -> tuple[SymbolFacts, ...]:
+    """Return what the broker has under each symbol. Raises: BrokerError."""
+    async with world as entered:
+        link = entered.ib.link
+        await first_batch(link, "symbols")
+        seconds = IbSettings().request_seconds
+        return tuple([await symbol_facts(link, symbol, seconds) for symbol in symbols])
+
+
+def refresh_universes(files: Iterable[Path], found: Iterable[SymbolFacts]) -> list[tuple[Path, list[str]]]:
+    """Remove the symbols that bots cannot trade from the universe documents among these files, and return which.
+
+    A symbol of several contracts stays. Raises: MisuseError where a document would be left empty; StoreError.
+    """
+    gone = {each.symbol for each in found if len(each.contracts) < 2 and trouble_with(each)}
+    changed = []
+    for file in files:
+        loaded = _load(file)
+        lost = [symbol for symbol in _symbols(loaded) if symbol in gone]
+        if loaded.universe is None or not lost:
+            continue
+        try:
+            text = without_symbols(file.read_text(encoding="utf-8"), gone)
+            write_whole(file, text.encode())
+        except ValueError as error:
+            raise MisuseError(f"{file}: {error}", "remove the file, or write other symbols into it") from error
+        except OSError as error:
+            raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error
+        changed.append((file, lost))
+    return changed
+
+
+def trouble_with(facts: SymbolFacts) -> str:
+    """Return why bots cannot trade a symbol, "" when they can."""
+    if not facts.contracts:
+        return "gone: the broker has no stock, fund or index of this symbol in US dollars"
+    if len(facts.contracts) > 1:
+        found = ", ".join(f"{each.name} ({each.exchange}, {each.con_id})" for each in facts.contracts)
+        return f"ambiguous: the broker has {len(facts.contracts)} of them: {found}"
+    usual = product(facts.symbol).same_day_class
+    if not facts.expiries:
+        return "no options: the broker lists none on it"
+    if usual not in facts.expiries:
+        return f"no options {usual}: the broker lists {', '.join(facts.expiries)}"
+    return ""

@@ -11,12 +11,12 @@ from rulebot.model.position import TARGET_MISSED
 from rulebot.spec.conditions import GROUPS, JUDGING, LEAVING, kind_of, own_name
 from rulebot.spec.diagnostic import Diagnostic, did_you_mean, is_misspelt
 from rulebot.spec.fast_schema import read_schema
-from rulebot.spec.model_files import MODELS, files_named
 from rulebot.spec.nouns import Path, Unit
 from rulebot.spec.parameters import reserved
 from rulebot.spec.scalar import amount, zone_of, zones
 from rulebot.spec.sections import NOT_LEGS, NOT_LEGS_OF_ONE
 from rulebot.spec.source import Plain, Source
+from rulebot.spec.universe import MODELS, files_named
 
 Tree = dict[str, Plain]
 

@@ -19,14 +19,13 @@ from rulebot.spec.conditions import mapping, with_lets
 from rulebot.spec.diagnostic import Diagnostic, in_file_order
 from rulebot.spec.extends import EXTENDS, Beside, parents_of, relative_to
 from rulebot.spec.layout import text_of
-from rulebot.spec.model_files import models_of, with_models
 from rulebot.spec.nouns import AccountDocument
 from rulebot.spec.parameters import ReplacedParameters, replace_parameters
 from rulebot.spec.shape import shape_problems
 from rulebot.spec.source import Kind, Plain, Source, kind_of_document, read_bytes
 from rulebot.spec.spec import Spec, Taken, UniverseDocument
 from rulebot.spec.spec_test_nouns import TrialDocument
-from rulebot.spec.universe import filled, names_a_file, universe_document, written_out
+from rulebot.spec.universe import filled, models_of, names_a_file, universe_document, with_models, written_out
 from rulebot.spec.yaml import plain_scalar, read_source
 
 

@@ -11,10 +11,10 @@ from rulebot.core.covered_calls import most_within, too_few
 from rulebot.core.program import CompiledBot
 from rulebot.core.session_start import is_same_week
 from rulebot.decide.entry_window import BotDay
-from rulebot.decide.sizing import Priced, fitting
+from rulebot.decide.limits import Priced, fitting
 from rulebot.evaluate.rules import compile_expected_move
-from rulebot.evaluate.select import select
 from rulebot.evaluate.strike_terms import option_of
+from rulebot.evaluate.strikes import select
 from rulebot.measure.listings import expiry_on
 from rulebot.measure.view import LegView, View
 from rulebot.model.commission import fill_commission

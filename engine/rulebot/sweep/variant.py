@@ -22,7 +22,7 @@ from rulebot.model.performance import drawdown, expectancy, sharpe, win_rate
 from rulebot.model.text import counted
 from rulebot.model.values import ValuePool, dataclass
 from rulebot.spec.diagnostic import render
-from rulebot.spec.fast_reload import ReloadCache
+from rulebot.spec.fast_schema import ReloadCache
 from rulebot.spec.load import load
 from rulebot.spec.nouns import Condition
 from rulebot.sweep.statistics import FEWEST, is_few

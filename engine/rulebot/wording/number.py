@@ -7,10 +7,9 @@ from decimal import Decimal
 from rulebot.compile.data_needs import calls_of
 from rulebot.compile.plan import Arithmetic, Call, Constant, Number, Plan, Quantity, Text
 from rulebot.compile.units import number_quantity
-from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.measure.usual import Likeness
 from rulebot.measure.words import NOBODY, MeasureText, NamingContext
-from rulebot.measures.registry import MEASURES
+from rulebot.measures.registry import MEASURES, VOCABULARY
 from rulebot.model.money import CENT, short_dollars
 from rulebot.model.session import Anchor, DayTime, Session, session_on
 from rulebot.model.text import counted, duration, elapsed, percent, plain, short_clock

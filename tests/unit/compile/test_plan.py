@@ -5,7 +5,7 @@ from document import CONDOR, changed, plan_of
 
 from rulebot.compile.build import build_plan
 from rulebot.compile.plan import Arithmetic, Call, Compare, Constant, Op, Quantity
-from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.measures.registry import VOCABULARY
 from rulebot.spec.files import shipped
 from rulebot.spec.load import load_text
 

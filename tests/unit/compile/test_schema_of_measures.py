@@ -6,8 +6,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from rulebot.compile.schema import document
-from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.measure.definition import Measure
+from rulebot.measures.registry import VOCABULARY
 from rulebot.spec.files import shipped
 
 FILE = shipped("schemas") / "strategy.schema.json"

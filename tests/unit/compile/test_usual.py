@@ -7,8 +7,8 @@ import pytest
 from document import changed, problems
 
 from rulebot.compile.plan import Quantity
-from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.measure.usual import Scale
+from rulebot.measures.registry import VOCABULARY
 
 WITHOUT_NUMBERS = {Quantity.TRUTH, Quantity.TEXT}
 VIX = "    - vix: {between: [12, 22]}\n"

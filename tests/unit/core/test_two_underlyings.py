@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hand_desk import DAY, Desk, bot_of, call, clock, text_of
 
-from rulebot.evaluate.select import select
+from rulebot.evaluate.strikes import select
 from rulebot.measure.view import View
 from rulebot.model.contract import Option
 from rulebot.model.event import MarketMoved

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from rulebot.decide.sizing import Priced, SizeLimits, fitting, floor_of
+from rulebot.decide.limits import Priced, SizeLimits, fitting, floor_of
 from rulebot.spec.nouns import Amount, Unit
 from rulebot.spec.spec import Fits, Size
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from rulebot.compile.plan import Call
-from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.evaluate.measure import reader_of
 from rulebot.measure.reading import Reading, UnknownValue
 from rulebot.measure.view import View
+from rulebot.measures.registry import VOCABULARY
 from rulebot.model.contract import Underlying
 from tests.unit.measures.market_view import ALL, CONTEXT, NOW, condor, view
 

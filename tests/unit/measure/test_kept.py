@@ -6,10 +6,10 @@ from datetime import date
 import pytest
 
 from rulebot.compile.plan import Call, Holds, Quantity
-from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.evaluate.measure import reader_of
 from rulebot.evaluate.rules import Judge, compile_test
 from rulebot.measure.reading import Read, UnknownValue
+from rulebot.measures.registry import VOCABULARY
 from rulebot.model.facts import Bar, Bars, EventCalendar, EventDay, Facts
 from rulebot.model.session import session_after, session_before
 from tests.unit.measures.market_view import CONTEXT, NOW, YEAR, ranked, session, view

@@ -9,10 +9,10 @@ from math import nan
 from typing import Any
 
 from rulebot.compile.plan import Call, Expiry, Quantity
-from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.evaluate.measure import reader_of
 from rulebot.measure.reading import Context, Reading
 from rulebot.measure.view import Held, LegView, View
+from rulebot.measures.registry import VOCABULARY
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.facts import Bar, Bars, Facts, Listing
 from rulebot.model.market import Board

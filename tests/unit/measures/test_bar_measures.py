@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from rulebot.compile.plan import Call, Compare, Op, Quantity, Text
-from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.evaluate.measure import reader_of
 from rulebot.evaluate.rules import compile_test
 from rulebot.measure.reading import UnknownValue
 from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import View
 from rulebot.measures.bars import last_end
+from rulebot.measures.registry import VOCABULARY
 from rulebot.model.facts import Bar, Bars, Facts
 from rulebot.model.session import session_before
 from tests.unit.measures.market_view import CONTEXT, NOW, level, read, view

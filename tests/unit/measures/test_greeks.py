@@ -2,10 +2,10 @@
 
 import pytest
 
-from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.measure.definition import Place
 from rulebot.measure.reading import AtLeast, UnknownValue
 from rulebot.measure.view import View
+from rulebot.measures.registry import VOCABULARY
 from tests.unit.measures.market_view import NAN, NOW, condor, read, view
 
 OF_LEGS = ("leg_delta", "leg_gamma", "leg_theta", "leg_vega")

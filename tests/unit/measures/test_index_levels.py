@@ -2,7 +2,7 @@
 
 import pytest
 
-from rulebot.compile.vocabulary import INDICES
+from rulebot.compile.units import INDICES
 from rulebot.measure.reading import UnknownValue
 from rulebot.model.contract import Underlying
 from tests.unit.measures.market_view import level, quote, read, view

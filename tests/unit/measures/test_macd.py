@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.measure.reading import UnknownValue
+from rulebot.measures.registry import VOCABULARY
 from rulebot.model.facts import Bars
 from tests.unit.measures.market_view import NOW, read, walked
 

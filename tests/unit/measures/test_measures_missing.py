@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from rulebot.compile.plan import Call, Quantity
-from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.evaluate.measure import reader_of
 from rulebot.measure.reading import Reading
 from rulebot.measure.view import Ledger, Margin, View
+from rulebot.measures.registry import VOCABULARY
 from rulebot.model.facts import Facts
 from rulebot.model.market import Board
 from tests.unit.measures.market_view import CONTEXT, DAY, condor, view

@@ -29,7 +29,7 @@ from rulebot.measure.listings import is_monthly
 from rulebot.model.contract import Option, Right, Underlying, product
 from rulebot.model.errors import MisuseError
 from rulebot.model.facts import EventCalendar
-from rulebot.preview.delayed_data import WORLD, DelayedSight, read_delayed, symbols_of
+from rulebot.preview.candidate import WORLD, DelayedSight, read_delayed, symbols_of
 from rulebot.store.finance.deals import occ_symbol
 from rulebot.store.scans import rows_of, scans, scans_file
 
@@ -320,7 +320,7 @@ def at_cboe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[st
     monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(delayed_module, "WallClock", Fixed)
     monkeypatch.setattr(examine_module, "WallClock", Fixed)
-    monkeypatch.setattr("rulebot.preview.delayed_data.PAUSE", 0.0)
+    monkeypatch.setattr("rulebot.preview.candidate.PAUSE", 0.0)
     with serving(lambda name: answers.get(name, (404, {}, b""))) as (address, _):
         monkeypatch.setenv(VARIABLE, address)
         yield answers
@@ -416,7 +416,7 @@ def test_the_engine_has_no_way_to_it() -> None:
         if "adapters.cboe" in path.read_text(encoding="utf-8")
     }
     assert {name for name in named if not name.startswith("engine/rulebot/adapters/cboe/")} == {
-        "engine/rulebot/preview/delayed_data.py",
+        "engine/rulebot/preview/candidate.py",
         "engine/rulebot/scan/scan.py",
         "engine/rulebot/doctor/market_checks.py",
     }

@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import pytest
 
-from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.measures.registry import VOCABULARY
 from rulebot.review.change.entry import ENTRY
 from rulebot.review.change.exits import EXIT
 from rulebot.review.change.field import ORDER, REACHES, Keys, Within

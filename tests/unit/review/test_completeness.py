@@ -4,8 +4,8 @@ from dataclasses import fields
 
 from rulebot.compile.lifecycle import LIFECYCLE
 from rulebot.compile.timing import _OUTCOMES, WEEK_DAYS
-from rulebot.compile.vocabulary import FUNCTIONS as EXPRESSION_FUNCTIONS
-from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.compile.units import FUNCTIONS as EXPRESSION_FUNCTIONS
+from rulebot.measures.registry import VOCABULARY
 from rulebot.model.contract import Settlement
 from rulebot.review.account import BACKINGS, LIMITS, SHOWN
 from rulebot.review.entry import DAYS, OUTCOMES

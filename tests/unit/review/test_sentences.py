@@ -3,8 +3,8 @@
 import pytest
 
 from rulebot.compile.plan import Op, Quantity
-from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.measure.definition import BEFORE_IT_IS_SENT, WITH_AN_ENTRY
+from rulebot.measures.registry import VOCABULARY
 from rulebot.spec.fast_schema import read_schema
 from rulebot.wording.condition import COMPARED, ENDINGS, HELD, outline, rule_words
 from rulebot.wording.number import WRITTEN, naming_context

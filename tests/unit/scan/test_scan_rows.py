@@ -10,7 +10,7 @@ from scan_rows import row, scan_of
 from rulebot.cli.past.scan import next_lines, scan_lines, trade_text, value_text
 from rulebot.core.program import CompiledBot
 from rulebot.documents.load_bots import load_desk
-from rulebot.evaluate.select import StructureSelection
+from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measure.reading import AtLeast, UnknownValue
 from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import LegView
@@ -19,9 +19,8 @@ from rulebot.model.errors import MisuseError
 from rulebot.model.session import at_exchange_time, session_from
 from rulebot.order.price import NetQuote
 from rulebot.preview.candidate import Candidate, JudgedCandidate
-from rulebot.scan.ranking import rows_of
 from rulebot.scan.scan import hours_notes
-from rulebot.scan.scan_row import MEASURES, MeasuredStructure, ScanRow, calls, holding, widened
+from rulebot.scan.scan_row import MEASURES, MeasuredStructure, ScanRow, calls, holding, rows_of, widened
 
 ROOT = Path(__file__).parents[3]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.measures.registry import VOCABULARY
 from rulebot.spec.fast_schema import read_schema
 from rulebot.spec.files import shipped
 from rulebot.spec.schema import one_slip_from

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from plain_specs import alike_specs, random_spec
 
-from rulebot.spec.fast_reload import ReloadCache
+from rulebot.spec.fast_schema import ReloadCache
 from rulebot.spec.source import Source
 from rulebot.spec.yaml import read_source
 
@@ -54,7 +54,7 @@ def test_most_variants_are_not_read_whole(monkeypatch: pytest.MonkeyPatch) -> No
     """Else nothing is won: of texts that differ in plain numbers the first alone is read."""
     read: list[bytes] = []
     monkeypatch.setattr(
-        "rulebot.spec.fast_reload.read_source", lambda content, file: read.append(content) or whole_of(content)
+        "rulebot.spec.fast_schema.read_source", lambda content, file: read.append(content) or whole_of(content)
     )
     alike = ReloadCache("a.yaml")
     texts = alike_specs(3, 10)

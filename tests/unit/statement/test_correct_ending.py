@@ -23,8 +23,7 @@ from rulebot.model.values import replace
 from rulebot.record.codec import decode, encode
 from rulebot.record.record import Kind, Record
 from rulebot.shadow.broker import delivered_shares
-from rulebot.statement.correct_ending import find_ending, traded
-from rulebot.statement.correct_fill import correct
+from rulebot.statement.correct_fill import correct, find_ending, traded
 from rulebot.store.export import export_sheets
 from rulebot.store.finance.deals import positions_of
 from rulebot.store.journal import SqlJournal

@@ -18,11 +18,11 @@ from rulebot.cli.options import CLOCK, SPECS, WholeNumber, gateway_option, is_ex
 from rulebot.cli.output import lacking, narrowed, print_text
 from rulebot.cli.store_options import STORE
 from rulebot.compile.plan import Call
-from rulebot.compile.vocabulary import VOCABULARY
+from rulebot.measures.registry import VOCABULARY
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.text import aligned, counted, figure, price
-from rulebot.preview.delayed_data import MARK, WORLD
+from rulebot.preview.candidate import MARK, WORLD
 from rulebot.record.codec import utc_time
 from rulebot.scan.scan_row import Scan, ScanRow
 from rulebot.wording.number import measured
@@ -477,7 +477,7 @@ def symbols(
     from rulebot.cli.validate import show_problems
     from rulebot.documents.load_bots import ProblemsError
     from rulebot.model.errors import MisuseError
-    from rulebot.scan.symbols import ask_symbols, symbols_in
+    from rulebot.scan.scan import ask_symbols, symbols_in
     from rulebot.spec.files import find_files
 
     if sim and (address or client_id is not None):
@@ -493,7 +493,7 @@ def symbols(
     found = asyncio.run(ask_symbols(_world(address, client_id, settings, sim=sim), named))
     troubled = _show_symbols(found, form)
     if refresh:
-        from rulebot.scan.symbols import refresh_universes
+        from rulebot.scan.scan import refresh_universes
 
         for file, gone in refresh_universes(files, found):
             print_text(f"{file}: removed {', '.join(gone)}", err=True)
@@ -507,10 +507,10 @@ def _world(
     from rulebot.cli.run import gateway_address
     from rulebot.live.environments import SimSettings, attached, simulated
     from rulebot.process.settings import read_settings
-    from rulebot.scan.symbols import CLIENT_ID
+    from rulebot.scan.scan import SYMBOLS_CLIENT_ID
     from rulebot.store.place import data_folder
 
-    number = CLIENT_ID if client_id is None else client_id
+    number = SYMBOLS_CLIENT_ID if client_id is None else client_id
     if sim:
         return simulated(SimSettings(), number)
     host, port = gateway_address(address)
@@ -521,7 +521,7 @@ def _world(
 def _show_symbols(found: "tuple[SymbolFacts, ...]", form: str) -> int:
     """Print what the broker has, and return how many symbols bots cannot trade."""
     from rulebot.cli.store_options import print_json
-    from rulebot.scan.symbols import trouble_with
+    from rulebot.scan.scan import trouble_with
 
     troubles = {facts.symbol: trouble for facts in found if (trouble := trouble_with(facts))}
     if form == "json":

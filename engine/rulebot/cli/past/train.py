@@ -315,7 +315,7 @@ def _origin(
     """Return where a model comes from, for its file."""
     import numpy
 
-    from rulebot.compile.lint.news import UNDERLYING
+    from rulebot.compile.lint.lint import UNDERLYING
     from rulebot.process.processes import release
 
     ((name, digest),) = desk.digests.items()

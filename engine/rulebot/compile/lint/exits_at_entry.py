@@ -11,9 +11,9 @@ from rulebot.compile.plan import SINCE_ENTRY, Call, Compare, ExitPlan, LegPlan, 
 from rulebot.compile.problem import Problem
 from rulebot.compile.structure import NOTHING
 from rulebot.compile.timing import WEEK_DAYS, outlives_its_day
-from rulebot.compile.vocabulary import VOCABULARY
 from rulebot.measure.definition import Place
 from rulebot.measure.ranges import Range, meet, stretch
+from rulebot.measures.registry import VOCABULARY
 from rulebot.model.contract import INDICES, OPENING_CLASSES
 from rulebot.spec.nouns import Bound, DteRule, Expiry, Side, StrikeBy
 

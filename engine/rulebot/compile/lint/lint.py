@@ -1,8 +1,10 @@
 """Lint: what is legal and unlikely. `accept: {RB310: reason}` switches a warning off for one spec."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from itertools import islice
 
 from rulebot.compile.lint.conditions import always, at_once_in_the_example
 from rulebot.compile.lint.entries import (
@@ -32,7 +34,6 @@ from rulebot.compile.lint.exits_at_entry import (
     rolled_at_any_price,
 )
 from rulebot.compile.lint.lint_context import Check, LintContext, LintEnvironment, lint_context
-from rulebot.compile.lint.news import too_short_blackouts, trained_elsewhere, unknown_events
 from rulebot.compile.lint.orders import (
     hardly_protected,
     late,
@@ -46,6 +47,7 @@ from rulebot.compile.lint.orders import (
     waiting_for_quotes,
 )
 from rulebot.compile.lint.outcomes import inside_the_spread, never_in_the_example, of_few_dollars, unmet
+from rulebot.compile.lint.reach import window_seconds
 from rulebot.compile.lint.structure import (
     ambiguous_symbols,
     crossed,
@@ -61,9 +63,161 @@ from rulebot.compile.lint.usual_bounds import ineffective_max_age, read_otherwis
 from rulebot.compile.lint.usual_numbers import out_of_range
 from rulebot.compile.plan import Plan
 from rulebot.compile.problem import CODES, Problem, did_you_mean
+from rulebot.compile.structure import place_of, symbol_of
+from rulebot.compile.timing import full_session, outlives_its_day
+from rulebot.compile.variants import read_for, variants
+from rulebot.model.contract import product
+from rulebot.model.economic_calendar import calendars_of, expiry_warnings
+from rulebot.model.facts import EventCalendar
+from rulebot.model.values import dataclass
 from rulebot.spec.diagnostic import CODES as READERS
-from rulebot.spec.nouns import Path, Word
+from rulebot.spec.nouns import (
+    Argument,
+    Condition,
+    DteRule,
+    Expiry,
+    ExpressionTest,
+    Group,
+    GroupKind,
+    IfHeld,
+    Leg,
+    MeasureTest,
+    Path,
+    Side,
+    Strike,
+    StrikeBy,
+    Word,
+)
 from rulebot.spec.spec import Spec
+
+# --- Events that no calendar knows, calendars that run out, and blackouts that end long before the position does
+
+LONG = 7
+"""Days to expiry from which an event of today is the least of those that may come."""
+_EVENTS = ("event", "no_event")
+_CALLED = re.compile(r"\b(?:no_)?event\s*\(([^)]*)\)")
+
+Named = tuple[str, Path]
+"""The name of an event, and where it stands."""
+
+
+def unknown_events(look: LintContext) -> Iterator[Problem]:
+    """Yield RB314 for events without a calendar, RB315 for calendars whose published dates end within 30 days."""
+    named = list(_named(look.spec))
+    if look.outside is None or not named:
+        return
+    calendar, told = look.outside.calendars(), set[str]()
+    for name, path in named:
+        for found in calendars_of((name,), look.spec.underlyings):
+            if found not in calendar.published_until:
+                yield _without_calendar(found, path, calendar)
+            elif found not in told:
+                told.add(found)
+                for words in expiry_warnings(calendar, look.outside.today, (found,)):
+                    message, _, help_text = words.partition(". ")
+                    yield Problem("RB315", path, message, help_text)
+
+
+def _without_calendar(name: str, path: Path, calendar: EventCalendar) -> Problem:
+    message = f"no calendar has the event '{name}': it is unknown, and unknown never enters"
+    likely = did_you_mean(name, tuple(calendar.published_until))
+    return Problem("RB314", path, message, f"{likely}; or bring one: rulebot events import FILE (docs/events.md)")
+
+
+def _named(spec: Spec) -> Iterator[Named]:
+    for conditions in (spec.entry.when, spec.legs.require, spec.risk.halt_when, spec.risk.require):
+        for condition in conditions:
+            yield from _in_condition(condition)
+    for rule in spec.exits:
+        if rule.condition is not None:
+            yield from _in_condition(rule.condition)
+
+
+def _in_condition(condition: Condition) -> Iterator[Named]:
+    match condition.test:
+        case Group(members=members):
+            for member in members:
+                yield from _in_condition(member)
+        case MeasureTest(measure=measure, arguments=arguments, path=path) if measure in _EVENTS:
+            yield from _in_arguments(arguments, path)
+        case ExpressionTest(text=text, path=path):
+            for names in _CALLED.findall(text):
+                yield from ((name.strip(), path) for name in names.split(",") if name.strip())
+        case _:
+            return
+
+
+def _in_arguments(arguments: Mapping[str, Argument], path: Path) -> Iterator[Named]:
+    """A list alone stands right behind the measure, else under `of`."""
+    of = arguments.get("of")
+    names, below = (of, path if len(arguments) == 1 else (*path, "of")) if isinstance(of, tuple) else ((str(of),), path)
+    yield from ((name, (*below, at)) for at, name in enumerate(names))
+
+
+# ---------------------------------------------------------------- a blackout of today
+
+
+def too_short_blackouts(look: LintContext) -> Iterator[Problem]:
+    """Yield RB313 where only today's events keep a position of weeks out."""
+    expiry = look.spec.legs.nearest
+    if expiry.rule is DteRule.AT_MOST or expiry.days[0] < LONG or not outlives_its_day(look.spec):
+        return
+    for condition in look.spec.entry.when:
+        for test in _blackouts(condition, wanted=True):
+            names = _listed(test)
+            if not calendars_of(names.split(", "), look.spec.underlyings):
+                continue
+            message = f"this looks for {names} today only, and the position may live for {_lasting(expiry)}"
+            help_text = f"'{{of: [{names}], until: expiry}}' looks as far as the position lives"
+            yield Problem("RB313", test.path, message, help_text)
+
+
+def _lasting(expiry: Expiry) -> str:
+    days = " to ".join(str(day) for day in expiry.days)
+    return {DteRule.NEAREST: f"about {days} days", DteRule.AT_LEAST: f"{days} days or more"}.get(
+        expiry.rule, f"{days} days"
+    )
+
+
+def _blackouts(condition: Condition, *, wanted: bool) -> Iterator[MeasureTest]:
+    """Yield the tests that keep entries out on the day of an event, and only then."""
+    test = condition.test
+    if isinstance(test, Group):
+        for member in test.members:
+            yield from _blackouts(member, wanted=wanted is not (test.kind is GroupKind.NOT))
+    elif isinstance(test, MeasureTest) and test.measure == ("no_event" if wanted else "event"):
+        yield from () if test.arguments.keys() & {"before", "after", "until"} else (test,)
+
+
+def _listed(test: MeasureTest) -> str:
+    of = test.arguments.get("of")
+    return ", ".join(of) if isinstance(of, tuple) else str(of)
+
+
+# --- What lint says of learned models
+
+UNDERLYING = "underlying"
+"""The key in `trained` of a model file that says on what it was trained; older files do not have it."""
+
+
+def trained_elsewhere(look: LintContext) -> Iterator[Problem]:
+    """Yield RB347 for each model that was trained on another underlying than the one it reads.
+
+    With a universe it reads several, and was trained on one of them at most: that is meant.
+    """
+    spec = look.spec
+    for condition in look.conditions.values() if spec.universe is None else ():
+        test = condition.test
+        if not isinstance(test, MeasureTest) or test.measure != "model":
+            continue
+        file, of = str(test.arguments.get("file")), str(test.arguments.get("of", spec.underlyings[0]))
+        model = spec.models.get(file)
+        trained_on = of if model is None else model.trained.get(UNDERLYING, of)
+        if trained_on != of:
+            message = f"'{file}' was trained on {trained_on}, and here it reads {of}"
+            help_text = f"train one on {of} ('rulebot train'), or accept it if that is meant"
+            yield Problem("RB347", (*test.path, "file"), message, help_text)
+
 
 # --- Names that stand nowhere
 
@@ -100,7 +254,7 @@ def _words(value: object) -> Iterator[str]:
                 yield from _words(getattr(value, field.name))
 
 
-# --- Lint
+# --- All checks in order
 
 WARNINGS = tuple(sorted(code for code in {*CODES, *READERS} if code.startswith("RB3")))
 
@@ -196,3 +350,143 @@ def unaccepted(spec: Spec, warnings: list[Problem], others: frozenset[str]) -> l
             known = did_you_mean(code, WARNINGS) if code not in WARNINGS else "take it away"
             left.append(Problem("RB300", ("accept", code), message, known, None, True))
     return left
+
+
+# --- Bots that stand in each other's way
+
+Terms = tuple[object, ...]
+"""How a contract is chosen: underlying, class, right, days to expiry, and by what its strike."""
+
+
+@dataclass(frozen=True, slots=True)
+class TradedOption:
+    """One leg of one of the bots, and in which part of the session it is dealt (seconds since the open)."""
+
+    bot: int
+    spec: Spec
+    leg: Leg
+    window: tuple[float, float]
+
+
+def conflicting_bots(specs: Sequence[Spec]) -> Iterator[tuple[int, Problem]]:
+    """Yield RB350 and RB351, each with the number of the spec that it is about."""
+    stakes: dict[Terms, list[TradedOption]] = defaultdict(list)
+    for number, spec in enumerate(specs):
+        window = window_seconds(spec, full_session())
+        symbols = (spec,) if spec.universe is None else (read_for(spec, symbol) for symbol in spec.universe.symbols)
+        for plain in (variant.spec for each in symbols for variant in variants(each)):
+            for leg in plain.legs.legs:
+                stakes[_terms(leg, plain)].append(TradedOption(number, plain, leg, window))
+    problems = (each for found in stakes.values() if len(found) > 1 for each in _of_one_option(found))
+    yield from {(bot, problem.code, problem.path): (bot, problem) for bot, problem in problems}.values()
+
+
+def _of_one_option(stakes: list[TradedOption]) -> Iterator[tuple[int, Problem]]:
+    yield from _held_the_other_way(stakes)
+    yield from _resting_in_the_way(stakes)
+
+
+def _terms(leg: Leg, spec: Spec) -> Terms:
+    symbol = symbol_of(leg, spec)
+    alike = [each for each in spec.legs.legs if each.right == leg.right and symbol_of(each, spec) == symbol]
+    root, shift = place_of(leg, alike)
+    expiry = spec.legs.expiry_of(leg)
+    trading_class = expiry.trading_class or product(symbol).same_day_class
+    return symbol, trading_class, leg.right, _days(expiry), _chosen(root.strike, spec), shift
+
+
+def _days(expiry: Expiry) -> tuple[object, ...]:
+    """Where an expiry is listed for every day, at most so many days is the same day."""
+    if expiry.is_latest or expiry.is_monthly:
+        return expiry.rule, expiry.days, expiry.is_latest, expiry.is_monthly
+    return (DteRule.EXACT, (0,)) if expiry.rule is DteRule.AT_MOST else (expiry.rule, expiry.days)
+
+
+def _chosen(strike: Strike, spec: Spec) -> tuple[object, ...]:
+    """A strike that hangs on a leg of the other right is told by that leg's choice, if it is at the same strike."""
+    if strike.by in (StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE):
+        legs = {leg.name: leg for leg in spec.legs.legs}
+        way = (strike.by, strike.target, strike.widths)
+        other = legs.get(strike.reference or "")
+        return (*way, *_asked(other.strike)) if other is not None else way
+    return _asked(strike)
+
+
+def _asked(strike: Strike) -> tuple[object, ...]:
+    return strike.by, strike.target, strike.bound, strike.is_percent, strike.round
+
+
+def _meet(one: TradedOption, other: TradedOption) -> bool:
+    """Say whether two different bots choose at the same time of the day."""
+    begins, ends = max(one.window[0], other.window[0]), min(one.window[1], other.window[1])
+    return one.spec.name != other.spec.name and begins < ends
+
+
+def _bots_named(stakes: list[TradedOption]) -> str:
+    """Return the first of some legs with its bot; that there are others is said, and not which."""
+    first = f"'{stakes[0].leg.name}' of {stakes[0].spec.name}"
+    return first if len(stakes) == 1 else f"{first}, among others,"
+
+
+# ---------------------------------------------------------------- held the other way round
+
+
+def _held_the_other_way(stakes: list[TradedOption]) -> Iterator[tuple[int, Problem]]:
+    """Yield RB350 for those that come second, or first if the second nets, once a leg."""
+    for stake in stakes:
+        if stake.spec.legs.if_held is not IfHeld.SKIP:
+            continue
+        others = (other for other in stakes if other.leg.side is not stake.leg.side and _gives_way(stake, other))
+        found = list(islice((other for other in others if _meet(stake, other)), 2))
+        if found:
+            message = (
+                f"'{stake.leg.name}' {_dealt(stake.leg)} the option that {_bots_named(found)} {_dealt(found[0].leg)} "
+                "at the same time: what one holds the other skips"
+            )
+            help_text = (
+                "choose another strike, expiry or time; 'if_held: shift' takes the next strike out, 'allow' lets the "
+                "broker net the two"
+            )
+            yield stake.bot, Problem("RB350", stake.leg.path, message, help_text, None, True)
+
+
+def _gives_way(stake: TradedOption, other: TradedOption) -> bool:
+    """Say whether it is this one of the two that is told."""
+    return other.bot < stake.bot or other.spec.legs.if_held is not IfHeld.SKIP
+
+
+def _dealt(leg: Leg) -> str:
+    return "sells" if leg.side is Side.SELL else "buys"
+
+
+# ---------------------------------------------------------------- resting in the way
+
+
+def _resting_in_the_way(stakes: list[TradedOption]) -> Iterator[tuple[int, Problem]]:
+    """Yield RB351 for what gives way: a combo that rests to any entry, an order of one leg to an entry of one leg."""
+    alone = [stake for stake in stakes if _is_one_by_one(stake)]
+    for resting in stakes:
+        path = _resting_path(resting)
+        if path is None:
+            continue
+        entering = stakes if path[-1] == "resting" and not _is_one_by_one(resting) else alone
+        others = (other for other in entering if other.leg.side is resting.leg.side and _meet(resting, other))
+        if found := list(islice(others, 2)):
+            message = (
+                f"{_bots_named(found)} {_dealt(resting.leg)} the same option at the same time: while that order works, "
+                "rulebot cancels these resting orders and watches their prices itself"
+            )
+            yield resting.bot, Problem("RB351", path, message, "choose another strike, expiry or time", None, True)
+
+
+def _is_one_by_one(stake: TradedOption) -> bool:
+    return len(stake.spec.legs.legs) == 1 or bool(stake.spec.order.leg_by_leg)
+
+
+def _resting_path(stake: TradedOption) -> Path | None:
+    """Return where it is said that an order of the other side rests at the broker for this leg."""
+    risk = stake.spec.risk
+    if risk.protect is not None and stake.leg.side is Side.SELL and risk.protect.covers(stake.leg.name):
+        return (*risk.path, "protect")
+    found = next((rule for rule in stake.spec.exits if rule.resting and rule.enabled), None)
+    return None if found is None else (*found.path, "resting")

@@ -16,10 +16,10 @@ from rulebot.compile.lint.lint_context import LintContext
 from rulebot.compile.plan import Call, Compare, Plan, Quantity, Rule
 from rulebot.compile.problem import Problem
 from rulebot.compile.units import scaled, written
-from rulebot.compile.vocabulary import MEASURES, VOCABULARY
 from rulebot.measure.definition import WITH_AN_ENTRY
 from rulebot.measure.ranges import Range, compared, meet, rest, stretch
 from rulebot.measure.usual import MULTIPLE, Scale, Usual
+from rulebot.measures.registry import MEASURES, VOCABULARY
 from rulebot.model.contract import LOT, product
 from rulebot.spec.nouns import Amount, Condition, ExpressionTest, Group, Op, Unit
 

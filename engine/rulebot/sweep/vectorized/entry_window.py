@@ -24,7 +24,7 @@ from rulebot.core.rule_evaluation import REREAD
 from rulebot.core.session_start import OPENING_MINUTES
 from rulebot.core.structure_selection import opening_commission, show_candidate
 from rulebot.decide.limits import price_problem, worst_case_problem
-from rulebot.evaluate.select import StructureSelection
+from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measure.view import Held, Ledger, View
 from rulebot.model.black import years_until
 from rulebot.model.commission import estimate

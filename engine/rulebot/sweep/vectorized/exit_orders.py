@@ -15,7 +15,7 @@ from rulebot.adapters.history.session import Columns, Places
 from rulebot.backtest.arrays import Mask
 from rulebot.backtest.fill_model import FillModel
 from rulebot.backtest.simulated_broker import PACE, SHORT_PART, commissions_of, order_mid, priced_by_leg
-from rulebot.evaluate.select import StructureSelection
+from rulebot.evaluate.strikes import StructureSelection
 from rulebot.model.commission import EDGES, LEAST_PER_ORDER, fees_per_contract, max_commission, per_contract
 from rulebot.model.contract import Option, Right
 from rulebot.model.market import middle

@@ -13,9 +13,8 @@ from rulebot.adapters.history.session import Columns, Places
 from rulebot.backtest.arrays import HAIR, Mask, Measure, Series
 from rulebot.compile.plan import Call, LegPlan, Quantity
 from rulebot.core.program import CompiledBot
-from rulebot.evaluate.select import StructureSelection
 from rulebot.evaluate.strike_terms import OFFSETS
-from rulebot.evaluate.strikes import StrikeChooser
+from rulebot.evaluate.strikes import StrikeChooser, StructureSelection
 from rulebot.evaluate.watch import MONEY_KEPT
 from rulebot.measure.listings import BAND
 from rulebot.measure.view import LegView, View
