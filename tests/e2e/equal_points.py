@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
-from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.limits_check import ChaosResult
 from rulebot.chaos.scenario import Crash
 from tests.e2e.every_point import SCENARIOS, Point, crashes_of, groups_of, live
 

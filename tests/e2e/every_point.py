@@ -26,7 +26,7 @@ from pathlib import Path
 from random import Random
 
 from rulebot.chaos.invariants import judge
-from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.limits_check import ChaosResult
 from rulebot.chaos.runner import run_scenario
 from rulebot.chaos.scenario import ChaosScenario, Crash, Entry, ScenarioMoment
 from rulebot.checks.against_ledger.books import CheckedDay

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 
 from rulebot.chaos.generator import CHOICE, NEED_TIME, draw
 from rulebot.chaos.invariants import judge
-from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.limits_check import ChaosResult
 from rulebot.chaos.runner import run_scenario, run_scenario_over_sockets
 from rulebot.chaos.scenario import ChaosScenario, Crash, ScenarioMoment
 from rulebot.chaos.seeds import try_storm

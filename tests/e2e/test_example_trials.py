@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rulebot.spec_tests.coverage import covered
-from rulebot.spec_tests.run import run_trial, trial_files
+from rulebot.spec_tests.outcome import run_trial, trial_files
 
 FILES = sorted((Path(__file__).parents[2] / "examples" / "tests").glob("*.test.yaml"))
 SLOW = ("averages", "universe", "universe_by_rank")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.chaos.invariants import judge
-from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.limits_check import ChaosResult
 from rulebot.chaos.runner import run_scenario
 from rulebot.chaos.scenario import CLOCK, ChaosScenario, Entry, OperatorAction
 from rulebot.chaos.seeds import sized

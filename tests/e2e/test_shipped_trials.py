@@ -8,7 +8,7 @@ from trial_mutations import MUTATIONS, Mutation
 
 from rulebot.spec.files import shipped, shipped_names
 from rulebot.spec_tests.coverage import covered
-from rulebot.spec_tests.run import TrialFile, read_trials, run_trial, trial_files
+from rulebot.spec_tests.outcome import TrialFile, read_trials, run_trial, trial_files
 
 FILES = sorted((shipped("specs") / "tests").glob("*.test.yaml"))
 SAMPLE = MUTATIONS[::5]

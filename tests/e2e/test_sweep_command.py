@@ -20,8 +20,7 @@ from rulebot.cli.exit_codes import NOBODY_READS
 from rulebot.cli.main import main
 from rulebot.model.errors import StoreError
 from rulebot.sweep.evaluate import Asked
-from rulebot.sweep.statistics import stretches
-from rulebot.sweep.variant import PeriodResult, VariantTerms
+from rulebot.sweep.variant import PeriodResult, VariantTerms, stretches
 
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "specs" / "dte0_condor.yaml"
@@ -191,9 +190,7 @@ def test_stretches_that_do_not_fit_cost_no_result(data: Path, monkeypatch: pytes
         found = typed(*words)
         assert (found.exit_code, "2 sessions hold no stretch of 20" in found.stderr) == (2, True), found.output
     known = iter([[None]])  # the first look finds room
-    monkeypatch.setattr(
-        "rulebot.sweep.statistics.stretches", lambda *sessions: next(known, None) or stretches(*sessions)
-    )
+    monkeypatch.setattr("rulebot.sweep.variant.stretches", lambda *sessions: next(known, None) or stretches(*sessions))
     found = typed(*words)
     assert (found.exit_code, "2 sessions hold no stretch of 20" in found.stderr) == (2, True), found.output
     assert "2 of 2 variants" in found.stdout
@@ -213,9 +210,7 @@ def test_shares_that_are_held_to_the_end_leave_nothing_to_walk_over(
 
     monkeypatch.setattr("rulebot.sweep.executors.run_variants", held)
     known = iter([[None]])  # the first look finds room
-    monkeypatch.setattr(
-        "rulebot.sweep.statistics.stretches", lambda *sessions: next(known, None) or stretches(*sessions)
-    )
+    monkeypatch.setattr("rulebot.sweep.variant.stretches", lambda *sessions: next(known, None) or stretches(*sessions))
     found = typed(SPEC, "--data", data, "--vary", "delta=0.05", "--workers", 1, "--walk-forward", "20/5", *purge)
     assert (found.exit_code, says in found.stderr) == (2, True), found.output
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.chaos.invariants import judge
-from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.limits_check import ChaosResult
 from rulebot.chaos.runner import run_scenario
 from rulebot.chaos.scenario import Crash, Entry, ScenarioMoment
 from rulebot.core.state_builder import StateBuilder

@@ -15,7 +15,7 @@ from rulebot.adapters.ib.settings import IbSettings
 from rulebot.chaos import runner as trial
 from rulebot.chaos.generator import draw
 from rulebot.chaos.invariants import judge
-from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.limits_check import ChaosResult
 from rulebot.chaos.runner import run_scenario
 from rulebot.chaos.scenario import OperatorAction
 from rulebot.checks.against_ledger.findings import more_than_cap

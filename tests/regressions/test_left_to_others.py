@@ -9,7 +9,7 @@ from hand_desk import text_of
 
 from rulebot.chaos.generator import draw
 from rulebot.chaos.invariants import judge
-from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.limits_check import ChaosResult
 from rulebot.chaos.runner import run_scenario
 from rulebot.chaos.scenario import OperatorAction
 from rulebot.documents.load_bots import LoadedBots, load_desk

@@ -42,7 +42,7 @@ def test_each_class_is_told_with_its_grid_and_a_rule_is_asked_for_once() -> None
 def test_a_rule_that_is_not_answered_leaves_the_table_and_is_not_waited_for_again(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rulebot.adapters.ib.market_rules.RULE_SECONDS", 0.2)
+    monkeypatch.setattr("rulebot.adapters.ib.contracts.RULE_SECONDS", 0.2)
 
     async def scenario() -> None:
         async with gateway() as gw, connected(gw.port) as (world, _):

@@ -11,7 +11,7 @@ from ib_fake_tws import Fields, fake_tws
 from ib_session import connected, gateway, run
 
 from rulebot.adapters.ib.history import SessionOpenPrices
-from rulebot.adapters.ib.symbols import known_contract, symbol_facts
+from rulebot.adapters.ib.link import known_contract, symbol_facts
 from rulebot.cli.main import main
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import UnavailableError

@@ -7,8 +7,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from rulebot.chaos.limits_check import documents_taken_up, entries_and_refusals, governed, unprotected_too_long
-from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.limits_check import (
+    ChaosResult,
+    documents_taken_up,
+    entries_and_refusals,
+    governed,
+    unprotected_too_long,
+)
 from rulebot.checks.against_ledger.books import PREFIX, CheckedDay, compare_books, fill_differences
 from rulebot.checks.against_ledger.findings import (
     at_work_otherwise,

@@ -1,18 +1,25 @@
-"""Whether the account document that was in force held, of each entry and of each refusal, in a trial.
+"""What a trial left, and whether the account document in force held for each entry and each refusal.
 
 What was in force is known from the files: as they were when an engine started, or was asked to read them again. Only
 when what was asked for is taken up comes from the journal.
 """
 
+import hashlib
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from rulebot.chaos.result import ChaosResult
-from rulebot.chaos.spec_files import RecordedVersion
+from rulebot.chaos.crash_points import CrashPoints
+from rulebot.chaos.scenario import ChaosScenario
+from rulebot.chaos.spec_files import ReadVersion, RecordedVersion
+from rulebot.checks.against_ledger.books import CheckedDay
+from rulebot.checks.against_ledger.findings import LedgerOrders
 from rulebot.core.close_plan import CLOSING, legs_to_close
 from rulebot.core.lost_cover import CLOSED_AFTER, without_cover
 from rulebot.core.program import BUILT_IN, AccountLimits, CompiledBot, closing_times
@@ -24,9 +31,85 @@ from rulebot.model.money import ZERO, dollars
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.position import Position
 from rulebot.model.session import exchange_date, session_from, trades_no_more
+from rulebot.model.values import dataclass
 from rulebot.record.codec import decode, encode
 from rulebot.record.record import NO_LIMITS_TOLD, Json, Kind, Record
 from rulebot.spec.nouns import Unit
+from twsim import Row
+
+# --- What a trial left, for whoever judges it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChaosResult:
+    """The store's day, what is outside of it, and what was seen from without.
+
+    tables: those that differ from their journal. starts: what the next one would know otherwise. untold: commissions
+    that the broker kept from us. unheard: orders, executions and commissions of an earlier session that no engine was
+    there to hear, and that nobody tells the next day. fired: how often each fault did something, by its place;
+    fired_open: while the account held options. deaths: crashes, acts and reloads that happened; done_open: acts with a
+    position open. points: where it could have died. troubles: what no engine may do, in words. texts: all that the
+    files of specs have said, by digest; told, reads: what the files said at each request,
+    and at each start; wrong: what was read and cannot be run. Nothing of files that stayed as they were.
+    """
+
+    storm: ChaosScenario
+    day: CheckedDay
+    outside: LedgerOrders
+    tables: tuple[str, ...]
+    starts: tuple[str, ...]
+    untold: tuple[Row, ...]
+    unheard: tuple[Row, ...] = ()
+    fired: Mapping[int, int]
+    fired_open: Mapping[int, int] = field(default_factory=dict)
+    deaths: tuple[str, ...]
+    done_open: tuple[str, ...] = ()
+    lives: int
+    points: CrashPoints
+    troubles: tuple[str, ...] = ()
+    texts: Mapping[str, CompiledBot] = field(default_factory=dict)
+    told: tuple[RecordedVersion, ...] = ()
+    reads: tuple[ReadVersion, ...] = ()
+    wrong: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return its seed alone: asyncio prints what the coroutine of a run has returned."""
+        return f"<what seed {self.storm.seed} has left>"
+
+    @property
+    def trace(self) -> str:
+        """A hash over everything that was decided, everything that happened, and all that the broker wrote down."""
+        rows = json.dumps([self.day.decisions, *self.outside.rows], sort_keys=True)
+        return hashlib.sha256(rows.encode()).hexdigest()
+
+    def governing(self, position: Position, desk: LoadedBots) -> CompiledBot | None:
+        """Return the text that a position was opened under; None of a bot that the trial does not know."""
+        return self.texts.get(position.digest, desk.bots.get(position.bot))
+
+    @property
+    def fills(self) -> int:
+        """How many executions are in the books."""
+        return sum(record.kind is Kind.FILL for record in self.day.records)
+
+    @property
+    def kinds_fired(self) -> Counter[str]:
+        """How often each kind of fault did something, crashes too, under the names of their labels."""
+        return self._by_label(self.deaths, self.fired)
+
+    @property
+    def kinds_fired_open(self) -> Counter[str]:
+        """How often each kind did something while a position was open, crashes apart."""
+        return self._by_label(self.done_open, self.fired_open)
+
+    def _by_label(self, done: Iterable[str], fired: Mapping[int, int]) -> Counter[str]:
+        found: Counter[str] = Counter(done)
+        plan = self.storm.plan.faults
+        for place, times in fired.items():
+            found[plan[place - 1].label] += times
+        return found
+
+
+# --- Whether the account document that was in force held, of each entry and of each refusal, in a trial
 
 A_MINUTE = timedelta(minutes=1)
 HALTED = "halted for the day by what all bots together have made"

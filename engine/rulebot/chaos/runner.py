@@ -18,7 +18,7 @@ from rulebot.adapters.ib.broker import ib_world
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.chaos.crash_points import CrashedError, CrashingBroker, CrashingJournal, CrashPlan
 from rulebot.chaos.invariants import Leftovers
-from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.limits_check import ChaosResult
 from rulebot.chaos.scenario import ChaosScenario, Crash, OperatorActions, ScenarioMoment
 from rulebot.chaos.spec_files import SpecVersions
 from rulebot.chaos.virtual_loop import VirtualLoop, run_virtually

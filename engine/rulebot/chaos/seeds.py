@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rulebot.chaos.generator import draw, labels_of
 from rulebot.chaos.invariants import judge
-from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.limits_check import ChaosResult
 from rulebot.chaos.runner import run_scenario
 from rulebot.chaos.scenario import ChaosScenario, with_acts_beside, yaml_of
 from rulebot.chaos.spec_files import edited

@@ -272,7 +272,7 @@ class EmbeddedPage:
 
     def started(self, run: "Run") -> None:
         """Show a run on the page of its store."""
-        from rulebot.live.health_metrics import Vitals
+        from rulebot.live.start import Vitals
 
         vitals = Vitals(run)
         self.opened(run.options.store)

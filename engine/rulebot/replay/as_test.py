@@ -25,8 +25,7 @@ from rulebot.replay.as_test_market import MINUTE, MarketSeen, Watch, markets
 from rulebot.replay.replay import Replayed, replay
 from rulebot.spec.spec_test_nouns import Smile
 from rulebot.spec_tests.day import SimulatedTest
-from rulebot.spec_tests.outcome import Outcome, OutcomeEvent, OutcomeKind, misses
-from rulebot.spec_tests.run import read_trials, run_trial
+from rulebot.spec_tests.outcome import Outcome, OutcomeEvent, OutcomeKind, misses, read_trials, run_trial
 
 # --- A recorded day as a test
 

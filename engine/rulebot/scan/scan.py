@@ -12,8 +12,8 @@ from pathlib import Path
 
 from rulebot.adapters.cboe import place
 from rulebot.adapters.clock import Clock, WallClock
+from rulebot.adapters.ib.link import symbol_facts
 from rulebot.adapters.ib.settings import IbSettings
-from rulebot.adapters.ib.symbols import symbol_facts
 from rulebot.calendars.calendars import load_calendar
 from rulebot.core.handle_event import start_run
 from rulebot.core.state import NOTHING, Account, Connection, Schedule, State

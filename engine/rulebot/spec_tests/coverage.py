@@ -11,8 +11,7 @@ from rulebot.compile.plan import Plan, Rule
 from rulebot.compile.variants import rules_of_members
 from rulebot.model.values import dataclass
 from rulebot.record.record import Kind, Record
-from rulebot.spec_tests.outcome import OutcomeKind
-from rulebot.spec_tests.run import Result
+from rulebot.spec_tests.outcome import OutcomeKind, Result
 
 Move = tuple[str, str]
 _TRUTHS = {True: "true", False: "false", None: "unknown"}

@@ -22,11 +22,11 @@ from rulebot.record.record import Kind, Record
 from rulebot.store.dialect import dialect_of
 from rulebot.store.export import KINDS, JsonLines
 from rulebot.store.failures import error_text, failures, is_full, sentences
+from rulebot.store.place import Store
 from rulebot.store.projections import Projector, rebuild, refresh, upgrade
 from rulebot.store.recall import COLUMNS, StartupRecords, of_kinds, read_rows, recall, recall_lines
 from rulebot.store.registry import check_lease, take_lease
 from rulebot.store.schema import FIRST_HASH, ChainBreak, chained, journal, verify
-from rulebot.store.store import Store
 
 log = logging.getLogger("rulebot.store")
 

@@ -1,4 +1,4 @@
-"""Where a store is: a file of this machine, or a database of a PostgreSQL server.
+"""Where a store is: a file of this machine, or a database of a PostgreSQL server; and a store that is open there.
 
 What a person reads of a server, and what rulebot keeps of it, never has its password.
 """
@@ -13,12 +13,16 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import platformdirs
 
 from rulebot.model.errors import MisuseError, StoreError, in_words, unread
 from rulebot.model.values import dataclass
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
 
 SCHEMES = ("postgresql", "postgres")
 PARAMETERS = (
@@ -314,3 +318,47 @@ def checked_secret(text: str, where: str) -> str:
     if len(text) < LEAST or not text.isascii() or not text.isprintable():
         raise MisuseError(f"what is kept in {where} is no secret", f"it has at least {LEAST} plain characters")
     return text
+
+
+# --- An open store, as what writes and reads it knows it
+
+Head = tuple[int, str]
+
+
+class Store:
+    """An open store: where it is, and its engine. `sqlite.py` and `postgres.py` have those that can be written.
+
+    is_put_back: a server's own tools have put it where it is, and nothing in it says so yet.
+    """
+
+    is_put_back = False
+
+    def __init__(self, path: Place, engine: "Engine") -> None:
+        self.path = path
+        self.engine = engine
+
+    def check_in_place(self, head: Head) -> None:
+        """Raise UnwrittenError when the file was deleted, replaced or overwritten while it was open.
+
+        head: number and hash of the last record of ours.
+        """
+
+    def note_written(self) -> None:
+        """Know what our own writing has made of the file."""
+
+    def reconnected(self, lost: "Connection") -> "Connection | None":
+        """Return another connection for one that was lost, None when it was not. Raises: StoreError, UnwrittenError."""
+        return None
+
+    def be_quick(self, connection: "Connection", *, is_quick: bool) -> None:
+        """Let a connection wait for no other program, or for a moment as before."""
+
+    def make_room(self, connection: "Connection") -> None:
+        """Give back room on the disk, as far as that can be done."""
+
+    def note_place(self) -> None:
+        """Keep where a server's own tools have put it: that is known from now on. Raises: StoreError."""
+
+    def close(self) -> None:
+        """Close the store and let the next writer in."""
+        self.engine.dispose()

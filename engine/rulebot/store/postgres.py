@@ -17,9 +17,8 @@ from sqlalchemy.pool import NullPool, Pool, StaticPool
 
 from rulebot.model.errors import StoreError, UnwrittenError
 from rulebot.store.failures import RESTORE_DUMP, sentences
-from rulebot.store.place import Server, database_password
+from rulebot.store.place import Server, Store, database_password
 from rulebot.store.schema import APPLICATION_ID, NAMES, check_version, create
-from rulebot.store.store import Store
 
 if TYPE_CHECKING:
     import psycopg

@@ -23,10 +23,19 @@ from sqlalchemy import Connection, inspect, select, text
 
 from rulebot.model.errors import MisuseError, StoreError, in_words
 from rulebot.store.dialect import dialect_of
-from rulebot.store.place import Place, Server, full_name, give_to_owner, make_folder, place_of, runs_folder, shown_path
+from rulebot.store.place import (
+    Place,
+    Server,
+    Store,
+    full_name,
+    give_to_owner,
+    make_folder,
+    place_of,
+    runs_folder,
+    shown_path,
+)
 from rulebot.store.schema import journal, lease
 from rulebot.store.sqlite import file_is_in_use, open_file, read_file
-from rulebot.store.store import Store
 
 # --- One engine per account on one machine
 

@@ -17,9 +17,8 @@ from sqlalchemy.pool import NullPool, Pool, StaticPool
 
 from rulebot.model.errors import StoreError, UnwrittenError
 from rulebot.store.failures import RESTORE, error_text, sentences
-from rulebot.store.place import PRIVATE_FILE, give_to_owner, make_folder, make_private, private
+from rulebot.store.place import PRIVATE_FILE, Head, Store, give_to_owner, make_folder, make_private, private
 from rulebot.store.schema import APPLICATION_ID, FIRST_HASH, LAST, check_version, create, journal, verify
-from rulebot.store.store import Head, Store
 
 # --- Whether anybody else has written to a store's file since we did
 

@@ -12,10 +12,10 @@ from rulebot.backtest.report_page import html_page
 from rulebot.model.money import dollars
 from rulebot.model.text import counted, figure, whole_percent
 from rulebot.sweep.parameters import Axis, Point
-from rulebot.sweep.statistics import Forward
 from rulebot.sweep.variant import (
     CELLS,
     FALLING,
+    Forward,
     Variant,
     alarm_lines,
     apart_lines,

@@ -40,8 +40,7 @@ from rulebot.store.queries import Row, StoreReader
 from rulebot.web.rest_models import AlertModel
 
 if TYPE_CHECKING:
-    from rulebot.live.health_metrics import Vitals
-    from rulebot.live.start import Run
+    from rulebot.live.start import Run, Vitals
 
 # --- The snapshot of an engine in this process, with what its connection and its market tell beside its state
 

@@ -17,8 +17,7 @@ from test_ib_reports import recorded
 
 from rulebot.adapters.ib import convert
 from rulebot.adapters.ib import order_reports as reports
-from rulebot.adapters.ib.contracts import ContractBook, both_rights
-from rulebot.adapters.ib.market_rules import ToldHours
+from rulebot.adapters.ib.contracts import ContractBook, ToldHours, both_rights
 from rulebot.adapters.ib.order_reports import AccountValues
 from rulebot.adapters.ib.quotes import QuoteColumns
 from rulebot.measure.listings import neighbours

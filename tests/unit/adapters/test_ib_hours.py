@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from rulebot.adapters.ib.market_rules import ToldHours, hours_in
+from rulebot.adapters.ib.contracts import ToldHours, hours_in
 from rulebot.model.session import Hours
 
 ON = date(2025, 1, 8)

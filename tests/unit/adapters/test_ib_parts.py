@@ -17,9 +17,9 @@ from rulebot.adapters.ib import handshake as self_check
 from rulebot.adapters.ib import history
 from rulebot.adapters.ib.broker import IbBroker, combo_to_broker, order_to_broker
 from rulebot.adapters.ib.contracts import ContractBook, both_rights, subscription
-from rulebot.adapters.ib.inbox import ENDS, NEXT_VALID_ID, ORDERS, Inbox
 from rulebot.adapters.ib.link import IbLink
 from rulebot.adapters.ib.order_reports import AccountValues
+from rulebot.adapters.ib.quotes import ENDS, NEXT_VALID_ID, ORDERS, Inbox
 from rulebot.adapters.ib.requests import ORDER_ROOM, MessagePriority, RateLimiter, RefusedError, Requests
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.model.contract import Option, Right, Underlying, share

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rulebot.adapters.ib.market_rules import MarketRules, read_rule, rule_in
+from rulebot.adapters.ib.contracts import MarketRules, read_rule, rule_in
 from rulebot.adapters.ib.requests import Requests
 from rulebot.model.contract import product
 
@@ -75,8 +75,8 @@ def test_a_gateway_that_answers_no_rule_is_waited_for_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each rule that was never answered held up the strikes of a class for five seconds."""
-    monkeypatch.setattr("rulebot.adapters.ib.market_rules.AGAIN_SECONDS", 0.01)
-    monkeypatch.setattr("rulebot.adapters.ib.market_rules.RULE_SECONDS", 0.05)
+    monkeypatch.setattr("rulebot.adapters.ib.contracts.AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr("rulebot.adapters.ib.contracts.RULE_SECONDS", 0.05)
 
     async def scenario() -> None:
         wire: Any = SimpleNamespace(

@@ -9,8 +9,7 @@ from typing import Any, cast
 import pytest
 from hand_desk import bot_of
 
-from rulebot.chaos.limits_check import governed
-from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.limits_check import ChaosResult, governed
 from rulebot.chaos.spec_files import RecordedVersion, edited
 from rulebot.core.program import CompiledBot
 from rulebot.model.contract import Option, Right

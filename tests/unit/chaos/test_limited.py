@@ -9,8 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from rulebot.chaos.limits_check import documents_taken_up, entries_and_refusals
-from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.limits_check import ChaosResult, documents_taken_up, entries_and_refusals
 from rulebot.chaos.spec_files import ReadVersion, RecordedVersion
 from rulebot.compile.plan import DayBounds
 from rulebot.core.program import AccountLimits

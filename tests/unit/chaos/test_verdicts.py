@@ -11,7 +11,7 @@ import pytest
 
 from rulebot.chaos.crash_points import CrashPoints
 from rulebot.chaos.invariants import CHECKS
-from rulebot.chaos.result import ChaosResult
+from rulebot.chaos.limits_check import ChaosResult
 from rulebot.chaos.scenario import ChaosScenario
 from rulebot.checks.against_ledger.books import CheckedDay
 from rulebot.checks.against_ledger.findings import LedgerOrders

@@ -3,7 +3,7 @@
 from pathlib import Path
 from time import perf_counter
 
-from rulebot.spec_tests.run import run_trial, trial_files
+from rulebot.spec_tests.outcome import run_trial, trial_files
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 TESTS = """

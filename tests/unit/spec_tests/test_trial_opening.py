@@ -5,7 +5,7 @@ from time import perf_counter
 
 import pytest
 
-from rulebot.spec_tests.run import run_trial, trial_files
+from rulebot.spec_tests.outcome import run_trial, trial_files
 
 PUTS = """
 underlying: SPX

@@ -34,17 +34,22 @@ from rulebot.sweep.evaluate import Passed, Span, evaluate, run_variants
 from rulebot.sweep.executors import BY_ARRAYS, BY_TURNS, Task, here, in_processes, shape_of, spans_of, tasks
 from rulebot.sweep.page import sweep_page
 from rulebot.sweep.parameters import axis, check_axes, drawn, grid, place_of, with_values
-from rulebot.sweep.statistics import (
+from rulebot.sweep.sweep import StoredVariants, sweep
+from rulebot.sweep.variant import (
+    EvaluationWay,
     Forward,
+    PeriodResult,
+    Variant,
+    VariantTerms,
+    VariantTrade,
     deflated,
     expected_best,
     expected_best_of,
     ratio,
     stretches,
     walk_forward,
+    whole,
 )
-from rulebot.sweep.sweep import StoredVariants, sweep
-from rulebot.sweep.variant import EvaluationWay, PeriodResult, Variant, VariantTerms, VariantTrade, whole
 
 SPECS = Path(__file__).parents[3] / "specs"
 DTE0 = (SPECS / "dte0_condor.yaml").read_text(encoding="utf-8")

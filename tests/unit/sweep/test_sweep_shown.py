@@ -11,11 +11,19 @@ from random import Random
 import pytest
 
 from rulebot.cli.past.sweep import SweepData, document_of, ordered, sweep_lines
-from rulebot.sweep import statistics
+from rulebot.sweep import variant as statistics
 from rulebot.sweep.page import sweep_page
 from rulebot.sweep.parameters import axis
-from rulebot.sweep.statistics import deflated, expected_best, ratio, stretches, walk_forward
-from rulebot.sweep.variant import Variant, apart_lines, not_run_lines
+from rulebot.sweep.variant import (
+    Variant,
+    apart_lines,
+    deflated,
+    expected_best,
+    not_run_lines,
+    ratio,
+    stretches,
+    walk_forward,
+)
 
 
 def test_a_map_of_drawdowns_shows_the_deepest_as_the_worst() -> None:

@@ -18,9 +18,8 @@ from store_day import CONDOR, SELLER, WATCHER, at, small_day
 from web_client import TOKEN, Answer, Client, Elapsed
 
 from rulebot.core.state import Connection, Inquiries, Shortfall, Subscriptions
-from rulebot.live import health_metrics as vitals_module
-from rulebot.live.health_metrics import LAG_BOUNDS, Spread, Vitals
-from rulebot.live.start import Run
+from rulebot.live import start as vitals_module
+from rulebot.live.start import LAG_BOUNDS, Run, Spread, Vitals
 from rulebot.model.contract import Underlying
 from rulebot.model.facts import Account
 from rulebot.model.order import OrderStatus, Purpose

@@ -20,7 +20,6 @@ import numpy as np
 from rulebot.adapters.history.build_session import at_instants, instants, session_day
 from rulebot.adapters.history.chain_rows import chain_rows, symbol_of
 from rulebot.adapters.history.daily import Daily
-from rulebot.adapters.history.day_parts import DayPart, PartRead, joined, read_parts, with_levels, with_told
 from rulebot.adapters.history.many_day_csv import class_of, underlying_of
 from rulebot.adapters.history.parity import other_zone
 from rulebot.adapters.history.quote_checks import (
@@ -52,14 +51,20 @@ from rulebot.adapters.history.session import (
 from rulebot.adapters.history.sidecar import NAMES as SIDECAR_NAMES
 from rulebot.adapters.history.sidecar import (
     Beside,
+    DayPart,
+    PartRead,
     all_beside,
     chain_of,
     is_beside,
+    joined,
     read_implied,
+    read_parts,
     read_told,
     read_underlyings,
     sidecar_of,
     tables,
+    with_levels,
+    with_told,
 )
 from rulebot.adapters.history.table import (
     ArrowTable,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from rulebot.adapters.ib.inbox import ENDS
+from rulebot.adapters.ib.quotes import ENDS
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.model.errors import BrokerError, IdInUseError, UnansweredError
 

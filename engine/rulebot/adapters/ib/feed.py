@@ -11,16 +11,18 @@ from rulebot.adapters.ib import convert, history
 from rulebot.adapters.ib.connection_errors import INFORMATION
 from rulebot.adapters.ib.contracts import (
     ContractBook,
+    MarketRules,
+    ToldHours,
     both_rights,
     chain_contract,
     expiries_listed,
+    hours_in,
     in_america,
     is_index,
     subscription,
     underlying_contract,
 )
 from rulebot.adapters.ib.history import SessionOpenPrices
-from rulebot.adapters.ib.market_rules import MarketRules, ToldHours, hours_in
 from rulebot.adapters.ib.requests import NO_CONTRACT, RefusedError, reading
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.adapters.ib.stale_lines import (

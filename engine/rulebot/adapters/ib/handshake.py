@@ -17,8 +17,7 @@ from typing import Any
 from ib_async import IB, ExecutionFilter
 
 from rulebot.adapters.ib import connection_errors as trouble
-from rulebot.adapters.ib.inbox import CURRENT_TIME, ENDS, NEXT_VALID_ID, ORDERS, Inbox, LockstepBarrier
-from rulebot.adapters.ib.quotes import QuoteColumns
+from rulebot.adapters.ib.quotes import CURRENT_TIME, ENDS, NEXT_VALID_ID, ORDERS, Inbox, LockstepBarrier, QuoteColumns
 from rulebot.adapters.ib.requests import Requests
 from rulebot.adapters.ib.settings import MAX_CLIENT_ID, IbSettings
 from rulebot.adapters.ib.transport import Wire, install

@@ -16,11 +16,12 @@ from ib_async import ExecutionFilter
 from rulebot.adapters.clock import BrokerClock, Clock
 from rulebot.adapters.ib import connection_errors as trouble
 from rulebot.adapters.ib import convert
-from rulebot.adapters.ib.contracts import ContractBook
+from rulebot.adapters.ib.contracts import ContractBook, in_america, is_index, underlying_contract
 from rulebot.adapters.ib.feed import IbFeed
 from rulebot.adapters.ib.handshake import check_seams, positions_settled, request_initial_lists
 from rulebot.adapters.ib.order_reports import AccountValues, Combos, Reader, combo_legs, dividends, learn_legs, readers
 from rulebot.adapters.ib.quotes import FAULTS
+from rulebot.adapters.ib.requests import NO_CONTRACT, RefusedError
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.adapters.ib.timekeeping import DAY_IN_DOUBT, Timekeeper
 from rulebot.adapters.ib.transport import REQUEST_IDS, Wire
@@ -42,6 +43,7 @@ from rulebot.model.event import (
     OrderUnsent,
     PositionReport,
 )
+from rulebot.model.facts import KnownContract, SymbolFacts
 from rulebot.model.order import above
 from rulebot.model.session import at_exchange_time, exchange_date, session_from
 from rulebot.model.values import replace
@@ -493,3 +495,52 @@ def _log_events(events: Sequence[Event]) -> None:
 def _first_broken(notices: Iterable[tuple[int, str]]) -> str | None:
     """Return in words that the gateway has lost the broker, None where no notice says so."""
     return next((f"{text} (error {code})" for code, text in notices if code in BROKEN), None)
+
+
+# --- What the broker has under a symbol
+
+
+async def symbol_facts(link: IbLink, symbol: str, seconds: float) -> SymbolFacts:
+    """Return what the broker has under a symbol; nothing is watched or kept of it.
+
+    Units: seconds that the broker may take for an answer. Raises: BrokerError when it refuses or does not answer.
+    """
+    contracts = await _contracts(link, symbol, seconds)
+    if len(contracts) != 1:
+        return SymbolFacts(symbol, contracts)
+    wire, name, con_id = link.wire, convert.symbol_there(symbol), contracts[0].con_id
+    kind = "IND" if is_index(symbol) else "STK"
+    rows = await wire.requests.ask(
+        f"the option expiries of {symbol}",
+        lambda req_id: wire.client.reqSecDefOptParams(req_id, name, "", kind, con_id),
+        seconds,
+    )
+    expiries: dict[str, set[str]] = {}
+    for row in rows:
+        expiries.setdefault(row[4], set()).update(row[7 : 7 + convert.whole(row[6])])
+    listed = {name: tuple(sorted(map(convert.day, days))) for name, days in sorted(expiries.items())}
+    return SymbolFacts(symbol, contracts, listed)
+
+
+async def _contracts(link: IbLink, symbol: str, seconds: float) -> tuple[KnownContract, ...]:
+    wire, asked = link.wire, underlying_contract(symbol)
+    try:
+        rows = await wire.requests.ask(
+            f"the contract of {symbol}", lambda req_id: wire.client.reqContractDetails(req_id, asked), seconds
+        )
+    except RefusedError as refusal:
+        if refusal.code != NO_CONTRACT:
+            raise
+        return ()
+    return tuple(known_contract(row, wire.version) for row in in_america(rows, wire.version) or rows)
+
+
+def known_contract(row: list[str], version: int) -> KnownContract:
+    """Return what a contractData row (10) describes. version: of the protocol, whose 164 moved its fields."""
+    fields, more = (row, 0) if version >= 164 else (row[1:], 1)
+    return KnownContract(
+        con_id=convert.whole(fields[12]),
+        is_index=fields[3] == "IND",
+        exchange=fields[20 + more] or fields[7],
+        name=convert.plain_text(fields[19 + more]),
+    )

@@ -14,8 +14,7 @@ from typing import Any
 from ib_async import IB, StartupFetchNONE
 
 from rulebot.adapters.ib import connection_errors as trouble
-from rulebot.adapters.ib.inbox import Inbox, LockstepBarrier
-from rulebot.adapters.ib.quotes import Handler, QuoteColumns
+from rulebot.adapters.ib.quotes import Handler, Inbox, LockstepBarrier, QuoteColumns
 from rulebot.adapters.ib.requests import RateLimiter, Requests
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.adapters.ib.time_zones import instant_by_greeting, zone_by_greeting

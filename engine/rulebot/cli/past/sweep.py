@@ -30,17 +30,19 @@ from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.money import dollars, signed_dollars
 from rulebot.model.text import aligned, counted, figure, whole_percent
 from rulebot.sweep.parameters import Axis, Point
-from rulebot.sweep.statistics import Forward, expected_best_of, merit
 from rulebot.sweep.sweep import findings_of
 from rulebot.sweep.variant import (
     CELLS,
     FALLING,
+    Forward,
     Variant,
     alarm_lines,
     apart_lines,
+    expected_best_of,
     few_lines,
     in_map,
     map_words,
+    merit,
     not_run_lines,
     sessions_of,
     strained_lines,
@@ -347,7 +349,7 @@ def _check_tried(variants: Sequence[Variant]) -> None:
 
 def _check_stretches(parts: tuple[int, int] | None, terms: "VariantTerms", purge: int | None) -> None:
     """Refuse a walk that the sessions are too few for. Raises: MisuseError."""
-    from rulebot.sweep.statistics import stretches
+    from rulebot.sweep.variant import stretches
 
     if parts is not None:
         stretches(len(terms.opens().dates(terms.first, terms.last)), *parts, purge or 0)
@@ -537,7 +539,7 @@ def _stretch(text: str | None) -> tuple[int, int] | None:
 
 def _walk(found: "Sequence[Variant]", chosen: int, tried: int, purged: int | None) -> "Forward | None":
     """Return the walk, None where no variant could be run. Raises: MisuseError when no stretch fits."""
-    from rulebot.sweep.statistics import stretches, walk_forward
+    from rulebot.sweep.variant import stretches, walk_forward
 
     fine = [each for each in found if not each.problem]
     if not fine:

@@ -21,8 +21,7 @@ from rulebot.record.record import Record
 
 if TYPE_CHECKING:
     from rulebot.spec_tests.coverage import TestCoverage
-    from rulebot.spec_tests.outcome import Miss
-    from rulebot.spec_tests.run import Result, TrialFile
+    from rulebot.spec_tests.outcome import Miss, Result, TrialFile
 
 _INDENT = " " * 10
 _REASONS_SHOWN = 4
@@ -210,7 +209,7 @@ def _run(files: "Sequence[TrialFile]", part: str, form: str) -> "tuple[dict[str,
     """Return the results of the tests whose name holds `part`, by file, and the seconds of all; show each at once."""
     from time import perf_counter
 
-    from rulebot.spec_tests.run import run_trial
+    from rulebot.spec_tests.outcome import run_trial
 
     began = perf_counter()
     results: dict[str, list[Result]] = {}
@@ -243,7 +242,7 @@ def _show(
 def _files(paths: tuple[str, ...], form: str) -> "tuple[TrialFile, ...]":
     """Return the documents; with errors in one of them none is run. Raises: click's Exit."""
     from rulebot.cli.validate import show_problems
-    from rulebot.spec_tests.run import trial_files
+    from rulebot.spec_tests.outcome import trial_files
 
     with no_collection():
         files = trial_files(paths)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from rulebot.adapters.clock import Clock, WallClock
-from rulebot.live.health_metrics import Spread
+from rulebot.live.start import Spread
 from rulebot.store.place import Place
 from rulebot.web.live import Live
 from rulebot.web.metrics.samples import (

@@ -15,8 +15,7 @@ from itertools import product
 
 from rulebot.core.protective_stops import GUARDING, guarded
 from rulebot.core.state import State
-from rulebot.live.health_metrics import Spread, Vitals
-from rulebot.live.start import Run
+from rulebot.live.start import Run, Spread, Vitals
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import BrokerError
 from rulebot.model.market import Board
@@ -196,7 +195,7 @@ BOUNDS: Mapping[str, tuple[float, ...]] = {
     "rulebot_order_fill_seconds": (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600),
     "rulebot_order_ladder_steps": (1, 2, 3, 4, 5, 6, 8, 10, 15, 20),
 }
-"""Upper bounds of the buckets; those of the loop's lag are in `live/health_metrics.py`."""
+"""Upper bounds of the buckets; those of the loop's lag are in `live/start.py`."""
 
 
 def series(metrics: Iterable[Metric] = METRICS.values()) -> frozenset[str]:
