@@ -36,7 +36,7 @@ def test_garbage_length_is_refused():
     "spelling",
     ["", "1.7976931348623157E308", "1.7976931348623157e+308", "2147483647", "9223372036854775807", "1e307", "None"],
 )
-def test_unset_spellings(spelling):
+def test_every_spelling_of_unset_is_none(spelling):
     assert is_unset(spelling)
     fields = Fields(f"{spelling}\0{spelling}\0".encode())
     assert fields.decimal() is None

@@ -49,7 +49,7 @@ def _vertical(sold, bought):
     return Contract(symbol="SPX", secType="BAG", exchange="SMART", currency="USD", comboLegs=legs)
 
 
-def test_reads():
+def test_ib_async_reads_account_contracts_and_small_lists():
     async def main():
         async with gateway() as running:
             ib = await _connect(running.port)
@@ -123,7 +123,7 @@ def test_portfolio_profit_and_executions_are_those_of_the_books():
     run(main)
 
 
-def test_history():
+def test_ib_async_reads_historical_bars():
     async def main():
         async with gateway() as running:
             ib = await _connect(running.port)

@@ -70,7 +70,7 @@ def test_the_first_batch_has_the_account_and_ends_with_link_up() -> None:
     run(scenario())
 
 
-def test_nothing_listens() -> None:
+def test_a_port_that_nothing_listens_on_is_named() -> None:
     async def scenario() -> None:
         port = free_port()
         problem = await refusal(port)
@@ -252,7 +252,7 @@ def test_lockstep_is_not_offered() -> None:
 
 
 @pytest.mark.parametrize("words", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0\0\0\x08hello\0x\0"])
-def test_another_protocol(words: bytes) -> None:
+def test_a_server_of_another_protocol_is_named(words: bytes) -> None:
     async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(words)
         await writer.drain()

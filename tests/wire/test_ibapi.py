@@ -98,7 +98,7 @@ def _limit(action, price, tif="DAY"):
     return order
 
 
-def test_reads(app):
+def test_ibapi_reads_contracts_rules_and_bars(app):
     assert app.serverVersion() == 157
     found = _details(app, 1, _option(5890.0))
     assert found.contract.localSymbol == "SPXW  251124P05890000"

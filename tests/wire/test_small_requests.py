@@ -40,7 +40,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("request_fields", "kind", "count"), ANSWERS)
-def test_answers(request_fields, kind, count):
+def test_each_small_request_is_answered(request_fields, kind, count):
     async def main():
         async with gateway() as running:
             client = await RawClient.connect(running.port, 1, "v100..178 +LOCKSTEP")

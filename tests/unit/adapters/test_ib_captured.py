@@ -288,7 +288,7 @@ def test_the_status_of_an_order_that_filled() -> None:
     assert (found.status, found.filled, found.average_price) == (BrokerStatus.FILLED, Decimal(100), Decimal("144.18"))
 
 
-def test_open_orders() -> None:
+def test_captured_open_orders_are_read() -> None:
     for told in captures()["open orders"]:
         order, fields = told["order"], recorded(178)
         fields[1:13] = [wire(order["orderId"]), *contract_fields(told["contract"])]

@@ -43,7 +43,7 @@ def test_text_is_no_number() -> None:
         convert.decimal("much")
 
 
-def test_ids() -> None:
+def test_an_unset_id_is_read_as_zero() -> None:
     assert [convert.whole(text) for text in ("", "2147483647", "7", "7.0", "-1")] == [0, 0, 7, 7, -1]
 
 
@@ -62,7 +62,7 @@ def test_ids() -> None:
         ("20251124-10:00:05", 10),
     ],
 )
-def test_execution_times(text: str, hour: int) -> None:
+def test_execution_times_of_every_zone_spelling_are_read_in_utc(text: str, hour: int) -> None:
     assert convert.instant(text) == datetime(2025, 11, 24, hour, 0, 5, tzinfo=UTC)
 
 
@@ -94,7 +94,7 @@ def test_a_time_without_a_zone_is_of_the_login() -> None:
     assert convert.instant(told, "JST") == datetime(2025, 11, 24, 1, 0, 5, tzinfo=UTC)
 
 
-def test_contracts() -> None:
+def test_contracts_are_read_and_a_combo_is_none() -> None:
     text = "435262612|SPX|OPT|20251124|5860.0|P|100|SMART|USD|SPXW  251124P05860000|SPXW"
     expected = Option("SPX", "SPXW", date(2025, 11, 24), Decimal(5860), Right.PUT)
     found = convert.contract(raw(text))

@@ -200,7 +200,7 @@ def test_requests_above_the_limit_wait_for_an_answer() -> None:
     asyncio.run(scenario())
 
 
-def test_account_values() -> None:
+def test_account_values_are_those_of_our_account_in_its_currency() -> None:
     values = AccountValues("DU1")
     values.read(["6", "2", "NetLiquidation", "100000.50", "USD", "DU1"])
     values.read(["6", "2", "NetLiquidation", "9", "BASE", "DU1"])
@@ -246,7 +246,7 @@ def test_an_account_in_another_currency_is_refused() -> None:
         values.take()
 
 
-def test_bars() -> None:
+def test_bars_are_read_and_the_unfinished_one_is_left_out() -> None:
     session = session_on(DAY)
     assert session is not None
     opening = int(session.open.timestamp())

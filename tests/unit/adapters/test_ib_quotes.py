@@ -108,7 +108,7 @@ def test_sizes_come_and_go_with_their_price() -> None:
     assert not line.quotes.failures
 
 
-def test_day_statistics() -> None:
+def test_high_low_close_open_and_volume_of_the_day_are_kept() -> None:
     line = Line()
     for kind, price in ((6, 9), (7, 3), (9, 5), (14, 4)):
         line.price(kind, price, 0)

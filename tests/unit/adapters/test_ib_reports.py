@@ -36,7 +36,7 @@ def recorded(version: int = 173) -> list[str]:
 
 
 @pytest.mark.parametrize("version", [157, 164, 173, 176, 177, 178])
-def test_open_order(version: int) -> None:
+def test_an_open_order_is_read_in_each_version(version: int) -> None:
     report = reports.open_order(recorded(version), AT, version, ACCOUNT)
     assert report == OrderReport(
         at=AT,
@@ -71,7 +71,7 @@ def test_open_order_with_legs_routing_scale_hedge_and_algo() -> None:
     )
 
 
-def test_stop_price() -> None:
+def test_a_stop_order_has_a_stop_price_and_no_limit() -> None:
     fields = recorded()
     fields[15], fields[17] = "STP", "3.15"
     report = reports.open_order(fields, AT, 173, ACCOUNT)
@@ -106,7 +106,7 @@ def test_a_what_if_tells_margins() -> None:
     assert found == MarginReport(AT, 5, Decimal("1250.5"), Decimal("250.5"))
 
 
-def test_order_status() -> None:
+def test_an_order_status_is_read_and_an_unknown_word_is_none() -> None:
     fields = raw("3|5|Submitted|1|99.0|2.55|600745656|0|2.55|100||0")
     assert reports.order_status(fields, AT) == OrderReport(
         at=AT,
@@ -141,14 +141,14 @@ def test_execution_of_a_stock_and_an_unset_order_id() -> None:
         reports.execution(raw(text.replace("SLD", "?")), AT, ACCOUNT)
 
 
-def test_commission() -> None:
+def test_a_commission_is_read_and_an_unset_one_is_none() -> None:
     fields = raw(f"59|1|00025b46.63f8f39c.01.01|1.0|USD|{UNSET}|{UNSET}|")
     assert reports.commission(fields, AT) == CommissionReport(AT, "00025b46.63f8f39c.01.01", Decimal("1.0"))
     fields[3] = UNSET
     assert reports.commission(fields, AT) is None
 
 
-def test_position() -> None:
+def test_a_position_is_read_only_of_our_account_and_contracts_we_know() -> None:
     fields = raw("61|3|DU1234567|756733|SPY|STK||0|||ARCA|USD|SPY|SPY|-100|431.5")
     found = reports.position(fields, AT, ACCOUNT)
     assert found is not None
@@ -177,6 +177,6 @@ def test_what_cannot_be_known_of_somebody_s_contract_keeps_nobody_out() -> None:
     assert reports.execution(dealt, AT, ACCOUNT) is None, "it was told as dealt by somebody else"
 
 
-def test_order_message() -> None:
+def test_an_order_message_has_its_code_and_text() -> None:
     fields = ["4", "2", "5", "201", "Order rejected - reason:", ""]
     assert reports.order_message(fields, AT) == OrderMessage(AT, 5, 201, "Order rejected - reason:")

@@ -54,7 +54,7 @@ def test_without_one_nothing_is_told(found: list[str]) -> None:
         ("93|9|2|0|1E-4|1.0|0.01", "0.5", "0.0001"),
     ],
 )
-def test_a_rule(text: str, price: str, step: str) -> None:
+def test_a_market_rule_gives_the_tick_of_a_price(text: str, price: str, step: str) -> None:
     assert str(read_rule(text.split("|")).tick(Decimal(price))) == step
 
 

@@ -168,7 +168,7 @@ def test_what_was_not_live_is_not_served(heard: Day) -> None:
             assert isnan(bid(found))
 
 
-def test_halts(heard: Day) -> None:
+def test_a_recorded_halt_begins_and_ends(heard: Day) -> None:
     row = heard.board.add(SPX)
     heard.level(0, 5950.0)
     heard.board.halted = {row}

@@ -216,7 +216,7 @@ def test_writing_to_what_is_closed_ends_the_connection(played: Callable[..., Any
     played(scene, keeps_open=True)
 
 
-def test_nobody_listens(played: Callable[..., Any]) -> None:
+def test_a_connection_is_refused_when_nobody_listens(played: Callable[..., Any]) -> None:
     async def scene(near: Peer, far: Peer) -> None:
         with pytest.raises(ConnectionRefusedError):
             await asyncio.get_running_loop().create_connection(Peer, "127.0.0.1", 1)

@@ -63,7 +63,7 @@ def test_a_tab_imports_little() -> None:
 
 
 @pytest.mark.skipif(shutil.which("bash") is None or os.name == "nt", reason="needs bash")
-def test_bash_itself(tmp_path: Path) -> None:
+def test_bash_completes_a_command(tmp_path: Path) -> None:
     shim = tmp_path / "rulebot"
     code = "from rulebot.cli.main import main; main(prog_name='rulebot')"
     shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{code}" "$@"\n')

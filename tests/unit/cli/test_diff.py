@@ -72,7 +72,7 @@ def test_a_file_or_folder_that_only_the_revision_has_is_gone(clone: Path) -> Non
     assert rulebot("HEAD", "specs/nowhere.yaml").exit_code == 2
 
 
-def test_nothing_changes(tmp_path: Path) -> None:
+def test_a_comment_alone_is_no_change(tmp_path: Path) -> None:
     copy = tmp_path / "before.yaml"
     copy.write_text(PUT_LITE.replace("risk:", "# limits\nrisk:"))
     result = rulebot(str(copy), "put_lite")
@@ -304,7 +304,7 @@ def test_a_revision_beside_the_working_tree(clone: Path) -> None:
     assert "exits.stop  was at a loss of $80" in back.stdout
 
 
-def test_two_revisions(clone: Path) -> None:
+def test_two_git_revisions_are_compared(clone: Path) -> None:
     edit(clone, "loss: $50", "loss: $80")
     git(clone, "commit", "-q", "-a", "-m", "two")
     found = rulebot("HEAD~1:specs/put_lite.yaml", "HEAD:specs/put_lite.yaml")
@@ -371,7 +371,7 @@ def test_revisions_that_cannot_be_meant(clone: Path, words: tuple[str, ...], sai
     assert said in result.stderr
 
 
-def test_without_git(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_revision_without_git_exits_with_3_and_help(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     result = rulebot("main:specs", "specs")
     assert result.exit_code == 3

@@ -32,7 +32,7 @@ def run(mode: str, *, simulated: bool) -> Any:
     ("mode", "simulated", "title"),
     [("live", False, REAL), ("live", True, PLAYED), ("paper", False, ""), ("", True, ""), ("observe", False, SEEN)],
 )
-def test_title(mode: str, simulated: bool, title: str) -> None:
+def test_the_title_says_real_money_observe_or_simulated(mode: str, simulated: bool, title: str) -> None:
     assert live_title(run(mode, simulated=simulated)) == title
 
 

@@ -100,7 +100,7 @@ def test_like_one_that_extends_another(folder: Path) -> None:
         (("bot", "--like", "liquid.yaml"), "'liquid.yaml' is no bot"),
     ],
 )
-def test_misuse(folder: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_new_never_overwrites_and_refuses_wrong_arguments(folder: Path, arguments: tuple[str, ...], said: str) -> None:
     (folder / "taken.yaml").write_text("mine")
     (folder / "old.yml").touch()
     (folder / "many").mkdir()

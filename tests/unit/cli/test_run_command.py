@@ -115,7 +115,7 @@ def test_a_folder_without_specs_is_told_without_a_word_of_bots_that_never_ran(tm
     assert "if its bots are to go" not in found.stderr
 
 
-def test_unknown_scenario() -> None:
+def test_an_unknown_market_file_is_refused() -> None:
     found = run("--paper", "--sim", "--market", "nosuch", SPEC)
     assert (found.exit_code, "no such market file" in found.stderr) == (2, True)
 
@@ -172,7 +172,7 @@ def test_problems_are_shown_as_validate_shows_them() -> None:
         (("--paper", "--sim", "no_such.yaml"), "no_such.yaml"),
     ],
 )
-def test_misuse(arguments: tuple[str, ...], words: str) -> None:
+def test_run_refuses_options_that_exclude_each_other(arguments: tuple[str, ...], words: str) -> None:
     found = run(*arguments)
     assert (found.exit_code, words in found.stderr) == (2, True), found.output
 

@@ -24,7 +24,7 @@ def test_the_schema_is_printed_as_it_is(arguments: tuple[str, ...]) -> None:
     assert schema(*arguments, "--path").stdout == f"{file}\n"
 
 
-def test_misuse() -> None:
+def test_schema_refuses_an_unknown_schema_and_excluding_options() -> None:
     assert schema("chart").exit_code == 2
     assert schema("account", "--extending").exit_code == 2
     assert schema("--path", "--extending").exit_code == 2

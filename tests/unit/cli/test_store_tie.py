@@ -49,7 +49,7 @@ def test_what_was_only_observed_is_held_against_no_statement(statement: Path, mo
     assert (found.exit_code, "was only observed: no statement has any of it" in found.stderr) == (2, True)
 
 
-def test_it_ties(statement: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_statement_that_ties_is_printed_with_its_sums(statement: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(statement.parent)
     found = tie(statement)
     assert found.exit_code == 0, found.output
@@ -97,7 +97,7 @@ def test_a_trade_of_an_order_that_the_store_has_lost_is_not_somebody_else_s(stat
     assert tie(statement).exit_code == 0, "another rulebot with a store of its own"
 
 
-def test_for_machines(statement: Path) -> None:
+def test_differences_are_printed_as_json(statement: Path) -> None:
     statement.write_text(statement.read_text().replace('"0.85"', '"0.86"'))
     found = tie(statement, "--format", "json")
     document = json.loads(found.stdout)

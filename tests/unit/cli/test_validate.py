@@ -139,7 +139,7 @@ def test_bots_of_one_call_are_looked_at_together(folder: Path) -> None:
 @pytest.mark.parametrize(
     "arguments", [("nowhere.yaml",), (), ("specs", "--set", "delta"), ("specs", "--format", "xml")]
 )
-def test_misuse(arguments: tuple[str, ...]) -> None:
+def test_validate_with_wrong_arguments_exits_with_2(arguments: tuple[str, ...]) -> None:
     result = rulebot("validate", *arguments)
     assert result.exit_code == 2
     assert result.stdout == ""

@@ -199,7 +199,7 @@ def test_max_open_looks_again() -> None:
         ({"last_end": "", "last_end_at": None}, False),
     ],
 )
-def test_again(changes: dict[str, object], is_open: bool) -> None:
+def test_again_enters_only_after_its_exit_in_time_and_number(changes: dict[str, object], is_open: bool) -> None:
     assert found(AGAIN, replace(ENDED, **changes)).is_open is is_open  # type: ignore[arg-type]
 
 

@@ -98,7 +98,7 @@ def test_a_delta_out_of_the_money_is_not_found_in_the_money(broken: float) -> No
     assert strike_of(chosen("{delta: 0.62}", desk=desk)) == 6010
 
 
-def test_only_multiples() -> None:
+def test_multiple_of_limits_the_strikes() -> None:
     desk = deltas({5960: -0.16, 5955: -0.14, 5950: -0.12, 5945: -0.10, 5940: -0.08})
     assert strike_of(chosen("{delta: 0.10, multiple_of: 20}", desk=desk)) in (5940,)
 
@@ -145,7 +145,7 @@ def test_at_least_from_spot_moves_out() -> None:
 
 
 @pytest.mark.parametrize(("within", "is_found"), [("0.01", True), ("0.004", False)])
-def test_within(within: str, is_found: bool) -> None:
+def test_a_delta_outside_within_is_refused(within: str, is_found: bool) -> None:
     found = chosen(f"{{delta: 0.10, within: {within}}}", desk=deltas({5950: -0.12, 5945: -0.095}))
     assert found.is_complete is is_found
     assert is_found or "not within" in found.refused
@@ -193,7 +193,7 @@ def test_a_contract_to_avoid_is_passed_over() -> None:
         (6012.0, "{at: spot, multiple_of: 25}", 6000),
     ],
 )
-def test_at_spot(spot: float, strike: str, expected: int) -> None:
+def test_at_spot_takes_the_nearest_strike(spot: float, strike: str, expected: int) -> None:
     desk = Desk()
     desk.level("SPX", spot)
     assert strike_of(chosen(strike, desk=desk)) == expected
@@ -205,7 +205,7 @@ def test_at_spot_of_a_call_ties_upward() -> None:
     assert strike_of(chosen("{at: spot}", "call", desk)) == 6005
 
 
-def test_expected_move() -> None:
+def test_a_strike_is_placed_by_the_expected_move() -> None:
     """The straddle of 20.1 each is worth 40.2: one move is 40.2 x sqrt(pi / 2) = 50.4 points."""
     assert strike_of(chosen("{expected_move: 1.2x}")) == 5940
     assert strike_of(chosen("{expected_move: 1.2x}", "call")) == 6060
@@ -240,7 +240,7 @@ def wings(by: str) -> StructureSelection:
 @pytest.mark.parametrize(
     ("by", "expected"), [("{below: short, by: 10 pts}", 5990), ("{below: short, by: 12 pts}", 5990)]
 )
-def test_offsets(by: str, expected: int) -> None:
+def test_a_wing_is_placed_by_its_distance_from_the_short(by: str, expected: int) -> None:
     assert int(wings(by).legs[1].option.strike) == expected
 
 
@@ -263,7 +263,7 @@ def test_an_offset_never_falls_on_the_leg_itself() -> None:
         (DteRule.NEAREST, (1,), date(2026, 11, 18)),  # a tie: the earlier
     ],
 )
-def test_expiries(rule: DteRule, days: tuple[int, ...], expected: date | None) -> None:
+def test_an_expiry_is_chosen_by_days_to_expiry(rule: DteRule, days: tuple[int, ...], expected: date | None) -> None:
     listed = (date(2026, 11, 17), date(2026, 11, 18), date(2026, 11, 20), date(2026, 12, 18))
     assert expiry_on(Expiry(rule=rule, days=days, path=()), listed, DAY) == expected
 

@@ -188,7 +188,7 @@ def test_an_edge_leads_back_from_a_preferred_strike_as_far_as_the_bound_allows()
         ("not_below: 5950, multiple_of: 20", 5960),
     ],
 )
-def test_edges(edges: str, expected: int | str) -> None:
+def test_not_below_and_not_above_limit_the_strikes(edges: str, expected: int | str) -> None:
     assert one(f"{{delta: 0.10, {edges}}}") == expected
 
 
@@ -311,7 +311,9 @@ LISTED = tuple(date(2026, *day) for day in ((11, 18), (11, 19), (11, 20), (12, 1
         (DteRule.BETWEEN, (20, 29), {"is_monthly": True}, None),
     ],
 )
-def test_expiries(rule: DteRule, days: tuple[int, ...], extra: dict[str, bool | str], expected: date | None) -> None:
+def test_latest_monthly_and_class_choose_the_expiry(
+    rule: DteRule, days: tuple[int, ...], extra: dict[str, bool | str], expected: date | None
+) -> None:
     found = Expiry(rule=rule, days=days, path=(), **extra)  # type: ignore[arg-type]
     assert expiry_on(found, LISTED, DAY) == expected
 
@@ -352,7 +354,7 @@ def test_every_selector_has_a_guess() -> None:
     assert GUESSES.keys() == set(StrikeBy) - {StrikeBy.SHARES}
 
 
-def test_normal_premium() -> None:
+def test_the_normal_premium_is_the_deviation_at_the_money_and_the_distance_far_in() -> None:
     """At the money it is the deviation / sqrt(2 pi); far in it is the distance; a straddle is worth the mean move."""
     assert normal_premium(0.0, 50.0) == pytest.approx(19.947, abs=1e-3)
     assert normal_premium(-500.0, 50.0) == pytest.approx(500.0)

@@ -87,7 +87,7 @@ def test_where_it_gains() -> None:
         (parts((6000, PUT, 1)), "-8.00", "5992.00"),
     ],
 )
-def test_best_case(held: tuple[Part, ...], net: str, best: str | None) -> None:
+def test_the_best_case_of_a_structure_at_expiry(held: tuple[Part, ...], net: str, best: str | None) -> None:
     assert best_case(held, Decimal(net)) == (None if best is None else Decimal(best))
 
 

@@ -55,7 +55,7 @@ def test_too_few_sessions_or_all_alike_have_no_ratio() -> None:
         assert sharpe_error(profits) is None
 
 
-def test_trades() -> None:
+def test_expectancy_and_win_rate_of_trades() -> None:
     assert expectancy(dollars(40, -25, 0)) == 5
     assert win_rate(dollars(40, -25, 0, 10)) == Decimal("0.5")
     assert (expectancy([]), win_rate([])) == (None, None)

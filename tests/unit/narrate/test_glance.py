@@ -235,7 +235,7 @@ def test_a_paused_bot(paused: str, command: str) -> None:
     assert (row.doing, row.waits) == (BotActivity.PAUSED, f"'{command}' lets it enter again")
 
 
-def test_notices() -> None:
+def test_a_notice_names_a_stop_a_lost_connection_and_a_kill() -> None:
     state = day_state("11:42")
     assert seen(state, "11:42").notice == ""
     assert "stopping" in seen(state._replace(requests=replace(state.requests, is_stopping=True)), "11:42").notice

@@ -112,7 +112,9 @@ def test_what_is_sold_needs_a_bid(desk: Desk) -> None:
         (-0.70, -0.80, "-0.60", "-0.60"),
     ],
 )
-def test_a_limit(wanted: float, natural: float, floor: str | None, expected: str) -> None:
+def test_a_limit_is_rounded_in_our_favour_never_past_natural_or_under_the_floor(
+    wanted: float, natural: float, floor: str | None, expected: str
+) -> None:
     ticks = product("SPX").combo_ticks
     found = limit_net(wanted, natural=natural, floor=None if floor is None else Decimal(floor), ticks=ticks)
     assert found == Decimal(expected)

@@ -270,7 +270,7 @@ def test_how_far_away_it_expires(old: str, new: str, words: str, is_worse: bool)
     assert change.is_worse is is_worse
 
 
-def test_another_settlement() -> None:
+def test_a_class_settled_at_the_opening_prints_is_worse() -> None:
     later = edited(CONDOR, ("per_day: 1", "max_open: 1"), ("{dte: 0}", "{dte: {at_least: 30}}"))
     change = change_at(compared(later, edited(later, ("at_least: 30}}", "at_least: 30}, class: SPX}"))), "legs.expiry")
     assert "at expiry settled in cash at the opening prints" in change.words

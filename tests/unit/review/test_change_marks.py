@@ -261,7 +261,7 @@ def test_protection_that_goes() -> None:
     assert change_at(found, "risk.max_unprotected").is_worse
 
 
-def test_wider_protection() -> None:
+def test_a_wider_protective_stop_is_worse() -> None:
     old = edited(CONDOR, ("risk:\n", "risk:\n  protect: {cost: 3x credit}\n"))
     change = change_at(compared(old, old.replace("3x credit", "5x credit")), "risk.protect")
     assert change.is_worse
@@ -433,7 +433,7 @@ def test_a_web_hook_that_counts_longer_or_says_less(old: str, new: str, is_worse
     assert change_at(compared(*texts), "entry.when.webhook.up").is_worse is is_worse
 
 
-def test_older_data() -> None:
+def test_older_data_is_worse() -> None:
     old = edited(CONDOR, ("vix: {between: [12, 22]}\n", "vix: {between: [12, 22]}\n      max_age: 5s\n"))
     assert change_at(compared(old, CONDOR), "entry.when.vix.max_age").is_worse
 

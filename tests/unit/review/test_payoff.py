@@ -27,7 +27,7 @@ CONDOR = (
 )
 
 
-def test_a_condor() -> None:
+def test_the_payoff_of_a_condor_has_two_break_evens() -> None:
     found = payoff_of(CONDOR, [("SPX", 6000)], Decimal(100))
     assert (found.best, found.worst) == (Decimal(100), Decimal(-900))
     assert found.break_evens == (Decimal("5949.00"), Decimal("6051.00"))

@@ -109,7 +109,7 @@ def leaves(condition: str, symbol: str = "SPX") -> str:
         ("not: {vix: {above: 20}}", "not: VIX is above 20"),
     ],
 )
-def test_filters(condition: str, words: str) -> None:
+def test_conditions_are_said_in_words(condition: str, words: str) -> None:
     assert said(condition) == words
 
 
@@ -173,7 +173,7 @@ def test_arithmetic_is_read_aloud(condition: str, words: str) -> None:
         ("dte: {at_most: 1}", "at most 1 day to the expiry"),
     ],
 )
-def test_requirements(condition: str, words: str) -> None:
+def test_requirements_of_legs_are_said_in_words(condition: str, words: str) -> None:
     assert asked(condition) == words
 
 
@@ -203,7 +203,7 @@ def test_requirements(condition: str, words: str) -> None:
         ),
     ],
 )
-def test_exits(condition: str, words: str) -> None:
+def test_exits_are_said_in_words(condition: str, words: str) -> None:
     assert leaves(condition) == words
 
 

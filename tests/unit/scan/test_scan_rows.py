@@ -69,7 +69,7 @@ TRUE, FALSE, UNKNOWN = Verdict(True), Verdict(False, -0.02, -0.01), Verdict(None
 # ---------------------------------------------------------------- whether all holds
 
 
-def test_all_hold() -> None:
+def test_a_candidate_whose_rules_all_hold_holds() -> None:
     assert holding(candidate(RANKED, "XLE", TRUE, TRUE), measured()).truth is True
 
 

@@ -109,7 +109,7 @@ def test_choices_of_the_document_too(folder: Path) -> None:
     assert spec_of(folder, more).entry.lasts is None
 
 
-def test_a_chain(folder: Path) -> None:
+def test_a_spec_extends_one_that_extends_another(folder: Path) -> None:
     (folder / "middle.yaml").write_text(CHILD.replace("child", "middle") + "parameters: {delta: 0.08}\nquantity: 2\n")
     text = CHILD.replace("extends: condor", "extends: middle") + "parameters: {wing: 15 pts}\n"
     spec = loaded(folder, text).spec

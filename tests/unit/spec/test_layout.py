@@ -95,7 +95,7 @@ def laid_out(text: str) -> str:
         ("\n\nrulebot: 1\n\n\n\nname: a\n\n", "rulebot: 1\n\nname: a\n"),
     ],
 )  # fmt: skip
-def test_layout(written: str, wanted: str) -> None:
+def test_fmt_lays_out_keys_in_the_order_of_the_language(written: str, wanted: str) -> None:
     assert laid_out(written) == wanted
 
 
@@ -141,7 +141,7 @@ def test_layout(written: str, wanted: str) -> None:
         ("{rulebot: 1} # so\n# the end\n", "rulebot: 1\n# so\n# the end\n"),
     ],
 )  # fmt: skip
-def test_comments(written: str, wanted: str) -> None:
+def test_fmt_keeps_comments_where_they_belong(written: str, wanted: str) -> None:
     assert laid_out(written) == wanted
 
 
@@ -168,7 +168,7 @@ def test_a_layout_that_would_change_something_is_refused(monkeypatch: pytest.Mon
         formatted("legs: {a: 1, b: 1}\n", "bot.yaml", Kind.STRATEGY)
 
 
-def test_scalars() -> None:
+def test_fmt_quotes_only_what_needs_quotes() -> None:
     assert [rewritten("10:30", style) for style in (None, "'", '"')] == ['"10:30"'] * 3
     assert rewritten("two words", '"') == '"two words"'
     assert rewritten("SPX", '"') == "SPX"

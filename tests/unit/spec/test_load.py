@@ -213,7 +213,7 @@ def test_an_order_of_keys_means_nothing() -> None:
     assert spec_of(f"{head}{rest}underlying: SPX\n").digest == spec_of(VALID).digest
 
 
-def test_account_documents() -> None:
+def test_an_account_document_is_loaded_and_checked() -> None:
     text = "about: All bots.\naccount: DU1234567\nrisk: {daily_loss: $1500, max_open: 100}\nrulebot_account: 1\n"
     loaded = load_text(text, "account.yaml")
     assert loaded.account == AccountDocument(

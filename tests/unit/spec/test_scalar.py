@@ -91,13 +91,13 @@ def test_what_is_no_time(text: str) -> None:
     assert day_time(text) is None
 
 
-def test_operands() -> None:
+def test_an_operand_is_a_word_or_a_multiple_of_one() -> None:
     assert operand("vix9d") == Word("vix9d")
     assert operand("0.6x day_move") == Amount(Decimal("0.6"), Unit.MULTIPLE, "day_move")
     assert operand("SPX") is None
 
 
-def test_parameter_names() -> None:
+def test_a_parameter_name_follows_a_dollar_sign() -> None:
     assert parameter_name("$delta") == "delta"
     assert parameter_name("$500") is None
     assert parameter_name("0.6x $delta") is None

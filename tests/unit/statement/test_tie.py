@@ -174,7 +174,7 @@ def test_an_order_reference_that_the_statement_leaves_empty_is_no_difference() -
     assert compared(statement(*(told(each, ref="") for each in FILLS))).ties
 
 
-def test_doubled_lines() -> None:
+def test_an_execution_twice_in_the_statement_is_a_difference() -> None:
     assert shown(compared(statement(told(FILLS[0], times=2), BOTH[1]))) == [
         ("doubled in the statement", "times", "1", "2")
     ]
@@ -271,7 +271,7 @@ ENDED = (ended(SHORT, "cash settled", price="4.20"), ended(LONG, "expired"))
 EVENTS = (event(SHORT, "Assignment", 2), event(SHORT, "Cash Settlement", 0, "-840"), event(LONG, "Expiration", -2))
 
 
-def test_endings_tie() -> None:
+def test_endings_of_other_accounts_are_not_compared() -> None:
     found = compared(statement(*BOTH, events=EVENTS), endings=ENDED)
     assert found.ties
     assert found.endings == 2

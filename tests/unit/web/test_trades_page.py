@@ -79,7 +79,7 @@ def test_days_that_end_before_they_begin_are_refused(client: Client) -> None:
         ("?to=2026-11-18", "/bots/dte0_condor?day=", "No trade is like that."),
     ],
 )
-def test_filters(client: Client, query: str, there: str, gone: str) -> None:
+def test_the_trades_page_filters_by_bot_status_and_dates(client: Client, query: str, there: str, gone: str) -> None:
     shown = page(client, query)
     assert there in shown
     assert gone not in shown

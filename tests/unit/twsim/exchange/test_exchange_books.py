@@ -316,7 +316,7 @@ def line(con_id: int, quantity: int, price: str, spot: str = "5050") -> Line:
         ),
     ],
 )
-def test_initial_margin(lines: list[Line], expected: Decimal) -> None:
+def test_initial_margin_by_strategy(lines: list[Line], expected: Decimal) -> None:
     assert margin_needs(lines).initial == expected
 
 

@@ -198,5 +198,5 @@ def test_cash_of_no_execution_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--flex", "a.xml"], ["--ledger", __file__, "--flex", "a.xml", "--seed", "3"]])
-def test_misuse(arguments: list[str]) -> None:
+def test_flex_options_that_do_not_go_together_are_refused(arguments: list[str]) -> None:
     assert CliRunner().invoke(main, ["gateway", *arguments]).exit_code == 2

@@ -47,7 +47,7 @@ def test_an_option_alone(symbol: str, prices: tuple[str, ...], fits: tuple[bool,
         (("GGG", "GGG"), "0.01"),
     ],
 )
-def test_a_combo(symbols: tuple[str, str], step: str) -> None:
+def test_the_tick_of_a_combo_is_that_of_its_finest_leg(symbols: tuple[str, str], step: str) -> None:
     rule = combo_tick_rule([of(symbols[0]), of(symbols[1], P4990)])
     assert rule.tick(Decimal("4.00")) == Decimal(step)
     assert combo_tick_rule([known(P5000), known(SPY_P)]).tick(Decimal(4)) == Decimal("0.01")

@@ -279,7 +279,7 @@ def test_contracts_have_the_simulated_exchanges_numbers_where_it_has_one() -> No
     assert given_option(OTHER, trading_class="XYZ", expiry=DAY, strike=20.0, right="C").con_id == 0
 
 
-def test_search() -> None:
+def test_the_catalogue_is_searched_by_each_field() -> None:
     found = ReplayedMarket(day(level(0, 6000.0))).catalogue
     assert found.search(symbol="SPX", sec_type="OPT", strike=6000.0, right="PUT") == [PUT]
     assert found.search(symbol="SPX", last_trade="202610", right="C") == [CALL, FAR]

@@ -223,7 +223,7 @@ def test_an_unknown_contract_is_nan() -> None:
     assert not np.isnan(quotes.last[1])
 
 
-def test_half_day() -> None:
+def test_a_half_day_closes_early_and_its_premium_shrinks_sooner() -> None:
     day = date(2026, 11, 27)
     early, late = market_at(time(9, 35), day=day), market_at(time(12, 59, 30), day=day)
     for market, least, most in ((early, 0.28, 0.48), (late, 0.0, 0.03)):

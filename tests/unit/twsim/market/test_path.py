@@ -215,7 +215,7 @@ def test_a_year_of_days_ends_where_the_run_starts(con_id: int) -> None:
     assert all(each.low <= min(each.open, each.close) <= max(each.open, each.close) <= each.high for each in bars)
 
 
-def test_volatility_days() -> None:
+def test_daily_implied_and_realised_volatility_cover_a_year() -> None:
     market = SimMarket(seed=7, date=DAY)
     implied = daily(market, 416904, "OPTION_IMPLIED_VOLATILITY")
     realised = daily(market, 416904, "HISTORICAL_VOLATILITY")
