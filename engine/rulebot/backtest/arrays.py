@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from rulebot.adapters.history.session import Columns, Places
 from rulebot.compile.plan import (
     OPEN_LEGS,
-    SINCE_ENTRY,
     AllOf,
     AnyOf,
     Arithmetic,
@@ -23,6 +22,7 @@ from rulebot.compile.plan import (
     Quantity,
     Truth,
 )
+from rulebot.measure.reading import HAIR, ColumnView
 from rulebot.measure.view import Held
 from rulebot.measures.registry import MEASURES
 from rulebot.measures.structure import names_of
@@ -38,7 +38,6 @@ Mask = NDArray[np.bool_]
 Shape = tuple[int, ...]
 Measure = Callable[[Call], "Series | None"]
 """Returns a measure's values at all instants, or its only one; None where they are not known as an array."""
-HAIR = 1e-6
 _FINE = 1e-4
 """Numbers that are off by no more are those of the engine up to their last bits."""
 _SAME = 1e-10
@@ -185,40 +184,44 @@ class SessionColumns(Protocol):
         """Return an underlying's level, None where it is not known."""
 
 
-class Market(NamedTuple):
-    """Measures of levels."""
+class MarketColumns(ColumnView):
+    """The market of a session."""
 
-    day: SessionColumns
+    def __init__(self, day: SessionColumns) -> None:
+        self.day = day
+
+    def level(self, symbol: str) -> Columns | None:
+        """Return an underlying's level, None where it is not known."""
+        return self.day.level(symbol)
 
     def measure(self, call: Call) -> Series | None:
-        """Return a level."""
-        if call.measure == "spot":
-            return self._level(str(call.argument("of")))
-        index = MEASURES[call.measure].index
-        return self._level(index) if index else None
-
-    def _level(self, symbol: str) -> Series | None:
-        level = self.day.level(symbol)
-        return None if level is None else (level, HAIR)
+        """Return a measure at all instants, None where there is no column of it."""
+        return MEASURES[call.measure].column(call, self)
 
 
-class Position(NamedTuple):
-    """Measures of a position that is held, or of N whose numbers in `held` have shape (N, 1): then theirs are (N, T).
+class Position(MarketColumns):
+    """The market, and a position that is held; or N whose numbers in `held` have shape (N, 1): then theirs are (N, T).
 
     names: its legs', in their order. kept: arrays that others asked for too, by the key of their legs.
     """
 
-    day: SessionColumns
-    structure: Sequence[Leg]
-    names: tuple[str, ...]
-    held: Held
-    kept: dict[object, Columns]
-    key: object
+    def __init__(
+        self,
+        day: SessionColumns,
+        structure: Sequence[Leg],
+        names: tuple[str, ...],
+        held: Held,
+        kept: dict[object, Columns],
+        key: object,
+    ) -> None:
+        super().__init__(day)
+        self.structure, self.names, self.kept, self.key = structure, names, kept, key
+        self.held: Held = held
 
     def measure(self, call: Call) -> Series | None:
         """Return a measure of the position or of the market."""
         find = _OF_POSITION.get(call.measure)
-        return Market(self.day).measure(call) if find is None else find(self, call)
+        return super().measure(call) if find is None else find(self, call)
 
     def _worth(self, at: str) -> Columns:
         """Return what closing it brings per share."""
@@ -306,13 +309,6 @@ class Position(NamedTuple):
             return None if risk is None else (risk, HAIR)
         return risk * LOT * self.held.quantity + self.held.commissions, 1e-3
 
-    def _move(self, call: Call) -> Series | None:
-        level = self.day.level(str(call.argument("of")))
-        if level is None or call.argument("since") != SINCE_ENTRY or self.held.spot is None:
-            return None
-        is_part = call.quantity is Quantity.FRACTION
-        return (level / self.held.spot - 1.0 if is_part else level - self.held.spot), HAIR
-
     def _breach(self, call: Call) -> Series | None:
         """Return how far inside, or past, its bound spot is: 0 and more is a breach."""
         arguments, names = dict(call.arguments), names_of(call)
@@ -352,7 +348,6 @@ _OF_POSITION: Mapping[str, Callable[[Position, Call], Series | None]] = {
     "credit": Position._entered_at,
     "debit": Position._entered_at,
     "max_risk": Position._max_risk,
-    "move": Position._move,
     "breach": Position._breach,
     "time": Position._time,
 }

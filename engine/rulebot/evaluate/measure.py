@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 
-from rulebot.compile.plan import Arithmetic, Call, Constant, Number, Plan, Quantity
+from rulebot.compile.plan import Arithmetic, Call, Constant, Number, Plan, Quantity, Score
 from rulebot.measure.reading import Context, Read, Reading, UnknownValue, exact
 from rulebot.measure.view import View
 from rulebot.measures.model import modelled
@@ -16,12 +16,6 @@ def context_of(plan: Plan, max_age: float | None = None) -> Context:
     legs = {leg.symbol: plan.nearest_leg(leg.symbol) or leg for leg in plan.legs}
     classes = {symbol: leg.trading_class for symbol, leg in legs.items()}
     return Context(symbols=plan.underlyings, classes=classes, expiry=plan.expiry, max_age=max_age)
-
-
-def _model(call: Call, context: Context) -> Read:
-    if call.score is None:
-        raise TypeError(f"a model without its numbers: {call}")
-    return modelled(call.score.model, tuple(reader_of(number, context) for number in call.score.inputs))
 
 
 _PRICES = (Quantity.PRICE, Quantity.DOLLARS)
@@ -43,9 +37,10 @@ def reader_of(number: Number, context: Context) -> Read:
     match number:
         case Constant(value):
             return lambda view: value
+        case Call(score=Score(model, inputs)):
+            return modelled(model, tuple(reader_of(each, context) for each in inputs))
         case Call(measure):
-            reader = MEASURES[measure].read
-            return _model(number, context) if reader is None else reader(number, context)
+            return MEASURES[measure].reader(number, context)
         case Arithmetic(operator, operands, quantity):
             read = _arithmetic(operator, tuple(reader_of(operand, context) for operand in operands))
             return partial(_exactly, read) if quantity in _PRICES else read

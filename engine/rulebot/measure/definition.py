@@ -6,7 +6,16 @@ from enum import Enum
 from typing import NamedTuple
 
 from rulebot.measure.ranges import ALL, Range
-from rulebot.measure.reading import Context, Judge, Read
+from rulebot.measure.reading import (
+    HAIR,
+    HAIR_OF_DOLLARS,
+    Calculation,
+    Column,
+    ColumnView,
+    Context,
+    Judge,
+    Read,
+)
 from rulebot.measure.series import Series
 from rulebot.measure.tree import Argument, Call, Quantity
 from rulebot.measure.usual import Likeness, UsualRanges
@@ -98,8 +107,9 @@ class Measure:
     prefixes completed with the symbol (`spot`, `strikes`) or whole names. `max_age` in seconds. `words`: what may stand
     after `is`. in_text: a text may name it; else models alone read it.
 
-    One of `read` (a number), `judge` (true by itself) and `judge_word` (compared with a word) reads it. detail: the
-    words behind its value. usual: of the numbers written beside it. reach: what it can be at all.
+    One of `calculation` (a number from inputs, by columns as well), `read` (a number of one instant alone), `judge`
+    (true by itself) and `judge_word` (compared with a word) reads it. detail: the words behind its value. usual: of the
+    numbers written beside it. reach: what it can be at all.
 
     title, about, subject, bound, examples, bounds, let_example: what the JSON Schema says of it (`compile/schema.py`).
     subject: of the sentence "True while {subject} is greater than this.", "" where the schema is written by hand.
@@ -124,6 +134,7 @@ class Measure:
     words: tuple[str, ...] = ()
     in_text: bool = True
     phrase: Phrase
+    calculation: Callable[[Call], Calculation] | None = None
     read: Callable[[Call, Context], Read] | None = None
     judge: Callable[[Call, Context], Judge] | None = None
     judge_word: Callable[[Call, Context, str], Judge] | None = None
@@ -160,6 +171,19 @@ class Measure:
     def is_truth(self) -> bool:
         """True for what holds by itself, with no comparison."""
         return self.quantity is Quantity.TRUTH
+
+    def reader(self, call: Call, context: Context) -> Read:
+        """Return the function that reads its number from a snapshot. Raises: TypeError without a number."""
+        if self.calculation is not None:
+            return self.calculation(call).reader(context)
+        if self.read is None:
+            raise TypeError(f"'{self.name}' has no number of its own")
+        return self.read(call, context)
+
+    def column(self, call: Call, columns: ColumnView) -> Column | None:
+        """Return it at all instants at once, None where that takes the rule of each instant."""
+        doubt = HAIR_OF_DOLLARS if call.quantity is Quantity.DOLLARS else HAIR
+        return None if self.calculation is None else self.calculation(call).column(columns, doubt)
 
 
 def may_stand(measure: Measure, place: Place) -> bool:

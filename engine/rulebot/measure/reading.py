@@ -1,12 +1,22 @@
-"""What a measure reads at one instant: a number, unknown with its reason, or what the known legs decide."""
+"""What a measure reads at one instant: a number, unknown with its reason, or what the known legs decide.
+
+A measure that is calculated from inputs is also read at all instants of a session at once, as columns, by the same
+calculation. numpy is loaded by whoever has columns, not by this module.
+"""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rulebot.measure.verdict import Verdict
-from rulebot.measure.view import View
+from rulebot.measure.view import Held, View
 from rulebot.model.values import dataclass
 from rulebot.spec.nouns import Expiry
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Value = float | NDArray[np.float64]
 
 
 class UnknownValue(NamedTuple):
@@ -71,3 +81,154 @@ def kept(make: Callable[..., Any]) -> Callable[..., Any]:
         return last[1]
 
     return made
+
+
+# --- One calculation for a number and for columns of numbers
+
+HAIR = 1e-6
+"""How far a column may be off: it is not rounded as numbers are, and is added up in another order."""
+HAIR_OF_DOLLARS = 1e-3
+"""The same of dollars of a whole position."""
+
+
+class Column(NamedTuple):
+    """Values at all instants, or the one value of all of them, and how far they may be off; nan where not known."""
+
+    values: "Value"
+    doubt: float = HAIR
+
+
+class ColumnView:
+    """What measures may look at, at all instants of a session at once: the counterpart of `View`.
+
+    What is asked of it is None where it has no column of that; nan stands at an instant at which it is not known.
+    held: the open position; of N positions at once its numbers have shape (N, 1), and columns (N, T).
+    """
+
+    held: Held | None = None
+
+    def level(self, symbol: str) -> "Value | None":
+        """Return the level of an underlying or index."""
+        return None
+
+    def of_board(self, symbol: str, name: str) -> "Value | None":
+        """Return what the board has of an underlying, above 0: its `open`, `high`, `low` or `previous_close`."""
+        return None
+
+    def opening_move(self, symbol: str) -> "Value | None":
+        """Return the expected move of the open."""
+        return None
+
+
+class Input(NamedTuple):
+    """One thing that a calculation reads. read: from a snapshot, unknown with its reason. column: None without one."""
+
+    read: Callable[[Context], Callable[[View], Any]]
+    column: Callable[[ColumnView], Any] = lambda columns: None
+
+
+def itself(value: Any) -> Any:
+    """Return the only input of a calculation as it is."""
+    return value
+
+
+class Calculation(NamedTuple):
+    """How one call of a measure is calculated from its inputs: by arithmetic that floats and arrays share.
+
+    The first input that is unknown is the answer; so is what `calculate` returns as unknown. is_exact: a number, not a
+    column, is freed from the noise of binary floats.
+    """
+
+    inputs: tuple[Input, ...]
+    calculate: Callable[..., Any] = itself
+    is_exact: bool = False
+
+    def reader(self, context: Context) -> Read:
+        """Return the function that reads it from a snapshot."""
+        reads = tuple(each.read(context) for each in self.inputs)
+        calculate = _exactly(self.calculate) if self.is_exact else self.calculate
+        if calculate is itself:
+            return reads[0]
+        if len(reads) == 1:
+            return _of_one(calculate, reads[0])
+        return _of_two(calculate, *reads) if len(reads) == 2 else _of_many(calculate, reads)
+
+    def column(self, columns: ColumnView, least_doubt: float = HAIR) -> Column | None:
+        """Return it at all instants, None where an input has no column."""
+        found = []
+        for each in self.inputs:
+            values = each.column(columns)
+            if values is None:
+                return None
+            found.append(values)
+        doubts = [values.doubt for values in found if isinstance(values, Column)]
+        result = self.calculate(*(values.values if isinstance(values, Column) else values for values in found))
+        return None if isinstance(result, UnknownValue) else Column(result, max((least_doubt, *doubts)))
+
+
+def _exactly(calculate: Callable[..., Any]) -> Callable[..., Any]:
+    if calculate is itself:
+        return exact
+
+    def exactly(*values: Any) -> Reading:
+        found: Reading = calculate(*values)
+        return exact(found) if isinstance(found, float) else found
+
+    return exactly
+
+
+def _of_one(calculate: Callable[[Any], Any], read: Callable[[View], Any]) -> Read:
+    def of_one(view: View) -> Reading:
+        value = read(view)
+        return value if value.__class__ is UnknownValue else calculate(value)
+
+    return of_one
+
+
+def _of_two(calculate: Callable[[Any, Any], Any], one: Callable[[View], Any], other: Callable[[View], Any]) -> Read:
+    def of_two(view: View) -> Reading:
+        left = one(view)
+        if left.__class__ is UnknownValue:
+            return left
+        right = other(view)
+        return right if right.__class__ is UnknownValue else calculate(left, right)
+
+    return of_two
+
+
+def _of_many(calculate: Callable[..., Any], reads: tuple[Callable[[View], Any], ...]) -> Read:
+    def of_many(view: View) -> Reading:
+        values = []
+        for read in reads:
+            value = read(view)
+            if value.__class__ is UnknownValue:
+                return value
+            values.append(value)
+        found: Reading = calculate(*values)
+        return found
+
+    return of_many
+
+
+def larger(one: "Value", other: "Value") -> "Value":
+    """Return the larger of two numbers, or of two columns instant by instant; nan where one is."""
+    if isinstance(one, float) and isinstance(other, float):
+        return max(one, other)
+    import numpy as np
+
+    return np.maximum(one, other)
+
+
+def while_known(value: "Value", other: "Value") -> "Value":
+    """Return a value; of a column nan where another is, which is not part of it but as fresh as it has to be."""
+    if isinstance(value, float) and isinstance(other, float):
+        return value
+    import numpy as np
+
+    return np.where(np.isnan(other), np.nan, value)
+
+
+def ratio(one: "Value", other: "Value", why: str) -> "Value | UnknownValue":
+    """Return a quotient; unknown, and why, where what it is divided by is not above 0: of columns all of it."""
+    is_sound = other > 0.0 if isinstance(other, float) else not (other <= 0.0).any()
+    return one / other if is_sound else UnknownValue(why)

@@ -4,8 +4,10 @@ The level of an underlying is its midpoint when its quote is sound, else its las
 old a price may be is said in `rulebot.model.market`; every price is unknown when the feed has been silent for 15 s.
 """
 
-from collections.abc import Callable, Mapping
-from math import isnan
+from collections.abc import Mapping
+from functools import partial
+from math import isnan, nan
+from typing import TYPE_CHECKING, Any
 
 from rulebot.measure.definition import (
     LEVEL_CHANGE,
@@ -22,7 +24,18 @@ from rulebot.measure.definition import (
     choice,
 )
 from rulebot.measure.ranges import NOT_NEGATIVE, POSITIVE
-from rulebot.measure.reading import Context, Read, Reading, UnknownValue, exact
+from rulebot.measure.reading import (
+    Calculation,
+    ColumnView,
+    Context,
+    Input,
+    Read,
+    Reading,
+    UnknownValue,
+    larger,
+    ratio,
+    while_known,
+)
 from rulebot.measure.tree import SINCE_ENTRY, Call, Quantity
 from rulebot.measure.usual import (
     CHANGE,
@@ -41,7 +54,10 @@ from rulebot.model.contract import Underlying
 from rulebot.model.market import LEVEL_AGE, VOLATILITY_INDEX_AGE, age_problem, quote_problem, usual_age
 from rulebot.spec.nouns import Unit
 
-_TOGETHER = 2.0
+if TYPE_CHECKING:
+    from rulebot.measure.reading import Value
+
+_MOST_LAG = 2.0
 """Seconds by which a level that is sent all the time may lag the other of a ratio."""
 
 
@@ -73,14 +89,9 @@ def _level(view: View, contract: Underlying, limit: float) -> Reading:
     return UnknownValue(f"{contract}: no price") if isnan(last) else last
 
 
-def spot(call: Call, context: Context) -> Read:
-    """Bind `spot`."""
-    return spot_of(str(call.argument("of")), context)
-
-
-def level_of(symbol: str) -> Callable[[Call, Context], Read]:
-    """Return what binds the level of an index."""
-    return lambda call, context: spot_of(symbol, context)
+def level(symbol: str) -> Input:
+    """Return the level of an underlying or index as an input."""
+    return Input(partial(spot_of, symbol), lambda columns: columns.level(symbol))
 
 
 def index_level(
@@ -104,7 +115,7 @@ def index_level(
         units=NUMBER_LEVEL,
         max_age=VOLATILITY_INDEX_AGE,
         reads=(f"index:{symbol}",),
-        read=level_of(symbol),
+        calculation=lambda call: Calculation((level(symbol),)),
         usual=ranges,
         reach=POSITIVE,
         phrase=fixed(symbol),
@@ -120,134 +131,114 @@ def _volatility_index(symbol: str, about: str) -> Measure:
     return index_level(symbol, about, INDEX_OF_VOLATILITY, (14, 30), {"above": 14}, likeness=Likeness.VOLATILITY_INDEX)
 
 
-_BASES = {"open": "no open of the session yet", "close": "no previous close"}
+_WHY = {
+    "open": "no open of the session yet",
+    "previous_close": "no previous close",
+    "low": "no low of the session yet",
+}
+"""Why a column of the board is not known."""
 
 
-def _column(view: View, contract: Underlying, name: str) -> float:
-    row = view.board.rows.get(contract, -1)
-    value: float = getattr(view.board, name)[row] if row >= 0 else float("nan")
-    return value
-
-
-def _base(view: View, contract: Underlying, since: str) -> Reading:
-    if since == SINCE_ENTRY:
-        spot = None if view.held is None else view.held.spot
-        return UnknownValue(f"{contract}: its spot at the entry is not on record") if spot is None else spot
-    value = _column(view, contract, "open" if since == "open" else "previous_close")
-    return UnknownValue(f"{contract}: {_BASES[since]}") if isnan(value) or value <= 0.0 else value
-
-
-def _change(symbol: str, since: str, is_part: bool, context: Context) -> Read:
-    level = spot_of(symbol, context)
+def _of_board(symbol: str, name: str) -> Input:
+    """Return a column of the board as an input: the open, the previous close or the lowest of an underlying."""
     contract = Underlying(symbol)
 
     def read(view: View) -> Reading:
-        now = level(view)
-        base = _base(view, contract, since)
-        if not isinstance(now, float):
-            return now
-        if not isinstance(base, float):
-            return base
-        return exact(now / base - 1.0 if is_part else now - base)
+        row = view.board.rows.get(contract, -1)
+        value: float = getattr(view.board, name)[row] if row >= 0 else nan
+        return value if value > 0.0 else UnknownValue(f"{symbol}: {_WHY[name]}")
 
-    return read
+    return Input(lambda context: read, lambda columns: columns.of_board(symbol, name))
 
 
-def vix_change(call: Call, context: Context) -> Read:
-    """Bind `vix_change`, in points or as a part of the base."""
-    return _change("VIX", str(call.argument("since")), call.quantity is Quantity.FRACTION, context)
+def _spot_at_entry(symbol: str) -> Input:
+    unknown = UnknownValue(f"{symbol}: its spot at the entry is not on record")
+
+    def spot(view: View | ColumnView) -> float | None:
+        return None if view.held is None else view.held.spot
+
+    def read(view: View) -> Reading:
+        found = spot(view)
+        return unknown if found is None else found
+
+    return Input(lambda context: read, spot)
 
 
-def move(call: Call, context: Context) -> Read:
-    """Bind `move`, in points or as a part of the base."""
+def _change(one: Input, base: Input, call: Call) -> Calculation:
+    """Return a change in points, or as a part of its base, which is above 0."""
+    if call.quantity is Quantity.FRACTION:
+        return Calculation((one, base), lambda now, then: now / then - 1.0, is_exact=True)
+    return Calculation((one, base), lambda now, then: now - then, is_exact=True)
+
+
+def _since(call: Call, symbol: str) -> Calculation:
+    """Return the change of a level since the open, the previous close, or the entry."""
     since = str(call.argument("since"))
-    return _change(str(call.argument("of")), since, call.quantity is Quantity.FRACTION, context)
+    if since == SINCE_ENTRY:
+        return _change(level(symbol), _spot_at_entry(symbol), call)
+    return _change(level(symbol), _of_board(symbol, "open" if since == "open" else "previous_close"), call)
 
 
-def vix_spike(call: Call, context: Context) -> Read:
-    """Bind `vix_spike`: VIX above its lowest of the session so far."""
-    level = spot_of("VIX", context)
-    contract = Underlying("VIX")
-
-    def read(view: View) -> Reading:
-        now = level(view)
-        if not isinstance(now, float):
-            return now
-        low = _column(view, contract, "low")
-        return UnknownValue("VIX: no low of the session yet") if isnan(low) else exact(max(now - low, 0.0))
-
-    return read
-
-
-def gap(call: Call, context: Context) -> Read:
-    """Bind `gap`: the open against the previous close."""
-    contract = Underlying(str(call.argument("of")))
-    is_part = call.quantity is Quantity.FRACTION
-
-    def read(view: View) -> Reading:
-        opened, closed = _base(view, contract, "open"), _base(view, contract, "close")
-        if not isinstance(opened, float):
-            return opened
-        if not isinstance(closed, float):
-            return closed
-        return exact(opened / closed - 1.0 if is_part else opened - closed)
-
-    return read
-
-
-def day_range(call: Call, context: Context) -> Read:
-    """Bind `day_range`; the extremes are as fresh as the level beside them."""
+def _gap(call: Call) -> Calculation:
     symbol = str(call.argument("of"))
-    level = spot_of(symbol, context)
+    return _change(_of_board(symbol, "open"), _of_board(symbol, "previous_close"), call)
+
+
+def _vix_spike(call: Call) -> Calculation:
+    return Calculation((level("VIX"), _of_board("VIX", "low")), lambda now, low: larger(now - low, 0.0), is_exact=True)
+
+
+def _day_range(call: Call) -> Calculation:
+    symbol = str(call.argument("of"))
+
+    def calculate(now: "Value", found: tuple["Value", "Value"]) -> "Value":
+        high, low = found
+        return while_known(high - low, now)
+
+    return Calculation((level(symbol), _extremes(symbol)), calculate, is_exact=True)
+
+
+def _extremes(symbol: str) -> Input:
+    """Return the highest and the lowest of the session so far as an input."""
     contract = Underlying(symbol)
 
-    def read(view: View) -> Reading:
-        now = level(view)
-        if not isinstance(now, float):
-            return now
-        high, low = _column(view, contract, "high"), _column(view, contract, "low")
-        if isnan(high) or isnan(low) or high < low:
+    def read(view: View) -> tuple[float, float] | UnknownValue:
+        board, row = view.board, view.board.rows.get(contract, -1)
+        if row < 0 or not board.high[row] >= board.low[row]:
             return UnknownValue(f"{symbol}: no high and low of the session yet")
-        return exact(high - low)
+        return board.high[row], board.low[row]
 
-    return read
+    def column(columns: ColumnView) -> Any:
+        high, low = columns.of_board(symbol, "high"), columns.of_board(symbol, "low")
+        return None if high is None or low is None else (high, low)
+
+    return Input(lambda context: read, column)
 
 
-def spx_spy_ratio(call: Call, context: Context) -> Read:
-    """Bind `spx_spy_ratio`.
+def _spx_spy_ratio(call: Call) -> Calculation:
+    return Calculation((level("SPX"), level("SPY"), _TOGETHER), lambda spx, spy, _: ratio(spx, spy, "SPY: no price"))
+
+
+def _together(view: View) -> bool | UnknownValue:
+    """Return true, or which of SPX and SPY is older than the other.
 
     A quote is sent only when it changes: an older one is unchanged while the feed lives, and counts as of now. A level
     that is sent all the time (an index, a last trade) must not lag the other by more than 2 s.
     """
-    levels = (spot_of("SPX", context), spot_of("SPY", context))
-    contracts = (Underlying("SPX"), Underlying("SPY"))
-
-    def read(view: View) -> Reading:
-        spx, spy = levels[0](view), levels[1](view)
-        if not isinstance(spx, float):
-            return spx
-        if not isinstance(spy, float):
-            return spy
-        if problem := _apart(view, contracts):
-            return UnknownValue(problem)
-        return spx / spy if spy > 0.0 else UnknownValue("SPY: no price")
-
-    return read
-
-
-def _apart(view: View, contracts: tuple[Underlying, Underlying]) -> str:
-    board = view.board
-    stamps = []
-    for contract in contracts:
+    board, stamps = view.board, []
+    for contract in (Underlying("SPX"), Underlying("SPY")):
         row = board.rows[contract]
         is_quote = not quote_problem(board, row, view.now, LEVEL_AGE)
-        stamps.append((board.quote_at[row] if is_quote else board.last_at[row], is_quote))
-    newest = max(at for at, _ in stamps)
-    for contract, (at, is_quote) in zip(contracts, stamps, strict=True):
-        if not is_quote and newest - at > _TOGETHER:
-            return f"{contract}: {newest - at:.0f} s older than the other"
-    return ""
+        stamps.append((contract, board.quote_at[row] if is_quote else board.last_at[row], is_quote))
+    newest = max(at for _, at, _ in stamps)
+    for contract, at, is_quote in stamps:
+        if not is_quote and newest - at > _MOST_LAG:
+            return UnknownValue(f"{contract}: {newest - at:.0f} s older than the other")
+    return True
 
+
+_TOGETHER = Input(lambda context: _together)
+"""That SPX and SPY are of one time; a column has no stamps."""
 
 MEASURES: tuple[Measure, ...] = (
     Measure(
@@ -260,7 +251,7 @@ MEASURES: tuple[Measure, ...] = (
         parameters=(SYMBOL_OF_MARKET,),
         max_age=LEVEL_AGE,
         reads=("spot",),
-        read=spot,
+        calculation=lambda call: Calculation((level(str(call.argument("of"))),)),
         usual=PRICE_LEVEL,
         reach=POSITIVE,
         phrase=lambda words: words.symbol,
@@ -293,7 +284,7 @@ MEASURES: tuple[Measure, ...] = (
         ),
         max_age=VOLATILITY_INDEX_AGE,
         reads=("index:VIX",),
-        read=vix_change,
+        calculation=lambda call: _since(call, "VIX"),
         usual={
             **usual(Quantity.LEVEL, 0.1, 30.0, signed=True, zero=True),
             **usual(Quantity.FRACTION, 0.01, 0.9, signed=True, zero=True),
@@ -325,7 +316,7 @@ MEASURES: tuple[Measure, ...] = (
         ),
         max_age=LEVEL_AGE,
         reads=("spot",),
-        read=move,
+        calculation=lambda call: _since(call, str(call.argument("of"))),
         usual=CHANGE,
         phrase=lambda words: f"the move of {words.symbol} {words.since}",
     ),
@@ -338,7 +329,7 @@ MEASURES: tuple[Measure, ...] = (
         units=((Unit.POINTS, Quantity.LEVEL),),
         max_age=VOLATILITY_INDEX_AGE,
         reads=("index:VIX",),
-        read=vix_spike,
+        calculation=_vix_spike,
         usual={Quantity.LEVEL: Usual(0.1, 25.0)},
         reach=NOT_NEGATIVE,
         phrase=fixed("the rise of VIX above its lowest of the session"),
@@ -356,7 +347,7 @@ MEASURES: tuple[Measure, ...] = (
         units=PLAIN,
         max_age=LEVEL_AGE,
         reads=("spot:SPX", "spot:SPY"),
-        read=spx_spy_ratio,
+        calculation=_spx_spy_ratio,
         usual=usual(Quantity.PLAIN, 9.5, 10.5),
         reach=POSITIVE,
         phrase=fixed("SPX / SPY"),
@@ -375,7 +366,7 @@ MEASURES: tuple[Measure, ...] = (
         parameters=(SYMBOL,),
         max_age=None,
         reads=("spot",),
-        read=gap,
+        calculation=_gap,
         usual=CHANGE,
         phrase=lambda words: f"the gap of {words.symbol} between the previous close and the open",
         subject="the gap",
@@ -394,7 +385,7 @@ MEASURES: tuple[Measure, ...] = (
         parameters=(SYMBOL,),
         max_age=LEVEL_AGE,
         reads=("spot",),
-        read=day_range,
+        calculation=_day_range,
         usual=scaled(Quantity.POINTS, 0.0005, 0.2, Scale.SPOT),
         reach=NOT_NEGATIVE,
         phrase=lambda words: f"the day's range{words.of_symbol}",

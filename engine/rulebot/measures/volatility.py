@@ -6,6 +6,7 @@ the money is the listed strike nearest spot with sound quotes on both sides, of 
 
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import partial
 from math import sqrt
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from rulebot.measure.definition import (
 )
 from rulebot.measure.listings import expiry_on, neighbours
 from rulebot.measure.ranges import POSITIVE
-from rulebot.measure.reading import Context, Read, Reading, UnknownValue
+from rulebot.measure.reading import Calculation, Context, Input, Read, Reading, UnknownValue
 from rulebot.measure.series import estimator_of
 from rulebot.measure.tree import Argument, Call, Quantity
 from rulebot.measure.usual import RATE, Likeness, Scale, scaled, usual
@@ -180,14 +181,13 @@ def iv_over_rv_detail(call: Call, context: Context) -> Callable[[View], str]:
     return lambda view: f"iv {above(view):.1f}%, rv {below(view):.1f}% {ending}"
 
 
-def expected_move(call: Call, context: Context) -> Read:
-    """Bind `expected_move`: of the open from the facts, else from the straddle or the implied volatility of now."""
+def expected_move(call: Call) -> Calculation:
+    """Return `expected_move`: of the open from the facts, else from the straddle or the implied volatility of now."""
     symbol = str(call.argument("of"))
     if call.argument("asof") == "open":
-        return _opening_move(symbol, context)
-    if call.argument("method") == "iv":
-        return _move_by_iv(symbol, context)
-    return move_by_straddle(symbol, context)
+        return Calculation((Input(partial(_opening_move, symbol), lambda columns: columns.opening_move(symbol)),))
+    by_iv = call.argument("method") == "iv"
+    return Calculation((Input(partial(_move_by_iv if by_iv else move_by_straddle, symbol)),))
 
 
 def _refuse_method(given: Mapping[str, Argument]) -> Refusal | None:
@@ -321,7 +321,7 @@ MEASURES: tuple[Measure, ...] = (
         ),
         max_age=OPTION_AGE,
         reads=("spot", "strikes"),
-        read=expected_move,
+        calculation=expected_move,
         refuse=_refuse_method,
         usual=scaled(Quantity.POINTS, 0.15, 8.0, Scale.MOVE),
         reach=POSITIVE,

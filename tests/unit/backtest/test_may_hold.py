@@ -5,10 +5,10 @@ from itertools import product
 import numpy as np
 import pytest
 
-from rulebot.backtest.arrays import HAIR, may_hold, surely_holds
+from rulebot.backtest.arrays import may_hold, surely_holds
 from rulebot.compile.plan import AllOf, AnyOf, Call, Compare, Constant, Not, Op, Quantity
 from rulebot.evaluate.rules import _HOLDS
-from rulebot.measure.reading import exact
+from rulebot.measure.reading import HAIR, exact
 
 VALUES = np.array([-0.3, 0.0, 0.1 + 0.2, 0.3, 0.3 + 5e-11, 0.3 + 5e-8, 0.3 - 5e-8, 0.35, 0.4, np.nan])
 CALL = Call("vix", (), Quantity.LEVEL)

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from rulebot.adapters.history.session import Columns
-from rulebot.backtest.arrays import HAIR, Market, Mask, Series, may_hold
+from rulebot.backtest.arrays import MarketColumns, Mask, Series, may_hold
 from rulebot.backtest.fill_model import FillModel
 from rulebot.compile.data_needs import calls_of
-from rulebot.compile.plan import Call, Compare, Constant, LegPlan, Op, Quantity, Rule, Truth
+from rulebot.compile.plan import Call, Compare, Constant, LegPlan, Op, Rule, Truth
 from rulebot.core.entry_rate_limit import MOST
 from rulebot.core.price_limits import holds_at, risk_floor, stated_floor
 from rulebot.core.program import CompiledBot, CompiledRule, Program
@@ -157,8 +157,6 @@ def _is_of_price(call: Call) -> bool:
 # --- Conditions that read the market alone, of entry and of what halts a bot
 
 _SLACK = 1e-9
-_LAST, _OPEN, _HIGH, _LOW = range(4)
-"""The rows of a range (`ArrayDay.ranges`)."""
 
 
 class Conditions:
@@ -166,7 +164,7 @@ class Conditions:
 
     def __init__(self, day: ArrayDay, at_money: AtMoney) -> None:
         self._day, self.at_money = day, at_money
-        self._market = Market(day)
+        self._market = _Market(day)
         self._truths: dict[tuple[int, int, int, bool], bool | None] = {}
         self._halts: dict[tuple[int, int], float | None] = {}
         self._known: dict[Call, Series | None] = {}
@@ -250,40 +248,24 @@ class Conditions:
     # ------------------------------------------------------------ arrays
 
     def measure(self, call: Call) -> Series | None:
-        """Return a measure of the market, None where there is no array of it."""
+        """Return a measure of the market, None where there is no column of it."""
         if call not in self._known:
-            self._known[call] = self._measure(call)
+            self._known[call] = self._market.measure(call)
         return self._known[call]
 
-    def _measure(self, call: Call) -> Series | None:
-        arguments = dict(call.arguments)
-        match call.measure:
-            case "expected_move" if arguments.get("asof") == "open":
-                move = self._day.opening_move(str(arguments["of"]))
-                return None if move is None else (move, HAIR)
-            case "vix_change" | "move":
-                symbol = "VIX" if call.measure == "vix_change" else str(arguments["of"])
-                return self._of_range(symbol, lambda told: self._change(symbol, told, call))
-            case "vix_spike":
-                return self._of_range("VIX", lambda told: np.maximum(told[_LAST] - told[_LOW], 0.0))
-            case "day_range":
-                return self._of_range(str(arguments["of"]), lambda told: told[_HIGH] - told[_LOW])
-            case _:
-                return self._market.measure(call)
 
-    def _of_range(self, symbol: str, find: Callable[[Columns], Columns | None]) -> Series | None:
-        """Return what follows from the range of a level so far, None where it is not known."""
-        found = None if self._day.level(symbol) is None else find(self._day.ranges(symbol))
-        return None if found is None else (found, HAIR)
+class _Market(MarketColumns):
+    """The market of a session that variants share."""
 
-    def _change(self, symbol: str, told: Columns, call: Call) -> Columns | None:
-        day = self._day
-        since_open = call.argument("since") == "open"
-        base = float(told[_OPEN, day.first]) if since_open else day.previous_close(symbol)
-        if not base > 0.0:
-            return None
-        change: Columns = told[_LAST] / base - 1.0 if call.quantity is Quantity.FRACTION else told[_LAST] - base
-        return change
+    day: ArrayDay
+
+    def of_board(self, symbol: str, name: str) -> Columns | float | None:
+        """Return the open, high, low or previous close of an underlying."""
+        return self.day.of_board(symbol, name)
+
+    def opening_move(self, symbol: str) -> float | None:
+        """Return the expected move of the open that bots were told."""
+        return self.day.opening_move(symbol)
 
 
 def rising_to(test: Truth) -> float | None:

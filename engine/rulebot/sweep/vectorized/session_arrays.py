@@ -35,6 +35,7 @@ OptionColumns = NDArray[np.intp]
 _MONEY = 0.5
 """An absolute delta from which on outward deltas have to fall."""
 _OF_LEVELS = ("last", "last_at", "open", "high", "low")
+_OF_RANGE = ("last", "open", "high", "low")
 LEAST_SPACING = 20.0
 """Seconds between two instants at least, so that an order can be worked between them."""
 
@@ -109,7 +110,7 @@ class ArrayDay:
         of_levels = {name: np.full((len(times), len(self.board.contracts)), np.nan) for name in _OF_LEVELS}
         for row, underlying in enumerate(self._underlyings):
             of_levels["last_at"][:, row] = times
-            for name, column in zip(("last", "open", "high", "low"), self.ranges(underlying.symbol), strict=True):
+            for name, column in zip(_OF_RANGE, self.ranges(underlying.symbol), strict=True):
                 of_levels[name][:, row] = column
             shown_by = IMPLIED_BY.get(underlying.symbol, "")
             if (index := self.day.levels.get(shown_by)) is not None:
@@ -170,9 +171,12 @@ class ArrayDay:
         told = (facts.opening_moves.get((symbol, self.session.date)) for _, facts in self._facts.values())
         return next((move for move in told if move is not None), None)
 
-    def previous_close(self, symbol: str) -> float:
-        """Return an underlying's close of the session before, nan where it is not known."""
-        return float(self._market.previous.get(symbol, np.nan))
+    def of_board(self, symbol: str, name: str) -> Columns | float | None:
+        """Return the open, high, low or previous close of an underlying, None where the source has none."""
+        if name == "previous_close":
+            close = float(self._market.previous.get(symbol, np.nan))
+            return close if close > 0.0 else None
+        return self.ranges(symbol)[_OF_RANGE.index(name)] if symbol in self.day.levels else None
 
     def place_at(self, at: float) -> int:
         """Return the instant that stands so many seconds after the open."""

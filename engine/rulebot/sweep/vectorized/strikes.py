@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rulebot.adapters.history.session import Columns, Places
-from rulebot.backtest.arrays import HAIR, Mask, Measure, Series
+from rulebot.backtest.arrays import Mask, Measure, Series
 from rulebot.compile.plan import Call, LegPlan, Quantity
 from rulebot.core.program import CompiledBot
 from rulebot.evaluate.strike_terms import OFFSETS
 from rulebot.evaluate.strikes import StrikeChooser, StructureSelection
 from rulebot.evaluate.watch import MONEY_KEPT
 from rulebot.measure.listings import BAND
+from rulebot.measure.reading import HAIR
 from rulebot.measure.view import LegView, View
 from rulebot.measures.structure import names_of
 from rulebot.model.black import MEAN_MOVE
