@@ -1,14 +1,15 @@
 """The JSON Schema of a bot: what is written by hand, and what follows from the definitions of the measures.
 
-A measure with a `subject` has its `m_` and `let_` definitions made here; the others have theirs written by hand. The
-lists of all measures, and the pattern of misspelt ones, are made here for all.
+A measure's `m_` and `let_` definitions, the lists of all measures and the pattern of misspelt ones are made here. They
+stand behind what is written by hand.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from rulebot.measure.definition import Measure, Parameter
+from rulebot.measure.definition import Measure, Parameter, Place
+from rulebot.measure.tree import Quantity
 from rulebot.measures.registry import VOCABULARY
 from rulebot.spec.schema import one_slip_from
 
@@ -25,56 +26,67 @@ _SENTENCES = {
 }
 _LISTS = {"condition_parts": "known_condition", "exit": "known_exit", "halt": "known_halt"}
 """Where a condition may stand, and the definition of all words there."""
+_NOT_IN_EXITS = frozenset({Place.REQUIRE, Place.RISK})
+"""Places before an entry: a measure of these alone is not offered under `exits`."""
 
 
 def document(text: str) -> str:
     """Return the text of the schema with all that follows from the measures made anew."""
     schema = json.loads(text)
-    definitions: Node = schema["$defs"]
-    for measure in VOCABULARY.values():
-        if measure.subject:
-            _put(definitions, f"m_{measure.name}", _condition(measure))
-        if measure.subject and measure.let_example is not None:
-            _put(definitions, f"let_{measure.name}", _let(measure))
-    for name in [*_LISTS, "let"]:
-        prefix = "let_" if name == "let" else "m_"
-        known = definitions[name]["properties"]
-        for measure in (each for each in VOCABULARY.values() if each.subject):
-            if f"{prefix}{measure.name}" in definitions:
-                _put(known, measure.name, {"$ref": f"#/$defs/{prefix}{measure.name}"}, prefix)
+    by_hand = {name: node for name, node in schema["$defs"].items() if not _is_made(name)}
+    conditions = {name: _condition(measure) for name, measure in VOCABULARY.items() if _is_condition(measure)}
+    lets = {name: _let(measure) for name, measure in VOCABULARY.items() if measure.let_example is not None}
+    definitions: Node = {
+        **by_hand,
+        **{f"m_{name}": node for name, node in conditions.items()},
+        **{f"let_{name}": node for name, node in lets.items()},
+    }
+    schema["$defs"] = definitions
     for name, known_words in _LISTS.items():
+        here = [each for each in conditions if name != "exit" or not VOCABULARY[each].places <= _NOT_IN_EXITS]
+        _list(definitions[name], "m_", here)
         definitions[known_words]["propertyNames"]["enum"] = list(definitions[name]["properties"])
+    _list(definitions["let"], "let_", lets)
     definitions["known_measure"]["anyOf"][1]["enum"] = list(VOCABULARY)
     words = {word for name in _LISTS for word in definitions[name]["properties"]}
     definitions["no_slip"]["not"]["pattern"] = one_slip_from(words)
     return _rendered(schema, 0, 0) + "\n"
 
 
-def _put(nodes: Node, name: str, node: Node, prefix: str = "") -> None:
-    """Replace a node, or add it behind the last of its kind."""
-    if name in nodes:
-        nodes[name] = {**node, **nodes[name]} if "$ref" in node else node
-        return
-    kind = f"#/$defs/{prefix}" if prefix else f"{name.partition('_')[0]}_"
-    of_kind = [key for key, each in nodes.items() if (each.get("$ref", "") if prefix else key).startswith(kind)]
-    items = list(nodes.items())
-    items.insert(list(nodes).index(of_kind[-1]) + 1, (name, node))
-    nodes.clear()
-    nodes.update(items)
+def _is_made(definition: str) -> bool:
+    kind, _, name = definition.partition("_")
+    return kind in ("m", "let") and name in VOCABULARY
+
+
+def _list(node: Node, prefix: str, names: Iterable[str]) -> None:
+    """Put the measures behind the other keys of a place."""
+    others = {key: each for key, each in node["properties"].items() if key not in VOCABULARY}
+    node["properties"] = others | {name: {"$ref": f"#/$defs/{prefix}{name}"} for name in names}
+
+
+def _is_condition(measure: Measure) -> bool:
+    return bool(measure.ops) or _is_by_word(measure)
 
 
 def _condition(measure: Measure) -> Node:
+    words = {"title": measure.title, "description": measure.about, "examples": list(measure.examples)}
+    if "$ref" in measure.node:
+        return {**measure.node, **words}
     return {
-        "title": measure.title,
-        "description": measure.about,
-        "examples": list(measure.examples),
+        **words,
         "type": "object",
-        "properties": {**_arguments(measure), **dict(_comparisons(measure))},
+        "properties": {**_arguments(measure.parameters), **dict(_comparisons(measure))},
         "additionalProperties": False,
-        **_required(measure),
+        **_required(measure, ("is",) if measure.quantity is Quantity.TEXT else ()),
         "x-owed": "a comparison in braces",
-        "x-exactly-one": list(measure.ops),
+        **({} if _is_by_word(measure) else {"x-exactly-one": list(measure.ops)}),
+        **measure.node,
     }
+
+
+def _is_by_word(measure: Measure) -> bool:
+    """Say whether a measure is true by itself, or compared with a word."""
+    return measure.is_truth or measure.quantity is Quantity.TEXT
 
 
 def _let(measure: Measure) -> Node:
@@ -83,7 +95,7 @@ def _let(measure: Measure) -> Node:
         "description": measure.about,
         "examples": [measure.let_example],
         "type": "object",
-        "properties": _arguments(measure),
+        "properties": _arguments([parameter.in_let or parameter for parameter in measure.parameters]),
         "additionalProperties": False,
         **_required(measure),
         "x-owed": "its arguments in braces",
@@ -91,38 +103,45 @@ def _let(measure: Measure) -> Node:
     }
 
 
-def _required(measure: Measure) -> Node:
-    required = [parameter.name for parameter in measure.parameters if parameter.required]
+def _required(measure: Measure, besides: Iterable[str] = ()) -> Node:
+    required = [*(parameter.name for parameter in measure.parameters if parameter.required), *besides]
     return {"required": required} if required else {}
 
 
-def _arguments(measure: Measure) -> Node:
-    """Return the properties of the arguments; the underlying comes last."""
-    ordered = sorted(measure.parameters, key=lambda parameter: parameter.name == "of")
+def _arguments(parameters: Iterable[Parameter]) -> Node:
+    """Return the properties of the arguments; which underlying or legs comes last."""
+    ordered = sorted(parameters, key=lambda parameter: parameter.name == "of" and not parameter.required)
     return {parameter.name: _argument(parameter) for parameter in ordered}
 
 
 def _argument(parameter: Parameter) -> Node:
-    words = {
-        "title": parameter.name.replace("_", " ").capitalize(),
-        "description": parameter.about,
-        "examples": [parameter.example],
-    }
-    if not parameter.choices:
-        return {"$ref": f"#/$defs/{parameter.ref}", **words}
-    quoted = [f"'{each}'" for each in parameter.choices]
+    title = parameter.title or parameter.name.replace("_", " ").capitalize()
+    words = {"title": title, "description": parameter.about, "examples": [parameter.example]}
+    if parameter.choices:
+        return {**words, **_one_of(parameter.choices)}
+    return {"$ref": f"#/$defs/{parameter.ref}", **words}
+
+
+def _one_of(choices: Sequence[str]) -> Node:
+    quoted = [f"'{each}'" for each in choices]
     owed = " or ".join([*([", ".join(quoted[:-1])] if quoted[1:] else []), quoted[-1]])
-    choices = [{"enum": list(parameter.choices)}, {"$ref": "#/$defs/parameter"}]
-    return {**words, "anyOf": choices, "x-code": "RB153", "x-owed": f"this is {owed}"}
+    either = [{"enum": list(choices)}, {"$ref": "#/$defs/parameter"}]
+    return {"anyOf": either, "x-code": "RB153", "x-owed": f"this is {owed}"}
 
 
 def _comparisons(measure: Measure) -> Iterator[tuple[str, Node]]:
+    if measure.is_truth:
+        return
     bound = {"$ref": f"#/$defs/{measure.bound}"}
+    if measure.quantity is Quantity.TEXT:
+        words = {"title": "Is", "description": measure.subject, "examples": [measure.examples[0]["is"]]}
+        yield "is", {**words, **(_one_of(measure.words) if measure.words else bound)}
+        return
     low, high = measure.bounds or (None, None)
     for op in measure.ops:
         words = {"title": op.replace("_", " ").capitalize(), "description": _SENTENCES[op].format(measure.subject)}
         if op not in ("between", "outside"):
-            yield op, {**bound, **words, "examples": [low]}
+            yield op, {**bound, **words, "examples": [low if op in ("above", "at_least") else high]}
             continue
         pair = {"type": "array", "minItems": 2, "maxItems": 2, "items": bound}
         owed = "a list of two: the lower and the upper end"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rulebot.measure.ranges import ALL, Range
 from rulebot.measure.reading import (
@@ -67,7 +67,8 @@ class Parameter:
     resolved against the bot: its only underlying, its short legs, all its legs.
 
     in_exits: those of its choices that are of an open position, and mean nothing but under `exits`.
-    about, example: its description and example in the JSON Schema. ref: the definition there of what it takes.
+    title, about, example: of it in the JSON Schema. ref: the definition there of what it takes, unless it takes one of
+    `choices`; a default beside these is what leaving it out means. in_let: what it is under `let` instead.
     is_of_market: an index or ETF that the bot does not trade may be meant as well. meanings: of its choices, in words.
     """
 
@@ -77,9 +78,11 @@ class Parameter:
     choices: tuple[str, ...] = ()
     in_exits: tuple[str, ...] = ()
     required: bool = False
+    title: str = ""
     about: str = ""
     example: object = None
     ref: str = ""
+    in_let: "Parameter | None" = None
     is_of_market: bool = False
     meanings: Mapping[str, str] = field(default_factory=dict)
 
@@ -112,8 +115,9 @@ class Measure:
     numbers written beside it. reach: what it can be at all.
 
     title, about, subject, bound, examples, bounds, let_example: what the JSON Schema says of it (`compile/schema.py`).
-    subject: of the sentence "True while {subject} is greater than this.", "" where the schema is written by hand.
-    bound: the definition there of what it is compared with. bounds: an example of a low and a high one.
+    subject: of the sentence "True while {subject} is greater than this."; of a word, what it says. bound: the
+    definition there of what it is compared with. bounds: an example of a low and a high one. ops: none where nothing
+    compares it. node: what its condition has there besides; a `$ref` alone where it is no mapping.
 
     bars: how many of which bars a call reads. extras: what lines of its underlyings must bring beside quotes.
     index: the level beside the underlyings that it is. likeness: measures whose multiples of each other are usual.
@@ -145,10 +149,11 @@ class Measure:
     about: str = ""
     subject: str = ""
     bound: str = ""
-    examples: tuple[object, ...] = ()
+    examples: tuple[Any, ...] = ()
     bounds: tuple[object, object] | None = None
     ops: tuple[str, ...] = COMPARISONS
     let_example: Mapping[str, object] | None = None
+    node: Mapping[str, object] = field(default_factory=dict)
     bars: Callable[[Call], Mapping[Series, int]] | None = None
     extras: tuple[Extra, ...] = ()
     index: str = ""
@@ -243,11 +248,39 @@ BARS = Parameter(
     example="5m",
     ref="bar_size",
 )
-SHORT_LEGS = Parameter(name="of", takes=Takes.LEGS, default="short_legs")
-ALL_LEGS = Parameter(name="of", takes=Takes.LEGS, default="all")
-START = Parameter(name="at", takes=Takes.CHOICE, default="start", choices=("start", "mid", "natural"))
-MARK = Parameter(name="at", takes=Takes.CHOICE, default="mid", choices=("mid", "natural"))
-SOME_LEGS = Parameter(name="of", takes=Takes.LEGS)
+ALL_LEGS = Parameter(
+    name="of",
+    takes=Takes.LEGS,
+    default="all",
+    about="Which legs: a leg, a list of legs, `short_legs` or `long_legs`.",
+    example="short_put",
+    ref="legs_named",
+)
+SHORT_LEGS = Parameter(
+    name="of",
+    takes=Takes.LEGS,
+    default="short_legs",
+    about="Which legs: a leg, a list of legs, `short_legs` or `long_legs`; as an exit of its own also `each_side` (the "
+    "short puts, the short calls) or `each_short`, each judged by itself and closed alone.",
+    example="each_side",
+    ref="legs_judged",
+    in_let=ALL_LEGS,
+)
+SOME_LEGS = Parameter(
+    name="of",
+    takes=Takes.LEGS,
+    about="Which legs, instead of the whole trade with its closed legs: a leg, a list of legs, `short_legs` or "
+    "`long_legs`; `open_legs` are those still open.",
+    example="short_put",
+    ref="legs_still_open",
+    in_let=Parameter(
+        name="of",
+        takes=Takes.LEGS,
+        about="Which legs, instead of the whole position: a leg, a list of legs, `short_legs` or `long_legs`.",
+        example="short_put",
+        ref="legs_named",
+    ),
+)
 """Left out it is the whole position."""
 
 

@@ -461,11 +461,20 @@ MEASURES: tuple[Measure, ...] = (
     ),
     Measure(
         name="breadth",
+        title="Breadth",
+        about="Which part of some symbols closed yesterday above their average.",
         formula="The share of the symbols whose last close is above the mean of their last `window` closes.",
         source="daily bars of finished sessions",
         units=PART,
         parameters=(
-            Parameter(name="of", takes=Takes.SYMBOLS, required=True),
+            Parameter(
+                name="of",
+                takes=Takes.SYMBOLS,
+                required=True,
+                about="Which symbols.",
+                example=["AAPL", "MSFT", "NVDA"],
+                ref="symbols",
+            ),
             count("window", 50, "How many days the average of each symbol is over; by default 50.", 50),
         ),
         max_age=None,
@@ -474,10 +483,17 @@ MEASURES: tuple[Measure, ...] = (
         usual=usual(Quantity.FRACTION, 0.01, 1.0),
         reach=stretch(0.0, 1.0),
         phrase=_breadth_words,
+        subject="the part",
+        bound="part",
+        examples=({"of": ["AAPL", "MSFT", "NVDA"], "at_least": "50%"},),
+        bounds=("40%", "60%"),
+        let_example={"of": ["AAPL", "MSFT", "NVDA"]},
         bars=of_closes_of_all,
     ),
     Measure(
         name="trend",
+        title="Trend",
+        about="Which way the averages point: up or down while adx is at least the strength, else neutral.",
         formula=(
             "`neutral` while adx over `window` is below `strength`, else `up` while the fast average is above "
             "the slow one, `down` while it is below."
@@ -500,22 +516,40 @@ MEASURES: tuple[Measure, ...] = (
         refuse=_refuse_trend,
         reach=(*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
         phrase=_trend_words,
+        subject="Which way it points.",
+        examples=({"is": "neutral"},),
+        let_example={"bars": "5m"},
         bars=bars_by(depth_of),
     ),
     Measure(
         name="opening_range",
+        title="Opening range",
+        about="High and low of the first minutes of the session, and where spot is to them.",
         formula=(
             "`formed` once the first minutes are over; then spot is `above` their high, `below` their low, or `inside`."
         ),
         source="finished minutes of the session, and spot",
         units=TEXT,
         words=("formed", "above", "below", "inside"),
-        parameters=(SYMBOL, Parameter(name="first", takes=Takes.OPENING, required=True)),
+        parameters=(
+            SYMBOL,
+            Parameter(
+                name="first",
+                takes=Takes.OPENING,
+                required=True,
+                about="How long from the open the range forms: whole minutes, at most 3h.",
+                example="30m",
+                ref="duration",
+            ),
+        ),
         max_age=LEVEL_AGE,
         reads=("facts", "spot"),
         judge_word=opening_range,
         reach=(*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0), *stretch(3.0, 3.0)),
         phrase=_opening_range_words,
+        subject="Whether it is formed, or where spot is.",
+        examples=({"first": "30m", "is": "above"},),
+        let_example={"first": "60m"},
         bars=of_first_minutes,
     ),
 )

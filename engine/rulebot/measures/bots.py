@@ -78,31 +78,63 @@ def _told(hook: Hook, *, is_old: bool) -> str:
 MEASURES: tuple[Measure, ...] = (
     Measure(
         name="bot",
+        title="Bot",
+        about="What another bot of this run does.",
         formula="`open` while that bot holds anything, `flat` while it holds nothing and no order of it works.",
         source="positions and orders of the bots of this run",
         units=TEXT,
         words=("open", "flat"),
-        parameters=(Parameter(name="called", takes=Takes.BOT, required=True),),
+        parameters=(
+            Parameter(
+                name="called",
+                takes=Takes.BOT,
+                required=True,
+                about="Which bot, by its name.",
+                example="put_lite",
+                ref="own_name",
+            ),
+        ),
         max_age=None,
         reads=("time",),
         judge_word=bot,
         reach=(*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
         phrase=lambda words: f"the bot {words.given('called')}",
+        subject="Whether it holds anything, or holds nothing while nothing works.",
+        examples=({"called": "put_lite", "is": "flat"},),
     ),
     Measure(
         name="last_exit",
+        title="Last exit",
+        about="The exit that ended a position last in this session.",
         formula="The name of the exit that ended a position of that bot last in this session; false while none has.",
         source="positions and orders of the bots of this run",
         units=TEXT,
-        parameters=(Parameter(name="called", takes=Takes.BOT, default="this one"),),
+        parameters=(
+            Parameter(
+                name="called",
+                takes=Takes.BOT,
+                default="this one",
+                about="Which bot, by its name; by default this one.",
+                example="put_lite",
+                ref="own_name",
+            ),
+        ),
         max_age=None,
         reads=("time",),
         judge_word=last_exit,
         reach=TRUE_OR_FALSE,
         phrase=lambda words: f"the last exit of {words.given('called')} today",
+        subject="The name of the exit.",
+        bound="own_name",
+        examples=({"is": "stop"},),
     ),
     Measure(
         name="webhook",
+        title="Web hook",
+        about=(
+            "True while the last web hook of this name came less than this long ago, today; unknown while none "
+            "can be received."
+        ),
         formula=(
             "The last hook of that name came today, less than `within` ago, and brought the word that it `says`; "
             "unknown while no hooks can come."
@@ -110,9 +142,29 @@ MEASURES: tuple[Measure, ...] = (
         source="web hooks of other programs",
         units=TRUTH,
         parameters=(
-            Parameter(name="name", takes=Takes.HOOK, required=True),
-            Parameter(name="within", takes=Takes.SECONDS, required=True),
-            Parameter(name="says", takes=Takes.WORD),
+            Parameter(
+                name="name",
+                takes=Takes.HOOK,
+                required=True,
+                about="Which web hook: the last part of the address that it is sent to.",
+                example="uptrend",
+                ref="own_name",
+            ),
+            Parameter(
+                name="within",
+                takes=Takes.SECONDS,
+                required=True,
+                about="How long it counts.",
+                example="30m",
+                ref="some_time",
+            ),
+            Parameter(
+                name="says",
+                takes=Takes.WORD,
+                about="The word that the last one must have brought; by default any, or none.",
+                example="up",
+                ref="own_name",
+            ),
         ),
         max_age=None,
         reads=("hooks",),
@@ -120,5 +172,7 @@ MEASURES: tuple[Measure, ...] = (
         usual={Quantity.SECONDS: Usual(1.0, 86399.0, shifts=False)},
         reach=TRUE_OR_FALSE,
         phrase=lambda words: f"a web hook {words.given('name')}",
+        node={"x-owed": "a web hook, as in '{name: uptrend, within: 30m}'"},
+        examples=({"name": "uptrend", "within": "30m"}, {"name": "trend", "says": "up", "within": "2h"}),
     ),
 )

@@ -268,63 +268,102 @@ def _event_words(words: MeasureText) -> str:
     return listed(of if isinstance(of, tuple) else (str(of),), "or")
 
 
+_EVENTS = (
+    Parameter(name="of", takes=Takes.NAMES, required=True, about="Which events.", example=["FOMC"], ref="event_names"),
+    Parameter(
+        name="before",
+        takes=Takes.SPAN,
+        about="From how long before an event; `d` counts sessions.",
+        example="2h",
+        ref="span",
+    ),
+    Parameter(
+        name="after",
+        takes=Takes.SPAN,
+        about="Until how long after an event; `d` counts sessions.",
+        example="30m",
+        ref="span",
+    ),
+    choice("until", None, ("expiry",), "`expiry`: any such event up to the legs' expiry.", "expiry"),
+)
+_LIST_OF_EVENTS = {
+    "type": ["array", "object"],
+    "items": {"$ref": "#/$defs/event_name"},
+    "minItems": 1,
+    "maxItems": 20,
+    "uniqueItems": True,
+    "x-owed": "a list of events",
+}
+
 MEASURES: tuple[Measure, ...] = (
     Measure(
         name="no_event",
+        title="No event",
+        about="True while none of these events is near: today for a list alone, else within the times given.",
         formula=(
             "None of the named events is today, or now within before / after, or until the expiry; one without a "
             "time lasts its whole day."
         ),
         source="event calendars",
         units=TRUTH,
-        parameters=(
-            Parameter(name="of", takes=Takes.NAMES, required=True),
-            Parameter(name="before", takes=Takes.SPAN),
-            Parameter(name="after", takes=Takes.SPAN),
-            choice("until", None, ("expiry",), "`expiry`: any such event up to the legs' expiry.", "expiry"),
-        ),
+        parameters=_EVENTS,
         max_age=None,
         reads=("facts", "time"),
         judge=no_event,
         reach=TRUE_OR_FALSE,
         phrase=lambda words: f"no {_event_words(words)}",
+        examples=(
+            ["CPI", "FOMC"],
+            {"of": ["FOMC"], "before": "2h", "after": "30m"},
+            {"of": ["earnings"], "before": "1d"},
+        ),
+        node=_LIST_OF_EVENTS,
     ),
     Measure(
         name="event",
+        title="Event",
+        about="True while one of these events is near: today for a list alone, else within the times given.",
         formula=(
             "One of the named events is today, or now within before / after, or until the expiry; one without a "
             "time lasts its whole day."
         ),
         source="event calendars",
         units=TRUTH,
-        parameters=(
-            Parameter(name="of", takes=Takes.NAMES, required=True),
-            Parameter(name="before", takes=Takes.SPAN),
-            Parameter(name="after", takes=Takes.SPAN),
-            choice("until", None, ("expiry",), "`expiry`: any such event up to the legs' expiry.", "expiry"),
-        ),
+        parameters=_EVENTS,
         max_age=None,
         reads=("facts", "time"),
         judge=event,
         reach=TRUE_OR_FALSE,
         phrase=_event_words,
+        examples=(
+            ["CPI", "FOMC"],
+            {"of": ["FOMC"], "before": "2h", "after": "30m"},
+            {"of": ["earnings"], "before": "1d"},
+        ),
+        node=_LIST_OF_EVENTS,
     ),
     Measure(
         name="time",
+        title="Time",
+        about="True from this time of the session on.",
         formula=(
             "True from that time of the session on; at or past an early close it keeps its distance from the "
             "close: 15:45 is 12:45."
         ),
         source="the clock of the session",
         units=TRUTH,
-        parameters=(Parameter(name="at", takes=Takes.CLOCK, required=True),),
+        parameters=(Parameter(name="at", takes=Takes.CLOCK, required=True, ref="day_time"),),
         max_age=None,
         reads=("time",),
         judge=time,
         phrase=lambda words: str(words.given("at")),
+        examples=("15:30", "close - 30m"),
+        node={"$ref": "#/$defs/day_time"},
     ),
     Measure(
         name="session",
+        title="Session",
+        about="Whether this session is a full one or ends early.",
         formula="`full`, or `half` on a day with an early close.",
         source="the exchange calendar",
         units=TEXT,
@@ -334,9 +373,13 @@ MEASURES: tuple[Measure, ...] = (
         judge_word=session,
         reach=TRUE_OR_FALSE,
         phrase=fixed("the session"),
+        subject="The kind of session.",
+        examples=({"is": "full"},),
     ),
     Measure(
         name="breach",
+        title="Breach",
+        about="Spot against the strike of a short leg (or of the legs named).",
         formula=(
             "Spot is at most spot_within points from a strike on its safe side or past it; or past it by more "
             "than spot_beyond."
@@ -345,8 +388,20 @@ MEASURES: tuple[Measure, ...] = (
         units=TRUTH,
         parameters=(
             SHORT_LEGS,
-            Parameter(name="spot_within", takes=Takes.POINTS),
-            Parameter(name="spot_beyond", takes=Takes.POINTS),
+            Parameter(
+                name="spot_within",
+                takes=Takes.POINTS,
+                about="True while spot is at most this far from the strike on its safe side, or past it.",
+                example="5 pts",
+                ref="points",
+            ),
+            Parameter(
+                name="spot_beyond",
+                takes=Takes.POINTS,
+                about="True while spot is past the strike by more than this.",
+                example="10 pts",
+                ref="points",
+            ),
         ),
         places=OPEN_POSITION,
         max_age=LEVEL_AGE,
@@ -355,5 +410,10 @@ MEASURES: tuple[Measure, ...] = (
         refuse=_refuse_breach,
         usual={Quantity.POINTS: Usual(0.01, 10.0, Scale.MOVE, zero=True, shifts=False)},
         phrase=lambda words: f"the strike of {words.one_leg()}",
+        examples=({"spot_within": "5 pts"},),
+        node={
+            "x-owed": "spot_within or spot_beyond in braces",
+            "x-exactly-one": ["spot_within", "spot_beyond"],
+        },
     ),
 )

@@ -15,7 +15,7 @@ expiry. With any part unknown the whole is: three parts of four would be another
 from collections.abc import Callable, Iterable
 from math import log2
 
-from rulebot.measure.definition import BEFORE_AN_ENTRY, PLAIN, SYMBOL, Measure
+from rulebot.measure.definition import BEFORE_AN_ENTRY, PLAIN, SYMBOL, WITHOUT_BEYOND, Measure
 from rulebot.measure.ranges import stretch
 from rulebot.measure.reading import Context, Read, Reading, UnknownValue
 from rulebot.measure.tree import Call
@@ -155,6 +155,11 @@ def _counts(view: View, rows: Iterable[int], what: str) -> tuple[float, float] |
 MEASURES: tuple[Measure, ...] = (
     Measure(
         name="crowding",
+        title="Crowding",
+        about=(
+            "How crowded the underlying's options are, 0 to 100: its percentile of implied volatility, puts over "
+            "calls traded today, skew, and what is traded against what is open, with fixed weights."
+        ),
         formula=(
             "0.4 x iv_percentile + 0.2 x (50 + 50 x log2(put_call_volume)) + 0.2 x 100 x (put - call) / mean of "
             "the volatilities at 25 delta + 0.2 x 100 x volume / (volume + open interest) of the options of the "
@@ -170,6 +175,12 @@ MEASURES: tuple[Measure, ...] = (
         usual=RANK,
         reach=stretch(0.0, 100.0),
         phrase=lambda words: f"the crowding meter{words.of_symbol}",
+        subject="crowding",
+        bound="score",
+        examples=({"above": 60},),
+        bounds=(40, 70),
+        ops=WITHOUT_BEYOND,
+        let_example={"of": "SPY"},
         extras=(Extra.IMPLIED, Extra.OPTION_VOLUME, Extra.COUNTS),
         detail=crowding_detail,
     ),

@@ -118,6 +118,8 @@ def worst_case(call: Call, context: Context) -> Read:
 MEASURES: tuple[Measure, ...] = (
     Measure(
         name="leg_delta",
+        title="Leg delta",
+        about="Absolute delta of a leg; of several legs the largest. By default of the short legs.",
         formula="Absolute delta of a leg; of several the largest.",
         source="the broker's model",
         units=DELTA,
@@ -129,9 +131,19 @@ MEASURES: tuple[Measure, ...] = (
         usual=usual(Quantity.DELTA, 0.01, 0.97),
         reach=stretch(0.0, 1.0),
         phrase=lambda words: f"the absolute delta of {words.one_leg()}",
+        subject="the delta",
+        bound="delta_bound",
+        examples=({"above": 0.15},),
+        bounds=(0.15, 0.3),
+        let_example={"of": "short_put"},
     ),
     Measure(
         name="leg_gamma",
+        title="Leg gamma",
+        about=(
+            "Gamma of a leg: what its delta changes for one point of the underlying; of several legs the largest. "
+            "By default of the short legs."
+        ),
         formula="What the delta of a leg changes for one point of the underlying; of several the largest.",
         source="the broker's model",
         units=PLAIN,
@@ -143,9 +155,19 @@ MEASURES: tuple[Measure, ...] = (
         usual=usual(Quantity.PLAIN, 5e-05, 1.0),
         reach=NOT_NEGATIVE,
         phrase=lambda words: f"the gamma of {words.one_leg()}",
+        subject="the gamma",
+        bound="gamma_bound",
+        examples=({"above": 0.02},),
+        bounds=(0.02, 0.05),
+        let_example={"of": "short_put"},
     ),
     Measure(
         name="leg_theta",
+        title="Leg theta",
+        about=(
+            "Absolute theta of a leg in dollars of one contract a calendar day; of several legs the largest. By "
+            "default of the short legs."
+        ),
         formula="Multiplier x absolute theta of a leg: dollars of one contract a calendar day; of several the largest.",
         source="the broker's model",
         units=DOLLARS,
@@ -157,9 +179,19 @@ MEASURES: tuple[Measure, ...] = (
         usual=usual(Quantity.DOLLARS, 0.2, 20000.0),
         reach=NOT_NEGATIVE,
         phrase=lambda words: f"the theta a day of one contract of {words.one_leg()}",
+        subject="the theta",
+        bound="greek_dollars",
+        examples=({"above": "$20"},),
+        bounds=("$20", "$60"),
+        let_example={"of": "short_put"},
     ),
     Measure(
         name="leg_vega",
+        title="Leg vega",
+        about=(
+            "Absolute vega of a leg in dollars of one contract a volatility point; of several legs the largest. "
+            "By default of the short legs."
+        ),
         formula=(
             "Multiplier x absolute vega of a leg: dollars of one contract a volatility point; of several the largest."
         ),
@@ -173,9 +205,16 @@ MEASURES: tuple[Measure, ...] = (
         usual=usual(Quantity.DOLLARS, 0.2, 20000.0),
         reach=NOT_NEGATIVE,
         phrase=lambda words: f"the vega of one contract of {words.one_leg()}",
+        subject="the vega",
+        bound="greek_dollars",
+        examples=({"above": "$20"},),
+        bounds=("$20", "$60"),
+        let_example={"of": "short_put"},
     ),
     Measure(
         name="position_delta",
+        title="Position delta",
+        about="Delta of one structure in shares of the underlying, signed; the scale of `net_delta`.",
         formula=(
             "Sum over the legs of one structure of sign x ratio x multiplier x delta, signed: shares of the "
             "underlying, the scale of net_delta."
@@ -188,9 +227,15 @@ MEASURES: tuple[Measure, ...] = (
         read=partial(_of_structure, "delta"),
         usual={Quantity.PLAIN: Usual(0.99, inf, signed=True, zero=True)},
         phrase=fixed("the delta of one structure in shares"),
+        subject="the delta",
+        bound="signed_delta",
+        examples=({"above": -20},),
+        bounds=(-20, 20),
     ),
     Measure(
         name="position_gamma",
+        title="Position gamma",
+        about="Gamma of one structure in shares a point of the underlying, signed; the scale of `net_gamma`.",
         formula=(
             "Sum over the legs of one structure of sign x ratio x multiplier x gamma, signed: shares a point of "
             "the underlying, the scale of net_gamma."
@@ -203,9 +248,18 @@ MEASURES: tuple[Measure, ...] = (
         read=partial(_of_structure, "gamma"),
         usual=usual(Quantity.PLAIN, 0.005, 2000.0, signed=True, zero=True),
         phrase=fixed("the gamma of one structure in shares a point"),
+        subject="the gamma",
+        bound="signed_count",
+        examples=({"above": -3},),
+        bounds=(-3, 3),
     ),
     Measure(
         name="position_theta",
+        title="Position theta",
+        about=(
+            "Theta of one structure in dollars a calendar day, signed: + is gained by time alone; the scale of "
+            "`net_theta`."
+        ),
         formula=(
             "Sum over the legs of one structure of sign x ratio x multiplier x theta, signed: dollars a calendar "
             "day, the scale of net_theta."
@@ -218,9 +272,15 @@ MEASURES: tuple[Measure, ...] = (
         read=partial(_of_structure, "theta"),
         usual=usual(Quantity.DOLLARS, 0.5, 50000.0, signed=True, zero=True),
         phrase=fixed("the theta a day of one structure"),
+        subject="the theta",
+        bound="signed_dollars",
+        examples=({"above": "$5"},),
+        bounds=("$5", "$80"),
     ),
     Measure(
         name="position_vega",
+        title="Position vega",
+        about="Vega of one structure in dollars a volatility point, signed; the scale of `net_vega`.",
         formula=(
             "Sum over the legs of one structure of sign x ratio x multiplier x vega, signed: dollars a "
             "volatility point, the scale of net_vega."
@@ -233,9 +293,15 @@ MEASURES: tuple[Measure, ...] = (
         read=partial(_of_structure, "vega"),
         usual=usual(Quantity.DOLLARS, 0.5, 50000.0, signed=True, zero=True),
         phrase=fixed("the vega of one structure"),
+        subject="the vega",
+        bound="signed_dollars",
+        examples=({"above": "-$80"},),
+        bounds=("-$80", "$80"),
     ),
     Measure(
         name="net_delta",
+        title="Net delta",
+        about="Shares that all positions of the bot are worth now, the entry included.",
         formula="Sum over all contracts of count x multiplier x delta, with the entry filled: shares of one "
         "underlying.",
         source="the broker's model, of all positions of the bot and the entry in question",
@@ -247,9 +313,15 @@ MEASURES: tuple[Measure, ...] = (
         read=partial(_of_symbol, "delta"),
         usual=usual(Quantity.PLAIN, 0.5, 100000.0, signed=True, zero=True),
         phrase=lambda words: f"the bot's delta{words.of_symbol} in shares, the entry included,",
+        subject="the net delta",
+        bound="signed_count",
+        examples=({"at_most": 50},),
+        bounds=(-50, 50),
     ),
     Measure(
         name="net_gamma",
+        title="Net gamma",
+        about="How many shares the net delta changes for a point, the entry included.",
         formula=(
             "Sum over all contracts of count x multiplier x gamma, with the entry filled: shares a point of one "
             "underlying."
@@ -263,9 +335,15 @@ MEASURES: tuple[Measure, ...] = (
         read=partial(_of_symbol, "gamma"),
         usual=usual(Quantity.PLAIN, 0.01, 10000.0, signed=True, zero=True),
         phrase=lambda words: f"the bot's gamma{words.of_symbol} in shares a point, the entry included,",
+        subject="the net gamma",
+        bound="signed_count",
+        examples=({"at_most": 5},),
+        bounds=(-5, 5),
     ),
     Measure(
         name="net_theta",
+        title="Net theta",
+        about="Dollars that all positions of the bot gain a day by time alone, the entry included.",
         formula="Sum over all contracts of count x multiplier x theta, with the entry filled: dollars a day.",
         source="the broker's model, of all positions of the bot and the entry in question",
         units=DOLLARS,
@@ -275,9 +353,15 @@ MEASURES: tuple[Measure, ...] = (
         read=partial(_of_all, "theta"),
         usual=usual(Quantity.DOLLARS, 1.0, 1000000.0, signed=True, zero=True),
         phrase=fixed("the bot's theta a day, the entry included,"),
+        subject="the net theta",
+        bound="signed_dollars",
+        examples=({"at_most": "$200"},),
+        bounds=("-$50", "$200"),
     ),
     Measure(
         name="net_vega",
+        title="Net vega",
+        about="Dollars that all positions of the bot gain when volatility rises by a point, the entry included.",
         formula=(
             "Sum over all contracts of count x multiplier x vega, with the entry filled: dollars a point of volatility."
         ),
@@ -289,9 +373,15 @@ MEASURES: tuple[Measure, ...] = (
         read=partial(_of_all, "vega"),
         usual=usual(Quantity.DOLLARS, 1.0, 1000000.0, signed=True, zero=True),
         phrase=fixed("the bot's vega a point of volatility, the entry included,"),
+        subject="the net vega",
+        bound="signed_dollars",
+        examples=({"at_most": "$500"},),
+        bounds=("-$500", "$500"),
     ),
     Measure(
         name="worst_case",
+        title="Worst case",
+        about="What all positions of the bot could lose, each at its worst, the entry included.",
         formula=(
             "What all positions of the bot could lose at expiry together, the entry filled at once included; a "
             "gain of one makes up for no loss of another."
@@ -305,5 +395,9 @@ MEASURES: tuple[Measure, ...] = (
         usual=scaled(Quantity.DOLLARS, 0.03, 1000.0, Scale.WIDTH_IN_DOLLARS),
         reach=NOT_NEGATIVE,
         phrase=fixed("what the bot could lose, the entry included,"),
+        subject="the worst case",
+        bound="risk_dollars",
+        examples=({"at_most": "$5000"},),
+        bounds=("$500", "$5000"),
     ),
 )

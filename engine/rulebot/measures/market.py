@@ -298,6 +298,8 @@ MEASURES: tuple[Measure, ...] = (
     ),
     Measure(
         name="move",
+        title="Move",
+        about="The change of spot in points or per cent, since the session's open unless `since` says otherwise.",
         formula=(
             "spot - base in points, or spot / base - 1; base is the open; `since: close` the previous close; "
             "`since: entry`, under exits, the spot when the entry, or the roll that opened it, was first sent."
@@ -310,7 +312,10 @@ MEASURES: tuple[Measure, ...] = (
                 name="since",
                 takes=Takes.CHOICE,
                 default="open",
-                choices=("close", "open", "entry"),
+                choices=("open", "close", "entry"),
+                about="Where the change is counted from; by default the session's open. `entry`, under exits alone: "
+                "the spot at the position's entry.",
+                example="open",
                 in_exits=("entry",),
             ),
         ),
@@ -319,6 +324,11 @@ MEASURES: tuple[Measure, ...] = (
         calculation=lambda call: _since(call, str(call.argument("of"))),
         usual=CHANGE,
         phrase=lambda words: f"the move of {words.symbol} {words.since}",
+        subject="the move of spot",
+        bound="change",
+        examples=({"above": "1%"},),
+        bounds=("1%", "2%"),
+        let_example={"since": "open"},
     ),
     Measure(
         name="vix_spike",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rulebot.measure.definition import EVERYWHERE, PLAIN, SYMBOL, Measure, Parameter, Place, Takes
+from rulebot.measure.definition import EVERYWHERE, PLAIN, SYMBOL, WITHOUT_BEYOND, Measure, Parameter, Place, Takes
 from rulebot.measure.ranges import NOT_NEGATIVE, stretch
 from rulebot.measure.reading import Context, Read, Reading, UnknownValue, number_of
 from rulebot.measure.tree import Call, Quantity
@@ -51,13 +51,33 @@ def _model_words(words: MeasureText) -> str:
 MEASURES: tuple[Measure, ...] = (
     Measure(
         name="model",
+        title="Model",
+        about=(
+            "The probability that a learned model gives, 0 to 1. Its file is pinned by its hash, and read when "
+            "the bot is loaded."
+        ),
         formula="The probability, 0 to 1, that the model of that file gives what it was trained to foresee.",
         source="the features that the file names, each of its own source",
         units=PLAIN,
         parameters=(
             SYMBOL,
-            Parameter(name="file", takes=Takes.FILE, required=True),
-            Parameter(name="sha256", takes=Takes.DIGEST, required=True),
+            Parameter(
+                name="file",
+                takes=Takes.FILE,
+                required=True,
+                about="The model: a file beside this one, or in a folder beside it, as 'rulebot train' writes it.",
+                example="models/calm.json",
+                ref="model_file",
+            ),
+            Parameter(
+                name="sha256",
+                takes=Takes.DIGEST,
+                required=True,
+                title="SHA-256",
+                about="The hash of that file; any other file is refused.",
+                example="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                ref="sha256",
+            ),
         ),
         places=EVERYWHERE - {Place.RISK},
         max_age=None,
@@ -65,6 +85,18 @@ MEASURES: tuple[Measure, ...] = (
         usual=usual(Quantity.PLAIN, 0.01, 1.0),
         reach=stretch(0.0, 1.0),
         phrase=_model_words,
+        node={"x-owed": "a file, its hash and a comparison in braces"},
+        subject="the probability",
+        bound="probability",
+        examples=(
+            {
+                "file": "calm.json",
+                "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                "above": 0.6,
+            },
+        ),
+        bounds=(0.4, 0.7),
+        ops=WITHOUT_BEYOND,
     ),
     Measure(
         name="minutes_since_open",

@@ -332,6 +332,8 @@ MEASURES: tuple[Measure, ...] = (
     ),
     Measure(
         name="volume",
+        title="Volume",
+        about="Contracts of a leg traded today; of several legs the least.",
         formula="Contracts of a leg traded today; of several legs the least.",
         source="the exchange's counts of the legs",
         units=PLAIN,
@@ -343,9 +345,16 @@ MEASURES: tuple[Measure, ...] = (
         usual=COUNT,
         reach=NOT_NEGATIVE,
         phrase=lambda words: f"the day's volume of {words.one_leg()}",
+        subject="the volume",
+        bound="contracts",
+        examples=({"at_least": 100},),
+        bounds=(100, 5000),
+        let_example={"of": "short_put"},
     ),
     Measure(
         name="open_interest",
+        title="Open interest",
+        about="Contracts of a leg that are open, as of the last close; of several legs the least.",
         formula="Contracts of a leg open since yesterday's close; of several legs the least.",
         source="the exchange's counts of the legs",
         units=PLAIN,
@@ -357,6 +366,11 @@ MEASURES: tuple[Measure, ...] = (
         usual=COUNT,
         reach=NOT_NEGATIVE,
         phrase=lambda words: f"the open interest of {words.one_leg()}",
+        subject="the open interest",
+        bound="contracts",
+        examples=({"at_least": 250},),
+        bounds=(250, 5000),
+        let_example={"of": "short_put"},
     ),
     Measure(
         name="put_call_volume",
@@ -381,6 +395,11 @@ MEASURES: tuple[Measure, ...] = (
     ),
     Measure(
         name="put_call_imbalance",
+        title="Put-call imbalance",
+        about=(
+            "Puts less calls, over both together, of the options at spot that expire today: 20% is three puts for "
+            "two calls."
+        ),
         formula=(
             "(puts - calls) / (puts + calls) of the options that expire today, at the five listed strikes around "
             "spot; contracts traded today, or open with `count: open_interest`. Unknown without an expiry today."
@@ -404,10 +423,17 @@ MEASURES: tuple[Measure, ...] = (
         usual=usual(Quantity.FRACTION, 0.01, 1.0, signed=True, zero=True),
         reach=stretch(-1.0, 1.0),
         phrase=_imbalance_words,
+        subject="the imbalance",
+        bound="signed_part",
+        examples=({"above": "20%"},),
+        bounds=("-10%", "10%"),
+        let_example={"count": "open_interest"},
         extras=(Extra.COUNTS,),
     ),
     Measure(
         name="option_volume",
+        title="Option volume",
+        about="Contracts traded today of all the underlying's options.",
         formula="Puts and calls traded today, contracts of all expiries of the underlying.",
         source="the broker's count of all options of the underlying",
         units=PLAIN,
@@ -418,23 +444,44 @@ MEASURES: tuple[Measure, ...] = (
         usual=COUNT,
         reach=NOT_NEGATIVE,
         phrase=lambda words: f"the day's option volume{words.of_symbol}",
+        subject="the option volume",
+        bound="contracts",
+        examples=({"at_least": 250000},),
+        bounds=(100000, 500000),
+        let_example={"of": "SPY"},
         extras=(Extra.OPTION_VOLUME,),
     ),
     Measure(
         name="volume_rank",
+        title="Volume rank",
+        about="The symbol's place by option volume among some symbols: 1 is the volume leader.",
         formula=(
             "1 + how many of the symbols have a larger option_volume; 1 is the leader. Unknown while the volume "
             "of one of them is."
         ),
         source="the broker's count of all options of each symbol",
         units=PLAIN,
-        parameters=(SYMBOL, Parameter(name="among", takes=Takes.SYMBOLS)),
+        parameters=(
+            SYMBOL,
+            Parameter(
+                name="among",
+                takes=Takes.SYMBOLS,
+                about="The symbols that it is ranked among; by default those of the bot's universe.",
+                example=["AAPL", "MSFT", "NVDA"],
+                ref="symbols",
+            ),
+        ),
         max_age=FEED_SILENCE,
         reads=("spot",),
         read=volume_rank,
         usual=usual(Quantity.PLAIN, 1.0, 1000.0),
         reach=POSITIVE,
         phrase=_volume_rank_words,
+        subject="the place",
+        bound="place",
+        examples=({"at_most": 3},),
+        bounds=(1, 3),
+        let_example={"among": ["AAPL", "MSFT", "NVDA"]},
         extras=(Extra.OPTION_VOLUME,),
     ),
     Measure(

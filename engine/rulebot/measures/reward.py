@@ -180,6 +180,11 @@ MEASURES: tuple[Measure, ...] = (
     ),
     Measure(
         name="probability_in_the_money",
+        title="Probability in the money",
+        about=(
+            "How likely any of the legs is in the money at the nearest expiry, if the underlying moves as the "
+            "at-the-money options say. By default of the short legs."
+        ),
         formula=(
             "Probability that any of the legs is in the money at the nearest of their expiries, of the lognormal "
             "price of probability_of_profit: a put below its strike, a call above it."
@@ -194,5 +199,10 @@ MEASURES: tuple[Measure, ...] = (
         usual=usual(Quantity.FRACTION, 0.005, 1.0),
         reach=stretch(0.0, 1.0),
         phrase=lambda words: f"the probability that {words.one_leg()} ends in the money",
+        subject="the probability",
+        bound="share",
+        examples=({"above": "15%"},),
+        bounds=("15%", "30%"),
+        let_example={"of": "short_put"},
     ),
 )

@@ -12,13 +12,12 @@ from rulebot.measure.definition import (
     BEFORE_IT_IS_SENT,
     DOLLARS,
     PRICE_OR_DOLLARS,
-    SOME_LEGS,
     SPOT_LEVEL,
-    START,
     STRUCTURE,
     Measure,
     Parameter,
     Takes,
+    choice,
 )
 from rulebot.measure.ranges import NOT_NEGATIVE, POSITIVE
 from rulebot.measure.reading import AtLeast, AtMost, Context, Read, Reading, UnknownValue, exact
@@ -267,9 +266,13 @@ def dte(call: Call, context: Context) -> Read:
     return read
 
 
+_PRICE_OF_ENTRY = choice("at", "start", ("mid", "natural"), "Which price of the market it is measured at.", "mid")
+
 MEASURES: tuple[Measure, ...] = (
     Measure(
         name="quote_width",
+        title="Quote width",
+        about="Ask minus bid of a leg, per share or as a percentage of mid; of several legs the widest.",
         formula="ask - bid per share, or (ask - bid) / mid; of several legs the widest.",
         source="quotes of the legs",
         units=(
@@ -284,32 +287,51 @@ MEASURES: tuple[Measure, ...] = (
         usual={**scaled(Quantity.PRICE, 1.5e-06, 0.0008, Scale.SPOT), Quantity.FRACTION: Usual(0.004, 0.9)},
         reach=NOT_NEGATIVE,
         phrase=lambda words: f"the quote of {words.one_leg()}",
+        subject="the width",
+        bound="quoted_width",
+        examples=({"above": 0.3},),
+        bounds=(0.3, 0.5),
+        let_example={"of": "short_put"},
     ),
     Measure(
         name="credit",
+        title="Credit",
+        about=("What the structure brings: before entry at the price the order would start from, after it as filled."),
         formula="Net price received for one structure, per share before commissions; $ is the position after them.",
         source="the price the order starts from; after a fill, the fills",
         units=PRICE_OR_DOLLARS,
-        parameters=(START,),
+        parameters=(_PRICE_OF_ENTRY,),
         places=STRUCTURE,
         max_age=OPTION_AGE,
         reads=("legs",),
         read=credit,
         usual=PREMIUM,
         phrase=lambda words: f"the credit{words.at_price}",
+        subject="the credit",
+        bound="premium",
+        examples=({"above": 0.5},),
+        bounds=(0.5, 1.0),
+        let_example={"at": "mid"},
     ),
     Measure(
         name="debit",
+        title="Debit",
+        about=("What the structure costs: before entry at the price the order would start from, after it as filled."),
         formula="Net price paid for one structure, per share before commissions; $ is the position including them.",
         source="the price the order starts from; after a fill, the fills",
         units=PRICE_OR_DOLLARS,
-        parameters=(START,),
+        parameters=(_PRICE_OF_ENTRY,),
         places=STRUCTURE,
         max_age=OPTION_AGE,
         reads=("legs",),
         read=debit,
         usual=PREMIUM,
         phrase=lambda words: f"the debit{words.at_price}",
+        subject="the debit",
+        bound="premium",
+        examples=({"above": 0.5},),
+        bounds=(0.5, 1.0),
+        let_example={"at": "mid"},
     ),
     Measure(
         name="max_risk",
@@ -338,6 +360,8 @@ MEASURES: tuple[Measure, ...] = (
     ),
     Measure(
         name="margin",
+        title="Margin",
+        about="Initial margin that the entry order adds, dollars, by the broker's what-if answer.",
         formula="The initial margin that the entry order adds, all its structures together, dollars.",
         source="the broker's answer to the entry order before it is sent (what-if), good for 15 s",
         units=DOLLARS,
@@ -347,13 +371,23 @@ MEASURES: tuple[Measure, ...] = (
         read=margin,
         usual=scaled(Quantity.DOLLARS, 0.0002, 2.0, Scale.NOTIONAL),
         phrase=fixed("the margin that the broker, asked before the entry is sent, wants for it"),
+        subject="it",
+        bound="account_dollars",
+        examples=({"at_most": "0.15x net_liquidation"},),
+        bounds=("$5000", "$20000"),
     ),
     Measure(
         name="strike",
+        title="Strike",
+        about="The strike of one leg.",
         formula="The strike of one leg.",
         source="the leg's contract",
         units=SPOT_LEVEL,
-        parameters=(Parameter(name="of", takes=Takes.LEG, required=True),),
+        parameters=(
+            Parameter(
+                name="of", takes=Takes.LEG, required=True, about="Of which leg.", example="short_put", ref="leg_name"
+            ),
+        ),
         places=STRUCTURE,
         max_age=None,
         reads=("legs",),
@@ -361,14 +395,27 @@ MEASURES: tuple[Measure, ...] = (
         usual=PRICE_LEVEL,
         reach=POSITIVE,
         phrase=lambda words: f"the strike of {words.given('of')}",
+        ops=(),
+        let_example={"of": "short_put"},
         likeness=Likeness.PRICE,
     ),
     Measure(
         name="dte",
+        title="Days to expiry",
+        about="Days to expiry of the position's nearest leg, or of the legs named; below 0 for one that is over.",
         formula="Calendar days from the session's date to the nearest expiry of the legs; below 0 once that is over.",
         source="the legs' contracts and the session's date",
         units=((Unit.NUMBER, Quantity.DAYS),),
-        parameters=(SOME_LEGS,),
+        parameters=(
+            Parameter(
+                name="of",
+                takes=Takes.LEGS,
+                about="Of which legs: a leg, a list of legs, `short_legs` or `long_legs`; of several the nearest. By "
+                "default of all that are open.",
+                example="front_put",
+                ref="legs_named",
+            ),
+        ),
         places=STRUCTURE,
         max_age=None,
         reads=("time",),
@@ -376,5 +423,9 @@ MEASURES: tuple[Measure, ...] = (
         usual={Quantity.DAYS: Usual(0.5, 1200.0, zero=True)},
         reach=NOT_NEGATIVE,
         phrase=fixed("the days to expiry"),
+        subject="the days to expiry",
+        bound="days",
+        examples=({"at_most": 21}, {"of": "front_put", "at_most": 0}),
+        bounds=(10, 30),
     ),
 )

@@ -302,12 +302,22 @@ MEASURES: tuple[Measure, ...] = (
     ),
     Measure(
         name="expected_move",
+        title="Expected move",
+        about="One standard deviation of spot until the legs' expiry, in points; it shrinks as the day goes.",
         formula="Mid of the at-the-money straddle x sqrt(pi / 2), points.",
         source="quotes of the at-the-money straddle of the legs' expiry",
         units=POINTS,
         parameters=(
             SYMBOL,
-            Parameter(name="asof", takes=Takes.CHOICE, default="now", choices=("now", "open")),
+            Parameter(
+                name="asof",
+                takes=Takes.CHOICE,
+                default="now",
+                choices=("open",),
+                title="As of",
+                about="`open`: that of the session's first sound minute, fixed for the day.",
+                example="open",
+            ),
             choice(
                 "method",
                 "straddle",
@@ -326,5 +336,10 @@ MEASURES: tuple[Measure, ...] = (
         usual=scaled(Quantity.POINTS, 0.15, 8.0, Scale.MOVE),
         reach=POSITIVE,
         phrase=_expected_move_words,
+        subject="the expected move",
+        bound="distance",
+        examples=({"above": "30 pts"},),
+        bounds=("30 pts", "50 pts"),
+        let_example={"asof": "open"},
     ),
 )

@@ -1,9 +1,11 @@
 """Rules as sentences: each measure and comparison, what is said of both sides of zero, groups, confirmation."""
 
+import json
+
 import pytest
 
 from rulebot.compile.plan import Op, Quantity
-from rulebot.measure.definition import BEFORE_IT_IS_SENT, WITH_AN_ENTRY
+from rulebot.measure.definition import BEFORE_AN_ENTRY, BEFORE_IT_IS_SENT, WITH_AN_ENTRY
 from rulebot.measures.registry import VOCABULARY
 from rulebot.spec.fast_schema import read_schema
 from rulebot.wording.condition import COMPARED, ENDINGS, HELD, outline, rule_words
@@ -283,33 +285,17 @@ def test_every_basis_of_a_target_or_stop_has_words() -> None:
     assert ENDINGS.keys() == {*definitions["target"]["properties"], *definitions["stop"]["properties"]} - {"of", "at"}
 
 
-EXAMPLES = {
-    Quantity.PLAIN: "1.5", Quantity.LEVEL: "14", Quantity.POINTS: "30 pts", Quantity.PRICE: "0.25",
-    Quantity.DOLLARS: "$50", Quantity.FRACTION: "10%", Quantity.PERCENT: "12%", Quantity.DELTA: "0.2",
-    Quantity.SECONDS: "2h", Quantity.DAYS: "5",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", [n for n, m in VOCABULARY.items() if m.quantity in EXAMPLES and n != "strike"])
+@pytest.mark.parametrize("name", [name for name, measure in VOCABULARY.items() if measure.bounds])
 @pytest.mark.parametrize("op", [op for op in Op if op is not Op.IS])
 def test_every_measure_is_said_with_every_comparison_it_takes(name: str, op: Op) -> None:
-    if op.value not in read_schema("strategy")["$defs"][f"m_{name}"]["properties"] or name in (
-        "skew",
-        "put_call_imbalance",
-        "crowding",
-        "model",
-    ):
+    measure = VOCABULARY[name]
+    written = read_schema("strategy")["$defs"][f"m_{name}"]["properties"].get(op.value)
+    if written is None or name == "model" or measure.places == BEFORE_AN_ENTRY:
         return
-    unit = VOCABULARY[name].units[0][0].value
-    bound = EXAMPLES[VOCABULARY[name].quantity]
-    bound = f"{bound} pts" if unit == "pts" and "pts" not in bound else bound
-    bound = ({"max_risk": "$50", "cost_basis": "580"} | dict.fromkeys(("spot", "sma", "ema", "vwap"), "6000")).get(
-        name, bound
-    )
-    bound = str((VOCABULARY[name].bounds or (bound,))[0])
-    arguments = {"sma": "window: 20, ", "ema": "window: 20, ", "breadth": "of: [AAPL, MSFT], "}.get(name, "")
-    arguments = "among: [SPX, SPY], " if name == "volume_rank" else arguments
-    body = f"[{bound}, {bound}]" if op in (Op.BETWEEN, Op.OUTSIDE) else bound
+    body = json.dumps(written["examples"][0])
+    given = {each.name: each.example for each in measure.parameters if each.required}
+    given |= {"among": ["SPX", "SPY"]} if name == "volume_rank" else {}
+    arguments = "".join(f"{argument}: {json.dumps(value)}, " for argument, value in given.items())
     if VOCABULARY[name].places == WITH_AN_ENTRY:
         text = changed("risk:\n", f"risk:\n  require:\n    - {{name: tried, {name}: {{{op.value}: {body}}}}}\n")
         plan = plan_of(text)
