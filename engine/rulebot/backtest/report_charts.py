@@ -4,90 +4,36 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from html import escape
-from math import ceil, floor, isfinite, log10
 from typing import Any, NamedTuple
 
-from rulebot.drawing import across, circle, down, polygon, polyline, text
-from rulebot.model.money import dollars, signed_dollars
+from rulebot.drawing import Panel, circle, down, frame, padded, polygon, rect, text
+from rulebot.model.money import dollars, short_dollars, signed_dollars
 from rulebot.model.text import counted, figure, whole_percent
-from rulebot.model.values import dataclass
-
-# --- From values to places on a drawing
 
 WIDTH = 860
 LEFT, RIGHT, TOP, BOTTOM = 84, 12, 12, 26
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """A drawing of `height`: `count` places from left to right, values from `low` to `high`."""
-
-    count: int
-    low: float
-    high: float
-    height: int
-
-    def x(self, place: float) -> float:
-        """Return where a place stands."""
-        return LEFT + (WIDTH - LEFT - RIGHT) * place / max(self.count - 1, 1)
-
-    def y(self, value: float) -> float:
-        """Return where a value stands."""
-        part = (self.high - value) / ((self.high - self.low) or 1.0)
-        return TOP + part * (self.height - TOP - BOTTOM)
-
-
-def steps(low: float, high: float, wanted: int = 5) -> list[float]:
-    """Return round values from `low` to `high`, about so many: 1, 2 or 5 times a power of ten apart."""
-    room = high - low
-    if not isfinite(room) or room <= 0.0:
-        return [low]
-    rough = room / wanted
-    power = 10.0 ** floor(log10(rough))
-    step = next(power * each for each in (1.0, 2.0, 5.0, 10.0) if power * each >= rough)
-    first = ceil(low / step)
-    return [step * (first + number) for number in range(floor(high / step) - first + 1)]
-
-
-def scale_of(series: Sequence[Sequence[float | None]], height: int, *, zero: bool = False) -> Scale:
-    """Return the scale that holds all series, with a little room, and zero if asked."""
+def panel_of(series: Sequence[Sequence[float | None]], height: int, *, zero: bool = False) -> Panel:
+    """Return the panel that holds all series, with a little room, and zero if asked: x is the place in a series."""
     values = [value for each in series for value in each if value is not None] + ([0.0] if zero else [])
-    low, high = min(values, default=0.0), max(values, default=0.0)
-    room = (high - low) * 0.05 or max(abs(high) * 0.01, 1.0)
-    top = high if zero and high == 0.0 else high + room
-    return Scale(max(map(len, series), default=1), low - room, top, height)
+    low, high = padded(values, 0.05, 1.0)
+    top = 0.0 if zero and max(values) == 0.0 else high
+    places = (0.0, float(max(map(len, series), default=1) - 1))
+    return Panel(LEFT, WIDTH - RIGHT, TOP, height - BOTTOM, places, (low, top))
 
 
-def plain_money(amount: float) -> str:
-    """Return `$1,000,250` or `-$12`, or with cents below a hundred dollars where there are any."""
-    digits = 2 if abs(amount) < 100 and round(amount, 2) % 1 else 0
-    return f"{'-' if round(amount, digits) < 0 else ''}${abs(amount):,.{digits}f}"
-
-
-def svg(name: str, height: int, body: str, width: int = WIDTH) -> str:
+def _framed(name: str, height: int, body: str) -> str:
     """Return a drawing with a name for those who hear it; on a narrow screen it stays as large as can be read."""
-    said = f'role="img" aria-label="{escape(name)}" viewBox="0 0 {width} {height}"'
-    return f'<div class="wide" tabindex="0"><svg {said}>{body}</svg></div>'
+    drawing = frame("report", f"0 0 {WIDTH} {height}", name, body)
+    return f'<div class="wide" tabindex="0">{drawing}</div>'
 
 
-def words(x: float, y: float, told: str, anchor: str = "start", kind: str = "soft") -> str:
-    """Return text on a drawing."""
-    return text(x, y, told, anchor, kind)
-
-
-def axis(scale: Scale, days: Sequence[str]) -> str:
+def axis(panel: Panel, days: Sequence[str]) -> str:
     """Return lines at round values with their dollars, and some dates below."""
-    found = []
-    for value in steps(scale.low, scale.high):
-        y = scale.y(value)
-        found.append(across("grid", LEFT, WIDTH - RIGHT, y))
-        found.append(words(LEFT - 6, y + 4, plain_money(value), "end"))
     shown = min(6, len(days))
-    for number in range(shown):
-        place = round(number * (len(days) - 1) / max(shown - 1, 1))
-        anchor = "start" if number == 0 and shown > 1 else "end" if number == shown - 1 and shown > 1 else "middle"
-        found.append(words(scale.x(place), scale.height - 6, days[place], anchor))
-    return "".join(found)
+    places = [round(number * (len(days) - 1) / max(shown - 1, 1)) for number in range(shown)]
+    return "".join([*panel.amounts(short_dollars), *panel.names((float(place), days[place]) for place in places)])
 
 
 # --- The drawings of a report, as SVG without a script
@@ -101,16 +47,15 @@ _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 def curves(name: str, days: Sequence[str], series: Mapping[str, Sequence[float | None]], height: int = 260) -> str:
     """Return one line for each series over the sessions; where it has None it is not drawn."""
-    scale = scale_of(list(series.values()), height)
-    body = axis(scale, days)
+    panel = panel_of(list(series.values()), height)
+    body = axis(panel, days)
     for number, (label, values) in enumerate(series.items()):
-        known = [(place, value) for place, value in enumerate(values) if value is not None]
-        body += polyline(f"curve {_kind(number)}", ((scale.x(place), scale.y(value)) for place, value in known))
+        known = [(float(place), value) for place, value in enumerate(values) if value is not None]
+        body += panel.line(f"curve {_kind(number)}", known)
         if len(known) == 1:
-            place, value = known[0]
-            body += circle(f"dot c{number % COLOURS}", scale.x(place), scale.y(value), 1.5)
-        body += _tips(scale, days, values, label if len(series) > 1 else "")
-    return svg(name, height, body)
+            body += circle(f"dot c{number % COLOURS}", *panel.place(*known[0]), 1.5)
+        body += _tips(panel, days, known, label if len(series) > 1 else "")
+    return _framed(name, height, body)
 
 
 def _kind(number: int) -> str:
@@ -124,28 +69,24 @@ def key(number: int, name: str) -> str:
     return f'<span class="key {kinds}"></span>{escape(name)} &nbsp; '
 
 
-def _tips(scale: Scale, days: Sequence[str], values: Sequence[float | None], label: str) -> str:
-    if len(values) > TIPS:
-        return ""
-    return "".join(
-        circle("tip", scale.x(place), scale.y(value), 5, " ".join(filter(None, (label, days[place], dollars(value)))))
-        for place, value in enumerate(values)
-        if value is not None
-    )
+def _tips(panel: Panel, days: Sequence[str], known: Sequence[tuple[float, float]], label: str = "") -> str:
+    """Return what says each value when it is pointed at. known: (place, dollars)."""
+    told = ((at, value, (label, days[int(at)], dollars(value))) for at, value in known[: TIPS + 1])
+    tips = [circle("tip", *panel.place(at, value), 5, " ".join(filter(None, words))) for at, value, words in told]
+    return "" if len(tips) > TIPS else "".join(tips)
 
 
 def falls(days: Sequence[str], values: Sequence[float], height: int = 150) -> str:
-    """Return how far the account stood below its best so far, an area that hangs from zero; words if it never did."""
+    """Return how far the account stood below its best so far, an area that hangs from zero; "" if it never did."""
     if not any(values):
-        return '<p class="soft">The account was never below its best at the end of a session.</p>'
-    below = [-value for value in values]
-    scale = scale_of([below], height, zero=True)
-    top, last = scale.y(0.0), scale.x(len(below) - 1)
-    edge = ((scale.x(place), scale.y(value)) for place, value in enumerate(below))
-    body = axis(scale, days) + polygon("loss soft-fill", [(scale.x(0), top), *edge, (last, top)])
+        return ""
+    below = [(float(place), -value) for place, value in enumerate(values)]
+    panel = panel_of([[value for _, value in below]], height, zero=True)
+    edge = [(0.0, 0.0), *below, (below[-1][0], 0.0)]
+    body = axis(panel, days) + polygon("loss half", (panel.place(*each) for each in edge))
     if len(below) == 1:
-        body += circle("loss", scale.x(0), scale.y(below[0]), 3)
-    return svg("drawdown", height, body + _tips(scale, days, below, ""))
+        body += circle("loss", *panel.place(*below[0]), 3)
+    return _framed("drawdown", height, body + _tips(panel, days, below))
 
 
 def calendar(days: Sequence[Mapping[str, Any]]) -> str:
@@ -159,42 +100,35 @@ def calendar(days: Sequence[Mapping[str, Any]]) -> str:
 
 def _year(year: int, days: Sequence[Mapping[str, Any]], most: float) -> str:
     monday = date(year, 1, 1) - timedelta(days=date(year, 1, 1).weekday())
-    body = words(0, 12, str(year), kind="strong")
+    body = text(0, 12, str(year), "start", "strong")
     for month in range(1, 13):
         week = (date(year, month, 1) - monday).days // 7
-        body += words(36 + week * (CELL + 1), 12, _MONTHS[month - 1])
+        body += text(36 + week * (CELL + 1), 12, _MONTHS[month - 1], "start", "soft")
     for number, name in enumerate(("Mon", "Tue", "Wed", "Thu", "Fri")):
-        body += words(0, 20 + number * (CELL + 1) + 11, name)
+        body += text(0, 20 + number * (CELL + 1) + 11, name, "start", "soft")
     for day in days:
         found = date.fromisoformat(day["date"])
         week, weekday = (found - monday).days // 7, found.weekday()
         made = float(day["profit"])
         kind = "gain" if made > 0 else "loss" if made < 0 else "none"
         depth = 0.25 + 0.75 * abs(made) / most if made else 1.0
-        place = f'x="{36 + week * (CELL + 1)}" y="{20 + weekday * (CELL + 1)}" width="{CELL}" height="{CELL}"'
         tip = f"{day['date']} {signed_dollars(made)}, {day['opened']} opened, {day['closed']} closed"
-        body += f'<rect class="{kind}" {place} rx="2" opacity="{depth:.2f}"><title>{escape(tip)}</title></rect>'
-    return svg(f"profit and loss of each day of {year}", 20 + 5 * (CELL + 1) + 4, body)
+        left, top = 36 + week * (CELL + 1), 20 + weekday * (CELL + 1)
+        body += rect(kind, left, top, (CELL, CELL), tip, round_by=2, opacity=depth)
+    return _framed(f"profit and loss of each day of {year}", 20 + 5 * (CELL + 1) + 4, body)
 
 
-def bar(value: float, most: float, width: int = 120) -> str:
+def bar(value: float, most: float) -> str:
     """Return a bar from the middle, to the right for a gain."""
-    half = width / 2
-    length = half * min(abs(value) / most, 1.0) if most else 0.0
-    left = half if value >= 0 else half - length
-    kind = "gain" if value >= 0 else "loss"
-    body = (
-        f'<line class="grid" x1="{half}" x2="{half}" y1="0" y2="12"/>'
-        f'<rect class="{kind}" x="{left:.1f}" y="2" width="{length:.1f}" height="8"/>'
-    )
-    return f'<svg class="bar" aria-hidden="true" viewBox="0 0 {width} 12">{body}</svg>'
+    panel = Panel(0, 120, 0, 12, (-most, most), (0, 1))
+    zero, end = panel.x(0.0), panel.x(max(-most, min(value, most)))
+    body = down("grid", 60, 0, 12) + rect("gain" if value >= 0 else "loss", min(zero, end), 2, (abs(end - zero), 8))
+    return frame("bar", "0 0 120 12", "", body)
 
 
-def share(value: float, most: float, width: int = 160) -> str:
+def share(value: float, most: float) -> str:
     """Return a bar from the left: so much of the most."""
-    length = width * min(value / most, 1.0) if most else 0.0
-    body = f'<rect class="plain" x="0" y="2" width="{length:.1f}" height="8"/>'
-    return f'<svg class="bar" aria-hidden="true" viewBox="0 0 {width} 12">{body}</svg>'
+    return frame("bar", "0 0 160 12", "", rect("plain", 0, 2, (160 * min(value / most, 1.0) if most else 0.0, 8)))
 
 
 def histogram(values: Sequence[float], name: str, height: int = 150, columns: int = 25) -> str:
@@ -204,19 +138,16 @@ def histogram(values: Sequence[float], name: str, height: int = 150, columns: in
     counts = [0] * columns
     for value in values:
         counts[min(int((value - low) / width), columns - 1)] += 1
-    room = (WIDTH - LEFT - RIGHT) / columns
-    bottom, most = height - BOTTOM, max(counts)
-    body = ""
-    for place, count in enumerate(counts):
-        tall = (bottom - TOP) * count / most
-        box = f'x="{LEFT + place * room:.1f}" y="{bottom - tall:.1f}" width="{room - 1:.1f}" height="{tall:.1f}"'
-        tip = f"{low + place * width:.3f} to {low + (place + 1) * width:.3f}: {count}"
-        body += f'<rect class="plain" {box}><title>{tip}</title></rect>'
-    zero = LEFT + (0.0 - low) / (width * columns) * (WIDTH - LEFT - RIGHT)
-    body += down("axis", zero, TOP, bottom)
     end = low + width * columns
-    body += words(LEFT, height - 6, f"{low:.3f}") + words(WIDTH - RIGHT, height - 6, f"{end:.3f}", "end")
-    return svg(name, height, body + words(LEFT - 6, TOP + 10, str(most), "end"))
+    panel = Panel(LEFT, WIDTH - RIGHT, TOP, height - BOTTOM, (low, end), (0.0, float(max(counts))))
+    body = "".join(panel.names((value, f"{value:.3f}") for value in (low, end)))
+    for place, count in enumerate(counts):
+        first, last = low + place * width, low + (place + 1) * width
+        left, top = panel.place(first, count)
+        size = (panel.x(last) - left - 1, panel.bottom - top)
+        body += rect("plain", left, top, size, f"{first:.3f} to {last:.3f}: {count}")
+    body += down("axis", panel.x(0.0), TOP, panel.bottom)
+    return _framed(name, height, body + text(LEFT - 6, TOP + 10, str(max(counts)), "end", "soft"))
 
 
 # --- What was wrong with the data of many days, for eyes

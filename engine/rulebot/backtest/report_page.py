@@ -31,6 +31,7 @@ from rulebot.backtest.results import (
     undivided_words,
     unfilled_words,
 )
+from rulebot.drawing import style
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.money import dollars, signed_dollars
 from rulebot.model.performance import below_best
@@ -201,27 +202,22 @@ th{font-weight:600;color:var(--soft)} th:first-child,td:first-child,.left{text-a
 .words{white-space:normal;text-align:left;min-width:14rem}
 svg{display:block;width:100%;height:auto} .wide>svg{min-width:42rem}
 svg.bar{display:inline-block;width:7.5rem;height:.75rem;vertical-align:middle}
-svg text{font:11px system-ui,sans-serif;fill:var(--soft)} svg text.strong{fill:var(--ink);font-weight:600}
-.grid{stroke:var(--rule)} .axis{stroke:var(--soft)} .curve{fill:none;stroke-width:1.8} .dot{fill:none;stroke-width:3}
-.tip{fill:transparent} .tip:hover{fill:var(--soft)} .gain{fill:var(--gain)} .loss{fill:var(--loss)}
-.none{fill:var(--rule)} .plain{fill:var(--c0)} .soft-fill{opacity:.45}
 .heat{position:relative;display:block;padding:0 .3rem}
 .heat i{position:absolute;inset:-.25rem -.5rem;background:currentColor}
 .heat i.gain{color:#1f6fb5} .heat i.loss{color:#b85410} .heat b{position:relative;font-weight:500}
 td .g{color:var(--gain)} td .l{color:var(--loss)}
-.c0{stroke:var(--c0)} .c1{stroke:var(--c1)} .c2{stroke:var(--c2)} .c3{stroke:var(--c3)} .c4{stroke:var(--c4)}
-.c5{stroke:var(--c5)} .key{display:inline-block;width:1.2rem;height:.2rem;vertical-align:middle;margin-right:.3rem}
+.key{display:inline-block;width:1.2rem;height:.2rem;vertical-align:middle;margin-right:.3rem}
 .k0{background:var(--c0)} .k1{background:var(--c1)} .k2{background:var(--c2)} .k3{background:var(--c3)}
 .k4{background:var(--c4)} .k5{background:var(--c5)}
 .key,.heat i{-webkit-print-color-adjust:exact;print-color-adjust:exact}
-.curve.r1{stroke-dasharray:7 3} .key.r1{mask:repeating-linear-gradient(90deg,#000 0 7px,#0000 7px 10px)}
-.curve.r2{stroke-dasharray:2 3} .key.r2{mask:repeating-linear-gradient(90deg,#000 0 2px,#0000 2px 5px)}
+.key.r1{mask:repeating-linear-gradient(90deg,#000 0 7px,#0000 7px 10px)}
+.key.r2{mask:repeating-linear-gradient(90deg,#000 0 2px,#0000 2px 5px)}
 details{border-bottom:1px solid var(--rule);padding:.25rem 0} summary{cursor:pointer}
 details:target{background:var(--box)}
 pre{overflow-x:auto;background:var(--box);padding:.6rem;border-radius:6px;font-size:.82rem;line-height:1.35}
 @media print{body{max-width:none;font-size:11px} .wide>svg{min-width:0} h2{break-after:avoid}
 svg,tr,.figures div{break-inside:avoid}
-details{break-inside:avoid} .tip{display:none}}
+details{break-inside:avoid}}
 """
 
 
@@ -256,7 +252,7 @@ def html_page(title: str, body: str) -> str:
     head = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
+        f"<title>{escape(title)}</title><style>{style()}{STYLE}</style></head>"
     )
     return f"{head}<body><main><h1>{escape(title)}</h1>{body}</main></body></html>\n"
 
@@ -275,7 +271,9 @@ def _one(document: Document, whys: Mapping[str, str], beside: Mapping[str, Docum
     yield "<h2>Account</h2>"
     yield curves("value of the account by session", names, {"account": [day["equity"] for day in days]})
     yield '<p class="soft">Value at the end of each session; what is open counts at its mid.</p>'
-    yield "<h2>Drawdown</h2>" + falls(names, falls_of(days))
+    drawn = falls(names, falls_of(days))
+    yield "<h2>Drawdown</h2>"
+    yield drawn or '<p class="soft">The account was never below its best at the end of a session.</p>'
     yield "<h2>Profit and loss of each day</h2>" + calendar(days)
     yield "<h2>Months</h2>" + tables.months(document["months"])
     yield '<p class="soft">A trade counts in the month in which its last leg of value was closed.</p>'

@@ -1,16 +1,15 @@
 """A chart as SVG: prices with marks of what was decided, and below them what each position cost to close.
 
 Shapes tell kinds apart, not colours alone; every mark has its words as a title, and on a page leads to its line in the
-list below the drawing. Letters and colours are those of the page, or of a style sheet that it brings along.
+list below the drawing.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from html import escape
-from math import floor, log10
 
 from rulebot.chart.chart import Chart, HeldSpan, Mark, MarkKind, Point
-from rulebot.drawing import across, circle, down, frame, path, polyline, text
+from rulebot.drawing import Panel, circle, frame, padded, path, steps, text
 from rulebot.model.session import EXCHANGE_ZONE, Session, sessions
 from rulebot.model.text import counted
 from rulebot.model.text import signed_price as price_text
@@ -26,36 +25,19 @@ APART = 11.0
 _SEVERAL = {MarkKind.ENTRY: "entries", MarkKind.EXIT: "exits"}
 """What marks are called where there is more than one; others do not change."""
 
-STYLE = """
-.chart{--ink:#1b211f;--soft:#5d6764;--line:#d9dedb;--good:#146c43;--bad:#b3261e;--alarm:#8a4b00;--accent:#1d4f43;--card:#fff;\
-background:var(--card)}
-@media (prefers-color-scheme:dark){.chart{--ink:#e7ecea;--soft:#a3aeaa;--line:#33403b;--good:#6fd19c;--bad:#ff8a80;\
---alarm:#ffb95c;--accent:#8fd3bd;--card:#1a201e}}
-.chart text{font:12px system-ui,sans-serif;fill:var(--ink);paint-order:stroke;stroke:var(--card);stroke-width:3px}
-.chart .soft{fill:var(--soft)}
-.chart .grid{stroke:var(--line)} .chart .price{fill:none;stroke:var(--accent);stroke-width:1.6}
-.chart .strike{stroke:var(--soft);stroke-dasharray:2 4} .chart .level{stroke:var(--ink);stroke-dasharray:6 3}
-.chart .level.good{stroke:var(--good)} .chart .level.bad{stroke:var(--bad)}
-.chart .entry{fill:var(--good)} .chart .exit{fill:var(--accent)} .chart .exit.bad{fill:var(--bad)}
-.chart .refused,.chart .unfilled{stroke:var(--alarm);stroke-width:2.2;fill:none}
-.chart .hit{fill:transparent}
-"""
-"""For a drawing that stands alone; the page has the same in its own style sheet."""
 
-
-class _Axis:
-    """Where an instant stands: sessions side by side, without the nights between them."""
+class _Clock:
+    """Where an instant stands: in sessions since the first one's open, side by side without the nights between them."""
 
     def __init__(self, chart: Chart) -> None:
         self.sessions: tuple[Session, ...] = tuple(sessions(chart.first, chart.last))
-        self._wide = (WIDTH - LEFT - RIGHT) / max(len(self.sessions), 1)
 
-    def x(self, at: datetime) -> float:
+    def at(self, at: datetime) -> float:
         for number, session in enumerate(self.sessions):
             if at <= session.close or number == len(self.sessions) - 1:
                 part = (at - session.open) / (session.close - session.open)
-                return LEFT + (number + min(max(part, 0.0), 1.0)) * self._wide
-        return float(LEFT)
+                return number + min(max(part, 0.0), 1.0)
+        return 0.0
 
     def ticks(self) -> Iterator[tuple[float, str]]:
         """Yield places and words: hours of one session, else dates."""
@@ -65,55 +47,32 @@ class _Axis:
             for number in range(1, 9):
                 at = hour.replace(hour=hour.hour + number)
                 if at <= first.close:
-                    yield self.x(at), f"{at:%H:%M}"
+                    yield self.at(at), f"{at:%H:%M}"
             return
-        step = max(1, -(-len(self.sessions) // 8))
-        for number in range(0, len(self.sessions), step):
-            yield LEFT + number * self._wide, f"{self.sessions[number].date:%b %d}"
+        for number in range(0, len(self.sessions), max(1, -(-len(self.sessions) // 8))):
+            yield float(number), f"{self.sessions[number].date:%b %d}"
 
-
-class _Scale:
-    """Where an amount stands in a panel."""
-
-    def __init__(self, amounts: Iterable[float], top: float, height: float) -> None:
-        found = list(amounts)
-        self.is_known = bool(found)
-        low, high = min(found, default=0.0), max(found, default=0.0)
-        room = (high - low) * 0.12 or max(abs(high) * 0.01, 0.05)
-        self.low, self.high, self.top, self.height = low - room, high + room, top, height
-
-    def y(self, amount: float) -> float:
-        return self.top + (self.high - amount) / (self.high - self.low) * self.height
-
-    def ticks(self) -> Iterator[float]:
-        """Yield round amounts, three to six of them; none where no amount is known."""
-        if not self.is_known:
-            return
-        raw = (self.high - self.low) / 4
-        unit = 10.0 ** floor(log10(raw))
-        step = next(unit * times for times in (1, 2, 2.5, 5, 10) if unit * times >= raw)
-        number = floor(self.low / step) + 1
-        while number * step < self.high:
-            yield number * step
-            number += 1
+    def panel(self, amounts: Iterable[float], top: float, height: float) -> Panel:
+        """Return the panel of these amounts."""
+        x_range = (0.0, float(max(len(self.sessions), 1)))
+        return Panel(LEFT, WIDTH - RIGHT, top, top + height, x_range, padded(amounts, 0.12, 0.05))
 
 
 def chart_svg(chart: Chart, *, is_alone: bool = False) -> str:
     """Return the drawing, "" where there is nothing to draw. is_alone: not on a page, so it brings its style."""
     if chart.is_empty:
         return ""
-    axis, top = _Axis(chart), 0.0
+    time, top = _Clock(chart), 0.0
     body: list[str] = []
     lines = [(symbol, points) for symbol, points in chart.lines if points] or [(_symbol(chart), ())]
     for place, (symbol, points) in enumerate(lines):
         marks = [(number, mark) for number, mark in enumerate(chart.marks, 1) if _is_on(mark, symbol, place)]
-        body += _price_panel(chart, axis, symbol, points, marks, top, is_linked=not is_alone)
+        body += _price_panel(chart, time, symbol, points, marks, top, is_linked=not is_alone)
         top += TITLE + PRICE_HEIGHT + FOOT
     for held in [each for each in chart.held if each.points][:MOST_PANELS]:
-        body += _cost_panel(held, axis, top)
+        body += _cost_panel(held, time, top)
         top += TITLE + COST_HEIGHT + FOOT
-    style = STYLE if is_alone else ""
-    return frame("chart", f"0 0 {WIDTH} {top:.0f}", summary(chart), body, style, role="group")
+    return frame("chart", f"0 0 {WIDTH} {top:.0f}", summary(chart), body, is_alone=is_alone, role="group")
 
 
 def summary(chart: Chart) -> str:
@@ -143,7 +102,7 @@ def _is_on(mark: Mark, symbol: str, place: int) -> bool:
 
 def _price_panel(
     chart: Chart,
-    axis: _Axis,
+    time: _Clock,
     symbol: str,
     points: Sequence[Point],
     marks: Sequence[tuple[int, Mark]],
@@ -153,16 +112,16 @@ def _price_panel(
 ) -> Iterator[str]:
     prices = [price for _, price in points] + [mark.price for _, mark in marks if mark.price is not None]
     strikes = _strikes_near(chart, symbol, prices)
-    scale = _Scale([*prices, *strikes], top + TITLE, PRICE_HEIGHT)
+    panel = time.panel([*prices, *strikes], top + TITLE, PRICE_HEIGHT)
     yield text(4, top + 15, symbol or "no price was kept", "start")
-    yield from _grid(axis, scale)
-    yield from (_level(scale.y(strike), "strike") for strike in strikes)
+    yield from _grid(time, panel, has_amounts=bool(prices or strikes))
+    yield from (panel.level("strike", strike) for strike in strikes)
     if points:
-        yield _line(axis, scale, points)
+        yield _line(time, panel, points)
     else:
         yield text(WIDTH / 2, top + TITLE + PRICE_HEIGHT / 2, "no price of it was kept", kind="soft")
-    yield from (_named(scale.y(strike), words) for strike, words in strikes.items())
-    yield from _marks(axis, scale, marks, is_linked=is_linked)
+    yield from (_named(panel.y(strike), words) for strike, words in strikes.items())
+    yield from _marks(time, panel, marks, is_linked=is_linked)
 
 
 def _strikes_near(chart: Chart, symbol: str, prices: Sequence[float]) -> dict[float, str]:
@@ -179,15 +138,15 @@ def _strikes_near(chart: Chart, symbol: str, prices: Sequence[float]) -> dict[fl
     return found
 
 
-def _marks(axis: _Axis, scale: _Scale, marks: Sequence[tuple[int, Mark]], *, is_linked: bool) -> Iterator[str]:
+def _marks(time: _Clock, panel: Panel, marks: Sequence[tuple[int, Mark]], *, is_linked: bool) -> Iterator[str]:
     taken: list[tuple[float, float]] = []
     for number, mark in marks:
-        x = axis.x(mark.at)
-        y = scale.y(mark.price) if mark.price is not None else scale.top + scale.height - 8
-        step = APART * 1.6 if mark.kind is MarkKind.ENTRY or y < scale.top + scale.height / 2 else -APART * 1.6
+        x = panel.x(time.at(mark.at))
+        y = panel.y(mark.price) if mark.price is not None else panel.bottom - 8
+        step = APART * 1.6 if mark.kind is MarkKind.ENTRY or y < (panel.top + panel.bottom) / 2 else -APART * 1.6
         while any(abs(x - other) < APART and abs(y - beside) < APART for other, beside in taken):
             y += step
-        y = min(max(y, scale.top + 4), scale.top + scale.height - 4)
+        y = min(max(y, panel.top + 4), panel.bottom - 4)
         taken.append((x, y))
         words = mark_words(mark)
         drawn = f"<title>{escape(words)}</title>{_shape(mark, x, y)}{text(x + 9, y + 4, str(number), 'start')}"
@@ -228,21 +187,21 @@ def _exit(x: float, y: float, tone: str = "") -> str:
 # ---------------------------------------------------------------- what a position costs to close
 
 
-def _cost_panel(held: HeldSpan, axis: _Axis, top: float) -> Iterator[str]:
+def _cost_panel(held: HeldSpan, time: _Clock, top: float) -> Iterator[str]:
     costs = [cost for _, cost in held.points]
     ends = [each for each in (held.entry, held.exit) if each is not None]
-    scale = _Scale([*costs, *ends, *(level for _, level in held.levels)], top + TITLE, COST_HEIGHT)
+    panel = time.panel([*costs, *ends, *(level for _, level in held.levels)], top + TITLE, COST_HEIGHT)
     does = "brings when it is closed" if held.is_debit else "costs to close"
     yield text(4, top + 15, f"trade {held.trade}, {held.structure}: what it {does}, per share", "start")
-    yield from _grid(axis, scale)
+    yield from _grid(time, panel)
     named = _levels(held)
-    yield from (_level(scale.y(level), kind) for level, kind in named.values())
-    yield _line(axis, scale, held.points)
-    yield from (_named(scale.y(level), words) for words, (level, _) in named.items())
-    if held.entry_at is not None and held.entry is not None and held.entry_at >= axis.sessions[0].open:
-        yield _entry(axis.x(held.entry_at), scale.y(held.entry))
+    yield from (panel.level(kind, level) for level, kind in named.values())
+    yield _line(time, panel, held.points)
+    yield from (_named(panel.y(level), words) for words, (level, _) in named.items())
+    if held.entry_at is not None and held.entry is not None and held.entry_at >= time.sessions[0].open:
+        yield _entry(panel.x(time.at(held.entry_at)), panel.y(held.entry))
     if held.exit_at is not None and held.exit is not None:
-        yield _exit(axis.x(held.exit_at), scale.y(held.exit))
+        yield _exit(panel.x(time.at(held.exit_at)), panel.y(held.exit))
 
 
 def _levels(held: HeldSpan) -> dict[str, tuple[float, str]]:
@@ -257,21 +216,11 @@ def _levels(held: HeldSpan) -> dict[str, tuple[float, str]]:
 # ---------------------------------------------------------------- strokes
 
 
-def _grid(axis: _Axis, scale: _Scale) -> Iterator[str]:
-    bottom = scale.top + scale.height
-    amounts = list(scale.ticks())
-    places = 0 if amounts and all(abs(amount - round(amount)) < 1e-9 for amount in amounts) else 2
-    for amount in amounts:
-        y = scale.y(amount)
-        yield _level(y, "grid")
-        yield text(LEFT - 6, y + 4, f"{amount:,.{places}f}", "end", "soft")
-    for x, words in axis.ticks():
-        yield down("grid", x, float(scale.top), float(bottom))
-        yield text(x, bottom + 16, words, "middle", "soft")
-
-
-def _level(y: float, kind: str) -> str:
-    return across(kind, LEFT, WIDTH - RIGHT, y)
+def _grid(time: _Clock, panel: Panel, *, has_amounts: bool = True) -> Iterator[str]:
+    is_whole = all(float(amount).is_integer() for amount in steps(*panel.y_range))
+    if has_amounts:
+        yield from panel.amounts(lambda amount: f"{amount:,.{0 if is_whole else 2}f}")
+    yield from panel.names(time.ticks(), has_lines=True)
 
 
 def _named(y: float, words: str) -> str:
@@ -279,5 +228,5 @@ def _named(y: float, words: str) -> str:
     return text(WIDTH - RIGHT - 2, y - 3, words, "end")
 
 
-def _line(axis: _Axis, scale: _Scale, points: Sequence[Point]) -> str:
-    return polyline("price", ((axis.x(at), scale.y(amount)) for at, amount in points))
+def _line(time: _Clock, panel: Panel, points: Sequence[Point]) -> str:
+    return panel.line("curve", ((time.at(at), amount) for at, amount in points))

@@ -195,8 +195,10 @@ def _draw(found: "list[Explanation]", diagram: str) -> None:
             raise click.UsageError(f"'{each.name}' has no states: --diagram draws those of a bot")
         if diagram == "text":
             print_text(text_diagram(each.name, each.lifecycle, each.labels))
+        elif diagram == "svg":
+            print_text(state_svg(each.lifecycle, each.labels, is_alone=True))
         else:
-            print_text((mermaid if diagram == "mermaid" else state_svg)(each.lifecycle, each.labels))
+            print_text(mermaid(each.lifecycle, each.labels))
 
 
 def _write(found: "list[Explanation]", page: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from rulebot.compile.plan import Lifecycle
+from rulebot.drawing import style
 from rulebot.measure.words import listed
 from rulebot.model.text import plain
 from rulebot.review.explanation import Explanation, Line, Section
@@ -47,8 +48,8 @@ def page_of(found: Sequence[Explanation]) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<style>{STYLE}</style></head><body>{body}<footer>Written by rulebot explain. The example stands in a market "
-        "made up for it, and is nobody's forecast.</footer></body></html>\n"
+        f"<style>{style()}{STYLE}</style></head><body>{body}<footer>Written by rulebot explain. The example stands in "
+        "a market made up for it, and is nobody's forecast.</footer></body></html>\n"
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from itertools import pairwise
 
-from rulebot.drawing import across, circle, down, frame, path, polygon, polyline, text
+from rulebot.drawing import Panel, circle, down, frame, padded, path, polygon, text
 from rulebot.model.contract import Right
 from rulebot.model.money import ZERO, short_dollars
 from rulebot.model.payoff import intrinsic
@@ -101,60 +101,34 @@ _LETTER = 8.3
 _APART = 16.0
 """Points between two amounts beside the axis of dollars."""
 
-STYLE = """
-.payoff .gain{fill:var(--gain,#2a7d4f);opacity:.18} .payoff .loss{fill:var(--loss,#b3382c);opacity:.18}
-.payoff .line{fill:none;stroke:var(--ink,#222);stroke-width:2} .payoff .axis{stroke:var(--soft,#777)}
-.payoff .thin{stroke:var(--soft,#bbb);stroke-dasharray:3 3} .payoff .dot{fill:var(--ink,#222)}
-.payoff text{font:13px system-ui,sans-serif;fill:var(--ink,#222)} .payoff .soft{fill:var(--soft,#666)}
-"""
+
+def _panel(payoff: Payoff) -> Panel:
+    """Return where prices and dollars stand on the drawing."""
+    prices = (float(payoff.points[0][0]), float(payoff.points[-1][0]))
+    made = padded([0.0, *(float(dollars) for _, dollars in payoff.points)], 1 / 12, 1.0)
+    return Panel(_LEFT, _WIDTH - _RIGHT, _TOP, _HEIGHT - _BOTTOM, prices, made)
 
 
-class _Scale:
-    """Where a price and dollars stand on the drawing."""
-
-    def __init__(self, payoff: Payoff) -> None:
-        self.first, self.last = payoff.points[0][0], payoff.points[-1][0]
-        made = [Decimal(0), *(dollars for _, dollars in payoff.points)]
-        self.low, self.high = min(made), max(made)
-        room = (self.high - self.low) / 12 or Decimal(1)
-        self.low, self.high = self.low - room, self.high + room
-
-    def x(self, price: Decimal) -> float:
-        part = (price - self.first) / ((self.last - self.first) or Decimal(1))
-        return _LEFT + float(part) * (_WIDTH - _LEFT - _RIGHT)
-
-    def y(self, dollars: Decimal) -> float:
-        part = (self.high - dollars) / (self.high - self.low)
-        return _TOP + float(part) * (_HEIGHT - _TOP - _BOTTOM)
+def payoff_svg(payoff: Payoff, words: str = "profit and loss at expiry") -> str:
+    """Return the drawing. words: say what is drawn."""
+    panel = _panel(payoff)
+    line = panel.line("curve", ((float(price), float(dollars)) for price, dollars in payoff.points))
+    body = [*_areas(payoff, panel), *_axes(payoff, panel), *_strikes(payoff, panel), line]
+    body += [*_break_evens(payoff, panel), *_dollars(payoff, panel), *_spot(payoff, panel)]
+    return frame("payoff", f"0 0 {_WIDTH} {_HEIGHT}", words, body)
 
 
-def payoff_svg(payoff: Payoff, *, has_style: bool = True, words: str = "profit and loss at expiry") -> str:
-    """Return the drawing; it stands by itself, and takes the colours of a page that names them.
-
-    has_style: it brings its style sheet, which a page that allows none has in its own. words: say what is drawn.
-    """
-    scale = _Scale(payoff)
-    body = [*_areas(payoff, scale), *_axes(payoff, scale), *_strikes(payoff, scale), _line(payoff, scale)]
-    body += [*_break_evens(payoff, scale), *_dollars(payoff, scale), *_spot(payoff, scale)]
-    return frame("payoff", f"0 0 {_WIDTH} {_HEIGHT}", words, body, STYLE if has_style else "")
-
-
-def _line(payoff: Payoff, scale: _Scale) -> str:
-    return polyline("line", ((scale.x(price), scale.y(dollars)) for price, dollars in payoff.points))
-
-
-def _areas(payoff: Payoff, scale: _Scale) -> Iterator[str]:
+def _areas(payoff: Payoff, panel: Panel) -> Iterator[str]:
     """Yield what lies between the line and zero, gains and losses apart."""
     corners = sorted({*payoff.points, *((price, Decimal(0)) for price in payoff.break_evens)})
-    zero = scale.y(Decimal(0))
+    zero = panel.y(0.0)
     for kind, sign in (("gain", 1), ("loss", -1)):
-        kept = [(scale.x(price), scale.y(made) if made * sign > 0 else zero) for price, made in corners]
-        yield polygon(kind, [(kept[0][0], zero), *kept, (kept[-1][0], zero)])
+        kept = [(panel.x(float(price)), panel.y(max(float(made) * sign, 0.0) * sign)) for price, made in corners]
+        yield polygon(f"{kind} faint", [(kept[0][0], zero), *kept, (kept[-1][0], zero)])
 
 
-def _axes(payoff: Payoff, scale: _Scale) -> Iterator[str]:
-    zero = scale.y(Decimal(0))
-    yield across("axis", _LEFT, _WIDTH - _RIGHT, zero)
+def _axes(payoff: Payoff, panel: Panel) -> Iterator[str]:
+    yield panel.level("axis", 0.0)
     yield text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 8, _axis_words(payoff), kind="soft")
     yield text(4, 16, "dollars made at expiry", "start", "soft")
 
@@ -163,33 +137,33 @@ def _axis_words(payoff: Payoff) -> str:
     return f"{payoff.symbol} at expiry, points" + (f", with {payoff.assumed}" if payoff.assumed else "")
 
 
-def _dollars(payoff: Payoff, scale: _Scale) -> Iterator[str]:
+def _dollars(payoff: Payoff, panel: Panel) -> Iterator[str]:
     """Yield the most and the least that is drawn beside the axis, kept apart from what is beside zero."""
-    zero = scale.y(ZERO)
+    zero = panel.y(0.0)
     yield text(_LEFT - 8, zero + 4, "$0", "end", "soft")
     best, worst = (choose(made for _, made in payoff.points) for choose in (max, min))
     if best > 0:
-        yield text(_LEFT - 8, min(scale.y(best), zero - _APART) + 4, f"+{short_dollars(round(best))}", "end")
+        yield text(_LEFT - 8, min(panel.y(float(best)), zero - _APART) + 4, f"+{short_dollars(round(best))}", "end")
     if worst < 0:
-        yield text(_LEFT - 8, max(scale.y(worst), zero + _APART) + 4, short_dollars(round(worst)), "end")
+        yield text(_LEFT - 8, max(panel.y(float(worst)), zero + _APART) + 4, short_dollars(round(worst)), "end")
 
 
-def _spot(payoff: Payoff, scale: _Scale) -> Iterator[str]:
+def _spot(payoff: Payoff, panel: Panel) -> Iterator[str]:
     """Yield where the underlying stands in the example, where the drawing reaches it."""
-    if scale.first <= payoff.spot <= scale.last:
-        x = scale.x(payoff.spot)
-        yield path("dot", f"M{x:.1f} {_TOP}l-5 -8h10z")
+    if payoff.points[0][0] <= payoff.spot <= payoff.points[-1][0]:
+        x = panel.x(float(payoff.spot))
+        yield path("mark", f"M{x:.1f} {_TOP}l-5 -8h10z")
         words = f"{payoff.symbol} {plain(payoff.spot)} at entry"
         half = len(words) * _LETTER / 2
         yield text(min(max(x, half), _WIDTH - half), _TOP - 14, words, kind="soft")
 
 
-def _strikes(payoff: Payoff, scale: _Scale) -> Iterator[str]:
+def _strikes(payoff: Payoff, panel: Panel) -> Iterator[str]:
     """Yield a mark and a number for every strike."""
     prices = list(dict.fromkeys(price for price, _ in payoff.points[1:-1]))
-    places = [scale.x(price) for price in prices]
+    places = [panel.x(float(price)) for price in prices]
     for x in places:
-        yield down("thin", x, _TOP, _HEIGHT - _BOTTOM)
+        yield down("strike", x, _TOP, _HEIGHT - _BOTTOM)
     yield from _numbers(prices, places, _HEIGHT - _BOTTOM + 18, "soft")
     yield text(_LEFT - 8, _HEIGHT - _BOTTOM + 18, "strike", "end", "soft")
 
@@ -209,12 +183,12 @@ def _numbers(prices: Sequence[Decimal], places: Sequence[float], y: float, kind:
         yield text(x, y, words, kind=kind)
 
 
-def _break_evens(payoff: Payoff, scale: _Scale) -> Iterator[str]:
+def _break_evens(payoff: Payoff, panel: Panel) -> Iterator[str]:
     """Yield a dot on the axis for each, and its price in a row of its own below the strikes."""
-    zero, row = scale.y(Decimal(0)), _HEIGHT - _BOTTOM + 38
-    places = [scale.x(price) for price in payoff.break_evens]
+    row = _HEIGHT - _BOTTOM + 38
+    places = [panel.x(float(price)) for price in payoff.break_evens]
     for x in places:
-        yield circle("dot", x, zero, 4)
+        yield circle("mark", x, panel.y(0.0), 4)
     yield from _numbers(payoff.break_evens, places, row, "")
     if payoff.break_evens:
         yield text(_LEFT - 8, row, "break-even", "end", "soft")

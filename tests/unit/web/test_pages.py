@@ -332,8 +332,8 @@ def test_a_long_name_breaks_between_its_words(live: Live) -> None:
 
 def test_profit_by_day_is_drawn_with_its_words() -> None:
     drawn = days_svg([("2026-11-17", 100.0), ("2026-11-18", -40.0)])
-    assert 'class="good"' in drawn
-    assert 'class="bad"' in drawn
+    assert 'class="gain"' in drawn
+    assert 'class="loss"' in drawn
     assert "60.00 dollars in all" in drawn
     assert days_svg([]) == ""
 
@@ -341,9 +341,9 @@ def test_profit_by_day_is_drawn_with_its_words() -> None:
 def test_profit_by_day_has_its_scale_in_dollars() -> None:
     """Its bars had no figures: a loss of $10 looked like one of $10,000."""
     drawn = days_svg([("2026-11-17", 1250.4), ("2026-11-18", -1640.0)])
-    assert re.findall(r"<text[^>]*>([^<]*)</text>", drawn) == ["$0", "$1,250", "-$1,640"]
+    assert re.findall(r"<text[^>]*>([^<]*)</text>", drawn) == ["-$1,000", "$0", "$1,000"]
     small = days_svg([("2026-11-17", 1000.0), ("2026-11-18", -1.0)])
-    assert re.findall(r"<text[^>]*>([^<]*)</text>", small) == ["$0", "$1,000"]  # -$1 would lie over $0
+    assert re.findall(r"<text[^>]*>([^<]*)</text>", small) == ["$0", "$500", "$1,000"]
 
 
 def test_profit_by_day_is_written_below_its_drawing(live: Live) -> None:
