@@ -11,6 +11,7 @@ from functools import lru_cache
 from math import exp, nan
 from pathlib import Path
 
+from rulebot.adapters.ib.message_codes import broker_message
 from rulebot.compile.build import build_plan
 from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import AccountLimits, CompiledBot, Program, compile_bot
@@ -364,7 +365,7 @@ class Desk:
         return self.send(replace(order_report(order, self.now, status, filled), average_price=average))
 
     def ack(self, order: Order) -> Turn:
-        return self.report(order, BrokerStatus.SUBMITTED, 0)
+        return self.report(order, BrokerStatus.WORKING, 0)
 
     def cancelled(self, order: Order, filled: int = 0) -> Turn:
         return self.report(order, BrokerStatus.CANCELLED, filled)
@@ -373,7 +374,7 @@ class Desk:
         return self.message(order, code, text)
 
     def message(self, order: Order, code: int, text: str = "") -> Turn:
-        return self.send(OrderMessage(self.now, order.order_id, code, text))
+        return self.send(OrderMessage(self.now, order.order_id, broker_message(code, text)))
 
     def refuse_combos(self, words: str = "201 Order rejected - reason:Invalid Order") -> None:
         """Have the broker refuse the exit's combo twice on end."""
@@ -446,7 +447,7 @@ class Desk:
             told = [replace(report, price=Decimal(price)) for report in told]
         for report in told:
             self.send(report)
-        self.report(order, BrokerStatus.FILLED if done >= order.quantity else BrokerStatus.SUBMITTED, done)
+        self.report(order, BrokerStatus.FILLED if done >= order.quantity else BrokerStatus.WORKING, done)
         return told
 
     def commission(self, execution: ExecutionReport, amount: str) -> Turn:

@@ -22,8 +22,8 @@ SECONDS = 20
 FAR = Decimal("0.05")
 SYMBOL = "SPY"
 AHEAD = timedelta(days=30)
-WORKS = frozenset((BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED))
-OVER = frozenset((BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED))
+WORKS = frozenset((BrokerStatus.WORKING,))
+OVER = frozenset((BrokerStatus.CANCELLED,))
 
 
 class Connection(NamedTuple):

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from hand_desk import Desk
 
+from rulebot.adapters.ib.message_codes import broker_message
 from rulebot.core.bracket_orders import GRACE
 from rulebot.model.contract import Contract
 from rulebot.model.event import (
@@ -94,7 +95,9 @@ class Street:
 
     def refuse(self, known: Known) -> None:
         known.state, known.is_read = "lost", True
-        self.outbox.append(OrderMessage(self.desk.now, known.order.order_id, 201, "Order rejected - reason: margin"))
+        self.outbox.append(
+            OrderMessage(self.desk.now, known.order.order_id, broker_message(201, "Order rejected - reason: margin"))
+        )
 
     def lose(self, known: Known) -> None:
         known.state, known.is_read = "lost", True
@@ -146,7 +149,7 @@ class Street:
             assert known.order.sent_at is not None
             if known.asked.pop(0) - known.order.sent_at >= GRACE:
                 known.state = "lost"
-            self.outbox.append(OrderMessage(self.desk.now, known.order.order_id, 10147, "not found"))
+            self.outbox.append(OrderMessage(self.desk.now, known.order.order_id, broker_message(10147, "not found")))
 
     def _finish(self, known: Known, status: BrokerStatus) -> None:
         known.state, known.final = "done", status
@@ -160,7 +163,7 @@ class Street:
             order_id=order.order_id,
             perm_id=5000 + order.number,
             client_id=7,
-            status=known.final or BrokerStatus.SUBMITTED,
+            status=known.final or BrokerStatus.WORKING,
             filled=Decimal(known.filled),
         )
 

@@ -18,7 +18,7 @@ def report(desk: Desk, order: Order, **changes: object) -> OrderReport:
         order_id=order.order_id,
         perm_id=5000 + order.number,
         client_id=desk.state.connection.client_id,
-        status=BrokerStatus.PRE_SUBMITTED,
+        status=BrokerStatus.WORKING,
         quantity=Decimal(order.quantity),
         limit_price=order.limit_price,
         stop_price=order.stop_price,
@@ -89,7 +89,7 @@ def test_an_order_that_a_person_had_changed_was_thought_to_be_as_it_was_sent() -
     desk.ack(target)
     target = desk.order(target.ref)
     assert target.limit_price is not None
-    changed = report(desk, target, status=BrokerStatus.SUBMITTED, limit_price=target.limit_price + 1)
+    changed = report(desk, target, status=BrokerStatus.WORKING, limit_price=target.limit_price + 1)
     desk.send(changed)
     assert any("somebody has changed it" in text for text in desk.alarms)
     desk.tick(15)

@@ -28,7 +28,6 @@ from rulebot.decide import entry_window as opportunity
 from rulebot.decide import limits
 from rulebot.fill.ledger import BookedExecution
 from rulebot.live import loop
-from rulebot.model.cause import broker_message
 from rulebot.model.event import ExecutionReport
 from rulebot.model.order import Order, OrderStatus, Purpose, Submit
 from rulebot.order import price
@@ -185,9 +184,7 @@ def _commissions_again() -> Any:
 def _any_code_ends(at_work: work.StateBuilder, event: Any) -> None:
     order = at_work.orders.by_ref.get(at_work.orders.ref_of_id.get(event.order_id, ""))
     if order is not None and order.status.is_live:
-        order = at_work.put_order(
-            replace(order.hearing(broker_message(event.code, event.text)), ended=OrderStatus.CANCELLED)
-        )
+        order = at_work.put_order(replace(order.hearing(event.message), ended=OrderStatus.CANCELLED))
         reports.finalize_order(at_work, order)
 
 

@@ -80,7 +80,7 @@ def test_a_combo_at_work_is_changed_by_a_run_that_starts() -> None:
                 legs = leg(put(strike), Side.SELL), leg(put(strike - 20), Side.BUY)
                 sent = order(1, *legs, side=Side.BUY, limit_price=Decimal("-15.00"))
                 world.broker.submit(sent)
-                await play_until(world, with_status(BrokerStatus.SUBMITTED, 1))
+                await play_until(world, with_status(BrokerStatus.WORKING, 1))
             async with connected(gw.port) as (world, _):
                 world.broker.replace(replace(sent, limit_price=Decimal("-14.95")))
                 await play_until(world, lambda event: getattr(event, "limit_price", None) == Decimal("-14.95"))
@@ -98,7 +98,7 @@ def test_a_combo_whose_legs_the_broker_writes_otherwise_is_changed() -> None:
                 legs = leg(put(strike), Side.SELL), leg(put(strike - 20), Side.BUY)
                 sent = order(1, *legs, side=Side.BUY, limit_price=Decimal("-15.00"))
                 world.broker.submit(sent)
-                await play_until(world, with_status(BrokerStatus.SUBMITTED, 1))
+                await play_until(world, with_status(BrokerStatus.WORKING, 1))
                 world.broker.replace(replace(sent, limit_price=Decimal("-14.95")))
                 await play_until(world, with_price("-14.95"))
             async with connected(gw.port) as (world, _):
@@ -117,7 +117,7 @@ def test_a_resting_order_is_changed_and_cancelled() -> None:
             strike = await near(world, below=20)
             sent = order(1, leg(put(strike), Side.BUY), limit_price=Decimal("0.05"))
             world.broker.submit(sent)
-            first = of(OrderReport, await play_until(world, with_status(BrokerStatus.SUBMITTED, 1)))
+            first = of(OrderReport, await play_until(world, with_status(BrokerStatus.WORKING, 1)))
             world.broker.replace(replace(sent, limit_price=Decimal("0.10"), quantity=2))
             events = await play_until(world, lambda event: getattr(event, "limit_price", None) == Decimal("0.1"))
             changed = next(event for event in of(OrderReport, events) if event.limit_price == Decimal("0.1"))
@@ -163,7 +163,7 @@ def test_orders_contracts_and_quotes_on_older_servers(version: int, monkeypatch:
             world.broker.submit(order(1, leg(put(strike), Side.BUY), limit_price=ask + 1, adaptive="patient"))
             events = await play_until(world, lambda event: isinstance(event, CommissionReport))
             opened = next(event for event in of(OrderReport, events) if event.ref)
-            assert (opened.status, opened.limit_price) == (BrokerStatus.PRE_SUBMITTED, ask + 1)
+            assert (opened.status, opened.limit_price) == (BrokerStatus.WORKING, ask + 1)
             assert len(of(ExecutionReport, events)) == 1
         async with gateway() as gw, connected(gw.port) as (world, _):
             opening, _ = await condor(world)
@@ -238,14 +238,14 @@ def test_orders_of_another_program_with_higher_ids_are_no_reason_to_refuse_ours(
                 strike = await near(world, below=20)
                 rest = order(5000, leg(put(strike - 50), Side.BUY), limit_price=Decimal("0.05"))
                 world.broker.submit(replace(rest, time_in_force=TimeInForce.GTC))
-                await play_until(world, with_status(BrokerStatus.SUBMITTED, 5000))
+                await play_until(world, with_status(BrokerStatus.WORKING, 5000))
             async with connected(gw.port) as (world, events):
                 up = events[-1]
                 assert isinstance(up, LinkUp)
                 await near(world, below=20)
                 ours = order(up.next_order_id, leg(put(strike - 40), Side.BUY), limit_price=Decimal("0.05"))
                 world.broker.submit(ours)
-                events = await play_until(world, with_status(BrokerStatus.SUBMITTED, up.next_order_id))
+                events = await play_until(world, with_status(BrokerStatus.WORKING, up.next_order_id))
                 assert not of(OrderMessage, events)
 
     run(scenario())

@@ -93,7 +93,7 @@ def test_a_combo_at_a_price_of_its_grid_works(symbol: str, price: str, is_on_gri
             world.broker.submit(order(1, *combo, limit_price=Decimal(price)))
 
             def answered(event: Event) -> bool:
-                works = isinstance(event, OrderReport) and event.status is BrokerStatus.SUBMITTED
+                works = isinstance(event, OrderReport) and event.status is BrokerStatus.WORKING
                 return works or isinstance(event, OrderMessage)
 
             answers = [each for each in await play_until(world, answered, 30) if answered(each)]

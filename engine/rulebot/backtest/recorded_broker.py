@@ -89,7 +89,7 @@ class FollowedOrder:
 
 ANSWERS = timedelta(seconds=30)
 """How long after a question of margin its answer is looked for."""
-OVER = frozenset((BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED, BrokerStatus.INACTIVE))
+OVER = (BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.INACTIVE)
 
 
 class RecordedExecution(NamedTuple):
@@ -191,7 +191,7 @@ class RecordedBroker(SimulatedBroker):
             if found.is_over:
                 continue
             self.working[ref] = WorkingOrder(found.order, at + PACE, found.filled, is_resting=True)
-            yield self.report(found.order, BrokerStatus.SUBMITTED, found.filled, at)
+            yield self.report(found.order, BrokerStatus.WORKING, found.filled, at)
             if found.is_cancelled:
                 yield from self.cancelled(found.order, at)
 

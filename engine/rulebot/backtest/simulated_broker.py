@@ -1,6 +1,6 @@
 """The simulated broker of backtests, spec tests and shadows: orders with a memory, fills leg by leg, what is held.
 
-Every answer is an event for the engine, with the codes and words of a real one. What an order fills at, and how much
+Every answer is an event for the engine. What an order fills at, and how much
 of it, says its `FillPolicy`.
 
 An order may fill a second after it was sent, at the quotes that stand then: those of the instant at which it was
@@ -16,6 +16,7 @@ from decimal import Decimal
 from math import isnan, nan
 
 from rulebot.core.state import State
+from rulebot.model.cause import BrokerMessage, MessageMeaning
 from rulebot.model.commission import broker_part, fill_commission, minimum_shortfall
 from rulebot.model.contract import LOT, Contract, Option, Right, Underlying
 from rulebot.model.event import (
@@ -57,7 +58,7 @@ CLIENT = 1
 FIRST_PERM_ID = 100_000
 _EXACT = Decimal("0.0001")
 _AVERAGE = Decimal("0.000001")
-NO_MARGIN = 321
+NO_MARGIN = BrokerMessage(321, "no margin is known for this order", frozenset((MessageMeaning.REFUSES,)))
 """The code of a question that the broker does not answer."""
 SHORT_PART = Decimal("0.20")
 """Margin of an uncovered short option as a part of its strike. Source: FINRA Rule 4210(f)(2), roughly."""
@@ -204,7 +205,7 @@ class SimulatedBroker:
             return
         self.paid.pop(order.ref, None)
         self.working[order.ref] = WorkingOrder(order, at + PACE)
-        yield self.report(order, BrokerStatus.SUBMITTED, 0, at)
+        yield self.report(order, BrokerStatus.WORKING, 0, at)
 
     def cancelled(self, order: Order, at: datetime) -> Iterator[Event]:
         """Yield that an order works no more, if it did."""
@@ -247,7 +248,7 @@ class SimulatedBroker:
         if change is None:
             change = _of_what_is_sold(legs)
             if not change:
-                yield OrderMessage(at, order.order_id, NO_MARGIN, "no margin is known for this order")
+                yield OrderMessage(at, order.order_id, NO_MARGIN)
                 return
         yield MarginReport(at, order.order_id, self.margin() + change, change)
 
@@ -361,7 +362,7 @@ class SimulatedBroker:
             self.executions += 1
             exec_id = self.execution_id(found, place)
             yield from self._execution(order, option, number, price, commission, exec_id, at)
-        status = BrokerStatus.FILLED if is_done else BrokerStatus.SUBMITTED
+        status = BrokerStatus.FILLED if is_done else BrokerStatus.WORKING
         yield self.report(order, status, found.filled, at, found.average)
         if order.oca_group:
             for other in [each for each in self.working.values() if each.order.oca_group == order.oca_group]:

@@ -51,7 +51,6 @@ from rulebot.core.program import CompiledBot
 from rulebot.core.protective_stops import stop_price
 from rulebot.core.resting_order import rest_of
 from rulebot.documents.load_bots import LoadedBots
-from rulebot.model.event import BrokerStatus
 from rulebot.model.facts import Grids
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.position import Position
@@ -62,6 +61,7 @@ from rulebot.record.record import Kind, Record
 from rulebot.recovery.operator_state import standing_of
 from rulebot.store.emergency_journal import places
 from rulebot.store.place import PRIVATE_FILE, Place
+from twsim import Status
 
 PATIENCE = timedelta(minutes=1)
 """How long an order may be neither at work nor over in the quiet without anything being done about it."""
@@ -121,7 +121,7 @@ def _identities(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
     yield from twice_at_broker(rows)
     unheard = {str(row["order_ref"]) for row in aftermath.unheard if row["kind"] == "order"}
     if aftermath.lives > 1:  # a refusal that was told to an engine which had died is told to no other one
-        refused = (row for row in rows if row["kind"] == "order" and row["status"] == BrokerStatus.INACTIVE.value)
+        refused = (row for row in rows if row["kind"] == "order" and row["status"] == Status.INACTIVE.value)
         unheard |= {str(row["order_ref"]) for row in refused}
     yield from unknown_to_store(orders, rows, unheard)
 

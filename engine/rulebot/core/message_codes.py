@@ -1,7 +1,5 @@
 """Codes of the broker's messages on our order ids, by what they mean. Source: TWS API message codes."""
 
-from rulebot.model.cause import IS_OVER_CODE
-
 PRECAUTIONS = frozenset((109, 163, 382, 383, 451))
 """Codes of limits of TWS itself, where they are not bypassed for API orders: on price, per cent, ticks, size, value."""
 NOT_OFFERED = frozenset((312, 313, 412, 441, 442, 478))
@@ -20,7 +18,7 @@ NOT_VALID = 321
 asked of it since, not the order."""
 NOT_FOUND = 10147
 """The broker has no order under the id that was to be cancelled."""
-NOT_CANCELLED = frozenset((161, NOT_FOUND, IS_OVER_CODE))
+NOT_CANCELLED = frozenset((161, NOT_FOUND, 10148))
 """Codes that say of a cancel that it did nothing: the order is over, or it works on."""
 FILLED_BEFORE, NO_SUCH_ORDER = 104, 135
 """What a change is answered with that came too late, or whose order is not there: the broker's lists decide."""

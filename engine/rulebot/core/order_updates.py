@@ -30,7 +30,7 @@ from rulebot.core.rule_evaluation import wake
 from rulebot.core.state_builder import StateBuilder
 from rulebot.core.tick_sizes import on_off_tick_reject
 from rulebot.core.unreported_fills import unreported_contracts
-from rulebot.model.cause import Cause, broker_message
+from rulebot.model.cause import Cause
 from rulebot.model.event import BrokerStatus, ExecutionReport, OrderMessage, OrderReport, OrderUnsent
 from rulebot.model.order import TERMS_KEPT, Order, OrderStatus, OrderTerms, OrderType, Purpose, above
 from rulebot.model.position import HoldReason
@@ -225,9 +225,8 @@ def on_message(work: StateBuilder, event: OrderMessage) -> None:
     is_silent = order.is_silent or order.last_message is not None
     is_unasked = order.status is OrderStatus.CANCELLED and is_silent and not has_reason(order)
     was_unexplained = is_unasked and not is_ended_by_broker(order)
-    message = broker_message(event.code, event.text)
     is_answer = _answers_cancel(order, event.code) and not order.is_silent
-    order = work.put_order(replace(order, answer=message) if is_answer else order.hearing(message))
+    order = work.put_order(replace(order, answer=event.message) if is_answer else order.hearing(event.message))
     if event.code in REFUSALS and order.status in _UNANSWERED and not order.perm_id:
         order = work.put_order(replace(order, ended=OrderStatus.REFUSED))
         finalize_order(work, order)
@@ -358,7 +357,7 @@ def _tells_why(work: StateBuilder, order: Order, event: OrderMessage) -> bool:
     is_ours = not order.is_silent and not partner_has_filled(work, order)  # our words say why we wanted it back
     is_over = order.status is OrderStatus.CANCELLED and not is_ours
     is_unasked = is_over or (order.status.is_live and order.status is not OrderStatus.CANCELLING)
-    return event.code == CANCELLED and is_unasked and broker_message(event.code, event.text).has_reason
+    return event.code == CANCELLED and is_unasked and event.message.has_reason
 
 
 def is_not_found(order: Order) -> bool:

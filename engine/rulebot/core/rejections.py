@@ -14,12 +14,12 @@ from rulebot.model.order import Order, OrderStatus
 
 def is_told_over(order: Order) -> bool:
     """Say whether the broker has answered our cancel of an order that it was over before, and not by a fill."""
-    return order.answer is not None and order.answer.meaning is MessageMeaning.OVER
+    return order.answer is not None and order.answer.means(MessageMeaning.OVER)
 
 
 def is_told_filled(order: Order) -> bool:
     """Say whether the broker has answered our cancel of an order that it had filled before."""
-    return order.answer is not None and order.answer.meaning is MessageMeaning.FILLED
+    return order.answer is not None and order.answer.means(MessageMeaning.FILLED)
 
 
 def is_ended_by_broker(order: Order) -> bool:
@@ -54,7 +54,7 @@ def is_rejected_unchanged(order: Order) -> bool:
 def is_of_other_side(order: Order) -> bool:
     """Say whether the broker refused an order since orders of the other side work in its contract."""
     told = (each for each in (order.heard, order.answer) if each is not None)
-    return any(each.meaning is MessageMeaning.OTHER_SIDE for each in told)
+    return any(each.means(MessageMeaning.OTHER_SIDE) for each in told)
 
 
 def was_lost_twice(order: Order, orders: Sequence[Order]) -> bool:

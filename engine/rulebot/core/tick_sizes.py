@@ -7,7 +7,7 @@ outside of the penny interval program counts (Cboe rule 5.4), and what was refus
 from decimal import Decimal
 
 from rulebot.core.state_builder import StateBuilder
-from rulebot.model.cause import MessageMeaning, broker_message
+from rulebot.model.cause import MessageMeaning
 from rulebot.model.contract import Option, product
 from rulebot.model.event import OrderMessage
 from rulebot.model.facts import Grids, Listing
@@ -33,12 +33,7 @@ def on_tick_sizes(work: StateBuilder, listing: Listing) -> Grids:
 def on_off_tick_reject(work: StateBuilder, order: Order, event: OrderMessage) -> None:
     """Take the coarse grid for a class of which the broker refuses a price that lies between two steps, and tell."""
     option, price = order.legs[0].option, order.terms.price
-    if (
-        order.is_combo
-        or option.is_share
-        or price is None
-        or broker_message(event.code, event.text).meaning is not MessageMeaning.OFF_GRID
-    ):
+    if order.is_combo or option.is_share or price is None or not event.message.means(MessageMeaning.OFF_GRID):
         return
     if _lies_on(COARSE, price):
         return
@@ -61,7 +56,7 @@ def is_off_grid(work: StateBuilder, order: Order) -> bool:
 
 
 def _is_told_off_grid(order: Order) -> bool:
-    return order.heard is not None and order.heard.meaning is MessageMeaning.OFF_GRID
+    return order.heard is not None and order.heard.means(MessageMeaning.OFF_GRID)
 
 
 def _lies_on(ticks: TickRule, price: Decimal) -> bool:

@@ -77,10 +77,7 @@ Name = Annotated[str, Reader.RULEBOT]
 
 
 class Cause(Enum):
-    """Why rulebot took an order back, or what it knows of its end without a word of the broker.
-
-    EARLIER_VERSION: an earlier rulebot recorded it in words alone.
-    """
+    """Why rulebot took an order back, or what it knows of its end without a word of the broker."""
 
     NEXT_TRY = "next_try"
     TRIES_USED_UP = "tries_used_up"
@@ -150,7 +147,6 @@ class Cause(Enum):
     EXIT_TAKES_OVER = "exit_takes_over"
     EXIT_GOES_FIRST = "exit_goes_first"
     HAS_PARTNER = "has_partner"
-    EARLIER_VERSION = "earlier_version"
 
 
 LATE_FILLS = frozenset((Cause.EARLIER_TRY_FILLED, Cause.EARLIER_ORDER_FILLED, Cause.ENTRY_FILLED_LATE))
@@ -225,7 +221,6 @@ _TEXTS = {
     Cause.EXIT_TAKES_OVER: "{about} takes over",
     Cause.EXIT_GOES_FIRST: "{about} goes first",
     Cause.HAS_PARTNER: "what it closes has its partner now",
-    Cause.EARLIER_VERSION: "{detail}",
 }
 
 
@@ -237,27 +232,14 @@ def cause_text(cause: Cause, about: Name = "", detail: Text = "") -> Text:
     return _TEXTS[cause].format(about=about, detail=detail)
 
 
-# --- A broker's message on an order, read once as it arrives
-
-OFF_GRID_CODE = 110
-"""A price lies between two steps of the contract's grid."""
-IS_OVER_CODE = 10148
-"""The order that was to be cancelled is over, or is being cancelled; behind `state:` stands which."""
-
-_REASON, _STATE = "reason:", "state:"
-_PEOPLE = ("trader", "user")
-_ENDED = ("cancelled", "apicancelled", "inactive")
-"""States of the broker that are over without a fill: an order that it has begun to cancel is not."""
-_GROUP = "oca group member was filled"
-_OTHER_SIDE = "both sides of the same"
-_GRID = "minimum price variation"
+# --- A broker's message on an order
 
 
 class EndedBy(Enum):
-    """Whom the broker names behind `reason:` as the cause of an order's end.
+    """Whom the broker names as the cause of an order's end.
 
-    UNSAID: the message has no reason. NOBODY: its reason is empty, as after a cancel in TWS. PERSON: it names the
-    trader or the user. BROKER: it gives a reason of the broker's or the exchange's own.
+    UNSAID: the message gives no reason. NOBODY: its reason is empty, as after a cancel in the broker's own window.
+    PERSON: it names the trader or the user. BROKER: it gives a reason of the broker's or the exchange's own.
     """
 
     UNSAID = "unsaid"
@@ -267,16 +249,29 @@ class EndedBy(Enum):
 
 
 class MessageMeaning(Enum):
-    """What the words of a message say beyond its code.
+    """What a message on an order means; one message may mean several of these, or none that is known.
 
-    OVER, FILLED: the answer to a cancel that the order had ended, or filled, before. GROUP_FILLED: another order of its
-    OCA group has filled. OTHER_SIDE: orders of the other side work in the contract. OFF_GRID: its price is no step of
-    the contract's grid.
+    REFUSES: an order that was never acknowledged. REFUSES_REQUEST: of an order that was acknowledged the last request
+    alone. TAKES_NO_CHANGE: no change of this order will be accepted. OUR_SIDE: the fault is in the message, an id or a
+    permission, and not in the order. INFORMS: refuses nothing by itself. CANCELLED: the order is cancelled.
+    CANCEL_FAILED: a cancel did nothing, since NOT_FOUND: there is no such order, OVER or FILLED: the order was so
+    before, or the order still works. FILLED_BEFORE: a change came after the fill. NO_SUCH_ORDER: of the order that was
+    to be changed. GROUP_FILLED: another order of its OCA group has filled. OTHER_SIDE: orders of the other side work in
+    the contract. OFF_GRID: its price is no step of the contract's price grid.
     """
 
-    OTHER = "other"
+    REFUSES = "refuses"
+    REFUSES_REQUEST = "refuses_request"
+    TAKES_NO_CHANGE = "takes_no_change"
+    OUR_SIDE = "our_side"
+    INFORMS = "informs"
+    CANCELLED = "cancelled"
+    CANCEL_FAILED = "cancel_failed"
+    NOT_FOUND = "not_found"
     OVER = "over"
     FILLED = "filled"
+    FILLED_BEFORE = "filled_before"
+    NO_SUCH_ORDER = "no_such_order"
     GROUP_FILLED = "group_filled"
     OTHER_SIDE = "other_side"
     OFF_GRID = "off_grid"
@@ -284,50 +279,23 @@ class MessageMeaning(Enum):
 
 @dataclass(frozen=True, slots=True)
 class BrokerMessage:
-    """A message of the broker on an order. code: of the TWS API. text: its words, for people."""
+    """A message of the broker on an order. code: its number, 0 without one, and text: its words, for people alone."""
 
     code: int
     text: Text
+    meanings: frozenset[MessageMeaning]
     ended_by: EndedBy = EndedBy.UNSAID
-    meaning: MessageMeaning = MessageMeaning.OTHER
+
+    def means(self, *any_of: MessageMeaning) -> bool:
+        """Say whether it means one of these."""
+        return not self.meanings.isdisjoint(any_of)
 
     @property
     def words(self) -> Text:
         """The message as people are shown it."""
-        return f"{self.code} {self.text}"
+        return f"{self.code} {self.text}" if self.code else self.text
 
     @property
     def has_reason(self) -> bool:
         """True unless the message leaves empty why the order is over."""
         return self.ended_by is not EndedBy.NOBODY
-
-
-def broker_message(code: int, text: str) -> BrokerMessage:
-    """Read a message of the broker as it arrives."""
-    return BrokerMessage(code, text, _ended_by(text), _meaning(code, text.casefold()))
-
-
-def _ended_by(text: str) -> EndedBy:
-    _, has_reason, reason = text.casefold().partition(_REASON)
-    if not has_reason:
-        return EndedBy.UNSAID if text.strip() else EndedBy.NOBODY
-    if not reason.strip():
-        return EndedBy.NOBODY
-    return EndedBy.PERSON if any(word in reason for word in _PEOPLE) else EndedBy.BROKER
-
-
-def _meaning(code: int, words: str) -> MessageMeaning:
-    if code == IS_OVER_CODE:
-        state = words.rpartition(_STATE)[2].strip(" .")
-        return (
-            MessageMeaning.FILLED
-            if state == "filled"
-            else MessageMeaning.OVER
-            if state in _ENDED
-            else MessageMeaning.OTHER
-        )
-    if code == OFF_GRID_CODE or _GRID in words:
-        return MessageMeaning.OFF_GRID
-    if _OTHER_SIDE in words:
-        return MessageMeaning.OTHER_SIDE
-    return MessageMeaning.GROUP_FILLED if _GROUP in words else MessageMeaning.OTHER

@@ -4,6 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 
+from rulebot.model.cause import BrokerMessage
 from rulebot.model.contract import Contract, Option
 from rulebot.model.facts import Account, Bars, Dividend, Listing
 from rulebot.model.order import Side
@@ -20,21 +21,21 @@ class MarketMoved:
 
 
 class BrokerStatus(Enum):
-    """Order statuses of the TWS API, as sent."""
+    """What the broker says an order is. PENDING: on its way, or being cancelled. INACTIVE: refused, or held."""
 
-    PENDING = "PendingSubmit"
-    PRE_SUBMITTED = "PreSubmitted"
-    SUBMITTED = "Submitted"
-    PENDING_CANCEL = "PendingCancel"
-    CANCELLED = "Cancelled"
-    API_CANCELLED = "ApiCancelled"
-    FILLED = "Filled"
-    INACTIVE = "Inactive"
+    PENDING = "pending"
+    WORKING = "working"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    INACTIVE = "inactive"
+    PRE_SUBMITTED = SUBMITTED = "working"
+    API_CANCELLED = "cancelled"
+    PENDING_CANCEL = "pending"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReport:
-    """openOrder or orderStatus. `ref` is "" when the message does not carry it (orderStatus never does).
+    """How an order stands. `ref` is "" when the broker's message does not carry it.
 
     Prices are signed as the wire has them; None when the message does not say. quantity and side None likewise.
     kind, time_in_force: words of OrderType and TimeInForce, the broker's own word for any other, "" when not told.
@@ -65,8 +66,17 @@ class OrderMessage:
 
     at: datetime
     order_id: int
-    code: int
-    text: str
+    message: BrokerMessage
+
+    @property
+    def code(self) -> int:
+        """The broker's own number of the message."""
+        return self.message.code
+
+    @property
+    def text(self) -> str:
+        """The broker's words."""
+        return self.message.text
 
 
 @dataclass(frozen=True, slots=True)

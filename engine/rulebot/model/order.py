@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 
-from rulebot.model.cause import BrokerMessage, Cause, EndedBy, Name, Text, cause_text
+from rulebot.model.cause import BrokerMessage, Cause, EndedBy, MessageMeaning, Name, Text, cause_text
 from rulebot.model.contract import Contract, Option
 from rulebot.model.values import dataclass, replace
 
@@ -235,6 +235,11 @@ class Order:
         if self.answer is not None:
             return self.answer
         return self.heard if self.cause in (None, Cause.BROKER_SAID) else None
+
+    def last_means(self, *any_of: MessageMeaning) -> bool:
+        """Say whether the broker's last message on it means one of these."""
+        found = self.last_message
+        return found is not None and found.means(*any_of)
 
     @property
     def last_code(self) -> int:

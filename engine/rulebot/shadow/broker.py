@@ -242,7 +242,7 @@ class ObservingBroker(SimulatedBroker):
             elif order.status is OrderStatus.CANCELLING or self._has_ended(order, at):
                 yield from self.cancelled(order, at)
             else:
-                yield self.report(order, BrokerStatus.SUBMITTED, found.filled, at)
+                yield self.report(order, BrokerStatus.WORKING, found.filled, at)
 
     def _has_ended(self, order: Order, at: datetime) -> bool:
         """Say whether an order was for a day that is over."""

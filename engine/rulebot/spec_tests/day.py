@@ -25,6 +25,7 @@ from rulebot.measure.series import Series
 from rulebot.measure.verdict import Verdict
 from rulebot.measures.bars import last_end
 from rulebot.measures.options import SESSIONS
+from rulebot.model.cause import BrokerMessage, EndedBy, MessageMeaning
 from rulebot.model.commission import fill_commission
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.errors import InvariantError
@@ -55,7 +56,9 @@ from rulebot.spec_tests.opening import day_after_opening, open_position
 
 # --- The broker of a test
 
-REJECTED = 201
+REJECTED = BrokerMessage(
+    201, "Order rejected - reason: the test says so", frozenset((MessageMeaning.REFUSES,)), EndedBy.BROKER
+)
 
 
 @mutable_dataclass
@@ -86,7 +89,7 @@ class WrittenFills(FillPolicy):
         """Return the refusal that the test asks for."""
         kind = "entry" if order.purpose is Purpose.ENTRY else "exit"
         if any(each.what in ("all", kind) for each in self.does(BrokerAction.REJECTS, at)):
-            return OrderMessage(at, order.order_id, REJECTED, "Order rejected - reason: the test says so")
+            return OrderMessage(at, order.order_id, REJECTED)
         return None
 
     def margins(self, at: datetime) -> list[Decimal | None] | None:

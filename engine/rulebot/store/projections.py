@@ -34,7 +34,7 @@ from sqlalchemy.exc import DatabaseError
 from rulebot.model.order import Order, OrderStatus
 from rulebot.model.position import Position
 from rulebot.model.share_coverage import counting_shares
-from rulebot.record.codec import bot_day_of_this_version, decode, utc_time
+from rulebot.record.codec import decode, utc_time
 from rulebot.record.record import Kind, Record
 from rulebot.store.dialect import dialect_of, members
 from rulebot.store.failures import error_text, failures
@@ -353,7 +353,7 @@ def _bot_days(connection: Connection, days: Numbered) -> None:
     wanted = [column.name for column in bot_day_rows.columns]
     last: dict[tuple[str, str], dict[str, object]] = {}
     for _, record in days:
-        data: Any = bot_day_of_this_version(record.data)
+        data: Any = record.data
         row = {name: data[name] for name in wanted}
         typed = {"date": date.fromisoformat(data["date"]), "realized": money(data["realized"])}
         last[data["bot"], data["date"]] = row | typed
@@ -398,8 +398,7 @@ def refresh(connection: Connection, place: Place) -> None:
 def upgrade(connection: Connection) -> None:
     """Give a store of an earlier version the tables of this one, in the transaction that is open.
 
-    The journal is not changed: its records are read as they were written (`record/older.py`). What stood in a table
-    that is made anew comes back with `refresh`.
+    The journal is not changed. What stood in a table that is made anew comes back with `refresh`.
     """
     found = connection.execute(schema_version.select()).scalar()
     if found is None or not (found < SCHEMA_VERSION or is_of_another(connection)):

@@ -13,6 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from rulebot.model.cause import MessageMeaning
 from rulebot.model.contract import LOT, SHARES
 from rulebot.model.loss_bound import max_loss
 from rulebot.model.order import Order, is_synthetic
@@ -67,8 +68,8 @@ def order_row(order: Order) -> dict[str, object]:
         "legs": json_text([encode(leg) for leg in order.legs]),
         "message": order.message,
         "cause": "" if order.cause is None else order.cause.value,
-        "broker_code": order.last_code or None,
-        "broker_meaning": "" if order.last_message is None else order.last_message.meaning.value,
+        "broker_code": None if order.last_message is None else order.last_message.code or None,
+        "group_filled": int(order.last_means(MessageMeaning.GROUP_FILLED)),
     }
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
     select,
 )
 
-from rulebot.model.cause import Cause, MessageMeaning
+from rulebot.model.cause import Cause
 from rulebot.model.errors import StoreError
 from rulebot.model.values import dataclass
 from rulebot.record.codec import json_text
@@ -31,8 +31,8 @@ from rulebot.store.place import Place
 
 # --- The tables as they are on disk
 
-SCHEMA_VERSION = 4
-"""2: why an order was taken back has columns of its own. 3: trades have what their target promised and kept."""
+SCHEMA_VERSION = 5
+"""5: what the broker said of an order is recorded by its meaning, and not by the codes of TWS."""
 APPLICATION_ID = 0x52424F54
 """`RBOT`, in the header of the file: how a store is told from any other SQLite database."""
 
@@ -102,7 +102,7 @@ order_rows = Table(
     Column("message", WORDS, nullable=False),
     Column("cause", WORDS, nullable=False),
     Column("broker_code", WHOLE),
-    Column("broker_meaning", WORDS, nullable=False),
+    Column("group_filled", WHOLE, nullable=False),
 )
 Index("order_position", order_rows.c.position)
 
@@ -309,7 +309,7 @@ def _cancel_reason() -> str:
     """Return SQL for why an order that is over has not filled whole; null of one that has, or may still fill."""
     partner = "SELECT 1 FROM order_rows AS other WHERE other.position = order_rows.position AND other.state = 'filled'"
     has_partner = f"EXISTS ({partner} AND other.oca_group = order_rows.oca_group AND other.ref <> order_rows.ref)"
-    is_told = f"broker_meaning = '{MessageMeaning.GROUP_FILLED.value}'"
+    is_told = "group_filled = 1"
     return f"""CASE WHEN state IN ('refused', 'denied') THEN 'REFUSED' WHEN state = 'abandoned' THEN 'NOT_FOUND'
        WHEN state <> 'cancelled' THEN NULL WHEN cause IN ({_LATE}) THEN 'TIMEOUT'
        WHEN oca_group <> '' AND ({has_partner} OR {is_told}) THEN 'OCA'
@@ -530,8 +530,8 @@ def _stored_line(at: str, kind: str, bot: str, position: str, data: str) -> str:
 
 # --- What a new store is made of, and which versions of it are known
 
-_FIRST = 1
-"""The first version that a rulebot has written."""
+_FIRST = 5
+"""The first version of a released rulebot: records before it have other words."""
 _TABLES: dict[str, tuple[str, ...]] = {}
 """Statements that make all tables and indexes, by the name of the dialect: a process makes many stores of one kind."""
 
@@ -566,6 +566,10 @@ def check_version(connection: Connection, place: Place) -> None:
         raise StoreError(
             f"the store {place} has version {found}, this rulebot knows {SCHEMA_VERSION}", "use the newer rulebot"
         )
-    if found is None or found < _FIRST:
-        version = "no version" if found is None else f"version {found}"
-        raise StoreError(f"the store {place} has {version}, which no rulebot wrote", RESTORE)
+    if found is None:
+        raise StoreError(f"the store {place} has no version, which no rulebot wrote", RESTORE)
+    if found < _FIRST:
+        raise StoreError(
+            f"the store {place} has version {found}, from before the first release: it cannot be read any more",
+            "close its positions with the rulebot that wrote it, then begin with a new store",
+        )

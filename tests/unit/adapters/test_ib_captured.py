@@ -303,7 +303,7 @@ def test_captured_open_orders_are_read() -> None:
         assert isinstance(found, reports.OrderReport)
         assert (found.order_id, found.perm_id) == (order["orderId"], order["permId"])
         assert found.con_id == told["contract"]["conId"]
-        assert (found.status, found.side, found.quantity) == (BrokerStatus.SUBMITTED, Side.BUY, Decimal(100))
+        assert (found.status, found.side, found.quantity) == (BrokerStatus.WORKING, Side.BUY, Decimal(100))
         assert found.limit_price == Decimal(wire(order["lmtPrice"]))
         assert found.stop_price is None  # an auxPrice of 0 on a limit order is none
         assert (found.kind, found.time_in_force, found.ref) == ("limit", "day", "")

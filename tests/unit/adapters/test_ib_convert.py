@@ -187,7 +187,9 @@ def test_an_option_without_a_right_is_an_error() -> None:
 
 
 def test_statuses_and_texts() -> None:
-    assert convert.status("PreSubmitted") is BrokerStatus.PRE_SUBMITTED
+    assert convert.status("PreSubmitted") is convert.status("Submitted") is BrokerStatus.WORKING
+    assert convert.status("PendingCancel") is convert.status("PendingSubmit") is BrokerStatus.PENDING
+    assert convert.status("ApiCancelled") is convert.status("Cancelled") is BrokerStatus.CANCELLED
     assert convert.status("ApiPending") is None
     assert convert.plain_text("na\\u00efve") == "naïve"
     assert convert.plain_text("C:\\path") == "C:\\path"

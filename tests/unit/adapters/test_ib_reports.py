@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from rulebot.adapters.ib import order_reports as reports
+from rulebot.adapters.ib.message_codes import broker_message
 from rulebot.model.contract import Underlying, share
 from rulebot.model.event import BrokerStatus, CommissionReport, MarginReport, OrderMessage, OrderReport
 from rulebot.model.order import Side
@@ -44,7 +45,7 @@ def test_an_open_order_is_read_in_each_version(version: int) -> None:
         order_id=5,
         perm_id=600745656,
         client_id=100,
-        status=BrokerStatus.PRE_SUBMITTED,
+        status=BrokerStatus.WORKING,
         quantity=Decimal(100),
         side=Side.BUY,
         kind="market",
@@ -65,7 +66,7 @@ def test_open_order_with_legs_routing_scale_hedge_and_algo() -> None:
     report = reports.open_order(fields, AT, 173, ACCOUNT)
     assert report is not None
     assert (report.status, report.limit_price, report.stop_price) == (
-        BrokerStatus.PRE_SUBMITTED,
+        BrokerStatus.WORKING,
         Decimal("-1.20"),
         None,
     )
@@ -114,7 +115,7 @@ def test_an_order_status_is_read_and_an_unknown_word_is_none() -> None:
         order_id=5,
         perm_id=600745656,
         client_id=100,
-        status=BrokerStatus.SUBMITTED,
+        status=BrokerStatus.WORKING,
         filled=Decimal(1),
         remaining=Decimal(99),
         average_price=Decimal("2.55"),
@@ -179,4 +180,4 @@ def test_what_cannot_be_known_of_somebody_s_contract_keeps_nobody_out() -> None:
 
 def test_an_order_message_has_its_code_and_text() -> None:
     fields = ["4", "2", "5", "201", "Order rejected - reason:", ""]
-    assert reports.order_message(fields, AT) == OrderMessage(AT, 5, 201, "Order rejected - reason:")
+    assert reports.order_message(fields, AT) == OrderMessage(AT, 5, broker_message(201, "Order rejected - reason:"))

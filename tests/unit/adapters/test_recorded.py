@@ -308,17 +308,21 @@ def test_what_is_read_of_a_damaged_file_is_what_was_written(desk: Desk, tmp_path
     assert all(str(torn) in each for each in refused)
 
 
-def test_an_earlier_format_is_read(desk: Desk, tmp_path: Path) -> None:
+def test_an_earlier_format_is_refused(desk: Desk, tmp_path: Path) -> None:
     live(desk)
     desk.recorder.close()
     (file,) = (tmp_path / "run").glob("*.tape")
-    steps = list(play((file,), Board()))
-    (frame,) = read_frames(file)
     with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute("UPDATE head SET value = '1' WHERE name = 'format'")
-        connection.execute("DELETE FROM head WHERE name = 'crc'")
-        connection.execute("UPDATE frames SET crc = ?", (zlib.crc32(frame.numbers, zlib.crc32(frame.ops)),))
-    assert list(play((file,), Board())) == steps
+        connection.execute("UPDATE head SET value = '2' WHERE name = 'format'")
+    with pytest.raises(StoreError, match="is a recording of format 2, and this version reads 3") as caught:
+        list(read_frames(file))
+    assert caught.value.help == "use the version of rulebot that recorded it"
+
+
+def test_a_frame_that_is_missing_is_named(desk: Desk, tmp_path: Path) -> None:
+    live(desk)
+    desk.recorder.close()
+    (file,) = (tmp_path / "run").glob("*.tape")
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("UPDATE frames SET seq = 2")
     with pytest.raises(StoreError, match="frame 1 is missing, or not in its place"):

@@ -36,7 +36,7 @@ def test_what_an_entry_costs_in_all_is_the_same_when_half_of_it_has_filled() -> 
     before = opening(desk)
     (report,) = desk.executions_of(order, 1)
     desk.send(report)
-    desk.report(order, BrokerStatus.SUBMITTED, 1)
+    desk.report(order, BrokerStatus.WORKING, 1)
     desk.commission(report, "1.05")
     assert (before, opening(desk)) == (Decimal("1.40"), Decimal("1.40"))
 

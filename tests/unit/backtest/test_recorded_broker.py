@@ -147,8 +147,8 @@ def execution(option: Option, *, is_buy: bool, number: int = 1, revision: str = 
 def test_an_order_that_is_recorded_gets_its_answers_in_its_own_name() -> None:
     broker = broker_of(recorded())
     assert takes(broker, Submit(mine()), 0.5) == []
-    (told,) = says(broker, report(BrokerStatus.SUBMITTED), 1)
-    assert told == replace(report(BrokerStatus.SUBMITTED), at=at(1), ref=mine().ref, order_id=101, client_id=1)
+    (told,) = says(broker, report(BrokerStatus.WORKING), 1)
+    assert told == replace(report(BrokerStatus.WORKING), at=at(1), ref=mine().ref, order_id=101, client_id=1)
     (told,) = says(broker, report(BrokerStatus.FILLED, ref=""), 2)
     assert isinstance(told, OrderReport)
     assert (told.ref, told.order_id) == ("", 101)
@@ -157,7 +157,7 @@ def test_an_order_that_is_recorded_gets_its_answers_in_its_own_name() -> None:
 
 def test_answers_of_orders_that_nobody_sent_now_are_not_told() -> None:
     broker = broker_of(recorded())
-    assert says(broker, report(BrokerStatus.SUBMITTED), 1) == []
+    assert says(broker, report(BrokerStatus.WORKING), 1) == []
     assert says(broker, execution(PUT, is_buy=False), 1) == []
     assert says(broker, CommissionReport(START, "e.1.01", Decimal(1)), 1) == []
     assert says(broker, MarketMoved(START), 1) == []
@@ -170,7 +170,7 @@ def test_another_price_moment_bot_or_size_is_another_order() -> None:
         broker = broker_of(recorded())
         (told,) = takes(broker, Submit(other))
         assert isinstance(told, OrderReport)
-        assert told.status is BrokerStatus.SUBMITTED
+        assert told.status is BrokerStatus.WORKING
         assert broker.left[other.bot] == (START, "it sends an order that the recording has not")
     broker = broker_of(recorded())
     takes(broker, Submit(mine()), 1.5)
@@ -288,7 +288,7 @@ def test_changes_and_cancels_are_as_recorded_or_the_bot_leaves() -> None:
 
     broker = broker_of(recorded(is_changed=True))
     takes(broker, Submit(mine()))
-    says(broker, report(BrokerStatus.SUBMITTED), 1)
+    says(broker, report(BrokerStatus.WORKING), 1)
     (told,) = takes(broker, Replace(dearer(mine())), 7)
     assert isinstance(told, OrderReport)
     assert told.perm_id == 77
@@ -299,7 +299,7 @@ def test_changes_and_cancels_are_as_recorded_or_the_bot_leaves() -> None:
     takes(broker, Submit(mine()))
     told = takes(broker, Cancel(mine()), 10)
     assert [each.status for each in told if isinstance(each, OrderReport)] == [
-        BrokerStatus.SUBMITTED,
+        BrokerStatus.WORKING,
         BrokerStatus.CANCELLED,
     ]
     assert broker.working == {}
@@ -320,7 +320,7 @@ def test_who_leaves_takes_what_has_filled_along_and_fills_by_the_model() -> None
     two = replace(order(), quantity=2)
     broker = broker_of(ReplyScript(two))
     takes(broker, Submit(replace(mine(), quantity=2)))
-    says(broker, report(BrokerStatus.SUBMITTED), 1)
+    says(broker, report(BrokerStatus.WORKING), 1)
     for place, (option, is_buy) in enumerate(((PUT, False), (FAR, True))):
         says(broker, execution(option, is_buy=is_buy, number=place), 1)
     takes(broker, Replace(mine().with_terms(2, Decimal("-0.40"))), 5)

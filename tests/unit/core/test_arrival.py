@@ -75,7 +75,7 @@ def test_one_that_comes_to_life_is_taken_back() -> None:
     desk, guard = broken()
     desk.link([], counted=guard.order_id)
     answer(desk, guard)
-    desk.report(guard, BrokerStatus.SUBMITTED, 0)
+    desk.report(guard, BrokerStatus.WORKING, 0)
     assert desk.order(guard.ref).status is OrderStatus.CANCELLING
     assert any("works after all" in text for text in desk.alarms)
 

@@ -510,7 +510,7 @@ def test_a_market_order_that_waits_is_written_down_twice_a_minute() -> None:
 
 def told(desk: Desk, order: Order, price: Decimal | None) -> None:
     """List an order at this limit."""
-    working = order_report(order, desk.now, BrokerStatus.SUBMITTED)
+    working = order_report(order, desk.now, BrokerStatus.WORKING)
     desk.send(replace(working, quantity=Decimal(order.quantity), limit_price=price, side=order.wire_side))
 
 

@@ -1013,7 +1013,7 @@ def test_ids_are_above_those_that_are_told_of_other_programs_orders(told: int, i
     desk = Desk()
     desk.opened()
     before = desk.last.order_id
-    theirs = replace(order_report(desk.last, desk.now, BrokerStatus.SUBMITTED), ref="", order_id=told, perm_id=1)
+    theirs = replace(order_report(desk.last, desk.now, BrokerStatus.WORKING), ref="", order_id=told, perm_id=1)
     desk.send(replace(theirs, client_id=9))
     desk.until("15:45")
     assert desk.last.purpose is Purpose.EXIT

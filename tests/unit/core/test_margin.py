@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, text_of
 
+from rulebot.adapters.ib.message_codes import broker_message
 from rulebot.core.program import AccountLimits
 from rulebot.model.event import AccountReport, MarginReport, OrderMessage, OrderUnsent
 from rulebot.model.facts import Account
@@ -85,10 +86,10 @@ def test_silence_is_a_refusal() -> None:
 def test_an_error_is_a_refusal() -> None:
     desk = desk_of()
     order_id = questions(desk)[0].order.order_id
-    desk.send(OrderMessage(desk.now, order_id, 399, "repriced so as not to cross"))
+    desk.send(OrderMessage(desk.now, order_id, broker_message(399, "repriced so as not to cross")))
     desk.settle(0.5)
     assert not refused(desk)
-    desk.send(OrderMessage(desk.now, order_id, 201, "Order rejected - reason: no"))
+    desk.send(OrderMessage(desk.now, order_id, broker_message(201, "Order rejected - reason: no")))
     desk.settle(0.5)
     assert refused(desk) == ["the broker would refuse it: 201 Order rejected - reason: no"]
     assert not desk.submitted
@@ -285,7 +286,11 @@ def test_without_an_answer_it_is_unknown_and_nothing_is_sent(is_silent: bool) ->
         desk.settle(3.1)
         why = "the broker did not say within 3 s what margin it would need"
     else:
-        desk.send(OrderMessage(desk.now, questions(desk)[0].order.order_id, 201, "Order rejected - reason: no"))
+        desk.send(
+            OrderMessage(
+                desk.now, questions(desk)[0].order.order_id, broker_message(201, "Order rejected - reason: no")
+            )
+        )
         desk.settle(0.5)
         why = "the broker would refuse it: 201 Order rejected - reason: no"
     assert not desk.submitted

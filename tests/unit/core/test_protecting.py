@@ -861,7 +861,7 @@ def changing() -> Desk:
 
 def listed_as(desk: Desk, order: Order, quantity: int) -> None:
     """List a stop that works with this quantity."""
-    working = order_report(order, desk.now, BrokerStatus.PRE_SUBMITTED)
+    working = order_report(order, desk.now, BrokerStatus.WORKING)
     desk.send(replace(working, quantity=Decimal(quantity), stop_price=order.stop_price, side=order.side))
     desk.listed(order.ref)
 

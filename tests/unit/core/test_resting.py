@@ -489,7 +489,7 @@ def test_a_late_fill_of_the_entry_is_protected_too() -> None:
 def test_a_resting_target_that_fills_in_part_keeps_the_rest_protected() -> None:
     desk, target, stop = protected(quantity="2")
     desk.send(desk.execution(target, target.legs[0], 1, "0.80"))
-    desk.report(target, BrokerStatus.SUBMITTED, 1)
+    desk.report(target, BrokerStatus.WORKING, 1)
     desk.cancelled(stop)
     assert desk.order(target.ref).status is OrderStatus.CANCELLING
     desk.cancelled(desk.order(target.ref), filled=1)
@@ -502,7 +502,7 @@ def test_a_resting_target_that_fills_in_part_keeps_the_rest_protected() -> None:
 def test_a_stop_shrinks_with_the_position_when_the_group_does_not() -> None:
     desk, target, stop = protected(quantity="2")
     desk.send(desk.execution(target, target.legs[0], 1, "0.80"))
-    desk.report(target, BrokerStatus.SUBMITTED, 1)
+    desk.report(target, BrokerStatus.WORKING, 1)
     desk.tick(0)
     assert [(order.ref, order.quantity) for order in desk.replaced] == [(stop.ref, 1)]
 
@@ -511,7 +511,7 @@ def test_a_stop_that_may_not_shrink_is_placed_anew() -> None:
     """It stood for two while one was held, and we thought that it was for one: it would have opened the other side."""
     desk, target, stop = protected(quantity="2")
     desk.send(desk.execution(target, target.legs[0], 1, "0.80"))
-    desk.report(target, BrokerStatus.SUBMITTED, 1)
+    desk.report(target, BrokerStatus.WORKING, 1)
     desk.tick(0)
     desk.message(stop, 201, "Order rejected - reason:no")
     assert {order.ref for order in desk.cancels} == {target.ref, stop.ref}

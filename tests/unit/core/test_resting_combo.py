@@ -67,7 +67,7 @@ def fill_at(desk: Desk, order: Order, count: int | None = None) -> None:
     for report in executions_at(desk, order, count):
         desk.send(report)
     done = order.filled + count
-    desk.report(order, BrokerStatus.FILLED if done == order.quantity else BrokerStatus.SUBMITTED, done)
+    desk.report(order, BrokerStatus.FILLED if done == order.quantity else BrokerStatus.WORKING, done)
 
 
 def acknowledged(desk: Desk) -> Order:

@@ -196,7 +196,7 @@ def test_their_order_that_has_traded_keeps_entries_out_as_an_execution_does(stat
     assert not desk.state.inquiries.rivals
 
 
-@pytest.mark.parametrize("status", [BrokerStatus.SUBMITTED, BrokerStatus.CANCELLED])
+@pytest.mark.parametrize("status", [BrokerStatus.WORKING, BrokerStatus.CANCELLED])
 def test_their_order_that_has_not_traded_keeps_nobody_out(status: BrokerStatus) -> None:
     """As of a store that was tried in the morning and thrown away."""
     desk = Desk()

@@ -117,7 +117,7 @@ def test_what_is_not_filled_yet_costs_commissions_too(require: str, risk: str) -
     for execution in desk.executions_of(entry, 1):
         desk.send(execution)
         desk.commission(execution, "1.34")
-    desk.report(entry, BrokerStatus.SUBMITTED, 1)
+    desk.report(entry, BrokerStatus.WORKING, 1)
     for _ in range(9):
         desk.tick(10.0)
     lowest = min(prices(desk))

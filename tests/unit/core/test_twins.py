@@ -14,10 +14,10 @@ from rulebot.model.event import BrokerStatus, OrderReport
 from rulebot.model.order import Order, OrderStatus, Purpose, RequestOpenOrders
 
 SECOND = 777
-OVER = (BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED, BrokerStatus.INACTIVE)
+OVER = (BrokerStatus.CANCELLED, BrokerStatus.INACTIVE)
 
 
-def second(desk: Desk, order: Order, status: BrokerStatus = BrokerStatus.SUBMITTED, **other: Any) -> None:
+def second(desk: Desk, order: Order, status: BrokerStatus = BrokerStatus.WORKING, **other: Any) -> None:
     """Let the broker tell of the second order."""
     told = {"order_id": order.order_id, "client_id": 7, **other}
     desk.send(OrderReport(at=desk.now, ref=order.ref, perm_id=SECOND, status=status, **told))

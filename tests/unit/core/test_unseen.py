@@ -259,7 +259,7 @@ def test_a_target_or_stop_that_filled_in_the_night_closes_the_books_at_the_worse
     assert not position.on_hold
 
 
-@pytest.mark.parametrize("status", [BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED, BrokerStatus.INACTIVE])
+@pytest.mark.parametrize("status", [BrokerStatus.CANCELLED, BrokerStatus.INACTIVE])
 def test_a_pair_that_the_broker_calls_over_and_unfilled_has_closed_nothing(status: BrokerStatus) -> None:
     """As at a split: the broker cancels what rests, and the account holds another contract."""
     desk = seller()
@@ -581,7 +581,7 @@ def test_what_others_hold_in_other_contracts_means_nothing() -> None:
 def test_a_cancel_that_won_leaves_nothing() -> None:
     desk = seller()
     order = desk.enter("10:01")
-    desk.report(order, BrokerStatus.SUBMITTED, 0)
+    desk.report(order, BrokerStatus.WORKING, 0)
     night(desk)
     desk.link([], {})
     assert _is_empty(desk.position)

@@ -160,18 +160,18 @@ def test_what_is_held_and_at_work_is_known_again() -> None:
     told = list(found.stands(NOON))
     assert isinstance(told[0], CommissionReport)
     assert isinstance(told[1], OrderReport)
-    assert (told[1].ref, told[1].status and told[1].status.value) == ("rb:obs:000001", "Submitted")
+    assert (told[1].ref, told[1].status and told[1].status.value) == ("rb:obs:000001", "working")
 
 
 @pytest.mark.parametrize(
     ("changes", "status"),
     [
-        ({"status": OrderStatus.CANCELLING}, "Cancelled"),
-        ({"leg_filled": (2,)}, "Filled"),
-        ({"status": OrderStatus.SENDING}, "Submitted"),
-        ({"status": OrderStatus.UNKNOWN}, "Submitted"),
-        ({"sent_at": NOON - timedelta(days=1)}, "Cancelled"),
-        ({"sent_at": NOON - timedelta(days=1), "time_in_force": TimeInForce.GTC}, "Submitted"),
+        ({"status": OrderStatus.CANCELLING}, "cancelled"),
+        ({"leg_filled": (2,)}, "filled"),
+        ({"status": OrderStatus.SENDING}, "working"),
+        ({"status": OrderStatus.UNKNOWN}, "working"),
+        ({"sent_at": NOON - timedelta(days=1)}, "cancelled"),
+        ({"sent_at": NOON - timedelta(days=1), "time_in_force": TimeInForce.GTC}, "working"),
     ],
 )
 def test_how_an_order_stands_after_a_start(changes: dict[str, object], status: str) -> None:

@@ -130,12 +130,18 @@ def test_a_newer_store_is_refused(day_store: Path) -> None:
 
 @pytest.mark.parametrize(
     ("edit", "has"),
-    [("DELETE FROM schema_version", "no version"), ("UPDATE schema_version SET version = 0", "version 0")],
+    [
+        ("DELETE FROM schema_version", "no version, which no rulebot wrote"),
+        (
+            "UPDATE schema_version SET version = 4",
+            "version 4, from before the first release: it cannot be read any more",
+        ),
+    ],
 )
-def test_a_store_of_no_version_that_was_ever_written_is_refused(day_store: Path, edit: str, has: str) -> None:
+def test_a_store_without_a_version_of_a_release_is_refused(day_store: Path, edit: str, has: str) -> None:
     with sqlite3.connect(day_store) as connection:
         connection.execute(edit)
-    with pytest.raises(StoreError, match=f"has {has}, which no rulebot wrote"):
+    with pytest.raises(StoreError, match=f"has {has}"):
         open_store(day_store)
 
 

@@ -15,8 +15,9 @@ from places import rows
 from sqlalchemy import Engine, event
 from store_day import CONDOR, DAY, SELLER, at, condor_records, entity, seller_records, small_day
 
+from rulebot.adapters.ib.message_codes import broker_message
 from rulebot.decide.entry_window import BotDay
-from rulebot.model.cause import Cause, broker_message
+from rulebot.model.cause import Cause
 from rulebot.model.contract import Option, Right
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
 from rulebot.model.position import Position, PositionLeg

@@ -28,7 +28,16 @@ _NAME = re.compile(r"\b(\w{1,6}) +(\d{6})([CP])(\d{8})(?: +(\d+)\])?")
 """The name of an option at the clearing house: class, last day, right, a thousand strikes. The multiplier is TWS's."""
 _UNDERLYING = re.compile(r"(.+?) +[A-Z]{3}\d{4} .*\[")
 _LINE_ENDS = re.compile(r" *<br */?> *", re.IGNORECASE)
-_STATUSES = {status.value: status for status in BrokerStatus}
+_STATUSES = {
+    "PendingSubmit": BrokerStatus.PENDING,
+    "PendingCancel": BrokerStatus.PENDING,
+    "PreSubmitted": BrokerStatus.WORKING,
+    "Submitted": BrokerStatus.WORKING,
+    "Filled": BrokerStatus.FILLED,
+    "Cancelled": BrokerStatus.CANCELLED,
+    "ApiCancelled": BrokerStatus.CANCELLED,
+    "Inactive": BrokerStatus.INACTIVE,
+}
 _RIGHTS = {"C": Right.CALL, "CALL": Right.CALL, "P": Right.PUT, "PUT": Right.PUT}
 
 

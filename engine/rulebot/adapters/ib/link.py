@@ -62,7 +62,7 @@ ORDER_STATUS, OPEN_ORDER, OPEN_ORDERS_END, EXECUTION, COMMISSION = "3", "5", "53
 TOLD_AGAIN = {EXECUTION: slice(14, 15), COMMISSION: slice(2, 4)}
 """Messages that are told again whenever executions are asked for, and where they have what makes one of them new: the
 execution's id, of a commission the amount, too."""
-ENDED = frozenset((BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED))
+ENDED = (BrokerStatus.FILLED, BrokerStatus.CANCELLED)
 """Statuses of orders that take no change any more; one that is inactive may be held, and work again."""
 PACED_SECONDS = 0.05
 """How long to wait at most while messages of ours wait for their turn."""

@@ -16,6 +16,7 @@ from ib_async import Contract as IbContract
 from rulebot.adapters.ib import connection_errors as trouble
 from rulebot.adapters.ib import convert
 from rulebot.adapters.ib.contracts import ContractBook
+from rulebot.adapters.ib.message_codes import broker_message
 from rulebot.adapters.ib.quotes import FAULTS, QuoteColumns
 from rulebot.adapters.ib.time_zones import unknown_words
 from rulebot.adapters.ib.transport import Wire
@@ -290,7 +291,8 @@ def position(fields: list[str], at: datetime, account: str, login: str = "") -> 
 
 def order_message(fields: list[str], at: datetime) -> OrderMessage:
     """Return what errMsg (4) says on an order id."""
-    return OrderMessage(at, convert.whole(fields[2]), convert.whole(fields[3]), convert.plain_text(fields[4]))
+    message = broker_message(convert.whole(fields[3]), convert.plain_text(fields[4]))
+    return OrderMessage(at, convert.whole(fields[2]), message)
 
 
 Reader = Callable[[list[str], datetime], Event | None]

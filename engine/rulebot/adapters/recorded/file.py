@@ -43,9 +43,7 @@ def decompress(body: bytes) -> bytes:
 
 # --- The file of a recording
 
-FORMAT = 2
-_UNCHECKED = 1
-"""The format before this one: its head has no checksum, and those of its frames say nothing of their places."""
+FORMAT = 3
 _CRC = "crc"
 SUFFIX = ".tape"
 ENDING = "-tapes"
@@ -115,11 +113,9 @@ class Frame(NamedTuple):
         found: list[Any] = _loaded(decompress(self.ops))
         return found
 
-    def crc(self, seq: int, format: int = FORMAT) -> int:
+    def crc(self, seq: int) -> int:
         """Return the checksum of what it holds, as the frame of that number. Raises: TypeError when it is none."""
         held = zlib.crc32(self.numbers, zlib.crc32(self.ops))
-        if format == _UNCHECKED:
-            return held
         return zlib.crc32(f"{seq} {self.first_at} {self.last_at} {self.entries}".encode(), held)
 
 
@@ -213,13 +209,12 @@ def _head(file: Path, connection: sqlite3.Connection) -> dict[str, str]:
             f"{file} holds nothing: it was copied without {file.name}-wal, or its run was killed before it began",
             f"until its day is over all that a run records may stand in {file.name}-wal: copy both",
         )
-    if (format := plain.get("format")) not in (FORMAT, _UNCHECKED):
+    if (format := plain.get("format")) != FORMAT:
         raise StoreError(
             f"{file} is a recording of format {format}, and this version reads {FORMAT}",
             "use the version of rulebot that recorded it",
         )
-    crc = head.pop(_CRC, None)
-    if (crc is not None or format != _UNCHECKED) and crc != str(head_crc(head)):
+    if head.pop(_CRC, None) != str(head_crc(head)):
         raise StoreError(f"the head of {file} is damaged: its checksum is wrong")
     if (named := named_day(file)) is not None and (day := plain.get("day", named.isoformat())) != named.isoformat():
         raise StoreError(f"{file} is the recording of {day}, named for another day", f"call it {day}{SUFFIX} again")
@@ -285,11 +280,12 @@ def read_frames(file: Path) -> Iterator[Frame]:
 
     Raises: StoreError naming the first that is damaged, or when the file has become another one.
     """
-    last, first_node, format = 0, None, 0
+    last, first_node = 0, None
     while True:
         with closing(_opened(file)) as connection:
             node = file.stat().st_ino
-            format = format or int(_head(file, connection)["format"])
+            if not last:
+                _head(file, connection)
             try:
                 found = connection.execute(_SOME_FRAMES, (last, AT_ONCE)).fetchall()
             except sqlite3.Error as error:
@@ -302,7 +298,7 @@ def read_frames(file: Path) -> Iterator[Frame]:
                 raise StoreError(f"{file} is damaged: frame {last + 1} is missing, or not in its place")
             last, frame = seq, Frame(*parts)
             try:
-                is_whole = frame.crc(seq, format) == crc
+                is_whole = frame.crc(seq) == crc
             except TypeError as error:
                 raise StoreError(f"frame {seq} of {file} is damaged: {error}") from error
             if not is_whole:
