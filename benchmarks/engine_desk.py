@@ -16,7 +16,7 @@ from benchmarks.workload import OPTION, Day
 from rulebot.compile.build import build_plan
 from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import AccountLimits, CompiledBot, Program, compile_bot
-from rulebot.core.state import MarketData, Schedule, State
+from rulebot.core.state.state import MarketData, Schedule, State
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.event import (
     BrokerStatus,

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.measure import Goal, quantile
 from rulebot.adapters.ib.broker import ib_world
 from rulebot.adapters.ib.settings import IbSettings
-from rulebot.core.state import TradingMode
+from rulebot.core.state.state import TradingMode
 from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.live.environments import DEFAULT_DATE, World, patient
 from rulebot.live.start import Run, RunOptions, execute

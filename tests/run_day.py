@@ -11,7 +11,7 @@ from typing import Any
 from store_day import CONDOR, DAY, LEGS, SELLER, WATCHER, at, put, small_day
 
 from rulebot.core.program import AccountLimits, CompiledBot, Program
-from rulebot.core.state import BotState, State
+from rulebot.core.state.state import BotState, State
 from rulebot.decide.entry_window import BotDay
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.contract import Option, Underlying

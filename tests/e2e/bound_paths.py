@@ -23,8 +23,8 @@ from rulebot.backtest.historical_market import DayMarket
 from rulebot.backtest.simulated_broker import SimulatedBroker, WorkingOrder
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.compile.build import build_plan
-from rulebot.core.close_plan import is_balanced
 from rulebot.core.program import AccountLimits, CompiledBot, Program, compile_bot
+from rulebot.core.queries.close_plan import is_balanced
 from rulebot.model.commission import max_commission
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.event import CommissionReport, Event, ExecutionReport

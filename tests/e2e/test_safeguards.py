@@ -33,7 +33,7 @@ def test_ci_chaos_sees_a_safeguard_that_is_off(name: str) -> None:
 @pytest.mark.long
 def test_ci_a_switch_that_fails_by_itself_is_not_taken_for_something_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """One did, and the engine's end by it counted as what chaos had to see."""
-    from rulebot.core import closing_orders as pursuing
+    from rulebot.core.exits import closing_orders as pursuing
 
     def fails(*_: object) -> None:
         raise NameError("of the switch's own")
@@ -46,7 +46,7 @@ def test_ci_a_switch_that_fails_by_itself_is_not_taken_for_something_seen(monkey
 
 def test_everything_is_back_in_its_place_afterwards() -> None:
     from rulebot.core import handle_event as turn
-    from rulebot.core.executions import on_execution
+    from rulebot.core.orders.executions import on_execution
 
     safeguard = BY_NAME["a correction replaces"]
     with safeguard.off():

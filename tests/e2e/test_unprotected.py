@@ -11,8 +11,8 @@ from rulebot.chaos.invariants import judge
 from rulebot.chaos.limits_check import ChaosResult
 from rulebot.chaos.runner import run_scenario
 from rulebot.chaos.scenario import Crash, Entry, ScenarioMoment
-from rulebot.core.state_builder import StateBuilder
-from rulebot.core.undelivered_orders import undelivered_orders
+from rulebot.core.orders.undelivered_orders import undelivered_orders
+from rulebot.core.state.builder import StateBuilder
 from rulebot.model.event import LinkUp
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.session import EXCHANGE_ZONE

@@ -17,7 +17,7 @@ from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.core.handle_event import handle_event
 from rulebot.core.program import Program
-from rulebot.core.subscriptions import SOON
+from rulebot.core.subscribe.subscriptions import SOON
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.event import MarketMoved
 from rulebot.model.order import RequestOpenOrders, Subscribe

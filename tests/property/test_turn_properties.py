@@ -11,7 +11,7 @@ from tries import tries
 
 from rulebot.compile.plan import ExitLevel, ExitPlan, Quantity
 from rulebot.core.handle_event import handle_event
-from rulebot.core.resting_order import level_price
+from rulebot.core.queries.resting_order import level_price
 from rulebot.model.contract import product
 from rulebot.model.event import BrokerStatus, CommissionReport, Event, ExecutionReport, MarketMoved
 from rulebot.model.facts import EventCalendar

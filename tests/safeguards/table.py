@@ -8,22 +8,23 @@ from typing import Any
 
 from rulebot.adapters.ib import connection_errors as trouble
 from rulebot.adapters.ib.link import IbLink
-from rulebot.core import account_shortfall as doubting
-from rulebot.core import bracket_orders as resting
-from rulebot.core import broken_combos as torn
-from rulebot.core import close_plan as closing
-from rulebot.core import closing_orders as pursuing
-from rulebot.core import connection as linking
-from rulebot.core import entry_rules as entering
-from rulebot.core import executions, reloading
-from rulebot.core import order_mismatch as mismatch
-from rulebot.core import order_status_requests as asking
-from rulebot.core import order_updates as reports
-from rulebot.core import price_ladder as following
-from rulebot.core import revived_orders as reviving
-from rulebot.core import session_start as daily
-from rulebot.core import state_builder as work
+from rulebot.core.entry import entry_rules as entering
+from rulebot.core.exits import bracket_orders as resting
+from rulebot.core.exits import broken_combos as torn
+from rulebot.core.exits import closing_orders as pursuing
+from rulebot.core.exits import price_ladder as following
+from rulebot.core.orders import executions
+from rulebot.core.orders import order_mismatch as mismatch
+from rulebot.core.orders import order_status_requests as asking
+from rulebot.core.orders import order_updates as reports
+from rulebot.core.orders import revived_orders as reviving
 from rulebot.core.program import Program
+from rulebot.core.queries import close_plan as closing
+from rulebot.core.reconciliation import account_shortfall as doubting
+from rulebot.core.reconciliation import connection as linking
+from rulebot.core.session import reloading
+from rulebot.core.session import session_start as daily
+from rulebot.core.state.state import builder as work
 from rulebot.decide import entry_window as opportunity
 from rulebot.decide import limits
 from rulebot.fill.ledger import BookedExecution

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
+from rulebot.core.expiry.settlement import ended_earlier
 from rulebot.core.program import CompiledBot, Program
-from rulebot.core.settlement import ended_earlier
 from rulebot.measure.listings import expiry_on
 from rulebot.measure.series import DAY, Series
 from rulebot.measures.options import SESSIONS

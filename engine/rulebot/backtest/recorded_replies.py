@@ -11,7 +11,7 @@ import numpy as np
 from rulebot.adapters.history.session import Places
 from rulebot.adapters.recorded.file import instant, span
 from rulebot.adapters.recorded.recording import EventHeard, RecordsWritten, RequestsExchanged, play_told
-from rulebot.core.state import NEVER
+from rulebot.core.state.state import NEVER
 from rulebot.model.errors import StoreError
 from rulebot.model.event import (
     BarsReport,

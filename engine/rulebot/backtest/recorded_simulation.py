@@ -24,7 +24,7 @@ from rulebot.backtest.recorded_replies import LATE, BoardMirror, RecordedReply, 
 from rulebot.backtest.scheduler import ENDS, SOON, wake_times
 from rulebot.backtest.simulated_broker import SimulatedBroker
 from rulebot.backtest.simulation import BEFORE_OPEN, WAKES_AT_MOST, BacktestSimulation, SimulatedDay
-from rulebot.core.state import NEVER
+from rulebot.core.state.state import NEVER
 from rulebot.model.errors import InvariantError
 from rulebot.model.event import AccountReport, BarsReport, MarketMoved
 from rulebot.model.session import Session

@@ -12,9 +12,9 @@ from rulebot.compile.data_needs import needs_of, needs_together
 from rulebot.compile.features import VERSION, inputs_at, usual_features
 from rulebot.compile.plan import Number, Plan
 from rulebot.compile.problem import Fault
+from rulebot.core.entry.structure_selection import opening_commission, price_legs, show_candidate
 from rulebot.core.program import CompiledBot, Program, compile_bot
-from rulebot.core.state import State
-from rulebot.core.structure_selection import opening_commission, price_legs, show_candidate
+from rulebot.core.state.state import State
 from rulebot.evaluate.measure import context_of, reader_of
 from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measure.definition import Place

@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from math import isnan, nan
 
-from rulebot.core.state import State
+from rulebot.core.state.state import State
 from rulebot.model.cause import BrokerMessage, MessageMeaning
 from rulebot.model.commission import broker_part, fill_commission, minimum_shortfall
 from rulebot.model.contract import LOT, Contract, Option, Right, Underlying

@@ -206,7 +206,7 @@ def reload(store: Place | None) -> None:
     Exit code: 0 when the engine was asked, 1 for problems in the files, 2 when nothing is left to run, 3 when no engine
     runs.
     """
-    from rulebot.core.reloading import changes_between
+    from rulebot.core.session.reloading import changes_between
     from rulebot.documents.reload_specs import TAKEN_BACK, digests_of, left_out_words, limit_words, told_limits
     from rulebot.model.event import Request
     from rulebot.operator_requests.requests import post

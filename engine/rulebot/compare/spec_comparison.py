@@ -26,7 +26,7 @@ from rulebot.chaos.virtual_loop import run_virtually
 from rulebot.compare.git_revisions import Text
 from rulebot.compile.build import build_plan
 from rulebot.core.program import compile_bot
-from rulebot.core.state import State
+from rulebot.core.state.state import State
 from rulebot.documents.load_bots import LoadedBots, SpecText
 from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import Run, RunOptions, execute

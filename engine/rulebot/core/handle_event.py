@@ -11,49 +11,49 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from rulebot.core import account_excess as surplus
-from rulebot.core import account_shortfall as doubting
-from rulebot.core import corporate_actions as adjusted
-from rulebot.core import covered_calls as covering
-from rulebot.core import early_assignment as assigned
-from rulebot.core import external_closes as past_us
-from rulebot.core import position_marks as marking
-from rulebot.core import session_start as daily
-from rulebot.core import settlement as settling
-from rulebot.core import subscriptions as watching
-from rulebot.core.account_snapshot import record_share_change
-from rulebot.core.bars import take_bars, take_implied
-from rulebot.core.bracket_orders import cancel, cancel_entries, option_has_expired, place_resting
-from rulebot.core.broken_combos import close_broken_combos
-from rulebot.core.closing_orders import protect_remaining, work_close
-from rulebot.core.connection import clocks_apart, link_down, link_up, tell_unwatched, unwatched_at
-from rulebot.core.day_pnl import keep_structures
-from rulebot.core.dividends import warn_of_dividends
-from rulebot.core.entry_blocks import waits_for_reload
-from rulebot.core.entry_ended import next_opening
-from rulebot.core.entry_orders import entry_due
-from rulebot.core.entry_rules import evaluate_entry, record_block
-from rulebot.core.executions import on_commission, on_execution
-from rulebot.core.exit_retry import resume_position
-from rulebot.core.exit_rules import evaluate_exits
-from rulebot.core.hooks import hook_came
-from rulebot.core.hours import hours_told
-from rulebot.core.manual_entry import ask_entry, evaluate_manual_entry
-from rulebot.core.margin import accept_unrequested_margin, on_margin, take_refusal
-from rulebot.core.order_status_requests import orders_listed, send_status_requests
-from rulebot.core.order_updates import on_message, on_order, order_unsent
-from rulebot.core.price_ladder import advance_order
+from rulebot.core.entry.entry_ended import next_opening
+from rulebot.core.entry.entry_orders import entry_due
+from rulebot.core.entry.entry_rules import evaluate_entry, record_block
+from rulebot.core.entry.manual_entry import ask_entry, evaluate_manual_entry
+from rulebot.core.entry.universe_ranking import evaluate_universe
+from rulebot.core.exits.bracket_orders import cancel, cancel_entries, option_has_expired, place_resting
+from rulebot.core.exits.broken_combos import close_broken_combos
+from rulebot.core.exits.closing_orders import protect_remaining, work_close
+from rulebot.core.exits.exit_rules import evaluate_exits
+from rulebot.core.exits.price_ladder import advance_order
+from rulebot.core.exits.protective_stops import note_restored, place_protection
+from rulebot.core.exits.reversed_longs import find_reversed
+from rulebot.core.exits.self_crossing import restore_orders
+from rulebot.core.expiry import settlement as settling
+from rulebot.core.expiry.settlement_correction import ending_corrected
+from rulebot.core.gate import covered_calls as covering
+from rulebot.core.gate.exit_retry import resume_position
+from rulebot.core.gate.margin import accept_unrequested_margin, on_margin, take_refusal
+from rulebot.core.orders.executions import on_commission, on_execution
+from rulebot.core.orders.order_status_requests import orders_listed, send_status_requests
+from rulebot.core.orders.order_updates import on_message, on_order, order_unsent
+from rulebot.core.orders.tick_sizes import on_tick_sizes
 from rulebot.core.program import CompiledBot, Program
-from rulebot.core.protective_stops import note_restored, place_protection
-from rulebot.core.reloading import reload_waits
-from rulebot.core.reversed_longs import find_reversed
-from rulebot.core.self_crossing import restore_orders
-from rulebot.core.settlement_correction import ending_corrected
-from rulebot.core.state import NEVER, Named, OperatorState, State, after_request
-from rulebot.core.state_builder import StateBuilder, Turn
-from rulebot.core.store_outage import store_reported, withdraw_openings
-from rulebot.core.tick_sizes import on_tick_sizes
-from rulebot.core.universe_ranking import evaluate_universe
+from rulebot.core.queries.day_pnl import keep_structures
+from rulebot.core.queries.entry_blocks import waits_for_reload
+from rulebot.core.reconciliation import account_excess as surplus
+from rulebot.core.reconciliation import account_shortfall as doubting
+from rulebot.core.reconciliation import corporate_actions as adjusted
+from rulebot.core.reconciliation import early_assignment as assigned
+from rulebot.core.reconciliation import external_closes as past_us
+from rulebot.core.reconciliation.account_snapshot import record_share_change
+from rulebot.core.reconciliation.connection import clocks_apart, link_down, link_up, tell_unwatched, unwatched_at
+from rulebot.core.rules.bars import take_bars, take_implied
+from rulebot.core.rules.hooks import hook_came
+from rulebot.core.session import position_marks as marking
+from rulebot.core.session import session_start as daily
+from rulebot.core.session.dividends import warn_of_dividends
+from rulebot.core.session.hours import hours_told
+from rulebot.core.session.reloading import reload_waits
+from rulebot.core.session.store_outage import store_reported, withdraw_openings
+from rulebot.core.state.builder import StateBuilder, Turn
+from rulebot.core.state.state import NEVER, Named, OperatorState, State, after_request
+from rulebot.core.subscribe import subscriptions as watching
 from rulebot.model.cause import Cause, Halt
 from rulebot.model.contract import Option, Underlying, share
 from rulebot.model.event import (

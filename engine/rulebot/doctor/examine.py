@@ -18,7 +18,7 @@ from rulebot.adapters.clock import Clock, WallClock
 from rulebot.adapters.ib.handshake import Greeting
 from rulebot.adapters.ib.settings import LINES
 from rulebot.checks.journal.audit import audit_store
-from rulebot.core.state import OperatorState, TradingMode
+from rulebot.core.state.state import OperatorState, TradingMode
 from rulebot.doctor.account_checks import account, admission, found_desk, found_for_exits, found_settings, with_set
 from rulebot.doctor.market_checks import (
     Finding,

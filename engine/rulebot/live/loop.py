@@ -12,12 +12,12 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from rulebot.backtest.load_session_data import prepare
-from rulebot.core.connection import UNWATCHED, unwatched_text
+from rulebot.core.exits.self_crossing import is_withdrawn_for_other
 from rulebot.core.handle_event import emergency_withdraw, handle_event, start_run
 from rulebot.core.program import Program
-from rulebot.core.self_crossing import is_withdrawn_for_other
-from rulebot.core.state import State
-from rulebot.core.state_builder import Turn
+from rulebot.core.reconciliation.connection import UNWATCHED, unwatched_text
+from rulebot.core.state.builder import Turn
+from rulebot.core.state.state import State
 from rulebot.decide.limits import UNRECORDED
 from rulebot.live.bars import BarWatch
 from rulebot.measure.listings import forget_listings

@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 
 from rulebot.backtest.load_session_data import prepare
 from rulebot.core.program import Program
-from rulebot.core.reloading import (
+from rulebot.core.session.reloading import (
     BotChange,
     Change,
     changes_between,

@@ -22,7 +22,7 @@ from pathlib import Path
 from rulebot.adapters.clock import WallClock
 from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.calendars.calendars import load_calendar
-from rulebot.core.state import State
+from rulebot.core.state.state import State
 from rulebot.documents.load_bots import LoadedBots, compile_text
 from rulebot.documents.reload_specs import sources_of, told_limits, told_sources, told_specs
 from rulebot.live.daily_jobs import AFTER_CLOSE, AfterClose

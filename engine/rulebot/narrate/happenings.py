@@ -7,9 +7,9 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from rulebot.core.bracket_orders import RESTING
-from rulebot.core.reloading import BotChange
-from rulebot.core.state import State
+from rulebot.core.exits.bracket_orders import RESTING
+from rulebot.core.session.reloading import BotChange
+from rulebot.core.state.state import State
 from rulebot.model.money import dollars, signed_dollars
 from rulebot.model.order import Order, Purpose
 from rulebot.model.position import Position

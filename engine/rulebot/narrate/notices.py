@@ -13,8 +13,8 @@ from typing import Any
 
 from rulebot.adapters.clock import Clock, WallClock
 from rulebot.compile.plan import Plan
-from rulebot.core.connection import UNWATCHED, unwatched_text
 from rulebot.core.program import Program
+from rulebot.core.reconciliation.connection import UNWATCHED, unwatched_text
 from rulebot.decide.account_rules import grown, has_breach, row_of
 from rulebot.decide.entry_window import BotDay
 from rulebot.model.errors import StoreError

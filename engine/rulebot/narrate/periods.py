@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from rulebot.core.program import Program
-from rulebot.core.state import State
+from rulebot.core.state.state import State
 from rulebot.model.market import level_of
 from rulebot.model.money import ZERO, dollars
 from rulebot.model.performance import drawdown, expectancy, win_rate

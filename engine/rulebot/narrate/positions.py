@@ -7,12 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 from rulebot.compile.plan import Compare, ExitPlan, Holds, Rule
-from rulebot.core.bracket_orders import RESTING
-from rulebot.core.close_plan import CLOSING
-from rulebot.core.pnl_at_exits import has_acted
+from rulebot.core.exits.bracket_orders import RESTING
 from rulebot.core.program import CompiledBot, Program
-from rulebot.core.rule_evaluation import first_missing
-from rulebot.core.state import BotState, Reading, State, exits_of
+from rulebot.core.queries.close_plan import CLOSING
+from rulebot.core.rules.rule_evaluation import first_missing
+from rulebot.core.session.pnl_at_exits import has_acted
+from rulebot.core.state.state import BotState, Reading, State, exits_of
 from rulebot.evaluate.strikes import StructureSelection
 from rulebot.fill.exit_level import level_net, open_value
 from rulebot.measure.verdict import NotOpen

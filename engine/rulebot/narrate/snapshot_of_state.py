@@ -6,11 +6,11 @@ from decimal import Decimal
 from itertools import pairwise
 from statistics import fmean
 
-from rulebot.core.bracket_orders import RESTING
-from rulebot.core.close_plan import CLOSING, exit_ladder
-from rulebot.core.pnl_at_exits import dollars_at, open_count
+from rulebot.core.exits.bracket_orders import RESTING
 from rulebot.core.program import CompiledBot, Program
-from rulebot.core.state import BotState, State, TradingMode
+from rulebot.core.queries.close_plan import CLOSING, exit_ladder
+from rulebot.core.session.pnl_at_exits import dollars_at, open_count
+from rulebot.core.state.state import BotState, State, TradingMode
 from rulebot.fill.exit_level import profit, realized_since
 from rulebot.measure.series import DAY
 from rulebot.model.cause import Shut

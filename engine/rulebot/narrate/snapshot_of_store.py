@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from rulebot.core.program import AccountLimits, CompiledBot, Program
-from rulebot.core.state import State
+from rulebot.core.state.state import State
 from rulebot.decide.entry_window import BotDay, Span, is_spent
 from rulebot.documents.load_bots import bot_of, compile_text
 from rulebot.model.errors import RulebotError

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from rulebot.core.state import Named
+from rulebot.core.state.state import Named
 from rulebot.documents.load_bots import compile_text
 from rulebot.model.contract import Option
 from rulebot.model.errors import MisuseError, RulebotError, StoreError

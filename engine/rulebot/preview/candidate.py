@@ -10,16 +10,16 @@ from typing import Protocol
 from rulebot.adapters.cboe import DelayedChain, DelayedDataError, fetch, parse
 from rulebot.adapters.ib.settings import LINES
 from rulebot.backtest.load_session_data import prepare
+from rulebot.core.entry.named_structure import named_selection
+from rulebot.core.entry.structure_selection import how_many, opening_commission, price_legs, show_candidate
+from rulebot.core.entry.universe_requirements import show_pair
+from rulebot.core.exits.protective_stops import hit_at_once
 from rulebot.core.handle_event import start_run
-from rulebot.core.legged_entry import legging_problem
-from rulebot.core.named_structure import named_selection
 from rulebot.core.program import CompiledBot, CompiledRule
-from rulebot.core.protective_stops import hit_at_once
-from rulebot.core.rule_evaluation import first_missing
-from rulebot.core.state import MarketData, Named, Schedule, State
-from rulebot.core.state_builder import StateBuilder
-from rulebot.core.structure_selection import how_many, opening_commission, price_legs, show_candidate
-from rulebot.core.universe_requirements import show_pair
+from rulebot.core.queries.legged_entry import legging_problem
+from rulebot.core.rules.rule_evaluation import first_missing
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.state import MarketData, Named, Schedule, State
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.evaluate.strikes import StructureSelection, select
 from rulebot.evaluate.watch import StrikeTarget, entry_aims, entry_wish, watch_list

@@ -18,8 +18,8 @@ from rulebot.adapters.ib.feed import IbFeed
 from rulebot.adapters.ib.stale_lines import DELAYED, ELSEWHERE, LINES_USED_UP, NOT_SUBSCRIBED, PARTLY
 from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import AccountLimits, Program
-from rulebot.core.state import MarketData, Schedule, State
-from rulebot.core.state_builder import StateBuilder
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.state import MarketData, Schedule, State
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.live.bars import BarWatch
 from rulebot.live.environments import World

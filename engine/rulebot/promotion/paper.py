@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from rulebot.checks.journal.books import Entry, JournalIndex
 from rulebot.checks.journal.orders import session_told
-from rulebot.core.state import OperatorState
+from rulebot.core.state.state import OperatorState
 from rulebot.decide.entry_window import BotDay
 from rulebot.documents.load_bots import SpecText
 from rulebot.model.cause import Halt

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from rulebot.core.state import OperatorState, TradingMode, after_request
+from rulebot.core.state.state import OperatorState, TradingMode, after_request
 from rulebot.model.event import Request
 from rulebot.record.record import Record
 from rulebot.store.queries import Run

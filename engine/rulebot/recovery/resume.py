@@ -11,12 +11,13 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import Any
 
-from rulebot.core.duplicate_orders import cancelled_for_duplicate
-from rulebot.core.early_assignment import note_cash, recent_cash
-from rulebot.core.entry_ended import blocked_today
-from rulebot.core.hooks import Hooks, after_hook
-from rulebot.core.session_start import is_over, is_same_week, retained_executions
-from rulebot.core.state import (
+from rulebot.core.entry.entry_ended import blocked_today
+from rulebot.core.orders.duplicate_orders import cancelled_for_duplicate
+from rulebot.core.reconciliation.early_assignment import note_cash, recent_cash
+from rulebot.core.rules.hooks import Hooks, after_hook
+from rulebot.core.session.session_start import is_over, is_same_week, retained_executions
+from rulebot.core.state.builder import active_ids, alarm_key, key_of, live_refs
+from rulebot.core.state.state import (
     Account,
     AccountSeen,
     Bots,
@@ -33,7 +34,6 @@ from rulebot.core.state import (
     State,
     Surplus,
 )
-from rulebot.core.state_builder import active_ids, alarm_key, key_of, live_refs
 from rulebot.decide.entry_window import BotDay
 from rulebot.documents.load_bots import SpecText
 from rulebot.fill.ledger import BY_OTHERS, BookedExecution, dealt_by_record, of_others, owes_none, taken_back

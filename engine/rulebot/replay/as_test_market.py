@@ -15,7 +15,7 @@ from math import isfinite, log, nan, sqrt
 from typing import NamedTuple
 
 from rulebot.compile.plan import Call, Plan, Quantity
-from rulebot.core.state_builder import StateBuilder
+from rulebot.core.state.builder import StateBuilder
 from rulebot.evaluate.measure import context_of
 from rulebot.measures.realised import rv
 from rulebot.model.black import MEAN_MOVE, delta, implied_volatility, price, years_until

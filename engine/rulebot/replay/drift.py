@@ -20,9 +20,9 @@ from enum import Enum
 
 from rulebot.adapters.recorded.recording import Recording
 from rulebot.backtest.simulation import BEFORE_OPEN
-from rulebot.core.close_plan import CLOSING
 from rulebot.core.program import Program
-from rulebot.core.state import State
+from rulebot.core.queries.close_plan import CLOSING
+from rulebot.core.state.state import State
 from rulebot.model.money import ZERO
 from rulebot.model.order import Purpose
 from rulebot.model.position import Position

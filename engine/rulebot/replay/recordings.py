@@ -15,7 +15,7 @@ from rulebot.adapters.recorded.file import ENDING, SUFFIX, day_of, instant, name
 from rulebot.adapters.recorded.recording import STATE, Recording, RequestsExchanged, open_recording, play_told
 from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.core.program import Program
-from rulebot.core.state import State
+from rulebot.core.state.state import State
 from rulebot.documents.load_bots import LoadedBots, SpecText, account_of, compile_text
 from rulebot.documents.reload_specs import told_desk, told_text
 from rulebot.model.errors import MisuseError, StoreError

@@ -25,9 +25,9 @@ from rulebot.adapters.recorded.recording import (
 )
 from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import CompiledBot, CompiledRule, Program
-from rulebot.core.reloading import changes_between, have_other_limits, reload
-from rulebot.core.state import State
-from rulebot.core.state_builder import StateBuilder, Turn
+from rulebot.core.session.reloading import changes_between, have_other_limits, reload
+from rulebot.core.state.builder import StateBuilder, Turn
+from rulebot.core.state.state import State
 from rulebot.measure.verdict import Verdict
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import InvariantError, MisuseError, RulebotError

@@ -20,8 +20,8 @@ from rulebot.backtest.recorded_simulation import RecordedSimulation
 from rulebot.backtest.simulated_broker import SimulatedBroker, WorkingOrder, paid_so_far
 from rulebot.backtest.simulation import CASH, BacktestSimulation
 from rulebot.core.program import Program
-from rulebot.core.reloading import BotChange
-from rulebot.core.state import NOTHING, OperatorState, State
+from rulebot.core.session.reloading import BotChange
+from rulebot.core.state.state import NOTHING, OperatorState, State
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.event import AccountReport, Event, HookCame, LinkUp
 from rulebot.model.market import Board

@@ -18,8 +18,8 @@ from rulebot.compile.plan import (
     ProtectPlan,
     Quantity,
 )
-from rulebot.core.protective_stops import stop_price
-from rulebot.core.resting_order import resting_net
+from rulebot.core.exits.protective_stops import stop_price
+from rulebot.core.queries.resting_order import resting_net
 from rulebot.evaluate.rules import compile_rule
 from rulebot.fill.exit_level import held, leg_views, level_net
 from rulebot.model.contract import LOT

@@ -5,7 +5,7 @@ from decimal import Decimal
 from rulebot.compile.data_needs import judged_by_price
 from rulebot.compile.orders import exit_order_of
 from rulebot.compile.plan import Order, Plan
-from rulebot.core.close_plan import UNWIND_LADDER
+from rulebot.core.queries.close_plan import UNWIND_LADDER
 from rulebot.measure.words import listed
 from rulebot.model.text import counted, duration, price
 from rulebot.review.example import Example, Subject

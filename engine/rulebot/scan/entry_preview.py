@@ -9,13 +9,13 @@ from dataclasses import field, replace
 from datetime import datetime
 from typing import NamedTuple
 
+from rulebot.core.entry.manual_entry import ASKED
+from rulebot.core.entry.named_structure import bot_of_named, unfit
 from rulebot.core.handle_event import handle_event
-from rulebot.core.manual_entry import ASKED
-from rulebot.core.named_structure import bot_of_named, unfit
 from rulebot.core.program import Program
-from rulebot.core.rule_evaluation import rounded
-from rulebot.core.state import Named, State
-from rulebot.core.state_builder import StateBuilder, Turn
+from rulebot.core.rules.rule_evaluation import rounded
+from rulebot.core.state.builder import StateBuilder, Turn
+from rulebot.core.state.state import Named, State
 from rulebot.measure.view import View
 from rulebot.model.event import MarketMoved, OperatorRequest, Request
 from rulebot.model.order import AskMargin, Purpose, Submit

@@ -16,8 +16,8 @@ from rulebot.adapters.ib.link import symbol_facts
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.calendars.calendars import load_calendar
 from rulebot.core.handle_event import start_run
-from rulebot.core.state import NOTHING, Account, Connection, Schedule, State
-from rulebot.core.state_builder import StateBuilder
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.state import NOTHING, Account, Connection, Schedule, State
 from rulebot.decide.entry_window import shut
 from rulebot.documents.load_bots import LoadedBots, ProblemsError, check_overrides, load_desk
 from rulebot.live.environments import WantedWorld, World

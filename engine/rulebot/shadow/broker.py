@@ -13,7 +13,7 @@ from decimal import Decimal
 from rulebot.backtest.run import costs_on_record
 from rulebot.backtest.scheduler import AM_SETTLES, SETTLES
 from rulebot.backtest.simulated_broker import SimulatedBroker, WorkingOrder, expired, paid_so_far
-from rulebot.core.state import State
+from rulebot.core.state.state import State
 from rulebot.fill.ledger import leg_of
 from rulebot.model.commission import fill_commission
 from rulebot.model.contract import Contract, Option, Underlying, strike_of, structure_text

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from rulebot.backtest.simulated_broker import CLIENT
-from rulebot.core.state import State
+from rulebot.core.state.state import State
 from rulebot.model.contract import Contract, Underlying
 from rulebot.model.event import (
     CommissionReport,

@@ -17,8 +17,8 @@ from rulebot.compile.plan import Plan, Rule
 from rulebot.compile.spec_tests import PlannedTest
 from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import BUILT_IN, CompiledBot, Program, compile_bot
-from rulebot.core.state import Bots, BotState, MarketData, Positions, Schedule, State
-from rulebot.core.state_builder import StateBuilder, Turn
+from rulebot.core.state.builder import StateBuilder, Turn
+from rulebot.core.state.state import Bots, BotState, MarketData, Positions, Schedule, State
 from rulebot.fill.exit_level import profit
 from rulebot.measure.listings import expiry_on
 from rulebot.measure.series import Series

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from rulebot.core.handle_event import handle_event
 from rulebot.core.program import AccountLimits, Program
-from rulebot.core.state import Bots, State
+from rulebot.core.state.state import Bots, State
 from rulebot.documents.load_bots import compile_text
 from rulebot.fill.ledger import BY_OTHERS, leg_of
 from rulebot.model.contract import Option

@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi import HTTPException
 
-from rulebot.core.state import Named
+from rulebot.core.state.state import Named
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.event import Request
 from rulebot.operator_requests.requests import (

@@ -18,8 +18,8 @@ from rulebot.alerts.notifier import outbox_path
 from rulebot.alerts.outbox import Outbox
 from rulebot.compile.build import build_plan
 from rulebot.core.program import CompiledBot, Program, compile_bot
-from rulebot.core.state import Named
-from rulebot.core.state_builder import StateBuilder
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.state import Named
 from rulebot.measure.view import View
 from rulebot.model.errors import StoreError
 from rulebot.model.session import EXCHANGE_ZONE

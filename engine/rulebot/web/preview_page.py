@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse
 
-from rulebot.core.state import Named
+from rulebot.core.state.state import Named
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.values import dataclass
 from rulebot.narrate import notices as asking_words

@@ -28,7 +28,7 @@ from fastapi.responses import HTMLResponse
 from rulebot.adapters.recorded.file import SUFFIX, instant, span
 from rulebot.adapters.recorded.recording import open_recording
 from rulebot.core.program import CompiledBot
-from rulebot.core.rule_evaluation import first_missing
+from rulebot.core.rules.rule_evaluation import first_missing
 from rulebot.model.collector import leave_at_end
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import RulebotError, StoreError, own_failure

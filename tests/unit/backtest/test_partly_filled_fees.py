@@ -7,8 +7,8 @@ import pytest
 from hand_desk import SELLER, Desk, text_of
 
 from rulebot.backtest.simulated_broker import commissions_of
-from rulebot.core.price_limits import _commission
-from rulebot.core.state_builder import StateBuilder
+from rulebot.core.gate.price_limits import _commission
+from rulebot.core.state.builder import StateBuilder
 from rulebot.model.commission import estimate
 from rulebot.model.contract import Option, Right
 from rulebot.model.event import BrokerStatus

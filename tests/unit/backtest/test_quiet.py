@@ -17,7 +17,7 @@ from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.core.program import AccountLimits
-from rulebot.core.rule_evaluation import rounded
+from rulebot.core.rules.rule_evaluation import rounded
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.money import CENT

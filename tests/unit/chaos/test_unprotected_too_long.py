@@ -9,7 +9,7 @@ import pytest
 from hand_desk import CONDOR, Desk, put, text_of
 
 from rulebot.chaos.limits_check import unprotected_too_long
-from rulebot.core import exit_rules as leaving
+from rulebot.core.exits import exit_rules as leaving
 from rulebot.record.record import Kind, Record
 
 

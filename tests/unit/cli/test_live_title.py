@@ -12,7 +12,7 @@ from store_day import at, condor, position
 
 from rulebot.cli.run_modes import admitted
 from rulebot.cli.terminal.screen import OWN_CLOCK, LiveTable, closed_lines, framed, live_title, resumed_lines, warnings
-from rulebot.core.state import OperatorState, TradingMode
+from rulebot.core.state.state import OperatorState, TradingMode
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.position import HoldReason
 

@@ -8,7 +8,7 @@ import pytest
 from hand_desk import Desk, bot_of, put, text_of
 
 from rulebot.core.program import AccountLimits
-from rulebot.core.reloading import changes_between, reload
+from rulebot.core.session.reloading import changes_between, reload
 from rulebot.model.cause import Halt
 from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus, Purpose

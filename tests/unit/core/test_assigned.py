@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, call, clock, put, text_of
 
-from rulebot.core.state import AccountSeen
+from rulebot.core.state.state import AccountSeen
 from rulebot.model.contract import Underlying, share
 from rulebot.model.event import AccountReport, LinkDown, ListingReport, PositionReport
 from rulebot.model.facts import Account, Listing

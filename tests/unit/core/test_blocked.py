@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from hand_desk import Desk, clock, put
 
-from rulebot.core.entry_obstacles import Blocked, without_numbers
+from rulebot.core.state.entry_obstacles import Blocked, without_numbers
 from rulebot.narrate.why import DayFacts, explanation_lines
 from rulebot.record.explain import Blocked as Told
 from rulebot.record.explain import explain_day

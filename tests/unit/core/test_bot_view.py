@@ -4,7 +4,7 @@ from datetime import date
 
 from hand_desk import Desk, clock, put, text_of
 
-from rulebot.core.state_builder import StateBuilder
+from rulebot.core.state.builder import StateBuilder
 from rulebot.measure.view import BotView
 from rulebot.model.event import MarketMoved
 

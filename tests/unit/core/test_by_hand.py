@@ -3,7 +3,7 @@
 import pytest
 from hand_desk import SELLER, Desk, put, text_of
 
-from rulebot.core.state import OperatorState, after_request
+from rulebot.core.state.state import OperatorState, after_request
 from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.narrate.notices import START_ALL

@@ -6,7 +6,7 @@ import pytest
 from hand_desk import DAY, Desk, call, text_of
 
 from rulebot.compile.plan import Overwrite
-from rulebot.core.covered_calls import most_within
+from rulebot.core.gate.covered_calls import most_within
 from rulebot.core.program import AccountLimits
 from rulebot.model.contract import Underlying, share
 from rulebot.model.event import PositionReport

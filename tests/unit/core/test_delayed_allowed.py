@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.core.handle_event import handle_event, start_run
-from rulebot.core.state import MarketData, Schedule, State
+from rulebot.core.state.state import MarketData, Schedule, State
 from rulebot.documents.load_bots import LoadedBots, check_live_data, load_desk
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import MisuseError

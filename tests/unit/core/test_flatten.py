@@ -2,7 +2,7 @@
 
 from hand_desk import SELLER, Desk, text_of
 
-from rulebot.core.state import OperatorState, TradingMode, after_request
+from rulebot.core.state.state import OperatorState, TradingMode, after_request
 from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus, Purpose
 

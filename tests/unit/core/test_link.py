@@ -8,7 +8,7 @@ from math import nan
 import pytest
 from hand_desk import SELLER, Desk, clock, order_report, put, text_of
 
-from rulebot.core.state import TradingMode
+from rulebot.core.state.state import TradingMode
 from rulebot.model.contract import Underlying
 from rulebot.model.event import (
     BarsReport,

@@ -4,7 +4,7 @@ import pytest
 from hand_desk import CONDOR, Desk, call, put, text_of
 from test_past_us import others
 
-from rulebot.core.lost_cover import LIQUIDATION, LOST_COVER, lost_cover
+from rulebot.core.queries.lost_cover import LIQUIDATION, LOST_COVER, lost_cover
 from rulebot.model.contract import Option
 from rulebot.model.order import OrderStatus, OrderType, Purpose
 from rulebot.model.position import Position

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from hand_desk import Desk, bot_of, clock, text_of
 
-from rulebot.core.state import LIMITS, NearestMiss
+from rulebot.core.state.state import LIMITS, NearestMiss
 from rulebot.record.record import Kind
 
 HELD = "held the other way round: SPXW 2026-10-22 5940C by part_roll"

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from hand_desk import CONDOR, Desk, put, text_of
 
-from rulebot.core.exit_retry import SETBACKS
-from rulebot.core.lost_cover import LOST_COVER, uncovered
+from rulebot.core.gate.exit_retry import SETBACKS
+from rulebot.core.queries.lost_cover import LOST_COVER, uncovered
 from rulebot.model.event import Request
 from rulebot.model.order import OrderType, Purpose
 from rulebot.model.position import GOES_ON, UNIDENTIFIED, HoldReason

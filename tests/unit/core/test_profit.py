@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from hand_desk import SELLER, Desk, text_of
 
-from rulebot.core.day_pnl import keep_structures, structure
-from rulebot.core.state_builder import StateBuilder
+from rulebot.core.queries.day_pnl import keep_structures, structure
+from rulebot.core.state.builder import StateBuilder
 from rulebot.model.session import session_after
 
 

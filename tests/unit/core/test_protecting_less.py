@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, text_of
 
-from rulebot.core import connection
+from rulebot.core.reconciliation import connection
 from rulebot.model.event import BrokerStatus
 from rulebot.model.order import Order, OrderStatus, Purpose
 

@@ -2,7 +2,7 @@
 
 from hand_desk import Desk
 
-from rulebot.core.state import OperatorState, TradingMode, after_request
+from rulebot.core.state.state import OperatorState, TradingMode, after_request
 from rulebot.model.event import OperatorRequest, Request
 
 WHY = "3 starts in 10 minutes"

@@ -4,7 +4,7 @@ from math import nan
 
 from hand_desk import CONDOR, Desk, put, text_of
 
-from rulebot.core.reloading import not_quiet
+from rulebot.core.session.reloading import not_quiet
 from rulebot.model.order import Purpose
 
 LATER = text_of("later", entry='{window: {from: "10:30", to: "15:00"}}')

@@ -9,7 +9,7 @@ import pytest
 from hand_desk import CONDOR, DAY, Desk, kept, put, text_of
 
 from rulebot.checks.journal.audit import differing_starts
-from rulebot.core.reversed_longs import is_buy_back, reversed_shorts
+from rulebot.core.exits.reversed_longs import is_buy_back, reversed_shorts
 from rulebot.model.contract import Option
 from rulebot.model.order import Order, OrderType, Purpose, Side
 from rulebot.model.position import Position, PositionLeg

@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, call, text_of
 
-from rulebot.core.close_plan import UNWIND
 from rulebot.core.program import AccountLimits
+from rulebot.core.queries.close_plan import UNWIND
 from rulebot.model.contract import Option, Underlying, share
 from rulebot.model.event import BrokerStatus, MarketMoved, PositionReport
 from rulebot.model.order import Side
@@ -158,7 +158,7 @@ def test_shares_that_somebody_holds_beside_are_no_doubt_and_not_ours() -> None:
 
 
 def desk_shares(desk: Desk):  # type: ignore[no-untyped-def]
-    from rulebot.core.state_builder import StateBuilder
+    from rulebot.core.state.builder import StateBuilder
 
     return StateBuilder(desk.program, desk.state, desk.now).shares_of("SPY")
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from hand_desk import SELLER, Desk, text_of
 
-from rulebot.core.reloading import not_quiet
+from rulebot.core.session.reloading import not_quiet
 from rulebot.model.contract import Underlying
 from rulebot.model.event import MarketMoved
 from rulebot.model.order import Purpose

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from hand_desk import SELLER, Desk, clock, text_of
 
-from rulebot.core.position_marks import is_mark_due
+from rulebot.core.session.position_marks import is_mark_due
 from rulebot.record.record import Kind
 
 

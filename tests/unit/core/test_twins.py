@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hand_desk import SELLER, Desk, order_report, text_of
 
-from rulebot.core import order_updates
-from rulebot.core.state_builder import StateBuilder
+from rulebot.core.orders import order_updates
+from rulebot.core.state.builder import StateBuilder
 from rulebot.model.event import BrokerStatus, OrderReport
 from rulebot.model.order import Order, OrderStatus, Purpose, RequestOpenOrders
 

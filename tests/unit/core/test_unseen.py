@@ -8,8 +8,8 @@ import pytest
 from hand_desk import DAY, SELLER, Desk, call, clock, kept, put, text_of
 from test_rolling import NEW_LONG, NEW_SHORT, both, frighten, held, rolls
 
-from rulebot.core.day_pnl import bot_today
-from rulebot.core.state_builder import StateBuilder
+from rulebot.core.queries.day_pnl import bot_today
+from rulebot.core.state.builder import StateBuilder
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.event import BrokerStatus, MarketMoved, OrdersListed, Request
 from rulebot.model.order import Order, OrderStatus, Purpose

@@ -7,7 +7,7 @@ from math import nan
 import pytest
 from hand_desk import DAY, Desk, bot_of, call, put, text_of
 
-from rulebot.core.state import MarketData, Schedule, State
+from rulebot.core.state.state import MarketData, Schedule, State
 from rulebot.evaluate.strikes import StructureSelection, select
 from rulebot.evaluate.watch import SubscriptionRequest, entry_aims, entry_wish, watch_list
 from rulebot.measure.listings import expiry_on

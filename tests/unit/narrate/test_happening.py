@@ -7,7 +7,7 @@ import pytest
 from store_day import CONDOR, DAY, at, condor, entity, position
 
 from rulebot.adapters.ib.message_codes import broker_message
-from rulebot.core.state import MarketData, Positions, Schedule, State
+from rulebot.core.state.state import MarketData, Positions, Schedule, State
 from rulebot.model.contract import Option, Right
 from rulebot.model.market import Board
 from rulebot.model.order import OrderStatus, Purpose

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 from hand_desk import DAY, Desk, put, text_of
 
-from rulebot.core.rule_evaluation import first_missing
-from rulebot.core.state_builder import StateBuilder
-from rulebot.core.universe_requirements import evaluate_universe_member
+from rulebot.core.entry.universe_requirements import evaluate_universe_member
+from rulebot.core.rules.rule_evaluation import first_missing
+from rulebot.core.state.builder import StateBuilder
 from rulebot.doctor.market_checks import told_legs
 from rulebot.measure.view import View
 from rulebot.model.contract import Underlying

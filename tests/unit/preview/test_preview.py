@@ -7,7 +7,7 @@ import pytest
 from hand_desk import DAY, SECTIONS, Desk, text_of
 
 from rulebot.core.program import AccountLimits
-from rulebot.core.state import Named
+from rulebot.core.state.state import Named
 from rulebot.model.contract import Option, Right
 from rulebot.model.event import Request
 from rulebot.scan.entry_preview import OF_A_UNIVERSE, Preview, preview_now

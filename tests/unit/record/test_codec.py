@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from rulebot.core.state import AccountSeen
+from rulebot.core.state.state import AccountSeen
 from rulebot.decide.entry_window import BotDay
 from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.record.codec import (

@@ -12,7 +12,7 @@ import pytest
 from hand_desk import Desk
 from store_day import at, entity, small_day
 
-from rulebot.core.state import AccountSeen, NearestMiss
+from rulebot.core.state.state import AccountSeen, NearestMiss
 from rulebot.decide.entry_window import BotDay
 from rulebot.model.cause import Cause, Reader
 from rulebot.model.event import Request

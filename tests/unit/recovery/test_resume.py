@@ -8,7 +8,7 @@ import pytest
 from hand_desk import SELLER, Desk, call, put, text_of
 
 from rulebot.core.handle_event import start_run
-from rulebot.core.state import State, TradingMode
+from rulebot.core.state.state import State, TradingMode
 from rulebot.model.event import CommissionReport, ListingReport, MarketMoved, OpeningMoveReport, Request
 from rulebot.model.facts import EventCalendar
 from rulebot.model.market import Board

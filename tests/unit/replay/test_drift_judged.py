@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import cast
 
 from rulebot.core.program import Program
-from rulebot.core.state import MarketData, Positions, Schedule, State
+from rulebot.core.state.state import MarketData, Positions, Schedule, State
 from rulebot.model.contract import Option, Right
 from rulebot.model.market import Board
 from rulebot.model.order import OrderStatus

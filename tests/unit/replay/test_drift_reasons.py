@@ -9,7 +9,7 @@ import pytest
 
 from rulebot.cli.past.replay_text import drift_lines
 from rulebot.core.program import Program
-from rulebot.core.state import State
+from rulebot.core.state.state import State
 from rulebot.model.market import Board
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.values import replace

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.core.state import Connection, MarketData, Orders, Schedule, State
+from rulebot.core.state.state import Connection, MarketData, Orders, Schedule, State
 from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.model.market import Board
 from rulebot.model.session import session_from

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from rulebot.backtest.fill_model import NATURAL
-from rulebot.core.state import MarketData, Positions, Schedule, State
+from rulebot.core.state.state import MarketData, Positions, Schedule, State
 from rulebot.fill.ledger import BookedExecution
 from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.event import (

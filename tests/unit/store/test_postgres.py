@@ -15,7 +15,7 @@ from places import records_of, rows, run, session_of
 from postgres_server import PostgresServer
 from store_day import at, small_day
 
-from rulebot.core.state import OperatorState, TradingMode
+from rulebot.core.state.state import OperatorState, TradingMode
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
 from rulebot.operator_requests.requests import RequestInbox, clear_box, post

@@ -9,7 +9,7 @@ from engine_day import at, changed, sound_day
 from places import run
 
 from rulebot.checks.journal.audit import audit_store, differing_starts
-from rulebot.core.state import AccountSeen
+from rulebot.core.state.state import AccountSeen
 from rulebot.decide.entry_window import BotDay
 from rulebot.model.contract import Option, Right, Underlying, product
 from rulebot.model.event import ExecutionReport

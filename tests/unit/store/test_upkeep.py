@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from places import drop_triggers, rows, run
 
-from rulebot.core.state import OperatorState, State, TradingMode
+from rulebot.core.state.state import OperatorState, State, TradingMode
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
 from rulebot.operator_requests.requests import post

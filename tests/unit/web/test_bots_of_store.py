@@ -14,7 +14,7 @@ from run_day import SPECS, day_program
 from store_day import CONDOR, DAY, SELLER, WATCHER, at, entity, position, small_day
 
 from rulebot.cli.main import main
-from rulebot.core.manual_entry import ASKED
+from rulebot.core.entry.manual_entry import ASKED
 from rulebot.decide.entry_window import BotDay
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.cause import Halt

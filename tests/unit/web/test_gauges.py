@@ -3,7 +3,7 @@
 import pytest
 from hand_desk import Desk, text_of
 
-from rulebot.core.state_builder import StateBuilder
+from rulebot.core.state.builder import StateBuilder
 from rulebot.narrate.snapshot import MarketStat
 from rulebot.web.live import market_stats
 

@@ -17,7 +17,7 @@ from run_day import day_program, day_state
 from store_day import CONDOR, SELLER, WATCHER, at, small_day
 from web_client import TOKEN, Answer, Client, Elapsed
 
-from rulebot.core.state import Connection, Inquiries, Shortfall, Subscriptions
+from rulebot.core.state.state import Connection, Inquiries, Shortfall, Subscriptions
 from rulebot.live import start as vitals_module
 from rulebot.live.start import LAG_BOUNDS, Run, Spread, Vitals
 from rulebot.model.contract import Underlying

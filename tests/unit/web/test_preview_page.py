@@ -16,7 +16,7 @@ from store_day import CONDOR, small_day
 from web_client import Client
 
 import rulebot.web.live as live_module
-from rulebot.core.state import Named
+from rulebot.core.state.state import Named
 from rulebot.model.errors import InvariantError
 from rulebot.narrate.positions import ShownLeg
 from rulebot.narrate.snapshot import BotActivity, BotSnapshot, Snapshot

@@ -18,7 +18,7 @@ from run_day import run_at
 from store_day import SELLER, at, small_day
 from web_client import TOKEN, Client
 
-from rulebot.core.state import OperatorState
+from rulebot.core.state.state import OperatorState
 from rulebot.documents.load_bots import load_desk
 from rulebot.documents.reload_specs import told_specs
 from rulebot.live.environments import DEFAULT_DATE

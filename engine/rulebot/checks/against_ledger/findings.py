@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from rulebot.checks.against_ledger.books import PREFIX, CheckedDay, contracts_of, executions, left_to_go_on
 from rulebot.checks.journal.audit import audit
-from rulebot.core.state import OperatorState, TradingMode
+from rulebot.core.state.state import OperatorState, TradingMode
 from rulebot.fill.ledger import BY_OTHERS
 from rulebot.model.contract import product
 from rulebot.model.money import Rounding, TickRule

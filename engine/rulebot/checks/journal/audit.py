@@ -28,7 +28,7 @@ from rulebot.checks.journal.orders import (
     recorded_first,
     unknown_is_never_true,
 )
-from rulebot.core.state import State
+from rulebot.core.state.state import State
 from rulebot.model.errors import StoreError
 from rulebot.model.facts import EventCalendar
 from rulebot.model.market import Board

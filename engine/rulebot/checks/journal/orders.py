@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from rulebot.checks.journal.books import AbandonedOrders, Entry, Finding, JournalIndex, take
 from rulebot.compile.lifecycle import LIFECYCLE
 from rulebot.core.program import CompiledBot
-from rulebot.core.state import OperatorState, TradingMode
+from rulebot.core.state.state import OperatorState, TradingMode
 from rulebot.documents.load_bots import SpecText, compile_text
 from rulebot.fill.ledger import BY_OTHERS
 from rulebot.model.errors import RulebotError

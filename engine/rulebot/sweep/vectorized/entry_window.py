@@ -17,12 +17,12 @@ from rulebot.backtest.arrays import MarketColumns, Mask, Series, may_hold
 from rulebot.backtest.fill_model import FillModel
 from rulebot.compile.data_needs import calls_of
 from rulebot.compile.plan import Call, Compare, Constant, LegPlan, Op, Rule, Truth
-from rulebot.core.entry_rate_limit import MOST
-from rulebot.core.price_limits import holds_at, risk_floor, stated_floor
+from rulebot.core.entry.structure_selection import opening_commission, show_candidate
+from rulebot.core.gate.entry_rate_limit import MOST
+from rulebot.core.gate.price_limits import holds_at, risk_floor, stated_floor
 from rulebot.core.program import CompiledBot, CompiledRule, Program
-from rulebot.core.rule_evaluation import REREAD
-from rulebot.core.session_start import OPENING_MINUTES
-from rulebot.core.structure_selection import opening_commission, show_candidate
+from rulebot.core.rules.rule_evaluation import REREAD
+from rulebot.core.session.session_start import OPENING_MINUTES
 from rulebot.decide.limits import price_problem, worst_case_problem
 from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measure.view import Held, Ledger, View

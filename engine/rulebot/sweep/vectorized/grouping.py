@@ -21,7 +21,7 @@ from rulebot.compile.plan import (
     Rule,
 )
 from rulebot.compile.plan import Truth as Test
-from rulebot.core.price_limits import stated_floor
+from rulebot.core.gate.price_limits import stated_floor
 from rulebot.fill.exit_level import net_of_whole
 from rulebot.model.money import ZERO
 from rulebot.spec.spec import Order, PriceFrom

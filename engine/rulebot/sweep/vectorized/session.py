@@ -19,7 +19,7 @@ from rulebot.backtest.historical_feed import settlement
 from rulebot.backtest.simulated_broker import margin_of
 from rulebot.compile.exits import HURRY, clock_time
 from rulebot.compile.plan import ExitPlan, Truth
-from rulebot.core.rule_evaluation import first_missing
+from rulebot.core.rules.rule_evaluation import first_missing
 from rulebot.evaluate.strikes import StructureSelection
 from rulebot.fill.exit_level import net_of_whole
 from rulebot.measure.verdict import NotOpen

@@ -21,7 +21,7 @@ from rulebot.backtest.load_session_data import prepare
 from rulebot.backtest.scheduler import drain_events
 from rulebot.compile.plan import Plan
 from rulebot.core.program import Program
-from rulebot.core.subscriptions import WATCH_AHEAD, WATCH_CLOSELY
+from rulebot.core.subscribe.subscriptions import WATCH_AHEAD, WATCH_CLOSELY
 from rulebot.measure.view import View
 from rulebot.model.contract import LOT, Option, Right, Underlying
 from rulebot.model.event import ClosesReport, ListingReport

@@ -1,0 +1,1 @@
+"""What is booked: fills, settlements, estimates of what was closed elsewhere."""

@@ -1,0 +1,1 @@
+"""Orders sent, changed and cancelled."""

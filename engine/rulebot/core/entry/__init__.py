@@ -1,0 +1,1 @@
+"""Entries decided, and the orders that carry them out."""

@@ -1,0 +1,293 @@
+"""What follows when an order that opens is over: its next try or stage, or what the position is by what has filled."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from rulebot.core.entry.entry_orders import (
+    PAST_EXITS,
+    comes_too_late,
+    is_past_exits,
+    kept_back,
+    next_stage,
+    send_opening,
+)
+from rulebot.core.entry.entry_rules import is_entering
+from rulebot.core.entry.manual_entry import ask_on
+from rulebot.core.entry.structure_selection import NO_LONGER, awaits_quotes, still_holds
+from rulebot.core.exits.bracket_orders import cancel, place_resting
+from rulebot.core.exits.closing_orders import is_trading, work_close
+from rulebot.core.exits.self_crossing import cancel_crossing, crossing_orders, opposing_exit
+from rulebot.core.gate.covered_calls import no_cover
+from rulebot.core.gate.entry_rate_limit import halt_on_entry_rate
+from rulebot.core.orders.tick_sizes import is_off_grid
+from rulebot.core.program import CompiledBot
+from rulebot.core.queries.close_plan import UNWIND, is_unwound
+from rulebot.core.queries.day_pnl import bot_today
+from rulebot.core.queries.entry_blocks import NOT_RUN, kept_out, only_reduces, waits_for_reload
+from rulebot.core.queries.rejections import is_of_other_side
+from rulebot.core.rules.rule_evaluation import wake
+from rulebot.core.session.session_start import halts_at_a_try
+from rulebot.core.state.builder import StateBuilder
+from rulebot.decide.entry_window import ANOTHER_STRIKE, OVER, cap
+from rulebot.decide.limits import day_problem
+from rulebot.model.cause import Cause, Halt, Text
+from rulebot.model.contract import Option
+from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.position import Position, count_trades
+from rulebot.model.values import replace
+from rulebot.record.record import Kind
+
+NOT_BY_US = "cancelled at the broker, and not by us"
+CLOSED_BY_HAND = "closed by the operator"
+
+
+def entry_ended(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
+    """Take the next try or stage of an entry of which an order is over; without one the entry is over, too."""
+    if position.state != "entering" or work.has_live_entry(position.id):
+        return  # of two that work at once, since one came back to life, the last one ends it
+    if order.status is OrderStatus.ABANDONED:
+        stop_for_today(
+            work, position, Halt.UNACKNOWLEDGED, f"{order.ref} was never acknowledged and may still come to life"
+        )
+    elif order.status is not OrderStatus.FILLED and _tries_again(work, position, order):
+        return
+    bot = work.governing(position)
+    first_try = replace(position, attempts=1, retry_at=work.at)  # of a further try of the leg there is none
+    if bot.plan.order.leg_by_leg and next_stage(work, bot, first_try) is not None:
+        next_opening(work, work.put_position(first_try))
+        return
+    refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
+    why = why_over(order, asked=asked)
+    _entry_over(work, position, why, refused=refused, is_other_side=is_of_other_side(order))
+
+
+def why_over(order: Order, *, asked: bool) -> str:
+    """Return why an entry is over; `asked`: we wanted it back."""
+    is_by_others = order.is_silent or order.last_message is not None
+    if order.status is OrderStatus.CANCELLED and not asked and is_by_others:
+        return f"{NOT_BY_US}: {order.said}" if order.said else NOT_BY_US
+    is_refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
+    return order.message or ("refused" if is_refused else "not filled")
+
+
+def next_opening(work: StateBuilder, position: Position) -> None:
+    """Send the opening order that is due, or end the entry when nothing more may be opened."""
+    if not work.connection.is_linked:
+        return
+    bot = work.governing(position)
+    if position.bot in work.bots.by_name and not work.bots.by_name[position.bot].day.halt:
+        halt_on_entry_rate(work, position.bot)
+    if reason := _no_more(work, bot, position):
+        if not (position.is_flat and awaits_quotes(work, position.bot)):
+            _entry_over(work, position, reason, refused=False)
+    elif reason := _is_opposed(work, bot, position):
+        wake(work, position.bot, 1.0)
+        _count_unsent(work, bot, position, reason)
+    elif send_opening(work, bot, position, position.attempts) is None:
+        position = work.positions.by_id[position.id]
+        _count_unsent(work, bot, position, kept_back(work, bot, position))
+
+
+def _is_opposed(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
+    """Return what of the other side the broker would refuse the next opening order for; what rests is taken back."""
+    stage = next_stage(work, bot, position)
+    legs = () if stage is None else stage[0]
+    if leaving := opposing_exit(work, bot, legs):
+        return f"against the exit of {leaving}"
+    if not crossing_orders(work, bot, legs):
+        return ""
+    cancel_crossing(work, bot, legs)
+    return "against what rests in the same option"
+
+
+def _count_unsent(work: StateBuilder, bot: CompiledBot, position: Position, reason: str) -> None:
+    """Count a try of the rest of an entry that is not sent, for this reason, like one that does not fill; the last ends
+    it.
+
+    A leg without its partner, or a part that no exit rests for yet, would stand so while the market stays away.
+    """
+    since, ladder = position.retry_at, bot.plan.order
+    if since is None or not position.has_fills or not reason:
+        return
+    left = (since - work.at).total_seconds() + ladder.wait
+    if left > 0:
+        wake(work, position.bot, left)
+    elif position.attempts >= ladder.tries:
+        _entry_over(work, position, f"its last try would be {reason}", refused=False)
+    else:
+        work.put_position(replace(position, attempts=position.attempts + 1, retry_at=work.at))
+
+
+def _no_more(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
+    """Return why no further order of this entry may be sent, "" when one may."""
+    if next_stage(work, bot, position) is None:
+        return "nothing is left to be opened"
+    if not bot.plan.order.leg_by_leg and not is_unwound(position):
+        return "an earlier try has filled after all, without all its legs"
+    if not is_trading(work) or position.session != work.schedule.session.date:
+        return "the session is over"
+    if reason := only_reduces(work):
+        return reason
+    if position.bot not in work.program.bots:
+        return NOT_RUN
+    if {"", position.bot} & work.requests.standing.paused:
+        return "paused by the operator"
+    if work.requests.standing.must_close(position.bot, position.id):
+        return CLOSED_BY_HAND
+    if position.freeze_reason:
+        return position.freeze_reason
+    if (state := work.bots.by_name.get(position.bot)) is not None and state.day.halt:
+        return f"halted: {state.day.halted}"
+    if reason := kept_out(work):
+        return reason
+    if made := day_problem(bot_today(work, position.bot), bot.plan.risk.day):
+        return made.text
+    if is_unwound(position) and comes_too_late(work, bot, position.retry_at):
+        return OVER
+    if reason := no_cover(work, bot, position):
+        return reason
+    if not position.is_flat:
+        return ""
+    sent = (order.prepared_at for order in work.orders_of(position.id))
+    if is_past_exits(work, bot, min(sent, default=work.at)):
+        return PAST_EXITS
+    return (
+        waits_for_reload(work, position.bot)
+        or _no_room(work, bot, position)
+        or halts_at_a_try(work, position.bot)
+        or ("" if still_holds(work, bot, position) else NO_LONGER)
+    )
+
+
+def _no_room(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
+    """Return which cap is reached without a position that is being entered, since an earlier entry has filled after
+    all; "" if none is.
+    """
+    if position.bot not in work.bots.by_name:
+        return ""
+    others = (each for each in work.positions_of(position.bot) if each.id != position.id)
+    return cap(bot.plan.entry, work.bots.by_name[position.bot].day, count_trades(others))
+
+
+def cancel_other_entries(work: StateBuilder, position: Position, order: Order) -> None:
+    """Take back entries of a bot for which there is no room any more: an order of an earlier one has filled though it
+    was over.
+    """
+    for other in work.all_live_orders():
+        entered = work.positions.by_id[other.position]
+        is_another = other.purpose is Purpose.ENTRY and other.bot == position.bot and entered.id != position.id
+        if is_another and entered.is_flat and (reason := _no_room(work, work.governing(entered), entered)):
+            cancel(work, other, Cause.ENTRY_FILLED_LATE, order.ref, reason)
+
+
+def stop_for_today(work: StateBuilder, position: Position, why: Halt, reason: Text) -> None:
+    """Let the position's bot enter nothing more today."""
+    if position.bot in work.bots.by_name:
+        work.put_day(work.bots.by_name[position.bot].day.halted_for(why, reason))
+
+
+def _entry_over(
+    work: StateBuilder, position: Position, reason: str, *, refused: bool, is_other_side: bool = False
+) -> None:
+    """No order of the entry works any more: what has filled decides what the position is."""
+    position = work.put_position(replace(position, retry_at=None))
+    if not position.has_fills:
+        _entry_empty(work, position, reason, refused=refused, is_other_side=is_other_side)
+        return
+    if refused:
+        work.alarm(position.bot, f"the broker refused the rest of the entry: {reason}", position.id)
+    if not is_unwound(position):
+        unwind(work, position, reason)
+    else:
+        full = position.structures >= position.quantity
+        position = work.move(position, "filled" if full else "ended_partly")
+        end_of_entry(work, position, "filled")
+        place_resting(work, position, at_once=True)
+
+
+def _tries_again(work: StateBuilder, position: Position, order: Order) -> bool:
+    """Say whether a further try follows as a new order (another priority, or after a pause), or the same once more, at
+    a price on the grid.
+    """
+    ladder = work.governing(position).plan.order
+    if order.status is OrderStatus.REFUSED and is_off_grid(work, order):
+        attempt, pause = order.attempt, 0.0
+    elif order.cause is Cause.NEXT_TRY and order.attempt < ladder.tries:
+        attempt, pause = order.attempt + 1, ladder.pause
+    else:
+        return False
+    work.put_position(replace(position, retry_at=work.at + timedelta(seconds=pause), attempts=attempt))
+    wake(work, position.bot, pause)
+    return True
+
+
+def _entry_empty(work: StateBuilder, position: Position, reason: str, *, refused: bool, is_other_side: bool) -> None:
+    work.record(Kind.DECISION, position.bot, position.id, what="unfilled", reason=reason, values=[])
+    position = replace(position, exit_reason="refused" if refused else "unfilled")
+    work.move(position, "refused" if refused else "ended_empty")
+    if is_other_side and position.bot in work.bots.by_name:
+        _try_another_strike(work, position)
+        return
+    if refused:
+        work.alarm(position.bot, f"the broker refused the entry: {reason}", position.id)
+    end_of_entry(work, position, "unfilled")
+
+
+def blocked_today(bot: str, orders: Iterable[Order]) -> frozenset[Option]:
+    """Return the contracts in which the broker has refused the bot's side, by today's orders, for a start."""
+    refused = (order for order in orders if order.bot == bot and order.purpose is Purpose.ENTRY)
+    return frozenset(leg.option for order in refused if is_of_other_side(order) for leg in order.legs)
+
+
+def _try_another_strike(work: StateBuilder, position: Position) -> None:
+    """Orders that are not ours work on the other side of this contract: nothing was sold, the next strike is tried."""
+    state = work.bots.by_name[position.bot]
+    blocked = state.blocked | {leg.option for leg in position.legs}
+    symbol = work.governing(position).symbol
+    day = state.day.count(symbol, -1)
+    if (own := day.of_member(symbol)).tried:  # it was one of `again`
+        day = day.note(symbol, agains=max(own.agains - 1, 0), last_end=ANOTHER_STRIKE, last_end_at=work.at)
+    work.set_bot(position.bot, replace(state, blocked=blocked))
+    work.put_day(day)
+    if state.hand_entered == position.id:
+        ask_on(work, position.bot)
+    text = f"{position.legs[0].option} has orders of the other side that are not ours: another strike is tried"
+    work.record(Kind.DECISION, position.bot, position.id, what="shift", reason=text, values=[])
+    wake(work, position.bot, 0.0)
+
+
+def end_of_entry(work: StateBuilder, position: Position, how: str) -> None:
+    """Note with its bot how an entry has ended, "filled" or "unfilled", and judge the bot again at once."""
+    if position.bot not in work.bots.by_name:
+        return
+    state = work.bots.by_name[position.bot]
+    work.put_day(state.day.note(work.governing(position).symbol, last_end=how, last_end_at=work.at))
+    waits = "its exits" if how == "filled" else "not filled"
+    work.set_bot(position.bot, replace(work.bots.by_name[position.bot], waits=waits, since=work.at))
+    wake(work, position.bot, 0.0)
+
+
+def note_end(work: StateBuilder, position: Position, *, is_unwound: bool) -> None:
+    """Note that an entry has filled, once what had no partner of it is closed, or a part before the entry was over."""
+    if is_unwound or _is_end_untold(work, position):
+        end_of_entry(work, position, "filled")
+
+
+def _is_end_untold(work: StateBuilder, position: Position) -> bool:
+    """Say whether this is what a bot entered last, and how that has ended is not known to it."""
+    if position.bot not in work.bots.by_name or is_entering(work, position.bot):
+        return False
+    entered = [each.id for each in work.positions.by_id.values() if each.bot == position.bot and not each.rolled_from]
+    if entered[-1:] != [position.id]:
+        return False
+    day = work.bots.by_name[position.bot].day.of_member(work.governing(position).symbol)
+    return day.tried > 0 and not day.last_end
+
+
+def unwind(work: StateBuilder, position: Position, why: str) -> None:
+    """Legs stand without their partners, for this reason: close those."""
+    reason = f"a leg was not filled ({why}): what has no partner is closed"
+    work.record(Kind.DECISION, position.bot, position.id, what="unwind", reason=reason, values=[])
+    position = replace(position, exit_reason=UNWIND, attempts=0, retry_at=None)
+    position = work.move(position, "unwind")
+    work_close(work, position)

@@ -1,0 +1,288 @@
+"""From flat to an entry order: is there an opportunity, do its conditions hold, which legs, may it be sent."""
+
+import math
+from datetime import datetime, timedelta
+
+from rulebot.core.entry.alternatives import take_alternative
+from rulebot.core.entry.entry_orders import send_entry
+from rulebot.core.entry.structure_selection import (
+    note_selection,
+    price_legs,
+    record_structure_miss,
+    require_holds,
+    taken_for,
+)
+from rulebot.core.exits.self_crossing import cancel_crossing, crossing_orders, opposing_exit
+from rulebot.core.gate.entry_limits import entry_refusal
+from rulebot.core.gate.entry_rate_limit import halt_on_entry_rate
+from rulebot.core.gate.margin import ask_margin, is_told
+from rulebot.core.gate.net_greeks import exposure_with
+from rulebot.core.program import CompiledBot
+from rulebot.core.queries.entry_blocks import not_trading, skip
+from rulebot.core.rules.near_misses import end_watch, record_limit_miss, record_miss
+from rulebot.core.rules.rule_evaluation import confirmed, evaluate_rules, failing, wake
+from rulebot.core.session.session_start import day_at_hand
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.entry_obstacles import Blocked
+from rulebot.core.state.state import HALTS, LIMITS, Reading, of_positions
+from rulebot.decide.entry_window import AHEAD, OVER, Opportunity, is_day_of, opportunity
+from rulebot.evaluate.strikes import StructureSelection, select
+from rulebot.measure.view import View
+from rulebot.model.cause import Shut
+from rulebot.model.order import Purpose
+from rulebot.model.position import count_trades
+from rulebot.model.values import replace
+from rulebot.record.codec import utc_text
+from rulebot.record.record import WATCH, Json, Kind
+from rulebot.wording.verdict import describe
+
+RECHECK = 15.0
+"""Seconds after which a watching bot is judged again even if nothing moved (data may have gone stale)."""
+
+
+def evaluate_entry(work: StateBuilder, bot: CompiledBot) -> None:
+    """Judge whether this bot enters now; at most one entry leaves."""
+    if not is_to_be_judged(work, bot):
+        return
+    name = bot.plan.name
+    if reason := not_trading(work, bot.plan.underlyings):  # told before its missing quotes are
+        work.set_bot(name, replace(work.bots.by_name[name], waits=reason))
+        skip(work, name, reason)
+    else:
+        _judge_entry(work, bot)
+    _note_blocker(work, name)
+
+
+def _note_blocker(work: StateBuilder, name: str) -> None:
+    """Keep what a watching bot waits for, and since when."""
+    state = work.bots.by_name[name]
+    if not state.is_watching or is_entering(work, name) or work.is_about_to_enter(name):
+        return
+    found = state.blocked_by.by(state.waits, work.at)
+    if found is not state.blocked_by:
+        work.set_bot(name, replace(state, blocked_by=found))
+
+
+def is_to_be_judged(work: StateBuilder, bot: CompiledBot) -> bool:
+    """Say whether an entry may be judged now: no other is at work, there is an opportunity, and it is due."""
+    name = bot.plan.name
+    if is_entering(work, name):
+        return False
+    number = start_window(work, bot)
+    found = _opportunity(work, bot, number)
+    if not found.is_open:
+        _not_open(work, bot, found, number)
+        return False
+    state = work.bots.by_name[name]
+    if not state.is_watching:
+        since: dict[str, Json] = {} if state.grid_since is None else {"since": utc_text(state.grid_since)}
+        work.record(Kind.DECISION, name, what=WATCH, reason="its window is open", values=[], **since)
+        halting = {key: found for key, found in state.confirming.items() if key[0] == HALTS}
+        confirming = {**of_positions(state.confirming), **halting}
+        first, grid = _grid_point(work, bot), state.grid_since or work.at
+        state = replace(state, is_watching=True, since=work.at, judge_at=first, grid_since=grid, confirming=confirming)
+        work.set_bot(name, replace(state, waits="", shut=None, blocked_by=Blocked()))
+    if not _is_due(work, bot):
+        return False
+    wake(work, name, RECHECK)
+    if work.bots.by_name[name].is_clearing:
+        work.set_bot(name, replace(work.bots.by_name[name], is_clearing=False))
+    return True
+
+
+def is_entering(work: StateBuilder, name: str) -> bool:
+    """Say whether an entry of the bot is at work."""
+    if work.orders.live and any(
+        order.purpose is Purpose.ENTRY and order.bot == name for order in work.all_live_orders()
+    ):
+        return True
+    return any(each.state == "entering" and each.bot == name for each in work.active_positions())
+
+
+def start_window(work: StateBuilder, bot: CompiledBot) -> int:
+    """Begin a fresh opportunity when another window is at hand than at the last look; return which one is."""
+    state = work.bots.by_name[bot.plan.name]
+    day = day_at_hand(work, bot)
+    if day is state.day or day == state.day:
+        return day.window
+    work.put_day(day)
+    work.set_bot(bot.plan.name, replace(work.bots.by_name[bot.plan.name], grid_since=None))
+    if state.is_watching:
+        work.set_bot(bot.plan.name, replace(work.bots.by_name[bot.plan.name], is_watching=False, since=work.at))
+        end_watch(work, bot.plan.name, Shut.WINDOW_OVER, OVER)
+    return day.window
+
+
+def _opportunity(work: StateBuilder, bot: CompiledBot, window: int) -> Opportunity:
+    state = work.bots.by_name[bot.plan.name]
+    open_now = count_trades(work.positions_of(bot.plan.name))
+    session = work.schedule.session
+    day = replace(state.day, before=state.day.entries) if bot.members else state.day  # each has its own
+    return opportunity(bot.plan.entry, session, bot.windows(session)[window], day, open_now, work.at)
+
+
+def _grid_point(work: StateBuilder, bot: CompiledBot) -> datetime:
+    """Return when a watch that begins judges first: at once, or where the grid of the watch it goes on with lies."""
+    every, since = bot.plan.entry.every, work.bots.by_name[bot.plan.name].grid_since
+    if every is None or since is None:
+        return work.at
+    steps = math.ceil((work.at - since) / timedelta(seconds=every))
+    return since + steps * timedelta(seconds=every)
+
+
+def _is_due(work: StateBuilder, bot: CompiledBot) -> bool:
+    """Say whether the `every` grid lets the entry be judged now, and step the grid."""
+    every = bot.plan.entry.every
+    if every is None:
+        return True
+    state = work.bots.by_name[bot.plan.name]
+    if state.is_clearing:
+        return True
+    due = state.judge_at or work.at
+    if work.at < due:
+        wake(work, bot.plan.name, (due - work.at).total_seconds())
+        return False
+    while due <= work.at:
+        due += timedelta(seconds=every)
+    work.set_bot(bot.plan.name, replace(state, judge_at=due))
+    wake(work, bot.plan.name, (due - work.at).total_seconds())
+    return True
+
+
+def _not_open(work: StateBuilder, bot: CompiledBot, found: Opportunity, window: int) -> None:
+    name = bot.plan.name
+    state = work.bots.by_name[name]
+    if state.grid_since is not None:
+        work.set_bot(name, replace(state, grid_since=None))
+    if state.is_watching:
+        work.set_bot(name, replace(work.bots.by_name[name], is_watching=False, since=work.at))
+        end_watch(work, name, found.shut or Shut.BLOCKED, found.reason)
+    _note_unwatched(work, bot, found, window)
+    waits = found.reason or f"{AHEAD} {bot.plan.entry.windows[window].start}"
+    shut = found.shut or (None if found.reason else Shut.AHEAD)
+    state = work.bots.by_name[name]
+    if (waits, shut) != (state.waits, state.shut):
+        work.set_bot(name, replace(state, waits=waits, shut=shut))
+    if found.look_again is not None:
+        wake(work, name, (found.look_again - work.at).total_seconds())
+
+
+def _note_unwatched(work: StateBuilder, bot: CompiledBot, found: Opportunity, window: int) -> None:
+    """Keep on record what keeps a bot from watching in its window: a cap, or a day on which it does not enter.
+
+    The day keeps it of the first window; a later one that is shut before anything was sent in it is told by itself,
+    unless the bot enters in none of them on such a day.
+    """
+    name = bot.plan.name
+    day = work.bots.by_name[name].day
+    if found.shut in (None, Shut.WINDOW_OVER):
+        return
+    if not (day.entries or day.halt or day.decided or day.skip):
+        work.put_day(replace(day, skip=found.shut, skipped=found.reason))
+    elif window and not day.tried and is_day_of(bot.plan.entry, work.schedule.session):
+        start = bot.plan.entry.windows[window].start
+        skip(work, name, f"its window from {start} is shut: {found.reason}", window=window)
+
+
+def record_block(work: StateBuilder, bot: CompiledBot, reason: str) -> None:
+    """Let a bot wait that may not enter now; within its window the day keeps why, should it come to no watch."""
+    name = bot.plan.name
+    work.set_bot(name, replace(work.bots.by_name[name], waits=reason, is_clearing=False))
+    if work.bots.by_name[name].is_watching or work.bots.by_name[name].day.skip:
+        return
+    session, day, held = work.schedule.session, day_at_hand(work, bot), count_trades(work.positions_of(name))
+    if opportunity(bot.plan.entry, session, bot.windows(session)[day.window], day, held, work.at).is_open:
+        _note_unwatched(work, bot, Opportunity(False, reason, shut=Shut.BLOCKED), day.window)
+
+
+def _judge_entry(work: StateBuilder, bot: CompiledBot) -> None:
+    plan = bot.plan
+    name = plan.name
+    view = work.view()
+    readings = evaluate_rules(work, name, "when", bot.when, view)
+    truths = [confirmed(work, name, "when", reading, view) for reading in readings]
+    if all(truth is True for truth in truths):
+        if (taken := take_alternative(work, bot, view, readings)) is not None:
+            choose_and_send(work, taken[0], view, taken[1])
+        return
+    missed = failing(readings)
+    if missed:
+        record_miss(work, bot, missed, readings)
+        if plan.entry.once and all(r.verdict.truth is not None for r in readings):
+            reason = f"{missed[0].rule.name} {describe(missed[0].rule, missed[0].verdict)}"
+            work.put_day(replace(work.bots.by_name[name].day, decided=reason))
+    else:
+        work.set_bot(name, replace(work.bots.by_name[name], waits="confirmation"))
+
+
+def choose_and_send(work: StateBuilder, bot: CompiledBot, view: View, readings: tuple[Reading, ...]) -> None:
+    """Choose the legs of an entry whose conditions hold, and send it unless something stands in its way."""
+    plan = bot.plan
+    name = plan.name
+    avoid = work.blocked_for(name)
+    selection = select(plan.legs, view, bot.expected_move, avoid, taken_for(work, bot))
+    work.set_bot(name, replace(work.bots.by_name[name], selection=selection))
+    if not selection.is_complete:
+        work.set_bot(name, replace(work.bots.by_name[name], waits=selection.missing or selection.refused))
+        if selection.refused:
+            what = "expiry" if selection.choices[-1].is_without_expiry else "strikes"
+            record_limit_miss(work, bot, what, selection.refused, readings)
+        note_selection(work, bot, view, selection, selection.missing or selection.refused)
+        if plan.entry.once and selection.refused:
+            work.put_day(work.bots.by_name[name].day.note(bot.symbol, decided=selection.refused))
+        return
+    send_selected(work, bot, view, selection, readings)
+
+
+def send_selected(
+    work: StateBuilder, bot: CompiledBot, view: View, selection: StructureSelection, readings: tuple[Reading, ...]
+) -> None:
+    """Send an entry of the structure that was chosen, unless something stands in its way."""
+    name = bot.plan.name
+    quote = price_legs(selection, view)
+    if not require_holds(work, bot, view, selection, quote, readings, is_first=True):
+        return
+    if not _risk_holds(work, bot, view, selection, readings):
+        return
+    if halt_on_entry_rate(work, name):
+        return
+    if reason := entry_refusal(work, bot, view, selection, quote):
+        work.set_bot(name, replace(work.bots.by_name[name], waits=reason))
+        record_limit_miss(work, bot, LIMITS, reason, readings)
+        skip(work, name, reason, bot.symbol)
+        return
+    if not is_told(work, bot, selection, view.quantity):
+        ask_margin(work, bot, view, selection)
+        return
+    if leaving := opposing_exit(work, bot, selection.legs):
+        work.set_bot(
+            name, replace(work.bots.by_name[name], waits=f"the exit of {leaving} in the same option to be over")
+        )
+        wake(work, name, 1.0)
+        return
+    if crossing_orders(work, bot, selection.legs):
+        cancel_crossing(work, bot, selection.legs)
+        waits = "resting orders of the other side to be taken back"
+        work.set_bot(name, replace(work.bots.by_name[name], waits=waits, is_clearing=True))
+        wake(work, name, 1.0)
+        return
+    send_entry(work, bot, view, selection, quote)
+
+
+def _risk_holds(
+    work: StateBuilder, bot: CompiledBot, view: View, selection: StructureSelection, readings: tuple[Reading, ...]
+) -> bool:
+    """Judge `risk.require` with this entry included; a miss is remembered like one of `require`."""
+    if not bot.risk:
+        return True
+    name = bot.plan.name
+    view.exposure = exposure_with(work, view, selection, work.positions_of(name), "the bot")
+    required = evaluate_rules(work, name, "risk", bot.risk, view)
+    if all(confirmed(work, name, "risk", reading, view) is True for reading in required):
+        return True
+    missed = failing(required)
+    if missed:
+        record_structure_miss(work, bot, view, selection, missed, (*readings, *required))
+    else:
+        work.set_bot(name, replace(work.bots.by_name[name], waits="confirmation"))
+    return False

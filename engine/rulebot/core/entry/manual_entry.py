@@ -1,0 +1,143 @@
+"""What an operator asks of one bot by hand: an entry at once, whatever its window and its `when` say.
+
+It may name the structure, as a row of a scan has it: then that one is entered and no other, of whatever symbol of its
+universe, and whatever `choose` says. All else holds as ever: the cap of entries a day, positions open at once, what its
+legs must offer (`require`), the limits of the bot and of the account, the pause, the halt. It is asked for once and
+waits a minute for quotes and an answer on margin; a restart does not ask again.
+"""
+
+from datetime import timedelta
+
+from rulebot.core.entry.alternatives import take_alternative
+from rulebot.core.entry.entry_orders import PAST_EXITS
+from rulebot.core.entry.entry_rules import choose_and_send, is_entering, send_selected, start_window
+from rulebot.core.entry.named_structure import bot_of_named, named_selection, unfit
+from rulebot.core.program import CompiledBot
+from rulebot.core.queries.entry_blocks import not_trading
+from rulebot.core.rules.rule_evaluation import wake
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.state import Named
+from rulebot.decide.entry_window import opportunity
+from rulebot.model.position import count_trades
+from rulebot.model.values import replace
+from rulebot.record.record import Kind
+
+PATIENCE = timedelta(seconds=60)
+"""How long an entry that was asked for waits until all that it needs is known."""
+ASKED = "asked by the operator: "
+"""How the reason of an entry that was asked for, and refused, begins."""
+NO_BROKER = "there was no connection to the broker"
+"""Why one that was asked for came to nothing, where none came back in time."""
+LOOK_EVERY = 1.0
+"""Seconds between two looks at whether it is."""
+
+
+def ask_entry(work: StateBuilder, name: str, named: Named | None = None) -> None:
+    """Keep that an entry of a bot is asked for, or say why it cannot be.
+
+    named: the structure, where it is not the bot's choice.
+    """
+    bot = work.program.bots.get(name)
+    if bot is None:
+        return
+    if reason := _refusal(work, bot, named):
+        _end(work, name, reason)
+    else:
+        waits = "to enter, as asked" if work.connection.is_linked else NO_BROKER
+        work.set_bot(name, replace(work.bots.by_name[name], by_hand=work.at + PATIENCE, named=named, waits=waits))
+        work.set_wake(name, work.at)
+        work.unindex()
+
+
+def ask_on(work: StateBuilder, name: str) -> None:
+    """Ask on for an entry of which the broker would not have these contracts: others are tried, whatever the window.
+
+    Where the operator has named them, no others are.
+    """
+    if work.bots.by_name[name].is_named:
+        _end(work, name, "the broker has orders of the other side in one of its contracts")
+        return
+    work.set_bot(name, replace(work.bots.by_name[name], by_hand=work.at + PATIENCE))
+    work.unindex()
+
+
+def evaluate_manual_entry(work: StateBuilder, bot: CompiledBot, blocked: str) -> None:
+    """Enter, as an operator has asked, unless something stands in the way; `blocked`: why nothing may enter now."""
+    name = bot.plan.name
+    state = replace(work.bots.by_name[name], is_clearing=False)
+    assert state.by_hand is not None
+    work.set_bot(name, state)
+    wake(work, name, LOOK_EVERY)
+    named = state.named
+    taken = bot if named is None else bot_of_named(bot, named) or bot
+    reason = _refusal(work, bot, named) or not_trading(work, taken.plan.underlyings)
+    if not reason and work.at >= state.by_hand:
+        reason = blocked or state.waits
+    if reason:
+        _end(work, name, reason)
+        return
+    if blocked:
+        work.set_bot(name, replace(state, waits=blocked))
+        return
+    start_window(work, bot)
+    decided, known = work.bots.by_name[name].day.of_member(taken.symbol).decided, set(work.positions.by_id)
+    _choose_and_send(work, taken, named)
+    if entered := [position for position in work.positions.by_id if position not in known]:
+        found = replace(work.bots.by_name[name], by_hand=None, hand_entered=entered[0], is_named=named is not None)
+        work.set_bot(name, found)
+    elif (day := work.bots.by_name[name].day).of_member(taken.symbol).decided and not decided:
+        work.put_day(day.note(taken.symbol, decided=decided))  # of its own try, with `try: once`, that says nothing
+
+
+def _choose_and_send(work: StateBuilder, bot: CompiledBot, named: Named | None) -> None:
+    """Send the structure that is named, of the bot that is its symbol and alternative, or the one that it chooses."""
+    view = work.view()
+    if named is not None:
+        send_selected(work, bot, view, named_selection(bot, named, view), ())
+    elif (taken := take_alternative(work, bot, view, ())) is not None:
+        choose_and_send(work, taken[0], view, taken[1])
+
+
+def give_up(work: StateBuilder, name: str, reason: str) -> None:
+    """Say why an entry that was asked for comes to nothing, where one still waits."""
+    if name in work.bots.by_name and work.bots.by_name[name].by_hand is not None:
+        _end(work, name, reason)
+
+
+def _refusal(work: StateBuilder, bot: CompiledBot, named: Named | None) -> str:
+    """Return why an entry by hand cannot be, whatever the market does, "" while it may be."""
+    if named is None:
+        return "it chooses among symbols by its conditions" if bot.members else _spent(work, bot)
+    if reason := _spent(work, bot) or unfit(work, bot, named):
+        return reason
+    held = (leg.option.symbol for each in work.positions_of(bot.plan.name) for leg in each.legs)
+    return f"{named.symbol} is held" if bot.members and named.symbol in held else ""
+
+
+def _spent(work: StateBuilder, bot: CompiledBot) -> str:
+    """Return which cap leaves no entry, "" while one is left; the times of the windows are those of the session.
+
+    What the bot has decided by its conditions is no cap.
+    """
+    name = bot.plan.name
+    if not work.requests.standing.may_enter(name):
+        return work.requests.standing.reason or "the operator lets it enter nothing"
+    if is_entering(work, name):
+        return "an entry of it is at work"
+    session = work.schedule.session
+    if not session.is_on(work.at):
+        return "the market is closed"
+    if bot.latest_entry(session) <= work.at:
+        return PAST_EXITS
+    entry = replace(bot.plan.entry, days=())
+    open_now = count_trades(work.positions_of(name))
+    day = replace(work.bots.by_name[name].day, decided="")
+    if bot.members:
+        day = replace(day, before=day.entries)  # each symbol has an entry of its own
+    found = opportunity(entry, session, (session.open, session.close), day, open_now, work.at)
+    return "" if found.is_open else found.reason
+
+
+def _end(work: StateBuilder, name: str, reason: str) -> None:
+    work.set_bot(name, replace(work.bots.by_name[name], by_hand=None, named=None, is_clearing=False))
+    work.record(Kind.DECISION, name, what="skip", reason=f"{ASKED}{reason}", values=[], by_hand=True)

@@ -1,0 +1,1 @@
+"""Exits decided, and the orders that carry them out."""

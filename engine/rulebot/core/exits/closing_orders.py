@@ -1,0 +1,339 @@
+"""The closing orders of a position that an exit, or the engine itself, closes, until nothing is held.
+
+Which exit acts is decided in `leaving`; one that rolls sends the order that rolls in the place of one that closes.
+"""
+
+from datetime import timedelta
+from decimal import Decimal
+from math import isnan
+
+from rulebot.compile.plan import ExitPlan
+from rulebot.core.entry.entry_orders import ticket
+from rulebot.core.exits.bracket_orders import cancel, place_resting
+from rulebot.core.exits.protective_stops import place_protection
+from rulebot.core.exits.rolling import (
+    RollCandidate,
+    end_roll_search,
+    find_roll,
+    record_no_roll,
+    send_roll,
+    start_roll_search,
+)
+from rulebot.core.exits.self_crossing import clear_for_exit, crossing_entries
+from rulebot.core.exits.target_price import bound_of, closing_ladder, is_met, target_at_work, was_withdrawn
+from rulebot.core.gate.exit_retry import check_exit_price, has_waited_for_price, price_is_there
+from rulebot.core.program import CompiledBot
+from rulebot.core.queries.close_plan import (
+    CLOSING,
+    UNWIND,
+    closing_net,
+    exit_has_dealt,
+    is_balanced_ignoring_worthless,
+    is_beyond,
+    is_reopened,
+    is_unrelated_order,
+    is_worthless_long,
+    leg_names_to_close,
+    legs_to_close,
+    next_close_legs,
+    of_structure,
+    partners,
+    rolling_exit,
+    to_natural,
+)
+from rulebot.core.queries.entry_blocks import not_trading
+from rulebot.core.queries.lost_cover import buys_back
+from rulebot.core.reconciliation.account_shortfall import has_delivered, waits_for_account
+from rulebot.core.rules.rule_evaluation import wake
+from rulebot.core.rules.unknown_exits import known_again, note_unknown
+from rulebot.core.state.builder import StateBuilder
+from rulebot.model.cause import Cause, Name
+from rulebot.model.order import Order, OrderType, Purpose
+from rulebot.model.position import Position, PositionLeg
+from rulebot.model.values import replace
+from rulebot.order.price import draft, net_quote, order_parts, priority
+from rulebot.record.record import Json, Kind
+from rulebot.spec.spec import OnUnfilled, OnUnknown, PriceFrom
+
+RECHECK = 15.0
+"""Seconds after which a position is looked at again, if nothing that it reads moves before."""
+NO_QUOTE = "no quote yet"
+"""Under this name it is kept since when a wing that an exit has left was not quoted yet."""
+FIRST_QUOTE = 30.0
+"""Seconds that such a wing may take to be quoted after a start; then it counts as any other leg."""
+
+
+def is_trading(work: StateBuilder) -> bool:
+    """Say whether the regular session is on and we are linked."""
+    session = work.schedule.session
+    return session.is_on(work.at) and work.connection.is_linked
+
+
+def close_position(work: StateBuilder, position: Position, reason: str, why: str = "") -> None:
+    """Have the engine close all that is left, for a reason that is no exit of the spec; `why` raises the alarm."""
+    work_close(work, start_close(work, position, reason, reason, why))
+
+
+def sell_shares(work: StateBuilder, position: Position) -> bool:
+    """Close what an open position holds when its options are gone and only shares are left; say whether that is so."""
+    held = [leg for leg in position.common.legs if leg.held]
+    if not held or position.state != "open" or not all(leg.option.is_share for leg in held):
+        return False
+    close_position(work, position, UNWIND, "its options are gone, and its shares are left")
+    return True
+
+
+def start_close(
+    work: StateBuilder, position: Position, reason: str, kind: str, why: str = "", legs: tuple[str, ...] = ()
+) -> Position:
+    """Record why the position, or these legs of it, is closed, and move it there.
+
+    An exit that begins again after its order was withdrawn says so. What has given way to another order waits on for
+    its contract where legs stay open.
+    """
+    again: dict[str, Json] = {"again": True} if was_withdrawn(work, position, reason) else {}
+    work.record(
+        Kind.DECISION, position.bot, position.id, what="exit", reason=reason, kind=kind, values=[*legs], **again
+    )
+    if why:
+        then = "nothing is sent for it, a person must look" if position.is_frozen else "the position is closed"
+        work.alarm(position.bot, f"{why}: {then}", position.id)
+    leaves_some = bool(legs) and any(leg.held for leg in position.legs if leg.name not in legs)
+    is_waiting = position.suspended and leaves_some
+    position = work.put_position(
+        replace(position, exit_reason=reason, attempts=0, retry_at=None, suspended=is_waiting, keep=0)
+    )
+    return position if position.state == "exiting" else work.move(position, "exit")
+
+
+def work_close(work: StateBuilder, position: Position) -> None:
+    """Bring an exiting position one step nearer to flat: first nothing else may work, then one closing order."""
+    if position.state != "exiting" or (position.is_frozen and not buys_back(position)):
+        return
+    live = work.live_orders(position.id)
+    others = [order for order in live if order.purpose not in CLOSING and not is_unrelated_order(work, position, order)]
+    for order in others:
+        _take_back(work, order, Cause.EXIT_CLOSES, position.exit_reason)
+    closing = [order for order in live if order.purpose in CLOSING]
+    for order in closing:
+        if order.reason != position.exit_reason:
+            _take_back(work, order, Cause.EXIT_TAKES_OVER, position.exit_reason)
+        elif position.exit_reason == UNWIND and _closes_too_much(work, position, order):
+            _take_back(work, order, Cause.HAS_PARTNER)
+    opposed = crossing_entries(work, position)
+    for order in opposed:
+        _take_back(work, order, Cause.EXIT_GOES_FIRST, f"{position.exit_reason} of {position.id}")
+    if others or closing or opposed or not is_trading(work) or waits_for_account(work, position):
+        return
+    if has_delivered(work, position) or not legs_to_close(position, work.governing(position)):
+        return
+    if position.retry_at is not None and work.at < position.retry_at:
+        wake(work, position.bot, (position.retry_at - work.at).total_seconds())
+        return
+    if waits_for_first_quote(work, position):
+        return
+    _send_closing(work, position)
+
+
+def waits_for_first_quote(work: StateBuilder, position: Position) -> bool:
+    """Say whether the exit at work has dealt, and what it has left has not been quoted since the engine began to watch.
+
+    In the first seconds after a start nobody knows whether somebody bids for a wing that was left to expire.
+    """
+    if position.bot not in work.bots.by_name or position.state != "exiting" or work.live_orders(position.id):
+        return False
+    held = [leg for leg in position.common.legs if leg.held]
+    unseen = [leg for leg in held if leg.sign > 0 and _was_never_quoted(work, leg)]
+    if not unseen:
+        known_again(work, position, NO_QUOTE)
+    if not unseen or not all(leg in unseen or is_worthless_long(work, leg) for leg in held):
+        return False
+    if not exit_has_dealt(work, position):
+        return False
+    left = FIRST_QUOTE - (work.at - note_unknown(work, position, NO_QUOTE)).total_seconds()
+    if left > 0:
+        wake(work, position.bot, left)
+    return left > 0
+
+
+def _was_never_quoted(work: StateBuilder, leg: PositionLeg) -> bool:
+    board = work.market.board
+    row = board.rows.get(leg.option, -1)
+    return row < 0 or (isnan(board.bid[row]) and isnan(board.ask[row]))
+
+
+def _take_back(work: StateBuilder, order: Order, cause: Cause, about: Name = "") -> None:
+    """Have an order cancelled: one that was sent in this turn in the next, once it is on record as sent."""
+    if order.ref in work.before.orders.by_ref:
+        cancel(work, order, cause, about)
+    else:
+        wake(work, order.bot, 0.0)
+
+
+def _closes_too_much(work: StateBuilder, position: Position, order: Order) -> bool:
+    """Say whether an order would close more than stands without its partner: a leg has filled after its cancel."""
+    alone = {leg.name: count for leg, count in legs_to_close(position, work.governing(position))}
+    left = zip(order.legs, order.unfilled, strict=True)
+    return any(count > alone.get(leg.name, 0) for leg, count in left)
+
+
+def protect_remaining(work: StateBuilder, position: Position) -> None:
+    """Keep stops on the short legs that an exit leaves open, or cannot close: it may have begun before they had any.
+
+    So it is with all of them, and with what rests of one leg, from the close to the next open, should no engine be
+    there then. What its order may still close, though it is being taken back, gets none beside it.
+    """
+    if position.state != "exiting":
+        return
+    place_resting(work, position)
+    position = work.positions.by_id[position.id]
+    is_let_be = position.is_frozen and not buys_back(position)
+    closing = set() if is_let_be else leg_names_to_close(work, position)
+    at_work = (order for order in work.live_orders(position.id) if order.purpose in CLOSING)
+    closing |= {leg.name for order in at_work for leg in order.legs_of(position.id)}
+    place_protection(work, position, closing)
+
+
+def _send_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned: ExitPlan) -> None:
+    """Send the order that rolls, by what is offered now; without an offer the position stays open, or is closed.
+
+    A position that the account holds otherwise than our books is not rolled.
+    """
+    if position.missed:
+        _open_again(work, position, planned)
+        return
+    found = find_roll(work, position, bot, planned)
+    if found.offer is not None:
+        end_roll_search(work, position, planned)
+        send_roll(work, work.positions.by_id[position.id], bot, planned, found.offer)
+    elif found.missing:
+        start_roll_search(work, position, planned, found.missing)
+        _open_again(work, work.positions.by_id[position.id], planned)
+    else:
+        nothing_to_roll_into(work, position, planned, found)
+
+
+def nothing_to_roll_into(work: StateBuilder, position: Position, planned: ExitPlan, found: RollCandidate) -> None:
+    """Let a position whose exit found nothing to roll into stay open, or be closed, as the exit says.
+
+    Where the engine stops, or the session is over, that is left to the next one; where the account lacks it, for later.
+    """
+    assert planned.roll is not None
+    is_later = work.requests.is_stopping or work.at >= work.schedule.session.close or work.is_doubted(position)
+    if is_later or found.is_put_off:
+        _open_again(work, position, planned)
+        return
+    position = record_no_roll(work, position, planned, found)
+    if planned.roll.otherwise is OnUnknown.CLOSE:
+        work_close(work, position)
+    else:
+        _open_again(work, position, planned)
+
+
+def _open_again(work: StateBuilder, position: Position, planned: ExitPlan) -> None:
+    """Let a position that was not rolled be open as before; what has lost its partner meanwhile is closed."""
+    position = work.move(replace(position, exit_reason="", attempts=0, retry_at=None, keep=0), "ended")
+    if not is_balanced_ignoring_worthless(work, partners(position, planned.legs)) or is_reopened(position):
+        close_position(work, position, UNWIND, "legs stand without their partners")
+
+
+def _withdraw(work: StateBuilder, position: Position, target: ExitPlan) -> None:
+    """Let a position be open again whose target is no longer met: its protective orders rest again.
+
+    What has filled of a part counts as that part. A target on all of it acts anew once it is met. Legs whose partners
+    its order has closed are closed too: an exchange may trade a combo in part.
+    """
+    lost = [order for order in work.orders_of(position.id) if order.cause is Cause.TARGET_LOST]
+    again: dict[str, Json] = {"again": True} if len(lost) > 1 else {}
+    work.record(Kind.DECISION, position.bot, position.id, what="withdrawn", reason=target.name, values=[], **again)
+    acted = position.acted if exit_has_dealt(work, position) else without(position.acted, target.name)
+    position = replace(position, exit_reason="", attempts=0, retry_at=None, keep=0, acted=acted)
+    position = work.move(position, "ended")
+    work.set_bot(position.bot, replace(work.bots.by_name[position.bot], waits=""))
+    if _is_torn(work, position, target):
+        close_position(work, position, UNWIND, "legs stand without their partners")
+        return
+    place_resting(work, position)
+    place_protection(work, work.positions.by_id[position.id])
+
+
+def _is_torn(work: StateBuilder, position: Position, target: ExitPlan) -> bool:
+    """Say whether orders of a target have left legs without their partners, which others have not closed."""
+    if position.missed or position.closed_by_others:
+        return False
+    has_dealt = any(order.has_fills for order in work.orders_of(position.id) if order.reason == target.name)
+    return has_dealt and not is_balanced_ignoring_worthless(work, partners(position, target.legs))
+
+
+def without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """Return the names but for one."""
+    return tuple(each for each in names if each != name)
+
+
+def _send_closing(work: StateBuilder, position: Position) -> None:
+    bot = work.governing(position)
+    if (rolling := rolling_exit(bot, position)) is not None:
+        _send_roll(work, position, bot, rolling)
+        return
+    found = next_close_legs(work, position, bot)
+    if found is None:
+        return
+    legs, structures = found
+    if not clear_for_exit(work, position, legs):
+        return
+    attempt = position.attempts + 1
+    target = target_at_work(work, position)
+    if target is not None and is_met(work, position, target, legs) is False:
+        _withdraw(work, position, target)
+        return
+    ladder = closing_ladder(work, position, attempt)
+    at_market = ladder.start is PriceFrom.MARKET or (ladder.then is OnUnfilled.MARKET and attempt > ladder.tries)
+    parts = order_parts(legs, legs[0].side)
+    quote = net_quote(parts, work.market.board, work.now, closing=True, told=work.market.facts.ticks)
+    net = None
+    bound, missing = bound_of(work, position, legs)
+    if at_market and is_beyond(quote, bound):
+        at_market, ladder = False, to_natural(ladder)
+    if not at_market:
+        if not missing:
+            net, missing = closing_net(ladder, quote, parts, attempt, bound)
+        if net is None:
+            text = f"no price to close at: {missing}; '{position.exit_reason}' waits for one"
+            work.alarm_of_price(position.bot, text, position.id)
+            if is_beyond(quote, bound) or not has_waited_for_price(work, position, ladder, attempt):
+                wake(work, position.bot, RECHECK)  # a quote that comes has it judged at once
+                return
+            at_market, attempt = True, ladder.tries + 1
+    if at_market and (reason := not_trading(work, [leg.option.symbol for leg in legs])):
+        _wait_for_trading(work, position, reason)
+        return
+    price_is_there(work, position)
+    check_exit_price(work, position, parts, quote, net)
+    position = work.positions.by_id[position.id]
+    mid = None if quote.mid is None else Decimal(f"{quote.mid:.4f}")
+    purpose = Purpose.UNWIND if position.exit_reason == UNWIND else Purpose.EXIT
+    order = draft(
+        ticket(work, position, purpose, position.exit_reason),
+        legs,
+        structures,
+        OrderType.MARKET if at_market else OrderType.LIMIT,
+        net=net,
+        mid=mid,
+        adaptive=priority(ladder, attempt) if not at_market else "",
+        attempt=attempt,
+        attempt_until=work.at + timedelta(seconds=ladder.wait),
+    )
+    exit_mid = position.exit_mid if position.exit_mid is not None else of_structure(position, legs, mid)
+    work.put_position(replace(position, attempts=attempt, retry_at=None, exit_mid=exit_mid))
+    work.send(order)
+
+
+def _wait_for_trading(work: StateBuilder, position: Position, reason: str) -> None:
+    """Send no market order while nothing is dealt: it would be dealt at whatever price trading begins with.
+
+    Then the ladder begins anew, with its limits, and waits for a price as long as it does at first.
+    """
+    work.alarm(position.bot, f"{reason}: no market order is sent, '{position.exit_reason}' waits", position.id)
+    work.put_position(replace(position, attempts=0))
+    price_is_there(work, position)
+    wake(work, position.bot, RECHECK)

@@ -1,0 +1,292 @@
+"""From open to closed: which exit acts.
+
+Exits stand in order of priority. An exit that has acted goes on until it has closed its part (`pursuing`); one that
+stands higher, or any other when a target is at work, takes over (language.md, Exits).
+"""
+
+from decimal import Decimal
+from enum import Enum
+from math import ceil
+
+from rulebot.compile.plan import ExitPlan
+from rulebot.core.exits.bracket_orders import has_expired, resting_orders
+from rulebot.core.exits.closing_orders import (
+    RECHECK,
+    close_position,
+    is_trading,
+    start_close,
+    waits_for_first_quote,
+    work_close,
+)
+from rulebot.core.exits.protective_stops import (
+    UNPROTECTED,
+    WATCHED_STOP,
+    is_unprotected_too_long,
+    note_protection,
+    watched_stop_hit,
+)
+from rulebot.core.exits.reversed_longs import close_reversed_shorts
+from rulebot.core.exits.rolling import end_roll_search, find_roll, record_no_roll, start_roll_search
+from rulebot.core.exits.target_price import is_within_reach, target_at_work
+from rulebot.core.program import CompiledBot, CompiledRule
+from rulebot.core.queries.close_plan import (
+    is_worthless_long,
+    leg_names_to_close,
+    live_orders,
+    next_close_legs,
+    only_unbid_left,
+    outranks,
+)
+from rulebot.core.queries.day_pnl import structure
+from rulebot.core.queries.entry_blocks import closed, not_trading
+from rulebot.core.queries.lost_cover import LIQUIDATION, LOST_COVER, left_by_liquidation
+from rulebot.core.reconciliation.account_shortfall import has_delivered
+from rulebot.core.rules.rule_evaluation import confirmed, evaluate_rule, first_missing, wake
+from rulebot.core.rules.trailing import note_best
+from rulebot.core.rules.unknown_exits import acts_unknown, known_again
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.state import exits_of
+from rulebot.fill.exit_level import terms_of
+from rulebot.measure.verdict import NotOpen
+from rulebot.measure.view import View
+from rulebot.model.position import FLATTENED, Position
+from rulebot.model.values import replace
+from rulebot.record.record import Kind
+from rulebot.spec.spec import OnUnknown
+
+DAILY_LOSS = "daily_loss"
+"""The exit reason of what the loss of the day closes."""
+
+
+def evaluate_exits(work: StateBuilder, position: Position) -> None:
+    """Judge the exits of a position that holds something; the first that is true acts.
+
+    Of what has expired while nobody looked the settlement is still to come, and shares may have gone with it.
+    """
+    if position.common.is_flat or not is_trading(work):
+        return
+    if position.is_frozen:
+        if not (position.is_closed_too_far and close_reversed_shorts(work, position)):
+            _protect_on_hold(work, position)
+        return
+    found = structure(work, position)
+    if found.expiry < work.schedule.session.date and (has_expired(work, position) or has_delivered(work, position)):
+        return
+    bot = work.governing(position)
+    if _only_waits_for_expiry(work, position):
+        return
+    if work.requests.standing.must_close(position.bot, position.id):
+        if position.exit_reason != FLATTENED:
+            close_position(work, position, FLATTENED)
+        return
+    if work.bots.by_name[position.bot].day.closing == DAILY_LOSS:
+        if position.exit_reason != DAILY_LOSS:
+            close_position(work, position, DAILY_LOSS, "the loss of the day closes it (close: all)")
+        return
+    if _is_left_by_liquidation(work, position):
+        close_position(work, position, LIQUIDATION)
+        return
+    if waits_for_first_quote(work, position):
+        return
+    position = note_protection(work, position)
+    reason = LOST_COVER if bot.plan.risk.max_unprotected is None else UNPROTECTED
+    if is_unprotected_too_long(work, position) and position.exit_reason != reason:
+        _end_unprotected(work, position, reason)
+        return
+    is_exiting = position.state == "exiting"
+    waits_at_price = is_exiting and target_at_work(work, position) is not None
+    closing = leg_names_to_close(work, position) if is_exiting and not waits_at_price else ()
+    if hit := watched_stop_hit(work, position, closing, waits_at_price=waits_at_price):
+        where = "where its protective stop has given way to another order"
+        close_position(work, position, WATCHED_STOP, f"{hit.option} is bid at {hit.price:f}, {where}")
+        return
+    view = work.view()
+    view.legs, view.held, view.quantity = found.legs, found.held, found.quantity
+    if bot.trailing:
+        position = note_best(work, position, bot, view)
+        view.held = structure(work, position).held
+    true: list[ExitPlan] = []
+    resting = set() if position.suspended else {order.reason for order in resting_orders(work, position.id)}
+    place, halting = exits_of(position.id), work.bots.by_name[position.bot].day.closing_of(position.digest)
+    for planned, compiled, arming in zip(bot.plan.exits, bot.exits, bot.arming, strict=True):
+        if compiled is None or (planned.resting and planned.name in resting):
+            continue
+        if arming and not _is_armed(work, position, planned, arming, view):
+            continue
+        reading = evaluate_rule(work, position.bot, place, compiled, view, position.id)
+        truth = planned.name == halting or confirmed(work, position.bot, place, reading, view)
+        if truth is None:
+            if isinstance(first_missing(reading.verdict), NotOpen) or closed(work, _symbols_held(position)):
+                continue  # no quote is to come
+            truth = acts_unknown(work, position, planned, reading)
+        elif work.bots.by_name[position.bot].unknown_since:
+            known_again(work, position, planned.name)
+        if truth:
+            true.append(planned)
+        elif planned.roll is not None:
+            end_roll_search(work, position, planned)
+        elif planned.repeat and reading.verdict.truth is False:  # not while it is being confirmed anew
+            _acts_anew(work, position, planned)
+    wake(work, position.bot, RECHECK)
+    if bot.spells and position.opened_at and (due := bot.next_spell(position.opened_at, work.at)) is not None:
+        wake(work, position.bot, (due - work.at).total_seconds())
+    position = work.positions.by_id[position.id]
+    for planned in true:
+        if not _may_act(work, position, bot, planned):
+            continue
+        if planned.roll is None:
+            act(work, position, planned)
+            return
+        step = _step_roll(work, position, bot, planned)
+        position = work.positions.by_id[position.id]
+        if step is not _Step.NEXT:
+            if step is _Step.ACT:
+                act(work, position, planned)
+            return
+
+
+def _protect_on_hold(work: StateBuilder, position: Position) -> None:
+    """Buy back short legs of a position on which no exit acts, and that stand too long without protection."""
+    position = note_protection(work, position)
+    is_too_long = position.may_buy_back and is_unprotected_too_long(work, position)
+    if is_too_long and position.exit_reason != LOST_COVER:
+        _end_unprotected(work, position, LOST_COVER)
+
+
+def _end_unprotected(work: StateBuilder, position: Position, reason: str) -> None:
+    """Close at market what has stood without protection for too long: all of it, or what has lost its cover."""
+    if reason == UNPROTECTED:
+        close_position(work, position, reason, "a short leg has stood without protection for too long")
+        return
+    text = f"{position.unprotected} of {position.id} has stood without protection for too long"
+    work.alarm(position.bot, f"{text}: it is closed at market, and its other legs stay open", position.id)
+    close_position(work, position, reason)
+
+
+def _is_left_by_liquidation(work: StateBuilder, position: Position) -> bool:
+    """Say whether legs stand alone that the exit at work, if there is one, does not close."""
+    if not position.liquidated or position.exit_reason == LIQUIDATION:
+        return False
+    closing = leg_names_to_close(work, position) if position.state == "exiting" else set()
+    return not closing.issuperset(left_by_liquidation(position))
+
+
+class _Step(Enum):
+    """What comes of an exit that is true and rolls: it acts, it is waited for, or the next one has its turn."""
+
+    ACT = "act"
+    WAIT = "wait"
+    NEXT = "next"
+
+
+def _symbols_held(position: Position) -> list[str]:
+    return [leg.option.symbol for leg in position.legs if leg.held]
+
+
+def _step_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned: ExitPlan) -> _Step:
+    """Look for what an exit rolls into; one that has found nothing holds, or closes like any other.
+
+    While the engine stops it is left to the next one.
+    """
+    assert planned.roll is not None
+    closes = planned.roll.otherwise is OnUnknown.CLOSE
+    if planned.name in position.passed:
+        return _Step.ACT if closes else _Step.NEXT
+    if work.requests.is_stopping:
+        return _Step.NEXT
+    if position.missed or work.is_doubted(position):
+        text = f"the account holds {position.id} otherwise than our books: '{planned.name}' does not roll it meanwhile"
+        work.alarm(position.bot, text, position.id)
+        return _Step.NEXT
+    if reason := not_trading(work, _symbols_held(position)):
+        work.alarm(position.bot, f"{reason}: '{planned.name}' rolls once there is trading again", position.id)
+        return _Step.NEXT
+    found = find_roll(work, position, bot, planned)
+    if found.offer is not None:
+        return _Step.ACT
+    if found.missing:
+        left = start_roll_search(work, position, planned, found.missing)
+        if left > 0 or not closes:
+            return _Step.WAIT if left > 0 else _Step.NEXT
+    record_no_roll(work, position, planned, found)
+    return _Step.ACT if closes else _Step.NEXT
+
+
+def _is_armed(
+    work: StateBuilder, position: Position, planned: ExitPlan, arming: tuple[CompiledRule, ...], view: View
+) -> bool:
+    """Say whether an exit with `armed_by` exists: from the first moment at which all of that was true."""
+    if planned.name in work.positions.by_id[position.id].armed:
+        return True
+    place = f"armed_by {planned.name}:{position.id}"
+    readings = [evaluate_rule(work, position.bot, place, compiled, view, position.id) for compiled in arming]
+    truths = [confirmed(work, position.bot, place, reading, view) for reading in readings]
+    if not all(truth is True for truth in truths):
+        return False
+    now = work.positions.by_id[position.id]
+    work.record(Kind.DECISION, position.bot, position.id, what="armed", reason=planned.name, values=[])
+    work.put_position(replace(now, armed=(*now.armed, planned.name)))
+    return True
+
+
+def _acts_anew(work: StateBuilder, position: Position, planned: ExitPlan) -> None:
+    """Let an exit close its part once more when it is true again, since it no longer is."""
+    position = work.positions.by_id[position.id]
+    if planned.name in position.acted and position.exit_reason != planned.name:
+        left = tuple(name for name in position.acted if name != planned.name)
+        work.put_position(replace(position, acted=left))
+
+
+def _only_waits_for_expiry(work: StateBuilder, position: Position) -> bool:
+    """Say whether an exit has closed all that anybody bids for: what is left needs no further exit."""
+    if position.state != "exiting" or work.live_orders(position.id):
+        return False
+    return all(is_worthless_long(work, leg) for leg in position.common.legs if leg.held)
+
+
+def _has_come_to_its_end(work: StateBuilder, position: Position, bot: CompiledBot) -> bool:
+    """Say whether the exit at work has closed all of its part that anybody bids for: another one may act then."""
+    return not live_orders(work, position) and next_close_legs(work, position, bot) is None
+
+
+def act(work: StateBuilder, position: Position, planned: ExitPlan) -> None:
+    """Have this exit close the position, or its part of it."""
+    legs = tuple(leg.name for leg in position.common.legs if leg.held and leg.name in planned.legs)
+    position = work.put_position(replace(position, terms=terms_of(position, planned)))
+    position = start_close(work, position, planned.name, planned.kind.value, legs=legs)
+    if planned.part is not None:
+        position = work.put_position(
+            replace(position, keep=kept(position, planned.part), acted=(*position.acted, planned.name))
+        )
+    work.set_bot(position.bot, replace(work.bots.by_name[position.bot], waits=f"{planned.name}: closing"))
+    work_close(work, position)
+
+
+def kept(position: Position, part: Decimal) -> int:
+    """Return how many structures stay open when a part of them is closed, rounded up."""
+    count = position.common.open_structures
+    return count - ceil(part * count)
+
+
+def _may_act(work: StateBuilder, position: Position, bot: CompiledBot, planned: ExitPlan) -> bool:
+    """Say whether a true exit has something to close, and takes over the one that is at work, if one is."""
+    legs = [leg for leg in position.common.legs if leg.held and leg.name in planned.legs]
+    if planned.legs and all(is_worthless_long(work, leg) for leg in legs):
+        return False
+    if planned.name in position.acted:
+        return False
+    if position.exit_reason == planned.name and position.state == "exiting":
+        return False
+    if planned.is_target_price and not _has_price(work, position, bot, planned):
+        return False
+    if position.state != "exiting":
+        return True
+    if not planned.order.ends_at_market and only_unbid_left(work, position):
+        return False
+    return outranks(bot, position, planned) or _has_come_to_its_end(work, position, bot)
+
+
+def _has_price(work: StateBuilder, position: Position, bot: CompiledBot, planned: ExitPlan) -> bool:
+    """Say whether the first order of a target has a price to be sent at, or cannot be judged: then it waits for one."""
+    stage = next_close_legs(work, replace(position, exit_reason=planned.name, keep=0), bot)
+    return stage is None or is_within_reach(work, position, planned, stage[0]) is not False

@@ -1,0 +1,471 @@
+"""What follows when an order ends or a position's holdings change: the moves of its lifecycle."""
+
+from datetime import datetime, timedelta
+
+from rulebot.core.books.position_closed import count_closed, count_realized, on_position_closed
+from rulebot.core.entry.entry_ended import cancel_other_entries, entry_ended, note_end, stop_for_today, unwind, why_over
+from rulebot.core.exits.bracket_orders import (
+    RESTING,
+    cancel,
+    cancel_order,
+    has_expired,
+    is_between_sessions,
+    named,
+    option_has_expired,
+    partner_has_filled,
+    place_resting,
+)
+from rulebot.core.exits.closing_orders import close_position, is_trading, nothing_to_roll_into, sell_shares, work_close
+from rulebot.core.exits.lost_resting_orders import record_lost_order, sent_again_text
+from rulebot.core.exits.protective_stops import PROTECT, note_gone
+from rulebot.core.exits.reversed_longs import bought_back, is_buy_back
+from rulebot.core.exits.rolling import RollCandidate, is_kept_out
+from rulebot.core.gate.exit_retry import FIRST_RETRY, count_failed_close, retry_after
+from rulebot.core.orders.tick_sizes import is_off_grid
+from rulebot.core.queries.close_plan import (
+    CLOSING,
+    UNWIND,
+    closes_by_leg,
+    exit_has_dealt,
+    exit_ladder,
+    is_reopened,
+    is_unwound,
+    leg_names_to_close,
+    legs_to_close,
+    live_orders,
+    planned_exit,
+    rolled_legs,
+    rolling_exit,
+)
+from rulebot.core.queries.rejections import (
+    is_ended_by_broker,
+    is_rejected,
+    lost_on_end,
+    was_lost_twice,
+)
+from rulebot.core.session.session_start import is_same_week
+from rulebot.core.state.builder import StateBuilder
+from rulebot.fill.ledger import when_dealt
+from rulebot.model.cause import Cause, Halt
+from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.position import HoldReason, Position
+from rulebot.model.session import exchange_date
+from rulebot.model.values import replace
+from rulebot.record.record import Kind
+
+TOLD_LOST = 2
+"""Closing orders that get lost on end until a person is told: once, for they are sent on and on."""
+
+
+def position_filled(work: StateBuilder, position: Position, order: Order, executed_at: datetime | None) -> None:
+    """Note what a fill changes at once: the day's count, and a position that was thought closed."""
+    is_opening, is_first = order.opens(position.id), position.opened_at is None
+    if is_opening:
+        position = _opened(work, position, order, executed_at)
+        if is_first and position.opened_at is not None:
+            count_opened(work, order, position.opened_at)
+    if position.state == "entering":
+        work.move(position, "partly_filled")
+        if not order.status.is_live:
+            _take_back_further_tries(work, position)
+    elif is_opening and work.may(position, "late_fill"):
+        reason = "" if position.state == "closed" else position.exit_reason
+        position = work.move(replace(position, closed_at=None, exit_reason=reason), "late_fill")
+        count_realized(work, position.bot)
+        cancel_other_entries(work, position, order)
+        if position.state == "open" and not order.is_combo and not is_unwound(position):
+            close_position(
+                work, position, UNWIND, f"{order.ref} was over and has filled after all, without its partners"
+            )
+        elif position.exit_reason == UNWIND and is_unwound(position):
+            _after_closing(work, position)  # the partners are told now
+    elif order.purpose in RESTING and position.state == "open":
+        work.move(replace(position, exit_reason=order.reason), "rest_partly_filled")
+    elif order.purpose in CLOSING and position.state == "exiting":
+        work.move(position, "partly_filled")
+    if not is_opening:
+        _note_parted(work, order)
+        (_take_back_too_much if order.status.is_live else _closed_after_all)(
+            work, work.positions.by_id[position.id], order
+        )
+
+
+def _note_parted(work: StateBuilder, order: Order) -> None:
+    """Keep with a position the legs that an exit has closed to the end apart from the others: they miss no partner."""
+    position = work.positions.by_id[order.position]
+    planned = planned_exit(work.governing(position), order.reason)
+    if planned is None or not planned.legs:
+        return
+    legs = [leg for leg in position.legs if leg.name in planned.legs]
+    is_closed = all(leg.held == 0 or (leg.held < 0 and leg.opened) for leg in legs)
+    if len(legs) < len(position.legs) and is_closed:
+        names = (*position.parted, *(leg.name for leg in legs))
+        if (parted := tuple(dict.fromkeys(names))) != position.parted:
+            work.put_position(replace(position, parted=parted))
+
+
+def _opened(work: StateBuilder, position: Position, order: Order, executed_at: datetime | None) -> Position:
+    """Keep with a position when it was opened: as its first fill was told, or was dealt where that was told late."""
+    at = when_dealt(work.at, executed_at, order.sent_at)
+    if position.opened_at is not None and position.opened_at <= at:
+        return position
+    return work.put_position(replace(position, opened_at=at))
+
+
+def count_opened(work: StateBuilder, order: Order, at: datetime) -> None:
+    """Count what an entry has opened against `per_day` and `per_week`; at: of its first fill, however late it is told.
+
+    It is of the session in which that was. What a roll opens counts for nothing.
+    """
+    if order.into or order.bot not in work.bots.by_name:
+        return
+    day, opened_on = work.bots.by_name[order.bot].day, exchange_date(at)
+    if opened_on == day.date:
+        work.put_day(replace(day, opened=day.opened + 1))
+    elif is_same_week(opened_on, day.date):
+        work.put_day(replace(day, week=day.week + 1))
+
+
+def _take_back_further_tries(work: StateBuilder, position: Position) -> None:
+    """An order that was over has filled after all: a later try would open the same once more, or part of it."""
+    missing = {leg.name: position.quantity * leg.ratio - leg.held for leg in position.legs}
+    for other in work.live_orders(position.id):
+        is_too_much = any(other.remaining * leg.ratio > missing[leg.name] for leg in other.legs)
+        if other.purpose is Purpose.ENTRY and is_too_much:
+            cancel(work, other, Cause.EARLIER_TRY_FILLED)
+
+
+def _take_back_too_much(work: StateBuilder, position: Position, order: Order) -> None:
+    """An order that was given up and came to life has closed something: beside it too much may be at work now.
+
+    What is of the order's own group the broker takes back.
+    """
+    held = {leg.name: leg.held for leg in position.legs}
+    for other in work.live_orders(position.id):
+        is_alike = other.ref == order.ref or (order.oca_group and other.oca_group == order.oca_group)
+        if other.opens(position.id) or is_alike:
+            continue
+        if any(other.remaining * leg.ratio > held[leg.name] for leg in other.legs_of(position.id)):
+            cancel(work, other, Cause.PART_CLOSED, order.ref)
+
+
+def _closed_after_all(work: StateBuilder, position: Position, order: Order) -> None:
+    """An order that was over has closed something after all: what works for the same legs would close too much.
+
+    Of a protective stop what is left is closed, as if it had been hit while it was known to rest.
+    """
+    if position.is_flat and position.state == "open":  # so it ends by this order, not by what is taken back beside it
+        position = work.put_position(replace(position, exit_reason=order.reason))
+    live, names = work.live_orders(position.id), {leg.name for leg in order.legs}
+    for other in live:
+        if position.is_flat or names & {leg.name for leg in other.legs}:
+            cancel(work, other, Cause.EARLIER_ORDER_FILLED)
+    if position.is_flat and not live and position.state in ("open", "exiting"):
+        on_position_closed(work, replace(position, exit_reason=_ended_by(work, position) or order.reason), "closed_out")
+    elif position.state == "exiting" and position.exit_reason == UNWIND and is_unwound(position) and not live:
+        _after_closing(work, position)  # all of it was taken back by now, and nothing stands without its partner
+    elif _leaves_a_rest(work, position, order):
+        what = f"the protective stop of {order.legs[0].option} was over and has filled after all"
+        close_position(work, position, PROTECT, what)
+    elif _leaves_one_alone(position, order):
+        close_position(
+            work, position, UNWIND, f"{order.ref} was over and has filled after all, and a leg lacks its partner"
+        )
+
+
+def order_ended(work: StateBuilder, order: Order, *, asked: bool = False) -> None:
+    """Take the step that the end of an order leads to. `asked`: we wanted it to be cancelled."""
+    position = work.positions.by_id[order.position]
+    if order.purpose is Purpose.ENTRY and position.state == "exiting":
+        _after_closing(work, position)
+    elif order.purpose is Purpose.ENTRY:
+        entry_ended(work, position, order, asked=asked)
+    elif order.into:
+        _roll_ended(work, position, order, asked=asked)
+    elif order.purpose in CLOSING:
+        _closing_ended(work, position, order, asked=asked)
+    elif order.purpose is Purpose.PROTECT:
+        _protection_ended(work, position, order, asked=asked)
+    else:
+        _resting_ended(work, position, order, asked=asked)
+
+
+# ---------------------------------------------------------------- exits
+
+
+def _closing_ended(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
+    if lost_on_end(order, work.orders_of(position.id)) == TOLD_LOST:
+        lost = "closing orders do not get through: two were sent on end, and the broker has none; they are sent again"
+        work.alarm(position.bot, f"{lost} until one does. A person must look", position.id)
+    is_refused = order.status is OrderStatus.REFUSED or is_rejected(order)
+    if is_refused and is_off_grid(work, order):  # the same try, at a price on the grid
+        position = work.put_position(replace(position, retry_at=None, attempts=max(position.attempts - 1, 0)))
+    elif is_refused:
+        text = f"the broker refused a closing order: {order.why}"
+        work.alarm(position.bot, text, position.id, tells=order.ref)
+        position = work.put_position(replace(position, retry_at=work.at + retry_after(work, position)))
+        position = _try_another_way(work, position, order)
+    elif order.status is OrderStatus.CANCELLED and (_is_over_unclosed(work, position, order) or not asked):
+        position = _closing_cancelled(work, position, order, asked=asked)
+    elif order.status is OrderStatus.FILLED:
+        position = work.put_position(replace(position, attempts=0))
+    elif order.cause is Cause.NEXT_TRY and order.reason == position.exit_reason:
+        pause = exit_ladder(work.governing(position), order.reason).pause
+        position = work.put_position(replace(position, retry_at=work.at + timedelta(seconds=pause)))
+    if is_buy_back(order):
+        bought_back(work, work.positions.by_id[position.id])
+    else:
+        _after_closing(work, position)
+
+
+def _closing_cancelled(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> Position:
+    """Tell of a closing order that was cancelled by others, or that the close has ended: a person must know of it."""
+    text = "a closing order was cancelled, and not by us: it is sent again"
+    if is_by_broker := is_ended_by_broker(order):
+        text = "the broker cancelled a closing order: it is sent again"
+    if _has_ended_with_its_day(work, order):
+        text = "a closing order was at work up to the close: it is sent again"
+        if is_between_sessions(work):
+            text = "a closing order was at work up to the close: it is sent again at the next open"
+        if all(option_has_expired(work, leg.option) for leg in order.legs):
+            text = "a closing order was at work up to the close: what it was to close has expired"
+    words = "" if asked else order.said
+    work.alarm(position.bot, f"{text} ({words})" if words else text, position.id, tells=order.ref if words else "")
+    wait = retry_after(work, position) if is_by_broker else FIRST_RETRY
+    position = work.put_position(replace(position, retry_at=work.at + wait))
+    if is_by_broker:
+        return _try_another_way(work, position, order)
+    if is_trading(work) and not asked:  # at the close all orders of the day are
+        return count_failed_close(work, position, HoldReason.EXIT_CANCELLED)
+    return position
+
+
+def _is_over_unclosed(work: StateBuilder, position: Position, order: Order) -> bool:
+    """Say whether the close has ended an order that was being taken back for the next one, which is sent no more."""
+    is_closed = position.state != "exiting" or position.is_frozen or position.is_flat
+    return not is_closed and _has_ended_with_its_day(work, order)
+
+
+def _has_ended_with_its_day(work: StateBuilder, order: Order) -> bool:
+    """Say whether an order of the day was over by the close, at which the broker ends all, however late it is told."""
+    session = work.schedule.session
+    return work.at >= session.close or (order.sent_at is not None and exchange_date(order.sent_at) < session.date)
+
+
+def _try_another_way(work: StateBuilder, position: Position, order: Order) -> Position:
+    """Begin the ladder anew where the refusal of an order has its position closed leg by leg, or as one again."""
+    is_apart = closes_by_leg(work, position)
+    if is_apart is closes_by_leg(work, position, before=order):
+        return position
+    if is_apart:
+        text = f"the broker has refused to close {position.id} as one twice on end"
+        work.alarm(position.bot, f"{text}: its legs are closed one by one, the short ones first", position.id)
+    return work.put_position(replace(position, attempts=0))
+
+
+def _after_closing(work: StateBuilder, position: Position) -> None:
+    if position.state != "exiting":
+        return
+    if position.is_flat:
+        if work.live_orders(position.id):
+            work_close(work, position)
+        else:
+            on_position_closed(work, replace(position, exit_reason=_ended_by(work, position)), "filled")
+    elif not part_is_closed(work, position):
+        work_close(work, position)
+
+
+def _ended_by(work: StateBuilder, position: Position) -> str:
+    """Return what has closed a position: the exit at work, unless that has closed none, and what rested the last."""
+    if exit_has_dealt(work, position):
+        return position.exit_reason
+    fills = (each for each in work.positions.booked.values() if each.position == position.id and not each.is_entry)
+    refs = [each.ref for each in fills if each.quantity]
+    last = work.orders.by_ref.get(refs[-1]) if refs else None
+    return last.reason if last is not None and last.purpose in RESTING else position.exit_reason
+
+
+def part_is_closed(work: StateBuilder, position: Position) -> bool:
+    """Let the rest of a position go on whose exit has nothing more to close; say whether that is so."""
+    if legs_to_close(position, work.governing(position)) or live_orders(work, position):
+        return False
+    was_unwinding = position.exit_reason == UNWIND
+    acted = _acted(work, position)
+    position = replace(position, exit_reason="", attempts=0, retry_at=None, keep=0, acted=acted)
+    position = work.move(position, "ended")
+    count_closed(work, position.id)
+    note_end(work, position, is_unwound=was_unwinding)
+    if not was_unwinding and is_reopened(position):
+        close_position(work, position, UNWIND, "the exchange took a fill back, and a leg stands without its partner")
+    elif not was_unwinding and any(leg.settled for leg in position.legs if not leg.option.is_share):
+        sell_shares(work, position)
+    return True
+
+
+def _acted(work: StateBuilder, position: Position) -> tuple[str, ...]:
+    """Return the exits that have closed their part: not those that another took over before anything was closed."""
+    dealt = {order.reason for order in work.orders_of(position.id) if order.purpose in CLOSING and order.has_fills}
+    return tuple(name for name in position.acted if name in dealt or name == position.exit_reason)
+
+
+# ---------------------------------------------------------------- rolls
+
+
+def _roll_ended(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
+    """An order that rolls is over: what it has opened is a position of its own, what it has not closed is held on."""
+    _rolled_into(work, work.positions.by_id[order.into], order)
+    position = work.positions.by_id[position.id]
+    planned = rolling_exit(work.governing(position), position)
+    is_at_work = planned is not None and planned.name == order.reason and position.state == "exiting"
+    if order.status is OrderStatus.ABANDONED:
+        stop_for_today(
+            work, position, Halt.UNACKNOWLEDGED, f"{order.ref} was never acknowledged and may still come to life"
+        )
+    if order.status is OrderStatus.FILLED or not is_at_work or position.is_flat:
+        if planned is not None and is_at_work and rolled_legs(position, planned):  # what it has left nobody bids for
+            position = replace(position, acted=(*position.acted, planned.name))
+        _after_closing(work, work.put_position(replace(position, attempts=0)))
+        return
+    if order.status is OrderStatus.REFUSED or (order.status is OrderStatus.CANCELLED and not asked):
+        is_over = _has_ended_with_its_day(work, order) and order.last_message is None
+        why = "it was at work up to the close" if is_over else why_over(order, asked=asked)
+        work.alarm(position.bot, f"{order.ref} to roll {position.id}: {why}", position.id, tells=order.ref)
+    assert planned is not None
+    why = why_over(order, asked=asked)
+    is_put_off = order.cause is Cause.NO_BID_TO_ROLL or _has_ended_with_its_day(work, order)
+    is_final = not (asked and is_kept_out(work, position))
+    found = RollCandidate(None, refused=why, is_final=is_final, is_put_off=is_put_off)
+    nothing_to_roll_into(work, work.positions.by_id[position.id], planned, found)
+    place_resting(work, work.positions.by_id[position.id])
+
+
+def _rolled_into(work: StateBuilder, position: Position, order: Order) -> None:
+    """Let what was rolled into be open, unless nothing of it was opened; its own exit goes on where one acts."""
+    if position.state == "exiting":
+        _after_closing(work, position)
+    if position.state != "entering":
+        return
+    if not position.has_fills:
+        reason = why_over(order, asked=True)
+        work.record(Kind.DECISION, position.bot, position.id, what="unfilled", reason=reason, values=[])
+        refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
+        how = ("refused", "refused") if refused else ("unfilled", "ended_empty")
+        work.move(replace(position, exit_reason=how[0]), how[1])
+    elif not is_unwound(position):
+        unwind(work, position, why_over(order, asked=True))
+    else:
+        full = position.structures >= position.quantity
+        place_resting(work, work.move(position, "filled" if full else "ended_partly"), at_once=True)
+
+
+# ---------------------------------------------------------------- resting orders
+
+
+def _resting_ended(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
+    if position.state == "exiting":
+        _after_closing(work, position)
+        position = work.positions.by_id[position.id]
+        if position.state != "exiting" or position.is_flat or not is_between_sessions(work):
+            return
+    if position.state not in ("open", "exiting"):
+        return
+    if position.is_flat:
+        if not cancel_order(work, position, Cause.POSITION_CLOSED):
+            return
+        on_position_closed(work, replace(position, exit_reason=position.exit_reason or order.reason), "closed_out")
+    elif order.status is OrderStatus.REFUSED or is_rejected(order):
+        if is_off_grid(work, order) and not position.suspended:
+            _put_back_anew(work, position, Cause.PARTNER_OFF_GRID)
+        else:
+            _watched_instead(work, position, order, "refused")
+    elif was_lost_twice(order, work.orders_of(position.id)):
+        _watched_instead(work, position, order, "sent twice, and the broker has none")
+    elif position.suspended or has_expired(work, position):
+        return
+    elif asked or order.status is not OrderStatus.CANCELLED:
+        place_resting(work, position)
+    elif order.has_fills or partner_has_filled(work, order):
+        _put_back_anew(work, position, Cause.GROUP_FILLED)
+    else:
+        _somebody_cancelled(work, position, order)
+
+
+def _protection_ended(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
+    """A protective stop that was hit has bought one short leg back: what is left of the position is closed."""
+    if _leaves_a_rest(work, position, order):
+        close_position(work, position, PROTECT, f"the protective stop of {order.legs[0].option} was hit")
+    elif position.state == "exiting":
+        if not order.has_fills and order.legs[0].name not in leg_names_to_close(work, position):
+            note_gone(work, position, order, asked=asked)
+        _after_closing(work, work.positions.by_id[position.id])
+    elif position.state == "open" and position.is_flat:
+        if cancel_order(work, position, Cause.POSITION_CLOSED):
+            on_position_closed(work, replace(position, exit_reason=position.exit_reason or PROTECT), "closed_out")
+    elif position.state == "open" and not order.has_fills:
+        note_gone(work, position, order, asked=asked)
+
+
+def _leaves_a_rest(work: StateBuilder, position: Position, order: Order) -> bool:
+    """Say whether a protective stop has filled and left something that no exit at work closes.
+
+    Where it has closed more than was held, nothing is sent any more.
+    """
+    if order.purpose is not Purpose.PROTECT or not order.has_fills or position.is_flat:
+        return False
+    if any(leg.held < 0 for leg in position.legs):
+        return False
+    return position.state == "open" or (position.state == "exiting" and not _is_closing(work, position, order))
+
+
+def _leaves_one_alone(position: Position, order: Order) -> bool:
+    """Say whether a leg that was closed once more, beside what an exit has closed of all, leaves others without it.
+
+    Of a combo the other legs are still to be told.
+    """
+    if position.state != "open" or position.is_flat or position.is_frozen or order.is_combo:
+        return False
+    return order.purpose in CLOSING and not is_unwound(position)
+
+
+def _is_closing(work: StateBuilder, position: Position, order: Order) -> bool:
+    """Say whether the exit at work closes the leg of a protective stop, too, and nothing of it stays open."""
+    planned = planned_exit(work.governing(position), position.exit_reason)
+    if planned is None:
+        return True
+    return planned.part is None and (not planned.legs or order.legs[0].name in planned.legs)
+
+
+def _watched_instead(work: StateBuilder, position: Position, order: Order, how: str) -> None:
+    """The broker will not hold this order, or has none: the engine watches its price, and it is sent again."""
+    if position.suspended:
+        return
+    position = record_lost_order(work, position, is_refused=True)
+    then = _instead(position)
+    work.alarm(
+        position.bot, f"a resting order was {how}, {then}: {order.why}", position.id, again=True, tells=order.ref
+    )
+    cancel_order(work, position, Cause.PARTNER_LOST, how)
+    work.put_position(replace(position, suspended=True))
+
+
+def _instead(position: Position) -> str:
+    """Return in words who closes a position for which nothing rests: no exit waits for that."""
+    return "the engine watches its price" if position.state == "open" else "its exit goes on at the next open"
+
+
+def _somebody_cancelled(work: StateBuilder, position: Position, order: Order) -> None:
+    """A resting order was cancelled, and not by us: it is sent again, and its partner rests on."""
+    before, position = position.lost_at, record_lost_order(work, position)
+    what = f"the resting {order.purpose.value} of {named(position)}"
+    then = sent_again_text(position)
+    text = f"{what} was cancelled at the broker: {then}"
+    words = f"{text} ({order.said})" if order.said else text
+    tells, is_new = order.ref if order.said else "", position.lost_at != before
+    work.alarm(position.bot, words, position.id, again=is_new, tells=tells)
+    place_resting(work, position)
+
+
+def _put_back_anew(work: StateBuilder, position: Position, cause: Cause) -> None:
+    """Take the rest of a group back; once nothing of it works, a new one is placed for what is held."""
+    if cancel_order(work, position, cause):
+        place_resting(work, position)

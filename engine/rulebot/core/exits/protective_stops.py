@@ -1,0 +1,366 @@
+"""Protection: a wide stop at the broker on each short leg, or on one, so that a dead engine leaves no naked risk.
+
+Each rests by itself, GTC, as a single-leg stop order: that stops on a combo, or one group across combos, work at the
+broker is not known. An exit takes them back before it closes (`pursue`); over the night they rest under it. One that
+fills has bought a short leg back: what is left of the position is closed by the engine. While one has given way to an
+entry, or waits for another exit to be over, the engine watches its price, and closes the position where it would have
+been hit.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from math import nan
+from typing import NamedTuple
+
+from rulebot.compile.plan import ProtectPlan
+from rulebot.core.entry.entry_orders import ticket
+from rulebot.core.exits.bracket_orders import (
+    has_expired,
+    has_level,
+    has_run_out,
+    is_against_exit,
+    is_restarting,
+    option_has_expired,
+    resting_orders,
+    withdraw_resting,
+)
+from rulebot.core.exits.lost_resting_orders import is_paused, record_lost_order, sent_again_text
+from rulebot.core.gate.exit_retry import is_backed_off
+from rulebot.core.orders.tick_sizes import is_off_grid
+from rulebot.core.queries.lost_cover import CLOSED_AFTER, LIQUIDATION, LOST_COVER, without_cover
+from rulebot.core.queries.rejections import is_rejected, was_lost_twice
+from rulebot.core.rules.rule_evaluation import REREAD, counted, wake
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.state import ConfirmationProgress, exits_of
+from rulebot.evaluate.strikes import StructureSelection
+from rulebot.model.contract import Option
+from rulebot.model.facts import Grids
+from rulebot.model.market import QuoteFault, quote_fault
+from rulebot.model.money import Rounding
+from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Replace, TimeInForce
+from rulebot.model.position import Position, PositionLeg
+from rulebot.model.text import clock
+from rulebot.model.values import replace
+from rulebot.order.price import NONE_TOLD, closing_legs, draft, option_ticks
+
+PROTECT = "protect"
+UNPROTECTED = "unprotected"
+WATCHED_STOP = "watched_stop"
+"""Reasons of an exit: a protective stop was hit; a short leg stood too long without protection; the price of a stop
+that has given way to another order was reached."""
+AT_MARKET = (UNPROTECTED, WATCHED_STOP, LOST_COVER, LIQUIDATION)
+"""Those that close at market, and that nothing takes over."""
+HITS = 2
+"""How many bids in a row trigger a stop that buys an option. Source: Interactive Brokers, "Modify the Stop Trigger
+Method": double bid/ask is the default of US options."""
+GUARDING = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL, Purpose.STOP, Purpose.PROTECT)
+"""Orders that take a short leg's risk away while they work."""
+
+
+def place_protection(work: StateBuilder, position: Position, closing: Collection[str] = ()) -> None:
+    """Put a stop on every short leg that is to have one and has none; those that are there fit what is held.
+
+    closing: names of legs that are left out, since an exit closes them. Stops are only made smaller while a position is
+    on hold, and while it is too soon to act on what the account lacks; one that is held back since its closing orders
+    come to nothing keeps them, and gets those that the exit took back.
+    """
+    plan = work.governing(position).plan.risk.protect
+    if plan is None or position.state not in ("open", "exiting") or position.suspended:
+        return
+    if not work.connection.is_linked or has_expired(work, position):
+        return
+    is_let_be = (position.is_frozen and not is_backed_off(position)) or work.is_unsure(position)
+    is_exiting = position.state == "exiting"  # then it is the closing order that waits, of other legs
+    if not is_exiting and position.retry_at is not None and work.at < position.retry_at:
+        return
+    if is_restarting(work, position.bot):
+        return
+    live = {order.legs[0].name: order for order in work.live_orders(position.id) if order.purpose is Purpose.PROTECT}
+    for leg in position.common.legs:
+        if not _is_at_risk(work, leg) or leg.name in closing or not plan.covers(leg.name):
+            continue
+        if (order := live.get(leg.name)) is None:
+            if not is_let_be and not is_paused(position, work.at) and is_against_exit(work, position, (leg,)):
+                _wait_for_exit(work, position)
+            elif not is_let_be and not is_paused(position, work.at):
+                _place(work, position, leg, plan)
+        elif order.is_working:
+            _fit(work, position, leg, order, None if is_let_be else plan)
+
+
+def _fit(work: StateBuilder, position: Position, leg: PositionLeg, order: Order, plan: ProtectPlan | None) -> None:
+    """Change a stop that is of another size than what is held, or priced otherwise than by all fills so far.
+
+    plan: None where nothing but fewer contracts may be put at risk.
+    """
+    count, price = min(order.remaining, leg.held), order.stop_price
+    if plan is not None:
+        count, price = leg.held, stop_price(position, leg, plan, work.market.facts.ticks) or price
+    if (order.remaining, order.stop_price) != (count, price):
+        changed = work.put_order(order.with_terms(order.filled + count, price))
+        work.commands.append(Replace(changed))
+
+
+def _wait_for_exit(work: StateBuilder, position: Position) -> None:
+    """Let the engine watch the price of a stop that another exit stands against, unless some of the position rest."""
+    position = work.positions.by_id[position.id]
+    if position.state == "open" and not position.suspended and not resting_orders(work, position.id):
+        withdraw_resting(work, position, "an exit")
+
+
+def _is_at_risk(work: StateBuilder, leg: PositionLeg) -> bool:
+    """Say whether a leg is short in what trades: in what has expired the broker has no order, and takes none."""
+    return leg.sign < 0 and leg.held > 0 and not option_has_expired(work, leg.option)
+
+
+def _place(work: StateBuilder, position: Position, leg: PositionLeg, plan: ProtectPlan) -> None:
+    price = stop_price(position, leg, plan, work.market.facts.ticks)
+    if price is None:
+        return
+    _tell_of_spread(work, position, leg, price)
+    (closing,) = closing_legs((leg,))
+    work.send(
+        draft(
+            ticket(work, position, Purpose.PROTECT, PROTECT),
+            (replace(closing, ratio=1),),
+            leg.held,
+            OrderType.STOP,
+            stop=price,
+            time_in_force=TimeInForce.GTC,
+        )
+    )
+
+
+def _tell_of_spread(work: StateBuilder, position: Position, leg: PositionLeg, price: Decimal) -> None:
+    """Say of the first stop of a leg that it lies within the leg's quote, where no move of the market need hit it."""
+    row = work.market.board.rows.get(leg.option, -1)
+    ask = work.market.board.ask[row] if row >= 0 else nan
+    guarded = (order.legs[0].name for order in work.orders_of(position.id) if order.purpose is Purpose.PROTECT)
+    if float(price) <= ask and leg.name not in guarded:
+        text = f"the protective stop of {leg.option} rests at {price:.2f}, within its quote ({ask:.2f} is asked)"
+        work.alarm(position.bot, f"{text}: it may act at the next bids", position.id)
+
+
+def stop_price(position: Position, leg: PositionLeg, plan: ProtectPlan, told: Grids = NONE_TOLD) -> Decimal | None:
+    """Return the price per share at which a short leg is bought back, on the tick; None while its credit is not known.
+
+    Of each short leg or of this one alone: so many times what this leg brought. Else so many times the credit of the
+    whole structure, shared by the contracts of the leg in one structure: what one leg alone then costs, the structure
+    costs at least, less what its long legs bring.
+    """
+    if not plan.of_whole:
+        brought = leg.entry_cash / (leg.opened * leg.option.multiplier) if leg.opened else None
+    else:
+        entry = position.entry_price
+        brought = None if entry is None else entry / leg.ratio
+    if brought is None or brought <= 0:
+        return None
+    return _rests_at(leg.option, brought, plan, told)
+
+
+def _rests_at(option: Option, brought: Decimal, plan: ProtectPlan, told: Grids) -> Decimal:
+    return option_ticks(option, told).round(brought * plan.times, Rounding.UP)
+
+
+def hit_at_once(
+    work: StateBuilder, plan: ProtectPlan | None, selection: StructureSelection, net: Decimal | None
+) -> str:
+    """Return which stop would be hit as soon as it rests, entered at this price (+ received), "" when none would.
+
+    Only those that count by the credit of the structure may be.
+    """
+    if plan is None or not plan.of_whole or net is None or net <= 0:
+        return ""
+    board, told = work.market.board, work.market.facts.ticks
+    for leg in selection.legs:
+        if leg.sign > 0 or leg.option.is_share:
+            continue
+        price, bid = _rests_at(leg.option, net / leg.ratio, plan, told), board.bid[leg.row] if leg.row >= 0 else nan
+        if bid >= float(price):
+            return f"{bid:.2f} is bid for {leg.option}, whose protective stop would rest at {price:.2f} and act at once"
+    return ""
+
+
+# ---------------------------------------------------------------- while a stop has given way
+
+
+class StopHit(NamedTuple):
+    """An option that is bid at the price of its protective stop."""
+
+    option: Option
+    price: Decimal
+
+
+def watched_stop_hit(
+    work: StateBuilder, position: Position, closing: Collection[str], *, waits_at_price: bool = False
+) -> StopHit | None:
+    """Return which protective stop of a position, taken back for a while or lost, would have been hit.
+
+    closing: names of legs that an exit at work closes, which have none. waits_at_price: the stops were taken back for
+    the order of a target, which does not follow the market.
+    """
+    plan = work.governing(position).plan.risk.protect
+    is_watched = position.suspended or position.is_lost or waits_at_price
+    if plan is None or not is_watched or position.state not in ("open", "exiting"):
+        return None
+    live = (order for order in work.live_orders(position.id) if order.purpose is Purpose.PROTECT)
+    resting = {order.legs[0].name for order in live if order.status is not OrderStatus.CANCELLING}
+    for leg in position.common.legs:
+        if _is_at_risk(work, leg) and plan.covers(leg.name) and leg.name not in resting.union(closing):
+            price = stop_price(position, leg, plan, work.market.facts.ticks) or _price_of_last(work, position, leg)
+            if price is not None and _is_bid(work, position, leg, price):
+                return StopHit(leg.option, price)
+    return None
+
+
+def _price_of_last(work: StateBuilder, position: Position, leg: PositionLeg) -> Decimal | None:
+    stops = (order for order in work.orders_of(position.id) if order.purpose is Purpose.PROTECT)
+    return next((order.stop_price for order in reversed([*stops]) if order.legs[0].name == leg.name), None)
+
+
+def _is_bid(work: StateBuilder, position: Position, leg: PositionLeg, price: Decimal) -> bool:
+    """Say whether so much was bid in as many quotes as trigger a stop; what is not known neither counts nor ends it."""
+    board = work.market.board
+    row = board.rows.get(leg.option, -1)
+    if quote_fault(board, row, work.now) not in (None, QuoteFault.NO_BID):
+        return False
+    key, state = (exits_of(position.id), f"{WATCHED_STOP} {leg.name}"), work.bots.by_name[position.bot]
+    before, is_bid = state.confirming.get(key, ConfirmationProgress()), board.bid[row] >= float(price)
+    after = counted(before, float(board.quote_at[row]), work.now) if is_bid else ConfirmationProgress()
+    if after != before:
+        work.set_bot(position.bot, replace(state, confirming={**state.confirming, key: after}))
+    if 0 < after.count < HITS:
+        wake(work, position.bot, REREAD)
+    return after.count >= HITS
+
+
+# ---------------------------------------------------------------- how long a short leg may stand alone
+
+
+class UnprotectedLeg(NamedTuple):
+    """Contracts of a short leg that nothing at the broker protects."""
+
+    leg: PositionLeg
+    contracts: int
+    has_lost_cover: bool
+
+
+def is_protected(work: StateBuilder, position: Position) -> bool:
+    """Say whether each short leg has a stop that rests at the broker, or a closing order that works."""
+    orders = work.live_orders(position.id)
+    return all(guarded(orders, position, leg) >= leg.held for leg in position.common.legs if _is_at_risk(work, leg))
+
+
+def guarded(orders: Iterable[Order], position: Position, leg: PositionLeg) -> int:
+    """Return how many contracts of a position's leg those of these orders that work at the broker would close."""
+    closing = (
+        order.remaining * found.ratio
+        for order in orders
+        if order.purpose in GUARDING and order.is_working
+        for found in order.legs_of(position.id)
+        if found.name == leg.name and not found.opens
+    )
+    return sum(closing)
+
+
+def bare_legs(work: StateBuilder, position: Position) -> list[UnprotectedLeg]:
+    """Return the short legs that need a stop or a closing order at the broker and have none.
+
+    Where the spec says how long one may stand without, that is each short leg. Otherwise it is those of which others
+    closed what covered them, and while no exit acts on the position, those that nothing covers.
+    """
+    lost = without_cover(position)
+    is_each = work.governing(position).plan.risk.max_unprotected is not None
+    if not (lost or is_each):
+        return []
+    orders = work.live_orders(position.id)
+    found = []
+    for leg in position.common.legs:
+        needed = leg.held if is_each else lost.get(leg.name, 0)
+        if _is_at_risk(work, leg) and (left := needed - guarded(orders, position, leg)) > 0:
+            found.append(UnprotectedLeg(leg, left, leg.name in lost and not position.is_frozen))
+    return found
+
+
+def note_protection(work: StateBuilder, position: Position) -> Position:
+    """Keep with a position since when a short leg of it has stood without protection, and which, and why."""
+    bare = bare_legs(work, position)
+    words = ", ".join(f"-{each.contracts} {each.leg.option}{_why(each)}" for each in bare)
+    since = (position.unprotected_since or work.at) if bare else None
+    names = tuple(f"{each.leg.name} {each.contracts}{' lost' if each.has_lost_cover else ''}" for each in bare)
+    if (names, since) == (position.bare, position.unprotected_since):
+        return position
+    is_closed_anyway = position.state == "exiting" and position.exit_reason == LIQUIDATION
+    if since is not None and not is_closed_anyway and any(each.has_lost_cover or position.is_frozen for each in bare):
+        then = _left_alone_or_closed(work, position, since)
+        text = f"{words} of {position.id} has no protection since {clock(since)}: {then}"
+        work.alarm(position.bot, text, position.id)
+    return work.put_position(replace(position, unprotected_since=since, unprotected=words, bare=names))
+
+
+def _left_alone_or_closed(work: StateBuilder, position: Position, since: datetime) -> str:
+    if position.is_frozen and not position.may_buy_back:
+        return "rulebot sends no order for it. A person must close it"
+    return f"without a stop it is closed at market at {clock(since + most_unprotected(work, position))}"
+
+
+def _why(bare: UnprotectedLeg) -> str:
+    return " (others closed what covered it)" if bare.has_lost_cover else " (no stop rests)"
+
+
+def most_unprotected(work: StateBuilder, position: Position) -> timedelta:
+    """Return how long a short leg may stand without protection."""
+    limit = work.governing(position).plan.risk.max_unprotected
+    return CLOSED_AFTER if limit is None else timedelta(seconds=limit)
+
+
+def is_unprotected_too_long(work: StateBuilder, position: Position) -> bool:
+    """Say whether a short leg has stood without protection for longer than it may."""
+    if position.unprotected_since is None:
+        return False
+    left = (position.unprotected_since + most_unprotected(work, position) - work.at).total_seconds()
+    if left > 0:
+        wake(work, position.bot, left)
+    return left <= 0
+
+
+def note_gone(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
+    """Say that a position has lost a protective stop, and not by a fill: it is sent again (`losses.py`).
+
+    One whose price was off the grid is sent anew at once, and no loss: an exit that is at work sends it by itself.
+    """
+    is_refused = order.status is OrderStatus.REFUSED or is_rejected(order)
+    is_lost = not is_refused and was_lost_twice(order, work.orders_of(position.id))
+    if (asked and not (is_refused or is_lost)) or position.suspended or has_run_out(work, order):
+        return
+    is_open = position.state == "open"
+    if is_refused and is_off_grid(work, order):
+        if is_open:
+            place_protection(work, position)
+        return
+    position = record_lost_order(work, position, is_refused=is_refused)
+    how = "refused" if is_refused else "sent twice, and the broker has none" if is_lost else "cancelled, and not by us"
+    then = sent_again_text(position)
+    text = f"the protective stop of {order.legs[0].option} was {how}: {then}"
+    words = order.why
+    text = f"{text} ({words})" if words else text
+    work.alarm(position.bot, text, position.id, again=True, tells=order.ref if words else "")
+    if is_open:
+        place_protection(work, position)
+
+
+def note_restored(work: StateBuilder, position: Position) -> None:
+    """Tell a person once the broker has confirmed all that was lost and is to rest for a position."""
+    live = resting_orders(work, position.id)
+    if not position.is_lost or position.suspended or not live or not all(order.is_working for order in live):
+        return
+    bot, there = work.governing(position), {(order.purpose, order.legs[0].name) for order in live}
+    plan, exits = bot.plan.risk.protect, {order.reason for order in live}
+    if any(each.name not in exits and has_level(work, position, each) for each in bot.resting):
+        return
+    at_risk = [leg.name for leg in position.common.legs if _is_at_risk(work, leg) and plan and plan.covers(leg.name)]
+    if all((Purpose.PROTECT, name) in there for name in at_risk):
+        text = f"the resting orders of {position.id} work at the broker again"
+        work.alarm(position.bot, text, position.id, again=True)
+        work.put_position(replace(position, is_lost=False))

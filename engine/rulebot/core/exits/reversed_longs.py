@@ -1,0 +1,174 @@
+"""Short options that nobody asked for: the broker has closed a long option twice, and no long option covers it.
+
+Two orders under one reference can both fill on one quote, since a change came to the broker as a second order. The
+position is then reversed. What a reversed leg has covered by another one stays until a person acts. A short option
+without cover is bought back at market, as `max_unprotected` says or after `CLOSED_AFTER`, if the account shows it.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from rulebot.core.books.position_closed import on_position_closed
+from rulebot.core.entry.entry_orders import ticket
+from rulebot.core.exits.protective_stops import most_unprotected
+from rulebot.core.queries.entry_blocks import not_trading
+from rulebot.core.reconciliation.account_shortfall import TOO_MUCH
+from rulebot.core.rules.rule_evaluation import wake
+from rulebot.core.state.builder import StateBuilder
+from rulebot.fill.ledger import leg_of
+from rulebot.model.contract import Option, Right
+from rulebot.model.money import ZERO
+from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side
+from rulebot.model.position import Position, PositionLeg
+from rulebot.model.text import clock
+from rulebot.model.values import replace
+from rulebot.order.price import draft
+
+REVERSED = "reversed"
+"""The reason of an order that buys back what was closed twice."""
+LOOK_AGAIN = 15.0
+"""Seconds after which it is looked at again: the account or the market may not allow the order yet."""
+
+
+def reversed_shorts(position: Position) -> dict[str, int]:
+    """Return by leg how many options are short since more was closed than was held, and have no cover."""
+    found: dict[str, int] = {}
+    for symbol, right in dict.fromkeys((leg.option.symbol, leg.option.right) for leg in position.legs):
+        legs = [leg for leg in position.legs if leg.option.symbol == symbol]
+        shorts = [leg for leg in legs if _is_short(leg) and leg.option.right is right]
+        covers = {leg.name: _shares(leg) for leg in legs if _may_cover(leg, right)}
+        for leg in sorted(shorts, key=lambda each: (each.held < 0, each.option.expiry)):
+            left = _shares(leg) - _take(covers, [each for each in legs if _covers(each, leg.option)], _shares(leg))
+            if left > 0 and leg.held < 0:
+                found[leg.name] = -(-left // leg.option.multiplier)
+    return found
+
+
+def _is_short(leg: PositionLeg) -> bool:
+    return leg.signed_held < 0 and not leg.option.is_share
+
+
+def _shares(leg: PositionLeg) -> int:
+    return abs(leg.held) * leg.option.multiplier
+
+
+def _may_cover(leg: PositionLeg, right: Right) -> bool:
+    if leg.option.is_share:
+        return leg.signed_held * (1 if right is Right.CALL else -1) > 0
+    return leg.signed_held > 0 and leg.option.right is right
+
+
+def _covers(leg: PositionLeg, short: Option) -> bool:
+    """Say whether what is held of a leg covers a short option: to its expiry, or as shares."""
+    return _may_cover(leg, short.right) and (leg.option.is_share or leg.option.expiry >= short.expiry)
+
+
+def _take(covers: dict[str, int], legs: Iterable[PositionLeg], wanted: int) -> int:
+    """Take so many shares of cover from these legs, where they have them; return how many were taken."""
+    taken = 0
+    for leg in sorted(legs, key=lambda each: each.option.expiry):
+        part = min(covers[leg.name], wanted - taken)
+        covers[leg.name] -= part
+        taken += part
+    return taken
+
+
+def find_reversed(work: StateBuilder, bot: str) -> None:
+    """Open the closed positions of a bot again of which such options stand, so that they are watched and shown."""
+    for position in [each for each in work.positions.by_id.values() if each.bot == bot and each.state == "closed"]:
+        if position.is_closed_too_far:
+            _note(work, position)
+
+
+def close_reversed_shorts(work: StateBuilder, position: Position) -> bool:
+    """Buy back the short options that nobody asked for, once they have stood as long as they may.
+
+    Return whether there are some, or may be some: then nothing else is sent for the position.
+    """
+    if not reversed_shorts(position):
+        return False
+    noted = _note(work, position)
+    if noted is not None and noted.unprotected_since is not None and not work.live_orders(noted.id):
+        _buy_back_when_due(work, noted, noted.unprotected_since)
+    return True
+
+
+def _buy_back_when_due(work: StateBuilder, position: Position, since: datetime) -> None:
+    due = max(since + most_unprotected(work, position), position.retry_at or work.at)
+    if work.at < due:
+        wake(work, position.bot, (due - work.at).total_seconds())
+        return
+    for name, count in _shown(work, position).items():
+        leg = leg_of(position, name)
+        if work.schedule.session.is_on(work.at) and not not_trading(work, [leg.option.symbol]):
+            _buy_back(work, position, leg, count)
+    wake(work, position.bot, LOOK_AGAIN)
+
+
+def _note(work: StateBuilder, position: Position) -> Position | None:
+    """Keep since when short options stand that nobody asked for, once the account shows them.
+
+    None while fills may still be told: of a combo they come leg by leg.
+    """
+    told = max((order.changed_at for order in work.orders_of(position.id)), default=work.at)
+    left = (told + TOO_MUCH - work.at).total_seconds()
+    if left > 0:
+        wake(work, position.bot, left)
+        return None
+    shown = _shown(work, position)
+    words = ", ".join(f"-{count} {leg_of(position, name).option}" for name, count in shown.items())
+    since = _since(work, position) if shown else None
+    if (words, since) == (position.unprotected, position.unprotected_since):
+        return position
+    if shown and position.state == "closed" and work.may(position, "late_fill"):
+        position = work.move(replace(position, closed_at=None), "late_fill")
+    if since is not None and since != position.unprotected_since:
+        until = clock(since + most_unprotected(work, position))
+        text = f"{words} of {position.id} is short without cover, since more was closed than was held"
+        work.alarm(position.bot, f"{text}: rulebot buys it back at market at {until}", position.id)
+    return work.put_position(replace(position, unprotected=words, unprotected_since=since))
+
+
+def _since(work: StateBuilder, position: Position) -> datetime:
+    """Return since when they stand: what stood without protection before the last fill was something else."""
+    own = (each for each in work.positions.booked.values() if each.position == position.id)
+    last = max((each.dealt_at for each in own if each.dealt_at is not None), default=work.at)
+    known = position.unprotected_since
+    return known if known is not None and known >= last else work.at
+
+
+def _shown(work: StateBuilder, position: Position) -> dict[str, int]:
+    """Return by leg how many contracts of such options the account is short as well."""
+    found = {}
+    for name, count in reversed_shorts(position).items():
+        in_account = max(-int(work.account.holdings.get(leg_of(position, name).option, ZERO)), 0)
+        if shown := min(count, in_account):
+            found[name] = shown
+    return found
+
+
+def _buy_back(work: StateBuilder, position: Position, leg: PositionLeg, count: int) -> None:
+    name = ticket(work, position, Purpose.UNWIND, REVERSED)
+    work.send(draft(name, (OrderLeg(leg.name, leg.option, Side.BUY, 1),), count, OrderType.MARKET))
+
+
+def bought_back(work: StateBuilder, position: Position) -> None:
+    """Take the step that the end of such an order leads to: a position of which nothing is left is closed."""
+    if position.is_closed_too_far or position.unprotected_since is None:
+        return
+    position = work.put_position(replace(position, unprotected="", unprotected_since=None, retry_at=None))
+    if position.is_flat and position.state == "open" and not work.live_orders(position.id):
+        on_position_closed(
+            work, replace(position, exit_reason=position.exit_reason or _closed_by(work, position)), "closed_out"
+        )
+
+
+def _closed_by(work: StateBuilder, position: Position) -> str:
+    """Return the exit that has closed too much."""
+    closing = [order.reason for order in work.orders_of(position.id) if order.has_fills and not order.can_increase_risk]
+    return next((reason for reason in reversed(closing) if reason != REVERSED), REVERSED)
+
+
+def is_buy_back(order: Order) -> bool:
+    """Say whether an order buys back what was closed twice: it makes closed contracts fewer."""
+    return order.purpose is Purpose.UNWIND and order.reason == REVERSED

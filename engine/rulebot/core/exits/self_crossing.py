@@ -1,0 +1,200 @@
+"""Orders of ours on both sides of one option: what rests gives way to an entry, or an exit, of one leg.
+
+The broker refuses an order while one of the other side works in the same option (requirement A4). What is taken back is
+watched by the engine, and put back as soon as its contract is free.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from rulebot.core.exits.bracket_orders import (
+    RESTING,
+    cancel_order,
+    has_expired,
+    is_against_exit,
+    is_between_sessions,
+    place_resting,
+    resting_orders,
+    withdraw_resting,
+)
+from rulebot.core.exits.lost_resting_orders import is_paused
+from rulebot.core.exits.protective_stops import place_protection
+from rulebot.core.program import CompiledBot
+from rulebot.core.queries.close_plan import is_worthless_long, legs_to_close
+from rulebot.core.rules.rule_evaluation import wake
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.state import State
+from rulebot.measure.view import LegView
+from rulebot.model.cause import Cause
+from rulebot.model.contract import Option
+from rulebot.model.order import Order, OrderLeg, Purpose, Side
+from rulebot.model.position import Position, PositionLeg
+from rulebot.model.values import replace
+from rulebot.record.record import Kind
+
+Legs = Sequence[LegView] | Sequence[PositionLeg]
+"""What an entry is to open."""
+
+
+def crossing_orders(work: StateBuilder, bot: CompiledBot, legs: Legs) -> bool:
+    """Say whether resting orders of ours would make the broker refuse an entry of these legs."""
+    return bool(_in_the_way(work, bot, legs))
+
+
+def _alone(bot: CompiledBot, legs: Legs) -> dict[Option, int]:
+    """Return, with their signs, the options that the bot enters by orders of one leg.
+
+    A combo gives way to no order and asks none of one leg to, as the broker is believed to compare orders of one leg
+    alone. A combo that rests gives way to any order all the same: nothing is lost while the engine watches a target.
+    """
+    return {leg.option: leg.sign for leg in legs} if len(legs) == 1 or bot.plan.order.leg_by_leg else {}
+
+
+def _in_the_way(work: StateBuilder, bot: CompiledBot, legs: Legs) -> list[Order]:
+    alone, wanted = _alone(bot, legs), {leg.option: leg.sign for leg in legs}
+    resting = (order for order in work.all_live_orders() if order.purpose in RESTING)
+    return [order for order in resting if _deals_against(order, wanted if order.is_combo else alone)]
+
+
+def _deals_against(order: Order, signs: Mapping[Option, int]) -> bool:
+    """Say whether an order deals in one of these options on the other side; signs: + is bought."""
+    return any(signs.get(leg.option, order.side_of(leg).sign) != order.side_of(leg).sign for leg in order.legs)
+
+
+def opposing_exit(work: StateBuilder, bot: CompiledBot, legs: Legs) -> str:
+    """Return the position whose exit closes what this entry would open, on the other side; "" if none.
+
+    The broker would refuse the entry: an exit goes first, and what an entry was to be cleared for may lead to one.
+    """
+    wanted = _alone(bot, legs)
+    leaving = (each for each in work.active_positions() if each.state == "exiting" and not each.is_frozen)
+    opposed = (each.id for each in leaving if _closes(work, each, wanted))
+    return next(opposed, "")
+
+
+def crossing_entries(work: StateBuilder, position: Position) -> list[Order]:
+    """Return entries of one leg that would make the broker refuse what the exit of this position is to send."""
+    entries = (order for order in work.all_live_orders() if order.purpose is Purpose.ENTRY and not order.is_combo)
+    others = (order for order in entries if order.position != position.id)
+    return [order for order in others if _closes(work, position, {order.legs[0].option: order.side.sign})]
+
+
+def _closes(work: StateBuilder, position: Position, signs: Mapping[Option, int]) -> bool:
+    """Say whether the exit of a position closes an option that is held with this sign."""
+    closing = (leg for leg, _ in legs_to_close(position, work.governing(position)))
+    return any(signs.get(leg.option) == leg.sign and not is_worthless_long(work, leg) for leg in closing)
+
+
+def cancel_crossing(work: StateBuilder, bot: CompiledBot, legs: Legs) -> None:
+    """Take back the resting orders that stand against this entry; the engine watches their prices meanwhile."""
+    _give_way(work, _in_the_way(work, bot, legs), "an entry")
+
+
+def clear_for_exit(work: StateBuilder, position: Position, legs: Sequence[OrderLeg]) -> bool:
+    """Take back what rests of other positions against a closing order of these legs; say whether nothing does.
+
+    The broker would refuse it as long as that works. A protective stop stays where a long leg is to be sold: that leg
+    can lose no more than it is worth, and a short one without its stop more than that.
+    """
+    signs = {leg.option: leg.side.sign for leg in legs}
+    against = [
+        order
+        for order in work.all_live_orders()
+        if order.position != position.id and order.purpose in RESTING and _deals_against(order, signs)
+        if order.is_combo or (len(legs) == 1 and not _guards(order, legs[0].side))
+    ]
+    _give_way(work, against, "an exit")
+    return not against
+
+
+def _guards(order: Order, side: Side) -> bool:
+    """Say whether an order is a protective stop, and a long leg is to be sold."""
+    return order.purpose is Purpose.PROTECT and side is Side.SELL
+
+
+def _give_way(work: StateBuilder, orders: Sequence[Order], to: str) -> None:
+    """Take these back, with all that rests of their positions; what was sent in this instant a moment later.
+
+    An order is on record before the broker hears of it, as one that is sent.
+    """
+    for name in dict.fromkeys(order.position for order in orders):
+        position = work.positions.by_id[name]
+        if any(order.sent_at == work.at for order in resting_orders(work, name)):
+            wake(work, position.bot, 1.0)
+            continue
+        if not position.suspended:
+            position = withdraw_resting(work, position, to)
+        cancel_order(work, position, Cause.GIVES_WAY, to)
+
+
+def restore_orders(work: StateBuilder) -> None:
+    """Put suspended resting orders back as soon as nothing of the other side works in their contract."""
+    for position in work.active_positions():
+        if not position.suspended or not _may_be_put_back(work, position):
+            continue
+        contracts = {leg.option for leg in position.legs if leg.held}
+        if resting_orders(work, position.id) or _is_wanted(work, position, contracts) or _is_left(work, position):
+            continue
+        if is_against_exit(work, position, position.legs):
+            continue
+        work.record(Kind.DECISION, position.bot, position.id, what="resume", reason="its contract is free", values=[])
+        position = work.put_position(replace(position, suspended=False))
+        if position.state == "open":
+            place_resting(work, work.put_position(replace(position, retry_at=None)))
+            place_protection(work, work.positions.by_id[position.id])
+        work.set_wake(position.bot, work.at)
+
+
+def is_withdrawn_for_other(state: State, at: datetime) -> bool:
+    """Say whether something that has given way to an order of ours is still to be put back."""
+    positions = (state.positions.by_id[name] for name in state.positions.active)
+    return any(each.suspended and each.state == "open" and _may_rest_again(each, at) for each in positions)
+
+
+def _may_be_put_back(work: StateBuilder, position: Position) -> bool:
+    """Say whether it is to rest again now; of what an exit closes a part of, protective stops on the others are."""
+    if position.state == "exiting":
+        is_of_others = not (position.is_frozen or work.governing(position).resting)
+        return is_of_others and not is_paused(position, work.at)
+    return position.state == "open" and _may_rest_again(position, work.at) and not has_expired(work, position)
+
+
+def _may_rest_again(position: Position, at: datetime) -> bool:
+    """Say no to what was refused a moment ago, or was cancelled by somebody too often."""
+    waits = position.retry_at is not None and at < position.retry_at
+    return not waits and not position.is_frozen and not is_paused(position, at)
+
+
+def _is_wanted(work: StateBuilder, given: Position, contracts: set[Option]) -> bool:
+    """Say whether an entry in one of these contracts works, or is about to be sent, or its next try or leg is."""
+    is_combo = len(contracts) > 1
+    for position in work.active_positions():
+        if position.state != "entering" or position.id == given.id:
+            continue
+        bot = work.governing(position)
+        if contracts & ({leg.option for leg in position.legs} if is_combo else _alone(bot, position.legs).keys()):
+            return True
+    for order in work.all_live_orders():
+        opened = {leg.option for leg in order.legs if order.opens(order.position_of(leg))}
+        if contracts & opened:
+            return True
+    for name, state in work.bots.by_name.items():
+        is_looking = state.is_watching or state.by_hand is not None
+        if not is_looking or state.selection is None or not state.selection.is_complete:
+            continue
+        if contracts & {leg.option for leg in state.selection.legs} and work.is_about_to_enter(name):
+            return True
+    return False
+
+
+def _is_left(work: StateBuilder, position: Position) -> bool:
+    """Say whether an exit of another position closes what this one holds on the other side: none over the night."""
+    if is_between_sessions(work):
+        return False
+    held = {leg.option: leg.sign for leg in position.legs if leg.held}
+    for other in work.active_positions():
+        if other.id == position.id or other.state != "exiting" or other.is_frozen:
+            continue
+        if _closes(work, other, {option: -sign for option, sign in held.items()}):
+            return True
+    return False

@@ -1,0 +1,1 @@
+"""Options that expire, settled into cash or shares."""

@@ -1,0 +1,312 @@
+"""Options that expire: taken out of every position that holds them, at what they are worth."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from math import nan
+
+from rulebot.core.books.position_closed import count_closed, on_position_closed
+from rulebot.core.exits.bracket_orders import has_expired, option_has_expired
+from rulebot.core.exits.closing_orders import sell_shares
+from rulebot.core.exits.order_ended import part_is_closed
+from rulebot.core.gate.exit_retry import is_stopped
+from rulebot.core.queries.close_plan import exit_has_dealt
+from rulebot.core.reconciliation.account_shortfall import recompute_shortfalls
+from rulebot.core.reconciliation.external_closes import book_estimated_close, book_external_before_expiry, has_estimates
+from rulebot.core.state.builder import StateBuilder
+from rulebot.fill.ledger import Settled, assigned, delivered, how_settled, leg_of, priced, settled
+from rulebot.measure.series import DAY
+from rulebot.model.contract import Option, Right, Settlement, Underlying, product
+from rulebot.model.money import ZERO
+from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position, PositionLeg
+from rulebot.model.session import Session, exchange_date, session_after, session_before, session_from
+from rulebot.model.share_coverage import ASSIGNED, DELIVERING, SETTLED
+from rulebot.model.values import replace
+from rulebot.record.record import CLOSING, Json, Kind
+
+SETTLED_AFTER = timedelta(minutes=5)
+"""After the close, by when the account no longer has what has expired."""
+AT_THE_CLOSE = timedelta(seconds=30)
+"""By when the closing auction of shares has been printed."""
+OPENED_AFTER = timedelta(minutes=30)
+"""After the open, by when the opening level is known at which options of the class SPX settle."""
+
+
+def settle(work: StateBuilder, option: Option, last: Decimal = ZERO) -> None:
+    """Take an expired option out of every position that holds it, at what it is worth.
+
+    A closed one holds it when the broker has closed more than was held.
+    Cash-settled: intrinsic value at the closing level of the index, or at the opening level of the day after its last
+    session; until that is known it waits (`settle_missed`). Shares: nothing is paid for the option; in the
+    money by a cent or more it is assigned (short) or exercised (long), else it is worthless. What that moves of the
+    position's own shares leaves it at the strike; of options whose shares come by one and go by another the position
+    has the difference of the strikes. What others have closed of it before has left at the price that is told of it.
+    last: what the account had of it until now.
+    """
+    known = work.account.at_last
+    if not _is_over(work, option):
+        if last:
+            work.account = replace(work.account, at_last={**known, option: last})
+        return
+    last = last or known.get(option, ZERO)
+    at_last = {each: count for each, count in known.items() if each != option}
+    work.account = replace(work.account, at_last=at_last)
+    told = book_external_before_expiry(work, option, last)
+    level = settlement_level(work, option)
+    for position in [each for each in work.positions.by_id.values() if not each.is_flat or each.id in told]:
+        for leg in position.legs:
+            if leg.held and leg.option == option:
+                leg = book_estimated_close(work, position.id, leg)
+                if not leg.held:
+                    continue
+                if level is None:
+                    if _is_asked_for(work, option):
+                        continue
+                    text = f"{option} is gone and its settlement level is not known"
+                    work.alarm_of_price(position.bot, text, position.id)
+                    continue
+                _settle_leg(work, position.id, leg, level)
+        if level is not None or work.positions.by_id[position.id].is_flat:
+            _after_settlement(work, work.positions.by_id[position.id], told.get(position.id, ""))
+    recompute_shortfalls(work)
+
+
+def settle_missed(work: StateBuilder) -> None:
+    """Settle what expired while nobody looked: the account has it no more, and no report will say so again.
+
+    What has paid cash at a close is settled on a later day although the account still lists it: it would keep its bot
+    from entering.
+    """
+    session = work.schedule.session
+    if not work.connection.is_ready or work.first_expiry() > session.date:
+        return
+    held = (leg.option for leg in work.held_legs() if leg.option.expiry <= session.date)
+    for option in sorted({option for option in held if option_has_expired(work, option)}, key=str):
+        is_told_soon = option.expiry == session.date and work.at < session.close + SETTLED_AFTER
+        listed = work.account.holdings.get(option, ZERO)
+        if not is_told_soon and (not listed or _is_known_to_pay(work, option)):
+            settle(work, option, listed)
+
+
+def price_shares(work: StateBuilder) -> None:
+    """Count the shares of early assignments whose price was not known when the account showed them, once it is."""
+    waiting = (
+        (each.id, leg) for each in work.positions.by_id.values() if each.unpriced for leg in each.legs if leg.unpriced
+    )
+    for name, leg in [*waiting]:
+        level = closing_level(work, leg.option.symbol)
+        if level is None:
+            continue
+        before = work.positions.by_id[name]
+        position = work.put_position(priced(before, leg.name, level))
+        worth = position.shares_profit - before.shares_profit
+        _book(work, Settled(position, 0, ZERO, ASSIGNED, worth), leg.name, level, ASSIGNED, contracts=leg.unpriced)
+        count_closed(work, name)
+
+
+def settle_earlier(work: StateBuilder) -> None:
+    """Settle what expired before this session began, ahead of exits: they would close it together with the rest."""
+    if work.first_expiry() < work.schedule.session.date:
+        settle_missed(work)
+
+
+def _is_over(work: StateBuilder, option: Option) -> bool:
+    """Say whether the level is there at which an option settles: the opening prints of the next day come after it.
+
+    Until the next open the close that is streamed may be that of the day before the last one.
+    """
+    session = work.schedule.session
+    if ended_earlier(option, session) or (option.expiry == session.date and not option.settles_at_open):
+        return True
+    wait = OPENED_AFTER if option.settles_at_open else timedelta(0)
+    return option.expiry < session.date and work.at >= session.open + wait
+
+
+def _is_known_to_pay(work: StateBuilder, option: Option) -> bool:
+    """Say whether the close is known at which an option of an earlier day, still listed, was settled in cash.
+
+    IBKR may list what has expired until the next open and longer. Shares come and go when the account shows it. Until
+    its index has printed in this session, live, the close that it tells may be an older one.
+    """
+    session, board = work.schedule.session, work.market.board
+    if option.settles_at_open or product(option.symbol).settlement is Settlement.SHARES:
+        return False
+    row = board.rows.get(Underlying(option.symbol), -1)
+    if option.expiry >= session.date or row < 0 or row in board.frozen:
+        return False
+    has_printed = board.last_at[row] >= session.open.timestamp()
+    return has_printed and _is_over(work, option) and settlement_level(work, option) is not None
+
+
+def settlement_level(work: StateBuilder, option: Option) -> Decimal | None:
+    """Return the level at which an expired option settles, None where it is not known.
+
+    The close of its last day, of what settles at opening prints the open of the session after it: those of today and of
+    the session before as they are streamed, earlier ones by their daily bars. Source: Cboe SPX specifications.
+    """
+    session, board = work.schedule.session, work.market.board
+    if option.expiry == session.date and not option.settles_at_open:
+        return closing_level(work, option.symbol)
+    if ended_earlier(option, session):
+        return _level_of_bar(work, option)
+    row = board.rows.get(Underlying(option.symbol), -1)
+    if option.expiry != session_before(session.date).date or row < 0:
+        return None
+    level = (board.open if option.settles_at_open else board.previous_close)[row]
+    return None if level != level else Decimal(f"{level:.4f}")
+
+
+def ended_earlier(option: Option, session: Session) -> bool:
+    """Say whether an option had its last day before the session before: its level is streamed no more."""
+    return option.expiry < session_before(session.date).date
+
+
+def _is_asked_for(work: StateBuilder, option: Option) -> bool:
+    """Say whether the daily bars that have the level of an option are still to come."""
+    return ended_earlier(option, work.schedule.session) and (option.symbol, DAY) not in work.market.facts.bars
+
+
+def _level_of_bar(work: StateBuilder, option: Option) -> Decimal | None:
+    known = work.market.facts.bars.get((option.symbol, DAY))
+    ends = session_after(option.expiry) if option.settles_at_open else session_from(option.expiry)
+    for bar in () if known is None else known.bars:
+        if exchange_date(datetime.fromtimestamp(bar.at, UTC)) == ends.date:
+            level = bar.open if option.settles_at_open else bar.close
+            return Decimal(f"{level:.4f}") if level > 0.0 else None
+    return None
+
+
+def closing_level(work: StateBuilder, symbol: str) -> Decimal | None:
+    """Return the last print of the underlying, however old; of shares, which trade on, the last one of the session.
+
+    None where the close was not seen and its data is not live, or the print of shares came later: of any time then.
+    """
+    board = work.market.board
+    row = board.rows.get(Underlying(symbol), -1)
+    if row < 0:
+        return None
+    last, kept = board.last[row], work.market.closing.get(symbol)
+    is_later = board.last_at[row] > (work.schedule.session.close + AT_THE_CLOSE).timestamp()
+    if row in board.frozen or (is_later and product(symbol).settlement is Settlement.SHARES):
+        last = nan if kept is None else kept
+    return None if last != last else Decimal(f"{last:.4f}")
+
+
+def keep_closing(work: StateBuilder) -> Mapping[str, float]:
+    """Return the last prints of the session, by symbol, of shares that options are held on: later ones are no close.
+
+    Each is on record, for a start to go by.
+    """
+    close, board = work.schedule.session.close, work.market.board
+    if not close <= work.at <= close + AT_THE_CLOSE:
+        return work.market.closing
+    held = {leg.option.symbol for leg in work.held_legs()}
+    shares = (symbol for symbol in sorted(held) if product(symbol).settlement is Settlement.SHARES)
+    rows = ((symbol, board.rows.get(Underlying(symbol), -1)) for symbol in shares)
+    seen = ((symbol, board.last[row]) for symbol, row in rows if row >= 0 and row not in board.frozen)
+    found = {**work.market.closing, **{symbol: last for symbol, last in seen if last == last}}
+    for symbol, last in found.items():
+        if last != work.market.closing.get(symbol):
+            work.record(Kind.FACTS, symbol=symbol, what=CLOSING, value=last)
+    return found
+
+
+def _settle_leg(work: StateBuilder, name: str, leg: PositionLeg, level: Decimal) -> None:
+    for found in settled(work.positions.by_id[name], leg.name, level):
+        _book(work, found, leg.name, level, found.how)
+        if found.how in DELIVERING and not found.price:
+            _deliver(work, name, leg, found.quantity, level)
+
+
+def assign(work: StateBuilder, name: str, leg: PositionLeg, count: int) -> None:
+    """Take contracts out of a position that were assigned before their last day, and the shares that they moved."""
+    level = closing_level(work, leg.option.symbol)
+    found = assigned(work.positions.by_id[name], leg.name, count, level)
+    _book(work, found, leg.name, level, found.how)
+    _deliver(work, name, leg, count, level)
+
+
+def _deliver(work: StateBuilder, name: str, leg: PositionLeg, count: int, level: Decimal | None) -> None:
+    """Move the shares of the position that the assignment, or exercise, of one of its legs takes or brings back."""
+    found = delivered(work.positions.by_id[name], leg.option, leg.sign * count)
+    if found is not None:
+        _book(work, found, found.how, level, "delivered")
+
+
+def _book(work: StateBuilder, found: Settled, leg: str, level: Decimal | None, how: str, **more: Json) -> None:
+    work.put_position(found.position)
+    record_settlement(work, found, leg, level, how, **more)
+
+
+def record_settlement(
+    work: StateBuilder, found: Settled, leg: str, level: Decimal | None, how: str, **more: Json
+) -> None:
+    """Record that contracts of a leg have left without a trade, or that they have not after all."""
+    own = leg_of(found.position, leg)
+    option = own.option
+    work.record(
+        Kind.SETTLEMENT,
+        found.position.bot,
+        found.position.id,
+        leg=leg,
+        quantity=found.quantity,
+        price=str(found.price),
+        level=None if level is None else str(level),
+        how=how,
+        shares_profit=None if found.shares_profit is None else str(found.shares_profit),
+        sign=own.sign,
+        multiplier=option.multiplier,
+        expiry=None if option.is_share else option.expiry.isoformat(),
+        strike=None if option.is_share else str(option.strike),
+        right=None if option.is_share else "put" if option.right is Right.PUT else "call",
+        **more,
+    )
+
+
+def _after_settlement(work: StateBuilder, position: Position, told: str) -> None:
+    """Close the books of a position that holds nothing more. told: how others have closed it, "" if not.
+
+    Of one that holds on what trades the exit at work may have had nothing but this to close.
+    """
+    if position.state == "exiting" and not (position.is_flat or has_expired(work, position)):
+        part_is_closed(work, position)
+        return
+    if sell_shares(work, position):
+        return
+    count_closed(work, position.id)
+    if position.state == "closed":
+        return
+    is_estimate, is_settled = has_estimates(work, position), any(leg.settled for leg in position.legs)
+    if not position.is_flat or not (is_estimate or is_settled or told):
+        return
+    levels_of = ((leg, settlement_level(work, leg.option)) for leg in position.legs if leg.settled)
+    hows = {how_settled(leg, level) for leg, level in levels_of if level is not None}
+    reason = CLOSED_BY_HAND if position.hold and not is_stopped(position) else _left_by(work, position)
+    reason = ESTIMATED if is_estimate else reason if is_settled else told
+    if not reason and hows <= {"worthless"}:
+        reason = _left_but_wings(work, position)
+    if not reason:
+        reason = next((how for how in (ASSIGNED, "exercised") if how in hows), SETTLED)
+        reason = "expired_worthless" if hows <= {"worthless"} else reason
+    on_position_closed(work, replace(position, exit_reason=reason), "settled")
+
+
+def _left_but_wings(work: StateBuilder, position: Position) -> str:
+    """Return the exit that closed the last short leg of a position whose long legs alone expired, without value.
+
+    "" where a short leg expired too, or none was sold.
+    """
+    shorts = {leg.name for leg in position.legs if leg.sign < 0}
+    if not shorts or any(leg.settled for leg in position.legs if leg.name in shorts):
+        return ""
+    fills = (each for each in work.positions.booked.values() if each.position == position.id and each.leg in shorts)
+    refs = [each.ref for each in fills if each.quantity and not each.is_entry]
+    last = work.orders.by_ref.get(refs[-1]) if refs else None
+    return "" if last is None else last.reason
+
+
+def _left_by(work: StateBuilder, position: Position) -> str:
+    """Return what ended a position of which the rest has settled; "" where the exit at work had closed none of it."""
+    if position.state != "exiting" or position.exit_reason in PAST_US:
+        return position.exit_reason
+    return position.exit_reason if exit_has_dealt(work, position) else ""

@@ -1,0 +1,248 @@
+"""The gate in front of an order that opens something: what it would come to, and what the limits say of it.
+
+An entry passes it, and so does what an exit rolls into; of that the legs that are rolled count no more.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from rulebot.core.entry.structure_selection import held_or_entering, opening_parts
+from rulebot.core.exits.protective_stops import hit_at_once
+from rulebot.core.gate.covered_calls import cover_of
+from rulebot.core.gate.exposure import as_one_trade, cash_cap, worst_case_cap
+from rulebot.core.gate.margin import margin_cap, margin_told
+from rulebot.core.gate.net_greeks import exposure_with
+from rulebot.core.orders.other_engines import other_engine_text
+from rulebot.core.program import CompiledBot
+from rulebot.core.queries.day_pnl import account_today, bot_today, unvalued
+from rulebot.core.queries.entry_blocks import not_trading, only_reduces
+from rulebot.core.queries.legged_entry import legging_problem
+from rulebot.core.reconciliation.account_excess import excess_of
+from rulebot.core.state.builder import StateBuilder
+from rulebot.decide.account_rules import AccountFacts, rules_problem
+from rulebot.decide.limits import DayTrades, PreTradeCheck, net_problem, refusal
+from rulebot.evaluate.strikes import StructureSelection
+from rulebot.measure.view import View
+from rulebot.model.contract import LOT, Option
+from rulebot.model.loss_bound import trade_bound
+from rulebot.model.money import ZERO
+from rulebot.model.position import Position, count_trades
+from rulebot.order.price import NetQuote, limited_at, price_band
+from rulebot.spec.nouns import IfHeld
+
+ACCOUNT_TOLD = timedelta(minutes=4)
+"""How old account values may be. Source: TWS API, reqAccountUpdates: every three minutes."""
+
+
+class Replaced(NamedTuple):
+    """The position of which legs are rolled, and what stays of it, None when nothing does."""
+
+    position: Position
+    rest: Position | None
+
+    def beside(self, positions: Iterable[Position]) -> list[Position]:
+        """Return these positions, of that one what stays."""
+        found = (self.rest if each.id == self.position.id else each for each in positions)
+        return [each for each in found if each is not None]
+
+
+def entry_refusal(
+    work: StateBuilder,
+    bot: CompiledBot,
+    view: View,
+    selection: StructureSelection,
+    quote: NetQuote,
+    replaced: Replaced | None = None,
+) -> str:
+    """Return why this structure may not be opened now, "" when it may. replaced: what is rolled into it."""
+    plan = bot.plan
+    others = work.active_positions() if replaced is None else replaced.beside(work.active_positions())
+    of_trade = [] if replaced is None else [p for p in others if p.entered_as == replaced.position.entered_as]
+    limits = work.program.limits
+    quantity = view.quantity
+    is_roll = replaced is not None  # it has a limit, whatever the entry has
+    starts = view.start_price if is_roll else limited_at(plan.order, view.start_price, quote)
+    price = None if starts is None else Decimal(f"{starts:.4f}")
+    unknown = ""
+    if is_roll:
+        worst_case, unknown = worst_of_roll(work, of_trade, selection, quote, quantity)
+    else:
+        worst_case = trade_bound(selection.legs, price or ZERO, quantity, is_covered=view.is_covered)
+    state = work.bots.by_name[plan.name]
+    counts = [(leg, leg.ratio * quantity) for leg in selection.legs]
+    max_notional, notional_missing = _max_notional(work)
+    parts = opening_parts(selection)
+    return refusal(
+        PreTradeCheck(
+            at=work.at,
+            is_ready=work.connection.is_ready and work.connection.is_linked,
+            reduces=only_reduces(work),
+            is_paused=plan.name in work.requests.standing.paused or "" in work.requests.standing.paused,
+            halted=state.day.halted,
+            worst_case=worst_case,
+            unknown=unknown,
+            max_loss_per_trade=plan.risk.max_loss_per_trade,
+            undefined_risk=plan.risk.undefined_risk,
+            bot_today=bot_today(work, plan.name),
+            bot_day=plan.risk.day,
+            account_today=account_today(work),
+            account_day=limits.day,
+            open_positions=count_trades(others) - bool(of_trade),
+            account_max_open=limits.max_open,
+            conflicts=_conflicts(work, others, bot, selection),
+            sent=work.orders.sent,
+            orders_per_minute=limits.orders_per_minute,
+            stopped=not_trading(work, plan.underlyings),
+            together=worst_case_cap(work, others, selection, quantity),
+            puts=cash_cap(work, others, selection, quantity),
+            net=_net(work, others, view, selection),
+            required=_required(work, others, bot, view, selection),
+            margin=None if replaced is not None else margin_cap(work, bot, selection, quantity),
+            structures=quantity,
+            max_structures=limits.max_structures_per_order,
+            is_built_in=limits.is_built_in,
+            contracts=sum(count for leg, count in counts if not leg.option.is_share),
+            max_contracts=limits.max_contracts_per_order,
+            notional=sum((_notional(work, leg.option, count) for leg, count in counts), ZERO),
+            max_notional=max_notional,
+            notional_missing=notional_missing,
+            price=price,
+            mid=None if quote.mid is None else Decimal(f"{quote.mid:.4f}"),
+            band=price_band(limits.price_band, parts, work.market.board),
+            entries_today=_entries_today(work),
+            entries_per_day=limits.entries_per_day if replaced is None else None,
+            day_trades=_day_trades(work, bot, selection) if limits.heeds_day_trades else None,
+            rival=other_engine_text(work.inquiries.rivals),
+            is_time_known=work.connection.is_time_known,
+            takes_records=work.connection.takes_records,
+            unvalued=unvalued(work, plan.name),
+            account_unvalued=unvalued(work),
+            cover=cover_of(work, bot, selection, quantity),
+            hit=hit_at_once(work, plan.risk.protect, selection, price),
+            legging="" if is_roll else legging_problem(work, bot, selection.legs, quantity),
+        )
+    )
+
+
+def worst_of_roll(
+    work: StateBuilder,
+    of_trade: Iterable[Position],
+    selection: StructureSelection,
+    quote: NetQuote,
+    quantity: int,
+) -> tuple[Decimal | None, str]:
+    """Return the dollars that what a roll opens at once could lose at expiry, together with what goes on of its trade.
+
+    None without a bound; None, and why, while that is not known. of_trade: what is open of that without the legs that
+    are rolled and those that are opened.
+    """
+    if going_on := [each for each in of_trade if not each.waits_for_expiry]:
+        return as_one_trade(work, going_on, selection, quantity)
+    return trade_bound(selection.legs, Decimal(f"{quote.natural or 0.0:.4f}"), quantity), ""
+
+
+def floor_of_roll(
+    worst: Decimal | None, quotes: tuple[NetQuote, NetQuote], quantity: int, limit: Decimal | None
+) -> Decimal | None:
+    """Return the net price of both sides of a roll below which it could open what may lose more than this limit.
+
+    worst: the dollars that it could lose opened at once, None without a bound. None while that is within the limit.
+    Else what it closes, the first of `quotes`, counts at the best that the market may give: what both bring beyond that
+    is of the new legs, whatever price each leg is dealt at.
+    """
+    if limit is None or worst is None or worst <= limit:
+        return None
+    closing, opening = quotes
+    best = 2 * (closing.mid or 0.0) - (closing.natural or 0.0)
+    return Decimal(f"{best + (opening.natural or 0.0):.4f}") + (worst - limit) / (LOT * quantity)
+
+
+def _notional(work: StateBuilder, option: Option, count: int) -> Decimal:
+    """Return the dollars behind so many contracts by their strike, behind shares by their ask."""
+    if not option.is_share:
+        return option.strike * option.multiplier * count
+    row = work.market.board.rows.get(option, -1)
+    ask = work.market.board.ask[row] if row >= 0 else 0.0
+    return Decimal(f"{ask if ask == ask else 0.0:.4f}") * count
+
+
+def _max_notional(work: StateBuilder) -> tuple[Decimal | None, str]:
+    """Return the dollars of notional that an order may have, None without a limit; None, and why, while unknown."""
+    limits, worth = work.program.limits, work.market.facts.account.net_liquidation
+    flat, times = limits.max_notional_per_order, limits.max_notional_times
+    if times is None:
+        return flat, ""
+    if worth is None:
+        return None, "net_liquidation of the account is unknown, and the notional of an order is held against it"
+    scaled = times * max(worth, ZERO)
+    return (scaled if flat is None else min(flat, scaled)), ""
+
+
+def _net(work: StateBuilder, others: list[Position], view: View, selection: StructureSelection) -> str:
+    """Return which limit on greeks this entry would pass, "" when none."""
+    limits = work.program.limits.net
+    exposure = exposure_with(work, view, selection, others, "all bots") if limits else None
+    return net_problem(limits, exposure)
+
+
+def _required(
+    work: StateBuilder, others: list[Position], bot: CompiledBot, view: View, selection: StructureSelection
+) -> str:
+    """Return which condition of the account document keeps this entry out, "" when none."""
+    rules = work.program.require
+    if not rules:
+        return ""
+    exposure = exposure_with(work, view, selection, others, "all bots")
+    margin = margin_told(work, bot, selection, view.quantity)
+    account = work.market.facts.account
+    return rules_problem(rules, AccountFacts(work.at, work.schedule.session, exposure, margin, account.net_liquidation))
+
+
+def _entries_today(work: StateBuilder) -> int:
+    """Return how many entries all bots have sent in this session, also those that run no more."""
+    today = work.schedule.session.date
+    return sum(state.day.entries for state in work.bots.by_name.values() if state.day.date == today)
+
+
+def _day_trades(work: StateBuilder, bot: CompiledBot, selection: StructureSelection) -> DayTrades:
+    account = work.market.facts.account
+    at_work = sum(1 for position in work.positions.by_id.values() if _needs_day_trade(work, position))
+    closes_today = bot.closes_on_its_day(work.schedule.session, [leg.option for leg in selection.legs], work.at)
+    return DayTrades(account.day_trades_left, account.net_liquidation, at_work, closes_today)
+
+
+def _needs_day_trade(work: StateBuilder, position: Position) -> bool:
+    """Say whether a position of today will take a day trade, or took one that the account values may not show yet."""
+    session = work.schedule.session
+    if position.session != session.date:
+        return False
+    if position.closed_at is not None:
+        return position.opened_at is not None and work.at - position.closed_at < ACCOUNT_TOLD
+    since = position.opened_at or work.at
+    return work.governing(position).closes_on_its_day(session, [leg.option for leg in position.legs], since)
+
+
+def _conflicts(
+    work: StateBuilder, others: list[Position], bot: CompiledBot, selection: StructureSelection
+) -> tuple[str, ...]:
+    """Return the contracts that some bot holds the other way round, or enters so, unless the spec allows it.
+
+    And those that the account holds so beyond our books, whatever the spec says: the broker nets the two, and what is
+    left cannot be told from a position that a person has closed.
+    """
+    theirs = [leg.option for leg in selection.legs if excess_of(work, leg.option) * leg.sign < 0]
+    if theirs:
+        return tuple(f"{option} by no bot" for option in theirs)
+    if bot.plan.if_held is IfHeld.ALLOW:
+        return ()
+    wanted = {leg.option: leg.sign for leg in selection.legs}
+    found = []
+    for position in others:
+        found += [
+            f"{leg.option} by {position.bot}"
+            for leg in held_or_entering(work, position)
+            if wanted.get(leg.option, leg.sign) != leg.sign
+        ]
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,182 @@
+"""Where an exit is not simply tried again: closing orders that come to nothing, and prices that look wrong.
+
+An exit that somebody cancels, or whose fills the exchange takes back, is sent again; after the third time in a session
+it is no longer a mishap, and sending on would fight a person or deal for ever: nothing more is sent to close the
+position until `rulebot resume`, and its protective stops rest. A refusal, or a cancel for a reason of the broker's own,
+is answered by longer and longer waits, never by giving up. Where nothing is quoted no
+limit can be laid: a ladder that ends at market goes there once its tries would have been over, any other one waits.
+"""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from rulebot.core.exits.bracket_orders import LEAVING, cancel
+from rulebot.core.exits.lost_resting_orders import NEVER_AGAIN
+from rulebot.core.queries.rejections import is_ended_by_broker, is_rejected
+from rulebot.core.rules.rule_evaluation import wake
+from rulebot.core.rules.unknown_exits import known_again, note_unknown
+from rulebot.core.state.builder import StateBuilder
+from rulebot.decide.limits import price_problem
+from rulebot.model.cause import Cause
+from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.position import HoldReason, Position
+from rulebot.model.session import Session
+from rulebot.model.values import replace
+from rulebot.order.price import NetQuote, Part, price_band
+from rulebot.spec.spec import OnUnfilled
+from rulebot.spec.spec import Order as Ladder
+
+SETBACKS = 3
+"""How many closing orders of a position may come to nothing in one session."""
+BUSTED = "the exchange took a closing fill back"
+FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=10), timedelta(minutes=5)
+"""How long after the broker refused a closing order it is sent again: doubled from the first to the longest."""
+EXIT_NOT_BY_US = "a closing order was cancelled, and not by us"
+"""What is told of that."""
+SETBACK_TEXTS = {HoldReason.EXIT_CANCELLED: EXIT_NOT_BY_US, HoldReason.FILL_TAKEN_BACK: BUSTED}
+"""Why closing orders come to nothing, with the words for it."""
+NO_PRICE = "no price"
+"""Under this name it is kept since when a position has had no price to close at."""
+
+
+def is_stopped(position: Position) -> bool:
+    """Say whether nothing is sent for a position until a person says so."""
+    return position.setbacks >= SETBACKS
+
+
+def is_backed_off(position: Position) -> bool:
+    """Say whether it is for such setbacks alone that nothing is sent to close a position: what it holds is known."""
+    return is_stopped(position) and position.hold in SETBACK_TEXTS
+
+
+def count_failed_close(work: StateBuilder, position: Position, what: HoldReason) -> Position:
+    """Count a closing order that came to nothing; too many put the position on hold."""
+    position = work.put_position(replace(position, setbacks=position.setbacks + 1))
+    text = f"{SETBACK_TEXTS[what]}, the {SETBACKS}rd time today"
+    return pause_exits(work, position, what, text) if is_stopped(position) else position
+
+
+def uncount_failed_close(work: StateBuilder, position: Position, what: HoldReason) -> None:
+    """Count a closing order no more that was counted for this: it has come out that it came to nothing otherwise."""
+    if not position.setbacks or position.state != "exiting":
+        return
+    is_of_it = position.hold is what
+    if is_stopped(position) and not is_of_it:
+        return
+    if is_of_it:
+        position = release(position)
+    retry_at = max(position.retry_at or work.at, work.at + FIRST_RETRY)
+    work.put_position(replace(position, setbacks=position.setbacks - 1, retry_at=retry_at))
+    wake(work, position.bot, FIRST_RETRY.total_seconds())
+
+
+def release(position: Position) -> Position:
+    """Return the position without its hold."""
+    return replace(position, hold=None, on_hold="")
+
+
+def pause_exits(work: StateBuilder, position: Position, why: HoldReason, words: str) -> Position:
+    """Send nothing more to close a position, and take back what works for it but stops, until a person says so."""
+    text = f"{words}: nothing is sent for {position.id} any more until 'rulebot resume'"
+    work.alarm(position.bot, f"{text}. A person must look", position.id)
+    for order in work.live_orders(position.id):
+        if order.purpose is not Purpose.PROTECT:
+            cancel(work, order, Cause.POSITION_ON_HOLD)
+    return work.put_position(replace(work.positions.by_id[position.id], hold=why, on_hold=text, setbacks=SETBACKS))
+
+
+def on_busted_fill(work: StateBuilder, order: Order) -> None:
+    """Count a closing order of which the exchange takes fills back: once, however many of its legs are."""
+    if order.cause is not Cause.BUSTED:
+        work.put_order(order.for_cause(Cause.BUSTED))
+        count_failed_close(work, work.positions.by_id[order.position], HoldReason.FILL_TAKEN_BACK)
+
+
+def resume_position(work: StateBuilder, bot: str) -> None:
+    """Send again for the positions of a bot ("": of all): a person says so."""
+    for position in work.active_positions():
+        if position.setbacks and bot in ("", position.bot):
+            if is_stopped(position):
+                position = release(position)
+            work.put_position(replace(position, setbacks=0, retry_at=None))
+
+
+def begin_session(work: StateBuilder, session: Session) -> None:
+    """Count anew, but for positions that are stopped, and those of bots whose day began before a restart.
+
+    The ladder of an exit that was not done by the close begins anew: else it would go on at market at the open, at
+    whatever price trading begins with.
+    """
+    for position in work.active_positions():
+        state = work.bots.by_name.get(position.bot)
+        if state is not None and state.day.date == session.date:
+            continue
+        if position.setbacks and not is_stopped(position):
+            position = work.put_position(replace(position, setbacks=0))
+        if 0 < position.rearmed < NEVER_AGAIN:
+            position = work.put_position(replace(position, rearmed=0))
+        if position.passed:
+            position = work.put_position(replace(position, passed=()))
+        if position.state == "exiting" and position.attempts:
+            work.put_position(replace(position, attempts=0))
+
+
+def alarm_unclosed(work: StateBuilder, *, again: bool = False) -> None:
+    """Say on a new day, and after a start, which positions nobody closes.
+
+    again: also if it was said in this session.
+    """
+    for position in work.active_positions():
+        if is_stopped(position) or position.is_closed_too_far:
+            work.alarm(position.bot, f"{position.freeze_reason}. A person must look", position.id, again=again)
+
+
+def retry_after(work: StateBuilder, position: Position) -> timedelta:
+    """Return how long to wait after a refusal: by how many closing orders were refused on end, since one has filled."""
+    count = 0
+    for order in reversed(work.orders_of(position.id)):
+        is_refused = order.status is OrderStatus.REFUSED or is_rejected(order) or is_ended_by_broker(order)
+        if order.purpose not in LEAVING or not is_refused:
+            break
+        count += 1
+        if order.has_fills:
+            break
+    if count == SETBACKS:
+        text = f"the broker has refused {count} closing orders of {position.id} on end: a person must look"
+        work.alarm(position.bot, text, position.id)
+    return min(FIRST_RETRY * (1 << max(min(count, 9) - 1, 0)), LONGEST_RETRY)
+
+
+def check_exit_price(
+    work: StateBuilder, position: Position, parts: tuple[Part, ...], quote: NetQuote, net: Decimal | None
+) -> None:
+    """Say when an exit is about to be dealt at a price that no entry would be sent at; it is sent all the same.
+
+    net: its limit, None for a market order, which is judged by the price that fills at once.
+    """
+    if quote.mid is None or quote.natural is None:
+        if net is None:
+            work.alarm_of_price(position.bot, f"{position.id} is closed at market without a sound quote", position.id)
+        return
+    price = Decimal(f"{quote.natural:.4f}") if net is None else net
+    mid = Decimal(f"{quote.mid:.4f}")
+    band = price_band(work.program.limits.price_band, parts, work.market.board)
+    if price < mid and price_problem(price, mid, band):
+        text = f"{position.id} is closed at a price further from the mid than price_band: look at its quotes"
+        work.alarm(position.bot, text, position.id)
+
+
+def has_waited_for_price(work: StateBuilder, position: Position, ladder: Ladder, attempt: int) -> bool:
+    """Say whether a ladder that ends at market has been without a price for as long as its tries from `attempt` on."""
+    if ladder.then is not OnUnfilled.MARKET or position.bot not in work.bots.by_name or not work.subscriptions.streamed:
+        return False
+    since = note_unknown(work, position, NO_PRICE)
+    left = ladder.wait * (ladder.tries + 1 - attempt) - (work.at - since).total_seconds()
+    if left > 0:
+        wake(work, position.bot, left)
+    return left <= 0
+
+
+def price_is_there(work: StateBuilder, position: Position) -> None:
+    """Forget since when a position has had no price to close at."""
+    known_again(work, position, NO_PRICE)

@@ -1,0 +1,1 @@
+"""What the broker reports about orders and executions, applied to ours."""

@@ -1,0 +1,423 @@
+"""What the broker reports of executions and commissions, reduced: each moves a position once.
+
+Executions are counted once by execId without its last part; a correction replaces. Only legs move positions: the
+summary execution of a combo is passed over.
+"""
+
+from decimal import Decimal
+
+from rulebot.core.books.position_closed import (
+    count_closed,
+    count_realized,
+    ended_otherwise,
+    left_before_expiry,
+    on_position_closed,
+)
+from rulebot.core.books.settlement_reversal import make_room
+from rulebot.core.exits.bracket_orders import cancel, cancel_entries, cancel_order, place_resting
+from rulebot.core.exits.closing_orders import close_position, protect_remaining
+from rulebot.core.exits.order_ended import position_filled
+from rulebot.core.exits.protective_stops import place_protection
+from rulebot.core.exits.reversed_longs import is_buy_back
+from rulebot.core.gate.exit_retry import on_busted_fill
+from rulebot.core.orders.duplicate_orders import check_owner
+from rulebot.core.orders.order_mismatch import check_count, check_entry_caps, check_price
+from rulebot.core.orders.order_updates import finalize_order, find_order
+from rulebot.core.orders.other_engines import is_of_ours, note
+from rulebot.core.queries.close_plan import CLOSING, UNWIND, is_balanced, is_unwound, legs_to_close, partners
+from rulebot.core.reconciliation.account_shortfall import fit_orders, note_fill, on_late_fill, recompute_shortfalls
+from rulebot.core.reconciliation.external_closes import corrected_past_us, replace_estimates
+from rulebot.core.rules.rule_evaluation import wake
+from rulebot.core.session.session_start import LIQUIDATES
+from rulebot.core.state.builder import StateBuilder
+from rulebot.fill.ledger import (
+    BookedExecution,
+    add_commission,
+    add_fill,
+    beyond_report,
+    book,
+    leg_of,
+    of_others,
+    owes_none,
+    taken_back,
+    unbook,
+    when_dealt,
+)
+from rulebot.model.cause import Cause, Halt
+from rulebot.model.contract import Option
+from rulebot.model.event import CommissionReport, ExecutionReport
+from rulebot.model.money import CENT, ZERO
+from rulebot.model.order import Order, OrderLeg, Purpose, next_revision, unseen_base
+from rulebot.model.position import Position
+from rulebot.model.values import replace
+from rulebot.record.codec import encode
+from rulebot.record.record import EXECUTION, Json, Kind
+
+
+def on_execution(work: StateBuilder, event: ExecutionReport) -> None:
+    """Count one fill, once; a correction replaces what it corrects."""
+    if event.is_combo:
+        return
+    order = find_order(work, event)
+    if order is None or event.option is None:
+        _external(work, event)
+        return
+    base, _, revision = event.exec_id.rpartition(".")
+    known = work.positions.booked.get(base)
+    if known is not None:
+        if known.exec_id.rpartition(".")[2] >= revision:
+            return
+        _tell_corrected(work, known, event)
+        _unbook(work, order, known)
+        order = work.orders.by_ref[order.ref]
+        if event.quantity < abs(known.quantity):
+            order = work.put_order(replace(order, reported=order.filled))  # what was called filled is not, any more
+            if not known.is_entry:
+                on_busted_fill(work, order)
+                order = work.orders.by_ref[order.ref]
+    else:
+        order = _replace_guess(work, order, event)
+        check_price(work, order, event.price)
+    _book(work, order, event, base, known)
+
+
+def count_fill(work: StateBuilder, order: Order, event: ExecutionReport) -> None:
+    """Count a fill that was not counted before."""
+    _replace_guess_of_partner(work, order, event)
+    _book(work, work.orders.by_ref[order.ref], event, event.exec_id.rpartition(".")[0], None)
+
+
+def _tell_corrected(work: StateBuilder, known: BookedExecution, event: ExecutionReport) -> None:
+    """Alarm of what the exchange makes of a fill that was booked."""
+    assert event.option is not None
+    count = abs(known.quantity)
+    before = abs(known.cash / count / event.option.multiplier) if count else ZERO
+    if count == event.quantity and before == event.price:
+        return
+    words = f"{known.leg} {'bought' if event.is_buy else 'sold'}"
+    text = f"the exchange has taken back a fill of {known.position}: {count} {words} at {before:f}"
+    if event.quantity:
+        now = f"{event.quantity:f} {words} at {event.price:f}"
+        text = f"the exchange has corrected a fill of {known.position}: {now}, not {count} at {before:f}"
+    work.record(Kind.ALARM, work.positions.by_id[known.position].bot, known.position, text=text)
+
+
+def _replace_guess(work: StateBuilder, order: Order, event: ExecutionReport) -> Order:
+    """Take out what was booked for this leg when nobody had heard its fills, as far as it is told now."""
+    leg = next((leg for leg in order.legs if leg.option == event.option), None)
+    guess = None if leg is None else work.positions.booked.get(unseen_base(order.ref, leg.key))
+    if leg is None or guess is None or not guess.quantity:
+        _replace_guess_of_partner(work, order, event)
+    else:
+        _take_guess_out(work, order, leg, guess, event, int(event.quantity))
+    return work.orders.by_ref[order.ref]
+
+
+def _replace_guess_of_partner(work: StateBuilder, order: Order, event: ExecutionReport) -> None:
+    """Take out what was booked as a fill of the other order of a pair, as far as more would be closed than was held."""
+    if not order.oca_group:
+        return
+    leg = next((leg for leg in order.legs if leg.option == event.option), None)
+    if leg is None:
+        return
+    position = work.positions.by_id[order.position]
+    too_many = int(event.quantity) - max(leg_of(position, leg.name).held, 0)
+    for other in work.orders_of(order.position):
+        guess = work.positions.booked.get(unseen_base(other.ref, leg.key))
+        if other.ref == order.ref or other.oca_group != order.oca_group or guess is None:
+            continue
+        if guess.quantity and too_many > 0:
+            _take_guess_out(work, other, leg, guess, event, too_many)
+            other = work.orders.by_ref[other.ref]
+            work.put_order(replace(other, reported=other.filled))
+            if work.positions.bases.get(position.id) == position.net:  # the guess has closed it, and was not made today
+                told = event.price * event.quantity * leg.option.multiplier * (-1 if event.is_buy else 1)
+                work.put_base(position.id, work.positions.by_id[position.id].net + told)
+            ended_otherwise(work, work.positions.by_id[position.id], order.reason)
+
+
+def _take_guess_out(
+    work: StateBuilder, order: Order, leg: OrderLeg, guess: BookedExecution, event: ExecutionReport, told: int
+) -> None:
+    """Leave of what was booked for a leg of an order what is beyond so many contracts."""
+    _unbook(work, order, guess)
+    option, exec_id = event.option or leg.option, next_revision(guess.exec_id)
+    count = max(guess.quantity - told, 0)
+    each = guess.cash / guess.quantity
+    price = each / option.multiplier * (-1 if event.is_buy else 1) if count else event.price
+    rest = replace(guess, exec_id=exec_id, quantity=count, cash=each * count)
+    work.put_booked(unseen_base(order.ref, leg.key), rest)
+    at = next(at for at, own in enumerate(order.legs) if own.key == leg.key)
+    work.put_order(add_fill(work.orders.by_ref[order.ref], at, count))
+    work.put_position(book(work.positions.by_id[guess.position], rest, option))
+    record = replace(event, exec_id=exec_id, quantity=Decimal(count), price=price)
+    record_fill(work, record, rest, option, order.ref, order.purpose.value)
+    if not count:
+        text = (
+            f"the fill of {leg.name} by {order.ref} is told after all, at {event.price:f}: it is no estimate any more"
+        )
+        work.record(Kind.ALARM, order.bot, guess.position, text=text)
+    if guess.commission:  # a person had put it in; that of the fill itself is told with it
+        owed = (guess.commission * count / guess.quantity).quantize(CENT) if count else ZERO
+        on_commission(work, CommissionReport(event.at, exec_id, owed))
+
+
+def _external(work: StateBuilder, event: ExecutionReport) -> None:
+    base, _, revision = event.exec_id.rpartition(".")
+    known = work.positions.booked.get(base)
+    if known is not None:
+        if known.foreign is not None or known.by_others:
+            note(work, event.ref, f"{_dealt(event)} today")
+        if revision > known.exec_id.rpartition(".")[2]:
+            _corrected(work, base, known, event)
+        return
+    work.put_booked(base, of_others(event))
+    text = f"not ours: {_dealt(event)} at {event.price}"
+    if event.is_liquidation:
+        text = f"the broker liquidates: {_dealt(event)} at {event.price}; no bot enters any more today"
+        for name in list(work.bots.by_name):
+            work.put_day(work.bots.by_name[name].day.halted_for(Halt.LIQUIDATION, LIQUIDATES))
+        cancel_entries(work, "", Cause.LIQUIDATION)
+    _tell_of_others(work, event, text)
+    note(work, event.ref, f"{_dealt(event)} today")
+    fit_orders(work)
+    replace_estimates(work)
+
+
+def _tell_of_others(work: StateBuilder, event: ExecutionReport, text: str, position: str = "") -> None:
+    """Alarm of an execution with the whole of it: a start reads it back. position: of ours that it is of, if any."""
+    data: dict[str, Json] = {"contract": str(event.option or event.symbol), EXECUTION: encode(event)}
+    work.record(Kind.ALARM, "", position, text=text, **data)
+
+
+def _corrected(work: StateBuilder, base: str, known: BookedExecution, event: ExecutionReport) -> None:
+    """Take what the exchange corrects of an execution that is of no order at hand."""
+    if known.foreign is not None:
+        work.put_booked(base, replace(known, exec_id=event.exec_id, quantity=int(event.quantity), foreign=event))
+        how = f"taken it back: {_dealt(known.foreign)}"
+        if event.quantity:
+            how = f"corrected it: {_dealt(event)} at {event.price}"
+        _tell_of_others(work, event, f"not ours, and the exchange has {how}")
+    elif known.position not in work.positions.by_id:
+        _corrected_too_late(work, base, known, event)
+    elif not is_of_ours(work, event.ref):
+        corrected_past_us(work, base, known, event)
+    elif event.quantity > known.quantity:
+        _corrected_too_late(work, base, known, event)
+    else:
+        _corrected_roll(work, base, known, event)
+
+
+def _corrected_roll(work: StateBuilder, base: str, known: BookedExecution, event: ExecutionReport) -> None:
+    """Book what the exchange corrects of a fill of a position that is at hand, by a roll that is not any more: what it
+    closed was over on an earlier day.
+    """
+    leg = leg_of(work.positions.by_id[known.position], known.leg)
+    count = int(event.quantity)
+    cash = event.price * count * leg.option.multiplier * (-1 if event.is_buy else 1)
+    is_paid = known.is_paid or owes_none(event.exec_id, count)
+    gone = taken_back(known, count)
+    booked = replace(known, exec_id=event.exec_id, quantity=count, cash=cash, is_paid=is_paid, taken_back=gone)
+    work.put_booked(base, booked)
+    position = work.put_position(book(unbook(work.positions.by_id[known.position], known), booked, leg.option))
+    record_fill(work, event, booked, event.option or leg.option, event.ref, Purpose.ROLL.value)
+    recompute_shortfalls(work)
+    wake(work, position.bot, 0.0)
+    count_closed(work, position.id)
+    if count != known.quantity:
+        _after_correction(work, position)
+
+
+def _corrected_too_late(work: StateBuilder, base: str, known: BookedExecution, event: ExecutionReport) -> None:
+    """Tell a person what the exchange corrects of an order, or a position, that is over since an earlier day."""
+    work.put_booked(base, replace(known, exec_id=event.exec_id))
+    text = f"the exchange has taken back an older fill of {known.position}, {event.option or event.symbol}"
+    if event.quantity:
+        text = f"the exchange has corrected an older fill of {known.position}, it {_dealt(event)} at {event.price}"
+    help = "our books stay as they are. Compare them with the account's statement: a person must look"
+    _tell_of_others(work, event, f"{text}: {help}", known.position)
+
+
+def _dealt(event: ExecutionReport) -> str:
+    """Return in words what others have dealt."""
+    return f"{'bought' if event.is_buy else 'sold'} {event.quantity} {event.option or event.symbol}"
+
+
+def _leg_index(order: Order, option: Option) -> int:
+    return next((index for index, leg in enumerate(order.legs) if leg.option == option), -1)
+
+
+def _book(
+    work: StateBuilder, order: Order, event: ExecutionReport, base: str, corrected: BookedExecution | None
+) -> None:
+    assert event.option is not None
+    index = _leg_index(order, event.option)
+    if index < 0:
+        work.alarm(order.bot, f"a fill of {event.option} under {order.ref}, which has no such leg", order.position)
+        return
+    count = int(event.quantity)
+    sign = -1 if event.is_buy else 1
+    cash = event.price * count * event.option.multiplier * sign
+    leg = order.legs[index]
+    holder = order.position_of(leg)
+    is_entry = order.opens(holder)
+    counted = -count if is_buy_back(order) else count
+    is_instead = not is_entry and counted >= 0 and make_room(work, order, holder, leg.name, count, event.executed_at)
+    commission = corrected.commission if corrected else ZERO
+    is_paid = owes_none(event.exec_id, count) or (corrected is not None and corrected.is_paid)
+    dealt_at = corrected.dealt_at if corrected else when_dealt(work.at, event.executed_at, order.sent_at)
+    booked = BookedExecution(
+        event.exec_id,
+        holder,
+        leg.name,
+        is_entry,
+        counted,
+        cash,
+        commission,
+        is_paid,
+        dealt_at=dealt_at,
+        ref=order.ref,
+        taken_back=taken_back(corrected, count),
+    )
+    work.put_booked(base, booked)
+    order = work.put_order(add_fill(order, index, count))
+    work.put_position(book(work.positions.by_id[holder], booked, event.option))
+    record_fill(work, event, booked, event.option, order.ref, order.purpose.value)
+    if is_instead:
+        left_before_expiry(work, work.positions.by_id[holder])
+    if corrected is None:
+        note_fill(work, leg.option, -sign * count, event.executed_at)
+    recompute_shortfalls(work)
+    on_late_fill(work, holder, leg.name)
+    position = work.positions.by_id[holder]
+    wake(work, order.bot, 0.0)
+    is_same = corrected is not None and corrected.quantity == counted
+    if not is_same:
+        check_count(work, order, position)
+        position_filled(work, position, work.orders.by_ref[order.ref], event.executed_at)
+        if position.opened_at is None and work.positions.by_id[holder].opened_at is not None:
+            check_entry_caps(work, work.orders.by_ref[order.ref], work.positions.by_id[holder])
+        check_owner(work, work.orders.by_ref[order.ref], event)
+    count_closed(work, holder)
+    finalize_order(work, work.orders.by_ref[order.ref])
+    if corrected is not None and not is_same:
+        _after_correction(work, work.positions.by_id[holder])
+        fit_what_works(work, work.positions.by_id[holder])
+
+
+def record_fill(
+    work: StateBuilder, event: ExecutionReport, booked: BookedExecution, option: Option, ref: str, purpose: str
+) -> None:
+    """Record a fill with the position it is of; what a roll opens is told as the entry of its new position."""
+    work.record(
+        Kind.FILL,
+        work.positions.by_id[booked.position].bot,
+        booked.position,
+        exec_id=event.exec_id,
+        ref=ref,
+        leg=booked.leg,
+        con_id=option.con_id,
+        contract=str(option),
+        is_buy=event.is_buy,
+        quantity=int(event.quantity),
+        price=str(event.price),
+        executed_at=None if event.executed_at is None else event.executed_at.isoformat(),
+        purpose=Purpose.ENTRY.value if booked.is_entry else purpose,
+        **beyond_report(booked, option, work.at, event.executed_at),
+    )
+
+
+def _after_correction(work: StateBuilder, position: Position) -> None:
+    """A bust may leave nothing, a leg without its partner, or open again what was closed: that is closed once more."""
+    if position.state == "closed" and any(leg.held > 0 for leg in position.legs):
+        reason = position.exit_reason or UNWIND
+        position = work.move(replace(position, closed_at=None), "late_fill")
+        if not legs_to_close(replace(position, exit_reason=reason), work.governing(position)):
+            reason = UNWIND  # it was closed by parts, and not by that exit alone
+        count_realized(work, position.bot)
+        close_position(work, position, reason, "the exchange took a closing fill back after the position was closed")
+        return
+    if position.state == "exiting":
+        for order in work.live_orders(position.id):
+            names = tuple(leg.name for leg in order.legs_of(position.id))
+            if order.into and not is_balanced(partners(position, names)):
+                cancel(work, order, Cause.LEGS_ALONE)
+    if position.state != "open":
+        return
+    if not position.is_flat:
+        if not is_unwound(position):
+            close_position(
+                work, position, UNWIND, "the exchange took a fill back, and a leg stands without its partner"
+            )
+        return
+    cancel_order(work, position, Cause.FILLS_BUSTED)
+    work.alarm(position.bot, f"the exchange took the fills of {position.id} back", position.id)
+    on_position_closed(work, replace(position, exit_reason=position.exit_reason or "busted"), "vanished")
+
+
+def fit_what_works(work: StateBuilder, position: Position) -> None:
+    """Let what works for a position of which the exchange has taken something back close no more than it holds now.
+
+    What rests is made smaller, or taken back with the last that it was for. A closing order is taken back, and what is
+    held is closed by the next one.
+    """
+    held = {leg.name for leg in position.legs if leg.held > 0}
+    for order in work.live_orders(position.id):
+        is_for_nothing = held.isdisjoint(leg.name for leg in order.legs)
+        if (order.purpose in CLOSING or is_for_nothing) and _is_too_large(position, order):
+            cancel(work, order, Cause.PART_BUSTED)
+    position = work.positions.by_id[position.id]
+    if position.state == "exiting":
+        protect_remaining(work, position)
+    else:
+        place_resting(work, position)
+        place_protection(work, work.positions.by_id[position.id])
+
+
+def works_too_large(work: StateBuilder, position: Position) -> bool:
+    """Say whether an order that works for a position may close more than it holds."""
+    return any(_is_too_large(position, order) for order in work.live_orders(position.id))
+
+
+def _is_too_large(position: Position, order: Order) -> bool:
+    if order.purpose is Purpose.ENTRY or order.position != position.id or is_buy_back(order):
+        return False
+    held = {leg.name: leg.held for leg in position.legs}
+    left = zip(order.legs, order.unfilled, strict=True)
+    return any(count > max(held[leg.name], 0) for leg, count in left if not leg.opens)
+
+
+def _unbook(work: StateBuilder, order: Order, known: BookedExecution) -> None:
+    """Take a corrected execution out again."""
+    told = (known.position, known.leg)
+    index = next(i for i, leg in enumerate(order.legs) if (order.position_of(leg), leg.name) == told)
+    work.put_order(add_fill(order, index, -abs(known.quantity)))
+    work.put_position(unbook(work.positions.by_id[known.position], known))
+
+
+def on_commission(work: StateBuilder, event: CommissionReport) -> None:
+    """Add (or correct) the commission of one execution."""
+    base = event.exec_id.rpartition(".")[0]
+    known = work.positions.booked.get(base)
+    if known is None or (known.is_paid and known.commission == event.commission):
+        return
+    difference = event.commission - known.commission
+    work.put_booked(base, replace(known, commission=event.commission, is_paid=True))
+    position = work.positions.by_id.get(known.position)
+    if position is None:
+        return
+    is_of_earlier = (
+        position.is_flat and work.positions.bases.get(position.id) == position.net
+    )  # it has made nothing today
+    position = work.put_position(add_commission(position, known.leg, difference, is_first=not known.is_paid))
+    if is_of_earlier:
+        work.put_base(position.id, position.net)
+    work.record(
+        Kind.COMMISSION,
+        position.bot,
+        position.id,
+        exec_id=event.exec_id,
+        leg=known.leg,
+        amount=str(event.commission),
+    )
+    count_closed(work, position.id)

@@ -1,0 +1,237 @@
+"""What the broker has or does that nobody asked for: other terms, a second order, more contracts, a worse price.
+
+A person is told, and the bot enters nothing more today. An entry with other terms is taken back, since its worst case
+was checked as it was sent; an exit is left as it is unless it would close more than was meant: then the next one is
+sent, and after that a person must look. What a position holds is
+always what has filled (faults.md rows 11, 50 and 51).
+"""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from rulebot.core.entry.entry_ended import stop_for_today
+from rulebot.core.exits.bracket_orders import RESTING, cancel, cancel_entries, cancel_order
+from rulebot.core.exits.lost_resting_orders import NEVER_AGAIN
+from rulebot.core.gate.exit_retry import pause_exits
+from rulebot.core.state.builder import StateBuilder, alarm_key, key_of
+from rulebot.decide.entry_window import cap
+from rulebot.model.cause import LATE_FILLS, Cause, Halt, Name, Text
+from rulebot.model.event import BrokerStatus, OrderReport
+from rulebot.model.money import CENT, ZERO
+from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
+from rulebot.model.position import HoldReason, Position, count_trades
+from rulebot.model.values import replace
+from rulebot.order.price import net_price
+
+AGAIN_AFTER = timedelta(minutes=1)
+"""How long after an exit with more contracts than were meant was taken back the next one is sent."""
+
+_PRESETS = "look at the presets of TWS"
+_WORKS = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
+
+
+def halt_on_mismatch(work: StateBuilder, position: Position, text: Text, key: Name = "") -> None:
+    """Tell a person; the bot enters nothing more today, and what it has at work to enter is taken back.
+
+    key: of the alarm, "" where it is made of the text.
+    """
+    work.alarm(
+        position.bot, f"{text}. {position.bot} enters nothing more today: a person must look", position.id, key=key
+    )
+    stop_for_today(work, position, Halt.MISMATCH, text)
+    cancel_entries(work, position.bot, Cause.HALTED, text)
+
+
+# ---------------------------------------------------------------- orders
+
+
+def check_order_terms(work: StateBuilder, order: Order, event: OrderReport, *, is_first: bool) -> None:
+    """Compare what the broker says an order is with what was sent. `is_first`: it says so for the first time."""
+    if event.quantity is None or event.status not in _WORKS or not order.status.is_live:
+        return
+    found = _differences(order, event)
+    if not found:
+        return
+    told = f"the broker has {order.ref} as {', '.join(found)}"
+    is_of_presets = is_first or _is_of_presets(work, order, told)
+    why = _PRESETS if is_of_presets else "somebody has changed it"
+    text = f"{told} ({why})"
+    key = _key_of_presets(order, told) if is_of_presets else ""
+    position = work.positions.by_id[order.position]
+    if order.can_increase_risk:
+        halt_on_mismatch(work, position, f"{text}: it is taken back", key)
+        cancel(work, work.orders.by_ref[order.ref], Cause.OTHER_TERMS)
+    elif _closes_more(order, event):
+        work.alarm(order.bot, f"{text}: it would close more than was meant and is taken back", position.id, key=key)
+        if order.purpose in RESTING:  # the next one would be no better: the engine watches its price
+            work.put_position(replace(position, suspended=True, rearmed=NEVER_AGAIN))
+            cancel_order(work, work.positions.by_id[position.id], Cause.PARTNER_CLOSES_MORE)
+        else:
+            _take_back_once(work, position, order)
+    else:
+        work.alarm(order.bot, f"{text}: it is left as it is", position.id, key=key)
+
+
+def _take_back_once(work: StateBuilder, position: Position, order: Order) -> None:
+    """Take an exit back that would close too much; the next one is sent, and of a second such nothing more.
+
+    One that fills before it is taken back leaves what nobody asked for.
+    """
+    taken_back = [each.ref for each in work.orders_of(position.id) if each.cause is Cause.CLOSES_MORE]
+    if order.ref in taken_back:
+        return
+    cancel(work, order, Cause.CLOSES_MORE)
+    if taken_back:
+        text = "the broker has made more of a closing order than was sent, for the second time"
+        pause_exits(work, position, HoldReason.ORDER_ENLARGED, text)
+    else:
+        work.put_position(replace(position, retry_at=work.at + AGAIN_AFTER))
+
+
+def _is_of_presets(work: StateBuilder, order: Order, told: str) -> bool:
+    """Say whether the presets were named as the cause of this before: the broker says it again, no person did it."""
+    state = work.bots.by_name.get(order.bot)
+    return state is not None and alarm_key(order.position, _key_of_presets(order, told)) in state.alarmed
+
+
+def _key_of_presets(order: Order, told: Text) -> Name:
+    return f"presets {order.ref} {key_of(told)}"
+
+
+def _differences(order: Order, event: OrderReport) -> list[str]:
+    """Return in words what the broker has otherwise; what it was sent with before a change may still be told."""
+    known = (*order.former, order.terms)
+    found = []
+    if event.side is not None and event.side is not order.wire_side:
+        found.append(f"{event.side.value} instead of {order.wire_side.value}")
+    if event.kind and event.kind != order.kind.value:
+        found.append(f"{event.kind} instead of {order.kind.value}")
+    if event.time_in_force and event.time_in_force != order.time_in_force.value:
+        found.append(f"{event.time_in_force} instead of {order.time_in_force.value}")
+    if event.quantity not in [each.quantity for each in known]:
+        found.append(f"{event.quantity} instead of {order.quantity}")
+    price = event.stop_price if order.kind is OrderType.STOP else event.limit_price
+    if price is not None and price not in [each.price for each in known]:
+        found.append(f"{price} instead of {order.terms.price}")
+    return found
+
+
+def _closes_more(order: Order, event: OrderReport) -> bool:
+    """Say whether an exit as the broker has it would go beyond what was meant to be closed."""
+    is_more = event.quantity is not None and event.quantity > order.largest
+    return is_more or (event.side is not None and event.side is not order.wire_side)
+
+
+# ---------------------------------------------------------------- fills
+
+
+def check_count(work: StateBuilder, order: Order, position: Position) -> None:
+    """Say when more was opened than was asked for, or more closed than was held."""
+    most = order.largest
+    if position.is_closed_too_far:
+        left = _unclosed(order, position)
+        rest = f", and nobody closes what is left of it, {left}" if left else ""
+        halt_on_mismatch(work, position, f"more was closed of {position.id} than was held{rest}")
+    elif any(count > most * leg.ratio for count, leg in zip(order.counts, order.legs, strict=True)):
+        halt_on_mismatch(work, position, f"{order.ref} has filled more than its {order.quantity}")
+    elif order.opens(position.id) and any(leg.opened > position.quantity * leg.ratio for leg in position.legs):
+        halt_on_mismatch(
+            work, position, f"more was opened of {position.id} than the {position.quantity} that were asked for"
+        )
+
+
+def check_entry_caps(work: StateBuilder, order: Order, position: Position) -> None:
+    """Say when an entry that was over, or is taken back for one that was, opens more than its bot may have."""
+    was_over = not order.status.is_live and order.status is not OrderStatus.FILLED
+    is_late = was_over or order.cause in LATE_FILLS
+    if order.purpose is not Purpose.ENTRY or not is_late or position.bot not in work.bots.by_name:
+        return
+    day = work.bots.by_name[position.bot].day
+    others = (each for each in work.positions_of(position.bot) if each.id != position.id and not each.is_flat)
+    before = replace(day, opened=day.opened - 1)
+    if reason := cap(work.governing(position).plan.entry, before, count_trades(others)):
+        halt_on_mismatch(
+            work, position, f"{order.ref} has filled though it was over, or was to be: {reason} without it"
+        )
+
+
+def _unclosed(order: Order, position: Position) -> str:
+    """Return what is left in the legs that an order is not for: nothing is sent for it any more."""
+    others = (leg for leg in position.legs if leg.held > 0 and leg.name not in {each.name for each in order.legs})
+    return ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in others)
+
+
+def check_price(work: StateBuilder, order: Order, price: Decimal) -> None:
+    """Say when an order of one leg has traded at a worse price than its limit."""
+    if order.is_combo or (limit := order.worst_limit) is None:
+        return
+    if (price - limit) * order.side.sign > 0:
+        text = f"{order.ref} has filled at {price}, worse than its limit of {limit}"
+        halt_on_mismatch(work, work.positions.by_id[order.position], text)
+
+
+def check_net_price(work: StateBuilder, order: Order) -> None:
+    """Say when the combos that opened, or closed, these legs have traded at a worse net price than their limits."""
+    if not order.has_fills or not order.is_combo:
+        return
+    position = work.positions.by_id[order.position]
+    price = _rolled_at(work, order, position) if order.into else _dealt_by_all(work, order, position)
+    if price is None:
+        return
+    dealt, worst = price
+    if dealt < worst - _of_whole_cents(order, position):
+        what = "rolled" if order.into else "opened" if order.purpose is Purpose.ENTRY else "closed"
+        text = f"{position.id} was {what} at a net price of {dealt:.2f}, worse than its limit of {worst}"
+        halt_on_mismatch(work, position, text)
+
+
+def _of_whole_cents(order: Order, position: Position) -> Decimal:
+    """Return by how much the prices of legs, told in whole cents, may miss the net price that they were dealt at.
+
+    A cent more for a leg of ratio 3 is three of the whole, so where no leg has a ratio of 1 some prices are no sum.
+    """
+    names = {leg.name for leg in order.legs}
+    return CENT / 2 * min((leg.price_multiplier for leg in position.legs if leg.name in names), default=1)
+
+
+def _dealt_by_all(work: StateBuilder, order: Order, position: Position) -> tuple[Decimal, Decimal] | None:
+    """Return the net price of the legs of an order, by all orders that dealt in them, and the worst of their limits."""
+    is_entry = order.opens(position.id)
+    names = {leg.name for leg in order.legs}
+    alike = [each for each in _dealing(work, position, is_entry) if names & {leg.name for leg in each.legs}]
+    limits = [each.worst_limit for each in alike if {leg.name for leg in each.legs} == names and not each.into]
+    price = _dealt_at(position, names, is_entry)
+    if price is None or len(limits) < len(alike) or None in limits:
+        return None
+    return price, min(net_price(limit, order.wire_side) for limit in limits if limit is not None)
+
+
+def _rolled_at(work: StateBuilder, order: Order, position: Position) -> tuple[Decimal, Decimal] | None:
+    """Return the net price of both sides of a roll, and its limit; None where other orders have dealt in a side."""
+    into, total = work.positions.by_id[order.into], ZERO
+    for each, is_entry in ((position, False), (into, True)):
+        names = {leg.name for leg in order.legs_of(each.id)}
+        price = _dealt_at(each, names, is_entry)
+        dealing = [one for one in _dealing(work, each, is_entry) if names & {leg.name for leg in one.legs_of(each.id)}]
+        if price is None or dealing != [order]:
+            return None
+        total += price
+    return None if order.worst_limit is None else (total, net_price(order.worst_limit, order.wire_side))
+
+
+def _dealing(work: StateBuilder, position: Position, is_entry: bool) -> list[Order]:
+    """Return the orders that have filled for a position, of those that open it or of those that close it."""
+    return [each for each in work.orders_of(position.id) if each.has_fills and each.opens(position.id) is is_entry]
+
+
+def _dealt_at(position: Position, names: set[str], is_entry: bool) -> Decimal | None:
+    """Return the net price per share at which these legs were dealt; None where one was not, or has settled."""
+    total = ZERO
+    for leg in position.legs:
+        if leg.name not in names:
+            continue
+        count, cash = (leg.opened, leg.entry_cash) if is_entry else (leg.closed, leg.exit_cash)
+        if not count or (leg.settled and not is_entry):
+            return None
+        total += cash * leg.price_multiplier / (count * leg.option.multiplier)
+    return total

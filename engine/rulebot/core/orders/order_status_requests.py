@@ -1,0 +1,241 @@
+"""What the broker has not said it is asked for: positions, executions of today, open orders; what they show counts.
+
+A list may be wrong, also the one that comes with a connection, and an order that lives on unseen is worse than one that
+is missed. So an order that it lists is adopted, whatever we thought of it; one that a list lacks is UNKNOWN, and asked
+for again; one that two on end lack is first taken back, and over when the next one lacks it too (faults.md rows
+24 to 26, 38 and 44).
+
+It is asked for the rest of the day when all orders are over as well: a fill after the end, or a correction of one, is
+told by itself only once.
+"""
+
+from datetime import datetime, timedelta
+
+from rulebot.core.entry.entry_ended import stop_for_today
+from rulebot.core.exits.bracket_orders import cancel, has_run_out, option_has_expired, request_cancel
+from rulebot.core.exits.broken_combos import broken_combo_orders
+from rulebot.core.exits.order_ended import order_ended
+from rulebot.core.orders.duplicate_orders import duplicate_ended
+from rulebot.core.orders.missed_fills import book_missed_fills
+from rulebot.core.orders.order_updates import finalize_after_duplicate
+from rulebot.core.orders.other_engines import record_foreign_refs
+from rulebot.core.orders.revived_orders import adopt_order, cancel_revived
+from rulebot.core.queries.rejections import is_told_filled, is_told_over
+from rulebot.core.queries.unreported_fills import has_unreported_fills
+from rulebot.core.reconciliation.account_shortfall import DOUBT, expected_holdings
+from rulebot.core.rules.rule_evaluation import wake
+from rulebot.core.state.builder import StateBuilder
+from rulebot.model.cause import Cause, Halt
+from rulebot.model.event import OrdersListed
+from rulebot.model.money import ZERO
+from rulebot.model.order import Order, OrderStatus, TimeInForce
+from rulebot.model.session import exchange_date
+from rulebot.model.values import replace
+
+ASK_EVERY = timedelta(seconds=55)
+"""How often it is asked while there may be anything to hear: a lost message is noticed within a minute."""
+ASK_AGAIN = timedelta(seconds=10)
+"""The same while an order is not answered for, and before what the account lacks is taken for closed by somebody."""
+ASK_SOON = timedelta(seconds=2)
+"""The same while an order is in doubt that was at work, or is told to work although it is over: exits and protection
+wait for the answer."""
+
+
+def ask_at(work: StateBuilder) -> datetime | None:
+    """Return when the broker is to be asked next, None while it has nothing to say of ours."""
+    is_open = _is_open(work)
+    if not work.connection.is_linked or not (is_open or work.inquiries.risen or _may_hear(work)):
+        return None
+    if work.inquiries.asked_at is None:
+        return work.at
+    is_missed = bool(work.inquiries.twins) and any(twin.is_missed for twin in work.inquiries.twins.values())
+    is_lost = bool(work.inquiries.absent) and any(_was_at_work(work, order) for order in work.all_live_orders())
+    if work.inquiries.risen or is_missed or is_lost:
+        return work.inquiries.asked_at + ASK_SOON
+    return work.inquiries.asked_at + (ASK_AGAIN if is_open else ASK_EVERY)
+
+
+def _may_hear(work: StateBuilder) -> bool:
+    """Say whether an order works or was over only today: of earlier days the broker tells no executions."""
+    if work.orders.live:
+        return True
+    opened = work.schedule.session.open
+    return any(order.changed_at >= opened for order in work.orders.by_ref.values())
+
+
+def _is_open(work: StateBuilder) -> bool:
+    """Say whether we wait for the broker's word: on an order, on where contracts have gone, on legs of a combo."""
+    if work.inquiries.twins:
+        return True
+    stirring, doubts = work.stirring_positions(), work.account.doubts
+    if doubts and any(work.at - doubt.since < DOUBT for doubt in doubts.values()):
+        return True
+    if stirring and any(broken_combo_orders(work, position) for position in stirring):
+        return True
+    return bool(work.orders.live) and any(_is_doubtful(work, order) for order in work.all_live_orders())
+
+
+def _was_at_work(work: StateBuilder, order: Order) -> bool:
+    """Say whether the last list lacks an order that was acknowledged, and that is not being taken back."""
+    return bool(order.perm_id) and order.status is OrderStatus.UNKNOWN and order.ref in work.inquiries.absent
+
+
+def _is_doubtful(work: StateBuilder, order: Order) -> bool:
+    is_answered = order.status not in (OrderStatus.UNKNOWN, OrderStatus.CANCELLING) and not has_unreported_fills(
+        work, order
+    )
+    return not is_answered or order.ref in work.inquiries.absent
+
+
+def send_status_requests(work: StateBuilder) -> None:
+    """Ask when it is time."""
+    due = ask_at(work)
+    if due is not None and work.at >= due:
+        work.ask_broker()
+
+
+def orders_listed(work: StateBuilder, event: OrdersListed) -> None:
+    """Compare our orders with the broker's complete list.
+
+    What works and was over in our books comes first: what is over now lets nothing be sent that would be one too many.
+    """
+    asked_at = work.inquiries.asked_at
+    ours = [order for order in work.all_live_orders() if order.sent_at and asked_at and order.sent_at < asked_at]
+    missing = [order for order in ours if order.ref not in event.order_refs]
+    again = {order.ref for order in missing if order.ref in work.inquiries.absent}
+    book_missed_fills(work, frozenset(order.ref for order in work.all_live_orders()) - again, {}, today=True)
+    for ref in sorted(event.order_refs & work.orders.by_ref.keys()):
+        found(work, work.orders.by_ref[ref], ask_again=False)
+    for order in missing:
+        if work.orders.by_ref[order.ref].status.is_live:
+            missed = _missed_again if order.ref in again else _missed_once
+            missed(work, work.orders.by_ref[order.ref])
+    absent = frozenset(order.ref for order in missing if work.orders.by_ref[order.ref].status.is_live)
+    work.inquiries = replace(work.inquiries, absent=absent, risen=frozenset())
+    for ref in duplicate_ended(work, event.order_refs, first_list=False):
+        finalize_after_duplicate(work, ref)
+    record_foreign_refs(work, event.order_refs)
+
+
+def listed_at_first(work: StateBuilder, at_broker: frozenset[str]) -> None:
+    """Compare our orders with the list that came with a connection: alone it ends nothing that may still work.
+
+    Those of which the broker owes executions are left to the lists that follow.
+    """
+    missing = []
+    for ref in list(work.orders.by_ref):
+        order = work.orders.by_ref[ref]  # the end of one may have changed another
+        if ref in at_broker:
+            found(work, order)
+        elif order.status.is_live and not has_unreported_fills(work, order):
+            missing.append(ref)
+            _missing_at_first(work, order)
+    absent = frozenset(ref for ref in missing if work.orders.by_ref[ref].status.is_live)
+    work.inquiries = replace(work.inquiries, absent=absent, asked_at=work.at, risen=frozenset())
+    for ref in duplicate_ended(work, at_broker, first_list=True):
+        finalize_after_duplicate(work, ref)
+    record_foreign_refs(work, at_broker)
+
+
+def _missing_at_first(work: StateBuilder, order: Order) -> None:
+    if _must_be_over(work, order):
+        not_found(work, order)
+    elif order.status is OrderStatus.CANCELLING:
+        request_cancel(work, order)  # it may have been lost, and a list may be wrong
+    elif order.ref in work.inquiries.unarrived:
+        cancel(work, order, Cause.NEVER_ARRIVED)
+    elif order.status is OrderStatus.SENDING and order.ended is None:
+        work.put_order(replace(order.for_cause(Cause.UNLISTED), status=OrderStatus.UNKNOWN))
+    else:
+        _missed_once(work, order)
+
+
+def _must_be_over(work: StateBuilder, order: Order) -> bool:
+    """Say whether an order that is not listed cannot work: nothing was sent, all has filled, or its day is over."""
+    return order.status is OrderStatus.PREPARED or order.filled >= order.quantity or _is_of_earlier_day(work, order)
+
+
+def _is_of_earlier_day(work: StateBuilder, order: Order) -> bool:
+    is_of_a_day = order.time_in_force is TimeInForce.DAY and order.sent_at is not None
+    return is_of_a_day and exchange_date(order.sent_at or work.at) < exchange_date(work.at)
+
+
+def _missed_once(work: StateBuilder, order: Order) -> None:
+    """One list lacks an order that we thought at work: nothing of it is changed until the next one."""
+    if order.is_working and order.filled < order.quantity:
+        work.put_order(replace(order.for_cause(Cause.UNLISTED), status=OrderStatus.UNKNOWN))
+
+
+def _missed_again(work: StateBuilder, order: Order) -> None:
+    """Two lists on end lack an order: one that was acknowledged is first taken back."""
+    is_asked = order.status is OrderStatus.CANCELLING
+    is_left = order.filled < order.quantity and not has_run_out(work, order)
+    if order.perm_id and order.ended is None and is_left and not is_asked:
+        work.alarm(order.bot, f"the broker does not list {order.ref} any more: it is taken back", order.position)
+        cancel(work, order, Cause.UNLISTED_TWICE)
+    elif order.status.is_live:
+        not_found(work, order)
+
+
+# ---------------------------------------------------------------- one order, when the broker's list is complete
+
+
+def found(work: StateBuilder, order: Order, *, ask_again: bool = True) -> None:
+    """An order that works at the broker: adopted. `ask_again`: a cancel that was asked for may have been lost.
+
+    One that is over in our books comes back only when it was also told to work: rows of dead orders may be listed too.
+    """
+    if order.status is OrderStatus.ABANDONED or (order.ref in work.inquiries.risen and not order.status.is_live):
+        cancel_revived(work, order)
+    elif order.status is OrderStatus.CANCELLING:
+        if ask_again:
+            request_cancel(work, order)
+    elif order.status.is_live and order.status is not OrderStatus.WORKING and order.ended is None:
+        work.put_order(adopt_order(order))
+        wake(work, order.bot, 0.0)
+
+
+def not_found(work: StateBuilder, order: Order) -> None:
+    """An order that the broker does not list: its final report may have been missed while we were away.
+
+    One that was never acknowledged may still be on its way: it stays UNKNOWN for its grace, then it is taken back.
+    What the broker says to that is believed: that there is none, that it was over, or that it had filled. What was for
+    an earlier day alone is on no way any more.
+    """
+    asked = order.status is OrderStatus.CANCELLING
+    if order.ended is not None:
+        ended = order.ended
+    elif order.status is OrderStatus.PREPARED:
+        ended = OrderStatus.CANCELLED
+    elif order.filled >= order.quantity:
+        ended = OrderStatus.FILLED
+    elif order.perm_id and is_told_filled(order):  # by that word, unless the next answer has its executions
+        work.put_order(replace(order, ended=OrderStatus.FILLED, reported=order.quantity))
+        return
+    elif order.perm_id or is_told_over(order) or _is_of_earlier_day(work, order):
+        ended = OrderStatus.CANCELLED
+    else:
+        if order.status is OrderStatus.SENDING:
+            work.put_order(replace(order.for_cause(Cause.UNLISTED), status=OrderStatus.UNKNOWN))
+        return
+    text = f"{order.ref} is not at the broker any more: {ended.value}"
+    if order.filled < order.quantity and not has_run_out(work, order):
+        work.alarm(order.bot, text, order.position)
+    known = order if asked else order.for_cause(Cause.GONE, order.ref, ended.value)
+    order = work.put_order(replace(known, status=ended, ended=ended, attempt_until=None))
+    order_ended(work, order, asked=asked)
+    if order.can_increase_risk and ended is OrderStatus.CANCELLED:
+        _doubt_the_end(work, order)
+
+
+def _doubt_the_end(work: StateBuilder, order: Order) -> None:
+    """What the account holds more than our books, on the side of an entry that ended unseen, may be that entry's."""
+    ours = expected_holdings(work)
+    for leg in order.legs:
+        sign = order.side_of(leg).sign
+        held, known = work.account.holdings.get(leg.option, ZERO), ours.get(leg.option, ZERO)
+        if (held - known) * sign > 0 and not leg.option.is_share and not option_has_expired(work, leg.option):
+            text = f"{order.ref} may have filled unseen: the account holds {held} {leg.option}, our books {known}"
+            work.alarm(order.bot, f"{text}. Nobody watches it: a person must look", order.position)
+            stop_for_today(work, work.positions.by_id[order.position], Halt.UNSEEN_FILL, text)
+            return

@@ -1,0 +1,381 @@
+"""What the broker reports of orders, reduced.
+
+An order is final only when the broker has given a final status and every execution it owes has been counted; a done
+order never blocks a fill (`executions`).
+"""
+
+from datetime import timedelta
+
+from rulebot.core.exits.bracket_orders import (
+    RESTING,
+    cancel,
+    cancel_order,
+    has_run_out,
+    is_too_early,
+    partner_has_filled,
+)
+from rulebot.core.exits.order_ended import order_ended
+from rulebot.core.gate.exit_retry import uncount_failed_close
+from rulebot.core.orders.duplicate_orders import awaits_duplicate_end, is_duplicate
+from rulebot.core.orders.order_mismatch import check_net_price, check_order_terms
+from rulebot.core.orders.other_engines import note_ended
+from rulebot.core.orders.revived_orders import adopt_order, on_unexpected_working
+from rulebot.core.orders.tick_sizes import on_off_tick_reject
+from rulebot.core.queries.close_plan import CLOSING
+from rulebot.core.queries.message_codes import (
+    CANCELLED,
+    FILLED_BEFORE,
+    INFORMATION,
+    NO_SUCH_ORDER,
+    NOT_CANCELLED,
+    NOT_FOUND,
+    NOT_SAME,
+    NOT_VALID,
+    REFUSALS,
+)
+from rulebot.core.queries.rejections import is_ended_by_broker
+from rulebot.core.queries.unreported_fills import unreported_contracts
+from rulebot.core.rules.rule_evaluation import wake
+from rulebot.core.state.builder import StateBuilder
+from rulebot.model.cause import Cause
+from rulebot.model.event import BrokerStatus, ExecutionReport, OrderMessage, OrderReport, OrderUnsent
+from rulebot.model.order import TERMS_KEPT, Order, OrderStatus, OrderTerms, OrderType, Purpose, above
+from rulebot.model.position import HoldReason
+from rulebot.model.values import replace
+from rulebot.record.record import Kind
+
+_FINAL = {
+    BrokerStatus.FILLED: OrderStatus.FILLED,
+    BrokerStatus.CANCELLED: OrderStatus.CANCELLED,
+    BrokerStatus.API_CANCELLED: OrderStatus.CANCELLED,
+    BrokerStatus.INACTIVE: OrderStatus.REFUSED,
+}
+_UNANSWERED = (OrderStatus.SENDING, OrderStatus.UNKNOWN, OrderStatus.CANCELLING)
+_ALIVE = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
+TOLD_AT_THE_END = (*CLOSING, *RESTING)
+"""Orders of which why the broker has cancelled them is told with what follows: one alarm for both."""
+PARTNERS = timedelta(seconds=5)
+"""How long the legs of a combo that is over may still be told: those of one fill follow each other at once."""
+
+
+def find_order(work: StateBuilder, event: OrderReport | ExecutionReport) -> Order | None:
+    """Return our order by its ref, else by its permanent id, else by its id: other clients use the same numbers."""
+    if event.ref and (order := work.orders.by_ref.get(event.ref)) is not None:
+        return order
+    if event.perm_id:
+        for order in work.orders.by_ref.values():
+            if order.perm_id == event.perm_id:
+                return order
+    if event.ref or (found := work.orders.by_ref.get(work.orders.ref_of_id.get(event.order_id, ""))) is None:
+        return None
+    is_another = event.client_id != found.client_id or (event.perm_id and found.perm_id)
+    return None if is_another else found
+
+
+def on_order(work: StateBuilder, event: OrderReport) -> None:
+    """Reduce one openOrder or orderStatus."""
+    next_order_id = above(work.orders.next_order_id, event.order_id)
+    if next_order_id != work.orders.next_order_id:
+        work.orders = replace(work.orders, next_order_id=next_order_id)
+    order = find_order(work, event)
+    if order is None:
+        note_ended(work, event)
+        return
+    if is_duplicate(work, order, event):
+        finalize_after_duplicate(work, order.ref)
+        return
+    is_first = not order.perm_id
+    changed = numbered = order.with_con_id(event.con_id) if order.status.is_live else order
+    if event.perm_id and event.perm_id != order.perm_id:
+        changed = replace(changed, perm_id=event.perm_id)
+    if event.order_id and event.order_id != order.order_id and event.client_id == work.connection.client_id:
+        changed = replace(changed, order_id=event.order_id)
+    if (filled := _told_filled(changed, event)) > changed.reported:
+        changed = replace(changed, reported=filled)
+    if event.average_price is not None and event.filled:
+        changed = replace(changed, average_price=event.average_price)
+    changed = _with_status(changed, event.status)
+    if changed != order or numbered is not order:  # options that differ by their number alone are equal
+        order = work.put_order(changed)
+        wake(work, order.bot, 0.0)
+    if not order.status.is_live and event.status in _ALIVE:
+        on_unexpected_working(work, order)
+        return
+    order = _as_told(work, order, event)
+    check_order_terms(work, order, event, is_first=is_first)
+    order = _refused_instead(work, work.orders.by_ref[order.ref])
+    if not _waits_for_words(work, order):
+        finalize_order(work, order)
+
+
+def _told_filled(order: Order, event: OrderReport) -> int:
+    """Return how many structures a report says are filled: openOrder gives the status alone."""
+    if event.filled is not None:
+        return int(event.filled)
+    if event.status is not BrokerStatus.FILLED or not order.status.is_live:
+        return 0
+    return order.quantity if event.quantity is None else int(event.quantity)
+
+
+def has_reason(order: Order) -> bool:
+    """Say whether the broker has said why it refuses: Inactive, alone or beside a warning, may be an order it holds."""
+    return order.last_code in REFUSALS
+
+
+def _ended_by_itself(order: Order) -> bool:
+    """Say whether the broker calls an order cancelled that we did not want back: a refusal may come so, too."""
+    return order.status.is_live and order.ended is OrderStatus.CANCELLED and order.status is not OrderStatus.CANCELLING
+
+
+def _waits_for_words(work: StateBuilder, order: Order) -> bool:
+    """Say whether the message that says why an order is over may still come: it may follow the status.
+
+    Of one that has worked the status says enough, somebody or the exchange has cancelled it, but for an exit and what
+    rests: no other is sent at once, unless its partner has filled.
+    """
+    if order.ended is OrderStatus.REFUSED:
+        return not has_reason(order)
+    if not _ended_by_itself(order) or order.last_message is not None:
+        return False
+    if order.status is OrderStatus.WORKING and order.purpose not in TOLD_AT_THE_END:
+        return False
+    return not partner_has_filled(work, order)
+
+
+def _refused_instead(work: StateBuilder, order: Order) -> Order:
+    """Take an order as refused that the broker calls cancelled beside the code of a refusal.
+
+    Of one that was changed the code may be of the change, and somebody has cancelled it.
+    """
+    if _ended_by_itself(order) and has_reason(order) and not order.former:
+        return work.put_order(replace(order, ended=OrderStatus.REFUSED))
+    return order
+
+
+def _with_status(order: Order, status: BrokerStatus | None) -> Order:
+    if status is None or not order.status.is_live:
+        return order
+    if status is BrokerStatus.INACTIVE and order.status is OrderStatus.CANCELLING:
+        return order
+    if status in _FINAL:
+        return replace(order, ended=_FINAL[status])
+    if status in _ALIVE and order.status in (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.UNKNOWN):
+        return adopt_order(order)
+    return order
+
+
+def finalize_order(work: StateBuilder, order: Order) -> None:
+    """Finish an order whose final status has come, once its executions are all counted."""
+    if order.ended is None or not order.status.is_live or awaits_duplicate_end(work, order):
+        return
+    filled = order.quantity if order.ended is OrderStatus.FILLED else order.reported
+    if order.filled < filled and any(unreported_contracts(work, order, filled).values()):
+        return
+    if _waits_for_partners(work, order):
+        return
+    asked = order.status is OrderStatus.CANCELLING
+    order = work.put_order(replace(order, status=order.ended, attempt_until=None))
+    wake(work, order.bot, 0.0)
+    check_net_price(work, order)
+    order_ended(work, order, asked=asked)
+    if order.purpose in TOLD_AT_THE_END:
+        said = order.last_message
+        if said is not None and said.code == CANCELLED and order.ref not in work.told_ends:
+            _tell_cancelled(work, order, said.text)
+    for other in work.live_orders(order.position):  # what has been taken back by that may be over already
+        if other.status is OrderStatus.CANCELLING and other.ended is OrderStatus.CANCELLED:
+            finalize_order(work, work.orders.by_ref[other.ref])  # the end of the one before may have ended it
+
+
+def _waits_for_partners(work: StateBuilder, order: Order) -> bool:
+    """Say whether legs of a combo that is over may still be told: its count of what has filled may lag behind them."""
+    most = max(-(-count // leg.ratio) for count, leg in zip(order.counts, order.legs, strict=True))
+    if not any(unreported_contracts(work, order, min(most, order.quantity)).values()):
+        return False
+    left = (order.changed_at + PARTNERS - work.at).total_seconds()
+    if work.inquiries.asked_at is None or work.inquiries.asked_at < order.changed_at:
+        work.ask_broker()
+    wake(work, order.bot, max(left, 0.0))
+    return left > 0
+
+
+def finalize_after_duplicate(work: StateBuilder, ref: str) -> None:
+    """Finish the orders of a position that were not over while a second one under this reference worked."""
+    if (order := work.orders.by_ref.get(ref)) is None:
+        return
+    finalize_order(work, order)
+    for other in work.live_orders(order.position):
+        if other.status is OrderStatus.CANCELLING:
+            finalize_order(work, work.orders.by_ref[other.ref])
+
+
+def _tell_cancelled(work: StateBuilder, order: Order, text: str) -> None:
+    if not (has_run_out(work, order) or partner_has_filled(work, order)):
+        work.alarm(order.bot, f"the broker has cancelled {order.ref}: {text}", order.position)
+
+
+def on_message(work: StateBuilder, event: OrderMessage) -> None:
+    """Take a broker's message on one of our order ids: refusals end what was never acknowledged, warnings do not."""
+    order = work.orders.by_ref.get(work.orders.ref_of_id.get(event.order_id, ""))
+    if order is None:
+        return
+    work.record(Kind.MESSAGE, order.bot, order.position, code=event.code, text=event.text, ref=order.ref)
+    on_off_tick_reject(work, order, event)
+    if event.code in NOT_CANCELLED and not order.status.is_live:
+        return  # our cancel came too late: that says nothing of how the order has ended
+    if event.code in INFORMATION and not _tells_why(work, order, event):
+        if event.code == CANCELLED and order.ended is OrderStatus.CANCELLED:
+            finalize_order(work, order)
+        return
+    if event.code == CANCELLED and not (order.status.is_live and order.purpose in TOLD_AT_THE_END):
+        _tell_cancelled(work, order, event.text)
+    is_silent = order.is_silent or order.last_message is not None
+    is_unasked = order.status is OrderStatus.CANCELLED and is_silent and not has_reason(order)
+    was_unexplained = is_unasked and not is_ended_by_broker(order)
+    is_answer = _answers_cancel(order, event.code) and not order.is_silent
+    order = work.put_order(replace(order, answer=event.message) if is_answer else order.hearing(event.message))
+    if event.code in REFUSALS and order.status in _UNANSWERED and not order.perm_id:
+        order = work.put_order(replace(order, ended=OrderStatus.REFUSED))
+        finalize_order(work, order)
+    elif event.code == NOT_FOUND and order.status is OrderStatus.CANCELLING and not order.perm_id:
+        _not_there(work, order)
+    elif event.code in NOT_CANCELLED and order.status is OrderStatus.CANCELLING:
+        work.ask_broker()  # its lists decide
+    elif order.ended is OrderStatus.REFUSED and has_reason(order):
+        finalize_order(work, order)
+    elif _ended_by_itself(order):
+        finalize_order(work, _refused_instead(work, order))
+    elif order.status is OrderStatus.WORKING and event.code == CANCELLED:
+        work.ask_broker()  # no status says so yet
+    elif order.status is OrderStatus.WORKING and event.code not in NOT_CANCELLED:
+        _said_of_working(work, order, event)
+    elif event.code in REFUSALS and is_unasked and not order.former:
+        text = f"{order.ref} was not cancelled by somebody, the broker has refused it: {event.text}"
+        work.alarm(order.bot, text, order.position)
+        _not_by_somebody(work, order)
+    elif was_unexplained and is_ended_by_broker(order):
+        _not_by_somebody(work, order)
+
+
+def order_unsent(work: StateBuilder, event: OrderUnsent) -> None:
+    """End a new order that rulebot could not send, alone; one whose change was not sent works as it was."""
+    order = work.orders.by_ref.get(work.orders.ref_of_id.get(event.order_id, ""))
+    if order is None or not order.status.is_live:
+        return
+    what = f"a change of {order.ref}" if event.is_change else order.ref
+    work.alarm(order.bot, f"rulebot could not send {what}: {event.text}", order.position)
+    if event.is_change:
+        _keep_former(work, order, is_refused=True)
+    elif not order.perm_id:
+        unsent = order.for_cause(Cause.NOT_SENT, detail=event.text)
+        finalize_order(work, work.put_order(replace(unsent, ended=OrderStatus.REFUSED)))
+
+
+def _not_by_somebody(work: StateBuilder, order: Order) -> None:
+    """Count a closing order no more as cancelled by a person: the broker has said only now why it is over."""
+    if order.purpose in CLOSING:
+        uncount_failed_close(work, work.positions.by_id[order.position], HoldReason.EXIT_CANCELLED)
+
+
+def _answers_cancel(order: Order, code: int) -> bool:
+    """Say whether a code answers the cancel of an order, and does not say why the broker refuses the order itself."""
+    if order.status is not OrderStatus.CANCELLING:
+        return False
+    return code not in REFUSALS or (code in (NOT_VALID, NOT_SAME) and bool(order.perm_id))
+
+
+def _said_of_working(work: StateBuilder, order: Order, event: OrderMessage) -> None:
+    """Take an error of an order that works on: a change of it was refused, if there was one, so it has its terms of
+    before. What rests is placed anew. So is an order of a ladder that takes no change at all.
+    """
+    if event.code in (FILLED_BEFORE, NO_SUCH_ORDER) or _is_in_question(order):
+        work.ask_broker()
+    if event.code == FILLED_BEFORE:
+        return
+    is_refused = bool(order.former) and event.code in REFUSALS
+    text = f"the broker says of {order.ref}, which is at work: {event.code} {event.text}"
+    told = f"the broker refused a change of {order.ref}: {event.text}" if is_refused else text
+    is_tried_anew = event.code == NOT_SAME and order.purpose not in RESTING and not order.into and bool(order.former)
+    work.alarm(
+        order.bot, f"{told}: it is taken back, and a new order follows" if is_tried_anew else told, order.position
+    )
+    _keep_former(work, order, is_refused=is_refused, is_tried_anew=is_tried_anew)
+
+
+def _keep_former(work: StateBuilder, order: Order, *, is_refused: bool, is_tried_anew: bool = False) -> None:
+    """Take an order that works on with its terms of before; what rests is placed anew where its change was refused."""
+    if not order.former or (before := order.former[-1]) == order.terms:  # so it is when it was said before
+        return
+    if order.purpose not in RESTING:
+        former = (*order.former[:-1], order.terms, before)[-TERMS_KEPT:]
+        order = work.put_order(replace(order.with_terms(before.quantity, before.price), former=former))
+        if is_tried_anew:
+            _try_anew(work, order)
+    elif is_refused:
+        _place_anew(work, order)
+
+
+def _try_anew(work: StateBuilder, order: Order) -> None:
+    """Take an order back of which the broker takes no change: the try that it refused so is a new order."""
+    attempt = order.attempt - 1
+    work.put_position(replace(work.positions.by_id[order.position], attempts=attempt))
+    cancel(work, replace(order, attempt=attempt), Cause.NEXT_TRY)
+
+
+def _place_anew(work: StateBuilder, order: Order) -> None:
+    """Take a resting order back that the broker works in another quantity than is held, or at another price."""
+    if order.purpose is Purpose.PROTECT:
+        cancel(work, order, Cause.NOT_CHANGED)
+    else:
+        cancel_order(work, work.positions.by_id[order.position], Cause.NOT_CHANGED)
+
+
+def _is_in_question(order: Order) -> bool:
+    """Say whether the broker has said of an order that was changed what no list of codes has: it may be a refusal."""
+    known = REFUSALS | NOT_CANCELLED | INFORMATION | {FILLED_BEFORE}
+    return bool(order.former) and order.last_message is not None and order.last_code not in known
+
+
+def _as_told(work: StateBuilder, order: Order, event: OrderReport) -> Order:
+    """Take an order whose change is in question as the broker says that it works: with the change, or without."""
+    if event.quantity is None or event.status not in _ALIVE or order.status is not OrderStatus.WORKING:
+        return order
+    if not _is_in_question(order):
+        return order
+    told = OrderTerms(int(event.quantity), event.stop_price if order.kind is OrderType.STOP else event.limit_price)
+    is_taken_back = order.former[-1] == order.terms
+    other = order.former[-2] if is_taken_back and len(order.former) > 1 else order.former[-1]
+    if told not in (order.terms, other):
+        return order
+    order = work.put_order(order.for_cause(None))
+    if told == order.terms:
+        return order
+    if order.purpose in RESTING:
+        _place_anew(work, order)
+        return work.orders.by_ref[order.ref]
+    return work.put_order(order.with_terms(told.quantity, told.price))
+
+
+def _tells_why(work: StateBuilder, order: Order, event: OrderMessage) -> bool:
+    """Say whether a message has the reason why the broker cancels an order that we did not want back.
+
+    Of one whose partner has filled it is the group that ended it, though we wanted it back as well.
+    """
+    is_ours = not order.is_silent and not partner_has_filled(work, order)  # our words say why we wanted it back
+    is_over = order.status is OrderStatus.CANCELLED and not is_ours
+    is_unasked = is_over or (order.status.is_live and order.status is not OrderStatus.CANCELLING)
+    return event.code == CANCELLED and is_unasked and event.message.has_reason
+
+
+def is_not_found(order: Order) -> bool:
+    """Say whether the broker's last word on an order was that it has none."""
+    return order.last_code == NOT_FOUND
+
+
+def _not_there(work: StateBuilder, order: Order) -> None:
+    """Give an order up that the broker does not have, unless it was asked while the order may have been on its way."""
+    if is_too_early(work, order):
+        text = f"the broker has no {order.ref}, which may still be on its way: it is asked again"
+        work.alarm(order.bot, text, order.position)
+        return
+    finalize_order(work, work.put_order(replace(order, ended=OrderStatus.ABANDONED)))

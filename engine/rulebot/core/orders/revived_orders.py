@@ -1,0 +1,40 @@
+"""Orders that the broker has after all: one that was in doubt goes on, one that was over is taken back."""
+
+from rulebot.core.exits.bracket_orders import cancel
+from rulebot.core.orders.order_mismatch import halt_on_mismatch
+from rulebot.core.queries.close_plan import CLOSING
+from rulebot.core.state.builder import StateBuilder
+from rulebot.model.cause import Cause
+from rulebot.model.order import Order, OrderStatus
+from rulebot.model.values import replace
+
+
+def adopt_order(order: Order) -> Order:
+    """Return an order that the broker has; why it was UNKNOWN is no word on it any more."""
+    known = order.for_cause(None) if order.status is OrderStatus.UNKNOWN else order
+    return replace(known, status=OrderStatus.WORKING, ended=None)
+
+
+def on_unexpected_working(work: StateBuilder, order: Order) -> None:
+    """An order that is over is said to work. A report may be old: what was not given up is asked for first."""
+    if order.status is OrderStatus.ABANDONED:
+        cancel_revived(work, order)
+    else:
+        work.inquiries = replace(work.inquiries, risen=work.inquiries.risen | {order.ref})
+
+
+def cancel_revived(work: StateBuilder, order: Order) -> None:
+    """An order that was over works at the broker after all: nobody waits for it any more, so it is taken back.
+
+    What was sent instead of it would open or close the same once more, and goes too; what rests as protection stays.
+    """
+    was = "given up" if order.status is OrderStatus.ABANDONED else order.status.value
+    text = f"{order.ref} was {was} and works after all"
+    if order.can_increase_risk:
+        halt_on_mismatch(work, work.positions.by_id[order.position], text)
+    else:
+        work.alarm(order.bot, f"{text}: it is taken back", order.position)
+    for other in work.live_orders(order.position):
+        if order.purpose in CLOSING and other.purpose in CLOSING:
+            cancel(work, other, Cause.INSTEAD_OF_REVIVED, order.ref)
+    cancel(work, work.put_order(replace(order, status=OrderStatus.WORKING, ended=None)), Cause.REVIVED)

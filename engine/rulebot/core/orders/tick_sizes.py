@@ -1,0 +1,74 @@
+"""Price grids of options: what the broker tells of a class counts, of any other the table of products.
+
+A price that it refuses for lying between two steps says that the grid is coarser than was known: then that of classes
+outside of the penny interval program counts (Cboe rule 5.4), and what was refused is sent once more on it.
+"""
+
+from decimal import Decimal
+
+from rulebot.core.state.builder import StateBuilder
+from rulebot.model.cause import MessageMeaning
+from rulebot.model.contract import Option, product
+from rulebot.model.event import OrderMessage
+from rulebot.model.facts import Grids, Listing
+from rulebot.model.money import Rounding, TickRule
+from rulebot.model.order import Order
+from rulebot.model.values import replace
+from rulebot.order.price import option_ticks
+from rulebot.record.codec import encode
+from rulebot.record.record import TICKS, Kind
+
+COARSE = TickRule(((Decimal(0), Decimal("0.05")), (Decimal(3), Decimal("0.10"))))
+"""The grid of classes outside of the penny interval program."""
+_COARSE_WORDS = "multiples of 0.05 below 3.00, and of 0.10 from there"
+
+
+def on_tick_sizes(work: StateBuilder, listing: Listing) -> Grids:
+    """Return the grids that are known with what a listing tells of its class: it counts, whatever was taken before."""
+    if listing.ticks is None:
+        return work.market.facts.ticks
+    return _noted(work, listing.symbol, listing.trading_class, listing.ticks)
+
+
+def on_off_tick_reject(work: StateBuilder, order: Order, event: OrderMessage) -> None:
+    """Take the coarse grid for a class of which the broker refuses a price that lies between two steps, and tell."""
+    option, price = order.legs[0].option, order.terms.price
+    if order.is_combo or option.is_share or price is None or not event.message.means(MessageMeaning.OFF_GRID):
+        return
+    if _lies_on(COARSE, price):
+        return
+    facts = work.market.facts
+    ticks = _noted(work, option.symbol, option.trading_class, COARSE)
+    if ticks is facts.ticks:
+        return
+    work.put_facts(replace(facts, ticks=ticks))
+    text = f"the broker takes no price of {price} for {option}: from now on those of options {option.trading_class} are"
+    work.alarm(order.bot, f"{text} {_COARSE_WORDS}", order.position)
+
+
+def is_off_grid(work: StateBuilder, order: Order) -> bool:
+    """Say whether the broker has refused an order for its price, and another one would be sent now."""
+    option: Option = order.legs[0].option
+    price = order.terms.price
+    if order.is_combo or price is None or not _is_told_off_grid(order):
+        return False
+    return not _lies_on(option_ticks(option, work.market.facts.ticks), price)
+
+
+def _is_told_off_grid(order: Order) -> bool:
+    return order.heard is not None and order.heard.means(MessageMeaning.OFF_GRID)
+
+
+def _lies_on(ticks: TickRule, price: Decimal) -> bool:
+    return ticks.round(price, Rounding.NEAREST) == price
+
+
+def _noted(work: StateBuilder, symbol: str, trading_class: str, ticks: TickRule) -> Grids:
+    """Return the grids with that of a class. One that is news, or that the table has not, is recorded each time it is
+    told: a start goes by it.
+    """
+    known, by_table = work.market.facts.ticks, product(symbol).option_ticks
+    before = known.get(trading_class) or by_table
+    if (ticks, before) != (by_table, by_table):
+        work.record(Kind.FACTS, symbol=symbol, what=TICKS, value=encode(ticks), trading_class=trading_class)
+    return known if ticks == before else {**known, trading_class: ticks}

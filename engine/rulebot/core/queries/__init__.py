@@ -1,0 +1,1 @@
+"""Questions about a state that several stages ask; nothing here changes anything."""

@@ -1,0 +1,1 @@
+"""Our books compared with the account that the broker reports."""

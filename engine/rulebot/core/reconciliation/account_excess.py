@@ -1,0 +1,101 @@
+"""What the account holds beyond our books of the options that our bots trade: a person is told, once.
+
+It may be somebody's own, and keeps out only what would be netted with it. It may also be what a store that was put
+back does not know, or what another engine has opened: then nobody watches it. With a connection our fills come first.
+In a run they may be told after the account has shown what they made, so it counts once it has stayed for a while. A
+start knows what was told in its session.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from rulebot.core.exits.bracket_orders import option_has_expired
+from rulebot.core.reconciliation.account_shortfall import expected_holdings
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.state import Account, Surplus
+from rulebot.model.contract import Option
+from rulebot.model.money import ZERO
+from rulebot.model.values import replace
+from rulebot.record.codec import encode
+from rulebot.record.record import SURPLUS, Json, Kind
+
+STAYS = timedelta(minutes=2)
+"""How long it must have been there: fills that were missed are asked for within a minute."""
+NAMED = 8
+"""How many options an alarm names."""
+
+
+def record_excess(work: StateBuilder, ours: Mapping[Option, int] | None = None) -> None:
+    """Compare what the account holds with our books; what is put on hold, or told as closed twice, is told there.
+
+    ours: our books, where they are at hand.
+    """
+    known = work.account.surplus
+    found = {}
+    for option, contracts in _beyond(work, expected_holdings(work) if ours is None else ours).items():
+        before = known.get(option, Surplus(0, work.at, 0))
+        if before.contracts != contracts:
+            before = before._replace(contracts=contracts, since=work.at)
+        found[option] = before._replace(told=contracts) if option in work.account.doubts else before
+    if found != known:
+        work.account = replace(work.account, surplus=found)
+
+
+def report_excess(work: StateBuilder, stays: timedelta = STAYS) -> None:
+    """Tell a person what the account has held beyond our books for so long, and was not told yet."""
+    if not is_untold(work.account):
+        return
+    record_excess(work)
+    known = work.account.surplus
+    lasting = {x: each.contracts for x, each in known.items() if each.is_untold and work.at - each.since >= stays}
+    due = {x: lasting[x] for x in sorted(lasting, key=str) if not _may_be_filled(work, x, lasting[x])}
+    if due:
+        told = {option: known[option]._replace(told=contracts) for option, contracts in due.items()}
+        work.account = replace(work.account, surplus={**known, **told})
+        named = ", ".join(f"{contracts:+d} {option}" for option, contracts in list(due.items())[:NAMED])
+        more = f" and {len(due) - NAMED} more" if len(due) > NAMED else ""
+        text = f"the account holds {named}{more} that no position of ours explains"
+        words = f"{text}: nobody watches it, unless it is your own"
+        beyond: dict[str, Json] = {SURPLUS: [[encode(option), contracts] for option, contracts in due.items()]}
+        work.record(Kind.ALARM, text=words, **beyond)
+
+
+def is_untold(account: Account) -> bool:
+    """Say whether the account may hold something beyond our books that nobody was told of."""
+    return any(each.is_untold for each in account.surplus.values())
+
+
+def _beyond(work: StateBuilder, ours: Mapping[Option, int]) -> dict[Option, int]:
+    """Return how many contracts the account holds beyond our books of what our bots deal in, - short."""
+    found = {}
+    for option, held in work.account.holdings.items():
+        if isinstance(option, Option) and not option.is_share:
+            beyond = _more(int(held), ours.get(option, 0))
+            if beyond and not option_has_expired(work, option):
+                found[option] = beyond
+    classes = _classes(work) if found else ()
+    return {option: beyond for option, beyond in found.items() if option.trading_class in classes} if found else {}
+
+
+def excess_of(work: StateBuilder, option: Option) -> int:
+    """Return how many contracts of one option the account holds beyond our books, - short."""
+    held = int(work.account.holdings.get(option, ZERO))
+    return _more(held, expected_holdings(work).get(option, 0)) if held else 0
+
+
+def _more(held: int, ours: int) -> int:
+    return held - ours if (held - ours) * held > 0 else 0
+
+
+def _classes(work: StateBuilder) -> set[str]:
+    """Return the trading classes of the options that our bots trade, or hold."""
+    chains = (chain for text in work.program.texts for chain in text.plan.needs.chains)
+    return {trading_class for _, trading_class, _ in chains} | {leg.option.trading_class for leg in work.held_legs()}
+
+
+def _may_be_filled(work: StateBuilder, option: Option, contracts: int) -> bool:
+    """Say whether an order that may still fill deals in an option on that side: its fill may not be told yet."""
+    orders = work.all_live_orders()
+    return any(
+        order.side_of(leg).sign * contracts > 0 for order in orders for leg in order.legs if leg.option == option
+    )

@@ -1,0 +1,508 @@
+"""What our books hold against what the account has.
+
+Where the account holds less of an option, rulebot protects and closes only what both hold (`Position.common`), so that
+no order of it ever opens the other side. What rests is resized within a second, and at once where the broker tells that
+others have traded the option. Exits go on with what both hold; a position of several legs waits for fills before it is
+closed in part. After half a minute a person is told. Both are compared whenever one of them changes, for a fill may be
+told after the account has shown it.
+
+What some positions hold long and others short is one count in the account. Which side of it is lacking follows from
+where the count differs: one less than our books is a long contract that is gone, one more a short one.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from rulebot.core.exits.bracket_orders import RESTING, cancel, option_has_expired, resting_orders
+from rulebot.core.exits.protective_stops import AT_MARKET
+from rulebot.core.gate.exit_retry import pause_exits, release
+from rulebot.core.queries.close_plan import CLOSING
+from rulebot.core.rules.rule_evaluation import wake
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.state import Shortfall
+from rulebot.fill.exit_level import open_value_of
+from rulebot.fill.ledger import leg_of, with_leg
+from rulebot.model.cause import Cause
+from rulebot.model.contract import Contract, Option, Underlying
+from rulebot.model.event import ExecutionReport
+from rulebot.model.money import ZERO
+from rulebot.model.order import Order, Replace
+from rulebot.model.position import HoldReason, MissingLeg, Position, PositionLeg
+from rulebot.model.session import session_before
+from rulebot.model.values import replace
+from rulebot.record.record import Kind
+
+CLOSES = (*CLOSING, *RESTING)
+"""The purposes of orders that close something."""
+FALLEN = timedelta(seconds=1)
+"""How long the account may show fewer contracts than before until what rests is resized: a fill may be told later."""
+DOUBT = timedelta(seconds=30)
+"""How long the account may hold less than our books say: a fill may be told after the position it made."""
+TOO_MUCH = timedelta(seconds=5)
+"""The same until closing orders that are too large are cancelled, and until contracts that a fill of ours has opened
+count as missing."""
+TURNED = timedelta(minutes=1)
+"""How soon after a position was closed the account shows that somebody else had closed it, too."""
+PUT_RIGHT = timedelta(minutes=2)
+"""How soon the account must have again what it lacked for that to have been a list that was wrong, not a trade."""
+
+
+def expected_holdings(work: StateBuilder) -> dict[Option, int]:
+    """Return what our positions hold of each contract that the account must have, negative when short.
+
+    Of all positions: one that was closed holds something between a fill that is told late and what follows from it.
+    """
+    ours: dict[Option, int] = {}
+    for position in work.positions.by_id.values():
+        for leg in _told_of(work, position):
+            ours[leg.option] = ours.get(leg.option, 0) + leg.signed_held
+    return ours
+
+
+def _told_of(work: StateBuilder, position: Position) -> list[PositionLeg]:
+    """Return the legs held of which the account tells whether it has them: not what has expired.
+
+    Shares beside an option that has expired may have gone with it: they count again when it is settled.
+    """
+    held = [leg for leg in position.legs if leg.held]
+    trading = [leg for leg in held if not option_has_expired(work, leg.option)] if held else []
+    return trading if len(trading) == len(held) else [leg for leg in trading if not leg.option.is_share]
+
+
+def has_delivered(work: StateBuilder, position: Position) -> bool:
+    """Say whether the account lacks shares that may have gone with options of a position that have still to settle."""
+    today = work.schedule.session.date
+    held = [leg for leg in position.legs if leg.held]
+    if not any(leg.option.expiry < today for leg in held):
+        return False
+    books = list(work.held_legs())
+    return any(
+        lacks(work, leg.option, sum(each.signed_held for each in books if each.option == leg.option))
+        for leg in held
+        if leg.option.is_share
+    )
+
+
+def _doubted(work: StateBuilder, ours: Mapping[Option, int], *, has_fallen: bool = False) -> dict[Option, Shortfall]:
+    """Return the options of which the account holds less than our books say.
+
+    Where positions hold both sides of one, that is also a count that differs: one of them has lost what it held. Of
+    what was closed a moment ago, it is what the account holds on the other side.
+    """
+    doubts = work.account.doubts
+    apart = {option: lacking for option, count in ours.items() if (lacking := lacks(work, option, count))}
+    found: dict[Option, int] = {}
+    if apart:
+        held = [leg for position in work.positions.by_id.values() for leg in _told_of(work, position)]
+        short = dict.fromkeys(leg.option for leg in held if leg.signed_held * apart.get(leg.option, 0) > 0)
+        found = {option: 1 if apart[option] > 0 else -1 for option in short}
+    found |= {leg.option: leg.sign for _, leg in _closed_twice(work, doubts, ours)}
+    return {option: _since(work, doubts.get(option), side, has_fallen) for option, side in found.items()}
+
+
+def lacks(work: StateBuilder, option: Option, ours: int) -> int:
+    """Return how many contracts the account lacks of what our books hold, - of shorts; 0 where it agrees.
+
+    Others may hold shares in the account, and more of them than our books is nothing that it lacks.
+    """
+    lacking = ours - int(work.account.holdings.get(option, ZERO)) - _unshown(work, option)
+    return 0 if option.is_share and lacking * ours <= 0 else lacking
+
+
+def _unshown(work: StateBuilder, option: Option) -> int:
+    """Return what fills of ours have changed, + bought, that the account has still to show."""
+    doubt = work.account.doubts.get(option)
+    if doubt is None or doubt.filled_at is None or work.at - doubt.filled_at >= TOO_MUCH:
+        return 0
+    return doubt.fills
+
+
+def note_fill(work: StateBuilder, option: Option, bought: int, executed_at: datetime | None) -> None:
+    """Count a fill of ours, - sold, that came after the account lacked an option: that is no part of what it lacks."""
+    doubt = work.account.doubts.get(option)
+    if doubt is not None and (executed_at is None or executed_at > doubt.since):
+        fills = _unshown(work, option) + bought
+        _keep(work, {**work.account.doubts, option: doubt._replace(fills=fills, filled_at=work.at)})
+
+
+def count_told(work: StateBuilder, options: Iterable[Option]) -> None:
+    """Forget fills of ours that the account shows from now on: it has told its count of these options."""
+    doubts = work.account.doubts
+    told = {option: doubts[option]._replace(fills=0, filled_at=None) for option in options if option in doubts}
+    if told:
+        _keep(work, {**doubts, **told})
+
+
+def _since(work: StateBuilder, known: Shortfall | None, side: int, has_fallen: bool) -> Shortfall:
+    return known if known is not None and known.side == side else Shortfall(work.at, side, has_fallen)
+
+
+def _closed_twice(
+    work: StateBuilder, doubts: Mapping[Option, Shortfall], ours: Mapping[Option, int]
+) -> list[tuple[Position, PositionLeg]]:
+    """Return the legs that were closed a moment ago, and of which the account holds the other side since."""
+    told = _closed_as_told(work, work.at - TURNED - DOUBT)
+    if not told:
+        return []
+    return [
+        (position, leg)
+        for position in map(work.positions.by_id.__getitem__, told)
+        for leg in position.legs
+        if leg.closed > leg.settled and leg.held <= 0
+        if not leg.option.is_share and not option_has_expired(work, leg.option)
+        if (work.account.holdings.get(leg.option, ZERO) - ours.get(leg.option, 0)) * leg.sign < 0
+        if leg.option in doubts or work.at - told[position.id] <= TURNED
+    ]
+
+
+def _closed_as_told(work: StateBuilder, since: datetime) -> dict[str, datetime]:
+    """Return the positions that were told since then to be closed, or a part of them, and when: it may be hours ago."""
+    told = {
+        each.id: each.closed_at
+        for each in work.positions.by_id.values()
+        if each.state == "closed" and each.closed_at is not None and each.closed_at >= since
+    }
+    for order in work.orders.by_ref.values():
+        name, at = order.position, order.changed_at
+        if at >= since and order.has_fills and order.purpose in CLOSES and name in work.positions.by_id:
+            told[name] = max(told.get(name, at), at)
+    return told
+
+
+def recompute_shortfalls(
+    work: StateBuilder, ours: Mapping[Option, int] | None = None, *, has_fallen: bool = False
+) -> None:
+    """Compare again after a fill, which may be of what somebody has closed before it was told, or a settlement.
+
+    ours: our books, where they are at hand. has_fallen: the account has just shown fewer contracts.
+    """
+    _keep(work, _doubted(work, expected_holdings(work) if ours is None else ours, has_fallen=has_fallen))
+
+
+def clear_settled(work: StateBuilder) -> None:
+    """Doubt no more, as a run begins, what has been settled since the account was last seen to change."""
+    still = _doubted(work, expected_holdings(work)) if work.account.doubts else {}
+    _keep(work, {option: doubt for option, doubt in work.account.doubts.items() if still.get(option) == doubt})
+
+
+def _keep(work: StateBuilder, doubts: Mapping[Option, Shortfall]) -> None:
+    if doubts != work.account.doubts:
+        work.account = replace(work.account, doubts=doubts)
+
+
+def review_shortfalls(work: StateBuilder, waiting: frozenset[Option] = frozenset()) -> None:
+    """Act on what the account lacks, and tell a person after a while, unless it waits; end what it has again."""
+    lasting: set[Option] = set()
+    if work.account.doubts:
+        recompute_shortfalls(work)
+        doubts = work.account.doubts
+        lasting = {option for option, doubt in doubts.items() if work.at - doubt.since >= DOUBT}
+        _tell_closed_twice(work, lasting)
+    hold(work, lasting - waiting)
+    fit_orders(work)
+
+
+def fit_orders(work: StateBuilder) -> None:
+    """Have no order of ours close more than the account holds: resize what rests, cancel exits that are too large."""
+    record_missing(work)
+    for position in work.active_positions():
+        if position.missed:
+            _fit_resting(work, position)
+    if work.account.doubts:
+        _take_exits_back(work)
+
+
+def _fit_resting(work: StateBuilder, position: Position) -> None:
+    """Make orders that rest for a position no larger than what the account holds of it."""
+    left = {leg.name: leg.held for leg in position.common.legs}
+    for order in resting_orders(work, position.id):
+        count = min(max(left[leg.name], 0) // leg.ratio for leg in order.legs)
+        if order.remaining <= count:
+            continue
+        if count == 0:
+            cancel(work, order, Cause.NOT_IN_ACCOUNT)
+        elif order.is_working:
+            resized = work.put_order(order.with_terms(order.filled + count, order.terms.price))
+            work.commands.append(Replace(resized))
+
+
+def _take_exits_back(work: StateBuilder) -> None:
+    """Cancel closing orders that would together close more of a contract than the account holds of its side.
+
+    After a few seconds, and at once where the broker has told that others have traded it.
+    """
+    told, doubts = _dealt_by_others(work), work.account.doubts
+    doubtful = [option for option, doubt in doubts.items() if option in told or work.at - doubt.since >= TOO_MUCH]
+    closing = [order for order in work.all_live_orders() if order.purpose in CLOSING and order.ended is None]
+    if not doubtful or not closing:
+        return
+    ours = expected_holdings(work)
+    for option in sorted(doubtful, key=str):
+        side = doubts[option].side
+        of_it = {order.ref: count for order in closing if (count := _would_close(order, option, side))}
+        left = _held_of(work, option, side) - lacks(work, option, ours.get(option, 0)) * side
+        if sum(of_it.values()) > max(left, 0):
+            for ref in of_it:
+                cancel(work, work.orders.by_ref[ref], Cause.ACCOUNT_HOLDS_LESS)
+
+
+def waits_for_account(work: StateBuilder, position: Position) -> bool:
+    """Say whether an exit waits, since the account lacks something of a position and fills may explain it.
+
+    What closes at market for want of protection does not. One leg is closed as far as the account holds it. Of several
+    legs one may cover another: those wait for `DOUBT`, or until the broker tells that others have traded.
+    """
+    if work.is_unsure(position):
+        return True
+    if position.exit_reason in AT_MARKET:
+        return False
+    if sum(leg.held > 0 for leg in position.legs) < 2 and not _may_be_assigned(work, position):
+        return False
+    lacking = {leg.option for leg in position.legs if work.is_lacking(leg)}
+    if not lacking or position.hold:
+        return False
+    told = _dealt_by_others(work)
+    return any(option not in told and work.at - work.account.doubts[option].since <= DOUBT for option in lacking)
+
+
+def _may_be_assigned(work: StateBuilder, position: Position) -> bool:
+    """Say whether shares have moved while short options went that deliver them: which is booked after `DOUBT`."""
+    shifts = work.account.shifts
+    return any(
+        leg.sign < 0 and leg.option.symbol in shifts and work.at - shifts[leg.option.symbol].at <= DOUBT + FALLEN
+        for leg in position.legs
+        if work.is_lacking(leg) and not leg.option.is_share
+    )
+
+
+def _would_close(order: Order, option: Option, side: int) -> int:
+    """Return how many contracts of an option an order has still to close, of what is long (1) or short (-1)."""
+    closing = (leg for leg in order.legs if leg.option == option and not leg.opens)
+    return sum(order.remaining * leg.ratio for leg in closing if order.side_of(leg).sign == -side)
+
+
+def _held_of(work: StateBuilder, option: Option, side: int) -> int:
+    """Return how many contracts of an option our positions hold on one side."""
+    legs = (
+        leg for position in work.positions.by_id.values() for leg in _told_of(work, position) if leg.option == option
+    )
+    return sum(max(leg.signed_held * side, 0) for leg in legs)
+
+
+def _dealt_by_others(work: StateBuilder) -> frozenset[Option]:
+    """Return the options in which others were told to have dealt a moment ago, and that is booked to nothing."""
+    reports = (booked.foreign for booked in work.positions.booked.values())
+    return frozenset(each.option for each in reports if each and each.option and work.at - each.at <= DOUBT)
+
+
+def _tell_closed_twice(work: StateBuilder, doubts: Collection[Option]) -> None:
+    """Tell a person what was closed twice, by an exit of ours and past us: what the account holds now is nobody's."""
+    for position, leg in _closed_twice(work, work.account.doubts, expected_holdings(work)) if doubts else ():
+        if leg.option in doubts:
+            held = work.account.holdings.get(leg.option, ZERO)
+            assigned = _or_assigned(work, leg.option)
+            what = position.id if position.state == "closed" else f"{leg.name} of {position.id}"
+            text = f"{what} is closed, and the account holds {held} {leg.option}: closed by hand, too{assigned}?"
+            work.alarm(position.bot, f"{text} Nobody watches it: a person must look", position.id)
+
+
+def _or_assigned(work: StateBuilder, option: Option) -> str:
+    """Return what else may have become of contracts: assigned, with the shares that the account holds, or adjusted."""
+    adjusted, doubt = work.account.adjusted.get(option.symbol), work.account.doubts.get(option)
+    if adjusted is not None and doubt is not None and abs(adjusted - doubt.since) <= DOUBT:
+        return ", or adjusted, as after a split (other options have come)"
+    shares = work.account.holdings.get(Underlying(option.symbol), ZERO)
+    return f", or assigned (it holds {shares} {option.symbol})" if shares else ""
+
+
+def record_missing(work: StateBuilder, *, at_once: bool = False) -> None:
+    """Keep with each position what the account lacks of it, and at what price that was quoted when it was first seen.
+
+    at_once: also what it lacks only since now. Nothing more is told of what has expired. The bot is judged at once: a
+    leg that has lost its cover waits for no quote.
+    """
+    doubts = work.account.doubts
+    noted = [each for each in work.active_positions() if each.missed or (doubts and work.is_doubted(each))]
+    if not noted:
+        return
+    ours = expected_holdings(work)
+    due = frozenset(doubts) if at_once else _due(work)
+    for position in noted:
+        missed = tuple(_missed(work, position, due, ours))
+        if missed != position.missed:
+            work.put_position(replace(position, missed=missed))
+            wake(work, position.bot, 0.0)
+
+
+def _due(work: StateBuilder) -> frozenset[Option]:
+    """Return the options that the account has lacked long enough, or that others were told to have traded."""
+    told, doubts = _dealt_by_others(work), work.account.doubts
+    return frozenset(option for option, doubt in doubts.items() if option in told or work.at >= _due_at(doubt))
+
+
+def doubts_due(work: StateBuilder) -> datetime | None:
+    """Return when what the account lacks is to be acted on next, None while nothing waits for that."""
+    unsure = [each for each in work.active_positions() if work.is_unsure(each)] if work.account.doubts else []
+    lacking = {leg.option for each in unsure for leg in each.legs if work.is_lacking(leg)}
+    return min((_due_at(work.account.doubts[option]) for option in lacking), default=None)
+
+
+def _due_at(doubt: Shortfall) -> datetime:
+    return doubt.since + (FALLEN if doubt.has_fallen else TOO_MUCH)
+
+
+def _missed(
+    work: StateBuilder, position: Position, due: Collection[Option], ours: Mapping[Option, int]
+) -> Iterator[MissingLeg]:
+    known = {each.leg: each for each in position.missed}
+    for leg in position.legs:
+        before = known.get(leg.name)
+        is_over = leg.option not in ours or option_has_expired(work, leg.option)
+        if is_over:
+            if before is not None and leg.held:
+                yield before
+        elif work.is_lacking(leg) and (before is not None or leg.option in due):
+            before = before or MissingLeg(leg.name, 0, None, work.account.doubts[leg.option].since)
+            is_unknown = before.price is None and not position.is_split_in(leg.option)
+            price = _middle(work, leg) if is_unknown else before.price
+            count, absent = _lost(work, leg, ours[leg.option]), _absent(work, position, leg, ours[leg.option])
+            yield replace(before, contracts=count, price=price, absent=absent)
+        elif before is not None and position.hold and leg.held:
+            yield replace(before, absent=min(before.absent, leg.held))
+
+
+def _absent(work: StateBuilder, position: Position, leg: PositionLeg, ours: int) -> int:
+    """Return how many contracts of a leg to leave alone: what it lacked before. Else the newest positions lack it."""
+    left, found = abs(lacks(work, leg.option, ours)), dict[tuple[str, str], int]()
+    for is_known in (True, False):
+        for other in reversed(work.active_positions()):
+            for held in other.legs:
+                if held.option == leg.option and held.held > 0 and held.sign == leg.sign:
+                    most = min(other.absent(held.name), held.held) if is_known else held.held
+                    before = found.get((other.id, held.name), 0)
+                    found[other.id, held.name] = before + min(left, most - before)
+                    left -= min(left, most - before)
+    return found.get((position.id, leg.name), 0)
+
+
+def on_late_fill(work: StateBuilder, name: str, leg: str) -> None:
+    """Miss no more what a fill of ours, told late, has taken from our books too; a hold for that alone ends.
+
+    What somebody may have opened anew stays theirs, whatever our orders close beside it.
+    """
+    before = work.positions.by_id[name].missed
+    if not before:
+        return
+    record_missing(work)
+    position = work.positions.by_id[name]
+    if position.hold is HoldReason.OPENED_AGAIN:
+        return
+    is_there = not work.is_lacking(leg_of(position, leg))
+    missed = tuple(each for each in position.missed if not (is_there and each.leg == leg))
+    position = work.put_position(replace(position, missed=missed))
+    is_over = any(each.leg == leg for each in before) and not position.missed and not position.is_closed_too_far
+    if is_over and position.hold is HoldReason.ACCOUNT_DIFFERS and _is_there_again(work, position):
+        text = f"the fills of ours that {name} was on hold for are told: its exits go on"
+        work.record(Kind.ALARM, position.bot, name, text=text)
+        work.put_position(release(position))
+
+
+def _lost(work: StateBuilder, leg: PositionLeg, ours: int) -> int:
+    """Return how many contracts of a leg are gone: those of the only one that holds its side, or of all; else 0."""
+    lacking, together = abs(lacks(work, leg.option, ours)), _held_of(work, leg.option, leg.sign)
+    if together == leg.held:
+        return min(lacking, leg.held)
+    return leg.held if lacking >= together else 0
+
+
+def _middle(work: StateBuilder, leg: PositionLeg) -> Decimal | None:
+    """Return the middle of the quotes of a leg per share, None while they are not sound."""
+    value = open_value_of(leg, work.market.board, work.now)
+    return None if value is None else Decimal(f"{value:.4f}")
+
+
+def hold(work: StateBuilder, missing: set[Option]) -> None:
+    """Tell a person which positions the account lacks something of, and end what it has again."""
+    for position in work.active_positions():
+        if not missing and not position.hold:
+            continue
+        gone = sorted({leg.option for leg in position.legs if leg.option in missing and work.is_lacking(leg)}, key=str)
+        if gone and not position.hold:
+            _hold(work, position, gone)
+        elif position.hold is HoldReason.ACCOUNT_DIFFERS and _is_there_again(work, position):
+            _end_hold(work, position)
+
+
+def _hold(work: StateBuilder, position: Position, gone: list[Option]) -> None:
+    """Put a position on hold in part: its orders close only what the account holds."""
+    lacks = f"the account holds less {gone[0]} than our books"
+    text = f"{lacks}: closed by hand{_or_assigned(work, gone[0])}?"
+    left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in position.common.legs if leg.held > 0)
+    rest = (
+        f"rulebot protects and closes only the rest, {left}" if left else f"nothing is left of {position.id} to close"
+    )
+    words = f"{text} {rest}. 'rulebot resume' adopts the account's quantity"
+    work.record(Kind.ALARM, position.bot, position.id, text=words)  # each time, also in the same words
+    work.put_position(replace(position, hold=HoldReason.ACCOUNT_DIFFERS, on_hold=words))
+
+
+def _end_hold(work: StateBuilder, position: Position) -> None:
+    """Let exits act on all of a position again, unless what is there again may be somebody's own."""
+    names = ", ".join(str(leg.option) for leg in position.legs if leg.held)
+    if _may_be_opened_anew(work, position):
+        what = f"the account holds {names} again, and somebody may have opened it anew"
+        text = f"{what}: rulebot leaves that alone until 'rulebot resume'"
+        work.alarm(position.bot, f"{text}. A person must look", position.id)
+        work.put_position(replace(position, hold=HoldReason.OPENED_AGAIN, on_hold=text))
+        return
+    text = f"the account holds {names} again: the exits of {position.id} go on"
+    work.record(Kind.ALARM, position.bot, position.id, text=text)
+    work.put_position(replace(release(position), missed=()))
+
+
+def _may_be_opened_anew(work: StateBuilder, position: Position) -> bool:
+    """Say whether what the account lacked may be there again by a trade of somebody: a list that was wrong is soon put
+    right, while the exchange is closed and the broker resets itself in an hour or more.
+    """
+    since = min((each.since for each in position.missed), default=None)
+    if since is None or (work.at - since > PUT_RIGHT and not _is_closed_since(work, since)):
+        return True
+    options = {leg.option for leg in position.legs if leg.held}
+    reports = (booked.foreign for booked in work.positions.booked.values())
+    return any(each is not None and each.option in options and _is_since(each, since) for each in reports)
+
+
+def _is_since(report: ExecutionReport, since: datetime) -> bool:
+    """Say whether an execution may be as new as that: one of an unknown time may."""
+    return report.executed_at is None or report.executed_at >= since
+
+
+def _is_closed_since(work: StateBuilder, since: datetime) -> bool:
+    """Say whether no session was on from then until now."""
+    session, at = work.schedule.session, work.at
+    last = session if at >= session.close else session_before(session.date)
+    return since >= last.close and not session.is_on(at)
+
+
+def _is_there_again(work: StateBuilder, position: Position) -> bool:
+    """Say whether the account has what a position holds."""
+    known = _told_of(work, position)
+    return bool(known) and not any(map(work.is_lacking, known))
+
+
+def check_contract_ids(work: StateBuilder, contracts: Iterable[Contract]) -> None:
+    """Stop what holds an option that the broker numbers otherwise than before: it may be another contract now.
+
+    After a corporate action the same strike and expiry may name what delivers something else (faults.md row 74).
+    """
+    numbers = {option: option for option in contracts if isinstance(option, Option) and option.con_id}
+    for position in work.active_positions() if numbers else ():
+        for leg in position.legs:
+            now = numbers.get(leg.option)
+            if leg.held and now is not None and leg.option.con_id and now.con_id != leg.option.con_id:
+                text = (
+                    f"the broker numbers {leg.option} {now.con_id}, and it was {leg.option.con_id}: another contract?"
+                )
+                position = work.put_position(with_leg(work.positions.by_id[position.id], leg.name, option=now))
+                pause_exits(work, position, HoldReason.CONTRACT_CHANGED, text)

@@ -1,0 +1,110 @@
+"""What the account was seen to hold, on record as it changes: a start compares with it what the account holds then.
+
+It is kept of the symbols of our positions, other people's contracts included: what was assigned, or split, shows in all
+of them together. With it goes when that was seen to change: what is still being confirmed is so after a start.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import TypeVar
+
+from rulebot.core.exits.bracket_orders import option_has_expired
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.state import AccountSeen, State
+from rulebot.model.contract import Contract, Option
+from rulebot.model.session import session_from
+from rulebot.model.values import replace
+from rulebot.record.codec import encode
+from rulebot.record.record import ACCOUNT_SEEN, Json, Kind
+
+C = TypeVar("C", bound=Contract)
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def is_known(state: State) -> bool:
+    """Say whether it is known what the account held until now: not as a first run begins."""
+    return state.connection.is_ready or state.account.seen_at is not None
+
+
+def record_share_change(work: StateBuilder, before: State) -> None:
+    """Record what the account holds, of our symbols, if that is not what it held before.
+
+    Not while the broker still lists it, one contract after the other.
+    """
+    if work.connection.is_ready:
+        symbols = _symbols(work)
+        seen = _seen(work.state, symbols)
+        if seen != _seen(before, symbols):
+            _record(work, seen)
+
+
+def record_snapshot(work: StateBuilder, until: datetime | None = None) -> None:
+    """Record what the account holds of our symbols. until: when that was known last, before now."""
+    if symbols := _symbols(work):
+        of: dict[str, Json] = {"until": until.isoformat()} if until else {}
+        _record(work, _seen(work.state, symbols), **of)
+
+
+def _record(work: StateBuilder, seen: AccountSeen, **of: Json) -> None:
+    work.record(Kind.FACTS, symbol="", what=ACCOUNT_SEEN, value=encode(_in_order(seen)), **of)
+
+
+def _symbols(work: StateBuilder) -> set[str]:
+    return {leg.option.symbol for position in work.positions.by_id.values() for leg in position.legs}
+
+
+def _seen(state: State, symbols: set[str]) -> AccountSeen:
+    return AccountSeen(
+        _of(state.account.holdings, symbols),
+        _by_symbol(state.account.costs, symbols),
+        _of(state.account.at_last, symbols),
+        _of(state.account.doubts, symbols),
+        _by_symbol(state.account.shifts, symbols),
+        _by_symbol(state.account.adjusted, symbols),
+    )
+
+
+def _by_symbol(found: Mapping[str, V], symbols: set[str]) -> dict[str, V]:
+    return {symbol: value for symbol, value in found.items() if symbol in symbols} if found else {}
+
+
+def _of(found: Mapping[C, V], symbols: set[str]) -> dict[C, V]:
+    """Return what there is of any contract on these symbols: not the counts that are zero."""
+    return {each: value for each, value in found.items() if value and each.symbol in symbols} if found else {}
+
+
+def _in_order(seen: AccountSeen) -> AccountSeen:
+    """Return the same, each by name, whatever came first."""
+    return AccountSeen(
+        _by_name(seen.holdings),
+        _by_name(seen.costs),
+        _by_name(seen.at_last),
+        _by_name(seen.doubts),
+        _by_name(seen.shifts),
+        _by_name(seen.adjusted),
+    )
+
+
+def _by_name(found: Mapping[K, V]) -> dict[K, V]:
+    return {each: found[each] for each in sorted(found, key=str)} if len(found) > 1 else {**found}
+
+
+def note_expired(work: StateBuilder, holdings: Mapping[Contract, Decimal]) -> None:
+    """Keep what the account had of what has expired and is in its new list no more.
+
+    What it had is known if it was seen when nobody could trade it any more.
+    """
+    account, seen_at = work.account, work.account.seen_at
+    if seen_at is None:
+        return
+    ours = {leg.option for leg in work.held_legs()}
+    gone = {
+        option: count
+        for option, count in account.holdings.items()
+        if isinstance(option, Option) and option in ours and count and not holdings.get(option)
+        if option_has_expired(work, option) and seen_at >= session_from(option.expiry).close
+    }
+    if gone:
+        work.account = replace(account, at_last={**gone, **account.at_last})

@@ -1,0 +1,214 @@
+"""The connection comes and goes: start-up and reconnect are one path, which compares our books with the broker's.
+
+What the broker still has is adopted by its ref; what filled on an earlier day is taken up from the account. What is not
+listed is UNKNOWN: what was acknowledged is asked for again (`asking.py`), the other is taken back when its grace is
+over (at once when it never came to the gateway: `arrival.py`) and, when the broker has none, ABANDONED. Nothing is ever
+traded to make books agree: what the account does not hold is put on hold.
+"""
+
+from datetime import datetime, timedelta
+
+from rulebot.core.exits.bracket_orders import cancel_entries
+from rulebot.core.gate.exit_retry import alarm_unclosed
+from rulebot.core.orders.executions import fit_what_works, works_too_large
+from rulebot.core.orders.missed_fills import book_missed_fills
+from rulebot.core.orders.order_status_requests import listed_at_first
+from rulebot.core.orders.undelivered_orders import tell_unprotected, undelivered_orders
+from rulebot.core.reconciliation.account_excess import record_excess, report_excess
+from rulebot.core.reconciliation.account_shortfall import (
+    check_contract_ids,
+    count_told,
+    expected_holdings,
+    hold,
+    recompute_shortfalls,
+    record_missing,
+)
+from rulebot.core.reconciliation.account_snapshot import note_expired, record_snapshot
+from rulebot.core.reconciliation.corporate_actions import note_options, note_split
+from rulebot.core.reconciliation.early_assignment import book_assigned, record_share_change
+from rulebot.core.reconciliation.external_closes import book_external_close
+from rulebot.core.rules.clock_corrections import handle_clock_set_back
+from rulebot.core.rules.rule_evaluation import wake
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.state import NEVER, NOTHING, State, TradingMode
+from rulebot.decide.limits import clock_words
+from rulebot.model.cause import Cause
+from rulebot.model.contract import Option, Underlying, share
+from rulebot.model.event import ClocksApart, LinkDown, LinkUp
+from rulebot.model.money import ZERO
+from rulebot.model.order import OrderStatus
+from rulebot.model.text import counted
+from rulebot.model.values import replace
+from rulebot.record.record import COMPUTER_AHEAD, Kind
+
+CONNECTED_AGAIN = "connected again"
+TOLD_AWAY = timedelta(minutes=1)
+UNWATCHED = timedelta(minutes=10)
+"""How long there may be no broker until a person is told that nobody watches what is open."""
+
+
+def link_down(work: StateBuilder, event: LinkDown) -> None:
+    """Nothing is known of live orders until the next LinkUp; quotes are forgotten."""
+    lost, seen_at = event.since or event.at, work.account.seen_at
+    work.record(Kind.LINK, up=False, reason=event.reason)
+    if work.connection.is_ready:
+        seen_at = lost
+        record_snapshot(work, until=lost)
+    work.inquiries = replace(work.inquiries, risen=frozenset(), unarrived=frozenset())
+    for order in work.all_live_orders():
+        if order.status is OrderStatus.SENDING:
+            work.put_order(replace(order.for_cause(Cause.LINK_DOWN), status=OrderStatus.UNKNOWN))
+    down_at = work.connection.down_at or lost
+    work.connection = replace(work.connection, is_linked=False, is_ready=False, down_at=down_at)
+    work.account = replace(work.account, seen_at=seen_at)
+
+
+def link_up(work: StateBuilder, event: LinkUp) -> None:
+    """Adopt what the broker has, doubt what it does not list, and compare positions; then READY."""
+    again = "" if work.connection.down_at is None else CONNECTED_AGAIN
+    work.record(Kind.LINK, up=True, reason=again, account=event.account, lockstep=event.lockstep)
+    handle_clock_set_back(work)
+    costs = {held.symbol: cost for held, cost in event.costs if isinstance(held, Underlying)}
+    holdings = dict(event.positions)
+    holdings |= {share(held.symbol): count for held, count in event.positions if isinstance(held, Underlying)}
+    for held in {held for held in (*work.account.holdings, *holdings) if isinstance(held, Underlying)}:
+        note_split(work, held.symbol, holdings.get(held, ZERO), costs.get(held.symbol, ZERO))
+        record_share_change(work, held.symbol, holdings.get(held, ZERO))
+    for option, count in event.positions:
+        if isinstance(option, Option):
+            note_options(work, option, count)
+    note_expired(work, holdings)
+    work.account = replace(work.account, holdings=holdings, costs=costs)
+    work.connection = replace(work.connection, client_id=event.client_id)
+    next_order_id = max(work.orders.next_order_id, event.next_order_id)
+    work.orders = replace(work.orders, next_order_id=next_order_id)
+    at_broker = frozenset(event.order_refs)
+    book_missed_fills(work, at_broker, {held: cost for held, cost in event.costs if isinstance(held, Option)})
+    check_contract_ids(work, (contract for contract, _ in event.positions))
+    count_told(work, work.account.doubts)
+    recompute_shortfalls(work)
+    _compare_positions(work, book_assigned(work, at_once=True))
+    record_snapshot(work)
+    book_external_close(work)
+    unarrived = undelivered_orders(work, event)
+    work.inquiries = replace(work.inquiries, unarrived=unarrived)
+    listed_at_first(work, at_broker)
+    if work.requests.standing.trading is not TradingMode.ACTIVE:
+        cancel_entries(work, "", Cause.ONLY_REDUCES)
+    elif not work.connection.is_time_known:
+        cancel_entries(work, "", Cause.TIME_UNKNOWN)
+    elif not work.connection.takes_records:
+        cancel_entries(work, "", Cause.STORE_FULL)
+    for name in sorted({order.bot for order in work.all_live_orders()} - work.program.bots.keys()):
+        cancel_entries(work, name, Cause.NOT_RUN)
+    _tell_other_ids(work, event)
+    _tell_away(work)
+    tell_unprotected(work)
+    is_first = not work.connection.account_id  # the first list of a run, however often the connection was lost before
+    alarm_unclosed(work, again=is_first)
+    work.connection = replace(work.connection, is_linked=True)
+    for position in work.active_positions():
+        if works_too_large(work, position):  # of what was told before it stood
+            fit_what_works(work, position)
+    for name in work.bots.by_name:
+        wake(work, name, 0.0)
+    work.connection = replace(
+        work.connection,
+        linked_at=work.at,
+        down_at=None,
+        is_unwatched_told=False,
+        is_ready=True,
+        account_id=event.account,
+    )
+    work.account = replace(work.account, seen_at=None, uncovered=NOTHING)
+    work.subscriptions = replace(work.subscriptions, streamed=(), aims=None)
+    work.watch_at(None)
+
+
+def unwatched_text(seconds: float, count: int) -> str:
+    """Return what a person is told of so many open positions."""
+    held = counted(count, "open position")
+    return f"no connection to the broker for {seconds / 60:.0f} minutes: nobody watches {held}"
+
+
+def unwatched_at(state: State) -> datetime:
+    """Return when a person is to be told that nobody watches what is open; NEVER while linked, and once it was told."""
+    if state.connection.down_at is None or state.connection.is_unwatched_told:
+        return NEVER
+    return max(state.connection.down_at, state.schedule.session.open) + UNWATCHED
+
+
+def tell_unwatched(work: StateBuilder) -> None:
+    """Tell it once of a broker who is away behind a gateway that is there: no other alarm comes while he is.
+
+    Only in the session: outside of it no exit acts, and the broker resets his servers every night.
+    """
+    session = work.schedule.session
+    if not unwatched_at(work.state) <= work.at < session.close:
+        return
+    count = sum(not position.is_flat for position in work.active_positions())
+    if not count:
+        return
+    away = work.at - max(work.connection.down_at or work.at, session.open)
+    work.record(Kind.ALARM, text=unwatched_text(away.total_seconds(), count))
+    work.connection = replace(work.connection, is_unwatched_told=True)
+
+
+def _tell_other_ids(work: StateBuilder, event: LinkUp) -> None:
+    """Say that orders of ours work under another client id: only the one that placed an order may touch it."""
+    known = (work.orders.by_ref[ref] for ref in event.order_refs if ref in work.orders.by_ref)
+    others = sorted({order.client_id for order in known if order.order_id} - {event.client_id})
+    for other in others:
+        text = f"orders of ours work at the broker under client id {other}, and this run has {event.client_id}"
+        cannot = "it can neither cancel nor change them, and closes nothing that waits for that"
+        work.record(Kind.ALARM, text=f"{text}: {cannot}. End it, and start again with --client-id {other}")
+
+
+def _tell_away(work: StateBuilder) -> None:
+    """Say how much of the session nobody watched what is open, if it was a minute or more."""
+    session, lost = work.schedule.session, work.connection.down_at
+    if lost is None:
+        return
+    away = min(work.at, session.close) - max(lost, session.open)
+    count = sum(not position.is_flat for position in work.active_positions())
+    if count and away >= TOLD_AWAY:
+        what = "an open position was" if count == 1 else f"{count} open positions were"
+        minutes = away // timedelta(minutes=1)
+        text = f"connected again: {what} not watched for {minutes} min of the session"
+        work.record(Kind.ALARM, text=text)
+
+
+def _compare_positions(work: StateBuilder, waiting: frozenset[Option]) -> None:
+    """Say where the account differs from our books; what it does not have is put on hold, unless it waits."""
+    for option, quantity in expected_holdings(work).items():
+        held = work.account.holdings.get(option, ZERO)
+        if (quantity - held) * quantity > 0:
+            work.record(Kind.ALARM, text=f"our books hold {quantity} {option}, the account holds {held}")
+    record_missing(work, at_once=True)
+    hold(work, set(work.account.doubts) - waiting)
+    record_excess(work)
+    report_excess(work, timedelta(0))
+
+
+def clocks_apart(work: StateBuilder, event: ClocksApart) -> None:
+    """Tell that this computer's clock is wrong. Enter nothing while the broker has not told his time."""
+    if not event.is_known:
+        text = "the broker has not told its time: nothing is entered until it does. Exits go by this computer's clock"
+        if event.seconds:
+            text = (
+                "the broker has not told its time: nothing is entered until it does. Exits go by its last known time. "
+                f"This computer's clock is {clock_words(event.seconds)} it. Set the clock (NTP)"
+            )
+        if work.connection.is_linked:  # else at LinkUp: it may be told with the lists
+            cancel_entries(work, "", Cause.TIME_UNKNOWN)
+    elif event.seconds:
+        apart = f"this computer's clock is {clock_words(event.seconds)} the broker's"
+        text = f"{apart}. Entries and exits go by the broker's time. Set the clock (NTP)"
+    elif work.connection.is_time_known:
+        text = "this computer's clock and the broker's agree again"
+    else:
+        text = "the broker tells its time again"
+    work.record(Kind.ALARM, text=text, **{COMPUTER_AHEAD: event.seconds})
+    for name in work.bots.by_name:
+        wake(work, name, 0.0)
+    work.connection = replace(work.connection, clocks_apart=event.seconds, is_time_known=event.is_known)

@@ -1,0 +1,80 @@
+"""What a corporate action makes of shares and of options on them, seen in the account alone (faults.md row 74).
+
+Nobody tells of a split: the account has other options than before, and more or fewer shares that together have cost
+what they did. An assignment brings no options, and shares at the strike.
+"""
+
+from decimal import Decimal
+
+from rulebot.core.gate.exit_retry import pause_exits
+from rulebot.core.reconciliation.account_snapshot import is_known
+from rulebot.core.state.builder import StateBuilder
+from rulebot.model.contract import Option, Underlying
+from rulebot.model.money import ZERO
+from rulebot.model.position import HoldReason
+from rulebot.model.values import replace
+
+SAME_COST = Decimal("0.05")
+"""By how much the cost of all shares may differ after a split: of a part of one it is cash that comes, and the broker
+counts the premium of a put that was assigned as cost."""
+LESS_THAN_DEALT = Decimal("0.1")
+"""The same as a part of how much their number differs: who deals in some pays or sheds as large a part of the cost."""
+
+
+def note_options(work: StateBuilder, option: Option, count: Decimal) -> None:
+    """Keep when the account got options that no position of ours is of, if it is known what it held before.
+
+    One that has the broker's number of one of ours is that one under another name.
+    """
+    if not is_known(work.state) or abs(count) <= abs(work.account.holdings.get(option, ZERO)):
+        return
+    ours = [leg.option for each in work.positions.by_id.values() for leg in each.legs]
+    if option not in ours:
+        _note(work, option.symbol)
+        for each in ours:
+            if option.con_id and option.con_id == each.con_id:
+                _note(work, each.symbol)
+
+
+def note_split(work: StateBuilder, symbol: str, count: Decimal, cost: Decimal) -> None:
+    """Stop what holds shares of which the account has another number now that has cost as much together.
+
+    cost: average dollars a share.
+    """
+    last = work.account.holdings.get(Underlying(symbol), ZERO), work.account.costs.get(symbol, ZERO)
+    if last == (count, cost):
+        return
+    found = next((each for each in (last, _in_our_books(work, symbol)) if _is_split(*each, count, cost)), None)
+    if found is None:
+        return
+    held, before = found
+    _note(work, symbol)
+    text = f"its shares were split: the account holds {count.normalize():f} {symbol} at {cost.normalize():f} that were"
+    text = f"{text} {held.normalize():f} at {before.normalize():f}"
+    for position in work.active_positions():
+        has_some = any(leg.held and leg.option.is_share and leg.option.symbol == symbol for leg in position.legs)
+        if has_some and not position.is_split:
+            pause_exits(work, position, HoldReason.SHARES_SPLIT, text)
+
+
+def _is_split(held: Decimal, before: Decimal, count: Decimal, cost: Decimal) -> bool:
+    paid = held * before
+    if not paid or held * count <= 0 or held == count:
+        return False
+    most = min(SAME_COST, abs(count / held - 1) * LESS_THAN_DEALT)
+    return abs(count * cost / paid - 1) <= most
+
+
+def _in_our_books(work: StateBuilder, symbol: str) -> tuple[Decimal, Decimal]:
+    """Return the shares that our positions hold, and what they cost on average.
+
+    By these a split is seen of which nothing was known as a run begins, or whose cost is told after the number.
+    """
+    legs = [leg for leg in work.held_legs() if leg.option.is_share and leg.option.symbol == symbol and leg.opened]
+    held = Decimal(sum(leg.signed_held for leg in legs))
+    paid = sum((-leg.entry_cash * leg.held / leg.opened for leg in legs), ZERO)
+    return held, round(paid / held, 4) if held else ZERO
+
+
+def _note(work: StateBuilder, symbol: str) -> None:
+    work.account = replace(work.account, adjusted={**work.account.adjusted, symbol: work.at})

@@ -1,0 +1,66 @@
+"""What is unknown of a position, and since when: an exit that cannot be judged, a price, a quote, what a roll opens.
+
+Kept by position and name with the bot, not on record: after a start each begins anew.
+"""
+
+from datetime import datetime, timedelta
+
+from rulebot.compile.plan import ExitPlan
+from rulebot.core.rules.rule_evaluation import first_missing, wake
+from rulebot.core.state.builder import StateBuilder, alarm_key, key_of
+from rulebot.core.state.state import Reading
+from rulebot.model.position import Position
+from rulebot.model.values import replace
+from rulebot.spec.spec import IfUnknown
+
+TOLD_AGAIN = timedelta(minutes=10)
+"""How long after an alarm that an exit cannot be judged it comes again, if it could be judged in between."""
+
+
+def is_unknown(work: StateBuilder, position: Position, name: str) -> bool:
+    """Say whether it is kept since when this is unknown of a position."""
+    state = work.bots.by_name.get(position.bot)
+    return state is not None and (position.id, name) in state.unknown_since
+
+
+def note_unknown(work: StateBuilder, position: Position, name: str) -> datetime:
+    """Return since when this is unknown of a position of a bot that runs: from now on, if it was known before."""
+    state = work.bots.by_name[position.bot]
+    key = (position.id, name)
+    if key not in state.unknown_since:
+        work.set_bot(position.bot, replace(state, unknown_since={**state.unknown_since, key: work.at}))
+    return state.unknown_since.get(key, work.at)
+
+
+def known_again(work: StateBuilder, position: Position, name: str) -> None:
+    """Forget since when this was unknown of a position."""
+    if is_unknown(work, position, name):
+        state, key = work.bots.by_name[position.bot], (position.id, name)
+        rest = {found: since for found, since in state.unknown_since.items() if found != key}
+        work.set_bot(position.bot, replace(state, unknown_since=rest))
+
+
+def acts_unknown(work: StateBuilder, position: Position, planned: ExitPlan, reading: Reading) -> bool:
+    """Say whether an exit that cannot be judged acts all the same; after its grace an alarm tells of it."""
+    since = note_unknown(work, position, planned.name)
+    left = planned.grace - (work.at - since).total_seconds()
+    if left > 0:
+        wake(work, position.bot, left)
+        return False
+    _tell_unknown(work, position, planned, since, first_missing(reading.verdict))
+    return planned.if_unknown is IfUnknown.EXIT
+
+
+def _tell_unknown(work: StateBuilder, position: Position, planned: ExitPlan, since: datetime, missing: str) -> None:
+    """Raise the alarm that an exit cannot be judged: once for each time that is so, and none soon after another."""
+    state = work.bots.by_name[position.bot]
+    key = (position.id, planned.name)
+    about = f"unknown {planned.name} "
+    told = state.told_unknown.get(key)
+    if told is None or (told < since and work.at >= told + TOLD_AGAIN):
+        alarmed = frozenset(each for each in state.alarmed if not each.startswith(alarm_key(position.id, about)))
+        state = replace(state, alarmed=alarmed, told_unknown={**state.told_unknown, key: work.at})
+        work.set_bot(position.bot, state)
+    brief = missing.partition(" for ")[0]
+    text = f"exit {planned.name} cannot be judged: {brief}"
+    work.alarm(position.bot, text, position.id, key=about + key_of(brief))

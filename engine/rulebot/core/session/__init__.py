@@ -1,0 +1,1 @@
+"""The session: its start, its marks, outages, and texts that change."""

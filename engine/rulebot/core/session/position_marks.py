@@ -1,0 +1,143 @@
+"""Snapshots of what is open: its prices, greeks and profit, each minute or every few."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from rulebot.core.exits.bracket_orders import resting_orders
+from rulebot.core.program import CompiledBot
+from rulebot.core.queries.day_pnl import structure
+from rulebot.core.rules.rule_evaluation import rounded
+from rulebot.core.session.pnl_at_exits import dollars_at
+from rulebot.core.state.builder import StateBuilder
+from rulebot.fill.exit_level import HeldLeg, made
+from rulebot.model.market import level_of
+from rulebot.model.money import CENT
+from rulebot.model.order import Order
+from rulebot.model.position import Position
+from rulebot.model.session import Session
+from rulebot.record.record import Json, Kind
+from rulebot.spec.exit_kinds import ExitKind
+
+MARK_EVERY = timedelta(seconds=60)
+FAR_EVERY, FAR = 5, timedelta(days=7)
+"""Minutes between the snapshots on record of a position none of whose legs expires within `FAR`: it changes slowly, and
+a seller who holds sixty of them for months would fill the store."""
+
+
+def oldest_open_since(positions: Iterable[Position]) -> datetime | None:
+    """Return when the oldest of these positions was opened, None when nothing of them is held."""
+    return min((each.opened_at for each in positions if each.opened_at is not None and not each.is_flat), default=None)
+
+
+def next_mark(mark_at: datetime | None, at: datetime, *, is_due: bool) -> datetime:
+    """Return when positions are marked next: once a minute, and while there was none the minutes went on."""
+    if mark_at is None or is_due:
+        return at + MARK_EVERY
+    return at + MARK_EVERY - (at - mark_at) % MARK_EVERY
+
+
+def is_mark_due(mark_at: datetime | None, at: datetime, since: datetime | None) -> bool:
+    """Say whether positions are marked now: not when a minute went by unseen, for want of a position.
+
+    since: when the oldest of what is held was opened. If that was before the minute nothing was seen for want of an
+    instant, as in data of every fifth minute, and the mark is late.
+    """
+    if mark_at is None or (since is not None and since <= mark_at):
+        return True
+    late = at - mark_at
+    return late < MARK_EVERY or not late % MARK_EVERY
+
+
+def is_snapshot_due(session: Session, expiry: date, at: datetime) -> bool:
+    """Say whether a mark is kept on record: each of what expires soon, now and then one of what is far."""
+    if expiry < session.date + FAR or at >= session.close - MARK_EVERY:
+        return True
+    return int(at.timestamp() // 60) % FAR_EVERY == 0
+
+
+def mark_positions(work: StateBuilder) -> None:
+    """Keep the profit of every open position, and a snapshot of those that are due."""
+    session = work.schedule.session
+    for position in work.active_positions():
+        if position.is_flat:
+            continue
+        found = structure(work, position)
+        gain = made(found.net, found.parts, work.market.board, work.now)
+        is_due = is_snapshot_due(session, found.expiry, work.at)
+        if gain is not None:
+            work.put_mark(position.id, gain, is_recorded=is_due)
+        if is_due:
+            _mark(work, position, found.parts, gain)
+
+
+def _mark(work: StateBuilder, position: Position, legs: tuple[HeldLeg, ...], gain: Decimal | None) -> None:
+    board = work.market.board
+    bids, asks, deltas, gammas, thetas, vegas = board.bid, board.ask, board.delta, board.gamma, board.theta, board.vega
+    net_bid = net_ask = mid = delta = gamma = theta = vega = 0.0
+    iv: float | None = None
+    for row, option, sign, _, weight, _ in legs:
+        if row < 0:
+            return
+        bid, ask = bids[row], asks[row]
+        is_worthless = bid != bid and weight > 0
+        bid = 0.0 if bid != bid else bid
+        net_bid += weight * (bid if weight > 0 else ask)
+        net_ask += weight * (ask if weight > 0 else bid)
+        mid += 0.0 if is_worthless else weight * (bid + ask) / 2
+        if option.is_share:
+            delta += weight
+            continue
+        delta += weight * deltas[row]
+        gamma += weight * gammas[row]
+        theta += weight * thetas[row]
+        vega += weight * vegas[row]
+        if sign < 0 and iv is None:
+            iv = board.iv[row]
+    spot = level_of(board, position.legs[0].option.symbol, work.now)
+    is_of_one = len({option.symbol for _, option, *_ in legs}) < 2  # a share of one is none of another
+    work.record(
+        Kind.MARK,
+        position.bot,
+        position.id,
+        bid=rounded(net_bid),
+        ask=rounded(net_ask),
+        mid=rounded(mid),
+        delta=rounded(delta) if is_of_one else None,
+        gamma=rounded(gamma) if is_of_one else None,
+        theta=rounded(theta),
+        vega=rounded(vega),
+        iv=rounded(iv),
+        spot=rounded(spot),
+        profit=None if gain is None else str(gain),
+        quantity=position.structures,
+        at_stop=at_stop(work.governing(position), position, resting_orders(work, position.id)),
+        **_by_symbol(work, legs),
+    )
+
+
+def at_stop(bot: CompiledBot, position: Position, resting: Sequence[Order]) -> str | None:
+    """Return the dollars that a position makes at its stop, as a mark keeps them; None without one."""
+    dollars = dollars_at(bot, position, ExitKind.STOP, resting)
+    return None if dollars is None else str(dollars.quantize(CENT))
+
+
+def _by_symbol(work: StateBuilder, legs: tuple[HeldLeg, ...]) -> dict[str, Json]:
+    """Return the greeks of one structure on each underlying, per share, where there are several."""
+    symbols = dict.fromkeys(option.symbol for _, option, *_ in legs)
+    if len(symbols) < 2:
+        return {}
+    return {"by_symbol": [_of_symbol(work, symbol, legs) for symbol in symbols]}
+
+
+def _of_symbol(work: StateBuilder, symbol: str, legs: tuple[HeldLeg, ...]) -> dict[str, Json]:
+    board, own = work.market.board, [leg for leg in legs if leg.option.symbol == symbol]
+    sums = dict.fromkeys(("delta", "gamma", "theta", "vega"), 0.0)
+    for leg in own:
+        if leg.option.is_share:
+            sums["delta"] += leg.price_multiplier
+            continue
+        for name in sums:
+            sums[name] += leg.price_multiplier * getattr(board, name)[leg.row]
+    level = level_of(board, symbol, work.now)
+    return {"symbol": symbol, "spot": rounded(level), **{name: rounded(value) for name, value in sums.items()}}

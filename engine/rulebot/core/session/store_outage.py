@@ -1,0 +1,35 @@
+"""A store that takes no records for a while: nothing is opened, exits go on."""
+
+from rulebot.core.exits.bracket_orders import cancel_entries, request_cancel
+from rulebot.core.rules.rule_evaluation import wake
+from rulebot.core.state.builder import StateBuilder
+from rulebot.decide.limits import UNRECORDED
+from rulebot.model.cause import Cause
+from rulebot.model.event import StoreReport
+from rulebot.model.order import OrderStatus
+from rulebot.model.values import replace
+from rulebot.record.record import Kind
+
+
+def withdraw_openings(work: StateBuilder) -> None:
+    """Cancel every order at work that opens something, also one whose cancel got no answer yet."""
+    for order in work.all_live_orders():
+        if order.can_increase_risk and order.status is OrderStatus.CANCELLING:
+            request_cancel(work, order)
+    cancel_entries(work, "", Cause.STORE_FULL)
+
+
+def store_reported(work: StateBuilder, event: StoreReport) -> None:
+    """Enter nothing while the store takes no records, and tell both changes."""
+    if event.takes_records is work.connection.takes_records:
+        return
+    if event.takes_records:
+        text = "the store takes records again: those that waited are written, entries go on"
+    else:
+        text = f"{event.text}; entries are refused ({UNRECORDED}), exits go on and their records wait"
+    work.record(Kind.ALARM, text=text)
+    if not event.takes_records and work.connection.is_linked:
+        withdraw_openings(work)
+    for name in work.bots.by_name:
+        wake(work, name, 0.0)
+    work.connection = replace(work.connection, takes_records=event.takes_records)

@@ -1,0 +1,556 @@
+"""Everything the engine knows between two events. Values never change; the loop holds the newest one.
+
+What must survive a restart (orders, positions, bot days) is recorded whole whenever it changes; the rest (verdicts,
+confirmations, what is streamed) is made anew from the market.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import Enum
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
+
+from rulebot.compile.plan import Rule
+from rulebot.core.state.entry_obstacles import Blocked
+from rulebot.decide.entry_window import BotDay
+from rulebot.evaluate.strikes import StructureSelection
+from rulebot.evaluate.watch import StrikeTarget, SubscriptionRequest
+from rulebot.fill.exit_level import HeldLeg
+from rulebot.fill.ledger import BookedExecution
+from rulebot.measure.verdict import Verdict
+from rulebot.measure.view import Held, LegView
+from rulebot.model.cause import Name, Shut, Text
+from rulebot.model.contract import Contract, Option
+from rulebot.model.event import Request
+from rulebot.model.facts import Facts
+from rulebot.model.market import Board
+from rulebot.model.order import Order
+from rulebot.model.position import Position
+from rulebot.model.session import Session
+from rulebot.model.values import dataclass
+
+T = TypeVar("T")
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class TradingMode(Enum):
+    """What the engine as a whole may do: everything, or only reduce."""
+
+    ACTIVE = "active"
+    REDUCING = "reducing"
+
+
+class OperatorState(NamedTuple):
+    """What the operator has asked for and not taken back; a bot's name "" means all.
+
+    paused: bots that enter nothing. flattening: bots of which all is closed, but for what is `kept`. closing: positions
+    that are closed. reason: why all only reduces where no person has killed it.
+    """
+
+    trading: TradingMode = TradingMode.ACTIVE
+    paused: frozenset[str] = frozenset()
+    flattening: frozenset[str] = frozenset()
+    closing: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
+    reason: str = ""
+
+    @property
+    def is_active(self) -> bool:
+        """Say whether bots may open something, those aside that were paused, killed or closed by name."""
+        return self.may_enter("")
+
+    def may_enter(self, bot: str) -> bool:
+        """Say whether the bot may open anything."""
+        return self.trading is TradingMode.ACTIVE and "" not in self.paused and bot not in self.paused
+
+    def is_flattening(self, bot: str) -> bool:
+        """Say whether all that the bot holds is to be closed."""
+        return "" in self.flattening or bot in self.flattening
+
+    def must_close(self, bot: str, position: str) -> bool:
+        """Say whether this position is to be closed, alone or with all that its bot holds."""
+        return position in self.closing or (self.is_flattening(bot) and position not in self.kept)
+
+
+def after_request(
+    standing: OperatorState,
+    request: Request,
+    bot: str,
+    position: str = "",
+    reason: str = "",
+    closes: Iterable[str] = (),
+) -> OperatorState:
+    """Return what stands after an operator's request; a restart folds the recorded ones the same way.
+
+    A kill of one bot pauses that bot; one of all leaves only what reduces. To flatten is to kill, and to close.
+    To close one position changes nothing else; to keep it takes that back, also of one that is closed with all that its
+    bot holds. reason: of a kill that no person asked for. closes: positions that are there as bots are resumed, or all
+    is closed that was kept, and are to be closed.
+    """
+    if request is Request.CLOSE:
+        return _to_close(standing, {position})
+    if request is Request.KEEP:
+        kept = standing.kept | ({position} if standing.flattening else frozenset())
+        return standing._replace(closing=standing.closing - {position}, kept=kept)
+    if request is Request.FLATTEN:
+        standing = _to_close(standing, closes)._replace(flattening=standing.flattening | {bot})
+    if request is Request.PAUSE or (request in (Request.KILL, Request.FLATTEN) and bot):
+        return standing._replace(paused=standing.paused | {bot})
+    if request in (Request.KILL, Request.FLATTEN):
+        return standing._replace(trading=TradingMode.REDUCING, reason=standing.reason or reason)
+    if request is Request.RESUME:
+        if not bot:
+            return OperatorState(closing=frozenset(closes))
+        standing = standing._replace(paused=standing.paused - {bot}, flattening=standing.flattening - {bot})
+        return _to_close(standing, closes)
+    return standing
+
+
+def _to_close(standing: OperatorState, positions: Iterable[str]) -> OperatorState:
+    """Return what stands once these are to be closed, also those that were kept."""
+    found = frozenset(positions)
+    return standing._replace(closing=standing.closing | found, kept=standing.kept - found)
+
+
+def exits_of(position: str) -> str:
+    """Return the place in which the exits of a position are judged."""
+    return f"exit:{position}"
+
+
+def position_of(place: str) -> str:
+    """Return the position whose rules stand in a place (`exits_of`, "armed_by NAME:ID"), "" for those of an entry."""
+    return place.rpartition(":")[2] if ":" in place else ""
+
+
+class Shortfall(NamedTuple):
+    """What the account holds less of a contract than our books say: since when, and of what is long (1) or short (-1).
+
+    Positions on both sides of a contract are one count in the account: which side it lacks says where it has gone.
+    has_fallen: the account has shown fewer contracts. Otherwise our books have grown, and it may show more soon.
+    fills, filled_at: what fills of ours have changed since the account last told its count, + bought, and when.
+    """
+
+    since: datetime
+    side: int
+    has_fallen: bool = False
+    fills: int = 0
+    filled_at: datetime | None = None
+
+
+class Surplus(NamedTuple):
+    """How many contracts the account holds beyond our books, - short; since when; how many a person was told of."""
+
+    contracts: int
+    since: datetime
+    told: int
+
+    @property
+    def is_untold(self) -> bool:
+        """Say whether there are more of them than were told, or on the other side."""
+        return abs(self.contracts) > abs(self.told) or self.contracts * self.told < 0
+
+
+class DuplicateOrder(NamedTuple):
+    """A second order that works at the broker under a reference of ours: since when, and when it was told last.
+
+    is_missed: the last list lacks it.
+    """
+
+    since: datetime
+    told_at: datetime
+    is_missed: bool = False
+
+
+Cashes = tuple[tuple[datetime, Decimal], ...]
+"""When the account's cash was told, and how many dollars, oldest first."""
+
+
+class ShareChange(NamedTuple):
+    """Shares of a symbol that the account held before they last changed, when they did, and their average cost then.
+
+    since: when the account was last seen before, which is `at` where somebody watched them change. cash: the account's
+    before, in dollars, with what other assignments were booked to have moved of it since.
+    """
+
+    before: Decimal
+    at: datetime
+    cost: Decimal
+    since: datetime
+    cash: Decimal | None = None
+
+
+class AccountSeen(NamedTuple):
+    """What the account holds of the symbols of our positions, and what is being confirmed of it, as a state has it."""
+
+    holdings: Mapping[Contract, Decimal] = NOTHING
+    costs: Mapping[Name, Decimal] = NOTHING
+    at_last: Mapping[Option, Decimal] = NOTHING
+    doubts: Mapping[Option, Shortfall] = NOTHING
+    shifts: Mapping[Name, ShareChange] = NOTHING
+    adjusted: Mapping[Name, datetime] = NOTHING
+
+
+HALTS = "halts"
+"""The place in which what halts a bot is judged."""
+
+
+def of_positions(learned: Mapping[tuple[str, str], T]) -> dict[tuple[str, str], T]:
+    """Return what was learned, by (place, rule name), of the rules that stand for positions; the others begin anew."""
+    return {key: found for key, found in learned.items() if position_of(key[0])}
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmationProgress:
+    """How far a rule with `confirm` has come: readings in a row, since when, and when it last counted.
+
+    lost_at: since when it has been unknown, 0 while it is known. Units: epoch seconds.
+    """
+
+    count: int = 0
+    since: float = 0.0
+    counted_at: float = 0.0
+    lost_at: float = 0.0
+
+
+class SeenHolding(NamedTuple):
+    """A profit as it was last read for a trailing exit, and when (epoch seconds)."""
+
+    amount: Decimal
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The last verdict of one rule, and the board rows it read."""
+
+    rule: Rule
+    verdict: Verdict
+    at: datetime
+
+
+LIMITS = "limits"
+"""The rule of a nearest miss in which all conditions held, and a limit did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class NearestMiss:
+    """The nearest miss so far today: rules that did not hold, and how far the first of them was off (relative).
+
+    digest: of the bot's text. readings: as a record has them. symbol: of a universe, "" without one; `rule` begins
+    with it.
+    """
+
+    digest: Name
+    at: datetime
+    failed: int
+    shortfall: float
+    rule: Name
+    text: Text
+    readings: tuple[Mapping[Name, bool | int | float | Text | None], ...]
+    symbol: Name = ""
+
+    @property
+    def words(self) -> str:
+        """What was lacking, behind its rule; what a limit says has none that anybody wrote: it stands alone."""
+        is_limit = self.rule.removeprefix(self.symbol).strip() == LIMITS
+        return " ".join(filter(None, (self.symbol if is_limit else self.rule, self.text)))
+
+
+class MarginAnswer(NamedTuple):
+    """What the broker says an entry would need: dollars of initial margin with it, and how many of them are its own.
+
+    legs: what was asked for, with contracts. `initial` is None until it answers, and when it does not; then `problem`
+    says why. order_id: of the question.
+    """
+
+    legs: tuple[tuple[Option, int], ...]
+    order_id: int
+    asked_at: datetime
+    initial: Decimal | None = None
+    change: Decimal | None = None
+    problem: str = ""
+
+    @property
+    def is_owed(self) -> bool:
+        """True while the broker has still to answer."""
+        return self.initial is None and not self.problem
+
+
+class Named(NamedTuple):
+    """A structure that an operator asks for: the contract of each leg by its name, and of which alternative it is."""
+
+    legs: tuple[tuple[str, Option], ...]
+    alternative: str = ""
+
+    @property
+    def symbol(self) -> str:
+        """The underlying of its first leg."""
+        return self.legs[0][1].symbol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotState:
+    """One bot between events.
+
+    judge_at: the next point of its `every` grid; grid_since: where that of its watch began, or of one that was cut.
+    readings: by (place, rule name). waits: one line for people. shut: why it does not watch, None while it may enter.
+    blocked_by: what kept it from entering in this watch.
+    agenda:
+    clock times of the session still ahead. blocked: contracts in which the broker refused our side today. is_clearing:
+    it waits only for resting orders of the other side to be taken back, or for an answer on margin. margins: what was
+    asked about margin lately, of each structure the last. trailing: the last reading for a best profit, by position and
+    by what is measured. told_unknown: when a person was last told that an exit cannot be judged, by position and exit.
+    ranks: symbols of a universe that were taken last, and passed over. ranked: what each was ranked by last, and when.
+    focus: symbols worth lines for their strikes, the best first. by_hand: until when an entry that an operator has
+    asked for is tried; hand_entered: the position that came of the last such one. named: the structure that was asked
+    for by its contracts, None where the bot chooses it; is_named: that position came of one. is_gone: it runs no more
+    and has nothing of today; what it has opened this week counts should it be added again.
+    """
+
+    day: BotDay
+    is_watching: bool = False
+    judge_at: datetime | None = None
+    grid_since: datetime | None = None
+    readings: Mapping[tuple[str, str], Reading] = field(default_factory=dict)
+    confirming: Mapping[tuple[str, str], ConfirmationProgress] = field(default_factory=dict)
+    unknown_since: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    told_unknown: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    trailing: Mapping[tuple[str, str], SeenHolding] = field(default_factory=dict)
+    alarmed: frozenset[Name] = frozenset()
+    nearest: NearestMiss | None = None
+    selection: StructureSelection | None = None
+    agenda: tuple[datetime, ...] = ()
+    waits: Text = ""
+    shut: Shut | None = None
+    blocked_by: Blocked = Blocked()
+    since: datetime | None = None
+    blocked: frozenset[Option] = frozenset()
+    is_clearing: bool = False
+    margins: tuple[MarginAnswer, ...] = ()
+    ranks: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    ranked: Mapping[str, tuple[float, datetime]] = field(default_factory=dict)
+    by_hand: datetime | None = None
+    hand_entered: str = ""
+    named: Named | None = None
+    is_named: bool = False
+    focus: tuple[str, ...] = ()
+    is_gone: bool = False
+
+
+class Structure(NamedTuple):
+    """An open position as rules and snapshots see it: all that stays as it is from one quote to the next.
+
+    legs, held: as rules see it; parts: as its value is read; net: cash less commissions so far; quantity: structures of
+    what is still open, at least one; expiry: the first of its legs'.
+    """
+
+    legs: tuple[LegView, ...]
+    held: Held | None
+    parts: tuple[HeldLeg, ...]
+    net: Decimal
+    quantity: int
+    expiry: date
+
+
+def nothing() -> Mapping[Any, Any]:
+    """Return the table of which nothing is known."""
+    return NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When something is due although no quote moves.
+
+    step_at: orders, positions or bots; wake_at: the same, with marks and subscriptions. watch_at: when subscriptions
+    and the comparison with the account are due, None when nothing waits. mark_at: when positions are marked next.
+    """
+
+    session: Session
+    step_at: datetime = NEVER
+    wake_at: datetime = NEVER
+    watch_at: datetime | None = None
+    mark_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MarketData:
+    """Quotes and slow facts. closing: the last prints of the session of shares that options were held on, by symbol."""
+
+    board: Board
+    facts: Facts = Facts()
+    closing: Mapping[str, float] = field(default_factory=nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriptions:
+    """What is streamed since `streamed_at`, and why.
+
+    aims: where the bots' strikes lay when `streamed` was chosen, None when it must be chosen anew. wishes: what each
+    of them wanted then. dependents: bots by board row. indexed: the version of the board that `dependents` was made
+    for, and `structures` of all that positions hold, -1 when they must be made anew. is_short_told: a person knows in
+    this session that market data lines do not suffice.
+    """
+
+    streamed: tuple[Contract, ...] = ()
+    streamed_at: datetime | None = None
+    aims: Mapping[str, tuple[StrikeTarget | None, ...]] | None = None
+    wishes: Mapping[tuple[str, tuple[StrikeTarget | None, ...]], SubscriptionRequest] = field(default_factory=nothing)
+    dependents: Mapping[int, tuple[str, ...]] = field(default_factory=nothing)
+    indexed: int = -1
+    is_short_told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The connections to the broker and to the store.
+
+    linked_at: when it came last; down_at: when it was lost, None while it stands. is_ready: the broker has listed
+    account and orders. clocks_apart: seconds our clock is ahead of the broker's. is_time_known: the broker has told
+    his time, or nobody asked. takes_records: False while the store does not. is_unwatched_told: a person knows that
+    nobody watches since.
+    """
+
+    is_linked: bool = False
+    is_ready: bool = False
+    linked_at: datetime | None = None
+    down_at: datetime | None = None
+    account_id: str = ""
+    client_id: int = 0
+    clocks_apart: float = 0.0
+    is_time_known: bool = True
+    takes_records: bool = True
+    is_unwatched_told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """What people and hooks have asked for.
+
+    ids: requests that were taken. accepted: rivals that a person lets be. reloading: bots that enter nothing before
+    other texts are taken up, "" being all. hook_ids: of today's web hooks.
+    """
+
+    standing: OperatorState = OperatorState()
+    is_stopping: bool = False
+    ids: frozenset[str] = frozenset()
+    accepted: frozenset[str] = frozenset()
+    reloading: frozenset[str] = frozenset()
+    hook_ids: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the account holds over all bots, and how that differs from our books.
+
+    holdings: while not ready those seen last, at `seen_at`. costs: average dollars a share of its shares, by symbol
+    (`holdings` has them also as legs). doubts: options of which it holds less than our books say, surplus: more.
+    uncovered: symbols with fewer shares than the calls sold against them need, and since when. shifts: how its shares
+    last changed, by symbol. cashes: its cash of the last minutes and the one before, with what assignments were booked
+    to have moved since. adjusted: when its holdings last changed as no trade or assignment changes them, by symbol.
+    at_last: what it had of what has expired and waits for its level.
+    """
+
+    holdings: Mapping[Contract, Decimal] = field(default_factory=nothing)
+    costs: Mapping[str, Decimal] = field(default_factory=nothing)
+    seen_at: datetime | None = None
+    doubts: Mapping[Option, Shortfall] = field(default_factory=nothing)
+    surplus: Mapping[Option, Surplus] = field(default_factory=nothing)
+    uncovered: Mapping[str, datetime] = field(default_factory=nothing)
+    shifts: Mapping[str, ShareChange] = field(default_factory=nothing)
+    cashes: Cashes = ()
+    adjusted: Mapping[str, datetime] = field(default_factory=nothing)
+    at_last: Mapping[Option, Decimal] = field(default_factory=nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Live orders and today's, by ref, oldest first.
+
+    ref_of_id: by our order ids of this connection. live: refs of the orders that may still fill. sent: times of orders
+    sent in the last minute. named_above: orders and positions bear numbers above it, since the store was put back.
+    """
+
+    by_ref: Mapping[str, Order] = field(default_factory=nothing)
+    ref_of_id: Mapping[int, str] = field(default_factory=nothing)
+    live: tuple[str, ...] = ()
+    next_number: int = 1
+    next_order_id: int = 1
+    sent: tuple[datetime, ...] = ()
+    named_above: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiries:
+    """What the broker was asked about orders, and what his answers lack or have too much.
+
+    asked_at: when he was last asked what he has. absent: refs of live orders that were not in his answer. risen: of
+    orders that are over and that he has told to work since. twins: second orders at work under refs of ours.
+    unarrived: refs of live orders that by the gateway's own count never came there. rivals: installs of others who
+    trade this account, and refs of ours that no record knows. early: by ref, cancels still to be answered that left
+    while their order may have been on its way.
+    """
+
+    asked_at: datetime | None = None
+    absent: frozenset[str] = frozenset()
+    risen: frozenset[str] = frozenset()
+    twins: Mapping[str, DuplicateOrder] = field(default_factory=nothing)
+    unarrived: frozenset[str] = frozenset()
+    rivals: frozenset[str] = frozenset()
+    early: Mapping[str, int] = field(default_factory=nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Positions that hold something, work, or were closed today, by id, oldest first.
+
+    active: ids of those that are not closed. stirring: those of them that may need something although nothing moved
+    that they read, None when it is not known. expires: the first day on which something that is held trades last, None
+    when it is not known. structures: what rules see of positions, by id, without those that have changed since. bases:
+    each position's profit when the session began; marks: the last one known; snapshots: the last one on record.
+    booked: executions by execId without its last part.
+    """
+
+    by_id: Mapping[str, Position] = field(default_factory=nothing)
+    active: tuple[str, ...] = ()
+    stirring: tuple[str, ...] | None = None
+    expires: date | None = None
+    structures: Mapping[str, Structure] = field(default_factory=nothing)
+    bases: Mapping[str, Decimal] = field(default_factory=nothing)
+    marks: Mapping[str, Decimal] = field(default_factory=nothing)
+    snapshots: Mapping[str, Decimal] = field(default_factory=nothing)
+    booked: Mapping[str, BookedExecution] = field(default_factory=nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Bots:
+    """Every bot's state by name. wakes: when each must be judged even if nothing it reads moves."""
+
+    by_name: Mapping[str, BotState] = field(default_factory=nothing)
+    wakes: Mapping[str, datetime] = field(default_factory=nothing)
+
+    @property
+    def present(self) -> dict[str, BotState]:
+        """The bots that run, and those that have something of today though they run no more."""
+        return {name: bot for name, bot in self.by_name.items() if not bot.is_gone}
+
+
+class State(NamedTuple):
+    """The whole engine between two events, in ten parts. A part that no turn changes is the same object after it."""
+
+    schedule: Schedule
+    market: MarketData
+    subscriptions: Subscriptions = Subscriptions()
+    connection: Connection = Connection()
+    requests: Requests = Requests()
+    account: Account = Account()
+    orders: Orders = Orders()
+    inquiries: Inquiries = Inquiries()
+    positions: Positions = Positions()
+    bots: Bots = Bots()
+
+    def waits_to_close(self, position: Position) -> bool:
+        """Say whether somebody has asked for a position to be closed, which has not begun."""
+        return not position.is_flattening and self.requests.standing.must_close(position.bot, position.id)

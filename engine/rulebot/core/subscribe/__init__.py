@@ -1,0 +1,1 @@
+"""Which contracts need market data."""
