@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from rulebot.checks.against_ledger.books import CheckedDay
-from rulebot.live import environments as worlds
+from rulebot.live import environments
 from tests.e2e.findings import problems_of
 from tests.e2e.worlds import run_days, spec_files
 
@@ -29,13 +29,13 @@ class Lived(NamedTuple):
 @pytest.fixture(scope="module")
 def slow_market() -> Iterator[None]:
     """Let `run --sim` of this process quote every 15 seconds: a day costs a third less."""
-    simulated = worlds.simulated
+    simulated = environments.simulated
 
-    def slowly(settings: worlds.SimSettings, client_id: int) -> AbstractAsyncContextManager[worlds.World]:
+    def slowly(settings: environments.SimSettings, client_id: int) -> AbstractAsyncContextManager[environments.World]:
         return simulated(replace(settings, data_seconds=15), client_id)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worlds, "simulated", slowly)
+        patch.setattr(environments, "simulated", slowly)
         yield
 
 

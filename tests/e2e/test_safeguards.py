@@ -33,25 +33,27 @@ def test_ci_chaos_sees_a_safeguard_that_is_off(name: str) -> None:
 @pytest.mark.long
 def test_ci_a_switch_that_fails_by_itself_is_not_taken_for_something_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """One did, and the engine's end by it counted as what chaos had to see."""
-    from rulebot.core.exits import closing_orders as pursuing
+    from rulebot.core.exits import closing_orders
 
     def fails(*_: object) -> None:
         raise NameError("of the switch's own")
 
     monkeypatch.setattr(run, "SWITCHES", Path(__file__).name)
-    off = Safeguard("pursuing", "nothing is closed", lambda: swapped((pursuing.work_close, fails)), "flatten", SELLER)
+    off = Safeguard(
+        "pursuing", "nothing is closed", lambda: swapped((closing_orders.work_close, fails)), "flatten", SELLER
+    )
     with pytest.raises(AssertionError, match="of the switch's own"):
         hunt(off, 12)
 
 
 def test_everything_is_back_in_its_place_afterwards() -> None:
-    from rulebot.core import handle_event as turn
+    from rulebot.core import handle_event
     from rulebot.core.orders.executions import on_execution
 
     safeguard = BY_NAME["a correction replaces"]
     with safeguard.off():
-        assert on_execution not in turn._HANDLERS.values()
-    assert on_execution in turn._HANDLERS.values()
+        assert on_execution not in handle_event._HANDLERS.values()
+    assert on_execution in handle_event._HANDLERS.values()
 
 
 @pytest.mark.parametrize("name", BY_NAME)

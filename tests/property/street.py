@@ -11,7 +11,7 @@ from decimal import Decimal
 from hand_desk import Desk
 
 from rulebot.adapters.ib.message_codes import broker_message
-from rulebot.core.exits.bracket_orders import GRACE
+from rulebot.core.queries.orders import GRACE
 from rulebot.model.contract import Contract
 from rulebot.model.event import (
     BrokerStatus,

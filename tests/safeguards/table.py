@@ -6,27 +6,17 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from rulebot.adapters.ib import connection_errors as trouble
+from rulebot.adapters.ib import connection_errors
 from rulebot.adapters.ib.link import IbLink
-from rulebot.core.entry import entry_rules as entering
-from rulebot.core.exits import bracket_orders as resting
-from rulebot.core.exits import broken_combos as torn
-from rulebot.core.exits import closing_orders as pursuing
-from rulebot.core.exits import price_ladder as following
-from rulebot.core.orders import executions
-from rulebot.core.orders import order_mismatch as mismatch
-from rulebot.core.orders import order_status_requests as asking
-from rulebot.core.orders import order_updates as reports
-from rulebot.core.orders import revived_orders as reviving
+from rulebot.core.entry import entry_rules
+from rulebot.core.exits import bracket_orders, broken_combos, closing_orders, price_ladder
+from rulebot.core.orders import executions, order_mismatch, order_status_requests, order_updates, revived_orders
 from rulebot.core.program import Program
-from rulebot.core.queries import close_plan as closing
-from rulebot.core.reconciliation import account_shortfall as doubting
-from rulebot.core.reconciliation import connection as linking
-from rulebot.core.session import reloading
-from rulebot.core.session import session_start as daily
-from rulebot.core.state.state import builder as work
-from rulebot.decide import entry_window as opportunity
-from rulebot.decide import limits
+from rulebot.core.queries import close_plan, orders
+from rulebot.core.reconciliation import account_shortfall, connection
+from rulebot.core.session import reloading, session_start
+from rulebot.core.state import builder
+from rulebot.decide import entry_window, limits
 from rulebot.fill.ledger import BookedExecution
 from rulebot.live import loop
 from rulebot.model.event import ExecutionReport
@@ -73,7 +63,7 @@ def _send_then_write(self: loop.Loop, event: Any) -> None:
 
 
 def _follow_and_resend(old: Any) -> Any:
-    def follow(at_work: work.StateBuilder, order: Order) -> None:
+    def follow(at_work: builder.StateBuilder, order: Order) -> None:
         if order.status is OrderStatus.UNKNOWN and order.purpose is Purpose.ENTRY:
             _, order_id = at_work.take_numbers()
             again = replace(order, order_id=order_id, status=OrderStatus.SENDING, sent_at=at_work.at)
@@ -84,22 +74,22 @@ def _follow_and_resend(old: Any) -> Any:
     return follow
 
 
-def _many_entries(at_work: work.StateBuilder, bot: Any) -> None:
+def _many_entries(at_work: builder.StateBuilder, bot: Any) -> None:
     """Judge without looking whether an entry is at work already, until two positions are."""
     start, end = bot.window(at_work.state.schedule.session, at_work.at)
     if start <= at_work.at < end and len(list(at_work.positions_of(bot.plan.name))) < 2:
-        entering._judge_entry(at_work, bot)
+        entry_rules._judge_entry(at_work, bot)
 
 
 def _no_window(old: Any) -> Any:
-    def found(entry: Any, session: Any, times: Any, day: Any, open_now: int, now: Any) -> opportunity.Opportunity:
+    def found(entry: Any, session: Any, times: Any, day: Any, open_now: int, now: Any) -> entry_window.Opportunity:
         return old(entry, session, (session.open, session.close), day, open_now, now)
 
     return found
 
 
 def _no_cap(old: Any) -> Any:
-    def found(entry: Any, session: Any, times: Any, day: Any, open_now: int, now: Any) -> opportunity.Opportunity:
+    def found(entry: Any, session: Any, times: Any, day: Any, open_now: int, now: Any) -> entry_window.Opportunity:
         fresh = replace(day, opened=0, entries=0, agains=0, before=0)
         return old(entry, session, times, fresh, 0, now)
 
@@ -113,7 +103,7 @@ def _off_the_grid(old: Any) -> Any:
 # ---------------------------------------------------------------- executions
 
 
-def _every_time(at_work: work.StateBuilder, event: ExecutionReport) -> None:
+def _every_time(at_work: builder.StateBuilder, event: ExecutionReport) -> None:
     base = event.exec_id.rpartition(".")[0]
     booked = {key: value for key, value in at_work.positions.booked.items() if key != base}
     at_work.positions = replace(at_work.positions, booked=booked)
@@ -121,22 +111,22 @@ def _every_time(at_work: work.StateBuilder, event: ExecutionReport) -> None:
     _ON_EXECUTION(at_work, event)
 
 
-def _corrections_added(at_work: work.StateBuilder, event: ExecutionReport) -> None:
+def _corrections_added(at_work: builder.StateBuilder, event: ExecutionReport) -> None:
     base, _, revision = event.exec_id.rpartition(".")
     if revision != "01":
         event = replace(event, exec_id=f"{base}{revision}.01")
     _ON_EXECUTION(at_work, event)
 
 
-def _summary_counted(at_work: work.StateBuilder, event: ExecutionReport) -> None:
-    order = reports.find_order(at_work, event) if event.is_combo else None
+def _summary_counted(at_work: builder.StateBuilder, event: ExecutionReport) -> None:
+    order = order_updates.find_order(at_work, event) if event.is_combo else None
     if order is not None:
         event = replace(event, is_combo=False, option=order.legs[0].option)
     _ON_EXECUTION(at_work, event)
 
 
-def _only_of_live_orders(at_work: work.StateBuilder, event: ExecutionReport) -> None:
-    order = reports.find_order(at_work, event)
+def _only_of_live_orders(at_work: builder.StateBuilder, event: ExecutionReport) -> None:
+    order = order_updates.find_order(at_work, event)
     if order is None or order.status.is_live:
         _ON_EXECUTION(at_work, event)
 
@@ -160,7 +150,7 @@ def _counted_again() -> Any:
         yield
 
 
-def _commission_again(at_work: work.StateBuilder, event: Any) -> None:
+def _commission_again(at_work: builder.StateBuilder, event: Any) -> None:
     base = event.exec_id.rpartition(".")[0]
     known: BookedExecution | None = at_work.positions.booked.get(base)
     if known is not None and known.commission:
@@ -182,15 +172,15 @@ def _commissions_again() -> Any:
 # ---------------------------------------------------------------- orders that end, or do not
 
 
-def _any_code_ends(at_work: work.StateBuilder, event: Any) -> None:
+def _any_code_ends(at_work: builder.StateBuilder, event: Any) -> None:
     order = at_work.orders.by_ref.get(at_work.orders.ref_of_id.get(event.order_id, ""))
     if order is not None and order.status.is_live:
         order = at_work.put_order(replace(order.hearing(event.message), ended=OrderStatus.CANCELLED))
-        reports.finalize_order(at_work, order)
+        order_updates.finalize_order(at_work, order)
 
 
 def _never_take_back(old: Any) -> Any:
-    def follow(at_work: work.StateBuilder, order: Order) -> None:
+    def follow(at_work: builder.StateBuilder, order: Order) -> None:
         if order.status is not OrderStatus.UNKNOWN:
             old(at_work, order)
 
@@ -198,7 +188,7 @@ def _never_take_back(old: Any) -> Any:
 
 
 def _ask_to_cancel_once(old: Any) -> Any:
-    def follow(at_work: work.StateBuilder, order: Order) -> None:
+    def follow(at_work: builder.StateBuilder, order: Order) -> None:
         if order.status is not OrderStatus.CANCELLING:
             old(at_work, order)
 
@@ -218,17 +208,17 @@ def _their_id(self: Any, event: Any) -> Any:
     return state
 
 
-_LINK_UP = linking.link_up
+_LINK_UP = connection.link_up
 
 
 # ---------------------------------------------------------------- exits
 
 
-def _at_once(at_work: work.StateBuilder, position: Any) -> None:
+def _at_once(at_work: builder.StateBuilder, position: Any) -> None:
     """Send the closing order while everything else of the position still works."""
-    sent = [each for each in at_work.live_orders(position.id) if each.purpose in closing.CLOSING]
-    if position.state == "exiting" and not position.hold and pursuing.is_trading(at_work) and not sent:
-        pursuing._send_closing(at_work, position)
+    sent = [each for each in at_work.live_orders(position.id) if each.purpose in close_plan.CLOSING]
+    if position.state == "exiting" and not position.hold and orders.is_trading(at_work) and not sent:
+        closing_orders._send_closing(at_work, position)
 
 
 def _one_more(old: Any) -> Any:
@@ -242,9 +232,9 @@ def _newest_text(self: Program, bot: str, digest: str) -> Any:
     return self.bots.get(bot) or self.pinned[digest]
 
 
-def _fresh_day(at_work: work.StateBuilder, name: str) -> None:
+def _fresh_day(at_work: builder.StateBuilder, name: str) -> None:
     _BEGIN_BOT(at_work, name)
-    at_work.put_day(daily.new_bot_day(at_work, name, at_work.state.schedule.session))
+    at_work.put_day(session_start.new_bot_day(at_work, name, at_work.state.schedule.session))
 
 
 _BEGIN_BOT = reloading._begin
@@ -254,10 +244,10 @@ def _switch(function: Any, make: Any) -> Off:
     return lambda: swapped((function, make(function)))
 
 
-FOLLOW = following.advance_order
+FOLLOW = price_ladder.advance_order
 SAFEGUARDS = (
     Safeguard(
-        "one entry at a time", "a second one is sent", _off((entering.evaluate_entry, _many_entries)), "lose_ack"
+        "one entry at a time", "a second one is sent", _off((entry_rules.evaluate_entry, _many_entries)), "lose_ack"
     ),
     Safeguard(
         "written before it is sent",
@@ -269,7 +259,7 @@ SAFEGUARDS = (
     Safeguard(
         "what comes to life late is taken back",
         "it works on, and nobody knows",
-        _off((reviving.cancel_revived, _nothing)),
+        _off((revived_orders.cancel_revived, _nothing)),
         "late_order",
     ),
     Safeguard("an execution counts once", "it counts as often as it is told", _counted_again, "duplicate,crash"),
@@ -293,20 +283,20 @@ SAFEGUARDS = (
     Safeguard(
         "what the account lacks is on hold",
         "it is closed once more",
-        _off((doubting.hold, _nothing)),
+        _off((account_shortfall.hold, _nothing)),
         "person_closes,flatten",
     ),
     Safeguard(
         "nothing else works when an exit is sent",
         "target, stop and exit fill together",
-        _off((pursuing.work_close, _at_once)),
+        _off((closing_orders.work_close, _at_once)),
         "flatten",
         SELLER,
     ),
     Safeguard(
         "an exit is no larger than what is held",
         "one more is closed",
-        _switch(closing.legs_to_close, _one_more),
+        _switch(close_plan.legs_to_close, _one_more),
         "flatten",
     ),
     Safeguard(
@@ -318,23 +308,23 @@ SAFEGUARDS = (
     Safeguard(
         "one list ends no order",
         "a stop that works is put back beside itself",
-        _off((asking._missing_at_first, asking.not_found)),
+        _off((order_status_requests._missing_at_first, order_status_requests.not_found)),
         "short_list,crash",
         SELLER,
     ),
     Safeguard("prices on the tick", "a cent beside it", _switch(price.limit_net, _off_the_grid), "warning"),
-    Safeguard("the entry window", "entries all day", _switch(entering.opportunity, _no_window), "warning"),
-    Safeguard("the cap of a day", "as many as fit", _switch(entering.opportunity, _no_cap), "warning,flatten"),
+    Safeguard("the entry window", "entries all day", _switch(entry_rules.opportunity, _no_window), "warning"),
+    Safeguard("the cap of a day", "as many as fit", _switch(entry_rules.opportunity, _no_cap), "warning,flatten"),
     Safeguard(
         "the floor of order ids",
         "the broker's number is taken",
-        _off((linking.link_up, _their_id)),
+        _off((connection.link_up, _their_id)),
         "roll_back_ids,crash",
     ),
     Safeguard(
         "a resting pair is made whole",
         "a position stands without its stop",
-        _off((resting._missing, lambda *_: [])),
+        _off((bracket_orders._missing, lambda *_: [])),
         "crash",
         SELLER,
     ),
@@ -346,32 +336,32 @@ SAFEGUARDS = (
     ),
     Safeguard("a kill stops entries", "they go on", _off((limits._trading, lambda _: "")), "kill,pause"),
     Safeguard(
-        "a warning does not end an order", "it is given up", _off((reports.on_message, _any_code_ends)), "warning"
+        "a warning does not end an order", "it is given up", _off((order_updates.on_message, _any_code_ends)), "warning"
     ),
     Safeguard(
         "Inactive alone does not end an order",
         "it is given up, and another sent",
-        _off((reports.has_reason, lambda _: True)),
+        _off((orders.has_reason, lambda _: True)),
         "inactive",
     ),
     Safeguard(
         "what has no partner is closed",
         "a leg stands alone",
-        _off((closing.is_unwound, lambda _: True)),
+        _off((close_plan.is_unwound, lambda _: True)),
         "one_leg,correction",
         CONDOR,
     ),
     Safeguard(
         "what is told alone after the end is closed",
         "a leg stands alone after a start",
-        _off((torn.close_broken_combos, _nothing)),
+        _off((broken_combos.close_broken_combos, _nothing)),
         "one_leg,crash",
         CONDOR,
     ),
     Safeguard(
         "what is not answered is asked for",
         "a fill is never heard of",
-        _off((asking.send_status_requests, _nothing)),
+        _off((order_status_requests.send_status_requests, _nothing)),
         "lost_execution,swallow_order",
     ),
     Safeguard(
@@ -387,10 +377,12 @@ SAFEGUARDS = (
     Safeguard(
         "what the broker took is compared",
         "an order of another size works",
-        _off((mismatch._differences, lambda *_: [])),
+        _off((order_mismatch._differences, lambda *_: [])),
         "preset",
     ),
-    Safeguard("a fill beyond the order is told", "nobody looks", _off((mismatch.check_count, _nothing)), "overfill"),
+    Safeguard(
+        "a fill beyond the order is told", "nobody looks", _off((order_mismatch.check_count, _nothing)), "overfill"
+    ),
     Safeguard(
         "an open position keeps its text",
         "that of a reload governs it",
@@ -406,7 +398,7 @@ SAFEGUARDS = (
     Safeguard(
         "the account is checked",
         "another account is traded",
-        _off((trouble.check_account, lambda _, accounts: accounts[0])),
+        _off((connection_errors.check_account, lambda _, accounts: accounts[0])),
         "wrong_account",
     ),
 )

@@ -11,8 +11,7 @@ from free_port import free_port
 from ib_fake_tws import FakeTws, Fields, fake_tws, greeting_at, open_order
 from ib_session import connected, gateway, leg, order, run
 
-from rulebot.adapters.ib import timekeeping
-from rulebot.adapters.ib import transport as standstill
+from rulebot.adapters.ib import timekeeping, transport
 from rulebot.adapters.ib.broker import IbConnection, ib_world
 from rulebot.adapters.ib.handshake import Greeting, read_greeting
 from rulebot.adapters.ib.settings import IbSettings
@@ -801,8 +800,8 @@ def test_15_63_a_process_that_stood_still_decides_nothing_by_the_quotes_that_wai
     monkeypatch: pytest.MonkeyPatch, *, is_read: bool
 ) -> None:
     """Suspended and gone on, all clocks have gone on too; what is in the socket is old, and looks new."""
-    monkeypatch.setattr(standstill, "EVERY", 0.05)
-    monkeypatch.setattr(standstill, "LIMIT", 0.3)
+    monkeypatch.setattr(transport, "EVERY", 0.05)
+    monkeypatch.setattr(transport, "LIMIT", 0.3)
 
     async def scenario() -> None:
         async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):

@@ -11,8 +11,7 @@ import pytest
 from ib_fake_tws import Fields, fake_tws
 from ib_session import DAY, SPX, chain, connected, gateway, leg, near, order, play, put, run, telling_our_time
 
-from rulebot.adapters.ib import convert, feed
-from rulebot.adapters.ib import history as opens
+from rulebot.adapters.ib import convert, feed, history
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.errors import BrokerError, UnavailableError
 from rulebot.model.event import DataTrouble, DividendReport, Event, MarketMoved
@@ -793,7 +792,7 @@ def test_an_open_that_the_line_of_an_index_does_not_tell_is_asked_for(monkeypatc
             assert isinstance(moved[-1], MarketMoved)
             assert moved[-1].rows == (row,), "and it is told, to be recorded"
 
-    monkeypatch.setattr(opens, "session_on", begun)
+    monkeypatch.setattr(history, "session_on", begun)
     run(scenario())
 
 

@@ -22,13 +22,12 @@ from rulebot.backtest.arrays import Mask, Series, may_hold
 from rulebot.backtest.historical_market import DayMarket
 from rulebot.backtest.scheduler import LOOKS_AGAIN, Agenda, Instant, idle_spans, only_looks_again
 from rulebot.compile.plan import Call, DayBounds, Rule
-from rulebot.core.orders.order_status_requests import ASK_EVERY, ask_at
 from rulebot.core.program import CompiledBot, Program
+from rulebot.core.queries.account import is_untold
 from rulebot.core.queries.day_pnl import account_today, bot_today
-from rulebot.core.reconciliation.account_excess import is_untold
+from rulebot.core.queries.schedule import ASK_EVERY, OPENING_MINUTES, ask_at
 from rulebot.core.rules.rule_evaluation import rounded
 from rulebot.core.session.position_marks import at_stop, is_mark_due, is_snapshot_due, next_mark, oldest_open_since
-from rulebot.core.session.session_start import OPENING_MINUTES
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import OperatorState, State, Structure, exits_of
 from rulebot.core.subscribe.subscriptions import may_enter

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
-from rulebot.core.expiry.settlement import ended_earlier
+from rulebot.core.books.settlements import ended_earlier
 from rulebot.core.program import CompiledBot, Program
 from rulebot.measure.listings import expiry_on
 from rulebot.measure.series import DAY, Series

@@ -11,10 +11,10 @@ from rulebot.backtest.historical_feed import HistoryFeed
 from rulebot.backtest.load_session_data import read_today
 from rulebot.backtest.sampling import Sampler
 from rulebot.backtest.simulated_broker import SimulatedBroker
-from rulebot.core.exits.bracket_orders import RESTING
 from rulebot.core.expiry.settlement import OPENED_AFTER
 from rulebot.core.handle_event import handle_event
 from rulebot.core.program import CompiledBot, Program
+from rulebot.core.queries.orders import RESTING
 from rulebot.core.state.builder import StateBuilder, Turn
 from rulebot.core.state.state import HALTS, NEVER, BotState, State, position_of
 from rulebot.core.subscribe.subscriptions import may_enter

@@ -54,8 +54,8 @@ from rulebot.backtest.scheduler import (
 )
 from rulebot.backtest.simulated_broker import SimulatedBroker, expired
 from rulebot.core.handle_event import start_run
-from rulebot.core.orders.order_status_requests import ASK_EVERY, ask_at
 from rulebot.core.program import CompiledBot, Program
+from rulebot.core.queries.schedule import ASK_EVERY, ask_at
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import NEVER, MarketData, Orders, Schedule, State
 from rulebot.measure.series import DAY, Series

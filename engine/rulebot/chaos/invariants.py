@@ -45,10 +45,10 @@ from rulebot.checks.journal.audit import audit
 from rulebot.checks.journal.books import Finding
 from rulebot.compile.orders import loss_budget
 from rulebot.core.exits.exit_rules import DAILY_LOSS
-from rulebot.core.exits.lost_resting_orders import NEVER_AGAIN
 from rulebot.core.exits.protective_stops import stop_price
 from rulebot.core.program import CompiledBot
 from rulebot.core.queries.close_plan import leaves_to_expire, planned_exit
+from rulebot.core.queries.protection import NEVER_AGAIN
 from rulebot.core.queries.resting_order import rest_of
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.model.facts import Grids

@@ -20,10 +20,10 @@ from rulebot.chaos.scenario import ChaosScenario
 from rulebot.chaos.spec_files import ReadVersion, RecordedVersion
 from rulebot.checks.against_ledger.books import CheckedDay
 from rulebot.checks.against_ledger.findings import LedgerOrders
-from rulebot.core.exits.protective_stops import GUARDING, guarded
 from rulebot.core.program import BUILT_IN, AccountLimits, CompiledBot, closing_times
 from rulebot.core.queries.close_plan import CLOSING, legs_to_close
 from rulebot.core.queries.lost_cover import CLOSED_AFTER, without_cover
+from rulebot.core.queries.protection import GUARDING, guarded
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.documents.reload_specs import told_limits
 from rulebot.model.cause import Halt

@@ -25,8 +25,8 @@ from rulebot.chaos.virtual_loop import VirtualLoop, run_virtually
 from rulebot.checks.against_ledger.books import read_day
 from rulebot.checks.against_ledger.findings import LedgerOrders
 from rulebot.checks.journal.audit import differing_starts
-from rulebot.core.orders.order_status_requests import ASK_AGAIN
-from rulebot.core.reconciliation.account_shortfall import DOUBT
+from rulebot.core.queries.account import DOUBT
+from rulebot.core.queries.schedule import ASK_AGAIN
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.live.daily_jobs import AFTER_CLOSE
 from rulebot.live.environments import World, patient

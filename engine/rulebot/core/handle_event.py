@@ -11,12 +11,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from rulebot.core.emit.cancel import cancel, cancel_entries
 from rulebot.core.entry.entry_ended import next_opening
 from rulebot.core.entry.entry_orders import entry_due
 from rulebot.core.entry.entry_rules import evaluate_entry, record_block
 from rulebot.core.entry.manual_entry import ask_entry, evaluate_manual_entry
 from rulebot.core.entry.universe_ranking import evaluate_universe
-from rulebot.core.exits.bracket_orders import cancel, cancel_entries, option_has_expired, place_resting
+from rulebot.core.exits.bracket_orders import place_resting
 from rulebot.core.exits.broken_combos import close_broken_combos
 from rulebot.core.exits.closing_orders import protect_remaining, work_close
 from rulebot.core.exits.exit_rules import evaluate_exits
@@ -24,29 +25,34 @@ from rulebot.core.exits.price_ladder import advance_order
 from rulebot.core.exits.protective_stops import note_restored, place_protection
 from rulebot.core.exits.reversed_longs import find_reversed
 from rulebot.core.exits.self_crossing import restore_orders
-from rulebot.core.expiry import settlement as settling
+from rulebot.core.expiry import settlement
 from rulebot.core.expiry.settlement_correction import ending_corrected
-from rulebot.core.gate import covered_calls as covering
+from rulebot.core.gate import covered_calls
 from rulebot.core.gate.exit_retry import resume_position
+from rulebot.core.gate.halts import evaluate_halts, halt_by_account
 from rulebot.core.gate.margin import accept_unrequested_margin, on_margin, take_refusal
 from rulebot.core.orders.executions import on_commission, on_execution
 from rulebot.core.orders.order_status_requests import orders_listed, send_status_requests
 from rulebot.core.orders.order_updates import on_message, on_order, order_unsent
 from rulebot.core.orders.tick_sizes import on_tick_sizes
 from rulebot.core.program import CompiledBot, Program
+from rulebot.core.queries.account import expected_holdings, is_untold
 from rulebot.core.queries.day_pnl import keep_structures
 from rulebot.core.queries.entry_blocks import waits_for_reload
-from rulebot.core.reconciliation import account_excess as surplus
-from rulebot.core.reconciliation import account_shortfall as doubting
-from rulebot.core.reconciliation import corporate_actions as adjusted
-from rulebot.core.reconciliation import early_assignment as assigned
-from rulebot.core.reconciliation import external_closes as past_us
+from rulebot.core.queries.orders import option_has_expired
+from rulebot.core.queries.schedule import OPENING_MINUTES
+from rulebot.core.reconciliation import (
+    account_excess,
+    account_shortfall,
+    corporate_actions,
+    early_assignment,
+    external_closes,
+)
 from rulebot.core.reconciliation.account_snapshot import record_share_change
 from rulebot.core.reconciliation.connection import clocks_apart, link_down, link_up, tell_unwatched, unwatched_at
 from rulebot.core.rules.bars import take_bars, take_implied
 from rulebot.core.rules.hooks import hook_came
-from rulebot.core.session import position_marks as marking
-from rulebot.core.session import session_start as daily
+from rulebot.core.session import position_marks, session_start
 from rulebot.core.session.dividends import warn_of_dividends
 from rulebot.core.session.hours import hours_told
 from rulebot.core.session.reloading import reload_waits
@@ -114,8 +120,8 @@ def handle_event(program: Program, state: State, event: Event) -> Turn:
 def start_run(program: Program, state: State, at: datetime) -> Turn:
     """Return the first turn of a run: today on record, every bot with its day (as it was before a restart)."""
     work = StateBuilder(program, state, at)
-    doubting.clear_settled(work)
-    daily.open_day(work, state.schedule.session, resumed=True)
+    account_shortfall.clear_settled(work)
+    session_start.open_day(work, state.schedule.session, resumed=True)
     return work.finish(step_at=at, wake_at=at)
 
 
@@ -135,16 +141,16 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     moved = dependents.keys() & event.rows
     touched = set().union(*map(dependents.__getitem__, moved))
     work = StateBuilder(program, state, at)
-    coming = daily.due_session(state.schedule.session, at)
+    coming = session_start.due_session(state.schedule.session, at)
     if coming is not None:
-        daily.open_day(work, coming)
+        session_start.open_day(work, coming)
     names = (touched & work.bots.by_name.keys()) | {name for name, wake_at in work.bots.wakes.items() if wake_at <= at}
     if names:
         _clear_wakes(work, names)
     is_quiet = not names and at < state.schedule.step_at and work.subscriptions.indexed == state.market.board.version
     if work.connection.is_linked:
-        if not is_quiet or at < state.schedule.session.open + daily.OPENING_MINUTES:
-            settling.settle_earlier(work)
+        if not is_quiet or at < state.schedule.session.open + OPENING_MINUTES:
+            settlement.settle_earlier(work)
             _step(work, names)
         _by_the_clock(work, moved=bool(event.rows))
     step_at = (
@@ -161,7 +167,7 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
         not is_quiet and state.schedule.step_at <= work.schedule.session.open <= at
     ):
         _index(work)  # the open's move has come, or is waited for from now on
-    elif moved and not touched and at >= state.schedule.session.open + daily.OPENING_MINUTES:
+    elif moved and not touched and at >= state.schedule.session.open + OPENING_MINUTES:
         _index(work)  # it has not come, and is waited for no more
     wake_at = min(step_at, work.schedule.watch_at or NEVER)
     if work.positions.active:
@@ -184,7 +190,7 @@ def _clear_wakes(work: StateBuilder, names: set[str]) -> None:
 
 
 def _step(work: StateBuilder, names: set[str]) -> None:
-    facts = daily.note_opening_moves(work)
+    facts = session_start.note_opening_moves(work)
     if facts is not work.market.facts:
         work.put_facts(facts)
     blocked = _halts_first(work, names)
@@ -219,10 +225,10 @@ def _halts_first(work: StateBuilder, names: set[str]) -> dict[str, str]:
     entering = {position.bot for position in stirring if position.state == "entering"}
     entering |= {order.bot for order in live if order.can_increase_risk}
     if entering:
-        daily.halt_by_account(work)
+        halt_by_account(work)
     bots = {name: bot for name in names if (bot := work.program.bots.get(name)) is not None}
     opening = sorted(name for name, bot in bots.items() if bot.rolls or name in entering)
-    return {name: daily.evaluate_halts(work, bots[name]) for name in opening}
+    return {name: evaluate_halts(work, bots[name]) for name in opening}
 
 
 def _retry(work: StateBuilder, position: Position) -> None:
@@ -240,8 +246,8 @@ def _retry(work: StateBuilder, position: Position) -> None:
 
 def _halt_and_enter(work: StateBuilder, bots: list[tuple[str, CompiledBot]], known: dict[str, str]) -> None:
     """Judge the halts of all these bots, then their entries. known: of those whose halts were judged in this turn."""
-    daily.halt_by_account(work)
-    halts = {name: known[name] if name in known else daily.evaluate_halts(work, bot) for name, bot in bots}
+    halt_by_account(work)
+    halts = {name: known[name] if name in known else evaluate_halts(work, bot) for name, bot in bots}
     blocked = {name: reason or waits_for_reload(work, name) for name, reason in halts.items()}
     if work.requests.is_stopping:
         return
@@ -259,31 +265,31 @@ def _by_the_clock(work: StateBuilder, *, moved: bool) -> None:
     account = work.account
     in_hours = session.is_on(work.at)
     if in_hours and (mark_at is None or (work.positions.active and work.at >= mark_at)):
-        since = marking.oldest_open_since(work.active_positions())
-        is_due = marking.is_mark_due(mark_at, work.at, since)
+        since = position_marks.oldest_open_since(work.active_positions())
+        is_due = position_marks.is_mark_due(mark_at, work.at, since)
         if is_due:
-            marking.mark_positions(work)
+            position_marks.mark_positions(work)
             warn_of_dividends(work)
-        work.schedule = replace(work.schedule, mark_at=marking.next_mark(mark_at, work.at, is_due=is_due))
+        work.schedule = replace(work.schedule, mark_at=position_marks.next_mark(mark_at, work.at, is_due=is_due))
     if not in_hours and mark_at is not None and work.at >= mark_at:
         work.schedule = replace(work.schedule, mark_at=None)
-    if (closing := settling.keep_closing(work)) is not work.market.closing:
+    if (closing := settlement.keep_closing(work)) is not work.market.closing:
         work.market = replace(work.market, closing=closing)
-    is_unsettled = account.doubts or account.uncovered or surplus.is_untold(account)
+    is_unsettled = account.doubts or account.uncovered or is_untold(account)
     if work.subscriptions.indexed < 0 or work.subscriptions.aims is None or is_unsettled:
         watch_at = watching.earlier_of(watch_at, work.at)
     if account.doubts:
-        doubting.fit_orders(work)
+        account_shortfall.fit_orders(work)
     if watching.is_due(watch_at, work.at, moved=moved):
         chosen, watch_at = watching.update_subscriptions(work)
         if work.subscriptions.indexed < 0:
             _index(work)
-        settling.settle_missed(work)
-        settling.price_shares(work)
-        doubting.review_shortfalls(work, assigned.book_assigned(work))
-        surplus.report_excess(work)
-        past_us.book_external_close(work)
-        uncovered = covering.close_uncovered_calls(work)
+        settlement.settle_missed(work)
+        settlement.price_shares(work)
+        account_shortfall.review_shortfalls(work, early_assignment.book_assigned(work))
+        account_excess.report_excess(work)
+        external_closes.book_external_close(work)
+        uncovered = covered_calls.close_uncovered_calls(work)
         work.account = replace(work.account, uncovered=uncovered)
         watching.keep_choice(work, chosen)
     if watch_at != work.schedule.watch_at:
@@ -300,7 +306,7 @@ def _index(work: StateBuilder) -> None:
 
 
 def _on_account(work: StateBuilder, event: AccountReport) -> None:
-    cashes = assigned.note_cash(work.account.cashes, event.account.cash, event.at)
+    cashes = early_assignment.note_cash(work.account.cashes, event.account.cash, event.at)
     work.account = replace(work.account, cashes=cashes)
     facts = work.market.facts
     if facts.account != event.account:
@@ -379,31 +385,31 @@ def _on_unsent(work: StateBuilder, event: OrderUnsent) -> None:
 def _on_position(work: StateBuilder, event: PositionReport) -> None:
     before = work.state
     if isinstance(event.contract, Underlying):
-        adjusted.note_split(work, event.contract.symbol, event.quantity, event.average_cost)
-        assigned.record_share_change(work, event.contract.symbol, event.quantity)
+        corporate_actions.note_split(work, event.contract.symbol, event.quantity, event.average_cost)
+        early_assignment.record_share_change(work, event.contract.symbol, event.quantity)
     else:
-        adjusted.note_options(work, event.contract, event.quantity)
+        corporate_actions.note_options(work, event.contract, event.quantity)
     last = work.account.holdings.get(event.contract, ZERO)
     holdings = {**work.account.holdings, event.contract: event.quantity}
     work.account = replace(work.account, holdings=holdings)
     is_gone = work.connection.is_ready and not event.quantity  # at a start executions of others are still to be told
     if is_gone and isinstance(event.contract, Option) and option_has_expired(work, event.contract):
-        settling.settle(work, event.contract, last)
+        settlement.settle(work, event.contract, last)
     uncovered = work.account.uncovered
     if isinstance(event.contract, Underlying):
         holdings = {**holdings, share(event.contract.symbol): event.quantity}
         costs = {**work.account.costs, event.contract.symbol: event.average_cost}
         work.account = replace(work.account, holdings=holdings, costs=costs)
-        uncovered = covering.shares_changed(work, event.contract.symbol)
-    doubting.check_contract_ids(work, [event.contract])
-    ours = doubting.expected_holdings(work)
-    doubting.count_told(
+        uncovered = covered_calls.shares_changed(work, event.contract.symbol)
+    account_shortfall.check_contract_ids(work, [event.contract])
+    ours = expected_holdings(work)
+    account_shortfall.count_told(
         work, [event.contract] if isinstance(event.contract, Option) else [share(event.contract.symbol)]
     )
-    doubting.recompute_shortfalls(work, ours, has_fallen=abs(event.quantity) < abs(last))
+    account_shortfall.recompute_shortfalls(work, ours, has_fallen=abs(event.quantity) < abs(last))
     if work.connection.is_ready:  # else when all is listed, and what still works
-        doubting.fit_orders(work)
-    surplus.record_excess(work, ours)
+        account_shortfall.fit_orders(work)
+    account_excess.record_excess(work, ours)
     record_share_change(work, before)
     work.account = replace(work.account, uncovered=uncovered)
 
@@ -507,7 +513,7 @@ def _end_halts(work: StateBuilder, bot: str) -> None:
         if bot in ("", name) and state.day.halt:
             work.put_day(replace(state.day, halt=None, halted="", halt_rule="", closing="", closing_text=""))
             work.set_wake(name, work.at)
-    past_us.adopt(work, bot)
+    external_closes.adopt(work, bot)
     resume_position(work, bot)
 
 
@@ -537,7 +543,7 @@ _HANDLERS: dict[type, Handler] = {
     AccountWarning: _on_warning,
     OperatorRequest: _on_operator,
     EndingCorrected: ending_corrected,
-    GonePriced: past_us.on_external_price,
+    GonePriced: external_closes.on_external_price,
     HookCame: hook_came,
     ReloadWaits: reload_waits,
     StoreReport: store_reported,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from rulebot.core.entry.entry_ended import why_over
 from rulebot.core.queries.close_plan import CLOSING
+from rulebot.core.queries.openings import why_over
 from rulebot.core.state.state import BotState, State
 from rulebot.model.cause import Shut
 from rulebot.model.errors import InvariantError

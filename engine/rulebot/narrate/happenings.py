@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from rulebot.core.exits.bracket_orders import RESTING
+from rulebot.core.queries.orders import RESTING
 from rulebot.core.session.reloading import BotChange
 from rulebot.core.state.state import State
 from rulebot.model.money import dollars, signed_dollars

@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from rulebot.compile.plan import Compare, ExitPlan, Holds, Rule
-from rulebot.core.exits.bracket_orders import RESTING
 from rulebot.core.program import CompiledBot, Program
 from rulebot.core.queries.close_plan import CLOSING
+from rulebot.core.queries.orders import RESTING
 from rulebot.core.rules.rule_evaluation import first_missing
 from rulebot.core.session.pnl_at_exits import has_acted
 from rulebot.core.state.state import BotState, Reading, State, exits_of

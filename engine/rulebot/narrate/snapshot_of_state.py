@@ -6,9 +6,9 @@ from decimal import Decimal
 from itertools import pairwise
 from statistics import fmean
 
-from rulebot.core.exits.bracket_orders import RESTING
 from rulebot.core.program import CompiledBot, Program
 from rulebot.core.queries.close_plan import CLOSING, exit_ladder
+from rulebot.core.queries.orders import RESTING
 from rulebot.core.session.pnl_at_exits import dollars_at, open_count
 from rulebot.core.state.state import BotState, State, TradingMode
 from rulebot.fill.exit_level import profit, realized_since

@@ -13,10 +13,10 @@ from rulebot.backtest.load_session_data import prepare
 from rulebot.core.entry.named_structure import named_selection
 from rulebot.core.entry.structure_selection import how_many, opening_commission, price_legs, show_candidate
 from rulebot.core.entry.universe_requirements import show_pair
-from rulebot.core.exits.protective_stops import hit_at_once
 from rulebot.core.handle_event import start_run
 from rulebot.core.program import CompiledBot, CompiledRule
 from rulebot.core.queries.legged_entry import legging_problem
+from rulebot.core.queries.protection import hit_at_once
 from rulebot.core.rules.rule_evaluation import first_missing
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import MarketData, Named, Schedule, State

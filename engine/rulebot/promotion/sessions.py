@@ -12,8 +12,8 @@ from decimal import Decimal
 
 from rulebot.checks.journal.audit import Verdict
 from rulebot.checks.journal.books import JournalIndex
-from rulebot.core.exits.protective_stops import UNPROTECTED
 from rulebot.core.program import CompiledBot
+from rulebot.core.queries.protection import UNPROTECTED
 from rulebot.decide.entry_window import shut
 from rulebot.documents.load_bots import compile_text
 from rulebot.model.errors import RulebotError

@@ -10,15 +10,10 @@ from rulebot.compile.data_needs import calls_of
 from rulebot.compile.per_leg_exits import OF_SHORTS
 from rulebot.compile.plan import Argument, Call, Compare, ExitPlan, Holds, Plan, RollPlan, Rule, Truth
 from rulebot.compile.variants import variants
-from rulebot.core.entry.structure_selection import (
-    counted,
-    opening_commission,
-    opening_parts,
-    price_legs,
-    show_candidate,
-)
+from rulebot.core.entry.structure_selection import counted, opening_commission, price_legs, show_candidate
 from rulebot.core.gate.price_limits import risk_floor, size_floor, stated_floor
 from rulebot.core.program import CompiledBot, compile_bot
+from rulebot.core.queries.openings import opening_parts
 from rulebot.evaluate.rules import compile_expected_move, compile_rule
 from rulebot.evaluate.strikes import StructureSelection, select
 from rulebot.measure.listings import expiry_on

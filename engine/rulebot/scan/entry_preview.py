@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from rulebot.core.entry.manual_entry import ASKED
-from rulebot.core.entry.named_structure import bot_of_named, unfit
+from rulebot.core.entry.named_structure import unfit
 from rulebot.core.handle_event import handle_event
 from rulebot.core.program import Program
+from rulebot.core.queries.openings import bot_of_named
 from rulebot.core.rules.rule_evaluation import rounded
 from rulebot.core.state.builder import StateBuilder, Turn
 from rulebot.core.state.state import Named, State

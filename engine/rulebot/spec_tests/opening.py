@@ -9,7 +9,7 @@ from math import inf
 from rulebot.compile.plan import LegPlan, Overwrite, Plan
 from rulebot.core.gate.covered_calls import most_within, too_few
 from rulebot.core.program import CompiledBot
-from rulebot.core.session.session_start import is_same_week
+from rulebot.core.queries.schedule import is_same_week
 from rulebot.decide.entry_window import BotDay
 from rulebot.decide.limits import Priced, fitting
 from rulebot.evaluate.rules import compile_expected_move

@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
-from rulebot.core.orders.other_engines import PREFIX
+from rulebot.core.queries.entry_blocks import PREFIX
 from rulebot.model.contract import Option, Right
 from rulebot.model.money import CENT, ZERO
 from rulebot.model.share_coverage import DELIVERING

@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 from test_ib_reports import recorded
 
-from rulebot.adapters.ib import convert
-from rulebot.adapters.ib import order_reports as reports
+from rulebot.adapters.ib import convert, order_reports
 from rulebot.adapters.ib.contracts import ContractBook, ToldHours, both_rights
 from rulebot.adapters.ib.order_reports import AccountValues
 from rulebot.adapters.ib.quotes import QuoteColumns
@@ -264,17 +263,17 @@ def test_an_execution_and_its_commission() -> None:
     fields += [told["execId"], told["time"], told["acctNumber"], told["exchange"], told["side"]]
     fields += [wire(told[name]) for name in ("shares", "price", "permId", "clientId")]
     fields += ["0", wire(told["cumQty"]), wire(told["avgPrice"]), "", "", "", "", "1"]
-    found = reports.execution(fields, AT, ACCOUNT)
+    found = order_reports.execution(fields, AT, ACCOUNT)
     assert isinstance(found, ExecutionReport)
     assert (found.exec_id, found.order_id, found.perm_id) == ("00004466.5965a047.01.01", 13, 798621671)
     assert (found.is_buy, found.quantity, found.price) == (True, Decimal(100), Decimal("144.18"))
     assert found.option is not None
     assert (found.option.is_share, found.option.con_id) == (True, 265598)
     row = ["59", "1", paid["execId"], *(wire(paid[name]) for name in ("commission", "currency", "realizedPNL"))]
-    charged = reports.commission(row, AT)
+    charged = order_reports.commission(row, AT)
     assert charged is not None
     assert (charged.exec_id, charged.commission) == (found.exec_id, Decimal(1))
-    unset = reports.commission([*row[:3], HUGE, *row[4:]], AT)
+    unset = order_reports.commission([*row[:3], HUGE, *row[4:]], AT)
     assert unset is None  # as the realised profit above: the largest double is no amount
 
 
@@ -284,7 +283,7 @@ def test_the_status_of_an_order_that_filled() -> None:
     fields = ["3", wire(trade["order"]["orderId"]), told["status"], wire(told["filled"]), "0.0"]
     fields += [wire(told[name]) for name in ("avgFillPrice", "permId")]
     fields += ["0", wire(told["lastFillPrice"]), wire(told["clientId"]), "", "0.0"]
-    found = reports.order_status(fields, AT)
+    found = order_reports.order_status(fields, AT)
     assert (found.status, found.filled, found.average_price) == (BrokerStatus.FILLED, Decimal(100), Decimal("144.18"))
 
 
@@ -299,8 +298,8 @@ def test_captured_open_orders_are_read() -> None:
         fields[20], fields[23] = order["account"], ""
         fields[24], fields[25] = wire(order["clientId"]), wire(order["permId"])
         fields[fields.index("PreSubmitted")] = told["orderStatus"]["status"]
-        found = reports.open_order(fields, AT, 178, ACCOUNT)
-        assert isinstance(found, reports.OrderReport)
+        found = order_reports.open_order(fields, AT, 178, ACCOUNT)
+        assert isinstance(found, order_reports.OrderReport)
         assert (found.order_id, found.perm_id) == (order["orderId"], order["permId"])
         assert found.con_id == told["contract"]["conId"]
         assert (found.status, found.side, found.quantity) == (BrokerStatus.WORKING, Side.BUY, Decimal(100))
@@ -319,10 +318,10 @@ def test_a_what_if_that_tells_no_change_is_no_answer(name: str, margin: str) -> 
     fields[status - 1], fields[20] = "1", ACCOUNT
     amounts = [told[each] for each in ("initMargin", "maintMargin", "equityWithLoan")]
     fields[status + 1 : status + 10] = [*[HUGE] * 6, *amounts]
-    assert reports.open_order(fields, AT, 178, ACCOUNT) is None
+    assert order_reports.open_order(fields, AT, 178, ACCOUNT) is None
     fields[status + 4] = "0.0"
-    found = reports.open_order(fields, AT, 178, ACCOUNT)
-    assert isinstance(found, reports.MarginReport)
+    found = order_reports.open_order(fields, AT, 178, ACCOUNT)
+    assert isinstance(found, order_reports.MarginReport)
     assert (found.initial, found.change) == (Decimal(margin), Decimal(0))
 
 
@@ -331,7 +330,7 @@ def test_positions_are_read_but_those_of_futures_and_currencies() -> None:
     for told in captures()["positions"]:
         fields = ["61", "3", told["account"], *contract_fields(told["contract"])]
         if (
-            found := reports.position([*fields, wire(told["position"]), wire(told["avgCost"])], AT, ACCOUNT)
+            found := order_reports.position([*fields, wire(told["position"]), wire(told["avgCost"])], AT, ACCOUNT)
         ) is not None:
             held.append(found)
     assert [(str(each.contract), each.quantity) for each in held] == [

@@ -13,8 +13,7 @@ import ib_async
 import pytest
 
 from rulebot.adapters.clock import WallClock
-from rulebot.adapters.ib import handshake as self_check
-from rulebot.adapters.ib import history
+from rulebot.adapters.ib import handshake, history
 from rulebot.adapters.ib.broker import IbBroker, combo_to_broker, order_to_broker
 from rulebot.adapters.ib.contracts import ContractBook, both_rights, subscription
 from rulebot.adapters.ib.link import IbLink
@@ -307,21 +306,21 @@ def test_bars_are_asked_for_as_far_back_as_they_may_lie(
 
 
 def test_the_self_check_passes_with_this_ib_async() -> None:
-    asyncio.run(self_check.check_seams())
+    asyncio.run(handshake.check_seams())
 
 
 @pytest.mark.parametrize("kind", [1, 2, 3, 4, 5, 9, 10, 11, 17, 21, 45, 53, 58, 59, 61, 76, 101])
 def test_the_self_check_names_what_no_longer_arrives(kind: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    real: Callable[..., None] = self_check.install
+    real: Callable[..., None] = handshake.install
 
     def deaf(client: object, *parts: object) -> None:
         real(client, *parts)
         client.decoder.handlers[kind] = lambda _fields: None  # type: ignore[attr-defined]
 
-    monkeypatch.setattr(self_check, "install", deaf)
-    monkeypatch.setattr(self_check, "SECONDS", 0.01)
+    monkeypatch.setattr(handshake, "install", deaf)
+    monkeypatch.setattr(handshake, "SECONDS", 0.01)
     with pytest.raises(BrokerError, match=r"ib_async \d+\.\d+\.\d+ does not pass on messages of kind") as caught:
-        asyncio.run(self_check.check_seams())
+        asyncio.run(handshake.check_seams())
     assert str({76: 75}.get(kind, kind)) in caught.value.message
 
 

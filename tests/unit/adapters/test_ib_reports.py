@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from rulebot.adapters.ib import order_reports as reports
+from rulebot.adapters.ib import order_reports
 from rulebot.adapters.ib.message_codes import broker_message
 from rulebot.model.contract import Underlying, share
 from rulebot.model.event import BrokerStatus, CommissionReport, MarginReport, OrderMessage, OrderReport
@@ -38,7 +38,7 @@ def recorded(version: int = 173) -> list[str]:
 
 @pytest.mark.parametrize("version", [157, 164, 173, 176, 177, 178])
 def test_an_open_order_is_read_in_each_version(version: int) -> None:
-    report = reports.open_order(recorded(version), AT, version, ACCOUNT)
+    report = order_reports.open_order(recorded(version), AT, version, ACCOUNT)
     assert report == OrderReport(
         at=AT,
         ref="our ref",
@@ -63,7 +63,7 @@ def test_open_order_with_legs_routing_scale_hedge_and_algo() -> None:
     filled += ["0", "", "IB", "0", "1", "9", "0.5", "10", "Adaptive", "1", "adaptivePriority", "Normal"]
     fields[combo : combo + 13] = filled
     fields[4], fields[15], fields[16] = "BAG", "LMT", "-1.20"
-    report = reports.open_order(fields, AT, 173, ACCOUNT)
+    report = order_reports.open_order(fields, AT, 173, ACCOUNT)
     assert report is not None
     assert (report.status, report.limit_price, report.stop_price) == (
         BrokerStatus.WORKING,
@@ -75,17 +75,17 @@ def test_open_order_with_legs_routing_scale_hedge_and_algo() -> None:
 def test_a_stop_order_has_a_stop_price_and_no_limit() -> None:
     fields = recorded()
     fields[15], fields[17] = "STP", "3.15"
-    report = reports.open_order(fields, AT, 173, ACCOUNT)
+    report = order_reports.open_order(fields, AT, 173, ACCOUNT)
     assert report is not None
     assert (report.limit_price, report.stop_price) == (None, Decimal("3.15"))
 
 
 def test_other_accounts_and_a_what_if_without_its_margins_say_nothing() -> None:
-    assert reports.open_order(recorded(), AT, 173, "DU9") is None
+    assert order_reports.open_order(recorded(), AT, 173, "DU9") is None
     fields = recorded()
     status = fields.index("PreSubmitted")
     fields[status - 1] = "1"
-    assert reports.open_order(fields, AT, 173, ACCOUNT) is None
+    assert order_reports.open_order(fields, AT, 173, ACCOUNT) is None
 
 
 def test_a_what_if_tells_margins() -> None:
@@ -103,13 +103,13 @@ def test_a_what_if_tells_margins() -> None:
         "1100.0",
         "98999.0",
     ]
-    found = reports.open_order(fields, AT, 173, ACCOUNT)
+    found = order_reports.open_order(fields, AT, 173, ACCOUNT)
     assert found == MarginReport(AT, 5, Decimal("1250.5"), Decimal("250.5"))
 
 
 def test_an_order_status_is_read_and_an_unknown_word_is_none() -> None:
     fields = raw("3|5|Submitted|1|99.0|2.55|600745656|0|2.55|100||0")
-    assert reports.order_status(fields, AT) == OrderReport(
+    assert order_reports.order_status(fields, AT) == OrderReport(
         at=AT,
         ref="",
         order_id=5,
@@ -121,7 +121,7 @@ def test_an_order_status_is_read_and_an_unknown_word_is_none() -> None:
         average_price=Decimal("2.55"),
     )
     fields[2] = "Unheard"
-    assert reports.order_status(fields, AT).status is None
+    assert order_reports.order_status(fields, AT).status is None
 
 
 def test_execution_of_a_stock_and_an_unset_order_id() -> None:
@@ -129,7 +129,7 @@ def test_execution_of_a_stock_and_an_unset_order_id() -> None:
         "11|-1|2147483647|265598|AAPL|STK||0.0|||IEX|USD|AAPL|NMS|0000e0d5.67fe667b.01.01|20250415  19:38:31|DU1234567|"
         "IEX|SLD|100|201.94|600745656|0|1|100|201.94|||||2|"
     )
-    found = reports.execution(raw(text), AT, ACCOUNT)
+    found = order_reports.execution(raw(text), AT, ACCOUNT)
     assert found is not None
     assert (found.order_id, found.client_id, found.option, found.is_buy, found.symbol) == (
         0, 0, share("AAPL"), False, "AAPL",
@@ -137,47 +137,50 @@ def test_execution_of_a_stock_and_an_unset_order_id() -> None:
     assert found.option is not None
     assert found.option.con_id == 265598
     assert (found.quantity, found.price, found.is_combo) == (Decimal(100), Decimal("201.94"), False)
-    assert reports.execution(raw(text), AT, "DU9") is None
+    assert order_reports.execution(raw(text), AT, "DU9") is None
     with pytest.raises(ValueError, match="side is"):
-        reports.execution(raw(text.replace("SLD", "?")), AT, ACCOUNT)
+        order_reports.execution(raw(text.replace("SLD", "?")), AT, ACCOUNT)
 
 
 def test_a_commission_is_read_and_an_unset_one_is_none() -> None:
     fields = raw(f"59|1|00025b46.63f8f39c.01.01|1.0|USD|{UNSET}|{UNSET}|")
-    assert reports.commission(fields, AT) == CommissionReport(AT, "00025b46.63f8f39c.01.01", Decimal("1.0"))
+    assert order_reports.commission(fields, AT) == CommissionReport(AT, "00025b46.63f8f39c.01.01", Decimal("1.0"))
     fields[3] = UNSET
-    assert reports.commission(fields, AT) is None
+    assert order_reports.commission(fields, AT) is None
 
 
 def test_a_position_is_read_only_of_our_account_and_contracts_we_know() -> None:
     fields = raw("61|3|DU1234567|756733|SPY|STK||0|||ARCA|USD|SPY|SPY|-100|431.5")
-    found = reports.position(fields, AT, ACCOUNT)
+    found = order_reports.position(fields, AT, ACCOUNT)
     assert found is not None
     assert (found.contract, found.quantity, found.average_cost) == (
         Underlying("SPY"),
         Decimal(-100),
         Decimal("431.5"),
     )
-    assert reports.position(fields, AT, "DU9") is None
+    assert order_reports.position(fields, AT, "DU9") is None
     fields[5] = "FUT"
-    assert reports.position(fields, AT, ACCOUNT) is None
+    assert order_reports.position(fields, AT, ACCOUNT) is None
 
 
 def test_what_cannot_be_known_of_somebody_s_contract_keeps_nobody_out() -> None:
     """It is told with every connection: none was made any more, and what was open had nobody to watch it."""
     fields = raw("61|3|DU1234567|7|XYZ|OPT|0|0|?||SMART|USD|XYZ|XYZ|-1|43.5")
-    assert reports.position(fields, AT, ACCOUNT) is None
+    assert order_reports.position(fields, AT, ACCOUNT) is None
     dealt = raw(
         "11|-1|41|7|XYZ|OPT|0|0|?||SMART|USD|XYZ|XYZ|0000e0d5.67fe667b.01.01|20250415  19:38:31|DU1234567|"
         "IEX|SLD|1|0.4|600745656|0|1|1|0.4|||||2|"
     )
-    found = reports.execution(dealt, AT, ACCOUNT)
+    found = order_reports.execution(dealt, AT, ACCOUNT)
     assert found is not None
     assert (found.option, found.is_combo, found.symbol) == (None, False, "XYZ")
     dealt[26] = "rb:abc123:000002"
-    assert reports.execution(dealt, AT, ACCOUNT) is None, "it was told as dealt by somebody else"
+    assert order_reports.execution(dealt, AT, ACCOUNT) is None, "it was told as dealt by somebody else"
 
 
 def test_an_order_message_has_its_code_and_text() -> None:
     fields = ["4", "2", "5", "201", "Order rejected - reason:", ""]
-    assert reports.order_message(fields, AT) == OrderMessage(AT, 5, broker_message(201, "Order rejected - reason:"))
+    message = broker_message(201, "Order rejected - reason:")
+    assert order_reports.order_message(fields, AT) == OrderMessage(AT, 5, message)
+        AT, 5, broker_message(201, "Order rejected - reason:")
+    )

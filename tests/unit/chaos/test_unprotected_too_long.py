@@ -9,7 +9,7 @@ import pytest
 from hand_desk import CONDOR, Desk, put, text_of
 
 from rulebot.chaos.limits_check import unprotected_too_long
-from rulebot.core.exits import exit_rules as leaving
+from rulebot.core.exits import exit_rules
 from rulebot.record.record import Kind, Record
 
 
@@ -24,7 +24,7 @@ def said_of(desk: Desk, records: Sequence[Record]) -> list[str]:
 def alone(monkeypatch: pytest.MonkeyPatch | None) -> Desk:
     """Sell the long put of a condor past the engine, and let three minutes pass."""
     if monkeypatch is not None:
-        monkeypatch.setattr(leaving, "is_unprotected_too_long", lambda work, position: False)
+        monkeypatch.setattr(exit_rules, "is_unprotected_too_long", lambda work, position: False)
     desk = Desk((text_of(legs=CONDOR, exits='\n  - time: "15:45"\n', risk="{max_loss_per_trade: $9000}"),))
     desk.opened()
     desk.is_shown = False

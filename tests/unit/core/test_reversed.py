@@ -9,7 +9,8 @@ import pytest
 from hand_desk import CONDOR, DAY, Desk, kept, put, text_of
 
 from rulebot.checks.journal.audit import differing_starts
-from rulebot.core.exits.reversed_longs import is_buy_back, reversed_shorts
+from rulebot.core.exits.reversed_longs import reversed_shorts
+from rulebot.core.queries.orders import is_buy_back
 from rulebot.model.contract import Option
 from rulebot.model.order import Order, OrderType, Purpose, Side
 from rulebot.model.position import Position, PositionLeg

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, call, put, text_of
 
-from rulebot.core.entry import universe_requirements as offering
+from rulebot.core.entry import universe_requirements
 from rulebot.core.program import CompiledBot
 from rulebot.decide.entry_window import BotDay
 from rulebot.measure.view import LegView, View
@@ -374,7 +374,7 @@ def test_options_at_the_money_are_not_looked_for_where_nothing_is_required_of_th
 ) -> None:
     desk = desk_of("{symbols: [SPY, SPX]}")
     desk.until("09:59")
-    monkeypatch.setattr(offering, "at_the_money", _not_asked_for)
+    monkeypatch.setattr(universe_requirements, "at_the_money", _not_asked_for)
     desk.until("10:00")
     assert symbols_of(desk) == ["SPY"]
 

@@ -14,7 +14,7 @@ import pytest
 
 from rulebot.adapters.recorded.file import Frame, RecordingWriter, micros
 from rulebot.adapters.recorded.recorder import Recorder
-from rulebot.live import daily_jobs as after_close
+from rulebot.live import daily_jobs
 from rulebot.live.daily_jobs import AfterClose
 from rulebot.model.market import Board
 from rulebot.narrate.periods import compared_words, last_compared, summed, unexplained
@@ -93,7 +93,7 @@ def finished(engine: Engine) -> list[tuple[Kind, Any]]:
 
 def test_each_day_is_told_the_time_that_is_left_for_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "2026-10-22.tape").touch()
-    monkeypatch.setattr(after_close, "AT_THE_END", 2.0)
+    monkeypatch.setattr(daily_jobs, "AT_THE_END", 2.0)
     engine = Engine(folder, code("import time; time.sleep(60)"))
     engine.loop.at = engine.loop.at + timedelta(days=1)
     finished(engine)
@@ -136,7 +136,7 @@ def test_what_nothing_explains_is_an_alarm(folder: Path) -> None:
 def test_a_comparison_that_fails_is_told_and_raises_nothing(
     command: list[str], says: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(after_close, "AT_THE_END", 0.3 if "sleep" in command[-1] else 30.0)
+    monkeypatch.setattr(daily_jobs, "AT_THE_END", 0.3 if "sleep" in command[-1] else 30.0)
     engine = Engine(folder, command)
     assert finished(engine) == [(Kind.FACTS, 0)]
     assert says in compared_words(engine.noted[0].data)
@@ -179,7 +179,7 @@ async def until(what: Any) -> None:
 
 
 def test_beside_the_loop_it_waits_until_the_day_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(after_close, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(daily_jobs, "LOOK_EVERY", 0.01)
     writer = RecordingWriter(tmp_path / "2026-10-21.tape", {})
 
     async def body() -> list[int]:
@@ -202,7 +202,7 @@ def test_beside_the_loop_it_waits_until_the_day_is_written(tmp_path: Path, monke
 
 
 def test_an_engine_that_is_stopped_waits_for_no_comparison(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(after_close, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(daily_jobs, "LOOK_EVERY", 0.01)
 
     async def body() -> tuple[float, int | None]:
         engine = Engine(folder, code("import time; time.sleep(60)"), is_lockstep=False)
@@ -338,7 +338,7 @@ def test_the_last_comparison_of_a_store_or_of_a_day_is_found(tmp_path: Path) -> 
 def test_a_day_whose_evening_was_missed_is_compared_the_next_morning(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(after_close, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(daily_jobs, "LOOK_EVERY", 0.01)
 
     async def body() -> list[tuple[Kind, Any]]:
         engine = Engine(folder, prints(trade("a")), is_lockstep=False)

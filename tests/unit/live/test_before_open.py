@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rulebot.live import daily_jobs as before_open
+from rulebot.live import daily_jobs
 from rulebot.live.daily_jobs import check_mornings, found_wrong, next_check
 
 
@@ -51,7 +51,7 @@ def test_faults_are_told_and_warnings_are_not() -> None:
 def test_a_check_up_that_fails_or_hangs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     failed = asyncio.run(found_wrong(command("import sys; sys.exit('no such file')")))
     assert failed == "before the open: 'rulebot doctor' failed: no such file"
-    monkeypatch.setattr(before_open, "PRE_OPEN_PATIENCE", 0.2)
+    monkeypatch.setattr(daily_jobs, "PRE_OPEN_PATIENCE", 0.2)
     assert "has not ended" in asyncio.run(found_wrong(command("import time; time.sleep(60)")))
 
 
@@ -73,7 +73,7 @@ def mornings(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, seconds: float = 1.5, words: Sequence[str] = ()
 ) -> list[str]:
     told: list[str] = []
-    monkeypatch.setattr(before_open, "PRE_OPEN_LOOK_EVERY", 0.001)
+    monkeypatch.setattr(daily_jobs, "PRE_OPEN_LOOK_EVERY", 0.001)
 
     async def body() -> None:
         await asyncio.wait_for(check_mornings(words or says([row("VIX")]), told.append, clock), seconds)

@@ -18,7 +18,7 @@ from store_day import CONDOR, SELLER, WATCHER, at, small_day
 from web_client import TOKEN, Answer, Client, Elapsed
 
 from rulebot.core.state.state import Connection, Inquiries, Shortfall, Subscriptions
-from rulebot.live import start as vitals_module
+from rulebot.live import start
 from rulebot.live.start import LAG_BOUNDS, Run, Spread, Vitals
 from rulebot.model.contract import Underlying
 from rulebot.model.facts import Account
@@ -414,7 +414,7 @@ def test_vitals_count_connection_throttling_and_evictions() -> None:
 
 
 def test_how_late_a_timer_comes_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vitals_module, "EVERY", 0.0)
+    monkeypatch.setattr(start, "EVERY", 0.0)
     clock = Clock()
     vitals = Vitals(engine(), clock)
 

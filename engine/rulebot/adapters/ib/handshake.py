@@ -16,7 +16,7 @@ from typing import Any
 
 from ib_async import IB, ExecutionFilter
 
-from rulebot.adapters.ib import connection_errors as trouble
+from rulebot.adapters.ib import connection_errors
 from rulebot.adapters.ib.quotes import CURRENT_TIME, ENDS, NEXT_VALID_ID, ORDERS, Inbox, LockstepBarrier, QuoteColumns
 from rulebot.adapters.ib.requests import Requests
 from rulebot.adapters.ib.settings import MAX_CLIENT_ID, IbSettings
@@ -156,7 +156,7 @@ async def positions_settled(
         events += await read()
         if told() == before:
             return events
-    raise trouble.positions_not_final(settings)
+    raise connection_errors.positions_not_final(settings)
 
 
 async def request_initial_lists(wire: Wire, account: str) -> None:
@@ -178,7 +178,7 @@ async def request_initial_lists(wire: Wire, account: str) -> None:
     refused: list[str] = []
 
     def noticed(words: str) -> None:
-        if trouble.is_read_only(words):
+        if connection_errors.is_read_only(words):
             refused.append(words)
             wire.give_up("its API is read-only")  # no end of a list will come
 
@@ -197,9 +197,9 @@ async def request_initial_lists(wire: Wire, account: str) -> None:
         log.warning("%s does not tell completed orders: it goes on without them", wire.settings.where)
     wire.inbox.noticed = None
     if refused:
-        raise trouble.read_only(wire.settings)
+        raise connection_errors.read_only(wire.settings)
     if missing:
-        raise trouble.incomplete(wire.settings, [missing])
+        raise connection_errors.incomplete(wire.settings, [missing])
 
 
 # --- What a gateway says before anything is asked of it

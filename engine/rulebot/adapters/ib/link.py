@@ -14,8 +14,7 @@ from functools import partial
 from ib_async import ExecutionFilter
 
 from rulebot.adapters.clock import BrokerClock, Clock
-from rulebot.adapters.ib import connection_errors as trouble
-from rulebot.adapters.ib import convert
+from rulebot.adapters.ib import connection_errors, convert
 from rulebot.adapters.ib.contracts import ContractBook, in_america, is_index, underlying_contract
 from rulebot.adapters.ib.feed import IbFeed
 from rulebot.adapters.ib.handshake import check_seams, positions_settled, request_initial_lists
@@ -151,23 +150,25 @@ class IbLink:
         account = await wire.open()
         if self._account not in ("", account):
             await wire.close()
-            raise trouble.other_account(self._settings, account, self._account)
+            raise connection_errors.other_account(self._settings, account, self._account)
         self._account = account
         if self._is_simulated not in (None, wire.offers_lockstep):
             await wire.close()
-            raise trouble.wrong_mode(self._settings, is_simulated=wire.offers_lockstep)
+            raise connection_errors.wrong_mode(self._settings, is_simulated=wire.offers_lockstep)
         self._is_simulated = wire.offers_lockstep
         self._wire = wire
         self._begin(wire)
         try:
             events = await self._settled(wire)
             if abs(self._time.apart) > DAY_IN_DOUBT:
-                raise trouble.other_day(self._settings, self._time.apart)
+                raise connection_errors.other_day(self._settings, self._time.apart)
             events += self._told_whether_known(events)
         except ConnectionError as problem:
             await self.close()
             lost = wire.lost or str(problem)
-            raise trouble.connection_refused(self._settings, wire.inbox.notices, lost, was_connected=True) from problem
+            raise connection_errors.connection_refused(
+                self._settings, wire.inbox.notices, lost, was_connected=True
+            ) from problem
         except BaseException:
             await self.close()
             raise
@@ -206,7 +207,7 @@ class IbLink:
                 self._time.asks()
                 wire.client.reqCurrentTime()
         except ConnectionError as problem:  # it was closed since the lists were read last
-            raise trouble.connection_refused(
+            raise connection_errors.connection_refused(
                 self._settings, wire.inbox.notices, wire.lost or "", was_connected=True
             ) from problem
         await request_initial_lists(wire, self._account)
@@ -260,7 +261,7 @@ class IbLink:
             wire.give_up(problem.message)
             return self._down(wire, [])
         except ConnectionError as problem:
-            wire.give_up(wire.lost or trouble.why_lost(str(problem)))
+            wire.give_up(wire.lost or connection_errors.why_lost(str(problem)))
             return self._down(wire, [])
 
     def tell_unsent(self, order_id: int, text: str, *, is_change: bool) -> None:

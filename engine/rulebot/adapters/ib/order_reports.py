@@ -13,8 +13,7 @@ from functools import lru_cache
 from ib_async import ComboLeg
 from ib_async import Contract as IbContract
 
-from rulebot.adapters.ib import connection_errors as trouble
-from rulebot.adapters.ib import convert
+from rulebot.adapters.ib import connection_errors, convert
 from rulebot.adapters.ib.contracts import ContractBook
 from rulebot.adapters.ib.message_codes import broker_message
 from rulebot.adapters.ib.quotes import FAULTS, QuoteColumns
@@ -473,7 +472,7 @@ class AccountValues:
         self.changed = False
         told = self._amounts.get
         if not self._is_known and self._currency != convert.CURRENCY:
-            raise trouble.other_currency(self._id, self._currency)
+            raise connection_errors.other_currency(self._id, self._currency)
         self._is_known = "NetLiquidation" in self._amounts
         day_trades = told(_DAY_TRADES)
         return Account(

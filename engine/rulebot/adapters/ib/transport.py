@@ -13,7 +13,7 @@ from typing import Any
 
 from ib_async import IB, StartupFetchNONE
 
-from rulebot.adapters.ib import connection_errors as trouble
+from rulebot.adapters.ib import connection_errors
 from rulebot.adapters.ib.quotes import Handler, Inbox, LockstepBarrier, QuoteColumns
 from rulebot.adapters.ib.requests import RateLimiter, Requests
 from rulebot.adapters.ib.settings import IbSettings
@@ -98,18 +98,18 @@ class _Greeting:
         self._heard += data
         length = int.from_bytes(self._heard[:4], "big")
         if len(self._heard) >= 4 and not 4 <= length <= 256:
-            self._refuse(trouble.other_protocol(self._settings, bytes(self._heard)))
+            self._refuse(connection_errors.other_protocol(self._settings, bytes(self._heard)))
         elif len(self._heard) >= 4 + length:
             self._read(bytes(self._heard[4 : 4 + length]))
 
     def _read(self, payload: bytes) -> None:
         version, _, told = payload.rstrip(b"\0").decode("ascii", "replace").partition("\0")
         if not version.isdigit():
-            self._refuse(trouble.other_protocol(self._settings, payload))
+            self._refuse(connection_errors.other_protocol(self._settings, payload))
             return
         self.version = int(version)
         if self.version < OLDEST_VERSION:
-            self._refuse(trouble.too_old(self._settings, self.version))
+            self._refuse(connection_errors.too_old(self._settings, self.version))
         self.heard_at = asyncio.get_running_loop().time()
         day, clock, self.zone = [*told.split(" ", 2), "", ""][:3]
         self.time = f"{day} {clock}"
@@ -200,17 +200,19 @@ class Wire:
             self.arrived.set()
 
     def _on_disconnect(self, reason: str) -> None:
-        self.lost = self.lost or trouble.why_lost(reason)
+        self.lost = self.lost or connection_errors.why_lost(reason)
         self.pace.clear()
         self.requests.lose()
         self.fence.lose()
         self.arrived.set()
-        self._refuse(self._turned_away(trouble.why_lost(reason) if reason else ""))
+        self._refuse(self._turned_away(connection_errors.why_lost(reason) if reason else ""))
 
     def _turned_away(self, words: str) -> BrokerError:
         """Return that the peer has closed the connection; it had let us in if it had told the next order id."""
         was_connected = self.inbox.next_valid_id > 0
-        return trouble.connection_refused(self.settings, self.inbox.notices, words, was_connected=was_connected)
+        return connection_errors.connection_refused(
+            self.settings, self.inbox.notices, words, was_connected=was_connected
+        )
 
     @property
     def is_up(self) -> bool:
@@ -286,10 +288,10 @@ class Wire:
 
     def _check(self) -> str:
         if self.settings.lockstep and not self.offers_lockstep:
-            raise trouble.no_lockstep(self.settings)
+            raise connection_errors.no_lockstep(self.settings)
         if self.inbox.next_valid_id >= REQUEST_IDS:
-            raise trouble.ids_used_up(self.inbox.next_valid_id)
-        return trouble.check_account(self.settings, self.client.getAccounts())
+            raise connection_errors.ids_used_up(self.inbox.next_valid_id)
+        return connection_errors.check_account(self.settings, self.client.getAccounts())
 
     async def _connect(self) -> None:
         """Let ib_async connect; give up as soon as the peer closes or turns out to be something else."""
@@ -320,18 +322,18 @@ class Wire:
 
     def _told(self, problem: BaseException) -> BaseException:
         if isinstance(problem, ConnectionRefusedError):
-            return trouble.nothing_listens(self.settings.where, lockstep=self.settings.lockstep)
+            return connection_errors.nothing_listens(self.settings.where, lockstep=self.settings.lockstep)
         if isinstance(problem, TimeoutError):
-            return trouble.no_greeting(self.settings, self.inbox.notices, spoke=self._greeting.version > 0)
+            return connection_errors.no_greeting(self.settings, self.inbox.notices, spoke=self._greeting.version > 0)
         if isinstance(problem, ConnectionError) and problem.args and isinstance(problem.args[0], list):
             names = [str(each).removesuffix(" request timed out") for each in problem.args[0]]
-            return trouble.incomplete(self.settings, names)
+            return connection_errors.incomplete(self.settings, names)
         if self._refused.done():
             return self._refused.result()
         if isinstance(problem, ConnectionError):
             return self._turned_away(str(problem))
         if isinstance(problem, OSError):
-            return trouble.cannot_reach(self.settings, problem)
+            return connection_errors.cannot_reach(self.settings, problem)
         return problem
 
     async def close(self) -> None:

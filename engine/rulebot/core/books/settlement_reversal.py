@@ -7,8 +7,8 @@ of it.
 from datetime import datetime
 from decimal import Decimal
 
-from rulebot.core.exits.bracket_orders import option_has_expired
-from rulebot.core.expiry.settlement import record_settlement, settlement_level
+from rulebot.core.books.settlements import record_settlement, settlement_level
+from rulebot.core.queries.orders import option_has_expired
 from rulebot.core.state.builder import StateBuilder
 from rulebot.fill.ledger import how_settled, leg_of, unsettled
 from rulebot.model.contract import Settlement, product

@@ -3,41 +3,36 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from rulebot.core.entry.entry_orders import (
-    PAST_EXITS,
-    comes_too_late,
-    is_past_exits,
-    kept_back,
-    next_stage,
-    send_opening,
-)
+from rulebot.core.emit.cancel import cancel
+from rulebot.core.entry.entry_orders import PAST_EXITS, kept_back, next_stage, send_opening
 from rulebot.core.entry.entry_rules import is_entering
 from rulebot.core.entry.manual_entry import ask_on
 from rulebot.core.entry.structure_selection import NO_LONGER, awaits_quotes, still_holds
-from rulebot.core.exits.bracket_orders import cancel, place_resting
-from rulebot.core.exits.closing_orders import is_trading, work_close
-from rulebot.core.exits.self_crossing import cancel_crossing, crossing_orders, opposing_exit
+from rulebot.core.exits.bracket_orders import place_resting
+from rulebot.core.exits.closing_orders import work_close
+from rulebot.core.exits.self_crossing import cancel_crossing
 from rulebot.core.gate.covered_calls import no_cover
 from rulebot.core.gate.entry_rate_limit import halt_on_entry_rate
-from rulebot.core.orders.tick_sizes import is_off_grid
+from rulebot.core.gate.halts import halts_at_a_try, stop_for_today
 from rulebot.core.program import CompiledBot
 from rulebot.core.queries.close_plan import UNWIND, is_unwound
+from rulebot.core.queries.crossing import crossing_orders, opposing_exit
 from rulebot.core.queries.day_pnl import bot_today
 from rulebot.core.queries.entry_blocks import NOT_RUN, kept_out, only_reduces, waits_for_reload
+from rulebot.core.queries.openings import comes_too_late, is_past_exits, why_over
+from rulebot.core.queries.orders import is_off_grid, is_trading
 from rulebot.core.queries.rejections import is_of_other_side
 from rulebot.core.rules.rule_evaluation import wake
-from rulebot.core.session.session_start import halts_at_a_try
 from rulebot.core.state.builder import StateBuilder
 from rulebot.decide.entry_window import ANOTHER_STRIKE, OVER, cap
 from rulebot.decide.limits import day_problem
-from rulebot.model.cause import Cause, Halt, Text
+from rulebot.model.cause import Cause, Halt
 from rulebot.model.contract import Option
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.position import Position, count_trades
 from rulebot.model.values import replace
 from rulebot.record.record import Kind
 
-NOT_BY_US = "cancelled at the broker, and not by us"
 CLOSED_BY_HAND = "closed by the operator"
 
 
@@ -59,15 +54,6 @@ def entry_ended(work: StateBuilder, position: Position, order: Order, *, asked: 
     refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
     why = why_over(order, asked=asked)
     _entry_over(work, position, why, refused=refused, is_other_side=is_of_other_side(order))
-
-
-def why_over(order: Order, *, asked: bool) -> str:
-    """Return why an entry is over; `asked`: we wanted it back."""
-    is_by_others = order.is_silent or order.last_message is not None
-    if order.status is OrderStatus.CANCELLED and not asked and is_by_others:
-        return f"{NOT_BY_US}: {order.said}" if order.said else NOT_BY_US
-    is_refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
-    return order.message or ("refused" if is_refused else "not filled")
 
 
 def next_opening(work: StateBuilder, position: Position) -> None:
@@ -178,12 +164,6 @@ def cancel_other_entries(work: StateBuilder, position: Position, order: Order) -
         is_another = other.purpose is Purpose.ENTRY and other.bot == position.bot and entered.id != position.id
         if is_another and entered.is_flat and (reason := _no_room(work, work.governing(entered), entered)):
             cancel(work, other, Cause.ENTRY_FILLED_LATE, order.ref, reason)
-
-
-def stop_for_today(work: StateBuilder, position: Position, why: Halt, reason: Text) -> None:
-    """Let the position's bot enter nothing more today."""
-    if position.bot in work.bots.by_name:
-        work.put_day(work.bots.by_name[position.bot].day.halted_for(why, reason))
 
 
 def _entry_over(

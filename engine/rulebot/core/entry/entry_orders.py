@@ -1,17 +1,16 @@
 """Entry orders: the position they open, their stages when legs go one after the other, and their numbers."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import Enum
 
-from rulebot.core.entry.structure_selection import record_selection
+from rulebot.core.emit.ticket import ticket
 from rulebot.core.gate.price_limits import entry_bound
 from rulebot.core.program import CompiledBot
+from rulebot.core.queries.openings import Unpriced, free_id, legs_to_open, no_price, unpriced_text
+from rulebot.core.rules.selections import record_selection
 from rulebot.core.state.builder import StateBuilder
-from rulebot.decide.limits import price_problem
 from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measure.view import View
-from rulebot.model.cause import Text
 from rulebot.model.contract import LOT
 from rulebot.model.loss_bound import loss_bound
 from rulebot.model.market import level_of
@@ -20,38 +19,17 @@ from rulebot.model.position import Position, PositionLeg
 from rulebot.model.values import replace
 from rulebot.order.price import (
     NetQuote,
-    Part,
-    Ticket,
     draft,
-    is_past_zero,
     ladder_price,
     net_quote,
     opening_legs,
     order_parts,
-    price_band,
     priority,
 )
 from rulebot.record.record import BY_HAND, IS_NAMED, Json, Kind
 from rulebot.spec.spec import PriceFrom
 
-LATE = timedelta(minutes=1)
-"""How long after it was due a try is still sent once the window is over."""
 PAST_EXITS = "the time has come at which its exits close all"
-
-
-class Unpriced(Enum):
-    """Why an order has no price. Its text for people is made by `unpriced_text`."""
-
-    UNQUOTED = "unquoted"
-    OUT_OF_BAND = "out_of_band"
-    PAST_ZERO = "past_zero"
-
-
-_TEXTS = {
-    Unpriced.OUT_OF_BAND: "too far from the mid (price_band)",
-    Unpriced.PAST_ZERO: "below zero, as it may cost less than one tick",
-}
-"""Why an entry is taken back, and why an order is sent at no such price."""
 
 
 def send_entry(
@@ -104,17 +82,6 @@ def _of(work: StateBuilder, bot: CompiledBot) -> dict[str, Json]:
     is_named = by_hand and state.named is not None
     told = (("symbol", bot.symbol), ("alternative", bot.alternative), (BY_HAND, by_hand), (IS_NAMED, is_named))
     return {name: said for name, said in told if said}
-
-
-def free_id(work: StateBuilder, name: str, day: date, number: int) -> str:
-    """Return an id of its own, from this number on.
-
-    Entries that another strike was tried for do not count, but keep theirs, and so does what was rolled into.
-    """
-    number += work.orders.named_above
-    while (found := f"{name}-{day:%Y%m%d}-{number}") in work.positions.by_id:
-        number += 1
-    return found
 
 
 def send_opening(work: StateBuilder, bot: CompiledBot, position: Position, attempt: int) -> Order | None:
@@ -174,21 +141,6 @@ def _priced(
     return quote, net, no_price(work, parts, quote, judged)
 
 
-def no_price(work: StateBuilder, parts: tuple[Part, ...], quote: NetQuote, net: Decimal | None) -> Unpriced | None:
-    """Return why no order can be priced now, None when one can; the band holds at every try, not at the first alone."""
-    if net is None or quote.mid is None:
-        return Unpriced.UNQUOTED
-    if is_past_zero(net, parts):
-        return Unpriced.PAST_ZERO
-    band = price_band(work.program.limits.price_band, parts, work.market.board)
-    return Unpriced.OUT_OF_BAND if price_problem(net, Decimal(f"{quote.mid:.4f}"), band) else None
-
-
-def unpriced_text(why: Unpriced, quote: NetQuote) -> Text:
-    """Return what people are told of an order without a price, by the quote of its legs."""
-    return _TEXTS.get(why, quote.brief)
-
-
 def next_stage(work: StateBuilder, bot: CompiledBot, position: Position) -> tuple[tuple[PositionLeg, ...], int] | None:
     """Return the legs to open next and how many structures of them; None when nothing is left, or an order works."""
     if work.has_live_entry(position.id):
@@ -210,37 +162,6 @@ def next_stage(work: StateBuilder, bot: CompiledBot, position: Position) -> tupl
     return None
 
 
-def ticket(work: StateBuilder, position: Position, purpose: Purpose, reason: str) -> Ticket:
-    """Return the name of a new order."""
-    number, order_id = work.take_numbers()
-    return Ticket(
-        work.ref(number), number, order_id, position.bot, position.id, purpose, reason, position.digest, work.at
-    )
-
-
 def entry_due(position: Position, at: datetime) -> bool:
     """Say whether an entering position's next try is due."""
     return position.state == "entering" and position.retry_at is not None and at >= position.retry_at
-
-
-def comes_too_late(work: StateBuilder, bot: CompiledBot, due: datetime | None) -> bool:
-    """Say whether a try has long been due, and the window is over: nobody was there to send it, or it had no price."""
-    if due is None or work.at - due < LATE:
-        return False
-    start, end = bot.window(work.schedule.session, due)
-    return not start <= due <= work.at < end
-
-
-def is_past_exits(work: StateBuilder, bot: CompiledBot, prepared_at: datetime) -> bool:
-    """Say whether `time` exits close all since an entry was made: what it opens would be closed at once."""
-    session = work.schedule.session
-    latest = bot.latest_entry(session)
-    return prepared_at < latest < session.close and latest <= work.at
-
-
-def legs_to_open(selection: StructureSelection) -> tuple[PositionLeg, ...]:
-    """Return the legs of a position that is still to be opened."""
-    return tuple(
-        PositionLeg(name=leg.name, option=leg.option, sign=leg.sign, ratio=leg.ratio, group=leg.group)
-        for leg in selection.legs
-    )

@@ -5,23 +5,19 @@ from datetime import datetime, timedelta
 
 from rulebot.core.entry.alternatives import take_alternative
 from rulebot.core.entry.entry_orders import send_entry
-from rulebot.core.entry.structure_selection import (
-    note_selection,
-    price_legs,
-    record_structure_miss,
-    require_holds,
-    taken_for,
-)
-from rulebot.core.exits.self_crossing import cancel_crossing, crossing_orders, opposing_exit
+from rulebot.core.entry.structure_selection import note_selection, price_legs, record_structure_miss, require_holds
+from rulebot.core.exits.self_crossing import cancel_crossing
 from rulebot.core.gate.entry_limits import entry_refusal
 from rulebot.core.gate.entry_rate_limit import halt_on_entry_rate
 from rulebot.core.gate.margin import ask_margin, is_told
 from rulebot.core.gate.net_greeks import exposure_with
 from rulebot.core.program import CompiledBot
+from rulebot.core.queries.crossing import crossing_orders, opposing_exit
 from rulebot.core.queries.entry_blocks import not_trading, skip
+from rulebot.core.queries.schedule import day_at_hand
 from rulebot.core.rules.near_misses import end_watch, record_limit_miss, record_miss
 from rulebot.core.rules.rule_evaluation import confirmed, evaluate_rules, failing, wake
-from rulebot.core.session.session_start import day_at_hand
+from rulebot.core.rules.selections import taken_for
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.entry_obstacles import Blocked
 from rulebot.core.state.state import HALTS, LIMITS, Reading, of_positions

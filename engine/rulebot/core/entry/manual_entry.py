@@ -11,9 +11,10 @@ from datetime import timedelta
 from rulebot.core.entry.alternatives import take_alternative
 from rulebot.core.entry.entry_orders import PAST_EXITS
 from rulebot.core.entry.entry_rules import choose_and_send, is_entering, send_selected, start_window
-from rulebot.core.entry.named_structure import bot_of_named, named_selection, unfit
+from rulebot.core.entry.named_structure import named_selection, unfit
 from rulebot.core.program import CompiledBot
 from rulebot.core.queries.entry_blocks import not_trading
+from rulebot.core.queries.openings import bot_of_named
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import Named

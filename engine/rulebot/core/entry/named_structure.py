@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from rulebot.compile.plan import LegPlan
-from rulebot.core.entry.structure_selection import taken_for
 from rulebot.core.program import CompiledBot
+from rulebot.core.queries.openings import bot_of_named
+from rulebot.core.rules.selections import taken_for
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import Named
 from rulebot.evaluate.strikes import StructureSelection
@@ -13,14 +14,6 @@ from rulebot.measure.view import LegView, View
 from rulebot.model.contract import Option
 
 ANEW = "scan again, and enter a new row"
-
-
-def bot_of_named(whole: CompiledBot, named: Named) -> CompiledBot | None:
-    """Return the bot as the symbol and alternative of a named structure, None where its text has none such."""
-    try:
-        return whole.on(named.symbol).taking(named.alternative)
-    except KeyError:
-        return None
 
 
 def unfit(work: StateBuilder, whole: CompiledBot, named: Named) -> str:

@@ -12,24 +12,24 @@ from rulebot.core.gate.covered_calls import no_cover, structures_covered
 from rulebot.core.gate.margin import margin_added
 from rulebot.core.program import CompiledBot, CompiledRule
 from rulebot.core.queries.entry_blocks import not_trading, skip
+from rulebot.core.queries.openings import opening_parts
 from rulebot.core.rules.near_misses import record_limit_miss, record_miss
-from rulebot.core.rules.rule_evaluation import confirmed, evaluate_rules, failing, rounded
+from rulebot.core.rules.rule_evaluation import confirmed, evaluate_rules, failing
+from rulebot.core.rules.selections import record_selection
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.entry_obstacles import without_numbers
 from rulebot.core.state.state import HALTS, ConfirmationProgress, Reading, position_of
 from rulebot.decide.account_rules import grown
 from rulebot.decide.limits import Priced, SizeLimits, fitting
-from rulebot.evaluate.strikes import StructureSelection, select
+from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measure.view import View
 from rulebot.model.commission import estimate
 from rulebot.model.contract import LOT, Option
 from rulebot.model.loss_bound import loss_bound, most_commissions
-from rulebot.model.market import level_of, middle
-from rulebot.model.position import Position, PositionLeg
+from rulebot.model.market import middle
+from rulebot.model.position import Position
 from rulebot.model.values import replace
-from rulebot.order.price import NetQuote, Part, last_net, net_quote, start_net
-from rulebot.record.record import Json, Kind
-from rulebot.spec.nouns import IfHeld
+from rulebot.order.price import NetQuote, last_net, net_quote, start_net
 from rulebot.spec.spec import Fits
 from rulebot.wording.verdict import describe
 
@@ -37,19 +37,6 @@ NO_LONGER = "its conditions no longer hold"
 """Why an entry is taken back."""
 FIRST_QUOTES = timedelta(seconds=10)
 """How long after a connection the quotes that conditions read may take to come."""
-
-
-def held_or_entering(work: StateBuilder, position: Position) -> list[PositionLeg]:
-    """Return the legs that a position holds, or that its entry under way may make it hold at any moment."""
-    return list(position.legs) if work.is_opening(position) else [leg for leg in position.legs if leg.held]
-
-
-def taken_for(work: StateBuilder, bot: CompiledBot) -> frozenset[tuple[Option, int]]:
-    """Return what positions hold, with the sign of the side that would close it, where the spec shifts from that."""
-    if bot.plan.if_held is not IfHeld.SHIFT:
-        return frozenset()
-    held = (leg for position in work.active_positions() for leg in held_or_entering(work, position))
-    return frozenset((leg.option, -leg.sign) for leg in held)
 
 
 def note_selection(
@@ -63,40 +50,6 @@ def note_selection(
         return
     work.set_bot(name, replace(state, alarmed=state.alarmed | {key}))
     record_selection(work, bot, view, selection, reason)
-
-
-def record_selection(
-    work: StateBuilder, bot: CompiledBot, view: View, selection: StructureSelection, reason: str, position: str = ""
-) -> None:
-    """Record what each leg asked for and the strikes it looked at: the same choice once more, explained."""
-    plan = bot.plan
-    avoid = work.blocked_for(plan.name)
-    choices = select(plan.legs, view, bot.expected_move, avoid, taken_for(work, bot), explain=True).choices
-    legs: list[Json] = []
-    for choice in choices if selection.choices else ():
-        candidates: list[Json] = [
-            {
-                "strike": str(candidate.strike),
-                "bid": candidate.bid,
-                "ask": candidate.ask,
-                "delta": candidate.delta,
-                "distance": None if candidate.distance is None else round(candidate.distance, 6),
-            }
-            for candidate in choice.candidates
-        ]
-        found = "" if choice.option is None else str(choice.option)
-        legs.append({"name": choice.name, "asked": choice.asked, "found": found, "candidates": candidates})
-    levels = {leg.option.symbol: level_of(work.market.board, leg.option.symbol, work.now) for leg in selection.legs}
-    spots: dict[str, Json] = {symbol: rounded(level) for symbol, level in levels.items()}
-    chosen: dict[str, Json] = {
-        key: said for key, said in (("symbol", bot.symbol), ("alternative", bot.alternative)) if said
-    }
-    work.record(Kind.SELECTION, plan.name, position, legs=legs, reason=reason, spots=spots, **chosen)
-
-
-def opening_parts(selection: StructureSelection) -> tuple[Part, ...]:
-    """Return what opening one selected structure deals in."""
-    return tuple(Part(leg.option, -leg.sign, leg.price_multiplier) for leg in selection.legs)
 
 
 def price_legs(selection: StructureSelection, view: View) -> NetQuote:

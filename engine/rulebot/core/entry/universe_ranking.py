@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 from rulebot.core.entry.alternatives import Taken, has_no_alternative, take_alternative
 from rulebot.core.entry.entry_rules import choose_and_send, is_entering, is_to_be_judged
-from rulebot.core.entry.structure_selection import opening_commission, price_legs, show_candidate, taken_for
+from rulebot.core.entry.structure_selection import opening_commission, price_legs, show_candidate
 from rulebot.core.entry.universe_requirements import at_the_money, evaluate_universe_member
 from rulebot.core.gate.covered_calls import without_shares
 from rulebot.core.program import CompiledBot, CompiledMember
 from rulebot.core.queries.entry_blocks import closed, halted, not_trading, shut_today, skip
 from rulebot.core.rules.near_misses import record_limit_miss, record_miss
 from rulebot.core.rules.rule_evaluation import confirmed, evaluate_rules, failing, rounded
+from rulebot.core.rules.selections import taken_for
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import Reading
 from rulebot.decide.entry_window import opportunity

@@ -8,8 +8,9 @@ from decimal import Decimal
 from math import isnan
 
 from rulebot.compile.plan import ExitPlan
-from rulebot.core.entry.entry_orders import ticket
-from rulebot.core.exits.bracket_orders import cancel, place_resting
+from rulebot.core.emit.cancel import cancel
+from rulebot.core.emit.ticket import ticket
+from rulebot.core.exits.bracket_orders import place_resting
 from rulebot.core.exits.protective_stops import place_protection
 from rulebot.core.exits.rolling import (
     RollCandidate,
@@ -23,6 +24,7 @@ from rulebot.core.exits.self_crossing import clear_for_exit, crossing_entries
 from rulebot.core.exits.target_price import bound_of, closing_ladder, is_met, target_at_work, was_withdrawn
 from rulebot.core.gate.exit_retry import check_exit_price, has_waited_for_price, price_is_there
 from rulebot.core.program import CompiledBot
+from rulebot.core.queries.account import has_delivered, waits_for_account
 from rulebot.core.queries.close_plan import (
     CLOSING,
     UNWIND,
@@ -43,7 +45,7 @@ from rulebot.core.queries.close_plan import (
 )
 from rulebot.core.queries.entry_blocks import not_trading
 from rulebot.core.queries.lost_cover import buys_back
-from rulebot.core.reconciliation.account_shortfall import has_delivered, waits_for_account
+from rulebot.core.queries.orders import is_trading
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.rules.unknown_exits import known_again, note_unknown
 from rulebot.core.state.builder import StateBuilder
@@ -61,12 +63,6 @@ NO_QUOTE = "no quote yet"
 """Under this name it is kept since when a wing that an exit has left was not quoted yet."""
 FIRST_QUOTE = 30.0
 """Seconds that such a wing may take to be quoted after a start; then it counts as any other leg."""
-
-
-def is_trading(work: StateBuilder) -> bool:
-    """Say whether the regular session is on and we are linked."""
-    session = work.schedule.session
-    return session.is_on(work.at) and work.connection.is_linked
 
 
 def close_position(work: StateBuilder, position: Position, reason: str, why: str = "") -> None:

@@ -9,26 +9,13 @@ from enum import Enum
 from math import ceil
 
 from rulebot.compile.plan import ExitPlan
-from rulebot.core.exits.bracket_orders import has_expired, resting_orders
-from rulebot.core.exits.closing_orders import (
-    RECHECK,
-    close_position,
-    is_trading,
-    start_close,
-    waits_for_first_quote,
-    work_close,
-)
-from rulebot.core.exits.protective_stops import (
-    UNPROTECTED,
-    WATCHED_STOP,
-    is_unprotected_too_long,
-    note_protection,
-    watched_stop_hit,
-)
+from rulebot.core.exits.closing_orders import RECHECK, close_position, start_close, waits_for_first_quote, work_close
+from rulebot.core.exits.protective_stops import is_unprotected_too_long, note_protection, watched_stop_hit
 from rulebot.core.exits.reversed_longs import close_reversed_shorts
 from rulebot.core.exits.rolling import end_roll_search, find_roll, record_no_roll, start_roll_search
 from rulebot.core.exits.target_price import is_within_reach, target_at_work
 from rulebot.core.program import CompiledBot, CompiledRule
+from rulebot.core.queries.account import has_delivered
 from rulebot.core.queries.close_plan import (
     is_worthless_long,
     leg_names_to_close,
@@ -40,7 +27,8 @@ from rulebot.core.queries.close_plan import (
 from rulebot.core.queries.day_pnl import structure
 from rulebot.core.queries.entry_blocks import closed, not_trading
 from rulebot.core.queries.lost_cover import LIQUIDATION, LOST_COVER, left_by_liquidation
-from rulebot.core.reconciliation.account_shortfall import has_delivered
+from rulebot.core.queries.orders import has_expired, is_trading, resting_orders
+from rulebot.core.queries.protection import UNPROTECTED, WATCHED_STOP
 from rulebot.core.rules.rule_evaluation import confirmed, evaluate_rule, first_missing, wake
 from rulebot.core.rules.trailing import note_best
 from rulebot.core.rules.unknown_exits import acts_unknown, known_again

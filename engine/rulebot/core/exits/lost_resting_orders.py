@@ -5,23 +5,20 @@ repeated losses after growing pauses, and never given up. Meanwhile the engine w
 counts. A person is told that it works again once the broker confirms it.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+from rulebot.core.queries.protection import NEVER_AGAIN, pause
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.position import Position
 from rulebot.model.values import replace
 
-PAUSES = tuple(timedelta(seconds=seconds) for seconds in (0, 1, 2, 5, 15, 60, 300))
-"""How long after a loss the order is sent again: after the first, the second and further losses."""
 REFUSED_FROM = 4
 """The loss as which the first refusal counts: the broker would refuse the same order again at once."""
 TOGETHER = timedelta(seconds=1)
 """Resting orders of a position that are lost so soon one after the other are one loss."""
 QUIET = timedelta(minutes=10)
 """How long nothing is lost until the next loss counts as the first."""
-NEVER_AGAIN = 1000
-"""So many losses: the broker makes more of the order than was sent, so that the engine watches its price instead."""
 
 
 def record_lost_order(work: StateBuilder, position: Position, *, is_refused: bool = False) -> Position:
@@ -36,21 +33,3 @@ def record_lost_order(work: StateBuilder, position: Position, *, is_refused: boo
     position = work.put_position(replace(position, rearmed=count, lost_at=work.at, is_lost=True))
     wake(work, position.bot, pause(position).total_seconds())
     return position
-
-
-def pause(position: Position) -> timedelta:
-    """Return how long after its last loss the resting orders of a position are sent again."""
-    return PAUSES[min(max(position.rearmed, 1), len(PAUSES)) - 1]
-
-
-def is_paused(position: Position, at: datetime) -> bool:
-    """Say whether nothing is put to rest for a position yet, since it lost resting orders."""
-    if position.rearmed >= NEVER_AGAIN:
-        return True
-    return position.is_lost and position.lost_at is not None and at < position.lost_at + pause(position)
-
-
-def sent_again_text(position: Position) -> str:
-    """Return in words when rulebot sends again what was lost."""
-    seconds = pause(position).total_seconds()
-    return "rulebot sends it again" if seconds <= 1 else f"rulebot sends it again in {seconds:.0f} s"

@@ -3,25 +3,16 @@
 from datetime import datetime, timedelta
 
 from rulebot.core.books.position_closed import count_closed, count_realized, on_position_closed
-from rulebot.core.entry.entry_ended import cancel_other_entries, entry_ended, note_end, stop_for_today, unwind, why_over
-from rulebot.core.exits.bracket_orders import (
-    RESTING,
-    cancel,
-    cancel_order,
-    has_expired,
-    is_between_sessions,
-    named,
-    option_has_expired,
-    partner_has_filled,
-    place_resting,
-)
-from rulebot.core.exits.closing_orders import close_position, is_trading, nothing_to_roll_into, sell_shares, work_close
-from rulebot.core.exits.lost_resting_orders import record_lost_order, sent_again_text
-from rulebot.core.exits.protective_stops import PROTECT, note_gone
-from rulebot.core.exits.reversed_longs import bought_back, is_buy_back
+from rulebot.core.emit.cancel import cancel, cancel_order
+from rulebot.core.entry.entry_ended import cancel_other_entries, entry_ended, note_end, unwind
+from rulebot.core.exits.bracket_orders import place_resting
+from rulebot.core.exits.closing_orders import close_position, nothing_to_roll_into, sell_shares, work_close
+from rulebot.core.exits.lost_resting_orders import record_lost_order
+from rulebot.core.exits.protective_stops import note_gone
+from rulebot.core.exits.reversed_longs import bought_back
 from rulebot.core.exits.rolling import RollCandidate, is_kept_out
 from rulebot.core.gate.exit_retry import FIRST_RETRY, count_failed_close, retry_after
-from rulebot.core.orders.tick_sizes import is_off_grid
+from rulebot.core.gate.halts import stop_for_today
 from rulebot.core.queries.close_plan import (
     CLOSING,
     UNWIND,
@@ -37,13 +28,26 @@ from rulebot.core.queries.close_plan import (
     rolled_legs,
     rolling_exit,
 )
+from rulebot.core.queries.openings import why_over
+from rulebot.core.queries.orders import (
+    RESTING,
+    has_expired,
+    is_between_sessions,
+    is_buy_back,
+    is_off_grid,
+    is_trading,
+    named,
+    option_has_expired,
+    partner_has_filled,
+)
+from rulebot.core.queries.protection import PROTECT, sent_again_text
 from rulebot.core.queries.rejections import (
     is_ended_by_broker,
     is_rejected,
     lost_on_end,
     was_lost_twice,
 )
-from rulebot.core.session.session_start import is_same_week
+from rulebot.core.queries.schedule import is_same_week
 from rulebot.core.state.builder import StateBuilder
 from rulebot.fill.ledger import when_dealt
 from rulebot.model.cause import Cause, Halt

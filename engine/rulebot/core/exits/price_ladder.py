@@ -3,14 +3,14 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from rulebot.core.entry.entry_orders import comes_too_late, is_past_exits, no_price, unpriced_text
+from rulebot.core.emit.cancel import cancel, request_cancel
 from rulebot.core.entry.structure_selection import awaits_quotes, still_holds
-from rulebot.core.exits.bracket_orders import GRACE, RESTING, cancel, request_cancel
 from rulebot.core.exits.rolling import next_ladder_price, sells_worthless
 from rulebot.core.exits.target_price import as_judged, bound_of, closing_ladder, may_wait, target_at_work
 from rulebot.core.gate.exit_retry import has_waited_for_price, price_is_there
+from rulebot.core.gate.halts import halts_at_a_try
 from rulebot.core.gate.price_limits import entry_bound
-from rulebot.core.orders.order_updates import finalize_order, has_reason, is_not_found
+from rulebot.core.orders.order_updates import finalize_order
 from rulebot.core.program import CompiledBot
 from rulebot.core.queries.close_plan import (
     CLOSING,
@@ -22,8 +22,9 @@ from rulebot.core.queries.close_plan import (
     to_natural,
 )
 from rulebot.core.queries.entry_blocks import not_trading, waits_for_reload
+from rulebot.core.queries.openings import comes_too_late, is_past_exits, no_price, unpriced_text
+from rulebot.core.queries.orders import GRACE, RESTING, has_reason, is_not_found
 from rulebot.core.rules.rule_evaluation import wake
-from rulebot.core.session.session_start import halts_at_a_try
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.cause import Cause
 from rulebot.model.market import QuoteFault

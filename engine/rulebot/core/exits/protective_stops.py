@@ -7,55 +7,51 @@ entry, or waits for another exit to be over, the engine watches its price, and c
 been hit.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import nan
 from typing import NamedTuple
 
 from rulebot.compile.plan import ProtectPlan
-from rulebot.core.entry.entry_orders import ticket
-from rulebot.core.exits.bracket_orders import (
+from rulebot.core.emit.ticket import ticket
+from rulebot.core.exits.bracket_orders import is_restarting, withdraw_resting
+from rulebot.core.exits.lost_resting_orders import record_lost_order
+from rulebot.core.gate.exit_retry import is_backed_off
+from rulebot.core.queries.lost_cover import CLOSED_AFTER, LIQUIDATION, without_cover
+from rulebot.core.queries.orders import (
     has_expired,
     has_level,
     has_run_out,
     is_against_exit,
-    is_restarting,
-    option_has_expired,
+    is_off_grid,
     resting_orders,
-    withdraw_resting,
 )
-from rulebot.core.exits.lost_resting_orders import is_paused, record_lost_order, sent_again_text
-from rulebot.core.gate.exit_retry import is_backed_off
-from rulebot.core.orders.tick_sizes import is_off_grid
-from rulebot.core.queries.lost_cover import CLOSED_AFTER, LIQUIDATION, LOST_COVER, without_cover
+from rulebot.core.queries.protection import (
+    PROTECT,
+    WATCHED_STOP,
+    _is_at_risk,
+    _rests_at,
+    guarded,
+    is_paused,
+    sent_again_text,
+)
 from rulebot.core.queries.rejections import is_rejected, was_lost_twice
 from rulebot.core.rules.rule_evaluation import REREAD, counted, wake
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import ConfirmationProgress, exits_of
-from rulebot.evaluate.strikes import StructureSelection
 from rulebot.model.contract import Option
 from rulebot.model.facts import Grids
 from rulebot.model.market import QuoteFault, quote_fault
-from rulebot.model.money import Rounding
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Replace, TimeInForce
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.text import clock
 from rulebot.model.values import replace
-from rulebot.order.price import NONE_TOLD, closing_legs, draft, option_ticks
+from rulebot.order.price import NONE_TOLD, closing_legs, draft
 
-PROTECT = "protect"
-UNPROTECTED = "unprotected"
-WATCHED_STOP = "watched_stop"
-"""Reasons of an exit: a protective stop was hit; a short leg stood too long without protection; the price of a stop
-that has given way to another order was reached."""
-AT_MARKET = (UNPROTECTED, WATCHED_STOP, LOST_COVER, LIQUIDATION)
-"""Those that close at market, and that nothing takes over."""
 HITS = 2
 """How many bids in a row trigger a stop that buys an option. Source: Interactive Brokers, "Modify the Stop Trigger
 Method": double bid/ask is the default of US options."""
-GUARDING = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL, Purpose.STOP, Purpose.PROTECT)
-"""Orders that take a short leg's risk away while they work."""
 
 
 def place_protection(work: StateBuilder, position: Position, closing: Collection[str] = ()) -> None:
@@ -109,11 +105,6 @@ def _wait_for_exit(work: StateBuilder, position: Position) -> None:
         withdraw_resting(work, position, "an exit")
 
 
-def _is_at_risk(work: StateBuilder, leg: PositionLeg) -> bool:
-    """Say whether a leg is short in what trades: in what has expired the broker has no order, and takes none."""
-    return leg.sign < 0 and leg.held > 0 and not option_has_expired(work, leg.option)
-
-
 def _place(work: StateBuilder, position: Position, leg: PositionLeg, plan: ProtectPlan) -> None:
     price = stop_price(position, leg, plan, work.market.facts.ticks)
     if price is None:
@@ -157,29 +148,6 @@ def stop_price(position: Position, leg: PositionLeg, plan: ProtectPlan, told: Gr
     if brought is None or brought <= 0:
         return None
     return _rests_at(leg.option, brought, plan, told)
-
-
-def _rests_at(option: Option, brought: Decimal, plan: ProtectPlan, told: Grids) -> Decimal:
-    return option_ticks(option, told).round(brought * plan.times, Rounding.UP)
-
-
-def hit_at_once(
-    work: StateBuilder, plan: ProtectPlan | None, selection: StructureSelection, net: Decimal | None
-) -> str:
-    """Return which stop would be hit as soon as it rests, entered at this price (+ received), "" when none would.
-
-    Only those that count by the credit of the structure may be.
-    """
-    if plan is None or not plan.of_whole or net is None or net <= 0:
-        return ""
-    board, told = work.market.board, work.market.facts.ticks
-    for leg in selection.legs:
-        if leg.sign > 0 or leg.option.is_share:
-            continue
-        price, bid = _rests_at(leg.option, net / leg.ratio, plan, told), board.bid[leg.row] if leg.row >= 0 else nan
-        if bid >= float(price):
-            return f"{bid:.2f} is bid for {leg.option}, whose protective stop would rest at {price:.2f} and act at once"
-    return ""
 
 
 # ---------------------------------------------------------------- while a stop has given way
@@ -244,24 +212,6 @@ class UnprotectedLeg(NamedTuple):
     leg: PositionLeg
     contracts: int
     has_lost_cover: bool
-
-
-def is_protected(work: StateBuilder, position: Position) -> bool:
-    """Say whether each short leg has a stop that rests at the broker, or a closing order that works."""
-    orders = work.live_orders(position.id)
-    return all(guarded(orders, position, leg) >= leg.held for leg in position.common.legs if _is_at_risk(work, leg))
-
-
-def guarded(orders: Iterable[Order], position: Position, leg: PositionLeg) -> int:
-    """Return how many contracts of a position's leg those of these orders that work at the broker would close."""
-    closing = (
-        order.remaining * found.ratio
-        for order in orders
-        if order.purpose in GUARDING and order.is_working
-        for found in order.legs_of(position.id)
-        if found.name == leg.name and not found.opens
-    )
-    return sum(closing)
 
 
 def bare_legs(work: StateBuilder, position: Position) -> list[UnprotectedLeg]:

@@ -9,23 +9,22 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from rulebot.core.books.position_closed import on_position_closed
-from rulebot.core.entry.entry_orders import ticket
+from rulebot.core.emit.ticket import ticket
 from rulebot.core.exits.protective_stops import most_unprotected
+from rulebot.core.queries.account import TOO_MUCH
 from rulebot.core.queries.entry_blocks import not_trading
-from rulebot.core.reconciliation.account_shortfall import TOO_MUCH
+from rulebot.core.queries.orders import REVERSED
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
 from rulebot.fill.ledger import leg_of
 from rulebot.model.contract import Option, Right
 from rulebot.model.money import ZERO
-from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side
+from rulebot.model.order import OrderLeg, OrderType, Purpose, Side
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.text import clock
 from rulebot.model.values import replace
 from rulebot.order.price import draft
 
-REVERSED = "reversed"
-"""The reason of an order that buys back what was closed twice."""
 LOOK_AGAIN = 15.0
 """Seconds after which it is looked at again: the account or the market may not allow the order yet."""
 
@@ -167,8 +166,3 @@ def _closed_by(work: StateBuilder, position: Position) -> str:
     """Return the exit that has closed too much."""
     closing = [order.reason for order in work.orders_of(position.id) if order.has_fills and not order.can_increase_risk]
     return next((reason for reason in reversed(closing) if reason != REVERSED), REVERSED)
-
-
-def is_buy_back(order: Order) -> bool:
-    """Say whether an order buys back what was closed twice: it makes closed contracts fewer."""
-    return order.purpose is Purpose.UNWIND and order.reason == REVERSED

@@ -9,14 +9,12 @@ closes. While quotes are missing it goes on looking; after its grace exits that 
 """
 
 from collections.abc import Collection, Iterable
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from functools import lru_cache
 from typing import NamedTuple
 
-from rulebot.compile.plan import Call, ExitPlan, LegPlan
-from rulebot.core.entry.entry_orders import Unpriced, free_id, legs_to_open, ticket, unpriced_text
-from rulebot.core.entry.structure_selection import record_selection
+from rulebot.compile.plan import ExitPlan
+from rulebot.core.emit.ticket import ticket
 from rulebot.core.gate.entry_limits import Replaced, entry_refusal, floor_of_roll, worst_of_roll
 from rulebot.core.gate.entry_rate_limit import halt_on_entry_rate
 from rulebot.core.gate.net_greeks import exposure_with
@@ -25,22 +23,23 @@ from rulebot.core.program import CompiledBot, CompiledRoll
 from rulebot.core.queries.close_plan import (
     is_balanced_ignoring_worthless,
     is_worthless_long,
-    may_roll,
     partners,
     rolled_legs,
 )
 from rulebot.core.queries.entry_blocks import NOT_RUN, kept_out, skip
+from rulebot.core.queries.openings import Unpriced, free_id, legs_to_open, unpriced_text
+from rulebot.core.queries.schedule import _legs_into, _looking, is_unknown
 from rulebot.core.rules.rule_evaluation import confirmed, evaluate_rules, failing, first_missing, wake
-from rulebot.core.rules.unknown_exits import is_unknown, known_again, note_unknown
+from rulebot.core.rules.selections import record_selection
+from rulebot.core.rules.unknown_exits import known_again, note_unknown
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import OperatorState
 from rulebot.decide.limits import price_problem
 from rulebot.evaluate.strikes import StructureSelection, select
-from rulebot.evaluate.watch import SubscriptionRequest, entry_aims, entry_wish
 from rulebot.measure.view import LegView, View
 from rulebot.model.cause import Text
 from rulebot.model.commission import estimate
-from rulebot.model.contract import LOT, Option
+from rulebot.model.contract import LOT
 from rulebot.model.loss_bound import loss_bound
 from rulebot.model.market import level_of
 from rulebot.model.order import Order, OrderLeg, OrderType, Purpose
@@ -59,7 +58,6 @@ from rulebot.order.price import (
     start_net,
 )
 from rulebot.record.record import Kind
-from rulebot.spec.nouns import DteRule, Expiry, StrikeBy
 from rulebot.spec.spec import OnUnknown
 from rulebot.wording.verdict import describe
 
@@ -209,45 +207,6 @@ def _turned(bot: CompiledBot, rolled: tuple[PositionLeg, ...], quote: NetQuote) 
     return f"the new legs alone would open for {alone}, and its exits are of what opens for {whole}"
 
 
-def _legs_into(roll: CompiledRoll, rolled: tuple[PositionLeg, ...], today: date) -> tuple[LegPlan, ...]:
-    """Return what is chosen in the place of these legs; () where it counts from one that is not among them."""
-    held = tuple((leg.name, leg.option) for leg in rolled)
-    return _placed(roll.plan.legs, roll.is_moved, held, today)
-
-
-@lru_cache(maxsize=64)
-def _placed(
-    legs: tuple[LegPlan, ...], is_moved: bool, held: tuple[tuple[str, Option], ...], today: date
-) -> tuple[LegPlan, ...]:
-    """Return the legs that are held, with what they keep: the strike of those that are not moved, or the expiry.
-
-    They live as long as views do that remember things by them.
-    """
-    options = dict(held)
-    if any(not options.keys() >= _counted_from(leg, legs) for leg in legs if leg.name in options):
-        return ()
-    return tuple(_as_held(leg, options[leg.name], is_moved, today) for leg in legs if leg.name in options)
-
-
-def _counted_from(leg: LegPlan, legs: tuple[LegPlan, ...]) -> set[str]:
-    """Return the legs without which the strike of this one is not to be had."""
-    found = {leg.strike.reference} if leg.strike.reference is not None else set()
-    if leg.strike.by is StrikeBy.SIDE_CREDIT:
-        found |= {each.name for each in legs if each.strike.reference == leg.name}
-    edges = (edge for edge in (leg.not_below, leg.not_above) if isinstance(edge, Call) and edge.measure == "strike")
-    return found | {str(edge.argument("of")) for edge in edges}
-
-
-def _as_held(leg: LegPlan, option: Option, is_moved: bool, today: date) -> LegPlan:
-    if leg.strike.by is StrikeBy.HELD:
-        leg = replace(leg, strike=replace(leg.strike, target=option.strike))
-    if is_moved:
-        return leg
-    days = ((option.expiry - today).days,)
-    expiry = Expiry(rule=DteRule.EXACT, days=days, trading_class=option.trading_class, path=leg.expiry.path)
-    return replace(leg, expiry=expiry, trading_class=option.trading_class)
-
-
 def _opening(selection: StructureSelection) -> tuple[OrderLeg, ...]:
     legs = opening_legs(legs_to_open(selection))
     return tuple(replace(leg, opens=True) for leg in legs)
@@ -362,34 +321,6 @@ def _commission(work: StateBuilder, legs: Iterable[OrderLeg], quantity: int) -> 
 
 
 # ---------------------------------------------------------------- what is streamed meanwhile
-
-
-def is_searching(work: StateBuilder, position: Position, planned: ExitPlan) -> bool:
-    """Say whether an exit looks for what it may roll into."""
-    if planned.roll is None or not may_roll(position, planned) or position.bot not in work.bots.by_name:
-        return False
-    if not rolled_legs(position, planned):
-        return False
-    is_at_work = position.state == "exiting" and position.exit_reason == planned.name
-    return is_at_work or is_unknown(work, position, _looking(planned))
-
-
-def _looking(planned: ExitPlan) -> str:
-    """Return under which name it is kept since when an exit has looked in vain."""
-    return f"roll {planned.name}"
-
-
-def roll_wishes(work: StateBuilder, position: Position, view: View) -> list[SubscriptionRequest]:
-    """Return the options that exits need to choose what they roll into."""
-    bot = work.governing(position)
-    found = []
-    for planned in bot.plan.exits:
-        if is_searching(work, position, planned):
-            roll = bot.rolls[planned.name]
-            legs = _legs_into(roll, rolled_legs(position, planned), work.schedule.session.date)
-            plan = replace(roll.plan, legs=legs)
-            found.append(entry_wish(plan, entry_aims(plan, view), work.market.facts))
-    return found
 
 
 # ---------------------------------------------------------------- acting

@@ -1,33 +1,30 @@
 """Options that expire: taken out of every position that holds them, at what they are worth."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from math import nan
 
+from rulebot.core.books.estimates import book_estimated_close, book_external_before_expiry
 from rulebot.core.books.position_closed import count_closed, on_position_closed
-from rulebot.core.exits.bracket_orders import has_expired, option_has_expired
+from rulebot.core.books.settlements import AT_THE_CLOSE, _book, _deliver, closing_level, ended_earlier, settlement_level
 from rulebot.core.exits.closing_orders import sell_shares
 from rulebot.core.exits.order_ended import part_is_closed
 from rulebot.core.gate.exit_retry import is_stopped
+from rulebot.core.queries.account import has_estimates
 from rulebot.core.queries.close_plan import exit_has_dealt
+from rulebot.core.queries.orders import has_expired, option_has_expired
+from rulebot.core.queries.schedule import SETTLED_AFTER
 from rulebot.core.reconciliation.account_shortfall import recompute_shortfalls
-from rulebot.core.reconciliation.external_closes import book_estimated_close, book_external_before_expiry, has_estimates
 from rulebot.core.state.builder import StateBuilder
-from rulebot.fill.ledger import Settled, assigned, delivered, how_settled, leg_of, priced, settled
+from rulebot.fill.ledger import Settled, how_settled, priced, settled
 from rulebot.measure.series import DAY
-from rulebot.model.contract import Option, Right, Settlement, Underlying, product
+from rulebot.model.contract import Option, Settlement, Underlying, product
 from rulebot.model.money import ZERO
 from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position, PositionLeg
-from rulebot.model.session import Session, exchange_date, session_after, session_before, session_from
 from rulebot.model.share_coverage import ASSIGNED, DELIVERING, SETTLED
 from rulebot.model.values import replace
-from rulebot.record.record import CLOSING, Json, Kind
+from rulebot.record.record import CLOSING, Kind
 
-SETTLED_AFTER = timedelta(minutes=5)
-"""After the close, by when the account no longer has what has expired."""
-AT_THE_CLOSE = timedelta(seconds=30)
-"""By when the closing auction of shares has been printed."""
 OPENED_AFTER = timedelta(minutes=30)
 """After the open, by when the opening level is known at which options of the class SPX settle."""
 
@@ -138,58 +135,9 @@ def _is_known_to_pay(work: StateBuilder, option: Option) -> bool:
     return has_printed and _is_over(work, option) and settlement_level(work, option) is not None
 
 
-def settlement_level(work: StateBuilder, option: Option) -> Decimal | None:
-    """Return the level at which an expired option settles, None where it is not known.
-
-    The close of its last day, of what settles at opening prints the open of the session after it: those of today and of
-    the session before as they are streamed, earlier ones by their daily bars. Source: Cboe SPX specifications.
-    """
-    session, board = work.schedule.session, work.market.board
-    if option.expiry == session.date and not option.settles_at_open:
-        return closing_level(work, option.symbol)
-    if ended_earlier(option, session):
-        return _level_of_bar(work, option)
-    row = board.rows.get(Underlying(option.symbol), -1)
-    if option.expiry != session_before(session.date).date or row < 0:
-        return None
-    level = (board.open if option.settles_at_open else board.previous_close)[row]
-    return None if level != level else Decimal(f"{level:.4f}")
-
-
-def ended_earlier(option: Option, session: Session) -> bool:
-    """Say whether an option had its last day before the session before: its level is streamed no more."""
-    return option.expiry < session_before(session.date).date
-
-
 def _is_asked_for(work: StateBuilder, option: Option) -> bool:
     """Say whether the daily bars that have the level of an option are still to come."""
     return ended_earlier(option, work.schedule.session) and (option.symbol, DAY) not in work.market.facts.bars
-
-
-def _level_of_bar(work: StateBuilder, option: Option) -> Decimal | None:
-    known = work.market.facts.bars.get((option.symbol, DAY))
-    ends = session_after(option.expiry) if option.settles_at_open else session_from(option.expiry)
-    for bar in () if known is None else known.bars:
-        if exchange_date(datetime.fromtimestamp(bar.at, UTC)) == ends.date:
-            level = bar.open if option.settles_at_open else bar.close
-            return Decimal(f"{level:.4f}") if level > 0.0 else None
-    return None
-
-
-def closing_level(work: StateBuilder, symbol: str) -> Decimal | None:
-    """Return the last print of the underlying, however old; of shares, which trade on, the last one of the session.
-
-    None where the close was not seen and its data is not live, or the print of shares came later: of any time then.
-    """
-    board = work.market.board
-    row = board.rows.get(Underlying(symbol), -1)
-    if row < 0:
-        return None
-    last, kept = board.last[row], work.market.closing.get(symbol)
-    is_later = board.last_at[row] > (work.schedule.session.close + AT_THE_CLOSE).timestamp()
-    if row in board.frozen or (is_later and product(symbol).settlement is Settlement.SHARES):
-        last = nan if kept is None else kept
-    return None if last != last else Decimal(f"{last:.4f}")
 
 
 def keep_closing(work: StateBuilder) -> Mapping[str, float]:
@@ -216,51 +164,6 @@ def _settle_leg(work: StateBuilder, name: str, leg: PositionLeg, level: Decimal)
         _book(work, found, leg.name, level, found.how)
         if found.how in DELIVERING and not found.price:
             _deliver(work, name, leg, found.quantity, level)
-
-
-def assign(work: StateBuilder, name: str, leg: PositionLeg, count: int) -> None:
-    """Take contracts out of a position that were assigned before their last day, and the shares that they moved."""
-    level = closing_level(work, leg.option.symbol)
-    found = assigned(work.positions.by_id[name], leg.name, count, level)
-    _book(work, found, leg.name, level, found.how)
-    _deliver(work, name, leg, count, level)
-
-
-def _deliver(work: StateBuilder, name: str, leg: PositionLeg, count: int, level: Decimal | None) -> None:
-    """Move the shares of the position that the assignment, or exercise, of one of its legs takes or brings back."""
-    found = delivered(work.positions.by_id[name], leg.option, leg.sign * count)
-    if found is not None:
-        _book(work, found, found.how, level, "delivered")
-
-
-def _book(work: StateBuilder, found: Settled, leg: str, level: Decimal | None, how: str, **more: Json) -> None:
-    work.put_position(found.position)
-    record_settlement(work, found, leg, level, how, **more)
-
-
-def record_settlement(
-    work: StateBuilder, found: Settled, leg: str, level: Decimal | None, how: str, **more: Json
-) -> None:
-    """Record that contracts of a leg have left without a trade, or that they have not after all."""
-    own = leg_of(found.position, leg)
-    option = own.option
-    work.record(
-        Kind.SETTLEMENT,
-        found.position.bot,
-        found.position.id,
-        leg=leg,
-        quantity=found.quantity,
-        price=str(found.price),
-        level=None if level is None else str(level),
-        how=how,
-        shares_profit=None if found.shares_profit is None else str(found.shares_profit),
-        sign=own.sign,
-        multiplier=option.multiplier,
-        expiry=None if option.is_share else option.expiry.isoformat(),
-        strike=None if option.is_share else str(option.strike),
-        right=None if option.is_share else "put" if option.right is Right.PUT else "call",
-        **more,
-    )
 
 
 def _after_settlement(work: StateBuilder, position: Position, told: str) -> None:

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
+from rulebot.core.books.fills import record_fill
 from rulebot.core.books.position_closed import count_closed
 from rulebot.core.books.settlement_reversal import reverse_settlement
-from rulebot.core.orders.executions import record_fill
 from rulebot.core.state.builder import StateBuilder
 from rulebot.fill.ledger import BY_OTHERS, BookedExecution, add_fill, book, leg_of, when_dealt
 from rulebot.model.event import EndingCorrected

@@ -8,18 +8,17 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from rulebot.core.entry.structure_selection import held_or_entering, opening_parts
-from rulebot.core.exits.protective_stops import hit_at_once
 from rulebot.core.gate.covered_calls import cover_of
 from rulebot.core.gate.exposure import as_one_trade, cash_cap, worst_case_cap
 from rulebot.core.gate.margin import margin_cap, margin_told
 from rulebot.core.gate.net_greeks import exposure_with
-from rulebot.core.orders.other_engines import other_engine_text
 from rulebot.core.program import CompiledBot
+from rulebot.core.queries.account import excess_of
 from rulebot.core.queries.day_pnl import account_today, bot_today, unvalued
-from rulebot.core.queries.entry_blocks import not_trading, only_reduces
+from rulebot.core.queries.entry_blocks import not_trading, only_reduces, other_engine_text
 from rulebot.core.queries.legged_entry import legging_problem
-from rulebot.core.reconciliation.account_excess import excess_of
+from rulebot.core.queries.openings import held_or_entering, opening_parts
+from rulebot.core.queries.protection import hit_at_once
 from rulebot.core.state.builder import StateBuilder
 from rulebot.decide.account_rules import AccountFacts, rules_problem
 from rulebot.decide.limits import DayTrades, PreTradeCheck, net_problem, refusal

@@ -7,7 +7,7 @@ Controls for Trading Firms (2010).
 
 from datetime import timedelta
 
-from rulebot.core.session.session_start import halt
+from rulebot.core.gate.halts import halt
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.cause import Halt
 

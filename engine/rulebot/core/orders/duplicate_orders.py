@@ -10,7 +10,7 @@ orders on end lack it, no order that closes is over: beside what may still fill 
 from collections.abc import Iterable
 from datetime import timedelta
 
-from rulebot.core.exits.bracket_orders import cancel
+from rulebot.core.emit.cancel import cancel
 from rulebot.core.orders.order_mismatch import halt_on_mismatch
 from rulebot.core.queries.close_plan import CLOSING
 from rulebot.core.state.builder import StateBuilder

@@ -6,6 +6,7 @@ summary execution of a combo is passed over.
 
 from decimal import Decimal
 
+from rulebot.core.books.fills import record_fill
 from rulebot.core.books.position_closed import (
     count_closed,
     count_realized,
@@ -14,27 +15,27 @@ from rulebot.core.books.position_closed import (
     on_position_closed,
 )
 from rulebot.core.books.settlement_reversal import make_room
-from rulebot.core.exits.bracket_orders import cancel, cancel_entries, cancel_order, place_resting
+from rulebot.core.emit.cancel import cancel, cancel_entries, cancel_order
+from rulebot.core.exits.bracket_orders import place_resting
 from rulebot.core.exits.closing_orders import close_position, protect_remaining
 from rulebot.core.exits.order_ended import position_filled
 from rulebot.core.exits.protective_stops import place_protection
-from rulebot.core.exits.reversed_longs import is_buy_back
 from rulebot.core.gate.exit_retry import on_busted_fill
+from rulebot.core.gate.halts import LIQUIDATES
 from rulebot.core.orders.duplicate_orders import check_owner
 from rulebot.core.orders.order_mismatch import check_count, check_entry_caps, check_price
 from rulebot.core.orders.order_updates import finalize_order, find_order
 from rulebot.core.orders.other_engines import is_of_ours, note
 from rulebot.core.queries.close_plan import CLOSING, UNWIND, is_balanced, is_unwound, legs_to_close, partners
+from rulebot.core.queries.orders import _is_too_large, is_buy_back
 from rulebot.core.reconciliation.account_shortfall import fit_orders, note_fill, on_late_fill, recompute_shortfalls
 from rulebot.core.reconciliation.external_closes import corrected_past_us, replace_estimates
 from rulebot.core.rules.rule_evaluation import wake
-from rulebot.core.session.session_start import LIQUIDATES
 from rulebot.core.state.builder import StateBuilder
 from rulebot.fill.ledger import (
     BookedExecution,
     add_commission,
     add_fill,
-    beyond_report,
     book,
     leg_of,
     of_others,
@@ -305,28 +306,6 @@ def _book(
         fit_what_works(work, work.positions.by_id[holder])
 
 
-def record_fill(
-    work: StateBuilder, event: ExecutionReport, booked: BookedExecution, option: Option, ref: str, purpose: str
-) -> None:
-    """Record a fill with the position it is of; what a roll opens is told as the entry of its new position."""
-    work.record(
-        Kind.FILL,
-        work.positions.by_id[booked.position].bot,
-        booked.position,
-        exec_id=event.exec_id,
-        ref=ref,
-        leg=booked.leg,
-        con_id=option.con_id,
-        contract=str(option),
-        is_buy=event.is_buy,
-        quantity=int(event.quantity),
-        price=str(event.price),
-        executed_at=None if event.executed_at is None else event.executed_at.isoformat(),
-        purpose=Purpose.ENTRY.value if booked.is_entry else purpose,
-        **beyond_report(booked, option, work.at, event.executed_at),
-    )
-
-
 def _after_correction(work: StateBuilder, position: Position) -> None:
     """A bust may leave nothing, a leg without its partner, or open again what was closed: that is closed once more."""
     if position.state == "closed" and any(leg.held > 0 for leg in position.legs):
@@ -372,19 +351,6 @@ def fit_what_works(work: StateBuilder, position: Position) -> None:
     else:
         place_resting(work, position)
         place_protection(work, work.positions.by_id[position.id])
-
-
-def works_too_large(work: StateBuilder, position: Position) -> bool:
-    """Say whether an order that works for a position may close more than it holds."""
-    return any(_is_too_large(position, order) for order in work.live_orders(position.id))
-
-
-def _is_too_large(position: Position, order: Order) -> bool:
-    if order.purpose is Purpose.ENTRY or order.position != position.id or is_buy_back(order):
-        return False
-    held = {leg.name: leg.held for leg in position.legs}
-    left = zip(order.legs, order.unfilled, strict=True)
-    return any(count > max(held[leg.name], 0) for leg, count in left if not leg.opens)
 
 
 def _unbook(work: StateBuilder, order: Order, known: BookedExecution) -> None:

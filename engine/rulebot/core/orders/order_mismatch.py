@@ -9,10 +9,11 @@ always what has filled (faults.md rows 11, 50 and 51).
 from datetime import timedelta
 from decimal import Decimal
 
-from rulebot.core.entry.entry_ended import stop_for_today
-from rulebot.core.exits.bracket_orders import RESTING, cancel, cancel_entries, cancel_order
-from rulebot.core.exits.lost_resting_orders import NEVER_AGAIN
+from rulebot.core.emit.cancel import cancel, cancel_entries, cancel_order
 from rulebot.core.gate.exit_retry import pause_exits
+from rulebot.core.gate.halts import stop_for_today
+from rulebot.core.queries.orders import RESTING
+from rulebot.core.queries.protection import NEVER_AGAIN
 from rulebot.core.state.builder import StateBuilder, alarm_key, key_of
 from rulebot.decide.entry_window import cap
 from rulebot.model.cause import LATE_FILLS, Cause, Halt, Name, Text

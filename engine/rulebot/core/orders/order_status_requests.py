@@ -9,20 +9,19 @@ It is asked for the rest of the day when all orders are over as well: a fill aft
 told by itself only once.
 """
 
-from datetime import datetime, timedelta
-
-from rulebot.core.entry.entry_ended import stop_for_today
-from rulebot.core.exits.bracket_orders import cancel, has_run_out, option_has_expired, request_cancel
-from rulebot.core.exits.broken_combos import broken_combo_orders
+from rulebot.core.emit.cancel import cancel, request_cancel
 from rulebot.core.exits.order_ended import order_ended
+from rulebot.core.gate.halts import stop_for_today
 from rulebot.core.orders.duplicate_orders import duplicate_ended
 from rulebot.core.orders.missed_fills import book_missed_fills
 from rulebot.core.orders.order_updates import finalize_after_duplicate
 from rulebot.core.orders.other_engines import record_foreign_refs
 from rulebot.core.orders.revived_orders import adopt_order, cancel_revived
+from rulebot.core.queries.account import expected_holdings
+from rulebot.core.queries.orders import has_run_out, option_has_expired
 from rulebot.core.queries.rejections import is_told_filled, is_told_over
+from rulebot.core.queries.schedule import ask_at
 from rulebot.core.queries.unreported_fills import has_unreported_fills
-from rulebot.core.reconciliation.account_shortfall import DOUBT, expected_holdings
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.cause import Cause, Halt
@@ -31,60 +30,6 @@ from rulebot.model.money import ZERO
 from rulebot.model.order import Order, OrderStatus, TimeInForce
 from rulebot.model.session import exchange_date
 from rulebot.model.values import replace
-
-ASK_EVERY = timedelta(seconds=55)
-"""How often it is asked while there may be anything to hear: a lost message is noticed within a minute."""
-ASK_AGAIN = timedelta(seconds=10)
-"""The same while an order is not answered for, and before what the account lacks is taken for closed by somebody."""
-ASK_SOON = timedelta(seconds=2)
-"""The same while an order is in doubt that was at work, or is told to work although it is over: exits and protection
-wait for the answer."""
-
-
-def ask_at(work: StateBuilder) -> datetime | None:
-    """Return when the broker is to be asked next, None while it has nothing to say of ours."""
-    is_open = _is_open(work)
-    if not work.connection.is_linked or not (is_open or work.inquiries.risen or _may_hear(work)):
-        return None
-    if work.inquiries.asked_at is None:
-        return work.at
-    is_missed = bool(work.inquiries.twins) and any(twin.is_missed for twin in work.inquiries.twins.values())
-    is_lost = bool(work.inquiries.absent) and any(_was_at_work(work, order) for order in work.all_live_orders())
-    if work.inquiries.risen or is_missed or is_lost:
-        return work.inquiries.asked_at + ASK_SOON
-    return work.inquiries.asked_at + (ASK_AGAIN if is_open else ASK_EVERY)
-
-
-def _may_hear(work: StateBuilder) -> bool:
-    """Say whether an order works or was over only today: of earlier days the broker tells no executions."""
-    if work.orders.live:
-        return True
-    opened = work.schedule.session.open
-    return any(order.changed_at >= opened for order in work.orders.by_ref.values())
-
-
-def _is_open(work: StateBuilder) -> bool:
-    """Say whether we wait for the broker's word: on an order, on where contracts have gone, on legs of a combo."""
-    if work.inquiries.twins:
-        return True
-    stirring, doubts = work.stirring_positions(), work.account.doubts
-    if doubts and any(work.at - doubt.since < DOUBT for doubt in doubts.values()):
-        return True
-    if stirring and any(broken_combo_orders(work, position) for position in stirring):
-        return True
-    return bool(work.orders.live) and any(_is_doubtful(work, order) for order in work.all_live_orders())
-
-
-def _was_at_work(work: StateBuilder, order: Order) -> bool:
-    """Say whether the last list lacks an order that was acknowledged, and that is not being taken back."""
-    return bool(order.perm_id) and order.status is OrderStatus.UNKNOWN and order.ref in work.inquiries.absent
-
-
-def _is_doubtful(work: StateBuilder, order: Order) -> bool:
-    is_answered = order.status not in (OrderStatus.UNKNOWN, OrderStatus.CANCELLING) and not has_unreported_fills(
-        work, order
-    )
-    return not is_answered or order.ref in work.inquiries.absent
 
 
 def send_status_requests(work: StateBuilder) -> None:

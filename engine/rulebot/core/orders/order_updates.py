@@ -6,14 +6,7 @@ order never blocks a fill (`executions`).
 
 from datetime import timedelta
 
-from rulebot.core.exits.bracket_orders import (
-    RESTING,
-    cancel,
-    cancel_order,
-    has_run_out,
-    is_too_early,
-    partner_has_filled,
-)
+from rulebot.core.emit.cancel import cancel, cancel_order, is_too_early
 from rulebot.core.exits.order_ended import order_ended
 from rulebot.core.gate.exit_retry import uncount_failed_close
 from rulebot.core.orders.duplicate_orders import awaits_duplicate_end, is_duplicate
@@ -33,6 +26,7 @@ from rulebot.core.queries.message_codes import (
     NOT_VALID,
     REFUSALS,
 )
+from rulebot.core.queries.orders import RESTING, has_reason, has_run_out, partner_has_filled
 from rulebot.core.queries.rejections import is_ended_by_broker
 from rulebot.core.queries.unreported_fills import unreported_contracts
 from rulebot.core.rules.rule_evaluation import wake
@@ -115,11 +109,6 @@ def _told_filled(order: Order, event: OrderReport) -> int:
     if event.status is not BrokerStatus.FILLED or not order.status.is_live:
         return 0
     return order.quantity if event.quantity is None else int(event.quantity)
-
-
-def has_reason(order: Order) -> bool:
-    """Say whether the broker has said why it refuses: Inactive, alone or beside a warning, may be an order it holds."""
-    return order.last_code in REFUSALS
 
 
 def _ended_by_itself(order: Order) -> bool:
@@ -365,11 +354,6 @@ def _tells_why(work: StateBuilder, order: Order, event: OrderMessage) -> bool:
     is_over = order.status is OrderStatus.CANCELLED and not is_ours
     is_unasked = is_over or (order.status.is_live and order.status is not OrderStatus.CANCELLING)
     return event.code == CANCELLED and is_unasked and event.message.has_reason
-
-
-def is_not_found(order: Order) -> bool:
-    """Say whether the broker's last word on an order was that it has none."""
-    return order.last_code == NOT_FOUND
 
 
 def _not_there(work: StateBuilder, order: Order) -> None:

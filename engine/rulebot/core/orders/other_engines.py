@@ -8,14 +8,14 @@ person says so (`rulebot resume`), entries at work are taken back, and exits go 
 
 from collections.abc import Iterable
 
-from rulebot.core.exits.bracket_orders import cancel_entries
+from rulebot.core.emit.cancel import cancel_entries
+from rulebot.core.queries.entry_blocks import PREFIX
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.cause import Cause
 from rulebot.model.event import BrokerStatus, OrderReport
 from rulebot.model.values import replace
 from rulebot.record.record import Kind
 
-PREFIX = "rb:"
 _ENDED = (BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED)
 HELP = "nothing is entered until 'rulebot resume'; exits go on"
 
@@ -66,18 +66,6 @@ def _count_above(work: StateBuilder, number: int) -> None:
 def is_of_ours(work: StateBuilder, ref: str) -> bool:
     """Say whether a reference is of an order of this store, also of one that is over and not read back any more."""
     return bool(ref) and _parts(ref)[0] == work.program.install
-
-
-def other_engine_text(rivals: frozenset[str]) -> str:
-    """Return why nothing may be entered, "" when we are alone."""
-    if not rivals:
-        return ""
-    installs = sorted(key for key in rivals if not key.startswith(PREFIX))
-    orders = sorted(key for key in rivals if key.startswith(PREFIX))
-    found = [f"another rulebot (install {', '.join(installs)}) trades this account"] if installs else []
-    if orders:
-        found.append(f"{orders[0]} is at the broker and in no record of this store")
-    return f"{' and '.join(found)}: 'rulebot resume' if that is meant"
 
 
 def _parts(ref: str) -> tuple[str, int]:

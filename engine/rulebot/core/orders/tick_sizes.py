@@ -6,15 +6,15 @@ outside of the penny interval program counts (Cboe rule 5.4), and what was refus
 
 from decimal import Decimal
 
+from rulebot.core.queries.orders import _lies_on
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.cause import MessageMeaning
-from rulebot.model.contract import Option, product
+from rulebot.model.contract import product
 from rulebot.model.event import OrderMessage
 from rulebot.model.facts import Grids, Listing
-from rulebot.model.money import Rounding, TickRule
+from rulebot.model.money import TickRule
 from rulebot.model.order import Order
 from rulebot.model.values import replace
-from rulebot.order.price import option_ticks
 from rulebot.record.codec import encode
 from rulebot.record.record import TICKS, Kind
 
@@ -44,23 +44,6 @@ def on_off_tick_reject(work: StateBuilder, order: Order, event: OrderMessage) ->
     work.put_facts(replace(facts, ticks=ticks))
     text = f"the broker takes no price of {price} for {option}: from now on those of options {option.trading_class} are"
     work.alarm(order.bot, f"{text} {_COARSE_WORDS}", order.position)
-
-
-def is_off_grid(work: StateBuilder, order: Order) -> bool:
-    """Say whether the broker has refused an order for its price, and another one would be sent now."""
-    option: Option = order.legs[0].option
-    price = order.terms.price
-    if order.is_combo or price is None or not _is_told_off_grid(order):
-        return False
-    return not _lies_on(option_ticks(option, work.market.facts.ticks), price)
-
-
-def _is_told_off_grid(order: Order) -> bool:
-    return order.heard is not None and order.heard.means(MessageMeaning.OFF_GRID)
-
-
-def _lies_on(ticks: TickRule, price: Decimal) -> bool:
-    return ticks.round(price, Rounding.NEAREST) == price
 
 
 def _noted(work: StateBuilder, symbol: str, trading_class: str, ticks: TickRule) -> Grids:

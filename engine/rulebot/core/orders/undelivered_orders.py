@@ -14,9 +14,9 @@ Lean.Brokerages.InteractiveBrokers issue 242). That is why a low number alone is
 
 from datetime import datetime, timedelta
 
-from rulebot.core.exits.bracket_orders import GRACE
-from rulebot.core.exits.protective_stops import GUARDING, is_protected
 from rulebot.core.queries.close_plan import rolling_exit
+from rulebot.core.queries.orders import GRACE
+from rulebot.core.queries.protection import GUARDING, is_protected
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.event import LinkUp
 from rulebot.model.order import Order, OrderStatus

@@ -3,15 +3,15 @@
 What closes it is decided in `leaving`, when in `pursuing`; nothing here sends or records.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from math import isnan
 
 from rulebot.compile.plan import ExitPlan
-from rulebot.core.exits.bracket_orders import RESTING, is_between_sessions
-from rulebot.core.exits.protective_stops import AT_MARKET, PROTECT
 from rulebot.core.program import CompiledBot
 from rulebot.core.queries.lost_cover import LIQUIDATION, LOST_COVER, left_by_liquidation, lost_cover, uncovered
+from rulebot.core.queries.orders import RESTING, is_between_sessions, is_buy_back
+from rulebot.core.queries.protection import AT_MARKET, PROTECT
 from rulebot.core.queries.rejections import is_rejected_unchanged
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.market import QuoteFault, quote_fault
@@ -350,3 +350,43 @@ def _closes_more(position: Position, planned: ExitPlan, at_work: ExitPlan) -> bo
 
 def _legs_of(planned: ExitPlan, held: set[str]) -> set[str]:
     return held & set(planned.legs) if planned.legs else held
+
+
+def broken_combo_orders(work: StateBuilder, position: Position) -> list[Order]:
+    """Return the orders that are over and have left the position legs without their partners.
+
+    A combo that opened and has been unwound since its last fill is none of them: an exit may close single legs of what
+    was kept. One that was unwound before is, if its last fills were of the partners of what was closed then, and one
+    that has filled beyond its size, and so opened again what an exit had closed apart. So is what unwound, where it has
+    filled more than had no partner. While a further try works its end decides.
+    """
+    if position.state not in ("open", "entering") or position.is_frozen or is_unwound(position):
+        return []
+    if work.has_live_entry(position.id):
+        return []
+    orders = work.orders_of(position.id)
+    unwound = max((order.prepared_at for order in orders if order.purpose is Purpose.UNWIND), default=None)
+    over = [order for order in orders if order.opens(position.id) and order.is_combo and not order.status.is_live]
+    if unwound is not None and _is_uneven(position, orders):
+        beyond = [order for order in orders if order.purpose is Purpose.UNWIND and min(order.unfilled) < 0]
+        return [order for order in beyond or over if order.changed_at >= unwound]
+    later = [order for order in over if unwound is None or order.changed_at > unwound]
+    return [each for each in later if _lacks_legs(each, position) or (min(each.unfilled) < 0 and is_reopened(position))]
+
+
+def _lacks_legs(order: Order, position: Position) -> bool:
+    counted = zip(order.counts, order.legs, strict=True)
+    return len({count / leg.ratio for count, leg in counted if order.position_of(leg) == position.id}) > 1
+
+
+def _is_uneven(position: Position, orders: Iterable[Order]) -> bool:
+    """Say whether what was opened, without what was closed for want of partners, is not of whole structures."""
+    left = {leg.name: 0 for leg in partners(position)}
+    for order in orders:
+        sign = (
+            1 if order.opens(position.id) else -1 if order.purpose is Purpose.UNWIND and not is_buy_back(order) else 0
+        )
+        for count, leg in zip(order.counts, order.legs, strict=True):
+            if sign and order.position_of(leg) == position.id and leg.name in left:
+                left[leg.name] += sign * count
+    return len({left[leg.name] / leg.ratio for leg in partners(position)}) > 1

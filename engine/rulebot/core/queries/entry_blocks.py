@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable
 
-from rulebot.core.orders.other_engines import other_engine_text
 from rulebot.core.program import CompiledBot
 from rulebot.core.queries.day_pnl import account_today
 from rulebot.core.state.builder import StateBuilder
@@ -14,6 +13,9 @@ from rulebot.record.record import Json, Kind
 NOT_RUN = "its bot is not run any more"
 """Why nothing is opened for a bot that was removed, or where exits alone are watched."""
 _NO_DIGITS = str.maketrans("", "", "0123456789.,-")
+
+
+PREFIX = "rb:"
 
 
 def closed(work: StateBuilder, symbols: Iterable[str]) -> tuple[str, ...]:
@@ -80,3 +82,15 @@ def skip(work: StateBuilder, name: str, reason: str, symbol: str = "", window: i
         is_named = not symbol or symbol in reason.split()
         said = reason if is_named else f"{symbol}: {reason}"
         work.record(Kind.DECISION, name, what="skip", reason=said, values=[], **of)
+
+
+def other_engine_text(rivals: frozenset[str]) -> str:
+    """Return why nothing may be entered, "" when we are alone."""
+    if not rivals:
+        return ""
+    installs = sorted(key for key in rivals if not key.startswith(PREFIX))
+    orders = sorted(key for key in rivals if key.startswith(PREFIX))
+    found = [f"another rulebot (install {', '.join(installs)}) trades this account"] if installs else []
+    if orders:
+        found.append(f"{orders[0]} is at the broker and in no record of this store")
+    return f"{' and '.join(found)}: 'rulebot resume' if that is meant"

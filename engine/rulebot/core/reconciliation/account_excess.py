@@ -9,12 +9,11 @@ start knows what was told in its session.
 from collections.abc import Mapping
 from datetime import timedelta
 
-from rulebot.core.exits.bracket_orders import option_has_expired
-from rulebot.core.reconciliation.account_shortfall import expected_holdings
+from rulebot.core.queries.account import _more, expected_holdings, is_untold
+from rulebot.core.queries.orders import option_has_expired
 from rulebot.core.state.builder import StateBuilder
-from rulebot.core.state.state import Account, Surplus
+from rulebot.core.state.state import Surplus
 from rulebot.model.contract import Option
-from rulebot.model.money import ZERO
 from rulebot.model.values import replace
 from rulebot.record.codec import encode
 from rulebot.record.record import SURPLUS, Json, Kind
@@ -60,11 +59,6 @@ def report_excess(work: StateBuilder, stays: timedelta = STAYS) -> None:
         work.record(Kind.ALARM, text=words, **beyond)
 
 
-def is_untold(account: Account) -> bool:
-    """Say whether the account may hold something beyond our books that nobody was told of."""
-    return any(each.is_untold for each in account.surplus.values())
-
-
 def _beyond(work: StateBuilder, ours: Mapping[Option, int]) -> dict[Option, int]:
     """Return how many contracts the account holds beyond our books of what our bots deal in, - short."""
     found = {}
@@ -75,16 +69,6 @@ def _beyond(work: StateBuilder, ours: Mapping[Option, int]) -> dict[Option, int]
                 found[option] = beyond
     classes = _classes(work) if found else ()
     return {option: beyond for option, beyond in found.items() if option.trading_class in classes} if found else {}
-
-
-def excess_of(work: StateBuilder, option: Option) -> int:
-    """Return how many contracts of one option the account holds beyond our books, - short."""
-    held = int(work.account.holdings.get(option, ZERO))
-    return _more(held, expected_holdings(work).get(option, 0)) if held else 0
-
-
-def _more(held: int, ours: int) -> int:
-    return held - ours if (held - ours) * held > 0 else 0
 
 
 def _classes(work: StateBuilder) -> set[str]:

@@ -14,10 +14,20 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from rulebot.core.exits.bracket_orders import RESTING, cancel, option_has_expired, resting_orders
-from rulebot.core.exits.protective_stops import AT_MARKET
+from rulebot.core.emit.cancel import cancel
 from rulebot.core.gate.exit_retry import pause_exits, release
+from rulebot.core.queries.account import (
+    DOUBT,
+    TOO_MUCH,
+    _dealt_by_others,
+    _due_at,
+    _told_of,
+    _unshown,
+    expected_holdings,
+    lacks,
+)
 from rulebot.core.queries.close_plan import CLOSING
+from rulebot.core.queries.orders import RESTING, option_has_expired, resting_orders
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import Shortfall
@@ -35,53 +45,10 @@ from rulebot.record.record import Kind
 
 CLOSES = (*CLOSING, *RESTING)
 """The purposes of orders that close something."""
-FALLEN = timedelta(seconds=1)
-"""How long the account may show fewer contracts than before until what rests is resized: a fill may be told later."""
-DOUBT = timedelta(seconds=30)
-"""How long the account may hold less than our books say: a fill may be told after the position it made."""
-TOO_MUCH = timedelta(seconds=5)
-"""The same until closing orders that are too large are cancelled, and until contracts that a fill of ours has opened
-count as missing."""
 TURNED = timedelta(minutes=1)
 """How soon after a position was closed the account shows that somebody else had closed it, too."""
 PUT_RIGHT = timedelta(minutes=2)
 """How soon the account must have again what it lacked for that to have been a list that was wrong, not a trade."""
-
-
-def expected_holdings(work: StateBuilder) -> dict[Option, int]:
-    """Return what our positions hold of each contract that the account must have, negative when short.
-
-    Of all positions: one that was closed holds something between a fill that is told late and what follows from it.
-    """
-    ours: dict[Option, int] = {}
-    for position in work.positions.by_id.values():
-        for leg in _told_of(work, position):
-            ours[leg.option] = ours.get(leg.option, 0) + leg.signed_held
-    return ours
-
-
-def _told_of(work: StateBuilder, position: Position) -> list[PositionLeg]:
-    """Return the legs held of which the account tells whether it has them: not what has expired.
-
-    Shares beside an option that has expired may have gone with it: they count again when it is settled.
-    """
-    held = [leg for leg in position.legs if leg.held]
-    trading = [leg for leg in held if not option_has_expired(work, leg.option)] if held else []
-    return trading if len(trading) == len(held) else [leg for leg in trading if not leg.option.is_share]
-
-
-def has_delivered(work: StateBuilder, position: Position) -> bool:
-    """Say whether the account lacks shares that may have gone with options of a position that have still to settle."""
-    today = work.schedule.session.date
-    held = [leg for leg in position.legs if leg.held]
-    if not any(leg.option.expiry < today for leg in held):
-        return False
-    books = list(work.held_legs())
-    return any(
-        lacks(work, leg.option, sum(each.signed_held for each in books if each.option == leg.option))
-        for leg in held
-        if leg.option.is_share
-    )
 
 
 def _doubted(work: StateBuilder, ours: Mapping[Option, int], *, has_fallen: bool = False) -> dict[Option, Shortfall]:
@@ -99,23 +66,6 @@ def _doubted(work: StateBuilder, ours: Mapping[Option, int], *, has_fallen: bool
         found = {option: 1 if apart[option] > 0 else -1 for option in short}
     found |= {leg.option: leg.sign for _, leg in _closed_twice(work, doubts, ours)}
     return {option: _since(work, doubts.get(option), side, has_fallen) for option, side in found.items()}
-
-
-def lacks(work: StateBuilder, option: Option, ours: int) -> int:
-    """Return how many contracts the account lacks of what our books hold, - of shorts; 0 where it agrees.
-
-    Others may hold shares in the account, and more of them than our books is nothing that it lacks.
-    """
-    lacking = ours - int(work.account.holdings.get(option, ZERO)) - _unshown(work, option)
-    return 0 if option.is_share and lacking * ours <= 0 else lacking
-
-
-def _unshown(work: StateBuilder, option: Option) -> int:
-    """Return what fills of ours have changed, + bought, that the account has still to show."""
-    doubt = work.account.doubts.get(option)
-    if doubt is None or doubt.filled_at is None or work.at - doubt.filled_at >= TOO_MUCH:
-        return 0
-    return doubt.fills
 
 
 def note_fill(work: StateBuilder, option: Option, bought: int, executed_at: datetime | None) -> None:
@@ -247,35 +197,6 @@ def _take_exits_back(work: StateBuilder) -> None:
                 cancel(work, work.orders.by_ref[ref], Cause.ACCOUNT_HOLDS_LESS)
 
 
-def waits_for_account(work: StateBuilder, position: Position) -> bool:
-    """Say whether an exit waits, since the account lacks something of a position and fills may explain it.
-
-    What closes at market for want of protection does not. One leg is closed as far as the account holds it. Of several
-    legs one may cover another: those wait for `DOUBT`, or until the broker tells that others have traded.
-    """
-    if work.is_unsure(position):
-        return True
-    if position.exit_reason in AT_MARKET:
-        return False
-    if sum(leg.held > 0 for leg in position.legs) < 2 and not _may_be_assigned(work, position):
-        return False
-    lacking = {leg.option for leg in position.legs if work.is_lacking(leg)}
-    if not lacking or position.hold:
-        return False
-    told = _dealt_by_others(work)
-    return any(option not in told and work.at - work.account.doubts[option].since <= DOUBT for option in lacking)
-
-
-def _may_be_assigned(work: StateBuilder, position: Position) -> bool:
-    """Say whether shares have moved while short options went that deliver them: which is booked after `DOUBT`."""
-    shifts = work.account.shifts
-    return any(
-        leg.sign < 0 and leg.option.symbol in shifts and work.at - shifts[leg.option.symbol].at <= DOUBT + FALLEN
-        for leg in position.legs
-        if work.is_lacking(leg) and not leg.option.is_share
-    )
-
-
 def _would_close(order: Order, option: Option, side: int) -> int:
     """Return how many contracts of an option an order has still to close, of what is long (1) or short (-1)."""
     closing = (leg for leg in order.legs if leg.option == option and not leg.opens)
@@ -288,12 +209,6 @@ def _held_of(work: StateBuilder, option: Option, side: int) -> int:
         leg for position in work.positions.by_id.values() for leg in _told_of(work, position) if leg.option == option
     )
     return sum(max(leg.signed_held * side, 0) for leg in legs)
-
-
-def _dealt_by_others(work: StateBuilder) -> frozenset[Option]:
-    """Return the options in which others were told to have dealt a moment ago, and that is booked to nothing."""
-    reports = (booked.foreign for booked in work.positions.booked.values())
-    return frozenset(each.option for each in reports if each and each.option and work.at - each.at <= DOUBT)
 
 
 def _tell_closed_twice(work: StateBuilder, doubts: Collection[Option]) -> None:
@@ -339,17 +254,6 @@ def _due(work: StateBuilder) -> frozenset[Option]:
     """Return the options that the account has lacked long enough, or that others were told to have traded."""
     told, doubts = _dealt_by_others(work), work.account.doubts
     return frozenset(option for option, doubt in doubts.items() if option in told or work.at >= _due_at(doubt))
-
-
-def doubts_due(work: StateBuilder) -> datetime | None:
-    """Return when what the account lacks is to be acted on next, None while nothing waits for that."""
-    unsure = [each for each in work.active_positions() if work.is_unsure(each)] if work.account.doubts else []
-    lacking = {leg.option for each in unsure for leg in each.legs if work.is_lacking(leg)}
-    return min((_due_at(work.account.doubts[option]) for option in lacking), default=None)
-
-
-def _due_at(doubt: Shortfall) -> datetime:
-    return doubt.since + (FALLEN if doubt.has_fallen else TOO_MUCH)
 
 
 def _missed(

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
-from rulebot.core.exits.bracket_orders import option_has_expired
+from rulebot.core.queries.orders import option_has_expired
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import AccountSeen, State
 from rulebot.model.contract import Contract, Option
@@ -21,11 +21,6 @@ from rulebot.record.record import ACCOUNT_SEEN, Json, Kind
 C = TypeVar("C", bound=Contract)
 K = TypeVar("K")
 V = TypeVar("V")
-
-
-def is_known(state: State) -> bool:
-    """Say whether it is known what the account held until now: not as a first run begins."""
-    return state.connection.is_ready or state.account.seen_at is not None
 
 
 def record_share_change(work: StateBuilder, before: State) -> None:

@@ -8,17 +8,18 @@ traded to make books agree: what the account does not hold is put on hold.
 
 from datetime import datetime, timedelta
 
-from rulebot.core.exits.bracket_orders import cancel_entries
+from rulebot.core.emit.cancel import cancel_entries
 from rulebot.core.gate.exit_retry import alarm_unclosed
-from rulebot.core.orders.executions import fit_what_works, works_too_large
+from rulebot.core.orders.executions import fit_what_works
 from rulebot.core.orders.missed_fills import book_missed_fills
 from rulebot.core.orders.order_status_requests import listed_at_first
 from rulebot.core.orders.undelivered_orders import tell_unprotected, undelivered_orders
+from rulebot.core.queries.account import expected_holdings
+from rulebot.core.queries.orders import works_too_large
 from rulebot.core.reconciliation.account_excess import record_excess, report_excess
 from rulebot.core.reconciliation.account_shortfall import (
     check_contract_ids,
     count_told,
-    expected_holdings,
     hold,
     recompute_shortfalls,
     record_missing,

@@ -7,7 +7,7 @@ what they did. An assignment brings no options, and shares at the strike.
 from decimal import Decimal
 
 from rulebot.core.gate.exit_retry import pause_exits
-from rulebot.core.reconciliation.account_snapshot import is_known
+from rulebot.core.queries.account import is_known
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.money import ZERO

@@ -15,14 +15,14 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from rulebot.core.books.position_closed import on_position_closed
-from rulebot.core.exits.bracket_orders import cancel
+from rulebot.core.books.settlements import assign
+from rulebot.core.emit.cancel import cancel
 from rulebot.core.exits.closing_orders import sell_shares
 from rulebot.core.exits.order_ended import part_is_closed
-from rulebot.core.expiry.settlement import assign
 from rulebot.core.gate.exit_retry import release
+from rulebot.core.queries.account import DOUBT, expected_holdings, is_known
 from rulebot.core.queries.close_plan import CLOSING
-from rulebot.core.reconciliation.account_shortfall import DOUBT, expected_holdings, recompute_shortfalls
-from rulebot.core.reconciliation.account_snapshot import is_known
+from rulebot.core.reconciliation.account_shortfall import recompute_shortfalls
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import Cashes, ShareChange, State
 from rulebot.fill.ledger import leg_of

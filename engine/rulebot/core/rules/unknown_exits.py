@@ -6,6 +6,7 @@ Kept by position and name with the bot, not on record: after a start each begins
 from datetime import datetime, timedelta
 
 from rulebot.compile.plan import ExitPlan
+from rulebot.core.queries.schedule import is_unknown
 from rulebot.core.rules.rule_evaluation import first_missing, wake
 from rulebot.core.state.builder import StateBuilder, alarm_key, key_of
 from rulebot.core.state.state import Reading
@@ -15,12 +16,6 @@ from rulebot.spec.spec import IfUnknown
 
 TOLD_AGAIN = timedelta(minutes=10)
 """How long after an alarm that an exit cannot be judged it comes again, if it could be judged in between."""
-
-
-def is_unknown(work: StateBuilder, position: Position, name: str) -> bool:
-    """Say whether it is kept since when this is unknown of a position."""
-    state = work.bots.by_name.get(position.bot)
-    return state is not None and (position.id, name) in state.unknown_since
 
 
 def note_unknown(work: StateBuilder, position: Position, name: str) -> datetime:

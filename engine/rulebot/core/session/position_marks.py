@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from rulebot.core.exits.bracket_orders import resting_orders
 from rulebot.core.program import CompiledBot
 from rulebot.core.queries.day_pnl import structure
+from rulebot.core.queries.orders import resting_orders
 from rulebot.core.rules.rule_evaluation import rounded
 from rulebot.core.session.pnl_at_exits import dollars_at
 from rulebot.core.state.builder import StateBuilder

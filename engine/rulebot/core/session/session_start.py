@@ -1,45 +1,25 @@
 """What goes by the clock: a new trading day, halts, the open's expected move, snapshots of open positions."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, time, timedelta
 
-from rulebot.core.exits.bracket_orders import cancel_entries
 from rulebot.core.gate.exit_retry import alarm_unclosed, begin_session
-from rulebot.core.program import CompiledBot
-from rulebot.core.queries.day_pnl import account_today, bot_today, structure, unvalued
-from rulebot.core.queries.entry_blocks import shut_today
+from rulebot.core.queries.schedule import OPENING_MINUTES, _opening_moves, is_same_week
 from rulebot.core.reconciliation.account_snapshot import record_snapshot
 from rulebot.core.rules.hooks import expiries, of_day
-from rulebot.core.rules.near_misses import end_watch
-from rulebot.core.rules.rule_evaluation import confirmed, evaluate_rules, first_missing, wake
 from rulebot.core.state.builder import StateBuilder
-from rulebot.core.state.state import HALTS, NOTHING, BotState, NearestMiss, Reading
+from rulebot.core.state.state import NOTHING, BotState, NearestMiss
 from rulebot.decide.account_rules import with_row
-from rulebot.decide.entry_window import BotDay, at_hand, in_window
-from rulebot.decide.limits import account_day_problem, day_problem
-from rulebot.evaluate.strike_terms import ExpectedMove
+from rulebot.decide.entry_window import BotDay
 from rulebot.fill.ledger import BookedExecution
-from rulebot.measure.view import LegView
-from rulebot.model.cause import OF_ACCOUNT, Cause, Halt, Name, Shut, Text
-from rulebot.model.contract import Option
+from rulebot.model.cause import OF_ACCOUNT
 from rulebot.model.facts import Facts
 from rulebot.model.money import ZERO
-from rulebot.model.order import FILLS_KEPT, Purpose
+from rulebot.model.order import FILLS_KEPT
 from rulebot.model.position import Position
 from rulebot.model.session import Session, at_exchange_time, exchange_date, session_from
 from rulebot.model.values import replace
 from rulebot.record.record import OPENING_MOVE, Kind
-from rulebot.spec.spec import HALT
-from rulebot.wording.verdict import describe
-
-DAILY_LOSS = "daily_loss"
-LIQUIDATES = "the broker liquidates in this account"
-"""Why all bots are halted, those that are added later on the same day too."""
-UNVALUED_GRACE = timedelta(seconds=30)
-"""How long a position may be without a sound quote before a person is told that daily_loss does not see it."""
-OPENING_MINUTES = timedelta(minutes=5)
-"""The expected move of the open is taken at the first sound instant, not later than this."""
-
 
 # ---------------------------------------------------------------- a new day
 
@@ -154,11 +134,6 @@ def _opened_this_week(previous: BotState | None, session: Session) -> int:
     return previous.day.week + previous.day.opened
 
 
-def is_same_week(day: date, other: date) -> bool:
-    """Say whether two days are of one week, Monday to Sunday."""
-    return day.isocalendar()[:2] == other.isocalendar()[:2]
-
-
 def _is_run(work: StateBuilder, name: str, state: BotState, session: Session) -> bool:
     """Say whether a bot runs, holds something or has traded on the day that begins."""
     holds = any(position.bot == name for position in work.positions.by_id.values())
@@ -177,23 +152,6 @@ def agenda_of(work: StateBuilder, name: str, session: Session) -> tuple[datetime
     texts = work.texts_of(name)
     found = {at for text in texts for at in text.instants(session)}
     return tuple(sorted(found | expiries(work.market.facts.hooks, texts, work.at)))
-
-
-def day_at_hand(work: StateBuilder, bot: CompiledBot) -> BotDay:
-    """Return the day of a bot in the window that is on or comes next."""
-    name, found = bot.plan.name, bot.windows(work.schedule.session)
-    day, number = work.bots.by_name[name].day, at_hand(found, work.at) if len(found) > 1 else 0
-    day = day.in_symbols() if bot.members else day.in_one(bot.plan.underlyings[0])
-    start, end = span = found[number]
-    is_shut = start >= end  # by an early close that may be taken back: what was used up of it stays so
-    if day.window == number and (is_shut or day.window_from is None or (day.window_from, day.window_to) == span):
-        return day
-    used = day.window_from, day.window_to
-    if day.window_to is not None and used != span and used in found:
-        start = max(start, day.window_to)  # by an early close it may have begun within the one before
-    entries = (order for order in work.orders.by_ref.values() if order.bot == name and order.purpose is Purpose.ENTRY)
-    sent = {order.position for order in entries if start <= order.prepared_at < end}
-    return in_window(day, number, (start, end), len(sent))
 
 
 def is_over(position: Position, session: Session) -> bool:
@@ -228,119 +186,6 @@ def due_session(session: Session, at: datetime) -> Session | None:
 # ---------------------------------------------------------------- halts
 
 
-def evaluate_halts(work: StateBuilder, bot: CompiledBot) -> str:
-    """Judge what halts the bot for the day; return why entries are blocked while it cannot be judged."""
-    name = bot.plan.name
-    state = work.bots.by_name[name]
-    session = work.schedule.session
-    if state.day.halt or not session.is_on(work.at):
-        return ""
-    bounds = bot.plan.risk.day
-    if bounds.loss is not None or work.program.limits.daily_loss is not None:
-        _note_unvalued(work, name)
-    if bounds.are_set and (reason := day_problem(bot_today(work, name), bounds)):
-        halt(work, name, reason.halt, reason.text)
-        if bounds.closes and reason.halt is Halt.DAY_LOSS:
-            _close_by_loss(work, name)
-        return ""
-    if not bot.halts:
-        return ""
-    view = work.view()
-    readings = evaluate_rules(work, name, HALTS, bot.halts, view)
-    truths = [confirmed(work, name, HALTS, reading, view) for reading in readings]
-    if True in truths:
-        _halt_by(work, bot, [reading for reading, truth in zip(readings, truths, strict=True) if truth])
-        return ""
-    unknown = readings[truths.index(None)] if None in truths else None
-    if unknown is None:
-        return ""
-    return shut_today(work, bot) or f"halt condition {unknown.rule.name} unknown: {first_missing(unknown.verdict)}"
-
-
-def halts_at_a_try(work: StateBuilder, name: str) -> str:
-    """Return why a further try of an entry is not made, by what halts its bot as it is judged now; "" when it is."""
-    bot = work.program.bots.get(name)
-    reason = "" if bot is None else evaluate_halts(work, bot)
-    day = work.bots.by_name[name].day if name in work.bots.by_name else None
-    return f"halted: {day.halted}" if day is not None and day.halt else reason
-
-
-def _halt_by(work: StateBuilder, bot: CompiledBot, true: Sequence[Reading]) -> None:
-    """Halt a bot for the first of these conditions that closes what is open, else for the first."""
-    exits = {planned.name for planned in bot.plan.exits}
-    found = next((reading for reading in true if HALT + reading.rule.name in exits), true[0])
-    rule, closing = found.rule, HALT + found.rule.name
-    words = f"{rule.name} {describe(rule, found.verdict)}"
-    name = bot.plan.name
-    if closing in exits:
-        work.put_day(replace(work.bots.by_name[name].day, closing=closing, closing_text=bot.plan.digest))
-    halt(work, name, Halt.CONDITION, words, rule.name)
-
-
-def halt_by_account(work: StateBuilder) -> None:
-    """Halt all bots for the day when together they have lost what the account may lose in a session, or made enough.
-
-    Also those that run no more and have something of today: they may be added again.
-    """
-    limits, session = work.program.limits, work.schedule.session
-    if not limits.bounds_a_day or not session.is_on(work.at):
-        return
-    going = [name for name, state in work.bots.by_name.items() if not (state.is_gone or state.day.halt)]
-    held = _left_open(work) if limits.at_daily_loss else []
-    if not going and not held and not any(order.can_increase_risk for order in work.all_live_orders()):
-        return
-    if reason := account_day_problem(account_today(work), limits.day):
-        cancel_entries(work, "", Cause.ACCOUNT_LIMIT, reason.text)
-        for name in going:
-            halt(work, name, reason.halt, reason.text)
-        for name in held if reason.halt is Halt.ACCOUNT_LOSS else ():
-            _close_by_loss(work, name)
-
-
-def _close_by_loss(work: StateBuilder, name: str) -> None:
-    """Have all that a bot has open closed, under whatever text, in the next turn (`at_daily_loss: {close: all}`)."""
-    work.put_day(replace(work.bots.by_name[name].day, closing=DAILY_LOSS, closing_text=""))
-    wake(work, name, 0.0)
-
-
-def _left_open(work: StateBuilder) -> list[str]:
-    """Return the bots that have something open or on its way, and that no loss of the day closes yet."""
-    names = dict.fromkeys(position.bot for position in work.active_positions())
-    return [name for name in names if work.bots.by_name[name].day.closing != DAILY_LOSS]
-
-
-def _note_unvalued(work: StateBuilder, name: str) -> None:
-    """Say when a loss of the day has been judged for a while on what a position was last known to be worth."""
-    state = work.bots.by_name[name]
-    now = {(position, DAILY_LOSS) for position in unvalued(work, name)}
-    since = {key: at for key, at in state.unknown_since.items() if key[1] != DAILY_LOSS or key in now}
-    since.update({key: work.at for key in now if key not in since})
-    if since != state.unknown_since:
-        work.set_bot(name, replace(state, unknown_since=since))
-    for key in sorted(now):
-        left = (since[key] + UNVALUED_GRACE - work.at).total_seconds()
-        if left > 0:
-            wake(work, name, left)
-            continue
-        text = f"daily_loss counts what {key[0]} was last known to be worth: its quotes are not sound"
-        work.alarm(name, text, key[0])
-
-
-def halt(work: StateBuilder, name: str, why: Halt, reason: Text, rule: Name = "") -> None:
-    """Let a bot enter nothing more today, and take back what it is entering; what is open goes on under its exits.
-
-    rule: the condition that is the cause.
-    """
-    state = work.bots.by_name[name]
-    work.put_day(state.day.halted_for(why, reason, rule))
-    work.record(Kind.DECISION, name, what="halt", reason=reason, values=[], halt=why.value, rule=rule)
-    cancel_entries(work, name, Cause.HALTED, reason)
-    work.set_bot(name, replace(work.bots.by_name[name], since=work.at))
-    if work.bots.by_name[name].is_watching:
-        work.set_bot(name, replace(work.bots.by_name[name], is_watching=False, grid_since=None))
-        end_watch(work, name, Shut.HALTED, f"halted: {reason}")
-
-
 # ---------------------------------------------------------------- the open's expected move
 
 
@@ -359,45 +204,6 @@ def note_opening_moves(work: StateBuilder) -> Facts:
             view.legs = legs
             facts = _noted(work, facts, name, symbol, expiry, bot.opening_move(view, symbol))
     return facts
-
-
-def awaited_opening_moves(work: StateBuilder) -> frozenset[str]:
-    """Return the symbols of which an expected move of the open is not known yet, and may come now."""
-    opened = work.schedule.session.open
-    if not opened <= work.at < opened + OPENING_MINUTES:
-        return frozenset()
-    known = work.market.facts.opening_moves
-    return frozenset(symbol for _, _, symbol, expiry, _ in _opening_moves(work) if (symbol, expiry) not in known)
-
-
-def _opening_moves(work: StateBuilder) -> Iterator[tuple[str, CompiledBot, str, date, tuple[LegView, ...]]]:
-    """Yield the bot, its text, the symbol, the expiry and the legs held of each that is read.
-
-    Bots that are compiled together have one reader for the same expiry of the same class: the first of them stands for
-    all.
-    """
-    facts, session = work.market.facts, work.schedule.session
-    texts = ((name, each) for name, bot in work.program.bots.items() for each in bot.expiries())
-    seen: set[tuple[ExpectedMove, str]] = set()
-    for name, bot in texts:
-        for symbol in bot.plan.needs.opening_move:
-            if (bot.opening_move, symbol) in seen:
-                continue
-            seen.add((bot.opening_move, symbol))
-            expiry = bot.legs_expiry(facts, session, symbol)
-            if expiry is not None:
-                yield name, bot, symbol, expiry, ()
-    for position in work.active_positions():
-        bot = work.governing(position)
-        for symbol in sorted(bot.exit_moves):
-            legs = structure(work, position).legs
-            expiry = min((leg.option.expiry for leg in legs if _is_option_of(leg.option, symbol)), default=None)
-            if expiry is not None:
-                yield position.bot, bot, symbol, expiry, legs
-
-
-def _is_option_of(option: Option, symbol: str) -> bool:
-    return option.symbol == symbol and not option.is_share
 
 
 def _noted(work: StateBuilder, facts: Facts, bot: str, symbol: str, expiry: date, points: float | None) -> Facts:

@@ -4,15 +4,19 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, time, timedelta
 
 from rulebot.compile.plan import Plan
-from rulebot.core.entry.named_structure import bot_of_named
-from rulebot.core.exits.bracket_orders import option_has_expired, resting_orders
-from rulebot.core.exits.rolling import is_searching, roll_wishes
-from rulebot.core.expiry.settlement import SETTLED_AFTER
-from rulebot.core.orders.order_status_requests import ask_at
 from rulebot.core.program import CompiledBot
-from rulebot.core.reconciliation.account_excess import is_untold
-from rulebot.core.reconciliation.account_shortfall import doubts_due
-from rulebot.core.session.session_start import OPENING_MINUTES, awaited_opening_moves, day_at_hand
+from rulebot.core.queries.account import doubts_due, is_untold
+from rulebot.core.queries.openings import bot_of_named
+from rulebot.core.queries.orders import option_has_expired, resting_orders
+from rulebot.core.queries.schedule import (
+    OPENING_MINUTES,
+    SETTLED_AFTER,
+    ask_at,
+    awaited_opening_moves,
+    day_at_hand,
+    is_searching,
+    roll_wishes,
+)
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import NEVER, NOTHING, Subscriptions
 from rulebot.core.subscribe.universe_subscriptions import UniverseSubscriptions, lines_of, member_aims, member_wishes

@@ -21,8 +21,8 @@ from rulebot.core.entry.structure_selection import opening_commission, show_cand
 from rulebot.core.gate.entry_rate_limit import MOST
 from rulebot.core.gate.price_limits import holds_at, risk_floor, stated_floor
 from rulebot.core.program import CompiledBot, CompiledRule, Program
+from rulebot.core.queries.schedule import OPENING_MINUTES
 from rulebot.core.rules.rule_evaluation import REREAD
-from rulebot.core.session.session_start import OPENING_MINUTES
 from rulebot.decide.limits import price_problem, worst_case_problem
 from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measure.view import Held, Ledger, View

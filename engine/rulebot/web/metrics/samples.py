@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from itertools import product
 
-from rulebot.core.exits.protective_stops import GUARDING, guarded
+from rulebot.core.queries.protection import GUARDING, guarded
 from rulebot.core.state.state import State
 from rulebot.live.start import Run, Spread, Vitals
 from rulebot.model.contract import Underlying

@@ -1,0 +1,110 @@
+"""Expired options booked as cash or shares."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from math import nan
+
+from rulebot.core.state.builder import StateBuilder
+from rulebot.fill.ledger import Settled, assigned, delivered, leg_of
+from rulebot.measure.series import DAY
+from rulebot.model.contract import Option, Right, Settlement, Underlying, product
+from rulebot.model.position import PositionLeg
+from rulebot.model.session import Session, exchange_date, session_after, session_before, session_from
+from rulebot.record.record import Json, Kind
+
+AT_THE_CLOSE = timedelta(seconds=30)
+"""By when the closing auction of shares has been printed."""
+
+
+def settlement_level(work: StateBuilder, option: Option) -> Decimal | None:
+    """Return the level at which an expired option settles, None where it is not known.
+
+    The close of its last day, of what settles at opening prints the open of the session after it: those of today and of
+    the session before as they are streamed, earlier ones by their daily bars. Source: Cboe SPX specifications.
+    """
+    session, board = work.schedule.session, work.market.board
+    if option.expiry == session.date and not option.settles_at_open:
+        return closing_level(work, option.symbol)
+    if ended_earlier(option, session):
+        return _level_of_bar(work, option)
+    row = board.rows.get(Underlying(option.symbol), -1)
+    if option.expiry != session_before(session.date).date or row < 0:
+        return None
+    level = (board.open if option.settles_at_open else board.previous_close)[row]
+    return None if level != level else Decimal(f"{level:.4f}")
+
+
+def ended_earlier(option: Option, session: Session) -> bool:
+    """Say whether an option had its last day before the session before: its level is streamed no more."""
+    return option.expiry < session_before(session.date).date
+
+
+def _level_of_bar(work: StateBuilder, option: Option) -> Decimal | None:
+    known = work.market.facts.bars.get((option.symbol, DAY))
+    ends = session_after(option.expiry) if option.settles_at_open else session_from(option.expiry)
+    for bar in () if known is None else known.bars:
+        if exchange_date(datetime.fromtimestamp(bar.at, UTC)) == ends.date:
+            level = bar.open if option.settles_at_open else bar.close
+            return Decimal(f"{level:.4f}") if level > 0.0 else None
+    return None
+
+
+def closing_level(work: StateBuilder, symbol: str) -> Decimal | None:
+    """Return the last print of the underlying, however old; of shares, which trade on, the last one of the session.
+
+    None where the close was not seen and its data is not live, or the print of shares came later: of any time then.
+    """
+    board = work.market.board
+    row = board.rows.get(Underlying(symbol), -1)
+    if row < 0:
+        return None
+    last, kept = board.last[row], work.market.closing.get(symbol)
+    is_later = board.last_at[row] > (work.schedule.session.close + AT_THE_CLOSE).timestamp()
+    if row in board.frozen or (is_later and product(symbol).settlement is Settlement.SHARES):
+        last = nan if kept is None else kept
+    return None if last != last else Decimal(f"{last:.4f}")
+
+
+def assign(work: StateBuilder, name: str, leg: PositionLeg, count: int) -> None:
+    """Take contracts out of a position that were assigned before their last day, and the shares that they moved."""
+    level = closing_level(work, leg.option.symbol)
+    found = assigned(work.positions.by_id[name], leg.name, count, level)
+    _book(work, found, leg.name, level, found.how)
+    _deliver(work, name, leg, count, level)
+
+
+def _deliver(work: StateBuilder, name: str, leg: PositionLeg, count: int, level: Decimal | None) -> None:
+    """Move the shares of the position that the assignment, or exercise, of one of its legs takes or brings back."""
+    found = delivered(work.positions.by_id[name], leg.option, leg.sign * count)
+    if found is not None:
+        _book(work, found, found.how, level, "delivered")
+
+
+def _book(work: StateBuilder, found: Settled, leg: str, level: Decimal | None, how: str, **more: Json) -> None:
+    work.put_position(found.position)
+    record_settlement(work, found, leg, level, how, **more)
+
+
+def record_settlement(
+    work: StateBuilder, found: Settled, leg: str, level: Decimal | None, how: str, **more: Json
+) -> None:
+    """Record that contracts of a leg have left without a trade, or that they have not after all."""
+    own = leg_of(found.position, leg)
+    option = own.option
+    work.record(
+        Kind.SETTLEMENT,
+        found.position.bot,
+        found.position.id,
+        leg=leg,
+        quantity=found.quantity,
+        price=str(found.price),
+        level=None if level is None else str(level),
+        how=how,
+        shares_profit=None if found.shares_profit is None else str(found.shares_profit),
+        sign=own.sign,
+        multiplier=option.multiplier,
+        expiry=None if option.is_share else option.expiry.isoformat(),
+        strike=None if option.is_share else str(option.strike),
+        right=None if option.is_share else "put" if option.right is Right.PUT else "call",
+        **more,
+    )

@@ -1,0 +1,70 @@
+"""Cancels: of one order, of all entries, and when one is sent again."""
+
+from datetime import timedelta
+
+from rulebot.core.queries.orders import GRACE, resting_orders
+from rulebot.core.state.builder import StateBuilder
+from rulebot.model.cause import Cause, Name, Text
+from rulebot.model.order import Cancel, Order, OrderStatus
+from rulebot.model.position import Position
+from rulebot.model.values import replace
+
+CANCEL_PATIENCE = timedelta(seconds=10)
+
+
+def cancel(
+    work: StateBuilder, order: Order, cause: Cause, about: Name = "", detail: Text = "", *, heard: bool = False
+) -> Order:
+    """Ask for an order to be taken back, once; fills may still win. One that is over at the broker needs no asking.
+
+    about, detail: of the cause, as an order keeps them. heard: the broker's message on it is a part of the cause.
+    """
+    if not order.status.is_live or order.status is OrderStatus.CANCELLING:
+        return order
+    recalled = order.for_cause(cause, about, detail, heard=heard)
+    order = work.put_order(replace(recalled, status=OrderStatus.CANCELLING))
+    return order if order.ended is OrderStatus.CANCELLED else request_cancel(work, order)
+
+
+def request_cancel(work: StateBuilder, order: Order, patience: timedelta = CANCEL_PATIENCE) -> Order:
+    """Send the cancel of an order, for the first time or again, and note whether its answer will say anything."""
+    order = work.put_order(replace(order, attempt_until=work.at + patience))
+    if _may_be_on_its_way(work, order):
+        work.count_early(order.ref, 1)
+    work.commands.append(Cancel(order))
+    return order
+
+
+def is_too_early(work: StateBuilder, order: Order) -> bool:
+    """Say whether a "not found" answers a cancel that left while the order may have been on its way; count it off.
+
+    The broker answers in the order in which it was asked; what is told twice, before the grace is over, answers
+    nothing that was asked after it either. Of an order that never came to the gateway it says the truth at once.
+    """
+    if order.ref in work.inquiries.unarrived:
+        return False
+    if work.inquiries.early.get(order.ref):
+        work.count_early(order.ref, -1)
+        return True
+    return _may_be_on_its_way(work, order)
+
+
+def _may_be_on_its_way(work: StateBuilder, order: Order) -> bool:
+    if order.perm_id or order.ref in work.inquiries.unarrived:
+        return False
+    return order.sent_at is not None and work.at - order.sent_at < GRACE
+
+
+def cancel_entries(work: StateBuilder, bot: str, cause: Cause, detail: Text = "") -> None:
+    """Take back every order of a bot that may open something ("": of all bots)."""
+    for order in work.all_live_orders():
+        if order.status.is_live and order.can_increase_risk and bot in ("", order.bot):
+            cancel(work, order, cause, detail=detail)
+
+
+def cancel_order(work: StateBuilder, position: Position, cause: Cause, detail: Text = "") -> bool:
+    """Cancel the position's resting orders; return True once none is live."""
+    live = resting_orders(work, position.id)
+    for order in live:
+        cancel(work, order, cause, detail=detail)
+    return not live

@@ -1,0 +1,149 @@
+"""What our books hold and what the account lacks of it."""
+
+from datetime import datetime, timedelta
+
+from rulebot.core.queries.orders import option_has_expired
+from rulebot.core.queries.protection import AT_MARKET
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.state import Account, Shortfall, State
+from rulebot.fill.ledger import BookedExecution
+from rulebot.model.contract import Option
+from rulebot.model.money import ZERO
+from rulebot.model.order import is_estimate
+from rulebot.model.position import Position, PositionLeg
+
+FALLEN = timedelta(seconds=1)
+"""How long the account may show fewer contracts than before until what rests is resized: a fill may be told later."""
+DOUBT = timedelta(seconds=30)
+"""How long the account may hold less than our books say: a fill may be told after the position it made."""
+TOO_MUCH = timedelta(seconds=5)
+"""The same until closing orders that are too large are cancelled, and until contracts that a fill of ours has opened
+count as missing."""
+
+
+def expected_holdings(work: StateBuilder) -> dict[Option, int]:
+    """Return what our positions hold of each contract that the account must have, negative when short.
+
+    Of all positions: one that was closed holds something between a fill that is told late and what follows from it.
+    """
+    ours: dict[Option, int] = {}
+    for position in work.positions.by_id.values():
+        for leg in _told_of(work, position):
+            ours[leg.option] = ours.get(leg.option, 0) + leg.signed_held
+    return ours
+
+
+def _told_of(work: StateBuilder, position: Position) -> list[PositionLeg]:
+    """Return the legs held of which the account tells whether it has them: not what has expired.
+
+    Shares beside an option that has expired may have gone with it: they count again when it is settled.
+    """
+    held = [leg for leg in position.legs if leg.held]
+    trading = [leg for leg in held if not option_has_expired(work, leg.option)] if held else []
+    return trading if len(trading) == len(held) else [leg for leg in trading if not leg.option.is_share]
+
+
+def has_delivered(work: StateBuilder, position: Position) -> bool:
+    """Say whether the account lacks shares that may have gone with options of a position that have still to settle."""
+    today = work.schedule.session.date
+    held = [leg for leg in position.legs if leg.held]
+    if not any(leg.option.expiry < today for leg in held):
+        return False
+    books = list(work.held_legs())
+    return any(
+        lacks(work, leg.option, sum(each.signed_held for each in books if each.option == leg.option))
+        for leg in held
+        if leg.option.is_share
+    )
+
+
+def lacks(work: StateBuilder, option: Option, ours: int) -> int:
+    """Return how many contracts the account lacks of what our books hold, - of shorts; 0 where it agrees.
+
+    Others may hold shares in the account, and more of them than our books is nothing that it lacks.
+    """
+    lacking = ours - int(work.account.holdings.get(option, ZERO)) - _unshown(work, option)
+    return 0 if option.is_share and lacking * ours <= 0 else lacking
+
+
+def _unshown(work: StateBuilder, option: Option) -> int:
+    """Return what fills of ours have changed, + bought, that the account has still to show."""
+    doubt = work.account.doubts.get(option)
+    if doubt is None or doubt.filled_at is None or work.at - doubt.filled_at >= TOO_MUCH:
+        return 0
+    return doubt.fills
+
+
+def waits_for_account(work: StateBuilder, position: Position) -> bool:
+    """Say whether an exit waits, since the account lacks something of a position and fills may explain it.
+
+    What closes at market for want of protection does not. One leg is closed as far as the account holds it. Of several
+    legs one may cover another: those wait for `DOUBT`, or until the broker tells that others have traded.
+    """
+    if work.is_unsure(position):
+        return True
+    if position.exit_reason in AT_MARKET:
+        return False
+    if sum(leg.held > 0 for leg in position.legs) < 2 and not _may_be_assigned(work, position):
+        return False
+    lacking = {leg.option for leg in position.legs if work.is_lacking(leg)}
+    if not lacking or position.hold:
+        return False
+    told = _dealt_by_others(work)
+    return any(option not in told and work.at - work.account.doubts[option].since <= DOUBT for option in lacking)
+
+
+def _may_be_assigned(work: StateBuilder, position: Position) -> bool:
+    """Say whether shares have moved while short options went that deliver them: which is booked after `DOUBT`."""
+    shifts = work.account.shifts
+    return any(
+        leg.sign < 0 and leg.option.symbol in shifts and work.at - shifts[leg.option.symbol].at <= DOUBT + FALLEN
+        for leg in position.legs
+        if work.is_lacking(leg) and not leg.option.is_share
+    )
+
+
+def _dealt_by_others(work: StateBuilder) -> frozenset[Option]:
+    """Return the options in which others were told to have dealt a moment ago, and that is booked to nothing."""
+    reports = (booked.foreign for booked in work.positions.booked.values())
+    return frozenset(each.option for each in reports if each and each.option and work.at - each.at <= DOUBT)
+
+
+def doubts_due(work: StateBuilder) -> datetime | None:
+    """Return when what the account lacks is to be acted on next, None while nothing waits for that."""
+    unsure = [each for each in work.active_positions() if work.is_unsure(each)] if work.account.doubts else []
+    lacking = {leg.option for each in unsure for leg in each.legs if work.is_lacking(leg)}
+    return min((_due_at(work.account.doubts[option]) for option in lacking), default=None)
+
+
+def _due_at(doubt: Shortfall) -> datetime:
+    return doubt.since + (FALLEN if doubt.has_fallen else TOO_MUCH)
+
+
+def is_untold(account: Account) -> bool:
+    """Say whether the account may hold something beyond our books that nobody was told of."""
+    return any(each.is_untold for each in account.surplus.values())
+
+
+def excess_of(work: StateBuilder, option: Option) -> int:
+    """Return how many contracts of one option the account holds beyond our books, - short."""
+    held = int(work.account.holdings.get(option, ZERO))
+    return _more(held, expected_holdings(work).get(option, 0)) if held else 0
+
+
+def _more(held: int, ours: int) -> int:
+    return held - ours if (held - ours) * held > 0 else 0
+
+
+def has_estimates(work: StateBuilder, position: Position) -> bool:
+    """Say whether something of a position stands booked that others have closed at a price that nobody has told."""
+    return any(each.position == position.id and _is_estimated(each) for each in work.positions.booked.values())
+
+
+def _is_estimated(booked: BookedExecution) -> bool:
+    return booked.by_others and booked.quantity > 0 and is_estimate(booked.exec_id)
+
+
+def is_known(state: State) -> bool:
+    """Say whether it is known what the account held until now: not as a first run begins."""
+    return state.connection.is_ready or state.account.seen_at is not None

@@ -1,0 +1,57 @@
+"""Orders of our own that an opening order would trade against."""
+
+from collections.abc import Mapping, Sequence
+
+from rulebot.core.program import CompiledBot
+from rulebot.core.queries.close_plan import is_worthless_long, legs_to_close
+from rulebot.core.queries.orders import RESTING
+from rulebot.core.state.builder import StateBuilder
+from rulebot.measure.view import LegView
+from rulebot.model.contract import Option
+from rulebot.model.order import Order
+from rulebot.model.position import Position, PositionLeg
+
+Legs = Sequence[LegView] | Sequence[PositionLeg]
+"""What an entry is to open."""
+
+
+def crossing_orders(work: StateBuilder, bot: CompiledBot, legs: Legs) -> bool:
+    """Say whether resting orders of ours would make the broker refuse an entry of these legs."""
+    return bool(_in_the_way(work, bot, legs))
+
+
+def _alone(bot: CompiledBot, legs: Legs) -> dict[Option, int]:
+    """Return, with their signs, the options that the bot enters by orders of one leg.
+
+    A combo gives way to no order and asks none of one leg to, as the broker is believed to compare orders of one leg
+    alone. A combo that rests gives way to any order all the same: nothing is lost while the engine watches a target.
+    """
+    return {leg.option: leg.sign for leg in legs} if len(legs) == 1 or bot.plan.order.leg_by_leg else {}
+
+
+def _in_the_way(work: StateBuilder, bot: CompiledBot, legs: Legs) -> list[Order]:
+    alone, wanted = _alone(bot, legs), {leg.option: leg.sign for leg in legs}
+    resting = (order for order in work.all_live_orders() if order.purpose in RESTING)
+    return [order for order in resting if _deals_against(order, wanted if order.is_combo else alone)]
+
+
+def _deals_against(order: Order, signs: Mapping[Option, int]) -> bool:
+    """Say whether an order deals in one of these options on the other side; signs: + is bought."""
+    return any(signs.get(leg.option, order.side_of(leg).sign) != order.side_of(leg).sign for leg in order.legs)
+
+
+def opposing_exit(work: StateBuilder, bot: CompiledBot, legs: Legs) -> str:
+    """Return the position whose exit closes what this entry would open, on the other side; "" if none.
+
+    The broker would refuse the entry: an exit goes first, and what an entry was to be cleared for may lead to one.
+    """
+    wanted = _alone(bot, legs)
+    leaving = (each for each in work.active_positions() if each.state == "exiting" and not each.is_frozen)
+    opposed = (each.id for each in leaving if _closes(work, each, wanted))
+    return next(opposed, "")
+
+
+def _closes(work: StateBuilder, position: Position, signs: Mapping[Option, int]) -> bool:
+    """Say whether the exit of a position closes an option that is held with this sign."""
+    closing = (leg for leg, _ in legs_to_close(position, work.governing(position)))
+    return any(signs.get(leg.option) == leg.sign and not is_worthless_long(work, leg) for leg in closing)

@@ -1,0 +1,132 @@
+"""Orders of positions: which rest, which have expired, which the broker has let run out."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from decimal import Decimal
+
+from rulebot.compile.plan import ExitPlan
+from rulebot.core.queries.message_codes import NOT_FOUND, REFUSALS
+from rulebot.core.queries.resting_order import rest_of
+from rulebot.core.state.builder import StateBuilder
+from rulebot.model.cause import MessageMeaning
+from rulebot.model.contract import Option
+from rulebot.model.money import Rounding, TickRule
+from rulebot.model.order import Order, Purpose
+from rulebot.model.position import Position, PositionLeg
+from rulebot.model.session import trades_no_more
+from rulebot.order.price import option_ticks
+
+RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
+LEAVING = (Purpose.EXIT, Purpose.UNWIND)
+"""Orders of an exit; of one leg they stand against what would rest on the other side."""
+GRACE = timedelta(seconds=40)
+"""How long an order of which nothing was heard may still be on its way: only what the broker is asked after that says
+whether it has it."""
+REVERSED = "reversed"
+"""The reason of an order that buys back what was closed twice."""
+
+
+def resting_orders(work: StateBuilder, position: str) -> list[Order]:
+    """Return the position's live orders at the broker."""
+    return [order for order in work.live_orders(position) if order.purpose in RESTING]
+
+
+def is_between_sessions(work: StateBuilder) -> bool:
+    """Say whether nothing is dealt now by the clock: what an exit has not closed it closes from the next open on."""
+    session = work.schedule.session
+    return not session.is_on(work.at)
+
+
+def is_against_exit(work: StateBuilder, position: Position, legs: Iterable[PositionLeg]) -> bool:
+    """Say whether another exit works against what would rest on these legs: the broker would refuse it."""
+    held = {leg.option: leg.sign for leg in legs if leg.held}
+    leaving = (order for order in work.all_live_orders() if order.purpose in LEAVING and order.position != position.id)
+    return any(
+        held.get(leg.option) == order.side_of(leg).sign
+        for order in leaving
+        if len(held) > 1 or not order.is_combo
+        for leg in order.legs
+    )
+
+
+def named(position: Position) -> str:
+    """Return in words of what a position's resting orders are: its option, or its name where it has several legs."""
+    return str(position.legs[0].option) if len(position.legs) == 1 else position.id
+
+
+def has_level(work: StateBuilder, position: Position, planned: ExitPlan) -> bool:
+    """Say whether an exit has a price at which it can rest."""
+    return rest_of(position, planned, work.market.facts.ticks) is not None
+
+
+def has_expired(work: StateBuilder, position: Position) -> bool:
+    """Say whether what the position holds trades no more: the broker ends its orders, and settlement follows."""
+    held = [leg.option for leg in position.legs if leg.held]
+    return bool(held) and all(option_has_expired(work, option) for option in held)
+
+
+def option_has_expired(work: StateBuilder, option: Option) -> bool:
+    """Say whether an option trades no more."""
+    return trades_no_more(option.expiry, work.schedule.session, work.at)
+
+
+def partner_has_filled(work: StateBuilder, order: Order) -> bool:
+    """Say whether another order of its group has filled: that the broker cancels this one then is no news."""
+    others = (other for other in work.orders_of(order.position) if other.oca_group == order.oca_group != "")
+    return any(other.has_fills for other in others if other.ref != order.ref)
+
+
+def has_run_out(work: StateBuilder, order: Order) -> bool:
+    """Say whether an order rests in what trades no more: that it ends then is no news."""
+    return order.purpose in RESTING and all(option_has_expired(work, leg.option) for leg in order.legs)
+
+
+def has_reason(order: Order) -> bool:
+    """Say whether the broker has said why it refuses: Inactive, alone or beside a warning, may be an order it holds."""
+    return order.last_code in REFUSALS
+
+
+def is_not_found(order: Order) -> bool:
+    """Say whether the broker's last word on an order was that it has none."""
+    return order.last_code == NOT_FOUND
+
+
+def is_buy_back(order: Order) -> bool:
+    """Say whether an order buys back what was closed twice: it makes closed contracts fewer."""
+    return order.purpose is Purpose.UNWIND and order.reason == REVERSED
+
+
+def is_off_grid(work: StateBuilder, order: Order) -> bool:
+    """Say whether the broker has refused an order for its price, and another one would be sent now."""
+    option: Option = order.legs[0].option
+    price = order.terms.price
+    if order.is_combo or price is None or not _is_told_off_grid(order):
+        return False
+    return not _lies_on(option_ticks(option, work.market.facts.ticks), price)
+
+
+def _is_told_off_grid(order: Order) -> bool:
+    return order.heard is not None and order.heard.means(MessageMeaning.OFF_GRID)
+
+
+def _lies_on(ticks: TickRule, price: Decimal) -> bool:
+    return ticks.round(price, Rounding.NEAREST) == price
+
+
+def works_too_large(work: StateBuilder, position: Position) -> bool:
+    """Say whether an order that works for a position may close more than it holds."""
+    return any(_is_too_large(position, order) for order in work.live_orders(position.id))
+
+
+def _is_too_large(position: Position, order: Order) -> bool:
+    if order.purpose is Purpose.ENTRY or order.position != position.id or is_buy_back(order):
+        return False
+    held = {leg.name: leg.held for leg in position.legs}
+    left = zip(order.legs, order.unfilled, strict=True)
+    return any(count > max(held[leg.name], 0) for leg, count in left if not leg.opens)
+
+
+def is_trading(work: StateBuilder) -> bool:
+    """Say whether the regular session is on and we are linked."""
+    session = work.schedule.session
+    return session.is_on(work.at) and work.connection.is_linked
