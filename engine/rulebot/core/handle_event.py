@@ -26,7 +26,7 @@ from rulebot.core.exits.protective_stops import note_restored, place_protection
 from rulebot.core.exits.reversed_longs import find_reversed
 from rulebot.core.exits.self_crossing import restore_orders
 from rulebot.core.expiry import settlement
-from rulebot.core.expiry.settlement_correction import ending_corrected
+from rulebot.core.expiry.settlement import ending_corrected
 from rulebot.core.gate import covered_calls
 from rulebot.core.gate.exit_retry import resume_position
 from rulebot.core.gate.halts import evaluate_halts, halt_by_account
@@ -50,11 +50,10 @@ from rulebot.core.reconciliation import (
 )
 from rulebot.core.reconciliation.account_snapshot import record_share_change
 from rulebot.core.reconciliation.connection import clocks_apart, link_down, link_up, tell_unwatched, unwatched_at
-from rulebot.core.rules.bars import take_bars, take_implied
-from rulebot.core.rules.hooks import hook_came
+from rulebot.core.rules.inputs import hook_came, take_bars, take_implied
 from rulebot.core.session import position_marks, session_start
-from rulebot.core.session.dividends import warn_of_dividends
 from rulebot.core.session.hours import hours_told
+from rulebot.core.session.position_marks import warn_of_dividends
 from rulebot.core.session.reloading import reload_waits
 from rulebot.core.session.store_outage import store_reported, withdraw_openings
 from rulebot.core.state.builder import StateBuilder, Turn

@@ -11,7 +11,7 @@ from rulebot.core.program import CompiledBot, Program
 from rulebot.core.queries.close_plan import CLOSING
 from rulebot.core.queries.orders import RESTING
 from rulebot.core.rules.rule_evaluation import first_missing
-from rulebot.core.session.pnl_at_exits import has_acted
+from rulebot.core.session.position_marks import has_acted
 from rulebot.core.state.state import BotState, Reading, State, exits_of
 from rulebot.evaluate.strikes import StructureSelection
 from rulebot.fill.exit_level import level_net, open_value

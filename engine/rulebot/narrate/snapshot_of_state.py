@@ -9,7 +9,7 @@ from statistics import fmean
 from rulebot.core.program import CompiledBot, Program
 from rulebot.core.queries.close_plan import CLOSING, exit_ladder
 from rulebot.core.queries.orders import RESTING
-from rulebot.core.session.pnl_at_exits import dollars_at, open_count
+from rulebot.core.session.position_marks import dollars_at, open_count
 from rulebot.core.state.state import BotState, State, TradingMode
 from rulebot.fill.exit_level import profit, realized_since
 from rulebot.measure.series import DAY

@@ -10,7 +10,7 @@ from typing import Protocol
 from rulebot.adapters.cboe import DelayedChain, DelayedDataError, fetch, parse
 from rulebot.adapters.ib.settings import LINES
 from rulebot.backtest.load_session_data import prepare
-from rulebot.core.entry.named_structure import named_selection
+from rulebot.core.entry.manual_entry import named_selection
 from rulebot.core.entry.structure_selection import how_many, opening_commission, price_legs, show_candidate
 from rulebot.core.entry.universe_requirements import show_pair
 from rulebot.core.handle_event import start_run

@@ -12,10 +12,10 @@ from operator import itemgetter
 from typing import Any
 
 from rulebot.core.entry.entry_ended import blocked_today
-from rulebot.core.orders.duplicate_orders import cancelled_for_duplicate
+from rulebot.core.orders.order_mismatch import cancelled_for_duplicate
 from rulebot.core.queries.schedule import is_same_week
 from rulebot.core.reconciliation.early_assignment import note_cash, recent_cash
-from rulebot.core.rules.hooks import Hooks, after_hook
+from rulebot.core.rules.inputs import Hooks, after_hook
 from rulebot.core.session.session_start import is_over, retained_executions
 from rulebot.core.state.builder import active_ids, alarm_key, key_of, live_refs
 from rulebot.core.state.state import (

@@ -9,8 +9,7 @@ from dataclasses import field, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from rulebot.core.entry.manual_entry import ASKED
-from rulebot.core.entry.named_structure import unfit
+from rulebot.core.entry.manual_entry import ASKED, unfit
 from rulebot.core.handle_event import handle_event
 from rulebot.core.program import Program
 from rulebot.core.queries.openings import bot_of_named

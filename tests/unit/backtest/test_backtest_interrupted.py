@@ -17,7 +17,7 @@ from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.results import Results, read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.calendars.calendars import shipped_dates
-from rulebot.core.gate.entry_rate_limit import MOST, WITHIN
+from rulebot.core.gate.entry_limits import MOST, WITHIN
 from rulebot.documents.load_bots import LoadedBots, load_desk
 from rulebot.model.contract import Option, Right
 from rulebot.model.economic_calendar import Published, event_calendar

@@ -8,7 +8,7 @@ from math import nan
 import pytest
 from hand_desk import CONDOR, Desk, call, put, text_of
 
-from rulebot.core.session.pnl_at_exits import dollars_at
+from rulebot.core.session.position_marks import dollars_at
 from rulebot.model.contract import Option
 from rulebot.model.event import BrokerStatus, MarketMoved
 from rulebot.model.market import quote_problem

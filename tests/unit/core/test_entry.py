@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import HALF_DAY, Desk, clock, put, text_of
 
-from rulebot.core.gate.entry_rate_limit import MOST
+from rulebot.core.gate.entry_limits import MOST
 from rulebot.core.program import AccountLimits
 from rulebot.model.contract import Underlying
 from rulebot.model.event import BrokerStatus, MarketMoved

@@ -10,7 +10,7 @@ from hand_desk import CONDOR, Desk, call, kept, put, text_of
 
 from rulebot.alerts.find import digest
 from rulebot.cli.main import main
-from rulebot.core.session.pnl_at_exits import dollars_at
+from rulebot.core.session.position_marks import dollars_at
 from rulebot.model.event import BrokerStatus, Request
 from rulebot.model.loss_bound import max_loss
 from rulebot.model.order import Order, OrderStatus, Purpose

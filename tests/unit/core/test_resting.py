@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import SELLER, Desk, put, text_of
 
-from rulebot.core.session.pnl_at_exits import dollars_at
+from rulebot.core.session.position_marks import dollars_at
 from rulebot.model.event import BrokerStatus, CommissionReport
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from rulebot.model.session import session_after

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import CONDOR, Desk, clock, put, text_of
 
-from rulebot.core.session.pnl_at_exits import dollars_at
+from rulebot.core.session.position_marks import dollars_at
 from rulebot.model.event import BrokerStatus, CommissionReport, ExecutionReport, Request
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from rulebot.model.position import end_of

@@ -432,7 +432,7 @@ def test_in_a_pause_else_close_closes() -> None:
 
 def test_a_bot_that_opens_again_and_again_is_halted_before_it_rolls(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = held()
-    monkeypatch.setattr("rulebot.core.gate.entry_rate_limit.MOST", 1)
+    monkeypatch.setattr("rulebot.core.gate.entry_limits.MOST", 1)
     frighten(desk)
     assert (rolls(desk), desk.position.state) == ([], "open")
     assert desk.state.bots.by_name["spread"].day.halted == "1 opening orders within 10 minutes"

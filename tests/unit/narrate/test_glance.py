@@ -9,7 +9,7 @@ from run_day import day_program, day_state
 from store_day import CONDOR, DAY, SELLER, WATCHER, at
 
 from rulebot.compare.spec_comparison import tried_day
-from rulebot.core.session.pnl_at_exits import dollars_at
+from rulebot.core.session.position_marks import dollars_at
 from rulebot.core.state.state import BotState, OperatorState, State, TradingMode
 from rulebot.decide.entry_window import BotDay
 from rulebot.model.cause import Halt, Shut

@@ -12,7 +12,7 @@ from rulebot.core.exits.bracket_orders import place_resting
 from rulebot.core.exits.closing_orders import work_close
 from rulebot.core.exits.self_crossing import cancel_crossing
 from rulebot.core.gate.covered_calls import no_cover
-from rulebot.core.gate.entry_rate_limit import halt_on_entry_rate
+from rulebot.core.gate.entry_limits import halt_on_entry_rate
 from rulebot.core.gate.halts import halts_at_a_try, stop_for_today
 from rulebot.core.program import CompiledBot
 from rulebot.core.queries.close_plan import UNWIND, is_unwound

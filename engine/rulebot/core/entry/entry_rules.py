@@ -7,10 +7,9 @@ from rulebot.core.entry.alternatives import take_alternative
 from rulebot.core.entry.entry_orders import send_entry
 from rulebot.core.entry.structure_selection import note_selection, price_legs, record_structure_miss, require_holds
 from rulebot.core.exits.self_crossing import cancel_crossing
-from rulebot.core.gate.entry_limits import entry_refusal
-from rulebot.core.gate.entry_rate_limit import halt_on_entry_rate
+from rulebot.core.gate.entry_limits import entry_refusal, halt_on_entry_rate
+from rulebot.core.gate.exposure import exposure_with
 from rulebot.core.gate.margin import ask_margin, is_told
-from rulebot.core.gate.net_greeks import exposure_with
 from rulebot.core.program import CompiledBot
 from rulebot.core.queries.crossing import crossing_orders, opposing_exit
 from rulebot.core.queries.entry_blocks import not_trading, skip

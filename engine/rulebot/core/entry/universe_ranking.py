@@ -30,6 +30,8 @@ from rulebot.model.values import replace
 from rulebot.record.record import Json, Kind
 from rulebot.wording.verdict import describe
 
+# --- Which symbols of a universe are entered
+
 RANK_AGE = timedelta(minutes=5)
 """How long the rank of a symbol counts that waits for its turn of market data lines."""
 

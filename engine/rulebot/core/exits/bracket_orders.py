@@ -8,6 +8,7 @@ they rest under one that was not done.
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from rulebot.compile.plan import ExitPlan
 from rulebot.core.emit.cancel import cancel
@@ -20,7 +21,7 @@ from rulebot.core.queries.orders import (
     named,
     resting_orders,
 )
-from rulebot.core.queries.protection import is_paused
+from rulebot.core.queries.protection import NEVER_AGAIN, is_paused, pause
 from rulebot.core.queries.resting_order import Rest, rest_of, whole_legs
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
@@ -161,3 +162,27 @@ def _place(work: StateBuilder, position: Position, planned: ExitPlan, group: str
         oca_group=group if len(rest.legs) == 1 else "",
     )
     work.send(order)
+
+
+# --- Resting orders that are lost, and when each is sent again
+
+REFUSED_FROM = 4
+"""The loss as which the first refusal counts: the broker would refuse the same order again at once."""
+TOGETHER = timedelta(seconds=1)
+"""Resting orders of a position that are lost so soon one after the other are one loss."""
+QUIET = timedelta(minutes=10)
+"""How long nothing is lost until the next loss counts as the first."""
+
+
+def record_lost_order(work: StateBuilder, position: Position, *, is_refused: bool = False) -> Position:
+    """Keep that a resting order of a position was lost. Others that are lost together with it do not count."""
+    last = position.lost_at
+    is_together = position.is_lost and last is not None and work.at < last + max(TOGETHER, pause(position))
+    if position.rearmed >= NEVER_AGAIN or is_together:
+        return position
+    is_first = last is None or work.at - last >= QUIET
+    count = 1 if is_first else position.rearmed + 1
+    count = max(count, REFUSED_FROM) if is_refused else count
+    position = work.put_position(replace(position, rearmed=count, lost_at=work.at, is_lost=True))
+    wake(work, position.bot, pause(position).total_seconds())
+    return position

@@ -9,10 +9,9 @@ closing order has closed beyond its size.
 
 from rulebot.core.entry.entry_ended import next_opening
 from rulebot.core.exits.closing_orders import close_position
-from rulebot.core.queries.account import DOUBT
+from rulebot.core.queries.account import DOUBT, has_unreported_fills
 from rulebot.core.queries.close_plan import UNWIND, _lacks_legs, broken_combo_orders
 from rulebot.core.queries.orders import has_expired
-from rulebot.core.queries.unreported_fills import has_unreported_fills
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.order import Purpose

@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 from rulebot.core.books.position_closed import count_closed, count_realized, on_position_closed
 from rulebot.core.emit.cancel import cancel, cancel_order
 from rulebot.core.entry.entry_ended import cancel_other_entries, entry_ended, note_end, unwind
-from rulebot.core.exits.bracket_orders import place_resting
+from rulebot.core.exits.bracket_orders import place_resting, record_lost_order
 from rulebot.core.exits.closing_orders import close_position, nothing_to_roll_into, sell_shares, work_close
-from rulebot.core.exits.lost_resting_orders import record_lost_order
 from rulebot.core.exits.protective_stops import note_gone
 from rulebot.core.exits.reversed_longs import bought_back
 from rulebot.core.exits.rolling import RollCandidate, is_kept_out

@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 from rulebot.compile.plan import ProtectPlan
 from rulebot.core.emit.ticket import ticket
-from rulebot.core.exits.bracket_orders import is_restarting, withdraw_resting
-from rulebot.core.exits.lost_resting_orders import record_lost_order
+from rulebot.core.exits.bracket_orders import is_restarting, record_lost_order, withdraw_resting
 from rulebot.core.gate.exit_retry import is_backed_off
 from rulebot.core.queries.lost_cover import CLOSED_AFTER, LIQUIDATION, without_cover
 from rulebot.core.queries.orders import (

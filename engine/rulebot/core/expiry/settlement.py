@@ -1,12 +1,20 @@
 """Options that expire: taken out of every position that holds them, at what they are worth."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from rulebot.core.books.estimates import book_estimated_close, book_external_before_expiry
-from rulebot.core.books.position_closed import count_closed, on_position_closed
-from rulebot.core.books.settlements import AT_THE_CLOSE, _book, _deliver, closing_level, ended_earlier, settlement_level
+from rulebot.core.books.position_closed import count_closed, on_position_closed, record_fill
+from rulebot.core.books.settlements import (
+    AT_THE_CLOSE,
+    _book,
+    _deliver,
+    closing_level,
+    ended_earlier,
+    reverse_settlement,
+    settlement_level,
+)
 from rulebot.core.exits.closing_orders import sell_shares
 from rulebot.core.exits.order_ended import part_is_closed
 from rulebot.core.gate.exit_retry import is_stopped
@@ -16,10 +24,23 @@ from rulebot.core.queries.orders import has_expired, option_has_expired
 from rulebot.core.queries.schedule import SETTLED_AFTER
 from rulebot.core.reconciliation.account_shortfall import recompute_shortfalls
 from rulebot.core.state.builder import StateBuilder
-from rulebot.fill.ledger import Settled, how_settled, priced, settled
+from rulebot.fill.ledger import (
+    BY_OTHERS,
+    BookedExecution,
+    Settled,
+    add_fill,
+    book,
+    how_settled,
+    leg_of,
+    priced,
+    settled,
+    when_dealt,
+)
 from rulebot.measure.series import DAY
 from rulebot.model.contract import Option, Settlement, Underlying, product
+from rulebot.model.event import EndingCorrected
 from rulebot.model.money import ZERO
+from rulebot.model.order import Order
 from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position, PositionLeg
 from rulebot.model.share_coverage import ASSIGNED, DELIVERING, SETTLED
 from rulebot.model.values import replace
@@ -213,3 +234,44 @@ def _left_by(work: StateBuilder, position: Position) -> str:
     if position.state != "exiting" or position.exit_reason in PAST_US:
         return position.exit_reason
     return position.exit_reason if exit_has_dealt(work, position) else ""
+
+
+# --- What had left before its expiry, and nobody told
+
+
+def ending_corrected(work: StateBuilder, event: EndingCorrected) -> None:
+    """Book a trade in the place of a settlement; what is closed stays closed, at what it has made now."""
+    fill, count = event.fill, int(event.fill.quantity)
+    position, order = work.positions.by_id[event.position], work.orders.by_ref.get(event.fill.ref)
+    leg = leg_of(position, event.leg)
+    back = reverse_settlement(work, position, leg.name, count, event.price, event.how)
+    cash = leg.sign * fill.price * count * leg.option.multiplier
+    booked = BookedExecution(
+        exec_id=fill.exec_id,
+        position=position.id,
+        leg=leg.name,
+        is_entry=False,
+        quantity=count,
+        cash=cash,
+        is_paid=True,
+        by_others=order is None,
+        ref="" if order is None else order.ref,
+        dealt_at=when_dealt(work.at, fill.executed_at, None if order is None else order.sent_at),
+    )
+    work.put_booked(fill.exec_id.rpartition(".")[0], booked)
+    work.put_position(_left(book(back, booked, leg.option), order, event.left_at))
+    if order is None:
+        record_fill(work, fill, booked, leg.option, position.id, BY_OTHERS)
+    else:
+        at = next(at for at, each in enumerate(order.legs) if each.name == leg.name)
+        work.put_order(add_fill(order, at, count))
+        record_fill(work, fill, booked, leg.option, order.ref, order.purpose.value)
+    count_closed(work, position.id)
+
+
+def _left(position: Position, order: Order | None, at: datetime) -> Position:
+    """Return a closed position as it ended now: by whom, and when, once nothing of it went with its option."""
+    if position.state != "closed":
+        return position
+    position = replace(position, exit_reason=CLOSED_BY_HAND if order is None else order.reason)
+    return position if any(leg.settled for leg in position.legs) else replace(position, closed_at=at)

@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from rulebot.core.gate.covered_calls import cover_of
-from rulebot.core.gate.exposure import as_one_trade, cash_cap, worst_case_cap
+from rulebot.core.gate.exposure import as_one_trade, cash_cap, exposure_with, worst_case_cap
+from rulebot.core.gate.halts import halt
 from rulebot.core.gate.margin import margin_cap, margin_told
-from rulebot.core.gate.net_greeks import exposure_with
 from rulebot.core.program import CompiledBot
 from rulebot.core.queries.account import excess_of
 from rulebot.core.queries.day_pnl import account_today, bot_today, unvalued
@@ -24,6 +24,7 @@ from rulebot.decide.account_rules import AccountFacts, rules_problem
 from rulebot.decide.limits import DayTrades, PreTradeCheck, net_problem, refusal
 from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measure.view import View
+from rulebot.model.cause import Halt
 from rulebot.model.contract import LOT, Option
 from rulebot.model.loss_bound import trade_bound
 from rulebot.model.money import ZERO
@@ -245,3 +246,26 @@ def _conflicts(
             if wanted.get(leg.option, leg.sign) != leg.sign
         ]
     return tuple(dict.fromkeys(found))
+
+
+# --- A bot that enters again and again, as no trader means it
+
+WITHIN = timedelta(minutes=10)
+MOST = 30
+"""Opening orders of one bot within that time: one in twenty seconds. A change of price is no new order."""
+
+
+def halt_on_entry_rate(work: StateBuilder, name: str) -> bool:
+    """Stop the bot for the day when it has sent as many opening orders as no sound one does; say whether it has."""
+    sent = [
+        order.sent_at
+        for order in work.orders.by_ref.values()
+        if order.bot == name and order.can_increase_risk and order.sent_at is not None
+    ]
+    recent = sum(1 for at in sent if work.at - at < WITHIN)
+    if recent < MOST:
+        return False
+    text = f"{recent} opening orders within {WITHIN.seconds // 60} minutes"
+    halt(work, name, Halt.RUNAWAY, text)
+    work.alarm(name, f"{name} has sent {text}: it enters nothing more today, a person must look")
+    return True

@@ -6,19 +6,22 @@ are looked at: as it stands now, and filled to the end at the prices that fill a
 and the account's limits are convex in what has filled: the worst lies at one of the two.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain, product
+from math import isnan
 
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.share_coverage import owed
 from rulebot.decide.account_rules import bound_in_dollars
 from rulebot.decide.limits import Cap
 from rulebot.evaluate.strikes import StructureSelection
+from rulebot.measure.view import Exposure, Greeks, View
 from rulebot.model.commission import max_commission
 from rulebot.model.contract import Option
 from rulebot.model.loss_bound import GroupedLeg, dollars_at_risk, paid, why_unbound
-from rulebot.model.market import QuoteFault, quote_fault
+from rulebot.model.market import OPTION_AGE, QuoteFault, age_problem, quote_fault
 from rulebot.model.money import ZERO
 from rulebot.model.payoff import Holding, Way, cash_for_puts
 from rulebot.model.position import Position, PositionLeg
@@ -201,3 +204,44 @@ def _at_once(work: StateBuilder, option: Option, sign: int) -> Decimal | None:
         return None
     price = board.ask[row] if sign > 0 else board.bid[row]
     return Decimal(f"{price:.4f}") if price == price else ZERO
+
+
+# --- What a bot, or all of them, would be exposed to with one entry more
+
+
+def exposure_with(
+    work: StateBuilder, view: View, selection: StructureSelection, positions: Iterable[Position], whose: str
+) -> Exposure:
+    """Return the exposure of these positions and the structure of `view`, at its quantity."""
+    held = tuple(positions)
+    counts: dict[Option, int] = defaultdict(int)
+    for position in held:
+        for leg in position.legs:
+            counts[leg.option] += filled_count(work, position, leg)
+    for chosen in selection.legs:
+        counts[chosen.option] += chosen.sign * chosen.ratio * view.quantity
+    greeks, missing = _summed(work, {option: count for option, count in counts.items() if count})
+    worst, worst_missing = together(work, held, selection, view.quantity, whose)
+    return Exposure(greeks, missing, worst, worst_missing)
+
+
+def _summed(work: StateBuilder, counts: dict[Option, int]) -> tuple[dict[str, Greeks], str]:
+    """Return the greeks by underlying, and why they are not known, "" when they are."""
+    board = work.market.board
+    sums: dict[str, list[float]] = {}
+    for option, count in counts.items():
+        if option.is_share:
+            sums.setdefault(option.symbol, [0.0] * 4)[0] += count
+            continue
+        row = board.rows.get(option, -1)
+        if row < 0:
+            return {}, f"{option} is not streamed"
+        if problem := age_problem(board, row, board.model_at[row], work.now, OPTION_AGE):
+            return {}, f"greeks of {option}: {problem}"
+        found = (board.delta[row], board.gamma[row], board.theta[row], board.vega[row])
+        if any(isnan(each) for each in found):
+            return {}, f"{option} has no greeks"
+        so_far = sums.setdefault(option.symbol, [0.0] * 4)
+        for at, each in enumerate(found):
+            so_far[at] += each * count * option.multiplier
+    return {symbol: Greeks(*found) for symbol, found in sums.items()}, ""

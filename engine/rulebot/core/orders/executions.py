@@ -6,15 +6,15 @@ summary execution of a combo is passed over.
 
 from decimal import Decimal
 
-from rulebot.core.books.fills import record_fill
 from rulebot.core.books.position_closed import (
     count_closed,
     count_realized,
     ended_otherwise,
     left_before_expiry,
     on_position_closed,
+    record_fill,
 )
-from rulebot.core.books.settlement_reversal import make_room
+from rulebot.core.books.settlements import make_room
 from rulebot.core.emit.cancel import cancel, cancel_entries, cancel_order
 from rulebot.core.exits.bracket_orders import place_resting
 from rulebot.core.exits.closing_orders import close_position, protect_remaining
@@ -22,8 +22,7 @@ from rulebot.core.exits.order_ended import position_filled
 from rulebot.core.exits.protective_stops import place_protection
 from rulebot.core.gate.exit_retry import on_busted_fill
 from rulebot.core.gate.halts import LIQUIDATES
-from rulebot.core.orders.duplicate_orders import check_owner
-from rulebot.core.orders.order_mismatch import check_count, check_entry_caps, check_price
+from rulebot.core.orders.order_mismatch import check_count, check_entry_caps, check_owner, check_price
 from rulebot.core.orders.order_updates import finalize_order, find_order
 from rulebot.core.orders.other_engines import is_of_ours, note
 from rulebot.core.queries.close_plan import CLOSING, UNWIND, is_balanced, is_unwound, legs_to_close, partners

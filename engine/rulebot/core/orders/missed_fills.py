@@ -18,9 +18,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from rulebot.core.orders.executions import count_fill
-from rulebot.core.queries.account import expected_holdings
+from rulebot.core.queries.account import expected_holdings, has_unreported_fills, unreported_contracts
 from rulebot.core.queries.orders import option_has_expired
-from rulebot.core.queries.unreported_fills import has_unreported_fills, unreported_contracts
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.contract import Option
 from rulebot.model.event import ExecutionReport

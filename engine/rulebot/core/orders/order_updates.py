@@ -9,11 +9,11 @@ from datetime import timedelta
 from rulebot.core.emit.cancel import cancel, cancel_order, is_too_early
 from rulebot.core.exits.order_ended import order_ended
 from rulebot.core.gate.exit_retry import uncount_failed_close
-from rulebot.core.orders.duplicate_orders import awaits_duplicate_end, is_duplicate
-from rulebot.core.orders.order_mismatch import check_net_price, check_order_terms
+from rulebot.core.orders.order_mismatch import awaits_duplicate_end, check_net_price, check_order_terms, is_duplicate
 from rulebot.core.orders.other_engines import note_ended
 from rulebot.core.orders.revived_orders import adopt_order, on_unexpected_working
 from rulebot.core.orders.tick_sizes import on_off_tick_reject
+from rulebot.core.queries.account import unreported_contracts
 from rulebot.core.queries.close_plan import CLOSING
 from rulebot.core.queries.message_codes import (
     CANCELLED,
@@ -28,7 +28,6 @@ from rulebot.core.queries.message_codes import (
 )
 from rulebot.core.queries.orders import RESTING, has_reason, has_run_out, partner_has_filled
 from rulebot.core.queries.rejections import is_ended_by_broker
-from rulebot.core.queries.unreported_fills import unreported_contracts
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.cause import Cause

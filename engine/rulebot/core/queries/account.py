@@ -9,7 +9,7 @@ from rulebot.core.state.state import Account, Shortfall, State
 from rulebot.fill.ledger import BookedExecution
 from rulebot.model.contract import Option
 from rulebot.model.money import ZERO
-from rulebot.model.order import is_estimate
+from rulebot.model.order import Order, is_estimate, is_synthetic
 from rulebot.model.position import Position, PositionLeg
 
 FALLEN = timedelta(seconds=1)
@@ -147,3 +147,32 @@ def _is_estimated(booked: BookedExecution) -> bool:
 def is_known(state: State) -> bool:
     """Say whether it is known what the account held until now: not as a first run begins."""
     return state.connection.is_ready or state.account.seen_at is not None
+
+
+# --- What the broker owes us
+
+
+def unreported_contracts(work: StateBuilder, order: Order, filled: int) -> dict[int, int]:
+    """Return the contracts of each leg, by its number, that are yet to be told when so many structures have filled."""
+    counted = zip(order.legs, order.counts, strict=True)
+    lacking = {at: max(filled * leg.ratio - count, 0) for at, (leg, count) in enumerate(counted)}
+    return {at: count and max(count - _taken_back(work, order, at, count), 0) for at, count in lacking.items()}
+
+
+def has_unreported_fills(work: StateBuilder, order: Order) -> bool:
+    """Say whether the broker has said that more is filled than it has told executions of."""
+    return order.reported > order.filled and any(unreported_contracts(work, order, order.reported).values())
+
+
+def _taken_back(work: StateBuilder, order: Order, at: int, most: int) -> int:
+    """Return how many contracts of a leg were told and taken back: of so many at most, all where it was told only that
+    one was.
+    """
+    leg, total = order.legs[at], 0
+    of_leg = order.ref, order.position_of(leg), leg.name
+    for booked in work.positions.booked.values():
+        if (booked.ref, booked.position, booked.leg) == of_leg and not is_synthetic(booked.exec_id):
+            if not booked.quantity and not booked.taken_back:
+                return most
+            total += booked.taken_back
+    return total

@@ -6,10 +6,9 @@ from functools import lru_cache
 
 from rulebot.compile.plan import Call, ExitPlan, LegPlan
 from rulebot.core.program import CompiledBot, CompiledRoll
-from rulebot.core.queries.account import DOUBT
+from rulebot.core.queries.account import DOUBT, has_unreported_fills
 from rulebot.core.queries.close_plan import broken_combo_orders, may_roll, rolled_legs
 from rulebot.core.queries.day_pnl import structure
-from rulebot.core.queries.unreported_fills import has_unreported_fills
 from rulebot.core.state.builder import StateBuilder
 from rulebot.decide.entry_window import BotDay, at_hand, in_window
 from rulebot.evaluate.strike_terms import ExpectedMove

@@ -12,8 +12,7 @@ from rulebot.core.emit.cancel import cancel_entries
 from rulebot.core.gate.exit_retry import alarm_unclosed
 from rulebot.core.orders.executions import fit_what_works
 from rulebot.core.orders.missed_fills import book_missed_fills
-from rulebot.core.orders.order_status_requests import listed_at_first
-from rulebot.core.orders.undelivered_orders import tell_unprotected, undelivered_orders
+from rulebot.core.orders.order_status_requests import listed_at_first, tell_unprotected, undelivered_orders
 from rulebot.core.queries.account import expected_holdings
 from rulebot.core.queries.orders import works_too_large
 from rulebot.core.reconciliation.account_excess import record_excess, report_excess
@@ -28,7 +27,7 @@ from rulebot.core.reconciliation.account_snapshot import note_expired, record_sn
 from rulebot.core.reconciliation.corporate_actions import note_options, note_split
 from rulebot.core.reconciliation.early_assignment import book_assigned, record_share_change
 from rulebot.core.reconciliation.external_closes import book_external_close
-from rulebot.core.rules.clock_corrections import handle_clock_set_back
+from rulebot.core.rules.inputs import handle_clock_set_back
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import NEVER, NOTHING, State, TradingMode

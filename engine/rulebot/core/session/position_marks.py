@@ -4,20 +4,78 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from rulebot.compile.plan import ExitPlan
 from rulebot.core.program import CompiledBot
 from rulebot.core.queries.day_pnl import structure
 from rulebot.core.queries.orders import resting_orders
+from rulebot.core.queries.resting_order import net_of, resting_net
 from rulebot.core.rules.rule_evaluation import rounded
-from rulebot.core.session.pnl_at_exits import dollars_at
 from rulebot.core.state.builder import StateBuilder
-from rulebot.fill.exit_level import HeldLeg, made
+from rulebot.fill.exit_level import HeldLeg, level_net, made
+from rulebot.model.contract import LOT, Option, Right, Settlement, product
+from rulebot.model.loss_bound import max_loss
 from rulebot.model.market import level_of
 from rulebot.model.money import CENT
 from rulebot.model.order import Order
 from rulebot.model.position import Position
-from rulebot.model.session import Session
+from rulebot.model.session import Session, session_after
 from rulebot.record.record import Json, Kind
 from rulebot.spec.exit_kinds import ExitKind
+
+# --- What positions would make at their targets and their stops, in dollars
+
+
+def dollars_at(bot: CompiledBot, position: Position, kind: ExitKind, orders: Sequence[Order] = ()) -> Decimal | None:
+    """Return the dollars that the trade makes at the first exit of a kind that has a price, None without one.
+
+    It is of the whole trade, closed legs included, and of exits that may still act; a stop loses no more than the
+    trade can lose. None of what an exit has left to expire: none acts on it. `bot` governs the position; orders: those
+    of it that rest at the broker. Commissions are left out, as in every price of an exit.
+    """
+    if position.waits_for_expiry:
+        return None
+    for planned in bot.plan.exits:
+        if (
+            _is_alike(planned.kind, kind)
+            and not has_acted(position, planned)
+            and (level := _net_at(position, planned, orders)) is not None
+        ):
+            made = position.gross + level * position.open_structures * LOT
+            worst = max_loss(position) if kind.limits_loss else None
+            return made if worst is None else max(made, -worst)
+    return None
+
+
+def _is_alike(one: ExitKind, other: ExitKind) -> bool:
+    return one.takes_profit == other.takes_profit and one.limits_loss == other.limits_loss
+
+
+def _net_at(position: Position, planned: ExitPlan, orders: Sequence[Order]) -> Decimal | None:
+    """Return the signed net price per share at which an exit closes a position, - is paid.
+
+    Of one that rests it is the price of its order, or that on the tick which its order would have.
+    """
+    net = level_net(position, planned)
+    if net is None or position.is_flat or not planned.resting:
+        return net
+    order = next((order for order in orders if order.reason == planned.name), None)
+    rests = resting_net(position, planned) if order is None else net_of(position, order)
+    return net if rests is None else rests
+
+
+def open_count(position: Position) -> int:
+    """Return how many structures are open of the leg that has most left: by it a snapshot's greeks are multiplied."""
+    return max((leg.held // leg.ratio for leg in position.legs if leg.held), default=0)
+
+
+def has_acted(position: Position, planned: ExitPlan) -> bool:
+    """Say whether an exit does not act any more: it has closed its part, or other exits have closed its legs."""
+    if planned.legs and not any(leg.held for leg in position.legs if leg.name in planned.legs):
+        return not position.is_flat
+    return planned.name in position.acted and not planned.repeat and planned.name != position.exit_reason
+
+
+# --- Snapshots of what is open
 
 MARK_EVERY = timedelta(seconds=60)
 FAR_EVERY, FAR = 5, timedelta(days=7)
@@ -141,3 +199,31 @@ def _of_symbol(work: StateBuilder, symbol: str, legs: tuple[HeldLeg, ...]) -> di
             sums[name] += leg.price_multiplier * getattr(board, name)[leg.row]
     level = level_of(board, symbol, work.now)
     return {"symbol": symbol, "spot": rounded(level), **{name: rounded(value) for name, value in sums.items()}}
+
+
+# --- Short calls before a dividend
+
+
+def warn_of_dividends(work: StateBuilder) -> None:
+    """Say which short calls are in the money while a dividend is due within two sessions."""
+    dividends = work.market.facts.dividends
+    if not dividends:
+        return
+    today = work.schedule.session.date
+    last = session_after(session_after(today).date).date
+    for position in work.active_positions():
+        for leg in position.legs:
+            found = dividends.get(leg.option.symbol)
+            if leg.signed_held >= 0 or found is None or not today < found.ex_date <= last:
+                continue
+            if found.ex_date <= leg.option.expiry and _is_in_the_money(work, leg.option):
+                text = f"short {leg.option} is in the money and {leg.option.symbol} pays {found.amount} from"
+                text = f"{text} {found.ex_date} on: it may be assigned the evening before, and then owes the dividend"
+                work.alarm(position.bot, text, position.id)
+
+
+def _is_in_the_money(work: StateBuilder, option: Option) -> bool:
+    if option.right is not Right.CALL or option.is_share or product(option.symbol).settlement is not Settlement.SHARES:
+        return False
+    spot = level_of(work.market.board, option.symbol, work.now)
+    return spot is not None and Decimal(f"{spot:.4f}") > option.strike

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from rulebot.core.gate.exit_retry import alarm_unclosed, begin_session
 from rulebot.core.queries.schedule import OPENING_MINUTES, _opening_moves, is_same_week
 from rulebot.core.reconciliation.account_snapshot import record_snapshot
-from rulebot.core.rules.hooks import expiries, of_day
+from rulebot.core.rules.inputs import expiries, of_day
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import NOTHING, BotState, NearestMiss
 from rulebot.decide.account_rules import with_row

@@ -18,7 +18,7 @@ from rulebot.backtest.fill_model import FillModel
 from rulebot.compile.data_needs import calls_of
 from rulebot.compile.plan import Call, Compare, Constant, LegPlan, Op, Rule, Truth
 from rulebot.core.entry.structure_selection import opening_commission, show_candidate
-from rulebot.core.gate.entry_rate_limit import MOST
+from rulebot.core.gate.entry_limits import MOST
 from rulebot.core.gate.price_limits import holds_at, risk_floor, stated_floor
 from rulebot.core.program import CompiledBot, CompiledRule, Program
 from rulebot.core.queries.schedule import OPENING_MINUTES
