@@ -10,8 +10,7 @@ from rulebot.adapters.ib import connection_errors
 from rulebot.adapters.ib.link import IbLink
 from rulebot.core.entry import entry_rules
 from rulebot.core.exits import bracket_orders, broken_combos, closing_orders, price_ladder
-from rulebot.core.orders import executions, order_mismatch, order_status_requests, order_updates
-from rulebot.core.orders import order_status_requests as revived_orders
+from rulebot.core.orders import executions, order_mismatch, order_status_requests, order_updates, revived_orders
 from rulebot.core.program import Program
 from rulebot.core.queries import close_plan, orders
 from rulebot.core.reconciliation import account_shortfall, connection

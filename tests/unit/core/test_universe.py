@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, call, put, text_of
 
-from rulebot.core.entry import universe_ranking as universe_requirements
+from rulebot.core.entry import universe_requirements
 from rulebot.core.program import CompiledBot
 from rulebot.decide.entry_window import BotDay
 from rulebot.measure.view import LegView, View
