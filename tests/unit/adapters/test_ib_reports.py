@@ -182,5 +182,3 @@ def test_an_order_message_has_its_code_and_text() -> None:
     fields = ["4", "2", "5", "201", "Order rejected - reason:", ""]
     message = broker_message(201, "Order rejected - reason:")
     assert order_reports.order_message(fields, AT) == OrderMessage(AT, 5, message)
-        AT, 5, broker_message(201, "Order rejected - reason:")
-    )
