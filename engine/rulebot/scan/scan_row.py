@@ -14,7 +14,7 @@ from rulebot.compile.plan import Call, LegPlan, Plan, Quantity, Ranking
 from rulebot.compile.problem import Fault
 from rulebot.compile.scope import Scope, call_of, measure_named
 from rulebot.core.program import CompiledBot, compile_bot
-from rulebot.core.rule_evaluation import rounded
+from rulebot.core.rules.rule_evaluation import rounded
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.evaluate.measure import context_of, reader_of
 from rulebot.evaluate.rules import shortfall
