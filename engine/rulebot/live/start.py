@@ -395,17 +395,19 @@ def _is_over(run: Run, at: datetime) -> str:
         return "the end of the last session"
     if run.world.ib.link.is_at_end:
         return "the gateway has no session any more: one with a larger --days has"
-    state = run.loop.state
+    return "all that can be closed is closed" if run.options.until_flat and _is_flattened(run.loop.state) else ""
+
+
+def _is_flattened(state: State) -> bool:
+    """Say whether nothing works or can be closed any more of what a person asked to flatten."""
     standing = state.requests.standing
-    if not run.options.until_flat or not standing.flattening or not state.connection.is_ready:
-        return ""
+    if not standing.flattening or not state.connection.is_ready:
+        return False
     if any(standing.is_flattening(state.orders.by_ref[ref].bot) for ref in state.orders.live):
-        return ""
+        return False
     positions = (state.positions.by_id[name] for name in state.positions.active)
     closable = (position for position in positions if standing.is_flattening(position.bot))
-    if any(not position.is_flat and not position.is_frozen and not position.waits_for_expiry for position in closable):
-        return ""
-    return "all that can be closed is closed"
+    return all(position.is_flat or position.is_frozen or position.waits_for_expiry for position in closable)
 
 
 def end_of(session: Session, sessions: int, at: datetime) -> datetime:

@@ -325,29 +325,8 @@ class _Recovery:
         orders = {ref: decode(Order, dict(data)) for ref, data in self.entities[Kind.ORDER].items()}
         kept = self._positions(orders, session)
         known = {ref: o for ref, o in orders.items() if o.status.is_live or kept.keys() >= {*o.positions}}
-        marks = {name: Decimal(str(made)) for name, made in self.marks.items() if name in kept}
         settled = [record for record in self.settled if record.at >= session.close]
-        held = {leg.option for each in kept.values() for leg in each.legs if leg.held}
-        sent = sorted(o.sent_at for o in known.values() if o.sent_at is not None and self.at - o.sent_at < RECENT)
-        seen = self.seen
         facts = Facts(events=events, hooks=self.hooks, opening_moves=self.moves, hours=self.hours, ticks=self.ticks)
-        orders_now = Orders(
-            by_ref=known,
-            ref_of_id={o.order_id: ref for ref, o in known.items() if o.order_id},
-            live=live_refs(known),
-            next_number=max((number, self.named_above, *(o.number for o in orders.values()))) + 1,
-            next_order_id=max((order_id, *(o.order_id for o in orders.values()))) + 1,
-            sent=tuple(sent),
-            named_above=self.named_above,
-        )
-        positions_now = Positions(
-            by_id=kept,
-            active=active_ids(kept),
-            bases={name: Decimal(str(made)) for name, made in self.bases.items() if name in kept},
-            marks=marks,
-            snapshots=marks,
-            booked=retained_executions(self.booked, kept, session),
-        )
         state = State(
             Schedule(session),
             MarketData(board, facts, {**_closing_levels(settled, kept, session), **self.closing}),
@@ -357,25 +336,59 @@ class _Recovery:
                 accepted=frozenset(self.accepted),
                 hook_ids=frozenset(self.hook_ids),
             ),
-            account=Account(
-                holdings=seen.holdings,
-                costs=seen.costs,
-                seen_at=self._seen_until(kept) if seen.holdings or seen.doubts else None,
-                doubts=seen.doubts,
-                surplus=self.surplus,
-                shifts=seen.shifts,
-                cashes=_recent_cash(self.told_cash, self.at),
-                adjusted=seen.adjusted,
-                at_last={option: count for option, count in seen.at_last.items() if option in held},
+            account=self._account_now(kept),
+            orders=self._orders_now(
+                known,
+                next_number=max((number, self.named_above, *(o.number for o in orders.values()))) + 1,
+                next_order_id=max((order_id, *(o.order_id for o in orders.values()))) + 1,
             ),
-            orders=orders_now,
             inquiries=Inquiries(twins=cancelled_for_duplicate(known.values())),
-            positions=positions_now,
+            positions=self._positions_now(kept, session),
             bots=Bots(self._bots(kept, known, session)),
         )
         needed = {position.digest for position in kept.values()} & self.texts.keys()
         texts = tuple(self.texts[digest] for digest in sorted(needed))
         return ResumedRun(state, texts, self.install, not orders and not self.install)
+
+    def _orders_now(self, known: Mapping[str, Order], next_number: int, next_order_id: int) -> Orders:
+        sent = sorted(o.sent_at for o in known.values() if o.sent_at is not None and self.at - o.sent_at < RECENT)
+        return Orders(
+            by_ref=known,
+            ref_of_id={o.order_id: ref for ref, o in known.items() if o.order_id},
+            live=live_refs(known),
+            next_number=next_number,
+            next_order_id=next_order_id,
+            sent=tuple(sent),
+            named_above=self.named_above,
+        )
+
+    def _positions_now(self, kept: Mapping[str, Position], session: Session) -> Positions:
+        marks, bases = (
+            {name: Decimal(str(made)) for name, made in each.items() if name in kept}
+            for each in (self.marks, self.bases)
+        )
+        return Positions(
+            by_id=kept,
+            active=active_ids(kept),
+            bases=bases,
+            marks=marks,
+            snapshots=marks,
+            booked=retained_executions(self.booked, kept, session),
+        )
+
+    def _account_now(self, kept: Mapping[str, Position]) -> Account:
+        seen, held = self.seen, {leg.option for each in kept.values() for leg in each.legs if leg.held}
+        return Account(
+            holdings=seen.holdings,
+            costs=seen.costs,
+            seen_at=self._seen_until(kept) if seen.holdings or seen.doubts else None,
+            doubts=seen.doubts,
+            surplus=self.surplus,
+            shifts=seen.shifts,
+            cashes=_recent_cash(self.told_cash, self.at),
+            adjusted=seen.adjusted,
+            at_last={option: count for option, count in seen.at_last.items() if option in held},
+        )
 
     def _positions(self, orders: Mapping[str, Order], session: Session) -> dict[str, Position]:
         """Return the positions that are not over, or that a live order is of."""

@@ -207,27 +207,26 @@ def status(position: Position) -> str:
 
 def exit_reason(position: Position, beside: TradeContext) -> str | None:
     """Return the word of the tables for how a position ended; other exits keep their own name in capitals."""
-    hows = _hows(beside.settlements)
-    if (
-        position.exit_reason not in (CLOSED_BY_HAND, ESTIMATED)
-        and hows
-        and (hows & {"assigned", "exercised"} or all(leg.settled == leg.closed for leg in position.legs))
-    ):
-        return _settled(hows)
-    if hows and _has_settled(position, beside):
+    hows, name = _hows(beside.settlements), position.exit_reason
+    if hows and (_is_settled(position, hows) or _has_settled(position, beside)):
         return _settled(hows)
     if is_target_missed(position):
         return TARGET_MISSED.upper()
-    name = position.exit_reason
     purposes = {closing.purpose for closing in beside.closings}
     kinds = {str(one.get("kind") or "") for one in beside.exits if one.get("reason") == name}
-    if purposes == {"target"} or "target" in kinds or _TARGET.fullmatch(name):
-        return "TAKE_PROFIT"
-    if purposes == {"stop"} or "stop" in kinds or _STOP.fullmatch(name):
-        return "STOP_LOSS"
+    for word, kind, pattern in (("TAKE_PROFIT", "target", _TARGET), ("STOP_LOSS", "stop", _STOP)):
+        if purposes == {kind} or kind in kinds or pattern.fullmatch(name):
+            return word
     if name in BY_A_PERSON:
         return "MANUAL"
     return re.sub(r"\W+", "_", name).upper() or None
+
+
+def _is_settled(position: Position, hows: set[str]) -> bool:
+    """Say whether expiry ended all of a position, or delivered some of it, and no person closed it."""
+    is_delivered = bool(hows & {"assigned", "exercised"})
+    is_whole = is_delivered or all(leg.settled == leg.closed for leg in position.legs)
+    return is_whole and position.exit_reason not in (CLOSED_BY_HAND, ESTIMATED)
 
 
 def _has_settled(position: Position, beside: TradeContext) -> bool:

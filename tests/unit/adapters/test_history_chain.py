@@ -20,7 +20,6 @@ from pyarrow import parquet
 
 from rulebot.adapters.history.chain_file import write_day
 from rulebot.adapters.history.daily import NO_BARS
-from rulebot.adapters.history.parity import replaced
 from rulebot.adapters.history.regular_grid import EVEN, read_even
 from rulebot.adapters.history.session import HistoryDay, Severity
 from rulebot.adapters.history.table import flat
@@ -315,7 +314,7 @@ def test_wrong_columns_and_units_are_refused(tmp_path: Path, name: str, value: o
 def test_prices_in_another_unit_than_strikes_are_refused(tmp_path: Path, factor: float, says: str) -> None:
     day = PastDays(strikes=20).day(date(2026, 9, 1))
     file = tmp_path / f"{day.date}.parquet"
-    write_day(replaced(day, bid=day.bid * factor, ask=day.ask * factor), file)
+    write_day(replace(day, bid=day.bid * factor, ask=day.ask * factor), file)
     if not says:
         assert open_source(f"parquet:{tmp_path}").day(day.date).findings == ()
         return
@@ -347,7 +346,7 @@ def test_prices_in_another_unit_are_refused_where_outer_strikes_have_no_bid(
     out = signs * (strikes - level)
     bid, ask = np.where(out > 5.0, np.nan, day.bid) * factor, np.where(out > 30.0, np.nan, day.ask) * factor
     file = tmp_path / f"{day.date}.parquet"
-    write_day(replaced(day, bid=bid, ask=ask), file)
+    write_day(replace(day, bid=bid, ask=ask), file)
     rows = parquet.read_table(file)
     parquet.write_table(rows.slice(0, len(day.options) * count), file)
     source = open_source(f"parquet:{tmp_path}")
@@ -799,7 +798,7 @@ def test_memory_holds_a_day_and_not_all_of_them(tmp_path: Path) -> None:
         session = session_on(day)
         assert session is not None
         write_day(
-            replaced(made, date=day, options=options, times=session.open.timestamp() + 60 + shift, **wide),
+            replace(made, date=day, options=options, times=session.open.timestamp() + 60 + shift, **wide),
             tmp_path / f"{day}.parquet",
         )
     source = open_source(str(tmp_path))

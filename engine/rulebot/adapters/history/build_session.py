@@ -17,7 +17,7 @@ from rulebot.adapters.history.checks import (
     wrong_columns,
 )
 from rulebot.adapters.history.lazy_chain import KeyedDay
-from rulebot.adapters.history.parity import hour_off, is_wrong_scale, near_pairs, scaled
+from rulebot.adapters.history.parity import misfits
 from rulebot.adapters.history.quote_checks import drop_odd_quotes, known_level
 from rulebot.adapters.history.row_index import BY_QUOTE, Rows, grid, width_of
 from rulebot.adapters.history.session import Columns, Finding, HistoryDay, Severity, lacks, nan_median, refusal, refused
@@ -66,14 +66,7 @@ def session_day(
     aligned, times, columns = _with_levels(times, columns, levels)
     of_level, terms = aligned[rows.symbol], chain.terms()
     all_findings += repeated(rows.file, rows.symbol, times, of_level, columns, session)
-    pairs = near_pairs(terms, of_level)
-    for words in (
-        hour_off(times, of_level, pairs, columns),
-        scaled(pairs, columns),
-        is_wrong_scale(terms, of_level, columns),
-    ):
-        if words is not None:
-            all_findings.append(refused(rows.file, 0, words))
+    all_findings += [refused(rows.file, 0, words) for words in misfits(times, of_level, terms, columns)]
     _refuse(all_findings)
     quoted_at = None if times is of_quotes else _standing(times, of_quotes, columns)
     return KeyedDay(
@@ -82,14 +75,7 @@ def session_day(
         times=times,
         levels=aligned,
         quoted_at=quoted_at,
-        told=None,
-        bars=None,
-        listings=None,
-        moves=(),
-        halts=(),
-        hours=(),
         settled=settled,
-        ran=None,
         findings=tuple(all_findings),
         **columns,
     )

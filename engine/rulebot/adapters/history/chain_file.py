@@ -222,22 +222,18 @@ class ChainSource:
 
 def _check_names(table: ArrowTable, file: Path) -> None:
     """See that a table has the columns that a chain needs. Raises: StoreError that names all it lacks."""
-    lacking = [name for name in _NEEDED if name not in table.names]
-    if not {"symbol", "trading_class"} & set(table.names):
-        lacking.insert(0, "symbol")
-    own = [name for name in (*IDENTITY[1:], *BY_QUOTE) if name in columns_of(file) and name not in table.names]
-    if own:
-        raise refusal(
-            refused(table.file, 0, f"`{own[0]}` stands in the name of a folder alone: have it in the file, too")
-        )
+    lacking = [] if {"symbol", "trading_class"} & set(table.names) else ["symbol"]
+    lacking += [name for name in _NEEDED if name not in table.names]
+    for name in (*IDENTITY[1:], *BY_QUOTE):
+        if name in columns_of(file) and name not in table.names:
+            text = f"`{name}` stands in the name of a folder alone: have it in the file, too"
+            raise refusal(refused(table.file, 0, text))
     if not lacking:
         return
     others = [name for name in parquet_file(file).schema_arrow.names if name.lower() not in (*IDENTITY, *BY_QUOTE)]
     meant = [f"{name} is perhaps `{ours}`" for ours in lacking for name in others if name.lower() in _OTHER_NAMES[ours]]
-    text = lacks(*lacking)
-    if meant:
-        text += f"; {', '.join(meant)}: rename it" if len(meant) == 1 else f"; {', '.join(meant)}: rename them"
-    raise refusal(refused(table.file, 0, f"{text} (docs/history-data.md)"))
+    hint = f"; {', '.join(meant)}: rename {'it' if len(meant) == 1 else 'them'}" if meant else ""
+    raise refusal(refused(table.file, 0, f"{lacks(*lacking)}{hint} (docs/history-data.md)"))
 
 
 def looks_like_chain(path: Path) -> bool:

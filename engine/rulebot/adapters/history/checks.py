@@ -122,15 +122,9 @@ def sound(rows: Rows, level: float) -> tuple[Rows, list[Finding]]:
     level: of the underlying on that day, dearer than which no option is.
     """
     bid, ask = rows.values["bid"], rows.values["ask"]
-    crossed, has_bid, has_ask = bid > ask, bid > 0, ask > 0
-    findings = []
-    if not (all_bid := has_bid.all()):
-        if (below := np.flatnonzero((bid < 0) & has_ask)).size:
-            text = "a bid is below 0: it is taken for no bid"
-            findings.append(finding_text(rows.file, int(rows.row[below[0]]), text, int(below.size)))
-        elif has_ask.any() and not has_bid.any():
-            findings.append(finding_text(rows.file, 0, "not one option has a bid: is this the column of bids?"))
-    values, dear = dict(rows.values), _dear(rows, level)
+    has_bid, has_ask = bid > 0, ask > 0
+    findings = [] if has_bid.all() else [*_missing_bids(rows, has_bid, has_ask)]
+    values, crossed, dear = dict(rows.values), bid > ask, _dear(rows, level)
     if crossed.any() or dear.any() or not has_ask.all():
         crossed, no_ask = crossed & has_ask, ~has_ask
         empty = no_ask & ~has_bid
@@ -144,21 +138,39 @@ def sound(rows: Rows, level: float) -> tuple[Rows, list[Finding]]:
                 findings.append(left_out(rows.file, rows.row[mask].tolist(), text))
         unquoted = crossed | no_ask | dear
         bad = unquoted & ~np.isnan(values["ask"])  # what a broker models of an option without an ask stays known
-        for name in values:
-            if name not in ("volume", "open_interest"):
-                values[name] = np.where(unquoted if name == "bid" else bad, np.nan, values[name])
-    if not all_bid:
+        for name in values.keys() - _COUNTS:
+            values[name] = np.where(unquoted if name == "bid" else bad, np.nan, values[name])
+    if not has_bid.all():
         values["bid"] = np.where(values["bid"] > 0, values["bid"], np.nan)
-    if "iv" in values and not (is_known := values["iv"] > 0).all():
-        if (flat := np.flatnonzero(values["iv"] <= 0)).size:
-            text = "the volatility is 0: its greeks are not used"
-            findings.append(finding_text(rows.file, int(rows.row[flat[0]]), text, int(flat.size)))
-            values |= _without_greeks(values)
-        values["iv"] = np.where(is_known, values["iv"], np.nan)
+    findings += _drop_flat(rows, values)
     for mask, text in _wrong_deltas(rows, values.get("delta")):
-        findings.append(finding_text(rows.file, int(rows.row[mask.argmax()]), text, int(mask.sum())))
+        findings.append(_first_of(rows, mask, text))
         values["delta"] = np.where(mask, np.nan, values["delta"])
     return rows.of(values), findings
+
+
+def _missing_bids(rows: Rows, has_bid: Mask, has_ask: Mask) -> Iterator[Finding]:
+    """Yield a finding where bids are below 0, or there is none at all."""
+    if (below := (rows.values["bid"] < 0) & has_ask).any():
+        yield _first_of(rows, below, "a bid is below 0: it is taken for no bid")
+    elif has_ask.any() and not has_bid.any():
+        yield finding_text(rows.file, 0, "not one option has a bid: is this the column of bids?")
+
+
+def _drop_flat(rows: Rows, values: dict[str, Columns]) -> Iterator[Finding]:
+    """Make a volatility of 0 unknown in `values`, with its greeks; yield that it was there."""
+    iv = values.get("iv")
+    if iv is None or (is_known := iv > 0).all():
+        return
+    if (flat := iv <= 0).any():
+        yield _first_of(rows, flat, "the volatility is 0: its greeks are not used")
+        values |= _without_greeks(values)
+    values["iv"] = np.where(is_known, iv, np.nan)
+
+
+def _first_of(rows: Rows, mask: Mask, text: str) -> Finding:
+    """Return a finding at the first of these rows, which counts them all."""
+    return finding_text(rows.file, int(rows.row[mask.argmax()]), text, int(mask.sum()))
 
 
 def _dear(rows: Rows, level: float) -> Mask:

@@ -5,10 +5,11 @@ for, and are taken to stand for a while; a rule's window has to hold that. Colum
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, time, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -16,9 +17,9 @@ from rulebot.adapters.history.build_session import instants, session_day
 from rulebot.adapters.history.chain_rows import chain_rows
 from rulebot.adapters.history.daily import Daily
 from rulebot.adapters.history.many_day_csv import CsvDays, DayExtent, SymbolFilter, names_of, underlying_of
-from rulebot.adapters.history.parity import ForwardLine, parity, replaced, with_parity
+from rulebot.adapters.history.parity import ForwardLine, parity, with_parity
 from rulebot.adapters.history.quote_checks import first_level, known_level, levels_by_instant, sound_levels
-from rulebot.adapters.history.row_index import BY_QUOTE, Rows, renamed
+from rulebot.adapters.history.row_index import Rows, renamed
 from rulebot.adapters.history.session import (
     Columns,
     DailyBar,
@@ -303,12 +304,14 @@ class EodSource:
         times = times[times < session.close.timestamp()]
         if len(times) == 1:
             return day
-        columns = {name: getattr(day, name) for name in BY_QUOTE if getattr(day, name) is not None}
-        return replaced(
+        columns: dict[str, Any] = {
+            name: np.repeat(column, len(times), axis=0) for name, column in day.columns().items()
+        }
+        return replace(
             day,
             times=times,
             levels={symbol: np.repeat(level, len(times)) for symbol, level in day.levels.items()},
-            **{name: np.repeat(column, len(times), axis=0) for name, column in columns.items()},
+            **columns,
         )
 
     def _against_before(self, rows: Rows, day: date) -> Iterable[Finding]:
@@ -360,7 +363,7 @@ def with_index(day: HistoryDay, line: ForwardLine | None) -> HistoryDay:
     index = vix_of(day, 0.0 if line is None else line.rate)
     if index is None:
         return day
-    return replaced(day, levels={**day.levels, "VIX": np.array([index])})
+    return replace(day, levels={**day.levels, "VIX": np.array([index])})
 
 
 def _read(file: Path, symbol: str) -> Table:

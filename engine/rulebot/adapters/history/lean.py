@@ -32,7 +32,7 @@ from rulebot.adapters.history.lean_files import (
     trade_bars,
 )
 from rulebot.adapters.history.many_day_csv import DayExtent
-from rulebot.adapters.history.parity import hour_off, is_wrong_scale, near_pairs, other_zone, scaled, terms_of
+from rulebot.adapters.history.parity import misfits, other_zone, terms_of
 from rulebot.adapters.history.quote_checks import known_level
 from rulebot.adapters.history.session import (
     Columns,
@@ -122,6 +122,48 @@ def _clock(seconds: float) -> str:
     return f"{int(seconds) // 3600:02d}:{int(seconds) // 60 % 60:02d}"
 
 
+class _Minutes:
+    """The quotes of a session's options, entry by entry. late: bars outside of regular hours."""
+
+    def __init__(self, clock: LeanClock) -> None:
+        self._clock = clock
+        self.quotes: dict[Option, Columns] = {}
+        self.findings: list[Finding] = []
+        self.late = self._count = 0
+        self._first, self._last = inf, -inf
+
+    def take(self, option: Option, bars: Bars) -> None:
+        """Add the bars of an option; what has expired, or stands twice, is left out."""
+        if option in self.quotes:
+            self.findings.append(left_out(bars.entry, [1], "the same option stands in another entry before"))
+            return
+        self.findings += bars.findings
+        self._count += len(bars.begins)
+        if len(bars.begins):
+            self._first = min(self._first, float(bars.begins[0]))
+            self._last = max(self._last, float(bars.begins[-1]))
+        if option.expiry < self._clock.session.date:
+            self.findings.append(left_out(bars.entry, [1], "the option has expired before this session"))
+            return
+        self.late += self._clock.outside(bars)
+        self.quotes[option] = self._clock.fill(bars)
+
+    def refusals(self, findings: Sequence[Finding], level: Columns) -> Iterator[str]:
+        """Yield why no session can be made of them. findings: all of this day."""
+        if not self.quotes:
+            yield "there is no option that trades on this day"
+        if self._count and self.late == self._count:
+            yield "no bar of an option is within the session"
+        if self._count and (words := self._clock.other_zone(self._first, self._last)) is not None:
+            yield f"the bars of options are of {words}"
+        for words, text in (
+            (CROSSED, "most bids are above their asks: are the columns exchanged?"),
+            (DEAR, f"most quotes are dearer than the underlying ({nan_median(level):g}): scaled?"),
+        ):
+            if sum(each.count for each in findings if each.text.startswith(words)) > self._count / 2:
+                yield text
+
+
 # --- Sessions from Lean's data folders
 
 CLASSES = {symbol: tuple(name.lower() for name in each.classes) for symbol, each in INDICES.items()}
@@ -170,50 +212,24 @@ class LeanSource:
         session = session_on(day)
         if day not in self._zips:
             raise StoreError(f"{self.root} has no quotes of {self.symbol} on {day}")
+        file = self._zips[day][0][1].name
         if session is None:
-            name = self._zips[day][0][1].name
-            raise refusal(refused(name, 0, f"{day} is no session of the exchange: what it holds is stale"))
+            raise refusal(refused(file, 0, f"{day} is no session of the exchange: what it holds is stale"))
         clock = LeanClock(session)
         level, findings = self._level(clock)
-        highest = float(np.nanmax(level))
-        quotes: dict[Option, Columns] = {}
-        late: list[int] = []
-        count, first, last = 0, inf, -inf
-        for trading_class, file in self._zips[day]:
-            for entry, content in entries(file):
-                check_entry(file.name, entry, day, trading_class)
-                option = self._option(trading_class, file.name, entry)
+        highest, read = float(np.nanmax(level)), _Minutes(clock)
+        for trading_class, path in self._zips[day]:
+            for entry, content in entries(path):
+                check_entry(path.name, entry, day, trading_class)
+                option = self._option(trading_class, path.name, entry)
                 most = TOO_DEAR * max(float(option.strike), highest)
-                bars = quote_bars(f"{file.name}/{entry}", content, most)
-                if option in quotes:
-                    findings.append(left_out(bars.entry, [1], "the same option stands in another entry before"))
-                    continue
-                findings += bars.findings
-                count += len(bars.begins)
-                if len(bars.begins):
-                    first, last = min(first, float(bars.begins[0])), max(last, float(bars.begins[-1]))
-                if option.expiry < day:
-                    findings.append(left_out(bars.entry, [1], "the option has expired before this session"))
-                    continue
-                late.append(clock.outside(bars))
-                quotes[option] = clock.fill(bars)
-        file = self._zips[day][0][1]
-        if not quotes:
-            raise refusal(refused(file.name, 0, "there is no option that trades on this day"))
-        if count and sum(late) == count:
-            raise refusal(refused(file.name, 0, "no bar of an option is within the session"))
-        if count and (words := clock.other_zone(first, last)) is not None:
-            raise refusal(refused(file.name, 0, f"the bars of options are of {words}"))
-        for words, text in (
-            (CROSSED, "most bids are above their asks: are the columns exchanged?"),
-            (DEAR, f"most quotes are dearer than the underlying ({nan_median(level):g}): scaled?"),
-        ):
-            if sum(each.count for each in findings if each.text.startswith(words)) > count / 2:
-                raise refusal(refused(file.name, 0, text))
-        if sum(late):
-            text = f"{sum(late)} bars of options are outside of regular hours"
-            findings.append(left_out(file.name, [0], text))
-        return self._made(session, clock, quotes, level, gathered(findings))
+                read.take(option, quote_bars(f"{path.name}/{entry}", content, most))
+        findings += read.findings
+        for text in read.refusals(findings, level):
+            raise refusal(refused(file, 0, text))
+        if read.late:
+            findings.append(left_out(file, [0], f"{read.late} bars of options are outside of regular hours"))
+        return self._made(session, clock, read.quotes, level, gathered(findings))
 
     def _made(
         self,
@@ -233,14 +249,8 @@ class LeanSource:
         if options and not 0.125 < nan_median(terms.strike) / middle < 8.0:
             text = f"strikes lie around {nan_median(terms.strike):g}, the underlying at {middle:g}: scaled?"
             raise refusal(refused(file, 0, text))
-        quoted, pairs = {"bid": bid, "ask": ask}, near_pairs(terms, level)
-        for words in (
-            hour_off(clock.times, level, pairs, quoted),
-            scaled(pairs, quoted),
-            is_wrong_scale(terms, level, quoted),
-        ):
-            if words is not None:
-                raise refusal(refused(file, 0, words))
+        for words in misfits(clock.times, level, terms, {"bid": bid, "ask": ask}):
+            raise refusal(refused(file, 0, words))
         findings += self.background.against(self.symbol, session.date, middle, file)
         volume, interest = self._counts(session.date, clock, options)
         if interest is not None and is_price(interest, middle):

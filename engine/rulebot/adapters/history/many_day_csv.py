@@ -159,9 +159,8 @@ class CsvDays:
         self._scan(date_columns)
 
     def _scan(self, date_columns: Sequence[str]) -> None:
-        place, odd, day, line, row, begun, before, known = -1, [], None, "\n", 0, 0, None, 0
-        chosen = SymbolFilter(self._symbol) if self._symbol else None
-        days = _Days(self.path.name)
+        odd, day, line, row, begun, before, known = [], None, "\n", 0, 0, None, 0
+        chosen, days = SymbolFilter(self._symbol), _Days(self.path.name)
         for row, line, begins in self._numbered_lines():
             if line.startswith("#") or not line.strip():
                 continue
@@ -169,8 +168,7 @@ class CsvDays:
             if not self.header:
                 self.header = header_of(line)
                 place = self._place(date_columns)
-                if chosen is not None:
-                    chosen.under(self.header)
+                chosen.under(self.header if self._symbol else ())
                 continue
             day = days.of(fields[place] if place < len(fields) else "", row)
             if day != before or row != known + 1:
@@ -178,13 +176,12 @@ class CsvDays:
             before, known = day, row
             if day is None:
                 odd.append(row)
-            elif chosen is None or chosen.has(row, fields):
+            elif chosen.has(row, fields):
                 self._add(day, begins, row, begun)
         if not self.header:
             raise refusal(refused(self.path.name, 1, "the file is empty"))
-        if chosen is not None:
-            self.others = frozenset(chosen.others)
-            self.findings += chosen.findings(self.path.name)
+        self.others = frozenset(chosen.others)
+        self.findings += chosen.findings(self.path.name)
         if odd:
             self._tell_odd(odd, self.header[place], days.first_odd)
         self._tell_end(line, row, day)

@@ -6,6 +6,7 @@ changes follow those of the underlying. When they follow it an hour shifted, and
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -47,7 +48,7 @@ def with_parity(day: HistoryDay, line: ForwardLine | None, file: File, level: fl
         return day
     text = f"by put-call parity the forward is {forward:.2f}, {low:.2f} to {high:.2f} by the level {level:g}: "
     finding = finding_text(file, 0, f"{text}quotes and level are of other times")
-    return replaced(day, findings=(*day.findings, finding))
+    return replace(day, findings=(*day.findings, finding))
 
 
 def parity(day: HistoryDay) -> ForwardLine | None:
@@ -91,12 +92,6 @@ def forwards(day: HistoryDay) -> dict[tuple[date, str], tuple[float, float, floa
             discount = min(max(-float(slope), 1e-9), 1.0)
             found[expiry, trading_class] = (float(-rest / slope), discount, (expiry - day.date).days / 365.0)
     return found
-
-
-def replaced(day: HistoryDay, **changes: object) -> HistoryDay:
-    """Return a session with some fields changed."""
-    names = HistoryDay.__dataclass_fields__
-    return HistoryDay(**{name: changes.get(name, getattr(day, name)) for name in names})  # type: ignore[arg-type]
 
 
 # --- Calls and puts of the same strike near the money
@@ -242,6 +237,13 @@ _SURE = 0.15
 """How far the logarithm of a factor may lie from a whole power of ten."""
 _INSTANTS = 16
 """Instants of a session whose prices are compared with strikes at most."""
+
+
+def misfits(times: Columns, level: Columns, terms: PairTerms, columns: Mapping[str, Columns]) -> list[str]:
+    """Return in words why quotes are not of these levels: an hour apart, or prices in another unit than strikes."""
+    pairs = near_pairs(terms, level)
+    found = (hour_off(times, level, pairs, columns), scaled(pairs, columns), is_wrong_scale(terms, level, columns))
+    return [words for words in found if words is not None]
 
 
 def is_wrong_scale(terms: PairTerms, level: Columns, columns: Mapping[str, Columns]) -> str | None:

@@ -61,27 +61,23 @@ def read_even(path: Path) -> Rows | None:
         return None
     with whole(path):  # its footer has no checksum of its own
         known = _known(schema.metadata)
-        if not known.options or metadata.num_rows != len(known.times) * known.options:
-            return None
         groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-        if groups[0].num_rows != known.options or not _agrees(schema, groups, known):
+        if not _agrees(schema, groups, known, metadata.num_rows):
             return None
         is_arrow = str(metadata.created_by).startswith(_ARROW)
         names = [name for name in BY_QUOTE if name in schema.names]
-        unknown = [name for name in names if name not in names[:2] and _is_unknown(schema, groups, name, is_arrow)]
+        unknown = [name for name in names[2:] if _is_unknown(schema, groups, name, is_arrow)]
         quotes = opened.read(columns=[name for name in names if name not in unknown], use_threads=False)
-    table, nothing = ArrowTable(partition_value(path), quotes), np.broadcast_to(np.nan, (metadata.num_rows,))
+    file, times = partition_value(path), known.times / 1e6
+    table, nothing = ArrowTable(file, quotes), np.broadcast_to(np.nan, (metadata.num_rows,))
     values = {name: nothing if name in unknown else table.numbers(name) for name in names}
-    times = known.times / 1e6
     if known.parts is None:
         symbol, classes, numbers = _first(path, opened, quotes.select(names[:2]).slice(0, known.options), times[0])
     else:
         symbol, classes = known.symbol, tuple(dict.fromkeys(trading_class for trading_class, *_ in known.parts))
         with whole(path):
             numbers = np.concatenate([*_numbers(symbol, classes, known.parts)])
-    return Rows(
-        file=partition_value(path), symbol=symbol, classes=classes, index=GridIndex(times, numbers), values=values
-    )
+    return Rows(file=file, symbol=symbol, classes=classes, index=GridIndex(times, numbers), values=values)
 
 
 def _known(told: Mapping[bytes, bytes]) -> _Known:
@@ -135,22 +131,27 @@ def _is_unknown(schema: Any, groups: list[Any], name: str, is_arrow: bool) -> bo
     return True
 
 
-def _agrees(schema: Any, groups: list[Any], known: _Known) -> bool:
-    """Say whether the first and the last time of each group, and the outer strikes, are those of the whole."""
+def _agrees(schema: Any, groups: list[Any], known: _Known, rows: int) -> bool:
+    """Say whether there are so many rows, and the outer times and strikes of each group are those of the whole."""
     arrow, _ = pyarrow()
-    place, times = schema.get_field_index("time"), known.times
+    times, place = known.times, schema.get_field_index("time")
+    if not known.options or rows != len(times) * known.options or groups[0].num_rows != known.options:
+        return False
     if place < 0 or len(groups) > 2 or schema.field(place).type != arrow.timestamp("us", tz="UTC"):
         return False
-    found = [group.column(place).statistics for group in groups]
-    if any(each is None or not each.has_min_max for each in found):
-        return False
-    edges = [value for each in found for value in (each.min_raw, each.max_raw)]
     expected = [times[0], times[0], times[1], times[-1]] if len(groups) == 2 else [times[0], times[-1]]
-    if edges != [int(each) for each in expected]:
+    if _edges(groups, place, "min_raw", "max_raw") != [int(each) for each in expected]:
         return False
     if known.parts is None:
         return True
     strikes = [strike for *_, each in known.parts for strike in each]
-    outer, at = [min(strikes), max(strikes)], schema.get_field_index("strike")
-    told = [group.column(at).statistics for group in groups] if at >= 0 else [None]
-    return all(each is not None and each.has_min_max and [each.min, each.max] == outer for each in told)
+    edges = _edges(groups, schema.get_field_index("strike"), "min", "max")
+    return edges == [min(strikes), max(strikes)] * len(groups)
+
+
+def _edges(groups: list[Any], place: int, *ends: str) -> list[Any] | None:
+    """Return the ends of a column by what each group says of it; None where one does not say."""
+    told = [group.column(place).statistics for group in groups] if place >= 0 else [None]
+    if any(each is None or not each.has_min_max for each in told):
+        return None
+    return [getattr(each, end) for each in told for end in ends]

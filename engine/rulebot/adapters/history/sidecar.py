@@ -10,6 +10,7 @@ were streamed. What has no file nobody told; docs/history-data.md has their colu
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from itertools import groupby, pairwise
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -54,6 +55,7 @@ NAMES = ("levels", BARS, LISTINGS, MOVES, HALTS, HOURS, IMPLIED, RAN)
 """What stands before `.parquet` in the names of files that are no chains."""
 SETTLED = "*.settled.csv"
 _PRICES = ("open", "high", "low", "close", "volume", "average")
+_prices_of = attrgetter(*_PRICES)
 _RIGHTS = frozenset(right.value for right in Right)
 _YEARS = 40 * 366 * 86400.0
 """Seconds beside its session at which an instant is none, and may be more than a date can tell."""
@@ -124,78 +126,65 @@ def tables(day: HistoryDay, implied: Mapping[str, Sequence[float]]) -> dict[str,
     implied: 30-day volatilities at the close of sessions before, oldest first, by symbol. Raises: StoreError without
     pyarrow.
     """
-    arrow, _ = pyarrow()
-    found = {}
+    found: dict[str, Any] = {}
     if day.bars is not None:
-        found[BARS] = _bars_table(arrow, day.bars)
+        found[BARS] = _table(f"time symbol seconds known_until begin {' '.join(_PRICES)}", _bar_rows(day.bars))
     if day.listings is not None:
-        found[LISTINGS] = _listings_table(arrow, day.listings.values())
+        found[LISTINGS] = _table(f"symbol trading_class last_day strikes {STEPS}", _listing_rows(day.listings.values()))
     if day.moves:
-        found[MOVES] = arrow.table(
-            {
-                "time": _times(arrow, [each.at.timestamp() for each in day.moves]),
-                "symbol": arrow.array([each.symbol for each in day.moves], type=arrow.string()),
-                "expiry": arrow.array([each.expiry for each in day.moves], type=arrow.date32()),
-                "points": arrow.array([each.points for each in day.moves], type=arrow.float64()),
-            }
-        )
+        rows = ((each.at.timestamp(), each.symbol, each.expiry, each.points) for each in day.moves)
+        found[MOVES] = _table("time symbol expiry points", rows)
     if day.halts:
-        found[HALTS] = _halts_table(arrow, day.halts)
+        found[HALTS] = _table("time symbol trading_class right last_day strike", _halt_rows(day.halts))
     if day.hours:
-        found[HOURS] = arrow.table(
-            {
-                "time": _times(arrow, [each.at.timestamp() for each in day.hours]),
-                "symbol": arrow.array([each.symbol for each in day.hours], type=arrow.string()),
-                "hours": arrow.array([each.hours.words for each in day.hours], type=arrow.string()),
-            }
-        )
+        told = ((each.at.timestamp(), each.symbol, each.hours.words) for each in day.hours)
+        found[HOURS] = _table("time symbol hours", told)
     if day.ran is not None:
-        found[RAN] = arrow.table({"bot": arrow.array(sorted(day.ran), type=arrow.string())})
+        found[RAN] = _table("bot", ((bot,) for bot in sorted(day.ran)))
     if any(implied.values()):
-        symbols = [symbol for symbol, values in implied.items() for _ in values]
-        numbers = [value for values in implied.values() for value in values]
-        found[IMPLIED] = arrow.table({"symbol": arrow.array(symbols, type=arrow.string()), "iv": arrow.array(numbers)})
+        found[IMPLIED] = _table("symbol iv", ((symbol, iv) for symbol, values in implied.items() for iv in values))
     return found
 
 
-def _bars_table(arrow: Any, bars: Mapping[tuple[str, int], ToldBars]) -> Any:
-    """Return a row for each bar each time it was told; where there was none yet, a row without one."""
-    rows = [
-        (at, symbol, seconds, known.known_until, bar)
-        for (symbol, seconds), told in bars.items()
-        for at, known in sorted(dict(told).items())  # of two at one instant the later one counts
-        for bar in known.bars or (None,)
-    ]
-    begins = [None if bar is None else bar.at for *_, bar in rows]
-    columns = {
-        "time": _times(arrow, [row[0] for row in rows]),
-        "symbol": arrow.array([row[1] for row in rows], type=arrow.string()),
-        "seconds": arrow.array([row[2] for row in rows], type=arrow.int32()),
-        "known_until": _times(arrow, [row[3] for row in rows]),
-        "begin": _times(arrow, begins),
+def _table(names: str, rows: Iterable[Sequence[object]]) -> Any:
+    """Return rows as a table. names: of its columns, parted by blanks. Units: times in epoch seconds."""
+    arrow, _ = pyarrow()
+    kinds = {
+        **dict.fromkeys(("expiry", "last_day"), arrow.date32()),
+        **dict.fromkeys((*_PRICES, "points", "strike", "iv"), arrow.float64()),
+        "strikes": arrow.list_(arrow.float64()),
+        "seconds": arrow.int32(),
     }
-    for name in _PRICES:
-        values = [None if bar is None else getattr(bar, name) for *_, bar in rows]
-        columns[name] = arrow.array(values, type=arrow.float64())
-    return arrow.table(columns)
-
-
-def _listings_table(arrow: Any, listings: Iterable[Listing]) -> Any:
-    rows = [
-        (each.symbol, each.trading_class, expiry, each.strikes.get(expiry) if expiry else None, _told_steps(each.ticks))
-        for each in listings
-        for expiry in each.expiries or (None,)
-    ]
-    strikes = [None if row[3] is None else [float(strike) for strike in row[3]] for row in rows]
+    values = list(rows)
+    columns: dict[str, Any] = {name: [row[place] for row in values] for place, name in enumerate(names.split())}
     return arrow.table(
         {
-            "symbol": arrow.array([row[0] for row in rows], type=arrow.string()),
-            "trading_class": arrow.array([row[1] for row in rows], type=arrow.string()),
-            "last_day": arrow.array([row[2] for row in rows], type=arrow.date32()),
-            "strikes": arrow.array(strikes, type=arrow.list_(arrow.float64())),
-            STEPS: arrow.array([row[4] for row in rows], type=arrow.string()),
+            name: _times(arrow, column) if name in _TIMES else arrow.array(column, kinds.get(name, arrow.string()))
+            for name, column in columns.items()
         }
     )
+
+
+_TIMES = ("time", "known_until", "begin")
+
+
+def _bar_rows(bars: Mapping[tuple[str, int], ToldBars]) -> Iterator[Sequence[object]]:
+    """Yield a row for each bar each time it was told; where there was none yet, a row without one."""
+    for (symbol, seconds), told in bars.items():
+        for at, known in sorted(dict(told).items()):  # of two at one instant the later one counts
+            for bar in known.bars or (None,):
+                of_bar = (None,) * (1 + len(_PRICES)) if bar is None else (bar.at, *_prices_of(bar))
+                yield at, symbol, seconds, known.known_until, *of_bar
+
+
+def _listing_rows(listings: Iterable[Listing]) -> Iterator[Sequence[object]]:
+    """Yield a row for each expiry; of a class without any a row without one."""
+    for each in listings:
+        steps = _told_steps(each.ticks)
+        for expiry in each.expiries or (None,):
+            strikes = each.strikes.get(expiry) if expiry else None
+            listed = None if strikes is None else [*map(float, strikes)]
+            yield each.symbol, each.trading_class, expiry, listed, steps
 
 
 def _told_steps(ticks: TickRule | None) -> str | None:
@@ -203,25 +192,16 @@ def _told_steps(ticks: TickRule | None) -> str | None:
     return None if ticks is None else " ".join(f"{edge:f} {step:f}" for edge, step in ticks.steps)
 
 
-def _halts_table(arrow: Any, halts: Halts) -> Any:
-    """Return a row for each contract that is halted from an instant on; where none is any more, a row without one."""
-    rows = [(at, each) for at, halted in halts for each in sorted(halted, key=str) or (None,)]
-    options = [each if isinstance(each, Option) else None for _, each in rows]
-    texts = {
-        "symbol": [None if each is None else each.symbol for _, each in rows],
-        "trading_class": [None if each is None else each.trading_class for each in options],
-        "right": [None if each is None else each.right.value for each in options],
-    }
-    return arrow.table(
-        {
-            "time": _times(arrow, [at for at, _ in rows]),
-            **{name: arrow.array(values, type=arrow.string()) for name, values in texts.items()},
-            "last_day": arrow.array([None if each is None else each.expiry for each in options], type=arrow.date32()),
-            "strike": arrow.array(
-                [None if each is None else float(each.strike) for each in options], type=arrow.float64()
-            ),
-        }
-    )
+def _halt_rows(halts: Halts) -> Iterator[Sequence[object]]:
+    """Yield a row for each contract that is halted from an instant on; where none is any more, a row without one."""
+    for at, halted in halts:
+        for each in sorted(halted, key=str):
+            if isinstance(each, Option):
+                yield at, each.symbol, each.trading_class, each.right.value, each.expiry, float(each.strike)
+            else:
+                yield at, each.symbol, *(None,) * 4
+        if not halted:
+            yield at, *(None,) * 5
 
 
 def _times(arrow: Any, at: Sequence[float | None]) -> Any:

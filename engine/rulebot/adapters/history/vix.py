@@ -77,21 +77,19 @@ def expiry_variance(strikes: Strikes, years: float, rate: float) -> float | None
     both = {strike: sides for strike, sides in strikes.items() if len(sides) == 2}
     if len(both) < 2:
         return None
-    mids = {strike: {right: sum(sides[right]) / 2.0 for right in Right} for strike, sides in both.items()}
+    calls, puts = ({strike: sum(sides[right]) / 2.0 for strike, sides in both.items()} for right in Right)
     grown = exp(rate * years)
-    closest = min(mids, key=lambda strike: abs(mids[strike][Right.CALL] - mids[strike][Right.PUT]))
-    forward = closest + grown * (mids[closest][Right.CALL] - mids[closest][Right.PUT])
-    below = [strike for strike in mids if strike <= forward]
-    if not below:
+    closest = min(both, key=lambda strike: abs(calls[strike] - puts[strike]))
+    forward = closest + grown * (calls[closest] - puts[closest])
+    base = max((strike for strike in both if strike <= forward), default=None)
+    if base is None:
         return None
-    base = max(below)
-    puts = _side(strikes, [each for each in sorted(strikes, reverse=True) if each < base], Right.PUT)
-    calls = _side(strikes, [each for each in sorted(strikes) if each > base], Right.CALL)
-    if not puts or not calls:
+    below = _side(strikes, sorted((each for each in strikes if each < base), reverse=True), Right.PUT)
+    above = _side(strikes, sorted(each for each in strikes if each > base), Right.CALL)
+    if not below or not above:
         return None
-    chosen = {base: (mids[base][Right.CALL] + mids[base][Right.PUT]) / 2.0, **puts, **calls}
-    k = np.array(sorted(chosen))
-    price = np.array([chosen[strike] for strike in k.tolist()])
+    chosen = {base: (calls[base] + puts[base]) / 2.0, **below, **above}
+    k, price = np.array(sorted(chosen.items())).T
     gap = np.gradient(k)
     gap[1:-1] = (k[2:] - k[:-2]) / 2.0
     total = 2.0 / years * grown * float((gap / k**2 * price).sum())

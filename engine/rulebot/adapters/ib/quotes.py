@@ -38,6 +38,8 @@ _HALTED = ("49", "90")
 _DIVIDENDS = "59"
 _DELAYED_QUOTES = frozenset(("66", "67", "69", "70", "74"))
 UNSET_GREEK = -2
+_MODELS = ("13", "83")
+"""Kinds of computation: the model's own, and the delayed one."""
 
 Shown = tuple[float, float, float, float, float]
 """What a row shows: bid, ask, their sizes, and the last price."""
@@ -53,7 +55,9 @@ class LineState(NamedTuple):
 
 
 def _is_contrary(contract: Contract | None, delta: float) -> bool:
-    """Say whether an option cannot have this delta: a put's is never above 0, a call's never below."""
+    """Say whether an option cannot have this delta: a put's is -1 to 0, a call's 0 to 1."""
+    if not -1 <= delta <= 1:
+        return True
     return delta != 0 and isinstance(contract, Option) and (delta > 0) is (contract.right is Right.PUT)
 
 
@@ -340,8 +344,7 @@ class QuoteColumns:
 
         def model(fields: list[str]) -> None:
             try:
-                kind = fields[2]
-                if kind != "13" and kind != "83":
+                if fields[2] not in _MODELS:
                     return
                 row = rows.get(fields[1])
                 if row is None:
@@ -352,7 +355,7 @@ class QuoteColumns:
                     return
                 iv, delta, price = number(fields[4]), number(fields[5]), number(fields[6])
                 gamma, vega, theta = number(fields[8]), number(fields[9]), number(fields[10])
-                sound = iv > 0 <= price and gamma >= 0 <= vega and -1 <= delta <= 1 and theta != -2
+                sound = iv > 0 <= price and gamma >= 0 <= vega and theta != -2
                 if sound and not _is_contrary(contracts[row], delta) and iv + price + gamma + vega + theta < huge:
                     ivs[row] = iv
                     deltas[row] = delta

@@ -6,8 +6,8 @@ alone, so a dead line looks like a quiet one. What has been silent for so long t
 nothing when it is asked for anew; it counts again once it shows something else than before (`Quotes.goes_on`).
 """
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Collection, Iterable
+from datetime import date, datetime
 from math import inf
 
 from rulebot.adapters.ib.contracts import subscription, subscriptions_of_all
@@ -73,17 +73,33 @@ class StaleLines:
         if at - self._looked < LOOKS or (FEED_SILENCE < heard < WHOLE_FEED and not self._of_farm):
             return []
         self._looked = at
-        if self._session is None or self._session.date != exchange_date(now):
-            self._session = session_on(exchange_date(now))
-        if self._session is None or not self._session.is_on(now):
+        session = self._session_of(exchange_date(now))
+        if session is None or not session.is_on(now):
             return []
         if heard >= WHOLE_FEED and board.alive_at != self._none_since:
             self._none_speaks(board.alive_at)
         is_usual = not (self._of_farm or self._tries)
         if is_usual and at < self._none_until:
             return []
+        found, last = self._silent(board, at, session.open.timestamp(), set(except_for))
+        self._none_until = last - LOOKS if is_usual else 0.0
+        if not self._of_farm:
+            del found[AT_ONCE:]
+        for contract in found:
+            self._tries[contract] = self._tries.get(contract, 0) + 1
+        return found
+
+    def _session_of(self, day: date) -> Session | None:
+        if self._session is None or self._session.date != day:
+            self._session = session_on(day)
+        return self._session
+
+    def _silent(
+        self, board: Board, at: float, opened: float, refused: Collection[Contract]
+    ) -> tuple[list[Contract], float]:
+        """Return the lines that have been silent for too long, and when the first of all is silent for so long."""
         left_alone = set.union(board.frozen, board.halted, *board.unsettled[:2])
-        refused, opened, found, last = set(except_for), self._session.open.timestamp(), [], inf
+        found, last = [], inf
         for contract, asked in self._asked.items():
             row = board.rows.get(contract, -1)
             spoke = 0.0 if row < 0 else _spoke(board, row, asked)
@@ -97,12 +113,7 @@ class StaleLines:
                 self._of_farm.discard(contract)
             if at - since > self._patience(contract):
                 found.append(contract)
-        self._none_until = last - LOOKS if is_usual else 0.0
-        if not self._of_farm:
-            del found[AT_ONCE:]
-        for contract in found:
-            self._tries[contract] = self._tries.get(contract, 0) + 1
-        return found
+        return found, last
 
     def _patience(self, contract: Contract) -> float:
         usual = AFTER_FARM if contract in self._of_farm else usual_age(contract)

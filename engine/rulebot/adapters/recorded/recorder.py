@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from datetime import date, datetime, timedelta
 from datetime import time as clock
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 from threading import Event as Flag
 from typing import Any, NamedTuple
@@ -259,22 +259,18 @@ class Recorder:
 
     def _copy_board(self, at: datetime) -> None:
         """Note what has changed on the board since the last time."""
-        board = self._board
-        quoted, traded, modelled, touched = board.unsettled
-        rows = board.unread | self._taken_before
+        board, when = self._board, micros(at)
+        rows = board.unread.union(self._taken_before, *board.unsettled)
         self._taken_before.clear()
-        if quoted or traded or modelled or touched:
-            rows = rows | quoted | traded | modelled | touched
-        when = micros(at)
         if board.version != self._version:
             self._note_contracts(when)
             rows = {row for row, contract in enumerate(board.contracts) if contract is not None}
-        marked = self._marked
-        if marked is None or board.frozen != marked[0] or board.halted != marked[1]:
-            self._marked = frozenset(board.frozen), frozenset(board.halted)
-            self._items.append(_Item("f", when, self._marked))
+        marked = frozenset(board.frozen), frozenset(board.halted)
+        if marked != self._marked:
+            self._marked = marked
+            self._items.append(_Item("f", when, marked))
         alive = board.alive_at
-        if not rows and (alive == self._alive or alive != alive):
+        if not rows and (alive == self._alive or isnan(alive)):
             return
         self._alive = alive
         known = sorted(rows)
