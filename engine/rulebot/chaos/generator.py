@@ -491,11 +491,15 @@ def _documents(seed: int, desk: LoadedBots, kinds: Sequence[str], stretch: TimeS
     of_parents = [kind for kind in kinds if kind in OF_EXTENDED]
     chance = Random(f"documents {seed}")
     is_asked = set(kinds) <= {*DOCUMENTS, *CRASHES}
+
+    def is_drawn(chosen: Sequence[str], share: float) -> bool:
+        return bool(chosen) and (is_asked or chance.random() < share)
+
     changes: list[Reload] = []
-    if of_limits and (is_asked or chance.random() < 1 / 3):
+    if is_drawn(of_limits, 1 / 3):
         instants = _instants(chance, stretch, chance.choice((1, 2, 2, 3, 4)))
         changes += of_account(chance, of_limits, desk.account_text, instants)
-    if of_parents and (is_asked or chance.random() < 1 / 4):
+    if is_drawn(of_parents, 1 / 4):
         instants = _instants(chance, stretch, chance.choice((1, 1, 2)))
         changes += of_extended(chance, of_parents, {text.name: text.text for text in desk.texts}, instants)
     ends = [end for each in changes for end in _end_of_change(chance, kinds, each.at, stretch)]

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -255,20 +255,27 @@ def _settled(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
     told, grids = told_of(day), grids_told(day)
     for position in day.positions.values():
         if not position.is_frozen:
-            bot = aftermath.governing(position, desk)
-            live = [order for order in day.orders.values() if order.is_of(position.id) and order.status.is_live]
-            if position.id not in told:
-                yield from _between(position, live, bot, outside.last)
-            if position.state == "open":
-                yield from _unwatched(position, live, bot, outside.last, None if position.id in told else grids)
-            if position.state == "open" and not position.common.is_flat:
-                yield from _overdue(position, bot, day, outside.last)
+            yield from _settled_position(position, aftermath, desk, told, grids)
     yield from _held_otherwise(day, outside.last)
     yield from taken_over_without_end(day)
     excused = _excused(day, told)
     yield from (each for each in without_partner(day) if each.partition(" ")[0] not in excused)
     if aftermath.storm.ends_with_day:
         yield from orders_outlived(day, outside)
+
+
+def _settled_position(
+    position: Position, aftermath: ChaosResult, desk: LoadedBots, told: Collection[str], grids: Grids
+) -> Iterator[str]:
+    """Return the same of one position. told: those of which a person knows."""
+    day, now, bot = aftermath.day, aftermath.outside.last, aftermath.governing(position, desk)
+    live = [order for order in day.orders.values() if order.is_of(position.id) and order.status.is_live]
+    if position.id not in told:
+        yield from _between(position, live, bot, now)
+    if position.state == "open":
+        yield from _unwatched(position, live, bot, now, None if position.id in told else grids)
+        if not position.common.is_flat:
+            yield from _overdue(position, bot, day, now)
 
 
 def _excused(day: CheckedDay, told: Iterable[str]) -> set[str]:

@@ -29,7 +29,7 @@ from rulebot.documents.reload_specs import told_limits
 from rulebot.model.cause import Halt
 from rulebot.model.money import ZERO, dollars
 from rulebot.model.order import Order, OrderStatus, Purpose
-from rulebot.model.position import Position
+from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import exchange_date, session_from, trades_no_more
 from rulebot.model.values import dataclass
 from rulebot.record.codec import decode, encode
@@ -418,16 +418,14 @@ class _Watch:
         lost = without_cover(position)
         if not (is_each or lost):
             return False
-        session = session_from(exchange_date(at))
         orders = [order for order in self._orders.values() if order.is_of(position.id) and order.status.is_live]
         if any(order.purpose in GUARDING and not order.is_working for order in orders):
             return False
-        shorts = (leg for leg in position.common.legs if leg.sign < 0 and leg.held > 0)
         closing = self._closing(position, orders)
         return any(
             guarded(orders, position, leg) < (leg.held if is_each else lost.get(leg.name, 0))
-            for leg in shorts
-            if leg.name not in closing and not trades_no_more(leg.option.expiry, session, at)
+            for leg in _short_legs(position, at)
+            if leg.name not in closing
         )
 
     def _closing(self, position: Position, orders: Sequence[Order]) -> set[str]:
@@ -470,6 +468,13 @@ def _starting(records: Sequence[Record]) -> set[int]:
                 found.add(place)
                 place -= 1
     return found
+
+
+def _short_legs(position: Position, at: datetime) -> list[PositionLeg]:
+    """Return the legs that are sold, held and still traded."""
+    session = session_from(exchange_date(at))
+    shorts = (leg for leg in position.common.legs if leg.sign < 0 and leg.held > 0)
+    return [leg for leg in shorts if not trades_no_more(leg.option.expiry, session, at)]
 
 
 # --- Whether each position is entered and left by the text that governs it, in a trial whose specs change

@@ -6,7 +6,7 @@ SQLite's own.
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -372,21 +372,26 @@ SOON = (0, 0, 5, 60)
 def with_acts_beside(storm: ChaosScenario, kinds: Sequence[str]) -> ChaosScenario:
     """Return a trial with what happens beside its open positions, of these kinds."""
     chance = Random(f"while open {storm.seed}")
-    quantity = chance.choice(QUANTITIES)
+    storm = replace(storm, quantity=chance.choice(QUANTITIES))
     able = [kind for kind in WHILE_OPEN if kind in kinds]
-    storm = replace(storm, quantity=quantity)
     if not able or chance.random() >= SHARE:
         return storm
     chosen = [chance.choice(able) for _ in range(chance.choice((1, 1, 2, 3)))]
-    own, of_gateway = [kind for kind in chosen if kind in OWN_ACTS], [kind for kind in chosen if kind not in OWN_ACTS]
-    acts = [_act(chance, kind, storm) for kind in own]
-    faults = [_fault(chance, kind, storm) for kind in of_gateway]
-    if people := [kind for kind in able if kind in PEOPLE]:
-        faults += [_soon_after(chance, people, act, storm) for act in acts if act.kind in STORE]
-    if storm.lockstep and {STALL, *CLOCKS}.intersection(chosen):
+    acts = [_act(chance, kind, storm) for kind in chosen if kind in OWN_ACTS]
+    faults = [_fault(chance, kind, storm) for kind in chosen if kind not in OWN_ACTS]
+    faults += _by_people(chance, able, acts, storm)
+    of_clocks = {*CLOCKS}.intersection(chosen)
+    if storm.lockstep and (of_clocks or STALL in chosen):
         storm = replace(storm, lockstep=False, delay=chance.choice(DELAYS))
-    storm = replace(storm, tells_time=bool({*CLOCKS}.intersection(chosen)))
-    return replace(storm, acts=(*storm.acts, *acts), faults=(*storm.faults, *faults))
+    return replace(storm, tells_time=bool(of_clocks), acts=(*storm.acts, *acts), faults=(*storm.faults, *faults))
+
+
+def _by_people(
+    chance: Random, able: Sequence[str], acts: Iterable[OperatorAction], storm: ChaosScenario
+) -> list[Entry]:
+    """Return an act of a person after each failure of the store."""
+    people = [kind for kind in able if kind in PEOPLE]
+    return [_soon_after(chance, people, act, storm) for act in acts if people and act.kind in STORE]
 
 
 def _seconds_in(chance: Random, storm: ChaosScenario) -> timedelta:

@@ -66,25 +66,31 @@ def fitted(
     and after that what gives `wanted` options the deltas of then, by which strikes are chosen; else the last one known.
     smile: above it at other strikes. known: of minutes of which it is known, and not looked for.
     """
-    sold = [leg.option for each in held for leg in each.legs if leg.sign < 0 and leg.option in wanted]
+    chosen = _sold(held, wanted) or wanted
     series: list[float] = []
     entries: dict[str, float] = {}
+
+    def of_position(position: Position, number: int, now: float, last: float) -> float | None:
+        legs = [(leg.option, leg.sign * leg.ratio) for leg in position.legs if leg.option.symbol == symbol]
+        before = max(number - 1, 0)
+        then = (session.open + MINUTE * before).timestamp()
+        entry = entries.setdefault(position.id, _worth(legs, spots[before], then, last, smile))
+        paid = float(-(position.entry_price or 0))
+        scale = entry / paid if paid and len(legs) == len(position.legs) else 1.0
+        return _fitted_price(legs, quotes[number], spots[number], now, scale, last, smile)
+
     for number, seen in enumerate(quotes):
         now, last = (session.open + MINUTE * number).timestamp(), series[-1] if series else usual
-        found = None
         position = next((each for each in held if _is_open(each, now)), None)
-        if position is not None:
-            legs = [(leg.option, leg.sign * leg.ratio) for leg in position.legs if leg.option.symbol == symbol]
-            before = max(number - 1, 0)
-            then = (session.open + MINUTE * before).timestamp()
-            entry = entries.setdefault(position.id, _worth(legs, spots[before], then, last, smile))
-            paid = float(-(position.entry_price or 0))
-            scale = entry / paid if paid and len(legs) == len(position.legs) else 1.0
-            found = _fitted_price(legs, seen, spots[number], now, scale, last, smile)
-        found = known.get(number) or found or _fitted_delta(sold or wanted, seen, spots[number], now, smile)
+        found = None if position is None else of_position(position, number, now, last)
+        found = known.get(number) or found or _fitted_delta(chosen, seen, spots[number], now, smile)
         series.append(found or (series[-1] if series else nan))
     first = next((each for each in series if each == each), usual)
     return [each if each == each else first for each in series]
+
+
+def _sold(held: Sequence[Position], wanted: Sequence[Option]) -> list[Option]:
+    return [leg.option for each in held for leg in each.legs if leg.sign < 0 and leg.option in wanted]
 
 
 def of_opening_move(points: float, expiry: date, session: Session, spot: float) -> float | None:
@@ -410,33 +416,39 @@ def _market(
     own = [option for option in _legs(found, watch, session) if str(option) in watch.board]
     read = [(option.symbol, watch.board[str(option)]) for option in own]
     minute = int((watch.at - session.open) / MINUTE)
-    counted = {symbol for symbol, extra in plan.needs.extras if extra is Extra.COUNTS}
     scale = {symbol: _scale(watch, symbol, series[minute]) for symbol, series in volatilities.items()}
     main = plan.underlyings[0]
     recorded = _realised(found, plan, main)
+    closes = {symbol: watch.board.get(symbol, {}).get("previous_close") for symbol in watch.levels}
     return MarketSeen(
         levels={symbol: tuple(levels) for symbol, levels in watch.levels.items()},
         volatilities=volatilities,
         smiles={symbol: each.smile for symbol, each in smiles.items()},
         expiries=dict(_expiries(found, plan, session)),
-        previous={
-            symbol: close
-            for symbol in watch.levels
-            if (close := watch.board.get(symbol, {}).get("previous_close")) is not None
-        },
+        previous={symbol: close for symbol, close in closes.items() if close is not None},
         widths=_least(((symbol, _width(each)) for symbol, each in read), most=True),
-        counts={
-            name: _least((symbol, each[name]) for symbol, each in read if symbol in counted)
-            for name in ("volume", "open_interest")
-        },
-        implied_days={
-            symbol: tuple(each * 100.0 * scale.get(symbol, 1.0) for each in found.state.market.facts.implied[symbol])
-            for symbol in plan.needs.implied
-            if found.state.market.facts.implied.get(symbol)
-        },
+        counts=_counts(plan, read),
+        implied_days=dict(_implied_days(found, plan, scale)),
         rv=None if recorded is None else recorded * scale.get(main, 1.0),
         note=note,
     )
+
+
+def _counts(plan: Plan, read: Sequence[tuple[str, Mapping[str, float | None]]]) -> dict[str, dict[str, float]]:
+    """Return the least volume and open interest among the legs, by symbol, where the bot reads them."""
+    counted = {symbol for symbol, extra in plan.needs.extras if extra is Extra.COUNTS}
+    return {
+        name: _least((symbol, each[name]) for symbol, each in read if symbol in counted)
+        for name in ("volume", "open_interest")
+    }
+
+
+def _implied_days(found: Replayed, plan: Plan, scale: Mapping[str, float]) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """Yield volatilities of sessions before in percent, by symbol, where the bot reads them."""
+    implied = found.state.market.facts.implied
+    for symbol in plan.needs.implied:
+        if implied.get(symbol):
+            yield symbol, tuple(each * 100.0 * scale.get(symbol, 1.0) for each in implied[symbol])
 
 
 def _expiries(found: Replayed, plan: Plan, session: Session) -> Iterator[tuple[str, tuple[date, ...]]]:

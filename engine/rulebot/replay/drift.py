@@ -380,15 +380,12 @@ def _trades(
     session: Session, done: State, stood: StateAt, known: RecordedDay, natural: Rerun | None
 ) -> Iterator[SpecDrift]:
     close, would = session.close, known.walked.state or done
-    seen = known.until or close
     over = {name for name, each in stood.state.positions.by_id.items() if each.closed_at is not None}
     states = done, would, None if natural is None else natural.state
     differing: set[str] = set()
     held_on: set[str] = set()
     for found in together(session.date, *states):
-        by_one = len({each.exit_reason for each in (found.done, found.would) if each is not None}) == 1
-        sides = zip(states, found[1:], strict=True)
-        trio = TradeMatch(found.bot, *(_as_left(state, each, by_one=by_one) for state, each in sides))
+        trio = _as_left(states, found)
         beside = None
         if natural is not None and not _hears_hooks(stood.program, trio.bot):
             beside = _known_beside(trio, _at_natural(trio, close, known.walked, natural), held_on)
@@ -396,27 +393,35 @@ def _trades(
             continue
         if trio.done is not None and trio.done.id in over:
             continue  # it was another run's: nothing of it is in this recording
-        what, at = _judged(trio.done, trio.would, close, trio.could, known.until)
-        made = _made(done, trio.done, seen)
-        lacks = "" if trio.would is None or what is DriftKind.SAME else lacking(trio.would, known.walked)
-        is_known = not lacks and what is not DriftKind.CUT
-        trade = SpecDrift(
-            bot=trio.bot,
-            what=what,
-            at=at,
-            done=_words(done, trio.done),
-            would=_words(would, trio.would, lacks),
-            made=made,
-            would_make=made if what is DriftKind.SAME else _made(would, trio.would, seen) if is_known else None,
-            position="" if trio.done is None else trio.done.id,
-            natural=beside,
-            is_known=is_known,
-        )
-        if what is not DriftKind.SAME:
+        trade = _trade(trio, done, would, known, close, beside)
+        if trade.what is not DriftKind.SAME:
             trade = _with_causes(trade, trio, known, is_after=trio.bot in differing)
         if trade.differs:
             differing.add(trio.bot)
         yield trade
+
+
+def _trade(
+    trio: TradeMatch, done: State, would: State, known: RecordedDay, close: datetime, beside: AtNatural | None
+) -> SpecDrift:
+    """Return one trade as it was done beside what the texts would have made of it, without causes."""
+    what, at = _judged(trio.done, trio.would, close, trio.could, known.until)
+    seen = known.until or close
+    made = _made(done, trio.done, seen)
+    lacks = "" if trio.would is None or what is DriftKind.SAME else lacking(trio.would, known.walked)
+    is_known = not lacks and what is not DriftKind.CUT
+    return SpecDrift(
+        bot=trio.bot,
+        what=what,
+        at=at,
+        done=_words(done, trio.done),
+        would=_words(would, trio.would, lacks),
+        made=made,
+        would_make=made if what is DriftKind.SAME else _made(would, trio.would, seen) if is_known else None,
+        position="" if trio.done is None else trio.done.id,
+        natural=beside,
+        is_known=is_known,
+    )
 
 
 def _not_entered(
@@ -451,16 +456,21 @@ def _not_entered(
         )
 
 
-def _as_left(state: State | None, position: Position | None, *, by_one: bool = False) -> Position | None:
-    """Return a closed position as of its last closing order: what that left over may have expired hours later.
+def _as_left(states: Sequence[State | None], found: TradeMatch) -> TradeMatch:
+    """Return closed positions as of their last closing order: what that left over may have expired hours later.
 
-    by_one: the same exit left it as done and in the walk; then one whose wings are still held counts as closed, too.
+    One whose wings are still held counts as closed, too, where the same exit left it as done and in the walk.
     """
-    if state is None or position is None:
+    by_one = len({each.exit_reason for each in (found.done, found.would) if each is not None}) == 1
+
+    def left(state: State | None, position: Position | None) -> Position | None:
+        if state is None or position is None:
+            return position
+        if position.state == "closed" or (by_one and _has_left_wings(state, position)):
+            return replace(position, closed_at=left_at(state, position))
         return position
-    if position.state == "closed" or (by_one and _has_left_wings(state, position)):
-        return replace(position, closed_at=left_at(state, position))
-    return position
+
+    return TradeMatch(found.bot, *map(left, states, found[1:]))
 
 
 def _has_left_wings(state: State, position: Position) -> bool:
@@ -535,29 +545,46 @@ def _judged(
     session was open: what one does after it is not known of the other.
     """
     if done is None or would is None:
-        alone = done or would or could
-        assert alone is not None
-        assert alone.opened_at is not None
-        if done is not None:
-            return DriftKind.BESIDES, alone.opened_at
-        is_cut = until is not None and alone.opened_at >= until
-        return DriftKind.UNFILLED if would is None else DriftKind.CUT if is_cut else DriftKind.MISSED, alone.opened_at
-    assert done.opened_at is not None
-    assert would.opened_at is not None
-    first = min(done.opened_at, would.opened_at)
-    if apart(done.opened_at, would.opened_at):
+        return _judged_alone(done, would, could, until)
+    first = min(_opened(done), _opened(would))
+    if apart(_opened(done), _opened(would)):
         return DriftKind.ENTRY, first
     if structure(done) != structure(would):
         return DriftKind.LEGS, first
     is_filling = until is not None and done.state == "entering"
     if opened_count(done) != opened_count(would) and not is_filling:
         return DriftKind.QUANTITY, first
-    if done.exit_reason != would.exit_reason or apart(*(_ended_by(each, close) for each in (done, would))):
-        at = min((at for at in (done.closed_at, would.closed_at) if at is not None), default=close)
-        if until is None or at < until:
-            return DriftKind.EXIT, at
-        return (DriftKind.SAME if done.entry_price == would.entry_price else DriftKind.PRICE), first
-    return (DriftKind.SAME if done.net == would.net else DriftKind.PRICE), first
+    at = _ended_apart(done, would, close)
+    if at is not None and (until is None or at < until):
+        return DriftKind.EXIT, at
+    is_same = done.net == would.net if at is None else done.entry_price == would.entry_price
+    return (DriftKind.SAME if is_same else DriftKind.PRICE), first
+
+
+def _judged_alone(
+    done: Position | None, would: Position | None, could: Position | None, until: datetime | None
+) -> tuple[DriftKind, datetime]:
+    """Return the same where one of both is missing."""
+    alone = done or would or could
+    assert alone is not None
+    at = _opened(alone)
+    if done is not None:
+        return DriftKind.BESIDES, at
+    if would is None:
+        return DriftKind.UNFILLED, at
+    return (DriftKind.CUT if until is not None and at >= until else DriftKind.MISSED), at
+
+
+def _opened(position: Position) -> datetime:
+    assert position.opened_at is not None
+    return position.opened_at
+
+
+def _ended_apart(done: Position, would: Position, close: datetime) -> datetime | None:
+    """Return when the first of two trades ended that ended otherwise than the other, None where both ended alike."""
+    if done.exit_reason == would.exit_reason and not apart(*(_ended_by(each, close) for each in (done, would))):
+        return None
+    return min((at for at in (done.closed_at, would.closed_at) if at is not None), default=close)
 
 
 def _ended_by(position: Position, close: datetime) -> datetime | None:

@@ -124,14 +124,7 @@ def meant(what: str, folder: Path) -> list[Path]:
             raise StoreError(f"nothing of {what} can be replayed: {EMPTY}")
         return [Path(what)]
     known = sorted({day for file in folder.glob(f"*/*{SUFFIX}") if (day := named_day(file)) is not None})
-    try:
-        days = [date.fromisoformat(what)] if what and known else known[::-1]
-    except ValueError:
-        is_file = Path(what).is_file()
-        help = (
-            f"a store is named by --store {what}" if is_file else "or name a .tape file; without a day it is the last"
-        )
-        raise MisuseError(f"a day is written 2026-10-21, is '{what}'", help) from None
+    days = [_day_named(what)] if what and known else known[::-1]
     for day in days:  # the heads of other days, which may be hundreds, are not read
         if found := [each.file for each in listed(folder, day) if each.problem != EMPTY]:
             return found
@@ -144,6 +137,17 @@ def meant(what: str, folder: Path) -> list[Path]:
         f"nothing is recorded in {shown_path(folder)}",
         "'rulebot run' records unless told not to; a backtest records none",
     )
+
+
+def _day_named(what: str) -> date:
+    try:
+        return date.fromisoformat(what)
+    except ValueError:
+        is_file = Path(what).is_file()
+        help = (
+            f"a store is named by --store {what}" if is_file else "or name a .tape file; without a day it is the last"
+        )
+        raise MisuseError(f"a day is written 2026-10-21, is '{what}'", help) from None
 
 
 # --- A recorded day as Parquet files of chains, one folder for each underlying, which any program and `backtest`

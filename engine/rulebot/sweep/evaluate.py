@@ -5,12 +5,13 @@ import dataclasses
 import os
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import cycle
+from typing import NamedTuple
 
 from rulebot.adapters.history.session import Finding, SharedSource, Source
 from rulebot.backtest.caveats import alarms_of
@@ -23,7 +24,6 @@ from rulebot.core.program import CompiledBot
 from rulebot.model.collector import seldom_collected
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import InvariantError, MisuseError
-from rulebot.model.facts import EventCalendar
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position
 from rulebot.model.session import session_on, sessions_after
@@ -248,57 +248,72 @@ def run_variants(
     first, last = span
     origin = terms.opens()
     source = SharedSource(origin)
-    calendar = terms.calendar
-    numbers, checks = Numbers(), cycle([True, *[False] * (CHECKED - 1)])
-    found: dict[int, PeriodResult] = {}
-    lived: list[_Lived] = []
-    compiling = Compiling(terms)
-    bots: list[CompiledBot] = []
-    for number, point, text in asked:
-        try:
-            program = compiling.program(text)
-        except MisuseError as error:
-            found[number] = PeriodResult(number=number, point=point, since=first, problem=error.message)
-            continue
-        bots += program.bots.values()
-        is_apart = is_independent(program, terms.shares)
-        if not is_apart and span != (terms.first, terms.last):
-            found[number] = PeriodResult(number=number, point=point, since=first, is_apart=False)
-            continue
-        walk = BacktestSimulation(program, source, calendar, terms.fills, terms.cash, brought=dict(terms.shares))
-        by_turns = "" if terms.every_turn else unsuited(program, terms.fills, terms.shares, terms.cash)
-        bot = None if terms.every_turn or by_turns else ArrayBot(program, numbers)
-        lived.append(_Lived(number, point, walk, is_apart, terms.cash, first, bot, by_turns))
+    checks = cycle([True, *[False] * (CHECKED - 1)])
+    begun = _begun(asked, terms, span, source)
+    lived, found = begun.lived, begun.not_lived
     if first == terms.first:
-        source.findings |= dict.fromkeys(gaps_of(bots, origin, terms.first, terms.last))
+        source.findings |= dict.fromkeys(gaps_of(begun.bots, origin, terms.first, terms.last))
     by_arrays = {each.number: each.bot for each in lived if each.bot is not None}
     groups = Groups(by_arrays)
-    broken = sum(bool(each.problem) for each in found.values())
+    count = len(lived) + sum(bool(each.problem) for each in found.values())
     days: list[date] = []
     for day in source.dates(first, last):
         if lived and source.can_read(day):
             days.append(day)
-            known: Mapping[int, SessionResult | UndecidedByArrays] = {}
-            if by_arrays:
-                shared = _shared(source, day, calendar, terms)
-                known = (
-                    dict.fromkeys(by_arrays, shared) if isinstance(shared, UndecidedByArrays) else groups.live(shared)
-                )
+            known = _by_arrays(groups, by_arrays, source, day, terms) if by_arrays else {}
             for each in lived:
                 each.pass_session(day, known.get(each.number), checks)
-        passed(len(lived) + broken)
+        passed(count)
     found |= {each.number: each.part(first, () if place else days) for place, each in enumerate(lived)}
     every = [found[number] for number, _, _ in asked]
-    findings = source.findings | {finding: None for each in lived for finding in each.findings}
+    findings = dict(source.findings)
+    for each in lived:
+        findings |= each.findings
     return [dataclasses.replace(each, findings=tuple(findings)) for each in every[:1]] + every[1:]
 
 
-def _shared(
-    source: Source, day: date, calendar: EventCalendar, terms: VariantTerms
-) -> ArraySession | UndecidedByArrays:
+class _Begun(NamedTuple):
+    """The variants of a call: those that are lived through, what is told of the others, and the bots of all."""
+
+    lived: list[_Lived]
+    not_lived: dict[int, PeriodResult]
+    bots: list[CompiledBot]
+
+
+def _begun(asked: Sequence[Asked], terms: VariantTerms, span: Span, source: SharedSource) -> _Begun:
+    """Return the variants with a walk each; those that cannot be run, and those that need more sessions, have none."""
+    first, numbers, compiling = span[0], Numbers(), Compiling(terms)
+    begun = _Begun([], {}, [])
+    for number, point, text in asked:
+        try:
+            program = compiling.program(text)
+        except MisuseError as error:
+            begun.not_lived[number] = PeriodResult(number=number, point=point, since=first, problem=error.message)
+            continue
+        begun.bots.extend(program.bots.values())
+        is_apart = is_independent(program, terms.shares)
+        if not is_apart and span != (terms.first, terms.last):
+            begun.not_lived[number] = PeriodResult(number=number, point=point, since=first, is_apart=False)
+            continue
+        walk = BacktestSimulation(program, source, terms.calendar, terms.fills, terms.cash, brought=dict(terms.shares))
+        by_turns = "" if terms.every_turn else unsuited(program, terms.fills, terms.shares, terms.cash)
+        bot = None if terms.every_turn or by_turns else ArrayBot(program, numbers)
+        begun.lived.append(_Lived(number, point, walk, is_apart, terms.cash, first, bot, by_turns))
+    return begun
+
+
+def _by_arrays(
+    groups: Groups, bots: Iterable[int], source: Source, day: date, terms: VariantTerms
+) -> Mapping[int, SessionResult | UndecidedByArrays]:
+    """Return what comes of these variants in a session by arrays, or why nobody can say it so."""
+    shared = _shared(source, day, terms)
+    return dict.fromkeys(bots, shared) if isinstance(shared, UndecidedByArrays) else groups.live(shared)
+
+
+def _shared(source: Source, day: date, terms: VariantTerms) -> ArraySession | UndecidedByArrays:
     """Return a session for variants that are lived through by arrays, or why its data does not allow it."""
     session = session_on(day)
     if session is None:
         return UndecidedByArrays("it is no session of the exchange")
-    found = ArrayDay(source.day(day), session, source, calendar)
+    found = ArrayDay(source.day(day), session, source, terms.calendar)
     return UndecidedByArrays(found.problem) if found.problem else ArraySession(found, terms.fills)

@@ -53,18 +53,23 @@ def axis(text: str) -> Axis:
         raise MisuseError(f"--vary is NAME=FROM..TO/STEP or NAME=A,B,C, is '{text}'")
     if _LIST.search(said):
         raise MisuseError(f"a value is a word or a number, and no list, is '{said}'", f"vary a place in it: {name}.0")
-    if ".." not in said:
-        values = tuple(part.strip() for part in said.split(","))
-        if "" in values:
-            raise MisuseError(f"a value of {name} is empty, in '{said}'", "separate values by one comma each")
-        if twice := next((value for place, value in enumerate(values) if value in values[:place]), ""):
-            raise MisuseError(f"a value of {name} stands twice: {twice}", "give it once")
-        return Axis(name, values)
+    if ".." in said:
+        return Axis(name, _range(name, said), is_range=True)
+    values = tuple(part.strip() for part in said.split(","))
+    if "" in values:
+        raise MisuseError(f"a value of {name} is empty, in '{said}'", "separate values by one comma each")
+    if twice := next((value for place, value in enumerate(values) if value in values[:place]), ""):
+        raise MisuseError(f"a value of {name} stands twice: {twice}", "give it once")
+    return Axis(name, values)
+
+
+def _range(name: str, said: str) -> tuple[str, ...]:
+    """Return the values of a range of times or numbers. Raises: MisuseError."""
     if (clock := _CLOCK_RANGE.fullmatch(said)) is not None:
         hour, minute, last_hour, last_minute, step = map(int, clock.groups()[:-1])
         step *= 60 if clock[6] == "h" else 1
         minutes = _steps(name, said, Decimal(60 * hour + minute), Decimal(60 * last_hour + last_minute), Decimal(step))
-        return Axis(name, tuple(f"{int(each) // 60:02d}:{int(each) % 60:02d}" for each in minutes), is_range=True)
+        return tuple(f"{int(each) // 60:02d}:{int(each) % 60:02d}" for each in minutes)
     found = _RANGE.fullmatch(said)
     if found is None:
         help_text = "ends have one unit or none, as in 25%..75%/25%; of times it is 10:00..12:00/30m"
@@ -72,7 +77,7 @@ def axis(text: str) -> Axis:
     low, high = Decimal(found["low"] + found["first"]), Decimal(found["high"] + found["last"])
     head, tail = found["head"], found["tail"]
     steps = _steps(name, said, low, high, Decimal(found["step"]))
-    return Axis(name, tuple(f"{'-' * (each < 0)}{head}{abs(each):f}{tail}" for each in steps), is_range=True)
+    return tuple(f"{'-' * (each < 0)}{head}{abs(each):f}{tail}" for each in steps)
 
 
 def _steps(name: str, said: str, low: Decimal, high: Decimal, step: Decimal) -> list[Decimal]:

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 from rulebot.adapters.history.session import Finding, Severity
 from rulebot.adapters.sources import separate_files
-from rulebot.model.collector import seldom_collected
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.values import dataclass
 from rulebot.spec.files import write_whole
@@ -239,7 +238,6 @@ def _days_of(terms: VariantTerms) -> Sequence[date]:
     return terms.opens().dates(terms.first, terms.last)
 
 
-@seldom_collected()  # what comes from other processes is kept: rounds through it took longer than reading it
 def _try(
     asked: Sequence[Asked],
     found: dict[int, Variant],
@@ -257,20 +255,23 @@ def _try(
     way = way_of(left[0][2], terms)
     while left:
         shared = tasks(left, terms, days, workers, way)
-        count = len({task.span for task in shared})
-        parts: dict[int, list[PeriodResult]] = {}
-        for some in runs(shared, terms, passed):
-            for part in some:
-                parts.setdefault(part.number, []).append(part)
-            done = [_joined(parts.pop(part.number)) for part in some if len(parts[part.number]) == count]
-            variants = [each for each in done if each is not None]
+        for variants in _done(runs(shared, terms, passed), len({task.span for task in shared})):
             found |= {each.number: each for each in variants}
             if kept is not None:
                 kept.add(variants)
         left = [each for each in left if each[0] not in found]
-        way = EvaluationWay(
-            by_arrays=False, is_apart=False
-        )  # those whose sessions are not apart, other than the first one's
+        # those whose sessions are not apart, other than the first one's
+        way = EvaluationWay(by_arrays=False, is_apart=False)
+
+
+def _done(results: Iterable[Sequence[PeriodResult]], count: int) -> Iterator[list[Variant]]:
+    """Yield the variants of which all parts have come, as they come. count: the parts of each."""
+    parts: dict[int, list[PeriodResult]] = {}
+    for some in results:
+        for part in some:
+            parts.setdefault(part.number, []).append(part)
+        done = [_joined(parts.pop(part.number)) for part in some if len(parts[part.number]) == count]
+        yield [each for each in done if each is not None]
 
 
 def _joined(parts: Sequence[PeriodResult]) -> Variant | None:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import field
 from datetime import date
 from decimal import Decimal
+from itertools import chain
 from math import e, sqrt
 from statistics import NormalDist, fmean, pstdev, stdev
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from rulebot.adapters.history.session import Finding, Source
 from rulebot.backtest.caveats import SHOWN, most_often
@@ -168,6 +169,7 @@ def walk_forward(profits: Mapping[int, Sequence[float]], parts: Sequence[PeriodS
 
 # --- What came of one variant of a bot, and its parts
 
+T = TypeVar("T")
 FALLING = ("max_drawdown",)
 """Figures of which less is better."""
 CELLS = 2500
@@ -284,12 +286,11 @@ class Variant:
 
 def whole(parts: Sequence[PeriodResult]) -> Variant:
     """Return what came of a variant in all of its parts, which follow each other."""
-    first, findings = parts[0], tuple(dict.fromkeys(finding for each in parts for finding in each.findings))
+    first, findings = parts[0], tuple(dict.fromkeys(_all(parts, lambda each: each.findings)))
     if first.problem:
         return Variant(number=first.number, point=first.point, problem=first.problem, findings=findings)
-    trades = [trade for each in parts for trade in each.trades]
-    profits = [profit for each in parts for profit in each.profits]
-    made = [trade.net for trade in trades]
+    profits = _all(parts, lambda each: each.profits)
+    made = [trade.net for trade in _all(parts, lambda each: each.trades)]
     rate, mean = win_rate(made), expectancy(made)
     return Variant(
         number=first.number,
@@ -310,9 +311,13 @@ def whole(parts: Sequence[PeriodResult]) -> Variant:
         by_arrays=sum(each.by_arrays for each in parts),
         by_turns=first.by_turns,
         unclear=tuple(_sums(each.unclear for each in parts).items()),
-        sessions=tuple(day for each in parts for day in each.sessions),
+        sessions=_all(parts, lambda each: each.sessions),
         findings=findings,
     )
+
+
+def _all(parts: Iterable[PeriodResult], of: Callable[[PeriodResult], Iterable[T]]) -> tuple[T, ...]:
+    return tuple(chain.from_iterable(map(of, parts)))
 
 
 def in_map(value: float | None) -> str:

@@ -136,8 +136,11 @@ def _fill_sides(sides: _Sides, lines: list[Line], cover: Decimal, cash_secured_p
     for loses in (False, True):
         for lives_as_long in (operator.eq, operator.gt):
             for short in shorts:
-                able = [each for each in longs if lives_as_long(_expiry(each), _expiry(short))]
-                pairs = [each for each in able if (_loss(short, each) > 0) is loses]
+                pairs = [
+                    each
+                    for each in longs
+                    if lives_as_long(_expiry(each), _expiry(short)) and (_loss(short, each) > 0) is loses
+                ]
                 left[short.instrument.con_id] -= _pair(short, left[short.instrument.con_id], pairs, free, sides)
         if not loses:
             _cover_with_shares(shorts, left, cover)

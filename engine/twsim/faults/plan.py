@@ -5,7 +5,7 @@ Every message names the file, the key and what to do about it.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass as mutable_dataclass
 from dataclasses import field
 from datetime import time
@@ -254,20 +254,26 @@ def _fault(item: object, place: int, name: str) -> Fault:
 def _check_trigger(entry: _Entry, name: str, kind: FaultKind) -> None:
     """Let a fault have one trigger, which its kind knows, and the keys that belong to that trigger."""
     events = tuple(each for each in kind.triggers if each in EVENTS)
-    ways = [*(["at"] if AT in kind.triggers else []), *([f"on: {', '.join(events)}"] if events else [])]
+    ways = _ways(kind, events)
     if entry.has("at") and entry.has("on"):
         raise entry.wrong("on", "is there with at; a fault has one of them")
     if entry.has("at") and AT not in kind.triggers:
-        raise entry.wrong("at", f"is not for {name}; use {' or '.join(ways)}")
+        raise entry.wrong("at", f"is not for {name}; use {ways}")
     if not entry.has("at") and not entry.has("on") and STANDING not in kind.triggers:
-        raise FaultError(f"{entry.where}: {name} has no trigger; write {' or '.join(ways)}")
+        raise FaultError(f"{entry.where}: {name} has no trigger; write {ways}")
     for key, trigger in (("number", "on"), ("chance", "on"), ("order_ref", "on"), ("action", "on"), ("session", "at")):
         if entry.has(key) and not entry.has(trigger):
             raise entry.wrong(key, f"goes with {trigger}")
     if entry.has("on"):
         if not events:
-            raise entry.wrong("on", f"is not for {name}; use {' or '.join(ways)}")
+            raise entry.wrong("on", f"is not for {name}; use {ways}")
         _check_event(entry, events)
+
+
+def _ways(kind: FaultKind, events: Sequence[str]) -> str:
+    """Return how a fault of a kind can be triggered, in words."""
+    known = {"at": AT in kind.triggers, f"on: {', '.join(events)}": bool(events)}
+    return " or ".join(way for way, is_known in known.items() if is_known)
 
 
 def _check_event(entry: _Entry, events: tuple[str, ...]) -> None:

@@ -25,7 +25,7 @@ from rulebot.replay.drift import (
     of_fills,
     total,
 )
-from rulebot.replay.reruns import EntryTries, RecordedCause, Rerun, StateAt
+from rulebot.replay.reruns import EntryTries, RecordedCause, Rerun, StateAt, TradeMatch
 
 DAY = date(2026, 10, 21)
 OPTION = Option("SPX", "SPXW", DAY, Decimal(5900), Right.PUT)
@@ -61,7 +61,8 @@ def left(after: timedelta | None, *, closed_at: datetime | None = CLOSE) -> Posi
         changed_at=OPENED + (after or timedelta()),
     )
     state = SimpleNamespace(orders=SimpleNamespace(by_ref={} if after is None else {"r": dealt}))
-    found = _as_left(cast(State, state), position, by_one=True)
+    states = cast(State, state), cast(State, state), None
+    found = _as_left(states, TradeMatch("a", position, position, None)).done
     assert found is not None
     return found
 
