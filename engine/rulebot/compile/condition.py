@@ -159,7 +159,7 @@ def _is(test: MeasureTest, comparison: Comparison, measure: Measure, call: Call,
     if measure.words and word not in measure.words:
         message = f"'{test.said}' is {listed_words(measure.words)}, is '{word}'"
         raise Fault(Problem("RB207", path, message, did_you_mean(word, measure.words)))
-    if measure.name == "last_exit" and call.argument("called") == scope.bot and word not in scope.exits:
+    if measure.is_name and call.argument("called") == scope.bot and word not in scope.exits:
         raise Fault(Problem("RB201", path, f"this bot has no exit '{word}'", did_you_mean(word, scope.exits)))
     return Compare(Op.IS, call, (Text(word),))
 

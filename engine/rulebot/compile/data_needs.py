@@ -1,6 +1,7 @@
 """What a test looks at, and from it the data a bot needs before it can judge anything."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from rulebot.compile.plan import (
     AllOf,
@@ -20,6 +21,7 @@ from rulebot.compile.plan import (
     Truth,
 )
 from rulebot.compile.units import INDICES
+from rulebot.measure.definition import Beside, Takes
 from rulebot.measure.series import CLOSE_TO_CLOSE, DAY, Series, estimator_of
 from rulebot.measures.options import WING_DELTA
 from rulebot.measures.registry import MEASURES, series_of
@@ -30,9 +32,6 @@ from rulebot.spec.nouns import DteRule, Strike, StrikeBy
 
 # --- What measures read of the market beside quotes
 
-_OF_LEGS = ("volume", "open_interest")
-_OF_WINGS = ("skew", "crowding")
-_OF_TODAY = ("put_call_imbalance",)
 TODAY_EXPIRY = Expiry(rule=DteRule.EXACT, days=(0,), path=())
 """The expiry of options that end on the session's date."""
 
@@ -42,16 +41,15 @@ def extras_of(calls: Iterable[Call], legs: tuple[LegPlan, ...], symbol: str) -> 
     symbols = {leg.name: leg.symbol for leg in legs}
     for call in calls:
         for extra in MEASURES[call.measure].extras:
-            yield from ((each, extra) for each in _symbols(call))
-        of = call.argument("of") if call.measure in _OF_LEGS else None
-        if isinstance(of, tuple):
-            yield from ((found, Extra.COUNTS) for name in of if (found := symbols.get(name, symbol)))
+            yield from ((each, extra) for each in _symbols(call, symbols, symbol) if each)
 
 
-def _symbols(call: Call) -> tuple[str, ...]:
-    """Return the underlyings whose lines a call reads: its own, and those that it is ranked among."""
-    among = dict(call.arguments).get("among")
-    return (str(call.argument("of")), *(among if isinstance(among, tuple) else ()))
+def _symbols(call: Call, of_legs: Mapping[str, str], symbol: str) -> tuple[str, ...]:
+    """Return the underlyings whose lines a call reads: its own or its legs', and those that it is ranked among."""
+    of, among = call.argument("of"), dict(call.arguments).get("among")
+    if isinstance(of, tuple):
+        return tuple(of_legs.get(name, symbol) for name in of)
+    return (str(of), *(among if isinstance(among, tuple) else ()))
 
 
 def implied_of(calls: Iterable[Call]) -> tuple[str, ...]:
@@ -62,7 +60,7 @@ def implied_of(calls: Iterable[Call]) -> tuple[str, ...]:
 
 def wings_of(calls: Iterable[Call], legs: tuple[LegPlan, ...], expiry: Expiry) -> tuple[LegPlan, ...]:
     """Return the options that skew and crowding are read from, as if they were legs: nobody trades them."""
-    symbols = _named(calls, _OF_WINGS)
+    symbols = _named(calls, Beside.WINGS)
     classes = {leg.symbol: leg.trading_class for leg in reversed(legs) if leg.expiry.terms == expiry.terms}
     strike = Strike(by=StrikeBy.DELTA, target=WING_DELTA, path=())
     return tuple(
@@ -77,13 +75,13 @@ def todays_of(calls: Iterable[Call]) -> tuple[LegPlan, ...]:
     strike = Strike(by=StrikeBy.AT_SPOT, path=())
     return tuple(
         _beside(f"today_{right.value}", symbol, None, right, TODAY_EXPIRY, strike)
-        for symbol in _named(calls, _OF_TODAY)
+        for symbol in _named(calls, Beside.TODAY)
         for right in (Right.PUT, Right.CALL)
     )
 
 
-def _named(calls: Iterable[Call], measures: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(str(call.argument("of")) for call in calls if call.measure in measures))
+def _named(calls: Iterable[Call], beside: Beside) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(call.argument("of")) for call in calls if MEASURES[call.measure].beside is beside))
 
 
 def _beside(name: str, symbol: str, trading_class: str | None, right: Right, expiry: Expiry, strike: Strike) -> LegPlan:
@@ -137,7 +135,7 @@ def reads_of(test: Truth | Number, leg_symbols: Mapping[str, str], symbol: str) 
 
 def _reads(call: Call, leg_symbols: Mapping[str, str], symbol: str) -> Iterator[str]:
     arguments = dict(call.arguments)
-    if call.measure == "expected_move" and arguments.get("asof") == "open":
+    if arguments.get("asof") == "open":
         yield "facts"
         return
     about = _about(arguments.get("of"), leg_symbols, symbol)
@@ -181,15 +179,17 @@ def needs_of(
         chains=_chains((*legs, *beside)),
         daily=_daily(calls),
         opening_move=opening_moves(calls),
-        events=tuple(dict.fromkeys(name for call in calls for name in _events(call))),
+        events=tuple(dict.fromkeys(name for call in calls for names in _given(call, Takes.NAMES) for name in names)),
         bars=_bars(calls),
         today=frozenset(_of_today(calls)),
         realised=frozenset(_realised(calls)),
         implied=implied_of(calls),
         extras=frozenset(extras_of(calls, legs, symbol)),
         beside=beside,
-        bots=frozenset(str(call.argument("called")) for call in calls if call.measure in ("bot", "last_exit")),
-        hooks=frozenset(_hooks(calls)),
+        bots=frozenset(str(bot) for call in calls for bot in _given(call, Takes.BOT)),
+        hooks=frozenset(
+            (str(name), float(str(call.argument("within")))) for call in calls for name in _given(call, Takes.HOOK)
+        ),
     )
 
 
@@ -258,25 +258,20 @@ def _daily(calls: tuple[Call, ...]) -> dict[str, int]:
 
 def opening_moves(calls: Iterable[Call]) -> tuple[str, ...]:
     """Return the underlyings of which these measures read the expected move of the open."""
-    found = [dict(call.arguments) for call in calls if call.measure == "expected_move"]
+    found = [dict(call.arguments) for call in calls]
     return tuple(dict.fromkeys(str(given["of"]) for given in found if given.get("asof") == "open"))
 
 
-def _events(call: Call) -> tuple[str, ...]:
-    names = dict(call.arguments).get("of")
-    return names if call.measure in ("event", "no_event") and isinstance(names, tuple) else ()
-
-
-def _hooks(calls: tuple[Call, ...]) -> Iterator[tuple[str, float]]:
-    for call in calls:
-        if call.measure == "webhook":
-            yield str(call.argument("name")), float(str(call.argument("within")))
+def _given(call: Call, takes: Takes) -> Iterator[Any]:
+    """Yield the arguments of one kind that a call has."""
+    given = dict(call.arguments)
+    for parameter in MEASURES[call.measure].parameters:
+        if parameter.takes is takes and parameter.name in given:
+            yield given[parameter.name]
 
 
 # --- Which conditions of `require` hold or not by the price of the order, and which of them a number says it all of
 
-BY_PRICE = frozenset(("credit", "debit", "max_risk", "return_on_risk", "probability_of_profit"))
-"""Measures of a structure that is not entered yet which are counted at the price of its order."""
 _ONE_WAY = (Op.AT_LEAST, Op.ABOVE, Op.AT_MOST, Op.BELOW, Op.BETWEEN)
 
 
@@ -295,11 +290,15 @@ def judged_by_price(rule: Rule) -> tuple[Rule, ...]:
     Those that compare a credit or a debit with numbers are not among them: `turn.bounds` reads how far they let it go.
     """
     tests = (test for test in price_free_parts(rule.test) if not _is_number(test))
-    return tuple(replace(rule, test=test) for test in tests if any(call.measure in BY_PRICE for call in calls_of(test)))
+    return tuple(replace(rule, test=test) for test in tests if _is_by_price(test))
+
+
+def _is_by_price(test: Truth) -> bool:
+    return any(MEASURES[call.measure].is_by_price for call in calls_of(test))
 
 
 def _is_number(test: Truth) -> bool:
     """Say whether a test bounds a credit or a debit by numbers, so that it breaks on one side only."""
     if not isinstance(test, Compare) or not isinstance(test.left, Call) or test.op not in _ONE_WAY:
         return False
-    return test.left.measure in ("credit", "debit") and all(isinstance(each, Constant) for each in test.right)
+    return MEASURES[test.left.measure].is_entry_price and all(isinstance(each, Constant) for each in test.right)

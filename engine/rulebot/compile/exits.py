@@ -12,12 +12,12 @@ from rulebot.compile.problem import Problem, did_you_mean
 from rulebot.compile.rolling import RollTarget, roll_plan
 from rulebot.compile.scope import Scope
 from rulebot.compile.structure import certain_direction, left_bare
+from rulebot.measures.registry import MEASURES
 from rulebot.model.session import DayTime, Session, session_on
 from rulebot.spec.exit_kinds import LEVELS
 from rulebot.spec.nouns import Amount, Condition, Group, GroupKind, Leg, MeasureTest, Path, Side, Unit, Word
 from rulebot.spec.spec import Exit, Fits, Order, Spec
 
-_NEEDS_NO_DATA = ("time", "dte", "sessions_in_trade")
 _OTHER_WAY = {
     "credit": (("debit", "credit"), ("value", "cost")),
     "debit": (("credit", "debit"), ("cost", "value")),
@@ -60,7 +60,7 @@ def _acts_without_data(rule: Exit) -> bool:
 def _is_clock(condition: Condition) -> bool:
     match condition.test:
         case MeasureTest(measure=measure):
-            return measure in _NEEDS_NO_DATA
+            return MEASURES[measure].is_by_clock
         case Group(kind=GroupKind.ANY, members=members):
             return any(_is_clock(member) for member in members)
         case Group(kind=GroupKind.ALL, members=members):

@@ -17,20 +17,6 @@ from rulebot.spec.spec import Exit, Spec
 
 EACH = ("each_side", "each_short")
 SIDES = {"put_side": "put", "call_side": "call"}
-OF_SHORTS = ("breach", "leg_delta", "leg_gamma", "leg_theta", "leg_vega", "probability_in_the_money")
-"""Measures that are of short legs unless they name others: of a side too its short legs are judged."""
-JUDGES_LEGS = (
-    *OF_SHORTS,
-    "quote_width",
-    "volume",
-    "open_interest",
-    "profit",
-    "loss",
-    "give_back",
-    "cost",
-    "value",
-)
-"""Measures of which an exit closes the legs that `of` names; of others it names a symbol, events, or whose day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +63,7 @@ def _parts(rule: Exit, spec: Spec) -> tuple[LegPart, ...]:
     found = []
     for name, right in SIDES.items():
         closed = tuple(leg.name for leg in spec.legs.legs if leg.right == right)
-        shorts_only = isinstance(test, MeasureTest) and test.measure in OF_SHORTS
+        shorts_only = isinstance(test, MeasureTest) and MEASURES[test.measure].is_of_shorts
         judged = tuple(leg for leg in closed if leg in sold) if shorts_only else closed
         if judged:
             found.append(LegPart(name, judged, closed))
@@ -100,8 +86,6 @@ def alone_problems(spec: Spec) -> Iterator[Problem]:
 
 Legs = tuple[str, ...]
 WHOLE: Legs = ()
-_AS_FILLED = ("credit", "debit", "max_risk", "return_on_risk", "strike")
-"""Measures of the structure that stay what they are for as long as it is held."""
 
 
 def legs_in_condition(test: Test, truth: Truth) -> tuple[Legs, ...]:
@@ -128,7 +112,7 @@ def _judged(test: Test, truth: Truth, *, is_denied: bool) -> Iterator[Legs]:
         case MeasureTest(arguments=arguments), _:
             call = next(calls_of(truth))
             of = dict(call.arguments).get("of")
-            if call.measure in JUDGES_LEGS and "of" in arguments and isinstance(of, tuple):
+            if MEASURES[call.measure].legs is not None and "of" in arguments and isinstance(of, tuple):
                 yield of
             elif _reads_legs(call):
                 yield WHOLE
@@ -137,6 +121,5 @@ def _judged(test: Test, truth: Truth, *, is_denied: bool) -> Iterator[Legs]:
 
 
 def _reads_legs(call: Call) -> bool:
-    if call.measure in JUDGES_LEGS:
-        return True
-    return "legs" in MEASURES[call.measure].reads and call.measure not in _AS_FILLED
+    measure = MEASURES[call.measure]
+    return measure.legs is not None or ("legs" in measure.reads and not measure.is_as_filled)

@@ -24,12 +24,10 @@ from rulebot.compile.structure import (
     references_of,
 )
 from rulebot.measure.definition import Place
+from rulebot.measures.registry import MEASURES
 from rulebot.model.values import dataclass
 from rulebot.spec.nouns import Amount, Leg, Path, Side, Strike, StrikeBy
 from rulebot.spec.spec import Exit, PriceFrom, Roll, Spec
-
-_OF_ITS_OWN_PRICE = ("max_risk", "return_on_risk", "probability_of_profit", "margin")
-"""Measures that need the price of the new legs alone, which one order for both does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +191,6 @@ def _bare(spec: Spec) -> Iterator[Leg]:
 
 
 def _unpriced(rule: Rule) -> Iterator[Problem]:
-    for name in dict.fromkeys(call.measure for call in calls_of(rule.test) if call.measure in _OF_ITS_OWN_PRICE):
+    for name in dict.fromkeys(call.measure for call in calls_of(rule.test) if MEASURES[call.measure].needs_own_price):
         message = f"'{name}' is of the new legs' own price, and the order of a roll has one price for both"
         yield Problem("RB206", rule.path, message, "'credit' and 'debit' are of both together", on_key=True)

@@ -27,10 +27,6 @@ from rulebot.spec.nouns import Amount, Leg, Let, Path, Side, Strike, StrikeBy, U
 from rulebot.spec.nouns import Argument as Written
 from rulebot.spec.spec import Spec
 
-OF_OPEN_LEGS = ("profit", "loss", "give_back", "cost", "value")
-"""Measures that count the whole trade unless `of` says otherwise, as `open_legs` does."""
-OF_ONE_UNDERLYING = ("probability_of_profit", "probability_in_the_money")
-"""Measures of one price at expiry."""
 LONGEST_OPENING = 3 * 3600.0
 """Seconds of the longest opening range: it is formed on half days too."""
 
@@ -135,7 +131,7 @@ def call_of(
     if found.get("since") == SINCE_ENTRY and found["of"] != scope.symbols[0]:
         message = f"the entry of a position keeps the spot of {scope.symbols[0]}, and none of {found['of']}"
         raise Fault(Problem("RB207", path, message, f"write 'of: {scope.symbols[0]}'", columns))
-    if measure.name in OF_ONE_UNDERLYING and len(scope.symbols) > 1:
+    if measure.is_of_one_underlying and len(scope.symbols) > 1:
         message = f"'{measure.name}' is of one underlying, and this bot has {' and '.join(scope.symbols)}"
         raise Fault(Problem("RB207", path, message, "", columns, columns is None))
     return Call(measure.name, tuple(sorted(found.items(), key=lambda item: item[0])), measure.quantity)
@@ -168,8 +164,9 @@ def _resolved(
                 help_text = "it is a condition of its own: put both under 'all' or 'any'"
             raise Fault(Problem("RB207", path[:-1] if columns is None else path, message, help_text, columns))
         return _default(measure, parameter, scope, path, columns)
-    if _means_open_legs(written) and measure.name not in OF_OPEN_LEGS:
-        message = f"'of: {OPEN_LEGS}' is for {', '.join(OF_OPEN_LEGS[:-1])} and {OF_OPEN_LEGS[-1]}"
+    if _means_open_legs(written) and not measure.takes_open_legs:
+        takers = [each.name for each in VOCABULARY.values() if each.takes_open_legs]
+        message = f"'of: {OPEN_LEGS}' is for {', '.join(takers[:-1])} and {takers[-1]}"
         raise Fault(Problem("RB207", path, message, "", columns))
     try:
         return _taken(parameter, written, scope)

@@ -119,7 +119,7 @@ def _is_of_entry(bound: Number) -> bool:
     """Say whether a number is the same as long as the same fills stand: `2x credit`."""
     if isinstance(bound, Arithmetic):
         return all(_is_of_entry(operand) for operand in bound.operands)
-    return isinstance(bound, Constant) or (isinstance(bound, Call) and bound.measure in ("credit", "debit"))
+    return isinstance(bound, Constant) or (isinstance(bound, Call) and MEASURES[bound.measure].is_entry_price)
 
 
 def _kept(read: Read) -> Read:

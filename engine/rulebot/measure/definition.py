@@ -70,6 +70,7 @@ class Parameter:
     title, about, example: of it in the JSON Schema. ref: the definition there of what it takes, unless it takes one of
     `choices`; a default beside these is what leaving it out means. in_let: what it is under `let` instead.
     is_of_market: an index or ETF that the bot does not trade may be meant as well. meanings: of its choices, in words.
+    takes_open_legs: `open_legs` may be meant, where it else counts the whole trade. is_judged: an exit closes the legs.
     """
 
     name: str
@@ -84,12 +85,28 @@ class Parameter:
     ref: str = ""
     in_let: "Parameter | None" = None
     is_of_market: bool = False
+    takes_open_legs: bool = False
+    is_judged: bool = True
     meanings: Mapping[str, str] = field(default_factory=dict)
 
 
 OF_BARS = "daily bars of finished sessions; with `bars`, finished bars of the regular session"
 COMPARISONS = ("above", "at_least", "below", "at_most", "between", "outside", "beyond")
 WITHOUT_BEYOND = COMPARISONS[:-1]
+
+
+class Combine(Enum):
+    """How a measure of several legs, or events, is made of theirs: with more of them it goes one way only."""
+
+    LARGEST = 1
+    LEAST = -1
+
+
+class Beside(Enum):
+    """Options that are streamed beside the legs, and that nobody trades."""
+
+    WINGS = "the put and the call of 25 delta of the legs' expiry"
+    TODAY = "the options at spot that expire today"
 
 
 class Refusal(NamedTuple):
@@ -119,10 +136,21 @@ class Measure:
     definition there of what it is compared with. bounds: an example of a low and a high one. ops: none where nothing
     compares it. node: what its condition has there besides; a `$ref` alone where it is no mapping.
 
-    bars: how many of which bars a call reads. extras: what lines of its underlyings must bring beside quotes.
-    index: the level beside the underlyings that it is. likeness: measures whose multiples of each other are usual.
-    is_percentile: it is from 0 to 100, and one that counts sessions is beside it. is_realised: of finished sessions,
-    by an `estimator` over a `window`. refuse: what is wrong with its arguments.
+    bars: how many of which bars a call reads. extras: what lines of its underlyings or legs must bring beside quotes.
+    beside: what is streamed for it beside the legs. index: the level beside the underlyings that it is. combine: of
+    several legs or events. refuse: what is wrong with its arguments. numbers: in lint, those that a word stands for,
+    where they are not its place in `words`. likeness: measures whose multiples of each other are usual.
+
+    is_percentile: it is from 0 to 100, and one that counts sessions is beside it.
+    is_realised: it is of finished sessions, by an `estimator` over a `window`.
+    is_below_zero: it is below 0 at times, although its usual range is above.
+    is_entry_price: it is the price of one structure.
+    is_by_price: before the entry it is counted at the price of the order.
+    needs_own_price: it is of the price of new legs alone, which a roll by one order does not have.
+    is_as_filled: it stays what it was at the fill.
+    is_of_one_underlying: it is of one price at expiry.
+    is_by_clock: the clock alone makes a comparison of it true one day.
+    is_of_desk: it is of the account or of other bots, which a trade changes.
     """
 
     name: str
@@ -160,6 +188,17 @@ class Measure:
     likeness: Likeness | None = None
     is_percentile: bool = False
     is_realised: bool = False
+    combine: Combine | None = None
+    beside: Beside | None = None
+    numbers: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    is_below_zero: bool = False
+    is_entry_price: bool = False
+    is_by_price: bool = False
+    needs_own_price: bool = False
+    is_as_filled: bool = False
+    is_of_one_underlying: bool = False
+    is_by_clock: bool = False
+    is_of_desk: bool = False
     refuse: Callable[[Mapping[str, Argument]], Refusal | None] | None = None
 
     @property
@@ -177,6 +216,41 @@ class Measure:
         """True for what holds by itself, with no comparison."""
         return self.quantity is Quantity.TRUTH
 
+    @property
+    def is_name(self) -> bool:
+        """True for what is compared with a name instead of one of its `words`."""
+        return self.quantity is Quantity.TEXT and not self.words
+
+    @property
+    def is_signed(self) -> bool:
+        """True for what is below 0 at times: twice as much of it may be less."""
+        return self.is_below_zero or any(each.signed for each in self.usual.values())
+
+    @property
+    def is_change(self) -> bool:
+        """True for the change of a price or level, in points or as a part: no more than the whole can be lost."""
+        return self.units in (LEVEL_CHANGE, POINT_CHANGE)
+
+    @property
+    def legs(self) -> Parameter | None:
+        """Return the argument that names the legs which an exit judges, and closes."""
+        return next((each for each in self.parameters if each.takes is Takes.LEGS and each.is_judged), None)
+
+    @property
+    def is_of_shorts(self) -> bool:
+        """True for what is of the short legs unless it names others: of a side too its short legs are judged."""
+        return self.legs is not None and self.legs.default == "short_legs"
+
+    @property
+    def takes_open_legs(self) -> bool:
+        """True for what counts the whole trade unless `of` says otherwise, as `open_legs` does."""
+        return self.legs is not None and self.legs.takes_open_legs
+
+    def numbers_of(self, word: str) -> tuple[float, float]:
+        """Return between which numbers a word lies in lint: words that exclude each other lie apart."""
+        at = float(self.words.index(word))
+        return self.numbers.get(word, (at, at))
+
     def reader(self, call: Call, context: Context) -> Read:
         """Return the function that reads its number from a snapshot. Raises: TypeError without a number."""
         if self.calculation is not None:
@@ -193,9 +267,7 @@ class Measure:
 
 def may_stand(measure: Measure, place: Place) -> bool:
     """Say whether a measure has a meaning in a place; under a universe what is asked of legs is asked at the money."""
-    if place is Place.UNIVERSE:
-        return Place.FILTER in measure.places or measure.name in AT_THE_MONEY
-    return place in measure.places
+    return place in measure.places or (place is Place.UNIVERSE and Place.FILTER in measure.places)
 
 
 EVERYWHERE = frozenset(Place)
@@ -204,8 +276,8 @@ STRUCTURE = frozenset({Place.REQUIRE, Place.EXIT})
 BEFORE_IT_IS_SENT = frozenset({Place.REQUIRE})
 BEFORE_AN_ENTRY = frozenset({Place.FILTER, Place.REQUIRE})
 
-AT_THE_MONEY = frozenset({"quote_width", "volume", "open_interest"})
-"""Measures of legs that a universe asks of the options at the money, where no legs are chosen yet."""
+AT_THE_MONEY_TOO = STRUCTURE | {Place.UNIVERSE}
+"""A universe asks them of the options at the money, where no legs are chosen yet."""
 OPEN_POSITION = frozenset({Place.EXIT})
 WITH_AN_ENTRY = frozenset({Place.RISK})
 
@@ -273,6 +345,7 @@ SOME_LEGS = Parameter(
     "`long_legs`; `open_legs` are those still open.",
     example="short_put",
     ref="legs_still_open",
+    takes_open_legs=True,
     in_let=Parameter(
         name="of",
         takes=Takes.LEGS,

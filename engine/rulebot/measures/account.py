@@ -79,6 +79,7 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"above": 100},),
         bounds=(100, 1000),
         let_example={"of": "SPY"},
+        is_of_desk=True,
     ),
     Measure(
         name="cost_basis",
@@ -104,6 +105,7 @@ MEASURES: tuple[Measure, ...] = (
         bounds=(580, 600),
         let_example={"of": "SPY"},
         likeness=Likeness.PRICE,
+        is_of_desk=True,
     ),
     Measure(
         name="buying_power",
@@ -121,6 +123,7 @@ MEASURES: tuple[Measure, ...] = (
         bound="account_dollars",
         examples=({"at_least": "$25000"},),
         bounds=("$25000", "$50000"),
+        is_of_desk=True,
     ),
     Measure(
         name="net_liquidation",
@@ -138,5 +141,6 @@ MEASURES: tuple[Measure, ...] = (
         bound="account_dollars",
         examples=({"at_least": "$25000"},),
         bounds=("$25000", "$50000"),
+        is_of_desk=True,
     ),
 )

@@ -551,5 +551,6 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"first": "30m", "is": "above"},),
         let_example={"first": "60m"},
         bars=of_first_minutes,
+        numbers={"formed": (1.0, 3.0)},
     ),
 )

@@ -101,6 +101,7 @@ MEASURES: tuple[Measure, ...] = (
         phrase=lambda words: f"the bot {words.given('called')}",
         subject="Whether it holds anything, or holds nothing while nothing works.",
         examples=({"called": "put_lite", "is": "flat"},),
+        is_of_desk=True,
     ),
     Measure(
         name="last_exit",
@@ -127,6 +128,7 @@ MEASURES: tuple[Measure, ...] = (
         subject="The name of the exit.",
         bound="own_name",
         examples=({"is": "stop"},),
+        is_of_desk=True,
     ),
     Measure(
         name="webhook",

@@ -9,6 +9,7 @@ from rulebot.measure.definition import (
     SHORT_LEGS,
     TEXT,
     TRUTH,
+    Combine,
     Measure,
     Parameter,
     Refusal,
@@ -341,6 +342,7 @@ MEASURES: tuple[Measure, ...] = (
             {"of": ["earnings"], "before": "1d"},
         ),
         node=_LIST_OF_EVENTS,
+        combine=Combine.LARGEST,
     ),
     Measure(
         name="time",
@@ -359,6 +361,7 @@ MEASURES: tuple[Measure, ...] = (
         phrase=lambda words: str(words.given("at")),
         examples=("15:30", "close - 30m"),
         node={"$ref": "#/$defs/day_time"},
+        is_by_clock=True,
     ),
     Measure(
         name="session",
@@ -415,5 +418,6 @@ MEASURES: tuple[Measure, ...] = (
             "x-owed": "spot_within or spot_beyond in braces",
             "x-exactly-one": ["spot_within", "spot_beyond"],
         },
+        combine=Combine.LEAST,
     ),
 )

@@ -15,7 +15,7 @@ expiry. With any part unknown the whole is: three parts of four would be another
 from collections.abc import Callable, Iterable
 from math import log2
 
-from rulebot.measure.definition import BEFORE_AN_ENTRY, PLAIN, SYMBOL, WITHOUT_BEYOND, Measure
+from rulebot.measure.definition import BEFORE_AN_ENTRY, PLAIN, SYMBOL, WITHOUT_BEYOND, Beside, Measure
 from rulebot.measure.ranges import stretch
 from rulebot.measure.reading import Context, Read, Reading, UnknownValue
 from rulebot.measure.tree import Call
@@ -183,5 +183,6 @@ MEASURES: tuple[Measure, ...] = (
         let_example={"of": "SPY"},
         extras=(Extra.IMPLIED, Extra.OPTION_VOLUME, Extra.COUNTS),
         detail=crowding_detail,
+        beside=Beside.WINGS,
     ),
 )

@@ -7,7 +7,17 @@ on the scales of `net_delta` to `net_vega`.
 from functools import partial
 from math import inf, isnan
 
-from rulebot.measure.definition import DELTA, DOLLARS, PLAIN, SHORT_LEGS, STRUCTURE, SYMBOL, WITH_AN_ENTRY, Measure
+from rulebot.measure.definition import (
+    DELTA,
+    DOLLARS,
+    PLAIN,
+    SHORT_LEGS,
+    STRUCTURE,
+    SYMBOL,
+    WITH_AN_ENTRY,
+    Combine,
+    Measure,
+)
 from rulebot.measure.ranges import NOT_NEGATIVE, stretch
 from rulebot.measure.reading import Context, Read, Reading, UnknownValue
 from rulebot.measure.tree import Call, Quantity
@@ -136,6 +146,7 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"above": 0.15},),
         bounds=(0.15, 0.3),
         let_example={"of": "short_put"},
+        combine=Combine.LARGEST,
     ),
     Measure(
         name="leg_gamma",
@@ -160,6 +171,7 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"above": 0.02},),
         bounds=(0.02, 0.05),
         let_example={"of": "short_put"},
+        combine=Combine.LARGEST,
     ),
     Measure(
         name="leg_theta",
@@ -184,6 +196,7 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"above": "$20"},),
         bounds=("$20", "$60"),
         let_example={"of": "short_put"},
+        combine=Combine.LARGEST,
     ),
     Measure(
         name="leg_vega",
@@ -210,6 +223,7 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"above": "$20"},),
         bounds=("$20", "$60"),
         let_example={"of": "short_put"},
+        combine=Combine.LARGEST,
     ),
     Measure(
         name="position_delta",

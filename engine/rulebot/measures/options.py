@@ -8,12 +8,14 @@ from math import isnan
 
 from rulebot.measure.definition import (
     ALL_LEGS,
+    AT_THE_MONEY_TOO,
     BEFORE_AN_ENTRY,
     PART,
     PLAIN,
-    STRUCTURE,
     SYMBOL,
     VOLATILITY,
+    Beside,
+    Combine,
     Measure,
     Parameter,
     Takes,
@@ -338,7 +340,7 @@ MEASURES: tuple[Measure, ...] = (
         source="the exchange's counts of the legs",
         units=PLAIN,
         parameters=(ALL_LEGS,),
-        places=STRUCTURE,
+        places=AT_THE_MONEY_TOO,
         max_age=FEED_SILENCE,
         reads=("legs",),
         read=counted,
@@ -350,6 +352,8 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"at_least": 100},),
         bounds=(100, 5000),
         let_example={"of": "short_put"},
+        combine=Combine.LEAST,
+        extras=(Extra.COUNTS,),
     ),
     Measure(
         name="open_interest",
@@ -359,7 +363,7 @@ MEASURES: tuple[Measure, ...] = (
         source="the exchange's counts of the legs",
         units=PLAIN,
         parameters=(ALL_LEGS,),
-        places=STRUCTURE,
+        places=AT_THE_MONEY_TOO,
         max_age=FEED_SILENCE,
         reads=("legs",),
         read=counted,
@@ -371,6 +375,8 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"at_least": 250},),
         bounds=(250, 5000),
         let_example={"of": "short_put"},
+        combine=Combine.LEAST,
+        extras=(Extra.COUNTS,),
     ),
     Measure(
         name="put_call_volume",
@@ -429,6 +435,7 @@ MEASURES: tuple[Measure, ...] = (
         bounds=("-10%", "10%"),
         let_example={"count": "open_interest"},
         extras=(Extra.COUNTS,),
+        beside=Beside.TODAY,
     ),
     Measure(
         name="option_volume",
@@ -506,5 +513,6 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"above": "4%"},),
         bounds=("4%", "8%"),
         let_example={"of": "SPY"},
+        beside=Beside.WINGS,
     ),
 )

@@ -378,5 +378,6 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"at_least": 1},),
         bounds=(1, 5),
         ops=("above", "at_least", "below", "at_most"),
+        is_by_clock=True,
     ),
 )

@@ -7,7 +7,7 @@ from, after a fill as filled. Once legs are closed the probability is that of th
 from collections.abc import Sequence
 from decimal import Decimal
 
-from rulebot.measure.definition import PART, SHORT_LEGS, STRUCTURE, WITHOUT_BEYOND, Measure
+from rulebot.measure.definition import PART, SHORT_LEGS, STRUCTURE, WITHOUT_BEYOND, Combine, Measure
 from rulebot.measure.ranges import stretch
 from rulebot.measure.reading import Context, Read, Reading, UnknownValue
 from rulebot.measure.tree import Call, Quantity
@@ -150,6 +150,10 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"at_least": "15%"},),
         bounds=("15%", "40%"),
         ops=WITHOUT_BEYOND,
+        is_below_zero=True,
+        is_by_price=True,
+        needs_own_price=True,
+        is_as_filled=True,
     ),
     Measure(
         name="probability_of_profit",
@@ -177,6 +181,9 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"at_least": "60%"},),
         bounds=("60%", "90%"),
         ops=WITHOUT_BEYOND,
+        is_by_price=True,
+        needs_own_price=True,
+        is_of_one_underlying=True,
     ),
     Measure(
         name="probability_in_the_money",
@@ -204,5 +211,7 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"above": "15%"},),
         bounds=("15%", "30%"),
         let_example={"of": "short_put"},
+        combine=Combine.LARGEST,
+        is_of_one_underlying=True,
     ),
 )

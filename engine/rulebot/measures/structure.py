@@ -9,11 +9,13 @@ from math import isnan
 
 from rulebot.measure.definition import (
     ALL_LEGS,
+    AT_THE_MONEY_TOO,
     BEFORE_IT_IS_SENT,
     DOLLARS,
     PRICE_OR_DOLLARS,
     SPOT_LEVEL,
     STRUCTURE,
+    Combine,
     Measure,
     Parameter,
     Takes,
@@ -280,7 +282,7 @@ MEASURES: tuple[Measure, ...] = (
             (Unit.PERCENT, Quantity.FRACTION),
         ),
         parameters=(ALL_LEGS,),
-        places=STRUCTURE,
+        places=AT_THE_MONEY_TOO,
         max_age=OPTION_AGE,
         reads=("legs",),
         read=quote_width,
@@ -292,6 +294,7 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"above": 0.3},),
         bounds=(0.3, 0.5),
         let_example={"of": "short_put"},
+        combine=Combine.LARGEST,
     ),
     Measure(
         name="credit",
@@ -312,6 +315,9 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"above": 0.5},),
         bounds=(0.5, 1.0),
         let_example={"at": "mid"},
+        is_by_price=True,
+        is_as_filled=True,
+        is_entry_price=True,
     ),
     Measure(
         name="debit",
@@ -332,6 +338,9 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"above": 0.5},),
         bounds=(0.5, 1.0),
         let_example={"at": "mid"},
+        is_by_price=True,
+        is_as_filled=True,
+        is_entry_price=True,
     ),
     Measure(
         name="max_risk",
@@ -357,6 +366,9 @@ MEASURES: tuple[Measure, ...] = (
         bound="risk_dollars",
         examples=({"above": "$500"},),
         bounds=("$500", "$1000"),
+        is_by_price=True,
+        needs_own_price=True,
+        is_as_filled=True,
     ),
     Measure(
         name="margin",
@@ -375,6 +387,7 @@ MEASURES: tuple[Measure, ...] = (
         bound="account_dollars",
         examples=({"at_most": "0.15x net_liquidation"},),
         bounds=("$5000", "$20000"),
+        needs_own_price=True,
     ),
     Measure(
         name="strike",
@@ -398,6 +411,7 @@ MEASURES: tuple[Measure, ...] = (
         ops=(),
         let_example={"of": "short_put"},
         likeness=Likeness.PRICE,
+        is_as_filled=True,
     ),
     Measure(
         name="dte",
@@ -414,6 +428,7 @@ MEASURES: tuple[Measure, ...] = (
                 "default of all that are open.",
                 example="front_put",
                 ref="legs_named",
+                is_judged=False,
             ),
         ),
         places=STRUCTURE,
@@ -427,5 +442,6 @@ MEASURES: tuple[Measure, ...] = (
         bound="days",
         examples=({"at_most": 21}, {"of": "front_put", "at_most": 0}),
         bounds=(10, 30),
+        is_by_clock=True,
     ),
 )

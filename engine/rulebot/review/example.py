@@ -7,7 +7,6 @@ from functools import cache, lru_cache
 from math import sqrt
 
 from rulebot.compile.data_needs import calls_of
-from rulebot.compile.per_leg_exits import OF_SHORTS
 from rulebot.compile.plan import Argument, Call, Compare, ExitPlan, Holds, Plan, RollPlan, Rule, Truth
 from rulebot.compile.variants import variants
 from rulebot.core.entry.structure_selection import counted, opening_commission, price_legs, show_candidate
@@ -19,6 +18,7 @@ from rulebot.evaluate.strikes import StructureSelection, select
 from rulebot.measure.listings import expiry_on
 from rulebot.measure.view import View
 from rulebot.measure.words import NamingContext
+from rulebot.measures.registry import MEASURES
 from rulebot.model import black
 from rulebot.model.commission import estimate
 from rulebot.model.contract import LOT, Option, Right, Underlying, listed, product, share, strike_of, structure_text
@@ -421,7 +421,7 @@ def _of(test: Truth, judged: tuple[str, ...]) -> Truth:
     call = _call(test)
     given: dict[str, Argument] = dict(call.arguments)
     given.pop("of")
-    if call.measure in OF_SHORTS:
+    if MEASURES[call.measure].is_of_shorts:
         given["of"] = judged
     call = replace(call, arguments=tuple(sorted(given.items(), key=lambda item: item[0])))
     return replace(test, left=call) if isinstance(test, Compare) else Holds(call)

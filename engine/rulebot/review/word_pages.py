@@ -328,7 +328,7 @@ def _measure(word: str) -> Iterator[Section]:
 def _units(measure: Measure) -> str:
     if measure.is_truth:
         return "true or false by itself: it takes no comparison"
-    if measure.name == "last_exit":
+    if measure.is_name:
         return "a word after 'is': the name of an exit"
     if measure.words:
         return f"a word after 'is': {listed(measure.words, 'or')}"
@@ -531,6 +531,6 @@ def _row(word: str) -> str:
 def _short_units(measure: Measure) -> str:
     if measure.is_truth:
         return "true/false"
-    if measure.words or measure.name == "last_exit":
+    if measure.words or measure.is_name:
         return "word"
     return "/".join(_SHORT_UNITS[unit] for unit, _ in measure.units)

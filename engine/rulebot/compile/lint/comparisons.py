@@ -22,7 +22,9 @@ from rulebot.compile.plan import (
     Text,
     Truth,
 )
+from rulebot.measure.definition import Combine, Measure
 from rulebot.measure.ranges import ALL, NONE, TRUE, Range, compared, divided, meet, rest, shifted, stretch
+from rulebot.measures.registry import MEASURES
 from rulebot.model.session import DayTime, Session
 from rulebot.model.values import dataclass
 from rulebot.spec.nouns import Op
@@ -30,35 +32,6 @@ from rulebot.spec.nouns import Op
 # --- One comparison as a subject and the numbers it lets through, however it was written
 
 _FLIPPED = {Op.ABOVE: Op.BELOW, Op.AT_LEAST: Op.AT_MOST, Op.BELOW: Op.ABOVE, Op.AT_MOST: Op.AT_LEAST}
-_NUMBERS: Mapping[str, Mapping[str, tuple[float, float]]] = {
-    "session": {"full": (0.0, 0.0), "half": (1.0, 1.0)},
-    "trend": {"up": (0.0, 0.0), "down": (1.0, 1.0), "neutral": (2.0, 2.0)},
-    "opening_range": {"above": (1.0, 1.0), "below": (2.0, 2.0), "inside": (3.0, 3.0), "formed": (1.0, 3.0)},
-    "bot": {"open": (0.0, 0.0), "flat": (1.0, 1.0)},
-}
-"""Words as numbers: those that exclude each other lie apart. Names of exits are not among them.
-
-Of `opening_range` 0 is one that still forms, of `bot` 2 is one that holds nothing and whose entry works.
-"""
-
-
-SIGNED = frozenset(
-    {
-        "vix_change",
-        "move",
-        "gap",
-        "skew",
-        "return_on_risk",
-        "put_call_imbalance",
-        "cost",
-        "value",
-        "profit",
-        "loss",
-        "give_back",
-    }
-    | {f"{whose}_{greek}" for whose in ("position", "net") for greek in ("delta", "gamma", "theta", "vega")}
-)
-"""Measures that are below 0 at times: of these twice as much may be less."""
 
 
 class Subject(NamedTuple):
@@ -100,9 +73,9 @@ def literal(test: Compare | Holds, terms: LinearTerms) -> Literal:
         return _held(test, terms)
     if test.op is Op.IS and isinstance(test.right[0], Text) and isinstance(test.left, Call):
         call, word = test.left, test.right[0].value
-        if (numbers := _NUMBERS.get(call.measure)) is None:
+        if (measure := MEASURES[call.measure]).is_name:
             return Subject("", Quantity.TRUTH, test), TRUE
-        return Subject(call.measure, Quantity.TEXT, call.arguments), stretch(*numbers[word])
+        return Subject(call.measure, Quantity.TEXT, call.arguments), stretch(*measure.numbers_of(word))
     return _compared(test, terms) or (Subject("", Quantity.TRUTH, test), TRUE)
 
 
@@ -155,7 +128,7 @@ def _compared(test: Compare, terms: LinearTerms) -> Literal | None:
         return None
     if len({found[1] for found in bounds}) > 1:
         return None
-    if bounds[0][1] is not None and bounds[0][1].measure in SIGNED:
+    if bounds[0][1] is not None and MEASURES[bounds[0][1].measure].is_signed:
         return _difference(op, left, bounds)
     passing = divided(compared(op, [number for number, _ in bounds]), left[0])
     return _gain(Subject(left[1].measure, left[1].quantity, left[1].arguments, bounds[0][1]), passing, terms)
@@ -246,12 +219,6 @@ Reach = Callable[[Subject], Range]
 MOST_CLAUSES = 256
 """Beyond so many combinations nothing is claimed."""
 
-_MORE_LEGS = {
-    **{"breach": -1, "volume": -1, "open_interest": -1, "quote_width": 1, "event": 1},
-    **dict.fromkeys(("leg_delta", "leg_gamma", "leg_theta", "leg_vega", "probability_in_the_money"), 1),
-}
-"""Measures of the worst of several: with more of them it only goes down (-1) or up."""
-
 
 class TooMany(Exception):
     """The tests combine in more ways than are looked at."""
@@ -313,14 +280,20 @@ def _joined(one: Clause, other: Clause) -> Clause:
 def _nested(clause: Mapping[Subject, Range]) -> dict[Subject, Range]:
     """Let what is known of some legs bound what is known of more: the nearest of two strikes is no further than one."""
     found = dict(clause)
-    several = [subject for subject in found if subject.measure in _MORE_LEGS and legs_of(subject)]
+    combined = {each: measure.combine for each in found if (measure := measure_of(each))}
+    several = [each for each, combine in combined.items() if combine is not None and legs_of(each)]
     for few in several:
         for many in several:
             if few != many and _is_alike(few, many) and legs_of(few) < legs_of(many):
-                downward = _MORE_LEGS[few.measure] < 0
+                downward = combined[few] is Combine.LEAST
                 found[many] = meet(found[many], _beside(found[few], below=downward))
                 found[few] = meet(found[few], _beside(found[many], below=not downward))
     return found
+
+
+def measure_of(subject: Subject) -> Measure | None:
+    """Return the measure of a subject, None for what is only true or false, and for a gain."""
+    return MEASURES.get(subject.measure)
 
 
 def legs_of(subject: Subject) -> frozenset[str]:

@@ -6,7 +6,16 @@ from functools import partial
 from math import inf
 
 from rulebot.compile.data_needs import calls_of, opening_moves
-from rulebot.compile.lint.comparisons import KIND, TIME, Reach, Subject, can_hold, contradictory, satisfiable
+from rulebot.compile.lint.comparisons import (
+    KIND,
+    TIME,
+    Reach,
+    Subject,
+    can_hold,
+    contradictory,
+    measure_of,
+    satisfiable,
+)
 from rulebot.compile.lint.exits import asked_of
 from rulebot.compile.lint.lint_context import LintContext, dates, duration, said, window_words
 from rulebot.compile.lint.reach import MULTIPLIER, spans_in_seconds, window_seconds
@@ -61,7 +70,8 @@ def _why_never(look: LintContext, test: Truth) -> str:
     if TIME in against:
         return f"the window is {window_words(look.spec)}"
     most = look.worth.most_cost if look.plan.opens_for == "credit" else look.worth.most_value
-    if most is not None and any(subject.measure in ("credit", "debit") for subject in against):
+    measures = (measure_of(subject) for subject in against)
+    if most is not None and any(measure is not None and measure.is_entry_price for measure in measures):
         return f"with these strikes the structure is never worth more than {_priced(look, against, most)}"
     return ""
 

@@ -4,7 +4,16 @@ from collections.abc import Iterator
 from math import inf
 
 from rulebot.compile.data_needs import calls_of
-from rulebot.compile.lint.comparisons import TIME, Clause, LinearTerms, Subject, can_hold, contradictory, satisfiable
+from rulebot.compile.lint.comparisons import (
+    TIME,
+    Clause,
+    LinearTerms,
+    Subject,
+    can_hold,
+    contradictory,
+    measure_of,
+    satisfiable,
+)
 from rulebot.compile.lint.lint_context import LintContext, dates, duration, said
 from rulebot.compile.lint.reach import Places
 from rulebot.compile.per_leg_exits import WHOLE, Legs, legs_in_condition
@@ -108,7 +117,6 @@ def _left(way: Clause, terms: LinearTerms) -> float:
 
 # --- Short options that nothing closes on some path
 
-_CLOCKS = ("time", "dte", "sessions_in_trade")
 _MARKET = ("spot", "legs", "index", "strikes")
 
 
@@ -172,7 +180,8 @@ def _ends(look: LintContext, planned: ExitPlan, terms: LinearTerms, places: Plac
 
 
 def _is_by_clock(way: Clause) -> bool:
-    return all(subject == TIME or subject.measure in _CLOCKS for subject in way)
+    measures = [measure_of(subject) for subject in way if subject != TIME]
+    return all(measure is not None and measure.is_by_clock for measure in measures)
 
 
 def _without_bound(look: LintContext) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from rulebot.compile.structure import NOTHING
 from rulebot.compile.timing import WEEK_DAYS, outlives_its_day
 from rulebot.measure.definition import Place
 from rulebot.measure.ranges import Range, meet, stretch
-from rulebot.measures.registry import VOCABULARY
+from rulebot.measures.registry import MEASURES, VOCABULARY
 from rulebot.model.contract import INDICES, OPENING_CLASSES
 from rulebot.spec.nouns import Bound, DteRule, Expiry, Side, StrikeBy
 
@@ -113,9 +113,7 @@ _BY_THE_MARKET = frozenset(
     )
 )
 """What a strike is chosen by that another one may be nearest to a minute later."""
-_OF_THE_DESK = frozenset(("shares_held", "cost_basis", "buying_power", "net_liquidation", "bot", "last_exit"))
-"""What an entry may wait for, and a roll may change."""
-MARKET = frozenset(name for name, each in VOCABULARY.items() if Place.FILTER in each.places) - _OF_THE_DESK
+MARKET = frozenset(name for name, each in VOCABULARY.items() if Place.FILTER in each.places and not each.is_of_desk)
 """What the clock and the market alone make of it."""
 
 
@@ -146,7 +144,7 @@ def rolled_at_any_price(look: LintContext) -> Iterator[Problem]:
 
 
 def _is_priced(rule: Rule) -> bool:
-    return any(call.measure in ("credit", "debit") for call in calls_of(rule.test))
+    return any(MEASURES[call.measure].is_entry_price for call in calls_of(rule.test))
 
 
 def _moves(roll: RollPlan) -> bool:

@@ -161,7 +161,6 @@ MONTH = 36
 """Days within which something always expires: from a third Friday to the next, or the session before it."""
 DAY = 86400.0
 
-_CHANGES = ("vix_change", "move", "gap")
 _LOST_WHOLE = stretch(-1.0, inf, low_open=True)
 
 
@@ -171,7 +170,7 @@ def by_nature(subject: Subject) -> Range:
         return TRUE_OR_FALSE if not subject.measure else ALL
     if subject.of is not None:
         return measure.reach if measure.reach in (POSITIVE, NOT_NEGATIVE) else ALL
-    if subject.measure in _CHANGES and subject.quantity is Quantity.FRACTION:
+    if measure.is_change and subject.quantity is Quantity.FRACTION:
         return _LOST_WHOLE
     return measure.reach
 

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 from rulebot.compile.data_needs import calls_of
-from rulebot.compile.lint.comparisons import KIND, SIGNED, TIME, LinearTerms, Subject, can_hold
+from rulebot.compile.lint.comparisons import KIND, TIME, LinearTerms, Subject, can_hold
 from rulebot.compile.lint.reach import by_nature
 from rulebot.compile.plan import (
     AllOf,
@@ -28,6 +28,7 @@ from rulebot.compile.plan import (
     Truth,
 )
 from rulebot.measure.ranges import FALSE, TRUE, Range, stretch
+from rulebot.measures.registry import MEASURES
 from rulebot.model.session import Session, Sessions
 from rulebot.model.text import counted, duration, price
 from rulebot.model.values import replace
@@ -184,7 +185,7 @@ def _ordered(old: tuple[float | bool, ...], new: tuple[float | bool, ...]) -> Im
 def _factor(bound: Number) -> tuple[float, tuple[str, ...]] | None:
     """Return a bound as a number, with what it multiplies; None for what is neither, and for what may be below 0."""
     match bound:
-        case Call(measure) | Arithmetic("*", (_, Call(measure))) if measure in SIGNED:
+        case Call(measure) | Arithmetic("*", (_, Call(measure))) if MEASURES[measure].is_signed:
             return None
         case Constant(value, quantity):
             return value, (quantity.value,)
