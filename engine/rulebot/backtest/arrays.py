@@ -1,4 +1,4 @@
-"""Measures as arrays over the instants of a session, each with how far it may be off; None where there is no array."""
+"""At which instants of a session a test may be true, by columns; and what measures see of a position by columns."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from rulebot.adapters.history.session import Columns, Places
 from rulebot.compile.plan import (
-    OPEN_LEGS,
     AllOf,
     AnyOf,
     Arithmetic,
@@ -19,15 +18,13 @@ from rulebot.compile.plan import (
     Holds,
     Number,
     Op,
-    Quantity,
     Truth,
 )
-from rulebot.measure.reading import HAIR, ColumnView
+from rulebot.measure.reading import HAIR, ColumnView, LegColumns, Value
 from rulebot.measure.view import Held
 from rulebot.measures.registry import MEASURES
-from rulebot.measures.structure import names_of
-from rulebot.model.contract import LOT, Option, Right
-from rulebot.model.session import DayTime, Session, sessions_after
+from rulebot.model.contract import Option
+from rulebot.model.session import Session
 
 # --- At which instants a test may be true
 
@@ -151,7 +148,7 @@ def _sure_doubt(left: Series, bound: Series, is_strict: bool) -> Columns | float
     return np.where(np.abs(digits - np.rint(digits)) < 0.1, _SAME, -doubt)
 
 
-# --- Measures as arrays over the instants of a session, each with how far it may be off
+# --- What measures see of a session by columns
 
 Structure = tuple[tuple[int, int], ...]
 """Legs in order: the column of each one's option, and how many of it a structure has, negative when sold."""
@@ -189,6 +186,12 @@ class MarketColumns(ColumnView):
 
     def __init__(self, day: SessionColumns) -> None:
         self.day = day
+        self.session = day.session
+
+    @property
+    def now(self) -> Columns:
+        """The instants, epoch seconds."""
+        return self.day.times + self.day.opens_at
 
     def level(self, symbol: str) -> Columns | None:
         """Return an underlying's level, None where it is not known."""
@@ -199,10 +202,27 @@ class MarketColumns(ColumnView):
         return MEASURES[call.measure].column(call, self)
 
 
+class HeldLeg(LegColumns):
+    """One leg of a position; of many positions at once it has a column for each of them."""
+
+    def __init__(self, day: SessionColumns, name: str, leg: Leg) -> None:
+        column, self.weight = leg
+        self.name, self._day, self._column = name, day, column
+        self.option = day.options[column] if isinstance(column, int) else None
+
+    def quote(self, *, closing: bool) -> tuple[Columns, Columns] | None:
+        """Return bid and ask as they count while it is closed."""
+        return (self._day.bid[self._column], self._day.ask[self._column]) if closing else None
+
+    def greek(self, name: str) -> Columns | None:
+        """Return its delta."""
+        return self._day.delta[self._column] if name == "delta" else None
+
+
 class Position(MarketColumns):
     """The market, and a position that is held; or N whose numbers in `held` have shape (N, 1): then theirs are (N, T).
 
-    names: its legs', in their order. kept: arrays that others asked for too, by the key of their legs.
+    names: its legs', in their order. known: arrays that others asked for too, by the key of their legs.
     """
 
     def __init__(
@@ -211,143 +231,17 @@ class Position(MarketColumns):
         structure: Sequence[Leg],
         names: tuple[str, ...],
         held: Held,
-        kept: dict[object, Columns],
+        known: dict[object, Value],
         key: object,
     ) -> None:
         super().__init__(day)
-        self.structure, self.names, self.kept, self.key = structure, names, kept, key
         self.held: Held = held
+        self.legs = [HeldLeg(day, name, leg) for name, leg in zip(names, structure, strict=True)]
+        self._known, self.key = known, key
 
-    def measure(self, call: Call) -> Series | None:
-        """Return a measure of the position or of the market."""
-        find = _OF_POSITION.get(call.measure)
-        return super().measure(call) if find is None else find(self, call)
-
-    def _worth(self, at: str) -> Columns:
-        """Return what closing it brings per share."""
-        key = (self.key, at)
-        if key not in self.kept:
-            day, total = self.day, np.zeros(len(self.day.times))
-            for column, sign in self.structure:
-                bid, ask = day.bid[column], day.ask[column]
-                price = (bid + ask) / 2.0 if at == "mid" else (bid if sign > 0 else ask)
-                total = total + sign * price
-            self.kept[key] = total
-        return self.kept[key]
-
-    def _has_any(self, names: tuple[str, ...]) -> bool:
-        """Say whether one of these legs is its own: what a part of a position was rolled into has that part alone."""
-        return any(name in names for name in self.names)
-
-    def _of_legs(self, call: Call) -> bool:
-        """Say whether a measure is of some legs, or of more than what is open: there is no array for it."""
-        of = dict(call.arguments).get("of")
-        return isinstance(of, tuple) or (not self.held.is_intact and of != OPEN_LEGS)
-
-    def _value(self, call: Call) -> Series | None:
-        return None if self._of_legs(call) else (self._worth(str(call.argument("at"))), HAIR)
-
-    def _cost(self, call: Call) -> Series | None:
-        return None if self._of_legs(call) else (-self._worth(str(call.argument("at"))), HAIR)
-
-    def _profit(self, call: Call) -> Series | None:
-        if self._of_legs(call):
-            return None
-        made = self.held.entry_price + self._worth(str(call.argument("at")))
-        if call.quantity is Quantity.PRICE:
-            return made, HAIR
-        if call.quantity is Quantity.DOLLARS:
-            return made * LOT * self.held.quantity - self.held.commissions, 1e-3
-        base = np.abs(self.held.entry_price)
-        return (made / base, HAIR) if np.all(base > 0.0) else None
-
-    def _loss(self, call: Call) -> Series | None:
-        found = self._profit(call)
-        return None if found is None else (-found[0], found[1])
-
-    def _leg_delta(self, call: Call) -> Series | None:
-        names = names_of(call)
-        if not self._has_any(names):
-            return None
-        key = (self.key, "delta", names)
-        if key not in self.kept:
-            legs = zip(self.names, self.structure, strict=True)
-            self.kept[key] = np.maximum.reduce([np.abs(self.day.delta[c]) for name, (c, _) in legs if name in names])
-        return self.kept[key], HAIR
-
-    def _delta(self, call: Call) -> Series | None:
-        return LOT * sum(weight * self.day.delta[column] for column, weight in self.structure), LOT * HAIR
-
-    def _options(self) -> dict[str, Option] | None:
-        """Return the options of the legs by name, None where they are those of many positions."""
-        legs, options = zip(self.names, self.structure, strict=True), self.day.options
-        found = {name: options[column] for name, (column, _) in legs if isinstance(column, int)}
-        return found if len(found) == len(self.structure) else None
-
-    def _dte(self, call: Call) -> Series | None:
-        options, of = self._options(), dict(call.arguments).get("of")
-        named = of if isinstance(of, tuple) else self.names
-        if options is None or not all(name in options for name in named):
-            return None
-        expiry = min(options[name].expiry for name in named)
-        return float((expiry - self.day.session.date).days), HAIR
-
-    def _time_in_trade(self, call: Call) -> Series | None:
-        return self.day.times - (self.held.opened_at - self.day.opens_at), HAIR
-
-    def _sessions_in_trade(self, call: Call) -> Series | None:
-        return float(sessions_after(self.held.opened_on, self.day.session.date)), HAIR
-
-    def _entered_at(self, call: Call) -> Series | None:
-        if call.quantity is not Quantity.PRICE:
-            return None
-        return (1.0 if call.measure == "credit" else -1.0) * self.held.entry_price, HAIR
-
-    def _max_risk(self, call: Call) -> Series | None:
-        risk = self.held.max_risk
-        if risk is None or call.quantity is not Quantity.DOLLARS:
-            return None if risk is None else (risk, HAIR)
-        return risk * LOT * self.held.quantity + self.held.commissions, 1e-3
-
-    def _breach(self, call: Call) -> Series | None:
-        """Return how far inside, or past, its bound spot is: 0 and more is a breach."""
-        arguments, names = dict(call.arguments), names_of(call)
-        options = [each for name, each in (self._options() or {}).items() if name in names]
-        nearest = np.full(len(self.day.times), np.inf)
-        for each in options:
-            level = self.day.level(each.symbol)
-            if level is None:
-                return None
-            away = level - float(each.strike)
-            nearest = np.minimum(nearest, away if each.right is Right.PUT else -away)
-        if not options:
-            return None
-        if "spot_within" in arguments:
-            return float(str(arguments["spot_within"])) - nearest, HAIR
-        return -nearest - float(str(arguments["spot_beyond"])), HAIR
-
-    def _time(self, call: Call) -> Series | None:
-        at = call.argument("at")
-        assert isinstance(at, DayTime)
-        key = ("time", at)
-        if key not in self.kept:
-            self.kept[key] = self.day.times - (at.before_close(self.day.session).timestamp() - self.day.opens_at)
-        return self.kept[key], HAIR
-
-
-_OF_POSITION: Mapping[str, Callable[[Position, Call], Series | None]] = {
-    "value": Position._value,
-    "cost": Position._cost,
-    "profit": Position._profit,
-    "loss": Position._loss,
-    "leg_delta": Position._leg_delta,
-    "position_delta": Position._delta,
-    "dte": Position._dte,
-    "time_in_trade": Position._time_in_trade,
-    "sessions_in_trade": Position._sessions_in_trade,
-    "credit": Position._entered_at,
-    "debit": Position._entered_at,
-    "max_risk": Position._max_risk,
-    "breach": Position._breach,
-    "time": Position._time,
-}
+    def kept(self, key: object, make: Callable[[], Value]) -> Value:
+        """Return what `make` makes, once for all positions in the same legs."""
+        known = (self.key, key)
+        if known not in self._known:
+            self._known[known] = make()
+        return self._known[known]

@@ -251,6 +251,11 @@ class Measure:
         at = float(self.words.index(word))
         return self.numbers.get(word, (at, at))
 
+    @property
+    def is_number(self) -> bool:
+        """True for what is a number by itself: no word, no truth, no model."""
+        return not self.is_truth and not self.words and (self.calculation is not None or self.read is not None)
+
     def reader(self, call: Call, context: Context) -> Read:
         """Return the function that reads its number from a snapshot. Raises: TypeError without a number."""
         if self.calculation is not None:

@@ -4,11 +4,13 @@ A measure that is calculated from inputs is also read at all instants of a sessi
 calculation. numpy is loaded by whoever has columns, not by this module.
 """
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import Held, View
+from rulebot.model.contract import Option
+from rulebot.model.session import Session
 from rulebot.model.values import dataclass
 from rulebot.spec.nouns import Expiry
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Value = float | NDArray[np.float64]
+else:
+    Value = Any
 
 
 class UnknownValue(NamedTuple):
@@ -94,28 +98,69 @@ HAIR_OF_DOLLARS = 1e-3
 class Column(NamedTuple):
     """Values at all instants, or the one value of all of them, and how far they may be off; nan where not known."""
 
-    values: "Value"
+    values: Value
     doubt: float = HAIR
+
+
+class LegColumns:
+    """One leg of a structure at all instants; what is asked of it is None where there is no column of that.
+
+    weight: the part that a price per share of it has in that of the structure, negative of a sold one. option: None
+    where it is not the same at all instants. ratio: as of `LegView`.
+    """
+
+    name: str
+    weight: int
+    ratio: int = 1
+    option: Option | None = None
+
+    def quote(self, *, closing: bool) -> tuple[Value, Value] | None:
+        """Return bid and ask as an order that opens or closes it counts them: a bid that nobody makes is 0."""
+        return None
+
+    def greek(self, name: str) -> Value | None:
+        """Return a greek of one bought option per share."""
+        return None
 
 
 class ColumnView:
     """What measures may look at, at all instants of a session at once: the counterpart of `View`.
 
     What is asked of it is None where it has no column of that; nan stands at an instant at which it is not known.
-    held: the open position; of N positions at once its numbers have shape (N, 1), and columns (N, T).
+    held: the open position; of N positions at once its numbers have shape (N, 1), and columns (N, T). legs: those of
+    the structure that is chosen or held. now: epoch seconds.
     """
 
+    session: Session
     held: Held | None = None
+    legs: Sequence[LegColumns] = ()
 
-    def level(self, symbol: str) -> "Value | None":
+    @property
+    def now(self) -> Value:
+        """The instants, epoch seconds."""
+        raise NotImplementedError
+
+    def named(self, names: tuple[str, ...] | None) -> list[LegColumns]:
+        """Return its legs of these names, all without."""
+        return [leg for leg in self.legs if names is None or leg.name in names]
+
+    def kept(self, key: object, make: Callable[[], Value]) -> Value:
+        """Return what `make` makes, once for all that ask by a key."""
+        return make()
+
+    def start_price(self) -> Column | Value | None:
+        """Return the net price per share at which the order that opens the structure starts."""
+        return None
+
+    def level(self, symbol: str) -> Value | None:
         """Return the level of an underlying or index."""
         return None
 
-    def of_board(self, symbol: str, name: str) -> "Value | None":
+    def of_board(self, symbol: str, name: str) -> Value | None:
         """Return what the board has of an underlying, above 0: its `open`, `high`, `low` or `previous_close`."""
         return None
 
-    def opening_move(self, symbol: str) -> "Value | None":
+    def opening_move(self, symbol: str) -> Value | None:
         """Return the expected move of the open."""
         return None
 
@@ -127,6 +172,17 @@ class Input(NamedTuple):
     column: Callable[[ColumnView], Any] = lambda columns: None
 
 
+def by_rule(context: Context) -> Callable[[View], Any]:
+    """Refuse to read an input of which a rule is judged by itself. Raises: TypeError."""
+    raise TypeError("it is judged, not read")
+
+
+NOW = Input(lambda context: lambda view: view.now, lambda columns: columns.now)
+"""The instant, epoch seconds."""
+TODAY = Input(lambda context: lambda view: view.session.date, lambda columns: columns.session.date)
+"""The day of the session."""
+
+
 def itself(value: Any) -> Any:
     """Return the only input of a calculation as it is."""
     return value
@@ -135,18 +191,16 @@ def itself(value: Any) -> Any:
 class Calculation(NamedTuple):
     """How one call of a measure is calculated from its inputs: by arithmetic that floats and arrays share.
 
-    The first input that is unknown is the answer; so is what `calculate` returns as unknown. is_exact: a number, not a
-    column, is freed from the noise of binary floats.
+    The first input that is unknown is the answer; so is what `calculate` returns as unknown.
     """
 
     inputs: tuple[Input, ...]
     calculate: Callable[..., Any] = itself
-    is_exact: bool = False
 
     def reader(self, context: Context) -> Read:
         """Return the function that reads it from a snapshot."""
         reads = tuple(each.read(context) for each in self.inputs)
-        calculate = _exactly(self.calculate) if self.is_exact else self.calculate
+        calculate = self.calculate
         if calculate is itself:
             return reads[0]
         if len(reads) == 1:
@@ -164,17 +218,6 @@ class Calculation(NamedTuple):
         doubts = [values.doubt for values in found if isinstance(values, Column)]
         result = self.calculate(*(values.values if isinstance(values, Column) else values for values in found))
         return None if isinstance(result, UnknownValue) else Column(result, max((least_doubt, *doubts)))
-
-
-def _exactly(calculate: Callable[..., Any]) -> Callable[..., Any]:
-    if calculate is itself:
-        return exact
-
-    def exactly(*values: Any) -> Reading:
-        found: Reading = calculate(*values)
-        return exact(found) if isinstance(found, float) else found
-
-    return exactly
 
 
 def _of_one(calculate: Callable[[Any], Any], read: Callable[[View], Any]) -> Read:
@@ -210,7 +253,12 @@ def _of_many(calculate: Callable[..., Any], reads: tuple[Callable[[View], Any], 
     return of_many
 
 
-def larger(one: "Value", other: "Value") -> "Value":
+def exactly(value: Value) -> Value:
+    """Return a number as `exact` does; a column as it is, which may be off by more."""
+    return exact(value) if isinstance(value, float) else value
+
+
+def larger(one: Value, other: Value) -> Value:
     """Return the larger of two numbers, or of two columns instant by instant; nan where one is."""
     if isinstance(one, float) and isinstance(other, float):
         return max(one, other)
@@ -219,7 +267,21 @@ def larger(one: "Value", other: "Value") -> "Value":
     return np.maximum(one, other)
 
 
-def while_known(value: "Value", other: "Value") -> "Value":
+def smaller(one: Value, other: Value) -> Value:
+    """Return the smaller of two numbers, or of two columns instant by instant; nan where one is."""
+    if isinstance(one, float) and isinstance(other, float):
+        return min(one, other)
+    import numpy as np
+
+    return np.minimum(one, other)
+
+
+def size_of(value: Value) -> Value:
+    """Return a number without its sign, or a column."""
+    return cast("Value", abs(value))
+
+
+def while_known(value: Value, other: Value) -> Value:
     """Return a value; of a column nan where another is, which is not part of it but as fresh as it has to be."""
     if isinstance(value, float) and isinstance(other, float):
         return value
@@ -228,7 +290,7 @@ def while_known(value: "Value", other: "Value") -> "Value":
     return np.where(np.isnan(other), np.nan, value)
 
 
-def ratio(one: "Value", other: "Value", why: str) -> "Value | UnknownValue":
+def ratio(one: Value, other: Value, why: str) -> Value | UnknownValue:
     """Return a quotient; unknown, and why, where what it is divided by is not above 0: of columns all of it."""
     is_sound = other > 0.0 if isinstance(other, float) else not (other <= 0.0).any()
     return one / other if is_sound else UnknownValue(why)

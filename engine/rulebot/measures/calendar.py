@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from functools import reduce
+from typing import Any, NamedTuple
 
 from rulebot.measure.definition import (
     OPEN_POSITION,
@@ -17,7 +18,21 @@ from rulebot.measure.definition import (
     choice,
 )
 from rulebot.measure.ranges import TRUE_OR_FALSE
-from rulebot.measure.reading import Context, Judge, Reading, UnknownValue, exact, kept
+from rulebot.measure.reading import (
+    NOW,
+    Calculation,
+    ColumnView,
+    Context,
+    Input,
+    Judge,
+    Reading,
+    UnknownValue,
+    Value,
+    by_rule,
+    exactly,
+    kept,
+    smaller,
+)
 from rulebot.measure.tree import Argument, Call, Quantity
 from rulebot.measure.usual import Scale, Usual
 from rulebot.measure.verdict import NOT_OPEN, Verdict
@@ -26,12 +41,30 @@ from rulebot.measure.words import MeasureText, fixed, listed
 from rulebot.measures.market import spot_of
 from rulebot.measures.structure import legs_named, names_of
 from rulebot.measures.volatility import expiry_in
-from rulebot.model.contract import Right
+from rulebot.model.contract import Option, Right
 from rulebot.model.economic_calendar import SAME_REPORT, calendars_of, is_of_earnings, lacks_time, span_of
 from rulebot.model.facts import EventCalendar, EventDay
 from rulebot.model.market import LEVEL_AGE
 from rulebot.model.session import CalendarError, DayTime, Sessions, exchange_date
 from rulebot.model.text import minute
+
+
+class _Breach(NamedTuple):
+    """What a `breach` is of. bound: points; is_within: whether spot may come so near, or go past by so much."""
+
+    names: tuple[str, ...]
+    bound: float
+    is_within: bool
+
+    def past(self, safety: Value) -> Value:
+        """Return by how much it is breached; 0 is a breach where spot may not come so near. safety: of all legs."""
+        return self.bound - safety if self.is_within else -safety - self.bound
+
+
+def _breach_of(call: Call) -> _Breach:
+    arguments = dict(call.arguments)
+    is_within = "spot_within" in arguments
+    return _Breach(names_of(call), float(str(arguments["spot_within" if is_within else "spot_beyond"])), is_within)
 
 
 def breach(call: Call, context: Context) -> Judge:
@@ -40,27 +73,41 @@ def breach(call: Call, context: Context) -> Judge:
     `spot_within`: the value is the distance to the nearest strike on its safe side (negative: past it), the bound the
     distance allowed. `spot_beyond`: the value is how far spot is past the strike furthest in the money.
     """
-    names = names_of(call)
-    arguments = dict(call.arguments)
-    is_within = "spot_within" in arguments
-    bound = float(str(arguments["spot_within" if is_within else "spot_beyond"]))
+    asked = _breach_of(call)
     levels = {symbol: spot_of(symbol, context) for symbol in context.symbols}
 
     def judge(view: View) -> Verdict:
-        legs = legs_named(view, names)
-        readings = [_safety(leg, levels[leg.option.symbol](view)) for leg in legs]
+        legs = legs_named(view, asked.names)
+        readings = [_safety(leg.option, levels[leg.option.symbol](view)) for leg in legs]
         known = [reading for reading in readings if isinstance(reading, float)]
         missing = next((reading.reason for reading in readings if isinstance(reading, UnknownValue)), "")
         if not known:
-            return Verdict(None, missing=missing or NOT_OPEN, low=bound)
+            return Verdict(None, missing=missing or NOT_OPEN, low=asked.bound)
         nearest = min(known)
-        is_breached = nearest <= bound if is_within else -nearest > bound
-        value = nearest if is_within else -nearest
+        past = asked.past(nearest)
+        is_breached = bool(past >= 0.0 if asked.is_within else past > 0.0)
+        value = nearest if asked.is_within else -nearest
         if missing and not is_breached:
-            return Verdict(None, value, bound, missing=missing)
-        return Verdict(is_breached, value, bound, detail=_nearest_leg(legs, readings, nearest))
+            return Verdict(None, value, asked.bound, missing=missing)
+        return Verdict(is_breached, value, asked.bound, detail=_nearest_leg(legs, readings, nearest))
 
     return judge
+
+
+def _breach_past(call: Call) -> Calculation:
+    """Return by how much it is breached."""
+    asked = _breach_of(call)
+
+    def column(columns: ColumnView) -> list[Value] | None:
+        found = []
+        for leg in columns.named(asked.names):
+            level = None if leg.option is None else columns.level(leg.option.symbol)
+            if leg.option is None or level is None:
+                return None
+            found.append(_safety(leg.option, level))
+        return found or None
+
+    return Calculation((Input(by_rule, column),), lambda safeties: asked.past(reduce(smaller, safeties)))
 
 
 def _refuse_breach(given: Mapping[str, Argument]) -> Refusal | None:
@@ -68,12 +115,12 @@ def _refuse_breach(given: Mapping[str, Argument]) -> Refusal | None:
     return None if is_one else Refusal("a breach takes one of spot_within and spot_beyond")
 
 
-def _safety(leg: LegView, spot: Reading) -> Reading:
+def _safety(option: Option, spot: Any) -> Any:
     """Return the points from spot to the strike on its safe side; negative when spot is past it."""
-    if not isinstance(spot, float):
+    if isinstance(spot, UnknownValue):
         return spot
-    strike = float(leg.option.strike)
-    return exact(spot - strike if leg.option.right is Right.PUT else strike - spot)
+    strike = float(option.strike)
+    return exactly(spot - strike if option.right is Right.PUT else strike - spot)
 
 
 def _nearest_leg(legs: tuple[LegView, ...], readings: list[Reading], nearest: float) -> str:
@@ -98,9 +145,24 @@ def time(call: Call, context: Context) -> Judge:
             moved = "" if begins == at.on(view.session) else minute(begins)
             kept[close] = begins.timestamp(), moved
         begin, detail = kept[close]
-        return Verdict(view.now >= begin, view.now, begin, detail=detail)
+        return Verdict(bool(_passed(view.now, begin) >= 0.0), view.now, begin, detail=detail)
 
     return judge
+
+
+def _passed(now: Value, begin: float) -> Value:
+    return now - begin
+
+
+def _time_passed(call: Call) -> Calculation:
+    """Return the seconds since that time of the session."""
+    at = call.argument("at")
+    assert isinstance(at, DayTime)
+
+    def begin(view: View | ColumnView) -> float:
+        return at.before_close(view.session).timestamp()
+
+    return Calculation((NOW, Input(lambda context: begin, begin)), _passed)
 
 
 # ---------------------------------------------------------------- events
@@ -358,6 +420,7 @@ MEASURES: tuple[Measure, ...] = (
         max_age=None,
         reads=("time",),
         judge=time,
+        calculation=_time_passed,
         phrase=lambda words: str(words.given("at")),
         examples=("15:30", "close - 30m"),
         node={"$ref": "#/$defs/day_time"},
@@ -410,6 +473,7 @@ MEASURES: tuple[Measure, ...] = (
         max_age=LEVEL_AGE,
         reads=("spot", "position"),
         judge=breach,
+        calculation=_breach_past,
         refuse=_refuse_breach,
         usual={Quantity.POINTS: Usual(0.01, 10.0, Scale.MOVE, zero=True, shifts=False)},
         phrase=lambda words: f"the strike of {words.one_leg()}",

@@ -4,6 +4,7 @@ Of a leg they are sizes, of several legs the largest. Of the structure they are 
 on the scales of `net_delta` to `net_vega`.
 """
 
+from collections.abc import Callable, Iterable
 from functools import partial
 from math import inf, isnan
 
@@ -19,14 +20,25 @@ from rulebot.measure.definition import (
     Measure,
 )
 from rulebot.measure.ranges import NOT_NEGATIVE, stretch
-from rulebot.measure.reading import Context, Read, Reading, UnknownValue
+from rulebot.measure.reading import (
+    Calculation,
+    ColumnView,
+    Context,
+    Input,
+    LegColumns,
+    Read,
+    Reading,
+    UnknownValue,
+    Value,
+    size_of,
+)
 from rulebot.measure.tree import Call, Quantity
 from rulebot.measure.usual import Scale, Usual, scaled, usual
 from rulebot.measure.verdict import NOT_OPEN
 from rulebot.measure.view import Exposure, LegView, View
 from rulebot.measure.words import fixed
-from rulebot.measures.structure import legs_named, names_of, worst
-from rulebot.model.contract import LOT
+from rulebot.measures.structure import each_leg, names_of, worst
+from rulebot.model.contract import LOT, Option
 from rulebot.model.market import OPTION_AGE, age_problem
 
 
@@ -43,36 +55,57 @@ def _greek(view: View, leg: LegView, greek: str, limit: float) -> Reading:
     return UnknownValue(f"{leg.name}: no {greek}") if isnan(found) else found
 
 
-def _of_leg(greek: str, call: Call, context: Context) -> Read:
-    """Bind a greek of the legs, as a size: dollars of one contract, or a number of one share."""
-    names, limit = names_of(call), context.limit(OPTION_AGE)
+def _of_leg(greek: str, call: Call) -> Calculation:
+    """Return a greek of the legs, as a size: dollars of one contract, or a number of one share."""
     in_dollars = call.quantity is Quantity.DOLLARS
 
-    def size(view: View, leg: LegView) -> Reading:
-        found = _greek(view, leg, greek, limit)
-        if not isinstance(found, float):
-            return found
-        return abs(found) * leg.option.multiplier if in_dollars else abs(found)
+    def size(found: tuple[Value | UnknownValue, Option | None]) -> Value | UnknownValue:
+        value, option = found
+        if isinstance(value, UnknownValue):
+            return value
+        size = size_of(value)
+        return size * option.multiplier if in_dollars and option is not None else size
 
-    return lambda view: worst([size(view, leg) for leg in legs_named(view, names)])
+    def column(leg: LegColumns) -> tuple[Value, Option | None] | None:
+        value = leg.greek(greek)
+        return None if value is None or (in_dollars and leg.option is None) else (value, leg.option)
+
+    def read(view: View, leg: LegView, limit: float) -> tuple[Reading, Option]:
+        return _greek(view, leg, greek, limit), leg.option
+
+    return Calculation((each_leg(names_of(call), read, column),), lambda found: worst([size(each) for each in found]))
 
 
-def _of_structure(greek: str, call: Call, context: Context) -> Read:
-    """Bind the signed sum of a greek over one structure."""
-    limit = context.limit(OPTION_AGE)
+def _of_structure(greek: str, call: Call) -> Calculation:
+    """Return the signed sum of a greek over one structure."""
 
-    def read(view: View) -> Reading:
-        if not view.legs:
-            return UnknownValue(NOT_OPEN)
-        total = 0.0
-        for leg in view.legs:
-            found = _greek(view, leg, greek, limit)
-            if not isinstance(found, float):
-                return found
-            total += leg.sign * leg.price_multiplier * found
-        return total * LOT
+    def reader(context: Context) -> Callable[[View], list[tuple[int, float]] | UnknownValue]:
+        limit = context.limit(OPTION_AGE)
 
-    return read
+        def read(view: View) -> list[tuple[int, float]] | UnknownValue:
+            found = []
+            for leg in view.legs:
+                value = _greek(view, leg, greek, limit)
+                if not isinstance(value, float):
+                    return value  # type: ignore[return-value]
+                found.append((leg.sign * leg.price_multiplier, value))
+            return found or UnknownValue(NOT_OPEN)
+
+        return read
+
+    def column(columns: ColumnView) -> list[tuple[int, Value]] | None:
+        found = [(leg.weight, leg.greek(greek)) for leg in columns.legs]
+        known = [(weight, value) for weight, value in found if value is not None]
+        return known if known and len(known) == len(found) else None
+
+    return Calculation((Input(reader, column),), _in_shares)
+
+
+def _in_shares(greeks: Iterable[tuple[int, Value]]) -> Value:
+    total: Value = 0.0
+    for weight, value in greeks:
+        total = total + weight * value
+    return total * LOT
 
 
 # --- Measures of all open positions of a bot, the entry in question included
@@ -137,7 +170,7 @@ MEASURES: tuple[Measure, ...] = (
         places=STRUCTURE,
         max_age=OPTION_AGE,
         reads=("legs",),
-        read=partial(_of_leg, "delta"),
+        calculation=partial(_of_leg, "delta"),
         usual=usual(Quantity.DELTA, 0.01, 0.97),
         reach=stretch(0.0, 1.0),
         phrase=lambda words: f"the absolute delta of {words.one_leg()}",
@@ -162,7 +195,7 @@ MEASURES: tuple[Measure, ...] = (
         places=STRUCTURE,
         max_age=OPTION_AGE,
         reads=("legs",),
-        read=partial(_of_leg, "gamma"),
+        calculation=partial(_of_leg, "gamma"),
         usual=usual(Quantity.PLAIN, 5e-05, 1.0),
         reach=NOT_NEGATIVE,
         phrase=lambda words: f"the gamma of {words.one_leg()}",
@@ -187,7 +220,7 @@ MEASURES: tuple[Measure, ...] = (
         places=STRUCTURE,
         max_age=OPTION_AGE,
         reads=("legs",),
-        read=partial(_of_leg, "theta"),
+        calculation=partial(_of_leg, "theta"),
         usual=usual(Quantity.DOLLARS, 0.2, 20000.0),
         reach=NOT_NEGATIVE,
         phrase=lambda words: f"the theta a day of one contract of {words.one_leg()}",
@@ -214,7 +247,7 @@ MEASURES: tuple[Measure, ...] = (
         places=STRUCTURE,
         max_age=OPTION_AGE,
         reads=("legs",),
-        read=partial(_of_leg, "vega"),
+        calculation=partial(_of_leg, "vega"),
         usual=usual(Quantity.DOLLARS, 0.2, 20000.0),
         reach=NOT_NEGATIVE,
         phrase=lambda words: f"the vega of one contract of {words.one_leg()}",
@@ -238,7 +271,7 @@ MEASURES: tuple[Measure, ...] = (
         places=STRUCTURE,
         max_age=OPTION_AGE,
         reads=("legs",),
-        read=partial(_of_structure, "delta"),
+        calculation=partial(_of_structure, "delta"),
         usual={Quantity.PLAIN: Usual(0.99, inf, signed=True, zero=True)},
         phrase=fixed("the delta of one structure in shares"),
         subject="the delta",
@@ -259,7 +292,7 @@ MEASURES: tuple[Measure, ...] = (
         places=STRUCTURE,
         max_age=OPTION_AGE,
         reads=("legs",),
-        read=partial(_of_structure, "gamma"),
+        calculation=partial(_of_structure, "gamma"),
         usual=usual(Quantity.PLAIN, 0.005, 2000.0, signed=True, zero=True),
         phrase=fixed("the gamma of one structure in shares a point"),
         subject="the gamma",
@@ -283,7 +316,7 @@ MEASURES: tuple[Measure, ...] = (
         places=STRUCTURE,
         max_age=OPTION_AGE,
         reads=("legs",),
-        read=partial(_of_structure, "theta"),
+        calculation=partial(_of_structure, "theta"),
         usual=usual(Quantity.DOLLARS, 0.5, 50000.0, signed=True, zero=True),
         phrase=fixed("the theta a day of one structure"),
         subject="the theta",
@@ -304,7 +337,7 @@ MEASURES: tuple[Measure, ...] = (
         places=STRUCTURE,
         max_age=OPTION_AGE,
         reads=("legs",),
-        read=partial(_of_structure, "vega"),
+        calculation=partial(_of_structure, "vega"),
         usual=usual(Quantity.DOLLARS, 0.5, 50000.0, signed=True, zero=True),
         phrase=fixed("the vega of one structure"),
         subject="the vega",

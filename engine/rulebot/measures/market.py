@@ -7,7 +7,7 @@ old a price may be is said in `rulebot.model.market`; every price is unknown whe
 from collections.abc import Mapping
 from functools import partial
 from math import isnan, nan
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rulebot.measure.definition import (
     LEVEL_CHANGE,
@@ -32,6 +32,8 @@ from rulebot.measure.reading import (
     Read,
     Reading,
     UnknownValue,
+    Value,
+    exactly,
     larger,
     ratio,
     while_known,
@@ -53,9 +55,6 @@ from rulebot.measure.words import fixed
 from rulebot.model.contract import Underlying
 from rulebot.model.market import LEVEL_AGE, VOLATILITY_INDEX_AGE, age_problem, quote_problem, usual_age
 from rulebot.spec.nouns import Unit
-
-if TYPE_CHECKING:
-    from rulebot.measure.reading import Value
 
 _MOST_LAG = 2.0
 """Seconds by which a level that is sent all the time may lag the other of a ratio."""
@@ -167,8 +166,8 @@ def _spot_at_entry(symbol: str) -> Input:
 def _change(one: Input, base: Input, call: Call) -> Calculation:
     """Return a change in points, or as a part of its base, which is above 0."""
     if call.quantity is Quantity.FRACTION:
-        return Calculation((one, base), lambda now, then: now / then - 1.0, is_exact=True)
-    return Calculation((one, base), lambda now, then: now - then, is_exact=True)
+        return Calculation((one, base), lambda now, then: exactly(now / then - 1.0))
+    return Calculation((one, base), lambda now, then: exactly(now - then))
 
 
 def _since(call: Call, symbol: str) -> Calculation:
@@ -185,17 +184,17 @@ def _gap(call: Call) -> Calculation:
 
 
 def _vix_spike(call: Call) -> Calculation:
-    return Calculation((level("VIX"), _of_board("VIX", "low")), lambda now, low: larger(now - low, 0.0), is_exact=True)
+    return Calculation((level("VIX"), _of_board("VIX", "low")), lambda now, low: exactly(larger(now - low, 0.0)))
 
 
 def _day_range(call: Call) -> Calculation:
     symbol = str(call.argument("of"))
 
-    def calculate(now: "Value", found: tuple["Value", "Value"]) -> "Value":
+    def calculate(now: Value, found: tuple[Value, Value]) -> Value:
         high, low = found
-        return while_known(high - low, now)
+        return exactly(while_known(high - low, now))
 
-    return Calculation((level(symbol), _extremes(symbol)), calculate, is_exact=True)
+    return Calculation((level(symbol), _extremes(symbol)), calculate)
 
 
 def _extremes(symbol: str) -> Input:

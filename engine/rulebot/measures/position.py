@@ -1,17 +1,34 @@
 """Measures of an open position: what closing it costs, profit and loss, time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import inf
+from typing import Any, cast
 
 from rulebot.measure.definition import OPEN_POSITION, PART_OR_DOLLARS, SOME_LEGS, Measure, choice
 from rulebot.measure.ranges import NOT_NEGATIVE
-from rulebot.measure.reading import Context, Read, Reading, UnknownValue, exact
+from rulebot.measure.reading import (
+    NOW,
+    TODAY,
+    Calculation,
+    ColumnView,
+    Context,
+    Input,
+    Read,
+    Reading,
+    UnknownValue,
+    Value,
+    exact,
+    exactly,
+    larger,
+    ratio,
+    size_of,
+)
 from rulebot.measure.tree import OPEN_LEGS, Call, Quantity
 from rulebot.measure.usual import WORTH, Usual, gain
 from rulebot.measure.verdict import NOT_OPEN
 from rulebot.measure.view import Held, Ledger, LegView, View
 from rulebot.measure.words import fixed
-from rulebot.measures.structure import entry_of, legs_named, mark, net_price
+from rulebot.measures.structure import entry_of, legs_named, mark, net_column, net_price
 from rulebot.model.contract import LOT
 from rulebot.model.market import OPTION_AGE
 from rulebot.model.session import sessions_after
@@ -31,90 +48,101 @@ def _is_of_open(call: Call) -> bool:
     return dict(call.arguments).get("of") == OPEN_LEGS
 
 
-def _worth(call: Call, context: Context) -> Read:
-    """Return the reader of what closing brings per share, kept for the other rules that ask at this instant."""
-    at, names, limit = str(call.argument("at")), _legs_of(call), context.limit(OPTION_AGE)
-    key = ("worth", at, names, limit)
-
-    def read(view: View) -> Reading:
-        kept = view.memo.get(key)
-        if kept is not None and kept[0] is view.legs:
-            return kept[1]  # type: ignore[no-any-return]
-        found = net_price(view, at, True, limit, names)
-        view.memo[key] = (view.legs, found)
-        return found
-
-    return read
+def of_position(find: Callable[[Held], Any]) -> Input:
+    """Return something of the open position as an input: of a snapshot and of columns alike."""
+    return Input(
+        lambda context: lambda view: _NOTHING if view.held is None else find(view.held),
+        lambda columns: None if columns.held is None else find(columns.held),
+    )
 
 
-def value(call: Call, context: Context) -> Read:
-    """Bind `value`: of the whole trade what closed legs brought counts too.
+def _worth(call: Call) -> Input:
+    """Return what closing what is open brings per share, kept for the other rules that ask at this instant."""
+    at, names = str(call.argument("at")), _legs_of(call)
+
+    def reader(context: Context) -> Read:
+        limit = context.limit(OPTION_AGE)
+        key = ("worth", at, names, limit)
+
+        def read(view: View) -> Reading:
+            kept = view.memo.get(key)
+            if kept is not None and kept[0] is view.legs:
+                return kept[1]  # type: ignore[no-any-return]
+            found = net_price(view, at, True, limit, names)
+            view.memo[key] = (view.legs, found)
+            return found
+
+        return read
+
+    return Input(reader, lambda columns: None if names else net_column(columns, at, True))
+
+
+def _value(call: Call) -> Input:
+    """Return what closing brings per share; of the whole trade what closed legs brought counts too.
 
     It is what was made less the entry price, so that contracts that filled beside the structures count with both.
     """
-    worth, names, is_of_open = _worth(call, context), _legs_of(call), _is_of_open(call)
-    in_dollars = _open_dollars(call, context)
+    worth, names, is_of_open = _worth(call), _legs_of(call), _is_of_open(call)
+
+    def reader(context: Context) -> Read:
+        of_open, in_dollars = worth.read(context), _open_dollars(call, context)
+
+        def read(view: View) -> Reading:
+            held, found = view.held, cast("Reading", of_open(view))
+            if not isinstance(found, float) or held is None or held.is_intact or is_of_open:
+                return found
+            still = in_dollars(view)
+            if not isinstance(still, float):
+                return still
+            ledgers = _ledgers(held, names)
+            made = still + sum(ledger.entry_cash + ledger.exit_cash for ledger in ledgers)
+            return made / (LOT * held.opened) - sum(ledger.entry_price for ledger in ledgers)
+
+        return read
+
+    def column(columns: ColumnView) -> Any:
+        held = columns.held
+        return worth.column(columns) if held is not None and (held.is_intact or is_of_open) else None
+
+    return Input(reader, column)
+
+
+def _entry(call: Call) -> Input:
+    """Return the entry price of what is measured, closed legs of the whole trade included."""
+    names, is_of_open = _legs_of(call), _is_of_open(call)
+
+    def price(held: Held, open_legs: Collection[str]) -> float:
+        if held.is_intact or is_of_open:
+            return entry_of(held, open_legs, names)
+        return sum(ledger.entry_price for ledger in _ledgers(held, names))
 
     def read(view: View) -> Reading:
-        found, held = worth(view), view.held
-        if not isinstance(found, float) or held is None or held.is_intact or is_of_open:
-            return found
-        still = in_dollars(view, held)
-        if not isinstance(still, float):
-            return still
-        ledgers = _ledgers(held, names)
-        made = still + sum(ledger.entry_cash + ledger.exit_cash for ledger in ledgers)
-        return exact(made / (LOT * held.opened) - sum(ledger.entry_price for ledger in ledgers))
+        return _NOTHING if view.held is None else price(view.held, [leg.name for leg in view.legs])
 
-    return read
+    def column(columns: ColumnView) -> float | None:
+        return None if columns.held is None or names else price(columns.held, [leg.name for leg in columns.legs])
+
+    return Input(lambda context: read, column)
 
 
-def cost(call: Call, context: Context) -> Read:
-    """Bind `cost`: minus value."""
-    worth = value(call, context)
-
-    def read(view: View) -> Reading:
-        found = worth(view)
-        return 0.0 - found if isinstance(found, float) else found
-
-    return read
+def cost(call: Call) -> Calculation:
+    """Return `cost`: minus value."""
+    return Calculation((_value(call),), lambda worth: exactly(0.0 - worth))
 
 
-def _gain(call: Call, context: Context, sign: float) -> Read:
-    worth, quantity, names = _worth(call, context), call.quantity, _legs_of(call)
-    is_of_open, open_dollars = _is_of_open(call), _open_dollars(call, context)
-    in_dollars = _dollars(call, context) if quantity is Quantity.DOLLARS else None
+def _gain(call: Call, sign: float) -> Calculation:
+    """Return what was made per share, as a part of the entry price, or in dollars less commissions paid."""
+    if call.quantity is Quantity.DOLLARS:
+        return Calculation((_dollars(call), _cash(call)), lambda worth, cash: exactly(sign * (cash + worth)))
+    inputs = (_value(call), _entry(call))
+    if call.quantity is Quantity.PRICE:
+        return Calculation(inputs, lambda worth, entry: exactly(sign * (entry + worth)))
 
-    def read(view: View) -> Reading:
-        held = view.held
-        if held is None:
-            return _NOTHING
-        found = worth(view)
-        if not isinstance(found, float):
-            return found
-        if in_dollars is not None:
-            made = in_dollars(view, held, found)
-            return exact(sign * made) if isinstance(made, float) else made
-        if not (held.is_intact or is_of_open):
-            return _gain_of_trade(view, held)
-        entry = entry_of(view, held, names)
-        if quantity is Quantity.PRICE:
-            return exact(sign * (entry + found))
-        base = abs(entry)
-        return exact(sign * (entry + found) / base) if base > 0.0 else UnknownValue("the entry price is 0")
+    def part(worth: Value, entry: Value) -> Value | UnknownValue:
+        found = ratio(sign * (entry + worth), size_of(entry), "the entry price is 0")
+        return found if isinstance(found, UnknownValue) else exactly(found)
 
-    def _gain_of_trade(view: View, held: Held) -> Reading:
-        still = open_dollars(view, held)
-        if not isinstance(still, float):
-            return still
-        ledgers = _ledgers(held, names)
-        made = still + sum(ledger.entry_cash + ledger.exit_cash for ledger in ledgers)
-        if quantity is Quantity.PRICE:
-            return exact(sign * made / (LOT * held.opened))
-        base = abs(sum(ledger.entry_price for ledger in ledgers)) * LOT * held.opened
-        return exact(sign * made / base) if base > 0.0 else UnknownValue("the entry price is 0")
-
-    return read
+    return Calculation(inputs, part)
 
 
 def _ledgers(held: Held, names: tuple[str, ...] | None) -> list[Ledger]:
@@ -122,39 +150,74 @@ def _ledgers(held: Held, names: tuple[str, ...] | None) -> list[Ledger]:
     return [ledger for name, ledger in held.legs.items() if names is None or name in names]
 
 
-def _open_dollars(call: Call, context: Context) -> Callable[[View, Held], Reading]:
+def _open_dollars(call: Call, context: Context) -> Callable[[View], Reading]:
     """Return what closing what is held of the legs of a call brings, in dollars."""
     at, names, limit = str(call.argument("at")), _legs_of(call), context.limit(OPTION_AGE)
 
-    def still(view: View, held: Held) -> Reading:
+    def still(view: View) -> Reading:
+        assert view.held is not None
         total = 0.0
         for leg in view.legs if names is None else legs_named(view, names):
             price = mark(view, leg, at, True, limit)
             if not isinstance(price, float):
                 return price
-            total += held.legs[leg.name].held * price * leg.option.multiplier
+            total += view.held.legs[leg.name].held * price * leg.option.multiplier
         return total
 
     return still
 
 
-def _dollars(call: Call, context: Context) -> Callable[[View, Held, float], Reading]:
-    """Return what a position, or these legs of it, have made since it began, given what closing brings per share."""
-    names, is_of_open, open_dollars = _legs_of(call), _is_of_open(call), _open_dollars(call, context)
+def _is_by_structures(call: Call, held: Held) -> bool:
+    """Say whether dollars are counted by structures, not by the books of each leg."""
+    return _legs_of(call) is None and held.is_whole and (held.is_intact or not _is_of_open(call))
 
-    def made(view: View, held: Held, worth: float) -> Reading:
-        if names is None and held.is_whole and not is_of_open:
-            gain = held.entry_price + worth
-            return held.realized + gain * LOT * held.quantity - held.commissions
-        still = open_dollars(view, held)
-        if not isinstance(still, float):
-            return still
+
+def _dollars(call: Call) -> Input:
+    """Return the dollars that closing what is held brings."""
+    worth = _worth(call)
+
+    def reader(context: Context) -> Read:
+        of_open, in_dollars = worth.read(context), _open_dollars(call, context)
+
+        def read(view: View) -> Reading:
+            held = view.held
+            if held is None:
+                return _NOTHING
+            found: Reading = of_open(view)
+            if not isinstance(found, float):
+                return found
+            return found * LOT * held.quantity if _is_by_structures(call, held) else in_dollars(view)
+
+        return read
+
+    def column(columns: ColumnView) -> Value | None:
+        held, found = columns.held, worth.column(columns)
+        return (
+            None if held is None or found is None or not _is_by_structures(call, held) else found * LOT * held.quantity
+        )
+
+    return Input(reader, column)
+
+
+def _cash(call: Call) -> Input:
+    """Return the dollars that were received less those paid since it began, or for what is still open."""
+    names, is_of_open = _legs_of(call), _is_of_open(call)
+
+    def cash(held: Held, open_legs: Collection[str]) -> float:
+        if _is_by_structures(call, held):
+            return held.realized + held.entry_price * LOT * held.quantity - held.commissions
         if is_of_open:
-            ledgers = [held.legs[leg.name] for leg in view.legs]
-            return still + sum(_entered_for(ledger) for ledger in ledgers)
-        return still + sum(ledger.made for ledger in _ledgers(held, names))
+            return sum(_entered_for(held.legs[name]) for name in open_legs)
+        return sum(ledger.made for ledger in _ledgers(held, names))
 
-    return made
+    def read(view: View) -> Reading:
+        return _NOTHING if view.held is None else cash(view.held, [leg.name for leg in view.legs])
+
+    def column(columns: ColumnView) -> float | None:
+        held = columns.held
+        return cash(held, ()) if held is not None and _is_by_structures(call, held) else None
+
+    return Input(lambda context: read, column)
 
 
 def _entered_for(ledger: Ledger) -> float:
@@ -163,19 +226,9 @@ def _entered_for(ledger: Ledger) -> float:
     return ledger.entry_cash * abs(ledger.held) / ledger.opened - commissions
 
 
-def profit(call: Call, context: Context) -> Read:
-    """Bind `profit`, as a part of the entry price, in dollars, or per share."""
-    return _gain(call, context, 1.0)
-
-
-def loss(call: Call, context: Context) -> Read:
-    """Bind `loss`: minus profit."""
-    return _gain(call, context, -1.0)
-
-
 def give_back(call: Call, context: Context) -> Read:
     """Bind `give_back`: the best profit that is on record less the profit now."""
-    gain = _gain(call, context, 1.0)
+    gain = _gain(call, 1.0).reader(context)
 
     def read(view: View) -> Reading:
         found = gain(view)
@@ -208,19 +261,17 @@ def best_detail(call: Call, context: Context) -> Callable[[View], str]:
     return words
 
 
-def time_in_trade(call: Call, context: Context) -> Read:
-    """Bind `time_in_trade`: seconds since the first fill."""
-    return lambda view: _NOTHING if view.held is None else max(view.now - view.held.opened_at, 0.0)
+def _time_in_trade(call: Call) -> Calculation:
+    """Seconds since the first fill."""
+    opened = of_position(lambda held: held.opened_at)
+    return Calculation((opened, NOW), lambda opened, now: larger(now - opened, 0.0))
 
 
-def sessions_in_trade(call: Call, context: Context) -> Read:
-    """Bind `sessions_in_trade`: sessions after that of the entry, up to the present one."""
-
-    def read(view: View) -> Reading:
-        held = view.held
-        return _NOTHING if held is None else float(sessions_after(held.opened_on, view.session.date))
-
-    return read
+def _sessions_in_trade(call: Call) -> Calculation:
+    """Sessions after that of the entry, up to the present one."""
+    return Calculation(
+        (of_position(lambda held: held.opened_on), TODAY), lambda opened, day: float(sessions_after(opened, day))
+    )
 
 
 AT_PRICE = choice("at", "mid", ("mid", "natural"), "Which price of the market it is measured at.", "mid")
@@ -238,7 +289,7 @@ MEASURES: tuple[Measure, ...] = (
         places=OPEN_POSITION,
         max_age=OPTION_AGE,
         reads=("legs", "position"),
-        read=cost,
+        calculation=cost,
         usual=WORTH,
         phrase=lambda words: f"the cost of closing{words.some_legs}{words.at_natural}",
         subject="the cost",
@@ -259,7 +310,7 @@ MEASURES: tuple[Measure, ...] = (
         places=OPEN_POSITION,
         max_age=OPTION_AGE,
         reads=("legs", "position"),
-        read=value,
+        calculation=lambda call: Calculation((_value(call),), exactly),
         usual=WORTH,
         phrase=lambda words: f"what closing{words.some_legs} brings{words.at_natural}",
         subject="the value",
@@ -281,7 +332,7 @@ MEASURES: tuple[Measure, ...] = (
         places=OPEN_POSITION,
         max_age=OPTION_AGE,
         reads=("legs", "position"),
-        read=profit,
+        calculation=lambda call: _gain(call, 1.0),
         usual=gain(0.02, 10.0),
         phrase=lambda words: f"the profit{words.of_legs}{words.at_natural}",
         subject="the profit",
@@ -306,7 +357,7 @@ MEASURES: tuple[Measure, ...] = (
         places=OPEN_POSITION,
         max_age=OPTION_AGE,
         reads=("legs", "position"),
-        read=loss,
+        calculation=lambda call: _gain(call, -1.0),
         usual=gain(0.03, 15.0),
         phrase=lambda words: f"the loss{words.of_legs}{words.at_natural}",
         subject="the loss",
@@ -349,7 +400,7 @@ MEASURES: tuple[Measure, ...] = (
         places=OPEN_POSITION,
         max_age=None,
         reads=("time", "position"),
-        read=time_in_trade,
+        calculation=_time_in_trade,
         usual={Quantity.SECONDS: Usual(5.0, inf, shifts=False)},
         reach=NOT_NEGATIVE,
         phrase=fixed("the time since the first fill"),
@@ -369,7 +420,7 @@ MEASURES: tuple[Measure, ...] = (
         places=OPEN_POSITION,
         max_age=None,
         reads=("time", "position"),
-        read=sessions_in_trade,
+        calculation=_sessions_in_trade,
         usual={Quantity.DAYS: Usual(0.5, 800.0, zero=True)},
         reach=NOT_NEGATIVE,
         phrase=fixed("the sessions since the day of entry"),

@@ -33,10 +33,11 @@ def _parts(view: View) -> tuple[Part, ...]:
 
 def return_on_risk(call: Call, context: Context) -> Read:
     """Bind `return_on_risk`: best case over worst case at expiry, a fraction."""
-    limit = context.limit(OPTION_AGE)
+    price_of, limit = entry_price("start").read(context), context.limit(OPTION_AGE)
 
     def read(view: View) -> Reading:
-        price, risk = entry_price(view, "start", limit), risk_of(view, limit)
+        price: Reading = price_of(view)
+        risk = risk_of(view, limit)
         if not isinstance(price, float):
             return price
         if not isinstance(risk, float):
@@ -55,13 +56,13 @@ def probability_of_profit(call: Call, context: Context) -> Read:
     Source: as of `probability_below`, with the forward and the implied volatility at the money of the legs' expiry for
     all prices, so that the probabilities add up to 1; the skew is left out.
     """
-    level, limit = spot_of(context.symbols[0], context), context.limit(OPTION_AGE)
+    level, price_of = spot_of(context.symbols[0], context), entry_price("start").read(context)
 
     def read(view: View) -> Reading:
         if not view.legs:
             return UnknownValue("no structure")
         held = view.held
-        price = entry_price(view, "start", limit) if held is None else entry_of(view, held)
+        price: Reading = price_of(view) if held is None else entry_of(held, [leg.name for leg in view.legs])
         spot = level(view)
         if not isinstance(price, float):
             return price

@@ -3,9 +3,12 @@
 Of several legs the worst stands for all: when some are not known, what the others say is a bound (`AtLeast`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from datetime import date
 from decimal import Decimal
+from functools import partial, reduce
 from math import isnan
+from typing import Any
 
 from rulebot.measure.definition import (
     ALL_LEGS,
@@ -22,7 +25,25 @@ from rulebot.measure.definition import (
     choice,
 )
 from rulebot.measure.ranges import NOT_NEGATIVE, POSITIVE
-from rulebot.measure.reading import AtLeast, AtMost, Context, Read, Reading, UnknownValue, exact
+from rulebot.measure.reading import (
+    TODAY,
+    AtLeast,
+    AtMost,
+    Calculation,
+    Column,
+    ColumnView,
+    Context,
+    Input,
+    LegColumns,
+    Read,
+    Reading,
+    UnknownValue,
+    Value,
+    exact,
+    exactly,
+    larger,
+    smaller,
+)
 from rulebot.measure.tree import Call, Quantity
 from rulebot.measure.usual import PREMIUM, PRICE_LEVEL, Likeness, Scale, Usual, scaled
 from rulebot.measure.verdict import NOT_OPEN
@@ -39,28 +60,49 @@ def legs_named(view: View, names: tuple[str, ...]) -> tuple[LegView, ...]:
     return tuple(leg for leg in view.legs if leg.name in names)
 
 
-def worst(readings: Iterable[Reading]) -> Reading:
-    """Return the largest of several readings; a bound when some are unknown, unknown when all are."""
-    return _outermost(readings, max, AtLeast)
+def worst(readings: Iterable[Any]) -> Any:
+    """Return the largest of several readings, or columns; a bound when some are unknown, unknown when all are."""
+    return _outermost(readings, larger, AtLeast)
 
 
-def fewest(readings: Iterable[Reading]) -> Reading:
+def fewest(readings: Iterable[Reading]) -> Any:
     """Return the smallest of several readings; a bound when some are unknown, unknown when all are."""
-    return _outermost(readings, min, AtMost)
+    return _outermost(readings, smaller, AtMost)
 
 
-def _outermost(
-    readings: Iterable[Reading], pick: Callable[[list[float]], float], bound: type[AtLeast | AtMost]
-) -> Reading:
+def each_leg(
+    names: tuple[str, ...],
+    read: Callable[[View, LegView, float], Any],
+    column: Callable[[LegColumns], Any],
+    usual_age: float = OPTION_AGE,
+) -> Input:
+    """Return what is read of each leg of these names as an input; what is unknown stays among it.
+
+    read: takes the age in seconds that is allowed. usual_age: that of what is read.
+    """
+
+    def reader(context: Context) -> Callable[[View], list[Any]]:
+        limit = context.limit(usual_age)
+        return lambda view: [read(view, leg, limit) for leg in legs_named(view, names)]
+
+    def columns_of(columns: ColumnView) -> list[Any] | None:
+        found = [column(leg) for leg in columns.named(names)]
+        return found if found and not any(each is None for each in found) else None
+
+    return Input(reader, columns_of)
+
+
+def _outermost(readings: Iterable[Any], pick: Callable[[Value, Value], Value], bound: type[AtLeast | AtMost]) -> Any:
     known, reason = [], ""
     for reading in readings:
-        if isinstance(reading, float):
-            known.append(reading)
-        else:
+        if isinstance(reading, UnknownValue):
             reason = reason or reading.reason
+        else:
+            known.append(reading)
     if not known:
         return UnknownValue(reason or NOT_OPEN)
-    return bound(pick(known), reason) if reason else pick(known)
+    found = reduce(pick, known)
+    return bound(found, reason) if reason and isinstance(found, float) else found
 
 
 def names_of(call: Call) -> tuple[str, ...]:
@@ -69,27 +111,42 @@ def names_of(call: Call) -> tuple[str, ...]:
     return of if isinstance(of, tuple) else (str(of),)
 
 
-def quote_width(call: Call, context: Context) -> Read:
-    """Bind `quote_width`, per share or as a part of mid."""
-    names, limit = names_of(call), context.limit(OPTION_AGE)
+def _quote_width(call: Call) -> Calculation:
+    """Per share or as a part of mid; of several legs the widest."""
     is_part = call.quantity is Quantity.FRACTION
-    return lambda view: worst(_width(view, leg, limit, is_part) for leg in legs_named(view, names))
+
+    def width(quote: tuple[Value, Value] | UnknownValue) -> Value | UnknownValue:
+        if isinstance(quote, UnknownValue):
+            return quote
+        bid, ask = quote
+        return exactly((ask - bid) / ((ask + bid) / 2.0) if is_part else ask - bid)
+
+    quotes = each_leg(names_of(call), _quote, lambda leg: leg.quote(closing=False))
+    return Calculation((quotes,), lambda found: worst(map(width, found)))
 
 
-def _width(view: View, leg: LegView, limit: float, is_part: bool) -> Reading:
+def _quote(view: View, leg: LegView, limit: float) -> tuple[float, float] | UnknownValue:
+    """Return bid and ask; a bid that nobody makes is 0."""
     fault = quote_fault(view.board, leg.row, view.now, limit)
     has_no_bid = fault is QuoteFault.NO_BID and lacks_bid(view.board, leg.row)
     if fault and not has_no_bid:
         return UnknownValue(f"{leg.name}: {quote_problem(view.board, leg.row, view.now, limit)}")
-    bid, ask = 0.0 if has_no_bid else view.board.bid[leg.row], view.board.ask[leg.row]
-    return exact((ask - bid) / ((ask + bid) / 2.0) if is_part else ask - bid)
+    return 0.0 if has_no_bid else view.board.bid[leg.row], view.board.ask[leg.row]
 
 
 # ---------------------------------------------------------------- net prices
 
 
 def mark(view: View, leg: LegView, at: str, closing: bool, limit: float) -> Reading:
-    """Return what one option of a leg trades at, per share: at mid, or natural for its side.
+    """Return what one option of a leg trades at, per share: at mid, or natural for its side."""
+    quote = _traded(view, leg, closing, limit)
+    if isinstance(quote, UnknownValue):
+        return quote
+    return _price(quote, at, buys=(leg.sign > 0) is not closing)  # type: ignore[return-value]
+
+
+def _traded(view: View, leg: LegView, closing: bool, limit: float) -> tuple[float, float] | UnknownValue:
+    """Return bid and ask as an order counts them.
 
     No bid at all (size 0) counts as 0, so a long leg then brings nothing and a short one costs half its ask at mid; no
     ask is unknown, but for a long leg without a bid. A crossed or locked quote is unknown.
@@ -104,15 +161,19 @@ def mark(view: View, leg: LegView, at: str, closing: bool, limit: float) -> Read
         if not lacks_bid(board, row):
             return UnknownValue(f"{leg.name}: no bid yet")
         if leg.sign > 0 and closing:
-            return 0.0
+            return 0.0, 0.0
         bid = 0.0
     if isnan(ask):
         return UnknownValue(f"{leg.name}: no ask")
     if bid >= ask:
         return UnknownValue(f"{leg.name}: {'crossed' if bid > ask else 'locked'}")
+    return bid, ask
+
+
+def _price(quote: tuple[Value, Value], at: str, *, buys: bool) -> Value:
+    bid, ask = quote
     if at == "mid":
         return (bid + ask) / 2.0
-    buys = (leg.sign > 0) is not closing
     return ask if buys else bid
 
 
@@ -121,30 +182,60 @@ def net_price(view: View, at: str, closing: bool, limit: float, names: tuple[str
     legs = view.legs if names is None else legs_named(view, names)
     if not legs:
         return UnknownValue("no structure" if names is None else NOT_OPEN)
-    total = 0.0
+    quotes = []
     for leg in legs:
-        price = mark(view, leg, at, closing, limit)
-        if not isinstance(price, float):
-            return price
-        total += leg.sign * leg.price_multiplier * price
-    return exact(total if closing else -total)
+        quote = _traded(view, leg, closing, limit)
+        if isinstance(quote, UnknownValue):
+            return quote
+        quotes.append((leg.sign * leg.price_multiplier, quote))
+    return exact(_net(quotes, at, closing))  # type: ignore[arg-type]
 
 
-def entry_price(view: View, at: str, limit: float) -> Reading:
+def net_column(columns: ColumnView, at: str, closing: bool, names: tuple[str, ...] | None = None) -> Value | None:
+    """Return the same at all instants."""
+    quotes = [(leg.weight, leg.quote(closing=closing)) for leg in columns.named(names)]
+    known = [(weight, quote) for weight, quote in quotes if quote is not None]
+    if not known or len(known) < len(quotes):
+        return None
+    return columns.kept(("net", at, closing, names), lambda: _net(known, at, closing))
+
+
+def _net(quotes: Iterable[tuple[int, tuple[Value, Value]]], at: str, closing: bool) -> Value:
+    total: Value = 0.0
+    for weight, quote in quotes:
+        total = total + weight * _price(quote, at, buys=(weight > 0) is not closing)
+    return total if closing else -total
+
+
+def entry_price(at: str) -> Input:
     """Return what the structure brings (+) or costs (-) per share: as filled, else at an order's price or a quote.
 
     Of a price that an order may be given it is that one, whatever the quotes come to: they are judged before it leaves.
     """
-    if view.held is not None:
-        return view.held.entry_price
-    return start_price(view, limit) if at == "start" or view.is_offered else net_price(view, at, False, limit)
+
+    def reader(context: Context) -> Read:
+        limit = context.limit(OPTION_AGE)
+
+        def read(view: View) -> Reading:
+            if view.held is not None:
+                return view.held.entry_price
+            return start_price(view, limit) if at == "start" or view.is_offered else net_price(view, at, False, limit)
+
+        return read
+
+    def column(columns: ColumnView) -> Column | Value | None:
+        if columns.held is not None:
+            return columns.held.entry_price
+        return columns.start_price() if at == "start" else net_column(columns, at, False)
+
+    return Input(reader, column)
 
 
-def entry_of(view: View, held: Held, names: tuple[str, ...] | None = None) -> float:
-    """Return the entry price of what is measured and still open."""
-    if names is None and len(view.legs) >= len(held.legs):
+def entry_of(held: Held, open_legs: Collection[str], names: tuple[str, ...] | None = None) -> float:
+    """Return the entry price of what is measured and still open. open_legs: names of the legs that are."""
+    if names is None and len(open_legs) >= len(held.legs):
         return held.entry_price
-    return sum(held.legs[leg.name].entry_price for leg in view.legs if names is None or leg.name in names)
+    return sum(held.legs[name].entry_price for name in open_legs if names is None or name in names)
 
 
 def start_price(view: View, limit: float) -> Reading:
@@ -169,50 +260,49 @@ def _no_start(view: View) -> UnknownValue:
     return UnknownValue(f"the order has no price to start from{lacks}")
 
 
-def _net(call: Call, context: Context, sign: float) -> Read:
-    at, limit = str(call.argument("at")), context.limit(OPTION_AGE)
-    in_dollars = call.quantity is Quantity.DOLLARS
-
-    def read(view: View) -> Reading:
-        price = entry_price(view, at, limit)
-        if not isinstance(price, float):
-            return price
-        if not in_dollars:
-            return exact(sign * price)
-        return exact(sign * (price * LOT * _quantity(view) - _commissions(view)))
-
-    return read
+def _entered_at(call: Call) -> Calculation:
+    """`credit`, or `debit`, which is minus that; in dollars of all structures, commissions paid."""
+    sign, price = 1.0 if call.measure == "credit" else -1.0, entry_price(str(call.argument("at")))
+    if call.quantity is not Quantity.DOLLARS:
+        return Calculation((price,), lambda brings: exactly(sign * brings))
+    return Calculation(
+        (price, QUANTITY, _COMMISSIONS), lambda brings, count, fees: exactly(sign * (brings * LOT * count - fees))
+    )
 
 
-def _quantity(view: View) -> int:
-    return view.held.quantity if view.held is not None else view.quantity
+QUANTITY = Input(
+    lambda context: lambda view: view.held.quantity if view.held is not None else view.quantity,
+    lambda columns: None if columns.held is None else columns.held.quantity,
+)
+"""The number of structures."""
+_COMMISSIONS = Input(
+    lambda context: lambda view: view.held.commissions if view.held is not None else view.commission,
+    lambda columns: None if columns.held is None else columns.held.commissions,
+)
+"""Dollars of commissions paid so far, or those of opening."""
 
 
-def _commissions(view: View) -> float:
-    return view.held.commissions if view.held is not None else view.commission
+def _max_risk(call: Call) -> Calculation:
+    """As opened, or at the price the order would start from."""
+    if call.quantity is not Quantity.DOLLARS:
+        return Calculation((RISK,))
+    return Calculation((RISK, _MOST_FEES, QUANTITY), lambda risk, fees, count: (risk * LOT + fees) * count)
 
 
-def credit(call: Call, context: Context) -> Read:
-    """Bind `credit`; negative when the structure costs."""
-    return _net(call, context, 1.0)
+RISK = Input(
+    lambda context: partial(risk_of, limit=context.limit(OPTION_AGE)),
+    lambda columns: None if columns.held is None else columns.held.max_risk,
+)
+"""The most that can be lost per share."""
 
 
-def debit(call: Call, context: Context) -> Read:
-    """Bind `debit`; negative when the structure brings."""
-    return _net(call, context, -1.0)
+def _most_fees(columns: ColumnView) -> float | None:
+    legs = columns.legs
+    return None if any(leg.option is None for leg in legs) else float(most_commissions(legs))  # type: ignore[arg-type]
 
 
-def max_risk(call: Call, context: Context) -> Read:
-    """Bind `max_risk`: as opened, or at the price the order would start from."""
-    in_dollars, limit = call.quantity is Quantity.DOLLARS, context.limit(OPTION_AGE)
-
-    def read(view: View) -> Reading:
-        risk = risk_of(view, limit)
-        if not isinstance(risk, float) or not in_dollars:
-            return risk
-        return (risk * LOT + float(most_commissions(view.legs))) * _quantity(view)
-
-    return read
+_MOST_FEES = Input(lambda context: lambda view: float(most_commissions(view.legs)), _most_fees)
+"""The most dollars that commissions of opening and closing one structure can take."""
 
 
 def risk_of(view: View, limit: float) -> Reading:
@@ -238,34 +328,39 @@ def margin(call: Call, context: Context) -> Read:
     return read
 
 
-def strike(call: Call, context: Context) -> Read:
-    """Bind `strike` of one leg."""
+def strike(call: Call) -> Calculation:
+    """Return `strike` of one leg."""
     names = names_of(call)
 
     def read(view: View) -> Reading:
         found = legs_named(view, names)
         return float(found[0].option.strike) if found else UnknownValue(NOT_OPEN.of(names[0]))
 
-    return read
+    return Calculation((Input(lambda context: read),))
 
 
-def dte(call: Call, context: Context) -> Read:
-    """Bind `dte`: calendar days to the nearest expiry of what is left, or of the legs named, which may be over."""
-    names = dict(call.arguments).get("of")
+def dte(call: Call) -> Calculation:
+    """Return `dte`: calendar days to the nearest expiry of what is left, or of the legs named, which may be over."""
+    of = dict(call.arguments).get("of")
+    names = of if isinstance(of, tuple) else None
 
-    def read(view: View) -> Reading:
+    def read(view: View) -> Reading | tuple[date, ...]:
         if not view.legs:
             return UnknownValue("no structure")
-        ending = [leg.option.expiry for leg in view.legs if not leg.option.is_share]
-        if isinstance(names, tuple):
-            ending = [leg.option.expiry for leg in legs_named(view, names)]
-            if view.held is not None:
-                ending = [leg.expiry for name, leg in view.held.legs.items() if name in names]
-                if not ending:  # a part of another position was rolled into this one
-                    return UnknownValue(NOT_OPEN)
-        return float((min(ending) - view.session.date).days) if ending else UnknownValue("no option is left")
+        if names is None:
+            ending = [leg.option.expiry for leg in view.legs if not leg.option.is_share]
+            return tuple(ending) or UnknownValue("no option is left")
+        if view.held is None:
+            return tuple(leg.option.expiry for leg in legs_named(view, names)) or UnknownValue("no option is left")
+        ending = [leg.expiry for name, leg in view.held.legs.items() if name in names]
+        return tuple(ending) or UnknownValue(NOT_OPEN)  # a part of another position was rolled into this one
 
-    return read
+    def column(columns: ColumnView) -> list[date] | None:
+        legs = columns.named(names)
+        ending = [leg.option.expiry for leg in legs if leg.option is not None]
+        return ending if len(ending) == len(legs if names is None else names) > 0 else None
+
+    return Calculation((Input(lambda context: read, column), TODAY), lambda ends, day: float((min(ends) - day).days))
 
 
 _PRICE_OF_ENTRY = choice("at", "start", ("mid", "natural"), "Which price of the market it is measured at.", "mid")
@@ -285,7 +380,7 @@ MEASURES: tuple[Measure, ...] = (
         places=AT_THE_MONEY_TOO,
         max_age=OPTION_AGE,
         reads=("legs",),
-        read=quote_width,
+        calculation=_quote_width,
         usual={**scaled(Quantity.PRICE, 1.5e-06, 0.0008, Scale.SPOT), Quantity.FRACTION: Usual(0.004, 0.9)},
         reach=NOT_NEGATIVE,
         phrase=lambda words: f"the quote of {words.one_leg()}",
@@ -307,7 +402,7 @@ MEASURES: tuple[Measure, ...] = (
         places=STRUCTURE,
         max_age=OPTION_AGE,
         reads=("legs",),
-        read=credit,
+        calculation=_entered_at,
         usual=PREMIUM,
         phrase=lambda words: f"the credit{words.at_price}",
         subject="the credit",
@@ -330,7 +425,7 @@ MEASURES: tuple[Measure, ...] = (
         places=STRUCTURE,
         max_age=OPTION_AGE,
         reads=("legs",),
-        read=debit,
+        calculation=_entered_at,
         usual=PREMIUM,
         phrase=lambda words: f"the debit{words.at_price}",
         subject="the debit",
@@ -355,7 +450,7 @@ MEASURES: tuple[Measure, ...] = (
         places=STRUCTURE,
         max_age=OPTION_AGE,
         reads=("legs",),
-        read=max_risk,
+        calculation=_max_risk,
         usual={
             **scaled(Quantity.PRICE, 0.03, 20.0, Scale.WIDTH),
             **scaled(Quantity.DOLLARS, 0.03, 20.0, Scale.WIDTH_IN_DOLLARS),
@@ -404,7 +499,7 @@ MEASURES: tuple[Measure, ...] = (
         places=STRUCTURE,
         max_age=None,
         reads=("legs",),
-        read=strike,
+        calculation=strike,
         usual=PRICE_LEVEL,
         reach=POSITIVE,
         phrase=lambda words: f"the strike of {words.given('of')}",
@@ -434,7 +529,7 @@ MEASURES: tuple[Measure, ...] = (
         places=STRUCTURE,
         max_age=None,
         reads=("time",),
-        read=dte,
+        calculation=dte,
         usual={Quantity.DAYS: Usual(0.5, 1200.0, zero=True)},
         reach=NOT_NEGATIVE,
         phrase=fixed("the days to expiry"),

@@ -34,7 +34,7 @@ NEEDED = ("breadth", "volume_rank")
 
 def calls() -> Iterator[Call]:
     legs = ("short_put", "long_put", "short_call", "long_call")
-    for name in sorted(name for name, measure in VOCABULARY.items() if measure.read is not None):
+    for name in sorted(name for name, measure in VOCABULARY.items() if measure.is_number):
         entry = VOCABULARY[name]
         known: dict[str, Any] = {each.name: each.default for each in entry.parameters}
         of = legs if known.get("of") in ("all", "short_legs") else "SPX"

@@ -164,7 +164,7 @@ class Conditions:
 
     def __init__(self, day: ArrayDay, at_money: AtMoney) -> None:
         self._day, self.at_money = day, at_money
-        self._market = _Market(day)
+        self.market = _Market(day)
         self._truths: dict[tuple[int, int, int, bool], bool | None] = {}
         self._halts: dict[tuple[int, int], float | None] = {}
         self._known: dict[Call, Series | None] = {}
@@ -250,7 +250,7 @@ class Conditions:
     def measure(self, call: Call) -> Series | None:
         """Return a measure of the market, None where there is no column of it."""
         if call not in self._known:
-            self._known[call] = self._market.measure(call)
+            self._known[call] = self.market.measure(call)
         return self._known[call]
 
 

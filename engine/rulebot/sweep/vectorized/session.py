@@ -22,6 +22,7 @@ from rulebot.compile.plan import ExitPlan, Truth
 from rulebot.core.rules.rule_evaluation import first_missing
 from rulebot.evaluate.strikes import StructureSelection
 from rulebot.fill.exit_level import net_of_whole
+from rulebot.measure.reading import Value
 from rulebot.measure.verdict import NotOpen
 from rulebot.measure.view import Held, LegView
 from rulebot.model.contract import LOT, Option
@@ -57,7 +58,7 @@ from rulebot.sweep.vectorized.exit_orders import (
 )
 from rulebot.sweep.vectorized.grouping import VariantGroup
 from rulebot.sweep.vectorized.session_arrays import ArrayDay
-from rulebot.sweep.vectorized.strikes import AtMoney, Candidate, StrikeChoice, StrikeChoices
+from rulebot.sweep.vectorized.strikes import AtMoney, Candidate, CandidateLeg, StrikeChoice, StrikeChoices
 
 # --- Entries by arrays
 
@@ -72,7 +73,7 @@ class EntryTimes:
         self.picks = StrikeChoices(day, at_money)
         self.conditions = Conditions(day, at_money)
         self._when: dict[int, Mask | None] = {}
-        self._kept: dict[object, Columns] = {}
+        self._kept: dict[object, Value] = {}
         self._entries: dict[tuple[int, float, float], Entry] = {}
         self._payoffs: dict[tuple[tuple[Option, int], ...], Decimal | None] = {}
 
@@ -126,8 +127,11 @@ class EntryTimes:
         """Return the measures of what a bot would enter, with its legs at all instants."""
         plan = bot.plan
         starts = plan.order.start.value if plan.order.price is None else ""
-        legs = {leg.name: (each.columns, leg.sign) for each, leg in zip(picked, plan.legs, strict=True)}
-        return Candidate(self.day, legs, starts, bot.grid, bot.keys, self._kept, self.conditions.measure)
+        legs = [
+            CandidateLeg(self.day, leg.name, each.columns, leg.sign)
+            for each, leg in zip(picked, plan.legs, strict=True)
+        ]
+        return Candidate(self.conditions.market, legs, starts, bot.grid, bot.keys, self._kept)
 
 
 # --- One session of one bot by arrays
@@ -168,7 +172,7 @@ class ArraySession:
         self.day = day
         self.fills = fills
         self.entering = EntryTimes(day, fills)
-        self._kept: dict[object, Columns] = {}
+        self._kept: dict[object, Value] = {}
         self._odd: dict[Structure, Mask] = {}
         self._masks: dict[tuple[int, object], Mask | None] = {}
         self._closings: dict[object, Outcome] = {}

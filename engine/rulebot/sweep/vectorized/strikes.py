@@ -3,23 +3,23 @@
 `Picks.picked` works them out at all instants at once, for the plainest selectors, and says where that is clear.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rulebot.adapters.history.session import Columns, Places
-from rulebot.backtest.arrays import Mask, Measure, Series
-from rulebot.compile.plan import Call, LegPlan, Quantity
+from rulebot.backtest.arrays import MarketColumns, Mask
+from rulebot.compile.plan import LegPlan
 from rulebot.core.program import CompiledBot
 from rulebot.evaluate.strike_terms import OFFSETS
 from rulebot.evaluate.strikes import StrikeChooser, StructureSelection
 from rulebot.evaluate.watch import MONEY_KEPT
 from rulebot.measure.listings import BAND
-from rulebot.measure.reading import HAIR
+from rulebot.measure.reading import HAIR, Column, LegColumns, Value
 from rulebot.measure.view import LegView, View
-from rulebot.measures.structure import names_of
+from rulebot.measures.structure import net_column
 from rulebot.model.black import MEAN_MOVE
 from rulebot.model.contract import Option, Right
 from rulebot.model.facts import Facts
@@ -373,70 +373,67 @@ TICK = 0.11
 """How far the price at which an order starts may lie from mid or natural: a step of the dearest grid, and a hair."""
 
 
-class Candidate(NamedTuple):
-    """Measures of what a bot would enter: its legs' columns change from instant to instant.
+class CandidateLeg(LegColumns):
+    """A leg of what a bot would enter, whose option changes from instant to instant; nan where it has none."""
 
-    legs: those columns and the sign of each leg, by its name. starts: `natural`, `mid` or `market`, where its order
-    starts, "" at a price of its own; grid: of its prices. keys: what tells its legs from those of other variants; kept:
-    arrays that others asked for too. market: measures of the market.
+    def __init__(self, day: ArrayDay, name: str, columns: OptionColumns, sign: int) -> None:
+        self.name, self.weight, self._day, self._columns = name, sign, day, columns
+        self._places = np.arange(len(day.times))
+
+    def quote(self, *, closing: bool) -> tuple[Columns, Columns] | None:
+        """Return bid and ask as they count while it is opened: a bid that nobody makes is 0."""
+        if closing:
+            return None
+        day, at = self._day, (self._columns, self._places)
+        is_there, bid = self._columns >= 0, np.where(day.is_unwanted[at], 0.0, day.bid[at])
+        return np.where(is_there, bid, np.nan), np.where(is_there, day.ask[at], np.nan)
+
+
+class Candidate(MarketColumns):
+    """The market, and what a bot would enter.
+
+    starts: `natural`, `mid` or `market`, where its order starts, "" at a price of its own; grid: of its prices. keys:
+    what tells its legs from those of other variants; known: arrays that others asked for too.
     """
 
-    day: ArrayDay
-    legs: Mapping[str, tuple[OptionColumns, int]]
-    starts: str
-    grid: Grid
-    keys: tuple[int, ...]
-    kept: dict[object, Columns]
-    market: Measure
+    def __init__(
+        self,
+        market: MarketColumns,
+        legs: Sequence[CandidateLeg],
+        starts: str,
+        grid: Grid,
+        keys: tuple[int, ...],
+        known: dict[object, Value],
+    ) -> None:
+        super().__init__(market.day)
+        self.legs = legs
+        self._market, self._starts, self._grid, self._keys, self._known = market, starts, grid, keys, known
 
-    def measure(self, call: Call) -> Series | None:
-        """Return a credit, or a debit, per share, or the largest width of a quote."""
-        if call.measure == "quote_width":
-            return self._width(names_of(call), is_part=call.quantity is Quantity.FRACTION), HAIR
-        if call.measure not in ("credit", "debit") or call.quantity is not Quantity.PRICE:
-            return self.market(call)
-        at = str(call.argument("at"))
-        where = self.starts if at == "start" else at
-        if where not in ("mid", "natural"):
-            return None
-        brings = self._brings(where)
-        net, doubt = self._started(brings) if at == "start" else (brings, HAIR)
-        return net if call.measure == "credit" else -net, doubt
+    def of_board(self, symbol: str, name: str) -> Value | None:
+        """Return the open, high, low or previous close of an underlying."""
+        return self._market.of_board(symbol, name)
 
-    def _brings(self, at: str) -> Columns:
-        """Return what opening it brings per share, nan where a leg has no option."""
-        key = ("brings", self.keys, at)
-        if key not in self.kept:
-            day, places = self.day, np.arange(len(self.day.times))
-            total = np.zeros(len(places))
-            for columns, sign in self.legs.values():
-                bid, ask = self._bids(columns), day.ask[columns, places]
-                price = (bid + ask) / 2.0 if at == "mid" else (ask if sign > 0 else bid)
-                total -= np.where(columns >= 0, sign * price, np.nan)
-            self.kept[key] = total
-        return self.kept[key]
+    def opening_move(self, symbol: str) -> Value | None:
+        """Return the expected move of the open that bots were told."""
+        return self._market.opening_move(symbol)
 
-    def _bids(self, columns: OptionColumns) -> Columns:
-        """Return what is bid for options at each instant, 0 where nobody bids, nan where that is not known."""
-        day, places = self.day, np.arange(len(self.day.times))
-        return np.where(day.is_unwanted[columns, places], 0.0, day.bid[columns, places])
+    def kept(self, key: object, make: Callable[[], Value]) -> Value:
+        """Return what `make` makes, once for all variants with the same legs."""
+        known = (self._keys, key)
+        if known not in self._known:
+            self._known[known] = make()
+        return self._known[known]
 
-    def _started(self, wanted: Columns) -> Series:
+    def start_price(self) -> Column | None:
         """Return the price at which its order starts (`order.ladder.start_net`)."""
-        natural = self._brings("natural")
+        if self._starts not in ("mid", "natural"):
+            return None
+        wanted, natural = (net_column(self, at, closing=False) for at in (self._starts, "natural"))
+        assert wanted is not None
+        assert natural is not None
         is_known = ~np.isnan(wanted + natural)
         up, down = (np.where(is_known, price, 0.0) for price in (wanted, natural))
-        above, least = self.grid.up(up), self.grid.down(down)
+        above, least = self._grid.up(up), self._grid.down(down)
         if not (above.is_clear & least.is_clear).all():
-            return wanted, TICK
-        return np.where(is_known, np.maximum(above.units, least.units) / UNIT, np.nan), HAIR
-
-    def _width(self, names: tuple[str, ...], *, is_part: bool) -> Columns:
-        """Return the largest width of the quotes of some legs, per share or as a part of mid."""
-        day, places = self.day, np.arange(len(self.day.times))
-        found = np.full(len(places), -np.inf)
-        for columns, _ in (self.legs[name] for name in names):
-            bid, ask = self._bids(columns), day.ask[columns, places]
-            width = (ask - bid) / ((ask + bid) / 2.0) if is_part else ask - bid
-            found = np.maximum(found, np.where(columns >= 0, width, np.nan))
-        return found
+            return Column(wanted, TICK)
+        return Column(np.where(is_known, np.maximum(above.units, least.units) / UNIT, np.nan))
