@@ -1,6 +1,7 @@
 """A bot and its shadow side by side: what each came to, which decisions differed, and by which rule first."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby, zip_longest
@@ -186,7 +187,7 @@ class _Day:
         self._reader, self._bot = reader, bot
         self._told: dict[date, Sequence[Record]] = {day: reader.day(bot, day)}
         self.records = self._told[day]
-        own = [row for row in trades if str(row["entry_time"] or "")[:10] == day.isoformat() and is_opened(row)]
+        own = [row for row in trades if _day_of(row["entry_time"]) == day.isoformat() and is_opened(row)]
         self.trades = sorted(own, key=lambda row: str(row["entry_time"]))
         self.unfilled = self.decided("unfilled")
 
@@ -224,15 +225,15 @@ def _last(records: Iterable[Record], *what: str) -> Record | None:
 class _Apart(NamedTuple):
     """Positions of which profits do not say all: see `Side`. worths: of those that ended in shares."""
 
-    owed: Collection[str]
-    estimated: Collection[str]
+    owed: Set[str]
+    estimated: Set[str]
     worths: Mapping[str, Decimal | None]
 
     @classmethod
     def of(cls, reader: StoreReader, bot: str) -> "_Apart":
         """Return those of a bot."""
         worths = {each.position: each.worth for each in read_in_shares(reader, bot)}
-        return cls(reader.owed(), reader.estimated(bot), worths)
+        return cls(reader.owed().keys(), set(reader.estimated(bot)), worths)
 
     def beside_market(self, names: Iterable[str]) -> float | None:
         """Return what the shares of these made of their profit, None where the price of one is not known."""
@@ -248,29 +249,27 @@ def _side(
     What was left between two of the sessions, while one side ran alone, is closed; what is left after the last of them
     is open still.
     """
-    within, shared = ({day.isoformat() for day in each} for each in (dates, both))
-    opened = [row for day in days for row in day.trades]
-    of_both = [row for row in trades if _entered_on(row) in shared]
-    closed = [row for row in of_both if row["status"] == "CLOSED" and min(within) <= _left_on(row) <= max(within)]
-    still = [row for row in of_both if row["status"] == "OPEN" or _left_on(row) > max(within)]
-    others = (row for row in trades if _entered_on(row) not in shared)
-    alone = [row for row in others if row["status"] == "OPEN" or _left_on(row) in within]
-    made = [float(row["final_pnl"]) for row in closed if row["final_pnl"] is not None]
+    sessions, shared = ([day.isoformat() for day in each] for each in (dates, both))
+    found = defaultdict[str, list[Row]](list)
+    for trade in trades:
+        found[_standing(trade, sessions, shared)].append(trade)
+    closed = found["closed"]
+    made = [_dollars(row, "final_pnl") for row in closed]
     net = sum(made, 0.0)
-    names = [str(row["position"]) for row in closed]
+    names = {str(row["position"]) for row in closed}
     return Side(
-        entries=len(opened),
+        entries=sum(len(day.trades) for day in days),
         unfilled=sum(len(day.unfilled) for day in days),
         closed=len(closed),
         wins=sum(each > 0 for each in made),
-        owed=sum(name in apart.owed for name in names),
-        estimated=sum(name in apart.estimated for name in names),
-        in_shares=sum(name in apart.worths for name in names),
-        still_open=len(still),
-        entered_alone=len(alone),
+        owed=len(names & apart.owed),
+        estimated=len(names & apart.estimated),
+        in_shares=len(names & apart.worths.keys()),
+        still_open=len(found["open"]),
+        entered_alone=len(found["alone"]),
         entry_to_mid=_mean(day.entry_to_mid(row) for day in days for row in day.trades),
         exit_to_mid=_mean(_less(row["expected_exit_price"], row["exit_price"]) for row in closed),
-        commissions=round(sum((float(row["commissions"] or 0.0) for row in closed), 0.0), 2),
+        commissions=round(sum((_dollars(row, "commissions") for row in closed), 0.0), 2),
         net=round(net, 2),
         beside_market=apart.beside_market(names),
         average=round(net / len(closed), 2) if closed else None,
@@ -278,12 +277,22 @@ def _side(
     )
 
 
-def _entered_on(row: Row) -> str:
-    return str(row["entry_time"] or "")[:10]
+def _standing(trade: Row, sessions: Sequence[str], shared: Collection[str]) -> str:
+    """Return whether a trade is `closed` or `open` after the sessions, or one side's `alone`; "" for none of these."""
+    is_open, left = trade["status"] == "OPEN", _day_of(trade["exit_time"])
+    if _day_of(trade["entry_time"]) not in shared:
+        return "alone" if is_open or left in sessions else ""
+    if is_open or left > sessions[-1]:
+        return "open"
+    return "closed" if trade["status"] == "CLOSED" and left >= sessions[0] else ""
 
 
-def _left_on(row: Row) -> str:
-    return str(row["exit_time"] or "")[:10]
+def _day_of(time: object) -> str:
+    return str(time or "")[:10]
+
+
+def _dollars(row: Row, column: str) -> float:
+    return float(row[column] or 0.0)
 
 
 def _less(price: float | None, mid: float | None) -> float | None:
@@ -347,7 +356,11 @@ def _held_back(day: _Day, at: datetime) -> tuple[str, str]:
     for condition in state_at(past, at, ENTRY_PLACES).conditions:
         if condition.truth is not True:
             return condition.name, _words(condition, at)
-    past = [each for each in day.records if each.at <= at + SAME]
+    return _kept_out(day, [each for each in day.records if each.at <= at + SAME])
+
+
+def _kept_out(day: _Day, past: list[Record]) -> tuple[str, str]:
+    """Return what kept a bot out although all its rules held: its own order, or what it said of itself."""
     if not past:
         return "", "it did not run, or judged nothing"
     entered = _last(past, "enter")

@@ -310,7 +310,7 @@ def _nothing_to_overwrite(spec: Spec) -> Iterator[Problem]:
 
 def _calls_left(spec: Spec) -> int:
     calls = [leg for leg in spec.legs.legs if leg.right == "call"]
-    return sum(leg.ratio if leg.side is Side.SELL else -leg.ratio for leg in calls)
+    return -sum(leg.signed_ratio for leg in calls)
 
 
 # --- The front door
@@ -463,6 +463,10 @@ def _risk_problems(spec: Spec) -> Iterator[Problem]:
         value = given.value if isinstance(given, Amount) else given
         if value is not None and value <= 0:
             yield Problem("RB250", (*risk.path, name), f"'{name}' is written positive, is {value:f}")
+    yield from _daily_limit_problems(risk, days)
+
+
+def _daily_limit_problems(risk: Risk, days: Iterable[tuple[str, Decimal | Amount | None]]) -> Iterator[Problem]:
     for name, given in days:
         if isinstance(given, Amount) and _unit_of(given, risk) is None:
             unit = "r" if given.unit is Unit.R else "max_loss_per_trade"

@@ -1,7 +1,8 @@
 """What a test looks at, and from it the data a bot needs before it can judge anything."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, TypeVar
 
 from rulebot.compile.plan import (
     AllOf,
@@ -29,6 +30,8 @@ from rulebot.model.contract import Right, product
 from rulebot.model.market import Extra
 from rulebot.model.values import replace
 from rulebot.spec.nouns import DteRule, Strike, StrikeBy
+
+K = TypeVar("K")
 
 # --- What measures read of the market beside quotes
 
@@ -169,55 +172,53 @@ def needs_of(
     tests = [*(rule.test for rule in rules), *numbers]
     calls = tuple(call for test in tests for call in calls_of(test))
     leg_symbols = tuple(dict.fromkeys(leg.symbol for leg in legs))
-    besides = {name for number in numbers for name in reads_of(number, {}, symbol)}
-    read = sorted({name for rule in rules for name in rule.reads} | besides)
+    read = _read(rules, numbers, symbol)
     beside = (*wings_of(calls, legs, expiry), *todays_of(calls))
     others = tuple(name[5:] for name in read if name.startswith("spot:"))
     return Needs(
         symbols=tuple(dict.fromkeys((*leg_symbols, *others))),
         indices=tuple(name for name in INDICES if f"index:{name}" in read),
         chains=_chains((*legs, *beside)),
-        daily=_daily(calls),
+        daily=_largest(_daily(calls)),
         opening_move=opening_moves(calls),
-        events=tuple(dict.fromkeys(name for call in calls for names in _given(call, Takes.NAMES) for name in names)),
+        events=tuple(dict.fromkeys(name for _, names in _given(calls, Takes.NAMES) for name in names)),
         bars=_bars(calls),
         today=frozenset(_of_today(calls)),
         realised=frozenset(_realised(calls)),
         implied=implied_of(calls),
         extras=frozenset(extras_of(calls, legs, symbol)),
         beside=beside,
-        bots=frozenset(str(bot) for call in calls for bot in _given(call, Takes.BOT)),
-        hooks=frozenset(
-            (str(name), float(str(call.argument("within")))) for call in calls for name in _given(call, Takes.HOOK)
-        ),
+        bots=frozenset(str(bot) for _, bot in _given(calls, Takes.BOT)),
+        hooks=frozenset((str(name), float(str(call.argument("within")))) for call, name in _given(calls, Takes.HOOK)),
     )
+
+
+def _read(rules: tuple[Rule, ...], numbers: tuple[Number, ...], symbol: str) -> list[str]:
+    besides = {name for number in numbers for name in reads_of(number, {}, symbol)}
+    return sorted({name for rule in rules for name in rule.reads} | besides)
 
 
 def needs_together(all_needs: Iterable[Needs]) -> Needs:
-    """Return the data that several plans of one bot need together."""
+    """Return the data that several plans of one bot need together; at least one."""
     found = tuple(all_needs)
-    daily: dict[str, int] = {}
-    for symbol, count in (pair for needs in found for pair in needs.daily.items()):
-        daily[symbol] = max(daily.get(symbol, 0), count)
-    bars: dict[Series, int] = {}
-    for series, count in (pair for needs in found for pair in needs.bars.items()):
-        bars[series] = max(bars.get(series, 0), count)
-    return Needs(
-        symbols=tuple(dict.fromkeys(each for needs in found for each in needs.symbols)),
-        indices=tuple(name for name in INDICES if any(name in needs.indices for needs in found)),
-        chains=tuple(dict.fromkeys(each for needs in found for each in needs.chains)),
-        daily=daily,
-        opening_move=tuple(dict.fromkeys(each for needs in found for each in needs.opening_move)),
-        bars=bars,
-        today=frozenset(each for needs in found for each in needs.today),
-        realised=frozenset(each for needs in found for each in needs.realised),
-        events=tuple(dict.fromkeys(each for needs in found for each in needs.events)),
-        implied=tuple(dict.fromkeys(each for needs in found for each in needs.implied)),
-        extras=frozenset(each for needs in found for each in needs.extras),
-        beside=tuple(dict.fromkeys(each for needs in found for each in needs.beside)),
-        bots=frozenset(each for needs in found for each in needs.bots),
-        hooks=frozenset(each for needs in found for each in needs.hooks),
-    )
+    joined = {each.name: _joined([getattr(needs, each.name) for needs in found]) for each in fields(Needs)}
+    return Needs(**{**joined, "indices": tuple(name for name in INDICES if name in joined["indices"])})
+
+
+def _joined(values: Sequence[Any]) -> Any:
+    """Return one field of several plans: each member once, and of counts the largest."""
+    if isinstance(values[0], frozenset):
+        return frozenset().union(*values)
+    if isinstance(values[0], Mapping):
+        return _largest(pair for each in values for pair in each.items())
+    return tuple(dict.fromkeys(member for each in values for member in each))
+
+
+def _largest(counts: Iterable[tuple[K, int]]) -> dict[K, int]:
+    found: dict[K, int] = {}
+    for key, count in counts:
+        found[key] = max(found.get(key, 0), count)
+    return found
 
 
 def _chains(legs: Iterable[LegPlan]) -> tuple[tuple[str, str, Expiry], ...]:
@@ -225,11 +226,7 @@ def _chains(legs: Iterable[LegPlan]) -> tuple[tuple[str, str, Expiry], ...]:
 
 
 def _bars(calls: tuple[Call, ...]) -> dict[Series, int]:
-    wanted: dict[Series, int] = {}
-    for call in calls:
-        for series, count in series_of(call).items():
-            wanted[series] = max(wanted.get(series, 0), count)
-    return wanted
+    return _largest(pair for call in calls for pair in series_of(call).items())
 
 
 def _of_today(calls: tuple[Call, ...]) -> Iterator[Series]:
@@ -244,16 +241,10 @@ def _realised(calls: tuple[Call, ...]) -> Iterator[tuple[str, str, int]]:
             yield str(call.argument("of")), estimator_of(call), int(str(call.argument("window")))
 
 
-def _daily(calls: tuple[Call, ...]) -> dict[str, int]:
-    wanted: dict[str, int] = {}
-    for call in (each for each in calls if MEASURES[each.measure].is_realised):
-        if estimator_of(call) != CLOSE_TO_CLOSE:
-            continue
-        arguments = dict(call.arguments)
-        window, symbol = arguments.get("window"), arguments.get("of")
-        if isinstance(window, int) and isinstance(symbol, str):
-            wanted[symbol] = max(wanted.get(symbol, 0), window + _EXTRA_CLOSES)
-    return wanted
+def _daily(calls: tuple[Call, ...]) -> Iterator[tuple[str, int]]:
+    for symbol, estimator, window in _realised(calls):
+        if estimator == CLOSE_TO_CLOSE:
+            yield symbol, window + _EXTRA_CLOSES
 
 
 def opening_moves(calls: Iterable[Call]) -> tuple[str, ...]:
@@ -262,12 +253,13 @@ def opening_moves(calls: Iterable[Call]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(given["of"]) for given in found if given.get("asof") == "open"))
 
 
-def _given(call: Call, takes: Takes) -> Iterator[Any]:
-    """Yield the arguments of one kind that a call has."""
-    given = dict(call.arguments)
-    for parameter in MEASURES[call.measure].parameters:
-        if parameter.takes is takes and parameter.name in given:
-            yield given[parameter.name]
+def _given(calls: Iterable[Call], takes: Takes) -> Iterator[tuple[Call, Any]]:
+    """Yield the arguments of one kind that calls have, each with its call."""
+    for call in calls:
+        given = dict(call.arguments)
+        for parameter in MEASURES[call.measure].parameters:
+            if parameter.takes is takes and parameter.name in given:
+                yield call, given[parameter.name]
 
 
 # --- Which conditions of `require` hold or not by the price of the order, and which of them a number says it all of

@@ -71,38 +71,45 @@ def _is_clock(condition: Condition) -> bool:
 
 def closing_problems(spec: Spec) -> Iterator[Problem]:
     """Yield RB201 and RB227 where an exit closes what the structure does not have, or nothing, or cannot rest."""
-    names = tuple(leg.name for leg in spec.legs.legs)
     for rule in spec.exits:
-        where = (*rule.path, "close")
-        for name in rule.close_legs:
-            if name not in SIDES and name not in names:
-                yield Problem("RB201", where, f"unknown leg '{name}'", did_you_mean(name, (*names, *SIDES, "all")))
-            elif not named_legs((name,), spec):
-                yield Problem("RB227", where, f"this structure has no {SIDES[name]}", f"its legs: {', '.join(names)}")
-        closed = named_legs(rule.close_legs, spec)
-        if any(leg.is_shares and leg.name in closed for leg in spec.legs.legs) and left_bare(spec, closed):
-            message = f"'{rule.name}' closes the shares and leaves what they cover"
-            yield Problem("RB234", where, message, "close both, as 'close: all' does")
-        if rule.close_part is not None and not 0 < rule.close_part <= 1:
-            message = f"a part is more than 0% and at most 100%, is {(rule.close_part * 100).normalize():f}%"
-            yield Problem("RB227", where, message)
-        if rule.resting and (rule.close_part is not None or rule.close_legs):
-            message = f"'{rule.name}' rests at the broker, and what rests closes all that is held"
-            yield Problem("RB220", where, message, "without 'resting' the engine watches it", on_key=True)
-        test = rule.condition.test if rule.condition is not None else None
-        if rule.resting and isinstance(test, MeasureTest) and "of" in test.arguments:
-            message = f"'{rule.name}' rests at the broker, and what rests is of all that is held"
-            yield Problem("RB220", (*rule.path, "resting"), message, "take away 'of', or 'resting'", on_key=True)
-        if rule.resting and rule.armed_by:
-            message = f"'{rule.name}' rests at the broker from the first fill on, and cannot be armed later"
-            yield Problem(
-                "RB220", (*rule.path, "armed_by"), message, "without 'resting' the engine watches it", on_key=True
-            )
+        yield from _unclosable(rule, spec)
+        if rule.resting:
+            yield from _unrestable(rule)
         if rule.any_price and (reason := _has_no_price(rule)):
             yield Problem("RB227", (*rule.path, "any_price"), f"'{rule.name}' {reason}", "remove it", on_key=True)
         if rule.repeat and rule.close_part is None:
             message = "only a part can be closed again"
             yield Problem("RB227", (*rule.path, "repeat"), message, "add 'close: 50%', or take it away", on_key=True)
+
+
+def _unclosable(rule: Exit, spec: Spec) -> Iterator[Problem]:
+    names, where = tuple(leg.name for leg in spec.legs.legs), (*rule.path, "close")
+    for name in rule.close_legs:
+        if name not in SIDES and name not in names:
+            yield Problem("RB201", where, f"unknown leg '{name}'", did_you_mean(name, (*names, *SIDES, "all")))
+        elif not named_legs((name,), spec):
+            yield Problem("RB227", where, f"this structure has no {SIDES[name]}", f"its legs: {', '.join(names)}")
+    closed = named_legs(rule.close_legs, spec)
+    if any(leg.is_shares and leg.name in closed for leg in spec.legs.legs) and left_bare(spec, closed):
+        message = f"'{rule.name}' closes the shares and leaves what they cover"
+        yield Problem("RB234", where, message, "close both, as 'close: all' does")
+    if rule.close_part is not None and not 0 < rule.close_part <= 1:
+        message = f"a part is more than 0% and at most 100%, is {(rule.close_part * 100).normalize():f}%"
+        yield Problem("RB227", where, message)
+
+
+def _unrestable(rule: Exit) -> Iterator[Problem]:
+    rests, watched = f"'{rule.name}' rests at the broker", "without 'resting' the engine watches it"
+    if rule.close_part is not None or rule.close_legs:
+        message = f"{rests}, and what rests closes all that is held"
+        yield Problem("RB220", (*rule.path, "close"), message, watched, on_key=True)
+    test = rule.condition.test if rule.condition is not None else None
+    if isinstance(test, MeasureTest) and "of" in test.arguments:
+        message = f"{rests}, and what rests is of all that is held"
+        yield Problem("RB220", (*rule.path, "resting"), message, "take away 'of', or 'resting'", on_key=True)
+    if rule.armed_by:
+        message = f"{rests} from the first fill on, and cannot be armed later"
+        yield Problem("RB220", (*rule.path, "armed_by"), message, watched, on_key=True)
 
 
 def _has_no_price(rule: Exit) -> str:
@@ -208,7 +215,7 @@ def exit_direction(spec: Spec) -> str:
         return named[0]
     if len(spec.legs.expiries) > 1 and any(_lives_on(leg, spec) for leg in spec.legs.legs):
         return "debit"
-    sold = sum(leg.ratio if leg.side.value == "sell" else -leg.ratio for leg in spec.legs.legs)
+    sold = -sum(leg.signed_ratio for leg in spec.legs.legs)
     return "credit" if sold >= 0 else "debit"
 
 

@@ -34,6 +34,15 @@ def _entry_order(spec: Spec) -> Iterator[Problem]:
     elif order.start is PriceFrom.MARKET and spec.risk.delayed_data:
         message = "an entry on delayed data has a limit: its price is 10 to 15 minutes old"
         yield Problem("RB223", _start(order), message, "start at mid or natural")
+    yield from _entry_ending(order)
+    if is_pair(spec) and not order.leg_by_leg:
+        symbols = {leg.underlying or spec.underlyings[0] for leg in spec.legs.legs}
+        message = f"the broker takes no combo across {' and '.join(sorted(symbols))}"
+        names = ", ".join(leg.name for leg in spec.legs.legs)
+        yield Problem("RB221", order.path, message, f"send the legs one by one: 'leg_by_leg: [{names}]'", on_key=True)
+
+
+def _entry_ending(order: Order) -> Iterator[Problem]:
     if order.then not in (OnUnfilled.CANCEL, OnUnfilled.UNWIND):
         message = f"an entry ends with cancel or unwind, is {order.then.value}"
         yield Problem("RB224", (*order.path, "then"), message, f"'then: {order.then.value}' is of exits")
@@ -43,11 +52,6 @@ def _entry_order(spec: Spec) -> Iterator[Problem]:
     if order.leg_by_leg and order.then is OnUnfilled.CANCEL:
         message = "legs sent one by one can be left without their partners, and 'cancel' does not say what of those"
         yield Problem("RB224", order.path, message, "write 'then: unwind': what has no partner is closed", on_key=True)
-    if is_pair(spec) and not order.leg_by_leg:
-        symbols = {leg.underlying or spec.underlyings[0] for leg in spec.legs.legs}
-        message = f"the broker takes no combo across {' and '.join(sorted(symbols))}"
-        names = ", ".join(leg.name for leg in spec.legs.legs)
-        yield Problem("RB221", order.path, message, f"send the legs one by one: 'leg_by_leg: [{names}]'", on_key=True)
 
 
 def _leaving_order(order: Order, spec: Spec) -> Iterator[Problem]:

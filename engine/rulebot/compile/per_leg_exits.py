@@ -110,16 +110,15 @@ def _judged(test: Test, truth: Truth, *, is_denied: bool) -> Iterator[Legs]:
             if (kind is GroupKind.ANY) is not is_denied and any(parts) and not all(parts):
                 yield WHOLE
         case MeasureTest(arguments=arguments), _:
-            call = next(calls_of(truth))
-            of = dict(call.arguments).get("of")
-            if MEASURES[call.measure].legs is not None and "of" in arguments and isinstance(of, tuple):
-                yield of
-            elif _reads_legs(call):
-                yield WHOLE
+            yield from _of_call(next(calls_of(truth)), names_legs="of" in arguments)
         case _:
-            yield from (WHOLE for call in calls_of(truth) if _reads_legs(call))
+            for call in calls_of(truth):
+                yield from _of_call(call, names_legs=False)
 
 
-def _reads_legs(call: Call) -> bool:
-    measure = MEASURES[call.measure]
-    return measure.legs is not None or ("legs" in measure.reads and not measure.is_as_filled)
+def _of_call(call: Call, *, names_legs: bool) -> Iterator[Legs]:
+    measure, of = MEASURES[call.measure], dict(call.arguments).get("of")
+    if measure.legs is not None and names_legs and isinstance(of, tuple):
+        yield of
+    elif measure.legs is not None or ("legs" in measure.reads and not measure.is_as_filled):
+        yield WHOLE

@@ -1,6 +1,6 @@
 """What the names of one condition can mean: the bot's legs, lets and symbols, and the place it stands in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from decimal import Decimal
 
@@ -169,7 +169,7 @@ def _resolved(
         message = f"'of: {OPEN_LEGS}' is for {', '.join(takers[:-1])} and {takers[-1]}"
         raise Fault(Problem("RB207", path, message, "", columns))
     try:
-        return _taken(parameter, written, scope)
+        return _TAKEN[parameter.takes](parameter, written, scope)
     except _Misfit as misfit:
         raise Fault(Problem(misfit.code, path, misfit.message, misfit.help, columns)) from None
 
@@ -205,42 +205,6 @@ class _Misfit(Exception):
         self.code, self.message, self.help = code, message, help_text
 
 
-def _taken(parameter: Parameter, written: Written, scope: Scope) -> Argument:
-    match parameter.takes:
-        case Takes.SYMBOL:
-            return _symbol(_word(written), scope, is_of_market=parameter.is_of_market)
-        case Takes.LEGS:
-            return OPEN_LEGS if _means_open_legs(written) else _legs_named(written, scope)
-        case Takes.LEG:
-            return _leg(_word(written), scope)
-        case Takes.CHOICE:
-            return _choice(parameter, _word(written), scope.place)
-        case Takes.NAMES:
-            return written if isinstance(written, tuple) else (_word(written),)
-        case Takes.CLOCK if isinstance(written, DayTime):
-            return written
-        case Takes.POINTS:
-            return _amount(parameter, written, Unit.POINTS)
-        case Takes.SECONDS:
-            return _amount(parameter, written, Unit.SECONDS)
-        case Takes.SPAN:
-            return _span(parameter, written)
-        case Takes.COUNT:
-            return _count(parameter, written)
-        case Takes.NUMBER:
-            return _positive(parameter, written)
-        case Takes.SYMBOLS if isinstance(written, tuple):
-            return tuple(dict.fromkeys(written))
-        case Takes.BOT | Takes.HOOK | Takes.WORD | Takes.FILE | Takes.DIGEST:
-            return _word(written)
-        case Takes.BARS:
-            return _size(parameter, written)
-        case Takes.OPENING:
-            return _minutes(parameter, written)
-        case _:
-            raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")
-
-
 def _means_open_legs(written: Written) -> bool:
     return written in (OPEN_LEGS, Word(OPEN_LEGS))
 
@@ -263,8 +227,9 @@ def _shown(written: Written) -> str:
     return as_written(written) if isinstance(written, Amount) else f"'{written}'"
 
 
-def _symbol(name: str, scope: Scope, *, is_of_market: bool) -> str:
-    if name in scope.symbols or (is_of_market and is_known(name)):
+def _symbol(parameter: Parameter, written: Written, scope: Scope) -> str:
+    name = _word(written)
+    if name in scope.symbols or (parameter.is_of_market and is_known(name)):
         return name
     own = next((each.name for each in VOCABULARY.values() if each.index == name), "")
     if own:
@@ -280,7 +245,9 @@ def _leg(name: str, scope: Scope) -> str:
     raise _Misfit("RB201", f"unknown leg '{name}'", did_you_mean(name, tuple(scope.legs)))
 
 
-def _legs_named(written: Written, scope: Scope) -> tuple[str, ...]:
+def _legs_named(_: Parameter, written: Written, scope: Scope) -> str | tuple[str, ...]:
+    if _means_open_legs(written):
+        return OPEN_LEGS
     if isinstance(written, tuple):
         return tuple(_leg(name, scope) for name in written)
     name = _word(written)
@@ -297,9 +264,10 @@ def _legs(which: str, scope: Scope) -> tuple[str, ...]:
     return tuple(name for name, leg in scope.legs.items() if leg.side in wanted and not leg.is_shares)
 
 
-def _choice(parameter: Parameter, word: str, place: Place) -> str:
-    if word in parameter.in_exits and place is not Place.EXIT:
-        message = f"'{parameter.name}: {word}' is of an open position, and in {place.value} there is none"
+def _choice(parameter: Parameter, written: Written, scope: Scope) -> str:
+    word = _word(written)
+    if word in parameter.in_exits and scope.place is not Place.EXIT:
+        message = f"'{parameter.name}: {word}' is of an open position, and in {scope.place.value} there is none"
         raise _Misfit("RB206", message, f"it may stand in {Place.EXIT.value}")
     if word in parameter.choices:
         return word
@@ -310,38 +278,76 @@ def _choice(parameter: Parameter, word: str, place: Place) -> str:
 def _amount(parameter: Parameter, written: Written, unit: Unit) -> float:
     if isinstance(written, Amount) and written.unit is unit:
         return float(written.value)
-    raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")
+    raise _other_kind(parameter, written)
 
 
-def _span(parameter: Parameter, written: Written) -> float | Sessions:
+def _other_kind(parameter: Parameter, written: Written) -> _Misfit:
+    return _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")
+
+
+def _span(parameter: Parameter, written: Written, _: Scope) -> float | Sessions:
     if isinstance(written, Amount) and written.unit is Unit.SESSIONS:
         return Sessions(int(written.value))
     return _amount(parameter, written, Unit.SECONDS)
 
 
-def _count(parameter: Parameter, written: Written) -> int:
+def _clock(parameter: Parameter, written: Written, _: Scope) -> DayTime:
+    if isinstance(written, DayTime):
+        return written
+    raise _other_kind(parameter, written)
+
+
+def _symbols(parameter: Parameter, written: Written, _: Scope) -> tuple[str, ...]:
+    if isinstance(written, tuple):
+        return tuple(dict.fromkeys(written))
+    raise _other_kind(parameter, written)
+
+
+def _count(parameter: Parameter, written: Written, _: Scope) -> int:
     number = int(written.value) if isinstance(written, Amount) and written.unit is Unit.NUMBER else written
     if isinstance(number, int) and number > 0:
         return number
-    raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")
+    raise _other_kind(parameter, written)
 
 
-def _positive(parameter: Parameter, written: Written) -> float:
+def _positive(parameter: Parameter, written: Written, _: Scope) -> float:
     number = written.value if isinstance(written, Amount) and written.unit is Unit.NUMBER else written
     if isinstance(number, int | float | Decimal) and number > 0:
         return float(number)
-    raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")
+    raise _other_kind(parameter, written)
 
 
-def _size(parameter: Parameter, written: Written) -> int:
+def _size(parameter: Parameter, written: Written, _: Scope) -> int:
     seconds = written.value if isinstance(written, Amount) and written.unit is Unit.SECONDS else None
     if seconds in SIZES:
         return int(seconds)
-    raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")
+    raise _other_kind(parameter, written)
 
 
-def _minutes(parameter: Parameter, written: Written) -> float:
+def _minutes(parameter: Parameter, written: Written, _: Scope) -> float:
     seconds = _amount(parameter, written, Unit.SECONDS)
     if seconds % MINUTE == 0 and MINUTE <= seconds <= LONGEST_OPENING:
         return seconds
-    raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")
+    raise _other_kind(parameter, written)
+
+
+_TAKEN: Mapping[Takes, Callable[[Parameter, Written, Scope], Argument]] = {
+    Takes.SYMBOL: _symbol,
+    Takes.LEGS: _legs_named,
+    Takes.LEG: lambda _, written, scope: _leg(_word(written), scope),
+    Takes.CHOICE: _choice,
+    Takes.NAMES: lambda _, written, __: written if isinstance(written, tuple) else (_word(written),),
+    Takes.CLOCK: _clock,
+    Takes.POINTS: lambda parameter, written, _: _amount(parameter, written, Unit.POINTS),
+    Takes.SECONDS: lambda parameter, written, _: _amount(parameter, written, Unit.SECONDS),
+    Takes.SPAN: _span,
+    Takes.COUNT: _count,
+    Takes.NUMBER: _positive,
+    Takes.SYMBOLS: _symbols,
+    **dict.fromkeys(
+        (Takes.BOT, Takes.HOOK, Takes.WORD, Takes.FILE, Takes.DIGEST), lambda _, written, __: _word(written)
+    ),
+    Takes.BARS: _size,
+    Takes.OPENING: _minutes,
+}
+"""How an argument of each kind is read from what is written. Each raises _Misfit."""

@@ -1,6 +1,6 @@
 """What a test says against the spec that it tests: every name is one of the spec's, everything given is read."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 
 from rulebot.compile.build import build_plan, diagnosed
 from rulebot.compile.plan import ExitPlan, Plan
@@ -55,9 +55,6 @@ def _judged(plan: Plan) -> list[ExitPlan]:
 
 def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path) -> Iterator[Problem]:
     read = {*plan.needs.symbols, *plan.needs.indices}
-    priced = {leg.symbol for each in plan.structures_of_all() for leg in each.legs}
-    counted = {symbol for symbol, extra in plan.needs.extras if extra is Extra.COUNTS}
-    traded = {symbol for symbol, extra in plan.needs.extras if extra is Extra.OPTION_VOLUME}
     for name in given:
         symbol = name.upper()
         if name == "rv" and not plan.needs.realised:
@@ -66,6 +63,18 @@ def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path)
             continue
         elif symbol not in read and not (symbol == "SPX" and {"SPY", "XSP"} & read):
             yield _not_read(symbol, read, (*path, name))
+    yield from _by_symbol(market, plan, read, path)
+    for symbol in sorted(read - market.levels.keys() - set(KNOWN_LEVELS)):
+        help = f"add '{symbol.lower()}: 100'"
+        yield Problem("RB281", path, f"this bot reads {symbol}, and the market does not say where it stands", help)
+
+
+def _by_symbol(market: TrialMarket, plan: Plan, read: Set[str], path: Path) -> Iterator[Problem]:
+    """Yield RB281 for each symbol of a table of the market that the bot does not look up in it."""
+    priced = {leg.symbol for each in plan.structures_of_all() for leg in each.legs}
+    counted = {symbol for symbol, extra in plan.needs.extras if extra is Extra.COUNTS}
+    traded = {symbol for symbol, extra in plan.needs.extras if extra is Extra.OPTION_VOLUME}
+    told = {each for each in read if earnings_of(each) in calendars_of(plan.needs.events, (each,))}
     for key, of, known in (
         ("iv", market.ivs, priced),
         ("smile", market.smiles, priced),
@@ -78,18 +87,11 @@ def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path)
         ("open_interest", market.open_interests, counted),
         ("put_call_volume", market.put_call, traded | counted),
         ("option_volume", market.option_volumes, traded),
-        (
-            "earnings",
-            market.earnings,
-            {each for each in read if earnings_of(each) in calendars_of(plan.needs.events, (each,))},
-        ),
+        ("earnings", market.earnings, told),
     ):
         for symbol in of:
             if symbol not in known:
                 yield _not_read(symbol, known, (*path, key, symbol.lower()))
-    for symbol in sorted(read - market.levels.keys() - set(KNOWN_LEVELS)):
-        help = f"add '{symbol.lower()}: 100'"
-        yield Problem("RB281", path, f"this bot reads {symbol}, and the market does not say where it stands", help)
 
 
 def _account(trial: Trial, plan: Plan) -> Iterator[Problem]:
@@ -119,8 +121,8 @@ def _opening(opening: Opening, bot: Plan, path: Path) -> Iterator[Problem]:
         if known and not said:
             yield Problem("RB281", path, f"of which {word} is it?", f"add '{word}: {known[0]}'", on_key=True)
             return
-        if said and said not in known:
-            yield _unknown(word, said, known, (*path, word))
+        if problems := list(_unknown(word, said, known, (*path, word))):
+            yield from problems
             return
     plan = bot.on(opening.symbol).taking(opening.alternative)
     word = "credit" if opening.net > 0 else "debit"
@@ -128,7 +130,7 @@ def _opening(opening: Opening, bot: Plan, path: Path) -> Iterator[Problem]:
         message = f"this bot opens for a {plan.opens_for}, is a {word}"
         yield Problem("RB205", (*path, word), message, f"write '{plan.opens_for}'", on_key=True)
     names = tuple(leg.name for leg in plan.legs)
-    yield from _legs(opening.legs, names, (*path, "legs"))
+    yield from _unknown("leg", opening.legs, names, (*path, "legs"))
     missing = [leg.name for leg in plan.legs if leg.name not in opening.legs and not leg.is_shares]
     if opening.legs and missing:
         message = f"'legs' lacks {', '.join(missing)}"
@@ -161,34 +163,29 @@ def _hooks(trial: Trial, plan: Plan) -> Iterator[Problem]:
             yield Problem("RB281", (*path, place, "name"), f"this bot asks for no web hook '{hook.name}'", help)
 
 
-def _legs(strikes: Iterable[str], names: tuple[str, ...], path: Path) -> Iterator[Problem]:
-    for name in strikes:
-        if name not in names:
-            yield _unknown("leg", name, names, (*path, name), on_key=True)
-
-
 def _expected(expected: Expectation, plan: Plan) -> Iterator[Problem]:
-    path = expected.path
-    yield from _legs(expected.enters or (), leg_names(plan), (*path, "enters"))
     exits = tuple(each.name for each in plan.exits)
-    if expected.exits and expected.exits not in (*exits, *ENDINGS):
-        yield _unknown("exit", expected.exits, (*exits, *ENDINGS), (*path, "exits"))
+    resting = tuple(each.name for each in plan.exits if each.resting)
     days = ((DAILY_LOSS, plan.risk.day.loss), (DAILY_PROFIT, plan.risk.day.profit))
     halts = (*(rule.name for rule in plan.risk.halt_when), *(name for name, bound in days if bound is not None))
-    if expected.halts and expected.halts not in halts:
-        yield _unknown("halt", expected.halts, halts, (*path, "halts"))
-    resting = tuple(each.name for each in plan.exits if each.resting)
-    for name in expected.rests:
-        if name not in resting:
-            yield _unknown("resting exit", name, resting, (*path, "rests", name), on_key=True)
-    for name in expected.because:
-        if name not in rule_names(plan):
-            yield _unknown("rule", name, rule_names(plan), (*path, "because", name), on_key=True)
+    for what, key, names, known in (
+        ("leg", "enters", expected.enters, leg_names(plan)),
+        ("exit", "exits", expected.exits, (*exits, *ENDINGS)),
+        ("halt", "halts", expected.halts, halts),
+        ("resting exit", "rests", expected.rests, resting),
+        ("rule", "because", expected.because, rule_names(plan)),
+    ):
+        yield from _unknown(what, names or (), known, (*expected.path, key))
 
 
-def _unknown(what: str, name: str, known: tuple[str, ...], path: Path, *, on_key: bool = False) -> Problem:
-    help = did_you_mean(name, known) or (f"known are {', '.join(known)}" if known else f"it has no {what}")
-    return Problem("RB201", path, f"the spec has no {what} '{name}'", help, on_key=on_key)
+def _unknown(what: str, names: str | Iterable[str], known: tuple[str, ...], path: Path) -> Iterator[Problem]:
+    """Yield RB201 for each name that is not known. A single name is the value of its key, several are keys."""
+    is_one = isinstance(names, str)
+    for name in filter(None, (names,) if isinstance(names, str) else names):
+        if name not in known:
+            help = did_you_mean(name, known) or (f"known are {', '.join(known)}" if known else f"it has no {what}")
+            where = path if is_one else (*path, name)
+            yield Problem("RB201", where, f"the spec has no {what} '{name}'", help, on_key=not is_one)
 
 
 # --- A test document against its spec

@@ -56,7 +56,7 @@ def ends_of(group: list[Leg]) -> Ends | None:
         return None
     if len({root.name for root, _ in places}) > 1:
         return None
-    counts = [leg.ratio if leg.side is Side.BUY else -leg.ratio for leg in group]
+    counts = [leg.signed_ratio for leg in group]
     shifts = [shift for _, shift in places]
     pays = [payoff(group[0].right, zip(shifts, counts, strict=True), at) for at in shifts]
     least, most = min(*pays, NOTHING), max(*pays, NOTHING)
@@ -393,17 +393,20 @@ def _are_outdone(cheap: list[Leg], dear: list[Leg], group: list[Leg]) -> bool:
     return not _unpaired(cheap, dear, lambda leg, near: _is_further(leg, near, group))
 
 
+def _is_asked_alike(one: Strike, other: Strike) -> bool:
+    """Say whether two strikes are chosen by the same rule, with no edge that moves one of them."""
+    edges = (one.not_below, one.not_above, other.not_below, other.not_above)
+    is_same = (one.by, one.bound, one.is_percent) == (other.by, other.bound, other.is_percent)
+    return is_same and all(edge is None for edge in edges)
+
+
 def _is_further(leg: Leg, near: Leg, group: list[Leg]) -> bool:
     (root, shift), (other_root, other_shift) = place_of(leg, group), place_of(near, group)
     outward = -1 if leg.right == "put" else 1
     if root is other_root:
         return (shift - other_shift) * outward > 0
     one, other = root.strike, other_root.strike
-    if shift or other_shift or one.by is not other.by or one.target is None or other.target is None:
-        return False
-    if one.bound is not other.bound or one.is_percent is not other.is_percent:
-        return False
-    if any(edge is not None for each in (one, other) for edge in (each.not_below, each.not_above)):
+    if shift or other_shift or one.target is None or other.target is None or not _is_asked_alike(one, other):
         return False
     if (other.at_least_from_spot or 0) > (one.at_least_from_spot or 0):  # it may be moved past the other
         return False

@@ -166,15 +166,13 @@ def alternatives_text(found: Sequence[tuple[Variant, Sequence[Problem]]]) -> lis
 
 def _told(found: Sequence[tuple[Variant, Sequence[Problem]]]) -> Iterator[Problem]:
     lists = [frozenset(problems) for _, problems in found]
+    of_all = lists[0].intersection(*lists)
     marked = [frozenset(each.path for each in problems if each.is_warning) for problems in lists]
+    marked_in_all = marked[0].intersection(*marked)
     for variant, problems in found:
         for problem in problems:
-            is_of_all = variant is found[0][0] and all(problem.path in each for each in marked)
-            if (
-                all(problem in each for each in lists)
-                or _stands_in(variant, problem)
-                or (is_of_all and problem.is_warning)
-            ):
+            is_first = variant is found[0][0] and problem.is_warning and problem.path in marked_in_all
+            if problem in of_all or is_first or _stands_in(variant, problem):
                 yield problem
             elif variant.alternative is not None and not problem.is_warning:
                 yield _named(problem, variant.alternative.name)

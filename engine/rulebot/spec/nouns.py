@@ -292,6 +292,11 @@ class Leg:
         """True when shares are dealt, and no option."""
         return self.right == SHARES
 
+    @property
+    def signed_ratio(self) -> int:
+        """Contracts, or lots of shares, of one structure: + bought, - sold."""
+        return self.ratio if self.side is Side.BUY else -self.ratio
+
 
 class IfHeld(Enum):
     """What to do when any bot holds the contract the other way round."""

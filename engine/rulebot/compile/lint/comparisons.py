@@ -49,6 +49,8 @@ class Subject(NamedTuple):
 
 
 Literal = tuple[Subject, Range]
+Linear = tuple[float, Call | None]
+"""A number as so many times a measure, or as a constant."""
 
 TIME = Subject("time", Quantity.SECONDS)
 """Seconds since the open of the session."""
@@ -114,49 +116,50 @@ def _breach(arguments: Mapping[str, object]) -> Literal:
 
 
 def _compared(test: Compare, terms: LinearTerms) -> Literal | None:
-    left, right = linear(test.left), [linear(bound) for bound in test.right]
-    op = test.op
-    if (is_true := _settled(op, left, right)) is not None:
-        return _SETTLED, ALL if is_true else NONE
-    if left is not None and left[1] is None and len(right) == 1 and right[0] is not None:
-        left, right, flipped = right[0], [left], _FLIPPED.get(op)
-        if flipped is None:
-            return None
-        op = flipped
-    bounds = [found for found in right if found is not None]
-    if left is None or left[1] is None or not left[0] or len(bounds) < len(right) or (op is Op.BEYOND and left[0] < 0):
+    op, sides = test.op, linear_sides(test)
+    if sides is None:
         return None
-    if len({found[1] for found in bounds}) > 1:
+    left, right = sides
+    if (settled := _settled(op, left, right)) is not None:
+        return _SETTLED, settled
+    if left[1] is None and len(right) == 1 and op in _FLIPPED:
+        op, left, right = _FLIPPED[op], right[0], [left]
+    (factor, call), of = left, right[0][1]
+    if call is None or not factor or (op is Op.BEYOND and factor < 0) or len({each[1] for each in right}) > 1:
         return None
-    if bounds[0][1] is not None and MEASURES[bounds[0][1].measure].is_signed:
-        return _difference(op, left, bounds)
-    passing = divided(compared(op, [number for number, _ in bounds]), left[0])
-    return _gain(Subject(left[1].measure, left[1].quantity, left[1].arguments, bounds[0][1]), passing, terms)
+    if of is not None and MEASURES[of.measure].is_signed:
+        return _difference(op, left, right)
+    passing = divided(compared(op, [number for number, _ in right]), factor)
+    return _gain(Subject(call.measure, call.quantity, call.arguments, of), passing, terms)
 
 
-def _settled(
-    op: Op, left: tuple[float, Call | None] | None, right: list[tuple[float, Call | None] | None]
-) -> bool | None:
-    """Return the answer of a test of constants, or of a measure with itself; None where it depends on the market."""
-    if left is None or any(found is None or found[1] != left[1] for found in right):
-        return None
-    numbers = [found[0] for found in right if found is not None]
-    if left[1] is None:
-        return bool(meet(stretch(left[0], left[0]), compared(op, numbers)))
-    if op is Op.BEYOND or any(number != left[0] for number in numbers):
-        return None
-    return bool(meet(stretch(0.0, 0.0), compared(op, [0.0 for _ in numbers])))
+def linear_sides(test: Compare) -> tuple[Linear, list[Linear]] | None:
+    """Return both sides of a comparison, its bounds in a list; None where one of them is not linear."""
+    left, right = linear(test.left), [found for bound in test.right if (found := linear(bound)) is not None]
+    return (left, right) if left is not None and len(right) == len(test.right) else None
 
 
-def _difference(op: Op, left: tuple[float, Call | None], bounds: list[tuple[float, Call | None]]) -> Literal | None:
+def _settled(op: Op, left: Linear, right: list[Linear]) -> Range | None:
+    """Return all or nothing for a test of constants, or of a measure with itself; None where the market decides."""
+    factor, call = left
+    numbers = [number for number, each in right if each == call]
+    if len(numbers) < len(right):
+        return None
+    if call is not None and (op is Op.BEYOND or any(number != factor for number in numbers)):
+        return None
+    if call is not None:
+        factor, numbers = 0.0, [0.0 for _ in numbers]
+    return ALL if meet(stretch(factor, factor), compared(op, numbers)) else NONE
+
+
+def _difference(op: Op, left: Linear, bounds: list[Linear]) -> Literal | None:
     """What a test says of how far a measure is from a multiple that may turn: a larger one may be the lower of two."""
     if len(bounds) > 1 or op is Op.BEYOND:
         return None
     return Subject("difference", Quantity.TRUTH, (*left, *bounds[0])), compared(op, [0.0])
 
 
-def linear(number: Number) -> tuple[float, Call | None] | None:
-    """Return a number as so many times a measure, or as a constant; None for anything else."""
+def linear(number: Number) -> Linear | None:
     match number:
         case Constant(value):
             return value, None
@@ -170,9 +173,7 @@ def linear(number: Number) -> tuple[float, Call | None] | None:
             return None
 
 
-def _product(
-    operator: str, one: tuple[float, Call | None] | None, other: tuple[float, Call | None] | None
-) -> tuple[float, Call | None] | None:
+def _product(operator: str, one: Linear | None, other: Linear | None) -> Linear | None:
     if one is None or other is None:
         return None
     if operator == "/":

@@ -1,8 +1,7 @@
 """Conditions whose answer is known before any market is there, and exits that act at once in the example market."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from enum import Enum
-from itertools import chain
 
 from rulebot.compile.condition import is_ending
 from rulebot.compile.lint.comparisons import Reach, Subject, can_hold, legs_of
@@ -63,17 +62,20 @@ def _in_the_example(look: LintContext) -> Reach:
 
 def _money(subject: Subject, look: LintContext, stake: ExamplePayoff) -> Range | None:
     """Return what closing costs right after the fill, of the whole or of some legs, and what is lost by then."""
-    if subject.measure not in ("gain in dollars", "cost"):
-        return None
-    paid, legs = paid_about(look, PriceRange(1 / _ROOM, _ROOM)), legs_of(subject)
-    if subject.measure == "gain in dollars" and not legs:
+    if subject.measure == "gain in dollars" and not legs_of(subject):
         return stretch(-stake.commission * look.plan.quantity, -stake.commission * look.plan.quantity)
-    if subject.measure != "cost" or subject.quantity is not Quantity.PRICE or paid is None:
+    if subject.measure != "cost" or subject.quantity is not Quantity.PRICE:
         return None
-    if not legs and subject.of is None:
-        return stretch(paid.least, paid.most) if stake.is_sold else stretch(-paid.most, -paid.least)
-    mids = [leg.mid * leg.plan.ratio * -leg.plan.sign for name, leg in look.sample.legs.items() if name in legs]
-    cost = sum(mids)
+    if (paid := paid_about(look, PriceRange(1 / _ROOM, _ROOM))) is None:
+        return None
+    legs = legs_of(subject)
+    if legs or subject.of is not None:
+        return _cost_of(legs, subject, look, stake)
+    return stretch(paid.least, paid.most) if stake.is_sold else stretch(-paid.most, -paid.least)
+
+
+def _cost_of(legs: Collection[str], subject: Subject, look: LintContext, stake: ExamplePayoff) -> Range | None:
+    cost = sum(leg.mid * leg.plan.ratio * -leg.plan.sign for name, leg in look.sample.legs.items() if name in legs)
     if subject.of is not None and subject.of.measure == "credit" and stake.is_sold and cost > 0:
         return stretch(cost / stake.entry / _NEAR, cost / stake.entry * _NEAR)
     return stretch(cost / _ROOM, cost * _ROOM) if subject.of is None and cost > 0 else None
@@ -185,23 +187,30 @@ class ConditionRule:
 
 def pairs_of(look: LintContext) -> Iterator[ConditionRule]:
     """Yield every condition of a bot once: of the universe, the entry, the legs, the exits and the limits."""
-    spec, plan = look.spec, look.plan
+    spec = look.spec
     universe = () if spec.universe is None else spec.universe.require
-    member = plan.members[0].require if plan.members else ()
-    exits = {each.condition.path for each in spec.exits if each.condition is not None}
-    entering: dict[Path, Condition] = {each.path: each for each in (*spec.entry.when, *spec.legs.require)}
-    entering |= {each.path: each for each in (*universe, *spec.risk.require)}
-    entering |= {each.path: each for rule in spec.exits if rule.roll is not None for each in rule.roll.require}
-    leaving = {each.path: each for rule in spec.exits for each in rule.armed_by}
-    leaving |= {path: each for path, each in look.conditions.items() if path in exits}
-    halting = {each.path: each for each in spec.risk.halt_when}
-    known = {RulePlace.ENTRY: entering, RulePlace.EXIT: leaving, RulePlace.HALT: halting}
-    seen: set[Path] = set()
-    rolls = (each.roll.require for each in plan.exits if each.roll is not None)
-    armed = (each.armed_by for each in plan.exits)
-    rules = chain(member, plan.entry.when, plan.require, plan.risk.require, plan.risk.halt_when, *rolls, *armed)
-    for rule in chain(rules, (rule for _, rule in look.exit_rules())):
-        for standing, conditions in known.items():
-            if rule.path in conditions and rule.path not in seen:
-                seen.add(rule.path)
-                yield ConditionRule(conditions[rule.path], rule, standing)
+    rolling = (each for rule in spec.exits if rule.roll is not None for each in rule.roll.require)
+    leaving = (each for rule in spec.exits for each in (rule.condition, *rule.armed_by) if each is not None)
+    written = {
+        RulePlace.ENTRY: (*spec.entry.when, *spec.legs.require, *universe, *spec.risk.require, *rolling),
+        RulePlace.EXIT: tuple(leaving),
+        RulePlace.HALT: spec.risk.halt_when,
+    }
+    known = {each.path: (each, standing) for standing, found in written.items() for each in found}
+    for rule in _compiled_rules(look):
+        if rule.path in known:
+            condition, standing = known.pop(rule.path)
+            yield ConditionRule(condition, rule, standing)
+
+
+def _compiled_rules(look: LintContext) -> Iterator[Rule]:
+    plan = look.plan
+    for member in plan.members[:1]:
+        yield from member.require
+    yield from (*plan.entry.when, *plan.require, *plan.risk.require, *plan.risk.halt_when)
+    for planned in plan.exits:
+        yield from () if planned.roll is None else planned.roll.require
+    for planned in plan.exits:
+        yield from planned.armed_by
+    for _, rule in look.exit_rules():
+        yield rule

@@ -290,7 +290,7 @@ def stake_of(spec: Spec, plan: Plan, sample: Sample) -> ExamplePayoff | None:
     """Return the structure of a bot as the example trades it; None where it cannot place or price all legs."""
     options = [leg for leg in plan.legs if not leg.is_shares]
     symbols = dict.fromkeys(leg.symbol for leg in plan.legs)
-    is_known = all(spots(symbol)[0] == spots(symbol)[1] for symbol in symbols)
+    is_known = symbols.keys() <= LEVELS.keys()
     if not options or len(sample.legs) < len(options) or not is_known or plan.overwrite is not None:
         return None
     if same_everywhere(spec) is not None:  # interest is its price, which the example has none of

@@ -22,7 +22,7 @@ from rulebot.compile.problem import Problem
 from rulebot.compile.structure import left_bare, symbol_of
 from rulebot.measure.ranges import ALL, Range
 from rulebot.model.text import counted
-from rulebot.spec.nouns import Confirm, Side
+from rulebot.spec.nouns import Confirm, Leg, Side
 from rulebot.spec.spec import Exit, IfUnknown, OnUnknown, is_all
 
 # --- Exits that close something else than they seem to, a part that is all, or what covers the rest
@@ -185,22 +185,25 @@ def _is_by_clock(way: Clause) -> bool:
 
 
 def _without_bound(look: LintContext) -> Iterator[Problem]:
-    if look.plan.overwrite is not None:
+    if look.plan.overwrite is not None or any(_watches(look)):
         return
-    protect = look.plan.risk.protect
     for symbol in dict.fromkeys(leg.symbol for leg in look.plan.legs):
-        legs = [leg for leg in look.spec.legs.legs if symbol_of(leg, look.spec) == symbol]
-        calls = [leg for leg in legs if leg.right == "call" or leg.is_shares]
-        sold = [leg for leg in calls if leg.side is Side.SELL and not (protect and protect.covers(leg.name))]
-        if sum(leg.ratio for leg in sold) <= sum(leg.ratio for leg in calls if leg.side is Side.BUY):
-            continue
-        if not any(_watches(look)):
-            message = f"the call sold by '{sold[-1].name}' can lose without bound, and no exit acts when it does"
+        for leg in _uncovered_calls(look, symbol)[-1:]:
+            message = f"the call sold by '{leg.name}' can lose without bound, and no exit acts when it does"
             help_text = (
                 "add a stop, a breach or 'protect: {cost: 4x credit}'; "
                 "against shares that the account holds 'quantity: {overwrite: {between: [50%, 100%]}}'"
             )
-            yield Problem("RB336", sold[-1].path, message, help_text, None, True)
+            yield Problem("RB336", leg.path, message, help_text, None, True)
+
+
+def _uncovered_calls(look: LintContext, symbol: str) -> list[Leg]:
+    """Return the calls sold without `protect`, where more are sold than are bought, shares among them."""
+    protect, legs = look.plan.risk.protect, look.spec.legs.legs
+    calls = [leg for leg in legs if (leg.right == "call" or leg.is_shares) and symbol_of(leg, look.spec) == symbol]
+    sold = [leg for leg in calls if leg.side is Side.SELL and not (protect and protect.covers(leg.name))]
+    bought = sum(leg.ratio for leg in calls if leg.side is Side.BUY)
+    return sold if sum(leg.ratio for leg in sold) > bought else []
 
 
 def _watches(look: LintContext) -> Iterator[bool]:

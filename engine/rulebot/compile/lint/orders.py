@@ -288,7 +288,7 @@ def _is_alike(one: Leg, other: Leg, spec: Spec) -> bool:
 def _bare(sent: list[Leg], leg: Leg, spec: Spec) -> int:
     """Return how many options like this leg are sold and not bought once these legs have been dealt."""
     alike = [each for each in sent if _is_alike(leg, each, spec)]
-    return sum(each.ratio if each.side is Side.SELL else -each.ratio for each in alike)
+    return -sum(each.signed_ratio for each in alike)
 
 
 # ---------------------------------------------------------------- what max_unprotected can promise

@@ -69,16 +69,19 @@ def worth_of(spec: Spec) -> PayoffBounds:
 def same_everywhere(spec: Spec) -> Decimal | None:
     """Return what one structure of options pays at expiry, as a box does, None where that hangs on the market."""
     legs = list(spec.legs.legs)
-    is_one = len(spec.underlyings) == 1 and len(spec.legs.expiries) == 1
+    is_one = len(spec.underlyings) == len(spec.legs.expiries) == 1
     if not is_one or any(leg.is_shares or not keeps_its_width(leg.strike) for leg in legs):
         return None
-    places = [place_of(leg, legs) for leg in legs]
-    counts = [leg.ratio if leg.side is Side.BUY else -leg.ratio for leg in legs]
-    is_flat = all(not sum(c for leg, c in zip(legs, counts, strict=True) if leg.right == r) for r in ("put", "call"))
-    if not is_flat or len({root.name for root, _ in places}) > 1:
+    roots: set[str] = set()
+    sides: dict[str, list[tuple[Decimal, int]]] = {}
+    for leg in legs:
+        root, shift = place_of(leg, legs)
+        roots.add(root.name)
+        sides.setdefault(leg.right, []).append((shift, leg.signed_ratio))
+    if len(roots) > 1 or any(sum(count for _, count in parts) for parts in sides.values()):
         return None
-    parts = [(leg.right, shift, count) for leg, (_, shift), count in zip(legs, places, counts, strict=True)]
-    pays = {sum((payoff(right, [(shift, c)], at) for right, shift, c in parts), NOTHING) for _, at, _ in parts}
+    kinks = {shift for parts in sides.values() for shift, _ in parts}
+    pays = {sum((payoff(right, parts, at) for right, parts in sides.items()), NOTHING) for at in kinks}
     return pays.pop() if len(pays) == 1 else None
 
 
@@ -228,17 +231,18 @@ def places_of(spec: Spec, plan: Plan, worth: PayoffBounds, bounds: PriceBounds, 
     start, end = window_seconds(spec, session)
     day = (session.close - session.open).total_seconds()
     in_window = {KIND: TRUE if session.is_half else TRUE_OR_FALSE, TIME: stretch(start, end, high_open=True)}
-    is_same_day = not outlives_its_day(spec)
     rolls = [rule.roll for rule in spec.exits if rule.roll is not None and rule.enabled]
     money = _money(plan, worth, bounds, terms) if is_sure(spec, bounds) and not rolls else {}
-    held = in_window | money | {TIME: stretch(start if is_same_day else 0.0, day, high_open=True)}
     days = [dte_range(each) for each in spec.legs.expiries]
     fewest, most = min(each[0] for each in days), max(map(_furthest, spec.legs.expiries))
-    later = max((_furthest(each.expiry) for each in rolls if each.expiry is not None), default=most)
-    longest = max(most, later)
+    longest = max([most, *(_furthest(each.expiry) for each in rolls if each.expiry is not None)])
     over = fewest - most if len(days) > 1 else 0.0  # that of a leg which is over, while those that end later live on
-    lasting = stretch(0.0, day - start if is_same_day else inf if rolls else longest * DAY + day)
-    nights = FALSE if is_same_day else stretch(0.0, longest)
+    if outlives_its_day(spec):
+        since, nights = 0.0, stretch(0.0, longest)
+        lasting = stretch(0.0, inf if rolls else longest * DAY + day)
+    else:
+        since, nights, lasting = start, FALSE, stretch(0.0, day - start)
+    held = in_window | money | {TIME: stretch(since, day, high_open=True)}
     return Places(
         halt=_reach(in_window | {TIME: stretch(0.0, day, high_open=True)}),
         entry=_reach(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from itertools import combinations, islice
 
-from rulebot.compile.lint.example import SampleLeg, days_of, sample_of, spots
+from rulebot.compile.lint.example import SampleLeg, days_of, sample_of
 from rulebot.compile.lint.lint_context import LintContext, said
 from rulebot.compile.lint.reach import same_everywhere
 from rulebot.compile.plan import Holds, LegPlan, Rule
@@ -33,23 +33,13 @@ _RIGHTS = {"put": Right.PUT, "puts": Right.PUT, "call": Right.CALL, "calls": Rig
 
 def crossed(look: LintContext) -> Iterator[Problem]:
     """Yield RB362 for a sold put above a sold call, and for a sold option that is deep in the money."""
-    sold = [leg for leg in look.sample.legs.values() if leg.plan.sign < 0]
-    deep = [leg for leg in sold if abs(leg.delta) > DEEP - _STEP and leg.plan.strike.by is StrikeBy.DELTA]
-    deep = [leg for leg in deep if not _is_covered_call(leg, look)]
-    for leg in deep:
-        right, target = leg.plan.right.value, leg.plan.strike.target
-        message = (
-            f"a sold {right} of delta {target:f} is deep in the money: it starts as a loss that only a rally wins back"
-        )
-        if leg.plan.right is Right.CALL:
-            message = message.replace("rally", "fall")
-        other = 1 - float(target or 0)
-        help_text = f"did you mean {other:.2g}?" if other >= _LEAST_DELTA else "choose a strike out of the money"
-        yield Problem("RB362", _target(leg.plan), message, help_text)
-    if same_everywhere(look.spec) is not None:
+    sold = _sold(look)
+    deep = [_in_the_money(leg) for leg in sold if _is_deep(leg) and not _is_covered_call(leg, look)]
+    yield from deep
+    if deep or same_everywhere(look.spec) is not None:
         return
     for put, call in ((a, b) for a in sold for b in sold if a.plan.right is Right.PUT and b.plan.right is Right.CALL):
-        if _alike(put, call) and put.strike > call.strike and not deep:
+        if _alike(put, call) and put.strike > call.strike:
             message = (
                 f"the example sells '{put.plan.name}' at {put.strike:g} and '{call.plan.name}' at {call.strike:g}: "
                 "one of them always ends in the money"
@@ -87,18 +77,18 @@ def sold_inside(look: LintContext) -> Iterator[Problem]:
 def without_bid(look: LintContext) -> Iterator[Problem]:
     """Yield RB361 for a sold option that is worth nothing in the example, nor in a wild market: nobody bids for it."""
     wild = sample_of(look.plan, _WILD).legs
-    for leg in look.sample.legs.values():
-        tick = float(product(leg.plan.symbol).option_ticks.steps[0][1])
-        is_known = spots(leg.plan.symbol)[0] == spots(leg.plan.symbol)[1]
-        if is_known and leg.plan.sign < 0 and leg.plan.name in wild and wild[leg.plan.name].mid < _NO_BID * tick:
-            message = f"the example sells '{leg.plan.name}' at {leg.strike:g}, where nobody bids: no entry is made"
-            help_text = f"{leg.plan.symbol} is {leg.spot:g} there, and one expected move {leg.move:.3g} points"
+    for leg in _sold(look):
+        name, symbol = leg.plan.name, leg.plan.symbol
+        tick = float(product(symbol).option_ticks.steps[0][1])
+        if symbol in LEVELS and name in wild and wild[name].mid < _NO_BID * tick:
+            message = f"the example sells '{name}' at {leg.strike:g}, where nobody bids: no entry is made"
+            help_text = f"{symbol} is {leg.spot:g} there, and one expected move {leg.move:.3g} points"
             yield Problem("RB361", leg.plan.strike.path, message, help_text, None, True)
 
 
 def far_apart(look: LintContext) -> Iterator[Problem]:
     """Yield RB361 for a bought option that stands far from the sold one of its kind, whatever the market does."""
-    sold = [leg for leg in look.sample.legs.values() if leg.plan.sign < 0]
+    sold = _sold(look)
     for leg in look.sample.legs.values():
         near = [each for each in sold if each.plan.symbol == leg.plan.symbol and each.plan.right is leg.plan.right]
         if leg.plan.sign < 0 or not near or leg.plan.strike.by in (StrikeBy.BELOW, StrikeBy.ABOVE):
@@ -117,6 +107,23 @@ def far_apart(look: LintContext) -> Iterator[Problem]:
 def _target(leg: LegPlan) -> Path:
     key = (*leg.strike.path, leg.strike.by.value)
     return key if leg.strike.bound is Bound.NEAREST else (*key, leg.strike.bound.value)
+
+
+def _sold(look: LintContext) -> list[SampleLeg]:
+    return [leg for leg in look.sample.legs.values() if leg.plan.sign < 0]
+
+
+def _is_deep(leg: SampleLeg) -> bool:
+    return abs(leg.delta) > DEEP - _STEP and leg.plan.strike.by is StrikeBy.DELTA
+
+
+def _in_the_money(leg: SampleLeg) -> Problem:
+    right, target = leg.plan.right, leg.plan.strike.target
+    starts = f"it starts as a loss that only a {'fall' if right is Right.CALL else 'rally'} wins back"
+    message = f"a sold {right.value} of delta {target:f} is deep in the money: {starts}"
+    other = 1 - float(target or 0)
+    help_text = f"did you mean {other:.2g}?" if other >= _LEAST_DELTA else "choose a strike out of the money"
+    return Problem("RB362", _target(leg.plan), message, help_text)
 
 
 def _alike(one: SampleLeg, other: SampleLeg) -> bool:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from rulebot.compile.condition import operand_words
 from rulebot.compile.data_needs import calls_of
-from rulebot.compile.lint.comparisons import linear
+from rulebot.compile.lint.comparisons import linear, linear_sides
 from rulebot.compile.lint.conditions import ConditionRule, RulePlace, SingleTest, pairs_of, singles
 from rulebot.compile.lint.example import expected, spots
 from rulebot.compile.lint.lint_context import LintContext
@@ -227,22 +227,18 @@ def unusual(look: LintContext) -> Iterator[Problem]:
 
 
 def _judged(look: LintContext, pair: ConditionRule, single: SingleTest, test: Compare) -> Iterator[Problem]:
-    left, right = linear(test.left), [linear(bound) for bound in test.right]
-    if left is None or left[1] is None or not left[0] or any(found is None for found in right):
+    if (sides := linear_sides(test)) is None:
         return
-    bounds = [(number / left[0], of) for number, of in filter(None, right)]
-    measures = {of for _, of in bounds}
-    if len(measures) > 1:
+    (factor, call), right = sides
+    of = right[0][1]
+    if call is None or not factor or any(each[1] != of for each in right):
         return
-    call, of = left[1], bounds[0][1]
+    bounds = [number / factor for number, _ in right]
     span = span_of(call, look) if of is None else _of_another(call, of)
-    if span is None or _is_said_already(single, call, bounds[0][0]):
+    if span is None or _is_said_already(single, call, bounds[0]):
         return
-    outside = [at for at, (number, _) in enumerate(bounds) if not _is_usual(number, span, test.op, at)]
-    if not outside:
-        return
-    at = outside[0]
-    yield _problem(look, pair, single, test, call, span, [number for number, _ in bounds], at, of)
+    for at in [at for at, number in enumerate(bounds) if not _is_usual(number, span, test.op, at)][:1]:
+        yield _problem(look, pair, single, test, call, span, bounds, at, of)
 
 
 def multiple(measure: str, of: str) -> Usual:
