@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import field
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -348,6 +349,10 @@ class DoctorOptions(WantedWorld):
     exits_only: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
+    def store(self, settings: Settings) -> Place:
+        """Return the store of such a run."""
+        return settings.live_store if self.live else settings.store
+
 
 async def examine(wanted: DoctorOptions, clock: Clock | None = None) -> AsyncIterator[Finding]:
     """Yield what is found, group by group, as it is found. Raises: MisuseError."""
@@ -367,7 +372,7 @@ async def _examined(
     wanted: DoctorOptions, clock: Clock, desk: LoadedBots, said: Iterable[Finding]
 ) -> AsyncIterator[Finding]:
     settings, of_settings = _settings(wanted, desk)
-    store = None if settings is None else settings.live_store if wanted.live else settings.store
+    store = None if settings is None else wanted.store(settings)
     if store is not None and (not wanted.sim or wanted.flags.get("store") is not None):
         desk, of_operators = with_set(desk, store)
         said = (*said, *of_operators)
@@ -377,9 +382,8 @@ async def _examined(
     today = SimSettings().first_day if wanted.is_embedded else exchange_date(clock.now())
     calendar, of_calendar = found_calendar(wanted.data)
     of_sessions = list(sessions_ahead(today))
-    for finding in (*of_sessions, *of_calendar, *events_ahead(calendar, desk, today)):
-        yield finding
-    for finding in () if settings is None else _on_disk(wanted, settings):
+    on_disk = () if settings is None else _on_disk(wanted, settings)
+    for finding in chain(of_sessions, of_calendar, events_ahead(calendar, desk, today), on_disk):
         yield finding
     if settings is None or any(each.level is Level.FAULT for each in of_sessions):
         why = "nobody knows where it is" if settings is None else "no session is known that it could be asked about"
@@ -402,7 +406,7 @@ def _settings(wanted: DoctorOptions, desk: LoadedBots) -> tuple[Settings | None,
 
 
 def _on_disk(wanted: DoctorOptions, settings: Settings) -> list[Finding]:
-    store = settings.live_store if wanted.live else settings.store
+    store = wanted.store(settings)
     found = list(room(store, settings.logs))
     if wanted.sim:
         return [*found, not_kept()]
@@ -418,7 +422,7 @@ async def _at_the_gateway(
     wanted: DoctorOptions, desk: LoadedBots, settings: Settings, calendar: EventCalendar, clock: Clock
 ) -> AsyncIterator[Finding]:
     world: AbstractAsyncContextManager[World]
-    has_neighbour = not wanted.sim and is_held(settings.live_store if wanted.live else settings.store)
+    has_neighbour = not wanted.sim and is_held(wanted.store(settings))
     if wanted.is_embedded:
         world = simulated(SimSettings(), CLIENT_ID)
     else:

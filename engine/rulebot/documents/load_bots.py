@@ -172,14 +172,9 @@ def load_desk(
     texts: list[SpecText] = []
     warnings: list[Diagnostic] = []
     for each in of_bots:
-        assert each.spec is not None
-        plan, problems = build_plan(each.spec, each.source)
-        warnings += not_accepted((*each.diagnostics, *problems), each.spec.accept)
-        if plan is None:
-            raise SpecError("\n".join(render(problem) for problem in problems if problem.is_error))
-        used = {p.name: p.text for p in each.spec.parameters if p.overridden}
+        plan, text = _planned(each, warnings)
         bots[plan.name] = compile_bot(plan, pool)
-        texts.append(_text(plan, each, used))
+        texts.append(text)
     sources = SpecSources(paths, dict(overrides), account_file, Path.cwd())
     found = LoadedBots(bots, tuple(texts), None, tuple(warnings), sources, kept, left_out)
     if account is None:
@@ -187,6 +182,16 @@ def load_desk(
     said = account.source
     lifted = tuple(each for each in warnings if each.code != BUILT_IN_CAP)
     return replace(found, warnings=lifted, account=account.account, account_text=said.text, account_file=said.file)
+
+
+def _planned(loaded: Loaded, warnings: list[Diagnostic]) -> tuple[Plan, SpecText]:
+    """Return the plan of a bot and its text, and add its warnings. Raises: SpecError."""
+    assert loaded.spec is not None
+    plan, problems = build_plan(loaded.spec, loaded.source)
+    warnings += not_accepted((*loaded.diagnostics, *problems), loaded.spec.accept)
+    if plan is None:
+        raise SpecError("\n".join(render(problem) for problem in problems if problem.is_error))
+    return plan, _text(plan, loaded, {p.name: p.text for p in loaded.spec.parameters if p.overridden})
 
 
 def _text(plan: Plan, loaded: Loaded, used: Mapping[str, str]) -> SpecText:

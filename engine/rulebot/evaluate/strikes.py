@@ -176,8 +176,7 @@ class StrikeChooser:
         strike = self.leg.strike
         if strike.by is StrikeBy.AT_LEG:
             wanted = self.chosen[strike.reference or ""].strike
-            is_so = wanted in strikes and self._on_grid(wanted) and self._is_far_enough(wanted)
-            return [wanted] if is_so else []
+            return [wanted] if wanted in strikes and self._is_permitted(wanted) else []
         if strike.by is StrikeBy.HELD:
             wanted = strike.target or Decimal(0)
             return [wanted] if wanted in strikes else []
@@ -188,8 +187,11 @@ class StrikeChooser:
             near = self._near(strikes, self.spot + out * float(least))
         found = [*self._allowed(near)]
         if self.avoid or least is not None:
-            found = [each for each in found if self._on_grid(each) and self._is_far_enough(each)]
+            found = list(filter(self._is_permitted, found))
         return self._on_its_side(found, target)
+
+    def _is_permitted(self, strike: Decimal) -> bool:
+        return self._on_grid(strike) and self._is_far_enough(strike)
 
     def _on_its_side(self, found: list[Decimal], target: float) -> list[Decimal]:
         """Return those on the side that is asked for; `round` gives way to the distance from spot, a bound does not."""

@@ -4,7 +4,7 @@ Without `of` an exit counts the whole trade: closed legs with what they brought 
 Amounts are dollars of all structures, + received; prices are net per share of one structure, + received.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -310,36 +310,42 @@ def realized_since(position: Position, executions: Iterable[BookedExecution], ba
     if not any(leg.closed for leg in position.legs):
         return ZERO
     own = [each for each in executions if each.position == position.id]
-    now = [_closed(leg, own, None) for leg in position.legs]
-    made = sum((each.made for each in now), ZERO)
+    now = _all_closed(position, own, None)
     if position.session >= day:
-        return made
-    before = [_closed(leg, own, day) for leg in position.legs]
-    made_before = sum((each.made for each in before), ZERO)
-    held = sum(leg.opened * leg.option.multiplier for leg in position.legs) - sum(each.closed for each in before)
-    gone = sum(each.closed for each in now) - sum(each.closed for each in before)
-    was_open = base - made_before
-    return made - made_before - (was_open * gone / held if held > 0 else ZERO)
+        return now.made
+    before = _all_closed(position, own, day)
+    held = sum(leg.opened * leg.option.multiplier for leg in position.legs) - before.closed
+    was_open = base - before.made
+    return now.made - before.made - (was_open * (now.closed - before.closed) / held if held > 0 else ZERO)
 
 
-def _closed(leg: PositionLeg, executions: Iterable[BookedExecution], day: date | None) -> _Part:
-    """Return what was closed of a leg before a day, None: until now."""
+def _all_closed(position: Position, executions: Iterable[BookedExecution], day: date | None) -> _Part:
+    """Return what was closed of all legs before a day, None: until now."""
+    parts = [_closed(leg, [each for each in executions if each.leg == leg.name], day) for leg in position.legs]
+    return _Part(sum(each.closed for each in parts), sum((each.made for each in parts), ZERO))
+
+
+def _closed(leg: PositionLeg, own: Sequence[BookedExecution], day: date | None) -> _Part:
     if not leg.closed or not leg.opened:
         return _Part(0, ZERO)
-    own = [each for each in executions if each.leg == leg.name]
-    paid = sum((each.commission for each in own if each.is_entry), ZERO)
+    _, _, paid = _dealt(each for each in own if each.is_entry)
+    exits = [each for each in own if not each.is_entry]
     closed, cash, commissions = leg.closed, leg.proceeds, leg.commissions - paid
     if day is not None:
-        since = [each for each in own if not each.is_entry and _is_since(each, day)]
-        closed -= sum(each.quantity for each in since)
-        cash -= sum((each.cash for each in since), ZERO)
-        commissions -= sum((each.commission for each in since), ZERO)
+        quantity, got, charged = _dealt(each for each in exits if _is_since(each, day))
+        closed, cash, commissions = closed - quantity, cash - got, commissions - charged
         if leg.settled and _settles_on(leg) >= day:
             closed -= leg.settled
-            dealt = sum((each.cash for each in own if not each.is_entry), ZERO)
-            cash -= leg.proceeds - dealt
+            cash -= leg.proceeds - _dealt(exits)[1]
     made = cash + (leg.entry_cash - paid) * min(closed, leg.opened) / leg.opened - commissions
     return _Part(closed * leg.option.multiplier, made)
+
+
+def _dealt(executions: Iterable[BookedExecution]) -> tuple[int, Decimal, Decimal]:
+    """Return contracts, cash and commissions."""
+    found = list(executions)
+    cash, commissions = (sum((getattr(each, name) for each in found), ZERO) for name in ("cash", "commission"))
+    return sum(each.quantity for each in found), cash, commissions
 
 
 def _is_since(execution: BookedExecution, day: date) -> bool:

@@ -268,7 +268,7 @@ def structure_text(strikes: Iterable[Strike]) -> str:
     if len({leg.expiry for leg in legs}) > 1:
         return _of_several_expiries(legs)
     symbols = list(dict.fromkeys(leg.symbol for leg in legs))
-    if not symbols or (len(symbols) == 1 and symbols[0] in UNNAMED):
+    if len(symbols) < 2 and UNNAMED.issuperset(symbols):
         return _both_rights(legs)
     return " / ".join(_of_symbol(symbol, [leg for leg in legs if leg.symbol == symbol]) for symbol in symbols)
 

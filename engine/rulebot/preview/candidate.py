@@ -17,7 +17,7 @@ from rulebot.core.handle_event import start_run
 from rulebot.core.program import CompiledBot, CompiledRule
 from rulebot.core.queries.legged_entry import legging_problem
 from rulebot.core.queries.protection import hit_at_once
-from rulebot.core.rules.rule_evaluation import first_missing
+from rulebot.core.rules.rule_evaluation import first_missing, rounded
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import MarketData, Named, Schedule, State
 from rulebot.documents.load_bots import LoadedBots
@@ -95,6 +95,21 @@ class Candidate:
     halts: tuple[JudgedCandidate, ...] = ()
     require: tuple[JudgedCandidate, ...] = ()
     named: Named | None = None
+
+    @property
+    def symbol(self) -> str:
+        """The symbol of a universe, else the underlyings: `SPY/QQQ`."""
+        return self.bot.symbol or "/".join(self.bot.plan.underlyings)
+
+    @property
+    def mid(self) -> float | None:
+        """The mid of its legs, dollars per share, + received."""
+        return None if self.quote is None else rounded(self.quote.mid)
+
+    @property
+    def natural(self) -> float | None:
+        """The price at which its legs are dealt at once, dollars per share, + received."""
+        return None if self.quote is None else rounded(self.quote.natural)
 
     @property
     def is_found(self) -> bool:

@@ -165,12 +165,17 @@ def _missed(paper: Paper, key: Key, bot: CompiledBot | None, session: Session, o
         if idle := shut(bot.plan.entry, session, windows):
             return f"there was nothing to do: {idle}"
         start = max(min(begin for begin, end in windows if begin < end), session.open)
-    if away := _away(paper.up.get(key, ()), start, session.close):
+    return _absent(paper, key, start, session.close) or _unknown(paper, key.bot, bot, session) or _owed(own)
+
+
+def _absent(paper: Paper, key: Key, start: datetime, end: datetime) -> str:
+    if away := _away(paper.up.get(key, ()), start, end):
         return f"not running, or not connected, {away}"
-    if any(span.meets(start, session.close) for span in paper.barred.get(key.bot, ())):
-        return "a person held the bot back (pause or kill)"
-    if blind := _unknown(paper, key.bot, bot, session):
-        return blind
+    is_barred = any(span.meets(start, end) for span in paper.barred.get(key.bot, ()))
+    return "a person held the bot back (pause or kill)" if is_barred else ""
+
+
+def _owed(own: Sequence[Position]) -> str:
     owed = [f"{counted(position.owed, 'fill')} of {position.id}" for position in own if position.owed > 0]
     return f"not to be judged yet: the commission of {' and of '.join(owed)} is not told" if owed else ""
 
@@ -280,9 +285,8 @@ def figures(
     row = _row(sessions)
     unvalued = sum(trade.unpriced > 0 for trade in trades)
     owed = sum(trade.owed > 0 for trade in trades)
-    net = [trade.net for trade in trades]
-    in_r = [each / risk for each, trade in zip(net, trades, strict=True) if (risk := _risked(trade))]
-    made, in_r, profits = ([], [], []) if unvalued or owed else (net, in_r, [session.profit for session in sessions])
+    net, profits = [trade.net for trade in trades], [session.profit for session in sessions]
+    made, in_r, daily = ([], [], []) if unvalued or owed else (net, _in_r(trades), profits)
     since = row[0].date if row else None
     first = next((session.date for session in row or sessions), date.max)
     return Figures(
@@ -292,12 +296,12 @@ def figures(
         last=row[-1].date if row else None,
         trades=len(trades),
         net=sum(net, ZERO),
-        marked=sum((session.profit for session in sessions), ZERO),
+        marked=sum(profits, ZERO),
         expectancy=_rounded(expectancy(made)),
         expectancy_r=_rounded(expectancy(in_r)),
         win_rate=_rounded(win_rate(made), _PLACES + 2),
-        sharpe=_rounded(sharpe(profits)),
-        sharpe_error=_rounded(sharpe_error(profits)),
+        sharpe=_rounded(sharpe(daily)),
+        sharpe_error=_rounded(sharpe_error(daily)),
         in_shares=sum(trade.is_in_shares for trade in trades),
         unvalued=unvalued,
         owed=owed,
@@ -313,6 +317,10 @@ def _row(sessions: Sequence[BotSession]) -> list[BotSession]:
         elif session.faults:
             break
     return row[::-1]
+
+
+def _in_r(trades: Sequence[Position]) -> list[Decimal]:
+    return [trade.net / risk for trade in trades if (risk := _risked(trade))]
 
 
 def _risked(trade: Position) -> Decimal | None:

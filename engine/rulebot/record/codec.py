@@ -138,20 +138,8 @@ def _encoder(kind: Any) -> Encoder:
         return _same
     if kind in _SCALARS:
         return _SCALARS[kind][0]
-    origin = get_origin(kind)
-    if origin in (Union, UnionType):
-        return _union_encoder(get_args(kind))
-    if _is_list(kind):
-        item = _item_encoder(kind)
-        return lambda value: [*map(item, value)]
-    if origin is tuple:
-        return _tuple_encoder(get_args(kind))
-    if origin is Mapping:
-        of_key, of_value = map(_inner_encoder, get_args(kind))
-        return lambda value: [[of_key(key), of_value(found)] for key, found in value.items()]
-    if origin is frozenset:
-        member = _inner_encoder(get_args(kind)[0])
-        return lambda value: sorted((member(item) for item in value), key=json_text)
+    if get_origin(kind) is not None:
+        return _container_encoder(kind, get_origin(kind), get_args(kind))
     if _is_named_tuple(kind):
         with _under_way(kind):
             return _tuple_encoder(tuple(get_type_hints(kind).values()))
@@ -163,6 +151,23 @@ def _encoder(kind: Any) -> Encoder:
         return _object_encoder(kind)
     if kind is Any:
         return _refuse
+    raise CodecError(f"no exact JSON for {kind}")
+
+
+def _container_encoder(kind: Any, origin: Any, members: tuple[Any, ...]) -> Encoder:
+    if origin in (Union, UnionType):
+        return _union_encoder(members)
+    if _is_list(kind):
+        item = _item_encoder(kind)
+        return lambda value: [*map(item, value)]
+    if origin is tuple:
+        return _tuple_encoder(members)
+    if origin is Mapping:
+        of_key, of_value = map(_inner_encoder, members)
+        return lambda value: [[of_key(key), of_value(found)] for key, found in value.items()]
+    if origin is frozenset:
+        member = _inner_encoder(members[0])
+        return lambda value: sorted((member(item) for item in value), key=json_text)
     raise CodecError(f"no exact JSON for {kind}")
 
 

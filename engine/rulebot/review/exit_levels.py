@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import NamedTuple
 
 from rulebot.compile.data_needs import calls_of
 from rulebot.compile.plan import (
@@ -69,22 +70,43 @@ def with_level(planned: ExitPlan) -> ExitPlan | None:
     """Return an exit with its basis and level; those of a condition on profit, loss, cost or value are read from it."""
     if planned.basis is not None:
         return None if planned.compares is None or planned.compares.legs is not None else planned
+    if (judged := _judged_price(planned)) is None or isinstance(judged.legs, tuple) or judged.is_span:
+        return None
+    value, quantity, of = judged.level
+    is_of_open = judged.legs == OPEN_LEGS
+    compares = ExitLevel(measure=judged.measure, value=value, quantity=quantity, of=of, is_of_open=is_of_open)
+    return replace(planned, basis=judged.measure, compares=compares)
+
+
+PriceLevel = tuple[float, Quantity, str | None]
+"""A number, its quantity, and the price that it is a multiple of."""
+
+
+class _JudgedPrice(NamedTuple):
+    """The condition of an exit on profit, loss, cost or value. is_span: it has two levels, of which this is the first.
+
+    legs: what `of` says.
+    """
+
+    measure: str
+    op: Op
+    level: PriceLevel
+    legs: object
+    is_span: bool
+
+
+def _judged_price(planned: ExitPlan) -> _JudgedPrice | None:
     test = planned.rule.test if planned.rule is not None else None
     if not isinstance(test, Compare) or not isinstance(test.left, Call) or test.left.measure not in _MEASURES:
         return None
-    arguments = dict(test.left.arguments)
-    if isinstance(arguments.get("of"), tuple):
+    level = _level(test.right[0])
+    if level is None:
         return None
-    found = _level(test.right[0])
-    if len(test.right) > 1 or found is None:
-        return None
-    value, quantity, of = found
-    is_of_open = arguments.get("of") == OPEN_LEGS
-    compares = ExitLevel(measure=test.left.measure, value=value, quantity=quantity, of=of, is_of_open=is_of_open)
-    return replace(planned, basis=test.left.measure, compares=compares)
+    of = dict(test.left.arguments).get("of")
+    return _JudgedPrice(test.left.measure, test.op, level, of, len(test.right) > 1)
 
 
-def _level(bound: Number) -> tuple[float, Quantity, str | None] | None:
+def _level(bound: Number) -> PriceLevel | None:
     match bound:
         case Constant(value, quantity):
             return value, quantity, None
@@ -121,26 +143,22 @@ def legs_words(planned: ExitPlan, example: Example) -> str:
 
     "" where no price alone decides it. One that the legs' own entry price meets already is said to be true at once.
     """
-    test = planned.rule.test if planned.rule is not None else None
-    if planned.each or not isinstance(test, Compare) or not isinstance(test.left, Call) or len(test.right) > 1:
+    judged = _judged_price(planned)
+    if judged is None or planned.each or judged.is_span or not isinstance(judged.legs, tuple):
         return ""
-    names, found = dict(test.left.arguments).get("of"), _level(test.right[0])
-    if test.left.measure not in _MEASURES or not isinstance(names, tuple) or found is None:
-        return ""
-    legs = [leg for leg in example.position.legs if leg.name in names]
+    legs = [leg for leg in example.position.legs if leg.name in judged.legs]
     entry = round(sum((leg.entry_cash for leg in legs), ZERO) / example.shares, 2)
-    bound = _bound(test.left.measure, found, entry, example)
+    bound = _bound(judged.measure, judged.level, entry, example)
     if bound is None:
         return ""
-    measured = {"cost": entry, "value": -entry}.get(test.left.measure, ZERO)
-    above = test.op in (Op.ABOVE, Op.AT_LEAST)
-    is_met = measured >= bound if above else measured <= bound
-    net = {"cost": -bound, "value": bound, "profit": bound - entry}.get(test.left.measure, -bound - entry)
+    measured = {"cost": entry, "value": -entry}.get(judged.measure, ZERO)
+    is_met = measured >= bound if judged.op in (Op.ABOVE, Op.AT_LEAST) else measured <= bound
+    net = {"cost": -bound, "value": bound, "profit": bound - entry}.get(judged.measure, -bound - entry)
     words = _closing_words(entry, net, "about ")
     return f"{words}: {AT_ONCE}" if is_met and measured != bound else words
 
 
-def _bound(measure: str, level: tuple[float, Quantity, str | None], entry: Decimal, example: Example) -> Decimal | None:
+def _bound(measure: str, level: PriceLevel, entry: Decimal, example: Example) -> Decimal | None:
     """Return the bound of some legs' price or gain per share; None for dollars, which count commissions."""
     value, quantity, of = Decimal(str(level[0])), level[1], level[2]
     if of == "max_risk":
@@ -154,13 +172,11 @@ def _bound(measure: str, level: tuple[float, Quantity, str | None], entry: Decim
 
 def part_price(planned: ExitPlan, example: Example) -> Decimal | None:
     """Return the price at which an exit acts on each part by itself, None where each part has one of its own."""
-    test = planned.rule.test if planned.rule is not None else None
-    if not isinstance(test, Compare) or not isinstance(test.left, Call) or test.left.measure not in ("cost", "value"):
+    judged = _judged_price(planned)
+    if judged is None or judged.measure not in ("cost", "value"):
         return None
-    found = _level(test.right[0])
-    if found is None or found[2] not in ("credit", "debit"):
-        return None
-    return Decimal(str(found[0])) * abs(example.net)
+    value, _, of = judged.level
+    return Decimal(str(value)) * abs(example.net) if of in ("credit", "debit") else None
 
 
 _OF_ENTRY = frozenset(("breach", "leg_delta", "position_delta", "dte", "time", "time_in_trade", "sessions_in_trade"))

@@ -153,6 +153,10 @@ def _how(planned: ExitPlan, written: Exit, subject: Subject) -> Iterator[str]:
         yield ladder_words(planned.order)
     if planned.any_price:
         yield "closes at any price once it was true"
+    yield from _what_closes(planned, written)
+
+
+def _what_closes(planned: ExitPlan, written: Exit) -> Iterator[str]:
     if planned.roll is not None and planned.legs:
         yield "the rest goes on: it and what is opened are positions of their own, each under these exits"
         return

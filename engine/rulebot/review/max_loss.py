@@ -7,7 +7,7 @@ from itertools import product
 from math import prod
 
 from rulebot.compile.orders import debit_budget, loss_budget
-from rulebot.compile.plan import LegPlan
+from rulebot.compile.plan import LegPlan, Plan
 from rulebot.compile.structure import keeps_its_width, place_of
 from rulebot.model.loss_bound import loss_bound
 from rulebot.model.money import ZERO
@@ -52,10 +52,7 @@ def max_loss_of(subject: Subject) -> MaxLoss | None:
     if plan.overwrite is not None and example is not None and example.worst is not None:
         return MaxLoss(example.worst, Certainty.EXAMPLE)
     if example is None:
-        limit, size = plan.risk.max_loss_per_trade, loss_budget(plan)
-        if size is not None and (limit is None or size <= limit):
-            return MaxLoss(size, Certainty.SIZE)
-        return None if limit is None else MaxLoss(limit, Certainty.LIMIT)
+        return _by_size(plan) or _by_limit(plan)
     if example.worst is None:
         return MaxLoss(None, Certainty.STRIKES)
     return _bounded(subject, example, example.worst)
@@ -64,9 +61,8 @@ def max_loss_of(subject: Subject) -> MaxLoss | None:
 def _bounded(subject: Subject, example: Example, of_example: Decimal) -> MaxLoss:
     plan = subject.plan
     limit, times = plan.risk.max_loss_per_trade, Decimal(plan.quantity) / example.position.quantity
-    size = loss_budget(plan)
-    if size is not None and (limit is None or size <= limit):
-        return MaxLoss(size, Certainty.SIZE)
+    if (by_size := _by_size(plan)) is not None:
+        return by_size
     width = _widest(subject, example)
     paid = debit_budget(plan) if width == 0 else None
     by_cost = None if paid is None else MaxLoss(paid, Certainty.SIZE)
@@ -75,9 +71,18 @@ def _bounded(subject: Subject, example: Example, of_example: Decimal) -> MaxLoss
     least = min(filter(None, (by_strikes, by_cost)), key=lambda worst: worst.amount or ZERO, default=None)
     if least is not None and least.amount is not None and (limit is None or least.amount <= limit):
         return least
-    if limit is not None:
-        return MaxLoss(limit, Certainty.LIMIT)
-    return least or MaxLoss(of_example * times, Certainty.EXAMPLE)
+    return _by_limit(plan) or least or MaxLoss(of_example * times, Certainty.EXAMPLE)
+
+
+def _by_size(plan: Plan) -> MaxLoss | None:
+    """Return the loss by which `quantity` counts structures, None where the limit is lower or it does not."""
+    limit, size = plan.risk.max_loss_per_trade, loss_budget(plan)
+    return MaxLoss(size, Certainty.SIZE) if size is not None and (limit is None or size <= limit) else None
+
+
+def _by_limit(plan: Plan) -> MaxLoss | None:
+    limit = plan.risk.max_loss_per_trade
+    return None if limit is None else MaxLoss(limit, Certainty.LIMIT)
 
 
 def _widest(subject: Subject, example: Example) -> Decimal | None:

@@ -31,7 +31,7 @@ def risk_section(subject: Subject) -> Section:
 
 
 def _trade(subject: Subject) -> Iterator[Line]:
-    worst, limit = max_loss_of(subject), subject.plan.risk.max_loss_per_trade
+    worst = max_loss_of(subject)
     if subject.plan.risk.delayed_data:
         yield Line(
             words="quotes that the broker sends 10 to 15 minutes late are traded on, on paper alone (delayed_data)"
@@ -42,7 +42,7 @@ def _trade(subject: Subject) -> Iterator[Line]:
         )
         yield Line(words="what the shares lose is not counted; without enough of them nothing is entered")
         if worst is None or worst.amount is None or (subject.example and worst.amount <= subject.example.fees):
-            yield from _refused(limit)
+            yield from _refused(subject.plan.risk.max_loss_per_trade)
             return
     if worst is None:
         yield Line(words="nothing bounds what a trade may lose but its strikes")
@@ -55,6 +55,12 @@ def _trade(subject: Subject) -> Iterator[Line]:
     yield from _rolled_apart(subject)
     yield from _coming_apart(subject)
     yield from _left_alone(subject)
+    yield from _limited(worst, subject)
+
+
+def _limited(worst: MaxLoss, subject: Subject) -> Iterator[Line]:
+    """Say what `max_loss_per_trade` refuses, and what may be lost beyond the strikes without it."""
+    example, limit = subject.example, subject.plan.risk.max_loss_per_trade
     if limit is None and worst.sure is Certainty.STRIKES and worst.width and is_on_the_listing(subject):
         yield Line(words="where no strike is listed so far apart the nearest is taken: further apart it may lose more")
     if limit is None or example is None:

@@ -13,7 +13,6 @@ from rulebot.core.entry.manual_entry import ASKED, unfit
 from rulebot.core.handle_event import handle_event
 from rulebot.core.program import Program
 from rulebot.core.queries.openings import bot_of_named
-from rulebot.core.rules.rule_evaluation import rounded
 from rulebot.core.state.builder import StateBuilder, Turn
 from rulebot.core.state.state import Named, State
 from rulebot.measure.view import View
@@ -114,28 +113,35 @@ def preview_now(
         return Preview(bot=name, at=at, source=ENGINE, lacking=reason, answer=reason, would_send=False)
     taken = None if named is None else bot_of_named(bot, named)
     structures = [each for each in bot.structures() if each.symbol in ("", symbol)] if taken is None else [taken]
-    found = [Candidate(each, bot, named=named) for each in structures]
-    views = {each.bot.key: judge(now, each) for each in found}
+    found = [(candidate := Candidate(each, bot, named=named), judge(now, candidate)) for each in structures]
     if not found:
         lacking = f"{symbol} is not in its universe" if symbol else "it chooses among its symbols"
         return Preview(bot=name, at=at, source=ENGINE, lacking=lacking, answer=OF_A_UNIVERSE, would_send=False)
-    chosen = next((each for each in found if False not in [one.verdict.truth for one in each.asked]), found[0])
-    view, selection, quote = views[chosen.bot.key], chosen.selection, chosen.quote
-    is_chosen_by_it = bool(bot.members) and named is None
-    outcome = _Outcome(OF_A_UNIVERSE) if is_chosen_by_it else _outcome(program, state, at, name, named)
+    chosen, view = next((each for each in found if _may_be_taken(each[0])), found[0])
+    if bot.members and named is None:
+        return _previewed(chosen, view, at, _Outcome(OF_A_UNIVERSE))
+    return _previewed(chosen, view, at, _outcome(program, state, at, name, named))
+
+
+def _may_be_taken(candidate: Candidate) -> bool:
+    return all(each.verdict.truth is not False for each in candidate.asked)
+
+
+def _previewed(chosen: Candidate, view: View, at: datetime, outcome: _Outcome) -> Preview:
+    selection, quote = chosen.selection, chosen.quote
     is_chosen = selection is not None and selection.is_complete
     levels = {each: level for each in chosen.bot.plan.underlyings if (level := view.level(each)) is not None}
     return Preview(
-        bot=name,
+        bot=chosen.whole.plan.name,
         at=at,
         source=ENGINE,
-        symbol=chosen.bot.symbol or "/".join(chosen.bot.plan.underlyings),
+        symbol=chosen.symbol,
         alternative=chosen.bot.alternative,
         legs=shown_legs(selection, view.board) if selection is not None and is_chosen else (),
         quantity=view.quantity,
         price=view.start_price if quote is None else limited_at(chosen.bot.plan.order, view.start_price, quote),
-        mid=None if quote is None else rounded(quote.mid),
-        natural=None if quote is None else rounded(quote.natural),
+        mid=chosen.mid,
+        natural=chosen.natural,
         commission=view.commission if is_chosen else None,
         levels=levels,
         covered=chosen.bot.plan.overwrite is not None,

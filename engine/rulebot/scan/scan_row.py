@@ -527,7 +527,7 @@ def _alternative(found: list[tuple[Candidate, MeasuredStructure]]) -> tuple[Cand
 
 def _row(candidate: Candidate, measured: MeasuredStructure, sort: str) -> tuple[ScanRow, float | None]:
     """Return the row of a structure, and what the spec ranks it by."""
-    numbers, quote, ranking = measured.numbers, candidate.quote, candidate.whole.plan.ranking
+    numbers, ranking = measured.numbers, candidate.whole.plan.ranking
     answer = holding(candidate, measured)
     rank = measured.rank if isinstance(measured.rank, float) else None
     value = numbers.get(sort) if sort else rank
@@ -537,14 +537,14 @@ def _row(candidate: Candidate, measured: MeasuredStructure, sort: str) -> tuple[
     shown = {name: numbers.get(name) for name in (*GREEKS, *MEASURES) if name not in _COUNTS}
     row = ScanRow(
         bot=candidate.bot.plan.name,
-        symbol=candidate.bot.symbol or "/".join(candidate.bot.plan.underlyings),
+        symbol=candidate.symbol,
         alternative=candidate.bot.alternative,
         structure=_structure(candidate),
         expiry=_expiry(candidate),
         quantity=measured.quantity or None,
         price=measured.start,
-        mid=None if quote is None else rounded(quote.mid),
-        natural=None if quote is None else rounded(quote.natural),
+        mid=candidate.mid,
+        natural=candidate.natural,
         dte=None if "dte" not in numbers else int(numbers["dte"]),
         by=sort or ("" if ranking is None else ranking.by),
         value=rounded(value),

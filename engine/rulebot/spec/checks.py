@@ -403,7 +403,7 @@ def _expiries(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     legs = _mapping(tree, "legs")
     if not legs:
         return
-    if all(key in NOT_LEGS and key != "choose" for key in legs):
+    if legs.keys() <= NOT_LEGS - {"choose"}:
         help = "add one, as in 'short_put: {sell: put, strike: {delta: 0.10}}'"
         yield source.diagnostic("RB121", ("legs",), "'legs' has no leg", help, at_key=True)
         return

@@ -83,26 +83,16 @@ def read_samples(store: Place, bot: str, digest: str) -> Samples:
     if results.digests.get(bot) != digest:
         raise MisuseError(f"{store} holds no backtest of {bot} as it is written now", "run the backtest again")
     with StoreReader(store) as reader:
-        noted = [each for each in reader.records((Kind.FACTS,)) if each.data["what"] == FEATURES and each.bot == bot]
         over = {str(row["position"]): str(row["exit_time"]) for row in reader.view("trades", strategy_id=bot)}
-        told = [each for each in reader.records((Kind.POSITION,)) if each.bot == bot]
+        told = [each for each in reader.records((Kind.FACTS, Kind.POSITION)) if each.bot == bot]
+    noted = [each for each in told if each.kind is Kind.FACTS and each.data["what"] == FEATURES]
     if "features" not in results.settings:
         raise MisuseError(f"{store} holds a backtest without features", "run it with --features when, or require")
-    known: dict[str, Record] = {}
-    for record in noted:
-        known.setdefault(record.position, record)
+    known = {record.position: record for record in reversed(noted)}
     if any(record.data["version"] != VERSION for record in noted):
         raise StoreError(f"{store} holds features of another version than {VERSION}", "run the backtest again")
-    entered_as = {each.position: str(each.data.get("trade") or each.position) for each in told}
-    entered: dict[str, list[ClosedTrade]] = {}
-    for trade in results.trades:
-        if trade.bot == bot:
-            entered.setdefault(entered_as[trade.name], []).append(trade)
-    rows = [
-        _one_sample(known[name], parts, [over[part.name] for part in parts])
-        for name, parts in entered.items()
-        if name in known and all(part.left is not None for part in parts)
-    ]
+    parts_of = _parts_of_entries(bot, results.trades, told)
+    rows = [_one_sample(known[name], parts, over) for name, parts in parts_of.items() if name in known]
     return Samples(
         names=tuple(map(str, results.settings["features"])),
         place=str(results.settings["place"]),
@@ -112,12 +102,24 @@ def read_samples(store: Place, bot: str, digest: str) -> Samples:
     )
 
 
-def _one_sample(noted: Record, parts: Sequence[ClosedTrade], over: Iterable[str]) -> Sample:
-    """Return what came of an entry. parts: what was entered, and what it was rolled into; over: when each ended."""
+def _parts_of_entries(
+    bot: str, trades: Iterable[ClosedTrade], told: Iterable[Record]
+) -> Mapping[str, Sequence[ClosedTrade]]:
+    """Return the trades of each entry, what it was rolled into among them, by its position; of those that are over."""
+    positions = (each for each in told if each.kind is Kind.POSITION)
+    entered_as = {each.position: str(each.data.get("trade") or each.position) for each in positions}
+    entered: dict[str, list[ClosedTrade]] = {}
+    for trade in (each for each in trades if each.bot == bot):
+        entered.setdefault(entered_as[trade.name], []).append(trade)
+    return {name: parts for name, parts in entered.items() if all(part.left is not None for part in parts)}
+
+
+def _one_sample(noted: Record, parts: Sequence[ClosedTrade], over: Mapping[str, str]) -> Sample:
+    """Return what came of an entry. parts: what was entered, and what it was rolled into; over: when trades ended."""
     quantity = next(part.quantity for part in parts if part.name == noted.position)
     return Sample(
         entered=noted.at,
-        left=max(noted.at, *map(_instant, over)),
+        left=max(noted.at, *(_instant(over[part.name]) for part in parts)),
         values=_values(noted.data["value"]),
         net=float(sum((part.net for part in parts), ZERO)) / quantity,
         in_shares=any(part.in_shares for part in parts),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import PurePath
 
 from rulebot.compile.build import build_plan
@@ -79,22 +80,22 @@ def _alternatives(subject: Subject) -> dict[str, Subject]:
 
 def _choice(was: list[str], now: list[str]) -> Iterator[Change]:
     """Yield what becomes of the choice as such: alternatives that came, went, or stand in another order."""
-    applies = reach_of("legs")
+    change = partial(Change, is_worse=True, applies=reach_of("legs"))
     if "" in was or "" in now:
         kind = Kind.ADDED if "" in was else Kind.REMOVED
         words = "the market decides which structure is entered" if "" in was else "always the same structure"
-        yield Change(kind=kind, path=PLACE, old=_said(was), new=_said(now), words=words, is_worse=True, applies=applies)
+        yield change(kind=kind, path=PLACE, old=_said(was), new=_said(now), words=words)
         return
     for name in (each for each in now if each not in was):
         words = "another structure that may be entered"
-        yield Change(kind=Kind.ADDED, path=f"{PLACE}.{name}", new=name, words=words, is_worse=True, applies=applies)
+        yield change(kind=Kind.ADDED, path=f"{PLACE}.{name}", new=name, words=words)
     for name in (each for each in was if each not in now):
         words = "a structure less; where it was taken, the next that holds is, or none"
-        yield Change(kind=Kind.REMOVED, path=f"{PLACE}.{name}", old=name, words=words, is_worse=True, applies=applies)
-    old, new = [each for each in was if each in now], [each for each in now if each in was]
+        yield change(kind=Kind.REMOVED, path=f"{PLACE}.{name}", old=name, words=words)
+    both = set(was) & set(now)
+    old, new = sorted(both, key=was.index), sorted(both, key=now.index)
     if old != new:
-        words = "where several hold another one is taken"
-        yield Change(path=PLACE, old=_said(old), new=_said(new), words=words, is_worse=True, applies=applies)
+        yield change(path=PLACE, old=_said(old), new=_said(new), words="where several hold another one is taken")
 
 
 def _said(names: list[str]) -> str:

@@ -147,17 +147,18 @@ def _priced(op: Op, was: Call) -> Implication:
     if op not in (*_UPWARD, *_DOWNWARD):
         return Implication.OTHERWISE
     is_more = _MORE_AT_NATURAL[was.measure] is (was.argument("at") != "natural")
-    return Implication.OFTENER if is_more is (op in _UPWARD) else Implication.RARER
+    return _oftener(is_more is (op in _UPWARD))
+
+
+def _oftener(is_so: bool) -> Implication:
+    return Implication.OFTENER if is_so else Implication.RARER
 
 
 def _compared(old: Compare, new: Compare) -> Implication:
-    was, now = ([_factor(bound) for bound in test.right] for test in (old, new))
-    if (
-        any(each is None for each in (*was, *now))
-        or len({base for each in (*was, *now) if each for base in each[1]}) > 1
-    ):
+    was, now = ([found for bound in test.right if (found := _factor(bound)) is not None] for test in (old, new))
+    if len(was) < len(old.right) or len(now) < len(new.right) or len({base for _, base in (*was, *now)}) > 1:
         return Implication.OTHERWISE
-    before, after = ([each[0] for each in found if each] for found in (was, now))
+    before, after = ([number for number, _ in found] for found in (was, now))
     for ops, sign in ((_UPWARD, 1), (_DOWNWARD, -1)):
         if old.op in ops and new.op in ops:
             return _ordered((sign * before[0], old.op in _STRICT), (sign * after[0], new.op in _STRICT))
@@ -179,20 +180,20 @@ def _ordered(old: tuple[float | bool, ...], new: tuple[float | bool, ...]) -> Im
     """Return what a lower bound comes to that was `old` and is `new`."""
     if old == new:
         return Implication.SAME
-    return Implication.OFTENER if new < old else Implication.RARER
+    return _oftener(new < old)
 
 
-def _factor(bound: Number) -> tuple[float, tuple[str, ...]] | None:
+def _factor(bound: Number) -> tuple[float, str] | None:
     """Return a bound as a number, with what it multiplies; None for what is neither, and for what may be below 0."""
     match bound:
         case Call(measure) | Arithmetic("*", (_, Call(measure))) if MEASURES[measure].is_signed:
             return None
         case Constant(value, quantity):
-            return value, (quantity.value,)
+            return value, quantity.value
         case Call():
-            return 1.0, (repr(bound),)
+            return 1.0, repr(bound)
         case Arithmetic("*", (Constant(value), Call() as call)):
-            return value, (repr(call),)
+            return value, repr(call)
         case _:
             return None
 
@@ -224,27 +225,26 @@ def _finding(measure: str, was: Mapping[str, Argument], now: Mapping[str, Argume
 
 def _argued(name: str, old: Argument, new: Argument, finding: Container[str]) -> Implication:
     """Return what one argument does to what holds by itself; of events, more of them happen more often."""
-    if name in finding and None in (old, new):
-        return Implication.OFTENER if old is None else Implication.RARER
-    if isinstance(old, tuple) and isinstance(new, tuple):
-        before, after = set(old), set(new)
-        return Implication.OFTENER if before < after else Implication.RARER if after < before else Implication.OTHERWISE
-    if name == "says" and None in (old, new):
-        return Implication.OFTENER if new is None else Implication.RARER
-    if isinstance(old, Sessions) and isinstance(new, Sessions):
-        return Implication.OFTENER if new.count > old.count else Implication.RARER
-    if name in _OFTENER_WHEN_MORE and isinstance(old, float) and isinstance(new, float):
-        return Implication.OFTENER if (new > old) is _OFTENER_WHEN_MORE[name] else Implication.RARER
-    return Implication.OTHERWISE
+    if None in (old, new) and (name in finding or name == "says"):
+        return _oftener((old if name in finding else new) is None)
+    match old, new:
+        case tuple(), tuple() if set(old) < set(new) or set(new) < set(old):
+            return _oftener(set(old) < set(new))
+        case Sessions(before), Sessions(after):
+            return _oftener(after > before)
+        case float(), float() if name in _OFTENER_WHEN_MORE:
+            return _oftener((new > old) is _OFTENER_WHEN_MORE[name])
+        case _:
+            return Implication.OTHERWISE
 
 
 def _grouped(old: AllOf | AnyOf, new: AllOf | AnyOf) -> Implication:
     was, now = (dict(zip(each.names, each.members, strict=True)) for each in (old, new))
     found = [holding(was[name], now[name]) for name in was.keys() & now.keys()]
     if type(old) is not type(new):
-        kept = Implication.OFTENER if isinstance(new, AnyOf) else Implication.RARER
+        kept = _oftener(isinstance(new, AnyOf))
         return together((*found, kept)) if was.keys() == now.keys() else Implication.OTHERWISE
-    grows = Implication.OFTENER if isinstance(new, AnyOf) else Implication.RARER
+    grows = _oftener(isinstance(new, AnyOf))
     found += [grows for _ in now.keys() - was.keys()]
     found += [_TURNED[grows] for _ in was.keys() - now.keys()]
     return together(found)
