@@ -65,7 +65,7 @@ def rule_of(condition: Condition, scope: Scope) -> tuple[Rule | None, list[Probl
         name=condition.name,
         test=truth,
         text=sentence(condition),
-        quantity=_quantity(truth),
+        quantity=number_quantity(truth.left) if isinstance(truth, Compare) else Quantity.TRUTH,
         confirm=condition.confirm,
         max_age=condition.max_age,
         reads=reads_of(truth, scope.symbol_of_leg(), scope.symbols[0]),
@@ -327,10 +327,6 @@ def _mismatch(measure: str, left: Number | None, right: Number) -> str:
 def _kind(number: Number) -> str:
     quantity = number_quantity(number)
     return "a number without a unit" if quantity is Quantity.PLAIN else quantity.value
-
-
-def _quantity(truth: Truth) -> Quantity:
-    return number_quantity(truth.left) if isinstance(truth, Compare) else Quantity.TRUTH
 
 
 # ---------------------------------------------------------------- the sentence

@@ -15,7 +15,19 @@ from rulebot.compile.structure import certain_direction, left_bare
 from rulebot.measures.registry import MEASURES
 from rulebot.model.session import DayTime, Session, session_on
 from rulebot.spec.exit_kinds import LEVELS
-from rulebot.spec.nouns import Amount, Condition, Group, GroupKind, Leg, MeasureTest, Path, Side, Unit, Word
+from rulebot.spec.nouns import (
+    Amount,
+    Condition,
+    Group,
+    GroupKind,
+    Leg,
+    MeasureTest,
+    Path,
+    Side,
+    Unit,
+    Word,
+    single_tests,
+)
 from rulebot.spec.spec import Exit, Fits, Order, Spec
 
 _OTHER_WAY = {
@@ -171,11 +183,7 @@ def _side_of(test: MeasureTest, spec: Spec) -> Side | None:
 
 
 def _tests_of(conditions: tuple[Condition, ...]) -> Iterator[MeasureTest]:
-    for condition in conditions:
-        if isinstance(condition.test, Group):
-            yield from _tests_of(condition.test.members)
-        elif isinstance(condition.test, MeasureTest):
-            yield condition.test
+    return (test for test in single_tests(conditions) if isinstance(test, MeasureTest))
 
 
 def _named_at(conditions: tuple[Condition, ...], name: str) -> Iterator[Path]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 
 from rulebot.compile.build import build_plan, diagnosed
-from rulebot.compile.plan import ExitPlan, Plan
+from rulebot.compile.plan import Plan
 from rulebot.compile.problem import Problem, did_you_mean
 from rulebot.compile.variants import rules_of_members
 from rulebot.model.economic_calendar import calendars_of, earnings_of
@@ -41,16 +41,13 @@ def rule_names(plan: Plan) -> tuple[str, ...]:
     rolls = (planned.roll for each in found for planned in each.exits if planned.roll is not None)
     rules += [rule for roll in rolls for rule in roll.require]
     rules = [*rules_of_members(plan), *rules]
-    return tuple(dict.fromkeys([rule.name for rule in rules] + [each.name for each in _judged(plan)]))
+    judged = (each.name for each in plan.exits if each.rule is not None)
+    return tuple(dict.fromkeys([*(rule.name for rule in rules), *judged]))
 
 
 def leg_names(plan: Plan) -> tuple[str, ...]:
     """Return the names of all legs that the bot may open."""
     return tuple(dict.fromkeys(leg.name for each in plan.structures() for leg in each.legs))
-
-
-def _judged(plan: Plan) -> list[ExitPlan]:
-    return [each for each in plan.exits if each.rule is not None]
 
 
 def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path) -> Iterator[Problem]:
@@ -228,17 +225,13 @@ def _plan(trial: Trial, read: Read) -> Plan | Problem:
     plan, found = (None, []) if spec.spec is None else build_plan(spec.spec, spec.source, with_warnings=False)
     if plan is not None:
         return plan
-    if trial.settings and _is_fine(read):
+    if trial.settings and read({}).is_fine:
         named = ", ".join(f"{name}={value}" for name, value in trial.settings.items())
         first = next((headline(each) for each in (*spec.diagnostics, *found) if each.is_error), "")
         return Problem("RB281", (*trial.path, "set"), f"the spec has problems with {named}", first, on_key=True)
     help = f"'rulebot validate {spec.source.file}' says which"
     message = "this is no spec of a bot" if not spec.diagnostics else "the spec has problems"
     return Problem("RB281", ("spec",), message, help)
-
-
-def _is_fine(read: Read) -> bool:
-    return read({}).is_fine
 
 
 def _given(tests: Loaded, trial: Trial) -> tuple[str, ...]:

@@ -140,31 +140,15 @@ def refusal(proposal: PreTradeCheck) -> str:
     return next((reason for check in CHECKS if (reason := check(proposal))), "")
 
 
-def _ready(proposal: PreTradeCheck) -> str:
-    return "" if proposal.is_ready else "not in step with the broker yet"
-
-
 def _trading(proposal: PreTradeCheck) -> str:
     if proposal.is_paused:
         return "paused by the operator"
     return proposal.reduces
 
 
-def _alone(proposal: PreTradeCheck) -> str:
-    return proposal.rival
-
-
-def _clock(proposal: PreTradeCheck) -> str:
-    return clock_problem(is_known=proposal.is_time_known)
-
-
 def clock_problem(*, is_known: bool) -> str:
     """Return why nothing is entered while the broker has not told his time, "" when he has."""
     return "" if is_known else "the broker has not told its time"
-
-
-def _records(proposal: PreTradeCheck) -> str:
-    return record_problem(takes_records=proposal.takes_records)
 
 
 def record_problem(*, takes_records: bool) -> str:
@@ -175,10 +159,6 @@ def record_problem(*, takes_records: bool) -> str:
 def clock_words(seconds: float) -> str:
     """Return `3,600 s ahead of` or `12 s behind`."""
     return f"{abs(seconds):,.0f} s {'ahead of' if seconds > 0 else 'behind'}"
-
-
-def _halted(proposal: PreTradeCheck) -> str:
-    return f"halted: {proposal.halted}" if proposal.halted else ""
 
 
 def _worst_case(proposal: PreTradeCheck) -> str:
@@ -196,10 +176,6 @@ def worst_case_problem(worst: Decimal | None, limit: Decimal | None, undefined_r
     if limit is not None and worst > limit:
         return f"could lose {dollars(worst)}, max_loss_per_trade is {dollars(limit)}"
     return ""
-
-
-def _legging(proposal: PreTradeCheck) -> str:
-    return proposal.legging
 
 
 def _cover(proposal: PreTradeCheck) -> str:
@@ -268,10 +244,6 @@ def _rate(proposal: PreTradeCheck) -> str:
     return ""
 
 
-def _stopped(proposal: PreTradeCheck) -> str:
-    return proposal.stopped
-
-
 def halt_words(symbols: tuple[str, ...]) -> str:
     """Return that nothing is entered while these are halted, "" when none is.
 
@@ -285,32 +257,12 @@ def closed_words(symbols: tuple[str, ...]) -> str:
     return f"by the broker's hours there is no trading today in {', '.join(symbols)}" if symbols else ""
 
 
-def _together(proposal: PreTradeCheck) -> str:
-    return _over(proposal.together, "all bots together could lose {}, worst_case is at most {}")
-
-
-def _puts(proposal: PreTradeCheck) -> str:
-    return _over(proposal.puts, "the short puts of all bots need {}, cash_secured_puts has {}")
-
-
 def _over(cap: Cap | None, words: str) -> str:
     if cap is None:
         return ""
     if cap.amount is None or cap.limit is None:
         return cap.missing
     return words.format(dollars(cap.amount), dollars(cap.limit)) if cap.amount > cap.limit else ""
-
-
-def _margin(proposal: PreTradeCheck) -> str:
-    return _over(proposal.margin, "the account would need {} of margin, margin is at most {}")
-
-
-def _net(proposal: PreTradeCheck) -> str:
-    return proposal.net
-
-
-def _required(proposal: PreTradeCheck) -> str:
-    return proposal.required
 
 
 def _size(proposal: PreTradeCheck) -> str:
@@ -336,10 +288,6 @@ def structures_problem(count: int, most: int | None) -> str:
     return f"an order of {counted(count, 'structure')}, the built-in cap is {most}: {RAISED_BY}"
 
 
-def _price(proposal: PreTradeCheck) -> str:
-    return price_problem(proposal.price, proposal.mid, proposal.band)
-
-
 def price_problem(price: Decimal | None, mid: Decimal | None, band: Decimal | None) -> str:
     """Return why an entry may not be priced so, "" when it may. Without a price or a mid it may not."""
     if price is None or mid is None or band is None:
@@ -347,10 +295,6 @@ def price_problem(price: Decimal | None, mid: Decimal | None, band: Decimal | No
     if (away := abs(price - mid)) > band:
         return f"its price would be {away:.2f} from the mid, price_band is {band:.2f}"
     return ""
-
-
-def _hit(proposal: PreTradeCheck) -> str:
-    return proposal.hit
 
 
 def _entries(proposal: PreTradeCheck) -> str:
@@ -381,27 +325,27 @@ def _day_trades(proposal: PreTradeCheck) -> str:
 
 
 CHECKS: tuple[Check, ...] = (
-    _ready,
+    lambda proposal: "" if proposal.is_ready else "not in step with the broker yet",
     _trading,
-    _alone,
-    _clock,
-    _records,
-    _halted,
-    _stopped,
+    lambda proposal: proposal.rival,
+    lambda proposal: clock_problem(is_known=proposal.is_time_known),
+    lambda proposal: record_problem(takes_records=proposal.takes_records),
+    lambda proposal: f"halted: {proposal.halted}" if proposal.halted else "",
+    lambda proposal: proposal.stopped,
     _worst_case,
-    _legging,
+    lambda proposal: proposal.legging,
     _cover,
     _size,
-    _price,
-    _hit,
+    lambda proposal: price_problem(proposal.price, proposal.mid, proposal.band),
+    lambda proposal: proposal.hit,
     _daily,
     _open,
     _entries,
-    _puts,
-    _together,
-    _net,
-    _required,
-    _margin,
+    lambda proposal: _over(proposal.puts, "the short puts of all bots need {}, cash_secured_puts has {}"),
+    lambda proposal: _over(proposal.together, "all bots together could lose {}, worst_case is at most {}"),
+    lambda proposal: proposal.net,
+    lambda proposal: proposal.required,
+    lambda proposal: _over(proposal.margin, "the account would need {} of margin, margin is at most {}"),
     _day_trades,
     _conflicts,
     _rate,

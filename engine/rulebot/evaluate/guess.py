@@ -101,10 +101,6 @@ def _guessed(about: StrikeEstimator) -> StrikeEstimate | None:
     return StrikeEstimate(found if is_valued else taken, taken)
 
 
-def _at_spot(about: StrikeEstimator) -> Decimal:
-    return Decimal(f"{about.spot:.2f}")
-
-
 _SIGNS = {StrikeBy.BELOW: -1, StrikeBy.ABOVE: 1}
 
 
@@ -125,10 +121,6 @@ def _at_leg(about: StrikeEstimator) -> Decimal | None:
 def _is_among(strike: Decimal, strikes: tuple[Decimal, ...]) -> bool:
     at = bisect_left(strikes, strike)
     return at < len(strikes) and strikes[at] == strike
-
-
-def _as_held(about: StrikeEstimator) -> Decimal | None:
-    return about.leg.strike.target
 
 
 def _at_moves(about: StrikeEstimator) -> Decimal | None:
@@ -374,10 +366,10 @@ GUESSES: dict[StrikeBy, Callable[[StrikeEstimator], Decimal | None]] = {
     StrikeBy.SIDE_CREDIT: _at_side_credit,
     StrikeBy.EXPECTED_MOVE: _at_moves,
     StrikeBy.OTM: _at_distance,
-    StrikeBy.AT_SPOT: _at_spot,
+    StrikeBy.AT_SPOT: lambda about: Decimal(f"{about.spot:.2f}"),
     StrikeBy.AT_LEG: _at_leg,
     StrikeBy.BELOW: _at_leg,
     StrikeBy.ABOVE: _at_leg,
-    StrikeBy.HELD: _as_held,
+    StrikeBy.HELD: lambda about: about.leg.strike.target,
 }
 """A guess for every selector; a test asks for each."""

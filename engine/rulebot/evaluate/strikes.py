@@ -453,7 +453,7 @@ def select(
             chosen[leg.name] = share(leg.symbol)
             choices.append(LegChoice(leg.name, f"{leg.ratio} shares", chosen[leg.name]))
             continue
-        partner = _partner(leg, legs)
+        partner = partner_of(leg, legs) if leg.strike.by is StrikeBy.SIDE_CREDIT else None
         choice = StrikeChooser(
             leg, view, expected_move, chosen, avoid, taken, explain=explain, partner=partner
         ).choose()
@@ -470,7 +470,3 @@ def select(
         for leg in legs
     )
     return StructureSelection(views, tuple(choices))
-
-
-def _partner(leg: LegPlan, legs: tuple[LegPlan, ...]) -> LegPlan | None:
-    return partner_of(leg, legs) if leg.strike.by is StrikeBy.SIDE_CREDIT else None

@@ -331,14 +331,10 @@ def _basis(plan: Plan, net: Decimal, *, is_bound: bool) -> str:
 
 def _scaled(selection: StructureSelection, view: View, net: Decimal) -> tuple[float, ...]:
     """Return each leg's price so that together they come to `net`, each in its share of what it is worth."""
-    mids = [_mid(view, leg.row) for leg in selection.legs]
+    mids = [middle(view.board.bid[leg.row], view.board.ask[leg.row]) for leg in selection.legs]
     together = -sum(leg.sign * leg.price_multiplier * mid for leg, mid in zip(selection.legs, mids, strict=True))
     times = float(net) / together if together else 0.0
     return tuple(mid * times if 1 / _FURTHEST <= times <= _FURTHEST else mid for mid in mids)
-
-
-def _mid(view: View, row: int) -> float:
-    return middle(view.board.bid[row], view.board.ask[row])
 
 
 def _legs(

@@ -1,6 +1,6 @@
 """Which options a bot trades: sides, expiries, and how strikes are chosen."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from decimal import Decimal
 from enum import Enum
@@ -135,6 +135,15 @@ class Condition:
     confirm: Confirm | None = None
     max_age: float | None = None
     path: Path
+
+
+def single_tests(conditions: Iterable[Condition]) -> Iterator[MeasureTest | ExpressionTest]:
+    """Yield the tests of conditions, those of groups in their place."""
+    for condition in conditions:
+        if isinstance(condition.test, Group):
+            yield from single_tests(condition.test.members)
+        else:
+            yield condition.test
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -190,13 +190,11 @@ def _leg(name: str, tree: Tree, path: Path) -> Leg:
         underlying=None if underlying is None else str(underlying),
         ratio=_count(tree.get("ratio")) or 1,
         expiry=_own_expiry(tree, path),
-        strike=strike(mapping(tree["strike"]), (*path, "strike")) if "strike" in tree else _no_strike(path),
+        strike=strike(mapping(tree["strike"]), (*path, "strike"))
+        if "strike" in tree
+        else Strike(by=StrikeBy.SHARES, path=path),
         path=path,
     )
-
-
-def _no_strike(path: Path) -> Strike:
-    return Strike(by=StrikeBy.SHARES, path=path)
 
 
 def order(value: Plain, path: Path, *, leaving: bool = False) -> Order:

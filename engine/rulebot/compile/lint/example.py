@@ -385,12 +385,13 @@ def _own_tick(options: list[LegPlan]) -> float:
 def _commission(legs: Iterable[SampleLeg]) -> float:
     by_symbol: dict[str, list[tuple[Option, int, float]]] = {}
     for leg in legs:
-        part = (_stand_in(leg.plan), leg.plan.sign * leg.plan.ratio, leg.mid)
+        part = (stand_in(leg.plan), leg.plan.sign * leg.plan.ratio, leg.mid)
         by_symbol.setdefault(leg.plan.symbol, []).append(part)
     return float(sum(map(estimate, by_symbol.values()), Decimal(0)))
 
 
-def _stand_in(leg: LegPlan) -> Option:
+def stand_in(leg: LegPlan) -> Option:
+    """Return an option whose commissions are those of a leg."""
     return Option(leg.symbol, leg.trading_class, date.min, Decimal(1), leg.right)
 
 

@@ -6,61 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from itertools import islice
 
-from rulebot.compile.lint.conditions import always, at_once_in_the_example
-from rulebot.compile.lint.entries import (
-    before_members_open,
-    excluded,
-    out_of_reach,
-    past_built_in_cap,
-    past_the_exit,
-    sessions_without_window,
-    unaffordable,
-)
-from rulebot.compile.lint.exits import (
-    closing_unsaid,
-    never_true_exits,
-    never_true_halts,
-    parts_of_one,
-    shorts_without_exit,
-    uncovering,
-)
-from rulebot.compile.lint.exits_at_entry import (
-    against_the_whole,
-    immediate_exits,
-    left_by_the_market,
-    near_zero_basis,
-    of_next_to_nothing,
-    rolled_again,
-    rolled_at_any_price,
+from rulebot.compile.lint import (
+    conditions,
+    entries,
+    exits,
+    exits_at_entry,
+    orders,
+    outcomes,
+    structure,
+    usual_bounds,
+    usual_numbers,
 )
 from rulebot.compile.lint.lint_context import Check, LintContext, LintEnvironment, lint_context
-from rulebot.compile.lint.orders import (
-    hardly_protected,
-    late,
-    naked_between,
-    of_a_share,
-    of_a_tick,
-    off_tick_prices,
-    on_one_reading,
-    stuck_at_mid,
-    unreduced,
-    waiting_for_quotes,
-)
-from rulebot.compile.lint.outcomes import inside_the_spread, never_in_the_example, of_few_dollars, unmet
 from rulebot.compile.lint.reach import window_seconds
-from rulebot.compile.lint.structure import (
-    ambiguous_symbols,
-    crossed,
-    far_apart,
-    misnamed,
-    out_on_the_first_day,
-    sold_inside,
-    twice,
-    unbalanced_pairs,
-    without_bid,
-)
-from rulebot.compile.lint.usual_bounds import ineffective_max_age, read_otherwise, unusual
-from rulebot.compile.lint.usual_numbers import out_of_range
 from rulebot.compile.plan import Plan
 from rulebot.compile.problem import CODES, Problem, did_you_mean
 from rulebot.compile.structure import place_of, symbol_of
@@ -87,6 +45,7 @@ from rulebot.spec.nouns import (
     Strike,
     StrikeBy,
     Word,
+    single_tests,
 )
 from rulebot.spec.spec import Spec
 
@@ -103,7 +62,7 @@ Named = tuple[str, Path]
 
 def unknown_events(look: LintContext) -> Iterator[Problem]:
     """Yield RB314 for events without a calendar, RB315 for calendars whose published dates end within 30 days."""
-    named = list(_named(look.spec))
+    named = [each for test in single_tests(look.conditions.values()) for each in _named(test)]
     if look.outside is None or not named:
         return
     calendar, told = look.outside.calendars(), set[str]()
@@ -124,20 +83,8 @@ def _without_calendar(name: str, path: Path, calendar: EventCalendar) -> Problem
     return Problem("RB314", path, message, f"{likely}; or bring one: rulebot events import FILE (docs/events.md)")
 
 
-def _named(spec: Spec) -> Iterator[Named]:
-    for conditions in (spec.entry.when, spec.legs.require, spec.risk.halt_when, spec.risk.require):
-        for condition in conditions:
-            yield from _in_condition(condition)
-    for rule in spec.exits:
-        if rule.condition is not None:
-            yield from _in_condition(rule.condition)
-
-
-def _in_condition(condition: Condition) -> Iterator[Named]:
-    match condition.test:
-        case Group(members=members):
-            for member in members:
-                yield from _in_condition(member)
+def _named(test: MeasureTest | ExpressionTest) -> Iterator[Named]:
+    match test:
         case MeasureTest(measure=measure, arguments=arguments, path=path) if measure in _EVENTS:
             yield from _in_arguments(arguments, path)
         case ExpressionTest(text=text, path=path):
@@ -262,63 +209,63 @@ OF_THE_DAY = frozenset({"RB314", "RB315", "RB320", "RB321", "RB335", "RB350", "R
 """Warnings that come and go with the day, the calendars and the other specs of a call: an `accept` of one may wait."""
 
 CHECKS: tuple[Check, ...] = (
-    ambiguous_symbols,
+    structure.ambiguous_symbols,
     unused_lets,
-    ineffective_max_age,
-    excluded,
-    unaffordable,
-    sessions_without_window,
-    past_the_exit,
-    before_members_open,
-    out_of_reach,
+    usual_bounds.ineffective_max_age,
+    entries.excluded,
+    entries.unaffordable,
+    entries.sessions_without_window,
+    entries.past_the_exit,
+    entries.before_members_open,
+    entries.out_of_reach,
     unknown_events,
     too_short_blackouts,
-    off_tick_prices,
-    of_a_share,
-    of_a_tick,
-    read_otherwise,
-    naked_between,
-    unreduced,
-    never_true_exits,
-    immediate_exits,
-    left_by_the_market,
-    never_true_halts,
-    rolled_again,
-    rolled_at_any_price,
-    against_the_whole,
-    of_next_to_nothing,
-    near_zero_basis,
-    closing_unsaid,
-    parts_of_one,
-    uncovering,
-    shorts_without_exit,
-    on_one_reading,
-    waiting_for_quotes,
-    stuck_at_mid,
-    late,
-    hardly_protected,
+    orders.off_tick_prices,
+    orders.of_a_share,
+    orders.of_a_tick,
+    usual_bounds.read_otherwise,
+    orders.naked_between,
+    orders.unreduced,
+    exits.never_true_exits,
+    exits_at_entry.immediate_exits,
+    exits_at_entry.left_by_the_market,
+    exits.never_true_halts,
+    exits_at_entry.rolled_again,
+    exits_at_entry.rolled_at_any_price,
+    exits_at_entry.against_the_whole,
+    exits_at_entry.of_next_to_nothing,
+    exits_at_entry.near_zero_basis,
+    exits.closing_unsaid,
+    exits.parts_of_one,
+    exits.uncovering,
+    exits.shorts_without_exit,
+    orders.on_one_reading,
+    orders.waiting_for_quotes,
+    orders.stuck_at_mid,
+    orders.late,
+    orders.hardly_protected,
     trained_elsewhere,
 )
 
 
 UNUSUAL: tuple[Check, ...] = (
-    unbalanced_pairs,
-    crossed,
-    sold_inside,
-    twice,
-    misnamed,
-    out_on_the_first_day,
-    always,
-    unusual,
-    out_of_range,
-    without_bid,
-    far_apart,
-    unmet,
-    past_built_in_cap,
-    at_once_in_the_example,
-    never_in_the_example,
-    inside_the_spread,
-    of_few_dollars,
+    structure.unbalanced_pairs,
+    structure.crossed,
+    structure.sold_inside,
+    structure.twice,
+    structure.misnamed,
+    structure.out_on_the_first_day,
+    conditions.always,
+    usual_bounds.unusual,
+    usual_numbers.out_of_range,
+    structure.without_bid,
+    structure.far_apart,
+    outcomes.unmet,
+    entries.past_built_in_cap,
+    conditions.at_once_in_the_example,
+    outcomes.never_in_the_example,
+    outcomes.inside_the_spread,
+    outcomes.of_few_dollars,
 )
 """Checks of numbers that are most likely a slip; of what another check has marked they say nothing."""
 

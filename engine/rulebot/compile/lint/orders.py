@@ -1,24 +1,24 @@
 """Prices that no order can have, and dollars that are hardly any: the exchange deals in ticks of a price per share."""
 
-from collections.abc import Collection, Iterator, Sequence
-from datetime import date
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from math import gcd, inf
 from typing import NamedTuple
 
 from rulebot.compile.exits import late_warnings
 from rulebot.compile.lint.comparisons import literal
+from rulebot.compile.lint.example import stand_in
 from rulebot.compile.lint.exits import asked_of
 from rulebot.compile.lint.lint_context import LintContext, duration, said
 from rulebot.compile.orders import is_pair
-from rulebot.compile.plan import Compare, ExitPlan, LegPlan, Rule
+from rulebot.compile.plan import Compare, ExitPlan, Rule
 from rulebot.compile.problem import Problem
 from rulebot.compile.structure import symbol_of
 from rulebot.model.commission import estimate
 from rulebot.model.contract import LOT, Option, product
 from rulebot.model.money import ZERO, Rounding, TickRule, dollars, on_tick
 from rulebot.spec.exit_kinds import LEVELS
-from rulebot.spec.nouns import Amount, Condition, Group, Leg, MeasureTest, Path, Side, Unit
+from rulebot.spec.nouns import Amount, Condition, Leg, MeasureTest, Path, Side, Unit, single_tests
 from rulebot.spec.spec import IfUnknown, Order, PriceFrom, Spec
 
 PRICED = frozenset({"credit", "debit", "profit", "loss", "give_back"})
@@ -34,11 +34,8 @@ def off_tick_prices(look: LintContext) -> Iterator[Problem]:
     if spec.order.leg_by_leg:
         return
     resting = tuple(rule.condition for rule in spec.exits if rule.resting and rule.condition is not None)
-    for condition, measures in (
-        *((each, ("credit", "debit")) for each in spec.legs.require),
-        *((each, ("cost", "value")) for each in resting),
-    ):
-        for path, price in _amounts(condition, measures, Unit.NUMBER):
+    for conditions, measures in ((spec.legs.require, ("credit", "debit")), (resting, ("cost", "value"))):
+        for path, price in _amounts(conditions, measures, Unit.NUMBER):
             yield from _between_ticks(path, price, _whole(spec))
 
 
@@ -48,7 +45,7 @@ def of_a_share(look: LintContext) -> Iterator[Problem]:
     shares = LOT * (1 if spec.size or spec.overwrite else spec.quantity)
     tick = _whole(spec).ticks.steps[0][1]
     judged = (*spec.legs.require, *(rule.condition for rule in spec.exits if rule.condition is not None))
-    for path, amount in (found for each in judged for found in _amounts(each, PRICED, Unit.DOLLARS)):
+    for path, amount in _amounts(judged, PRICED, Unit.DOLLARS):
         if 0 < abs(amount) < tick * shares:
             message = f"${abs(amount):f} is of the whole position: {abs(amount) / shares:.3f} a share"
             help = f"{abs(amount):f} a share is ${abs(amount) * shares:.0f}"
@@ -105,7 +102,7 @@ def _least_commissions(look: LintContext) -> Decimal:
     if plan.size is not None or plan.overwrite is not None or any(leg.is_shares for leg in plan.legs):
         return ZERO
     sold = [leg for leg in plan.legs if leg.sign < 0] or plan.legs
-    parts = [[(_of(leg), leg.ratio * plan.quantity, 0.0) for leg in legs] for legs in (plan.legs, sold)]
+    parts = [[(stand_in(leg), leg.ratio * plan.quantity, 0.0) for leg in legs] for legs in (plan.legs, sold)]
     is_single = bool(look.spec.order.leg_by_leg), is_pair(look.spec)
     return sum((_estimated(legs, is_single=each) for legs, each in zip(parts, is_single, strict=True)), ZERO)
 
@@ -113,11 +110,6 @@ def _least_commissions(look: LintContext) -> Decimal:
 def _estimated(parts: Sequence[tuple[Option, int, float]], *, is_single: bool) -> Decimal:
     """Return the dollars of one order of these parts, or of an order for each of them."""
     return sum((estimate([each]) for each in parts), ZERO) if is_single else estimate(parts)
-
-
-def _of(leg: LegPlan) -> Option:
-    """Return an option whose commissions are those of a leg."""
-    return Option(leg.symbol, leg.trading_class, date.min, Decimal(1), leg.right)
 
 
 def _order_prices(order: Order, spec: Spec, *, is_entry: bool) -> Iterator[Problem]:
@@ -165,18 +157,15 @@ def _between_ticks(path: Path, price: Decimal, grid: PriceGrid) -> Iterator[Prob
     yield Problem("RB340", path, message, help_text)
 
 
-def _amounts(condition: Condition, measures: Collection[str], unit: Unit) -> Iterator[tuple[Path, Decimal]]:
-    """Yield the amounts in a unit that a condition compares one of these measures with."""
-    test = condition.test
-    if isinstance(test, Group):
-        for member in test.members:
-            yield from _amounts(member, measures, unit)
-    if not isinstance(test, MeasureTest) or test.measure not in measures or test.comparison is None:
-        return
-    several = len(test.comparison.operands) > 1
-    for at, operand in enumerate(test.comparison.operands):
-        if isinstance(operand, Amount) and operand.unit is unit:
-            yield _bound_path(test, at if several else None), operand.value
+def _amounts(conditions: Iterable[Condition], measures: Collection[str], unit: Unit) -> Iterator[tuple[Path, Decimal]]:
+    """Yield the amounts in a unit that conditions compare one of these measures with."""
+    for test in single_tests(conditions):
+        if not isinstance(test, MeasureTest) or test.measure not in measures or test.comparison is None:
+            continue
+        several = len(test.comparison.operands) > 1
+        for at, operand in enumerate(test.comparison.operands):
+            if isinstance(operand, Amount) and operand.unit is unit:
+                yield _bound_path(test, at if several else None), operand.value
 
 
 def _bound_path(test: MeasureTest, at: int | None) -> Path:

@@ -21,7 +21,7 @@ from rulebot.measure.ranges import Range, compared, meet, rest, stretch
 from rulebot.measure.usual import MULTIPLE, Scale, Usual
 from rulebot.measures.registry import MEASURES, VOCABULARY
 from rulebot.model.contract import LOT, product
-from rulebot.spec.nouns import Amount, Condition, ExpressionTest, Group, Op, Unit
+from rulebot.spec.nouns import Amount, ExpressionTest, Op, Unit, single_tests
 
 # --- Usual ranges in numbers
 
@@ -164,19 +164,11 @@ _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 def read_otherwise(look: LintContext) -> Iterator[Problem]:
     """Yield RB345 for each number of an expression that is hardly meant in the unit in which it is read."""
-    for condition in look.conditions.values():
-        for test in _expressions(condition):
+    for test in single_tests(look.conditions.values()):
+        if isinstance(test, ExpressionTest):
             for place, form in enumerate(_FORMS):
                 for found in form.finditer(test.text):
                     yield from _judged_without_unit(test, found, is_turned=bool(place))
-
-
-def _expressions(condition: Condition) -> Iterator[ExpressionTest]:
-    if isinstance(condition.test, ExpressionTest):
-        yield condition.test
-    elif isinstance(condition.test, Group):
-        for member in condition.test.members:
-            yield from _expressions(member)
 
 
 def _judged_without_unit(test: ExpressionTest, found: re.Match[str], *, is_turned: bool) -> Iterator[Problem]:

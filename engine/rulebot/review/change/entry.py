@@ -15,7 +15,7 @@ from rulebot.review.example import Subject
 from rulebot.review.max_loss import max_loss_of
 from rulebot.review.risk import worst_day_amount
 from rulebot.review.states import window_text
-from rulebot.spec.spec import Entry, Reentry, Window
+from rulebot.spec.spec import Entry, Reentry
 from rulebot.wording.number import FULL_DAY, HALF_DAY
 
 
@@ -51,26 +51,6 @@ def open_worst(subject: Subject) -> Decimal | None:
     return None if worst is None else worst * subject.plan.entry.max_open
 
 
-def _windows(noun: Entry, field: str, subject: Subject) -> tuple[Window, ...]:
-    return windows_of(noun) if noun.end is not None else ()
-
-
-def _times(noun: Entry, field: str, subject: Subject) -> tuple[Any, ...]:
-    return tuple(each.start for each in windows_of(noun)) if noun.end is None else ()
-
-
-def _lasts(noun: Entry, field: str, subject: Subject) -> float | None:
-    return noun.lasts if noun.end is None else None
-
-
-def _window_words(value: Any, subject: Subject) -> str:
-    return ", ".join(window_text(each) for each in value)
-
-
-def _listed(value: Any, subject: Subject) -> str:
-    return ", ".join(str(each) for each in value)
-
-
 def _duration(value: Any, subject: Subject) -> str:
     return duration(value)
 
@@ -87,10 +67,6 @@ def _planned(noun: Entry, field: str, subject: Subject) -> Any:
 def _days(noun: Entry, field: str, subject: Subject) -> tuple[int, ...]:
     """Return the week days in their order; none named is all of them."""
     return tuple(sorted(set(subject.plan.entry.days))) or tuple(range(len(DAYS)))
-
-
-def _days_words(value: tuple[int, ...], subject: Subject) -> str:
-    return "" if len(value) == len(DAYS) else ", ".join(DAYS[day] for day in value)
 
 
 # ---------------------------------------------------------------- judges
@@ -191,15 +167,30 @@ def judge_once(edit: Edit) -> Verdict:
 
 
 ENTRY: Keys = {
-    "start": Key(key="window", said=_window_words, judge=judge_windows, read=_windows),
+    "start": Key(
+        key="window",
+        said=lambda value, _: ", ".join(window_text(each) for each in value),
+        judge=judge_windows,
+        read=lambda noun, _, __: windows_of(noun) if noun.end is not None else (),
+    ),
     "end": Within("window"),
-    "others": Key(key="at", said=_listed, judge=judge_windows, read=_times),
-    "lasts": Key(key="for", said=_duration, judge=judge_windows, read=_lasts),
+    "others": Key(
+        key="at",
+        said=lambda value, _: ", ".join(str(each) for each in value),
+        judge=judge_windows,
+        read=lambda noun, _, __: tuple(each.start for each in windows_of(noun)) if noun.end is None else (),
+    ),
+    "lasts": Key(
+        key="for",
+        said=_duration,
+        judge=judge_windows,
+        read=lambda noun, _, __: noun.lasts if noun.end is None else None,
+    ),
     "every": Key(key="every", said=_duration, judge=judge_by_text("how often the conditions are judged")),
     "once": Key(key="try", said=lambda value, _: "once" if value else "until_filled", judge=judge_once),
     "days": Key(
         key="days",
-        said=_days_words,
+        said=lambda value, _: "" if len(value) == len(DAYS) else ", ".join(DAYS[day] for day in value),
         judge=judge_days,
         read=_days,
     ),

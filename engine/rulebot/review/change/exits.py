@@ -320,10 +320,6 @@ def _arming(rule: Rule, subject: Subject) -> _Told:
     return _Told(_asked(rule), (rule.name,), rule_words(rule, subject.cast))
 
 
-def _armed_words(value: Any, subject: Subject) -> str:
-    return " and ".join(each.words for each in value)
-
-
 def judge_roll(edit: Edit) -> Verdict:
     """What rolls stays in the market where it would have left it."""
     if edit.new is None:
@@ -373,10 +369,6 @@ def _pathless(order: Any) -> Any:
     return replace(order, path=(), tries=1 if order.then is OnUnfilled.AGAIN else order.tries)
 
 
-def _on(value: Any, subject: Subject) -> str:
-    return "on" if value else "off"
-
-
 def _yes(value: Any, subject: Subject) -> str:
     return "true" if value else "false"
 
@@ -385,7 +377,7 @@ EXIT: Keys = {
     "name": Within("path"),
     "kind": Within("path"),
     "condition": Within("path"),
-    "enabled": Key(key="enabled", said=_on, judge=judge_enabled),
+    "enabled": Key(key="enabled", said=lambda value, _: "on" if value else "off", judge=judge_enabled),
     "resting": Key(key="resting", said=_yes, judge=judge_resting),
     "order": Key(
         key="order",
@@ -401,7 +393,12 @@ EXIT: Keys = {
     "close_legs": Within("close"),
     "repeat": Key(key="repeat", said=_yes, judge=judge_repeat),
     "any_price": Key(key="any_price", said=_yes, judge=judge_any_price),
-    "armed_by": Key(key="armed_by", said=_armed_words, judge=judge_armed_by, read=_armed_by),
+    "armed_by": Key(
+        key="armed_by",
+        said=lambda value, _: " and ".join(each.words for each in value),
+        judge=judge_armed_by,
+        read=_armed_by,
+    ),
     "roll": Key(key="roll", said=lambda value, _: value.words, judge=judge_roll, read=_rolled),
     "path": Within(""),
 }

@@ -114,14 +114,6 @@ def judge_if_more(up: str, down: str = "", unsaid: float = float("inf")) -> Judg
 # --- How a field of a spec's noun is compared
 
 
-def _unread(noun: Any, field: str, subject: Subject) -> Any:
-    return getattr(noun, field)
-
-
-def _always(noun: Any) -> bool:
-    return True
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
     """One field. read: its value where that is not what the field holds, as with defaults that follow from others."""
@@ -129,8 +121,8 @@ class Key:
     key: str
     said: Callable[[Any, Subject], str]
     judge: Judge
-    read: Callable[[Any, str, Subject], Any] = _unread
-    is_written: Callable[[Any], bool] = _always
+    read: Callable[[Any, str, Subject], Any] = lambda noun, field, _: getattr(noun, field)
+    is_written: Callable[[Any], bool] = lambda _: True
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,18 +191,6 @@ def _edge(value: Number, subject: Subject) -> str:
     return plain(value.value) if isinstance(value, Constant) else number_words(value, subject.cast)
 
 
-def _rounded(noun: Strike, field: str, subject: Subject) -> StrikeRounding:
-    return noun.round
-
-
-def _is_rounded(noun: Strike) -> bool:
-    return noun.round is not StrikeRounding.NEAREST
-
-
-def _points(value: Any, subject: Subject) -> str:
-    return counted(value, "point")
-
-
 STRIKE: Keys = {
     "by": Key(key="strike", said=_strike_words, judge=judge_strike, read=_selector),
     "target": Within("strike"),
@@ -211,7 +199,11 @@ STRIKE: Keys = {
     "is_percent": Within("strike"),
     "widths": Within("strike"),
     "round": Key(
-        key="strike.round", said=lambda value, _: value.value, judge=judge_round, read=_rounded, is_written=_is_rounded
+        key="strike.round",
+        said=lambda value, _: value.value,
+        judge=judge_round,
+        read=lambda noun, _, __: noun.round,
+        is_written=lambda noun: noun.round is not StrikeRounding.NEAREST,
     ),
     "multiple_of": Key(
         key="strike.multiple_of", said=_amount, judge=grid("only strikes on that grid", "any strike that is listed")
@@ -221,7 +213,9 @@ STRIKE: Keys = {
         said=_amount,
         judge=grid("that grid where one is listed", "no grid is preferred"),
     ),
-    "at_least_from_spot": Key(key="strike.at_least_from_spot", said=_points, judge=judge_distance),
+    "at_least_from_spot": Key(
+        key="strike.at_least_from_spot", said=lambda value, _: counted(value, "point"), judge=judge_distance
+    ),
     "not_below": Key(key="strike.not_below", said=_edge, judge=judge_edge, read=_held_against),
     "not_above": Key(key="strike.not_above", said=_edge, judge=judge_edge, read=_held_against),
     "within": Key(key="strike.within", said=_amount, judge=judge_tolerance),
@@ -236,10 +230,6 @@ STRIKE: Keys = {
 def judge_leg(edit: Edit) -> Verdict:
     """Another contract or count is another structure."""
     return Verdict(_joined("another structure", _example_words(edit.sides), trade_words(edit.sides)), is_worse=True)
-
-
-def _symbol(noun: Leg, field: str, subject: Subject) -> str:
-    return noun.underlying or subject.plan.underlyings[0]
 
 
 def leg_lost(leg: Leg, sides: Sides) -> Verdict:
@@ -330,7 +320,12 @@ LEG: Keys = {
     "name": Within("path"),
     "side": Key(key="side", said=lambda value, _: value.value, judge=judge_leg),
     "right": Key(key="right", said=lambda value, _: str(value), judge=judge_leg),
-    "underlying": Key(key="of", said=lambda value, _: str(value), judge=judge_leg, read=_symbol),
+    "underlying": Key(
+        key="of",
+        said=lambda value, _: str(value),
+        judge=judge_leg,
+        read=lambda noun, _, subject: noun.underlying or subject.plan.underlyings[0],
+    ),
     "ratio": Key(key="ratio", said=_amount, judge=judge_leg),
     "expiry": Key(key="expiry", said=_expiry, judge=judge_expiry, read=_resolved),
     "strike": Within("strike"),

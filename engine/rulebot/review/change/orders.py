@@ -69,17 +69,9 @@ def worst_words(edit: Edit, leaving: bool) -> str:
     return f"worst price {now}" if was == now else f"worst price {was} -> {now}"
 
 
-def _first(noun: Order, field: str, subject: Subject) -> Any:
-    return noun.start if noun.price is None else noun.price
-
-
 def _tries(leaving: bool) -> Callable[[Order, str, Subject], int | None]:
     """Return what reads how many tries there are: none of an order by which exits leave that goes on until done."""
     return lambda noun, field, subject: None if leaving and noun.then is OnUnfilled.AGAIN else noun.tries
-
-
-def _start(value: Any, subject: Subject) -> str:
-    return value.value if isinstance(value, PriceFrom) else price(value)
 
 
 def is_slower(was: Order, now: Order) -> bool:
@@ -214,7 +206,12 @@ def judge_sequence(edit: Edit) -> Verdict:
 def keys_of_order(leaving: bool) -> Keys:
     """Return every field of an order: of the entry's, or of the one by which exits leave; a test asks for each."""
     return {
-        "start": Key(key="start", said=_start, judge=_judged(leaving, "start"), read=_first),
+        "start": Key(
+            key="start",
+            said=lambda value, _: value.value if isinstance(value, PriceFrom) else price(value),
+            judge=_judged(leaving, "start"),
+            read=lambda noun, _, __: noun.start if noun.price is None else noun.price,
+        ),
         "price": Within("start"),
         "step": Key(key="step", said=lambda value, _: price(value), judge=_judged(leaving, "step")),
         "wait": Key(

@@ -231,10 +231,6 @@ def _dollar_stops(edit: Edit) -> str:
     return ", ".join(said)
 
 
-def _symbols(noun: Spec, field: str, subject: Subject) -> tuple[str, ...]:
-    return noun.underlyings if noun.universe is None else noun.universe.symbols
-
-
 @dataclass(frozen=True, slots=True)
 class _Ranked:
     """What ranks symbols, as compiled: a let means what it stands for, whatever it is called; and the same in words."""
@@ -251,18 +247,24 @@ def _rank(noun: Spec, key: str, subject: Subject) -> _Ranked | None:
     return _Ranked((number, rank.highest, rank.count), rank_words(rank.by, rank.highest, rank.count))
 
 
-def _rank_words(value: Any, subject: Subject) -> str:
-    return str(value.words)
-
-
 SPEC: Keys = {
     "version": Key(
         key="rulebot", said=lambda value, _: str(value), judge=judge_by_text("another version of the language")
     ),
     "name": Key(key="name", said=lambda value, _: value, judge=judge_name),
     "about": Key(key="about", said=lambda value, _: value, judge=judge_by_text("")),
-    "underlyings": Key(key="underlying", said=lambda value, _: ", ".join(value), judge=judge_symbols, read=_symbols),
-    "universe": Key(key="universe.rank", said=_rank_words, judge=judge_if_worse("other symbols are taken"), read=_rank),
+    "underlyings": Key(
+        key="underlying",
+        said=lambda value, _: ", ".join(value),
+        judge=judge_symbols,
+        read=lambda noun, _, __: noun.underlyings if noun.universe is None else noun.universe.symbols,
+    ),
+    "universe": Key(
+        key="universe.rank",
+        said=lambda value, _: str(value.words),
+        judge=judge_if_worse("other symbols are taken"),
+        read=_rank,
+    ),
     "quantity": Key(key="quantity", said=_count, judge=judge_quantity, read=_counted),
     "size": Within("quantity"),
     "overwrite": Key(

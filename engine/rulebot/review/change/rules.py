@@ -343,19 +343,11 @@ def _confirm(noun: Condition, field: str, subject: ReviewSubject) -> Confirm | N
     return None if noun.confirm is None or noun.confirm.quotes == 1 else noun.confirm
 
 
-def _confirm_words(value: Any, subject: ReviewSubject) -> str:
-    return confirmed(value)
-
-
-def _seconds(value: Any, subject: ReviewSubject) -> str:
-    return duration(value)
-
-
 JUDGING: Keys = {
     "name": Within("path"),
     "test": Within("path"),
-    "confirm": Key(key="confirm", said=_confirm_words, judge=judge_confirm, read=_confirm),
-    "max_age": Key(key="max_age", said=_seconds, judge=judge_age),
+    "confirm": Key(key="confirm", said=lambda value, _: confirmed(value), judge=judge_confirm, read=_confirm),
+    "max_age": Key(key="max_age", said=lambda value, _: duration(value), judge=judge_age),
     "path": Within(""),
 }
 """How a condition is judged; its test is the head of its part."""
