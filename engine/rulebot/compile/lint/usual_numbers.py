@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from itertools import chain
 from math import inf
 
 from rulebot.compile.lint.example import NEXT_TO_NOTHING, ExamplePayoff, expected, spots
@@ -20,26 +21,30 @@ from rulebot.spec.spec import Fits, Order
 # --- A number of a key beside the range that is usual for it, and how both are written
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Number:
-    """A number of a key and the range that is usual for it, both as `words` writes them."""
+    """A number of a key and the range that is usual for it, both as `words` writes them.
+
+    value: None where the spec does not have it. then: what follows from a number outside. shifts: a hundred times more
+    or less may be meant. name: that of its key, where the path does not end with it.
+    """
 
     path: Path
-    name: str
-    value: float
+    value: float | None
     low: float
     high: float
     words: Callable[[float], str]
     then: str
     shifts: bool = False
+    name: str = ""
 
 
-def problem_of(number: Number) -> Problem:
+def problem_of(number: Number, value: float) -> Problem:
     """Return RB361 for a number outside of its range, with the readings that are usual."""
-    low, high, value = (number.words(each) for each in (number.low, number.high, number.value))
+    low, high = number.words(number.low), number.words(number.high)
     usual = f"{low} or more" if number.high == inf else f"{low} to {high}"
-    message = f"'{number.name}' is {value}, and usual is {usual}: {number.then}"
-    likely = [number.value * 100, number.value / 100] if number.shifts else []
+    message = f"'{number.name or number.path[-1]}' is {number.words(value)}, and usual is {usual}: {number.then}"
+    likely = [value * 100, value / 100] if number.shifts else []
     usual_ones = [each for each in likely if number.low <= each <= number.high and f"{each:.2g}" == f"{each:g}"]
     found = [f"'{number.words(each)}'" for each in usual_ones]
     help_text = f"did you mean {' or '.join(found)}?" if found else f"write {usual}"
@@ -117,9 +122,7 @@ def _protection(look: LintContext, stake: ExamplePayoff | None) -> Iterator[Numb
         short = max((leg.mid for leg in look.sample.legs.values() if planned.covers(leg.plan.name)), default=0.0)
         if float(protect.times) * stake.entry <= short:
             low, then = short / stake.entry, "the short leg costs as much when it is sold, so nothing is entered"
-    path = (*look.spec.risk.path, "protect", "cost")
-    value = float(protect.times)
-    yield Number(path=path, name="cost", value=value, low=low, high=50, words=times, then=then, shifts=True)
+    yield Number((*look.spec.risk.path, "protect", "cost"), float(protect.times), low, 50, times, then, shifts=True)
 
 
 # ---------------------------------------------------------------- budgets
@@ -129,16 +132,15 @@ def _budget(look: LintContext, stake: ExamplePayoff | None) -> Iterator[Number]:
     size = look.spec.size
     if size is None:
         return
-    name, value = size.fits.value, float(size.amount.value)
-    path: Path = ("quantity", name)
+    path, value = ("quantity", size.fits.value), float(size.amount.value)
     if size.amount.unit is Unit.MULTIPLE:
         then = "one position takes more than the account is worth, or nothing fits"
-        yield Number(path=path, name=name, value=value, low=0.0005, high=1.0, words=times, then=then)
+        yield Number(path, value, 0.0005, 1.0, times, then)
     elif stake is not None and (ends := _of_one(look, stake, size.fits)) is not None:
         low, high = ends[0] * LOT, ends[1] * LOT * look.plan.quantity * _FULL
         is_small = value < low
         then = "it pays for no structure, so nothing is entered" if is_small else "'at_most' alone counts"
-        yield Number(path=path, name=name, value=value, low=low, high=high, words=in_dollars, then=then)
+        yield Number(path, value, low, high, in_dollars, then)
 
 
 def _of_one(look: LintContext, stake: ExamplePayoff, fits: Fits) -> tuple[float, float] | None:
@@ -180,17 +182,18 @@ def _of_a_trade(look: LintContext, stake: ExamplePayoff | None) -> Iterator[Numb
     then = f"a trade loses {in_dollars(worst or 0.0)} at most, so it limits nothing"
     if float(limit) < low:
         then = "a trade can lose more at any likely price, so nothing is entered"
-    name, value = "max_loss_per_trade", float(limit)
-    path = (*look.spec.risk.path, name)
-    yield Number(path=path, name=name, value=value, low=low, high=high, words=in_dollars, then=then)
+    yield Number((*look.spec.risk.path, "max_loss_per_trade"), float(limit), low, high, in_dollars, then)
 
 
 def _of_the_day(look: LintContext, stake: ExamplePayoff | None) -> Iterator[Number]:
     spec, day, worst = look.spec, look.plan.risk.day, _worst(look)
     trades = max(spec.entry.per_day or 1, spec.entry.max_open or 1)
-    base = worst if worst is not None else _premium(look, stake)
+    premium = None if stake is None else look.sample.premium * look.sample.lot
+    base = worst if worst is not None else premium
     if base is None:
-        yield from _of_an_unknown_day(look)
+        loss = None if day.loss is None else float(day.loss)
+        path, then = (*spec.risk.path, "daily_loss"), "any quote moves a position by more"
+        yield Number(path, loss, _LEAST_DOLLARS, inf, in_dollars, then)
         return
     then = f"a trade loses {in_dollars(base)} at most, so the limit acts at once or never"
     if worst is None:
@@ -200,28 +203,13 @@ def _of_the_day(look: LintContext, stake: ExamplePayoff | None) -> Iterator[Numb
         if given is None:
             continue
         high = _most_of_the_market(look) * trades if worst is None else worst * trades * most
-        path = (*spec.risk.path, name)
-        yield Number(
-            path=path, name=name, value=float(given), low=base * _LEAST_DAY, high=high, words=in_dollars, then=then
-        )
-
-
-def _of_an_unknown_day(look: LintContext) -> Iterator[Number]:
-    loss = look.plan.risk.day.loss
-    if loss is not None:
-        then, path = "any quote moves a position by more", (*look.spec.risk.path, "daily_loss")
-        low, value = _LEAST_DOLLARS, float(loss)
-        yield Number(path=path, name="daily_loss", value=value, low=low, high=inf, words=in_dollars, then=then)
+        yield Number((*spec.risk.path, name), float(given), base * _LEAST_DAY, high, in_dollars, then)
 
 
 def _most_of_the_market(look: LintContext) -> float:
     """Return the dollars that a position loses in a day that nobody has seen, without a bound by width."""
     levels = [spots(leg.symbol)[1] * leg.ratio for leg in look.plan.legs if not leg.is_shares]
     return max(levels, default=inf) * look.sample.lot * _CRASH
-
-
-def _premium(look: LintContext, stake: ExamplePayoff | None) -> float | None:
-    return None if stake is None else look.sample.premium * look.sample.lot
 
 
 def _worst(look: LintContext) -> float | None:
@@ -254,29 +242,20 @@ def modifiers(leg: LegPlan, move: float) -> Iterator[Number]:
     strike, path = leg.strike, leg.strike.path
     low, high = spots(leg.symbol)
     if strike.within is not None and strike.by is StrikeBy.DELTA:
-        value, then = float(strike.within), "strikes lie further apart than that, or every one is near enough"
-        ends = (_LEAST_WITHIN, min(_MOST_WITHIN, max(float(strike.target or 0) * _MOST_OF_TARGET, _LEAST_WITHIN)))
-        yield Number(
-            path=(*path, "within"), name="within", value=value, low=ends[0], high=ends[1], words=bare, then=then
-        )
+        then = "strikes lie further apart than that, or every one is near enough"
+        most = min(_MOST_WITHIN, max(float(strike.target or 0) * _MOST_OF_TARGET, _LEAST_WITHIN))
+        yield Number((*path, "within"), float(strike.within), _LEAST_WITHIN, most, bare, then)
     for name, multiple in (("multiple_of", strike.multiple_of), ("prefer_multiple_of", strike.prefer_multiple_of)):
         if multiple is not None:
             least, then = min(product(leg.symbol).strike_step, 0.5), "such strikes lie too far apart to choose among"
-            value, most = float(multiple), high * _COARSEST
-            yield Number(path=(*path, name), name=name, value=value, low=least, high=most, words=bare, then=then)
+            yield Number((*path, name), float(multiple), least, high * _COARSEST, bare, then)
     if strike.at_least_from_spot is not None:
-        name, value, ends = (
-            "at_least_from_spot",
-            float(strike.at_least_from_spot),
-            (low * _NEAREST, min(high * _FURTHEST, _MOVES * move)),
-        )
-        then = "it keeps no strike away, or leaves none"
-        yield Number(path=(*path, name), name=name, value=value, low=ends[0], high=ends[1], words=in_points, then=then)
+        least, most = low * _NEAREST, min(high * _FURTHEST, _MOVES * move)
+        place, then = (*path, "at_least_from_spot"), "it keeps no strike away, or leaves none"
+        yield Number(place, float(strike.at_least_from_spot), least, most, in_points, then)
     for name, edge in (("not_below", leg.not_below), ("not_above", leg.not_above)):
         if isinstance(edge, Constant):
-            ends = (low * _LOW, high * _HIGH)
-            place = (*path, name)
-            yield Number(path=place, name=name, value=edge.value, low=ends[0], high=ends[1], words=bare, then=_FAR)
+            yield Number((*path, name), edge.value, low * _LOW, high * _HIGH, bare, _FAR)
 
 
 # --- Numbers outside of conditions that nobody means
@@ -304,18 +283,11 @@ MOST_CONTRACTS, MOST_NOTIONAL = 500, 100_000_000
 def out_of_range(look: LintContext) -> Iterator[Problem]:
     """Yield RB361 for each number of a key outside of its usual range, once a place."""
     seen: set[Path] = set()
-    for number in _numbers(look):
-        if number.path not in seen and not number.low <= number.value <= number.high:
+    for number in chain(_strikes(look), _orders(look), _patience(look), _counts(look), limits(look)):
+        value = number.value
+        if value is not None and number.path not in seen and not number.low <= value <= number.high:
             seen.add(number.path)
-            yield problem_of(number)
-
-
-def _numbers(look: LintContext) -> Iterator[Number]:
-    yield from _strikes(look)
-    yield from _orders(look)
-    yield from _patience(look)
-    yield from _counts(look)
-    yield from limits(look)
+            yield problem_of(number, value)
 
 
 # ---------------------------------------------------------------- strikes
@@ -339,22 +311,22 @@ def _strike(leg: LegPlan, look: LintContext) -> Iterator[Number]:
     far = "no such strike is worth anything, or none is listed"
     match strike.by:
         case StrikeBy.DELTA:
-            then = "no listed strike is meant by it"
-            yield Number(path=path, name=key, value=value, low=0.008, high=0.99, words=bare, then=then, shifts=True)
+            low, most, words, then = 0.008, 0.99, bare, "no listed strike is meant by it"
         case StrikeBy.EXPECTED_MOVE:
-            yield Number(path=path, name=key, value=value, low=0.04, high=8, words=times, then=far, shifts=True)
+            low, most, words, then = 0.04, 8.0, times, far
         case StrikeBy.OTM if strike.is_percent:
-            yield Number(path=path, name=key, value=value, low=0.04, high=60, words=in_percent, then=far, shifts=True)
+            low, most, words, then = 0.04, 60.0, in_percent, far
         case StrikeBy.OTM if value or strike.bound is Bound.NEAREST:
-            ends = (spot[0] * 0.0002, spot[1] * 0.6)
-            yield Number(path=path, name=key, value=value, low=ends[0], high=ends[1], words=in_points, then=far)
+            yield Number(path, value, spot[0] * 0.0002, spot[1] * 0.6, in_points, far, name=key)
+            return
         case StrikeBy.PREMIUM | StrikeBy.SIDE_CREDIT:
-            most = min(_most_premium(leg, move), _most_of_a_side(leg, look))
-            yield Number(path=path, name=key, value=value, low=0.02, high=most, words=bare, then=far, shifts=True)
+            low, most, words, then = 0.02, min(_most_premium(leg, move), _most_of_a_side(leg, look)), bare, far
         case StrikeBy.BELOW | StrikeBy.ABOVE:
             yield from _widths(leg, path, spot)
+            return
         case _:
             return
+    yield Number(path, value, low, most, words, then, shifts=True, name=key)
 
 
 def _most_premium(leg: LegPlan, move: float) -> float:
@@ -376,8 +348,7 @@ def _widths(leg: LegPlan, path: Path, spot: tuple[float, float]) -> Iterator[Num
     then = "no such strikes are listed, or they are further apart than the market moves"
     for at, width in enumerate(widths):
         where = (*path, at) if leg.strike.widths else path
-        high = spot[1] * 0.15
-        yield Number(path=where, name="by", value=float(width), low=low, high=high, words=in_points, then=then)
+        yield Number(where, float(width), low, spot[1] * 0.15, in_points, then, name="by")
 
 
 # ---------------------------------------------------------------- orders
@@ -393,19 +364,14 @@ def _orders(look: LintContext) -> Iterator[Number]:
 def _order(order: Order, look: LintContext) -> Iterator[Number]:
     path, stake = order.path, look.stake
     price = 0.0 if stake is None else abs(stake.entry)
-    is_known = stake is not None and price > NEXT_TO_NOTHING * look.sample.premium
-    in_words = bare(round(price, 2))
-    if order.price is not None and is_known:
-        then, (low, high) = f"the structure is worth {in_words} in the example", (price / _ROOM, price * _ROOM)
-        value = float(order.price)
-        yield Number(path=(*path, "start"), name="start", value=value, low=low, high=high, words=bare, then=then)
-    if order.step is not None and is_known and stake is not None:
-        then, most = f"the structure is worth {in_words} in the example", max(price / 3, 4 * stake.tick)
-        value = float(order.step)
-        yield Number(path=(*path, "step"), name="step", value=value, low=0.01, high=most, words=bare, then=then)
-    for name, seconds, least in (("wait", order.wait, _LEAST_WAIT), ("pause", order.pause, 0.0)):
-        then = "the market moves on while the order stands at one price"
-        yield Number(path=(*path, name), name=name, value=seconds, low=least, high=3600.0, words=duration, then=then)
+    if stake is not None and price > NEXT_TO_NOTHING * look.sample.premium:
+        then = f"the structure is worth {bare(round(price, 2))} in the example"
+        start, step = (None if each is None else float(each) for each in (order.price, order.step))
+        yield Number((*path, "start"), start, price / _ROOM, price * _ROOM, bare, then)
+        yield Number((*path, "step"), step, 0.01, max(price / 3, 4 * stake.tick), bare, then)
+    then = "the market moves on while the order stands at one price"
+    yield Number((*path, "wait"), order.wait, _LEAST_WAIT, 3600.0, duration, then)
+    yield Number((*path, "pause"), order.pause, 0.0, 3600.0, duration, then)
 
 
 # ---------------------------------------------------------------- how long, how often
@@ -415,34 +381,23 @@ def _patience(look: LintContext) -> Iterator[Number]:
     quoted = {rule.path for _, rule in look.exit_rules() if "legs" in rule.reads}
     for condition in look.conditions.values():
         if condition.confirm is not None and condition.path in quoted:
-            is_same_day = not outlives_its_day(look.spec)
-            most = _SAME_DAY if is_same_day else _LONGER
+            most = _LONGER if outlives_its_day(look.spec) else _SAME_DAY
             yield _confirmation((*condition.path, "confirm"), condition.confirm, most)
-        if condition.max_age is not None:
-            age, then = condition.max_age, "quotes that old no longer say what the position is worth"
-            path = (*condition.path, "max_age")
-            yield Number(path=path, name="max_age", value=age, low=0.2, high=900, words=duration, then=then)
+        then = "quotes that old no longer say what the position is worth"
+        yield Number((*condition.path, "max_age"), condition.max_age, 0.2, 900, duration, then)
     for rule in look.spec.exits:
         then = "an exit that cannot be judged waits for so long"
-        yield Number(
-            path=(*rule.path, "grace"), name="grace", value=rule.grace, low=0.0, high=3600, words=duration, then=then
-        )
-    unprotected = look.spec.risk.max_unprotected
-    if unprotected is not None:
-        then = "short legs stand without a stop for so long"
-        path = (*look.spec.risk.path, "max_unprotected")
-        yield Number(
-            path=path, name="max_unprotected", value=unprotected, low=0.0, high=1800, words=duration, then=then
-        )
+        yield Number((*rule.path, "grace"), rule.grace, 0.0, 3600, duration, then)
+    risk, then = look.spec.risk, "short legs stand without a stop for so long"
+    yield Number((*risk.path, "max_unprotected"), risk.max_unprotected, 0.0, 1800, duration, then)
 
 
 def _confirmation(path: Path, confirm: Confirm, most: float) -> Number:
     """Return how long an exit that is judged by the prices of its legs waits before it acts."""
     then = "the loss grows for as long before the exit acts"
     if confirm.quotes is not None:
-        return Number(path=path, name="confirm", value=confirm.quotes, low=1, high=60, words=_quotes, then=then)
-    seconds = confirm.seconds or 0.0
-    return Number(path=path, name="confirm", value=seconds, low=0.1, high=most, words=duration, then=then)
+        return Number(path, confirm.quotes, 1, 60, _quotes, then)
+    return Number(path, confirm.seconds or 0.0, 0.1, most, duration, then)
 
 
 def _quotes(number: float) -> str:
@@ -453,29 +408,27 @@ def _quotes(number: float) -> str:
 
 
 def _counts(look: LintContext) -> Iterator[Number]:
-    spec, then = look.spec, "a slip of one digit would be the whole account"
+    spec, entry = look.spec, look.spec.entry
     spot = spots(look.plan.underlyings[0])[0]
     most = float(min(MOST_CONTRACTS, max(int(MOST_NOTIONAL / (spot * LOT)), 1)))
     if spec.overwrite is None:
         path: Path = ("quantity",) if spec.size is None and spec.growth is None else ("quantity", "at_most")
-        yield Number(path=path, name="quantity", value=spec.quantity, low=1, high=most, words=bare, then=then)
+        then = "a slip of one digit would be the whole account"
+        yield Number(path, spec.quantity, 1, most, bare, then, name="quantity")
     yield from _ratios(look)
-    if spec.entry.max_open is not None:
-        many = "so many positions are never watched one by one"
-        path = (*spec.entry.path, "max_open")
-        yield Number(path=path, name="max_open", value=spec.entry.max_open, low=1, high=250, words=bare, then=many)
-    if spec.entry.per_day is not None:
-        many, path = "it is no limit any more", (*spec.entry.path, "per_day")
-        yield Number(path=path, name="per_day", value=spec.entry.per_day, low=1, high=100, words=bare, then=many)
-    yield from _growing(look)
-    yield from _taken(look)
-    yield from _every(look)
-    yield from _lasts(look)
-    yield from _in_the_window(look)
+    many = "so many positions are never watched one by one"
+    yield Number((*entry.path, "max_open"), entry.max_open, 1, 250, bare, many)
+    yield Number((*entry.path, "per_day"), entry.per_day, 1, 100, bare, "it is no limit any more")
+    if spec.growth is not None:
+        most, then = max(spec.quantity - spec.growth.start, 1), "the first step goes to the most there may be"
+        yield Number(("quantity", "grow", "by"), spec.growth.step, 1, most, bare, then)
+    if spec.universe is not None and spec.universe.rank is not None and spec.universe.symbols:
+        rank, count = spec.universe.rank, len(spec.universe.symbols)
+        name = "highest" if rank.highest else "lowest"
+        yield Number((*rank.path, name), rank.count, 1, count, bare, "it keeps no symbol out")
+    yield from _windows(look)
     for leg in look.plan.legs:
-        days = max(leg.expiry.days)
-        late = "no option ends so late"
-        yield Number(path=(*leg.expiry.path, "dte"), name="dte", value=days, low=0, high=1200, words=bare, then=late)
+        yield Number((*leg.expiry.path, "dte"), max(leg.expiry.days), 0, 1200, bare, "no option ends so late")
 
 
 def _ratios(look: LintContext) -> Iterator[Number]:
@@ -485,57 +438,26 @@ def _ratios(look: LintContext) -> Iterator[Number]:
     then = "'quantity' counts structures, 'ratio' the contracts of a leg in one of them"
     for leg in look.spec.legs.legs:
         if not leg.is_shares:
-            path = (*leg.path, "ratio")
-            yield Number(path=path, name="ratio", value=leg.ratio, low=1, high=MOST_RATIO, words=bare, then=then)
+            yield Number((*leg.path, "ratio"), leg.ratio, 1, MOST_RATIO, bare, then)
 
 
-def _growing(look: LintContext) -> Iterator[Number]:
-    growth = look.spec.growth
-    if growth is not None:
-        most, path = max(look.spec.quantity - growth.start, 1), ("quantity", "grow", "by")
-        then = "the first step goes to the most there may be"
-        yield Number(path=path, name="by", value=growth.step, low=1, high=most, words=bare, then=then)
+def _windows(look: LintContext) -> Iterator[Number]:
+    """Yield how often a window is looked at, how long a time of `at` is open, and how long a try may wait.
 
-
-def _taken(look: LintContext) -> Iterator[Number]:
-    universe = look.spec.universe
-    if universe is not None and universe.rank is not None and universe.symbols:
-        rank, name = universe.rank, "highest" if universe.rank.highest else "lowest"
-        then, count = "it keeps no symbol out", len(universe.symbols)
-        yield Number(path=(*rank.path, name), name=name, value=rank.count, low=1, high=count, words=bare, then=then)
-
-
-def _in_the_window(look: LintContext) -> Iterator[Number]:
-    """Yield how long a try waits, so that all tries of one order have room in the longest window."""
-    entry, order = look.spec.entry, look.spec.order
-    longest = max(end - start for start, end in spans_in_seconds(look.spec, look.terms.session))
+    A time of `at` is open for seconds in which quotes have come, until the close at most. All tries of one order have
+    room in the longest window.
+    """
+    entry, order, session = look.spec.entry, look.spec.order, look.terms.session
+    longest = max(end - start for start, end in spans_in_seconds(look.spec, session))
+    then = "it is judged at the start of a window and not again"
+    yield Number((*entry.path, "every"), entry.every, 1.0, longest, duration, then)
+    left = (session.close - session.open).total_seconds() - window_seconds(look.spec, session)[0]
+    then = "nothing is tried in less, and nothing after the close"
+    yield Number((*entry.path, "for"), entry.lasts, 5.0, max(left, _FIVE_MINUTES), duration, then)
     if entry.end is None or longest <= 0:
         return
     pauses = (order.tries - 1) * order.pause
-    then = (
-        f"all tries take {duration(order.tries * order.wait + pauses)}, and the window is open for {duration(longest)}"
-    )
-    low, path = min(order.wait, 1.0), (*order.path, "wait")
+    tries = duration(order.tries * order.wait + pauses)
+    then, low = f"all tries take {tries}, and the window is open for {duration(longest)}", min(order.wait, 1.0)
     most = max((longest - pauses) / order.tries, low)
-    yield Number(path=path, name="wait", value=order.wait, low=low, high=most, words=duration, then=then)
-
-
-def _lasts(look: LintContext) -> Iterator[Number]:
-    """Yield how long each time of `at` is open: seconds in which quotes have come, until the close at most."""
-    entry = look.spec.entry
-    if entry.lasts is not None:
-        session, (start, _) = look.terms.session, window_seconds(look.spec, look.terms.session)
-        left = (session.close - session.open).total_seconds() - start
-        then, path = "nothing is tried in less, and nothing after the close", (*entry.path, "for")
-        yield Number(
-            path=path, name="for", value=entry.lasts, low=5.0, high=max(left, _FIVE_MINUTES), words=duration, then=then
-        )
-
-
-def _every(look: LintContext) -> Iterator[Number]:
-    every = look.spec.entry.every
-    if every is None:
-        return
-    longest = max(end - start for start, end in spans_in_seconds(look.spec, look.terms.session))
-    then, path = "it is judged at the start of a window and not again", (*look.spec.entry.path, "every")
-    yield Number(path=path, name="every", value=every, low=1.0, high=longest, words=duration, then=then)
+    yield Number((*order.path, "wait"), order.wait, low, most, duration, then)
