@@ -47,6 +47,12 @@ class Subject(NamedTuple):
     arguments: Hashable = ()
     of: Call | None = None
 
+    @property
+    def given(self) -> Mapping[str, object]:
+        """The arguments by name; none of a difference, and of what is only true or false."""
+        arguments = self.arguments if isinstance(self.arguments, tuple) else ()
+        return dict(pair for pair in arguments if isinstance(pair, tuple))
+
 
 Literal = tuple[Subject, Range]
 Linear = tuple[float, Call | None]
@@ -187,8 +193,7 @@ def _product(operator: str, one: Linear | None, other: Linear | None) -> Linear 
 
 
 def _gain(subject: Subject, passing: Range, terms: LinearTerms) -> Literal:
-    arguments = dict(subject.arguments) if isinstance(subject.arguments, tuple) else {}
-    if subject.measure not in ("profit", "loss", "cost", "value") or arguments.keys() - {"at"}:
+    if subject.measure not in ("profit", "loss", "cost", "value") or subject.given.keys() - {"at"}:
         return subject, passing
     at = subject.arguments
     mirrored = subject.measure in ("loss", "value")
@@ -299,8 +304,7 @@ def measure_of(subject: Subject) -> Measure | None:
 
 def legs_of(subject: Subject) -> frozenset[str]:
     """Return the legs, or the events, that a subject is about; none when it is about no several."""
-    arguments = dict(subject.arguments) if isinstance(subject.arguments, tuple) else {}
-    of = arguments.get("of")
+    of = subject.given.get("of")
     return frozenset(of) if isinstance(of, tuple) else frozenset()
 
 
@@ -310,8 +314,7 @@ def _is_alike(one: Subject, other: Subject) -> bool:
 
 
 def _others(subject: Subject) -> tuple[object, ...]:
-    arguments = subject.arguments if isinstance(subject.arguments, tuple) else ()
-    return tuple(pair for pair in arguments if pair[0] != "of")
+    return tuple(pair for pair in subject.given.items() if pair[0] != "of")
 
 
 def _beside(found: Range, *, below: bool) -> Range:

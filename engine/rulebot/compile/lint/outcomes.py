@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from math import exp, inf, sqrt
+from math import exp, inf
 from typing import NamedTuple
 
 from rulebot.compile.data_needs import calls_of
@@ -13,7 +13,6 @@ from rulebot.compile.lint.example import (
     PLACES,
     ExamplePayoff,
     Sample,
-    SampleLeg,
     ends_together,
     net,
     of_legs,
@@ -39,7 +38,6 @@ from rulebot.compile.plan import (
 )
 from rulebot.compile.problem import Problem
 from rulebot.measure.ranges import ALL, Range, compared, meet, stretch
-from rulebot.model import black
 from rulebot.model.contract import LOT
 from rulebot.model.market import example_level
 from rulebot.model.values import dataclass
@@ -216,13 +214,9 @@ def _measured(call: Call, market: Scenario) -> float | None:
     arguments, sample = dict(call.arguments), market.sample
     dollars = LOT * market.count if call.quantity is Quantity.DOLLARS else 1
     match call.measure:
-        case "credit":
+        case "credit" | "cost" if not arguments.get("of"):
             return market.stake.entry * dollars
-        case "debit":
-            return -market.stake.entry * dollars
-        case "cost" if not arguments.get("of"):
-            return market.stake.entry * dollars
-        case "value" if not arguments.get("of"):
+        case "debit" | "value" if not arguments.get("of"):
             return -market.stake.entry * dollars
         case "max_risk" if market.lost < inf:
             return market.lost * dollars
@@ -281,18 +275,11 @@ def _greek(measure: str, market: Scenario) -> float | None:
     if measure != "net_delta" and not ends_together(market.sample):
         return None
     legs = market.sample.legs.values()
-    one = sum(_of_one(measure, leg) * leg.plan.sign * leg.plan.ratio for leg in legs) * LOT
+    one = net(measure.removeprefix("net_"), legs)
     if measure == "net_delta":
         times = min(max(market.greeks, 1 / _OF_DELTA), _OF_DELTA)
         return (one * times + market.shares) * market.count
     return one * market.greeks * market.count
-
-
-def _of_one(measure: str, leg: SampleLeg) -> float:
-    if measure == "net_delta":
-        return leg.delta
-    found = black.sensitivities(leg.spot, leg.strike, leg.years, leg.move / leg.spot / sqrt(leg.years))
-    return {"net_gamma": found.gamma, "net_theta": found.theta, "net_vega": found.vega}[measure]
 
 
 # --- At which prices an entry is likely
@@ -469,9 +456,7 @@ def _passed(look: LintContext, subject: Subject) -> Range:
 
 
 def _is_whole(subject: Subject) -> bool:
-    if subject.measure not in _MONEY or subject.of is not None or not isinstance(subject.arguments, tuple):
-        return False
-    return not dict(subject.arguments).keys() - {"at"}
+    return subject.measure in _MONEY and subject.of is None and not subject.given.keys() - {"at"}
 
 
 def _known(look: LintContext, stake: ExamplePayoff, *, is_target: bool) -> dict[tuple[str, Quantity], Range]:
@@ -539,13 +524,9 @@ def _distance(look: LintContext, stake: ExamplePayoff, planned: ExitPlan, rule: 
     if planned.armed_by and subject.measure != "give_back":
         return None
     side = 1 if planned.kind.takes_profit else -1
-    less = stake.spread if side < 0 and dict(_arguments(subject)).get("at") == "natural" else 0.0
+    less = stake.spread if side < 0 and subject.given.get("at") == "natural" else 0.0
     distance = _moved(look, stake, paid, subject, edge, side)
     return None if distance is None else distance - less
-
-
-def _arguments(subject: Subject) -> tuple[tuple[str, object], ...]:
-    return subject.arguments if isinstance(subject.arguments, tuple) else ()
 
 
 def _moved(
@@ -573,8 +554,8 @@ def inside_the_spread(look: LintContext) -> Iterator[Problem]:
     stake = look.stake
     if stake is None:
         return
-    part = TIGHT_SHARES if any(leg.is_shares for leg in look.plan.legs) else TIGHT_BOUGHT
-    part = TIGHT_SOLD if stake.is_sold else part
+    bought = TIGHT_SHARES if any(leg.is_shares for leg in look.plan.legs) else TIGHT_BOUGHT
+    part = TIGHT_SOLD if stake.is_sold else bought
     for planned, rule in look.exit_rules():
         distance = _distance(look, stake, planned, rule) if planned.kind.limits_loss else None
         is_trailing = planned.basis == "give_back"
