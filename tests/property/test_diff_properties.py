@@ -13,7 +13,7 @@ from tries import tries
 
 from rulebot.compile.build import check
 from rulebot.review.change.compare import compare, read_document
-from rulebot.review.change.difference import Difference, Status
+from rulebot.review.change.field import Difference, Status
 from rulebot.spec.extends import relative_to
 from rulebot.spec.files import shipped
 from rulebot.spec.load import Loaded

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from tries import tries
 
 from rulebot.compile.build import build_plan
-from rulebot.review.explain import explain_bot
+from rulebot.review.explain import explain_bot, page_of
 from rulebot.review.explanation import document_of, text_of
-from rulebot.review.page import page_of
 from rulebot.spec.files import shipped
 from rulebot.spec.load import load_text
 

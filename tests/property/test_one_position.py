@@ -17,7 +17,7 @@ from street import Known, Street
 from tries import tries
 
 from rulebot.checks.journal.audit import audit
-from rulebot.compile.lifecycle import LIFECYCLE
+from rulebot.compile.plan import LIFECYCLE
 from rulebot.core.handle_event import start_run
 from rulebot.core.session.reloading import changes_between, not_quiet, reload
 from rulebot.model.contract import Underlying, product

@@ -21,7 +21,7 @@ from rulebot.cli.main import main
 from rulebot.doctor.account_checks import EMPTY, account
 from rulebot.doctor.examine import DoctorOptions, connected, examine
 from rulebot.doctor.market_checks import Finding, Group, Level, exit_code
-from rulebot.doctor.probe.cases import CASES, Probe, Tape
+from rulebot.doctor.probe import CASES, Probe, Tape
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import World
 from rulebot.model.errors import InvariantError

@@ -10,10 +10,10 @@ from typing import Any
 
 from rulebot.live.daily_jobs import BEFORE
 from rulebot.model.cause import Shut
+from rulebot.model.loss_bound import ASSIGNED, DELIVERING
 from rulebot.model.money import signed_dollars
 from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, FLATTENED, LIQUIDATED, end_of_row
 from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, session_after, session_from
-from rulebot.model.share_coverage import ASSIGNED, DELIVERING
 from rulebot.model.text import one_line, price
 from rulebot.model.values import dataclass
 from rulebot.narrate.happenings import asked_words

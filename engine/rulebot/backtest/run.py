@@ -28,16 +28,15 @@ from rulebot.backtest.simulated_broker import SimulatedBroker, WorkingOrder, ave
 from rulebot.backtest.simulation import BEFORE_OPEN, CASH, BacktestSimulation, SimulatedDay
 from rulebot.calendars.calendars import event_digests, load_calendar
 from rulebot.core.program import Program
-from rulebot.documents.load_bots import LoadedBots, compile_text
-from rulebot.documents.reload_specs import told_limits, told_sources, told_specs
+from rulebot.documents.load_bots import LoadedBots, compile_text, told_limits, told_sources, told_specs
 from rulebot.model.collector import seldom_collected
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.errors import InvariantError, MisuseError, StoreError
 from rulebot.model.facts import EventCalendar
+from rulebot.model.loss_bound import DELIVERING, shares_delivered
 from rulebot.model.money import ZERO
 from rulebot.model.order import OrderStatus
 from rulebot.model.session import Session, at_exchange_time, session_from, session_on, sessions_before
-from rulebot.model.share_coverage import DELIVERING, shares_delivered
 from rulebot.model.values import dataclass
 from rulebot.process.processes import TRIED, code_digest, is_sooner, release, several
 from rulebot.record.record import Json, Kind, Record

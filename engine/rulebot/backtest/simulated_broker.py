@@ -32,6 +32,7 @@ from rulebot.model.event import (
     PositionReport,
 )
 from rulebot.model.facts import Account, Grids
+from rulebot.model.loss_bound import delivers, shares_covering, shares_delivered, without_covered_calls
 from rulebot.model.market import Board, middle
 from rulebot.model.money import CENT, ZERO
 from rulebot.model.order import (
@@ -48,7 +49,6 @@ from rulebot.model.order import (
 )
 from rulebot.model.payoff import Part, Way, by_expiry, intrinsic, worst_case
 from rulebot.model.session import Session
-from rulebot.model.share_coverage import delivers, shares_covering, shares_delivered, without_covered_calls
 from rulebot.order.price import NONE_TOLD, NetQuote, at_market, net_quote, order_parts
 from rulebot.order.price import Part as OrderPart
 

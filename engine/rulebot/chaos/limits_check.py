@@ -24,8 +24,7 @@ from rulebot.core.program import BUILT_IN, AccountLimits, CompiledBot, closing_t
 from rulebot.core.queries.close_plan import CLOSING, legs_to_close
 from rulebot.core.queries.lost_cover import CLOSED_AFTER, without_cover
 from rulebot.core.queries.protection import GUARDING, guarded
-from rulebot.documents.load_bots import LoadedBots
-from rulebot.documents.reload_specs import told_limits
+from rulebot.documents.load_bots import LoadedBots, told_limits
 from rulebot.model.cause import Halt
 from rulebot.model.money import ZERO, dollars
 from rulebot.model.order import Order, OrderStatus, Purpose

@@ -14,8 +14,7 @@ from pathlib import Path
 from random import Random
 
 from rulebot.core.program import CompiledBot
-from rulebot.documents.load_bots import LoadedBots, SpecSources
-from rulebot.documents.reload_specs import reread, told_limits
+from rulebot.documents.load_bots import LoadedBots, SpecSources, reread, told_limits
 from rulebot.live.reload import Reloader
 from rulebot.model.errors import RulebotError
 from rulebot.model.event import OperatorRequest, Request

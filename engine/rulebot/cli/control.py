@@ -207,7 +207,7 @@ def reload(store: Place | None) -> None:
     runs.
     """
     from rulebot.core.session.reloading import changes_between
-    from rulebot.documents.reload_specs import TAKEN_BACK, digests_of, left_out_words, limit_words, told_limits
+    from rulebot.documents.load_bots import TAKEN_BACK, digests_of, left_out_words, limit_words, told_limits
     from rulebot.model.event import Request
     from rulebot.operator_requests.requests import post
     from rulebot.spec.diagnostic import headline
@@ -235,8 +235,7 @@ def reload(store: Place | None) -> None:
 def _reread(found: Place) -> "tuple[StoredRun, LoadedBots]":
     """Return the run of the engine of a store, and its files as they are now. Raises: StoreError; Exit for problems."""
     from rulebot.cli.validate import show_problems
-    from rulebot.documents.load_bots import ProblemsError
-    from rulebot.documents.reload_specs import kept_in, reread, sources_of
+    from rulebot.documents.load_bots import ProblemsError, kept_in, reread, sources_of
     from rulebot.model.errors import StoreError
     from rulebot.store.queries import StoreReader
     from rulebot.store.registry import is_in_use

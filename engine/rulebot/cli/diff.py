@@ -19,7 +19,7 @@ from rulebot.model.text import counted
 if TYPE_CHECKING:
     from rulebot.compare.git_revisions import Text
     from rulebot.review.change.behaviour import Days
-    from rulebot.review.change.difference import Difference
+    from rulebot.review.change.field import Difference
     from rulebot.spec.load import Loaded
 
     Tries = Callable[[str, Sequence[Text]], tuple[Sequence[Days], Sequence[str]]]
@@ -191,7 +191,7 @@ def _with_days(
 ) -> "Difference":
     """Return a difference with what the two texts, or the one there is, did on days; a bot that stays has none."""
     from rulebot.review.change.behaviour import behaviour_lines, flaw_lines, without_it
-    from rulebot.review.change.difference import Status
+    from rulebot.review.change.field import Status
 
     if found.kind != "bot" or found.status is Status.SAME:
         return found
@@ -248,7 +248,7 @@ def _shown(found: "Sequence[Difference]", form: str) -> str:
 
 def _exit(found: "Sequence[Difference]", most: float | None) -> None:
     from rulebot.model.text import percent
-    from rulebot.review.change.difference import Status
+    from rulebot.review.change.field import Status
 
     if most is not None and (grown := [each for each in found if each.growth > most]):
         for each in grown:
@@ -261,7 +261,7 @@ def _exit(found: "Sequence[Difference]", most: float | None) -> None:
 def _grown(found: "Difference") -> str:
     """Return by how much the worst case grew, to a tenth of a percent and never less than it did."""
     from rulebot.model.text import percent
-    from rulebot.review.change.difference import Status
+    from rulebot.review.change.field import Status
 
     if math.isinf(found.growth):
         return "from nothing: the bot is new" if found.status is Status.ADDED else "without a bound"

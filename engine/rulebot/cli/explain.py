@@ -118,8 +118,7 @@ def _print_resolved(what: tuple[str, ...]) -> None:
 
 def _targets(what: tuple[str, ...]) -> "Iterator[Explanation | Path]":
     """Yield the page of every word and the files of everything else; a file that is called like a word is a file."""
-    from rulebot.review.code_pages import page_of
-    from rulebot.review.word_pages import word_page
+    from rulebot.review.word_pages import page_of, word_page
     from rulebot.spec.files import NoSuchFiles, find_files
 
     for each in what:
@@ -203,7 +202,7 @@ def _draw(found: "list[Explanation]", diagram: str) -> None:
 
 def _write(found: "list[Explanation]", page: Path) -> None:
     from rulebot.model.errors import StoreError
-    from rulebot.review.page import page_of
+    from rulebot.review.explain import page_of
     from rulebot.spec.files import write_whole
 
     try:

@@ -162,8 +162,7 @@ def run_with(options: dict[str, Any], page: "EmbeddedPage | None" = None) -> Non
     if options["sim"] and options.get("gateway_port") is not None:
         options["address"] = f"127.0.0.1:{options['gateway_port']}"
     from rulebot.cli.validate import parse_settings, show_problems
-    from rulebot.documents.load_bots import NO_BOTS, ProblemsError, load_desk
-    from rulebot.documents.reload_specs import is_named, parameters_of
+    from rulebot.documents.load_bots import NO_BOTS, ProblemsError, is_named, load_desk, parameters_of
     from rulebot.process.service import Heartbeat, Systemd
     from rulebot.replay.recordings import tapes_of
     from rulebot.store.place import data_folder, hook_secret
@@ -208,8 +207,7 @@ def _desk_of_run(
     overrides: Mapping[str, str],
 ) -> "LoadedBots":
     """Return the bots that a run enters with: without those of specs that are gone, with edits kept in its store."""
-    from rulebot.documents.load_bots import NO_BOTS, check_live_data, check_overrides
-    from rulebot.documents.reload_specs import with_kept
+    from rulebot.documents.load_bots import NO_BOTS, check_live_data, check_overrides, with_kept
     from rulebot.live.environments import check_sim_symbols
     from rulebot.live.start import without_removed
 

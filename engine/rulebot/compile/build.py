@@ -17,12 +17,12 @@ from rulebot.compile.exits import (
     late_problems,
 )
 from rulebot.compile.expression import number_of_name
-from rulebot.compile.lifecycle import LIFECYCLE, sound
 from rulebot.compile.lint.lint import conflicting_bots, lint, unaccepted
 from rulebot.compile.lint.lint_context import LintEnvironment
 from rulebot.compile.orders import bare_calls, growth_problems, order_problems, size_problems
 from rulebot.compile.per_leg_exits import alone_problems
 from rulebot.compile.plan import (
+    LIFECYCLE,
     AllOf,
     AnyOf,
     Call,
@@ -41,6 +41,7 @@ from rulebot.compile.plan import (
     RollPlan,
     Rule,
     Truth,
+    sound,
 )
 from rulebot.compile.problem import Fault, Problem, did_you_mean
 from rulebot.compile.rolling import roll_problems

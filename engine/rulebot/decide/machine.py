@@ -1,6 +1,6 @@
 """The position lifecycle, enforced by `transitions`.
 
-The table is checked when the plan is built (`compile/lifecycle.py`); here a move that it does not list is our own error
+The table is checked when the plan is built (`compile/plan.py`); here a move that it does not list is our own error
 and stops everything. No guards and no callbacks: whether to move is decided before, by pure functions.
 """
 

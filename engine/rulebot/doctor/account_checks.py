@@ -10,8 +10,7 @@ from pathlib import Path
 from rulebot.adapters.ib.handshake import Greeting
 from rulebot.core.program import CompiledBot
 from rulebot.doctor.market_checks import Finding, Group, Level, fault, fine, outage, unchecked, warning
-from rulebot.documents.load_bots import LoadedBots, ProblemsError, check_overrides, load_desk
-from rulebot.documents.reload_specs import is_named, with_kept
+from rulebot.documents.load_bots import LoadedBots, ProblemsError, check_overrides, is_named, load_desk, with_kept
 from rulebot.model.errors import RulebotError, SpecError, StoreError
 from rulebot.model.money import BUILT_IN_WORDS
 from rulebot.model.text import counted

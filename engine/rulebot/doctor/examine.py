@@ -43,9 +43,8 @@ from rulebot.doctor.market_checks import (
     unchecked,
     warning,
 )
-from rulebot.doctor.probe.probe import USUAL, probed
-from rulebot.documents.load_bots import LoadedBots
-from rulebot.documents.reload_specs import is_named
+from rulebot.doctor.probe import USUAL, probed
+from rulebot.documents.load_bots import LoadedBots, is_named
 from rulebot.live.environments import SimSettings, WantedWorld, World, attached, simulated
 from rulebot.model.errors import BrokerError, RulebotError, StoreError
 from rulebot.model.facts import EventCalendar

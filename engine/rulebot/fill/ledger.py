@@ -6,12 +6,11 @@ from typing import NamedTuple
 
 from rulebot.model.contract import LOT, Option, Settlement, product
 from rulebot.model.event import ExecutionReport
-from rulebot.model.loss_bound import loss_bound
+from rulebot.model.loss_bound import ASSIGNED, DELIVERING, loss_bound, shares_delivered, shares_profit
 from rulebot.model.money import CENT, ZERO
 from rulebot.model.order import Order, is_synthetic
 from rulebot.model.payoff import intrinsic
 from rulebot.model.position import Position, PositionLeg
-from rulebot.model.share_coverage import ASSIGNED, DELIVERING, shares_delivered, shares_profit
 from rulebot.model.values import dataclass, replace
 from rulebot.record.record import BUYS_BACK, DEALT_AT, MULTIPLIER, Json
 

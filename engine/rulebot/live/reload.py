@@ -23,8 +23,11 @@ from rulebot.core.session.reloading import (
     reload,
     told_changes,
 )
-from rulebot.documents.load_bots import LoadedBots, SpecText, check_live_data, check_overrides
-from rulebot.documents.reload_specs import (
+from rulebot.documents.load_bots import (
+    LoadedBots,
+    SpecText,
+    check_live_data,
+    check_overrides,
     left_out_words,
     limit_words,
     refuse_flagged,

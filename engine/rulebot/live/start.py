@@ -23,8 +23,7 @@ from rulebot.adapters.clock import WallClock
 from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.calendars.calendars import load_calendar
 from rulebot.core.state.state import State
-from rulebot.documents.load_bots import LoadedBots, compile_text
-from rulebot.documents.reload_specs import sources_of, told_limits, told_sources, told_specs
+from rulebot.documents.load_bots import LoadedBots, compile_text, sources_of, told_limits, told_sources, told_specs
 from rulebot.live.daily_jobs import AFTER_CLOSE, AfterClose
 from rulebot.live.environments import World
 from rulebot.live.loop import INBOX_EVERY, RESTS, STOPPED, Loop

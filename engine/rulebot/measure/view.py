@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from rulebot.model.contract import Option, Right
 from rulebot.model.facts import Facts
+from rulebot.model.loss_bound import ShareHolding
 from rulebot.model.market import Board, level_of
 from rulebot.model.session import Session
-from rulebot.model.share_coverage import ShareHolding
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 

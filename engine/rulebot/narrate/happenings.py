@@ -10,10 +10,10 @@ from typing import Any
 from rulebot.core.queries.orders import RESTING
 from rulebot.core.session.reloading import BotChange
 from rulebot.core.state.state import State
+from rulebot.model.loss_bound import DELIVERING
 from rulebot.model.money import dollars, signed_dollars
 from rulebot.model.order import Order, Purpose
 from rulebot.model.position import Position
-from rulebot.model.share_coverage import DELIVERING
 from rulebot.model.text import one_line
 from rulebot.model.values import dataclass
 from rulebot.narrate.periods import DRIFT, compared_words, unexplained

@@ -18,11 +18,11 @@ from rulebot.fill.exit_level import level_net, open_value
 from rulebot.measure.verdict import NotOpen
 from rulebot.measure.view import LegView
 from rulebot.model.contract import LOT, SHARES, Option, Right, Strike, share, strike_of, structure_text
+from rulebot.model.loss_bound import DELIVERING, shares_delivered
 from rulebot.model.market import Board
 from rulebot.model.order import Order, OrderType, Purpose
 from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position, PositionLeg
 from rulebot.model.session import DayTime, Session
-from rulebot.model.share_coverage import DELIVERING, shares_delivered
 from rulebot.model.text import minute, price
 from rulebot.model.values import dataclass
 from rulebot.narrate.trades import (

@@ -2,7 +2,7 @@
 
 It is the link of a run, and its feed. Events go through `turn` under a program without bots, so that facts, account
 and holdings are known as an engine knows them; commands that a turn may ask for are dropped. The broker's port is in
-nobody's hands but a probe's (`doctor/probe/asking.py`), which is asked for by name.
+nobody's hands but a probe's (`doctor/probe.py`), which is asked for by name.
 """
 
 import asyncio

@@ -14,10 +14,10 @@ from rulebot.core.state.state import OperatorState
 from rulebot.decide.entry_window import BotDay
 from rulebot.documents.load_bots import SpecText
 from rulebot.model.cause import Halt
+from rulebot.model.loss_bound import counting_shares
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position
 from rulebot.model.session import CLOSED, Session, exchange_date, session_on
-from rulebot.model.share_coverage import counting_shares
 from rulebot.record.codec import decode
 from rulebot.record.record import BY_HAND, HOURS, NEAREST, Kind, Record
 from rulebot.recovery.operator_state import after_record

@@ -11,11 +11,11 @@ from decimal import Decimal
 from typing import Any
 
 from rulebot.model.contract import Option
+from rulebot.model.loss_bound import DELIVERING, shares_profit
 from rulebot.model.money import CENT, ZERO
 from rulebot.model.order import Purpose, is_synthetic
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import exchange_date, session_after
-from rulebot.model.share_coverage import DELIVERING, shares_profit
 from rulebot.model.values import dataclass, replace
 from rulebot.record.codec import utc_time
 from rulebot.record.record import TAKEN_BACK, Kind, Record

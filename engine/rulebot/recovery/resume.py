@@ -42,6 +42,7 @@ from rulebot.model.collector import seldom_collected
 from rulebot.model.contract import LOT, SHARES_NAME, Option
 from rulebot.model.event import ExecutionReport
 from rulebot.model.facts import EventCalendar, Facts
+from rulebot.model.loss_bound import counting_shares
 from rulebot.model.market import Board
 from rulebot.model.money import ZERO, TickRule
 from rulebot.model.order import Order, Purpose
@@ -56,7 +57,6 @@ from rulebot.model.session import (
     session_before,
     session_from,
 )
-from rulebot.model.share_coverage import counting_shares
 from rulebot.model.values import dataclass
 from rulebot.record.codec import decode, utc_time
 from rulebot.record.record import (

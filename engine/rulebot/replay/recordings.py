@@ -16,8 +16,7 @@ from rulebot.adapters.recorded.recording import STATE, Recording, RequestsExchan
 from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.core.program import Program
 from rulebot.core.state.state import State
-from rulebot.documents.load_bots import LoadedBots, SpecText, account_of, compile_text
-from rulebot.documents.reload_specs import told_desk, told_text
+from rulebot.documents.load_bots import LoadedBots, SpecText, account_of, compile_text, told_desk, told_text
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.facts import EventCalendar
 from rulebot.model.market import Board

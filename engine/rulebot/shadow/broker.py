@@ -18,6 +18,7 @@ from rulebot.fill.ledger import leg_of
 from rulebot.model.commission import fill_commission
 from rulebot.model.contract import Contract, Option, Underlying, strike_of, structure_text
 from rulebot.model.event import BrokerStatus, CommissionReport, Event
+from rulebot.model.loss_bound import DELIVERING, delivers, shares_delivered
 from rulebot.model.order import (
     AskMargin,
     Cancel,
@@ -33,7 +34,6 @@ from rulebot.model.order import (
 )
 from rulebot.model.position import Position
 from rulebot.model.session import Session, exchange_date, session_before
-from rulebot.model.share_coverage import DELIVERING, delivers, shares_delivered
 from rulebot.model.text import signed_price
 from rulebot.model.values import dataclass
 from rulebot.narrate.positions import order_price

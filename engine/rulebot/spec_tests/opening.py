@@ -21,12 +21,11 @@ from rulebot.model.commission import fill_commission
 from rulebot.model.contract import LOT, Contract, Option, listed, share
 from rulebot.model.errors import SpecError
 from rulebot.model.facts import Facts
-from rulebot.model.loss_bound import loss_bound, most_commissions
+from rulebot.model.loss_bound import ShareHolding, loss_bound, most_commissions, uncovered_calls
 from rulebot.model.market import Board
 from rulebot.model.money import CENT, ZERO
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import Session, session_on
-from rulebot.model.share_coverage import ShareHolding, uncovered_calls
 from rulebot.spec.nouns import DteRule, Expiry
 from rulebot.spec.spec_test_nouns import Opening
 from rulebot.spec_tests.market import Market

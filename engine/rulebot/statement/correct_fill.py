@@ -20,6 +20,7 @@ from rulebot.model.contract import Option
 from rulebot.model.errors import InvariantError, MisuseError
 from rulebot.model.event import CommissionReport, EndingCorrected, Event, ExecutionReport, GonePriced
 from rulebot.model.facts import EventCalendar
+from rulebot.model.loss_bound import DELIVERING
 from rulebot.model.market import Board
 from rulebot.model.order import (
     Order,
@@ -32,7 +33,6 @@ from rulebot.model.order import (
 )
 from rulebot.model.position import MissingLeg, Position, PositionLeg
 from rulebot.model.session import exchange_date, session_from
-from rulebot.model.share_coverage import DELIVERING
 from rulebot.model.text import counted
 from rulebot.model.values import replace
 from rulebot.record.books import HOW, base_of

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from rulebot.core.queries.entry_blocks import PREFIX
 from rulebot.model.contract import Option, Right
+from rulebot.model.loss_bound import DELIVERING
 from rulebot.model.money import CENT, ZERO
-from rulebot.model.share_coverage import DELIVERING
 from rulebot.model.values import dataclass
 from rulebot.record.books import BookedFill, LegEnding, base_of
 from rulebot.record.record import Kind

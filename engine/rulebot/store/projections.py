@@ -31,9 +31,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DatabaseError
 
+from rulebot.model.loss_bound import counting_shares
 from rulebot.model.order import Order, OrderStatus
 from rulebot.model.position import Position
-from rulebot.model.share_coverage import counting_shares
 from rulebot.record.codec import decode, utc_time
 from rulebot.record.record import Kind, Record
 from rulebot.store.dialect import dialect_of, members

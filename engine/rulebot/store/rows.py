@@ -15,7 +15,7 @@ from typing import Any
 
 from rulebot.model.cause import MessageMeaning
 from rulebot.model.contract import LOT, SHARES
-from rulebot.model.loss_bound import max_loss
+from rulebot.model.loss_bound import SETTLED, max_loss
 from rulebot.model.order import Order, is_synthetic
 from rulebot.model.position import (
     BY_A_PERSON,
@@ -27,7 +27,6 @@ from rulebot.model.position import (
     is_target_missed,
     kept_of,
 )
-from rulebot.model.share_coverage import SETTLED
 from rulebot.model.values import dataclass
 from rulebot.record.codec import encode, json_text, utc_time
 from rulebot.record.record import Json, Record

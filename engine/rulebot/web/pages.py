@@ -21,7 +21,7 @@ from rulebot.adapters.clock import WallClock
 from rulebot.chart.chart import chart_of_day
 from rulebot.chart.svg import chart_svg, mark_words
 from rulebot.compile.build import build_plan
-from rulebot.documents.reload_specs import kept_in
+from rulebot.documents.load_bots import kept_in
 from rulebot.drawing import Panel, frame, rect, style
 from rulebot.model.errors import StoreError
 from rulebot.model.money import cents, dollars, short_dollars

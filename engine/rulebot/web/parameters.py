@@ -15,7 +15,7 @@ from typing import Any
 from fastapi import HTTPException
 
 from rulebot.compile.build import build_plan
-from rulebot.documents.reload_specs import kept_in, with_values
+from rulebot.documents.load_bots import kept_in, with_values
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
 from rulebot.model.values import dataclass

@@ -21,8 +21,7 @@ from plain_specs import random_spec
 from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.chaos.limits_check import ChaosResult, entries_and_refusals
-from rulebot.documents.load_bots import LoadedBots, load_desk
-from rulebot.documents.reload_specs import told_limits
+from rulebot.documents.load_bots import LoadedBots, load_desk, told_limits
 from rulebot.model.contract import Contract, Option
 from rulebot.record.record import Kind, Record
 from rulebot.sweep.evaluate import run_variants

@@ -10,8 +10,7 @@ from hand_desk import text_of
 from store_day import at
 
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import SpecSources
-from rulebot.documents.reload_specs import reread, told_sources
+from rulebot.documents.load_bots import SpecSources, reread, told_sources
 from rulebot.promotion.promotion import Promotion
 from rulebot.promotion.sessions import Figures
 from rulebot.record.codec import encode

@@ -10,8 +10,7 @@ from hand_desk import text_of
 from store_day import at, entity, position
 
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import load_desk
-from rulebot.documents.reload_specs import reread, told_limits, told_sources, told_specs
+from rulebot.documents.load_bots import load_desk, reread, told_limits, told_sources, told_specs
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.journal import SqlJournal
 from rulebot.store.registry import open_store

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rulebot.cli.main import main
-from rulebot.compile.lifecycle import LIFECYCLE
+from rulebot.compile.plan import LIFECYCLE
 from rulebot.spec.files import shipped
 from rulebot.spec_tests.coverage import CHAOS, WALKS, TestCoverage
 

@@ -8,8 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import load_desk
-from rulebot.documents.reload_specs import told_specs
+from rulebot.documents.load_bots import load_desk, told_specs
 from rulebot.model.event import HookCame
 from rulebot.operator_requests.requests import RequestInbox
 from rulebot.record.record import Kind, Record

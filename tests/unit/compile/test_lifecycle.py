@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 
 from rulebot.compile.build import build_plan
-from rulebot.compile.lifecycle import LIFECYCLE, ROWS, faults_of, sound
-from rulebot.compile.plan import Row
+from rulebot.compile.plan import LIFECYCLE, ROWS, Row, faults_of, sound
 from rulebot.model.errors import InvariantError
 from rulebot.spec.files import shipped
 from rulebot.spec.load import load_document

@@ -10,8 +10,8 @@ from rulebot.core.gate.covered_calls import most_within
 from rulebot.core.program import AccountLimits
 from rulebot.model.contract import Underlying, share
 from rulebot.model.event import PositionReport
+from rulebot.model.loss_bound import ShareHolding
 from rulebot.model.order import OrderStatus
-from rulebot.model.share_coverage import ShareHolding
 from rulebot.record.record import Kind
 from rulebot.spec.nouns import Amount, Unit
 

@@ -7,9 +7,8 @@ from decimal import Decimal
 import pytest
 from hand_desk import DAY, HALF_DAY, bot_of, clock, text_of
 
-from rulebot.compile.lifecycle import LIFECYCLE
 from rulebot.compile.lint.lint_context import window_words
-from rulebot.compile.plan import DayBounds
+from rulebot.compile.plan import LIFECYCLE, DayBounds
 from rulebot.decide.entry_window import BotDay, Opportunity, opportunity
 from rulebot.decide.limits import Cap, DayTrades, PreTradeCheck, refusal
 from rulebot.decide.machine import can, next_state

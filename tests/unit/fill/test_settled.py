@@ -7,9 +7,9 @@ import pytest
 
 from rulebot.fill.ledger import assigned, delivered, priced, settled, unsettled
 from rulebot.model.contract import Option, Right, share
+from rulebot.model.loss_bound import counting_shares
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position, PositionLeg
-from rulebot.model.share_coverage import counting_shares
 from rulebot.model.values import replace
 from rulebot.narrate.positions import exit_text
 

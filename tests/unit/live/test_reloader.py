@@ -15,8 +15,15 @@ from hand_desk import Desk as HandDesk
 
 from rulebot.core.handle_event import handle_event
 from rulebot.core.program import Program
-from rulebot.documents.load_bots import SpecSources, load_desk
-from rulebot.documents.reload_specs import limit_words, reread, sources_of, told_limits, told_sources
+from rulebot.documents.load_bots import (
+    SpecSources,
+    limit_words,
+    load_desk,
+    reread,
+    sources_of,
+    told_limits,
+    told_sources,
+)
 from rulebot.live.loop import Loop
 from rulebot.live.reload import ASK_AGAIN, WAITS_LONG, LiveRun, Reloader, refuse_account
 from rulebot.model.errors import BrokerError, MisuseError, RulebotError, SpecError, StoreError, UnavailableError

@@ -6,14 +6,14 @@ from decimal import Decimal
 import pytest
 
 from rulebot.model.contract import Option, Right
-from rulebot.model.payoff import Holding, worst_case
-from rulebot.model.share_coverage import (
+from rulebot.model.loss_bound import (
     covered_parts,
     needed_by_hand,
     shares_covering,
     uncovered_calls,
     without_covered_calls,
 )
+from rulebot.model.payoff import Holding, worst_case
 
 DAY = date(2026, 11, 18)
 ZERO = Decimal(0)

@@ -5,12 +5,11 @@ from decimal import Decimal
 
 from rulebot.model.commission import estimate, max_commission
 from rulebot.model.contract import LOT, Option, Right, share, strike_of, structure_text
-from rulebot.model.loss_bound import dollars_at_risk
+from rulebot.model.loss_bound import dollars_at_risk, shares_covering
 from rulebot.model.market import LEVEL_AGE, Board, usual_age
 from rulebot.model.money import ZERO
 from rulebot.model.payoff import intrinsic, least_payoff, worst_case
 from rulebot.model.position import PositionLeg
-from rulebot.model.share_coverage import shares_covering
 from rulebot.order.price import Part, price_band, ticks_of
 from rulebot.spec.nouns import Amount, Unit
 

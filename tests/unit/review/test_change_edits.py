@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.review.change.difference import Difference, Kind, Status
+from rulebot.review.change.field import Difference, Kind, Status
 from rulebot.review.change.text import text_of
 from tests.unit.compile.document import CONDOR
 from tests.unit.review.test_change_marks import BREACH, PUT, STOP, change_at, compared, edited

@@ -5,8 +5,7 @@ from functools import lru_cache
 import pytest
 
 from rulebot.review.change.compare import compare_bots
-from rulebot.review.change.difference import Change, Difference
-from rulebot.review.change.field import Bot
+from rulebot.review.change.field import Bot, Change, Difference
 from rulebot.spec.load import load_text
 from tests.unit.compile.document import CONDOR
 

@@ -1,6 +1,6 @@
 """A choice of structures and a universe of symbols: in words, and what an edit of them means."""
 
-from rulebot.review.change.difference import Kind
+from rulebot.review.change.field import Kind
 from tests.unit.review.test_change_marks import change_at, compared
 from tests.unit.review.test_sections import told
 

@@ -13,7 +13,7 @@ from rulebot.compile.build import check, check_together
 from rulebot.compile.lint.lint_context import LintEnvironment
 from rulebot.model.economic_calendar import calendar_ends
 from rulebot.model.session import half_days
-from rulebot.review.code_pages import CODES, Page, document, page_of, pages
+from rulebot.review.word_pages import CODES, Page, code_pages_document, page_of, pages
 from rulebot.spec.diagnostic import Diagnostic, not_accepted
 from rulebot.spec.load import Loaded, load
 from rulebot.spec.yaml import read_source
@@ -139,5 +139,5 @@ def test_what_is_no_code_has_no_page() -> None:
 
 
 def test_the_document_is_made_of_the_pages() -> None:
-    """Make it anew: python -c 'from rulebot.review.code_pages import document; print(document(), end="")'."""
-    assert (ROOT / "docs" / "diagnostics.md").read_text(encoding="utf-8") == document()
+    """Make it anew: python -c 'from rulebot.review.word_pages import document; print(document(), end="")'."""
+    assert (ROOT / "docs" / "diagnostics.md").read_text(encoding="utf-8") == code_pages_document()

@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 
-from rulebot.compile.lifecycle import LIFECYCLE
+from rulebot.compile.plan import LIFECYCLE
 from rulebot.compile.timing import _OUTCOMES, WEEK_DAYS
 from rulebot.compile.units import FUNCTIONS as EXPRESSION_FUNCTIONS
 from rulebot.measures.registry import VOCABULARY

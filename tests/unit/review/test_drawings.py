@@ -9,13 +9,11 @@ from xml.etree import ElementTree
 import pytest
 
 from rulebot.compile.build import build_plan
-from rulebot.compile.lifecycle import LIFECYCLE
-from rulebot.compile.plan import Lifecycle, Row
+from rulebot.compile.plan import LIFECYCLE, Lifecycle, Row
 from rulebot.review.account import explain_account
 from rulebot.review.entry import explain_universe
-from rulebot.review.explain import explain_bot
+from rulebot.review.explain import explain_bot, page_of
 from rulebot.review.explanation import Explanation
-from rulebot.review.page import page_of
 from rulebot.review.payoff import Payoff, payoff_svg
 from rulebot.review.states import TRIGGERS, mermaid, state_svg, text_diagram
 from rulebot.review.word_pages import word_page

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.documents.load_bots import compile_text, load_desk
-from rulebot.documents.reload_specs import reread
+from rulebot.documents.load_bots import compile_text, load_desk, reread
 from rulebot.spec.layout import formatted
 from rulebot.spec.load import Loaded, governing_text, load_document, load_text, resolved_text
 from rulebot.spec.source import MAX_BYTES, Kind

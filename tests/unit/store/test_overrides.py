@@ -11,8 +11,16 @@ from test_reloader import Engine, forget_listings, played
 
 from rulebot.cli.main import main
 from rulebot.doctor.account_checks import found_desk, with_set
-from rulebot.documents.load_bots import check_overrides, load_desk
-from rulebot.documents.reload_specs import kept_in, parameters_of, told_sources, told_specs, with_kept, with_values
+from rulebot.documents.load_bots import (
+    check_overrides,
+    kept_in,
+    load_desk,
+    parameters_of,
+    told_sources,
+    told_specs,
+    with_kept,
+    with_values,
+)
 from rulebot.model.errors import MisuseError
 from rulebot.model.event import OperatorRequest, Request
 from rulebot.record.record import Kind, Record

@@ -11,8 +11,7 @@ from scan_rows import row, scan_of
 from store_day import at, small_day
 from web_client import TOKEN, Client
 
-from rulebot.documents.load_bots import load_desk
-from rulebot.documents.reload_specs import told_specs
+from rulebot.documents.load_bots import load_desk, told_specs
 from rulebot.model.event import OperatorRequest, Request
 from rulebot.narrate.positions import ShownLeg
 from rulebot.operator_requests.requests import RequestInbox

@@ -10,8 +10,7 @@ from conftest import served
 from store_day import at
 from web_client import Client
 
-from rulebot.documents.load_bots import load_desk
-from rulebot.documents.reload_specs import told_specs
+from rulebot.documents.load_bots import load_desk, told_specs
 from rulebot.model.event import OperatorRequest, Request
 from rulebot.operator_requests.requests import RequestInbox
 from rulebot.record.record import Kind, Record

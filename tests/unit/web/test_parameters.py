@@ -9,8 +9,7 @@ from conftest import served
 from store_day import at
 from web_client import Answer, Client
 
-from rulebot.documents.load_bots import load_desk
-from rulebot.documents.reload_specs import told_specs
+from rulebot.documents.load_bots import load_desk, told_specs
 from rulebot.record.record import Json, Kind, Record
 from rulebot.spec.files import shipped
 from rulebot.store.journal import SqlJournal

@@ -19,8 +19,7 @@ from store_day import SELLER, at, small_day
 from web_client import TOKEN, Client
 
 from rulebot.core.state.state import OperatorState
-from rulebot.documents.load_bots import load_desk
-from rulebot.documents.reload_specs import told_specs
+from rulebot.documents.load_bots import load_desk, told_specs
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.contract import Contract, Underlying
 from rulebot.model.session import at_exchange_time

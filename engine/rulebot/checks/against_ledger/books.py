@@ -13,10 +13,10 @@ from rulebot.decide.entry_window import BotDay
 from rulebot.fill.ledger import BY_OTHERS
 from rulebot.model.contract import Option
 from rulebot.model.event import Request
+from rulebot.model.loss_bound import DELIVERING, shares_delivered
 from rulebot.model.money import CENT, ZERO
 from rulebot.model.order import Order, is_synthetic
 from rulebot.model.position import Position
-from rulebot.model.share_coverage import DELIVERING, shares_delivered
 from rulebot.record.books import base_of
 from rulebot.record.codec import decode, json_text, line_of
 from rulebot.record.record import Json, Kind, Record

@@ -20,10 +20,10 @@ from rulebot.checks.against_ledger.books import (
 from rulebot.checks.against_ledger.findings import AT_WORK, filled_after_cancel, filled_unasked, told_of
 from rulebot.checks.journal.books import AbandonedOrders
 from rulebot.model.contract import LOT, Option, Right
+from rulebot.model.loss_bound import DELIVERING, shares_covering, shares_delivered
 from rulebot.model.money import ZERO
 from rulebot.model.order import Order, OrderLeg, Purpose
 from rulebot.model.session import exchange_date
-from rulebot.model.share_coverage import DELIVERING, shares_covering, shares_delivered
 from rulebot.record.books import base_of
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from rulebot.checks.journal.books import AbandonedOrders, Entry, Finding, JournalIndex, take
-from rulebot.compile.lifecycle import LIFECYCLE
+from rulebot.compile.plan import LIFECYCLE
 from rulebot.core.program import CompiledBot
 from rulebot.core.state.state import OperatorState, TradingMode
 from rulebot.documents.load_bots import SpecText, compile_text

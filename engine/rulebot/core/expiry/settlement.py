@@ -39,10 +39,10 @@ from rulebot.fill.ledger import (
 from rulebot.measure.series import DAY
 from rulebot.model.contract import Option, Settlement, Underlying, product
 from rulebot.model.event import EndingCorrected
+from rulebot.model.loss_bound import ASSIGNED, DELIVERING, SETTLED
 from rulebot.model.money import ZERO
 from rulebot.model.order import Order
 from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position, PositionLeg
-from rulebot.model.share_coverage import ASSIGNED, DELIVERING, SETTLED
 from rulebot.model.values import replace
 from rulebot.record.record import CLOSING, Kind
 

@@ -20,10 +20,10 @@ from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measures.account import NOT_TOLD
 from rulebot.model.cause import Cause
 from rulebot.model.contract import LOT
+from rulebot.model.loss_bound import ShareHolding, uncovered_calls
 from rulebot.model.money import ZERO
 from rulebot.model.order import Purpose
 from rulebot.model.position import Position
-from rulebot.model.share_coverage import ShareHolding, uncovered_calls
 
 PATIENCE = timedelta(seconds=30)
 """How long shares may be missing before a person is told: assignment may take them before the call is gone."""

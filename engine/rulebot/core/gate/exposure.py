@@ -20,12 +20,18 @@ from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measure.view import Exposure, Greeks, View
 from rulebot.model.commission import max_commission
 from rulebot.model.contract import Option
-from rulebot.model.loss_bound import GroupedLeg, dollars_at_risk, paid, why_unbound
+from rulebot.model.loss_bound import (
+    GroupedLeg,
+    dollars_at_risk,
+    paid,
+    shares_covering,
+    why_unbound,
+    without_covered_calls,
+)
 from rulebot.model.market import OPTION_AGE, QuoteFault, age_problem, quote_fault
 from rulebot.model.money import ZERO
 from rulebot.model.payoff import Holding, Way, cash_for_puts
 from rulebot.model.position import Position, PositionLeg
-from rulebot.model.share_coverage import shares_covering, without_covered_calls
 from rulebot.spec.nouns import PromotionEvidence
 
 _Standing = tuple[str, Sequence[GroupedLeg], list[Way | None]]

@@ -29,10 +29,10 @@ from rulebot.fill.ledger import leg_of
 from rulebot.model.cause import Cause
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.facts import LATE_CASH
+from rulebot.model.loss_bound import ASSIGNED, delivers, shares_delivered
 from rulebot.model.money import CENT, ZERO
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import exchange_date, session_after, session_from
-from rulebot.model.share_coverage import ASSIGNED, delivers, shares_delivered
 from rulebot.model.values import replace
 
 OF_PREMIUM = Decimal("0.25")

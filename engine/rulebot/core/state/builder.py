@@ -22,9 +22,9 @@ from rulebot.measure.view import BotView, LegView, View
 from rulebot.model.cause import Name, Text
 from rulebot.model.contract import Option
 from rulebot.model.facts import Facts
+from rulebot.model.loss_bound import ShareHolding
 from rulebot.model.order import Command, Order, OrderStatus, RequestOpenOrders, Submit
 from rulebot.model.position import Position, PositionLeg
-from rulebot.model.share_coverage import ShareHolding
 from rulebot.model.values import replace
 from rulebot.record.codec import encode
 from rulebot.record.record import BASE, Json, Kind, Record

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 from rulebot.core.state.state import State
 from rulebot.model.contract import Contract, Option, Underlying
+from rulebot.model.loss_bound import ShareHolding, needed_by_hand, shares_covering
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import Session, trades_no_more
-from rulebot.model.share_coverage import ShareHolding, needed_by_hand, shares_covering
 
 
 def account_shares(

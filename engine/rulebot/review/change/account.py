@@ -11,8 +11,7 @@ from rulebot.decide.limits import NET
 from rulebot.measure.words import listed
 from rulebot.model.session import DayTime
 from rulebot.review.account import LIMITS, SHOWN, UNSAID, rule_words
-from rulebot.review.change.difference import Change, Difference, Kind, Status
-from rulebot.review.change.field import Edit, Verdict, reach_of
+from rulebot.review.change.field import Change, Difference, Edit, Kind, Status, Verdict, reach_of
 from rulebot.review.change.legs import UNDERLYING
 from rulebot.review.change.rules import in_one_order, judge_holding
 from rulebot.review.entry import taken_words

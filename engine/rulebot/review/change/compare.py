@@ -10,9 +10,8 @@ from rulebot.measure.words import listed
 from rulebot.model.errors import MisuseError
 from rulebot.model.values import replace
 from rulebot.review.change.account import compare_accounts, compare_universes, lone_account, lone_universe
-from rulebot.review.change.difference import Change, Difference, Kind, Loss, Status
 from rulebot.review.change.entry import open_worst, trade_worst
-from rulebot.review.change.field import ORDER, Bot, Key, Sides, reach_of
+from rulebot.review.change.field import ORDER, Bot, Change, Difference, Key, Kind, Loss, Sides, Status, reach_of
 from rulebot.review.change.match import (
     aligned,
     alternative_names,

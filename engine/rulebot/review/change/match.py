@@ -8,9 +8,8 @@ from typing import Any
 
 from rulebot.compile.plan import ExitPlan
 from rulebot.review.change.account import came_and_went
-from rulebot.review.change.difference import Change, Kind
 from rulebot.review.change.exits import removed_exit
-from rulebot.review.change.field import NOTHING, BotSection, Edit, Sides, Verdict, reach_of
+from rulebot.review.change.field import NOTHING, BotSection, Change, Edit, Kind, Sides, Verdict, reach_of
 from rulebot.review.change.legs import leg_gained, leg_lost
 from rulebot.review.change.rules import ADDED, LISTS, REMOVED, symbols_in
 from rulebot.spec.nouns import Alternative, Condition, ExpressionTest, Group, Leg

@@ -9,8 +9,7 @@ from typing import Any
 from rulebot.model.money import short_dollars
 from rulebot.model.text import counted
 from rulebot.review.change.behaviour import Days, TriedDay
-from rulebot.review.change.difference import Change, Difference, Kind, Loss, Status
-from rulebot.review.change.field import ORDER, REACHES
+from rulebot.review.change.field import ORDER, REACHES, Change, Difference, Kind, Loss, Status
 
 WIDTH = 120
 _MARK, _SIDE = "(!)", 32
