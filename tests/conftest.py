@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from postgres_server import PostgresServer, running_server
 from processor_time import TIMES_VARIABLE, ProcessorTime
 from store_day import small_day
+from warm_processes import warm_processes
 
 from rulebot.store.journal import SqlJournal
 from rulebot.store.place import DATA_VARIABLE, Place
@@ -37,6 +38,8 @@ LOGS = [logging.getLogger(name) for name in ("", "rulebot")]
 LEVELS = [log.level for log in LOGS]
 
 gc.set_threshold(50_000, 20, 20)  # thousands of tests and modules live to the end: looking through them finds nothing
+
+warm_processes()
 
 _program = sys.modules["__main__"]  # pytest, which each process that a test spawns would import again before its work
 _program.__spec__ = None

@@ -13,7 +13,12 @@ import pytest
 from rulebot.checks.against_ledger.books import CheckedDay
 from rulebot.live import environments
 from tests.e2e.findings import problems_of
+from tests.e2e.test_restart import in_loop, new_york, run_until
 from tests.e2e.worlds import run_days, spec_files
+from twsim import RunningGateway
+
+RESTARTED = ("put_lite", "spy_put_seller")
+"""The bots of the day that two engines live through."""
 
 NEEDED = bool(os.environ.get("RULEBOT_NEEDS_BROWSER"))
 """Set where a browser is owed: then its absence is a fault, and no skip."""
@@ -54,6 +59,22 @@ def two_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("two-days")
     run_days(folder, spec_files(["put_lite"]), seed=3, days=2, data_seconds=15, tapes=folder / "s-tapes")
     next(folder.glob("*.db")).rename(folder / "s.db")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def restarted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder with a day of two engines, one until 10:45, with positions open, and one until 13:50.
+
+    Nobody changes it. The store is `s.db`, recorded in `tapes`.
+    """
+    folder = tmp_path_factory.mktemp("restarted")
+
+    async def twice(gateway: RunningGateway, folder: Path) -> None:
+        for stops in (new_york(10, 45), new_york(13, 50)):
+            await run_until(gateway, folder / "s.db", stops, RESTARTED)
+
+    in_loop(twice, folder, seed=3)
     return folder
 
 

@@ -1,12 +1,13 @@
-"""A day of an engine whose computer has a wrong clock: entries and exits come by the broker's time (row 62)."""
+"""A half day of an engine whose computer has a wrong clock: entries and exits come by the broker's time (row 62)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
+from hand_desk import text_of
 
 from rulebot.adapters.ib.broker import ib_world
 from rulebot.adapters.ib.settings import IbSettings
@@ -15,12 +16,28 @@ from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import World
 from rulebot.live.start import Run, RunOptions, execute, open_journal
 from rulebot.model.order import Order, Purpose
+from rulebot.model.session import at_exchange_time
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind
-from tests.e2e.test_restart import new_york
-from tests.e2e.test_short_day import BOT, DAY
 from tests.e2e.worlds import check_replays
 from twsim import GatewaySettings, RunningGateway, start_gateway
+
+HALF_DAY = date(2026, 12, 24)
+"""The session before Christmas closes at 13:00: half the time of a whole day."""
+BOT = text_of(
+    entry='{window: {from: "10:00", to: "11:30"}, per_day: 1}',
+    order="{start: mid, step: 0.05, wait: 10s, tries: 5, then: cancel}",
+    exits="""
+  - time: close - 15m
+    order: market
+""",
+)
+"""Sells a same-day put spread, whatever the market does."""
+
+
+def clock(hour: int, minute: int) -> datetime:
+    """Return a time of the half day."""
+    return at_exchange_time(HALF_DAY, time(hour, minute))
 
 
 class WrongClock:
@@ -28,7 +45,7 @@ class WrongClock:
 
     def __init__(self, gateway: RunningGateway, ahead: Callable[[datetime], float]) -> None:
         self._time = asyncio.get_running_loop().time
-        self._first = datetime.fromtimestamp(gateway.now, new_york(9, 29).tzinfo) - timedelta(seconds=self._time())
+        self._first = datetime.fromtimestamp(gateway.now, UTC) - timedelta(seconds=self._time())
         self._ahead = ahead
 
     def now(self) -> datetime:
@@ -46,7 +63,7 @@ def lived_through(ahead: Callable[[datetime], float], folder: Path) -> tuple[lis
     (folder / "spread.yaml").write_text(BOT)
     desk = load_desk([str(folder / "spread.yaml")], {}, None)
     options = RunOptions(store=folder / "s.db", logs=None, sessions=1, install="", tapes=folder / "tapes")
-    settings = GatewaySettings(first_day=DAY, seed=4, data_seconds=15, lockstep=False, speed=1.0, fence_seconds=1)
+    settings = GatewaySettings(first_day=HALF_DAY, seed=4, data_seconds=15, lockstep=False, speed=1.0, fence_seconds=1)
 
     @asynccontextmanager
     async def world(gateway: RunningGateway) -> AsyncIterator[World]:
@@ -76,7 +93,7 @@ def lived_through(ahead: Callable[[datetime], float], folder: Path) -> tuple[lis
 
 def _steps(at: datetime) -> float:
     """Return a clock that is right, then set forward, then back, then right again."""
-    return 7200.0 if new_york(11, 0) <= at < new_york(13, 0) else -3600.0 if at >= new_york(13, 0) else 0.0
+    return 7200.0 if clock(10, 45) <= at < clock(11, 45) else -3600.0 if at >= clock(11, 45) else 0.0
 
 
 @pytest.mark.parametrize(
@@ -85,11 +102,11 @@ def _steps(at: datetime) -> float:
     ids=["6 h ahead", "set during the day"],
 )
 def test_62_a_day_by_a_wrong_clock(ahead: Callable[[datetime], float], told: str, tmp_path: Path) -> None:
-    """Exits that were due at 15:45 were sent in the morning."""
+    """Exits that were due before the close were sent in the morning."""
     alarms, (entry, leave) = lived_through(ahead, tmp_path)
     assert any(f"this computer's clock is {told} the broker's" in text for text in alarms), alarms
     assert (entry.purpose, leave.purpose) == (Purpose.ENTRY, Purpose.EXIT)
     assert entry.prepared_at is not None
     assert leave.prepared_at is not None
-    assert abs(entry.prepared_at - new_york(10, 0)) < timedelta(seconds=3)
-    assert abs(leave.prepared_at - new_york(15, 45)) < timedelta(seconds=3)
+    assert abs(entry.prepared_at - clock(10, 0)) < timedelta(seconds=3)
+    assert abs(leave.prepared_at - clock(12, 45)) < timedelta(seconds=3)

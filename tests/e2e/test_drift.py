@@ -62,15 +62,9 @@ def test_ci_a_position_of_an_earlier_day_that_ends_is_compared(tmp_path: Path) -
     assert by_fills(second.trades) == second.trades[0].would_make - natural.would_make != 0
 
 
-def test_a_run_that_went_on_after_a_restart_is_compared_from_where_it_stood(tmp_path: Path) -> None:
+def test_a_run_that_went_on_after_a_restart_is_compared_from_where_it_stood(restarted: Path) -> None:
     """The entry is of the first run, its exit of the second. The first ends before the exit does."""
-
-    async def twice(gateway: RunningGateway, folder: Path) -> None:
-        for stops in (new_york(10, 45), new_york(13, 50)):
-            await run_until(gateway, folder / "s.db", stops, ("put_lite", "spy_put_seller"))
-
-    in_loop(twice, tmp_path, seed=3)
-    first, second = days_of(tmp_path / "tapes")
+    first, second = days_of(restarted / "tapes")
     cut, sold = first.trades
     assert [(each.what, each.done[-6:]) for each in (cut, sold)] == [
         (DriftKind.SAME, "; open"),

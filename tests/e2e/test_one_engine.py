@@ -11,7 +11,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from rulebot.cli.main import main
 from rulebot.model.event import Request
 from rulebot.model.order import Purpose
 from rulebot.operator_requests.requests import post
@@ -37,10 +39,10 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def engine(folder: Path, store: Path) -> Iterator["subprocess.Popen[str]"]:
+def engine(folder: Path, store: Path, speed: int = 600) -> Iterator["subprocess.Popen[str]"]:
     """Yield a real engine on a market of its own, at work since the session's open."""
     with subprocess.Popen(
-        command("--sim", "--speed", "600", "--store", str(store)),
+        command("--sim", "--speed", str(speed), "--store", str(store)),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -65,16 +67,10 @@ def end_of(process: "subprocess.Popen[str]") -> str:
 
 def test_a_second_engine_on_the_store_ends_at_once(tmp_path: Path) -> None:
     store = tmp_path / "a.db"
-    with engine(tmp_path, store) as first:
-        second = subprocess.run(
-            command("--sim", "--store", str(store)),
-            capture_output=True,
-            text=True,
-            env=environment(tmp_path),
-            check=False,
-            timeout=SECONDS,
-        )
-        assert second.returncode == 3
+    with engine(tmp_path, store, speed=60) as first:
+        words = ["run", "--paper", "--sim", "--store", str(store), SPEC]
+        second = CliRunner(env={"RULEBOT_DATA": str(tmp_path / "data")}).invoke(main, words)
+        assert second.exit_code == 3, second.output
         assert f"in use by another engine (process {first.pid})" in second.stderr
         assert first.poll() is None
 

@@ -5,12 +5,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 from rulebot.cli.main import main
 from rulebot.promotion.paper import closed_trades, key_of
 from rulebot.promotion.promotion import read_evidence
 from rulebot.promotion.sessions import Figures, figures, judge
+
+pytestmark = pytest.mark.usefixtures("slow_market")
 
 SPEC = """\
 rulebot: 1
@@ -21,7 +24,7 @@ entry: {at: open + 1m, per_day: 1}
 legs:
   expiry: {dte: 0}
   short_put: {sell: put, strike: {delta: 0.45}}
-order: {adaptive: normal, start: mid, wait: 300s, tries: 1, then: cancel}
+order: {adaptive: normal, start: natural, wait: 300s, tries: 1, then: cancel}
 exits:
   - at_expiry: settle
 risk: {undefined_risk: allow, daily_loss: $300}
@@ -96,14 +99,14 @@ def promoted(store: Path) -> Figures:
 
 
 def test_an_assigned_loser_is_no_win(tmp_path: Path) -> None:
-    """`summary` said +$238.90 and 2 of 2 won, `promote` -$507.10 and 1 of 2."""
+    """`summary` counted the premium alone, and two trades won; `promote` counted the shares, and one did."""
     store, output = lived(tmp_path, SPEC, MARKET, 2)
     total = said("summary", "--store", str(store))["all"]
-    assert (round(total["net_pnl"], 2), total["wins"], total["total_trades"]) == (-507.10, 1, 2)
+    assert (round(total["net_pnl"], 2), total["wins"], total["total_trades"]) == (-510.10, 1, 2)
     found = promoted(store)
-    assert (round(found.net, 2), round(found.marked, 2)) == (Decimal("-507.10"), Decimal("-507.10"))
+    assert (round(found.net, 2), round(found.marked, 2)) == (Decimal("-510.10"), Decimal("-510.10"))
     assert found.win_rate == Decimal("0.5")
-    assert "-$507.10" in output
+    assert "-$510.10" in output
 
 
 def test_a_pair_counts_the_shares_of_one_side(tmp_path: Path) -> None:

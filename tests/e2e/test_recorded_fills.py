@@ -1,6 +1,7 @@
 """`rulebot backtest --fills recorded`: recorded orders get the answers of then, others the model's; that is told."""
 
 import json
+import shutil
 from collections.abc import Iterable
 from datetime import date, datetime
 from pathlib import Path
@@ -22,9 +23,8 @@ from rulebot.record.codec import line, record_of
 from rulebot.record.record import Kind, Record
 from rulebot.replay.recordings import beginning, listed
 from rulebot.spec.files import shipped
-from tests.e2e.test_restart import in_loop, new_york, run_until
+from tests.e2e.conftest import RESTARTED
 from tests.e2e.worlds import spec_files
-from twsim import RunningGateway
 
 FIRST, LAST = date(2026, 10, 21), date(2026, 10, 22)
 PUT_LITE = (shipped("specs") / "put_lite.yaml").read_text(encoding="utf-8")
@@ -130,31 +130,25 @@ def test_the_command_tells_it_and_takes_recordings_alone(tapes: Path) -> None:
     assert done.exit_code == 2
 
 
-def test_a_day_of_two_runs_is_one_session(tmp_path: Path) -> None:
+def test_a_day_of_two_runs_is_one_session(restarted: Path, tmp_path: Path) -> None:
     """The engine was started anew while a position was open: each recording counts up to where the next one begins."""
-    specs = ("put_lite", "spy_put_seller")
-
-    async def twice(gateway: RunningGateway, folder: Path) -> None:
-        for stops in (new_york(10, 45), new_york(13, 50)):
-            await run_until(gateway, folder / "a.db", stops, specs)
-
-    in_loop(twice, tmp_path, seed=3, data_seconds=15)
-    parts = [open_recording(each.file) for each in listed(tmp_path / "tapes")]
+    tapes = Path(shutil.copytree(restarted / "tapes", tmp_path / "tapes"))
+    parts = [open_recording(each.file) for each in listed(tapes)]
     assert len(parts) == 2
-    was = wire(tmp_path / "tapes")
+    was = wire(tapes)
     state, program, _ = beginning(parts[0].head, Board())
-    walk = RecordedSimulation(program, RecordingSource(tmp_path / "tapes"), state.market.facts.events, RECORDED, CASH)
+    walk = RecordedSimulation(program, RecordingSource(tapes), state.market.facts.events, RECORDED, CASH)
     (done,) = walk.through(FIRST, FIRST)
     assert [each.text.rpartition(": ")[2] for each in done.findings[1:]] == ["the recording ends"]
     assert {Path(each.file) for each in done.findings[1:]} == {parts[1].files[-1]}
-    early = changed(tmp_path / "tapes", EARLY)
-    (otherwise,) = walked(tmp_path / "tapes", early)[1][1:]
+    early = changed(tapes, EARLY)
+    (otherwise,) = walked(tapes, early)[1][1:]
     assert (otherwise.text[:13], Path(otherwise.file)) == ("from 10:40:00", parts[0].files[-1])
     found = [each for each in done.records if each.at <= was[-1].at]
     assert fills(found) == fills(was)
     assert len(fills(found)) == 5
     assert reasons(found) == reasons(was)
-    words = ["backtest", *spec_files(specs), "--data", f"tapes:{tmp_path / 'tapes'}", "--fills", "recorded"]
+    words = ["backtest", *spec_files(RESTARTED), "--data", f"tapes:{tapes}", "--fills", "recorded"]
     words += ["--store", str(tmp_path / "b.db")]
     assert CliRunner().invoke(main, words).exit_code == 0
     done_again = CliRunner().invoke(main, [*words, "--resume"])

@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,6 @@ from rulebot.store.requests import box_of
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a pty is POSIX's")
 PATIENCE = 30.0
 COMMAND = (sys.executable, "-m", "rulebot.cli.main", "top", "--store")
-FAULTY = """
-import sys
-import rulebot.cli.terminal.top as top
-def fault(self): raise RuntimeError("a fault of ours")
-top.ScreenState.look_again = fault
-top.top.main(["--store", sys.argv[1]], standalone_mode=True)
-"""
 WITHOUT_WEB = """
 import sys
 for name in ("fastapi", "starlette", "pydantic", "uvicorn", "jinja2", "apprise"):
@@ -50,10 +44,63 @@ def store(day_store: Path) -> Path:
     return day_store
 
 
-class Terminal:
-    """A process on a terminal of 80 columns and 24 lines."""
+class WarmTop:
+    """`rulebot top` in a process that has the program imported, with what `Popen` has of a process."""
 
-    def __init__(self, *command: str) -> None:
+    def __init__(self, tty: str, store: str, run: Callable[[str], None]) -> None:
+        self._process = get_context("spawn").Process(target=on_terminal, args=(tty, store, run))
+        self._process.start()
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, seconds: float | None = None) -> int | None:
+        self._process.join(seconds)
+        return self.poll()
+
+    def send_signal(self, number: int) -> None:
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
+def on_terminal(tty: str, store: str, run: Callable[[str], None]) -> None:
+    """Have a terminal of one's own for input and output, as a process that a shell begins on it."""
+    os.setsid()
+    own = os.open(tty, os.O_RDWR)
+    for number in range(3):
+        os.dup2(own, number)
+    sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w")
+    os.environ["TERM"] = "xterm"
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
+    run(store)
+
+
+def top(store: str) -> None:
+    """Run the command."""
+    main(["top", "--store", store])
+
+
+def faulty_top(store: str) -> None:
+    """Run the command with a fault of ours."""
+    from rulebot.cli.terminal import top as command
+
+    def fault(self: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    command.ScreenState.look_again = fault  # type: ignore[method-assign]
+    command.top.main(["--store", store], standalone_mode=True)
+
+
+class Terminal:
+    """A process on a terminal of 80 columns and 24 lines: of a command, or a warm one that runs a function."""
+
+    process: Any
+
+    def __init__(self, *command: str, run: Callable[[str], None] | None = None) -> None:
         import fcntl
         import pty
         import struct
@@ -63,6 +110,9 @@ class Terminal:
         fcntl.ioctl(self._its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self._before = self.settings()
         self.text = ""
+        if run is not None:
+            self.process = WarmTop(os.ttyname(self._its), *command, run)
+            return
         self.process = subprocess.Popen(
             command,
             stdin=self._its,
@@ -99,7 +149,9 @@ class Terminal:
         assert self.settings() == self._before
         assert self.text.rindex("\x1b[?1049l") > self.text.rfind("\x1b[?1049h")
         assert self.text.rindex("\x1b[?25h") > self.text.rfind("\x1b[?25l")
-        return self.process.returncode
+        code = self.process.poll()
+        assert isinstance(code, int)
+        return code
 
     def _read(self, seconds: float) -> None:
         while select.select([self._own], [], [], seconds)[0]:
@@ -115,9 +167,9 @@ class Terminal:
 
 
 @contextmanager
-def terminal(*command: str) -> Iterator[Terminal]:
-    """Run a command on a terminal."""
-    found = Terminal(*command)
+def terminal(*command: str, run: Callable[[str], None] | None = None) -> Iterator[Terminal]:
+    """Run a command on a terminal, or with a store's name one of the functions above."""
+    found = Terminal(*command, run=run)
     try:
         yield found
     finally:
@@ -163,7 +215,7 @@ def test_a_bot_is_paused_and_is_seen_to_be(store: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_gives_the_terminal_back(store: Path, number: int) -> None:
-    with terminal(*COMMAND, str(store)) as seen:
+    with terminal(str(store), run=top) as seen:
         seen.see(WATCHER)
         seen.process.send_signal(number)
         assert seen.left() == 0
@@ -178,13 +230,13 @@ def test_a_terminal_of_the_c_locale_has_the_table(store: Path) -> None:
 
 
 def test_a_fault_of_ours_gives_the_terminal_back(store: Path) -> None:
-    with terminal(sys.executable, "-c", FAULTY, str(store)) as seen:
+    with terminal(str(store), run=faulty_top) as seen:
         assert seen.left() == 1
         assert "a fault of ours" in seen.text.rpartition("\x1b[?1049l")[2]
 
 
 def test_a_store_that_goes_away_is_told_and_waited_for(store: Path) -> None:
-    with terminal(*COMMAND, str(store)) as seen:
+    with terminal(str(store), run=top) as seen:
         seen.see(WATCHER)
         away = store.rename(store.with_name("away.db"))
         seen.see("this is old")
@@ -212,7 +264,7 @@ def test_without_a_terminal_it_says_what_to_type_instead(store: Path) -> None:
 
 
 def test_a_store_that_is_not_there_leaves_the_screen_alone(tmp_path: Path) -> None:
-    with terminal(*COMMAND, str(tmp_path / "none.db")) as seen:
+    with terminal(str(tmp_path / "none.db"), run=top) as seen:
         seen.see("error")
         assert seen.process.wait(PATIENCE) == 3
         assert "\x1b[?1049h" not in seen.text
