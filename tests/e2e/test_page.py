@@ -25,6 +25,7 @@ from store_day import small_day
 from rulebot.cli.main import main
 from rulebot.narrate.positions import ShownLeg
 from rulebot.narrate.snapshot import BotActivity, BotSnapshot, PositionSnapshot, SymbolGreeks
+from rulebot.pages import look
 from rulebot.spec.files import shipped
 from rulebot.store.journal import SqlJournal
 from rulebot.store.registry import open_store
@@ -386,7 +387,7 @@ def test_a_long_name_hides_no_column_of_what_is_open(width: int, browser: Any) -
     words, known = SimpleNamespace(close="close {} of {}".format), SimpleNamespace(open_trades={row.id: 123})
     template = pages.TEMPLATES.get_template("parts/positions.html")
     shown = template.render(picture=picture, shown=known, words=words)
-    style = (Path(pages.__file__).parent / "static" / "page.css").read_text(encoding="utf-8")
+    style = look() + (Path(pages.__file__).parent / "static" / "page.css").read_text(encoding="utf-8")
     page = browser.new_page(viewport={"width": width, "height": 800})
     page.set_content(f'<style>{style}</style><main><section class="card of-positions">{shown}</section></main>')
     widest = "all => Math.max(...all.map(each => each.scrollWidth - each.clientWidth))"
@@ -409,7 +410,7 @@ def test_a_long_name_and_a_condor_hide_no_button_of_a_bot(browser: Any) -> None:
     )
     known = SimpleNamespace(entries={})
     shown = pages.TEMPLATES.get_template("parts/bots.html").render(picture=picture, shown=known)
-    style = (Path(pages.__file__).parent / "static" / "page.css").read_text(encoding="utf-8")
+    style = look() + (Path(pages.__file__).parent / "static" / "page.css").read_text(encoding="utf-8")
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.set_content(f'<style>{style}</style><main><section class="card of-bots">{shown}</section></main>')
     assert page.locator(".scroll").evaluate("each => each.scrollWidth - each.clientWidth") <= 0

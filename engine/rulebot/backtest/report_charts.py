@@ -3,12 +3,10 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
-from html import escape
 from typing import Any, NamedTuple
 
 from rulebot.drawing import Panel, circle, down, frame, padded, polygon, rect, text
 from rulebot.model.money import dollars, short_dollars, signed_dollars
-from rulebot.model.text import counted, figure, whole_percent
 
 WIDTH = 860
 LEFT, RIGHT, TOP, BOTTOM = 84, 12, 12, 26
@@ -24,9 +22,7 @@ def panel_of(series: Sequence[Sequence[float | None]], height: int, *, zero: boo
 
 
 def _framed(name: str, height: int, body: str) -> str:
-    """Return a drawing with a name for those who hear it; on a narrow screen it stays as large as can be read."""
-    drawing = frame("report", f"0 0 {WIDTH} {height}", name, body)
-    return f'<div class="wide" tabindex="0">{drawing}</div>'
+    return frame("report", f"0 0 {WIDTH} {height}", name, body)
 
 
 def axis(panel: Panel, days: Sequence[str]) -> str:
@@ -63,10 +59,13 @@ def _kind(number: int) -> str:
     return f"c{number % COLOURS} r{number // COLOURS % ROUNDS}"
 
 
-def key(number: int, name: str) -> str:
-    """Return what stands for a line of `curves`: a piece of it, and its name."""
-    kinds = f"k{number % COLOURS} r{number // COLOURS % ROUNDS}"
-    return f'<span class="key {kinds}"></span>{escape(name)} &nbsp; '
+def keyed(name: str, days: Sequence[str], series: Mapping[str, Sequence[float | None]]) -> Mapping[str, Any]:
+    """Return the drawing of `curves`, and what stands for each of its lines."""
+    lines = [
+        {"name": label, "kind": f"k{number % COLOURS} r{number // COLOURS % ROUNDS}"}
+        for number, label in enumerate(series)
+    ]
+    return {"drawing": curves(name, days, series), "lines": lines}
 
 
 def _tips(panel: Panel, days: Sequence[str], known: Sequence[tuple[float, float]], label: str = "") -> str:
@@ -89,13 +88,13 @@ def falls(days: Sequence[str], values: Sequence[float], height: int = 150) -> st
     return _framed("drawdown", height, body + _tips(panel, days, below))
 
 
-def calendar(days: Sequence[Mapping[str, Any]]) -> str:
+def calendar(days: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return each year as weeks from left to right and week days from top to bottom, coloured by what a day made."""
     by_year: dict[int, list[Mapping[str, Any]]] = {}
     for day in days:
         by_year.setdefault(int(day["date"][:4]), []).append(day)
     most = max((abs(day["profit"]) for day in days), default=0.0) or 1.0
-    return "".join(_year(year, found, most) for year, found in by_year.items())
+    return [_year(year, found, most) for year, found in by_year.items()]
 
 
 def _year(year: int, days: Sequence[Mapping[str, Any]], most: float) -> str:
@@ -224,109 +223,15 @@ def _of_its_own(first: list[str], last: list[str]) -> str:
     return " ".join(last[others[0] : others[-1] + 1]).rstrip(":") if others else ""
 
 
-# --- The tables of a report
-
 FINDINGS = 200
+"""Groups of findings that a page has."""
 
 
-def table(
-    head: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    left: frozenset[int] = frozenset(),
-    words: frozenset[int] = frozenset(),
-) -> str:
-    """Return a table; cells are HTML already. `left`: columns of a word or two; `words`: of sentences, which wrap."""
-
-    def cell(tag: str, place: int, content: str) -> str:
-        kind = ' class="words"' if place in words else ' class="left"' if place in left else ""
-        return f"<{tag}{kind}>{content}</{tag}>"
-
-    top = "".join(cell("th", place, escape(name)) for place, name in enumerate(head))
-    body = "".join(
-        "<tr>" + "".join(cell("td", place, each) for place, each in enumerate(row)) + "</tr>" for row in rows
-    )
-    return f'<div class="wide" tabindex="0"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def coloured(amount: float | None) -> str:
-    """Return dollars in the colour of a gain or a loss."""
-    if amount is None:
-        return "-"
-    kind = "g" if amount > 0 else "l" if amount < 0 else ""
-    return f'<span class="{kind}">{signed_dollars(amount)}</span>'
-
-
-_SUMS = ("trades", "won", "net", "", "average", "best", "worst", "profit factor")
-
-
-def groups(title: str, found: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return what the trades of each group add up to."""
-    most = max((abs(each["net"]) for each in found.values()), default=0.0)
-    rows = [(escape(name), *_sums(each, most)) for name, each in found.items()]
-    return table((title, *_SUMS), rows, frozenset((0, 4)))
-
-
-def _sums(each: Mapping[str, Any], most: float) -> tuple[str, ...]:
-    money_of = tuple(coloured(each[name]) for name in ("expectancy", "best", "worst"))
-    head = (str(each["trades"]), whole_percent(each["win_rate"]), coloured(each["net"]), bar(each["net"], most))
-    return (*head, *money_of, figure(each["profit_factor"]))
-
-
-def funnel(found: Mapping[str, Any]) -> str:
-    """Return what kept one bot out."""
-    most = max((each["sessions"] for each in found["stopped"]), default=0)
-    rows = [
-        (
-            escape(each["rule"]),
-            str(each["sessions"]),
-            share(each["sessions"], most),
-            f"{each['false']:,.0f}",
-            f"{each['unknown']:,.0f}",
-        )
-        for each in found["stopped"]
-    ]
-    sessions = counted(found["sessions"], "session")
-    words = (
-        f"<p><b>{escape(found['bot'])}</b>: of {sessions} it watched in {found['watched']:,}, sent an "
-        f"entry in {found['tried']:,} and held a position from {found['entered']:,} of them.</p>"
-    )
-    head = ("kept out by", "sessions", "", "minutes false", "minutes unknown")
-    return words + (table(head, rows, frozenset((0, 2))) if rows else "")
-
-
-def months(found: Sequence[Mapping[str, Any]]) -> str:
-    """Return each month, beside what it falls short of where one does."""
-    is_short = any(each["short"] for each in found)
-    rows = [
-        (
-            each["name"],
-            str(each["sessions"]),
-            str(each["idle"]),
-            str(each["trades"]),
-            whole_percent(each["win_rate"]),
-            coloured(each["average"]),
-            coloured(each["net"]),
-            dollars(each["drawdown"]),
-            *([escape("; ".join(each["short"]))] if is_short else []),
-        )
-        for each in found
-    ]
-    head = ("month", "sessions", "idle", "trades", "won", "average", "net", "drawdown")
-    return table((*head, "short of") if is_short else head, rows, frozenset((8,)))
-
-
-def findings(found: Sequence[Mapping[str, Any]]) -> str:
-    """Return what was wrong with the data, by file and row."""
+def shown_findings(found: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the rows of a page about what was wrong with the data, and how many findings are in none."""
     every = gravest_first(found)
     rows = [
-        (
-            escape(each.first["severity"]),
-            escape(where(each.first)),
-            f"{each.first['count']:,}",
-            escape(f"{each.first['text']}{each.more_like_it}"),
-        )
+        (each.first["severity"], where(each.first), f"{each.first['count']:,}", each.first["text"] + each.more_like_it)
         for each in every[:FINDINGS]
     ]
-    left = sum(1 + each.more for each in every[FINDINGS:])
-    more = f"<p>and {left:,} more</p>" if left else ""
-    return table(("", "file and row", "times", "what"), rows, frozenset((1,)), frozenset((3,))) + more
+    return {"rows": rows, "more": sum(1 + each.more for each in every[FINDINGS:])}

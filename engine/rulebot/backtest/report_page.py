@@ -6,15 +6,13 @@ from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from html import escape
 from math import isfinite
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from rulebot.backtest import report_charts as tables
 from rulebot.backtest.caveats import bias_words, most_often
-from rulebot.backtest.report_charts import calendar, curves, falls, histogram, key
+from rulebot.backtest.report_charts import bar, calendar, curves, falls, histogram, keyed, share, shown_findings
 from rulebot.backtest.results import (
     REGIMES,
     ClosedTrade,
@@ -31,7 +29,6 @@ from rulebot.backtest.results import (
     undivided_words,
     unfilled_words,
 )
-from rulebot.drawing import style
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.money import dollars, signed_dollars
 from rulebot.model.performance import below_best
@@ -39,6 +36,7 @@ from rulebot.model.session import EXCHANGE_ZONE, exchange_date
 from rulebot.model.text import counted, figure, signed_price, whole_percent
 from rulebot.narrate.trades import InShares, TargetResult, in_shares_lines, kept_lines
 from rulebot.narrate.why import instant_lines
+from rulebot.pages import written_page
 from rulebot.record.explain import state_at
 from rulebot.record.record import Kind, Record
 from rulebot.store.place import Place
@@ -177,50 +175,6 @@ def _lines(bot: str, records: Iterable[Record], at: datetime) -> list[str]:
     return instant_lines(bot, state_at(known, at)) if known else ["nothing was recorded then"]
 
 
-# --- The look of a report
-
-STYLE = """
-:root{--paper:#fff;--ink:#1c2024;--soft:#5c656e;--rule:#d9dee3;--box:#f5f7f9;--gain:#1f6fb5;--loss:#b85410;
---c0:#1f6fb5;--c1:#b85410;--c2:#2f7d4f;--c3:#8a4fa3;--c4:#8a6d00;--c5:#5c656e}
-@media screen and (prefers-color-scheme:dark){
-:root{--paper:#14171a;--ink:#e6e9ec;--soft:#a3acb5;--rule:#343b42;--box:#1c2125;
---gain:#6db3f2;--loss:#f09a5a;--c0:#6db3f2;--c1:#f09a5a;--c2:#7ccf9a;--c3:#cf9de6;--c4:#e0c250;--c5:#a3acb5}}
-*{box-sizing:border-box} html{color-scheme:light dark}
-body{margin:0 auto;max-width:76rem;padding:1.5rem 1rem 4rem;background:var(--paper);color:var(--ink);
-font:15px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
-h1{font-size:1.5rem;margin:.2rem 0} h2{font-size:1.1rem;margin:2.2rem 0 .5rem;border-bottom:1px solid var(--rule)}
-h3{font-size:1rem;margin:1.4rem 0 .4rem}
-h1,p{overflow-wrap:anywhere}
-p{margin:.3rem 0 .8rem} .soft{color:var(--soft)} .warn{border-left:4px solid var(--loss);padding:.4rem .8rem;
-background:var(--box)} a{color:inherit}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:.6rem;margin:1rem 0}
-.figures div{background:var(--box);padding:.5rem .7rem;border-radius:6px}
-.figures span{display:block;color:var(--soft);font-size:.8rem} .figures b{font-size:1.15rem;font-weight:600}
-.wide{overflow-x:auto} table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-th,td{padding:.25rem .5rem;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
-th{font-weight:600;color:var(--soft)} th:first-child,td:first-child,.left{text-align:left}
-.words{white-space:normal;text-align:left;min-width:14rem}
-svg{display:block;width:100%;height:auto} .wide>svg{min-width:42rem}
-svg.bar{display:inline-block;width:7.5rem;height:.75rem;vertical-align:middle}
-.heat{position:relative;display:block;padding:0 .3rem}
-.heat i{position:absolute;inset:-.25rem -.5rem;background:currentColor}
-.heat i.gain{color:#1f6fb5} .heat i.loss{color:#b85410} .heat b{position:relative;font-weight:500}
-td .g{color:var(--gain)} td .l{color:var(--loss)}
-.key{display:inline-block;width:1.2rem;height:.2rem;vertical-align:middle;margin-right:.3rem}
-.k0{background:var(--c0)} .k1{background:var(--c1)} .k2{background:var(--c2)} .k3{background:var(--c3)}
-.k4{background:var(--c4)} .k5{background:var(--c5)}
-.key,.heat i{-webkit-print-color-adjust:exact;print-color-adjust:exact}
-.key.r1{mask:repeating-linear-gradient(90deg,#000 0 7px,#0000 7px 10px)}
-.key.r2{mask:repeating-linear-gradient(90deg,#000 0 2px,#0000 2px 5px)}
-details{border-bottom:1px solid var(--rule);padding:.25rem 0} summary{cursor:pointer}
-details:target{background:var(--box)}
-pre{overflow-x:auto;background:var(--box);padding:.6rem;border-radius:6px;font-size:.82rem;line-height:1.35}
-@media print{body{max-width:none;font-size:11px} .wide>svg{min-width:0} h2{break-after:avoid}
-svg,tr,.figures div{break-inside:avoid}
-details{break-inside:avoid}}
-"""
-
-
 # --- A report as one page of HTML, of one backtest or several
 
 Document = Mapping[str, Any]
@@ -235,75 +189,42 @@ def report_page(document: Document, whys: Mapping[str, str], beside: Mapping[str
     whys: by trade, what every rule said when it was entered and left. beside: by name this one, and the others that it
     is compared with.
     """
-    told = document["settings"]
-    bots = document["by_bot"]
+    told, bots, days, trades = (document[name] for name in ("settings", "by_bot", "days", "trades"))
     named = ", ".join(bots) if len(bots) <= NAMED else counted(len(bots), "bot")
-    title = f"{named}: {told['from']} to {told['to']}"
-    return html_page(title, "".join(_one(document, whys, beside or {})))
+    names = [day["date"] for day in days]
+    kept = [TargetResult.from_document(each) for each in document["kept"]]
+    return written_page(
+        "report",
+        title=f"{named}: {told['from']} to {told['to']}",
+        sources=sessions_words([day["has_data"] for day in days], f"{told['source']} ({told['data']})"),
+        fills=told["fills"],
+        version=document["version"],
+        is_modelled=told["is_modelled"],
+        warnings=list(_warnings(document)),
+        notes=list(_notes(document)),
+        figures=_figures(document),
+        compared=_compared(beside) if beside else None,
+        account=curves("value of the account by session", names, {"account": [day["equity"] for day in days]}),
+        drawdown=falls(names, falls_of(days)),
+        calendar=calendar(days),
+        months=_months(document["months"]),
+        trades_closed=document["all"]["trades"],
+        kept=kept_lines(kept, is_named=len(bots) > 1),
+        **{group: _sums(document[group]) for group in ("by_bot", "by_reason", "by_vix", "by_hour")},
+        funnels=[_funnel(each, told["fills"]) for each in document["funnels"]],
+        given=_given([trade["given"] for trade in trades if trade["given"] is not None]),
+        alarms=[(times, text) for text, times in most_often(document["alarms"])],
+        findings=shown_findings(document["findings"]),
+        trades=[_trade(each, whys) for each in trades],
+    )
 
 
 def comparison_page(documents: Mapping[str, Document]) -> str:
     """Return several backtests side by side, by name."""
-    return html_page(f"{len(documents)} backtests compared", "".join(_several(documents, "h2")) + _formulas())
-
-
-def html_page(title: str, body: str) -> str:
-    """Return a whole page with the look of reports; `body` is HTML already."""
-    head = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{style()}{STYLE}</style></head>"
-    )
-    return f"{head}<body><main><h1>{escape(title)}</h1>{body}</main></body></html>\n"
+    return written_page("comparison", title=f"{len(documents)} backtests compared", compared=_compared(documents))
 
 
 # ---------------------------------------------------------------- one backtest
-
-
-def _one(document: Document, whys: Mapping[str, str], beside: Mapping[str, Document]) -> Iterator[str]:
-    days, trades = document["days"], document["trades"]
-    names = [day["date"] for day in days]
-    yield _about(document)
-    yield _figures(document)
-    if beside:
-        yield "<h2>Compared</h2>"
-        yield from _several(beside, "h3")
-    yield "<h2>Account</h2>"
-    yield curves("value of the account by session", names, {"account": [day["equity"] for day in days]})
-    yield '<p class="soft">Value at the end of each session; what is open counts at its mid.</p>'
-    drawn = falls(names, falls_of(days))
-    yield "<h2>Drawdown</h2>"
-    yield drawn or '<p class="soft">The account was never below its best at the end of a session.</p>'
-    yield "<h2>Profit and loss of each day</h2>" + calendar(days)
-    yield "<h2>Months</h2>" + tables.months(document["months"])
-    yield '<p class="soft">A trade counts in the month in which its last leg of value was closed.</p>'
-    if len(document["by_bot"]) > 1:
-        yield "<h2>By bot</h2>" + tables.groups("bot", document["by_bot"])
-    if document["all"]["trades"]:
-        yield "<h2>By exit</h2>" + tables.groups("exit", document["by_reason"])
-        for line in kept_lines(
-            [TargetResult.from_document(each) for each in document["kept"]], is_named=len(document["by_bot"]) > 1
-        ):
-            yield f"<p>{escape(line)}</p>"
-        yield "<h2>By VIX at the open</h2>" + tables.groups("VIX", document["by_vix"])
-        yield "<h2>By hour of entry</h2>" + tables.groups("hour", document["by_hour"])
-    yield "<h2>What kept bots out</h2>"
-    yield '<p class="soft">Of several conditions that did not hold the first counts, in the order of the spec.</p>'
-    for each in document["funnels"]:
-        yield tables.funnel(each)
-        if words := unfilled_words(each["tried"], each["entered"], document["settings"]["fills"]):
-            yield f"<p>{escape(words[0].upper() + words[1:])}.</p>"
-    yield from _fills(trades)
-    if document["alarms"]:
-        yield "<h2>Alarms</h2>" + tables.table(
-            ("times", "alarm"),
-            [(str(n), escape(text)) for text, n in most_often(document["alarms"])],
-            words=frozenset((1,)),
-        )
-    if document["findings"]:
-        yield "<h2>What was wrong with the data</h2>" + tables.findings(document["findings"])
-    yield from _trades(trades, whys)
-    yield _formulas()
 
 
 def falls_of(days: Sequence[Mapping[str, Any]]) -> list[float]:
@@ -312,25 +233,23 @@ def falls_of(days: Sequence[Mapping[str, Any]]) -> list[float]:
     return below_best([*began, *(day["equity"] for day in days)])[1:]
 
 
-def _about(document: Document) -> str:
-    told = document["settings"]
-    sources = sessions_words([day["has_data"] for day in document["days"]], f"{told['source']} ({told['data']})")
-    words = f"<p>{escape(sources)}. Fills: {escape(told['fills'])}. rulebot {escape(document['version'])}.</p>"
-    if told["is_modelled"]:
-        words += '<p class="warn">Its option prices are <b>modelled</b>: nobody ever quoted them.</p>'
-        for sentence in bias_words(**document["bias"]):
-            words += f'<p class="warn">{escape(sentence[0].upper() + sentence[1:])}.</p>'
-    ruined = ruined_words({day["date"]: day["equity"] for day in document["days"]})
-    if short := ruined or strained_words([day["date"] for day in document["days"] if day["is_strained"]]):
-        words += f'<p class="warn">{escape(short[0].upper() + short[1:])}.</p>'
-    if still := sum(trade["left"] is None for trade in document["trades"]):
-        words += f"<p>Open at the end, and in no sum of trades: {counted(still, 'position')}.</p>"
-    ended = "; ".join(in_shares_lines([_in_shares(trade) for trade in document["trades"] if trade["in_shares"]]))
+def _warnings(document: Document) -> Iterator[str]:
+    days = document["days"]
+    if document["settings"]["is_modelled"]:
+        yield from bias_words(**document["bias"])
+    ruined = ruined_words({day["date"]: day["equity"] for day in days})
+    if short := ruined or strained_words([day["date"] for day in days if day["is_strained"]]):
+        yield short
+
+
+def _notes(document: Document) -> Iterator[str]:
+    told, trades = document["settings"], document["trades"]
+    if still := sum(trade["left"] is None for trade in trades):
+        yield f"open at the end, and in no sum of trades: {counted(still, 'position')}"
+    ended = "; ".join(in_shares_lines([_in_shares(trade) for trade in trades if trade["in_shares"]]))
     undivided = undivided_words(holds_shares=document["holds_shares"])
     span = span_words(told, [date.fromisoformat(day["date"]) for day in document["days"]])
-    for said in filter(None, (span, brought_words(told), undivided, ended)):
-        words += f"<p>{escape(said[0].upper() + said[1:])}.</p>"
-    return words
+    yield from filter(None, (span, brought_words(told), undivided, ended))
 
 
 def _in_shares(trade: Document) -> InShares:
@@ -338,10 +257,10 @@ def _in_shares(trade: Document) -> InShares:
     return InShares(trade["name"], *(None if each is None else Decimal(str(each)) for each in (net, worth)))
 
 
-def _figures(document: Document) -> str:
+def _figures(document: Document) -> list[tuple[str, str]]:
     all_trades = document["all"]
     sharpe, error = document["sharpe"], document["sharpe_error"]
-    told = (
+    return [
         ("account", signed_dollars(document["profit"])),
         ("trades", str(all_trades["trades"])),
         ("won", whole_percent(all_trades["win_rate"])),
@@ -351,82 +270,84 @@ def _figures(document: Document) -> str:
         ("Sharpe ratio", "-" if sharpe is None else f"{sharpe:.2f} \N{PLUS-MINUS SIGN} {error or 0.0:.2f}"),
         ("commissions", dollars(all_trades["commissions"])),
         *figure_words(PerformanceFigures(**document["figures"])),
-    )
-    cells = "".join(f"<div><span>{escape(name)}</span><b>{escape(value)}</b></div>" for name, value in told)
-    return f'<div class="figures">{cells}</div>'
+    ]
 
 
-def _fills(trades: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    given = [trade["given"] for trade in trades if trade["given"] is not None]
-    if given:
-        mean = sum(given) / len(given)
-        yield "<h2>Fills against the mid</h2>" + histogram(given, "entry fills against the mid")
-        yield (
-            '<p class="soft">Dollars a share by which entries filled worse than the mid at which they were first '
-            f"priced; {mean:.3f} on the average, left of the line better.</p>"
-        )
+def _months(found: Sequence[Mapping[str, Any]]) -> list[tuple[object, ...]]:
+    """Return each month, beside what it falls short of where one does."""
+    is_short = any(each["short"] for each in found)
+    rows: list[tuple[object, ...]] = []
+    for each in found:
+        counts = (each["name"], each["sessions"], each["idle"], each["trades"], whole_percent(each["win_rate"]))
+        short = ["; ".join(each["short"])] * is_short
+        rows.append((*counts, each["average"], each["net"], dollars(each["drawdown"]), *short))
+    return rows
 
 
-def _trades(trades: Sequence[Mapping[str, Any]], whys: Mapping[str, str]) -> Iterator[str]:
-    yield "<h2>Trades</h2>"
-    if not trades:
-        yield '<p class="soft">None.</p>'
-        return
+def _sums(found: Mapping[str, Mapping[str, Any]]) -> list[tuple[object, ...]]:
+    """Return what the trades of each group add up to."""
+    most = max((abs(each["net"]) for each in found.values()), default=0.0)
+    rows: list[tuple[object, ...]] = []
+    for name, each in found.items():
+        head = (name, each["trades"], whole_percent(each["win_rate"]), each["net"], bar(each["net"], most))
+        rows.append((*head, each["expectancy"], each["best"], each["worst"], figure(each["profit_factor"])))
+    return rows
+
+
+def _funnel(found: Mapping[str, Any], fills: str) -> Mapping[str, Any]:
+    """Return what kept one bot out."""
+    stopped = found["stopped"]
+    most = max((each["sessions"] for each in stopped), default=0)
     rows = [
         (
-            f'<a href="#{escape(trade["name"])}">{escape(trade["entered"][:16])}</a>',
-            escape(trade["bot"]),
-            escape(_filled(trade)),
-            signed_price(trade["entry"]),
-            escape((trade["left"] or "open")[:16]),
-            signed_price(trade["exit"]),
-            escape(exits_words(trade["parts"], trade["reason"])),
-            "" if trade["left"] is None else tables.coloured(trade["net"]),
+            each["rule"],
+            each["sessions"],
+            share(each["sessions"], most),
+            *(f"{each[truth]:,.0f}" for truth in ("false", "unknown")),
         )
-        for trade in trades
+        for each in stopped
     ]
-    head = ("entered", "bot", "structure", "price", "left", "price", "exit", "net")
-    yield tables.table(head, rows, frozenset((1, 2, 4, 6)))
-    yield "<h2>Why</h2>"
-    for trade in trades:
-        words = whys.get(trade["name"], f"{NO_WHY} {trade['bot']} --date {trade['entered'][:10]}")
-        line = f"{trade['entered'][:16]} {trade['bot']} {_filled(trade)}"
-        yield f'<details id="{escape(trade["name"])}"><summary>{escape(line)}</summary>'
-        yield f"<pre>{escape(words)}</pre></details>"
+    return {**found, "rows": rows, "unfilled": unfilled_words(found["tried"], found["entered"], fills)}
 
 
-def _filled(trade: Mapping[str, Any]) -> str:
-    return filled_words(trade["structure"], trade["quantity"], trade["asked"])
+def _given(given: Sequence[float]) -> Mapping[str, Any] | None:
+    """Return by how much entries filled worse than the mid, None without any."""
+    if not given:
+        return None
+    return {"drawing": histogram(given, "entry fills against the mid"), "mean": sum(given) / len(given)}
 
 
-_FORMULAS = """Net is after commissions. Average trade: the mean net. Profit factor: dollars won by dollars lost.
-Premium kept: the net of what was sold for a credit, by that credit. Time in a trade: from its first fill until it was
-left, nights included. Drawdown: how far the account stood below its best so far at the end of a session. Sharpe ratio:
-mean by sample deviation of the account's change by session, times the root of 252, with its standard error (W. F.
-Sharpe 1994; A. W. Lo 2002). What has been is no promise."""
-
-
-def _formulas() -> str:
-    return f'<h2>Formulas</h2><p class="soft">{_FORMULAS}</p>'
+def _trade(trade: Mapping[str, Any], whys: Mapping[str, str]) -> Mapping[str, Any]:
+    return {
+        "name": trade["name"],
+        "bot": trade["bot"],
+        "entered": trade["entered"][:16],
+        "filled": filled_words(trade["structure"], trade["quantity"], trade["asked"]),
+        "entry": signed_price(trade["entry"]),
+        "left": (trade["left"] or "open")[:16],
+        "exit": signed_price(trade["exit"]),
+        "ended": exits_words(trade["parts"], trade["reason"]),
+        "net": None if trade["left"] is None else trade["net"],
+        "why": whys.get(trade["name"], f"{NO_WHY} {trade['bot']} --date {trade['entered'][:10]}"),
+    }
 
 
 # ---------------------------------------------------------------- several
 
 
-def _several(documents: Mapping[str, Document], heading: str) -> Iterator[str]:
+def _compared(documents: Mapping[str, Document]) -> Mapping[str, Any]:
     names = sorted({day["date"] for each in documents.values() for day in each["days"]})
-    keys = "".join(key(number, name) for number, name in enumerate(documents))
-    yield f"<p>{keys}</p><{heading}>Profit of the account</{heading}>"
-    yield curves(
-        "profit of each account by session", names, {name: _made(each, names) for name, each in documents.items()}
-    )
-    told = [_row(name, each) for name, each in documents.items()]
-    if len({tuple(day["date"] for day in each["days"]) for each in documents.values()}) > 1:
-        yield '<p class="warn">They are <b>not of the same sessions</b>: each sum is of its own.</p>'
-    head = ("", "data", "fills", "sessions", "trades", "won", "account", "average", "factor", "drawdown", "Sharpe")
-    yield f"<{heading}>Side by side</{heading}>" + tables.table(head, told, frozenset((0, 2)), frozenset((1,)))
-    for title, group in (("By exit", "by_reason"), ("By VIX at the open", "by_vix")):
-        yield f"<{heading}>{title}</{heading}>" + _grouped(documents, group)
+    made = {name: _made(each, names) for name, each in documents.items()}
+    return {
+        "names": list(documents),
+        "curves": keyed("profit of each account by session", names, made),
+        "differ": len({tuple(day["date"] for day in each["days"]) for each in documents.values()}) > 1,
+        "rows": [_row(name, each) for name, each in documents.items()],
+        "groups": [
+            (title, _grouped(documents, group))
+            for title, group in (("By exit", "by_reason"), ("By VIX at the open", "by_vix"))
+        ],
+    }
 
 
 def _made(document: Document, names: Sequence[str]) -> list[float | None]:
@@ -443,34 +364,17 @@ def _made(document: Document, names: Sequence[str]) -> list[float | None]:
     return found
 
 
-def _row(name: str, document: Document) -> tuple[str, ...]:
-    told, trades, sharpe = document["settings"], document["all"], document["sharpe"]
+def _row(name: str, document: Document) -> tuple[object, ...]:
+    told, trades = document["settings"], document["all"]
     source = f"{told['source']}{' (modelled)' if told['is_modelled'] else ''}"
     if days := document["days"]:
         source += f", {days[0]['date']} to {days[-1]['date']}"
-    return (
-        escape(name),
-        escape(source),
-        escape(told["fills"]),
-        str(len(days)),
-        str(trades["trades"]),
-        whole_percent(trades["win_rate"]),
-        tables.coloured(document["profit"]),
-        tables.coloured(trades["expectancy"]),
-        figure(trades["profit_factor"]),
-        dollars(document["max_drawdown"]),
-        figure(sharpe),
-    )
+    counts = (name, source, told["fills"], len(days), trades["trades"], whole_percent(trades["win_rate"]))
+    money = (document["profit"], trades["expectancy"], figure(trades["profit_factor"]))
+    return (*counts, *money, dollars(document["max_drawdown"]), figure(document["sharpe"]))
 
 
-def _grouped(documents: Mapping[str, Document], group: str) -> str:
+def _grouped(documents: Mapping[str, Document], group: str) -> list[tuple[object, ...]]:
     found = {name for each in documents.values() for name in each[group]}
     names = [name for name in REGIMES if name in found] if group == "by_vix" else sorted(found)
-    rows = [
-        (
-            escape(name),
-            *(tables.coloured(each[group][name]["net"]) if name in each[group] else "-" for each in documents.values()),
-        )
-        for name in names
-    ]
-    return tables.table(("", *documents), rows)
+    return [(name, *(each[group].get(name, {}).get("net") for each in documents.values())) for name in names]

@@ -1,16 +1,14 @@
 """A sweep as one page of HTML: the variants in order, a heat map of each two places, and the best one's account."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from itertools import accumulate, combinations
 from statistics import fmean
 from typing import Any
 
-from rulebot.backtest.report_charts import coloured, curves, key, table
-from rulebot.backtest.report_charts import findings as told_findings
-from rulebot.backtest.report_page import html_page
+from rulebot.backtest.report_charts import keyed, shown_findings
 from rulebot.model.money import dollars
-from rulebot.model.text import counted, figure, whole_percent
+from rulebot.model.text import figure, whole_percent
+from rulebot.pages import written_page
 from rulebot.sweep.parameters import Axis, Point
 from rulebot.sweep.variant import (
     CELLS,
@@ -28,9 +26,6 @@ from rulebot.sweep.variant import (
 
 SHOWN = 500
 """Variants that the table has."""
-_DEFLATED = """Deflated: the probability that a variant's Sharpe ratio is above zero, given that it was picked among
-all of them (D. Bailey and M. Lopez de Prado, 2014). Drawdown and Sharpe ratio are of the account by session, all else
-is of closed trades."""
 
 
 def sweep_page(
@@ -47,96 +42,70 @@ def sweep_page(
 
     data: of which sessions it is, in words; findings: what was wrong with them.
     """
-    told = "" if not findings else "<h2>What was wrong with the data</h2>" + told_findings(findings)
-    return html_page(title, "".join(_body(best, axes, by, deflated, walked, data)) + told)
-
-
-def _body(
-    best: Sequence[Variant],
-    axes: Sequence[Axis],
-    by: str,
-    deflated: Mapping[int, float | None],
-    walked: Forward | None,
-    data: Sequence[str],
-) -> Iterator[str]:
-    yield "".join(f"<p>{escape(line.strip())}</p>" for line in data)
-    yield f"<p>{counted(len(best), 'variant')}, each with an account of its own; ordered by {escape(by)}.</p>"
-    yield from (f"<p>{escape(words)}.</p>" for words in (*apart_lines(best), *strained_lines(best), *few_lines(best)))
-    yield from (f"<p>{escape(words)}</p>" for words in alarm_lines(best))
-    if best:
-        yield from _made(best, walked)
-    yield from _maps(best, axes, by)
-    yield "<h2>Variants</h2>" + _table(best[:SHOWN], axes, deflated)
-    if len(best) > SHOWN:
-        yield f"<p>Shown are the first {SHOWN} of {len(best):,}; --format json has all.</p>"
-    yield f'<p class="soft">{_DEFLATED}</p>'
-
-
-def _made(best: Sequence[Variant], walked: Forward | None) -> Iterator[str]:
-    """Yield what the best variant made, beside what walking forward did."""
+    figures = ["trades", "won", "net", "average", "drawdown", "Sharpe", "deflated"]
+    is_strained = any(each.strained for each in best)
     days = sessions_of(best)
+    points = {each.number: each.point for each in best}
+    return written_page(
+        "sweep",
+        title=title,
+        data=[line.strip() for line in data],
+        count=len(best),
+        by=by,
+        notes=[*apart_lines(best), *strained_lines(best), *few_lines(best)],
+        alarms=alarm_lines(best),
+        made=_made(best, walked, days) if best else None,
+        walked=_walked(walked, points, days) if best and walked is not None else None,
+        maps=list(_maps(best, axes, by)),
+        most_cells=CELLS,
+        are_means=len(axes) > 2,
+        head=[*(each.name for each in axes), *figures, *["strained"] * is_strained],
+        kinds="t" * len(axes) + "nnmmnnnn",
+        rows=[(*_figures(each, deflated), *[each.strained] * is_strained) for each in best[:SHOWN]],
+        findings=shown_findings(findings),
+    )
+
+
+def _made(best: Sequence[Variant], walked: Forward | None, days: Sequence[str]) -> Mapping[str, Any]:
+    """Return what the best variant made, beside what walking forward did."""
     places = days or [str(number + 1) for number in range(len(best[0].profits))]
-    made = {", ".join(best[0].point): list(accumulate(best[0].profits))}
+    made: dict[str, list[float | None]] = {", ".join(best[0].point): [*accumulate(best[0].profits)]}
     if walked is not None and walked.profits:
         after = [0.0] * (len(places) - walked.first - len(walked.profits))  # sessions that fill no stretch
-        made["walking forward"] = list(accumulate([*[0.0] * walked.first, *walked.profits, *after]))
-    yield "<h2>Profit by session</h2>" + curves("profit by session", places, made)
-    keys = "".join(key(number, name) for number, name in enumerate(made))
-    yield f"<p>{keys}</p>"
-    if walked is not None:
-        yield "<h2>Walking forward</h2>" + _walk(walked, {each.number: each.point for each in best}, days)
+        made["walking forward"] = [*accumulate([*[0.0] * walked.first, *walked.profits, *after])]
+    return keyed("profit by session", places, made)
 
 
-def _maps(best: Sequence[Variant], axes: Sequence[Axis], by: str) -> Iterator[str]:
-    """Yield a map of each two axes that have several values."""
+def _walked(walked: Forward, points: Mapping[int, Point], days: Sequence[str]) -> Mapping[str, Any]:
+    rows = [
+        (*step.stretch.words(days), step.words(points), figure(step.chosen_for), step.made) for step in walked.steps
+    ]
+    profits = walked.profits
+    return {"made": sum(profits), "sessions": len(profits), "sharpe": figure(walked.sharpe), "rows": rows}
+
+
+def _figures(each: Variant, deflated: Mapping[int, float | None]) -> tuple[object, ...]:
+    sums = (each.trades, whole_percent(each.win_rate), each.net, each.expectancy, dollars(each.max_drawdown))
+    return (*each.point, *sums, figure(each.sharpe), figure(deflated.get(each.number)))
+
+
+def _maps(best: Sequence[Variant], axes: Sequence[Axis], by: str) -> Iterator[Mapping[str, Any]]:
+    """Yield a map of each two axes that have several values, without rows where it would be too large."""
     several = [place for place, each in enumerate(axes) if len(each.values) > 1]
     for first, second in combinations(several if len(several) > 1 else range(len(axes)), 2):
-        yield f"<h2>{escape(by)} by {escape(axes[first].name)} and {escape(axes[second].name)}</h2>"
-        if (cells := len(axes[first].values) * len(axes[second].values)) <= CELLS:
-            yield _map(best, axes, first, second, by)
-        else:
-            yield f'<p class="soft">A map of {cells:,} cells is not drawn: {CELLS:,} at most.</p>'
-    if len(axes) > 2:
-        yield '<p class="soft">Each cell is the mean of the variants there that have the figure.</p>'
+        down, across = axes[first], axes[second]
+        cells = len(down.values) * len(across.values)
+        found: dict[str, Any] = {
+            "down": down.name,
+            "across": across.name,
+            "names": [*across.values],
+            "cells": cells,
+            "rows": (),
+        }
+        yield found | (_map(best, axes, first, second, by) if cells <= CELLS else {})
 
 
-def _walk(walked: Forward, points: Mapping[int, Point], days: Sequence[str]) -> str:
-    rows = [
-        (
-            *step.stretch.words(days),
-            escape(step.words(points)),
-            figure(step.chosen_for),
-            coloured(step.made),
-        )
-        for step in walked.steps
-    ]
-    words = f"{counted(len(walked.profits), 'session')}, each after those that its variant was chosen by"
-    made = f"<p>{coloured(sum(walked.profits))} in {words}; Sharpe ratio {figure(walked.sharpe)}.</p>"
-    return made + table(("chosen in", "tried in", "variant", "Sharpe then", "made"), rows, frozenset((1, 2)))
-
-
-def _table(best: Sequence[Variant], axes: Sequence[Axis], deflated: Mapping[int, float | None]) -> str:
-    head = [*(each.name for each in axes), "trades", "won", "net", "average", "drawdown", "Sharpe", "deflated"]
-    is_strained = any(each.strained for each in best)
-    head += ["strained"] * is_strained
-    rows = [
-        (
-            *map(escape, each.point),
-            str(each.trades),
-            whole_percent(each.win_rate),
-            coloured(each.net),
-            coloured(each.expectancy),
-            dollars(each.max_drawdown),
-            figure(each.sharpe),
-            figure(deflated.get(each.number)),
-            *[str(each.strained)] * is_strained,
-        )
-        for each in best
-    ]
-    return table(head, rows)
-
-
-def _map(found: Sequence[Variant], axes: Sequence[Axis], first: int, second: int, by: str) -> str:
+def _map(found: Sequence[Variant], axes: Sequence[Axis], first: int, second: int, by: str) -> dict[str, Any]:
     """Return a table of cells whose colour says how good they are, beside all others."""
     figures: dict[tuple[str, str], list[float]] = {}
     for each in found:
@@ -146,15 +115,12 @@ def _map(found: Sequence[Variant], axes: Sequence[Axis], first: int, second: int
     most = max((abs(value) for value in means.values() if value is not None), default=0.0) or 1.0
     shown = {place: _cell(value, most, by) for place, value in means.items()}
     rows = [(down, *(shown.get((down, across), "") for across in axes[second].values)) for down in axes[first].values]
-    words = map_words([cell for _, *cells in rows for cell in cells])
-    head = (f"{axes[first].name} \\ {axes[second].name}", *axes[second].values)
-    told = f'<p class="soft">{escape(words)}.</p>' if words else ""
-    return table(head, [(escape(down), *cells) for down, *cells in rows]) + told
+    words = map_words([cell if isinstance(cell, str) else cell["words"] for _, *cells in rows for cell in cells])
+    return {"rows": rows, "words": words}
 
 
-def _cell(value: float | None, most: float, by: str) -> str:
+def _cell(value: float | None, most: float, by: str) -> str | Mapping[str, str]:
     if value is None:
         return in_map(value)
     kind = "gain" if value >= 0.0 and by not in FALLING else "loss"
-    depth = 0.08 + 0.6 * abs(value) / most
-    return f'<span class="heat"><i class="{kind}" style="opacity:{depth:.2f}"></i><b>{in_map(value)}</b></span>'
+    return {"kind": kind, "depth": f"{0.08 + 0.6 * abs(value) / most:.2f}", "words": in_map(value)}

@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass as mutable
 from dataclasses import field
 from functools import partial
-from html import escape
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from rulebot.model.errors import MisuseError
 from rulebot.model.values import dataclass
+from rulebot.pages import written_page
 from rulebot.store.place import checked_secret, kept_secret, make_secret, read_secret
 from rulebot.web.session_file import SessionFile, name_of
 
@@ -55,7 +55,7 @@ MOST_PATH = 1000
 _OWN_PATH = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]*)?")
 """A path of our own: printable ASCII, and not `//` or `/\\`, which lead to another host."""
 OPEN_PATHS = frozenset(
-    {"/health", "/login", "/static/page.css", "/static/drawing.css", "/static/icon.svg", "/favicon.ico"}
+    {"/health", "/login", "/static/page.css", "/static/look.css", "/static/icon.svg", "/favicon.ico"}
 )
 """What is answered to whoever comes from a host that is allowed: nothing in it is anybody's."""
 HOOKS = "/hooks/"
@@ -80,14 +80,6 @@ HEADERS = (
 )
 
 NOT_KEPT = (b"cache-control", b"no-store")
-ASKED_AGAIN = (
-    '<!doctype html><html lang="en"><title>rulebot</title><meta http-equiv="refresh" content="0; url={path}">'
-    '<p>One moment, or <a href="{path}">go on</a>.</p></html>'
-)
-"""For who follows a link of another site: a browser keeps the session's cookie back then, and sends it with this.
-
-It names the page without what stood behind a `#`: with that a browser stays on this one.
-"""
 LOOKED_AT_AGAIN = (b"cache-control", b"no-cache")
 """A browser keeps it, and asks each time whether there is another: untold it would go by an old one for days."""
 
@@ -262,7 +254,7 @@ class Gate:
         kind, body = self._refuse(scope, status, code, words)
         headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
         if is_page and _headers_of(scope).get(b"sec-fetch-site") == "cross-site":
-            status, body = 200, ASKED_AGAIN.format(path=escape(_asked_of(scope))).encode()
+            status, body = 200, written_page("go_on", path=_asked_of(scope)).encode()
             headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", str(len(body)).encode())]
         elif is_page:
             status, body, headers = 303, b"", [(b"location", _login_for(scope)), (b"content-length", b"0")]

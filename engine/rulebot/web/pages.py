@@ -14,7 +14,6 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.routing import Mount
 
 from rulebot.adapters.clock import WallClock
@@ -22,7 +21,7 @@ from rulebot.chart.chart import chart_of_day
 from rulebot.chart.svg import chart_svg, mark_words
 from rulebot.compile.build import build_plan
 from rulebot.documents.load_bots import kept_in
-from rulebot.drawing import Panel, frame, rect, style
+from rulebot.drawing import Panel, frame, rect
 from rulebot.model.errors import StoreError
 from rulebot.model.money import cents, dollars, short_dollars
 from rulebot.model.position import end_of_row
@@ -34,6 +33,7 @@ from rulebot.narrate.snapshot import clock_text, instant_text, session_text
 from rulebot.narrate.snapshot_of_store import standby_bots
 from rulebot.narrate.trades import closing, kept_lines, provisional_text, read_kept, structure_of
 from rulebot.narrate.why import explanation_lines, why_day
+from rulebot.pages import environment, look
 from rulebot.record.codec import utc_time
 from rulebot.record.record import Kind
 from rulebot.review.explain import explain_bot
@@ -210,7 +210,7 @@ PARTS = ("status", "controls", "account", "prices", "bots", "positions", "orders
 LOOK_EVERY = 0.25
 """Seconds between two looks at whether anything has changed."""
 MADE = sha256(
-    b"".join((HERE / "static" / name).read_bytes() for name in ("page.js", "page.css")) + style().encode()
+    b"".join((HERE / "static" / name).read_bytes() for name in ("page.js", "page.css")) + look().encode()
 ).hexdigest()[:12]
 """Which script and style this server's pages are made for: a page that is open over an upgrade has those of before."""
 QUIET = 15.0
@@ -263,9 +263,9 @@ def routers(store: Place, live: Live, stopping: Callable[[], bool] = lambda: Fal
     def icon() -> RedirectResponse:
         return RedirectResponse("/static/icon.svg")
 
-    @router.get("/static/drawing.css")
-    def drawings() -> Response:
-        return Response(style(), media_type="text/css")
+    @router.get("/static/look.css")
+    def shared_style() -> Response:
+        return Response(look(), media_type="text/css")
 
     router.routes.append(Mount("/static", StaticFiles(directory=HERE / "static"), name="static"))
     return (router,)
@@ -389,20 +389,12 @@ def _percent(part: float | None) -> str:
     return "–" if part is None else f"{part:.1%}"
 
 
-TEMPLATES = Environment(
-    loader=FileSystemLoader(HERE / "templates"),
-    autoescape=select_autoescape(),
-    undefined=StrictUndefined,
-    auto_reload=False,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-TEMPLATES.filters |= {
+TEMPLATES = environment(HERE / "templates", {
     "dollars": _dollars, "signed": _signed, "tone": _tone, "number": _number, "price": _price, "percent": _percent,
     "closing": _closing, "ended": end_of_row, "structure": structure_of, "exact": signed_price, "made": _made,
     "provisional": provisional_text, "clock": clock_text, "instant": instant_text, "session": session_text,
     "moment": _moment,
-}  # fmt: skip
+})  # fmt: skip
 TEMPLATES.globals |= {"words": asking_words, "made": MADE}
 
 

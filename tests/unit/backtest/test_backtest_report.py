@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from rulebot.adapters.history.session import Finding, Severity, data_of, left_out
-from rulebot.backtest.report_charts import calendar, curves, falls, histogram, months, panel_of
-from rulebot.backtest.report_page import FORMAT, STYLE, comparison_page, falls_of, read_document, report_page
+from rulebot.backtest.report_charts import calendar, curves, falls, histogram, panel_of
+from rulebot.backtest.report_page import FORMAT, comparison_page, falls_of, read_document, report_page
 from rulebot.backtest.results import regime, ruined_words
 from rulebot.cli.past_options import finding_lines
 from rulebot.compare.spec_comparison import flaws_of
@@ -217,7 +217,7 @@ def test_backtests_are_set_side_by_side() -> None:
 
 def rows_of(page: str) -> list[list[list[str]]]:
     """Return the tables of a page: rows of cells, without their marks."""
-    tables = [re.findall(r"<tr>(.*?)</tr>", each) for each in re.findall(r"<table>(.*?)</table>", page)]
+    tables = [re.findall(r"<tr>(.*?)</tr>", each, re.S) for each in re.findall(r"<table>(.*?)</table>", page, re.S)]
     return [
         [[re.sub("<[^>]*>", "", cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in rows]
         for rows in tables
@@ -336,7 +336,8 @@ def test_sentences_in_tables_wrap_instead_of_pushing_figures_out_of_sight() -> N
 def test_a_report_without_a_trade_or_a_session_is_a_page_all_the_same() -> None:
     empty = document() | {"days": [], "trades": [], "months": [], "all": SUMS | {"trades": 0}, "by_vix": {}}
     read(report_page(empty, {}))
-    read(curves("one", ["2026-09-01"], {"a": [1.0]}) + histogram([0.0], "n") + calendar([]))
+    read(curves("one", ["2026-09-01"], {"a": [1.0]}) + histogram([0.0], "n"))
+    assert calendar([]) == []
 
 
 def test_an_account_that_never_fell_has_no_axis_of_less_than_a_dollar() -> None:
@@ -445,8 +446,8 @@ def test_tables_have_the_cents_that_the_text_has() -> None:
 
 def test_what_scrolls_is_reached_by_keys_and_all_stands_in_the_main_part() -> None:
     page = report_page(document(), {})
-    assert page.count('<div class="wide" tabindex="0">') == page.count('class="wide"') > 5
-    assert re.search(r"<body><main>.*</main></body>", page, re.S)
+    assert page.count('<div class="scroll" tabindex="0">') == page.count('class="scroll"') > 5
+    assert re.search(r"<body>\s*<main>.*</main>\s*</body>", page, re.S)
 
 
 def test_a_point_of_a_curve_has_the_cents_of_the_tables() -> None:
@@ -460,7 +461,7 @@ def test_the_seventh_line_of_a_comparison_is_another_one_than_the_first() -> Non
     for pattern in (r'class="curve ([^"]*)"', r'class="key ([^"]*)"'):
         assert len(set(re.findall(pattern, page))) == 14, pattern
     kinds = {each for found in re.findall(r'class="(?:curve|key) ([^"]*)"', page) for each in found.split()}
-    assert [each for each in sorted(kinds - {"r0"}) if f".{each}{{" not in style() + STYLE] == []
+    assert [each for each in sorted(kinds - {"r0"}) if f".{each}{{" not in page] == []
 
 
 @pytest.mark.parametrize(
@@ -483,7 +484,7 @@ def test_a_title_counts_bots_that_are_many() -> None:
 def test_paper_is_light_and_has_the_colours_of_maps_and_keys() -> None:
     """Printed where the system is dark it was pale grey on white, and a heat map was figures alone."""
     assert re.findall(r"@media ([^{]*dark\))", style()) == ["screen and (prefers-color-scheme:dark)"]
-    assert ".key,.heat i{-webkit-print-color-adjust:exact;print-color-adjust:exact}" in STYLE
+    assert ".key,.heat i{-webkit-print-color-adjust:exact;print-color-adjust:exact}" in report_page(document(), {})
 
 
 def test_a_line_of_a_comparison_is_as_long_as_its_backtest() -> None:
@@ -509,7 +510,7 @@ def test_months_say_what_they_fall_short_of_where_one_does() -> None:
     """A column without anything in it stood there, as nobody had asked for anything."""
     month = {"name": "2018-02", "sessions": 19, "idle": 18, "trades": 1, "win_rate": 1.0, "drawdown": 0.0}
     fine = {**month, "average": 10.0, "net": 10.0, "short": []}
-    assert "short of" not in months([fine])
-    text = months([fine, {**fine, "short": ["average above $20.00"]}])
-    assert '<th class="left">short of</th>' in text
+    assert "short of" not in report_page(document() | {"months": [fine]}, {})
+    text = report_page(document() | {"months": [fine, {**fine, "short": ["average above $20.00"]}]}, {})
+    assert "<th>short of</th>" in text
     assert "average above $20.00" in text

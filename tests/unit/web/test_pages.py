@@ -18,6 +18,7 @@ from run_day import run_at
 from store_day import at, small_day
 from web_client import TOKEN, Client, Elapsed
 
+from rulebot.drawing import FOLDER
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import StoreError
 from rulebot.model.money import dollars
@@ -239,6 +240,7 @@ def test_a_page_is_of_the_program_that_runs_while_its_files_are_upgraded(
 ) -> None:
     """Between the upgrade and the restart every page was a fault of the program, and nothing could be closed on it."""
     folder = Path(shutil.copytree(Path(pages.__file__).parent / "templates", tmp_path / "templates"))
+    shutil.copytree(FOLDER, folder, dirs_exist_ok=True)
     monkeypatch.setattr(pages.TEMPLATES, "loader", FileSystemLoader(folder))
     running: Client = request.getfixturevalue("client")
     for file in folder.rglob("*.html"):
