@@ -1,7 +1,7 @@
-"""The JSON Schema of a bot: what is written by hand, and what follows from the definitions of the measures.
+"""The JSON Schema of a bot: what is written by hand, and what follows from the measures and the kinds of exit.
 
-A measure's `m_` and `let_` definitions, the lists of all measures and the pattern of misspelt ones are made here. They
-stand behind what is written by hand.
+A measure's `m_` and `let_` definitions, those of exits at a level of profit or loss, the lists of all measures and the
+pattern of misspelt ones are made here. They stand behind what is written by hand.
 """
 
 import json
@@ -11,6 +11,8 @@ from typing import Any
 from rulebot.measure.definition import Measure, Parameter, Place
 from rulebot.measure.tree import Quantity
 from rulebot.measures.registry import VOCABULARY
+from rulebot.spec.exit_kinds import LEVELS, ExitKind
+from rulebot.spec.nouns import Op
 from rulebot.spec.schema import one_slip_from
 
 Node = dict[str, Any]
@@ -40,8 +42,10 @@ def document(text: str) -> str:
         **by_hand,
         **{f"m_{name}": node for name, node in conditions.items()},
         **{f"let_{name}": node for name, node in lets.items()},
+        **{name: _level_exit(kind) for name, kind in LEVELS.items()},
     }
     schema["$defs"] = definitions
+    definitions["exit"]["properties"] |= {name: {"$ref": f"#/$defs/{name}"} for name in LEVELS}
     for name, known_words in _LISTS.items():
         here = [each for each in conditions if name != "exit" or not VOCABULARY[each].places <= _NOT_IN_EXITS]
         _list(definitions[name], "m_", here)
@@ -55,7 +59,7 @@ def document(text: str) -> str:
 
 def _is_made(definition: str) -> bool:
     kind, _, name = definition.partition("_")
-    return kind in ("m", "let") and name in VOCABULARY
+    return (kind in ("m", "let") and name in VOCABULARY) or definition in LEVELS
 
 
 def _list(node: Node, prefix: str, names: Iterable[str]) -> None:
@@ -103,6 +107,38 @@ def _let(measure: Measure) -> Node:
     }
 
 
+def _level_exit(kind: ExitKind) -> Node:
+    """Return the definition of an exit at a level of profit or loss."""
+    traits = kind.traits
+    return {
+        "title": _title(kind.value),
+        "description": traits.about,
+        "examples": list(traits.examples[:2]),
+        "type": "object",
+        "properties": {
+            **{word: _level(VOCABULARY[word], op, traits.examples) for word, op in traits.levels.items()},
+            "at": {"$ref": "#/$defs/judged_at"},
+            "of": {"$ref": "#/$defs/judged_of"},
+        },
+        "additionalProperties": False,
+        "x-owed": f"a {kind.value.replace('_', ' ')} in braces",
+        "x-exactly-one": list(traits.levels),
+    }
+
+
+def _level(measure: Measure, op: Op, examples: Iterable[Mapping[str, object]]) -> Node:
+    if measure.level is None:
+        raise ValueError(f"'{measure.name}' is no level of an exit")
+    more = "more" if op is Op.AT_LEAST else "less"
+    words = {"title": measure.title, "description": f"Acts {measure.level.sentence.format(more)}."}
+    written = [example[measure.name] for example in examples if measure.name in example]
+    return {"$ref": f"#/$defs/{measure.level.bound}", **words, "examples": written}
+
+
+def _title(word: str) -> str:
+    return word.replace("_", " ").capitalize()
+
+
 def _required(measure: Measure, besides: Iterable[str] = ()) -> Node:
     required = [*(parameter.name for parameter in measure.parameters if parameter.required), *besides]
     return {"required": required} if required else {}
@@ -115,7 +151,7 @@ def _arguments(parameters: Iterable[Parameter]) -> Node:
 
 
 def _argument(parameter: Parameter) -> Node:
-    title = parameter.title or parameter.name.replace("_", " ").capitalize()
+    title = parameter.title or _title(parameter.name)
     words = {"title": title, "description": parameter.about, "examples": [parameter.example]}
     if parameter.choices:
         return {**words, **_one_of(parameter.choices)}
@@ -139,7 +175,7 @@ def _comparisons(measure: Measure) -> Iterator[tuple[str, Node]]:
         return
     low, high = measure.bounds or (None, None)
     for op in measure.ops:
-        words = {"title": op.replace("_", " ").capitalize(), "description": _SENTENCES[op].format(measure.subject)}
+        words = {"title": _title(op), "description": _SENTENCES[op].format(measure.subject)}
         if op not in ("between", "outside"):
             yield op, {**bound, **words, "examples": [low if op in ("above", "at_least") else high]}
             continue

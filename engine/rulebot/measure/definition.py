@@ -109,6 +109,18 @@ class Beside(Enum):
     TODAY = "the options at spot that expire today"
 
 
+class Level(NamedTuple):
+    """How an exit is given a measure as a level of profit or loss.
+
+    bound: the definition of its bound in the JSON Schema. sentence: behind "Acts", with more or less in the braces.
+    ending: behind "closes", with the bound and more or less.
+    """
+
+    bound: str
+    sentence: str
+    ending: str
+
+
 class Refusal(NamedTuple):
     """Why a measure refuses its arguments, and of which one that is said. on_key: it is said of the measure's name."""
 
@@ -134,7 +146,8 @@ class Measure:
     title, about, subject, bound, examples, bounds, let_example: what the JSON Schema says of it (`compile/schema.py`).
     subject: of the sentence "True while {subject} is greater than this."; of a word, what it says. bound: the
     definition there of what it is compared with. bounds: an example of a low and a high one. ops: none where nothing
-    compares it. node: what its condition has there besides; a `$ref` alone where it is no mapping.
+    compares it. node: what its condition has there besides; a `$ref` alone where it is no mapping. level: where exits
+    are given it as a level of profit or loss.
 
     bars: how many of which bars a call reads. extras: what lines of its underlyings or legs must bring beside quotes.
     beside: what is streamed for it beside the legs. index: the level beside the underlyings that it is. combine: of
@@ -181,6 +194,7 @@ class Measure:
     bounds: tuple[object, object] | None = None
     ops: tuple[str, ...] = COMPARISONS
     let_example: Mapping[str, object] | None = None
+    level: Level | None = None
     node: Mapping[str, object] = field(default_factory=dict)
     bars: Callable[[Call], Mapping[Series, int]] | None = None
     extras: tuple[Extra, ...] = ()

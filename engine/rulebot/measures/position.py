@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from math import inf
 from typing import Any, cast
 
-from rulebot.measure.definition import OPEN_POSITION, PART_OR_DOLLARS, SOME_LEGS, Measure, choice
+from rulebot.measure.definition import OPEN_POSITION, PART_OR_DOLLARS, SOME_LEGS, Level, Measure, choice
 from rulebot.measure.ranges import NOT_NEGATIVE
 from rulebot.measure.reading import (
     NOW,
@@ -297,6 +297,7 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"above": 0.25},),
         bounds=(0.25, 0.5),
         let_example={"at": "mid"},
+        level=Level("cost_price", "when closing costs this price or {}", "once closing costs {} or {}"),
     ),
     Measure(
         name="value",
@@ -318,6 +319,7 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"above": 0.25},),
         bounds=(0.25, 0.5),
         let_example={"at": "mid"},
+        level=Level("value_price", "when closing brings this price or {}", "once closing brings {} or {}"),
     ),
     Measure(
         name="profit",
@@ -340,6 +342,7 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"above": "50%"},),
         bounds=("50%", "60%"),
         let_example={"at": "mid"},
+        level=Level("gain", "at this profit or {}", "at a profit of {}"),
     ),
     Measure(
         name="loss",
@@ -365,6 +368,7 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"above": "200%"},),
         bounds=("200%", "300%"),
         let_example={"at": "mid"},
+        level=Level("loss_amount", "at this loss or {}", "at a loss of {}"),
     ),
     Measure(
         name="give_back",
@@ -389,6 +393,11 @@ MEASURES: tuple[Measure, ...] = (
         bounds=("20%", "40%"),
         ops=("above", "at_least", "below", "at_most"),
         detail=best_detail,
+        level=Level(
+            "given_back",
+            "when this much or {} of the best profit so far was lost again: a trailing stop",
+            "once {} or {} was given back from the best profit",
+        ),
     ),
     Measure(
         name="time_in_trade",

@@ -1,6 +1,6 @@
 """The kinds of exit, one row each: what the rest of the program must know of a kind stands here and nowhere else.
 
-To add a kind that closes: add its row, its key in the schema, a paragraph in docs/language.md, an example and a test.
+To add a kind that closes: add its row, a paragraph in docs/language.md, an example and a test; make the schema anew.
 What else a kind may do (a price at the broker, another order) is asked of its row's fields, never of its name.
 """
 
@@ -34,12 +34,17 @@ class Resting:
 class Traits:
     """What a kind of exit is.
 
-    levels: the measures it may be given, with the comparison that each means; none for a kind that is no level of
-    profit or loss. takes_profit: it closes at its price or not at all, and gives way to every other exit. limits_loss:
-    it guards against a loss, which the trade's worst case bounds. is_ending: it is never judged, since it is what
-    happens anyway. lost: what a spec loses with it, for `diff`; {worst} is the worst trade.
+    about, examples: what the JSON Schema says of it; of each level at least one.
+    levels: the measures it may be given, with the comparison that each means; none for what is no level of profit or
+    loss.
+    takes_profit: it closes at its price or not at all, and gives way to every other exit.
+    limits_loss: it guards against a loss, which the trade's worst case bounds.
+    is_ending: it is never judged, since it is what happens anyway.
+    lost: what a spec loses with it, for `diff`; {worst} is the worst trade.
     """
 
+    about: str = ""
+    examples: tuple[Mapping[str, object], ...] = ()
     levels: Mapping[str, Op]
     takes_profit: bool = False
     limits_loss: bool = False
@@ -64,7 +69,9 @@ class ExitKind(Enum):
     TARGET = (
         "target",
         Traits(
-            levels={"profit": Op.AT_LEAST, "loss": Op.AT_MOST, "cost": Op.AT_MOST, "value": Op.AT_LEAST},
+            about="An exit on profit: closes at the price that keeps this much, or better.",
+            examples=({"profit": "50%"}, {"profit": "$100"}, {"cost": "0.4x credit"}, {"value": "2x debit"}),
+            levels={"profit": Op.AT_LEAST, "cost": Op.AT_MOST, "value": Op.AT_LEAST},
             takes_profit=True,
             resting=Resting(
                 order_type=OrderType.LIMIT,
@@ -81,6 +88,17 @@ class ExitKind(Enum):
     STOP = (
         "stop",
         Traits(
+            about="An exit on loss: acts once this much is reached. `loss: 200%` loses twice the credit, "
+            "`cost: 2x credit` buys back at twice the credit.",
+            examples=(
+                {"cost": "2x credit"},
+                {"loss": "$50"},
+                {"loss": "200%"},
+                {"profit": "10%"},
+                {"give_back": "20%"},
+                {"give_back": "$100"},
+                {"value": "0.5x debit"},
+            ),
             levels={
                 "profit": Op.AT_MOST,
                 "loss": Op.AT_LEAST,

@@ -24,6 +24,7 @@ from rulebot.compile.plan import (
 )
 from rulebot.compile.units import number_quantity
 from rulebot.measure.words import MeasureText, NamingContext
+from rulebot.measures.registry import MEASURES
 from rulebot.model.economic_calendar import PROJECTIONS
 from rulebot.model.session import DayTime, Sessions
 from rulebot.model.text import counted, duration, plain
@@ -296,7 +297,7 @@ HELD: Mapping[str, Callable[[MeasureText], str]] = {
     "event": _event,
     "webhook": _webhook,
 }
-"""Every measure that is true or false by itself; a test asks for each."""
+"""Measures that are true or false by themselves and are said in another way than by their phrase."""
 
 HELD_NOT: Mapping[str, Callable[[MeasureText], str]] = {"time": _before}
 """Those whose `not` has words of its own."""
@@ -360,7 +361,8 @@ def sentence(test: Truth, cast: NamingContext) -> str:
         case Compare():
             return comparison_words(test, cast)
         case Holds(call):
-            return HELD[call.measure](MeasureText(call, cast))
+            words = MeasureText(call, cast)
+            return HELD[call.measure](words) if call.measure in HELD else phrase(call, cast)
         case Not(Holds(call)) if call.measure in HELD_NOT:
             return HELD_NOT[call.measure](MeasureText(call, cast))
         case Not(member):
@@ -379,15 +381,6 @@ def _inner(test: Truth, cast: NamingContext) -> str:
 
 # ---------------------------------------------------------------- targets and stops
 
-ENDINGS: Mapping[str, str] = {
-    "profit": "at a profit of {}",
-    "loss": "at a loss of {}",
-    "give_back": "once {} or {} was given back from the best profit",
-    "cost": "once closing costs {} or {}",
-    "value": "once closing brings {} or {}",
-}
-"""What a target or stop measures, before its bound; a test asks for each that the schema takes."""
-
 
 def ending(test: Truth, cast: NamingContext) -> str:
     """Return what makes a target or stop act: `at a loss of $50`, `once closing costs 2 times the credit or more`."""
@@ -397,4 +390,6 @@ def ending(test: Truth, cast: NamingContext) -> str:
     or_so = "less" if test.op is Op.AT_MOST else "more"
     words = MeasureText(test.left, cast)
     of = words.some_legs
-    return f"{'of' + of + ': ' if of else ''}{ENDINGS[test.left.measure].format(bound, or_so)}{words.at_natural}"
+    level = MEASURES[test.left.measure].level
+    assert level is not None
+    return f"{'of' + of + ': ' if of else ''}{level.ending.format(bound, or_so)}{words.at_natural}"

@@ -14,7 +14,7 @@ ENGINE = Path(__file__).parents[3] / "engine" / "rulebot"
 NAMES_A_KIND = {
     "spec/sections.py": "a rule without the key of a kind is a condition, and so is a halt that closes",
     "narrate/snapshot_of_state.py": "what a position makes at its target and at its stop is shown",
-    "core/position_marks.py": "what a position makes at its stop is recorded",
+    "core/session/position_marks.py": "what a position makes at its stop is recorded",
     "compile/lint/outcomes.py": "a rule that is no target is asked at which profit it would be one",
 }
 
