@@ -31,7 +31,7 @@ from rulebot.model.event import (
 )
 from rulebot.model.facts import Listing
 from rulebot.model.market import Board
-from rulebot.model.order import Order, Side, Submit
+from rulebot.model.order import ExecutionId, Order, Side, Submit
 from rulebot.model.position import Position
 from rulebot.model.values import ValuePool
 from rulebot.record.record import Record
@@ -120,7 +120,7 @@ class EngineDesk:
             is_buy = (leg.side if order.is_combo else order.side) is Side.BUY
             row = self.board.rows[leg.option]
             price = self.board.ask[row] if is_buy else self.board.bid[row]
-            exec_id = f"0001.{self.executions:06d}.01"
+            exec_id = ExecutionId(f"0001.{self.executions:06d}")
             self.take(
                 ExecutionReport(
                     at=at,

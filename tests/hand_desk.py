@@ -36,7 +36,18 @@ from rulebot.model.event import (
 )
 from rulebot.model.facts import Facts, Listing
 from rulebot.model.market import Board
-from rulebot.model.order import Cancel, Command, Order, OrderLeg, OrderStatus, OrderType, Replace, Side, Submit
+from rulebot.model.order import (
+    Cancel,
+    Command,
+    ExecutionId,
+    Order,
+    OrderLeg,
+    OrderStatus,
+    OrderType,
+    Replace,
+    Side,
+    Submit,
+)
 from rulebot.model.position import Position
 from rulebot.model.session import at_exchange_time, session_from
 from rulebot.record.record import Kind, Record, scrambled
@@ -403,14 +414,14 @@ class Desk:
             self.message(order, 10147, "is not found.")
 
     def execution(
-        self, order: Order, leg: OrderLeg, count: int, price: str | Decimal, exec_id: str = ""
+        self, order: Order, leg: OrderLeg, count: int, price: str | Decimal, exec_id: ExecutionId | None = None
     ) -> ExecutionReport:
         """Return the fill of one leg; `count` contracts at `price`."""
         self.executions += 1
         side = order.side if len(order.legs) == 1 else leg.side
         return ExecutionReport(
             at=self.now,
-            exec_id=exec_id or f"0001.{self.executions:04d}.01",
+            exec_id=exec_id or ExecutionId(f"0001.{self.executions:04d}"),
             ref=order.ref,
             order_id=order.order_id,
             perm_id=5000 + order.number,

@@ -9,12 +9,13 @@ from typing import Any, cast
 
 from rulebot.decide.entry_window import BotDay
 from rulebot.documents.load_bots import SpecText, compile_text, load_desk
+from rulebot.model.cause import Halt
 from rulebot.model.contract import Option, Right
 from rulebot.model.event import Request
 from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.record.codec import decode, encode
+from rulebot.record.codec import encode
 from rulebot.record.record import Json, Kind, Record
 from rulebot.spec.files import shipped
 
@@ -185,9 +186,10 @@ def alarm(day: date, clock: str, text: str, contract: str = "") -> Record:
     return Record(at(day, clock), Kind.ALARM, data={"text": text} | ({"contract": contract} if contract else {}))
 
 
-def halt(day: date, clock: str, reason: str) -> Record:
-    """Return a bot day that is halted."""
-    return entity(at(day, clock), decode(BotDay, {"bot": BOT, "date": day.isoformat(), "halted": reason}))
+def halt(day: date, clock: str, reason: str, why: Halt = Halt.CONDITION) -> Record:
+    """Return a bot day that is halted; a condition begins its reason."""
+    rule = reason.partition(" ")[0] if why is Halt.CONDITION else ""
+    return entity(at(day, clock), BotDay(bot=BOT, date=day).halted_for(why, reason, rule))
 
 
 def request(day: date, clock: str, asked: Request, bot: str = "") -> Record:

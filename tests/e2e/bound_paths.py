@@ -31,7 +31,7 @@ from rulebot.model.event import CommissionReport, Event, ExecutionReport
 from rulebot.model.facts import EventCalendar
 from rulebot.model.loss_bound import min_close_cost, shortfall, trade_bound
 from rulebot.model.money import ZERO
-from rulebot.model.order import Order, Purpose
+from rulebot.model.order import ExecutionId, Order, Purpose
 from rulebot.model.payoff import intrinsic
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import Session
@@ -172,13 +172,13 @@ class LeftOutBroker(SimulatedBroker):
         price = Decimal(f"{(self.board.ask if is_buy else self.board.bid)[row]:.2f}")
         self.spreads += abs(price - self._mid(option)) * abs(count) * option.multiplier
         self.executions += 1
-        base = f"{self.session.date:%Y%m%d}.{self.executions:06d}.01"
+        exec_id = ExecutionId(f"{self.session.date:%Y%m%d}.{self.executions:06d}")
         commission = max_commission(option, abs(count))
         yield ExecutionReport(
-            at=at, exec_id=base, ref="", order_id=0, perm_id=77, client_id=0, option=option, is_combo=False,
+            at=at, exec_id=exec_id, ref="", order_id=0, perm_id=77, client_id=0, option=option, is_combo=False,
             is_buy=is_buy, quantity=Decimal(abs(count)), price=price, executed_at=at, is_liquidation=True,
         )  # fmt: skip
-        yield CommissionReport(at, base, commission)
+        yield CommissionReport(at, exec_id, commission)
         yield from self._moved(
             Underlying(option.symbol) if option.is_share else option,
             count,

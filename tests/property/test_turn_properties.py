@@ -49,7 +49,7 @@ def fills(desk: Desk, order: Order, draw: st.DrawFn) -> list[ExecutionReport]:
             report = desk.execution(order, leg, count, draw(PRICES))
             found.append(report)
             if draw(st.integers(0, 3)) == 0:
-                found.append(replace(report, exec_id=report.exec_id[:-1] + "2", price=draw(PRICES)))
+                found.append(replace(report, exec_id=report.exec_id.next, price=draw(PRICES)))
     return found
 
 
@@ -57,7 +57,7 @@ def last_of_each(reports: Iterable[ExecutionReport]) -> list[ExecutionReport]:
     """Return the executions that count: of each the newest revision."""
     newest: dict[str, ExecutionReport] = {}
     for report in sorted(reports, key=lambda each: each.exec_id):
-        newest[report.exec_id.rpartition(".")[0]] = report
+        newest[report.exec_id.execution] = report
     return list(newest.values())
 
 

@@ -68,8 +68,8 @@ def test_an_entry_that_a_preset_had_changed_was_left_to_work(changes: dict[str, 
     order = desk.enter()
     desk.send(report(desk, order, **changes))
     assert desk.order(order.ref).status is OrderStatus.CANCELLING
-    assert any("look at the presets" in text for text in desk.alarms)
-    assert "look at the presets" in desk.state.bots.by_name[order.bot].day.halted
+    assert any("look at the broker's presets" in text for text in desk.alarms)
+    assert "look at the broker's presets" in desk.state.bots.by_name[order.bot].day.halted
 
 
 def test_resting_orders_that_a_preset_had_changed_are_taken_back_and_watched() -> None:

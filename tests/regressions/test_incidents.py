@@ -7,7 +7,7 @@ from hand_desk import SELLER, Desk, put, text_of
 
 from rulebot.model.contract import Option
 from rulebot.model.event import BrokerStatus, ExecutionReport, OrderReport
-from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.order import ExecutionId, Order, OrderStatus, Purpose
 
 AGAIN = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m, at_most: 9}}'
 RETRIES = "{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 5s, then: cancel}"
@@ -163,7 +163,7 @@ def _status(desk: Desk, order: Order, *, order_id: int, perm_id: int, status: Br
 def _stranger(desk: Desk, option: Option) -> ExecutionReport:
     return ExecutionReport(
         at=desk.now,
-        exec_id="9999.0001.01",
+        exec_id=ExecutionId("9999.0001"),
         ref="",
         order_id=0,
         perm_id=12345,

@@ -270,7 +270,7 @@ def test_the_partners_of_what_an_unwind_closed_beyond_its_size_are_closed_too(*,
     desk.ack(order)
     told = desk.fill(order, 2)
     short = next(each for each in told if each.option == put(5945))
-    desk.send(replace(short, exec_id=f"{short.exec_id[:-1]}2", quantity=Decimal(1)))
+    desk.send(replace(short, exec_id=short.exec_id.next, quantity=Decimal(1)))
     desk.tick(1)
     closing = desk.last
     assert (closing.purpose, closing.quantity, len(closing.legs)) == (Purpose.UNWIND, 1, 3)

@@ -20,7 +20,7 @@ from rulebot.decide import entry_window, limits
 from rulebot.fill.ledger import BookedExecution
 from rulebot.live import loop
 from rulebot.model.event import ExecutionReport
-from rulebot.model.order import Order, OrderStatus, Purpose, Submit
+from rulebot.model.order import ExecutionId, Order, OrderStatus, Purpose, Submit
 from rulebot.order import price
 from rulebot.recovery import resume
 from tests.safeguards.swap import method, swapped
@@ -104,7 +104,7 @@ def _off_the_grid(old: Any) -> Any:
 
 
 def _every_time(at_work: builder.StateBuilder, event: ExecutionReport) -> None:
-    base = event.exec_id.rpartition(".")[0]
+    base = event.exec_id.execution
     booked = {key: value for key, value in at_work.positions.booked.items() if key != base}
     at_work.positions = replace(at_work.positions, booked=booked)
     at_work._own.add("booked")
@@ -112,9 +112,9 @@ def _every_time(at_work: builder.StateBuilder, event: ExecutionReport) -> None:
 
 
 def _corrections_added(at_work: builder.StateBuilder, event: ExecutionReport) -> None:
-    base, _, revision = event.exec_id.rpartition(".")
-    if revision != "01":
-        event = replace(event, exec_id=f"{base}{revision}.01")
+    base, revision = event.exec_id
+    if revision > 1:
+        event = replace(event, exec_id=ExecutionId(f"{base}{revision}"))
     _ON_EXECUTION(at_work, event)
 
 
@@ -151,7 +151,7 @@ def _counted_again() -> Any:
 
 
 def _commission_again(at_work: builder.StateBuilder, event: Any) -> None:
-    base = event.exec_id.rpartition(".")[0]
+    base = event.exec_id.execution
     known: BookedExecution | None = at_work.positions.booked.get(base)
     if known is not None and known.commission:
         at_work.put_booked(base, replace(known, commission=Decimal(0)))

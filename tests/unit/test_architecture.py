@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from rulebot.adapters.ib import message_codes
+
 ROOT = Path(__file__).parents[2]
 ENGINE = ROOT / "engine" / "rulebot"
 MODULES = sorted(ENGINE.rglob("*.py"))
@@ -113,6 +115,38 @@ def test_orders_leave_at_one_place() -> None:
         if (attribute_called(call) or ("", ""))[1] == "placeOrder"
     ]
     assert len(found) <= 1, found
+
+
+WORDS_OF_TWS = re.compile(r"TWS|\b(PendingSubmit|PreSubmitted|Submitted|PendingCancel|ApiCancelled|ApiPending)\b")
+CODES_OF_TWS = frozenset().union(*message_codes.CODES.values()) - {100}
+"""A plain hundred is no code."""
+SPLITS = frozenset({"rpartition", "partition", "rsplit", "split"})
+
+
+def _of_tws(node: ast.AST) -> bool:
+    """Say whether a piece of code is a code or a word of TWS, or cuts an execution id as TWS writes it."""
+    if isinstance(node, ast.Constant):
+        return (type(node.value) is int and node.value in CODES_OF_TWS) or (
+            isinstance(node.value, str) and WORDS_OF_TWS.search(node.value) is not None
+        )
+    if not isinstance(node, ast.Call) or (attribute_called(node) or ("", ""))[1] not in SPLITS:
+        return False
+    return any(isinstance(each, ast.Constant) and each.value == "." for each in node.args)
+
+
+def test_the_core_knows_no_word_code_or_execution_id_of_tws() -> None:
+    found = []
+    for path in sorted((ENGINE / "core").rglob("*.py")):
+        tree = tree_of(path)
+        docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        nodes = (node for node in ast.walk(tree) if id(node) not in docs and _of_tws(node))
+        found += [shown(path, node.lineno) for node in nodes]  # type: ignore[attr-defined]
+    assert found == []
+
+
+@pytest.mark.parametrize("code", ["x = 10147", 'x = "PreSubmitted"', 'x = e.exec_id.rpartition(".")', 'f"in TWS: {x}"'])
+def test_a_word_of_tws_in_the_core_would_be_found(code: str) -> None:
+    assert any(map(_of_tws, ast.walk(ast.parse(code))))
 
 
 def test_no_exception_is_caught_without_a_name() -> None:

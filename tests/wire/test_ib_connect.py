@@ -608,7 +608,7 @@ def test_each_execution_and_each_correction_comes_once() -> None:
                 fake.push(*EXECUTION.format(exec_id=exec_id, price=price).split("|"))
             fake.push(4, 2, 41, 399, "the last", "")
             events = await wait_for(world, OrderMessage)
-            fills = [(event.exec_id, event.price) for event in events if isinstance(event, ExecutionReport)]
+            fills = [(str(event.exec_id), event.price) for event in events if isinstance(event, ExecutionReport)]
             assert fills == [("a.01.01", Decimal("2.5")), ("a.01.02", Decimal("2.4"))]
 
     run(scenario())

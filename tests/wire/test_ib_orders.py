@@ -28,7 +28,7 @@ def with_status(status: BrokerStatus, order_id: int):
 
 
 def with_code(code: int):
-    return lambda event: isinstance(event, OrderMessage) and event.code == code
+    return lambda event: isinstance(event, OrderMessage) and event.message.code == code
 
 
 def with_price(limit: str):

@@ -35,6 +35,7 @@ from rulebot.model.order import (
     AskMargin,
     Cancel,
     Command,
+    ExecutionId,
     Order,
     OrderTerms,
     Replace,
@@ -95,7 +96,7 @@ OVER = (BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.INACTIVE)
 class RecordedExecution(NamedTuple):
     """An execution in the account: which revision of it, contracts (- sold), and dollars paid for them."""
 
-    revision: str
+    revision: int
     contracts: int
     paid: Decimal
 
@@ -114,7 +115,7 @@ class RecordedBroker(SimulatedBroker):
     followed: dict[str, FollowedOrder] = field(default_factory=dict, kw_only=True)
     left: dict[str, tuple[datetime, str]] = field(default_factory=dict, kw_only=True)
     asked: dict[int, int] = field(default_factory=dict, kw_only=True)
-    executed: dict[str, str] = field(default_factory=dict, kw_only=True)
+    executed: dict[ExecutionId, str] = field(default_factory=dict, kw_only=True)
     booked: dict[str, RecordedExecution] = field(default_factory=dict, kw_only=True)
     charged: dict[str, Decimal] = field(default_factory=dict, kw_only=True)
     unlike: dict[Contract, PositionReport] = field(default_factory=dict, kw_only=True)
@@ -278,7 +279,7 @@ class RecordedBroker(SimulatedBroker):
         What the recording has told of the account before it is told once more, as it is now.
         """
         self.executed[event.exec_id] = found.order.ref
-        execution, _, revision = event.exec_id.rpartition(".")
+        execution, revision = event.exec_id
         before = self.booked.get(execution)
         count = int(event.quantity)
         if before is None:
@@ -298,7 +299,7 @@ class RecordedBroker(SimulatedBroker):
     def _on_commission(self, event: CommissionReport, at: datetime) -> Iterator[Event]:
         ref = self.executed.get(event.exec_id)
         if ref is not None:
-            execution = event.exec_id.rpartition(".")[0]
+            execution = event.exec_id.execution
             self.cash -= event.commission - self.charged.get(execution, ZERO)
             self.charged[execution] = event.commission
             yield replace(event, at=at)
@@ -329,7 +330,7 @@ class RecordedBroker(SimulatedBroker):
             is_of_it = told.option is not None and _held_as(told.option) == event.contract
             if not is_of_it or not event.at <= told.at <= event.at + LATE:
                 continue
-            if told.exec_id.rpartition(".")[0] not in self.booked and self._of(told.ref, told.order_id):
+            if told.exec_id.execution not in self.booked and self._of(told.ref, told.order_id):
                 found += int(told.quantity) * (1 if told.is_buy else -1)
                 if count + found == event.quantity:
                     return found

@@ -39,6 +39,7 @@ from rulebot.model.order import (
     AskMargin,
     Cancel,
     Command,
+    ExecutionId,
     Order,
     OrderType,
     Purpose,
@@ -387,7 +388,14 @@ class SimulatedBroker:
         return order_mid(self.board.bid[row], self.board.ask[row])
 
     def _execution(
-        self, order: Order, option: Option, count: int, price: Decimal, commission: Decimal, exec_id: str, at: datetime
+        self,
+        order: Order,
+        option: Option,
+        count: int,
+        price: Decimal,
+        commission: Decimal,
+        exec_id: ExecutionId,
+        at: datetime,
     ) -> Iterator[Event]:
         """Yield one execution, and what it leads to. Units: contracts, - sold."""
         yield ExecutionReport(
@@ -408,12 +416,12 @@ class SimulatedBroker:
         held: Contract = Underlying(option.symbol) if option.is_share else option
         yield from self._moved(held, count, price * count * option.multiplier + commission, at)
 
-    def execution_id(self, found: WorkingOrder, place: int) -> str:
+    def execution_id(self, found: WorkingOrder, place: int) -> ExecutionId:
         """Return an id that no other session has: executions are numbered within one.
 
         place: of the leg in the order, which has been counted as filled.
         """
-        return f"{self.session.date:%Y%m%d}.{self.executions:06d}.01"
+        return ExecutionId(f"{self.session.date:%Y%m%d}.{self.executions:06d}")
 
     def _moved(
         self, contract: Contract, count: int, paid: Decimal, at: datetime, *, premium: Decimal = ZERO

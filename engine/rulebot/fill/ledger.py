@@ -8,7 +8,7 @@ from rulebot.model.contract import LOT, Option, Settlement, product
 from rulebot.model.event import ExecutionReport
 from rulebot.model.loss_bound import ASSIGNED, DELIVERING, loss_bound, shares_delivered, shares_profit
 from rulebot.model.money import CENT, ZERO
-from rulebot.model.order import Order, is_synthetic
+from rulebot.model.order import ExecutionId, Order, is_synthetic
 from rulebot.model.payoff import intrinsic
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.values import dataclass, replace
@@ -26,7 +26,7 @@ class BookedExecution:
     order of ours that it is of. taken_back: contracts that the exchange has taken back of it.
     """
 
-    exec_id: str
+    exec_id: ExecutionId
     position: str
     leg: str
     is_entry: bool
@@ -88,14 +88,14 @@ def beyond_report(
 
 def taken_back(known: BookedExecution | None, quantity: int) -> int:
     """Return how many contracts the exchange has taken back of a fill of ours; known: as it was booked before."""
-    if known is None or known.by_others or is_synthetic(known.exec_id):
+    if known is None or known.by_others or is_synthetic(known.exec_id.execution):
         return 0
     return max(known.quantity + known.taken_back - quantity, 0)
 
 
-def owes_none(exec_id: str, quantity: int) -> bool:
+def owes_none(exec_id: ExecutionId, quantity: int) -> bool:
     """Say whether no commission will be told of an execution: it was taken back, or taken up from the account."""
-    return not quantity or is_synthetic(exec_id)
+    return not quantity or is_synthetic(exec_id.execution)
 
 
 # --- Fills, commissions and settlements onto the ledger of a position

@@ -7,7 +7,7 @@ from enum import Enum
 from rulebot.model.cause import BrokerMessage
 from rulebot.model.contract import Contract, Option
 from rulebot.model.facts import Account, Bars, Dividend, Listing
-from rulebot.model.order import Side
+from rulebot.model.order import ExecutionId, Side
 from rulebot.model.session import Hours
 from rulebot.model.values import dataclass
 
@@ -28,9 +28,6 @@ class BrokerStatus(Enum):
     FILLED = "filled"
     CANCELLED = "cancelled"
     INACTIVE = "inactive"
-    PRE_SUBMITTED = SUBMITTED = "working"
-    API_CANCELLED = "cancelled"
-    PENDING_CANCEL = "pending"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,16 +65,6 @@ class OrderMessage:
     order_id: int
     message: BrokerMessage
 
-    @property
-    def code(self) -> int:
-        """The broker's own number of the message."""
-        return self.message.code
-
-    @property
-    def text(self) -> str:
-        """The broker's words."""
-        return self.message.text
-
 
 @dataclass(frozen=True, slots=True)
 class OrderUnsent:
@@ -93,13 +80,13 @@ class OrderUnsent:
 class ExecutionReport:
     """One fill of one contract. Executions of a combo as a whole are marked `is_combo` and move no position.
 
-    `exec_id` as sent; a correction repeats it with a higher last part. `quantity` is positive, `is_buy` the side.
+    A correction repeats the execution with a higher revision. `quantity` is positive, `is_buy` the side.
     `executed_at` is the broker's own time of it, None where its time zone is unknown. is_liquidation: the broker closed
     it for want of margin.
     """
 
     at: datetime
-    exec_id: str
+    exec_id: ExecutionId
     ref: str
     order_id: int
     perm_id: int
@@ -119,7 +106,7 @@ class CommissionReport:
     """Dollars of one execution (positive is paid)."""
 
     at: datetime
-    exec_id: str
+    exec_id: ExecutionId
     commission: Decimal
 
 
@@ -387,7 +374,7 @@ class GonePriced:
     position: str
     leg: str
     price: Decimal
-    exec_id: str
+    exec_id: ExecutionId
 
 
 Event = (

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from typing import NamedTuple
 
 from rulebot.model.cause import BrokerMessage, Cause, EndedBy, MessageMeaning, Name, Text, cause_text
 from rulebot.model.contract import Contract, Option
@@ -242,12 +243,6 @@ class Order:
         return found is not None and found.means(*any_of)
 
     @property
-    def last_code(self) -> int:
-        """The code of the broker's last message on it, 0 of none."""
-        found = self.last_message
-        return 0 if found is None else found.code
-
-    @property
     def is_ended_for_broker(self) -> bool:
         """True when the broker's last message on it gives a reason of the broker's or the exchange's own."""
         found = self.last_message
@@ -410,16 +405,41 @@ class AskMargin:
 Command = Submit | Replace | Cancel | Subscribe | RequestOpenOrders | AskMargin
 
 
+# --- Ids of executions
+
+
+class ExecutionId(NamedTuple):
+    """Which execution it is, and which revision of it: a correction has a higher one."""
+
+    execution: Name
+    revision: int = 1
+
+    def __str__(self) -> str:
+        """Return the id as records have it."""
+        return f"{self.execution}.{self.revision:02d}"
+
+    @property
+    def next(self) -> "ExecutionId":
+        """The id of what takes its place."""
+        return ExecutionId(self.execution, self.revision + 1)
+
+
+def execution_id(text: str) -> ExecutionId:
+    """Return the id that a record has as this text; all of it is the execution where it names no revision."""
+    execution, _, revision = text.rpartition(".")
+    return ExecutionId(execution, int(revision)) if execution and revision.isdecimal() else ExecutionId(text)
+
+
 # --- Ids of executions that nobody has told
 
 UNSEEN = "unseen:"
 """How these ids begin."""
 FIRST_REVISION = ".01"
-"""How the id of an estimate ends that nothing has taken the place of."""
+"""How the text of the id of an estimate ends that nothing has taken the place of."""
 
 
 def unseen_base(of: str, leg: str) -> str:
-    """Return the id, without its revision, of what a leg of an order or a position (`of`) has dealt unseen."""
+    """Return the execution, without revision, that a leg of an order or a position (`of`) has dealt unseen."""
     return f"{UNSEEN}{of}:{leg}"
 
 
@@ -431,22 +451,14 @@ def missed_base(position: str, leg: str, closed: int) -> str:
     return unseen_base(f"{position}:{closed}" if closed else position, leg)
 
 
-def first_revision(base: str) -> str:
-    """Return the id of what is booked first under this id without a revision."""
-    return f"{base}{FIRST_REVISION}"
+def is_synthetic(execution: str) -> bool:
+    """Say whether nobody told this execution when it was booked; its price may have been put right since.
+
+    execution: with or without its revision.
+    """
+    return execution.startswith(UNSEEN)
 
 
-def next_revision(exec_id: str) -> str:
-    """Return the id of an execution that takes the place of this one."""
-    base, _, revision = exec_id.rpartition(".")
-    return f"{base}.{int(revision) + 1:02d}"
-
-
-def is_synthetic(exec_id: str) -> bool:
-    """Say whether nobody told this execution when it was booked; its price may have been put right since."""
-    return exec_id.startswith(UNSEEN)
-
-
-def is_estimate(exec_id: str) -> bool:
+def is_estimate(exec_id: ExecutionId) -> bool:
     """Say whether nobody has told this execution, and nothing has taken its place."""
-    return is_synthetic(exec_id) and exec_id.endswith(FIRST_REVISION)
+    return is_synthetic(exec_id.execution) and exec_id.revision == 1

@@ -13,7 +13,7 @@ from typing import Any
 from rulebot.model.contract import Option
 from rulebot.model.loss_bound import DELIVERING, shares_profit
 from rulebot.model.money import CENT, ZERO
-from rulebot.model.order import Purpose, is_synthetic
+from rulebot.model.order import Purpose, execution_id, is_synthetic
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import exchange_date, session_after
 from rulebot.model.values import dataclass, replace
@@ -177,12 +177,7 @@ class LegTotals:
 
 def base_of(exec_id: object) -> str:
     """Return an execution id without its last part, which counts corrections."""
-    return str(exec_id).rpartition(".")[0] or str(exec_id)
-
-
-def revision_of(exec_id: str) -> str:
-    """Return the last part of an execution id."""
-    return exec_id.rpartition(".")[2]
+    return execution_id(str(exec_id)).execution
 
 
 @mutable(slots=True)
@@ -248,7 +243,7 @@ class Books:
         fill = _fill(record, of)
         base, totals = base_of(fill.exec_id), self.of_leg(of.position, of.leg)
         if (known := self.fills.get(base)) is not None:
-            if revision_of(known.exec_id) >= revision_of(fill.exec_id):
+            if execution_id(known.exec_id).revision >= execution_id(fill.exec_id).revision:
                 return f"execution {fill.exec_id} is recorded a second time"
             self.of_leg(known.of.position, known.of.leg).count(known, -1)
             fill = replace(fill, commission=known.commission)

@@ -45,7 +45,7 @@ from rulebot.model.facts import EventCalendar, Facts
 from rulebot.model.loss_bound import counting_shares
 from rulebot.model.market import Board
 from rulebot.model.money import ZERO, TickRule
-from rulebot.model.order import Order, Purpose
+from rulebot.model.order import Order, Purpose, execution_id
 from rulebot.model.position import Position
 from rulebot.model.session import (
     Hours,
@@ -58,6 +58,7 @@ from rulebot.model.session import (
     session_from,
 )
 from rulebot.model.values import dataclass
+from rulebot.record.books import base_of
 from rulebot.record.codec import decode, utc_time
 from rulebot.record.record import (
     ACCOUNT_SEEN,
@@ -214,7 +215,7 @@ class _Recovery:
         self.entities[record.kind][str(record.data[_KEYS[record.kind]])] = record.data
 
     def _commission(self, record: Record) -> None:
-        base = str(record.data["exec_id"]).rpartition(".")[0]
+        base = base_of(record.data["exec_id"])
         if base in self.booked:
             amount = Decimal(str(record.data["amount"]))
             self.booked[base] = replace(self.booked[base], commission=amount, is_paid=True)
@@ -229,7 +230,7 @@ class _Recovery:
         data = record.data
         if (told := data.get(EXECUTION)) is not None:
             report = decode(ExecutionReport, told)
-            base = report.exec_id.rpartition(".")[0]
+            base = report.exec_id.execution
             if not record.position:
                 self.booked[base] = of_others(report)
             elif base in self.booked:  # what was ours was corrected too late: nothing but its name changes
@@ -442,7 +443,7 @@ def resume_from(
 def _book(booked: dict[str, BookedExecution], record: Record, orders: Mapping[str, Mapping[str, Json]]) -> None:
     """Book a fill."""
     data = record.data
-    exec_id = str(data["exec_id"])
+    exec_id = execution_id(str(data["exec_id"]))
     count = int(str(data["quantity"]))
     order: Any = orders.get(str(data["ref"]))
     is_share = str(data["contract"]).endswith(SHARES_NAME)
@@ -450,9 +451,8 @@ def _book(booked: dict[str, BookedExecution], record: Record, orders: Mapping[st
     by_order = int(options[0]["multiplier"]) if options else LOT
     multiplier = 1 if is_share else int(str(data.get(MULTIPLIER, by_order)))
     sign = -1 if data["is_buy"] else 1
-    base = exec_id.rpartition(".")[0]
-    corrected, is_by_others = booked.get(base), data["purpose"] == BY_OTHERS
-    booked[base] = BookedExecution(
+    corrected, is_by_others = booked.get(exec_id.execution), data["purpose"] == BY_OTHERS
+    booked[exec_id.execution] = BookedExecution(
         exec_id=exec_id,
         position=record.position,
         leg=str(data["leg"]),

@@ -362,7 +362,7 @@ def _booked_of(order: Order, state: State) -> dict[str, RecordedExecution]:
     """Return what is booked of an order, for a broker that may tell it again."""
     signs = {leg.name: order.side_of(leg).sign for leg in order.legs}
     return {
-        execution: RecordedExecution(each.exec_id.rpartition(".")[2], signs[each.leg] * each.quantity, -each.cash)
+        execution: RecordedExecution(each.exec_id.revision, signs[each.leg] * each.quantity, -each.cash)
         for execution, each in state.positions.booked.items()
         if each.ref == order.ref
     }

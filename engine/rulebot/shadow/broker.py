@@ -23,6 +23,7 @@ from rulebot.model.order import (
     AskMargin,
     Cancel,
     Command,
+    ExecutionId,
     Order,
     OrderStatus,
     Purpose,
@@ -54,7 +55,7 @@ class RestoredState:
     state: State
     delivered: Mapping[str, int]
     costs: Mapping[Contract, Decimal]
-    unpaid: tuple[tuple[str, Decimal], ...]
+    unpaid: tuple[tuple[ExecutionId, Decimal], ...]
 
 
 def read_memory(journal: PatientJournal, at: datetime) -> RestoredState:
@@ -80,7 +81,7 @@ def delivered_shares(settled: Sequence[Record], positions: Mapping[str, Position
     return {symbol: count for symbol, count in found.items() if count}
 
 
-def _unpaid(state: State) -> tuple[tuple[str, Decimal], ...]:
+def _unpaid(state: State) -> tuple[tuple[ExecutionId, Decimal], ...]:
     """Return what executions cost whose commission was not heard any more."""
     found = []
     for booked in state.positions.booked.values():
@@ -109,7 +110,7 @@ class ObservingBroker(SimulatedBroker):
 
     answers: list[Event] = field(default_factory=list, kw_only=True)
     tells: Callable[[Record], None] = field(default=lambda _: None, kw_only=True)
-    unpaid: tuple[tuple[str, Decimal], ...] = field(default=(), kw_only=True)
+    unpaid: tuple[tuple[ExecutionId, Decimal], ...] = field(default=(), kw_only=True)
     owed: set[Option] = field(default_factory=set, kw_only=True)
     now: datetime = field(kw_only=True)
 
@@ -149,9 +150,9 @@ class ObservingBroker(SimulatedBroker):
         data: dict[str, Json] = {"what": WOULD_ENTER, "reason": text, "values": [limit, quote.mid, quote.natural]}
         return Record(self.now, Kind.DECISION, order.bot, order.position, data=data)
 
-    def execution_id(self, found: WorkingOrder, place: int) -> str:
+    def execution_id(self, found: WorkingOrder, place: int) -> ExecutionId:
         """Return an id that says which execution of the order it is: told again after a start, it is the same one."""
-        return f"observed.{found.order.number:06d}.{found.filled}.{place}.01"
+        return ExecutionId(f"observed.{found.order.number:06d}.{found.filled}.{place}")
 
     # ------------------------------------------------------------ the clock
 

@@ -22,15 +22,7 @@ from rulebot.model.event import CommissionReport, EndingCorrected, Event, Execut
 from rulebot.model.facts import EventCalendar
 from rulebot.model.loss_bound import DELIVERING
 from rulebot.model.market import Board
-from rulebot.model.order import (
-    Order,
-    TimeInForce,
-    first_revision,
-    is_synthetic,
-    missed_base,
-    next_revision,
-    unseen_base,
-)
+from rulebot.model.order import ExecutionId, Order, TimeInForce, execution_id, is_synthetic, missed_base, unseen_base
 from rulebot.model.position import MissingLeg, Position, PositionLeg
 from rulebot.model.session import exchange_date, session_from
 from rulebot.model.text import counted
@@ -169,11 +161,11 @@ def traded(
     executed_at = session_from(_day(ending, on)).close
     before = leg.closed - leg.settled
     base = missed_base(position.id, leg.name, before) if order is None else unseen_base(order.ref, leg.name)
-    standing = {str(each.data["exec_id"]).rpartition(".")[0]: each for each in of_position}.values()
-    known = [str(each.data["exec_id"]) for each in of_position if str(each.data["exec_id"]).startswith(f"{base}.")]
+    standing = {base_of(each.data["exec_id"]): each for each in of_position}.values()
+    known = [execution_id(str(each.data["exec_id"])) for each in of_position if base_of(each.data["exec_id"]) == base]
     fill = ExecutionReport(
         at=at,
-        exec_id=next_revision(max(known, default=first_revision(base))),
+        exec_id=max(known, default=ExecutionId(base)).next,
         ref="" if order is None else order.ref,
         order_id=0 if order is None else order.order_id,
         perm_id=0 if order is None else order.perm_id,
@@ -265,7 +257,7 @@ def priced(gone: ExternalClose, price: Decimal, at: datetime) -> GonePriced:
     """Return the event that books it."""
     name, leg = gone.position.id, gone.missed.leg
     closed = leg_of(gone.position, leg).closed
-    exec_id = next_revision(first_revision(missed_base(name, leg, closed)))
+    exec_id = ExecutionId(missed_base(name, leg, closed)).next
     return GonePriced(at=at, position=name, leg=leg, price=price, exec_id=exec_id)
 
 
@@ -433,7 +425,7 @@ def _of_gone(
     return _by_turns(program, state, event.position, _events(event, event.exec_id, commission), words)
 
 
-def _events(event: Event, exec_id: str, commission: Decimal | None) -> list[Event]:
+def _events(event: Event, exec_id: ExecutionId, commission: Decimal | None) -> list[Event]:
     return [event] if commission is None else [event, CommissionReport(event.at, exec_id, commission)]
 
 
@@ -486,7 +478,7 @@ def _report(fill: Record, option: Option, price: Decimal, at: datetime) -> Execu
     data = fill.data
     return ExecutionReport(
         at=at,
-        exec_id=next_revision(str(data["exec_id"])),
+        exec_id=execution_id(str(data["exec_id"])).next,
         ref="",
         order_id=0,
         perm_id=0,

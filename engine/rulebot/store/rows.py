@@ -16,7 +16,7 @@ from typing import Any
 from rulebot.model.cause import MessageMeaning
 from rulebot.model.contract import LOT, SHARES
 from rulebot.model.loss_bound import SETTLED, max_loss
-from rulebot.model.order import Order, is_synthetic
+from rulebot.model.order import Order, execution_id
 from rulebot.model.position import (
     BY_A_PERSON,
     CLOSED_BY_HAND,
@@ -34,8 +34,6 @@ from rulebot.store.dialect import to_step
 from rulebot.store.schema import KEPT
 
 # --- What the tables say of an order and of a fill
-
-_PARTS_OF_AN_EXECUTION = 4
 
 
 def order_row(order: Order) -> dict[str, object]:
@@ -95,9 +93,7 @@ def fill_row(record: Record) -> dict[str, object]:
 
 def execution(exec_id: str) -> str:
     """Return an execution id without its revision: `0000e0d5.6582.01` of `0000e0d5.6582.01.02`; of an estimate too."""
-    parts = exec_id.split(".")
-    has_revision = len(parts) >= _PARTS_OF_AN_EXECUTION or is_synthetic(exec_id)
-    return ".".join(parts[:-1]) if has_revision else exec_id
+    return execution_id(exec_id).execution
 
 
 def dollars_of_a_point(legs: str) -> int:

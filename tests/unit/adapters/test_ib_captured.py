@@ -265,7 +265,7 @@ def test_an_execution_and_its_commission() -> None:
     fields += ["0", wire(told["cumQty"]), wire(told["avgPrice"]), "", "", "", "", "1"]
     found = order_reports.execution(fields, AT, ACCOUNT)
     assert isinstance(found, ExecutionReport)
-    assert (found.exec_id, found.order_id, found.perm_id) == ("00004466.5965a047.01.01", 13, 798621671)
+    assert (str(found.exec_id), found.order_id, found.perm_id) == ("00004466.5965a047.01.01", 13, 798621671)
     assert (found.is_buy, found.quantity, found.price) == (True, Decimal(100), Decimal("144.18"))
     assert found.option is not None
     assert (found.option.is_share, found.option.con_id) == (True, 265598)

@@ -9,7 +9,7 @@ from rulebot.adapters.ib import order_reports
 from rulebot.adapters.ib.message_codes import broker_message
 from rulebot.model.contract import Underlying, share
 from rulebot.model.event import BrokerStatus, CommissionReport, MarginReport, OrderMessage, OrderReport
-from rulebot.model.order import Side
+from rulebot.model.order import ExecutionId, Side
 
 AT = datetime(2025, 11, 24, 15, 0, tzinfo=UTC)
 ACCOUNT = "DU1234567"
@@ -144,7 +144,9 @@ def test_execution_of_a_stock_and_an_unset_order_id() -> None:
 
 def test_a_commission_is_read_and_an_unset_one_is_none() -> None:
     fields = raw(f"59|1|00025b46.63f8f39c.01.01|1.0|USD|{UNSET}|{UNSET}|")
-    assert order_reports.commission(fields, AT) == CommissionReport(AT, "00025b46.63f8f39c.01.01", Decimal("1.0"))
+    assert order_reports.commission(fields, AT) == CommissionReport(
+        AT, ExecutionId("00025b46.63f8f39c.01"), Decimal("1.0")
+    )
     fields[3] = UNSET
     assert order_reports.commission(fields, AT) is None
 

@@ -38,7 +38,7 @@ def bust(desk: Desk, order: Order) -> None:
         desk.send(report)
     desk.report(order, BrokerStatus.FILLED, 1)
     for report in reports:
-        desk.send(replace(report, exec_id=report.exec_id[:-1] + "2", quantity=Decimal(0)))
+        desk.send(replace(report, exec_id=report.exec_id.next, quantity=Decimal(0)))
     desk.tick(1)
 
 
@@ -381,7 +381,7 @@ def test_an_opening_fill_that_is_taken_back_after_the_close_is_left_to_a_person(
     opened = next(event for event in desk.events if isinstance(event, ExecutionReport))
     desk.fill(desk.last)
     sent = len(desk.submitted)
-    desk.send(replace(opened, exec_id=opened.exec_id.replace(".01", ".02"), quantity=Decimal(0)))
+    desk.send(replace(opened, exec_id=opened.exec_id.next, quantity=Decimal(0)))
     desk.tick(10)
     assert len(desk.submitted) == sent
     told = "the exchange took a fill back, and a leg stands without its partner"

@@ -35,7 +35,7 @@ def closed_too_far(legs: str, exits: str) -> tuple[Desk, list[ExecutionReport]]:
 def correct(desk: Desk, told: list[ExecutionReport], count: int) -> None:
     """Let the exchange say that it was so many."""
     for report in told:
-        desk.send(replace(report, exec_id=f"{report.exec_id[:-1]}2", quantity=Decimal(count)))
+        desk.send(replace(report, exec_id=report.exec_id.next, quantity=Decimal(count)))
 
 
 def held(desk: Desk) -> list[int]:

@@ -319,7 +319,7 @@ def test_a_fill_that_is_corrected_away_counts_beside_what_the_account_lacks() ->
     desk.holds(sold(desk), -1)
     desk.tick(1)
     first = told[0]
-    desk.send(replace(first, exec_id=f"{first.exec_id[:-1]}2", quantity=Decimal(3)))
+    desk.send(replace(first, exec_id=first.exec_id.next, quantity=Decimal(3)))
     desk.tick(1)
     assert {order.remaining for order in desk.live} == {1}
     assert desk.said(Kind.ALARM)

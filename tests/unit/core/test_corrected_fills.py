@@ -25,7 +25,7 @@ def entered() -> tuple[Desk, ExecutionReport]:
 
 
 def again(sold: ExecutionReport, **changes: object) -> ExecutionReport:
-    return replace(sold, exec_id=f"{sold.exec_id[:-1]}2", **changes)  # type: ignore[arg-type]
+    return replace(sold, exec_id=sold.exec_id.next, **changes)  # type: ignore[arg-type]
 
 
 def told(desk: Desk, folder: Path) -> list[str]:

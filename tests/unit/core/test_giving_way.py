@@ -8,7 +8,7 @@ from hand_desk import SELLER, Desk, text_of
 
 from rulebot.model.contract import Option
 from rulebot.model.event import ReloadWaits, Request
-from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Side
+from rulebot.model.order import ExecutionId, Order, OrderStatus, OrderType, Purpose, Side
 from rulebot.model.session import session_after
 from rulebot.record.record import Kind
 
@@ -249,7 +249,7 @@ def test_29_a_stop_that_has_given_way_is_watched_at_the_price_that_the_exchange_
     desk, guard, _ = given_way()
     assert guard.stop_price is not None
     (sold,) = (order for order in desk.state.orders.by_ref.values() if order.is_of(guard.position) and order.has_fills)
-    desk.send(desk.execution(sold, sold.legs[0], 1, (guard.stop_price - 1) / 4, exec_id="0001.0001.02"))
+    desk.send(desk.execution(sold, sold.legs[0], 1, (guard.stop_price - 1) / 4, exec_id=ExecutionId("0001.0001", 2)))
     bid(desk, guard, -1.0)
     desk.tick(1)
     desk.tick(1)

@@ -125,7 +125,7 @@ def test_orders_under_another_client_id_cannot_be_cancelled_and_a_person_is_told
     assert len(desk.cancels) - asked == 2 * 5
     assert {desk.order(ref).status for ref in refs} == {OrderStatus.CANCELLING}
     for ref in refs:
-        assert f"the broker has {ref} and does not find it to cancel it: a person must cancel it in TWS" in desk.alarms
+        assert f"the broker has {ref} and does not find it to cancel it: a person must cancel it there" in desk.alarms
 
 
 def test_what_the_broker_never_had_is_given_up_after_its_grace_and_not_sent_again() -> None:
@@ -920,7 +920,7 @@ def test_realized_counts_a_position_once_whatever_comes_later() -> None:
     assert desk.state.bots.by_name["spread"].day.realized == desk.position.net
     desk.commission(reports[0], "1.50")
     assert desk.state.bots.by_name["spread"].day.realized == desk.position.net == Decimal("-1.50")
-    desk.send(replace(reports[0], exec_id=reports[0].exec_id[:-1] + "2", price=Decimal("2.00")))
+    desk.send(replace(reports[0], exec_id=reports[0].exec_id.next, price=Decimal("2.00")))
     assert desk.state.bots.by_name["spread"].day.realized == desk.position.net
 
 

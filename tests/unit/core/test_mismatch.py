@@ -66,7 +66,7 @@ def test_51_an_entry_that_a_preset_changed_is_taken_back(changes: dict[str, Any]
     order = desk.enter()
     desk.send(echo(desk, order, **changes))
     assert words in desk.alarms[-1]
-    assert "look at the presets" in desk.alarms[-1]
+    assert "look at the broker's presets" in desk.alarms[-1]
     assert [found.ref for found in desk.cancels] == [order.ref]
     desk.cancelled(order)
     desk.until("10:30", step=60)
@@ -80,7 +80,7 @@ def test_51_what_a_preset_changed_is_no_doing_of_a_person_when_it_is_told_again(
     for _ in range(2):
         desk.send(echo(desk, order, limit_price=Decimal("-9.00")))
     (told,) = desk.alarms
-    assert "look at the presets" in told
+    assert "look at the broker's presets" in told
     desk.send(echo(desk, order, limit_price=Decimal("-8.00")))
     assert "somebody has changed it" in desk.alarms[-1]
 

@@ -17,7 +17,7 @@ from rulebot.model.contract import Option, Underlying
 from rulebot.model.event import BrokerStatus, CommissionReport, ExecutionReport, Request
 from rulebot.model.facts import EventCalendar
 from rulebot.model.market import Board
-from rulebot.model.order import Purpose
+from rulebot.model.order import ExecutionId, Purpose
 from rulebot.model.session import session_after
 from rulebot.narrate.day_report import day_outcome
 from rulebot.narrate.positions import exit_text
@@ -46,7 +46,7 @@ def others(
     desk.executions += 1
     report = ExecutionReport(
         at=desk.now,
-        exec_id=f"0009.{desk.executions:04d}.01",
+        exec_id=ExecutionId(f"0009.{desk.executions:04d}"),
         ref="",
         order_id=0,
         perm_id=77,
@@ -127,8 +127,7 @@ def test_what_a_person_has_closed_while_no_engine_ran_is_booked_where_the_entry_
 
 
 def corrected(desk: Desk, report: ExecutionReport, price: str, quantity: int = 1) -> None:
-    base = report.exec_id.rpartition(".")[0]
-    told = replace(report, exec_id=f"{base}.02", price=Decimal(price), quantity=Decimal(quantity))
+    told = replace(report, exec_id=report.exec_id.next, price=Decimal(price), quantity=Decimal(quantity))
     desk.send(told)
     desk.send(told)
 

@@ -8,7 +8,7 @@ from hand_desk import Desk, text_of
 
 from rulebot.core.reconciliation import connection
 from rulebot.model.event import BrokerStatus
-from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.order import ExecutionId, Order, OrderStatus, Purpose
 
 STRANGLE = """
   expiry: {dte: 0}
@@ -39,7 +39,7 @@ def test_29_a_stop_is_made_smaller_with_the_fill_that_is_taken_back(legs: str, *
     assert stops(desk)["short_put"].quantity == 3
     if is_start:
         desk.unlink()
-    desk.send(replace(told[0], exec_id=f"{told[0].exec_id[:-1]}2", quantity=Decimal(2)))
+    desk.send(replace(told[0], exec_id=told[0].exec_id.next, quantity=Decimal(2)))
     if is_start:
         assert stops(desk)["short_put"].quantity == 3, "whether the broker has it is not known"
         desk.link()
@@ -56,7 +56,7 @@ def test_29_what_is_sent_as_a_connection_stands_has_its_client_id_and_its_order_
     desk.tick(1)
     desk.ack(stops(desk)["short_put"])
     desk.unlink()
-    desk.send(replace(told[0], exec_id=f"{told[0].exec_id[:-1]}2", quantity=Decimal(2)))
+    desk.send(replace(told[0], exec_id=told[0].exec_id.next, quantity=Decimal(2)))
     known: list[tuple[int, int]] = []
     monkeypatch.setattr(
         connection,
@@ -74,7 +74,7 @@ def test_29_a_stop_is_moved_with_the_price_that_the_exchange_corrects() -> None:
     desk.tick(1)
     desk.ack(stops(desk)["short_put"])
     assert stops(desk)["short_put"].stop_price == Decimal("10.00")
-    desk.send(replace(told[0], exec_id=f"{told[0].exec_id[:-1]}2", price=Decimal("1.20")))
+    desk.send(replace(told[0], exec_id=told[0].exec_id.next, price=Decimal("1.20")))
     for _ in range(3):
         desk.tick(1)
     assert [(order.quantity, order.stop_price) for order in desk.replaced] == [(1, Decimal("6.00"))]
@@ -94,7 +94,7 @@ def test_29_a_stop_is_taken_back_with_the_last_that_it_was_for() -> None:
     for order in stops(desk).values():
         desk.ack(order)
     for revision, left in ((2, 1), (3, 0)):
-        desk.send(replace(told[0], exec_id=f"{told[0].exec_id[:-1]}{revision}", quantity=Decimal(left)))
+        desk.send(replace(told[0], exec_id=ExecutionId(told[0].exec_id.execution, revision), quantity=Decimal(left)))
     assert stops(desk)["short_put"].status is OrderStatus.CANCELLING
 
 
@@ -109,7 +109,7 @@ def test_29_a_stop_is_taken_back_of_a_leg_that_stands_alone_in_the_account() -> 
     for _ in range(40):
         desk.tick(1)
     assert desk.position.hold
-    desk.send(replace(told[0], exec_id=f"{told[0].exec_id[:-1]}2", quantity=Decimal(1)))
+    desk.send(replace(told[0], exec_id=told[0].exec_id.next, quantity=Decimal(1)))
     assert stops(desk)["short_put"].status is OrderStatus.CANCELLING, "the leg that is left is closed"
     for order in list(desk.live):
         desk.cancelled(order)
@@ -131,7 +131,7 @@ def test_49_a_leg_has_no_stop_beside_an_order_that_is_being_taken_back_since_its
     assert ([leg.name for leg in unwind.legs], unwind.quantity, [*stops(desk)]) == (["short_put"], 1, ["short_call"])
     desk.ack(stops(desk)["short_call"])
     desk.ack(unwind)
-    desk.send(replace(calls, exec_id="0001.7777.01", quantity=Decimal(1)))
+    desk.send(replace(calls, exec_id=ExecutionId("0001.7777"), quantity=Decimal(1)))
     for _ in range(2):
         desk.tick(1)
         assert desk.order(unwind.ref).status is OrderStatus.CANCELLING
@@ -150,7 +150,7 @@ def test_29_an_exit_at_work_is_taken_back_when_the_exchange_takes_back_what_it_c
     leaving = desk.last
     desk.ack(leaving)
     assert (leaving.purpose, leaving.quantity, leaving.is_combo) == (Purpose.EXIT, 2, True)
-    desk.send(replace(told[0], exec_id=f"{told[0].exec_id[:-1]}2", quantity=Decimal(count)))
+    desk.send(replace(told[0], exec_id=told[0].exec_id.next, quantity=Decimal(count)))
     assert desk.order(leaving.ref).status is OrderStatus.CANCELLING
     desk.cancelled(leaving)
     for _ in range(30):
@@ -168,7 +168,7 @@ def test_29_an_order_is_not_over_before_its_fills_are_told_though_one_of_the_sam
     desk.fill(desk.enter())
     desk.until("10:01", step=5)
     (told,) = desk.fill(desk.last)
-    desk.send(replace(told, exec_id=f"{told.exec_id[:-1]}2", quantity=Decimal(0)))
+    desk.send(replace(told, exec_id=told.exec_id.next, quantity=Decimal(0)))
     desk.tick(1)
     again = desk.last
     assert (again.purpose, again.quantity, len(desk.submitted)) == (Purpose.EXIT, 1, 3)

@@ -532,7 +532,7 @@ def test_a_pair_whose_price_may_not_be_changed_is_placed_anew() -> None:
     target, stop = desk.submitted[-2:]
     for order in (target, stop):
         desk.ack(order)
-    desk.send(replace(told[0], exec_id=f"{told[0].exec_id[:-1]}2", price=Decimal("1.00")))
+    desk.send(replace(told[0], exec_id=told[0].exec_id.next, price=Decimal("1.00")))
     desk.tick(1)
     assert [order.terms.price for order in desk.replaced] == [Decimal("0.40"), Decimal("3.00")]
     desk.message(stop, 201, "Order rejected - reason:no")
@@ -966,7 +966,7 @@ def test_what_the_exchange_takes_back_of_an_entry_takes_its_pair_back() -> None:
     pair = [order for order in desk.live if order.purpose in (Purpose.TARGET, Purpose.STOP)]
     for order in pair:
         desk.ack(order)
-    desk.send(replace(sold, exec_id=sold.exec_id[:-1] + "2", quantity=Decimal(0)))
+    desk.send(replace(sold, exec_id=sold.exec_id.next, quantity=Decimal(0)))
     assert {order.ref for order in desk.cancels} == {order.ref for order in pair}
     assert (desk.position.state, desk.position.is_flat) == ("closed", True)
     assert desk.alarms == [

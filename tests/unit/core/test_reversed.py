@@ -184,7 +184,7 @@ def test_a_start_on_a_later_day_knows_that_it_was_bought_back(tmp_path: Path) ->
     (order,) = bought(desk)
     (execution,) = desk.fill(order)
     wait(desk, 5)
-    assert desk.state.positions.booked[execution.exec_id.rpartition(".")[0]].quantity == -1
+    assert desk.state.positions.booked[execution.exec_id.execution].quantity == -1
     assert desk.position.state == "closed"
     assert differing_starts(kept(desk, tmp_path)) == []
 
@@ -194,7 +194,7 @@ def test_a_correction_of_the_price_at_which_it_was_bought_back_names_one_contrac
     wait(desk, 70)
     (order,) = bought(desk)
     (execution,) = desk.fill(order)
-    corrected = f"{execution.exec_id.rpartition('.')[0]}.02"
+    corrected = execution.exec_id.next
     desk.send(replace(execution, at=desk.now, exec_id=corrected, price=Decimal("1.05")))
     (told,) = [text for text in desk.alarms if "corrected a fill" in text]
     assert told.endswith(f"1 long_put bought at 1.05, not 1 at {desk.mid(order.legs[0].option):f}")

@@ -22,7 +22,7 @@ def filled(desk: Desk, order: Order) -> dict[str, ExecutionReport]:
 
 
 def take_back(desk: Desk, report: ExecutionReport) -> None:
-    desk.send(replace(report, exec_id=f"{report.exec_id[:-1]}2", quantity=Decimal(0)))
+    desk.send(replace(report, exec_id=report.exec_id.next, quantity=Decimal(0)))
 
 
 @pytest.mark.parametrize("busted", ["short_put", "long_put"])

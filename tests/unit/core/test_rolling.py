@@ -614,7 +614,7 @@ def test_29_what_is_corrected_of_yesterdays_roll_is_booked_to_what_it_opened(is_
         desk.start_again()
         desk.link()
     bought, short = (next(each for each in reports if each.option == option) for option in (SHORT, NEW_SHORT))
-    desk.send(replace(short, exec_id=f"{short.exec_id[:-1]}2", price=Decimal("4.10")))
+    desk.send(replace(short, exec_id=short.exec_id.next, price=Decimal("4.10")))
     assert desk.position.legs[0].entry_cash == Decimal(820)
     assert (desk.position.state, desk.alarms) == ("open", [])
     (told,) = desk.said(Kind.FILL)[-1:]
@@ -622,9 +622,9 @@ def test_29_what_is_corrected_of_yesterdays_roll_is_booked_to_what_it_opened(is_
     desk.start_again()
     desk.link()
     assert desk.position.legs[0].entry_cash == Decimal(820)
-    desk.send(replace(bought, exec_id=f"{bought.exec_id[:-1]}2", price=Decimal("9.99")))
+    desk.send(replace(bought, exec_id=bought.exec_id.next, price=Decimal("9.99")))
     assert "the exchange has corrected an older fill of spread-20261118-1, it bought 2" in desk.alarms[-1]
-    desk.send(replace(short, exec_id=f"{short.exec_id[:-1]}3", quantity=Decimal(0)))
+    desk.send(replace(short, exec_id=short.exec_id.next.next, quantity=Decimal(0)))
     assert (desk.position.state, desk.position.exit_reason) == ("exiting", "unwind")
 
 
@@ -759,7 +759,7 @@ def test_a_roll_at_work_is_taken_back_when_a_leg_has_lost_its_partner() -> None:
     frighten(desk)
     (roll,) = rolls(desk)
     bought = next(report for report in desk.fill(roll, 1) if report.is_buy)
-    desk.send(replace(bought, exec_id=bought.exec_id[:-1] + "2", quantity=Decimal(0)))
+    desk.send(replace(bought, exec_id=bought.exec_id.next, quantity=Decimal(0)))
     assert [order.ref for order in desk.cancels] == [roll.ref]
     desk.cancelled(roll, 1)
     desk.tick(1)

@@ -11,7 +11,7 @@ from rulebot.core.program import AccountLimits
 from rulebot.core.queries.close_plan import UNWIND
 from rulebot.model.contract import Option, Underlying, share
 from rulebot.model.event import BrokerStatus, MarketMoved, PositionReport
-from rulebot.model.order import Side
+from rulebot.model.order import ExecutionId, Side
 from rulebot.model.session import session_after
 from rulebot.record.record import Kind
 from rulebot.spec.nouns import Amount, Unit
@@ -341,7 +341,7 @@ def test_shares_that_the_broker_liquidates_are_booked_and_their_call_is_bought_b
     stock = desk.order(desk.last.ref).legs[0]
     told = desk.execution(desk.last, stock, 100, "599.00")
     foreign = {"ref": "", "order_id": 0, "perm_id": 77, "client_id": 0, "is_buy": False, "is_liquidation": True}
-    desk.send(replace(told, **foreign, option=share("SPY", 756733), exec_id="0009.01.01"))
+    desk.send(replace(told, **foreign, option=share("SPY", 756733), exec_id=ExecutionId("0009.01")))
     shown(desk, 0)
     for _ in range(9):
         desk.tick(5)

@@ -168,7 +168,7 @@ def test_11_one_that_is_not_taken_back_in_a_minute_is_left_to_a_person() -> None
     while desk.now - since < timedelta(seconds=75):
         listed(desk, order)
     told = [text for text in desk.alarms if "is not taken back" in text]
-    assert told == [f"a second order works as {order.ref} and is not taken back: a person must cancel it in TWS"]
+    assert told == [f"a second order works as {order.ref} and is not taken back: a person must cancel it at the broker"]
 
 
 def test_11_a_second_order_of_another_client_is_left_to_a_person() -> None:

@@ -12,7 +12,7 @@ from rulebot.core.queries.day_pnl import bot_today
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.event import BrokerStatus, MarketMoved, OrdersListed, Request
-from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.order import ExecutionId, Order, OrderStatus, Purpose
 from rulebot.model.position import Position
 from rulebot.model.session import session_after
 from rulebot.model.values import replace
@@ -424,7 +424,7 @@ def test_fills_that_are_told_after_all_replace_what_was_guessed() -> None:
     assert told == [
         (f"unseen:{order.ref}:short_put.01", 1),
         (f"unseen:{order.ref}:short_put.02", 0),
-        (fill.exec_id, 1),
+        (str(fill.exec_id), 1),
     ]
 
 
@@ -556,7 +556,7 @@ def test_a_commission_that_a_person_put_in_goes_with_what_was_guessed() -> None:
     night(desk)
     desk.link([], {option: -1}, [(option, "411.35")])
     fill = desk.execution(desk.order(order.ref), order.legs[0], 1, "4.12")
-    corrected = replace(fill, exec_id=f"unseen:{order.ref}:short_put.02", price=Decimal("4.20"))
+    corrected = replace(fill, exec_id=ExecutionId(f"unseen:{order.ref}:short_put", 2), price=Decimal("4.20"))
     desk.send(corrected)
     desk.commission(corrected, "1.04")
     assert (desk.position.entry_price, desk.position.commissions) == (Decimal("4.20"), Decimal("1.04"))
@@ -564,7 +564,7 @@ def test_a_commission_that_a_person_put_in_goes_with_what_was_guessed() -> None:
     desk.commission(fill, "0.65")
     assert (desk.position.entry_price, desk.position.commissions) == (Decimal("4.12"), Decimal("0.65"))
     paid = [(record.data["exec_id"], record.data["amount"]) for record in desk.said(Kind.COMMISSION)]
-    assert paid[1:] == [(f"unseen:{order.ref}:short_put.03", "0"), (fill.exec_id, "0.65")]
+    assert paid[1:] == [(f"unseen:{order.ref}:short_put.03", "0"), (str(fill.exec_id), "0.65")]
     assert desk.position.owed == 0
 
 
@@ -673,7 +673,7 @@ def test_what_the_broker_liquidated_this_morning_is_no_fill_of_an_order_of_yeste
     opened = desk.position
     night(desk)
     desk.is_shown = False
-    told = desk.execution(desk.submitted[0], desk.submitted[0].legs[0], 1, "7.25", "0009.0001.01")
+    told = desk.execution(desk.submitted[0], desk.submitted[0].legs[0], 1, "7.25", ExecutionId("0009.0001"))
     desk.send(replace(told, ref="", order_id=0, perm_id=77, client_id=0, is_buy=True, is_liquidation=True))
     desk.link([], {})
     desk.confirm_gone()
@@ -697,7 +697,7 @@ def test_of_what_the_account_holds_more_that_of_others_is_no_fill_of_ours(
     order = desk.enter("10:01")
     desk.ack(order)
     night(desk)
-    told = desk.execution(order, order.legs[0], 1, "4.10", "0009.0001.01")
+    told = desk.execution(order, order.legs[0], 1, "4.10", ExecutionId("0009.0001"))
     theirs = replace(told, ref="", order_id=0, perm_id=77, client_id=0, is_buy=others * side > 0)
     desk.send(theirs)
     option = order.legs[0].option
@@ -720,7 +720,7 @@ def test_29_what_the_exchange_took_back_is_not_booked_by_the_brokers_word(*, is_
     if is_told_before:
         desk.send(short)
     desk.unlink()
-    desk.send(replace(short, exec_id=f"{short.exec_id[:-1]}2", quantity=Decimal(0)))
+    desk.send(replace(short, exec_id=short.exec_id.next, quantity=Decimal(0)))
     desk.link([], [(long.option, 1)])
     desk.send(long)
     for _ in range(3):

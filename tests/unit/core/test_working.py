@@ -9,7 +9,7 @@ from hand_desk import SELLER, Desk, call, clock, put, text_of
 
 from rulebot.model.event import BrokerStatus, CommissionReport
 from rulebot.model.facts import EventCalendar
-from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Side
+from rulebot.model.order import ExecutionId, Order, OrderStatus, OrderType, Purpose, Side
 from rulebot.narrate.trades import provisional_text
 from rulebot.record.record import Kind
 from rulebot.recovery.resume import resume
@@ -349,7 +349,7 @@ def test_a_correction_replaces() -> None:
     for report in reports:
         desk.send(report)
     desk.report(order, BrokerStatus.FILLED, 1)
-    corrected = replace(reports[0], exec_id=reports[0].exec_id[:-1] + "2", price=Decimal("2.50"))
+    corrected = replace(reports[0], exec_id=reports[0].exec_id.next, price=Decimal("2.50"))
     desk.send(corrected)
     desk.send(corrected)
     desk.send(reports[0])
@@ -377,9 +377,8 @@ def test_29_what_is_corrected_of_a_position_that_was_over_yesterday_is_told_once
         desk.start_again()
         desk.link()
     assert not desk.state.positions.by_id
-    base = told[0].exec_id.removesuffix("01")
-    corrected = replace(told[0], exec_id=f"{base}02", price=Decimal("9.99"))
-    for report in (corrected, corrected, replace(corrected, exec_id=f"{base}03", quantity=Decimal(0))):
+    corrected = replace(told[0], exec_id=told[0].exec_id.next, price=Decimal("9.99"))
+    for report in (corrected, corrected, replace(corrected, exec_id=corrected.exec_id.next, quantity=Decimal(0))):
         desk.send(report)
     stays = "our books stay as they are. Compare them with the account's statement: a person must look"
     assert desk.alarms == [
@@ -394,7 +393,7 @@ def test_a_correction_keeps_its_commission() -> None:
     first = desk.execution(order, order.legs[0], 1, "2.30")
     desk.send(first)
     desk.commission(first, "1.30")
-    second = replace(first, exec_id=first.exec_id[:-1] + "2")
+    second = replace(first, exec_id=first.exec_id.next)
     desk.send(second)
     desk.commission(second, "1.30")
     assert desk.position.commissions == Decimal("1.30")
@@ -404,7 +403,7 @@ def test_a_commission_counts_once_and_may_be_corrected() -> None:
     desk = Desk()
     order = desk.enter()
     fill = desk.execution(order, order.legs[0], 1, "2.30")
-    desk.send(CommissionReport(desk.now, "0009.9999.01", Decimal("9")))
+    desk.send(CommissionReport(desk.now, ExecutionId("0009.9999"), Decimal("9")))
     desk.send(fill)
     desk.commission(fill, "1.30")
     desk.commission(fill, "1.30")
@@ -800,7 +799,7 @@ def test_a_bust_of_one_leg_closes_what_has_lost_its_partner() -> None:
     desk = Desk()
     reports = desk.fill(desk.enter())
     short = next(report for report in reports if not report.is_buy)
-    desk.send(replace(short, exec_id=short.exec_id[:-1] + "2", quantity=Decimal(0)))
+    desk.send(replace(short, exec_id=short.exec_id.next, quantity=Decimal(0)))
     desk.tick(1)
     assert desk.position.exit_reason == "unwind"
     assert [leg.option for leg in desk.last.legs] == [next(r for r in reports if r.is_buy).option]
@@ -838,7 +837,7 @@ def test_a_bust_of_a_closing_fill_opens_the_position_again_and_closes_it_once_mo
     desk.report(order, BrokerStatus.FILLED, 1)
     assert desk.position.state == "closed"
     back = next(report for report in reports if report.is_buy)
-    desk.send(replace(back, exec_id=back.exec_id[:-1] + "2", quantity=Decimal(0)))
+    desk.send(replace(back, exec_id=back.exec_id.next, quantity=Decimal(0)))
     assert any("took a closing fill back" in text for text in desk.alarms)
     desk.tick(1)
     assert desk.position.state == "exiting"
@@ -877,7 +876,7 @@ def test_32_a_fill_that_was_taken_back_owes_no_commission() -> None:
     desk.ack(order)
     report = desk.executions_of(order, 1)[0]
     desk.send(report)
-    desk.send(replace(report, exec_id=report.exec_id[:-1] + "2", quantity=Decimal(0)))
+    desk.send(replace(report, exec_id=report.exec_id.next, quantity=Decimal(0)))
     assert desk.position.owed == 0
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from rulebot.fill.ledger import BookedExecution, book, unbook
 from rulebot.model.contract import Option, Right
 from rulebot.model.money import ZERO
+from rulebot.model.order import ExecutionId
 from rulebot.model.position import Position, PositionLeg
 
 DAY = date(2026, 11, 18)
@@ -30,7 +31,7 @@ def spread(risk: str | None) -> Position:
 
 
 def fill(leg: str, count: int, cash: str) -> BookedExecution:
-    return BookedExecution(f"{leg}{cash}", "P1", leg, is_entry=True, quantity=count, cash=Decimal(cash))
+    return BookedExecution(ExecutionId(f"{leg}{cash}"), "P1", leg, is_entry=True, quantity=count, cash=Decimal(cash))
 
 
 def filled(position: Position, *fills: BookedExecution) -> Position:

@@ -7,6 +7,7 @@ from rulebot.fill.exit_level import realized_since
 from rulebot.fill.ledger import BookedExecution, add_commission, book
 from rulebot.model.contract import Option, Right
 from rulebot.model.money import ZERO
+from rulebot.model.order import ExecutionId
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.values import replace
 
@@ -19,7 +20,9 @@ def dealt(number: int, leg: str, count: int, cash: int, day: date, *, is_entry: 
     """Return an execution of so many contracts, each for a commission of a dollar."""
     at = datetime(day.year, day.month, day.day, 15, tzinfo=UTC)
     paid = Decimal(count)
-    return BookedExecution(f"e{number}", "P1", leg, is_entry, count, Decimal(cash), paid, is_paid=True, dealt_at=at)
+    return BookedExecution(
+        ExecutionId(f"e{number}"), "P1", leg, is_entry, count, Decimal(cash), paid, is_paid=True, dealt_at=at
+    )
 
 
 ENTRY = (

@@ -1,20 +1,40 @@
-"""Names of executions that nobody told."""
+"""Names of executions, and of those that nobody told."""
 
-from rulebot.model.order import first_revision, is_estimate, is_synthetic, next_revision, unseen_base
+import pytest
+
+from rulebot.model.order import FIRST_REVISION, ExecutionId, execution_id, is_estimate, is_synthetic, unseen_base
 
 
 def test_an_estimate_is_one_until_something_takes_its_place() -> None:
-    base = unseen_base("rb:1", "short_put")
-    first = first_revision(base)
-    assert (base, first) == ("unseen:rb:1:short_put", "unseen:rb:1:short_put.01"), "stores of before have it so"
-    assert (is_synthetic(first), is_estimate(first)) == (True, True)
-    second = next_revision(first)
-    assert second == "unseen:rb:1:short_put.02"
-    assert (is_synthetic(second), is_estimate(second)) == (True, False)
+    first = ExecutionId(unseen_base("rb:1", "short_put"))
+    assert str(first) == "unseen:rb:1:short_put.01"
+    assert str(first).endswith(FIRST_REVISION)
+    assert (is_synthetic(first.execution), is_estimate(first)) == (True, True)
+    second = first.next
+    assert str(second) == "unseen:rb:1:short_put.02"
+    assert (is_synthetic(str(second)), is_estimate(second)) == (True, False)
 
 
-def test_what_the_broker_tells_is_no_estimate_though_its_first_revision_ends_alike() -> None:
-    told = "0000e0d5.67fe667b.01.01"
-    assert not is_synthetic(told)
+def test_what_the_broker_tells_is_no_estimate_though_it_is_the_first_revision() -> None:
+    told = ExecutionId("0000e0d5.67fe667b.01")
+    assert not is_synthetic(told.execution)
     assert not is_estimate(told)
-    assert next_revision("0000e0d5.67fe667b.01.09") == "0000e0d5.67fe667b.01.10"
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("0000e0d5.67fe667b.01.09", ExecutionId("0000e0d5.67fe667b.01", 9)),
+        ("F-17.12", ExecutionId("F-17", 12)),
+        ("17", ExecutionId("17")),
+        (".01", ExecutionId(".01")),
+        ("e.x", ExecutionId("e.x")),
+    ],
+)
+def test_a_record_names_execution_and_revision(text: str, known: ExecutionId) -> None:
+    assert execution_id(text) == known
+
+
+def test_the_tenth_revision_is_above_the_ninth() -> None:
+    ninth = execution_id("0000e0d5.67fe667b.01.09")
+    assert (str(ninth.next), ninth.next > ninth) == ("0000e0d5.67fe667b.01.10", True)

@@ -38,7 +38,7 @@ from rulebot.decide.entry_window import BotDay
 from rulebot.fill.exit_level import realized_since
 from rulebot.fill.ledger import BookedExecution, add_commission, book, settled
 from rulebot.model.contract import Option, Right
-from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
+from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side, execution_id
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.values import replace
 from rulebot.narrate.day_report import day_outcome
@@ -128,7 +128,9 @@ class Writer:
             Record(when, Kind.COMMISSION, BOT, name, paid),
         ]
         cash = (-1 if is_buy else 1) * count * Decimal(price) * 100
-        done = BookedExecution(exec_id, name, leg.name, is_entry, count, cash, Decimal(1), is_paid=True, dealt_at=when)
+        done = BookedExecution(
+            execution_id(exec_id), name, leg.name, is_entry, count, cash, Decimal(1), is_paid=True, dealt_at=when
+        )
         self.booked.append(done)
         self.positions[name] = add_commission(book(position, done, leg.option), leg.name, Decimal(1), is_first=True)
 

@@ -13,6 +13,7 @@ from paper_days import BOT, FIRST, alarm, at, days, entity, halt, position, put,
 from rulebot.checks.journal.audit import audit_tape
 from rulebot.checks.journal.books import journal_index
 from rulebot.compile.build import build_plan
+from rulebot.model.cause import Halt
 from rulebot.model.event import Request
 from rulebot.model.performance import sharpe
 from rulebot.model.position import HoldReason
@@ -356,14 +357,10 @@ def test_a_halt_of_the_plan_is_compliant_and_every_other_is_not() -> None:
     assert only(*session(A, None, verdict("11:00", "day_range"), planned)).is_compliant
     assert only(*session(A, None, planned)).faults == ("halted: day_range 37.2 pts, above 37.1",)
     reason = "the day's loss is $150.00, daily_loss is $150.00"
-    assert only(*session(A, None, verdict("11:00", "day_range"), halt(A, "12:00", reason))).faults == (
-        f"halted: {reason}",
-    )
-    for reason in (
-        "the day's profit is $150.00, daily_profit is $150.00",
-        "the account's profit today is $900.00, its daily_profit is $900.00",
-    ):
-        assert only(*session(A, None, halt(A, "12:00", reason))).is_compliant
+    lost = halt(A, "12:00", reason, Halt.DAY_LOSS)
+    assert only(*session(A, None, verdict("11:00", "day_range"), lost)).faults == (f"halted: {reason}",)
+    for why in (Halt.DAY_PROFIT, Halt.ACCOUNT_PROFIT):
+        assert only(*session(A, None, halt(A, "12:00", "a profit of $900.00", why))).is_compliant
 
 
 def test_a_halt_of_the_plan_stays_the_plans_when_its_condition_is_over() -> None:

@@ -24,7 +24,7 @@ from rulebot.model.event import (
 )
 from rulebot.model.market import Board
 from rulebot.model.money import ZERO
-from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side, TimeInForce
+from rulebot.model.order import ExecutionId, Order, OrderLeg, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import session_on
 from rulebot.ports import Batch
@@ -82,7 +82,9 @@ def remembered(*orders: Order, held: int = -2, booked: Sequence[BookedExecution]
     position = Position(id="p", bot="one", digest="d", session=DAY, quantity=2, legs=(leg,), state="open")
     state = State(Schedule(SESSION), MarketData(Board()))
     state = state._replace(
-        positions=replace(state.positions, by_id={"p": position}, booked={each.exec_id: each for each in booked}),
+        positions=replace(
+            state.positions, by_id={"p": position}, booked={each.exec_id.execution: each for each in booked}
+        ),
         orders=replace(
             state.orders, by_ref={each.ref: each for each in orders}, live=tuple(each.ref for each in orders)
         ),
@@ -183,8 +185,8 @@ def test_how_an_order_stands_after_a_start(changes: dict[str, object], status: s
 def test_what_an_order_has_cost_so_far_counts_after_a_start() -> None:
     """It paid the least of an order again. One contract: 0.65, of a dollar at least; 0.54 of fees on each."""
     part = BookedExecution(
-        exec_id="observed.000001.1.0.01", position="p", leg="short_put", is_entry=False, quantity=1, cash=Decimal(-40),
-        ref="rb:obs:000001",
+        exec_id=ExecutionId("observed.000001.1.0"), position="p", leg="short_put", is_entry=False, quantity=1,
+        cash=Decimal(-40), ref="rb:obs:000001",
     )  # fmt: skip
     found = remembered(order(leg_filled=(1,)), booked=[part])
     (rest,) = found.charge(found.working["rb:obs:000001"].order, [(PUT, 1, Decimal("0.40"))])
@@ -295,8 +297,8 @@ def heard(*events: Event, holds: tuple[tuple[Contract, int], ...] = ()) -> list[
 
 def execution() -> ExecutionReport:
     return ExecutionReport(
-        at=NOON, exec_id="1.01", ref="", order_id=1, perm_id=1, client_id=9, option=PUT, is_combo=False, is_buy=True,
-        quantity=Decimal(1), price=Decimal(1), executed_at=NOON,
+        at=NOON, exec_id=ExecutionId("1"), ref="", order_id=1, perm_id=1, client_id=9, option=PUT, is_combo=False,
+        is_buy=True, quantity=Decimal(1), price=Decimal(1), executed_at=NOON,
     )  # fmt: skip
 
 
@@ -304,7 +306,7 @@ def execution() -> ExecutionReport:
     "theirs",
     [
         execution,
-        lambda: CommissionReport(NOON, "1.01", Decimal(1)),
+        lambda: CommissionReport(NOON, ExecutionId("1"), Decimal(1)),
         lambda: PositionReport(NOON, PUT, Decimal(-5), ZERO),
         lambda: OrdersListed(NOON, frozenset(("theirs",))),
     ],

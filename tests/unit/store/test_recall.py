@@ -16,7 +16,7 @@ from rulebot.model.event import ExecutionReport
 from rulebot.model.facts import EventCalendar, Hook
 from rulebot.model.market import Board
 from rulebot.model.money import TickRule
-from rulebot.model.order import FILLS_KEPT
+from rulebot.model.order import FILLS_KEPT, ExecutionId
 from rulebot.record.codec import encode, utc_text
 from rulebot.record.record import ACCOUNT_SEEN, EXECUTION, SURPLUS, TICKS, Json, Kind, Record
 from rulebot.recovery.resume import ResumedRun, resume
@@ -287,7 +287,7 @@ def test_executions_of_others_are_known_again_for_as_long_as_fills_are(place: Pl
         option = Option("SPX", "SPXW", NOON.date(), Decimal(5945), Right.PUT, 5945)
         report = ExecutionReport(
             at=when,
-            exec_id=f"0009.{days:04d}.01",
+            exec_id=ExecutionId(f"0009.{days:04d}"),
             ref="",
             order_id=0,
             perm_id=77,

@@ -15,6 +15,7 @@ from rulebot.model.contract import UNKNOWN_INDICES, Contract, Option, Right, Und
 from rulebot.model.contract import last_day as last_trading_day
 from rulebot.model.event import BrokerStatus
 from rulebot.model.facts import Dividend
+from rulebot.model.order import ExecutionId
 from rulebot.model.session import exchange_date
 from rulebot.model.text import printable
 
@@ -67,6 +68,12 @@ def flag(text: str) -> bool:
 def status(text: str) -> BrokerStatus | None:
     """Return the order status; None for those that say nothing (`ApiPending`, `UnknownValue`)."""
     return _STATUSES.get(text)
+
+
+def execution_id(text: str) -> ExecutionId:
+    """Return the id of an execution: behind its last dot stands which correction it is, from 01."""
+    execution, _, revision = text.rpartition(".")
+    return ExecutionId(execution, int(revision)) if execution and revision.isdecimal() else ExecutionId(text)
 
 
 def day(text: str) -> date:

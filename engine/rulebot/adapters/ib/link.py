@@ -467,7 +467,7 @@ class IbLink:
             if isinstance(event.option, Option):
                 self._book.learn(event.option)
         elif isinstance(event, CommissionReport):
-            if (EXECUTION, event.exec_id) in self._seen:
+            if (EXECUTION, key[1]) in self._seen:
                 self._seen.add(key)
         elif isinstance(event, PositionReport):
             self._book.learn(event.contract)

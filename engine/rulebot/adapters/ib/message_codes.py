@@ -17,7 +17,7 @@ _GATEWAY_REFUSES = 321
 _NOT_YET = 2102
 """A change was refused since the order is still being processed: the only one of the warnings that refuses anything."""
 
-_CODES = {
+CODES = {
     MessageMeaning.REFUSES: frozenset(
         (103, _NOT_SAME, _OFF_GRID, 200, 201, 203, _GATEWAY_REFUSES, 387, 388, 460, 10268, 10269, 10326)
     ).union(_LIMITS, _NOT_OFFERED),
@@ -54,7 +54,7 @@ def broker_message(code: int, text: str) -> BrokerMessage:
 
 @lru_cache(maxsize=256)
 def _of_code(code: int) -> frozenset[MessageMeaning]:
-    return frozenset(meaning for meaning, codes in _CODES.items() if code in codes)
+    return frozenset(meaning for meaning, codes in CODES.items() if code in codes)
 
 
 def _of_words(code: int, words: str) -> frozenset[MessageMeaning]:

@@ -219,7 +219,7 @@ def execution(fields: list[str], at: datetime, account: str, login: str = "") ->
         return None
     return ExecutionReport(
         at=at,
-        exec_id=fields[14],
+        exec_id=convert.execution_id(fields[14]),
         ref=fields[26],
         order_id=convert.whole(fields[2]),
         perm_id=convert.whole(fields[21]),
@@ -275,7 +275,7 @@ def _dealt(contract: Contract | None, kind: str) -> Option | None:
 def commission(fields: list[str], at: datetime) -> CommissionReport | None:
     """Return what commissionReport (59) says; None while the amount is unset."""
     paid = convert.decimal(fields[3])
-    return None if paid is None else CommissionReport(at, fields[2], paid)
+    return None if paid is None else CommissionReport(at, convert.execution_id(fields[2]), paid)
 
 
 def position(fields: list[str], at: datetime, account: str, login: str = "") -> PositionReport | None:

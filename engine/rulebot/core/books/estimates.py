@@ -9,7 +9,7 @@ from rulebot.fill.ledger import BY_OTHERS, BookedExecution, add_commission, beyo
 from rulebot.model.contract import Option
 from rulebot.model.event import ExecutionReport
 from rulebot.model.money import ZERO
-from rulebot.model.order import first_revision, missed_base
+from rulebot.model.order import ExecutionId, missed_base
 from rulebot.model.position import CLOSED_BY_HAND, LIQUIDATED, MissingLeg, Position, PositionLeg
 from rulebot.model.session import session_from
 from rulebot.model.values import replace
@@ -89,7 +89,7 @@ def _latest(told: Iterable[BookedExecution], position: Position, option: Option,
         and since <= report.executed_at
         and (until is None or report.executed_at < until)
     ]
-    found: list[str] = []
+    found: list[ExecutionId] = []
     left = abs(lacking)
     for report in sorted(right, key=lambda each: (each.executed_at or each.at, each.exec_id), reverse=True):
         if left <= 0:
@@ -107,13 +107,13 @@ def _book(work: StateBuilder, name: str, leg: PositionLeg, told: BookedExecution
     sign = -1 if report.is_buy else 1
     cash = report.price * told.quantity * leg.option.multiplier * sign
     booked = replace(told, position=name, leg=leg.name, cash=cash, foreign=None, by_others=True)
-    work.put_booked(told.exec_id.rpartition(".")[0], booked)
+    work.put_booked(told.exec_id.execution, booked)
     position = _put(work, name, leg, booked, is_liquidation=report.is_liquidation)
     _record(work, position, leg, booked, "", report.price, report.executed_at or report.at)
     if told.is_paid:
         work.put_position(add_commission(position, leg.name, told.commission, is_first=False))
         amount = str(told.commission)
-        work.record(Kind.COMMISSION, position.bot, name, exec_id=told.exec_id, leg=leg.name, amount=amount)
+        work.record(Kind.COMMISSION, position.bot, name, exec_id=str(told.exec_id), leg=leg.name, amount=amount)
 
 
 def book_estimated_close(work: StateBuilder, name: str, leg: PositionLeg) -> PositionLeg:
@@ -126,7 +126,7 @@ def book_estimated_close(work: StateBuilder, name: str, leg: PositionLeg) -> Pos
     price = _price_by_mark(work, work.positions.by_id[name], leg) if missed.price is None else missed.price
     if price is None:
         return leg
-    exec_id = first_revision(missed_base(name, leg.name, leg.closed))
+    exec_id = ExecutionId(missed_base(name, leg.name, leg.closed))
     position = _book_missed(work, name, leg, missed, price, exec_id)
     count = leg.held - leg_of(position, leg.name).held
     by_what = "quoted when the account was first seen without it"
@@ -143,14 +143,14 @@ def book_estimated_close(work: StateBuilder, name: str, leg: PositionLeg) -> Pos
 
 
 def _book_missed(
-    work: StateBuilder, name: str, leg: PositionLeg, missed: MissingLeg, price: Decimal, exec_id: str
+    work: StateBuilder, name: str, leg: PositionLeg, missed: MissingLeg, price: Decimal, exec_id: ExecutionId
 ) -> Position:
     count = min(missed.contracts, leg.held)
     cash = price * count * leg.option.multiplier * leg.sign
     booked = BookedExecution(
         exec_id, name, leg.name, False, count, cash, is_paid=True, by_others=True, dealt_at=missed.since
     )
-    work.put_booked(exec_id.rpartition(".")[0], booked)
+    work.put_booked(exec_id.execution, booked)
     position = _put(work, name, leg, booked)
     _record(work, position, leg, booked, name, price, missed.since)
     return position
@@ -214,7 +214,7 @@ def _record(
         Kind.FILL,
         position.bot,
         position.id,
-        exec_id=booked.exec_id,
+        exec_id=str(booked.exec_id),
         ref=ref,
         leg=leg.name,
         con_id=leg.option.con_id,

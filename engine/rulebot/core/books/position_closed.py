@@ -157,7 +157,7 @@ def record_fill(
         Kind.FILL,
         work.positions.by_id[booked.position].bot,
         booked.position,
-        exec_id=event.exec_id,
+        exec_id=str(event.exec_id),
         ref=ref,
         leg=booked.leg,
         con_id=option.con_id,

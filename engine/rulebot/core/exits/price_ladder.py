@@ -127,7 +127,7 @@ def _cancel_again(work: StateBuilder, order: Order) -> None:
     said = order.last_message
     if is_not_found(order):
         if order.perm_id and order.ref not in work.inquiries.absent:
-            text = f"the broker has {order.ref} and does not find it to cancel it: a person must cancel it in TWS"
+            text = f"the broker has {order.ref} and does not find it to cancel it: a person must cancel it there"
             work.alarm(order.bot, text, order.position)
             request_cancel(work, order, NOT_FOUND_PATIENCE)
             return

@@ -258,7 +258,7 @@ def ending_corrected(work: StateBuilder, event: EndingCorrected) -> None:
         ref="" if order is None else order.ref,
         dealt_at=when_dealt(work.at, fill.executed_at, None if order is None else order.sent_at),
     )
-    work.put_booked(fill.exec_id.rpartition(".")[0], booked)
+    work.put_booked(fill.exec_id.execution, booked)
     work.put_position(_left(book(back, booked, leg.option), order, event.left_at))
     if order is None:
         record_fill(work, fill, booked, leg.option, position.id, BY_OTHERS)

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from rulebot.core.program import CompiledBot
-from rulebot.core.queries.message_codes import INFORMATION
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import MarginAnswer
@@ -18,6 +17,7 @@ from rulebot.decide.account_rules import AccountInputs, bound_in_dollars
 from rulebot.decide.limits import Cap
 from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measure.view import Margin, View
+from rulebot.model.cause import MessageMeaning
 from rulebot.model.contract import Option
 from rulebot.model.event import MarginReport, OrderMessage, OrderUnsent
 from rulebot.model.money import ZERO
@@ -112,9 +112,9 @@ def take_refusal(work: StateBuilder, event: OrderMessage) -> bool:
     name, asked = _asked(work, event.order_id)
     if asked is None:
         return False
-    work.record(Kind.MESSAGE, name, code=event.code, text=event.text, ref="")
-    if event.code not in INFORMATION and asked.is_owed:
-        _put(work, name, asked._replace(problem=f"the broker would refuse it: {event.code} {event.text}"))
+    work.record(Kind.MESSAGE, name, code=event.message.code, text=event.message.text, ref="")
+    if not event.message.means(MessageMeaning.INFORMS) and asked.is_owed:
+        _put(work, name, asked._replace(problem=f"the broker would refuse it: {event.message.words}"))
         wake(work, name, 0.0)
     return True
 

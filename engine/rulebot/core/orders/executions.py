@@ -1,6 +1,6 @@
 """What the broker reports of executions and commissions, reduced: each moves a position once.
 
-Executions are counted once by execId without its last part; a correction replaces. Only legs move positions: the
+An execution is counted once, whatever its revision; a correction replaces. Only legs move positions: the
 summary execution of a combo is passed over.
 """
 
@@ -47,7 +47,7 @@ from rulebot.model.cause import Cause, Halt
 from rulebot.model.contract import Option
 from rulebot.model.event import CommissionReport, ExecutionReport
 from rulebot.model.money import CENT, ZERO
-from rulebot.model.order import Order, OrderLeg, Purpose, next_revision, unseen_base
+from rulebot.model.order import Order, OrderLeg, Purpose, unseen_base
 from rulebot.model.position import Position
 from rulebot.model.values import replace
 from rulebot.record.codec import encode
@@ -62,10 +62,10 @@ def on_execution(work: StateBuilder, event: ExecutionReport) -> None:
     if order is None or event.option is None:
         _external(work, event)
         return
-    base, _, revision = event.exec_id.rpartition(".")
+    base, revision = event.exec_id
     known = work.positions.booked.get(base)
     if known is not None:
-        if known.exec_id.rpartition(".")[2] >= revision:
+        if known.exec_id.revision >= revision:
             return
         _tell_corrected(work, known, event)
         _unbook(work, order, known)
@@ -84,7 +84,7 @@ def on_execution(work: StateBuilder, event: ExecutionReport) -> None:
 def count_fill(work: StateBuilder, order: Order, event: ExecutionReport) -> None:
     """Count a fill that was not counted before."""
     _replace_guess_of_partner(work, order, event)
-    _book(work, work.orders.by_ref[order.ref], event, event.exec_id.rpartition(".")[0], None)
+    _book(work, work.orders.by_ref[order.ref], event, event.exec_id.execution, None)
 
 
 def _tell_corrected(work: StateBuilder, known: BookedExecution, event: ExecutionReport) -> None:
@@ -141,7 +141,7 @@ def _take_guess_out(
 ) -> None:
     """Leave of what was booked for a leg of an order what is beyond so many contracts."""
     _unbook(work, order, guess)
-    option, exec_id = event.option or leg.option, next_revision(guess.exec_id)
+    option, exec_id = event.option or leg.option, guess.exec_id.next
     count = max(guess.quantity - told, 0)
     each = guess.cash / guess.quantity
     price = each / option.multiplier * (-1 if event.is_buy else 1) if count else event.price
@@ -163,12 +163,12 @@ def _take_guess_out(
 
 
 def _external(work: StateBuilder, event: ExecutionReport) -> None:
-    base, _, revision = event.exec_id.rpartition(".")
+    base, revision = event.exec_id
     known = work.positions.booked.get(base)
     if known is not None:
         if known.foreign is not None or known.by_others:
             note(work, event.ref, f"{_dealt(event)} today")
-        if revision > known.exec_id.rpartition(".")[2]:
+        if revision > known.exec_id.revision:
             _corrected(work, base, known, event)
         return
     work.put_booked(base, of_others(event))
@@ -362,7 +362,7 @@ def _unbook(work: StateBuilder, order: Order, known: BookedExecution) -> None:
 
 def on_commission(work: StateBuilder, event: CommissionReport) -> None:
     """Add (or correct) the commission of one execution."""
-    base = event.exec_id.rpartition(".")[0]
+    base = event.exec_id.execution
     known = work.positions.booked.get(base)
     if known is None or (known.is_paid and known.commission == event.commission):
         return
@@ -381,7 +381,7 @@ def on_commission(work: StateBuilder, event: CommissionReport) -> None:
         Kind.COMMISSION,
         position.bot,
         position.id,
-        exec_id=event.exec_id,
+        exec_id=str(event.exec_id),
         leg=known.leg,
         amount=str(event.commission),
     )

@@ -24,7 +24,7 @@ from rulebot.core.state.builder import StateBuilder
 from rulebot.model.contract import Option
 from rulebot.model.event import ExecutionReport
 from rulebot.model.money import CENT, ZERO
-from rulebot.model.order import Order, OrderLeg, OrderStatus, Purpose, Side, first_revision, unseen_base
+from rulebot.model.order import ExecutionId, Order, OrderLeg, OrderStatus, Purpose, Side, unseen_base
 from rulebot.model.session import exchange_date
 
 _UNFILLED = (OrderStatus.CANCELLED, OrderStatus.REFUSED)
@@ -293,7 +293,7 @@ def _execution(
     leg = order.legs[at]
     return ExecutionReport(
         at=work.at,
-        exec_id=first_revision(unseen_base(order.ref, leg.key)),
+        exec_id=ExecutionId(unseen_base(order.ref, leg.key)),
         ref=order.ref,
         order_id=order.order_id,
         perm_id=order.perm_id,

@@ -27,12 +27,10 @@ from rulebot.model.position import HoldReason, Position, count_trades
 from rulebot.model.values import replace
 from rulebot.order.price import net_price
 
-_WORKS = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
-
 AGAIN_AFTER = timedelta(minutes=1)
 """How long after an exit with more contracts than were meant was taken back the next one is sent."""
 
-_PRESETS = "look at the presets of TWS"
+_PRESETS = "look at the broker's presets"
 
 
 def halt_on_mismatch(work: StateBuilder, position: Position, text: Text, key: Name = "") -> None:
@@ -52,7 +50,7 @@ def halt_on_mismatch(work: StateBuilder, position: Position, text: Text, key: Na
 
 def check_order_terms(work: StateBuilder, order: Order, event: OrderReport, *, is_first: bool) -> None:
     """Compare what the broker says an order is with what was sent. `is_first`: it says so for the first time."""
-    if event.quantity is None or event.status not in _WORKS or not order.status.is_live:
+    if event.quantity is None or event.status is not BrokerStatus.WORKING or not order.status.is_live:
         return
     found = _differences(order, event)
     if not found:
@@ -246,7 +244,7 @@ def _dealt_at(position: Position, names: set[str], is_entry: bool) -> Decimal | 
 
 PATIENCE = timedelta(minutes=1)
 """How long a second order is taken back again and again until a person is told to do it."""
-_OVER = (BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED, BrokerStatus.INACTIVE)
+_OVER = (BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.INACTIVE)
 
 
 def cancelled_for_duplicate(orders: Iterable[Order]) -> dict[str, DuplicateOrder]:
@@ -269,7 +267,7 @@ def is_duplicate(work: StateBuilder, order: Order, event: OrderReport) -> bool:
         return False
     if event.status in _OVER:
         _ended(work, order, event)
-    elif event.status in _WORKS:
+    elif event.status is BrokerStatus.WORKING:
         _take_back(work, order, event)
     return True
 
@@ -351,6 +349,6 @@ def duplicate_ended(work: StateBuilder, listed: frozenset[str], *, first_list: b
             else:
                 work.put_twin(ref, twin._replace(is_missed=True))
         elif work.at - twin.since >= PATIENCE and (order := work.orders.by_ref.get(ref)) is not None:
-            text = f"a second order works as {ref} and is not taken back: a person must cancel it in TWS"
+            text = f"a second order works as {ref} and is not taken back: a person must cancel it at the broker"
             work.alarm(order.bot, text, order.position)
     return found

@@ -15,22 +15,11 @@ from rulebot.core.orders.revived_orders import adopt_order, on_unexpected_workin
 from rulebot.core.orders.tick_sizes import on_off_tick_reject
 from rulebot.core.queries.account import unreported_contracts
 from rulebot.core.queries.close_plan import CLOSING
-from rulebot.core.queries.message_codes import (
-    CANCELLED,
-    FILLED_BEFORE,
-    INFORMATION,
-    NO_SUCH_ORDER,
-    NOT_CANCELLED,
-    NOT_FOUND,
-    NOT_SAME,
-    NOT_VALID,
-    REFUSALS,
-)
 from rulebot.core.queries.orders import RESTING, has_reason, has_run_out, partner_has_filled
 from rulebot.core.queries.rejections import is_ended_by_broker
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
-from rulebot.model.cause import Cause
+from rulebot.model.cause import BrokerMessage, Cause, MessageMeaning
 from rulebot.model.event import BrokerStatus, ExecutionReport, OrderMessage, OrderReport, OrderUnsent
 from rulebot.model.order import TERMS_KEPT, Order, OrderStatus, OrderTerms, OrderType, Purpose, above
 from rulebot.model.position import HoldReason
@@ -40,11 +29,22 @@ from rulebot.record.record import Kind
 _FINAL = {
     BrokerStatus.FILLED: OrderStatus.FILLED,
     BrokerStatus.CANCELLED: OrderStatus.CANCELLED,
-    BrokerStatus.API_CANCELLED: OrderStatus.CANCELLED,
     BrokerStatus.INACTIVE: OrderStatus.REFUSED,
 }
+_UNTAKEN = (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.UNKNOWN)
 _UNANSWERED = (OrderStatus.SENDING, OrderStatus.UNKNOWN, OrderStatus.CANCELLING)
-_ALIVE = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
+_UNDERSTOOD = (
+    MessageMeaning.REFUSES,
+    MessageMeaning.CANCEL_FAILED,
+    MessageMeaning.INFORMS,
+    MessageMeaning.FILLED_BEFORE,
+)
+_UNDERSTOOD = (
+    MessageMeaning.REFUSES,
+    MessageMeaning.CANCEL_FAILED,
+    MessageMeaning.INFORMS,
+    MessageMeaning.FILLED_BEFORE,
+)
 TOLD_AT_THE_END = (*CLOSING, *RESTING)
 """Orders of which why the broker has cancelled them is told with what follows: one alarm for both."""
 PARTNERS = timedelta(seconds=5)
@@ -66,7 +66,7 @@ def find_order(work: StateBuilder, event: OrderReport | ExecutionReport) -> Orde
 
 
 def on_order(work: StateBuilder, event: OrderReport) -> None:
-    """Reduce one openOrder or orderStatus."""
+    """Reduce how the broker says that an order stands."""
     next_order_id = above(work.orders.next_order_id, event.order_id)
     if next_order_id != work.orders.next_order_id:
         work.orders = replace(work.orders, next_order_id=next_order_id)
@@ -78,20 +78,12 @@ def on_order(work: StateBuilder, event: OrderReport) -> None:
         finalize_after_duplicate(work, order.ref)
         return
     is_first = not order.perm_id
-    changed = numbered = order.with_con_id(event.con_id) if order.status.is_live else order
-    if event.perm_id and event.perm_id != order.perm_id:
-        changed = replace(changed, perm_id=event.perm_id)
-    if event.order_id and event.order_id != order.order_id and event.client_id == work.connection.client_id:
-        changed = replace(changed, order_id=event.order_id)
-    if (filled := _told_filled(changed, event)) > changed.reported:
-        changed = replace(changed, reported=filled)
-    if event.average_price is not None and event.filled:
-        changed = replace(changed, average_price=event.average_price)
-    changed = _with_status(changed, event.status)
+    numbered = order.with_con_id(event.con_id) if order.status.is_live else order
+    changed = _with_status(_with_report(work, numbered, event), event.status)
     if changed != order or numbered is not order:  # options that differ by their number alone are equal
         order = work.put_order(changed)
         wake(work, order.bot, 0.0)
-    if not order.status.is_live and event.status in _ALIVE:
+    if not order.status.is_live and event.status is BrokerStatus.WORKING:
         on_unexpected_working(work, order)
         return
     order = _as_told(work, order, event)
@@ -101,8 +93,22 @@ def on_order(work: StateBuilder, event: OrderReport) -> None:
         finalize_order(work, order)
 
 
+def _with_report(work: StateBuilder, order: Order, event: OrderReport) -> Order:
+    """Return the order with the broker's ids of it, and with what the report says is filled."""
+    changed = order
+    if event.perm_id and event.perm_id != order.perm_id:
+        changed = replace(changed, perm_id=event.perm_id)
+    if event.order_id and event.order_id != order.order_id and event.client_id == work.connection.client_id:
+        changed = replace(changed, order_id=event.order_id)
+    if (filled := _told_filled(changed, event)) > changed.reported:
+        changed = replace(changed, reported=filled)
+    if event.average_price is not None and event.filled:
+        changed = replace(changed, average_price=event.average_price)
+    return changed
+
+
 def _told_filled(order: Order, event: OrderReport) -> int:
-    """Return how many structures a report says are filled: openOrder gives the status alone."""
+    """Return how many structures a report says are filled: one of a list of open orders gives the status alone."""
     if event.filled is not None:
         return int(event.filled)
     if event.status is not BrokerStatus.FILLED or not order.status.is_live:
@@ -131,9 +137,9 @@ def _waits_for_words(work: StateBuilder, order: Order) -> bool:
 
 
 def _refused_instead(work: StateBuilder, order: Order) -> Order:
-    """Take an order as refused that the broker calls cancelled beside the code of a refusal.
+    """Take an order as refused that the broker calls cancelled beside a refusal.
 
-    Of one that was changed the code may be of the change, and somebody has cancelled it.
+    Of one that was changed the message may be of the change, and somebody has cancelled it.
     """
     if _ended_by_itself(order) and has_reason(order) and not order.former:
         return work.put_order(replace(order, ended=OrderStatus.REFUSED))
@@ -147,7 +153,11 @@ def _with_status(order: Order, status: BrokerStatus | None) -> Order:
         return order
     if status in _FINAL:
         return replace(order, ended=_FINAL[status])
-    if status in _ALIVE and order.status in (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.UNKNOWN):
+    if status is BrokerStatus.WORKING and order.status in (
+        OrderStatus.PREPARED,
+        OrderStatus.SENDING,
+        OrderStatus.UNKNOWN,
+    ):
         return adopt_order(order)
     return order
 
@@ -168,7 +178,7 @@ def finalize_order(work: StateBuilder, order: Order) -> None:
     order_ended(work, order, asked=asked)
     if order.purpose in TOLD_AT_THE_END:
         said = order.last_message
-        if said is not None and said.code == CANCELLED and order.ref not in work.told_ends:
+        if said is not None and said.means(MessageMeaning.CANCELLED) and order.ref not in work.told_ends:
             _tell_cancelled(work, order, said.text)
     for other in work.live_orders(order.position):  # what has been taken back by that may be over already
         if other.status is OrderStatus.CANCELLING and other.ended is OrderStatus.CANCELLED:
@@ -207,41 +217,60 @@ def on_message(work: StateBuilder, event: OrderMessage) -> None:
     order = work.orders.by_ref.get(work.orders.ref_of_id.get(event.order_id, ""))
     if order is None:
         return
-    work.record(Kind.MESSAGE, order.bot, order.position, code=event.code, text=event.text, ref=order.ref)
-    on_off_tick_reject(work, order, event)
-    if event.code in NOT_CANCELLED and not order.status.is_live:
+    message = event.message
+    work.record(Kind.MESSAGE, order.bot, order.position, code=message.code, text=message.text, ref=order.ref)
+    on_off_tick_reject(work, order, message)
+    if message.means(MessageMeaning.CANCEL_FAILED) and not order.status.is_live:
         return  # our cancel came too late: that says nothing of how the order has ended
-    if event.code in INFORMATION and not _tells_why(work, order, event):
-        if event.code == CANCELLED and order.ended is OrderStatus.CANCELLED:
+    is_cancelled = message.means(MessageMeaning.CANCELLED)
+    if message.means(MessageMeaning.INFORMS) and not _tells_why(work, order, message):
+        if is_cancelled and order.ended is OrderStatus.CANCELLED:
             finalize_order(work, order)
         return
-    if event.code == CANCELLED and not (order.status.is_live and order.purpose in TOLD_AT_THE_END):
-        _tell_cancelled(work, order, event.text)
-    is_silent = order.is_silent or order.last_message is not None
-    is_unasked = order.status is OrderStatus.CANCELLED and is_silent and not has_reason(order)
-    was_unexplained = is_unasked and not is_ended_by_broker(order)
-    is_answer = _answers_cancel(order, event.code) and not order.is_silent
-    order = work.put_order(replace(order, answer=event.message) if is_answer else order.hearing(event.message))
-    if event.code in REFUSALS and order.status in _UNANSWERED and not order.perm_id:
-        order = work.put_order(replace(order, ended=OrderStatus.REFUSED))
-        finalize_order(work, order)
-    elif event.code == NOT_FOUND and order.status is OrderStatus.CANCELLING and not order.perm_id:
-        _not_there(work, order)
-    elif event.code in NOT_CANCELLED and order.status is OrderStatus.CANCELLING:
-        work.ask_broker()  # its lists decide
+    if is_cancelled and not (order.status.is_live and order.purpose in TOLD_AT_THE_END):
+        _tell_cancelled(work, order, message.text)
+    told = replace(order, answer=message) if _answers_cancel(order, message) else order.hearing(message)
+    told = work.put_order(told)
+    if order.status.is_live:
+        _said_of_live(work, told, message)
+    else:
+        _said_of_cancelled(work, order, told, message)
+
+
+def _said_of_live(work: StateBuilder, order: Order, message: BrokerMessage) -> None:
+    """Take what was said of an order that is not over, as far as the message or what came before it ends it."""
+    is_working = order.status is OrderStatus.WORKING
+    if message.means(MessageMeaning.REFUSES) and order.status in _UNANSWERED and not order.perm_id:
+        finalize_order(work, work.put_order(replace(order, ended=OrderStatus.REFUSED)))
+    elif message.means(MessageMeaning.CANCEL_FAILED) and order.status is OrderStatus.CANCELLING:
+        _cancel_failed(work, order, message)
     elif order.ended is OrderStatus.REFUSED and has_reason(order):
         finalize_order(work, order)
     elif _ended_by_itself(order):
         finalize_order(work, _refused_instead(work, order))
-    elif order.status is OrderStatus.WORKING and event.code == CANCELLED:
+    elif is_working and message.means(MessageMeaning.CANCELLED):
         work.ask_broker()  # no status says so yet
-    elif order.status is OrderStatus.WORKING and event.code not in NOT_CANCELLED:
-        _said_of_working(work, order, event)
-    elif event.code in REFUSALS and is_unasked and not order.former:
-        text = f"{order.ref} was not cancelled by somebody, the broker has refused it: {event.text}"
+    elif is_working and not message.means(MessageMeaning.CANCEL_FAILED):
+        _said_of_working(work, order, message)
+
+
+def _cancel_failed(work: StateBuilder, order: Order, message: BrokerMessage) -> None:
+    if message.means(MessageMeaning.NOT_FOUND) and not order.perm_id:
+        _not_there(work, order)
+    else:
+        work.ask_broker()  # its lists decide
+
+
+def _said_of_cancelled(work: StateBuilder, before: Order, order: Order, message: BrokerMessage) -> None:
+    """Take why an order is over that the broker had called cancelled. before: the order without this message."""
+    is_silent = before.is_silent or before.last_message is not None
+    if order.status is not OrderStatus.CANCELLED or not is_silent or has_reason(before):
+        return
+    if message.means(MessageMeaning.REFUSES) and not order.former:
+        text = f"{order.ref} was not cancelled by somebody, the broker has refused it: {message.text}"
         work.alarm(order.bot, text, order.position)
         _not_by_somebody(work, order)
-    elif was_unexplained and is_ended_by_broker(order):
+    elif not is_ended_by_broker(before) and is_ended_by_broker(order):
         _not_by_somebody(work, order)
 
 
@@ -265,25 +294,28 @@ def _not_by_somebody(work: StateBuilder, order: Order) -> None:
         uncount_failed_close(work, work.positions.by_id[order.position], HoldReason.EXIT_CANCELLED)
 
 
-def _answers_cancel(order: Order, code: int) -> bool:
-    """Say whether a code answers the cancel of an order, and does not say why the broker refuses the order itself."""
-    if order.status is not OrderStatus.CANCELLING:
+def _answers_cancel(order: Order, message: BrokerMessage) -> bool:
+    """Say whether a message answers the cancel of an order, and not why the broker refuses the order itself."""
+    if order.status is not OrderStatus.CANCELLING or order.is_silent:
         return False
-    return code not in REFUSALS or (code in (NOT_VALID, NOT_SAME) and bool(order.perm_id))
+    if message.means(MessageMeaning.REFUSES_REQUEST) and order.perm_id:
+        return True
+    return not message.means(MessageMeaning.REFUSES)
 
 
-def _said_of_working(work: StateBuilder, order: Order, event: OrderMessage) -> None:
+def _said_of_working(work: StateBuilder, order: Order, message: BrokerMessage) -> None:
     """Take an error of an order that works on: a change of it was refused, if there was one, so it has its terms of
     before. What rests is placed anew. So is an order of a ladder that takes no change at all.
     """
-    if event.code in (FILLED_BEFORE, NO_SUCH_ORDER) or _is_in_question(order):
+    if message.means(MessageMeaning.FILLED_BEFORE, MessageMeaning.NO_SUCH_ORDER) or _is_in_question(order):
         work.ask_broker()
-    if event.code == FILLED_BEFORE:
+    if message.means(MessageMeaning.FILLED_BEFORE):
         return
-    is_refused = bool(order.former) and event.code in REFUSALS
-    text = f"the broker says of {order.ref}, which is at work: {event.code} {event.text}"
-    told = f"the broker refused a change of {order.ref}: {event.text}" if is_refused else text
-    is_tried_anew = event.code == NOT_SAME and order.purpose not in RESTING and not order.into and bool(order.former)
+    is_refused = bool(order.former) and message.means(MessageMeaning.REFUSES)
+    text = f"the broker says of {order.ref}, which is at work: {message.words}"
+    told = f"the broker refused a change of {order.ref}: {message.text}" if is_refused else text
+    takes_none = bool(order.former) and message.means(MessageMeaning.TAKES_NO_CHANGE)
+    is_tried_anew = takes_none and order.purpose not in RESTING and not order.into
     work.alarm(
         order.bot, f"{told}: it is taken back, and a new order follows" if is_tried_anew else told, order.position
     )
@@ -319,14 +351,13 @@ def _place_anew(work: StateBuilder, order: Order) -> None:
 
 
 def _is_in_question(order: Order) -> bool:
-    """Say whether the broker has said of an order that was changed what no list of codes has: it may be a refusal."""
-    known = REFUSALS | NOT_CANCELLED | INFORMATION | {FILLED_BEFORE}
-    return bool(order.former) and order.last_message is not None and order.last_code not in known
+    """Say whether the broker has said of an order that was changed what nobody knows: it may be a refusal."""
+    return bool(order.former) and order.last_message is not None and not order.last_means(*_UNDERSTOOD)
 
 
 def _as_told(work: StateBuilder, order: Order, event: OrderReport) -> Order:
     """Take an order whose change is in question as the broker says that it works: with the change, or without."""
-    if event.quantity is None or event.status not in _ALIVE or order.status is not OrderStatus.WORKING:
+    if event.quantity is None or event.status is not BrokerStatus.WORKING or order.status is not OrderStatus.WORKING:
         return order
     if not _is_in_question(order):
         return order
@@ -344,7 +375,7 @@ def _as_told(work: StateBuilder, order: Order, event: OrderReport) -> Order:
     return work.put_order(order.with_terms(told.quantity, told.price))
 
 
-def _tells_why(work: StateBuilder, order: Order, event: OrderMessage) -> bool:
+def _tells_why(work: StateBuilder, order: Order, message: BrokerMessage) -> bool:
     """Say whether a message has the reason why the broker cancels an order that we did not want back.
 
     Of one whose partner has filled it is the group that ended it, though we wanted it back as well.
@@ -352,7 +383,7 @@ def _tells_why(work: StateBuilder, order: Order, event: OrderMessage) -> bool:
     is_ours = not order.is_silent and not partner_has_filled(work, order)  # our words say why we wanted it back
     is_over = order.status is OrderStatus.CANCELLED and not is_ours
     is_unasked = is_over or (order.status.is_live and order.status is not OrderStatus.CANCELLING)
-    return event.code == CANCELLED and is_unasked and event.message.has_reason
+    return message.means(MessageMeaning.CANCELLED) and is_unasked and message.has_reason
 
 
 def _not_there(work: StateBuilder, order: Order) -> None:

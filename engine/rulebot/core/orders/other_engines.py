@@ -16,7 +16,6 @@ from rulebot.model.event import BrokerStatus, OrderReport
 from rulebot.model.values import replace
 from rulebot.record.record import Kind
 
-_ENDED = (BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED)
 HELP = "nothing is entered until 'rulebot resume'; exits go on"
 
 
@@ -52,7 +51,7 @@ def note_ended(work: StateBuilder, event: OrderReport) -> None:
     """
     install, number = _parts(event.ref)
     is_ours = install == work.program.install
-    has_traded = event.status is BrokerStatus.FILLED or (event.status in _ENDED and event.filled)
+    has_traded = event.status is BrokerStatus.FILLED or (event.status is BrokerStatus.CANCELLED and event.filled)
     if has_traded and (not is_ours or number >= work.orders.next_number):
         note(work, event.ref, "has traded today")
     elif is_ours:

@@ -8,9 +8,8 @@ from decimal import Decimal
 
 from rulebot.core.queries.orders import _lies_on
 from rulebot.core.state.builder import StateBuilder
-from rulebot.model.cause import MessageMeaning
+from rulebot.model.cause import BrokerMessage, MessageMeaning
 from rulebot.model.contract import product
-from rulebot.model.event import OrderMessage
 from rulebot.model.facts import Grids, Listing
 from rulebot.model.money import TickRule
 from rulebot.model.order import Order
@@ -30,10 +29,10 @@ def on_tick_sizes(work: StateBuilder, listing: Listing) -> Grids:
     return _noted(work, listing.symbol, listing.trading_class, listing.ticks)
 
 
-def on_off_tick_reject(work: StateBuilder, order: Order, event: OrderMessage) -> None:
+def on_off_tick_reject(work: StateBuilder, order: Order, message: BrokerMessage) -> None:
     """Take the coarse grid for a class of which the broker refuses a price that lies between two steps, and tell."""
     option, price = order.legs[0].option, order.terms.price
-    if order.is_combo or option.is_share or price is None or not event.message.means(MessageMeaning.OFF_GRID):
+    if order.is_combo or option.is_share or price is None or not message.means(MessageMeaning.OFF_GRID):
         return
     if _lies_on(COARSE, price):
         return

@@ -171,7 +171,7 @@ def _taken_back(work: StateBuilder, order: Order, at: int, most: int) -> int:
     leg, total = order.legs[at], 0
     of_leg = order.ref, order.position_of(leg), leg.name
     for booked in work.positions.booked.values():
-        if (booked.ref, booked.position, booked.leg) == of_leg and not is_synthetic(booked.exec_id):
+        if (booked.ref, booked.position, booked.leg) == of_leg and not is_synthetic(booked.exec_id.execution):
             if not booked.quantity and not booked.taken_back:
                 return most
             total += booked.taken_back

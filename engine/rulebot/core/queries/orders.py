@@ -5,7 +5,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 from rulebot.compile.plan import ExitPlan
-from rulebot.core.queries.message_codes import NOT_FOUND, REFUSALS
 from rulebot.core.queries.resting_order import rest_of
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.cause import MessageMeaning
@@ -83,12 +82,12 @@ def has_run_out(work: StateBuilder, order: Order) -> bool:
 
 def has_reason(order: Order) -> bool:
     """Say whether the broker has said why it refuses: Inactive, alone or beside a warning, may be an order it holds."""
-    return order.last_code in REFUSALS
+    return order.last_means(MessageMeaning.REFUSES)
 
 
 def is_not_found(order: Order) -> bool:
     """Say whether the broker's last word on an order was that it has none."""
-    return order.last_code == NOT_FOUND
+    return order.last_means(MessageMeaning.NOT_FOUND)
 
 
 def is_buy_back(order: Order) -> bool:

@@ -7,8 +7,7 @@ his last word is the answer to our cancel; why we wanted the order back stands b
 from collections.abc import Sequence
 from itertools import takewhile
 
-from rulebot.core.queries.message_codes import INFORMATION, NOT_CANCELLED, OF_OUR_SIDE
-from rulebot.model.cause import Cause, MessageMeaning
+from rulebot.model.cause import BrokerMessage, Cause, MessageMeaning
 from rulebot.model.order import Order, OrderStatus
 
 
@@ -25,7 +24,7 @@ def is_told_filled(order: Order) -> bool:
 def is_ended_by_broker(order: Order) -> bool:
     """Say whether the broker cancelled an order, filled in part or not, and gave a reason that is no person's.
 
-    What somebody cancels in TWS comes with the same code and no reason, or one that names the trader.
+    What somebody cancels at the broker's own window comes without a reason, or with one that names the trader.
     """
     return order.status is OrderStatus.CANCELLED and order.is_ended_for_broker
 
@@ -34,21 +33,22 @@ def is_rejected(order: Order) -> bool:
     """Say whether an order that is over, and filled nothing, was one that the broker would not have."""
     if order.status not in (OrderStatus.CANCELLED, OrderStatus.ABANDONED) or order.has_fills:
         return False
-    if code := _code_before(order):  # of one that was changed the message may be of the change
-        return code not in INFORMATION | NOT_CANCELLED and not order.former
+    if (told := _told_before(order)) is not None:  # of one that was changed the message may be of the change
+        return not told.means(MessageMeaning.INFORMS, MessageMeaning.CANCEL_FAILED) and not order.former
     return order.cause is Cause.INACTIVE
 
 
-def _code_before(order: Order) -> int:
-    """Return the code of the broker's message before any cancel of ours, 0 where our own cause came after it."""
-    is_his = order.heard is not None and order.cause in (None, Cause.BROKER_SAID)
-    return order.heard.code if is_his and order.heard is not None else 0
+def _told_before(order: Order) -> BrokerMessage | None:
+    """Return the broker's message before any cancel of ours, None where our own cause came after it."""
+    return order.heard if order.cause in (None, Cause.BROKER_SAID) else None
 
 
 def is_rejected_unchanged(order: Order) -> bool:
     """Say whether the broker, or the exchange, would not have what was ordered, and filled nothing of it."""
     is_refused = order.status is OrderStatus.REFUSED or is_rejected(order) or is_ended_by_broker(order)
-    return is_refused and not order.has_fills and _code_before(order) not in OF_OUR_SIDE
+    told = _told_before(order)
+    is_of_our_side = told is not None and told.means(MessageMeaning.OUR_SIDE)
+    return is_refused and not order.has_fills and not is_of_our_side
 
 
 def is_of_other_side(order: Order) -> bool:

@@ -29,7 +29,7 @@ from rulebot.fill.ledger import (
 )
 from rulebot.model.event import ExecutionReport, GonePriced
 from rulebot.model.money import ZERO
-from rulebot.model.order import first_revision, is_synthetic, missed_base, next_revision
+from rulebot.model.order import ExecutionId, is_synthetic, missed_base
 from rulebot.model.position import (
     CLOSED_BY_HAND,
     ESTIMATED,
@@ -152,7 +152,7 @@ def _replace_estimate(
     work: StateBuilder, base: str, guess: BookedExecution, leg: PositionLeg, found: Iterable[BookedExecution]
 ) -> None:
     name = guess.position
-    unbooked = replace(guess, exec_id=next_revision(guess.exec_id), quantity=0, cash=ZERO)
+    unbooked = replace(guess, exec_id=guess.exec_id.next, quantity=0, cash=ZERO)
     work.put_booked(base, unbooked)
     position = work.put_position(unbook(work.positions.by_id[name], guess))
     _record(work, position, leg, unbooked, name, ZERO, work.at)
@@ -263,7 +263,7 @@ def _adopt(work: StateBuilder, position: Position) -> None:
         leg = leg_of(work.positions.by_id[name], missed.leg)
         if not missed.absent or missed.price is None:
             continue
-        exec_id = first_revision(missed_base(name, leg.name, leg.closed))
+        exec_id = ExecutionId(missed_base(name, leg.name, leg.closed))
         _book_missed(work, name, leg, replace(missed, contracts=missed.absent), missed.price, exec_id)
         what = f"{missed.absent} {leg.option} of {name} are booked as closed by others at {missed.price.normalize():f}"
         text = f"{what}, an estimate. If the statement has another price, correct it: 'rulebot store correct'"

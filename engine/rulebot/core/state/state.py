@@ -510,7 +510,7 @@ class Positions:
     that they read, None when it is not known. expires: the first day on which something that is held trades last, None
     when it is not known. structures: what rules see of positions, by id, without those that have changed since. bases:
     each position's profit when the session began; marks: the last one known; snapshots: the last one on record.
-    booked: executions by execId without its last part.
+    booked: executions, each at its newest revision.
     """
 
     by_id: Mapping[str, Position] = field(default_factory=nothing)
