@@ -47,13 +47,13 @@ def test_ci_a_switch_that_fails_by_itself_is_not_taken_for_something_seen(monkey
 
 
 def test_everything_is_back_in_its_place_afterwards() -> None:
-    from rulebot.core import handle_event
+    from rulebot.core import pipeline
     from rulebot.core.orders.executions import on_execution
 
     safeguard = BY_NAME["a correction replaces"]
     with safeguard.off():
-        assert on_execution not in handle_event._HANDLERS.values()
-    assert on_execution in handle_event._HANDLERS.values()
+        assert on_execution not in pipeline.HANDLERS.values()
+    assert on_execution in pipeline.HANDLERS.values()
 
 
 @pytest.mark.parametrize("name", BY_NAME)

@@ -11,7 +11,7 @@ from rulebot.chaos.invariants import judge
 from rulebot.chaos.limits_check import ChaosResult
 from rulebot.chaos.runner import run_scenario
 from rulebot.chaos.scenario import Crash, Entry, ScenarioMoment
-from rulebot.core.orders.order_status_requests import undelivered_orders
+from rulebot.core.reconciliation.undelivered_orders import undelivered_orders
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.event import LinkUp
 from rulebot.model.order import Order, OrderStatus, Purpose

@@ -18,8 +18,8 @@ from tries import tries
 
 from rulebot.checks.journal.audit import audit
 from rulebot.compile.plan import LIFECYCLE
-from rulebot.core.handle_event import start_run
-from rulebot.core.session.reloading import changes_between, not_quiet, reload
+from rulebot.core.handle_event import reload, start_run
+from rulebot.core.session.reloading import changes_between, not_quiet
 from rulebot.model.contract import Underlying, product
 from rulebot.model.event import MarketMoved, Request
 from rulebot.model.facts import EventCalendar

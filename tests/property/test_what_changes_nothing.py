@@ -24,8 +24,9 @@ from tries import tries
 from rulebot.backtest.fast_forward import FastForward
 from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.simulation import CASH, BacktestSimulation
+from rulebot.core.handle_event import reload
 from rulebot.core.program import AccountLimits, Program
-from rulebot.core.session.reloading import changes_between, not_quiet, reload
+from rulebot.core.session.reloading import changes_between, not_quiet
 from rulebot.model.session import session_on
 from rulebot.record.record import Kind, Record
 from rulebot.spec.yaml import read_source

@@ -9,8 +9,15 @@ from typing import Any
 from rulebot.adapters.ib import connection_errors
 from rulebot.adapters.ib.link import IbLink
 from rulebot.core.entry import entry_rules
-from rulebot.core.exits import bracket_orders, broken_combos, closing_orders, price_ladder
-from rulebot.core.orders import executions, order_mismatch, order_status_requests, order_updates, revived_orders
+from rulebot.core.exits import bracket_orders, broken_combos, closing_orders
+from rulebot.core.orders import (
+    executions,
+    order_mismatch,
+    order_status_requests,
+    order_updates,
+    revived_orders,
+    working_orders,
+)
 from rulebot.core.program import Program
 from rulebot.core.queries import close_plan, orders
 from rulebot.core.reconciliation import account_shortfall, connection
@@ -244,7 +251,7 @@ def _switch(function: Any, make: Any) -> Off:
     return lambda: swapped((function, make(function)))
 
 
-FOLLOW = price_ladder.advance_order
+FOLLOW = working_orders.advance_order
 SAFEGUARDS = (
     Safeguard(
         "one entry at a time", "a second one is sent", _off((entry_rules.evaluate_entry, _many_entries)), "lose_ack"

@@ -13,6 +13,7 @@ from dataclasses import field, replace
 from datetime import date, datetime, timedelta
 
 from rulebot.backtest.load_session_data import prepare
+from rulebot.core.handle_event import reload
 from rulebot.core.program import Program
 from rulebot.core.session.reloading import (
     BotChange,
@@ -20,7 +21,6 @@ from rulebot.core.session.reloading import (
     changes_between,
     have_other_limits,
     not_quiet,
-    reload,
     told_changes,
 )
 from rulebot.documents.load_bots import (

@@ -23,9 +23,9 @@ from rulebot.adapters.recorded.recording import (
     open_recording,
     play,
 )
-from rulebot.core.handle_event import handle_event, start_run
+from rulebot.core.handle_event import handle_event, reload, start_run
 from rulebot.core.program import CompiledBot, CompiledRule, Program
-from rulebot.core.session.reloading import changes_between, have_other_limits, reload
+from rulebot.core.session.reloading import changes_between, have_other_limits
 from rulebot.core.state.builder import StateBuilder, Turn
 from rulebot.core.state.state import State
 from rulebot.measure.verdict import Verdict

@@ -7,8 +7,9 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, bot_of, put, text_of
 
+from rulebot.core.handle_event import reload
 from rulebot.core.program import AccountLimits
-from rulebot.core.session.reloading import changes_between, reload
+from rulebot.core.session.reloading import changes_between
 from rulebot.model.cause import Halt
 from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus, Purpose

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from hand_desk import Desk, bot_of, put, text_of
 
-from rulebot.core.session.reloading import changes_between, reload
+from rulebot.core.handle_event import reload
+from rulebot.core.session.reloading import changes_between
 from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.record.record import Kind

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from hand_desk import SECTIONS, SELLER, Desk, bot_of, text_of
 
-from rulebot.core.session.reloading import BotChange, reload
+from rulebot.core.handle_event import reload
+from rulebot.core.session.reloading import BotChange
 from rulebot.model.event import BrokerStatus, OrderReport
 from rulebot.model.order import Order, OrderStatus, Purpose, Side
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from hand_desk import Desk, text_of
 
-from rulebot.core.reconciliation import connection
+from rulebot.core import pipeline
 from rulebot.model.event import BrokerStatus
 from rulebot.model.order import ExecutionId, Order, OrderStatus, Purpose
 
@@ -59,8 +59,8 @@ def test_29_what_is_sent_as_a_connection_stands_has_its_client_id_and_its_order_
     desk.send(replace(told[0], exec_id=told[0].exec_id.next, quantity=Decimal(2)))
     known: list[tuple[int, int]] = []
     monkeypatch.setattr(
-        connection,
-        "fit_what_works",
+        pipeline,
+        "fit_orders_to_position",
         lambda work, _: known.append((work.connection.client_id, work.orders.next_order_id)),
     )
     desk.link(client_id=8, next_order_id=500)

@@ -8,9 +8,9 @@ from hand_desk import SELLER, Desk, bot_of, clock, put, text_of
 
 from rulebot.checks.journal.books import journal_index
 from rulebot.checks.journal.orders import unknown_is_never_true
-from rulebot.core.handle_event import start_run
+from rulebot.core.handle_event import reload, start_run
 from rulebot.core.program import AccountLimits, Program
-from rulebot.core.session.reloading import changes_between, have_other_limits, not_quiet, reload
+from rulebot.core.session.reloading import changes_between, have_other_limits, not_quiet
 from rulebot.model.contract import Underlying
 from rulebot.model.event import ReloadWaits, Request
 from rulebot.model.order import OrderStatus, Purpose

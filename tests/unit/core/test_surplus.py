@@ -7,7 +7,8 @@ from datetime import date, timedelta
 import pytest
 from hand_desk import CONDOR, SECTIONS, SELLER, Desk, bot_of, call, put, text_of
 
-from rulebot.core.session.reloading import changes_between, reload
+from rulebot.core.handle_event import reload
+from rulebot.core.session.reloading import changes_between
 from rulebot.model.contract import Option
 from rulebot.record.record import Kind
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from hand_desk import SELLER, Desk, order_report, text_of
 
-from rulebot.core.orders import order_updates
+from rulebot.core.facts import OrderEnded
+from rulebot.core.pipeline import HANDLERS
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.event import BrokerStatus, OrderReport
 from rulebot.model.order import Order, OrderStatus, Purpose, RequestOpenOrders
@@ -266,13 +267,13 @@ def test_11_each_order_that_waited_for_a_second_one_ends_once(monkeypatch: pytes
         desk.cancelled(order)
     assert all(desk.order(order.ref).status is OrderStatus.CANCELLING for order in stops)
     ended: list[str] = []
-    step = order_updates.order_ended
+    step = HANDLERS[OrderEnded]
 
-    def noted(work: StateBuilder, order: Order, *, asked: bool = False) -> None:
-        ended.append(order.ref)
-        step(work, order, asked=asked)
+    def noted(work: StateBuilder, fact: OrderEnded) -> None:
+        ended.append(fact.ref)
+        step(work, fact)
 
-    monkeypatch.setattr(order_updates, "order_ended", noted)
+    monkeypatch.setitem(HANDLERS, OrderEnded, noted)
     second(desk, stops[0], BrokerStatus.CANCELLED)
     assert ended == [order.ref for order in stops]
     assert desk.last.purpose is Purpose.EXIT

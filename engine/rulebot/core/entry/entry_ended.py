@@ -8,9 +8,14 @@ from rulebot.core.entry.entry_orders import PAST_EXITS, kept_back, next_stage, s
 from rulebot.core.entry.entry_rules import is_entering
 from rulebot.core.entry.manual_entry import ask_on
 from rulebot.core.entry.structure_selection import NO_LONGER, awaits_quotes, still_holds
-from rulebot.core.exits.bracket_orders import place_resting
-from rulebot.core.exits.closing_orders import work_close
-from rulebot.core.exits.self_crossing import cancel_crossing
+from rulebot.core.facts import (
+    CloseGoesOn,
+    EntryCrosses,
+    EntryFilledLate,
+    EntryOrderEnded,
+    PartEnded,
+    RestingDue,
+)
 from rulebot.core.gate.covered_calls import no_cover
 from rulebot.core.gate.entry_limits import halt_on_entry_rate
 from rulebot.core.gate.halts import halts_at_a_try, stop_for_today
@@ -36,8 +41,10 @@ from rulebot.record.record import Kind
 CLOSED_BY_HAND = "closed by the operator"
 
 
-def entry_ended(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
+def entry_order_ended(work: StateBuilder, fact: EntryOrderEnded) -> None:
     """Take the next try or stage of an entry of which an order is over; without one the entry is over, too."""
+    order = work.orders.by_ref[fact.ref]
+    position = work.positions.by_id[order.position]
     if position.state != "entering" or work.has_live_entry(position.id):
         return  # of two that work at once, since one came back to life, the last one ends it
     if order.status is OrderStatus.ABANDONED:
@@ -52,7 +59,7 @@ def entry_ended(work: StateBuilder, position: Position, order: Order, *, asked: 
         next_opening(work, work.put_position(first_try))
         return
     refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
-    why = why_over(order, asked=asked)
+    why = why_over(order, asked=fact.asked)
     _entry_over(work, position, why, refused=refused, is_other_side=is_of_other_side(order))
 
 
@@ -80,9 +87,10 @@ def _is_opposed(work: StateBuilder, bot: CompiledBot, position: Position) -> str
     legs = () if stage is None else stage[0]
     if leaving := opposing_exit(work, bot, legs):
         return f"against the exit of {leaving}"
-    if not crossing_orders(work, bot, legs):
+    crossing = crossing_orders(work, bot, legs)
+    if not crossing:
         return ""
-    cancel_crossing(work, bot, legs)
+    work.follow_up(EntryCrosses(crossing))
     return "against what rests in the same option"
 
 
@@ -155,15 +163,16 @@ def _no_room(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
     return cap(bot.plan.entry, work.bots.by_name[position.bot].day, count_trades(others))
 
 
-def cancel_other_entries(work: StateBuilder, position: Position, order: Order) -> None:
+def cancel_other_entries(work: StateBuilder, fact: EntryFilledLate) -> None:
     """Take back entries of a bot for which there is no room any more: an order of an earlier one has filled though it
     was over.
     """
+    bot = work.positions.by_id[fact.position].bot
     for other in work.all_live_orders():
         entered = work.positions.by_id[other.position]
-        is_another = other.purpose is Purpose.ENTRY and other.bot == position.bot and entered.id != position.id
+        is_another = other.purpose is Purpose.ENTRY and other.bot == bot and entered.id != fact.position
         if is_another and entered.is_flat and (reason := _no_room(work, work.governing(entered), entered)):
-            cancel(work, other, Cause.ENTRY_FILLED_LATE, order.ref, reason)
+            cancel(work, other, Cause.ENTRY_FILLED_LATE, fact.ref, reason)
 
 
 def _entry_over(
@@ -182,7 +191,7 @@ def _entry_over(
         full = position.structures >= position.quantity
         position = work.move(position, "filled" if full else "ended_partly")
         end_of_entry(work, position, "filled")
-        place_resting(work, position, at_once=True)
+        work.follow_up(RestingDue(position.id, at_once=True))
 
 
 def _tries_again(work: StateBuilder, position: Position, order: Order) -> bool:
@@ -247,9 +256,10 @@ def end_of_entry(work: StateBuilder, position: Position, how: str) -> None:
     wake(work, position.bot, 0.0)
 
 
-def note_end(work: StateBuilder, position: Position, *, is_unwound: bool) -> None:
+def part_ended(work: StateBuilder, fact: PartEnded) -> None:
     """Note that an entry has filled, once what had no partner of it is closed, or a part before the entry was over."""
-    if is_unwound or _is_end_untold(work, position):
+    position = work.positions.by_id[fact.position]
+    if fact.was_unwinding or _is_end_untold(work, position):
         end_of_entry(work, position, "filled")
 
 
@@ -270,4 +280,4 @@ def unwind(work: StateBuilder, position: Position, why: str) -> None:
     work.record(Kind.DECISION, position.bot, position.id, what="unwind", reason=reason, values=[])
     position = replace(position, exit_reason=UNWIND, attempts=0, retry_at=None)
     position = work.move(position, "unwind")
-    work_close(work, position)
+    work.follow_up(CloseGoesOn(position.id))

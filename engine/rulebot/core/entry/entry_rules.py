@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from rulebot.core.entry.alternatives import take_alternative
 from rulebot.core.entry.entry_orders import send_entry
 from rulebot.core.entry.structure_selection import note_selection, price_legs, record_structure_miss, require_holds
-from rulebot.core.exits.self_crossing import cancel_crossing
+from rulebot.core.facts import EntryCrosses
 from rulebot.core.gate.entry_limits import entry_refusal, halt_on_entry_rate
 from rulebot.core.gate.exposure import exposure_with
 from rulebot.core.gate.margin import ask_margin, is_told
@@ -255,8 +255,8 @@ def send_selected(
         )
         wake(work, name, 1.0)
         return
-    if crossing_orders(work, bot, selection.legs):
-        cancel_crossing(work, bot, selection.legs)
+    if crossing := crossing_orders(work, bot, selection.legs):
+        work.follow_up(EntryCrosses(crossing))
         waits = "resting orders of the other side to be taken back"
         work.set_bot(name, replace(work.bots.by_name[name], waits=waits, is_clearing=True))
         wake(work, name, 1.0)

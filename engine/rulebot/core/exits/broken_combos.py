@@ -7,8 +7,8 @@ was closed before its partners were told, they are what stands alone (row 50). S
 closing order has closed beyond its size.
 """
 
-from rulebot.core.entry.entry_ended import next_opening
 from rulebot.core.exits.closing_orders import close_position
+from rulebot.core.facts import OpeningDue
 from rulebot.core.queries.account import DOUBT, has_unreported_fills
 from rulebot.core.queries.close_plan import UNWIND, _lacks_legs, broken_combo_orders
 from rulebot.core.queries.orders import has_expired
@@ -33,7 +33,7 @@ def close_broken_combos(work: StateBuilder, position: Position) -> None:
         text = f"the broker says that {order.ref} has filled, and does not tell the fills of all its legs"
         work.alarm(position.bot, f"{text}: a person must look", position.id, key=f"{FILLS_OWED} {order.ref}")
     elif position.state == "entering":
-        next_opening(work, position)  # the pause between two tries may be long: there is none any more
+        work.follow_up(OpeningDue(position.id))  # the pause between two tries may be long: there is none any more
     else:
         if order.purpose is Purpose.UNWIND:
             text = f"{order.ref} has closed more than had no partner"

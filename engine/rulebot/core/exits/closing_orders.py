@@ -32,6 +32,7 @@ from rulebot.core.queries.close_plan import (
     exit_has_dealt,
     is_balanced_ignoring_worthless,
     is_beyond,
+    is_left_with_shares,
     is_reopened,
     is_unrelated_order,
     is_worthless_long,
@@ -70,13 +71,10 @@ def close_position(work: StateBuilder, position: Position, reason: str, why: str
     work_close(work, start_close(work, position, reason, reason, why))
 
 
-def sell_shares(work: StateBuilder, position: Position) -> bool:
-    """Close what an open position holds when its options are gone and only shares are left; say whether that is so."""
-    held = [leg for leg in position.common.legs if leg.held]
-    if not held or position.state != "open" or not all(leg.option.is_share for leg in held):
-        return False
-    close_position(work, position, UNWIND, "its options are gone, and its shares are left")
-    return True
+def sell_shares(work: StateBuilder, position: Position) -> None:
+    """Close what an open position holds when its options are gone and only shares are left."""
+    if is_left_with_shares(position):
+        close_position(work, position, UNWIND, "its options are gone, and its shares are left")
 
 
 def start_close(

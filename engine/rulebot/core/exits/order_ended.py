@@ -4,12 +4,20 @@ from datetime import datetime, timedelta
 
 from rulebot.core.books.position_closed import count_closed, count_realized, on_position_closed
 from rulebot.core.emit.cancel import cancel, cancel_order
-from rulebot.core.entry.entry_ended import cancel_other_entries, entry_ended, note_end, unwind
 from rulebot.core.exits.bracket_orders import place_resting, record_lost_order
 from rulebot.core.exits.closing_orders import close_position, nothing_to_roll_into, sell_shares, work_close
 from rulebot.core.exits.protective_stops import note_gone
 from rulebot.core.exits.reversed_longs import bought_back
 from rulebot.core.exits.rolling import RollCandidate, is_kept_out
+from rulebot.core.facts import (
+    EntryFilledLate,
+    EntryOrderEnded,
+    LegsAlone,
+    OrderEnded,
+    PartClosed,
+    PartEnded,
+    PositionFilled,
+)
 from rulebot.core.gate.exit_retry import FIRST_RETRY, count_failed_close, retry_after
 from rulebot.core.gate.halts import stop_for_today
 from rulebot.core.queries.close_plan import (
@@ -21,8 +29,7 @@ from rulebot.core.queries.close_plan import (
     is_reopened,
     is_unwound,
     leg_names_to_close,
-    legs_to_close,
-    live_orders,
+    part_is_over,
     planned_exit,
     rolled_legs,
     rolling_exit,
@@ -60,11 +67,12 @@ TOLD_LOST = 2
 """Closing orders that get lost on end until a person is told: once, for they are sent on and on."""
 
 
-def position_filled(work: StateBuilder, position: Position, order: Order, executed_at: datetime | None) -> None:
+def position_filled(work: StateBuilder, fact: PositionFilled) -> None:
     """Note what a fill changes at once: the day's count, and a position that was thought closed."""
+    position, order = work.positions.by_id[fact.position], work.orders.by_ref[fact.ref]
     is_opening, is_first = order.opens(position.id), position.opened_at is None
     if is_opening:
-        position = _opened(work, position, order, executed_at)
+        position = _opened(work, position, order, fact.executed_at)
         if is_first and position.opened_at is not None:
             count_opened(work, order, position.opened_at)
     if position.state == "entering":
@@ -75,7 +83,7 @@ def position_filled(work: StateBuilder, position: Position, order: Order, execut
         reason = "" if position.state == "closed" else position.exit_reason
         position = work.move(replace(position, closed_at=None, exit_reason=reason), "late_fill")
         count_realized(work, position.bot)
-        cancel_other_entries(work, position, order)
+        work.follow_up(EntryFilledLate(position.id, order.ref))
         if position.state == "open" and not order.is_combo and not is_unwound(position):
             close_position(
                 work, position, UNWIND, f"{order.ref} was over and has filled after all, without its partners"
@@ -176,13 +184,14 @@ def _closed_after_all(work: StateBuilder, position: Position, order: Order) -> N
         )
 
 
-def order_ended(work: StateBuilder, order: Order, *, asked: bool = False) -> None:
-    """Take the step that the end of an order leads to. `asked`: we wanted it to be cancelled."""
+def order_ended(work: StateBuilder, fact: OrderEnded) -> None:
+    """Take the step that the end of an order leads to."""
+    order, asked = work.orders.by_ref[fact.ref], fact.asked
     position = work.positions.by_id[order.position]
     if order.purpose is Purpose.ENTRY and position.state == "exiting":
         _after_closing(work, position)
     elif order.purpose is Purpose.ENTRY:
-        entry_ended(work, position, order, asked=asked)
+        work.follow_up(EntryOrderEnded(order.ref, asked))
     elif order.into:
         _roll_ended(work, position, order, asked=asked)
     elif order.purpose in CLOSING:
@@ -274,7 +283,9 @@ def _after_closing(work: StateBuilder, position: Position) -> None:
             work_close(work, position)
         else:
             on_position_closed(work, replace(position, exit_reason=_ended_by(work, position)), "filled")
-    elif not part_is_closed(work, position):
+    elif part_is_over(work, position):
+        part_closed(work, PartClosed(position.id))
+    else:
         work_close(work, position)
 
 
@@ -288,21 +299,20 @@ def _ended_by(work: StateBuilder, position: Position) -> str:
     return last.reason if last is not None and last.purpose in RESTING else position.exit_reason
 
 
-def part_is_closed(work: StateBuilder, position: Position) -> bool:
-    """Let the rest of a position go on whose exit has nothing more to close; say whether that is so."""
-    if legs_to_close(position, work.governing(position)) or live_orders(work, position):
-        return False
+def part_closed(work: StateBuilder, fact: PartClosed) -> None:
+    """Let the rest of a position go on whose exit has nothing more to close."""
+    position = work.positions.by_id[fact.position]
     was_unwinding = position.exit_reason == UNWIND
     acted = _acted(work, position)
     position = replace(position, exit_reason="", attempts=0, retry_at=None, keep=0, acted=acted)
     position = work.move(position, "ended")
     count_closed(work, position.id)
-    note_end(work, position, is_unwound=was_unwinding)
+    work.follow_up(PartEnded(position.id, was_unwinding))
+    position = work.positions.by_id[position.id]
     if not was_unwinding and is_reopened(position):
         close_position(work, position, UNWIND, "the exchange took a fill back, and a leg stands without its partner")
     elif not was_unwinding and any(leg.settled for leg in position.legs if not leg.option.is_share):
         sell_shares(work, position)
-    return True
 
 
 def _acted(work: StateBuilder, position: Position) -> tuple[str, ...]:
@@ -355,7 +365,7 @@ def _rolled_into(work: StateBuilder, position: Position, order: Order) -> None:
         how = ("refused", "refused") if refused else ("unfilled", "ended_empty")
         work.move(replace(position, exit_reason=how[0]), how[1])
     elif not is_unwound(position):
-        unwind(work, position, why_over(order, asked=True))
+        work.follow_up(LegsAlone(position.id, why_over(order, asked=True)))
     else:
         full = position.structures >= position.quantity
         place_resting(work, work.move(position, "filled" if full else "ended_partly"), at_once=True)

@@ -10,8 +10,8 @@ from datetime import datetime
 from rulebot.core.emit.cancel import cancel_order
 from rulebot.core.exits.bracket_orders import place_resting, withdraw_resting
 from rulebot.core.exits.protective_stops import place_protection
-from rulebot.core.program import CompiledBot
-from rulebot.core.queries.crossing import Legs, _alone, _closes, _deals_against, _in_the_way
+from rulebot.core.facts import EntryCrosses
+from rulebot.core.queries.crossing import _alone, _closes, _deals_against
 from rulebot.core.queries.orders import RESTING, has_expired, is_against_exit, is_between_sessions, resting_orders
 from rulebot.core.queries.protection import is_paused
 from rulebot.core.rules.rule_evaluation import wake
@@ -32,9 +32,9 @@ def crossing_entries(work: StateBuilder, position: Position) -> list[Order]:
     return [order for order in others if _closes(work, position, {order.legs[0].option: order.side.sign})]
 
 
-def cancel_crossing(work: StateBuilder, bot: CompiledBot, legs: Legs) -> None:
-    """Take back the resting orders that stand against this entry; the engine watches their prices meanwhile."""
-    _give_way(work, _in_the_way(work, bot, legs), "an entry")
+def give_way_to_entry(work: StateBuilder, fact: EntryCrosses) -> None:
+    """Take back the resting orders that stand against an entry; the engine watches their prices meanwhile."""
+    _give_way(work, [work.orders.by_ref[ref] for ref in fact.refs], "an entry")
 
 
 def clear_for_exit(work: StateBuilder, position: Position, legs: Sequence[OrderLeg]) -> bool:

@@ -15,14 +15,12 @@ from rulebot.core.books.settlements import (
     reverse_settlement,
     settlement_level,
 )
-from rulebot.core.exits.closing_orders import sell_shares
-from rulebot.core.exits.order_ended import part_is_closed
+from rulebot.core.facts import HoldingsChanged, PartClosed, SharesLeft
 from rulebot.core.gate.exit_retry import is_stopped
 from rulebot.core.queries.account import has_estimates
-from rulebot.core.queries.close_plan import exit_has_dealt
+from rulebot.core.queries.close_plan import exit_has_dealt, is_left_with_shares, part_is_over
 from rulebot.core.queries.orders import has_expired, option_has_expired
 from rulebot.core.queries.schedule import SETTLED_AFTER
-from rulebot.core.reconciliation.account_shortfall import recompute_shortfalls
 from rulebot.core.state.builder import StateBuilder
 from rulebot.fill.ledger import (
     BY_OTHERS,
@@ -86,7 +84,7 @@ def settle(work: StateBuilder, option: Option, last: Decimal = ZERO) -> None:
                 _settle_leg(work, position.id, leg, level)
         if level is not None or work.positions.by_id[position.id].is_flat:
             _after_settlement(work, work.positions.by_id[position.id], told.get(position.id, ""))
-    recompute_shortfalls(work)
+    work.follow_up(HoldingsChanged())
 
 
 def settle_missed(work: StateBuilder) -> None:
@@ -193,9 +191,11 @@ def _after_settlement(work: StateBuilder, position: Position, told: str) -> None
     Of one that holds on what trades the exit at work may have had nothing but this to close.
     """
     if position.state == "exiting" and not (position.is_flat or has_expired(work, position)):
-        part_is_closed(work, position)
+        if part_is_over(work, position):
+            work.follow_up(PartClosed(position.id))
         return
-    if sell_shares(work, position):
+    if is_left_with_shares(position):
+        work.follow_up(SharesLeft(position.id))
         return
     count_closed(work, position.id)
     if position.state == "closed":

@@ -16,10 +16,16 @@ from rulebot.core.books.position_closed import (
 )
 from rulebot.core.books.settlements import make_room
 from rulebot.core.emit.cancel import cancel, cancel_entries, cancel_order
-from rulebot.core.exits.bracket_orders import place_resting
-from rulebot.core.exits.closing_orders import close_position, protect_remaining
-from rulebot.core.exits.order_ended import position_filled
-from rulebot.core.exits.protective_stops import place_protection
+from rulebot.core.facts import (
+    CloseWanted,
+    ExternalFill,
+    ExternalFillCorrected,
+    FillBooked,
+    HoldingsChanged,
+    PositionFilled,
+    ProtectionDue,
+    RestingDue,
+)
 from rulebot.core.gate.exit_retry import on_busted_fill
 from rulebot.core.gate.halts import LIQUIDATES
 from rulebot.core.orders.order_mismatch import check_count, check_entry_caps, check_owner, check_price
@@ -27,8 +33,6 @@ from rulebot.core.orders.order_updates import finalize_order, find_order
 from rulebot.core.orders.other_engines import is_of_ours, note
 from rulebot.core.queries.close_plan import CLOSING, UNWIND, is_balanced, is_unwound, legs_to_close, partners
 from rulebot.core.queries.orders import _is_too_large, is_buy_back
-from rulebot.core.reconciliation.account_shortfall import fit_orders, note_fill, on_late_fill, recompute_shortfalls
-from rulebot.core.reconciliation.external_closes import corrected_past_us, replace_estimates
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
 from rulebot.fill.ledger import (
@@ -180,8 +184,7 @@ def _external(work: StateBuilder, event: ExecutionReport) -> None:
         cancel_entries(work, "", Cause.LIQUIDATION)
     _tell_of_others(work, event, text)
     note(work, event.ref, f"{_dealt(event)} today")
-    fit_orders(work)
-    replace_estimates(work)
+    work.follow_up(ExternalFill())
 
 
 def _tell_of_others(work: StateBuilder, event: ExecutionReport, text: str, position: str = "") -> None:
@@ -201,7 +204,7 @@ def _corrected(work: StateBuilder, base: str, known: BookedExecution, event: Exe
     elif known.position not in work.positions.by_id:
         _corrected_too_late(work, base, known, event)
     elif not is_of_ours(work, event.ref):
-        corrected_past_us(work, base, known, event)
+        work.follow_up(ExternalFillCorrected(base, event))
     elif event.quantity > known.quantity:
         _corrected_too_late(work, base, known, event)
     else:
@@ -221,7 +224,7 @@ def _corrected_roll(work: StateBuilder, base: str, known: BookedExecution, event
     work.put_booked(base, booked)
     position = work.put_position(book(unbook(work.positions.by_id[known.position], known), booked, leg.option))
     record_fill(work, event, booked, event.option or leg.option, event.ref, Purpose.ROLL.value)
-    recompute_shortfalls(work)
+    work.follow_up(HoldingsChanged())
     wake(work, position.bot, 0.0)
     count_closed(work, position.id)
     if count != known.quantity:
@@ -285,16 +288,14 @@ def _book(
     record_fill(work, event, booked, event.option, order.ref, order.purpose.value)
     if is_instead:
         left_before_expiry(work, work.positions.by_id[holder])
-    if corrected is None:
-        note_fill(work, leg.option, -sign * count, event.executed_at)
-    recompute_shortfalls(work)
-    on_late_fill(work, holder, leg.name)
+    bought = -sign * count if corrected is None else None
+    work.follow_up(FillBooked(holder, leg.name, leg.option, bought, event.executed_at))
     position = work.positions.by_id[holder]
     wake(work, order.bot, 0.0)
     is_same = corrected is not None and corrected.quantity == counted
     if not is_same:
         check_count(work, order, position)
-        position_filled(work, position, work.orders.by_ref[order.ref], event.executed_at)
+        work.follow_up(PositionFilled(holder, order.ref, event.executed_at))
         if position.opened_at is None and work.positions.by_id[holder].opened_at is not None:
             check_entry_caps(work, work.orders.by_ref[order.ref], work.positions.by_id[holder])
         check_owner(work, work.orders.by_ref[order.ref], event)
@@ -302,7 +303,7 @@ def _book(
     finalize_order(work, work.orders.by_ref[order.ref])
     if corrected is not None and not is_same:
         _after_correction(work, work.positions.by_id[holder])
-        fit_what_works(work, work.positions.by_id[holder])
+        fit_orders_to_position(work, work.positions.by_id[holder])
 
 
 def _after_correction(work: StateBuilder, position: Position) -> None:
@@ -313,7 +314,8 @@ def _after_correction(work: StateBuilder, position: Position) -> None:
         if not legs_to_close(replace(position, exit_reason=reason), work.governing(position)):
             reason = UNWIND  # it was closed by parts, and not by that exit alone
         count_realized(work, position.bot)
-        close_position(work, position, reason, "the exchange took a closing fill back after the position was closed")
+        why = "the exchange took a closing fill back after the position was closed"
+        work.follow_up(CloseWanted(position.id, reason, why))
         return
     if position.state == "exiting":
         for order in work.live_orders(position.id):
@@ -324,16 +326,15 @@ def _after_correction(work: StateBuilder, position: Position) -> None:
         return
     if not position.is_flat:
         if not is_unwound(position):
-            close_position(
-                work, position, UNWIND, "the exchange took a fill back, and a leg stands without its partner"
-            )
+            why = "the exchange took a fill back, and a leg stands without its partner"
+            work.follow_up(CloseWanted(position.id, UNWIND, why))
         return
     cancel_order(work, position, Cause.FILLS_BUSTED)
     work.alarm(position.bot, f"the exchange took the fills of {position.id} back", position.id)
     on_position_closed(work, replace(position, exit_reason=position.exit_reason or "busted"), "vanished")
 
 
-def fit_what_works(work: StateBuilder, position: Position) -> None:
+def fit_orders_to_position(work: StateBuilder, position: Position) -> None:
     """Let what works for a position of which the exchange has taken something back close no more than it holds now.
 
     What rests is made smaller, or taken back with the last that it was for. A closing order is taken back, and what is
@@ -344,12 +345,10 @@ def fit_what_works(work: StateBuilder, position: Position) -> None:
         is_for_nothing = held.isdisjoint(leg.name for leg in order.legs)
         if (order.purpose in CLOSING or is_for_nothing) and _is_too_large(position, order):
             cancel(work, order, Cause.PART_BUSTED)
-    position = work.positions.by_id[position.id]
-    if position.state == "exiting":
-        protect_remaining(work, position)
-    else:
-        place_resting(work, position)
-        place_protection(work, work.positions.by_id[position.id])
+    is_closing = work.positions.by_id[position.id].state == "exiting"
+    if not is_closing:
+        work.follow_up(RestingDue(position.id))
+    work.follow_up(ProtectionDue(position.id, while_closing=is_closing))
 
 
 def _unbook(work: StateBuilder, order: Order, known: BookedExecution) -> None:

@@ -9,10 +9,8 @@ It is asked for the rest of the day when all orders are over as well: a fill aft
 told by itself only once.
 """
 
-from datetime import datetime, timedelta
-
 from rulebot.core.emit.cancel import cancel, request_cancel
-from rulebot.core.exits.order_ended import order_ended
+from rulebot.core.facts import OrderEnded
 from rulebot.core.gate.halts import stop_for_today
 from rulebot.core.orders.missed_fills import book_missed_fills
 from rulebot.core.orders.order_mismatch import duplicate_ended
@@ -20,106 +18,17 @@ from rulebot.core.orders.order_updates import finalize_after_duplicate
 from rulebot.core.orders.other_engines import record_foreign_refs
 from rulebot.core.orders.revived_orders import adopt_order, cancel_revived
 from rulebot.core.queries.account import expected_holdings, has_unreported_fills
-from rulebot.core.queries.close_plan import rolling_exit
-from rulebot.core.queries.orders import GRACE, has_run_out, option_has_expired
-from rulebot.core.queries.protection import GUARDING, is_protected
+from rulebot.core.queries.orders import has_run_out, option_has_expired
 from rulebot.core.queries.rejections import is_told_filled, is_told_over
 from rulebot.core.queries.schedule import ask_at
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.cause import Cause, Halt
-from rulebot.model.event import LinkUp, OrdersListed
+from rulebot.model.event import OrdersListed
 from rulebot.model.money import ZERO
 from rulebot.model.order import Order, OrderStatus, TimeInForce
-from rulebot.model.position import Position
 from rulebot.model.session import exchange_date
-from rulebot.model.text import clock
 from rulebot.model.values import replace
-from rulebot.spec.spec import OnUnknown
-
-# --- Orders that never came to the gateway
-
-SAME_GATEWAY = timedelta(seconds=30)
-"""An order that was sent this short a time ago was sent to the gateway of now: no TWS or Gateway is ended, started and
-logged in again within it."""
-
-
-def undelivered_orders(work: StateBuilder, event: LinkUp) -> frozenset[str]:
-    """Return the refs of live orders, entries aside, that never came to the gateway, nor will.
-
-    All of this must hold of such an order:
-    - it was sent under our client id, on a connection before this one. The gateway takes a client id once at a time
-      (326), so that connection is over for it, and what it carried is read or lost;
-    - the next id that the gateway would take, asked for on this connection, is not above the order's: it has not read
-      it. Nor will it take it any more once an order of ours with a higher id is there (103);
-    - that number is above each id that the broker has acknowledged: it is the count that our order belongs to, not
-      that of another gateway, one set back by a person, or one taken from an older file;
-    - it was sent less than 30 seconds ago, so that the gateway has not been restarted since;
-    - the broker has never said a word of it, and its complete lists lack it.
-
-    An entry waits for its grace whatever is told: it is not missed, and two of them would be a new risk.
-    """
-    count = event.next_valid_id
-    ours = [order for order in work.orders.by_ref.values() if order.client_id == event.client_id]
-    acknowledged = max((order.order_id for order in ours if order.perm_id), default=0)
-    if not 0 < acknowledged < count:
-        return frozenset()
-    listed = frozenset(event.order_refs)
-    return frozenset(
-        order.ref
-        for order in ours
-        if _is_unheard(order) and not order.can_increase_risk and order.order_id >= count
-        if order.ref not in listed and _is_of_this_gateway(work, order)
-    )
-
-
-def _is_unheard(order: Order) -> bool:
-    """Say whether an order was sent, is not over, and nobody has ever said a word of it."""
-    is_waiting = order.status in (OrderStatus.SENDING, OrderStatus.UNKNOWN, OrderStatus.CANCELLING)
-    return is_waiting and not (order.perm_id or order.has_fills or order.ended)
-
-
-def _is_of_this_gateway(work: StateBuilder, order: Order) -> bool:
-    return order.sent_at is not None and timedelta(0) <= work.at - order.sent_at < SAME_GATEWAY
-
-
-def tell_unprotected(work: StateBuilder) -> None:
-    """Raise the alarm where protection that may have arrived must be waited for: since when, and until when."""
-    for position in work.active_positions():
-        doubted = [order for order in work.live_orders(position.id) if _is_doubted_guard(work, order)]
-        if doubted and position.state in ("open", "exiting") and not is_protected(work, position):
-            _tell(work, position, doubted)
-
-
-def _is_doubted_guard(work: StateBuilder, order: Order) -> bool:
-    return order.purpose in GUARDING and _is_unheard(order) and order.ref not in work.inquiries.unarrived
-
-
-def _tell(work: StateBuilder, position: Position, doubted: list[Order]) -> None:
-    sent = [order.sent_at for order in doubted if order.sent_at is not None]
-    since, until = min(sent), max(sent) + GRACE
-    if until <= work.at:
-        return
-    refs = " and ".join(order.ref for order in doubted)
-    text = (
-        f"its short legs may stand without protection since {clock(since)}: "
-        f"whether {refs} came to the broker is not known before {clock(until)}; "
-        f"then {_what_follows(work, position, until)}"
-    )
-    work.alarm(position.bot, text, position.id)
-
-
-def _what_follows(work: StateBuilder, position: Position, until: datetime) -> str:
-    """Return what becomes of a position whose order has not arrived by then."""
-    bot = work.governing(position)
-    limit, began = bot.plan.risk.max_unprotected, position.unprotected_since or work.at
-    planned = rolling_exit(bot, position) if position.state == "exiting" else None
-    holds = planned is not None and planned.roll is not None and planned.roll.otherwise is OnUnknown.HOLD
-    if (position.state == "exiting" and not holds) or (limit is not None and until >= began + timedelta(seconds=limit)):
-        return "it is closed"
-    is_guarded = bot.plan.risk.protect is not None or any(each.kind.limits_loss for each in bot.resting)
-    return "it stays open" if holds and not is_guarded else "protection is sent anew"
-
 
 # --- What the broker has not said it is asked for
 
@@ -260,7 +169,7 @@ def not_found(work: StateBuilder, order: Order) -> None:
         work.alarm(order.bot, text, order.position)
     known = order if asked else order.for_cause(Cause.GONE, order.ref, ended.value)
     order = work.put_order(replace(known, status=ended, ended=ended, attempt_until=None))
-    order_ended(work, order, asked=asked)
+    work.follow_up(OrderEnded(order.ref, asked))
     if order.can_increase_risk and ended is OrderStatus.CANCELLED:
         _doubt_the_end(work, order)
 

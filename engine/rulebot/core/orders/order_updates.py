@@ -7,8 +7,9 @@ order never blocks a fill (`executions`).
 from datetime import timedelta
 
 from rulebot.core.emit.cancel import cancel, cancel_order, is_too_early
-from rulebot.core.exits.order_ended import order_ended
+from rulebot.core.facts import OrderEnded
 from rulebot.core.gate.exit_retry import uncount_failed_close
+from rulebot.core.gate.margin import accept_unrequested_margin, take_refusal
 from rulebot.core.orders.order_mismatch import awaits_duplicate_end, check_net_price, check_order_terms, is_duplicate
 from rulebot.core.orders.other_engines import note_ended
 from rulebot.core.orders.revived_orders import adopt_order, on_unexpected_working
@@ -175,7 +176,7 @@ def finalize_order(work: StateBuilder, order: Order) -> None:
     order = work.put_order(replace(order, status=order.ended, attempt_until=None))
     wake(work, order.bot, 0.0)
     check_net_price(work, order)
-    order_ended(work, order, asked=asked)
+    work.follow_up(OrderEnded(order.ref, asked))
     if order.purpose in TOLD_AT_THE_END:
         said = order.last_message
         if said is not None and said.means(MessageMeaning.CANCELLED) and order.ref not in work.told_ends:
@@ -214,6 +215,8 @@ def _tell_cancelled(work: StateBuilder, order: Order, text: str) -> None:
 
 def on_message(work: StateBuilder, event: OrderMessage) -> None:
     """Take a broker's message on one of our order ids: refusals end what was never acknowledged, warnings do not."""
+    if take_refusal(work, event):
+        return
     order = work.orders.by_ref.get(work.orders.ref_of_id.get(event.order_id, ""))
     if order is None:
         return
@@ -276,6 +279,8 @@ def _said_of_cancelled(work: StateBuilder, before: Order, order: Order, message:
 
 def order_unsent(work: StateBuilder, event: OrderUnsent) -> None:
     """End a new order that rulebot could not send, alone; one whose change was not sent works as it was."""
+    if accept_unrequested_margin(work, event):
+        return
     order = work.orders.by_ref.get(work.orders.ref_of_id.get(event.order_id, ""))
     if order is None or not order.status.is_live:
         return

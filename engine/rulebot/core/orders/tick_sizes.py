@@ -10,6 +10,7 @@ from rulebot.core.queries.orders import _lies_on
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.cause import BrokerMessage, MessageMeaning
 from rulebot.model.contract import product
+from rulebot.model.event import ListingReport
 from rulebot.model.facts import Grids, Listing
 from rulebot.model.money import TickRule
 from rulebot.model.order import Order
@@ -54,3 +55,15 @@ def _noted(work: StateBuilder, symbol: str, trading_class: str, ticks: TickRule)
     if (ticks, before) != (by_table, by_table):
         work.record(Kind.FACTS, symbol=symbol, what=TICKS, value=encode(ticks), trading_class=trading_class)
     return known if ticks == before else {**known, trading_class: ticks}
+
+
+def on_listing(work: StateBuilder, event: ListingReport) -> None:
+    """Take what strikes and expiries the broker lists, and their ticks."""
+    facts = work.market.facts
+    key = (event.listing.symbol, event.listing.trading_class)
+    strikes = sum(len(found) for found in event.listing.strikes.values())
+    work.record(Kind.FACTS, symbol=key[0], what=f"listing {key[1]}", value=strikes)
+    work.unindex()
+    facts = replace(facts, listings={**facts.listings, key: event.listing}, ticks=on_tick_sizes(work, event.listing))
+    work.put_facts(facts)
+    work.subscriptions = replace(work.subscriptions, aims=None)

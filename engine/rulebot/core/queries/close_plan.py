@@ -289,6 +289,17 @@ def is_reopened(position: Position) -> bool:
     return any(leg.held > 0 for leg in position.legs if leg.name in position.parted)
 
 
+def part_is_over(work: StateBuilder, position: Position) -> bool:
+    """Say whether the exit of a position has nothing more to close, and none of its orders works."""
+    return not (legs_to_close(position, work.governing(position)) or live_orders(work, position))
+
+
+def is_left_with_shares(position: Position) -> bool:
+    """Say whether the options of an open position are gone and only shares are left."""
+    held = [leg for leg in position.common.legs if leg.held]
+    return bool(held) and position.state == "open" and all(leg.option.is_share for leg in held)
+
+
 def leg_names_to_close(work: StateBuilder, position: Position) -> set[str]:
     """Return the legs that the present exit closes now: none between two sessions, in which it sends nothing."""
     if is_between_sessions(work):

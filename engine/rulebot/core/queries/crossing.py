@@ -15,9 +15,11 @@ Legs = Sequence[LegView] | Sequence[PositionLeg]
 """What an entry is to open."""
 
 
-def crossing_orders(work: StateBuilder, bot: CompiledBot, legs: Legs) -> bool:
-    """Say whether resting orders of ours would make the broker refuse an entry of these legs."""
-    return bool(_in_the_way(work, bot, legs))
+def crossing_orders(work: StateBuilder, bot: CompiledBot, legs: Legs) -> tuple[str, ...]:
+    """Return the refs of resting orders of ours that would make the broker refuse an entry of these legs."""
+    alone, wanted = _alone(bot, legs), {leg.option: leg.sign for leg in legs}
+    resting = (order for order in work.all_live_orders() if order.purpose in RESTING)
+    return tuple(order.ref for order in resting if _deals_against(order, wanted if order.is_combo else alone))
 
 
 def _alone(bot: CompiledBot, legs: Legs) -> dict[Option, int]:
@@ -27,12 +29,6 @@ def _alone(bot: CompiledBot, legs: Legs) -> dict[Option, int]:
     alone. A combo that rests gives way to any order all the same: nothing is lost while the engine watches a target.
     """
     return {leg.option: leg.sign for leg in legs} if len(legs) == 1 or bot.plan.order.leg_by_leg else {}
-
-
-def _in_the_way(work: StateBuilder, bot: CompiledBot, legs: Legs) -> list[Order]:
-    alone, wanted = _alone(bot, legs), {leg.option: leg.sign for leg in legs}
-    resting = (order for order in work.all_live_orders() if order.purpose in RESTING)
-    return [order for order in resting if _deals_against(order, wanted if order.is_combo else alone)]
 
 
 def _deals_against(order: Order, signs: Mapping[Option, int]) -> bool:

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from rulebot.core.emit.cancel import cancel
+from rulebot.core.facts import FillBooked
 from rulebot.core.gate.exit_retry import pause_exits, release
 from rulebot.core.queries.account import (
     DOUBT,
@@ -66,6 +67,14 @@ def _doubted(work: StateBuilder, ours: Mapping[Option, int], *, has_fallen: bool
         found = {option: 1 if apart[option] > 0 else -1 for option in short}
     found |= {leg.option: leg.sign for _, leg in _closed_twice(work, doubts, ours)}
     return {option: _since(work, doubts.get(option), side, has_fallen) for option, side in found.items()}
+
+
+def fill_booked(work: StateBuilder, fact: FillBooked) -> None:
+    """Compare again after a fill of ours, and end what was on hold for lack of it."""
+    if fact.bought is not None:
+        note_fill(work, fact.option, fact.bought, fact.executed_at)
+    recompute_shortfalls(work)
+    on_late_fill(work, fact.position, fact.leg)
 
 
 def note_fill(work: StateBuilder, option: Option, bought: int, executed_at: datetime | None) -> None:

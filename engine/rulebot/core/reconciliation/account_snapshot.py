@@ -23,7 +23,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-def record_share_change(work: StateBuilder, before: State) -> None:
+def record_holdings(work: StateBuilder, before: State) -> None:
     """Record what the account holds, of our symbols, if that is not what it held before.
 
     Not while the broker still lists it, one contract after the other.

@@ -9,10 +9,8 @@ traded to make books agree: what the account does not hold is put on hold.
 from datetime import datetime, timedelta
 
 from rulebot.core.emit.cancel import cancel_entries
+from rulebot.core.facts import FillsMissed, OrdersListedFirst, OrdersTooLarge
 from rulebot.core.gate.exit_retry import alarm_unclosed
-from rulebot.core.orders.executions import fit_what_works
-from rulebot.core.orders.missed_fills import book_missed_fills
-from rulebot.core.orders.order_status_requests import listed_at_first, tell_unprotected, undelivered_orders
 from rulebot.core.queries.account import expected_holdings
 from rulebot.core.queries.orders import works_too_large
 from rulebot.core.reconciliation.account_excess import record_excess, report_excess
@@ -27,6 +25,7 @@ from rulebot.core.reconciliation.account_snapshot import note_expired, record_sn
 from rulebot.core.reconciliation.corporate_actions import note_options, note_split
 from rulebot.core.reconciliation.early_assignment import book_assigned, record_share_change
 from rulebot.core.reconciliation.external_closes import book_external_close
+from rulebot.core.reconciliation.undelivered_orders import tell_unprotected, undelivered_orders
 from rulebot.core.rules.inputs import handle_clock_set_back
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
@@ -83,7 +82,8 @@ def link_up(work: StateBuilder, event: LinkUp) -> None:
     next_order_id = max(work.orders.next_order_id, event.next_order_id)
     work.orders = replace(work.orders, next_order_id=next_order_id)
     at_broker = frozenset(event.order_refs)
-    book_missed_fills(work, at_broker, {held: cost for held, cost in event.costs if isinstance(held, Option)})
+    option_costs = {held: cost for held, cost in event.costs if isinstance(held, Option)}
+    work.follow_up(FillsMissed(at_broker, option_costs))
     check_contract_ids(work, (contract for contract, _ in event.positions))
     count_told(work, work.account.doubts)
     recompute_shortfalls(work)
@@ -92,7 +92,7 @@ def link_up(work: StateBuilder, event: LinkUp) -> None:
     book_external_close(work)
     unarrived = undelivered_orders(work, event)
     work.inquiries = replace(work.inquiries, unarrived=unarrived)
-    listed_at_first(work, at_broker)
+    work.follow_up(OrdersListedFirst(at_broker))
     if work.requests.standing.trading is not TradingMode.ACTIVE:
         cancel_entries(work, "", Cause.ONLY_REDUCES)
     elif not work.connection.is_time_known:
@@ -109,7 +109,7 @@ def link_up(work: StateBuilder, event: LinkUp) -> None:
     work.connection = replace(work.connection, is_linked=True)
     for position in work.active_positions():
         if works_too_large(work, position):  # of what was told before it stood
-            fit_what_works(work, position)
+            work.follow_up(OrdersTooLarge(position.id))
     for name in work.bots.by_name:
         wake(work, name, 0.0)
     work.connection = replace(

@@ -17,11 +17,10 @@ from typing import NamedTuple
 from rulebot.core.books.position_closed import on_position_closed
 from rulebot.core.books.settlements import assign
 from rulebot.core.emit.cancel import cancel
-from rulebot.core.exits.closing_orders import sell_shares
-from rulebot.core.exits.order_ended import part_is_closed
+from rulebot.core.facts import PartClosed, SharesLeft
 from rulebot.core.gate.exit_retry import release
 from rulebot.core.queries.account import DOUBT, expected_holdings, is_known
-from rulebot.core.queries.close_plan import CLOSING
+from rulebot.core.queries.close_plan import CLOSING, part_is_over
 from rulebot.core.reconciliation.account_shortfall import recompute_shortfalls
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import Cashes, ShareChange, State
@@ -292,8 +291,11 @@ def _book(work: StateBuilder, gone: _Gone) -> None:
     work.alarm(position.bot, f"{gone.contracts} short {option} assigned before expiry: {moved}{whose}", name)
     if position.is_flat:
         on_position_closed(work, replace(release(position), exit_reason=ASSIGNED), "settled")
-    elif position.state == "open" or part_is_closed(work, position):
-        sell_shares(work, work.positions.by_id[name])
+    elif position.state == "open":
+        work.follow_up(SharesLeft(name))
+    elif part_is_over(work, position):
+        work.follow_up(PartClosed(name))
+        work.follow_up(SharesLeft(name))
 
 
 def _own_shares(work: StateBuilder, name: str) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 
 from rulebot.core.books.estimates import _book, _book_missed, _holders, _latest, _reason, _record
 from rulebot.core.books.position_closed import count_closed, on_position_closed
+from rulebot.core.facts import ExternalFillCorrected
 from rulebot.core.gate.exit_retry import release
 from rulebot.core.queries.account import _is_estimated, expected_holdings, has_estimates, lacks
 from rulebot.core.queries.close_plan import exit_has_dealt
@@ -80,12 +81,14 @@ def _is_at_rest(work: StateBuilder, position: Position, leg: PositionLeg) -> boo
     return all(count <= left for count in counts)
 
 
-def corrected_past_us(work: StateBuilder, base: str, known: BookedExecution, event: ExecutionReport) -> None:
+def external_fill_corrected(work: StateBuilder, fact: ExternalFillCorrected) -> None:
     """Take what the exchange has corrected of an execution of others that is booked to a position.
 
     Where one that has closed ours is taken back, wholly or in part, ours is held again, and waits for a person. Of an
     estimate a person has told the price.
     """
+    base, event = fact.base, fact.event
+    known = work.positions.booked[base]
     position = work.positions.by_id[known.position]
     leg = leg_of(position, known.leg)
     what = f"what others have closed of {position.id}, {leg.option}"

@@ -5,16 +5,14 @@ open positions have come to stays, since the text that they were opened under go
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from enum import Enum
 
-from rulebot.core.entry.manual_entry import give_up
+from rulebot.core.facts import EntryDropped, TextsChanged
 from rulebot.core.program import Program
 from rulebot.core.queries.close_plan import CLOSING, leaves_to_expire
-from rulebot.core.reconciliation.account_excess import record_excess
 from rulebot.core.rules.near_misses import end_watch
 from rulebot.core.session.session_start import agenda_of, new_bot_day
-from rulebot.core.state.builder import StateBuilder, Turn, is_of_alarm
+from rulebot.core.state.builder import StateBuilder, is_of_alarm
 from rulebot.core.state.state import HALTS, NEVER, BotState, State, of_positions
 from rulebot.model.cause import Shut
 from rulebot.model.event import ReloadWaits
@@ -105,28 +103,21 @@ def have_other_limits(old: Program, new: Program) -> bool:
     return (old.limits, old.require) != (new.limits, new.require)
 
 
-def reload(
-    program: Program, state: State, at: datetime, changes: Iterable[BotChange], *, has_other_limits: bool = False
-) -> Turn:
-    """Return the turn in which `program` takes over; `changes` are the bots in which it differs.
-
-    has_other_limits: over all bots. What they refuse is told then, also where the old ones did in the same words.
-    """
-    work = StateBuilder(program, state, at)
+def change_texts(work: StateBuilder, changes: Iterable[BotChange], *, has_other_limits: bool) -> None:
+    """Have bots go by other texts from now on."""
     for name, found in tuple(work.bots.by_name.items()) if has_other_limits else ():
         work.set_bot(name, replace(found, alarmed=_of_alarms(found)))
     for each in changes:
         work.record(Kind.RELOAD, each.bot, what=each.change.value, was=each.was, now=each.now)
-        give_up(work, each.bot, f"its spec was {each.change.value}")
+        work.follow_up(EntryDropped(each.bot, f"its spec was {each.change.value}"))
         if each.change is Change.REMOVED:
             _remove(work, each.bot)
         else:
             _begin(work, each.bot)
-    record_excess(work)
+    work.follow_up(TextsChanged())
     work.subscriptions = replace(work.subscriptions, indexed=-1, aims=None)
     work.requests = replace(work.requests, reloading=frozenset())
     work.watch_at(None)
-    return work.finish(step_at=at, wake_at=at)
 
 
 def _begin(work: StateBuilder, name: str) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping
 from datetime import date, datetime, time, timedelta
 
+from rulebot.core.facts import SessionBegun
 from rulebot.core.gate.exit_retry import alarm_unclosed, begin_session
 from rulebot.core.queries.schedule import OPENING_MINUTES, _opening_moves, is_same_week
-from rulebot.core.reconciliation.account_snapshot import record_snapshot
 from rulebot.core.rules.inputs import expiries, of_day
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import NOTHING, BotState, NearestMiss
@@ -44,7 +44,7 @@ def open_day(work: StateBuilder, session: Session, *, resumed: bool = False) -> 
     work.positions = replace(work.positions, bases=bases)
     begin_session(work, session)
     if work.connection.is_ready and not resumed:
-        record_snapshot(work)
+        work.follow_up(SessionBegun())
     for name, found in list(work.bots.by_name.items()):
         if not _is_run(work, name, found, session):
             _leave_out(work, name, found, session)

@@ -4,7 +4,7 @@ Nothing outside a turn ever sees a Work. Entities that changed are recorded whol
 records keep the order in which things happened.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -21,6 +21,7 @@ from rulebot.fill.ledger import BookedExecution
 from rulebot.measure.view import BotView, LegView, View
 from rulebot.model.cause import Name, Text
 from rulebot.model.contract import Option
+from rulebot.model.errors import InvariantError
 from rulebot.model.facts import Facts
 from rulebot.model.loss_bound import ShareHolding
 from rulebot.model.order import Command, Order, OrderStatus, RequestOpenOrders, Submit
@@ -41,15 +42,19 @@ class Turn(NamedTuple):
     commands: tuple[Command, ...]
 
 
+Take = Callable[["StateBuilder", object], None]
+
+
 class StateBuilder:
     """The scratch of one turn. Its tables are the state's own until they change: then they are copied, once."""
 
     __slots__ = (
         *State._fields, "program", "before", "at", "now", "records", "commands", "_own", "_readings",
-        "_dirty_orders", "_dirty_positions", "_dirty_days", "told_ends",
+        "_dirty_orders", "_dirty_positions", "_dirty_days", "told_ends", "_take",
     )  # fmt: skip
 
-    def __init__(self, program: Program, state: State, at: datetime) -> None:
+    def __init__(self, program: Program, state: State, at: datetime, take: Take | None = None) -> None:
+        """take: hands a fact to the stage that takes it; None where a state is only looked at."""
         self.program = program
         self.before = state
         self.at = at
@@ -70,6 +75,7 @@ class StateBuilder:
         self._dirty_positions: dict[str, None] = {}
         self._dirty_days: dict[str, None] = {}
         self.told_ends: set[str] = set()
+        self._take = take
 
     # ------------------------------------------------------------ reading
 
@@ -217,6 +223,12 @@ class StateBuilder:
         return [found for found in self.active_positions() if found.bot == bot]
 
     # ------------------------------------------------------------ writing
+
+    def follow_up(self, fact: object) -> None:
+        """Have the stage that takes this fact do so, before anything else. Raises: InvariantError without stages."""
+        if self._take is None:
+            raise InvariantError(f"{type(fact).__name__} where a state is only looked at")
+        self._take(self, fact)
 
     def record(self, kind: Kind, bot: str = "", position: str = "", /, **data: Json) -> None:
         """Add a happening."""

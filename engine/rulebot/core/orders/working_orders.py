@@ -1,0 +1,122 @@
+"""Orders that work, followed until they are done: when their next try is due, their end, and silence."""
+
+from datetime import datetime, timedelta
+
+from rulebot.core.emit.cancel import cancel, request_cancel
+from rulebot.core.facts import ClosingTryDue, EntryTryDue
+from rulebot.core.orders.order_updates import finalize_order
+from rulebot.core.queries.close_plan import (
+    CLOSING,
+)
+from rulebot.core.queries.openings import is_past_exits
+from rulebot.core.queries.orders import GRACE, RESTING, has_reason, is_not_found
+from rulebot.core.rules.rule_evaluation import wake
+from rulebot.core.state.builder import StateBuilder
+from rulebot.model.cause import Cause
+from rulebot.model.order import Order, OrderStatus, Purpose, TimeInForce
+from rulebot.model.values import replace
+
+NOT_FOUND_PATIENCE = timedelta(minutes=1)
+"""How long after "not found" an order that the broker has acknowledged is to be cancelled again."""
+RESTING_PATIENCE = timedelta(seconds=0.3)
+"""The same for one that rests: it is sent again within a second."""
+REASON_PATIENCE = timedelta(seconds=1)
+"""How long a refused order waits for the message that says why; it may come after the status."""
+PAST_CLOSE = timedelta(seconds=5)
+"""How long after the close an order of the day may take to be told over by itself. Options on indices and on some funds
+are dealt in for a quarter of an hour more, and so long the broker lets it work."""
+SILENCE = timedelta(seconds=10)
+"""How long an order may stay without an answer before it is UNKNOWN."""
+
+
+def advance_order(work: StateBuilder, order: Order) -> None:
+    """Take the step that is due for a live order, if one is."""
+    if order.ended is not None:
+        patience = RESTING_PATIENCE if order.purpose in RESTING else REASON_PATIENCE
+        left = (order.changed_at + patience - work.at).total_seconds()
+        if left <= 0 and order.ended is OrderStatus.REFUSED and not has_reason(order):
+            said = order.said
+            why = "and nobody says why: it is taken back"
+            text = f"is inactive and is taken back, the broker says: {said}" if said else f"is inactive, {why}"
+            work.alarm(order.bot, f"{order.ref} {text}", order.position)
+            is_told = order.last_message is not None
+            cancel(work, replace(order, ended=None, heard=order.last_message), Cause.INACTIVE, heard=is_told)
+        elif left <= 0:
+            finalize_order(work, order)
+        else:
+            wake(work, order.bot, left)
+        return
+    if order.purpose is Purpose.ENTRY and order.status is not OrderStatus.CANCELLING and _is_past_exits(work, order):
+        cancel(work, order, Cause.PAST_EXITS)
+        return
+    if _outlives_its_session(work, order):
+        _end_with_its_session(work, order)
+        return
+    if order.status is OrderStatus.SENDING and order.sent_at is not None and work.at - order.sent_at >= SILENCE:
+        _doubt(work, order)
+        return
+    if order.status is OrderStatus.UNKNOWN and work.at - (_unknown_since(order) or work.at) >= GRACE:
+        if order.last_message is None:
+            cancel(work, order, Cause.NOBODY_ANSWERS)
+        else:
+            cancel(work, replace(order, heard=order.last_message), Cause.BROKER_SAID, heard=True)
+        return
+    if order.attempt_until is None or work.at < order.attempt_until:
+        return
+    if order.status is OrderStatus.CANCELLING:
+        _cancel_again(work, order)
+    elif order.status is OrderStatus.WORKING and order.purpose is Purpose.ENTRY:
+        work.follow_up(EntryTryDue(order.ref))
+    elif order.status is OrderStatus.WORKING and order.purpose in CLOSING:
+        work.follow_up(ClosingTryDue(order.ref))
+
+
+def _is_past_exits(work: StateBuilder, order: Order) -> bool:
+    """Say whether an entry of which nothing has filled works on past the time at which exits close all."""
+    position = work.positions.by_id[order.position]
+    return position.is_flat and is_past_exits(work, work.governing(position), order.prepared_at)
+
+
+def _outlives_its_session(work: StateBuilder, order: Order) -> bool:
+    """Say whether an order of the day works on after the close: it has no further try, and nobody follows its fills."""
+    is_of_the_day = order.status is OrderStatus.WORKING and order.time_in_force is TimeInForce.DAY
+    return is_of_the_day and work.at >= work.schedule.session.close
+
+
+def _end_with_its_session(work: StateBuilder, order: Order) -> None:
+    """Take an order of the day back once the broker has had time to say that it is over."""
+    left = (work.schedule.session.close + PAST_CLOSE - work.at).total_seconds()
+    if left > 0:
+        wake(work, order.bot, left)
+    else:
+        cancel(work, order, Cause.WINDOW_OVER if order.purpose is Purpose.ENTRY else Cause.SESSION_OVER)
+
+
+def _doubt(work: StateBuilder, order: Order) -> None:
+    """An order was not acknowledged: what became of it is UNKNOWN, also after words that are no refusal."""
+    is_told = order.last_message is not None
+    text = f"{order.ref} is neither taken nor refused, the broker says: {order.said}"
+    work.alarm(order.bot, text if is_told else f"no answer about order {order.ref}", order.position)
+    known = order if is_told else order.for_cause(Cause.NO_ANSWER)
+    work.put_order(replace(known, status=OrderStatus.UNKNOWN))
+
+
+def _cancel_again(work: StateBuilder, order: Order) -> None:
+    """Ask once more for an order to be taken back, seldom when the broker has it and does not find it."""
+    said = order.last_message
+    if is_not_found(order):
+        if order.perm_id and order.ref not in work.inquiries.absent:
+            text = f"the broker has {order.ref} and does not find it to cancel it: a person must cancel it there"
+            work.alarm(order.bot, text, order.position)
+            request_cancel(work, order, NOT_FOUND_PATIENCE)
+            return
+    elif said is not None and order.perm_id:
+        work.alarm(order.bot, f"{order.ref} was not cancelled, the broker says: {said.words}", order.position)
+    else:
+        work.alarm(order.bot, f"no answer to the cancel of {order.ref}", order.position)
+    request_cancel(work, order)
+
+
+def _unknown_since(order: Order) -> datetime | None:
+    """Return since when a word of the broker is waited for; one that was acknowledged was missing from a list then."""
+    return order.changed_at if order.perm_id else order.sent_at

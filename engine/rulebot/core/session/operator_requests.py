@@ -1,0 +1,117 @@
+"""Requests of operators: pause, resume, kill, flatten, close, keep, enter, stop."""
+
+from rulebot.core.emit.cancel import cancel, cancel_entries
+from rulebot.core.facts import EntryAskedFor, HaltsEnded
+from rulebot.core.gate.exit_retry import resume_position
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.state import Named, OperatorState, after_request
+from rulebot.model.cause import Cause
+from rulebot.model.event import (
+    OperatorRequest,
+    Request,
+)
+from rulebot.model.values import replace
+from rulebot.record.codec import encode
+from rulebot.record.record import Json, Kind
+
+
+def on_operator(work: StateBuilder, event: OperatorRequest) -> None:
+    """Take a request of an operator, once."""
+    if event.id in work.requests.ids:
+        return
+    requests = replace(work.requests, ids=work.requests.ids | {event.id})
+    told: dict[str, Json] = {}
+    if event.request is Request.RESUME and not event.bot and work.inquiries.rivals:
+        told["accepted"] = [*sorted(work.inquiries.rivals)]
+        requests = replace(requests, accepted=requests.accepted | work.inquiries.rivals)
+        work.inquiries = replace(work.inquiries, rivals=frozenset())
+    if event.reason:
+        told["reason"] = event.reason
+    if event.legs:
+        told |= {"legs": {name: encode(option) for name, option in event.legs}, "alternative": event.alternative}
+    bot, closes = event.bot, _closes(work, event)
+    if closes:
+        told["closes"] = [*closes]
+    if event.request in (Request.CLOSE, Request.KEEP):
+        told["position"] = event.position
+        bot = bot or (work.positions.by_id[event.position].bot if event.position in work.positions.by_id else "")
+    work.record(Kind.OPERATOR, bot, "", id=event.id, request=event.request.value, bot=bot, **told)
+    standing = after_request(requests.standing, event.request, event.bot, event.position, event.reason, closes)
+    if event.request is Request.CLOSE:
+        standing = _close_too(work, event, bot, standing)
+        _close_one(work, event.position)
+    elif event.request is Request.KEEP:
+        _keep_one(work, event.position)
+    elif event.request is Request.ENTER:
+        named = Named(event.legs, event.alternative) if event.legs else None
+        work.follow_up(EntryAskedFor(event.bot, named))
+        work.watch_at(work.at)
+    elif event.request is Request.RESUME:
+        _end_halts(work, event.bot)
+    elif event.request in (Request.KILL, Request.FLATTEN):
+        cancel_entries(work, event.bot, Cause.KILLED)
+        for name in work.bots.by_name if event.request is Request.FLATTEN else ():
+            if event.bot in ("", name):
+                work.set_wake(name, work.at)
+    elif event.request is Request.STOP:
+        requests = replace(requests, is_stopping=True)
+        cancel_entries(work, event.bot, Cause.STOPPING)
+    work.requests = replace(requests, standing=standing)
+
+
+def _close_too(work: StateBuilder, event: OperatorRequest, bot: str, standing: OperatorState) -> OperatorState:
+    """Have what a position is being rolled into closed, too: the order that rolls may fill before it is taken back."""
+    for order in work.live_orders(event.position):
+        if order.into and order.position == event.position:
+            told: dict[str, Json] = {"position": order.into}
+            work.record(Kind.OPERATOR, bot, "", id=event.id, request=event.request.value, bot=bot, **told)
+            standing = after_request(standing, event.request, event.bot, order.into)
+    return standing
+
+
+def _closes(work: StateBuilder, event: OperatorRequest) -> list[str]:
+    """Return what is there and is closed by name from now on.
+
+    As bots may enter again that is what was asked to be closed, with what it is being rolled into, for the order that
+    rolls may fill before it is taken back; as all is closed what was kept until now.
+    """
+    standing = work.requests.standing
+    held = [each for each in work.positions.by_id.values() if event.bot in ("", each.bot) and each.state != "closed"]
+    if event.request is Request.FLATTEN:
+        return sorted(each.id for each in held if each.id in standing.kept)
+    if event.request is not Request.RESUME:
+        return []
+    found = {each.id for each in held if standing.must_close(each.bot, each.id)}
+    rolled = {order.into for name in found for order in work.live_orders(name) if order.into}
+    return sorted(found | rolled)
+
+
+def _keep_one(work: StateBuilder, name: str) -> None:
+    """Leave a position to its exits again, unless it is being closed already: an exit goes on until it is done."""
+    position = work.positions.by_id.get(name)
+    if position is None or position.state == "closed":
+        return
+    if position.is_flattening:
+        work.alarm(position.bot, f"{name} is being closed already, as was asked: that goes on", name, again=True)
+    work.set_wake(position.bot, work.at)
+
+
+def _close_one(work: StateBuilder, name: str) -> None:
+    """Take back what would still open a position, and have it looked at; that it must be closed stands."""
+    position = work.positions.by_id.get(name)
+    if position is None:
+        return
+    for order in work.live_orders(name):
+        if order.opens(name):
+            cancel(work, order, Cause.CLOSED_BY_OPERATOR)
+    work.set_wake(position.bot, work.at)
+
+
+def _end_halts(work: StateBuilder, bot: str) -> None:
+    """An operator lets bots enter again today, whatever had halted them; what is still so halts them anew."""
+    for name, state in list(work.bots.by_name.items()):
+        if bot in ("", name) and state.day.halt:
+            work.put_day(replace(state.day, halt=None, halted="", halt_rule="", closing="", closing_text=""))
+            work.set_wake(name, work.at)
+    work.follow_up(HaltsEnded(bot))
+    resume_position(work, bot)
