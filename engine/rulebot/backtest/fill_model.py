@@ -32,7 +32,6 @@ class FillModel(FillPolicy):
     name: str
 
     def net(self, broker: SimulatedBroker, found: WorkingOrder, at: datetime) -> Decimal | None:
-        """Return the net price at the quotes of now."""
         order = found.order
         quote = broker.quote_of(order, at, broker.grids)
         return self.price(order, order_parts(order.legs, order.side), quote, is_resting=found.is_resting)

@@ -139,11 +139,9 @@ class ScrambledDay:
         self.name, self.is_modelled = source.name, source.is_modelled
 
     def dates(self, first: date, last: date) -> Sequence[date]:
-        """Return the sessions as they are."""
         return self._source.dates(first, last)
 
     def gaps(self, first: date, last: date) -> Sequence[Finding]:
-        """Return the findings as they are."""
         return self._source.gaps(first, last)
 
     def day(self, day: date) -> HistoryDay:

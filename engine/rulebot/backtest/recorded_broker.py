@@ -233,7 +233,6 @@ class RecordedBroker(SimulatedBroker):
         return replace(found, order_refs=(*found.order_refs, *followed))
 
     def perm_id(self, order: Order) -> int:
-        """Return its own number of an order: the recorded one, where it was told."""
         return self.perm_ids.get(order.ref) or super().perm_id(order)
 
     # ------------------------------------------------------------ answers

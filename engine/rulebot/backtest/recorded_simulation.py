@@ -50,7 +50,6 @@ class RecordedSimulation(BacktestSimulation):
     # ------------------------------------------------------------ sessions
 
     def renew(self, number: int) -> None:
-        """Begin as if nothing had been before; orders are counted from `number`."""
         super().renew(number)
         self.told_there = RecordedReply()
 

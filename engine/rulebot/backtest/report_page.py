@@ -52,7 +52,6 @@ _SETTINGS = {**dict.fromkeys(("from", "to", "source", "data", "fills"), str), "i
 
 
 def document(results: Results) -> dict[str, Any]:
-    """Return the document."""
     plain = _plain(results)
     return {"format": FORMAT, **plain}
 

@@ -221,22 +221,18 @@ class CrashingBroker:
         self._fate = fate
 
     def submit(self, order: Order) -> None:
-        """Send a new order."""
         self._broker.submit(order)
         self._fate.after_command()
 
     def replace(self, order: Order) -> None:
-        """Send a change."""
         self._broker.replace(order)
         self._fate.after_command()
 
     def cancel(self, order: Order) -> None:
-        """Ask to cancel."""
         self._broker.cancel(order)
         self._fate.after_command()
 
     def ask_margin(self, order: Order) -> None:
-        """Ask what an order would need."""
         self._broker.ask_margin(order)
 
     def inquire(self) -> None:

@@ -59,7 +59,6 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     # ------------------------------------------------------------ time and work
 
     def time(self) -> float:
-        """Return the virtual time."""
         return self._now
 
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:  # type: ignore[override]
@@ -95,11 +94,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         """Hear of a cancelled timer; it is passed over when its time comes."""
 
     def create_future(self) -> "asyncio.Future[Any]":
-        """Return a future of this loop."""
         return asyncio.Future(loop=self)
 
     def create_task(self, coro: Coroutine[Any, Any, T], **options: Any) -> "asyncio.Task[T]":  # type: ignore[override]
-        """Return a task of this loop."""
         self._check_open()
         return asyncio.Task(coro, loop=self, **options)
 
@@ -183,7 +180,6 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         return self._is_running
 
     def is_closed(self) -> bool:
-        """Say whether it is closed."""
         return self._is_closed
 
     def close(self) -> None:

@@ -118,7 +118,6 @@ class Listener(asyncio.AbstractServer):
         return self._is_open
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the loop."""
         return self._network.loop
 
     async def start_serving(self) -> None:
@@ -315,7 +314,6 @@ class ConnectionEnd(asyncio.Transport):
     # ------------------------------------------------------------ the end
 
     def is_closing(self) -> bool:
-        """Say whether it is closed or being closed."""
         return self._is_closing
 
     def close(self) -> None:

@@ -141,7 +141,6 @@ class ShadowLink(LinkProxy):
         return await self._next()
 
     async def next(self, until: datetime | None) -> Batch:
-        """Return the next instant of the other one."""
         self.relay.until = until
         return self.relay.with_shortage(await self._next())
 
@@ -167,7 +166,6 @@ class RelayedFeed:
 
     @property
     def board(self) -> Board:
-        """The columns that the feed writes in place."""
         return self.inner.board
 
     def watch(self, contracts: Sequence[Contract], extras: Extras = frozenset()) -> None:
@@ -175,29 +173,22 @@ class RelayedFeed:
         self.relay.watch(self.inner, self.is_shadow, contracts, extras)
 
     async def listing(self, symbol: str, trading_class: str) -> Listing:
-        """Return the expiries listed today. Raises: BrokerError."""
         return await self.inner.listing(symbol, trading_class)
 
     async def strikes(self, listing: Listing, expiry: date) -> Listing:
-        """Return the listing with the strikes that exist for `expiry`."""
         return await self.inner.strikes(listing, expiry)
 
     async def closes(self, symbol: str, sessions: int) -> tuple[float, ...]:
-        """Return daily closes of finished sessions, oldest first."""
         return await self.inner.closes(symbol, sessions)
 
     async def bars(self, symbol: str, seconds: int, count: int, session: Session) -> Bars:
-        """Return finished bars, oldest first. Raises: BrokerError."""
         return await self.inner.bars(symbol, seconds, count, session)
 
     async def implied(self, symbol: str, sessions: int) -> tuple[float, ...]:
-        """Return the 30-day implied volatility at the close of finished sessions, oldest first."""
         return await self.inner.implied(symbol, sessions)
 
     async def hours(self, symbol: str, session: Session) -> Hours | None:
-        """Return when an underlying trades on the session's day."""
         return await self.inner.hours(symbol, session)
 
     async def opening_move(self, listing: Listing, expiry: date, session: Session) -> float | None:
-        """Return the expected move of the session's first sound minute, in points."""
         return await self.inner.opening_move(listing, expiry, session)

@@ -75,7 +75,6 @@ class WrittenFills(FillPolicy):
         return tuple(each for each, start, end in spans if start <= at < end)
 
     def span(self, mishap: BrokerEvent) -> tuple[datetime, datetime]:
-        """Return from when to when it does so."""
         start = self.begins if mishap.at is None else mishap.at.on(self.session)
         end = self.session.close + timedelta(hours=1)
         return start, end if mishap.lasts is None else start + timedelta(seconds=mishap.lasts)

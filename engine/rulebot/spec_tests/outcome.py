@@ -457,7 +457,6 @@ def _reported(name: str, report: Report) -> EventDay:
 
 
 def run_trial(planned: PlannedTest, stopwatch: Stopwatch) -> Result:
-    """Run one test."""
     began = stopwatch()
     trial = planned.trial
     session = session_from(trial.date)

@@ -203,12 +203,10 @@ class PatientJournal:
 
     @property
     def problem(self) -> str:
-        """Why nothing may be opened: the store takes no records, or its disk is full. "" while it takes them."""
         return self._error.message if self._error is not None else ""
 
     @property
     def help(self) -> str:
-        """What a person can do about the problem."""
         return (self._error.help or "") if self._error is not None else ""
 
     @property

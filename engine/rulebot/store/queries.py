@@ -507,7 +507,6 @@ class StoreReader:
             return [str(name) for name in self._connection.execute(query.order_by(trade_rows.c.id)).scalars()]
 
     def rolls(self, position: str) -> Rolls:
-        """Return what a position was rolled from, and into."""
         last = self.last_record(Kind.POSITION, position)
         former = "" if last is None else str(last[1].data.get("rolled_from") or "")
         both = [name for name in (position, former) if name]

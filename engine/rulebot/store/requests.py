@@ -105,7 +105,6 @@ class FileBox:
         self._store, self._folder = store, folder_of(store)
 
     def put(self, name: str, body: str) -> None:
-        """Leave a request, whole or not at all. Raises: StoreError."""
         try:
             make_folder(self._folder)
             partial = self._folder / f"{name}.partial"
@@ -118,7 +117,6 @@ class FileBox:
             raise StoreError(f"the request cannot be left in {self._folder}: {error.strerror}") from error
 
     def found(self) -> list[tuple[str, str]]:
-        """Return names and texts, oldest first; the text of one that cannot be read is empty."""
         try:
             names = os.listdir(self._folder)
         except OSError:  # nobody has left anything yet
@@ -172,7 +170,6 @@ class ServerBox:
         self._silent_since: float | None = None
 
     def put(self, name: str, body: str) -> None:
-        """Leave a request. Raises: StoreError."""
         from rulebot.store.postgres import ask_server
 
         ask_server(self._server, "INSERT INTO requests (name, body) VALUES (%s, %s)", (name, body))
@@ -191,7 +188,6 @@ class ServerBox:
         return self.remove(name)
 
     def close(self) -> None:
-        """End the session."""
         if self._session is not None:
             self._session.close()
             self._session = None

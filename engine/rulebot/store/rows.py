@@ -151,7 +151,6 @@ class TradeContext:
 
 
 def trade_row(position: Position, beside: TradeContext) -> dict[str, object]:
-    """Return the row of a position."""
     is_closed = position.state == "closed"
     quotes = {leg.name: _quote(leg, beside.selection) for leg in position.legs}
     return {

@@ -90,7 +90,6 @@ class FileStore(Store):
         self._stamps = self._spoilt = stamps_of(path)
 
     def check_in_place(self, head: Head) -> None:
-        """Raise UnwrittenError when the file was deleted, replaced or overwritten while it was open."""
         what = what_happened(self._stamps, now := stamps_of(self._file))
         if what == "overwritten" and now != self._spoilt and _still_has(self._file, head):
             self._stamps, what = now, ""
@@ -99,11 +98,9 @@ class FileStore(Store):
             raise UnwrittenError(f"the store {self.path} was {what} by somebody while in use", PUT_BACK)
 
     def note_written(self) -> None:
-        """Know what our own writing has made of the file."""
         self._stamps = stamps_of(self._file)
 
     def be_quick(self, connection: Connection, *, is_quick: bool) -> None:
-        """Let a connection wait for no other program, or for a moment as before."""
         _set(connection, f"PRAGMA busy_timeout={0 if is_quick else WRITE_MS}")
 
     def make_room(self, connection: Connection) -> None:
@@ -112,7 +109,6 @@ class FileStore(Store):
             _set(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
-        """Close the file and let the next writer in."""
         super().close()
         _let_go(self._file, self._lock)
 

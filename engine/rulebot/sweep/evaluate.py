@@ -147,7 +147,6 @@ class _Lived:
         return max((sessions_after(entered, left) for entered, left in spans), default=0)
 
     def _open(self) -> list[Position]:
-        """Return the positions that are open."""
         known = () if self.walk.state is None else self.walk.state.positions.by_id.values()
         return [each for each in known if each.state != "closed" and each.opened_at is not None]
 

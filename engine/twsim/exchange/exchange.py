@@ -260,7 +260,6 @@ class SimExchange:
 
     @property
     def account(self) -> str:
-        """The account id, DU and seven digits."""
         return self._desk.account_id
 
     @property
@@ -278,7 +277,6 @@ class SimExchange:
     # --------------------------------------------------------- requests
 
     def what_if(self, ticket: Ticket) -> list[Report]:
-        """Answer a margin question at once."""
         return answer_what_if(self._desk, ticket)
 
     def place(self, ticket: Ticket) -> list[Report]:
@@ -308,7 +306,6 @@ class SimExchange:
         return self._match_all(sorted(live, key=lambda each: each.perm_id))
 
     def cancel(self, client_id: int, order_id: int) -> list[Report]:
-        """Cancel; unknown is 10147, finished is 10148."""
         key = client_id, order_id
         order = self._desk.book.orders.get(key)
         if order is None:
@@ -530,7 +527,6 @@ class SimExchange:
     # --------------------------------------------------------- questions
 
     def open_orders(self) -> list[OrderView]:
-        """Return the orders that work or are held at the broker, by perm id."""
         return [order.view() for order in self._desk.book.live.values() if order.transmitted]
 
     def completed_orders(self) -> list[OrderView]:
@@ -539,7 +535,6 @@ class SimExchange:
         return [order.view() for order in finished if order.transmitted]
 
     def executions(self) -> list[Execution]:
-        """Return today's executions, in order."""
         return list(self._desk.executions)
 
     def commission_of(self, exec_id: str) -> Commissioned | None:
@@ -555,7 +550,6 @@ class SimExchange:
         return position_view(self._desk, con_id)
 
     def daily_profit(self) -> Decimal:
-        """Return what the account has made since the last close."""
         return sum((view.daily for view in all_views(self._desk) if view.daily is not None), ZERO)
 
     def account_values(self) -> dict[str, str]:

@@ -43,7 +43,6 @@ def unwatched_condition(desk: BrokerState, ticket: Ticket) -> str:
 
 
 def conditions_met(desk: BrokerState, order: WorkingOrder) -> bool:
-    """Say whether the conditions of an order are met, or were."""
     told = order.ticket.conditions
     if not told:
         return not order.ticket.cancelled_by_conditions

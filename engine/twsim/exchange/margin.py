@@ -308,7 +308,6 @@ def _expected_price(order: WorkingOrder, quotes: dict[int, Nbbo]) -> Decimal:
 
 
 def margin_answer(desk: BrokerState, order: WorkingOrder) -> Margin:
-    """Return the what-if of an order."""
     before, after, commission = preview(desk, order)
     short = after.available < 0
     return Margin(

@@ -158,7 +158,6 @@ class FaultySession(Session):
         self._break = ""
 
     def local_time(self, at: datetime) -> str:
-        """Return what a greeting says of an instant."""
         return super().local_time(at) if self.zone is None else self.zone.greeting(at) or super().local_time(at)
 
     def send(self, *values: Value) -> None:
@@ -173,7 +172,6 @@ class FaultySession(Session):
             self.out[-1] = self.zone.shown(self.out[-1])
 
     def send_raw(self, burst: bytes, count: int) -> None:
-        """Queue messages that are already encoded."""
         super().send_raw(as_delayed(burst, self.delayed) if self.delayed else burst, count)
 
     def flush(self) -> None:
@@ -416,47 +414,36 @@ class StaleAnswers:
 
     @property
     def account(self) -> str:
-        """The account id."""
         return self._exchange.account
 
     def what_if(self, ticket: Ticket) -> list[Report]:
-        """Answer a margin question."""
         return self._exchange.what_if(ticket)
 
     def place(self, ticket: Ticket) -> list[Report]:
-        """Take a new order or a modification."""
         return self._exchange.place(ticket)
 
     def cancel(self, client_id: int, order_id: int) -> list[Report]:
-        """Cancel an order."""
         return self._exchange.cancel(client_id, order_id)
 
     def cancel_all(self) -> list[Report]:
-        """Cancel every order."""
         return self._exchange.cancel_all()
 
     def advance(self, at: datetime) -> list[Report]:
-        """Let time pass at the broker."""
         return self._exchange.advance(at)
 
     def commission_of(self, exec_id: str) -> Commissioned | None:
-        """Return the commission report of an execution, if it has one."""
         return self._exchange.commission_of(exec_id)
 
     def open_orders(self) -> list[OrderView]:
-        """Return the orders that worked."""
         return self._open
 
     def completed_orders(self) -> list[OrderView]:
-        """Return the orders that were finished."""
         return self._completed
 
     def executions(self) -> list[Execution]:
-        """Return the executions that were known."""
         return self._executions
 
     def positions(self) -> list[PositionView]:
-        """Return the positions that were held."""
         return list(self._positions.values())
 
     def position(self, con_id: int) -> PositionView:
@@ -465,9 +452,7 @@ class StaleAnswers:
         return self._positions.get(con_id, flat)
 
     def daily_profit(self) -> Decimal:
-        """Return what the account had made."""
         return self._profit
 
     def account_values(self) -> dict[str, str]:
-        """Return the account values that were known."""
         return self._values

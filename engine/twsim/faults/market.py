@@ -40,66 +40,52 @@ class MarketProxy:
 
     @property
     def catalogue(self) -> Catalogue:
-        """What is listed today."""
         return self._behind.catalogue
 
     @property
     def now(self) -> datetime:
-        """The instant of the last `advance`."""
         return self._behind.now
 
     @property
     def is_open(self) -> bool:
-        """True in the regular session."""
         return self._behind.is_open
 
     @property
     def is_still(self) -> bool:
-        """True of a market in which nothing ever moves."""
         return self._behind.is_still
 
     def advance(self, at: datetime) -> None:
-        """Move every price."""
         self._behind.advance(at)
 
     def ticks(self, con_ids: Sequence[int]) -> TickValues:
-        """Return the present quotes."""
         return self._behind.ticks(con_ids)
 
     def stats(self, con_id: int) -> DayStats:
-        """Return the session's statistics."""
         return self._behind.stats(con_id)
 
     def halted(self, symbol: str) -> bool:
-        """True while trading in this underlying is halted."""
         return self._behind.halted(symbol)
 
     def bars(
         self, con_id: int, *, what: str, bar_seconds: int, first: datetime, last: datetime, regular_hours: bool
     ) -> list[Bar]:
-        """Return bars."""
         return self._behind.bars(
             con_id, what=what, bar_seconds=bar_seconds, first=first, last=last, regular_hours=regular_hours
         )
 
     def settlement(self, con_id: int, day: date) -> float | None:
-        """Return the official settlement level."""
         return self._behind.settlement(con_id, day)
 
     def earnings(self, symbol: str) -> tuple[date, ...]:
-        """Return earnings dates."""
         return self._behind.earnings(symbol)
 
     def volume(self, con_id: int) -> int:
-        """Return an option's volume, as it is."""
         return self._behind.volume(con_id)
 
     def open_interest(self, con_id: int) -> int:
-        """Return the open interest."""
         return self._behind.open_interest(con_id)
 
     def option_totals(self, underlying_id: int) -> OptionTotals:
-        """Return volume and open interest summed."""
         return self._behind.option_totals(underlying_id)
 
 
@@ -130,7 +116,6 @@ class ShownMarket(MarketProxy):
         return self.shown
 
     def ticks(self, con_ids: Sequence[int]) -> TickValues:
-        """Return the quotes that clients are shown."""
         found = self.shown.ticks(con_ids)
         for each in self.distortions:
             found = each(con_ids, TickValues(*(column.copy() for column in found)))
@@ -158,12 +143,10 @@ class ShownCatalogue:
         return self._market.ticks([each % self.FIRST_TWIN for each in con_ids])
 
     def by_id(self, con_id: int) -> Instrument | None:
-        """Return the contract of this id."""
         found = self._true.by_id(con_id % self.FIRST_TWIN)
         return found if found is None or con_id < self.FIRST_TWIN else _twin(found)
 
     def underlying(self, symbol: str) -> Instrument | None:
-        """Return the stock, ETF or index of this symbol."""
         return self._true.underlying(symbol)
 
     def search(
@@ -178,7 +161,6 @@ class ShownCatalogue:
         local_symbol: str = "",
         include_expired: bool = False,
     ) -> list[Instrument]:
-        """Return all matches that are shown, twins last."""
         found = self._true.search(
             symbol=symbol,
             sec_type=sec_type,
@@ -217,7 +199,6 @@ class ShownCatalogue:
         return [*twins, *found]
 
     def symbols(self) -> tuple[str, ...]:
-        """Return every underlying symbol listed."""
         return self._true.symbols()
 
 

@@ -223,7 +223,6 @@ class CancelFaults:
         return None if self._met(fault, event) is None else []
 
     def refuse(self, fault: Fault, event: CancelEvent) -> list[Report] | None:
-        """Refuse a cancel."""
         if (view := self._met(fault, event)) is None:
             return None
         words = f"OrderId {event.key[1]} that needs to be cancelled cannot be cancelled, state: {view.status.value}."

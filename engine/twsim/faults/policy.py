@@ -149,7 +149,6 @@ class Faults:
         self._cancels.calm()
 
     def attach(self, fail: Callable[[BaseException], None]) -> None:
-        """Learn how an error of our own ends the run."""
         self._agenda.attach(fail)
 
     def before_move(self) -> None:
@@ -191,12 +190,10 @@ class Faults:
 
     @property
     def fired(self) -> Mapping[int, int]:
-        """How often each fault has done something, by its place in the plan."""
         return self._fired
 
     @property
     def fired_open(self) -> Mapping[int, int]:
-        """The same for what came while the account held options."""
         return self._fired_open
 
     def _note(self, fault: Fault) -> None:
@@ -207,7 +204,6 @@ class Faults:
     # ------------------------------------------------------------ connections
 
     def session(self, transport: asyncio.Transport, traffic: Traffic, queue_bytes: int) -> Session:
-        """Return a client whose connection can misbehave."""
         found = FaultySession(transport, traffic, queue_bytes)
         found.zone = self._zone
         return found
@@ -227,16 +223,13 @@ class Faults:
 
     @property
     def is_down(self) -> bool:
-        """True while nobody can connect."""
         return self._starts.is_down
 
     @property
     def asleep_until(self) -> int:
-        """The virtual time until which the machine of the clients sleeps."""
         return self._asleep_until
 
     def hangs_up(self, session: Session) -> bool:
-        """Say whether this client is turned away without a word."""
         if (fault := self._hangs_up.pop(session, None)) is None:
             return False
         self._note(fault)
@@ -248,19 +241,15 @@ class Faults:
         self._hangs_up.setdefault(event.session, fault)
 
     def accounts(self, session: Session, own: str) -> str:
-        """Return the accounts that a client is told of."""
         return self._starts.accounts(session, own)
 
     def account_values(self, values: Mapping[str, str]) -> dict[str, str]:
-        """Return the values of the account as clients are told them."""
         return self._account.told(values)
 
     def rows(self, session: Session, what: str, rows: list[Row], again: Callable[[list[Row]], None]) -> list[Row]:
-        """Return the rows of a list that a client gets."""
         return self._starts.rows(session, what, rows, again)
 
     def ends(self, session: Session, what: str) -> bool:
-        """Say whether the end of a list is told."""
         return self._starts.ends(session, what)
 
     def go_read_only(self, fault: Fault, event: Event) -> None:
@@ -278,7 +267,6 @@ class Faults:
         self._clock = fault
 
     def told_time(self, now: int) -> int | None:
-        """Return the time that a client is told who does not hold the clock, None when it is told none."""
         if self._clock is None:
             return now
         return now + self._clock.whole("seconds") if self._clock.flag("answers") else None
@@ -304,32 +292,27 @@ class Faults:
             hub.exchange.forget_order_ids()
 
     def connected(self, session: Session) -> None:
-        """Act on a client that has just had its greeting."""
         if self._lost is not None:
             session.error(-1, 1100, CONNECTIVITY[1100])
         hits = self._greeted.pop(session, [])
         self._run(Phase.BEGIN, hits, ConnectEvent(session.client_id, session))
 
     def holds(self, session: Session, payload: bytes) -> bool:
-        """Say whether this request is kept, to be answered later."""
         return self._links.holds(session, payload)
 
     # ------------------------------------------------------------ market data
 
     @property
     def quotes_stopped(self) -> bool:
-        """True while no quotes go out."""
         return self._quotes.stopped
 
     def opens(self, session: Session, line: MarketDataLine, *, snapshot: bool) -> bool:
-        """Say whether a market data line opens as it should; when not, this has dealt with it."""
         return self._quotes.opens(session, line, snapshot=snapshot)
 
     # ------------------------------------------------------------ the broker's link
 
     @property
     def link_lost(self) -> bool:
-        """True while the gateway has lost the broker."""
         return self._lost is not None
 
     def lose_link(self, fault: Fault, event: Event) -> None:
@@ -357,11 +340,9 @@ class Faults:
         deliver_unchanged(self._hub, [each for each in lost.kept if not isinstance(each, dropped)])
 
     def shows_execution(self, exec_id: str) -> bool:
-        """Say whether the answer to reqExecutions has this execution."""
         return exec_id not in self._executions.late
 
     def shows_commission(self, exec_id: str) -> bool:
-        """Say whether the answer to reqExecutions has the commission of this execution."""
         return exec_id not in self._orders.hidden and exec_id not in self._executions.unpaid
 
     # ------------------------------------------------------------ orders
@@ -475,13 +456,11 @@ class Faults:
         deliver_unchanged(self._hub, self.reports(reports))
 
     def shown(self, view: OrderView) -> OrderView:
-        """Return an order as lists show it."""
         return self._orders.shown(view)
 
     # ------------------------------------------------------------ reports
 
     def reports(self, reports: list[Report]) -> list[Report]:
-        """Return what the clients hear of these reports now."""
         return self._unless_lost(self._executions.through(self._orders.through(reports)))
 
     def _unless_lost(self, reports: list[Report]) -> list[Report]:

@@ -41,7 +41,6 @@ def is_amount(key: str, value: str) -> bool:
 
 
 def managed_accounts(hub: ServerState, session: Session, fields: Fields) -> None:
-    """Message 17."""
     session.send(15, 1, hub.accounts)
 
 
@@ -146,7 +145,6 @@ def _send_multi(hub: ServerState, session: Session, req_id: int, broker: Exchang
 
 
 def cancel_account_updates_multi(hub: ServerState, session: Session, fields: Fields) -> None:
-    """Message 77."""
     fields.skip()
     session.wants.multi.pop(fields.integer(), None)
 
@@ -180,7 +178,6 @@ def _send_summary(hub: ServerState, session: Session, req_id: int, tags: str) ->
 
 
 def cancel_account_summary(hub: ServerState, session: Session, fields: Fields) -> None:
-    """Message 63."""
     fields.skip()
     session.wants.summaries.pop(fields.integer(), None)
 
@@ -206,7 +203,6 @@ def positions(hub: ServerState, session: Session, fields: Fields) -> None:
 
 
 def cancel_positions(hub: ServerState, session: Session, fields: Fields) -> None:
-    """Message 64."""
     session.wants.positions = False
 
 
@@ -242,7 +238,6 @@ def _send_position_multi(
 
 
 def cancel_positions_multi(hub: ServerState, session: Session, fields: Fields) -> None:
-    """Message 75."""
     fields.skip()
     session.wants.position_multi.pop(fields.integer(), None)
 
@@ -276,7 +271,6 @@ def pnl(hub: ServerState, session: Session, fields: Fields) -> None:
 
 
 def cancel_pnl(hub: ServerState, session: Session, fields: Fields) -> None:
-    """Message 93."""
     session.wants.pnl.pop(fields.integer(), None)
 
 
@@ -294,7 +288,6 @@ def pnl_single(hub: ServerState, session: Session, fields: Fields) -> None:
 
 
 def cancel_pnl_single(hub: ServerState, session: Session, fields: Fields) -> None:
-    """Message 95."""
     session.wants.pnl_single.pop(fields.integer(), None)
 
 

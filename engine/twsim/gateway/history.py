@@ -265,7 +265,6 @@ def realtime_bars(hub: ServerState, session: Session, fields: Fields) -> None:
 
 
 def cancel_realtime_bars(hub: ServerState, session: Session, fields: Fields) -> None:
-    """Message 51."""
     fields.skip()
     req_id = fields.integer()
     if session.live_bars.pop(req_id, None) is None:

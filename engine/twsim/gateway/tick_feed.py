@@ -75,11 +75,9 @@ class PrintedBoard(NamedTuple):
         return found
 
     def bid_sizes(self) -> list[int]:
-        """Return the bid sizes."""
         return self._whole(_BID_SIZE)
 
     def ask_sizes(self) -> list[int]:
-        """Return the ask sizes."""
         return self._whole(_ASK_SIZE)
 
     def _whole(self, row: int) -> list[int]:

@@ -258,7 +258,6 @@ class Listings:
         self._known = {key: found for key, found in self._known.items() if found is not None}
 
     def by_id(self, con_id: int) -> Instrument | None:
-        """Return the contract of this id (also one that expired during this run)."""
         if con_id in self._known:
             return self._known[con_id]
         found = UNDERLYING_BY_ID.get(con_id) or self._unpack(con_id)
@@ -305,11 +304,9 @@ class Listings:
         return self._ladders[key]
 
     def underlying(self, symbol: str) -> Instrument | None:
-        """Return the stock, ETF or index of this symbol."""
         return UNDERLYINGS.get(symbol)
 
     def symbols(self) -> tuple[str, ...]:
-        """Return every underlying symbol listed."""
         return tuple(UNDERLYINGS)
 
     def strikes(self, option_class: OptionClass, settles: date) -> tuple[float, ...]:
@@ -330,7 +327,6 @@ class Listings:
         return [(each, day) for each in classes for day in expiries(each.ladder, self._today)]
 
     def option_params(self, underlying_id: int) -> list[OptionParams]:
-        """Return a row for each trading class."""
         if underlying_id not in self._params:
             under = UNDERLYING_BY_ID.get(underlying_id)
             classes = CLASSES_OF.get(under.symbol, ()) if under else ()
@@ -360,7 +356,6 @@ class Listings:
         local_symbol: str = "",
         include_expired: bool = False,
     ) -> list[Instrument]:
-        """Return all matches, in id order; a blank matches everything; `last_trade` is YYYYMMDD or YYYYMM."""
         found: list[Instrument] = []
         if not (last_trade or strike or right):
             found += [

@@ -75,22 +75,18 @@ class SimMarket:
 
     @property
     def catalogue(self) -> Catalogue:
-        """What is listed today."""
         return self._catalogue
 
     @property
     def now(self) -> datetime:
-        """The instant of the last `advance`, UTC."""
         return self._now
 
     @property
     def is_open(self) -> bool:
-        """True in the regular session."""
         return self._tape.session.is_on(self._now)
 
     @property
     def is_still(self) -> bool:
-        """False: it moves."""
         return False
 
     def advance(self, at: datetime) -> None:
@@ -206,13 +202,11 @@ class SimMarket:
             board[:4, at] = share_quote(each.con_id, second, level)
 
     def halted(self, symbol: str) -> bool:
-        """True while the scenario halts trading in this underlying or market-wide."""
         return any(self._outage_start(each, symbol) is not None for each in self._scenario.halts)
 
     # ------------------------------------------------------------ the session so far
 
     def stats(self, con_id: int) -> DayStats:
-        """Return the session's statistics of an underlying or option."""
         found = self._catalogue.by_id(con_id)
         if found is None:
             return DayStats(None, None, None, None, None, 0)
@@ -249,7 +243,6 @@ class SimMarket:
         return self._floor.lasts_at(found, [second])[0] if quoted is None or not self.is_open else float(quoted[4])
 
     def volume(self, con_id: int) -> int:
-        """Return how many contracts of an option were traded in the session so far; 0 for what is not one."""
         found = self._catalogue.by_id(con_id)
         if found is None or not found.is_option or not self._floor.lives(found) or self._now < self._floor.session.open:
             return 0
@@ -257,14 +250,12 @@ class SimMarket:
         return int(self._floor.day_volume(found) * self._floor.share_done(second))
 
     def open_interest(self, con_id: int) -> int:
-        """Return the open interest of an option; 0 for what is not one."""
         found = self._catalogue.by_id(con_id)
         if found is None or not found.is_option or not self._floor.lives(found):
             return 0
         return self._floor.open_interest(found)
 
     def option_totals(self, underlying_id: int) -> OptionTotals:
-        """Return volume and open interest summed over all options of an underlying; quick."""
         found = self._catalogue.by_id(underlying_id)
         if found is None or found.symbol not in ASSETS or found.is_option:
             return OptionTotals(0, 0, 0, 0)
@@ -304,10 +295,6 @@ class SimMarket:
         return HistoryBars(self._floor, self._history, self._now).bars(found, what, bar_seconds, first, last)
 
     def settlement(self, con_id: int, day: date) -> float | None:
-        """Return the official settlement level for options that settle on `day`, once known.
-
-        `con_id` is an option (AM-settled ones take that day's opening print) or an underlying (its close).
-        """
         found = self._catalogue.by_id(con_id)
         if found is None:
             return None

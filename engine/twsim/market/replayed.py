@@ -87,11 +87,9 @@ class ReplayedListings:
         self._underlyings = {each.symbol: each for each in self._by_id.values() if not each.is_option}
 
     def by_id(self, con_id: int) -> Instrument | None:
-        """Return the contract of this id."""
         return self._by_id.get(con_id)
 
     def underlying(self, symbol: str) -> Instrument | None:
-        """Return the stock, ETF or index of this symbol."""
         return self._underlyings.get(symbol)
 
     def search(
@@ -106,7 +104,6 @@ class ReplayedListings:
         local_symbol: str = "",
         include_expired: bool = False,
     ) -> list[Instrument]:
-        """Return all matches, in id order; a blank matches everything; `last_trade` is YYYYMMDD or YYYYMM."""
         side = right.upper()[:1]
         symbols = [symbol] if symbol else list(self._of_symbol)
         found = [
@@ -123,11 +120,9 @@ class ReplayedListings:
         return sorted(found, key=lambda each: each.con_id)
 
     def option_params(self, underlying_id: int) -> list[OptionParams]:
-        """Return a row for each trading class."""
         return [each for each in self._classes if each.underlying_id == underlying_id]
 
     def symbols(self) -> tuple[str, ...]:
-        """Return every underlying symbol listed."""
         return tuple(self._underlyings)
 
 

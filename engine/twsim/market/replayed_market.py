@@ -244,17 +244,14 @@ class ReplayedMarket:
 
     @property
     def catalogue(self) -> Catalogue:
-        """What is listed."""
         return self._catalogue
 
     @property
     def now(self) -> datetime:
-        """The instant of the last `advance`, UTC."""
         return self._now
 
     @property
     def is_open(self) -> bool:
-        """True in the regular session."""
         return self._session.is_on(self._now)
 
     @property
@@ -316,7 +313,6 @@ class ReplayedMarket:
         return np.where(np.isnan(last), (known[:, ReplayedColumn.BID] + known[:, ReplayedColumn.ASK]) / 2.0, last)
 
     def halted(self, symbol: str) -> bool:
-        """True while trading in this underlying is halted."""
         return symbol in self._halted
 
     # ------------------------------------------------------------ the session so far
@@ -327,7 +323,6 @@ class ReplayedMarket:
         return None if isnan(value) else value
 
     def stats(self, con_id: int) -> DayStats:
-        """Return the session's statistics of an underlying or option."""
         found = self._catalogue.by_id(con_id)
         if found is None:
             return _NO_STATS
@@ -347,12 +342,10 @@ class ReplayedMarket:
         return int(self._value(con_id, column) or 0)
 
     def volume(self, con_id: int) -> int:
-        """Return how many contracts of an option were traded in the session so far; 0 for what is not one."""
         found = self._catalogue.by_id(con_id)
         return self._count(con_id, ReplayedColumn.VOLUME) if found is not None and found.is_option else 0
 
     def open_interest(self, con_id: int) -> int:
-        """Return the open interest of an option; 0 where it is not known."""
         return self._count(con_id, ReplayedColumn.OPEN_INTEREST)
 
     def option_totals(self, underlying_id: int) -> OptionTotals:
@@ -367,7 +360,6 @@ class ReplayedMarket:
     def bars(
         self, con_id: int, *, what: str, bar_seconds: int, first: datetime, last: datetime, regular_hours: bool
     ) -> list[Bar]:
-        """Return bars that start in [first, last], none of the future; 86400 seconds means daily."""
         found = self._catalogue.by_id(con_id)
         last = min(last, self._now)
         if found is None or first > last:

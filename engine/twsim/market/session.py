@@ -136,7 +136,6 @@ class MarketSession:
         return found
 
     def open_interest(self, option: Instrument) -> int:
-        """Return the open interest of an option."""
         found = self._interests.get(option.con_id)
         if found is None:
             found = self._interests[option.con_id] = int(self.interests(expiry_of(option), *_single(option))[0])

@@ -184,7 +184,6 @@ def last_step(option_class: OptionClass) -> int:
 
 
 def class_of_step(number: int, step: int) -> OptionClass | None:
-    """Return the class of a number that has this step, None for a number of no class."""
     found = [each for each in OPTION_CLASSES.values() if each.number == number and each.first_step <= step]
     return max(found, key=lambda each: each.first_step, default=None)
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from rulebot.adapters.history.build_session import at_instants, instants, session_day
 from rulebot.adapters.history.chain_rows import chain_rows, symbol_of
-from rulebot.adapters.history.daily import Daily
+from rulebot.adapters.history.daily import Daily, WithDaily
 from rulebot.adapters.history.many_day_csv import class_of, underlying_of
 from rulebot.adapters.history.parity import other_zone
 from rulebot.adapters.history.quote_checks import (
@@ -35,7 +35,6 @@ from rulebot.adapters.history.row_index import BY_QUOTE, Rows
 from rulebot.adapters.history.session import (
     OF_UNDERLYING,
     Columns,
-    DailyBar,
     Finding,
     HistoryDay,
     finding_text,
@@ -105,7 +104,7 @@ _OTHER_NAMES = {
 """What the columns of a chain are called by others, who are told how ours are called."""
 
 
-class ChainSource:
+class ChainSource(WithDaily):
     """Sessions of one folder or file of Parquet chains."""
 
     is_modelled = False
@@ -204,20 +203,12 @@ class ChainSource:
             findings += settled_outside(table.file, table.rows, table.numbers("level"), level, of, symbol)
         return found
 
-    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
-        """Return finished sessions from the daily files."""
-        return self.background.daily(symbol, before, count)
-
     def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
         """Return what was told of them on that day, else the closes of the volatility index from the daily files."""
         file = with_told(self._parts.get(before, ()), before, self._beside.told)
         if file is not None and (told := read_implied(file).get(symbol)):
             return told[-count:] if count else ()
         return self.background.implied(symbol, before, count)
-
-    def was_split(self, symbol: str, since: date, until: date) -> bool:
-        """Say whether the daily bars tell a split after one day and up to another."""
-        return self.background.was_split(symbol, since, until)
 
 
 def _check_names(table: ArrowTable, file: Path) -> None:

@@ -81,7 +81,6 @@ class DailySeries:
         return int(np.searchsorted(self.days, day.toordinal()))
 
     def on(self, day: date) -> DailyBar | None:
-        """Return the bar of a day."""
         place = self.before(day)
         if place == len(self.days) or self.days[place] != day.toordinal():
             return None
@@ -97,7 +96,6 @@ class DailySeries:
         return max((split for split in self.splits if split <= place), default=0)
 
     def bar(self, place: int) -> DailyBar:
-        """Return one bar."""
         opened, high, low, close = self.bars[place].tolist()
         return DailyBar(date.fromordinal(int(self.days[place])), opened, high, low, close)
 
@@ -218,6 +216,21 @@ class Daily:
             at = {symbol: bar.settles_at(at_open=True), same_day_class: bar.settles_at(at_open=False)}
             found |= {(symbol, each): level for each, level in at.items() if level is not None}
         return found
+
+
+class WithDaily:
+    """A source whose daily bars are those of daily files beside it."""
+
+    background: Daily
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        return self.background.daily(symbol, before, count)
+
+    def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
+        return self.background.implied(symbol, before, count)
+
+    def was_split(self, symbol: str, since: date, until: date) -> bool:
+        return self.background.was_split(symbol, since, until)
 
 
 def state_until(file: Path, last: date) -> list[int]:

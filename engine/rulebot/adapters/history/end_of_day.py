@@ -15,14 +15,13 @@ import numpy as np
 
 from rulebot.adapters.history.build_session import instants, session_day
 from rulebot.adapters.history.chain_rows import chain_rows
-from rulebot.adapters.history.daily import Daily
+from rulebot.adapters.history.daily import Daily, WithDaily
 from rulebot.adapters.history.many_day_csv import CsvDays, DayExtent, SymbolFilter, names_of, underlying_of
 from rulebot.adapters.history.parity import ForwardLine, parity, with_parity
 from rulebot.adapters.history.quote_checks import first_level, known_level, levels_by_instant, sound_levels
 from rulebot.adapters.history.row_index import Rows, renamed
 from rulebot.adapters.history.session import (
     Columns,
-    DailyBar,
     Finding,
     HistoryDay,
     day_of_name,
@@ -87,7 +86,7 @@ class Choice(NamedTuple):
 NO_CHOICE = Choice()
 
 
-class EodSource:
+class EodSource(WithDaily):
     """One state of a chain a day, out of vendors' files."""
 
     is_modelled = False
@@ -342,18 +341,6 @@ class EodSource:
         if ratio > _JUMP:
             text = f"the underlying is at {now.level:g} after {then.level:g} on {then.date}, as after a split of "
             yield finding_text(rows.file, int(rows.row[0]), f"{text}{ratio:.2g}: contracts of before it are others now")
-
-    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
-        """Return finished sessions from the daily files."""
-        return self.background.daily(symbol, before, count)
-
-    def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
-        """Return the closes of the volatility index from the daily files."""
-        return self.background.implied(symbol, before, count)
-
-    def was_split(self, symbol: str, since: date, until: date) -> bool:
-        """Say whether the daily bars tell a split after one day and up to another."""
-        return self.background.was_split(symbol, since, until)
 
 
 def with_index(day: HistoryDay, line: ForwardLine | None) -> HistoryDay:

@@ -142,22 +142,18 @@ class KeyedChain(Chain):
         return {key: place for place, key in enumerate(self._keys.tolist())}
 
     def classes(self) -> frozenset[tuple[str, str]]:
-        """Return the symbol and trading class of all."""
         counts = np.bincount(class_codes_of(self._keys)).tolist()
         return frozenset((self._symbol, self._classes[code]) for code, count in enumerate(counts) if count)
 
     def expiries(self, symbol: str, trading_class: str) -> Sequence[date]:
-        """Return the expiries of a class, earliest first."""
         return [date.fromordinal(each) for each in np.unique(expiry_of(self._of(symbol, trading_class))).tolist()]
 
     def strikes(self, symbol: str, trading_class: str, expiry: date) -> Sequence[Decimal]:
-        """Return the strikes of an expiry of a class, lowest first."""
         of_class = self._of(symbol, trading_class)
         of_expiry = of_class[expiry_of(of_class) == expiry.toordinal()]
         return [strike_of(each) for each in np.unique(strikes_of(of_expiry)).tolist()]
 
     def _of(self, symbol: str, trading_class: str) -> Whole:
-        """Return the keys of a class."""
         if symbol != self._symbol or trading_class not in self._classes:
             return self._keys[:0]
         found: Whole = self._keys[class_codes_of(self._keys) == self._classes.index(trading_class)]
@@ -210,19 +206,15 @@ class ChainedDay(HistoryDay):
         return {name: tuple(self._chain)}
 
     def places(self) -> Mapping[Option, int]:
-        """Return where each option stands."""
         return self._chain
 
     def classes(self) -> frozenset[tuple[str, str]]:
-        """Return the symbol and trading class of its options."""
         return self._chain.classes()
 
     def expiries(self, symbol: str, trading_class: str) -> Sequence[date]:
-        """Return the expiries of a class, earliest first."""
         return self._chain.expiries(symbol, trading_class)
 
     def strikes(self, symbol: str, trading_class: str, expiry: date) -> Sequence[Decimal]:
-        """Return the strikes of an expiry of a class, lowest first."""
         return self._chain.strikes(symbol, trading_class, expiry)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from rulebot.adapters.history.build_session import midnight
 from rulebot.adapters.history.checks import DEAR, TOO_DEAR, is_price
-from rulebot.adapters.history.daily import Daily, DailySeries, without_jumps
+from rulebot.adapters.history.daily import Daily, DailySeries, WithDaily, without_jumps
 from rulebot.adapters.history.end_of_day import EodSource, at_time
 from rulebot.adapters.history.lazy_chain import strike_of
 from rulebot.adapters.history.lean_files import (
@@ -36,7 +36,6 @@ from rulebot.adapters.history.parity import misfits, other_zone, terms_of
 from rulebot.adapters.history.quote_checks import known_level
 from rulebot.adapters.history.session import (
     Columns,
-    DailyBar,
     File,
     Finding,
     HistoryDay,
@@ -170,7 +169,7 @@ CLASSES = {symbol: tuple(name.lower() for name in each.classes) for symbol, each
 _KINDS = ("option", "indexoption")
 
 
-class LeanSource:
+class LeanSource(WithDaily):
     """Sessions of one underlying in a data folder of Lean."""
 
     is_modelled = False
@@ -324,18 +323,6 @@ class LeanSource:
                         interest[number] = held
                         counted = True
         return volume if traded else None, interest if counted else None
-
-    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
-        """Return finished sessions of Lean's daily file, or of daily files beside it."""
-        return self.background.daily(symbol, before, count)
-
-    def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
-        """Return the closes of the volatility index from the daily files."""
-        return self.background.implied(symbol, before, count)
-
-    def was_split(self, symbol: str, since: date, until: date) -> bool:
-        """Say whether the daily bars tell a split after one day and up to another."""
-        return self.background.was_split(symbol, since, until)
 
 
 def gathered(findings: Sequence[Finding]) -> list[Finding]:
@@ -535,7 +522,6 @@ class LeanDailySource(EodSource):
 
     @property
     def name(self) -> str:
-        """What a report calls it."""
         return f"Lean daily bars of {self._symbol}"
 
 

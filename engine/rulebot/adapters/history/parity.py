@@ -118,12 +118,10 @@ class Pairs(NamedTuple):
     put: Places
 
     def only(self, kept: Places) -> "Pairs":
-        """Return those that are kept."""
         return Pairs(self.strike[kept], self.call[kept], self.put[kept])
 
 
 def terms_of(options: Sequence[Option]) -> PairTerms:
-    """Return what these options are."""
     kinds = [(option.expiry, option.trading_class) for option in options]
     numbers = {kind: number for number, kind in enumerate(sorted(set(kinds)))}
     return PairTerms(

@@ -63,12 +63,10 @@ class RowIndex:
 
     @property
     def times(self) -> Columns:
-        """All instants."""
         return self.time
 
     @property
     def keys(self) -> Whole:
-        """All options."""
         return self.key
 
     @property
@@ -77,7 +75,6 @@ class RowIndex:
         return 0
 
     def only(self, kept: Kept) -> "RowIndex":
-        """Return that of the quotes that are kept."""
         return RowIndex(self.row[kept], self.time[kept], self.key[kept])
 
 
@@ -91,17 +88,14 @@ class GridIndex:
 
     @cached_property
     def row(self) -> Whole:
-        """Rows of the file."""
         return np.arange(self._first, self._first + len(self.times) * self.width, dtype=np.int64)
 
     @cached_property
     def time(self) -> Columns:
-        """Epoch seconds."""
         return np.repeat(self.times, self.width)
 
     @cached_property
     def key(self) -> Whole:
-        """Numbers of options."""
         return np.tile(self.keys, len(self.times))
 
     def only(self, kept: Kept) -> RowIndex:
@@ -144,7 +138,6 @@ class Rows:
         )
 
     def of(self, values: Mapping[str, Columns]) -> "Rows":
-        """Return the same rows with other values."""
         return Rows(file=self.file, symbol=self.symbol, classes=self.classes, index=self.index, values=values)
 
     @property

@@ -430,11 +430,9 @@ class SharedSource:
         self.findings: dict[Finding, None] = {}
 
     def dates(self, first: date, last: date) -> Sequence[date]:
-        """Return the sessions."""
         return self._all[bisect_left(self._all, first) : bisect_right(self._all, last)]
 
     def gaps(self, first: date, last: date) -> Sequence[Finding]:
-        """Return what is wrong with the range."""
         found = self._source.gaps(first, last)
         self.findings |= dict.fromkeys(found)
         return found
@@ -465,9 +463,7 @@ class SharedSource:
         return self._bars[key]
 
     def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
-        """Return volatilities."""
         return self._source.implied(symbol, before, count)
 
     def was_split(self, symbol: str, since: date, until: date) -> bool:
-        """Say whether shares were split."""
         return self._source.was_split(symbol, since, until)

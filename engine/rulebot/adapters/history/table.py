@@ -273,7 +273,6 @@ class ArrowTable:
 
     @property
     def rows(self) -> Whole:
-        """The numbers by which a person finds them."""
         if self._rows is None:
             self._rows = np.arange(1, 1 + len(self._table), dtype=np.int64)
         return self._rows

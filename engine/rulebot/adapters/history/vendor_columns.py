@@ -108,7 +108,6 @@ class VendorTable:
         self.symbol, self._classes = self._symbol_and_classes()
 
     def numbers(self, name: str) -> Columns:
-        """Return one of our columns."""
         if name not in self._own_numbers:
             self._own_numbers[name] = self._table.numbers(self._names[name])
         return self._own_numbers[name]
@@ -124,7 +123,6 @@ class VendorTable:
         return self._names.get("time", "")
 
     def texts(self, name: str) -> tuple[Whole, list[str]]:
-        """Return one of our columns as places in the list of different texts."""
         return self._classes if name == "trading_class" else self._table.texts(self._names[name])
 
     def _judge_counts(self) -> Iterator[Finding]:

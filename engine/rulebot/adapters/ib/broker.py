@@ -106,15 +106,12 @@ class IbBroker:
         self._book = book
 
     def submit(self, order: Order) -> None:
-        """Send a new order under its order id."""
         self._place(order, is_new=True)
 
     def ask_margin(self, order: Order) -> None:
-        """Ask by a what-if order."""
         self._place(order, is_question=True)
 
     def replace(self, order: Order) -> None:
-        """Send new price or quantity of a working order."""
         self._place(order, is_change=True)
 
     def _place(self, order: Order, *, is_question: bool = False, is_new: bool = False, is_change: bool = False) -> None:

@@ -127,7 +127,6 @@ class IbFeed:
 
     @property
     def board(self) -> Board:
-        """The columns that the feed writes in place."""
         return self._board
 
     @property
@@ -156,10 +155,6 @@ class IbFeed:
     # ------------------------------------------------------------ lines
 
     def watch(self, contracts: Sequence[Contract], extras: Extras = frozenset()) -> None:
-        """Stream exactly these, most important first, within the line limit; the rest is `unwatched`, and told.
-
-        A line that was asked for with other extras is given up and asked for anew.
-        """
         wanted = tuple(dict.fromkeys(contracts))
         self._wanted, self._extras = wanted, extras
         kept, self.unwatched = wanted[: self._settings.max_lines], wanted[self._settings.max_lines :]
@@ -409,7 +404,6 @@ class IbFeed:
             return None
 
     async def listing(self, symbol: str, trading_class: str) -> Listing:
-        """Return the expiries listed today (no strikes yet). Raises: UnavailableError, BrokerError."""
         con_id = await self._underlying_id(symbol)
         name, kind = convert.symbol_there(symbol), "IND" if is_index(symbol) else "STK"
         rows = await self._ask(
@@ -448,7 +442,6 @@ class IbFeed:
         return await self._bars(history.daily_closes(asked, sessions), of)
 
     async def bars(self, symbol: str, seconds: int, count: int, session: Session) -> Bars:
-        """Return at most so many finished bars of the regular sessions up to this one, oldest first."""
         asked = underlying_contract(symbol, await self._underlying_id(symbol))
         now = self._present()
         wanted = (

@@ -61,7 +61,6 @@ class BarQuestion:
     date_format: int
 
     def send(self, wire: Wire, req_id: int) -> None:
-        """Send it."""
         wire.client.reqHistoricalData(
             req_id, self.contract, self.end, self.duration, self.size, self.shown, True, self.date_format, False, []
         )

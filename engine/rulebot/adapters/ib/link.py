@@ -97,12 +97,10 @@ class IbLink:
 
     @property
     def account(self) -> str:
-        """The account id that was checked at connection."""
         return self._account
 
     @property
     def is_lockstep(self) -> bool:
-        """True when the gateway's virtual clock waits for us."""
         return self._settings.lockstep
 
     @property
@@ -117,7 +115,6 @@ class IbLink:
 
     @property
     def is_up(self) -> bool:
-        """True while the socket stands, also when the gateway has lost the broker behind it."""
         return self._wire is not None and self._wire.lost is None
 
     @property
@@ -143,7 +140,6 @@ class IbLink:
         return self._now
 
     async def connect(self) -> Batch:
-        """Connect and read every complete list; the batch ends with LinkUp. Raises: BrokerError."""
         await self.close()
         await check_seams()
         wire = Wire(self._settings, self._feed.board)
@@ -479,7 +475,6 @@ class IbLink:
         return event
 
     async def close(self) -> None:
-        """Disconnect; orders at the broker stay as they are."""
         wire, self._wire = self._wire, None
         if wire is not None:
             self._feed.detach()

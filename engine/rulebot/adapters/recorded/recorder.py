@@ -183,11 +183,9 @@ class Recorder:
     # ------------------------------------------------------------ what the loop tells
 
     def begins(self, at: datetime, records: Sequence[Record]) -> None:
-        """Take the first turn of a run."""
         self._take(at, _Item("n", micros(at), None), records)
 
     def took(self, event: Event, records: Sequence[Record], *, changed: bool) -> None:
-        """Take an event and what its turn recorded."""
         if not self.is_on:
             return
         if type(event) is not MarketMoved:
@@ -198,7 +196,6 @@ class Recorder:
             self._take(event.at, None, ())
 
     def exchanged(self, at: datetime, data: Mapping[str, Json], records: Sequence[Record]) -> None:
-        """Take that other texts have taken over."""
         self._take(at, _Item("x", micros(at), data), records)
 
     def wait(self) -> None:

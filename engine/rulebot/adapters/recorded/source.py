@@ -94,7 +94,6 @@ class RecordingSource:
 
     @property
     def name(self) -> str:
-        """What a report calls it."""
         return f"recordings in {self._path}"
 
     @property

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from rulebot.adapters.history.daily import Daily, DailySeries
+from rulebot.adapters.history.daily import Daily, DailySeries, WithDaily
 from rulebot.adapters.history.lazy_chain import Chain, ChainedDay
 from rulebot.adapters.history.modelled.surface import (
     MODELLED,
@@ -91,15 +91,12 @@ class ModelledChain(Chain):
         return found
 
     def classes(self) -> frozenset[tuple[str, str]]:
-        """Return the symbol and trading class of all."""
         return frozenset((each.symbol, each.trading_class) for each in self._expiries if each.strikes)
 
     def expiries(self, symbol: str, trading_class: str) -> Sequence[date]:
-        """Return the expiries of a class, earliest first."""
         return sorted({each.last for each in self._expiries if each.is_of(symbol, trading_class)})
 
     def strikes(self, symbol: str, trading_class: str, expiry: date) -> Sequence[Decimal]:
-        """Return the strikes of an expiry of a class, lowest first."""
         number = self._by_name.get((trading_class, expiry))
         if number is None or not self._expiries[number].is_of(symbol, trading_class):
             return ()
@@ -295,7 +292,7 @@ class ModelOptions:
     symbol: str = SYMBOL
 
 
-class ModelSource:
+class ModelSource(WithDaily):
     """Modelled sessions of SPX, with options on it, on its tenth, or on the fund SPY."""
 
     is_modelled = True
@@ -457,18 +454,6 @@ class ModelSource:
             for each, ends in ending
         ]
         return ModelledChain(len(conditions.times), made)
-
-    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
-        """Return finished sessions from the daily files."""
-        return self.background.daily(symbol, before, count)
-
-    def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
-        """Return the closes of the VIX from the daily files."""
-        return self.background.implied(symbol, before, count)
-
-    def was_split(self, symbol: str, since: date, until: date) -> bool:
-        """Say whether the daily bars tell a split after one day and up to another."""
-        return self.background.was_split(symbol, since, until)
 
 
 def replaced_open(bar: DailyBar, opening: float) -> DailyBar:
