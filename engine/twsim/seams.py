@@ -88,6 +88,37 @@ class OptionTotals(NamedTuple):
     put_open_interest: int
 
 
+class ContractSearch(NamedTuple):
+    """Which contracts are looked for; a blank matches everything. last_trade: YYYYMMDD or YYYYMM."""
+
+    symbol: str = ""
+    sec_type: str = ""
+    last_trade: str = ""
+    strike: float = 0.0
+    right: str = ""
+    trading_class: str = ""
+    local_symbol: str = ""
+    include_expired: bool = False
+
+    @property
+    def side(self) -> str:
+        """The right as contracts have it: C, P or blank."""
+        return self.right.upper()[:1]
+
+    def fits(self, found: Instrument) -> bool:
+        """Say whether a contract is one of them."""
+        last = found.last_trade_date
+        return (
+            self.symbol in ("", found.symbol)
+            and self.sec_type in ("", found.sec_type.value)
+            and self.trading_class in ("", found.trading_class)
+            and self.local_symbol in ("", found.local_symbol)
+            and self.side in ("", found.right)
+            and self.strike in (0.0, found.strike)
+            and (not self.last_trade or (last is not None and f"{last:%Y%m%d}".startswith(self.last_trade)))
+        )
+
+
 class Catalogue(Protocol):
     """What is listed today. Ids are stable for a given contract for ever and over seeds."""
 
@@ -97,19 +128,8 @@ class Catalogue(Protocol):
     def underlying(self, symbol: str) -> Instrument | None:
         """Return the stock, ETF or index of this symbol."""
 
-    def search(
-        self,
-        *,
-        symbol: str = "",
-        sec_type: str = "",
-        last_trade: str = "",
-        strike: float = 0.0,
-        right: str = "",
-        trading_class: str = "",
-        local_symbol: str = "",
-        include_expired: bool = False,
-    ) -> list[Instrument]:
-        """Return all matches, in id order; a blank matches everything; `last_trade` is YYYYMMDD or YYYYMM."""
+    def search(self, asked: ContractSearch) -> list[Instrument]:
+        """Return all matches, in id order."""
 
     def option_params(self, underlying_id: int) -> list[OptionParams]:
         """Return a row for each trading class."""
@@ -157,7 +177,6 @@ class Market(Protocol):
         bar_seconds: int,
         first: datetime,
         last: datetime,
-        regular_hours: bool,
     ) -> list[Bar]:
         """Return bars that start in [first, last], none of the future; 86400 seconds means daily.
 

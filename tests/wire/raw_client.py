@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from twsim import GatewaySettings, RunningGateway, start_gateway
+from twsim.seams import ContractSearch
 
 DAY = date(2025, 11, 24)
 SECONDS = 60.0
@@ -113,7 +114,7 @@ def hello(offer: str) -> bytes:
 def con_id(running: RunningGateway, strike: float, right: str = "P", last_trade: str = "20251124") -> int:
     """Return the id of an SPXW option of the day."""
     found = running.market.catalogue.search(
-        symbol="SPX", trading_class="SPXW", last_trade=last_trade, strike=strike, right=right
+        ContractSearch(symbol="SPX", trading_class="SPXW", last_trade=last_trade, strike=strike, right=right)
     )
     assert len(found) == 1, found
     return found[0].con_id

@@ -14,6 +14,7 @@ from rulebot.cli.gateway import gateway
 from twsim import KINDS, GatewaySettings, RunningGateway, read_faults, start_gateway
 from twsim.faults.plan import FaultError, load_faults
 from twsim.gateway.wire import take_frames
+from twsim.seams import ContractSearch
 
 OFFER = "v100..178 +LOCKSTEP"
 FENCES_TO_OPEN = 12
@@ -989,7 +990,9 @@ async def test_row_41_another_client_has_an_order_in_the_account(running, client
 
 
 def spy_put(running: RunningGateway) -> int:
-    found = running.market.catalogue.search(symbol="SPY", sec_type="OPT", right="P", last_trade="20251125")
+    found = running.market.catalogue.search(
+        ContractSearch(symbol="SPY", sec_type="OPT", right="P", last_trade="20251125")
+    )
     spot = running.market.ticks([running.market.catalogue.underlying("SPY").con_id]).last[0]
     return next(each.con_id for each in found if each.strike > spot)
 

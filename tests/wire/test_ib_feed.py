@@ -20,6 +20,7 @@ from rulebot.model.market import Extra
 from rulebot.model.order import Side
 from rulebot.model.session import Session, exchange_date, session_before, session_on
 from rulebot.preview.connection import Stream, seen_on
+from twsim.seams import ContractSearch
 
 
 def test_underlyings_and_options_stream_into_the_board() -> None:
@@ -195,7 +196,7 @@ def test_lines_bring_what_is_asked_for_beside_quotes() -> None:
             session = session_on(DAY)
             assert session is not None
             listed = gw.gateway.hub.market.catalogue.search(
-                trading_class="SPXW", strike=float(strike), right="P", last_trade=f"{DAY:%Y%m%d}"
+                ContractSearch(trading_class="SPXW", strike=float(strike), right="P", last_trade=f"{DAY:%Y%m%d}")
             )
             con_id = listed[0].con_id
             assert board.open_interest[row] == gw.gateway.hub.market.open_interest(con_id) > 0

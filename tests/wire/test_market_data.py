@@ -3,6 +3,8 @@
 import pytest
 from raw_client import RawClient, con_id, contract, gateway, run
 
+from twsim.seams import ContractSearch
+
 OPEN = 60
 
 
@@ -230,7 +232,7 @@ def test_shares_dealt_with_a_call_are_quoted_per_share():
             spy = running.market.catalogue.underlying("SPY")
             call = next(
                 each
-                for each in running.market.catalogue.search(symbol="SPY", sec_type="OPT", right="C")
+                for each in running.market.catalogue.search(ContractSearch(symbol="SPY", sec_type="OPT", right="C"))
                 if each.strike == 590
             )
             legs = [2, spy.con_id, 100, "BUY", "SMART", call.con_id, 1, "SELL", "SMART"]

@@ -49,6 +49,7 @@ from twsim.nouns import ZERO, Instrument, dataclass, unread
 from twsim.seams import (
     Catalogue,
     Commissioned,
+    ContractSearch,
     Execution,
     Market,
     OrderChanged,
@@ -154,7 +155,7 @@ def _contract(row: Mapping[str, object], catalogue: Catalogue, where: str) -> In
         if (stock := catalogue.underlying(symbol)) is None:
             raise PositionsError(f"{where}: no underlying '{symbol}' is listed")
         return stock
-    matches = catalogue.search(
+    asked = ContractSearch(
         symbol=symbol,
         sec_type="OPT",
         last_trade=str(row["expiry"]).replace("-", ""),
@@ -162,6 +163,7 @@ def _contract(row: Mapping[str, object], catalogue: Catalogue, where: str) -> In
         right=str(row.get("right", ""))[:1].upper(),
         trading_class=str(row.get("trading_class", "")),
     )
+    matches = catalogue.search(asked)
     if len(matches) != 1:
         found = "is not listed" if not matches else "is not one contract: give 'trading_class'"
         raise PositionsError(f"{where}: {symbol} {row['expiry']} {row.get('strike')} {row.get('right')} {found}")

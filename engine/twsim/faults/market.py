@@ -21,7 +21,7 @@ from twsim.gateway.hub import ServerState
 from twsim.gateway.market_data import begin_line, first_set
 from twsim.gateway.wire import MarketDataLine, Session
 from twsim.nouns import Instrument
-from twsim.seams import Bar, Catalogue, DayStats, Floats, Market, OptionParams, OptionTotals, TickValues
+from twsim.seams import Bar, Catalogue, ContractSearch, DayStats, Floats, Market, OptionParams, OptionTotals, TickValues
 from twsim.sessions import exchange_date, session_on
 
 Rows = NDArray[np.bool_]
@@ -66,12 +66,8 @@ class MarketProxy:
     def halted(self, symbol: str) -> bool:
         return self._behind.halted(symbol)
 
-    def bars(
-        self, con_id: int, *, what: str, bar_seconds: int, first: datetime, last: datetime, regular_hours: bool
-    ) -> list[Bar]:
-        return self._behind.bars(
-            con_id, what=what, bar_seconds=bar_seconds, first=first, last=last, regular_hours=regular_hours
-        )
+    def bars(self, con_id: int, *, what: str, bar_seconds: int, first: datetime, last: datetime) -> list[Bar]:
+        return self._behind.bars(con_id, what=what, bar_seconds=bar_seconds, first=first, last=last)
 
     def settlement(self, con_id: int, day: date) -> float | None:
         return self._behind.settlement(con_id, day)
@@ -149,34 +145,14 @@ class ShownCatalogue:
     def underlying(self, symbol: str) -> Instrument | None:
         return self._true.underlying(symbol)
 
-    def search(
-        self,
-        *,
-        symbol: str = "",
-        sec_type: str = "",
-        last_trade: str = "",
-        strike: float = 0.0,
-        right: str = "",
-        trading_class: str = "",
-        local_symbol: str = "",
-        include_expired: bool = False,
-    ) -> list[Instrument]:
-        found = self._true.search(
-            symbol=symbol,
-            sec_type=sec_type,
-            last_trade=last_trade,
-            strike=strike,
-            right=right,
-            trading_class=trading_class,
-            local_symbol=local_symbol,
-            include_expired=include_expired,
-        )
+    def search(self, asked: ContractSearch) -> list[Instrument]:
+        found = self._true.search(asked)
         for fault, seed in self.holes:
             kept = [each for each in found if not _in_hole(fault, seed, each)]
             if len(kept) < len(found):
                 self.met(fault)
             found = kept
-        twins = [_twin(each) for each in found if not trading_class and self._is_adjusted(each)]
+        twins = [_twin(each) for each in found if not asked.trading_class and self._is_adjusted(each)]
         return [*found, *twins]
 
     def _is_adjusted(self, each: Instrument) -> bool:

@@ -1,5 +1,6 @@
 """Historical bars, schedules, head timestamps, bars kept up to date, and five-second bars."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from twsim.gateway.hub import ServerState
@@ -124,7 +125,6 @@ def _bars(hub: ServerState, request: BarRequest) -> list[Bar]:
         bar_seconds=size,
         first=request.first,
         last=request.last,
-        regular_hours=request.regular_hours,
     )
     return found if request.bar_seconds <= DAY else _joined(found, request.bar_seconds)
 
@@ -178,7 +178,8 @@ def _read(hub: ServerState, session: Session, req_id: int, fields: Fields) -> tu
     query = contract_query(fields)
     expired = fields.flag()
     end_words, size_words, duration = fields.text(), fields.text(), fields.text()
-    regular, what, epochs = fields.flag(), fields.text().upper(), fields.integer() == 2
+    fields.skip()  # regular hours alone are traded here
+    what, epochs = fields.text().upper(), fields.integer() == 2
     if query.is_combo:
         quote_legs(fields)
         raise _RefusedError(162, NO_DATA + f"{symbol_out(query.symbol)} combination")
@@ -203,7 +204,7 @@ def _read(hub: ServerState, session: Session, req_id: int, fields: Fields) -> tu
     what = "TRADES" if what == "ADJUSTED_LAST" else what
     if what not in _SHOWN:
         raise _RefusedError(321, INVALID + f"{what} is not shown here")
-    return BarRequest(found[0], what, size, first, end, regular, epochs), keep
+    return BarRequest(found[0], what, size, first, end, epochs), keep
 
 
 def _send_schedule(session: Session, req_id: int, first: datetime, end: datetime) -> None:
@@ -234,7 +235,7 @@ def head_timestamp(hub: ServerState, session: Session, fields: Fields) -> None:
         session.error(req_id, 200, no_contract(len(found), query))
         return
     first = hub.at - timedelta(days=3650)
-    request = BarRequest(found[0], "TRADES", DAY, first, hub.at, True, epochs)
+    request = BarRequest(found[0], "TRADES", DAY, first, hub.at, epochs)
     bars = _bars(hub, request)
     if not bars:
         session.error(req_id, 162, NO_DATA + symbol_out(found[0].symbol))
@@ -253,7 +254,7 @@ def realtime_bars(hub: ServerState, session: Session, fields: Fields) -> None:
     fields.skip()
     req_id, query = fields.integer(), contract_query(fields)
     fields.skip()
-    what, regular = fields.text().upper(), fields.flag()
+    what = fields.text().upper()
     found = matches(hub.market.catalogue, query)
     if len(found) != 1:
         session.error(req_id, 200, no_contract(len(found), query))
@@ -261,7 +262,7 @@ def realtime_bars(hub: ServerState, session: Session, fields: Fields) -> None:
     if what not in ("TRADES", "MIDPOINT", "BID", "ASK"):
         session.error(req_id, 321, INVALID + f"{what} is not shown here")
         return
-    session.live_bars[req_id] = BarRequest(found[0], what, 5, hub.at, hub.at, regular, True)
+    session.live_bars[req_id] = BarRequest(found[0], what, 5, hub.at, hub.at, True)
 
 
 def cancel_realtime_bars(hub: ServerState, session: Session, fields: Fields) -> None:
@@ -280,19 +281,13 @@ def after_move(hub: ServerState) -> None:
             session.live_bars[req_id] = _send_live(hub, session, req_id, request)
 
 
-def _moved(request: BarRequest, first: datetime, last: datetime) -> BarRequest:
-    return BarRequest(
-        request.found, request.what, request.bar_seconds, first, last, request.regular_hours, request.epochs
-    )
-
-
 def _send_update(hub: ServerState, session: Session, req_id: int, kept: KeptBars) -> None:
     """Send what the bar that was sent last has come to, then the bar in the making; their fields have an own order."""
     request, told = kept.request, kept.told
     first = hub.at - timedelta(seconds=request.bar_seconds)
     if told is not None and isinstance(told.at, datetime):
         first = max(min(told.at, first), first - timedelta(seconds=request.bar_seconds))
-    bars = _bars(hub, _moved(request, first, hub.at))
+    bars = _bars(hub, replace(request, first=first, last=hub.at))
     for bar in bars if request.bar_seconds < DAY else bars[-1:]:
         if bar == told or (told is not None and _is_before(bar, told)):
             continue
@@ -311,8 +306,8 @@ def _send_live(hub: ServerState, session: Session, req_id: int, request: BarRequ
     limit = hub.at - timedelta(seconds=5)
     if limit < request.first:
         return request
-    for bar in _bars(hub, _moved(request, request.first, limit)):
+    for bar in _bars(hub, replace(request, last=limit)):
         if isinstance(bar.at, datetime):
             _, *prices_and_volume = _bar_fields(bar, request, session.version)
             session.send(50, 3, req_id, int(bar.at.timestamp()), *prices_and_volume)
-    return _moved(request, limit + timedelta(seconds=5), hub.at)
+    return replace(request, first=limit + timedelta(seconds=5), last=hub.at)

@@ -98,7 +98,7 @@ def _daily(hub: ServerState, found: Instrument, what: str, days: int) -> list[Ba
 
 def _bars(hub: ServerState, found: Instrument, what: str, seconds: int, back: timedelta) -> list[Bar]:
     first = hub.at - back
-    return hub.market.bars(found.con_id, what=what, bar_seconds=seconds, first=first, last=hub.at, regular_hours=True)
+    return hub.market.bars(found.con_id, what=what, bar_seconds=seconds, first=first, last=hub.at)
 
 
 def _volatility(hub: ServerState, session: Session, req_id: int, found: Instrument, number: int) -> None:

@@ -19,7 +19,7 @@ from twsim.gateway.wire import (
     symbol_out,
 )
 from twsim.nouns import Instrument, dataclass
-from twsim.seams import Catalogue, OrderCondition, Ticket, TicketLeg
+from twsim.seams import Catalogue, ContractSearch, OrderCondition, Ticket, TicketLeg
 from twsim.sessions import exchange_date, is_tabled, session_on
 
 # --- Contracts as clients describe them, and what the catalogue makes of that
@@ -86,17 +86,17 @@ def matches(catalogue: Catalogue, query: ContractQuery, *, include_expired: bool
         return []
     if query.sec_type not in ("STK", "IND", "OPT", ""):
         return []
-    listed = catalogue.search(
-        symbol=query.symbol,
-        sec_type=query.sec_type,
-        last_trade=query.last_trade,
-        strike=query.strike,
-        right=query.right,
-        trading_class=query.trading_class,
-        local_symbol=query.local_symbol,
-        include_expired=include_expired,
+    asked = ContractSearch(
+        query.symbol,
+        query.sec_type,
+        query.last_trade,
+        query.strike,
+        query.right,
+        query.trading_class,
+        query.local_symbol,
+        include_expired,
     )
-    return [each for each in listed if not each.is_option or _has_multiplier(each, query.multiplier)]
+    return [each for each in catalogue.search(asked) if not each.is_option or _has_multiplier(each, query.multiplier)]
 
 
 def _has_multiplier(found: Instrument, asked: str) -> bool:

@@ -288,7 +288,6 @@ class BarRequest:
     bar_seconds: int
     first: datetime
     last: datetime
-    regular_hours: bool
     epochs: bool
 
 

@@ -24,7 +24,7 @@ from twsim.market.universe import (
 )
 from twsim.nouns import Instrument, Settle
 from twsim.nouns import SecType as Kind
-from twsim.seams import OptionParams
+from twsim.seams import ContractSearch, OptionParams
 from twsim.sessions import half_days, trades_on, trading_day_before
 
 # --- Which expiries and strikes are listed on a day
@@ -167,7 +167,7 @@ CLASS_BITS = _STRIKE_BITS + 1 + _DAY_BITS
 _STRIKE_MASK, _DAY_MASK = (1 << _STRIKE_BITS) - 1, (1 << _DAY_BITS) - 1
 _MULTIPLIER = 100
 _ROUND = {"SPX": 100.0, "NDX": 250.0, "RUT": 50.0}
-_RIGHTS = {"C": "C", "P": "P", "CALL": "C", "PUT": "P"}
+_RIGHTS = ("", "C", "P", "CALL", "PUT")
 
 
 def option_id(option_class: OptionClass, settles: date, right: str, strike: float) -> int:
@@ -344,75 +344,38 @@ class Listings:
     def _last_trade(option_class: OptionClass, settles: date) -> date:
         return trading_day_before(settles) if option_class.ladder is StrikeLadder.INDEX_AM else settles
 
-    def search(
-        self,
-        *,
-        symbol: str = "",
-        sec_type: str = "",
-        last_trade: str = "",
-        strike: float = 0.0,
-        right: str = "",
-        trading_class: str = "",
-        local_symbol: str = "",
-        include_expired: bool = False,
-    ) -> list[Instrument]:
+    def search(self, asked: ContractSearch) -> list[Instrument]:
         found: list[Instrument] = []
-        if not (last_trade or strike or right):
-            found += [
-                each
-                for each in UNDERLYINGS.values()
-                if symbol in ("", each.symbol)
-                and sec_type in ("", each.sec_type.value)
-                and trading_class in ("", each.trading_class)
-                and local_symbol in ("", each.local_symbol)
-            ]
-        if sec_type in ("", Kind.OPTION.value) and (symbol or trading_class or local_symbol):
-            found += self._options(symbol, last_trade, strike, right, trading_class, local_symbol, include_expired)
+        if not (asked.last_trade or asked.strike or asked.right):
+            found += [each for each in UNDERLYINGS.values() if asked.fits(each)]
+        if asked.sec_type in ("", Kind.OPTION.value) and (asked.symbol or asked.trading_class or asked.local_symbol):
+            found += self._options(asked)
         return sorted(found, key=lambda each: each.con_id)
 
-    def _options(
-        self,
-        symbol: str,
-        last_trade: str,
-        strike: float,
-        right: str,
-        trading_class: str,
-        local_symbol: str,
-        include_expired: bool,
-    ) -> list[Instrument]:
-        if right and right.upper() not in _RIGHTS:
+    def _options(self, asked: ContractSearch) -> list[Instrument]:
+        if asked.right.upper() not in _RIGHTS:
             return []
-        side = _RIGHTS[right.upper()] if right else ""
-        if local_symbol:
-            parsed = _parse_local(local_symbol)
-            one = self._exact(*parsed, include_expired=include_expired) if parsed else None
+        if asked.local_symbol:
+            parsed = _parse_local(asked.local_symbol)
+            one = self._exact(*parsed, include_expired=asked.include_expired) if parsed else None
             candidates = [one] if one else []
         else:
-            candidates = self._candidates(symbol, last_trade, strike, side, trading_class, include_expired)
-        return [
-            each
-            for each in candidates
-            if symbol in ("", each.symbol)
-            and trading_class in ("", each.trading_class)
-            and side in ("", each.right)
-            and strike in (0.0, each.strike)
-            and _written(each.last_trade_date).startswith(last_trade)
-        ]
+            candidates = self._candidates(asked)
+        terms = asked._replace(local_symbol="")
+        return [each for each in candidates if terms.fits(each)]
 
-    def _candidates(
-        self, symbol: str, last_trade: str, strike: float, side: str, trading_class: str, include_expired: bool
-    ) -> list[Instrument]:
+    def _candidates(self, asked: ContractSearch) -> list[Instrument]:
         found: list[Instrument] = []
         for option_class in OPTION_CLASSES.values():
-            if symbol not in ("", option_class.symbol) or trading_class not in ("", option_class.name):
+            if asked.symbol not in ("", option_class.symbol) or asked.trading_class not in ("", option_class.name):
                 continue
-            for settles in self._expiries(option_class, include_expired):
-                if not _written(self._last_trade(option_class, settles)).startswith(last_trade):
+            for settles in self._expiries(option_class, asked.include_expired):
+                if not _written(self._last_trade(option_class, settles)).startswith(asked.last_trade):
                     continue
-                if strike:
-                    sides = (side,) if side else ("C", "P")
+                if asked.strike:
                     exact = (
-                        self._exact(option_class, settles, s, strike, include_expired=include_expired) for s in sides
+                        self._exact(option_class, settles, side, asked.strike, include_expired=asked.include_expired)
+                        for side in asked.side or "CP"
                     )
                     found += [each for each in exact if each is not None]
                 else:

@@ -281,13 +281,7 @@ class SimMarket:
 
     # ------------------------------------------------------------ bars, settlement, calendar
 
-    def bars(
-        self, con_id: int, *, what: str, bar_seconds: int, first: datetime, last: datetime, regular_hours: bool
-    ) -> list[Bar]:
-        """Return bars that start in [first, last], none of the future; 86400 seconds means daily.
-
-        Only regular hours exist here, whatever `regular_hours` says.
-        """
+    def bars(self, con_id: int, *, what: str, bar_seconds: int, first: datetime, last: datetime) -> list[Bar]:
         found = self._catalogue.by_id(con_id)
         last = min(last, self._now)
         if found is None or first > last:

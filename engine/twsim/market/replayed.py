@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from twsim.market.listings import CLASS_BITS, option_id
 from twsim.market.universe import LAST_NUMBER, OPTION_CLASSES, UNDERLYINGS, last_step
 from twsim.nouns import Instrument, SecType, Settle, TickRule, dataclass
-from twsim.seams import Bar, OptionParams
+from twsim.seams import Bar, ContractSearch, OptionParams
 from twsim.sessions import trading_day_after
 
 FIRST_FREE_ID = (LAST_NUMBER + 1) << CLASS_BITS
@@ -92,31 +92,9 @@ class ReplayedListings:
     def underlying(self, symbol: str) -> Instrument | None:
         return self._underlyings.get(symbol)
 
-    def search(
-        self,
-        *,
-        symbol: str = "",
-        sec_type: str = "",
-        last_trade: str = "",
-        strike: float = 0.0,
-        right: str = "",
-        trading_class: str = "",
-        local_symbol: str = "",
-        include_expired: bool = False,
-    ) -> list[Instrument]:
-        side = right.upper()[:1]
-        symbols = [symbol] if symbol else list(self._of_symbol)
-        found = [
-            each
-            for name in symbols
-            for each in self._of_symbol.get(name, ())
-            if sec_type in ("", each.sec_type.value)
-            and trading_class in ("", each.trading_class)
-            and local_symbol in ("", each.local_symbol)
-            and side in ("", each.right)
-            and strike in (0.0, each.strike)
-            and (not last_trade or _ends(each).startswith(last_trade))
-        ]
+    def search(self, asked: ContractSearch) -> list[Instrument]:
+        symbols = [asked.symbol] if asked.symbol else list(self._of_symbol)
+        found = [each for name in symbols for each in self._of_symbol.get(name, ()) if asked.fits(each)]
         return sorted(found, key=lambda each: each.con_id)
 
     def option_params(self, underlying_id: int) -> list[OptionParams]:

@@ -357,9 +357,7 @@ class ReplayedMarket:
 
     # ------------------------------------------------------------ bars, settlement, calendar
 
-    def bars(
-        self, con_id: int, *, what: str, bar_seconds: int, first: datetime, last: datetime, regular_hours: bool
-    ) -> list[Bar]:
+    def bars(self, con_id: int, *, what: str, bar_seconds: int, first: datetime, last: datetime) -> list[Bar]:
         found = self._catalogue.by_id(con_id)
         last = min(last, self._now)
         if found is None or first > last:

@@ -18,6 +18,7 @@ from rulebot.model.contract import Option, Right
 from rulebot.model.errors import MisuseError, SpecError, StoreError
 from rulebot.model.facts import Account, Listing
 from twsim import ReplayedMarket
+from twsim.seams import ContractSearch
 
 AT = datetime(2026, 10, 21, 14, 30, 3, tzinfo=UTC)
 DAY, NEXT = date(2026, 10, 21), date(2026, 10, 22)
@@ -74,7 +75,7 @@ def test_a_chain_stands_still_as_a_market() -> None:
     market = ReplayedMarket(still_day([CHAIN]))
     for clock in (AT.replace(hour=13), AT.replace(hour=20)):
         market.advance(clock)
-        (put,) = market.catalogue.search(symbol="SPX", strike=5950.0, right="P", last_trade="20261021")
+        (put,) = market.catalogue.search(ContractSearch(symbol="SPX", strike=5950.0, right="P", last_trade="20261021"))
         ticks = market.ticks((put.con_id,))
         assert (ticks.bid[0], ticks.ask[0], ticks.delta[0], ticks.spot[0]) == (8.0, 8.2, -0.45, 5954.17)
     spx = market.catalogue.underlying("SPX")

@@ -27,6 +27,7 @@ from rulebot.model.money import TickRule
 from tests.tape_file import rewrite
 from twsim import ReplayedMarket
 from twsim.exchange.nbbo import tick_rule
+from twsim.seams import ContractSearch
 
 DAY = date(2026, 10, 21)
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
@@ -79,7 +80,7 @@ def market(day: Day, data_seconds: int = 5) -> ReplayedMarket:
 
 
 def bid(found: ReplayedMarket, right: str = "P") -> float:
-    con_id = found.catalogue.search(symbol="SPX", sec_type="OPT", strike=5900.0, right=right)[0].con_id
+    con_id = found.catalogue.search(ContractSearch(symbol="SPX", sec_type="OPT", strike=5900.0, right=right))[0].con_id
     return float(found.ticks((con_id,)).bid[0])
 
 
@@ -223,7 +224,7 @@ def test_options_have_the_price_steps_that_were_told(heard: Day, told: TickRule 
     heard.tell(-60, ListingReport(heard.at(-60), Listing("XYZ", "XYZ", (DAY,), {DAY: days[DAY][:1]}, told)))
     heard.tell(-50, ListingReport(heard.at(-50), Listing("XYZ", "XYZ", (DAY,), days)))
     heard.level(0, 86.0, Underlying("XYZ"))
-    found = market(heard).catalogue.search(symbol="XYZ", sec_type="OPT", strike=90.0, right="P")
+    found = market(heard).catalogue.search(ContractSearch(symbol="XYZ", sec_type="OPT", strike=90.0, right="P"))
     assert [str(tick_rule(each).tick(Decimal("2.00"))) for each in found] == [step]
 
 

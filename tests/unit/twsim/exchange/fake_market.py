@@ -10,7 +10,7 @@ import numpy as np
 from twsim.exchange.broker_state import ExchangeSettings
 from twsim.exchange.exchange import SimExchange
 from twsim.nouns import Instrument, SecType, Settle
-from twsim.seams import Bar, Catalogue, DayStats, OptionParams, Report, Ticket, TicketLeg, TickValues
+from twsim.seams import Bar, Catalogue, ContractSearch, DayStats, OptionParams, Report, Ticket, TicketLeg, TickValues
 from twsim.sessions import session_on
 
 NAN = float("nan")
@@ -99,28 +99,8 @@ class FakeCatalogue:
     def underlying(self, symbol: str) -> Instrument | None:
         return next((one for one in self.known.values() if one.symbol == symbol and not one.is_option), None)
 
-    def search(
-        self,
-        *,
-        symbol: str = "",
-        sec_type: str = "",
-        last_trade: str = "",
-        strike: float = 0.0,
-        right: str = "",
-        trading_class: str = "",
-        local_symbol: str = "",
-        include_expired: bool = False,
-    ) -> list[Instrument]:
-        return [
-            one
-            for one in self.known.values()
-            if one.symbol == symbol
-            and one.sec_type.value == sec_type
-            and f"{one.last_trade_date:%Y%m%d}" == last_trade
-            and one.strike == strike
-            and one.right == right
-            and one.trading_class == (trading_class or one.trading_class)
-        ]
+    def search(self, asked: ContractSearch) -> list[Instrument]:
+        return [one for one in self.known.values() if one.last_trade_date is not None and asked.fits(one)]
 
     def option_params(self, underlying_id: int) -> list[OptionParams]:
         return []
@@ -187,9 +167,7 @@ class FakeMarket:
     def halted(self, symbol: str) -> bool:
         return symbol in self.halts
 
-    def bars(
-        self, con_id: int, *, what: str, bar_seconds: int, first: datetime, last: datetime, regular_hours: bool
-    ) -> list[Bar]:
+    def bars(self, con_id: int, *, what: str, bar_seconds: int, first: datetime, last: datetime) -> list[Bar]:
         return []
 
     def settlement(self, con_id: int, day: date) -> float | None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from twsim.market.market import SimMarket
 from twsim.nouns import Instrument
+from twsim.seams import ContractSearch
 from twsim.sessions import session_on
 
 DAY = date(2026, 10, 21)
@@ -23,7 +24,7 @@ def market_at(clock: time, *, seed: int = 7, day: date = DAY) -> SimMarket:
 def chain(market: SimMarket, symbol: str, last_trade: str, trading_class: str = "") -> list[Instrument]:
     """Return an expiry, by right and strike."""
     found = market.catalogue.search(
-        symbol=symbol, sec_type="OPT", last_trade=last_trade, trading_class=trading_class or symbol
+        ContractSearch(symbol=symbol, sec_type="OPT", last_trade=last_trade, trading_class=trading_class or symbol)
     )
     return sorted(found, key=lambda each: (each.right, each.strike))
 

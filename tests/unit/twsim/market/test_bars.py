@@ -17,9 +17,7 @@ HALF_DAY = date(2026, 11, 27)
 
 
 def bars(market: SimMarket, con_id: int, size: int, session: Session, what: str = "TRADES") -> list[Bar]:
-    return market.bars(
-        con_id, what=what, bar_seconds=size, first=session.at(time(0)), last=session.close, regular_hours=True
-    )
+    return market.bars(con_id, what=what, bar_seconds=size, first=session.at(time(0)), last=session.close)
 
 
 def joined(found: list[Bar], size: int) -> list[tuple[float, float, float, float, int]]:
@@ -106,9 +104,7 @@ def test_the_last_bars_of_an_option_are_the_same_when_they_alone_are_asked_for()
         for size in (5, 60, 300, 1800):
             every = bars(market, option.con_id, size, session, what)
             for first in (session.at(time(14, 0, 1)), session.at(time(13, 59, 59)), session.at(time(12, 30))):
-                found = market.bars(
-                    option.con_id, what=what, bar_seconds=size, first=first, last=market.now, regular_hours=True
-                )
+                found = market.bars(option.con_id, what=what, bar_seconds=size, first=first, last=market.now)
                 assert found == [each for each in every if isinstance(each.at, datetime) and each.at >= first]
 
 

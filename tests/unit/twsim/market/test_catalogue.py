@@ -8,6 +8,7 @@ from twsim.market import listings as listing
 from twsim.market.market import SimMarket
 from twsim.market.universe import OPTION_CLASSES, UNDERLYINGS
 from twsim.nouns import Instrument, SecType, Settle
+from twsim.seams import ContractSearch
 from twsim.sessions import session_on, trades_on
 
 from .market_day import DAY
@@ -25,7 +26,7 @@ def market() -> SimMarket:
 
 
 def one(market: SimMarket, **keys: object) -> Instrument:
-    found = market.catalogue.search(**keys)  # type: ignore[arg-type]
+    found = market.catalogue.search(ContractSearch(**keys))  # type: ignore[arg-type]
     assert len(found) == 1, found
     return found[0]
 
@@ -42,7 +43,10 @@ def test_known_underlyings_have_their_ids(market: SimMarket) -> None:
 
 
 def test_options_on_a_class_of_shares_are_of_its_letters(market: SimMarket) -> None:
-    found = {name: market.catalogue.search(trading_class=name, last_trade="20261120") for name in ("WMT", "BRKB")}
+    found = {
+        name: market.catalogue.search(ContractSearch(trading_class=name, last_trade="20261120"))
+        for name in ("WMT", "BRKB")
+    }
     below, above = found["WMT"][-1], next(each for each in found["BRKB"] if (each.strike, each.right) == (500.0, "C"))
     assert above.local_symbol == "BRKB  261120C00500000"
     assert above.symbol == "BRK.B"
@@ -65,7 +69,7 @@ def test_ids_are_unique_and_lead_back(market: SimMarket) -> None:
     assert len(seen) == len(UNDERLYINGS)
     assert min(each.number for each in OPTION_CLASSES.values()) << 26 > max(seen)
     for symbol in ("SPX", "SPY", "AAPL", "NFLX"):
-        options = market.catalogue.search(symbol=symbol, sec_type="OPT", last_trade="202611")
+        options = market.catalogue.search(ContractSearch(symbol=symbol, sec_type="OPT", last_trade="202611"))
         ids = [each.con_id for each in options]
         assert ids == sorted(set(ids))
         assert max(ids) < 2**31
@@ -83,7 +87,7 @@ def test_am_and_pm_classes_of_a_third_friday(market: SimMarket) -> None:
     pm = one(market, symbol="SPX", trading_class="SPXW", last_trade="20261120", strike=6000.0, right="C")
     assert pm.local_symbol == "SPXW  261120C06000000"
     assert (pm.last_trade_date, pm.settle_date, pm.settle) == (date(2026, 11, 20), date(2026, 11, 20), Settle.PM)
-    both = market.catalogue.search(symbol="SPX", last_trade="20261119", strike=6000.0, right="C")
+    both = market.catalogue.search(ContractSearch(symbol="SPX", last_trade="20261119", strike=6000.0, right="C"))
     assert sorted(each.trading_class for each in both) == ["SPX", "SPXW"]
 
 
@@ -105,20 +109,20 @@ def test_option_params_list_what_search_finds(market: SimMarket) -> None:
 
 
 def test_search_by_month_class_and_side(market: SimMarket) -> None:
-    found = market.catalogue.search(symbol="SPY", last_trade="202611", strike=600.0, right="PUT")
+    found = market.catalogue.search(ContractSearch(symbol="SPY", last_trade="202611", strike=600.0, right="PUT"))
     assert found
     assert all(each.right == "P" and each.strike == 600.0 for each in found)
     assert {f"{each.last_trade_date:%Y%m}" for each in found} == {"202611"}
-    assert market.catalogue.search(symbol="SPY", right="X") == []
-    assert market.catalogue.search(local_symbol="SPXW  261021X06000000") == []
-    assert [each.sec_type for each in market.catalogue.search(symbol="VIX")] == [SecType.INDEX]
+    assert market.catalogue.search(ContractSearch(symbol="SPY", right="X")) == []
+    assert market.catalogue.search(ContractSearch(local_symbol="SPXW  261021X06000000")) == []
+    assert [each.sec_type for each in market.catalogue.search(ContractSearch(symbol="VIX"))] == [SecType.INDEX]
 
 
 @pytest.mark.parametrize("day", [date(2010, 3, 10), date(2014, 12, 31), date(2028, 12, 20)])
 def test_ids_tell_apart_all_that_a_day_of_any_year_lists(day: date) -> None:
     catalogue = SimMarket(seed=7, date=day).catalogue
     for symbol in ("SPX", "SPY", "NVDA"):
-        options = list(catalogue.search(symbol=symbol, sec_type="OPT", right="P"))
+        options = list(catalogue.search(ContractSearch(symbol=symbol, sec_type="OPT", right="P")))
         assert [catalogue.by_id(each.con_id) for each in options] == options
         assert len({each.con_id for each in options}) == len(options) > 500
 
@@ -129,8 +133,10 @@ def test_expired_options_leave_the_lists_and_stay_known() -> None:
     session = session_on(date(2026, 10, 22))
     assert session is not None
     market.advance(session.at(time(9, 45)))
-    assert market.catalogue.search(symbol="SPX", last_trade="20261021") == []
-    assert market.catalogue.search(symbol="SPX", last_trade="20261021", strike=6000.0, right="P", include_expired=True)
+    assert market.catalogue.search(ContractSearch(symbol="SPX", last_trade="20261021")) == []
+    assert market.catalogue.search(
+        ContractSearch(symbol="SPX", last_trade="20261021", strike=6000.0, right="P", include_expired=True)
+    )
     assert market.catalogue.by_id(put.con_id) == put
     assert str(market.ticks((put.con_id,)).bid[0]) == "nan"
     assert date(2026, 11, 25) in market.catalogue.option_params(416904)[1].expiries
@@ -138,10 +144,15 @@ def test_expired_options_leave_the_lists_and_stay_known() -> None:
 
 def test_a_listed_strike_stays_listed() -> None:
     market = SimMarket(seed=7, date=DAY)
-    far = list(market.catalogue.search(symbol="SPX", sec_type="OPT", trading_class="SPXW", last_trade="20270129"))
+    far = list(
+        market.catalogue.search(
+            ContractSearch(symbol="SPX", sec_type="OPT", trading_class="SPXW", last_trade="20270129")
+        )
+    )
     market.advance(datetime.fromisoformat("2026-12-28T15:00:00+00:00"))
     assert all(market.catalogue.by_id(each.con_id) == each for each in far)
     listed = {
-        each.con_id for each in market.catalogue.search(symbol="SPX", trading_class="SPXW", last_trade="20270129")
+        each.con_id
+        for each in market.catalogue.search(ContractSearch(symbol="SPX", trading_class="SPXW", last_trade="20270129"))
     }
     assert {each.con_id for each in far} <= listed

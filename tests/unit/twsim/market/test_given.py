@@ -10,7 +10,7 @@ import pytest
 from twsim.market.replayed import FIRST_FREE_ID, Opening, ReplayedColumn, ReplayedDay, given_option, given_underlying
 from twsim.market.replayed_market import ReplayedMarket
 from twsim.nouns import Instrument
-from twsim.seams import Bar, OptionParams
+from twsim.seams import Bar, ContractSearch, OptionParams
 from twsim.sessions import session_from
 
 DAY = date(2026, 10, 21)
@@ -148,7 +148,7 @@ def test_halts_last_until_the_next_word() -> None:
 
 def bars(market: ReplayedMarket, con_id: int, what: str = "TRADES", seconds: int = 60) -> list[Bar]:
     first = SESSION.open - timedelta(days=400)
-    return market.bars(con_id, what=what, bar_seconds=seconds, first=first, last=SESSION.close, regular_hours=True)
+    return market.bars(con_id, what=what, bar_seconds=seconds, first=first, last=SESSION.close)
 
 
 def test_minute_bars_are_made_of_what_was_quoted() -> None:
@@ -175,9 +175,7 @@ def test_the_last_bars_are_the_same_when_they_alone_are_asked_for() -> None:
     market.advance(at(590))
     whole = bars(market, SPX.con_id)
     for first, count in ((at(480), 2), (at(481), 1), (at(60), 9), (at(580), 0)):
-        found = market.bars(
-            SPX.con_id, what="TRADES", bar_seconds=60, first=first, last=SESSION.close, regular_hours=True
-        )
+        found = market.bars(SPX.con_id, what="TRADES", bar_seconds=60, first=first, last=SESSION.close)
         assert found == whole[len(whole) - count :]
     assert sum(each.volume for each in whole) == 5880
 
@@ -281,11 +279,11 @@ def test_contracts_have_the_simulated_exchanges_numbers_where_it_has_one() -> No
 
 def test_the_catalogue_is_searched_by_each_field() -> None:
     found = ReplayedMarket(day(level(0, 6000.0))).catalogue
-    assert found.search(symbol="SPX", sec_type="OPT", strike=6000.0, right="PUT") == [PUT]
-    assert found.search(symbol="SPX", last_trade="202610", right="C") == [CALL, FAR]
-    assert found.search(symbol="SPX", last_trade="20261022") == []
-    assert found.search(symbol="SPX", sec_type="IND") == [SPX]
-    assert found.search(local_symbol=PUT.local_symbol) == [PUT]
+    assert found.search(ContractSearch(symbol="SPX", sec_type="OPT", strike=6000.0, right="PUT")) == [PUT]
+    assert found.search(ContractSearch(symbol="SPX", last_trade="202610", right="C")) == [CALL, FAR]
+    assert found.search(ContractSearch(symbol="SPX", last_trade="20261022")) == []
+    assert found.search(ContractSearch(symbol="SPX", sec_type="IND")) == [SPX]
+    assert found.search(ContractSearch(local_symbol=PUT.local_symbol)) == [PUT]
     assert [each.trading_class for each in found.option_params(SPX.con_id)] == ["SPXW"]
     assert found.option_params(SPY.con_id) == []
     assert set(found.symbols()) == {"SPX", "SPY", "XYZ"}

@@ -13,6 +13,7 @@ from twsim.market.replayed import FIRST_FREE_ID, given_option
 from twsim.market.scenario import Move, Scenario, ScenarioSpan
 from twsim.market.universe import ASSETS, OPTION_CLASSES, UNDERLYINGS, class_of_step, last_step
 from twsim.nouns import SecType, Settle
+from twsim.seams import ContractSearch
 from twsim.sessions import session_on
 
 from .market_day import DAY, chain, market_at, spot_of
@@ -75,7 +76,9 @@ def test_ids_of_two_classes_that_share_a_number_are_apart_and_lead_back(market: 
     seen: dict[int, str] = {}
     for name in BESIDE_SPX:
         symbol = OPTION_CLASSES[name].symbol
-        options = market.catalogue.search(symbol=symbol, trading_class=name, sec_type="OPT", last_trade="202611")
+        options = market.catalogue.search(
+            ContractSearch(symbol=symbol, trading_class=name, sec_type="OPT", last_trade="202611")
+        )
         assert options
         assert all(market.catalogue.by_id(each.con_id) == each for each in options)
         assert not seen.keys() & {each.con_id for each in options}
@@ -88,7 +91,7 @@ def test_an_option_id_beside_spx_is_a_constant_of_the_contract(market: SimMarket
     """These numbers are promises, as those of SPX are."""
     strikes = {"XSP": 600, "RUTW": 2300, "RUT": 2300, "NDX": 21000, "NDXP": 21000}
     found = {
-        name: market.catalogue.search(local_symbol=f"{name:<6}261120P{strike:05d}000")[0].con_id
+        name: market.catalogue.search(ContractSearch(local_symbol=f"{name:<6}261120P{strike:05d}000"))[0].con_id
         for name, strike in strikes.items()
     }
     assert found == {
@@ -148,7 +151,7 @@ def test_monthlies_of_ndx_and_rut_settle_at_the_open_and_all_of_xsp_at_the_close
     found = {}
     for name in BESIDE_SPX:
         symbol = OPTION_CLASSES[name].symbol
-        listed = market.catalogue.search(symbol=symbol, trading_class=name, sec_type="OPT")
+        listed = market.catalogue.search(ContractSearch(symbol=symbol, trading_class=name, sec_type="OPT"))
         found[name] = {(each.last_trade_date, each.settle) for each in listed if each.settle_date == third}
     assert found == {
         **{name: {(before, Settle.AM)} for name in ("NDX", "RUT")},
@@ -158,8 +161,8 @@ def test_monthlies_of_ndx_and_rut_settle_at_the_open_and_all_of_xsp_at_the_close
 
 def test_levels_at_which_monthlies_of_rut_settle() -> None:
     market = SimMarket(seed=7, date=date(2026, 11, 19))
-    (monthly,) = market.catalogue.search(local_symbol="RUT   261120P02300000")
-    (weekly,) = market.catalogue.search(local_symbol="RUTW  261120P02300000")
+    (monthly,) = market.catalogue.search(ContractSearch(local_symbol="RUT   261120P02300000"))
+    (weekly,) = market.catalogue.search(ContractSearch(local_symbol="RUTW  261120P02300000"))
     friday = session_on(date(2026, 11, 20))
     assert friday is not None
     assert market.settlement(monthly.con_id, friday.date) is None

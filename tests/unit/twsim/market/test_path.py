@@ -10,7 +10,7 @@ from twsim.market.market import SimMarket
 from twsim.market.path import SessionLevels
 from twsim.market.session import MarketSession
 from twsim.market.surface import Expiry, expiry_of
-from twsim.seams import Bar
+from twsim.seams import Bar, ContractSearch
 from twsim.sessions import session_after, session_from, session_on
 
 from .market_day import DAY, chain, market_at, spot_of
@@ -135,7 +135,7 @@ def test_open_interest_is_made_once_a_session(monkeypatch: pytest.MonkeyPatch) -
 
 def test_totals_are_the_sums_over_the_options() -> None:
     market = market_at(time(12))
-    options = market.catalogue.search(symbol="WMT", sec_type="OPT")
+    options = market.catalogue.search(ContractSearch(symbol="WMT", sec_type="OPT"))
     totals = market.option_totals(13824)
     assert totals.call_open_interest == sum(market.open_interest(each.con_id) for each in options if each.right == "C")
     assert totals.put_open_interest == sum(market.open_interest(each.con_id) for each in options if each.right == "P")
@@ -203,7 +203,7 @@ def test_am_settlement_is_the_opening_print() -> None:
 
 def daily(market: SimMarket, con_id: int, what: str = "TRADES", days: int = 365) -> list[tuple[object, ...]]:
     first = market.now - timedelta(days=days)
-    return market.bars(con_id, what=what, bar_seconds=86400, first=first, last=market.now, regular_hours=True)  # type: ignore[return-value]
+    return market.bars(con_id, what=what, bar_seconds=86400, first=first, last=market.now)  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize("con_id", [416904, 13455763, 756733, 265598])
@@ -234,7 +234,7 @@ def test_bars_of_today_are_what_was_shown() -> None:
         shown.append((round((quotes.bid[0] + quotes.ask[0]) / 2.0, 4), quotes.last[1]))
         market.advance(market.now + timedelta(minutes=1))
     first = market._tape.session.open
-    asked = {"bar_seconds": 60, "first": first, "last": market.now - timedelta(seconds=1), "regular_hours": True}
+    asked = {"bar_seconds": 60, "first": first, "last": market.now - timedelta(seconds=1)}
     middles = market.bars(option, what="MIDPOINT", **asked)
     trades = market.bars(416904, what="TRADES", **asked)
     assert [(mid.open, trade.open) for mid, trade in zip(middles, trades, strict=True)] == shown
@@ -253,7 +253,6 @@ def test_bars_of_a_share_are_its_quotes() -> None:
         "bar_seconds": 60,
         "first": market._tape.session.open,
         "last": market.now - timedelta(seconds=1),
-        "regular_hours": True,
     }
     bids, asks = (market.bars(756733, what=what, **asked) for what in ("BID", "ASK"))
     assert [(bid.open, ask.open) for bid, ask in zip(bids, asks, strict=True)] == shown
@@ -262,22 +261,16 @@ def test_bars_of_a_share_are_its_quotes() -> None:
 def test_bars_hold_nothing_of_the_future() -> None:
     market = market_at(time(11, 2, 30))
     until = market.now + timedelta(days=2)
-    bars = market.bars(
-        416904, what="TRADES", bar_seconds=300, first=market.now - timedelta(hours=3), last=until, regular_hours=True
-    )
+    bars = market.bars(416904, what="TRADES", bar_seconds=300, first=market.now - timedelta(hours=3), last=until)
     assert bars[-1].at == market._tape.session.at(time(11))
     assert bars[-1].close == spot_of(market)
-    hours = market.bars(
-        756733, what="TRADES", bar_seconds=3600, first=market.now - timedelta(hours=3), last=until, regular_hours=True
-    )
+    hours = market.bars(756733, what="TRADES", bar_seconds=3600, first=market.now - timedelta(hours=3), last=until)
     assert [each.at.astimezone(market.now.tzinfo).strftime("%H:%M") for each in hours] == ["13:30", "14:00", "15:00"]  # type: ignore[union-attr]
 
 
 def test_past_days_have_minutes_that_fit_their_daily_bar() -> None:
     market = market_at(time(9, 31))
-    bars = market.bars(
-        416904, what="TRADES", bar_seconds=60, first=market.now - timedelta(days=2), last=market.now, regular_hours=True
-    )
+    bars = market.bars(416904, what="TRADES", bar_seconds=60, first=market.now - timedelta(days=2), last=market.now)
     day = daily(market, 416904)[-2]
     minutes = [each for each in bars if each.at.date() == day.at]  # type: ignore[union-attr]
     assert len(minutes) == 390
@@ -302,7 +295,7 @@ def test_a_day_of_the_run_stays_as_it_was_once_it_has_closed() -> None:
     session = session_from(DAY)
 
     def told() -> list[list[Bar]]:
-        reach = {"first": session.open, "last": session.close, "regular_hours": True}
+        reach = {"first": session.open, "last": session.close}
         kinds = [(each, size) for each in (416904, 756733, 13455763) for size in (60, 86400)]
         return [market.bars(each, what="TRADES", bar_seconds=size, **reach) for each, size in kinds]
 
@@ -317,9 +310,9 @@ def test_a_day_of_the_run_stays_as_it_was_once_it_has_closed() -> None:
 
 def test_bars_of_an_option_end_with_what_is_quoted_now() -> None:
     market = market_at(time(10, 0, 7))
-    put = market.catalogue.search(symbol="SPX", last_trade="20261021", strike=5950.0, right="P")[0]
+    put = market.catalogue.search(ContractSearch(symbol="SPX", last_trade="20261021", strike=5950.0, right="P"))[0]
     ticks = market.ticks((put.con_id,))
-    reach = {"first": market._tape.session.open, "last": market._tape.session.close, "regular_hours": True}
+    reach = {"first": market._tape.session.open, "last": market._tape.session.close}
     shown = {
         "MIDPOINT": (ticks.bid[0] + ticks.ask[0]) / 2,
         "BID": ticks.bid[0],

@@ -12,6 +12,7 @@ from twsim.market.load import load_market_file, read_bars, read_scenario, shippe
 from twsim.market.market import SimMarket
 from twsim.market.scenario import Scenario, ScenarioError
 from twsim.market.universe import UNDERLYING_BY_ID
+from twsim.seams import ContractSearch
 from twsim.sessions import session_after, session_before, session_from
 
 from .market_day import DAY
@@ -29,7 +30,9 @@ def advance(market: SimMarket, *clock: int) -> SimMarket:
 
 
 def option(market: SimMarket, symbol: str, strike: float, right: str) -> int:
-    return market.catalogue.search(symbol=symbol, last_trade="20261021", strike=strike, right=right)[0].con_id
+    return market.catalogue.search(ContractSearch(symbol=symbol, last_trade="20261021", strike=strike, right=right))[
+        0
+    ].con_id
 
 
 def test_every_shipped_scenario_loads_and_says_what_it_is() -> None:
@@ -123,7 +126,7 @@ def test_a_file_of_bars_is_followed(tmp_path: Path) -> None:
     path.write_text(BARS, encoding="utf-8")
     market = SimMarket(seed=1, date=DAY, scenario=load_market_file(path))
     advance(market, 9, 33)
-    asked = {"bar_seconds": 60, "first": market._tape.session.open, "last": market.now, "regular_hours": True}
+    asked = {"bar_seconds": 60, "first": market._tape.session.open, "last": market.now}
     first, second, third, _ = market.bars(SPX, what="TRADES", **asked)
     assert first[1:5] == (6000.0, 6004.0, 5998.0, 6003.0)
     assert second[1:5] == (6003.0, 6003.0, 5990.0, 5991.0)
@@ -137,7 +140,7 @@ def test_the_level_stands_where_bars_are_missing() -> None:
     halted = "time,open,high,low,close\n09:30,6000,6001,5999,6000.5\n09:45,5800,5810,5790,5805\n"
     market = SimMarket(seed=1, date=DAY, scenario=read_bars(halted, "x.csv"))
     advance(market, 9, 46)
-    asked = {"bar_seconds": 60, "first": market._tape.session.open, "last": market.now, "regular_hours": True}
+    asked = {"bar_seconds": 60, "first": market._tape.session.open, "last": market.now}
     first, *between, last, _ = market.bars(SPX, what="TRADES", **asked)
     assert first[1:5] == (6000.0, 6001.0, 5999.0, 6000.5)
     assert [each[1:5] for each in between] == [(6000.5,) * 4] * 14
@@ -155,7 +158,7 @@ def test_the_level_stands_where_bars_are_missing() -> None:
 def test_the_days_before_end_at_the_close_that_a_market_file_says(scenario: Scenario) -> None:
     """The last day of SPY closed at a tenth of SPX, and what the file says stood a night's jump beside it."""
     market = SimMarket(seed=7, date=DAY, scenario=scenario)
-    asked = {"bar_seconds": 86400, "first": market.now - timedelta(days=90), "last": market.now, "regular_hours": True}
+    asked = {"bar_seconds": 86400, "first": market.now - timedelta(days=90), "last": market.now}
     for con_id, under in UNDERLYING_BY_ID.items():
         days = market.bars(con_id, what="TRADES", **asked)
         assert days[-1].close == market.stats(con_id).previous_close, under.symbol
