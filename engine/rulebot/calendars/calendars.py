@@ -89,9 +89,9 @@ def load_calendar(data: Path | None = None) -> EventCalendar:
     return _laid_out((*shipped_dates(), *imported_dates(data_folder() if data is None else data)))
 
 
-def load_ends(data: Path | None = None) -> EventCalendar:
+def load_ends() -> EventCalendar:
     """Return which events are known here and how long, without their days. Raises: SpecError, StoreError."""
-    return calendar_ends((*shipped_dates(), *imported_dates(data_folder() if data is None else data)))
+    return calendar_ends((*shipped_dates(), *imported_dates(data_folder())))
 
 
 @lru_cache(maxsize=2)

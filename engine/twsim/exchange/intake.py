@@ -367,7 +367,7 @@ def answer_what_if(desk: BrokerState, ticket: Ticket) -> list[Report]:
     """Answer a margin question: an answer, or the error the order would get."""
     key = ticket.client_id, ticket.order_id
     desk.book.asked.add(key)
-    order = _order_of(desk, ticket, 0)
+    order = _order_of(desk, ticket)
     if isinstance(order, Problem):
         return [desk.error(key, *order)]
     if (problem := ticket_problem(desk, order)) is not None:
@@ -375,14 +375,14 @@ def answer_what_if(desk: BrokerState, ticket: Ticket) -> list[Report]:
     return [WhatIfAnswer(ticket, margin_answer(desk, order))]
 
 
-def _order_of(desk: BrokerState, ticket: Ticket, perm_id: int) -> WorkingOrder | Problem:
+def _order_of(desk: BrokerState, ticket: Ticket) -> WorkingOrder | Problem:
     legs = resolve_legs(desk, ticket)
     if isinstance(legs, Problem):
         return legs
     instruments = [leg.instrument for leg in legs]
     ticks = combo_tick_rule(instruments) if ticket.sec_type == "BAG" else tick_rule(instruments[0])
     expires = _expires(desk, ticket, legs)
-    return WorkingOrder(ticket, perm_id, legs, ticks, since=desk.now, expires=expires)
+    return WorkingOrder(ticket, 0, legs, ticks, since=desk.now, expires=expires)
 
 
 def _expires(desk: BrokerState, ticket: Ticket, legs: tuple[Leg, ...]) -> datetime | None:
@@ -411,7 +411,7 @@ def _close_after(at: datetime) -> datetime:
 
 def _take_new(desk: BrokerState, ticket: Ticket) -> list[Report]:
     key = ticket.client_id, ticket.order_id
-    order = _order_of(desk, ticket, 0)
+    order = _order_of(desk, ticket)
     if isinstance(order, Problem):
         return [desk.error(key, *order)]
     problem = ticket_problem(desk, order) or _join_parent(desk, order)

@@ -121,14 +121,14 @@ def quote_bars(where: str, content: bytes, most: float) -> Bars:
     return Bars(where, begins, values, tuple(findings))
 
 
-def trade_bars(where: str, content: bytes, scale: float = SCALE) -> Bars:
+def trade_bars(where: str, content: bytes) -> Bars:
     """Return close and volume of each bar. Raises: StoreError where a volume is below 0."""
     rows, begins, table, findings = _numbers(where, content, _TRADE_FIELDS)
     values = table[:, [_CLOSE, _VOLUME]] if len(table) else np.zeros((0, 2))
     if (below := np.flatnonzero(values[:, 1] < 0)).size:
         text = f"volume is a count of contracts, is {values[below[0], 1]:g}"
         raise refusal(refused(where, int(rows[below[0]]), text))
-    values[:, 0] /= scale
+    values[:, 0] /= SCALE
     return Bars(where, begins, values, tuple(findings))
 
 

@@ -23,13 +23,13 @@ _DAYS = (16, 38)
 Strikes = dict[float, dict[Right, tuple[float, float]]]
 
 
-def vix_of(day: HistoryDay, rate: float | Callable[[float], float], place: int = -1) -> float | None:
-    """Return the index at an instant, in points; None when no two expiries are around 30 days.
+def vix_of(day: HistoryDay, rate: float | Callable[[float], float]) -> float | None:
+    """Return the index at the last instant, in points; None when no two expiries are around 30 days.
 
     rate: the risk-free rate, an annual fraction, or a function of years.
     """
-    now = float(day.times[place])
-    chains = _chains(day, place)
+    now = float(day.times[-1])
+    chains = _chains(day)
     found: list[tuple[float, float]] = []
     for (trading_class, expiry), strikes in chains.items():
         minutes = (_settles(day, trading_class, expiry) - now) / 60.0
@@ -52,11 +52,11 @@ def _between(found: list[tuple[float, float]]) -> float | None:
     return 100.0 * sqrt(total / _TARGET)
 
 
-def _chains(day: HistoryDay, place: int) -> dict[tuple[str, date], Strikes]:
-    """Return the quotes at an instant of the expiries that may count, by class and expiry."""
+def _chains(day: HistoryDay) -> dict[tuple[str, date], Strikes]:
+    """Return the quotes at the last instant of the expiries that may count, by class and expiry."""
     found: dict[tuple[str, date], Strikes] = {}
     nearest, farthest = (day.date + timedelta(days=days) for days in _DAYS)
-    rows = zip(day.options, day.bid[place].tolist(), day.ask[place].tolist(), strict=True)
+    rows = zip(day.options, day.bid[-1].tolist(), day.ask[-1].tolist(), strict=True)
     for option, bid, ask in rows:
         if nearest <= option.expiry <= farthest and ask == ask:
             of = found.setdefault((option.trading_class, option.expiry), {})

@@ -206,9 +206,9 @@ class IbConnection:
     broker: IbBroker
 
 
-def ib_world(settings: IbSettings, clock: Clock | None = None, board: Board | None = None) -> IbConnection:
+def ib_world(settings: IbSettings, clock: Clock | None = None) -> IbConnection:
     """Put the ports together; nothing is connected until `link.connect`. `clock` stamps events outside lockstep."""
     book = ContractBook()
-    feed = IbFeed(settings, book, Board() if board is None else board)
+    feed = IbFeed(settings, book, Board())
     link = IbLink(settings, WallClock() if clock is None else clock, feed, book)
     return IbConnection(link, feed, IbBroker(link, book))
