@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.fidelity.figure import Figure
+from rulebot.adapters.history.end_of_day import vix_of
 from rulebot.adapters.history.parity import forwards
 from rulebot.adapters.history.session import Columns, HistoryDay, Severity
-from rulebot.adapters.history.vix import vix_of
 from rulebot.adapters.sources import open_source
 from rulebot.model.black_columns import black, normal
 from rulebot.model.contract import Right

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.fidelity.figure import Figure
+from rulebot.adapters.history.end_of_day import vix_of
 from rulebot.adapters.history.modelled.source import ModelSource
 from rulebot.adapters.history.table import read_parquet
-from rulebot.adapters.history.vix import vix_of
 from rulebot.adapters.sources import open_source
 from rulebot.model.contract import Right
 from rulebot.model.session import at_exchange_time

@@ -11,7 +11,8 @@ from free_port import free_port
 from ib_fake_tws import FakeTws, Fields, fake_tws, greeting_at, open_order
 from ib_session import connected, gateway, leg, order, run
 
-from rulebot.adapters.ib import timekeeping, transport
+from rulebot.adapters.ib import time_zones as timekeeping
+from rulebot.adapters.ib import transport
 from rulebot.adapters.ib.broker import IbConnection, ib_world
 from rulebot.adapters.ib.handshake import Greeting, read_greeting
 from rulebot.adapters.ib.settings import IbSettings

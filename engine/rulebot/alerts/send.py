@@ -29,7 +29,7 @@ from rulebot.model.money import dollars
 from rulebot.model.session import exchange_date
 from rulebot.operator_requests.requests import post as post_request
 from rulebot.process.settings import redacted
-from rulebot.recovery.operator_state import trading_of
+from rulebot.recovery.resume import trading_of
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 

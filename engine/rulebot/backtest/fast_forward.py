@@ -136,7 +136,7 @@ class HeldPosition:
         return may
 
     def _may_fill(self, order: Order) -> Mask:
-        """Return at which instants an order that rests may fill by any model of fills (see `fills.py`).
+        """Return at which instants an order that rests may fill by any model of fills (see `fill_model.py`).
 
         No model gives more than the mid; with a limit it may be rounded to the next step of its price.
         """

@@ -132,7 +132,7 @@ class LookAheadCheck:
 
 
 class ScrambledDay:
-    """A source whose data after an instant makes no sense (see `adapters/history/day.py`, Source)."""
+    """A source whose data after an instant makes no sense (see `adapters/history/session.py`, Source)."""
 
     def __init__(self, source: Source, until: datetime, seed: int) -> None:
         self._source, self._until, self._seed = source, until, seed

@@ -58,7 +58,7 @@ from rulebot.model.session import Session, exchange_date, session_from, trades_n
 from rulebot.model.values import dataclass
 from rulebot.record.books import base_of
 from rulebot.record.record import Kind, Record
-from rulebot.recovery.operator_state import standing_of
+from rulebot.recovery.resume import standing_of
 from rulebot.store.emergency_journal import places
 from rulebot.store.place import PRIVATE_FILE, Place
 from twsim import Status

@@ -23,7 +23,7 @@ from rulebot.narrate.snapshot_of_store import RESTING, StoredRun, growing_in, or
 from rulebot.narrate.trades import TargetResult, bare_text, error_text, kept_lines, provisional_text, read_kept
 from rulebot.process.connection_state import connected
 from rulebot.record.record import Record
-from rulebot.recovery.operator_state import TO_BE_CLOSED, kept_out, named_in, reason_of, standing_of, trading_of
+from rulebot.recovery.resume import TO_BE_CLOSED, kept_out, named_in, reason_of, standing_of, trading_of
 from rulebot.store.place import Place, shown_path
 from rulebot.store.queries import StoreReader
 from rulebot.store.registry import shown_store

@@ -57,7 +57,7 @@ from rulebot.process.connection_state import first_batch
 from rulebot.process.settings import Settings, folder_of
 from rulebot.promotion.promotion import refuse_live_store
 from rulebot.record.record import Kind
-from rulebot.recovery.operator_state import standing_of
+from rulebot.recovery.resume import standing_of
 from rulebot.replay.recordings import tapes_of
 from rulebot.spec.files import find_files
 from rulebot.store.place import Place, Server, hook_secret, is_open_to_others

@@ -12,7 +12,7 @@ from rulebot.adapters.cboe import DelayedDataError, place
 from rulebot.adapters.clock import Clock
 from rulebot.adapters.ib.contracts import subscription, subscriptions_of_all
 from rulebot.adapters.ib.handshake import Greeting, check_seams, read_greeting
-from rulebot.adapters.ib.timekeeping import APART
+from rulebot.adapters.ib.time_zones import APART
 from rulebot.calendars.calendars import load_calendar
 from rulebot.core.program import CompiledBot
 from rulebot.decide.entry_window import shut

@@ -79,7 +79,7 @@ class Observer:
 class World:
     """A connected-to-be world, the gateway inside it when there is one, and what stands in for its ports if any does.
 
-    relayed: link and feed of an engine that has a shadow (`observe/relay.py`).
+    relayed: link and feed of an engine that has a shadow (`shadow_connection.py`).
     The engine's three ports are `link`, `feed` and `broker`; `ib` is for who looks at the connection.
     """
 

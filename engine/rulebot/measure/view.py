@@ -76,8 +76,8 @@ class Held(NamedTuple):
     Units: `entry_price` is net, per share of one structure, + received (credit), - paid (debit), average of the fills
     without commissions; `quantity` structures still open; `realized` dollars of what was closed; `commissions` dollars
     paid so far; times in epoch seconds; `max_risk` per share of one structure, the most it can lose. `best`: the best
-    profit so far by what is measured (`core/trailing.py`), as a part of the entry price, or in dollars. `legs`: every
-    leg by name. `is_whole`: all of them are open, in the counts of their ratios. `opened_on`: the session of the entry.
+    profit so far by what is measured (`core/rules/trailing.py`), as a part of the entry price, or in dollars. `legs`:
+    every leg by name. `is_whole`: all of them are open, in the counts of their ratios. `opened_on`: its session.
     `spot`: of the first underlying when the entry was first sent, None where nobody knows it.
     """
 

@@ -349,7 +349,7 @@ class ReloadWaits:
 class EndingCorrected:
     """A person says that contracts which are booked as ended with their option were traded before that.
 
-    leg: of the position. fill: as the account's statement has it, under an id of ours (`model/unseen.py`); its `ref` is
+    leg: of the position. fill: as the account's statement has it, under an id of ours (`model/order.py`); its `ref` is
     that of our order, "" where others have dealt. price, how: of the settlement whose place it takes. left_at: when the
     last was traded that has closed something of the position, with this.
     """
@@ -367,7 +367,7 @@ class EndingCorrected:
 class GonePriced:
     """A person says at what price, a share, others have closed what the account has no more of a leg that is on hold.
 
-    exec_id: an id of ours (`model/unseen.py`).
+    exec_id: an id of ours (`model/order.py`).
     """
 
     at: datetime

@@ -18,14 +18,14 @@ What the bound rests on:
 2. A combo is bought back for no more than its exercise value can ever be. Limit orders of rulebot never go further
    (`order/price.py`, surely_lost_below), and exchanges do not trade vertical spreads, butterflies and boxes beyond
    their width at market (SR-CBOE-2015-107, 80 FR 77038). Beside a wing that nobody bids for a market order is sent as
-   a limit order at that price (`core/close_plan.py`, is_beyond).
+   a limit order at that price (`core/queries/close_plan.py`, is_beyond).
 3. A long option that outlives a short one, or that covers shares, brings its exercise value at least (`payoff.py`),
    less `shortfall`: the interest that a European option lacks, and the bid-ask spread, since no exchange holds such
    structures to their exercise value. What a market asks beyond that is not in the bound.
 
 4. Legs that are entered one by one all fill. Where a later one does not, those before it are closed again:
-   `core/legged_entry.py` holds their bid-ask spread and commissions against `max_loss_per_trade`. What the market moves
-   meanwhile is counted nowhere.
+   `core/queries/legged_entry.py` holds their bid-ask spread and commissions against `max_loss_per_trade`. What the
+   market moves meanwhile is counted nowhere.
 
 Part of a count does not split a group: closing half of the structures leaves whole structures.
 

@@ -1,7 +1,7 @@
 """Positions that are open while the gateway stays away: a person is told, in the session alone.
 
 Outside of it no exit acts, and gateways restart every night and wait for a login over every weekend. Where that lasts
-into a session it is told then; a service says half an hour before the open what is wrong, too (`before_open.py`).
+into a session it is told then; a service says half an hour before the open what is wrong, too (`daily_jobs.py`).
 """
 
 import asyncio

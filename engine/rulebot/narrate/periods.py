@@ -159,7 +159,7 @@ _JUDGED = {Shown.WIN_RATE: ("win rate", _percent_won), Shown.EXPECTANCY: ("avera
 """What a period with trades is compared by, and how it is told."""
 
 
-# --- A comparison of a day with its specs as it is recorded (`after_close.py`), found again, and in a sentence
+# --- A comparison of a day with its specs as it is recorded (`live/daily_jobs.py`), found again, and in a sentence
 
 DRIFT = "drift"
 """What a record of facts says that holds a comparison."""

@@ -50,7 +50,7 @@ from rulebot.narrate.snapshot import (
     account_figures,
     number,
 )
-from rulebot.recovery.operator_state import TO_BE_CLOSED
+from rulebot.recovery.resume import TO_BE_CLOSED
 from rulebot.spec.exit_kinds import ExitKind
 
 # --- What was made since the session began

@@ -46,8 +46,7 @@ from rulebot.process.connection_state import connected
 from rulebot.record.codec import decode
 from rulebot.record.explain import ENTRY_PLACES, Condition, state_at
 from rulebot.record.record import Kind, Record
-from rulebot.recovery.operator_state import standing_of, trading_of
-from rulebot.recovery.resume import resume_from
+from rulebot.recovery.resume import resume_from, standing_of, trading_of
 from rulebot.store.maintenance import figures_of_another
 from rulebot.store.queries import OBSERVE, Row, Run, StoreReader
 

@@ -27,8 +27,7 @@ from rulebot.narrate.positions import ShownLeg
 from rulebot.narrate.trades import error_text
 from rulebot.record.codec import decode, encode
 from rulebot.record.record import Json, Kind
-from rulebot.recovery.operator_state import must_close_after
-from rulebot.recovery.resume import spec_texts
+from rulebot.recovery.resume import must_close_after, spec_texts
 from rulebot.store.place import Place, Server
 from rulebot.store.queries import Run, StoreReader
 from rulebot.store.registry import is_in_use, is_there, read_store

@@ -225,7 +225,7 @@ class Settings:
     (TWS) on paper, 4001 and 7496 live. Live runs have a store of their own, and runs that only observe another one.
     account: refuse any other one; "" takes the only account of the login. Times are those of New York, always.
     db_host ... db_user: a database of a PostgreSQL server as the store, said in parts; its password is a secret, and no
-    setting (`store/secret.py`).
+    setting (`store/place.py`).
     lines, messages, requests: of what the broker allows a user, contracts streamed at once, messages in a second, and
     questions without an answer yet. answer_wait, store_wait: seconds that an answer of the broker and a write of the
     store are waited for. memory_wait: minutes that records may be in memory alone.

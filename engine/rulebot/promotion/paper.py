@@ -20,8 +20,7 @@ from rulebot.model.position import Position
 from rulebot.model.session import CLOSED, Session, exchange_date, session_on
 from rulebot.record.codec import decode
 from rulebot.record.record import BY_HAND, HOURS, NEAREST, Kind, Record
-from rulebot.recovery.operator_state import after_record
-from rulebot.recovery.resume import spec_texts
+from rulebot.recovery.resume import after_record, spec_texts
 from rulebot.store.queries import OBSERVE
 
 PAPER, LIVE = "paper", "live"

@@ -1,7 +1,7 @@
 """What was done on a recorded day beside what the texts would have done on its market, and why they differ.
 
 The second is a walk of the same texts, under the same limits and from where the engine stood, through the recorded
-market (`walks.py`), in which an order that the recording knows gets the answers of then. So fills and refusals make no
+market (`reruns.py`), in which an order that the recording knows gets the answers of then. So fills and refusals make no
 difference; what people did, lost connections, and whatever the engine did otherwise than its texts say do. What was
 recorded meanwhile is the cause.
 

@@ -31,7 +31,7 @@ Test = Callable[[Plain], bool]
 def read_schema(kind: str) -> dict[str, Any]:
     """Return the schema of `strategy`, `account`, `test` or `universe`, read once.
 
-    Without what stands there for editors alone, which know no names of lets (`misspelt.py`).
+    Without what stands there for editors alone, which know no names of lets (`schema.py`).
     """
     found: dict[str, Any] = json.loads((shipped("schemas") / f"{kind}.schema.json").read_text(encoding="utf-8"))
     found.pop("allOf", None)

@@ -1,8 +1,8 @@
 """A journal that outlasts its store: while that is locked, full or gone, records are kept, and written later in order.
 
-A record that the store does not take goes into the emergency journal (`emergency.py`), on the disk before its command
-leaves, as else into the store. The store is tried again once a second of the run; when it answers, all that was kept is
-written in one transaction, once. `problem` says meanwhile that nothing may be opened.
+A record that the store does not take goes into the emergency journal (`emergency_journal.py`), on the disk before its
+command leaves, as else into the store. The store is tried again once a second of the run; when it answers, all that was
+kept is written in one transaction, once. `problem` says meanwhile that nothing may be opened.
 """
 
 import logging
@@ -193,7 +193,7 @@ class PatientJournal:
 
     @property
     def epoch(self) -> int:
-        """The lease's number (`store/lease.py`)."""
+        """The lease's number (`store/registry.py`)."""
         return self._inner.epoch
 
     @property

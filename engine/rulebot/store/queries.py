@@ -271,7 +271,7 @@ class StoreReader:
             raise error_text(error, self.path) from error
 
     def view(self, name: str, **equal: object) -> list[Row]:
-        """Return the rows of a view of `views.py`, those whose columns equal what is given, in a fixed order."""
+        """Return the rows of a view of `schema.py`, those whose columns equal what is given, in a fixed order."""
         where = " AND ".join(f"{column} = :{column}" for column in equal)
         query = f"SELECT * FROM {name}{' WHERE ' + where if where else ''} ORDER BY {_VIEW_ORDER[name]}"
         with self._connection.begin():

@@ -127,7 +127,7 @@ fill_rows = Table(
 Index("fill_ref", fill_rows.c.ref)
 
 KEPT = ("target_share", "kept_share", "target_dollars", "kept_dollars", "exit_slippage")
-"""Columns of what a target promised and kept, and of the slippage of the exit (`model/kept.py`)."""
+"""Columns of what a target promised and kept, and of the slippage of the exit (`model/position.py`)."""
 
 trade_rows = Table(
     "trade_rows",

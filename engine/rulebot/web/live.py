@@ -31,7 +31,7 @@ from rulebot.narrate.snapshot_of_store import alarms_of, snapshot_of_store
 from rulebot.operator_requests.requests import entries
 from rulebot.process.service import Heartbeat, Stage
 from rulebot.record.record import Kind
-from rulebot.recovery.operator_state import asked_of
+from rulebot.recovery.resume import asked_of
 from rulebot.scan.entry_preview import Preview, preview_now
 from rulebot.shadow.link import title
 from rulebot.spec.load import load_text

@@ -1,4 +1,4 @@
-"""What the REST interface answers, in the shapes of `answers.py`: of a store, and of a picture of it or its engine."""
+"""What the REST interface answers, in the shapes of `rest_models.py`: of a store, of a picture of it, of an engine."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from rulebot.narrate.snapshot import GREEKS, PositionSnapshot, Snapshot, instant
 from rulebot.narrate.snapshot_of_store import StoredRun, last_instant, next_window, positions_of
 from rulebot.narrate.trades import bare_text, structure_of
 from rulebot.process.service import Stage
-from rulebot.recovery.operator_state import trading_of
+from rulebot.recovery.resume import trading_of
 from rulebot.store.finance.sheets import as_text
 from rulebot.store.queries import Row, Run, StoreReader
 from rulebot.web.rest_models import (

@@ -9,7 +9,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from rulebot.adapters.history.chain_rows import chain_rows, symbol_of
+from rulebot.adapters.history.build_session import chain_rows, symbol_of
 from rulebot.adapters.history.table import ArrowTable
 from rulebot.adapters.sources import open_source
 from rulebot.model.errors import StoreError

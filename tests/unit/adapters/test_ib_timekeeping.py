@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rulebot.adapters.clock import BrokerClock
-from rulebot.adapters.ib.timekeeping import Timekeeper
+from rulebot.adapters.ib.time_zones import Timekeeper
 
 NOON = datetime(2025, 11, 24, 17, 0, tzinfo=UTC)
 

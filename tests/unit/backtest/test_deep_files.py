@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.backtest.report_page import read_document
-from rulebot.calendars.calendar_file import read_calendar
+from rulebot.calendars.calendars import read_calendar
 from rulebot.capture.chain import read_chain
 from rulebot.model.errors import RulebotError
 from twsim.exchange.exchange import load_positions

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.calendars import calendar_file
-from rulebot.calendars.calendar_file import read_calendar
-from rulebot.calendars.calendars import CODES
+from rulebot.calendars import calendars as calendar_file
+from rulebot.calendars.calendars import CODES, read_calendar
 from rulebot.model.economic_calendar import lacks_time
 from rulebot.model.facts import EventDay, Moment
 from rulebot.process import settings

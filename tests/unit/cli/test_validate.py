@@ -14,7 +14,7 @@ from rulebot.spec.files import shipped
 
 DEFECTS = Path(__file__).parents[2] / "snapshot" / "defects"
 NOT_FOR_VALIDATE = ("sqlalchemy", "numpy", "ib_async", "rich", "asyncio", "transitions", "jsonschema")
-FOR_EVENTS = {"rulebot.calendars", "rulebot.calendars.calendars", "rulebot.calendars.calendar_file"} | {
+FOR_EVENTS = {"rulebot.calendars", "rulebot.calendars.calendars"} | {
     "rulebot.store",
     "rulebot.store.place",
 }

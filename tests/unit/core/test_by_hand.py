@@ -8,7 +8,7 @@ from rulebot.model.event import Request
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.narrate.notices import START_ALL
 from rulebot.record.record import Kind
-from rulebot.recovery.operator_state import standing_of
+from rulebot.recovery.resume import standing_of
 
 LATER = '{window: {from: "12:00", to: "13:00"}, when: [{vix: {above: 90}}]}'
 

@@ -2,7 +2,7 @@
 
 One file a day (`2026-10-21.parquet`) or one with many days, also in folders like `date=2026-10-21/`, where a day may
 have several (`parts.py`); beside them the levels (`2026-10-21.levels.parquet`), what settled
-(`2026-10-21.settled.csv`), what a broker told that day (`beside.py`) and a folder `daily/`. A day is read when it is
+(`2026-10-21.settled.csv`), what a broker told that day (`sidecar.py`) and a folder `daily/`. A day is read when it is
 asked for and then forgotten, so memory does not grow with the days.
 """
 
@@ -17,8 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from rulebot.adapters.history.build_session import at_instants, instants, session_day
-from rulebot.adapters.history.chain_rows import chain_rows, symbol_of
+from rulebot.adapters.history.build_session import at_instants, chain_rows, instants, session_day, symbol_of
 from rulebot.adapters.history.daily import Daily, WithDaily
 from rulebot.adapters.history.many_day_csv import class_of, underlying_of
 from rulebot.adapters.history.parity import other_zone
@@ -440,7 +439,7 @@ _KEPT: Mapping[str, Any] = {"compression": "zstd", "write_page_checksum": True}
 
 
 def write_day(day: HistoryDay, file: Path, implied: Mapping[str, Sequence[float]] | None = None) -> None:
-    """Write a session: `DAY.parquet`, beside it `DAY.levels.parquet` and what else is known of it (`beside.py`).
+    """Write a session: `DAY.parquet`, beside it `DAY.levels.parquet` and what else is known of it (`sidecar.py`).
 
     implied: volatilities of sessions before, by symbol, oldest first.
     Rows stand instant by instant with the same options in the same order, so that they are read without sorting.

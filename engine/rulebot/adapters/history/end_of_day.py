@@ -1,20 +1,20 @@
 """Chains of vendors with one state a day: a file for each day (snapshots), or one file of many days (end of day).
 
 Such files have no time of day. Their quotes are put at one time, 15 minutes before the close unless another is asked
-for, and are taken to stand for a while; a rule's window has to hold that. Column names: `vendor.py`.
+for, and are taken to stand for a while; a rule's window has to hold that. Column names: `vendor_columns.py`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, time, timedelta
+from math import exp, sqrt
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from rulebot.adapters.history.build_session import instants, session_day
-from rulebot.adapters.history.chain_rows import chain_rows
+from rulebot.adapters.history.build_session import chain_rows, instants, session_day
 from rulebot.adapters.history.daily import Daily, WithDaily
 from rulebot.adapters.history.many_day_csv import CsvDays, DayExtent, SymbolFilter, names_of, underlying_of
 from rulebot.adapters.history.parity import ForwardLine, parity, with_parity
@@ -37,10 +37,110 @@ from rulebot.adapters.history.session import (
 )
 from rulebot.adapters.history.table import Table, Whole, header_of, parquet_file, read_csv, read_parquet, reading
 from rulebot.adapters.history.vendor_columns import NAMES, NEEDED, VendorTable, fits, in_our_units
-from rulebot.adapters.history.vix import vix_of
-from rulebot.model.contract import product
+from rulebot.model.contract import Right, is_morning_settled, product
 from rulebot.model.errors import MisuseError, StoreError
-from rulebot.model.session import Session, session_on
+from rulebot.model.session import Session, session_after, session_on
+
+# --- The volatility index of a chain by the published formula
+
+_MINUTES = 525_600.0
+_TARGET = 30 * 1440.0
+_NEAREST, _FARTHEST = 23 * 1440.0, 37 * 1440.0
+_DAYS = (16, 38)
+"""Last days that may settle so soon: the open that some settle at may come some days later, over holidays."""
+Strikes = dict[float, dict[Right, tuple[float, float]]]
+
+
+def vix_of(day: HistoryDay, rate: float | Callable[[float], float]) -> float | None:
+    """Return the index at the last instant, in points; None when no two expiries are around 30 days.
+
+    rate: the risk-free rate, an annual fraction, or a function of years.
+    """
+    now = float(day.times[-1])
+    chains = _chains(day)
+    found: list[tuple[float, float]] = []
+    for (trading_class, expiry), strikes in chains.items():
+        minutes = (_settles(day, trading_class, expiry) - now) / 60.0
+        if not _NEAREST <= minutes <= _FARTHEST:
+            continue
+        years = minutes / _MINUTES
+        variance = expiry_variance(strikes, years, rate(years) if callable(rate) else rate)
+        if variance is not None and variance > 0.0:  # of strikes far apart, less than nothing may come out
+            found.append((minutes, variance))
+    return _between(sorted(found))
+
+
+def _between(found: list[tuple[float, float]]) -> float | None:
+    near = max((each for each in found if each[0] <= _TARGET), default=None)
+    far = min((each for each in found if each[0] > _TARGET), default=None)
+    if near is None or far is None:
+        return None
+    weight = (far[0] - _TARGET) / (far[0] - near[0])
+    total = near[0] * near[1] * weight + far[0] * far[1] * (1.0 - weight)
+    return 100.0 * sqrt(total / _TARGET)
+
+
+def _chains(day: HistoryDay) -> dict[tuple[str, date], Strikes]:
+    """Return the quotes at the last instant of the expiries that may count, by class and expiry."""
+    found: dict[tuple[str, date], Strikes] = {}
+    nearest, farthest = (day.date + timedelta(days=days) for days in _DAYS)
+    rows = zip(day.options, day.bid[-1].tolist(), day.ask[-1].tolist(), strict=True)
+    for option, bid, ask in rows:
+        if nearest <= option.expiry <= farthest and ask == ask:
+            of = found.setdefault((option.trading_class, option.expiry), {})
+            of.setdefault(float(option.strike), {})[option.right] = (0.0 if bid != bid else bid, ask)
+    return found
+
+
+def _settles(day: HistoryDay, trading_class: str, expiry: date) -> float:
+    symbol = next(option.symbol for option in day.options if option.trading_class == trading_class)
+    if is_morning_settled(symbol, trading_class):
+        return session_after(expiry).open.timestamp()
+    session = session_on(expiry)
+    return session.close.timestamp() if session is not None else 0.0
+
+
+def expiry_variance(strikes: Strikes, years: float, rate: float) -> float | None:
+    """Return the annual variance of one expiry by the formula; None without options out of the money on both sides."""
+    both = {strike: sides for strike, sides in strikes.items() if len(sides) == 2}
+    if len(both) < 2:
+        return None
+    calls, puts = ({strike: sum(sides[right]) / 2.0 for strike, sides in both.items()} for right in Right)
+    grown = exp(rate * years)
+    closest = min(both, key=lambda strike: abs(calls[strike] - puts[strike]))
+    forward = closest + grown * (calls[closest] - puts[closest])
+    base = max((strike for strike in both if strike <= forward), default=None)
+    if base is None:
+        return None
+    below = _side(strikes, sorted((each for each in strikes if each < base), reverse=True), Right.PUT)
+    above = _side(strikes, sorted(each for each in strikes if each > base), Right.CALL)
+    if not below or not above:
+        return None
+    chosen = {base: (calls[base] + puts[base]) / 2.0, **below, **above}
+    k, price = np.array(sorted(chosen.items())).T
+    gap = np.gradient(k)
+    gap[1:-1] = (k[2:] - k[:-2]) / 2.0
+    total = 2.0 / years * grown * float((gap / k**2 * price).sum())
+    return total - (forward / base - 1.0) ** 2 / years
+
+
+def _side(strikes: Strikes, order: list[float], right: Right) -> dict[float, float]:
+    """Return mid prices going away from the money until two strikes in a row have no bid."""
+    found: dict[float, float] = {}
+    missing = 0
+    for strike in order:
+        sides = strikes[strike].get(right)
+        if sides is None or not sides[0] > 0:
+            missing += 1
+            if missing == 2:
+                break
+            continue
+        missing = 0
+        found[strike] = (sides[0] + sides[1]) / 2.0
+    return found
+
+
+# --- Chains of vendors with one state a day
 
 BEFORE_CLOSE = timedelta(minutes=15)
 STANDS = 10

@@ -15,7 +15,7 @@ from zlib import crc32
 
 import numpy as np
 
-from rulebot.adapters.history.chain_rows import chain_rows, symbol_of
+from rulebot.adapters.history.build_session import chain_rows, symbol_of
 from rulebot.adapters.history.lazy_chain import option_keys
 from rulebot.adapters.history.row_index import BY_QUOTE, GridIndex, Rows
 from rulebot.adapters.history.session import Columns

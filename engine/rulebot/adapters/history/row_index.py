@@ -35,7 +35,7 @@ class Index(Protocol):
 
     @property
     def key(self) -> Whole:
-        """Numbers of options (`keys.py`)."""
+        """Numbers of options (`lazy_chain.py`)."""
 
     @property
     def times(self) -> Columns:
@@ -152,7 +152,7 @@ class Rows:
 
     @property
     def key(self) -> Whole:
-        """The options as numbers (`keys.py`)."""
+        """The options as numbers (`lazy_chain.py`)."""
         return self.index.key
 
     @property

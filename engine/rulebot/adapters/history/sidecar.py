@@ -17,8 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rulebot.adapters.history.build_session import at_instants, instants
-from rulebot.adapters.history.chain_rows import NO_ROWS
+from rulebot.adapters.history.build_session import NO_ROWS, at_instants, instants
 from rulebot.adapters.history.checks import out_of_order
 from rulebot.adapters.history.lazy_chain import HIGHEST_STRIKE, strike_of
 from rulebot.adapters.history.many_day_csv import class_of

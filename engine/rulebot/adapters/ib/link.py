@@ -22,7 +22,7 @@ from rulebot.adapters.ib.order_reports import AccountValues, Combos, Reader, com
 from rulebot.adapters.ib.quotes import FAULTS
 from rulebot.adapters.ib.requests import NO_CONTRACT, RefusedError
 from rulebot.adapters.ib.settings import IbSettings
-from rulebot.adapters.ib.timekeeping import DAY_IN_DOUBT, Timekeeper
+from rulebot.adapters.ib.time_zones import DAY_IN_DOUBT, Timekeeper
 from rulebot.adapters.ib.transport import REQUEST_IDS, Wire
 from rulebot.model.contract import Contract, Option
 from rulebot.model.errors import BrokerError

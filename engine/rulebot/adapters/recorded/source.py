@@ -3,7 +3,7 @@
 Only what was streamed is there: some ninety contracts at a time, chosen for the bots that ran. An option that was given
 up again is missing from the next instant on: a bot that looks at full instants finds its strikes a moment later than
 the one that ran, and by what that one had seen on its way. Of what several runs recorded of a day, each instant is that
-of the last run to begin (`together.py` says which of them count).
+of the last run to begin (`columns.py` says which of them count).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set

@@ -19,7 +19,7 @@ from rulebot.order.price import option_ticks
 from rulebot.record.books import base_of
 from rulebot.record.codec import decode
 from rulebot.record.record import FILLS_OWED, TICKS, Json, Kind, Record
-from rulebot.recovery.operator_state import after_record
+from rulebot.recovery.resume import after_record
 from twsim import OrderView, Row, Status
 
 OFTEN, SOON = 8, timedelta(minutes=2)

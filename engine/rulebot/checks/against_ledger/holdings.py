@@ -59,7 +59,7 @@ def uncovered_shorts(
 ) -> Iterator[str]:
     """Return fills after which a position was short more than it was long of one right, its shares counted by lots.
 
-    allowed: bots whose specs take that risk; by_shares: bots whose calls shares cover (see `covered.py`). A position of
+    allowed: bots whose specs take that risk; by_shares: bots whose calls shares cover. A position of
     which the broker itself took a trade back, traded a combo without all its legs, or filled an order that it had
     called cancelled is left out; so is one that it closed beyond what was asked, when a person was told. What others
     have dealt of its contracts, in our books or in the broker's ledger alone, counts; a short leg whose long one they

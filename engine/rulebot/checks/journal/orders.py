@@ -18,7 +18,7 @@ from rulebot.model.position import PositionLeg
 from rulebot.model.session import Session, exchange_date, session_from
 from rulebot.record.books import Books, base_of
 from rulebot.record.record import BY_HAND, COMPUTER_AHEAD, IS_NAMED, Kind, Record
-from rulebot.recovery.operator_state import after_record
+from rulebot.recovery.resume import after_record
 
 
 def never_more_than_held(tape: JournalIndex) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ from rulebot.model.values import dataclass
 from rulebot.narrate.snapshot import BotActivity, Snapshot
 from rulebot.narrate.snapshot_of_store import last_instant
 from rulebot.process.processes import release
-from rulebot.recovery.operator_state import trading_of
+from rulebot.recovery.resume import trading_of
 from rulebot.store.place import Place
 from rulebot.store.queries import Known, OrderTally, StoreReader, Tally
 
