@@ -38,8 +38,6 @@ _HALTED = ("49", "90")
 _DIVIDENDS = "59"
 _DELAYED_QUOTES = frozenset(("66", "67", "69", "70", "74"))
 UNSET_GREEK = -2
-_MODELS = ("13", "83")
-"""Kinds of computation: the model's own, and the delayed one."""
 
 Shown = tuple[float, float, float, float, float]
 """What a row shows: bid, ask, their sizes, and the last price."""
@@ -344,7 +342,7 @@ class QuoteColumns:
 
         def model(fields: list[str]) -> None:
             try:
-                if fields[2] not in _MODELS:
+                if fields[2] not in ("13", "83"):  # the model's own computation, and the delayed one
                     return
                 row = rows.get(fields[1])
                 if row is None:
