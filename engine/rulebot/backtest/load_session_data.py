@@ -1,6 +1,6 @@
 """Before a session: the slow facts every bot needs, asked for once and handed to the engine as events."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
@@ -199,11 +199,16 @@ def _options(position: Position) -> list[Option]:
 
 def _daily(bots: Iterable[CompiledBot]) -> dict[str, int]:
     """Return how many daily closes each symbol needs, over all bots."""
-    counts: dict[str, int] = {}
-    for bot in bots:
-        for symbol, count in bot.plan.needs.daily.items():
-            counts[symbol] = max(counts.get(symbol, 0), count)
-    return counts
+    return _greatest(bot.plan.needs.daily for bot in bots)
+
+
+def _greatest(counts: Iterable[Mapping[T, int]]) -> dict[T, int]:
+    """Return the greatest count of each key."""
+    found: dict[T, int] = {}
+    for each in counts:
+        for key, count in each.items():
+            found[key] = max(found.get(key, 0), count)
+    return found
 
 
 def _known_days(known: Facts, symbol: str) -> tuple[Bar, ...]:
@@ -213,11 +218,7 @@ def _known_days(known: Facts, symbol: str) -> tuple[Bar, ...]:
 
 def needed_bars(bots: Iterable[CompiledBot]) -> dict[Series, int]:
     """Return how many bars of what these bots need."""
-    counts: dict[Series, int] = {}
-    for bot in bots:
-        for series, count in bot.plan.needs.bars.items():
-            counts[series] = max(counts.get(series, 0), count)
-    return counts
+    return _greatest(bot.plan.needs.bars for bot in bots)
 
 
 def read_today(bots: Iterable[CompiledBot]) -> frozenset[Series]:

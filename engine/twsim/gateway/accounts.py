@@ -4,7 +4,7 @@ A login may have several. Positions and summaries are told of all of them, the r
 none where there are several is told of the first.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from twsim.gateway.encode_orders import contract_row
@@ -207,11 +207,15 @@ def cancel_positions(hub: ServerState, session: Session, fields: Fields) -> None
 
 
 def _send_position(hub: ServerState, session: Session, broker: Exchange, held: PositionView) -> None:
+    if (row := _position_row(hub, broker, held)) is not None:
+        session.send(61, 3, *row)
+
+
+def _position_row(hub: ServerState, broker: Exchange, held: PositionView) -> Sequence[Value] | None:
     found = hub.market.catalogue.by_id(held.con_id)
     if found is None:
-        return
-    row = contract_row(found, "", right="")
-    session.send(61, 3, broker.account, *row, held.quantity, held.average_cost)
+        return None
+    return broker.account, *contract_row(found, "", right=""), held.quantity, held.average_cost
 
 
 def positions_multi(hub: ServerState, session: Session, fields: Fields) -> None:
@@ -230,11 +234,8 @@ def positions_multi(hub: ServerState, session: Session, fields: Fields) -> None:
 def _send_position_multi(
     hub: ServerState, session: Session, req_id: int, model: str, broker: Exchange, held: PositionView
 ) -> None:
-    found = hub.market.catalogue.by_id(held.con_id)
-    if found is None:
-        return
-    row = contract_row(found, "", right="")
-    session.send(71, 1, req_id, broker.account, *row, held.quantity, held.average_cost, model)
+    if (row := _position_row(hub, broker, held)) is not None:
+        session.send(71, 1, req_id, *row, model)
 
 
 def cancel_positions_multi(hub: ServerState, session: Session, fields: Fields) -> None:

@@ -218,13 +218,18 @@ def out_of_step(terms: PairTerms, bid: Columns, ask: Columns) -> Iterator[OddQuo
     for start in range(0, len(bid), _INSTANTS):
         bids = bid[start : start + _INSTANTS][:, order.places]
         asks = ask[start : start + _INSTANTS][:, order.places]
-        beyond = bids[:, steps.less] > asks[:, steps.more] * (1.0 + PART) + LEAST
-        beyond |= bids[:, steps.more] > asks[:, steps.less] + steps.width * (1.0 + PART) + LEAST
-        for instant in np.flatnonzero(beyond.any(axis=1)).tolist():
-            wrong = np.flatnonzero(beyond[instant]).tolist()
+        for instant, wrong in _contradicting(steps, bids, asks):
             for place in sorted(set(_out_of_step(order, steps, wrong, bids[instant], asks[instant]))):
                 mids = _mids_or_none(order, place, bids[instant], asks[instant])
                 yield OddQuotes(start + instant, int(order.places[place]), mids)
+
+
+def _contradicting(steps: PriceSteps, bid: Columns, ask: Columns) -> Iterator[tuple[int, list[int]]]:
+    """Yield the instants at which strikes next to each other contradict each other, and which steps do."""
+    beyond = bid[:, steps.less] > ask[:, steps.more] * (1.0 + PART) + LEAST
+    beyond |= bid[:, steps.more] > ask[:, steps.less] + steps.width * (1.0 + PART) + LEAST
+    for instant in np.flatnonzero(beyond.any(axis=1)).tolist():
+        yield instant, np.flatnonzero(beyond[instant]).tolist()
 
 
 def _steps(order: StrikeOrder) -> PriceSteps:
@@ -278,10 +283,7 @@ def overpriced_asks(terms: PairTerms, bid: Columns, ask: Columns) -> Iterator[Od
     for start in range(0, len(bid), _INSTANTS):
         asks = ask[start : start + _INSTANTS][:, order.places]
         half = np.where(np.isnan(bid[start : start + _INSTANTS][:, order.places]), asks / 2.0, np.nan)
-        beyond = half[:, steps.less] > asks[:, steps.more] * (1.0 + PART) + LEAST
-        beyond |= half[:, steps.more] > asks[:, steps.less] + steps.width * (1.0 + PART) + LEAST
-        for instant in np.flatnonzero(beyond.any(axis=1)).tolist():
-            wrong = np.flatnonzero(beyond[instant]).tolist()
+        for instant, wrong in _contradicting(steps, half, asks):
             for place in sorted(set(_too_dear(order, steps, wrong, half[instant], asks[instant]))):
                 mids = _mids_or_none(order, place, half[instant], asks[instant])
                 yield OddQuotes(
