@@ -6,9 +6,10 @@ does; of dense data (`is_dense`) a quiet row grows old as live.
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from math import nan
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,7 @@ from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import Session
 from rulebot.model.text import clock, minute
 
+K = TypeVar("K")
 SHARE_SPREAD = 0.02
 """Dollars between bid and ask of a share, of which sources of options bring the level alone."""
 AHEAD = 16
@@ -476,46 +478,38 @@ def missing_measures(bots: Iterable[CompiledBot], day: HistoryDay, *, is_modelle
         yield f"{', '.join(others)} did not run then: of options there is only {streamed}"
     classes = day.classes()
     quoted = {symbol for symbol, _ in classes}
-    unlisted = {} if is_modelled else _unlisted(bots, quoted, classes)
-    for names, symbols in _by_bots(_unread(bots, day)):
+    unread, untraded, unlisted = _missing(bots, day, classes)
+    for names, symbols in _by_bots(unread):
         yield f"there is no level of {symbols}: what {names} would make of it is unknown"
-    for names, symbols in _by_bots(_untraded(bots, quoted)):
+    for names, symbols in _by_bots(untraded):
         yield f"there are no options on {symbols}, of which {names} would make legs, but on {', '.join(sorted(quoted))}"
-    for (symbol, trading_class), legs_of in unlisted.items():
+    for (symbol, trading_class), legs_of in unlisted.items() if not is_modelled else ():
         there = ", ".join(sorted(other for on, other in classes if on == symbol))
         none = f"there are no options of class {trading_class} on {symbol}"
         yield f"{none}, of which {', '.join(legs_of)} would make legs, but of class {there}"
 
 
-def _unlisted(
-    bots: Iterable[CompiledBot], quoted: Collection[str], classes: Collection[tuple[str, str]]
-) -> dict[tuple[str, str], list[str]]:
-    """Return the bots that trade classes of which nothing is quoted, though others on their symbol are, by class."""
-    found: dict[tuple[str, str], list[str]] = {}
+def _missing(
+    bots: Sequence[CompiledBot], day: HistoryDay, classes: Collection[tuple[str, str]]
+) -> tuple[dict[str, list[str]], dict[str, list[str]], dict[tuple[str, str], list[str]]]:
+    """Return the bots by symbols of which there is no level, or no option, and by classes beside which others are."""
+    quoted = {symbol for symbol, _ in classes}
+    chains = _needing(bots, lambda needs: ((symbol, of_class) for symbol, of_class, _ in needs.chains))
+    on_symbols = _needing(bots, lambda needs: (symbol for symbol, _, _ in needs.chains))
+    read = _needing(bots, lambda needs: (*needs.symbols, *needs.indices))
+    return (
+        {symbol: names for symbol, names in read.items() if symbol not in day.levels},
+        {symbol: names for symbol, names in on_symbols.items() if quoted and symbol not in quoted},
+        {key: names for key, names in chains.items() if key[0] in quoted and key not in classes},
+    )
+
+
+def _needing(bots: Iterable[CompiledBot], needed: Callable[[Needs], Iterable[K]]) -> dict[K, list[str]]:
+    """Return the names of the bots that need each of these."""
+    found: dict[K, list[str]] = {}
     for bot in bots:
-        for key in dict.fromkeys((symbol, of_class) for symbol, of_class, _ in bot.plan.needs.chains):
-            if key[0] in quoted and key not in classes:
-                found.setdefault(key, []).append(bot.plan.name)
-    return found
-
-
-def _unread(bots: Iterable[CompiledBot], day: HistoryDay) -> dict[str, list[str]]:
-    """Return the bots that read symbols of which the session has no level, by symbol."""
-    found: dict[str, list[str]] = {}
-    for bot in bots:
-        for symbol in dict.fromkeys((*bot.plan.needs.symbols, *bot.plan.needs.indices)):
-            if symbol not in day.levels:
-                found.setdefault(symbol, []).append(bot.plan.name)
-    return found
-
-
-def _untraded(bots: Iterable[CompiledBot], quoted: Collection[str]) -> dict[str, list[str]]:
-    """Return the bots that trade options on symbols that have none quoted, by symbol; none where nothing is quoted."""
-    found: dict[str, list[str]] = {}
-    for bot in bots if quoted else ():
-        for symbol in dict.fromkeys(symbol for symbol, _, _ in bot.plan.needs.chains):
-            if symbol not in quoted:
-                found.setdefault(symbol, []).append(bot.plan.name)
+        for key in dict.fromkeys(needed(bot.plan.needs)):
+            found.setdefault(key, []).append(bot.plan.name)
     return found
 
 
