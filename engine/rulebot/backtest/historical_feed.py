@@ -375,29 +375,26 @@ class HistoryFeed:
 
         An engine finds strikes by what it has seen on its way, which is what was streamed for it and others then.
         """
-        assert self.market is not None
-        day = self.market.day
+        day = self._lived.day
         others = day.options if self._shows_others and day.ran is not None else ()
-        self.market.watch([*contracts, *others])
+        self._lived.watch([*contracts, *others])
 
     # ------------------------------------------------------------ slow facts
 
     async def listing(self, symbol: str, trading_class: str) -> Listing:
         """Return the expiries of a class as a broker told them, else those that the session has, if any."""
-        assert self.market is not None
         if (told := self._told_listing(symbol, trading_class)) is not None:
             return Listing(symbol, trading_class, told.expiries)
         self._lacks_listing(f"what is listed of {_called(symbol, trading_class)}")
-        return Listing(symbol, trading_class, tuple(self.market.day.expiries(symbol, trading_class)))
+        return Listing(symbol, trading_class, tuple(self._lived.day.expiries(symbol, trading_class)))
 
     async def strikes(self, listing: Listing, expiry: date) -> Listing:
         """Return the listing with the strikes of an expiry, and the price grid that a broker told."""
-        assert self.market is not None
         told = self._told_listing(listing.symbol, listing.trading_class)
         if told is not None and expiry in told.strikes:
             found = told.strikes[expiry]
         else:
-            found = tuple(self.market.day.strikes(listing.symbol, listing.trading_class, expiry))
+            found = tuple(self._lived.day.strikes(listing.symbol, listing.trading_class, expiry))
             self._lacks_listing(
                 f"which strikes are listed of {_called(listing.symbol, listing.trading_class)} {expiry}"
             )
@@ -405,12 +402,10 @@ class HistoryFeed:
         return replace(listing, strikes={**listing.strikes, expiry: found}, ticks=ticks)
 
     def _told_listing(self, symbol: str, trading_class: str) -> Listing | None:
-        assert self.market is not None
-        return (self.market.day.listings or {}).get((symbol, trading_class))
+        return (self._lived.day.listings or {}).get((symbol, trading_class))
 
     def _lacks_listing(self, what: str) -> None:
-        assert self.market is not None
-        if self.market.day.listings is not None:
+        if self._lived.day.listings is not None:
             self.lacks[f"{what} is not recorded: taken for it is what was streamed"] = None
 
     async def closes(self, symbol: str, sessions: int) -> tuple[float, ...]:
@@ -433,9 +428,8 @@ class HistoryFeed:
 
     async def bars(self, symbol: str, seconds: int, count: int, session: Session) -> Bars:
         """Return finished bars up to where time stands."""
-        assert self.market is not None
-        place = self.market.place
-        now = float(self.market.day.times[place]) if place >= 0 else session.open.timestamp()
+        place = self._lived.place
+        now = float(self._lived.day.times[place]) if place >= 0 else session.open.timestamp()
         return self.bars_until(symbol, seconds, count, now)
 
     def bars_until(self, symbol: str, seconds: int, count: int, now: float) -> Bars:
@@ -455,8 +449,7 @@ class HistoryFeed:
 
     def told_at(self) -> list[float]:
         """Return the instants at which bars, expected moves of the open and hours became known, epoch seconds."""
-        assert self.market is not None
-        facts = (each.at.timestamp() for each in self.market.day.facts())
+        facts = (each.at.timestamp() for each in self._lived.day.facts())
         return [*(at for told in self.told().values() for at, _ in told), *facts]
 
     def told_by(self, series: Series, now: float) -> tuple[float, Bars] | None:
@@ -466,8 +459,7 @@ class HistoryFeed:
         return told[count - 1] if count else None
 
     def told(self) -> Mapping[Series, ToldBars]:
-        assert self.market is not None
-        return self.market.day.bars or {}
+        return self._lived.day.bars or {}
 
     def _days(self, symbol: str, session: Session, count: int) -> list[Bar]:
         found = []
@@ -514,9 +506,14 @@ class HistoryFeed:
             return levels
         return self._past[day]
 
-    def _today(self) -> Session:
+    @property
+    def _lived(self) -> DayMarket:
+        """The market of the session that is lived through."""
         assert self.market is not None
-        return self.market.session
+        return self.market
+
+    def _today(self) -> Session:
+        return self._lived.session
 
 
 def _called(symbol: str, trading_class: str) -> str:

@@ -148,10 +148,7 @@ trade_rows = Table(
     Column("exit_time", UtcText),
     Column("exit_reason", WORDS),
     Column("exit_name", WORDS),
-    *(
-        Column(name, Money)
-        for name in ("target_share", "kept_share", "target_dollars", "kept_dollars", "exit_slippage")
-    ),
+    *(Column(name, Money) for name in KEPT),
     Column("cash", Money, nullable=False),
     Column("entry_cash", Money),
     Column("exit_cash", Money),
