@@ -14,6 +14,7 @@ import click
 
 from rulebot.cli.options import WholeNumber
 from rulebot.cli.output import print_text
+from rulebot.model.errors import failing_disk
 from rulebot.model.text import counted
 
 if TYPE_CHECKING:
@@ -295,15 +296,12 @@ def drive(words: tuple[str, ...]) -> None:
 
 def _content(file: str) -> bytes | None:
     """Return a side, None where the file is not there."""
-    from rulebot.model.errors import StoreError
     from rulebot.spec.source import read_bytes
 
     if file in _NOTHING:
         return None
-    try:
+    with failing_disk(f"cannot read '{file}'"):
         return read_bytes(Path(file))
-    except OSError as error:
-        raise StoreError(f"cannot read '{file}': {error.strerror or error}") from error
 
 
 def _meaning(sides: list[tuple[str, bytes | None]], files: tuple[Path, Path]) -> tuple[str, str]:

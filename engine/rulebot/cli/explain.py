@@ -15,7 +15,7 @@ from rulebot.cli.options import DAY
 from rulebot.cli.output import echo, print_text
 from rulebot.cli.past_options import PAGE, check_output
 from rulebot.model.economic_calendar import events_between, expiry_warnings, lacks_time
-from rulebot.model.errors import RulebotError, SpecError
+from rulebot.model.errors import RulebotError, SpecError, failing_disk
 from rulebot.model.facts import EventCalendar, EventDay, Moment
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.text import minute
@@ -201,14 +201,11 @@ def _draw(found: "list[Explanation]", diagram: str) -> None:
 
 
 def _write(found: "list[Explanation]", page: Path) -> None:
-    from rulebot.model.errors import StoreError
     from rulebot.review.explain import page_of
     from rulebot.spec.files import write_whole
 
-    try:
+    with failing_disk(f"cannot write '{page}'"):
         write_whole(page, page_of(found).encode())
-    except OSError as error:
-        raise StoreError(f"cannot write '{page}': {error.strerror or error}") from error
     print_text(f"{page} written: {', '.join(each.name for each in found)}")
 
 

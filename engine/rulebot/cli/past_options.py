@@ -13,7 +13,7 @@ import click
 from rulebot.backtest.report_charts import gravest_first
 from rulebot.cli.output import print_text
 from rulebot.model.contract import product
-from rulebot.model.errors import MisuseError, StoreError
+from rulebot.model.errors import MisuseError, StoreError, failing_disk
 from rulebot.model.text import counted
 
 if TYPE_CHECKING:
@@ -166,11 +166,9 @@ def write_file(file: Path, text: str) -> None:
     """Write a text, into a new folder if need be: hours may have led to it. Raises: StoreError."""
     from rulebot.spec.files import write_whole
 
-    try:
+    with failing_disk(f"cannot write '{file}'"):
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, text.encode())
-    except OSError as error:
-        raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error
 
 
 class Bar(Protocol):

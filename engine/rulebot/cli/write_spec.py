@@ -15,7 +15,7 @@ from rulebot.cli.exit_codes import PROBLEMS_FOUND
 from rulebot.cli.options import SPECS
 from rulebot.cli.output import print_text
 from rulebot.model.collector import no_collection
-from rulebot.model.errors import InvariantError, MisuseError, StoreError
+from rulebot.model.errors import InvariantError, MisuseError, failing_disk
 from rulebot.model.text import counted
 from rulebot.spec.files import find_files, write_whole
 
@@ -35,10 +35,8 @@ def new(name: str, like: str | None) -> None:
     file = _file(name)
     text = _text(file, like)
     _prove(file, text)
-    try:
+    with failing_disk(f"cannot write '{file}'"):
         write_whole(file, text.encode())
-    except OSError as error:
-        raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error
     print_text(f"wrote {file}{f', a copy of {like}' if like else ''}\n")
     print_text(f" say what it is for   the line 'about' in {file}")
     typed = shlex.quote(str(file))
@@ -147,7 +145,7 @@ def _one(file: Path, *, writes: bool, shows: bool) -> str:
         said = counted(errors, "error")
         print_text(f"{file}: left as it is, with {said} ('rulebot validate {file}' shows them)", err=True)
         return "with errors"
-    try:
+    with failing_disk(f"cannot write '{file}'", "it is as it was"):
         before, after = _laid_out(file)
         if before == after:
             return "as it was"
@@ -155,8 +153,6 @@ def _one(file: Path, *, writes: bool, shows: bool) -> str:
             from rulebot.spec.files import write_whole
 
             write_whole(file, after)
-    except OSError as error:
-        raise StoreError(f"cannot write '{file}': {error.strerror or error}", "it is as it was") from error
     print_text("".join(_diff(file, before, after)) if shows else f"{file}: {'laid out' if writes else 'would change'}")
     return "laid out"
 

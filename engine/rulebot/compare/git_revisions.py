@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rulebot.model.errors import MisuseError, StoreError, unread
+from rulebot.model.errors import MisuseError, StoreError, failing_disk, unread
 from rulebot.model.values import dataclass
 from rulebot.spec.extends import Beside, relative_to
 from rulebot.spec.files import SUFFIXES, NoSuchFiles, NotAFile, find_files
@@ -118,10 +118,8 @@ def _is_bare(what: str, other: str) -> bool:
 
 
 def _read(file: Path) -> Text:
-    try:
+    with failing_disk(f"cannot read '{file}'"):
         return Text(str(file), read_bytes(file), relative_to(file))
-    except OSError as error:
-        raise StoreError(f"cannot read '{file}': {error.strerror or error}") from error
 
 
 # ---------------------------------------------------------------- git
@@ -293,20 +291,16 @@ def _lines(file: Path) -> list[str]:
 
 def _write(file: Path, lines: Sequence[str]) -> None:
     """Write the lines; a file that would be empty goes."""
-    try:
+    with failing_disk(f"cannot write '{file}'"):
         if lines:
             file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         else:
             file.unlink()
-    except OSError as error:
-        raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error
 
 
 def _run_git(folder: Path, *words: str) -> str:
-    try:
+    with failing_disk("git cannot be run", "install git first"):
         done = subprocess.run(["git", *words], cwd=folder, capture_output=True, check=False)
-    except OSError as error:
-        raise StoreError(f"git cannot be run: {error.strerror or error}", "install git first") from error
     if done.returncode:
         raise StoreError(f"git {words[0]}: {done.stderr.decode('utf-8', 'replace').strip()}", "go into a clone first")
     return done.stdout.decode("utf-8", "replace")

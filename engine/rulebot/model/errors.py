@@ -1,5 +1,8 @@
 """What may go wrong, by whose fault it is. Plain values; the command line turns each into one line and an exit code."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class RulebotError(Exception):
     """Any failure that is shown as one line. `exit_code`: 1 problems found, 2 misuse, 3 the world failed."""
@@ -98,6 +101,15 @@ def own_failure(error: Exception) -> str:
 def in_words(error: Exception) -> str:
     """Return what an error says; that of a file without its number and its name, which the sentence around it has."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+@contextmanager
+def failing_disk(what: str, help: str | None = None) -> Iterator[None]:
+    """Say why a file could not be read or written. what: `cannot read 'FILE'`, say. Raises: StoreError."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{what}: {in_words(error)}", help) from error
 
 
 def unread(error: OSError | UnicodeDecodeError) -> str:

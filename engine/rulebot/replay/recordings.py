@@ -17,7 +17,7 @@ from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.core.program import Program
 from rulebot.core.state.state import State
 from rulebot.documents.load_bots import LoadedBots, SpecText, account_of, compile_text, told_desk, told_text
-from rulebot.model.errors import MisuseError, StoreError
+from rulebot.model.errors import MisuseError, StoreError, failing_disk
 from rulebot.model.facts import EventCalendar
 from rulebot.model.market import Board
 from rulebot.model.session import session_from
@@ -218,14 +218,12 @@ def _write_daily(file: Path, bars: Sequence[DailyBar], known: Mapping[str, list[
     """
     if not bars:
         return
-    try:
+    with failing_disk(f"{file} cannot be written"):
         told = {str(bar.date): [str(bar.date), *map(repr, (bar.open, bar.high, bar.low, bar.close))] for bar in bars}
         both = {**known, **{day: row for day, row in told.items() if day not in known or _is_whole(row)}}
         file.parent.mkdir(parents=True, exist_ok=True)
         rows = (_COLUMNS, *(both[day] for day in sorted(both)))
         write_whole(file, "".join(f"{','.join(row)}\n" for row in rows).encode())
-    except OSError as error:
-        raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
 
 
 def _is_whole(row: Sequence[str]) -> bool:

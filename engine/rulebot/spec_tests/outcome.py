@@ -13,7 +13,7 @@ from rulebot.calendars.calendars import shipped_dates
 from rulebot.compile.spec_tests import PlannedTest, planned_trials
 from rulebot.model.cause import Halt
 from rulebot.model.economic_calendar import Published, earnings_of, event_calendar
-from rulebot.model.errors import MisuseError, RulebotError, StoreError
+from rulebot.model.errors import MisuseError, RulebotError, failing_disk
 from rulebot.model.facts import EventCalendar, EventDay
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.position import Position, PositionLeg, count_structures
@@ -515,10 +515,8 @@ def _beside(file: Path) -> Path:
 
 
 def _read(file: Path) -> Loaded:
-    try:
+    with failing_disk(f"cannot read '{file}'"):
         return load_document(file)
-    except OSError as error:
-        raise StoreError(f"cannot read '{file}': {error.strerror or error}") from error
 
 
 def read_trials(file: Path) -> TrialFile:

@@ -26,7 +26,7 @@ from rulebot.cli.past.replay_text import (
     there_ran,
 )
 from rulebot.cli.store_options import print_json, reads_store
-from rulebot.model.errors import MisuseError, StoreError, in_words
+from rulebot.model.errors import MisuseError, StoreError, failing_disk
 from rulebot.model.text import clock, short_clock
 from rulebot.spec.files import write_whole
 from rulebot.store.place import Place, shown_path
@@ -423,13 +423,10 @@ def _trim(folder: Path, days: int, *, is_json: bool) -> None:
 
 
 def _delete(file: Path) -> None:
-    try:
+    with failing_disk(
+        f"{shown_path(file)} cannot be deleted", "what is older has been deleted; mend that, and trim once more"
+    ):
         file.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"{shown_path(file)} cannot be deleted: {in_words(error)}",
-            "what is older has been deleted; mend that, and trim once more",
-        ) from error
 
 
 # --- `rulebot replay DAY --as-test HH:MM`: a recorded moment becomes a test of its bot, on a terminal or in a file
@@ -504,7 +501,5 @@ def _spec_path(file: str, out: Path | None) -> str:
 def _write(file: Path, text: str) -> None:
     if file.exists():
         raise MisuseError(f"{shown_path(file)} is there already", "name another file: no test is written over")
-    try:
+    with failing_disk(f"cannot write '{file}'"):
         write_whole(file, text.encode())
-    except OSError as error:
-        raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error

@@ -13,7 +13,7 @@ import click
 from rulebot.cli.output import echo, print_text
 from rulebot.cli.past_options import XML, check_output
 from rulebot.model.collector import no_collection
-from rulebot.model.errors import StoreError
+from rulebot.model.errors import failing_disk
 from rulebot.model.text import clock, counted
 from rulebot.narrate.why import condition_document, place_lines
 from rulebot.record.explain import ENTRY_PLACES, RuleSnapshot, explain_day, selection_at, state_at
@@ -255,7 +255,5 @@ def _files(paths: tuple[str, ...], form: str) -> "tuple[TrialFile, ...]":
 def _write(file: Path, text: str) -> None:
     from rulebot.spec.files import write_whole
 
-    try:
+    with failing_disk(f"cannot write '{file}'"):
         write_whole(file, text.encode())
-    except OSError as error:
-        raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error
