@@ -26,7 +26,7 @@ from rulebot.capture.recorded import NAMES, Recorded, recorded_day, streamed
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.live.environments import WantedWorld
 from rulebot.model.contract import Contract, Option, Right, Underlying, product
-from rulebot.model.errors import BrokerError, MisuseError, StoreError, unread
+from rulebot.model.errors import BrokerError, MisuseError, StoreError, failing_disk
 from rulebot.model.facts import Account, EventCalendar, Listing
 from rulebot.model.market import Extra
 from rulebot.model.session import (
@@ -358,10 +358,8 @@ def files_of(recording: str, store: Place | None) -> list[Path]:
 
 def chain_of(file: Path) -> CapturedChain:
     """Return the captured chain of a file. Raises: SpecError when it is none, StoreError when it cannot be read."""
-    try:
+    with failing_disk(f"{file} cannot be read"):
         text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{file} cannot be read: {unread(error)}") from error
     return read_chain(text, str(file))
 
 

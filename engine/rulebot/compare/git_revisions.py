@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rulebot.model.errors import MisuseError, StoreError, failing_disk, unread
+from rulebot.model.errors import MisuseError, StoreError, failing_disk
 from rulebot.model.values import dataclass
 from rulebot.spec.extends import Beside, relative_to
 from rulebot.spec.files import SUFFIXES, NoSuchFiles, NotAFile, find_files
@@ -283,10 +283,8 @@ def uninstall(found: Setup) -> None:
 
 
 def _lines(file: Path) -> list[str]:
-    try:
+    with failing_disk(f"cannot read '{file}'"):
         return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"cannot read '{file}': {unread(error)}") from error
 
 
 def _write(file: Path, lines: Sequence[str]) -> None:

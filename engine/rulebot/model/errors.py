@@ -108,8 +108,8 @@ def failing_disk(what: str, help: str | None = None) -> Iterator[None]:
     """Say why a file could not be read or written. what: `cannot read 'FILE'`, say. Raises: StoreError."""
     try:
         yield
-    except OSError as error:
-        raise StoreError(f"{what}: {in_words(error)}", help) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{what}: {unread(error)}", help) from error
 
 
 def unread(error: OSError | UnicodeDecodeError) -> str:

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import platformdirs
 
-from rulebot.model.errors import MisuseError, StoreError, in_words, unread
+from rulebot.model.errors import MisuseError, StoreError, failing_disk, in_words
 from rulebot.model.values import dataclass
 
 if TYPE_CHECKING:
@@ -246,10 +246,8 @@ def read_secret(name: str, environ: Mapping[str, str] = os.environ) -> tuple[str
         raise MisuseError(f"{name} and {name}{_FILE} are both set", "keep one of them")
     if given or not file:
         return given, f"the environment's {name}" if given else ""
-    try:
+    with failing_disk(f"{file}, which {name}{_FILE} names, cannot be read"):
         text = Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{file}, which {name}{_FILE} names, cannot be read: {unread(error)}") from error
     if not text:
         raise MisuseError(f"{file}, which {name}{_FILE} names, is empty")
     return text, file
@@ -305,12 +303,10 @@ def is_open_to_others(path: Path) -> bool:
 
 def kept_secret(file: Path) -> str:
     """Return what a file of ours keeps. Raises: MisuseError when others can read it too or it is none, StoreError."""
-    try:
+    with failing_disk(f"{file} cannot be read"):
         if is_open_to_others(file):
             raise MisuseError(f"{file} can be read by others, and holds a secret", f"chmod 600 {file}")
         return checked_secret(file.read_text(encoding="ascii").strip(), str(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{file} cannot be read: {unread(error)}") from error
 
 
 def checked_secret(text: str, where: str) -> str:
