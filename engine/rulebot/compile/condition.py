@@ -157,8 +157,8 @@ def _is(test: MeasureTest, comparison: Comparison, measure: Measure, call: Call,
         message = f"'{test.said}' is {measure.quantity.value} and does not go with '{comparison.op.value}'"
         raise Fault(Problem("RB203", path, message, "", None, True))
     if measure.words and word not in measure.words:
-        message = f"'{test.said}' is {listed_words(measure.words)}, is '{word}'"
-        raise Fault(Problem("RB207", path, message, did_you_mean(word, measure.words)))
+        message = f"'{test.said}' is {listed_words(tuple(measure.words))}, is '{word}'"
+        raise Fault(Problem("RB207", path, message, did_you_mean(word, tuple(measure.words))))
     if measure.is_name and call.argument("called") == scope.bot and word not in scope.exits:
         raise Fault(Problem("RB201", path, f"this bot has no exit '{word}'", did_you_mean(word, scope.exits)))
     return Compare(Op.IS, call, (Text(word),))

@@ -171,7 +171,7 @@ def _comparisons(measure: Measure) -> Iterator[tuple[str, Node]]:
     bound = {"$ref": f"#/$defs/{measure.bound}"}
     if measure.quantity is Quantity.TEXT:
         words = {"title": "Is", "description": measure.subject, "examples": [measure.examples[0]["is"]]}
-        yield "is", {**words, **(_one_of(measure.words) if measure.words else bound)}
+        yield "is", {**words, **(_one_of(tuple(measure.words)) if measure.words else bound)}
         return
     low, high = measure.bounds or (None, None)
     for op in measure.ops:

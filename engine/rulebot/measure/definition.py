@@ -137,7 +137,7 @@ class Measure:
     `units`: the units that may be written beside it and the quantity each chooses; the first is its quantity in
     `expr:`. `multiples`: measures it may be compared with a multiple of (empty: any of the same quantity). `reads` are
     prefixes completed with the symbol (`spot`, `strikes`) or whole names. `max_age` in seconds. `words`: what may stand
-    after `is`. in_text: a text may name it; else models alone read it.
+    after `is`, each with its meaning where the language has none yet. in_text: a text may name it, not models alone.
 
     One of `calculation` (a number from inputs, by columns as well), `read` (a number of one instant alone), `judge`
     (true by itself) and `judge_word` (compared with a word) reads it. detail: the words behind its value. usual: of the
@@ -176,7 +176,7 @@ class Measure:
     formula: str
     multiples: tuple[str, ...] = ()
     hidden: tuple[Quantity, ...] = ()
-    words: tuple[str, ...] = ()
+    words: Mapping[str, str] = field(default_factory=dict)
     in_text: bool = True
     phrase: Phrase
     calculation: Callable[[Call], Calculation] | None = None
@@ -262,7 +262,7 @@ class Measure:
 
     def numbers_of(self, word: str) -> tuple[float, float]:
         """Return between which numbers a word lies in lint: words that exclude each other lie apart."""
-        at = float(self.words.index(word))
+        at = float(list(self.words).index(word))
         return self.numbers.get(word, (at, at))
 
     @property

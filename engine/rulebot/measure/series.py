@@ -5,7 +5,6 @@ weighs less than a thousandth. The same number is read whatever else the broker 
 depends on what another asks for.
 """
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from rulebot.measure.tree import Call
@@ -40,28 +39,6 @@ class Depth(NamedTuple):
     least: int
 
 
-def depth(measure: str, window: int) -> Depth:
-    """Return the bars that an average or oscillator over `window` reads."""
-    match measure:
-        case "ema":
-            return Depth(4 * window, 2 * window)
-        case "rsi":
-            return Depth(8 * window + 1, 2 * window + 1)
-        case "adx":
-            return Depth(10 * window, 3 * window)
-        case _:
-            return Depth(window, window)
-
-
-def depth_of(call: Call) -> Depth:
-    """Return the bars that a call reads: an average, an oscillator, or a trend, which is made of three."""
-    given = dict(call.arguments)
-    if call.measure != "trend":
-        return depth(call.measure, int(str(given["window"])))
-    parts = depth(str(given["average"]), int(str(given["slow"]))), depth("adx", int(str(given["window"])))
-    return Depth(max(part.asked for part in parts), max(part.least for part in parts))
-
-
 def given_count(call: Call, name: str) -> int:
     """Return an argument that is a whole number. Raises: KeyError."""
     return int(str(call.argument(name)))
@@ -76,23 +53,6 @@ def size_of(call: Call) -> int:
 def estimator_of(call: Call) -> str:
     """Return how a call estimates realised volatility."""
     return str(dict(call.arguments).get("estimator", CLOSE_TO_CLOSE))
-
-
-def of_closes_of_all(call: Call) -> Mapping[Series, int]:
-    """Return the daily bars of an average of each of several symbols."""
-    symbols = call.argument("of")
-    return {(symbol, DAY): depth_of(call).asked for symbol in symbols} if isinstance(symbols, tuple) else {}
-
-
-def of_session(call: Call) -> Mapping[Series, int]:
-    """Return the minutes of the session at hand: of a symbol, and of the ETF whose volume is its own."""
-    symbol = str(call.argument("of"))
-    return dict.fromkeys(((symbol, MINUTE), (FUNDS.get(symbol, symbol), MINUTE)), TODAY)
-
-
-def of_first_minutes(call: Call) -> Mapping[Series, int]:
-    """Return the minutes of the session at hand."""
-    return {(str(call.argument("of")), MINUTE): TODAY}
 
 
 def name_of(seconds: int) -> str:

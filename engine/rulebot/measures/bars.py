@@ -30,15 +30,11 @@ from rulebot.measure.series import (
     DAY,
     FUNDS,
     MINUTE,
+    TODAY,
     Depth,
     Series,
-    depth,
-    depth_of,
     given_count,
     name_of,
-    of_closes_of_all,
-    of_first_minutes,
-    of_session,
     size_of,
 )
 from rulebot.measure.tree import Argument, Call, Quantity
@@ -59,6 +55,45 @@ BarsRead = Callable[[View], Bars | UnknownValue]
 
 
 # ---------------------------------------------------------------- the bars
+
+
+def depth(measure: str, window: int) -> Depth:
+    """Return the bars that an average or oscillator over `window` reads."""
+    match measure:
+        case "ema":
+            return Depth(4 * window, 2 * window)
+        case "rsi":
+            return Depth(8 * window + 1, 2 * window + 1)
+        case "adx":
+            return Depth(10 * window, 3 * window)
+        case _:
+            return Depth(window, window)
+
+
+def _depth_of(call: Call) -> Depth:
+    """Return the bars that a call reads: an average, an oscillator, or a trend, which is made of three."""
+    given = dict(call.arguments)
+    if call.measure != "trend":
+        return depth(call.measure, int(str(given["window"])))
+    parts = depth(str(given["average"]), int(str(given["slow"]))), depth("adx", int(str(given["window"])))
+    return Depth(max(part.asked for part in parts), max(part.least for part in parts))
+
+
+def _of_closes_of_all(call: Call) -> Mapping[Series, int]:
+    """Return the daily bars of an average of each of several symbols."""
+    symbols = call.argument("of")
+    return {(symbol, DAY): _depth_of(call).asked for symbol in symbols} if isinstance(symbols, tuple) else {}
+
+
+def _of_session(call: Call) -> Mapping[Series, int]:
+    """Return the minutes of the session at hand: of a symbol, and of the ETF whose volume is its own."""
+    symbol = str(call.argument("of"))
+    return dict.fromkeys(((symbol, MINUTE), (FUNDS.get(symbol, symbol), MINUTE)), TODAY)
+
+
+def _of_first_minutes(call: Call) -> Mapping[Series, int]:
+    """Return the minutes of the session at hand."""
+    return {(str(call.argument("of")), MINUTE): TODAY}
 
 
 def finished_bars(symbol: str, seconds: int) -> BarsRead:
@@ -178,7 +213,7 @@ def _adx(bars: tuple[Bar, ...], window: int) -> float:
     return float(_formula("adx")(_column(bars, "high"), _column(bars, "low"), _column(bars, "close"), window))
 
 
-of_closes = read_by(depth_of, _of_closes)
+of_closes = read_by(_depth_of, _of_closes)
 """Binds `sma`, `ema` and `rsi`."""
 
 
@@ -255,7 +290,7 @@ def trend(call: Call, context: Context, word: str) -> Judge:
     given = dict(call.arguments)
     symbol, seconds, average = str(given["of"]), size_of(call), str(given["average"])
     fast, slow, window, strength = (int(str(given[name])) for name in ("fast", "slow", "window", "strength"))
-    least = depth_of(call).least
+    least = _depth_of(call).least
 
     def make(found: Bars) -> Verdict:
         bars = found.bars
@@ -341,6 +376,11 @@ def _opening_range_words(words: MeasureText) -> str:
     return f"the range{words.of_symbol} of the first {minutes:.0f} minutes"
 
 
+_AVERAGES = {
+    "ema": "the mean that weighs the newest closes most",
+    "sma": "the plain mean of the last closes",
+}
+
 MEASURES: tuple[Measure, ...] = (
     Measure(
         name="sma",
@@ -362,7 +402,7 @@ MEASURES: tuple[Measure, ...] = (
         bounds=(6000, 6100),
         let_example={"window": 50},
         likeness=Likeness.PRICE,
-        bars=bars_by(depth_of),
+        bars=bars_by(_depth_of),
     ),
     Measure(
         name="ema",
@@ -390,7 +430,7 @@ MEASURES: tuple[Measure, ...] = (
         bounds=(6000, 6100),
         let_example={"window": 9, "bars": "5m"},
         likeness=Likeness.PRICE,
-        bars=bars_by(depth_of),
+        bars=bars_by(_depth_of),
     ),
     Measure(
         name="rsi",
@@ -414,7 +454,7 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"below": 30},),
         bounds=(30, 70),
         let_example={"bars": "5m"},
-        bars=bars_by(depth_of),
+        bars=bars_by(_depth_of),
     ),
     Measure(
         name="adx",
@@ -426,7 +466,7 @@ MEASURES: tuple[Measure, ...] = (
         parameters=(SYMBOL, count("window", 14, "How many bars it is over; by default 14.", 14), BARS),
         max_age=None,
         reads=("facts",),
-        read=read_by(depth_of, lambda bars, call: _adx(bars, given_count(call, "window"))),
+        read=read_by(_depth_of, lambda bars, call: _adx(bars, given_count(call, "window"))),
         usual=RANK,
         reach=stretch(0.0, 100.0),
         phrase=lambda words: f"ADX{words.of_symbol} over {over(words)}",
@@ -435,7 +475,7 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"window": 14, "bars": "5m", "above": 20},),
         bounds=(20, 40),
         let_example={"bars": "5m"},
-        bars=bars_by(depth_of),
+        bars=bars_by(_depth_of),
     ),
     Measure(
         name="vwap",
@@ -457,7 +497,7 @@ MEASURES: tuple[Measure, ...] = (
         bounds=(6000, 6100),
         let_example={"of": "SPY"},
         likeness=Likeness.PRICE,
-        bars=of_session,
+        bars=_of_session,
     ),
     Measure(
         name="breadth",
@@ -488,7 +528,7 @@ MEASURES: tuple[Measure, ...] = (
         examples=({"of": ["AAPL", "MSFT", "NVDA"], "at_least": "50%"},),
         bounds=("40%", "60%"),
         let_example={"of": ["AAPL", "MSFT", "NVDA"]},
-        bars=of_closes_of_all,
+        bars=_of_closes_of_all,
     ),
     Measure(
         name="trend",
@@ -500,12 +540,22 @@ MEASURES: tuple[Measure, ...] = (
         ),
         source=OF_BARS,
         units=TEXT,
-        words=("up", "down", "neutral"),
+        words={
+            "up": "the fast average is above the slow one, and adx reaches the strength",
+            "down": "the fast average is below the slow one, and adx reaches the strength",
+            "neutral": "adx is below the strength",
+        },
         parameters=(
             SYMBOL,
             count("fast", 20, "How many bars the fast average is over; by default 20.", 20),
             count("slow", 50, "How many bars the slow average is over; by default 50.", 50),
-            choice("average", "ema", ("ema", "sma"), "Which kind of average; by default ema.", "ema"),
+            choice(
+                "average",
+                "ema",
+                {"ema": "the mean that weighs the newest closes most", "sma": "the plain mean of the last closes"},
+                "Which kind of average; by default ema.",
+                "ema",
+            ),
             count("window", 14, "How many bars adx is over; by default 14.", 14),
             count("strength", 20, "Below this adx the trend is neutral; by default 20.", 25, ref="count"),
             BARS,
@@ -519,7 +569,7 @@ MEASURES: tuple[Measure, ...] = (
         subject="Which way it points.",
         examples=({"is": "neutral"},),
         let_example={"bars": "5m"},
-        bars=bars_by(depth_of),
+        bars=bars_by(_depth_of),
     ),
     Measure(
         name="opening_range",
@@ -530,7 +580,12 @@ MEASURES: tuple[Measure, ...] = (
         ),
         source="finished minutes of the session, and spot",
         units=TEXT,
-        words=("formed", "above", "below", "inside"),
+        words={
+            "formed": "the first minutes are over: their high and low are final",
+            "above": "above the high of the first minutes",
+            "below": "below the low of the first minutes",
+            "inside": "between the low and the high of the first minutes, both included",
+        },
         parameters=(
             SYMBOL,
             Parameter(
@@ -550,7 +605,7 @@ MEASURES: tuple[Measure, ...] = (
         subject="Whether it is formed, or where spot is.",
         examples=({"first": "30m", "is": "above"},),
         let_example={"first": "60m"},
-        bars=of_first_minutes,
+        bars=_of_first_minutes,
         numbers={"formed": (1.0, 3.0)},
     ),
 )

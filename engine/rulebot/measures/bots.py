@@ -83,7 +83,10 @@ MEASURES: tuple[Measure, ...] = (
         formula="`open` while that bot holds anything, `flat` while it holds nothing and no order of it works.",
         source="positions and orders of the bots of this run",
         units=TEXT,
-        words=("open", "flat"),
+        words={
+            "open": "",
+            "flat": "the bot holds nothing and has no working order",
+        },
         parameters=(
             Parameter(
                 name="called",

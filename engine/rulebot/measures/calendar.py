@@ -433,7 +433,10 @@ MEASURES: tuple[Measure, ...] = (
         formula="`full`, or `half` on a day with an early close.",
         source="the exchange calendar",
         units=TEXT,
-        words=("full", "half"),
+        words={
+            "full": "a session from 09:30 to 16:00",
+            "half": "a session that closes at 13:00",
+        },
         max_age=None,
         reads=("time",),
         judge_word=session,

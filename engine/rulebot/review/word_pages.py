@@ -200,8 +200,6 @@ VALUES: Mapping[str, str] = {
     " roll, it only closes",
     "entry": "of a change, what stood when the position's entry was first sent, or when a roll opened it",
     "expiry": "the day on which the legs expire",
-    "full": "a session from 09:30 to 16:00",
-    "half": "a session that closes at 13:00",
     "close_to_close": "the deviation of daily log returns from close to close",
     "refuse": "quotes that come late count as unknown",
     "volume": "contracts traded today",
@@ -209,16 +207,6 @@ VALUES: Mapping[str, str] = {
     "parkinson": "by the range from low to high of each session; what is moved over night is not in it",
     "yang_zhang": "by open, high, low and close of each session, and by the move over night before it",
     "intraday": "by the moves of five minutes within each session, and by the move over night before it",
-    "up": "the fast average is above the slow one, and adx reaches the strength",
-    "down": "the fast average is below the slow one, and adx reaches the strength",
-    "neutral": "adx is below the strength",
-    "sma": "the plain mean of the last closes",
-    "ema": "the mean that weighs the newest closes most",
-    "flat": "the bot holds nothing and has no working order",
-    "formed": "the first minutes are over: their high and low are final",
-    "above": "above the high of the first minutes",
-    "below": "below the low of the first minutes",
-    "inside": "between the low and the high of the first minutes, both included",
     "1m": "bars of one minute",
     "2m": "bars of 2 minutes",
     "3m": "bars of 3 minutes",
@@ -237,8 +225,9 @@ VALUES: Mapping[str, str] = {
     **{
         word: meaning
         for measure in VOCABULARY.values()
-        for parameter in measure.parameters
-        for word, meaning in parameter.meanings.items()
+        for meanings in (measure.words, *(parameter.meanings for parameter in measure.parameters))
+        for word, meaning in meanings.items()
+        if meaning
     },
 }
 """Words that stand behind a key."""
@@ -334,7 +323,7 @@ def _units(measure: Measure) -> str:
     if measure.is_name:
         return "a word after 'is': the name of an exit"
     if measure.words:
-        return f"a word after 'is': {listed(measure.words, 'or')}"
+        return f"a word after 'is': {listed(tuple(measure.words), 'or')}"
     units = listed(tuple(WRITTEN[unit] for unit, _ in measure.units), "or")
     if measure.multiples:
         return f"{units}, or a multiple of {listed(measure.multiples, 'or')} ('2x {measure.multiples[0]}')"

@@ -3,7 +3,8 @@
 import pytest
 
 from rulebot.compile.plan import Call, Needs, Quantity
-from rulebot.measure.series import DAY, depth
+from rulebot.measure.series import DAY
+from rulebot.measures.bars import depth
 from rulebot.measures.registry import series_of
 from rulebot.model.contract import Right
 from rulebot.model.market import Extra
