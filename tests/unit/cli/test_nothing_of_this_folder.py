@@ -32,19 +32,22 @@ if __name__ == "__main__":
 """The program as its script starts it; the two ways in which it begins processes."""
 
 
-@pytest.mark.parametrize("module", ["pickle.py", "rulebot/__init__.py"])
-def test_processes_of_a_command_import_nothing_from_the_folder_it_works_in(module: str, tmp_path: Path) -> None:
+def test_processes_of_a_command_import_nothing_from_the_folder_it_works_in(tmp_path: Path) -> None:
     """`rulebot diff --seeds` in a clone with a `pickle.py` ran it, the check-up before the open a `rulebot`."""
-    mark, script, folder = tmp_path / "mark", tmp_path / "bin" / "rulebot", tmp_path / "clone"
-    for file, text in ((script, SHARES_WORK), (folder / module, LEAVES_A_MARK.format(mark=str(mark)))):
+    script, folder, marks = tmp_path / "bin" / "rulebot", tmp_path / "clone", tmp_path / "marks"
+    files = {script: SHARES_WORK}
+    for module in ("pickle.py", "rulebot/__init__.py"):
+        files[folder / module] = LEAVES_A_MARK.format(mark=str(marks / module.partition("/")[0]))
+    for file, text in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
+    marks.mkdir()
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
     environ["PYTHONPATH"] = str(ROOT / "engine")
     done = subprocess.run(
         [sys.executable, str(script)], cwd=folder, env=environ, capture_output=True, text=True, timeout=60, check=False
     )
-    assert not mark.exists()
+    assert [each.name for each in marks.iterdir()] == []
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("7\n")
     assert "Options bots for Interactive Brokers" in done.stdout
