@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.mark.long
 @pytest.mark.usefixtures("slow_market")
-def test_ci_a_day_with_a_model_replays_without_its_file(tmp_path: Path) -> None:
+def test_ci_a_day_with_a_model_filter_replays_without_its_file(tmp_path: Path) -> None:
     shutil.copy(EXAMPLES / "learned.yaml", tmp_path)
     shutil.copytree(EXAMPLES / "models", tmp_path / "models")
     store, spec = tmp_path / "day.db", tmp_path / "learned.yaml"

@@ -89,7 +89,7 @@ def tried_again(folder: Path, fills: str) -> list[tuple[str, datetime]]:
     return [each for each in decided if each[0] in ("enter", "exit")]
 
 
-def test_what_is_open_is_closed_before_an_early_close(tmp_path: Path) -> None:
+def test_a_half_day_that_the_broker_alone_knows_closes_what_is_open_before_its_close(tmp_path: Path) -> None:
     alarms, orders = lived_through("kind: short_day", tmp_path)
     assert [text for text in alarms if "broker" in text] == [EARLY]
     entry, leave = orders

@@ -25,14 +25,14 @@ def test_there_are_ten() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_text(name: str, snapshot: SnapshotAssertion) -> None:
+def test_diff_prints_each_kind_of_change(name: str, snapshot: SnapshotAssertion) -> None:
     assert printed(name) == snapshot(name=name)
 
 
 @pytest.mark.parametrize("name", IN_MARKDOWN)
-def test_markdown(name: str, snapshot: SnapshotAssertion) -> None:
+def test_diff_prints_markdown(name: str, snapshot: SnapshotAssertion) -> None:
     assert printed(name, "--format", "markdown") == snapshot(name=name)
 
 
-def test_json(snapshot: SnapshotAssertion) -> None:
+def test_diff_prints_json(snapshot: SnapshotAssertion) -> None:
     assert printed("tuned", "--format", "json") == snapshot

@@ -21,7 +21,7 @@ def printed(*words: str) -> str:
 
 
 @pytest.mark.parametrize("name", shipped_names())
-def test_shipped_specs(name: str, snapshot: SnapshotAssertion) -> None:
+def test_explain_prints_each_shipped_spec(name: str, snapshot: SnapshotAssertion) -> None:
     assert printed(name) == snapshot(name=name)
 
 
@@ -29,19 +29,19 @@ def test_what_was_set(snapshot: SnapshotAssertion) -> None:
     assert printed("dte0_condor", "--set", "delta=0.10", "--set", "wing=20 pts") == snapshot
 
 
-def test_the_account(snapshot: SnapshotAssertion) -> None:
+def test_explain_prints_an_account_document(snapshot: SnapshotAssertion) -> None:
     assert printed(str(EXAMPLES / "account_limits.yaml")) == snapshot
 
 
 @pytest.mark.parametrize("word", WORDS)
-def test_words(word: str, snapshot: SnapshotAssertion) -> None:
+def test_explain_prints_a_word_of_the_language(word: str, snapshot: SnapshotAssertion) -> None:
     assert printed(word) == snapshot(name=word)
 
 
 @pytest.mark.parametrize("form", DIAGRAMS)
-def test_diagrams(form: str, snapshot: SnapshotAssertion) -> None:
+def test_explain_draws_the_diagram_in_each_format(form: str, snapshot: SnapshotAssertion) -> None:
     assert printed("spy_put_seller", "--diagram", form) == snapshot(name=form)
 
 
-def test_json(snapshot: SnapshotAssertion) -> None:
+def test_explain_prints_json(snapshot: SnapshotAssertion) -> None:
     assert printed("put_lite", "--format", "json") == snapshot

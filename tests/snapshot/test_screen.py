@@ -30,7 +30,7 @@ def drawn(shown: Snapshot, width: int) -> str:
 
 @pytest.mark.parametrize("width", [80, 100, 120, 160])
 @pytest.mark.parametrize("clock", ["11:42", "14:00"])
-def test_table(clock: str, width: int, snapshot: SnapshotAssertion) -> None:
+def test_the_live_table_fits_each_width(clock: str, width: int, snapshot: SnapshotAssertion) -> None:
     shown = summary_of(PROGRAM, day_state(clock), at(clock), at("09:29"), at("16:06"))
     assert drawn(shown, width) == snapshot
 
@@ -74,7 +74,7 @@ def test_lines_of_a_pipe(snapshot: SnapshotAssertion) -> None:
 
 
 @pytest.mark.parametrize("width", [72, 120])
-def test_report(width: int, snapshot: SnapshotAssertion) -> None:
+def test_the_report_of_a_run_fits_each_width(width: int, snapshot: SnapshotAssertion) -> None:
     days = (day_outcome(day_state("16:06"), at("16:06")),)
     lines = report_lines(days, timedelta(seconds=23400), 7.1, width, "runs/2026-11-18-7.db")
     assert max(len(line) for line in lines) <= width

@@ -45,12 +45,16 @@ def run(store: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_text(name: str, day_store: Path, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_store_command_prints_text(
+    name: str, day_store: Path, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert run(day_store, COMMANDS[name], monkeypatch) == snapshot(name=name)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_json(name: str, day_store: Path, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_store_command_prints_json(
+    name: str, day_store: Path, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
+) -> None:
     command = f"{COMMANDS[name]} --format json"
     first = run(day_store, command, monkeypatch)
     assert first == run(day_store, command, monkeypatch)
@@ -158,7 +162,9 @@ def test_a_bot_that_is_run_no_more_is_stopping_while_it_holds_something(
         ("why calm_tape_condor --at 25:00", 2, "a time is written 12:00 or 12:00:30, is '25:00'"),
     ],
 )
-def test_misuse(day_store: Path, command: str, code: int, words: str) -> None:
+def test_a_store_command_with_wrong_arguments_exits_with_2(
+    day_store: Path, command: str, code: int, words: str
+) -> None:
     found = CliRunner().invoke(main, [*command.split(), "--store", str(day_store)])
     assert (found.exit_code, words in found.stderr) == (code, True), found.output
 

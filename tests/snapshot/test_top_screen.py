@@ -129,7 +129,7 @@ def test_greeks_of_one_underlying_add_up_and_those_of_several_do_not() -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
-def test_screen(width: int, height: int, snapshot: SnapshotAssertion) -> None:
+def test_top_fits_each_terminal_size(width: int, height: int, snapshot: SnapshotAssertion) -> None:
     assert drawn(SEEN, Focus(chosen=Row("dte0_condor", "dte0_condor-1")), width, height) == snapshot
 
 

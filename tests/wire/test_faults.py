@@ -975,7 +975,7 @@ async def test_row_71_somebody_cancels_an_order(running, client):
 
 
 @at_open('kind: person_changes, at: "09:30:20", seconds: 5, price_by: 0.1')
-async def test_row_71_somebody_changes_the_price_of_an_order(running, client):
+async def test_row_71_the_price_of_an_order_is_changed_by_hand(running, client):
     await held(running, client)
     found = await client.fence(5)
     assert of("5", found)[-1][16] == "0.15"

@@ -251,7 +251,7 @@ def test_orders_of_another_program_with_higher_ids_are_no_reason_to_refuse_ours(
     run(scenario())
 
 
-def test_a_resting_order_and_todays_fills_are_seen_after_a_reconnect() -> None:
+def test_fills_of_today_are_reported_after_a_reconnect_with_the_resting_order() -> None:
     async def scenario() -> None:
         async with gateway() as gw:
             async with connected(gw.port) as (world, _):

@@ -64,7 +64,7 @@ def told(desk: Desk) -> list[str]:
 
 
 @pytest.mark.parametrize("theirs", [0, 300])
-def test_all_of_it_closes_the_position_and_takes_its_orders_back(theirs: int) -> None:
+def test_assignment_of_all_shorts_closes_the_position_and_cancels_its_orders(theirs: int) -> None:
     desk = desk_of(theirs=theirs)
     (resting,) = desk.live
     assign(desk, 5, theirs)
@@ -82,7 +82,7 @@ def test_all_of_it_closes_the_position_and_takes_its_orders_back(theirs: int) ->
     assert [record.data["how"] for record in desk.said(Kind.SETTLEMENT)] == ["assigned"]
 
 
-def test_of_a_part_the_rest_goes_on_with_an_order_of_its_size() -> None:
+def test_assignment_of_a_part_leaves_the_rest_with_an_order_of_its_size() -> None:
     desk = desk_of()
     (resting,) = desk.live
     assign(desk, 2)
@@ -483,7 +483,7 @@ def test_nothing_is_asked_of_the_broker_before_its_orders_are_listed() -> None:
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
 
 
-def test_a_kill_between_the_options_and_their_shares_loses_no_assignment() -> None:
+def test_assignment_survives_a_kill_between_the_options_and_their_shares() -> None:
     desk = desk_of(exits=NO_REST)
     desk.holds(desk.position.legs[0].option, 0)
     desk.start_again()

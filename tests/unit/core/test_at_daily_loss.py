@@ -17,7 +17,7 @@ LATE = '\n  - time: "15:45"\n'
 @pytest.mark.parametrize(
     ("key", "closes"), [("", False), (", at_daily_loss: {close: none}", False), (", at_daily_loss: {close: all}", True)]
 )
-def test_the_loss_of_the_day_closes_what_is_open_where_that_is_asked(key: str, closes: bool) -> None:
+def test_the_daily_loss_limit_closes_what_is_open_where_that_is_asked(key: str, closes: bool) -> None:
     desk = Desk((text_of(exits='\n  - time: "15:45"\n', risk=f"{{max_loss_per_trade: $2000, daily_loss: $100{key}}}"),))
     desk.opened()
     desk.quote(put(5945), 3.65, 3.75, -0.2)
@@ -57,7 +57,7 @@ def closing(desk: Desk) -> list[Order]:
 
 
 @pytest.mark.parametrize("closes", [False, True])
-def test_the_loss_of_the_account_closes_what_all_bots_have_open(*, closes: bool) -> None:
+def test_the_daily_loss_limit_of_the_account_closes_what_all_bots_have_open(*, closes: bool) -> None:
     desk = both(daily_loss=Decimal(200), at_daily_loss=closes)
     lose(desk)
     assert {state.day.halt for state in desk.state.bots.by_name.values()} == {Halt.ACCOUNT_LOSS}

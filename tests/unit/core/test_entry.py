@@ -257,7 +257,7 @@ def test_again_tries_another_strike_for_orders_of_others_like_the_first_entry(at
     assert len(desk.submitted) == (3 if at_most else 4)
 
 
-def test_again_until() -> None:
+def test_again_enters_no_more_after_its_until() -> None:
     entry = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m, until: "10:30"}}'
     desk = Desk((text_of(entry=entry),))
     desk.enter()
@@ -318,7 +318,7 @@ def test_a_refusal_that_words_differ_only_in_numbers_is_said_once() -> None:
     assert len(desk.said(Kind.DECISION, "skip")) == 1
 
 
-def test_account_limits() -> None:
+def test_max_open_of_the_account_counts_all_bots() -> None:
     desk = Desk((text_of("one"), text_of("two")), limits=AccountLimits(max_open=1))
     desk.until("10:00")
     assert [order.bot for order in desk.submitted] == ["one"]
@@ -486,7 +486,7 @@ def test_a_halt_takes_back_the_entry_at_work(seconds: int) -> None:
     assert desk.last.status is OrderStatus.CANCELLING
 
 
-def test_the_daily_loss_halts() -> None:
+def test_the_daily_loss_limit_halts_the_bot() -> None:
     desk = Desk((text_of(risk="{daily_loss: $100}", exits='\n  - time: "15:45"\n'),))
     desk.opened()
     desk.quote(put(5945), 3.65, 3.75, -0.2)
@@ -531,11 +531,12 @@ def test_what_was_confirmed_for_one_entry_is_not_for_the_next() -> None:
     assert len(desk.submitted) == 2
 
 
-def test_two_bots_have_their_own_days() -> None:
+def test_two_bots_in_one_contract_have_orders_of_their_own() -> None:
     desk = Desk((text_of("one"), text_of("two")))
     desk.until("10:00")
     assert sorted(order.bot for order in desk.submitted) == ["one", "two"]
     assert len({order.ref for order in desk.submitted}) == 2
+    assert len({tuple(leg.option for leg in order.legs) for order in desk.submitted}) == 1
 
 
 # ---------------------------------------------------------------- a runaway (faults.md row 95)

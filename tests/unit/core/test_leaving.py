@@ -295,7 +295,7 @@ def test_a_market_order_is_sent_once_and_never_given_a_price() -> None:
     assert not desk.replaced
 
 
-def test_then_market() -> None:
+def test_a_ladder_with_then_market_ends_with_a_market_order() -> None:
     ladder = '\n  - time: "15:45"\n    order: {start: mid, step: 0.05, wait: 10s, tries: 2, then: market}\n'
     desk = held(ladder)
     desk.until("15:45")
@@ -435,20 +435,21 @@ def test_a_fill_of_the_entry_that_wins_against_the_exit_is_closed_too() -> None:
     assert desk.position.state == "closed"
 
 
-def test_a_partly_filled_exit_goes_on_with_the_rest() -> None:
+def test_partial_fill_of_an_exit_leaves_the_rest_working() -> None:
     desk = Desk((text_of(quantity="3", risk="{max_loss_per_trade: $9000}"),))
     desk.opened()
     desk.until("15:45")
     order = desk.last
     desk.fill(order, 1)
     assert desk.position.state == "exiting"
+    assert desk.order(order.ref).status is OrderStatus.WORKING
     desk.cancelled(desk.order(order.ref), filled=1)
     desk.tick(1)
     desk.tick(15)
     assert desk.last.quantity == 2
 
 
-def test_a_refused_exit_is_tried_again_after_a_while() -> None:
+def test_a_rejected_exit_is_sent_again_after_a_while() -> None:
     desk = held('\n  - time: "15:45"\n')
     desk.until("15:45")
     desk.refuse(desk.last)
@@ -871,7 +872,7 @@ def test_legs_on_two_underlyings_are_closed_as_one_combo_for_each() -> None:
 # ---------------------------------------------------------------- combos that nobody takes
 
 
-def test_a_position_whose_combos_are_refused_is_closed_leg_by_leg_shorts_first() -> None:
+def test_a_position_with_a_rejected_combo_is_closed_leg_by_leg_shorts_first() -> None:
     desk = Desk((text_of(exits='\n  - time: "15:30"\n', legs=CONDOR),))
     desk.opened()
     desk.until("15:30")

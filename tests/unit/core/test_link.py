@@ -281,7 +281,7 @@ def test_fills_that_are_owed_and_told_in_time_are_counted_as_they_are() -> None:
     assert not any("nobody listened" in text for text in desk.alarms)
 
 
-def test_a_fill_that_was_dealt_while_nobody_listened_opened_its_position_then() -> None:
+def test_a_fill_reported_after_a_reconnect_opened_its_position_when_it_was_dealt() -> None:
     """A time in trade counted from when the fill was told: an exit came hours late, or not on its day."""
     desk = Desk((text_of(exits='\n  - time_in_trade: {at_least: 2h}\n  - time: "15:45"\n'),))
     order = desk.enter("10:00")
@@ -325,7 +325,7 @@ def left_unheard(desk: Desk, dealt: str) -> Position:
     return desk.position
 
 
-def test_an_exit_that_was_dealt_while_nobody_listened_closed_its_position_then() -> None:
+def test_a_fill_of_an_exit_reported_after_a_reconnect_closed_its_position_when_it_was_dealt() -> None:
     """It was closed as it was told: what waits after an exit began hours late, and the trade ended twice."""
     desk = Desk((text_of(**WAITS),))
     desk.opened("10:00")

@@ -165,7 +165,7 @@ def test_51_an_exit_that_the_broker_has_the_other_way_round_is_taken_back() -> N
     assert [each.ref for each in desk.cancels] == [order.ref]
 
 
-def test_71_a_price_that_somebody_changed_at_the_broker_is_not_fought() -> None:
+def test_71_an_order_changed_by_hand_is_not_changed_back() -> None:
     desk = seller()
     for order in desk.live:
         desk.ack(order)

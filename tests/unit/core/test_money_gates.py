@@ -178,7 +178,7 @@ def test_notional_may_be_so_many_times_the_account(limits: AccountLimits, worth:
     assert (said in refused(desk)) if said else len(desk.submitted) == 1
 
 
-def test_price_band() -> None:
+def test_a_price_outside_the_price_band_is_refused() -> None:
     natural = text_of(order="{start: natural, wait: 10s, tries: 1, then: cancel}")
     desk = desk_of(natural, price_band=Amount(Decimal("0.05"), Unit.NUMBER))
     desk.until("10:00")

@@ -971,7 +971,7 @@ def test_sums_say_which_of_their_trades_are_estimates(tmp_path: Path, is_told: b
         assert json.loads(done.stdout)["estimated"] == found
 
 
-def test_an_account_without_what_two_bots_held_is_told() -> None:
+def test_two_bots_in_one_contract_that_the_account_lacks_are_told() -> None:
     """One bot closed its spread, and a person that of the other: the engine ended, since the account had none of it."""
     exits = ('\n  - time: "12:00"\n', '\n  - time: "15:45"\n')
     texts = (

@@ -47,7 +47,7 @@ def exits(desk: Desk) -> list[str]:
     return [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "exit")]
 
 
-def test_what_was_won_and_given_back_closes_it() -> None:
+def test_a_trailing_stop_closes_what_has_given_back_its_profit() -> None:
     desk = held()
     for amount in (0.49, 0.42, 0.35, 0.35):  # up to half the credit
         cost(desk, amount)
@@ -146,7 +146,7 @@ def test_the_best_is_kept_before_the_exit_is_armed() -> None:
     assert exits(desk) == ["trail"]
 
 
-def test_the_best_is_on_record_and_a_restart_goes_on_from_it() -> None:
+def test_a_trailing_stop_goes_on_from_its_best_profit_after_a_restart() -> None:
     desk = held()
     cost(desk, 0.35)
     cost(desk, 0.35)
@@ -192,7 +192,7 @@ def test_of_the_whole_trade_the_best_goes_on_when_a_leg_leaves() -> None:
     assert desk.position.best == best
 
 
-def test_what_trails_does_not_rest() -> None:
+def test_a_trailing_stop_does_not_rest_at_the_broker() -> None:
     text = text_of(
         underlying="SPY",
         legs="\n  expiry: {dte: {nearest: 90}}\n  short_put: {sell: put, strike: {delta: 0.15}}\n",

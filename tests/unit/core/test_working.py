@@ -412,7 +412,7 @@ def test_a_commission_counts_once_and_may_be_corrected() -> None:
     assert desk.position.commissions == Decimal("1.10")
 
 
-def test_partial_fills_keep_the_rest_working() -> None:
+def test_partial_fill_of_an_entry_leaves_the_rest_working() -> None:
     desk = Desk((text_of(quantity="3", risk="{max_loss_per_trade: $9000}"),))
     order = desk.enter()
     desk.fill(order, 1)

@@ -47,23 +47,23 @@ def given(found: Call, at: View) -> Reading:
     return reader_of(found, CONTEXT)(at)
 
 
-def test_it_is_the_probability_of_the_features_of_this_instant() -> None:
+def test_a_model_filter_reads_the_probability_of_the_features_of_this_instant() -> None:
     score = 0.5 - 2.0 * (18.0 - 16.0) / 4.0 + 1.0 * (6030.0 / 6000.0 - 1.0) / 0.01
     assert given(call(), market(18.0, 6030.0, 6000.0)) == pytest.approx(1.0 / (1.0 + exp(-score)))
 
 
-def test_a_feature_that_must_be_there_makes_it_unknown_with_the_reason() -> None:
+def test_a_model_filter_is_unknown_where_a_feature_is_missing_and_says_which() -> None:
     found = given(call(), market(NAN, 6030.0, 6000.0))
     assert isinstance(found, UnknownValue)
     assert found.reason.startswith("vix: VIX")
 
 
-def test_where_the_file_says_what_stands_for_it_it_is_known() -> None:
+def test_a_model_filter_takes_the_number_of_its_file_for_a_missing_feature() -> None:
     lacking = market(18.0, 6030.0, NAN)
     assert isinstance(given(call(), lacking), UnknownValue)
     assert given(call(gap_missing=0.0), lacking) == pytest.approx(1.0 / (1.0 + exp(0.5)))
 
 
-def test_what_a_model_reads_counts_as_read_by_the_rule() -> None:
+def test_a_model_filter_reads_what_its_features_read() -> None:
     assert [each.measure for each in calls_of(call())] == ["model", "vix", "gap"]
     assert {"index:VIX", "spot:SPX"} <= reads_of(call(), {}, "SPX")
