@@ -21,11 +21,11 @@ from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.event import (
     BrokerStatus,
     CommissionReport,
+    Connected,
     Event,
     ExecutionReport,
-    LinkUp,
     ListingReport,
-    MarketMoved,
+    MarketDataUpdated,
     OrderReport,
     PositionReport,
 )
@@ -85,7 +85,7 @@ class EngineDesk:
         strikes = {self.day.session.date: self.day.strikes}
         self.take(ListingReport(at, Listing("SPX", "SPXW", (self.day.session.date,), strikes)))
         self.take(
-            LinkUp(at=at, account="DU1", client_id=1, next_order_id=1, order_refs=(), positions=(), lockstep=True)
+            Connected(at=at, account="DU1", client_id=1, next_order_id=1, order_refs=(), positions=(), lockstep=True)
         )
 
     def event(self, kind: int, row: int, bid: float, ask: float, delta: float, at: datetime, seconds: float) -> None:
@@ -101,7 +101,7 @@ class EngineDesk:
             board.last[row] = bid
             board.last_at[row] = seconds
         board.alive_at = seconds
-        self.take(MarketMoved(at, (row,)))
+        self.take(MarketDataUpdated(at, (row,)))
 
     def take(self, event: Event) -> None:
         """Make one turn; fill what it sends."""

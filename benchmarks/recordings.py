@@ -24,7 +24,7 @@ from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import RunOptions, execute
 from rulebot.model.collector import seldom_collected
 from rulebot.model.contract import Option, Right
-from rulebot.model.event import MarketMoved
+from rulebot.model.event import MarketDataUpdated
 from rulebot.model.market import Board
 from rulebot.replay.replay import replay
 from rulebot.spec.files import shipped
@@ -103,7 +103,7 @@ def _recorded(day: Day, quotes: Quotes, folder: Path, *, every: float) -> tuple[
             for row in rows:
                 board.quote_at[row] = at.timestamp()
             board.unread.update(rows)
-            moved = MarketMoved(at, tuple(rows))
+            moved = MarketDataUpdated(at, tuple(rows))
             began = time.thread_time()
             recorder.took(moved, (), changed=True)
             spent += time.thread_time() - began

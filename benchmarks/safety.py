@@ -172,10 +172,10 @@ async def _in_real_time(folder: Path) -> tuple[list[float], list[float]]:
             await asyncio.sleep(0.037 * (number % 29))
             began = time.perf_counter()
             post(options.store, Request.KILL)
-            await _seen(engine, lambda: state.state.requests.standing.trading is TradingMode.REDUCING)
+            await _seen(engine, lambda: state.state.requests.operator.trading is TradingMode.REDUCING)
             kills.append(time.perf_counter() - began)
             post(options.store, Request.RESUME)
-            await _seen(engine, lambda: state.state.requests.standing.trading is TradingMode.ACTIVE)
+            await _seen(engine, lambda: state.state.requests.operator.trading is TradingMode.ACTIVE)
     finally:
         engine.cancel()
         with suppress(asyncio.CancelledError):

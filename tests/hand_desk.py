@@ -21,12 +21,12 @@ from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.event import (
     BrokerStatus,
     CommissionReport,
+    Connected,
+    Disconnected,
     Event,
     ExecutionReport,
-    LinkDown,
-    LinkUp,
     ListingReport,
-    MarketMoved,
+    MarketDataUpdated,
     OperatorRequest,
     OrderMessage,
     OrderReport,
@@ -237,7 +237,7 @@ class Desk:
         self.now += timedelta(seconds=seconds)
         if not quiet:
             self.freshen()
-        return self.send(MarketMoved(self.now, () if quiet else tuple(range(len(self.board.contracts)))))
+        return self.send(MarketDataUpdated(self.now, () if quiet else tuple(range(len(self.board.contracts)))))
 
     def until(self, text: str, step: float = 0.0) -> None:
         """Go to a time of day, at once or in steps."""
@@ -332,7 +332,7 @@ class Desk:
             refs = [order.ref for order in self.state.orders.by_ref.values() if order.status.is_live]
         held = self.books() if positions is None else dict(positions)
         return self.send(
-            LinkUp(
+            Connected(
                 at=self.now,
                 account="DU1",
                 client_id=client_id,
@@ -359,7 +359,7 @@ class Desk:
             self.listed(*refs)
 
     def unlink(self) -> Turn:
-        return self.send(LinkDown(self.now, "gone"))
+        return self.send(Disconnected(self.now, "gone"))
 
     def books(self) -> dict[Contract, int]:
         """Return what our positions hold, by contract."""

@@ -42,7 +42,7 @@ def day_state(clock: str) -> State:
     state = resume(records, now, market(now), EventCalendar()).state
     bots = {name: state.bots.by_name.get(name) or BotState(day=BotDay(bot=name, date=DAY)) for name in BOTS}
     waits = "day_range 29.8 pts   below 27.7 (the open's expected move): 2.1 too much"
-    bots[WATCHER] = replace(bots[WATCHER], is_watching=now < at("13:30"), since=at("10:30"), waits=waits)
+    bots[WATCHER] = replace(bots[WATCHER], is_watching=now < at("13:30"), since=at("10:30"), status_text=waits)
     return state._replace(connection=replace(state.connection, is_linked=True), bots=replace(state.bots, by_name=bots))
 
 

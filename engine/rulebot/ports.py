@@ -43,7 +43,7 @@ class Link(Protocol):
         """True while the socket stands, also when the gateway has lost the broker behind it (1100)."""
 
     async def connect(self) -> Batch:
-        """Connect and read every complete snapshot; the batch ends with LinkUp.
+        """Connect and read every complete snapshot; the batch ends with Connected.
 
         Raises: BrokerError when nothing listens, the account is not the one asked for, or a snapshot is incomplete.
         """
@@ -53,7 +53,7 @@ class Link(Protocol):
 
         It returns at the next update, or at `until` (the next due timer) if that comes first. In lockstep, None is the
         next instant of the gateway's clock.
-        A lost connection is a batch that ends with LinkDown.
+        A lost connection is a batch that ends with Disconnected.
         """
 
     async def close(self) -> None:

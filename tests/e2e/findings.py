@@ -68,7 +68,7 @@ def silent_bots(day: CheckedDay) -> list[str]:
 
 def refused(day: CheckedDay) -> list[str]:
     """Return orders that the broker refused."""
-    return [f"{o.ref} of {o.bot}: {o.message}" for o in day.orders.values() if o.status is OrderStatus.REFUSED]
+    return [f"{o.ref} of {o.bot}: {o.message}" for o in day.orders.values() if o.status is OrderStatus.REJECTED]
 
 
 # ---------------------------------------------------------------- what fired

@@ -70,7 +70,7 @@ def bare(day: CheckedDay, outside: LedgerOrders) -> Iterator[str]:
         if view.status in AT_WORK and view.ticket.order_ref in day.orders
     )
     for position in day.positions.values():
-        if position.bot not in RESTING_BOTS or position.state != "open" or position.suspended:
+        if position.bot not in RESTING_BOTS or position.state != "open" or position.resting_orders_withdrawn:
             continue
         if working[position.id] != 2:
             yield f"{position.id} of {position.bot} is open with {working[position.id]} resting orders"

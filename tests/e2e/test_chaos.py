@@ -283,7 +283,7 @@ def test_scrambled_texts_change_no_order(desk: LoadedBots) -> None:
 def test_a_start_that_reads_something_else_is_seen(desk: LoadedBots, monkeypatch: pytest.MonkeyPatch) -> None:
     def without_orders(record: Record) -> Record:
         is_order = record.kind is Kind.ORDER
-        return replace(record, data={**record.data, "status": "abandoned"}) if is_order else record
+        return replace(record, data={**record.data, "status": "lost"}) if is_order else record
 
     monkeypatch.setattr("rulebot.chaos.crash_points.scrambled", without_orders)
     assert len(try_storm(after_entry(desk), desk, scrambles=True).reworded or ()) == 1

@@ -231,14 +231,14 @@ def test_an_entry_that_is_refused_without_a_status_is_not_held(tmp_path: Path) -
     assert compare_books(day) == []
     assert offences(day) == {}
     first = min(day.orders.values(), key=lambda order: order.number)
-    assert first.status is OrderStatus.REFUSED
+    assert first.status is OrderStatus.REJECTED
 
 
 def test_an_entry_that_never_arrived_ends_and_leaves_nothing(tmp_path: Path) -> None:
     day = morning(tmp_path, "kind: swallow_order, on: order")
     assert compare_books(day) == []
     assert offences(day) == {}
-    assert [order.status for order in day.orders.values()] == [OrderStatus.ABANDONED]
+    assert [order.status for order in day.orders.values()] == [OrderStatus.LOST]
     assert day.ledger.positions == {}
 
 

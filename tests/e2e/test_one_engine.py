@@ -169,7 +169,7 @@ def test_ci_a_second_store_at_the_broker_enters_nothing_until_a_person_says_so(t
             alarms = [one for _, one in reader.numbered() if not isinstance(one, str) and one.kind is Kind.ALARM]
         (told,) = [text for one in alarms if "another rulebot" in (text := str(one.data["text"]))]
         assert "nothing is entered until 'rulebot resume'; exits go on" in told
-        assert "trades this account" in second.loop.state.bots.by_name["put_lite"].waits
+        assert "trades this account" in second.loop.state.bots.by_name["put_lite"].status_text
         assert [view.perm_id for view in working(gateway)] == resting
         post(folder / "two.db", Request.RESUME)
         third = await run_until(gateway, folder / "two.db", new_york(11, 30), ["put_lite"])
@@ -192,9 +192,9 @@ def test_a_backup_of_the_morning_enters_nothing_again(tmp_path: Path) -> None:
         restore(folder / "backup.db", store, datetime.now(UTC))
         second = await run_until(gateway, store, new_york(10, 30))
         assert not second.loop.state.orders.by_ref
-        assert second.loop.state.requests.standing.reason == RESTORED
+        assert second.loop.state.requests.operator.reason == RESTORED
         assert len(working(gateway)) == 2
-        assert second.loop.state.inquiries.rivals
+        assert second.loop.state.inquiries.foreign_orders
         assert second.loop.state.orders.next_number > max(
             order.number for order in first.loop.state.orders.by_ref.values()
         )

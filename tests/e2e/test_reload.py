@@ -311,7 +311,7 @@ def test_while_it_waits_what_it_takes_away_holds_already(tmp_path: Path, what: s
             ask(run)
 
         def answer(run: Run) -> None:
-            waits.append(run.loop.state.bots.by_name["two"].waits)
+            waits.append(run.loop.state.bots.by_name["two"].status_text)
             run.loop.feed = cast(Silent, run.loop.feed).feed
 
         day = await live(gateway, folder, (at(10, 0), change), (at(10, 25), answer), (at(10, 35), stop))

@@ -87,8 +87,9 @@ def of_another_version(store: Path, folder: Path) -> tuple[Path, Path]:
     first, second = sorted(run.glob("*.tape"))
     with closing(sqlite3.connect(second)) as file, file:
         (told,) = file.execute("SELECT value FROM head WHERE name = 'state'").fetchone()
-        other = json.dumps({name: value for name, value in json.loads(told).items() if name != "wakes"})
-    rewrite(second, "UPDATE head SET value = ? WHERE name = 'state'", (other,))
+        state = json.loads(told)
+        del state["bots"]["next_wakes"]
+    rewrite(second, "UPDATE head SET value = ? WHERE name = 'state'", (json.dumps(state),))
     return first, second
 
 

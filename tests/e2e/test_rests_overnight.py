@@ -141,7 +141,7 @@ def test_a_broker_that_compares_the_legs_of_combos_refuses_nothing(tmp_path: Pat
         await execute(desk, options, world, lambda run: None, stop_at(new_york(10, 40)))
         day = told(gateway, store)
         assert {position.bot for position in day.positions.values()} == {"resting_condor", "later"}
-        assert not [order.ref for order in day.orders.values() if order.status is OrderStatus.REFUSED]
+        assert not [order.ref for order in day.orders.values() if order.status is OrderStatus.REJECTED]
         targets = [order for order in day.orders.values() if order.purpose is Purpose.TARGET]
         rests = [order.bot for order in targets if order.status is OrderStatus.WORKING]
         assert sorted(rests) == ["later", "resting_condor"]

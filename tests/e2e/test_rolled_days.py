@@ -63,7 +63,7 @@ def test_ci_a_spread_is_rolled_by_one_order_and_each_world_says_so(tmp_path: Pat
     assert [each.rolled_from for each in (old, new, second, third)] == ["", old.id, "", second.id]
     assert [leg.option.strike for leg in new.legs] == [leg.option.strike for leg in old.legs]
     assert {leg.option.expiry for leg in new.legs} == {second.session}
-    (order,) = [each for each in lived.orders.values() if each.into == new.id]
+    (order,) = [each for each in lived.orders.values() if each.opens_position == new.id]
     assert order.limit_price is not None
     assert old.exit_price is not None
     assert new.entry_price is not None
@@ -140,7 +140,7 @@ def test_ci_each_side_of_a_condor_is_rolled_by_itself_and_each_world_says_so(tmp
     assert {leg.option.expiry for leg in puts.legs} == {first.session}
     assert {leg.option.expiry > first.session for leg in calls.legs} == {True}
     for new, names in ((puts, {"short_put", "long_put"}), (calls, {"short_call", "long_call"})):
-        (order,) = [each for each in lived.orders.values() if each.into == new.id and each.has_fills]
+        (order,) = [each for each in lived.orders.values() if each.opens_position == new.id and each.has_fills]
         assert {leg.name for leg in order.legs} == names
         assert len(order.legs) == 4
         with StoreReader(tmp_path / "plain-11-2-max.db") as reader:

@@ -13,7 +13,7 @@ from rulebot.chaos.runner import run_scenario
 from rulebot.chaos.scenario import Crash, Entry, ScenarioMoment
 from rulebot.core.reconciliation.undelivered_orders import undelivered_orders
 from rulebot.core.state.builder import StateBuilder
-from rulebot.model.event import LinkUp
+from rulebot.model.event import Connected
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.record.record import Kind
@@ -50,7 +50,7 @@ def alone(left: ChaosResult) -> Iterator[float]:
 
 
 def given_up(left: ChaosResult) -> list[str]:
-    return [order.purpose.value for order in left.day.orders.values() if order.status.value == "abandoned"]
+    return [order.purpose.value for order in left.day.orders.values() if order.status.value == "lost"]
 
 
 @pytest.mark.long
@@ -107,7 +107,7 @@ def test_ci_a_stop_that_the_gateway_has_read_is_waited_for_and_a_person_is_told_
 def test_ci_were_it_taken_for_one_that_never_came_two_would_work_until_the_late_one_is_taken_back(
     tmp_path: Path,
 ) -> None:
-    def none_has_come(work: StateBuilder, _: LinkUp) -> frozenset[str]:
+    def none_has_come(work: StateBuilder, _: Connected) -> frozenset[str]:
         return frozenset(order.ref for order in work.all_live_orders() if not order.perm_id)
 
     with swapped((undelivered_orders, none_has_come)):

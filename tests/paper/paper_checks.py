@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from rulebot.live.environments import World, attached
 from rulebot.model.contract import Option, Right
-from rulebot.model.event import AccountReport, BrokerStatus, Event, LinkUp, OrderMessage, OrderReport
+from rulebot.model.event import AccountReport, BrokerStatus, Connected, Event, OrderMessage, OrderReport
 from rulebot.model.facts import Account
 from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side
 from rulebot.model.session import exchange_date
@@ -30,7 +30,7 @@ class Connection(NamedTuple):
     """What a connection brought: a gateway that is not paper is refused before any of it."""
 
     world: World
-    up: LinkUp
+    up: Connected
     events: tuple[Event, ...]
 
 
@@ -48,7 +48,7 @@ async def connection(host: str, port: int) -> AsyncIterator[Connection]:
     """Connect as a run on paper does. Raises: BrokerError when the account is none of paper."""
     async with attached(host, port, CLIENT_ID, "", lockstep=False) as world:
         batch = await world.ib.link.connect()
-        up = next(event for event in batch.events if isinstance(event, LinkUp))
+        up = next(event for event in batch.events if isinstance(event, Connected))
         yield Connection(world, up, batch.events)
 
 

@@ -1,7 +1,7 @@
 """A broker that answers as it likes, but is honest: it fills no more than was ordered and reports what happened.
 
 What it has to say waits in `outbox` and can be delivered in any order, more than once, or be lost with the link (then
-the lists of the next LinkUp say it).
+the lists of the next Connected say it).
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,9 +15,9 @@ from rulebot.core.queries.orders import GRACE
 from rulebot.model.contract import Contract
 from rulebot.model.event import (
     BrokerStatus,
+    Connected,
     Event,
     ExecutionReport,
-    LinkUp,
     OrderMessage,
     OrderReport,
     OrdersListed,
@@ -196,7 +196,7 @@ class Street:
         self.desk.unlink()
 
     def connect(self) -> None:
-        """Say everything that is so, then LinkUp. What was asked on the connection before is not answered any more."""
+        """Say everything that is so, then Connected. What the connection before was asked is not answered any more."""
         self.outbox.clear()
         for known in self.orders.values():
             known.asked.clear()
@@ -205,7 +205,7 @@ class Street:
         for report in self.executions:
             self.desk.send(replace(report, at=self.desk.now))
         self.desk.send(
-            LinkUp(
+            Connected(
                 at=self.desk.now,
                 account="DU1",
                 client_id=7,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tries import tries
 
-from rulebot.model.event import HookCame
+from rulebot.model.event import WebhookReceived
 from rulebot.model.facts import EventCalendar
 from rulebot.recovery.resume import resume
 
@@ -27,7 +27,7 @@ def test_a_restart_folds_the_same_hooks(coming: list[tuple[tuple[str, str, int, 
     for (name, says, number, late), dies in coming:
         desk.tick(20)
         came = desk.now - timedelta(seconds=late)
-        desk.send(HookCame(at=desk.now, id=f"h{number}", name=name, says=says, came=came))
+        desk.send(WebhookReceived(at=desk.now, id=f"h{number}", name=name, says=says, came=came))
         heard.setdefault(number, (name, says, int(came.timestamp())))
         found = resume(desk.records, desk.now, desk.board, EventCalendar(), takes_hooks=True).state
         assert (found.market.facts.hooks, found.requests.hook_ids) == (

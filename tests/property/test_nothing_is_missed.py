@@ -19,7 +19,7 @@ from rulebot.core.handle_event import handle_event
 from rulebot.core.program import Program
 from rulebot.core.subscribe.subscriptions import SOON
 from rulebot.documents.load_bots import load_desk
-from rulebot.model.event import MarketMoved
+from rulebot.model.event import MarketDataUpdated
 from rulebot.model.order import RequestOpenOrders, Subscribe
 from rulebot.record.record import Kind
 from rulebot.sweep.variant import program_of
@@ -79,7 +79,7 @@ def live_through(
         woken = state._replace(
             subscriptions=replace(state.subscriptions, dependents=dict.fromkeys(rows, tuple(state.bots.by_name)))
         )
-        found = handle_event(walk.program, woken, MarketMoved(walk.now, rows))
+        found = handle_event(walk.program, woken, MarketDataUpdated(walk.now, rows))
         commands = [each for each in found.commands if not isinstance(each, ASKED_BY_THE_CLOCK)]
         decisions = [each.data for each in found.records if each.kind is Kind.DECISION]
         decided = [each for each in decisions if each["what"] not in WITHOUT_AN_EFFECT]

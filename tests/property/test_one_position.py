@@ -21,7 +21,7 @@ from rulebot.compile.plan import LIFECYCLE
 from rulebot.core.handle_event import reload, start_run
 from rulebot.core.session.reloading import changes_between, not_quiet
 from rulebot.model.contract import Underlying, product
-from rulebot.model.event import MarketMoved, Request
+from rulebot.model.event import MarketDataUpdated, Request
 from rulebot.model.facts import EventCalendar
 from rulebot.model.money import ZERO, Rounding
 from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Side
@@ -234,8 +234,8 @@ class OnePosition(RuleBasedStateMachine):
         desk = self.desk
         position = desk.state.positions.by_id[order.position]
         if order.purpose is Purpose.ENTRY:
-            assert desk.state.requests.standing.trading.value == "active", "10: only what reduces"
-            assert not desk.state.requests.standing.paused
+            assert desk.state.requests.operator.trading.value == "active", "10: only what reduces"
+            assert not desk.state.requests.operator.paused
             assert clock("09:30") <= desk.now < clock("16:00")
             if position.attempts <= 1 and len(desk.state.positions.by_id) == 1:
                 start, end = self.window()
@@ -249,9 +249,9 @@ class OnePosition(RuleBasedStateMachine):
             for leg in order.legs_of(position.id):
                 held = next(each.held for each in position.legs if each.name == leg.name)
                 assert order.quantity * leg.ratio <= held, "8"
-        if order.into:
-            assert desk.state.requests.standing.trading.value == "active", "10: only what reduces"
-            assert not desk.state.requests.standing.paused
+        if order.opens_position:
+            assert desk.state.requests.operator.trading.value == "active", "10: only what reduces"
+            assert not desk.state.requests.operator.paused
         self.judge_price(order)
 
     def judge_price(self, order: Order) -> None:
@@ -296,7 +296,7 @@ class OnePosition(RuleBasedStateMachine):
     def closing_orders_fit(self) -> None:
         """9; a group counts once, and one that was over and works after all does not while it is taken back."""
         orders = self.desk.said(Kind.ORDER)
-        over = {each.data["ref"] for each in orders if each.data["status"] in ("cancelled", "abandoned")}
+        over = {each.data["ref"] for each in orders if each.data["status"] in ("cancelled", "lost")}
         counted = [o for o in self.desk.live if not (o.ref in over and o.status is OrderStatus.CANCELLING)]
         for position in self.desk.state.positions.by_id.values():
             live = [o for o in counted if o.position == position.id and o.purpose in self.closing]
@@ -315,7 +315,7 @@ class OnePosition(RuleBasedStateMachine):
             theirs = {option: count for option, count in self.street.positions.items() if count}
             assert ours == theirs
         cash = sum((p.cash for p in self.desk.state.positions.by_id.values()), ZERO)
-        booked = sum((each.cash for each in self.desk.state.positions.booked.values()), ZERO)
+        booked = sum((each.cash for each in self.desk.state.positions.executions.values()), ZERO)
         assert cash == booked
         assert set(told) <= {report.exec_id for report in self.street.executions}
 
@@ -339,10 +339,10 @@ class OnePosition(RuleBasedStateMachine):
         assert {name: found.day for name, found in again.bots.by_name.items()} == {
             n: b.day for n, b in state.bots.by_name.items()
         }
-        assert dict(again.positions.booked) == {
-            base: found for base, found in state.positions.booked.items() if found.position
+        assert dict(again.positions.executions) == {
+            base: found for base, found in state.positions.executions.items() if found.position
         }
-        assert (again.requests.standing, again.requests.ids) == (state.requests.standing, state.requests.ids)
+        assert (again.requests.operator, again.requests.ids) == (state.requests.operator, state.requests.ids)
         assert (again.orders.live, again.positions.active) == (state.orders.live, state.positions.active)
         assert again.orders.next_number == state.orders.next_number
 
@@ -353,7 +353,7 @@ class OnePosition(RuleBasedStateMachine):
         for _ in range(8):
             if not desk.state.connection.is_linked or desk.state.schedule.wake_at > desk.now:
                 return
-            desk.send(MarketMoved(desk.now, ()))
+            desk.send(MarketDataUpdated(desk.now, ()))
             self.heard()
         raise AssertionError("a wake in the past")
 
@@ -478,7 +478,7 @@ def test_a_roll_that_was_given_up_comes_to_life_beside_the_exit() -> None:
     day.everything_is_said()  # "not found" while it may be on its way, and once more after it was asked again
     day.time_passes(60.0)
     day.something_is_said_again(len(day.street.delivered) - 1)
-    assert day.desk.state.orders.by_ref[roll.order.ref].status is OrderStatus.ABANDONED
+    assert day.desk.state.orders.by_ref[roll.order.ref].status is OrderStatus.LOST
     (sent,) = (known for known in day.street.in_state("transit") if known is not roll)
     day.street.arrive(sent)
     day.everything_is_said()

@@ -13,7 +13,7 @@ from rulebot.compile.plan import ExitLevel, ExitPlan, Quantity
 from rulebot.core.handle_event import handle_event
 from rulebot.core.queries.resting_order import level_price
 from rulebot.model.contract import product
-from rulebot.model.event import BrokerStatus, CommissionReport, Event, ExecutionReport, MarketMoved
+from rulebot.model.event import BrokerStatus, CommissionReport, Event, ExecutionReport, MarketDataUpdated
 from rulebot.model.facts import EventCalendar
 from rulebot.model.market import COLUMNS, Board
 from rulebot.model.money import ZERO, Rounding
@@ -206,7 +206,7 @@ def test_the_records_up_to_any_turn_give_that_state(data: st.DataObject) -> None
         again = resume(desk.records[:kept], desk.now, desk.board, EventCalendar()).state
         assert dict(again.positions.by_id) == dict(state.positions.by_id)
         assert dict(again.orders.by_ref) == dict(state.orders.by_ref)
-        assert dict(again.positions.booked) == dict(state.positions.booked)
+        assert dict(again.positions.executions) == dict(state.positions.executions)
         assert {n: b.day for n, b in again.bots.by_name.items()} == {n: b.day for n, b in state.bots.by_name.items()}
         assert again.orders.next_number == state.orders.next_number
         assert resume(desk.records[:kept], desk.now, desk.board, EventCalendar()).state == again
@@ -242,7 +242,7 @@ def test_a_turn_is_pure(moves: list[str]) -> None:
         elif desk.live:
             answers = {"fill": desk.fill, "ack": desk.ack, "cancel": desk.cancelled, "partial": part_of}
             answers[move](desk.live[-1])
-        for event in (MarketMoved(desk.now, tuple(range(20))), desk.events[-1]):
+        for event in (MarketDataUpdated(desk.now, tuple(range(20))), desk.events[-1]):
             before, board = desk.state, frozen_board(desk.board)
             told = repr(before)
             first = handle_event(desk.program, before, event)

@@ -78,7 +78,7 @@ def test_resting_orders_that_a_preset_had_changed_are_taken_back_and_watched() -
     first, second = desk.live
     desk.send(report(desk, first, quantity=Decimal(2)))
     assert {desk.order(each.ref).status for each in (first, second)} == {OrderStatus.CANCELLING}
-    assert desk.state.positions.by_id[first.position].suspended
+    assert desk.state.positions.by_id[first.position].resting_orders_withdrawn
 
 
 def test_an_order_that_a_person_had_changed_was_thought_to_be_as_it_was_sent() -> None:

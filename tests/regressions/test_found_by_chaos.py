@@ -195,7 +195,7 @@ def test_what_the_broker_has_not_yet_is_asked_for_again_before_it_is_given_up() 
     assert any("may still be on its way" in text for text in desk.alarms)
     assert not any("no answer to the cancel" in text and stop.ref in text for text in desk.alarms)
     desk.message(stop, 10147, "not found")
-    assert desk.order(stop.ref).status is OrderStatus.ABANDONED
+    assert desk.order(stop.ref).status is OrderStatus.LOST
     assert desk.last.purpose is Purpose.EXIT, "an exit is done all the same"
 
 

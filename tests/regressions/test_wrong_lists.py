@@ -261,7 +261,7 @@ def test_the_row_of_a_dead_order_in_a_list_brings_nothing_back() -> None:
     desk.unlink()
     desk.report(order, BrokerStatus.INACTIVE, 0)
     desk.link([order.ref])
-    assert desk.order(order.ref).status is OrderStatus.REFUSED
+    assert desk.order(order.ref).status is OrderStatus.REJECTED
     assert desk.alarms == alarms
 
 

@@ -97,7 +97,7 @@ def _no_window(old: Any) -> Any:
 
 def _no_cap(old: Any) -> Any:
     def found(entry: Any, session: Any, times: Any, day: Any, open_now: int, now: Any) -> entry_window.Opportunity:
-        fresh = replace(day, opened=0, entries=0, agains=0, before=0)
+        fresh = replace(day, opened=0, entries=0, reentries=0, before=0)
         return old(entry, session, times, fresh, 0, now)
 
     return found
@@ -112,9 +112,9 @@ def _off_the_grid(old: Any) -> Any:
 
 def _every_time(at_work: builder.StateBuilder, event: ExecutionReport) -> None:
     base = event.exec_id.execution
-    booked = {key: value for key, value in at_work.positions.booked.items() if key != base}
-    at_work.positions = replace(at_work.positions, booked=booked)
-    at_work._own.add("booked")
+    booked = {key: value for key, value in at_work.positions.executions.items() if key != base}
+    at_work.positions = replace(at_work.positions, executions=booked)
+    at_work._own.add("executions")
     _ON_EXECUTION(at_work, event)
 
 
@@ -159,7 +159,7 @@ def _counted_again() -> Any:
 
 def _commission_again(at_work: builder.StateBuilder, event: Any) -> None:
     base = event.exec_id.execution
-    known: BookedExecution | None = at_work.positions.booked.get(base)
+    known: BookedExecution | None = at_work.positions.executions.get(base)
     if known is not None and known.commission:
         at_work.put_booked(base, replace(known, commission=Decimal(0)))
     _ON_COMMISSION(at_work, event)
@@ -182,7 +182,7 @@ def _commissions_again() -> Any:
 def _any_code_ends(at_work: builder.StateBuilder, event: Any) -> None:
     order = at_work.orders.by_ref.get(at_work.orders.ref_of_id.get(event.order_id, ""))
     if order is not None and order.status.is_live:
-        order = at_work.put_order(replace(order.hearing(event.message), ended=OrderStatus.CANCELLED))
+        order = at_work.put_order(replace(order.hearing(event.message), reported_final_status=OrderStatus.CANCELLED))
         order_updates.finalize_order(at_work, order)
 
 

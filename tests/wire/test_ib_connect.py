@@ -22,13 +22,13 @@ from rulebot.model.errors import BrokerError
 from rulebot.model.event import (
     AccountReport,
     AccountWarning,
-    ClocksApart,
+    ClockSkew,
     CommissionReport,
+    Connected,
+    Disconnected,
     Event,
     ExecutionReport,
-    LinkDown,
-    LinkUp,
-    MarketMoved,
+    MarketDataUpdated,
     OrderMessage,
     OrderReport,
     OrdersListed,
@@ -59,13 +59,13 @@ def test_the_first_batch_has_the_account_and_ends_with_link_up() -> None:
             reports = [event for event in events if isinstance(event, AccountReport)]
             assert reports[-1].account.net_liquidation == Decimal("1000000.00")
             up = events[-1]
-            assert isinstance(up, LinkUp)
+            assert isinstance(up, Connected)
             assert (up.at, up.account, up.client_id, up.next_order_id) == (opening, world.link.account, 1, 1)
             assert (up.order_refs, up.positions, up.lockstep) == ((), (), True)
             assert world.link.is_lockstep
             batch = await world.link.next(None)
             assert batch.at == opening + timedelta(seconds=1)
-            assert batch.events == (MarketMoved(batch.at, ()),)
+            assert batch.events == (MarketDataUpdated(batch.at, ()),)
 
     run(scenario())
 
@@ -190,7 +190,7 @@ def test_completed_orders_that_never_end_keep_nobody_out() -> None:
             fake_tws(answers={"99": lambda _: []}) as fake,
             connected(fake.port, lockstep=False, request_seconds=0.1) as (_, events),
         ):
-            assert isinstance(events[-1], LinkUp)
+            assert isinstance(events[-1], Connected)
             assert len(await fake.until_asked("99")) == 1, "it is not waited for in each round"
             assert len(await fake.until_asked("7")) == 2
 
@@ -216,7 +216,7 @@ def test_orders_that_have_no_permanent_id_yet_are_all_listed() -> None:
             connected(fake.port, lockstep=False) as (_, events),
         ):
             up = events[-1]
-            assert isinstance(up, LinkUp)
+            assert isinstance(up, Connected)
             assert up.order_refs == ("rb.t.7", "rb.t.8")
 
     run(scenario())
@@ -237,7 +237,7 @@ def test_order_ids_go_on_behind_all_that_are_listed_whosever_they_are(account: s
             connected(fake.port, lockstep=False) as (_, events),
         ):
             up = events[-1]
-            assert isinstance(up, LinkUp)
+            assert isinstance(up, Connected)
             assert up.next_order_id == next_id
 
     run(scenario())
@@ -325,9 +325,9 @@ def test_a_lost_connection_is_a_batch_that_ends_with_link_down() -> None:
         async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
             fake.push(3, 41, "Filled", 1, 0, 2.5, 77, 0, 2.5, 1, "", 0)
             fake.cut()
-            events = await wait_for(world, LinkDown)
+            events = await wait_for(world, Disconnected)
             assert isinstance(events[0], OrderReport)
-            assert isinstance(events[-1], LinkDown)
+            assert isinstance(events[-1], Disconnected)
             with pytest.raises(BrokerError, match="no connection"):
                 await world.link.next(None)
 
@@ -357,7 +357,7 @@ def test_a_link_lost_between_two_batches_is_still_told() -> None:
             while world.link.wire.is_up:
                 await asyncio.sleep(0)
             batch = await world.link.next(None)
-            assert isinstance(batch.events[-1], LinkDown)
+            assert isinstance(batch.events[-1], Disconnected)
             with pytest.raises(BrokerError, match="no connection"):
                 await world.link.next(None)
 
@@ -374,11 +374,11 @@ def test_a_gateway_that_goes_away_in_lockstep_and_a_second_connect() -> None:
             for connection in list(gw.gateway.connections):
                 connection.abort()
             batch = await world.link.next(None)
-            assert isinstance(batch.events[-1], LinkDown)
+            assert isinstance(batch.events[-1], Disconnected)
             again = await world.link.connect()
-            assert isinstance(again.events[-1], LinkUp)
+            assert isinstance(again.events[-1], Connected)
             found = (await world.link.next(None)).events[-1]
-            assert found == MarketMoved(again.at + timedelta(seconds=1), (0,))
+            assert found == MarketDataUpdated(again.at + timedelta(seconds=1), (0,))
             await world.link.close()
 
     run(scenario())
@@ -390,12 +390,12 @@ def test_the_broker_out_of_reach_of_its_gateway_and_back() -> None:
             world.feed.watch([Underlying("SPX")])
             await fake.until_asked("1")
             fake.push(4, 2, -1, 1100, "Connectivity between IB and the TWS has been lost.", "")
-            down = (await wait_for(world, LinkDown))[-1]
+            down = (await wait_for(world, Disconnected))[-1]
             assert "1100" in down.reason
             row = EXECUTION.format(exec_id="a.01.01", price="2.5").split("|")
             fake.answers["7"] = lambda fields: [tuple(row), (55, 1, fields[2])]
             fake.push(4, 2, -1, 1101, "Connectivity has been restored - data lost.", "")
-            events = await wait_for(world, LinkUp)
+            events = await wait_for(world, Connected)
             assert [event.price for event in events if isinstance(event, ExecutionReport)] == [Decimal("2.5")]
             assert len(await fake.until_asked("1", 2)) == 2
 
@@ -411,12 +411,12 @@ def test_a_broker_that_is_lost_again_at_once_is_down_until_it_is_back_for_good()
             await fake.until_asked("1")
             for code in (1100, 1101, 1100):
                 fake.push(4, 2, -1, code, f"notice {code}", "")
-            events = await wait_for(world, LinkDown)
-            assert not [event for event in events if isinstance(event, LinkUp)]
+            events = await wait_for(world, Disconnected)
+            assert not [event for event in events if isinstance(event, Connected)]
             fake.push(4, 2, -1, 1102, "Connectivity has been restored - data maintained.", "")
             for farm in range(25):
                 fake.push(4, 2, -1, 2104, f"Market data farm connection is OK:farm{farm}", "")
-            assert isinstance((await wait_for(world, LinkUp))[-1], LinkUp)
+            assert isinstance((await wait_for(world, Connected))[-1], Connected)
             assert len(await fake.until_asked("1", 2)) == 2, "what 1101 said of the lines still holds"
 
     run(scenario())
@@ -431,7 +431,7 @@ def test_a_broker_that_stays_lost_is_lost_once_however_often_that_is_told() -> N
             for number in range(6):
                 fake.push(4, 2, -1, 1102 if number == 3 else 1100, "Connectivity", "")
                 fake.push(4, 2, 41, 399, "the last", "")
-                lost.append([type(each) for each in await wait_for(world, OrderMessage)].count(LinkDown))
+                lost.append([type(each) for each in await wait_for(world, OrderMessage)].count(Disconnected))
             assert lost == [1, 0, 0, 0, 1, 0]
 
     run(scenario())
@@ -455,15 +455,15 @@ def test_the_count_of_order_ids_is_asked_for_anew_and_told_of_a_new_connection_a
     async def scenario() -> None:
         async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, events):
             up = events[-1]
-            assert isinstance(up, LinkUp)
+            assert isinstance(up, Connected)
             assert (up.next_order_id, up.next_valid_id) == (41, 0), "the greeting alone is no answer"
             fake.answers["8"] = lambda _: [(9, 1, 43)]
             up = (await world.link.connect()).events[-1]
-            assert isinstance(up, LinkUp)
+            assert isinstance(up, Connected)
             assert (up.next_order_id, up.next_valid_id) == (43, 43)
             fake.push(4, 2, -1, 1101, "Connectivity has been restored - data lost.", "")
-            up = (await wait_for(world, LinkUp))[-1]
-            assert isinstance(up, LinkUp)
+            up = (await wait_for(world, Connected))[-1]
+            assert isinstance(up, Connected)
             assert (up.next_order_id, up.next_valid_id) == (43, 0)
 
     run(scenario())
@@ -482,7 +482,7 @@ def test_52_a_connection_that_is_lost_while_messages_wait_for_their_second_is_a_
                 await asyncio.sleep(0.001)
             wire.pace.release(time.time() + 2)
             world.feed.watch([Underlying("SPX"), Underlying("VIX")])
-            assert isinstance((await world.link.next(None)).events[-1], LinkDown)
+            assert isinstance((await world.link.next(None)).events[-1], Disconnected)
             before = len(fake.asked)
             await world.link.connect()
             world.link.wire.pace.release(time.time() + 2)
@@ -502,7 +502,7 @@ def test_62_nobody_is_asked_for_the_time_on_a_connection_that_is_lost(monkeypatc
             monkeypatch.setattr(timekeeping, "ASK_EVERY", 0.0)
             events = (await world.link.next(None)).events
             assert isinstance(events[0], AccountReport)
-            assert isinstance(events[-1], LinkDown)
+            assert isinstance(events[-1], Disconnected)
 
     run(scenario())
 
@@ -513,7 +513,7 @@ def test_93_an_order_is_dropped_after_an_attempt_to_connect_again_has_failed() -
     async def scenario() -> None:
         async with fake_tws() as fake, connected(fake.port, lockstep=False, connect_seconds=0.2) as (world, _):
             fake.cut()
-            await wait_for(world, LinkDown)
+            await wait_for(world, Disconnected)
             fake.version = 1
             with pytest.raises(BrokerError):
                 await world.link.connect()
@@ -572,7 +572,7 @@ def test_35_an_account_that_is_not_ready_yet_is_told_once_it_is() -> None:
     async def scenario() -> None:
         answers = {"6": lambda _: told("false", "0.00")}
         async with fake_tws(answers=answers) as fake, connected(fake.port, lockstep=False) as (world, events):
-            assert isinstance(events[-1], LinkUp)
+            assert isinstance(events[-1], Connected)
             assert not [each for each in events if isinstance(each, AccountReport)]
             fake.answers["6"] = lambda _: told("true", "100000.00")
             fake.push(*told("true", "")[0])
@@ -653,10 +653,10 @@ def test_39_an_unreadable_order_message_ends_the_connection_and_not_the_run() ->
         async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
             fake.push(3, 41, "Filled", "much", 0, 2.5, 77, 0, 2.5, 1, "", 0)
             down = (await world.link.next(None)).events[-1]
-            assert isinstance(down, LinkDown)
+            assert isinstance(down, Disconnected)
             assert "could not be read" in down.reason
             assert not world.link.is_up
-            assert isinstance((await world.link.connect()).events[-1], LinkUp)
+            assert isinstance((await world.link.connect()).events[-1], Connected)
 
     run(scenario())
 
@@ -678,7 +678,7 @@ def test_38_lists_count_once_two_rounds_agree() -> None:
             connected(fake.port, lockstep=False) as (_, events),
         ):
             up = events[-1]
-            assert isinstance(up, LinkUp)
+            assert isinstance(up, Connected)
             assert sorted(contract.con_id for contract, _ in up.positions) == [901, 902]
 
     run(scenario())
@@ -698,7 +698,7 @@ def test_lists_are_told_as_of_their_end() -> None:
                 assert before + apart <= world.link.now <= datetime.now(UTC)
                 again = datetime.now(UTC)
                 fake.push(4, 2, -1, 1102, "Connectivity has been restored - data maintained.", "")
-                up = (await wait_for(world, LinkUp))[-1]
+                up = (await wait_for(world, Connected))[-1]
                 assert again + apart <= up.at == world.link.now
 
     run(scenario())
@@ -734,7 +734,7 @@ def test_a_connection_that_is_closed_between_two_rounds_is_a_lost_one() -> None:
         async with fake_tws() as fake, connected(fake.port, lockstep=False, rounds_apart=0.2) as (world, _):
             cut = asyncio.create_task(closed_after(fake, len(await fake.until_asked("7")) + 1))
             fake.push(4, 2, -1, 1102, "Connectivity has been restored - data maintained.", "")
-            assert "closed the connection" in (await wait_for(world, LinkDown))[-1].reason
+            assert "closed the connection" in (await wait_for(world, Disconnected))[-1].reason
             await cut
 
     run(scenario())
@@ -780,16 +780,16 @@ def test_62_63_a_clock_that_jumps_is_a_lost_connection(seconds: int, words: str)
             await world.link.connect()
             clock.at += timedelta(seconds=30)
             clock.ran += 30
-            assert isinstance((await world.link.next(clock.at)).events[-1], MarketMoved)
+            assert isinstance((await world.link.next(clock.at)).events[-1], MarketDataUpdated)
             last = real.at
             clock.at += timedelta(seconds=seconds)
             real.slept = max(seconds, 0)
             (down,) = (await world.link.next(last)).events  # nothing is decided by what waited in the socket
-            assert isinstance(down, LinkDown)
+            assert isinstance(down, Disconnected)
             assert (down.at, down.since) == (last, last)
             assert words in down.reason
             up = (await world.link.connect()).events[-1]
-            assert isinstance(up, LinkUp)
+            assert isinstance(up, Connected)
             assert abs(up.at - real.at) < timedelta(seconds=1)
             await world.link.close()
 
@@ -810,27 +810,27 @@ def test_15_63_a_process_that_stood_still_decides_nothing_by_the_quotes_that_wai
             (asked,) = await fake.until_asked("1")
             fake.push(1, 6, asked[2], 1, 600.25, 3, 0)
             (moved,) = (await world.link.next(None)).events
-            assert isinstance(moved, MarketMoved)
+            assert isinstance(moved, MarketDataUpdated)
             assert moved.rows
             fake.push(1, 6, asked[2], 1, 601.5, 3, 0)
             if is_read:
                 await asyncio.sleep(0.03)
             time.sleep(0.8)  # the event loop itself is to stand still
             (down,) = (await world.link.next(None)).events
-            assert isinstance(down, LinkDown)
+            assert isinstance(down, Disconnected)
             assert "this process stood still for " in down.reason
             again = await world.link.connect()
-            assert isinstance(again.events[-1], LinkUp)
+            assert isinstance(again.events[-1], Connected)
             _, asked = await fake.until_asked("1", 2)
             fake.push(1, 6, asked[2], 1, 602.0, 3, 0)
-            assert isinstance((await world.link.next(None)).events[-1], MarketMoved)
+            assert isinstance((await world.link.next(None)).events[-1], MarketDataUpdated)
 
     run(scenario())
 
 
 def apart(events: Iterable[Event]) -> list[float]:
     """Return what is told of our clock and the broker's."""
-    return [event.seconds for event in events if isinstance(event, ClocksApart)]
+    return [event.seconds for event in events if isinstance(event, ClockSkew)]
 
 
 @pytest.mark.parametrize("ahead", [6 * 3600, -3600, 23 * 3600], ids=["6 h ahead", "1 h behind", "23 h ahead"])
@@ -844,7 +844,7 @@ def test_62_all_goes_by_the_brokers_time_and_a_wrong_clock_is_told(ahead: int) -
         async with fake_tws(answers=real.answers) as fake:
             world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
             first = await world.link.connect()
-            assert isinstance(first.events[-1], LinkUp)
+            assert isinstance(first.events[-1], Connected)
             found = apart(first.events)
             for number in range(200):
                 clock.at += timedelta(seconds=1)
@@ -873,7 +873,7 @@ def test_62_a_clock_that_is_set_during_the_day_moves_no_instant(steps: tuple[int
                 clock.at += timedelta(seconds=1 if number % 100 else steps[number // 100 % len(steps)])
                 clock.ran += 1
                 batch = await world.link.next(world.link.now)
-                if isinstance(batch.events[-1], LinkDown):
+                if isinstance(batch.events[-1], Disconnected):
                     batch = await world.link.connect()
                 assert abs(batch.at - real.at) <= timedelta(seconds=2), number
                 times.append(batch.at)
@@ -897,7 +897,7 @@ def test_62_a_clock_that_is_set_right_is_told_though_its_jump_ends_the_connectio
             world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
             assert apart((await world.link.connect()).events) == [pytest.approx(3600, abs=5)]
             clock.at -= timedelta(hours=1)
-            assert isinstance((await world.link.next(world.link.now)).events[-1], LinkDown)
+            assert isinstance((await world.link.next(world.link.now)).events[-1], Disconnected)
             assert apart((await world.link.connect()).events) == [0.0]
             await world.link.close()
 
@@ -919,10 +919,10 @@ def test_62_a_broker_whose_time_leaps_is_a_lost_connection_and_its_new_time_coun
                 batch = await world.link.next(world.link.now)
                 assert batch.at <= clock.at
                 told += apart(batch.events)
-                if isinstance(down := batch.events[-1], LinkDown):
+                if isinstance(down := batch.events[-1], Disconnected):
                     break
                 await asyncio.sleep(0.001)
-            assert isinstance(down, LinkDown)
+            assert isinstance(down, Disconnected)
             assert down.reason == "the broker's time has leapt: everything is read again"
             first = await world.link.connect()
             assert abs(first.at - real.at) <= timedelta(seconds=1)
@@ -948,7 +948,7 @@ def test_62_nobody_is_let_in_by_a_clock_that_is_wrong_by_more_than_a_day(hours: 
             clock.at -= timedelta(hours=hours)
             events = (await world.link.connect()).events
             assert apart(events) == [0.0]
-            assert isinstance(events[-1], LinkUp)
+            assert isinstance(events[-1], Connected)
             await world.link.close()
 
     run(scenario())
@@ -966,21 +966,21 @@ def test_62_a_broker_that_does_not_tell_its_time_is_told_and_once_it_does_everyt
         async with fake_tws(answers=silent, greeting=lambda: told) as fake:
             world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
             first = await world.link.connect()
-            assert [each for each in first.events if isinstance(each, ClocksApart)] == [
-                ClocksApart(first.at, 0.0, is_known=False)
+            assert [each for each in first.events if isinstance(each, ClockSkew)] == [
+                ClockSkew(first.at, 0.0, is_known=False)
             ]
             fake.answers |= real.answers
             for _ in range(70):
                 clock.at += timedelta(seconds=1)
                 clock.ran += 1
                 batch = await world.link.next(world.link.now)
-                if isinstance(down := batch.events[-1], LinkDown):
+                if isinstance(down := batch.events[-1], Disconnected):
                     break
                 await asyncio.sleep(0.001)
-            assert isinstance(down, LinkDown)
+            assert isinstance(down, Disconnected)
             assert down.reason == "the broker tells his time now: everything is read again by it"
             events = (await world.link.connect()).events
-            clocks = [each for each in events if isinstance(each, ClocksApart)]
+            clocks = [each for each in events if isinstance(each, ClockSkew)]
             assert clocks[-1].is_known
             assert apart(events)[-1] == pytest.approx(21600, abs=5)
             assert abs(events[-1].at - real.at) <= timedelta(seconds=1)
@@ -1001,7 +1001,7 @@ def test_62_the_greeting_tells_the_time_until_the_broker_answers(ahead: int) -> 
         async with fake_tws(answers=silent, greeting=lambda: greeting_at(real.at)) as fake:
             world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
             first = await world.link.connect()
-            (told,) = [each for each in first.events if isinstance(each, ClocksApart)]
+            (told,) = [each for each in first.events if isinstance(each, ClockSkew)]
             assert (told.seconds, told.is_known) == (pytest.approx(ahead, abs=2), False)
             assert all(abs(each.at - real.at) <= timedelta(seconds=1) for each in (first, *first.events))
             clock.at += timedelta(seconds=30)
@@ -1010,7 +1010,7 @@ def test_62_the_greeting_tells_the_time_until_the_broker_answers(ahead: int) -> 
             fake.answers |= real.answers
             await until_lost(world, clock)
             events = (await world.link.connect()).events
-            assert [each.is_known for each in events if isinstance(each, ClocksApart)] == [True]
+            assert [each.is_known for each in events if isinstance(each, ClockSkew)] == [True]
             assert abs(events[-1].at - real.at) <= timedelta(seconds=1)
             await world.link.close()
 
@@ -1047,7 +1047,7 @@ async def until_lost(world: IbConnection, clock: HandClock) -> None:
     for _ in range(130):
         clock.at += timedelta(seconds=1)
         clock.ran += 1
-        if isinstance((await world.link.next(world.link.now)).events[-1], LinkDown):
+        if isinstance((await world.link.next(world.link.now)).events[-1], Disconnected):
             return
         await asyncio.sleep(0.001)
     raise AssertionError("the connection stands")
@@ -1082,7 +1082,7 @@ def test_free_running_waits_until_a_timer_is_due() -> None:
             await world.link.connect()
             due = Still().now()
             batch = await world.link.next(due)
-            assert (batch.at, batch.events) == (due, (MarketMoved(due, ()),))
+            assert (batch.at, batch.events) == (due, (MarketDataUpdated(due, ()),))
             fake.push(61, 3, "DU1", 756733, "SPY", "STK", "", 0, "", "", "ARCA", "USD", "SPY", "SPY", 100, 431.5)
             events = (await world.link.next(None)).events
             assert events[0] == PositionReport(due, Underlying("SPY"), Decimal(100), Decimal("431.5"))
@@ -1098,12 +1098,12 @@ def test_row_20_a_connection_that_carries_nothing_any_more_is_given_up() -> None
             fake_tws(answers=answers) as fake,
             connected(fake.port, lockstep=False, heartbeat_seconds=5.0) as (world, _),
         ):
-            (down,) = [event for event in await wait_for(world, LinkDown) if isinstance(event, LinkDown)]
+            (down,) = [event for event in await wait_for(world, Disconnected) if isinstance(event, Disconnected)]
             assert "no answer for" in down.reason
             assert not world.link.is_up
             assert await fake.until_asked("49")
             again = await world.link.connect()
-            assert isinstance(again.events[-1], LinkUp)
+            assert isinstance(again.events[-1], Connected)
 
     run_virtually(lambda _: scenario())
 

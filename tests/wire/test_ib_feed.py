@@ -14,7 +14,7 @@ from ib_session import DAY, SPX, chain, connected, gateway, leg, near, order, pl
 from rulebot.adapters.ib import convert, feed, history
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.errors import BrokerError, UnavailableError
-from rulebot.model.event import DataTrouble, DividendReport, Event, MarketMoved
+from rulebot.model.event import DataTrouble, DividendReport, Event, MarketDataUpdated
 from rulebot.model.facts import Dividend, Listing
 from rulebot.model.market import Extra
 from rulebot.model.order import Side
@@ -80,7 +80,7 @@ def test_without_lockstep_batches_follow_what_arrives() -> None:
             while len(times) < 20 or moved != {0, 1}:
                 batch = await world.link.next(None)
                 times.append(batch.at)
-                assert isinstance(batch.events[-1], MarketMoved)
+                assert isinstance(batch.events[-1], MarketDataUpdated)
                 moved.update(batch.events[-1].rows)
             assert times == sorted(times)
             assert world.feed.board.last[0] > 5000
@@ -136,7 +136,7 @@ def test_lockstep_gives_the_same_events_whatever_the_timing() -> None:
         plain = await day_of(lambda: 0, 0)
         shaken = await day_of(lambda: dice.random() * 0.002 if dice.random() < 0.3 else 0, 1)
         assert repr(plain) == repr(shaken)
-        assert len([event for event in plain if isinstance(event, MarketMoved)]) == 120
+        assert len([event for event in plain if isinstance(event, MarketDataUpdated)]) == 120
 
     run(scenario())
 
@@ -577,7 +577,7 @@ def test_no_quote_counts_while_a_farm_is_broken() -> None:
                 fake.push(4, 2, -1, code, f"Market data farm connection is {words}", "")
                 events = (await world.link.next(None)).events
                 told = [each.text for each in events if isinstance(each, DataTrouble)]
-                moved = [each.rows for each in events if isinstance(each, MarketMoved)]
+                moved = [each.rows for each in events if isinstance(each, MarketDataUpdated)]
                 found.append((told, moved, world.feed.board.frozen.copy()))
             broken = "market data farm usopt is broken; no quote counts until it is back"
             assert found == [
@@ -790,7 +790,7 @@ def test_an_open_that_the_line_of_an_index_does_not_tell_is_asked_for(monkeypatc
             while isnan(board.open[row]):
                 moved += (await world.link.next(None)).events
             assert (board.last[row], board.open[row]) == (5910.0, 5901.5)
-            assert isinstance(moved[-1], MarketMoved)
+            assert isinstance(moved[-1], MarketDataUpdated)
             assert moved[-1].rows == (row,), "and it is told, to be recorded"
 
     monkeypatch.setattr(history, "session_on", begun)

@@ -11,9 +11,9 @@ from rulebot.adapters.ib.broker import IbConnection
 from rulebot.model.event import (
     BrokerStatus,
     CommissionReport,
+    Connected,
     Event,
     ExecutionReport,
-    LinkUp,
     OrderMessage,
     OrderReport,
     OrderUnsent,
@@ -241,7 +241,7 @@ def test_orders_of_another_program_with_higher_ids_are_no_reason_to_refuse_ours(
                 await play_until(world, with_status(BrokerStatus.WORKING, 5000))
             async with connected(gw.port) as (world, events):
                 up = events[-1]
-                assert isinstance(up, LinkUp)
+                assert isinstance(up, Connected)
                 await near(world, below=20)
                 ours = order(up.next_order_id, leg(put(strike - 40), Side.BUY), limit_price=Decimal("0.05"))
                 world.broker.submit(ours)
@@ -263,7 +263,7 @@ def test_fills_of_today_are_reported_after_a_reconnect_with_the_resting_order() 
                 before = await play_until(world, lambda event: isinstance(event, CommissionReport))
             async with connected(gw.port) as (world, events):
                 up = events[-1]
-                assert isinstance(up, LinkUp)
+                assert isinstance(up, Connected)
                 assert up.order_refs == ("rb.t.2",)
                 assert up.next_order_id == 3
                 assert up.positions == ((put(strike), Decimal(1)),)
@@ -287,7 +287,7 @@ def test_the_gateway_counts_the_ids_of_all_orders_that_it_has_read_and_of_no_oth
     async def told(port: int) -> int:
         async with connected(port) as (_, events):
             up = events[-1]
-            assert isinstance(up, LinkUp)
+            assert isinstance(up, Connected)
             return up.next_valid_id
 
     async def scenario() -> None:

@@ -17,9 +17,9 @@ from rulebot.model.event import (
     AccountReport,
     BrokerStatus,
     CommissionReport,
+    Connected,
     Event,
     ExecutionReport,
-    LinkUp,
     OrderReport,
     OrdersListed,
     PositionReport,
@@ -114,7 +114,7 @@ def test_nothing_of_the_other_account_is_ours() -> None:
             await ours.link.close()  # a new connection, which reads every list, knows as little of the other's
             events = (await ours.link.connect()).events
             up = events[-1]
-            assert isinstance(up, LinkUp)
+            assert isinstance(up, Connected)
             assert [quantity for _, quantity in up.positions] == [1]
             assert [each.quantity for each in of(ExecutionReport, events)] == [1]
             assert up.order_refs == ()

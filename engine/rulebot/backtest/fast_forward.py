@@ -313,7 +313,7 @@ class FastForward:
         names = {each.position.bot for each in held}
         if not all(self._only_holds(work, name) for name in names):
             return None
-        others = (at for name, at in state.bots.wakes.items() if name not in names)
+        others = (at for name, at in state.bots.next_wakes.items() if name not in names)
         agendas = (at for name in names for at in state.bots.by_name[name].agenda[:1])
         assert state.schedule.watch_at is not None
         spells = idle_spans(self._program, state, now)
@@ -377,17 +377,17 @@ class FastForward:
         """
         if (
             not state.positions.active
-            or state.account.doubts
+            or state.account.shortfalls
             or state.account.uncovered
-            or state.positions.stirring is None
+            or state.positions.needs_attention is None
             or state.requests.is_stopping
         ):
             return False
-        if not all(self._rests_whole(state, state.positions.by_id[name]) for name in state.positions.stirring):
+        if not all(self._rests_whole(state, state.positions.by_id[name]) for name in state.positions.needs_attention):
             return False
         if (
             not state.connection.is_linked
-            or state.requests.standing != OperatorState()
+            or state.requests.operator != OperatorState()
             or state.market.facts.dividends
             or is_untold(state.account)
         ):
@@ -395,14 +395,14 @@ class FastForward:
         if (
             now < state.schedule.session.open + OPENING_MINUTES
             or state.schedule.watch_at is None
-            or state.subscriptions.aims is None
+            or state.subscriptions.strike_targets is None
         ):
             return False
         return only_looks_again(self._program, state, now, state.schedule.step_at)
 
     def _rests_whole(self, state: State, position: Position) -> bool:
         """Say whether an open position stirs only since orders of it rest, each for what its legs hold."""
-        if position.suspended or position.has_unbalanced_legs:
+        if position.resting_orders_withdrawn or position.has_unbalanced_legs:
             return False
         held = {leg.name: leg.held for leg in position.legs}
         resting = _resting_of(state, position)

@@ -21,9 +21,9 @@ from rulebot.model.event import (
     AccountReport,
     BrokerStatus,
     CommissionReport,
+    Connected,
     Event,
     ExecutionReport,
-    LinkUp,
     MarginReport,
     OrderMessage,
     OrderReport,
@@ -226,7 +226,7 @@ class RecordedBroker(SimulatedBroker):
         self.followed = {ref: each for ref, each in self.followed.items() if not each.is_over}
         self.told_there.keep(each.script.order.ref for each in self.followed.values())
 
-    def link(self, at: datetime, next_order_id: int) -> LinkUp:
+    def link(self, at: datetime, next_order_id: int) -> Connected:
         """Return what it tells of itself when the engine connects, also of orders that it answers as recorded."""
         followed = (ref for ref, each in self.followed.items() if not each.is_over)
         found = super().link(at, next_order_id)

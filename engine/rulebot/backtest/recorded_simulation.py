@@ -26,7 +26,7 @@ from rulebot.backtest.simulated_broker import SimulatedBroker
 from rulebot.backtest.simulation import BEFORE_OPEN, WAKES_AT_MOST, BacktestSimulation, SimulatedDay
 from rulebot.core.state.state import NEVER
 from rulebot.model.errors import InvariantError
-from rulebot.model.event import AccountReport, BarsReport, MarketMoved
+from rulebot.model.event import AccountReport, BarsReport, MarketDataUpdated
 from rulebot.model.session import Session
 from rulebot.model.text import clock
 
@@ -94,7 +94,7 @@ class RecordedSimulation(BacktestSimulation):
         if self.state is None:
             self._start(session)
         else:
-            self._hear(MarketMoved(self.now))
+            self._hear(MarketDataUpdated(self.now))
         broker = self._broker
         broker.begin(session)
         self._come_back()
@@ -156,7 +156,7 @@ class RecordedSimulation(BacktestSimulation):
             moved = self.mirror.show(step.rows)
             self.moved |= moved if not is_early else set()
         elif isinstance(step, EventHeard):
-            if isinstance(step.event, MarketMoved):
+            if isinstance(step.event, MarketDataUpdated):
                 if not is_early:
                     self.moved |= self.mirror.show(())
                     self._tell(tuple(sorted(self.mirror.ours(step.event.rows))), session, market)
@@ -207,7 +207,7 @@ class RecordedSimulation(BacktestSimulation):
                 self._note_regime(session, market, place)
         self._fill()
         self._tell_bars(session)
-        self._hear(MarketMoved(self.now, rows))
+        self._hear(MarketDataUpdated(self.now, rows))
 
     def _tell_account(self, broker: SimulatedBroker) -> None:
         """Tell what the account is worth, unless the recording does."""

@@ -76,7 +76,7 @@ def only_looks_again(program: Program, state: State, now: datetime, step_at: dat
     """Say whether the engine, due at `step_at`, is woken only to look at the same market again, every 15 seconds."""
     if (
         step_at < now + LOOKS_AGAIN
-        or state.subscriptions.indexed != state.market.board.version
+        or state.subscriptions.board_version != state.market.board.version
         or not only_rests(state)
     ):
         return False
@@ -102,14 +102,14 @@ def _has_a_clock(work: StateBuilder, bot: CompiledBot, of_bot: BotState) -> bool
     name = bot.plan.name
     if not may_enter(work, name):
         return False
-    if bot.members or of_bot.is_watching or of_bot.by_hand:
+    if bot.members or of_bot.is_watching or of_bot.manual_entry_until:
         return True
     return count_trades(work.positions_of(name)) < bot.plan.entry.max_open
 
 
 def only_rests(state: State) -> bool:
     """Say whether all orders that may still fill rest at the broker, who has them as they should be."""
-    if state.inquiries.absent or state.inquiries.risen or state.inquiries.twins:
+    if state.inquiries.missing_from_open_orders or state.inquiries.revived_refs or state.inquiries.duplicate_orders:
         return False
     orders = (state.orders.by_ref[ref] for ref in state.orders.live)
     return all(each.purpose in RESTING and each.is_working and each.attempt_until is None for each in orders)
@@ -140,9 +140,9 @@ def next_wake(state: State, session: Session, now: datetime) -> datetime | None:
     if (
         state.positions.active
         or state.orders.live
-        or state.account.doubts
+        or state.account.shortfalls
         or state.account.uncovered
-        or state.subscriptions.indexed != state.market.board.version
+        or state.subscriptions.board_version != state.market.board.version
     ):
         return None
     if state.schedule.watch_at is None:
@@ -150,7 +150,7 @@ def next_wake(state: State, session: Session, now: datetime) -> datetime | None:
     if any(row in state.subscriptions.dependents for row in state.market.board.rows.values()):
         return None
     choosing = state.schedule.watch_at - LOOKS_AGAIN  # before that what is streamed has been chosen
-    until = min(choosing, session.close, min(state.bots.wakes.values(), default=NEVER))
+    until = min(choosing, session.close, min(state.bots.next_wakes.values(), default=NEVER))
     return until if until > now else None
 
 
@@ -199,7 +199,7 @@ class EventPump:
     def _is_owed_an_answer(self) -> bool:
         """Say whether a list of open orders could tell the engine anything: here no message is ever lost."""
         assert self.state is not None
-        return bool(self.state.account.doubts) or not only_rests(self.state)
+        return bool(self.state.account.shortfalls) or not only_rests(self.state)
 
 
 def drain_events(events: AsyncIterator[Event]) -> Iterator[Event]:

@@ -22,9 +22,9 @@ from rulebot.model.contract import LOT, Contract, Option, Right, Underlying
 from rulebot.model.event import (
     BrokerStatus,
     CommissionReport,
+    Connected,
     Event,
     ExecutionReport,
-    LinkUp,
     MarginReport,
     OrderMessage,
     OrderReport,
@@ -442,10 +442,10 @@ class SimulatedBroker:
 
     # ------------------------------------------------------------ the connection, and the end
 
-    def link(self, at: datetime, next_order_id: int) -> LinkUp:
+    def link(self, at: datetime, next_order_id: int) -> Connected:
         """Return what it tells of itself when the engine connects."""
         held = tuple((contract, Decimal(count)) for contract, count in self.holdings.items() if count)
-        return LinkUp(
+        return Connected(
             at=at,
             account=self.account,
             client_id=CLIENT,
@@ -538,7 +538,7 @@ def paid_so_far(state: State) -> dict[str, Decimal]:
     """Return the broker's own part of what working orders have cost, by ref, for a start (`SimulatedBroker.paid`)."""
     options = {(ref, leg.name): leg.option for ref in state.orders.live for leg in state.orders.by_ref[ref].legs}
     found: dict[str, Decimal] = {}
-    for booked in state.positions.booked.values():
+    for booked in state.positions.executions.values():
         option = options.get((booked.ref, booked.leg))
         if option is not None and booked.quantity:
             price = abs(booked.cash) / (booked.quantity * option.multiplier)

@@ -62,7 +62,7 @@ from rulebot.measure.series import DAY, Series
 from rulebot.measures.bars import last_end
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.errors import InvariantError, StoreError
-from rulebot.model.event import AccountReport, BarsReport, Event, HoursReport, MarketMoved, OpeningMoveReport
+from rulebot.model.event import AccountReport, BarsReport, Event, HoursReport, MarketDataUpdated, OpeningMoveReport
 from rulebot.model.facts import EventCalendar, Facts
 from rulebot.model.market import Board
 from rulebot.model.money import ZERO, cents
@@ -224,7 +224,7 @@ class BacktestSimulation(EventPump):
             self._start(session)
         assert self.broker is not None
         self.broker.begin(session)
-        self._hear(MarketMoved(self.now))
+        self._hear(MarketDataUpdated(self.now))
         self._hear(AccountReport(self.now, self.broker.told(self.marks)))
         for event in self._prepared(session):
             self._hear(event)
@@ -233,7 +233,7 @@ class BacktestSimulation(EventPump):
         if self.is_taken_up:  # which rows wake whom is known once what was held is streamed again: before the open
             self.is_taken_up = False
             self.now += SOON
-            self._hear(MarketMoved(self.now))
+            self._hear(MarketDataUpdated(self.now))
 
     def _prepared(self, session: Session) -> Iterable[Event]:
         """Return what is told before a session to those who hold what they hold now."""
@@ -330,7 +330,7 @@ class BacktestSimulation(EventPump):
         if last >= 0:
             market.skip(last)
             self.state = self.state._replace(inquiries=replace(self.state.inquiries, asked_at=asked_at))
-        return at, min([ask or NEVER, *self.state.bots.wakes.values()])
+        return at, min([ask or NEVER, *self.state.bots.next_wakes.values()])
 
     def _may_pass(self, broker: SimulatedBroker, market: DayMarket) -> bool:
         """Say whether instants of this session may be passed by at all now."""
@@ -355,7 +355,7 @@ class BacktestSimulation(EventPump):
         self._fill()
         self._tell_bars(session)
         self._tell_facts()
-        self._hear(MarketMoved(self.now, rows))
+        self._hear(MarketDataUpdated(self.now, rows))
         self._end(session, market.day)
 
     def _fill(self) -> None:

@@ -281,7 +281,7 @@ def _settled_position(
 def _excused(day: CheckedDay, told: Iterable[str]) -> set[str]:
     """Return positions that may lack a leg: a person was told, or has closed it."""
     found = {name for name in told if name not in day.positions or day.positions[name].state != "open"}
-    found |= {each.id for each in day.positions.values() if each.closed_by_others or each.missed}
+    found |= {each.id for each in day.positions.values() if each.closed_by_others or each.account_missing}
     return found | left_to_a_person(day)
 
 
@@ -303,7 +303,7 @@ def _unwatched(
     grids: Grids | None,
 ) -> Iterator[str]:
     """Return what an open position lacks of the orders that watch it. grids: None leaves their prices out."""
-    if position.suspended or position.is_lost or position.rearmed >= NEVER_AGAIN:
+    if position.resting_orders_withdrawn or position.is_lost or position.resting_orders_replaced >= NEVER_AGAIN:
         return
     yield from _unprotected(position, live, bot)
     yield from _without_stop(position, live, bot, now)

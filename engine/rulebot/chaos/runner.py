@@ -449,7 +449,7 @@ class _LoopClock:
 def _is_busy(run: Run, at: datetime) -> bool:
     """Say whether an engine has something under way that it will end by itself, or soon put on hold."""
     state = run.loop.state
-    if any(at - doubt.since <= DOUBT + ASK_AGAIN for doubt in state.account.doubts.values()):
+    if any(at - doubt.since <= DOUBT + ASK_AGAIN for doubt in state.account.shortfalls.values()):
         return True
     positions = (position for position in state.positions.by_id.values() if not position.hold)
     moving = any(position.state in ("entering", "exiting") for position in positions)

@@ -12,14 +12,14 @@ from rulebot.core.session.session_start import open_day
 from rulebot.core.session.store_outage import withdraw_openings
 from rulebot.core.state.builder import StateBuilder, Turn
 from rulebot.core.state.state import State
-from rulebot.model.event import Event, MarketMoved
+from rulebot.model.event import Event, MarketDataUpdated
 
 
 def handle_event(program: Program, state: State, event: Event) -> Turn:
     """Return what one event leads to. Raises: InvariantError when what can never be was found."""
-    if type(event) is MarketMoved:
+    if type(event) is MarketDataUpdated:
         is_idle = event.at < state.schedule.wake_at and state.subscriptions.dependents.keys().isdisjoint(event.rows)
-        if is_idle and state.subscriptions.indexed == state.market.board.version:
+        if is_idle and state.subscriptions.board_version == state.market.board.version:
             return Turn(state, (), ())
         return market_moved(StateBuilder(program, state, event.at, take), event)
     work = StateBuilder(program, state, event.at, take)

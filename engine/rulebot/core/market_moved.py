@@ -49,7 +49,7 @@ from rulebot.core.subscribe.subscriptions import (
 )
 from rulebot.model.cause import Halt
 from rulebot.model.event import (
-    MarketMoved,
+    MarketDataUpdated,
 )
 from rulebot.model.position import Position
 from rulebot.model.values import replace
@@ -58,7 +58,7 @@ UNLINKED_AGAIN = timedelta(seconds=1)
 """While the broker is lost what is due stays due; to be asked again at once would leave no time to listen."""
 
 
-def market_moved(work: StateBuilder, event: MarketMoved) -> Turn:
+def market_moved(work: StateBuilder, event: MarketDataUpdated) -> Turn:
     """Do what is due, and say when something is due next."""
     before, at = work.before, event.at
     coming = due_session(before.schedule.session, at)
@@ -66,7 +66,9 @@ def market_moved(work: StateBuilder, event: MarketMoved) -> Turn:
         open_day(work, coming)
     moved = before.subscriptions.dependents.keys() & event.rows
     touched = set().union(*map(before.subscriptions.dependents.__getitem__, moved))
-    names = (touched & work.bots.by_name.keys()) | {name for name, wake_at in work.bots.wakes.items() if wake_at <= at}
+    names = (touched & work.bots.by_name.keys()) | {
+        name for name, wake_at in work.bots.next_wakes.items() if wake_at <= at
+    }
     if names:
         _clear_wakes(work, names)
     is_quiet = not names and at < before.schedule.step_at and not _is_unindexed(work)
@@ -88,7 +90,7 @@ def market_moved(work: StateBuilder, event: MarketMoved) -> Turn:
 
 def _is_unindexed(work: StateBuilder) -> bool:
     """Say whether the board has other rows than those that bots were found by."""
-    return work.subscriptions.indexed != work.before.market.board.version
+    return work.subscriptions.board_version != work.before.market.board.version
 
 
 def _index_again(work: StateBuilder, *, is_quiet: bool, has_moved_unread: bool) -> None:
@@ -98,8 +100,8 @@ def _index_again(work: StateBuilder, *, is_quiet: bool, has_moved_unread: bool) 
     """
     before, at = work.before, work.at
     if _is_unindexed(work):
-        if work.subscriptions.indexed < 0:  # what is wished for may differ, and not only what is streamed of it
-            work.subscriptions = replace(work.subscriptions, aims=None)
+        if work.subscriptions.board_version < 0:  # what is wished for may differ, and not only what is streamed of it
+            work.subscriptions = replace(work.subscriptions, strike_targets=None)
             work.watch_at(earlier_of(work.schedule.watch_at, at + datetime.resolution))
         _index(work)
     elif work.market.facts is not before.market.facts or (
@@ -169,7 +171,7 @@ def _retry(work: StateBuilder, position: Position) -> None:
         note_restored(work, work.positions.by_id[position.id])
     elif entry_due(position, work.at) and not work.has_live_entry(position.id):
         next_opening(work, position)
-    elif position.state == "open" and not position.suspended:
+    elif position.state == "open" and not position.resting_orders_withdrawn:
         place_resting(work, position)
         place_protection(work, work.positions.by_id[position.id])
         note_restored(work, work.positions.by_id[position.id])
@@ -183,7 +185,7 @@ def _halt_and_enter(work: StateBuilder, bots: list[tuple[str, CompiledBot]], kno
     if work.requests.is_stopping:
         return
     for name, bot in bots:
-        if work.bots.by_name[name].by_hand is not None:
+        if work.bots.by_name[name].manual_entry_until is not None:
             evaluate_manual_entry(work, bot, blocked[name])
         elif blocked[name]:
             record_block(work, bot, blocked[name])
@@ -198,10 +200,10 @@ def _by_the_clock(work: StateBuilder, *, moved: bool) -> None:
     if (closing := keep_closing(work)) is not work.market.closing:
         work.market = replace(work.market, closing=closing)
     watch_at = work.schedule.watch_at
-    is_unsettled = account.doubts or account.uncovered or is_untold(account)
-    if work.subscriptions.indexed < 0 or work.subscriptions.aims is None or is_unsettled:
+    is_unsettled = account.shortfalls or account.uncovered or is_untold(account)
+    if work.subscriptions.board_version < 0 or work.subscriptions.strike_targets is None or is_unsettled:
         watch_at = earlier_of(watch_at, work.at)
-    if account.doubts:
+    if account.shortfalls:
         fit_orders(work)
     if is_due(watch_at, work.at, moved=moved):
         watch_at = _compare(work)
@@ -226,7 +228,7 @@ def _mark(work: StateBuilder) -> None:
 def _compare(work: StateBuilder) -> datetime | None:
     """Choose subscriptions anew, settle what waited, compare with the account. Return when that is due again."""
     chosen, watch_at = update_subscriptions(work)
-    if work.subscriptions.indexed < 0:
+    if work.subscriptions.board_version < 0:
         _index(work)
     settle_missed(work)
     price_shares(work)

@@ -94,18 +94,18 @@ SESSION: Mapping[type, Handler] = {
     event.HoursReport: hours_told,
     event.DataTrouble: on_data_trouble,
     event.AccountWarning: on_account_warning,
-    event.HookCame: hook_came,
+    event.WebhookReceived: hook_came,
     event.OperatorRequest: on_operator,
-    event.ReloadWaits: reload_waits,
+    event.ReloadPending: reload_waits,
     event.StoreReport: store_reported,
 }
 RECONCILIATION: Mapping[type, Handler] = {
-    event.LinkUp: link_up,
-    event.LinkDown: link_down,
-    event.ClocksApart: clocks_apart,
+    event.Connected: link_up,
+    event.Disconnected: link_down,
+    event.ClockSkew: clocks_apart,
     event.AccountReport: on_account,
     event.PositionReport: on_position,
-    event.GonePriced: on_external_price,
+    event.ExternalClosePriced: on_external_price,
     facts.FillBooked: fill_booked,
     facts.HoldingsChanged: lambda work, _: recompute_shortfalls(work),
     facts.ExternalFill: _external_fill,
@@ -115,7 +115,7 @@ RECONCILIATION: Mapping[type, Handler] = {
     facts.HaltsEnded: lambda work, fact: adopt(work, fact.bot),
 }
 EXPIRY: Mapping[type, Handler] = {
-    event.EndingCorrected: ending_corrected,
+    event.SettlementCorrected: ending_corrected,
     facts.OptionGone: lambda work, fact: settle(work, fact.option, fact.last),
 }
 EXITS: Mapping[type, Handler] = {

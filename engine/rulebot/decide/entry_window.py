@@ -31,7 +31,7 @@ class MemberDay:
 
     symbol: Name
     entries: int = 0
-    agains: int = 0
+    reentries: int = 0
     last_end: Name = ""
     last_end_at: datetime | None = None
     decided: Text = ""
@@ -43,28 +43,26 @@ class BotDay:
 
     entries: entry orders sent. opened: positions opened (filled at least in part). last_end: how the last entry or
     position ended ("unfilled", "filled", the name of an exit, or that another strike is tried) and when; `again` counts
-    from there. agains: entries beyond the first. decided: the opportunity was decided once and for all (`try: once`),
-    with the reason. halt: why no more entries today, None while free; halt_rule: the condition that is the cause, ""
-    of any other; halted: the same in words. realized: dollars that closing has made today,
-    after commissions. skip: why the day is over without an entry; skipped: the same in words. closing: the exit that a
-    halt which closes what is open comes to (`close: all` of a condition or of `at_daily_loss`), from that halt on:
-    what still fills is closed by it, too; closing_text: the digest of the text whose condition it was, since what was
-    opened under another one is closed by the conditions of that alone; "" for all texts.
-    window: which of the session's windows `tried`, `agains`, `last_end` and `decided` are of; before: entries sent in
-    earlier ones. week: positions opened earlier in this week. members: with a universe each of its symbols has
-    opportunities of its own, and keeps here what is of the present window.
-    window_from, window_to: when that window begins and ends, kept from its first use on: by these it is known again
-    once an edit of the text has given it another number, or moved it. None while nothing of it is used.
-    compliant: sessions before this one that were compliant, in a row; row_of: the digest of the text that they are of,
-    "" for a bot whose quantity does not grow; breach: an alarm of the
-    bot was raised in this session.
+    from there. reentries: entries beyond the first. decided: the opportunity was decided once and for all (`try:
+    once`), with the reason. halt: why no more entries today, None while free; halt_rule: the condition that is the
+    cause, "" of any other; halted: the same in words. realized: dollars that closing has made today, after commissions.
+    skip: why the day is over without an entry; skipped: the same in words. closing: the exit that a halt which closes
+    what is open comes to (`close: all` of a condition or of `at_daily_loss`), from that halt on: what still fills is
+    closed by it, too; closing_text: the digest of the text whose condition it was, since what was opened under another
+    one is closed by the conditions of that alone; "" for all texts. window: which of the session's windows `tried`,
+    `reentries`, `last_end` and `decided` are of; before: entries sent in earlier ones. week: positions opened earlier
+    in this week. members: with a universe each of its symbols has opportunities of its own, and keeps here what is of
+    the present window. window_from, window_to: when that window begins and ends, kept from its first use on: by these
+    it is known again once an edit of the text has given it another number, or moved it. None while nothing of it is
+    used. compliant: sessions before this one that were compliant, in a row; row_of: the digest of the text that they
+    are of, "" for a bot whose quantity does not grow; breach: an alarm of the bot was raised in this session.
     """
 
     bot: Name
     date: date
     entries: int = 0
     opened: int = 0
-    agains: int = 0
+    reentries: int = 0
     last_end: Name = ""
     last_end_at: datetime | None = None
     decided: Text = ""
@@ -127,7 +125,7 @@ class BotDay:
         return replace(
             self,
             before=self.entries - own.entries,
-            agains=own.agains,
+            reentries=own.reentries,
             last_end=own.last_end,
             last_end_at=own.last_end_at,
             decided=own.decided,
@@ -156,7 +154,7 @@ class BotDay:
         own = MemberDay(
             symbol="",
             entries=self.tried,
-            agains=self.agains,
+            reentries=self.reentries,
             last_end=self.last_end,
             last_end_at=self.last_end_at,
         )
@@ -243,7 +241,7 @@ def in_window(day: BotDay, number: int, span: Span, tried: int = 0) -> BotDay:
         day,
         window=number,
         before=day.entries,
-        agains=0,
+        reentries=0,
         decided="",
         last_end="",
         last_end_at=None,
@@ -309,8 +307,8 @@ def _again(entry: EntryPlan, session: Session, day: BotDay, now: datetime) -> Op
     again = entry.again
     if again is None:
         return _over(Shut.ENTRY_SENT, "its one entry was sent")
-    if again.at_most is not None and day.agains >= again.at_most:
-        return _over(Shut.NOT_AGAIN, f"entered again {counted(day.agains, 'time')}, at most {again.at_most}")
+    if again.at_most is not None and day.reentries >= again.at_most:
+        return _over(Shut.NOT_AGAIN, f"entered again {counted(day.reentries, 'time')}, at most {again.at_most}")
     if not day.last_end or day.last_end_at is None:
         return Opportunity(False, "its entry is at work", shut=Shut.ENTRY_WORKS)
     is_sent = day.last_end != ANOTHER_STRIKE

@@ -42,7 +42,7 @@ class HeldLeg(NamedTuple):
 def held_legs(position: Position, board: Board) -> tuple[HeldLeg, ...]:
     """Return the legs that are still held, as their prices are read; not what is counted at the price it went at."""
     rows = board.rows
-    gone = {each.leg: each.contracts for each in position.missed if each.price is not None}
+    gone = {each.leg: each.contracts for each in position.account_missing if each.price is not None}
     return tuple(
         HeldLeg(
             -1 if position.is_split_in(leg.option) else rows.get(leg.option, -1),
@@ -120,7 +120,7 @@ def held(position: Position) -> Held | None:
         commissions=float(position.commissions),
         opened_at=position.opened_at.timestamp(),
         max_risk=None if position.max_risk is None else float(position.max_risk) / LOT,
-        best={each.of: float(each.amount) for each in position.best},
+        best={each.of: float(each.amount) for each in position.peak_profit},
         legs={leg.name: _ledger(leg) for leg in position.legs},
         opened_on=position.session,
         spot=None if position.spot is None else float(position.spot),

@@ -142,13 +142,15 @@ def _counted(position: Position, booked: BookedExecution, option: Option, times:
     leg = leg_of(position, booked.leg)
     known = option if option.con_id else leg.option
     count, cash = times * booked.quantity, times * booked.cash
-    owed = leg.owed + (0 if booked.is_paid else times)
+    owed = leg.commissions_pending + (0 if booked.is_paid else times)
     if booked.is_entry:
         opened, entry_cash = leg.opened + count, leg.entry_cash + cash
-        changed = with_leg(position, leg.name, option=known, owed=owed, opened=opened, entry_cash=entry_cash)
+        changed = with_leg(
+            position, leg.name, option=known, commissions_pending=owed, opened=opened, entry_cash=entry_cash
+        )
         return _risking(changed)
     closed, exit_cash = leg.closed + count, leg.exit_cash + cash
-    return with_leg(position, leg.name, option=known, owed=owed, closed=closed, exit_cash=exit_cash)
+    return with_leg(position, leg.name, option=known, commissions_pending=owed, closed=closed, exit_cash=exit_cash)
 
 
 def _risking(position: Position) -> Position:
@@ -173,7 +175,12 @@ def add_commission(position: Position, name: str, amount: Decimal, *, is_first: 
     is_first: none was told of its execution before.
     """
     leg = leg_of(position, name)
-    return with_leg(position, name, commissions=leg.commissions + amount, owed=max(leg.owed - is_first, 0))
+    return with_leg(
+        position,
+        name,
+        commissions=leg.commissions + amount,
+        commissions_pending=max(leg.commissions_pending - is_first, 0),
+    )
 
 
 def how_settled(leg: PositionLeg, level: Decimal) -> str:

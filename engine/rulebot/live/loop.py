@@ -29,7 +29,7 @@ from rulebot.model.errors import (
     UnkeptError,
     UnwrittenError,
 )
-from rulebot.model.event import Event, LinkDown, LinkUp, OrderUnsent, StoreReport
+from rulebot.model.event import Connected, Disconnected, Event, OrderUnsent, StoreReport
 from rulebot.model.facts import Facts
 from rulebot.model.order import AskMargin, Cancel, Command, Replace, RequestOpenOrders, Submit, Subscribe
 from rulebot.model.session import exchange_date
@@ -205,7 +205,11 @@ class Loop:
     def _rests_until(self) -> datetime | None:
         """Return until when nothing of ours is due in lockstep while nothing moves, None for the very next instant."""
         state = self.state
-        if self.at is None or state.requests.is_stopping or state.subscriptions.indexed != state.market.board.version:
+        if (
+            self.at is None
+            or state.requests.is_stopping
+            or state.subscriptions.board_version != state.market.board.version
+        ):
             return None
         return min(state.schedule.wake_at, self.at + self.rests)
 
@@ -285,7 +289,7 @@ class Loop:
         """Take everything of one instant."""
         for event in batch.events:
             self._handle(event)
-        if any(isinstance(event, LinkDown | LinkUp) for event in batch.events):
+        if any(isinstance(event, Disconnected | Connected) for event in batch.events):
             self._connection += 1
             self._ask_anew()
 

@@ -39,7 +39,7 @@ from rulebot.documents.load_bots import (
 )
 from rulebot.live.loop import Loop
 from rulebot.model.errors import BrokerError, RulebotError, SpecError, UnavailableError
-from rulebot.model.event import Event, HookCame, OperatorRequest, ReloadWaits, Request
+from rulebot.model.event import Event, OperatorRequest, ReloadPending, Request, WebhookReceived
 from rulebot.model.facts import Facts
 from rulebot.model.values import dataclass
 from rulebot.operator_requests.requests import Asked
@@ -167,7 +167,7 @@ class Reloader:
         """Return what else was asked for; a reload is planned here."""
         found: list[Asked] = []
         for request in self.inbox(at):
-            if isinstance(request, HookCame) or request.request not in (Request.RELOAD, Request.SET):
+            if isinstance(request, WebhookReceived) or request.request not in (Request.RELOAD, Request.SET):
                 found.append(request)
             elif request.id not in self._seen:
                 self._seen.add(request.id)
@@ -180,7 +180,7 @@ class Reloader:
             await self._try(self.plan, at)
         waiting = frozenset() if self.plan is None else self.plan.bots
         if waiting != self.loop.state.requests.reloading:
-            self.loop.hear(ReloadWaits(at, waiting))
+            self.loop.hear(ReloadPending(at, waiting))
 
     async def _try(self, plan: Plan, at: datetime) -> None:
         try:

@@ -399,7 +399,7 @@ def _is_over(run: Run, at: datetime) -> str:
 
 def _is_flattened(state: State) -> bool:
     """Say whether nothing works or can be closed any more of what a person asked to flatten."""
-    standing = state.requests.standing
+    standing = state.requests.operator
     if not standing.flattening or not state.connection.is_ready:
         return False
     if any(standing.is_flattening(state.orders.by_ref[ref].bot) for ref in state.orders.live):

@@ -13,7 +13,7 @@ from rulebot.model.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class MarketMoved:
+class MarketDataUpdated:
     """The board has new values in these rows; also time has come this far (an empty tuple is time alone)."""
 
     at: datetime
@@ -193,7 +193,7 @@ class DividendReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinkUp:
+class Connected:
     """Connected and in step: every complete snapshot has been read in one connection.
 
     The reports of open orders, executions and positions that came with it precede this event. `order_refs` are the refs
@@ -232,8 +232,8 @@ class MarginReport:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkDown:
-    """The connection is gone; nothing more arrives until LinkUp.
+class Disconnected:
+    """The connection is gone; nothing more arrives until Connected.
 
     since: from when on nothing was seen any more, where that is before `at`, as while the computer slept.
     """
@@ -244,7 +244,7 @@ class LinkDown:
 
 
 @dataclass(frozen=True, slots=True)
-class ClocksApart:
+class ClockSkew:
     """This computer's clock is so many seconds ahead of the broker's (negative: behind), 0.0 once they agree again.
 
     is_known: False while the broker has not told his time; then `seconds` is what was found last.
@@ -324,7 +324,7 @@ class OperatorRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HookCame:
+class WebhookReceived:
     """Another program has sent us a web hook. `id` names the message, so that it counts once.
 
     came: when it reached us, which may be before anybody read it. says: the word it brought, "" without one.
@@ -338,7 +338,7 @@ class HookCame:
 
 
 @dataclass(frozen=True, slots=True)
-class ReloadWaits:
+class ReloadPending:
     """Other texts wait to be taken up: until then these bots enter nothing, "" being all; none when nothing waits."""
 
     at: datetime
@@ -346,7 +346,7 @@ class ReloadWaits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EndingCorrected:
+class SettlementCorrected:
     """A person says that contracts which are booked as ended with their option were traded before that.
 
     leg: of the position. fill: as the account's statement has it, under an id of ours (`model/order.py`); its `ref` is
@@ -364,7 +364,7 @@ class EndingCorrected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GonePriced:
+class ExternalClosePriced:
     """A person says at what price, a share, others have closed what the account has no more of a leg that is on hold.
 
     exec_id: an id of ours (`model/order.py`).
@@ -378,7 +378,7 @@ class GonePriced:
 
 
 Event = (
-    MarketMoved
+    MarketDataUpdated
     | OrderReport
     | OrderMessage
     | OrderUnsent
@@ -395,15 +395,15 @@ Event = (
     | OrdersListed
     | MarginReport
     | DividendReport
-    | LinkUp
-    | LinkDown
-    | ClocksApart
+    | Connected
+    | Disconnected
+    | ClockSkew
     | AccountWarning
     | DataTrouble
     | StoreReport
     | OperatorRequest
-    | EndingCorrected
-    | GonePriced
-    | HookCame
-    | ReloadWaits
+    | SettlementCorrected
+    | ExternalClosePriced
+    | WebhookReceived
+    | ReloadPending
 )

@@ -71,8 +71,8 @@ class OrderStatus(Enum):
 
     PREPARED: written, nothing sent. SENDING: bytes may be leaving. WORKING: the broker has acknowledged it.
     CANCELLING: a cancel was asked for; fills may still win. UNKNOWN: we do not know; ask, never resend.
-    DENIED: our own gate refused it, nothing was sent. REFUSED: the broker refused it.
-    ABANDONED: never found at the broker; watched for a late appearance.
+    RISK_REJECTED: our own limits rejected it, nothing was sent. REJECTED: the broker rejected it.
+    LOST: never found at the broker; watched for a late appearance.
     """
 
     PREPARED = "prepared"
@@ -82,9 +82,9 @@ class OrderStatus(Enum):
     UNKNOWN = "unknown"
     FILLED = "filled"
     CANCELLED = "cancelled"
-    REFUSED = "refused"
-    DENIED = "denied"
-    ABANDONED = "abandoned"
+    REJECTED = "rejected"
+    RISK_REJECTED = "risk_rejected"
+    LOST = "lost"
 
     __hash__ = object.__hash__  # each is one object, as those of `Right`
 
@@ -148,16 +148,15 @@ class Order:
     ref: the broker's orderRef and our identity for it (never the order id). number: counts intents of this store.
     reason: the name of the exit, "entry", or what else led to it. legs: one, or several dealt as one combo; a combo is
     always bought, its legs' sides say what is done, so a credit is a negative price. side: that of a single leg.
-    quantity: structures. leg_filled: contracts by leg, from executions alone (() is none). reported: structures the
-    broker says are filled. ended: the final status the broker gave while executions are still owed. limit_price,
-    stop_price: signed as the wire has them. attempt: the ladder's try, from 1. attempt_until: when that try ends.
-    mid: signed mid (as limit_price) when it was first priced, for slippage. digest: of the spec text that governs it.
-    into: the position that an order which rolls opens, "" of any other.
-    former: what it was sent with before it was changed, oldest first.
-    cause: why rulebot took it back, does not know where it stands or holds it for over, None while it is none of these.
-    about, detail: what the cause names, and further words for people. heard: the broker's last message on it, which a
-    cancel for another cause forgets. answer: the broker's last answer to our cancel. unmet_since: since when the target
-    that it works for is no longer met, None while it is.
+    quantity: structures. leg_filled: contracts by leg, from executions alone (() is none). broker_filled: structures
+    the broker says are filled. reported_final_status: the final status the broker gave while executions are still owed.
+    limit_price, stop_price: signed as the wire has them. attempt: the ladder's try, from 1. attempt_until: when that
+    try ends. mid: signed mid (as limit_price) when it was first priced, for slippage. digest: of the spec text that
+    governs it. opens_position: the position that an order which rolls opens, "" of any other. previous_terms: what it
+    was sent with before it was changed, oldest first. cause: why rulebot took it back, does not know where it stands or
+    holds it for over, None while it is none of these. about, detail: what the cause names, and further words for
+    people. heard: the broker's last message on it, which a cancel for another cause forgets. answer: the broker's last
+    answer to our cancel. unmet_since: since when the target that it works for is no longer met, None while it is.
     """
 
     ref: Name
@@ -180,8 +179,8 @@ class Order:
     perm_id: int = 0
     client_id: int = 0
     leg_filled: tuple[int, ...] = ()
-    reported: int = 0
-    ended: OrderStatus | None = None
+    broker_filled: int = 0
+    reported_final_status: OrderStatus | None = None
     average_price: Decimal | None = None
     attempt: int = 0
     attempt_until: datetime | None = None
@@ -190,8 +189,8 @@ class Order:
     sent_at: datetime | None = None
     changed_at: datetime
     digest: Name = ""
-    former: tuple[OrderTerms, ...] = ()
-    into: Name = ""
+    previous_terms: tuple[OrderTerms, ...] = ()
+    opens_position: Name = ""
     cause: Cause | None = None
     about: Name = ""
     detail: Text = ""
@@ -202,28 +201,34 @@ class Order:
     @property
     def can_increase_risk(self) -> bool:
         """True when it may open something: it is an entry, or it rolls."""
-        return self.purpose is Purpose.ENTRY or bool(self.into)
+        return self.purpose is Purpose.ENTRY or bool(self.opens_position)
 
     def opens(self, position: str) -> bool:
         """Say whether it opens this position."""
-        return self.into == position if self.into else self.purpose is Purpose.ENTRY and self.position == position
+        return (
+            self.opens_position == position
+            if self.opens_position
+            else self.purpose is Purpose.ENTRY and self.position == position
+        )
 
     @property
     def positions(self) -> tuple[str, ...]:
         """The positions that it deals for: the one it closes first."""
-        return (self.position, self.into) if self.into else (self.position,)
+        return (self.position, self.opens_position) if self.opens_position else (self.position,)
 
     def is_of(self, position: str) -> bool:
         """Say whether it deals for this position."""
-        return self.position == position or (self.into == position and bool(position))
+        return self.position == position or (self.opens_position == position and bool(position))
 
     def position_of(self, leg: OrderLeg) -> str:
         """Return the position that a leg is of."""
-        return self.into if leg.opens else self.position
+        return self.opens_position if leg.opens else self.position
 
     def legs_of(self, position: str) -> tuple[OrderLeg, ...]:
         """Return the legs that are of a position."""
-        return tuple(leg for leg in self.legs if self.position_of(leg) == position) if self.into else self.legs
+        return (
+            tuple(leg for leg in self.legs if self.position_of(leg) == position) if self.opens_position else self.legs
+        )
 
     @property
     def is_silent(self) -> bool:
@@ -282,7 +287,7 @@ class Order:
     @property
     def is_working(self) -> bool:
         """True while it works at the broker, who has said nothing of its end."""
-        return self.status is OrderStatus.WORKING and self.ended is None
+        return self.status is OrderStatus.WORKING and self.reported_final_status is None
 
     @property
     def terms(self) -> OrderTerms:
@@ -292,10 +297,10 @@ class Order:
     def with_terms(self, quantity: int, price: Decimal | None) -> "Order":
         """Return the order with another quantity and price (a stop's is its stop price)."""
         now = OrderTerms(quantity, price)
-        former = self.former if now == self.terms else (*self.former, self.terms)[-TERMS_KEPT:]
+        former = self.previous_terms if now == self.terms else (*self.previous_terms, self.terms)[-TERMS_KEPT:]
         if self.kind is OrderType.LIMIT:
-            return replace(self, quantity=quantity, limit_price=price, former=former)
-        return replace(self, quantity=quantity, stop_price=price, former=former)
+            return replace(self, quantity=quantity, limit_price=price, previous_terms=former)
+        return replace(self, quantity=quantity, stop_price=price, previous_terms=former)
 
     def with_con_id(self, con_id: int) -> "Order":
         """Return the order with the broker's number of its contract, unless it has one: a combo's legs have others."""
@@ -312,14 +317,18 @@ class Order:
     @property
     def largest(self) -> int:
         """The most structures it may fill, also while a change of it is on its way."""
-        return max([self.quantity, *(each.quantity for each in self.former)]) if self.former else self.quantity
+        return (
+            max([self.quantity, *(each.quantity for each in self.previous_terms)])
+            if self.previous_terms
+            else self.quantity
+        )
 
     @property
     def worst_limit(self) -> Decimal | None:
         """The worst price it may trade at, also while a change of it is on its way; None without a limit."""
         if self.kind is not OrderType.LIMIT:
             return None
-        prices = [each.price for each in (*self.former, self.terms) if each.price is not None]
+        prices = [each.price for each in (*self.previous_terms, self.terms) if each.price is not None]
         return max(prices, key=lambda price: price * self.wire_side.sign, default=None)
 
     @property

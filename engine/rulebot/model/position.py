@@ -60,7 +60,7 @@ class PositionLeg:
 
     Units: `opened` and `closed` count contracts (of a share leg shares) of all structures together; cash in dollars, +
     received, - paid, multiplier included, commissions apart (paid: positive). `settled` contracts left
-    by expiry and are part of `closed`. `owed`: executions whose commission the broker has not told yet.
+    by expiry and are part of `closed`. `commissions_pending`: executions whose commission the broker has not told yet.
     `shares_profit`: dollars that the shares of assigned and exercised contracts were worth beyond the strike, at the
     official settlement price of their underlying. It is no cash, and negative where the strike was worse.
     `unpriced`: assigned contracts whose settlement price is not known yet; `shares_profit` is without them.
@@ -77,7 +77,7 @@ class PositionLeg:
     entry_cash: Decimal = ZERO
     exit_cash: Decimal = ZERO
     commissions: Decimal = ZERO
-    owed: int = 0
+    commissions_pending: int = 0
     shares_profit: Decimal = ZERO
     unpriced: int = 0
     group: Name = ""
@@ -104,7 +104,7 @@ class PositionLeg:
 
 
 @dataclass(frozen=True, slots=True)
-class Best:
+class PeakProfit:
     """The best profit so far. `of`: what is measured; `amount`: a part of the entry price, or dollars."""
 
     of: Name
@@ -154,26 +154,24 @@ class Position:
     digest: of the spec text whose exits govern it. quantity: structures asked for. entry_mid: signed net mid per share
     of one structure when the entry order was first priced (+ is a credit). spot: of the first underlying at entry.
     exit_mid: the same when the closing order was first priced. exit_reason: name of the exit that is closing or has
-    closed it ("" while none). suspended: its resting orders were taken back for a moment and the engine watches their
-    prices instead. hold: why nothing is sent for it, or only for a part of it (`GOES_ON`), None while all is well.
-    on_hold: the same in words for people; no decision reads them. rearmed: how many times on end resting orders were
-    lost, lost_at: when last, is_lost: the broker has not confirmed them since. retry_at, attempts: when the next order
-    of an entry or exit is due, and how many tries were made.
-    keep: structures that the exit at work leaves open. acted: exits that have closed their part and do not again.
-    parted: legs that exits have closed, or rolled, to the end apart from the others. armed: exits with `armed_by` that
-    exist by now. max_risk: the most a structure can lose in dollars at the price it was entered at, however its legs
-    come apart, without commissions, None without a bound; before its first fill at the price that its order starts
-    from. best: what trailing exits count from.
-    setbacks: how many of its closing orders somebody cancelled, or the exchange took back, in this session.
-    alternative: which one of `choose` it was opened by, "" where its spec has no choice. rolled_from: the position
-    that was rolled into this one, wholly or in part, "" of none. trade: the position that was entered, from which
-    rolls have led to this one, "" of itself: no cap counts them twice.
-    passed: exits that have found nothing to roll into in this session. missed: what the account lacks of it.
-    unprotected_since: since when short legs of it have stood without protection that need it. unprotected: which, and
-    why, in words for people. bare: the same as names, each with its contracts. closed_by_others: legs of which a person
-    or the broker has closed something.
-    liquidated: those of which the broker has.
-    terms: what the exit that acted last stood for when it began to close.
+    closed it ("" while none). resting_orders_withdrawn: its resting orders were taken back for a moment and the engine
+    watches their prices instead. hold: why nothing is sent for it, or only for a part of it (`GOES_ON`), None while all
+    is well. on_hold: the same in words for people; no decision reads them. resting_orders_replaced: how many times on
+    end resting orders were lost, lost_at: when last, is_lost: the broker has not confirmed them since. retry_at,
+    attempts: when the next order of an entry or exit is due, and how many tries were made. leave_open: structures that
+    the exit at work leaves open. partial_exits_done: exits that have closed their part and do not again.
+    separately_closed_legs: legs that exits have closed, or rolled, to the end apart from the others. armed: exits with
+    `armed_by` that exist by now. max_risk: the most a structure can lose in dollars at the price it was entered at,
+    however its legs come apart, without commissions, None without a bound; before its first fill at the price that its
+    order starts from. peak_profit: what trailing exits count from. failed_close_attempts: how many of its closing
+    orders somebody cancelled, or the exchange took back, in this session. alternative: which one of `choose` it was
+    opened by, "" where its spec has no choice. rolled_from: the position that was rolled into this one, wholly or in
+    part, "" of none. trade: the position that was entered, from which rolls have led to this one, "" of itself: no cap
+    counts them twice. rolls_without_candidate: exits that have found nothing to roll into in this session.
+    account_missing: what the account lacks of it. unprotected_since: since when short legs of it have stood without
+    protection that need it. unprotected: which, and why, in words for people. bare: the same as names, each with its
+    contracts. closed_by_others: legs of which a person or the broker has closed something. liquidated: those of which
+    the broker has. terms: what the exit that acted last stood for when it began to close.
     """
 
     id: Name
@@ -190,25 +188,25 @@ class Position:
     spot: Decimal | None = None
     max_risk: Decimal | None = None
     exit_reason: Name = ""
-    suspended: bool = False
+    resting_orders_withdrawn: bool = False
     hold: HoldReason | None = None
     on_hold: Text = ""
-    setbacks: int = 0
-    rearmed: int = 0
+    failed_close_attempts: int = 0
+    resting_orders_replaced: int = 0
     lost_at: datetime | None = None
     is_lost: bool = False
     retry_at: datetime | None = None
     attempts: int = 0
-    keep: int = 0
-    acted: tuple[Name, ...] = ()
-    parted: tuple[Name, ...] = ()
+    leave_open: int = 0
+    partial_exits_done: tuple[Name, ...] = ()
+    separately_closed_legs: tuple[Name, ...] = ()
     armed: tuple[Name, ...] = ()
-    best: tuple[Best, ...] = ()
+    peak_profit: tuple[PeakProfit, ...] = ()
     alternative: Name = ""
     rolled_from: Name = ""
     trade: Name = ""
-    passed: tuple[Name, ...] = ()
-    missed: tuple[MissingLeg, ...] = ()
+    rolls_without_candidate: tuple[Name, ...] = ()
+    account_missing: tuple[MissingLeg, ...] = ()
     unprotected_since: datetime | None = None
     terms: ExitTerms | None = None
     unprotected: Text = ""
@@ -267,7 +265,7 @@ class Position:
 
         Its legs count what the account lacks as closed, without cash.
         """
-        absent = {each.leg: each.absent for each in self.missed if each.absent}
+        absent = {each.leg: each.absent for each in self.account_missing if each.absent}
         if not absent:
             return self
         legs = (
@@ -278,7 +276,7 @@ class Position:
 
     def absent(self, leg: str) -> int:
         """Return how many contracts of a leg rulebot leaves alone, since the account lacks them."""
-        return next((each.absent for each in self.missed if each.leg == leg), 0)
+        return next((each.absent for each in self.account_missing if each.leg == leg), 0)
 
     @property
     def is_flattening(self) -> bool:
@@ -342,22 +340,24 @@ class Position:
         return sum((leg.commissions for leg in self.legs), ZERO)
 
     @property
-    def owed(self) -> int:
+    def commissions_pending(self) -> int:
         """Executions whose commission is not told yet: until then every profit is provisional."""
-        return sum(leg.owed for leg in self.legs)
+        return sum(leg.commissions_pending for leg in self.legs)
 
     def has_left(self, before: datetime | None = None) -> bool:
         """Say whether the account lacks all that it holds, and has, if an instant is given, since before it."""
-        gone = {each.leg: each.contracts for each in self.missed if before is None or each.since < before}
+        gone = {each.leg: each.contracts for each in self.account_missing if before is None or each.since < before}
         return bool(gone) and all(leg.held == gone.get(leg.name, 0) for leg in self.legs)
 
     @property
     def missed_cash(self) -> Decimal:
         """Dollars that what the account has no more is counted at until somebody tells its price."""
-        if not self.missed:
+        if not self.account_missing:
             return ZERO
         legs = {leg.name: leg for leg in self.legs}
-        priced = ((legs[each.leg], each.contracts * each.price) for each in self.missed if each.price is not None)
+        priced = (
+            (legs[each.leg], each.contracts * each.price) for each in self.account_missing if each.price is not None
+        )
         return sum((leg.sign * price * leg.option.multiplier for leg, price in priced), ZERO)
 
     @property

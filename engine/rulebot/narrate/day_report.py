@@ -96,7 +96,7 @@ def day_outcome(state: State, at: datetime | None) -> DayOutcome:
         open_profit=sum((open_of(state, each, profits[each.id]) for each in alive), ZERO),
         entries=sum(bot.day.entries for bot in state.bots.by_name.values()),
         exits=sum(position.state == "closed" for position in traded),
-        rejects=sum(order.status is OrderStatus.REFUSED for order in state.orders.by_ref.values()),
+        rejects=sum(order.status is OrderStatus.REJECTED for order in state.orders.by_ref.values()),
         owed=owed_today(state),
         kept=tuple(kept_by_exit((each for each in traded if each.state == "closed"), {})),
     )
@@ -157,7 +157,7 @@ def _position(state: State, position: Position) -> Iterator[str]:
     else:
         yield "open" if position.state == "open" else f"{position.exit_reason or 'its entry'} at work"
         yield _protection(state, position)
-    yield f"commissions {dollars(position.commissions)}{provisional_text(position.owed)}"
+    yield f"commissions {dollars(position.commissions)}{provisional_text(position.commissions_pending)}"
 
 
 def _of_shares(position: Position) -> Iterator[str]:
@@ -224,7 +224,7 @@ def _why_nothing(state: State, name: str, bot: BotState) -> tuple[str, ...]:
 
 
 def _waited_words(bot: BotState) -> str:
-    waited = "waited for " if bot.waits and bot.shut is Shut.AHEAD else ""
+    waited = "waited for " if bot.status_text and bot.shut is Shut.AHEAD else ""
     waits = "" if bot.day.halt else waits_text(bot)
     return waited + one_line(waits or bot.day.skipped or "nothing was judged")
 

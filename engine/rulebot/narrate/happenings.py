@@ -102,7 +102,7 @@ def _order(record: Record, state: State) -> EventLine | None:
     order = decode(Order, dict(record.data))
     if order.purpose is Purpose.ENTRY:
         return EventLine(record.at, order.bot, f"{ENTRY_SENT} {_deal(order, state)} {order_price(order)}")
-    if order.into:
+    if order.opens_position:
         return EventLine(record.at, order.bot, f"roll sent: {order_price(order)} for both sides, {order.reason}")
     if order.purpose in RESTING:
         level = order_price(order).removeprefix("at ").removeprefix("stop ")
@@ -259,7 +259,7 @@ def _closing(record: Record, position: Position) -> Position:
     values = record.data.get("values")
     named = tuple(leg for leg in position.legs if isinstance(values, list) and leg.name in values)
     held = tuple(leg for leg in position.legs if leg.held)
-    legs = named or held or tuple(leg for leg in position.legs if leg.name not in position.parted)
+    legs = named or held or tuple(leg for leg in position.legs if leg.name not in position.separately_closed_legs)
     return replace(position, legs=legs) if legs else position
 
 
@@ -270,7 +270,7 @@ def _exit(record: Record, _: State, position: Position | None) -> Told:
     if position is None:
         return f"{record.data['reason']}: closing"
     part = _closing(record, position)
-    count = part.open_structures - part.keep
+    count = part.open_structures - part.leave_open
     of = f" {count} of" if 0 < count < opened_count(part) else ""
     return f"{record.data['reason']}: closing{of} {opened_text(part)}"
 
@@ -294,7 +294,7 @@ def _closed(record: Record, state: State, position: Position | None) -> Told:
     words = how if how.startswith(plain) else f"{reason}, {how}"
     text = f"closed: {words}, {signed_dollars(net)} after {dollars(paid)} of commissions"
     if position is not None:
-        text += provisional_text(position.owed)
+        text += provisional_text(position.commissions_pending)
     return text, Tone.BAD if net < 0 else Tone.GOOD
 
 

@@ -124,7 +124,11 @@ def closed_parts(state: State, position: Position) -> list[Order]:
 
 def _rolls_part(order: Order, position: Position) -> bool:
     """Say whether an order rolled some legs of a position apart from the others."""
-    return order.position == position.id and bool(order.into) and len(order.legs_of(position.id)) < len(position.legs)
+    return (
+        order.position == position.id
+        and bool(order.opens_position)
+        and len(order.legs_of(position.id)) < len(position.legs)
+    )
 
 
 def _unwinds(order: Order, position: Position) -> bool:
@@ -137,7 +141,7 @@ def closed_by_others(state: State, position: Position) -> list[str]:
     if position.exit_reason in PAST_US:
         return []
     legs = {leg.name: leg for leg in position.legs}
-    booked = [each for each in state.positions.booked.values() if each.by_others and each.position == position.id]
+    booked = [each for each in state.positions.executions.values() if each.by_others and each.position == position.id]
     told = ((legs[each.leg], each.quantity, abs(each.cash)) for each in booked if each.quantity)
     return sorted(
         others_words(count, str(leg.option), float(cash / count / leg.option.multiplier), is_sale=leg.sign > 0)
@@ -152,7 +156,7 @@ def ending_text(state: State, position: Position) -> str:
 
 def part_text(order: Order, position: Position) -> str:
     """Return `2 of 4 bought back at 1.65`."""
-    if order.into:
+    if order.opens_position:
         return rolled_words([leg.name for leg in order.legs_of(position.id)], order.filled, position.quantity)
     dealt = order.average_price
     cost = None if dealt is None else -float(net_price(dealt, order.wire_side))

@@ -64,13 +64,13 @@ def today_of(state: State, position: Position, at: datetime) -> Decimal | None:
 
 def since_the_open(state: State, position: str, made: Decimal | None) -> Decimal | None:
     """Return what a position has made since the session began of all that it has made since it was opened."""
-    return None if made is None else made - state.positions.bases.get(position, ZERO)
+    return None if made is None else made - state.positions.pnl_at_open.get(position, ZERO)
 
 
 def realized_of(state: State, position: Position) -> Decimal:
     """Return what closing a position, or a part of it, has made since the session began."""
-    base = state.positions.bases.get(position.id, ZERO)
-    return realized_since(position, state.positions.booked.values(), base, state.schedule.session.date)
+    base = state.positions.pnl_at_open.get(position.id, ZERO)
+    return realized_since(position, state.positions.executions.values(), base, state.schedule.session.date)
 
 
 def realized_by(state: State, positions: Iterable[Position]) -> Decimal:
@@ -85,7 +85,7 @@ def realized_today(state: State) -> Decimal:
 
 def owed_today(state: State) -> int:
     """Return of how many fills the broker has not told the commission: until then profit is provisional."""
-    return sum(max(position.owed, 0) for position in state.positions.by_id.values())
+    return sum(max(position.commissions_pending, 0) for position in state.positions.by_id.values())
 
 
 def open_of(state: State, position: Position, today: Decimal | None) -> Decimal:
@@ -126,7 +126,7 @@ def summary_of(program: Program, state: State, at: datetime, first: datetime, la
     return Snapshot(
         at=at,
         engine="stopping" if state.requests.is_stopping else "running",
-        trading="active" if state.requests.standing.is_active else "reducing",
+        trading="active" if state.requests.operator.is_active else "reducing",
         is_linked=state.connection.is_linked,
         session=state.schedule.session,
         progress=progress(state.schedule.session, at, first, last),
@@ -186,7 +186,7 @@ def _notice(state: State) -> str:
         return "stopping: entries are cancelled, exits stay at the broker"
     if not state.connection.is_linked:
         return "the connection to the gateway is lost; it is tried again, exits that rest stay at the broker"
-    standing = state.requests.standing
+    standing = state.requests.operator
     if "" in standing.flattening:
         return "flattened: what all bots hold is closed, nothing is opened; 'rulebot resume' lets bots enter again"
     if standing.trading is not TradingMode.ACTIVE:
@@ -204,7 +204,7 @@ def _notice(state: State) -> str:
 def _rows(program: Program, state: State, name: str, at: datetime) -> Iterator[BotSnapshot]:
     bot, planned = state.bots.by_name[name], program.bots.get(name)
     grown = None if planned is None else grown_by(planned.plan, bot.day)
-    is_paused, has_universe = name in state.requests.standing.paused, planned is not None and bool(planned.members)
+    is_paused, has_universe = name in state.requests.operator.paused, planned is not None and bool(planned.members)
     for row in _each_row(program, state, name, at):
         entered = bot.day.entries
         yield replace(row, is_paused=is_paused, has_universe=has_universe, grown=grown, entries_today=entered)
@@ -237,11 +237,11 @@ def _bot_row(state: State, name: str, bot: BotState, closed: Sequence[Position],
     """Return the row of the bot itself, with what it has realised today by the positions that are closed."""
     if bot.day.halt:
         doing, waits = BotActivity.HALTED, bot.day.halted
-    elif paused := state.requests.standing.paused & {"", name}:
+    elif paused := state.requests.operator.paused & {"", name}:
         whom = "" if "" in paused else f" {name}"  # a resume of all ends what holds other bots as well
         doing, waits = BotActivity.PAUSED, f"'rulebot resume{whom}' lets it enter again"
     elif bot.is_watching:
-        doing, waits = BotActivity.WATCHING, bot.waits
+        doing, waits = BotActivity.WATCHING, bot.status_text
     else:
         doing, waits = BotActivity.FLAT, _flat_text(bot)
         if waits and bot.shut is Shut.AHEAD and state.schedule.session.date != exchange_date(at):
@@ -261,7 +261,7 @@ def _flat_text(bot: BotState) -> str:
     if nearest is None or bot.day.opened:
         return waits_text(bot)
     clock = minute(nearest.at)
-    return f"{bot.waits}; nearest {clock}: {nearest.words}"
+    return f"{bot.status_text}; nearest {clock}: {nearest.words}"
 
 
 def waits_text(bot: BotState) -> str:
@@ -271,8 +271,8 @@ def waits_text(bot: BotState) -> str:
     """
     day = bot.day
     was_kept_out = bot.shut is Shut.WINDOW_OVER and day.skip is not None and not day.entries
-    tells_more = bool(bot.waits) and day.skipped.startswith(f"{bot.waits}; ")
-    return day.skipped if was_kept_out or tells_more else bot.waits
+    tells_more = bool(bot.status_text) and day.skipped.startswith(f"{bot.status_text}; ")
+    return day.skipped if was_kept_out or tells_more else bot.status_text
 
 
 def _position_row(program: Program, state: State, position: Position, at: datetime) -> BotSnapshot:
@@ -284,7 +284,7 @@ def _position_row(program: Program, state: State, position: Position, at: dateti
         doing, waits = BotActivity.OPEN, TO_BE_CLOSED
     else:
         doing, waits = BotActivity.OPEN, exits_text(program, state, position, at.timestamp())
-        waits += "; watched by the engine for now" if position.suspended else ""
+        waits += "; watched by the engine for now" if position.resting_orders_withdrawn else ""
     return BotSnapshot(
         bot=position.bot,
         doing=doing,
@@ -300,7 +300,7 @@ def _entering_row(program: Program, state: State, position: Position) -> BotSnap
     orders = opening_orders(state, position)
     order = orders[0] if orders else None
     bot = program.governing(position)
-    ladder = bot.plan.order if order is None or not order.into else exit_ladder(bot, order.reason)
+    ladder = bot.plan.order if order is None or not order.opens_position else exit_ladder(bot, order.reason)
     return BotSnapshot(
         bot=position.bot,
         doing=BotActivity.ENTERING,
@@ -327,7 +327,7 @@ def _exiting(state: State, position: Position) -> str:
     orders = live_orders(state, position, *CLOSING)
     reason = position.exit_reason
     if orders:
-        does = "rolling" if orders[0].into else "closing"
+        does = "rolling" if orders[0].opens_position else "closing"
         return f"{reason}: {does} {order_price(orders[0])}, try {orders[0].attempt}"
     if all(leg.sign > 0 for leg in position.legs if leg.held):
         return left_text(position)

@@ -363,14 +363,14 @@ class _BotOfStore:
             ended=self._ended(),
             profit=self._profit(),
             waits=one_line(waits),
-            is_paused=state is not None and self._name in state.requests.standing.paused,
+            is_paused=state is not None and self._name in state.requests.operator.paused,
             has_universe=text is not None and bool(text.members),
             grown=None if day is None or text is None else grown_by(text.plan, day.day),
         )
 
     def _doing(self) -> tuple[BotActivity, str]:
         engine, at, name = self._stored.run.state(), self._stored.at, self._name
-        paused = frozenset() if self._stored.state is None else self._stored.state.requests.standing.paused
+        paused = frozenset() if self._stored.state is None else self._stored.state.requests.operator.paused
         if self._row is not None and self._row["halted"]:
             return BotActivity.HALTED, str(self._row["halted"])
         if moving := [each for each in self._own if each.state in ("entering", "exiting")]:

@@ -19,7 +19,7 @@ from rulebot.core.state.state import Named
 from rulebot.documents.load_bots import compile_text
 from rulebot.model.contract import Option
 from rulebot.model.errors import MisuseError, RulebotError, StoreError
-from rulebot.model.event import HookCame, OperatorRequest, Request
+from rulebot.model.event import OperatorRequest, Request, WebhookReceived
 from rulebot.model.position import GOES_ON, HoldReason, Position, end_of_row
 from rulebot.model.values import dataclass
 from rulebot.narrate import notices as asking_words
@@ -98,7 +98,7 @@ def named_from(data: Mapping[str, Any]) -> Named | None:
 
 log = logging.getLogger("rulebot.run")
 
-Asked = OperatorRequest | HookCame
+Asked = OperatorRequest | WebhookReceived
 POLL_SECONDS = 0.2
 NANOSECONDS = 10**9
 MOST_WAITING = 200
@@ -263,16 +263,16 @@ class RequestInbox:
             self._stuck.add(name)
             log.warning("the request %s cannot be removed from the box of the store: %s", name, STUCK_HELP)
 
-    def _read_hook(self, data: Mapping[str, Any], at: datetime) -> HookCame:
+    def _read_hook(self, data: Mapping[str, Any], at: datetime) -> WebhookReceived:
         """Return a web hook with the time at which it came; where time is made up, that is so long before now."""
         now = self._wall()
         seconds = max((now - int(data["received"])) // NANOSECONDS, 0)
         known = at if self._is_simulated else datetime.fromtimestamp(now // NANOSECONDS, UTC)
         came = known - timedelta(seconds=seconds + self._ahead())
-        return HookCame(at=at, id=str(data["id"]), name=str(data["hook"]), says=str(data["says"]), came=came)
+        return WebhookReceived(at=at, id=str(data["id"]), name=str(data["hook"]), says=str(data["says"]), came=came)
 
 
-def _read(body: str, at: datetime, read_hook: Callable[[Mapping[str, Any], datetime], HookCame]) -> Asked | None:
+def _read(body: str, at: datetime, read_hook: Callable[[Mapping[str, Any], datetime], WebhookReceived]) -> Asked | None:
     try:
         data = json.loads(body)
         if "hook" in data:
@@ -372,7 +372,7 @@ def adoptions(store: Place, bot: str) -> Iterator[str]:
 def _adoption(position: Position) -> str:
     """Return how the books of a position adopt the account's quantity, or why they do not."""
     legs = {leg.name: leg for leg in position.legs}
-    absent = [(legs[each.leg], each) for each in position.missed if each.absent]
+    absent = [(legs[each.leg], each) for each in position.account_missing if each.absent]
     unpriced = [leg for leg, each in absent if each.price is None]
     if position.hold is HoldReason.OPENED_AGAIN:
         return "what the account holds again counts as the bot's, and its exits act on all of it"

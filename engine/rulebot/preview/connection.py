@@ -26,7 +26,7 @@ from rulebot.live.environments import World
 from rulebot.measure.view import View
 from rulebot.model.contract import Contract
 from rulebot.model.errors import BrokerError, StoreError
-from rulebot.model.event import Event, LinkDown, LinkUp, MarketMoved
+from rulebot.model.event import Connected, Disconnected, Event, MarketDataUpdated
 from rulebot.model.facts import EventCalendar, Facts
 from rulebot.model.session import Session, exchange_date, session_after, session_from
 from rulebot.model.values import dataclass, replace
@@ -132,7 +132,7 @@ class ReadOnlySession:
         self._quiet = Program(bots={}, pinned={}, limits=AccountLimits(), install=INSTALL, line_limit=line_limit)
         state = State(Schedule(coming_session(first.at)), MarketData(self.feed.board, Facts(events=calendar)))
         self.state = start_run(self.program, state, first.at).state
-        self.up = next(event for event in first.events if isinstance(event, LinkUp))
+        self.up = next(event for event in first.events if isinstance(event, Connected))
         self.usage = SessionUsage()
         self._is_counted = 0
         self._takes_delayed = takes_delayed
@@ -223,8 +223,8 @@ class ReadOnlySession:
 
     def _take(self, batch: Batch) -> None:
         self.at = batch.at
-        self.learn(event for event in batch.events if not isinstance(event, MarketMoved))
-        if lost := next((event for event in batch.events if isinstance(event, LinkDown)), None):
+        self.learn(event for event in batch.events if not isinstance(event, MarketDataUpdated))
+        if lost := next((event for event in batch.events if isinstance(event, Disconnected)), None):
             raise BrokerError(f"the connection was lost: {lost.reason}", "try again once the gateway is connected")
 
 

@@ -176,7 +176,11 @@ def _absent(paper: Paper, key: Key, start: datetime, end: datetime) -> str:
 
 
 def _owed(own: Sequence[Position]) -> str:
-    owed = [f"{counted(position.owed, 'fill')} of {position.id}" for position in own if position.owed > 0]
+    owed = [
+        f"{counted(position.commissions_pending, 'fill')} of {position.id}"
+        for position in own
+        if position.commissions_pending > 0
+    ]
     return f"not to be judged yet: the commission of {' and of '.join(owed)} is not told" if owed else ""
 
 
@@ -284,7 +288,7 @@ def figures(
     """
     row = _row(sessions)
     unvalued = sum(trade.unpriced > 0 for trade in trades)
-    owed = sum(trade.owed > 0 for trade in trades)
+    owed = sum(trade.commissions_pending > 0 for trade in trades)
     net, profits = [trade.net for trade in trades], [session.profit for session in sessions]
     made, in_r, daily = ([], [], []) if unvalued or owed else (net, _in_r(trades), profits)
     since = row[0].date if row else None

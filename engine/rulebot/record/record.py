@@ -46,11 +46,11 @@ class Kind(Enum):
                   with quantity 0 and contracts: the price of shares that was not known before
     message       code, text, ref                     a broker message on an order
     alarm         text; of a fill not ours contract,  something a person should know
-                  execution: the whole ExecutionReport; surplus: options that are not ours, and how many; of clocks
+                  execution: the whole ExecutionReport; excess: options that are not ours, and how many; of clocks
                   computer_ahead: seconds that this computer's is ahead of the broker's
-    operator      id, request, bot, position, reason (where the program asked), accepted (who else may trade this
-                  account, with a resume), closes (what is closed by name from then on), named_above (of a store
-                  that was put back)
+    operator      id, request, bot, position, reason (where the program asked), acknowledged_foreign_orders (who
+                  else may trade this account, with a resume), closes (what is closed by name from then on),
+                  order_number_floor (of a store that was put back)
     webhook       id, name, says, came, asked_by      another program has sent one; bots with a condition on it
     reload        of a bot: what (added, changed, removed), was, now (digests); of the engine: what (asked, waits,
                   refused, nothing, applied), reason, changes, limit_changes; with applied: specs, limits
@@ -116,7 +116,7 @@ NEAREST = "nearest"
 """What a record of facts is about that tells what came nearest so far in this session; a start goes by it."""
 ACCOUNT_SEEN = "account_seen"
 """What a record of facts is about that tells what the account holds of our positions' symbols; a start goes by it."""
-SURPLUS = "surplus"
+EXCESS = "excess"
 """In the data of an alarm: each option that the account holds beyond our books, and how many; a start goes by it."""
 FILLS_OWED, NO_LIMITS_TOLD = "fills_owed", "no_account_document"
 """What the key of an alarm begins with that tells of fills of legs which the broker does not report, and of a start
@@ -129,7 +129,7 @@ CORRECTED = "corrected"
 """What a decision is about that a person has made of a fill at an estimated price ('rulebot store correct')."""
 COMPUTER_AHEAD = "computer_ahead"
 """In the data of an alarm of clocks: seconds that this computer's is ahead of the broker's, 0 when they agree."""
-NAMED_ABOVE = "named_above"
+ORDER_NUMBER_FLOOR = "order_number_floor"
 """In the data of a kill: orders and positions have numbers above this one from now on."""
 TAKEN_BACK = "taken_back"
 """In the data of a settlement: it takes back, with a negative quantity, one of the same leg, price and `how`."""
@@ -191,11 +191,11 @@ NAMES: Mapping[Kind, frozenset[str]] = {
     Kind.DECISION: frozenset(
         ("what", "kind", "rule", "halt", "symbol", "since", "values", "by_hand", "named", "position")
     ),
-    Kind.ALARM: frozenset(("key", "contract", "execution", "surplus")),
+    Kind.ALARM: frozenset(("key", "contract", "execution", "excess")),
     Kind.LINK: frozenset(("account",)),
     Kind.RUN_ENDED: frozenset(),
     Kind.OPERATOR: frozenset(
-        ("id", "request", "bot", "position", "accepted", "closes", "values", "legs", "alternative")
+        ("id", "request", "bot", "position", "acknowledged_foreign_orders", "closes", "values", "legs", "alternative")
     ),
     Kind.RELOAD: frozenset(("what", "was", "now", "changes", "limit_changes", "specs", "limits", "edited")),
     Kind.FACTS: frozenset(("symbol", "what", "value", "expiry", "trading_class", "until")),

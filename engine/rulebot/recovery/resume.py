@@ -1,7 +1,7 @@
 """Start-up is recovery: the state, and what operators asked for, is read back from the journal after any end.
 
 Orders, positions and bot days are entities: the last value recorded is the truth. The market is read anew, and the
-broker is compared with at LinkUp.
+broker is compared with at Connected.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,6 +25,7 @@ from rulebot.core.state.state import (
     Bots,
     BotState,
     Cashes,
+    Excess,
     Inquiries,
     MarketData,
     NearestMiss,
@@ -34,7 +35,6 @@ from rulebot.core.state.state import (
     Requests,
     Schedule,
     State,
-    Surplus,
     TradingMode,
     after_request,
 )
@@ -70,15 +70,15 @@ from rulebot.record.record import (
     BY_HAND,
     CLOSING,
     DEALT_AT,
+    EXCESS,
     EXECUTION,
     GRID,
     HOURS,
     IS_NAMED,
     MULTIPLIER,
-    NAMED_ABOVE,
     NEAREST,
     OPENING_MOVE,
-    SURPLUS,
+    ORDER_NUMBER_FLOOR,
     TICKS,
     WATCH,
     Json,
@@ -234,7 +234,7 @@ class _Recovery:
         self.named_above = 0
         self.hooks: Hooks | None = {} if takes_hooks else None
         self.hook_ids: set[str] = set()
-        self.surplus: dict[Option, Surplus] = {}
+        self.surplus: dict[Option, Excess] = {}
         self.alarmed: dict[str, set[str]] = {}
         self.seen = AccountSeen()
         self.seen_at: datetime | None = None
@@ -312,10 +312,10 @@ class _Recovery:
         data = record.data
         self.requests.add(str(data["id"]))
         self.standing = after_record(self.standing, record)
-        if data.get(NAMED_ABOVE):  # the store was put back: what came after it is not known
-            self.named_above = max(self.named_above, int(str(data[NAMED_ABOVE])))
+        if data.get(ORDER_NUMBER_FLOOR):  # the store was put back: what came after it is not known
+            self.named_above = max(self.named_above, int(str(data[ORDER_NUMBER_FLOOR])))
             self.seen, self.seen_at = AccountSeen(), None
-        accepted = data.get("accepted") or []
+        accepted = data.get("acknowledged_foreign_orders") or []
         assert isinstance(accepted, list)
         self.accepted.update(str(key) for key in accepted)
 
@@ -402,7 +402,7 @@ class _Recovery:
             requests=Requests(
                 self.standing,
                 ids=frozenset(self.requests),
-                accepted=frozenset(self.accepted),
+                acknowledged_foreign_orders=frozenset(self.accepted),
                 hook_ids=frozenset(self.hook_ids),
             ),
             account=self._account_now(kept),
@@ -411,7 +411,7 @@ class _Recovery:
                 next_number=max((number, self.named_above, *(o.number for o in orders.values()))) + 1,
                 next_order_id=max((order_id, *(o.order_id for o in orders.values()))) + 1,
             ),
-            inquiries=Inquiries(twins=cancelled_for_duplicate(known.values())),
+            inquiries=Inquiries(duplicate_orders=cancelled_for_duplicate(known.values())),
             positions=self._positions_now(kept, session),
             bots=Bots(self._bots(kept, known, session)),
         )
@@ -428,7 +428,7 @@ class _Recovery:
             next_number=next_number,
             next_order_id=next_order_id,
             sent=tuple(sent),
-            named_above=self.named_above,
+            order_number_floor=self.named_above,
         )
 
     def _positions_now(self, kept: Mapping[str, Position], session: Session) -> Positions:
@@ -439,10 +439,10 @@ class _Recovery:
         return Positions(
             by_id=kept,
             active=active_ids(kept),
-            bases=bases,
+            pnl_at_open=bases,
             marks=marks,
             snapshots=marks,
-            booked=retained_executions(self.booked, kept, session),
+            executions=retained_executions(self.booked, kept, session),
         )
 
     def _account_now(self, kept: Mapping[str, Position]) -> Account:
@@ -450,13 +450,13 @@ class _Recovery:
         return Account(
             holdings=seen.holdings,
             costs=seen.costs,
-            seen_at=self._seen_until(kept) if seen.holdings or seen.doubts else None,
-            doubts=seen.doubts,
-            surplus=self.surplus,
-            shifts=seen.shifts,
+            seen_at=self._seen_until(kept) if seen.holdings or seen.shortfalls else None,
+            shortfalls=seen.shortfalls,
+            excess=self.surplus,
+            share_changes=seen.share_changes,
             cashes=_recent_cash(self.told_cash, self.at),
             adjusted=seen.adjusted,
-            at_last={option: count for option, count in seen.at_last.items() if option in held},
+            holdings_at_expiry={option: count for option, count in seen.holdings_at_expiry.items() if option in held},
         )
 
     def _positions(self, orders: Mapping[str, Order], session: Session) -> dict[str, Position]:
@@ -474,7 +474,7 @@ class _Recovery:
         return {
             name: BotState(
                 day=day,
-                hand_entered=entered.get(name, ""),
+                manual_position=entered.get(name, ""),
                 is_named=entered.get(name) in self.named,
                 grid_since=self.watched.get(name),
                 nearest=self.nearest.get(name),
@@ -555,10 +555,10 @@ def _recent_cash(told: Iterable[tuple[datetime, Decimal]], at: datetime) -> Cash
     return recent_cash(cashes, at)
 
 
-def _told_surplus(alarm: Record) -> dict[Option, Surplus]:
+def _told_surplus(alarm: Record) -> dict[Option, Excess]:
     """Return what an alarm says that the account holds beyond our books."""
-    told: Any = alarm.data.get(SURPLUS) or []
-    return {decode(Option, option): Surplus(contracts, alarm.at, contracts) for option, contracts in told}
+    told: Any = alarm.data.get(EXCESS) or []
+    return {decode(Option, option): Excess(contracts, alarm.at, contracts) for option, contracts in told}
 
 
 def _closing_levels(settled: Iterable[Record], held: Mapping[str, Position], session: Session) -> dict[str, float]:

@@ -464,4 +464,9 @@ def _told(records: list[Record], found: Replayed) -> list[EventLine]:
 def _is_owed(record: Record, found: Replayed) -> bool:
     """Say whether a record tells of the end of a position of which the broker has not told all commissions."""
     position = found.state.positions.by_id.get(record.position)
-    return record.kind is Kind.DECISION and position is not None and position.state == "closed" and position.owed > 0
+    return (
+        record.kind is Kind.DECISION
+        and position is not None
+        and position.state == "closed"
+        and position.commissions_pending > 0
+    )

@@ -310,36 +310,30 @@ def set_alike(was: SpecText, now: Spec) -> tuple[dict[str, str], list[str]]:
 
 # --- What a day of a long run goes on from
 
-NAMES = {
-    "connection.account_id": "account",
-    "requests.ids": "requests",
-    "orders.by_ref": "orders",
-    "orders.ref_of_id": "by_id",
-    "positions.by_id": "positions",
-    "bots.by_name": "bots",
-}
-"""Fields that a recording has under other names; of the others it has their own, without that of their part."""
 PARTS = get_type_hints(State)
 FIELDS = {
-    NAMES.get(f"{part}.{name}", name): (part, name, hint)
+    part: {name: hint for name, hint in get_type_hints(of_part).items() if name != "board"}
     for part, of_part in PARTS.items()
-    for name, hint in get_type_hints(of_part).items()
-    if name != "board"
 }
+"""The type of each field of each part of the state. The board is not told: a recording has it by itself."""
 
 
 def told_state(state: State) -> dict[str, Json]:
-    """Return a state without its board, which the recording has itself. Raises: CodecError where it has no JSON."""
-    return {told: encode_as(hint, getattr(getattr(state, part), name)) for told, (part, name, hint) in FIELDS.items()}
+    """Return a state by part and field. Raises: CodecError where it has no JSON."""
+    return {
+        part: {name: encode_as(hint, getattr(getattr(state, part), name)) for name, hint in hints.items()}
+        for part, hints in FIELDS.items()
+    }
 
 
 def state_of(told: Mapping[str, Any], board: Board) -> State:
     """Return the state that `told_state` tells of, on a board. Raises: CodecError."""
-    if told.keys() - {"lockstep"} != FIELDS.keys():  # earlier versions have `lockstep`, which nothing read
+    if {part: known.keys() for part, known in told.items()} != {part: known.keys() for part, known in FIELDS.items()}:
         raise CodecError("another version's state")
-    parts: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
-    for key, (part, name, hint) in FIELDS.items():
-        parts[part][name] = decode_as(hint, told[key])
+    parts = {
+        part: {name: decode_as(hint, told[part][name]) for name, hint in hints.items()}
+        for part, hints in FIELDS.items()
+    }
     parts["market"]["board"] = board
     return State(**{part: PARTS[part](**fields) for part, fields in parts.items()})
 

@@ -23,7 +23,7 @@ from rulebot.core.program import Program
 from rulebot.core.session.reloading import BotChange
 from rulebot.core.state.state import NOTHING, OperatorState, State
 from rulebot.model.contract import Contract, Option, Underlying
-from rulebot.model.event import AccountReport, Event, HookCame, LinkUp
+from rulebot.model.event import AccountReport, Connected, Event, WebhookReceived
 from rulebot.model.market import Board
 from rulebot.model.order import Order, Purpose
 from rulebot.model.position import Position
@@ -143,7 +143,7 @@ class RecordedCause:
     def _look(self, state: State, at: datetime) -> None:
         """Note for each bot what keeps it from entering, when that changes."""
         looked = (
-            state.requests.standing,
+            state.requests.operator,
             state.connection.is_linked,
             state.requests.reloading,
             *(bot.day.halt for bot in state.bots.by_name.values()),
@@ -208,7 +208,7 @@ def _reloaded(record: Record) -> Line:
 def _kept_out(state: State, bot: str) -> str:
     if not state.connection.is_linked:
         return _UNLINKED
-    if not state.requests.standing.may_enter(bot):
+    if not state.requests.operator.may_enter(bot):
         return "entries are switched off by the operator"
     if state.requests.reloading & {"", bot}:
         return "a reload waited to be taken up"
@@ -258,7 +258,7 @@ class _Answered(RecordedSimulation):
     """It hears web hooks too: they are no market, and its bots may wait for them."""
 
     def _take(self, step: Step, session: Session, market: DayMarket) -> None:
-        if isinstance(step, EventHeard) and isinstance(step.event, HookCame):
+        if isinstance(step, EventHeard) and isinstance(step.event, WebhookReceived):
             self._hear(replace(step.event, at=self.now))
         else:
             super()._take(step, session, market)
@@ -315,18 +315,24 @@ def _stand(walk: BacktestSimulation, recording: Recording, stood: StateAt) -> No
     then = stood.state
     state = then._replace(
         market=replace(then.market, board=walk.board),
-        requests=replace(then.requests, standing=OperatorState(), is_stopping=False),
+        requests=replace(then.requests, operator=OperatorState(), is_stopping=False),
         connection=replace(
             then.connection,
             is_linked=False,
-            clocks_apart=0.0,
+            clock_skew=0.0,
             is_time_known=True,
             takes_records=True,
             down_at=None,
             is_unwatched_told=False,
         ),
-        inquiries=replace(then.inquiries, rivals=frozenset(), absent=frozenset(), risen=frozenset(), twins=NOTHING),
-        subscriptions=replace(then.subscriptions, dependents=NOTHING, indexed=-1),
+        inquiries=replace(
+            then.inquiries,
+            foreign_orders=frozenset(),
+            missing_from_open_orders=frozenset(),
+            revived_refs=frozenset(),
+            duplicate_orders=NOTHING,
+        ),
+        subscriptions=replace(then.subscriptions, dependents=NOTHING, board_version=-1),
         positions=replace(then.positions, structures=NOTHING),
     )
     broker = walk.broker_of(state.schedule.session, _cash(recording, state))
@@ -363,7 +369,7 @@ def _booked_of(order: Order, state: State) -> dict[str, RecordedExecution]:
     signs = {leg.name: order.side_of(leg).sign for leg in order.legs}
     return {
         execution: RecordedExecution(each.exec_id.revision, signs[each.leg] * each.quantity, -each.cash)
-        for execution, each in state.positions.booked.items()
+        for execution, each in state.positions.executions.items()
         if each.ref == order.ref
     }
 
@@ -375,7 +381,7 @@ def _told_first(broker: RecordedBroker, recording: Recording, at: datetime) -> I
     """
     held = dict(broker.holdings)
     for event in _heard(recording):
-        if isinstance(event, LinkUp):
+        if isinstance(event, Connected):
             broker.keeps(event.order_refs)
             break
         yield from broker.answers(event, at)
@@ -390,7 +396,7 @@ def _cash(recording: Recording, state: State) -> Decimal:
     return next((cash for cash in told if cash is not None), CASH)
 
 
-def _costs(linked: LinkUp | None, state: State) -> dict[Contract, Decimal]:
+def _costs(linked: Connected | None, state: State) -> dict[Contract, Decimal]:
     """Return what one of what the account held had cost, as far as the broker told it."""
     told = {} if linked is None else dict(linked.costs)
     return (
@@ -400,9 +406,9 @@ def _costs(linked: LinkUp | None, state: State) -> dict[Contract, Decimal]:
     )
 
 
-def _linked(recording: Recording) -> LinkUp | None:
+def _linked(recording: Recording) -> Connected | None:
     """Return what the broker told first of the account, None where the day's recording has nothing of it."""
-    return next((event for event in _heard(recording) if isinstance(event, LinkUp)), None)
+    return next((event for event in _heard(recording) if isinstance(event, Connected)), None)
 
 
 def _heard(recording: Recording) -> Iterator[Event]:
@@ -410,7 +416,7 @@ def _heard(recording: Recording) -> Iterator[Event]:
     return (step.event for step in play_told(recording.files[-1:]) if isinstance(step, EventHeard))
 
 
-def _holdings(linked: LinkUp | None, state: State) -> dict[Contract, int]:
+def _holdings(linked: Connected | None, state: State) -> dict[Contract, int]:
     """Return what the account held: as the broker told it then, or by our books where it told nothing."""
     told = state.account.holdings or None if state.connection.is_ready or linked is None else dict(linked.positions)
     if told is not None:

@@ -27,7 +27,7 @@ TRIGGERS: Mapping[str, str] = {
     "ended_empty": "the entry ended without a fill",
     "ended_partly": "the entry ended, whole structures filled",
     "ended": "the closing order ended, something is left",
-    "refused": "the broker refused the order",
+    "rejected": "the broker rejected the order",
     "exit": "an exit acts",
     "unwind": "a leg stands without its partner",
     "late_fill": "a fill came after the order was over",

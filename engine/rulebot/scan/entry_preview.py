@@ -16,7 +16,7 @@ from rulebot.core.queries.openings import bot_of_named
 from rulebot.core.state.builder import StateBuilder, Turn
 from rulebot.core.state.state import Named, State
 from rulebot.measure.view import View
-from rulebot.model.event import MarketMoved, OperatorRequest, Request
+from rulebot.model.event import MarketDataUpdated, OperatorRequest, Request
 from rulebot.model.order import AskMargin, Purpose, Submit
 from rulebot.model.text import one_line
 from rulebot.model.values import dataclass
@@ -179,7 +179,7 @@ def _outcome(program: Program, state: State, at: datetime, name: str, named: Nam
     wanted = named or Named(())
     request = OperatorRequest(at, f"preview {name} {at.isoformat()}", Request.ENTER, name)
     asked = handle_event(program, state, replace(request, legs=wanted.legs, alternative=wanted.alternative))
-    judged = handle_event(program, asked.state, MarketMoved(at, ()))
+    judged = handle_event(program, asked.state, MarketDataUpdated(at, ()))
     asks_quotes = any(option not in state.market.board.rows for _, option in wanted.legs)
     return _said(name, asked, judged, asks_quotes=asks_quotes)
 
@@ -209,7 +209,7 @@ def _said(name: str, asked: Turn, judged: Turn, *, asks_quotes: bool) -> _Outcom
     reasons = [_refusal(record) for record in (*asked.records, *judged.records) if record.bot == name]
     refused = next((reason for reason in reversed(reasons) if reason), "")
     return _Outcome(
-        one_line(refused or judged.state.bots.by_name[name].waits), None if asks_quotes and not refused else False
+        one_line(refused or judged.state.bots.by_name[name].status_text), None if asks_quotes and not refused else False
     )
 
 

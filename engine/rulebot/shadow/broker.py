@@ -84,7 +84,7 @@ def delivered_shares(settled: Sequence[Record], positions: Mapping[str, Position
 def _unpaid(state: State) -> tuple[tuple[ExecutionId, Decimal], ...]:
     """Return what executions cost whose commission was not heard any more."""
     found = []
-    for booked in state.positions.booked.values():
+    for booked in state.positions.executions.values():
         position = state.positions.by_id.get(booked.position)
         leg = next((leg for leg in position.legs if leg.name == booked.leg), None) if position is not None else None
         if leg is not None and not booked.is_paid and booked.quantity:

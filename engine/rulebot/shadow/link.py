@@ -14,10 +14,10 @@ from rulebot.core.state.state import State
 from rulebot.model.contract import Contract, Underlying
 from rulebot.model.event import (
     CommissionReport,
+    Connected,
+    Disconnected,
     Event,
     ExecutionReport,
-    LinkDown,
-    LinkUp,
     MarginReport,
     OrderMessage,
     OrderReport,
@@ -140,13 +140,13 @@ class ObservingLink(LinkProxy):
                 return []
             self._shares[event.contract] = event
             return [self._with_own(event)]
-        if isinstance(event, LinkUp):
+        if isinstance(event, Connected):
             return self._up(event)
-        if isinstance(event, LinkDown):
+        if isinstance(event, Disconnected):
             self._is_linked = False
         return [event]
 
-    def _up(self, event: LinkUp) -> list[Event]:
+    def _up(self, event: Connected) -> list[Event]:
         """Return the connection as our broker tells it: its orders first, then what the account holds by its books."""
         self._is_linked = True
         session = session_from(exchange_date(event.at))

@@ -33,14 +33,14 @@ from rulebot.model.event import (
     AccountReport,
     BarsReport,
     ClosesReport,
+    Disconnected,
     Event,
-    HookCame,
     ImpliedReport,
-    LinkDown,
     ListingReport,
-    MarketMoved,
+    MarketDataUpdated,
     OpeningMoveReport,
     OrderMessage,
+    WebhookReceived,
 )
 from rulebot.model.facts import Account, EventCalendar, Facts, Hook, Listing
 from rulebot.model.market import Board
@@ -311,7 +311,7 @@ class Day:
             positions=Positions(
                 by_id={position.id: position},
                 active=(position.id,),
-                bases={position.id: made} if is_old and made is not None else {},
+                pnl_at_open={position.id: made} if is_old and made is not None else {},
             ),
             bots=Bots({position.bot: BotState(day=day_after_opening(position, self.session))}),
         )
@@ -357,7 +357,7 @@ class Day:
         if self.state.schedule.step_at < self.now + LOOKS_AGAIN:
             return False
         if (
-            self.state.subscriptions.indexed != self.board.version
+            self.state.subscriptions.board_version != self.board.version
             or self.state.orders.live
             or entry.every is not None
             or entry.again
@@ -374,7 +374,7 @@ class Day:
         if self._is_away():
             return
         self._tell_bars()
-        self._hear(MarketMoved(self.now, rows))
+        self._hear(MarketDataUpdated(self.now, rows))
         self.queue.extend(self.broker.fill(self.now))
         if self.now >= self.session.close + SETTLES:
             gone = expired(self.broker.holdings, self.session.date)
@@ -420,14 +420,14 @@ class Day:
         """Tell the engine of the web hooks that have come."""
         while self.hooks and self.hooks[0][0] <= self.now:
             came, number, hook = self.hooks.popleft()
-            self._hear(HookCame(at=self.now, id=f"hook-{number}", name=hook.name, says=hook.says, came=came))
+            self._hear(WebhookReceived(at=self.now, id=f"hook-{number}", name=hook.name, says=hook.says, came=came))
 
     def _is_away(self) -> bool:
         """Say whether the connection is lost, and tell the engine when that changes."""
         is_away = bool(self.fills.does(BrokerAction.DISCONNECTS, self.now))
         if is_away:
             if self.state.connection.is_linked:
-                self._hear(LinkDown(self.now, "the test says so"))
+                self._hear(Disconnected(self.now, "the test says so"))
             self.missed.extend(self.broker.fill(self.now))
         elif not self.state.connection.is_linked:
             self.queue.extend(replace(event, at=self.now) for event in self.missed)

@@ -33,7 +33,7 @@ from rulebot.wording.verdict import describe
 # --- What happened in a test, read from its records
 
 _RESTING = (Purpose.TARGET.value, Purpose.STOP.value)
-_NO_ENDS = ("unfilled", "refused")
+_NO_ENDS = ("unfilled", "rejected")
 
 
 class OutcomeKind(Enum):

@@ -18,7 +18,7 @@ from rulebot.documents.load_bots import compile_text
 from rulebot.fill.ledger import BY_OTHERS, leg_of
 from rulebot.model.contract import Option
 from rulebot.model.errors import InvariantError, MisuseError
-from rulebot.model.event import CommissionReport, EndingCorrected, Event, ExecutionReport, GonePriced
+from rulebot.model.event import CommissionReport, Event, ExecutionReport, ExternalClosePriced, SettlementCorrected
 from rulebot.model.facts import EventCalendar
 from rulebot.model.loss_bound import DELIVERING
 from rulebot.model.market import Board
@@ -151,7 +151,7 @@ def traded(
     contracts: int | None,
     on: date | None,
     at: datetime,
-) -> EndingCorrected:
+) -> SettlementCorrected:
     """Return the event that puts a trade in its place. on: the day of it. Raises: MisuseError for what cannot be."""
     position, leg, order = ending.position, ending.leg, ending.order
     count = ending.most if contracts is None else contracts
@@ -177,7 +177,7 @@ def traded(
         price=price,
         executed_at=executed_at,
     )
-    return EndingCorrected(
+    return SettlementCorrected(
         at=at,
         position=position.id,
         leg=leg.name,
@@ -235,7 +235,7 @@ def find_gone(records: Sequence[Record], ref: str, leg: str) -> ExternalClose | 
     position = _last_position(records, ref)
     if position is None or not position.hold or position.state not in ("open", "exiting"):
         return None
-    found = [each for each in position.missed if each.contracts and leg in ("", each.leg)]
+    found = [each for each in position.account_missing if each.contracts and leg in ("", each.leg)]
     found = [each for each in found if _is_whole(position, each)]
     if len(found) > 1:
         raise ambiguous_leg(ref, (each.leg for each in found))
@@ -253,12 +253,12 @@ def _is_whole(position: Position, missed: MissingLeg) -> bool:
     return not position.is_split_in(leg.option) or missed.contracts == leg.held
 
 
-def priced(gone: ExternalClose, price: Decimal, at: datetime) -> GonePriced:
+def priced(gone: ExternalClose, price: Decimal, at: datetime) -> ExternalClosePriced:
     """Return the event that books it."""
     name, leg = gone.position.id, gone.missed.leg
     closed = leg_of(gone.position, leg).closed
     exec_id = ExecutionId(missed_base(name, leg, closed)).next
-    return GonePriced(at=at, position=name, leg=leg, price=price, exec_id=exec_id)
+    return ExternalClosePriced(at=at, position=name, leg=leg, price=price, exec_id=exec_id)
 
 
 # --- A fill that nobody told was booked at an estimate, or not at all
@@ -403,7 +403,7 @@ def _anew(records: Sequence[Record], fill: Record, price: Decimal, commission: D
 
 
 def _in_place_of(
-    records: Sequence[Record], ending: RecordedEnding, event: EndingCorrected, paid: Decimal | None
+    records: Sequence[Record], ending: RecordedEnding, event: SettlementCorrected, paid: Decimal | None
 ) -> _Done:
     """Return a trade in the place of a settlement, as the engine would write it."""
     program, state = _as_of(records, event.position, ending.settled_at)

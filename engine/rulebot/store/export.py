@@ -297,7 +297,7 @@ def _order_line(order: Order, filled: int, record: Record) -> dict[str, Json]:
     return {
         "event": "ORDER",
         "order_id": order.order_id,
-        "action": "open" if order.purpose is Purpose.ENTRY else "roll" if order.into else "close",
+        "action": "open" if order.purpose is Purpose.ENTRY else "roll" if order.opens_position else "close",
         "expiry": expiries.pop() if len(expiries) == 1 else None,
         **_strikes(order),
         "limit_price": _net(price, order),

@@ -14,7 +14,7 @@ from sqlalchemy.pool import StaticPool
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
 from rulebot.record.codec import utc_text, utc_time
-from rulebot.record.record import NAMED_ABOVE, Json, Kind, Record
+from rulebot.record.record import ORDER_NUMBER_FLOOR, Json, Kind, Record
 from rulebot.store.failures import sentences
 from rulebot.store.journal import SqlJournal
 from rulebot.store.place import Place, Server, give_to_owner, make_folder
@@ -153,7 +153,7 @@ def _append_mark(journal: SqlJournal, last: datetime, at: datetime) -> None:
         "request": Request.KILL.value,
         "bot": "",
         "reason": RESTORED,
-        NAMED_ABOVE: int(at.timestamp()),
+        ORDER_NUMBER_FLOOR: int(at.timestamp()),
     }
     journal.append([Record(last, Kind.OPERATOR, data=data)], durable=True)
 

@@ -71,7 +71,7 @@ if TYPE_CHECKING:
 _BESIDE = tuple(kind.value for kind in (Kind.SELECTION, Kind.SETTLEMENT, Kind.DECISION))
 _GREEKS = ("delta", "gamma", "theta", "vega", "iv")
 
-_NOT_SHOWN = frozenset({"suspended", "rearmed", "retry_at", "attempts"})
+_NOT_SHOWN = frozenset({"resting_orders_withdrawn", "resting_orders_replaced", "retry_at", "attempts"})
 _OF_TRADES = frozenset({Kind.POSITION, Kind.ORDER, Kind.SETTLEMENT, Kind.SELECTION, Kind.DECISION})
 
 Numbered = Sequence[tuple[int, Record]]

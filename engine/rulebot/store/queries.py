@@ -16,7 +16,7 @@ from rulebot.model.session import at_exchange_time, exchange_date, session_on
 from rulebot.model.values import dataclass
 from rulebot.record.codec import decode, utc_text, utc_time
 from rulebot.record.explain import OF_LINKS, TimeSpan, outages
-from rulebot.record.record import COMPUTER_AHEAD, CORRECTED, DATA_TROUBLE, NAMED_ABOVE, Kind, Record
+from rulebot.record.record import COMPUTER_AHEAD, CORRECTED, DATA_TROUBLE, ORDER_NUMBER_FLOOR, Kind, Record
 from rulebot.store.dialect import place_in
 from rulebot.store.failures import error_text, failures
 from rulebot.store.finance.deals import KINDS as BOOKED
@@ -296,7 +296,7 @@ class StoreReader:
         """
         untold = select(fill_rows.c.position).where(fill_rows.c.commission.is_(None))
         found = self._positions(journal.c.position.in_(untold))
-        return {each.id: each.owed for each in found if each.owed > 0}
+        return {each.id: each.commissions_pending for each in found if each.commissions_pending > 0}
 
     def run(self) -> Run:
         """Return the last run of this store."""
@@ -473,8 +473,8 @@ class StoreReader:
 
     def put_back(self) -> RestoredStore:
         """Return how the store was put back last, from a backup: numbers of its records are used anew from there on."""
-        last = self.last_record(Kind.OPERATOR, field=NAMED_ABOVE)
-        return RestoredStore() if last is None else RestoredStore(last[0], int(str(last[1].data[NAMED_ABOVE])))
+        last = self.last_record(Kind.OPERATOR, field=ORDER_NUMBER_FLOOR)
+        return RestoredStore() if last is None else RestoredStore(last[0], int(str(last[1].data[ORDER_NUMBER_FLOOR])))
 
     def on_hold(self) -> dict[str, str]:
         """Return by open position why nothing is sent for it, or only for a part of it."""
@@ -492,7 +492,11 @@ class StoreReader:
         """Return by open position and leg how many contracts the account lacks of what the books hold."""
         still_open = select(trade_rows.c.position).where(trade_rows.c.status == "OPEN")
         found = self._positions(journal.c.position.in_(still_open))
-        return {each.id: {one.leg: one.absent for one in each.missed if one.absent} for each in found if each.missed}
+        return {
+            each.id: {one.leg: one.absent for one in each.account_missing if one.absent}
+            for each in found
+            if each.account_missing
+        }
 
     def estimated(self, bot: str = "") -> list[str]:
         """Return the positions that are over, "" of all bots, with a fill at a price that nobody has told, in order.
@@ -512,8 +516,8 @@ class StoreReader:
         both = [name for name in (position, former) if name]
         of = (OF_ONE, journal.c.kind == Kind.ORDER.value, journal.c.position.in_(both))
         with self._connection.begin():
-            orders = self._records(select(*COLUMNS).where(*of, journal.c.data.contains('"into":"')))
-        into = {str(each.data["ref"]): (each.position, str(each.data.get("into") or "")) for each in orders}
+            orders = self._records(select(*COLUMNS).where(*of, journal.c.data.contains('"opens_position":"')))
+        into = {str(each.data["ref"]): (each.position, str(each.data.get("opens_position") or "")) for each in orders}
         opened = tuple(ref for ref, found in into.items() if found == (former, position))
         return Rolls(former, tuple(dict.fromkeys(new for old, new in into.values() if new and old == position)), opened)
 

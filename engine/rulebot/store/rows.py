@@ -271,7 +271,9 @@ def _expected(position: Position, beside: TradeContext) -> Decimal | None:
     count, total = _opened(position), Decimal(0)
     if not beside.closings or not count or any(leg.closed != count * leg.ratio for leg in position.legs):
         return None
-    if [closing.purpose for closing in beside.closings] == ["roll"] and not (beside.settlements or position.parted):
+    if [closing.purpose for closing in beside.closings] == ["roll"] and not (
+        beside.settlements or position.separately_closed_legs
+    ):
         return None if position.exit_mid is None else step_or_none(-position.exit_mid)
     for closing in beside.closings:
         if closing.expected is None:

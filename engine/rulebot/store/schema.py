@@ -5,6 +5,7 @@ under its asked name; docs/store.md explains each.
 """
 
 import hashlib
+import json
 from typing import Any
 
 from sqlalchemy import (
@@ -31,8 +32,9 @@ from rulebot.store.place import Place
 
 # --- The tables as they are on disk
 
-SCHEMA_VERSION = 5
-"""5: what the broker said of an order is recorded by its meaning, and not by the codes of TWS."""
+SCHEMA_VERSION = 6
+"""5: what the broker said of an order is recorded by its meaning, and not by the codes of TWS. 6: records and columns
+have the names of the glossary."""
 APPLICATION_ID = 0x52424F54
 """`RBOT`, in the header of the file: how a store is told from any other SQLite database."""
 
@@ -190,7 +192,7 @@ bot_day_rows = Table(
     Column("date", Date, primary_key=True),
     Column("entries", WHOLE, nullable=False),
     Column("opened", WHOLE, nullable=False),
-    Column("agains", WHOLE, nullable=False),
+    Column("reentries", WHOLE, nullable=False),
     Column("last_end", WORDS, nullable=False),
     Column("decided", WORDS, nullable=False),
     Column("halt", WORDS),
@@ -307,7 +309,7 @@ def _cancel_reason() -> str:
     partner = "SELECT 1 FROM order_rows AS other WHERE other.position = order_rows.position AND other.state = 'filled'"
     has_partner = f"EXISTS ({partner} AND other.oca_group = order_rows.oca_group AND other.ref <> order_rows.ref)"
     is_told = "group_filled = 1"
-    return f"""CASE WHEN state IN ('refused', 'denied') THEN 'REFUSED' WHEN state = 'abandoned' THEN 'NOT_FOUND'
+    return f"""CASE WHEN state IN ('rejected', 'risk_rejected') THEN 'REJECTED' WHEN state = 'lost' THEN 'NOT_FOUND'
        WHEN state <> 'cancelled' THEN NULL WHEN cause IN ({_LATE}) THEN 'TIMEOUT'
        WHEN oca_group <> '' AND ({has_partner} OR {is_told}) THEN 'OCA'
  WHEN cause = '' THEN 'BROKER'
@@ -440,7 +442,7 @@ CREATE VIEW bot_days AS WITH
 given_up AS (SELECT strategy_id, {sql.day("prepared_at")} AS day, max(id) AS id FROM orders
   WHERE purpose = 'entry' AND status = 'CANCELLED' GROUP BY 1, 2)
 SELECT
-  d.bot AS strategy_id, {sql.date("d.date")} AS date, entries, opened, agains, last_end, decided, halt, halted, skip,
+  d.bot AS strategy_id, {sql.date("d.date")} AS date, entries, opened, reentries, last_end, decided, halt, halted, skip,
   CASE WHEN skipped = '' AND opened = 0 AND o.id IS NOT NULL
     THEN 'not filled' || CASE o.message WHEN '' THEN '' ELSE ': ' || o.message END ELSE skipped END AS skipped,
   {_money(sql, "realized")}
@@ -527,10 +529,12 @@ def _stored_line(at: str, kind: str, bot: str, position: str, data: str) -> str:
 
 # --- What a new store is made of, and which versions of it are known
 
-_FIRST = 5
-"""The first version of a released rulebot: records before it have other words."""
 _TABLES: dict[str, tuple[str, ...]] = {}
 """Statements that make all tables and indexes, by the name of the dialect: a process makes many stores of one kind."""
+
+
+_NEWER = "use the newer rulebot"
+_OLDER = "close its positions with the rulebot that wrote it, then begin a new store (docs/runbook.md, Upgrade)"
 
 
 def create(connection: Connection) -> None:
@@ -557,16 +561,18 @@ def _tables(connection: Connection) -> tuple[str, ...]:
 
 
 def check_version(connection: Connection, place: Place) -> None:
-    """Raise StoreError for a store that this rulebot cannot go on with."""
+    """Raise StoreError for a store of another version, naming the rulebot that wrote it."""
     found = connection.execute(schema_version.select()).scalar()
-    if found is not None and found > SCHEMA_VERSION:
-        raise StoreError(
-            f"the store {place} has version {found}, this rulebot knows {SCHEMA_VERSION}", "use the newer rulebot"
-        )
     if found is None:
         raise StoreError(f"the store {place} has no version, which no rulebot wrote", RESTORE)
-    if found < _FIRST:
-        raise StoreError(
-            f"the store {place} has version {found}, from before the first release: it cannot be read any more",
-            "close its positions with the rulebot that wrote it, then begin with a new store",
-        )
+    if found != SCHEMA_VERSION:
+        known = f"the store {place} has version {found}, this rulebot knows {SCHEMA_VERSION}"
+        raise StoreError(f"{known}{_writer(connection)}", _NEWER if found > SCHEMA_VERSION else _OLDER)
+
+
+def _writer(connection: Connection) -> str:
+    """Return which rulebot wrote a store last, "" where no run was started on it."""
+    is_start = journal.c.kind == "run_started"
+    text = connection.scalar(select(journal.c.data).where(is_start).order_by(journal.c.seq.desc()).limit(1))
+    version = json.loads(text).get("version") if text else None
+    return f"; rulebot {version} wrote it" if version else ""

@@ -17,7 +17,7 @@ import pytest
 from rulebot.adapters.recorded import file as file_side
 from rulebot.adapters.recorded import file as inflate
 from rulebot.adapters.recorded import recorder as recording_side
-from rulebot.adapters.recorded.file import Frame, RecordingWriter, read_frames, read_head, span
+from rulebot.adapters.recorded.file import FORMAT, Frame, RecordingWriter, read_frames, read_head, span
 from rulebot.adapters.recorded.recorder import Recorder, repack
 from rulebot.adapters.recorded.recording import (
     EventHeard,
@@ -30,7 +30,7 @@ from rulebot.adapters.recorded.recording import (
 )
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.errors import StoreError
-from rulebot.model.event import Event, LinkUp, ListingReport, MarketMoved, OrdersListed
+from rulebot.model.event import Connected, Event, ListingReport, MarketDataUpdated, OrdersListed
 from rulebot.model.facts import Listing
 from rulebot.model.market import COLUMNS, Board
 from rulebot.record.record import Kind, Record
@@ -89,7 +89,7 @@ def live(desk: Desk) -> None:
     board.add(SPX)
     desk.recorder.begins(desk.at, [Record(desk.at, Kind.SESSION, data={"n": 1})])
     desk.quote(SPX, 5900.25)
-    desk.hear(MarketMoved(desk.at, (0,)), Record(desk.at, Kind.FACTS, data={"n": 2}))
+    desk.hear(MarketDataUpdated(desk.at, (0,)), Record(desk.at, Kind.FACTS, data={"n": 2}))
     desk.wait(5)
     board.add(PUT)
     desk.quote(PUT, 1.05, settled=False)
@@ -100,11 +100,11 @@ def live(desk: Desk) -> None:
     board.add(VIX)
     desk.quote(VIX, 16.5)
     board.frozen.add(board.rows[PUT])
-    desk.hear(MarketMoved(desk.at, (board.rows[VIX],)), changed=False)
+    desk.hear(MarketDataUpdated(desk.at, (board.rows[VIX],)), changed=False)
     desk.wait(5)
     board.drop(VIX)
     board.add(VIX)
-    desk.hear(MarketMoved(desk.at))
+    desk.hear(MarketDataUpdated(desk.at))
     desk.recorder.exchanged(desk.at, {"specs": {"z": 1, "a": 2}}, [])
 
 
@@ -165,7 +165,7 @@ def test_a_file_laid_out_anew_holds_the_same(desk: Desk, tmp_path: Path, monkeyp
 def test_each_day_has_a_file_and_its_market_data_stands_alone(desk: Desk, tmp_path: Path) -> None:
     live(desk)
     desk.at = START + timedelta(days=1)
-    desk.hear(MarketMoved(desk.at))
+    desk.hear(MarketDataUpdated(desk.at))
     desk.recorder.close()
     first, second = sorted((tmp_path / "run").glob("*.tape"))
     assert open_recording(second).files == (first, second)
@@ -189,7 +189,7 @@ def test_who_reads_a_day_does_not_keep_the_next_from_being_recorded(desk: Desk, 
     with closing(sqlite3.connect(file)) as reader:
         assert reader.execute("SELECT name FROM head").fetchone()  # and the rest of it is not fetched
         desk.at = START + timedelta(days=1)
-        desk.hear(MarketMoved(desk.at))
+        desk.hear(MarketDataUpdated(desk.at))
         desk.recorder.close()
     first, second = sorted((tmp_path / "run").glob("*.tape"))
     assert desk.told == []
@@ -308,15 +308,19 @@ def test_what_is_read_of_a_damaged_file_is_what_was_written(desk: Desk, tmp_path
     assert all(str(torn) in each for each in refused)
 
 
-def test_an_earlier_format_is_refused(desk: Desk, tmp_path: Path) -> None:
+@pytest.mark.parametrize("read", [read_head, lambda file: list(read_frames(file)), open_recording])
+def test_an_earlier_format_is_refused_and_says_which_rulebot_recorded_it(
+    read: Callable[[Path], object], desk: Desk, tmp_path: Path
+) -> None:
     live(desk)
     desk.recorder.close()
     (file,) = (tmp_path / "run").glob("*.tape")
     with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute("UPDATE head SET value = '2' WHERE name = 'format'")
-    with pytest.raises(StoreError, match="is a recording of format 2, and this version reads 3") as caught:
-        list(read_frames(file))
-    assert caught.value.help == "use the version of rulebot that recorded it"
+        connection.execute("UPDATE head SET value = '3' WHERE name = 'format'")
+        connection.execute("INSERT OR REPLACE INTO head VALUES ('version', '\"0.0.9\"')")
+    with pytest.raises(StoreError, match=f"is a recording of format 3, and this rulebot reads {FORMAT}") as caught:
+        read(file)
+    assert caught.value.help == "use the rulebot that recorded it, version 0.0.9"
 
 
 def test_a_frame_that_is_missing_is_named(desk: Desk, tmp_path: Path) -> None:
@@ -421,7 +425,7 @@ def test_a_disk_that_fails_is_told_once_and_the_engine_goes_on(tmp_path: Path) -
     desk = Desk(tmp_path / "run")
     live(desk)
     desk.recorder.close()
-    live_again = MarketMoved(desk.at + timedelta(seconds=1))
+    live_again = MarketDataUpdated(desk.at + timedelta(seconds=1))
     desk.recorder.took(live_again, (), changed=True)
     assert len(desk.told) == 1
     assert desk.told[0].startswith("nothing more is recorded: no recording can be written to")
@@ -439,7 +443,7 @@ def test_a_day_that_cannot_be_laid_out_is_told_and_the_next_one_is_recorded(
     monkeypatch.setattr(recording_side, "repack", fails)
     live(desk)
     desk.at = START + timedelta(days=1)
-    desk.hear(MarketMoved(desk.at))
+    desk.hear(MarketDataUpdated(desk.at))
     desk.recorder.close()
     assert desk.told == ["a recording stays larger than it could be: no space for 2026-10-21.tape"]
     for day in (21, 22):
@@ -459,7 +463,7 @@ def test_the_loop_waits_for_no_day_that_is_laid_out(desk: Desk, monkeypatch: pyt
     desk.at = START + timedelta(days=1)
     for _ in range(3 * recording_side.WAITING):
         desk.wait(1)
-        desk.hear(MarketMoved(desk.at))
+        desk.hear(MarketDataUpdated(desk.at))
     released.set()
     desk.recorder.close()
     assert has_waited[0] is False
@@ -479,7 +483,7 @@ def test_a_run_that_is_stopped_leaves_a_long_day_as_it_is(desk: Desk, monkeypatc
 
 
 def test_every_kind_of_event_comes_back(desk: Desk, tmp_path: Path) -> None:
-    up = LinkUp(
+    up = Connected(
         at=START, account="DU1", client_id=1, next_order_id=7, order_refs=("rb:x:1",), positions=((PUT, Decimal(-2)),)
     )
     desk.hear(up)
@@ -498,13 +502,13 @@ def test_two_engines_on_one_board_have_a_whole_recording_each(desk: Desk, tmp_pa
         for place, contract in enumerate((SPX, VIX, PUT)):
             if number % (place + 2) == 0:
                 desk.quote(contract, 100.0 * place + number)
-        desk.hear(MarketMoved(desk.at, tuple(rows)), changed=number % 3 == 0)
+        desk.hear(MarketDataUpdated(desk.at, tuple(rows)), changed=number % 3 == 0)
         if number % 4 == 1:
             continue
         if number % 7 == 0:
             desk.quote(SPX, 7000.0 + number)
         seen.append((desk.at, picture(desk.board)))
-        other.took(MarketMoved(desk.at, ()), (), changed=True)
+        other.took(MarketDataUpdated(desk.at, ()), (), changed=True)
         if number == 30:
             desk.recorder.close()
     assert not desk.board.unread

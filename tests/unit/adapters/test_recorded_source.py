@@ -19,12 +19,12 @@ from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.errors import StoreError
 from rulebot.model.event import (
     BarsReport,
-    ClocksApart,
+    ClockSkew,
     ClosesReport,
+    Disconnected,
     ImpliedReport,
-    LinkDown,
     ListingReport,
-    MarketMoved,
+    MarketDataUpdated,
     OpeningMoveReport,
 )
 from rulebot.model.facts import Bar, Bars, Listing
@@ -64,7 +64,7 @@ class Run:
             self.board.last_at[row] = self.board.quote_at[row] = self.board.alive_at = at.timestamp()
             self.board.unread.add(row)
             rows.append(row)
-        self.recorder.took(MarketMoved(at, tuple(rows)), (), changed=True)
+        self.recorder.took(MarketDataUpdated(at, tuple(rows)), (), changed=True)
 
 
 def market_of(folder: Path) -> DayMarket:
@@ -361,10 +361,12 @@ def test_a_gap_is_told_with_why_the_connection_was_given_up(tmp_path: Path) -> N
     """A clock that is set forward leaves a gap in which nothing is missing; the engine reads everything again then."""
     run, jumped = Run(tmp_path, "a"), "the computer slept, or its clock was set forward: 600 s are missing"
     run.sees(0, spx=5900.0)
-    run.recorder.took(LinkDown(OPEN + timedelta(seconds=601), jumped), (), changed=True)
+    run.recorder.took(Disconnected(OPEN + timedelta(seconds=601), jumped), (), changed=True)
     run.sees(602, spx=5900.0)
     run.sees(900, spx=5900.0)
-    run.recorder.took(LinkDown(OPEN + timedelta(seconds=904), "the gateway closed the connection"), (), changed=True)
+    run.recorder.took(
+        Disconnected(OPEN + timedelta(seconds=904), "the gateway closed the connection"), (), changed=True
+    )
     run.recorder.close()
     assert [each.text for each in RecordingSource(tmp_path).day(DAY).findings] == [
         f"nothing is recorded from 09:30:00 to 09:40:02: {jumped}",
@@ -377,7 +379,7 @@ def test_that_the_broker_did_not_tell_its_time_is_told(tmp_path: Path) -> None:
     run = Run(tmp_path, "a")
     run.sees(0, spx=5900.0)
     for seconds, is_known in ((-600.0, True), (-600.0, False), (0.0, True)):
-        run.recorder.took(ClocksApart(OPEN, seconds, is_known=is_known), (), changed=True)
+        run.recorder.took(ClockSkew(OPEN, seconds, is_known=is_known), (), changed=True)
     run.recorder.close()
     assert [each.text for each in RecordingSource(tmp_path).day(DAY).findings][:2] == [
         "at 09:30:00 the broker did not tell its time: times are this engine's own",
@@ -389,7 +391,7 @@ def test_the_opens_expected_move_is_that_which_the_engine_measured(tmp_path: Pat
     run = Run(tmp_path, "a")
     run.sees(0, spx=5900.0)
     at, told = OPEN + timedelta(seconds=1), {"symbol": "SPX", "what": "opening_move", "value": 32.1, "expiry": str(DAY)}
-    run.recorder.took(MarketMoved(at), (Record(at, Kind.FACTS, "put_lite", data=told),), changed=True)
+    run.recorder.took(MarketDataUpdated(at), (Record(at, Kind.FACTS, "put_lite", data=told),), changed=True)
     run.recorder.close()
     assert RecordingSource(tmp_path).day(DAY).moves == (OpeningMoveReport(at, "SPX", DAY, 32.1),)
 

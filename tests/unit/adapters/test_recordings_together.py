@@ -10,7 +10,7 @@ from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.backtest.recorded_replies import cuts
 from rulebot.model.contract import Underlying
-from rulebot.model.event import MarketMoved
+from rulebot.model.event import MarketDataUpdated
 from rulebot.model.market import Board
 
 OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
@@ -24,7 +24,7 @@ def record(folder: Path, level: float, *seconds: int) -> None:
     for each in seconds:
         at, row = OPEN + timedelta(seconds=each), board.add(Underlying("SPX"))
         board.last[row], board.last_at[row], board.alive_at = level, at.timestamp(), at.timestamp()
-        recorder.took(MarketMoved(at, (row,)), (), changed=True)
+        recorder.took(MarketDataUpdated(at, (row,)), (), changed=True)
     recorder.close()
 
 

@@ -785,7 +785,7 @@ def owing(record: Record) -> Record:
     if record.kind is not Kind.POSITION or record.data["state"] != "closed":
         return record
     legs: Any = record.data["legs"]
-    return replace(record, data=record.data | {"legs": [leg | {"owed": 1} for leg in legs]})
+    return replace(record, data=record.data | {"legs": [leg | {"commissions_pending": 1} for leg in legs]})
 
 
 def test_a_digest_closes_up_the_columns_of_a_verdict(tmp_path: Path) -> None:

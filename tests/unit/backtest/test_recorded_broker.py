@@ -24,7 +24,7 @@ from rulebot.model.event import (
     Event,
     ExecutionReport,
     MarginReport,
-    MarketMoved,
+    MarketDataUpdated,
     OrderReport,
     OrdersListed,
     PositionReport,
@@ -160,7 +160,7 @@ def test_answers_of_orders_that_nobody_sent_now_are_not_told() -> None:
     assert says(broker, report(BrokerStatus.WORKING), 1) == []
     assert says(broker, execution(PUT, is_buy=False), 1) == []
     assert says(broker, CommissionReport(START, "e.1.01", Decimal(1)), 1) == []
-    assert says(broker, MarketMoved(START), 1) == []
+    assert says(broker, MarketDataUpdated(START), 1) == []
     assert (broker.cash, broker.holdings) == (Decimal(1000), {})
 
 
@@ -420,7 +420,7 @@ def test_what_is_told_to_be_gone_on_a_later_day_does_not_settle_at_that_days_lev
 
 
 def test_only_slow_facts_are_facts() -> None:
-    assert fact_of(MarketMoved(START)) is None
+    assert fact_of(MarketDataUpdated(START)) is None
 
 
 def tape(folder: Path, *told: tuple[Event, list[Record]]) -> list[Path]:
@@ -442,7 +442,7 @@ def test_a_recording_tells_orders_facts_and_answers(tmp_path: Path) -> None:
         tmp_path,
         (ClosesReport(START, "SPX", (1.0,)), [record(replace(order(2), sent_at=None), 0), record(order(), 0)]),
         (margin, [record(dearer(order()), 10), record(dearer(order()), 11)]),
-        (MarketMoved(at(20)), [record(cancelling, 20)]),
+        (MarketDataUpdated(at(20)), [record(cancelling, 20)]),
     )
     told = RecordedReply()
     told.read(files)
@@ -474,14 +474,14 @@ def test_a_recording_tells_which_positions_others_closed(tmp_path: Path) -> None
         for seconds, bot, reason in ((5, "a", "target"), (6, "b", ESTIMATED), (7, "b", ESTIMATED), (8, "c", LIQUIDATED))
     ]
     told = RecordedReply()
-    told.read(tape(tmp_path, (MarketMoved(at(5)), noted)))
+    told.read(tape(tmp_path, (MarketDataUpdated(at(5)), noted)))
     assert told.past_us == {"b-1": ("b", at(6)), "c-1": ("c", at(8))}
 
 
 def test_of_two_recordings_the_earlier_one_counts_until_the_later_one_begins(tmp_path: Path) -> None:
     """One day that was simulated twice: each order seemed to be changed back and forth, and its fills were lost."""
-    repriced = (MarketMoved(at(10)), [record(dearer(order()), 10)])
-    sent = (MarketMoved(at(5)), [record(order(), 5)])
+    repriced = (MarketDataUpdated(at(10)), [record(dearer(order()), 10)])
+    sent = (MarketDataUpdated(at(5)), [record(order(), 5)])
     told = RecordedReply()
     told.read((*tape(tmp_path / "1", sent, repriced), *tape(tmp_path / "2", sent, repriced)))
     (script,) = told.scripts.values()
@@ -489,7 +489,7 @@ def test_of_two_recordings_the_earlier_one_counts_until_the_later_one_begins(tmp
 
 
 def test_an_order_of_another_version_is_named(tmp_path: Path) -> None:
-    files = tape(tmp_path, (MarketMoved(START), [Record(START, Kind.ORDER, data={"ref": "x", "sum": 1})]))
+    files = tape(tmp_path, (MarketDataUpdated(START), [Record(START, Kind.ORDER, data={"ref": "x", "sum": 1})]))
     with pytest.raises(StoreError, match="a recorded order cannot be read"):
         RecordedReply().read(files)
 

@@ -21,7 +21,7 @@ from rulebot.calendars.calendars import shipped_dates
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.contract import Underlying
 from rulebot.model.economic_calendar import event_calendar
-from rulebot.model.event import AccountReport, Event, ExecutionReport, LinkUp, MarketMoved, OrdersListed
+from rulebot.model.event import AccountReport, Connected, Event, ExecutionReport, MarketDataUpdated, OrdersListed
 from rulebot.model.facts import Account
 from rulebot.model.market import Board
 from rulebot.model.order import OrderType, Purpose
@@ -65,7 +65,7 @@ def lived(
         at = OPEN + timedelta(minutes=minute)
         board.last[spx], board.last_at[spx], board.alive_at = 5900.0 + minute, at.timestamp(), at.timestamp()
         board.unread.add(spx)
-        recorder.took(MarketMoved(at, (spx,)), told, changed=True)
+        recorder.took(MarketDataUpdated(at, (spx,)), told, changed=True)
     recorder.close()
     program = load_desk([str(shipped("specs") / "put_lite.yaml")], {}, None).program("t", {}, 90)
     walk = kind(program, RecordingSource(folder), event_calendar(shipped_dates()), fills, CASH)
@@ -137,7 +137,7 @@ def stood(
         board.last[rows[0]], board.bid[rows[1]], board.ask[rows[1]] = 600.0, bid, bid + 0.02
         board.last_at[rows[0]] = board.quote_at[rows[1]] = board.alive_at = now.timestamp()
         board.unread |= set(rows)
-        recorder.took(MarketMoved(now, rows), (), changed=True)
+        recorder.took(MarketDataUpdated(now, rows), (), changed=True)
     recorder.close()
     (file,) = (folder / "run").iterdir()
     return open_recording(file), StateAt(at=at, state=desk.state, program=desk.program, records=())
@@ -194,7 +194,7 @@ def test_an_order_that_the_broker_no_longer_had_at_a_start_is_not_at_work(
     desk = resting()
     desk.unlink()
     listed = [OrdersListed(BEFORE + timedelta(seconds=seconds), frozenset()) for seconds in (11, 14, 17)]
-    linked = LinkUp(at=BEFORE, account="DU1", client_id=7, next_order_id=9, order_refs=(), positions=())
+    linked = Connected(at=BEFORE, account="DU1", client_id=7, next_order_id=9, order_refs=(), positions=())
     state = walk(*stood(desk, BEFORE, tmp_path, (linked, *listed), bid=1.50)).state
     assert state is not None
     (position,) = state.positions.by_id.values()

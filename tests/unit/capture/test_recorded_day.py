@@ -18,7 +18,7 @@ from rulebot.model.event import (
     Event,
     ImpliedReport,
     ListingReport,
-    MarketMoved,
+    MarketDataUpdated,
     OpeningMoveReport,
 )
 from rulebot.model.facts import Bar, Bars, Listing
@@ -49,7 +49,7 @@ class Day:
         return self.opened + timedelta(seconds=after)
 
     def tell(self, after: float, event: Event | None = None) -> None:
-        self.recorder.took(event or MarketMoved(self.at(after)), [], changed=True)
+        self.recorder.took(event or MarketDataUpdated(self.at(after)), [], changed=True)
 
     def quote(self, after: float, contract: Option, bid: float, ask: float) -> None:
         row = self.board.rows[contract]
@@ -65,7 +65,7 @@ class Day:
     def _moved(self, after: float, row: int) -> None:
         self.board.unread.add(row)
         self.board.alive_at = self.at(after).timestamp()
-        self.tell(after, MarketMoved(self.at(after), (row,)))
+        self.tell(after, MarketDataUpdated(self.at(after), (row,)))
 
 
 @pytest.fixture

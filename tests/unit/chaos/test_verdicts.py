@@ -110,7 +110,7 @@ def test_a_short_leg_is_not_missed_where_there_can_be_no_stop(desk: LoadedBots) 
     assert said(desk, gone, {}, "and has stops for") == []
     debit = tuple(replace(each, entry_cash=Decimal(-10)) for each in CREDIT)
     assert said(desk, replace(held, legs=debit), {}, "and has stops for") == [], "nothing was brought"
-    assert said(desk, replace(held, suspended=True), {}, "and has stops for") == []
+    assert said(desk, replace(held, resting_orders_withdrawn=True), {}, "and has stops for") == []
 
 
 def test_a_wing_that_an_exit_of_one_side_has_left_beside_the_other_is_not_between_two_states() -> None:
@@ -157,7 +157,7 @@ def test_what_rests_at_another_price_than_is_asked_for_is_seen(
     order = order.with_terms(2, Decimal(price))
     day = CheckedDay((), {held.id: held}, {order.ref: order}, (), NOTHING, {})
     assert (judged(desk, day, "is asked for") == []) is is_right
-    suspended = replace(held, suspended=True)
+    suspended = replace(held, resting_orders_withdrawn=True)
     assert judged(desk, replace(day, positions={held.id: suspended}), "is asked for") == []
 
 
@@ -272,7 +272,7 @@ def test_what_is_sent_while_the_broker_works_what_the_store_holds_for_over_is_to
         replace(each, ref=f"rb:a:{at}", purpose=purpose, sent_at=NOON + timedelta(minutes=at))
         for at, each in ((at, at_broker(held, {(purpose, "short_put"): 2})["rb:a:1"]) for at in (0, 1))
     )
-    over = replace(first, status=OrderStatus.REFUSED)
+    over = replace(first, status=OrderStatus.REJECTED)
     rows = tuple(
         {"kind": "order", "at": each.sent_at.isoformat(), "order_ref": each.ref, "status": "Submitted",
          "quantity": "2", "filled": "0"}
@@ -294,7 +294,7 @@ def owed(desk: LoadedBots, *more: Order, key: str = OWED, of: str = "", reported
     held = position(desk, "protected_condor", (replace(CREDIT[0], opened=1), *CREDIT[1:]))
     legs = tuple(OrderLeg(each.name, each.option, Side.SELL if each.sign < 0 else Side.BUY) for each in CREDIT)
     (any_order,) = at_broker(held, {(Purpose.ENTRY, "short_put"): 2}).values()
-    entry = replace(any_order, legs=legs, status=OrderStatus.FILLED, leg_filled=(1, 2, 2, 2), reported=reported)
+    entry = replace(any_order, legs=legs, status=OrderStatus.FILLED, leg_filled=(1, 2, 2, 2), broker_filled=reported)
     alarm = Record(NOON + timedelta(seconds=30), Kind.ALARM, held.bot, of or held.id, {"text": "look", "key": key})
     orders = {each.ref: each for each in (entry, *more)}
     return judged(desk, CheckedDay((alarm,), {held.id: held}, orders, (), NOTHING, {}), "partner")

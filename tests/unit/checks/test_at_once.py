@@ -34,10 +34,10 @@ def dealt(when: str, of: Order, quantity: int, exec_id: str) -> Row:
     }  # fmt: skip
 
 
-FIRST = sent(1, Purpose.ENTRY, "10:00", status=OrderStatus.REFUSED)
+FIRST = sent(1, Purpose.ENTRY, "10:00", status=OrderStatus.REJECTED)
 SECOND = sent(2, Purpose.ENTRY, "10:01")
 HELD = [told("10:00", FIRST, "Submitted"), dealt("10:00:05", FIRST, 2, "e.1.01"), told("10:00:05", FIRST, "Filled", 2)]
-EXIT = sent(3, Purpose.EXIT, "11:00", status=OrderStatus.REFUSED)
+EXIT = sent(3, Purpose.EXIT, "11:00", status=OrderStatus.REJECTED)
 NEXT = sent(4, Purpose.EXIT, "11:01")
 AT_WORK = told("11:00", EXIT, "Submitted")
 

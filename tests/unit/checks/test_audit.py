@@ -371,7 +371,7 @@ def test_an_exit_that_fills_although_its_entry_was_taken_back_is_the_broker_s_do
 
 def test_an_order_that_was_given_up_may_come_to_life() -> None:
     day = sound_day()
-    dead = changed(day, of(Kind.ORDER, number=3), 2, status="abandoned")
+    dead = changed(day, of(Kind.ORDER, number=3), 2, status="lost")
     alive = dead[index_of(dead, of(Kind.ORDER, number=3), 1)]
     back = [*dead[:-1], replace(alive, at=at("16:01:30")), dead[-1]]
     assert 17 not in broken(back)
@@ -385,7 +385,7 @@ def given_up(asked_at: str, status: OrderStatus = OrderStatus.CANCELLING) -> Day
         *day[: index_of(day, of(Kind.ORDER, number=2))],
         entity("10:00:06", stop),
         entity(asked_at, replace(stop, status=OrderStatus.CANCELLING)),
-        entity("10:01", replace(stop, status=OrderStatus.ABANDONED)),
+        entity("10:01", replace(stop, status=OrderStatus.LOST)),
         entity("10:01:01", order(4, Purpose.EXIT)),
         entity("10:02", replace(stop, status=status, perm_id=902)),
     ]
@@ -400,11 +400,11 @@ def test_an_exit_beside_a_stop_that_was_given_up_and_comes_to_life_is_not_too_mu
     assert 9 in broken([*given_up("10:00:46"), gone, again]), "a new one waits for its end"
 
 
-@pytest.mark.parametrize("was", [OrderStatus.CANCELLED, OrderStatus.REFUSED])
+@pytest.mark.parametrize("was", [OrderStatus.CANCELLED, OrderStatus.REJECTED])
 def test_neither_is_one_that_the_broker_had_called_over(was: OrderStatus) -> None:
     """An old list is told again: the stop was cancelled before the exit was sent, and is taken back."""
     day = given_up("10:00:45")
-    ended = changed(day, of(Kind.ORDER, number=3, status="abandoned"), 0, status=was.value)
+    ended = changed(day, of(Kind.ORDER, number=3, status="lost"), 0, status=was.value)
     assert 9 not in broken(ended)
     alive = replace(ended[-1], data={**ended[-1].data, "status": "working"})
     assert 9 in broken([*ended[:-1], alive]), "it is to be taken back"
@@ -414,8 +414,8 @@ def test_neither_is_a_pair_of_which_one_comes_to_life_after_the_other() -> None:
     """Of a target and a stop that an old list told again the first was called too much once the second was told."""
     day = given_up("10:00:45")
     target = order(5, Purpose.TARGET, **{**RESTING, "order_id": 5})
-    first = index_of(day, of(Kind.ORDER, number=3, status="abandoned"))
-    ended = changed(day, of(Kind.ORDER, number=3, status="abandoned"), 0, status="cancelled")
+    first = index_of(day, of(Kind.ORDER, number=3, status="lost"))
+    ended = changed(day, of(Kind.ORDER, number=3, status="lost"), 0, status="cancelled")
     pair = with_one(ended, first, entity("10:01", replace(target, status=OrderStatus.CANCELLED)))
     both = [*pair, entity("10:02", replace(target, status=OrderStatus.CANCELLING, perm_id=905))]
     assert 9 not in broken(both)

@@ -80,7 +80,7 @@ def test_what_a_person_has_sold_is_booked_at_what_it_brought(
     assert last(store).state == "open"
     correct(store, name, Decimal("0.40"), leg="short_put", commission=Decimal("1.05"), at=at)
     after = last(store)
-    assert (after.state, after.exit_reason, after.missed) == ("closed", "closed_by_hand", ())
+    assert (after.state, after.exit_reason, after.account_missing) == ("closed", "closed_by_hand", ())
     paid = sum(leg.entry_cash for leg in after.legs)
     assert after.cash == paid + 100 * Decimal(price) - 40
     correct(store, name, Decimal("0.35"), leg="short_put", at=at)

@@ -119,7 +119,7 @@ def test_an_exit_that_was_given_up_and_fills_beside_the_next_one_is_not_our_doin
     for asked_at, count in (("10:00:40", 0), ("10:00:39", 1)):
         records = (
             entity(asked_at, replace(EXIT, status=OrderStatus.CANCELLING)),
-            entity("10:01", replace(EXIT, status=OrderStatus.ABANDONED)),
+            entity("10:01", replace(EXIT, status=OrderStatus.LOST)),
             entity("10:02", replace(EXIT, status=OrderStatus.CANCELLING, perm_id=902)),
             fill("11:00", 2, "e.2.02.01", "1", Purpose.EXIT),
         )

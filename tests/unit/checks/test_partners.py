@@ -43,7 +43,7 @@ def found(opened: int = 1, *records: Record, is_rolled: bool = False, left: str 
     position = Position(id="a-1", bot="a", digest="d", state="open", session=DAY, quantity=opened, legs=legs)
     puts = [(name, opens) for name in ("short_put", "long_put") for opens in (False, True) if opens or name != left]
     rolled = [SimpleNamespace(name=name, opens=opens) for name, opens in puts]
-    roll = SimpleNamespace(position="a-1", into="a-2", has_fills=True, filled=1, legs=rolled)
+    roll = SimpleNamespace(position="a-1", opens_position="a-2", has_fills=True, filled=1, legs=rolled)
     orders = {"r": roll} if is_rolled else {}
     return without_partner(
         cast(CheckedDay, SimpleNamespace(positions={"a-1": position}, orders=orders, records=records))

@@ -70,7 +70,7 @@ def refused(quantity: int) -> str:
     desk = Desk((text_of(quantity=str(quantity), risk="{max_loss_per_trade: $900000}"),), limits=BUILT_IN)
     desk.send(AccountReport(desk.now, Account(net_liquidation=Decimal(10**6), cash=Decimal(10**6))))
     desk.until("10:00")
-    return "" if desk.submitted else desk.state.bots.by_name["spread"].waits
+    return "" if desk.submitted else desk.state.bots.by_name["spread"].status_text
 
 
 def test_ten_structures_are_sent_and_eleven_are_not() -> None:
@@ -92,8 +92,8 @@ def test_an_order_over_the_built_in_notional_is_refused() -> None:
     desk.send(AccountReport(desk.now, Account(net_liquidation=Decimal(1_000_000))))
     desk.until("10:00")
     assert not desk.submitted
-    assert desk.state.bots.by_name["spread"].waits.startswith("an order over $28,")
-    assert "the built-in cap is $25,000,000.00: an account document" in desk.state.bots.by_name["spread"].waits
+    assert desk.state.bots.by_name["spread"].status_text.startswith("an order over $28,")
+    assert "the built-in cap is $25,000,000.00: an account document" in desk.state.bots.by_name["spread"].status_text
 
 
 def test_a_short_put_without_cash_for_its_shares_is_refused() -> None:
@@ -102,7 +102,7 @@ def test_a_short_put_without_cash_for_its_shares_is_refused() -> None:
     desk.send(AccountReport(desk.now, Account(net_liquidation=Decimal(10**6), cash=Decimal(500_000))))
     desk.until("10:00")
     assert not desk.submitted
-    assert desk.state.bots.by_name["spread"].waits == (
+    assert desk.state.bots.by_name["spread"].status_text == (
         f"the short puts of all bots need ${put(5945).strike * 100:,.2f}, cash_secured_puts has $500,000.00"
     )
 

@@ -146,7 +146,7 @@ def test_a_kill_that_holds_over_the_start_is_told_with_what_ends_it(standing: Op
     state = SimpleNamespace(
         positions=SimpleNamespace(by_id={}),
         orders=SimpleNamespace(by_ref={}),
-        requests=SimpleNamespace(standing=standing),
+        requests=SimpleNamespace(operator=standing),
     )
     assert resumed_lines(resumed(state, "dte0_condor"))[1:] == [told]
 
@@ -163,7 +163,7 @@ def test_a_position_that_is_on_hold_is_told_with_the_reason() -> None:
 
 def resumed(state: Any, bot: str) -> Any:
     """Return a start of one bot that takes up a state; nobody has asked for anything unless it says so."""
-    state.requests = getattr(state, "requests", SimpleNamespace(standing=OperatorState()))
+    state.requests = getattr(state, "requests", SimpleNamespace(operator=OperatorState()))
     loop = SimpleNamespace(program=SimpleNamespace(bots={bot: None}))
     return SimpleNamespace(resumed=SimpleNamespace(is_fresh=False, state=state), loop=loop)
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from rulebot.cli.main import main
 from rulebot.documents.load_bots import load_desk, told_specs
-from rulebot.model.event import HookCame
+from rulebot.model.event import WebhookReceived
 from rulebot.operator_requests.requests import RequestInbox
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
@@ -69,7 +69,7 @@ def test_a_hook_by_hand_is_left_for_the_engine(data: Path, tmp_path: Path) -> No
     assert found.exit_code == 0
     assert "no engine runs: the next one reads it" in found.output
     (left,) = RequestInbox(store).read(datetime(2026, 11, 18, 15, tzinfo=UTC))
-    assert isinstance(left, HookCame)
+    assert isinstance(left, WebhookReceived)
     assert (left.name, left.says) == ("trend", "up")
 
 

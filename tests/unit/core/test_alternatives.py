@@ -55,7 +55,7 @@ def test_unknown_ends_the_choice_and_none_is_no_trade(vix: float | None, vix9d: 
     desk.until("10:30", step=60)
     assert not desk.submitted
     reason = "wild.vix" if vix is None or vix9d is not None else "calm.vix9d"
-    assert desk.state.bots.by_name["spread"].waits.startswith(f"no alternative: {reason}")
+    assert desk.state.bots.by_name["spread"].status_text.startswith(f"no alternative: {reason}")
 
 
 def test_a_choice_that_is_known_to_fail_decides_one_try() -> None:
@@ -89,7 +89,7 @@ def test_while_one_is_being_confirmed_none_below_it_is_entered(once: str) -> Non
     desk.until("10:00")
     desk.tick(5)
     assert not desk.submitted
-    assert desk.state.bots.by_name["spread"].waits == "confirmation"
+    assert desk.state.bots.by_name["spread"].status_text == "confirmation"
     for _ in range(6):
         desk.tick(5)
     assert [leg.option for leg in desk.last.legs] == [put(5945), put(5935)]

@@ -41,7 +41,7 @@ def test_what_never_came_to_the_gateway_is_taken_back_at_once_and_sent_anew() ->
     desk.tick(0)
     assert desk.last.ref == guard.ref, "sent beside it"
     answer(desk, guard)
-    assert desk.order(guard.ref).status is OrderStatus.ABANDONED
+    assert desk.order(guard.ref).status is OrderStatus.LOST
     (anew,) = guards(desk)
     assert anew.ref != guard.ref
     assert anew.order_id > guard.order_id
@@ -120,7 +120,7 @@ def test_without_any_acknowledged_order_the_count_is_no_proof() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"leg_filled": (1,)}, {"ended": OrderStatus.REFUSED}, {"perm_id": 77}],
+    [{"leg_filled": (1,)}, {"reported_final_status": OrderStatus.REJECTED}, {"perm_id": 77}],
     ids=["fills", "its end", "its id"],
 )
 def test_one_of_which_anything_was_heard_has_come(change: dict[str, Any]) -> None:
@@ -129,7 +129,7 @@ def test_one_of_which_anything_was_heard_has_come(change: dict[str, Any]) -> Non
         orders=replace(desk.state.orders, by_ref={**desk.state.orders.by_ref, guard.ref: replace(guard, **change)})
     )
     desk.link([], counted=guard.order_id)
-    assert not desk.state.inquiries.unarrived
+    assert not desk.state.inquiries.undelivered
     assert not desk.cancels
 
 
@@ -143,7 +143,7 @@ def test_a_clock_that_was_set_back_proves_nothing() -> None:
 def test_what_the_list_has_is_adopted_whatever_the_count() -> None:
     desk, guard = broken()
     desk.link([guard.ref], counted=guard.order_id)
-    assert not desk.state.inquiries.unarrived
+    assert not desk.state.inquiries.undelivered
     assert desk.order(guard.ref).status is OrderStatus.WORKING
     assert not desk.cancels
 
@@ -159,7 +159,7 @@ def test_a_cancel_of_an_earlier_connection_does_not_make_its_answer_doubtful() -
     desk.tick(5)
     desk.link([], counted=guard.order_id)
     answer(desk, guard)
-    assert desk.order(guard.ref).status is OrderStatus.ABANDONED
+    assert desk.order(guard.ref).status is OrderStatus.LOST
     assert desk.last.purpose is Purpose.EXIT
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from hand_desk import SELLER, Desk, text_of
 
-from rulebot.model.event import MarketMoved, Request
+from rulebot.model.event import MarketDataUpdated, Request
 from rulebot.model.order import OrderStatus, Purpose, RequestOpenOrders
 from rulebot.model.session import session_after
 from rulebot.model.values import replace
@@ -32,7 +32,7 @@ def next_morning(desk: Desk) -> None:
     desk.day = session_after(desk.day).date
     desk.now = session_after(desk.now.date()).open - timedelta(minutes=30)
     desk.freshen()
-    desk.send(MarketMoved(desk.now, ()))
+    desk.send(MarketDataUpdated(desk.now, ()))
 
 
 def test_nothing_is_asked_before_anything_was_sent() -> None:
@@ -125,7 +125,7 @@ def test_an_order_that_no_list_has_is_given_up_and_not_sent_again() -> None:
     assert desk.cancels[0].ref == order.ref
     desk.message(order, 10147, "not found")
     desk.until("10:30", step=30)
-    assert desk.order(order.ref).status is OrderStatus.ABANDONED
+    assert desk.order(order.ref).status is OrderStatus.LOST
     assert len(desk.submitted) == 1
 
 
@@ -273,7 +273,7 @@ def test_a_given_up_order_in_a_list_is_taken_back() -> None:
     desk.tick(11)
     waited(desk, 30)
     desk.message(order, 10147, "not found")
-    assert desk.last.status is OrderStatus.ABANDONED
+    assert desk.last.status is OrderStatus.LOST
     answer(desk, order.ref)
     assert desk.last.status is OrderStatus.CANCELLING
 

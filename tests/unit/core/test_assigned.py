@@ -9,14 +9,14 @@ from hand_desk import Desk, call, clock, put, text_of
 
 from rulebot.core.state.state import AccountSeen
 from rulebot.model.contract import Underlying, share
-from rulebot.model.event import AccountReport, LinkDown, ListingReport, PositionReport
+from rulebot.model.event import AccountReport, Disconnected, ListingReport, PositionReport
 from rulebot.model.facts import Account, Listing
 from rulebot.model.money import ZERO
 from rulebot.model.order import OrderStatus
 from rulebot.model.position import Position
 from rulebot.model.session import session_after
 from rulebot.record.codec import encode
-from rulebot.record.record import ACCOUNT_SEEN, NAMED_ABOVE, Json, Kind, Record
+from rulebot.record.record import ACCOUNT_SEEN, ORDER_NUMBER_FLOOR, Json, Kind, Record
 
 SPY, QQQ = Underlying("SPY"), Underlying("QQQ")
 SHORT = {
@@ -362,7 +362,7 @@ def test_a_run_that_never_knew_the_account_has_not_seen_it(way: str) -> None:
     desk = writer("15:00")
     desk.now = clock("16:30")
     if way == "slept":
-        desk.send(LinkDown(desk.now, "slept", clock("15:00")))
+        desk.send(Disconnected(desk.now, "slept", clock("15:00")))
     desk.start_again()
     if way == "link down":
         desk.unlink()
@@ -413,7 +413,7 @@ def test_what_was_seen_of_something_else_is_not_gone_by(way: str) -> None:
         seen: dict[str, Json] = {"symbol": "", "what": ACCOUNT_SEEN, "value": encode(other)}
         desk.records = [replace(each, data=seen) if each.kind is Kind.FACTS else each for each in desk.records]
     else:
-        data: dict[str, Json] = {"id": "restored", "request": "kill", "bot": "", "reason": "", NAMED_ABOVE: 1}
+        data: dict[str, Json] = {"id": "restored", "request": "kill", "bot": "", "reason": "", ORDER_NUMBER_FLOOR: 1}
         desk.records.append(Record(desk.now, Kind.OPERATOR, data=data))
     desk.start_again()
     desk.now = session_after(desk.day).open - timedelta(minutes=30)
@@ -501,7 +501,7 @@ def test_a_fill_told_after_the_account_leaves_no_doubt_to_a_start(*, is_told: bo
     if is_told:
         desk.send(desk.execution(resting, resting.legs[0], 2, "1.00"))
     desk.start_again()
-    assert bool(desk.state.account.doubts) is not is_told
+    assert bool(desk.state.account.shortfalls) is not is_told
 
 
 @pytest.mark.parametrize("way", ["calls", "puts"])

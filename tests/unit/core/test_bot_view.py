@@ -6,7 +6,7 @@ from hand_desk import Desk, clock, put, text_of
 
 from rulebot.core.state.builder import StateBuilder
 from rulebot.measure.view import BotView
-from rulebot.model.event import MarketMoved
+from rulebot.model.event import MarketDataUpdated
 
 EXITS = '\n  - time: "15:45"\n  - name: half\n    target: {profit: 50%}\n'
 
@@ -31,7 +31,7 @@ def test_flat_at_work_open_and_left() -> None:
     assert seen(desk, "second") == BotView(False, False, "")
     assert seen(desk, "third") is None
     desk.now = clock("09:00", date(2026, 11, 19))
-    desk.send(MarketMoved(desk.now, ()))
+    desk.send(MarketDataUpdated(desk.now, ()))
     assert seen(desk) == BotView(False, False, "")
 
 

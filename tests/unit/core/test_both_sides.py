@@ -49,9 +49,9 @@ def test_what_a_person_has_closed_of_one_side_is_not_closed_again(held: int, bot
     assert told(desk) == [bot]
     assert bool(of(desk, bot).on_hold)
     assert not of(desk, other).on_hold
-    (missed,) = of(desk, bot).missed
+    (missed,) = of(desk, bot).account_missing
     assert missed.contracts == 1
-    assert not of(desk, other).missed
+    assert not of(desk, other).account_missing
     desk.until("12:01", step=20)
     closing = {order.bot: order.legs for order in desk.live}
     assert other in closing
@@ -125,7 +125,7 @@ def test_what_is_there_again_is_no_more_in_doubt() -> None:
     desk.holds(SHARED, 0)
     desk.tick(5)
     assert not of(desk, "buyer").on_hold
-    assert not desk.state.account.doubts
+    assert not desk.state.account.shortfalls
 
 
 def test_a_start_finds_the_side_that_is_gone() -> None:

@@ -50,7 +50,7 @@ def test_one_position_is_closed_and_the_rest_goes_on() -> None:
     desk.fill(desk.last)
     assert desk.state.positions.by_id[one].state == "closed"
     assert [found.state for found in desk.state.positions.by_id.values() if found.id != one] == ["open"]
-    assert desk.state.requests.standing.may_enter("one")
+    assert desk.state.requests.operator.may_enter("one")
     (asked,) = desk.said(Kind.OPERATOR)
     assert (asked.bot, asked.data["request"], asked.data["position"]) == ("one", "close", one)
 
@@ -130,8 +130,8 @@ def test_what_was_asked_to_be_closed_is_closed_though_bots_may_enter_again(
     desk.ask(asked, bot, position=desk.position.id if asked is Request.CLOSE else "")
     desk.tick(1)
     desk.ask(Request.RESUME, resumed)
-    assert desk.state.requests.standing.must_close("spread", desk.position.id)
-    assert standing_of(desk.said(Kind.OPERATOR)) == desk.state.requests.standing
+    assert desk.state.requests.operator.must_close("spread", desk.position.id)
+    assert standing_of(desk.said(Kind.OPERATOR)) == desk.state.requests.operator
     desk.link()
     desk.tick(5)
     assert desk.position.state == "exiting"
@@ -157,7 +157,7 @@ def test_what_is_opened_after_a_start_is_not_closed() -> None:
     desk.tick(1)
     desk.fill(desk.last)
     desk.ask(Request.RESUME)
-    assert desk.state.requests.standing == OperatorState()
+    assert desk.state.requests.operator == OperatorState()
 
 
 def test_a_start_knows_what_is_to_be_closed() -> None:
@@ -182,7 +182,7 @@ def test_what_waits_to_be_closed_can_be_kept(asked: Request, bot: str) -> None:
     desk.ask(asked, bot, position=desk.position.id if asked is Request.CLOSE else "")
     desk.ask(Request.KEEP, position=desk.position.id)
     assert not desk.state.waits_to_close(desk.position)
-    assert standing_of(desk.said(Kind.OPERATOR)) == desk.state.requests.standing
+    assert standing_of(desk.said(Kind.OPERATOR)) == desk.state.requests.operator
     desk.link()
     desk.tick(30)
     assert desk.position.state == "open"
@@ -201,7 +201,7 @@ def test_what_was_kept_is_closed_when_somebody_asks_once_more(again: Request, bo
     desk.ask(Request.KEEP, position=name)
     desk.ask(again, bot, position=name if again is Request.CLOSE else "")
     assert desk.state.waits_to_close(desk.position)
-    assert standing_of(desk.said(Kind.OPERATOR)) == desk.state.requests.standing
+    assert standing_of(desk.said(Kind.OPERATOR)) == desk.state.requests.operator
     desk.link()
     desk.tick(5)
     assert (desk.last.purpose, desk.last.reason) == (Purpose.EXIT, "flattened")
@@ -321,7 +321,7 @@ def test_what_its_legs_must_offer_still_holds_and_is_waited_for_a_minute() -> No
     assert skipped(desk) == []
     desk.tick(10)
     assert skipped(desk)[-1].startswith("asked by the operator: credit ")
-    assert desk.state.bots.by_name["spread"].by_hand is None
+    assert desk.state.bots.by_name["spread"].manual_entry_until is None
 
 
 @pytest.mark.parametrize(
@@ -413,7 +413,7 @@ def test_another_strike_is_tried_where_the_broker_refuses_one_for_orders_of_othe
     first, second = desk.submitted
     assert first.legs[0].option != second.legs[0].option
     assert [each.data.get("by_hand") for each in desk.said(Kind.DECISION, "enter")] == [True, True]
-    assert desk.state.bots.by_name["seller"].hand_entered == second.position
+    assert desk.state.bots.by_name["seller"].manual_position == second.position
 
 
 def test_a_second_one_waits_for_no_entry_at_work() -> None:

@@ -10,7 +10,7 @@ from hand_desk import CONDOR, SELLER, Desk, call, put, text_of
 
 from rulebot.compile.build import build_plan
 from rulebot.core.program import AccountLimits
-from rulebot.model.event import AccountWarning, BrokerStatus, ClocksApart, ExecutionReport, Request
+from rulebot.model.event import AccountWarning, BrokerStatus, ClockSkew, ExecutionReport, Request
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.session import session_after
 from rulebot.record.record import Kind
@@ -100,7 +100,7 @@ def test_so_is_one_of_which_the_broker_says_later_why_he_has_cancelled_it() -> N
         desk.tick(2)
         for _ in range(2):
             desk.message(desk.last, 202, "Order Canceled - reason:Order has expired")
-        assert (desk.position.setbacks, desk.position.on_hold) == (0, "")
+        assert (desk.position.failed_close_attempts, desk.position.on_hold) == (0, "")
         desk.settle(10 * 2 ** (number - 1) + 1)
         assert len(desk.submitted) == 2 + number
 
@@ -205,7 +205,7 @@ def test_an_exit_that_is_refused_as_cancelled_is_sent_again_and_not_given_up() -
     for number in range(1, 6):
         desk.cancelled(desk.last)
         desk.message(desk.last, 201, "Order rejected - reason:no")
-        assert desk.last.status is OrderStatus.REFUSED
+        assert desk.last.status is OrderStatus.REJECTED
         desk.settle(10 * 2 ** (number - 1) + 1)
         assert len(desk.submitted) == 2 + number
     assert not desk.position.on_hold
@@ -220,7 +220,7 @@ def test_a_worked_exit_that_is_called_cancelled_and_then_refused_is_not_counted_
         desk.tick(1)
         desk.message(desk.last, 201, "Order rejected - reason:margin")
         assert not desk.position.on_hold
-        assert desk.position.setbacks == 0
+        assert desk.position.failed_close_attempts == 0
         desk.settle(31)
         assert len(desk.submitted) == 2 + number
     said = "was not cancelled by somebody, the broker has refused it: Order rejected - reason:margin"
@@ -242,10 +242,10 @@ def test_what_is_said_late_of_a_protective_stop_makes_no_exit_less_cancelled() -
         desk.cancelled(order)
     desk.tick(0)
     worked_and_cancelled(desk, 1)
-    assert desk.position.setbacks == 1
+    assert desk.position.failed_close_attempts == 1
     desk.message(guard, 201, "Order rejected - reason:margin")
     assert any("was not cancelled by somebody" in text for text in desk.alarms)
-    assert desk.position.setbacks == 1
+    assert desk.position.failed_close_attempts == 1
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_what_comes_within_a_second_of_the_end_of_a_worked_exit_is_told_in_one_a
     desk.tick(1)
     assert len(desk.alarms) == 1
     assert said in desk.alarms[0]
-    assert desk.position.setbacks == ("not by us" in said)
+    assert desk.position.failed_close_attempts == ("not by us" in said)
 
 
 def worked_and_cancelled(desk: Desk, times: int) -> Order:
@@ -293,7 +293,7 @@ def test_a_third_one_that_was_refused_after_all_ends_the_hold_that_it_made() -> 
     assert "the 3rd time today" in desk.position.on_hold
     sent = len(desk.submitted)
     desk.message(last, 201, "Order rejected - reason:margin")
-    assert (desk.position.on_hold, desk.position.setbacks) == ("", 2)
+    assert (desk.position.on_hold, desk.position.failed_close_attempts) == ("", 2)
     desk.settle(31)
     assert len(desk.submitted) >= sent
 
@@ -301,10 +301,10 @@ def test_a_third_one_that_was_refused_after_all_ends_the_hold_that_it_made() -> 
 def test_a_refusal_that_is_told_twice_takes_one_setback_back() -> None:
     desk = exiting()
     last = worked_and_cancelled(desk, 2)
-    assert desk.position.setbacks == 2
+    assert desk.position.failed_close_attempts == 2
     for _ in range(2):
         desk.message(last, 201, "Order rejected - reason:margin")
-    assert desk.position.setbacks == 1
+    assert desk.position.failed_close_attempts == 1
 
 
 def test_a_refused_exit_is_sent_again_after_longer_and_longer_waits() -> None:
@@ -590,14 +590,14 @@ def test_74_the_same_at_a_connection() -> None:
 def test_62_a_wrong_clock_of_the_computer_is_told_and_stops_nothing() -> None:
     """Entries and exits go by the broker's time: they were stopped, though nothing was in doubt."""
     desk = Desk()
-    desk.send(ClocksApart(desk.now, 21600.4))
+    desk.send(ClockSkew(desk.now, 21600.4))
     assert desk.alarms[-1] == (
         "this computer's clock is 21,600 s ahead of the broker's. Entries and exits go by the broker's time. "
         "Set the clock (NTP)"
     )
     desk.until("10:01")
     assert len(desk.submitted) == 1
-    desk.send(ClocksApart(desk.now, 0.0))
+    desk.send(ClockSkew(desk.now, 0.0))
     assert desk.alarms[-1] == "this computer's clock and the broker's agree again"
 
 
@@ -605,34 +605,34 @@ def test_62_nothing_is_entered_before_the_broker_has_told_its_time() -> None:
     desk = Desk()
     order = desk.enter()
     desk.ack(order)
-    desk.send(ClocksApart(desk.now, 0.0, is_known=False))
+    desk.send(ClockSkew(desk.now, 0.0, is_known=False))
     assert desk.order(order.ref).status is OrderStatus.CANCELLING
     assert desk.alarms[-1] == (
         "the broker has not told its time: nothing is entered until it does. Exits go by this computer's clock"
     )
-    desk.send(ClocksApart(desk.now, -86000.0, is_known=False))
+    desk.send(ClockSkew(desk.now, -86000.0, is_known=False))
     assert desk.alarms[-1] == (
         "the broker has not told its time: nothing is entered until it does. Exits go by its last known time. "
         "This computer's clock is 86,000 s behind it. Set the clock (NTP)"
     )
     desk = Desk()
-    desk.send(ClocksApart(desk.now, 0.0, is_known=False))
+    desk.send(ClockSkew(desk.now, 0.0, is_known=False))
     desk.until("10:01")
     assert not desk.submitted
-    assert desk.state.bots.by_name["spread"].waits == "the broker has not told its time"
-    desk.send(ClocksApart(desk.now, 0.0))
+    assert desk.state.bots.by_name["spread"].status_text == "the broker has not told its time"
+    desk.send(ClockSkew(desk.now, 0.0))
     assert desk.alarms[-1] == "the broker tells its time again"
     desk.tick(15)
     assert len(desk.submitted) == 1
 
 
 def test_62_an_unknown_time_at_a_connection_takes_an_entry_back_once_the_broker_is_there() -> None:
-    """The broker's time is asked for with the lists, and told before LinkUp."""
+    """The broker's time is asked for with the lists, and told before Connected."""
     desk = Desk()
     order = desk.enter()
     desk.ack(order)
     desk.unlink()
-    desk.send(ClocksApart(desk.now, 0.0, is_known=False))
+    desk.send(ClockSkew(desk.now, 0.0, is_known=False))
     assert desk.cancels == []
     desk.link()
     assert [each.ref for each in desk.cancels] == [order.ref]
@@ -647,7 +647,7 @@ def test_in_a_pause_between_two_tries_an_unknown_time_keeps_the_next_one_out() -
     desk.ack(first)
     desk.tick(10)
     desk.cancelled(first)
-    desk.send(ClocksApart(desk.now, 0.0, is_known=False))
+    desk.send(ClockSkew(desk.now, 0.0, is_known=False))
     for _ in range(5):
         desk.tick(10)
     assert desk.last.ref == first.ref
@@ -683,12 +683,12 @@ def test_a_cancel_of_an_exit_is_of_its_day_alone() -> None:
     desk.level("VIX", 21.0)
     desk.tick(1)
     worked_and_cancelled(desk, 2)
-    assert desk.position.setbacks == 2
+    assert desk.position.failed_close_attempts == 2
     desk.cancelled(desk.last)
     desk.until("16:30")
     desk.now = session_after(desk.day).open
     desk.tick(0)
-    assert (desk.position.setbacks, desk.position.on_hold) == (0, "")
+    assert (desk.position.failed_close_attempts, desk.position.on_hold) == (0, "")
 
 
 def test_what_the_broker_warns_of_the_account_is_an_alarm() -> None:

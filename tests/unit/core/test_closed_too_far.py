@@ -49,7 +49,7 @@ def unwound(desk: Desk) -> bool:
 def test_29_the_side_that_stays_is_held_on_when_the_broker_takes_back_what_it_closed_too_much() -> None:
     """It was taken for a leg without its partner: nothing was closed, nothing sent, and it had no stop for the day."""
     desk, told = closed_too_far(CONDOR, ONE_SIDE)
-    assert (held(desk), desk.position.parted) == ([-1, -1, 1, 1], ("short_put", "long_put"))
+    assert (held(desk), desk.position.separately_closed_legs) == ([-1, -1, 1, 1], ("short_put", "long_put"))
     correct(desk, told, 1)
     desk.tick(1)
     assert (held(desk), desk.position.state, unwound(desk)) == ([0, 0, 1, 1], "open", False)

@@ -93,10 +93,10 @@ def test_resume_adopts_what_the_account_holds() -> None:
         desk.tick(5)
     desk.quote(option, 9.0, 9.2)
     desk.ask(Request.RESUME, "seller")
-    assert (desk.position.hold, desk.position.missed, desk.position.legs[0].held) == (None, (), 2)
+    assert (desk.position.hold, desk.position.account_missing, desk.position.legs[0].held) == (None, (), 2)
     assert desk.position.cash == before - 2 * 100 * quoted, "at the price of the moment in which it was missed"
     assert any(f"2 {option} of {desk.position.id} are booked as closed by others at" in text for text in desk.alarms)
-    assert not desk.state.account.doubts
+    assert not desk.state.account.shortfalls
     assert at_work(desk) == BOTH_2
 
 
@@ -152,7 +152,7 @@ def test_a_late_fill_ends_the_difference_by_itself() -> None:
     for report in late:
         desk.send(report)
     desk.tick(1)
-    assert (desk.position.missed, desk.position.legs[0].held) == ((), 2)
+    assert (desk.position.account_missing, desk.position.legs[0].held) == ((), 2)
     assert at_work(desk)[Purpose.STOP] == 2
 
 
@@ -165,7 +165,7 @@ def test_a_quantity_that_is_back_within_a_minute_is_protected_again() -> None:
     desk.holds(sold(desk), -4)
     for _ in range(3):
         desk.tick(5)
-    assert (desk.position.hold, desk.position.missed) == (None, ())
+    assert (desk.position.hold, desk.position.account_missing) == (None, ())
     assert at_work(desk) == {Purpose.TARGET: 4, Purpose.STOP: 4}
 
 

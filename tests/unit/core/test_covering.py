@@ -46,7 +46,7 @@ def sent(desk: Desk) -> list[tuple[str, int]]:
 
 
 def why(desk: Desk, bot: str = "seller") -> str:
-    return desk.state.bots.by_name[bot].waits.removeprefix("quantity: ")
+    return desk.state.bots.by_name[bot].status_text.removeprefix("quantity: ")
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_a_symbol_without_shares_takes_the_place_of_none_that_has_them() -> None
     desk.until("10:00")
     fill_all(desk)
     assert sent(desk) == [("QQQ", 3)]
-    assert desk.state.bots.by_name["seller"].focus == ("QQQ",)
+    assert desk.state.bots.by_name["seller"].subscribed_symbols == ("QQQ",)
 
 
 def test_a_symbol_keeps_its_place_when_its_shares_are_all_written_against() -> None:

@@ -10,7 +10,7 @@ from hand_desk import CONDOR, Desk, call, put, text_of
 
 from rulebot.core.session.position_marks import dollars_at
 from rulebot.model.contract import Option
-from rulebot.model.event import BrokerStatus, MarketMoved
+from rulebot.model.event import BrokerStatus, MarketDataUpdated
 from rulebot.model.market import quote_problem
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.narrate.positions import exits_text
@@ -397,7 +397,7 @@ def test_what_leaves_more_than_nobody_wants_gives_way_to_what_comes_true_while_n
     desk.now += timedelta(minutes=10)
     desk.freshen()
     desk.board.quote_at[desk.board.rows[option]] = told_at
-    desk.send(MarketMoved(desk.now, tuple(range(len(desk.board.contracts)))))
+    desk.send(MarketDataUpdated(desk.now, tuple(range(len(desk.board.contracts)))))
     desk.level("VIX", 24.0)
     desk.quote(option, 0.50, 0.60)
     desk.tick(1)

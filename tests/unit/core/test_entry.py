@@ -8,7 +8,7 @@ from hand_desk import HALF_DAY, Desk, clock, put, text_of
 from rulebot.core.gate.entry_limits import MOST
 from rulebot.core.program import AccountLimits
 from rulebot.model.contract import Underlying
-from rulebot.model.event import BrokerStatus, MarketMoved
+from rulebot.model.event import BrokerStatus, MarketDataUpdated
 from rulebot.model.order import OrderStatus, Purpose, Side
 from rulebot.narrate.happenings import event_line
 from rulebot.record.record import Kind
@@ -69,7 +69,7 @@ def test_an_entry_that_is_refused_as_cancelled_says_why(is_told_first: bool, is_
     (ended,) = desk.said(Kind.DECISION, "unfilled")
     assert ended.data["reason"] == f"201 {MARGIN}"
     assert desk.alarms == [f"the broker refused the entry: 201 {MARGIN}"]
-    assert desk.order(order.ref).status is OrderStatus.REFUSED
+    assert desk.order(order.ref).status is OrderStatus.REJECTED
 
 
 def test_an_order_that_is_cancelled_at_once_waits_a_second_for_the_words_and_no_longer() -> None:
@@ -131,7 +131,7 @@ def test_not_once_the_window_is_over() -> None:
     desk = Desk(at="11:00")
     desk.tick(1)
     assert not desk.submitted
-    assert desk.state.bots.by_name["spread"].waits == "its window is over"
+    assert desk.state.bots.by_name["spread"].status_text == "its window is over"
 
 
 def test_a_window_past_an_early_close_is_no_trade() -> None:
@@ -251,7 +251,7 @@ def test_again_tries_another_strike_for_orders_of_others_like_the_first_entry(at
     desk.settle(1.0)
     assert len(desk.submitted) == 3
     assert desk.last.legs[0].option != refused.legs[0].option
-    assert (desk.state.bots.by_name["spread"].day.entries, desk.state.bots.by_name["spread"].day.agains) == (2, 1)
+    assert (desk.state.bots.by_name["spread"].day.entries, desk.state.bots.by_name["spread"].day.reentries) == (2, 1)
     unfilled(desk)
     desk.tick(61)
     assert len(desk.submitted) == (3 if at_most else 4)
@@ -603,7 +603,7 @@ def test_a_time_that_an_entry_requires_is_heeded_to_the_second_while_nothing_mov
     while desk.state.schedule.wake_at <= clock("10:30"):
         desk.now = max(desk.state.schedule.wake_at, desk.now)
         desk.freshen()
-        desk.send(MarketMoved(desk.now, ()))
+        desk.send(MarketDataUpdated(desk.now, ()))
     assert (len(desk.submitted), desk.now) == (1, clock("10:30"))
 
 

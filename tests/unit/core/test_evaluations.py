@@ -9,7 +9,7 @@ from rulebot.core.program import CompiledBot, CompiledRule
 from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import View
 from rulebot.model.contract import Contract, Underlying
-from rulebot.model.event import MarketMoved
+from rulebot.model.event import MarketDataUpdated
 
 LATER = text_of("later", entry='\n  window: {from: "12:00", to: "13:00"}\n  when:\n    - vix: {between: [12, 22]}\n')
 
@@ -41,7 +41,7 @@ def counting(desk: Desk) -> Counter[tuple[str, str]]:
 
 def move(desk: Desk, *contracts: Contract) -> None:
     """Tell the engine that only these have moved; time stands still."""
-    desk.send(MarketMoved(desk.now, tuple(desk.board.rows[contract] for contract in contracts)))
+    desk.send(MarketDataUpdated(desk.now, tuple(desk.board.rows[contract] for contract in contracts)))
 
 
 def open_desk(*texts: str) -> Desk:

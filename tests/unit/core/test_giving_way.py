@@ -7,7 +7,7 @@ import pytest
 from hand_desk import SELLER, Desk, text_of
 
 from rulebot.model.contract import Option
-from rulebot.model.event import ReloadWaits, Request
+from rulebot.model.event import ReloadPending, Request
 from rulebot.model.order import ExecutionId, Order, OrderStatus, OrderType, Purpose, Side
 from rulebot.model.session import session_after
 from rulebot.record.record import Kind
@@ -139,7 +139,7 @@ def test_what_is_sold_beside_an_exit_rests_only_once_that_is_over(resting: str, 
     for _ in range(5):
         desk.tick(5)
     assert [order.ref for order in desk.live] == [leaving.ref]
-    assert next(each for each in desk.state.positions.by_id.values() if each.bot == "second").suspended
+    assert next(each for each in desk.state.positions.by_id.values() if each.bot == "second").resting_orders_withdrawn
     desk.fill(leaving)
     for _ in range(3):
         desk.tick(1)
@@ -227,7 +227,11 @@ def test_a_protective_stop_that_has_given_way_to_an_entry_is_watched_and_the_ent
     assert desk.state.positions.by_id[guard.position].state == "open", "a stop is triggered by two bids in a row"
     desk.tick(1)
     position = desk.state.positions.by_id[guard.position]
-    assert (position.state, position.exit_reason, position.suspended) == ("exiting", "watched_stop", False)
+    assert (position.state, position.exit_reason, position.resting_orders_withdrawn) == (
+        "exiting",
+        "watched_stop",
+        False,
+    )
     said = f"{option} is bid at {guard.stop_price:f}, where its protective stop has given way to another order"
     assert desk.alarms == [f"{said}: the position is closed"]
     assert desk.cancels[-1].ref == entry.ref
@@ -398,7 +402,9 @@ def test_the_price_of_a_stop_is_watched_while_its_cancel_is_under_way_and_no_ent
     desk.ack(closing)
     desk.tick(5)
     assert desk.last.ref == closing.ref
-    assert desk.state.bots.by_name["second"].waits == f"the exit of {guard.position} in the same option to be over"
+    assert (
+        desk.state.bots.by_name["second"].status_text == f"the exit of {guard.position} in the same option to be over"
+    )
     desk.fill(closing)
     desk.tick(1)
     assert (desk.last.bot, desk.last.purpose) == ("second", Purpose.ENTRY)
@@ -474,7 +480,7 @@ def test_a_stop_that_has_given_way_is_put_back_when_the_entry_must_wait(how: str
     desk.until("10:30")
     assert desk.order(guard.ref).status is OrderStatus.CANCELLING
     if how == "a reload":
-        desk.send(ReloadWaits(desk.now, frozenset(("second",))))
+        desk.send(ReloadPending(desk.now, frozenset(("second",))))
     else:
         desk.level("VIX", nan)
     desk.tick(1)
@@ -487,7 +493,7 @@ def test_a_stop_that_has_given_way_is_put_back_when_the_entry_must_wait(how: str
     desk.until("10:40", step=15)
     assert [order.bot for order in desk.submitted] == ["first", "first", "first"]
     if how == "a reload":
-        desk.send(ReloadWaits(desk.now, frozenset()))
+        desk.send(ReloadPending(desk.now, frozenset()))
     else:
         desk.level("VIX", 16.0)
     desk.tick(1)
@@ -666,6 +672,6 @@ def test_what_gives_way_to_an_exit_stays_so_where_its_own_exits_are_judged_in_th
     desk.until("15:00")
     given = next(each for each in desk.state.positions.by_id.values() if each.bot == "second")
     assert [order.ref for order in desk.cancels] == [target.ref]
-    assert given.suspended
-    assert given.best[0].amount > 0
+    assert given.resting_orders_withdrawn
+    assert given.peak_profit[0].amount > 0
     assert [each.position for each in desk.records if each.data.get("what") == "suspend"] == [given.id]

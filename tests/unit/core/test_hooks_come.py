@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from hand_desk import Desk, clock, text_of
 
 from rulebot.core.handle_event import start_run
-from rulebot.model.event import HookCame, MarketMoved
+from rulebot.model.event import MarketDataUpdated, WebhookReceived
 from rulebot.model.facts import EventCalendar
 from rulebot.record.record import Kind, Record
 from rulebot.recovery.resume import resume
@@ -31,7 +31,7 @@ def desk_of(**sections: str) -> Desk:
 
 
 def sent(desk: Desk, name: str, says: str = "", number: int = 1, came: datetime | None = None) -> None:
-    desk.send(HookCame(at=desk.now, id=f"h{number}", name=name, says=says, came=came or desk.now))
+    desk.send(WebhookReceived(at=desk.now, id=f"h{number}", name=name, says=says, came=came or desk.now))
 
 
 def kept(desk: Desk) -> list[Record]:
@@ -166,7 +166,7 @@ def test_the_next_day_begins_without_those_of_this_one() -> None:
     found = resume(desk.records, clock("09:00", thursday), desk.board, EventCalendar(), takes_hooks=True).state
     assert (found.market.facts.hooks, found.requests.hook_ids) == ({}, frozenset())
     desk.now = clock("09:00", thursday)
-    desk.send(MarketMoved(desk.now, ()))
+    desk.send(MarketDataUpdated(desk.now, ()))
     assert (desk.state.market.facts.hooks, desk.state.requests.hook_ids) == ({}, frozenset())
     desk.day = thursday
     desk.until("09:50")

@@ -40,7 +40,7 @@ def test_what_does_not_trade_is_not_entered_and_says_why() -> None:
     assert desk.alarms == [f"{CLOSED}: nothing on it is entered"]
     desk.until("10:30", step=60)
     assert not desk.submitted
-    assert desk.state.bots.by_name["spread"].waits == CLOSED
+    assert desk.state.bots.by_name["spread"].status_text == CLOSED
     assert [record.data["reason"] for record in desk.said(Kind.DECISION, "skip")] == [CLOSED]
 
 

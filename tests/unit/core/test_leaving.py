@@ -56,7 +56,7 @@ def test_without_a_price_it_is_tried_when_one_comes_and_not_every_second() -> No
     desk.until("15:00")
     assert (desk.position.state, exits(desk)) == ("exiting", ["time"])
     sent = len(desk.submitted)
-    assert desk.state.bots.wakes["spread"] - desk.now == timedelta(seconds=15)
+    assert desk.state.bots.next_wakes["spread"] - desk.now == timedelta(seconds=15)
     desk.tick(3)
     assert len(desk.submitted) == sent
     cost(desk, 0.40)
@@ -799,7 +799,7 @@ def test_a_spread_that_ends_in_the_money_has_lost_its_width() -> None:
 
 
 def test_a_new_connection_has_no_prices_yet_and_that_is_no_alarm() -> None:
-    """What streams is chosen after LinkUp: only a price that is still missing then is worth a person's look."""
+    """What streams is chosen after Connected: only a price that is still missing then is worth a person's look."""
     desk = held('\n  - stop: {cost: 2x credit}\n    order: {start: mid, wait: 5s, tries: 9}\n  - time: "15:45"\n')
     cost(desk, 3.0)
     desk.tick(1)

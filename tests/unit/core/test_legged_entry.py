@@ -41,7 +41,7 @@ def tried(desk: Desk, tries: int = 4) -> list[str]:
 def test_an_entry_is_refused_whose_first_leg_alone_could_lose_more_than_the_limit() -> None:
     desk = desk_of(1.30, 3.30)
     assert not desk.submitted
-    waits = desk.state.bots.by_name["spread"].waits
+    waits = desk.state.bots.by_name["spread"].status_text
     assert (
         waits == "if short_put does not fill, closing long_put again would lose $103.26, max_loss_per_trade is $90.00"
     )

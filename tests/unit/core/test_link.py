@@ -14,9 +14,9 @@ from rulebot.model.event import (
     BarsReport,
     BrokerStatus,
     ClosesReport,
+    Disconnected,
     ImpliedReport,
-    LinkDown,
-    MarketMoved,
+    MarketDataUpdated,
     OrdersListed,
     Request,
 )
@@ -139,7 +139,7 @@ def test_what_the_broker_never_had_is_given_up_after_its_grace_and_not_sent_agai
     assert [found.ref for found in desk.cancels] == [order.ref]
     desk.message(order, 10147, "not found")
     desk.until("10:30", step=30)
-    assert desk.order(order.ref).status is OrderStatus.ABANDONED
+    assert desk.order(order.ref).status is OrderStatus.LOST
     assert len(desk.submitted) == 1
 
 
@@ -175,7 +175,7 @@ def test_what_nobody_watched_while_the_computer_slept_is_told_though_the_connect
     desk.opened()
     slept = desk.now
     desk.now += timedelta(hours=1)
-    desk.send(LinkDown(desk.now, "the computer slept", slept))
+    desk.send(Disconnected(desk.now, "the computer slept", slept))
     desk.now += timedelta(seconds=5)
     desk.link()
     assert desk.alarms[-1] == "connected again: an open position was not watched for 60 min of the session"
@@ -391,9 +391,9 @@ def test_when_an_exit_was_dealt_is_known_over_a_start_before_its_end_is_told() -
     first, second = desk.executions_of(order, 1)
     desk.send(replace(first, executed_at=clock("10:40")))
     desk.now += timedelta(minutes=5)
-    booked = dict(desk.state.positions.booked)
+    booked = dict(desk.state.positions.executions)
     desk.start_again()
-    assert dict(desk.state.positions.booked) == booked
+    assert dict(desk.state.positions.executions) == booked
     desk.send(replace(second, at=desk.now, executed_at=clock("10:39")))
     desk.link([])
     assert (desk.position.state, desk.position.closed_at) == ("closed", clock("10:40"))
@@ -754,7 +754,7 @@ def test_kill_takes_entries_back_and_lets_exits_go_on() -> None:
     desk.opened()
     desk.ask(Request.KILL)
     desk.until("15:45")
-    assert desk.state.requests.standing.trading is TradingMode.REDUCING
+    assert desk.state.requests.operator.trading is TradingMode.REDUCING
     assert desk.last.purpose is Purpose.EXIT
 
 
@@ -812,7 +812,7 @@ def test_each_request_acts_once() -> None:
     desk.ask(Request.PAUSE, identity="same")
     desk.ask(Request.RESUME, identity="other")
     desk.ask(Request.PAUSE, identity="same")
-    assert not desk.state.requests.standing.paused
+    assert not desk.state.requests.operator.paused
     assert len(desk.said(Kind.OPERATOR)) == 2
 
 
@@ -837,7 +837,7 @@ def night(desk: Desk) -> None:
     desk.day = session_after(desk.day).date
     desk.now = session_after(desk.now.date()).open - timedelta(minutes=30)
     desk.freshen()
-    desk.send(MarketMoved(desk.now, ()))
+    desk.send(MarketDataUpdated(desk.now, ()))
 
 
 def test_a_new_day_resets_caps_and_keeps_positions() -> None:
@@ -851,9 +851,11 @@ def test_a_new_day_resets_caps_and_keeps_positions() -> None:
     day = desk.state.bots.by_name["seller"].day
     assert (day.entries, day.opened, day.last_end) == (0, 0, "")
     assert first.id in desk.state.positions.by_id
-    assert desk.state.positions.bases[first.id] == desk.state.positions.marks[first.id]
+    assert desk.state.positions.pnl_at_open[first.id] == desk.state.positions.marks[first.id]
     desk.until("10:01")
-    assert desk.state.positions.by_id[first.id].suspended, "yesterday's pair steps aside for today's sale"
+    assert desk.state.positions.by_id[first.id].resting_orders_withdrawn, (
+        "yesterday's pair steps aside for today's sale"
+    )
     for order in desk.live:
         desk.cancelled(order)
     desk.settle(1.0)
@@ -928,7 +930,7 @@ def test_a_quiet_market_costs_nothing() -> None:
     desk = Desk()
     desk.tick(1)
     before = desk.state
-    result = desk.send(MarketMoved(desk.now + timedelta(milliseconds=1), ()))
+    result = desk.send(MarketDataUpdated(desk.now + timedelta(milliseconds=1), ()))
     assert result.state is before
     assert not any(isinstance(command, Submit) for command in result.commands)
 
@@ -954,7 +956,7 @@ def test_35_nothing_is_sent_during_the_nightly_restarts() -> None:
     desk.settle(160 * 60 + 1)
     assert len(desk.submitted) == sent + 2
     assert clock("03:00", session_after(desk.day).date) == desk.submitted[-1].prepared_at
-    assert not desk.position.suspended
+    assert not desk.position.resting_orders_withdrawn
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_an_entry_waits_for_the_answer() -> None:
     desk = desk_of()
     assert len(questions(desk)) == 1
     assert not desk.submitted
-    assert desk.state.bots.by_name["spread"].waits == "the broker's answer on margin"
+    assert desk.state.bots.by_name["spread"].status_text == "the broker's answer on margin"
     desk.tick(1)
     assert (len(questions(desk)), desk.submitted) == (1, []), "nor do quotes that move meanwhile have it sent"
     asked = questions(desk)[0].order
@@ -242,7 +242,7 @@ def test_what_the_entry_adds_is_held_against_the_condition(change: int, sent: in
     verdicts = [each.data["words"] for each in desk.said(Kind.VERDICT) if each.data["rule"] == "margin"]
     allowed = "at most 0.15 x $10,000 = $1,500 (the account's net liquidation value)"
     assert verdicts[-1] == f"${change:,}   {allowed}" + ("" if sent else ": $1 too much")
-    assert sent or desk.state.bots.by_name["spread"].waits == f"margin {verdicts[-1]}"
+    assert sent or desk.state.bots.by_name["spread"].status_text == f"margin {verdicts[-1]}"
 
 
 def test_it_is_asked_again_when_the_answer_is_old_and_not_before() -> None:
@@ -294,7 +294,7 @@ def test_without_an_answer_it_is_unknown_and_nothing_is_sent(is_silent: bool) ->
         desk.settle(0.5)
         why = "the broker would refuse it: 201 Order rejected - reason: no"
     assert not desk.submitted
-    assert desk.state.bots.by_name["spread"].waits == f"margin {why}"
+    assert desk.state.bots.by_name["spread"].status_text == f"margin {why}"
     assert desk.state.bots.by_name["spread"].readings["require", "margin"].verdict.missing == why
     desk.tick(16)
     answer(desk, 1000, change=1000)

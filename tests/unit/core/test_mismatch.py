@@ -133,7 +133,7 @@ def test_51_a_resting_exit_that_would_close_too_much_is_taken_back_and_watched()
         desk.cancelled(order)
     desk.until("10:30", step=60)
     assert len(desk.submitted) == sent
-    assert desk.position.suspended
+    assert desk.position.resting_orders_withdrawn
 
 
 def test_51_an_exit_of_which_the_broker_makes_more_again_is_not_sent_until_a_person_says_so() -> None:
@@ -277,7 +277,7 @@ def test_a_status_of_another_client_with_the_same_order_id_is_not_ours() -> None
     desk.ack(order)
     desk.send(replace(theirs, client_id=7))
     assert desk.order(order.ref).status is OrderStatus.WORKING
-    assert not desk.order(order.ref).ended
+    assert not desk.order(order.ref).reported_final_status
 
 
 # ---------------------------------------------------------------- fills

@@ -55,7 +55,7 @@ def test_the_worst_case_of_one_entry() -> None:
     assert refused(desk).startswith("all bots together could lose $9")
     assert refused(desk).endswith(", worst_case is at most $900.00")
     assert not desk.submitted
-    assert desk.state.bots.by_name["spread"].waits == refused(desk)
+    assert desk.state.bots.by_name["spread"].status_text == refused(desk)
 
 
 def test_the_worst_case_counts_what_is_open_and_what_works() -> None:
@@ -271,7 +271,7 @@ def test_a_structure_without_a_price_is_told_of() -> None:
     desk.until("10:00")
     assert not desk.submitted
     (chosen,) = desk.said(Kind.SELECTION)
-    assert str(chosen.data["reason"]) == f"price: {desk.state.bots.by_name['spread'].waits}"
+    assert str(chosen.data["reason"]) == f"price: {desk.state.bots.by_name['spread'].status_text}"
     desk.until("11:01")
     (nearest,) = desk.said(Kind.NEAREST)
     assert nearest.data["rule"] == "price"

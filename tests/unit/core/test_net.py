@@ -29,7 +29,7 @@ def desk_of(require: str, *, quantity: int = 2, **sections: str) -> Desk:
 
 
 def waits(desk: Desk) -> str:
-    return desk.state.bots.by_name["spread"].waits
+    return desk.state.bots.by_name["spread"].status_text
 
 
 @pytest.mark.parametrize(

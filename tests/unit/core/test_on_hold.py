@@ -27,7 +27,7 @@ def on_hold(why: HoldReason, risk: str = ANY_LOSS, legs: str = NAKED, time: str 
         desk.ack(order)
     desk.is_shown = False
     setbacks = 0 if why in GOES_ON else SETBACKS
-    held = replace(desk.position, hold=why, on_hold="for a test", setbacks=setbacks)
+    held = replace(desk.position, hold=why, on_hold="for a test", failed_close_attempts=setbacks)
     desk.state = desk.state._replace(
         positions=replace(desk.state.positions, by_id={**desk.state.positions.by_id, held.id: held})
     )

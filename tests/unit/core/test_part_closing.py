@@ -265,8 +265,8 @@ def test_a_part_taken_by_a_restart_is_not_taken_again() -> None:
     desk.fill(desk.last)
     position = desk.position
     kept = [record for record in desk.records if record.kind is Kind.POSITION][-1]
-    assert kept.data["acted"] == ["stop"]
-    assert (position.keep, position.acted) == (0, ("stop",))
+    assert kept.data["partial_exits_done"] == ["stop"]
+    assert (position.leave_open, position.partial_exits_done) == (0, ("stop",))
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_a_target_that_has_closed_its_part_is_not_shown_as_the_next_one() -> Non
     assert dollars_at(bot, desk.position, ExitKind.TARGET) == 56, "a fifth of 0.70 x 4"
     cost(desk, 0.50)
     desk.fill(desk.last)
-    assert (desk.position.structures, desk.position.acted) == (2, ("first",))
+    assert (desk.position.structures, desk.position.partial_exits_done) == (2, ("first",))
     assert dollars_at(bot, desk.position, ExitKind.TARGET) == 168, "three fifths of 0.70 x 4"
     said = exits_text(desk.program, desk.state, desk.position, desk.now.timestamp())
     assert said.startswith("second 0.06"), "two at 0.50 and two at 0.06 cost 0.28 on average"

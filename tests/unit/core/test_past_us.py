@@ -141,7 +141,7 @@ def test_a_price_that_the_exchange_corrects_counts_whether_it_is_booked_or_not()
     assert desk.position.cash == opened.cash + 490 - 740
     corrected(desk, report, "7.00")
     closed = desk.position
-    assert (closed.cash, closed.owed) == (opened.cash + 490 - 700, opened.owed)
+    assert (closed.cash, closed.commissions_pending) == (opened.cash + 490 - 700, opened.commissions_pending)
     assert closed.commissions - opened.commissions == Decimal("3.28")
     assert desk.day_of().realized == closed.net
     fills = [each.data for each in desk.said(Kind.FILL)[-3:]]
@@ -203,7 +203,7 @@ def test_a_start_reads_back_what_others_have_closed_and_what_was_corrected_of_it
     corrected(desk, report, "7.00")
     found = resume(desk.records, desk.now, Board(), EventCalendar()).state
     assert dict(found.positions.by_id) == dict(desk.state.positions.by_id)
-    assert dict(found.positions.booked) == dict(desk.state.positions.booked)
+    assert dict(found.positions.executions) == dict(desk.state.positions.executions)
 
 
 def test_a_commission_that_is_told_later_counts_too() -> None:
@@ -212,7 +212,7 @@ def test_a_commission_that_is_told_later_counts_too() -> None:
     others(desk, LONG, -1, "4.80")
     report = others(desk, SHORT, 1, "7.40", paid="")
     gone(desk, LONG, SHORT)
-    assert (desk.position.state, desk.position.owed - opened.owed) == ("closed", 1)
+    assert (desk.position.state, desk.position.commissions_pending - opened.commissions_pending) == ("closed", 1)
     desk.send(CommissionReport(desk.now, report.exec_id, Decimal("1.63")))
     assert desk.position.commissions - opened.commissions == Decimal("3.27")
     assert desk.day_of().realized == desk.position.net
@@ -316,7 +316,7 @@ def test_what_goes_beyond_ours_is_not_booked() -> None:
     for _ in range(7):
         desk.tick(5)
     assert [leg.held for leg in desk.position.legs] == [0, 1]
-    assert (desk.position.missed[0].contracts, desk.position.common.is_flat) == (1, True)
+    assert (desk.position.account_missing[0].contracts, desk.position.common.is_flat) == (1, True)
     desk.holds(LONG, 0)
     desk.tick(5)
     assert desk.position.legs[1].held == 1, "of two that were sold nobody can say which one was ours"
@@ -366,7 +366,7 @@ def untold() -> Desk:
 def test_what_nobody_tells_counts_at_its_quotes_when_it_was_first_missed() -> None:
     desk = untold()
     position, then = desk.position, profit_of(desk)
-    assert [each.contracts for each in position.missed] == [1, 1]
+    assert [each.contracts for each in position.account_missing] == [1, 1]
     desk.option(SHORT, 500.0)
     desk.tick(5)
     assert profit_of(desk) == then, "the account has it no more: it makes and loses nothing"
@@ -374,12 +374,12 @@ def test_what_nobody_tells_counts_at_its_quotes_when_it_was_first_missed() -> No
 
 def test_it_is_booked_at_that_when_it_expires_and_told_as_an_estimate() -> None:
     desk = untold()
-    then, prices = profit_of(desk), [each.price for each in desk.position.missed]
+    then, prices = profit_of(desk), [each.price for each in desk.position.account_missing]
     desk.until("16:00:30", step=60)
     for option in (LONG, SHORT):
         desk.holds(option, 0)
     closed = desk.position
-    assert (closed.state, closed.exit_reason, closed.net, closed.missed) == (
+    assert (closed.state, closed.exit_reason, closed.net, closed.account_missing) == (
         "closed",
         "closed_by_hand_estimated",
         then,
@@ -397,11 +397,11 @@ def test_a_price_that_is_not_quoted_at_first_is_taken_as_soon_as_it_is() -> None
     desk.opened()
     desk.blind(LONG, SHORT)
     gone(desk, LONG, SHORT)
-    assert [each.price for each in desk.position.missed] == [None, None]
+    assert [each.price for each in desk.position.account_missing] == [None, None]
     desk.freshen()
     desk.market()
     desk.tick(5)
-    assert None not in [each.price for each in desk.position.missed]
+    assert None not in [each.price for each in desk.position.account_missing]
 
 
 # ---------------------------------------------------------------- while an exit of ours works
@@ -720,13 +720,13 @@ def test_what_the_account_had_all_the_same_is_not_booked_by_what_expires_in_the_
         desk.start_again()
     if way != "told":
         desk.link(positions=())
-    assert desk.state.account.at_last == {LONG: 1, SHORT: -1}
+    assert desk.state.account.holdings_at_expiry == {LONG: 1, SHORT: -1}
     desk.now = opening
     desk.board.previous_close[desk.board.rows[Underlying("SPX")]] = 6010.0
     for _ in range(3):
         desk.tick(5)
     assert [leg.settled for leg in desk.position.legs] == [1, 1]
-    assert desk.state.account.at_last == {}
+    assert desk.state.account.holdings_at_expiry == {}
     assert not [text for text in desk.alarms if "before the expiry" in text]
 
 
@@ -760,9 +760,9 @@ def test_what_the_exchange_corrects_of_a_trade_of_others_is_so_after_a_start_too
     desk.opened()
     report = others(desk, LONG, -1, "4.80", paid="")
     corrected(desk, report, price, quantity)
-    known = desk.state.positions.booked
+    known = desk.state.positions.executions
     desk.start_again()
-    assert desk.state.positions.booked == known
+    assert desk.state.positions.executions == known
     assert [text.partition(": ")[0] for text in desk.alarms[-2:]] == [
         "not ours",
         f"not ours, and the exchange has {'corrected it' if quantity else 'taken it back'}",
@@ -839,7 +839,7 @@ def test_a_price_that_is_told_later_takes_the_place_of_an_estimate_once() -> Non
     assert desk.position.cash == before + 480 - 700
     found = resume(desk.records, desk.now, Board(), EventCalendar()).state
     assert dict(found.positions.by_id) == dict(desk.state.positions.by_id)
-    assert dict(found.positions.booked) == dict(desk.state.positions.booked)
+    assert dict(found.positions.executions) == dict(desk.state.positions.executions)
 
 
 def profit_of(desk: Desk) -> Decimal | None:
@@ -863,7 +863,7 @@ def test_a_list_that_was_wrong_for_a_minute_ends_a_hold_by_itself() -> None:
     desk = Desk((text_of(**UNTOLD),))
     desk.opened()
     back(desk, 30)
-    assert (desk.position.on_hold, desk.position.missed) == ("", ())
+    assert (desk.position.on_hold, desk.position.account_missing) == ("", ())
     assert any("again: the exits of" in text for text in desk.alarms)
 
 
@@ -925,7 +925,7 @@ def test_a_hold_ends_where_fills_of_ours_are_told_minutes_later() -> None:
     desk.send(late[0])
     assert desk.position.on_hold, "the other leg is not told yet"
     desk.send(late[1])
-    assert (desk.position.on_hold, desk.position.missed) == ("", ())
+    assert (desk.position.on_hold, desk.position.account_missing) == ("", ())
     desk.tick(60)
     assert (len(desk.submitted), desk.last.quantity) == (3, 1)
 
@@ -937,11 +937,11 @@ def test_what_a_person_lets_go_on_is_not_counted_as_gone() -> None:
     others(desk, LONG, -1, "4.80")
     gone(desk, LONG)
     gone(desk, SHORT)
-    assert [each.leg for each in desk.position.missed] == ["short_put"]
+    assert [each.leg for each in desk.position.account_missing] == ["short_put"]
     desk.holds(SHORT, -1)
     desk.ask(Request.RESUME, "spread")
     desk.tick(5)
-    assert (desk.position.on_hold, desk.position.missed) == ("", ())
+    assert (desk.position.on_hold, desk.position.account_missing) == ("", ())
 
 
 def test_the_interface_says_that_a_position_is_on_hold_and_why(tmp_path: Path) -> None:

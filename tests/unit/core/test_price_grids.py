@@ -150,7 +150,7 @@ def test_a_pair_that_rests_is_sent_anew_on_it_when_one_or_both_are_refused(both:
     again = desk.submitted[-2:]
     assert prices(again) == {Purpose.TARGET: Decimal("0.80"), Purpose.STOP: Decimal("6.10")}
     assert {order.ref for order in again}.isdisjoint({target.ref, stop.ref})
-    assert not desk.position.suspended
+    assert not desk.position.resting_orders_withdrawn
     assert len(desk.alarms) == 1
 
 

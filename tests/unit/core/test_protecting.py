@@ -823,7 +823,7 @@ def test_a_stop_that_nobody_acknowledges_beside_other_words_is_one_until_it_is_k
     assert sum(guard.ref in text for text in desk.alarms) >= 1
     assert len(protecting(desk)) == 1
     desk.message(guard, 10147, "OrderId that needs to be cancelled is not found.")
-    assert desk.order(guard.ref).status is OrderStatus.ABANDONED
+    assert desk.order(guard.ref).status is OrderStatus.LOST
     assert ("protective stop" in desk.alarms[-1]) is (code in UNLISTED)
     for _ in range(13):
         desk.tick(5)
@@ -953,4 +953,4 @@ def test_a_stop_that_is_refused_while_an_exit_takes_it_back_is_no_loss_of_protec
     desk.refuse(guard)
     desk.tick(0)
     assert (desk.last.purpose, len(desk.last.legs)) == (Purpose.EXIT, 2)
-    assert (desk.position.rearmed, desk.alarms) == (0, [])
+    assert (desk.position.resting_orders_replaced, desk.alarms) == (0, [])

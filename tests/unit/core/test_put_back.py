@@ -35,7 +35,7 @@ def test_what_was_sold_since_the_backup_is_not_sold_again_until_a_person_says_so
     ]
     desk.tick(1)
     assert not desk.submitted
-    assert desk.state.bots.by_name["spread"].waits == f"only reducing: {RESTORED}"
+    assert desk.state.bots.by_name["spread"].status_text == f"only reducing: {RESTORED}"
     desk.start_again()
     desk.link()
     desk.tick(1)

@@ -20,8 +20,8 @@ def test_a_bot_that_is_kept_out_says_why_after_a_restart_too() -> None:
     desk.link()
     desk.until("10:00")
     assert not desk.submitted
-    assert desk.state.bots.by_name["spread"].waits == f"only reducing: {WHY}"
-    assert desk.state.requests.standing == OperatorState(TradingMode.REDUCING, reason=WHY)
+    assert desk.state.bots.by_name["spread"].status_text == f"only reducing: {WHY}"
+    assert desk.state.requests.operator == OperatorState(TradingMode.REDUCING, reason=WHY)
 
 
 def test_what_a_person_asks_for_by_hand_is_refused_with_the_reason() -> None:

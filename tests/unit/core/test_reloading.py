@@ -12,7 +12,7 @@ from rulebot.core.handle_event import reload, start_run
 from rulebot.core.program import AccountLimits, Program
 from rulebot.core.session.reloading import changes_between, have_other_limits, not_quiet
 from rulebot.model.contract import Underlying
-from rulebot.model.event import ReloadWaits, Request
+from rulebot.model.event import ReloadPending, Request
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import session_after
 from rulebot.narrate.day_report import day_outcome
@@ -74,7 +74,7 @@ def digest(text: str) -> str:
 
 
 def waits(desk: Desk, *bots: str) -> None:
-    desk.send(ReloadWaits(desk.now, frozenset(bots)))
+    desk.send(ReloadPending(desk.now, frozenset(bots)))
 
 
 @pytest.mark.parametrize("whose", ["spread", ""])
@@ -85,7 +85,7 @@ def test_a_bot_enters_nothing_while_a_reload_that_touches_it_waits(whose: str) -
     desk.ask(Request.ENTER, "spread")
     desk.until("10:20", step=5)
     assert not desk.submitted
-    assert desk.state.bots.by_name["spread"].waits == "a reload waits to be taken up"
+    assert desk.state.bots.by_name["spread"].status_text == "a reload waits to be taken up"
     waits(desk)
     desk.tick(1)
     assert [order.purpose for order in desk.submitted] == [Purpose.ENTRY]
@@ -340,7 +340,7 @@ def test_the_positions_of_a_removed_bot_are_closed_by_its_text() -> None:
     desk = Desk((text_of("one"), text_of("two", entry=LATER)))
     desk.fill(desk.enter())
     reloaded(desk, text_of("two", entry=LATER))
-    assert "its spec was removed" in desk.state.bots.by_name["one"].waits
+    assert "its spec was removed" in desk.state.bots.by_name["one"].status_text
     desk.until("15:45", step=300)
     assert {order.bot for order in desk.submitted if order.purpose is Purpose.EXIT} >= {"one"}
 

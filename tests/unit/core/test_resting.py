@@ -358,7 +358,7 @@ def test_a_pair_that_the_broker_cancels_together_is_one_loss(*, are_said_last: b
     words = f"of {SHORT} was cancelled at the broker: rulebot sends it again (202 {NO_MARKET})"
     assert desk.alarms == [f"the resting target {words}", f"the resting stop {words}"]
     desk.tick(1)
-    assert (len(desk.submitted), desk.position.rearmed) == (5, 1)
+    assert (len(desk.submitted), desk.position.resting_orders_replaced) == (5, 1)
     assert not [order for order in desk.cancels if order.ref in {each.ref for each in pair}]
 
 
@@ -387,7 +387,7 @@ def test_a_resting_order_that_is_called_cancelled_and_then_refused_is_told_as_re
     desk.refuse(target, 201, "no")
     desk.cancelled(stop)
     assert desk.alarms == ["a resting order was refused, the engine watches its price: 201 no"]
-    assert desk.position.suspended
+    assert desk.position.resting_orders_withdrawn
 
 
 @pytest.mark.parametrize("is_filled_first", [False, True])
@@ -430,7 +430,7 @@ def test_a_stop_that_is_turned_away_without_a_refusal_is_watched_and_not_sent_in
     desk.turn_away(stop, is_inactive=is_inactive)
     assert [each.ref for each in desk.cancels] == [stop.ref, target.ref]
     desk.cancelled(target)
-    assert desk.position.suspended
+    assert desk.position.resting_orders_withdrawn
     words = "it was inactive: 436" if is_inactive else "436"
     text = f"a resting order was refused, the engine watches its price: {words} You must specify an allocation."
     assert text in desk.alarms
@@ -453,7 +453,7 @@ def test_a_pair_that_is_turned_away_twice_is_sent_again(is_inactive: bool) -> No
         desk.cancelled(target)
         desk.tick(61)
     assert len(desk.submitted) == 7
-    assert not desk.position.suspended
+    assert not desk.position.resting_orders_withdrawn
 
 
 def test_a_stop_that_cannot_rest_is_watched_at_once() -> None:
@@ -483,7 +483,7 @@ def test_a_late_fill_of_the_entry_is_protected_too() -> None:
     for _ in range(5):
         desk.tick(1)
     assert len(desk.replaced) == 2
-    assert desk.position.rearmed == 0
+    assert desk.position.resting_orders_replaced == 0
 
 
 def test_a_resting_target_that_fills_in_part_keeps_the_rest_protected() -> None:
@@ -496,7 +496,7 @@ def test_a_resting_target_that_fills_in_part_keeps_the_rest_protected() -> None:
     desk.tick(0)
     assert [(order.purpose, order.quantity) for order in desk.live] == [(Purpose.TARGET, 1), (Purpose.STOP, 1)]
     assert not desk.alarms
-    assert desk.position.rearmed == 0
+    assert desk.position.resting_orders_replaced == 0
 
 
 def test_a_stop_shrinks_with_the_position_when_the_group_does_not() -> None:
@@ -544,7 +544,7 @@ def test_a_pair_whose_price_may_not_be_changed_is_placed_anew() -> None:
 
 
 def test_nothing_rests_before_the_link_is_up() -> None:
-    """What is sent before LinkUp would be missing from its lists, given up, and sent a second time."""
+    """What is sent before Connected would be missing from its lists, given up, and sent a second time."""
     desk = seller()
     entry = desk.enter("10:01")
     desk.ack(entry)
@@ -605,7 +605,7 @@ def test_the_pair_rests_over_the_night_under_an_exit_that_was_not_done(is_starte
         desk.cancelled(order)
     desk.tick(1)
     assert [(order.purpose, order.reason) for order in desk.live] == [(Purpose.EXIT, "time")]
-    assert desk.position.rearmed == 0
+    assert desk.position.resting_orders_replaced == 0
 
 
 def test_what_fills_before_an_exit_can_take_it_back_is_told_as_what_closed_the_position() -> None:
@@ -680,7 +680,7 @@ def test_the_pair_steps_aside_while_an_entry_of_the_other_side_works() -> None:
     desk, name = sold_yesterday()
     desk.until("10:10")
     assert all(order.status is OrderStatus.CANCELLING for order in desk.live)
-    assert desk.state.positions.by_id[name].suspended
+    assert desk.state.positions.by_id[name].resting_orders_withdrawn
     assert len(desk.submitted) == 3, "the entry waits until they are gone"
     for order in desk.live:
         desk.cancelled(order)
@@ -692,7 +692,7 @@ def test_the_pair_steps_aside_while_an_entry_of_the_other_side_works() -> None:
     desk.fill(desk.last)
     desk.tick(0)
     assert [order.purpose for order in desk.submitted[-2:]] == [Purpose.TARGET, Purpose.STOP]
-    assert not desk.state.positions.by_id[name].suspended
+    assert not desk.state.positions.by_id[name].resting_orders_withdrawn
 
 
 def test_a_watched_stop_acts_at_market_while_it_is_taken_back() -> None:
@@ -735,7 +735,7 @@ def test_put_back_when_the_entry_is_no_longer_wanted() -> None:
         desk.cancelled(order)
     desk.settle(1.0)
     desk.tick(1)
-    assert not desk.state.positions.by_id[name].suspended
+    assert not desk.state.positions.by_id[name].resting_orders_withdrawn
     assert [order.purpose for order in desk.submitted[-2:]] == [Purpose.TARGET, Purpose.STOP]
 
 
@@ -749,7 +749,7 @@ def test_put_back_when_the_gate_refuses_after_all() -> None:
         desk.cancelled(order)
     desk.settle(1.0)
     desk.tick(1)
-    assert not desk.state.positions.by_id[name].suspended
+    assert not desk.state.positions.by_id[name].resting_orders_withdrawn
     assert len(desk.submitted) == 5
 
 
@@ -804,7 +804,7 @@ def test_a_pair_of_which_one_never_arrived_is_made_whole() -> None:
     assert desk.order(stop.ref).status is OrderStatus.CANCELLING
     desk.message(desk.order(stop.ref), 10147, "not found")
     desk.tick(1)
-    assert desk.order(stop.ref).status is OrderStatus.ABANDONED
+    assert desk.order(stop.ref).status is OrderStatus.LOST
     assert desk.order(target.ref).status is OrderStatus.WORKING
     (fresh,) = [order for order in desk.live if order.ref not in (target.ref, stop.ref)]
     assert (fresh.purpose, fresh.oca_group) == (Purpose.STOP, target.oca_group)
@@ -921,13 +921,13 @@ def test_what_the_broker_swallows_twice_is_watched_and_sent_once_more() -> None:
     for count in (2, 4):
         assert len(desk.submitted) == 1 + count
         swallowed(desk)
-    assert (len(desk.submitted), desk.position.suspended) == (5, True)
+    assert (len(desk.submitted), desk.position.resting_orders_withdrawn) == (5, True)
     assert desk.alarms[-1].startswith("a resting order was sent twice, and the broker has none, the engine watches its")
     desk.tick(61)
-    assert (len(desk.submitted), desk.position.suspended) == (7, False)
+    assert (len(desk.submitted), desk.position.resting_orders_withdrawn) == (7, False)
     swallowed(desk)
     assert desk.alarms[-1].startswith("a resting order was sent twice, and the broker has none")
-    assert (len(desk.submitted), desk.position.suspended) == (7, True)
+    assert (len(desk.submitted), desk.position.resting_orders_withdrawn) == (7, True)
     desk.quote(SHORT, 8.90, 9.10)
     for _ in range(3):
         desk.tick(1)
@@ -941,7 +941,11 @@ def test_what_comes_to_the_broker_at_the_second_try_rests() -> None:
     for order in desk.live:
         desk.ack(order)
     desk.tick(60)
-    assert (len(desk.live), desk.position.suspended, desk.position.rearmed) == (2, False, 0)
+    assert (len(desk.live), desk.position.resting_orders_withdrawn, desk.position.resting_orders_replaced) == (
+        2,
+        False,
+        0,
+    )
 
 
 @pytest.mark.parametrize(("at", "told"), [("15:59", 1), ("16:00:01", 0)])

@@ -261,7 +261,7 @@ def test_a_refused_one_is_watched_by_the_engine() -> None:
     desk = condor()
     (order,) = resting(desk)
     desk.refuse(order)
-    assert desk.position.suspended
+    assert desk.position.resting_orders_withdrawn
     move(desk, "C", -0.8)
     move(desk, "P", -0.8)
     desk.tick(1)
@@ -331,7 +331,7 @@ def test_it_gives_way_to_an_entry_that_sells_what_it_buys_and_is_sent_again_afte
     held = desk.position
     desk.until("10:30")
     assert desk.order(order.ref).status is OrderStatus.CANCELLING
-    assert desk.state.positions.by_id[held.id].suspended
+    assert desk.state.positions.by_id[held.id].resting_orders_withdrawn
     assert desk.last.bot == "first", "the entry waits until it is cancelled"
     desk.cancelled(desk.order(order.ref))
     desk.tick(1)

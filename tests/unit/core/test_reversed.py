@@ -125,7 +125,7 @@ def test_another_engine_goes_on_with_the_wait() -> None:
     desk.fill(order)
     wait(desk, 10)
     desk.start_again()
-    booked = [each for each in desk.state.positions.booked.values() if each.ref == order.ref]
+    booked = [each for each in desk.state.positions.executions.values() if each.ref == order.ref]
     assert [each.quantity for each in booked] == [-1]
     assert desk.position.state == "closed"
 
@@ -184,7 +184,7 @@ def test_a_start_on_a_later_day_knows_that_it_was_bought_back(tmp_path: Path) ->
     (order,) = bought(desk)
     (execution,) = desk.fill(order)
     wait(desk, 5)
-    assert desk.state.positions.booked[execution.exec_id.execution].quantity == -1
+    assert desk.state.positions.executions[execution.exec_id.execution].quantity == -1
     assert desk.position.state == "closed"
     assert differing_starts(kept(desk, tmp_path)) == []
 

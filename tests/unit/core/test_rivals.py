@@ -25,7 +25,7 @@ def of_another(order: Order, ref: str) -> Order:
 
 
 def waits(desk: Desk) -> str:
-    return desk.state.bots.by_name["spread"].waits
+    return desk.state.bots.by_name["spread"].status_text
 
 
 def test_an_order_of_another_install_keeps_entries_out_and_is_not_touched() -> None:
@@ -64,7 +64,7 @@ def test_resume_lets_entries_go_on_beside_it_and_no_name_is_used_twice() -> None
     assert len(desk.alarms) == 2
     assert desk.live
     again = resume(desk.records, desk.now, desk.board, desk.state.market.facts.events).state
-    assert again.requests.accepted == {"other", "rb:abc123:000099"}
+    assert again.requests.acknowledged_foreign_orders == {"other", "rb:abc123:000099"}
 
 
 def test_resume_of_one_bot_accepts_nobody() -> None:
@@ -134,7 +134,7 @@ def test_their_fill_that_closed_ours_keeps_entries_out_after_a_start_too() -> No
     for each in theirs:
         desk.send(each)
     desk.link()
-    assert desk.state.inquiries.rivals == {"other"}
+    assert desk.state.inquiries.foreign_orders == {"other"}
     desk.until("10:06", step=5)
     assert [order.bot for order in desk.submitted] == ["one"]
 
@@ -154,11 +154,11 @@ def test_our_own_fills_told_again_are_no_rival() -> None:
     told = desk.executions_of(entry, 1)
     state = desk.state
     desk.unlink()
-    for report, booked in zip(told, state.positions.booked.values(), strict=False):
+    for report, booked in zip(told, state.positions.executions.values(), strict=False):
         desk.send(replace(report, exec_id=booked.exec_id))
     linked_with(desk)
     assert not desk.alarms
-    assert not desk.state.inquiries.rivals
+    assert not desk.state.inquiries.foreign_orders
 
 
 def ended(ref: str, status: BrokerStatus, filled: int) -> OrderReport:
@@ -193,7 +193,7 @@ def test_their_order_that_has_traded_keeps_entries_out_as_an_execution_does(stat
     desk.start_again()
     desk.send(told)
     linked_with(desk)
-    assert not desk.state.inquiries.rivals
+    assert not desk.state.inquiries.foreign_orders
 
 
 @pytest.mark.parametrize("status", [BrokerStatus.WORKING, BrokerStatus.CANCELLED])
@@ -201,7 +201,7 @@ def test_their_order_that_has_not_traded_keeps_nobody_out(status: BrokerStatus) 
     """As of a store that was tried in the morning and thrown away."""
     desk = Desk()
     desk.send(ended("rb:other:000777", status, 0))
-    assert not desk.state.inquiries.rivals
+    assert not desk.state.inquiries.foreign_orders
     assert desk.state.orders.next_number == Desk().state.orders.next_number
 
 

@@ -119,7 +119,11 @@ def test_a_roll_of_one_side_that_filled_unseen_is_booked_to_both(is_told: bool) 
         desk.tick(60)
         desk.listed()
     old, new = positions(desk)
-    assert (old.state, open_legs(old), old.parted) == ("open", ["short_call", "long_call"], ("short_put", "long_put"))
+    assert (old.state, open_legs(old), old.separately_closed_legs) == (
+        "open",
+        ["short_call", "long_call"],
+        ("short_put", "long_put"),
+    )
     assert (new.state, new.structures, new.entry_mid is not None) == ("open", 2, True)
     paid = sum((leg.entry_cash for leg in new.legs), sum((leg.exit_cash for leg in old.legs), Decimal(0)))
     assert order.limit_price is not None

@@ -94,7 +94,9 @@ def test_a_part_that_filled_leaves_its_wings_and_the_rest_is_held_and_rolled_ano
     assert (old.state, [leg.held for leg in old.legs], desk.alarms) == ("open", [1, 2], [])
     assert "vix does not roll: its tries are used up: it holds until the next session" in no_rolls(desk)
     desk.state = desk.state._replace(
-        positions=replace(desk.state.positions, by_id={**desk.state.positions.by_id, old.id: replace(old, passed=())})
+        positions=replace(
+            desk.state.positions, by_id={**desk.state.positions.by_id, old.id: replace(old, rolls_without_candidate=())}
+        )
     )
     desk.tick(1)
     assert [(order.quantity, len(order.legs)) for order in rolls(desk)] == [(2, 3), (1, 3)]

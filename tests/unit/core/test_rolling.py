@@ -12,7 +12,7 @@ from rulebot.core.program import AccountLimits
 from rulebot.decide.entry_window import BotDay
 from rulebot.model.cause import Cause, cause_text
 from rulebot.model.contract import Option
-from rulebot.model.event import BrokerStatus, ClocksApart, HoursReport, Request
+from rulebot.model.event import BrokerStatus, ClockSkew, HoursReport, Request
 from rulebot.model.money import ZERO
 from rulebot.model.order import Order, OrderStatus, Purpose, Side
 from rulebot.model.position import Position
@@ -216,7 +216,7 @@ def test_what_it_requires_is_asked_before_anything_is_sent() -> None:
     desk = held("{expiry: {dte: {at_least: 1}}, require: [{credit: {at_least: 5.00}}]}")
     frighten(desk)
     (old,) = desk.state.positions.by_id.values()
-    assert (old.state, old.passed, rolls(desk)) == ("open", ("vix",), [])
+    assert (old.state, old.rolls_without_candidate, rolls(desk)) == ("open", ("vix",), [])
     (said,) = no_rolls(desk)
     assert said.startswith("vix does not roll: roll.credit ")
 
@@ -267,7 +267,7 @@ def test_an_exit_that_stands_above_takes_over() -> None:
     desk.cancelled(desk.last)
     old, new = both(desk)
     assert (old.state, old.exit_reason, new.state) == ("exiting", "stop", "closed")
-    assert (desk.last.purpose, desk.last.quantity, desk.last.into) == (Purpose.EXIT, 2, "")
+    assert (desk.last.purpose, desk.last.quantity, desk.last.opens_position) == (Purpose.EXIT, 2, "")
 
 
 @pytest.mark.parametrize("asked", [Request.KILL, Request.STOP])
@@ -310,7 +310,7 @@ def test_what_is_at_work_up_to_the_close_nobody_has_cancelled_and_it_is_left_to_
     desk.tick(2)
     (order,) = rolls(desk)
     assert desk.alarms == [f"{order.ref} to roll {order.position}: it was at work up to the close"]
-    assert (both(desk)[0].state, both(desk)[0].passed, no_rolls(desk)) == ("open", (), [])
+    assert (both(desk)[0].state, both(desk)[0].rolls_without_candidate, no_rolls(desk)) == ("open", (), [])
 
 
 @pytest.mark.parametrize("otherwise", ["hold", "close"])
@@ -327,7 +327,7 @@ def test_one_whose_end_at_the_close_is_told_after_a_restart_is_left_to_the_sessi
     desk.now = clock("09:00", date(2026, 11, 19))
     desk.start_again()
     desk.link(refs=[])
-    assert (both(desk)[0].state, both(desk)[0].passed, no_rolls(desk)) == ("open", (), [])
+    assert (both(desk)[0].state, both(desk)[0].rolls_without_candidate, no_rolls(desk)) == ("open", (), [])
     assert desk.alarms[-1].endswith(": it was at work up to the close")
     desk.now = clock("09:30", date(2026, 11, 19))
     desk.tick(0)
@@ -346,7 +346,7 @@ def test_one_that_the_broker_refuses_or_somebody_cancels_is_told_and_holds_until
             desk.ack(desk.last)
             desk.cancelled(desk.last)
         desk.tick(2)
-        assert (both(desk)[0].state, both(desk)[0].passed) == ("open", ("vix",))
+        assert (both(desk)[0].state, both(desk)[0].rolls_without_candidate) == ("open", ("vix",))
         assert len(desk.submitted) == 2
         told += [text.partition(": ")[2] for text in desk.alarms]
     assert told == ["201 Order rejected - reason: no", "cancelled at the broker, and not by us"]
@@ -360,7 +360,7 @@ def test_one_that_was_never_acknowledged_has_the_bot_open_nothing_more_that_day(
         for order in desk.live:
             desk.message(order, 10147, "is not found.")
     (order,) = rolls(desk)
-    assert desk.order(order.ref).status is OrderStatus.ABANDONED
+    assert desk.order(order.ref).status is OrderStatus.LOST
     assert (
         desk.state.bots.by_name["spread"].day.halted == f"{order.ref} was never acknowledged and may still come to life"
     )
@@ -397,14 +397,14 @@ def test_what_was_taken_back_as_nothing_may_enter_rolls_once_all_may_again(is_ki
     if is_kill:
         desk.ask_kill()
     else:
-        desk.send(ClocksApart(desk.now, 0.0, is_known=False))
+        desk.send(ClockSkew(desk.now, 0.0, is_known=False))
     desk.cancelled(desk.last)
     desk.tick(1)
     assert (len(rolls(desk)), both(desk)[0].state) == (1, "open")
     if is_kill:
         desk.ask(Request.RESUME)
     else:
-        desk.send(ClocksApart(desk.now, 0.0))
+        desk.send(ClockSkew(desk.now, 0.0))
     desk.tick(1)
     assert len(rolls(desk)) == 2
 
@@ -413,7 +413,7 @@ def test_a_pause_keeps_it_out_as_long_as_it_lasts() -> None:
     desk = held()
     desk.ask(Request.PAUSE)
     frighten(desk)
-    assert (rolls(desk), desk.position.state, desk.position.passed) == ([], "open", ())
+    assert (rolls(desk), desk.position.state, desk.position.rolls_without_candidate) == ([], "open", ())
     desk.ask(Request.RESUME)
     desk.tick(1)
     assert len(rolls(desk)) == 1
@@ -539,7 +539,7 @@ def test_the_broker_that_refuses_it_is_told_of() -> None:
     frighten(desk)
     desk.refuse(desk.last)
     old, new = both(desk)
-    assert (old.state, new.state, new.exit_reason) == ("open", "closed", "refused")
+    assert (old.state, new.state, new.exit_reason) == ("open", "closed", "rejected")
     assert [text for text in desk.alarms if "to roll" in text]
 
 
@@ -631,10 +631,10 @@ def test_29_what_is_corrected_of_yesterdays_roll_is_booked_to_what_it_opened(is_
 def test_the_next_session_lets_it_try_again() -> None:
     desk = held("{expiry: {dte: {at_least: 1}}, require: [{credit: {at_least: 5.00}}]}")
     frighten(desk)
-    assert desk.position.passed == ("vix",)
+    assert desk.position.rolls_without_candidate == ("vix",)
     desk.now = clock("09:00", date(2026, 11, 19))
     desk.tick()
-    assert desk.position.passed == ()
+    assert desk.position.rolls_without_candidate == ()
 
 
 @pytest.mark.parametrize("is_closed", [False, True])

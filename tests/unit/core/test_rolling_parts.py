@@ -231,7 +231,7 @@ def test_a_part_of_the_part_that_filled_is_rolled_and_the_rest_held() -> None:
     old, new = positions(desk)
     assert (old.state, [leg.held for leg in old.legs]) == ("open", [2, 2, 3, 3])
     assert (new.state, new.structures, new.quantity) == ("open", 1, 3)
-    assert old.passed == ("tested_call",)
+    assert old.rolls_without_candidate == ("tested_call",)
     desk.quote(SHORT_CALL, 8.95, 9.05, 0.50)
     desk.tick(1)
     assert (desk.last.reason, desk.last.quantity) == ("stop.call_side", 3)
@@ -252,7 +252,7 @@ def test_a_roll_that_is_refused_leaves_the_whole_as_it_is() -> None:
     spot(desk, 6040)
     desk.refuse(desk.last)
     old, new = positions(desk)
-    assert (old.state, old.structures, new.state, new.exit_reason) == ("open", 2, "closed", "refused")
+    assert (old.state, old.structures, new.state, new.exit_reason) == ("open", 2, "closed", "rejected")
     assert [text for text in desk.alarms if "to roll" in text]
 
 
@@ -320,7 +320,7 @@ def test_a_roll_whose_trade_could_lose_nobody_knows_what_says_so() -> None:
     assert len(rolls(desk)) == 2
     reasons = [str(each.data["reason"]) for each in desk.said(Kind.DECISION, "skip")]
     assert reasons[-1] == (
-        f"tested does not roll: what the trade could lose is unknown: no sound quote for {of_puts.into}"
+        f"tested does not roll: what the trade could lose is unknown: no sound quote for {of_puts.opens_position}"
     )
 
 
@@ -379,7 +379,7 @@ def test_a_start_in_the_middle_of_it_goes_on_as_it_was() -> None:
     desk.start_again()
     desk.link()
     spot(desk, 6000)
-    assert (positions(desk)[0].parted, len(rolls(desk))) == (("short_put", "long_put"), 1)
+    assert (positions(desk)[0].separately_closed_legs, len(rolls(desk))) == (("short_put", "long_put"), 1)
 
 
 def test_a_close_by_hand_of_one_leaves_the_other() -> None:

@@ -10,7 +10,7 @@ from hand_desk import Desk, call, text_of
 from rulebot.core.program import AccountLimits
 from rulebot.core.queries.close_plan import UNWIND
 from rulebot.model.contract import Option, Underlying, share
-from rulebot.model.event import BrokerStatus, MarketMoved, PositionReport
+from rulebot.model.event import BrokerStatus, MarketDataUpdated, PositionReport
 from rulebot.model.order import ExecutionId, Side
 from rulebot.model.session import session_after
 from rulebot.record.record import Kind
@@ -260,7 +260,7 @@ def test_what_filled_unseen_is_told_by_the_options_whatever_shares_others_hold(t
     desk.day = session_after(desk.day).date
     desk.now = session_after(desk.now.date()).open - timedelta(minutes=30)
     desk.freshen()
-    desk.send(MarketMoved(desk.now, ()))
+    desk.send(MarketDataUpdated(desk.now, ()))
     desk.link([], {SPY: theirs + 100, order.legs[1].option: -1})
     found = position(desk)
     assert (found.state, [leg.held for leg in found.legs]) == ("open", [100, 1])
@@ -278,7 +278,7 @@ def test_the_account_counts_what_a_buy_write_can_lose(limit: int, count: int) ->
     desk.until("10:00")
     assert len(desk.submitted) == count
     if not count:
-        assert "could lose $59,800.14" in desk.state.bots.by_name["writer"].waits
+        assert "could lose $59,800.14" in desk.state.bots.by_name["writer"].status_text
 
 
 def test_one_lot_with_two_calls_is_refused_by_the_account_too() -> None:
@@ -288,7 +288,7 @@ def test_one_lot_with_two_calls_is_refused_by_the_account_too() -> None:
     desk.quote(STOCK, 599.99, 600.01)
     desk.until("10:00")
     assert not desk.submitted
-    assert "has no bound: nothing covers short_call in this entry" in desk.state.bots.by_name["writer"].waits
+    assert "has no bound: nothing covers short_call in this entry" in desk.state.bots.by_name["writer"].status_text
 
 
 @pytest.mark.parametrize(("most", "enters"), [("50.1", True), ("49.9", False)])

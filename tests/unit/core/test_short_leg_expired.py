@@ -7,7 +7,7 @@ from hand_desk import SELLER, Desk, text_of
 
 from rulebot.core.session.reloading import not_quiet
 from rulebot.model.contract import Underlying
-from rulebot.model.event import MarketMoved
+from rulebot.model.event import MarketDataUpdated
 from rulebot.model.order import Purpose
 from rulebot.model.session import session_after
 
@@ -36,7 +36,7 @@ def test_a_short_leg_that_has_expired_while_no_engine_ran_gets_no_stop_any_more(
     desk.day = session_after(desk.day).date
     desk.now = session_after(desk.now.date()).open - timedelta(minutes=30)
     desk.freshen()
-    desk.send(MarketMoved(desk.now, ()))
+    desk.send(MarketDataUpdated(desk.now, ()))
     desk.link([], {long: 1})
     desk.confirm_gone()
     desk.until("09:31", step=5)

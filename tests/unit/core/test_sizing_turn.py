@@ -49,7 +49,7 @@ def test_the_entry_has_as_many_as_fit(quantity: str, expected: int | None) -> No
 def test_none_is_no_trade_and_said() -> None:
     desk = desk_of("{max_loss: $500, at_most: 10}", risk="{undefined_risk: allow}")
     assert asked(desk) is None
-    waits = desk.state.bots.by_name["spread"].waits
+    waits = desk.state.bots.by_name["spread"].status_text
     assert waits.startswith("quantity: one structure could lose $9")
     assert waits.endswith(", max_loss is $500.00")
     reasons = [record.data["reason"] for record in desk.records if record.kind is Kind.SELECTION]
@@ -62,7 +62,7 @@ def test_none_is_no_trade_and_said() -> None:
 def test_a_part_of_an_account_that_is_not_known_waits() -> None:
     desk = desk_of("{max_loss: 0.01x net_liquidation, at_most: 10}", risk="{undefined_risk: allow}")
     assert asked(desk) is None
-    assert "net_liquidation of the account is unknown" in desk.state.bots.by_name["spread"].waits
+    assert "net_liquidation of the account is unknown" in desk.state.bots.by_name["spread"].status_text
 
 
 def test_dollars_in_require_are_of_as_many_as_fit() -> None:

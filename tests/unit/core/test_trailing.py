@@ -8,9 +8,9 @@ import pytest
 from hand_desk import CONDOR, Desk, bot_of, put, text_of
 
 from rulebot.model.contract import Option
-from rulebot.model.event import MarketMoved
+from rulebot.model.event import MarketDataUpdated
 from rulebot.model.order import Purpose
-from rulebot.model.position import Best, Position
+from rulebot.model.position import PeakProfit, Position
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind
 
@@ -36,11 +36,11 @@ def look(desk: Desk, seconds: float) -> None:
     """Let time pass and have the engine look again at quotes that did not change."""
     desk.now += timedelta(seconds=seconds)
     desk.board.alive_at = desk.now.timestamp()
-    desk.send(MarketMoved(desk.now, tuple(range(len(desk.board.contracts)))))
+    desk.send(MarketDataUpdated(desk.now, tuple(range(len(desk.board.contracts)))))
 
 
 def best(desk: Desk) -> list[Decimal]:
-    return [round(each.amount, 4) for each in desk.position.best]
+    return [round(each.amount, 4) for each in desk.position.peak_profit]
 
 
 def exits(desk: Desk) -> list[str]:
@@ -106,7 +106,7 @@ def test_a_reading_of_its_own_has_new_quotes_of_the_legs_that_it_is_of(fresh: tu
     for option in fresh:
         desk.board.quote_at[desk.board.rows[option]] = desk.now.timestamp()
     desk.board.alive_at = desk.now.timestamp()
-    desk.send(MarketMoved(desk.now, tuple(desk.board.rows[option] for option in fresh)))
+    desk.send(MarketDataUpdated(desk.now, tuple(desk.board.rows[option] for option in fresh)))
     assert best(desk) == [Decimal("0.5000") if counts else Decimal("0.3000")]
 
 
@@ -126,7 +126,7 @@ def test_dollars_count_from_the_best_dollars() -> None:
     desk = held("  - name: trail\n    stop: {give_back: $20}\n")
     cost(desk, 0.35)
     cost(desk, 0.35)
-    (found,) = desk.position.best
+    (found,) = desk.position.peak_profit
     assert found.of == "mid dollars"
     assert found.amount == 35 - desk.position.commissions
     cost(desk, 0.54)
@@ -151,14 +151,15 @@ def test_a_trailing_stop_goes_on_from_its_best_profit_after_a_restart() -> None:
     cost(desk, 0.35)
     cost(desk, 0.35)
     kept = [record for record in desk.records if record.kind is Kind.POSITION][-1]
-    assert decode(Position, dict(kept.data)).best == desk.position.best
+    assert decode(Position, dict(kept.data)).peak_profit == desk.position.peak_profit
     position = desk.position
     restarted = held()
     restarted.state = restarted.state._replace(
         positions=replace(
-            restarted.state.positions, by_id={position.id: replace(restarted.position, best=position.best)}
+            restarted.state.positions,
+            by_id={position.id: replace(restarted.position, peak_profit=position.peak_profit)},
         ),
-        subscriptions=replace(restarted.state.subscriptions, indexed=-1),
+        subscriptions=replace(restarted.state.subscriptions, board_version=-1),
     )
     cost(restarted, 0.49)
     assert exits(restarted) == ["trail"]
@@ -171,12 +172,12 @@ def test_a_leg_that_leaves_begins_the_parts_anew() -> None:
     )
     cost(desk, 0.35)
     cost(desk, 0.35)
-    assert [each.of for each in desk.position.best] == ["mid fraction short_put long_put"]
+    assert [each.of for each in desk.position.peak_profit] == ["mid fraction short_put long_put"]
     desk.until("12:00")
     desk.fill(desk.last)
     cost(desk, 0.35)
     cost(desk, 0.35)
-    assert [each.of for each in desk.position.best] == ["mid fraction short_put"]
+    assert [each.of for each in desk.position.peak_profit] == ["mid fraction short_put"]
 
 
 def test_of_the_whole_trade_the_best_goes_on_when_a_leg_leaves() -> None:
@@ -184,12 +185,12 @@ def test_of_the_whole_trade_the_best_goes_on_when_a_leg_leaves() -> None:
     desk = held(TRAIL + wing, risk="{max_loss_per_trade: $2000000}")
     cost(desk, 0.35)
     cost(desk, 0.35)
-    best = desk.position.best
+    best = desk.position.peak_profit
     assert [each.of for each in best] == ["mid fraction"]
     desk.until("12:00")
     desk.fill(desk.last)
     cost(desk, 0.35)
-    assert desk.position.best == best
+    assert desk.position.peak_profit == best
 
 
 def test_a_trailing_stop_does_not_rest_at_the_broker() -> None:
@@ -205,4 +206,4 @@ def test_a_trailing_stop_does_not_rest_at_the_broker() -> None:
 
 
 def test_a_best_of_nothing_is_no_best() -> None:
-    assert decode(Best, {"of": "mid fraction", "amount": "0.5"}) == Best("mid fraction", Decimal("0.5"))
+    assert decode(PeakProfit, {"of": "mid fraction", "amount": "0.5"}) == PeakProfit("mid fraction", Decimal("0.5"))

@@ -11,7 +11,7 @@ from hand_desk import DAY, Desk, bot_of, call, clock, text_of
 from rulebot.evaluate.strikes import select
 from rulebot.measure.view import View
 from rulebot.model.contract import Option
-from rulebot.model.event import MarketMoved
+from rulebot.model.event import MarketDataUpdated
 from rulebot.record.record import Kind
 
 MOVES = {"SPX": 50.38, "SPY": 5.26}
@@ -65,7 +65,7 @@ def test_the_move_of_the_open_is_read_at_the_first_instant_that_shows_it_whateve
     desk.market()
     desk.freshen()
     rows = tuple(desk.board.rows[each] for each in options)
-    desk.send(MarketMoved(desk.now, rows))
+    desk.send(MarketDataUpdated(desk.now, rows))
     assert {key: round(value, 2) for key, value in desk.state.market.facts.opening_moves.items()} == {
         ("SPX", DAY): 50.38
     }
@@ -95,10 +95,10 @@ def test_quotes_after_the_first_minutes_are_waited_for_no_more_where_the_move_of
     desk.blind(*options)
     desk.until("09:31")
     rows = {desk.board.rows[each] for each in options if each.symbol == "SPX"}
-    desk.send(MarketMoved(desk.now, tuple(rows)))
+    desk.send(MarketDataUpdated(desk.now, tuple(rows)))
     assert rows <= desk.state.subscriptions.dependents.keys()
     desk.now = clock("09:35")
-    desk.send(MarketMoved(desk.now, tuple(rows)))
+    desk.send(MarketDataUpdated(desk.now, tuple(rows)))
     assert rows.isdisjoint(desk.state.subscriptions.dependents)
 
 
@@ -117,7 +117,7 @@ def test_one_bot_reads_the_move_of_the_open_for_all_that_read_the_same() -> None
     desk.program = replace(desk.program, bots=bots)
     for count in (1, 2, 3):
         desk.now = clock(f"09:30:0{count}")
-        desk.send(MarketMoved(desk.now, tuple(desk.board.rows.values())))
+        desk.send(MarketDataUpdated(desk.now, tuple(desk.board.rows.values())))
         assert read == ["SPX"] * count
     told = [each for each in desk.records if each.kind is Kind.FACTS and each.data["what"] == "opening_move"]
     assert [(each.bot, each.data["value"]) for each in told] == [("bot_0", 50.0)]

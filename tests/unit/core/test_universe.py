@@ -82,7 +82,7 @@ def test_caps_count_the_bot() -> None:
     fill(desk, desk.last)
     desk.until("10:30", step=60)
     assert symbols_of(desk) == ["SPY"]
-    assert desk.state.bots.by_name["spread"].waits == "1 of 1 a day"
+    assert desk.state.bots.by_name["spread"].status_text == "1 of 1 a day"
 
 
 def test_each_symbol_has_one_entry_a_window() -> None:
@@ -394,16 +394,18 @@ def test_a_choice_of_lines_that_stands_is_the_one_that_would_be_made_anew(lines:
     kept, choices = 0, set()
     for step in range(120):
         levels = {"SPX": 6000 + 3 * (step // 9 % 4), "SPY": 600 + step // 17 % 3}
-        before = stands.state.subscriptions.wishes
+        before = stands.state.subscriptions.subscription_requests
         for desk in (stands, anew):
             for symbol, level in levels.items():
                 desk.quote(Underlying(symbol), level - 0.01, level + 0.01)
             if desk is anew:
                 desk.state = desk.state._replace(
-                    subscriptions=replace(desk.state.subscriptions, aims=desk.state.subscriptions.aims and {})
+                    subscriptions=replace(
+                        desk.state.subscriptions, strike_targets=desk.state.subscriptions.strike_targets and {}
+                    )
                 )
             desk.tick(5)
-        kept += stands.state.subscriptions.wishes is before
+        kept += stands.state.subscriptions.subscription_requests is before
         choices.add(stands.state.subscriptions.streamed)
         assert stands.state.subscriptions.streamed == anew.state.subscriptions.streamed
         assert [each.legs for each in stands.submitted] == [each.legs for each in anew.submitted]

@@ -11,7 +11,7 @@ from test_rolling import NEW_LONG, NEW_SHORT, both, frighten, held, rolls
 from rulebot.core.queries.day_pnl import bot_today
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.contract import Option, Underlying
-from rulebot.model.event import BrokerStatus, MarketMoved, OrdersListed, Request
+from rulebot.model.event import BrokerStatus, MarketDataUpdated, OrdersListed, Request
 from rulebot.model.order import ExecutionId, Order, OrderStatus, Purpose
 from rulebot.model.position import Position
 from rulebot.model.session import session_after
@@ -49,7 +49,7 @@ def night(desk: Desk) -> None:
     desk.day = session_after(desk.day).date
     desk.now = session_after(desk.now.date()).open - timedelta(minutes=30)
     desk.freshen()
-    desk.send(MarketMoved(desk.now, ()))
+    desk.send(MarketDataUpdated(desk.now, ()))
 
 
 def resting(desk: Desk) -> list[Purpose]:
@@ -500,7 +500,7 @@ def test_what_is_learned_on_a_day_off_was_not_made_on_the_session_after_it() -> 
     pair_rests(desk)
     desk.unlink()
     desk.now, desk.day = desk.now + timedelta(days=1), session_after(desk.day).date
-    desk.send(MarketMoved(desk.now, ()))
+    desk.send(MarketDataUpdated(desk.now, ()))
     desk.link([], {})
     desk.confirm_gone()
     assert (desk.position.state, desk.position.net) == ("closed", -400)
@@ -565,7 +565,7 @@ def test_a_commission_that_a_person_put_in_goes_with_what_was_guessed() -> None:
     assert (desk.position.entry_price, desk.position.commissions) == (Decimal("4.12"), Decimal("0.65"))
     paid = [(record.data["exec_id"], record.data["amount"]) for record in desk.said(Kind.COMMISSION)]
     assert paid[1:] == [(f"unseen:{order.ref}:short_put.03", "0"), (str(fill.exec_id), "0.65")]
-    assert desk.position.owed == 0
+    assert desk.position.commissions_pending == 0
 
 
 def test_what_others_hold_in_other_contracts_means_nothing() -> None:
@@ -618,7 +618,7 @@ def test_a_roll_that_filled_in_the_evening_opens_at_what_the_account_has_it_at()
     new = next(leg.option for leg in order.legs if leg.opens)
     night(desk)
     desk.link([], {new: -1}, [(new, "250.00")])
-    opened = desk.state.positions.by_id[order.into]
+    opened = desk.state.positions.by_id[order.opens_position]
     assert (opened.state, opened.entry_price) == ("open", Decimal("2.5"))
     assert order.limit_price is not None
     assert desk.state.positions.by_id[order.position].legs[0].exit_cash == -250 - order.limit_price * 100
@@ -631,7 +631,7 @@ def test_a_roll_whose_executions_are_not_told_opens_as_it_was_quoted() -> None:
     for _ in range(3):
         desk.tick(60)
         desk.listed()
-    opened = desk.state.positions.by_id[order.into]
+    opened = desk.state.positions.by_id[order.opens_position]
     assert opened.entry_mid is not None
     assert (opened.state, opened.entry_price) == ("open", opened.entry_mid)
     assert opened.opened_at == order.sent_at

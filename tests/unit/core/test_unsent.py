@@ -12,7 +12,7 @@ def test_an_entry_that_was_not_sent_is_over_and_told() -> None:
     desk = Desk((text_of(),))
     order = desk.enter()
     desk.send(OrderUnsent(desk.now, order.order_id, WHY))
-    assert desk.state.orders.by_ref[order.ref].status is OrderStatus.REFUSED
+    assert desk.state.orders.by_ref[order.ref].status is OrderStatus.REJECTED
     assert f"rulebot could not send {order.ref}: {WHY}" in desk.alarms
     assert not desk.cancels
 
@@ -23,7 +23,7 @@ def test_an_exit_that_was_not_sent_is_sent_again() -> None:
     desk.until("15:45")
     first = desk.last
     desk.send(OrderUnsent(desk.now, first.order_id, WHY))
-    assert desk.state.orders.by_ref[first.ref].status is OrderStatus.REFUSED
+    assert desk.state.orders.by_ref[first.ref].status is OrderStatus.REJECTED
     desk.tick(120)
     assert desk.last.ref != first.ref
     assert not any(position.is_flat for position in desk.state.positions.by_id.values())

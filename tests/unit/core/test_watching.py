@@ -60,10 +60,10 @@ def test_for_a_bot_it_begins_five_minutes_before_its_window_to_the_second(others
     desk.tick(0.4)
     desk.until("09:54:58")
     desk.settle(1.9)
-    assert "own" not in desk.state.subscriptions.aims
+    assert "own" not in desk.state.subscriptions.strike_targets
     assert desk.state.schedule.wake_at == clock("09:55")
     desk.settle(0.1)
-    assert "own" in desk.state.subscriptions.aims
+    assert "own" in desk.state.subscriptions.strike_targets
 
 
 def test_strikes_found_before_a_window_stand_until_its_last_minute_whatever_the_market_does() -> None:

@@ -132,7 +132,7 @@ def test_a_cap_of_the_day_is_of_all_windows() -> None:
     desk.fill(desk.last)
     desk.until("11:05")
     assert entries(desk) == 1
-    assert desk.state.bots.by_name["spread"].waits == "1 of 1 a day"
+    assert desk.state.bots.by_name["spread"].status_text == "1 of 1 a day"
 
 
 def test_what_was_decided_once_is_open_again_in_the_next_window() -> None:
@@ -152,13 +152,13 @@ def test_between_two_windows_it_waits_for_the_next() -> None:
     desk.until("10:05")
     desk.fill(desk.last)
     desk.until("10:15")
-    assert desk.state.bots.by_name["spread"].waits == "its window, from 11:00"
+    assert desk.state.bots.by_name["spread"].status_text == "its window, from 11:00"
 
 
 def test_it_enters_on_its_week_days_only() -> None:
     desk = desk_of(TIMES.replace("max_open", "days: [mon, tue], max_open"))
     desk.until("12:00")
-    assert (entries(desk), desk.state.bots.by_name["spread"].waits) == (0, "it does not enter on a Wednesday")
+    assert (entries(desk), desk.state.bots.by_name["spread"].status_text) == (0, "it does not enter on a Wednesday")
     assert not desk.said(Kind.DECISION, "watch")
     assert desk.state.bots.by_name["spread"].day.skipped == "it does not enter on a Wednesday"
 

@@ -540,7 +540,7 @@ def test_a_refusal_ends_what_was_never_acknowledged() -> None:
     desk = Desk()
     order = desk.enter()
     desk.refuse(order)
-    assert desk.last.status is OrderStatus.REFUSED
+    assert desk.last.status is OrderStatus.REJECTED
     assert desk.position.state == "closed"
 
 
@@ -551,7 +551,7 @@ def test_what_precautions_of_tws_hold_back_is_refused(code: int) -> None:
     order = desk.enter()
     words = "Restriction is specified in Precautionary Settings of Global Configuration/Presets."
     desk.message(order, code, words)
-    assert desk.order(order.ref).status is OrderStatus.REFUSED
+    assert desk.order(order.ref).status is OrderStatus.REJECTED
     assert desk.alarms == [f"the broker refused the entry: {code} {words}"]
 
 
@@ -594,7 +594,7 @@ def test_a_silent_order_is_taken_back_and_ends_when_the_broker_has_none() -> Non
         desk.tick(1)
     assert [o.ref for o in desk.cancels] == [order.ref]
     desk.message(order, 10147, "OrderId 1 that needs to be cancelled is not found.")
-    assert desk.last.status is OrderStatus.ABANDONED
+    assert desk.last.status is OrderStatus.LOST
     assert desk.position.state == "closed"
     desk.until("10:30", step=60)
     assert len(desk.submitted) == 1, "an abandoned entry blocks its day: it may still come to life"
@@ -782,7 +782,7 @@ def test_a_first_leg_that_is_refused_at_its_second_try_is_told_as_refused() -> N
     desk.cancelled(desk.last)
     desk.tick(5)
     desk.refuse(desk.last)
-    assert desk.position.exit_reason == "refused"
+    assert desk.position.exit_reason == "rejected"
     assert desk.alarms == ["the broker refused the entry: 201 Order rejected - reason: no"]
 
 
@@ -856,17 +856,22 @@ def test_32_a_profit_is_provisional_until_every_commission_is_told() -> None:
     for report in reports:
         desk.send(report)
     desk.report(order, BrokerStatus.FILLED, 1)
-    assert desk.position.owed == 2
-    assert provisional_text(desk.position.owed) == ", provisional: the commission of 2 fills is not told yet"
+    assert desk.position.commissions_pending == 2
+    assert (
+        provisional_text(desk.position.commissions_pending)
+        == ", provisional: the commission of 2 fills is not told yet"
+    )
     desk.commission(reports[0], "0.65")
     desk.commission(reports[0], "0.65")
     desk.commission(reports[0], "0.70")
-    assert provisional_text(desk.position.owed) == ", provisional: the commission of 1 fill is not told yet"
+    assert (
+        provisional_text(desk.position.commissions_pending) == ", provisional: the commission of 1 fill is not told yet"
+    )
     desk.commission(reports[1], "0")
-    assert (desk.position.owed, desk.position.commissions) == (0, Decimal("0.70"))
-    assert not provisional_text(desk.position.owed)
+    assert (desk.position.commissions_pending, desk.position.commissions) == (0, Decimal("0.70"))
+    assert not provisional_text(desk.position.commissions_pending)
     again = resume(desk.records, desk.now, desk.board, EventCalendar()).state
-    assert again.positions.booked == desk.state.positions.booked
+    assert again.positions.executions == desk.state.positions.executions
     assert again.positions.by_id == desk.state.positions.by_id
 
 
@@ -877,7 +882,7 @@ def test_32_a_fill_that_was_taken_back_owes_no_commission() -> None:
     report = desk.executions_of(order, 1)[0]
     desk.send(report)
     desk.send(replace(report, exec_id=report.exec_id.next, quantity=Decimal(0)))
-    assert desk.position.owed == 0
+    assert desk.position.commissions_pending == 0
 
 
 # ---------------------------------------------------------------- the broker's number of the contract

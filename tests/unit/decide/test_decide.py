@@ -194,7 +194,7 @@ def test_max_open_looks_again() -> None:
         ({"last_end_at": clock("10:25:01")}, False),
         ({"last_end_at": clock("10:25")}, True),
         ({"last_end": "stop"}, False),
-        ({"agains": 1}, False),
+        ({"reentries": 1}, False),
         ({"last_end": "", "last_end_at": None}, False),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from hand_desk import SELLER, Desk, order_report, put, text_of
 
 from rulebot.live.loop import STOP_PATIENCE, STOPPED, Loop
-from rulebot.model.event import BrokerStatus, MarketMoved, OperatorRequest, Request
+from rulebot.model.event import BrokerStatus, MarketDataUpdated, OperatorRequest, Request
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.ports import Batch
 
@@ -27,7 +27,7 @@ class Link:
 
     async def next(self, _: datetime | None) -> Batch:
         self.at += self._every
-        moved = MarketMoved(self.at, ())
+        moved = MarketDataUpdated(self.at, ())
         if self._answered_at is None or self.at < self._answered_at:
             return Batch(self.at, (moved,))
         self._answered_at = None

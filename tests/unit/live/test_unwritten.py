@@ -13,7 +13,7 @@ from rulebot.live.loop import Loop
 from rulebot.live.start import _closed_after
 from rulebot.model.cause import Cause, cause_text
 from rulebot.model.errors import StoreError, UnwrittenError
-from rulebot.model.event import MarketMoved
+from rulebot.model.event import MarketDataUpdated
 from rulebot.model.order import Order, OrderStatus
 from rulebot.ports import Batch
 from rulebot.record.record import Kind, Record
@@ -69,7 +69,7 @@ def loop_of(desk: Desk, journal: Journal, *, is_up: bool = True) -> tuple[Loop, 
     ports: Any = {"link": Link(is_up=is_up), "feed": nothing, "broker": broker, "journal": journal}
     loop = Loop(desk.program, desk.state, inbox=lambda at: [], watcher=lambda loop, at: None, **ports)
     at = desk.now.replace(minute=desk.now.minute + 5)
-    return loop, Batch(at, (MarketMoved(at, ()),)), broker
+    return loop, Batch(at, (MarketDataUpdated(at, ()),)), broker
 
 
 def ended(desk: Desk, error: StoreError, *, is_up: bool = True) -> tuple[str, list[str]]:

@@ -107,7 +107,7 @@ def test_a_position_that_a_person_has_asked_to_be_closed_says_what_that_waits_fo
     rows = {
         row.bot: row
         for row in seen(
-            state._replace(requests=replace(state.requests, standing=OperatorState(closing=frozenset({asked})))),
+            state._replace(requests=replace(state.requests, operator=OperatorState(closing=frozenset({asked})))),
             "11:42",
         ).bots
     }
@@ -130,7 +130,7 @@ def test_a_watching_bot_says_what_is_missing() -> None:
 def test_a_window_of_another_day_says_of_which() -> None:
     """On a Saturday it waited for `its window, from 10:30`, which was Monday's."""
     state = day_state("11:42")
-    waiting = BotState(day=BotDay(bot=WATCHER, date=DAY), waits="its window, from 10:30", shut=Shut.AHEAD)
+    waiting = BotState(day=BotDay(bot=WATCHER, date=DAY), status_text="its window, from 10:30", shut=Shut.AHEAD)
     state = state._replace(bots=replace(state.bots, by_name={**state.bots.by_name, WATCHER: waiting}))
     monday = session_on(date(2026, 11, 30))
     assert monday is not None
@@ -229,7 +229,7 @@ def test_many_positions_share_a_row() -> None:
 def test_a_paused_bot(paused: str, command: str) -> None:
     """Without its name a resume would let all others enter again that are paused or killed as well."""
     state = day_state("11:42")._replace(
-        requests=replace(day_state("11:42").requests, standing=OperatorState(paused=frozenset({paused})))
+        requests=replace(day_state("11:42").requests, operator=OperatorState(paused=frozenset({paused})))
     )
     row = next(row for row in seen(state, "11:42").bots if row.bot == WATCHER)
     assert (row.doing, row.waits) == (BotActivity.PAUSED, f"'{command}' lets it enter again")
@@ -243,11 +243,11 @@ def test_a_notice_names_a_stop_a_lost_connection_and_a_kill() -> None:
     assert (
         "killed"
         in seen(
-            state._replace(requests=replace(state.requests, standing=OperatorState(TradingMode.REDUCING))), "11:42"
+            state._replace(requests=replace(state.requests, operator=OperatorState(TradingMode.REDUCING))), "11:42"
         ).notice
     )
     died = OperatorState(TradingMode.REDUCING, reason="3 starts in 10 minutes")
-    assert seen(state._replace(requests=replace(state.requests, standing=died)), "11:42").notice.startswith(
+    assert seen(state._replace(requests=replace(state.requests, operator=died)), "11:42").notice.startswith(
         "3 starts in 10 minutes: nothing is opened"
     )
 
@@ -255,7 +255,7 @@ def test_a_notice_names_a_stop_a_lost_connection_and_a_kill() -> None:
 def test_a_notice_that_bots_were_closed_says_whether_others_go_on() -> None:
     state, one, every = day_state("11:42"), frozenset({WATCHER}), frozenset({""})
     told = {
-        standing: seen(state._replace(requests=replace(state.requests, standing=standing)), "11:42").notice
+        standing: seen(state._replace(requests=replace(state.requests, operator=standing)), "11:42").notice
         for standing in (
             OperatorState(paused=one, flattening=one),
             OperatorState(TradingMode.REDUCING, paused=one, flattening=one),

@@ -141,7 +141,7 @@ def test_what_a_closed_trade_owes_meets_no_demand_of_a_month(tmp_path: Path) -> 
         "exec_id": "e.1", "ref": "rb:a:1", "leg": "short_put", "con_id": 5900, "contract": "SPX", "is_buy": True,
         "quantity": 1, "price": "0.10", "executed_at": at("12:00").isoformat(), "purpose": "exit",
     }  # fmt: skip
-    owing = tuple(replace(leg, owed=1) for leg in put_of(date(2026, 11, 18), "98").legs)
+    owing = tuple(replace(leg, commissions_pending=1) for leg in put_of(date(2026, 11, 18), "98").legs)
     store = of_days(tmp_path, ended("98", legs=owing), Record(at("12:00"), Kind.FILL, "put_lite", "P18", told))
     with StoreReader(store) as reader:
         (found,) = periods(reader, "month", expected=[Demand(Shown.EXPECTANCY, Op.ABOVE, Decimal(0))])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.model.errors import StoreError
-from rulebot.model.event import HookCame, Request
+from rulebot.model.event import Request, WebhookReceived
 from rulebot.operator_requests.requests import MOST_WAITING, NANOSECONDS, RequestInbox, post, post_hook
 from rulebot.store.place import Place
 from rulebot.store.requests import folder_of
@@ -32,7 +32,7 @@ def test_in_a_simulated_run_it_came_so_long_before_now(store: Path, later: float
     post_hook(store, "trend", "up", "m1")
     then = received(store) + int(later * NANOSECONDS)
     (found,) = RequestInbox(store, wall=lambda: then, is_simulated=True).read(AT)
-    assert found == HookCame(at=AT, id="m1", name="trend", says="up", came=AT - timedelta(seconds=came))
+    assert found == WebhookReceived(at=AT, id="m1", name="trend", says="up", came=AT - timedelta(seconds=came))
 
 
 def test_in_a_real_run_it_came_when_it_was_received_however_old_the_last_batch_is(store: Path) -> None:
@@ -40,11 +40,11 @@ def test_in_a_real_run_it_came_when_it_was_received_however_old_the_last_batch_i
     post_hook(store, "trend")
     stamp = received(store)
     (found,) = RequestInbox(store, wall=lambda: stamp + 600 * NANOSECONDS).read(AT)
-    assert isinstance(found, HookCame)
+    assert isinstance(found, WebhookReceived)
     assert abs(found.came.timestamp() - stamp / NANOSECONDS) <= 1.0
     assert found.at == AT
     (found,) = RequestInbox(store, wall=lambda: stamp + 600 * NANOSECONDS, ahead=lambda: 21600.0).read(AT)
-    assert isinstance(found, HookCame)
+    assert isinstance(found, WebhookReceived)
     assert abs(found.came.timestamp() + 21600 - stamp / NANOSECONDS) <= 1.0
 
 
@@ -63,7 +63,7 @@ def test_it_waits_for_the_next_engine_beside_what_people_ask(store: Path) -> Non
     post_hook(store, "trend")
     post(store, Request.PAUSE, "condor")
     found = RequestInbox(store).read(AT)
-    assert [type(each).__name__ for each in found] == ["HookCame", "OperatorRequest"]
+    assert [type(each).__name__ for each in found] == ["WebhookReceived", "OperatorRequest"]
 
 
 def test_hooks_of_one_instant_are_two(store: Path) -> None:
@@ -101,7 +101,7 @@ def test_one_that_cannot_be_meant_is_set_aside(store: Path, body: dict[str, obje
     (folder_of(store) / "1.json").write_text(json.dumps(body))
     inbox = RequestInbox(store)
     found = inbox.read(AT)
-    assert found == [] or isinstance(found[0], HookCame)
+    assert found == [] or isinstance(found[0], WebhookReceived)
     assert len(list(folder_of(store).iterdir())) == 1
 
 
@@ -110,5 +110,5 @@ def test_on_a_server_they_are_rows(day_place: Place) -> None:
     inbox = RequestInbox(day_place)
     (found,) = inbox.read(AT)
     inbox.close()
-    assert isinstance(found, HookCame)
+    assert isinstance(found, WebhookReceived)
     assert (found.id, found.name, found.says) == ("m1", "trend", "up")

@@ -715,7 +715,7 @@ def test_what_shares_were_worth_that_nobody_knows_makes_the_profit_of_all_unknow
 
 def test_what_was_made_before_commissions_that_are_not_told_is_no_profit() -> None:
     """A trade that had made $1 before them was won, and its session compliant."""
-    untold = replace(position(A, "1").legs[0], commissions=Decimal(0), exit_cash=Decimal(-99), owed=2)
+    untold = replace(position(A, "1").legs[0], commissions=Decimal(0), exit_cash=Decimal(-99), commissions_pending=2)
     found = paper(together(session(A, "1", legs=(untold,)), session(B, "50")))
     first, second = judge(found, KEY, {})
     assert first.missed == "not to be judged yet: the commission of 2 fills of P19 is not told"

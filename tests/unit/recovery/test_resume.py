@@ -9,7 +9,7 @@ from hand_desk import SELLER, Desk, call, put, text_of
 
 from rulebot.core.handle_event import start_run
 from rulebot.core.state.state import State, TradingMode
-from rulebot.model.event import CommissionReport, ListingReport, MarketMoved, OpeningMoveReport, Request
+from rulebot.model.event import CommissionReport, ListingReport, MarketDataUpdated, OpeningMoveReport, Request
 from rulebot.model.facts import EventCalendar
 from rulebot.model.market import Board
 from rulebot.model.order import OrderStatus, Purpose
@@ -139,7 +139,7 @@ def test_a_request_acts_once_over_restarts() -> None:
     desk.ask(Request.RESUME, identity="two")
     restart(desk)
     desk.ask(Request.KILL, identity="one")
-    assert desk.state.requests.standing.trading is TradingMode.ACTIVE
+    assert desk.state.requests.operator.trading is TradingMode.ACTIVE
 
 
 def seller() -> Desk:
@@ -156,7 +156,7 @@ def test_the_days_loss_is_not_forgotten() -> None:
     desk.quote(option, 3.0, 3.1, -0.2)
     desk.until("11:00", step=60)
     state = resumed(desk)
-    assert state.positions.bases == {}
+    assert state.positions.pnl_at_open == {}
     assert state.positions.marks == desk.state.positions.marks
     assert list(desk.state.positions.marks.values()) == [Decimal("-105.00")]
 
@@ -165,7 +165,7 @@ def test_the_base_of_a_position_of_yesterday_is_its_last_mark_then() -> None:
     desk = seller()
     desk.until("15:59", step=600)
     morning = session_after(desk.day).open + timedelta(minutes=1)
-    assert dict(resumed(desk, morning).positions.bases) == dict(desk.state.positions.marks)
+    assert dict(resumed(desk, morning).positions.pnl_at_open) == dict(desk.state.positions.marks)
 
 
 def test_a_position_closed_today_counts_although_it_began_yesterday() -> None:
@@ -174,7 +174,7 @@ def test_a_position_closed_today_counts_although_it_began_yesterday() -> None:
     desk.until("15:59", step=600)
     desk.day, desk.now = session_after(desk.day).date, session_after(desk.day).open + timedelta(minutes=5)
     desk.freshen()
-    desk.send(MarketMoved(desk.now, ()))
+    desk.send(MarketDataUpdated(desk.now, ()))
     desk.fill(desk.order(target.ref))
     desk.cancelled(desk.order(desk.submitted[2].ref))
     name = desk.position.id
@@ -185,7 +185,7 @@ def test_a_position_closed_today_counts_although_it_began_yesterday() -> None:
     assert (
         desk.state.bots.by_name["seller"].day.realized
         == realized
-        == desk.position.net - desk.state.positions.bases[name]
+        == desk.position.net - desk.state.positions.pnl_at_open[name]
     )
 
 
@@ -214,7 +214,7 @@ def test_executions_corrections_and_commissions_count_once_over_a_restart() -> N
     desk.send(first)
     desk.commission(first, "1.30")
     desk.send(second)
-    assert dict(resumed(desk).positions.booked) == dict(desk.state.positions.booked)
+    assert dict(resumed(desk).positions.executions) == dict(desk.state.positions.executions)
     restart(desk)
     for event in (first, second, CommissionReport(desk.now, first.exec_id, Decimal("1.30"))):
         desk.send(event)
@@ -234,8 +234,8 @@ def test_an_engine_that_stands_forgets_what_one_that_starts_would_not_know(weeks
     desk.now = session_after(desk.day + timedelta(weeks=weeks)).open - timedelta(minutes=5)
     desk.tick(0)
     found = resumed(desk)
-    assert (len(found.positions.booked) == 0) is (weeks > 0)
-    for name in ("booked", "marks", "bases", "by_id"):
+    assert (len(found.positions.executions) == 0) is (weeks > 0)
+    for name in ("executions", "marks", "pnl_at_open", "by_id"):
         assert dict(getattr(desk.state.positions, name)) == dict(getattr(found.positions, name)), name
     for name in ("by_ref", "ref_of_id"):
         assert dict(getattr(desk.state.orders, name)) == dict(getattr(found.orders, name)), name
@@ -306,7 +306,7 @@ def test_a_position_that_was_never_valued_yesterday_has_no_base_after_a_restart_
         desk.tick(60)
     assert resumed(desk).positions.marks[desk.position.id] == Decimal("-105.00")
     restart(desk)
-    assert desk.state.positions.bases == {desk.position.id: Decimal(0)}
+    assert desk.state.positions.pnl_at_open == {desk.position.id: Decimal(0)}
     desk.quote(option, 3.7, 3.8, -0.2)
     desk.tick(1)
     assert desk.state.bots.by_name["seller"].day.halted == "the day's loss is $175.00, daily_loss is $150.00"
@@ -392,11 +392,11 @@ def test_closing_orders_that_came_to_nothing_are_counted_anew_by_an_engine_that_
         desk.cancelled(desk.last)
         desk.tick(1)
         desk.tick(12)
-    assert desk.position.setbacks == 2
+    assert desk.position.failed_close_attempts == 2
     for _ in range(2):  # a second start on the same day changes nothing
         state = resumed(desk, desk.now + later)
         desk.take(start_run(desk.program, state, desk.now + later))
-        assert desk.position.setbacks == count
+        assert desk.position.failed_close_attempts == count
 
 
 def test_what_an_operator_had_entered_is_worked_on_whatever_its_conditions_say() -> None:

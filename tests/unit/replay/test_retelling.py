@@ -23,7 +23,7 @@ LEG = PositionLeg(
     entry_cash=Decimal(65),
     exit_cash=Decimal(-45),
     commissions=Decimal(1),
-    owed=1,
+    commissions_pending=1,
 )
 CLOSED = Position(
     id="p-1",
@@ -36,7 +36,7 @@ CLOSED = Position(
     closed_at=AT,
     exit_reason="target",
 )
-TOLD = replace(CLOSED, legs=(replace(LEG, commissions=Decimal(2), owed=0),))
+TOLD = replace(CLOSED, legs=(replace(LEG, commissions=Decimal(2), commissions_pending=0),))
 RECORD = Record(
     AT,
     Kind.DECISION,
@@ -48,7 +48,7 @@ RECORD = Record(
 
 def seen(position: Position) -> Any:
     state = SimpleNamespace(
-        positions=SimpleNamespace(by_id={"p-1": position}, booked={}),
+        positions=SimpleNamespace(by_id={"p-1": position}, executions={}),
         bots=SimpleNamespace(by_name={}),
         orders=SimpleNamespace(by_ref={}),
     )

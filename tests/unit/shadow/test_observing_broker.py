@@ -14,10 +14,10 @@ from rulebot.fill.ledger import BookedExecution
 from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.event import (
     CommissionReport,
+    Connected,
     Event,
     ExecutionReport,
-    LinkUp,
-    MarketMoved,
+    MarketDataUpdated,
     OrderReport,
     OrdersListed,
     PositionReport,
@@ -83,7 +83,7 @@ def remembered(*orders: Order, held: int = -2, booked: Sequence[BookedExecution]
     state = State(Schedule(SESSION), MarketData(Board()))
     state = state._replace(
         positions=replace(
-            state.positions, by_id={"p": position}, booked={each.exec_id.execution: each for each in booked}
+            state.positions, by_id={"p": position}, executions={each.exec_id.execution: each for each in booked}
         ),
         orders=replace(
             state.orders, by_ref={each.ref: each for each in orders}, live=tuple(each.ref for each in orders)
@@ -283,8 +283,8 @@ class Told:
         return
 
 
-def up(**changes: object) -> LinkUp:
-    given = LinkUp(
+def up(**changes: object) -> Connected:
+    given = Connected(
         at=NOON, account="U1", client_id=9, next_order_id=50, order_refs=("theirs",), positions=((PUT, Decimal(-5)),)
     )
     return replace(given, **changes)  # type: ignore[arg-type]
@@ -312,12 +312,12 @@ def execution() -> ExecutionReport:
     ],
 )
 def test_what_others_do_in_the_account_is_not_heard(theirs: Callable[[], Event]) -> None:
-    assert heard(theirs(), MarketMoved(NOON)) == [MarketMoved(NOON)]
+    assert heard(theirs(), MarketDataUpdated(NOON)) == [MarketDataUpdated(NOON)]
 
 
 def test_at_a_connection_the_books_are_its_own() -> None:
     (told,) = heard(up(), holds=((option(5800), -1),))
-    assert isinstance(told, LinkUp)
+    assert isinstance(told, Connected)
     assert (told.order_refs, told.positions, told.next_order_id) == ((), ((option(5800), Decimal(-1)),), 50)
 
 
@@ -337,6 +337,6 @@ def test_shares_of_the_account_count_with_its_own(own: int, theirs: int, cost: D
     told = asyncio.run(ObservingLink(Told(report, up()), observing).connect()).events
     (changed,) = [each for each in told if isinstance(each, PositionReport)]
     assert (changed.quantity, changed.average_cost) == (own + theirs, cost)
-    assert [(each.positions, each.costs) for each in told if isinstance(each, LinkUp)] == [
+    assert [(each.positions, each.costs) for each in told if isinstance(each, Connected)] == [
         (((SPY, Decimal(own + theirs)),), ((SPY, cost),))
     ]

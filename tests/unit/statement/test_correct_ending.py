@@ -14,7 +14,7 @@ from rulebot.checks.journal.audit import audit_store
 from rulebot.cli.store import store as command
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import MisuseError
-from rulebot.model.event import MarketMoved
+from rulebot.model.event import MarketDataUpdated
 from rulebot.model.money import ZERO
 from rulebot.model.order import Order, Purpose
 from rulebot.model.position import Position
@@ -41,7 +41,7 @@ def slept(desk: Desk, close: float = 600.0) -> Desk:
     desk.day = session_after(desk.day).date
     desk.now = session_after(desk.now.date()).open - timedelta(minutes=30)
     desk.freshen()
-    desk.send(MarketMoved(desk.now, ()))
+    desk.send(MarketDataUpdated(desk.now, ()))
     desk.link([], {})
     desk.confirm_gone()
     desk.board.previous_close[desk.board.rows[Underlying("SPY")]] = close

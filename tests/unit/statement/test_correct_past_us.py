@@ -11,7 +11,7 @@ from hand_desk import DAY, SELLER, Desk, kept, put, text_of
 from rulebot.checks.journal.books import journal_index, positions_follow_fills
 from rulebot.cli.why import why
 from rulebot.model.errors import MisuseError
-from rulebot.model.event import MarketMoved
+from rulebot.model.event import MarketDataUpdated
 from rulebot.model.order import Order
 from rulebot.model.position import Position
 from rulebot.model.session import session_after
@@ -101,7 +101,7 @@ def taken_up() -> tuple[Desk, Order]:
     desk.day = session_after(desk.day).date
     desk.now = session_after(desk.now.date()).open - timedelta(minutes=30)
     desk.freshen()
-    desk.send(MarketMoved(desk.now, ()))
+    desk.send(MarketDataUpdated(desk.now, ()))
     desk.link([], {})
     assert desk.position.state == "closed"
     return desk, order

@@ -14,7 +14,7 @@ from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.adapters.sources import open_source
 from rulebot.model.contract import Option, Right, Underlying
 from rulebot.model.errors import MisuseError, StoreError
-from rulebot.model.event import BarsReport, ClosesReport, ImpliedReport, MarketMoved
+from rulebot.model.event import BarsReport, ClosesReport, ImpliedReport, MarketDataUpdated
 from rulebot.model.facts import Bar, Bars
 from rulebot.model.market import Board
 from rulebot.replay.recordings import export, meant
@@ -39,7 +39,7 @@ def recorded(folder: Path, name: str, *minutes: int, day: date = DAY, first_bar:
         board.bid[put], board.ask[put], board.quote_at[put] = 10.0 + minute / 10, 11.0 + minute / 10, at.timestamp()
         board.alive_at = at.timestamp()
         board.unread |= {spx, put}
-        recorder.took(MarketMoved(at, (spx, put)), (), changed=True)
+        recorder.took(MarketDataUpdated(at, (spx, put)), (), changed=True)
         if minute == minutes[0]:
             bar = Bar(opened.timestamp(), 5900.0, 5910.0, 5890.0, 5900.0 + minute, 0.0, 0.0)
             recorder.took(BarsReport(at, "SPX", 60, Bars(at.timestamp(), (bar,))), (), changed=True)
@@ -79,7 +79,7 @@ def test_what_a_broker_models_of_an_option_that_nobody_quotes_is_exported_too(tm
         board.iv[put], board.delta[put] = 0.2, -0.3 - minute / 100
         board.quote_at[put] = board.model_at[put] = board.alive_at = at.timestamp()
         board.unread |= {spx, put}
-        recorder.took(MarketMoved(at, (spx, put)), (), changed=True)
+        recorder.took(MarketDataUpdated(at, (spx, put)), (), changed=True)
     recorder.close()
     export(meant("2026-10-21", tmp_path / "tapes"), tmp_path / "out")
     found, tape = (
@@ -181,7 +181,7 @@ def test_a_level_that_had_grown_old_is_none_in_the_export_either(tmp_path: Path)
         board.bid[put], board.ask[put], board.quote_at[put] = 10.0 + number / 10, 11.0 + number / 10, at.timestamp()
         board.alive_at = at.timestamp()
         board.unread |= {spx, vix, put}
-        recorder.took(MarketMoved(at, (spx, vix, put)), (), changed=True)
+        recorder.took(MarketDataUpdated(at, (spx, vix, put)), (), changed=True)
     recorder.close()
     export(meant("2026-10-21", tapes), out)
     found, tape = open_source(f"parquet:{out / 'SPX'}").day(DAY), RecordingSource(tapes).day(DAY)

@@ -349,7 +349,7 @@ def test_a_start_knows_that_the_servers_tools_have_put_a_store_back(
             opened_journal(lost, NOW).close()
             with StoreReader(lost) as reader:
                 state = resume_from(reader.recall(NOW), NOW).state
-            assert state.requests.standing == OperatorState(TradingMode.REDUCING, reason=RESTORED)
+            assert state.requests.operator == OperatorState(TradingMode.REDUCING, reason=RESTORED)
             assert state.orders.next_number == NOW.timestamp() + 1
             assert records_of(lost) == len(small_day()) + 1
         assert box_of(lost).found() == []

@@ -137,9 +137,9 @@ def of_seller(purpose: Purpose) -> Order:
         (OrderStatus.CANCELLED, Cause.KILLED, "", "161 cannot be cancelled now", "WITHDRAWN"),
         (OrderStatus.CANCELLED, None, "202 Order Canceled - reason:no market is open", "", "BROKER"),
         (OrderStatus.CANCELLED, None, "", "", "BROKER"),
-        (OrderStatus.REFUSED, None, "201 Order rejected - reason: no", "", "REFUSED"),
-        (OrderStatus.DENIED, None, "", "", "REFUSED"),
-        (OrderStatus.ABANDONED, None, "10147 OrderId 2 is not found.", "", "NOT_FOUND"),
+        (OrderStatus.REJECTED, None, "201 Order rejected - reason: no", "", "REJECTED"),
+        (OrderStatus.RISK_REJECTED, None, "", "", "REJECTED"),
+        (OrderStatus.LOST, None, "10147 OrderId 2 is not found.", "", "NOT_FOUND"),
         (OrderStatus.CANCELLING, Cause.TRIES_USED_UP, "", "", None),
         (OrderStatus.WORKING, None, "", "", None),
         (OrderStatus.FILLED, Cause.TRIES_USED_UP, "", "", None),
@@ -381,7 +381,7 @@ def test_a_roll_of_one_side_says_nothing_of_what_others_closed_of_the_other(
     records = []
     for record in condor_records():
         if record.kind is Kind.POSITION and record.data.get("exit_mid"):
-            record = replace(record, data={**record.data, "exit_mid": "-0.30", "parted": list(parted)})
+            record = replace(record, data={**record.data, "exit_mid": "-0.30", "separately_closed_legs": list(parted)})
         if record.kind is Kind.ORDER and record.data["purpose"] != Purpose.ENTRY.value:
             record = replace(record, data={**record.data, "purpose": Purpose.ROLL.value})
         records.append(record)

@@ -18,7 +18,7 @@ from rulebot.model.market import Board
 from rulebot.model.money import TickRule
 from rulebot.model.order import FILLS_KEPT, ExecutionId
 from rulebot.record.codec import encode, utc_text
-from rulebot.record.record import ACCOUNT_SEEN, EXECUTION, SURPLUS, TICKS, Json, Kind, Record
+from rulebot.record.record import ACCOUNT_SEEN, EXCESS, EXECUTION, TICKS, Json, Kind, Record
 from rulebot.recovery.resume import ResumedRun, resume
 from rulebot.store.journal import SqlJournal
 from rulebot.store.place import Place
@@ -153,7 +153,7 @@ def test_a_fill_of_a_closed_position_is_known_by_its_own_record(back: int, place
     when, board = NOON, Board()
     found = from_what_stands(journal, when, board)
     assert found == from_all(journal, when, board)
-    assert len(found.state.positions.booked) == 2
+    assert len(found.state.positions.executions) == 2
     journal.close()
 
 
@@ -163,7 +163,7 @@ def test_a_fill_says_when_it_was_dealt_and_how_many_it_counts_for(place: Place) 
     journal = SqlJournal(open_store(place))
     journal.append(told, durable=True)
     for later in (timedelta(0), timedelta(days=4)):
-        booked = from_what_stands(journal, NOON + later, Board()).state.positions.booked["e.1"]
+        booked = from_what_stands(journal, NOON + later, Board()).state.positions.executions["e.1"]
         assert (booked.dealt_at, booked.cash) == (dealt, Decimal("24.00"))
     journal.close()
 
@@ -181,8 +181,8 @@ def test_a_clock_that_was_set_back_takes_no_fill_from_a_start(hours: int, place:
             records[number] = Record(since + timedelta(hours=hours), record.kind, record.bot, record.position, data)
     journal.append(records, durable=True)
     found = from_what_stands(journal, when, Board())
-    assert found.state.positions.booked == from_all(journal, when, Board()).state.positions.booked
-    assert [each.is_paid for each in found.state.positions.booked.values()] == [True, True]
+    assert found.state.positions.executions == from_all(journal, when, Board()).state.positions.executions
+    assert [each.is_paid for each in found.state.positions.executions.values()] == [True, True]
     journal.close()
 
 
@@ -207,8 +207,8 @@ def test_what_is_over_is_not_read(place: Place) -> None:
     assert (recalled.number, recalled.order_id) == (3, 3)
     board = Board()
     assert from_what_stands(journal, when, board) == from_all(journal, when, board)
-    assert not from_all(journal, when, Board()).state.positions.booked
-    assert len(from_all(journal, NOON, Board()).state.positions.booked) == 2
+    assert not from_all(journal, when, Board()).state.positions.executions
+    assert len(from_all(journal, NOON, Board()).state.positions.executions) == 2
     journal.close()
 
 
@@ -307,7 +307,10 @@ def test_executions_of_others_are_known_again_for_as_long_as_fills_are(place: Pl
     board = Board()
     found = from_what_stands(journal, NOON, board)
     assert found == from_all(journal, NOON, board)
-    assert [base for base, each in found.state.positions.booked.items() if each.foreign] == ["0009.0002", "0009.0000"]
+    assert [base for base, each in found.state.positions.executions.items() if each.foreign] == [
+        "0009.0002",
+        "0009.0000",
+    ]
     assert sum(r.kind is Kind.ALARM for r in journal.recall(NOON).records) == 2
     journal.close()
 
@@ -316,19 +319,19 @@ def test_what_was_told_today_of_the_account_is_known_again(place: Place) -> None
     def told(days: int) -> Record:
         option = Option("SPX", "SPXW", NOON.date(), Decimal(5900 + days), Right.PUT)
         beyond: list[Json] = [[encode(option), -1]]
-        return Record(NOON - timedelta(days=days), Kind.ALARM, data={"text": "the account holds it", SURPLUS: beyond})
+        return Record(NOON - timedelta(days=days), Kind.ALARM, data={"text": "the account holds it", EXCESS: beyond})
 
     journal = written(place)
     journal.append([told(1), told(0)], durable=True)
     board = Board()
     found = from_what_stands(journal, NOON, board)
     assert found == from_all(journal, NOON, board)
-    assert [(option.strike, each.told) for option, each in found.state.account.surplus.items()] == [(5900, -1)]
+    assert [(option.strike, each.told) for option, each in found.state.account.excess.items()] == [(5900, -1)]
     journal.append([told(-3)], durable=True)  # on a Saturday: that is of Monday's session, on a Sunday too
     for days, known in ((4, [5897]), (5, [5897]), (6, [])):
         found = from_what_stands(journal, NOON + timedelta(days=days), board)
         assert found == from_all(journal, NOON + timedelta(days=days), board)
-        assert [option.strike for option in found.state.account.surplus] == known
+        assert [option.strike for option in found.state.account.excess] == known
     journal.close()
 
 
@@ -376,7 +379,7 @@ def test_what_was_learned_today_to_be_of_an_earlier_day_is_known_again(place: Pl
     board = Board()
     found = from_what_stands(journal, NOON, board)
     assert found == from_all(journal, NOON, board)
-    assert found.state.positions.bases[name] == Decimal("-250.15")
+    assert found.state.positions.pnl_at_open[name] == Decimal("-250.15")
     assert sum(r.data.get("what") == "base" for r in journal.recall(NOON).records) == 1
     journal.append(
         [Record(NOON + timedelta(days=days), Kind.FACTS, "put_lite", name, data) for days in (2, 3)], durable=True
@@ -425,7 +428,7 @@ def test_what_an_operator_had_entered_is_known_again(place: Place) -> None:
     board = Board()
     found = from_what_stands(journal, NOON, board)
     assert found == from_all(journal, NOON, board)
-    assert found.state.bots.by_name[entered.bot].hand_entered == entered.position
+    assert found.state.bots.by_name[entered.bot].manual_position == entered.position
     journal.close()
 
 
@@ -445,5 +448,5 @@ def test_an_entry_by_hand_whose_position_is_over_hides_none_that_stands(place: P
     board = Board()
     found = from_what_stands(journal, NOON, board)
     assert found == from_all(journal, NOON, board)
-    assert found.state.bots.by_name["seller"].hand_entered == stands[-1].position
+    assert found.state.bots.by_name["seller"].manual_position == stands[-1].position
     journal.close()

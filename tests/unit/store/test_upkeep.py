@@ -18,7 +18,7 @@ from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
 from rulebot.operator_requests.requests import post
 from rulebot.record.codec import NEWER, CodecError
-from rulebot.record.record import NAMED_ABOVE, Json, Kind, Record
+from rulebot.record.record import ORDER_NUMBER_FLOOR, Json, Kind, Record
 from rulebot.recovery.resume import resume_from
 from rulebot.store.export import export_sheets
 from rulebot.store.journal import SqlJournal
@@ -141,7 +141,7 @@ def test_what_was_put_back_enters_nothing_and_uses_no_name_again(day_store: Path
     back_up(day_store, tmp_path / "copy.db")
     restore(tmp_path / "copy.db", day_store, NOW)
     first = goes_on(day_store)
-    assert first.requests.standing == OperatorState(TradingMode.REDUCING, reason=RESTORED)
+    assert first.requests.operator == OperatorState(TradingMode.REDUCING, reason=RESTORED)
     assert first.orders.next_number == NOW.timestamp() + 1
     assert differing_tables(day_store) == []
     restore(tmp_path / "copy.db", day_store, NOW + timedelta(minutes=5))
@@ -156,7 +156,7 @@ def test_that_it_was_put_back_is_known_after_its_tables_were_made_anew(day_store
     with closing(SqlJournal(open_store(day_store))) as journal:
         journal.rebuild()
     again = goes_on(day_store)
-    assert again.requests.standing == known.requests.standing
+    assert again.requests.operator == known.requests.operator
     assert again.orders.next_number == known.orders.next_number
 
 
@@ -173,7 +173,7 @@ def test_who_has_let_bots_enter_before_a_restore_has_not_said_so_of_the_backup(d
 
 def test_a_reader_knows_how_a_store_was_put_back_last(place: Place) -> None:
     with closing(SqlJournal(open_store(place))) as journal:
-        told: tuple[dict[str, Json], ...] = ({}, {NAMED_ABOVE: 7}, {NAMED_ABOVE: 9}, {})
+        told: tuple[dict[str, Json], ...] = ({}, {ORDER_NUMBER_FLOOR: 7}, {ORDER_NUMBER_FLOOR: 9}, {})
         for more, known in zip(
             told, (RestoredStore(), RestoredStore(2, 7), RestoredStore(3, 9), RestoredStore(3, 9)), strict=True
         ):

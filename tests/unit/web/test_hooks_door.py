@@ -14,7 +14,7 @@ from store_day import small_day
 from web_client import TOKEN, Answer, Client, Elapsed
 
 from rulebot.cli.web import WHERE_NAMES, serve_store
-from rulebot.model.event import HookCame
+from rulebot.model.event import WebhookReceived
 from rulebot.operator_requests.requests import MOST_WAITING, RequestInbox, post_hook
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
@@ -45,7 +45,7 @@ class Sender:
 
     def left(self) -> list[tuple[str, str]]:
         found = RequestInbox(self.client.place).read(datetime.fromtimestamp(NOW, UTC))
-        return [(each.name, each.says) for each in found if isinstance(each, HookCame)]
+        return [(each.name, each.says) for each in found if isinstance(each, WebhookReceived)]
 
 
 def day(folder: Path) -> Path:

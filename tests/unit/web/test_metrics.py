@@ -107,7 +107,7 @@ def test_a_store_alone_tells_what_it_knows_and_nothing_of_an_engine(any_client: 
         ("rulebot_orders_total", (CONDOR, "entry")): 1,
         ("rulebot_orders_total", (WATCHER, "entry")): 0,
         ("rulebot_orders_ended_total", (CONDOR, "exit", "filled")): 1,
-        ("rulebot_orders_ended_total", (CONDOR, "exit", "refused")): 0,
+        ("rulebot_orders_ended_total", (CONDOR, "exit", "rejected")): 0,
         ("rulebot_orders_working", (SELLER, "stop")): 1,
         ("rulebot_orders_unknown", (SELLER,)): 0,
         ("rulebot_fills_total", (CONDOR,)): 8,
@@ -334,7 +334,7 @@ def test_a_doubt_and_a_question_without_answer_grow_old() -> None:
     run = engine(inquiries=Inquiries(asked_at=at("10:27")))
     option = next(iter(run.loop.state.positions.by_id.values())).legs[0].option
     run.loop.state = run.loop.state._replace(
-        account=replace(run.loop.state.account, doubts={option: Shortfall(at("10:29"), -1)})
+        account=replace(run.loop.state.account, shortfalls={option: Shortfall(at("10:29"), -1)})
     )
     found = shown(run)
     assert found["rulebot_reconcile_age_seconds", ()] == 180
@@ -379,7 +379,7 @@ def test_what_a_roll_opens_covers_nothing_of_what_it_closes() -> None:
     both = (*stop.legs, *(replace(leg, opens=True) for leg in stop.legs))
     state = state._replace(
         orders=replace(
-            state.orders, by_ref={"roll": replace(stop, purpose=Purpose.ROLL, legs=both, into="the next one")}
+            state.orders, by_ref={"roll": replace(stop, purpose=Purpose.ROLL, legs=both, opens_position="the next one")}
         )
     )
     assert unprotected_since(state, position) is None

@@ -258,7 +258,7 @@ def test_what_an_exit_is_closing_may_be_closed_at_once_and_what_is_so_already_no
 def test_what_waits_to_be_closed_has_a_button_that_keeps_it(tmp_path: Path) -> None:
     place, run = until("12:00", tmp_path / "a.db"), run_at("12:00")
     asked = OperatorState(closing=frozenset(("P1",)))
-    run.loop.state = run.loop.state._replace(requests=replace(run.loop.state.requests, standing=asked))
+    run.loop.state = run.loop.state._replace(requests=replace(run.loop.state.requests, operator=asked))
     live = Live(place)
     live.show(run, at("12:00"))
     with served(place, live) as client:

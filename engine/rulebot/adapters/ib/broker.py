@@ -96,7 +96,7 @@ _UNSENDABLE = (RulebotError, *FAULTS, AttributeError, ArithmeticError)
 
 
 class IbBroker:
-    """The Broker port. A send on a lost connection is dropped: the LinkDown that follows says so.
+    """The Broker port. A send on a lost connection is dropped: the Disconnected that follows says so.
 
     An order that cannot be written fails alone: the link tells it as OrderUnsent with the next batch.
     """

@@ -30,13 +30,13 @@ from rulebot.model.event import (
     AccountReport,
     AccountWarning,
     BrokerStatus,
-    ClocksApart,
+    ClockSkew,
     CommissionReport,
+    Connected,
+    Disconnected,
     Event,
     ExecutionReport,
-    LinkDown,
-    LinkUp,
-    MarketMoved,
+    MarketDataUpdated,
     OrderReport,
     OrdersListed,
     OrderUnsent,
@@ -68,7 +68,7 @@ PACED_SECONDS = 0.05
 
 
 class IbLink:
-    """The Link port over one connection at a time; `connect` may be called again after `close` or a LinkDown."""
+    """The Link port over one connection at a time; `connect` may be called again after `close` or a Disconnected."""
 
     def __init__(self, settings: IbSettings, clock: Clock, feed: IbFeed, book: ContractBook) -> None:
         self._settings = settings
@@ -215,10 +215,10 @@ class IbLink:
             self._readers = dict(readers(wire.version, self._account, wire.zone))
         return [*told, *self._greeted(wire), *self._drain(wire)]
 
-    def _up(self, wire: Wire, counted_id: int = 0) -> LinkUp:
+    def _up(self, wire: Wire, counted_id: int = 0) -> Connected:
         """Return what the lists come to. `counted_id`: of a new connection alone: on others orders may wait."""
         held = [each for each in self._positions.values() if each.quantity]
-        return LinkUp(
+        return Connected(
             at=self._now,
             account=self._account,
             client_id=self._settings.client_id,
@@ -288,13 +288,13 @@ class IbLink:
         if (back := self._feed.returned(rows, at)) is not None:
             events.append(back)
         events += dividends(wire.quotes, at)
-        events.append(MarketMoved(at, rows))
+        events.append(MarketDataUpdated(at, rows))
         told = [each for each in wire.inbox.notices if each[0] in BROKEN | RESTORED]
         wire.inbox.notices.clear()
         self._lost_lines |= any(code == LINES_LOST for code, _ in told)
         if not self._is_away and (broken := _first_broken(told)) is not None:  # told every minute until it is back
             self._is_away = True
-            events.append(LinkDown(at, broken))
+            events.append(Disconnected(at, broken))
         if told and told[-1][0] in RESTORED:
             self._is_away = False
             events += await self._restored(wire)
@@ -334,7 +334,7 @@ class IbLink:
         """Return what the broker's time says of our clock, if it was told and that is new."""
         told = wire.fence.take()
         ahead = None if told is None else self._time.heard(told, wire.fence.age)
-        return [] if ahead is None else [ClocksApart(self._now, ahead)]
+        return [] if ahead is None else [ClockSkew(self._now, ahead)]
 
     def _greeted(self, wire: Wire) -> list[Event]:
         """Go by the time of the greeting where the broker has not told his, and return what it says of our clock."""
@@ -342,7 +342,7 @@ class IbLink:
         if ahead is None:
             return []
         self._begin_time(wire)
-        return [ClocksApart(self._now, ahead, is_known=False)]
+        return [ClockSkew(self._now, ahead, is_known=False)]
 
     def _told_whether_known(self, events: Sequence[Event]) -> list[Event]:
         """Return that the broker has not told his time on this connection, or that he does again.
@@ -352,9 +352,9 @@ class IbLink:
         if not self._goes_by_broker or self._time.is_known is not self._is_time_doubted:
             return []
         self._is_time_doubted = not self._time.is_known
-        if any(isinstance(event, ClocksApart) for event in events):
+        if any(isinstance(event, ClockSkew) for event in events):
             return []
-        return [ClocksApart(self._now, self._time.apart, is_known=self._time.is_known)]
+        return [ClockSkew(self._now, self._time.apart, is_known=self._time.is_known)]
 
     def _begin_time(self, wire: Wire) -> None:
         """Let this connection begin at the broker's time, which it has just been told."""
@@ -378,7 +378,7 @@ class IbLink:
     def _down(self, wire: Wire, events: list[Event] | None = None, since: datetime | None = None) -> Batch:
         found = self._drain(wire) if events is None else events
         self._told_down = True
-        return Batch(self._now, (*found, LinkDown(self._now, wire.lost or "the connection is gone", since)))
+        return Batch(self._now, (*found, Disconnected(self._now, wire.lost or "the connection is gone", since)))
 
     async def _wait(self, wire: Wire, until: datetime | None) -> None:
         """Wait for news or `until`; messages that wait for their second are sent meanwhile."""
@@ -453,7 +453,7 @@ class IbLink:
             self.combos.note(fields, combo_legs(fields, self.wire.version), event.order_id if is_ours else 0)
 
     def _noted(self, event: Event, key: tuple[str, ...]) -> Event:
-        """Keep what LinkUp and the feed need of an event, and which reports of executions were seen.
+        """Keep what Connected and the feed need of an event, and which reports of executions were seen.
 
         A commission that is told before its execution counts for nothing yet: it is taken when it is told again.
         key: the kind of the message, and what makes it new.

@@ -43,7 +43,7 @@ def decompress(body: bytes) -> bytes:
 
 # --- The file of a recording
 
-FORMAT = 3
+FORMAT = 4
 _CRC = "crc"
 SUFFIX = ".tape"
 ENDING = "-tapes"
@@ -211,8 +211,8 @@ def _head(file: Path, connection: sqlite3.Connection) -> dict[str, str]:
         )
     if (format := plain.get("format")) != FORMAT:
         raise StoreError(
-            f"{file} is a recording of format {format}, and this version reads {FORMAT}",
-            "use the version of rulebot that recorded it",
+            f"{file} is a recording of format {format}, and this rulebot reads {FORMAT}",
+            f"use the rulebot that recorded it, version {plain.get('version', 'unknown')}",
         )
     if head.pop(_CRC, None) != str(head_crc(head)):
         raise StoreError(f"the head of {file} is damaged: its checksum is wrong")

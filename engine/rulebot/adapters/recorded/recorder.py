@@ -28,7 +28,7 @@ from rulebot.adapters.recorded.file import SUFFIX, Frame, RecordingWriter, micro
 from rulebot.adapters.recorded.recording import stamps_of
 from rulebot.model.contract import Contract
 from rulebot.model.errors import StoreError, failing_disk
-from rulebot.model.event import Event, MarketMoved
+from rulebot.model.event import Event, MarketDataUpdated
 from rulebot.model.market import COLUMNS, Board
 from rulebot.model.session import at_exchange_time, exchange_date
 from rulebot.record.codec import CodecError, encode, line
@@ -186,7 +186,7 @@ class Recorder:
     def took(self, event: Event, records: Sequence[Record], *, changed: bool) -> None:
         if not self.is_on:
             return
-        if type(event) is not MarketMoved:
+        if type(event) is not MarketDataUpdated:
             self._take(event.at, _Item("e", micros(event.at), event), records)
         elif changed or records:
             self._take(event.at, _Item("m", micros(event.at), event.rows), records)

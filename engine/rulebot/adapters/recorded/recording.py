@@ -14,7 +14,7 @@ from rulebot.adapters.recorded.columns import Floats, changes, unpack
 from rulebot.adapters.recorded.file import Frame, day_of, instant, read_frames, read_head
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.errors import StoreError
-from rulebot.model.event import Event, MarketMoved
+from rulebot.model.event import Event, MarketDataUpdated
 from rulebot.model.market import COLUMNS, Board
 from rulebot.model.values import dataclass
 from rulebot.record.codec import decode
@@ -151,7 +151,7 @@ def _steps(frame: Frame, board: Board, marks: deque[datetime]) -> Iterator[Step]
             board.alive_at = float("nan") if alive is None else alive
             yield QuotesMoved(at, rows)
         elif kind == "m":
-            yield EventHeard(at, MarketMoved(at, tuple(what[0])))
+            yield EventHeard(at, MarketDataUpdated(at, tuple(what[0])))
         elif kind == "e":
             yield EventHeard(at, decode(EVENTS[what[0]], what[1]))
         elif kind == "r":

@@ -34,11 +34,11 @@ from rulebot.model.contract import Contract, Settlement, Underlying, product
 from rulebot.model.errors import StoreError
 from rulebot.model.event import (
     BarsReport,
-    ClocksApart,
+    ClockSkew,
     ClosesReport,
+    Disconnected,
     HoursReport,
     ImpliedReport,
-    LinkDown,
     ListingReport,
     OpeningMoveReport,
 )
@@ -265,7 +265,7 @@ class _Tape:
 
     def _tell_clocks(self, step: EventHeard, file: Path) -> None:
         """Tell when the engine did not know the broker's time, or knew it again: its times are its own clock's then."""
-        if not isinstance(step.event, ClocksApart) or step.event.is_known is self.is_time_known:
+        if not isinstance(step.event, ClockSkew) or step.event.is_known is self.is_time_known:
             return
         self.is_time_known = step.event.is_known
         text = "told its time again" if self.is_time_known else "did not tell its time: times are this engine's own"
@@ -287,7 +287,7 @@ class _Tape:
 
     def _take(self, step: EventHeard) -> None:
         event = step.event
-        if isinstance(event, LinkDown):
+        if isinstance(event, Disconnected):
             self.lost.append((step.at.timestamp(), event.reason))
         elif isinstance(event, BarsReport) and event.seconds == DAY:
             self.bars[event.symbol] = tuple(

@@ -143,7 +143,7 @@ def without_partner(day: CheckedDay) -> list[str]:
     one is gone is, unless others have closed that and a person has let the exits go on.
     """
     gone, exited = left_to_go_on(day), _exited(day)
-    rolled = {order.position for order in day.orders.values() if order.into and order.has_fills}
+    rolled = {order.position for order in day.orders.values() if order.opens_position and order.has_fills}
     left = _left_by_rolls(day)
     return [
         f"{position.id} holds {leg.name} without its partner"
@@ -160,7 +160,7 @@ def _left_by_rolls(day: CheckedDay) -> Counter[tuple[str, str]]:
     """Return the contracts of long legs, by position and leg, that orders which rolled the others have left."""
     left: Counter[tuple[str, str]] = Counter()
     for order in day.orders.values():
-        if not order.into or not order.has_fills or order.position not in day.positions:
+        if not order.opens_position or not order.has_fills or order.position not in day.positions:
             continue
         new, closed = ({leg.name for leg in order.legs if leg.opens is opens} for opens in (True, False))
         for leg in day.positions[order.position].legs:
@@ -181,7 +181,7 @@ def left_to_a_person(day: CheckedDay) -> set[str]:
         if record.kind is Kind.ALARM and str(record.data.get("key") or "").split(" ")[0] == FILLS_OWED
     }
     orders = day.orders.values()
-    owed = {each.position for each in orders if each.opens(each.position) and each.reported > each.filled}
+    owed = {each.position for each in orders if each.opens(each.position) and each.broker_filled > each.filled}
     acted = {name for each in orders for name in each.positions if name in asked and each.prepared_at >= asked[name]}
     return owed & set(asked) - acted
 
@@ -252,7 +252,7 @@ def unprotected(day: CheckedDay, bot: str) -> list[str]:
 def _bare(positions: Iterable[Position], orders: Iterable[Order]) -> Iterator[str]:
     live = Counter(o.position for o in orders if o.status.is_live and o.purpose in (Purpose.TARGET, Purpose.STOP))
     for position in positions:
-        if position.state == "open" and not position.suspended and live[position.id] != 2:
+        if position.state == "open" and not position.resting_orders_withdrawn and live[position.id] != 2:
             yield position.id
 
 

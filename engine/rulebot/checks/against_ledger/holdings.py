@@ -273,7 +273,7 @@ def _filled_beyond(day: CheckedDay, rows: Sequence[Row]) -> dict[tuple[str, Opti
         dealt = None if order is None else dealt_for(day, order, con_id)
         if order is None or dealt is None or order.opens(dealt[0].id) or dealt[0].id not in told:
             continue
-        size = max(each.quantity for each in (*order.former, order.terms))
+        size = max(each.quantity for each in (*order.previous_terms, order.terms))
         ratio = max((leg.ratio for leg in order.legs if leg.option == dealt[1]), default=1)
         if (more := sum(counts.values()) - size * ratio) > 0:
             key_of = dealt[0].id, dealt[1]

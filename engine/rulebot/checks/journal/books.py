@@ -220,5 +220,5 @@ class AbandonedOrders:
         if order.status is OrderStatus.CANCELLING:
             if order.sent_at is not None and at - order.sent_at >= GRACE:
                 self._asked.add(order.ref)
-        elif order.status is OrderStatus.ABANDONED and order.ref in self._asked:
+        elif order.status is OrderStatus.LOST and order.ref in self._asked:
             self._refs.add(order.ref)

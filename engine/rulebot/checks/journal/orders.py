@@ -131,8 +131,8 @@ class _Working:
         index = next((i for i, each in enumerate(order.legs) if each.name == leg), -1)
         if index < 0:
             return 0
-        if order.ended is not None and order.reported < order.quantity:
-            wanted = order.reported * order.legs[index].ratio
+        if order.reported_final_status is not None and order.broker_filled < order.quantity:
+            wanted = order.broker_filled * order.legs[index].ratio
         else:
             wanted = order.quantity * order.legs[index].ratio
         return max(wanted - self.since.get(leg, 0), 0)
@@ -185,7 +185,7 @@ class _ExitsAtWork:
     def _order(self, order: Order, at: datetime) -> str:
         self._given_up.note(order, at)
         _note_order(self._working, order, is_unawaited=order.ref in self._given_up or order.ref in self._ended)
-        if order.status in (OrderStatus.CANCELLED, OrderStatus.REFUSED):
+        if order.status in (OrderStatus.CANCELLED, OrderStatus.REJECTED):
             self._ended.add(order.ref)
         return order.position
 
@@ -269,7 +269,7 @@ def _has_expired(leg: PositionLeg | None, at: datetime) -> bool:
 
 # --- Checks on orders
 
-_UNTOLD = (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.DENIED)
+_UNTOLD = (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.RISK_REJECTED)
 _LEAVING = (OrderStatus.PREPARED, OrderStatus.SENDING)
 
 
@@ -341,7 +341,7 @@ def recorded_first(tape: JournalIndex) -> Iterator[Finding]:
         order = entry.order
         is_first = order.ref not in known
         known.add(order.ref)
-        if is_first and (order.status not in _UNTOLD or order.perm_id or order.has_fills or order.reported):
+        if is_first and (order.status not in _UNTOLD or order.perm_id or order.has_fills or order.broker_filled):
             yield entry.finding(f"{order.ref} is first recorded as {order.status.value}, after the broker spoke of it")
 
 
@@ -355,7 +355,7 @@ def final_is_final(tape: JournalIndex) -> Iterator[Finding]:
         last[order.ref] = order.status
         if before is None or before is order.status:
             continue
-        was_given_up = before is OrderStatus.ABANDONED and order.status.is_live
+        was_given_up = before is OrderStatus.LOST and order.status.is_live
         is_revived = was_given_up or order.status is OrderStatus.CANCELLING
         goes_back = order.status in _LEAVING and before not in _LEAVING
         if (not before.is_live and not is_revived) or goes_back:

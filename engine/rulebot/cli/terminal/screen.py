@@ -373,7 +373,7 @@ def resumed_lines(run: "Run") -> list[str]:
     ]
     if strange:
         lines.append(f" of bots that are not run: {', '.join(strange)}; exits go on, and no bot counts them as its own")
-    lines += kept_out(reason_of(state.requests.standing), named_in(state.requests.standing))
+    lines += kept_out(reason_of(state.requests.operator), named_in(state.requests.operator))
     held_on = [each for each in state.positions.by_id.values() if each.freeze_reason and not each.is_flat]
     return lines + [f" on hold: {each.bot} {each.id}: {each.freeze_reason}" for each in held_on]
 

@@ -34,14 +34,14 @@ def book_external_before_expiry(work: StateBuilder, option: Option, last: Decima
     """
     told = [
         booked
-        for booked in work.positions.booked.values()
+        for booked in work.positions.executions.values()
         if booked.foreign is not None and booked.foreign.option == option
     ]
     lacking = _lacking_at_last(work, option, told, last) if told else 0
     holders = [(each, leg) for each, leg in _holders(work, option) if leg.sign * lacking > 0]
     if len(holders) > 1:
         for each, _ in holders:
-            if not each.missed:
+            if not each.account_missing:
                 _tell_shared(work, each, option)
     if len(holders) != 1 or abs(lacking) > holders[0][1].held:
         return {}
@@ -60,7 +60,9 @@ def book_external_before_expiry(work: StateBuilder, option: Option, last: Decima
 def _lacking_at_last(work: StateBuilder, option: Option, told: Iterable[BookedExecution], last: Decimal) -> int:
     """Return what the account lacked of an expired option in the end, - of a short."""
     holders = _holders(work, option)
-    counts = (leg.sign * each.contracts for held, leg in holders for each in held.missed if each.leg == leg.name)
+    counts = (
+        leg.sign * each.contracts for held, leg in holders for each in held.account_missing if each.leg == leg.name
+    )
     if missed := next(filter(None, counts), 0):
         return missed
     if last:
@@ -118,7 +120,7 @@ def _book(work: StateBuilder, name: str, leg: PositionLeg, told: BookedExecution
 
 def book_estimated_close(work: StateBuilder, name: str, leg: PositionLeg) -> PositionLeg:
     """Book what the account had no more of an expired leg at what it was quoted then; return the leg without it."""
-    missed = next((each for each in work.positions.by_id[name].missed if each.leg == leg.name), None)
+    missed = next((each for each in work.positions.by_id[name].account_missing if each.leg == leg.name), None)
     if missed is not None and not missed.contracts:
         _tell_shared(work, work.positions.by_id[name], leg.option)
     if missed is None or not missed.contracts:
@@ -170,7 +172,7 @@ def _price_by_mark(work: StateBuilder, position: Position, leg: PositionLeg) -> 
 
 def _told_of(work: StateBuilder, position: Position, leg: PositionLeg) -> list[ExecutionReport]:
     """Return what others were told to have closed of an option since a position of it was opened, booked to none."""
-    reports = [booked.foreign for booked in work.positions.booked.values() if booked.foreign is not None]
+    reports = [booked.foreign for booked in work.positions.executions.values() if booked.foreign is not None]
     since = position.opened_at or work.at
     of_it = [each for each in reports if each.option == leg.option and each.is_buy is (leg.sign < 0)]
     return [each for each in of_it if each.quantity and (each.executed_at or each.at) >= since]
@@ -193,12 +195,12 @@ def _put(
     position = book(work.positions.by_id[name], booked, leg.option)
     left = (
         replace(each, contracts=each.contracts - booked.quantity) if each.leg == leg.name else each
-        for each in position.missed
+        for each in position.account_missing
     )
     missed = tuple(each for each in left if each.leg != leg.name or each.contracts > 0)
     others = tuple(dict.fromkeys((*position.closed_by_others, leg.name)))
     liquidated = tuple(dict.fromkeys((*position.liquidated, *((leg.name,) if is_liquidation else ()))))
-    return work.put_position(replace(position, missed=missed, closed_by_others=others, liquidated=liquidated))
+    return work.put_position(replace(position, account_missing=missed, closed_by_others=others, liquidated=liquidated))
 
 
 def _record(

@@ -29,7 +29,7 @@ def on_position_closed(work: StateBuilder, position: Position, trigger: str) -> 
         if not _is_rolled(work, position) and _counts_for_again(work, position) and _is_last(work, position):
             work.put_day(state.day.note(bot.symbol, last_end=ended_by(bot.plan, position), last_end_at=left_at))
         count_realized(work, position.bot)
-        work.set_bot(position.bot, replace(work.bots.by_name[position.bot], waits="", since=work.at))
+        work.set_bot(position.bot, replace(work.bots.by_name[position.bot], status_text="", since=work.at))
         wake(work, position.bot, 0.0)
 
 
@@ -80,7 +80,7 @@ def _left_at(work: StateBuilder, position: Position, trigger: str) -> datetime:
         return work.at
     dealt = (
         booked.dealt_at
-        for booked in work.positions.booked.values()
+        for booked in work.positions.executions.values()
         if booked.position == position.id and booked.quantity and not booked.is_entry and booked.dealt_at is not None
     )
     last = max(dealt, default=work.at)
@@ -89,9 +89,9 @@ def _left_at(work: StateBuilder, position: Position, trigger: str) -> datetime:
 
 def _is_rolled(work: StateBuilder, position: Position) -> bool:
     """Say whether a position goes on in another one: what it was rolled into at last, or what is open of its parts."""
-    rolls = (order for order in work.orders_of(position.id) if order.into and order.position == position.id)
+    rolls = (order for order in work.orders_of(position.id) if order.opens_position and order.position == position.id)
     filled = [order for order in rolls if order.has_fills]
-    return any(order.reason == position.exit_reason or _goes_on(work, order.into) for order in filled)
+    return any(order.reason == position.exit_reason or _goes_on(work, order.opens_position) for order in filled)
 
 
 def _goes_on(work: StateBuilder, name: str) -> bool:
@@ -138,9 +138,10 @@ def count_realized(work: StateBuilder, bot: str) -> None:
         return
     day = work.bots.by_name[bot].day
     own = (found for found in work.positions.by_id.values() if found.bot == bot)
-    executions = work.positions.booked.values()
+    executions = work.positions.executions.values()
     made = sum(
-        (realized_since(each, executions, work.positions.bases.get(each.id, ZERO), day.date) for each in own), ZERO
+        (realized_since(each, executions, work.positions.pnl_at_open.get(each.id, ZERO), day.date) for each in own),
+        ZERO,
     )
     if made != day.realized:
         work.put_day(replace(day, realized=made))

@@ -157,7 +157,7 @@ def _settled_at(work: StateBuilder, position: Position, leg: PositionLeg) -> tup
     """Return at what price a leg has settled, and how; None where that is not known or has moved shares of others."""
     closings = [
         booked
-        for booked in work.positions.booked.values()
+        for booked in work.positions.executions.values()
         if (booked.position, booked.leg, booked.is_entry) == (position.id, leg.name, False)
     ]
     if sum(booked.quantity for booked in closings) != leg.closed - leg.settled:

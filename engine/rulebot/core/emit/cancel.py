@@ -23,7 +23,7 @@ def cancel(
         return order
     recalled = order.for_cause(cause, about, detail, heard=heard)
     order = work.put_order(replace(recalled, status=OrderStatus.CANCELLING))
-    return order if order.ended is OrderStatus.CANCELLED else request_cancel(work, order)
+    return order if order.reported_final_status is OrderStatus.CANCELLED else request_cancel(work, order)
 
 
 def request_cancel(work: StateBuilder, order: Order, patience: timedelta = CANCEL_PATIENCE) -> Order:
@@ -41,16 +41,16 @@ def is_too_early(work: StateBuilder, order: Order) -> bool:
     The broker answers in the order in which it was asked; what is told twice, before the grace is over, answers
     nothing that was asked after it either. Of an order that never came to the gateway it says the truth at once.
     """
-    if order.ref in work.inquiries.unarrived:
+    if order.ref in work.inquiries.undelivered:
         return False
-    if work.inquiries.early.get(order.ref):
+    if work.inquiries.unanswered_cancels.get(order.ref):
         work.count_early(order.ref, -1)
         return True
     return _may_be_on_its_way(work, order)
 
 
 def _may_be_on_its_way(work: StateBuilder, order: Order) -> bool:
-    if order.perm_id or order.ref in work.inquiries.unarrived:
+    if order.perm_id or order.ref in work.inquiries.undelivered:
         return False
     return order.sent_at is not None and work.at - order.sent_at < GRACE
 

@@ -74,11 +74,11 @@ def _none(work: StateBuilder, bot: CompiledBot, missed: list[Reading], readings:
     """Remember why no alternative is taken; when all of them are known to be false, `try: once` is decided."""
     name = bot.plan.name
     if not missed:
-        work.set_bot(name, replace(work.bots.by_name[name], waits="confirmation"))
+        work.set_bot(name, replace(work.bots.by_name[name], status_text="confirmation"))
         return
     record_miss(work, bot, missed, readings)
     first = missed[0]
     words = first_missing(first.verdict) or describe(first.rule, first.verdict)
-    work.set_bot(name, replace(work.bots.by_name[name], waits=f"no alternative: {first.rule.name} {words}"))
+    work.set_bot(name, replace(work.bots.by_name[name], status_text=f"no alternative: {first.rule.name} {words}"))
     if bot.plan.entry.once and all(reading.verdict.truth is False for reading in missed):
         work.put_day(work.bots.by_name[name].day.note(bot.symbol, decided=f"no alternative: {first.rule.name} {words}"))

@@ -47,7 +47,7 @@ def entry_order_ended(work: StateBuilder, fact: EntryOrderEnded) -> None:
     position = work.positions.by_id[order.position]
     if position.state != "entering" or work.has_live_entry(position.id):
         return  # of two that work at once, since one came back to life, the last one ends it
-    if order.status is OrderStatus.ABANDONED:
+    if order.status is OrderStatus.LOST:
         stop_for_today(
             work, position, Halt.UNACKNOWLEDGED, f"{order.ref} was never acknowledged and may still come to life"
         )
@@ -58,7 +58,7 @@ def entry_order_ended(work: StateBuilder, fact: EntryOrderEnded) -> None:
     if bot.plan.order.leg_by_leg and next_stage(work, bot, first_try) is not None:
         next_opening(work, work.put_position(first_try))
         return
-    refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
+    refused = order.status in (OrderStatus.REJECTED, OrderStatus.RISK_REJECTED)
     why = why_over(order, asked=fact.asked)
     _entry_over(work, position, why, refused=refused, is_other_side=is_of_other_side(order))
 
@@ -124,9 +124,9 @@ def _no_more(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
         return reason
     if position.bot not in work.program.bots:
         return NOT_RUN
-    if {"", position.bot} & work.requests.standing.paused:
+    if {"", position.bot} & work.requests.operator.paused:
         return "paused by the operator"
-    if work.requests.standing.must_close(position.bot, position.id):
+    if work.requests.operator.must_close(position.bot, position.id):
         return CLOSED_BY_HAND
     if position.freeze_reason:
         return position.freeze_reason
@@ -199,7 +199,7 @@ def _tries_again(work: StateBuilder, position: Position, order: Order) -> bool:
     a price on the grid.
     """
     ladder = work.governing(position).plan.order
-    if order.status is OrderStatus.REFUSED and is_off_grid(work, order):
+    if order.status is OrderStatus.REJECTED and is_off_grid(work, order):
         attempt, pause = order.attempt, 0.0
     elif order.cause is Cause.NEXT_TRY and order.attempt < ladder.tries:
         attempt, pause = order.attempt + 1, ladder.pause
@@ -212,8 +212,8 @@ def _tries_again(work: StateBuilder, position: Position, order: Order) -> bool:
 
 def _entry_empty(work: StateBuilder, position: Position, reason: str, *, refused: bool, is_other_side: bool) -> None:
     work.record(Kind.DECISION, position.bot, position.id, what="unfilled", reason=reason, values=[])
-    position = replace(position, exit_reason="refused" if refused else "unfilled")
-    work.move(position, "refused" if refused else "ended_empty")
+    position = replace(position, exit_reason="rejected" if refused else "unfilled")
+    work.move(position, "rejected" if refused else "ended_empty")
     if is_other_side and position.bot in work.bots.by_name:
         _try_another_strike(work, position)
         return
@@ -235,10 +235,10 @@ def _try_another_strike(work: StateBuilder, position: Position) -> None:
     symbol = work.governing(position).symbol
     day = state.day.count(symbol, -1)
     if (own := day.of_member(symbol)).tried:  # it was one of `again`
-        day = day.note(symbol, agains=max(own.agains - 1, 0), last_end=ANOTHER_STRIKE, last_end_at=work.at)
+        day = day.note(symbol, reentries=max(own.reentries - 1, 0), last_end=ANOTHER_STRIKE, last_end_at=work.at)
     work.set_bot(position.bot, replace(state, blocked=blocked))
     work.put_day(day)
-    if state.hand_entered == position.id:
+    if state.manual_position == position.id:
         ask_on(work, position.bot)
     text = f"{position.legs[0].option} has orders of the other side that are not ours: another strike is tried"
     work.record(Kind.DECISION, position.bot, position.id, what="shift", reason=text, values=[])
@@ -252,7 +252,7 @@ def end_of_entry(work: StateBuilder, position: Position, how: str) -> None:
     state = work.bots.by_name[position.bot]
     work.put_day(state.day.note(work.governing(position).symbol, last_end=how, last_end_at=work.at))
     waits = "its exits" if how == "filled" else "not filled"
-    work.set_bot(position.bot, replace(work.bots.by_name[position.bot], waits=waits, since=work.at))
+    work.set_bot(position.bot, replace(work.bots.by_name[position.bot], status_text=waits, since=work.at))
     wake(work, position.bot, 0.0)
 
 

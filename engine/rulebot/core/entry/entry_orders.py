@@ -41,7 +41,7 @@ def send_entry(
     worst = loss_bound(selection.legs, Decimal(f"{view.start_price or 0.0:.4f}"), is_covered=view.is_covered)
     own = day.of_member(bot.symbol)
     again = 1 if own.tried else 0
-    day = day.count(bot.symbol, 1).note(bot.symbol, agains=own.agains + again, last_end="", last_end_at=None)
+    day = day.count(bot.symbol, 1).note(bot.symbol, reentries=own.reentries + again, last_end="", last_end_at=None)
     work.put_day(day)
     position = Position(
         id=free_id(work, plan.name, day.date, day.entries),
@@ -64,13 +64,15 @@ def send_entry(
     position = work.move(position, "enter")
     work.set_bot(
         plan.name,
-        replace(work.bots.by_name[plan.name], since=work.at, grid_since=None, is_watching=False, is_clearing=False),
+        replace(
+            work.bots.by_name[plan.name], since=work.at, grid_since=None, is_watching=False, is_waiting_to_enter=False
+        ),
     )
     send_opening(work, bot, position, attempt=1)
 
 
 def _reason(work: StateBuilder, bot: CompiledBot) -> str:
-    if work.bots.by_name[bot.plan.name].by_hand is not None:
+    if work.bots.by_name[bot.plan.name].manual_entry_until is not None:
         return "asked by the operator"
     return f"all conditions hold: {bot.alternative}" if bot.alternative else "all conditions hold"
 
@@ -78,7 +80,7 @@ def _reason(work: StateBuilder, bot: CompiledBot) -> str:
 def _of(work: StateBuilder, bot: CompiledBot) -> dict[str, Json]:
     """Return which symbol and alternative it is, where there are several, and whether a person asked for it."""
     state = work.bots.by_name[bot.plan.name]
-    by_hand = state.by_hand is not None
+    by_hand = state.manual_entry_until is not None
     is_named = by_hand and state.named is not None
     told = (("symbol", bot.symbol), ("alternative", bot.alternative), (BY_HAND, by_hand), (IS_NAMED, is_named))
     return {name: said for name, said in told if said}
@@ -115,7 +117,7 @@ def send_opening(work: StateBuilder, bot: CompiledBot, position: Position, attem
         attempt_until=work.at + timedelta(seconds=ladder.wait),
     )
     work.put_position(replace(work.positions.by_id[position.id], retry_at=None, attempts=attempt))
-    work.set_bot(position.bot, replace(work.bots.by_name[position.bot], waits="a fill"))
+    work.set_bot(position.bot, replace(work.bots.by_name[position.bot], status_text="a fill"))
     return work.send(order)
 
 

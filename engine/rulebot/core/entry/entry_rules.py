@@ -41,7 +41,7 @@ def evaluate_entry(work: StateBuilder, bot: CompiledBot) -> None:
         return
     name = bot.plan.name
     if reason := not_trading(work, bot.plan.underlyings):  # told before its missing quotes are
-        work.set_bot(name, replace(work.bots.by_name[name], waits=reason))
+        work.set_bot(name, replace(work.bots.by_name[name], status_text=reason))
         skip(work, name, reason)
     else:
         _judge_entry(work, bot)
@@ -53,7 +53,7 @@ def _note_blocker(work: StateBuilder, name: str) -> None:
     state = work.bots.by_name[name]
     if not state.is_watching or is_entering(work, name) or work.is_about_to_enter(name):
         return
-    found = state.blocked_by.by(state.waits, work.at)
+    found = state.blocked_by.by(state.status_text, work.at)
     if found is not state.blocked_by:
         work.set_bot(name, replace(state, blocked_by=found))
 
@@ -76,12 +76,12 @@ def is_to_be_judged(work: StateBuilder, bot: CompiledBot) -> bool:
         confirming = {**of_positions(state.confirming), **halting}
         first, grid = _grid_point(work, bot), state.grid_since or work.at
         state = replace(state, is_watching=True, since=work.at, judge_at=first, grid_since=grid, confirming=confirming)
-        work.set_bot(name, replace(state, waits="", shut=None, blocked_by=Blocked()))
+        work.set_bot(name, replace(state, status_text="", shut=None, blocked_by=Blocked()))
     if not _is_due(work, bot):
         return False
     wake(work, name, RECHECK)
-    if work.bots.by_name[name].is_clearing:
-        work.set_bot(name, replace(work.bots.by_name[name], is_clearing=False))
+    if work.bots.by_name[name].is_waiting_to_enter:
+        work.set_bot(name, replace(work.bots.by_name[name], is_waiting_to_enter=False))
     return True
 
 
@@ -131,7 +131,7 @@ def _is_due(work: StateBuilder, bot: CompiledBot) -> bool:
     if every is None:
         return True
     state = work.bots.by_name[bot.plan.name]
-    if state.is_clearing:
+    if state.is_waiting_to_enter:
         return True
     due = state.judge_at or work.at
     if work.at < due:
@@ -156,8 +156,8 @@ def _not_open(work: StateBuilder, bot: CompiledBot, found: Opportunity, window: 
     waits = found.reason or f"{AHEAD} {bot.plan.entry.windows[window].start}"
     shut = found.shut or (None if found.reason else Shut.AHEAD)
     state = work.bots.by_name[name]
-    if (waits, shut) != (state.waits, state.shut):
-        work.set_bot(name, replace(state, waits=waits, shut=shut))
+    if (waits, shut) != (state.status_text, state.shut):
+        work.set_bot(name, replace(state, status_text=waits, shut=shut))
     if found.look_again is not None:
         wake(work, name, (found.look_again - work.at).total_seconds())
 
@@ -182,7 +182,7 @@ def _note_unwatched(work: StateBuilder, bot: CompiledBot, found: Opportunity, wi
 def record_block(work: StateBuilder, bot: CompiledBot, reason: str) -> None:
     """Let a bot wait that may not enter now; within its window the day keeps why, should it come to no watch."""
     name = bot.plan.name
-    work.set_bot(name, replace(work.bots.by_name[name], waits=reason, is_clearing=False))
+    work.set_bot(name, replace(work.bots.by_name[name], status_text=reason, is_waiting_to_enter=False))
     if work.bots.by_name[name].is_watching or work.bots.by_name[name].day.skip:
         return
     session, day, held = work.schedule.session, day_at_hand(work, bot), count_trades(work.positions_of(name))
@@ -207,7 +207,7 @@ def _judge_entry(work: StateBuilder, bot: CompiledBot) -> None:
             reason = f"{missed[0].rule.name} {describe(missed[0].rule, missed[0].verdict)}"
             work.put_day(replace(work.bots.by_name[name].day, decided=reason))
     else:
-        work.set_bot(name, replace(work.bots.by_name[name], waits="confirmation"))
+        work.set_bot(name, replace(work.bots.by_name[name], status_text="confirmation"))
 
 
 def choose_and_send(work: StateBuilder, bot: CompiledBot, view: View, readings: tuple[Reading, ...]) -> None:
@@ -218,7 +218,7 @@ def choose_and_send(work: StateBuilder, bot: CompiledBot, view: View, readings: 
     selection = select(plan.legs, view, bot.expected_move, avoid, taken_for(work, bot))
     work.set_bot(name, replace(work.bots.by_name[name], selection=selection))
     if not selection.is_complete:
-        work.set_bot(name, replace(work.bots.by_name[name], waits=selection.missing or selection.refused))
+        work.set_bot(name, replace(work.bots.by_name[name], status_text=selection.missing or selection.refused))
         if selection.refused:
             what = "expiry" if selection.choices[-1].is_without_expiry else "strikes"
             record_limit_miss(work, bot, what, selection.refused, readings)
@@ -242,7 +242,7 @@ def send_selected(
     if halt_on_entry_rate(work, name):
         return
     if reason := entry_refusal(work, bot, view, selection, quote):
-        work.set_bot(name, replace(work.bots.by_name[name], waits=reason))
+        work.set_bot(name, replace(work.bots.by_name[name], status_text=reason))
         record_limit_miss(work, bot, LIMITS, reason, readings)
         skip(work, name, reason, bot.symbol)
         return
@@ -251,14 +251,14 @@ def send_selected(
         return
     if leaving := opposing_exit(work, bot, selection.legs):
         work.set_bot(
-            name, replace(work.bots.by_name[name], waits=f"the exit of {leaving} in the same option to be over")
+            name, replace(work.bots.by_name[name], status_text=f"the exit of {leaving} in the same option to be over")
         )
         wake(work, name, 1.0)
         return
     if crossing := crossing_orders(work, bot, selection.legs):
         work.follow_up(EntryCrosses(crossing))
         waits = "resting orders of the other side to be taken back"
-        work.set_bot(name, replace(work.bots.by_name[name], waits=waits, is_clearing=True))
+        work.set_bot(name, replace(work.bots.by_name[name], status_text=waits, is_waiting_to_enter=True))
         wake(work, name, 1.0)
         return
     send_entry(work, bot, view, selection, quote)
@@ -279,5 +279,5 @@ def _risk_holds(
     if missed:
         record_structure_miss(work, bot, view, selection, missed, (*readings, *required))
     else:
-        work.set_bot(name, replace(work.bots.by_name[name], waits="confirmation"))
+        work.set_bot(name, replace(work.bots.by_name[name], status_text="confirmation"))
     return False

@@ -108,7 +108,10 @@ def ask_entry(work: StateBuilder, name: str, named: Named | None = None) -> None
         _end(work, name, reason)
     else:
         waits = "to enter, as asked" if work.connection.is_linked else NO_BROKER
-        work.set_bot(name, replace(work.bots.by_name[name], by_hand=work.at + PATIENCE, named=named, waits=waits))
+        work.set_bot(
+            name,
+            replace(work.bots.by_name[name], manual_entry_until=work.at + PATIENCE, named=named, status_text=waits),
+        )
         work.set_wake(name, work.at)
         work.unindex()
 
@@ -121,33 +124,35 @@ def ask_on(work: StateBuilder, name: str) -> None:
     if work.bots.by_name[name].is_named:
         _end(work, name, "the broker has orders of the other side in one of its contracts")
         return
-    work.set_bot(name, replace(work.bots.by_name[name], by_hand=work.at + PATIENCE))
+    work.set_bot(name, replace(work.bots.by_name[name], manual_entry_until=work.at + PATIENCE))
     work.unindex()
 
 
 def evaluate_manual_entry(work: StateBuilder, bot: CompiledBot, blocked: str) -> None:
     """Enter, as an operator has asked, unless something stands in the way; `blocked`: why nothing may enter now."""
     name = bot.plan.name
-    state = replace(work.bots.by_name[name], is_clearing=False)
-    assert state.by_hand is not None
+    state = replace(work.bots.by_name[name], is_waiting_to_enter=False)
+    assert state.manual_entry_until is not None
     work.set_bot(name, state)
     wake(work, name, LOOK_EVERY)
     named = state.named
     taken = bot if named is None else bot_of_named(bot, named) or bot
     reason = _refusal(work, bot, named) or not_trading(work, taken.plan.underlyings)
-    if not reason and work.at >= state.by_hand:
-        reason = blocked or state.waits
+    if not reason and work.at >= state.manual_entry_until:
+        reason = blocked or state.status_text
     if reason:
         _end(work, name, reason)
         return
     if blocked:
-        work.set_bot(name, replace(state, waits=blocked))
+        work.set_bot(name, replace(state, status_text=blocked))
         return
     start_window(work, bot)
     decided, known = work.bots.by_name[name].day.of_member(taken.symbol).decided, set(work.positions.by_id)
     _choose_and_send(work, taken, named)
     if entered := [position for position in work.positions.by_id if position not in known]:
-        found = replace(work.bots.by_name[name], by_hand=None, hand_entered=entered[0], is_named=named is not None)
+        found = replace(
+            work.bots.by_name[name], manual_entry_until=None, manual_position=entered[0], is_named=named is not None
+        )
         work.set_bot(name, found)
     elif (day := work.bots.by_name[name].day).of_member(taken.symbol).decided and not decided:
         work.put_day(day.note(taken.symbol, decided=decided))  # of its own try, with `try: once`, that says nothing
@@ -164,7 +169,7 @@ def _choose_and_send(work: StateBuilder, bot: CompiledBot, named: Named | None) 
 
 def give_up(work: StateBuilder, name: str, reason: str) -> None:
     """Say why an entry that was asked for comes to nothing, where one still waits."""
-    if name in work.bots.by_name and work.bots.by_name[name].by_hand is not None:
+    if name in work.bots.by_name and work.bots.by_name[name].manual_entry_until is not None:
         _end(work, name, reason)
 
 
@@ -184,8 +189,8 @@ def _spent(work: StateBuilder, bot: CompiledBot) -> str:
     What the bot has decided by its conditions is no cap.
     """
     name = bot.plan.name
-    if not work.requests.standing.may_enter(name):
-        return work.requests.standing.reason or "the operator lets it enter nothing"
+    if not work.requests.operator.may_enter(name):
+        return work.requests.operator.reason or "the operator lets it enter nothing"
     if is_entering(work, name):
         return "an entry of it is at work"
     session = work.schedule.session
@@ -203,5 +208,5 @@ def _spent(work: StateBuilder, bot: CompiledBot) -> str:
 
 
 def _end(work: StateBuilder, name: str, reason: str) -> None:
-    work.set_bot(name, replace(work.bots.by_name[name], by_hand=None, named=None, is_clearing=False))
+    work.set_bot(name, replace(work.bots.by_name[name], manual_entry_until=None, named=None, is_waiting_to_enter=False))
     work.record(Kind.DECISION, name, what="skip", reason=f"{ASKED}{reason}", values=[], by_hand=True)

@@ -102,11 +102,11 @@ def require_holds(
         if plan.entry.once and is_first and not quote.missing and all(r.verdict.truth is not None for r in required):
             work.put_day(work.bots.by_name[plan.name].day.note(bot.symbol, decided=f"{missed[0].rule.name} {words}"))
     elif quote.missing:
-        work.set_bot(plan.name, replace(work.bots.by_name[plan.name], waits=quote.missing))
+        work.set_bot(plan.name, replace(work.bots.by_name[plan.name], status_text=quote.missing))
         record_limit_miss(work, bot, "price", quote.missing, (*readings, *required), is_known=False)
         note_selection(work, bot, view, selection, f"price: {quote.missing}")
     else:
-        work.set_bot(plan.name, replace(work.bots.by_name[plan.name], waits="confirmation"))
+        work.set_bot(plan.name, replace(work.bots.by_name[plan.name], status_text="confirmation"))
     return False
 
 
@@ -144,7 +144,7 @@ def still_holds(work: StateBuilder, bot: CompiledBot, position: Position) -> boo
     whole = work.program.text(position.bot, position.digest)
     head = whole.on(bot.symbol)
     _was_confirmed(work, whole, bot)
-    by_hand = work.bots.by_name[name].hand_entered == position.id
+    by_hand = work.bots.by_name[name].manual_position == position.id
     if not by_hand and not still_offers(work, whole, bot.symbol, view):
         return False
     place = head.place("when")
@@ -203,7 +203,7 @@ def _none_fits(
 ) -> None:
     """Remember why not one structure fits: as a miss, where it is known."""
     name, reason = bot.plan.name, fits.missing or fits.refused
-    work.set_bot(name, replace(work.bots.by_name[name], waits=reason))
+    work.set_bot(name, replace(work.bots.by_name[name], status_text=reason))
     if fits.refused:
         record_limit_miss(work, bot, "quantity", f"0: {fits.refused.removeprefix('quantity: ')}", readings)
     note_selection(work, bot, view, selection, reason)

@@ -57,7 +57,7 @@ def evaluate_universe(work: StateBuilder, bot: CompiledBot) -> None:
     name = bot.plan.name
     _tell_halts(work, bot)
     if reason := shut_today(work, bot):
-        work.set_bot(name, replace(work.bots.by_name[name], waits=reason))
+        work.set_bot(name, replace(work.bots.by_name[name], status_text=reason))
         return
     found = [candidate for member in bot.members if (candidate := _judged(work, member)) is not None]
     taken, symbols = _ranked(work, bot, found)
@@ -162,17 +162,19 @@ def _ranked(work: StateBuilder, bot: CompiledBot, found: list[Candidate]) -> tup
 def _remember(work: StateBuilder, bot: CompiledBot, values: dict[str, float]) -> None:
     """Keep what symbols were ranked by, for as long as it counts while they wait for lines."""
     name = bot.plan.name
-    kept = {symbol: found for symbol, found in work.bots.by_name[name].ranked.items() if work.at - found[1] <= RANK_AGE}
+    kept = {
+        symbol: found for symbol, found in work.bots.by_name[name].rank_values.items() if work.at - found[1] <= RANK_AGE
+    }
     new = {**kept, **{symbol: (value, work.at) for symbol, value in values.items()}}
-    work.set_bot(name, replace(work.bots.by_name[name], ranked=new))
+    work.set_bot(name, replace(work.bots.by_name[name], rank_values=new))
 
 
 def _forget(work: StateBuilder, bot: CompiledBot) -> None:
     """Let a symbol wait without a rank: it is known that a condition of it does not hold."""
     name = bot.plan.name
-    kept = {symbol: found for symbol, found in work.bots.by_name[name].ranked.items() if symbol != bot.symbol}
-    if len(kept) < len(work.bots.by_name[name].ranked):
-        work.set_bot(name, replace(work.bots.by_name[name], ranked=kept))
+    kept = {symbol: found for symbol, found in work.bots.by_name[name].rank_values.items() if symbol != bot.symbol}
+    if len(kept) < len(work.bots.by_name[name].rank_values):
+        work.set_bot(name, replace(work.bots.by_name[name], rank_values=kept))
 
 
 def _waiting(work: StateBuilder, bot: CompiledBot, found: list[Candidate]) -> dict[str, float]:
@@ -180,7 +182,7 @@ def _waiting(work: StateBuilder, bot: CompiledBot, found: list[Candidate]) -> di
     view = work.view()
     missing = {each.member.symbol for each in found if each.value is None}
     judged = {each.member.symbol for each in found} - missing
-    remembered = work.bots.by_name[bot.plan.name].ranked
+    remembered = work.bots.by_name[bot.plan.name].rank_values
     return {
         member.symbol: remembered[member.symbol][0]
         for member in bot.members
@@ -206,9 +208,9 @@ def _note_ranking(
     """Record a ranking when others are taken or passed over than at the last one."""
     name = bot.plan.name
     ranks = (tuple(taken), tuple(passed))
-    if work.bots.by_name[name].ranks == ranks or bot.plan.ranking is None:
+    if work.bots.by_name[name].last_ranking == ranks or bot.plan.ranking is None:
         return
-    work.set_bot(name, replace(work.bots.by_name[name], ranks=ranks))
+    work.set_bot(name, replace(work.bots.by_name[name], last_ranking=ranks))
     reason = ", ".join(f"{symbol} {bot.plan.ranking.by} {value:g}" for symbol, value in taken.items()) or "none"
     if passed:
         reason += "; passed over: " + ", ".join(f"{symbol} ({missing})" for symbol, missing in passed.items())
@@ -219,10 +221,10 @@ def _note_ranking(
 
 def _note_focus(work: StateBuilder, name: str, taken: list[str]) -> None:
     """Remember which symbols are worth the lines of their strikes: those taken, then all others that could be."""
-    before = work.bots.by_name[name].focus
+    before = work.bots.by_name[name].subscribed_symbols
     focus = tuple(dict.fromkeys(taken))
     if focus != before:
-        work.set_bot(name, replace(work.bots.by_name[name], focus=focus))
+        work.set_bot(name, replace(work.bots.by_name[name], subscribed_symbols=focus))
 
 
 # ---------------------------------------------------------------- what stands in the way

@@ -40,7 +40,12 @@ def place_resting(work: StateBuilder, position: Position, *, at_once: bool = Fal
 
     `at_once`: a fill has just made the position, and they do not wait until the account shows it.
     """
-    if not _may_rest(work, position) or position.suspended or position.is_frozen or not work.connection.is_linked:
+    if (
+        not _may_rest(work, position)
+        or position.resting_orders_withdrawn
+        or position.is_frozen
+        or not work.connection.is_linked
+    ):
         return
     if not at_once and work.is_unsure(position):
         return
@@ -81,7 +86,7 @@ def withdraw_resting(work: StateBuilder, position: Position, to: str) -> Positio
     where = "in" if len(position.legs) == 1 else "of"
     reason = f"resting orders {where} {named(position)} are watched by the engine while {to} works"
     work.record(Kind.DECISION, position.bot, position.id, what="suspend", reason=reason, values=[])
-    return work.put_position(replace(position, suspended=True))
+    return work.put_position(replace(position, resting_orders_withdrawn=True))
 
 
 def is_restarting(work: StateBuilder, bot: str) -> bool:
@@ -104,7 +109,7 @@ def _missing(
 
 
 def _is_under_way(order: Order) -> bool:
-    return order.status is OrderStatus.SENDING and order.ended is None
+    return order.status is OrderStatus.SENDING and order.reported_final_status is None
 
 
 def _fit(work: StateBuilder, position: Position, live: list[Order]) -> None:
@@ -114,7 +119,7 @@ def _fit(work: StateBuilder, position: Position, live: list[Order]) -> None:
     by_name = {planned.name: planned for planned in work.governing(position).resting}
     for order in live:
         planned = by_name.get(order.reason)
-        if planned is None or order.status is not OrderStatus.WORKING or order.ended is not None:
+        if planned is None or order.status is not OrderStatus.WORKING or order.reported_final_status is not None:
             continue
         rest = rest_of(position, planned, work.market.facts.ticks)
         if rest is not None and _names(rest.legs) == _names(order.legs):
@@ -178,11 +183,11 @@ def record_lost_order(work: StateBuilder, position: Position, *, is_refused: boo
     """Keep that a resting order of a position was lost. Others that are lost together with it do not count."""
     last = position.lost_at
     is_together = position.is_lost and last is not None and work.at < last + max(TOGETHER, pause(position))
-    if position.rearmed >= NEVER_AGAIN or is_together:
+    if position.resting_orders_replaced >= NEVER_AGAIN or is_together:
         return position
     is_first = last is None or work.at - last >= QUIET
-    count = 1 if is_first else position.rearmed + 1
+    count = 1 if is_first else position.resting_orders_replaced + 1
     count = max(count, REFUSED_FROM) if is_refused else count
-    position = work.put_position(replace(position, rearmed=count, lost_at=work.at, is_lost=True))
+    position = work.put_position(replace(position, resting_orders_replaced=count, lost_at=work.at, is_lost=True))
     wake(work, position.bot, pause(position).total_seconds())
     return position

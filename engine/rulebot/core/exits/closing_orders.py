@@ -93,9 +93,11 @@ def start_close(
         then = "nothing is sent for it, a person must look" if position.is_frozen else "the position is closed"
         work.alarm(position.bot, f"{why}: {then}", position.id)
     leaves_some = bool(legs) and any(leg.held for leg in position.legs if leg.name not in legs)
-    is_waiting = position.suspended and leaves_some
+    is_waiting = position.resting_orders_withdrawn and leaves_some
     position = work.put_position(
-        replace(position, exit_reason=reason, attempts=0, retry_at=None, suspended=is_waiting, keep=0)
+        replace(
+            position, exit_reason=reason, attempts=0, retry_at=None, resting_orders_withdrawn=is_waiting, leave_open=0
+        )
     )
     return position if position.state == "exiting" else work.move(position, "exit")
 
@@ -193,7 +195,7 @@ def _send_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned
 
     A position that the account holds otherwise than our books is not rolled.
     """
-    if position.missed:
+    if position.account_missing:
         _open_again(work, position, planned)
         return
     found = find_roll(work, position, bot, planned)
@@ -226,7 +228,7 @@ def nothing_to_roll_into(work: StateBuilder, position: Position, planned: ExitPl
 
 def _open_again(work: StateBuilder, position: Position, planned: ExitPlan) -> None:
     """Let a position that was not rolled be open as before; what has lost its partner meanwhile is closed."""
-    position = work.move(replace(position, exit_reason="", attempts=0, retry_at=None, keep=0), "ended")
+    position = work.move(replace(position, exit_reason="", attempts=0, retry_at=None, leave_open=0), "ended")
     if not is_balanced_ignoring_worthless(work, partners(position, planned.legs)) or is_reopened(position):
         close_position(work, position, UNWIND, "legs stand without their partners")
 
@@ -240,10 +242,14 @@ def _withdraw(work: StateBuilder, position: Position, target: ExitPlan) -> None:
     lost = [order for order in work.orders_of(position.id) if order.cause is Cause.TARGET_LOST]
     again: dict[str, Json] = {"again": True} if len(lost) > 1 else {}
     work.record(Kind.DECISION, position.bot, position.id, what="withdrawn", reason=target.name, values=[], **again)
-    acted = position.acted if exit_has_dealt(work, position) else without(position.acted, target.name)
-    position = replace(position, exit_reason="", attempts=0, retry_at=None, keep=0, acted=acted)
+    acted = (
+        position.partial_exits_done
+        if exit_has_dealt(work, position)
+        else without(position.partial_exits_done, target.name)
+    )
+    position = replace(position, exit_reason="", attempts=0, retry_at=None, leave_open=0, partial_exits_done=acted)
     position = work.move(position, "ended")
-    work.set_bot(position.bot, replace(work.bots.by_name[position.bot], waits=""))
+    work.set_bot(position.bot, replace(work.bots.by_name[position.bot], status_text=""))
     if _is_torn(work, position, target):
         close_position(work, position, UNWIND, "legs stand without their partners")
         return
@@ -253,7 +259,7 @@ def _withdraw(work: StateBuilder, position: Position, target: ExitPlan) -> None:
 
 def _is_torn(work: StateBuilder, position: Position, target: ExitPlan) -> bool:
     """Say whether orders of a target have left legs without their partners, which others have not closed."""
-    if position.missed or position.closed_by_others:
+    if position.account_missing or position.closed_by_others:
         return False
     has_dealt = any(order.has_fills for order in work.orders_of(position.id) if order.reason == target.name)
     return has_dealt and not is_balanced_ignoring_worthless(work, partners(position, target.legs))

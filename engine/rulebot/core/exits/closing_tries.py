@@ -33,7 +33,7 @@ def next_closing_try(work: StateBuilder, fact: ClosingTryDue) -> None:
         _keep_at_market(work, order)
         return
     position = work.positions.by_id[order.position]
-    if order.into:
+    if order.opens_position:
         _next_roll_try(work, order, work.governing(position))
         return
     order = as_judged(work, order)

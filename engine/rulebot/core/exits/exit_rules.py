@@ -63,7 +63,7 @@ def evaluate_exits(work: StateBuilder, position: Position) -> None:
     bot = work.governing(position)
     if _only_waits_for_expiry(work, position):
         return
-    if work.requests.standing.must_close(position.bot, position.id):
+    if work.requests.operator.must_close(position.bot, position.id):
         if position.exit_reason != FLATTENED:
             close_position(work, position, FLATTENED)
         return
@@ -94,7 +94,9 @@ def evaluate_exits(work: StateBuilder, position: Position) -> None:
         position = note_best(work, position, bot, view)
         view.held = structure(work, position).held
     true: list[ExitPlan] = []
-    resting = set() if position.suspended else {order.reason for order in resting_orders(work, position.id)}
+    resting = (
+        set() if position.resting_orders_withdrawn else {order.reason for order in resting_orders(work, position.id)}
+    )
     place, halting = exits_of(position.id), work.bots.by_name[position.bot].day.closing_of(position.digest)
     for planned, compiled, arming in zip(bot.plan.exits, bot.exits, bot.arming, strict=True):
         if compiled is None or (planned.resting and planned.name in resting):
@@ -178,11 +180,11 @@ def _step_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned
     """
     assert planned.roll is not None
     closes = planned.roll.otherwise is OnUnknown.CLOSE
-    if planned.name in position.passed:
+    if planned.name in position.rolls_without_candidate:
         return _Step.ACT if closes else _Step.NEXT
     if work.requests.is_stopping:
         return _Step.NEXT
-    if position.missed or work.is_doubted(position):
+    if position.account_missing or work.is_doubted(position):
         text = f"the account holds {position.id} otherwise than our books: '{planned.name}' does not roll it meanwhile"
         work.alarm(position.bot, text, position.id)
         return _Step.NEXT
@@ -220,9 +222,9 @@ def _is_armed(
 def _acts_anew(work: StateBuilder, position: Position, planned: ExitPlan) -> None:
     """Let an exit close its part once more when it is true again, since it no longer is."""
     position = work.positions.by_id[position.id]
-    if planned.name in position.acted and position.exit_reason != planned.name:
-        left = tuple(name for name in position.acted if name != planned.name)
-        work.put_position(replace(position, acted=left))
+    if planned.name in position.partial_exits_done and position.exit_reason != planned.name:
+        left = tuple(name for name in position.partial_exits_done if name != planned.name)
+        work.put_position(replace(position, partial_exits_done=left))
 
 
 def _only_waits_for_expiry(work: StateBuilder, position: Position) -> bool:
@@ -244,9 +246,13 @@ def act(work: StateBuilder, position: Position, planned: ExitPlan) -> None:
     position = start_close(work, position, planned.name, planned.kind.value, legs=legs)
     if planned.part is not None:
         position = work.put_position(
-            replace(position, keep=kept(position, planned.part), acted=(*position.acted, planned.name))
+            replace(
+                position,
+                leave_open=kept(position, planned.part),
+                partial_exits_done=(*position.partial_exits_done, planned.name),
+            )
         )
-    work.set_bot(position.bot, replace(work.bots.by_name[position.bot], waits=f"{planned.name}: closing"))
+    work.set_bot(position.bot, replace(work.bots.by_name[position.bot], status_text=f"{planned.name}: closing"))
     work_close(work, position)
 
 
@@ -261,7 +267,7 @@ def _may_act(work: StateBuilder, position: Position, bot: CompiledBot, planned: 
     legs = [leg for leg in position.common.legs if leg.held and leg.name in planned.legs]
     if planned.legs and all(is_worthless_long(work, leg) for leg in legs):
         return False
-    if planned.name in position.acted:
+    if planned.name in position.partial_exits_done:
         return False
     if position.exit_reason == planned.name and position.state == "exiting":
         return False
@@ -276,5 +282,5 @@ def _may_act(work: StateBuilder, position: Position, bot: CompiledBot, planned: 
 
 def _has_price(work: StateBuilder, position: Position, bot: CompiledBot, planned: ExitPlan) -> bool:
     """Say whether the first order of a target has a price to be sent at, or cannot be judged: then it waits for one."""
-    stage = next_close_legs(work, replace(position, exit_reason=planned.name, keep=0), bot)
+    stage = next_close_legs(work, replace(position, exit_reason=planned.name, leave_open=0), bot)
     return stage is None or is_within_reach(work, position, planned, stage[0]) is not False

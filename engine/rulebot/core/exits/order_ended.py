@@ -110,9 +110,9 @@ def _note_parted(work: StateBuilder, order: Order) -> None:
     legs = [leg for leg in position.legs if leg.name in planned.legs]
     is_closed = all(leg.held == 0 or (leg.held < 0 and leg.opened) for leg in legs)
     if len(legs) < len(position.legs) and is_closed:
-        names = (*position.parted, *(leg.name for leg in legs))
-        if (parted := tuple(dict.fromkeys(names))) != position.parted:
-            work.put_position(replace(position, parted=parted))
+        names = (*position.separately_closed_legs, *(leg.name for leg in legs))
+        if (parted := tuple(dict.fromkeys(names))) != position.separately_closed_legs:
+            work.put_position(replace(position, separately_closed_legs=parted))
 
 
 def _opened(work: StateBuilder, position: Position, order: Order, executed_at: datetime | None) -> Position:
@@ -128,7 +128,7 @@ def count_opened(work: StateBuilder, order: Order, at: datetime) -> None:
 
     It is of the session in which that was. What a roll opens counts for nothing.
     """
-    if order.into or order.bot not in work.bots.by_name:
+    if order.opens_position or order.bot not in work.bots.by_name:
         return
     day, opened_on = work.bots.by_name[order.bot].day, exchange_date(at)
     if opened_on == day.date:
@@ -192,7 +192,7 @@ def order_ended(work: StateBuilder, fact: OrderEnded) -> None:
         _after_closing(work, position)
     elif order.purpose is Purpose.ENTRY:
         work.follow_up(EntryOrderEnded(order.ref, asked))
-    elif order.into:
+    elif order.opens_position:
         _roll_ended(work, position, order, asked=asked)
     elif order.purpose in CLOSING:
         _closing_ended(work, position, order, asked=asked)
@@ -209,7 +209,7 @@ def _closing_ended(work: StateBuilder, position: Position, order: Order, *, aske
     if lost_on_end(order, work.orders_of(position.id)) == TOLD_LOST:
         lost = "closing orders do not get through: two were sent on end, and the broker has none; they are sent again"
         work.alarm(position.bot, f"{lost} until one does. A person must look", position.id)
-    is_refused = order.status is OrderStatus.REFUSED or is_rejected(order)
+    is_refused = order.status is OrderStatus.REJECTED or is_rejected(order)
     if is_refused and is_off_grid(work, order):  # the same try, at a price on the grid
         position = work.put_position(replace(position, retry_at=None, attempts=max(position.attempts - 1, 0)))
     elif is_refused:
@@ -293,7 +293,7 @@ def _ended_by(work: StateBuilder, position: Position) -> str:
     """Return what has closed a position: the exit at work, unless that has closed none, and what rested the last."""
     if exit_has_dealt(work, position):
         return position.exit_reason
-    fills = (each for each in work.positions.booked.values() if each.position == position.id and not each.is_entry)
+    fills = (each for each in work.positions.executions.values() if each.position == position.id and not each.is_entry)
     refs = [each.ref for each in fills if each.quantity]
     last = work.orders.by_ref.get(refs[-1]) if refs else None
     return last.reason if last is not None and last.purpose in RESTING else position.exit_reason
@@ -304,7 +304,7 @@ def part_closed(work: StateBuilder, fact: PartClosed) -> None:
     position = work.positions.by_id[fact.position]
     was_unwinding = position.exit_reason == UNWIND
     acted = _acted(work, position)
-    position = replace(position, exit_reason="", attempts=0, retry_at=None, keep=0, acted=acted)
+    position = replace(position, exit_reason="", attempts=0, retry_at=None, leave_open=0, partial_exits_done=acted)
     position = work.move(position, "ended")
     count_closed(work, position.id)
     work.follow_up(PartEnded(position.id, was_unwinding))
@@ -318,7 +318,7 @@ def part_closed(work: StateBuilder, fact: PartClosed) -> None:
 def _acted(work: StateBuilder, position: Position) -> tuple[str, ...]:
     """Return the exits that have closed their part: not those that another took over before anything was closed."""
     dealt = {order.reason for order in work.orders_of(position.id) if order.purpose in CLOSING and order.has_fills}
-    return tuple(name for name in position.acted if name in dealt or name == position.exit_reason)
+    return tuple(name for name in position.partial_exits_done if name in dealt or name == position.exit_reason)
 
 
 # ---------------------------------------------------------------- rolls
@@ -326,20 +326,20 @@ def _acted(work: StateBuilder, position: Position) -> tuple[str, ...]:
 
 def _roll_ended(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
     """An order that rolls is over: what it has opened is a position of its own, what it has not closed is held on."""
-    _rolled_into(work, work.positions.by_id[order.into], order)
+    _rolled_into(work, work.positions.by_id[order.opens_position], order)
     position = work.positions.by_id[position.id]
     planned = rolling_exit(work.governing(position), position)
     is_at_work = planned is not None and planned.name == order.reason and position.state == "exiting"
-    if order.status is OrderStatus.ABANDONED:
+    if order.status is OrderStatus.LOST:
         stop_for_today(
             work, position, Halt.UNACKNOWLEDGED, f"{order.ref} was never acknowledged and may still come to life"
         )
     if order.status is OrderStatus.FILLED or not is_at_work or position.is_flat:
         if planned is not None and is_at_work and rolled_legs(position, planned):  # what it has left nobody bids for
-            position = replace(position, acted=(*position.acted, planned.name))
+            position = replace(position, partial_exits_done=(*position.partial_exits_done, planned.name))
         _after_closing(work, work.put_position(replace(position, attempts=0)))
         return
-    if order.status is OrderStatus.REFUSED or (order.status is OrderStatus.CANCELLED and not asked):
+    if order.status is OrderStatus.REJECTED or (order.status is OrderStatus.CANCELLED and not asked):
         is_over = _has_ended_with_its_day(work, order) and order.last_message is None
         why = "it was at work up to the close" if is_over else why_over(order, asked=asked)
         work.alarm(position.bot, f"{order.ref} to roll {position.id}: {why}", position.id, tells=order.ref)
@@ -361,8 +361,8 @@ def _rolled_into(work: StateBuilder, position: Position, order: Order) -> None:
     if not position.has_fills:
         reason = why_over(order, asked=True)
         work.record(Kind.DECISION, position.bot, position.id, what="unfilled", reason=reason, values=[])
-        refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
-        how = ("refused", "refused") if refused else ("unfilled", "ended_empty")
+        refused = order.status in (OrderStatus.REJECTED, OrderStatus.RISK_REJECTED)
+        how = ("rejected", "rejected") if refused else ("unfilled", "ended_empty")
         work.move(replace(position, exit_reason=how[0]), how[1])
     elif not is_unwound(position):
         work.follow_up(LegsAlone(position.id, why_over(order, asked=True)))
@@ -386,14 +386,14 @@ def _resting_ended(work: StateBuilder, position: Position, order: Order, *, aske
         if not cancel_order(work, position, Cause.POSITION_CLOSED):
             return
         on_position_closed(work, replace(position, exit_reason=position.exit_reason or order.reason), "closed_out")
-    elif order.status is OrderStatus.REFUSED or is_rejected(order):
-        if is_off_grid(work, order) and not position.suspended:
+    elif order.status is OrderStatus.REJECTED or is_rejected(order):
+        if is_off_grid(work, order) and not position.resting_orders_withdrawn:
             _put_back_anew(work, position, Cause.PARTNER_OFF_GRID)
         else:
             _watched_instead(work, position, order, "refused")
     elif was_lost_twice(order, work.orders_of(position.id)):
         _watched_instead(work, position, order, "sent twice, and the broker has none")
-    elif position.suspended or has_expired(work, position):
+    elif position.resting_orders_withdrawn or has_expired(work, position):
         return
     elif asked or order.status is not OrderStatus.CANCELLED:
         place_resting(work, position)
@@ -450,7 +450,7 @@ def _is_closing(work: StateBuilder, position: Position, order: Order) -> bool:
 
 def _watched_instead(work: StateBuilder, position: Position, order: Order, how: str) -> None:
     """The broker will not hold this order, or has none: the engine watches its price, and it is sent again."""
-    if position.suspended:
+    if position.resting_orders_withdrawn:
         return
     position = record_lost_order(work, position, is_refused=True)
     then = _instead(position)
@@ -458,7 +458,7 @@ def _watched_instead(work: StateBuilder, position: Position, order: Order, how: 
         position.bot, f"a resting order was {how}, {then}: {order.why}", position.id, again=True, tells=order.ref
     )
     cancel_order(work, position, Cause.PARTNER_LOST, how)
-    work.put_position(replace(position, suspended=True))
+    work.put_position(replace(position, resting_orders_withdrawn=True))
 
 
 def _instead(position: Position) -> str:

@@ -61,7 +61,7 @@ def place_protection(work: StateBuilder, position: Position, closing: Collection
     come to nothing keeps them, and gets those that the exit took back.
     """
     plan = work.governing(position).plan.risk.protect
-    if plan is None or position.state not in ("open", "exiting") or position.suspended:
+    if plan is None or position.state not in ("open", "exiting") or position.resting_orders_withdrawn:
         return
     if not work.connection.is_linked or has_expired(work, position):
         return
@@ -100,7 +100,7 @@ def _fit(work: StateBuilder, position: Position, leg: PositionLeg, order: Order,
 def _wait_for_exit(work: StateBuilder, position: Position) -> None:
     """Let the engine watch the price of a stop that another exit stands against, unless some of the position rest."""
     position = work.positions.by_id[position.id]
-    if position.state == "open" and not position.suspended and not resting_orders(work, position.id):
+    if position.state == "open" and not position.resting_orders_withdrawn and not resting_orders(work, position.id):
         withdraw_resting(work, position, "an exit")
 
 
@@ -168,7 +168,7 @@ def watched_stop_hit(
     the order of a target, which does not follow the market.
     """
     plan = work.governing(position).plan.risk.protect
-    is_watched = position.suspended or position.is_lost or waits_at_price
+    is_watched = position.resting_orders_withdrawn or position.is_lost or waits_at_price
     if plan is None or not is_watched or position.state not in ("open", "exiting"):
         return None
     live = (order for order in work.live_orders(position.id) if order.purpose is Purpose.PROTECT)
@@ -279,9 +279,9 @@ def note_gone(work: StateBuilder, position: Position, order: Order, *, asked: bo
 
     One whose price was off the grid is sent anew at once, and no loss: an exit that is at work sends it by itself.
     """
-    is_refused = order.status is OrderStatus.REFUSED or is_rejected(order)
+    is_refused = order.status is OrderStatus.REJECTED or is_rejected(order)
     is_lost = not is_refused and was_lost_twice(order, work.orders_of(position.id))
-    if (asked and not (is_refused or is_lost)) or position.suspended or has_run_out(work, order):
+    if (asked and not (is_refused or is_lost)) or position.resting_orders_withdrawn or has_run_out(work, order):
         return
     is_open = position.state == "open"
     if is_refused and is_off_grid(work, order):
@@ -302,7 +302,12 @@ def note_gone(work: StateBuilder, position: Position, order: Order, *, asked: bo
 def note_restored(work: StateBuilder, position: Position) -> None:
     """Tell a person once the broker has confirmed all that was lost and is to rest for a position."""
     live = resting_orders(work, position.id)
-    if not position.is_lost or position.suspended or not live or not all(order.is_working for order in live):
+    if (
+        not position.is_lost
+        or position.resting_orders_withdrawn
+        or not live
+        or not all(order.is_working for order in live)
+    ):
         return
     bot, there = work.governing(position), {(order.purpose, order.legs[0].name) for order in live}
     plan, exits = bot.plan.risk.protect, {order.reason for order in live}

@@ -130,7 +130,7 @@ def _note(work: StateBuilder, position: Position) -> Position | None:
 
 def _since(work: StateBuilder, position: Position) -> datetime:
     """Return since when they stand: what stood without protection before the last fill was something else."""
-    own = (each for each in work.positions.booked.values() if each.position == position.id)
+    own = (each for each in work.positions.executions.values() if each.position == position.id)
     last = max((each.dealt_at for each in own if each.dealt_at is not None), default=work.at)
     known = position.unprotected_since
     return known if known is not None and known >= last else work.at

@@ -149,7 +149,7 @@ def find_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned:
 
 def _kept_out(work: StateBuilder, position: Position) -> str:
     """Return why nothing may be opened for this bot whatever it would be, "" when it may."""
-    standing: OperatorState = work.requests.standing
+    standing: OperatorState = work.requests.operator
     if not standing.may_enter(position.bot) or work.requests.is_stopping:
         return standing.reason or "the operator allows only what reduces"
     state = work.bots.by_name.get(position.bot)
@@ -292,7 +292,7 @@ def _bound_of_next(
     if unknown or (worst is None and not risk.undefined_risk):
         return None
     floors = [bound.floor, floor_of_roll(worst, quotes, order.quantity, risk.max_loss_per_trade)]
-    is_begun = work.positions.by_id[order.into].has_fills
+    is_begun = work.positions.by_id[order.opens_position].has_fills
     if not is_begun and (unhit := unhit_floor(risk.protect, planned.order, view.legs, work)):
         floors.append(unhit + Decimal(f"{quotes[0].mid or 0.0:.4f}"))
     return bound._replace(floor=max((floor for floor in floors if floor is not None), default=None))
@@ -305,7 +305,7 @@ def _worst_of_next(
     position = work.positions.by_id[order.position]
     rolled = {leg.name for leg in rolled_legs(position, planned)} | {leg.name for leg in order.legs_of(position.id)}
     others = Replaced(position, _without(position, rolled)).beside(work.active_positions())
-    of_trade = [each for each in others if each.entered_as == position.entered_as and each.id != order.into]
+    of_trade = [each for each in others if each.entered_as == position.entered_as and each.id != order.opens_position]
     return worst_of_roll(work, of_trade, StructureSelection(view.legs, ()), opening, order.quantity)
 
 
@@ -356,7 +356,7 @@ def send_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned:
     if exit_mid is None or (part and position.exit_mid is not None):
         exit_mid = position.exit_mid
     work.put_position(replace(position, attempts=1, retry_at=None, exit_mid=exit_mid))
-    return work.send(replace(order, into=new.id))
+    return work.send(replace(order, opens_position=new.id))
 
 
 def _mid(quote: NetQuote) -> Decimal | None:
@@ -421,7 +421,9 @@ def record_no_roll(work: StateBuilder, position: Position, planned: ExitPlan, fo
         return position
     then = "it closes" if closes else "it holds until the next session"
     work.record(Kind.DECISION, position.bot, position.id, what="no_roll", reason=f"{reason}: {then}", values=[])
-    return work.put_position(replace(position, passed=(*position.passed, planned.name)))
+    return work.put_position(
+        replace(position, rolls_without_candidate=(*position.rolls_without_candidate, planned.name))
+    )
 
 
 def sells_worthless(work: StateBuilder, order: Order) -> bool:

@@ -69,7 +69,7 @@ def _give_way(work: StateBuilder, orders: Sequence[Order], to: str) -> None:
         if any(order.sent_at == work.at for order in resting_orders(work, name)):
             wake(work, position.bot, 1.0)
             continue
-        if not position.suspended:
+        if not position.resting_orders_withdrawn:
             position = withdraw_resting(work, position, to)
         cancel_order(work, position, Cause.GIVES_WAY, to)
 
@@ -77,7 +77,7 @@ def _give_way(work: StateBuilder, orders: Sequence[Order], to: str) -> None:
 def restore_orders(work: StateBuilder) -> None:
     """Put suspended resting orders back as soon as nothing of the other side works in their contract."""
     for position in work.active_positions():
-        if not position.suspended or not _may_be_put_back(work, position):
+        if not position.resting_orders_withdrawn or not _may_be_put_back(work, position):
             continue
         contracts = {leg.option for leg in position.legs if leg.held}
         if resting_orders(work, position.id) or _is_wanted(work, position, contracts) or _is_left(work, position):
@@ -85,7 +85,7 @@ def restore_orders(work: StateBuilder) -> None:
         if is_against_exit(work, position, position.legs):
             continue
         work.record(Kind.DECISION, position.bot, position.id, what="resume", reason="its contract is free", values=[])
-        position = work.put_position(replace(position, suspended=False))
+        position = work.put_position(replace(position, resting_orders_withdrawn=False))
         if position.state == "open":
             place_resting(work, work.put_position(replace(position, retry_at=None)))
             place_protection(work, work.positions.by_id[position.id])
@@ -95,7 +95,9 @@ def restore_orders(work: StateBuilder) -> None:
 def is_withdrawn_for_other(state: State, at: datetime) -> bool:
     """Say whether something that has given way to an order of ours is still to be put back."""
     positions = (state.positions.by_id[name] for name in state.positions.active)
-    return any(each.suspended and each.state == "open" and _may_rest_again(each, at) for each in positions)
+    return any(
+        each.resting_orders_withdrawn and each.state == "open" and _may_rest_again(each, at) for each in positions
+    )
 
 
 def _may_be_put_back(work: StateBuilder, position: Position) -> bool:
@@ -126,7 +128,7 @@ def _is_wanted(work: StateBuilder, given: Position, contracts: set[Option]) -> b
         if contracts & opened:
             return True
     for name, state in work.bots.by_name.items():
-        is_looking = state.is_watching or state.by_hand is not None
+        is_looking = state.is_watching or state.manual_entry_until is not None
         if not is_looking or state.selection is None or not state.selection.is_complete:
             continue
         if contracts & {leg.option for leg in state.selection.legs} and work.is_about_to_enter(name):

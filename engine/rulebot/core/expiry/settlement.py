@@ -36,7 +36,7 @@ from rulebot.fill.ledger import (
 )
 from rulebot.measure.series import DAY
 from rulebot.model.contract import Option, Settlement, Underlying, product
-from rulebot.model.event import EndingCorrected
+from rulebot.model.event import SettlementCorrected
 from rulebot.model.loss_bound import ASSIGNED, DELIVERING, SETTLED
 from rulebot.model.money import ZERO
 from rulebot.model.order import Order
@@ -59,14 +59,14 @@ def settle(work: StateBuilder, option: Option, last: Decimal = ZERO) -> None:
     has the difference of the strikes. What others have closed of it before has left at the price that is told of it.
     last: what the account had of it until now.
     """
-    known = work.account.at_last
+    known = work.account.holdings_at_expiry
     if not _is_over(work, option):
         if last:
-            work.account = replace(work.account, at_last={**known, option: last})
+            work.account = replace(work.account, holdings_at_expiry={**known, option: last})
         return
     last = last or known.get(option, ZERO)
     at_last = {each: count for each, count in known.items() if each != option}
-    work.account = replace(work.account, at_last=at_last)
+    work.account = replace(work.account, holdings_at_expiry=at_last)
     told = book_external_before_expiry(work, option, last)
     level = settlement_level(work, option)
     for position in [each for each in work.positions.by_id.values() if not each.is_flat or each.id in told]:
@@ -223,7 +223,7 @@ def _left_but_wings(work: StateBuilder, position: Position) -> str:
     shorts = {leg.name for leg in position.legs if leg.sign < 0}
     if not shorts or any(leg.settled for leg in position.legs if leg.name in shorts):
         return ""
-    fills = (each for each in work.positions.booked.values() if each.position == position.id and each.leg in shorts)
+    fills = (each for each in work.positions.executions.values() if each.position == position.id and each.leg in shorts)
     refs = [each.ref for each in fills if each.quantity and not each.is_entry]
     last = work.orders.by_ref.get(refs[-1]) if refs else None
     return "" if last is None else last.reason
@@ -239,7 +239,7 @@ def _left_by(work: StateBuilder, position: Position) -> str:
 # --- What had left before its expiry, and nobody told
 
 
-def ending_corrected(work: StateBuilder, event: EndingCorrected) -> None:
+def ending_corrected(work: StateBuilder, event: SettlementCorrected) -> None:
     """Book a trade in the place of a settlement; what is closed stays closed, at what it has made now."""
     fill, count = event.fill, int(event.fill.quantity)
     position, order = work.positions.by_id[event.position], work.orders.by_ref.get(event.fill.ref)

@@ -42,7 +42,7 @@ NO_PRICE = "no price"
 
 def is_stopped(position: Position) -> bool:
     """Say whether nothing is sent for a position until a person says so."""
-    return position.setbacks >= SETBACKS
+    return position.failed_close_attempts >= SETBACKS
 
 
 def is_backed_off(position: Position) -> bool:
@@ -52,14 +52,14 @@ def is_backed_off(position: Position) -> bool:
 
 def count_failed_close(work: StateBuilder, position: Position, what: HoldReason) -> Position:
     """Count a closing order that came to nothing; too many put the position on hold."""
-    position = work.put_position(replace(position, setbacks=position.setbacks + 1))
+    position = work.put_position(replace(position, failed_close_attempts=position.failed_close_attempts + 1))
     text = f"{SETBACK_TEXTS[what]}, the {SETBACKS}rd time today"
     return pause_exits(work, position, what, text) if is_stopped(position) else position
 
 
 def uncount_failed_close(work: StateBuilder, position: Position, what: HoldReason) -> None:
     """Count a closing order no more that was counted for this: it has come out that it came to nothing otherwise."""
-    if not position.setbacks or position.state != "exiting":
+    if not position.failed_close_attempts or position.state != "exiting":
         return
     is_of_it = position.hold is what
     if is_stopped(position) and not is_of_it:
@@ -67,7 +67,7 @@ def uncount_failed_close(work: StateBuilder, position: Position, what: HoldReaso
     if is_of_it:
         position = release(position)
     retry_at = max(position.retry_at or work.at, work.at + FIRST_RETRY)
-    work.put_position(replace(position, setbacks=position.setbacks - 1, retry_at=retry_at))
+    work.put_position(replace(position, failed_close_attempts=position.failed_close_attempts - 1, retry_at=retry_at))
     wake(work, position.bot, FIRST_RETRY.total_seconds())
 
 
@@ -83,7 +83,9 @@ def pause_exits(work: StateBuilder, position: Position, why: HoldReason, words: 
     for order in work.live_orders(position.id):
         if order.purpose is not Purpose.PROTECT:
             cancel(work, order, Cause.POSITION_ON_HOLD)
-    return work.put_position(replace(work.positions.by_id[position.id], hold=why, on_hold=text, setbacks=SETBACKS))
+    return work.put_position(
+        replace(work.positions.by_id[position.id], hold=why, on_hold=text, failed_close_attempts=SETBACKS)
+    )
 
 
 def on_busted_fill(work: StateBuilder, order: Order) -> None:
@@ -96,10 +98,10 @@ def on_busted_fill(work: StateBuilder, order: Order) -> None:
 def resume_position(work: StateBuilder, bot: str) -> None:
     """Send again for the positions of a bot ("": of all): a person says so."""
     for position in work.active_positions():
-        if position.setbacks and bot in ("", position.bot):
+        if position.failed_close_attempts and bot in ("", position.bot):
             if is_stopped(position):
                 position = release(position)
-            work.put_position(replace(position, setbacks=0, retry_at=None))
+            work.put_position(replace(position, failed_close_attempts=0, retry_at=None))
 
 
 def begin_session(work: StateBuilder, session: Session) -> None:
@@ -112,12 +114,12 @@ def begin_session(work: StateBuilder, session: Session) -> None:
         state = work.bots.by_name.get(position.bot)
         if state is not None and state.day.date == session.date:
             continue
-        if position.setbacks and not is_stopped(position):
-            position = work.put_position(replace(position, setbacks=0))
-        if 0 < position.rearmed < NEVER_AGAIN:
-            position = work.put_position(replace(position, rearmed=0))
-        if position.passed:
-            position = work.put_position(replace(position, passed=()))
+        if position.failed_close_attempts and not is_stopped(position):
+            position = work.put_position(replace(position, failed_close_attempts=0))
+        if 0 < position.resting_orders_replaced < NEVER_AGAIN:
+            position = work.put_position(replace(position, resting_orders_replaced=0))
+        if position.rolls_without_candidate:
+            position = work.put_position(replace(position, rolls_without_candidate=()))
         if position.state == "exiting" and position.attempts:
             work.put_position(replace(position, attempts=0))
 
@@ -136,7 +138,7 @@ def retry_after(work: StateBuilder, position: Position) -> timedelta:
     """Return how long to wait after a refusal: by how many closing orders were refused on end, since one has filled."""
     count = 0
     for order in reversed(work.orders_of(position.id)):
-        is_refused = order.status is OrderStatus.REFUSED or is_rejected(order) or is_ended_by_broker(order)
+        is_refused = order.status is OrderStatus.REJECTED or is_rejected(order) or is_ended_by_broker(order)
         if order.purpose not in LEAVING or not is_refused:
             break
         count += 1

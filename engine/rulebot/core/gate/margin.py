@@ -94,7 +94,7 @@ def ask_margin(work: StateBuilder, bot: CompiledBot, view: View, selection: Stru
         state = replace(state, margins=(*_still_of_use(work, name, besides=answer.legs), answer))
         owed = [answer]
     wake(work, name, (owed[0].asked_at + PATIENCE - work.at).total_seconds())
-    work.set_bot(name, replace(state, waits="the broker's answer on margin", is_clearing=True))
+    work.set_bot(name, replace(state, status_text="the broker's answer on margin", is_waiting_to_enter=True))
 
 
 def on_margin(work: StateBuilder, event: MarginReport) -> None:

@@ -67,7 +67,7 @@ def on_execution(work: StateBuilder, event: ExecutionReport) -> None:
         _external(work, event)
         return
     base, revision = event.exec_id
-    known = work.positions.booked.get(base)
+    known = work.positions.executions.get(base)
     if known is not None:
         if known.exec_id.revision >= revision:
             return
@@ -75,7 +75,9 @@ def on_execution(work: StateBuilder, event: ExecutionReport) -> None:
         _unbook(work, order, known)
         order = work.orders.by_ref[order.ref]
         if event.quantity < abs(known.quantity):
-            order = work.put_order(replace(order, reported=order.filled))  # what was called filled is not, any more
+            order = work.put_order(
+                replace(order, broker_filled=order.filled)
+            )  # what was called filled is not, any more
             if not known.is_entry:
                 on_busted_fill(work, order)
                 order = work.orders.by_ref[order.ref]
@@ -109,7 +111,7 @@ def _tell_corrected(work: StateBuilder, known: BookedExecution, event: Execution
 def _replace_guess(work: StateBuilder, order: Order, event: ExecutionReport) -> Order:
     """Take out what was booked for this leg when nobody had heard its fills, as far as it is told now."""
     leg = next((leg for leg in order.legs if leg.option == event.option), None)
-    guess = None if leg is None else work.positions.booked.get(unseen_base(order.ref, leg.key))
+    guess = None if leg is None else work.positions.executions.get(unseen_base(order.ref, leg.key))
     if leg is None or guess is None or not guess.quantity:
         _replace_guess_of_partner(work, order, event)
     else:
@@ -127,14 +129,16 @@ def _replace_guess_of_partner(work: StateBuilder, order: Order, event: Execution
     position = work.positions.by_id[order.position]
     too_many = int(event.quantity) - max(leg_of(position, leg.name).held, 0)
     for other in work.orders_of(order.position):
-        guess = work.positions.booked.get(unseen_base(other.ref, leg.key))
+        guess = work.positions.executions.get(unseen_base(other.ref, leg.key))
         if other.ref == order.ref or other.oca_group != order.oca_group or guess is None:
             continue
         if guess.quantity and too_many > 0:
             _take_guess_out(work, other, leg, guess, event, too_many)
             other = work.orders.by_ref[other.ref]
-            work.put_order(replace(other, reported=other.filled))
-            if work.positions.bases.get(position.id) == position.net:  # the guess has closed it, and was not made today
+            work.put_order(replace(other, broker_filled=other.filled))
+            if (
+                work.positions.pnl_at_open.get(position.id) == position.net
+            ):  # the guess has closed it, and was not made today
                 told = event.price * event.quantity * leg.option.multiplier * (-1 if event.is_buy else 1)
                 work.put_base(position.id, work.positions.by_id[position.id].net + told)
             ended_otherwise(work, work.positions.by_id[position.id], order.reason)
@@ -168,7 +172,7 @@ def _take_guess_out(
 
 def _external(work: StateBuilder, event: ExecutionReport) -> None:
     base, revision = event.exec_id
-    known = work.positions.booked.get(base)
+    known = work.positions.executions.get(base)
     if known is not None:
         if known.foreign is not None or known.by_others:
             note(work, event.ref, f"{_dealt(event)} today")
@@ -320,7 +324,7 @@ def _after_correction(work: StateBuilder, position: Position) -> None:
     if position.state == "exiting":
         for order in work.live_orders(position.id):
             names = tuple(leg.name for leg in order.legs_of(position.id))
-            if order.into and not is_balanced(partners(position, names)):
+            if order.opens_position and not is_balanced(partners(position, names)):
                 cancel(work, order, Cause.LEGS_ALONE)
     if position.state != "open":
         return
@@ -362,7 +366,7 @@ def _unbook(work: StateBuilder, order: Order, known: BookedExecution) -> None:
 def on_commission(work: StateBuilder, event: CommissionReport) -> None:
     """Add (or correct) the commission of one execution."""
     base = event.exec_id.execution
-    known = work.positions.booked.get(base)
+    known = work.positions.executions.get(base)
     if known is None or (known.is_paid and known.commission == event.commission):
         return
     difference = event.commission - known.commission
@@ -371,7 +375,7 @@ def on_commission(work: StateBuilder, event: CommissionReport) -> None:
     if position is None:
         return
     is_of_earlier = (
-        position.is_flat and work.positions.bases.get(position.id) == position.net
+        position.is_flat and work.positions.pnl_at_open.get(position.id) == position.net
     )  # it has made nothing today
     position = work.put_position(add_commission(position, known.leg, difference, is_first=not known.is_paid))
     if is_of_earlier:

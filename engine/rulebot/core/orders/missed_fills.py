@@ -27,7 +27,7 @@ from rulebot.model.money import CENT, ZERO
 from rulebot.model.order import ExecutionId, Order, OrderLeg, OrderStatus, Purpose, Side, unseen_base
 from rulebot.model.session import exchange_date
 
-_UNFILLED = (OrderStatus.CANCELLED, OrderStatus.REFUSED)
+_UNFILLED = (OrderStatus.CANCELLED, OrderStatus.REJECTED)
 """Ends that the broker tells with what had filled, which is no more than that."""
 
 
@@ -55,7 +55,7 @@ def book_missed_fills(
     gone = [order for order in work.orders.by_ref.values() if _may_have_filled(work, order, at_broker, today)]
     said = [order for order in gone if today and has_unreported_fills(work, order) and not _has_expired(work, order)]
     for order in said:
-        _book(work, order, unreported_contracts(work, order, order.reported), {})
+        _book(work, order, unreported_contracts(work, order, order.broker_filled), {})
     gone = _of_groups(work, [order for order in gone if order not in said])
     claims = [claim for order in gone for claim in _claims(work, order)]
     filled: dict[tuple[str, int], int] = {}
@@ -89,7 +89,7 @@ def _may_have_filled(work: StateBuilder, order: Order, at_broker: frozenset[str]
     """Say whether an order has gone on a day of which no executions are told, or after the broker said it filled."""
     if not order.status.is_live or order.ref in at_broker or order.status is OrderStatus.PREPARED:
         return False
-    if order.ended in _UNFILLED and not has_unreported_fills(work, order):
+    if order.reported_final_status in _UNFILLED and not has_unreported_fills(work, order):
         return False
     is_earlier = order.sent_at is not None and exchange_date(order.sent_at) < exchange_date(work.at)
     return order.filled < order.quantity and (is_earlier or (today and has_unreported_fills(work, order)))
@@ -117,8 +117,8 @@ def _of_groups(work: StateBuilder, orders: Iterable[Order]) -> list[Order]:
 
 
 def _claims(work: StateBuilder, order: Order) -> Iterable[_Claim]:
-    is_told = order.ended is not None and has_unreported_fills(work, order)
-    left = unreported_contracts(work, order, order.reported) if is_told else dict(enumerate(order.unfilled))
+    is_told = order.reported_final_status is not None and has_unreported_fills(work, order)
+    left = unreported_contracts(work, order, order.broker_filled) if is_told else dict(enumerate(order.unfilled))
     for index, (leg, most) in enumerate(zip(order.legs, left.values(), strict=True)):
         if most > 0 and not leg.option.is_share and not option_has_expired(work, leg.option):
             yield _Claim(order, index, order.side_of(leg).sign, most)
@@ -138,7 +138,7 @@ def _share_out(differs: int, claims: list[_Claim], filled: dict[tuple[str, int],
 
 def _of_others(work: StateBuilder, option: Option) -> int:
     """Return how many contracts others were told to have bought in this session, - sold, that are booked to nothing."""
-    reports = (booked.foreign for booked in work.positions.booked.values())
+    reports = (booked.foreign for booked in work.positions.executions.values())
     today = exchange_date(work.at)
     return sum(
         int(each.quantity) * (1 if each.is_buy else -1)
@@ -247,7 +247,7 @@ def _opened_at(
     legs = [order.legs[at] for at in opening]
     if all(costs.get(leg.option) for leg in legs):
         return dict(zip(opening, _average_costs(legs, costs), strict=True))
-    quoted = work.positions.by_id[order.into].entry_mid
+    quoted = work.positions.by_id[order.opens_position].entry_mid
     return {} if quoted is None else {opening[0]: -quoted / (legs[0].price_multiplier * legs[0].side.sign)}
 
 
@@ -272,7 +272,7 @@ def _told_price(work: StateBuilder, order: Order, at: int) -> Decimal:
     of_leg = holder, leg.name, order.opens(holder)
     told = [
         booked
-        for booked in work.positions.booked.values()
+        for booked in work.positions.executions.values()
         if (booked.position, booked.leg, booked.is_entry) == of_leg and booked.quantity
     ]
     count = sum(booked.quantity for booked in told)

@@ -67,7 +67,7 @@ def check_order_terms(work: StateBuilder, order: Order, event: OrderReport, *, i
     elif _closes_more(order, event):
         work.alarm(order.bot, f"{text}: it would close more than was meant and is taken back", position.id, key=key)
         if order.purpose in RESTING:  # the next one would be no better: the engine watches its price
-            work.put_position(replace(position, suspended=True, rearmed=NEVER_AGAIN))
+            work.put_position(replace(position, resting_orders_withdrawn=True, resting_orders_replaced=NEVER_AGAIN))
             cancel_order(work, work.positions.by_id[position.id], Cause.PARTNER_CLOSES_MORE)
         else:
             _take_back_once(work, position, order)
@@ -103,7 +103,7 @@ def _key_of_presets(order: Order, told: Text) -> Name:
 
 def _differences(order: Order, event: OrderReport) -> list[str]:
     """Return in words what the broker has otherwise; what it was sent with before a change may still be told."""
-    known = (*order.former, order.terms)
+    known = (*order.previous_terms, order.terms)
     found = []
     if event.side is not None and event.side is not order.wire_side:
         found.append(f"{event.side.value} instead of {order.wire_side.value}")
@@ -178,12 +178,12 @@ def check_net_price(work: StateBuilder, order: Order) -> None:
     if not order.has_fills or not order.is_combo:
         return
     position = work.positions.by_id[order.position]
-    price = _rolled_at(work, order, position) if order.into else _dealt_by_all(work, order, position)
+    price = _rolled_at(work, order, position) if order.opens_position else _dealt_by_all(work, order, position)
     if price is None:
         return
     dealt, worst = price
     if dealt < worst - _of_whole_cents(order, position):
-        what = "rolled" if order.into else "opened" if order.purpose is Purpose.ENTRY else "closed"
+        what = "rolled" if order.opens_position else "opened" if order.purpose is Purpose.ENTRY else "closed"
         text = f"{position.id} was {what} at a net price of {dealt:.2f}, worse than its limit of {worst}"
         halt_on_mismatch(work, position, text)
 
@@ -202,7 +202,9 @@ def _dealt_by_all(work: StateBuilder, order: Order, position: Position) -> tuple
     is_entry = order.opens(position.id)
     names = {leg.name for leg in order.legs}
     alike = [each for each in _dealing(work, position, is_entry) if names & {leg.name for leg in each.legs}]
-    limits = [each.worst_limit for each in alike if {leg.name for leg in each.legs} == names and not each.into]
+    limits = [
+        each.worst_limit for each in alike if {leg.name for leg in each.legs} == names and not each.opens_position
+    ]
     price = _dealt_at(position, names, is_entry)
     if price is None or len(limits) < len(alike) or None in limits:
         return None
@@ -211,7 +213,7 @@ def _dealt_by_all(work: StateBuilder, order: Order, position: Position) -> tuple
 
 def _rolled_at(work: StateBuilder, order: Order, position: Position) -> tuple[Decimal, Decimal] | None:
     """Return the net price of both sides of a roll, and its limit; None where other orders have dealt in a side."""
-    into, total = work.positions.by_id[order.into], ZERO
+    into, total = work.positions.by_id[order.opens_position], ZERO
     for each, is_entry in ((position, False), (into, True)):
         names = {leg.name for leg in order.legs_of(each.id)}
         price = _dealt_at(each, names, is_entry)
@@ -282,7 +284,7 @@ def _ended(work: StateBuilder, order: Order, event: OrderReport) -> None:
 
 
 def _note(work: StateBuilder, ref: str) -> None:
-    known = work.inquiries.twins.get(ref)
+    known = work.inquiries.duplicate_orders.get(ref)
     work.put_twin(ref, DuplicateOrder(work.at if known is None else known.since, work.at))
 
 
@@ -307,7 +309,7 @@ def _take_back(work: StateBuilder, order: Order, event: OrderReport) -> None:
 
 def check_owner(work: StateBuilder, order: Order, event: ExecutionReport) -> None:
     """Take an order back for which a second one under its reference has filled: beside that it would deal too much."""
-    if _is_of_second(order, event) and order.ended is None and order.filled:
+    if _is_of_second(order, event) and order.reported_final_status is None and order.filled:
         text = f"a second order at the broker has filled as {order.ref}: ours is taken back"
         work.alarm(order.bot, text, order.position)
         cancel(work, order, Cause.SECOND_FILLED)
@@ -319,18 +321,20 @@ def _is_of_second(order: Order, event: OrderReport | ExecutionReport) -> bool:
 
 def awaits_duplicate_end(work: StateBuilder, order: Order) -> bool:
     """Say whether an order that closes is not over yet, since a second one may still close the same."""
-    is_done = order.ended is OrderStatus.FILLED or order.filled >= order.quantity
-    if not work.inquiries.twins or is_done or order.purpose is Purpose.ENTRY:
+    is_done = order.reported_final_status is OrderStatus.FILLED or order.filled >= order.quantity
+    if not work.inquiries.duplicate_orders or is_done or order.purpose is Purpose.ENTRY:
         return False
     closing = (
-        each for each in map(work.orders.by_ref.get, work.inquiries.twins) if each and each.purpose is not Purpose.ENTRY
+        each
+        for each in map(work.orders.by_ref.get, work.inquiries.duplicate_orders)
+        if each and each.purpose is not Purpose.ENTRY
     )
     return any(each.position == order.position for each in closing)
 
 
 def drop_duplicate(work: StateBuilder, ref: str) -> None:
     """Note that no second order works under a reference any more."""
-    if ref in work.inquiries.twins:
+    if ref in work.inquiries.duplicate_orders:
         work.put_twin(ref, None)
 
 
@@ -341,7 +345,7 @@ def duplicate_ended(work: StateBuilder, listed: frozenset[str], *, first_list: b
     """
     since = work.connection.down_at if first_list else work.inquiries.asked_at
     found = []
-    for ref, twin in sorted(work.inquiries.twins.items()):
+    for ref, twin in sorted(work.inquiries.duplicate_orders.items()):
         if ref not in listed or (since is not None and twin.told_at < since):
             if twin.is_missed:
                 drop_duplicate(work, ref)

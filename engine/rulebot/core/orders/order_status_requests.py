@@ -48,7 +48,7 @@ def orders_listed(work: StateBuilder, event: OrdersListed) -> None:
     asked_at = work.inquiries.asked_at
     ours = [order for order in work.all_live_orders() if order.sent_at and asked_at and order.sent_at < asked_at]
     missing = [order for order in ours if order.ref not in event.order_refs]
-    again = {order.ref for order in missing if order.ref in work.inquiries.absent}
+    again = {order.ref for order in missing if order.ref in work.inquiries.missing_from_open_orders}
     book_missed_fills(work, frozenset(order.ref for order in work.all_live_orders()) - again, {}, today=True)
     for ref in sorted(event.order_refs & work.orders.by_ref.keys()):
         found(work, work.orders.by_ref[ref], ask_again=False)
@@ -57,7 +57,7 @@ def orders_listed(work: StateBuilder, event: OrdersListed) -> None:
             missed = _missed_again if order.ref in again else _missed_once
             missed(work, work.orders.by_ref[order.ref])
     absent = frozenset(order.ref for order in missing if work.orders.by_ref[order.ref].status.is_live)
-    work.inquiries = replace(work.inquiries, absent=absent, risen=frozenset())
+    work.inquiries = replace(work.inquiries, missing_from_open_orders=absent, revived_refs=frozenset())
     for ref in duplicate_ended(work, event.order_refs, first_list=False):
         finalize_after_duplicate(work, ref)
     record_foreign_refs(work, event.order_refs)
@@ -77,7 +77,9 @@ def listed_at_first(work: StateBuilder, at_broker: frozenset[str]) -> None:
             missing.append(ref)
             _missing_at_first(work, order)
     absent = frozenset(ref for ref in missing if work.orders.by_ref[ref].status.is_live)
-    work.inquiries = replace(work.inquiries, absent=absent, asked_at=work.at, risen=frozenset())
+    work.inquiries = replace(
+        work.inquiries, missing_from_open_orders=absent, asked_at=work.at, revived_refs=frozenset()
+    )
     for ref in duplicate_ended(work, at_broker, first_list=True):
         finalize_after_duplicate(work, ref)
     record_foreign_refs(work, at_broker)
@@ -88,9 +90,9 @@ def _missing_at_first(work: StateBuilder, order: Order) -> None:
         not_found(work, order)
     elif order.status is OrderStatus.CANCELLING:
         request_cancel(work, order)  # it may have been lost, and a list may be wrong
-    elif order.ref in work.inquiries.unarrived:
+    elif order.ref in work.inquiries.undelivered:
         cancel(work, order, Cause.NEVER_ARRIVED)
-    elif order.status is OrderStatus.SENDING and order.ended is None:
+    elif order.status is OrderStatus.SENDING and order.reported_final_status is None:
         work.put_order(replace(order.for_cause(Cause.UNLISTED), status=OrderStatus.UNKNOWN))
     else:
         _missed_once(work, order)
@@ -116,7 +118,7 @@ def _missed_again(work: StateBuilder, order: Order) -> None:
     """Two lists on end lack an order: one that was acknowledged is first taken back."""
     is_asked = order.status is OrderStatus.CANCELLING
     is_left = order.filled < order.quantity and not has_run_out(work, order)
-    if order.perm_id and order.ended is None and is_left and not is_asked:
+    if order.perm_id and order.reported_final_status is None and is_left and not is_asked:
         work.alarm(order.bot, f"the broker does not list {order.ref} any more: it is taken back", order.position)
         cancel(work, order, Cause.UNLISTED_TWICE)
     elif order.status.is_live:
@@ -131,12 +133,12 @@ def found(work: StateBuilder, order: Order, *, ask_again: bool = True) -> None:
 
     One that is over in our books comes back only when it was also told to work: rows of dead orders may be listed too.
     """
-    if order.status is OrderStatus.ABANDONED or (order.ref in work.inquiries.risen and not order.status.is_live):
+    if order.status is OrderStatus.LOST or (order.ref in work.inquiries.revived_refs and not order.status.is_live):
         cancel_revived(work, order)
     elif order.status is OrderStatus.CANCELLING:
         if ask_again:
             request_cancel(work, order)
-    elif order.status.is_live and order.status is not OrderStatus.WORKING and order.ended is None:
+    elif order.status.is_live and order.status is not OrderStatus.WORKING and order.reported_final_status is None:
         work.put_order(adopt_order(order))
         wake(work, order.bot, 0.0)
 
@@ -149,14 +151,14 @@ def not_found(work: StateBuilder, order: Order) -> None:
     an earlier day alone is on no way any more.
     """
     asked = order.status is OrderStatus.CANCELLING
-    if order.ended is not None:
-        ended = order.ended
+    if order.reported_final_status is not None:
+        ended = order.reported_final_status
     elif order.status is OrderStatus.PREPARED:
         ended = OrderStatus.CANCELLED
     elif order.filled >= order.quantity:
         ended = OrderStatus.FILLED
     elif order.perm_id and is_told_filled(order):  # by that word, unless the next answer has its executions
-        work.put_order(replace(order, ended=OrderStatus.FILLED, reported=order.quantity))
+        work.put_order(replace(order, reported_final_status=OrderStatus.FILLED, broker_filled=order.quantity))
         return
     elif order.perm_id or is_told_over(order) or _is_of_earlier_day(work, order):
         ended = OrderStatus.CANCELLED
@@ -168,7 +170,7 @@ def not_found(work: StateBuilder, order: Order) -> None:
     if order.filled < order.quantity and not has_run_out(work, order):
         work.alarm(order.bot, text, order.position)
     known = order if asked else order.for_cause(Cause.GONE, order.ref, ended.value)
-    order = work.put_order(replace(known, status=ended, ended=ended, attempt_until=None))
+    order = work.put_order(replace(known, status=ended, reported_final_status=ended, attempt_until=None))
     work.follow_up(OrderEnded(order.ref, asked))
     if order.can_increase_risk and ended is OrderStatus.CANCELLED:
         _doubt_the_end(work, order)

@@ -30,7 +30,7 @@ from rulebot.record.record import Kind
 _FINAL = {
     BrokerStatus.FILLED: OrderStatus.FILLED,
     BrokerStatus.CANCELLED: OrderStatus.CANCELLED,
-    BrokerStatus.INACTIVE: OrderStatus.REFUSED,
+    BrokerStatus.INACTIVE: OrderStatus.REJECTED,
 }
 _UNTAKEN = (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.UNKNOWN)
 _UNANSWERED = (OrderStatus.SENDING, OrderStatus.UNKNOWN, OrderStatus.CANCELLING)
@@ -101,8 +101,8 @@ def _with_report(work: StateBuilder, order: Order, event: OrderReport) -> Order:
         changed = replace(changed, perm_id=event.perm_id)
     if event.order_id and event.order_id != order.order_id and event.client_id == work.connection.client_id:
         changed = replace(changed, order_id=event.order_id)
-    if (filled := _told_filled(changed, event)) > changed.reported:
-        changed = replace(changed, reported=filled)
+    if (filled := _told_filled(changed, event)) > changed.broker_filled:
+        changed = replace(changed, broker_filled=filled)
     if event.average_price is not None and event.filled:
         changed = replace(changed, average_price=event.average_price)
     return changed
@@ -119,7 +119,11 @@ def _told_filled(order: Order, event: OrderReport) -> int:
 
 def _ended_by_itself(order: Order) -> bool:
     """Say whether the broker calls an order cancelled that we did not want back: a refusal may come so, too."""
-    return order.status.is_live and order.ended is OrderStatus.CANCELLED and order.status is not OrderStatus.CANCELLING
+    return (
+        order.status.is_live
+        and order.reported_final_status is OrderStatus.CANCELLED
+        and order.status is not OrderStatus.CANCELLING
+    )
 
 
 def _waits_for_words(work: StateBuilder, order: Order) -> bool:
@@ -128,7 +132,7 @@ def _waits_for_words(work: StateBuilder, order: Order) -> bool:
     Of one that has worked the status says enough, somebody or the exchange has cancelled it, but for an exit and what
     rests: no other is sent at once, unless its partner has filled.
     """
-    if order.ended is OrderStatus.REFUSED:
+    if order.reported_final_status is OrderStatus.REJECTED:
         return not has_reason(order)
     if not _ended_by_itself(order) or order.last_message is not None:
         return False
@@ -142,8 +146,8 @@ def _refused_instead(work: StateBuilder, order: Order) -> Order:
 
     Of one that was changed the message may be of the change, and somebody has cancelled it.
     """
-    if _ended_by_itself(order) and has_reason(order) and not order.former:
-        return work.put_order(replace(order, ended=OrderStatus.REFUSED))
+    if _ended_by_itself(order) and has_reason(order) and not order.previous_terms:
+        return work.put_order(replace(order, reported_final_status=OrderStatus.REJECTED))
     return order
 
 
@@ -153,7 +157,7 @@ def _with_status(order: Order, status: BrokerStatus | None) -> Order:
     if status is BrokerStatus.INACTIVE and order.status is OrderStatus.CANCELLING:
         return order
     if status in _FINAL:
-        return replace(order, ended=_FINAL[status])
+        return replace(order, reported_final_status=_FINAL[status])
     if status is BrokerStatus.WORKING and order.status in (
         OrderStatus.PREPARED,
         OrderStatus.SENDING,
@@ -165,15 +169,15 @@ def _with_status(order: Order, status: BrokerStatus | None) -> Order:
 
 def finalize_order(work: StateBuilder, order: Order) -> None:
     """Finish an order whose final status has come, once its executions are all counted."""
-    if order.ended is None or not order.status.is_live or awaits_duplicate_end(work, order):
+    if order.reported_final_status is None or not order.status.is_live or awaits_duplicate_end(work, order):
         return
-    filled = order.quantity if order.ended is OrderStatus.FILLED else order.reported
+    filled = order.quantity if order.reported_final_status is OrderStatus.FILLED else order.broker_filled
     if order.filled < filled and any(unreported_contracts(work, order, filled).values()):
         return
     if _waits_for_partners(work, order):
         return
     asked = order.status is OrderStatus.CANCELLING
-    order = work.put_order(replace(order, status=order.ended, attempt_until=None))
+    order = work.put_order(replace(order, status=order.reported_final_status, attempt_until=None))
     wake(work, order.bot, 0.0)
     check_net_price(work, order)
     work.follow_up(OrderEnded(order.ref, asked))
@@ -182,7 +186,7 @@ def finalize_order(work: StateBuilder, order: Order) -> None:
         if said is not None and said.means(MessageMeaning.CANCELLED) and order.ref not in work.told_ends:
             _tell_cancelled(work, order, said.text)
     for other in work.live_orders(order.position):  # what has been taken back by that may be over already
-        if other.status is OrderStatus.CANCELLING and other.ended is OrderStatus.CANCELLED:
+        if other.status is OrderStatus.CANCELLING and other.reported_final_status is OrderStatus.CANCELLED:
             finalize_order(work, work.orders.by_ref[other.ref])  # the end of the one before may have ended it
 
 
@@ -227,7 +231,7 @@ def on_message(work: StateBuilder, event: OrderMessage) -> None:
         return  # our cancel came too late: that says nothing of how the order has ended
     is_cancelled = message.means(MessageMeaning.CANCELLED)
     if message.means(MessageMeaning.INFORMS) and not _tells_why(work, order, message):
-        if is_cancelled and order.ended is OrderStatus.CANCELLED:
+        if is_cancelled and order.reported_final_status is OrderStatus.CANCELLED:
             finalize_order(work, order)
         return
     if is_cancelled and not (order.status.is_live and order.purpose in TOLD_AT_THE_END):
@@ -244,10 +248,10 @@ def _said_of_live(work: StateBuilder, order: Order, message: BrokerMessage) -> N
     """Take what was said of an order that is not over, as far as the message or what came before it ends it."""
     is_working = order.status is OrderStatus.WORKING
     if message.means(MessageMeaning.REFUSES) and order.status in _UNANSWERED and not order.perm_id:
-        finalize_order(work, work.put_order(replace(order, ended=OrderStatus.REFUSED)))
+        finalize_order(work, work.put_order(replace(order, reported_final_status=OrderStatus.REJECTED)))
     elif message.means(MessageMeaning.CANCEL_FAILED) and order.status is OrderStatus.CANCELLING:
         _cancel_failed(work, order, message)
-    elif order.ended is OrderStatus.REFUSED and has_reason(order):
+    elif order.reported_final_status is OrderStatus.REJECTED and has_reason(order):
         finalize_order(work, order)
     elif _ended_by_itself(order):
         finalize_order(work, _refused_instead(work, order))
@@ -269,7 +273,7 @@ def _said_of_cancelled(work: StateBuilder, before: Order, order: Order, message:
     is_silent = before.is_silent or before.last_message is not None
     if order.status is not OrderStatus.CANCELLED or not is_silent or has_reason(before):
         return
-    if message.means(MessageMeaning.REFUSES) and not order.former:
+    if message.means(MessageMeaning.REFUSES) and not order.previous_terms:
         text = f"{order.ref} was not cancelled by somebody, the broker has refused it: {message.text}"
         work.alarm(order.bot, text, order.position)
         _not_by_somebody(work, order)
@@ -290,7 +294,7 @@ def order_unsent(work: StateBuilder, event: OrderUnsent) -> None:
         _keep_former(work, order, is_refused=True)
     elif not order.perm_id:
         unsent = order.for_cause(Cause.NOT_SENT, detail=event.text)
-        finalize_order(work, work.put_order(replace(unsent, ended=OrderStatus.REFUSED)))
+        finalize_order(work, work.put_order(replace(unsent, reported_final_status=OrderStatus.REJECTED)))
 
 
 def _not_by_somebody(work: StateBuilder, order: Order) -> None:
@@ -316,11 +320,11 @@ def _said_of_working(work: StateBuilder, order: Order, message: BrokerMessage) -
         work.ask_broker()
     if message.means(MessageMeaning.FILLED_BEFORE):
         return
-    is_refused = bool(order.former) and message.means(MessageMeaning.REFUSES)
+    is_refused = bool(order.previous_terms) and message.means(MessageMeaning.REFUSES)
     text = f"the broker says of {order.ref}, which is at work: {message.words}"
     told = f"the broker refused a change of {order.ref}: {message.text}" if is_refused else text
-    takes_none = bool(order.former) and message.means(MessageMeaning.TAKES_NO_CHANGE)
-    is_tried_anew = takes_none and order.purpose not in RESTING and not order.into
+    takes_none = bool(order.previous_terms) and message.means(MessageMeaning.TAKES_NO_CHANGE)
+    is_tried_anew = takes_none and order.purpose not in RESTING and not order.opens_position
     work.alarm(
         order.bot, f"{told}: it is taken back, and a new order follows" if is_tried_anew else told, order.position
     )
@@ -329,11 +333,13 @@ def _said_of_working(work: StateBuilder, order: Order, message: BrokerMessage) -
 
 def _keep_former(work: StateBuilder, order: Order, *, is_refused: bool, is_tried_anew: bool = False) -> None:
     """Take an order that works on with its terms of before; what rests is placed anew where its change was refused."""
-    if not order.former or (before := order.former[-1]) == order.terms:  # so it is when it was said before
+    if (
+        not order.previous_terms or (before := order.previous_terms[-1]) == order.terms
+    ):  # so it is when it was said before
         return
     if order.purpose not in RESTING:
-        former = (*order.former[:-1], order.terms, before)[-TERMS_KEPT:]
-        order = work.put_order(replace(order.with_terms(before.quantity, before.price), former=former))
+        former = (*order.previous_terms[:-1], order.terms, before)[-TERMS_KEPT:]
+        order = work.put_order(replace(order.with_terms(before.quantity, before.price), previous_terms=former))
         if is_tried_anew:
             _try_anew(work, order)
     elif is_refused:
@@ -357,7 +363,7 @@ def _place_anew(work: StateBuilder, order: Order) -> None:
 
 def _is_in_question(order: Order) -> bool:
     """Say whether the broker has said of an order that was changed what nobody knows: it may be a refusal."""
-    return bool(order.former) and order.last_message is not None and not order.last_means(*_UNDERSTOOD)
+    return bool(order.previous_terms) and order.last_message is not None and not order.last_means(*_UNDERSTOOD)
 
 
 def _as_told(work: StateBuilder, order: Order, event: OrderReport) -> Order:
@@ -367,8 +373,8 @@ def _as_told(work: StateBuilder, order: Order, event: OrderReport) -> Order:
     if not _is_in_question(order):
         return order
     told = OrderTerms(int(event.quantity), event.stop_price if order.kind is OrderType.STOP else event.limit_price)
-    is_taken_back = order.former[-1] == order.terms
-    other = order.former[-2] if is_taken_back and len(order.former) > 1 else order.former[-1]
+    is_taken_back = order.previous_terms[-1] == order.terms
+    other = order.previous_terms[-2] if is_taken_back and len(order.previous_terms) > 1 else order.previous_terms[-1]
     if told not in (order.terms, other):
         return order
     order = work.put_order(order.for_cause(None))
@@ -397,4 +403,4 @@ def _not_there(work: StateBuilder, order: Order) -> None:
         text = f"the broker has no {order.ref}, which may still be on its way: it is asked again"
         work.alarm(order.bot, text, order.position)
         return
-    finalize_order(work, work.put_order(replace(order, ended=OrderStatus.ABANDONED)))
+    finalize_order(work, work.put_order(replace(order, reported_final_status=OrderStatus.LOST)))

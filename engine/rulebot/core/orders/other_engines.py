@@ -34,9 +34,9 @@ def note(work: StateBuilder, ref: str, what: str) -> None:
     if is_copy:
         _count_above(work, number)
     key = ref if is_copy else install
-    if key in work.inquiries.rivals or key in work.requests.accepted:
+    if key in work.inquiries.foreign_orders or key in work.requests.acknowledged_foreign_orders:
         return
-    work.inquiries = replace(work.inquiries, rivals=work.inquiries.rivals | {key})
+    work.inquiries = replace(work.inquiries, foreign_orders=work.inquiries.foreign_orders | {key})
     who = "orphan order" if is_copy else f"another rulebot (install {install}) trades this account:"
     why = " and is in no record of this store: it is a backup, or has a copy that trades" if is_copy else ""
     work.record(Kind.ALARM, text=f"{who} {ref} {what}{why}; {HELP}")

@@ -12,15 +12,15 @@ from rulebot.model.values import replace
 def adopt_order(order: Order) -> Order:
     """Return an order that the broker has; why it was UNKNOWN is no word on it any more."""
     known = order.for_cause(None) if order.status is OrderStatus.UNKNOWN else order
-    return replace(known, status=OrderStatus.WORKING, ended=None)
+    return replace(known, status=OrderStatus.WORKING, reported_final_status=None)
 
 
 def on_unexpected_working(work: StateBuilder, order: Order) -> None:
     """An order that is over is said to work. A report may be old: what was not given up is asked for first."""
-    if order.status is OrderStatus.ABANDONED:
+    if order.status is OrderStatus.LOST:
         cancel_revived(work, order)
     else:
-        work.inquiries = replace(work.inquiries, risen=work.inquiries.risen | {order.ref})
+        work.inquiries = replace(work.inquiries, revived_refs=work.inquiries.revived_refs | {order.ref})
 
 
 def cancel_revived(work: StateBuilder, order: Order) -> None:
@@ -28,7 +28,7 @@ def cancel_revived(work: StateBuilder, order: Order) -> None:
 
     What was sent instead of it would open or close the same once more, and goes too; what rests as protection stays.
     """
-    was = "given up" if order.status is OrderStatus.ABANDONED else order.status.value
+    was = "given up" if order.status is OrderStatus.LOST else order.status.value
     text = f"{order.ref} was {was} and works after all"
     if order.can_increase_risk:
         halt_on_mismatch(work, work.positions.by_id[order.position], text)
@@ -37,4 +37,4 @@ def cancel_revived(work: StateBuilder, order: Order) -> None:
     for other in work.live_orders(order.position):
         if order.purpose in CLOSING and other.purpose in CLOSING:
             cancel(work, other, Cause.INSTEAD_OF_REVIVED, order.ref)
-    cancel(work, work.put_order(replace(order, status=OrderStatus.WORKING, ended=None)), Cause.REVIVED)
+    cancel(work, work.put_order(replace(order, status=OrderStatus.WORKING, reported_final_status=None)), Cause.REVIVED)

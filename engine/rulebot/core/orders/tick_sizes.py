@@ -66,4 +66,4 @@ def on_listing(work: StateBuilder, event: ListingReport) -> None:
     work.unindex()
     facts = replace(facts, listings={**facts.listings, key: event.listing}, ticks=on_tick_sizes(work, event.listing))
     work.put_facts(facts)
-    work.subscriptions = replace(work.subscriptions, aims=None)
+    work.subscriptions = replace(work.subscriptions, strike_targets=None)

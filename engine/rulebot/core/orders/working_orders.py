@@ -31,16 +31,21 @@ SILENCE = timedelta(seconds=10)
 
 def advance_order(work: StateBuilder, order: Order) -> None:
     """Take the step that is due for a live order, if one is."""
-    if order.ended is not None:
+    if order.reported_final_status is not None:
         patience = RESTING_PATIENCE if order.purpose in RESTING else REASON_PATIENCE
         left = (order.changed_at + patience - work.at).total_seconds()
-        if left <= 0 and order.ended is OrderStatus.REFUSED and not has_reason(order):
+        if left <= 0 and order.reported_final_status is OrderStatus.REJECTED and not has_reason(order):
             said = order.said
             why = "and nobody says why: it is taken back"
             text = f"is inactive and is taken back, the broker says: {said}" if said else f"is inactive, {why}"
             work.alarm(order.bot, f"{order.ref} {text}", order.position)
             is_told = order.last_message is not None
-            cancel(work, replace(order, ended=None, heard=order.last_message), Cause.INACTIVE, heard=is_told)
+            cancel(
+                work,
+                replace(order, reported_final_status=None, heard=order.last_message),
+                Cause.INACTIVE,
+                heard=is_told,
+            )
         elif left <= 0:
             finalize_order(work, order)
         else:
@@ -105,7 +110,7 @@ def _cancel_again(work: StateBuilder, order: Order) -> None:
     """Ask once more for an order to be taken back, seldom when the broker has it and does not find it."""
     said = order.last_message
     if is_not_found(order):
-        if order.perm_id and order.ref not in work.inquiries.absent:
+        if order.perm_id and order.ref not in work.inquiries.missing_from_open_orders:
             text = f"the broker has {order.ref} and does not find it to cancel it: a person must cancel it there"
             work.alarm(order.bot, text, order.position)
             request_cancel(work, order, NOT_FOUND_PATIENCE)

@@ -68,7 +68,7 @@ def lacks(work: StateBuilder, option: Option, ours: int) -> int:
 
 def _unshown(work: StateBuilder, option: Option) -> int:
     """Return what fills of ours have changed, + bought, that the account has still to show."""
-    doubt = work.account.doubts.get(option)
+    doubt = work.account.shortfalls.get(option)
     if doubt is None or doubt.filled_at is None or work.at - doubt.filled_at >= TOO_MUCH:
         return 0
     return doubt.fills
@@ -90,12 +90,12 @@ def waits_for_account(work: StateBuilder, position: Position) -> bool:
     if not lacking or position.hold:
         return False
     told = _dealt_by_others(work)
-    return any(option not in told and work.at - work.account.doubts[option].since <= DOUBT for option in lacking)
+    return any(option not in told and work.at - work.account.shortfalls[option].since <= DOUBT for option in lacking)
 
 
 def _may_be_assigned(work: StateBuilder, position: Position) -> bool:
     """Say whether shares have moved while short options went that deliver them: which is booked after `DOUBT`."""
-    shifts = work.account.shifts
+    shifts = work.account.share_changes
     return any(
         leg.sign < 0 and leg.option.symbol in shifts and work.at - shifts[leg.option.symbol].at <= DOUBT + FALLEN
         for leg in position.legs
@@ -105,15 +105,15 @@ def _may_be_assigned(work: StateBuilder, position: Position) -> bool:
 
 def _dealt_by_others(work: StateBuilder) -> frozenset[Option]:
     """Return the options in which others were told to have dealt a moment ago, and that is booked to nothing."""
-    reports = (booked.foreign for booked in work.positions.booked.values())
+    reports = (booked.foreign for booked in work.positions.executions.values())
     return frozenset(each.option for each in reports if each and each.option and work.at - each.at <= DOUBT)
 
 
 def doubts_due(work: StateBuilder) -> datetime | None:
     """Return when what the account lacks is to be acted on next, None while nothing waits for that."""
-    unsure = [each for each in work.active_positions() if work.is_unsure(each)] if work.account.doubts else []
+    unsure = [each for each in work.active_positions() if work.is_unsure(each)] if work.account.shortfalls else []
     lacking = {leg.option for each in unsure for leg in each.legs if work.is_lacking(leg)}
-    return min((_due_at(work.account.doubts[option]) for option in lacking), default=None)
+    return min((_due_at(work.account.shortfalls[option]) for option in lacking), default=None)
 
 
 def _due_at(doubt: Shortfall) -> datetime:
@@ -122,7 +122,7 @@ def _due_at(doubt: Shortfall) -> datetime:
 
 def is_untold(account: Account) -> bool:
     """Say whether the account may hold something beyond our books that nobody was told of."""
-    return any(each.is_untold for each in account.surplus.values())
+    return any(each.is_untold for each in account.excess.values())
 
 
 def excess_of(work: StateBuilder, option: Option) -> int:
@@ -137,7 +137,7 @@ def _more(held: int, ours: int) -> int:
 
 def has_estimates(work: StateBuilder, position: Position) -> bool:
     """Say whether something of a position stands booked that others have closed at a price that nobody has told."""
-    return any(each.position == position.id and _is_estimated(each) for each in work.positions.booked.values())
+    return any(each.position == position.id and _is_estimated(each) for each in work.positions.executions.values())
 
 
 def _is_estimated(booked: BookedExecution) -> bool:
@@ -161,7 +161,7 @@ def unreported_contracts(work: StateBuilder, order: Order, filled: int) -> dict[
 
 def has_unreported_fills(work: StateBuilder, order: Order) -> bool:
     """Say whether the broker has said that more is filled than it has told executions of."""
-    return order.reported > order.filled and any(unreported_contracts(work, order, order.reported).values())
+    return order.broker_filled > order.filled and any(unreported_contracts(work, order, order.broker_filled).values())
 
 
 def _taken_back(work: StateBuilder, order: Order, at: int, most: int) -> int:
@@ -170,7 +170,7 @@ def _taken_back(work: StateBuilder, order: Order, at: int, most: int) -> int:
     """
     leg, total = order.legs[at], 0
     of_leg = order.ref, order.position_of(leg), leg.name
-    for booked in work.positions.booked.values():
+    for booked in work.positions.executions.values():
         if (booked.ref, booked.position, booked.leg) == of_leg and not is_synthetic(booked.exec_id.execution):
             if not booked.quantity and not booked.taken_back:
                 return most

@@ -69,7 +69,7 @@ def rolling_exit(bot: CompiledBot, position: Position) -> ExitPlan | None:
 
 def may_roll(position: Position, planned: ExitPlan) -> bool:
     """Say whether an exit that rolls has neither found nothing today, nor rolled all that anybody bids for."""
-    return planned.name not in (*position.passed, *position.acted)
+    return planned.name not in (*position.rolls_without_candidate, *position.partial_exits_done)
 
 
 def next_close_legs(
@@ -176,7 +176,7 @@ def closes_by_leg(work: StateBuilder, position: Position, *, before: Order | Non
     is_apart, refused = False, 0
     for order in work.orders_of(position.id):
         is_of_today = exchange_date(order.prepared_at) == work.schedule.session.date
-        if not is_of_today or order.purpose not in CLOSING or order.into or order == before:
+        if not is_of_today or order.purpose not in CLOSING or order.opens_position or order == before:
             continue
         if not is_rejected_unchanged(order):
             refused = 0 if order.has_fills else refused
@@ -203,7 +203,7 @@ def legs_to_close(position: Position, bot: CompiledBot) -> list[tuple[PositionLe
         return _without_partners(position)
     planned = planned_exit(bot, position.exit_reason)
     names = planned.legs if planned is not None and planned.legs else tuple(leg.name for leg in position.legs)
-    found = ((leg, leg.held - position.keep * leg.ratio) for leg in position.legs if leg.name in names)
+    found = ((leg, leg.held - position.leave_open * leg.ratio) for leg in position.legs if leg.name in names)
     return [(leg, count) for leg, count in found if count > 0]
 
 
@@ -217,13 +217,20 @@ def leaves_to_expire(position: Position, bot: CompiledBot) -> bool:
 def _without_partners(position: Position) -> list[tuple[PositionLeg, int]]:
     """Return what is held beside whole structures: of legs that were closed apart from the others, all of it."""
     keep = _whole(partners(position))
-    found = ((leg, leg.held - (0 if leg.name in position.parted else keep * leg.ratio)) for leg in position.legs)
+    found = (
+        (leg, leg.held - (0 if leg.name in position.separately_closed_legs else keep * leg.ratio))
+        for leg in position.legs
+    )
     return [(leg, count) for leg, count in found if count > 0]
 
 
 def partners(position: Position, names: tuple[str, ...] = ()) -> tuple[PositionLeg, ...]:
     """Return the legs that are to hold as many structures each; names: of these alone, () of all."""
-    return tuple(leg for leg in position.legs if leg.name not in position.parted and (not names or leg.name in names))
+    return tuple(
+        leg
+        for leg in position.legs
+        if leg.name not in position.separately_closed_legs and (not names or leg.name in names)
+    )
 
 
 def rolled_legs(position: Position, planned: ExitPlan) -> tuple[PositionLeg, ...]:
@@ -286,7 +293,7 @@ def is_unwound(position: Position) -> bool:
 
 def is_reopened(position: Position) -> bool:
     """Say whether legs that were closed apart from the others hold something again: their partners are gone."""
-    return any(leg.held > 0 for leg in position.legs if leg.name in position.parted)
+    return any(leg.held > 0 for leg in position.legs if leg.name in position.separately_closed_legs)
 
 
 def part_is_over(work: StateBuilder, position: Position) -> bool:

@@ -15,7 +15,7 @@ def marked(work: StateBuilder, position: Position) -> Decimal:
     found = profit_of(work, position)
     if found is not None:
         return found
-    return work.positions.marks.get(position.id, work.positions.bases.get(position.id, ZERO))
+    return work.positions.marks.get(position.id, work.positions.pnl_at_open.get(position.id, ZERO))
 
 
 def unvalued(work: StateBuilder, bot: str = "") -> tuple[str, ...]:
@@ -32,7 +32,7 @@ def bot_today(work: StateBuilder, bot: str) -> Decimal:
     """Return the bot's realised and open profit since the session began."""
     return sum(
         (
-            marked(work, position) - work.positions.bases.get(position.id, ZERO)
+            marked(work, position) - work.positions.pnl_at_open.get(position.id, ZERO)
             for position in work.positions.by_id.values()
             if position.bot == bot
         ),
@@ -44,7 +44,7 @@ def account_today(work: StateBuilder) -> Decimal:
     """Return the same over all bots."""
     return sum(
         (
-            marked(work, position) - work.positions.bases.get(position.id, ZERO)
+            marked(work, position) - work.positions.pnl_at_open.get(position.id, ZERO)
             for position in work.positions.by_id.values()
         ),
         ZERO,
@@ -72,7 +72,7 @@ def _known(work: StateBuilder, position: Position) -> Structure | None:
     found, board = work.positions.structures.get(position.id), work.market.board
     if found is None or work.positions.by_id.get(position.id) is not position:
         return None
-    if work.subscriptions.indexed == board.version:
+    if work.subscriptions.board_version == board.version:
         return found
     rows = [*((leg.option, leg.row) for leg in found.legs), *((part.option, part.row) for part in found.parts)]
     return found if all(board.rows.get(option, -1) == row for option, row in rows) else None

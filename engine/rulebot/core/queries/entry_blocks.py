@@ -47,7 +47,7 @@ def shut_today(work: StateBuilder, bot: CompiledBot) -> str:
 
 def only_reduces(work: StateBuilder) -> str:
     """Return why all only reduces, "" while it does not."""
-    standing = work.requests.standing
+    standing = work.requests.operator
     if standing.trading is TradingMode.ACTIVE and not work.requests.is_stopping:
         return ""
     return f"only reducing: {standing.reason}" if standing.reason else "only reducing"
@@ -58,7 +58,7 @@ def kept_out(work: StateBuilder) -> str:
     over = account_day_problem(account_today(work), work.program.limits.day)
     told = (
         (over.text if over else "")
-        or other_engine_text(work.inquiries.rivals)
+        or other_engine_text(work.inquiries.foreign_orders)
         or clock_problem(is_known=work.connection.is_time_known)
     )
     return told or record_problem(takes_records=work.connection.takes_records)

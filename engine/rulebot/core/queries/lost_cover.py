@@ -51,7 +51,7 @@ def _shared(shorts: Iterable[PositionLeg], left: Fraction) -> dict[str, int]:
 
 def lost_to_others(position: Position) -> dict[str, int]:
     """Return the same where others have closed something that covered them, and nothing where we have."""
-    if not (position.missed or position.closed_by_others):
+    if not (position.account_missing or position.closed_by_others):
         return {}
     if not (found := lost_cover(position)):
         return {}

@@ -42,7 +42,7 @@ def why_over(order: Order, *, asked: bool) -> str:
     is_by_others = order.is_silent or order.last_message is not None
     if order.status is OrderStatus.CANCELLED and not asked and is_by_others:
         return f"{NOT_BY_US}: {order.said}" if order.said else NOT_BY_US
-    is_refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
+    is_refused = order.status in (OrderStatus.REJECTED, OrderStatus.RISK_REJECTED)
     return order.message or ("refused" if is_refused else "not filled")
 
 
@@ -66,7 +66,7 @@ def free_id(work: StateBuilder, name: str, day: date, number: int) -> str:
 
     Entries that another strike was tried for do not count, but keep theirs, and so does what was rolled into.
     """
-    number += work.orders.named_above
+    number += work.orders.order_number_floor
     while (found := f"{name}-{day:%Y%m%d}-{number}") in work.positions.by_id:
         number += 1
     return found

@@ -80,12 +80,12 @@ def guarded(orders: Iterable[Order], position: Position, leg: PositionLeg) -> in
 
 def pause(position: Position) -> timedelta:
     """Return how long after its last loss the resting orders of a position are sent again."""
-    return PAUSES[min(max(position.rearmed, 1), len(PAUSES)) - 1]
+    return PAUSES[min(max(position.resting_orders_replaced, 1), len(PAUSES)) - 1]
 
 
 def is_paused(position: Position, at: datetime) -> bool:
     """Say whether nothing is put to rest for a position yet, since it lost resting orders."""
-    if position.rearmed >= NEVER_AGAIN:
+    if position.resting_orders_replaced >= NEVER_AGAIN:
         return True
     return position.is_lost and position.lost_at is not None and at < position.lost_at + pause(position)
 

@@ -31,10 +31,10 @@ def is_ended_by_broker(order: Order) -> bool:
 
 def is_rejected(order: Order) -> bool:
     """Say whether an order that is over, and filled nothing, was one that the broker would not have."""
-    if order.status not in (OrderStatus.CANCELLED, OrderStatus.ABANDONED) or order.has_fills:
+    if order.status not in (OrderStatus.CANCELLED, OrderStatus.LOST) or order.has_fills:
         return False
     if (told := _told_before(order)) is not None:  # of one that was changed the message may be of the change
-        return not told.means(MessageMeaning.INFORMS, MessageMeaning.CANCEL_FAILED) and not order.former
+        return not told.means(MessageMeaning.INFORMS, MessageMeaning.CANCEL_FAILED) and not order.previous_terms
     return order.cause is Cause.INACTIVE
 
 
@@ -45,7 +45,7 @@ def _told_before(order: Order) -> BrokerMessage | None:
 
 def is_rejected_unchanged(order: Order) -> bool:
     """Say whether the broker, or the exchange, would not have what was ordered, and filled nothing of it."""
-    is_refused = order.status is OrderStatus.REFUSED or is_rejected(order) or is_ended_by_broker(order)
+    is_refused = order.status is OrderStatus.REJECTED or is_rejected(order) or is_ended_by_broker(order)
     told = _told_before(order)
     is_of_our_side = told is not None and told.means(MessageMeaning.OUR_SIDE)
     return is_refused and not order.has_fills and not is_of_our_side
@@ -68,4 +68,4 @@ def was_lost_twice(order: Order, orders: Sequence[Order]) -> bool:
 def lost_on_end(order: Order, orders: Sequence[Order]) -> int:
     """Return how many orders for the same, up to the last one, the broker has never had, of a position's `orders`."""
     alike = (each for each in reversed(orders) if (each.reason, each.legs) == (order.reason, order.legs))
-    return sum(1 for _ in takewhile(lambda each: each.status is OrderStatus.ABANDONED, alike))
+    return sum(1 for _ in takewhile(lambda each: each.status is OrderStatus.LOST, alike))

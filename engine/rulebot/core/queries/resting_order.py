@@ -75,7 +75,7 @@ def whole_legs(position: Position) -> tuple[PositionLeg, ...]:
     held = tuple(leg for leg in position.common.legs if leg.held > 0)
     if len(position.legs) == 1 or not held:
         return held
-    partners = [leg for leg in position.legs if leg.name not in position.parted]
+    partners = [leg for leg in position.legs if leg.name not in position.separately_closed_legs]
     count = min((leg.held // leg.ratio for leg in partners), default=0)
     is_whole = count > 0 and all(leg.held == count * leg.ratio for leg in partners)
     is_there = {leg.name for leg in held if leg.held >= leg.ratio} == {leg.name for leg in partners}

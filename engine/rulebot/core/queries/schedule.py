@@ -164,13 +164,17 @@ def roll_wishes(work: StateBuilder, position: Position, view: View) -> list[Subs
 def ask_at(work: StateBuilder) -> datetime | None:
     """Return when the broker is to be asked next, None while it has nothing to say of ours."""
     is_open = _is_open(work)
-    if not work.connection.is_linked or not (is_open or work.inquiries.risen or _may_hear(work)):
+    if not work.connection.is_linked or not (is_open or work.inquiries.revived_refs or _may_hear(work)):
         return None
     if work.inquiries.asked_at is None:
         return work.at
-    is_missed = bool(work.inquiries.twins) and any(twin.is_missed for twin in work.inquiries.twins.values())
-    is_lost = bool(work.inquiries.absent) and any(_was_at_work(work, order) for order in work.all_live_orders())
-    if work.inquiries.risen or is_missed or is_lost:
+    is_missed = bool(work.inquiries.duplicate_orders) and any(
+        twin.is_missed for twin in work.inquiries.duplicate_orders.values()
+    )
+    is_lost = bool(work.inquiries.missing_from_open_orders) and any(
+        _was_at_work(work, order) for order in work.all_live_orders()
+    )
+    if work.inquiries.revived_refs or is_missed or is_lost:
         return work.inquiries.asked_at + ASK_SOON
     return work.inquiries.asked_at + (ASK_AGAIN if is_open else ASK_EVERY)
 
@@ -185,9 +189,9 @@ def _may_hear(work: StateBuilder) -> bool:
 
 def _is_open(work: StateBuilder) -> bool:
     """Say whether we wait for the broker's word: on an order, on where contracts have gone, on legs of a combo."""
-    if work.inquiries.twins:
+    if work.inquiries.duplicate_orders:
         return True
-    stirring, doubts = work.stirring_positions(), work.account.doubts
+    stirring, doubts = work.stirring_positions(), work.account.shortfalls
     if doubts and any(work.at - doubt.since < DOUBT for doubt in doubts.values()):
         return True
     if stirring and any(broken_combo_orders(work, position) for position in stirring):
@@ -197,14 +201,18 @@ def _is_open(work: StateBuilder) -> bool:
 
 def _was_at_work(work: StateBuilder, order: Order) -> bool:
     """Say whether the last list lacks an order that was acknowledged, and that is not being taken back."""
-    return bool(order.perm_id) and order.status is OrderStatus.UNKNOWN and order.ref in work.inquiries.absent
+    return (
+        bool(order.perm_id)
+        and order.status is OrderStatus.UNKNOWN
+        and order.ref in work.inquiries.missing_from_open_orders
+    )
 
 
 def _is_doubtful(work: StateBuilder, order: Order) -> bool:
     is_answered = order.status not in (OrderStatus.UNKNOWN, OrderStatus.CANCELLING) and not has_unreported_fills(
         work, order
     )
-    return not is_answered or order.ref in work.inquiries.absent
+    return not is_answered or order.ref in work.inquiries.missing_from_open_orders
 
 
 def is_unknown(work: StateBuilder, position: Position, name: str) -> bool:

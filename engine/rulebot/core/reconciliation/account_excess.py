@@ -12,11 +12,11 @@ from datetime import timedelta
 from rulebot.core.queries.account import _more, expected_holdings, is_untold
 from rulebot.core.queries.orders import option_has_expired
 from rulebot.core.state.builder import StateBuilder
-from rulebot.core.state.state import Surplus
+from rulebot.core.state.state import Excess
 from rulebot.model.contract import Option
 from rulebot.model.values import replace
 from rulebot.record.codec import encode
-from rulebot.record.record import SURPLUS, Json, Kind
+from rulebot.record.record import EXCESS, Json, Kind
 
 STAYS = timedelta(minutes=2)
 """How long it must have been there: fills that were missed are asked for within a minute."""
@@ -29,15 +29,15 @@ def record_excess(work: StateBuilder, ours: Mapping[Option, int] | None = None) 
 
     ours: our books, where they are at hand.
     """
-    known = work.account.surplus
+    known = work.account.excess
     found = {}
     for option, contracts in _beyond(work, expected_holdings(work) if ours is None else ours).items():
-        before = known.get(option, Surplus(0, work.at, 0))
+        before = known.get(option, Excess(0, work.at, 0))
         if before.contracts != contracts:
             before = before._replace(contracts=contracts, since=work.at)
-        found[option] = before._replace(told=contracts) if option in work.account.doubts else before
+        found[option] = before._replace(told=contracts) if option in work.account.shortfalls else before
     if found != known:
-        work.account = replace(work.account, surplus=found)
+        work.account = replace(work.account, excess=found)
 
 
 def report_excess(work: StateBuilder, stays: timedelta = STAYS) -> None:
@@ -45,17 +45,17 @@ def report_excess(work: StateBuilder, stays: timedelta = STAYS) -> None:
     if not is_untold(work.account):
         return
     record_excess(work)
-    known = work.account.surplus
+    known = work.account.excess
     lasting = {x: each.contracts for x, each in known.items() if each.is_untold and work.at - each.since >= stays}
     due = {x: lasting[x] for x in sorted(lasting, key=str) if not _may_be_filled(work, x, lasting[x])}
     if due:
         told = {option: known[option]._replace(told=contracts) for option, contracts in due.items()}
-        work.account = replace(work.account, surplus={**known, **told})
+        work.account = replace(work.account, excess={**known, **told})
         named = ", ".join(f"{contracts:+d} {option}" for option, contracts in list(due.items())[:NAMED])
         more = f" and {len(due) - NAMED} more" if len(due) > NAMED else ""
         text = f"the account holds {named}{more} that no position of ours explains"
         words = f"{text}: nobody watches it, unless it is your own"
-        beyond: dict[str, Json] = {SURPLUS: [[encode(option), contracts] for option, contracts in due.items()]}
+        beyond: dict[str, Json] = {EXCESS: [[encode(option), contracts] for option, contracts in due.items()]}
         work.record(Kind.ALARM, text=words, **beyond)
 
 

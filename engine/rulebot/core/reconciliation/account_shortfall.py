@@ -58,7 +58,7 @@ def _doubted(work: StateBuilder, ours: Mapping[Option, int], *, has_fallen: bool
     Where positions hold both sides of one, that is also a count that differs: one of them has lost what it held. Of
     what was closed a moment ago, it is what the account holds on the other side.
     """
-    doubts = work.account.doubts
+    doubts = work.account.shortfalls
     apart = {option: lacking for option, count in ours.items() if (lacking := lacks(work, option, count))}
     found: dict[Option, int] = {}
     if apart:
@@ -79,15 +79,15 @@ def fill_booked(work: StateBuilder, fact: FillBooked) -> None:
 
 def note_fill(work: StateBuilder, option: Option, bought: int, executed_at: datetime | None) -> None:
     """Count a fill of ours, - sold, that came after the account lacked an option: that is no part of what it lacks."""
-    doubt = work.account.doubts.get(option)
+    doubt = work.account.shortfalls.get(option)
     if doubt is not None and (executed_at is None or executed_at > doubt.since):
         fills = _unshown(work, option) + bought
-        _keep(work, {**work.account.doubts, option: doubt._replace(fills=fills, filled_at=work.at)})
+        _keep(work, {**work.account.shortfalls, option: doubt._replace(fills=fills, filled_at=work.at)})
 
 
 def count_told(work: StateBuilder, options: Iterable[Option]) -> None:
     """Forget fills of ours that the account shows from now on: it has told its count of these options."""
-    doubts = work.account.doubts
+    doubts = work.account.shortfalls
     told = {option: doubts[option]._replace(fills=0, filled_at=None) for option in options if option in doubts}
     if told:
         _keep(work, {**doubts, **told})
@@ -141,21 +141,21 @@ def recompute_shortfalls(
 
 def clear_settled(work: StateBuilder) -> None:
     """Doubt no more, as a run begins, what has been settled since the account was last seen to change."""
-    still = _doubted(work, expected_holdings(work)) if work.account.doubts else {}
-    _keep(work, {option: doubt for option, doubt in work.account.doubts.items() if still.get(option) == doubt})
+    still = _doubted(work, expected_holdings(work)) if work.account.shortfalls else {}
+    _keep(work, {option: doubt for option, doubt in work.account.shortfalls.items() if still.get(option) == doubt})
 
 
 def _keep(work: StateBuilder, doubts: Mapping[Option, Shortfall]) -> None:
-    if doubts != work.account.doubts:
-        work.account = replace(work.account, doubts=doubts)
+    if doubts != work.account.shortfalls:
+        work.account = replace(work.account, shortfalls=doubts)
 
 
 def review_shortfalls(work: StateBuilder, waiting: frozenset[Option] = frozenset()) -> None:
     """Act on what the account lacks, and tell a person after a while, unless it waits; end what it has again."""
     lasting: set[Option] = set()
-    if work.account.doubts:
+    if work.account.shortfalls:
         recompute_shortfalls(work)
-        doubts = work.account.doubts
+        doubts = work.account.shortfalls
         lasting = {option for option, doubt in doubts.items() if work.at - doubt.since >= DOUBT}
         _tell_closed_twice(work, lasting)
     hold(work, lasting - waiting)
@@ -166,9 +166,9 @@ def fit_orders(work: StateBuilder) -> None:
     """Have no order of ours close more than the account holds: resize what rests, cancel exits that are too large."""
     record_missing(work)
     for position in work.active_positions():
-        if position.missed:
+        if position.account_missing:
             _fit_resting(work, position)
-    if work.account.doubts:
+    if work.account.shortfalls:
         _take_exits_back(work)
 
 
@@ -191,9 +191,11 @@ def _take_exits_back(work: StateBuilder) -> None:
 
     After a few seconds, and at once where the broker has told that others have traded it.
     """
-    told, doubts = _dealt_by_others(work), work.account.doubts
+    told, doubts = _dealt_by_others(work), work.account.shortfalls
     doubtful = [option for option, doubt in doubts.items() if option in told or work.at - doubt.since >= TOO_MUCH]
-    closing = [order for order in work.all_live_orders() if order.purpose in CLOSING and order.ended is None]
+    closing = [
+        order for order in work.all_live_orders() if order.purpose in CLOSING and order.reported_final_status is None
+    ]
     if not doubtful or not closing:
         return
     ours = expected_holdings(work)
@@ -222,7 +224,7 @@ def _held_of(work: StateBuilder, option: Option, side: int) -> int:
 
 def _tell_closed_twice(work: StateBuilder, doubts: Collection[Option]) -> None:
     """Tell a person what was closed twice, by an exit of ours and past us: what the account holds now is nobody's."""
-    for position, leg in _closed_twice(work, work.account.doubts, expected_holdings(work)) if doubts else ():
+    for position, leg in _closed_twice(work, work.account.shortfalls, expected_holdings(work)) if doubts else ():
         if leg.option in doubts:
             held = work.account.holdings.get(leg.option, ZERO)
             assigned = _or_assigned(work, leg.option)
@@ -233,7 +235,7 @@ def _tell_closed_twice(work: StateBuilder, doubts: Collection[Option]) -> None:
 
 def _or_assigned(work: StateBuilder, option: Option) -> str:
     """Return what else may have become of contracts: assigned, with the shares that the account holds, or adjusted."""
-    adjusted, doubt = work.account.adjusted.get(option.symbol), work.account.doubts.get(option)
+    adjusted, doubt = work.account.adjusted.get(option.symbol), work.account.shortfalls.get(option)
     if adjusted is not None and doubt is not None and abs(adjusted - doubt.since) <= DOUBT:
         return ", or adjusted, as after a split (other options have come)"
     shares = work.account.holdings.get(Underlying(option.symbol), ZERO)
@@ -246,29 +248,29 @@ def record_missing(work: StateBuilder, *, at_once: bool = False) -> None:
     at_once: also what it lacks only since now. Nothing more is told of what has expired. The bot is judged at once: a
     leg that has lost its cover waits for no quote.
     """
-    doubts = work.account.doubts
-    noted = [each for each in work.active_positions() if each.missed or (doubts and work.is_doubted(each))]
+    doubts = work.account.shortfalls
+    noted = [each for each in work.active_positions() if each.account_missing or (doubts and work.is_doubted(each))]
     if not noted:
         return
     ours = expected_holdings(work)
     due = frozenset(doubts) if at_once else _due(work)
     for position in noted:
         missed = tuple(_missed(work, position, due, ours))
-        if missed != position.missed:
-            work.put_position(replace(position, missed=missed))
+        if missed != position.account_missing:
+            work.put_position(replace(position, account_missing=missed))
             wake(work, position.bot, 0.0)
 
 
 def _due(work: StateBuilder) -> frozenset[Option]:
     """Return the options that the account has lacked long enough, or that others were told to have traded."""
-    told, doubts = _dealt_by_others(work), work.account.doubts
+    told, doubts = _dealt_by_others(work), work.account.shortfalls
     return frozenset(option for option, doubt in doubts.items() if option in told or work.at >= _due_at(doubt))
 
 
 def _missed(
     work: StateBuilder, position: Position, due: Collection[Option], ours: Mapping[Option, int]
 ) -> Iterator[MissingLeg]:
-    known = {each.leg: each for each in position.missed}
+    known = {each.leg: each for each in position.account_missing}
     for leg in position.legs:
         before = known.get(leg.name)
         is_over = leg.option not in ours or option_has_expired(work, leg.option)
@@ -276,7 +278,7 @@ def _missed(
             if before is not None and leg.held:
                 yield before
         elif work.is_lacking(leg) and (before is not None or leg.option in due):
-            before = before or MissingLeg(leg.name, 0, None, work.account.doubts[leg.option].since)
+            before = before or MissingLeg(leg.name, 0, None, work.account.shortfalls[leg.option].since)
             is_unknown = before.price is None and not position.is_split_in(leg.option)
             price = _middle(work, leg) if is_unknown else before.price
             count, absent = _lost(work, leg, ours[leg.option]), _absent(work, position, leg, ours[leg.option])
@@ -304,7 +306,7 @@ def on_late_fill(work: StateBuilder, name: str, leg: str) -> None:
 
     What somebody may have opened anew stays theirs, whatever our orders close beside it.
     """
-    before = work.positions.by_id[name].missed
+    before = work.positions.by_id[name].account_missing
     if not before:
         return
     record_missing(work)
@@ -312,9 +314,11 @@ def on_late_fill(work: StateBuilder, name: str, leg: str) -> None:
     if position.hold is HoldReason.OPENED_AGAIN:
         return
     is_there = not work.is_lacking(leg_of(position, leg))
-    missed = tuple(each for each in position.missed if not (is_there and each.leg == leg))
-    position = work.put_position(replace(position, missed=missed))
-    is_over = any(each.leg == leg for each in before) and not position.missed and not position.is_closed_too_far
+    missed = tuple(each for each in position.account_missing if not (is_there and each.leg == leg))
+    position = work.put_position(replace(position, account_missing=missed))
+    is_over = (
+        any(each.leg == leg for each in before) and not position.account_missing and not position.is_closed_too_far
+    )
     if is_over and position.hold is HoldReason.ACCOUNT_DIFFERS and _is_there_again(work, position):
         text = f"the fills of ours that {name} was on hold for are told: its exits go on"
         work.record(Kind.ALARM, position.bot, name, text=text)
@@ -371,18 +375,18 @@ def _end_hold(work: StateBuilder, position: Position) -> None:
         return
     text = f"the account holds {names} again: the exits of {position.id} go on"
     work.record(Kind.ALARM, position.bot, position.id, text=text)
-    work.put_position(replace(release(position), missed=()))
+    work.put_position(replace(release(position), account_missing=()))
 
 
 def _may_be_opened_anew(work: StateBuilder, position: Position) -> bool:
     """Say whether what the account lacked may be there again by a trade of somebody: a list that was wrong is soon put
     right, while the exchange is closed and the broker resets itself in an hour or more.
     """
-    since = min((each.since for each in position.missed), default=None)
+    since = min((each.since for each in position.account_missing), default=None)
     if since is None or (work.at - since > PUT_RIGHT and not _is_closed_since(work, since)):
         return True
     options = {leg.option for leg in position.legs if leg.held}
-    reports = (booked.foreign for booked in work.positions.booked.values())
+    reports = (booked.foreign for booked in work.positions.executions.values())
     return any(each is not None and each.option in options and _is_since(each, since) for each in reports)
 
 

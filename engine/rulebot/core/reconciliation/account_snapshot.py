@@ -54,9 +54,9 @@ def _seen(state: State, symbols: set[str]) -> AccountSeen:
     return AccountSeen(
         _of(state.account.holdings, symbols),
         _by_symbol(state.account.costs, symbols),
-        _of(state.account.at_last, symbols),
-        _of(state.account.doubts, symbols),
-        _by_symbol(state.account.shifts, symbols),
+        _of(state.account.holdings_at_expiry, symbols),
+        _of(state.account.shortfalls, symbols),
+        _by_symbol(state.account.share_changes, symbols),
         _by_symbol(state.account.adjusted, symbols),
     )
 
@@ -75,9 +75,9 @@ def _in_order(seen: AccountSeen) -> AccountSeen:
     return AccountSeen(
         _by_name(seen.holdings),
         _by_name(seen.costs),
-        _by_name(seen.at_last),
-        _by_name(seen.doubts),
-        _by_name(seen.shifts),
+        _by_name(seen.holdings_at_expiry),
+        _by_name(seen.shortfalls),
+        _by_name(seen.share_changes),
         _by_name(seen.adjusted),
     )
 
@@ -102,4 +102,4 @@ def note_expired(work: StateBuilder, holdings: Mapping[Contract, Decimal]) -> No
         if option_has_expired(work, option) and seen_at >= session_from(option.expiry).close
     }
     if gone:
-        work.account = replace(account, at_last={**gone, **account.at_last})
+        work.account = replace(account, holdings_at_expiry={**gone, **account.holdings_at_expiry})

@@ -2,7 +2,7 @@
 
 What the broker still has is adopted by its ref; what filled on an earlier day is taken up from the account. What is not
 listed is UNKNOWN: what was acknowledged is asked for again (`asking.py`), the other is taken back when its grace is
-over (at once when it never came to the gateway: `arrival.py`) and, when the broker has none, ABANDONED. Nothing is ever
+over (at once when it never came to the gateway: `arrival.py`) and, when the broker has none, LOST. Nothing is ever
 traded to make books agree: what the account does not hold is put on hold.
 """
 
@@ -33,7 +33,7 @@ from rulebot.core.state.state import NEVER, NOTHING, State, TradingMode
 from rulebot.decide.limits import clock_words
 from rulebot.model.cause import Cause
 from rulebot.model.contract import Option, Underlying, share
-from rulebot.model.event import ClocksApart, LinkDown, LinkUp
+from rulebot.model.event import ClockSkew, Connected, Disconnected
 from rulebot.model.money import ZERO
 from rulebot.model.order import OrderStatus
 from rulebot.model.text import counted
@@ -46,14 +46,14 @@ UNWATCHED = timedelta(minutes=10)
 """How long there may be no broker until a person is told that nobody watches what is open."""
 
 
-def link_down(work: StateBuilder, event: LinkDown) -> None:
-    """Nothing is known of live orders until the next LinkUp; quotes are forgotten."""
+def link_down(work: StateBuilder, event: Disconnected) -> None:
+    """Nothing is known of live orders until the next Connected; quotes are forgotten."""
     lost, seen_at = event.since or event.at, work.account.seen_at
     work.record(Kind.LINK, up=False, reason=event.reason)
     if work.connection.is_ready:
         seen_at = lost
         record_snapshot(work, until=lost)
-    work.inquiries = replace(work.inquiries, risen=frozenset(), unarrived=frozenset())
+    work.inquiries = replace(work.inquiries, revived_refs=frozenset(), undelivered=frozenset())
     for order in work.all_live_orders():
         if order.status is OrderStatus.SENDING:
             work.put_order(replace(order.for_cause(Cause.LINK_DOWN), status=OrderStatus.UNKNOWN))
@@ -62,7 +62,7 @@ def link_down(work: StateBuilder, event: LinkDown) -> None:
     work.account = replace(work.account, seen_at=seen_at)
 
 
-def link_up(work: StateBuilder, event: LinkUp) -> None:
+def link_up(work: StateBuilder, event: Connected) -> None:
     """Adopt what the broker has, doubt what it does not list, and compare positions; then READY."""
     again = "" if work.connection.down_at is None else CONNECTED_AGAIN
     work.record(Kind.LINK, up=True, reason=again, account=event.account, lockstep=event.lockstep)
@@ -85,15 +85,15 @@ def link_up(work: StateBuilder, event: LinkUp) -> None:
     option_costs = {held: cost for held, cost in event.costs if isinstance(held, Option)}
     work.follow_up(FillsMissed(at_broker, option_costs))
     check_contract_ids(work, (contract for contract, _ in event.positions))
-    count_told(work, work.account.doubts)
+    count_told(work, work.account.shortfalls)
     recompute_shortfalls(work)
     _compare_positions(work, book_assigned(work, at_once=True))
     record_snapshot(work)
     book_external_close(work)
     unarrived = undelivered_orders(work, event)
-    work.inquiries = replace(work.inquiries, unarrived=unarrived)
+    work.inquiries = replace(work.inquiries, undelivered=unarrived)
     work.follow_up(OrdersListedFirst(at_broker))
-    if work.requests.standing.trading is not TradingMode.ACTIVE:
+    if work.requests.operator.trading is not TradingMode.ACTIVE:
         cancel_entries(work, "", Cause.ONLY_REDUCES)
     elif not work.connection.is_time_known:
         cancel_entries(work, "", Cause.TIME_UNKNOWN)
@@ -121,7 +121,7 @@ def link_up(work: StateBuilder, event: LinkUp) -> None:
         account_id=event.account,
     )
     work.account = replace(work.account, seen_at=None, uncovered=NOTHING)
-    work.subscriptions = replace(work.subscriptions, streamed=(), aims=None)
+    work.subscriptions = replace(work.subscriptions, streamed=(), strike_targets=None)
     work.watch_at(None)
 
 
@@ -154,7 +154,7 @@ def tell_unwatched(work: StateBuilder) -> None:
     work.connection = replace(work.connection, is_unwatched_told=True)
 
 
-def _tell_other_ids(work: StateBuilder, event: LinkUp) -> None:
+def _tell_other_ids(work: StateBuilder, event: Connected) -> None:
     """Say that orders of ours work under another client id: only the one that placed an order may touch it."""
     known = (work.orders.by_ref[ref] for ref in event.order_refs if ref in work.orders.by_ref)
     others = sorted({order.client_id for order in known if order.order_id} - {event.client_id})
@@ -185,12 +185,12 @@ def _compare_positions(work: StateBuilder, waiting: frozenset[Option]) -> None:
         if (quantity - held) * quantity > 0:
             work.record(Kind.ALARM, text=f"our books hold {quantity} {option}, the account holds {held}")
     record_missing(work, at_once=True)
-    hold(work, set(work.account.doubts) - waiting)
+    hold(work, set(work.account.shortfalls) - waiting)
     record_excess(work)
     report_excess(work, timedelta(0))
 
 
-def clocks_apart(work: StateBuilder, event: ClocksApart) -> None:
+def clocks_apart(work: StateBuilder, event: ClockSkew) -> None:
     """Tell that this computer's clock is wrong. Enter nothing while the broker has not told his time."""
     if not event.is_known:
         text = "the broker has not told its time: nothing is entered until it does. Exits go by this computer's clock"
@@ -199,7 +199,7 @@ def clocks_apart(work: StateBuilder, event: ClocksApart) -> None:
                 "the broker has not told its time: nothing is entered until it does. Exits go by its last known time. "
                 f"This computer's clock is {clock_words(event.seconds)} it. Set the clock (NTP)"
             )
-        if work.connection.is_linked:  # else at LinkUp: it may be told with the lists
+        if work.connection.is_linked:  # else at Connected: it may be told with the lists
             cancel_entries(work, "", Cause.TIME_UNKNOWN)
     elif event.seconds:
         apart = f"this computer's clock is {clock_words(event.seconds)} the broker's"
@@ -211,4 +211,4 @@ def clocks_apart(work: StateBuilder, event: ClocksApart) -> None:
     work.record(Kind.ALARM, text=text, **{COMPUTER_AHEAD: event.seconds})
     for name in work.bots.by_name:
         wake(work, name, 0.0)
-    work.connection = replace(work.connection, clocks_apart=event.seconds, is_time_known=event.is_known)
+    work.connection = replace(work.connection, clock_skew=event.seconds, is_time_known=event.is_known)

@@ -58,17 +58,17 @@ def record_share_change(work: StateBuilder, symbol: str, count: Decimal) -> None
     What it held before a start is known where it is on record, which is of the symbols of our positions then.
     """
     held = work.account.holdings.get(Underlying(symbol), ZERO)
-    has_had_some = any(each.symbol == symbol for each in (*work.account.holdings, *work.account.doubts))
+    has_had_some = any(each.symbol == symbol for each in (*work.account.holdings, *work.account.shortfalls))
     if not is_known(work.state) or held == count or not has_had_some:
         return
-    known = work.account.shifts.get(symbol)
+    known = work.account.share_changes.get(symbol)
     seen_at = None if work.connection.is_ready else work.account.seen_at
     cost, cash = work.account.costs.get(symbol, ZERO), _cash_before(work.state, work.at)
     shift = ShareChange(held, work.at, cost, seen_at or work.at, cash)
     if known is not None and work.at - known.at < DOUBT:
         since = known.since if known.since < known.at else shift.since
         shift = known._replace(at=work.at, since=since)
-    work.account = replace(work.account, shifts={**work.account.shifts, symbol: shift})
+    work.account = replace(work.account, share_changes={**work.account.share_changes, symbol: shift})
 
 
 def note_cash(cashes: Cashes, cash: Decimal | None, at: datetime) -> Cashes:
@@ -98,7 +98,7 @@ def book_assigned(work: StateBuilder, *, at_once: bool = False) -> frozenset[Opt
 
     at_once: however long it has lacked them.
     """
-    due = {option for option, doubt in work.account.doubts.items() if at_once or work.at - doubt.since >= DOUBT}
+    due = {option for option, doubt in work.account.shortfalls.items() if at_once or work.at - doubt.since >= DOUBT}
     if not due:
         return frozenset()
     of_symbols = {
@@ -114,7 +114,7 @@ def book_assigned(work: StateBuilder, *, at_once: bool = False) -> frozenset[Opt
         if [gone for gone in found[symbol] if not _is_clear(work, gone)]:
             waiting.update(options)
         elif found[symbol] and not _is_brought(work, symbol, found):
-            if work.at - work.account.shifts[symbol].at < LATE_CASH:
+            if work.at - work.account.share_changes[symbol].at < LATE_CASH:
                 waiting.update(options)
         elif gone_of := found.pop(symbol):
             for gone in gone_of:
@@ -132,21 +132,21 @@ def _brings(found: Iterable[_Gone]) -> Decimal:
 def _note_booked(work: StateBuilder, symbol: str, brought: Decimal) -> None:
     """Let a further change of the shares be one of its own; cash that these have brought is of no others."""
     account = work.account
-    booked = account.shifts[symbol].cash
+    booked = account.share_changes[symbol].cash
 
     def since(cash: Decimal | None) -> Decimal | None:
         return cash if cash is None or cash != booked else cash + brought
 
-    shifts = {name: shift._replace(cash=since(shift.cash)) for name, shift in account.shifts.items()}
+    shifts = {name: shift._replace(cash=since(shift.cash)) for name, shift in account.share_changes.items()}
     now, cost = account.holdings.get(Underlying(symbol), ZERO), account.costs.get(symbol, ZERO)
     shifts[symbol] = ShareChange(now, work.at, cost, work.at, since(booked))
     cashes = tuple((at, cash + brought if cash == booked else cash) for at, cash in account.cashes)
-    work.account = replace(account, shifts=shifts, cashes=cashes)
+    work.account = replace(account, share_changes=shifts, cashes=cashes)
 
 
 def _assigned(work: StateBuilder, symbol: str, due: Iterable[Option]) -> list[_Gone]:
     """Return what was assigned of the options on a symbol that the account lacks, nothing where that is not sure."""
-    ours, held, shift = expected_holdings(work), work.account.holdings, work.account.shifts.get(symbol)
+    ours, held, shift = expected_holdings(work), work.account.holdings, work.account.share_changes.get(symbol)
     lacking = {option: ours.get(option, 0) - int(held.get(option, ZERO)) for option in due}
     now = held.get(Underlying(symbol), ZERO)
     if shift is None or any(count >= 0 for count in lacking.values()):
@@ -171,11 +171,11 @@ def _is_near(work: StateBuilder, shift: ShareChange, option: Option) -> bool:
         each.since
         for position in work.active_positions()
         if position.hold
-        for each in position.missed
+        for each in position.account_missing
         if leg_of(position, each.leg).option == option
     ]
     first = shift.at if missed else shift.since
-    return first - DOUBT <= min([work.account.doubts[option].since, *missed]) <= shift.at + DOUBT
+    return first - DOUBT <= min([work.account.shortfalls[option].since, *missed]) <= shift.at + DOUBT
 
 
 def _is_paid(work: StateBuilder, shift: ShareChange, lacking: Mapping[Option, int]) -> bool:
@@ -216,13 +216,15 @@ def _is_brought(work: StateBuilder, symbol: str, found: Mapping[str, Sequence[_G
     strikes together: the cash is of one of these, or of all, whichever it fits best.
     """
     state = work.state
-    shift, now = state.account.shifts[symbol], state.account.holdings.get(Underlying(symbol), ZERO)
+    shift, now = state.account.share_changes[symbol], state.account.holdings.get(Underlying(symbol), ZERO)
     if abs(now) >= abs(shift.before):
         return True
     if shift.cash is None:
         return False
     brings = {
-        name: _brings(gone) for name, gone in found.items() if gone and state.account.shifts[name].cash == shift.cash
+        name: _brings(gone)
+        for name, gone in found.items()
+        if gone and state.account.share_changes[name].cash == shift.cash
     }
     brought = state.account.cashes[-1][1] - shift.cash
     ways = {(name,): dollars for name, dollars in brings.items()} | {tuple(brings): sum(brings.values(), ZERO)}
@@ -233,7 +235,7 @@ def _is_brought(work: StateBuilder, symbol: str, found: Mapping[str, Sequence[_G
 
 def _may_be_dealt(work: StateBuilder, shift: ShareChange, lacking: Iterable[Option]) -> bool:
     """Say whether somebody may have traded these options between the time that the account had them and its loss."""
-    since = [work.account.doubts[option].since for option in lacking]
+    since = [work.account.shortfalls[option].since for option in lacking]
     return _was_open(min([shift.since, *since]), min(since))
 
 

@@ -28,7 +28,7 @@ from rulebot.fill.ledger import (
     owes_none,
     unbook,
 )
-from rulebot.model.event import ExecutionReport, GonePriced
+from rulebot.model.event import ExecutionReport, ExternalClosePriced
 from rulebot.model.money import ZERO
 from rulebot.model.order import ExecutionId, is_synthetic, missed_base
 from rulebot.model.position import (
@@ -46,15 +46,15 @@ from rulebot.model.values import replace
 def book_external_close(work: StateBuilder) -> None:
     """Book what others have closed of positions, where the broker has told it."""
     told = (
-        [booked for booked in work.positions.booked.values() if booked.foreign is not None]
-        if work.account.doubts
+        [booked for booked in work.positions.executions.values() if booked.foreign is not None]
+        if work.account.shortfalls
         else []
     )
     if not told:
         return
     closed_past_us: dict[str, list[ExecutionReport]] = {}
     ours = expected_holdings(work)
-    for option in sorted(work.account.doubts, key=str):
+    for option in sorted(work.account.shortfalls, key=str):
         lacking = lacks(work, option, ours.get(option, 0))
         holders = [(each, leg) for each, leg in _holders(work, option) if leg.sign * lacking > 0]
         if len(holders) != 1 or abs(lacking) > holders[0][1].held:  # beyond it somebody has opened something
@@ -88,7 +88,7 @@ def external_fill_corrected(work: StateBuilder, fact: ExternalFillCorrected) -> 
     estimate a person has told the price.
     """
     base, event = fact.base, fact.event
-    known = work.positions.booked[base]
+    known = work.positions.executions[base]
     position = work.positions.by_id[known.position]
     leg = leg_of(position, known.leg)
     what = f"what others have closed of {position.id}, {leg.option}"
@@ -127,23 +127,23 @@ def _held_again(work: StateBuilder, position: Position) -> None:
     wake(work, position.bot, 0.0)
 
 
-def on_external_price(work: StateBuilder, event: GonePriced) -> None:
+def on_external_price(work: StateBuilder, event: ExternalClosePriced) -> None:
     """Book what the account has no more of a leg at the price that a person tells."""
     position = work.positions.by_id[event.position]
     leg = leg_of(position, event.leg)
-    missed = next(each for each in position.missed if each.leg == leg.name)
+    missed = next(each for each in position.account_missing if each.leg == leg.name)
     position = _book_missed(work, position.id, leg, missed, event.price, event.exec_id)
     if position.is_flat:
         on_position_closed(work, replace(release(position), exit_reason=CLOSED_BY_HAND), "vanished")
-    elif not position.missed:
+    elif not position.account_missing:
         _end_hold(work, position)
     count_closed(work, position.id)
 
 
 def replace_estimates(work: StateBuilder) -> None:
     """Put what others are told to have closed after all in the place of what was booked at a price that nobody told."""
-    told = [booked for booked in work.positions.booked.values() if booked.foreign is not None]
-    for base, guess in [(base, booked) for base, booked in work.positions.booked.items() if _is_estimated(booked)]:
+    told = [booked for booked in work.positions.executions.values() if booked.foreign is not None]
+    for base, guess in [(base, booked) for base, booked in work.positions.executions.items() if _is_estimated(booked)]:
         if (position := work.positions.by_id.get(guess.position)) is None:
             continue
         leg = leg_of(position, guess.leg)
@@ -222,7 +222,7 @@ def _end_hold(work: StateBuilder, position: Position) -> None:
     """Let all exits of a position act again: our books hold what the account holds."""
     if position.hold in GOES_ON:
         position = release(position)
-    work.put_position(replace(position, missed=(), retry_at=None))
+    work.put_position(replace(position, account_missing=(), retry_at=None))
     wake(work, position.bot, 0.0)
 
 
@@ -235,7 +235,11 @@ def adopt(work: StateBuilder, bot: str) -> None:
     What the account lacks is booked as closed at the price that it had when it was missed.
     """
     for position in work.active_positions():
-        if bot in ("", position.bot) and (position.missed or position.hold in GOES_ON) and not position.is_frozen:
+        if (
+            bot in ("", position.bot)
+            and (position.account_missing or position.hold in GOES_ON)
+            and not position.is_frozen
+        ):
             if position.hold is HoldReason.OPENED_AGAIN and not work.is_doubted(position):
                 _end_hold(work, position)
             elif refusal := not_adopted(work, position):
@@ -249,11 +253,13 @@ def adopt(work: StateBuilder, bot: str) -> None:
 def not_adopted(work: StateBuilder, position: Position) -> str:
     """Return why our books cannot be made to hold what the account holds of a position now, "" if they can."""
     lacking = {leg.name for leg in position.legs if work.is_lacking(leg)}
-    if lacking - {each.leg for each in position.missed}:
+    if lacking - {each.leg for each in position.account_missing}:
         return "a fill may still be told. Ask again in half a minute"
-    if any(not _is_at_rest(work, position, leg_of(position, each.leg)) for each in position.missed if each.absent):
+    if any(
+        not _is_at_rest(work, position, leg_of(position, each.leg)) for each in position.account_missing if each.absent
+    ):
         return "an order is still being cancelled. Ask again in a few seconds"
-    unpriced = [leg_of(position, each.leg) for each in position.missed if each.absent and each.price is None]
+    unpriced = [leg_of(position, each.leg) for each in position.account_missing if each.absent and each.price is None]
     if unpriced:
         asked = f"rulebot store correct {position.id} PRICE --leg {unpriced[0].name}"
         return f"{unpriced[0].option} has had no quote since. Give its price with '{asked}'"
@@ -262,7 +268,7 @@ def not_adopted(work: StateBuilder, position: Position) -> str:
 
 def _adopt(work: StateBuilder, position: Position) -> None:
     name = position.id
-    for missed in position.missed:
+    for missed in position.account_missing:
         leg = leg_of(work.positions.by_id[name], missed.leg)
         if not missed.absent or missed.price is None:
             continue

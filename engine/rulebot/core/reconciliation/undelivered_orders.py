@@ -6,7 +6,7 @@ from rulebot.core.queries.close_plan import rolling_exit
 from rulebot.core.queries.orders import GRACE
 from rulebot.core.queries.protection import GUARDING, is_protected
 from rulebot.core.state.builder import StateBuilder
-from rulebot.model.event import LinkUp
+from rulebot.model.event import Connected
 from rulebot.model.order import Order, OrderStatus
 from rulebot.model.position import Position
 from rulebot.model.text import clock
@@ -17,7 +17,7 @@ SAME_GATEWAY = timedelta(seconds=30)
 logged in again within it."""
 
 
-def undelivered_orders(work: StateBuilder, event: LinkUp) -> frozenset[str]:
+def undelivered_orders(work: StateBuilder, event: Connected) -> frozenset[str]:
     """Return the refs of live orders, entries aside, that never came to the gateway, nor will.
 
     All of this must hold of such an order:
@@ -49,7 +49,7 @@ def undelivered_orders(work: StateBuilder, event: LinkUp) -> frozenset[str]:
 def _is_unheard(order: Order) -> bool:
     """Say whether an order was sent, is not over, and nobody has ever said a word of it."""
     is_waiting = order.status in (OrderStatus.SENDING, OrderStatus.UNKNOWN, OrderStatus.CANCELLING)
-    return is_waiting and not (order.perm_id or order.has_fills or order.ended)
+    return is_waiting and not (order.perm_id or order.has_fills or order.reported_final_status)
 
 
 def _is_of_this_gateway(work: StateBuilder, order: Order) -> bool:
@@ -65,7 +65,7 @@ def tell_unprotected(work: StateBuilder) -> None:
 
 
 def _is_doubted_guard(work: StateBuilder, order: Order) -> bool:
-    return order.purpose in GUARDING and _is_unheard(order) and order.ref not in work.inquiries.unarrived
+    return order.purpose in GUARDING and _is_unheard(order) and order.ref not in work.inquiries.undelivered
 
 
 def _tell(work: StateBuilder, position: Position, doubted: list[Order]) -> None:

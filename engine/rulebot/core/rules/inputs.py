@@ -7,7 +7,7 @@ from rulebot.core.program import CompiledBot
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import BotState, ConfirmationProgress
 from rulebot.measure.series import name_of
-from rulebot.model.event import BarsReport, HookCame, ImpliedReport
+from rulebot.model.event import BarsReport, ImpliedReport, WebhookReceived
 from rulebot.model.facts import Hook
 from rulebot.model.session import Session, at_exchange_time
 from rulebot.model.values import replace
@@ -44,7 +44,7 @@ def of_day(hooks: Hooks | None, session: Session) -> Hooks | None:
     return {name: hook for name, hook in hooks.items() if hook.came >= midnight}
 
 
-def hook_came(work: StateBuilder, event: HookCame) -> None:
+def hook_came(work: StateBuilder, event: WebhookReceived) -> None:
     """Take a hook, once; whoever asks for its name is judged now, and when it counts no more."""
     facts, hook_ids = work.market.facts, work.requests.hook_ids
     if event.id in hook_ids:

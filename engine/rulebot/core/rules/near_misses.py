@@ -20,7 +20,7 @@ def record_miss(work: StateBuilder, bot: CompiledBot, missed: list[Reading], rea
     first = missed[0]
     words = first_missing(first.verdict) or describe(first.rule, first.verdict)
     rule = " ".join(filter(None, (bot.symbol, first.rule.name)))
-    state = replace(state, waits=f"{rule} {words}")
+    state = replace(state, status_text=f"{rule} {words}")
     known = [reading for reading in missed if reading.verdict.truth is False]
     if known:
         off = max((shortfall(reading.rule, reading.verdict) or 0.0) for reading in known)
@@ -95,4 +95,4 @@ def _came_of(work: StateBuilder, name: str) -> str:
     if nearest := state.nearest:
         return f"nearest {nearest.rule}: {nearest.text}"
     is_stopped = bot is not None and bool(shut_today(work, bot) or not_trading(work, bot.plan.underlyings))
-    return state.waits if is_stopped or not state.waits else f"waited for {state.waits}"
+    return state.status_text if is_stopped or not state.status_text else f"waited for {state.status_text}"

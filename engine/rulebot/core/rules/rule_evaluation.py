@@ -120,7 +120,7 @@ def rows_read(rule: Rule, view: View) -> frozenset[int]:
 def wake(work: StateBuilder, bot: str, seconds: float) -> None:
     """Have the bot judged again in so many seconds at the latest."""
     at = work.at + timedelta(0.0, seconds) if seconds > 0.0 else work.at
-    if at < work.bots.wakes.get(bot, NEVER):
+    if at < work.bots.next_wakes.get(bot, NEVER):
         work.set_wake(bot, at)
 
 

@@ -13,7 +13,7 @@ from rulebot.core.rules.rule_evaluation import REREAD, wake
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import SeenHolding
 from rulebot.measure.view import View
-from rulebot.model.position import Best, Position
+from rulebot.model.position import PeakProfit, Position
 from rulebot.model.values import replace
 
 
@@ -22,12 +22,12 @@ def note_best(work: StateBuilder, position: Position, bot: CompiledBot, view: Vi
     kept: dict[str, Decimal] = {}
     for trailing in bot.trailing:
         of = trailing.measured_by(view.legs)
-        before = next((each.amount for each in position.best if each.of == of), None)
+        before = next((each.amount for each in position.peak_profit if each.of == of), None)
         best = _best(work, position, trailing.call, of, trailing.gain(view), before, view)
         if best is not None:
             kept[of] = best
-    found = tuple(Best(of, amount) for of, amount in kept.items())
-    return position if found == position.best else work.put_position(replace(position, best=found))
+    found = tuple(PeakProfit(of, amount) for of, amount in kept.items())
+    return position if found == position.peak_profit else work.put_position(replace(position, peak_profit=found))
 
 
 def _best(

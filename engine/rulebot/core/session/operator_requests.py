@@ -21,10 +21,12 @@ def on_operator(work: StateBuilder, event: OperatorRequest) -> None:
         return
     requests = replace(work.requests, ids=work.requests.ids | {event.id})
     told: dict[str, Json] = {}
-    if event.request is Request.RESUME and not event.bot and work.inquiries.rivals:
-        told["accepted"] = [*sorted(work.inquiries.rivals)]
-        requests = replace(requests, accepted=requests.accepted | work.inquiries.rivals)
-        work.inquiries = replace(work.inquiries, rivals=frozenset())
+    if event.request is Request.RESUME and not event.bot and work.inquiries.foreign_orders:
+        told["acknowledged_foreign_orders"] = [*sorted(work.inquiries.foreign_orders)]
+        requests = replace(
+            requests, acknowledged_foreign_orders=requests.acknowledged_foreign_orders | work.inquiries.foreign_orders
+        )
+        work.inquiries = replace(work.inquiries, foreign_orders=frozenset())
     if event.reason:
         told["reason"] = event.reason
     if event.legs:
@@ -36,7 +38,7 @@ def on_operator(work: StateBuilder, event: OperatorRequest) -> None:
         told["position"] = event.position
         bot = bot or (work.positions.by_id[event.position].bot if event.position in work.positions.by_id else "")
     work.record(Kind.OPERATOR, bot, "", id=event.id, request=event.request.value, bot=bot, **told)
-    standing = after_request(requests.standing, event.request, event.bot, event.position, event.reason, closes)
+    standing = after_request(requests.operator, event.request, event.bot, event.position, event.reason, closes)
     if event.request is Request.CLOSE:
         standing = _close_too(work, event, bot, standing)
         _close_one(work, event.position)
@@ -56,16 +58,16 @@ def on_operator(work: StateBuilder, event: OperatorRequest) -> None:
     elif event.request is Request.STOP:
         requests = replace(requests, is_stopping=True)
         cancel_entries(work, event.bot, Cause.STOPPING)
-    work.requests = replace(requests, standing=standing)
+    work.requests = replace(requests, operator=standing)
 
 
 def _close_too(work: StateBuilder, event: OperatorRequest, bot: str, standing: OperatorState) -> OperatorState:
     """Have what a position is being rolled into closed, too: the order that rolls may fill before it is taken back."""
     for order in work.live_orders(event.position):
-        if order.into and order.position == event.position:
-            told: dict[str, Json] = {"position": order.into}
+        if order.opens_position and order.position == event.position:
+            told: dict[str, Json] = {"position": order.opens_position}
             work.record(Kind.OPERATOR, bot, "", id=event.id, request=event.request.value, bot=bot, **told)
-            standing = after_request(standing, event.request, event.bot, order.into)
+            standing = after_request(standing, event.request, event.bot, order.opens_position)
     return standing
 
 
@@ -75,14 +77,14 @@ def _closes(work: StateBuilder, event: OperatorRequest) -> list[str]:
     As bots may enter again that is what was asked to be closed, with what it is being rolled into, for the order that
     rolls may fill before it is taken back; as all is closed what was kept until now.
     """
-    standing = work.requests.standing
+    standing = work.requests.operator
     held = [each for each in work.positions.by_id.values() if event.bot in ("", each.bot) and each.state != "closed"]
     if event.request is Request.FLATTEN:
         return sorted(each.id for each in held if each.id in standing.kept)
     if event.request is not Request.RESUME:
         return []
     found = {each.id for each in held if standing.must_close(each.bot, each.id)}
-    rolled = {order.into for name in found for order in work.live_orders(name) if order.into}
+    rolled = {order.opens_position for name in found for order in work.live_orders(name) if order.opens_position}
     return sorted(found | rolled)
 
 

@@ -72,7 +72,7 @@ def has_acted(position: Position, planned: ExitPlan) -> bool:
     """Say whether an exit does not act any more: it has closed its part, or other exits have closed its legs."""
     if planned.legs and not any(leg.held for leg in position.legs if leg.name in planned.legs):
         return not position.is_flat
-    return planned.name in position.acted and not planned.repeat and planned.name != position.exit_reason
+    return planned.name in position.partial_exits_done and not planned.repeat and planned.name != position.exit_reason
 
 
 # --- Snapshots of what is open

@@ -15,7 +15,7 @@ from rulebot.core.session.session_start import agenda_of, new_bot_day
 from rulebot.core.state.builder import StateBuilder, is_of_alarm
 from rulebot.core.state.state import HALTS, NEVER, BotState, State, of_positions
 from rulebot.model.cause import Shut
-from rulebot.model.event import ReloadWaits
+from rulebot.model.event import ReloadPending
 from rulebot.model.order import OrderStatus
 from rulebot.model.position import Position
 from rulebot.model.values import dataclass, replace
@@ -87,7 +87,7 @@ def _is_exiting(program: Program, state: State, position: Position) -> bool:
     return is_at_work or position.retry_at is not None or not is_left
 
 
-def reload_waits(work: StateBuilder, event: ReloadWaits) -> None:
+def reload_waits(work: StateBuilder, event: ReloadPending) -> None:
     """Let these bots enter nothing until other texts are taken up; who may enter again begins to confirm anew."""
     for name in work.program.bots:
         state = work.bots.by_name[name]
@@ -115,7 +115,7 @@ def change_texts(work: StateBuilder, changes: Iterable[BotChange], *, has_other_
         else:
             _begin(work, each.bot)
     work.follow_up(TextsChanged())
-    work.subscriptions = replace(work.subscriptions, indexed=-1, aims=None)
+    work.subscriptions = replace(work.subscriptions, board_version=-1, strike_targets=None)
     work.requests = replace(work.requests, reloading=frozenset())
     work.watch_at(None)
 
@@ -158,9 +158,9 @@ def _remove(work: StateBuilder, name: str) -> None:
     waits = "its spec was removed; what it holds is closed by the text it was opened under" if held else ""
     agenda = agenda_of(work, name, work.schedule.session)
     state = replace(
-        work.bots.by_name[name], is_watching=False, nearest=None, selection=None, waits=waits, agenda=agenda
+        work.bots.by_name[name], is_watching=False, nearest=None, selection=None, status_text=waits, agenda=agenda
     )
-    work.set_bot(name, replace(state, readings=of_positions(state.readings), is_clearing=False, margins=()))
+    work.set_bot(name, replace(state, readings=of_positions(state.readings), is_waiting_to_enter=False, margins=()))
     work.set_wake(name, work.at if held else NEVER)
 
 

@@ -34,14 +34,14 @@ def open_day(work: StateBuilder, session: Session, *, resumed: bool = False) -> 
     working = {name for order in work.all_live_orders() for name in order.positions}
     gone = {name for name, p in work.positions.by_id.items() if is_over(p, session) and name not in working}
     bases = {
-        name: (NOTHING if resumed else work.positions.snapshots).get(name, work.positions.bases.get(name, ZERO))
+        name: (NOTHING if resumed else work.positions.snapshots).get(name, work.positions.pnl_at_open.get(name, ZERO))
         for name, position in work.positions.by_id.items()
         if name not in gone and position.session != session.date
     }
     positions = {name: found for name, found in work.positions.by_id.items() if name not in gone}
     orders = {ref: o for ref, o in work.orders.by_ref.items() if o.status.is_live or positions.keys() >= {*o.positions}}
-    work.start_day(positions, orders, retained_executions(work.positions.booked, positions, session))
-    work.positions = replace(work.positions, bases=bases)
+    work.start_day(positions, orders, retained_executions(work.positions.executions, positions, session))
+    work.positions = replace(work.positions, pnl_at_open=bases)
     begin_session(work, session)
     if work.connection.is_ready and not resumed:
         work.follow_up(SessionBegun())
@@ -52,9 +52,11 @@ def open_day(work: StateBuilder, session: Session, *, resumed: bool = False) -> 
         previous = work.bots.by_name.get(name)
         kept = previous.day if previous is not None and previous.day.date == session.date else None
         day = kept or new_bot_day(work, name, session)
-        hand_entered = "" if previous is None else previous.hand_entered
+        hand_entered = "" if previous is None else previous.manual_position
         is_named = previous is not None and previous.is_named
-        begun = BotState(day=day, agenda=agenda_of(work, name, session), hand_entered=hand_entered, is_named=is_named)
+        begun = BotState(
+            day=day, agenda=agenda_of(work, name, session), manual_position=hand_entered, is_named=is_named
+        )
         if resumed and previous is not None:
             nearest = _still_nearest(work, name, previous)
             begun = replace(

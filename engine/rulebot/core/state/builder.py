@@ -177,10 +177,10 @@ class StateBuilder:
 
     def stirring_positions(self) -> list[Position]:
         """Return those that may need something although nothing moved that they read, oldest first."""
-        if self.positions.stirring is None:
+        if self.positions.needs_attention is None:
             stirring = tuple(position.id for position in self.active_positions() if self._stirs(position))
-            self.positions = replace(self.positions, stirring=stirring)
-        return [self.positions.by_id[name] for name in self.positions.stirring or ()]
+            self.positions = replace(self.positions, needs_attention=stirring)
+        return [self.positions.by_id[name] for name in self.positions.needs_attention or ()]
 
     def _stirs(self, position: Position) -> bool:
         is_between = position.state != "open" or position.retry_at is not None or position.has_unbalanced_legs
@@ -200,23 +200,23 @@ class StateBuilder:
 
     def is_doubted(self, position: Position) -> bool:
         """Say whether the account holds less than our books of something that the position holds."""
-        return bool(self.account.doubts) and any(map(self.is_lacking, position.legs))
+        return bool(self.account.shortfalls) and any(map(self.is_lacking, position.legs))
 
     def is_unsure(self, position: Position) -> bool:
         """Say whether the account lacks something of a position, and it is too soon to act on that."""
-        if not self.account.doubts:
+        if not self.account.shortfalls:
             return False
-        known = {each.leg for each in position.missed}
+        known = {each.leg for each in position.account_missing}
         return any(leg.name not in known and self.is_lacking(leg) for leg in position.legs)
 
     def is_lacking(self, leg: PositionLeg) -> bool:
         """Say whether the account holds less than our books of a contract, on the side on which a leg holds it."""
-        doubt = self.account.doubts.get(leg.option)
+        doubt = self.account.shortfalls.get(leg.option)
         return doubt is not None and leg.signed_held * doubt.side > 0
 
     def is_about_to_enter(self, bot: str) -> bool:
         """Say whether the bot waits only for resting orders to be taken back before it enters."""
-        return self.bots.by_name[bot].is_clearing and not self.requests.is_stopping
+        return self.bots.by_name[bot].is_waiting_to_enter and not self.requests.is_stopping
 
     def positions_of(self, bot: str) -> list[Position]:
         """Return the bot's positions that are not closed, oldest first."""
@@ -287,7 +287,7 @@ class StateBuilder:
         if (position.state != "closed") is not (position.id in active):
             active = (*active, position.id) if is_new else active_ids(by_id)
         self.positions = replace(
-            self.positions, by_id=by_id, structures=structures, active=active, stirring=None, expires=None
+            self.positions, by_id=by_id, structures=structures, active=active, needs_attention=None, expires=None
         )
         self._dirty_positions[position.id] = None
         self.unindex()
@@ -295,8 +295,8 @@ class StateBuilder:
 
     def unindex(self) -> None:
         """Have the bots by board row, and the structures, made anew."""
-        if self.subscriptions.indexed != -1:
-            self.subscriptions = replace(self.subscriptions, indexed=-1)
+        if self.subscriptions.board_version != -1:
+            self.subscriptions = replace(self.subscriptions, board_version=-1)
 
     def put_day(self, day: BotDay) -> None:
         """Keep a new value of a bot's day, from the first use of a window on with when that begins and ends."""
@@ -334,17 +334,17 @@ class StateBuilder:
 
     def drop_bot(self, name: str) -> None:
         """Forget a bot that runs no more and holds nothing."""
-        by_name, wakes = self._table("by_name", self.bots.by_name), self._table("wakes", self.bots.wakes)
+        by_name, wakes = self._table("by_name", self.bots.by_name), self._table("next_wakes", self.bots.next_wakes)
         del by_name[name]
         wakes.pop(name, None)
-        self.bots = replace(self.bots, by_name=by_name, wakes=wakes)
+        self.bots = replace(self.bots, by_name=by_name, next_wakes=wakes)
 
     def set_wake(self, name: str, at: datetime) -> None:
         """Keep when a bot must be judged next even if nothing moves."""
-        wakes = self._table("wakes", self.bots.wakes)
+        wakes = self._table("next_wakes", self.bots.next_wakes)
         wakes[name] = at
-        if wakes is not self.bots.wakes:
-            self.bots = replace(self.bots, wakes=wakes)
+        if wakes is not self.bots.next_wakes:
+            self.bots = replace(self.bots, next_wakes=wakes)
 
     def put_structures(self, structures: Mapping[str, Structure]) -> None:
         """Keep what rules see of these positions, of each until it changes."""
@@ -353,9 +353,9 @@ class StateBuilder:
 
     def put_booked(self, base: str, booked: BookedExecution) -> None:
         """Keep an execution as it was booked."""
-        table = self._table("booked", self.positions.booked)
+        table = self._table("executions", self.positions.executions)
         table[base] = booked
-        self.positions = replace(self.positions, booked=table)
+        self.positions = replace(self.positions, executions=table)
 
     def put_mark(self, position: str, made: Decimal, *, is_recorded: bool) -> None:
         """Keep the last known profit of a position."""
@@ -368,24 +368,24 @@ class StateBuilder:
 
     def count_early(self, ref: str, change: int) -> None:
         """Keep one more, or one less, cancel of an order that left too early for its answer to say anything."""
-        table = self._table("early", self.inquiries.early)
+        table = self._table("unanswered_cancels", self.inquiries.unanswered_cancels)
         table[ref] = table.get(ref, 0) + change
-        self.inquiries = replace(self.inquiries, early=table)
+        self.inquiries = replace(self.inquiries, unanswered_cancels=table)
 
     def put_twin(self, ref: str, twin: DuplicateOrder | None) -> None:
         """Keep what is known of a second order under a reference, None once there is none."""
-        table = self._table("twins", self.inquiries.twins)
+        table = self._table("duplicate_orders", self.inquiries.duplicate_orders)
         if twin is None:
             del table[ref]
         else:
             table[ref] = twin
-        self.inquiries = replace(self.inquiries, twins=table)
+        self.inquiries = replace(self.inquiries, duplicate_orders=table)
 
     def put_base(self, position: str, made: Decimal) -> None:
         """Keep what a position had made when the session began, which is learned only now."""
-        bases = self._table("bases", self.positions.bases)
+        bases = self._table("pnl_at_open", self.positions.pnl_at_open)
         bases[position] = made
-        self.positions = replace(self.positions, bases=bases)
+        self.positions = replace(self.positions, pnl_at_open=bases)
         owner = self.positions.by_id[position].bot
         self.record(Kind.FACTS, owner, position, symbol="", what=BASE, value=str(made))
 
@@ -395,13 +395,13 @@ class StateBuilder:
         """Keep only these positions, orders and executions from earlier days, and of the rest what is of them."""
         made = {name: made for name, made in self.positions.snapshots.items() if name in positions}
         self.positions = replace(
-            self.positions, by_id=positions, booked=booked, marks=made, snapshots=made,
-            active=active_ids(positions), stirring=None, expires=None,
+            self.positions, by_id=positions, executions=booked, marks=made, snapshots=made,
+            active=active_ids(positions), needs_attention=None, expires=None,
         )  # fmt: skip
         ref_of_id = {number: ref for number, ref in self.orders.ref_of_id.items() if ref in orders}
         self.orders = replace(self.orders, by_ref=orders, ref_of_id=ref_of_id, live=live_refs(orders))
-        self.inquiries = replace(self.inquiries, early=NOTHING)
-        self._own -= {"by_id", "by_ref", "booked", "early", "ref_of_id", "marks", "snapshots"}
+        self.inquiries = replace(self.inquiries, unanswered_cancels=NOTHING)
+        self._own -= {"by_id", "by_ref", "executions", "unanswered_cancels", "ref_of_id", "marks", "snapshots"}
 
     def put_facts(self, facts: Facts) -> None:
         """Keep other slow facts."""

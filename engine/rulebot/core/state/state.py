@@ -140,7 +140,7 @@ class Shortfall(NamedTuple):
     filled_at: datetime | None = None
 
 
-class Surplus(NamedTuple):
+class Excess(NamedTuple):
     """How many contracts the account holds beyond our books, - short; since when; how many a person was told of."""
 
     contracts: int
@@ -187,9 +187,9 @@ class AccountSeen(NamedTuple):
 
     holdings: Mapping[Contract, Decimal] = NOTHING
     costs: Mapping[Name, Decimal] = NOTHING
-    at_last: Mapping[Option, Decimal] = NOTHING
-    doubts: Mapping[Option, Shortfall] = NOTHING
-    shifts: Mapping[Name, ShareChange] = NOTHING
+    holdings_at_expiry: Mapping[Option, Decimal] = NOTHING
+    shortfalls: Mapping[Option, Shortfall] = NOTHING
+    share_changes: Mapping[Name, ShareChange] = NOTHING
     adjusted: Mapping[Name, datetime] = NOTHING
 
 
@@ -296,18 +296,17 @@ class BotState:
     """One bot between events.
 
     judge_at: the next point of its `every` grid; grid_since: where that of its watch began, or of one that was cut.
-    readings: by (place, rule name). waits: one line for people. shut: why it does not watch, None while it may enter.
-    blocked_by: what kept it from entering in this watch.
-    agenda:
-    clock times of the session still ahead. blocked: contracts in which the broker refused our side today. is_clearing:
-    it waits only for resting orders of the other side to be taken back, or for an answer on margin. margins: what was
-    asked about margin lately, of each structure the last. trailing: the last reading for a best profit, by position and
-    by what is measured. told_unknown: when a person was last told that an exit cannot be judged, by position and exit.
-    ranks: symbols of a universe that were taken last, and passed over. ranked: what each was ranked by last, and when.
-    focus: symbols worth lines for their strikes, the best first. by_hand: until when an entry that an operator has
-    asked for is tried; hand_entered: the position that came of the last such one. named: the structure that was asked
-    for by its contracts, None where the bot chooses it; is_named: that position came of one. is_gone: it runs no more
-    and has nothing of today; what it has opened this week counts should it be added again.
+    readings: by (place, rule name). status_text: one line for people. shut: why it does not watch, None while it may
+    enter. blocked_by: what kept it from entering in this watch. agenda: clock times of the session still ahead.
+    blocked: contracts in which the broker refused our side today. is_waiting_to_enter: it waits only for resting orders
+    of the other side to be taken back, or for an answer on margin. margins: what was asked about margin lately, of each
+    structure the last. trailing: the last reading for a best profit, by position and by what is measured. told_unknown:
+    when a person was last told that an exit cannot be judged, by position and exit. last_ranking: symbols of a universe
+    that were taken last, and passed over. rank_values: what each was ranked by last, and when. subscribed_symbols:
+    symbols worth lines for their strikes, the best first. manual_entry_until: until when an entry that an operator has
+    asked for is tried; manual_position: the position that came of the last such one. named: the structure that was
+    asked for by its contracts, None where the bot chooses it; is_named: that position came of one. is_gone: it runs no
+    more and has nothing of today; what it has opened this week counts should it be added again.
     """
 
     day: BotDay
@@ -323,20 +322,20 @@ class BotState:
     nearest: NearestMiss | None = None
     selection: StructureSelection | None = None
     agenda: tuple[datetime, ...] = ()
-    waits: Text = ""
+    status_text: Text = ""
     shut: Shut | None = None
     blocked_by: Blocked = Blocked()
     since: datetime | None = None
     blocked: frozenset[Option] = frozenset()
-    is_clearing: bool = False
+    is_waiting_to_enter: bool = False
     margins: tuple[MarginAnswer, ...] = ()
-    ranks: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
-    ranked: Mapping[str, tuple[float, datetime]] = field(default_factory=dict)
-    by_hand: datetime | None = None
-    hand_entered: str = ""
+    last_ranking: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    rank_values: Mapping[str, tuple[float, datetime]] = field(default_factory=dict)
+    manual_entry_until: datetime | None = None
+    manual_position: str = ""
     named: Named | None = None
     is_named: bool = False
-    focus: tuple[str, ...] = ()
+    subscribed_symbols: tuple[str, ...] = ()
     is_gone: bool = False
 
 
@@ -388,18 +387,20 @@ class MarketData:
 class Subscriptions:
     """What is streamed since `streamed_at`, and why.
 
-    aims: where the bots' strikes lay when `streamed` was chosen, None when it must be chosen anew. wishes: what each
-    of them wanted then. dependents: bots by board row. indexed: the version of the board that `dependents` was made
-    for, and `structures` of all that positions hold, -1 when they must be made anew. is_short_told: a person knows in
-    this session that market data lines do not suffice.
+    strike_targets: where the bots' strikes lay when `streamed` was chosen, None when it must be chosen anew.
+    subscription_requests: what each of them wanted then. dependents: bots by board row. board_version: the version of
+    the board that `dependents` was made for, and `structures` of all that positions hold, -1 when they must be made
+    anew. is_short_told: a person knows in this session that market data lines do not suffice.
     """
 
     streamed: tuple[Contract, ...] = ()
     streamed_at: datetime | None = None
-    aims: Mapping[str, tuple[StrikeTarget | None, ...]] | None = None
-    wishes: Mapping[tuple[str, tuple[StrikeTarget | None, ...]], SubscriptionRequest] = field(default_factory=nothing)
+    strike_targets: Mapping[str, tuple[StrikeTarget | None, ...]] | None = None
+    subscription_requests: Mapping[tuple[str, tuple[StrikeTarget | None, ...]], SubscriptionRequest] = field(
+        default_factory=nothing
+    )
     dependents: Mapping[int, tuple[str, ...]] = field(default_factory=nothing)
-    indexed: int = -1
+    board_version: int = -1
     is_short_told: bool = False
 
 
@@ -408,7 +409,7 @@ class Connection:
     """The connections to the broker and to the store.
 
     linked_at: when it came last; down_at: when it was lost, None while it stands. is_ready: the broker has listed
-    account and orders. clocks_apart: seconds our clock is ahead of the broker's. is_time_known: the broker has told
+    account and orders. clock_skew: seconds our clock is ahead of the broker's. is_time_known: the broker has told
     his time, or nobody asked. takes_records: False while the store does not. is_unwatched_told: a person knows that
     nobody watches since.
     """
@@ -419,7 +420,7 @@ class Connection:
     down_at: datetime | None = None
     account_id: str = ""
     client_id: int = 0
-    clocks_apart: float = 0.0
+    clock_skew: float = 0.0
     is_time_known: bool = True
     takes_records: bool = True
     is_unwatched_told: bool = False
@@ -429,14 +430,14 @@ class Connection:
 class Requests:
     """What people and hooks have asked for.
 
-    ids: requests that were taken. accepted: rivals that a person lets be. reloading: bots that enter nothing before
-    other texts are taken up, "" being all. hook_ids: of today's web hooks.
+    ids: requests that were taken. acknowledged_foreign_orders: those that a person lets be. reloading: bots that enter
+    nothing before other texts are taken up, "" being all. hook_ids: of today's web hooks.
     """
 
-    standing: OperatorState = OperatorState()
+    operator: OperatorState = OperatorState()
     is_stopping: bool = False
     ids: frozenset[str] = frozenset()
-    accepted: frozenset[str] = frozenset()
+    acknowledged_foreign_orders: frozenset[str] = frozenset()
     reloading: frozenset[str] = frozenset()
     hook_ids: frozenset[str] = frozenset()
 
@@ -446,23 +447,23 @@ class Account:
     """What the account holds over all bots, and how that differs from our books.
 
     holdings: while not ready those seen last, at `seen_at`. costs: average dollars a share of its shares, by symbol
-    (`holdings` has them also as legs). doubts: options of which it holds less than our books say, surplus: more.
-    uncovered: symbols with fewer shares than the calls sold against them need, and since when. shifts: how its shares
-    last changed, by symbol. cashes: its cash of the last minutes and the one before, with what assignments were booked
-    to have moved since. adjusted: when its holdings last changed as no trade or assignment changes them, by symbol.
-    at_last: what it had of what has expired and waits for its level.
+    (`holdings` has them also as legs). shortfalls: options of which it holds less than our books say, excess: more.
+    uncovered: symbols with fewer shares than the calls sold against them need, and since when. share_changes: how its
+    shares last changed, by symbol. cashes: its cash of the last minutes and the one before, with what assignments were
+    booked to have moved since. adjusted: when its holdings last changed as no trade or assignment changes them, by
+    symbol. holdings_at_expiry: what it had of what has expired and waits for its level.
     """
 
     holdings: Mapping[Contract, Decimal] = field(default_factory=nothing)
     costs: Mapping[str, Decimal] = field(default_factory=nothing)
     seen_at: datetime | None = None
-    doubts: Mapping[Option, Shortfall] = field(default_factory=nothing)
-    surplus: Mapping[Option, Surplus] = field(default_factory=nothing)
+    shortfalls: Mapping[Option, Shortfall] = field(default_factory=nothing)
+    excess: Mapping[Option, Excess] = field(default_factory=nothing)
     uncovered: Mapping[str, datetime] = field(default_factory=nothing)
-    shifts: Mapping[str, ShareChange] = field(default_factory=nothing)
+    share_changes: Mapping[str, ShareChange] = field(default_factory=nothing)
     cashes: Cashes = ()
     adjusted: Mapping[str, datetime] = field(default_factory=nothing)
-    at_last: Mapping[Option, Decimal] = field(default_factory=nothing)
+    holdings_at_expiry: Mapping[Option, Decimal] = field(default_factory=nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -470,7 +471,8 @@ class Orders:
     """Live orders and today's, by ref, oldest first.
 
     ref_of_id: by our order ids of this connection. live: refs of the orders that may still fill. sent: times of orders
-    sent in the last minute. named_above: orders and positions bear numbers above it, since the store was put back.
+    sent in the last minute. order_number_floor: orders and positions bear numbers above it, since the store was put
+    back.
     """
 
     by_ref: Mapping[str, Order] = field(default_factory=nothing)
@@ -479,27 +481,28 @@ class Orders:
     next_number: int = 1
     next_order_id: int = 1
     sent: tuple[datetime, ...] = ()
-    named_above: int = 0
+    order_number_floor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Inquiries:
     """What the broker was asked about orders, and what his answers lack or have too much.
 
-    asked_at: when he was last asked what he has. absent: refs of live orders that were not in his answer. risen: of
-    orders that are over and that he has told to work since. twins: second orders at work under refs of ours.
-    unarrived: refs of live orders that by the gateway's own count never came there. rivals: installs of others who
-    trade this account, and refs of ours that no record knows. early: by ref, cancels still to be answered that left
+    asked_at: when he was last asked what he has. missing_from_open_orders: refs of live orders that were not in his
+    answer. revived_refs: of orders that are over and that he has told to work since. duplicate_orders: second orders
+    at work under refs of ours. undelivered: refs of live orders that by the gateway's own count never came there.
+    foreign_orders: installs of others who trade this account, and refs of ours that no record knows.
+    unanswered_cancels: by ref, cancels still to be answered that left
     while their order may have been on its way.
     """
 
     asked_at: datetime | None = None
-    absent: frozenset[str] = frozenset()
-    risen: frozenset[str] = frozenset()
-    twins: Mapping[str, DuplicateOrder] = field(default_factory=nothing)
-    unarrived: frozenset[str] = frozenset()
-    rivals: frozenset[str] = frozenset()
-    early: Mapping[str, int] = field(default_factory=nothing)
+    missing_from_open_orders: frozenset[str] = frozenset()
+    revived_refs: frozenset[str] = frozenset()
+    duplicate_orders: Mapping[str, DuplicateOrder] = field(default_factory=nothing)
+    undelivered: frozenset[str] = frozenset()
+    foreign_orders: frozenset[str] = frozenset()
+    unanswered_cancels: Mapping[str, int] = field(default_factory=nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -515,21 +518,21 @@ class Positions:
 
     by_id: Mapping[str, Position] = field(default_factory=nothing)
     active: tuple[str, ...] = ()
-    stirring: tuple[str, ...] | None = None
+    needs_attention: tuple[str, ...] | None = None
     expires: date | None = None
     structures: Mapping[str, Structure] = field(default_factory=nothing)
-    bases: Mapping[str, Decimal] = field(default_factory=nothing)
+    pnl_at_open: Mapping[str, Decimal] = field(default_factory=nothing)
     marks: Mapping[str, Decimal] = field(default_factory=nothing)
     snapshots: Mapping[str, Decimal] = field(default_factory=nothing)
-    booked: Mapping[str, BookedExecution] = field(default_factory=nothing)
+    executions: Mapping[str, BookedExecution] = field(default_factory=nothing)
 
 
 @dataclass(frozen=True, slots=True)
 class Bots:
-    """Every bot's state by name. wakes: when each must be judged even if nothing it reads moves."""
+    """Every bot's state by name. next_next_wakes: when each must be judged even if nothing it reads moves."""
 
     by_name: Mapping[str, BotState] = field(default_factory=nothing)
-    wakes: Mapping[str, datetime] = field(default_factory=nothing)
+    next_wakes: Mapping[str, datetime] = field(default_factory=nothing)
 
     @property
     def present(self) -> dict[str, BotState]:
@@ -553,4 +556,4 @@ class State(NamedTuple):
 
     def waits_to_close(self, position: Position) -> bool:
         """Say whether somebody has asked for a position to be closed, which has not begun."""
-        return not position.is_flattening and self.requests.standing.must_close(position.bot, position.id)
+        return not position.is_flattening and self.requests.operator.must_close(position.bot, position.id)

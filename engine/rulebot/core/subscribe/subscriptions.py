@@ -108,12 +108,14 @@ def update_subscriptions(work: StateBuilder) -> tuple[Subscriptions, datetime]:
     if not follows and _has_found(work, plain):
         return work.subscriptions, next_watch(work, is_moving=False)
     aims = {each.key: entry_aims(each.plan, view) for each in plain} | member_aims(work, scanned, view)
-    is_same = aims == work.subscriptions.aims and work.subscriptions.indexed == work.market.board.version
+    is_same = (
+        aims == work.subscriptions.strike_targets and work.subscriptions.board_version == work.market.board.version
+    )
     if is_same and not exits:
         is_moving = follows or _seeks(work, plain, aims, work.subscriptions.streamed_at)
         return work.subscriptions, next_watch(work, is_moving=is_moving)
-    is_anew = work.subscriptions.indexed < 0 or work.subscriptions.aims is None
-    known = UniverseSubscriptions(NOTHING if is_anew else work.subscriptions.wishes, work.market.facts)
+    is_anew = work.subscriptions.board_version < 0 or work.subscriptions.strike_targets is None
+    known = UniverseSubscriptions(NOTHING if is_anew else work.subscriptions.subscription_requests, work.market.facts)
     wishes = [known.of(each.key, each.plan, aims[each.key]) for each in plain] + exits
     pinned = _pinned(work)
     if scanned:
@@ -121,13 +123,13 @@ def update_subscriptions(work: StateBuilder) -> tuple[Subscriptions, datetime]:
         wishes += member_wishes(work, scanned, room, known, view)
     chosen = _stream(work, wishes, pinned)
     is_moving = follows or _seeks(work, plain, aims, chosen.streamed_at)
-    return replace(chosen, aims=aims, wishes=known.used), next_watch(work, is_moving=is_moving)
+    return replace(chosen, strike_targets=aims, subscription_requests=known.used), next_watch(work, is_moving=is_moving)
 
 
 def keep_choice(work: StateBuilder, chosen: Subscriptions) -> None:
     """Keep what was chosen to be streamed earlier in this turn."""
     now = work.subscriptions
-    work.subscriptions = replace(chosen, dependents=now.dependents, indexed=now.indexed)
+    work.subscriptions = replace(chosen, dependents=now.dependents, board_version=now.board_version)
 
 
 def _plain(work: StateBuilder, bot: CompiledBot) -> tuple[CompiledBot, ...]:
@@ -135,7 +137,7 @@ def _plain(work: StateBuilder, bot: CompiledBot) -> tuple[CompiledBot, ...]:
     if not bot.members:
         return bot.expiries()
     state = work.bots.by_name[bot.plan.name]
-    taken = None if state.by_hand is None or state.named is None else bot_of_named(bot, state.named)
+    taken = None if state.manual_entry_until is None or state.named is None else bot_of_named(bot, state.named)
     return () if taken is None else (taken,)
 
 
@@ -153,10 +155,10 @@ def _has_found(work: StateBuilder, plain: list[CompiledBot]) -> bool:
     """Say whether what these bots in reach want was found, and led on to nothing else: a look that comes late, as where
     quotes are minutes apart, is none.
     """
-    aims = work.subscriptions.aims
+    aims = work.subscriptions.strike_targets
     if (
         aims is None
-        or work.subscriptions.indexed != work.market.board.version
+        or work.subscriptions.board_version != work.market.board.version
         or _leads_on(work, work.subscriptions.streamed_at)
     ):
         return False
@@ -176,7 +178,7 @@ def _is_unaimed(plan: Plan, aims: Iterable[StrikeTarget | None]) -> bool:
 
 def _has_missed(work: StateBuilder) -> bool:
     """Say whether something waits that is looked at together with what is streamed: doubts, options long expired."""
-    if work.account.doubts or work.account.uncovered or is_untold(work.account):
+    if work.account.shortfalls or work.account.uncovered or is_untold(work.account):
         return True
     return any(option_has_expired(work, leg.option) for leg in work.held_legs())
 
@@ -188,7 +190,7 @@ def _pinned(work: StateBuilder) -> dict[Contract, None]:
     """
     pinned: dict[Contract, None] = {}
     for state in work.bots.by_name.values():
-        if state.by_hand is not None and state.named is not None:
+        if state.manual_entry_until is not None and state.named is not None:
             pinned.update(dict.fromkeys(option for _, option in state.named.legs))
             pinned[Underlying(state.named.symbol)] = None
     for position in work.active_positions():
@@ -242,7 +244,7 @@ def _is_in_reach(work: StateBuilder, bot: CompiledBot, is_entering: bool) -> boo
     """Say whether the bot enters soon, or is entering."""
     session, at = work.schedule.session, work.at
     state = work.bots.by_name[bot.plan.name]
-    if is_entering or state.by_hand is not None:
+    if is_entering or state.manual_entry_until is not None:
         return True
     start, end = bot.window(session, at)
     if at < end and start - _ahead_of(bot) <= at and not _is_over(work, bot):
@@ -259,7 +261,7 @@ def _is_followed(work: StateBuilder, reached: list[CompiledBot], entering: Colle
     return any(
         work.at >= bot.window(session, work.at)[0] - WATCH_CLOSELY
         or bot.plan.name in entering
-        or work.bots.by_name[bot.plan.name].by_hand is not None
+        or work.bots.by_name[bot.plan.name].manual_entry_until is not None
         or bot.members
         or (is_opening and bot.plan.needs.opening_move)
         for bot in reached
@@ -292,7 +294,7 @@ def index_rows(work: StateBuilder) -> None:
             if contract.symbol in symbols:
                 dependents.setdefault(row, [])
     found = {row: tuple(names) for row, names in dependents.items()}
-    work.subscriptions = replace(work.subscriptions, dependents=found, indexed=board.version)
+    work.subscriptions = replace(work.subscriptions, dependents=found, board_version=board.version)
 
 
 def _option_rows(board: Board) -> dict[str, set[int]]:
@@ -311,7 +313,7 @@ def may_enter(work: StateBuilder, name: str) -> bool:
         return False
     start, end = bot.window(work.schedule.session, work.at)
     is_on = start - SOON <= work.at < end and not _is_over(work, bot)
-    return is_on or state.by_hand is not None
+    return is_on or state.manual_entry_until is not None
 
 
 def _entry_rows(work: StateBuilder, name: str, options: Mapping[str, set[int]], *, is_entering: bool) -> set[int]:
@@ -324,7 +326,7 @@ def _entry_rows(work: StateBuilder, name: str, options: Mapping[str, set[int]], 
         return set()
     session = work.schedule.session
     start, end = bot.window(session, work.at)
-    asked = work.bots.by_name[name].by_hand
+    asked = work.bots.by_name[name].manual_entry_until
     if asked is not None:
         start, end = work.at, asked + WATCH_EVERY
     may_come = work.at < end and (asked is not None or not _is_over(work, bot))
@@ -346,7 +348,9 @@ def _position_rows(work: StateBuilder, name: str, options: Mapping[str, set[int]
     found: set[int] = set()
     for position in work.positions_of(name):
         bot = work.governing(position)
-        if position.is_flat or (_only_rests(bot) and resting_orders(work, position.id) and not position.suspended):
+        if position.is_flat or (
+            _only_rests(bot) and resting_orders(work, position.id) and not position.resting_orders_withdrawn
+        ):
             continue
         found.update(rows.get(leg.option, -1) for leg in position.legs if leg.held)
         found.update(rows.get(contract, -1) for contract in bot.exit_levels)
@@ -368,8 +372,8 @@ def next_step(work: StateBuilder) -> datetime:
     After a change of positions that is soon: what the change lets others do is not told by a clock.
     """
     at = work.at
-    found = min(_next_clock(work.schedule.session, at), min(work.bots.wakes.values(), default=NEVER))
-    if work.subscriptions.indexed != work.market.board.version and _is_moving(work):
+    found = min(_next_clock(work.schedule.session, at), min(work.bots.next_wakes.values(), default=NEVER))
+    if work.subscriptions.board_version != work.market.board.version and _is_moving(work):
         found = min(found, at + WATCH_EVERY)
     if (doubted := doubts_due(work)) is not None and doubted > at:
         found = min(found, doubted)

@@ -112,9 +112,9 @@ def member_wishes(
 def _focus(work: StateBuilder, bot: CompiledBot) -> Iterator[list[str]]:
     """Yield the symbols whose strikes are wanted: those taken, then the others that were, in their turn."""
     state = work.bots.by_name[bot.plan.name]
-    taken = [symbol for symbol in state.ranks[0] if symbol in bot.symbols]
+    taken = [symbol for symbol in state.last_ranking[0] if symbol in bot.symbols]
     yield taken
-    yield [symbol for symbol in state.focus if symbol in bot.symbols and symbol not in taken]
+    yield [symbol for symbol in state.subscribed_symbols if symbol in bot.symbols and symbol not in taken]
 
 
 def _wish(bot: CompiledBot, view: View, wishes: UniverseSubscriptions, *, strikes: bool) -> SubscriptionRequest:

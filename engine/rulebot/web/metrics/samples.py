@@ -96,7 +96,7 @@ STORE = (
     Metric("rulebot_broker_connection_losses", _COUNTER, "losses", "Times the connection to the broker was lost."),
     Metric("rulebot_orders", _COUNTER, "orders", "Orders written down.", _ORDER),
     Metric("rulebot_orders_ended", _COUNTER, "orders", "Orders that are over, by how they ended: filled, cancelled, "
-           "refused (by the broker), denied (by our own limits), abandoned.", ("bot", "purpose", "status")),
+           "rejected (by the broker), risk_rejected (by our own limits), lost.", ("bot", "purpose", "status")),
     Metric("rulebot_orders_working", _GAUGE, "orders", "Orders that may still fill.", _ORDER),
     Metric("rulebot_orders_unknown", _GAUGE, "orders", "Those of them of which nobody knows whether the broker has "
            "them.", _BOT),
@@ -243,7 +243,7 @@ def samples_of_waiting(at: datetime) -> list[Sample]:
 
 
 def _engine(vitals: Vitals, state: State, at: datetime, silence: float) -> Iterator[Sample]:
-    run, standing, session = vitals.run, state.requests.standing, state.schedule.session
+    run, standing, session = vitals.run, state.requests.operator, state.schedule.session
     link = run.world.ib.link
     info = (str(run.options.settings.get("mode") or ""), "yes" if link.is_simulated else "no")
     yield Sample("rulebot_engine_info", 1, info)
@@ -261,7 +261,7 @@ def _broker(vitals: Vitals, state: State) -> Iterator[Sample]:
     yield Sample("rulebot_broker_connection_age_seconds", vitals.linked_for)
     yield Sample("rulebot_broker_connected_seconds", vitals.linked_seconds)
     yield Sample("rulebot_broker_throttled_seconds", vitals.throttled_seconds)
-    yield Sample("rulebot_broker_clock_offset_seconds", state.connection.clocks_apart)
+    yield Sample("rulebot_broker_clock_offset_seconds", state.connection.clock_skew)
     try:
         wire = vitals.run.world.ib.link.wire
         counted = wire.client.connectionStats()
@@ -380,7 +380,7 @@ def unprotected_since(state: State, position: Position) -> datetime | None:
 def _reconciling(state: State, at: datetime) -> Iterator[Sample]:
     age = _passed(state.inquiries.asked_at, at) if state.orders.live else 0.0
     yield Sample("rulebot_reconcile_age_seconds", age)
-    doubts = [*(doubt.since for doubt in state.account.doubts.values()), *state.account.uncovered.values()]
+    doubts = [*(doubt.since for doubt in state.account.shortfalls.values()), *state.account.uncovered.values()]
     yield Sample("rulebot_reconcile_lag_seconds", _passed(min(doubts, default=None), at))
 
 
