@@ -121,7 +121,9 @@ def sound_day() -> list[Record]:
         entity("11:00", half),
         entity("16:00", replace(target, status=OrderStatus.CANCELLED, perm_id=901, leg_filled=(1,))),
         entity("16:00", replace(stop, status=OrderStatus.CANCELLED, perm_id=902)),
-        happening("16:01", Kind.SETTLEMENT, leg="put", quantity=1, price="0", level="595", how="worthless"),
+        happening(
+            "16:01", Kind.SETTLEMENT, leg="put", quantity=1, price="0", level="595", how="worthless", shares_profit="0"
+        ),
         move("16:01", "open", "settled", "closed"),
         entity("16:01", closed),
         engine_record("16:02", Kind.RUN_ENDED, reason="the end of the last session"),

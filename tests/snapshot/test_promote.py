@@ -127,10 +127,10 @@ def test_simulated_sessions_promote_for_a_simulated_account_only(tmp_path: Path,
 
 
 def test_an_engine_that_was_killed_ran_until_its_last_record(tmp_path: Path) -> None:
-    """It dies at 11:00 with a batch as its last word, and is back at 11:03."""
+    """Its last record is of 11:00, and it is back at 11:03."""
     (day,) = days(1)
-    batches = [Record(at(day, clock), Kind.BATCH, data={"events": 1}) for clock in ("10:45", "11:00")]
-    promote(tmp_path, [session(day, None, *batches)[:-1], session(day, starts="11:03")])
+    prices = [Record(at(day, clock), Kind.PRICES, data={"prices": {}}) for clock in ("10:45", "11:00")]
+    promote(tmp_path, [session(day, None, *prices)[:-1], session(day, starts="11:03")])
     found = json.loads(again("--format", "json").stdout)
     assert [each["judged"] for each in found["bots"][0]["sessions"]] == ["compliant"]
 

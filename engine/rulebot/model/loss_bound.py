@@ -36,14 +36,13 @@ In dollars the commissions of opening and closing are in the bound, in the deare
 from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from rulebot.model.commission import max_commission
 from rulebot.model.contract import LOT, Contract, Kind, Option, Right, Settlement, product
 from rulebot.model.money import CENT, ZERO, Rounding, on_tick
 from rulebot.model.payoff import Holding, Part, Way, least_payoff
 from rulebot.model.position import Position, PositionLeg
-from rulebot.model.values import replace
 
 # --- Short calls and the shares that cover them
 
@@ -174,36 +173,6 @@ def shares_profit(option: Option, shares: int, price: Decimal) -> Decimal:
     """
     gap = price - option.strike if option.right is Right.CALL else option.strike - price
     return (shares * gap).quantize(CENT)
-
-
-def counting_shares(position: Position, settlements: Iterable[Mapping[str, Any]]) -> Position:
-    """Return the position of an older store with its shares counted; one of this version as it is.
-
-    settlements: the data of its settlement records. Older ones lack `shares_profit`. Where shares were a leg of the
-    position they left it at the strike, and the position counts them already.
-    """
-    told = list(settlements)
-    if any(one["how"] == "delivered" for one in told):
-        return position
-    for one in told:
-        if "shares_profit" not in one and one["how"] in DELIVERING and not Decimal(str(one["price"])):
-            position = _counting(position, one)
-    return position
-
-
-def _counting(position: Position, settlement: Mapping[str, Any]) -> Position:
-    return replace(
-        position,
-        legs=tuple(_leg(leg, settlement) if leg.name == settlement["leg"] else leg for leg in position.legs),
-    )
-
-
-def _leg(leg: PositionLeg, settlement: Mapping[str, Any]) -> PositionLeg:
-    count, level = int(settlement["quantity"]), settlement.get("level")
-    if level is None:
-        return replace(leg, unpriced=max(leg.unpriced + count, 0))
-    worth = shares_profit(leg.option, leg.sign * count * leg.option.multiplier, Decimal(str(level)))
-    return replace(leg, shares_profit=leg.shares_profit + worth)
 
 
 # --- The most that one trade can lose, however its legs come apart

@@ -233,11 +233,11 @@ def unexplained(data: Mapping[str, Any]) -> list[str]:
 def compared_words(data: Mapping[str, Any]) -> str:
     """Return a recorded comparison in a sentence."""
     day, count, differs, problem = data["day"], data["trades"], data["differs"], data["problem"]
-    spans = data.get("spans", [] if problem else [[data.get("since"), None]])  # an earlier version had the first alone
+    spans = data["spans"]
     if not spans:
         return f"{day} is not compared with the specs: {problem}; 'rulebot replay {day} --drift' tries again"
     told = [f"{count - len(differs)} of {count} trades as the specs say, but for prices"]
-    fills, unfilled = data.get("by_fills", ()), data.get("unfilled", ())  # earlier versions had none
+    fills, unfilled = data["by_fills"], data["unfilled"]
     if not count:
         told = ["nothing was traded" if fills or unfilled else "nothing was traded, and nothing would have been"]
     for words, known in (("for a known cause", True), ("FOR NO KNOWN CAUSE", False)):

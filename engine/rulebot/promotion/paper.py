@@ -14,7 +14,6 @@ from rulebot.core.state.state import OperatorState
 from rulebot.decide.entry_window import BotDay
 from rulebot.documents.load_bots import SpecText
 from rulebot.model.cause import Halt
-from rulebot.model.loss_bound import counting_shares
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position
 from rulebot.model.session import CLOSED, Session, exchange_date, session_on
@@ -164,7 +163,6 @@ class _Reader:
     worth: dict[str, Decimal] = field(default_factory=dict)
     halting: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     planned: set[tuple[str, date, Halt, str]] = field(default_factory=set)
-    settled: list[tuple[Record, date]] = field(default_factory=list)
 
     def take(self, entry: Entry) -> None:
         record = entry.record
@@ -183,19 +181,6 @@ class _Reader:
             for bot in list(self.barred_since):
                 self._free(bot, self.last_at)
             self._forget_verdicts(self.last_at)
-        self._count_shares()
-
-    def _count_shares(self) -> None:
-        """Add what shares were worth in a store of before positions counted it, in the session in which they came."""
-        paper = self.paper
-        settled: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-        for record, _ in self.settled:
-            settled[record.position].append(record.data)
-        days = {record.position: day for record, day in self.settled}
-        for name, found in settled.items():
-            before = paper.positions[name]
-            paper.positions[name] = counting_shares(before, found)
-            paper.profits[name, days[name]] += paper.positions[name].net - before.net
 
     def _run(self, record: Record) -> None:
         if self.last_at is not None:
@@ -366,10 +351,6 @@ class _Reader:
         elif key not in self.planned:
             self.paper.said[found.bot, found.date][f"halted: {found.halted}"] = None
 
-    def _settlement(self, entry: Entry) -> None:
-        if entry.record.position in self.paper.positions:
-            self.settled.append((entry.record, self._today(entry.record.at)))
-
     def _alarm(self, entry: Entry) -> None:
         self.paper.alarms[entry.record.bot, self._today(entry.record.at)] += 1
         if contract := entry.text("contract"):
@@ -398,7 +379,6 @@ _TAKERS: dict[Kind, Callable[[_Reader, Entry], None]] = {
     Kind.SELECTION: _Reader._selection,
     Kind.POSITION: _Reader._position,
     Kind.MARK: _Reader._mark,
-    Kind.SETTLEMENT: _Reader._settlement,
     Kind.VERDICT: _Reader._verdict,
     Kind.BOT_DAY: _Reader._bot_day,
     Kind.ALARM: _Reader._alarm,

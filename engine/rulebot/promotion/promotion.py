@@ -321,9 +321,6 @@ def _short(digest: str) -> str:
 
 # --- `rulebot promote`: a paper store read, its bots judged by what the account document demands, promotions made
 
-UNTOLD = frozenset({Kind.BATCH})
-"""Records that say nothing of a session, and outnumber all others on paper; the hash chain covers them all the same."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
@@ -361,7 +358,7 @@ class PaperEvidence:
 def read_evidence(path: Place, *, simulated: bool) -> PaperEvidence:
     """Read and audit a paper store. Raises: StoreError, also for one whose journal is not what was written."""
     with StoreReader(path) as reader:
-        (number, hash), rows, broken = reader.head(), reader.numbered(without=UNTOLD), reader.verify()
+        (number, hash), rows, broken = reader.head(), reader.numbered(), reader.verify()
     if broken is not None:
         raise StoreError(
             f"the journal of {path} is not what was written, from number {broken.seq} on ({broken.why})",

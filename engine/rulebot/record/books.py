@@ -3,15 +3,12 @@
 Made from records alone, never by `fill/`: the audit holds what that has booked against this.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass as mutable
 from dataclasses import field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
 from rulebot.model.contract import Option
-from rulebot.model.loss_bound import DELIVERING, shares_profit
 from rulebot.model.money import CENT, ZERO
 from rulebot.model.order import Purpose, execution_id, is_synthetic
 from rulebot.model.position import Position, PositionLeg
@@ -294,7 +291,7 @@ def _ending(record: Record, of: LegContract) -> LegEnding:
         level=None if level is None else Decimal(str(level)),
         how=HOW.get(how, how),
         recorded_at=record.at,
-        shares_profit=_shares_profit(data, of),
+        shares_profit=None if data["shares_profit"] is None else Decimal(str(data["shares_profit"])),
     )
 
 
@@ -326,15 +323,3 @@ def _part(ending: LegEnding, left: int) -> Decimal | None:
     """Return what the shares of so many contracts of an ending made."""
     worth = ending.shares_profit
     return None if worth is None else (worth * left / ending.quantity).quantize(CENT)
-
-
-def _shares_profit(data: Mapping[str, Any], of: LegContract) -> Decimal | None:
-    """Return what the shares made that contracts became; older stores tell the level alone."""
-    if "shares_profit" in data:
-        return None if data["shares_profit"] is None else Decimal(str(data["shares_profit"]))
-    if data.get("how") not in DELIVERING or Decimal(str(data["price"])) or of.has_shares:
-        return ZERO
-    if data.get("level") is None:
-        return None
-    count = of.sign * int(data["quantity"]) * of.option.multiplier
-    return shares_profit(of.option, count, Decimal(str(data["level"])))

@@ -61,7 +61,6 @@ class Kind(Enum):
                                                   that was known before)
     prices        prices {symbol: price}              where underlyings stand, by the minute; of no turn
     account       net_liquidation, cash, buying_power, available_funds, maintenance_margin: as the broker tells them
-    batch         boundaries of a turn without lockstep: messages counted
     promotion     the whole Promotion                 a bot may trade the account of this store with real money
     """
 
@@ -88,7 +87,6 @@ class Kind(Enum):
     FACTS = "facts"
     PRICES = "prices"
     ACCOUNT = "account"
-    BATCH = "batch"  # of stores written before there were recordings
     PROMOTION = "promotion"
 
 

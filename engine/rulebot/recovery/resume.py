@@ -45,7 +45,6 @@ from rulebot.model.collector import seldom_collected
 from rulebot.model.contract import LOT, SHARES_NAME, Option
 from rulebot.model.event import ExecutionReport, Request
 from rulebot.model.facts import EventCalendar, Facts
-from rulebot.model.loss_bound import counting_shares
 from rulebot.model.market import Board
 from rulebot.model.money import ZERO, TickRule
 from rulebot.model.order import Order, Purpose, execution_id
@@ -228,13 +227,13 @@ class _Recovery:
         self.bases: dict[str, Json] = {}
         self.texts: dict[str, SpecText] = {}
         self.install = ""
-        self.standing = OperatorState()
+        self.operator = OperatorState()
         self.requests: set[str] = set()
-        self.accepted: set[str] = set()
-        self.named_above = 0
+        self.acknowledged: set[str] = set()
+        self.order_number_floor = 0
         self.hooks: Hooks | None = {} if takes_hooks else None
         self.hook_ids: set[str] = set()
-        self.surplus: dict[Option, Excess] = {}
+        self.excess: dict[Option, Excess] = {}
         self.alarmed: dict[str, set[str]] = {}
         self.seen = AccountSeen()
         self.seen_at: datetime | None = None
@@ -245,7 +244,6 @@ class _Recovery:
         self.moves: dict[tuple[str, date], float] = {}
         self.closing: dict[str, float] = {}
         self.settled: list[Record] = []
-        self.ended: dict[str, list[Mapping[str, Any]]] = {}
         self.by_hand: dict[str, list[str]] = {}
         self.named: set[str] = set()
         self.watched: dict[str, datetime | None] = {}
@@ -289,8 +287,6 @@ class _Recovery:
             self.booked[base] = replace(self.booked[base], commission=amount, is_paid=True)
 
     def _settlement(self, record: Record) -> None:
-        if record.at >= self.midnight:
-            self.ended.setdefault(record.position, []).append(record.data)
         if record.data["level"] is not None:
             self.settled.append(record)
 
@@ -304,20 +300,20 @@ class _Recovery:
             elif base in self.booked:  # what was ours was corrected too late: nothing but its name changes
                 self.booked[base] = replace(self.booked[base], exec_id=report.exec_id)
         if record.at >= self.begins:  # on days off before it, too
-            self.surplus.update(_told_surplus(record))
+            self.excess.update(_told_excess(record))
             key = str(data.get("key") or key_of(str(data["text"])))
             self.alarmed.setdefault(record.bot, set()).add(alarm_key(record.position, key))
 
     def _operator(self, record: Record) -> None:
         data = record.data
         self.requests.add(str(data["id"]))
-        self.standing = after_record(self.standing, record)
+        self.operator = after_record(self.operator, record)
         if data.get(ORDER_NUMBER_FLOOR):  # the store was put back: what came after it is not known
-            self.named_above = max(self.named_above, int(str(data[ORDER_NUMBER_FLOOR])))
+            self.order_number_floor = max(self.order_number_floor, int(str(data[ORDER_NUMBER_FLOOR])))
             self.seen, self.seen_at = AccountSeen(), None
         accepted = data.get("acknowledged_foreign_orders") or []
         assert isinstance(accepted, list)
-        self.accepted.update(str(key) for key in accepted)
+        self.acknowledged.update(str(key) for key in accepted)
 
     def _webhook(self, record: Record) -> None:
         data = record.data
@@ -400,15 +396,15 @@ class _Recovery:
             Schedule(session),
             MarketData(board, facts, {**_closing_levels(settled, kept, session), **self.closing}),
             requests=Requests(
-                self.standing,
+                self.operator,
                 ids=frozenset(self.requests),
-                acknowledged_foreign_orders=frozenset(self.accepted),
+                acknowledged_foreign_orders=frozenset(self.acknowledged),
                 hook_ids=frozenset(self.hook_ids),
             ),
             account=self._account_now(kept),
             orders=self._orders_now(
                 known,
-                next_number=max((number, self.named_above, *(o.number for o in orders.values()))) + 1,
+                next_number=max((number, self.order_number_floor, *(o.number for o in orders.values()))) + 1,
                 next_order_id=max((order_id, *(o.order_id for o in orders.values()))) + 1,
             ),
             inquiries=Inquiries(duplicate_orders=cancelled_for_duplicate(known.values())),
@@ -428,7 +424,7 @@ class _Recovery:
             next_number=next_number,
             next_order_id=next_order_id,
             sent=tuple(sent),
-            order_number_floor=self.named_above,
+            order_number_floor=self.order_number_floor,
         )
 
     def _positions_now(self, kept: Mapping[str, Position], session: Session) -> Positions:
@@ -452,7 +448,7 @@ class _Recovery:
             costs=seen.costs,
             seen_at=self._seen_until(kept) if seen.holdings or seen.shortfalls else None,
             shortfalls=seen.shortfalls,
-            excess=self.surplus,
+            excess=self.excess,
             share_changes=seen.share_changes,
             cashes=_recent_cash(self.told_cash, self.at),
             adjusted=seen.adjusted,
@@ -461,8 +457,7 @@ class _Recovery:
 
     def _positions(self, orders: Mapping[str, Order], session: Session) -> dict[str, Position]:
         """Return the positions that are not over, or that a live order is of."""
-        written = {name: decode(Position, dict(data)) for name, data in self.entities[Kind.POSITION].items()}
-        found = {name: counting_shares(each, self.ended.get(name, ())) for name, each in written.items()}
+        found = {name: decode(Position, dict(data)) for name, data in self.entities[Kind.POSITION].items()}
         working = {name for o in orders.values() if o.status.is_live for name in o.positions}
         return {name: each for name, each in found.items() if name in working or not is_over(each, session)}
 
@@ -555,7 +550,7 @@ def _recent_cash(told: Iterable[tuple[datetime, Decimal]], at: datetime) -> Cash
     return recent_cash(cashes, at)
 
 
-def _told_surplus(alarm: Record) -> dict[Option, Excess]:
+def _told_excess(alarm: Record) -> dict[Option, Excess]:
     """Return what an alarm says that the account holds beyond our books."""
     told: Any = alarm.data.get(EXCESS) or []
     return {decode(Option, option): Excess(contracts, alarm.at, contracts) for option, contracts in told}

@@ -419,8 +419,7 @@ def beginning(head: Mapping[str, Any], board: Board) -> Beginning:
     records = [record_of(text) for text in head["records"]]
     events = decode(EventCalendar, head["events"])
     numbers = int(head["number"]), int(head["order_id"])
-    takes_hooks = bool(head.get("takes_hooks"))  # an earlier version had none
-    resumed = resume(records, utc_time(head["at"]), board, events, *numbers, takes_hooks=takes_hooks)
+    resumed = resume(records, utc_time(head["at"]), board, events, *numbers, takes_hooks=bool(head["takes_hooks"]))
     return _compiled(head, resumed.texts, resumed.state)
 
 

@@ -4,8 +4,8 @@ Nothing is sent and nothing is written: commands are dropped, since what came of
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from math import isnan
 from pathlib import Path
@@ -33,20 +33,15 @@ from rulebot.model.contract import Underlying
 from rulebot.model.errors import InvariantError, MisuseError, RulebotError
 from rulebot.model.market import Board
 from rulebot.model.session import EXCHANGE_ZONE, at_exchange_time, session_on
-from rulebot.record.codec import CodecError, line, record_of
-from rulebot.record.record import ACCOUNT_SEEN, CLOSING, NEAREST, Kind, Record
+from rulebot.record.codec import line
+from rulebot.record.record import Record
 from rulebot.replay.recordings import begun, desk_of
 from rulebot.wording.verdict import describe
-
-_ENTITIES = frozenset({Kind.ORDER, Kind.POSITION, Kind.BOT_DAY})
-"""The kinds of records that tell the whole of something."""
-_KEPT = frozenset({ACCOUNT_SEEN, CLOSING, NEAREST})
-"""What records of facts tell that only a start goes by: they decide nothing in the run that keeps them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A turn that leads elsewhere now: canonical lines of what it recorded then, and of what it records now of that."""
+    """A turn that leads elsewhere now: canonical lines of what it recorded then, and of what it records now."""
 
     at: datetime
     then: tuple[str, ...]
@@ -139,45 +134,8 @@ def _compare(found: Replayed, at: datetime, then: tuple[str, ...], made: Turn | 
     now = tuple(line(record) for record in made.records)
     found.decisions += len(now)
     found.records += made.records
-    if now != then and (comparable := as_told_then(without_kept(made.records, then), then)) != then:
-        found.difference = Difference(at, then, comparable)
-
-
-def without_kept(records: Iterable[Record], then: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the lines of a turn without what is kept for a start alone, where a version before did not keep it."""
-    added = {what for what in _KEPT if not any(f'"what":"{what}"' in each for each in then)}
-    return tuple(line(each) for each in records if each.kind is not Kind.FACTS or each.data["what"] not in added)
-
-
-def as_told_then(now: tuple[str, ...], then: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the lines of a turn without what the version of `then` did not tell yet of an order, a position or a day.
-
-    What it had no word for cannot be compared; what is decided by that can. A version tells all there is of such a
-    thing each time, so that its own lines stay whole.
-    """
-    if len(now) != len(then):
-        return now
-    return tuple(told if told == before else _as_told(told, before) for told, before in zip(now, then, strict=True))
-
-
-def _as_told(now: str, then: str) -> str:
-    try:
-        record, before = record_of(now), record_of(then)
-    except CodecError:
-        return now
-    if record.kind not in _ENTITIES or before.kind is not record.kind:
-        return now
-    data = _only_what_was_told(record.data, before.data)
-    assert isinstance(data, dict)
-    return line(replace(record, data=data))
-
-
-def _only_what_was_told(now: object, then: object) -> Any:
-    if isinstance(now, Mapping) and isinstance(then, Mapping):
-        return {name: _only_what_was_told(value, then[name]) for name, value in now.items() if name in then}
-    if isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
-        return [_only_what_was_told(*pair) for pair in zip(now, then, strict=True)]
-    return now
+    if now != then:
+        found.difference = Difference(at, then, now)
 
 
 # --- What a bot saw at an instant of a replay

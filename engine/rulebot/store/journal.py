@@ -23,7 +23,7 @@ from rulebot.store.dialect import dialect_of
 from rulebot.store.export import KINDS, JsonLines
 from rulebot.store.failures import error_text, failures, is_full, sentences
 from rulebot.store.place import Store
-from rulebot.store.projections import Projector, rebuild, refresh, upgrade
+from rulebot.store.projections import Projector, rebuild, refresh
 from rulebot.store.recall import COLUMNS, StartupRecords, of_kinds, read_rows, recall, recall_lines
 from rulebot.store.registry import check_lease, take_lease
 from rulebot.store.schema import FIRST_HASH, ChainBreak, chained, journal, verify
@@ -67,11 +67,9 @@ class SqlJournal:
         store.note_written()
 
     def _taken_over(self) -> int:
-        """Take the lease, and bring the tables up to this version; return the epoch. Raises: StoreError."""
+        """Take the lease, and make the tables anew where other code made them; return the epoch. Raises: StoreError."""
         with sentences(self._store.path):
             epoch = take_lease(self._connection)
-            with self._connection.begin():
-                upgrade(self._connection)
             refresh(self._connection, self._store.path)
         return epoch
 

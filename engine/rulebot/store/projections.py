@@ -17,21 +17,18 @@ from sqlalchemy import (
     BindParameter,
     Connection,
     Insert,
-    Inspector,
     Table,
     Update,
     bindparam,
     case,
     func,
     insert,
-    inspect,
     select,
     update,
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DatabaseError
 
-from rulebot.model.loss_bound import counting_shares
 from rulebot.model.order import Order, OrderStatus
 from rulebot.model.position import Position
 from rulebot.record.codec import decode, utc_time
@@ -53,13 +50,11 @@ from rulebot.store.rows import (
 from rulebot.store.schema import (
     NAMES,
     PROJECTIONS,
-    SCHEMA_VERSION,
     bot_day_rows,
     fill_rows,
     journal,
     of_position,
     order_rows,
-    schema_version,
     snapshot_rows,
     trade_rows,
     views,
@@ -246,7 +241,7 @@ def _trades(connection: Connection, positions: Sequence[Record], touched: set[st
     for id, data in last.items():
         value = decode(Position, dict(data))
         beside = _beside(connection, value)
-        rows.append({"id": numbers[id], **trade_row(counting_shares(value, beside.settlements), beside)})
+        rows.append({"id": numbers[id], **trade_row(value, beside)})
     _upsert(connection, trade_rows, rows)
 
 
@@ -393,38 +388,6 @@ def refresh(connection: Connection, place: Place) -> None:
     has_snapshots = _succeeds(connection, place, lambda: _refreshed_snapshots(connection))
     if has_views and has_rows and has_snapshots:
         _succeeds(connection, place, lambda: record_our_lease(connection))
-
-
-def upgrade(connection: Connection) -> None:
-    """Give a store of an earlier version the tables of this one, in the transaction that is open.
-
-    The journal is not changed. What stood in a table that is made anew comes back with `refresh`.
-    """
-    found = connection.execute(schema_version.select()).scalar()
-    if found is None or not (found < SCHEMA_VERSION or is_of_another(connection)):
-        return
-    known = inspect(connection)
-    others = [table for table in PROJECTIONS if _columns(known, table) != {column.name for column in table.columns}]
-    if others:
-        _make_anew(connection, others)
-    connection.execute(schema_version.update().values(version=SCHEMA_VERSION))
-
-
-def _columns(known: Inspector, table: Table) -> set[str]:
-    return {each["name"] for each in known.get_columns(table.name)}
-
-
-def _make_anew(connection: Connection, tables: Sequence[Table]) -> None:
-    """Make these tables anew and empty, and the views that read them; on a server whoever may read those still may."""
-    sql = dialect_of(connection)
-    granted = connection.exec_driver_sql(_GRANTED).scalars().all() if sql.is_server else ()
-    for name in reversed(NAMES):
-        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
-    for table in tables:
-        table.drop(connection)
-        table.create(connection)
-    for statement in (*views(sql), *granted):
-        connection.exec_driver_sql(statement)
 
 
 def _succeeds(connection: Connection, place: Place, make: Callable[[], None]) -> bool:

@@ -541,17 +541,9 @@ class StoreReader:
         with self._connection.begin():
             return self._connection.execute(query.limit(1)).first() is not None
 
-    def numbered(self, without: Collection[Kind] = ()) -> list[tuple[int, Record | str]]:
-        """Return all records with their numbers; in the place of one that cannot be read, why.
-
-        without: kinds that are left out; a run's last record, which says when it ended, never is.
-        """
+    def numbered(self) -> list[tuple[int, Record | str]]:
+        """Return all records with their numbers; in the place of one that cannot be read, why."""
         query = select(journal.c.seq, *COLUMNS).order_by(journal.c.seq)
-        if without:
-            starts = select(journal.c.seq - 1).where(journal.c.kind == Kind.RUN_STARTED.value)
-            last = select(func.max(journal.c.seq))
-            is_last = journal.c.seq.in_(starts) | (journal.c.seq == last.scalar_subquery())
-            query = query.where(journal.c.kind.not_in(_values(without)) | is_last)
         with self._connection.begin():
             return [(row[0], readable(*row[1:])) for row in self._connection.execute(query)]
 

@@ -19,8 +19,6 @@ KEPT = 2000
 """Scans that are kept; older ones go when a new one comes."""
 VERSION = 2
 Row = Mapping[str, Any]
-_LACKING_1: dict[str, Any] = {"legs": [], "levels": {}, "commission": None, "covered": False}
-"""What rows of a file of version 1 are read as."""
 
 OF_A_SCAN = {
     "at": "TEXT NOT NULL",
@@ -63,8 +61,6 @@ OF_A_ROW = {
 }
 """The columns of the table `scan_rows` beside `scan` and `number`; missing and levels are JSON objects, legs a list of
 them, truths are 1, 0, null."""
-_SINCE_2 = ("legs", "levels", "commission", "covered")
-"""Columns that a file of version 1 lacks; it gets them at the next scan."""
 _LISTS, _TRUTHS = ("specs", "notes", "missing", "legs", "levels"), ("taken", "holds", "covered")
 
 
@@ -126,12 +122,7 @@ def is_about(row: Row, symbol: str) -> bool:
 
 
 def _create(file: sqlite3.Connection, path: Path) -> None:
-    if (found := _version(file, path)) == VERSION:
-        return
-    if found:
-        for name in _SINCE_2:
-            file.execute(f'ALTER TABLE scan_rows ADD COLUMN "{name}" {OF_A_ROW[name]}')
-        file.execute(f"PRAGMA user_version = {VERSION}")
+    if _version(file, path) == VERSION:
         return
     scan = ", ".join(f'"{name}" {kind}' for name, kind in OF_A_SCAN.items())
     row = ", ".join(f'"{name}" {kind}' for name, kind in OF_A_ROW.items())
@@ -144,7 +135,7 @@ def _create(file: sqlite3.Connection, path: Path) -> None:
 
 def _version(file: sqlite3.Connection, path: Path) -> int:
     found = int(file.execute("PRAGMA user_version").fetchone()[0])
-    if found not in range(VERSION + 1):
+    if found not in (0, VERSION):
         help = "move it away; the next scan begins a new one"
         raise StoreError(f"{path} keeps scans as version {found} does, and this program as version {VERSION}", help)
     return found
@@ -165,8 +156,7 @@ def _read(path: Path, text: str, *given: object) -> list[Row]:
         if not _version(file, path):
             return []
         file.row_factory = sqlite3.Row
-        found = [{name: _told(name, row[name]) for name in row.keys()} for row in file.execute(text, given)]  # noqa: SIM118
-        return [_LACKING_1 | row if "structure" in row else row for row in found]
+        return [{name: _told(name, row[name]) for name in row.keys()} for row in file.execute(text, given)]  # noqa: SIM118
 
 
 def _written(name: str, value: Any) -> Any:

@@ -855,7 +855,7 @@ def test_decisions_that_do_not_reach_a_program_are_counted_with_why(desk: World)
 def test_shares_that_came_by_an_assignment_are_told(tmp_path: Path, how: str, price: str, count: int) -> None:
     """That they went by another leg, at a price, leaves none in the account."""
     place, expires = tmp_path / "a.db", datetime(2027, 2, 19, 21, 5, tzinfo=UTC)
-    data: dict[str, Json] = {"leg": "short_put", "quantity": 1, "price": price, "how": how}
+    data: dict[str, Json] = {"leg": "short_put", "quantity": 1, "price": price, "how": how, "shares_profit": "0"}
     settled = Record(expires, Kind.SETTLEMENT, "spy_put_seller", "P2", data)
     SqlJournal(open_store(place)).append([*small_day(), settled], durable=True)
     with StoreReader(place) as reader:

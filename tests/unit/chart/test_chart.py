@@ -143,7 +143,7 @@ def test_a_side_that_was_bought_back_has_a_mark_and_the_rest_is_left_when_it_exp
     gone = tuple(leg if "put" in leg.name else replace(leg, closed=1, settled=1) for leg in legs)
     over = replace(part, state="closed", legs=gone, closed_at=at("16:00"), exit_reason="expired_worthless")
     changes = [entity(Kind.POSITION, at("13:08"), part), entity(Kind.POSITION, at("16:00"), over)]
-    ended: dict[str, Json] = {"quantity": 1, "price": "0", "level": "6001", "how": "worthless"}
+    ended: dict[str, Json] = {"quantity": 1, "price": "0", "level": "6001", "how": "worthless", "shares_profit": "0"}
     settled = [Record(at("16:00"), Kind.SETTLEMENT, CONDOR, "P1", {**ended, "leg": leg.name}) for leg in gone[2:]]
     chart = of_day(stored(tmp_path / "d.db", day_of(*settled, *changes)))
     told = [(f"{mark.at - timedelta(hours=5):%H:%M}", mark.words.split(",")[0]) for mark in chart.marks]

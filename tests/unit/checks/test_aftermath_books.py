@@ -22,7 +22,8 @@ SOLD = replace(FLAT, quantity=1, state="closed", legs=(replace(LEG, opened=1, cl
 
 
 def settlement(bot: str, position: str, leg: str, quantity: int, price: str, how: str) -> Record:
-    data: dict[str, Json] = {"leg": leg, "quantity": quantity, "price": price, "level": "589.00", "how": how}
+    told = {"level": "589.00", "how": how, "shares_profit": "0"}
+    data: dict[str, Json] = {"leg": leg, "quantity": quantity, "price": price, **told}
     return Record(at("16:05"), Kind.SETTLEMENT, bot, position, data)
 
 

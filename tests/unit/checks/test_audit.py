@@ -519,5 +519,7 @@ def test_money_is_compared_to_the_cent() -> None:
 
 
 def test_a_happening_that_names_no_position_is_told() -> None:
-    stray = replace(happening("12:00", Kind.SETTLEMENT, leg="put", quantity=1, price="0"), position="nobody")
+    stray = replace(
+        happening("12:00", Kind.SETTLEMENT, leg="put", quantity=1, price="0", shares_profit="0"), position="nobody"
+    )
     assert ID not in broken([*sound_day()[:-1], stray])[5]

@@ -7,7 +7,6 @@ import pytest
 
 from rulebot.fill.ledger import assigned, delivered, priced, settled, unsettled
 from rulebot.model.contract import Option, Right, share
-from rulebot.model.loss_bound import counting_shares
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.values import replace
@@ -122,13 +121,3 @@ def test_what_is_taken_back_takes_its_shares_along() -> None:
     half = unsettled(gone, "leg_0", 1, ZERO, "assigned")
     assert (half.shares_profit, half.position.gross) == (Decimal(500), Decimal(-500))
     assert unsettled(half.position, "leg_0", 1, ZERO, "assigned").position.gross == ZERO
-
-
-def test_a_position_of_an_older_store_gets_its_shares_from_its_settlements() -> None:
-    old = replace(settled(held((-2, PUT, 595)), "leg_0", Decimal(590))[0].position, state="closed")
-    was = replace(old, legs=tuple(replace(leg, shares_profit=ZERO) for leg in old.legs))
-    record = {"leg": "leg_0", "quantity": 2, "price": "0", "level": "590", "how": "assigned"}
-    assert counting_shares(was, [record]) == old
-    assert counting_shares(old, [{**record, "shares_profit": "-1000.00"}]) == old
-    assert counting_shares(was, [record, {**record, "how": "delivered"}]) == was
-    assert counting_shares(was, [{**record, "level": None}]).unpriced == 2

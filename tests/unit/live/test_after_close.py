@@ -315,11 +315,6 @@ def test_what_fills_alone_led_elsewhere_is_told_and_is_no_difference() -> None:
         "natural fills would have led a, b elsewhere"
     )
     assert words(of(trades[1])).endswith(": nothing was traded; natural fills would have led b elsewhere")
-    for name in ("by_fills", "unfilled", "spans", "not_recorded", "decides_otherwise"):  # as an earlier version left it
-        del data[name]
-    assert compared_words({**data, "since": "2026-10-21T15:38:00+00:00"}) == (
-        "2026-10-21 from 11:38 on beside the specs: 2 of 2 trades as the specs say, but for prices"
-    )
 
 
 def test_the_last_comparison_of_a_store_or_of_a_day_is_found(tmp_path: Path) -> None:

@@ -126,14 +126,14 @@ def test_a_month_counts_shares_at_the_settlement_price(
     tmp_path: Path, level: str | None, said: tuple[str, ...]
 ) -> None:
     """A put at 5900 had brought $98, and its shares cost up to $700 more than they were worth."""
-    data: dict[str, Json] = {"leg": "short_put", "quantity": 1, "price": "0", "level": level, "how": "assigned"}
-    settled = Record(at("16:05"), Kind.SETTLEMENT, "put_lite", "P18", data)
-    store = of_days(tmp_path, ended("98"), settled)
+    shares = None if level is None else 100 * (Decimal(level) - 5900)
+    put = put_of(date(2026, 11, 18), "98")
+    leg = replace(put.legs[0], shares_profit=shares or Decimal(0), unpriced=int(shares is None))
+    store = of_days(tmp_path, ended("98", legs=(leg,)))
     with StoreReader(store) as reader:
         demands = [Demand(Shown.EXPECTANCY, Op.ABOVE, Decimal(0))]
         (found,) = periods(reader, "month", expected=demands)
-    shares = 0 if level is None else 100 * (Decimal(level) - 5900)
-    assert (found.net, found.short) == (0 if level is None else 98 + shares, said)
+    assert (found.net, found.short) == (0 if shares is None else 98 + shares, said)
 
 
 def test_what_a_closed_trade_owes_meets_no_demand_of_a_month(tmp_path: Path) -> None:

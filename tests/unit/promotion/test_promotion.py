@@ -692,9 +692,9 @@ def test_what_is_missing_is_never_told_as_nothing() -> None:
 
 def assigned(level: str | None) -> Figures:
     """Return the figures of a put that brought its $98, and shares at 5900, and of one that made $50 a day later."""
-    data: dict[str, Json] = {"leg": "short_put", "quantity": 1, "price": "0", "level": level, "how": "assigned"}
-    ended = Record(at(A, "16:05"), Kind.SETTLEMENT, BOT, f"P{A:%d}", data)
-    found = paper(together(session(A, "98", ended), session(B, "50")))
+    made = None if level is None else 100 * (Decimal(level) - 5900)
+    leg = replace(position(A, "98").legs[0], shares_profit=made or Decimal(0), unpriced=int(made is None))
+    found = paper(together(session(A, "98", legs=(leg,)), session(B, "50")))
     return shown(found)
 
 

@@ -256,7 +256,7 @@ def test_suspended_and_held_positions_stay_so() -> None:
     assert resumed(desk).positions.by_id[desk.position.id] == desk.position
 
 
-def test_an_old_record_without_the_newer_fields_is_read() -> None:
+def test_a_field_that_a_record_lacks_has_its_default() -> None:
     desk = Desk()
     desk.opened()
     data = encode(desk.position)

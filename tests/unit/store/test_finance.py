@@ -357,7 +357,7 @@ def test_an_estimate_that_was_told_after_all_is_gone() -> None:
 
 
 def ended(quantity: int, how: str) -> Record:
-    data = {"leg": "short_put", "quantity": quantity, "price": "0", "level": None, "how": how}
+    data = {"leg": "short_put", "quantity": quantity, "price": "0", "level": None, "how": how, "shares_profit": None}
     taken = {"taken_back": True} if quantity < 0 else {}
     return Record(at("16:01"), Kind.SETTLEMENT, CONDOR, "P1", {**data, **taken})
 

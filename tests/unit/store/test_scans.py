@@ -85,31 +85,12 @@ def test_what_is_no_file_of_scans_is_left_alone(path: Path) -> None:
     assert path.read_text() == "my own notes" * 100
 
 
-def test_a_file_of_another_version_is_left_alone(path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 3])
+def test_a_file_of_another_version_is_left_alone(path: Path, version: int) -> None:
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as file:
-        file.execute("PRAGMA user_version = 3")
-    with pytest.raises(StoreError, match="as version 3 does"):
+        file.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(StoreError, match=f"as version {version} does"):
         kept(row("SPY"), path=path)
-    with pytest.raises(StoreError, match="as version 3 does"):
+    with pytest.raises(StoreError, match=f"as version {version} does"):
         scans(path, 1)
-
-
-def test_a_file_of_the_first_version_is_read_and_goes_on(path: Path) -> None:
-    kept(row("SPY", structure="1/2p"), path=path)
-    with closing(sqlite3.connect(path)) as file:
-        for name in ("legs", "levels", "commission", "covered"):
-            file.execute(f"ALTER TABLE scan_rows DROP COLUMN {name}")
-        file.execute("PRAGMA user_version = 1")
-        file.commit()
-    (old,) = rows_of(path, 1)
-    assert (old["structure"], old["legs"], old["levels"], old["commission"], old["covered"]) == (
-        "1/2p",
-        [],
-        {},
-        None,
-        False,
-    )
-    kept(row("SPY", levels={"SPY": 571.5}, commission=1.5), path=path)
-    assert [each["levels"] for each in rows_about(path, "SPY", 5)] == [{"SPY": 571.5}, {}]
-    assert rows_of(path, 2)[0]["commission"] == 1.5
