@@ -29,10 +29,7 @@ HOW = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegContract:
-    """Whose leg something happened to, and of which contract; `sign` is +1 of a leg that is held long.
-
-    has_shares: shares are a leg of the position, too.
-    """
+    """Whose leg something happened to, and of which contract; `sign` is +1 of a leg that is held long."""
 
     account: str
     bot: str
@@ -40,7 +37,6 @@ class LegContract:
     leg: str
     option: Option
     sign: int
-    has_shares: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,14 +185,11 @@ class Books:
     legs: dict[tuple[str, str], PositionLeg] = field(default_factory=dict)
     totals: dict[tuple[str, str], LegTotals] = field(default_factory=dict)
     accounts: list[str] = field(default_factory=list)
-    _with_shares: set[str] = field(default_factory=set)
 
     def know(self, position: Position) -> None:
         """Take the legs of a position, on which records may be."""
         for leg in position.legs:
             self.legs[position.id, leg.name] = leg
-            if leg.option.is_share:
-                self._with_shares.add(position.id)
 
     def of_leg(self, position: str, name: str) -> LegTotals:
         """Return the totals of a leg, empty when nothing was booked on it."""
@@ -228,7 +221,6 @@ class Books:
             leg=leg.name,
             option=leg.option,
             sign=leg.sign,
-            has_shares=record.position in self._with_shares,
         )
 
     def added(self, record: Record) -> int:
