@@ -35,6 +35,7 @@ from rulebot.model.order import (
     AskMargin,
     Cancel,
     Command,
+    ExecutionId,
     Order,
     OrderLeg,
     OrderStatus,
@@ -127,10 +128,10 @@ def report(status: BrokerStatus, *, ref: str = "rb:there:000001") -> OrderReport
     return OrderReport(at=START, ref=ref, order_id=1, perm_id=77, client_id=9, status=status)
 
 
-def execution(option: Option, *, is_buy: bool, number: int = 1, revision: str = "01") -> ExecutionReport:
+def execution(option: Option, *, is_buy: bool, number: int = 1, revision: int = 1) -> ExecutionReport:
     return ExecutionReport(
         at=START,
-        exec_id=f"e.{number}.{revision}",
+        exec_id=ExecutionId(f"e.{number}", revision),
         ref="rb:there:000001",
         order_id=1,
         perm_id=77,
@@ -159,7 +160,7 @@ def test_answers_of_orders_that_nobody_sent_now_are_not_told() -> None:
     broker = broker_of(recorded())
     assert says(broker, report(BrokerStatus.WORKING), 1) == []
     assert says(broker, execution(PUT, is_buy=False), 1) == []
-    assert says(broker, CommissionReport(START, "e.1.01", Decimal(1)), 1) == []
+    assert says(broker, CommissionReport(START, ExecutionId("e.1"), Decimal(1)), 1) == []
     assert says(broker, MarketDataUpdated(START), 1) == []
     assert (broker.cash, broker.holdings) == (Decimal(1000), {})
 
@@ -190,9 +191,9 @@ def test_fills_move_the_account_once() -> None:
     takes(broker, Submit(mine()))
     for place, (option, is_buy) in enumerate(((PUT, False), (FAR, True))):
         says(broker, execution(option, is_buy=is_buy, number=place), 1)
-        says(broker, CommissionReport(START, f"e.{place}.01", Decimal("1.50")), 1)
-    says(broker, CommissionReport(START, "e.0.01", Decimal("1.50")), 2)
-    corrected = replace(execution(PUT, is_buy=False, number=0, revision="02"), price=Decimal("1.00"))
+        says(broker, CommissionReport(START, ExecutionId(f"e.{place}"), Decimal("1.50")), 1)
+    says(broker, CommissionReport(START, ExecutionId("e.0"), Decimal("1.50")), 2)
+    corrected = replace(execution(PUT, is_buy=False, number=0, revision=2), price=Decimal("1.00"))
     for told in (corrected, execution(PUT, is_buy=False, number=0), corrected):
         says(broker, told, 2)
     assert broker.holdings == {PUT: -1, FAR: 1}
