@@ -29,7 +29,6 @@ START_UP = (
     "recovery/resume.py",
     "live/start.py",
     "live/loop.py",
-    "recovery/operator_state.py",
     "process/connection_state.py",
 )
 READING = frozenset(
