@@ -1,6 +1,6 @@
 """At which instants of a session a test may be true, by columns; and what measures see of a position by columns."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Protocol
 
@@ -11,41 +11,30 @@ from rulebot.adapters.history.session import Columns, Places
 from rulebot.compile.plan import (
     AllOf,
     AnyOf,
-    Arithmetic,
     Call,
     Compare,
-    Constant,
     Holds,
-    Number,
     Op,
     Truth,
 )
-from rulebot.measure.reading import HAIR, ColumnView, LegColumns, Value
+from rulebot.measure.reading import Column, ColumnView, LegColumns, Value, column_of
 from rulebot.measure.view import Held
 from rulebot.measures.registry import MEASURES
+from rulebot.measures.structure import net_column
 from rulebot.model.contract import Option
 from rulebot.model.session import Session
 
 # --- At which instants a test may be true
 
-Doubt = float
-"""How far an array may be off, in the unit of what it holds."""
-Series = tuple[Columns | float, Doubt]
 Mask = NDArray[np.bool_]
 Shape = tuple[int, ...]
-Measure = Callable[[Call], "Series | None"]
+Measure = Callable[[Call], Column | None]
 """Returns a measure's values at all instants, or its only one; None where they are not known as an array."""
 _FINE = 1e-4
 """Numbers that are off by no more are those of the engine up to their last bits."""
 _SAME = 1e-10
 """Such numbers that differ by no more are the same for the engine, which rounds what it reads to 9 digits."""
 _DIGITS = 1e9
-
-_OPERATIONS: Mapping[str, Callable[..., Columns | float]] = {
-    "+": lambda one, other: one + other,
-    "-": lambda one, other: one - other,
-    "*": lambda one, other: one * other,
-}
 
 
 def may_hold(test: Truth, measure: Measure, shape: Shape) -> Mask | None:
@@ -68,8 +57,8 @@ def _shaped(mask: Mask | None, shape: Shape) -> Mask | None:
 def _holds(test: Truth, measure: Measure, *, is_sure: bool) -> Mask | None:
     match test:
         case Compare(op, left, right):
-            bounds = [series(bound, measure) for bound in right]
-            return _compared(op, series(left, measure), bounds, _sure_doubt if is_sure else _may_doubt)
+            bounds = [column_of(bound, measure) for bound in right]
+            return _compared(op, column_of(left, measure), bounds, _sure_doubt if is_sure else _may_doubt)
         case Holds(call):
             past = measure(call)
             return None if past is None else np.asarray(past[0] >= (past[1] if is_sure else -past[1]))
@@ -84,35 +73,7 @@ def _holds(test: Truth, measure: Measure, *, is_sure: bool) -> Mask | None:
             return None
 
 
-def series(number: Number, measure: Measure) -> Series | None:
-    """Return a number of the tree at all instants, None where it is not known as an array."""
-    match number:
-        case Constant(value):
-            return value, HAIR
-        case Call():
-            return measure(number)
-        case Arithmetic(operator, (one, other)) if operator in _OPERATIONS:
-            left, right = series(one, measure), series(other, measure)
-            if left is None or right is None:
-                return None
-            doubt = left[1] + right[1] if operator != "*" else _of_product(left, right)
-            return _OPERATIONS[operator](left[0], right[0]), doubt
-        case _:
-            return None
-
-
-def _of_product(left: Series, right: Series) -> Doubt:
-    one, other = _largest(left[0]), _largest(right[0])
-    return left[1] * other + right[1] * one + left[1] * right[1]
-
-
-def _largest(values: Columns | float) -> float:
-    if isinstance(values, float):
-        return abs(values)
-    return float(np.nanmax(np.abs(values), initial=0.0))
-
-
-def _compared(op: Op, left: Series | None, right: list[Series | None], doubt_of: "DoubtOf") -> Mask | None:
+def _compared(op: Op, left: Column | None, right: list[Column | None], doubt_of: "DoubtOf") -> Mask | None:
     if left is None or not right or any(bound is None for bound in right) or op is Op.IS:
         return None
     value = np.asarray(left[0])
@@ -132,16 +93,16 @@ def _compared(op: Op, left: Series | None, right: list[Series | None], doubt_of:
     return None
 
 
-DoubtOf = Callable[[Series, Series, bool], "Columns | float"]
+DoubtOf = Callable[[Column, Column, bool], "Columns | float"]
 """Returns how far before its bound a value may stand, below 0 how far past it, by both and whether it must pass it."""
 
 
-def _may_doubt(left: Series, bound: Series, is_strict: bool) -> float:
-    return left[1] + bound[1]
+def _may_doubt(left: Column, bound: Column, is_strict: bool) -> float:
+    return left.doubt + bound.doubt
 
 
-def _sure_doubt(left: Series, bound: Series, is_strict: bool) -> Columns | float:
-    doubt = left[1] + bound[1]
+def _sure_doubt(left: Column, bound: Column, is_strict: bool) -> Columns | float:
+    doubt = left.doubt + bound.doubt
     if is_strict or doubt > _FINE:
         return -doubt
     digits = np.asarray(bound[0]) * _DIGITS
@@ -197,7 +158,7 @@ class MarketColumns(ColumnView):
         """Return an underlying's level, None where it is not known."""
         return self.day.level(symbol)
 
-    def measure(self, call: Call) -> Series | None:
+    def measure(self, call: Call) -> Column | None:
         """Return a measure at all instants, None where there is no column of it."""
         return MEASURES[call.measure].column(call, self)
 
@@ -238,6 +199,10 @@ class Position(MarketColumns):
         self.held: Held = held
         self.legs = [HeldLeg(day, name, leg) for name, leg in zip(names, structure, strict=True)]
         self._known, self.key = known, key
+
+    def worth(self, at: str, names: tuple[str, ...] | None) -> Value | None:
+        """Return what closing all of it brings per share; of some legs there is no column."""
+        return None if names else net_column(self, at, True)
 
     def kept(self, key: object, make: Callable[[], Value]) -> Value:
         """Return what `make` makes, once for all positions in the same legs."""

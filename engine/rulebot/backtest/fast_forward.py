@@ -18,7 +18,7 @@ import numpy as np
 
 from rulebot.adapters.history.session import Columns
 from rulebot.backtest import arrays as measures
-from rulebot.backtest.arrays import Mask, Series, may_hold
+from rulebot.backtest.arrays import Mask, may_hold
 from rulebot.backtest.historical_market import DayMarket
 from rulebot.backtest.scheduler import LOOKS_AGAIN, Agenda, Instant, idle_spans, only_looks_again
 from rulebot.compile.plan import Call, DayBounds, Rule
@@ -32,6 +32,7 @@ from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import OperatorState, State, Structure, exits_of
 from rulebot.core.subscribe.subscriptions import may_enter
 from rulebot.fill.exit_level import HeldLeg
+from rulebot.measure.reading import Column
 from rulebot.model.contract import LOT, Option, Underlying
 from rulebot.model.money import CENT
 from rulebot.model.order import Order, OrderType, Side
@@ -123,11 +124,11 @@ class HeldPosition:
         position = measures.Position(columns, structure, names, found.held, {}, structure)
         may = columns.is_odd | np.isnan(self._spot)
 
-        def known(call: Call) -> Series | None:
+        def known(call: Call) -> Column | None:
             nonlocal may
             read = position.measure(call)
             if read is not None:
-                may = may | np.isnan(read[0])
+                may = may | np.isnan(read.values)
             return read
 
         for rule in self.rules:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 from rulebot.compile.plan import Arithmetic, Call, Constant, Number, Plan, Quantity, Score
-from rulebot.measure.reading import Context, Read, Reading, UnknownValue, exact
+from rulebot.measure.reading import OPERATIONS, Context, Read, Reading, UnknownValue, exact
 from rulebot.measure.view import View
 from rulebot.measures.model import modelled
 from rulebot.measures.registry import MEASURES
@@ -49,7 +49,7 @@ def reader_of(number: Number, context: Context) -> Read:
 
 
 def _arithmetic(operator: str, reads: tuple[Read, ...]) -> Read:
-    apply = _OPERATIONS[operator]
+    apply = OPERATIONS[operator]
     if len(reads) == 1:
         return partial(_of_one, apply, reads[0])
     if len(reads) == 2:
@@ -92,17 +92,3 @@ def _of_many(apply: Callable[..., float], reads: tuple[Read, ...], view: View) -
             return UnknownValue(value.reason)
         values.append(value)
     return _sound(apply(*values))
-
-
-_OPERATIONS: dict[str, Callable[..., float]] = {
-    "+": lambda one, other: one + other,
-    "-": lambda one, other: one - other,
-    "*": lambda one, other: one * other,
-    "/": lambda one, other: one / other,
-    "neg": lambda one: -one,
-    "abs": abs,
-    "round": lambda one: float(round(one)),
-    "min": min,
-    "max": max,
-}
-"""As Python has them: `round` goes to the even neighbour at a half."""

@@ -7,6 +7,7 @@ calculation. numpy is loaded by whoever has columns, not by this module.
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from rulebot.measure.tree import Arithmetic, Call, Constant, Number
 from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import Held, View
 from rulebot.model.contract import Option
@@ -131,7 +132,7 @@ class ColumnView:
     the structure that is chosen or held. now: epoch seconds.
     """
 
-    session: Session
+    session: Session | None = None
     held: Held | None = None
     legs: Sequence[LegColumns] = ()
 
@@ -148,8 +149,52 @@ class ColumnView:
         """Return what `make` makes, once for all that ask by a key."""
         return make()
 
-    def start_price(self) -> Column | Value | None:
-        """Return the net price per share at which the order that opens the structure starts."""
+    @property
+    def quantity(self) -> int | None:
+        """The number of structures."""
+        return None if self.held is None else self.held.quantity
+
+    @property
+    def commissions(self) -> Value | None:
+        """Dollars of commissions paid so far, or those of opening."""
+        return None if self.held is None else self.held.commissions
+
+    def entry_price(self, at: str) -> Column | Value | None:
+        """Return what the structure brings (+) or costs (-) per share: as filled, or by its order."""
+        return None if self.held is None else self.held.entry_price
+
+    def worth(self, at: str, names: tuple[str, ...] | None) -> Value | None:
+        """Return what closing the structure, or these legs of it, brings per share."""
+        return None
+
+    def most_lost(self) -> Value | None:
+        """Return the most that can be lost per share."""
+        return None if self.held is None else self.held.max_risk
+
+    def most_won(self) -> Value | None:
+        """Return the most that can be gained per share at expiry."""
+        return None
+
+    def greeks(self, name: str) -> "list[tuple[float, Value]] | None":
+        """Return a greek of each leg of the structure, with the weight of the leg."""
+        found = [(leg.weight, leg.greek(name)) for leg in self.legs]
+        known: list[tuple[float, Value]] = [(weight, value) for weight, value in found if value is not None]
+        return known if known and len(known) == len(found) else None
+
+    def outlook(self, option: Option) -> Any:
+        """Return what the options at the money of an option's expiry say (`measures.volatility.outlook`)."""
+        return None
+
+    def expected_move(self, symbol: str) -> Value | None:
+        """Return the expected move now, by the straddle."""
+        return None
+
+    def exposure(self, name: str, symbol: str | None) -> Value | None:
+        """Return a greek of all positions of the bot, the entry included; of one underlying where one is named."""
+        return None
+
+    def worst_case(self) -> Value | None:
+        """Return the dollars that all positions of the bot could lose at expiry, the entry included."""
         return None
 
     def level(self, symbol: str) -> Value | None:
@@ -179,7 +224,10 @@ def by_rule(context: Context) -> Callable[[View], Any]:
 
 NOW = Input(lambda context: lambda view: view.now, lambda columns: columns.now)
 """The instant, epoch seconds."""
-TODAY = Input(lambda context: lambda view: view.session.date, lambda columns: columns.session.date)
+TODAY = Input(
+    lambda context: lambda view: view.session.date,
+    lambda columns: None if columns.session is None else columns.session.date,
+)
 """The day of the session."""
 
 
@@ -256,6 +304,63 @@ def _of_many(calculate: Callable[..., Any], reads: tuple[Callable[[View], Any], 
 def exactly(value: Value) -> Value:
     """Return a number as `exact` does; a column as it is, which may be off by more."""
     return exact(value) if isinstance(value, float) else value
+
+
+# --- Arithmetic on numbers of the tree, and what numbers and columns have in common
+
+OPERATIONS: Mapping[str, Callable[..., Any]] = {
+    "+": lambda one, other: one + other,
+    "-": lambda one, other: one - other,
+    "*": lambda one, other: one * other,
+    "/": lambda one, other: one / other,
+    "neg": lambda one: -one,
+    "abs": abs,
+    "round": lambda one: float(round(one)),
+    "min": min,
+    "max": max,
+}
+"""As Python has them: `round` goes to the even neighbour at a half."""
+
+
+def column_of(number: Number, measure: Callable[[Call], Column | None]) -> Column | None:
+    """Return a number of the tree at all instants, None where it has no column."""
+    match number:
+        case Constant(value):
+            return Column(value)
+        case Call():
+            return measure(number)
+        case Arithmetic("+" | "-" | "*" | "/" as operator, (one, other)):
+            left, right = column_of(one, measure), column_of(other, measure)
+            doubt = None if left is None or right is None else _doubt(operator, left, right)
+            if left is None or right is None or doubt is None:
+                return None
+            return Column(OPERATIONS[operator](left.values, right.values), doubt)
+        case Arithmetic("neg" | "abs" as operator, (one,)):
+            found = column_of(one, measure)
+            return None if found is None else Column(OPERATIONS[operator](found.values), found.doubt)
+        case _:
+            return None
+
+
+def _doubt(operator: str, left: Column, right: Column) -> float | None:
+    """Return how far a result may be off; None of a quotient whose divisor may be 0."""
+    if operator not in ("*", "/"):
+        return left.doubt + right.doubt
+    most, other = _sizes(left.values)[1], _sizes(right.values)
+    if operator == "*":
+        return left.doubt * other[1] + right.doubt * most + left.doubt * right.doubt
+    least = other[0] - right.doubt
+    return (left.doubt + most / least * right.doubt) / least if least > 0.0 else None
+
+
+def _sizes(values: Value) -> tuple[float, float]:
+    """Return the least and the largest size of what is known of a column."""
+    if isinstance(values, float):
+        return abs(values), abs(values)
+    import numpy as np
+
+    sizes = np.abs(values)
+    return float(np.nanmin(sizes, initial=np.inf)), float(np.nanmax(sizes, initial=0.0))
 
 
 def larger(one: Value, other: Value) -> Value:

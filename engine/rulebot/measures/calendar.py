@@ -159,8 +159,8 @@ def _time_passed(call: Call) -> Calculation:
     at = call.argument("at")
     assert isinstance(at, DayTime)
 
-    def begin(view: View | ColumnView) -> float:
-        return at.before_close(view.session).timestamp()
+    def begin(view: View | ColumnView) -> float | None:
+        return None if view.session is None else at.before_close(view.session).timestamp()
 
     return Calculation((NOW, Input(lambda context: begin, begin)), _passed)
 

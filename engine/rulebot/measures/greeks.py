@@ -22,11 +22,9 @@ from rulebot.measure.definition import (
 from rulebot.measure.ranges import NOT_NEGATIVE, stretch
 from rulebot.measure.reading import (
     Calculation,
-    ColumnView,
     Context,
     Input,
     LegColumns,
-    Read,
     Reading,
     UnknownValue,
     Value,
@@ -93,15 +91,11 @@ def _of_structure(greek: str, call: Call) -> Calculation:
 
         return read
 
-    def column(columns: ColumnView) -> list[tuple[int, Value]] | None:
-        found = [(leg.weight, leg.greek(greek)) for leg in columns.legs]
-        known = [(weight, value) for weight, value in found if value is not None]
-        return known if known and len(known) == len(found) else None
-
-    return Calculation((Input(reader, column),), _in_shares)
+    return Calculation((Input(reader, lambda columns: columns.greeks(greek)),), in_shares)
 
 
-def _in_shares(greeks: Iterable[tuple[int, Value]]) -> Value:
+def in_shares(greeks: Iterable[tuple[float, Value]]) -> Value:
+    """Return the sum of a greek over the legs of one structure, with their weights."""
     total: Value = 0.0
     for weight, value in greeks:
         total = total + weight * value
@@ -113,30 +107,30 @@ def _in_shares(greeks: Iterable[tuple[int, Value]]) -> Value:
 _NO_ENTRY = UnknownValue("no entry is judged")
 
 
-def _of_symbol(field: str, call: Call, context: Context) -> Read:
-    """Bind a greek of the positions on one underlying; without any there it is 0."""
+def _of_symbol(field: str, call: Call) -> Calculation:
+    """Return a greek of the positions on one underlying; without any there it is 0."""
     symbol = str(call.argument("of"))
 
+    def of_symbol(found: Exposure) -> float:
+        greeks = found.greeks.get(symbol)
+        return 0.0 if greeks is None else float(getattr(greeks, field))
+
+    return Calculation((_exposed(field, symbol, of_symbol),))
+
+
+def _of_all(field: str, call: Call) -> Calculation:
+    """Return a greek in dollars, which adds up over underlyings."""
+    return Calculation(
+        (_exposed(field, None, lambda found: float(sum(getattr(each, field) for each in found.greeks.values()))),)
+    )
+
+
+def _exposed(field: str, symbol: str | None, find: Callable[[Exposure], float]) -> Input:
     def read(view: View) -> Reading:
         found = _greeks(view)
-        if isinstance(found, UnknownValue):
-            return found
-        of_symbol = found.greeks.get(symbol)
-        return 0.0 if of_symbol is None else float(getattr(of_symbol, field))
+        return found if isinstance(found, UnknownValue) else find(found)
 
-    return read
-
-
-def _of_all(field: str, call: Call, context: Context) -> Read:
-    """Bind a greek in dollars, which adds up over underlyings."""
-
-    def read(view: View) -> Reading:
-        found = _greeks(view)
-        if isinstance(found, UnknownValue):
-            return found
-        return float(sum(getattr(each, field) for each in found.greeks.values()))
-
-    return read
+    return Input(lambda context: read, lambda columns: columns.exposure(field, symbol))
 
 
 def _greeks(view: View) -> Exposure | UnknownValue:
@@ -146,17 +140,14 @@ def _greeks(view: View) -> Exposure | UnknownValue:
     return UnknownValue(found.missing) if found.missing else found
 
 
-def worst_case(call: Call, context: Context) -> Read:
-    """Bind `worst_case`, dollars."""
+def _worst_case(view: View) -> Reading:
+    found = view.exposure
+    if found is None:
+        return _NO_ENTRY
+    return UnknownValue(found.worst_missing) if found.worst is None else float(found.worst)
 
-    def read(view: View) -> Reading:
-        found = view.exposure
-        if found is None:
-            return _NO_ENTRY
-        return UnknownValue(found.worst_missing) if found.worst is None else float(found.worst)
 
-    return read
-
+WORST_CASE = Input(lambda context: _worst_case, lambda columns: columns.worst_case())
 
 MEASURES: tuple[Measure, ...] = (
     Measure(
@@ -357,7 +348,7 @@ MEASURES: tuple[Measure, ...] = (
         places=WITH_AN_ENTRY,
         max_age=OPTION_AGE,
         reads=("legs", "position"),
-        read=partial(_of_symbol, "delta"),
+        calculation=partial(_of_symbol, "delta"),
         usual=usual(Quantity.PLAIN, 0.5, 100000.0, signed=True, zero=True),
         phrase=lambda words: f"the bot's delta{words.of_symbol} in shares, the entry included,",
         subject="the net delta",
@@ -379,7 +370,7 @@ MEASURES: tuple[Measure, ...] = (
         places=WITH_AN_ENTRY,
         max_age=OPTION_AGE,
         reads=("legs", "position"),
-        read=partial(_of_symbol, "gamma"),
+        calculation=partial(_of_symbol, "gamma"),
         usual=usual(Quantity.PLAIN, 0.01, 10000.0, signed=True, zero=True),
         phrase=lambda words: f"the bot's gamma{words.of_symbol} in shares a point, the entry included,",
         subject="the net gamma",
@@ -397,7 +388,7 @@ MEASURES: tuple[Measure, ...] = (
         places=WITH_AN_ENTRY,
         max_age=OPTION_AGE,
         reads=("legs", "position"),
-        read=partial(_of_all, "theta"),
+        calculation=partial(_of_all, "theta"),
         usual=usual(Quantity.DOLLARS, 1.0, 1000000.0, signed=True, zero=True),
         phrase=fixed("the bot's theta a day, the entry included,"),
         subject="the net theta",
@@ -417,7 +408,7 @@ MEASURES: tuple[Measure, ...] = (
         places=WITH_AN_ENTRY,
         max_age=OPTION_AGE,
         reads=("legs", "position"),
-        read=partial(_of_all, "vega"),
+        calculation=partial(_of_all, "vega"),
         usual=usual(Quantity.DOLLARS, 1.0, 1000000.0, signed=True, zero=True),
         phrase=fixed("the bot's vega a point of volatility, the entry included,"),
         subject="the net vega",
@@ -438,7 +429,7 @@ MEASURES: tuple[Measure, ...] = (
         places=WITH_AN_ENTRY,
         max_age=OPTION_AGE,
         reads=("legs", "position"),
-        read=worst_case,
+        calculation=lambda call: Calculation((WORST_CASE,)),
         usual=scaled(Quantity.DOLLARS, 0.03, 1000.0, Scale.WIDTH_IN_DOLLARS),
         reach=NOT_NEGATIVE,
         phrase=fixed("what the bot could lose, the entry included,"),

@@ -28,7 +28,7 @@ from rulebot.measure.usual import WORTH, Usual, gain
 from rulebot.measure.verdict import NOT_OPEN
 from rulebot.measure.view import Held, Ledger, LegView, View
 from rulebot.measure.words import fixed
-from rulebot.measures.structure import entry_of, legs_named, mark, net_column, net_price
+from rulebot.measures.structure import entry_of, legs_named, mark, net_price
 from rulebot.model.contract import LOT
 from rulebot.model.market import OPTION_AGE
 from rulebot.model.session import sessions_after
@@ -74,7 +74,7 @@ def _worth(call: Call) -> Input:
 
         return read
 
-    return Input(reader, lambda columns: None if names else net_column(columns, at, True))
+    return Input(reader, lambda columns: columns.worth(at, names))
 
 
 def _value(call: Call) -> Input:
@@ -101,8 +101,8 @@ def _value(call: Call) -> Input:
         return read
 
     def column(columns: ColumnView) -> Any:
-        held = columns.held
-        return worth.column(columns) if held is not None and (held.is_intact or is_of_open) else None
+        is_whole = columns.held is None or columns.held.is_intact or is_of_open
+        return worth.column(columns) if is_whole else None
 
     return Input(reader, column)
 

@@ -4,22 +4,22 @@ The first two are of the structure at its price and before commissions: in `requ
 from, after a fill as filled. Once legs are closed the probability is that of those left, at what they were filled at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 from rulebot.measure.definition import PART, SHORT_LEGS, STRUCTURE, WITHOUT_BEYOND, Combine, Measure
 from rulebot.measure.ranges import stretch
-from rulebot.measure.reading import Context, Read, Reading, UnknownValue
+from rulebot.measure.reading import Calculation, ColumnView, Context, Input, Read, Reading, UnknownValue, ratio
 from rulebot.measure.tree import Call, Quantity
 from rulebot.measure.usual import usual
 from rulebot.measure.verdict import NOT_OPEN
 from rulebot.measure.view import LegView, View
 from rulebot.measure.words import fixed
 from rulebot.measures.market import spot_of
-from rulebot.measures.structure import entry_of, entry_price, legs_named, names_of, risk_of
+from rulebot.measures.structure import RISK, entry_of, entry_price, legs_named, names_of
 from rulebot.measures.volatility import ExpectedMoveView, expiry_in, outlook
 from rulebot.model.black import probability_below
-from rulebot.model.contract import Right
+from rulebot.model.contract import Option, Right
 from rulebot.model.market import OPTION_AGE
 from rulebot.model.payoff import Part, best_case, ends_together, gaining_ranges
 
@@ -27,57 +27,84 @@ _NO_BEST = {True: "the best case has no bound", False: "the legs end at differen
 """Why there is no best case, by whether the legs end together."""
 
 
-def _parts(view: View) -> tuple[Part, ...]:
-    return tuple((leg.option, leg.sign * leg.price_multiplier) for leg in view.legs)
+def _parts(legs: Sequence[LegView]) -> tuple[Part, ...]:
+    return tuple((leg.option, leg.sign * leg.price_multiplier) for leg in legs)
 
 
-def return_on_risk(call: Call, context: Context) -> Read:
-    """Bind `return_on_risk`: best case over worst case at expiry, a fraction."""
-    price_of, limit = entry_price("start").read(context), context.limit(OPTION_AGE)
+def _most_won(context: Context) -> Read:
+    """Return the reader of the most that can be gained per share at expiry."""
+    price_of = entry_price("start").read(context)
 
     def read(view: View) -> Reading:
         price: Reading = price_of(view)
-        risk = risk_of(view, limit)
         if not isinstance(price, float):
             return price
-        if not isinstance(risk, float):
-            return risk
-        best = best_case(_parts(view), Decimal(f"{price:.10f}"))
-        if best is None:
-            return UnknownValue(_NO_BEST[ends_together(_parts(view))])
-        return float(best) / risk if risk > 0.0 else UnknownValue("nothing can be lost")
+        parts = _parts(view.legs)
+        best = best_case(parts, Decimal(f"{price:.10f}"))
+        return UnknownValue(_NO_BEST[ends_together(parts)]) if best is None else float(best)
 
     return read
 
 
-def probability_of_profit(call: Call, context: Context) -> Read:
-    """Bind `probability_of_profit`, a fraction: the probability of every range of prices in which it gains.
+def _return_on_risk(call: Call) -> Calculation:
+    """Best case over worst case at expiry, a fraction."""
+    won = Input(_most_won, lambda columns: columns.most_won())
+    return Calculation((entry_price("start"), RISK, won), lambda _, lost, won: ratio(won, lost, "nothing can be lost"))
+
+
+def _probability_of_profit(call: Call) -> Calculation:
+    """The probability of every range of prices in which it gains.
 
     Source: as of `probability_below`, with the forward and the implied volatility at the money of the legs' expiry for
     all prices, so that the probabilities add up to 1; the skew is left out.
     """
-    level, price_of = spot_of(context.symbols[0], context), entry_price("start").read(context)
+    inputs = (_PRICE_OF_LEFT, _SPOT, _PARTS, _OUTLOOK)
+    return Calculation(inputs, lambda price, _, parts, expected: chance(parts, price, expected))
+
+
+def _price_of_left(context: Context) -> Read:
+    """Return the reader of the price of the legs that are open: of an order, or as filled."""
+    price_of = entry_price("start").read(context)
 
     def read(view: View) -> Reading:
         if not view.legs:
             return UnknownValue("no structure")
-        held = view.held
-        price: Reading = price_of(view) if held is None else entry_of(held, [leg.name for leg in view.legs])
-        spot = level(view)
-        if not isinstance(price, float):
-            return price
-        if not isinstance(spot, float):
-            return spot
-        if not ends_together(_parts(view)):
-            return UnknownValue(_NO_BEST[False])
-        symbol = view.legs[0].option.symbol
-        expiry = expiry_in(view, symbol, context)
-        if isinstance(expiry, UnknownValue):
-            return expiry
-        found = outlook(view, symbol, expiry, spot, context)
-        return found if isinstance(found, UnknownValue) else chance(_parts(view), price, found)
+        price: Reading = price_of(view)
+        return price if view.held is None else entry_of(view.held, [leg.name for leg in view.legs])
 
     return read
+
+
+def _parts_of(view: View) -> tuple[Part, ...] | UnknownValue:
+    parts = _parts(view.legs)
+    return parts if ends_together(parts) else UnknownValue(_NO_BEST[False])
+
+
+def _part_columns(columns: ColumnView) -> tuple[Part, ...] | None:
+    parts = tuple((leg.option, leg.weight) for leg in columns.legs if leg.option is not None)
+    return parts if len(parts) == len(columns.legs) > 0 and ends_together(parts) else None
+
+
+def _outlook(context: Context) -> Callable[[View], ExpectedMoveView | UnknownValue]:
+    """Return the reader of what the options at the money of the legs' expiry say."""
+    level = spot_of(context.symbols[0], context)
+
+    def read(view: View) -> ExpectedMoveView | UnknownValue:
+        symbol, spot = view.legs[0].option.symbol, level(view)
+        if not isinstance(spot, float):
+            return UnknownValue(spot.reason)
+        expiry = expiry_in(view, symbol, context)
+        return expiry if isinstance(expiry, UnknownValue) else outlook(view, symbol, expiry, spot, context)
+
+    return read
+
+
+_PRICE_OF_LEFT = Input(_price_of_left, lambda columns: columns.entry_price("start"))
+_SPOT = Input(lambda context: spot_of(context.symbols[0], context), lambda columns: True)
+_PARTS = Input(lambda context: _parts_of, _part_columns)
+_OUTLOOK = Input(
+    _outlook, lambda columns: next((columns.outlook(leg.option) for leg in columns.legs if leg.option), None)
+)
 
 
 def chance(parts: tuple[Part, ...], net_price: float, expected: ExpectedMoveView) -> float:
@@ -91,39 +118,48 @@ def chance(parts: tuple[Part, ...], net_price: float, expected: ExpectedMoveView
     return min(max(sum(below(high) - below(low) for low, high in ranges), 0.0), 1.0)
 
 
-def probability_in_the_money(call: Call, context: Context) -> Read:
-    """Bind `probability_in_the_money`, a fraction: that any of the legs named is in the money at the nearest expiry.
+def _probability_in_the_money(call: Call) -> Calculation:
+    """The probability that any of the legs named is in the money at the nearest expiry.
 
     Source: as of `probability_of_profit`. A put is in the money below its strike, a call above it; no price is both
     below the one and above the other unless the strikes cross, and then the probability is at most 1.
     """
-    names, level = names_of(call), spot_of(context.symbols[0], context)
+    names = names_of(call)
 
-    def read(view: View) -> Reading:
-        near = _ending_first(legs_named(view, names))
-        spot = level(view)
-        if not near:
-            return UnknownValue(NOT_OPEN if view.legs else "no structure")
-        if not isinstance(spot, float):
-            return spot
-        found = outlook(view, near[0].option.symbol, near[0].option.expiry, spot, context)
-        return found if isinstance(found, UnknownValue) else _any_in_the_money(near, found)
+    def reader(context: Context) -> Callable[[View], tuple[list[Option], ExpectedMoveView] | UnknownValue]:
+        level = spot_of(context.symbols[0], context)
 
-    return read
+        def read(view: View) -> tuple[list[Option], ExpectedMoveView] | UnknownValue:
+            near = _ending_first(leg.option for leg in legs_named(view, names))
+            spot = level(view)
+            if not near:
+                return UnknownValue(NOT_OPEN if view.legs else "no structure")
+            if not isinstance(spot, float):
+                return UnknownValue(spot.reason)
+            found = outlook(view, near[0].symbol, near[0].expiry, spot, context)
+            return found if isinstance(found, UnknownValue) else (near, found)
+
+        return read
+
+    def column(columns: ColumnView) -> tuple[list[Option], ExpectedMoveView] | None:
+        near = _ending_first(leg.option for leg in columns.named(names) if leg.option is not None)
+        found = columns.outlook(near[0]) if near else None
+        return None if found is None else (near, found)
+
+    return Calculation((Input(reader, column),), lambda found: _any_in_the_money(*found))
 
 
-def _ending_first(legs: Sequence[LegView]) -> list[LegView]:
-    expiry = min((leg.option.expiry for leg in legs), default=None)
-    return [leg for leg in legs if leg.option.expiry == expiry]
+def _ending_first(options: Iterable[Option]) -> list[Option]:
+    found = list(options)
+    expiry = min((each.expiry for each in found), default=None)
+    return [each for each in found if each.expiry == expiry]
 
 
-def _any_in_the_money(legs: Sequence[LegView], expected: ExpectedMoveView) -> float:
+def _any_in_the_money(options: Sequence[Option], expected: ExpectedMoveView) -> float:
     def below(strike: float) -> float:
         return probability_below(expected.forward, strike, expected.years, expected.volatility)
 
-    puts, calls = (
-        [float(leg.option.strike) for leg in legs if leg.option.right is right] for right in (Right.PUT, Right.CALL)
-    )
+    puts, calls = ([float(each.strike) for each in options if each.right is right] for right in (Right.PUT, Right.CALL))
     down = below(max(puts)) if puts else 0.0
     up = 1.0 - below(min(calls)) if calls else 0.0
     return min(down + up, 1.0)
@@ -143,7 +179,7 @@ MEASURES: tuple[Measure, ...] = (
         places=STRUCTURE,
         max_age=OPTION_AGE,
         reads=("legs",),
-        read=return_on_risk,
+        calculation=_return_on_risk,
         usual=usual(Quantity.FRACTION, 0.01, 10.0, zero=True),
         phrase=fixed("the return on risk"),
         subject="the return on risk",
@@ -173,7 +209,7 @@ MEASURES: tuple[Measure, ...] = (
         places=STRUCTURE,
         max_age=OPTION_AGE,
         reads=("spot", "strikes", "legs", "time"),
-        read=probability_of_profit,
+        calculation=_probability_of_profit,
         usual=usual(Quantity.FRACTION, 0.02, 1.0),
         reach=stretch(0.0, 1.0),
         phrase=fixed("the probability of profit"),
@@ -203,7 +239,7 @@ MEASURES: tuple[Measure, ...] = (
         places=STRUCTURE,
         max_age=OPTION_AGE,
         reads=("spot", "strikes", "legs", "time"),
-        read=probability_in_the_money,
+        calculation=_probability_in_the_money,
         usual=usual(Quantity.FRACTION, 0.005, 1.0),
         reach=stretch(0.0, 1.0),
         phrase=lambda words: f"the probability that {words.one_leg()} ends in the money",

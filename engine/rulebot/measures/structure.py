@@ -30,7 +30,6 @@ from rulebot.measure.reading import (
     AtLeast,
     AtMost,
     Calculation,
-    Column,
     ColumnView,
     Context,
     Input,
@@ -223,12 +222,7 @@ def entry_price(at: str) -> Input:
 
         return read
 
-    def column(columns: ColumnView) -> Column | Value | None:
-        if columns.held is not None:
-            return columns.held.entry_price
-        return columns.start_price() if at == "start" else net_column(columns, at, False)
-
-    return Input(reader, column)
+    return Input(reader, lambda columns: columns.entry_price(at))
 
 
 def entry_of(held: Held, open_legs: Collection[str], names: tuple[str, ...] | None = None) -> float:
@@ -272,12 +266,12 @@ def _entered_at(call: Call) -> Calculation:
 
 QUANTITY = Input(
     lambda context: lambda view: view.held.quantity if view.held is not None else view.quantity,
-    lambda columns: None if columns.held is None else columns.held.quantity,
+    lambda columns: columns.quantity,
 )
 """The number of structures."""
 _COMMISSIONS = Input(
     lambda context: lambda view: view.held.commissions if view.held is not None else view.commission,
-    lambda columns: None if columns.held is None else columns.held.commissions,
+    lambda columns: columns.commissions,
 )
 """Dollars of commissions paid so far, or those of opening."""
 
@@ -291,7 +285,7 @@ def _max_risk(call: Call) -> Calculation:
 
 RISK = Input(
     lambda context: partial(risk_of, limit=context.limit(OPTION_AGE)),
-    lambda columns: None if columns.held is None else columns.held.max_risk,
+    lambda columns: columns.most_lost(),
 )
 """The most that can be lost per share."""
 
@@ -336,7 +330,11 @@ def strike(call: Call) -> Calculation:
         found = legs_named(view, names)
         return float(found[0].option.strike) if found else UnknownValue(NOT_OPEN.of(names[0]))
 
-    return Calculation((Input(lambda context: read),))
+    def column(columns: ColumnView) -> float | None:
+        options = [leg.option for leg in columns.named(names) if leg.option is not None]
+        return float(options[0].strike) if options else None
+
+    return Calculation((Input(lambda context: read, column),))
 
 
 def dte(call: Call) -> Calculation:

@@ -186,8 +186,9 @@ def expected_move(call: Call) -> Calculation:
     symbol = str(call.argument("of"))
     if call.argument("asof") == "open":
         return Calculation((Input(partial(_opening_move, symbol), lambda columns: columns.opening_move(symbol)),))
-    by_iv = call.argument("method") == "iv"
-    return Calculation((Input(partial(_move_by_iv if by_iv else move_by_straddle, symbol)),))
+    if call.argument("method") == "iv":
+        return Calculation((Input(partial(_move_by_iv, symbol)),))
+    return Calculation((Input(partial(move_by_straddle, symbol), lambda columns: columns.expected_move(symbol)),))
 
 
 def _refuse_method(given: Mapping[str, Argument]) -> Refusal | None:

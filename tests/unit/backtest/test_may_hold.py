@@ -8,7 +8,7 @@ import pytest
 from rulebot.backtest.arrays import may_hold, surely_holds
 from rulebot.compile.plan import AllOf, AnyOf, Call, Compare, Constant, Not, Op, Quantity
 from rulebot.evaluate.rules import _HOLDS
-from rulebot.measure.reading import HAIR, exact
+from rulebot.measure.reading import Column, exact
 
 VALUES = np.array([-0.3, 0.0, 0.1 + 0.2, 0.3, 0.3 + 5e-11, 0.3 + 5e-8, 0.3 - 5e-8, 0.35, 0.4, np.nan])
 CALL = Call("vix", (), Quantity.LEVEL)
@@ -18,8 +18,8 @@ def at(bound: float) -> Constant:
     return Constant(bound, Quantity.LEVEL)
 
 
-def measure(call: Call) -> tuple[np.ndarray, float] | None:
-    return (VALUES, HAIR) if call.measure == "vix" else None
+def measure(call: Call) -> Column | None:
+    return Column(VALUES) if call.measure == "vix" else None
 
 
 @pytest.mark.parametrize("op", [Op.ABOVE, Op.AT_LEAST, Op.BELOW, Op.AT_MOST, Op.BETWEEN, Op.BEYOND])

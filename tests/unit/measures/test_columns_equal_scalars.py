@@ -2,6 +2,7 @@
 
 import random
 from datetime import date, timedelta
+from decimal import Decimal
 from functools import cache
 from itertools import product
 from math import isnan, nan
@@ -15,11 +16,13 @@ from rulebot.evaluate.measure import reader_of
 from rulebot.evaluate.rules import compile_test
 from rulebot.measure.definition import Measure, Takes
 from rulebot.measure.reading import Column, ColumnView, LegColumns, UnknownValue, exact
-from rulebot.measure.view import Held, Ledger, LegView, View
+from rulebot.measure.view import Exposure, Greeks, Held, Ledger, LegView, View
 from rulebot.measures.registry import MEASURES
+from rulebot.measures.structure import net_column
 from rulebot.model.contract import Option, Right
 from rulebot.model.facts import Facts, Listing
 from rulebot.model.market import Board
+from rulebot.model.payoff import best_case
 from rulebot.model.session import Anchor, DayTime
 from tests.unit.measures.market_view import CONTEXT, DAY, NOW, SHORT, level, option, quote, session
 
@@ -33,8 +36,8 @@ LEGS = (
     ("long_call", option(6040, Right.CALL), 1),
 )
 GREEKS = ("delta", "gamma", "theta", "vega")
-STRANGE = {"spx_spy_ratio": "no stamps", "expected_move": "options at the money", "strike": "no column is needed"}
-"""What takes the rule of each instant, and why."""
+STRANGE = ("spx_spy_ratio", "expected_move", "probability_of_profit", "probability_in_the_money")
+"""What takes the rule of each instant: the stamps of two levels, and the options at the money."""
 
 
 class Leg(LegColumns):
@@ -79,6 +82,8 @@ class Market(ColumnView):
         self.legs = [Leg(*each, dice) for each in LEGS][closed:]
         listings = {("SPX", "SPXW"): Listing("SPX", "SPXW", (DAY,), {DAY: ()})}
         self.facts = Facts(opening_moves={("SPX", DAY): 41.2}, listings=listings)
+        greeks = {symbol: Greeks(*(dice.gauss(0, 50) for _ in range(4))) for symbol in ("SPX", "SPY")}
+        self.exposed = Exposure(greeks, "", Decimal("1234.56"), "")
         self.starts = np.round(np.array([dice.uniform(-3, 3) for _ in range(COUNT)]), 2)
         self.views = [self._view(place) for place in range(COUNT)]
 
@@ -96,8 +101,23 @@ class Market(ColumnView):
     def opening_move(self, symbol: str) -> float:
         return self.facts.opening_moves[symbol, DAY]
 
-    def start_price(self) -> Column:
-        return Column(self.starts)
+    def entry_price(self, at: str) -> Any:
+        if self.held is not None:
+            return self.held.entry_price
+        return Column(self.starts) if at == "start" else net_column(self, at, closing=False)
+
+    def exposure(self, name: str, symbol: str | None) -> float:
+        found = self.exposed.greeks
+        return getattr(found[symbol], name) if symbol else sum(getattr(each, name) for each in found.values())
+
+    def worst_case(self) -> float:
+        return float(str(self.exposed.worst))
+
+    def most_won(self) -> float | None:
+        return None if self.held is None else _best(self.held.entry_price, self.views[0].legs)
+
+    def worth(self, at: str, names: tuple[str, ...] | None) -> Any:
+        return net_column(self, at, closing=True, names=names)
 
     def _view(self, place: int) -> View:
         board, now = Board(), float(self.now[place])
@@ -109,8 +129,14 @@ class Market(ColumnView):
         for leg in legs:
             board.quote_at[leg.row] = board.model_at[leg.row] = now
         view = View(now=now, session=self.session, board=board, facts=self.facts)
+        view.exposure = self.exposed
         view.legs, view.held, view.start_price = legs, self.held, float(self.starts[place])
         return view
+
+
+def _best(price: float, legs: tuple[LegView, ...]) -> float | None:
+    found = best_case(tuple((leg.option, leg.sign * leg.price_multiplier) for leg in legs), Decimal(f"{price:.10f}"))
+    return None if found is None else float(found)
 
 
 def _levels(at: float, dice: random.Random) -> dict[str, np.ndarray]:

@@ -1,8 +1,10 @@
 """Exits in the example market: those that never act, stops that noise reaches, targets that net next to nothing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from math import exp, inf
+from datetime import date, timedelta
+from decimal import Decimal
+from math import inf, sqrt
 from typing import NamedTuple
 
 from rulebot.compile.data_needs import calls_of
@@ -13,10 +15,10 @@ from rulebot.compile.lint.example import (
     PLACES,
     ExamplePayoff,
     Sample,
+    SampleLeg,
     ends_together,
+    greek,
     net,
-    of_legs,
-    payoff,
     sample_of,
     stake_of,
     until_it_ends,
@@ -25,22 +27,22 @@ from rulebot.compile.lint.lint_context import LintContext, said
 from rulebot.compile.plan import (
     AllOf,
     AnyOf,
-    Arithmetic,
     Call,
     Compare,
-    Constant,
     ExitPlan,
     Not,
-    Number,
     Quantity,
     Rule,
     Truth,
 )
 from rulebot.compile.problem import Problem
 from rulebot.measure.ranges import ALL, Range, compared, meet, stretch
-from rulebot.model.contract import LOT
+from rulebot.measure.reading import Column, ColumnView, LegColumns, Value, column_of
+from rulebot.measures.greeks import in_shares
+from rulebot.measures.registry import MEASURES
+from rulebot.measures.volatility import ExpectedMoveView
+from rulebot.model.contract import LOT, Option
 from rulebot.model.market import example_level
-from rulebot.model.values import dataclass
 from rulebot.spec.exit_kinds import ExitKind
 from rulebot.spec.nouns import StrikeBy
 
@@ -54,31 +56,106 @@ _OF_DELTA = 2.0
 """The same of delta, at most: strikes are chosen by it, or beside such."""
 _LIKELY = (0.7, 1.0, 1.5, 2.0)
 """Volatilities at which a limit on a trade lets an entry through, or hardly ever does."""
-_OF_POSITION = frozenset(("position_delta", "position_gamma", "position_theta", "position_vega"))
-_FINE, _COUNT = 0.02, 250
-"""Standard deviations between the places at which a structure may end, and how many of them on either side."""
-_GREEKS = ("net_delta", "net_gamma", "net_theta", "net_vega")
+_DAY = date(2000, 1, 1)
+"""A day from which the expiries of the example are counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """The structure of a bot in one market. count: structures of the position; greeks: what they are multiplied by."""
+class _Leg(LegColumns):
+    """A leg in one market. greeks: what its greeks but delta are multiplied by."""
 
-    sample: Sample
-    stake: ExamplePayoff
-    count: int
-    shares: int
-    greeks: float
+    def __init__(self, leg: SampleLeg, greeks: float) -> None:
+        plan, strike = leg.plan, Decimal(repr(leg.strike))
+        self.option: Option = Option(plan.symbol, plan.trading_class, _DAY + timedelta(leg.days), strike, plan.right)
+        self.name, self.ratio, self.sample, self._greeks = plan.name, plan.ratio, leg, greeks
+        self.weight = plan.sign * self.option.price_multiplier(plan.ratio)
+
+    def greek(self, name: str) -> float:
+        """Return a greek of one bought option per share."""
+        return self.sample.delta if name == "delta" else greek(name, self.sample) * self._greeks
+
+
+class Scenario(ColumnView):
+    """The structure of a bot in one market, of which measures read numbers in place of columns.
+
+    count: structures of the position; shares: beside the options; greeks: what greeks are multiplied by.
+    """
+
+    def __init__(self, sample: Sample, stake: ExamplePayoff, count: int, shares: int, greeks: float) -> None:
+        self.sample, self.stake, self.shares, self._count, self._greeks = sample, stake, shares, count, greeks
+        self.legs: list[_Leg] = [_Leg(leg, greeks) for leg in sample.legs.values()]
 
     @property
-    def lost(self) -> float:
-        """The most that one structure loses per share."""
-        return max(-self.stake.least - self.stake.entry, 0.0)
+    def quantity(self) -> int:
+        """The number of structures."""
+        return self._count
 
     @property
-    def won(self) -> float:
-        """The most that one structure wins per share."""
-        return self.stake.most + self.stake.entry
+    def commissions(self) -> float:
+        """Dollars of commissions of opening."""
+        return self.stake.commission * self._count
+
+    def measure(self, call: Call) -> Column | None:
+        """Return a measure, None where the example does not tell."""
+        return MEASURES[call.measure].column(call, self)
+
+    def level(self, symbol: str) -> float | None:
+        """Return the level of an underlying of the bot."""
+        is_own = symbol == self.sample.symbol or any(leg.option.symbol == symbol for leg in self.legs)
+        return float(example_level(symbol)) if is_own else None
+
+    def expected_move(self, symbol: str) -> float | None:
+        """Return the expected move of the first underlying."""
+        return self.sample.move if symbol == self.sample.symbol else None
+
+    opening_move = expected_move
+
+    def entry_price(self, at: str) -> float:
+        """Return what one structure brings or costs per share."""
+        return self.stake.entry
+
+    def worth(self, at: str, names: tuple[str, ...] | None) -> float | None:
+        """Return what closing it right after the fill brings per share."""
+        return None if names else -self.stake.entry
+
+    def most_lost(self) -> float | None:
+        """Return the most that one structure loses per share, None without a bound."""
+        lost = max(-self.stake.least - self.stake.entry, 0.0)
+        return lost if lost < inf else None
+
+    def most_won(self) -> float | None:
+        """Return the most that one structure wins per share, None without a bound."""
+        won = self.stake.most + self.stake.entry
+        return won if won < inf else None
+
+    def greeks(self, name: str, symbol: str | None = None) -> list[tuple[float, Value]] | None:
+        """Return a greek of each leg and of the shares with their weights; None where legs do not end together.
+
+        Of greeks the sign is sure; delta is known better, for strikes are chosen by it, or beside such.
+        """
+        if name != "delta" and not ends_together(self.sample):
+            return None
+        times = min(max(self._greeks, 1 / _OF_DELTA), _OF_DELTA) if name == "delta" else 1.0
+        legs = [leg for leg in self.legs if symbol in (None, leg.option.symbol)]
+        found: list[tuple[float, Value]] = [(leg.weight, leg.greek(name) * times) for leg in legs]
+        has_shares = name == "delta" and symbol in (None, self.sample.symbol)
+        return [*found, (self.shares / LOT, 1.0)] if has_shares else found
+
+    def exposure(self, name: str, symbol: str | None) -> Value | None:
+        """Return a greek of the position."""
+        found = self.greeks(name, symbol)
+        return None if found is None else in_shares(found) * self._count
+
+    def worst_case(self) -> float | None:
+        """Return the dollars that the position could lose."""
+        lost = self.most_lost()
+        return None if lost is None else lost * LOT * self._count
+
+    def outlook(self, option: Option) -> ExpectedMoveView | None:
+        """Return spot, time and volatility until an option's expiry; None beside shares, and of several underlyings."""
+        if self.shares or len({leg.option.symbol for leg in self.legs}) > 1:
+            return None
+        leg = next(leg.sample for leg in self.legs if leg.option == option)
+        return ExpectedMoveView(leg.spot, leg.years, leg.move / leg.spot / sqrt(leg.years))
 
 
 def unmet(look: LintContext) -> Iterator[Problem]:
@@ -170,116 +247,12 @@ def _joined(verdicts: list[bool | None], *, decisive: bool) -> bool | None:
 
 
 def _compared(test: Compare, market: Scenario) -> bool | None:
-    left, right = _number(test.left, market), [_number(each, market) for each in test.right]
-    bounds = [each for each in right if each is not None]
+    left, right = (column_of(test.left, market.measure), [column_of(each, market.measure) for each in test.right])
+    bounds = [float(each.values) for each in right if each is not None]
     if left is None or len(bounds) < len(right):
         return None
-    return bool(meet(stretch(left, left), compared(test.op, bounds)))
-
-
-def _number(number: Number, market: Scenario) -> float | None:
-    match number:
-        case Constant(value):
-            return value
-        case Call():
-            return _measured(number, market)
-        case Arithmetic(operator, operands):
-            found = [_number(each, market) for each in operands]
-            known = [each for each in found if each is not None]
-            return _reckoned(operator, known) if len(known) == len(found) else None
-        case _:
-            return None
-
-
-def _reckoned(operator: str, numbers: list[float]) -> float | None:
-    match operator, numbers:
-        case "+", [one, other]:
-            return one + other
-        case "-", [one, other]:
-            return one - other
-        case "*", [one, other]:
-            return one * other
-        case "/", [one, other] if other:
-            return one / other
-        case "neg", [one]:
-            return -one
-        case _:
-            return None
-
-
-# ---------------------------------------------------------------- measured
-
-
-def _measured(call: Call, market: Scenario) -> float | None:
-    arguments, sample = dict(call.arguments), market.sample
-    dollars = LOT * market.count if call.quantity is Quantity.DOLLARS else 1
-    match call.measure:
-        case "credit" | "cost" if not arguments.get("of"):
-            return market.stake.entry * dollars
-        case "debit" | "value" if not arguments.get("of"):
-            return -market.stake.entry * dollars
-        case "max_risk" if market.lost < inf:
-            return market.lost * dollars
-        case "worst_case" if market.lost < inf:
-            return market.lost * LOT * market.count
-        case "return_on_risk" if 0 < market.lost < inf and market.won < inf:
-            return market.won / market.lost
-        case "spot":
-            return float(example_level(str(arguments["of"])))
-        case "strike" if arguments["of"] in sample.legs:
-            return sample.legs[str(arguments["of"])].strike
-        case "expected_move":
-            return sample.move
-        case "probability_of_profit":
-            return _probability(market)
-        case measure:
-            return _measured_greek(measure, arguments, market)
-
-
-def _measured_greek(measure: str, arguments: Mapping[str, object], market: Scenario) -> float | None:
-    if measure in _GREEKS:
-        return _greek(measure, market)
-    if measure in _OF_POSITION:
-        return _greek(measure.replace("position", "net"), replace(market, count=1))
-    legs = [market.sample.legs[name] for name in _legs(arguments) if name in market.sample.legs]
-    match measure:
-        case "leg_delta":
-            return max((abs(leg.delta) for leg in legs), default=None)
-        case "leg_gamma" | "leg_theta" | "leg_vega" | "probability_in_the_money":
-            found = of_legs(measure, legs)
-            is_sure = measure == "probability_in_the_money"
-            return None if found is None else found * (1.0 if is_sure else market.greeks)
-        case _:
-            return None
-
-
-def _probability(market: Scenario) -> float | None:
-    """Return how likely the structure wins when it ends; None where its legs do not end together."""
-    legs = list(market.sample.legs.values())
-    if len({(leg.plan.symbol, leg.days) for leg in legs}) != 1 or market.shares:
-        return None
-    deviation, spot = legs[0].move / legs[0].spot, legs[0].spot
-    places = [step * _FINE for step in range(-_COUNT, _COUNT + 1)]
-    weights = [exp(-place * place / 2) for place in places]
-    ends = (spot * exp(place * deviation - deviation * deviation / 2) for place in places)
-    won = (w for w, at in zip(weights, ends, strict=True) if payoff(legs, 0.0, at) + market.stake.entry > 0)
-    return sum(won) / sum(weights)
-
-
-def _legs(arguments: Mapping[str, object]) -> tuple[str, ...]:
-    of = arguments.get("of")
-    return of if isinstance(of, tuple) else ()
-
-
-def _greek(measure: str, market: Scenario) -> float | None:
-    if measure != "net_delta" and not ends_together(market.sample):
-        return None
-    legs = market.sample.legs.values()
-    one = net(measure.removeprefix("net_"), legs)
-    if measure == "net_delta":
-        times = min(max(market.greeks, 1 / _OF_DELTA), _OF_DELTA)
-        return (one * times + market.shares) * market.count
-    return one * market.greeks * market.count
+    value = float(left.values)
+    return bool(meet(stretch(value, value), compared(test.op, bounds)))
 
 
 # --- At which prices an entry is likely

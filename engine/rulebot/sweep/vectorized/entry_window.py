@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rulebot.adapters.history.session import Columns
-from rulebot.backtest.arrays import MarketColumns, Mask, Series, may_hold
+from rulebot.backtest.arrays import MarketColumns, Mask, may_hold
 from rulebot.backtest.fill_model import FillModel
 from rulebot.compile.data_needs import calls_of
 from rulebot.compile.plan import Call, Compare, Constant, LegPlan, Op, Rule, Truth
@@ -25,6 +25,7 @@ from rulebot.core.queries.schedule import OPENING_MINUTES
 from rulebot.core.rules.rule_evaluation import REREAD
 from rulebot.decide.limits import price_problem, worst_case_problem
 from rulebot.evaluate.strikes import StructureSelection
+from rulebot.measure.reading import Column
 from rulebot.measure.view import Held, Ledger, View
 from rulebot.model.black import years_until
 from rulebot.model.commission import estimate
@@ -167,7 +168,7 @@ class Conditions:
         self.market = _Market(day)
         self._truths: dict[tuple[int, int, int, bool], bool | None] = {}
         self._halts: dict[tuple[int, int], float | None] = {}
-        self._known: dict[Call, Series | None] = {}
+        self._known: dict[Call, Column | None] = {}
 
     def first_halt(self, bot: ArrayBot, facts: tuple[int, Facts]) -> float | None:
         """Return when a bot is halted, in seconds after the open; infinite when never, None where that is not clear."""
@@ -247,7 +248,7 @@ class Conditions:
 
     # ------------------------------------------------------------ arrays
 
-    def measure(self, call: Call) -> Series | None:
+    def measure(self, call: Call) -> Column | None:
         """Return a measure of the market, None where there is no column of it."""
         if call not in self._known:
             self._known[call] = self.market.measure(call)

@@ -424,11 +424,13 @@ class Candidate(MarketColumns):
             self._known[known] = make()
         return self._known[known]
 
-    def start_price(self) -> Column | None:
-        """Return the price at which its order starts (`order.ladder.start_net`)."""
+    def entry_price(self, at: str) -> Column | Value | None:
+        """Return what it brings per share at its quotes, or where its order starts (`order.ladder.start_net`)."""
+        if at != "start":
+            return net_column(self, at, closing=False)
         if self._starts not in ("mid", "natural"):
             return None
-        wanted, natural = (net_column(self, at, closing=False) for at in (self._starts, "natural"))
+        wanted, natural = (net_column(self, each, closing=False) for each in (self._starts, "natural"))
         assert wanted is not None
         assert natural is not None
         is_known = ~np.isnan(wanted + natural)
