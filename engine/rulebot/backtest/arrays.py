@@ -148,6 +148,7 @@ class MarketColumns(ColumnView):
     def __init__(self, day: SessionColumns) -> None:
         self.day = day
         self.session = day.session
+        self._columns: dict[Call, Column | None] = {}
 
     @property
     def now(self) -> Columns:
@@ -160,7 +161,9 @@ class MarketColumns(ColumnView):
 
     def measure(self, call: Call) -> Column | None:
         """Return a measure at all instants, None where there is no column of it."""
-        return MEASURES[call.measure].column(call, self)
+        if call not in self._columns:
+            self._columns[call] = MEASURES[call.measure].column(call, self)
+        return self._columns[call]
 
 
 class HeldLeg(LegColumns):
@@ -192,7 +195,7 @@ class Position(MarketColumns):
         structure: Sequence[Leg],
         names: tuple[str, ...],
         held: Held,
-        known: dict[object, Value],
+        known: dict[object, Value | None],
         key: object,
     ) -> None:
         super().__init__(day)
@@ -204,7 +207,7 @@ class Position(MarketColumns):
         """Return what closing all of it brings per share; of some legs there is no column."""
         return None if names else net_column(self, at, True)
 
-    def kept(self, key: object, make: Callable[[], Value]) -> Value:
+    def kept(self, key: object, make: Callable[[], Value | None]) -> Value | None:
         """Return what `make` makes, once for all positions in the same legs."""
         known = (self.key, key)
         if known not in self._known:

@@ -145,7 +145,7 @@ class ColumnView:
         """Return its legs of these names, all without."""
         return [leg for leg in self.legs if names is None or leg.name in names]
 
-    def kept(self, key: object, make: Callable[[], Value]) -> Value:
+    def kept(self, key: object, make: Callable[[], Value | None]) -> Value | None:
         """Return what `make` makes, once for all that ask by a key."""
         return make()
 

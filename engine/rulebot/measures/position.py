@@ -1,6 +1,6 @@
 """Measures of an open position: what closing it costs, profit and loss, time."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from rulebot.measure.reading import (
     ColumnView,
     Context,
     Input,
+    LegColumns,
     Read,
     Reading,
     UnknownValue,
@@ -35,6 +36,7 @@ from rulebot.model.session import sessions_after
 from rulebot.spec.nouns import Unit
 
 _NOTHING = UnknownValue(NOT_OPEN)
+Legs = Sequence[LegView] | Sequence[LegColumns]
 
 
 def _legs_of(call: Call) -> tuple[str, ...] | None:
@@ -111,18 +113,15 @@ def _entry(call: Call) -> Input:
     """Return the entry price of what is measured, closed legs of the whole trade included."""
     names, is_of_open = _legs_of(call), _is_of_open(call)
 
-    def price(held: Held, open_legs: Collection[str]) -> float:
+    def price(held: Held, legs: Legs) -> float:
         if held.is_intact or is_of_open:
-            return entry_of(held, open_legs, names)
+            return entry_of(held, legs, names)
         return sum(ledger.entry_price for ledger in _ledgers(held, names))
 
-    def read(view: View) -> Reading:
-        return _NOTHING if view.held is None else price(view.held, [leg.name for leg in view.legs])
-
-    def column(columns: ColumnView) -> float | None:
-        return None if columns.held is None or names else price(columns.held, [leg.name for leg in columns.legs])
-
-    return Input(lambda context: read, column)
+    return Input(
+        lambda context: lambda view: _NOTHING if view.held is None else price(view.held, view.legs),
+        lambda columns: None if columns.held is None or names else price(columns.held, columns.legs),
+    )
 
 
 def cost(call: Call) -> Calculation:
@@ -167,14 +166,15 @@ def _open_dollars(call: Call, context: Context) -> Callable[[View], Reading]:
     return still
 
 
-def _is_by_structures(call: Call, held: Held) -> bool:
-    """Say whether dollars are counted by structures, not by the books of each leg."""
-    return _legs_of(call) is None and held.is_whole and (held.is_intact or not _is_of_open(call))
+def _by_structures(call: Call) -> Callable[[Held], bool]:
+    """Return what says whether dollars are counted by structures, not by the books of each leg."""
+    is_of_some, is_of_open = _legs_of(call) is not None, _is_of_open(call)
+    return lambda held: not is_of_some and held.is_whole and (held.is_intact or not is_of_open)
 
 
 def _dollars(call: Call) -> Input:
     """Return the dollars that closing what is held brings."""
-    worth = _worth(call)
+    worth, by_structures = _worth(call), _by_structures(call)
 
     def reader(context: Context) -> Read:
         of_open, in_dollars = worth.read(context), _open_dollars(call, context)
@@ -186,38 +186,36 @@ def _dollars(call: Call) -> Input:
             found: Reading = of_open(view)
             if not isinstance(found, float):
                 return found
-            return found * LOT * held.quantity if _is_by_structures(call, held) else in_dollars(view)
+            return found * LOT * held.quantity if by_structures(held) else in_dollars(view)
 
         return read
 
     def column(columns: ColumnView) -> Value | None:
-        held, found = columns.held, worth.column(columns)
-        return (
-            None if held is None or found is None or not _is_by_structures(call, held) else found * LOT * held.quantity
-        )
+        held = columns.held
+        if held is None or not by_structures(held):
+            return None
+        found: Value | None = worth.column(columns)
+        return None if found is None else found * LOT * held.quantity
 
     return Input(reader, column)
 
 
 def _cash(call: Call) -> Input:
     """Return the dollars that were received less those paid since it began, or for what is still open."""
-    names, is_of_open = _legs_of(call), _is_of_open(call)
+    names, is_of_open, by_structures = _legs_of(call), _is_of_open(call), _by_structures(call)
 
-    def cash(held: Held, open_legs: Collection[str]) -> float:
-        if _is_by_structures(call, held):
+    def cash(held: Held, legs: Legs) -> float:
+        if by_structures(held):
             return held.realized + held.entry_price * LOT * held.quantity - held.commissions
         if is_of_open:
-            return sum(_entered_for(held.legs[name]) for name in open_legs)
+            return sum(_entered_for(held.legs[leg.name]) for leg in legs)
         return sum(ledger.made for ledger in _ledgers(held, names))
-
-    def read(view: View) -> Reading:
-        return _NOTHING if view.held is None else cash(view.held, [leg.name for leg in view.legs])
 
     def column(columns: ColumnView) -> float | None:
         held = columns.held
-        return cash(held, ()) if held is not None and _is_by_structures(call, held) else None
+        return cash(held, ()) if held is not None and by_structures(held) else None
 
-    return Input(lambda context: read, column)
+    return Input(lambda context: lambda view: _NOTHING if view.held is None else cash(view.held, view.legs), column)
 
 
 def _entered_for(ledger: Ledger) -> float:

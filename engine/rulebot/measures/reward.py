@@ -70,7 +70,7 @@ def _price_of_left(context: Context) -> Read:
         if not view.legs:
             return UnknownValue("no structure")
         price: Reading = price_of(view)
-        return price if view.held is None else entry_of(view.held, [leg.name for leg in view.legs])
+        return price if view.held is None else entry_of(view.held, view.legs)
 
     return read
 

@@ -3,12 +3,12 @@
 Of several legs the worst stands for all: when some are not known, what the others say is a bound (`AtLeast`).
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import partial, reduce
 from math import isnan
-from typing import Any
+from typing import Any, cast
 
 from rulebot.measure.definition import (
     ALL_LEGS,
@@ -137,15 +137,7 @@ def _quote(view: View, leg: LegView, limit: float) -> tuple[float, float] | Unkn
 
 
 def mark(view: View, leg: LegView, at: str, closing: bool, limit: float) -> Reading:
-    """Return what one option of a leg trades at, per share: at mid, or natural for its side."""
-    quote = _traded(view, leg, closing, limit)
-    if isinstance(quote, UnknownValue):
-        return quote
-    return _price(quote, at, buys=(leg.sign > 0) is not closing)  # type: ignore[return-value]
-
-
-def _traded(view: View, leg: LegView, closing: bool, limit: float) -> tuple[float, float] | UnknownValue:
-    """Return bid and ask as an order counts them.
+    """Return what one option of a leg trades at, per share: at mid, or natural for its side.
 
     No bid at all (size 0) counts as 0, so a long leg then brings nothing and a short one costs half its ask at mid; no
     ask is unknown, but for a long leg without a bid. A crossed or locked quote is unknown.
@@ -160,17 +152,16 @@ def _traded(view: View, leg: LegView, closing: bool, limit: float) -> tuple[floa
         if not lacks_bid(board, row):
             return UnknownValue(f"{leg.name}: no bid yet")
         if leg.sign > 0 and closing:
-            return 0.0, 0.0
+            return 0.0
         bid = 0.0
     if isnan(ask):
         return UnknownValue(f"{leg.name}: no ask")
     if bid >= ask:
         return UnknownValue(f"{leg.name}: {'crossed' if bid > ask else 'locked'}")
-    return bid, ask
+    return cast("float", _price(bid, ask, at, (leg.sign > 0) is not closing))
 
 
-def _price(quote: tuple[Value, Value], at: str, *, buys: bool) -> Value:
-    bid, ask = quote
+def _price(bid: Value, ask: Value, at: str, buys: bool) -> Value:
     if at == "mid":
         return (bid + ask) / 2.0
     return ask if buys else bid
@@ -181,28 +172,32 @@ def net_price(view: View, at: str, closing: bool, limit: float, names: tuple[str
     legs = view.legs if names is None else legs_named(view, names)
     if not legs:
         return UnknownValue("no structure" if names is None else NOT_OPEN)
-    quotes = []
+    prices = []
     for leg in legs:
-        quote = _traded(view, leg, closing, limit)
-        if isinstance(quote, UnknownValue):
-            return quote
-        quotes.append((leg.sign * leg.price_multiplier, quote))
-    return exact(_net(quotes, at, closing))  # type: ignore[arg-type]
+        price = mark(view, leg, at, closing, limit)
+        if not isinstance(price, float):
+            return price
+        prices.append((leg.sign * leg.price_multiplier, price))
+    return exact(cast("float", _net(prices, closing)))
 
 
 def net_column(columns: ColumnView, at: str, closing: bool, names: tuple[str, ...] | None = None) -> Value | None:
     """Return the same at all instants."""
-    quotes = [(leg.weight, leg.quote(closing=closing)) for leg in columns.named(names)]
-    known = [(weight, quote) for weight, quote in quotes if quote is not None]
-    if not known or len(known) < len(quotes):
-        return None
-    return columns.kept(("net", at, closing, names), lambda: _net(known, at, closing))
+
+    def net() -> Value | None:
+        quotes = [(leg.weight, leg.quote(closing=closing)) for leg in columns.named(names)]
+        known = [
+            (weight, _price(*quote, at, (weight > 0) is not closing)) for weight, quote in quotes if quote is not None
+        ]
+        return _net(known, closing) if known and len(known) == len(quotes) else None
+
+    return columns.kept(("net", at, closing, names), net)
 
 
-def _net(quotes: Iterable[tuple[int, tuple[Value, Value]]], at: str, closing: bool) -> Value:
+def _net(prices: Iterable[tuple[int, Value]], closing: bool) -> Value:
     total: Value = 0.0
-    for weight, quote in quotes:
-        total = total + weight * _price(quote, at, buys=(weight > 0) is not closing)
+    for weight, price in prices:
+        total = total + weight * price
     return total if closing else -total
 
 
@@ -225,11 +220,11 @@ def entry_price(at: str) -> Input:
     return Input(reader, lambda columns: columns.entry_price(at))
 
 
-def entry_of(held: Held, open_legs: Collection[str], names: tuple[str, ...] | None = None) -> float:
-    """Return the entry price of what is measured and still open. open_legs: names of the legs that are."""
-    if names is None and len(open_legs) >= len(held.legs):
+def entry_of(held: Held, legs: Sequence[LegView] | Sequence[LegColumns], names: tuple[str, ...] | None = None) -> float:
+    """Return the entry price of what is measured and still open. legs: those that are open."""
+    if names is None and len(legs) >= len(held.legs):
         return held.entry_price
-    return sum(held.legs[name].entry_price for name in open_legs if names is None or name in names)
+    return sum(held.legs[leg.name].entry_price for leg in legs if names is None or leg.name in names)
 
 
 def start_price(view: View, limit: float) -> Reading:

@@ -135,7 +135,7 @@ class EnteringTogether:
             return None
         may, sure, unknown = window, np.ones_like(window), list[int]()
         for place, (rows, of) in enumerate(group.when):
-            tests = [(group.bots[row].plan.entry.when[place].test, entering.conditions.measure) for row in rows]
+            tests = [(group.bots[row].plan.entry.when[place].test, entering.conditions.market.measure) for row in rows]
             if (masks := _judged(tests, window.shape[1])) is None:
                 unknown.append(place)
                 continue

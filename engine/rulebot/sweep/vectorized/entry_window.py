@@ -25,7 +25,6 @@ from rulebot.core.queries.schedule import OPENING_MINUTES
 from rulebot.core.rules.rule_evaluation import REREAD
 from rulebot.decide.limits import price_problem, worst_case_problem
 from rulebot.evaluate.strikes import StructureSelection
-from rulebot.measure.reading import Column
 from rulebot.measure.view import Held, Ledger, View
 from rulebot.model.black import years_until
 from rulebot.model.commission import estimate
@@ -168,7 +167,6 @@ class Conditions:
         self.market = _Market(day)
         self._truths: dict[tuple[int, int, int, bool], bool | None] = {}
         self._halts: dict[tuple[int, int], float | None] = {}
-        self._known: dict[Call, Column | None] = {}
 
     def first_halt(self, bot: ArrayBot, facts: tuple[int, Facts]) -> float | None:
         """Return when a bot is halted, in seconds after the open; infinite when never, None where that is not clear."""
@@ -184,7 +182,7 @@ class Conditions:
     def _first_true(self, bot: ArrayBot, rule: CompiledRule, facts: tuple[int, Facts]) -> float | None:
         """Return when a rule is first true; None where it is not known, or true before it is sure what it reads."""
         day = self._day
-        may = may_hold(rule.rule.test, self.measure, day.times.shape)
+        may = may_hold(rule.rule.test, self.market.measure, day.times.shape)
         places = np.arange(day.first, day.end)
         for place in (places if may is None else places[may[places]]).tolist():
             truth = rule.judge(self.view_of(bot, place, facts)).truth
@@ -245,14 +243,6 @@ class Conditions:
             view = self._day.view_at(place, facts)
         view.legs, view.held, view.quantity = (), None, 0
         return view
-
-    # ------------------------------------------------------------ arrays
-
-    def measure(self, call: Call) -> Column | None:
-        """Return a measure of the market, None where there is no column of it."""
-        if call not in self._known:
-            self._known[call] = self.market.measure(call)
-        return self._known[call]
 
 
 class _Market(MarketColumns):

@@ -73,7 +73,7 @@ class EntryTimes:
         self.picks = StrikeChoices(day, at_money)
         self.conditions = Conditions(day, at_money)
         self._when: dict[int, Mask | None] = {}
-        self._kept: dict[object, Value] = {}
+        self._kept: dict[object, Value | None] = {}
         self._entries: dict[tuple[int, float, float], Entry] = {}
         self._payoffs: dict[tuple[tuple[Option, int], ...], Decimal | None] = {}
 
@@ -105,7 +105,7 @@ class EntryTimes:
         plan, found = bot.plan, []
         for rule, number in zip(plan.entry.when, bot.when, strict=True):
             if number not in self._when:
-                self._when[number] = may_hold(rule.test, self.conditions.measure, self.day.times.shape)
+                self._when[number] = may_hold(rule.test, self.conditions.market.measure, self.day.times.shape)
             mask = self._when[number]
             if mask is not None:
                 found.append(mask[window])
@@ -172,7 +172,7 @@ class ArraySession:
         self.day = day
         self.fills = fills
         self.entering = EntryTimes(day, fills)
-        self._kept: dict[object, Value] = {}
+        self._kept: dict[object, Value | None] = {}
         self._odd: dict[Structure, Mask] = {}
         self._masks: dict[tuple[int, object], Mask | None] = {}
         self._closings: dict[object, Outcome] = {}

@@ -403,7 +403,7 @@ class Candidate(MarketColumns):
         starts: str,
         grid: Grid,
         keys: tuple[int, ...],
-        known: dict[object, Value],
+        known: dict[object, Value | None],
     ) -> None:
         super().__init__(market.day)
         self.legs = legs
@@ -417,7 +417,7 @@ class Candidate(MarketColumns):
         """Return the expected move of the open that bots were told."""
         return self._market.opening_move(symbol)
 
-    def kept(self, key: object, make: Callable[[], Value]) -> Value:
+    def kept(self, key: object, make: Callable[[], Value | None]) -> Value | None:
         """Return what `make` makes, once for all variants with the same legs."""
         known = (self._keys, key)
         if known not in self._known:
