@@ -139,9 +139,9 @@ class Measure:
     prefixes completed with the symbol (`spot`, `strikes`) or whole names. `max_age` in seconds. `words`: what may stand
     after `is`, each with its meaning where the language has none yet. in_text: a text may name it, not models alone.
 
-    One of `calculation` (a number from inputs, by columns as well), `read` (a number of one instant alone), `judge`
-    (true by itself) and `judge_word` (compared with a word) reads it. detail: the words behind its value. usual: of the
-    numbers written beside it. reach: what it can be at all.
+    One of `calculation` (a number), `judge` (true by itself) and `judge_word` (compared with a word) reads it; that of
+    what is true is by how much it is, for columns. detail: the words behind its value. usual: of the numbers written
+    beside it. reach: what it can be at all.
 
     title, about, subject, bound, examples, bounds, let_example: what the JSON Schema says of it (`compile/schema.py`).
     subject: of the sentence "True while {subject} is greater than this."; of a word, what it says. bound: the
@@ -180,7 +180,6 @@ class Measure:
     in_text: bool = True
     phrase: Phrase
     calculation: Callable[[Call], Calculation] | None = None
-    read: Callable[[Call, Context], Read] | None = None
     judge: Callable[[Call, Context], Judge] | None = None
     judge_word: Callable[[Call, Context, str], Judge] | None = None
     detail: Callable[[Call, Context], Callable[[View], str]] | None = None
@@ -268,15 +267,13 @@ class Measure:
     @property
     def is_number(self) -> bool:
         """True for what is a number by itself: no word, no truth, no model."""
-        return not self.is_truth and not self.words and (self.calculation is not None or self.read is not None)
+        return not self.is_truth and self.calculation is not None
 
     def reader(self, call: Call, context: Context) -> Read:
         """Return the function that reads its number from a snapshot. Raises: TypeError without a number."""
-        if self.calculation is not None:
-            return self.calculation(call).reader(context)
-        if self.read is None:
+        if self.calculation is None:
             raise TypeError(f"'{self.name}' has no number of its own")
-        return self.read(call, context)
+        return self.calculation(call).reader(context)
 
     def column(self, call: Call, columns: ColumnView) -> Column | None:
         """Return it at all instants at once, None where that takes the rule of each instant."""

@@ -245,6 +245,11 @@ class Calculation(NamedTuple):
     inputs: tuple[Input, ...]
     calculate: Callable[..., Any] = itself
 
+    @property
+    def as_input(self) -> Input:
+        """Return what another calculation reads it by."""
+        return Input(self.reader, self.column)
+
     def reader(self, context: Context) -> Read:
         """Return the function that reads it from a snapshot."""
         reads = tuple(each.read(context) for each in self.inputs)

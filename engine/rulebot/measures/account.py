@@ -4,49 +4,51 @@ from collections.abc import Callable, Mapping
 
 from rulebot.measure.definition import DOLLARS, PLAIN, SPOT_LEVEL, SYMBOL, Measure, Refusal
 from rulebot.measure.ranges import NOT_NEGATIVE
-from rulebot.measure.reading import Context, Read, Reading, UnknownValue
+from rulebot.measure.reading import Calculation, Input, Reading, UnknownValue
 from rulebot.measure.tree import Argument, Call, Quantity
 from rulebot.measure.usual import ACCOUNT, PRICE_LEVEL, Likeness, Usual
 from rulebot.measure.view import View
 from rulebot.measure.words import fixed
 from rulebot.model.contract import product
+from rulebot.model.loss_bound import ShareHolding
 
 NOT_TOLD = "the account's positions are not known yet"
 
 
-def shares_held(call: Call, context: Context) -> Read:
-    """Bind `shares_held`: those that no short call needs, of whichever bot or sold by hand."""
+def _holding(symbol: str) -> Input:
+    """Return the account's shares of a symbol as an input."""
+
+    def read(view: View) -> ShareHolding | UnknownValue:
+        found = view.shares(symbol)
+        return UnknownValue(NOT_TOLD) if found is None else found
+
+    return Input(lambda context: read)
+
+
+def _shares_held(call: Call) -> Calculation:
+    """Those that no short call needs, of whichever bot or sold by hand."""
+    return Calculation((_holding(str(call.argument("of"))),), lambda found: float(found.free))
+
+
+def _cost_basis(call: Call) -> Calculation:
+    """Dollars a share, as the broker averages them."""
     symbol = str(call.argument("of"))
 
-    def read(view: View) -> Reading:
-        found = view.shares(symbol)
-        return UnknownValue(NOT_TOLD) if found is None else float(found.free)
-
-    return read
-
-
-def cost_basis(call: Call, context: Context) -> Read:
-    """Bind `cost_basis`: dollars a share, as the broker averages them."""
-    symbol = str(call.argument("of"))
-
-    def read(view: View) -> Reading:
-        found = view.shares(symbol)
-        if found is None:
-            return UnknownValue(NOT_TOLD)
+    def cost(found: ShareHolding) -> float | UnknownValue:
         return UnknownValue(f"the account holds no {symbol} shares") if found.cost is None else float(found.cost)
 
-    return read
+    return Calculation((_holding(symbol),), cost)
 
 
-def of_account(call: Call, context: Context) -> Read:
-    """Bind `buying_power` and `net_liquidation`, dollars."""
+def _of_account(call: Call) -> Calculation:
+    """`buying_power` and `net_liquidation`, dollars."""
     name = call.measure
 
     def read(view: View) -> Reading:
         found = getattr(view.facts.account, name)
         return UnknownValue(f"the account has not told its {name.replace('_', ' ')}") if found is None else float(found)
 
-    return read
+    return Calculation((Input(lambda context: read),))
 
 
 def _refuse_index(measure: str) -> Callable[[Mapping[str, Argument]], Refusal | None]:
@@ -69,7 +71,7 @@ MEASURES: tuple[Measure, ...] = (
         parameters=(SYMBOL,),
         max_age=None,
         reads=("facts", "position"),
-        read=shares_held,
+        calculation=_shares_held,
         refuse=_refuse_index("shares_held"),
         usual={Quantity.PLAIN: Usual(99.0, 1000000.0, zero=True)},
         reach=NOT_NEGATIVE,
@@ -94,7 +96,7 @@ MEASURES: tuple[Measure, ...] = (
         parameters=(SYMBOL,),
         max_age=None,
         reads=("facts",),
-        read=cost_basis,
+        calculation=_cost_basis,
         refuse=_refuse_index("cost_basis"),
         usual=PRICE_LEVEL,
         reach=NOT_NEGATIVE,
@@ -116,7 +118,7 @@ MEASURES: tuple[Measure, ...] = (
         units=DOLLARS,
         max_age=None,
         reads=("facts",),
-        read=of_account,
+        calculation=_of_account,
         usual=ACCOUNT,
         phrase=fixed("the account's buying power"),
         subject="it",
@@ -134,7 +136,7 @@ MEASURES: tuple[Measure, ...] = (
         units=DOLLARS,
         max_age=None,
         reads=("facts",),
-        read=of_account,
+        calculation=_of_account,
         usual=ACCOUNT,
         phrase=fixed("the account's net liquidation value"),
         subject="it",

@@ -8,7 +8,7 @@ from rulebot.measure.series import Depth, given_count
 from rulebot.measure.tree import Call, Quantity
 from rulebot.measure.usual import Scale, scaled
 from rulebot.measure.words import over
-from rulebot.measures.bars import bars_by, read_by, smoothed
+from rulebot.measures.bars import bars_by, calculated_by, smoothed
 from rulebot.model.facts import Bar
 
 
@@ -36,7 +36,7 @@ MEASURES = (
         parameters=(SYMBOL, count("window", 14, "How many bars it is over; by default 14.", 14), BARS),
         max_age=None,
         reads=("facts",),
-        read=read_by(_depth, average_true_range),
+        calculation=calculated_by(_depth, average_true_range),
         bars=bars_by(_depth),
         usual=scaled(Quantity.POINTS, 0.05, 6.0, Scale.DAY_IN_POINTS),
         reach=NOT_NEGATIVE,

@@ -6,6 +6,7 @@ has ended; for half a minute after that the one before may be the last that is k
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from statistics import fmean
 from typing import Any
 
@@ -25,7 +26,7 @@ from rulebot.measure.definition import (
     count,
 )
 from rulebot.measure.ranges import POSITIVE, stretch
-from rulebot.measure.reading import Context, Judge, Read, Reading, UnknownValue, kept
+from rulebot.measure.reading import Calculation, Context, Input, Judge, Reading, UnknownValue, kept
 from rulebot.measure.series import (
     DAY,
     FUNDS,
@@ -50,7 +51,6 @@ from rulebot.model.session import EXCHANGE_ZONE, Session, exchange_date, session
 LATE = 30.0
 """Seconds that bars within the session may be late."""
 
-ReadOf = Callable[[Call, Context], Read]
 BarsRead = Callable[[View], Bars | UnknownValue]
 
 
@@ -155,27 +155,35 @@ def _formula(name: str) -> Callable[..., Any]:
 # ---------------------------------------------------------------- averages and oscillators
 
 
-def read_by(depth: Callable[[Call], Depth], compute: Callable[[tuple[Bar, ...], Call], float]) -> ReadOf:
-    """Return what binds a measure that is computed from as many of the newest bars as its depth says."""
+def calculated_by(
+    depth: Callable[[Call], Depth], compute: Callable[[tuple[Bar, ...], Call], float]
+) -> Callable[[Call], Calculation]:
+    """Return the calculation of a measure of as many of the newest bars as its depth says; made once for the same."""
 
-    def bound(call: Call, context: Context) -> Read:
+    def calculation(call: Call) -> Calculation:
         symbol, seconds = str(call.argument("of")), size_of(call)
         asked, least = depth(call)
 
-        def make(found: Bars) -> Reading:
-            if len(found.bars) < least:
-                return too_few(symbol, seconds, len(found.bars), least)
-            return compute(found.bars[-asked:], call)
+        @kept
+        def newest(found: Bars) -> tuple[Bar, ...] | UnknownValue:
+            count = len(found.bars)
+            return too_few(symbol, seconds, count, least) if count < least else found.bars[-asked:]
 
-        bars_of, made = finished_bars(symbol, seconds), kept(make)
+        def reader(context: Context) -> Callable[[View], tuple[Bar, ...] | UnknownValue]:
+            bars_of = finished_bars(symbol, seconds)
 
-        def read(view: View) -> Reading:
-            found = bars_of(view)
-            return found if isinstance(found, UnknownValue) else made(found)
+            def read(view: View) -> tuple[Bar, ...] | UnknownValue:
+                found = bars_of(view)
+                if isinstance(found, UnknownValue):
+                    return found
+                bars: tuple[Bar, ...] | UnknownValue = newest(found)
+                return bars
 
-        return read
+            return read
 
-    return bound
+        return Calculation((Input(reader),), kept(lambda bars: compute(bars, call)))
+
+    return calculation
 
 
 def bars_by(depth: Callable[[Call], Depth]) -> Callable[[Call], Mapping[Series, int]]:
@@ -213,32 +221,26 @@ def _adx(bars: tuple[Bar, ...], window: int) -> float:
     return float(_formula("adx")(_column(bars, "high"), _column(bars, "low"), _column(bars, "close"), window))
 
 
-of_closes = read_by(_depth_of, _of_closes)
-"""Binds `sma`, `ema` and `rsi`."""
+of_closes = calculated_by(_depth_of, _of_closes)
+"""Calculates `sma`, `ema` and `rsi`."""
 
 
 # ---------------------------------------------------------------- the session's average price
 
 
-def vwap(call: Call, context: Context) -> Read:
-    """Bind `vwap`: of a stock its own; an index has no volume, so each of its minutes weighs what its ETF traded."""
+def _average_price(call: Call) -> Calculation:
+    """`vwap`: of a stock its own; an index has no volume, so each of its minutes weighs what its ETF traded."""
     symbol = str(call.argument("of"))
     fund = FUNDS.get(symbol, symbol)
-    own, traded, made = finished_bars(symbol, MINUTE), finished_bars(fund, MINUTE), kept(_vwap)
-
-    def read(view: View) -> Reading:
-        prices, volumes = own(view), traded(view)
-        if isinstance(prices, UnknownValue):
-            return prices
-        if isinstance(volumes, UnknownValue):
-            return volumes
-        found: Reading = made(prices, volumes, view.session, fund)
-        return found
-
-    return read
+    session = Input(lambda context: lambda view: view.session)
+    return Calculation((_minutes(symbol), _minutes(fund), session), kept(partial(_vwap, fund)))
 
 
-def _vwap(prices: Bars, volumes: Bars, session: Session, fund: str) -> Reading:
+def _minutes(symbol: str) -> Input:
+    return Input(lambda context: finished_bars(symbol, MINUTE))
+
+
+def _vwap(fund: str, prices: Bars, volumes: Bars, session: Session) -> Reading:
     traded = {bar.at: bar.volume for bar in _today(volumes, session)}
     both = [bar for bar in _today(prices, session) if bar.at in traded]
     if not both:
@@ -248,38 +250,31 @@ def _vwap(prices: Bars, volumes: Bars, session: Session, fund: str) -> Reading:
     return UnknownValue(f"{fund}: the minutes of the session have no volume") if found is None else found
 
 
-def breadth(call: Call, context: Context) -> Read:
-    """Bind `breadth`: unknown while one of the symbols is."""
+def _breadth(call: Call) -> Calculation:
+    """Unknown while one of the symbols is."""
     symbols, window = call.argument("of"), int(str(call.argument("window")))
     assert isinstance(symbols, tuple)
-    parts = [(_last_close(symbol), of_closes(_average(symbol, window), context)) for symbol in symbols]
+    averages = (of_closes(_average(symbol, window)).as_input for symbol in symbols)
+    pairs = zip(averages, map(_last_close, symbols), strict=True)
 
-    def read(view: View) -> Reading:
-        above = 0
-        for close_of, average_of in parts:
-            close, average = close_of(view), average_of(view)
-            if not isinstance(average, float):
-                return average
-            if not isinstance(close, float):
-                return close
-            above += close > average
-        return above / len(parts)
+    def share(*values: float) -> float:
+        return sum(close > average for average, close in zip(values[::2], values[1::2], strict=True)) / len(symbols)
 
-    return read
+    return Calculation(tuple(each for pair in pairs for each in pair), share)
 
 
 def _average(symbol: str, window: int) -> Call:
     return Call("sma", (("of", symbol), ("window", window)), Quantity.POINTS)
 
 
-def _last_close(symbol: str) -> Read:
+def _last_close(symbol: str) -> Input:
     bars_of = finished_bars(symbol, DAY)
 
     def read(view: View) -> Reading:
         found = bars_of(view)
         return found if isinstance(found, UnknownValue) else found.bars[-1].close
 
-    return read
+    return Input(lambda context: read)
 
 
 # ---------------------------------------------------------------- words
@@ -392,7 +387,7 @@ MEASURES: tuple[Measure, ...] = (
         parameters=(SYMBOL, count("window", None, "How many bars the average is over.", 20), BARS),
         max_age=None,
         reads=("facts",),
-        read=of_closes,
+        calculation=of_closes,
         usual=PRICE_LEVEL,
         reach=POSITIVE,
         phrase=_averaged("simple"),
@@ -420,7 +415,7 @@ MEASURES: tuple[Measure, ...] = (
         parameters=(SYMBOL, count("window", None, "How many bars the average is over.", 20), BARS),
         max_age=None,
         reads=("facts",),
-        read=of_closes,
+        calculation=of_closes,
         usual=PRICE_LEVEL,
         reach=POSITIVE,
         phrase=_averaged("exponential"),
@@ -445,7 +440,7 @@ MEASURES: tuple[Measure, ...] = (
         parameters=(SYMBOL, count("window", 14, "How many bars it is over; by default 14.", 14), BARS),
         max_age=None,
         reads=("facts",),
-        read=of_closes,
+        calculation=of_closes,
         usual=RANK,
         reach=stretch(0.0, 100.0),
         phrase=lambda words: f"RSI{words.of_symbol} over {over(words)}",
@@ -466,7 +461,7 @@ MEASURES: tuple[Measure, ...] = (
         parameters=(SYMBOL, count("window", 14, "How many bars it is over; by default 14.", 14), BARS),
         max_age=None,
         reads=("facts",),
-        read=read_by(_depth_of, lambda bars, call: _adx(bars, given_count(call, "window"))),
+        calculation=calculated_by(_depth_of, lambda bars, call: _adx(bars, given_count(call, "window"))),
         usual=RANK,
         reach=stretch(0.0, 100.0),
         phrase=lambda words: f"ADX{words.of_symbol} over {over(words)}",
@@ -487,7 +482,7 @@ MEASURES: tuple[Measure, ...] = (
         parameters=(SYMBOL,),
         max_age=None,
         reads=("facts",),
-        read=vwap,
+        calculation=_average_price,
         usual=PRICE_LEVEL,
         reach=POSITIVE,
         phrase=lambda words: f"the session's average price{words.of_symbol}, weighted by volume",
@@ -519,7 +514,7 @@ MEASURES: tuple[Measure, ...] = (
         ),
         max_age=None,
         reads=("facts",),
-        read=breadth,
+        calculation=_breadth,
         usual=usual(Quantity.FRACTION, 0.01, 1.0),
         reach=stretch(0.0, 1.0),
         phrase=_breadth_words,

@@ -8,7 +8,7 @@ from rulebot.measure.series import Depth, given_count
 from rulebot.measure.tree import Call
 from rulebot.measure.usual import PRICE_LEVEL, Likeness
 from rulebot.measure.words import over
-from rulebot.measures.bars import bars_by, read_by
+from rulebot.measures.bars import bars_by, calculated_by
 from rulebot.model.facts import Bar
 
 _BANDS = {
@@ -56,7 +56,7 @@ MEASURES = (
         ),
         max_age=None,
         reads=("facts",),
-        read=read_by(_depth, band),
+        calculation=calculated_by(_depth, band),
         bars=bars_by(_depth),
         usual=PRICE_LEVEL,
         reach=POSITIVE,

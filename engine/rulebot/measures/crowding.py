@@ -13,11 +13,12 @@ expiry. With any part unknown the whole is: three parts of four would be another
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from math import log2
 
 from rulebot.measure.definition import BEFORE_AN_ENTRY, PLAIN, SYMBOL, WITHOUT_BEYOND, Beside, Measure
 from rulebot.measure.ranges import stretch
-from rulebot.measure.reading import Context, Read, Reading, UnknownValue
+from rulebot.measure.reading import Calculation, Context, Input, Read, Reading, UnknownValue
 from rulebot.measure.tree import Call
 from rulebot.measure.usual import RANK
 from rulebot.measure.verdict import of_part
@@ -33,15 +34,11 @@ WEIGHTS = {"volatility": 0.4, "puts": 0.2, "skew": 0.2, "flow": 0.2}
 Parts = dict[str, float]
 
 
-def crowding(call: Call, context: Context) -> Read:
-    """Bind `crowding`: the weighted sum of its parts."""
-    parts = _parts(call, context)
-
-    def read(view: View) -> Reading:
-        found = parts(view)
-        return found if isinstance(found, UnknownValue) else sum(WEIGHTS[name] * part for name, part in found.items())
-
-    return read
+def _crowding(call: Call) -> Calculation:
+    """The weighted sum of its parts."""
+    return Calculation(
+        (Input(partial(_parts, call)),), lambda found: sum(WEIGHTS[name] * part for name, part in found.items())
+    )
 
 
 def crowding_detail(call: Call, context: Context) -> Callable[[View], str]:
@@ -60,7 +57,7 @@ def crowding_detail(call: Call, context: Context) -> Callable[[View], str]:
 def _parts(call: Call, context: Context) -> Callable[[View], Parts | UnknownValue]:
     """Return the reader of all parts, shared by all rules of one instant."""
     readers: dict[str, Read] = {
-        "volatility": iv_percentile(call, context),
+        "volatility": iv_percentile(call).reader(context),
         "puts": _puts(call, context),
         "skew": _skew(call, context),
         "flow": _flow(call, context),
@@ -95,7 +92,7 @@ def _within(part: float) -> float:
 
 
 def _puts(call: Call, context: Context) -> Read:
-    ratio = put_call_volume(call, context)
+    ratio = put_call_volume(call).reader(context)
 
     def read(view: View) -> Reading:
         found = ratio(view)
@@ -171,7 +168,7 @@ MEASURES: tuple[Measure, ...] = (
         places=BEFORE_AN_ENTRY,
         max_age=OPTION_AGE,
         reads=("spot", "strikes", "facts"),
-        read=crowding,
+        calculation=_crowding,
         usual=RANK,
         reach=stretch(0.0, 100.0),
         phrase=lambda words: f"the crowding meter{words.of_symbol}",

@@ -7,7 +7,7 @@ from rulebot.measure.series import Depth, given_count
 from rulebot.measure.tree import Argument, Call, Quantity
 from rulebot.measure.usual import Scale, scaled
 from rulebot.measure.words import MeasureText, over
-from rulebot.measures.bars import averaged, bars_by, read_by
+from rulebot.measures.bars import averaged, bars_by, calculated_by
 from rulebot.model.facts import Bar
 
 _LINES = {
@@ -64,7 +64,7 @@ MEASURES = (
         ),
         max_age=None,
         reads=("facts",),
-        read=read_by(_depth, convergence),
+        calculation=calculated_by(_depth, convergence),
         bars=bars_by(_depth),
         refuse=_refuse,
         usual=scaled(Quantity.POINTS, 0.01, 9.0, Scale.DAY_IN_POINTS, signed=True, zero=True),

@@ -1,16 +1,18 @@
 """A learned model: the probability that its features lead to; and the clock, which only models read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from rulebot.measure.definition import EVERYWHERE, PLAIN, SYMBOL, WITHOUT_BEYOND, Measure, Parameter, Place, Takes
 from rulebot.measure.ranges import NOT_NEGATIVE, stretch
-from rulebot.measure.reading import Context, Read, Reading, UnknownValue, number_of
-from rulebot.measure.tree import Call, Quantity
+from rulebot.measure.reading import NOW, Calculation, Input, Read, Reading, UnknownValue, number_of
+from rulebot.measure.tree import Quantity
 from rulebot.measure.usual import usual
 from rulebot.measure.verdict import of_part
 from rulebot.measure.view import View
 from rulebot.measure.words import MeasureText, fixed
 from rulebot.model.learned_model import LearnedModel
+from rulebot.model.session import Session
 
 
 def features_read(reads: Sequence[Read], view: View) -> tuple[Reading, ...]:
@@ -34,12 +36,15 @@ def modelled(model: LearnedModel, reads: Sequence[Read]) -> Read:
     return read
 
 
-def _minutes_since_open(call: Call, context: Context) -> Read:
-    return lambda view: (view.now - view.session.open.timestamp()) / 60.0
+def _clock(at: Callable[[Session], datetime]) -> Input:
+    """Return a time of the session as an input, epoch seconds."""
+    return Input(
+        lambda context: lambda view: at(view.session).timestamp(),
+        lambda columns: None if columns.session is None else at(columns.session).timestamp(),
+    )
 
 
-def _minutes_to_close(call: Call, context: Context) -> Read:
-    return lambda view: (view.session.close.timestamp() - view.now) / 60.0
+_OPENS, _CLOSES = _clock(lambda session: session.open), _clock(lambda session: session.close)
 
 
 def _model_words(words: MeasureText) -> str:
@@ -105,7 +110,7 @@ MEASURES: tuple[Measure, ...] = (
         units=PLAIN,
         max_age=None,
         reads=("time",),
-        read=_minutes_since_open,
+        calculation=lambda call: Calculation((NOW, _OPENS), lambda now, opens: (now - opens) / 60.0),
         reach=NOT_NEGATIVE,
         in_text=False,
         phrase=fixed("the minutes since open"),
@@ -117,7 +122,7 @@ MEASURES: tuple[Measure, ...] = (
         units=PLAIN,
         max_age=None,
         reads=("time",),
-        read=_minutes_to_close,
+        calculation=lambda call: Calculation((NOW, _CLOSES), lambda now, closes: (closes - now) / 60.0),
         reach=NOT_NEGATIVE,
         in_text=False,
         phrase=fixed("the minutes to close"),

@@ -23,13 +23,13 @@ from rulebot.measure.definition import (
 )
 from rulebot.measure.listings import BAND
 from rulebot.measure.ranges import NOT_NEGATIVE, POSITIVE, stretch
-from rulebot.measure.reading import Context, Read, Reading, UnknownValue, kept
+from rulebot.measure.reading import Calculation, Context, Input, Read, Reading, UnknownValue, kept, ratio
 from rulebot.measure.tree import Call, Quantity
 from rulebot.measure.usual import COUNT, RANK, usual
-from rulebot.measure.view import View
+from rulebot.measure.view import LegView, View
 from rulebot.measure.words import MeasureText
 from rulebot.measures.market import spot_of
-from rulebot.measures.structure import fewest, legs_named, names_of
+from rulebot.measures.structure import each_leg, fewest, names_of
 from rulebot.measures.volatility import class_at, expiry_in
 from rulebot.model.contract import Right, Underlying, product
 from rulebot.model.market import FEED_SILENCE, IMPLIED_AGE, OPTION_AGE, Extra, age_problem
@@ -47,34 +47,42 @@ _WIDEST = 0.15
 # ---------------------------------------------------------------- ranks
 
 
-def _ranked(call: Call, context: Context, rank: Callable[[float, tuple[float, ...]], Reading]) -> Read:
+def _implied_now(symbol: str) -> Input:
+    """Return the underlying's 30-day volatility as an input."""
+    contract = Underlying(symbol)
+
+    def reader(context: Context) -> Read:
+        limit = context.limit(IMPLIED_AGE)
+
+        def read(view: View) -> Reading:
+            row = view.board.rows.get(contract, -1)
+            if row < 0:
+                return UnknownValue(f"{symbol}: not streamed")
+            if problem := age_problem(view.board, row, view.board.model_at[row], view.now, limit):
+                return UnknownValue(f"{symbol}: 30-day volatility: {problem}")
+            now = view.board.iv[row]
+            return UnknownValue(f"{symbol}: no 30-day volatility") if isnan(now) else now
+
+        return read
+
+    return Input(reader)
+
+
+def _implied_year(symbol: str) -> Input:
+    """Return the 30-day volatilities of the sessions before as an input: the same object as long as they are."""
+
+    @kept
+    def lately(days: tuple[float, ...]) -> tuple[float, ...] | UnknownValue:
+        found = days[-SESSIONS:]
+        words = f"{symbol}: 30-day volatility of {len(found)} sessions, {LEAST_SESSIONS} are needed"
+        return UnknownValue(words) if len(found) < LEAST_SESSIONS else found
+
+    return Input(lambda context: lambda view: lately(view.facts.implied.get(symbol, ())))
+
+
+def _iv_rank(call: Call) -> Calculation:
+    """Where volatility now stands between the lowest and the highest, themselves included."""
     symbol = str(call.argument("of"))
-    contract, limit = Underlying(symbol), context.limit(IMPLIED_AGE)
-    lately = kept(lambda days: days[-SESSIONS:])
-
-    def read(view: View) -> Reading:
-        row = view.board.rows.get(contract, -1)
-        if row < 0:
-            return UnknownValue(f"{symbol}: not streamed")
-        now = view.board.iv[row]
-        if problem := age_problem(view.board, row, view.board.model_at[row], view.now, limit):
-            return UnknownValue(f"{symbol}: 30-day volatility: {problem}")
-        if isnan(now):
-            return UnknownValue(f"{symbol}: no 30-day volatility")
-        days = lately(view.facts.implied.get(symbol, ()))
-        if len(days) < LEAST_SESSIONS:
-            return UnknownValue(f"{symbol}: 30-day volatility of {len(days)} sessions, {LEAST_SESSIONS} are needed")
-        return rank(now, days)
-
-    return read
-
-
-def _percentile(now: float, days: tuple[float, ...]) -> Reading:
-    return 100.0 * sum(day < now for day in days) / len(days)
-
-
-def iv_rank(call: Call, context: Context) -> Read:
-    """Bind `iv_rank`: where volatility now stands between the lowest and the highest, themselves included."""
     range_of = kept(lambda days: (min(days), max(days)))
 
     def rank(now: float, days: tuple[float, ...]) -> Reading:
@@ -82,12 +90,16 @@ def iv_rank(call: Call, context: Context) -> Read:
         low, high = min(least, now), max(most, now)
         return (now - low) / (high - low) * 100.0 if high > low else UnknownValue("30-day volatility has not moved")
 
-    return _ranked(call, context, rank)
+    return Calculation((_implied_now(symbol), _implied_year(symbol)), rank)
 
 
-def iv_percentile(call: Call, context: Context) -> Read:
-    """Bind `iv_percentile`: the share of sessions that closed with less."""
-    return _ranked(call, context, _percentile)
+def iv_percentile(call: Call) -> Calculation:
+    """Return `iv_percentile`: the share of sessions that closed with less."""
+    symbol = str(call.argument("of"))
+    return Calculation(
+        (_implied_now(symbol), _implied_year(symbol)),
+        lambda now, days: 100.0 * sum(day < now for day in days) / len(days),
+    )
 
 
 # ---------------------------------------------------------------- counts
@@ -106,50 +118,65 @@ def count_of(view: View, row: int, column: str, what: str, limit: float = FEED_S
     return UnknownValue(f"{what}: no {column.replace('_', ' ')} yet") if isnan(value) else value
 
 
-def counted(call: Call, context: Context) -> Read:
-    """Bind `volume` and `open_interest`: of the leg that has least."""
-    names, column, limit = names_of(call), call.measure, context.limit(FEED_SILENCE)
-    return lambda view: fewest(count_of(view, leg.row, column, leg.name, limit) for leg in legs_named(view, names))
+def _counted(call: Call) -> Calculation:
+    """`volume` and `open_interest`: of the leg that has least."""
+    column = call.measure
+
+    def count(view: View, leg: LegView, limit: float) -> Reading:
+        return count_of(view, leg.row, column, leg.name, limit)
+
+    return Calculation((each_leg(names_of(call), count, usual_age=FEED_SILENCE),), fewest)
 
 
-def put_call_volume(call: Call, context: Context) -> Read:
-    """Bind `put_call_volume`."""
+def _counted_of(symbol: str, name: str) -> Input:
+    """Return a count of all options of an underlying as an input."""
+    contract = Underlying(symbol)
+
+    def reader(context: Context) -> Read:
+        limit = context.limit(FEED_SILENCE)
+        return lambda view: count_of(view, view.board.rows.get(contract, -1), name, symbol, limit)
+
+    return Input(reader)
+
+
+def put_call_volume(call: Call) -> Calculation:
+    """Return `put_call_volume`."""
     symbol = str(call.argument("of"))
-    contract, limit = Underlying(symbol), context.limit(FEED_SILENCE)
-
-    def read(view: View) -> Reading:
-        row = view.board.rows.get(contract, -1)
-        puts, calls = (count_of(view, row, name, symbol, limit) for name in ("put_volume", "call_volume"))
-        if not isinstance(puts, float):
-            return puts
-        if not isinstance(calls, float):
-            return calls
-        return puts / calls if calls > 0.0 else UnknownValue(f"{symbol}: no call was traded yet")
-
-    return read
+    return Calculation(
+        (_counted_of(symbol, "put_volume"), _counted_of(symbol, "call_volume")),
+        lambda puts, calls: ratio(puts, calls, f"{symbol}: no call was traded yet"),
+    )
 
 
-def put_call_imbalance(call: Call, context: Context) -> Read:
-    """Bind `put_call_imbalance`: of the listed strikes around spot, puts and calls of the same ones."""
+def _put_call_imbalance(call: Call) -> Calculation:
+    """Of the listed strikes around spot, puts and calls of the same ones."""
     symbol, column = str(call.argument("of")), str(call.argument("count"))
-    level, limit = spot_of(symbol, context), context.limit(FEED_SILENCE)
 
-    def read(view: View) -> Reading:
-        spot = level(view)
-        if not isinstance(spot, float):
-            return spot
-        strikes = _todays_strikes(view, symbol, spot)
-        if isinstance(strikes, UnknownValue):
-            return strikes
-        puts, calls = (_counted_today(view, symbol, strikes, right, column, limit) for right in (Right.PUT, Right.CALL))
-        if not isinstance(puts, float):
-            return puts
-        if not isinstance(calls, float):
-            return calls
+    def imbalance(puts: float, calls: float) -> Reading:
         both = puts + calls
         return (puts - calls) / both if both > 0.0 else UnknownValue(f"{symbol}: no option of today was counted yet")
 
-    return read
+    return Calculation(tuple(_todays(symbol, right, column) for right in (Right.PUT, Right.CALL)), imbalance)
+
+
+def _todays(symbol: str, right: Right, column: str) -> Input:
+    """Return the contracts of one side that are counted today as an input."""
+
+    def reader(context: Context) -> Read:
+        level, limit = spot_of(symbol, context), context.limit(FEED_SILENCE)
+
+        def read(view: View) -> Reading:
+            spot = level(view)
+            if not isinstance(spot, float):
+                return spot
+            strikes = _todays_strikes(view, symbol, spot)
+            if isinstance(strikes, UnknownValue):
+                return strikes
+            return _counted_today(view, symbol, strikes, right, column, limit)
+
+        return read
+
+    return Input(reader)
 
 
 def _todays_strikes(view: View, symbol: str, spot: float) -> tuple[Decimal, ...] | UnknownValue:
@@ -179,62 +206,35 @@ def _counted_today(
     return total
 
 
-def option_volume(call: Call, context: Context) -> Read:
-    """Bind `option_volume`."""
-    return _volume_of(str(call.argument("of")), context.limit(FEED_SILENCE))
+def _volume_of(symbol: str) -> Calculation:
+    return Calculation(
+        (_counted_of(symbol, "put_volume"), _counted_of(symbol, "call_volume")), lambda puts, calls: puts + calls
+    )
 
 
-def _volume_of(symbol: str, limit: float) -> Read:
-    contract = Underlying(symbol)
-
-    def read(view: View) -> Reading:
-        row = view.board.rows.get(contract, -1)
-        total = 0.0
-        for name in ("put_volume", "call_volume"):
-            found = count_of(view, row, name, symbol, limit)
-            if not isinstance(found, float):
-                return found
-            total += found
-        return total
-
-    return read
-
-
-def volume_rank(call: Call, context: Context) -> Read:
-    """Bind `volume_rank`: unknown while the volume of one of the symbols is."""
-    symbol, among, limit = str(call.argument("of")), call.argument("among"), context.limit(FEED_SILENCE)
+def _volume_rank(call: Call) -> Calculation:
+    """Unknown while the volume of one of the symbols is."""
+    symbol, among = str(call.argument("of")), call.argument("among")
     assert isinstance(among, tuple)
-    own = _volume_of(symbol, limit)
-    others = [_volume_of(str(each), limit) for each in among if each != symbol]
-
-    def read(view: View) -> Reading:
-        traded = own(view)
-        if not isinstance(traded, float):
-            return traded
-        place = 1.0
-        for other in others:
-            found = other(view)
-            if not isinstance(found, float):
-                return found
-            place += found > traded
-        return place
-
-    return read
+    symbols = (symbol, *(str(each) for each in among if each != symbol))
+    return Calculation(
+        tuple(_volume_of(each).as_input for each in symbols),
+        lambda own, *others: 1.0 + sum(other > own for other in others),
+    )
 
 
 # ---------------------------------------------------------------- skew
 
 
-def skew(call: Call, context: Context) -> Read:
-    """Bind `skew`: the volatility at 25 delta of the puts less that of the calls, percent a year."""
+def _skew(call: Call) -> Calculation:
+    """The volatility at 25 delta of the puts less that of the calls, percent a year."""
     symbol = str(call.argument("of"))
-    limit = context.limit(OPTION_AGE)
 
-    def read(view: View) -> Reading:
-        found = wings(view, symbol, context, limit)
-        return found if isinstance(found, UnknownValue) else (found[0] - found[1]) * 100.0
+    def reader(context: Context) -> Callable[[View], tuple[float, float] | UnknownValue]:
+        limit = context.limit(OPTION_AGE)
+        return lambda view: wings(view, symbol, context, limit)
 
-    return read
+    return Calculation((Input(reader),), lambda found: (found[0] - found[1]) * 100.0)
 
 
 def wings(view: View, symbol: str, context: Context, limit: float) -> tuple[float, float] | UnknownValue:
@@ -296,7 +296,7 @@ MEASURES: tuple[Measure, ...] = (
         parameters=(SYMBOL,),
         max_age=IMPLIED_AGE,
         reads=("spot", "facts"),
-        read=iv_rank,
+        calculation=_iv_rank,
         usual=RANK,
         reach=stretch(0.0, 100.0),
         phrase=lambda words: f"the rank of implied volatility{words.of_symbol} over a year",
@@ -320,7 +320,7 @@ MEASURES: tuple[Measure, ...] = (
         parameters=(SYMBOL,),
         max_age=IMPLIED_AGE,
         reads=("spot", "facts"),
-        read=iv_percentile,
+        calculation=iv_percentile,
         usual=RANK,
         reach=stretch(0.0, 100.0),
         phrase=lambda words: f"the percentile of implied volatility{words.of_symbol} over a year",
@@ -343,7 +343,7 @@ MEASURES: tuple[Measure, ...] = (
         places=AT_THE_MONEY_TOO,
         max_age=FEED_SILENCE,
         reads=("legs",),
-        read=counted,
+        calculation=_counted,
         usual=COUNT,
         reach=NOT_NEGATIVE,
         phrase=lambda words: f"the day's volume of {words.one_leg()}",
@@ -366,7 +366,7 @@ MEASURES: tuple[Measure, ...] = (
         places=AT_THE_MONEY_TOO,
         max_age=FEED_SILENCE,
         reads=("legs",),
-        read=counted,
+        calculation=_counted,
         usual=COUNT,
         reach=NOT_NEGATIVE,
         phrase=lambda words: f"the open interest of {words.one_leg()}",
@@ -388,7 +388,7 @@ MEASURES: tuple[Measure, ...] = (
         parameters=(SYMBOL,),
         max_age=FEED_SILENCE,
         reads=("spot",),
-        read=put_call_volume,
+        calculation=put_call_volume,
         usual=usual(Quantity.PLAIN, 0.1, 10.0),
         reach=NOT_NEGATIVE,
         phrase=lambda words: f"puts over calls traded today{words.of_symbol}",
@@ -425,7 +425,7 @@ MEASURES: tuple[Measure, ...] = (
         places=BEFORE_AN_ENTRY,
         max_age=FEED_SILENCE,
         reads=("spot",),
-        read=put_call_imbalance,
+        calculation=_put_call_imbalance,
         usual=usual(Quantity.FRACTION, 0.01, 1.0, signed=True, zero=True),
         reach=stretch(-1.0, 1.0),
         phrase=_imbalance_words,
@@ -447,7 +447,7 @@ MEASURES: tuple[Measure, ...] = (
         parameters=(SYMBOL,),
         max_age=FEED_SILENCE,
         reads=("spot",),
-        read=option_volume,
+        calculation=lambda call: _volume_of(str(call.argument("of"))),
         usual=COUNT,
         reach=NOT_NEGATIVE,
         phrase=lambda words: f"the day's option volume{words.of_symbol}",
@@ -480,7 +480,7 @@ MEASURES: tuple[Measure, ...] = (
         ),
         max_age=FEED_SILENCE,
         reads=("spot",),
-        read=volume_rank,
+        calculation=_volume_rank,
         usual=usual(Quantity.PLAIN, 1.0, 1000.0),
         reach=POSITIVE,
         phrase=_volume_rank_words,
@@ -505,7 +505,7 @@ MEASURES: tuple[Measure, ...] = (
         places=BEFORE_AN_ENTRY,
         max_age=OPTION_AGE,
         reads=("spot", "strikes"),
-        read=skew,
+        calculation=_skew,
         usual=usual(Quantity.PERCENT, 0.1, 60.0, signed=True, zero=True),
         phrase=lambda words: f"the skew of implied volatility{words.of_symbol}",
         subject="the skew",

@@ -18,7 +18,6 @@ from rulebot.measure.reading import (
     Reading,
     UnknownValue,
     Value,
-    exact,
     exactly,
     larger,
     ratio,
@@ -224,18 +223,16 @@ def _entered_for(ledger: Ledger) -> float:
     return ledger.entry_cash * abs(ledger.held) / ledger.opened - commissions
 
 
-def give_back(call: Call, context: Context) -> Read:
-    """Bind `give_back`: the best profit that is on record less the profit now."""
-    gain = _gain(call, 1.0).reader(context)
+def _give_back(call: Call) -> Calculation:
+    """The best profit that is on record less the profit now."""
 
-    def read(view: View) -> Reading:
-        found = gain(view)
-        if not isinstance(found, float) or view.held is None:
-            return found
-        best = view.held.best.get(measured_by(call, view.legs))
-        return UnknownValue("no best profit yet: it takes two readings") if best is None else exact(best - found)
+    def best(view: View) -> Reading:
+        found = None if view.held is None else view.held.best.get(measured_by(call, view.legs))
+        return UnknownValue("no best profit yet: it takes two readings") if found is None else found
 
-    return read
+    return Calculation(
+        (_gain(call, 1.0).as_input, Input(lambda context: best)), lambda made, best: exactly(best - made)
+    )
 
 
 def measured_by(call: Call, legs: tuple[LegView, ...]) -> str:
@@ -382,7 +379,7 @@ MEASURES: tuple[Measure, ...] = (
         places=OPEN_POSITION,
         max_age=OPTION_AGE,
         reads=("legs", "position"),
-        read=give_back,
+        calculation=_give_back,
         usual=gain(0.02, 1.5),
         phrase=lambda words: f"what was given back of the best profit{words.of_legs}{words.at_natural}",
         subject="what was given back",

@@ -15,12 +15,13 @@ that makes it one of whole days.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from itertools import pairwise
 from math import inf, log, sqrt
 
 from rulebot.measure.definition import SYMBOL, VOLATILITY, Measure, Refusal, choice, count
 from rulebot.measure.ranges import NOT_NEGATIVE
-from rulebot.measure.reading import Context, Read, Reading, UnknownValue, kept
+from rulebot.measure.reading import Calculation, Context, Input, Read, Reading, UnknownValue, kept
 from rulebot.measure.series import (
     BARS_A_SESSION,
     DAY,
@@ -63,6 +64,11 @@ def rv(call: Call, context: Context) -> Read:
             return _of_sessions(symbol, window)
         case _:
             return realised(symbol, window)
+
+
+def rv_of(call: Call) -> Calculation:
+    """Return `rv`."""
+    return Calculation((Input(partial(rv, call)),))
 
 
 def _annual(variance: float) -> float:
@@ -321,7 +327,7 @@ MEASURES: tuple[Measure, ...] = (
         parameters=(SYMBOL, *ESTIMATED),
         max_age=None,
         reads=("facts",),
-        read=rv,
+        calculation=rv_of,
         refuse=refuse_window,
         usual=RATE,
         reach=NOT_NEGATIVE,

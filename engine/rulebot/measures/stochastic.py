@@ -6,7 +6,7 @@ from rulebot.measure.series import Depth, given_count
 from rulebot.measure.tree import Call
 from rulebot.measure.usual import RANK
 from rulebot.measure.words import over
-from rulebot.measures.bars import bars_by, means, read_by
+from rulebot.measures.bars import bars_by, calculated_by, means
 from rulebot.model.facts import Bar
 
 _LINES = {
@@ -52,7 +52,7 @@ MEASURES = (
         ),
         max_age=None,
         reads=("facts",),
-        read=read_by(_depth, oscillator),
+        calculation=calculated_by(_depth, oscillator),
         bars=bars_by(_depth),
         usual=RANK,
         reach=stretch(0.0, 100.0),

@@ -72,7 +72,7 @@ def fewest(readings: Iterable[Reading]) -> Any:
 def each_leg(
     names: tuple[str, ...],
     read: Callable[[View, LegView, float], Any],
-    column: Callable[[LegColumns], Any],
+    column: Callable[[LegColumns], Any] = lambda leg: None,
     usual_age: float = OPTION_AGE,
 ) -> Input:
     """Return what is read of each leg of these names as an input; what is unknown stays among it.
@@ -305,16 +305,11 @@ def risk_of(view: View, limit: float) -> Reading:
     return UnknownValue(f"its loss has no bound: {why_unbound(view.legs)}") if found is None else float(found)
 
 
-def margin(call: Call, context: Context) -> Read:
-    """Bind `margin`, dollars of the whole order."""
-
-    def read(view: View) -> Reading:
-        found = view.margin
-        if found is None:
-            return UnknownValue("the broker is asked before the entry is sent, once all else holds")
-        return UnknownValue(found.missing) if found.dollars is None else found.dollars
-
-    return read
+def _margin(view: View) -> Reading:
+    found = view.margin
+    if found is None:
+        return UnknownValue("the broker is asked before the entry is sent, once all else holds")
+    return UnknownValue(found.missing) if found.dollars is None else found.dollars
 
 
 def strike(call: Call) -> Calculation:
@@ -468,7 +463,7 @@ MEASURES: tuple[Measure, ...] = (
         places=BEFORE_IT_IS_SENT,
         max_age=None,
         reads=("legs", "margin"),
-        read=margin,
+        calculation=lambda call: Calculation((Input(lambda context: _margin),)),
         usual=scaled(Quantity.DOLLARS, 0.0002, 2.0, Scale.NOTIONAL),
         phrase=fixed("the margin that the broker, asked before the entry is sent, wants for it"),
         subject="it",

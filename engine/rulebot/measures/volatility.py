@@ -23,14 +23,14 @@ from rulebot.measure.definition import (
 )
 from rulebot.measure.listings import expiry_on, neighbours
 from rulebot.measure.ranges import POSITIVE
-from rulebot.measure.reading import Calculation, Context, Input, Read, Reading, UnknownValue
+from rulebot.measure.reading import Calculation, Context, Input, Read, Reading, UnknownValue, ratio
 from rulebot.measure.series import estimator_of
 from rulebot.measure.tree import Argument, Call, Quantity
 from rulebot.measure.usual import RATE, Likeness, Scale, scaled, usual
 from rulebot.measure.view import View
 from rulebot.measure.words import MeasureText
 from rulebot.measures.market import spot_of
-from rulebot.measures.realised import BY_ESTIMATOR, ESTIMATED, bars_of_estimator, realised_words, refuse_window, rv
+from rulebot.measures.realised import BY_ESTIMATOR, ESTIMATED, bars_of_estimator, realised_words, refuse_window, rv_of
 from rulebot.model.black import MEAN_MOVE, implied_volatility, quotes_follow_spot, years_until
 from rulebot.model.contract import Right, product
 from rulebot.model.market import OPTION_AGE, quote_problem
@@ -154,29 +154,18 @@ def outlook(view: View, symbol: str, expiry: date, spot: float, context: Context
     return ExpectedMoveView(forward, years, volatility)
 
 
-def iv(call: Call, context: Context) -> Read:
-    """Bind `iv`."""
-    return implied(str(call.argument("of")), context)
+def iv(call: Call) -> Calculation:
+    """Return `iv`."""
+    return Calculation((Input(partial(implied, str(call.argument("of")))),))
 
 
-def iv_over_rv(call: Call, context: Context) -> Read:
-    """Bind `iv_over_rv`."""
-    above, below = iv(call, context), rv(call, context)
-
-    def read(view: View) -> Reading:
-        implied_now, realised_now = above(view), below(view)
-        if not isinstance(implied_now, float):
-            return implied_now
-        if not isinstance(realised_now, float):
-            return realised_now
-        return implied_now / realised_now if realised_now > 0.0 else UnknownValue("rv is 0")
-
-    return read
+def _iv_over_rv(call: Call) -> Calculation:
+    return Calculation((iv(call).as_input, rv_of(call).as_input), lambda above, below: ratio(above, below, "rv is 0"))
 
 
 def iv_over_rv_detail(call: Call, context: Context) -> Callable[[View], str]:
     """Return the words behind an iv_over_rv: `iv 12.5%, rv 12.0% over 20 sessions by Parkinson`."""
-    above, below = iv(call, context), rv(call, context)
+    above, below = iv(call).reader(context), rv_of(call).reader(context)
     ending = f"over {call.argument('window')} sessions{BY_ESTIMATOR.get(estimator_of(call), '')}"
     return lambda view: f"iv {above(view):.1f}%, rv {below(view):.1f}% {ending}"
 
@@ -266,7 +255,7 @@ MEASURES: tuple[Measure, ...] = (
         parameters=(SYMBOL,),
         max_age=OPTION_AGE,
         reads=("spot", "strikes"),
-        read=iv,
+        calculation=iv,
         usual=RATE,
         reach=POSITIVE,
         phrase=lambda words: f"implied volatility{words.of_symbol}",
@@ -287,7 +276,7 @@ MEASURES: tuple[Measure, ...] = (
         parameters=(SYMBOL, *ESTIMATED),
         max_age=OPTION_AGE,
         reads=("spot", "strikes", "facts"),
-        read=iv_over_rv,
+        calculation=_iv_over_rv,
         refuse=refuse_window,
         usual=usual(Quantity.PLAIN, 0.3, 5.0),
         reach=POSITIVE,

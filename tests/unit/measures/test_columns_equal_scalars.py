@@ -1,16 +1,22 @@
 """A measure comes to the same by columns as from the snapshot of each instant, to the last digit that rules see."""
 
+import ast
 import random
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
+from importlib import import_module
 from itertools import product
 from math import isnan, nan
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import rulebot
+from rulebot.backtest.arrays import MarketColumns, Position
+from rulebot.compile.lint.outcomes import Scenario
 from rulebot.compile.plan import OPEN_LEGS, Call, Holds, Quantity
 from rulebot.evaluate.measure import reader_of
 from rulebot.evaluate.rules import compile_test
@@ -24,8 +30,10 @@ from rulebot.model.facts import Facts, Listing
 from rulebot.model.market import Board
 from rulebot.model.payoff import best_case
 from rulebot.model.session import Anchor, DayTime
+from rulebot.sweep.vectorized.strikes import Candidate
 from tests.unit.measures.market_view import CONTEXT, DAY, NOW, SHORT, level, option, quote, session
 
+ENGINE = Path(rulebot.__file__).parent
 COUNT = 40
 LEVELS = {"SPX": 6000.0, "SPY": 600.0, "VIX": 16.0, "VIX9D": 15.0, "VIX1D": 12.0, "VIX3M": 18.0, "VVIX": 90.0}
 LEVELS["SKEW"] = 140.0
@@ -36,8 +44,15 @@ LEGS = (
     ("long_call", option(6040, Right.CALL), 1),
 )
 GREEKS = ("delta", "gamma", "theta", "vega")
-STRANGE = ("spx_spy_ratio", "expected_move", "probability_of_profit", "probability_in_the_money")
-"""What takes the rule of each instant: the stamps of two levels, and the options at the money."""
+WITH_COLUMNS = {
+    *("spot", "vix", "vix9d", "vix1d", "vix3m", "vvix", "skew_index", "vix_change", "vix_spike", "move", "gap"),
+    *("day_range", "expected_move", "minutes_since_open", "minutes_to_close", "time", "breach"),
+    *("quote_width", "credit", "debit", "max_risk", "strike", "dte", "return_on_risk", "cost", "value", "profit"),
+    *("loss", "time_in_trade", "sessions_in_trade", "leg_delta", "leg_gamma", "leg_theta", "leg_vega"),
+    *("position_delta", "position_gamma", "position_theta", "position_vega"),
+    *("net_delta", "net_gamma", "net_theta", "net_vega", "worst_case"),
+}
+"""The others take the rule of each instant."""
 
 
 class Leg(LegColumns):
@@ -177,6 +192,8 @@ def markets() -> tuple[Market, ...]:
 
 GIVEN: dict[Takes, tuple[Any, ...]] = {
     Takes.SYMBOL: ("SPX",),
+    Takes.SYMBOLS: (("SPX", "SPY"),),
+    Takes.COUNT: (20,),
     Takes.LEG: ("short_put",),
     Takes.CLOCK: (DayTime(Anchor.CLOCK, timedelta(hours=10, minutes=36)),),
     Takes.POINTS: (None, 12.5, 0.0),
@@ -191,34 +208,33 @@ def calls_of(measure: Measure) -> list[Call]:
         if each.takes is Takes.LEGS:
             values = (None, OPEN_LEGS) if each.default is None else (SHORT, ("short_put",))
         choices.append([(each.name, value) for value in dict.fromkeys(values)])
+    pairs = ({name: value for name, value in given if value is not None} for given in product(*choices))
+    sound = [given for given in pairs if measure.refuse is None or measure.refuse(given) is None]
     return [
-        Call(measure.name, tuple(sorted((name, value) for name, value in given if value is not None)), quantity)
-        for quantity in measure.quantities
-        for given in product(*choices)
-        if measure.refuse is None or measure.refuse(dict(given)) is None
+        Call(measure.name, tuple(sorted(given.items())), quantity) for quantity in measure.quantities for given in sound
     ]
 
 
-CALLS = [
-    call
-    for measure in MEASURES.values()
-    if measure.calculation is not None
-    for call in calls_of(measure)
-    if call.measure != "breach" or len(call.arguments) == 2
-]
+def has_column(call: Call) -> bool:
+    return any(MEASURES[call.measure].column(call, market) is not None for market in markets())
+
+
+CALLS = [call for measure in MEASURES.values() for call in calls_of(measure) if has_column(call)]
 
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.measure} {call.quantity.value} {call.arguments}")
 def test_a_column_is_the_number_of_each_instant(call: Call) -> None:
-    known = 0
     for market in markets():
         column = MEASURES[call.measure].column(call, market)
         if column is None:
             continue
         values = np.broadcast_to(np.asarray(column.values), (COUNT,)).tolist()
         compare = _truths if call.quantity is Quantity.TRUTH else _numbers
-        known += compare(call, market, values, column.doubt)
-    assert known or call.measure in STRANGE
+        assert compare(call, market, values, column.doubt)
+
+
+def test_which_measures_have_columns() -> None:
+    assert {call.measure for call in CALLS} == WITH_COLUMNS
 
 
 def _numbers(call: Call, market: Market, values: list[float], doubt: float) -> int:
@@ -271,3 +287,35 @@ def test_an_unknown_input_is_the_answer() -> None:
     market = markets()[0]
     call = next(each for each in CALLS if each.measure == "vix_change")
     assert isinstance(reader_of(call, CONTEXT)(market.views[0]), UnknownValue)
+
+
+BY_NAME = {"expected_move", "event", "no_event"}
+"""Measures that backtests and sweeps tell apart by name, to say who may be lived through by arrays."""
+
+
+def test_backtests_sweeps_and_lint_give_inputs_alone() -> None:
+    """Whatever has columns says what its inputs are: it has no formula of a measure, under any name."""
+    given = {name for name in vars(ColumnView) if not name.startswith("_")} | {"measure"}
+    import_module("rulebot.sweep.evaluate")
+    views = {each for each in _subclasses(ColumnView) if each.__module__.startswith("rulebot.")}
+    assert views > {MarketColumns, Position, Candidate, Scenario}
+    for each in views:
+        own = {name for name in vars(each) if not name.startswith("_")} - set(vars(each).get("__annotations__", ()))
+        assert own <= given, each
+
+
+@pytest.mark.parametrize("folder", ["backtest", "sweep"])
+def test_no_measure_is_told_apart_by_its_name(folder: str) -> None:
+    for path in sorted((ENGINE / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Dict):
+                names = {key.value for key in node.keys if isinstance(key, ast.Constant)}
+                are_functions = all(isinstance(value, (ast.Attribute, ast.Lambda)) for value in node.values)
+                assert len(names & set(MEASURES)) < 3 or not are_functions, (path, node.lineno)
+            if isinstance(node, (ast.Compare, ast.Match)) and ".measure" in ast.unparse(node).split("\n")[0]:
+                names = {each.value for each in ast.walk(node) if isinstance(each, ast.Constant)}
+                assert not (names & set(MEASURES)) - BY_NAME, (path, node.lineno)
+
+
+def _subclasses(of: type) -> list[type]:
+    return [found for each in of.__subclasses__() for found in (each, *_subclasses(each))]
