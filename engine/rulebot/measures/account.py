@@ -30,7 +30,7 @@ def _shares_held(call: Call) -> Calculation:
     return Calculation((_holding(str(call.argument("of"))),), lambda found: float(found.free))
 
 
-def _cost_basis(call: Call) -> Calculation:
+def cost_basis(call: Call) -> Calculation:
     """Dollars a share, as the broker averages them."""
     symbol = str(call.argument("of"))
 
@@ -96,7 +96,7 @@ MEASURES: tuple[Measure, ...] = (
         parameters=(SYMBOL,),
         max_age=None,
         reads=("facts",),
-        calculation=_cost_basis,
+        calculation=cost_basis,
         refuse=_refuse_index("cost_basis"),
         usual=PRICE_LEVEL,
         reach=NOT_NEGATIVE,

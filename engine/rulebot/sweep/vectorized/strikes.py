@@ -385,8 +385,8 @@ class CandidateLeg(LegColumns):
         if closing:
             return None
         day, at = self._day, (self._columns, self._places)
-        is_there, bid = self._columns >= 0, np.where(day.is_unwanted[at], 0.0, day.bid[at])
-        return np.where(is_there, bid, np.nan), np.where(is_there, day.ask[at], np.nan)
+        bid, ask, is_there = np.where(day.is_unwanted[at], 0.0, day.bid[at]), day.ask[at], self._columns >= 0
+        return (bid, ask) if is_there.all() else (np.where(is_there, bid, np.nan), np.where(is_there, ask, np.nan))
 
 
 class Candidate(MarketColumns):
