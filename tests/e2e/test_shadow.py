@@ -204,7 +204,7 @@ def test_what_trades_is_the_same_without_shadows(beside: tuple[Path, Result], tm
 def test_a_shadow_that_fails_ends_nothing_else(
     beside: tuple[Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rulebot.shadow.link import ObservingLink
+    from rulebot.shadow.broker import ObservingLink
 
     def fails(*_: object) -> None:
         raise RuntimeError("a planted fault")

@@ -275,7 +275,7 @@ class Shadow:
 
     def _started(self, run: "Run") -> None:
         from rulebot.narrate.day_report import RunLog
-        from rulebot.shadow.link import observed, title
+        from rulebot.shadow.broker import observed, title
 
         self._run, self._diary = run, RunLog(run.first, observed)
         run.loop.recorded.append(self._diary.write)

@@ -24,8 +24,7 @@ from rulebot.model.values import dataclass
 from rulebot.ports import Broker, Feed, Link
 from rulebot.process.connection_state import patiently
 from rulebot.process.settings import Settings, read_settings
-from rulebot.shadow.broker import ObservingBroker
-from rulebot.shadow.link import ObservingLink
+from rulebot.shadow.broker import ObservingBroker, ObservingLink
 from rulebot.store.place import Place
 from twsim import (
     ASSETS,

@@ -21,7 +21,7 @@ from rulebot.model.facts import Bars, Listing
 from rulebot.model.market import Board, Extras
 from rulebot.model.session import Hours, Session
 from rulebot.ports import Batch, Feed
-from rulebot.shadow.link import LinkProxy
+from rulebot.shadow.broker import LinkProxy
 
 PATIENCE = 0.25
 """Real seconds that the engine which trades waits for its shadow at an instant, outside lockstep."""

@@ -1,4 +1,4 @@
-"""The broker of an observing engine: it takes every order, and answers with fills of a model at the board's quotes.
+"""The broker and link of an observing engine: every order is answered with fills of a model at the board's quotes.
 
 It holds no connection, so there is nothing by which an order could leave. How orders fill, what they cost and what they
 need as margin is as in a backtest (`backtest/simulated_broker.py`), so that both say the same of the same quotes.
@@ -6,19 +6,32 @@ need as margin is as in a backtest (`backtest/simulated_broker.py`), so that bot
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass as mutable_dataclass
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from rulebot.backtest.run import costs_on_record
 from rulebot.backtest.scheduler import AM_SETTLES, SETTLES
-from rulebot.backtest.simulated_broker import SimulatedBroker, WorkingOrder, expired, paid_so_far
+from rulebot.backtest.simulated_broker import CLIENT, SimulatedBroker, WorkingOrder, expired, paid_so_far
 from rulebot.core.state.state import State
 from rulebot.fill.ledger import leg_of
 from rulebot.model.commission import fill_commission
 from rulebot.model.contract import Contract, Option, Underlying, strike_of, structure_text
-from rulebot.model.event import BrokerStatus, CommissionReport, Event
+from rulebot.model.event import (
+    BrokerStatus,
+    CommissionReport,
+    Connected,
+    Disconnected,
+    Event,
+    ExecutionReport,
+    MarginReport,
+    OrderMessage,
+    OrderReport,
+    OrdersListed,
+    PositionReport,
+)
 from rulebot.model.loss_bound import DELIVERING, delivers, shares_delivered
+from rulebot.model.money import ZERO
 from rulebot.model.order import (
     AskMargin,
     Cancel,
@@ -34,15 +47,18 @@ from rulebot.model.order import (
     TimeInForce,
 )
 from rulebot.model.position import Position
-from rulebot.model.session import Session, exchange_date, session_before
+from rulebot.model.session import Session, exchange_date, session_before, session_from
 from rulebot.model.text import signed_price
 from rulebot.model.values import dataclass
+from rulebot.narrate.happenings import ENTRY_SENT, EventLine, event_line
 from rulebot.narrate.positions import order_price
 from rulebot.order.price import net_price, net_quote, order_parts
+from rulebot.ports import Batch, Link
 from rulebot.record.record import Json, Kind, Record
 from rulebot.recovery.resume import resume_from
 from rulebot.store.finance.deals import positions_of
 from rulebot.store.patient_journal import PatientJournal
+from rulebot.store.queries import OBSERVE
 
 # --- What an observing broker knows again after a start
 
@@ -268,3 +284,163 @@ def _is_sold(order: Order) -> bool:
 def _seen(net: float | None, order: Order) -> str:
     """Return a net price (+ received) as the order has its own: what it is sold for, or what is paid."""
     return "unknown" if net is None else signed_price(net if _is_sold(order) else 0.0 - net)
+
+
+# --- What an observing engine says of itself
+
+_WOULD = (
+    ("to rest at the broker:", "would rest at the broker:"),
+    ("filled", "would be filled"),
+    ("closed:", "would be closed:"),
+)
+
+
+def observed(record: Record, state: State) -> EventLine | None:
+    """Return the line of a record of an observing engine; a decision tells of an entry before its order does."""
+    told = event_line(record, state)
+    if told is None or told.text.startswith(ENTRY_SENT):
+        return None
+    was, now = next(((was, now) for was, now in _WOULD if told.text.startswith(was)), ("", ""))
+    return replace(told, text=now + told.text.removeprefix(was)) if was and record.kind is not Kind.ALARM else told
+
+
+def title(settings: Mapping[str, Json]) -> str:
+    """Return what nobody may overlook of an observing engine, "" of any other."""
+    if settings.get("mode") != OBSERVE:
+        return ""
+    shadows = settings.get("shadow_of")
+    what = f"SHADOW of {shadows}" if shadows else "OBSERVING"
+    return f"{what}: nothing is sent, orders fill by a model ({settings.get('fills')})"
+
+
+# --- A link around another one
+
+
+@mutable_dataclass
+class LinkProxy:
+    """What a Link port that stands around another one has of it."""
+
+    inner: Link
+
+    @property
+    def account(self) -> str:
+        """The account of the inner link."""
+        return self.inner.account
+
+    @property
+    def is_lockstep(self) -> bool:
+        """True when the gateway's virtual clock waits for us."""
+        return self.inner.is_lockstep
+
+    @property
+    def is_up(self) -> bool:
+        """True while the inner link's socket stands."""
+        return self.inner.is_up
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self.inner.close()
+
+
+# --- The link of an observing engine
+
+_OF_OTHERS = (OrderReport, OrderMessage, ExecutionReport, CommissionReport, OrdersListed, MarginReport)
+
+
+@mutable_dataclass
+class ObservingLink(LinkProxy):
+    """The Link port around another one. recalls: returns what the store says, asked once, at the first connection.
+
+    What its broker holds stays in the store when it is closed.
+    """
+
+    broker: ObservingBroker
+    recalls: Callable[[datetime], RestoredState] | None = None
+    _shares: dict[Contract, PositionReport] = field(default_factory=dict)
+    _at: datetime | None = None
+    _is_linked: bool = False
+
+    async def connect(self) -> Batch:
+        """Connect, and know again what the broker held. Raises: BrokerError."""
+        self._shares.clear()
+        return self._heard(await self.inner.connect())
+
+    async def next(self, until: datetime | None) -> Batch:
+        """Return what the broker has answered, else the next instant with what has filled in it."""
+        if self.broker.answers and self._at is not None and self._is_linked:
+            return Batch(self._at, self._answers())
+        due = None if self._at is None else self.broker.due_at(self._at)
+        return self._heard(await self.inner.next(until if until is None or due is None else min(until, due)))
+
+    def _answers(self) -> tuple[Event, ...]:
+        answers, self.broker.answers = self.broker.answers, []
+        return tuple(self._with_shares(event) for event in answers)
+
+    def _heard(self, batch: Batch) -> Batch:
+        """Return a batch with the broker's part in place of the account's; what fills is told before time moves on."""
+        self._at = batch.at
+        told: list[Event] = []
+        for event in batch.events:
+            told += self._translated(event)
+        if self._is_linked:
+            self.broker.answers += self.broker.step(session_from(exchange_date(batch.at)), batch.at)
+        return Batch(batch.at, (*self._answers(), *told))
+
+    def _translated(self, event: Event) -> list[Event]:
+        if isinstance(event, _OF_OTHERS):
+            return []
+        if isinstance(event, PositionReport):
+            if not isinstance(event.contract, Underlying):
+                return []
+            self._shares[event.contract] = event
+            return [self._with_own(event)]
+        if isinstance(event, Connected):
+            return self._up(event)
+        if isinstance(event, Disconnected):
+            self._is_linked = False
+        return [event]
+
+    def _up(self, event: Connected) -> list[Event]:
+        """Return the connection as our broker tells it: its orders first, then what the account holds by its books."""
+        self._is_linked = True
+        session = session_from(exchange_date(event.at))
+        if self.recalls is not None:
+            self.broker.remember(self.recalls(event.at), session, event.at)
+            self.recalls = None
+        self.broker.session, self.broker.now = session, event.at
+        stands = list(self.broker.stands(event.at))
+        held = {contract: Decimal(count) for contract, count in self.broker.holdings.items() if count}
+        told = {contract: cost for contract, cost in event.costs if isinstance(contract, Underlying)}
+        costs = self.broker.costs | told
+        for contract, report in self._shares.items():
+            both = self._with_own(report)
+            held[contract], costs[contract] = both.quantity, both.average_cost
+        up = replace(
+            event,
+            client_id=CLIENT,
+            order_refs=tuple(sorted(self.broker.working)),
+            positions=tuple((contract, count) for contract, count in held.items() if count),
+            costs=tuple(costs.items()),
+            next_valid_id=0,
+        )
+        return [*stands, up]
+
+    def _with_shares(self, event: Event) -> Event:
+        """Return a report of our broker's shares with those of the account; any other event as it is."""
+        if not isinstance(event, PositionReport) or (theirs := self._shares.get(event.contract)) is None:
+            return event
+        return _together(event, theirs)
+
+    def _with_own(self, theirs: PositionReport) -> PositionReport:
+        """Return a report of the account's shares with those of our broker."""
+        own = Decimal(self.broker.holdings.get(theirs.contract, 0))
+        cost = self.broker.costs.get(theirs.contract, ZERO)
+        return _together(theirs, replace(theirs, quantity=own, average_cost=cost))
+
+
+def _together(one: PositionReport, other: PositionReport) -> PositionReport:
+    """Return what both hold of the same shares, at the time of the first; of opposite ones the more make the cost."""
+    both = one.quantity + other.quantity
+    alike = [each for each in (one, other) if each.quantity * both > 0]
+    cost = sum((each.quantity * each.average_cost for each in alike), ZERO)
+    return replace(one, quantity=both, average_cost=cost / (sum(each.quantity for each in alike) or 1))

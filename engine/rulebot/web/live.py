@@ -33,7 +33,7 @@ from rulebot.process.service import Heartbeat, Stage
 from rulebot.record.record import Kind
 from rulebot.recovery.resume import asked_of
 from rulebot.scan.entry_preview import Preview, preview_now
-from rulebot.shadow.link import title
+from rulebot.shadow.broker import title
 from rulebot.spec.load import load_text
 from rulebot.store.place import Place
 from rulebot.store.queries import Row, StoreReader

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rulebot.adapters.history.row_index import GridIndex, Kept, RowIndex
+from rulebot.adapters.history.lazy_chain import GridIndex, Kept, RowIndex
 
 TIMES, KEYS = np.array([60.0, 120.0, 180.0]), np.array([7, 9, 11, 13], dtype=np.int64)
 ROWS = RowIndex(np.arange(1, 13), np.repeat(TIMES, 4), np.tile(KEYS, 3))

@@ -29,8 +29,7 @@ from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import session_on
 from rulebot.ports import Batch
 from rulebot.record.record import Kind, Record
-from rulebot.shadow.broker import ObservingBroker, RestoredState, delivered_shares
-from rulebot.shadow.link import ObservingLink
+from rulebot.shadow.broker import ObservingBroker, ObservingLink, RestoredState, delivered_shares
 
 DAY = date(2026, 10, 21)
 SESSION = session_on(DAY)

@@ -17,20 +17,23 @@ from rulebot.adapters.history.checks import (
     within,
     wrong_columns,
 )
-from rulebot.adapters.history.lazy_chain import HIGHEST_STRIKE, LATEST_DAY, KeyedDay, option_keys
-from rulebot.adapters.history.many_day_csv import class_of, underlying_of
-from rulebot.adapters.history.parity import misfits
-from rulebot.adapters.history.quote_checks import drop_odd_quotes, known_level
-from rulebot.adapters.history.row_index import (
+from rulebot.adapters.history.lazy_chain import (
     BY_QUOTE,
+    HIGHEST_STRIKE,
+    LATEST_DAY,
     GridIndex,
     Index,
+    KeyedDay,
     RowIndex,
     Rows,
     grid,
+    option_keys,
     repeated_after,
     width_of,
 )
+from rulebot.adapters.history.many_day_csv import class_of, underlying_of
+from rulebot.adapters.history.parity import misfits
+from rulebot.adapters.history.quote_checks import drop_odd_quotes, known_level
 from rulebot.adapters.history.session import (
     APART,
     Columns,

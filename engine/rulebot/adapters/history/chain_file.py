@@ -19,6 +19,7 @@ import numpy as np
 
 from rulebot.adapters.history.build_session import at_instants, chain_rows, instants, session_day, symbol_of
 from rulebot.adapters.history.daily import Daily, WithDaily
+from rulebot.adapters.history.lazy_chain import BY_QUOTE, Rows
 from rulebot.adapters.history.many_day_csv import class_of, underlying_of
 from rulebot.adapters.history.parity import other_zone
 from rulebot.adapters.history.quote_checks import (
@@ -30,7 +31,6 @@ from rulebot.adapters.history.quote_checks import (
     sound_levels,
 )
 from rulebot.adapters.history.regular_grid import read_even, read_self_described
-from rulebot.adapters.history.row_index import BY_QUOTE, Rows
 from rulebot.adapters.history.session import (
     OF_UNDERLYING,
     Columns,

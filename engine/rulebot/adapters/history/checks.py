@@ -10,9 +10,8 @@ from datetime import UTC, date, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from rulebot.adapters.history.lazy_chain import expiry_of, is_call_of
+from rulebot.adapters.history.lazy_chain import Rows, expiry_of, is_call_of, width_of
 from rulebot.adapters.history.parity import other_zone
-from rulebot.adapters.history.row_index import Rows, width_of
 from rulebot.adapters.history.session import (
     Columns,
     File,

@@ -16,10 +16,10 @@ import numpy as np
 
 from rulebot.adapters.history.build_session import chain_rows, instants, session_day
 from rulebot.adapters.history.daily import Daily, WithDaily
+from rulebot.adapters.history.lazy_chain import Rows, renamed
 from rulebot.adapters.history.many_day_csv import CsvDays, DayExtent, SymbolFilter, names_of, underlying_of
 from rulebot.adapters.history.parity import ForwardLine, parity, with_parity
 from rulebot.adapters.history.quote_checks import first_level, known_level, levels_by_instant, sound_levels
-from rulebot.adapters.history.row_index import Rows, renamed
 from rulebot.adapters.history.session import (
     Columns,
     Finding,

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rulebot.adapters.history.lazy_chain import Rows
 from rulebot.adapters.history.parity import PairTerms
-from rulebot.adapters.history.row_index import Rows
 from rulebot.adapters.history.session import (
     FAR_OUTSIDE,
     Columns,

@@ -16,8 +16,7 @@ from zlib import crc32
 import numpy as np
 
 from rulebot.adapters.history.build_session import chain_rows, symbol_of
-from rulebot.adapters.history.lazy_chain import option_keys
-from rulebot.adapters.history.row_index import BY_QUOTE, GridIndex, Rows
+from rulebot.adapters.history.lazy_chain import BY_QUOTE, GridIndex, Rows, option_keys
 from rulebot.adapters.history.session import Columns
 from rulebot.adapters.history.table import ArrowTable, Whole, parquet_file, partition_value, pyarrow, whole
 from rulebot.model.contract import last_day

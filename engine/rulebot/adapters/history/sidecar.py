@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 
 from rulebot.adapters.history.build_session import NO_ROWS, at_instants, instants
 from rulebot.adapters.history.checks import out_of_order
-from rulebot.adapters.history.lazy_chain import HIGHEST_STRIKE, strike_of
+from rulebot.adapters.history.lazy_chain import HIGHEST_STRIKE, RowIndex, Rows, renamed, strike_of, width_of
 from rulebot.adapters.history.many_day_csv import class_of
-from rulebot.adapters.history.row_index import RowIndex, Rows, renamed, width_of
 from rulebot.adapters.history.session import (
     APART,
     OF_UNDERLYING,

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rulebot.adapters.history.lazy_chain import Rows
 from rulebot.adapters.history.many_day_csv import SYMBOLS, class_of, names_of, underlying_of
-from rulebot.adapters.history.row_index import Rows
 from rulebot.adapters.history.session import (
     APART,
     Columns,

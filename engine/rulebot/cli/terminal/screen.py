@@ -31,7 +31,7 @@ from rulebot.process.processes import release
 from rulebot.process.settings import ENGINE, LogConsole, LogFile, keep_secret, redacted, takes_terminal, write_logs
 from rulebot.record.record import Kind, Record
 from rulebot.recovery.resume import kept_out, named_in, reason_of
-from rulebot.shadow.link import observed, title
+from rulebot.shadow.broker import observed, title
 from rulebot.spec.diagnostic import headline
 from rulebot.store.patient_journal import PatientJournal
 from rulebot.store.place import Server, database_password, shown_path
