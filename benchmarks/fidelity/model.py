@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.fidelity.figure import Figure
 from rulebot.adapters.history.end_of_day import vix_of
-from rulebot.adapters.history.modelled.source import ModelSource
+from rulebot.adapters.history.modelled_source import ModelSource
 from rulebot.adapters.history.table import read_parquet
 from rulebot.adapters.sources import open_source
 from rulebot.model.contract import Right

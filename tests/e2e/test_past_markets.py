@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from rulebot.adapters.history.modelled.surface import third_friday
+from rulebot.adapters.history.modelled_surface import third_friday
 from rulebot.cli.main import main
 from rulebot.model.session import session_after, session_before, sessions
 

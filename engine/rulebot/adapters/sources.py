@@ -18,8 +18,8 @@ from rulebot.adapters.history.end_of_day import (
     looks_like_snapshots,
 )
 from rulebot.adapters.history.lean import LeanDailySource, LeanSource, looks_like_lean
-from rulebot.adapters.history.modelled.source import ModelOptions, ModelSource, Rates, read_rates
-from rulebot.adapters.history.modelled.surface import MODELLED, SYMBOL
+from rulebot.adapters.history.modelled_source import ModelOptions, ModelSource, Rates, read_rates
+from rulebot.adapters.history.modelled_surface import MODELLED, SYMBOL
 from rulebot.adapters.history.session import Source, has_several_days
 from rulebot.adapters.history.table import day_of
 from rulebot.adapters.recorded.file import ENDING, SUFFIX

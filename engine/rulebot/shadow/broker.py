@@ -56,7 +56,7 @@ from rulebot.order.price import net_price, net_quote, order_parts
 from rulebot.ports import Batch, Link
 from rulebot.record.record import Json, Kind, Record
 from rulebot.recovery.resume import resume_from
-from rulebot.store.finance.deals import positions_of
+from rulebot.store.finance import positions_of
 from rulebot.store.patient_journal import PatientJournal
 from rulebot.store.queries import OBSERVE
 

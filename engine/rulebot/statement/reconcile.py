@@ -25,7 +25,7 @@ from rulebot.record.record import Kind
 from rulebot.statement.flex import Contract, Statement, StatementEvent, StatementExecution, read_flex
 from rulebot.store.dialect import to_step
 from rulebot.store.export import exact
-from rulebot.store.finance.deals import SHARE_TYPE, Deals, is_section_1256, occ_symbol
+from rulebot.store.finance import SHARE_TYPE, Deals, is_section_1256, occ_symbol
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 

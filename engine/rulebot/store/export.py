@@ -26,7 +26,7 @@ from rulebot.model.order import Order, Purpose, Side, is_synthetic
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.record.codec import decode, json_text, utc_text
 from rulebot.record.record import Json, Kind, Record
-from rulebot.store.finance.sheets import (
+from rulebot.store.finance import (
     Holds,
     Sheet,
     as_text,

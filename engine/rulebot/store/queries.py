@@ -19,8 +19,8 @@ from rulebot.record.explain import OF_LINKS, TimeSpan, outages
 from rulebot.record.record import COMPUTER_AHEAD, CORRECTED, DATA_TROUBLE, ORDER_NUMBER_FLOOR, Kind, Record
 from rulebot.store.dialect import place_in
 from rulebot.store.failures import error_text, failures
-from rulebot.store.finance.deals import KINDS as BOOKED
-from rulebot.store.finance.deals import Deals, deals_of, positions_of
+from rulebot.store.finance import KINDS as BOOKED
+from rulebot.store.finance import Deals, deals_of, positions_of
 from rulebot.store.place import Place
 from rulebot.store.recall import COLUMNS, StartupRecords, certain, of_kinds, read_rows, readable, recall
 from rulebot.store.registry import is_in_use, read_store

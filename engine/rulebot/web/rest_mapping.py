@@ -14,7 +14,7 @@ from rulebot.narrate.snapshot_of_store import StoredRun, last_instant, next_wind
 from rulebot.narrate.trades import bare_text, structure_of
 from rulebot.process.service import Stage
 from rulebot.recovery.resume import trading_of
-from rulebot.store.finance.sheets import as_text
+from rulebot.store.finance import as_text
 from rulebot.store.queries import Row, Run, StoreReader
 from rulebot.web.rest_models import (
     Account,

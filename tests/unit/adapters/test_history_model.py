@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from rulebot.adapters.history.end_of_day import vix_of
-from rulebot.adapters.history.modelled.source import BLOCK, QUOTED, ModelledDay, level_path
-from rulebot.adapters.history.modelled.surface import expiries, index_over_money, ratio, third_friday
+from rulebot.adapters.history.modelled_source import BLOCK, QUOTED, ModelledDay, level_path
+from rulebot.adapters.history.modelled_surface import expiries, index_over_money, ratio, third_friday
 from rulebot.adapters.history.session import DailyBar, HistoryDay
 from rulebot.adapters.sources import open_source
 from rulebot.model.black_columns import normal

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rulebot.adapters.history.modelled.surface import expiries
+from rulebot.adapters.history.modelled_surface import expiries
 from rulebot.adapters.history.session import DailyBar, HistoryDay
 from rulebot.adapters.sources import open_source
 from rulebot.backtest.fill_model import fill_model

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from leaks import FutureQuotes, LeakyFeed
 
-from rulebot.adapters.history.modelled.source import ModelledChain, ModelledDay
+from rulebot.adapters.history.modelled_source import ModelledChain, ModelledDay
 from rulebot.adapters.history.session import DailyBar, Finding, HistoryDay, Source
 from rulebot.adapters.sources import open_source
 from rulebot.backtest.fill_model import fill_model

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rulebot.cli.main import main
 from rulebot.record.books import BookedFill
-from rulebot.store.finance.deals import occ_symbol
+from rulebot.store.finance import occ_symbol
 from rulebot.store.queries import Run, StoreReader
 
 

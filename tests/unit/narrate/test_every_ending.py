@@ -48,7 +48,7 @@ from rulebot.promotion.paper import Key, closed_trades, read_paper
 from rulebot.promotion.sessions import figures, judge
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.export import LineMaker
-from rulebot.store.finance.deals import lots_of
+from rulebot.store.finance import lots_of
 from rulebot.store.journal import SqlJournal
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader

@@ -30,7 +30,7 @@ from rulebot.model.contract import Option, Right, Underlying, product
 from rulebot.model.errors import MisuseError
 from rulebot.model.facts import EventCalendar
 from rulebot.preview.candidate import WORLD, DelayedSight, read_delayed, symbols_of
-from rulebot.store.finance.deals import occ_symbol
+from rulebot.store.finance import occ_symbol
 from rulebot.store.scans import rows_of, scans, scans_file
 
 ROOT = Path(__file__).parents[3]

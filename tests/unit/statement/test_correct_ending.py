@@ -25,7 +25,7 @@ from rulebot.record.record import Kind, Record
 from rulebot.shadow.broker import delivered_shares
 from rulebot.statement.correct_fill import correct, find_ending, traded
 from rulebot.store.export import export_sheets
-from rulebot.store.finance.deals import positions_of
+from rulebot.store.finance import positions_of
 from rulebot.store.journal import SqlJournal
 from rulebot.store.queries import StoreReader
 from rulebot.store.registry import open_store

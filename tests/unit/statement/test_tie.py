@@ -11,7 +11,7 @@ from store_day import DAY, at, put
 from rulebot.record.books import BookedFill, LegContract, LegEnding, base_of
 from rulebot.statement.flex import Contract, Statement, StatementEvent, StatementExecution
 from rulebot.statement.reconcile import Difference, DifferenceKind, Orders, Reconciliation, reconcile
-from rulebot.store.finance.deals import Deals, occ_symbol
+from rulebot.store.finance import Deals, occ_symbol
 
 SHORT = LegContract(account="U1", bot="a", position="P", leg="short_put", option=put(5930), sign=-1)
 LONG = LegContract(account="U1", bot="b", position="Q", leg="long_put", option=put(5920), sign=1)

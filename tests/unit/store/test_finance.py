@@ -21,17 +21,21 @@ from rulebot.record.record import Kind, Record
 from rulebot.statement.flex import EVENT_FIELDS, TRADE_FIELDS
 from rulebot.statement.reconcile import DifferenceKind
 from rulebot.store.export import _write, exact, export_sheets
-from rulebot.store.finance.deals import (
+from rulebot.store.finance import (
+    NAMES,
+    Column,
     Deals,
+    Holds,
     Lot,
+    Sheet,
     deals_of,
+    finance_sheets,
     is_section_1256,
     lots_of,
     occ_symbol,
     positions_of,
     security_type,
 )
-from rulebot.store.finance.sheets import NAMES, Column, Holds, Sheet, finance_sheets
 from rulebot.store.journal import SqlJournal
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader

@@ -223,7 +223,7 @@ def _csv(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _cell(value: Any) -> Any:
     """Return a value as a cell of CSV: lists and objects as JSON."""
-    from rulebot.store.finance.sheets import as_text
+    from rulebot.store.finance import as_text
 
     if value is None:
         return ""

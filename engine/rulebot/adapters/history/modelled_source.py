@@ -18,7 +18,7 @@ import numpy as np
 
 from rulebot.adapters.history.daily import Daily, DailySeries, WithDaily
 from rulebot.adapters.history.lazy_chain import Chain, ChainedDay
-from rulebot.adapters.history.modelled.surface import (
+from rulebot.adapters.history.modelled_surface import (
     MODELLED,
     NODES,
     RIGHTS,
