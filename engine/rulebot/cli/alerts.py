@@ -9,7 +9,7 @@ import click
 
 from rulebot.cli.options import is_explicit
 from rulebot.cli.output import echo, hung, print_text
-from rulebot.cli.store_options import STORE, print_json, shows_store
+from rulebot.cli.store_options import ENGINE_STORE, print_json, shows_store
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.store.place import Place, shown_path
@@ -286,12 +286,7 @@ def _unless_given(folder: Path) -> str:
 @hooks.command("send", short_help="Send one to an engine by hand, past the page.")
 @click.argument("name")
 @click.option("--says", default="", metavar="WORD", help="The word that it brings.")
-@click.option(
-    "--store",
-    type=STORE,
-    metavar="STORE",
-    help="The store of the engine that is meant (default: of the one that runs).",
-)
+@ENGINE_STORE
 def hooks_send(name: str, says: str, store: Place | None) -> None:
     """Send the engine of a store a web hook NAME by hand, past the page and its secret.
 

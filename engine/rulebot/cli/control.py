@@ -9,7 +9,7 @@ import click
 from rulebot.cli.options import WholeNumber
 from rulebot.cli.output import echo, print_text
 from rulebot.cli.run import drive
-from rulebot.cli.store_options import STORE, check_bot
+from rulebot.cli.store_options import ENGINE_STORE, check_bot
 from rulebot.model.errors import MisuseError
 from rulebot.model.event import Request
 from rulebot.model.text import counted
@@ -19,13 +19,6 @@ if TYPE_CHECKING:
     from rulebot.documents.load_bots import LoadedBots
     from rulebot.store.queries import Run as StoredRun
     from rulebot.store.queries import StoreReader
-
-_STORE = click.option(
-    "--store",
-    type=STORE,
-    metavar="STORE",
-    help="The store of the engine that is meant (default: of the one that runs).",
-)
 
 
 def _named(_: click.Context, __: click.Parameter, given: str | None) -> str:
@@ -134,7 +127,7 @@ def _check_bot(bot: str, found: Place) -> None:
 
 
 @click.command()
-@_STORE
+@ENGINE_STORE
 def stop(store: Place | None) -> None:
     """End the engine: entries at work are cancelled, exits stay at the broker, positions stay as they are."""
     _leave(Request.STOP, "", store, "end")
@@ -142,7 +135,7 @@ def stop(store: Place | None) -> None:
 
 @click.command()
 @_BOT
-@_STORE
+@ENGINE_STORE
 def pause(bot: str, store: Place | None) -> None:
     """Let BOT (or all bots) enter nothing more; an entry at work is let be, exits go on."""
     _leave(Request.PAUSE, bot, store, f"pause {bot or 'all bots'}")
@@ -150,7 +143,7 @@ def pause(bot: str, store: Place | None) -> None:
 
 @click.command()
 @_BOT
-@_STORE
+@ENGINE_STORE
 def resume(bot: str, store: Place | None) -> None:
     """Let BOT (or all bots) enter again after a pause or a kill.
 
@@ -163,7 +156,7 @@ def resume(bot: str, store: Place | None) -> None:
 @click.command()
 @_BOT
 @click.option("--flatten", is_flag=True, help="Close every position as well, at natural and then at market.")
-@_STORE
+@ENGINE_STORE
 def kill(bot: str, flatten: bool, store: Place | None) -> None:
     """Cancel every entry of BOT (or of all bots) and open nothing more; exits go on.
 
@@ -190,12 +183,7 @@ def kill(bot: str, flatten: bool, store: Place | None) -> None:
 
 
 @click.command()
-@click.option(
-    "--store",
-    type=STORE,
-    metavar="STORE",
-    help="The store of the engine that is meant (default: of the one that runs).",
-)
+@ENGINE_STORE
 def reload(store: Place | None) -> None:
     """Let the running engine read its specs and the account document again, and take up what has changed.
 
@@ -293,12 +281,7 @@ def _refuse_account(found: Place, run: "StoredRun", desk: "LoadedBots", running:
 )
 @click.option("--scan", type=WholeNumber(1), metavar="N", help="Of this scan (default: the last one).")
 @click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
-@click.option(
-    "--store",
-    type=STORE,
-    metavar="STORE",
-    help="The store of the engine that is meant (default: of the one that runs).",
-)
+@ENGINE_STORE
 def enter(bot: str, symbol: str, alternative: str, scan: int | None, yes: bool, store: Place | None) -> None:
     """Have BOT enter at once, whatever its window and its conditions say; its limits and those of the account hold.
 

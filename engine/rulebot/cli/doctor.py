@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rulebot.cli.options import SPECS, gateway_option, set_option, settings_option
+from rulebot.cli.options import ACCOUNT, FORMAT, SPECS, gateway_option, set_option, settings_option
 from rulebot.cli.output import hung, print_text
 from rulebot.cli.store_options import STORE, print_json
 from rulebot.model.errors import MisuseError
@@ -25,11 +25,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "fault": "red", "not checked": "
 @click.option("--live", is_flag=True, help="Look at the account with real money, and what --live would be refused for.")
 @click.option("--sim", is_flag=True, help="Look at a simulated market: nothing else is needed.")
 @gateway_option
-@click.option(
-    "--account",
-    type=click.Path(path_type=Path),
-    help="The account document: limits over all bots (default: account.yaml in or beside specs/).",
-)
+@ACCOUNT
 @click.option("--store", type=STORE, metavar="STORE", help="The store that a run would write (default: the settings').")
 @settings_option
 @set_option
@@ -48,7 +44,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "fault": "red", "not checked": "
 )
 @click.option("--exits-only", is_flag=True, help="Look for a run that enters nothing: not at what bots need.")
 @click.option("--no-audit", is_flag=True, help="Leave the audit of the store out: it reads all of it.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
+@FORMAT
 def doctor(**options: Any) -> None:
     """Check that all is ready for a run of SPEC (files, folders): Python and packages, settings, specs, calendars,
     disk, store, gateway, clock, account, market data, and which legs each bot would choose now, or why none.

@@ -11,7 +11,7 @@ import click
 
 from rulebot.calendars.calendars import import_calendar, import_feed, load_calendar
 from rulebot.cli.exit_codes import PROBLEMS_FOUND
-from rulebot.cli.options import DAY
+from rulebot.cli.options import DAY, FORMAT
 from rulebot.cli.output import echo, print_text
 from rulebot.cli.past_options import PAGE, check_output
 from rulebot.model.economic_calendar import events_between, expiry_warnings, lacks_time
@@ -37,7 +37,7 @@ DIAGRAMS = ("text", "mermaid", "svg")
 )
 @click.option("--diagram", type=click.Choice(DIAGRAMS), help="Draw the states of a position instead.")
 @click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a page.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
+@FORMAT
 def explain(
     what: tuple[str, ...],
     settings: tuple[str, ...],
@@ -223,7 +223,7 @@ def events() -> None:
 @events.command("list", short_help="Show events, published and projected.")
 @click.option("--from", "first", type=DAY, metavar="DAY", help="First day (default: today in New York).")
 @click.option("--to", "last", type=DAY, metavar="DAY", help=f"Last day (default: {SHOWN_DAYS} days after the first).")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
+@FORMAT
 def list_events(first: date | None, last: date | None, form: str) -> None:
     """Show the events from one day to another, published and projected."""
     today = datetime.now(EXCHANGE_ZONE).date()

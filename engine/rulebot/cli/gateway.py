@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rulebot.cli.options import CLOCK, DAY, Number, WholeNumber, is_explicit, settings_option
+from rulebot.cli.options import CLOCK, DAY, FORMAT, Number, WholeNumber, is_explicit, settings_option
 from rulebot.cli.output import print_text
 from rulebot.cli.past_options import LEDGER, XML, check_output, read_shares
 from rulebot.cli.store_options import STORE, print_json
@@ -184,7 +184,7 @@ _OF_A_GATEWAY = ("trading_class", "expiries", "within", "settings")
 @click.option(
     "--store", type=STORE, metavar="STORE", help="The store whose recordings DAY means (default: the last run's)."
 )
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
+@FORMAT
 def capture(**options: Any) -> None:
     """Write what was known around an underlying at a moment as JSON (docs/captures.md): levels, expiries, options with
     quotes and greeks, the account without its number.

@@ -137,6 +137,18 @@ def _refused(
     return click.BadParameter(f"it is {what}{between}, is '{shown}'", ctx, param)
 
 
+# --- Options that several commands have
+
+FORMAT = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines."
+)
+ACCOUNT = click.option(
+    "--account",
+    type=click.Path(path_type=Path),
+    help="The account document: limits over all bots (default: account.yaml in or beside specs/).",
+)
+
+
 # --- Specs as the command line takes them
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 import click
 
 from rulebot.backtest.report_charts import gravest_first
+from rulebot.cli.options import DAY, WholeNumber
 from rulebot.cli.output import print_text
 from rulebot.model.contract import product
 from rulebot.model.errors import MisuseError, StoreError, failing_disk
@@ -19,6 +20,15 @@ from rulebot.model.text import counted
 if TYPE_CHECKING:
     from rulebot.adapters.history.session import Finding, Source
     from rulebot.backtest.fill_model import FillModel
+
+FROM = click.option("--from", "first", type=DAY, metavar="DAY", help="The first session (default: the data's first).")
+TO = click.option("--to", "last", type=DAY, metavar="DAY", help="The last session (default: the data's last).")
+LINES = click.option("--lines", type=WholeNumber(1), default=90, show_default=True, help="Market data lines at most.")
+WORKERS = click.option(
+    "--workers",
+    type=WholeNumber(1),
+    help="Processes, where sessions are apart (default: the cores, once they save time).",
+)
 
 # --- Files that a command writes where it is told to
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from rulebot.cli.options import FORMAT
 from rulebot.cli.output import print_text
 from rulebot.model.errors import MisuseError
 from rulebot.spec.diagnostic import did_you_mean
@@ -37,6 +38,12 @@ class StoreParam(click.Path):
 
 
 STORE = StoreParam()
+ENGINE_STORE = click.option(
+    "--store",
+    type=STORE,
+    metavar="STORE",
+    help="The store of the engine that is meant (default: of the one that runs).",
+)
 
 
 RUNNING = "that of the engine that runs, else the last run's"
@@ -55,11 +62,7 @@ def shows_store(command: F) -> F:
 
 def _reads(default: str, command: F) -> F:
     help = f"The store to read: a file or a postgresql:// URL (default: {default})."
-    store = click.option("--store", type=STORE, metavar="STORE", help=help)
-    form = click.option(
-        "--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines."
-    )
-    return store(form(command))
+    return click.option("--store", type=STORE, metavar="STORE", help=help)(FORMAT(command))
 
 
 def is_written(store: Place) -> bool:

@@ -26,10 +26,14 @@ from rulebot.backtest.results import (
     undivided_words,
     unfilled_words,
 )
-from rulebot.cli.options import DAY, SPECS, WholeNumber, is_explicit, set_option
+from rulebot.cli.options import ACCOUNT, FORMAT, SPECS, is_explicit, set_option
 from rulebot.cli.output import print_text, table
 from rulebot.cli.past_options import (
+    FROM,
+    LINES,
     PAGE,
+    TO,
+    WORKERS,
     asked_cash,
     asked_fills,
     asked_shares,
@@ -82,8 +86,8 @@ _OF_ONE = {
 @click.command("backtest", short_help="Run bots over past sessions.")
 @click.argument("specs", nargs=-1, type=SPECS)
 @click.option("--data", metavar="SOURCE", help="The past sessions (docs/history-data.md).")
-@click.option("--from", "first", type=DAY, metavar="DAY", help="The first session (default: the data's first).")
-@click.option("--to", "last", type=DAY, metavar="DAY", help="The last session (default: the data's last).")
+@FROM
+@TO
 @click.option(
     "--fills",
     default="natural",
@@ -94,12 +98,8 @@ _OF_ONE = {
 )
 @click.option("--cash", default="1000000", show_default=True, metavar="DOLLARS", help="What the account begins with.")
 @backtest_shares_option
-@click.option("--lines", type=WholeNumber(1), default=90, show_default=True, help="Market data lines at most.")
-@click.option(
-    "--account",
-    type=click.Path(path_type=Path),
-    help="The account document: limits over all bots (default: account.yaml in or beside specs/).",
-)
+@LINES
+@ACCOUNT
 @set_option
 @click.option("--store", type=click.Path(dir_okay=False, path_type=Path), help="The store to write.")
 @click.option("--resume", is_flag=True, help="Go on with --store where it was interrupted.")
@@ -117,17 +117,13 @@ _OF_ONE = {
     type=click.Choice(["when", "require"]),
     help="Note what a model there could know at each entry, for 'rulebot train --store'.",
 )
-@click.option(
-    "--workers",
-    type=WholeNumber(1),
-    help="Processes, where sessions are apart (default: the cores, once they save time).",
-)
+@WORKERS
 @click.option(
     "--check-look-ahead",
     is_flag=True,
     help="Garble the data after drawn instants instead, and see that nothing changes before them.",
 )
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
+@FORMAT
 def backtest(specs: tuple[str, ...], **options: Any) -> None:
     """Run the bots of SPECS over past sessions, with the rules, orders and records of a live run.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rulebot.cli.options import SEED, SPECS, WholeNumber, set_option
+from rulebot.cli.options import FORMAT, SEED, SPECS, WholeNumber, set_option
 from rulebot.cli.output import echo
 from rulebot.cli.store_options import print_json
 from rulebot.model.text import counted
@@ -33,7 +33,7 @@ SHOWN = 3
 @click.option("--scramble-texts", is_flag=True, help="Try each seed twice: texts for people must decide nothing.")
 @click.option("--account", type=click.Path(path_type=Path), help="The account document: limits over all bots.")
 @set_option
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
+@FORMAT
 @click.pass_context
 def chaos(
     ctx: click.Context,

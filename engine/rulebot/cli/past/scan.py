@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rulebot.adapters.ib.settings import MOST_LINES
-from rulebot.cli.options import CLOCK, SPECS, WholeNumber, gateway_option, is_explicit, set_option, settings_option
+from rulebot.cli.options import (
+    CLOCK,
+    FORMAT,
+    SPECS,
+    WholeNumber,
+    gateway_option,
+    is_explicit,
+    set_option,
+    settings_option,
+)
 from rulebot.cli.output import lacking, narrowed, print_text
 from rulebot.cli.store_options import STORE
 from rulebot.compile.plan import Call
@@ -454,7 +463,7 @@ NOT_ALL_FINE = 1
 @settings_option
 @click.option("--sim", is_flag=True, help="Ask the simulated broker: nothing else is needed.")
 @click.option("--refresh", is_flag=True, help="Remove from the universe documents in PATH what bots cannot trade.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
+@FORMAT
 def symbols(
     paths: tuple[str, ...],
     address: str | None,

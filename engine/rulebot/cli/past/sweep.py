@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from rulebot.adapters.history.session import data_of
-from rulebot.cli.options import DAY, SEED, SPECS, WholeNumber
+from rulebot.cli.options import FORMAT, SEED, SPECS, WholeNumber
 from rulebot.cli.output import print_text, table
 from rulebot.cli.past_options import (
+    FROM,
+    LINES,
     PAGE,
+    TO,
     asked_cash,
     asked_fills,
     asked_shares,
@@ -269,12 +272,12 @@ GOALS = SORTED[:-1]
 @click.option("--for", "goal", type=click.Choice(GOALS), help="What --bayes searches for (default: sharpe).")
 @click.option("--batch", type=WholeNumber(1), help="Trials that --bayes asks for at once (default: 10).")
 @click.option("--seed", type=SEED, default=7, show_default=True, help="What chance draws by.")
-@click.option("--from", "first", type=DAY, metavar="DAY", help="The first session (default: the data's first).")
-@click.option("--to", "last", type=DAY, metavar="DAY", help="The last session (default: the data's last).")
+@FROM
+@TO
 @click.option("--fills", default="natural", show_default=True, metavar="MODEL", help="As in 'rulebot backtest'.")
 @click.option("--cash", default="1000000", show_default=True, metavar="DOLLARS", help="What each account begins with.")
 @backtest_shares_option
-@click.option("--lines", type=WholeNumber(1), default=90, show_default=True, help="Market data lines at most.")
+@LINES
 @click.option("--account", type=click.Path(path_type=Path), help="The account document, as in 'rulebot backtest'.")
 @click.option(
     "--out",
@@ -294,7 +297,7 @@ GOALS = SORTED[:-1]
 @click.option("--workers", type=WholeNumber(1), help="Processes (default: the cores, once they save time).")
 @click.option("--scheduler", metavar="ADDRESS", help="Run on a dask.distributed scheduler: tcp://HOST:PORT.")
 @click.option("--every-turn", is_flag=True, help="Live through every session turn by turn, also the plain ones.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
+@FORMAT
 def sweep(spec: str, **options: Any) -> None:
     """Run variants of SPEC over past sessions: every combination of the values, each with an account of its own.
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rulebot.cli.options import DAY, SPECS, WholeNumber, is_explicit
+from rulebot.cli.options import FORMAT, SPECS, WholeNumber, is_explicit
 from rulebot.cli.output import echo, print_text
-from rulebot.cli.past_options import MODEL, SAMPLES, check_output, named
+from rulebot.cli.past_options import FROM, LINES, MODEL, SAMPLES, TO, WORKERS, check_output, named
 from rulebot.model.errors import MisuseError, RulebotError, StoreError
 from rulebot.model.text import aligned, counted
 from rulebot.train.fit import Report
@@ -31,15 +31,11 @@ DATA = ("source", "is_modelled", "fills")
 @click.argument("spec", type=SPECS)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The model file to write, *.json.")
 @click.option("--data", metavar="SOURCE", help="Past sessions to run the bot over first (docs/history-data.md).")
-@click.option("--from", "first", type=DAY, metavar="DAY", help="The first session (default: the data's first).")
-@click.option("--to", "last", type=DAY, metavar="DAY", help="The last session (default: the data's last).")
+@FROM
+@TO
 @click.option("--fills", default="natural", show_default=True, metavar="MODEL", help="As 'rulebot backtest' has it.")
-@click.option("--lines", type=WholeNumber(1), default=90, show_default=True, help="Market data lines at most.")
-@click.option(
-    "--workers",
-    type=WholeNumber(1),
-    help="Processes, where sessions are apart (default: the cores, once they save time).",
-)
+@LINES
+@WORKERS
 @click.option(
     "--store",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -85,7 +81,7 @@ DATA = ("source", "is_modelled", "fills")
 )
 @click.option("--seed", type=WholeNumber(0, 2**32 - 1), default=1, show_default=True, help="The seed of all chance.")
 @click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the spec.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
+@FORMAT
 def train(spec: str, **options: Any) -> None:
     """Train a model on the trades that the bot of SPEC made in a backtest.
 
