@@ -6,7 +6,7 @@ from dataclasses import field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from rulebot.live.daily_jobs import BEFORE
 from rulebot.model.cause import Shut
@@ -161,31 +161,53 @@ def _named(number: int, restored: RestoredStore) -> int:
     return number + restored.above if number >= restored.number else number
 
 
+class _Told(NamedTuple):
+    """What is told of a record. event: as programs have it, "" for the record's kind; bot: "" for the record's."""
+
+    text: str
+    grade: Grade = Grade.WARNING
+    event: str = ""
+    bot: str = ""
+
+
 def _of_record(reader: StoreReader, number: int, record: Record) -> Iterator[Alert]:
-    data, kind, bot, event = record.data, record.kind, record.bot, record.kind.value
-    grade, text = Grade.WARNING, ""
-    if kind is Kind.ALARM:
-        grade, text = Grade.GRAVE, f"{_whose(reader, record)}{data['text']}"
-    elif kind is Kind.DECISION and data["what"] == "halt":
-        event, text = "halted", f"halted for the day: {data['reason']}"
-    elif kind is Kind.DECISION and data["what"] in _DECISIONS:
-        grade, (event, words) = Grade.DECISION, _DECISIONS[str(data["what"])]
-        text = f"{words}: {data['reason']}" if data["reason"] else words
-    elif kind is Kind.LINK and not data["up"]:
-        text = f"the connection to the broker was lost: {data.get('reason') or 'no reason is known'}"
-    elif kind is Kind.LINK and data.get("reason"):
-        text = "connected to the broker again"
-    elif kind is Kind.OPERATOR:
-        why = data.get("reason") or "asked by the operator"
-        bot, text = bot or str(data.get("bot") or ""), f"{why}: {data['request']}"
-    elif kind is Kind.RELOAD and data["what"] == "asked":
-        event, bot = Kind.OPERATOR.value, str(data.get("bot") or "")
-        text = f"asked by the operator: {asked_words(data)}"
-    elif kind is Kind.RUN_ENDED and not data.get("is_clean", True):
-        grade, text = Grade.GRAVE, f"the engine ended ({_open(reader)}): {data.get('reason')}"
-    if text:
-        more: dict[str, Json] = {"event": event, "position": record.position} if record.position else {"event": event}
-        yield Alert(key=f"{kind.value} {number}", at=record.at, grade=grade, bot=bot, text=text, data=more)
+    kind, told = record.kind, _told(reader, record)
+    if told is not None:
+        more: dict[str, Json] = {"event": told.event or kind.value}
+        more |= {"position": record.position} if record.position else {}
+        bot = told.bot or record.bot
+        yield Alert(key=f"{kind.value} {number}", at=record.at, grade=told.grade, bot=bot, text=told.text, data=more)
+
+
+def _told(reader: StoreReader, record: Record) -> _Told | None:
+    """Return what is told of a record, None of one that nobody is told of."""
+    data, asked_of = record.data, str(record.data.get("bot") or "")
+    match record.kind:
+        case Kind.ALARM:
+            return _Told(f"{_whose(reader, record)}{data['text']}", Grade.GRAVE)
+        case Kind.DECISION:
+            return _of_decision(str(data["what"]), str(data["reason"] or ""))
+        case Kind.LINK if not data["up"]:
+            return _Told(f"the connection to the broker was lost: {data.get('reason') or 'no reason is known'}")
+        case Kind.LINK if data.get("reason"):
+            return _Told("connected to the broker again")
+        case Kind.OPERATOR:
+            why = data.get("reason") or "asked by the operator"
+            return _Told(f"{why}: {data['request']}", bot=record.bot or asked_of)
+        case Kind.RELOAD if data["what"] == "asked":
+            return _Told(f"asked by the operator: {asked_words(data)}", event=Kind.OPERATOR.value, bot=asked_of)
+        case Kind.RUN_ENDED if not data.get("is_clean", True):
+            return _Told(f"the engine ended ({_open(reader)}): {data.get('reason')}", Grade.GRAVE)
+    return None
+
+
+def _of_decision(what: str, reason: str) -> _Told | None:
+    if what == "halt":
+        return _Told(f"halted for the day: {reason}", event="halted")
+    if what not in _DECISIONS:
+        return None
+    event, words = _DECISIONS[what]
+    return _Told(f"{words}: {reason}" if reason else words, Grade.DECISION, event)
 
 
 def _whose(reader: StoreReader, record: Record) -> str:
@@ -360,18 +382,21 @@ def digest(reader: StoreReader, date: str, bots: Collection[str] = ()) -> str:
     bots: by default those on record of the day. The day counts what closing made on it, a trade all that it made.
     """
     trades, days = reader.trades(), {row["strategy_id"]: row for row in reader.view("bot_days", date=date)}
-    bots = bots or sorted(days)
-    closed = [row for row in trades if str(row["exit_time"] or "").startswith(date) and row["status"] == "CLOSED"]
+    closed = [row for row in trades if _is_on(row["exit_time"], date) and row["status"] == "CLOSED"]
     still = [row for row in trades if _is_open_after(row, date)]
     told = [parts_told(row, reader) for row in trades if _may_be(row, date)]
     owed = provisional_text(sum(row["commissions_owed"] for row in told))
     made = f"{signed_dollars(sum(day['realized'] for day in days.values()))}{owed}"
+    waits = dict.fromkeys(bots or sorted(days), WAITED)
+    gone = sorted({str(row["strategy_id"]) for row in told if is_opened(row)} - waits.keys())
+    waits |= dict.fromkeys(gone, "it runs no more")
     lines = [f"{date}: realised {made}, {len(closed)} closed, {len(still)} open"]
-    lines += [f"{bot}: {_day_of(bot, date, told, days.get(bot))}" for bot in bots]
-    gone = sorted({str(row["strategy_id"]) for row in told if is_opened(row)} - {*bots})
-    lines += [f"{bot}: {_day_of(bot, date, told, days.get(bot), waits='it runs no more')}" for bot in gone]
-    lines += kept_lines(read_kept(reader, day=date), is_named=True)
-    return "\n".join(lines)
+    lines += [f"{bot}: {_day_of(bot, date, told, days.get(bot), words)}" for bot, words in waits.items()]
+    return "\n".join([*lines, *kept_lines(read_kept(reader, day=date), is_named=True)])
+
+
+def _is_on(time: object, date: str) -> bool:
+    return str(time or "").startswith(date)
 
 
 def _ended(reason: str) -> str:
@@ -392,18 +417,8 @@ def _is_open_after(row: Row, date: str) -> bool:
 
 def _day_of(bot: str, date: str, trades: list[Row], day: Row | None, waits: str = WAITED) -> str:
     own = [row for row in trades if row["strategy_id"] == bot]
-    parts = []
-    for row in own:
-        if str(row["entry_time"] or "").startswith(date) and is_opened(row):
-            parts.append(f"opened {structure_of(row)}")
-        dealt = [each for each in row.get("parts", ()) if str(each["time"]).startswith(date)]
-        parts += [f"{part_of_row(each, row)} by {each['exit']}" for each in dealt]
-        if str(row["exit_time"] or "").startswith(date) and row["status"] == "CLOSED":
-            made = f"{profit_text(row['final_pnl'])}{' in all' if row.get('parts') else ''}"
-            parts.append(f"{_ended(end_of_row(row))}, {made}")
-        elif str(row["exit_time"] or "").startswith(date) and (wrong := error_text(row)):
-            parts.append(wrong)
-    halted, skipped = (str(day["halted"]), str(day["skipped"])) if day is not None else ("", "")
+    parts = [part for row in own for part in _parts_of(row, date)]
+    halted, skipped = ("", "") if day is None else (str(day["halted"]), str(day["skipped"]))
     was_over = day is not None and day["skip"] == Shut.WINDOW_OVER.value
     if not parts and (not halted or was_over):
         parts.append(f"no trade: {one_line(skipped or waits)}")
@@ -411,3 +426,16 @@ def _day_of(bot: str, date: str, trades: list[Row], day: Row | None, waits: str 
         parts.append(f"halted: {one_line(halted)}")
     held = sum(_is_open_after(row, date) for row in own)
     return "; ".join(parts) + (f"; {held} open" if held else "")
+
+
+def _parts_of(row: Row, date: str) -> Iterator[str]:
+    """Yield what came of a trade on a day: opened, closed in part, ended."""
+    began, ended = (_is_on(row[each], date) for each in ("entry_time", "exit_time"))
+    if began and is_opened(row):
+        yield f"opened {structure_of(row)}"
+    parts = row.get("parts", ())
+    yield from (f"{part_of_row(each, row)} by {each['exit']}" for each in parts if _is_on(each["time"], date))
+    if ended and row["status"] == "CLOSED":
+        yield f"{_ended(end_of_row(row))}, {profit_text(row['final_pnl'])}{' in all' if parts else ''}"
+    elif ended and (wrong := error_text(row)):
+        yield wrong

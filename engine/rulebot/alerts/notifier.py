@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from filelock import FileLock, Timeout
 
 from rulebot.adapters.clock import WallClock
-from rulebot.alerts.find import Alert, Grade, find_alerts, gravest, of_waiting
+from rulebot.alerts.find import FOR_PEOPLE, Alert, Grade, find_alerts, gravest, of_waiting
 from rulebot.alerts.outbox import LONGEST_WAIT, Delivery, Outbox
 from rulebot.alerts.people import People, Person
 from rulebot.model.errors import MisuseError, StoreError, in_words, own_failure
@@ -294,11 +294,10 @@ class Notifier:
             found = find_alerts(reader, head or 0, now, self._digested, put_back)
             waiting = [] if not why or not self._waits_since else [*of_waiting(reader, why, self._waits_since, now)]
         self._is_simulated, self._is_observed = found.is_simulated, found.is_observed
-        is_wanted = any(grade is Grade.DECISION for _, grade in self._people.wants)
-        owed = [each for each in found.alerts if is_wanted or each.grade is not Grade.DECISION]
+        wanted = {*FOR_PEOPLE, *(grade for _, grade in self._people.wants)}
+        owed = [each for each in found.alerts if each.grade in wanted]
         if head is None:  # of what was before the run that is on, nobody is told
-            old = [each for each in owed if found.began is None or each.at < found.began]
-            outbox.add(old, found.head, (), now)
+            outbox.add(_before(found.began, owed), found.head, (), now)
         outbox.add([*owed, *waiting], found.head, self._people.wants, now)
         if found.put_back != put_back:
             outbox.set_mark(PUT_BACK, str(found.put_back))
@@ -420,3 +419,8 @@ def _listen(chat: "TelegramChat", teller: Notifier, stop: threading.Event) -> No
             continue
         chat.listen(stop, outbox)
         outbox.close()
+
+
+def _before(began: datetime | None, alerts: Iterable[Alert]) -> list[Alert]:
+    """Return the alerts from before a run that is on, all without one."""
+    return [each for each in alerts if began is None or each.at < began]

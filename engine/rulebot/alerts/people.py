@@ -118,16 +118,7 @@ def people_of(text: str, name: str, folder: Path, environ: Mapping[str, str]) ->
     faults += _unknown(document, ("to", "again_after", "times", "every", "chat"), "")
     readers: dict[str, Callable[[Any], Any]] = {"again_after": _seconds, "times": _times, "every": _seconds}
     manner = {key: _taken(faults, key, read, document[key]) for key, read in readers.items() if key in document}
-    tables = document.get("to", [])
-    if not isinstance(tables, list) or not tables or not all(isinstance(each, dict) for each in tables):
-        faults.append(f"nobody is named: {SHAPE}")
-        tables = []
-    people = []
-    for number, table in enumerate(tables, 1):
-        before = len(faults)
-        fields = _person(table, folder, environ, f"[[to]] {number}: ", faults)
-        if len(faults) == before:
-            people.append(Person(**fields))
+    people = _people(document.get("to", []), folder, environ, faults)
     chat = _chat(document["chat"], folder, environ, faults) if "chat" in document else None
     names = [person.name for person in people]
     if not faults:
@@ -136,6 +127,20 @@ def people_of(text: str, name: str, folder: Path, environ: Mapping[str, str]) ->
     if faults:
         raise SpecError("\n".join(f"{name}: {fault}" for fault in faults))
     return People(tuple(people), DeliveryPolicy(**manner), chat)
+
+
+def _people(tables: Any, folder: Path, environ: Mapping[str, str], faults: list[str]) -> list[Person]:
+    """Return those of the tables who have no fault; the faults of the others are added."""
+    if not isinstance(tables, list) or not tables or not all(isinstance(each, dict) for each in tables):
+        faults.append(f"nobody is named: {SHAPE}")
+        return []
+    found = []
+    for number, table in enumerate(tables, 1):
+        before = len(faults)
+        fields = _person(table, folder, environ, f"[[to]] {number}: ", faults)
+        if len(faults) == before:
+            found.append(Person(**fields))
+    return found
 
 
 def _person(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rulebot.cli.options import (
+    ACCOUNT,
     DAY,
     SEED,
     SPECS,
@@ -75,11 +76,7 @@ if TYPE_CHECKING:
     help="The port of the gateway, without its host: that of the settings, or this machine.",
 )
 @click.option("--client-id", type=WholeNumber(0, 2**31 - 1), help="The API client id (default 1).", metavar="N")
-@click.option(
-    "--account",
-    type=click.Path(path_type=Path),
-    help="The account document: limits over all bots (default: account.yaml in or beside specs/).",
-)
+@ACCOUNT
 @click.option(
     "--store",
     type=STORE,
@@ -381,12 +378,12 @@ def _simulated_market(
 ) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
     """Return the world of a simulated gateway: of one that stands, or of one that this process brings along."""
     from rulebot.capture.captured import recorded
-    from rulebot.live.environments import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
+    from rulebot.live.environments import DEFAULT_DATE, DEFAULT_SEED, SimSettings, simulated
     from rulebot.live.start import RunOptions
     from rulebot.store.place import data_folder, new_sim_store
     from rulebot.store.registry import is_in_use
 
-    host, port = gateway_address(options["address"])
+    port = gateway_address(options["address"])[1]
     observes = options["observe"]
     seed = DEFAULT_SEED if options["seed"] is None else options["seed"]
     given = None if options["recording"] is None or options["address"] else recorded(options["recording"]).market
@@ -402,19 +399,8 @@ def _simulated_market(
     )
     said: dict[str, Any] = {"mode": "paper", "sim": True}
     if options["address"]:
-        where = attached(
-            host or "127.0.0.1",
-            port or 0,
-            client_id,
-            "",
-            lockstep=True,
-            among=settings.account,
-            sends_orders=not observes,
-            share=settings.share,
-            waiting=waiting,
-        )
         said |= {"gateway": options["address"], "client_id": client_id, "exits_only": options["exits_only"]}
-        return where, replace(run_options, settings=said)
+        return _standing_gateway(options, settings, waiting, client_id), replace(run_options, settings=said)
     if is_written(store) and not is_in_use(store):
         raise MisuseError(
             f"{store} holds an earlier run, and the account of a new --sim run knows nothing of it",
@@ -437,6 +423,26 @@ def _simulated_market(
     if given is not None:
         said["recording"] = options["recording"]
     return simulated(sim, client_id), replace(run_options, install=f"s{seed}", settings=said)
+
+
+def _standing_gateway(
+    options: Mapping[str, Any], settings: "Settings", waiting: "Callable[[str], None] | None", client_id: int
+) -> "AbstractAsyncContextManager[World]":
+    """Return the world of a simulated gateway that stands."""
+    from rulebot.live.environments import attached
+
+    host, port = gateway_address(options["address"])
+    return attached(
+        host or "127.0.0.1",
+        port or 0,
+        client_id,
+        "",
+        lockstep=True,
+        among=settings.account,
+        sends_orders=not options["observe"],
+        share=settings.share,
+        waiting=waiting,
+    )
 
 
 def gateway_address(text: str | None) -> tuple[str | None, int | None]:

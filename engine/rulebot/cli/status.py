@@ -2,7 +2,7 @@
 
 import json
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
@@ -15,7 +15,7 @@ from rulebot.cli.store_options import other_version_words, print_json, shows_sto
 from rulebot.model.errors import RulebotError, StoreError
 from rulebot.model.money import signed_dollars
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.model.text import aligned, one_line, signed_price
+from rulebot.model.text import aligned, counted, one_line, signed_price
 from rulebot.narrate.notices import delayed_on_record
 from rulebot.narrate.snapshot import OrderSnapshot, PositionSnapshot, instant_text
 from rulebot.narrate.snapshot_of_state import owed_today, realized_today
@@ -66,7 +66,7 @@ def _document(reader: StoreReader) -> dict[str, Any]:
     day, link, orders = reader.last_day(), connected(reader, run), orders_of(stored)
     standing = standing_of((*run.earlier, *run.requests))
     held = positions_of(stored)
-    positions = [_position(each, [order for order in orders if order.position == each.id]) for each in held]
+    positions = [_position(each, orders) for each in held]
     resting = {each["ref"] for one in positions for each in (*one["protection"], *one["resting_targets"])}
     return {
         "engine": run.state(),
@@ -87,21 +87,27 @@ def _document(reader: StoreReader) -> dict[str, Any]:
         "positions": positions,
         "orders": [_order(order) for order in orders if order.ref not in resting],
         "exits": [each.as_document() for each in read_kept(reader)],
-        "growing": [{"bot": bot, **asdict(grown), "words": grown.words} for bot, grown in growing_in(stored)],
-        "delayed_data": [
-            {"symbol": each.symbol, "bots": list(each.bots), "words": each.words} for each in delayed_on_record(reader)
-        ],
-        "errors": [
-            {"bot": row["strategy_id"], "position": row["position"], "left": error_text(row)}
-            for row in reader.view("trades", status="ERROR")
-            if str(row["exit_time"]).startswith(str(day))
-        ],
-        "halts": [
-            {"bot": row["strategy_id"], "reason": one_line(row["halted"])}
-            for row in (reader.view("bot_days", date=str(day)) if day else [])
-            if row["halted"]
-        ],
+        **_notices(stored),
+        "errors": _errors(reader, str(day)),
+        "halts": [] if day is None else _halts(reader, str(day)),
     }
+
+
+def _notices(stored: StoredRun) -> dict[str, Any]:
+    growing = [{"bot": bot, **asdict(grown), "words": grown.words} for bot, grown in growing_in(stored)]
+    delayed = delayed_on_record(stored.reader)
+    delayed_data = [{"symbol": each.symbol, "bots": list(each.bots), "words": each.words} for each in delayed]
+    return {"growing": growing, "delayed_data": delayed_data}
+
+
+def _errors(reader: StoreReader, day: str) -> list[dict[str, Any]]:
+    rows = (row for row in reader.view("trades", status="ERROR") if str(row["exit_time"]).startswith(day))
+    return [{"bot": row["strategy_id"], "position": row["position"], "left": error_text(row)} for row in rows]
+
+
+def _halts(reader: StoreReader, day: str) -> list[dict[str, Any]]:
+    rows = (row for row in reader.view("bot_days", date=day) if row["halted"])
+    return [{"bot": row["strategy_id"], "reason": one_line(row["halted"])} for row in rows]
 
 
 def _reload(record: Record | None) -> dict[str, Any] | None:
@@ -112,7 +118,7 @@ def _reload(record: Record | None) -> dict[str, Any] | None:
 
 
 def _position(held: PositionSnapshot, orders: Sequence[OrderSnapshot]) -> dict[str, Any]:
-    resting = [order for order in orders if order.purpose in RESTING]
+    resting = [order for order in orders if order.position == held.id and order.purpose in RESTING]
     since = held.unprotected_since
     return {
         "bot": held.bot,
@@ -147,7 +153,7 @@ def _order(order: OrderSnapshot) -> dict[str, Any]:
 
 def _lines(document: dict[str, Any]) -> list[str]:
     when = f"as of {document['as_of']} New York" if document["as_of"] else "nothing is recorded yet"
-    lines = [
+    return [
         *([f" {document['mark']}"] if document["mark"] else []),
         f" {document['engine']}, trading {document['trading']}, {when}"
         f"   today {signed_dollars(document['realized_today'])} realised, {signed_dollars(document['open_today'])} open"
@@ -156,35 +162,29 @@ def _lines(document: dict[str, Any]) -> list[str]:
         *(f" {one['words']}" for one in document["delayed_data"]),
         "",
         *(_position_lines(document["positions"]) or [" nothing is open"]),
+        *(["", *_order_lines(document["orders"])] if document["orders"] else []),
+        *kept_out(document["reason"], document["paused"]),
+        *(f" {words}" for words in _notes(document)),
+        "",
+        f" store {document['store']}",
     ]
-    if document["orders"]:
-        lines += ["", *_order_lines(document["orders"])]
-    lines += kept_out(document["reason"], document["paused"])
-    lines += [
-        f" {one['bot']} {one['structure']}: {TO_BE_CLOSED}" for one in document["positions"] if one["to_be_closed"]
-    ]
-    lines += [
-        f" on hold: {one['bot']} {one['structure']}: {one['on_hold']}"
-        for one in document["positions"]
-        if one["on_hold"]
-    ]
-    lines += [
-        f" unprotected: {one['bot']} {one['structure']}: {one['unprotected']}"
-        for one in document["positions"]
-        if one["unprotected"]
-    ]
-    lines += [f" {one['bot']} {one['position']}: {one['left']}" for one in document["errors"]]
-    lines += [
-        f" {line}" for line in kept_lines([TargetResult.from_document(one) for one in document["exits"]], is_named=True)
-    ]
-    lines += [f" {one['bot']} {one['words']}" for one in document["growing"]]
-    lines += [f" halted: {halt['bot']}: {halt['reason']}" for halt in document["halts"]]
+
+
+def _notes(document: dict[str, Any]) -> Iterator[str]:
+    """Yield what a person should know beside the tables."""
+    held = [(f"{one['bot']} {one['structure']}", one) for one in document["positions"]]
+    yield from (f"{name}: {TO_BE_CLOSED}" for name, one in held if one["to_be_closed"])
+    for words, key in (("on hold", "on_hold"), ("unprotected", "unprotected")):
+        yield from (f"{words}: {name}: {one[key]}" for name, one in held if one[key])
+    yield from (f"{one['bot']} {one['position']}: {one['left']}" for one in document["errors"])
+    yield from kept_lines([TargetResult.from_document(one) for one in document["exits"]], is_named=True)
+    yield from (f"{one['bot']} {one['words']}" for one in document["growing"])
+    yield from (f"halted: {halt['bot']}: {halt['reason']}" for halt in document["halts"])
     if reload := document["reload"]:
         words = "reload refused: " if reload["what"] == "refused" else "reload waits for "
-        lines.append(f" {words}{reload['reason'].splitlines()[0]}")
+        yield f"{words}{reload['reason'].splitlines()[0]}"
     if count := document["alarms_today"]:
-        lines.append(f" {count} alarm{'s' if count != 1 else ''} on {document['date']}")
-    return [*lines, "", f" store {document['store']}"]
+        yield f"{counted(count, 'alarm')} on {document['date']}"
 
 
 def _position_lines(positions: Sequence[dict[str, Any]]) -> list[str]:

@@ -21,6 +21,7 @@ from rulebot.store.registry import chosen_store
 
 if TYPE_CHECKING:
     from rulebot.compare.shadow_comparison import Compared, Side
+    from rulebot.spec.nouns import Demand
 
 _COUNTS = ("total_trades", "wins", "losses")
 _MONEY = ("gross_pnl", "total_commission", "net_pnl", "avg_pnl", "max_win", "max_loss", "max_drawdown")
@@ -89,26 +90,18 @@ def _sums(path: Place, bot: str | None, form: str) -> None:
         apart = _Apart.of(reader, bot or "")
         kept = read_kept(reader, bot or "")
         by_bot = {str(row["strategy_id"]): _fields(row) for row in reader.view("strategy_summary")}
-        together = [_fields(row) for row in reader.view("account_summary")]
+        together = [*map(_fields, reader.view("account_summary")), NOTHING]
     if bot is not None:
         check_bot(bot, known, path)
     found = {name: by_bot.get(name, NOTHING) for name in ([bot] if bot else known)}
-    total = None if bot else (together or [NOTHING])[0]
+    total = {} if bot else {"all": together[0]}
     if form == "json":
         exits = [each.as_document() for each in kept]
-        told = {
-            "bots": found,
-            "exits": exits,
-            **apart.as_document(),
-            "mark": mark,
-            "drift": drift,
-            "store": shown_path(path),
-        }
-        print_json(told | ({"all": total} if total else {}))
+        told = {"bots": found, "exits": exits, **apart.as_document(), "mark": mark, "drift": drift}
+        print_json(told | {"store": shown_path(path)} | total)
         return
-    _show(found | ({"all": total} if total and len(found) > 1 else {}))
-    for place, line in enumerate(kept_lines(kept, is_named=len(found) > 1)):
-        (_say_apart if not place else _say_on)(line)
+    _show(found | (total if len(found) > 1 else {}))
+    _say_apart(*kept_lines(kept, is_named=len(found) > 1))
     _tell(apart)
     if drift is not None:
         _say_apart(compared_words(drift))
@@ -148,55 +141,37 @@ def _tell(apart: _Apart) -> None:
     if apart.provisional:
         count, named = counted(len(apart.provisional), "trade"), ", ".join(apart.provisional)
         _say_apart(f"{count} whose commissions are not told yet: the sums are provisional for {named}")
-    for place, words in enumerate(in_shares_lines(apart.in_shares)):
-        if place:
-            echo(f" {words}")
-        else:
-            _say_apart(f"{words}: {', '.join(each.position for each in apart.in_shares)}")
+    if apart.in_shares:
+        first, *more = in_shares_lines(apart.in_shares)
+        _say_apart(f"{first}: {', '.join(each.position for each in apart.in_shares)}", *more)
 
 
-def _say_apart(words: str) -> None:
-    """Write a sentence, with an empty line before it."""
-    echo("")
-    echo(f" {words}")
-
-
-def _say_on(words: str) -> None:
-    echo(f" {words}")
+def _say_apart(*sentences: str) -> None:
+    """Write sentences, if there are any, with an empty line before the first."""
+    if sentences:
+        echo("")
+    for words in sentences:
+        echo(f" {words}")
 
 
 def _say_store(path: Place, mark: str) -> None:
-    _say_apart(f"store {shown_path(path)}" + (f"   {mark}" if mark else ""))
-    if words := other_version_words(path):
-        _say_on(words)
+    _say_apart(f"store {shown_path(path)}" + (f"   {mark}" if mark else ""), *filter(None, [other_version_words(path)]))
 
 
 def _by_period(path: Place, bot: str | None, span: str, account: Path | None, form: str) -> None:
-    from rulebot.documents.load_bots import account_beside
     from rulebot.narrate.periods import periods
 
-    loaded = None if account is None else account_beside(account, ())
-    document = None if loaded is None else loaded.account
-    if document is not None and document.live is None:
-        raise MisuseError(f"{account} expects nothing: it has no `live`", "see examples/account_limits.yaml")
+    expected = () if account is None else _expected(account)
     with StoreReader(path) as reader:
         if bot is not None:
             check_bot(bot, reader.bots(), path)
         apart = _Apart.of(reader, bot or "")
-        expected = () if document is None or document.live is None else document.live.require
         found = periods(reader, span, bot or "", expected)
         mark = reader.run().mark
     if form == "json":
         rows = [{name: getattr(each, name) for name in Period.__dataclass_fields__} for each in found]
-        told = {
-            "by": span,
-            "bot": bot,
-            "mark": mark,
-            "periods": rows,
-            **apart.as_document(),
-            "store": shown_path(path),
-        }
-        print_json(told)
+        told = {"by": span, "bot": bot, "mark": mark, "periods": rows}
+        print_json({**told, **apart.as_document(), "store": shown_path(path)})
         return
     head = (span, "sessions", "idle", "trades", "won", "average", "net", "drawdown", "alarms")
     table = [(*head, "short") if expected else head]
@@ -207,6 +182,19 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
         print_text(" nothing has run here")
     _tell(apart)
     _say_store(path, mark)
+
+
+def _expected(account: Path) -> "tuple[Demand, ...]":
+    """Return what an account document requires of live bots. Raises: MisuseError when it requires nothing."""
+    from rulebot.documents.load_bots import account_beside
+
+    loaded = account_beside(account, ())
+    document = None if loaded is None else loaded.account
+    if document is None:
+        return ()
+    if document.live is None:
+        raise MisuseError(f"{account} expects nothing: it has no `live`", "see examples/account_limits.yaml")
+    return document.live.require
 
 
 def _period_row(each: Period) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """`rulebot why`: why a bot did, or did not, trade; any rule, any minute. Reads what was recorded and judges nothing."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,7 +27,7 @@ from rulebot.record.record import Kind, Record
 from rulebot.replay.recordings import tapes_of, tapes_of_day
 from rulebot.spec.diagnostic import did_you_mean
 from rulebot.store.place import Place, shown_path
-from rulebot.store.queries import StoreReader, broker_now
+from rulebot.store.queries import Row, StoreReader, broker_now
 from rulebot.store.registry import chosen_store, naming, run_store
 
 if TYPE_CHECKING:
@@ -65,37 +65,46 @@ def why(
         records = reader.day(bot, session) if session else ()
         every = reader.trades(strategy_id=bot)
         if symbol is not None:
-            others = {str(row["position"]) for row in every if row["symbol"] != symbol}
-            records = _of_symbol(records, symbol, others)
-            every = [row for row in every if row["symbol"] == symbol]
+            records, every = _of_symbol(records, symbol, every)
         is_story = clock is None and rule is None
         told = why_day(reader, session, records, every) if session and records and is_story else None
         mark = reader.run().mark
-    document: dict[str, Any]
     if session is not None and told is not None:
         document = explanation_document(bot, session, told)
         lines = explanation_lines(" ".join(filter(None, (bot, symbol))), session, told)
     elif session is None or not records:
-        document = {"bot": bot, "date": session and str(session), "records": 0}
-        is_closed = session is not None and not is_session(session)
-        cause = "the exchange is closed on that day" if is_closed else "it did not run, or nothing was judged"
-        lines = [f"{bot} left no record{f' on {session}' if session else ''}: {cause}."]
-        lines += [f"The last day on which it did is {last}."] if last is not None and last != session else []
+        document, lines = _unrecorded(bot, session, last)
     elif rule is not None:
         document, lines = _rule(bot, session, records, rule, clock)
     else:
         assert clock is not None  # without it and a rule the day was told above
-        moment = state_at(records, at_exchange_time(session, clock))
-        soon = exits_within(records, moment.at, moment.at.replace(second=59, microsecond=999999))
-        recorded = naming(path, lambda: run_store(None)) if tapes_of_day(tapes_of(path), session) else None
-        doing = activity_at(records, moment.at)
-        document = instant_document(bot, moment, doing)
-        lines = instant_lines(bot, moment, soon, recorded, doing)
+        document, lines = _instant(bot, session, clock, records, path)
     _show(document | {"mark": mark}, lines, path, form)
 
 
-def _of_symbol(records: Sequence[Record], symbol: str, others: Collection[str]) -> tuple[Record, ...]:
-    """Return the records without those of other symbols, and of the positions `others`.
+def _unrecorded(bot: str, session: date | None, last: date | None) -> tuple[dict[str, Any], list[str]]:
+    """Return that a bot left no record of a session. last: the last one of which it did."""
+    is_closed = session is not None and not is_session(session)
+    cause = "the exchange is closed on that day" if is_closed else "it did not run, or nothing was judged"
+    lines = [f"{bot} left no record{f' on {session}' if session else ''}: {cause}."]
+    if last not in (None, session):
+        lines.append(f"The last day on which it did is {last}.")
+    return {"bot": bot, "date": session and str(session), "records": 0}, lines
+
+
+def _instant(
+    bot: str, session: date, clock: time, records: Sequence[Record], path: Place
+) -> tuple[dict[str, Any], list[str]]:
+    """Return what every rule said at an instant."""
+    moment = state_at(records, at_exchange_time(session, clock))
+    soon = exits_within(records, moment.at, moment.at.replace(second=59, microsecond=999999))
+    recorded = naming(path, lambda: run_store(None)) if tapes_of_day(tapes_of(path), session) else None
+    doing = activity_at(records, moment.at)
+    return instant_document(bot, moment, doing), instant_lines(bot, moment, soon, recorded, doing)
+
+
+def _of_symbol(records: Sequence[Record], symbol: str, trades: Sequence[Row]) -> tuple[tuple[Record, ...], list[Row]]:
+    """Return the records and trades of a symbol, and the records of none.
 
     Raises: UsageError when there is no verdict of this one.
     """
@@ -104,7 +113,8 @@ def _of_symbol(records: Sequence[Record], symbol: str, others: Collection[str]) 
         hint = did_you_mean(symbol, known) or "known are " + ", ".join(known)
         message = f"no rule of '{symbol}' was judged then; {hint}" if known else "this bot has no universe of symbols"
         raise click.UsageError(message)
-    return of_symbol(records, symbol, others)
+    others = {str(row["position"]) for row in trades if row["symbol"] != symbol}
+    return of_symbol(records, symbol, others), [row for row in trades if row["symbol"] == symbol]
 
 
 def _is_judged(record: Record) -> bool:

@@ -1,6 +1,6 @@
 """The snapshot of a run, read from its state between two batches: the one place that reads a state for people."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -169,16 +169,20 @@ def _realized_by_bot(state: State) -> tuple[tuple[str, float], ...]:
 
 def _levels(program: Program, board: Board, at: datetime) -> Iterator[tuple[str, float | None]]:
     """Yield the levels that stay: the symbols of a universe come and go, and would push out the rest of the line."""
-    symbols = {symbol for bot in program.bots.values() if bot.members for symbol in bot.symbols}
-    symbols -= {symbol for bot in program.bots.values() if not bot.members for symbol in bot.plan.underlyings}
+    passing = _passing(program)
     streamed = [contract.symbol for contract in board.rows if isinstance(contract, Underlying)]
-    streamed = [name for name in streamed if name in _USUAL or name not in symbols]
-    ordered = [name for name in _USUAL if name in streamed]
-    ordered += [name for name in streamed if name not in _USUAL]
-    for name in ordered[:_SHOWN_LEVELS]:
+    staying = dict.fromkeys((*_USUAL, *(name for name in streamed if name not in passing)))
+    for name in [name for name in staying if name in streamed][:_SHOWN_LEVELS]:
         last = board.last[board.rows[Underlying(name)]]
         found = level_of(board, name, at.timestamp())
-        yield name, found if found is not None else (None if last != last else last)
+        yield name, last if found is None and last == last else found
+
+
+def _passing(program: Program) -> Collection[str]:
+    """Return the symbols that a universe alone asks for."""
+    bots = program.bots.values()
+    found = {symbol for bot in bots if bot.members for symbol in bot.symbols}
+    return found - {symbol for bot in bots if not bot.members for symbol in bot.plan.underlyings}
 
 
 def _notice(state: State) -> str:
@@ -212,20 +216,22 @@ def _rows(program: Program, state: State, name: str, at: datetime) -> Iterator[B
 
 def _each_row(program: Program, state: State, name: str, at: datetime) -> Iterator[BotSnapshot]:
     """Yield the first positions of a bot, the others together, and the bot itself where it has more to say."""
-    bot, own = (
-        state.bots.by_name[name],
-        [position for position in state.positions.by_id.values() if position.bot == name],
-    )
-    held = [position for position in own if position.state != "closed" and _counts(position)]
-    held.sort(key=lambda each: (each.state == "open", -(each.opened_at or at).timestamp()))
-    for position in held[:SHOWN_POSITIONS]:
-        yield _position_row(program, state, position, at)
+    bot = state.bots.by_name[name]
+    own = [position for position in state.positions.by_id.values() if position.bot == name]
+    closed = [position for position in own if position.state == "closed" and position.opened_at is not None]
+    held = _held(own, at)
+    yield from (_position_row(program, state, position, at) for position in held[:SHOWN_POSITIONS])
     if rest := held[SHOWN_POSITIONS:]:
         total = sum((today_of(state, position, at) or ZERO for position in rest), ZERO)
         yield BotSnapshot(bot=name, doing=BotActivity.OPEN, more=len(rest), profit=float(total))
-    closed = [position for position in own if position.state == "closed" and position.opened_at is not None]
     if not held or bot.is_watching or bot.day.halt or closed:
         yield _bot_row(state, name, bot, closed, at)
+
+
+def _held(own: Iterable[Position], at: datetime) -> list[Position]:
+    """Return the positions that a bot holds, those first in which something moves, then the newest."""
+    held = [position for position in own if position.state != "closed" and _counts(position)]
+    return sorted(held, key=lambda each: (each.state == "open", -(each.opened_at or at).timestamp()))
 
 
 def _counts(position: Position) -> bool:

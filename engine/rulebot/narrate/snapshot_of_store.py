@@ -368,9 +368,13 @@ class _BotOfStore:
             grown=None if day is None or text is None else grown_by(text.plan, day.day),
         )
 
+    def _paused(self) -> str:
+        """Return what ends the pause of this bot, "" where it has none."""
+        paused = frozenset() if self._stored.state is None else self._stored.state.requests.operator.paused
+        return "its resume" if self._name in paused else "Start" if "" in paused else ""
+
     def _doing(self) -> tuple[BotActivity, str]:
         engine, at, name = self._stored.run.state(), self._stored.at, self._name
-        paused = frozenset() if self._stored.state is None else self._stored.state.requests.operator.paused
         if self._row is not None and self._row["halted"]:
             return BotActivity.HALTED, str(self._row["halted"])
         if moving := [each for each in self._own if each.state in ("entering", "exiting")]:
@@ -379,8 +383,8 @@ class _BotOfStore:
             return BotActivity.OPEN, "; ".join(filter(None, (each.exits for each in self._held)))
         if engine != "running":
             return BotActivity(engine), self._over
-        if paused & {"", name}:
-            return BotActivity.PAUSED, "its resume" if name in paused else "Start"
+        if paused := self._paused():
+            return BotActivity.PAUSED, paused
         came = _came_of_it(self._records, at)
         if _is_watching(self._records):
             return BotActivity.WATCHING, came or _lacking(self._reader, name, self._day, at)

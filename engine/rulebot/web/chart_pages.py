@@ -9,12 +9,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from rulebot.adapters.clock import WallClock
 from rulebot.chart.chart import Chart, chart_of_day, chart_of_trade, pine_script
-from rulebot.chart.svg import chart_svg, mark_words
 from rulebot.narrate.snapshot_of_store import standby_bots
 from rulebot.narrate.trades import error_text, left_at
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader, broker_now
-from rulebot.web.pages import TEMPLATES, session_of
+from rulebot.web.pages import TEMPLATES, drawn, session_of
 
 Number = Annotated[int, Path(ge=1, le=2**31)]
 
@@ -47,8 +46,7 @@ def router(store: Place) -> APIRouter:
             "orders": orders,
             "came_from": came_from,
             "went_into": went_into,
-            "chart": chart_svg(chart),
-            "marks": tuple((mark, mark_words(mark)) for mark in chart.marks),
+            **drawn(chart),
         }
         return HTMLResponse(TEMPLATES.get_template("trade.html").render(**shown))
 

@@ -17,7 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.routing import Mount
 
 from rulebot.adapters.clock import WallClock
-from rulebot.chart.chart import chart_of_day
+from rulebot.chart.chart import Chart, chart_of_day
 from rulebot.chart.svg import chart_svg, mark_words
 from rulebot.compile.build import build_plan
 from rulebot.documents.load_bots import kept_in
@@ -35,7 +35,7 @@ from rulebot.narrate.trades import closing, kept_lines, provisional_text, read_k
 from rulebot.narrate.why import explanation_lines, why_day
 from rulebot.pages import environment, look
 from rulebot.record.codec import utc_time
-from rulebot.record.record import Kind
+from rulebot.record.record import Kind, Record
 from rulebot.review.explain import explain_bot
 from rulebot.review.explanation import text_of
 from rulebot.review.states import state_svg
@@ -70,43 +70,52 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         session = day or reader.last_day(name, broker_now(reader, WallClock().now()))
         records = reader.day(name, session) if session else ()
         trades = reader.trades(strategy_id=name)
-        told = why_day(reader, session, records, trades) if session and records else None
+        why = _why(reader, name, session, records, trades)
         kept = kept_in(reader)
         chart = chart_of_day(reader, name, session) if session else None
         states = [str(row["state"]) for row in reader.view("open_positions", strategy_id=name)]
-    text = run.specs.get(name) or {}
-    lit = frozenset(states or ("flat",))
-    explained, drawing = _explained(
-        str(text.get("text") or ""), tuple(sorted(dict(text.get("overrides") or {}).items())), lit
-    )
-    verdicts = [
-        {
-            "clock": clock(record.at),
-            "rule": str(record.data.get("rule") or ""),
-            "place": str(record.data.get("place") or "").partition(":")[0],
-            "truth": _TRUTH[record.data["truth"]],  # type: ignore[index]
-            "words": " ".join(str(record.data.get("words") or "").split()),
-        }
-        for record in records
-        if record.kind is Kind.VERDICT
-    ]
+    spec = run.specs.get(name) or {}
+    text, overrides = str(spec.get("text") or ""), dict(spec.get("overrides") or {})
+    explained, drawing = _explained(text, tuple(sorted(overrides.items())), frozenset(states or ("flat",)))
+    verdicts = [_verdict(record) for record in records if record.kind is Kind.VERDICT]
     return {
         "name": name,
         **standby_bots(run),
-        "path": str(text.get("path") or ""),
-        "text": str(text.get("text") or ""),
+        "path": str(spec.get("path") or ""),
+        "text": text,
         "state": run.state(name, holds=bool(states)),
         "session": session,
-        "why": "\n".join(explanation_lines(name, session, told)) if session and told else "",
-        "chart": "" if chart is None else chart_svg(chart),
-        "marks": () if chart is None else tuple((mark, mark_words(mark)) for mark in chart.marks),
+        "why": why,
+        **drawn(chart),
         "explained": explained,
         "drawing": drawing,
         "verdicts": verdicts[-SHOWN_VERDICTS:],
         "left_out": max(len(verdicts) - SHOWN_VERDICTS, 0),
         "trades": trades[::-1],
-        "parameters": parameter_lines(text, kept, name),
-        "numbers": numbers_of_bot(text),
+        "parameters": parameter_lines(spec, kept, name),
+        "numbers": numbers_of_bot(spec),
+    }
+
+
+def _why(reader: StoreReader, name: str, session: date | None, records: Sequence[Record], trades: Sequence[Row]) -> str:
+    """Return why it did, or did not, trade; "" for a day without a record."""
+    told = why_day(reader, session, records, trades) if session and records else None
+    return "" if session is None or told is None else "\n".join(explanation_lines(name, session, told))
+
+
+def drawn(chart: Chart | None) -> Mapping[str, Any]:
+    """Return what a page shows of a chart: the drawing, and its marks with their words."""
+    marks = () if chart is None else tuple((mark, mark_words(mark)) for mark in chart.marks)
+    return {"chart": "" if chart is None else chart_svg(chart), "marks": marks}
+
+
+def _verdict(record: Record) -> Mapping[str, str]:
+    return {
+        "clock": clock(record.at),
+        "rule": str(record.data.get("rule") or ""),
+        "place": str(record.data.get("place") or "").partition(":")[0],
+        "truth": _TRUTH[record.data["truth"]],  # type: ignore[index]
+        "words": " ".join(str(record.data.get("words") or "").split()),
     }
 
 
@@ -167,7 +176,7 @@ def trades_page(
     span: str = "day",
 ) -> Mapping[str, Any]:
     """Return what the template shows; the newest trades first. Profit counts on the day of the exit."""
-    equal = {name: value for name, value in (("strategy_id", bot), ("status", state)) if value}
+    equal = _given({"strategy_id": bot, "status": state})
     with StoreReader(store) as reader:
         rows = [row for row in reader.trades(**equal) if is_between(row["trade_date"], first, last)]
         bots, standing = reader.bots(), standby_bots(reader.run())
@@ -193,8 +202,13 @@ def trades_page(
         "states": STATES,
         "spans": SPANS,
         "asked": {"bot": bot, "from": first or "", "to": last or "", "status": state, "period": span},
-        "table": "/api/trades?" + urlencode({name: value for name, value in asked.items() if value}),
+        "table": "/api/trades?" + urlencode(_given(asked)),
     }
+
+
+def _given(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was asked for of several things."""
+    return {name: value for name, value in asked.items() if value}
 
 
 def _exit(row: Row) -> str:

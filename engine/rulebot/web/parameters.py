@@ -7,7 +7,7 @@ record of who changed what.
 import json
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -251,19 +251,11 @@ def preview(store: Place, bot: str, values: Mapping[str, str]) -> ParameterPrevi
         raise HTTPException(404, f"no bot '{bot[:60]}' runs, or ran last, on this store")
     if not values or any(len(value) > MOST_LETTERS for value in values.values()):
         raise HTTPException(422, f"values are owed, of at most {MOST_LETTERS} letters")
-    known = {each.name for each in parameter_lines(text, kept, bot)}
-    if unknown := sorted(values.keys() - known):
-        said = f"; it has {', '.join(sorted(known))}" if known else ", and no other"
-        raise HTTPException(422, f"{bot} has no parameter '{unknown[0][:60]}'{said}")
+    _check_known(bot, {each.name for each in parameter_lines(text, kept, bot)}, values)
     before = _laid(_overrides(text), kept, bot, owed)
     after = _laid(before, with_values(kept, bot, owed.items()), bot, values)
     was, then = (_written(text, bot, each) for each in (before, after))
-    problems = [each for each in then.diagnostics if each.is_error]
-    if then.spec is not None:
-        problems += build_plan(then.spec, then.source, with_warnings=False)[1]
-    if problems:
-        words = dict.fromkeys(f"{each.message}: {each.help}" if each.help else each.message for each in problems)
-        raise HTTPException(422, "; ".join(words))
+    _check_sound(then)
     meant = load_text(str(text["text"]), overrides=after)
     if _values(meant) != _values(then):
         raise HTTPException(422, "each value is one value, as a spec would write it")
@@ -273,6 +265,23 @@ def preview(store: Place, bot: str, values: Mapping[str, str]) -> ParameterPrevi
     now = ", ".join(f"{name} {value}" for name, value in _values(load_text(str(text["text"]), overrides=before)))
     of = sha256(json.dumps([text["text"], sorted(before.items())]).encode()).hexdigest()[:16]
     return ParameterPreview(first + text_of(found, WIDTH), of, now)
+
+
+def _check_known(bot: str, known: Collection[str], values: Mapping[str, str]) -> None:
+    """Raise HTTPException 422 for a parameter that a bot has not."""
+    if unknown := sorted(values.keys() - known):
+        said = f"; it has {', '.join(sorted(known))}" if known else ", and no other"
+        raise HTTPException(422, f"{bot} has no parameter '{unknown[0][:60]}'{said}")
+
+
+def _check_sound(loaded: Loaded) -> None:
+    """Raise HTTPException 422 for a spec with problems."""
+    problems = [each for each in loaded.diagnostics if each.is_error]
+    if loaded.spec is not None:
+        problems += build_plan(loaded.spec, loaded.source, with_warnings=False)[1]
+    if problems:
+        words = dict.fromkeys(f"{each.message}: {each.help}" if each.help else each.message for each in problems)
+        raise HTTPException(422, "; ".join(words))
 
 
 def _owed(run: Run, waiting: Iterable[Mapping[str, Any]], bot: str) -> dict[str, str]:

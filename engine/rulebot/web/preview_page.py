@@ -202,19 +202,26 @@ def next_step(
         kinds = {True: "the simulated market", False: "a real market"}
         why = f"the scan is of {kinds[is_simulated]}, and the engine trades on {kinds[picture.is_simulated]}"
         return NextStep("", why, (f"rulebot scan{' --sim' if picture.is_simulated else ''} {file}",))
-    if line.has_universe and not is_of_row:
-        why = f"{bot} chooses among its symbols by its conditions, and enters by itself when they hold"
-        return NextStep("", why, (f"rulebot why {bot}{naming(store)}",))
-    if picture.trading != "active" or line.is_paused:
-        why, whom = _not_let(line, picture)
-        return NextStep("", why, (f"rulebot resume{whom}{naming(store, lambda: engine_store(None))}",))
-    if line.doing not in AT_REST and not (line.has_universe and line.doing is BotActivity.OPEN):
-        why = f"{bot} is {line.doing} now: {line.waits or line.position}"
-        return NextStep("", why, (f"rulebot why {bot}{naming(store)}",))
+    if refused := _refused(line, picture, store, is_of_row=is_of_row):
+        return refused
     if is_of_row and seen is not None:
         name = asking_words.structure_name(seen.symbol, seen.structure, _expiries(seen))
         return NextStep(f"{asking_words.enter_row(bot, name)}{_now_words(seen, is_of_row=True)}")
     return NextStep(f"{asking_words.enter(bot)}{_now_words(seen)}")
+
+
+def _refused(line: BotSnapshot, picture: Snapshot, store: Place, *, is_of_row: bool) -> NextStep | None:
+    """Return why a bot that runs cannot be entered by hand now, None where it can."""
+    asks_why = (f"rulebot why {line.bot}{naming(store)}",)
+    if line.has_universe and not is_of_row:
+        why = f"{line.bot} chooses among its symbols by its conditions, and enters by itself when they hold"
+        return NextStep("", why, asks_why)
+    if picture.trading != "active" or line.is_paused:
+        why, whom = _not_let(line, picture)
+        return NextStep("", why, (f"rulebot resume{whom}{naming(store, lambda: engine_store(None))}",))
+    if line.doing not in AT_REST and not (line.has_universe and line.doing is BotActivity.OPEN):
+        return NextStep("", f"{line.bot} is {line.doing} now: {line.waits or line.position}", asks_why)
+    return None
 
 
 def _expiries(seen: Preview) -> list[str]:
